@@ -1,0 +1,1 @@
+"""Writes MagBridge-Battery releases: from upstream files to signals, splits and a release folder."""

@@ -1,0 +1,81 @@
+"""The release folder's configurations: named views of the same Parquet files.
+
+Each row of a release is stored once, in `data/<provenance>/<primary split>/<record split>.parquet`;
+a configuration is a set of globs over those files and, for some, a choice of columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dataset_card.schema import CHANNELS, FIELD_NAMES, METADATA_FIELDS
+
+SPLITS = ("train", "validation", "test")
+PROVENANCES = ("clean", "anomaly", "regime_b")
+METADATA_FILE = "metadata.parquet"
+
+
+def atom_path(provenance: str, primary_split: str, record_split: str) -> str:
+    """Path in the release folder of the rows with this provenance and these two splits."""
+    return f"data/{provenance}/{primary_split}/{record_split}.parquet"
+
+
+@dataclass(frozen=True)
+class Config:
+    """One configuration.
+
+    Attributes:
+        name: What users pass to `load_dataset`.
+        description: One sentence for the card.
+        provenances: Rows it holds; empty for `metadata`.
+        split_by: `primary`, `record`, or None for a single split.
+        columns: Columns in file order.
+        task: Benchmark task the config serves, if any.
+    """
+
+    name: str
+    description: str
+    provenances: tuple[str, ...] = PROVENANCES
+    split_by: str | None = "primary"
+    columns: tuple[str, ...] = FIELD_NAMES
+    task: str | None = None
+
+    def patterns(self) -> dict[str, list[str]]:
+        """Globs of each split, relative to the release folder."""
+        if self.name == "metadata":
+            return {"train": [METADATA_FILE]}
+        if self.split_by is None:
+            return {"train": [atom_path(p, "*", "*") for p in self.provenances]}
+        if self.split_by == "primary":
+            return {s: [atom_path(p, s, "*") for p in self.provenances] for s in SPLITS}
+        return {s: [atom_path(p, "*", s) for p in self.provenances] for s in SPLITS}
+
+
+def _task_columns(*extra: str) -> tuple[str, ...]:
+    wanted = {"sample_id", "cell_id", *CHANNELS, *extra}
+    return tuple(c for c in FIELD_NAMES if c in wanted)
+
+
+CONFIGS = (
+    Config("by_cell_primary", "Every row, split by cell: the benchmark's split. No cell is in two subsets."),
+    Config("by_record_optimistic_baseline",
+           "Every row, split at random by row. It leaks: cells and parents are shared between subsets.",
+           split_by="record"),
+    Config("grounded", "The clean grounded rows, split by cell.", provenances=("clean",)),
+    Config("anomaly", "The synthetic sensor anomalies, split by their parents' cells.", provenances=("anomaly",)),
+    Config("regime_b", "The low-voltage extrapolation rows, one anchor a subset.", provenances=("regime_b",)),
+    Config("t1_soh_regression", "T1: clean grounded rows with `soh`.", provenances=("clean",),
+           columns=_task_columns("soh"), task="t1"),
+    Config("t2_second_life", "T2: clean grounded rows with `second_life_class`.", provenances=("clean",),
+           columns=_task_columns("second_life_class"), task="t2"),
+    Config("t3_anomaly_detection", "T3: every row with `anomaly_origin` (three classes).",
+           columns=_task_columns("anomaly_origin"), task="t3"),
+    Config("t4_anomaly_subtype", "T4: synthetic anomalies with `anomaly_subtype`.", provenances=("anomaly",),
+           columns=_task_columns("anomaly_subtype"), task="t4"),
+    Config("metadata", "Scalar fields of every row in release order, no signals.", split_by=None,
+           columns=METADATA_FIELDS),
+    Config("full", "Every row in one split, in file order.", split_by=None),
+)
+
+DEFAULT_CONFIG = CONFIGS[0].name
+BY_NAME = {config.name: config for config in CONFIGS}

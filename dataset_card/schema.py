@@ -1,0 +1,122 @@
+"""The contract: what one row of a MagBridge-Battery release holds.
+
+Every other description of a row (the Arrow schema, the `datasets` features, the card's tables, the
+audit) is derived from `FIELDS`. This module imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+SCHEMA_VERSION = "1.0"
+
+T = 100
+"""Time steps of one signal."""
+
+CHANNELS = ("B_s1Y", "B_s1Z", "B_s2Y", "B_s2Z", "B_s1C5", "B_s2C6")
+"""Magnetic channels in release order, in nT: two sensors, their Y and Z components and derived magnitudes."""
+
+U_FEATURES = 21
+"""Voltages of one PulseBat pulse test, U1 to U21, in V."""
+
+REGIMES = ("grounded", "extrapolation")
+SYNTHETIC_SUBTYPES = ("sensor_dropout", "calibration_drift", "temporal_warp", "periodic_interference")
+ANOMALY_SUBTYPES = ("none", *SYNTHETIC_SUBTYPES, "low_voltage_regime_B")
+ANOMALY_ORIGINS = ("none", "synthetic_sensor_perturbation", "bridge_extrapolation")
+SECOND_LIFE_CLASSES = ("reuse", "recondition")
+
+REUSE_ABOVE_SOH = 0.85
+"""A cell is worth a second life as it is when its SOH exceeds this fraction (paper, section IV-E)."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a release.
+
+    Attributes:
+        name: Column name.
+        dtype: Arrow type name of one value: `string`, `int64`, `float64` or `bool`.
+        meaning: One sentence for the card.
+        unit: Physical unit, or `-`.
+        length: Length of a fixed-size list, or None for a scalar.
+        nullable: Whether null is a legal value.
+        values: The closed set of legal values, or None.
+    """
+
+    name: str
+    dtype: str
+    meaning: str
+    unit: str = "-"
+    length: int | None = None
+    nullable: bool = False
+    values: tuple[str, ...] | None = None
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The column's Arrow type."""
+        scalar = pa.type_for_alias(self.dtype)
+        return scalar if self.length is None else pa.list_(scalar, self.length)
+
+
+FIELDS = (
+    Field("sample_id", "string", "Unique id, derived from the row's identity fields by SHA-256."),
+    Field("parent_sample_id", "string", "Clean grounded row that a synthetic anomaly was injected into.", nullable=True),
+    Field("cell_id", "string", "PulseBat cell number, or the pseudo-cell `regimeB_v<centivolts>` of a Regime-B row."),
+    Field("generation_seed", "int64", "Seed of the row's random generator."),
+    Field("bridge_version", "string", "Version of the bridge; names the simulated upstream where one was used."),
+    Field("bridge_config_hash", "string", "First 12 hex digits of the SHA-256 of the bridge configuration."),
+    Field("schema_version", "string", "Version of this contract."),
+    Field("voltage", "float64", "Voltage the signal was generated at.", unit="V"),
+    Field("soc", "float64", "State of charge of the PulseBat record.", unit="%"),
+    Field("soh", "float64", "State of health, capacity over nominal capacity; null for Regime-B.", nullable=True),
+    Field("chemistry", "string", "Cell chemistry."),
+    Field("u_features", "float64", "Pulse-test voltages U1 to U21; null for Regime-B.", unit="V",
+          length=U_FEATURES, nullable=True),
+    Field("regime", "string", "`grounded` inside the anchors' validated range, else `extrapolation`.", values=REGIMES),
+    Field("nearest_anchor", "float64", "Magnetometry anchor nearest to the voltage.", unit="V"),
+    Field("anomaly_flag", "bool", "False on clean grounded rows, true on every other."),
+    Field("anomaly_subtype", "string", "Kind of anomaly.", values=ANOMALY_SUBTYPES),
+    Field("anomaly_origin", "string", "Where the anomaly comes from.", values=ANOMALY_ORIGINS),
+    Field("anomaly_severity", "float64", "0 on clean rows, in [0.2, 1] on synthetic anomalies, 1 on Regime-B."),
+    Field("second_life_class", "string", f"`reuse` if SOH > {REUSE_ABOVE_SOH}, else `recondition`; null for Regime-B.",
+          nullable=True, values=SECOND_LIFE_CLASSES),
+    *(
+        Field(name, "float64", meaning, unit="nT", length=T)
+        for name, meaning in zip(
+            CHANNELS,
+            (
+                "Sensor 1, Y component.",
+                "Sensor 1, Z component.",
+                "Sensor 2, Y component.",
+                "Sensor 2, Z component.",
+                "Sensor 1, fifth channel: magnitude in the YZ plane.",
+                "Sensor 2, sixth channel: magnitude in the YZ plane.",
+            ),
+        )
+    ),
+    Field("time_norm", "float64", "Normalised scan time, the same in every row.", unit="scan", length=T),
+)
+
+FIELD_NAMES = tuple(field.name for field in FIELDS)
+METADATA_FIELDS = tuple(f.name for f in FIELDS if f.length is None)
+"""Columns of the `metadata` table: every scalar column, no signals, no u_features."""
+
+BY_NAME = {field.name: field for field in FIELDS}
+
+
+def arrow_schema(columns: tuple[str, ...] = FIELD_NAMES) -> pa.Schema:
+    """Arrow schema of the given columns, in the given order, without library metadata."""
+    return pa.schema([pa.field(BY_NAME[c].name, BY_NAME[c].arrow_type, nullable=BY_NAME[c].nullable) for c in columns])
+
+
+def features(columns: tuple[str, ...] = FIELD_NAMES):
+    """`datasets.Features` of the given columns; imports `datasets` when called."""
+    import datasets
+
+    def feature(field: Field):
+        value = datasets.Value(field.dtype)
+        return value if field.length is None else datasets.List(value, length=field.length)
+
+    return datasets.Features({c: feature(BY_NAME[c]) for c in columns})

@@ -1,0 +1,49 @@
+"""Seeds and sample ids: pure functions of what a row is."""
+
+from __future__ import annotations
+
+import hashlib
+
+from bridge.config import canonical_json
+
+SUBTYPE_CODES = {
+    "sensor_dropout": "dropout",
+    "calibration_drift": "caldrift",
+    "temporal_warp": "twarp",
+    "periodic_interference": "interf",
+}
+
+
+def sample_seed(master: int, *parts) -> int:
+    """31-bit seed of one sample from the master seed and the parts that identify it."""
+    text = f"{master}:{'/'.join(str(part) for part in parts)}"
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) & 0x7FFFFFFF
+
+
+def sample_id(row: dict) -> str:
+    """Id of a row: a readable prefix and 8 hex digits of the SHA-256 of its identity fields.
+
+    Args:
+        row: The row's scalar fields by name (see `dataset_card.schema`).
+    """
+    soh = row["soh"]
+    identity = {
+        "cell_id": row["cell_id"],
+        "voltage": round(float(row["voltage"]), 4),
+        "soc": round(float(row["soc"]), 4),
+        "soh": None if soh is None else round(float(soh), 6),
+        "generation_seed": int(row["generation_seed"]),
+        "anomaly_subtype": row["anomaly_subtype"],
+        "anomaly_origin": row["anomaly_origin"],
+        "anomaly_severity": round(float(row["anomaly_severity"]), 6),
+        "parent_sample_id": row["parent_sample_id"],
+        "bridge_version": row["bridge_version"],
+        "bridge_config_hash": row["bridge_config_hash"],
+    }
+    digest = hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:8]
+    if row["regime"] == "extrapolation":
+        return f"lfp_regimeb_v{round(row['voltage'] * 100):03d}_{digest}"
+    stem = f"lfp_{row['cell_id']}_soc{int(row['soc']):02d}"
+    if row["anomaly_subtype"] != "none":
+        stem += f"_{SUBTYPE_CODES[row['anomaly_subtype']]}"
+    return f"{stem}_{digest}"

@@ -1,0 +1,158 @@
+"""Readers of the published files: PulseBat's workbook and MagBridge-Battery's statistics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bridge.config import ANCHOR_VOLTAGES
+from bridge.upstream.tables import AnchorStatistics, PulseTable
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, T, U_FEATURES
+
+POSITIONS = 41
+"""Scan positions at each anchor."""
+
+PULSEBAT_SHEET = "SOC ALL"
+PULSEBAT_RECORDS = 560
+U_COLUMNS = tuple(f"U{i}" for i in range(1, U_FEATURES + 1))
+
+
+def read_arrays(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Reads named float arrays of an npz file.
+
+    Args:
+        path: The file; pickled contents are refused.
+        shapes: Expected shape of each array.
+
+    Raises:
+        MagBridgeError: Not an npz file, an array is missing, of another shape, or not finite.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = sorted(set(shapes) - set(archive.files))
+            if missing:
+                raise MagBridgeError(f"{path}: no array {missing[0]!r}; expected {', '.join(sorted(shapes))}")
+            arrays = {name: np.asarray(archive[name], dtype=float) for name in shapes}
+    except MagBridgeError:
+        raise
+    except Exception as error:  # a damaged zip can fail in many ways, all of them the file's fault
+        raise MagBridgeError(f"{path}: not a readable npz file of plain arrays ({error})") from error
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise MagBridgeError(f"{path}: array {name!r} has shape {arrays[name].shape}; expected {shape}")
+        if not np.isfinite(arrays[name]).all():
+            raise MagBridgeError(f"{path}: array {name!r} holds NaN or infinity; expected finite numbers")
+    return arrays
+
+
+def read_anchor_statistics(path: Path) -> AnchorStatistics:
+    """Reads `anchor_stats.npz`: per-anchor mean and std trajectories, (5, 100, 6) each, in nT."""
+    keys = [f"v{v:.2f}".replace(".", "_") for v in ANCHOR_VOLTAGES]
+    shape = (T, len(CHANNELS))
+    shapes = {f"{key}__{kind}_traj": shape for key in keys for kind in ("mean", "std")}
+    arrays = read_arrays(path, {**shapes, "voltages": (len(ANCHOR_VOLTAGES),)})
+    if not np.array_equal(arrays["voltages"], ANCHOR_VOLTAGES):
+        raise MagBridgeError(f"{path}: anchors at {arrays['voltages'].tolist()} V; expected {list(ANCHOR_VOLTAGES)}")
+    mean, std = (np.stack([arrays[f"{key}__{kind}_traj"] for key in keys]) for kind in ("mean", "std"))
+    if (std < 0).any():
+        raise MagBridgeError(f"{path}: a negative standard deviation; expected none")
+    return AnchorStatistics(np.array(ANCHOR_VOLTAGES), mean, std)
+
+
+def read_pulse_table(path: Path) -> PulseTable:
+    """Reads PulseBat's LFP workbook, sheet `SOC ALL`: 56 cells at 10 SOC levels, in the sheet's order."""
+    import pandas
+
+    try:
+        frame = pandas.read_excel(path, sheet_name=PULSEBAT_SHEET)
+    except Exception as error:  # openpyxl and zipfile raise many kinds, all of them the file's fault
+        raise MagBridgeError(f"{path}: not a readable workbook with a sheet {PULSEBAT_SHEET!r} ({error})") from error
+    columns = ("No.", "SOC", "SOH", *U_COLUMNS)
+    missing = [c for c in columns if c not in frame.columns]
+    if missing:
+        raise MagBridgeError(f"{path}: sheet {PULSEBAT_SHEET!r} has no column {missing[0]!r}; "
+                             f"expected No., SOC, SOH and U1 to U{U_FEATURES}")
+    frame = frame[list(columns)].apply(pandas.to_numeric, errors="coerce")
+    bad = frame.isna() | ~np.isfinite(frame)
+    if bad.to_numpy().any():
+        row, column = (int(i) for i in np.argwhere(bad.to_numpy())[0])
+        raise MagBridgeError(f"{path}: row {row + 2}, column {columns[column]!r} is empty or not a number")
+    repeated = frame.duplicated(["No.", "SOC"])
+    if repeated.any():
+        row = int(np.flatnonzero(repeated)[0])
+        raise MagBridgeError(f"{path}: row {row + 2} repeats cell {frame['No.'][row]:g} at SOC {frame['SOC'][row]:g} %; "
+                             "expected one record per cell and SOC")
+    if len(frame) != PULSEBAT_RECORDS:
+        raise MagBridgeError(f"{path}: {len(frame)} records; expected {PULSEBAT_RECORDS} (56 cells at 10 SOC levels)")
+    return check_pulse_table(
+        PulseTable(
+            cell=frame["No."].astype(int).astype(str).to_numpy(dtype=object),
+            soc=frame["SOC"].to_numpy(float),
+            soh=frame["SOH"].to_numpy(float),
+            u=np.ascontiguousarray(frame[list(U_COLUMNS)].to_numpy(float)),
+        ),
+        path,
+    )
+
+
+def check_pulse_table(table: PulseTable, source) -> PulseTable:
+    """Returns the table if its SOC, SOH and voltages are physically possible for an LFP cell, else raises."""
+    for name, values, low, high, unit in (
+        ("SOC", table.soc, 0.0, 100.0, " %"),
+        ("SOH", table.soh, 0.0, 1.1, ""),
+        ("U", table.u.mean(axis=1), 2.0, 4.0, " V"),
+    ):
+        wrong = np.flatnonzero(~((values > low) & (values <= high)))
+        if len(wrong):
+            raise MagBridgeError(f"{source}: record {wrong[0]} has {name} {values[wrong[0]]:g}{unit}; "
+                                 f"expected a value in ({low:g}, {high:g}]{unit}")
+    return table
+
+
+def surrogate_scans(statistics: AnchorStatistics, positions: int = POSITIONS) -> np.ndarray:
+    """Scans that reproduce each anchor's mean and std trajectory exactly, for use where the raw scans are missing.
+
+    Each scan is the mean trajectory plus the std trajectory times one standard normal number per
+    channel, the numbers standardised over the positions (release notes, moment-matched surrogates).
+
+    Returns:
+        (A * positions, T, C) scans in nT, ordered by anchor.
+    """
+    rng = np.random.default_rng(0)
+    scans = []
+    for mean, std in zip(statistics.mean, statistics.std):
+        g = rng.standard_normal((positions, 1, mean.shape[1]))
+        g = (g - g.mean(axis=0)) / g.std(axis=0)
+        scans.append(mean + std * g)
+    return np.concatenate(scans)
+
+
+def read_osf_scans(path: Path, statistics: AnchorStatistics) -> np.ndarray:
+    """Reads a user's `osf_sequences.npz` and checks it against the anchor statistics.
+
+    Args:
+        path: The file, with an array `X_seq` of shape (205, 100, 6) in nT, ordered by anchor.
+        statistics: The published statistics that the scans must reproduce.
+
+    Returns:
+        (205, 100, 6) scans in nT.
+
+    Raises:
+        MagBridgeError: Unreadable, of another shape, or of other moments than the statistics.
+    """
+    shape = (len(statistics.voltages) * POSITIONS, *statistics.mean.shape[1:])
+    scans = read_arrays(path, {"X_seq": shape})["X_seq"]
+    found = AnchorStatistics.from_scans(scans, statistics.voltages)
+    # The statistics were computed from these very scans: only rounding may differ.
+    scale = np.abs(statistics.mean).max()
+    for kind in ("mean", "std"):
+        gap = np.abs(getattr(found, kind) - getattr(statistics, kind))
+        if gap.max() > 1e-6 * scale:
+            anchor, step, channel = np.unravel_index(gap.argmax(), gap.shape)
+            raise MagBridgeError(
+                f"{path}: the {kind} of the scans at {statistics.voltages[anchor]:.2f} V, channel {CHANNELS[channel]}, "
+                f"step {step} is off the anchor statistics by {gap.max():.3g} nT; expected the OSF archive's 205 scans "
+                "ordered by anchor and position, 41 each")
+    return scans

@@ -1,0 +1,121 @@
+"""Statistics of codes alone: usage, persistence, purity, stability, and alignment of separately trained codebooks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+
+from .proxies import CellIndex
+
+
+def code_rates(index: CellIndex, codes: np.ndarray, n_codes: int, window: np.ndarray | None = None) -> np.ndarray:
+    """Share of each code among each cell's segments, or among those in a window: the r_ck of the definitions.
+
+    Args:
+        index: Cells of the segments.
+        codes: Code of each segment, (N,).
+        n_codes: Size of the codebook, K.
+        window: Segments that count, (N,) bool; all by default.
+
+    Returns:
+        Shares, (C, K).
+    """
+    window = np.ones(len(codes), dtype=bool) if window is None else window
+    counts = np.zeros((len(index.cell_ids), n_codes))
+    np.add.at(counts, (index.cell[window], codes[window]), 1)
+    return counts / counts.sum(axis=1, keepdims=True)
+
+
+def usage(codes: np.ndarray, n_codes: int) -> dict[str, float]:
+    """Codes used, utilisation (their share of the codebook) and perplexity (exp of the entropy of code frequencies)."""
+    share = np.bincount(codes, minlength=n_codes) / len(codes)
+    share = share[share > 0]
+    return {
+        "codes_used": len(share),
+        "utilisation": len(share) / n_codes,
+        "perplexity": float(np.exp(-np.sum(share * np.log(share)))),
+    }
+
+
+def purity(codes: np.ndarray, labels: np.ndarray) -> float:
+    """Share of segments whose label is the commonest one of their code; 1 where the code names the label."""
+    return float(pd.crosstab(codes, labels).max(axis=1).sum() / len(codes))
+
+
+def runs(index: CellIndex, codes: np.ndarray) -> pd.DataFrame:
+    """Cut each cell's sequence into runs of one code: `cell` (index), `start` (position), `code`, `length`."""
+    change = np.ones(len(codes), dtype=bool)
+    change[1:] = (codes[1:] != codes[:-1]) | (index.cell[1:] != index.cell[:-1])
+    starts = np.flatnonzero(change)
+    return pd.DataFrame(
+        {
+            "cell": index.cell[starts],
+            "start": index.position[starts],
+            "code": codes[starts],
+            "length": np.diff(np.append(starts, len(codes))),
+        }
+    )
+
+
+def frequency_table(index: CellIndex, codes: np.ndarray, n_codes: int) -> pd.DataFrame:
+    """Frequency, persistence and place in life of every code that occurs.
+
+    Returns:
+        One row per code: `segments`, `frequency` (share of all segments), `cells_present`, `mean_run` (segments),
+        `persistence` (share of its segments that the same code follows, where a next one exists), `mean_life`
+        (mean relative position, 0 to 1).
+    """
+    has_next = np.zeros(len(codes), dtype=bool)
+    has_next[:-1] = index.cell[1:] == index.cell[:-1]
+    same_next = np.zeros(len(codes), dtype=bool)
+    same_next[:-1] = has_next[:-1] & (codes[1:] == codes[:-1])
+    by_run = runs(index, codes).groupby("code")["length"].mean()
+    rows = []
+    for code in np.flatnonzero(np.bincount(codes, minlength=n_codes)):
+        mine = codes == code
+        followed = int((mine & has_next).sum())
+        rows.append(
+            {
+                "code": int(code),
+                "segments": int(mine.sum()),
+                "frequency": float(mine.mean()),
+                "cells_present": len(np.unique(index.cell[mine])),
+                "mean_run": float(by_run[code]),
+                "persistence": float((mine & same_next).sum() / followed) if followed else np.nan,
+                "mean_life": float(index.life[mine].mean()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def align(reference: np.ndarray, codes: np.ndarray, n_codes: int, shared: np.ndarray) -> np.ndarray:
+    """Match the codes of one model to those of another by Hungarian matching on the segments both were trained on.
+
+    Args:
+        reference: Codes of the reference model, (N,).
+        codes: Codes of the model to rename, (N,).
+        n_codes: Size of both codebooks.
+        shared: Segments in both training sets, (N,) bool.
+
+    Returns:
+        The reference code that each code is matched with, (K,): `mapping[codes]` speaks the reference's names.
+    """
+    contingency = np.zeros((n_codes, n_codes))
+    np.add.at(contingency, (codes[shared], reference[shared]), 1)
+    rows, columns = linear_sum_assignment(contingency, maximize=True)
+    mapping = np.empty(n_codes, dtype=int)
+    mapping[rows] = columns
+    return mapping
+
+
+def stability(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """Mean ARI and AMI over pairs of codings of the same segments; NaN without a pair."""
+    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+
+    if not pairs:
+        return {"ari": np.nan, "ami": np.nan}
+    return {
+        "ari": float(np.mean([adjusted_rand_score(a, b) for a, b in pairs])),
+        "ami": float(np.mean([adjusted_mutual_info_score(a, b) for a, b in pairs])),
+    }

@@ -1,0 +1,268 @@
+"""Nulls: permutations of cells, the max-statistic, nested prediction, and circular shifts of a code sequence.
+
+Cells, not segments, are exchanged. A free permutation ignores that the cells of a cohort share chemistry and
+protocol, so it is too kind; a permutation within cohorts asks what a code adds to knowing the cohort.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+TOLERANCE = 1e-12  # two orders of summation of the same ranks may differ by this much
+
+
+def permutations(cohorts: np.ndarray, n: int, rng: np.random.Generator, *, within: bool) -> np.ndarray:
+    """Draw permutations of the cells.
+
+    Args:
+        cohorts: Cohort of each cell, (C,).
+        n: Number of permutations.
+        rng: Source of randomness.
+        within: Exchange cells inside their cohort only.
+
+    Returns:
+        Indices of cells, (n, C).
+    """
+    keys = rng.random((n, len(cohorts)))
+    if not within:
+        return np.argsort(keys, axis=1)
+    label = np.unique(cohorts, return_inverse=True)[1]
+    drawn = np.empty((n, len(cohorts)), dtype=np.intp)
+    drawn[:, np.argsort(label, kind="stable")] = np.argsort(keys + label, axis=1)
+    return drawn
+
+
+def distinct_permutations(cohorts: np.ndarray, *, within: bool) -> int:
+    """Count the distinct permutations; 1 / this number is the smallest p that they can ever give."""
+    sizes = np.unique(cohorts, return_counts=True)[1] if within else [len(cohorts)]
+    return math.prod(math.factorial(int(size)) for size in sizes)
+
+
+def p_value(observed: float, null: np.ndarray) -> float:
+    """One-sided permutation p with the +1 correction: the observed order is one of the possible ones."""
+    return (1 + int(np.sum(null >= observed - TOLERANCE))) / (1 + len(null))
+
+
+def _standard_ranks(values: np.ndarray, axis: int) -> np.ndarray:
+    """Ranks with zero mean and unit norm along an axis; all zero where the values are constant."""
+    ranks = rankdata(values, axis=axis)
+    ranks = ranks - ranks.mean(axis=axis, keepdims=True)
+    norm = np.linalg.norm(ranks, axis=axis, keepdims=True)
+    return np.divide(ranks, norm, out=np.zeros_like(ranks), where=norm > TOLERANCE)
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Spearman's rho along the last axis of two arrays of equal shape; 0 where one is constant."""
+    return np.sum(_standard_ranks(a, -1) * _standard_ranks(b, -1), axis=-1)
+
+
+@dataclass(frozen=True)
+class MaxStatistic:
+    """Association of every predictor with a proxy, with p adjusted for having looked at all of them."""
+
+    rho: np.ndarray  # (K,) Spearman; NaN where the predictor is not eligible
+    best: int | None  # predictor with the largest rho; None where none is eligible
+    p_free: np.ndarray  # (K,) adjusted by the maximum over eligible predictors, cells exchanged freely
+    p_within: np.ndarray  # (K,) the same, cells exchanged inside their cohort
+
+
+def max_statistic(
+    proxy: np.ndarray,
+    predictors: np.ndarray,
+    eligible: np.ndarray,
+    cohorts: np.ndarray,
+    n_permutations: int,
+    rng: np.random.Generator,
+) -> MaxStatistic:
+    """Correlate every predictor with the proxy and judge each by the largest of all under permutation.
+
+    Args:
+        proxy: One number per cell, (C,).
+        predictors: One column per code or feature, (C, K).
+        eligible: Which columns take part, (K,) bool; constant ones never do.
+        cohorts: Cohort of each cell, (C,).
+        n_permutations: Permutations per null.
+        rng: Source of randomness.
+
+    Returns:
+        Spearman and adjusted p per predictor.
+    """
+    ranks = _standard_ranks(predictors, 0)
+    eligible = eligible & (np.abs(ranks).sum(axis=0) > 0)
+    nowhere = np.full(predictors.shape[1], np.nan)
+    target = _standard_ranks(proxy, 0)
+    if not eligible.any() or not np.abs(target).sum():
+        return MaxStatistic(nowhere, None, nowhere, nowhere)
+    rho = np.where(eligible, target @ ranks, np.nan)
+    adjusted = []
+    for within in (False, True):
+        drawn = permutations(cohorts, n_permutations, rng, within=within)
+        largest = np.sort((target[drawn] @ ranks[:, eligible]).max(axis=1))
+        above = n_permutations - np.searchsorted(largest, rho - TOLERANCE, side="left")
+        adjusted.append(np.where(eligible, (1 + above) / (1 + n_permutations), np.nan))
+    return MaxStatistic(rho, int(np.nanargmax(rho)), adjusted[0], adjusted[1])
+
+
+def nested_predictions(
+    proxy: np.ndarray, predictors: np.ndarray, eligible: np.ndarray, fold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict each held-out cell from a predictor chosen, and a line fitted, on the other cells only.
+
+    Args:
+        proxy: Proxy of every cell under each of B orders, (B, C).
+        predictors: Values from the model of each fold, (F, C, K).
+        eligible: Which predictors may be chosen in each fold, (F, K) bool.
+        fold: Fold that holds each cell out, (C,).
+
+    Returns:
+        Predictions (B, C), the mean of the other cells where no predictor is eligible; and the chosen
+        predictor (B, C), -1 for none.
+    """
+    predictions = np.empty_like(proxy, dtype=float)
+    chosen = np.full(proxy.shape, -1)
+    for f in np.unique(fold):
+        test = fold == f
+        seen, unseen = predictors[f][~test], predictors[f][test]
+        target = proxy[:, ~test]
+        mean = target.mean(axis=1, keepdims=True)
+        predictions[:, test] = mean
+        ranks = _standard_ranks(seen, 0)
+        usable = np.flatnonzero(eligible[f] & (np.abs(ranks).sum(axis=0) > 0))
+        if not len(usable):
+            continue
+        pick = usable[np.argmax(_standard_ranks(target, 1) @ ranks[:, usable], axis=1)]
+        centre = seen.mean(axis=0)
+        variance = ((seen - centre) ** 2).sum(axis=0)
+        slope = np.einsum("bc,cb->b", target - mean, (seen - centre)[:, pick]) / variance[pick]
+        predictions[:, test] = mean + slope[:, None] * (unseen - centre)[:, pick].T
+        chosen[:, test] = pick[:, None]
+    return predictions, chosen
+
+
+@dataclass(frozen=True)
+class NestedResult:
+    """The selection-free answer: how well unseen cells are predicted, and how often chance does as well.
+
+    With several training seeds, rho and the null are means over seeds under common permutations, so there is one p.
+    """
+
+    rho: float  # Spearman of pooled held-out predictions with the proxy, mean over seeds
+    rho_seeds: np.ndarray  # (S,) per seed; NaN where no predictor was eligible in any fold
+    r2: float  # 1 - squared error / squared error of the other cells' mean, mean over seeds
+    p_free: float
+    p_within: float
+    p_within_seeds: np.ndarray  # (S,)
+    predictions: np.ndarray  # (S, C)
+    chosen: np.ndarray  # (S, C), -1 for none
+
+
+def nested_test(
+    proxy: np.ndarray,
+    predictors: np.ndarray,
+    eligible: np.ndarray,
+    fold: np.ndarray,
+    cohorts: np.ndarray,
+    n_permutations: int,
+    rng: np.random.Generator,
+) -> NestedResult | None:
+    """Run the nested prediction on the observed order of cells and on permuted ones.
+
+    Args:
+        proxy: One number per cell, (C,).
+        predictors: Values per training seed and fold, (S, F, C, K).
+        eligible: Which may be chosen, (S, F, K) bool.
+        fold: Fold that holds each cell out, (C,).
+        cohorts: Cohort of each cell, (C,).
+        n_permutations: Permutations per null.
+        rng: Source of randomness.
+
+    Returns:
+        The result, or None where no predictor is eligible in any fold of any seed, or nothing varies.
+    """
+    if len(proxy) < 3 or np.ptp(proxy) == 0:
+        return None
+    orders = {within: permutations(cohorts, n_permutations, rng, within=within) for within in (False, True)}
+    stacked = np.concatenate([proxy[None], proxy[orders[False]], proxy[orders[True]]])
+    rho, predictions, chosen = [], [], []
+    for seed_predictors, seed_eligible in zip(predictors, eligible, strict=True):
+        predicted, picked = nested_predictions(stacked, seed_predictors, seed_eligible, fold)
+        none = bool((picked[0] < 0).all())
+        rho.append(np.full(len(stacked), np.nan) if none else spearman(predicted, stacked))
+        predictions.append(predicted[0])
+        chosen.append(picked[0])
+    rho = np.array(rho)
+    answered = np.isfinite(rho[:, 0])
+    if not answered.any():
+        return None
+    mean = rho[answered].mean(axis=0)
+    free, within = slice(1, 1 + n_permutations), slice(1 + n_permutations, None)
+    predictions = np.array(predictions)
+    return NestedResult(
+        rho=float(mean[0]),
+        rho_seeds=rho[:, 0],
+        r2=float(np.mean([skill(p, proxy, fold) for p in predictions[answered]])),
+        p_free=p_value(mean[0], mean[free]),
+        p_within=p_value(mean[0], mean[within]),
+        p_within_seeds=np.array([p_value(r[0], r[within]) if np.isfinite(r[0]) else np.nan for r in rho]),
+        predictions=predictions,
+        chosen=np.array(chosen),
+    )
+
+
+def skill(predictions: np.ndarray, proxy: np.ndarray, fold: np.ndarray) -> float:
+    """1 - squared error over that of predicting each held-out cell by the mean of the others."""
+    baseline = np.array([proxy[fold != f].mean() for f in fold])
+    return 1 - float(np.sum((proxy - predictions) ** 2) / np.sum((proxy - baseline) ** 2))
+
+
+@dataclass(frozen=True)
+class LeadTimes:
+    """Lead of a code's first activation on the onset of degradation, against circularly shifted sequences."""
+
+    leads: np.ndarray  # (C,) segments; NaN where the cell has no onset or no activation
+    median: float
+    positive: float  # share of leads above 0
+    null: np.ndarray  # (B,) median lead under the null
+    p: float
+
+
+def lead_times(
+    activations: list[np.ndarray], onsets: np.ndarray, n_shifts: int, rng: np.random.Generator
+) -> LeadTimes | None:
+    """Measure lead times and judge them against circular shifts of each cell's sequence.
+
+    A shift keeps how often a code fires and in which runs, and destroys when it does.
+
+    Args:
+        activations: Per cell, whether the code is active at each segment, (n_c,) bool.
+        onsets: Position of the onset of degradation per cell, NaN for never, (C,).
+        n_shifts: Draws for the null.
+        rng: Source of randomness.
+
+    Returns:
+        Lead times, or None where no cell has both an onset and an activation.
+    """
+    leads = np.full(len(activations), np.nan)
+    shifted = []
+    for c, (active, onset) in enumerate(zip(activations, onsets, strict=True)):
+        where = np.flatnonzero(active)
+        if not len(where) or not np.isfinite(onset):
+            continue
+        leads[c] = onset - where[0]
+        first = np.array([((where + s) % len(active)).min() for s in range(len(active))])
+        shifted.append(onset - first[rng.integers(len(active), size=n_shifts)])
+    if not shifted:
+        return None
+    null = np.median(shifted, axis=0)
+    known = leads[np.isfinite(leads)]
+    return LeadTimes(
+        leads=leads,
+        median=float(np.median(known)),
+        positive=float(np.mean(known > 0)),
+        null=null,
+        p=p_value(float(np.median(known)), null),
+    )

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from bridge.config import ANCHOR_VOLTAGES
+from bridge.embedding import LATENT, LatentSpace
+from bridge.reservoir import EMBEDDING
 from bridge.upstream.tables import AnchorStatistics, PulseTable
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T, U_FEATURES
@@ -156,3 +158,24 @@ def read_osf_scans(path: Path, statistics: AnchorStatistics) -> np.ndarray:
                 f"step {step} is off the anchor statistics by {gap.max():.3g} nT; expected the OSF archive's 205 scans "
                 "ordered by anchor and position, 41 each")
     return scans
+
+
+def read_embeddings(path: Path) -> np.ndarray:
+    """Reads `qrec_embeddings.npz`: (205, 171) reservoir embeddings of the raw scans."""
+    shape = (len(ANCHOR_VOLTAGES) * POSITIONS, EMBEDDING)
+    return read_arrays(path, {"embeddings": shape})["embeddings"]
+
+
+def read_latent_space(path: Path) -> LatentSpace:
+    """Reads `lda_fit.npz`: the published scaler, LDA components and state direction."""
+    arrays = read_arrays(
+        path,
+        {
+            "scaler_mean": (EMBEDDING,),
+            "scaler_scale": (EMBEDDING,),
+            "lda_components": (EMBEDDING, LATENT),
+            "lda_xbar": (EMBEDDING,),
+            "d_state_lda_unit": (LATENT,),
+        },
+    )
+    return LatentSpace(*arrays.values())

@@ -1,0 +1,1 @@
+"""Gates between a bridge and its users: invariants, distributions, ablations, row promises, leakage."""

@@ -1,0 +1,136 @@
+"""What a split of a release gives away: shared cells, separated families, and repeated signals.
+
+Works on any assignment of rows to subsets, the release's own or a user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas
+
+from dataset_card.errors import MagBridgeError
+
+NEAR = 0.5
+"""Two signals are near-duplicates below this distance, in units of the signals' own noise; 1 is what two
+independent draws of the same signal have."""
+
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class LeakageReport:
+    """Leaks of one split; every list is empty for a clean one.
+
+    Attributes:
+        rows: Rows of each subset.
+        unassigned: Rows of the release in no subset.
+        shared_cells: Cell and the subsets it is in.
+        separated_pairs: Parent and synthetic anomaly that lie in different subsets.
+        duplicates: Pairs of rows in different subsets with the same signal, bit by bit.
+        near_duplicates: Pairs of rows in different subsets nearer than `NEAR`, with their distance; duplicates included.
+    """
+
+    rows: dict[str, int]
+    unassigned: int
+    shared_cells: list[tuple[str, list[str]]]
+    separated_pairs: list[tuple[str, str]]
+    duplicates: list[tuple[str, str]]
+    near_duplicates: list[tuple[str, str, float]]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing leaks."""
+        return not (self.shared_cells or self.separated_pairs or self.near_duplicates)
+
+
+def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[str, Sequence[str]]) -> LeakageReport:
+    """Reports what leaks between the subsets of a split.
+
+    Args:
+        rows: (n,) rows with `sample_id`, `parent_sample_id`, `cell_id`.
+        signals: (n, T, C) their signals in nT.
+        split: Sample ids of each subset; at least two subsets.
+
+    Raises:
+        MagBridgeError: An id is unknown or in two subsets, or there is only one subset.
+    """
+    subset = assign(rows["sample_id"], split)
+    inside = np.array([name is not None for name in subset])
+    chosen = pandas.DataFrame({
+        "id": rows["sample_id"], "parent": rows["parent_sample_id"], "cell": rows["cell_id"], "subset": subset,
+    })[inside]
+    subsets_of_cell = chosen.groupby("cell")["subset"].unique()
+    subset_of_id = dict(zip(chosen["id"], chosen["subset"]))
+    near = _near_pairs(signals[inside], chosen["subset"].to_numpy(dtype=object), list(split))
+    ids, kept = chosen["id"].to_numpy(), signals[inside]
+    return LeakageReport(
+        rows={name: len(split[name]) for name in split},
+        unassigned=int((~inside).sum()),
+        shared_cells=[(cell, sorted(names)) for cell, names in subsets_of_cell.items() if len(names) > 1],
+        separated_pairs=[
+            (parent, child)
+            for parent, child, own in zip(chosen["parent"], chosen["id"], chosen["subset"])
+            if isinstance(parent, str) and subset_of_id.get(parent, own) != own
+        ],
+        duplicates=[(ids[i], ids[j]) for i, j, _ in near if np.array_equal(kept[i], kept[j])],
+        near_duplicates=[(ids[i], ids[j], distance) for i, j, distance in near],
+    )
+
+
+def assign(sample_ids: Sequence[str], split: Mapping[str, Sequence[str]]) -> list[str | None]:
+    """Subset of every row, None where it is in no subset.
+
+    Raises:
+        MagBridgeError: An id is unknown or in two subsets, or there is only one subset.
+    """
+    if len(split) < 2:
+        raise MagBridgeError(f"a split with the subsets {list(split)}: expected at least two")
+    known, found = set(sample_ids), {}
+    for name, ids in split.items():
+        for sample_id in ids:
+            if sample_id not in known:
+                raise MagBridgeError(f"sample {sample_id!r} of subset {name!r} is not in the release; expected its "
+                                     "sample ids")
+            if sample_id in found:
+                raise MagBridgeError(f"sample {sample_id!r} is in subset {found[sample_id]!r} and again in {name!r}; "
+                                     "expected each sample once")
+            found[sample_id] = name
+    return [found.get(sample_id) for sample_id in sample_ids]
+
+
+def noise_units(signals: np.ndarray) -> np.ndarray:
+    """Signals as (n, T * C) float32 numbers in units of their channel's typical noise.
+
+    The noise of a channel is taken from its steps: the median over signals of the standard deviation of
+    x[t + 1] - x[t], over sqrt(2). Distances in these units do not depend on how signals vary with voltage.
+    """
+    noise = np.median(np.diff(signals, axis=1).std(axis=1), axis=0) / np.sqrt(2)
+    centred = signals - signals.mean(axis=0)
+    return np.ascontiguousarray((centred / np.where(noise > 0, noise, 1)).reshape(len(signals), -1), dtype=np.float32)
+
+
+def _near_pairs(signals: np.ndarray, subset: np.ndarray, names: Sequence[str]) -> list[tuple[int, int, float]]:
+    """Pairs of rows of different subsets nearer than `NEAR`: root mean square difference in noise units over sqrt(2)."""
+    if not np.isfinite(signals).all():
+        raise MagBridgeError("NaN or infinity in the signals: run `python -m bridge verify` on the release first")
+    scaled = noise_units(signals)
+    square = (scaled**2).sum(axis=1)
+    bound = 2 * scaled.shape[1] * NEAR**2
+    # float32 products lose about this much of the squared distance; exact distances decide below.
+    slack = 1e-5 * 2 * float(square.max(initial=0))
+    pairs = []
+    for first, second in combinations(names, 2):
+        a, b = (np.flatnonzero(subset == name) for name in (first, second))
+        for start in range(0, len(a), _BLOCK):
+            block = a[start : start + _BLOCK]
+            squared = square[block][:, None] + square[b] - 2 * scaled[block] @ scaled[b].T
+            for i, j in np.argwhere(squared < bound + slack):
+                difference = scaled[block[i]].astype(float) - scaled[b[j]]
+                distance = float(np.sqrt((difference**2).mean() / 2))
+                if distance < NEAR:
+                    pairs.append((int(block[i]), int(b[j]), distance))
+    return sorted(pairs, key=lambda pair: pair[2])

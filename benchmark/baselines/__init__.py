@@ -1,0 +1,33 @@
+"""The baseline models: one file a family, each a tuple `MODELS` of frozen declarations."""
+
+from __future__ import annotations
+
+from benchmark.baselines import classical, constant, deep
+from benchmark.models import Model
+from benchmark.tasks import did_you_mean
+from dataset_card.errors import MagBridgeError
+
+FAMILIES = {"constant": constant.MODELS, "classical": classical.MODELS, "deep": deep.MODELS}
+
+
+def models(task: str | None = None, family: str | None = None) -> list[Model]:
+    """Declared models, in order of families.
+
+    Args:
+        task: Keep those for this task id.
+        family: Keep those of this family.
+    """
+    return [model for name, members in FAMILIES.items() if family in (None, name)
+            for model in members if task is None or task in model.tasks]
+
+
+def get_model(name: str) -> Model:
+    """The declared model of this name.
+
+    Raises:
+        MagBridgeError: No such model.
+    """
+    by_name = {model.name: model for model in models()}
+    if name not in by_name:
+        raise MagBridgeError(f"unknown model {name!r}: expected one of {', '.join(by_name)}{did_you_mean(name, by_name)}")
+    return by_name[name]

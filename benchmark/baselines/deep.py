@@ -1,0 +1,190 @@
+"""The sequence models of Table IV on raw signals: MLP, 1D CNN and LSTM (paper, section V-D)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmark.models import Model
+from benchmark.tasks import Task
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, T
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from benchmark.data import Subset
+
+LEARNING_RATE = 1e-3
+WEIGHT_DECAY = 1e-4
+BATCH = 64
+MAX_EPOCHS = 15
+PATIENCE = 3
+"""Epochs without a better validation loss before a fit stops (the paper gives no number)."""
+
+DEEP_SEEDS = (0, 1, 2)
+
+
+class SequenceModel:
+    """A network on channel-wise standardised signals, trained with Adam and stopped early on validation rows.
+
+    Args:
+        network: Makes the network for a number of outputs.
+        seed: Of the initial weights, dropout and batch order.
+        task: Decides between squared error on the raw target and cross-entropy.
+    """
+
+    def __init__(self, network, seed: int, task: Task):
+        self.network, self.seed, self.task = network, seed, task
+
+    def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset) -> SequenceModel:
+        """Trains for up to 15 epochs and keeps the weights of the best validation loss.
+
+        Args:
+            signals: Shape (n, 100, 6), nT.
+            target: Shape (n,).
+            validation: Rows for early stopping.
+        """
+        torch = _torch()
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.mean = signals.mean(axis=(0, 1))
+        self.scale = signals.std(axis=(0, 1))
+        if not self.task.is_regression:
+            self.classes_ = np.array(self.task.labels)
+        x, y = self._inputs(signals), self._target(target)
+        held_x, held_y = self._inputs(validation.signals), self._target(validation.target)
+        with _private_randomness(torch, self.seed):
+            self.model = self.network(1 if self.task.is_regression else len(self.task.labels)).to(self.device)
+            optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+            best, stale, weights = np.inf, 0, None
+            for _ in _epochs(self.task, self.seed):
+                self.model.train()
+                for rows in torch.randperm(len(x)).split(BATCH):
+                    optimizer.zero_grad()
+                    self._loss(x[rows], y[rows]).backward()
+                    optimizer.step()
+                self.model.eval()
+                with torch.no_grad():
+                    loss = float(self._loss(held_x, held_y))
+                stale += 1
+                if loss < best:
+                    best, stale = loss, 0
+                    weights = {name: value.clone() for name, value in self.model.state_dict().items()}
+                if stale == PATIENCE:
+                    break
+        if weights is None:
+            raise MagBridgeError(f"training on task {self.task.id} diverged: the validation loss was never finite")
+        self.model.load_state_dict(weights)
+        return self
+
+    def predict(self, signals: np.ndarray) -> np.ndarray:
+        """Values, or labels, of shape (n,)."""
+        output = self._output(signals)
+        return output[:, 0] if self.task.is_regression else self.classes_[output.argmax(axis=1)]
+
+    def predict_proba(self, signals: np.ndarray) -> np.ndarray:
+        """Class probabilities, shape (n, K), columns as in `classes_`."""
+        output = self._output(signals)
+        odds = np.exp(output - output.max(axis=1, keepdims=True))
+        return odds / odds.sum(axis=1, keepdims=True)
+
+    def _output(self, signals: np.ndarray) -> np.ndarray:
+        torch = _torch()
+        self.model.eval()
+        with torch.no_grad():
+            return self.model(self._inputs(signals)).double().cpu().numpy()
+
+    def _loss(self, x, y):
+        output = self.model(x)
+        functional = _torch().nn.functional
+        return functional.mse_loss(output[:, 0], y) if self.task.is_regression else functional.cross_entropy(output, y)
+
+    def _inputs(self, signals: np.ndarray):
+        """Standardised signals as a float32 tensor (n, 6, 100) on the device."""
+        scaled = (signals - self.mean) / self.scale
+        return _torch().from_numpy(scaled.transpose(0, 2, 1).astype(np.float32)).contiguous().to(self.device)
+
+    def _target(self, target: np.ndarray):
+        if self.task.is_regression:
+            values = np.asarray(target, dtype=np.float32)
+        else:
+            values = np.array([self.task.labels.index(label) for label in target])
+        return _torch().from_numpy(values).to(self.device)
+
+
+def _mlp(outputs: int) -> nn.Module:
+    nn = _torch().nn
+    return nn.Sequential(nn.Flatten(), nn.Linear(len(CHANNELS) * T, 64), nn.ReLU(), nn.Dropout(0.3),
+                         nn.Linear(64, 32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, outputs))
+
+
+def _cnn(outputs: int) -> nn.Module:
+    nn = _torch().nn
+    layers, width = [], len(CHANNELS)
+    for channels in (32, 64, 128):
+        layers += [nn.Conv1d(width, channels, 5, padding=2), nn.BatchNorm1d(channels), nn.ReLU(), nn.MaxPool1d(2)]
+        width = channels
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(width, outputs))
+
+
+def _lstm(outputs: int) -> nn.Module:
+    nn = _torch().nn
+
+    class LastState(nn.Module):
+        """One LSTM layer of 64 units and a linear head on its last state."""
+
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(len(CHANNELS), 64, batch_first=True)
+            self.head = nn.Linear(64, outputs)
+
+        def forward(self, x):
+            """Maps (n, 6, 100) to (n, outputs)."""
+            return self.head(self.lstm(x.transpose(1, 2))[1][0][-1])
+
+    return LastState()
+
+
+def _torch():
+    try:
+        import torch
+    except ImportError as error:
+        raise MagBridgeError("the models of Table IV need torch: pip install 'magbridge-battery[model]'") from error
+    return torch
+
+
+class _private_randomness:
+    """Seeds torch inside the block, on one thread so that sums have one order, and puts both back after it."""
+
+    def __init__(self, torch, seed: int):
+        self.torch, self.seed = torch, seed
+
+    def __enter__(self):
+        self.threads = self.torch.get_num_threads()
+        self.fork = self.torch.random.fork_rng()
+        self.fork.__enter__()
+        self.torch.manual_seed(self.seed)
+        self.torch.set_num_threads(1)
+
+    def __exit__(self, *error):
+        self.torch.set_num_threads(self.threads)
+        self.fork.__exit__(*error)
+
+
+def _epochs(task: Task, seed: int):
+    from tqdm import tqdm
+
+    return tqdm(range(MAX_EPOCHS), desc=f"{task.id} seed {seed}", unit="epoch", disable=None, leave=False)
+
+
+def _declare(name: str, network, description: str) -> Model:
+    return Model(name, ("t1", "t2", "t3", "t4"), lambda seed, task: SequenceModel(network, seed, task), description,
+                 features=None, sampling="full", seeds=DEEP_SEEDS)
+
+
+MODELS = (
+    _declare("mlp", _mlp, "MLP (64, 32, dropout 0.3) on the flattened standardised signals."),
+    _declare("cnn", _cnn, "1D CNN of three blocks (32, 64, 128 channels) on the standardised signals."),
+    _declare("lstm", _lstm, "LSTM of one layer, 64 units, on the standardised signals."),
+)

@@ -1,0 +1,251 @@
+"""Reads a release, on disk or on the Hub, as the arrays of one task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark.tasks import PRIMARY_SPLIT, Task, check_split, get_task
+from dataset_card.arrays import signals
+from dataset_card.configs import BY_NAME, METADATA_FILE, SPLITS, atom_path
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS
+
+REGIME_B_PREFIX = "regimeB_"
+"""Pseudo-cells of Regime-B rows start with this."""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Which rows a result speaks of; `digest` is None for data that is no release."""
+
+    name: str
+    digest: str | None = None
+    upstream: str | None = None
+    bridge_version: str | None = None
+
+
+IN_MEMORY = DatasetInfo("in memory")
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Rows of one task.
+
+    Attributes:
+        sample_ids: Shape (n,), str.
+        cell_ids: Shape (n,), str.
+        signals: Shape (n, 100, 6), float64, nT.
+        target: Shape (n,): float64 for regression, str for classification.
+    """
+
+    sample_ids: np.ndarray
+    cell_ids: np.ndarray
+    signals: np.ndarray
+    target: np.ndarray
+
+    def __post_init__(self):
+        lengths = {len(self.sample_ids), len(self.cell_ids), len(self.signals), len(self.target)}
+        if len(lengths) != 1 or self.signals.ndim != 3:
+            raise MagBridgeError(
+                f"a subset has {len(self.sample_ids)} ids, {len(self.cell_ids)} cells, {len(self.target)} targets and "
+                f"signals of shape {self.signals.shape}: expected one of each a row and signals (n, 100, 6)")
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, rows: np.ndarray) -> Subset:
+        """The given rows, by index or mask."""
+        return Subset(self.sample_ids[rows], self.cell_ids[rows], self.signals[rows], self.target[rows])
+
+    @classmethod
+    def concatenate(cls, subsets: list[Subset]) -> Subset:
+        """Rows of several subsets, one after another."""
+        columns = zip(*((s.sample_ids, s.cell_ids, s.signals, s.target) for s in subsets))
+        return cls(*(np.concatenate(column) for column in columns))
+
+    @classmethod
+    def of(cls, dataset, target: str) -> Subset:
+        """Rows of a `datasets.Dataset` or `pyarrow.Table` with ids, signals and the column `target`."""
+        def column(name: str) -> np.ndarray:
+            if name not in dataset.column_names:
+                raise MagBridgeError(f"no column {name}: expected sample_id, cell_id, {target} and the six channels")
+            values = dataset[name]
+            return np.array(values.to_pylist() if isinstance(values, pa.ChunkedArray) else list(values))
+
+        return cls(column("sample_id"), column("cell_id"), signals(dataset), column(target))
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """Training, validation and test rows of one task, from a release or from arrays in memory.
+
+    Attributes:
+        task: The task the targets belong to.
+        train: Rows a model may fit on.
+        validation: Rows for early stopping or model choice; may be None.
+        test: Rows it is scored on.
+        split: Name of the split.
+        dataset: Where the rows come from.
+        load_clean: Reads the clean grounded rows of each subset with SOH as target, for models that fit a
+            background on them (see `benchmark.models.Model`); None where there are none.
+    """
+
+    task: Task
+    train: Subset
+    validation: Subset | None
+    test: Subset
+    split: str = PRIMARY_SPLIT
+    dataset: DatasetInfo = IN_MEMORY
+    load_clean: Callable[[], dict[str, Subset]] | None = None
+    _clean: dict = field(default_factory=dict, compare=False, repr=False)
+    _inputs: dict = field(default_factory=dict, compare=False, repr=False)
+
+    def subsets(self) -> list[Subset]:
+        """Every subset there is, training first."""
+        return [s for s in (self.train, self.validation, self.test) if s is not None]
+
+    def clean(self) -> dict[str, Subset]:
+        """Clean grounded rows by subset name, SOH as target.
+
+        Raises:
+            MagBridgeError: The data came without them.
+        """
+        if self.load_clean is None:
+            raise MagBridgeError("this model fits on clean grounded rows beside its task's: pass TaskData(load_clean=...) "
+                                 "or a release")
+        if not self._clean:
+            self._clean.update(self.load_clean())
+        return self._clean
+
+    def inputs(self, features: Callable | None, subset: str) -> np.ndarray:
+        """What a model sees of a subset: its signals, or `features` of them, computed once."""
+        rows = getattr(self, subset).signals
+        if features is None:
+            return rows
+        key = (features, subset)
+        if key not in self._inputs:
+            self._inputs[key] = features(rows)
+        return self._inputs[key]
+
+
+def load_task(task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT) -> TaskData:
+    """The rows of one task in a release.
+
+    Args:
+        task: Task or its id.
+        release: Release folder, or a dataset's id on the Hub (`user/magbridge-battery`).
+        split: `by_cell_primary`, or `by_record_optimistic_baseline`, which leaks.
+
+    Returns:
+        Training, validation and test rows in release order, so that folder and Hub give the same draws.
+
+    Raises:
+        MagBridgeError: No release there, or rows of it are missing.
+    """
+    task, folder = get_task(task), release_folder(release)
+    check_split(split)
+    order = _release_order(folder)
+
+    def read(provenances: tuple[str, ...], target: str) -> dict[str, Subset]:
+        columns = ["sample_id", "cell_id", target, *CHANNELS]
+        return {s: Subset.of(_read(folder, provenances, split, s, columns, order), target) for s in SPLITS}
+
+    rows = read(task.rows, task.target)
+    reads_clean_already = task.rows == ("clean",) and task.target == "soh"
+    return TaskData(task, rows["train"], rows["validation"], rows["test"], split, dataset_info(folder),
+                    load_clean=(lambda: rows) if reads_clean_already else lambda: read(("clean",), "soh"))
+
+
+def load_truth(task: Task, folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sample ids, cell ids and targets of a task's test rows, without reading a signal."""
+    table = _read(folder, task.rows, check_split(split), "test", ["sample_id", "cell_id", task.target],
+                  _release_order(folder))
+    return tuple(np.array(table[name].to_pylist()) for name in table.column_names)
+
+
+def release_folder(release: str | Path) -> Path:
+    """The release as a local folder, downloaded from the Hub where `release` is an id.
+
+    Raises:
+        MagBridgeError: Neither a folder with a manifest nor a Hub id.
+    """
+    folder = Path(release)
+    if not folder.exists() and str(release).count("/") == 1 and not str(release).startswith((".", "/", "~")):
+        from huggingface_hub import snapshot_download
+
+        folder = Path(snapshot_download(str(release), repo_type="dataset",
+                                        allow_patterns=["data/**", METADATA_FILE, "manifest.json"]))
+    if not (folder / "manifest.json").is_file():
+        raise MagBridgeError(f"no release at {release}: expected a folder with manifest.json or a Hub id user/name; "
+                             "build one with `python -m bridge build`")
+    return folder
+
+
+def dataset_info(folder: Path) -> DatasetInfo:
+    """Name, digest and origin of a release, from its manifest."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    digest = manifest.get("dataset_digest")
+    if not digest:
+        raise MagBridgeError(f"{folder / 'manifest.json'} has no dataset_digest: rebuild the release with "
+                             "`python -m bridge build`")
+    upstream = manifest.get("upstream")
+    if isinstance(upstream, Mapping):
+        upstream = upstream.get("kind") or upstream.get("name")
+    return DatasetInfo(manifest.get("name", folder.name), digest, upstream, manifest.get("bridge_version"))
+
+
+def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData:
+    """`data` as the rows of `task`.
+
+    Args:
+        task: Task or its id.
+        data: `TaskData`, a release folder or Hub id, or a mapping of split name to `datasets.Dataset` or table.
+        split: Split to read from a release.
+
+    Raises:
+        MagBridgeError: Rows of another task, or of no known kind.
+    """
+    task = get_task(task)
+    if isinstance(data, TaskData):
+        if data.task != task:
+            raise MagBridgeError(f"data of task {data.task.id} given for task {task.id}: load the rows of {task.id}")
+        return data
+    if isinstance(data, (str, Path)):
+        return load_task(task, data, split)
+    if isinstance(data, Mapping) and {"train", "test"} <= set(data):
+        subsets = {s: Subset.of(data[s], task.target) for s in SPLITS if s in data}
+        return TaskData(task, subsets["train"], subsets.get("validation"), subsets["test"], split)
+    raise MagBridgeError(f"cannot read rows from {type(data).__name__}: expected a release folder, a Hub id, TaskData, or "
+                         "a mapping with the splits train and test")
+
+
+def _release_order(folder: Path) -> dict[str, int]:
+    ids = pq.read_table(folder / METADATA_FILE, columns=["sample_id"])["sample_id"].to_pylist()
+    return {sample_id: position for position, sample_id in enumerate(ids)}
+
+
+def _read(folder: Path, provenances: tuple[str, ...], split: str, subset: str, columns: list[str],
+          order: dict[str, int]) -> pa.Table:
+    """Rows of the release's Parquet files that fall in one subset of a split, in release order."""
+    by_primary = BY_NAME[split].split_by == "primary"
+    paths = []
+    for provenance in provenances:
+        found = sorted(folder.glob(atom_path(provenance, *((subset, "*") if by_primary else ("*", subset)))))
+        if not found:
+            raise MagBridgeError(f"{folder} has no {provenance} rows in the {subset} subset of {split}: expected a whole "
+                                 "release; check it with `python -m bridge verify`")
+        paths += found
+    table = pa.concat_tables([pq.read_table(path, columns=columns, partitioning=None) for path in paths])
+    try:
+        position = [order[sample_id] for sample_id in table["sample_id"].to_pylist()]
+    except KeyError as error:
+        raise MagBridgeError(f"sample {error.args[0]} is in the data files but not in {METADATA_FILE} of {folder}: the "
+                             "release is broken; rebuild it") from error
+    return table.take(np.argsort(position))

@@ -1,0 +1,151 @@
+"""The formulas of every benchmark metric, on plain arrays; numpy is the only import.
+
+`benchmark.scoring` and the `evaluate` module beside this file both call `score`, so there is one
+path for regression and one for classification.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def regression_scores(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+    """Coefficient of determination and mean absolute error.
+
+    Args:
+        truth: Shape (n,), not constant.
+        prediction: Shape (n,), in the unit of `truth`.
+
+    Returns:
+        `r2` and `mae`.
+    """
+    residual = truth - prediction
+    spread = truth - truth.mean()
+    if not (spread @ spread) > 0:
+        raise ValueError("R2 is undefined: every reference has the same value; score a subset with more than one")
+    return {"r2": float(1 - residual @ residual / (spread @ spread)), "mae": float(np.abs(residual).mean())}
+
+
+def confusion(truth: np.ndarray, prediction: np.ndarray, labels: tuple[str, ...]) -> np.ndarray:
+    """Counts of (true class, predicted class), shape (K, K), in the order of `labels`."""
+    size = len(labels)
+    code = {label: i for i, label in enumerate(labels)}
+    flat = np.fromiter((size * code[t] + code[p] for t, p in zip(truth, prediction)), dtype=np.intp, count=len(truth))
+    return np.bincount(flat, minlength=size * size).reshape(size, size)
+
+
+def balanced_accuracy(counts: np.ndarray) -> float:
+    """Mean recall over the classes that occur in the truth, from a confusion matrix (K, K)."""
+    support = counts.sum(axis=1)
+    present = support > 0
+    return float((np.diag(counts)[present] / support[present]).mean())
+
+
+def roc_auc(positive: np.ndarray, scores: np.ndarray) -> float:
+    """Probability that a positive row outscores a negative one, ties counting half.
+
+    Args:
+        positive: Shape (n,), bool, with both values present.
+        scores: Shape (n,), higher meaning more likely positive.
+    """
+    values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mid_rank = np.cumsum(counts) - (counts - 1) / 2
+    n_positive = int(positive.sum())
+    n_negative = len(positive) - n_positive
+    if not (n_positive and n_negative):
+        raise ValueError("the ROC AUC is undefined: the references hold one side only of the scored class")
+    rank_sum = mid_rank[inverse][positive].sum()
+    return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def classification_scores(spec, truth: np.ndarray, prediction: np.ndarray, scores=None) -> dict[str, float]:
+    """Balanced accuracy, recall of each class, F1 of the positive class, AUC of the scored class.
+
+    Args:
+        spec: Has `labels`, `positive` (label or None), `scored_label` (label or None) and `auc` (metric name or None).
+        truth: Shape (n,), labels.
+        prediction: Shape (n,), labels.
+        scores: Shape (n,), score of `spec.scored_label`, or None.
+
+    Returns:
+        Metric name to value; a class without a row has no recall.
+    """
+    counts = confusion(truth, prediction, spec.labels)
+    out = {"balanced_accuracy": balanced_accuracy(counts)}
+    support, predicted, hits = counts.sum(axis=1), counts.sum(axis=0), np.diag(counts)
+    if spec.positive is not None:
+        i = spec.labels.index(spec.positive)
+        total = support[i] + predicted[i]
+        out["f1"] = float(2 * hits[i] / total) if total else 0.0
+    if spec.auc is not None and scores is not None:
+        out[spec.auc] = roc_auc(np.asarray(truth) == spec.scored_label, np.asarray(scores))
+    for label, n, hit in zip(spec.labels, support, hits):
+        if n:
+            out[f"recall_{label}"] = float(hit / n)
+    return out
+
+
+def numbers(values, name: str) -> np.ndarray:
+    """`values` as finite float64 of shape (n,).
+
+    Raises:
+        ValueError: Not one-dimensional, not numeric, NaN or infinite.
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or array.dtype.kind not in "fiu":
+        raise ValueError(f"{name} have type {array.dtype} and shape {array.shape}: expected one number a row, shape (n,)")
+    array = array.astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(array))
+    if len(bad):
+        raise ValueError(f"{len(bad)} {name} are NaN or infinite, the first in row {bad[0]}: expected finite numbers")
+    return array
+
+
+def classes(values, name: str, labels: tuple[str, ...]) -> np.ndarray:
+    """`values` as an array of known labels, shape (n,).
+
+    Raises:
+        ValueError: A value is not a string or not one of `labels`.
+    """
+    array = np.array(values, dtype=object)
+    if array.ndim != 1:
+        raise ValueError(f"{name} have shape {array.shape}: expected one label a row, shape (n,)")
+    for row, value in enumerate(array):
+        if not isinstance(value, str):
+            raise ValueError(f"{name} hold {value!r} ({type(value).__name__}) in row {row}: expected a label as a string, "
+                             f"one of {', '.join(labels)}; class numbers and probabilities are not labels")
+        if value not in labels:
+            raise ValueError(f"{name} hold the unknown label {value!r} in row {row}: expected one of {', '.join(labels)}")
+    return array.astype(str)
+
+
+def score(spec, truth, prediction, scores=None) -> dict[str, float]:
+    """All metrics of one task.
+
+    Args:
+        spec: A task: `labels` is empty for regression; otherwise as in `classification_scores`.
+        truth: Shape (n,): numbers for regression, labels for classification.
+        prediction: Shape (n,), of the same kind.
+        scores: Shape (n,), optional score of `spec.scored_label`; higher means more likely.
+
+    Returns:
+        Metric name to unrounded value.
+
+    Raises:
+        ValueError: NaN, wrong lengths, unknown or numeric labels, no rows, or scores for a task without an AUC.
+    """
+    check = (lambda v, name: classes(v, name, spec.labels)) if spec.labels else numbers
+    truth, prediction = check(truth, "references"), check(prediction, "predictions")
+    if len(truth) != len(prediction):
+        raise ValueError(f"{len(prediction)} predictions for {len(truth)} references: expected one prediction a reference")
+    if not len(truth):
+        raise ValueError("no rows to score: expected at least one prediction and reference")
+    if scores is not None:
+        if spec.auc is None:
+            raise ValueError("scores were given: this task has no metric that reads them; leave them out")
+        scores = numbers(scores, "scores")
+        if len(scores) != len(truth):
+            raise ValueError(f"{len(scores)} scores for {len(truth)} references: expected one score a reference")
+    if not spec.labels:
+        return regression_scores(truth, prediction)
+    return classification_scores(spec, truth, prediction, scores)

@@ -1,0 +1,95 @@
+"""What the benchmark evaluates: a model declaration, and how other things become one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.features import static_features
+from benchmark.tasks import TASKS, Task
+from dataset_card.errors import MagBridgeError
+
+SEEDS = (0, 1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model to evaluate.
+
+    The object that `build` returns has `fit(inputs, target)` and `predict(inputs)`; `predict_proba` or
+    `decision_function` with `classes_` give scores for the AUC. Its `fit` may ask by name for more:
+    `validation`, the validation rows as a `Subset`, for early stopping; `clean`, the clean grounded rows that
+    it may fit on, as a `Subset` with SOH as target.
+
+    Attributes:
+        name: Unique within a task; letters, digits, `-` and `_`.
+        tasks: Ids of the tasks it is for.
+        build: Makes an unfitted model from a seed and a task.
+        description: One sentence.
+        features: Maps signals (n, 100, 6) to inputs (n, ...); None passes the signals.
+        sampling: Training rows of one seed: `rows`, `cells` or `full` (see `benchmark.protocol`).
+        seeds: Seeds of the protocol.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    build: Callable[[int, Task], Any]
+    description: str
+    features: Callable | None = static_features
+    sampling: str = "rows"
+    seeds: tuple[int, ...] = SEEDS
+
+
+class FunctionModel:
+    """A plain function of signals, (n, 100, 6) to n predictions or (predictions, scores); nothing is fitted."""
+
+    def __init__(self, function: Callable):
+        self.function = function
+
+    def fit(self, signals, target) -> FunctionModel:
+        """Does nothing: the function is already what it is."""
+        return self
+
+    def predict(self, signals):
+        """Returns the function's value."""
+        return self.function(signals)
+
+
+def as_model(model, *, name: str | None = None, features: Callable | None = static_features) -> Model:
+    """`model` as a declaration.
+
+    Args:
+        model: A `Model`; anything with `fit` and `predict`, copied for each seed, whose unset `random_state`
+            parameters take the seed; or a function of signals (n, 100, 6).
+        name: Name in results; the class or function name by default.
+        features: Inputs of an estimator, the static descriptor by default; None passes the signals themselves.
+
+    Raises:
+        MagBridgeError: It is none of these.
+    """
+    every_task = tuple(task.id for task in TASKS)
+    if isinstance(model, Model):
+        return model
+    if hasattr(model, "fit") and hasattr(model, "predict"):
+        if isinstance(model, type):
+            raise MagBridgeError(f"{model.__name__} is a class: pass an instance, {model.__name__}()")
+        return Model(name or type(model).__name__, every_task, lambda seed, task: _seeded(model, seed),
+                     "An estimator passed to evaluate_model.", features)
+    if callable(model):
+        # One seed is enough: with nothing fitted, every seed scores the same.
+        return Model(name or getattr(model, "__name__", "function"), every_task, lambda seed, task: FunctionModel(model),
+                     "A function of the signals, with nothing fitted.", None, "full", (0,))
+    raise MagBridgeError(f"cannot evaluate {type(model).__name__}: expected an object with fit and predict, or a function "
+                         "of signals (n, 100, 6)")
+
+
+def _seeded(estimator, seed: int):
+    """A copy of the estimator whose unset `random_state` parameters are `seed`."""
+    estimator = copy.deepcopy(estimator)
+    if hasattr(estimator, "get_params") and hasattr(estimator, "set_params"):
+        unset = {name: seed for name, value in estimator.get_params().items()
+                 if name.rpartition("__")[2] == "random_state" and value is None}
+        estimator.set_params(**unset)
+    return estimator

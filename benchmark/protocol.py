@@ -1,0 +1,302 @@
+"""The evaluation protocols: seeds on subsampled training data, few-shot, and cross-validation by cell.
+
+A protocol is a list of draws (which rows to fit on, which to score); one path fits and scores them all.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from benchmark.data import REGIME_B_PREFIX, Subset, TaskData, as_task_data
+from benchmark.features import static_features
+from benchmark.models import Model, as_model
+from benchmark.results import OFFICIAL_TEST, Result, Run, environment
+from benchmark.scoring import cell_statistics, score
+from benchmark.tasks import PRIMARY_SPLIT, Task, did_you_mean
+from dataset_card.errors import MagBridgeError
+
+FRACTION = 0.8
+"""Share of the training rows, or cells, of one seed."""
+
+SHOTS = (2, 5, 10, 20)
+FOLDS = 7
+SOH_BINS = 5
+"""Few-shot T1 draws k rows from each of five equally filled SOH bins of the training rows."""
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """One fit: row numbers into the training subset, or for cross-validation into all rows."""
+
+    seed: int
+    train: np.ndarray
+    k: int | None = None
+
+
+def evaluate_model(task: str | Task, model, data, *, split: str = PRIMARY_SPLIT, sampling: str | None = None,
+                   seeds: tuple[int, ...] | None = None, name: str | None = None,
+                   features: Callable | None = static_features, n_jobs: int = -1, progress: bool = False) -> Result:
+    """Fits a model once a seed and scores it on the whole test subset.
+
+    Args:
+        task: Task or its id.
+        model: A `Model`, an object with `fit` and `predict`, or a function of signals (see `benchmark.models`).
+        data: `TaskData`, release folder or Hub id, or mapping of split name to dataset.
+        split: Split to read where `data` is a release.
+        sampling: `rows` (the published protocol: 80 % of the training rows a seed), `cells` (80 % of the
+            training cells, stricter) or `full`; the model's own by default.
+        seeds: The model's own by default.
+        name: Name of an undeclared model.
+        features: Inputs of an undeclared estimator: the static descriptor, or None for signals (n, 100, 6).
+        n_jobs: Threads for models that use joblib to fit; scores do not depend on it.
+        progress: Whether to show a bar on a terminal.
+
+    Returns:
+        Scores of every seed, with what is needed to file and rank them.
+
+    Raises:
+        MagBridgeError: Unknown task, split or sampling; unreadable data; predictions that cannot be scored.
+
+    Example:
+        >>> from sklearn.linear_model import Ridge
+        >>> result = evaluate_model("t1", Ridge(), "magbridge-battery")  # doctest: +SKIP
+        >>> print(result)  # doctest: +SKIP
+    """
+    data = as_task_data(task, data, split)
+    model = _for_task(as_model(model, name=name, features=features), data.task)
+    sampling = sampling or model.sampling
+    if sampling not in OFFICIAL_TEST:
+        raise MagBridgeError(f"unknown sampling {sampling!r}: expected one of {', '.join(OFFICIAL_TEST)}"
+                             f"{did_you_mean(sampling, OFFICIAL_TEST)}")
+    draws = [_Draw(seed, _sample(data.train, sampling, seed)) for seed in (model.seeds if seeds is None else seeds)]
+    return _on_test(data, model, sampling, draws, n_jobs, progress)
+
+
+def few_shot(task: str | Task, model, data, *, split: str = PRIMARY_SPLIT, shots: tuple[int, ...] = SHOTS,
+             seeds: tuple[int, ...] | None = None, name: str | None = None,
+             features: Callable | None = static_features, n_jobs: int = -1, progress: bool = False) -> Result:
+    """Fits a model on k rows a class (T1: a SOH bin) and scores it on the whole test subset.
+
+    The k rows of a seed are among its rows for any larger k. A class with fewer than k rows gives all it has;
+    each run's `n_train` tells.
+
+    Args:
+        task: Task or its id.
+        model: As in `evaluate_model`.
+        data: As in `evaluate_model`.
+        split: Split to read where `data` is a release.
+        shots: Values of k.
+        seeds: The model's own by default.
+        name: Name of an undeclared model.
+        features: Inputs of an undeclared estimator.
+        n_jobs: As in `evaluate_model`.
+        progress: Whether to show a bar on a terminal.
+
+    Returns:
+        One run for each k and seed; `result.mean(k=5)` averages over seeds.
+
+    Raises:
+        MagBridgeError: As in `evaluate_model`, or a class has no training row.
+    """
+    data = as_task_data(task, data, split)
+    model = _for_task(as_model(model, name=name, features=features), data.task)
+    draws = [_Draw(seed, _shots(data, k, seed), k) for k in shots for seed in (model.seeds if seeds is None else seeds)]
+    return _on_test(data, model, "few_shot", draws, n_jobs, progress)
+
+
+def best_per_shot(results: list[Result]) -> dict[int, tuple[str, float]]:
+    """For each k, the few-shot model with the best mean over seeds, and that mean (paper, ablation tables)."""
+    shots = sorted({run.k for result in results for run in result.runs if run.k is not None})
+    return {k: max(((r.model, r.mean(k=k)) for r in results), key=lambda pair: pair[1]) for k in shots}
+
+
+def cross_validate(task: str | Task, model, data, *, split: str = PRIMARY_SPLIT, folds: int = FOLDS,
+                   name: str | None = None, features: Callable | None = static_features, n_jobs: int = -1,
+                   progress: bool = False) -> Result:
+    """Scores a model on each fold of the cells after fitting on all other cells: the steadier second figure.
+
+    The cells of all subsets are shuffled once and dealt into folds. The three Regime-B pseudo-cells take turns, one
+    held out in each fold. A model that asks for validation rows gets those of the next fold, which it is not fitted on.
+
+    Args:
+        task: Task or its id.
+        model: As in `evaluate_model`.
+        data: As in `evaluate_model`.
+        split: Split to read where `data` is a release; all its rows are pooled.
+        folds: Number of folds.
+        name: Name of an undeclared model.
+        features: Inputs of an undeclared estimator.
+        n_jobs: As in `evaluate_model`.
+        progress: Whether to show a bar on a terminal.
+
+    Returns:
+        One run a fold.
+
+    Raises:
+        MagBridgeError: As in `evaluate_model`, or there are fewer cells than folds.
+    """
+    data = as_task_data(task, data, split)
+    model = _for_task(as_model(model, name=name, features=features), data.task)
+    pool = Subset.concatenate(data.subsets())
+    clean = Subset.concatenate(list(data.clean().values())) if _asks(model, data.task, "clean") else None
+    started, runs = time.perf_counter(), []
+    held_out = _folds(pool.cell_ids, folds)
+    inputs = pool.signals if model.features is None else model.features(pool.signals)
+    for fold in _bar(range(folds), f"{data.task.id} {model.name}", progress):
+        test = np.isin(pool.cell_ids, held_out[fold])
+        train, extras = ~test, {}
+        if _asks(model, data.task, "validation"):
+            next_fold = np.isin(pool.cell_ids, held_out[(fold + 1) % folds]) & ~test
+            train &= ~next_fold
+            extras["validation"] = pool.take(next_fold)
+        if clean is not None:
+            extras["clean"] = clean.take(np.isin(clean.cell_ids, pool.cell_ids[train]))
+        estimator = _fit(model, data.task, 0, inputs[train], pool.target[train], extras, n_jobs)
+        prediction, scores = _predict(estimator, inputs[test], data.task)
+        runs.append(Run(0, int(train.sum()), score(data.task, pool.target[test], prediction, scores), fold=fold))
+    return _result(data, model, "cross_validation", runs, (), time.perf_counter() - started, None, None)
+
+
+def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_jobs: int, progress: bool) -> Result:
+    """Fits each draw of training rows and scores it on the test subset."""
+    task, test = data.task, data.test
+    started, runs, tables, cells = time.perf_counter(), [], [], ()
+    train_inputs, test_inputs = data.inputs(model.features, "train"), data.inputs(model.features, "test")
+    for draw in _bar(draws, f"{task.id} {model.name}", progress):
+        extras = _extras(data, model, draw.train)
+        estimator = _fit(model, task, draw.seed, train_inputs[draw.train], data.train.target[draw.train], extras, n_jobs)
+        prediction, scores = _predict(estimator, test_inputs, task)
+        values = score(task, test.target, prediction, scores)
+        if protocol in OFFICIAL_TEST:
+            ids, statistics = cell_statistics(task, test.target, np.asarray(prediction), test.cell_ids)
+            cells, statistics = tuple(ids.tolist()), statistics.tolist()
+            tables.append(_prediction_table(task, test.sample_ids, draw.seed, prediction, scores))
+        else:
+            statistics = None
+        runs.append(Run(draw.seed, len(draw.train), values, k=draw.k, cells=statistics))
+    table = pa.concat_tables(tables).combine_chunks() if tables else None
+    return _result(data, model, protocol, runs, cells, time.perf_counter() - started, len(test), table)
+
+
+def _result(data: TaskData, model: Model, protocol: str, runs: list[Run], cells: tuple[str, ...], seconds: float,
+            n_test: int | None, table: pa.Table | None) -> Result:
+    packages, hardware = environment()
+    return Result(data.task.id, data.task.version, model.name, model.description, data.dataset, data.split, protocol,
+                  tuple(runs), cells, packages, hardware, seconds, n_test, table=table)
+
+
+def _sample(train: Subset, sampling: str, seed: int) -> np.ndarray:
+    """Training rows of one seed, as the specification draws them."""
+    if sampling == "full":
+        return np.arange(len(train))
+    rng = np.random.default_rng(seed)
+    if sampling == "rows":
+        return rng.choice(len(train), int(FRACTION * len(train)), replace=False)
+    cells = np.unique(train.cell_ids)
+    # Regime-B's pseudo-cell always stays: without it, T3 would lose a class.
+    pseudo = np.char.startswith(cells, REGIME_B_PREFIX)
+    real = cells[~pseudo]
+    kept = np.concatenate([rng.choice(real, int(FRACTION * len(real)), replace=False), cells[pseudo]])
+    return np.flatnonzero(np.isin(train.cell_ids, kept))
+
+
+def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
+    """k training rows of each class, or of each SOH bin."""
+    target, rng = data.train.target, np.random.default_rng(seed)
+    if data.task.is_regression:
+        edges = np.quantile(target, np.linspace(0, 1, SOH_BINS + 1)[1:-1])
+        groups, names = np.digitize(target, edges), range(SOH_BINS)
+    else:
+        groups, names = target, data.task.labels
+    chosen = []
+    for group in names:
+        rows = np.flatnonzero(groups == group)
+        if not len(rows) and not data.task.is_regression:
+            raise MagBridgeError(f"task {data.task.id}: no training row of class {group}: expected at least one a class")
+        chosen.append(rng.permutation(rows)[:k])
+    return np.concatenate(chosen)
+
+
+def _folds(cell_ids: np.ndarray, folds: int) -> list[np.ndarray]:
+    """Held-out cells of each fold."""
+    cells = np.unique(cell_ids)
+    pseudo = cells[np.char.startswith(cells, REGIME_B_PREFIX)]
+    real = cells[~np.char.startswith(cells, REGIME_B_PREFIX)]
+    if not 2 <= folds <= len(real):
+        raise MagBridgeError(f"{folds} folds for {len(real)} cells: expected between 2 and the number of cells")
+    parts = np.array_split(np.random.default_rng(0).permutation(real), folds)
+    return [np.append(part, pseudo[i % len(pseudo)]) if len(pseudo) else part for i, part in enumerate(parts)]
+
+
+def _for_task(model: Model, task: Task) -> Model:
+    if task.id not in model.tasks:
+        raise MagBridgeError(f"model {model.name} is not for task {task.id}: it is for {', '.join(model.tasks)}")
+    return model
+
+
+def _asks(model: Model, task: Task, extra: str) -> bool:
+    """Whether the model's `fit` names this argument."""
+    return extra in inspect.signature(model.build(0, task).fit).parameters
+
+
+def _extras(data: TaskData, model: Model, rows: np.ndarray) -> dict[str, Subset]:
+    extras = {}
+    if _asks(model, data.task, "validation"):
+        if data.validation is None:
+            raise MagBridgeError(f"model {model.name} stops early on validation rows: pass data that has them")
+        extras["validation"] = data.validation
+    if _asks(model, data.task, "clean"):
+        clean = data.clean()["train"]
+        # Rows of the task that this seed left out stay out; clean rows that are not the task's may all be used.
+        left_out = np.delete(data.train.sample_ids, rows)
+        extras["clean"] = clean.take(~np.isin(clean.sample_ids, left_out))
+    return extras
+
+
+def _fit(model: Model, task: Task, seed: int, inputs: np.ndarray, target: np.ndarray, extras: dict, n_jobs: int):
+    import joblib
+
+    estimator = model.build(seed, task)
+    # Threads only while fitting: forests add up votes in the order threads finish, so predicting stays serial.
+    with joblib.parallel_config(backend="threading", n_jobs=n_jobs):
+        estimator.fit(inputs, target, **extras)
+    return estimator
+
+
+def _predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray | None]:
+    """Predictions and, where the model has them, scores of the task's scored label."""
+    prediction = estimator.predict(inputs)
+    if isinstance(prediction, tuple):
+        return prediction
+    if task.scored_label is None or not hasattr(estimator, "classes_"):
+        return prediction, None
+    column = list(estimator.classes_).index(task.scored_label)
+    if hasattr(estimator, "predict_proba"):
+        return prediction, estimator.predict_proba(inputs)[:, column]
+    if hasattr(estimator, "decision_function"):
+        decision = estimator.decision_function(inputs)
+        return prediction, decision[:, column] if decision.ndim == 2 else decision * (1 if column else -1)
+    return prediction, None
+
+
+def _prediction_table(task: Task, sample_ids: np.ndarray, seed: int, prediction, scores) -> pa.Table:
+    values = pa.array(np.asarray(prediction, dtype=float) if task.is_regression else np.asarray(prediction).tolist())
+    columns = {"sample_id": pa.array(sample_ids.tolist()),
+               "seed": pa.array(np.full(len(values), seed)), "prediction": values}
+    if scores is not None:
+        columns["score"] = pa.array(np.asarray(scores, dtype=float))
+    return pa.table(columns)
+
+
+def _bar(items, label: str, shown: bool) -> Iterator:
+    if not shown:
+        return iter(items)
+    from tqdm import tqdm
+
+    return iter(tqdm(items, desc=label, disable=None, leave=False))

@@ -1,0 +1,143 @@
+"""The four benchmark tasks as frozen declarations; the logic they share is in `scoring` and `protocol`."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from dataset_card.configs import PROVENANCES
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import ANOMALY_ORIGINS, SECOND_LIFE_CLASSES, SYNTHETIC_SUBTYPES
+
+PRIMARY_SPLIT = "by_cell_primary"
+OPTIMISTIC_SPLIT = "by_record_optimistic_baseline"
+SPLITS = (PRIMARY_SPLIT, OPTIMISTIC_SPLIT)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One score.
+
+    Attributes:
+        name: Key in results.
+        meaning: One phrase for tables.
+        lowest: Least possible value; minus infinity where there is none.
+        highest: Greatest possible value.
+        higher_is_better: Direction.
+        needs_scores: Whether it reads a score a row next to the predicted label.
+    """
+
+    name: str
+    meaning: str
+    lowest: float = 0.0
+    highest: float = 1.0
+    higher_is_better: bool = True
+    needs_scores: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """One benchmark task.
+
+    Attributes:
+        id: `t1` to `t4`.
+        version: Rises when rows, target or headline metric change, so that results never mix.
+        title: A few words.
+        rows: Provenances of the rows it uses.
+        target: Column to predict.
+        labels: Classes in a fixed order; empty for regression.
+        positive: Class whose F1 is reported, or None.
+        scored_label: Class that optional scores speak of, or None.
+        auc: Name of the metric that reads the scores, or None.
+        metrics: Every metric, the headline first.
+        chance: Headline value of the best constant predictor.
+        config: Configuration of a release that serves the task.
+        split: Split of the headline figures.
+    """
+
+    id: str
+    version: str
+    title: str
+    rows: tuple[str, ...]
+    target: str
+    labels: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    chance: float
+    config: str
+    positive: str | None = None
+    scored_label: str | None = None
+    auc: str | None = None
+    split: str = PRIMARY_SPLIT
+
+    @property
+    def headline(self) -> Metric:
+        """The metric that ranks models."""
+        return self.metrics[0]
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the target is a number."""
+        return not self.labels
+
+
+R2 = Metric("r2", "coefficient of determination", lowest=float("-inf"))
+MAE = Metric("mae", "mean absolute error, in the target's unit", highest=float("inf"), higher_is_better=False)
+BALANCED_ACCURACY = Metric("balanced_accuracy", "mean recall over classes")
+
+
+def _recalls(labels: tuple[str, ...]) -> tuple[Metric, ...]:
+    return tuple(Metric(f"recall_{label}", f"share of {label} rows found") for label in labels)
+
+
+TASKS = (
+    Task("t1", "1.0", "SOH regression", rows=("clean",), target="soh", labels=(),
+         metrics=(R2, MAE), chance=0.0, config="t1_soh_regression"),
+    Task("t2", "1.0", "Second-life class", rows=("clean",), target="second_life_class", labels=SECOND_LIFE_CLASSES,
+         metrics=(BALANCED_ACCURACY, Metric("f1", "F1 of reuse"),
+                  Metric("roc_auc", "ROC AUC of reuse", needs_scores=True), *_recalls(SECOND_LIFE_CLASSES)),
+         chance=1 / 2, config="t2_second_life", positive="reuse", scored_label="reuse", auc="roc_auc"),
+    Task("t3", "1.0", "Anomaly detection", rows=PROVENANCES, target="anomaly_origin", labels=ANOMALY_ORIGINS,
+         metrics=(BALANCED_ACCURACY, *_recalls(ANOMALY_ORIGINS),
+                  # A sanity check, about 1.00 for any model, and never the headline (paper, section IV-E).
+                  Metric("regime_b_auroc", "ROC AUC of Regime-B against grounded rows", needs_scores=True)),
+         chance=1 / 3, config="t3_anomaly_detection", scored_label="bridge_extrapolation", auc="regime_b_auroc"),
+    Task("t4", "1.0", "Anomaly subtype", rows=("anomaly",), target="anomaly_subtype", labels=SYNTHETIC_SUBTYPES,
+         metrics=(BALANCED_ACCURACY, *_recalls(SYNTHETIC_SUBTYPES)), chance=1 / 4, config="t4_anomaly_subtype"),
+)
+
+BY_ID = {task.id: task for task in TASKS}
+
+
+def get_task(task: str | Task) -> Task:
+    """The task with this id; a task passes through.
+
+    Raises:
+        MagBridgeError: No such task.
+    """
+    if isinstance(task, Task):
+        return task
+    if task not in BY_ID:
+        raise MagBridgeError(f"unknown task {task!r}: expected one of {', '.join(BY_ID)}{did_you_mean(task, BY_ID)}")
+    return BY_ID[task]
+
+
+def check_split(split: str) -> str:
+    """The split's name, if it is one.
+
+    Raises:
+        MagBridgeError: No such split.
+    """
+    if split not in SPLITS:
+        raise MagBridgeError(f"unknown split {split!r}: expected one of {', '.join(SPLITS)}{did_you_mean(split, SPLITS)}")
+    return split
+
+
+def leaks(split: str) -> bool:
+    """Whether the split shares cells or parents between its subsets, so that its scores flatter a model."""
+    return split == OPTIMISTIC_SPLIT
+
+
+def did_you_mean(wrong: str, known) -> str:
+    """`; did you mean X?` where a known name is close, else nothing."""
+    close = difflib.get_close_matches(str(wrong), list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -337,7 +337,7 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
 USAGE = ("codes_used", "utilisation", "perplexity")
 
 
-def neutral_code(study: Study, table: pd.DataFrame, codes: np.ndarray, n_codes: int) -> int | None:
+def neutral_code(table: pd.DataFrame) -> int | None:
     """The eligible code whose early rate says least about the proxy: the contrast to the best one."""
     rho = table["spearman"].abs()
     if rho.notna().sum() < 2:

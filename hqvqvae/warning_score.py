@@ -106,9 +106,8 @@ def window_features(codes: np.ndarray, precursor: int | None, late_share: np.nda
     first = int(np.argmax(active)) if active.any() else 0
     since = np.where(fired, np.log1p(np.maximum(np.arange(len(codes)) - first + 1.0, 0.0)), 0.0)
     changes = np.concatenate([[False], codes[1:] != codes[:-1]])[: len(codes)]
-    return np.column_stack(
-        [_trailing_mean(active, WINDOW), since, _trailing_mean(changes, WINDOW), _trailing_mean(late_share[codes], WINDOW)]
-    )
+    trailing = [_trailing_mean(values, WINDOW) for values in (active, changes, late_share[codes])]
+    return np.column_stack([trailing[0], since, trailing[1], trailing[2]])
 
 
 def fit(codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor: int | None) -> WarningScore | None:
@@ -200,7 +199,7 @@ def sweep(scores: Sequence[np.ndarray], onsets: np.ndarray, thresholds: np.ndarr
 
 
 def calibrate(scores: Sequence[np.ndarray], onsets: np.ndarray) -> float | None:
-    """The threshold with most hits among those whose false alarms stay within `MAX_FALSE_ALARMS`; None if it has none."""
+    """The threshold with most hits whose false alarms stay within `MAX_FALSE_ALARMS`; None if it has none."""
     thresholds = np.unique(np.quantile(np.concatenate(scores), np.linspace(0, 1, 101)))
     table = sweep(scores, onsets, thresholds)
     allowed = table[(table["false_alarms"] <= MAX_FALSE_ALARMS) & (table["hits"] > 0)]

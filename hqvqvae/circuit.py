@@ -1,8 +1,8 @@
 """The parametrised quantum circuit of the bottleneck: a batched torch statevector and the same circuit in PennyLane.
 
-Angle embedding (RY), then layers of `StronglyEntanglingLayers` (Rot = RZ RY RZ on each qubit, a ring of CNOTs whose reach
-grows with the layer), read out as <Z> of each qubit. Ansatz "reuploading" repeats the embedding before each layer. For
-three qubits and one layer:
+Angle embedding (RY), then layers of `StronglyEntanglingLayers` (Rot = RZ RY RZ on each qubit, a ring of CNOTs whose
+reach grows with the layer), read out as <Z> of each qubit. Ansatz "reuploading" repeats the embedding before each
+layer. For three qubits and one layer:
 
     0: ──RY(x0)──Rot──╭●────╭X─┤ <Z>
     1: ──RY(x1)──Rot──╰X─╭●─│──┤ <Z>
@@ -39,8 +39,8 @@ def statevector_circuit(ansatz: str) -> Circuit:
         ansatz: one of `ANSATZES`.
 
     Returns:
-        A function of inputs `(n, q)` in rad and weights `(layers, q, 3)` in rad that gives <Z> as `(n, q)`, differentiable
-        in both.
+        A function of inputs `(n, q)` in rad and weights `(layers, q, 3)` in rad that gives <Z> as `(n, q)`,
+        differentiable in both.
     """
 
     def circuit(inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -66,7 +66,8 @@ def statevector_circuit(ansatz: str) -> Circuit:
 def _check_shapes(inputs: torch.Tensor, weights: torch.Tensor) -> None:
     if inputs.ndim != 2 or weights.ndim != 3 or weights.shape[1:] != (inputs.shape[1], 3):
         raise HQVQVAEError(
-            f"the circuit needs inputs (n, q) and weights (layers, q, 3), got {tuple(inputs.shape)} and {tuple(weights.shape)}"
+            f"the circuit needs inputs (n, q) and weights (layers, q, 3), got {tuple(inputs.shape)} and "
+            f"{tuple(weights.shape)}"
         )
 
 
@@ -154,7 +155,9 @@ def _readout(n_qubits: int, layer: int, device: torch.device) -> torch.Tensor:
     return before
 
 
-def pennylane_circuit(n_qubits: int, ansatz: str, device_name: str = "default.qubit", shots: int | None = None) -> Circuit:
+def pennylane_circuit(
+    n_qubits: int, ansatz: str, device_name: str = "default.qubit", shots: int | None = None
+) -> Circuit:
     """The same circuit as a PennyLane QNode, on any PennyLane device (simulators with shots or noise, hardware).
 
     Args:
@@ -164,7 +167,8 @@ def pennylane_circuit(n_qubits: int, ansatz: str, device_name: str = "default.qu
         shots: samples per expectation value; None for the exact one.
 
     Returns:
-        The same function as `statevector_circuit`, up to rounding (or to the shots' noise).
+        The same function as `statevector_circuit`, up to rounding (or to the shots' noise). PennyLane hands the
+        results of devices other than "default.qubit" to torch in single precision.
 
     Raises:
         HQVQVAEError: PennyLane is not installed or does not know the device.
@@ -172,7 +176,9 @@ def pennylane_circuit(n_qubits: int, ansatz: str, device_name: str = "default.qu
     try:
         import pennylane as qml
     except ImportError as error:
-        raise HQVQVAEError("backend 'pennylane' needs PennyLane: pip install pennylane, or use backend 'torch'") from error
+        raise HQVQVAEError(
+            "backend 'pennylane' needs PennyLane: pip install pennylane, or use backend 'torch'"
+        ) from error
     try:
         device = qml.device(device_name, wires=n_qubits)
     except Exception as error:  # plugins raise their own kinds
@@ -216,4 +222,5 @@ def draw(n_qubits: int, n_layers: int, ansatz: str) -> str:
 
     node = pennylane_circuit(n_qubits, ansatz).node
     weights = torch.zeros(weight_shape(n_qubits, n_layers))
-    return qml.draw(node, level="device", decimals=None, show_all_wires=True, max_length=200)(torch.zeros(n_qubits), weights)
+    drawer = qml.draw(node, level="device", decimals=None, show_all_wires=True, max_length=200)
+    return drawer(torch.zeros(n_qubits), weights)

@@ -1,7 +1,7 @@
 """One discharge segment in, ten numbers out: the load window, what makes it valid, the features, protocols C, P and D.
 
 Current is negative in discharge everywhere. The features are those of Table 3 of the paper "HQ-VQVAE for Unsupervised
-Battery Precursor Discovery", under its names; the paper does not say how a segment is cleaned, so the rules here are ours.
+Battery Precursor Discovery", under its names; the paper does not say how a segment is cleaned, so the rules are ours.
 """
 
 from __future__ import annotations
@@ -183,7 +183,9 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
     for segment in sorted(segments, key=lambda s: (s.cell_id, s.cycle)):
         segment.check()
         if (segment.cell_id, segment.cycle) in seen:
-            raise HQVQVAEError(f"cell {segment.cell_id} cycle {segment.cycle} appears twice; number the cycles uniquely")
+            raise HQVQVAEError(
+                f"cell {segment.cell_id} cycle {segment.cycle} appears twice; number the cycles uniquely"
+            )
         seen.add((segment.cell_id, segment.cycle))
         whole = slice(None)
         total = throughput.setdefault(segment.cell_id, [0.0, 0.0])
@@ -212,8 +214,8 @@ def apply_protocol(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
 
     Args:
         table: a table of `feature_table`, more columns welcome.
-        protocol: "C" cleaned; "P" the raw whole records of all segments, nothing dropped, as in the paper; "D" protocol C
-            less the median of the cell's own first 5 valid segments, feature by feature.
+        protocol: "C" cleaned; "P" the raw whole records of all segments, nothing dropped, as in the paper; "D" protocol
+            C less the median of the cell's own first 5 valid segments, feature by feature.
 
     Returns:
         The table with the features under their standard names and without the `_raw` columns, rows renumbered from 0.

@@ -1,9 +1,10 @@
 """The NASA PCoE battery set: 1,499 discharge segments of 20 cells, read from .mat files or from the embedded tables.
 
 Source: B. Saha and K. Goebel (2007), "Battery Data Set", NASA Prognostics Data Repository, NASA Ames Research Center
-(public domain). The embedded tables are written by `python -m hqvqvae features --nasa DIR --embed`.
+(public domain). `python -m hqvqvae features --nasa DIR --out nasa_segments.parquet --curves nasa_curves.parquet` writes
+the embedded tables.
 
-`data/nasa_segments.parquet`, one row per discharge segment (1,499; the 1,466 with `valid` are those of protocols C and D):
+`data/nasa_segments.parquet`, one row per discharge segment: 1,499, of which 1,466 are valid (protocols C and D).
 
 ==================  =====  ==========================================================================================
 column              unit   meaning
@@ -39,7 +40,7 @@ import pandas as pd
 from .errors import HQVQVAEError
 from .features import FEATURE_UNITS, FEATURES, PROTOCOLS, Segment, apply_protocol, resampled_voltage
 
-__all__ = ["COHORTS", "FEATURES", "FEATURE_UNITS", "PROTOCOLS", "cohort_of", "load_curves", "load_segments", "read_archive"]
+__all__ = ["COHORTS", "FEATURES", "FEATURE_UNITS", "PROTOCOLS", "cohort_of", "load_curves", "load_segments"]
 
 COHORTS = {
     "FY08Q4": ("B0005", "B0006", "B0007", "B0018"),

@@ -1,0 +1,179 @@
+"""Configuration of HQ-VQVAE and the named ones: the paper's model, its twins, and the recommended recipe."""
+
+from __future__ import annotations
+
+import difflib
+
+from transformers import PreTrainedConfig
+
+from .circuit import ANSATZES, MAX_QUBITS
+from .errors import HQVQVAEError
+
+PAPER_FEATURES = (
+    "t_total", "v_min", "v_max", "v_mean", "i_mean",
+    "temp_mean", "dv_dt_mean", "dv_dt_min", "ah_throughput", "capacity",
+)  # fmt: skip
+
+# What the recommended recipe adds to the paper's model; 5 warm-up epochs as a plain autoencoder come with codebook_init
+# "kmeans". The measured gains are in pretrained/evaluation.json.
+RECIPE = {"codebook_init": "kmeans", "codebook_update": "ema", "restart_unused_codes": True}
+
+NAMED_CONFIGS = {
+    "paper": {},
+    "paper-classical": {"bottleneck": "none"},
+    "paper-recipe": {**RECIPE},
+    "recommended": {**RECIPE, "residual": True, "circuit_init_std": 0.1},
+    "recommended-classical": {**RECIPE, "bottleneck": "none"},
+    "bounded": {**RECIPE, "circuit_init_std": 0.1},
+    "bounded-classical": {**RECIPE, "bottleneck": "tanh"},
+}
+
+_CHOICES = {
+    "bottleneck": ("quantum", "tanh", "none"),
+    "ansatz": ANSATZES,
+    "backend": ("torch", "pennylane"),
+    "codebook_init": ("uniform", "kmeans"),
+    "codebook_update": ("loss", "ema"),
+    "protocol": ("C", "P", "D"),
+}
+
+
+class HQVQVAEConfig(PreTrainedConfig):
+    """What an HQ-VQVAE is made of; the defaults are the paper's model (sections 3 and 4, Table 4).
+
+    The paper gives latent 8, 32 codes, beta 0.25, 8 qubits, 2 entangling layers, angle encoding and Pauli-Z readout;
+    the hidden widths, the entangler and the initial codebook U(-1/K, 1/K) are ours.
+
+    Args:
+        feature_names: the inputs, in order; any number.
+        protocol: how the features are cleaned, see `hqvqvae.features`.
+        hidden_sizes: widths of the encoder's ReLU layers; the decoder mirrors them.
+        latent_dim: width of a latent and of a code's vector.
+        codebook_size: number of codes K.
+        commitment_cost: beta of the paper's loss.
+        bottleneck: "quantum" (linear, circuit, linear), "tanh" (the same with tanh in place of the circuit: its fair
+            classical twin) or "none" (a plain VQ-VAE).
+        residual: add the latent to what the bottleneck makes of it.
+        n_qubits: qubits of the circuit, at most 12; width of "tanh".
+        n_layers: entangling layers.
+        ansatz: "strongly_entangling" or "reuploading".
+        circuit_init_std: spread of the normal that circuit weights are drawn from in rad; None for U(0, 2 pi).
+        backend: "torch" (native statevector) or "pennylane".
+        pennylane_device: the PennyLane device of backend "pennylane".
+        pennylane_shots: samples per expectation value there; None for the exact one.
+        codebook_init: "uniform", or "kmeans" of the latents after a warm-up.
+        codebook_update: "loss" (the paper's codebook term) or "ema" (exponential moving average of assigned latents).
+        ema_decay: decay of that average per step.
+        restart_unused_codes: move a code that no segment used in an epoch onto a random latent.
+        z_clip: bound on standardised inputs; None for no bound. Protocol P needs one (10).
+
+    Raises:
+        HQVQVAEError: a value out of its range; the message names it.
+    """
+
+    model_type = "hqvqvae"
+
+    def __init__(
+        self,
+        feature_names: list[str] | tuple[str, ...] = PAPER_FEATURES,
+        protocol: str = "C",
+        hidden_sizes: list[int] | tuple[int, ...] = (64, 32),
+        latent_dim: int = 8,
+        codebook_size: int = 32,
+        commitment_cost: float = 0.25,
+        bottleneck: str = "quantum",
+        residual: bool = False,
+        n_qubits: int = 8,
+        n_layers: int = 2,
+        ansatz: str = "strongly_entangling",
+        circuit_init_std: float | None = None,
+        backend: str = "torch",
+        pennylane_device: str = "default.qubit",
+        pennylane_shots: int | None = None,
+        codebook_init: str = "uniform",
+        codebook_update: str = "loss",
+        ema_decay: float = 0.9,
+        restart_unused_codes: bool = False,
+        z_clip: float | None = None,
+        **kwargs,
+    ):
+        self.feature_names = list(feature_names)
+        self.protocol = protocol
+        self.hidden_sizes = list(hidden_sizes)
+        self.latent_dim = latent_dim
+        self.codebook_size = codebook_size
+        self.commitment_cost = commitment_cost
+        self.bottleneck = bottleneck
+        self.residual = residual
+        self.n_qubits = n_qubits
+        self.n_layers = n_layers
+        self.ansatz = ansatz
+        self.circuit_init_std = circuit_init_std
+        self.backend = backend
+        self.pennylane_device = pennylane_device
+        self.pennylane_shots = pennylane_shots
+        self.codebook_init = codebook_init
+        self.codebook_update = codebook_update
+        self.ema_decay = ema_decay
+        self.restart_unused_codes = restart_unused_codes
+        self.z_clip = z_clip
+        self._check()
+        super().__init__(**kwargs)
+
+    def _check(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise HQVQVAEError(f"{name}={value!r} is unknown; expected one of {', '.join(choices)}")
+        if not self.feature_names or len(set(self.feature_names)) != len(self.feature_names):
+            raise HQVQVAEError(f"feature_names={self.feature_names!r}: expected at least one name, each once")
+        for name, low in (("latent_dim", 1), ("codebook_size", 1), ("n_qubits", 1), ("n_layers", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < low:
+                raise HQVQVAEError(f"{name}={value!r}: expected a whole number of at least {low}")
+        if any(not isinstance(width, int) or width < 1 for width in self.hidden_sizes):
+            raise HQVQVAEError(f"hidden_sizes={self.hidden_sizes!r}: expected whole numbers of at least 1")
+        if self.bottleneck == "quantum" and self.n_qubits > MAX_QUBITS:
+            raise HQVQVAEError(
+                f"n_qubits={self.n_qubits} is more than the {MAX_QUBITS} supported "
+                f"(2^{self.n_qubits} amplitudes per segment); lower it"
+            )
+        if not 0 < self.ema_decay < 1:
+            raise HQVQVAEError(f"ema_decay={self.ema_decay!r}: expected a number between 0 and 1")
+        for name in ("z_clip", "circuit_init_std", "pennylane_shots"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise HQVQVAEError(f"{name}={value!r}: expected a positive number or None")
+        if not self.commitment_cost >= 0:
+            raise HQVQVAEError(f"commitment_cost={self.commitment_cost!r}: expected a number of at least 0")
+
+    @classmethod
+    def named(cls, name: str, **changes) -> HQVQVAEConfig:
+        """A configuration by its name.
+
+        Args:
+            name: "paper" (exactly the paper's), "paper-classical" (no circuit), "paper-recipe" (the paper's
+                architecture, trained by the recommended recipe), "recommended" (that, a bypass around the circuit and
+                small initial weights), "recommended-classical" (no circuit), or, without a bypass, "bounded" and its
+                fair twin "bounded-classical" (tanh in place of the circuit).
+            **changes: arguments that differ from it.
+
+        Returns:
+            A new configuration.
+
+        Raises:
+            HQVQVAEError: no such name.
+        """
+        if name not in NAMED_CONFIGS:
+            close = difflib.get_close_matches(name, NAMED_CONFIGS, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise HQVQVAEError(f"no configuration {name!r}; {hint}there are {', '.join(NAMED_CONFIGS)}")
+        return cls(**{**NAMED_CONFIGS[name], **changes})
+
+    @classmethod
+    def from_dict(cls, config_dict: dict, **kwargs) -> HQVQVAEConfig:
+        """As in transformers, but a configuration of another kind of model is an error, not a warning."""
+        kind = config_dict.get("model_type", cls.model_type)
+        if kind != cls.model_type:
+            raise HQVQVAEError(f"this is the configuration of a {kind!r} model; expected model_type 'hqvqvae'")
+        return super().from_dict(config_dict, **kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -79,8 +79,12 @@ class LatentSpace:
         scaler = StandardScaler().fit(embeddings)
         lda = LinearDiscriminantAnalysis().fit(scaler.transform(embeddings), anchor)
         space = cls(scaler.mean_, scaler.scale_, lda.scalings_[:, :LATENT], lda.xbar_, np.zeros(LATENT))
+        # Versions of scikit-learn scale the axes differently; here the unbiased variance within anchors is 1.
+        within = space.project(embeddings) - _centroids(space.project(embeddings), anchor)[anchor]
+        variance = (within**2).sum(axis=0) / (len(anchor) - len(counts))
+        space = replace(space, components=space.components / np.sqrt(variance))
         slope = LinearRegression().fit(space.project(embeddings), anchor).coef_
-        return cls(space.scaler_mean, space.scaler_scale, space.components, space.xbar, slope / np.linalg.norm(slope))
+        return replace(space, direction=slope / np.linalg.norm(slope))
 
     def project(self, embeddings: np.ndarray) -> np.ndarray:
         """LDA coordinates (n, 4) of embeddings (n, 171)."""
@@ -112,9 +116,13 @@ def separation(coordinates: np.ndarray, anchor: np.ndarray) -> dict[str, float]:
     """
     from sklearn.linear_model import LinearRegression
 
-    centroids = np.stack([coordinates[anchor == a].mean(axis=0) for a in range(anchor.max() + 1)])
+    centroids = _centroids(coordinates, anchor)
     return {
         "r2": float(LinearRegression().fit(coordinates, anchor).score(coordinates, anchor)),
         "scatter": float(np.linalg.norm(coordinates - centroids[anchor], axis=1).mean()),
         "adjacent": float(np.linalg.norm(np.diff(centroids, axis=0), axis=1).mean()),
     }
+
+
+def _centroids(coordinates: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+    return np.stack([coordinates[anchor == a].mean(axis=0) for a in range(anchor.max() + 1)])

@@ -16,7 +16,7 @@ SUBTYPE_CODES = {
 
 def sample_seed(master: int, *parts) -> int:
     """31-bit seed of one sample from the master seed and the parts that identify it."""
-    text = f"{master}:{'/'.join(str(part) for part in parts)}"
+    text = f"{master}::{'/'.join(str(part) for part in parts)}"
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) & 0x7FFFFFFF
 
 

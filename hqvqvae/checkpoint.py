@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from .errors import HQVQVAEError
+from .files import replacing
 
 STATE_VERSION = "1"
 
@@ -47,16 +47,15 @@ def fingerprint(config, training: dict, features: np.ndarray, validation: np.nda
 
 
 def save_state(path: Path, state: TrainingState, model, optimizer, generator: torch.Generator) -> None:
-    """Write the state to a neighbour of `path` and move it there."""
+    """Put the state in the place of the last one."""
     tensors = {f"model/{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     tensors |= {f"best/{name}": tensor for name, tensor in state.best_weights.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": tensor.detach().cpu() for name, tensor in moments.items()}
     tensors["generator"] = generator.get_state()
     scalars = {name: getattr(state, name) for name in ("fingerprint", "epoch", "history", "best_epoch", "best_score")}
-    temporary = path.with_name(path.name + ".tmp")
-    save_file(tensors, temporary, metadata={"version": STATE_VERSION, "state": json.dumps(scalars)})
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"version": STATE_VERSION, "state": json.dumps(scalars)})
 
 
 def load_state(path: Path, state: TrainingState, model, optimizer, generator: torch.Generator) -> None:
@@ -67,7 +66,10 @@ def load_state(path: Path, state: TrainingState, model, optimizer, generator: to
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            scalars = json.loads(file.metadata()["state"])
+            metadata = file.metadata()
+            if metadata["version"] != STATE_VERSION:
+                raise HQVQVAEError(f"{path} has state version {metadata['version']}; expected {STATE_VERSION}: start over")
+            scalars = json.loads(metadata["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise HQVQVAEError(f"{path} is not a training state ({error}); delete it to start over") from error

@@ -34,11 +34,12 @@ class Job:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """Errors `(m,)` of the held-out segments, mean error and codes `(n,)` of the training segments."""
+    """Errors `(m,)` of the held-out segments; mean error, codes `(n,)` and cohort purity of the training segments."""
 
     test_errors: np.ndarray
     train_mse: float
     train_codes: np.ndarray
+    cohort_purity: float
 
 
 def run_job(segments: pd.DataFrame, job: Job, protocol: str) -> FoldResult:
@@ -55,11 +56,18 @@ def run_job(segments: pd.DataFrame, job: Job, protocol: str) -> FoldResult:
     held_out = (segments[GROUPS[job.by]] == job.held_out).to_numpy()
     features = segments[list(FEATURES)].to_numpy(dtype=float)
     coder = fit_method(job.method, features[~held_out], job.seed, protocol=protocol)
+    codes = coder.encode(features[~held_out])
     return FoldResult(
         test_errors=coder.errors(features[held_out]),
         train_mse=float(coder.errors(features[~held_out]).mean()),
-        train_codes=coder.encode(features[~held_out]),
+        train_codes=codes,
+        cohort_purity=purity(codes, segments.loc[~held_out, "cohort"].to_numpy()),
     )
+
+
+def purity(codes: np.ndarray, labels: np.ndarray) -> float:
+    """Share of segments whose label is the commonest one among the segments of their code."""
+    return float(pd.crosstab(codes, labels).max(axis=1).sum() / len(codes))
 
 
 def evaluate(
@@ -149,6 +157,7 @@ def _summary(segments: pd.DataFrame, folds: dict[Job, FoldResult]) -> dict:
         "train_mse": float(np.mean([fold.train_mse for fold in folds.values()])),
         "codes_used": float(np.mean([np.count_nonzero(share) for share in shares])),
         "perplexity": float(np.mean([np.exp(entropy(share)) for share in shares])),
+        "cohort_purity": float(np.mean([fold.cohort_purity for fold in folds.values()])),
         "ari_over_seeds": float(np.mean([adjusted_rand_score(*pair) for pair in pairs])) if pairs else None,
         "ami_over_seeds": float(np.mean([adjusted_mutual_info_score(*pair) for pair in pairs])) if pairs else None,
     }

@@ -22,6 +22,7 @@ from .configuration_hqvqvae import HQVQVAEConfig
 from .errors import HQVQVAEError
 from .quantizer import VectorQuantizer, perplexity
 
+_LOADING_FAULTS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 PACKAGED = Path(__file__).parent / "pretrained"  # folders of weights that ship with the package, by name
 
 
@@ -243,11 +244,15 @@ class HQVQVAEModel(PreTrainedModel):
         packaged = PACKAGED / str(name_or_path)
         if os.sep not in str(name_or_path) and (packaged / "config.json").is_file():
             name_or_path = packaged
-        try:
-            model, info = super().from_pretrained(name_or_path, *args, output_loading_info=True, **kwargs)
-        except RuntimeError as error:
-            raise HQVQVAEError(f"the weights of {name_or_path} do not fit its config.json: {error}") from error
-        wrong = {kind: info[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") if info.get(kind)}
+        # Mismatches are let through only to be named, all at once, below.
+        kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        model, info = super().from_pretrained(name_or_path, *args, **kwargs)
+        wrong = {kind: sorted(info[kind], key=str) for kind in _LOADING_FAULTS if info.get(kind)}
         if wrong:
-            raise HQVQVAEError(f"the weights of {name_or_path} are not those of its config.json: {wrong}")
+            raise HQVQVAEError(f"the weights of {name_or_path} are not those of its configuration: {wrong}")
         return (model, info) if output_loading_info else model
+
+
+# A saved model carries its code, so that AutoModel can load it from a folder or the Hub with trust_remote_code.
+HQVQVAEConfig.register_for_auto_class()
+HQVQVAEModel.register_for_auto_class("AutoModel")

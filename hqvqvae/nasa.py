@@ -81,6 +81,11 @@ def load_segments(protocol: str = "C") -> pd.DataFrame:
     return apply_protocol(_embedded("nasa_segments.parquet"), protocol)
 
 
+def embedded_table() -> pd.DataFrame:
+    """The whole embedded table of 1,499 segments, columns as in the head of this module."""
+    return _embedded("nasa_segments.parquet").copy()
+
+
 def load_curves() -> pd.DataFrame:
     """The embedded voltage curves of the valid segments: `cell_id`, `cycle`, `voltage_V` (float32 arrays of 64)."""
     return _embedded("nasa_curves.parquet").copy()

@@ -233,4 +233,4 @@ def plot_history(history: list[dict[str, float]], out: Path) -> None:
     codes.legend(frameon=False)
     for axes in (errors, codes):
         axes.grid(alpha=0.3)
-    figure.savefig(out, dpi=120)
+    figure.savefig(out, dpi=120, format="png")

@@ -1,0 +1,31 @@
+"""`python -m hqvqvae ...`: features, training, evaluation, scoring, publishing."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from . import commands_model
+from .errors import HQVQVAEError
+
+app = typer.Typer(
+    help="HQ-VQVAE: codes for battery discharge segments.",
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+)
+commands_model.register(app)
+
+
+def main() -> None:
+    """Run a command; an error of the input or the disk is one line on stderr and exit code 1."""
+    try:
+        app()
+    except (HQVQVAEError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Commands around the model: features, train, evaluate, score, push. Heavy imports wait until a command runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from .errors import HQVQVAEError
+
+Json = Annotated[bool, typer.Option("--json", help="Print a JSON record to stdout.")]
+Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
+Data = Annotated[Optional[Path], typer.Option(help="Parquet of `features`; the embedded NASA segments if left out.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to an app."""
+    for command in (features, train, evaluate, score, push):
+        app.command()(command)
+
+
+def _quiet_in_a_pipe() -> None:
+    """The bars of transformers and huggingface_hub know no terminal; ours do."""
+    from huggingface_hub.utils import disable_progress_bars
+    from transformers.utils import logging
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+        logging.disable_progress_bar()
+
+
+def _say(record: dict, as_json: bool, line: str) -> None:
+    print(json.dumps(record, indent=2) if as_json else line)
+
+
+def _load(data: Path | None, protocol: str):
+    """The feature table of one protocol, embedded or from a file of `features`."""
+    from . import features as feature_module
+    from . import nasa
+    from .cycling import read_table
+
+    if data is None:
+        return nasa.load_segments(protocol)
+    table = read_table(data)
+    needed = ("cycle", "valid", *feature_module.FEATURES, *feature_module.RAW_FEATURES)
+    missing = [name for name in needed if name not in table]
+    if missing:
+        raise HQVQVAEError(f"{data} lacks the columns {missing}; write it with `python -m hqvqvae features`")
+    if "cohort" not in table:
+        table["cohort"] = [nasa.cohort_of(cell) for cell in table["cell_id"]]
+    return feature_module.apply_protocol(table, protocol)
+
+
+def features(
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("segments.parquet"),
+    nasa: Annotated[Optional[Path], typer.Option(help="A NASA .mat file, a folder of them, or the whole zip.")] = None,
+    fetch: Annotated[Optional[Path], typer.Option(help="Folder to download the NASA zip to, and read it.")] = None,
+    table: Annotated[Optional[Path], typer.Option(help="Your own cycling data, CSV or Parquet (see README).")] = None,
+    curves: Annotated[Optional[Path], typer.Option(help="Also write the resampled voltage curves here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the feature table of discharge segments: of the NASA set (embedded, if no source is given) or your own."""
+    from . import nasa as nasa_module
+    from .cycling import read_table, segments_of
+    from .features import feature_table
+    from .files import replacing
+
+    if sum(source is not None for source in (nasa, fetch, table)) > 1:
+        raise HQVQVAEError("--nasa, --fetch and --table are alternatives; give one of them")
+    if nasa is None and fetch is None and table is None:
+        result, curve_result = nasa_module.embedded_table(), nasa_module.load_curves()
+    else:
+        if table is not None:
+            segments = segments_of(read_table(table))
+        else:
+            segments = nasa_module.read_archive(nasa if fetch is None else nasa_module.fetch(fetch))
+        result = feature_table(segments)
+        result.insert(1, "cohort", [nasa_module.cohort_of(cell) for cell in result["cell_id"]])
+        curve_result = nasa_module.curve_table(segments, result)
+    for path, frame in ((out, result), (curves, curve_result)):
+        if path is not None:
+            with replacing(path) as temporary:
+                frame.to_parquet(temporary, index=False, compression="zstd")
+    counts = {"segments": len(result), "valid": int(result["valid"].sum()), "cells": int(result["cell_id"].nunique())}
+    line = f"{counts['segments']} segments of {counts['cells']} cells, {counts['valid']} valid -> {out}"
+    _say(counts | {"out": str(out)}, as_json, line)
+
+
+def train(
+    config: Annotated[str, typer.Option(help="Named configuration.")] = "recommended",
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("run"),
+    data: Data = None,
+    protocol: Protocol = "C",
+    validation: Annotated[Optional[list[str]], typer.Option(help="A cell to hold out; may be repeated.")] = None,
+    epochs: int = 50,
+    batch_size: int = 256,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from the run in the folder, if there is one.")] = False,
+    export: Annotated[Optional[Path], typer.Option(help="Also write the last model as packaged weights here.")] = None,
+    device: Annotated[str, typer.Option(help="torch device.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Train a model; writes best/, last/, metrics.json, training_curve.png and the state to resume from."""
+    from .run_folder import train_run
+
+    _quiet_in_a_pipe()
+    table = _load(data, protocol)
+    record = train_run(
+        table, out, config_name=config, protocol=protocol, validation_cells=validation or [], resume=resume,
+        export=export, device=device, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed,
+    )  # fmt: skip
+    metrics = record["metrics"]
+    line = f"train MSE {metrics['train_mse']:.4f}, {metrics['codes_used']} codes, perplexity {metrics['perplexity']:.1f}"
+    if "validation_mse" in metrics:
+        line += f", validation MSE {metrics['validation_mse']:.4f}"
+    _say(record, as_json, f"{line} -> {out}")
+
+
+def evaluate(
+    method: Annotated[Optional[list[str]], typer.Option(help="A method; may be repeated. All if left out.")] = None,
+    by: Annotated[Optional[list[str]], typer.Option(help="cell or cohort: what is left out; may be repeated.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, from 0 on.")] = 3,
+    protocol: Protocol = "C",
+    data: Data = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; results do not depend on it.")] = os.cpu_count() or 1,
+    out: Annotated[Optional[Path], typer.Option(help="JSON file to write.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Leave one cell (or one cohort) out: error, codes in use and agreement over seeds of every method."""
+    from .baselines import METHODS
+    from .evaluation import evaluate as run
+    from .files import replacing
+    from .model_card import evaluation_table
+
+    table = _load(data, protocol)
+    records = [
+        run(
+            table, tuple(method or METHODS), by=what, seeds=tuple(range(seeds)), protocol=protocol, workers=workers,
+            progress=sys.stderr.isatty(),
+        )
+        for what in (by or ["cell"])
+    ]  # fmt: skip
+    result = {"evaluations": records}
+    if out is not None:
+        with replacing(out) as temporary:
+            temporary.write_text(json.dumps(result, indent=1) + "\n")
+    text = "\n\n".join(f"Leave one {record['leave_out']} out:\n\n{evaluation_table(record)}" for record in records)
+    _say(result, as_json, text)
+
+
+def score(
+    table: Annotated[Path, typer.Argument(metavar="CELL.csv", help="Samples of a cell's discharges, CSV or Parquet.")],
+    model: Annotated[str, typer.Option(help="Packaged name, folder or Hub id.")] = "recommended",
+    out: Annotated[Optional[Path], typer.Option(help="CSV file to write; stdout if left out.")] = None,
+    skip_invalid: Annotated[bool, typer.Option(help="Leave out discharges without load or too short.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Code and reconstruction error of each discharge of your own cell."""
+    from .cycling import read_table, segments_of
+    from .files import replacing
+    from .modeling_hqvqvae import HQVQVAEModel
+    from .scoring import score_cells
+
+    _quiet_in_a_pipe()
+    segments = segments_of(read_table(table))
+    scored = score_cells(HQVQVAEModel.from_pretrained(model), segments, skip_invalid)
+    if out is not None:
+        with replacing(out) as temporary:
+            scored.to_csv(temporary, index=False)
+    if as_json:
+        print(scored.to_json(orient="records", indent=1))
+    elif out is None:
+        print(scored.to_csv(index=False), end="")
+    else:
+        print(f"{len(scored)} of {len(segments)} segments, {scored['code'].nunique()} codes -> {out}")
+
+
+def push(
+    model: Annotated[str, typer.Argument(help="Packaged name, or a folder that `train` wrote.")],
+    repo: Annotated[str, typer.Option(help="USER/NAME on the Hub.")],
+    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Publish a model with its code and card on the Hugging Face Hub (log in with `hf auth login`)."""
+    from .publishing import push as publish
+
+    _quiet_in_a_pipe()
+    url = publish(model, repo, private=private)
+    _say({"repo": repo, "commit": url}, as_json, f"pushed to {url}")

@@ -1,0 +1,157 @@
+"""Model cards, rendered from a configuration, a training record and the measured evaluation; no figure is typed in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+EVALUATION = "evaluation.json"  # beside the folders of packaged weights; written by `python -m hqvqvae evaluate`
+
+METHOD_MEANING = {
+    "paper": "HQ-VQVAE exactly as in the paper",
+    "paper-classical": "the same without the circuit",
+    "paper-recipe": "the paper's architecture, recommended recipe",
+    "recommended": "recommended: recipe, bypass around the circuit, small initial weights",
+    "recommended-classical": "its classical twin: no bottleneck",
+    "bounded": "recipe and small initial weights, no bypass",
+    "bounded-classical": "its fair classical twin: tanh in place of the circuit",
+    "ae-kmeans": "autoencoder + k-means",
+    "pca-kmeans": "PCA(8) + k-means",
+    "random": "random codes",
+}  # of the methods of baselines.METHODS
+
+
+def read_evaluation(path: Path) -> list[dict] | None:
+    """The records of `python -m hqvqvae evaluate`, None where there are none yet."""
+    return json.loads(path.read_text())["evaluations"] if path.is_file() else None
+
+
+def evaluation_table(evaluation: dict) -> str:
+    """One record of `evaluation.evaluate` as a Markdown table."""
+    lines = [
+        "| method | train MSE | test MSE, pooled | test MSE, median cell "
+        "| codes used | perplexity | ARI / AMI over seeds | cohort purity |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for method, figures in evaluation["methods"].items():
+        pooled, median = figures["test_mse_pooled"], figures["test_mse_median_cell"]
+        spread = f" ± {pooled['std']:.3f}" if pooled["std"] is not None else ""
+        ari, ami = figures["ari_over_seeds"], figures["ami_over_seeds"]
+        agreement = "" if ari is None else f"{ari:.2f} / {ami:.2f}"
+        lines.append(
+            f"| `{method}`: {METHOD_MEANING[method]} | {figures['train_mse']:.3f} | {pooled['mean']:.3f}{spread} "
+            f"| {median['mean']:.3f} | {figures['codes_used']:.1f} | {figures['perplexity']:.1f} "
+            f"| {agreement} | {figures['cohort_purity']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def findings(by_what: dict[str, dict]) -> str:
+    """What the measured figures say, good or bad, in sentences that quote them."""
+    cell, cohort = by_what["cell"]["methods"], by_what["cohort"]["methods"]
+
+    def pooled(methods: dict, name: str) -> str:
+        return f"{methods[name]['test_mse_pooled']['mean']:.3f}"
+
+    def against(first: str, second: str) -> str:
+        return f"{pooled(cell, first)} against {pooled(cell, second)}"
+
+    paper = cell["paper"]
+    collapses = "collapses: it" if paper["codes_used"] < 16 else "is in use: the model"
+    pairs = (("paper", "paper-classical"), ("recommended", "recommended-classical"), ("bounded", "bounded-classical"))
+    worse = sum(
+        cell[circuit]["test_mse_pooled"]["mean"] > cell[twin]["test_mse_pooled"]["mean"] for circuit, twin in pairs
+    )
+    harder = [
+        cohort[name]["test_mse_pooled"]["mean"] / cell[name]["test_mse_pooled"]["mean"]
+        for name in cell
+        if name != "random"
+    ]
+    best = min(cell, key=lambda name: cell[name]["test_mse_pooled"]["mean"])
+    worst_cell, worst = max(cell["recommended"]["test_mse_by_cell"].items(), key=lambda item: item[1])
+    return "\n".join(
+        (
+            f"- The codebook of the paper's configuration {collapses} uses {paper['codes_used']:.1f} of 32 codes "
+            f"(perplexity {paper['perplexity']:.1f}).",
+            "- Test error with the circuit against its classical twin: "
+            f"{against('paper', 'paper-classical')} as in the paper, {against('recommended', 'recommended-classical')} recommended, "
+            f"{against('bounded', 'bounded-classical')} without a bypass against the fair twin: higher with the circuit "
+            f"in {worse} of {len(pairs)} pairs. Nothing here needs a quantum computer.",
+            f"- The lowest test error is that of `{best}`, {pooled(cell, best)}.",
+            "- An unseen cell has three sisters of its cohort in training. Leaving the whole cohort out multiplies the "
+            f"error by {min(harder):.1f} to {max(harder):.1f}, by method.",
+            f"- Codes mostly name the cohort: {cell['recommended']['cohort_purity']:.0%} of segments bear a code whose "
+            "commonest cohort is theirs (`recommended`).",
+            f"- The hardest cell for `recommended` is {worst_cell}, error {worst:.2f}: read the pooled and the median "
+            "figure together.",
+        )
+    )
+
+
+def render_card(config: dict, name: str | None, training: dict | None, evaluations: list[dict] | None) -> str:
+    """The README.md of a model repository.
+
+    Args:
+        config: the configuration as a dict.
+        name: of the configuration for packaged weights, None for a user's own model.
+        training: the record of its training run, if known.
+        evaluations: records by cell and by cohort, shown for packaged weights.
+
+    Returns:
+        Markdown with a YAML header; `REPO_ID` stands for the repository's name until it is pushed.
+    """
+    circuit = (
+        f"a circuit of {config['n_qubits']} qubits and {config['n_layers']} layers ({config['ansatz']})"
+        + (" with a bypass around it" if config["residual"] else "")
+        if config["bottleneck"] == "quantum"
+        else {"tanh": "a bounded classical bottleneck (tanh)", "none": "no circuit"}[config["bottleneck"]]
+    )
+    title = f"HQ-VQVAE ({name})" if name else "HQ-VQVAE"
+    n_features = len(config["feature_names"])
+    parts = [
+        "---\nlicense: apache-2.0\nlibrary_name: transformers\ntags:\n- battery\n- vector-quantization\n- vq-vae\n"
+        "- quantum-machine-learning\n- custom_code\n---",
+        f"# {title}\n\nTurns one discharge segment of a Li-ion cell, described by {n_features} features, into one "
+        f"of {config['codebook_size']} codes: encoder, {circuit}, vector quantizer, decoder.",
+        "## Use\n\n```python\nfrom transformers import AutoModel\n\n"
+        'model = AutoModel.from_pretrained("REPO_ID", trust_remote_code=True)\n'
+        f"encoding = model.encode(features)  # float32 (n, {n_features}), in the units below\n"
+        "encoding.codes, encoding.latents\n```\n\n"
+        f"Features, in this order: {', '.join(config['feature_names'])} (protocol {config['protocol']}; in s, V, A, "
+        "degC, V/s and Ah; current is negative in discharge). Standardisation is part of the model. "
+        + (f'In the package: `HQVQVAEModel.from_pretrained("{name}")`; ' if name else "In the package: ")
+        + "`python -m hqvqvae score CELL.csv` scores raw cycling data.",
+    ]
+    if name:
+        parts.append(
+            "## Data\n\nThe NASA PCoE battery set (B. Saha and K. Goebel, 2007, NASA Prognostics Data Repository; public "
+            "domain): 1,499 discharge segments of 20 cells in 5 cohorts, 1,466 after cleaning, all used in training."
+        )
+    parts.append(
+        "## Intended use and limits\n\nResearch on degradation patterns in laboratory cycling data. Not a safety "
+        "device, not a diagnosis of a battery in use. Five cohorts are an effective sample near five; codes mostly name "
+        "the cohort, and the code numbers of two trainings are unrelated. Other chemistries, formats "
+        "and protocols are out of distribution: look at the reconstruction error. No code is a proven precursor of "
+        "degradation."
+    )
+    if training:
+        measures = ", ".join(f"{key} {value:.4g}" for key, value in sorted(training["metrics"].items()))
+        parts.append(f"## Training\n\nSeed {training['seed']}; {measures}.")
+    if name and evaluations:
+        by_what = {evaluation["leave_out"]: evaluation for evaluation in evaluations}
+        seeds = len(by_what["cell"]["seeds"])
+        parts += [
+            f"## Measured\n\nMean squared error in z units on segments left out of training, {seeds} seeds, "
+            f"protocol {by_what['cell']['protocol']}. Leave one cell out:",
+            evaluation_table(by_what["cell"]),
+            "Leave one cohort out:",
+            evaluation_table(by_what["cohort"]),
+            findings(by_what),
+        ]
+    if name:
+        parts.append(
+            "## Reproduce\n\n```bash\npip install 'magbridge-battery[model]'\n"
+            f"python -m hqvqvae train --config {name} --seed {training['seed'] if training else 0} --out run\n"
+            "python -m hqvqvae evaluate --by cell --by cohort --out evaluation.json\n```"
+        )
+    return "\n\n".join(parts) + "\n"

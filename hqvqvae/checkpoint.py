@@ -68,7 +68,9 @@ def load_state(path: Path, state: TrainingState, model, optimizer, generator: to
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             if metadata["version"] != STATE_VERSION:
-                raise HQVQVAEError(f"{path} has state version {metadata['version']}; expected {STATE_VERSION}: start over")
+                raise HQVQVAEError(
+                    f"{path} has state version {metadata['version']}, expected {STATE_VERSION}; delete it to start over"
+                )
             scalars = json.loads(metadata["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:

@@ -115,7 +115,7 @@ def train(
         export=export, device=device, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed,
     )  # fmt: skip
     metrics = record["metrics"]
-    line = f"train MSE {metrics['train_mse']:.4f}, {metrics['codes_used']} codes, perplexity {metrics['perplexity']:.1f}"
+    line = f"train MSE {metrics['train_mse']:.4f}, {metrics['codes_used']} codes in use"
     if "validation_mse" in metrics:
         line += f", validation MSE {metrics['validation_mse']:.4f}"
     _say(record, as_json, f"{line} -> {out}")

@@ -137,7 +137,7 @@ def check_units(cell: str, segments: list[Segment]) -> None:
             if not 1 / MAX_CAPACITY_RATIO < ratio < MAX_CAPACITY_RATIO:
                 refuse(
                     "capacity_Ah",
-                    f"of cycle {segment.cycle} is {segment.capacity_Ah:g} where the current integrates to {charge:.4g} Ah",
+                    f"of cycle {segment.cycle} is {segment.capacity_Ah:g}, the integral of the current {charge:.4g} Ah",
                     "Ah",
                     "mAh, or current_A or time_s in another unit",
                 )

@@ -15,8 +15,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from .baselines import CODEBOOK_SIZE, METHODS, fit_method
+from .code_statistics import purity
 from .errors import HQVQVAEError
 from .features import FEATURES
+from .training import single_thread
 
 SCHEMA_VERSION = 1
 GROUPS = {"cell": "cell_id", "cohort": "cohort"}
@@ -55,19 +57,15 @@ def run_job(segments: pd.DataFrame, job: Job, protocol: str) -> FoldResult:
     """
     held_out = (segments[GROUPS[job.by]] == job.held_out).to_numpy()
     features = segments[list(FEATURES)].to_numpy(dtype=float)
-    coder = fit_method(job.method, features[~held_out], job.seed, protocol=protocol)
-    codes = coder.encode(features[~held_out])
-    return FoldResult(
-        test_errors=coder.errors(features[held_out]),
-        train_mse=float(coder.errors(features[~held_out]).mean()),
-        train_codes=codes,
-        cohort_purity=purity(codes, segments.loc[~held_out, "cohort"].to_numpy()),
-    )
-
-
-def purity(codes: np.ndarray, labels: np.ndarray) -> float:
-    """Share of segments whose label is the commonest one among the segments of their code."""
-    return float(pd.crosstab(codes, labels).max(axis=1).sum() / len(codes))
+    with single_thread():
+        coder = fit_method(job.method, features[~held_out], job.seed, protocol=protocol)
+        codes = coder.encode(features[~held_out])
+        return FoldResult(
+            test_errors=coder.errors(features[held_out]),
+            train_mse=float(coder.errors(features[~held_out]).mean()),
+            train_codes=codes,
+            cohort_purity=purity(codes, segments.loc[~held_out, "cohort"].to_numpy()),
+        )
 
 
 def evaluate(

@@ -74,9 +74,10 @@ def findings(by_what: dict[str, dict]) -> str:
             f"- The codebook of the paper's configuration {collapses} uses {paper['codes_used']:.1f} of 32 codes "
             f"(perplexity {paper['perplexity']:.1f}).",
             "- Test error with the circuit against its classical twin: "
-            f"{against('paper', 'paper-classical')} as in the paper, {against('recommended', 'recommended-classical')} recommended, "
-            f"{against('bounded', 'bounded-classical')} without a bypass against the fair twin: higher with the circuit "
-            f"in {worse} of {len(pairs)} pairs. Nothing here needs a quantum computer.",
+            f"{against('paper', 'paper-classical')} as in the paper, "
+            f"{against('recommended', 'recommended-classical')} recommended, "
+            f"{against('bounded', 'bounded-classical')} without a bypass against the fair twin: higher with the circuit in "
+            f" {worse} of {len(pairs)} pairs. Nothing here needs a quantum computer.",
             f"- The lowest test error is that of `{best}`, {pooled(cell, best)}.",
             "- An unseen cell has three sisters of its cohort in training. Leaving the whole cohort out multiplies the "
             f"error by {min(harder):.1f} to {max(harder):.1f}, by method.",
@@ -124,13 +125,13 @@ def render_card(config: dict, name: str | None, training: dict | None, evaluatio
     ]
     if name:
         parts.append(
-            "## Data\n\nThe NASA PCoE battery set (B. Saha and K. Goebel, 2007, NASA Prognostics Data Repository; public "
-            "domain): 1,499 discharge segments of 20 cells in 5 cohorts, 1,466 after cleaning, all used in training."
+            "## Data\n\nThe NASA PCoE battery set (B. Saha and K. Goebel, 2007, NASA Prognostics Data Repository; "
+            "public domain): 1,499 discharge segments of 20 cells in 5 cohorts, 1,466 after cleaning, all used in training."
         )
     parts.append(
         "## Intended use and limits\n\nResearch on degradation patterns in laboratory cycling data. Not a safety "
-        "device, not a diagnosis of a battery in use. Five cohorts are an effective sample near five; codes mostly name "
-        "the cohort, and the code numbers of two trainings are unrelated. Other chemistries, formats "
+        "device, not a diagnosis of a battery in use. Five cohorts are an effective sample near five; codes mostly "
+        "name the cohort, and the code numbers of two trainings are unrelated. Other chemistries, formats "
         "and protocols are out of distribution: look at the reconstruction error. No code is a proven precursor of "
         "degradation."
     )

@@ -1,0 +1,51 @@
+"""An upstream from any scan archive: statistics, angle scaler, embeddings and latent space fitted to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bridge import reservoir
+from bridge.config import ANCHOR_VOLTAGES
+from bridge.embedding import AngleScaler, LatentSpace
+from bridge.upstream import Upstream
+from bridge.upstream.tables import AnchorStatistics, PulseTable
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, T
+
+
+def upstream_from_scans(
+    name: str,
+    scans: np.ndarray,
+    pulses: PulseTable,
+    bridge_version: str,
+    sources: dict[str, str],
+    voltages: Sequence[float] = ANCHOR_VOLTAGES,
+) -> Upstream:
+    """Fits everything a bridge needs to a scan archive.
+
+    Args:
+        name: Name of the upstream in manifests.
+        scans: (A * P, 100, 6) scans in nT, ordered by anchor, P positions each.
+        pulses: Pulse-test records.
+        bridge_version: Version written into every row of a release.
+        sources: What the scans and records are, with a SHA-256 each.
+        voltages: (A,) anchor voltages in V, ascending; the latent space needs five.
+
+    Raises:
+        MagBridgeError: The scans have another shape, or are not finite.
+    """
+    anchors = len(voltages)
+    if scans.ndim != 3 or scans.shape[1:] != (T, len(CHANNELS)) or len(scans) % anchors or len(scans) < 2 * anchors:
+        raise MagBridgeError(f"scans of shape {scans.shape}: expected ({anchors} * positions, {T}, {len(CHANNELS)}), at "
+                             "least two positions, ordered by anchor")
+    if not np.isfinite(scans).all():
+        raise MagBridgeError("scans hold NaN or infinity: expected finite numbers in nT")
+    statistics = AnchorStatistics.from_scans(scans, np.asarray(voltages, float))
+    scaler = AngleScaler.from_statistics(statistics)
+    embeddings = reservoir.embed(scans, scaler.mean, scaler.std)
+    latent = LatentSpace.fit(embeddings, np.repeat(np.arange(anchors), len(scans) // anchors))
+    return Upstream(
+        name=name, statistics=statistics, scans=scans, embeddings=embeddings, angle_scaler=scaler, latent=latent,
+        pulses=pulses, bridge_version=bridge_version, sources=sources)

@@ -1,0 +1,142 @@
+"""The five sanity invariants that every bridge must keep before a release of it may be published.
+
+Each blocks. They are the paper's; where it leaves a choice (the metric of degradation, the size of a
+continuous step), the choice is named in the check's note.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas
+
+from bridge import morphology
+from bridge.generate import Bridge
+from bridge.upstream.tables import AnchorStatistics
+from bridge.validation.checks import Check
+from dataset_card.errors import MagBridgeError
+
+REPLICA_TOLERANCE_NT = 1e-12
+SOH_LADDER = (1.00, 0.95, 0.90, 0.85, 0.80, 0.75)
+MONOTONE_VOLTAGES = (3.10, 2.81)
+MONOTONE_SEEDS = range(20)
+MONOTONE_SHARE = 0.9
+"""Least share of seeds whose signals move away from the healthy one at every step down the ladder."""
+
+SMALL_STEP_V, LARGE_STEP_V = 0.01, 0.10
+PUBLISHED_START_V, PUBLISHED_SEED = 3.10, 42
+"""Start and seed of the published step figures: 189 nT for 0.01 V and 1881 nT for 0.10 V."""
+CROSSINGS = (2.81, 3.00, 3.06, 3.10, 3.20)
+"""Voltages that a small and a large step are centred on: inner anchors, the regime bound, and one plain voltage."""
+STEP_RATIO = 0.25
+"""Greatest ratio of the two steps; a signal linear in voltage has 0.1, one that jumps at the crossing tends to 1."""
+
+REGIMES = ((2.54, "extrapolation"), (2.81, "extrapolation"), (3.00, "extrapolation"), (3.06, "grounded"),
+           (3.10, "grounded"), (3.34, "grounded"))
+REJECTED_V = (2.00, 4.00)
+SOC_AT_REST = 50.0
+
+
+def check_invariants(bridge: Bridge, rows: pandas.DataFrame, statistics: AnchorStatistics | None = None) -> list[Check]:
+    """Runs the five invariants.
+
+    Args:
+        bridge: The bridge to check.
+        rows: Rows of the planned release with `regime`, `anomaly_origin` and `anomaly_flag`.
+        statistics: What the anchors must reproduce; the statistics of the bridge's own scans by default.
+
+    Returns:
+        Seven checks, all blocking: the monotone and the continuity invariant come as two each.
+    """
+    return [
+        anchor_identity(bridge, statistics),
+        *(monotone_degradation(bridge, voltage) for voltage in MONOTONE_VOLTAGES),
+        *voltage_continuity(bridge),
+        regime_bounds(bridge),
+        anomaly_flags(rows),
+    ]
+
+
+def anchor_identity(bridge: Bridge, statistics: AnchorStatistics | None = None) -> Check:
+    """Invariant 1: the noise-free signal at each anchor is the anchor's mean trajectory."""
+    if statistics is None:
+        statistics = AnchorStatistics.from_scans(bridge.upstream.scans, bridge.upstream.statistics.voltages)
+    gaps = [np.abs(bridge.anchor_replica(float(voltage)) - mean).max()
+            for voltage, mean in zip(statistics.voltages, statistics.mean)]
+    worst = float(np.max(gaps))
+    return Check(
+        "anchor replica equals the mean trajectory", worst, "nT", f"<= {REPLICA_TOLERANCE_NT:g}",
+        worst <= REPLICA_TOLERANCE_NT, True,
+        f"greatest difference over {len(gaps)} anchors, at {statistics.voltages[int(np.argmax(gaps))]:.2f} V, from the "
+        "mean of the scans")
+
+
+def monotone_degradation(bridge: Bridge, voltage: float) -> Check:
+    """Invariant 2: signals move away from the healthy one as SOH falls, at fixed voltage, SOC and seed."""
+    seeds, steps = list(MONOTONE_SEEDS), len(SOH_LADDER)
+    requests = [(voltage, SOC_AT_REST, soh, seed) for seed in seeds for soh in SOH_LADDER]
+    signals = bridge.generate_many(*zip(*requests)).reshape(len(seeds), steps, -1)
+    distance = np.linalg.norm(signals - signals[:, :1], axis=2)
+    grows = (np.diff(distance, axis=1) > 0).all(axis=1)
+    share = float(grows.mean())
+    return Check(
+        f"degradation grows monotonically at {voltage:.2f} V", share, "share of seeds", f">= {MONOTONE_SHARE:g}",
+        share >= MONOTONE_SHARE, True,
+        f"L2 distance over all channels and steps from SOH 1.00, SOH {SOH_LADDER[1]:.2f} to {SOH_LADDER[-1]:.2f}, "
+        f"{len(seeds)} seeds; median at SOH {SOH_LADDER[-1]:.2f}: {np.median(distance[:, -1]):.0f} nT")
+
+
+def voltage_continuity(bridge: Bridge) -> list[Check]:
+    """Invariant 3: a small voltage step changes the signal less than a large one, everywhere."""
+
+    def distance(low: float, high: float) -> float:
+        pair = bridge.generate_many([low, high], [SOC_AT_REST] * 2, [1.0] * 2, [PUBLISHED_SEED] * 2)
+        return float(np.linalg.norm(pair[1] - pair[0]))
+
+    small = distance(PUBLISHED_START_V, PUBLISHED_START_V + SMALL_STEP_V)
+    large = distance(PUBLISHED_START_V, PUBLISHED_START_V + LARGE_STEP_V)
+    ratios = [distance(v - SMALL_STEP_V / 2, v + SMALL_STEP_V / 2) / distance(v - LARGE_STEP_V / 2, v + LARGE_STEP_V / 2)
+              for v in CROSSINGS]
+    worst = int(np.argmax(ratios))
+    return [
+        Check(
+            f"{SMALL_STEP_V} V changes less than {LARGE_STEP_V:.2f} V", small, "nT", f"< {large:.1f}", small < large, True,
+            f"L2 distance from {PUBLISHED_START_V:.2f} V at SOH 1.0, seed {PUBLISHED_SEED}; published about 261 and 1881"),
+        Check(
+            "no jump at an anchor or regime bound", ratios[worst], "ratio", f"<= {STEP_RATIO:g}",
+            ratios[worst] <= STEP_RATIO, True,
+            f"{SMALL_STEP_V} V over {LARGE_STEP_V:.2f} V, worst at {CROSSINGS[worst]:.2f} V of steps centred on "
+            f"{', '.join(f'{v:.2f}' for v in CROSSINGS)} V; linear in voltage gives 0.1"),
+    ]
+
+
+def regime_bounds(bridge: Bridge) -> Check:
+    """Invariant 4: each voltage has its regime, and voltages outside the anchors are rejected."""
+    wrong = []
+    for voltage, expected in REGIMES:
+        try:
+            found = morphology.regime_of(voltage)
+        except MagBridgeError:
+            found = "rejected"
+        if found != expected:
+            wrong.append(f"{voltage:.2f} V is {found}, expected {expected}")
+    for voltage in REJECTED_V:
+        try:
+            bridge.generate(voltage, SOC_AT_REST, 1.0, PUBLISHED_SEED)
+        except MagBridgeError:
+            continue
+        wrong.append(f"{voltage:.2f} V is generated, expected a rejection")
+    return Check(
+        "regimes and rejections", float(len(wrong)), "wrong voltages", "= 0", not wrong, True,
+        "; ".join(wrong) or f"{len(REGIMES)} voltages by regime, {' and '.join(f'{v:.2f}' for v in REJECTED_V)} V rejected")
+
+
+def anomaly_flags(rows: pandas.DataFrame) -> Check:
+    """Invariant 5: every Regime-B row is flagged as an anomaly, no clean grounded row is."""
+    regime_b = rows["regime"] == "extrapolation"
+    clean = ~regime_b & (rows["anomaly_origin"] == "none")
+    flag = rows["anomaly_flag"].astype(bool)
+    wrong = int((regime_b & ~flag).sum() + (clean & flag).sum())
+    return Check(
+        "anomaly flags", float(wrong), "wrong rows", "= 0", wrong == 0, True,
+        f"{int(regime_b.sum())} Regime-B rows flagged, {int(clean.sum())} clean grounded rows not" if not wrong else
+        f"{wrong} rows with the wrong flag")

@@ -1,0 +1,78 @@
+"""How well the latent space separates the anchors, on the scans it was fitted to and on scans it never saw."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from bridge.embedding import LatentSpace, separation
+from dataset_card.errors import MagBridgeError
+
+BLOCKS = 5
+MEANING = ("The fit has more dimensions than most classes have scans, so it pulls the scans it has seen onto their "
+           "centroids; only the held-out ratio says how far apart the anchors are for a new scan, and since "
+           "neighbouring positions are alike, the one by blocks of positions is the stricter.")
+
+
+@dataclass(frozen=True)
+class Separation:
+    """Scatter within anchors against the distance between them.
+
+    Attributes:
+        name: Which scans the figures are measured on.
+        scatter: Mean distance of a scan to its anchor's centroid, in LDA units.
+        adjacent: Mean distance between centroids of adjacent anchors, in LDA units.
+        ratio: `adjacent` over `scatter`.
+        fits: Number of fits behind the figures.
+    """
+
+    name: str
+    scatter: float
+    adjacent: float
+    ratio: float
+    fits: int
+
+    def as_dict(self) -> dict:
+        """The figures as plain values, for JSON."""
+        return asdict(self)
+
+
+def separations(embeddings: np.ndarray, anchor: np.ndarray, fitted: LatentSpace) -> list[Separation]:
+    """In-sample and held-out separation.
+
+    Args:
+        embeddings: (S, 171) embeddings of the scans, each anchor's ordered by position.
+        anchor: (S,) ordinal anchor numbers, the same number of scans each.
+        fitted: The space in use, fitted on all of them.
+
+    Returns:
+        In-sample; held out by position (one position of every anchor at a time); held out by block (a fifth of
+        adjacent positions of every anchor at a time).
+    """
+    counts = np.bincount(anchor)
+    positions = counts[0]
+    if (counts != positions).any() or positions < 2 * BLOCKS:
+        raise MagBridgeError(f"scans per anchor {counts.tolist()}: expected the same number, at least {2 * BLOCKS}")
+    inside = separation(fitted.project(embeddings), anchor)
+    position = np.concatenate([np.arange(positions)] * len(counts))
+    blocks = position * BLOCKS // positions
+    return [
+        Separation("in-sample", inside["scatter"], inside["adjacent"], inside["adjacent"] / inside["scatter"], 1),
+        _held_out("held out by position", embeddings, anchor, position),
+        _held_out("held out by block of positions", embeddings, anchor, blocks),
+    ]
+
+
+def _held_out(name: str, embeddings: np.ndarray, anchor: np.ndarray, group: np.ndarray) -> Separation:
+    scatter, adjacent, weight = [], [], []
+    for value in np.unique(group):
+        seen = group != value
+        space = LatentSpace.fit(embeddings[seen], anchor[seen])
+        z = space.project(embeddings)
+        centroids = np.stack([z[seen & (anchor == a)].mean(axis=0) for a in range(anchor.max() + 1)])
+        scatter.append(np.linalg.norm(z[~seen] - centroids[anchor[~seen]], axis=1).mean())
+        adjacent.append(np.linalg.norm(np.diff(centroids, axis=0), axis=1).mean())
+        weight.append((~seen).sum())
+    scatter, adjacent = (float(np.average(values, weights=weight)) for values in (scatter, adjacent))
+    return Separation(name, scatter, adjacent, adjacent / scatter, len(weight))

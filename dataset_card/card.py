@@ -1,0 +1,174 @@
+"""Renders the documents of a release folder from the contract and a manifest."""
+
+from __future__ import annotations
+
+import fnmatch
+from importlib import resources
+from string import Template
+
+import yaml
+
+from dataset_card.configs import CONFIGS, DEFAULT_CONFIG, SPLITS, Config
+from dataset_card.schema import FIELDS, T, features
+
+PAPER = "arXiv:2605.20240"
+DATA_DOI = "10.5281/zenodo.20260147"
+OSF_DOI = "10.17605/OSF.IO/CW8ZV"
+
+TAGS = ("battery", "lithium-ion", "magnetometry", "state-of-health", "anomaly-detection", "time-series", "synthetic")
+TASK_CATEGORIES = ("tabular-regression", "tabular-classification", "time-series-forecasting")
+
+
+def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, str]:
+    """The texts that a release folder carries beside its data.
+
+    Args:
+        manifest: The release's manifest.
+        sizes: Rows and bytes in memory of each Parquet file, by path.
+
+    Returns:
+        Text by file name: `README.md` (the card), `CITING.md`, `CITATION.cff`, `LICENSE`.
+    """
+    values = _values(manifest)
+    # The template's lines that only a simulated or only a published release carries are chosen by name.
+    kind = "simulated" if _simulated(manifest) else "published"
+    values["origin"] = _template(f"origin_{kind}.md").substitute(values).strip()
+    header = yaml.safe_dump(metadata(manifest, sizes), sort_keys=False, allow_unicode=True, width=1000)
+    return {
+        "README.md": f"---\n{header}---\n\n{_template('card.md').substitute(values)}",
+        "CITING.md": _template(f"citing_{kind}.md").substitute(values),
+        "CITATION.cff": _template(f"citation_{kind}.cff").substitute(values),
+        "LICENSE": _template("license.txt").substitute(values),
+    }
+
+
+def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
+    """The card's YAML header: what the Hub and `datasets` read.
+
+    `datasets` caches a local folder by this header, not by the data; the digest in each configuration's
+    description makes the cache of other content another one.
+    """
+    rows = manifest["counts"]["rows"]
+    return {
+        "pretty_name": _title(manifest),
+        "license": "cc-by-4.0",
+        "language": ["en"],
+        "task_categories": list(TASK_CATEGORIES),
+        "tags": [*TAGS, *(["simulated-upstream"] if _simulated(manifest) else [])],
+        "size_categories": [_size_category(rows)],
+        "configs": [_config(config, manifest) for config in CONFIGS if _present(config, sizes)],
+        "dataset_info": [_info(config, sizes) for config in CONFIGS if _present(config, sizes)],
+    }
+
+
+def _size_category(rows: int) -> str:
+    for limit, name in ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M")):
+        if rows < limit:
+            return name
+    return "1M<n<10M"
+
+
+def _config(config: Config, manifest: dict) -> dict:
+    entry = {
+        "config_name": config.name,
+        "description": f"{config.description} Rows: sha256 {manifest['dataset_digest']}.",
+        "data_files": [{"split": split, "path": paths} for split, paths in config.patterns().items()],
+    }
+    if config.columns != tuple(field.name for field in FIELDS):
+        entry["columns"] = list(config.columns)
+    if config.name == DEFAULT_CONFIG:
+        entry["default"] = True
+    return entry
+
+
+def _matching(patterns: list[str], sizes: dict[str, tuple[int, int]]) -> list[tuple[int, int]]:
+    return [size for path, size in sizes.items() if any(fnmatch.fnmatch(path, pattern) for pattern in patterns)]
+
+
+def _present(config: Config, sizes: dict[str, tuple[int, int]]) -> bool:
+    """Whether every split of a configuration has rows: `datasets` refuses one that has none."""
+    return all(_matching(patterns, sizes) for patterns in config.patterns().values())
+
+
+def _info(config: Config, sizes: dict[str, tuple[int, int]]) -> dict:
+    import datasets
+
+    splits = datasets.splits.SplitDict()
+    share = len(config.columns) / len(FIELDS)
+    for split, patterns in config.patterns().items():
+        found = _matching(patterns, sizes)
+        size = int(sum(nbytes for _, nbytes in found) * (share if config.name != "metadata" else 1))
+        splits.add(datasets.SplitInfo(split, num_bytes=size, num_examples=sum(rows for rows, _ in found)))
+    info = datasets.DatasetInfo(features=features(config.columns), splits=splits)
+    total = sum(split.num_bytes for split in splits.values())
+    return {"config_name": config.name, **info._to_yaml_dict(), "download_size": total, "dataset_size": total}
+
+
+def _simulated(manifest: dict) -> bool:
+    return manifest["upstream"]["name"] == "simulated"
+
+
+def _title(manifest: dict) -> str:
+    return "MagBridge-Battery" + (" (simulated upstream)" if _simulated(manifest) else "")
+
+
+def _template(name: str) -> Template:
+    return Template(resources.files("dataset_card").joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+def _values(manifest: dict) -> dict[str, str]:
+    counts, splits = manifest["counts"], manifest["splits"]
+    provenance = counts["provenance"]
+    leaks = splits["by_record_optimistic_baseline"]["leakage"]
+    soh = manifest["soh_range"]
+    return {
+        "title": _title(manifest),
+        "name": manifest["name"],
+        "version": manifest["version"],
+        "bridge_version": manifest["bridge_version"],
+        "config_hash": manifest["bridge_config_hash"],
+        "digest": manifest["dataset_digest"],
+        "rebuild": manifest["rebuild"],
+        "rows": f"{counts['rows']:,}",
+        "cells": str(counts["cells"]),
+        "clean": f"{provenance.get('clean', 0):,}",
+        "anomaly": f"{provenance.get('anomaly', 0):,}",
+        "regime_b": f"{provenance.get('regime_b', 0):,}",
+        "steps": str(T),
+        "soh_range": "none" if soh is None else f"{soh[0]:.3f} to {soh[1]:.3f}",
+        "subtype_table": _table(("subtype", "rows"), counts["anomaly_subtype"].items()),
+        "config_table": _table(("configuration", "what it holds"), ((f"`{c.name}`", c.description) for c in CONFIGS)),
+        "field_table": _table(
+            ("field", "type", "unit", "meaning"), ((f"`{f.name}`", _type(f), f.unit, f.meaning) for f in FIELDS)
+        ),
+        "split_table": _table(
+            ("split", *SPLITS, "cells in more than one subset", "parents apart from their anomaly"),
+            (
+                (
+                    f"`{name}`",
+                    *(f"{summary['subsets'][s]['rows']:,}" for s in SPLITS),
+                    summary["leakage"]["cells_in_more_than_one_subset"],
+                    summary["leakage"]["parent_child_pairs_across_subsets"],
+                )
+                for name, summary in splits.items()
+            ),
+        ),
+        "leaking_cells": str(leaks["cells_in_more_than_one_subset"]),
+        "leaking_pairs": str(leaks["parent_child_pairs_across_subsets"]),
+        "source_table": _table(
+            ("upstream file", "SHA-256"), ((f"`{name}`", f"`{digest}`") for name, digest in manifest["upstream"]["sources"].items())
+        ),
+        "paper": PAPER,
+        "data_doi": DATA_DOI,
+        "osf_doi": OSF_DOI,
+    }
+
+
+def _type(field) -> str:
+    name = field.dtype if field.length is None else f"{field.dtype}[{field.length}]"
+    return name + (", nullable" if field.nullable else "")
+
+
+def _table(head, rows) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
 from bridge.reservoir import EMBEDDING
-from bridge.upstream.tables import AnchorStatistics
 from dataset_card.errors import MagBridgeError
+
+if TYPE_CHECKING:  # bridge.upstream imports this module
+    from bridge.upstream.tables import AnchorStatistics
 
 LATENT = 4
 """LDA coordinates: one less than the five anchors."""

@@ -76,8 +76,8 @@ def findings(by_what: dict[str, dict]) -> str:
             "- Test error with the circuit against its classical twin: "
             f"{against('paper', 'paper-classical')} as in the paper, "
             f"{against('recommended', 'recommended-classical')} recommended, "
-            f"{against('bounded', 'bounded-classical')} without a bypass against the fair twin: higher with the circuit in "
-            f" {worse} of {len(pairs)} pairs. Nothing here needs a quantum computer.",
+            f"{against('bounded', 'bounded-classical')} without a bypass against the fair twin: higher with the circuit "
+            f"in {worse} of {len(pairs)} pairs. Nothing here needs a quantum computer.",
             f"- The lowest test error is that of `{best}`, {pooled(cell, best)}.",
             "- An unseen cell has three sisters of its cohort in training. Leaving the whole cohort out multiplies the "
             f"error by {min(harder):.1f} to {max(harder):.1f}, by method.",
@@ -126,7 +126,7 @@ def render_card(config: dict, name: str | None, training: dict | None, evaluatio
     if name:
         parts.append(
             "## Data\n\nThe NASA PCoE battery set (B. Saha and K. Goebel, 2007, NASA Prognostics Data Repository; "
-            "public domain): 1,499 discharge segments of 20 cells in 5 cohorts, 1,466 after cleaning, all used in training."
+            "public domain): 1,499 discharge segments of 20 cells in 5 cohorts, 1,466 after cleaning, all in training."
         )
     parts.append(
         "## Intended use and limits\n\nResearch on degradation patterns in laboratory cycling data. Not a safety "

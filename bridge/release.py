@@ -167,21 +167,18 @@ def write_checksums(folder: Path) -> None:
 
 
 def _write_tables(folder: Path, table: pa.Table, subsets: dict[str, np.ndarray]) -> dict[str, tuple[int, int]]:
-    """Writes the data files; returns rows and bytes in memory of each."""
-    sizes = {}
+    """Writes the data files; returns rows and bytes of each."""
+    parts = {METADATA_FILE: table.select(METADATA_FIELDS)}
     kind = provenance(table)
     for p in PROVENANCES:
         for primary in SPLITS:
             for record in SPLITS:
                 index = np.flatnonzero((kind == p) & (subsets[PRIMARY] == primary) & (subsets[RECORD] == record))
                 if len(index):  # readers refuse a file without rows
-                    part = table.take(index)
-                    sizes[atom_path(p, primary, record)] = (part.num_rows, part.nbytes)
-                    write_parquet(part, folder / atom_path(p, primary, record))
-    metadata = table.select(METADATA_FIELDS)
-    sizes[METADATA_FILE] = (metadata.num_rows, metadata.nbytes)
-    write_parquet(metadata, folder / METADATA_FILE)
-    return sizes
+                    parts[atom_path(p, primary, record)] = table.take(index)
+    for path, part in parts.items():
+        write_parquet(part, folder / path)
+    return {path: (part.num_rows, (folder / path).stat().st_size) for path, part in parts.items()}
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

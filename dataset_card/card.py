@@ -9,11 +9,14 @@ from string import Template
 import yaml
 
 from dataset_card.configs import CONFIGS, DEFAULT_CONFIG, SPLITS, Config
-from dataset_card.schema import FIELDS, T, features
+from dataset_card.schema import BY_NAME, FIELD_NAMES, FIELDS, T, features
 
 PAPER = "arXiv:2605.20240"
 DATA_DOI = "10.5281/zenodo.20260147"
 OSF_DOI = "10.17605/OSF.IO/CW8ZV"
+
+VALUE_BYTES = 8
+"""Bytes in memory of one number, and near enough of one label: the header's sizes are informative."""
 
 TAGS = ("battery", "lithium-ion", "magnetometry", "state-of-health", "anomaly-detection", "time-series", "synthetic")
 TASK_CATEGORIES = ("tabular-regression", "tabular-classification", "time-series-forecasting")
@@ -24,7 +27,7 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
 
     Args:
         manifest: The release's manifest.
-        sizes: Rows and bytes in memory of each Parquet file, by path.
+        sizes: Rows and bytes of each Parquet file, by path.
 
     Returns:
         Text by file name: `README.md` (the card), `CITING.md`, `CITATION.cff`, `LICENSE`.
@@ -74,7 +77,7 @@ def _config(config: Config, manifest: dict) -> dict:
         "description": f"{config.description} Rows: sha256 {manifest['dataset_digest']}.",
         "data_files": [{"split": split, "path": paths} for split, paths in config.patterns().items()],
     }
-    if config.columns != tuple(field.name for field in FIELDS):
+    if config.columns != FIELD_NAMES:
         entry["columns"] = list(config.columns)
     if config.name == DEFAULT_CONFIG:
         entry["default"] = True
@@ -94,14 +97,18 @@ def _info(config: Config, sizes: dict[str, tuple[int, int]]) -> dict:
     import datasets
 
     splits = datasets.splits.SplitDict()
-    share = len(config.columns) / len(FIELDS)
+    row_bytes = sum(VALUE_BYTES * (BY_NAME[name].length or 1) for name in config.columns)
+    download_size = 0
     for split, patterns in config.patterns().items():
         found = _matching(patterns, sizes)
-        size = int(sum(nbytes for _, nbytes in found) * (share if config.name != "metadata" else 1))
-        splits.add(datasets.SplitInfo(split, num_bytes=size, num_examples=sum(rows for rows, _ in found)))
+        rows = sum(rows for rows, _ in found)
+        download_size += sum(size for _, size in found)
+        splits.add(datasets.SplitInfo(split, num_bytes=rows * row_bytes, num_examples=rows))
     info = datasets.DatasetInfo(features=features(config.columns), splits=splits)
-    total = sum(split.num_bytes for split in splits.values())
-    return {"config_name": config.name, **info._to_yaml_dict(), "download_size": total, "dataset_size": total}
+    dataset_size = sum(split.num_bytes for split in splits.values())
+    return {
+        "config_name": config.name, **info._to_yaml_dict(), "download_size": download_size, "dataset_size": dataset_size
+    }
 
 
 def _simulated(manifest: dict) -> bool:

@@ -1,0 +1,133 @@
+"""`python -m bridge`: build, exchange and inspect releases."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from bridge.config import MASTER_SEED, VARIANTS
+from dataset_card.errors import MagBridgeError
+
+app = typer.Typer(
+    help="Builds MagBridge-Battery releases from source.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class UpstreamChoice(StrEnum):
+    """Where the bridge's inputs come from."""
+
+    auto = "auto"
+    published = "published"
+    osf = "osf"
+    simulated = "simulated"
+
+
+UpstreamOption = Annotated[
+    UpstreamChoice, typer.Option(help="auto: the published files where they can be had, else the simulation.")
+]
+UpstreamDirOption = Annotated[
+    Optional[Path], typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Option(help="The release folder to write.")] = Path("magbridge-battery"),
+    upstream: UpstreamOption = UpstreamChoice.auto,
+    upstream_dir: UpstreamDirOption = None,
+    seed: Annotated[int, typer.Option(help="Master seed; v1.0 has the default.")] = MASTER_SEED,
+    variants: Annotated[int, typer.Option(help="Clean signals per pulse record; v1.0 has the default.")] = VARIANTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Generate a release and write its folder."""
+    from bridge import release
+    from bridge.upstream import resolve
+
+    release.check_replaceable(out)
+    inputs = resolve(upstream, upstream_dir)
+    typer.echo(upstream_line(inputs.name), err=True)
+    manifest = release.build(out, inputs, master_seed=seed, variants=variants)
+    _report(out, manifest, as_json)
+
+
+def upstream_line(name: str) -> str:
+    """One plain line that tells which upstream is used."""
+    return {
+        "published": "upstream: published files, checked against their SHA-256 (surrogate scans: the raw ones are not public)",
+        "osf": "upstream: published files, checked against their SHA-256, with your raw scans",
+        "simulated": "upstream: SIMULATED. The published files are not used; this will not be the published release",
+    }[name]
+
+
+def _report(out: Path, manifest: dict, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"out": str(out), **manifest}))
+        return
+    counts = {name: s["rows"] for name, s in manifest["splits"]["by_cell_primary"]["subsets"].items()}
+    typer.echo(f"{out}: {manifest['name']} {manifest['version']} ({manifest['bridge_version']}), "
+               f"{manifest['counts']['rows']} rows, digest {manifest['dataset_digest'][:12]}")
+    typer.echo("by_cell_primary: " + ", ".join(f"{name} {rows}" for name, rows in counts.items()))
+    typer.echo(f'load it with: datasets.load_dataset("{out}", "by_cell_primary")')
+
+
+@app.command()
+def bundle(
+    release: Annotated[Path, typer.Argument(help="A release folder.")],
+    out: Annotated[Path, typer.Option(help="The zip file to write.")] = Path("magbridge_battery_v1_0_release.zip"),
+) -> None:
+    """Write a release folder as a Zenodo-style bundle."""
+    from bridge.bundle import write_bundle
+
+    typer.echo(f"{write_bundle(release, out)}: {out.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command("import")
+def import_(
+    bundle: Annotated[Path, typer.Argument(help="A bundle: zip file or folder.")],
+    out: Annotated[Path, typer.Option(help="The release folder to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Turn a bundle into a release folder."""
+    from bridge.bundle import import_bundle
+
+    _report(out, import_bundle(bundle, out), as_json)
+
+
+@app.command()
+def plot(
+    release: Annotated[Path, typer.Argument(help="A release folder.")],
+    out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    sample: Annotated[Optional[str], typer.Option(help="A sample id; without it, an overview of the release.")] = None,
+) -> None:
+    """Plot one sample over its anchor's mean and std, or an overview of a release."""
+    from bridge import figures
+    from bridge.release import read_manifest, read_table
+
+    table = read_table(release)
+    if sample is None:
+        figures.overview(table, read_manifest(release), out)
+    else:
+        figures.sample(table, sample, out)
+    typer.echo(str(out))
+
+
+def main() -> None:
+    """Runs the command line; a user's error is one line and exit code 1."""
+    try:
+        app(standalone_mode=True)
+    except (MagBridgeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

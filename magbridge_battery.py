@@ -1,0 +1,172 @@
+"""MagBridge-Battery through `datasets`: load a release, or build one on the spot.
+
+Example:
+    >>> import magbridge_battery
+    >>> data = magbridge_battery.load("t1_soh_regression", release="magbridge-battery")
+    >>> magbridge_battery.signals(data["train"]).shape
+    (3900, 100, 6)
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import datasets
+import pyarrow.parquet as pq
+
+from bridge import bundle, release as releases
+from bridge.config import BridgeConfig
+from bridge.upstream import Upstream, resolve
+from bridge.upstream.files import cache_dir
+from dataset_card.arrays import signals
+from dataset_card.configs import BY_NAME, CONFIGS, DEFAULT_CONFIG
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import features
+
+__all__ = ["MagBridgeBattery", "load", "release_folder", "signals"]
+
+
+def load(
+    config: str = DEFAULT_CONFIG,
+    split: str | None = None,
+    *,
+    release: Path | str | None = None,
+    upstream: str = "auto",
+    upstream_dir: Path | str | None = None,
+    streaming: bool = False,
+):
+    """Loads one configuration of a release.
+
+    Args:
+        config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`.
+        split: `train`, `validation` or `test`; all of them by default.
+        release: A release folder or a bundle. By default the release in the cache, which is built first where
+            there is none; each upstream has a release of its own there.
+        upstream: Upstream of a release in the cache: `auto`, `published`, `osf` or `simulated`.
+        upstream_dir: Folder of published upstream files.
+        streaming: Whether to read rows on demand.
+
+    Returns:
+        A `datasets.DatasetDict`, or a `datasets.Dataset` where `split` is given (or their iterable kin).
+
+    Raises:
+        MagBridgeError: Unknown configuration or split, or a damaged, incomplete or missing release.
+    """
+    if config not in BY_NAME:
+        raise MagBridgeError(f"configuration {config!r}: expected one of {', '.join(BY_NAME)}")
+    names = list(BY_NAME[config].patterns())
+    if split is not None and split not in names:
+        raise MagBridgeError(f"split {split!r} of {config}: expected one of {', '.join(names)}")
+    folder = release_folder(release, upstream, upstream_dir)
+    return datasets.load_dataset(str(folder), config, split=split, streaming=streaming)
+
+
+def release_folder(
+    release: Path | str | None = None, upstream: str = "auto", upstream_dir: Path | str | None = None
+) -> Path:
+    """Path of a release folder whose checksums hold; arguments as in `load`.
+
+    Raises:
+        MagBridgeError: The release is damaged, incomplete or missing.
+    """
+    if release is None:
+        folder = _cached_release(upstream, None if upstream_dir is None else Path(upstream_dir))
+    elif Path(release).is_dir() and (Path(release) / releases.MANIFEST).is_file() and (Path(release) / "metadata.parquet").is_file():
+        folder = Path(release)
+    elif Path(release).exists():
+        folder = _imported(Path(release))
+    else:
+        raise MagBridgeError(f"{release}: no such release; expected a release folder or a bundle, or leave `release` out to "
+                             "build one")
+    bundle.check_checksums(folder)
+    return folder
+
+
+def _releases_dir() -> Path:
+    return cache_dir().parent / "releases"
+
+
+def _cached_release(choice: str, upstream_dir: Path | None) -> Path:
+    """The cache's release of an upstream, built where there is none."""
+    inputs = resolve(choice, upstream_dir)
+    folder = _releases_dir() / _key(inputs) / releases.NAME
+    if not (folder / releases.MANIFEST).is_file():
+        print(f"building a release from the {inputs.name} upstream into {folder}", file=sys.stderr)
+        releases.build(folder, inputs)
+    return folder
+
+
+def _key(inputs: Upstream) -> str:
+    """Folder name of a release in the cache: another upstream, configuration or version is another folder."""
+    import hashlib
+
+    sources = hashlib.sha256(repr(sorted(inputs.sources.items())).encode()).hexdigest()[:8]
+    return f"{inputs.name}-{releases.VERSION}-{BridgeConfig().hash()}-{sources}"
+
+
+def _imported(path: Path) -> Path:
+    """A bundle as a release folder in the cache, keyed by the bundle's checksums."""
+    from bridge.upstream.files import sha256_of
+
+    with bundle.opened(path) as root:
+        listing = root / releases.CHECKSUMS
+        if not listing.is_file():
+            raise MagBridgeError(f"{path}: neither a release folder nor a bundle: no {releases.CHECKSUMS}")
+        folder = _releases_dir() / f"bundle-{sha256_of(listing)[:12]}" / releases.NAME
+    if not (folder / releases.MANIFEST).is_file():
+        bundle.import_bundle(path, folder)
+    return folder
+
+
+class MagBridgeBattery(datasets.ArrowBasedBuilder):
+    """A `datasets` builder over a release folder, a bundle, or a release built on the spot.
+
+    Args:
+        config_name: Name of the configuration; `by_cell_primary` by default.
+        release: A release folder or a bundle; by default the cache's release, built where there is none.
+        upstream: Upstream of the cache's release.
+        upstream_dir: Folder of published upstream files.
+        **kwargs: As `datasets.DatasetBuilder` takes them, such as `cache_dir`.
+
+    Example:
+        >>> builder = MagBridgeBattery("by_cell_primary", release="magbridge-battery")
+        >>> builder.download_and_prepare()
+        >>> data = builder.as_dataset()
+    """
+
+    VERSION = datasets.Version(releases.VERSION)
+    BUILDER_CONFIGS = [
+        datasets.BuilderConfig(name=c.name, version=releases.VERSION, description=c.description) for c in CONFIGS
+    ]
+    DEFAULT_CONFIG_NAME = DEFAULT_CONFIG
+
+    def __init__(
+        self,
+        config_name: str | None = None,
+        *,
+        release: Path | str | None = None,
+        upstream: str = "auto",
+        upstream_dir: Path | str | None = None,
+        **kwargs,
+    ):
+        self._folder = release_folder(release, upstream, upstream_dir)
+        # The builder's cache does not look at the data: the digest makes other content another entry.
+        digest = releases.read_manifest(self._folder)["dataset_digest"]
+        super().__init__(config_name=config_name, hash=digest, **kwargs)
+
+    def _info(self) -> datasets.DatasetInfo:
+        config = BY_NAME[self.config.name]
+        return datasets.DatasetInfo(description=config.description, features=features(config.columns))
+
+    def _split_generators(self, dl_manager) -> list[datasets.SplitGenerator]:
+        generators = []
+        for split, patterns in BY_NAME[self.config.name].patterns().items():
+            paths = [str(path) for pattern in patterns for path in sorted(self._folder.glob(pattern))]
+            generators.append(datasets.SplitGenerator(name=split, gen_kwargs={"paths": paths}))
+        return generators
+
+    def _generate_tables(self, paths: list[str]):
+        columns = list(BY_NAME[self.config.name].columns)
+        for number, path in enumerate(paths):
+            yield datasets.builder.Key(number, 0), pq.read_table(path, columns=columns)

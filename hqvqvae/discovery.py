@@ -186,7 +186,7 @@ def held_out_codes(study: Study, coding: Coding) -> tuple[np.ndarray, float]:
     return codes, float(np.mean(np.concatenate(alike))) if alike else np.nan
 
 
-def code_table(study: Study, codes: np.ndarray, n_codes: int) -> pd.DataFrame:
+def code_table(study: Study, codes: np.ndarray, n_codes: int) -> tuple[pd.DataFrame, float]:
     """The paper's Table 2 with its null: one row per code that occurs, best Spearman first.
 
     Args:
@@ -198,7 +198,7 @@ def code_table(study: Study, codes: np.ndarray, n_codes: int) -> pd.DataFrame:
         `code`, frequency and persistence (`frequency_table`), `cells_early`, `early_rate_mean` and `_std` over all
         cells taking part, `eligible`, `pearson`, `spearman` with the proxy, `p_free` and `p_within` adjusted by the
         maximum over eligible codes, `sensitivity` (Spearman of the early rate with the early capacity drop) and its
-        `sensitivity_p_within`.
+        `sensitivity_p_within`. And the Spearman that the best code reaches by chance (95 % point, free permutation).
     """
     kept = codes[study.rows]
     rates, present = early_rates(study, kept, n_codes)
@@ -225,7 +225,8 @@ def code_table(study: Study, codes: np.ndarray, n_codes: int) -> pd.DataFrame:
         sensitivity=early.rho[code],
         sensitivity_p_within=early.p_within[code],
     )
-    return table.sort_values(["spearman", "code"], ascending=[False, True], na_position="last").reset_index(drop=True)
+    table = table.sort_values(["spearman", "code"], ascending=[False, True], na_position="last")
+    return table.reset_index(drop=True), late.chance
 
 
 def candidate_leads(study: Study, codes: np.ndarray, code: int) -> LeadTimes | None:
@@ -254,6 +255,7 @@ class MethodResult:
         n_codes: Size of its codebook; 0 for a predictor that is no code.
         nested: The primary result; None for "no eligible code".
         table: The paper's Table 2 on held-out, aligned codes of the first seed; None where there are no codes.
+        chance: Spearman that the best of these codes reaches by chance (95 % point, cells exchanged freely).
         summary: The paper's Table 10 of the best code; None for "none".
         leads: Lead times of the best code of the table; None where no cell has both an activation and an onset.
         nested_leads: The same for the codes chosen without the held-out cell.
@@ -266,6 +268,7 @@ class MethodResult:
     n_codes: int
     nested: NestedResult | None
     table: pd.DataFrame | None = None
+    chance: float = np.nan
     summary: dict[str, float] | None = None
     leads: LeadTimes | None = None
     nested_leads: LeadTimes | None = None
@@ -302,7 +305,7 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
     """
     first = codings[0]
     codes, agreement = held_out_codes(study, first)
-    table = code_table(study, codes, first.n_codes)
+    table, chance = code_table(study, codes, first.n_codes)
     summary = summarise(study, table)
     nested = nested_analysis(study, codings)
     answered = np.flatnonzero(np.isfinite(nested.rho_seeds)) if nested else []
@@ -317,6 +320,7 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
         n_codes=first.n_codes,
         nested=nested,
         table=table,
+        chance=chance,
         summary=summary,
         leads=candidate_leads(study, codes, summary["precursor_code"]) if summary else None,
         nested_leads=nested_leads(study, codings[answered[0]], nested.chosen[answered[0]]) if nested else None,

@@ -6,7 +6,6 @@ late), cohorts by the Okabe-Ito palette with a marker each.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import HQVQVAEError
+from .files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -324,9 +324,8 @@ FIGURES: dict[str, FigureKind] = {
 
 
 def _written(path: Path, write: Callable[[Path], None]) -> Path:
-    beside = path.with_name(f".partial-{path.name}")
-    write(beside)
-    os.replace(beside, path)
+    with replacing(path) as partial:
+        write(partial)
     return path
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+FEWEST_ORDERS = 20  # with fewer distinct permutations, p cannot fall below 0.05 and is not given
 TOLERANCE = 1e-12  # two orders of summation of the same ranks may differ by this much
 
 
@@ -42,6 +43,11 @@ def distinct_permutations(cohorts: np.ndarray, *, within: bool) -> int:
     return math.prod(math.factorial(int(size)) for size in sizes)
 
 
+def testable(cohorts: np.ndarray, *, within: bool) -> bool:
+    """Whether there are enough cells, or enough in a cohort, for a permutation p to mean anything."""
+    return distinct_permutations(cohorts, within=within) >= FEWEST_ORDERS
+
+
 def p_value(observed: float, null: np.ndarray) -> float:
     """One-sided permutation p with the +1 correction: the observed order is one of the possible ones."""
     return (1 + int(np.sum(null >= observed - TOLERANCE))) / (1 + len(null))
@@ -67,7 +73,8 @@ class MaxStatistic:
     rho: np.ndarray  # (K,) Spearman; NaN where the predictor is not eligible
     best: int | None  # predictor with the largest rho; None where none is eligible
     p_free: np.ndarray  # (K,) adjusted by the maximum over eligible predictors, cells exchanged freely
-    p_within: np.ndarray  # (K,) the same, cells exchanged inside their cohort
+    p_within: np.ndarray  # (K,) the same, cells exchanged inside their cohort; NaN where that cannot be tested
+    chance: float  # 95 % point of the largest rho when cells are exchanged freely
 
 
 def max_statistic(
@@ -96,15 +103,20 @@ def max_statistic(
     nowhere = np.full(predictors.shape[1], np.nan)
     target = _standard_ranks(proxy, 0)
     if not eligible.any() or not np.abs(target).sum():
-        return MaxStatistic(nowhere, None, nowhere, nowhere)
+        return MaxStatistic(nowhere, None, nowhere, nowhere, np.nan)
     rho = np.where(eligible, target @ ranks, np.nan)
-    adjusted = []
+    adjusted, points = [], []
     for within in (False, True):
+        points.append(np.nan)
+        if not testable(cohorts, within=within):
+            adjusted.append(nowhere)
+            continue
         drawn = permutations(cohorts, n_permutations, rng, within=within)
         largest = np.sort((target[drawn] @ ranks[:, eligible]).max(axis=1))
         above = n_permutations - np.searchsorted(largest, rho - TOLERANCE, side="left")
         adjusted.append(np.where(eligible, (1 + above) / (1 + n_permutations), np.nan))
-    return MaxStatistic(rho, int(np.nanargmax(rho)), adjusted[0], adjusted[1])
+        points[-1] = float(np.quantile(largest, 0.95))
+    return MaxStatistic(rho, int(np.nanargmax(rho)), adjusted[0], adjusted[1], points[0])
 
 
 def nested_predictions(
@@ -153,8 +165,8 @@ class NestedResult:
     rho: float  # Spearman of pooled held-out predictions with the proxy, mean over seeds
     rho_seeds: np.ndarray  # (S,) per seed; NaN where no predictor was eligible in any fold
     r2: float  # 1 - squared error / squared error of the other cells' mean, mean over seeds
-    p_free: float
-    p_within: float
+    p_free: float  # cells exchanged freely; NaN where there are too few to exchange
+    p_within: float  # exchanged inside their cohort; NaN where cohorts are too small
     p_within_seeds: np.ndarray  # (S,)
     predictions: np.ndarray  # (S, C)
     chosen: np.ndarray  # (S, C), -1 for none
@@ -201,13 +213,16 @@ def nested_test(
     mean = rho[answered].mean(axis=0)
     free, within = slice(1, 1 + n_permutations), slice(1 + n_permutations, None)
     predictions = np.array(predictions)
+    free_p = p_value(mean[0], mean[free]) if testable(cohorts, within=False) else np.nan
+    judge_within = testable(cohorts, within=True)
+    within_seeds = [p_value(r[0], r[within]) if judge_within and np.isfinite(r[0]) else np.nan for r in rho]
     return NestedResult(
         rho=float(mean[0]),
         rho_seeds=rho[:, 0],
         r2=float(np.mean([skill(p, proxy, fold) for p in predictions[answered]])),
-        p_free=p_value(mean[0], mean[free]),
-        p_within=p_value(mean[0], mean[within]),
-        p_within_seeds=np.array([p_value(r[0], r[within]) if np.isfinite(r[0]) else np.nan for r in rho]),
+        p_free=free_p,
+        p_within=p_value(mean[0], mean[within]) if judge_within else np.nan,
+        p_within_seeds=np.array(within_seeds),
         predictions=predictions,
         chosen=np.array(chosen),
     )

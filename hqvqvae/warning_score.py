@@ -9,7 +9,6 @@ It is compared, with thresholds calibrated in the same way, with a capacity thre
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pandas as pd
 
 from .discovery import Coding, Study
 from .errors import HQVQVAEError
+from .files import replacing
 from .proxies import INITIAL_SEGMENTS, ONSET_MEDIAN, initial_capacity
 
 WINDOW = 10  # segments in the moving window
@@ -26,7 +26,7 @@ HORIZON = 30  # segments: an alarm earlier than this before the onset counts as 
 MAX_FALSE_ALARMS = 0.2  # share of training cells with a false alarm that calibration allows
 FEATURES = ("activation", "since_first_activation", "transitions", "late_codes")
 DETECTORS = {"score": "early-warning score", "capacity": "capacity threshold", "age": "age alone"}
-OUTCOMES = ("hit", "false alarm", "missed", "quiet")
+OUTCOMES = ("hit", "false_alarm", "missed", "quiet")
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,8 @@ class WarningScore:
 
     def save(self, path: str | Path) -> None:
         """Write the score as JSON."""
-        beside = Path(f"{path}.partial")
-        beside.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        os.replace(beside, path)
+        with replacing(Path(path)) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> WarningScore:
@@ -124,6 +123,7 @@ def fit(codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor
         none, of the training segments are within the horizon of one.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     late, total = np.ones(n_codes), np.full(n_codes, 2.0)
     for sequence, onset in zip(codes, onsets, strict=True):
@@ -145,7 +145,9 @@ def fit(codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor
     features, weight = np.concatenate(rows), np.concatenate(weights)
     scale = features.std(axis=0)
     scale[scale == 0] = 1.0
-    model = LogisticRegression().fit(features / scale, np.concatenate(labels), sample_weight=weight / weight.mean())
+    model = LogisticRegression(solver="newton-cholesky")
+    with threadpool_limits(1):  # threads cost more than they give on five columns
+        model.fit(features / scale, np.concatenate(labels), sample_weight=weight / weight.mean())
     return WarningScore(
         n_codes=n_codes,
         precursor=precursor,
@@ -170,12 +172,12 @@ def first_alarm(scores: np.ndarray, threshold: float) -> int | None:
 
 
 def outcome(alarm: int | None, onset: float) -> str:
-    """Judge one cell: hit, false alarm (no onset, or more than the horizon early), missed, or quiet (rightly)."""
+    """Judge one cell: hit, false_alarm (no onset, or more than the horizon early), missed, or quiet (rightly)."""
     if not np.isfinite(onset):
-        return "quiet" if alarm is None else "false alarm"
+        return "quiet" if alarm is None else "false_alarm"
     if alarm is None or alarm >= onset:
         return "missed"
-    return "false alarm" if onset - alarm > HORIZON else "hit"
+    return "false_alarm" if onset - alarm > HORIZON else "hit"
 
 
 def sweep(scores: Sequence[np.ndarray], onsets: np.ndarray, thresholds: np.ndarray) -> pd.DataFrame:
@@ -191,7 +193,7 @@ def sweep(scores: Sequence[np.ndarray], onsets: np.ndarray, thresholds: np.ndarr
             {
                 "threshold": float(threshold),
                 "hits": judged.count("hit") / len(judged),
-                "false_alarms": judged.count("false alarm") / len(judged),
+                "false_alarms": judged.count("false_alarm") / len(judged),
                 "median_lead": float(np.median(leads)) if leads else np.nan,
             }
         )

@@ -1,0 +1,203 @@
+"""The verdict of a discovery run in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .discovery import MethodResult, Study, proxy_by_cohort
+from .nulls import distinct_permutations, testable
+from .proxies import PROXIES
+from .warning_score import DETECTORS, HORIZON, WarningEvaluation
+
+
+def p_text(p: float) -> str:
+    """A p as it is printed: three digits, or below the smallest that three digits show."""
+    if not np.isfinite(p):
+        return "not testable"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _p_equals(name: str, p: float) -> str:
+    text = p_text(p)
+    return f"{name} {text}" if text[0] in "<n" else f"{name} = {text}"
+
+
+def is_precursor(study: Study, result: MethodResult) -> bool:
+    """Whether the nested analysis finds a precursor: unseen cells predicted beyond what their cohort tells."""
+    nested, alpha = result.nested, study.plan.alpha
+    return nested is not None and nested.rho > 0 and nested.p_free < alpha and nested.p_within < alpha
+
+
+def headline(study: Study, result: MethodResult) -> str:
+    """One sentence that answers the question of the run."""
+    plan = study.plan
+    proxy = PROXIES[plan.proxy].label
+    cells = len(study.index.cell_ids)
+    if cells < 3:
+        return (
+            f"No association can be tested: only {cells} cell{'s' * (cells != 1)} can take part, and predicting a cell "
+            "that was left out needs at least 3."
+        )
+    if np.ptp(study.proxy) == 0:
+        return f"No association can be tested: {proxy} is the same in all {cells} cells."
+    nested = result.nested
+    if nested is None:
+        return (
+            f"No candidate: no code is held by at least {plan.min_cells_present} cells with a varying early rate, so "
+            f"none of them can stand for {proxy} across cells. The answer is none, not zero."
+        )
+    tested = f"rho = {nested.rho:.2f}, {_p_equals('pF', nested.p_free)}, {_p_equals('pW', nested.p_within)}"
+    if is_precursor(study, result):
+        chosen = nested.chosen[np.isfinite(nested.rho_seeds)][0]
+        codes, counts = np.unique(chosen[chosen >= 0], return_counts=True)
+        often = f"code {codes[counts.argmax()]}, chosen in {counts.max()} of {cells} folds"
+        return (
+            f"A precursor was found: the early rate of {often}, predicts {proxy} of unseen cells beyond what the cohort "
+            f"tells ({tested})."
+        )
+    if not np.isfinite(nested.p_free):
+        return f"{cells} cells are too few to test whether a code predicts {proxy} (rho = {nested.rho:.2f})."
+    if nested.rho > 0 and nested.p_free < plan.alpha:
+        if not np.isfinite(nested.p_within):
+            return (
+                f"The codes predict {proxy} on unseen cells when cells are exchanged freely ({tested}), but the "
+                "cohorts are too small to tell a precursor from a mark of the cohort. This is no evidence of a "
+                "precursor."
+            )
+        return (
+            f"No code predicts {proxy} on unseen cells beyond what the cohort tells ({tested}). Taken without "
+            "regard to cohorts it would seem so: that is how cohorts that differ mislead."
+        )
+    if np.isfinite(nested.p_within):
+        return f"No code predicts {proxy} on unseen cells beyond what the cohort tells ({tested})."
+    return f"No code predicts {proxy} on unseen cells ({tested})."
+
+
+def verdict(
+    study: Study,
+    primary: MethodResult,
+    controls: Mapping[str, MethodResult],
+    warning: WarningEvaluation | None,
+    *,
+    trained_apart: bool,
+) -> list[str]:
+    """The verdict: the headline first, then what a reader needs to weigh it.
+
+    Args:
+        study: The prepared cells.
+        primary: Result of the method in question.
+        controls: Results of the controls by name.
+        warning: Evaluation of the warning score, where there is one.
+        trained_apart: Whether held-out cells took no part in training.
+
+    Returns:
+        Sentences.
+    """
+    sentences = [headline(study, primary)]
+    proxy = PROXIES[study.plan.proxy].label
+    sentences += _beside_controls(primary, controls, proxy)
+    sentences += _about_seeds(study, primary)
+    sentences += _about_table(study, primary)
+    purity = primary.quality.get("cohort_purity", np.nan)
+    n_cohorts = len(np.unique(study.segments["cohort"]))
+    if primary.quality.get("codes_used") == 1:
+        sentences.append("All segments carry one code: this codebook has collapsed and says nothing about any cell.")
+    elif n_cohorts > 1:
+        sentences.append(
+            f"Knowing the code of a segment names its cohort in {purity:.0%} of cases, and the mean of a cohort alone "
+            f"follows {proxy} with Spearman {proxy_by_cohort(study):.2f}: codes and proxy share the cohort."
+        )
+    sentences += _about_cohorts(study)
+    sentences += _about_leads(primary)
+    sentences += _about_warning(warning)
+    if not trained_apart:
+        sentences.append(
+            "The codes were given from outside, so the cells that are predicted may have taken part in training the "
+            "codebook; the choice of the code is nested, the training is not."
+        )
+    left_out = study.cells[study.cells["left_out"] != ""]
+    if len(left_out):
+        reasons = "; ".join(f"{row.cell_id} ({row.left_out})" for row in left_out.itertuples())
+        sentences.append(f"Left out of the association: {reasons}.")
+    return sentences
+
+
+def _beside_controls(primary: MethodResult, controls: Mapping[str, MethodResult], proxy: str) -> list[str]:
+    if primary.nested is None:
+        return []
+    better = [
+        f"{c.label} ({c.nested.rho:.2f})"
+        for c in controls.values()
+        if c.nested is not None and c.nested.rho >= primary.nested.rho
+    ]
+    if not better:
+        return [f"No control predicts {proxy} of unseen cells as well (rho = {primary.nested.rho:.2f})."]
+    names = ", ".join(better)
+    return [f"Controls that predict unseen cells at least as well (rho = {primary.nested.rho:.2f}): {names}."]
+
+
+def _about_seeds(study: Study, primary: MethodResult) -> list[str]:
+    if primary.nested is None or len(primary.nested.rho_seeds) < 2:
+        return []
+    p = primary.nested.p_within_seeds
+    seeds = ", ".join(
+        "none" if not np.isfinite(r) else f"{r:.2f} ({_p_equals('pW', q)})"
+        for r, q in zip(primary.nested.rho_seeds, p, strict=True)
+    )
+    alpha = study.plan.alpha
+    return [f"Training seed by seed, rho is {seeds}; pW is below {alpha:g} in {np.sum(p < alpha)} of {len(p)}."]
+
+
+def _about_table(study: Study, primary: MethodResult) -> list[str]:
+    if primary.summary is None or primary.table is None:
+        return []
+    best = primary.table.iloc[0]
+    return [
+        f"Picked in the paper's way, on the cells that it then describes, the best code is {best['code']:.0f} with "
+        f"Spearman {best['spearman']:.2f}; the best of these codes reaches {primary.chance:.2f} by chance in one run "
+        f"of twenty (adjusted {_p_equals('pF', best['p_free'])}, {_p_equals('pW', best['p_within'])})."
+    ]
+
+
+def _about_cohorts(study: Study) -> list[str]:
+    cohorts = study.index.cohorts
+    if len(cohorts) < 3:
+        return []
+    names, sizes = np.unique(cohorts, return_counts=True)
+    if len(names) == 1:
+        return ["There is one cohort only: exchanging cells within it is exchanging them freely, and pW repeats pF."]
+    if not testable(cohorts, within=True):
+        return [
+            f"The largest cohort has {sizes.max()} cell{'s' * (sizes.max() != 1)}: there are only "
+            f"{distinct_permutations(cohorts, within=True)} ways to exchange cells within cohorts, so pW is not given."
+        ]
+    return []
+
+
+def _about_leads(primary: MethodResult) -> list[str]:
+    leads = primary.nested_leads
+    if leads is None:
+        return []
+    known = int(np.isfinite(leads.leads).sum())
+    return [
+        f"The code chosen without each cell first fires a median of {leads.median:g} segments before the onset of "
+        f"degradation, before it in {leads.positive:.0%} of {known} cells with both; sequences shifted at random do "
+        f"as well or better with {_p_equals('p', leads.p)}."
+    ]
+
+
+def _about_warning(warning: WarningEvaluation | None) -> list[str]:
+    if warning is None:
+        return []
+    parts = []
+    for row in warning.summary.itertuples():
+        lead = f", median lead {row.median_lead:g}" if np.isfinite(row.median_lead) else ""
+        parts.append(f"{DETECTORS[row.detector]} warns of {row.hit} with {row.false_alarm} false alarms{lead}")
+    reach = int(warning.cells.loc[warning.cells["detector"] == "age", "onset"].notna().sum())
+    sentence = (
+        f"On held-out cells, {reach} of which reach the onset, an alarm counts if it comes at most {HORIZON} segments "
+        f"before: {'; '.join(parts)}."
+    )
+    return [sentence] + ([f"{warning.note[0].upper()}{warning.note[1:]}."] if warning.note else [])

@@ -10,6 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from bridge import commands_upstream
 from bridge.config import MASTER_SEED, VARIANTS
 from dataset_card.errors import MagBridgeError
 
@@ -118,6 +119,9 @@ def plot(
     else:
         figures.sample(table, sample, out)
     typer.echo(str(out))
+
+
+commands_upstream.register(app)
 
 
 def main() -> None:

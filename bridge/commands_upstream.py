@@ -1,0 +1,48 @@
+"""`python -m bridge upstream`: what is there, what is missing, and fetching it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the application."""
+    app.command()(upstream)
+
+
+def upstream(
+    upstream_dir: Annotated[
+        Optional[Path], typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
+    ] = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Download what is missing into the cache.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say which upstream files are there, which are missing, and whether they are whole; exit 1 unless all published ones are."""
+    from bridge.upstream import files
+    from bridge.upstream.status import status
+
+    if fetch:
+        for entry in status(upstream_dir):
+            wanted = [file for file in files.PUBLISHED if file.path == entry["file"] and entry["state"] in ("missing", "damaged")]
+            for file in wanted:
+                files.fetch(file)
+    entries = status(upstream_dir)
+    whole = all(entry["state"] == "ok" for entry in entries if entry["file"] != files.OSF_SCANS)
+    if as_json:
+        typer.echo(json.dumps({"complete": whole, "files": entries}))
+    else:
+        for entry in entries:
+            typer.echo(f"{entry['state']:9}  {entry['file']}  ({entry['meaning']}; {entry['licence']})")
+            typer.echo(f"           {entry['path'] or entry['detail']}")
+        typer.echo("the published upstream is complete" if whole else "the published upstream is incomplete: `build` will use "
+                   "the simulation unless the files can be downloaded; get them with --fetch, or name their folder with "
+                   "--upstream-dir")
+    if not whole:
+        raise typer.Exit(1)
+
+

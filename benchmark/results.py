@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmark.data import DatasetInfo
+from benchmark.predictions import write_predictions
 from benchmark.scoring import LEVEL, RESAMPLES, interval
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
@@ -34,9 +34,6 @@ PROTOCOLS = {
 }
 OFFICIAL_TEST = ("rows", "cells", "full")
 """Protocols that score every seed on the whole test subset."""
-
-DIGEST_KEY = b"magbridge_dataset_digest"
-"""Parquet metadata key of a predictions file."""
 
 
 @dataclass(frozen=True)
@@ -211,13 +208,23 @@ def write_result(result: Result, folder: str | Path, predictions: bool = True) -
     document = to_json(result)
     if predictions and result.table is not None:
         name = f"{result.file_stem()}.parquet"
-        table = result.table.replace_schema_metadata({DIGEST_KEY: result.dataset.digest.encode()})
-        _replace(folder / name, lambda path: pq.write_table(table, path, compression="zstd"))
+        write_predictions(folder / name, result.table, result.dataset.digest)
         document["predictions"] = {"file": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
     check(document, result.file_stem())
     path = folder / f"{result.file_stem()}.json"
-    _replace(path, lambda temporary: temporary.write_text(_dumps(document), encoding="utf-8"))
+    write_text(path, _dumps(document))
     return path
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a text file through a temporary neighbour, so that a killed run leaves no half file."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_result(path: str | Path) -> Result:
@@ -274,13 +281,3 @@ def _dumps(document: dict) -> str:
         else:
             lines.append(f" {json.dumps(key)}: {json.dumps(value)}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def _replace(path: Path, write) -> None:
-    """Writes through a temporary neighbour, so that a killed run leaves no half file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -31,10 +31,9 @@ def _svr(seed: int, task: Task):
 
 
 def _forest(seed: int, task: Task):
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+    from benchmark.baselines.forest import Forest
 
-    forest = RandomForestRegressor if task.is_regression else RandomForestClassifier
-    return forest(FOREST_TREES, random_state=seed)
+    return Forest(FOREST_TREES, seed, task.labels)
 
 
 def _logistic(seed: int, task: Task):

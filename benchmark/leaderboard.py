@@ -1,0 +1,169 @@
+"""The leaderboard: a pure function of results; rows with intervals, ties shown as ties, leaking splits apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmark.results import OFFICIAL_TEST, Result
+from benchmark.scoring import LEVEL, bootstrap
+from benchmark.tasks import TASKS, get_task, leaks
+
+COLUMNS = ("rank", "model", "score", "95 % interval", "cross-validation", "protocol", "seeds")
+LEAK_NOTE = "LEAKS: cells and parents are shared between subsets; compare with the primary split, never rank on it"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the leaderboard.
+
+    Attributes:
+        rank: 1 plus the number of models that are better beyond doubt; equal ranks are ties.
+        tied: Whether another entry of the board has this rank.
+        result: The result ranked.
+        interval: Of the headline mean by cell, or None.
+        cross_validation: Mean and std over folds of the same model, or None.
+    """
+
+    rank: int
+    tied: bool
+    result: Result
+    interval: tuple[float, float] | None
+    cross_validation: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """Ranked entries of one task, split and dataset.
+
+    Attributes:
+        task: Task id.
+        split: Name of the split.
+        leaks: Whether the split flatters every model on it.
+        dataset: Digest of the rows.
+        dataset_label: Name, upstream and short digest.
+        entries: Best first.
+    """
+
+    task: str
+    split: str
+    leaks: bool
+    dataset: str
+    dataset_label: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def title(self) -> str:
+        """Task, headline metric and split."""
+        task = get_task(self.task)
+        return f"{task.id.upper()} {task.title}: {task.headline.name}, {self.split}"
+
+
+def leaderboard(results: list[Result], task: str | None = None, split: str | None = None) -> list[Board]:
+    """Ranks results within each task, split and dataset.
+
+    A model is better beyond doubt when the 95 % bootstrap interval of its lead, both models resampled on the same test
+    cells, lies above zero. Of a model's protocols on the official test rows the first of `rows`, `cells`, `full` counts.
+    Results of another version of a task are left out of its board.
+
+    Args:
+        results: Of any tasks, splits and protocols; few-shot results have no place on a board.
+        task: Keep this task id.
+        split: Keep this split.
+
+    Returns:
+        Boards by task, honest splits before leaking ones.
+    """
+    groups: dict[tuple, dict[str, Result]] = {}
+    folds: dict[tuple, Result] = {}
+    for result in results:
+        wanted = task in (None, result.task) and split in (None, result.split)
+        if not wanted or result.task_version != get_task(result.task).version:
+            continue
+        key = (result.task, leaks(result.split), result.split, result.dataset.digest)
+        if result.protocol == "cross_validation":
+            folds[(*key, result.model)] = result
+        elif result.protocol in OFFICIAL_TEST:
+            models = groups.setdefault(key, {})
+            models[result.model] = min((models.get(result.model, result), result),
+                                       key=lambda r: OFFICIAL_TEST.index(r.protocol))
+    order = [t.id for t in TASKS]
+    boards = []
+    for key in sorted(groups, key=lambda k: (order.index(k[0]), *k[1:3], k[3] or "")):
+        task_id, leaking, split_name, digest = key
+        info = next(iter(groups[key].values())).dataset
+        label = ", ".join(filter(None, (info.name, info.upstream, (digest or "no digest")[:12])))
+        entries = _entries(list(groups[key].values()), {r.model: r for k, r in folds.items() if k[:4] == key})
+        boards.append(Board(task_id, split_name, leaking, digest, label, entries))
+    return boards
+
+
+def _entries(results: list[Result], folds: dict[str, Result]) -> tuple[Entry, ...]:
+    results = sorted(results, key=lambda r: (-r.mean(), r.model))
+    ranks = [1 + sum(_beats(other, result) for other in results[:i]) for i, result in enumerate(results)]
+    # A rank never falls below that of a better mean, so that the column reads down the page.
+    ranks = np.maximum.accumulate(ranks).tolist()
+    return tuple(
+        Entry(rank, ranks.count(rank) > 1, result, result.interval(),
+              (folds[result.model].mean(), folds[result.model].std()) if result.model in folds else None)
+        for rank, result in zip(ranks, results)
+    )
+
+
+def _beats(better: Result, worse: Result) -> bool:
+    """Whether the lead's bootstrap interval lies above zero; with cells that differ, whether the intervals part."""
+    task = get_task(better.task)
+    if better.cell_ids == worse.cell_ids:
+        replicates = [bootstrap(task, r.cell_ids, np.array([run.cells for run in r.runs])) for r in (better, worse)]
+        return bool(np.nanquantile(replicates[0] - replicates[1], (1 - LEVEL) / 2) > 0)
+    return better.interval()[0] > worse.interval()[1]
+
+
+def cells_of(entry: Entry) -> tuple[str, ...]:
+    """One entry as text, in the order of `COLUMNS`."""
+    result = entry.result
+    return (
+        f"{'=' if entry.tied else ''}{entry.rank}", result.model, f"{result.mean():.3f} ± {result.std():.3f}",
+        "" if entry.interval is None else f"{entry.interval[0]:.3f} to {entry.interval[1]:.3f}",
+        "" if entry.cross_validation is None else "{:.3f} ± {:.3f}".format(*entry.cross_validation),
+        result.protocol, str(len(result.runs)),
+    )
+
+
+def to_markdown(boards: list[Board]) -> str:
+    """The boards as Markdown, leaking ones last and marked."""
+    lines = ["# MagBridge-Battery leaderboard", "", EXPLANATION, ""]
+    for board in _honest_first(boards):
+        lines += [f"## {board.title}{' (leaks)' if board.leaks else ''}", ""]
+        if board.leaks:
+            lines += [f"**{LEAK_NOTE}.**", ""]
+        lines += [f"Dataset: {board.dataset_label}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        lines += [f"| {' | '.join(cells_of(entry))} |" for entry in board.entries] + [""]
+    return "\n".join(lines)
+
+
+def print_table(boards: list[Board], console) -> None:
+    """Prints the boards on a `rich` console."""
+    from rich.table import Table
+
+    for board in _honest_first(boards):
+        caption = board.dataset_label + (f"\n{LEAK_NOTE}" if board.leaks else "")
+        table = Table(title=board.title, caption=caption, caption_justify="left", title_justify="left")
+        for column in COLUMNS:
+            table.add_column(column, justify="right" if column in ("rank", "seeds") else "left", no_wrap=True)
+        for entry in board.entries:
+            table.add_row(*cells_of(entry))
+        console.print(table)
+    console.print(EXPLANATION, soft_wrap=True)
+
+
+EXPLANATION = (
+    "Score: mean ± population std over seeds on the test subset. Interval: 95 % bootstrap over test cells; nine cells are few, "
+    "so it is a little narrow. = marks a tie: no model with that rank leads another beyond the interval of the paired "
+    "difference. Cross-validation: mean ± std over folds of all cells, the steadier figure."
+)
+
+
+def _honest_first(boards: list[Board]) -> list[Board]:
+    return sorted(boards, key=lambda board: board.leaks)

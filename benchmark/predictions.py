@@ -1,0 +1,123 @@
+"""Predictions files: one row a sample and seed, from which scores are recomputed."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark.data import DatasetInfo, dataset_info, load_truth, release_folder
+from benchmark.scoring import cell_statistics, interval, score
+from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
+from dataset_card.errors import MagBridgeError
+
+DIGEST_KEY = b"magbridge_dataset_digest"
+"""Parquet metadata key that says which release the predictions are for."""
+
+COLUMNS = "sample_id and prediction, optionally seed and score"
+SHOWN = 3
+"""Ids named in an error before it counts the rest."""
+
+
+def write_predictions(path: str | Path, table: pa.Table, digest: str) -> None:
+    """Writes a predictions file.
+
+    Args:
+        path: Parquet file.
+        table: Columns `sample_id`, `prediction` (SOH or label), optionally `seed` (several rows a sample) and
+            `score` (of the class the task's AUC speaks of).
+        digest: `dataset_digest` of the release's manifest.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        pq.write_table(table.replace_schema_metadata({DIGEST_KEY: digest.encode()}), temporary, compression="zstd")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def score_predictions(path: str | Path, task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT) -> dict:
+    """Recomputes every metric from a predictions file.
+
+    Args:
+        path: Parquet file as `write_predictions` makes; a file without a dataset digest is accepted, since sample
+            ids are themselves derived from the rows.
+        task: Task or its id.
+        release: Release folder or Hub id.
+        split: Whose test rows were predicted.
+
+    Returns:
+        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping a seed), `mean`, and `interval` of the headline by cell.
+
+    Raises:
+        MagBridgeError: Missing, extra or duplicate ids, NaN, unknown labels, or another release's digest.
+    """
+    task, folder = get_task(task), release_folder(release)
+    info = dataset_info(folder)
+    table = _read(Path(path), info)
+    ids, cells, truth = load_truth(task, folder, split)
+    position = {sample_id: i for i, sample_id in enumerate(ids.tolist())}
+    per_seed = table["seed"].to_numpy() if "seed" in table.column_names else np.zeros(table.num_rows, dtype=int)
+    seeds, scores, statistics = np.unique(per_seed).tolist(), [], []
+    if not seeds:
+        raise MagBridgeError(f"{path} is empty: expected one row for each of the {len(ids)} test samples of {task.id}")
+    for seed in seeds:
+        rows = table.filter(pa.array(per_seed == seed))
+        order = _order(rows["sample_id"].to_pylist(), position, f"{path}, seed {seed}", task, split)
+        prediction = _column(rows, "prediction")[order]
+        given = _column(rows, "score")[order] if "score" in rows.column_names else None
+        scores.append(score(task, truth, prediction, given))
+        names, sums = cell_statistics(task, truth, prediction, cells)
+        statistics.append(sums)
+    low, high = interval(task, names, np.array(statistics))
+    return {
+        "task": task.id, "split": split, "dataset": info.digest, "seeds": seeds, "scores": scores,
+        "mean": {metric: float(np.mean([s[metric] for s in scores])) for metric in scores[0]},
+        "interval": {"metric": task.headline.name, "low": low, "high": high},
+    }
+
+
+def _read(path: Path, info: DatasetInfo) -> pa.Table:
+    if not path.is_file():
+        raise MagBridgeError(f"no predictions file {path}: expected a Parquet file with the columns {COLUMNS}")
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except pa.ArrowInvalid as error:
+        raise MagBridgeError(f"{path} is not Parquet ({error}): expected the columns {COLUMNS}") from error
+    unknown = set(table.column_names) - {"sample_id", "prediction", "seed", "score"}
+    missing = {"sample_id", "prediction"} - set(table.column_names)
+    if unknown or missing:
+        raise MagBridgeError(f"{path} has the columns {', '.join(table.column_names)}: expected {COLUMNS}")
+    for name in table.column_names:
+        if table[name].null_count:
+            raise MagBridgeError(f"{path}: column {name} has {table[name].null_count} nulls: expected a value in every row")
+    digest = (table.schema.metadata or {}).get(DIGEST_KEY)
+    if digest is not None and digest.decode() != info.digest:
+        raise MagBridgeError(f"{path} was predicted on the dataset {digest.decode()[:12]}, the release has the digest "
+                             f"{info.digest[:12]}: predict on this release, or score against the other")
+    return table
+
+
+def _order(ids: list[str], position: dict[str, int], where: str, task: Task, split: str) -> np.ndarray:
+    """Row numbers that bring the predictions into the order of the truth."""
+    twice = [sample_id for sample_id, n in Counter(ids).items() if n > 1]
+    extra = [sample_id for sample_id in ids if sample_id not in position]
+    missing = sorted(position.keys() - set(ids), key=position.__getitem__)
+    for names, what in ((twice, "are there twice"), (extra, "are no test sample of it"), (missing, "are missing")):
+        if names:
+            shown = ", ".join(map(str, names[:SHOWN])) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+            raise MagBridgeError(f"{where}: samples {shown} {what}: expected each of the {len(position)} test samples of "
+                                 f"{task.id} ({split}) once")
+    return np.argsort([position[sample_id] for sample_id in ids])
+
+
+def _column(table: pa.Table, name: str) -> np.ndarray:
+    values = table[name]
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    return np.array(values.to_pylist())

@@ -1,0 +1,65 @@
+"""Runs declared baselines over tasks and files their results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark.baselines import get_model, models
+from benchmark.data import load_task
+from benchmark.models import Model
+from benchmark.protocol import cross_validate, evaluate_model, few_shot
+from benchmark.results import PROTOCOLS, Result, write_result
+from benchmark.tasks import PRIMARY_SPLIT, TASKS, Task, get_task
+from dataset_card.errors import MagBridgeError
+
+TABLE_FAMILIES = {3: "classical", 4: "deep"}
+
+
+def run_baselines(data: str | Path, *, task: str | None = None, model: str | None = None, table: int | None = None,
+                  split: str = PRIMARY_SPLIT, protocol: str | None = None, out: Path | None = None) -> list[Result]:
+    """Runs the chosen baselines.
+
+    Args:
+        data: Release folder or Hub id.
+        task: One task id; all by default.
+        model: One model's name; all by default.
+        table: 3 or 4, the models of that table.
+        split: Split to read.
+        protocol: Key of `PROTOCOLS`; each model's own sampling by default.
+        out: Folder that each result is written to as soon as it is there.
+
+    Returns:
+        Results by task, then model.
+
+    Raises:
+        MagBridgeError: Unknown task, model, table or protocol, or nothing to run.
+    """
+    if table is not None and table not in TABLE_FAMILIES:
+        raise MagBridgeError(f"unknown table {table}: expected 3 or 4")
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise MagBridgeError(f"unknown protocol {protocol!r}: expected one of {', '.join(PROTOCOLS)}")
+    tasks = TASKS if task is None else (get_task(task),)
+    chosen = [(t, m) for t in tasks for m in _chosen(t, model, table)]
+    if not chosen:
+        raise MagBridgeError(f"no baseline fits --task {task} --model {model} --table {table}: see `python -m benchmark list`")
+    results, rows = [], None
+    for t, m in chosen:
+        if rows is None or rows.task != t:
+            rows = load_task(t, data, split)
+        if protocol == "few_shot":
+            result = few_shot(t, m, rows, progress=True)
+        elif protocol == "cross_validation":
+            result = cross_validate(t, m, rows, progress=True)
+        else:
+            result = evaluate_model(t, m, rows, sampling=protocol, progress=True)
+        if out is not None:
+            write_result(result, out)
+        results.append(result)
+    return results
+
+
+def _chosen(task: Task, name: str | None, table: int | None) -> list[Model]:
+    family = None if table is None else TABLE_FAMILIES[table]
+    if name is not None:
+        get_model(name)
+    return [m for m in models(task.id, family) if name in (None, m.name)]

@@ -43,7 +43,8 @@ h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #
 .verdict { border-left: 6px solid #0072B2; background: #eef5fa; padding: .6rem 1rem; font-size: 1.15rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 2px solid #666; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; }
+thead th { border-bottom: 2px solid #666; vertical-align: bottom; white-space: normal; min-width: 3rem; }
 figure { margin: 1.5rem 0; } figure img { max-width: 100%; height: auto; } figcaption { color: #555; font-size: .9rem; }
 """
 
@@ -63,7 +64,9 @@ def _number(value: object, digits: int = 2) -> str:
         return value
     if value is None or not np.isfinite(value):
         return "-"
-    return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 1 else f"{value:.{digits}f}"
+    if float(value).is_integer() and (isinstance(value, (int, np.integer)) or abs(value) >= 1):
+        return f"{value:.0f}"
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before a rounded zero
 
 
 def methods_table(results: list[MethodResult]) -> pd.DataFrame:
@@ -131,10 +134,11 @@ def _code_rows(table: pd.DataFrame) -> pd.DataFrame:
     }
     printed = pd.DataFrame(index=table.index)
     for key, title in columns.items():
-        missing = "not eligible" if key == "spearman" else "-"
-        printed[title] = [
-            missing if not np.isfinite(v) else p_text(v) if key.startswith("p_") else _number(v) for v in table[key]
-        ]
+        show = p_text if key.startswith("p_") else _number
+        printed[title] = [show(value) if np.isfinite(value) else "-" for value in table[key].tolist()]
+    unusable = ~np.isfinite(table["spearman"])
+    printed.loc[unusable, "Spearman"] = "not eligible"
+    printed.loc[unusable & table["eligible"], "Spearman"] = "early rate constant"
     return printed
 
 
@@ -143,6 +147,13 @@ def content(discovery: Discovery) -> list[Block]:
     study, plan, primary = discovery.study, discovery.study.plan, discovery.primary
     proxy = PROXIES[plan.proxy].label
     results = [primary, *discovery.controls.values()]
+    apart, origin = "", "The codes as given."
+    if discovery.settings["method"] != "given":
+        apart = "the models are trained without it, "
+        origin = (
+            "Each cell's codes come from the model that never saw it, in the names of the model of all cells "
+            "(Hungarian matching on shared training segments); first training seed."
+        )
     found = "precursor found" if is_precursor(study, primary) else "no precursor established"
     blocks = [
         Block("title", f"Precursor discovery: {found}"),
@@ -162,7 +173,7 @@ def content(discovery: Discovery) -> list[Block]:
         Block("heading", "Primary result: unseen cells, the method and its controls"),
         Block(
             "text",
-            "For each cell in turn the models are trained without it, the code is chosen and a line fitted on the "
+            f"For each cell in turn {apart}the code is chosen and a line fitted on the "
             "other cells, and the cell is predicted; rho is Spearman's between the pooled predictions and the "
             "proxy. pF exchanges cells freely and is too kind, since cells of a cohort are alike; pW exchanges them "
             "within cohorts. Without any relation rho is negative, not 0, because the mean of the others falls as "
@@ -174,8 +185,7 @@ def content(discovery: Discovery) -> list[Block]:
         Block("heading", "Codes one by one (the paper's Table 2, with its null)"),
         Block(
             "text",
-            "Each cell's codes come from the model that never saw it, in the names of the model of all cells "
-            "(Hungarian matching on shared training segments); first training seed. Persistence: how often a code "
+            f"{origin} Persistence: how often a code "
             "is followed by itself. Place in life: mean relative position. Early drop: Spearman of the early rate "
             "with the capacity already lost by the end of the early window.",
         ),

@@ -1,0 +1,162 @@
+"""Commands of precursor discovery: discover, plot, interpret. Heavy imports wait until a command runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from .errors import HQVQVAEError
+
+Json = Annotated[bool, typer.Option("--json", help="Print a JSON record to stdout.")]
+Run = Annotated[Path, typer.Argument(help="Folder that `discover` wrote.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to an app."""
+    for command in (discover, plot, interpret):
+        app.command()(command)
+
+
+def _say(text: str) -> None:
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr)
+
+
+def _tables(data: Path | None, protocol: str):
+    """Segments for the proxies (never transformed), features for training, and curves where they are known."""
+    from . import nasa
+    from .cycling import read_table
+    from .features import PROTOCOLS, RAW_FEATURES, apply_protocol
+
+    if protocol not in PROTOCOLS:
+        raise HQVQVAEError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
+    if data is None:
+        return nasa.load_segments("C"), nasa.load_segments(protocol), nasa.load_curves()
+    table = read_table(data)
+    if "cohort" not in table and "cell_id" in table:
+        table["cohort"] = [nasa.cohort_of(cell) for cell in table["cell_id"]]
+    if set(RAW_FEATURES) <= set(table.columns):
+        return apply_protocol(table, "C"), apply_protocol(table, protocol), None
+    if protocol != "C":
+        raise HQVQVAEError(
+            f"protocol {protocol} needs a table written by `python -m hqvqvae features`; {data} is another: leave "
+            "--protocol out to take its features as they are"
+        )
+    return table, table, None
+
+
+def discover(
+    out: Annotated[Path, typer.Option(help="New folder for report, tables and figures.")] = Path("discovery"),
+    data: Annotated[
+        Optional[Path],
+        typer.Option(help="Segments as Parquet or CSV: cell_id, cohort, cycle, capacity, features; else the NASA cells."),
+    ] = None,
+    codes: Annotated[
+        Optional[Path], typer.Option(help="Codes from any model (cell_id, cycle, code) in place of a trained method.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="Method in question; all others are controls.")] = "recommended",
+    protocol: Annotated[str, typer.Option(help="Features: C (cleaned), P (raw) or D (less each cell's start).")] = "C",
+    proxy: Annotated[str, typer.Option(help="Degradation proxy: fade, r_late or r_growth.")] = "fade",
+    early: Annotated[float, typer.Option(help="Early window, share of a cell's segments.")] = 0.3,
+    min_cells: Annotated[int, typer.Option(help="A code is eligible in at least this many cells.")] = 6,
+    min_segments: Annotated[int, typer.Option(help="Cells with fewer valid segments are left out.")] = 20,
+    permutations: Annotated[int, typer.Option(help="Draws per null.")] = 1999,
+    seed: Annotated[int, typer.Option(help="Seed of the nulls.")] = 0,
+    seeds: Annotated[int, typer.Option(help="Training seeds, from 0.", min=1)] = 3,
+    workers: Annotated[int, typer.Option(help="Processes; the result does not depend on it.", min=1)] = 2,
+    as_json: Json = False,
+) -> None:
+    """Which codes come early, whether that means anything, a warning score, figures and a report."""
+    from . import discovery_run
+    from .cycling import read_table
+    from .discovery import DiscoveryPlan
+
+    plan = DiscoveryPlan(
+        proxy=proxy,
+        early_fraction=early,
+        min_cells_present=min_cells,
+        min_segments=min_segments,
+        n_permutations=permutations,
+        seed=seed,
+    )
+    discovery_run.check_free(out)
+    segments, features, curves = _tables(data, protocol)
+    found = discovery_run.discover(
+        segments,
+        plan,
+        features=features,
+        protocol=protocol,
+        method=method,
+        codes=None if codes is None else read_table(codes),
+        seeds=range(seeds),
+        workers=workers,
+        curves=curves,
+        say=_say,
+        progress=True,
+    )
+    report = discovery_run.write_run(found, out)
+    if as_json:
+        print(json.dumps(discovery_run.record(found), indent=2, allow_nan=False))
+    else:
+        print(found.verdict[0])
+        print(f"report: {report}")
+
+
+def plot(
+    run: Run,
+    figure: Annotated[str, typer.Option(help="One figure by name, or all.")] = "all",
+    cell: Annotated[Optional[str], typer.Option(help="Cell of the timeline; the longest by default.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help="Folder for the files; the run's own by default.")] = None,
+) -> None:
+    """Draw the figures of a run again from their CSV files: PNG, SVG and CSV each."""
+    import pandas as pd
+
+    from .figures import FIGURES, save_figure
+
+    if figure != "all" and figure not in FIGURES:
+        raise HQVQVAEError(f"figure {figure!r} is unknown; expected all or one of {', '.join(FIGURES)}")
+    names = list(FIGURES) if figure == "all" else [figure]
+    there = [name for name in names if (run / "figures" / f"{name}.csv").is_file()]
+    if not there:
+        raise HQVQVAEError(f"{run} holds no data for {figure}: expected a folder that `discover` wrote")
+    for name in there:
+        frame = pd.read_csv(run / "figures" / f"{name}.csv", keep_default_na=name != "lead_times")
+        options = {"cell": cell} if name == "timeline" else {}
+        png = save_figure(name, frame, out or run / "figures", **options)[0]
+        print(png)
+
+
+def interpret(
+    run: Run,
+    model: Annotated[
+        Optional[str], typer.Option(help="Instruct model that transformers can load: a local path, or a Hub name.")
+    ] = None,
+    code: Annotated[Optional[list[int]], typer.Option(help="Only these codes; repeatable.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help="Folder for the output; RUN/interpretation by default.")] = None,
+    attempts: Annotated[int, typer.Option(help="Tries per code until the output parses.", min=1)] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the prompts only; load no model.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a language model what each code might mean. Its answers are unverified hypotheses."""
+    from . import interpretation
+
+    result = interpretation.interpret_run(
+        run,
+        model=model or interpretation.DEFAULT_MODEL,
+        codes=code,
+        out=out or run / "interpretation",
+        attempts=attempts,
+        dry_run=dry_run,
+        say=_say,
+    )
+    if as_json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    elif dry_run:
+        print(f"{len(result['prompts'])} prompts: {out or run / 'interpretation'}")
+    else:
+        parsed = sum(item["interpretation"] is not None for item in result["codes"])
+        print(f"{parsed} of {len(result['codes'])} codes interpreted (unverified hypotheses)")

@@ -1,4 +1,4 @@
-"""`python -m hqvqvae ...`: features, training, evaluation, scoring, publishing."""
+"""`python -m hqvqvae ...`: features, training, evaluation, scoring, publishing, discovery."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from . import commands_model
+from . import commands_discovery, commands_model
 from .errors import HQVQVAEError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     add_completion=False,
 )
 commands_model.register(app)
+commands_discovery.register(app)
 
 
 def main() -> None:

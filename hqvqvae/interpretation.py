@@ -1,4 +1,4 @@
-"""What might a code mean? An instruct model is asked, after the fact, and answers in strict JSON (section 5 of the paper).
+"""What might a code mean? An instruct model is asked, after the fact, and answers in JSON (section 5 of the paper).
 
 Nothing here feeds back into codes or statistics. Every answer is labelled as an unverified hypothesis and logged with
 the prompt, the model and its revision, the decoding settings and the time.

@@ -195,10 +195,7 @@ def dataset_info(folder: Path) -> DatasetInfo:
     if not digest:
         raise MagBridgeError(f"{folder / 'manifest.json'} has no dataset_digest: rebuild the release with "
                              "`python -m bridge build`")
-    upstream = manifest.get("upstream")
-    if isinstance(upstream, Mapping):
-        upstream = upstream.get("kind") or upstream.get("name")
-    return DatasetInfo(manifest.get("name", folder.name), digest, upstream, manifest.get("bridge_version"))
+    return DatasetInfo(manifest["name"], digest, manifest["upstream"]["name"], manifest["bridge_version"])
 
 
 def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData:

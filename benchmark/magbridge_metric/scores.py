@@ -1,4 +1,4 @@
-"""The formulas of every benchmark metric, on plain arrays; numpy is the only import.
+"""The tasks' classes and the formulas of every metric, on plain arrays; numpy is the only dependency.
 
 `benchmark.scoring` and the `evaluate` module beside this file both call `score`, so there is one
 path for regression and one for classification.
@@ -6,7 +6,27 @@ path for regression and one for classification.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+
+
+class Task(NamedTuple):
+    """What the formulas need to know of a task: its classes (none for regression), and those of F1 and AUC."""
+
+    labels: tuple[str, ...] = ()
+    positive: str | None = None
+    scored_label: str | None = None
+    auc: str | None = None
+
+
+TASKS = {
+    "t1": Task(),
+    "t2": Task(("reuse", "recondition"), "reuse", "reuse", "roc_auc"),
+    "t3": Task(("none", "synthetic_sensor_perturbation", "bridge_extrapolation"), None, "bridge_extrapolation",
+               "regime_b_auroc"),
+    "t4": Task(("sensor_dropout", "calibration_drift", "temporal_warp", "periodic_interference")),
+}
 
 
 def regression_scores(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:

@@ -81,7 +81,7 @@ def write_release(folder, rows) -> None:
     table = pa.Table.from_pylist([row for _, _, row in rows], schema=arrow_schema())
     pq.write_table(table.select(METADATA_FIELDS), folder / METADATA_FILE)
     digest = hashlib.sha256(repr([row["sample_id"] for _, _, row in rows]).encode()).hexdigest()
-    manifest = {"name": "tiny", "dataset_digest": digest, "upstream": "simulated", "bridge_version": "test"}
+    manifest = {"name": "tiny", "dataset_digest": digest, "upstream": {"name": "simulated"}, "bridge_version": "test"}
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 

@@ -1,0 +1,71 @@
+"""The Space's page: paste predictions and references as CSV, read the scores."""
+
+import csv
+import io
+
+from scores import TASKS, score
+
+COLUMNS = ("prediction", "reference", "score")
+
+
+def parse(text: str, task: str):
+    """Predictions, references and scores from CSV text with a header.
+
+    Args:
+        text: Columns `prediction`, `reference` and optionally `score`.
+        task: t1 to t4.
+
+    Returns:
+        Three lists; the last is None without a `score` column.
+
+    Raises:
+        ValueError: A column is missing or unknown, or a field is no number where one is expected.
+    """
+    rows = list(csv.DictReader(io.StringIO(text.strip())))
+    found = tuple(rows[0]) if rows else ()
+    if not {"prediction", "reference"} <= set(found) <= set(COLUMNS):
+        raise ValueError(f"found the columns {', '.join(map(str, found)) or 'none'}: expected a header with prediction, "
+                         "reference and optionally score, then one line a row")
+
+    def column(name: str, number: bool):
+        values = [(row[name] or "").strip() for row in rows]
+        if not number:
+            return values
+        try:
+            return [float(value) for value in values]
+        except ValueError as error:
+            raise ValueError(f"column {name}: {error}; expected a number in every line") from error
+
+    number = not TASKS[task].labels
+    return column("prediction", number), column("reference", number), column("score", True) if "score" in found else None
+
+
+def evaluate_text(task: str, text: str) -> list[list]:
+    """Rows of metric name and value, or one row with what is wrong."""
+    try:
+        predictions, references, scores = parse(text, task)
+        return [[name, value] for name, value in score(TASKS[task], references, predictions, scores).items()]
+    except ValueError as error:
+        return [["error", str(error)]]
+
+
+EXAMPLE = "prediction,reference\n0.91,0.90\n0.84,0.85\n0.79,0.78\n"
+
+
+def build():
+    """The page, unlaunched."""
+    import gradio
+
+    with gradio.Blocks(title="MagBridge metric") as page:
+        gradio.Markdown("# MagBridge metric\nScores of the MagBridge-Battery tasks, from CSV with a header "
+                        "`prediction,reference` and, for t2 and t3, optionally `score`.")
+        task = gradio.Dropdown(list(TASKS), value="t1", label="Task")
+        text = gradio.Textbox(EXAMPLE, lines=10, label="CSV")
+        button = gradio.Button("Score", variant="primary")
+        table = gradio.Dataframe(headers=["metric", "value"], label="Scores", interactive=False)
+        button.click(evaluate_text, [task, text], table)
+    return page
+
+
+if __name__ == "__main__":
+    build().launch()

@@ -1,0 +1,154 @@
+"""Metrics against scikit-learn; contract of every declared task and metric; the bootstrap."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from benchmark.magbridge_metric import scores as formulas
+from benchmark.scoring import bootstrap, cell_statistics, headline, interval, score
+from benchmark.tasks import BY_ID, TASKS, check_split, get_task, leaks
+from dataset_card.configs import BY_NAME as CONFIGS
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import BY_NAME as FIELDS
+
+
+def random_case(task, rng, n=200):
+    """Truth, prediction and scores of a task."""
+    if task.is_regression:
+        truth = rng.uniform(0.7, 1, n)
+        return truth, truth + rng.normal(0, 0.05, n), None
+    truth, prediction = (rng.choice(task.labels, n) for _ in range(2))
+    return truth, prediction, np.round(rng.normal(size=n), 1) if task.auc else None
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), task=st.sampled_from(TASKS))
+def test_equals_scikit_learn(seed, task):
+    truth, prediction, scores = random_case(task, np.random.default_rng(seed))
+    ours = score(task, truth, prediction, scores)
+    if task.is_regression:
+        expected = {"r2": sk.r2_score(truth, prediction), "mae": sk.mean_absolute_error(truth, prediction)}
+    else:
+        expected = {"balanced_accuracy": sk.balanced_accuracy_score(truth, prediction)}
+        for label, recall in zip(task.labels, sk.recall_score(truth, prediction, labels=task.labels, average=None)):
+            expected[f"recall_{label}"] = recall
+        if task.positive:
+            expected["f1"] = sk.f1_score(truth, prediction, pos_label=task.positive)
+        if task.auc:
+            expected[task.auc] = sk.roc_auc_score(truth == task.scored_label, scores)
+    assert ours.keys() == expected.keys() == {metric.name for metric in task.metrics}
+    for name, value in expected.items():
+        assert ours[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+def test_perfect_and_constant_predictions(task):
+    truth, _, _ = random_case(task, np.random.default_rng(0))
+    name = task.headline.name
+    assert score(task, truth, truth)[name] == 1.0
+    constant = np.full(len(truth), truth.mean() if task.is_regression else task.labels[0])
+    assert score(task, truth, constant)[name] == pytest.approx(task.chance, abs=1e-12)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+def test_values_stay_in_the_declared_range(task):
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        values = score(task, *random_case(task, rng, n=30))
+        for metric in task.metrics:
+            assert metric.lowest <= values[metric.name] <= metric.highest
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+def test_declaration_follows_the_contract(task):
+    field = FIELDS[task.target]
+    assert task.target in CONFIGS[task.config].columns and CONFIGS[task.config].task == task.id
+    assert CONFIGS[task.config].provenances == task.rows
+    assert (field.dtype == "float64") == task.is_regression
+    assert set(task.labels) <= set(field.values or ())
+    assert task.headline.higher_is_better and not task.headline.needs_scores
+
+
+def test_metric_module_knows_the_same_tasks():
+    assert formulas.TASKS.keys() == BY_ID.keys()
+    for name, spec in formulas.TASKS.items():
+        task = BY_ID[name]
+        assert (spec.labels, spec.positive, spec.scored_label, spec.auc) == \
+            (task.labels, task.positive, task.scored_label, task.auc)
+
+
+T1, T2, T3, T4 = TASKS
+
+
+@pytest.mark.parametrize("task, truth, prediction, scores, message", [
+    (T1, [1.0, 2.0], [1.0, np.nan], None, "1 predictions are NaN or infinite, the first in row 1"),
+    (T1, [1.0, 2.0], [1.0], None, "1 predictions for 2 references"),
+    (T1, [1.0, 2.0], ["a", "b"], None, "expected one number a row"),
+    (T1, [1.0, 2.0], [[1.0], [2.0]], None, "shape"),
+    (T1, [1.0, 1.0], [1.0, 2.0], None, "R2 is undefined"),
+    (T1, [], [], None, "no rows to score"),
+    (T2, ["reuse"], ["resue"], None, "unknown label 'resue'"),
+    (T2, ["reuse"], [1.0], None, "class numbers and probabilities are not labels"),
+    (T2, ["reuse"], [0], None, "expected a label as a string"),
+    (T2, ["reuse", "reuse"], ["reuse", "reuse"], [0.1, 0.2], "ROC AUC is undefined"),
+    (T2, ["reuse", "recondition"], ["reuse", "reuse"], [0.1], "1 scores for 2 references"),
+    (T3, ["none"], ["none"], [np.inf], "1 scores are NaN or infinite"),
+    (T4, ["sensor_dropout"], ["sensor_dropout"], [0.1], "this task has no metric that reads them"),
+])
+def test_bad_input_is_named(task, truth, prediction, scores, message):
+    with pytest.raises(MagBridgeError, match=message):
+        score(task, truth, prediction, scores)
+
+
+def test_class_without_rows_has_no_recall():
+    values = score(T4, ["sensor_dropout"] * 2, ["sensor_dropout", "temporal_warp"])
+    assert values == {"balanced_accuracy": 0.5, "recall_sensor_dropout": 0.5}
+
+
+def test_unknown_names_suggest_known_ones():
+    with pytest.raises(MagBridgeError, match="unknown task 't5': expected one of t1, t2, t3, t4"):
+        get_task("t5")
+    with pytest.raises(MagBridgeError, match="did you mean by_cell_primary"):
+        check_split("by_cell")
+    assert leaks("by_record_optimistic_baseline") and not leaks("by_cell_primary")
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+def test_cell_statistics_sum_to_the_headline(task):
+    rng = np.random.default_rng(2)
+    truth, prediction, _ = random_case(task, rng)
+    cells, statistics = cell_statistics(task, truth, prediction, rng.choice(["3", "1", "regimeB_v254"], len(truth)))
+    assert cells.tolist() == ["1", "3", "regimeB_v254"]
+    assert headline(task, statistics.sum(axis=0)) == pytest.approx(score(task, truth, prediction)[task.headline.name], rel=1e-9)
+
+
+def test_interval_grows_with_the_spread_between_cells():
+    """Cells that agree give a narrow interval, cells of which half are always wrong a wide one."""
+    cell_ids = np.repeat([str(c) for c in range(10)], 40)
+    truth = np.tile(np.repeat(T2.labels, 20), 10)
+    wrong = np.where(truth == "reuse", "recondition", "reuse")
+    even = np.where(np.arange(len(truth)) % 2 == 0, truth, wrong)
+    uneven = np.where(cell_ids.astype(int) < 5, truth, wrong)
+    widths = []
+    for prediction in (even, uneven):
+        cells, statistics = cell_statistics(T2, truth, prediction, cell_ids)
+        low, high = interval(T2, cells, statistics[None])
+        assert low <= 0.5 <= high
+        widths.append(high - low)
+    assert widths[0] == pytest.approx(0, abs=1e-12)
+    # Binomial with 10 cells: standard deviation sqrt(.25 / 10) = .158, interval about four of it wide.
+    assert 0.5 < widths[1] < 0.7
+
+
+def test_bootstrap_keeps_regime_b_and_repeats():
+    rng = np.random.default_rng(3)
+    truth = np.repeat(T3.labels, 50)
+    cell_ids = np.where(truth == "bridge_extrapolation", "regimeB_v254", rng.choice(["1", "2", "3"], len(truth)))
+    prediction = np.where(truth == "bridge_extrapolation", truth, rng.permutation(truth))
+    cells, statistics = cell_statistics(T3, truth, prediction, cell_ids)
+    replicates = bootstrap(T3, cells, statistics[None])
+    assert np.array_equal(replicates, bootstrap(T3, cells, statistics[None]))
+    assert (replicates >= 1 / 3).all(), "Regime-B, always right here, is in every resample"
+    assert replicates.std() > 0

@@ -181,14 +181,17 @@ def _embed_chunk(x: np.ndarray, out: np.ndarray) -> None:
 
 
 # The kernel. Amplitude k of the state has qubit q in bit 9 - q, so the memory is the high four bits
-# and the processor the low six. The state is one flat array of rows, one row per amplitude: the real
-# parts of LANES signals, then their imaginary parts.
+# and the processor the low six. LANES signals go through the circuit side by side: the state is one
+# flat array of rows, one row per amplitude, the real parts of all lanes and then their imaginary parts.
+# Loops run over slices: their indices are known to be in range, and the compiler vectorises them.
 
-LANES = 4
+LANES = 8
 ROW = 2 * LANES
 DIM, MEM_DIM, PROC_DIM = 2**QUBITS, 2**MEMORY, 2**PROCESSOR
 BLOCK = PROC_DIM * ROW
 """Length of the run of rows with the same memory bits."""
+PLANE = DIM * LANES
+"""Length of all real, or all imaginary, parts where the two are kept apart."""
 
 
 def _permutation(cnots: list[tuple[int, int]]) -> np.ndarray:
@@ -201,7 +204,7 @@ def _permutation(cnots: list[tuple[int, int]]) -> np.ndarray:
 
 @cache
 def _tables() -> tuple[np.ndarray, ...]:
-    """The fixed circuit as arrays: CNOT permutations, RY cosines and sines, RZ phases."""
+    """The fixed circuit as arrays: CNOT permutations, RY cosines and sines, RZ phases, Z products as bit masks."""
     bits = (np.arange(DIM)[:, None] >> (QUBITS - 1 - np.arange(QUBITS))) & 1
     ry, rz = parameters().rotations[..., 0], parameters().rotations[..., 1]
     phases = np.exp(1j * (bits[None] - 0.5) @ rz[:, :, None])[:, :, 0]
@@ -211,6 +214,15 @@ def _tables() -> tuple[np.ndarray, ...]:
     for i in range(MEMORY):
         skip[(i + 2) % PROCESSOR] += SKIP * ((np.arange(MEM_DIM) >> (MEMORY - 1 - i)) & 1)
     first = (ry[0, MEMORY:, None] + skip) / 2
+    memory, processor = 1 << np.arange(QUBITS - 1, PROCESSOR - 1, -1), 1 << np.arange(PROCESSOR - 1, -1, -1)
+    z_masks = np.concatenate(
+        [
+            np.repeat(processor, 3),  # X and Y are filled in from elsewhere
+            [processor[i] | processor[j] for i, j in PROCESSOR_PAIRS],
+            (memory[:, None] | processor).ravel(),
+            memory,
+        ]
+    )
     return (
         (encoding[::PROC_DIM] // PROC_DIM).copy(),
         (encoding[:PROC_DIM] % PROC_DIM).copy(),
@@ -218,6 +230,7 @@ def _tables() -> tuple[np.ndarray, ...]:
         np.stack([np.cos(first), np.sin(first)], axis=-1),
         np.stack([np.cos(ry / 2), np.sin(ry / 2)], axis=-1),
         np.stack([phases.real, phases.imag], axis=-1),
+        z_masks,
     )
 
 
@@ -228,54 +241,40 @@ _inline = numba.njit(inline="always", nogil=True, error_model="numpy")
 @_inline
 def _rotate(state, first, second, length, c, s):
     """Real rotation between two runs of rows: (a, b) -> (c a - s b, s a + c b)."""
+    low = state[first : first + length]
+    high = state[second : second + length]
     for t in range(length):
-        a = state[first + t]
-        b = state[second + t]
-        state[first + t] = c * a - s * b
-        state[second + t] = s * a + c * b
+        a = low[t]
+        b = high[t]
+        low[t] = c * a - s * b
+        high[t] = s * a + c * b
 
 
 @_jit
 def _rotate_processor(state, block, q, c, s):
     """RY on processor qubit q within one memory block of rows."""
-    if q == 0:
-        _rotate(state, block, block + 32 * ROW, 32 * ROW, c, s)
-    elif q == 1:
-        for k in range(0, 64, 32):
-            _rotate(state, block + k * ROW, block + (k + 16) * ROW, 16 * ROW, c, s)
-    elif q == 2:
-        for k in range(0, 64, 16):
-            _rotate(state, block + k * ROW, block + (k + 8) * ROW, 8 * ROW, c, s)
-    elif q == 3:
-        for k in range(0, 64, 8):
-            _rotate(state, block + k * ROW, block + (k + 4) * ROW, 4 * ROW, c, s)
-    elif q == 4:
-        for k in range(0, 64, 4):
-            _rotate(state, block + k * ROW, block + (k + 2) * ROW, 2 * ROW, c, s)
-    else:
-        for k in range(0, 64, 2):
-            _rotate(state, block + k * ROW, block + (k + 1) * ROW, ROW, c, s)
+    run = (PROC_DIM >> (q + 1)) * ROW
+    for first in range(block, block + BLOCK, 2 * run):
+        _rotate(state, first, first + run, run, c, s)
 
 
 @_jit
 def _rotate_memory(state, i, c, s):
     """RY on memory qubit i, on all rows."""
-    half = MEM_DIM >> (i + 1)
-    for m in range(MEM_DIM):
-        if m & half == 0:
-            _rotate(state, m * BLOCK, (m + half) * BLOCK, BLOCK, c, s)
+    run = (MEM_DIM >> (i + 1)) * BLOCK
+    for first in range(0, DIM * ROW, 2 * run):
+        _rotate(state, first, first + run, run, c, s)
 
 
 @_jit
 def _rotate_memory_if_processor(state, i, c, s):
     """CRY from processor qubit i to memory qubit i."""
     half = MEM_DIM >> (i + 1)
-    run = PROC_DIM >> (i + 1)
+    run = (PROC_DIM >> (i + 1)) * ROW
     for m in range(MEM_DIM):
         if m & half == 0:
-            for k in range(run, PROC_DIM, 2 * run):
-                low = m * BLOCK + k * ROW
-                _rotate(state, low, low + half * BLOCK, run * ROW, c, s)
+            for first in range(m * BLOCK + run, (m + 1) * BLOCK, 2 * run):
+                _rotate(state, first, first + half * BLOCK, run, c, s)
 
 
 @_jit
@@ -311,18 +310,23 @@ def _encode(half_angle, half_phase, order, real, imag):
 
 
 @_jit
-def _permute(state, phase, target, out):
-    """Multiplies each amplitude by its phase and moves it: the RZs and CNOTs at the end of a layer."""
+def _permute(state, phase, target, out, row, apart):
+    """Multiplies each amplitude by its phase and moves it: the RZs and CNOTs at the end of a layer.
+
+    Amplitude k goes to `out` at `row * target[k]`, its imaginary parts `apart` further on.
+    """
     for k in range(DIM):
         pr = phase[k, 0]
         pi = phase[k, 1]
-        source = k * ROW
-        row = target[k] * ROW
+        old = state[k * ROW : (k + 1) * ROW]
+        start = target[k] * row
+        re = out[start : start + LANES]
+        im = out[start + apart : start + apart + LANES]
         for lane in range(LANES):
-            re = state[source + lane]
-            im = state[source + LANES + lane]
-            out[row + lane] = re * pr - im * pi
-            out[row + LANES + lane] = re * pi + im * pr
+            a = old[lane]
+            b = old[LANES + lane]
+            re[lane] = a * pr - b * pi
+            im[lane] = a * pi + b * pr
 
 
 @_jit
@@ -352,93 +356,65 @@ def _entangle(state, mem_re, mem_im, proc_re, proc_im, first_layer):
 
 
 @_jit
-def _signed_sums(values, depth, out):
-    """Overwrites values (2**depth, lanes) by folding; out (depth + 1, lanes): the sum, then Z of each bit, high first."""
-    half = 1 << depth
-    for q in range(depth):
-        half >>= 1
-        out[q + 1, :] = 0.0
-        for k in range(half):
-            for lane in range(LANES):
-                a = values[k, lane]
-                b = values[k + half, lane]
-                out[q + 1, lane] += a - b
-                values[k, lane] = a + b
-    out[0, :] = values[0, :]
+def _read(planes, parity, x_sums, y_sums, z_masks, out):
+    """Expectation values of all lanes, in the order of `circuit`: out (57 + 4, lanes).
 
-
-@_jit
-def _read(state, probability, folded, sums, signed, out):
-    """Expectation values of all lanes, in the order of `circuit`: out (57 + 4, lanes)."""
-    out[:] = 0.0
-    for k in range(DIM):
-        row = k * ROW
+    `planes` holds all real parts, then all imaginary parts; the other arrays are workspace.
+    """
+    re = planes[:PLANE]
+    im = planes[PLANE:]
+    for t in range(PLANE):
+        parity[t] = re[t] * re[t] + im[t] * im[t]
+    # One Walsh-Hadamard transform turns probabilities into the expectations of all products of Z.
+    run = PLANE
+    while run > LANES:
+        run //= 2
+        for first in range(0, PLANE, 2 * run):
+            low = parity[first : first + run]
+            high = parity[first + run : first + 2 * run]
+            for t in range(run):
+                a = low[t]
+                b = high[t]
+                low[t] = a + b
+                high[t] = a - b
+    for f in range(FEATURES + MEMORY):
+        start = z_masks[f] * LANES
         for lane in range(LANES):
-            re = state[row + lane]
-            im = state[row + LANES + lane]
-            probability[k, lane] = re * re + im * im
-    # X and Y of a processor qubit: 2 conj(a0) a1 over the pairs of amplitudes that differ in its bit.
+            out[f, lane] = parity[start + lane]
+    # X and Y of a processor qubit: 2 conj(a) b over the pairs of amplitudes that differ in its bit.
+    half = PROC_DIM // 2 * LANES
     for q in range(PROCESSOR):
-        stride = PROC_DIM >> (q + 1)
-        for base in range(0, DIM, 2 * stride):
-            for k in range(base, base + stride):
-                low = k * ROW
-                high = low + stride * ROW
-                for lane in range(LANES):
-                    ar, ai = state[low + lane], state[low + LANES + lane]
-                    br, bi = state[high + lane], state[high + LANES + lane]
-                    out[3 * q, lane] += ar * br + ai * bi
-                    out[3 * q + 1, lane] += ar * bi - ai * br
-        out[3 * q : 3 * q + 2, :] *= 2.0
-    # Z of single qubits and of memory-processor pairs, from each memory block's own sums.
-    zz = 3 * PROCESSOR + PROC_PAIRS
-    for m in range(MEM_DIM):
-        for k in range(PROC_DIM):
-            for lane in range(LANES):
-                folded[k, lane] = probability[m * PROC_DIM + k, lane]
-        _signed_sums(folded, PROCESSOR, sums)
-        for q in range(PROCESSOR):
-            for lane in range(LANES):
-                out[3 * q + 2, lane] += sums[q + 1, lane]
-        for i in range(MEMORY):
-            sign = 1.0 - 2.0 * ((m >> (MEMORY - 1 - i)) & 1)
-            for lane in range(LANES):
-                out[FEATURES + i, lane] += sign * sums[0, lane]
-            for q in range(PROCESSOR):
-                for lane in range(LANES):
-                    out[zz + i * PROCESSOR + q, lane] += sign * sums[q + 1, lane]
-    # ZZ of processor pairs, from the processor's marginal: for each qubit, Z of the later ones with its sign.
-    for k in range(PROC_DIM):
+        x_sums[:] = 0.0
+        y_sums[:] = 0.0
+        run = (PROC_DIM >> (q + 1)) * LANES
+        for block in range(0, PLANE, PROC_DIM * LANES):
+            for pair in range(0, half, run):
+                first = block + 2 * pair
+                ar, ai = re[first : first + run], im[first : first + run]
+                br, bi = re[first + run : first + 2 * run], im[first + run : first + 2 * run]
+                xs, ys = x_sums[pair : pair + run], y_sums[pair : pair + run]
+                for t in range(run):
+                    xs[t] += ar[t] * br[t] + ai[t] * bi[t]
+                    ys[t] += ar[t] * bi[t] - ai[t] * br[t]
         for lane in range(LANES):
-            total = 0.0
-            for m in range(MEM_DIM):
-                total += probability[m * PROC_DIM + k, lane]
-            probability[k, lane] = total
-    pair = 3 * PROCESSOR
-    for i in range(PROCESSOR - 1):
-        for k in range(PROC_DIM):
-            sign = 1.0 - 2.0 * ((k >> (PROCESSOR - 1 - i)) & 1)
-            for lane in range(LANES):
-                signed[k, lane] = sign * probability[k, lane]
-        _signed_sums(signed, PROCESSOR, sums)
-        for j in range(i + 1, PROCESSOR):
-            for lane in range(LANES):
-                out[pair, lane] = sums[j + 1, lane]
-            pair += 1
-
-
-PROC_PAIRS = len(PROCESSOR_PAIRS)
+            x = 0.0
+            y = 0.0
+            for k in range(lane, half, LANES):
+                x += x_sums[k]
+                y += y_sums[k]
+            out[3 * q, lane] = 2 * x
+            out[3 * q + 1, lane] = 2 * y
 
 
 @_jit
-def _run(x, memory_phases, memory_order, processor_order, layer_order, first_layer, ry, rz, out):
+def _run(x, memory_phases, memory_order, processor_order, layer_order, first_layer, ry, rz, z_masks, out):
     """Runs the reservoir over signals: x (n, T, 6) angles, n a multiple of LANES; out (n, T, 57)."""
     state = np.empty(DIM * ROW)
     moved = np.empty(DIM * ROW)
     mem_re, mem_im = np.empty((MEM_DIM, LANES)), np.empty((MEM_DIM, LANES))
     proc_re, proc_im = np.empty((PROC_DIM, LANES)), np.empty((PROC_DIM, LANES))
-    probability, folded = np.empty((DIM, LANES)), np.empty((PROC_DIM, LANES))
-    signed, sums = np.empty((PROC_DIM, LANES)), np.empty((PROCESSOR + 1, LANES))
+    parity = np.empty(PLANE)
+    x_sums, y_sums = np.empty(PROC_DIM // 2 * LANES), np.empty(PROC_DIM // 2 * LANES)
     readout = np.empty((FEATURES + MEMORY, LANES))
     mem_angle, mem_phase = np.empty((MEMORY, LANES)), np.empty((MEMORY, LANES))
     proc_angle, proc_phase = np.empty((PROCESSOR, LANES)), np.empty((PROCESSOR, LANES))
@@ -456,14 +432,14 @@ def _run(x, memory_phases, memory_order, processor_order, layer_order, first_lay
             _entangle(state, mem_re, mem_im, proc_re, proc_im, first_layer)
             for i in range(MEMORY):
                 _rotate_memory(state, i, ry[0, i, 0], ry[0, i, 1])
-            _permute(state, rz[0], layer_order, moved)
+            _permute(state, rz[0], layer_order, moved, ROW, LANES)
             for i in range(MEMORY):
                 _rotate_memory(moved, i, ry[1, i, 0], ry[1, i, 1])
             for m in range(MEM_DIM):
                 for q in range(PROCESSOR):
                     _rotate_processor(moved, m * BLOCK, q, ry[1, MEMORY + q, 0], ry[1, MEMORY + q, 1])
-            _permute(moved, rz[1], layer_order, state)
-            _read(state, probability, folded, sums, signed, readout)
+            _permute(moved, rz[1], layer_order, state, LANES, PLANE)
+            _read(state, parity, x_sums, y_sums, z_masks, readout)
             for lane in range(LANES):
                 for f in range(FEATURES):
                     out[start + lane, t, f] = readout[f, lane]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .discovery import Coding, MethodResult, Study
-from .nulls import NestedResult, nested_test, p_value, permutations, skill, spearman, testable
+from .nulls import NestedResult, nested_test, p_value, permutations, skill, spearman, enough_orders
 from .proxies import index_cells
 
 AGE_BINS = 32
@@ -157,7 +157,7 @@ def cohort_control(study: Study) -> MethodResult:
         rho=float(rho[0]),
         rho_seeds=rho[:1],
         r2=skill(predictions[0], study.proxy, np.arange(n)),
-        p_free=p_value(rho[0], rho[1:]) if testable(study.index.cohorts, within=False) else np.nan,
+        p_free=p_value(rho[0], rho[1:]) if enough_orders(study.index.cohorts, within=False) else np.nan,
         p_within=np.nan,
         p_within_seeds=np.array([np.nan]),
         predictions=predictions[:1],

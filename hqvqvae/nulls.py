@@ -43,7 +43,7 @@ def distinct_permutations(cohorts: np.ndarray, *, within: bool) -> int:
     return math.prod(math.factorial(int(size)) for size in sizes)
 
 
-def testable(cohorts: np.ndarray, *, within: bool) -> bool:
+def enough_orders(cohorts: np.ndarray, *, within: bool) -> bool:
     """Whether there are enough cells, or enough in a cohort, for a permutation p to mean anything."""
     return distinct_permutations(cohorts, within=within) >= FEWEST_ORDERS
 
@@ -108,7 +108,7 @@ def max_statistic(
     adjusted, points = [], []
     for within in (False, True):
         points.append(np.nan)
-        if not testable(cohorts, within=within):
+        if not enough_orders(cohorts, within=within):
             adjusted.append(nowhere)
             continue
         drawn = permutations(cohorts, n_permutations, rng, within=within)
@@ -213,8 +213,8 @@ def nested_test(
     mean = rho[answered].mean(axis=0)
     free, within = slice(1, 1 + n_permutations), slice(1 + n_permutations, None)
     predictions = np.array(predictions)
-    free_p = p_value(mean[0], mean[free]) if testable(cohorts, within=False) else np.nan
-    judge_within = testable(cohorts, within=True)
+    free_p = p_value(mean[0], mean[free]) if enough_orders(cohorts, within=False) else np.nan
+    judge_within = enough_orders(cohorts, within=True)
     within_seeds = [p_value(r[0], r[within]) if judge_within and np.isfinite(r[0]) else np.nan for r in rho]
     return NestedResult(
         rho=float(mean[0]),

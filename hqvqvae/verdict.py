@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .discovery import MethodResult, Study, proxy_by_cohort
-from .nulls import distinct_permutations, testable
+from .nulls import distinct_permutations, enough_orders
 from .proxies import PROXIES
 from .warning_score import DETECTORS, HORIZON, WarningEvaluation
 
@@ -168,7 +168,7 @@ def _about_cohorts(study: Study) -> list[str]:
     names, sizes = np.unique(cohorts, return_counts=True)
     if len(names) == 1:
         return ["There is one cohort only: exchanging cells within it is exchanging them freely, and pW repeats pF."]
-    if not testable(cohorts, within=True):
+    if not enough_orders(cohorts, within=True):
         return [
             f"The largest cohort has {sizes.max()} cell{'s' * (sizes.max() != 1)}: there are only "
             f"{distinct_permutations(cohorts, within=True)} ways to exchange cells within cohorts, so pW is not given."

@@ -15,6 +15,17 @@ def upstream_dir() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def tiny_release(tmp_path_factory) -> Path:
+    """A whole release of 2,280 rows from the simulated upstream, two variants a record; tests leave it as it is."""
+    from bridge import release
+    from bridge.upstream import resolve
+
+    folder = tmp_path_factory.mktemp("tiny") / release.NAME
+    release.build(folder, resolve("simulated"), variants=2)
+    return folder
+
+
 def pytest_collection_modifyitems(items):
     """A test that asks for the upstream folder is marked `upstream`."""
     for item in items:

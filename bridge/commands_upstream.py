@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from dataset_card.errors import MagBridgeError
 
 
 def register(app: typer.Typer) -> None:
@@ -20,12 +21,21 @@ def upstream(
         Optional[Path], typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
     ] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download what is missing into the cache.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare the simulation with the published files instead.")
+    ] = False,
+    out: Annotated[Optional[Path], typer.Option(help="With --compare: a PNG to write, anchors by channels.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which upstream files are there, which are missing, and whether they are whole; exit 1 unless all published ones are."""
     from bridge.upstream import files
     from bridge.upstream.status import status
 
+    if out is not None and not compare:
+        raise MagBridgeError("--out names the figure of --compare: add --compare")
+    if compare:
+        _compare(upstream_dir, fetch, out, as_json)
+        return
     if fetch:
         for entry in status(upstream_dir):
             wanted = [file for file in files.PUBLISHED if file.path == entry["file"] and entry["state"] in ("missing", "damaged")]
@@ -46,3 +56,13 @@ def upstream(
         raise typer.Exit(1)
 
 
+def _compare(upstream_dir: Path | None, fetch: bool, out: Path | None, as_json: bool) -> None:
+    """Prints how close the simulated upstream is to the published one, which must be at hand."""
+    from bridge.upstream import comparison, resolve
+
+    published, simulated = resolve("published", upstream_dir, fetch), resolve("simulated")
+    found = comparison.compare_upstreams(published, simulated)
+    typer.echo(json.dumps(found.as_dict()) if as_json else comparison.report(found))
+    if out is not None:
+        comparison.plot(published, simulated, out)
+        typer.echo(f"figure: {out}", err=True)

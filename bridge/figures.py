@@ -42,7 +42,7 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
     mean, std = reference.mean(axis=0), reference.std(axis=0)
     x = signals(row)[0]
 
-    plt, figure, axes = _figure(2, 3, (12, 6))
+    plt, figure, axes = canvas(2, 3, (12, 6))
     t = np.linspace(0, 1, T)
     for c, (name, axis) in enumerate(zip(CHANNELS, axes.flat)):
         axis.fill_between(t, mean[:, c] - std[:, c], mean[:, c] + std[:, c], color=BAND, label="mean and std of its anchor's rows")
@@ -58,7 +58,7 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
         f"anchor {label['nearest_anchor']:.2f} V ({len(reference)} rows)",
         fontsize=11,
     )
-    _save(plt, figure, out)
+    save_png(plt, figure, out)
 
 
 def overview(table: pa.Table, manifest: dict, out: Path) -> None:
@@ -74,7 +74,7 @@ def overview(table: pa.Table, manifest: dict, out: Path) -> None:
     soh = table["soh"].to_numpy()[origin == "none"]
     x = signals(table)
 
-    plt, figure, axes = _figure(2, 4, (15, 7))
+    plt, figure, axes = canvas(2, 4, (15, 7))
     counts = manifest["counts"]["anomaly_subtype"]
     axis = axes[0, 0]
     bars = axis.barh(list(counts)[::-1], list(counts.values())[::-1], color=BAND)
@@ -107,10 +107,15 @@ def overview(table: pa.Table, manifest: dict, out: Path) -> None:
         f"digest {manifest['dataset_digest'][:12]}",
         fontsize=11,
     )
-    _save(plt, figure, out)
+    save_png(plt, figure, out)
 
 
-def _figure(rows: int, columns: int, size: tuple[float, float]):
+def canvas(rows: int, columns: int, size: tuple[float, float]):
+    """pyplot, a figure of this size in inches and its axes; needs no display.
+
+    Raises:
+        MagBridgeError: matplotlib is not installed.
+    """
     try:
         import matplotlib
     except ImportError as error:
@@ -122,8 +127,8 @@ def _figure(rows: int, columns: int, size: tuple[float, float]):
     return pyplot, figure, axes
 
 
-def _save(plt, figure, out: Path) -> None:
-    """Writes the PNG beside its place and moves it there, so that no half figure is left."""
+def save_png(plt, figure, out: Path) -> None:
+    """Writes the figure as a PNG beside its place and moves it there, so that no half figure is left."""
     out = Path(out)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:

@@ -1,0 +1,122 @@
+"""Reading a release: rows by the contract, in release order, from folder, datasets and Hub."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from benchmark.data import Subset, TaskData, as_task_data, load_task, load_truth
+from benchmark.features import static_features
+from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+@pytest.mark.parametrize("split", [PRIMARY_SPLIT, OPTIMISTIC_SPLIT])
+def test_holds_every_row_once_in_release_order(release, task, split):
+    data = load_task(task, release, split)
+    order = pq.read_table(release / "metadata.parquet").to_pylist()
+    provenance = {"none": "clean", "synthetic_sensor_perturbation": "anomaly", "bridge_extrapolation": "regime_b"}
+    expected = [row for row in order if provenance[row["anomaly_origin"]] in task.rows]
+    ids = np.concatenate([s.sample_ids for s in data.subsets()])
+    assert sorted(ids) == sorted(row["sample_id"] for row in expected)
+    position = {row["sample_id"]: i for i, row in enumerate(order)}
+    target = {row["sample_id"]: row[task.target] for row in order}
+    for subset in data.subsets():
+        assert (np.diff([position[i] for i in subset.sample_ids]) > 0).all()
+        assert subset.target.tolist() == [target[i] for i in subset.sample_ids]
+    ids, cells, truth = load_truth(task, release, split)
+    assert (ids.tolist(), cells.tolist(), truth.tolist()) == \
+        (data.test.sample_ids.tolist(), data.test.cell_ids.tolist(), data.test.target.tolist())
+
+
+def test_primary_split_shares_no_cell_and_the_optimistic_one_does(release):
+    def shared(split):
+        data = load_task("t3", release, split)
+        return set(data.train.cell_ids) & set(data.test.cell_ids)
+
+    assert not shared(PRIMARY_SPLIT)
+    assert shared(OPTIMISTIC_SPLIT)
+
+
+def test_signals_are_those_of_the_row(release):
+    data = load_task("t4", release)
+    path = next(release.glob("data/anomaly/train/*.parquet"))
+    row = pq.read_table(path).slice(2, 1).to_pylist()[0]
+    i = data.train.sample_ids.tolist().index(row["sample_id"])
+    np.testing.assert_array_equal(data.train.signals[i], np.array([row[c] for c in CHANNELS]).T)
+
+
+@pytest.mark.parametrize("task", ["t1", "t4"])
+def test_clean_rows_come_with_soh(release, task):
+    clean = load_task(task, release).clean()
+    t1 = load_task("t1", release)
+    for name in ("train", "validation", "test"):
+        assert clean[name].sample_ids.tolist() == getattr(t1, name).sample_ids.tolist()
+        assert clean[name].target.tolist() == getattr(t1, name).target.tolist()
+
+
+def test_reads_a_dataset_dict(release, tmp_path):
+    import datasets
+
+    files = {s: [str(p) for p in sorted(release.glob(f"data/clean/{s}/*.parquet"))] for s in ("train", "test")}
+    dataset = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path))
+    data = as_task_data("t1", dataset)
+    whole = load_task("t1", release)
+    assert data.validation is None and data.dataset.digest is None
+    order = np.argsort(data.test.sample_ids)
+    np.testing.assert_array_equal(data.test.signals[order], whole.test.signals[np.argsort(whole.test.sample_ids)])
+
+
+def test_inputs_are_computed_once(release):
+    data, calls = load_task("t4", release), []
+
+    def features(signals):
+        calls.append(len(signals))
+        return static_features(signals)
+
+    assert data.inputs(features, "test") is data.inputs(features, "test")
+    assert data.inputs(None, "test") is data.test.signals
+    assert calls == [len(data.test)]
+
+
+def test_errors_name_what_is_wrong(release, tmp_path):
+    with pytest.raises(MagBridgeError, match="no release at nowhere: expected a folder with manifest.json or a Hub id"):
+        load_task("t1", "nowhere")
+    with pytest.raises(MagBridgeError, match="unknown split 'by_row'"):
+        load_task("t1", release, "by_row")
+    with pytest.raises(MagBridgeError, match="data of task t1 given for task t2"):
+        as_task_data("t2", load_task("t1", release))
+    with pytest.raises(MagBridgeError, match="cannot read rows from list"):
+        as_task_data("t1", [])
+    with pytest.raises(MagBridgeError, match="expected one of each a row"):
+        Subset(np.array(["a"]), np.array(["1"]), np.zeros((2, 100, 6)), np.zeros(1))
+    broken = tmp_path / "broken"
+    shutil.copytree(release, broken)
+    shutil.rmtree(broken / "data" / "regime_b" / "test")
+    with pytest.raises(MagBridgeError, match="has no regime_b rows in the test subset of by_cell_primary"):
+        load_task("t3", broken)
+    manifest = json.loads((broken / "manifest.json").read_text())
+    del manifest["dataset_digest"]
+    (broken / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(MagBridgeError, match="has no dataset_digest"):
+        load_task("t1", broken)
+
+
+def test_rows_outside_the_metadata_are_an_error(release, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(release, broken)
+    metadata = pq.read_table(broken / "metadata.parquet")
+    pq.write_table(metadata.slice(1), broken / "metadata.parquet")
+    with pytest.raises(MagBridgeError, match="is in the data files but not in metadata.parquet"):
+        load_task("t1", broken)
+
+
+def test_data_without_clean_rows_says_so(release):
+    data = load_task("t4", release)
+    bare = TaskData(data.task, data.train, data.validation, data.test)
+    with pytest.raises(MagBridgeError, match="pass TaskData"):
+        bare.clean()

@@ -1,9 +1,16 @@
-"""Shared fixtures: where the published upstream files are, if anywhere."""
+"""Shared fixtures: caches of the tests' own, the published upstream files if they are at hand, releases."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# Libraries read these when they are imported: tests must not see, nor fill, the user's caches.
+_CACHES = tempfile.TemporaryDirectory(prefix="magbridge-tests-")
+os.environ["HF_HOME"] = str(Path(_CACHES.name) / "hf")
+os.environ["MAGBRIDGE_CACHE"] = str(Path(_CACHES.name) / "magbridge")
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +30,24 @@ def tiny_release(tmp_path_factory) -> Path:
 
     folder = tmp_path_factory.mktemp("tiny") / release.NAME
     release.build(folder, resolve("simulated"), variants=2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published(upstream_dir):
+    """The published upstream."""
+    from bridge.upstream import resolve
+
+    return resolve("published", upstream_dir)
+
+
+@pytest.fixture(scope="session")
+def published_release(published, tmp_path_factory) -> Path:
+    """The whole release from the published upstream, built once; tests read it and leave it as it is."""
+    from bridge import release
+
+    folder = tmp_path_factory.mktemp("published") / "magbridge-battery"
+    release.build(folder, published)
     return folder
 
 

@@ -1,0 +1,71 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bridge.plan import make_plan
+from bridge.splits import by_cell_primary, by_record_optimistic_baseline, leakage
+from dataset_card.errors import MagBridgeError
+
+
+@pytest.fixture(scope="module")
+def plan(published):
+    return make_plan(published.pulses)
+
+
+def test_counts(plan):
+    assert plan.rows["anomaly_origin"].value_counts().to_dict() == {
+        "none": 5600, "synthetic_sensor_perturbation": 600, "bridge_extrapolation": 560
+    }  # fmt: skip
+    low = plan.rows[plan.rows["regime"] == "extrapolation"]
+    assert low["cell_id"].value_counts().to_dict() == {"regimeB_v254": 183, "regimeB_v281": 178, "regimeB_v300": 199}
+    assert (plan.rows["soh"].min(), plan.rows["soh"].max()) == pytest.approx((0.744, 0.962), abs=5e-4)
+
+
+def test_published_split_figures(plan):
+    primary, record = by_cell_primary(plan.rows), by_record_optimistic_baseline(plan.rows)
+    assert [(primary == s).sum() for s in ("train", "validation", "test")] == [4507, 1074, 1179]
+    assert leakage(plan.rows, primary) == {"cells_in_more_than_one_subset": 0, "parent_child_pairs_across_subsets": 0}
+    assert [(record == s).sum() for s in ("train", "validation", "test")] == [4732, 1014, 1014]
+    # 292 pins the ids themselves: the split is drawn from their sorted list.
+    assert leakage(plan.rows, record) == {"cells_in_more_than_one_subset": 59, "parent_child_pairs_across_subsets": 292}
+
+
+def test_anomalies_carry_their_parents_labels(plan):
+    rows = plan.rows
+    children = np.flatnonzero(plan.parent >= 0)
+    for column in ("cell_id", "voltage", "soc", "soh", "nearest_anchor", "second_life_class", "regime"):
+        assert (rows[column].to_numpy()[children] == rows[column].to_numpy()[plan.parent[children]]).all()
+    assert (rows["parent_sample_id"].to_numpy()[children] == rows["sample_id"].to_numpy()[plan.parent[children]]).all()
+    assert rows.loc[children, "anomaly_severity"].between(0.2, 1).all()
+
+
+def test_regime_b_has_no_health_labels(plan):
+    low = plan.rows["regime"] == "extrapolation"
+    assert plan.rows.loc[low, ["soh", "second_life_class"]].isna().all().all()
+    assert np.isnan(plan.u_features[low]).all() and not np.isnan(plan.u_features[~low]).any()
+    assert (plan.rows.loc[low, "anomaly_severity"] == 1).all() and (plan.signal_soh[low] == 1).all()
+
+
+def test_another_seed_is_another_plan(published, plan):
+    other = make_plan(published.pulses, master_seed=1)
+    assert not set(other.rows["sample_id"]) & set(plan.rows["sample_id"])
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ({"variants": 0}, "variants 0: expected"),
+    ({"variants": 2.5}, "variants 2.5: expected"),
+    ({"master_seed": -1}, "seed -1: expected"),
+    ({"variants": 1}, "560 clean rows: expected at least 600"),
+])  # fmt: skip
+def test_bad_requests(published, arguments, words):
+    with pytest.raises(MagBridgeError, match=words):
+        make_plan(published.pulses, **arguments)
+
+
+def test_records_decide_parents_by_row_number(published, plan):
+    pulses = published.pulses
+    reversed_table = dataclasses.replace(
+        pulses, cell=pulses.cell[::-1], soc=pulses.soc[::-1], soh=pulses.soh[::-1], u=pulses.u[::-1]
+    )
+    assert set(make_plan(reversed_table).rows["parent_sample_id"].dropna()) != set(plan.rows["parent_sample_id"].dropna())

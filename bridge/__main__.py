@@ -10,7 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from bridge import commands_upstream
+from bridge import commands_upstream, commands_validation
 from bridge.config import MASTER_SEED, VARIANTS
 from dataset_card.errors import MagBridgeError
 
@@ -122,6 +122,7 @@ def plot(
 
 
 commands_upstream.register(app)
+commands_validation.register(app)
 
 
 def main() -> None:

@@ -103,13 +103,12 @@ def _split(contents: Contents, name: str) -> list[Finding]:
         if document.get("counts", {}).get(subset) != len(ids):
             findings.append(Finding("splits", where, f"counts of {subset} is {document.get('counts', {}).get(subset)}, "
                                                      f"it lists {len(ids)}"))
-    findings += [Finding("splits", where, f"{sample_id} is in no subset") for sample_id in rows["sample_id"]
-                 if sample_id not in of]
+    findings += [Finding("splits", where, f"{i} is in no subset") for i in rows["sample_id"] if i not in of]
     cells = {s: sorted(set(rows["cell_id"][rows["sample_id"].map(of) == s])) for s in SPLITS}
     findings += [Finding("splits", where, f"cells of {s} are not those of its rows") for s in SPLITS
                  if document.get("cells", {}).get(s) != cells[s]]
     if name == RECORD:
-        return findings if document.get("warning") else [*findings, Finding("splits", where, "no warning that it leaks")]
+        return findings + [Finding("splits", where, "no warning that it leaks")] * (not document.get("warning"))
     subsets_of = {}
     for cell, sample_id in zip(rows["cell_id"], rows["sample_id"]):
         subsets_of.setdefault(cell, set()).add(of.get(sample_id))
@@ -170,8 +169,8 @@ def _manifest(contents: Contents) -> list[Finding]:
     simulated = {BRIDGE_VERSION_SIMULATED} & set(versions)
     upstream = manifest.get("upstream")
     if isinstance(upstream, dict) and (upstream.get("name") == "simulated") != bool(simulated):
-        findings.append(Finding("manifest", MANIFEST, f"upstream is {upstream.get('name')!r}, the rows have bridge_version "
-                                                      f"{', '.join(versions)}"))
+        findings.append(Finding("manifest", MANIFEST, f"upstream is {upstream.get('name')!r}, the rows have "
+                                                      f"bridge_version {', '.join(versions)}"))
     for name in (PRIMARY, RECORD):
         subset, summary = contents.subset(name), manifest.get("splits", {}).get(name)
         if subset is not None and isinstance(summary, dict) and "leakage" in summary:

@@ -24,6 +24,7 @@ from bridge.generate import Bridge
 from bridge.plan import Plan, make_plan
 from bridge.upstream import Upstream
 from bridge.upstream.files import sha256_of
+from bridge.validation.report import require_invariants
 from dataset_card import card
 from dataset_card.configs import METADATA_FILE, PROVENANCES, SPLITS, atom_path
 from dataset_card.errors import MagBridgeError
@@ -74,13 +75,16 @@ def build(
         The manifest.
 
     Raises:
-        MagBridgeError: `out` holds something other than a release, or a parameter is out of range.
+        MagBridgeError: `out` holds something other than a release, a parameter is out of range, or the bridge
+            breaks a sanity invariant.
     """
     check_replaceable(Path(out))
     plan = make_plan(
         upstream.pulses, config, master_seed=master_seed, variants=variants, bridge_version=upstream.bridge_version
     )
-    signals = Bridge(upstream, config).generate_plan(plan, workers)
+    bridge = Bridge(upstream, config)
+    require_invariants(bridge, plan.rows)
+    signals = bridge.generate_plan(plan, workers)
     origin = {
         "upstream": {"name": upstream.name, "sources": upstream.sources},
         "config": dataclasses.asdict(config),

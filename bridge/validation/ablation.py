@@ -120,8 +120,9 @@ class AblationReport:
                          for k in self.shots)
                 lines.append(f"{ablation} {meaning[:24]:25}" + "".join(f"{cell:>16}" for cell in cells))
             lines.append("")
-        return "\n".join([*lines, f"mean over {len({s.seed for s in self.scores})} seeds of the best model per shot, in "
-                                  f"brackets the paper's; {self.rows} rows, upstream {self.upstream}"])
+        seeds = len({score.seed for score in self.scores})
+        return "\n".join([*lines, f"mean over {seeds} seeds of the best model per shot, in brackets the paper's; "
+                                  f"{self.rows} rows, upstream {self.upstream}"])
 
 
 def run_ablations(
@@ -192,7 +193,8 @@ def make_pilot(
     elif ablation == "A3":
         direction = -direction
 
-    bridge = Bridge(dataclasses.replace(upstream, latent=dataclasses.replace(upstream.latent, direction=direction)), config)
+    latent = dataclasses.replace(upstream.latent, direction=direction)
+    bridge = Bridge(dataclasses.replace(upstream, latent=latent), config)
     record = np.repeat(np.arange(len(records)), SIGNALS_PER_CELL)
     cell = pulses.cell[records][record].astype(str)
     seeds = [sample_seed(MASTER_SEED, "ablation", seed, c, i % SIGNALS_PER_CELL) for i, c in enumerate(cell)]

@@ -51,6 +51,22 @@ class Comparison:
         """The comparison as plain values, for JSON."""
         return asdict(self)
 
+    def text(self) -> str:
+        """The comparison for people: every difference of ids, labels and splits, and the largest of signals."""
+        lines = [f"{self.shared} rows in both"]
+        lines += [f"{sample_id}: only in the first" for sample_id in self.only_here]
+        lines += [f"{sample_id}: only in the second" for sample_id in self.only_there]
+        lines += [] if self.order else ["the rows in both come in another order"]
+        lines += [f"{sample_id}: {name} is {here!r} here, {there!r} there"
+                  for sample_id, name, here, there in self.labels]
+        lines += [f"{sample_id}: {split} has it in {here} here, in {there} there"
+                  for split, sample_id, here, there in self.splits]
+        if self.largest_at is None:
+            return "\n".join([*lines, "signals are equal to the last bit"])
+        sample_id, channel, step = self.largest_at
+        return "\n".join([*lines, f"{self.signals_differ} signals differ, at most by {self.largest_nT:.3g} nT: "
+                                  f"{sample_id}, {channel}, step {step}"])
+
 
 def compare_releases(here: Path, there: Path) -> Comparison:
     """Compares two releases, each a folder or a bundle.
@@ -65,7 +81,7 @@ def compare_releases(here: Path, there: Path) -> Comparison:
     with read_contents(here) as first, read_contents(there) as second:
         for path, contents in ((here, first), (there, second)):
             if contents.table is None or contents.metadata is None:
-                raise MagBridgeError(f"{path}: {contents.findings[0]}; run `python -m bridge verify {path}` alone first")
+                raise MagBridgeError(f"{path}: {contents.findings[0]}; run `python -m bridge verify` on it first")
         return _compare(first, second)
 
 
@@ -73,7 +89,8 @@ def _compare(first: Contents, second: Contents) -> Comparison:
     rows = [contents.rows.set_index("sample_id", drop=False) for contents in (first, second)]
     for contents, frame in zip((first, second), rows):
         if not frame.index.is_unique:
-            raise MagBridgeError(f"{contents.root}: a sample id is there twice; run `python -m bridge verify` on it first")
+            raise MagBridgeError(f"{contents.root}: a sample id is there twice; run `python -m bridge verify` on it "
+                                 "first")
     shared = [i for i in rows[0].index if i in set(rows[1].index)]
     in_both = set(shared)
     orders = [[i for i in contents.metadata["sample_id"] if i in in_both] for contents in (first, second)]

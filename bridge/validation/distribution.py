@@ -65,8 +65,8 @@ def ks_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray) -> Check:
     return Check(
         f"KS at {voltage:.2f} V", float(passed), "channels", f"= {len(CHANNELS)}", passed == len(CHANNELS), False,
         f"channels without a step that differs at a family-wise 5 % (Bonferroni over {len(p)} steps); least adjusted p "
-        f"{adjusted[worst]:.2f} in {CHANNELS[worst]}, p > 0.05 unadjusted at {100 * (p > SIGNIFICANCE).mean():.1f} % of "
-        "the steps; published 6 of 6")
+        f"{adjusted[worst]:.2f} in {CHANNELS[worst]}, p > 0.05 unadjusted at {100 * (p > SIGNIFICANCE).mean():.1f} % "
+        "of the steps; published 6 of 6")
 
 
 def std_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray) -> Check:

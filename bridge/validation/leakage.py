@@ -5,9 +5,11 @@ Works on any assignment of rows to subsets, the release's own or a user's.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -31,7 +33,7 @@ class LeakageReport:
         shared_cells: Cell and the subsets it is in.
         separated_pairs: Parent and synthetic anomaly that lie in different subsets.
         duplicates: Pairs of rows in different subsets with the same signal, bit by bit.
-        near_duplicates: Pairs of rows in different subsets nearer than `NEAR`, with their distance; duplicates included.
+        near_duplicates: Pairs of rows in different subsets nearer than `NEAR`, with their distance, duplicates too.
     """
 
     rows: dict[str, int]
@@ -45,6 +47,26 @@ class LeakageReport:
     def clean(self) -> bool:
         """Whether nothing leaks."""
         return not (self.shared_cells or self.separated_pairs or self.near_duplicates)
+
+    def as_dict(self) -> dict:
+        """The report as plain values, for JSON."""
+        return {"clean": self.clean, **asdict(self)}
+
+    def text(self, shown: int) -> str:
+        """The report for people, with the first few leaks of each kind."""
+        rows = ", ".join(f"{name} {count}" for name, count in self.rows.items())
+        lines = [f"{rows}" + (f", in no subset {self.unassigned}" if self.unassigned else "")
+                 + (": nothing leaks" if self.clean else "")]
+        for title, leaks in (
+            ("cells in more than one subset", [f"{cell} ({', '.join(names)})" for cell, names in self.shared_cells]),
+            ("parents and anomalies in different subsets", [f"{a} - {b}" for a, b in self.separated_pairs]),
+            ("equal signals in different subsets", [f"{a} - {b}" for a, b in self.duplicates]),
+            (f"signals nearer than {NEAR} of their noise in different subsets",
+             [f"{a} - {b} ({distance:.3f})" for a, b, distance in self.near_duplicates]),
+        ):
+            examples = ": " + ", ".join(leaks[:shown]) + (", ..." if len(leaks) > shown else "") if leaks else ""
+            lines.append(f"  {len(leaks)} {title}{examples}")
+        return "\n".join(lines)
 
 
 def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[str, Sequence[str]]) -> LeakageReport:
@@ -81,6 +103,24 @@ def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[s
     )
 
 
+def read_split(path: Path) -> dict[str, list[str]]:
+    """Reads a split file: JSON that maps each subset to its sample ids, alone or under `sample_ids` as a release's own.
+
+    Raises:
+        MagBridgeError: Unreadable, or of another form.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MagBridgeError(f"{path}: not readable as JSON ({error})") from error
+    members = document.get("sample_ids", document) if isinstance(document, dict) else None
+    if not isinstance(members, dict) or not all(
+        isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in members.values()
+    ):
+        raise MagBridgeError(f'{path}: expected {{"train": [sample ids], "test": [sample ids]}}')
+    return members
+
+
 def assign(sample_ids: Sequence[str], split: Mapping[str, Sequence[str]]) -> list[str | None]:
     """Subset of every row, None where it is in no subset.
 
@@ -114,7 +154,7 @@ def noise_units(signals: np.ndarray) -> np.ndarray:
 
 
 def _near_pairs(signals: np.ndarray, subset: np.ndarray, names: Sequence[str]) -> list[tuple[int, int, float]]:
-    """Pairs of rows of different subsets nearer than `NEAR`: root mean square difference in noise units over sqrt(2)."""
+    """Pairs of rows of different subsets nearer than `NEAR`: rms difference in noise units over sqrt(2)."""
     if not np.isfinite(signals).all():
         raise MagBridgeError("NaN or infinity in the signals: run `python -m bridge verify` on the release first")
     scaled = noise_units(signals)

@@ -22,7 +22,13 @@ from dataset_card.schema import FIELD_NAMES, METADATA_FIELDS, arrow_schema
 
 SHARDS = 5
 BUNDLE_NAME = "magbridge_battery_v1_0_release"
-DOCUMENTS = {"README.md": "dataset_card.md", "CITING.md": "CITING.md", "CITATION.cff": "CITATION.cff", "LICENSE": "LICENSE"}
+DOCUMENTS = {
+    "README.md": "dataset_card.md",
+    "composition.svg": "composition.svg",
+    "CITING.md": "CITING.md",
+    "CITATION.cff": "CITATION.cff",
+    "LICENSE": "LICENSE",
+}
 """Documents of a release folder and their names in a bundle."""
 
 ORIGIN_KEYS = ("upstream", "config", "master_seed", "variants", "rebuild", "packages")

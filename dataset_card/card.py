@@ -9,9 +9,11 @@ from string import Template
 import yaml
 
 from dataset_card.configs import CONFIGS, DEFAULT_CONFIG, SPLITS, Config
+from dataset_card.figure import REGIME_B, composition
 from dataset_card.schema import BY_NAME, FIELD_NAMES, FIELDS, T, features
 
-PAPER = "arXiv:2605.20240"
+ARXIV_ID = "2605.20240"
+PAPER = f"arXiv:{ARXIV_ID}"
 DATA_DOI = "10.5281/zenodo.20260147"
 OSF_DOI = "10.17605/OSF.IO/CW8ZV"
 
@@ -30,16 +32,22 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         sizes: Rows and bytes of each Parquet file, by path.
 
     Returns:
-        Text by file name: `README.md` (the card), `CITING.md`, `CITATION.cff`, `LICENSE`.
+        Text by file name: `README.md` (the card), `composition.svg` (its figure), `CITING.md`, `CITATION.cff`,
+        `LICENSE`.
     """
     values = _values(manifest)
     # The template's lines that only a simulated or only a published release carries are chosen by name.
     kind = "simulated" if _simulated(manifest) else "published"
+    values["nature"] = "simulated" if _simulated(manifest) else "real"
+    values["upstream_note"] = UPSTREAM_NOTES[kind]
     values["origin"] = _template(f"origin_{kind}.md").substitute(values).strip()
+    citing = _template(f"citing_{kind}.md").substitute(values)
+    values["citing"] = citing.replace("# How to cite", "## How to cite").strip()
     header = yaml.safe_dump(metadata(manifest, sizes), sort_keys=False, allow_unicode=True, width=1000)
     return {
         "README.md": f"---\n{header}---\n\n{_template('card.md').substitute(values)}",
-        "CITING.md": _template(f"citing_{kind}.md").substitute(values),
+        "composition.svg": composition(manifest),
+        "CITING.md": citing,
         "CITATION.cff": _template(f"citation_{kind}.cff").substitute(values),
         "LICENSE": _template("license.txt").substitute(values),
     }
@@ -123,6 +131,22 @@ def _template(name: str) -> Template:
     return Template(resources.files("dataset_card").joinpath("templates", name).read_text(encoding="utf-8"))
 
 
+SCANS = {
+    "osf": "The decoder uses the raw scans of the OSF archive.",
+    "published": "The raw scans behind them are not public: the decoder uses surrogates that have the scans' mean and "
+                 "standard deviation at every anchor and time step.",
+}
+"""What the decoder averages, by upstream (specification of the release, section 1)."""
+
+UPSTREAM_NOTES = {
+    "published": "Both upstreams are public:",
+    "simulated": "Nothing was read of the two upstreams that the simulation stands in for:",
+}
+"""Lead-in of the card's table of upstreams and licences."""
+
+IMPORTED = "It was imported from a bundle that does not list them."
+
+
 def _values(manifest: dict) -> dict[str, str]:
     counts, splits = manifest["counts"], manifest["splits"]
     provenance = counts["provenance"]
@@ -135,6 +159,8 @@ def _values(manifest: dict) -> dict[str, str]:
         "bridge_version": manifest["bridge_version"],
         "config_hash": manifest["bridge_config_hash"],
         "digest": manifest["dataset_digest"],
+        "short_digest": manifest["dataset_digest"][:12],
+        "scans": SCANS.get(manifest["upstream"]["name"], "") if manifest["upstream"]["sources"] else IMPORTED,
         "rebuild": manifest["rebuild"],
         "rows": f"{counts['rows']:,}",
         "cells": str(counts["cells"]),
@@ -162,13 +188,26 @@ def _values(manifest: dict) -> dict[str, str]:
         ),
         "leaking_cells": str(leaks["cells_in_more_than_one_subset"]),
         "leaking_pairs": str(leaks["parent_child_pairs_across_subsets"]),
-        "source_table": _table(
-            ("upstream file", "SHA-256"), ((f"`{name}`", f"`{digest}`") for name, digest in manifest["upstream"]["sources"].items())
-        ),
+        "source_table": _source_table(manifest["upstream"]["sources"]),
+        "test_cells": str(_test_cells(manifest)),
         "paper": PAPER,
+        "arxiv_id": ARXIV_ID,
         "data_doi": DATA_DOI,
         "osf_doi": OSF_DOI,
     }
+
+
+def _source_table(sources: dict[str, str]) -> str:
+    rows = [(f"`{name}`", f"`{digest}`") for name, digest in sources.items()]
+    if not rows:
+        return "The bundle that this release was imported from lists no upstream files."
+    return _table(("read", "SHA-256"), rows)
+
+
+def _test_cells(manifest: dict) -> int:
+    """Real cells of the test subset: its Regime-B rows have a pseudo-cell of their own."""
+    subset = manifest["splits"][DEFAULT_CONFIG]["subsets"]["test"]
+    return subset["cells"] - (REGIME_B in subset["anomaly_subtype"])
 
 
 def _type(field) -> str:

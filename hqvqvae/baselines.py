@@ -43,14 +43,14 @@ class NeuralCoder:
         import torch
 
         with torch.no_grad():
-            return self.model.encode(torch.as_tensor(features, dtype=torch.float32)).codes.numpy()
+            return self.model.encode(torch.tensor(features, dtype=torch.float32)).codes.numpy()
 
     def errors(self, features: np.ndarray) -> np.ndarray:
         import torch
 
         from .training import segment_errors
 
-        return segment_errors(self.model, torch.as_tensor(features, dtype=torch.float32)).double().numpy()
+        return segment_errors(self.model, torch.tensor(features, dtype=torch.float32)).double().numpy()
 
 
 class _Standardised:

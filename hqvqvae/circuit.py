@@ -132,6 +132,7 @@ def _apply_by_row(state: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
 
 
 @functools.lru_cache
+@torch.inference_mode(False)  # a tensor first made in inference mode could not serve a later backward pass
 def _ring_of_cnots(n_qubits: int, layer: int, device: torch.device) -> torch.Tensor:
     """The CNOTs of one layer as one permutation `(2^q,)`: new amplitude i is old amplitude permutation[i]."""
     source = torch.arange(2**n_qubits, device=device)
@@ -146,6 +147,7 @@ def _ring_of_cnots(n_qubits: int, layer: int, device: torch.device) -> torch.Ten
 
 
 @functools.lru_cache
+@torch.inference_mode(False)
 def _readout(n_qubits: int, layer: int, device: torch.device) -> torch.Tensor:
     """Eigenvalue of Z of each qubit `(q, 2^q)` in each basis state, as it is before the CNOTs of the layer."""
     shifts = torch.arange(n_qubits - 1, -1, -1, device=device)

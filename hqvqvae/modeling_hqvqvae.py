@@ -145,13 +145,27 @@ class HQVQVAEModel(PreTrainedModel):
             init.zeros_(self.feature_mean)
             init.ones_(self.feature_std)
 
+    def _check_features(self, features: torch.Tensor) -> None:
+        names = self.config.feature_names
+        if features.ndim != 2 or features.shape[1] != len(names):
+            raise HQVQVAEError(
+                f"features have shape {tuple(features.shape)}; expected (n, {len(names)}): {', '.join(names)}"
+            )
+        finite = torch.isfinite(features)
+        if not finite.all():
+            row, column = torch.nonzero(~finite)[0].tolist()
+            raise HQVQVAEError(
+                f"feature {names[column]} of row {row} is {features[row, column].item()}; expected finite numbers"
+            )
+
     @torch.no_grad()
     def set_standardisation(self, features: torch.Tensor) -> None:
         """Take mean and spread from training features `(n, F)`.
 
         Raises:
-            HQVQVAEError: a feature is constant there.
+            HQVQVAEError: another number of features, one that is not finite, or one that is constant.
         """
+        self._check_features(features)
         features = features.double()
         mean, std = features.mean(0), features.std(0, unbiased=False)
         constant = [name for name, spread in zip(self.config.feature_names, std) if not spread > 0]
@@ -168,17 +182,7 @@ class HQVQVAEModel(PreTrainedModel):
         Raises:
             HQVQVAEError: another number of features, or one that is not finite.
         """
-        names = self.config.feature_names
-        if features.ndim != 2 or features.shape[1] != len(names):
-            raise HQVQVAEError(
-                f"features have shape {tuple(features.shape)}; expected (n, {len(names)}): {', '.join(names)}"
-            )
-        finite = torch.isfinite(features)
-        if not finite.all():
-            row, column = torch.nonzero(~finite)[0].tolist()
-            raise HQVQVAEError(
-                f"feature {names[column]} of row {row} is {features[row, column].item()}; expected finite numbers"
-            )
+        self._check_features(features)
         z = (features.to(self.feature_mean) - self.feature_mean) / self.feature_std
         return z if self.config.z_clip is None else z.clamp(-self.config.z_clip, self.config.z_clip)
 

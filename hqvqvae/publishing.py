@@ -66,5 +66,5 @@ def push(name_or_path: str, repo_id: str, *, private: bool = False, token: str |
             api.create_repo(repo_id, private=private, exist_ok=True)
             commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload HQ-VQVAE")
         except (HTTPError, HFValidationError, OSError) as error:
-            raise HQVQVAEError(f"{repo_id} cannot be pushed to: {error}") from error
+            raise HQVQVAEError(f"cannot push to {repo_id}: {' '.join(str(error).split())}") from error
     return commit.commit_url

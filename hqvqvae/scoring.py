@@ -43,7 +43,7 @@ def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool
     missing = [name for name in names if name not in table]
     if missing:
         raise HQVQVAEError(f"the model needs features {missing}; segments have {list(table.columns)}")
-    features = torch.as_tensor(table[names].to_numpy(dtype=np.float32))
+    features = torch.tensor(table[names].to_numpy(dtype=np.float32))
     with torch.no_grad():
         codes = model.eval().encode(features).codes.numpy()
     scored = table[["cell_id", "cycle"]].copy()

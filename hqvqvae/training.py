@@ -107,11 +107,11 @@ def fit(
     """
     with single_thread():
         model = build_model(config, training.seed)
-        train = torch.as_tensor(features, dtype=torch.float32)
+        train = torch.tensor(features, dtype=torch.float32)
         model.set_standardisation(train)
         model.to(device)
         train = train.to(device)
-        held_out = None if validation is None else torch.as_tensor(validation, dtype=torch.float32, device=device)
+        held_out = None if validation is None else torch.tensor(validation, dtype=torch.float32, device=device)
         optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate)
         generator = torch.Generator().manual_seed(training.seed)
         state = TrainingState(fingerprint=fingerprint(config, asdict(training), features, validation))
@@ -130,7 +130,7 @@ def fit(
             if state_file is not None:
                 save_state(state_file, state, model, optimizer, generator)
         model.to("cpu").eval()
-        best_model = HQVQVAEModel(config).eval()
+        best_model = build_model(config, training.seed).eval()
         best_model.load_state_dict(state.best_weights)
         metrics = _final_metrics(model, features, state)
         return TrainingResult(model, best_model, state.best_epoch, state.history, metrics)
@@ -197,7 +197,7 @@ def quantized_mse(model: HQVQVAEModel, features: torch.Tensor) -> float:
 
 def _final_metrics(model: HQVQVAEModel, features: np.ndarray, state: TrainingState) -> dict[str, float]:
     with torch.no_grad():
-        codes = model.encode(torch.as_tensor(features, dtype=torch.float32)).codes
+        codes = model.encode(torch.tensor(features, dtype=torch.float32)).codes
     last = state.history[-1]
     return {
         "segments": len(features),

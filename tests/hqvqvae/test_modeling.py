@@ -1,0 +1,211 @@
+"""The model: configurations by name, shapes and units, the loss, saving and loading without loss."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from hqvqvae import HQVQVAEConfig, HQVQVAEError, HQVQVAEModel
+from hqvqvae.configuration_hqvqvae import NAMED_CONFIGS
+from hqvqvae.features import FEATURES
+from hqvqvae.training import build_model
+
+SMALL = {"feature_names": ["a", "b", "c"], "hidden_sizes": [6], "latent_dim": 4, "codebook_size": 5, "n_qubits": 3}
+
+
+def features(n=20, width=3, seed=0):
+    return torch.tensor(np.random.default_rng(seed).normal(5, 2, size=(n, width)), dtype=torch.float32)
+
+
+def small_model(name="recommended", **changes):
+    model = build_model(HQVQVAEConfig.named(name, **{**SMALL, **changes}), seed=0)
+    model.set_standardisation(features())
+    return model.eval()
+
+
+def test_paper_configuration_is_the_papers():
+    config = HQVQVAEConfig.named("paper")
+    assert (config.latent_dim, config.codebook_size, config.commitment_cost) == (8, 32, 0.25)
+    assert (config.n_qubits, config.n_layers, config.bottleneck) == (8, 2, "quantum")
+    assert tuple(config.feature_names) == FEATURES
+    assert not config.residual and not config.restart_unused_codes
+    assert (config.codebook_init, config.codebook_update) == ("uniform", "loss")
+    assert HQVQVAEConfig.named("paper-classical").bottleneck == "none"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"codebook_size": 0}, "codebook_size=0: expected a whole number of at least 1"),
+        ({"n_qubits": 13}, "n_qubits=13 is more than the 12 supported"),
+        ({"n_layers": 0}, "n_layers=0"),
+        ({"latent_dim": 2.5}, "latent_dim=2.5"),
+        ({"ansatz": "magic"}, "ansatz='magic' is unknown; expected one of strongly_entangling"),
+        ({"backend": "qiskit"}, "backend='qiskit' is unknown; expected one of torch, pennylane"),
+        ({"feature_names": []}, "feature_names"),
+        ({"feature_names": ["a", "a"]}, "feature_names"),
+        ({"hidden_sizes": [0]}, "hidden_sizes"),
+        ({"ema_decay": 1.0}, "ema_decay=1.0"),
+        ({"z_clip": -1.0}, "z_clip=-1.0"),
+        ({"commitment_cost": -0.1}, "commitment_cost=-0.1"),
+    ],
+)
+def test_bad_configurations_are_named(change, message):
+    with pytest.raises(HQVQVAEError, match=message):
+        HQVQVAEConfig(**change)
+
+
+def test_unknown_names_are_answered_with_a_guess():
+    with pytest.raises(HQVQVAEError, match="did you mean 'recommended'"):
+        HQVQVAEConfig.named("recomended")
+
+
+@pytest.mark.parametrize("name", NAMED_CONFIGS)
+def test_output_has_the_promised_shapes_and_parts(name):
+    model, x = small_model(name), features()
+    output = model(x)
+    assert output.reconstruction.shape == x.shape and output.latents.shape == (20, 4)
+    assert output.codes.shape == (20,) and output.codes.dtype == torch.int64
+    assert 1 <= output.perplexity <= 5
+    z = (x - x.mean(0)) / x.std(0, unbiased=False)
+    decoded = (output.reconstruction - x.mean(0)) / x.std(0, unbiased=False)
+    torch.testing.assert_close(output.reconstruction_loss, ((decoded - z) ** 2).mean(), rtol=1e-4, atol=1e-6)
+    expected = output.reconstruction_loss + 0.25 * output.commitment_loss
+    if model.config.codebook_update == "loss":
+        expected = expected + output.codebook_loss
+    torch.testing.assert_close(output.loss, expected)
+
+
+@pytest.mark.parametrize("name", NAMED_CONFIGS)
+def test_every_parameter_learns(name):
+    model = small_model(name).train()
+    output = model(features())
+    (output.loss + output.reconstruction.sum()).backward()
+    still = [name for name, weight in model.named_parameters() if weight.grad is None]
+    assert not still
+
+
+def test_encode_decode_and_forward_agree():
+    model, x = small_model(), features()
+    output, encoding = model(x), model.encode(x)
+    assert torch.equal(output.codes, encoding.codes) and torch.equal(output.latents, encoding.latents)
+    torch.testing.assert_close(model.decode(codes=encoding.codes), output.reconstruction)
+    vectors = model.quantizer.decode(encoding.codes)
+    torch.testing.assert_close(model.decode(latents=vectors), output.reconstruction)
+    with pytest.raises(HQVQVAEError, match="exactly one"):
+        model.decode()
+    with pytest.raises(HQVQVAEError, match="expected 0 to 4"):
+        model.decode(codes=torch.tensor([5]))
+
+
+def test_bad_features_are_named():
+    model, x = small_model(), features()
+    x[3, 1] = float("nan")
+    with pytest.raises(HQVQVAEError, match="feature b of row 3 is nan"):
+        model.encode(x)
+    with pytest.raises(HQVQVAEError, match=r"shape \(20, 2\); expected \(n, 3\): a, b, c"):
+        model(features()[:, :2])
+    constant = features()
+    constant[:, 2] = 1.0
+    with pytest.raises(HQVQVAEError, match=r"constant over the 20 training segments: \['c'\]"):
+        model.set_standardisation(constant)
+
+
+def test_z_scores_are_clipped_where_asked():
+    model = small_model(z_clip=2.0)
+    assert model.standardise(1e6 * features()).abs().max() == 2.0
+    assert small_model().standardise(1e6 * features()).abs().max() > 1e3
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    n_features=st.integers(1, 12),
+    n_qubits=st.integers(1, 9),
+    n_layers=st.integers(1, 3),
+    latent_dim=st.integers(1, 5),
+    codebook_size=st.integers(1, 9),
+    bottleneck=st.sampled_from(["quantum", "tanh", "none"]),
+)
+def test_any_size_runs_in_both_precisions(n_features, n_qubits, n_layers, latent_dim, codebook_size, bottleneck):
+    config = HQVQVAEConfig(
+        feature_names=[f"x{i}" for i in range(n_features)], hidden_sizes=[4], n_qubits=n_qubits, n_layers=n_layers,
+        latent_dim=latent_dim, codebook_size=codebook_size, bottleneck=bottleneck,
+    )  # fmt: skip
+    model = build_model(config, 0).eval()
+    x = features(7, n_features)
+    single, double = model(x).latents, model.double()(x.double()).latents
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(single.double(), double, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMED_CONFIGS)
+def test_reloaded_models_give_the_same(name, tmp_path):
+    model, x = small_model(name), features()
+    model.train()
+    model(x)  # moves an EMA codebook away from where it was initialised
+    model.eval().save_pretrained(tmp_path)
+    loaded, info = HQVQVAEModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"]
+    for tensor_name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[tensor_name]), tensor_name
+    assert torch.equal(model(x).reconstruction, loaded(x).reconstruction)
+
+
+@pytest.mark.parametrize("backend", ["torch", "pennylane"])
+def test_a_fresh_process_gives_the_same(backend, tmp_path):
+    model, x = small_model("paper"), features()
+    model.save_pretrained(tmp_path / "model")
+    np.save(tmp_path / "x.npy", x.numpy())
+    script = (
+        "import sys, numpy as np, torch\n"
+        "from hqvqvae import HQVQVAEModel\n"
+        f"model = HQVQVAEModel.from_pretrained('model', backend={backend!r})\n"
+        "output = model(torch.tensor(np.load('x.npy')))\n"
+        "np.savez('out.npz', **{k: output[k].detach().numpy() for k in ('codes', 'latents', 'reconstruction')})\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, capture_output=True)
+    there, here = np.load(tmp_path / "out.npz", allow_pickle=False), model(x)
+    assert np.array_equal(there["codes"], here.codes.numpy())
+    tolerance = 1e-7 if backend == "torch" else 1e-6
+    np.testing.assert_allclose(there["latents"], here.latents.detach().numpy(), atol=tolerance, rtol=0)
+    scale = model.feature_std.max().item()
+    np.testing.assert_allclose(
+        there["reconstruction"], here.reconstruction.detach().numpy(), atol=scale * tolerance, rtol=0
+    )
+
+
+def test_a_checkpoint_that_does_not_fill_the_model_is_refused(tmp_path):
+    small_model().save_pretrained(tmp_path)
+    whole = load_file(tmp_path / "model.safetensors")
+    with pytest.raises(HQVQVAEError, match=r"mismatched_keys.*codebook"):
+        HQVQVAEModel.from_pretrained(tmp_path, codebook_size=9)
+    with pytest.raises(HQVQVAEError, match=r"unexpected_keys.*circuit_weights"):
+        HQVQVAEModel.from_pretrained(tmp_path, bottleneck="tanh")
+    for name in ("quantizer.codebook", "feature_mean", "bottleneck.circuit_weights"):
+        rest = {key: tensor for key, tensor in whole.items() if key != name}
+        save_file(rest, tmp_path / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(HQVQVAEError, match=rf"missing_keys.*{name}"):
+            HQVQVAEModel.from_pretrained(tmp_path)
+
+
+def test_the_configuration_of_another_model_is_refused(tmp_path):
+    small_model().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
+    with pytest.raises(HQVQVAEError, match="configuration of a 'bert' model"):
+        HQVQVAEModel.from_pretrained(tmp_path)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_gpu_gives_the_same_codes():
+    model, x = small_model(), features()
+    expected = model.encode(x)
+    on_gpu = model.to("cuda").encode(x.to("cuda"))
+    assert torch.equal(on_gpu.codes.cpu(), expected.codes)
+    torch.testing.assert_close(on_gpu.latents.cpu(), expected.latents, atol=1e-5, rtol=0)

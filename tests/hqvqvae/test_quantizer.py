@@ -1,0 +1,111 @@
+"""The quantizer's loss, gradients, moving average, k-means start and restarts against direct computations."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hqvqvae.errors import HQVQVAEError
+from hqvqvae.quantizer import VectorQuantizer, perplexity, usage
+
+
+def quantizer(codes=6, dim=3, **options):
+    module = VectorQuantizer(codes, dim, **options)
+    vectors = torch.tensor(np.random.default_rng(0).normal(size=(codes, dim)), dtype=torch.float32)
+    with torch.no_grad():
+        module.set_codes(torch.arange(codes), vectors) if options else module.codebook.copy_(vectors)
+    return module
+
+
+def latents(n=50, dim=3, seed=1):
+    return torch.tensor(np.random.default_rng(seed).normal(size=(n, dim)), dtype=torch.float32)
+
+
+def test_codes_are_the_nearest_vectors_and_round_trip():
+    module, z = quantizer(), latents()
+    distances = ((z[:, None] - module.codebook[None]) ** 2).sum(-1)
+    codes = module.encode(z)
+    torch.testing.assert_close(codes, distances.argmin(1))
+    torch.testing.assert_close(module.encode(module.decode(torch.arange(6))), torch.arange(6))
+
+
+def test_loss_and_gradients_are_the_papers():
+    module, z = quantizer(), latents().requires_grad_()
+    quantized, codes, codebook_loss, commitment_loss = module(z)
+    vectors = module.codebook[codes]
+    torch.testing.assert_close(quantized, vectors)
+    expected = ((z - vectors) ** 2).mean()
+    torch.testing.assert_close(codebook_loss, expected)
+    torch.testing.assert_close(commitment_loss, expected)
+    upstream = torch.randn_like(z)
+    (straight,) = torch.autograd.grad((quantized * upstream).sum(), z, retain_graph=True)
+    torch.testing.assert_close(straight, upstream)  # straight through
+    codebook_only = torch.autograd.grad(codebook_loss, (module.codebook, z), retain_graph=True, allow_unused=True)
+    assert codebook_only[0].abs().sum() > 0 and codebook_only[1] is None
+    latents_only = torch.autograd.grad(commitment_loss, (z, module.codebook), allow_unused=True)
+    torch.testing.assert_close(latents_only[0], 2 * (z - vectors).detach() / z.numel())
+    assert latents_only[1] is None
+
+
+def test_ema_moves_codes_to_the_mean_of_their_latents():
+    module, z = quantizer(codebook_update="ema", ema_decay=0.9), latents()
+    before, codes = module.codebook.clone(), module.encode(z)
+    module.train()
+    module(z)
+    for code in range(6):
+        mine = z[codes == code]
+        count, total = 0.9 + 0.1 * len(mine), 0.9 * before[code] + 0.1 * mine.sum(0)
+        torch.testing.assert_close(module.codebook[code], total / count, atol=1e-4, rtol=0)
+    assert not list(module.parameters())
+
+
+def test_ema_leaves_unused_codes_and_evaluation_mode_alone():
+    module, z = quantizer(codebook_update="ema"), latents()
+    module.codebook[0] = module.ema_sum[0] = 1e3
+    module.train()
+    for _ in range(300):
+        module(z)
+    torch.testing.assert_close(module.codebook[0], torch.full((3,), 1e3), rtol=1e-4, atol=0)
+    module.eval()
+    before = module.codebook.clone()
+    module(z)
+    assert torch.equal(module.codebook, before)
+
+
+@pytest.mark.parametrize("update", ["loss", "ema"])
+def test_kmeans_places_a_code_on_each_cluster(update):
+    centres = 10 * torch.eye(3)
+    z = centres.repeat(20, 1) + 0.01 * latents(60)
+    module = VectorQuantizer(3, 3, update)
+    module.init_kmeans(z, seed=0)
+    found = module.codebook[module.encode(centres)]
+    torch.testing.assert_close(found, centres, atol=0.02, rtol=0)
+    with pytest.raises(HQVQVAEError, match="got 2 for 3"):
+        module.init_kmeans(z[:2], seed=0)
+
+
+@pytest.mark.parametrize("update", ["loss", "ema"])
+def test_restart_moves_only_unused_codes_onto_latents(update):
+    module, z = quantizer(codebook_update=update), latents()
+    before = module.codebook.detach().clone()
+    moved = module.restart_unused(torch.tensor([3, 0, 1, 0, 0, 9]), z, torch.Generator().manual_seed(0))
+    assert moved == 3
+    used = [0, 2, 5]
+    assert torch.equal(module.codebook[used], before[used])
+    for code in (1, 3, 4):
+        assert (z == module.codebook[code]).all(1).any()
+
+
+def test_codes_out_of_range_are_named():
+    with pytest.raises(HQVQVAEError, match="codes run from 0 to 6; expected 0 to 5"):
+        quantizer().decode(torch.tensor([0, 6]))
+
+
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=60))
+def test_perplexity_and_usage_against_scipy(codes):
+    share = np.bincount(codes, minlength=8) / len(codes)
+    tensor = torch.tensor(codes)
+    assert perplexity(tensor, 8).item() == pytest.approx(np.exp(scipy.stats.entropy(share)))
+    assert usage(tensor) == len(set(codes))

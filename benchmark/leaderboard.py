@@ -101,13 +101,13 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
 
 def _entries(results: list[Result], folds: dict[str, Result]) -> tuple[Entry, ...]:
     results = sorted(results, key=lambda r: (-r.mean(), r.model))
-    ranks = [1 + sum(_beats(other, result) for other in results[:i]) for i, result in enumerate(results)]
-    # A rank never falls below that of a better mean, so that the column reads down the page.
-    ranks = np.maximum.accumulate(ranks).tolist()
+    ranked = [(1 + sum(_beats(other, result) for other in results[:i]), result) for i, result in enumerate(results)]
+    ranked.sort(key=lambda pair: pair[0])  # stable: by mean within a rank
+    ranks = [rank for rank, _ in ranked]
     return tuple(
         Entry(rank, ranks.count(rank) > 1, result, result.interval(),
               (folds[result.model].mean(), folds[result.model].std()) if result.model in folds else None)
-        for rank, result in zip(ranks, results)
+        for rank, result in ranked
     )
 
 

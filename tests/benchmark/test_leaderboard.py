@@ -1,0 +1,116 @@
+"""The leaderboard as a pure function of results, and its exports."""
+
+import dataclasses
+import random
+
+import pytest
+import yaml
+from rich.console import Console
+
+from benchmark.data import DatasetInfo
+from benchmark.export import to_eval_results, to_model_index
+from benchmark.leaderboard import leaderboard, print_table, to_markdown
+from benchmark.results import Result, Run
+from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
+from dataset_card.errors import MagBridgeError
+
+CELLS = tuple(f"{n:02d}" for n in range(10))
+RELEASE = DatasetInfo("made-up", "a" * 64, "simulated", "test")
+
+
+def result(model, right_of_ten, *, split=PRIMARY_SPLIT, protocol="rows", dataset=RELEASE, task="t2", version="1.0"):
+    """A T2 result with ten rows of each class in each of ten cells, `right_of_ten[c]` of them right in cell c."""
+    cells = [[n, 10 - n, 10 - n, n] for n in right_of_ten]
+    score = sum(right_of_ten) / (10 * len(right_of_ten))
+    fold = 0 if protocol == "cross_validation" else None
+    run = Run(0, 80, {"balanced_accuracy": score}, fold=fold, cells=None if fold == 0 else cells)
+    return Result(task, version, model, f"Model <{model}>.", dataset, split, protocol, (run,),
+                  () if fold == 0 else CELLS, {"python": "3", "numpy": "2"}, {"processor": "x", "cores": 1, "gpu": None},
+                  1.0, None if fold == 0 else 200)
+
+
+STRONG = result("strong", [9] * 10)
+ALSO_STRONG = result("also-strong", [9, 8] * 5)
+UNEVEN = result("uneven", [10, 7] * 5)
+WEAK = result("weak", [6, 7] * 5)
+LEAKING = result("weak", [10] * 10, split=OPTIMISTIC_SPLIT)
+FOLDS = result("strong", [8] * 10, protocol="cross_validation")
+ALL = [STRONG, ALSO_STRONG, UNEVEN, WEAK, LEAKING, FOLDS]
+
+
+def test_ranks_only_what_is_better_beyond_doubt():
+    board = leaderboard(ALL)[0]
+    ranks = {entry.result.model: (entry.rank, entry.tied) for entry in board.entries}
+    # Strong beats also-strong in every second cell and never loses; against uneven it loses as many cells as it wins.
+    assert ranks == {"strong": (1, True), "uneven": (1, True), "also-strong": (2, False), "weak": (4, False)}
+    assert [e.result.model for e in board.entries] == ["strong", "uneven", "also-strong", "weak"]
+
+
+def test_is_a_pure_function_of_the_results():
+    shuffled = random.Random(0).sample(ALL, len(ALL))
+    assert leaderboard(shuffled) == leaderboard(ALL)
+
+
+def test_equal_models_tie():
+    twin = dataclasses.replace(STRONG, model="twin")
+    entries = leaderboard([STRONG, twin])[0].entries
+    assert [(e.rank, e.tied) for e in entries] == [(1, True), (1, True)]
+
+
+def test_leaking_splits_stand_apart_and_marked():
+    boards = leaderboard(ALL)
+    assert [(b.split, b.leaks) for b in boards] == [(PRIMARY_SPLIT, False), (OPTIMISTIC_SPLIT, True)]
+    text = to_markdown(boards)
+    assert text.index("by_cell_primary") < text.index("(leaks)") < text.index("**LEAKS")
+    console = Console(record=True, width=140, file=open("/dev/null", "w"))
+    print_table(boards, console)
+    assert "LEAKS" in console.export_text()
+
+
+def test_other_datasets_and_task_versions_do_not_mix():
+    other = result("strong", [1] * 10, dataset=dataclasses.replace(RELEASE, digest="b" * 64))
+    boards = leaderboard([STRONG, other])
+    assert [len(board.entries) for board in boards] == [1, 1]
+    assert leaderboard([dataclasses.replace(STRONG, task_version="0.9")]) == []
+
+
+def test_filters_and_protocols():
+    assert leaderboard(ALL, task="t1") == []
+    assert [b.split for b in leaderboard(ALL, split=OPTIMISTIC_SPLIT)] == [OPTIMISTIC_SPLIT]
+    stricter = dataclasses.replace(STRONG, protocol="cells")
+    (board,) = leaderboard([stricter, STRONG])
+    assert [entry.result.protocol for entry in board.entries] == ["rows"]
+
+
+def test_cross_validation_stands_beside_its_model():
+    entries = {e.result.model: e for e in leaderboard(ALL)[0].entries}
+    assert entries["strong"].cross_validation == (0.8, 0.0)
+    assert entries["weak"].cross_validation is None
+    assert "0.800 ± 0.000" in to_markdown(leaderboard(ALL))
+
+
+def test_model_index_reads_back():
+    from huggingface_hub import ModelCardData
+
+    text = to_model_index([STRONG], "my-model", "user/magbridge-battery")
+    (entry,) = yaml.safe_load(text)["model-index"][0]["results"]
+    assert entry["dataset"]["config"] == "t2_second_life" and entry["dataset"]["split"] == "test"
+    assert entry["metrics"][0]["value"] == 0.9
+    assert ModelCardData(**yaml.safe_load(text)).to_dict()
+
+
+def test_eval_results_read_back():
+    from huggingface_hub import parse_eval_result_entries
+
+    (entry,) = parse_eval_result_entries(yaml.safe_load(to_eval_results([STRONG], "user/magbridge-battery")))
+    assert (entry.dataset_id, entry.task_id, entry.value) == ("user/magbridge-battery", "t2_second_life", 0.9)
+
+
+@pytest.mark.parametrize("results, message", [
+    ([], "results of no model"), ([STRONG, WEAK], "results of strong, weak: expected those of exactly one"),
+    ([LEAKING], "is no headline result"), ([FOLDS], "is no headline result"),
+])
+def test_only_one_models_headline_results_are_exported(results, message):
+    for export in (lambda r: to_model_index(r, "m", "u/d"), lambda r: to_eval_results(r, "u/d")):
+        with pytest.raises(MagBridgeError, match=message):
+            export(results)

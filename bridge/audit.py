@@ -108,7 +108,9 @@ def _split(contents: Contents, name: str) -> list[Finding]:
     findings += [Finding("splits", where, f"cells of {s} are not those of its rows") for s in SPLITS
                  if document.get("cells", {}).get(s) != cells[s]]
     if name == RECORD:
-        return findings + [Finding("splits", where, "no warning that it leaks")] * (not document.get("warning"))
+        if not document.get("warning"):
+            findings.append(Finding("splits", where, "no warning that it leaks"))
+        return findings
     subsets_of = {}
     for cell, sample_id in zip(rows["cell_id"], rows["sample_id"]):
         subsets_of.setdefault(cell, set()).add(of.get(sample_id))

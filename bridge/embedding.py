@@ -70,6 +70,7 @@ class LatentSpace:
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
         from sklearn.linear_model import LinearRegression
         from sklearn.preprocessing import StandardScaler
+        from threadpoolctl import threadpool_limits
 
         embeddings, anchor = np.asarray(embeddings, float), np.asarray(anchor)
         if embeddings.shape != (len(anchor), EMBEDDING) or not np.isfinite(embeddings).all():
@@ -80,13 +81,16 @@ class LatentSpace:
             raise MagBridgeError(f"scans per anchor {counts.tolist()}: expected at least {LATENT + 1} anchors of at least "
                                  "two scans")
         scaler = StandardScaler().fit(embeddings)
-        lda = LinearDiscriminantAnalysis().fit(scaler.transform(embeddings), anchor)
+        # One thread: the last digits must not depend on the number of cores, and a matrix this small is faster so.
+        with threadpool_limits(1):
+            lda = LinearDiscriminantAnalysis().fit(scaler.transform(embeddings), anchor)
         space = cls(scaler.mean_, scaler.scale_, lda.scalings_[:, :LATENT], lda.xbar_, np.zeros(LATENT))
         # Versions of scikit-learn scale the axes differently; here the unbiased variance within anchors is 1.
         within = space.project(embeddings) - _centroids(space.project(embeddings), anchor)[anchor]
         variance = (within**2).sum(axis=0) / (len(anchor) - len(counts))
         space = replace(space, components=space.components / np.sqrt(variance))
-        slope = LinearRegression().fit(space.project(embeddings), anchor).coef_
+        with threadpool_limits(1):
+            slope = LinearRegression().fit(space.project(embeddings), anchor).coef_
         return replace(space, direction=slope / np.linalg.norm(slope))
 
     def project(self, embeddings: np.ndarray) -> np.ndarray:

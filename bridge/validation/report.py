@@ -97,4 +97,4 @@ def require_invariants(bridge: Bridge, rows: pandas.DataFrame) -> None:
     broken = [check for check in check_invariants(bridge, rows) if not check.passed]
     if broken:
         reasons = "; ".join(f"{c.name}: {c.figure:.4g} {c.unit}, expected {c.bound} ({c.note})" for c in broken)
-        raise MagBridgeError(f"the bridge breaks {len(broken)} of its sanity invariants, no release is written: {reasons}")
+        raise MagBridgeError(f"the bridge breaks {len(broken)} sanity checks, so no release is written: {reasons}")

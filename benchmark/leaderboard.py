@@ -116,7 +116,7 @@ def _beats(better: Result, worse: Result) -> bool:
     task = get_task(better.task)
     if better.cell_ids == worse.cell_ids:
         replicates = [bootstrap(task, r.cell_ids, np.array([run.cells for run in r.runs])) for r in (better, worse)]
-        return bool(np.nanquantile(replicates[0] - replicates[1], (1 - LEVEL) / 2) > 0)
+        return bool(np.quantile(replicates[0] - replicates[1], (1 - LEVEL) / 2) > 0)
     return better.interval()[0] > worse.interval()[1]
 
 
@@ -160,8 +160,8 @@ def print_table(boards: list[Board], console) -> None:
 
 EXPLANATION = (
     "Score: mean ± population std over seeds on the test subset. Interval: 95 % bootstrap over test cells; nine cells are few, "
-    "so it is a little narrow. = marks a tie: no model with that rank leads another beyond the interval of the paired "
-    "difference. Cross-validation: mean ± std over folds of all cells, the steadier figure."
+    "so it is a little narrow. Rank: 1 plus the number of models that lead by more than the 95 % interval of the paired "
+    "difference; = marks equal ranks, which are ties. Cross-validation: mean ± std over folds of all cells, the steadier figure."
 )
 
 

@@ -152,3 +152,12 @@ def test_bootstrap_keeps_regime_b_and_repeats():
     assert np.array_equal(replicates, bootstrap(T3, cells, statistics[None]))
     assert (replicates >= 1 / 3).all(), "Regime-B, always right here, is in every resample"
     assert replicates.std() > 0
+
+
+def test_interval_of_r2_resamples_errors_not_the_spread_of_soh():
+    """Cells with equal errors give an interval of no width, whatever their SOH."""
+    cell_ids = np.repeat([str(c) for c in range(9)], 20)
+    truth = np.repeat(np.linspace(0.75, 0.95, 9), 20)
+    prediction = truth + np.tile([0.01, -0.01], 90)
+    cells, statistics = cell_statistics(T1, truth, prediction, cell_ids)
+    assert interval(T1, cells, statistics[None]) == pytest.approx([score(T1, truth, prediction)["r2"]] * 2, abs=1e-9)

@@ -1,0 +1,72 @@
+"""The command line as a user meets it: exit codes, one clear line, nothing half-written."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+
+def bridge(*arguments, cwd=None):
+    return subprocess.run([sys.executable, "-m", "bridge", *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
+
+
+def fails_with(result, *words):
+    assert result.returncode == 1, result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: ") and "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+def test_build_says_what_it_made_and_how_to_load_it(tmp_path):
+    result = bridge("build", "--upstream", "simulated", "--variants", 2, "--out", "mine", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "upstream: SIMULATED" in result.stderr
+    assert "2280 rows" in result.stdout and 'load_dataset("mine", "by_cell_primary")' in result.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_bundle_and_import_round_trip(small_release, tmp_path):
+    assert bridge("bundle", small_release, "--out", tmp_path / "b.zip").returncode == 0
+    result = bridge("import", tmp_path / "b.zip", "--out", tmp_path / "copy", "--json")
+    assert json.loads(result.stdout)["counts"]["rows"] == 2280
+
+
+def test_plots_are_images(small_release, tmp_path):
+    import pyarrow.parquet as pq
+
+    sample = pq.read_table(small_release / "metadata.parquet")["sample_id"][1500].as_py()
+    for extra in ([], ["--sample", sample]):
+        assert bridge("plot", small_release, "--out", tmp_path / "p.png", *extra).returncode == 0
+        assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    fails_with(bridge("plot", small_release, "--out", tmp_path / "q.png", "--sample", sample[:-1]), "did you mean " + sample)
+    assert not (tmp_path / "q.png").exists()
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["build", "--out", "x", "--upstream", "simulated", "--variants", "0"], ["variants 0: expected"]),
+    (["build", "--out", "x", "--upstream", "published", "--upstream-dir", "nowhere"], ["nowhere", "existing folder"]),
+    (["bundle", "nowhere", "--out", "x.zip"], ["nowhere"]),
+    (["import", "nowhere.zip", "--out", "x"], ["no such bundle"]),
+    (["plot", "nowhere", "--out", "x.png"], ["expected a release folder"]),
+])  # fmt: skip
+def test_mistakes(tmp_path, arguments, words):
+    fails_with(bridge(*arguments, cwd=tmp_path), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("no right to mount a small disk here")
+    try:
+        result = bridge("build", "--upstream", "simulated", "--variants", 2, "--out", disk / "release")
+        fails_with(result, "No space left")
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)

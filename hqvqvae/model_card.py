@@ -76,8 +76,8 @@ def findings(by_what: dict[str, dict]) -> str:
             "- Test error with the circuit against its classical twin: "
             f"{against('paper', 'paper-classical')} as in the paper, "
             f"{against('recommended', 'recommended-classical')} recommended, "
-            f"{against('bounded', 'bounded-classical')} without a bypass against the fair twin: higher with the circuit "
-            f"in {worse} of {len(pairs)} pairs. Nothing here needs a quantum computer.",
+            f"{against('bounded', 'bounded-classical')} without a bypass against the fair twin: higher with the "
+            f"circuit in {worse} of {len(pairs)} pairs. Nothing here needs a quantum computer.",
             f"- The lowest test error is that of `{best}`, {pooled(cell, best)}.",
             "- An unseen cell has three sisters of its cohort in training. Leaving the whole cohort out multiplies the "
             f"error by {min(harder):.1f} to {max(harder):.1f}, by method.",

@@ -20,7 +20,7 @@ from hqvqvae.features import (
 
 
 def discharge(cell="A", cycle=0, n_load=40, step=10.0, current=-2.0, capacity=float("nan"), temperature=25.0):
-    """Two samples at rest at 4.2 V, `n_load` loaded on a straight line from 4.0 to 3.0 V, three of recovery at 3.5 V."""
+    """Two samples at rest at 4.2 V, `n_load` loaded from 4.0 down to 3.0 V, three of recovery at 3.5 V."""
     voltage = np.concatenate([[4.2, 4.2], np.linspace(4.0, 3.0, n_load), [3.5, 3.5, 3.5]])
     load = np.concatenate([[0.0, 0.0], np.full(n_load, current), [0.0, 0.0, 0.0]])
     time = step * np.arange(len(voltage))

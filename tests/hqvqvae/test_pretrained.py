@@ -1,0 +1,77 @@
+"""The weights that ship: they load by name, are what their record says, and their cards quote the evaluation."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from hqvqvae import HQVQVAEConfig, HQVQVAEModel, load_segments
+from hqvqvae.baselines import METHODS
+from hqvqvae.evaluation import table_sha256
+from hqvqvae.model_card import EVALUATION, METHOD_MEANING, read_evaluation, render_card
+from hqvqvae.modeling_hqvqvae import PACKAGED
+from hqvqvae.training import TrainingConfig, fit, quantized_mse
+
+NAMES = ["recommended", "paper"]
+
+
+@pytest.fixture(scope="module")
+def features():
+    return torch.tensor(load_segments()[HQVQVAEConfig().feature_names].to_numpy(), dtype=torch.float32)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_do_what_their_record_says(name, features):
+    model = HQVQVAEModel.from_pretrained(name)
+    record = json.loads((PACKAGED / name / "training.json").read_text())
+    assert record["config"] == name and record["data_sha256"] == table_sha256(load_segments())
+    assert quantized_mse(model, features) == pytest.approx(record["metrics"]["train_mse"], rel=1e-4)
+    assert len(model.encode(features).codes.unique()) == record["metrics"]["codes_used"]
+    for field, value in HQVQVAEConfig.named(name).to_dict().items():
+        if field not in ("architectures", "dtype", "transformers_version", "_name_or_path"):
+            assert getattr(model.config, field) == value, field
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pennylane_gives_the_same_codes(name, features):
+    rows = features[::40]
+    native = HQVQVAEModel.from_pretrained(name).encode(rows)
+    pennylane = HQVQVAEModel.from_pretrained(name, backend="pennylane").encode(rows)
+    assert torch.equal(native.codes, pennylane.codes)
+    torch.testing.assert_close(native.latents, pennylane.latents, atol=5e-6, rtol=1e-6)
+
+
+def test_the_command_makes_these_weights(features):
+    """The recommended model, trained again by the recorded settings (to what another processor's rounding leaves)."""
+    record = json.loads((PACKAGED / "recommended" / "training.json").read_text())
+    settings = TrainingConfig(**record["training"])
+    result = fit(HQVQVAEConfig.named("recommended"), features.numpy().astype(float), settings)
+    assert result.metrics["train_mse"] == pytest.approx(record["metrics"]["train_mse"], rel=0.1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cards_are_rendered_from_the_measured_evaluation(name):
+    folder = PACKAGED / name
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    config = HQVQVAEModel.from_pretrained(name).config.to_dict()
+    training = json.loads((folder / "training.json").read_text())
+    assert card == render_card(config, name, training, read_evaluation(PACKAGED / EVALUATION))
+    header = yaml.safe_load(card.split("---")[1])
+    assert header["license"] == "apache-2.0" and header["library_name"] == "transformers"
+    figures = {record["leave_out"]: record for record in read_evaluation(PACKAGED / EVALUATION)}["cell"]["methods"]
+    for method in METHODS:
+        assert f"`{method}`: {METHOD_MEANING[method]} | {figures[method]['train_mse']:.3f}" in card
+    assert f"collapses: it uses {figures['paper']['codes_used']:.1f} of 32 codes" in card
+    for heading in ("## Data", "## Intended use and limits", "## Measured", "## Reproduce"):
+        assert heading in card
+
+
+def test_decoded_codes_are_plausible_segments():
+    model = HQVQVAEModel.from_pretrained("recommended")
+    decoded = model.decode(codes=torch.arange(32)).detach().numpy()
+    segments = load_segments()[model.config.feature_names].to_numpy()
+    low, high = segments.min(0), segments.max(0)
+    margin = 0.25 * (high - low)
+    assert (np.median(decoded, axis=0) > low - margin).all() and (np.median(decoded, axis=0) < high + margin).all()

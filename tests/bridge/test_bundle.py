@@ -10,33 +10,33 @@ from tests.bridge.test_release import files_of
 
 
 @pytest.fixture(scope="module")
-def packed(small_release, tmp_path_factory):
-    return bundle.write_bundle(small_release, tmp_path_factory.mktemp("bundle") / "bundle.zip")
+def packed(tiny_release, tmp_path_factory):
+    return bundle.write_bundle(tiny_release, tmp_path_factory.mktemp("bundle") / "bundle.zip")
 
 
-def test_there_and_back_gives_the_same_folder(small_release, packed, tmp_path):
+def test_there_and_back_gives_the_same_folder(tiny_release, packed, tmp_path):
     bundle.import_bundle(packed, tmp_path / "magbridge-battery")
-    assert files_of(tmp_path / "magbridge-battery") == files_of(small_release)
+    assert files_of(tmp_path / "magbridge-battery") == files_of(tiny_release)
 
 
-def test_an_unpacked_bundle_imports_too(small_release, packed, tmp_path):
+def test_an_unpacked_bundle_imports_too(tiny_release, packed, tmp_path):
     zipfile.ZipFile(packed).extractall(tmp_path / "unpacked")
     bundle.import_bundle(tmp_path / "unpacked", tmp_path / "magbridge-battery")
-    assert files_of(tmp_path / "magbridge-battery") == files_of(small_release)
+    assert files_of(tmp_path / "magbridge-battery") == files_of(tiny_release)
 
 
-def test_layout_is_that_of_the_archive(packed, small_release):
+def test_layout_is_that_of_the_archive(packed, tiny_release):
     with bundle.opened(packed) as root:
         names = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
         assert {f"data/shard_{i:04d}.parquet" for i in range(5)} < names
         assert {"data/metadata.parquet", "manifest.json", "checksums.sha256", "dataset_card.md", "LICENSE"} < names
         rows = [pq.read_table(root / "data" / f"shard_{i:04d}.parquet").num_rows for i in range(5)]
         assert rows == [456] * 5
-        assert bundle.read_bundle(root).equals(release.read_table(small_release))
+        assert bundle.read_bundle(root).equals(release.read_table(tiny_release))
 
 
-def test_two_bundles_are_byte_identical(small_release, packed, tmp_path):
-    assert bundle.write_bundle(small_release, tmp_path / "again.zip").read_bytes() == packed.read_bytes()
+def test_two_bundles_are_byte_identical(tiny_release, packed, tmp_path):
+    assert bundle.write_bundle(tiny_release, tmp_path / "again.zip").read_bytes() == packed.read_bytes()
 
 
 def test_the_loader_in_the_bundle_works(packed, tmp_path):
@@ -117,9 +117,9 @@ def test_not_a_bundle(tmp_path):
         bundle.import_bundle(tmp_path / "empty", tmp_path / "out")
 
 
-def test_a_damaged_release_is_not_bundled(small_release, tmp_path):
+def test_a_damaged_release_is_not_bundled(tiny_release, tmp_path):
     broken = tmp_path / "magbridge-battery"
-    shutil.copytree(small_release, broken)
+    shutil.copytree(tiny_release, broken)
     (broken / "metadata.parquet").unlink()
     with pytest.raises(MagBridgeError, match="metadata.parquet is missing"):
         bundle.write_bundle(broken, tmp_path / "out.zip")

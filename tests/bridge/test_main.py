@@ -27,20 +27,20 @@ def test_build_says_what_it_made_and_how_to_load_it(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
-def test_bundle_and_import_round_trip(small_release, tmp_path):
-    assert bridge("bundle", small_release, "--out", tmp_path / "b.zip").returncode == 0
+def test_bundle_and_import_round_trip(tiny_release, tmp_path):
+    assert bridge("bundle", tiny_release, "--out", tmp_path / "b.zip").returncode == 0
     result = bridge("import", tmp_path / "b.zip", "--out", tmp_path / "copy", "--json")
     assert json.loads(result.stdout)["counts"]["rows"] == 2280
 
 
-def test_plots_are_images(small_release, tmp_path):
+def test_plots_are_images(tiny_release, tmp_path):
     import pyarrow.parquet as pq
 
-    sample = pq.read_table(small_release / "metadata.parquet")["sample_id"][1500].as_py()
+    sample = pq.read_table(tiny_release / "metadata.parquet")["sample_id"][1500].as_py()
     for extra in ([], ["--sample", sample]):
-        assert bridge("plot", small_release, "--out", tmp_path / "p.png", *extra).returncode == 0
+        assert bridge("plot", tiny_release, "--out", tmp_path / "p.png", *extra).returncode == 0
         assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-    fails_with(bridge("plot", small_release, "--out", tmp_path / "q.png", "--sample", sample[:-1]), "did you mean " + sample)
+    fails_with(bridge("plot", tiny_release, "--out", tmp_path / "q.png", "--sample", sample[:-1]), "did you mean " + sample)
     assert not (tmp_path / "q.png").exists()
 
 

@@ -67,49 +67,49 @@ def test_manifest_pins_what_made_the_release(published_release):
     assert manifest["rebuild"] == "python -m bridge build --upstream published"
 
 
-def test_checksums_pass_sha256sum(small_release):
-    subprocess.run(["sha256sum", "-c", "--quiet", release.CHECKSUMS], cwd=small_release, check=True)
+def test_checksums_pass_sha256sum(tiny_release):
+    subprocess.run(["sha256sum", "-c", "--quiet", release.CHECKSUMS], cwd=tiny_release, check=True)
 
 
-def test_a_simulated_release_says_so_everywhere(small_release):
-    manifest = release.read_manifest(small_release)
+def test_a_simulated_release_says_so_everywhere(tiny_release):
+    manifest = release.read_manifest(tiny_release)
     assert manifest["name"] == "magbridge-battery-simulated" and manifest["bridge_version"] == "v1.3-simulated"
-    card = (small_release / "README.md").read_text()
+    card = (tiny_release / "README.md").read_text()
     assert "Simulated upstream" in card and "10.5281" not in card
-    assert "10.5281" not in (small_release / "CITATION.cff").read_text() + (small_release / "CITING.md").read_text()
+    assert "10.5281" not in (tiny_release / "CITATION.cff").read_text() + (tiny_release / "CITING.md").read_text()
 
 
-def test_metadata_has_every_row_and_no_signals(small_release):
-    metadata = pq.read_table(small_release / "metadata.parquet")
+def test_metadata_has_every_row_and_no_signals(tiny_release):
+    metadata = pq.read_table(tiny_release / "metadata.parquet")
     assert tuple(metadata.column_names) == METADATA_FIELDS and metadata.num_rows == 1120 + 600 + 560
 
 
-def test_split_files_list_every_row_once(small_release):
-    ids = set(pq.read_table(small_release / "metadata.parquet")["sample_id"].to_pylist())
+def test_split_files_list_every_row_once(tiny_release):
+    ids = set(pq.read_table(tiny_release / "metadata.parquet")["sample_id"].to_pylist())
     for name in (release.PRIMARY, release.RECORD):
-        document = json.loads((small_release / "splits" / f"{name}.json").read_text())
+        document = json.loads((tiny_release / "splits" / f"{name}.json").read_text())
         listed = [i for subset in document["sample_ids"].values() for i in subset]
         assert set(listed) == ids and len(listed) == len(ids)
         assert (document["warning"] is not None) == (name == release.RECORD)
 
 
-def test_digest_is_of_the_rows_not_of_their_storage(small_release, tmp_path):
-    rows = release.read_table(small_release)
+def test_digest_is_of_the_rows_not_of_their_storage(tiny_release, tmp_path):
+    rows = release.read_table(tiny_release)
     stored = tmp_path / "other.parquet"
     pq.write_table(rows, stored, compression="gzip", row_group_size=100)
     again = pq.read_table(stored).cast(arrow_schema())
-    assert release.dataset_digest(again) == release.dataset_digest(rows) == release.read_manifest(small_release)["dataset_digest"]
+    assert release.dataset_digest(again) == release.dataset_digest(rows) == release.read_manifest(tiny_release)["dataset_digest"]
     voltage = np.nextafter(rows["voltage"].to_numpy(), 9)
     changed = rows.set_column(rows.column_names.index("voltage"), arrow_schema().field("voltage"), [voltage])
     assert release.dataset_digest(changed) != release.dataset_digest(rows)
 
 
-def test_a_rebuild_replaces_the_folder(small_release, tmp_path):
+def test_a_rebuild_replaces_the_folder(tiny_release, tmp_path):
     out = tmp_path / "magbridge-battery"
-    shutil.copytree(small_release, out)
+    shutil.copytree(tiny_release, out)
     (out / "stale.txt").write_text("left over")
-    origin = {k: release.read_manifest(small_release)[k] for k in ("upstream", "rebuild")}
-    release.write(out, release.read_table(small_release), origin)
+    origin = {k: release.read_manifest(tiny_release)[k] for k in ("upstream", "rebuild")}
+    release.write(out, release.read_table(tiny_release), origin)
     assert not (out / "stale.txt").exists() and list(tmp_path.iterdir()) == [out]
 
 
@@ -120,7 +120,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     assert files_of(tmp_path) == {"thesis.tex": b"precious"}
 
 
-def test_killed_while_writing_leaves_nothing_and_a_rerun_succeeds(small_release, tmp_path):
+def test_killed_while_writing_leaves_nothing_and_a_rerun_succeeds(tiny_release, tmp_path):
     out = tmp_path / "magbridge-battery"
     script = (
         "import sys, time; from pathlib import Path; from bridge import release\n"
@@ -129,34 +129,34 @@ def test_killed_while_writing_leaves_nothing_and_a_rerun_succeeds(small_release,
         "release.write_checksums = lambda folder: (print('last', flush=True), time.sleep(60))\n"
         "release.write(Path(sys.argv[2]), table, origin)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", script, small_release, out], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", script, tiny_release, out], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "last\n"
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not out.exists()
-    origin = {k: release.read_manifest(small_release)[k] for k in ("upstream", "rebuild")}
-    release.write(out, release.read_table(small_release), origin)
+    origin = {k: release.read_manifest(tiny_release)[k] for k in ("upstream", "rebuild")}
+    release.write(out, release.read_table(tiny_release), origin)
     assert [p.name for p in tmp_path.iterdir()] == ["magbridge-battery"]  # what the killed run left is gone too
 
 
-def test_an_error_while_writing_keeps_the_old_release(small_release, tmp_path, monkeypatch):
+def test_an_error_while_writing_keeps_the_old_release(tiny_release, tmp_path, monkeypatch):
     out = tmp_path / "magbridge-battery"
-    shutil.copytree(small_release, out)
+    shutil.copytree(tiny_release, out)
     before = files_of(out)
 
     def full_disk(folder):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(release, "write_checksums", full_disk)
-    origin = {k: release.read_manifest(small_release)[k] for k in ("upstream", "rebuild")}
+    origin = {k: release.read_manifest(tiny_release)[k] for k in ("upstream", "rebuild")}
     with pytest.raises(OSError, match="No space left"):
-        release.write(out, release.read_table(small_release), origin)
+        release.write(out, release.read_table(tiny_release), origin)
     assert files_of(out) == before and [p.name for p in tmp_path.iterdir()] == ["magbridge-battery"]
 
 
-def test_reading_names_what_is_wrong(small_release, tmp_path):
+def test_reading_names_what_is_wrong(tiny_release, tmp_path):
     broken = tmp_path / "magbridge-battery"
-    shutil.copytree(small_release, broken)
+    shutil.copytree(tiny_release, broken)
     victim = next((broken / "data").rglob("*.parquet"))
     content = victim.read_bytes()
     victim.unlink()

@@ -10,7 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from bridge import commands_upstream, commands_validation
+from bridge import commands_hub, commands_upstream, commands_validation
 from bridge.config import MASTER_SEED, VARIANTS
 from dataset_card.errors import MagBridgeError
 
@@ -121,6 +121,7 @@ def plot(
     typer.echo(str(out))
 
 
+commands_hub.register(app)
 commands_upstream.register(app)
 commands_validation.register(app)
 

@@ -217,7 +217,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = {"url": f"{self.hub.url}/{prefix}{repo_id}", "name": repo_id, "id": repo_id}
         if (kind, repo_id) in self.hub.repos:
             return self._json(answer | {"error": "You already created this repo"}, 409)
-        self.hub.repos[kind, repo_id] = repo = Repo(bool(request.get("private")))
+        private = request.get("visibility") == "private" or bool(request.get("private"))
+        self.hub.repos[kind, repo_id] = repo = Repo(private)
         repo.commit("main", {".gitattributes": b""}, "initial commit")
         self._json(answer)
 
@@ -256,8 +257,9 @@ class _Handler(BaseHTTPRequestHandler):
             common = {"id": repo_id, "sha": sha, "private": repo.private, "gated": False, "disabled": False, "tags": []}
             self._json(common | {"siblings": siblings, "lastModified": WHEN, "downloads": 0, "likes": 0})
         elif action == "preupload":
+            tree = self._tree(repo, argument)[1]
             modes = [
-                {"path": file["path"], "shouldIgnore": False, "oid": None,
+                {"path": file["path"], "shouldIgnore": False, "oid": _oid(tree, file["path"]),
                  "uploadMode": "lfs" if file["path"].endswith(LFS_SUFFIXES) else "regular"}
                 for file in json.loads(body)["files"]
             ]  # fmt: skip
@@ -330,6 +332,16 @@ class _Handler(BaseHTTPRequestHandler):
         oid = repo.commit(branch, tree, header["summary"])
         prefix = "" if kind == "model" else f"{kind}s/"
         self._json({"commitOid": oid, "commitUrl": f"{self.hub.url}/{prefix}{repo_id}/commit/{oid}"})
+
+
+def _oid(tree: dict[str, bytes], path: str) -> str | None:
+    """Id of a file's present content, by which a client tells that it need not send it again."""
+    data = tree.get(path)
+    if data is None:
+        return None
+    if path.endswith(LFS_SUFFIXES):
+        return hashlib.sha256(data).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 def _entries(tree: dict[str, bytes], path: str) -> list[dict]:

@@ -32,6 +32,21 @@ print(json.dumps({"counts": counts, "findings": [str(f) for f in audit_release(c
 """
 
 
+PUSH_EACH = """
+import dataclasses, json, sys
+from bridge.publishing import push
+from dataset_card.errors import MagBridgeError
+
+outcomes = []
+for folder, repo, options in json.loads(sys.argv[1]):
+    try:
+        outcomes.append(dataclasses.asdict(push(folder, repo, **options)))
+    except MagBridgeError as error:
+        outcomes.append(str(error))
+print(json.dumps(outcomes))
+"""
+
+
 @pytest.fixture(scope="module")
 def hub():
     with LoopbackHub(token="secret") as hub:
@@ -51,17 +66,21 @@ def client(hub, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def push(client):
-    def run(release, *options, repo=REPO, token="any"):
-        return client("-m", "bridge", "push", release, "--repo", repo, *options, token=token)
+def push_each(client):
+    """Pushes several times in one process; for each, what it did or the error that the command would print."""
+
+    def run(*calls):
+        outcome = client("-c", PUSH_EACH, json.dumps([[str(folder), repo, options] for folder, repo, options in calls]))
+        assert outcome.returncode == 0, outcome.stderr[-2000:]
+        return json.loads(outcome.stdout)
 
     return run
 
 
 @pytest.fixture(scope="module")
-def pushed(hub, push, tiny_release):
-    """The tiny release, published."""
-    outcome = push(tiny_release, "--json")
+def pushed(hub, client, tiny_release):
+    """The tiny release, published by the command."""
+    outcome = client("-m", "bridge", "push", tiny_release, "--repo", REPO, "--json")
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stderr == ""
     return json.loads(outcome.stdout)
@@ -87,27 +106,24 @@ def test_every_configuration_of_the_copy_loads_and_the_copy_verifies(client, pus
     assert found["counts"]["full"] == found["counts"]["metadata"] == {"train": 2280}
 
 
-def test_pushing_the_same_release_again_changes_nothing(hub, push, pushed, tiny_release):
+def test_pushing_again_changes_nothing_and_an_update_removes_what_the_release_no_longer_has(hub, push_each, pushed, tiny_release):
     before = dict(hub.repos["dataset", REPO].commits)
-    outcome = push(tiny_release, "--json")
-    assert outcome.returncode == 0, outcome.stderr
-    assert json.loads(outcome.stdout) == pushed | {"created": False, "changed": False}
-    assert hub.repos["dataset", REPO].commits == before
-
-
-def test_an_update_removes_data_files_that_the_release_no_longer_has(hub, push, pushed, tiny_release):
     hub.repos["dataset", "USER/older"] = repo = Repo(private=False)
     tree = hub.files("dataset", REPO) | {"data/clean/train/gone.parquet": b"old", "notes/mine.md": b"kept"}
     repo.commit("main", tree, "an older release")
-    outcome = push(tiny_release, "--json", repo="USER/older")
-    assert outcome.returncode == 0, outcome.stderr
-    assert json.loads(outcome.stdout)["created"] is False
+    again, update, secret = push_each(
+        (tiny_release, REPO, {}), (tiny_release, "USER/older", {}), (tiny_release, "USER/secret", {"private": True})
+    )
+    assert again == pushed | {"created": False, "changed": False}
+    assert hub.repos["dataset", REPO].commits == before
+    assert not update["created"] and update["changed"]
     assert hub.files("dataset", "USER/older") == hub.files("dataset", REPO) | {"notes/mine.md": b"kept"}
+    assert secret["created"] and hub.repos["dataset", "USER/secret"].private
 
 
-def test_a_dry_run_lists_files_and_sizes_and_asks_the_hub_nothing(hub, push, pushed, tiny_release):
+def test_a_dry_run_lists_files_and_sizes_and_asks_the_hub_nothing(hub, client, pushed, tiny_release):
     asked = len(hub.requests)
-    outcome = push(tiny_release, "--dry-run", "--json", repo="USER/dry")
+    outcome = client("-m", "bridge", "push", tiny_release, "--repo", "USER/dry", "--dry-run", "--json")
     assert outcome.returncode == 0, outcome.stderr
     plan = json.loads(outcome.stdout)
     assert plan["files"] == {p.relative_to(tiny_release).as_posix(): p.stat().st_size
@@ -116,89 +132,72 @@ def test_a_dry_run_lists_files_and_sizes_and_asks_the_hub_nothing(hub, push, pus
     assert len(hub.requests) == asked
 
 
-def test_an_interrupted_push_commits_nothing_and_the_next_one_sends_only_what_is_missing(hub, push, pushed, tiny_release):
+def test_an_interrupted_push_leaves_nothing_and_the_next_one_sends_only_what_is_missing(hub, push_each, pushed, tiny_release):
     hub.blobs.clear()
     hub.fail("PUT", "/lfs/", times=1)  # one lost connection heals by itself
     hub.fail("POST", "/api/datasets/USER/cut/commit/main", times=1)
-    outcome = push(tiny_release, repo="USER/cut")
-    assert outcome.returncode == 1
-    assert outcome.stderr.startswith("error: no connection to http://127.0.0.1") and "run the command again" in outcome.stderr
-    assert hub.files("dataset", "USER/cut") == {".gitattributes": b""} and hub.repos["dataset", "USER/cut"].tags == {}
-    sent = len([r for r in hub.requests if r[0] == "PUT"])
-    outcome = push(tiny_release, repo="USER/cut")
-    assert outcome.returncode == 0, outcome.stderr
-    assert len([r for r in hub.requests if r[0] == "PUT"]) == sent
-    assert hub.files("dataset", "USER/cut") == hub.files("dataset", REPO)
-    assert list(hub.repos["dataset", "USER/cut"].tags) == ["v1.0.0"]
+    hub.fail("POST", "/api/datasets/USER/tagless/tag", times=1)
+    start = len(hub.requests)
+    cut, whole, tagless, tagged = push_each(*(
+        (tiny_release, repo, {}) for repo in ("USER/cut", "USER/cut", "USER/tagless", "USER/tagless")
+    ))
+    for error in (cut, tagless):
+        assert error.startswith("no connection to http://127.0.0.1") and "run the command again" in error
+    assert whole["changed"] and not tagged["changed"]
+    for repo in (hub.repos["dataset", "USER/cut"], hub.repos["dataset", "USER/tagless"]):
+        assert len(repo.commits) == 2 and repo.tags == {"v1.0.0": repo.branches["main"]}
+        assert repo.commits[repo.tags["v1.0.0"]] == hub.files("dataset", REPO)
+    commit = start + [path for _, path in hub.requests[start:]].index("/api/datasets/USER/cut/commit/main")
+    assert any(method == "PUT" for method, _ in hub.requests[start:commit])
+    assert not any(method == "PUT" for method, _ in hub.requests[commit:])
 
 
 @pytest.mark.slow
-def test_a_network_that_stays_away_in_mid_upload_is_one_clear_error(hub, push, pushed, tiny_release):
+def test_a_network_that_stays_away_in_mid_upload_is_one_clear_error(hub, push_each, pushed, tiny_release):
     hub.blobs.clear()
-    hub.fail("PUT", "/lfs/", times=200)
-    outcome = push(tiny_release, repo="USER/gone")
+    hub.fail("PUT", "/lfs/", times=1000)
+    (error,) = push_each((tiny_release, "USER/gone", {}))
     hub.faults.clear()
-    assert outcome.returncode == 1 and outcome.stderr.startswith("error: no connection to")
-    assert hub.files("dataset", "USER/gone") == {".gitattributes": b""}
-
-
-def test_a_tag_that_was_lost_is_added_by_the_next_push(hub, push, pushed, tiny_release):
-    hub.fail("POST", "/api/datasets/USER/tagless/tag", times=1)
-    assert push(tiny_release, repo="USER/tagless").returncode == 1
-    assert hub.repos["dataset", "USER/tagless"].tags == {}
-    assert push(tiny_release, repo="USER/tagless").returncode == 0
-    repo = hub.repos["dataset", "USER/tagless"]
-    assert repo.tags == {"v1.0.0": repo.branches["main"]} and len(repo.commits) == 2
-
-
-def refused(outcome, *words):
-    assert outcome.returncode == 1 and outcome.stdout == ""
-    assert outcome.stderr.startswith("error: ") and outcome.stderr.count("\n") == 1, outcome.stderr
-    for word in words:
-        assert word in outcome.stderr
+    assert error.startswith("no connection to") and hub.files("dataset", "USER/gone") == {".gitattributes": b""}
 
 
 @pytest.mark.parametrize("token", ["wrong", None])
-def test_a_token_that_the_hub_refuses_is_said_with_the_fix(hub, push, tiny_release, token):
-    refused(push(tiny_release, repo="USER/locked", token=token), "token", "hf auth login", "$HF_TOKEN")
+def test_a_token_that_the_hub_refuses_is_said_with_the_fix(hub, client, tiny_release, token):
+    outcome = client("-m", "bridge", "push", tiny_release, "--repo", "USER/locked", token=token)
+    assert outcome.returncode == 1 and outcome.stdout == ""
+    assert outcome.stderr.startswith("error: ") and outcome.stderr.count("\n") == 1, outcome.stderr
+    assert all(word in outcome.stderr for word in ("token", "hf auth login", "$HF_TOKEN"))
     assert ("dataset", "USER/locked") not in hub.repos
 
 
-def test_a_repository_with_other_content_stays_as_it_is(hub, push, pushed, tiny_release):
+def test_what_is_on_the_hub_already_is_never_overwritten_by_something_else(hub, push_each, pushed, tiny_release):
     manifest = json.loads((tiny_release / "manifest.json").read_text())
-    others = {
+    real = json.dumps(manifest | {"name": "magbridge-battery"}).encode()
+    other = json.dumps(manifest | {"dataset_digest": "f" * 64}).encode()
+    refusals = {
         "USER/photos": ({"images/cat.png": b"meow"}, "holds other content (images/cat.png"),
-        "USER/real": ({"manifest.json": json.dumps(manifest | {"name": "magbridge-battery"}).encode()}, "holds 'magbridge-battery'"),
+        "USER/real": ({"manifest.json": real}, "holds 'magbridge-battery', this release is 'magbridge-battery-simulated'"),
         "USER/broken": ({"manifest.json": b"{"}, "is not JSON"),
+        "USER/tagged": ({"manifest.json": other}, "tag v1.0.0 of dataset USER/tagged marks rows with the digest ffffffffffff"),
+        "USER/public": ({"manifest.json": (tiny_release / "manifest.json").read_bytes()}, "exists and is public"),
     }
-    for repo_id, (tree, words) in others.items():
+    for repo_id, (tree, _) in refusals.items():
         hub.repos["dataset", repo_id] = repo = Repo(private=False)
-        repo.commit("main", tree, "what was there")
-        refused(push(tiny_release, repo=repo_id), words, "nothing is changed")
-        assert hub.files("dataset", repo_id) == tree and len(repo.commits) == 1
+        commit = repo.commit("main", tree, "what was there")
+        repo.tags = {"v1.0.0": commit} if repo_id == "USER/tagged" else {}
+    errors = push_each(*((tiny_release, repo_id, {"private": repo_id == "USER/public"}) for repo_id in refusals))
+    for error, (repo_id, (tree, words)) in zip(errors, refusals.items()):
+        assert words in error and "nothing is " in error
+        assert hub.files("dataset", repo_id) == tree and len(hub.repos["dataset", repo_id].commits) == 1
 
 
-def test_a_published_version_never_comes_to_mean_other_rows(hub, push, pushed, tiny_release):
-    hub.repos["dataset", "USER/tagged"] = repo = Repo(private=False)
-    manifest = json.loads((tiny_release / "manifest.json").read_text()) | {"dataset_digest": "f" * 64}
-    repo.tags["v1.0.0"] = repo.commit("main", {"manifest.json": json.dumps(manifest).encode()}, "other rows")
-    refused(push(tiny_release, repo="USER/tagged"), "tag v1.0.0", "f" * 12, "nothing is changed")
-    assert len(repo.commits) == 1
-
-
-def test_private_is_never_public(hub, push, pushed, tiny_release):
-    refused(push(tiny_release, "--private"), "is public")
-    outcome = push(tiny_release, "--private", repo="USER/secret")
-    assert outcome.returncode == 0, outcome.stderr
-    assert hub.repos["dataset", "USER/secret"].private
-
-
-def test_a_damaged_release_a_bundle_and_a_bad_name_are_refused_before_the_hub_is_asked(hub, push, tiny_release, tmp_path):
+def test_a_damaged_release_a_bundle_and_a_bad_name_are_refused_before_the_hub_is_asked(hub, push_each, tiny_release, tmp_path):
     asked = len(hub.requests)
     damaged = tmp_path / "damaged"
     shutil.copytree(tiny_release, damaged)
     (damaged / "splits" / "by_cell_primary.json").write_text("{}")
-    refused(push(damaged), "is not pushed", "splits/by_cell_primary.json", "bridge verify")
-    refused(push(tmp_path), "expected a release folder")
-    refused(push(tiny_release, repo="magbridge-battery"), "expected USER/NAME")
+    broken, empty, nameless = push_each((damaged, REPO, {}), (tmp_path, REPO, {}), (tiny_release, "magbridge-battery", {}))
+    assert "is not pushed" in broken and "splits/by_cell_primary.json" in broken and "bridge verify" in broken
+    assert "expected a release folder" in empty
+    assert "expected USER/NAME" in nameless
     assert len(hub.requests) == asked

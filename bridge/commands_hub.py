@@ -1,0 +1,43 @@
+"""`python -m bridge push`: a release as a dataset on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the application."""
+    app.command()(push)
+
+
+def push(
+    release: Annotated[Path, typer.Argument(help="A release folder.")],
+    repo: Annotated[str, typer.Option(help="Dataset repository, USER/magbridge-battery; made where there is none.")],
+    private: Annotated[bool, typer.Option("--private", help="Only you may see it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be uploaded; ask nothing of the Hub.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Publish a release on the Hugging Face Hub: one commit, tagged with its version."""
+    from bridge import publishing
+
+    if dry_run:
+        files = publishing.listing(publishing.release_files(release))
+        if as_json:
+            typer.echo(json.dumps({"repo": repo, "files": dict(files), "bytes": sum(size for _, size in files)}))
+            return
+        for name, size in files:
+            typer.echo(f"{size:>12,}  {name}")
+        typer.echo(f"{sum(size for _, size in files):>12,}  bytes in {len(files)} files would go to dataset {repo}")
+        return
+    pushed = publishing.push(release, repo, private=private)
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(pushed)))
+        return
+    done = "created" if pushed.created else "updated" if pushed.changed else "already up to date"
+    typer.echo(f"{pushed.url}: {done}, commit {pushed.commit[:12]}, tag {pushed.tag}")
+    typer.echo(f'load it with: datasets.load_dataset("{repo}", "by_cell_primary")')

@@ -1,0 +1,191 @@
+"""One repository on the Hugging Face Hub: looked at, replaced in one commit, tagged; trouble is one plain sentence.
+
+The endpoint and the token are huggingface_hub's own: `$HF_ENDPOINT`, and `hf auth login` or `$HF_TOKEN`.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from dataset_card.errors import MagBridgeError
+
+FRESH = {".gitattributes", "README.md"}
+"""Files that the Hub itself puts into a new repository."""
+
+
+def size_of(content: Path | bytes) -> int:
+    """Bytes of one file to publish."""
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
+class Repository:
+    """A repository as it was when looked at; it need not exist.
+
+    Args:
+        repo_id: `user/name`.
+        kind: `dataset` or `space`.
+
+    Attributes:
+        revision: Its newest commit, None where there is no repository.
+        files: Paths in it.
+        private: Whether only its owner sees it.
+
+    Raises:
+        MagBridgeError: The Hub cannot be reached, or refuses the token.
+    """
+
+    def __init__(self, repo_id: str, kind: str):
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        if repo_id.count("/") != 1 or not all(repo_id.split("/")):
+            raise MagBridgeError(f"repository {repo_id!r}: expected USER/NAME")
+        self.repo_id, self.kind, self._api = repo_id, kind, HfApi()
+        self.revision, self.files, self.private = None, frozenset(), None
+        with self._plainly():
+            try:
+                info = self._api.repo_info(repo_id, repo_type=kind)
+            except RepositoryNotFoundError:
+                return
+            self.revision, self.private = info.sha, info.private
+            self.files = frozenset(file.rfilename for file in info.siblings)
+
+    def check(self, marker: str, private: bool) -> None:
+        """Raises unless the repository is free, or is one of ours that may be replaced.
+
+        Args:
+            marker: A file that every repository of this sort has.
+            private: Whether what is to be published must stay private.
+        """
+        if self.files - FRESH and marker not in self.files:
+            some = sorted(self.files - FRESH)[0]
+            raise MagBridgeError(f"{self.kind} {self.repo_id} holds other content ({some}, and no {marker}): nothing is changed; "
+                                 "choose another repository")
+        if private and self.private is False:
+            raise MagBridgeError(f"{self.kind} {self.repo_id} exists and is public: nothing is pushed; make it private on the Hub "
+                                 "first, choose another repository, or leave out --private")
+
+    def tags(self) -> dict[str, str]:
+        """Commit of each tag."""
+        if self.revision is None:
+            return {}
+        with self._plainly():
+            return {ref.name: ref.target_commit for ref in self._api.list_repo_refs(self.repo_id, repo_type=self.kind).tags}
+
+    def read(self, path: str, revision: str | None = None) -> bytes:
+        """Contents of one file, at the commit looked at or another revision."""
+        with self._plainly(), _quiet_in_a_pipe(), tempfile.TemporaryDirectory() as folder:
+            found = self._api.hf_hub_download(
+                self.repo_id, path, repo_type=self.kind, revision=revision or self.revision, local_dir=folder
+            )
+            return Path(found).read_bytes()
+
+    def replace(
+        self, files: Mapping[str, Path | bytes], message: str, *, private: bool = False, space_sdk: str | None = None
+    ) -> str:
+        """Makes the repository hold `files`, in one commit; creates it where there is none.
+
+        Files beside them stay, apart from those in a folder that `files` has too. Large files that reached the Hub in an
+        interrupted try are not sent again. Where every file is there already, there is no new commit.
+
+        Args:
+            files: Content, or the local file that has it, by path in the repository.
+            message: Title of the commit.
+            private: Whether a new repository is private.
+            space_sdk: What a new Space runs on.
+
+        Returns:
+            The commit that holds the files.
+
+        Raises:
+            MagBridgeError: The Hub refuses, cannot be reached, or someone else committed meanwhile; no commit is made then.
+        """
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        folders = {PurePosixPath(path).parts[0] for path in files if "/" in path}
+        stale = sorted(p for p in self.files - set(files) if PurePosixPath(p).parts[0] in folders)
+        operations = [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
+        operations += [CommitOperationDelete(path, is_folder=False) for path in stale]
+        with self._plainly(), _quiet_in_a_pipe():
+            if self.revision is None:
+                self._api.create_repo(
+                    self.repo_id, repo_type=self.kind, private=private, exist_ok=True, space_sdk=space_sdk
+                )
+            commit = self._api.create_commit(
+                self.repo_id, operations, commit_message=message, repo_type=self.kind, parent_commit=self.revision
+            )
+        return commit.oid
+
+    def tag(self, name: str, revision: str) -> None:
+        """Names a commit."""
+        with self._plainly():
+            self._api.create_tag(self.repo_id, tag=name, revision=revision, repo_type=self.kind)
+
+    @property
+    def url(self) -> str:
+        """Where people find it."""
+        return f"{self._api.endpoint}/{self.kind}s/{self.repo_id}"
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        """Turns huggingface_hub's many errors into one sentence with the fix."""
+        from huggingface_hub.errors import HFValidationError, HfHubHTTPError, HTTPError
+
+        try:
+            yield
+        except MagBridgeError:
+            raise
+        except HFValidationError as error:
+            raise MagBridgeError(f"repository {self.repo_id!r} is no name on the Hub ({error}): expected USER/NAME") from error
+        except (HTTPError, RuntimeError, OSError) as error:
+            chain = _chain(error)
+            answered = next((e for e in chain if isinstance(e, HfHubHTTPError)), None)
+            full = next((e for e in chain if isinstance(e, OSError) and e.errno is not None and e.filename), None)
+            if answered is not None:
+                raise MagBridgeError(self._refusal(answered)) from error
+            if full is not None:
+                raise
+            reason = " ".join(str(chain[-1]).split()) or type(chain[-1]).__name__
+            raise MagBridgeError(f"no connection to {self._api.endpoint} ({reason}): nothing was committed to {self.repo_id}; "
+                                 "run the command again, files that arrived are not sent twice") from error
+
+    def _refusal(self, error) -> str:
+        status = error.response.status_code
+        owner = self.repo_id.partition("/")[0]
+        if status == 401:
+            return (f"{self._api.endpoint} does not accept the token for {self.repo_id}: expected one with write access to "
+                    f"{owner}; log in with `hf auth login` or set $HF_TOKEN")
+        if status == 403:
+            return (f"the token may not write to {self.repo_id}: expected one with write access to {owner}; make one in the "
+                    "settings of your account on the Hub")
+        if status == 412:
+            return f"{self.repo_id} was changed meanwhile: nothing is pushed; look at it and run the command again"
+        said = getattr(error, "server_message", None) or str(error)
+        return f"{self._api.endpoint} refused {self.repo_id} with status {status} ({' '.join(said.split())}); nothing is changed"
+
+
+@contextmanager
+def _quiet_in_a_pipe() -> Iterator[None]:
+    """Progress bars only where someone watches."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if sys.stderr.isatty() or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """An error and its causes, outermost first."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    return chain

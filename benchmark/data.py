@@ -178,14 +178,24 @@ def release_folder(release: str | Path) -> Path:
     """
     folder = Path(release)
     if not folder.exists() and str(release).count("/") == 1 and not str(release).startswith((".", "/", "~")):
-        from huggingface_hub import snapshot_download
-
-        folder = Path(snapshot_download(str(release), repo_type="dataset",
-                                        allow_patterns=["data/**", METADATA_FILE, "manifest.json"]))
+        folder = _download(str(release))
     if not (folder / "manifest.json").is_file():
         raise MagBridgeError(f"no release at {release}: expected a folder with manifest.json or a Hub id user/name; "
                              "build one with `python -m bridge build`")
     return folder
+
+
+def _download(repo_id: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(repo_id, repo_type="dataset",
+                                      allow_patterns=["data/**", METADATA_FILE, "manifest.json"]))
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise MagBridgeError(f"cannot download the dataset {repo_id} from the Hub: {reason}; pass a release folder, or check "
+                             "the id, the network and your token") from error
 
 
 def dataset_info(folder: Path) -> DatasetInfo:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +14,7 @@ from benchmark.features import static_features
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS
+from tests.hub import LoopbackHub
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
@@ -120,3 +123,23 @@ def test_data_without_clean_rows_says_so(release):
     bare = TaskData(data.task, data.train, data.validation, data.test)
     with pytest.raises(MagBridgeError, match="pass TaskData"):
         bare.clean()
+
+
+def test_hub_id_gives_the_rows_of_the_folder(release, tmp_path):
+    """The same rows, in the same order, and a clear line for a dataset that is not there."""
+    upload = ("from huggingface_hub import HfApi\nHfApi().create_repo('user/tiny', repo_type='dataset')\n"
+              f"HfApi().upload_folder(repo_id='user/tiny', repo_type='dataset', folder_path={str(release)!r})")
+    read = ("import json\nfrom benchmark import load_task\ndata = load_task('t3', 'user/tiny')\n"
+            "print(json.dumps([data.dataset.digest, data.train.sample_ids.tolist(), float(data.test.signals.sum())]))")
+    with LoopbackHub() as hub:
+        environment = hub.env(tmp_path)
+        for code in (upload, read):
+            done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, done.stderr
+        missing = subprocess.run([sys.executable, "-m", "benchmark", "run", "--data", "user/nothing", "--task", "t1"],
+                                 env=environment, capture_output=True, text=True, timeout=300)
+    data = load_task("t3", release)
+    digest, ids, total = json.loads(done.stdout.splitlines()[-1])
+    assert (digest, ids) == (data.dataset.digest, data.train.sample_ids.tolist())
+    assert total == pytest.approx(data.test.signals.sum(), rel=1e-12)
+    assert missing.returncode == 1 and missing.stderr.startswith("error: cannot download the dataset user/nothing")

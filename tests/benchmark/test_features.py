@@ -1,10 +1,13 @@
 """The static descriptor against a row-by-row reading of its definition."""
 
+import doctest
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import benchmark.features
 from benchmark.features import BLOCK, CORRELATED, FEATURE_NAMES, static_features
 
 
@@ -57,3 +60,7 @@ def test_reads_float32_and_views_alike():
     signals = np.random.default_rng(1).normal(size=(4, 100, 6)).astype(np.float32)
     np.testing.assert_array_equal(static_features(signals), static_features(signals.astype(np.float64)))
     np.testing.assert_array_equal(static_features(signals[::2]), static_features(signals)[::2])
+
+
+def test_example_runs():
+    assert doctest.testmod(benchmark.features, extraglobs={"np": np}) == (0, 1)

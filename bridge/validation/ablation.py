@@ -241,7 +241,7 @@ def plot(report: AblationReport, out) -> None:
         axis.set_xlabel("training rows per class (T1: per SOH bin)")
         axis.set_ylabel(label)
         axis.set_title(get_task(task).title)
-    axes[0].legend(fontsize=7, loc="lower right")
+    axes[0].legend(fontsize=7, loc="center right", bbox_to_anchor=(1, 0.4))
     figure.suptitle(f"ablations, best model per shot, {report.rows} rows, upstream {report.upstream}; dashed: paper",
                     fontsize=11)
     save_png(plt, figure, out)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ class Contents:
         """Path of the metadata table."""
         return "data/metadata.parquet" if self.is_bundle else METADATA_FILE
 
-    @property
+    @cached_property
     def rows(self) -> pandas.DataFrame:
         """The scalar fields of every row."""
         return release.scalars(self.table)

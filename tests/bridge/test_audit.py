@@ -3,19 +3,34 @@
 import json
 import shutil
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from bridge import release
 from bridge.audit import audit_release
-from bridge.bundle import write_bundle
+from bridge.bundle import ORIGIN_KEYS, write_bundle
 from dataset_card.errors import MagBridgeError
 
 
+@pytest.fixture(scope="module")
+def families(tiny_release, tmp_path_factory):
+    """A release of forty parents, their anomalies and forty Regime-B rows: quick to audit."""
+    table, manifest = release.read_table(tiny_release), release.read_manifest(tiny_release)
+    rows = release.scalars(table)
+    children = np.flatnonzero(rows["anomaly_origin"] == "synthetic_sensor_perturbation")[:40]
+    parents = np.flatnonzero(rows["sample_id"].isin(rows["parent_sample_id"].iloc[children]))
+    regime_b = np.flatnonzero(rows["regime"] == "extrapolation")[:40]
+    folder = tmp_path_factory.mktemp("families") / "magbridge-battery"
+    release.write(folder, table.take(np.concatenate([parents, children, regime_b])),
+                  {key: manifest[key] for key in ORIGIN_KEYS})
+    return folder
+
+
 @pytest.fixture
-def copy(tiny_release, tmp_path):
-    return shutil.copytree(tiny_release, tmp_path / "magbridge-battery")
+def copy(families, tmp_path):
+    return shutil.copytree(families, tmp_path / "magbridge-battery")
 
 
 def largest(folder):
@@ -68,8 +83,8 @@ def test_a_missing_file(copy):
     assert any("has no row in data/" in f.message for f in findings)
 
 
-def test_a_missing_shard_of_a_bundle(tiny_release, tmp_path):
-    shutil.unpack_archive(write_bundle(tiny_release, tmp_path / "bundle.zip"), tmp_path)
+def test_a_missing_shard_of_a_bundle(families, tmp_path):
+    shutil.unpack_archive(write_bundle(families, tmp_path / "bundle.zip"), tmp_path)
     root = next(p for p in tmp_path.iterdir() if p.is_dir())
     (root / "data" / "shard_0002.parquet").unlink()
     assert any(f.where == "data/shard_0002.parquet" and f.message == "missing" for f in audit_release(root))

@@ -143,7 +143,10 @@ def interpret(
 ) -> None:
     """Ask a language model what each code might mean. Its answers are unverified hypotheses."""
     from . import interpretation
+    from .commands_model import _quiet_in_a_pipe
 
+    if not dry_run:
+        _quiet_in_a_pipe()
     result = interpretation.interpret_run(
         run,
         model=model or interpretation.DEFAULT_MODEL,

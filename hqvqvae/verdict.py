@@ -169,9 +169,10 @@ def _about_cohorts(study: Study) -> list[str]:
     if len(names) == 1:
         return ["There is one cohort only: exchanging cells within it is exchanging them freely, and pW repeats pF."]
     if not enough_orders(cohorts, within=True):
+        ways = distinct_permutations(cohorts, within=True)
         return [
-            f"The largest cohort has {sizes.max()} cell{'s' * (sizes.max() != 1)}: there are only "
-            f"{distinct_permutations(cohorts, within=True)} ways to exchange cells within cohorts, so pW is not given."
+            f"Cells of a cohort can be exchanged in {ways} way{'' if ways == 1 else 's'} only (the largest has "
+            f"{sizes.max()}), too few for a p: pW is not given."
         ]
     return []
 

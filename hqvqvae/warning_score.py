@@ -123,7 +123,6 @@ def fit(codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor
         none, of the training segments are within the horizon of one.
     """
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     late, total = np.ones(n_codes), np.full(n_codes, 2.0)
     for sequence, onset in zip(codes, onsets, strict=True):
@@ -144,10 +143,9 @@ def fit(codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor
         return None
     features, weight = np.concatenate(rows), np.concatenate(weights)
     scale = features.std(axis=0)
-    scale[scale == 0] = 1.0
+    scale[scale < 1e-9] = 1.0  # a constant feature, but for rounding
     model = LogisticRegression(solver="newton-cholesky")
-    with threadpool_limits(1):  # threads cost more than they give on five columns
-        model.fit(features / scale, np.concatenate(labels), sample_weight=weight / weight.mean())
+    model.fit(features / scale, np.concatenate(labels), sample_weight=weight / weight.mean())
     return WarningScore(
         n_codes=n_codes,
         precursor=precursor,
@@ -256,6 +254,13 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
     Returns:
         Outcomes on held-out cells.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # threads cost more than they give on five columns
+        return _evaluate(study, coding, chosen, final_precursor)
+
+
+def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: int | None) -> WarningEvaluation:
     cuts = study.index.starts[1:-1]
     capacity = [capacity_score(c) for c in np.split(study.segments["capacity"].to_numpy()[study.rows], cuts)]
     age = [np.arange(len(c), dtype=float) for c in capacity]

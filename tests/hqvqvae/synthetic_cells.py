@@ -11,7 +11,7 @@ PLANTED = 7
 
 
 def make_segments(severity: np.ndarray, n_segments: int = 60, cohort_fade: bool = True) -> pd.DataFrame:
-    """Cells of five cohorts in turn, whose capacity falls in proportion to their severity, plus the cohort's own fade."""
+    """Cells of five cohorts in turn, whose capacity falls in proportion to their severity, plus the cohort's fade."""
     rows = []
     for c, s in enumerate(severity):
         cohort = c % len(COHORTS)

@@ -1,0 +1,98 @@
+"""The commands discover, plot and interpret as a user runs them."""
+
+import contextlib
+import io
+import json
+import sys
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+from tests.hqvqvae.synthetic_cells import planted_study
+
+from hqvqvae.__main__ import main
+
+
+def hqvqvae(*arguments):
+    """Run a command in this process: a fresh one would spend its time on imports."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with mock.patch.object(sys, "argv", ["hqvqvae", *map(str, arguments)]), pytest.raises(SystemExit) as ended:
+            main()
+    return SimpleNamespace(returncode=ended.value.code, stdout=out.getvalue(), stderr=err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    segments, coding = planted_study(0, n_cells=10)
+    segments.to_parquet(folder / "segments.parquet")
+    segments[["cell_id", "cycle"]].assign(code=coding.reference).to_csv(folder / "codes.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tables):
+    out = tables / "run"
+    done = hqvqvae(
+        "discover", "--data", tables / "segments.parquet", "--codes", tables / "codes.csv", "--out", out,
+        "--seeds", 1, "--permutations", 199, "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return out, done
+
+
+def test_discover_prints_its_record_and_nothing_else(run):
+    out, done = run
+    assert json.loads(done.stdout) == json.loads((out / "discovery.json").read_text())
+    assert done.stderr == ""
+    assert (out / "report.html").is_file()
+
+
+def test_discover_refuses_a_folder_in_use(run, tables):
+    done = hqvqvae("discover", "--data", tables / "segments.parquet", "--codes", tables / "codes.csv", "--out", run[0])
+    assert done.returncode == 1
+    assert done.stderr == f"error: {run[0]} is not empty: choose another folder for this run, or remove it\n"
+
+
+def test_plot_draws_again_from_the_csv_files(run, tmp_path):
+    done = hqvqvae("plot", run[0], "--figure", "timeline", "--cell", "cell03", "--out", tmp_path / "again")
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in (tmp_path / "again").iterdir())
+    assert names == ["timeline.csv", "timeline.png", "timeline.svg"]
+    everything = hqvqvae("plot", run[0], "--out", tmp_path / "all")
+    drawn = {path.name for path in (tmp_path / "all").iterdir()}
+    assert drawn == {path.name for path in (run[0] / "figures").iterdir()}
+    assert len(everything.stdout.splitlines()) == len(drawn) // 3
+
+
+def test_interpret_dry_run_writes_prompts(run, tmp_path):
+    done = hqvqvae("interpret", run[0], "--dry-run", "--code", 7, "--out", tmp_path / "prompts", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [prompt["code_id"] for prompt in json.loads(done.stdout)["prompts"]] == [7]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("discover", "--proxy", "luck", "--out", "unused"), "unknown proxy 'luck'"),
+        (("discover", "--protocol", "Q", "--out", "unused"), "protocol 'Q' is unknown"),
+        (("discover", "--early", "1.5", "--out", "unused"), "early_fraction is 1.5"),
+        (("discover", "--data", "missing.csv", "--out", "unused"), "missing.csv does not exist"),
+        (("plot", "missing"), "missing holds no data for all"),
+        (("plot", "missing", "--figure", "pie"), "figure 'pie' is unknown"),
+        (("interpret", "missing", "--dry-run"), "missing holds no segments.csv"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_1(arguments, message):
+    done = hqvqvae(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert message in done.stderr
+
+
+def test_a_protocol_needs_a_table_of_features(tables):
+    done = hqvqvae("discover", "--data", tables / "segments.parquet", "--protocol", "D", "--out", tables / "never")
+    assert done.returncode == 1
+    assert "protocol D needs a table written by" in done.stderr
+    assert not (tables / "never").exists()

@@ -12,8 +12,12 @@ import typer
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
 from dataset_card.errors import MagBridgeError
 
-app = typer.Typer(help="Scores models on MagBridge-Battery releases.", no_args_is_help=True,
-                  pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(
+    help="Scores models on MagBridge-Battery releases.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
 
 Data = Annotated[str, typer.Option("--data", help="Release folder, or Hub id user/name.")]
 TaskOption = Annotated[str | None, typer.Option("--task", help="t1, t2, t3 or t4; all by default.")]
@@ -30,8 +34,18 @@ def list_(as_json: Json = False) -> None:
 
     if as_json:
         document = {
-            "tasks": [{"id": t.id, "version": t.version, "title": t.title, "target": t.target, "labels": list(t.labels),
-                       "headline": t.headline.name, "metrics": [m.name for m in t.metrics]} for t in TASKS],
+            "tasks": [
+                {
+                    "id": t.id,
+                    "version": t.version,
+                    "title": t.title,
+                    "target": t.target,
+                    "labels": list(t.labels),
+                    "headline": t.headline.name,
+                    "metrics": [m.name for m in t.metrics],
+                }
+                for t in TASKS
+            ],
             "models": [{"name": m.name, "tasks": list(m.tasks), "description": m.description} for m in models()],
         }
         print(json.dumps(document, indent=1))
@@ -49,8 +63,9 @@ def run(
     model: Annotated[str | None, typer.Option(help="One baseline; all by default.")] = None,
     table: Annotated[int | None, typer.Option(help="3 or 4: the models of that published table.")] = None,
     split: Split = PRIMARY_SPLIT,
-    protocol: Annotated[str | None, typer.Option(
-        help="rows, cells, full, few_shot or cross_validation; each model's own by default.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="rows, cells, full, few_shot or cross_validation; each model's own by default.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write result files to.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -79,15 +94,27 @@ def _print_comparison(table: int, results: list, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"table": table, "dataset": results[0].dataset.digest, "cells": rows, "note": NOTES[table]}))
         return
-    view = Table(title=f"Table {'III' if table == 3 else 'IV'} beside ours, on {results[0].dataset.name} "
-                       f"({results[0].dataset.upstream})", title_justify="left")
+    view = Table(
+        title=f"Table {'III' if table == 3 else 'IV'} beside ours, on {results[0].dataset.name} "
+        f"({results[0].dataset.upstream})",
+        title_justify="left",
+    )
     for name in ("task", "metric", "model", "published", "ours", "protocol", "verdict"):
         view.add_column(name, no_wrap=True)
     for row in rows:
-        published = f"{row['published']:.3f}" + ("" if row["published_std"] is None else f" ± {row['published_std']:.3f}")
+        published = f"{row['published']:.3f}" + (
+            "" if row["published_std"] is None else f" ± {row['published_std']:.3f}"
+        )
         published += "" if row["source"] == "paper" else f" ({row['source']})"
-        view.add_row(row["task"].upper(), row["metric"], row["model"], published,
-                     f"{row['ours']:.3f} ± {row['ours_std']:.3f}", row["protocol"], row["verdict"])
+        view.add_row(
+            row["task"].upper(),
+            row["metric"],
+            row["model"],
+            published,
+            f"{row['ours']:.3f} ± {row['ours_std']:.3f}",
+            row["protocol"],
+            row["verdict"],
+        )
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(view)
     console.print(NOTES[table], soft_wrap=True)
@@ -109,8 +136,10 @@ def score(
         print(json.dumps(outcome))
         return
     seeds = len(outcome["seeds"])
-    print(f"{outcome['task']} ({outcome['split']}), {seeds} {'seed' if seeds == 1 else 'seeds'}, "
-          f"dataset {outcome['dataset'][:12]}")
+    print(
+        f"{outcome['task']} ({outcome['split']}), {seeds} {'seed' if seeds == 1 else 'seeds'}, "
+        f"dataset {outcome['dataset'][:12]}"
+    )
     for metric, mean in outcome["mean"].items():
         print(f"  {metric:<40} {mean:8.4f}")
     interval = outcome["interval"]
@@ -132,8 +161,11 @@ def leaderboard(
     from benchmark.results import SHIPPED, read_results, write_text
     from benchmark.tasks import check_split, get_task
 
-    boards = rank(read_results(results or SHIPPED), None if task is None else get_task(task).id,
-                  None if split is None else check_split(split))
+    boards = rank(
+        read_results(results or SHIPPED),
+        None if task is None else get_task(task).id,
+        None if split is None else check_split(split),
+    )
     renderers = {"markdown": to_markdown, "html": to_html, "table": _table_text}
     if format not in renderers:
         raise MagBridgeError(f"unknown format {format!r}: expected table, markdown or html")
@@ -164,8 +196,9 @@ def _table_text(boards: list) -> str:
 def plot(
     results: Annotated[list[Path], typer.Argument(help="Result files or folders of them.")],
     out: Annotated[Path, typer.Option(help="Figure to write; its suffix picks the format.")],
-    kind: Annotated[str | None, typer.Option(
-        help="parity, confusion, few-shot or leakage; what suits the results by default.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="parity, confusion, few-shot or leakage; what suits the results by default.")
+    ] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Draws a parity plot (T1), a confusion matrix (T2 to T4), few-shot curves or the leakage gap."""
@@ -195,8 +228,11 @@ def export(
     read = [read_result(path) for path in results]
     if format not in ("model-index", "eval-results"):
         raise MagBridgeError(f"unknown format {format!r}: expected model-index or eval-results")
-    text = to_model_index(read, name or read[0].model, dataset_id) if format == "model-index" else \
-        to_eval_results(read, dataset_id)
+    text = (
+        to_model_index(read, name or read[0].model, dataset_id)
+        if format == "model-index"
+        else to_eval_results(read, dataset_id)
+    )
     if out is None:
         print(text)
     else:

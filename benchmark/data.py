@@ -55,7 +55,8 @@ class Subset:
         if len(lengths) != 1 or self.signals.ndim != 3:
             raise MagBridgeError(
                 f"a subset has {len(self.sample_ids)} ids, {len(self.cell_ids)} cells, {len(self.target)} targets and "
-                f"signals of shape {self.signals.shape}: expected one of each a row and signals (n, 100, 6)")
+                f"signals of shape {self.signals.shape}: expected one of each a row and signals (n, 100, 6)"
+            )
 
     def __len__(self) -> int:
         return len(self.target)
@@ -73,6 +74,7 @@ class Subset:
     @classmethod
     def of(cls, dataset, target: str) -> Subset:
         """Rows of a `datasets.Dataset` or `pyarrow.Table` with ids, signals and the column `target`."""
+
         def column(name: str) -> np.ndarray:
             if name not in dataset.column_names:
                 raise MagBridgeError(f"no column {name}: expected sample_id, cell_id, {target} and the six channels")
@@ -118,8 +120,9 @@ class TaskData:
             MagBridgeError: The data came without them.
         """
         if self.load_clean is None:
-            raise MagBridgeError("this model fits on clean grounded rows beside its task's: pass TaskData(load_clean=...) "
-                                 "or a release")
+            raise MagBridgeError(
+                "this model fits on clean grounded rows beside its task's: pass TaskData(load_clean=...) or a release"
+            )
         if not self._clean:
             self._clean.update(self.load_clean())
         return self._clean
@@ -159,14 +162,22 @@ def load_task(task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT)
 
     rows = read(task.rows, task.target)
     reads_clean_already = task.rows == ("clean",) and task.target == "soh"
-    return TaskData(task, rows["train"], rows["validation"], rows["test"], split, dataset_info(folder),
-                    load_clean=(lambda: rows) if reads_clean_already else lambda: read(("clean",), "soh"))
+    return TaskData(
+        task,
+        rows["train"],
+        rows["validation"],
+        rows["test"],
+        split,
+        dataset_info(folder),
+        load_clean=(lambda: rows) if reads_clean_already else lambda: read(("clean",), "soh"),
+    )
 
 
 def load_truth(task: Task, folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sample ids, cell ids and targets of a task's test rows, without reading a signal."""
-    table = _read(folder, task.rows, check_split(split), "test", ["sample_id", "cell_id", task.target],
-                  _release_order(folder))
+    table = _read(
+        folder, task.rows, check_split(split), "test", ["sample_id", "cell_id", task.target], _release_order(folder)
+    )
     return tuple(np.array(table[name].to_pylist()) for name in table.column_names)
 
 
@@ -180,8 +191,10 @@ def release_folder(release: str | Path) -> Path:
     if not folder.exists() and str(release).count("/") == 1 and not str(release).startswith((".", "/", "~")):
         folder = _download(str(release))
     if not (folder / "manifest.json").is_file():
-        raise MagBridgeError(f"no release at {release}: expected a folder with manifest.json or a Hub id user/name; "
-                             "build one with `python -m bridge build`")
+        raise MagBridgeError(
+            f"no release at {release}: expected a folder with manifest.json or a Hub id user/name; "
+            "build one with `python -m bridge build`"
+        )
     return folder
 
 
@@ -190,12 +203,15 @@ def _download(repo_id: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(repo_id, repo_type="dataset",
-                                      allow_patterns=["data/**", METADATA_FILE, "manifest.json"]))
+        return Path(
+            snapshot_download(repo_id, repo_type="dataset", allow_patterns=["data/**", METADATA_FILE, "manifest.json"])
+        )
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise MagBridgeError(f"cannot download the dataset {repo_id} from the Hub: {reason}; pass a release folder, or check "
-                             "the id, the network and your token") from error
+        raise MagBridgeError(
+            f"cannot download the dataset {repo_id} from the Hub: {reason}; pass a release folder, or check "
+            "the id, the network and your token"
+        ) from error
 
 
 def dataset_info(folder: Path) -> DatasetInfo:
@@ -203,8 +219,9 @@ def dataset_info(folder: Path) -> DatasetInfo:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     digest = manifest.get("dataset_digest")
     if not digest:
-        raise MagBridgeError(f"{folder / 'manifest.json'} has no dataset_digest: rebuild the release with "
-                             "`python -m bridge build`")
+        raise MagBridgeError(
+            f"{folder / 'manifest.json'} has no dataset_digest: rebuild the release with `python -m bridge build`"
+        )
     return DatasetInfo(manifest["name"], digest, manifest["upstream"]["name"], manifest["bridge_version"])
 
 
@@ -229,8 +246,10 @@ def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData
     if isinstance(data, Mapping) and {"train", "test"} <= set(data):
         subsets = {s: Subset.of(data[s], task.target) for s in SPLITS if s in data}
         return TaskData(task, subsets["train"], subsets.get("validation"), subsets["test"], split)
-    raise MagBridgeError(f"cannot read rows from {type(data).__name__}: expected a release folder, a Hub id, TaskData, or "
-                         "a mapping with the splits train and test")
+    raise MagBridgeError(
+        f"cannot read rows from {type(data).__name__}: expected a release folder, a Hub id, TaskData, or "
+        "a mapping with the splits train and test"
+    )
 
 
 def _release_order(folder: Path) -> dict[str, int]:
@@ -238,21 +257,26 @@ def _release_order(folder: Path) -> dict[str, int]:
     return {sample_id: position for position, sample_id in enumerate(ids)}
 
 
-def _read(folder: Path, provenances: tuple[str, ...], split: str, subset: str, columns: list[str],
-          order: dict[str, int]) -> pa.Table:
+def _read(
+    folder: Path, provenances: tuple[str, ...], split: str, subset: str, columns: list[str], order: dict[str, int]
+) -> pa.Table:
     """Rows of the release's Parquet files that fall in one subset of a split, in release order."""
     by_primary = BY_NAME[split].split_by == "primary"
     paths = []
     for provenance in provenances:
         found = sorted(folder.glob(atom_path(provenance, *((subset, "*") if by_primary else ("*", subset)))))
         if not found:
-            raise MagBridgeError(f"{folder} has no {provenance} rows in the {subset} subset of {split}: expected a whole "
-                                 "release; check it with `python -m bridge verify`")
+            raise MagBridgeError(
+                f"{folder} has no {provenance} rows in the {subset} subset of {split}: expected a whole "
+                "release; check it with `python -m bridge verify`"
+            )
         paths += found
     table = pa.concat_tables([pq.read_table(path, columns=columns, partitioning=None) for path in paths])
     try:
         position = [order[sample_id] for sample_id in table["sample_id"].to_pylist()]
     except KeyError as error:
-        raise MagBridgeError(f"sample {error.args[0]} is in the data files but not in {METADATA_FILE} of {folder}: the "
-                             "release is broken; rebuild it") from error
+        raise MagBridgeError(
+            f"sample {error.args[0]} is in the data files but not in {METADATA_FILE} of {folder}: the "
+            "release is broken; rebuild it"
+        ) from error
     return table.take(np.argsort(position))

@@ -27,13 +27,19 @@ def to_model_index(results: list[Result], model_name: str, dataset_id: str) -> s
     entries = [
         EvalResult(
             task_type="tabular-regression" if get_task(result.task).is_regression else "tabular-classification",
-            task_name=get_task(result.task).title, dataset_type=dataset_id, dataset_name="MagBridge-Battery",
-            dataset_config=get_task(result.task).config, dataset_split="test", dataset_revision=None,
-            metric_type=metric, metric_name=f"{metric} ({result.protocol}, {len(result.runs)} seeds)",
+            task_name=get_task(result.task).title,
+            dataset_type=dataset_id,
+            dataset_name="MagBridge-Battery",
+            dataset_config=get_task(result.task).config,
+            dataset_split="test",
+            dataset_revision=None,
+            metric_type=metric,
+            metric_name=f"{metric} ({result.protocol}, {len(result.runs)} seeds)",
             metric_value=result.mean(metric),
             metric_args={"std": result.std(metric), "split": result.split, "dataset_digest": result.dataset.digest},
         )
-        for result in results for metric in result.runs[0].scores
+        for result in results
+        for metric in result.runs[0].scores
     ]
     return ModelCardData(model_name=model_name, eval_results=entries).to_yaml()
 
@@ -56,9 +62,13 @@ def to_eval_results(results: list[Result], dataset_id: str) -> str:
 
     _check(results)
     entries = [
-        EvalResultEntry(dataset_id=dataset_id, task_id=get_task(result.task).config, value=result.mean(),
-                        notes=f"{result.headline}, {result.split}, {result.protocol}, std {result.std():.4f} over "
-                              f"{len(result.runs)} seeds, dataset {result.dataset.digest}")
+        EvalResultEntry(
+            dataset_id=dataset_id,
+            task_id=get_task(result.task).config,
+            value=result.mean(),
+            notes=f"{result.headline}, {result.split}, {result.protocol}, std {result.std():.4f} over "
+            f"{len(result.runs)} seeds, dataset {result.dataset.digest}",
+        )
         for result in results
     ]
     return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)
@@ -70,5 +80,7 @@ def _check(results: list[Result]) -> None:
         raise MagBridgeError(f"results of {', '.join(models) or 'no model'}: expected those of exactly one")
     for result in results:
         if result.protocol not in OFFICIAL_TEST or result.split != get_task(result.task).split:
-            raise MagBridgeError(f"{result.file_stem()} is no headline result: export results of the split "
-                                 f"{get_task(result.task).split} under one of the protocols {', '.join(OFFICIAL_TEST)}")
+            raise MagBridgeError(
+                f"{result.file_stem()} is no headline result: export results of the split "
+                f"{get_task(result.task).split} under one of the protocols {', '.join(OFFICIAL_TEST)}"
+            )

@@ -51,8 +51,15 @@ def _block(x: np.ndarray, out: np.ndarray) -> None:
     squares = np.einsum("nct,nct->nc", centred, centred)
     low, high = x.min(axis=2), x.max(axis=2)
     values = (
-        mean, np.sqrt(squares / T), low, high, high - low, _median(x), np.einsum("nct,nct->nc", x, x),
-        (x[:, :, -1] - x[:, :, 0]) / T, x[:, :, -quarter:].mean(axis=2) - x[:, :, :quarter].mean(axis=2),
+        mean,
+        np.sqrt(squares / T),
+        low,
+        high,
+        high - low,
+        _median(x),
+        np.einsum("nct,nct->nc", x, x),
+        (x[:, :, -1] - x[:, :, 0]) / T,
+        x[:, :, -quarter:].mean(axis=2) - x[:, :, :quarter].mean(axis=2),
     )
     for i, value in enumerate(values):
         table[:, :, i] = value

@@ -64,7 +64,8 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
     """Ranks results within each task, split and dataset.
 
     A model is better beyond doubt when the 95 % bootstrap interval of its lead, both models resampled on the same test
-    cells, lies above zero. Of a model's protocols on the official test rows the first of `rows`, `cells`, `full` counts.
+    cells, lies above zero. Of a model's protocols on the official test rows, the first of `rows`, `cells` and
+    `full` counts.
     Results of another version of a task are left out of its board.
 
     Args:
@@ -86,8 +87,9 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
             folds[(*key, result.model)] = result
         elif result.protocol in OFFICIAL_TEST:
             models = groups.setdefault(key, {})
-            models[result.model] = min((models.get(result.model, result), result),
-                                       key=lambda r: OFFICIAL_TEST.index(r.protocol))
+            models[result.model] = min(
+                (models.get(result.model, result), result), key=lambda r: OFFICIAL_TEST.index(r.protocol)
+            )
     order = [t.id for t in TASKS]
     boards = []
     for key in sorted(groups, key=lambda k: (order.index(k[0]), *k[1:3], k[3] or "")):
@@ -105,8 +107,13 @@ def _entries(results: list[Result], folds: dict[str, Result]) -> tuple[Entry, ..
     ranked.sort(key=lambda pair: pair[0])  # stable: by mean within a rank
     ranks = [rank for rank, _ in ranked]
     return tuple(
-        Entry(rank, ranks.count(rank) > 1, result, result.interval(),
-              (folds[result.model].mean(), folds[result.model].std()) if result.model in folds else None)
+        Entry(
+            rank,
+            ranks.count(rank) > 1,
+            result,
+            result.interval(),
+            (folds[result.model].mean(), folds[result.model].std()) if result.model in folds else None,
+        )
         for rank, result in ranked
     )
 
@@ -124,10 +131,13 @@ def cells_of(entry: Entry) -> tuple[str, ...]:
     """One entry as text, in the order of `COLUMNS`."""
     result = entry.result
     return (
-        f"{'=' if entry.tied else ''}{entry.rank}", result.model, f"{result.mean():.3f} ± {result.std():.3f}",
+        f"{'=' if entry.tied else ''}{entry.rank}",
+        result.model,
+        f"{result.mean():.3f} ± {result.std():.3f}",
         "" if entry.interval is None else f"{entry.interval[0]:.3f} to {entry.interval[1]:.3f}",
         "" if entry.cross_validation is None else "{:.3f} ± {:.3f}".format(*entry.cross_validation),
-        result.protocol, str(len(result.runs)),
+        result.protocol,
+        str(len(result.runs)),
     )
 
 
@@ -159,9 +169,10 @@ def print_table(boards: list[Board], console) -> None:
 
 
 EXPLANATION = (
-    "Score: mean ± population std over seeds on the test subset. Interval: 95 % bootstrap over test cells; nine cells are few, "
-    "so it is a little narrow. Rank: 1 plus the number of models that lead by more than the 95 % interval of the paired "
-    "difference; = marks equal ranks, which are ties. Cross-validation: mean ± std over folds of all cells, the steadier figure."
+    "Score: mean ± population std over seeds on the test subset. Interval: 95 % bootstrap over test cells; nine cells "
+    "are few, so it is a little narrow. Rank: 1 plus the number of models that lead by more than the 95 % interval of "
+    "the paired difference; = marks equal ranks, which are ties. Cross-validation: mean ± std over folds of all cells, "
+    "the steadier figure."
 )
 
 

@@ -38,7 +38,9 @@ def to_html(boards: list[Board]) -> str:
 def _section(board: Board) -> str:
     head = "".join(
         f'<th scope="col" aria-sort="{"ascending" if column == "rank" else "none"}" class="{_kind(column)}">'
-        f'<button type="button">{escape(column)}</button></th>' for column in COLUMNS)
+        f'<button type="button">{escape(column)}</button></th>'
+        for column in COLUMNS
+    )
     rows = "".join(_row(entry) for entry in board.entries)
     badge = '<span class="leak">leaks</span>' if board.leaks else ""
     task = get_task(board.task)
@@ -58,8 +60,15 @@ def _kind(column: str) -> str:
 
 def _row(entry: Entry) -> str:
     result = entry.result
-    values = (entry.rank, "", result.mean(), entry.interval[0] if entry.interval else "",
-              entry.cross_validation[0] if entry.cross_validation else "", "", len(result.runs))
+    values = (
+        entry.rank,
+        "",
+        result.mean(),
+        entry.interval[0] if entry.interval else "",
+        entry.cross_validation[0] if entry.cross_validation else "",
+        "",
+        len(result.runs),
+    )
     cells = []
     for column, value, text in zip(COLUMNS, values, cells_of(entry)):
         attributes = f' class="number" data-value="{value}"' if column in NUMERIC else ""

@@ -75,21 +75,38 @@ def as_model(model, *, name: str | None = None, features: Callable | None = stat
     if hasattr(model, "fit") and hasattr(model, "predict"):
         if isinstance(model, type):
             raise MagBridgeError(f"{model.__name__} is a class: pass an instance, {model.__name__}()")
-        return Model(name or type(model).__name__, every_task, lambda seed, task: _seeded(model, seed),
-                     "An estimator passed to evaluate_model.", features)
+        return Model(
+            name or type(model).__name__,
+            every_task,
+            lambda seed, task: _seeded(model, seed),
+            "An estimator passed to evaluate_model.",
+            features,
+        )
     if callable(model):
         # One seed is enough: with nothing fitted, every seed scores the same.
-        return Model(name or getattr(model, "__name__", "function"), every_task, lambda seed, task: FunctionModel(model),
-                     "A function of the signals, with nothing fitted.", None, "full", (0,))
-    raise MagBridgeError(f"cannot evaluate {type(model).__name__}: expected an object with fit and predict, or a function "
-                         "of signals (n, 100, 6)")
+        return Model(
+            name or getattr(model, "__name__", "function"),
+            every_task,
+            lambda seed, task: FunctionModel(model),
+            "A function of the signals, with nothing fitted.",
+            None,
+            "full",
+            (0,),
+        )
+    raise MagBridgeError(
+        f"cannot evaluate {type(model).__name__}: expected an object with fit and predict, or a function "
+        "of signals (n, 100, 6)"
+    )
 
 
 def _seeded(estimator, seed: int):
     """A copy of the estimator whose unset `random_state` parameters are `seed`."""
     estimator = copy.deepcopy(estimator)
     if hasattr(estimator, "get_params") and hasattr(estimator, "set_params"):
-        unset = {name: seed for name, value in estimator.get_params().items()
-                 if name.rpartition("__")[2] == "random_state" and value is None}
+        unset = {
+            name: seed
+            for name, value in estimator.get_params().items()
+            if name.rpartition("__")[2] == "random_state" and value is None
+        }
         estimator.set_params(**unset)
     return estimator

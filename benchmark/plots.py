@@ -15,8 +15,12 @@ from dataset_card.errors import MagBridgeError
 
 KINDS = ("parity", "confusion", "few-shot", "leakage")
 SHORT = {
-    "synthetic_sensor_perturbation": "synthetic\nfault", "bridge_extrapolation": "Regime-B", "none": "clean",
-    "sensor_dropout": "dropout", "calibration_drift": "drift", "temporal_warp": "warp",
+    "synthetic_sensor_perturbation": "synthetic\nfault",
+    "bridge_extrapolation": "Regime-B",
+    "none": "clean",
+    "sensor_dropout": "dropout",
+    "calibration_drift": "drift",
+    "temporal_warp": "warp",
     "periodic_interference": "interference",
 }
 INK, ACCENT, QUIET = "#22303c", "#0b5cad", "#8895a3"
@@ -52,8 +56,11 @@ def plot(results: list[Result], kind: str, *, release: str | Path | None = None,
         raise MagBridgeError(f"{len(results)} results for a {kind} figure: expected one")
     if kind == "parity":
         return parity(results[0], predictions, release)
-    return {"confusion": lambda: confusion(results[0]), "few-shot": lambda: few_shot_curves(results),
-            "leakage": lambda: leakage(results)}[kind]()
+    return {
+        "confusion": lambda: confusion(results[0]),
+        "few-shot": lambda: few_shot_curves(results),
+        "leakage": lambda: leakage(results),
+    }[kind]()
 
 
 def save(figure, path: str | Path) -> None:
@@ -72,27 +79,38 @@ def save(figure, path: str | Path) -> None:
 def parity(result: Result, predictions: Path | None, release: str | Path | None):
     """Predicted against true SOH, and the error of each test cell, averaged over seeds."""
     if result.task != "t1" or predictions is None or release is None:
-        raise MagBridgeError("a parity figure needs a T1 result, its predictions file beside it and the release it speaks "
-                             "of: pass --data RELEASE")
+        raise MagBridgeError(
+            "a parity figure needs a T1 result, its predictions file beside it and the release it speaks "
+            "of: pass --data RELEASE"
+        )
     ids, cells, truth = load_truth(get_task("t1"), release_folder(release), result.split)
     table = pq.read_table(predictions, columns=["sample_id", "prediction"], partitioning=None).group_by("sample_id")
     mean = table.aggregate([("prediction", "mean")])
     by_id = dict(zip(mean["sample_id"].to_pylist(), mean["prediction_mean"].to_pylist()))
     if set(by_id) != set(ids.tolist()):
-        raise MagBridgeError(f"{predictions} and {release} hold other samples: pass the release that the result speaks of")
+        raise MagBridgeError(
+            f"{predictions} and {release} hold other samples: pass the release that the result speaks of"
+        )
     predicted = np.array([by_id[sample_id] for sample_id in ids])
     figure, (left, right) = _figure(ncols=2, size=(10, 4.6))
     left.scatter(truth, predicted, s=6, alpha=0.4, color=ACCENT, linewidths=0)
     limits = [min(truth.min(), predicted.min()) - 0.01, max(truth.max(), predicted.max()) + 0.01]
     left.plot(limits, limits, color=INK, linewidth=1)
-    left.set(xlim=limits, ylim=limits, xlabel="true SOH", ylabel="predicted SOH, mean over seeds", aspect="equal",
-             title=f"{result.model}: R2 {result.mean():.3f} ± {result.std():.3f}")
+    left.set(
+        xlim=limits,
+        ylim=limits,
+        xlabel="true SOH",
+        ylabel="predicted SOH, mean over seeds",
+        aspect="equal",
+        title=f"{result.model}: R2 {result.mean():.3f} ± {result.std():.3f}",
+    )
     order = sorted(np.unique(cells), key=lambda cell: truth[cells == cell].mean())
     errors = [predicted[cells == cell] - truth[cells == cell] for cell in order]
     right.axhline(0, color=INK, linewidth=1)
     right.boxplot(errors, showfliers=False, medianprops={"color": ACCENT, "linewidth": 2})
-    right.set_xticks(range(1, len(order) + 1),
-                     [f"{cell}\n{truth[cells == cell].mean():.2f}" for cell in order], fontsize=8)
+    right.set_xticks(
+        range(1, len(order) + 1), [f"{cell}\n{truth[cells == cell].mean():.2f}" for cell in order], fontsize=8
+    )
     right.set(xlabel="test cell and its mean SOH", ylabel="predicted less true SOH", title="SOH error by cell")
     return figure
 
@@ -101,8 +119,10 @@ def confusion(result: Result):
     """Confusion matrix summed over seeds, each row as shares of its class."""
     task = get_task(result.task)
     if task.is_regression or not result.cell_ids:
-        raise MagBridgeError(f"{result.file_stem()} has no confusion matrix: expected a result of t2, t3 or t4 under one of "
-                             f"the protocols {', '.join(OFFICIAL_TEST)}")
+        raise MagBridgeError(
+            f"{result.file_stem()} has no confusion matrix: expected a result of t2, t3 or t4 under one of "
+            f"the protocols {', '.join(OFFICIAL_TEST)}"
+        )
     size = len(task.labels)
     counts = np.sum([run.cells for run in result.runs], axis=(0, 1)).reshape(size, size)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -114,12 +134,22 @@ def confusion(result: Result):
     runs = len(result.runs)
     for i in range(size):
         for j in range(size):
-            axes.text(j, i, f"{share[i, j]:.2f}\n{counts[i, j] / runs:.0f} rows", ha="center", va="center", fontsize=9,
-                      color="white" if share[i, j] > 0.55 else INK)
+            axes.text(
+                j,
+                i,
+                f"{share[i, j]:.2f}\n{counts[i, j] / runs:.0f} rows",
+                ha="center",
+                va="center",
+                fontsize=9,
+                color="white" if share[i, j] > 0.55 else INK,
+            )
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    axes.set(xlabel="predicted", ylabel="true",
-             title=f"{task.id.upper()} {result.model}\nbalanced accuracy {result.mean():.3f} ± {result.std():.3f}")
+    axes.set(
+        xlabel="predicted",
+        ylabel="true",
+        title=f"{task.id.upper()} {result.model}\nbalanced accuracy {result.mean():.3f} ± {result.std():.3f}",
+    )
     return figure
 
 
@@ -127,23 +157,29 @@ def few_shot_curves(results: list[Result]):
     """Headline against shots, one panel a task and one line a model, with the spread over seeds."""
     curves = [r for r in results if r.protocol == "few_shot"]
     if not curves:
-        raise MagBridgeError("no few-shot results: make some with `python -m benchmark run --protocol few_shot --out DIR`")
+        raise MagBridgeError(
+            "no few-shot results: make some with `python -m benchmark run --protocol few_shot --out DIR`"
+        )
     tasks = [task for task in TASKS if any(r.task == task.id for r in curves)]
+    colours = {model: f"C{i}" for i, model in enumerate(sorted({r.model for r in curves}))}
     figure, panels = _figure(ncols=len(tasks), size=(4 * len(tasks) + 0.5, 4))
     for axes, task in zip(np.atleast_1d(panels), tasks):
         for result in (r for r in curves if r.task == task.id):
             shots = sorted({run.k for run in result.runs})
             mean, std = np.array([(result.mean(k=k), result.std(k=k)) for k in shots]).T
-            (line,) = axes.plot(shots, mean, marker="o", markersize=4, label=result.model)
-            axes.fill_between(shots, mean - std, mean + std, color=line.get_color(), alpha=0.12, linewidth=0)
+            axes.plot(shots, mean, marker="o", markersize=4, color=colours[result.model], label=result.model)
+            axes.fill_between(shots, mean - std, mean + std, color=colours[result.model], alpha=0.12, linewidth=0)
         axes.axhline(task.chance, color=QUIET, linewidth=1, linestyle=":")
         axes.set_xscale("log")
         axes.set_xticks(shots, [str(k) for k in shots])
         axes.minorticks_off()
         if task.is_regression:  # a model fitted on ten rows may be far below 0, where the curve tells nothing more
             axes.set_ylim(bottom=max(axes.get_ylim()[0], -0.5))
-        axes.set(title=f"{task.id.upper()} {task.title}", ylabel=task.headline.name,
-                 xlabel="rows a SOH bin (five bins)" if task.is_regression else "rows a class")
+        axes.set(
+            title=f"{task.id.upper()} {task.title}",
+            ylabel=task.headline.name,
+            xlabel="rows a SOH bin (five bins)" if task.is_regression else "rows a class",
+        )
         axes.legend(fontsize=8, frameon=False)
     return figure
 
@@ -155,18 +191,32 @@ def leakage(results: list[Result]):
     of all cells, so that a gap may even be negative (T2).
     """
     scores = {(r.task, r.model, r.split): r for r in results if r.protocol in OFFICIAL_TEST}
-    pairs = [(task.id, model) for task in TASKS for model in dict.fromkeys(r.model for r in results)
-             if all((task.id, model, split) in scores for split in (PRIMARY_SPLIT, OPTIMISTIC_SPLIT))]
+    pairs = [
+        (task.id, model)
+        for task in TASKS
+        for model in dict.fromkeys(r.model for r in results)
+        if all((task.id, model, split) in scores for split in (PRIMARY_SPLIT, OPTIMISTIC_SPLIT))
+    ]
     if not pairs:
         raise MagBridgeError(f"no model with results on both splits: run one with --split {OPTIMISTIC_SPLIT} too")
     figure, axes = _figure(size=(8, 0.42 * len(pairs) + 1.8))
     for y, (task, model) in enumerate(pairs):
         honest, leaking = (scores[task, model, split] for split in (PRIMARY_SPLIT, OPTIMISTIC_SPLIT))
         axes.plot([honest.mean(), leaking.mean()], [y, y], color=QUIET, linewidth=2, zorder=1)
-        for result, colour, label in ((honest, ACCENT, "split by cell"), (leaking, "#c65b00", "optimistic split (leaks)")):
+        for result, colour, label in (
+            (honest, ACCENT, "split by cell"),
+            (leaking, "#c65b00", "optimistic split (leaks)"),
+        ):
             axes.errorbar(result.mean(), y, xerr=result.std(), fmt="o", color=colour, label=label if y == 0 else None)
-        axes.annotate(f"{leaking.mean() - honest.mean():+.3f}", (max(honest.mean(), leaking.mean()), y), xytext=(8, 0),
-                      textcoords="offset points", va="center", fontsize=8, color=INK)
+        axes.annotate(
+            f"{leaking.mean() - honest.mean():+.3f}",
+            (max(honest.mean(), leaking.mean()), y),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=INK,
+        )
     axes.set_yticks(range(len(pairs)), [f"{task.upper()} {model}" for task, model in pairs])
     axes.invert_yaxis()
     axes.margins(x=0.12)

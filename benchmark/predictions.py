@@ -52,7 +52,7 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
         split: Whose test rows were predicted.
 
     Returns:
-        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping a seed), `mean`, and `interval` of the headline by cell.
+        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping a seed), `mean`, and the headline's `interval` by cell.
 
     Raises:
         MagBridgeError: Missing, extra or duplicate ids, NaN, unknown labels, or another release's digest.
@@ -76,7 +76,11 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
         statistics.append(sums)
     low, high = interval(task, names, np.array(statistics))
     return {
-        "task": task.id, "split": split, "dataset": info.digest, "seeds": seeds, "scores": scores,
+        "task": task.id,
+        "split": split,
+        "dataset": info.digest,
+        "seeds": seeds,
+        "scores": scores,
         "mean": {metric: float(np.mean([s[metric] for s in scores])) for metric in scores[0]},
         "interval": {"metric": task.headline.name, "low": low, "high": high},
     }
@@ -95,11 +99,15 @@ def _read(path: Path, info: DatasetInfo) -> pa.Table:
         raise MagBridgeError(f"{path} has the columns {', '.join(table.column_names)}: expected {COLUMNS}")
     for name in table.column_names:
         if table[name].null_count:
-            raise MagBridgeError(f"{path}: column {name} has {table[name].null_count} nulls: expected a value in every row")
+            raise MagBridgeError(
+                f"{path}: column {name} has {table[name].null_count} nulls: expected a value in every row"
+            )
     digest = (table.schema.metadata or {}).get(DIGEST_KEY)
     if digest is not None and digest.decode() != info.digest:
-        raise MagBridgeError(f"{path} was predicted on the dataset {digest.decode()[:12]}, the release has the digest "
-                             f"{info.digest[:12]}: predict on this release, or score against the other")
+        raise MagBridgeError(
+            f"{path} was predicted on the dataset {digest.decode()[:12]}, the release has the digest "
+            f"{info.digest[:12]}: predict on this release, or score against the other"
+        )
     return table
 
 
@@ -110,9 +118,13 @@ def _order(ids: list[str], position: dict[str, int], where: str, task: Task, spl
     missing = sorted(position.keys() - set(ids), key=position.__getitem__)
     for names, what in ((twice, "are there twice"), (extra, "are no test sample of it"), (missing, "are missing")):
         if names:
-            shown = ", ".join(map(str, names[:SHOWN])) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-            raise MagBridgeError(f"{where}: samples {shown} {what}: expected each of the {len(position)} test samples of "
-                                 f"{task.id} ({split}) once")
+            shown = ", ".join(map(str, names[:SHOWN])) + (
+                f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            )
+            raise MagBridgeError(
+                f"{where}: samples {shown} {what}: expected each of the {len(position)} test samples of "
+                f"{task.id} ({split}) once"
+            )
     return np.argsort([position[sample_id] for sample_id in ids])
 
 

@@ -39,9 +39,19 @@ class _Draw:
     k: int | None = None
 
 
-def evaluate_model(task: str | Task, model, data, *, split: str = PRIMARY_SPLIT, sampling: str | None = None,
-                   seeds: tuple[int, ...] | None = None, name: str | None = None,
-                   features: Callable | None = static_features, n_jobs: int = -1, progress: bool = False) -> Result:
+def evaluate_model(
+    task: str | Task,
+    model,
+    data,
+    *,
+    split: str = PRIMARY_SPLIT,
+    sampling: str | None = None,
+    seeds: tuple[int, ...] | None = None,
+    name: str | None = None,
+    features: Callable | None = static_features,
+    n_jobs: int = -1,
+    progress: bool = False,
+) -> Result:
     """Fits a model once a seed and scores it on the whole test subset.
 
     Args:
@@ -72,15 +82,27 @@ def evaluate_model(task: str | Task, model, data, *, split: str = PRIMARY_SPLIT,
     model = _for_task(as_model(model, name=name, features=features), data.task)
     sampling = sampling or model.sampling
     if sampling not in OFFICIAL_TEST:
-        raise MagBridgeError(f"unknown sampling {sampling!r}: expected one of {', '.join(OFFICIAL_TEST)}"
-                             f"{did_you_mean(sampling, OFFICIAL_TEST)}")
+        raise MagBridgeError(
+            f"unknown sampling {sampling!r}: expected one of {', '.join(OFFICIAL_TEST)}"
+            f"{did_you_mean(sampling, OFFICIAL_TEST)}"
+        )
     draws = [_Draw(seed, _sample(data.train, sampling, seed)) for seed in (model.seeds if seeds is None else seeds)]
     return _on_test(data, model, sampling, draws, n_jobs, progress)
 
 
-def few_shot(task: str | Task, model, data, *, split: str = PRIMARY_SPLIT, shots: tuple[int, ...] = SHOTS,
-             seeds: tuple[int, ...] | None = None, name: str | None = None,
-             features: Callable | None = static_features, n_jobs: int = -1, progress: bool = False) -> Result:
+def few_shot(
+    task: str | Task,
+    model,
+    data,
+    *,
+    split: str = PRIMARY_SPLIT,
+    shots: tuple[int, ...] = SHOTS,
+    seeds: tuple[int, ...] | None = None,
+    name: str | None = None,
+    features: Callable | None = static_features,
+    n_jobs: int = -1,
+    progress: bool = False,
+) -> Result:
     """Fits a model on k rows a class (T1: a SOH bin) and scores it on the whole test subset.
 
     The k rows of a seed are among its rows for any larger k. A class with fewer than k rows gives all it has;
@@ -116,9 +138,18 @@ def best_per_shot(results: list[Result]) -> dict[int, tuple[str, float]]:
     return {k: max(((r.model, r.mean(k=k)) for r in results), key=lambda pair: pair[1]) for k in shots}
 
 
-def cross_validate(task: str | Task, model, data, *, split: str = PRIMARY_SPLIT, folds: int = FOLDS,
-                   name: str | None = None, features: Callable | None = static_features, n_jobs: int = -1,
-                   progress: bool = False) -> Result:
+def cross_validate(
+    task: str | Task,
+    model,
+    data,
+    *,
+    split: str = PRIMARY_SPLIT,
+    folds: int = FOLDS,
+    name: str | None = None,
+    features: Callable | None = static_features,
+    n_jobs: int = -1,
+    progress: bool = False,
+) -> Result:
     """Scores a model on each fold of the cells after fitting on all other cells: the steadier second figure.
 
     The cells of all subsets are shuffled once and dealt into folds. The three Regime-B pseudo-cells take turns, one
@@ -170,7 +201,9 @@ def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_
     train_inputs, test_inputs = data.inputs(model.features, "train"), data.inputs(model.features, "test")
     for draw in _bar(draws, f"{task.id} {model.name}", progress):
         extras = _extras(data, model, draw.train)
-        estimator = _fit(model, task, draw.seed, train_inputs[draw.train], data.train.target[draw.train], extras, n_jobs)
+        estimator = _fit(
+            model, task, draw.seed, train_inputs[draw.train], data.train.target[draw.train], extras, n_jobs
+        )
         prediction, scores = _predict(estimator, test_inputs, task)
         values = score(task, test.target, prediction, scores)
         if protocol in OFFICIAL_TEST:
@@ -184,11 +217,33 @@ def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_
     return _result(data, model, protocol, runs, cells, time.perf_counter() - started, len(test), table)
 
 
-def _result(data: TaskData, model: Model, protocol: str, runs: list[Run], cells: tuple[str, ...], seconds: float,
-            n_test: int | None, table: pa.Table | None) -> Result:
+def _result(
+    data: TaskData,
+    model: Model,
+    protocol: str,
+    runs: list[Run],
+    cells: tuple[str, ...],
+    seconds: float,
+    n_test: int | None,
+    table: pa.Table | None,
+) -> Result:
     packages, hardware = environment()
-    return Result(data.task.id, data.task.version, model.name, model.description, data.dataset, data.split, protocol,
-                  tuple(runs), cells, packages, hardware, seconds, n_test, table=table)
+    return Result(
+        data.task.id,
+        data.task.version,
+        model.name,
+        model.description,
+        data.dataset,
+        data.split,
+        protocol,
+        tuple(runs),
+        cells,
+        packages,
+        hardware,
+        seconds,
+        n_test,
+        table=table,
+    )
 
 
 def _sample(train: Subset, sampling: str, seed: int) -> np.ndarray:
@@ -218,7 +273,9 @@ def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
     for group in names:
         rows = np.flatnonzero(groups == group)
         if not len(rows) and not data.task.is_regression:
-            raise MagBridgeError(f"task {data.task.id}: no training row of class {group}: expected at least one a class")
+            raise MagBridgeError(
+                f"task {data.task.id}: no training row of class {group}: expected at least one a class"
+            )
         chosen.append(rng.permutation(rows)[:k])
     return np.concatenate(chosen)
 
@@ -287,8 +344,11 @@ def _predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.
 
 def _prediction_table(task: Task, sample_ids: np.ndarray, seed: int, prediction, scores) -> pa.Table:
     values = pa.array(np.asarray(prediction, dtype=float) if task.is_regression else np.asarray(prediction).tolist())
-    columns = {"sample_id": pa.array(sample_ids.tolist()),
-               "seed": pa.array(np.full(len(values), seed)), "prediction": values}
+    columns = {
+        "sample_id": pa.array(sample_ids.tolist()),
+        "seed": pa.array(np.full(len(values), seed)),
+        "prediction": values,
+    }
     if scores is not None:
         columns["score"] = pa.array(np.asarray(scores, dtype=float))
     return pa.table(columns)

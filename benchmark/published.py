@@ -60,9 +60,9 @@ PUBLISHED = (
 
 NOTES = {
     3: "Tolerances: 0.01 (T1 ridge, T3 forest), 0.005 (T2 ridge classifier), 0.03 (T4 forest), 0.02 elsewhere. "
-       "The paper prints the best model of each task; the other figures are one run of its script on surrogate scans.",
+    "The paper prints the best model of each task; the other figures are one run of its script on surrogate scans.",
     4: "Agreement: means within two joint standard deviations over seeds. That spread is as large as most differences "
-       "between the models, so the order of two neighbours is not a finding.",
+    "between the models, so the order of two neighbours is not a finding.",
 }
 
 
@@ -96,9 +96,18 @@ def comparison(table: int, results: list[Result]) -> list[dict]:
     for cell in cells(table):
         if (cell.task, cell.model) in ours:
             result = ours[cell.task, cell.model]
-            rows.append({
-                "task": cell.task, "metric": get_task(cell.task).headline.name, "model": cell.model,
-                "published": cell.mean, "published_std": cell.std, "source": cell.source, "ours": result.mean(),
-                "ours_std": result.std(), "protocol": result.protocol, "verdict": verdict(cell, result),
-            })
+            rows.append(
+                {
+                    "task": cell.task,
+                    "metric": get_task(cell.task).headline.name,
+                    "model": cell.model,
+                    "published": cell.mean,
+                    "published_std": cell.std,
+                    "source": cell.source,
+                    "ours": result.mean(),
+                    "ours_std": result.std(),
+                    "protocol": result.protocol,
+                    "verdict": verdict(cell, result),
+                }
+            )
     return rows

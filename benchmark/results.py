@@ -114,8 +114,9 @@ class Result:
         try:
             return np.array([run.scores[metric] for run in self.runs if k is None or run.k == k])
         except KeyError:
-            raise MagBridgeError(f"{self.model} on {self.task} has no {metric}: it has "
-                                 f"{', '.join(self.runs[0].scores)}") from None
+            raise MagBridgeError(
+                f"{self.model} on {self.task} has no {metric}: it has {', '.join(self.runs[0].scores)}"
+            ) from None
 
     def mean(self, metric: str | None = None, k: int | None = None) -> float:
         """Mean over runs."""
@@ -177,11 +178,24 @@ def to_json(result: Result) -> dict:
             document[f.name] = getattr(result, f.name)
     document["dataset"] = asdict(result.dataset)
     document["cell_ids"] = list(result.cell_ids)
-    document["headline"] = {
-        "metric": result.headline, "mean": result.mean(), "std": result.std(),
-        "interval": None if low_high is None else
-        {"low": low_high[0], "high": low_high[1], "level": LEVEL, "resamples": RESAMPLES, "resampled": "cells"},
-    } if result.protocol != "few_shot" else None
+    document["headline"] = (
+        {
+            "metric": result.headline,
+            "mean": result.mean(),
+            "std": result.std(),
+            "interval": None
+            if low_high is None
+            else {
+                "low": low_high[0],
+                "high": low_high[1],
+                "level": LEVEL,
+                "resamples": RESAMPLES,
+                "resampled": "cells",
+            },
+        }
+        if result.protocol != "few_shot"
+        else None
+    )
     document["runs"] = [{k: v for k, v in asdict(run).items() if v is not None} for run in result.runs]
     return document
 
@@ -201,16 +215,18 @@ def write_result(result: Result, folder: str | Path, predictions: bool = True) -
         MagBridgeError: The result's rows belong to no release, so that nothing could tell what it speaks of.
     """
     if result.dataset.digest is None:
-        raise MagBridgeError(f"{result.model} on {result.task} was scored on rows {result.dataset.name}, without a dataset "
-                             "digest: evaluate on a release folder or Hub id to file the result")
+        raise MagBridgeError(
+            f"{result.model} on {result.task} was scored on rows {result.dataset.name}, without a dataset "
+            "digest: evaluate on a release folder or Hub id to file the result"
+        )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     document = to_json(result)
+    check(document, result.file_stem())  # the model's name becomes a file name
+    folder.mkdir(parents=True, exist_ok=True)
     if predictions and result.table is not None:
         name = f"{result.file_stem()}.parquet"
         write_predictions(folder / name, result.table, result.dataset.digest)
         document["predictions"] = {"file": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
-    check(document, result.file_stem())
     path = folder / f"{result.file_stem()}.json"
     write_text(path, _dumps(document))
     return path
@@ -237,8 +253,9 @@ def read_result(path: str | Path) -> Result:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise MagBridgeError(f"no result file {path}: expected a JSON file written by `python -m benchmark run --out`") \
-            from None
+        raise MagBridgeError(
+            f"no result file {path}: expected a JSON file written by `python -m benchmark run --out`"
+        ) from None
     except ValueError as error:
         raise MagBridgeError(f"{path} is not JSON ({error}): expected a result file") from error
     check(document, str(path))

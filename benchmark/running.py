@@ -15,8 +15,16 @@ from dataset_card.errors import MagBridgeError
 TABLE_FAMILIES = {3: "classical", 4: "deep"}
 
 
-def run_baselines(data: str | Path, *, task: str | None = None, model: str | None = None, table: int | None = None,
-                  split: str = PRIMARY_SPLIT, protocol: str | None = None, out: Path | None = None) -> list[Result]:
+def run_baselines(
+    data: str | Path,
+    *,
+    task: str | None = None,
+    model: str | None = None,
+    table: int | None = None,
+    split: str = PRIMARY_SPLIT,
+    protocol: str | None = None,
+    out: Path | None = None,
+) -> list[Result]:
     """Runs the chosen baselines.
 
     Args:
@@ -41,7 +49,9 @@ def run_baselines(data: str | Path, *, task: str | None = None, model: str | Non
     tasks = TASKS if task is None else (get_task(task),)
     chosen = [(t, m) for t in tasks for m in _chosen(t, model, table)]
     if not chosen:
-        raise MagBridgeError(f"no baseline fits --task {task} --model {model} --table {table}: see `python -m benchmark list`")
+        raise MagBridgeError(
+            f"no baseline fits --task {task} --model {model} --table {table}: see `python -m benchmark list`"
+        )
     results, rows = [], None
     for t, m in chosen:
         if rows is None or rows.task != t:

@@ -53,8 +53,12 @@ def cell_statistics(task: Task, truth: np.ndarray, prediction: np.ndarray, cell_
         statistics = np.zeros((len(cells), terms.shape[1]))
         np.add.at(statistics, index, terms)
     else:
-        statistics = np.stack([formulas.confusion(truth[index == c], prediction[index == c], task.labels).ravel()
-                               for c in range(len(cells))])
+        statistics = np.stack(
+            [
+                formulas.confusion(truth[index == c], prediction[index == c], task.labels).ravel()
+                for c in range(len(cells))
+            ]
+        )
     return cells, statistics
 
 
@@ -99,7 +103,9 @@ def bootstrap(task: Task, cell_ids, statistics: np.ndarray, resamples: int = RES
     if task.is_regression:
         whole = statistics.sum(axis=1, keepdims=True)
         mean_square = drawn[..., 3] / drawn[..., 0] * whole[..., 0]
-        drawn = np.concatenate([np.broadcast_to(whole[..., :3], (*drawn.shape[:2], 3)), mean_square[..., None]], axis=-1)
+        drawn = np.concatenate(
+            [np.broadcast_to(whole[..., :3], (*drawn.shape[:2], 3)), mean_square[..., None]], axis=-1
+        )
     return headline(task, drawn).mean(axis=0)
 
 

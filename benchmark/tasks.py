@@ -90,19 +90,65 @@ def _recalls(labels: tuple[str, ...]) -> tuple[Metric, ...]:
 
 
 TASKS = (
-    Task("t1", "1.0", "SOH regression", rows=("clean",), target="soh", labels=(),
-         metrics=(R2, MAE), chance=0.0, config="t1_soh_regression"),
-    Task("t2", "1.0", "Second-life class", rows=("clean",), target="second_life_class", labels=SECOND_LIFE_CLASSES,
-         metrics=(BALANCED_ACCURACY, Metric("f1", "F1 of reuse"),
-                  Metric("roc_auc", "ROC AUC of reuse", needs_scores=True), *_recalls(SECOND_LIFE_CLASSES)),
-         chance=1 / 2, config="t2_second_life", positive="reuse", scored_label="reuse", auc="roc_auc"),
-    Task("t3", "1.0", "Anomaly detection", rows=PROVENANCES, target="anomaly_origin", labels=ANOMALY_ORIGINS,
-         metrics=(BALANCED_ACCURACY, *_recalls(ANOMALY_ORIGINS),
-                  # A sanity check, about 1.00 for any model, and never the headline (paper, section IV-E).
-                  Metric("regime_b_auroc", "ROC AUC of Regime-B against grounded rows", needs_scores=True)),
-         chance=1 / 3, config="t3_anomaly_detection", scored_label="bridge_extrapolation", auc="regime_b_auroc"),
-    Task("t4", "1.0", "Anomaly subtype", rows=("anomaly",), target="anomaly_subtype", labels=SYNTHETIC_SUBTYPES,
-         metrics=(BALANCED_ACCURACY, *_recalls(SYNTHETIC_SUBTYPES)), chance=1 / 4, config="t4_anomaly_subtype"),
+    Task(
+        "t1",
+        "1.0",
+        "SOH regression",
+        rows=("clean",),
+        target="soh",
+        labels=(),
+        metrics=(R2, MAE),
+        chance=0.0,
+        config="t1_soh_regression",
+    ),
+    Task(
+        "t2",
+        "1.0",
+        "Second-life class",
+        rows=("clean",),
+        target="second_life_class",
+        labels=SECOND_LIFE_CLASSES,
+        metrics=(
+            BALANCED_ACCURACY,
+            Metric("f1", "F1 of reuse"),
+            Metric("roc_auc", "ROC AUC of reuse", needs_scores=True),
+            *_recalls(SECOND_LIFE_CLASSES),
+        ),
+        chance=1 / 2,
+        config="t2_second_life",
+        positive="reuse",
+        scored_label="reuse",
+        auc="roc_auc",
+    ),
+    Task(
+        "t3",
+        "1.0",
+        "Anomaly detection",
+        rows=PROVENANCES,
+        target="anomaly_origin",
+        labels=ANOMALY_ORIGINS,
+        metrics=(
+            BALANCED_ACCURACY,
+            *_recalls(ANOMALY_ORIGINS),
+            # A sanity check, about 1.00 for any model, and never the headline (paper, section IV-E).
+            Metric("regime_b_auroc", "ROC AUC of Regime-B against grounded rows", needs_scores=True),
+        ),
+        chance=1 / 3,
+        config="t3_anomaly_detection",
+        scored_label="bridge_extrapolation",
+        auc="regime_b_auroc",
+    ),
+    Task(
+        "t4",
+        "1.0",
+        "Anomaly subtype",
+        rows=("anomaly",),
+        target="anomaly_subtype",
+        labels=SYNTHETIC_SUBTYPES,
+        metrics=(BALANCED_ACCURACY, *_recalls(SYNTHETIC_SUBTYPES)),
+        chance=1 / 4,
+        config="t4_anomaly_subtype",
+    ),
 )
 
 BY_ID = {task.id: task for task in TASKS}
@@ -128,7 +174,9 @@ def check_split(split: str) -> str:
         MagBridgeError: No such split.
     """
     if split not in SPLITS:
-        raise MagBridgeError(f"unknown split {split!r}: expected one of {', '.join(SPLITS)}{did_you_mean(split, SPLITS)}")
+        raise MagBridgeError(
+            f"unknown split {split!r}: expected one of {', '.join(SPLITS)}{did_you_mean(split, SPLITS)}"
+        )
     return split
 
 

@@ -33,8 +33,17 @@ def features_row_by_row(signals: np.ndarray) -> np.ndarray:
         row = []
         for c in range(signal.shape[1]):
             x = signal[:, c]
-            row += [np.mean(x), np.std(x), np.min(x), np.max(x), np.max(x) - np.min(x), np.median(x), np.dot(x, x),
-                    (x[-1] - x[0]) / len(x), np.mean(x[-25:]) - np.mean(x[:25])]
+            row += [
+                np.mean(x),
+                np.std(x),
+                np.min(x),
+                np.max(x),
+                np.max(x) - np.min(x),
+                np.median(x),
+                np.dot(x, x),
+                (x[-1] - x[0]) / len(x),
+                np.mean(x[-25:]) - np.mean(x[:25]),
+            ]
         row += [np.corrcoef(signal[:, a], signal[:, b])[0, 1] for a, b in CORRELATED]
         rows.append(row)
     return np.nan_to_num(np.array(rows))
@@ -78,7 +87,10 @@ def main(release: str) -> None:
     started, cpu = time.perf_counter(), time.process_time()
     reference = straightforward(release)
     wall, cpu = time.perf_counter() - started, time.process_time() - cpu
-    print(f"Table III: ours {ours_wall:.1f} s ({ours_cpu:.1f} s of CPU), straightforward {wall:.1f} s ({cpu:.1f} s of CPU)")
+    print(
+        f"Table III: ours {ours_wall:.1f} s ({ours_cpu:.1f} s of CPU), "
+        f"straightforward {wall:.1f} s ({cpu:.1f} s of CPU)"
+    )
     print(f"ratio {wall / ours_wall:.1f} by wall clock, {cpu / ours_cpu:.1f} by CPU time (target 3)")
     print(f"largest difference of a mean: {max(abs(ours[key] - reference[key]) for key in ours):.3f}")
 

@@ -17,8 +17,13 @@ def models(task: str | None = None, family: str | None = None) -> list[Model]:
         task: Keep those for this task id.
         family: Keep those of this family.
     """
-    return [model for name, members in FAMILIES.items() if family in (None, name)
-            for model in members if task is None or task in model.tasks]
+    return [
+        model
+        for name, members in FAMILIES.items()
+        if family in (None, name)
+        for model in members
+        if task is None or task in model.tasks
+    ]
 
 
 def get_model(name: str) -> Model:
@@ -29,5 +34,7 @@ def get_model(name: str) -> Model:
     """
     by_name = {model.name: model for model in models()}
     if name not in by_name:
-        raise MagBridgeError(f"unknown model {name!r}: expected one of {', '.join(by_name)}{did_you_mean(name, by_name)}")
+        raise MagBridgeError(
+            f"unknown model {name!r}: expected one of {', '.join(by_name)}{did_you_mean(name, by_name)}"
+        )
     return by_name[name]

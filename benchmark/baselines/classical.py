@@ -57,8 +57,12 @@ def _linear_svc(seed: int, task: Task):
 MODELS = (
     Model("ridge", ("t1",), _ridge, "Ridge regression, alpha 1, on the standardised static descriptor."),
     Model("svr-rbf", ("t1",), _svr, "RBF support vector regression on the standardised static descriptor."),
-    Model("logistic-regression", CLASSIFICATION, _logistic, "Logistic regression on the standardised static descriptor."),
-    Model("ridge-classifier", CLASSIFICATION, _ridge_classifier, "Ridge classifier on the standardised static descriptor."),
+    Model(
+        "logistic-regression", CLASSIFICATION, _logistic, "Logistic regression on the standardised static descriptor."
+    ),
+    Model(
+        "ridge-classifier", CLASSIFICATION, _ridge_classifier, "Ridge classifier on the standardised static descriptor."
+    ),
     Model("linear-svc", CLASSIFICATION, _linear_svc, "Linear SVM on the standardised static descriptor."),
     Model("random-forest", ("t1", *CLASSIFICATION), _forest, "Random forest of 200 trees on the static descriptor."),
 )

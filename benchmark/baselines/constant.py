@@ -14,6 +14,11 @@ def _constant(seed: int, task: Task):
 
 
 MODELS = (
-    Model("constant", ("t1", "t2", "t3", "t4"), _constant, "The training mean (T1) or most frequent class.",
-          features=static_features),
+    Model(
+        "constant",
+        ("t1", "t2", "t3", "t4"),
+        _constant,
+        "The training mean (T1) or most frequent class.",
+        features=static_features,
+    ),
 )

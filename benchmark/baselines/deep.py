@@ -114,8 +114,16 @@ class SequenceModel:
 
 def _mlp(outputs: int) -> nn.Module:
     nn = _torch().nn
-    return nn.Sequential(nn.Flatten(), nn.Linear(len(CHANNELS) * T, 64), nn.ReLU(), nn.Dropout(0.3),
-                         nn.Linear(64, 32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, outputs))
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(len(CHANNELS) * T, 64),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(64, 32),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(32, outputs),
+    )
 
 
 def _cnn(outputs: int) -> nn.Module:
@@ -179,8 +187,15 @@ def _epochs(task: Task, seed: int):
 
 
 def _declare(name: str, network, description: str) -> Model:
-    return Model(name, ("t1", "t2", "t3", "t4"), lambda seed, task: SequenceModel(network, seed, task), description,
-                 features=None, sampling="full", seeds=DEEP_SEEDS)
+    return Model(
+        name,
+        ("t1", "t2", "t3", "t4"),
+        lambda seed, task: SequenceModel(network, seed, task),
+        description,
+        features=None,
+        sampling="full",
+        seeds=DEEP_SEEDS,
+    )
 
 
 MODELS = (

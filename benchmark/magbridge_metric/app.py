@@ -24,8 +24,10 @@ def parse(text: str, task: str):
     rows = list(csv.DictReader(io.StringIO(text.strip())))
     found = tuple(rows[0]) if rows else ()
     if not {"prediction", "reference"} <= set(found) <= set(COLUMNS):
-        raise ValueError(f"found the columns {', '.join(map(str, found)) or 'none'}: expected a header with prediction, "
-                         "reference and optionally score, then one line a row")
+        raise ValueError(
+            f"found the columns {', '.join(map(str, found)) or 'none'}: expected a header with prediction, "
+            "reference and optionally score, then one line a row"
+        )
 
     def column(name: str, number: bool):
         values = [(row[name] or "").strip() for row in rows]
@@ -37,7 +39,11 @@ def parse(text: str, task: str):
             raise ValueError(f"column {name}: {error}; expected a number in every line") from error
 
     number = not TASKS[task].labels
-    return column("prediction", number), column("reference", number), column("score", True) if "score" in found else None
+    return (
+        column("prediction", number),
+        column("reference", number),
+        column("score", True) if "score" in found else None,
+    )
 
 
 def evaluate_text(task: str, text: str) -> list[list]:
@@ -57,8 +63,10 @@ def build():
     import gradio
 
     with gradio.Blocks(title="MagBridge metric") as page:
-        gradio.Markdown("# MagBridge metric\nScores of the MagBridge-Battery tasks, from CSV with a header "
-                        "`prediction,reference` and, for t2 and t3, optionally `score`.")
+        gradio.Markdown(
+            "# MagBridge metric\nScores of the MagBridge-Battery tasks, from CSV with a header "
+            "`prediction,reference` and, for t2 and t3, optionally `score`."
+        )
         task = gradio.Dropdown(list(TASKS), value="t1", label="Task")
         text = gradio.Textbox(EXAMPLE, lines=10, label="CSV")
         button = gradio.Button("Score", variant="primary")

@@ -42,11 +42,15 @@ class MagbridgeMetric(evaluate.Metric):
 
     def _info(self):
         if self.config_name not in TASKS:
-            raise ValueError(f"unknown task {self.config_name!r}: expected one of {', '.join(TASKS)}, "
-                             'as in evaluate.load("magbridge_metric", "t1")')
+            raise ValueError(
+                f"unknown task {self.config_name!r}: expected one of {', '.join(TASKS)}, "
+                'as in evaluate.load("magbridge_metric", "t1")'
+            )
         value = datasets.Value("string" if TASKS[self.config_name].labels else "float64")
         return evaluate.MetricInfo(
-            description=DESCRIPTION, citation=CITATION, inputs_description=INPUTS,
+            description=DESCRIPTION,
+            citation=CITATION,
+            inputs_description=INPUTS,
             features=datasets.Features({"predictions": value, "references": value}),
             reference_urls=["https://arxiv.org/abs/2605.20240"],
         )
@@ -58,8 +62,10 @@ class MagbridgeMetric(evaluate.Metric):
         for name, values in (("predictions", predictions), ("references", references)):
             checked[name] = (classes(values, name, spec.labels) if spec.labels else numbers(values, name)).tolist()
         if len(checked["predictions"]) != len(checked["references"]):
-            raise ValueError(f"{len(checked['predictions'])} predictions for {len(checked['references'])} references: "
-                             "expected one prediction a reference")
+            raise ValueError(
+                f"{len(checked['predictions'])} predictions for {len(checked['references'])} references: "
+                "expected one prediction a reference"
+            )
         return super().add_batch(**checked, **kwargs)
 
     def add(self, *, prediction=None, reference=None, **kwargs):

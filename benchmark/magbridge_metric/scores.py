@@ -23,8 +23,12 @@ class Task(NamedTuple):
 TASKS = {
     "t1": Task(),
     "t2": Task(("reuse", "recondition"), "reuse", "reuse", "roc_auc"),
-    "t3": Task(("none", "synthetic_sensor_perturbation", "bridge_extrapolation"), None, "bridge_extrapolation",
-               "regime_b_auroc"),
+    "t3": Task(
+        ("none", "synthetic_sensor_perturbation", "bridge_extrapolation"),
+        None,
+        "bridge_extrapolation",
+        "regime_b_auroc",
+    ),
     "t4": Task(("sensor_dropout", "calibration_drift", "temporal_warp", "periodic_interference")),
 }
 
@@ -113,7 +117,9 @@ def numbers(values, name: str) -> np.ndarray:
     """
     array = np.asarray(values)
     if array.ndim != 1 or array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} have type {array.dtype} and shape {array.shape}: expected one number a row, shape (n,)")
+        raise ValueError(
+            f"{name} have type {array.dtype} and shape {array.shape}: expected one number a row, shape (n,)"
+        )
     array = array.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(array))
     if len(bad):
@@ -132,10 +138,14 @@ def classes(values, name: str, labels: tuple[str, ...]) -> np.ndarray:
         raise ValueError(f"{name} have shape {array.shape}: expected one label a row, shape (n,)")
     for row, value in enumerate(array):
         if not isinstance(value, str):
-            raise ValueError(f"{name} hold {value!r} ({type(value).__name__}) in row {row}: expected a label as a string, "
-                             f"one of {', '.join(labels)}; class numbers and probabilities are not labels")
+            raise ValueError(
+                f"{name} hold {value!r} ({type(value).__name__}) in row {row}: expected a label as a string, "
+                f"one of {', '.join(labels)}; class numbers and probabilities are not labels"
+            )
         if value not in labels:
-            raise ValueError(f"{name} hold the unknown label {value!r} in row {row}: expected one of {', '.join(labels)}")
+            raise ValueError(
+                f"{name} hold the unknown label {value!r} in row {row}: expected one of {', '.join(labels)}"
+            )
     return array.astype(str)
 
 
@@ -157,7 +167,9 @@ def score(spec, truth, prediction, scores=None) -> dict[str, float]:
     check = (lambda v, name: classes(v, name, spec.labels)) if spec.labels else numbers
     truth, prediction = check(truth, "references"), check(prediction, "predictions")
     if len(truth) != len(prediction):
-        raise ValueError(f"{len(prediction)} predictions for {len(truth)} references: expected one prediction a reference")
+        raise ValueError(
+            f"{len(prediction)} predictions for {len(truth)} references: expected one prediction a reference"
+        )
     if not len(truth):
         raise ValueError("no rows to score: expected at least one prediction and reference")
     if scores is not None:

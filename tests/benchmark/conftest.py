@@ -9,8 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataset_card.configs import METADATA_FILE, SPLITS, atom_path
-from dataset_card.schema import (ANOMALY_ORIGINS, CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES, T,
-                                 U_FEATURES, arrow_schema)
+from dataset_card.schema import (
+    ANOMALY_ORIGINS,
+    CHANNELS,
+    METADATA_FIELDS,
+    REUSE_ABOVE_SOH,
+    SYNTHETIC_SUBTYPES,
+    T,
+    U_FEATURES,
+    arrow_schema,
+)
 
 CELLS = {"train": [str(n) for n in range(1, 11)], "validation": ["11", "12", "13"], "test": ["14", "15", "16", "17"]}
 ROWS_PER_CELL = 24
@@ -33,15 +41,27 @@ def _row(rng, number: int, provenance: str, cell: str, soh: float | None, parent
         signal += 200 * np.sin(2 * np.pi * 5 * TIME)[:, None]
     origin = {"clean": 0, "anomaly": 1, "regime_b": 2}[provenance]
     return {
-        "sample_id": f"lfp_{cell.lower()}_{number:05d}", "parent_sample_id": parent, "cell_id": cell,
-        "generation_seed": number, "bridge_version": "test", "bridge_config_hash": "0" * 12, "schema_version": "1.0",
-        "voltage": 2.54 if provenance == "regime_b" else 3.3, "soc": 50.0, "soh": soh, "chemistry": "LFP",
+        "sample_id": f"lfp_{cell.lower()}_{number:05d}",
+        "parent_sample_id": parent,
+        "cell_id": cell,
+        "generation_seed": number,
+        "bridge_version": "test",
+        "bridge_config_hash": "0" * 12,
+        "schema_version": "1.0",
+        "voltage": 2.54 if provenance == "regime_b" else 3.3,
+        "soc": 50.0,
+        "soh": soh,
+        "chemistry": "LFP",
         "u_features": None if soh is None else [3.3] * U_FEATURES,
-        "regime": "extrapolation" if provenance == "regime_b" else "grounded", "nearest_anchor": 3.34,
-        "anomaly_flag": provenance != "clean", "anomaly_subtype": subtype, "anomaly_origin": ANOMALY_ORIGINS[origin],
+        "regime": "extrapolation" if provenance == "regime_b" else "grounded",
+        "nearest_anchor": 3.34,
+        "anomaly_flag": provenance != "clean",
+        "anomaly_subtype": subtype,
+        "anomaly_origin": ANOMALY_ORIGINS[origin],
         "anomaly_severity": severity,
         "second_life_class": None if soh is None else "reuse" if soh > REUSE_ABOVE_SOH else "recondition",
-        **{name: signal[:, c].tolist() for c, name in enumerate(CHANNELS)}, "time_norm": TIME.tolist(),
+        **{name: signal[:, c].tolist() for c, name in enumerate(CHANNELS)},
+        "time_norm": TIME.tolist(),
     }
 
 
@@ -52,8 +72,7 @@ def synthetic_rows() -> list[tuple[str, str, dict]]:
     def add(split, provenance, cell, soh, parent=None, subtype="none"):
         nonlocal number
         number += 1
-        rows.append((split, SPLITS[int(rng.integers(3))],
-                     _row(rng, number, provenance, cell, soh, parent, subtype)))
+        rows.append((split, SPLITS[int(rng.integers(3))], _row(rng, number, provenance, cell, soh, parent, subtype)))
 
     for split, cells in CELLS.items():
         for cell in cells:

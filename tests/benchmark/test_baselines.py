@@ -34,8 +34,12 @@ def test_registry_is_complete_and_unique():
     assert len(names) == len(set(names))
     assert {m.name for m in models("t1", "classical")} == {"ridge", "svr-rbf", "random-forest"}
     for task in ("t2", "t3", "t4"):
-        assert {m.name for m in models(task, "classical")} == \
-            {"logistic-regression", "ridge-classifier", "linear-svc", "random-forest"}
+        assert {m.name for m in models(task, "classical")} == {
+            "logistic-regression",
+            "ridge-classifier",
+            "linear-svc",
+            "random-forest",
+        }
     assert all({m.name for m in models(task, "deep")} == {"mlp", "cnn", "lstm"} for task in BY_ID)
     assert set(FAMILIES) >= {"constant", "classical", "deep"}
     with pytest.raises(MagBridgeError, match="unknown model 'rigde'.*did you mean ridge"):
@@ -115,7 +119,9 @@ def test_forest_predicts_as_well_as_scikit_learns(table):
     x, value, label = table
     train, test = slice(0, 400), slice(400, 600)
     ours = r2_score(value[test], Forest(200, 0).fit(x[train], value[train]).predict(x[test]))
-    theirs = r2_score(value[test], RandomForestRegressor(200, random_state=0).fit(x[train], value[train]).predict(x[test]))
+    theirs = r2_score(
+        value[test], RandomForestRegressor(200, random_state=0).fit(x[train], value[train]).predict(x[test])
+    )
     assert ours == pytest.approx(theirs, abs=0.03) and ours > 0.4
     forest = Forest(200, 0, ("0", "1", "2")).fit(x[train], label[train])
     ours = balanced_accuracy_score(label[test], forest.predict(x[test]))
@@ -132,5 +138,7 @@ def test_forest_on_constant_features_and_repeated_rows():
     assert np.ptp(prediction) == 0 and 7 < prediction[0] < 12
     assert Forest(5, 0).fit(x, np.full(20, 4.0)).predict(x).tolist() == [4.0] * 20
     repeated = np.repeat(np.arange(4.0), 5)[:, None]
-    assert Forest(30, 0, ("0", "1")).fit(repeated, np.where(repeated[:, 0] < 2, "0", "1")).predict(repeated).tolist() == \
-        ["0"] * 10 + ["1"] * 10
+    assert (
+        Forest(30, 0, ("0", "1")).fit(repeated, np.where(repeated[:, 0] < 2, "0", "1")).predict(repeated).tolist()
+        == ["0"] * 10 + ["1"] * 10
+    )

@@ -1,18 +1,23 @@
 """The commands as a user runs them, and what importing the package must not load."""
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import benchmark
 from benchmark import evaluate_model
 from benchmark.baselines import get_model
 from benchmark.results import SHIPPED, write_result
 
 
 def run(*arguments, code=0):
-    done = subprocess.run([sys.executable, "-m", "benchmark", *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark", *map(str, arguments)], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -20,28 +25,52 @@ def run(*arguments, code=0):
 
 def loaded_by(statement: str, *names: str) -> list[str]:
     code = f"import sys\n{statement}\nprint([n for n in {names!r} if n in sys.modules])"
-    return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-                      .stdout.strip().splitlines()[-1].replace("'", '"'))
+    return json.loads(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        .stdout.strip()
+        .splitlines()[-1]
+        .replace("'", '"')
+    )
 
 
-HEAVY = ("torch", "sklearn", "datasets", "evaluate", "matplotlib", "transformers", "pandas", "scipy", "bridge", "hqvqvae")
+HEAVY = (
+    "torch",
+    "sklearn",
+    "datasets",
+    "evaluate",
+    "matplotlib",
+    "transformers",
+    "pandas",
+    "scipy",
+    "bridge",
+    "hqvqvae",
+)
 
 
 def test_import_is_light():
     assert loaded_by("import benchmark", *HEAVY) == []
-    assert loaded_by("import benchmark.__main__, benchmark.leaderboard_page, benchmark.plots, benchmark.export", *HEAVY) == []
+    assert (
+        loaded_by("import benchmark.__main__, benchmark.leaderboard_page, benchmark.plots, benchmark.export", *HEAVY)
+        == []
+    )
 
 
 def test_scoring_a_file_loads_no_library_of_models(release, tmp_path):
     path = write_result(evaluate_model("t1", get_model("ridge"), release), tmp_path).with_suffix(".parquet")
-    statement = f"from benchmark.predictions import score_predictions; score_predictions({str(path)!r}, 't1', {str(release)!r})"
+    statement = (
+        f"from benchmark.predictions import score_predictions; score_predictions({str(path)!r}, 't1', {str(release)!r})"
+    )
     assert loaded_by(statement, *HEAVY, "jsonschema") == []
 
 
-def test_scoring_modules_never_import_running_ones():
-    statement = "import benchmark.predictions, benchmark.scoring, benchmark.tasks; [sys.modules.pop(n) for n in ()]"
-    source = "import sys, types; sys.modules['benchmark'] = p = types.ModuleType('benchmark'); p.__path__ = ['benchmark']; "
-    assert loaded_by(source + statement, "benchmark.protocol", "benchmark.running", "benchmark.baselines") == []
+@pytest.mark.parametrize(
+    "module", ["tasks", "data", "scoring", "predictions", "results", "leaderboard", "leaderboard_page"]
+)
+def test_scoring_never_imports_running(module):
+    tree = ast.parse(Path(benchmark.__file__).with_name(f"{module}.py").read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    running = ("benchmark.protocol", "benchmark.running", "benchmark.models", "benchmark.baselines")
+    assert not [name for name in imported if name.startswith(running)]
 
 
 def test_list_names_every_task_and_model():
@@ -79,24 +108,27 @@ def test_protocols_from_the_command_line(release):
 def test_shipped_leaderboard_in_every_form(tmp_path):
     assert "T1 SOH regression" in run("leaderboard").stdout
     markdown = run("leaderboard", "--format", "markdown", "--task", "t2", "--split", "by_cell_primary").stdout
-    assert markdown.count("## ") == 1 and "| =1 |" in markdown + "| =1 |"
+    assert markdown.count("## ") == 1 and "| logistic-regression |" in markdown
     file = next(SHIPPED.glob("t1__ridge__by_cell_primary__rows.json"))
     text = run("export", file, "--dataset-id", "user/magbridge-battery", "--format", "eval-results").stdout
     assert "t1_soh_regression" in text
     assert "model-index" in run("export", file, "--dataset-id", "user/magbridge-battery").stdout
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (("score", "nowhere.parquet", "--task", "t1", "--data", "nowhere"), "no release at nowhere"),
-    (("run", "--table", "5", "--data", "nowhere"), "unknown table 5: expected 3 or 4"),
-    (("run", "--model", "rigde", "--data", "nowhere"), "did you mean ridge"),
-    (("run", "--protocol", "row", "--data", "nowhere"), "unknown protocol 'row'"),
-    (("run", "--task", "t2", "--model", "ridge", "--data", "nowhere"), "no baseline fits"),
-    (("leaderboard", "--format", "pdf"), "unknown format 'pdf'"),
-    (("leaderboard", "--results", "nowhere"), "no result files in nowhere"),
-    (("leaderboard", "--task", "t9"), "unknown task 't9'"),
-    (("export", "nowhere.json", "--dataset-id", "u/d"), "no result file nowhere.json"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("score", "nowhere.parquet", "--task", "t1", "--data", "nowhere"), "no release at nowhere"),
+        (("run", "--table", "5", "--data", "nowhere"), "unknown table 5: expected 3 or 4"),
+        (("run", "--model", "rigde", "--data", "nowhere"), "did you mean ridge"),
+        (("run", "--protocol", "row", "--data", "nowhere"), "unknown protocol 'row'"),
+        (("run", "--task", "t2", "--model", "ridge", "--data", "nowhere"), "no baseline fits"),
+        (("leaderboard", "--format", "pdf"), "unknown format 'pdf'"),
+        (("leaderboard", "--results", "nowhere"), "no result files in nowhere"),
+        (("leaderboard", "--task", "t9"), "unknown task 't9'"),
+        (("export", "nowhere.json", "--dataset-id", "u/d"), "no result file nowhere.json"),
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_1(arguments, message):
     done = run(*arguments, code=1)
     assert message in done.stderr and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

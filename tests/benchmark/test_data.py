@@ -32,8 +32,11 @@ def test_holds_every_row_once_in_release_order(release, task, split):
         assert (np.diff([position[i] for i in subset.sample_ids]) > 0).all()
         assert subset.target.tolist() == [target[i] for i in subset.sample_ids]
     ids, cells, truth = load_truth(task, release, split)
-    assert (ids.tolist(), cells.tolist(), truth.tolist()) == \
-        (data.test.sample_ids.tolist(), data.test.cell_ids.tolist(), data.test.target.tolist())
+    assert (ids.tolist(), cells.tolist(), truth.tolist()) == (
+        data.test.sample_ids.tolist(),
+        data.test.cell_ids.tolist(),
+        data.test.target.tolist(),
+    )
 
 
 def test_primary_split_shares_no_cell_and_the_optimistic_one_does(release):
@@ -127,17 +130,28 @@ def test_data_without_clean_rows_says_so(release):
 
 def test_hub_id_gives_the_rows_of_the_folder(release, tmp_path):
     """The same rows, in the same order, and a clear line for a dataset that is not there."""
-    upload = ("from huggingface_hub import HfApi\nHfApi().create_repo('user/tiny', repo_type='dataset')\n"
-              f"HfApi().upload_folder(repo_id='user/tiny', repo_type='dataset', folder_path={str(release)!r})")
-    read = ("import json\nfrom benchmark import load_task\ndata = load_task('t3', 'user/tiny')\n"
-            "print(json.dumps([data.dataset.digest, data.train.sample_ids.tolist(), float(data.test.signals.sum())]))")
+    upload = (
+        "from huggingface_hub import HfApi\nHfApi().create_repo('user/tiny', repo_type='dataset')\n"
+        f"HfApi().upload_folder(repo_id='user/tiny', repo_type='dataset', folder_path={str(release)!r})"
+    )
+    read = (
+        "import json\nfrom benchmark import load_task\ndata = load_task('t3', 'user/tiny')\n"
+        "print(json.dumps([data.dataset.digest, data.train.sample_ids.tolist(), float(data.test.signals.sum())]))"
+    )
     with LoopbackHub() as hub:
         environment = hub.env(tmp_path)
         for code in (upload, read):
-            done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+            done = subprocess.run(
+                [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300
+            )
             assert done.returncode == 0, done.stderr
-        missing = subprocess.run([sys.executable, "-m", "benchmark", "run", "--data", "user/nothing", "--task", "t1"],
-                                 env=environment, capture_output=True, text=True, timeout=300)
+        missing = subprocess.run(
+            [sys.executable, "-m", "benchmark", "run", "--data", "user/nothing", "--task", "t1"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
     data = load_task("t3", release)
     digest, ids, total = json.loads(done.stdout.splitlines()[-1])
     assert (digest, ids) == (data.dataset.digest, data.train.sample_ids.tolist())

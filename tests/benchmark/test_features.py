@@ -18,8 +18,17 @@ def row_by_row(signals):
         row = []
         for c in range(6):
             v = x[:, c]
-            row += [np.mean(v), np.std(v), v.min(), v.max(), v.max() - v.min(), np.median(v), np.dot(v, v),
-                    (v[-1] - v[0]) / 100, v[-25:].mean() - v[:25].mean()]
+            row += [
+                np.mean(v),
+                np.std(v),
+                v.min(),
+                v.max(),
+                v.max() - v.min(),
+                np.median(v),
+                np.dot(v, v),
+                (v[-1] - v[0]) / 100,
+                v[-25:].mean() - v[:25].mean(),
+            ]
         for a, b in CORRELATED:
             defined = np.ptp(x[:, a]) > 0 and np.ptp(x[:, b]) > 0
             row.append(np.corrcoef(x[:, a], x[:, b])[0, 1] if defined else 0.0)

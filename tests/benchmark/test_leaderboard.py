@@ -1,6 +1,7 @@
 """The leaderboard as a pure function of results, and its exports."""
 
 import dataclasses
+import io
 import random
 
 import pytest
@@ -24,9 +25,21 @@ def result(model, right_of_ten, *, split=PRIMARY_SPLIT, protocol="rows", dataset
     score = sum(right_of_ten) / (10 * len(right_of_ten))
     fold = 0 if protocol == "cross_validation" else None
     run = Run(0, 80, {"balanced_accuracy": score}, fold=fold, cells=None if fold == 0 else cells)
-    return Result(task, version, model, f"Model <{model}>.", dataset, split, protocol, (run,),
-                  () if fold == 0 else CELLS, {"python": "3", "numpy": "2"}, {"processor": "x", "cores": 1, "gpu": None},
-                  1.0, None if fold == 0 else 200)
+    return Result(
+        task,
+        version,
+        model,
+        f"Model <{model}>.",
+        dataset,
+        split,
+        protocol,
+        (run,),
+        () if fold == 0 else CELLS,
+        {"python": "3", "numpy": "2"},
+        {"processor": "x", "cores": 1, "gpu": None},
+        1.0,
+        None if fold == 0 else 200,
+    )
 
 
 STRONG = result("strong", [9] * 10)
@@ -62,9 +75,9 @@ def test_leaking_splits_stand_apart_and_marked():
     assert [(b.split, b.leaks) for b in boards] == [(PRIMARY_SPLIT, False), (OPTIMISTIC_SPLIT, True)]
     text = to_markdown(boards)
     assert text.index("by_cell_primary") < text.index("(leaks)") < text.index("**LEAKS")
-    console = Console(record=True, width=140, file=open("/dev/null", "w"))
+    console = Console(width=140, file=io.StringIO())
     print_table(boards, console)
-    assert "LEAKS" in console.export_text()
+    assert "LEAKS" in console.file.getvalue()
 
 
 def test_other_datasets_and_task_versions_do_not_mix():
@@ -106,10 +119,15 @@ def test_eval_results_read_back():
     assert (entry.dataset_id, entry.task_id, entry.value) == ("user/magbridge-battery", "t2_second_life", 0.9)
 
 
-@pytest.mark.parametrize("results, message", [
-    ([], "results of no model"), ([STRONG, WEAK], "results of strong, weak: expected those of exactly one"),
-    ([LEAKING], "is no headline result"), ([FOLDS], "is no headline result"),
-])
+@pytest.mark.parametrize(
+    "results, message",
+    [
+        ([], "results of no model"),
+        ([STRONG, WEAK], "results of strong, weak: expected those of exactly one"),
+        ([LEAKING], "is no headline result"),
+        ([FOLDS], "is no headline result"),
+    ],
+)
 def test_only_one_models_headline_results_are_exported(results, message):
     for export in (lambda r: to_model_index(r, "m", "u/d"), lambda r: to_eval_results(r, "u/d")):
         with pytest.raises(MagBridgeError, match=message):

@@ -11,8 +11,17 @@ from benchmark.leaderboard import leaderboard
 from benchmark.leaderboard_page import to_html
 from benchmark.results import SHIPPED, read_results
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--virtual-time-budget=2000")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=2000",
+)
 
 PROBE = """
 const models = (board) => Array.from(board.querySelectorAll("tbody tr:not([hidden]) th"), (cell) => cell.textContent);
@@ -56,10 +65,17 @@ def seen(page, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     watch = '<script>window.problems = []; addEventListener("error", (e) => problems.push(e.message));</script>'
     file = folder / "page.html"
-    file.write_text(page.replace("<body>", f"<body>{watch}", 1).replace("</body>", f"<script>{PROBE}</script></body>"),
-                    encoding="utf-8")
-    dom = subprocess.run([chromium, *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", file.as_uri()],
-                         capture_output=True, text=True, timeout=120, check=True).stdout
+    file.write_text(
+        page.replace("<body>", f"<body>{watch}", 1).replace("</body>", f"<script>{PROBE}</script></body>"),
+        encoding="utf-8",
+    )
+    dom = subprocess.run(
+        [chromium, *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", file.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
     probe = re.search(r'<pre id="probe">(.*?)</pre>', dom, re.S)
     assert probe, f"the probe did not run: {dom[-500:]}"
     return json.loads(probe.group(1))
@@ -99,8 +115,9 @@ def test_names_cannot_break_out_of_the_page(boards):
     board = boards[0]
     entry = board.entries[0]
     evil = dataclasses.replace(entry.result, description='"><script>alert(1)</script>')
-    hostile = dataclasses.replace(board, dataset_label="<img onerror=x>",
-                                  entries=(dataclasses.replace(entry, result=evil),))
+    hostile = dataclasses.replace(
+        board, dataset_label="<img onerror=x>", entries=(dataclasses.replace(entry, result=evil),)
+    )
     html = to_html([hostile])
     assert "<script>alert" not in html and "<img" not in html
 

@@ -78,8 +78,14 @@ def outcome(cases, tmp_path_factory):
     blocker = "import sys\nfor name in ('benchmark', 'dataset_card', 'bridge'):\n    sys.modules[name] = None\n"
     (folder / "run.py").write_text(blocker + SCRIPT)
     environment = {**os.environ, "HF_HOME": str(folder / "home"), "HF_EVALUATE_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "run.py", "cases.json", str(folder / "magbridge_metric")], cwd=folder,
-                          env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "run.py", "cases.json", str(folder / "magbridge_metric")],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.partition("RESULT")[2])
 
@@ -96,10 +102,17 @@ def test_takes_tensors_arrays_and_single_rows(outcome):
 
 
 def test_rejects_what_it_cannot_score(outcome):
-    messages = ("predictions are NaN or infinite, the first in row 1", "1 predictions for 2 references",
-                "expected one number a row", r"1.7 \(float\) in row 0: expected a label", r"1 \(int\) in row 0: expected a label",
-                "unknown label 'Reuse' in row 1: expected one of reuse, recondition", "1 scores for 2 references",
-                "this task has no metric that reads them", "unknown task 'default': expected one of t1, t2, t3, t4")
+    messages = (
+        "predictions are NaN or infinite, the first in row 1",
+        "1 predictions for 2 references",
+        "expected one number a row",
+        r"1.7 \(float\) in row 0: expected a label",
+        r"1 \(int\) in row 0: expected a label",
+        "unknown label 'Reuse' in row 1: expected one of reuse, recondition",
+        "1 scores for 2 references",
+        "this task has no metric that reads them",
+        "unknown task 'default': expected one of t1, t2, t3, t4",
+    )
     assert len(outcome["errors"]) == len(messages)
     for error, message in zip(outcome["errors"], messages):
         assert re.search(message, error), (message, error)
@@ -126,17 +139,23 @@ def app(monkeypatch):
 
 
 def test_app_scores_pasted_text(app):
-    assert dict(app.evaluate_text("t1", app.EXAMPLE)) == pytest.approx(score(TASKS[0], [0.9, 0.85, 0.78], [0.91, 0.84, 0.79]))
+    assert dict(app.evaluate_text("t1", app.EXAMPLE)) == pytest.approx(
+        score(TASKS[0], [0.9, 0.85, 0.78], [0.91, 0.84, 0.79])
+    )
     table = dict(app.evaluate_text("t2", "prediction,reference,score\nreuse,reuse,0.9\nrecondition,recondition,0.1\n"))
     assert table["balanced_accuracy"] == table["roc_auc"] == 1.0
 
 
-@pytest.mark.parametrize("task, text, message", [
-    ("t1", "", "found the columns none"), ("t1", "a,b\n1,2", "found the columns a, b"),
-    ("t1", "prediction,reference\n1,x\n", "expected a number in every line"),
-    ("t2", "prediction,reference\n1,reuse\n", "unknown label '1'"),
-    ("t1", "prediction,reference\n1,2,3\n", "found the columns"),
-])
+@pytest.mark.parametrize(
+    "task, text, message",
+    [
+        ("t1", "", "found the columns none"),
+        ("t1", "a,b\n1,2", "found the columns a, b"),
+        ("t1", "prediction,reference\n1,x\n", "expected a number in every line"),
+        ("t2", "prediction,reference\n1,reuse\n", "unknown label '1'"),
+        ("t1", "prediction,reference\n1,2,3\n", "found the columns"),
+    ],
+)
 def test_app_says_what_is_wrong(app, task, text, message):
     ((kind, error),) = app.evaluate_text(task, text)
     assert kind == "error" and message in error

@@ -33,7 +33,9 @@ def test_confusion_shares_sum_to_one(release):
 
 
 def test_few_shot_curves_have_a_line_a_model(release):
-    results = [few_shot("t4", get_model(name), release, shots=(2, 5), seeds=(0, 1)) for name in ("constant", "linear-svc")]
+    results = [
+        few_shot("t4", get_model(name), release, shots=(2, 5), seeds=(0, 1)) for name in ("constant", "linear-svc")
+    ]
     assert default_kind(results) == "few-shot"
     (axes,) = plot(results, "few-shot").axes
     lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}

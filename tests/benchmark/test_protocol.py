@@ -34,7 +34,9 @@ class Recorder:
 @pytest.fixture
 def recorder():
     Recorder.seen = []
-    return Model("recorder", ("t1", "t2", "t3", "t4"), lambda seed, task: Recorder(), "Keeps its inputs.", features=None)
+    return Model(
+        "recorder", ("t1", "t2", "t3", "t4"), lambda seed, task: Recorder(), "Keeps its inputs.", features=None
+    )
 
 
 def rows_of(data: Subset, signals: np.ndarray) -> np.ndarray:
@@ -137,7 +139,7 @@ def test_scores_do_not_depend_on_threads(release, name):
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
 def test_shuffled_labels_score_at_chance(release, task):
-    """A model that learns from labels without meaning scores like a constant, and the same model on real ones does not."""
+    """A model that learns from meaningless labels scores like a constant; the same model on real ones does not."""
     data = load_task(task, release)
     name = "ridge" if task.is_regression else "logistic-regression"
     honest = evaluate_model(task, get_model(name), data).mean()
@@ -145,8 +147,11 @@ def test_shuffled_labels_score_at_chance(release, task):
     for seed in range(8):
         rng = np.random.default_rng(seed)
         shuffled = dataclasses.replace(data.train, target=rng.permutation(data.train.target))
-        scores.append(evaluate_model(task, get_model(name), dataclasses.replace(data, train=shuffled, _inputs={}),
-                                     seeds=(seed,)).mean())
+        scores.append(
+            evaluate_model(
+                task, get_model(name), dataclasses.replace(data, train=shuffled, _inputs={}), seeds=(seed,)
+            ).mean()
+        )
     assert honest > task.chance + 0.3
     if task.is_regression:
         assert max(scores) < 0.1

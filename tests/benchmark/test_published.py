@@ -44,14 +44,28 @@ def test_verdict_weighs_difference_against_tolerance(shipped):
 def published_release(upstream_dir, tmp_path_factory):
     """A whole release from the published upstream."""
     folder = tmp_path_factory.mktemp("published") / "magbridge-battery"
-    subprocess.run([sys.executable, "-m", "bridge", "build", "--out", str(folder), "--upstream", "published",
-                    "--upstream-dir", str(upstream_dir)], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "bridge",
+            "build",
+            "--out",
+            str(folder),
+            "--upstream",
+            "published",
+            "--upstream-dir",
+            str(upstream_dir),
+        ],
+        check=True,
+    )
     return folder
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task, name", [("t1", "ridge"), ("t2", "ridge-classifier"), ("t3", "random-forest"),
-                                        ("t4", "random-forest")])
+@pytest.mark.parametrize(
+    "task, name", [("t1", "ridge"), ("t2", "ridge-classifier"), ("t3", "random-forest"), ("t4", "random-forest")]
+)
 def test_headline_models_give_the_shipped_scores(published_release, shipped, task, name):
     result = evaluate_model(task, get_model(name), published_release)
     expected = next(r for r in shipped if (r.task, r.model) == (task, name))

@@ -1,6 +1,7 @@
 """Result and predictions files: round trips, the schema, recomputed scores, named errors."""
 
 import dataclasses
+import hashlib
 import json
 
 import jsonschema
@@ -22,7 +23,9 @@ def ridge(release):
     return evaluate_model("t1", get_model("ridge"), release)
 
 
-@pytest.mark.parametrize("task, name", [("t1", "ridge"), ("t2", "linear-svc"), ("t3", "logistic-regression"), ("t4", "constant")])
+@pytest.mark.parametrize(
+    "task, name", [("t1", "ridge"), ("t2", "linear-svc"), ("t3", "logistic-regression"), ("t4", "constant")]
+)
 def test_files_round_trip_and_scores_recompute(release, tmp_path, task, name):
     result = evaluate_model(task, get_model(name), release)
     path = write_result(result, tmp_path)
@@ -39,18 +42,25 @@ def test_files_round_trip_and_scores_recompute(release, tmp_path, task, name):
 def test_every_protocol_and_split_files(release, tmp_path):
     model = get_model("ridge")
     results = [evaluate_model("t1", model, release, sampling=s) for s in ("rows", "cells", "full")]
-    results += [evaluate_model("t1", model, release, split=OPTIMISTIC_SPLIT), few_shot("t1", model, release, shots=(2, 5)),
-                cross_validate("t1", model, release, folds=3)]
+    results += [
+        evaluate_model("t1", model, release, split=OPTIMISTIC_SPLIT),
+        few_shot("t1", model, release, shots=(2, 5)),
+        cross_validate("t1", model, release, folds=3),
+    ]
     for result in results:
         write_result(result, tmp_path)
     back = read_results(tmp_path)
     assert len(back) == len(results)
-    assert {(r.protocol, r.split, r.runs) for r in map(_hashable, back)} == {(r.protocol, r.split, r.runs) for r in map(_hashable, results)}
+    assert {(r.protocol, r.split, r.runs) for r in map(_hashable, back)} == {
+        (r.protocol, r.split, r.runs) for r in map(_hashable, results)
+    }
     assert json.loads((tmp_path / f"{results[4].file_stem()}.json").read_text())["headline"] is None
 
 
 def _hashable(result):
-    return dataclasses.replace(result, runs=tuple((r.seed, r.k, r.fold, r.n_train, r.scores["r2"]) for r in result.runs))
+    return dataclasses.replace(
+        result, runs=tuple((r.seed, r.k, r.fold, r.n_train, r.scores["r2"]) for r in result.runs)
+    )
 
 
 def test_written_scores_are_unrounded(ridge, tmp_path):
@@ -68,13 +78,23 @@ def test_rows_without_a_digest_cannot_be_filed(release, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_names_that_are_no_file_names_are_refused(ridge, tmp_path):
+    with pytest.raises(MagBridgeError, match=r"model: '\.\./evil' does not match"):
+        write_result(dataclasses.replace(ridge, model="../evil"), tmp_path / "results")
+    assert not list(tmp_path.iterdir())
+
+
 def test_schema_is_valid_and_names_the_broken_field(ridge, tmp_path):
     jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA_FILE.read_text()))
     good = to_json(ridge)
     check(json.loads(json.dumps(good)), "good")
-    for change, message in (({"task": "t9"}, "task: 't9'"), ({"extra": 1}, "the document: .*extra"),
-                            ({"seconds": -1.0}, "seconds: -1.0"), ({"runs": []}, "runs"),
-                            ({"dataset": {**good["dataset"], "digest": "abc"}}, "dataset/digest: 'abc'")):
+    for change, message in (
+        ({"task": "t9"}, "task: 't9'"),
+        ({"extra": 1}, "the document: .*extra"),
+        ({"seconds": -1.0}, "seconds: -1.0"),
+        ({"runs": []}, "runs"),
+        ({"dataset": {**good["dataset"], "digest": "abc"}}, "dataset/digest: 'abc'"),
+    ):
         with pytest.raises(MagBridgeError, match=f"^bad: {message}"):
             check(json.loads(json.dumps({**good, **change})), "bad")
     (tmp_path / "x.json").write_text("{")
@@ -102,7 +122,8 @@ def test_shipped_results_obey_the_schema_and_their_own_statistics():
             per_run = headline(BY_ID[result.task], np.sum([run.cells for run in result.runs], axis=1))
             np.testing.assert_allclose(per_run, result.values(), rtol=1e-9, atol=1e-12)
         if result.predictions:
-            assert (SHIPPED / result.predictions["file"]).is_file()
+            content = (SHIPPED / result.predictions["file"]).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == result.predictions["sha256"]
 
 
 def predictions(release, task="t1", **changes):
@@ -112,17 +133,28 @@ def predictions(release, task="t1", **changes):
     return pa.table({name: column for name, column in columns.items() if column is not None})
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda t: t.slice(1), "samples lfp_14_00313 are missing: expected each of the 96 test samples of t1"),
-    (lambda t: pa.concat_tables([t, t.slice(0, 5)]), "and 2 more are there twice"),
-    (lambda t: t.set_column(0, "sample_id", pa.array(["x"] + t["sample_id"].to_pylist()[1:])), "samples x are no test sample"),
-    (lambda t: t.drop_columns("prediction"), "has the columns sample_id: expected sample_id and prediction"),
-    (lambda t: t.append_column("extra", t["prediction"]), "has the columns sample_id, prediction, extra"),
-    (lambda t: t.set_column(1, "prediction", pa.array([None] + t["prediction"].to_pylist()[1:])), "prediction has 1 nulls"),
-    (lambda t: t.set_column(1, "prediction", pa.array([float("nan")] + t["prediction"].to_pylist()[1:])),
-     "1 predictions are NaN or infinite"),
-    (lambda t: t.slice(0, 0), "is empty"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda t: t.slice(1), "samples lfp_14_00313 are missing: expected each of the 96 test samples of t1"),
+        (lambda t: pa.concat_tables([t, t.slice(0, 5)]), "and 2 more are there twice"),
+        (
+            lambda t: t.set_column(0, "sample_id", pa.array(["x"] + t["sample_id"].to_pylist()[1:])),
+            "samples x are no test sample",
+        ),
+        (lambda t: t.drop_columns("prediction"), "has the columns sample_id: expected sample_id and prediction"),
+        (lambda t: t.append_column("extra", t["prediction"]), "has the columns sample_id, prediction, extra"),
+        (
+            lambda t: t.set_column(1, "prediction", pa.array([None] + t["prediction"].to_pylist()[1:])),
+            "prediction has 1 nulls",
+        ),
+        (
+            lambda t: t.set_column(1, "prediction", pa.array([float("nan")] + t["prediction"].to_pylist()[1:])),
+            "1 predictions are NaN or infinite",
+        ),
+        (lambda t: t.slice(0, 0), "is empty"),
+    ],
+)
 def test_bad_predictions_are_named(release, tmp_path, damage, message):
     digest = load_task("t1", release).dataset.digest
     write_predictions(tmp_path / "p.parquet", damage(predictions(release)), digest)
@@ -147,7 +179,13 @@ def test_predictions_from_pandas_in_any_order(release, tmp_path):
     frame["score"] = (frame["prediction"] == "reuse").astype(float)
     frame.to_parquet(tmp_path / "p.parquet", index=False)
     outcome = score_predictions(tmp_path / "p.parquet", "t2", release)
-    assert outcome["mean"] == {"balanced_accuracy": 1.0, "f1": 1.0, "roc_auc": 1.0, "recall_reuse": 1.0, "recall_recondition": 1.0}
+    assert outcome["mean"] == {
+        "balanced_accuracy": 1.0,
+        "f1": 1.0,
+        "roc_auc": 1.0,
+        "recall_reuse": 1.0,
+        "recall_recondition": 1.0,
+    }
     assert DIGEST_KEY not in pq.read_schema(tmp_path / "p.parquet").metadata
 
 

@@ -75,28 +75,35 @@ def test_metric_module_knows_the_same_tasks():
     assert formulas.TASKS.keys() == BY_ID.keys()
     for name, spec in formulas.TASKS.items():
         task = BY_ID[name]
-        assert (spec.labels, spec.positive, spec.scored_label, spec.auc) == \
-            (task.labels, task.positive, task.scored_label, task.auc)
+        assert (spec.labels, spec.positive, spec.scored_label, spec.auc) == (
+            task.labels,
+            task.positive,
+            task.scored_label,
+            task.auc,
+        )
 
 
 T1, T2, T3, T4 = TASKS
 
 
-@pytest.mark.parametrize("task, truth, prediction, scores, message", [
-    (T1, [1.0, 2.0], [1.0, np.nan], None, "1 predictions are NaN or infinite, the first in row 1"),
-    (T1, [1.0, 2.0], [1.0], None, "1 predictions for 2 references"),
-    (T1, [1.0, 2.0], ["a", "b"], None, "expected one number a row"),
-    (T1, [1.0, 2.0], [[1.0], [2.0]], None, "shape"),
-    (T1, [1.0, 1.0], [1.0, 2.0], None, "R2 is undefined"),
-    (T1, [], [], None, "no rows to score"),
-    (T2, ["reuse"], ["resue"], None, "unknown label 'resue'"),
-    (T2, ["reuse"], [1.0], None, "class numbers and probabilities are not labels"),
-    (T2, ["reuse"], [0], None, "expected a label as a string"),
-    (T2, ["reuse", "reuse"], ["reuse", "reuse"], [0.1, 0.2], "ROC AUC is undefined"),
-    (T2, ["reuse", "recondition"], ["reuse", "reuse"], [0.1], "1 scores for 2 references"),
-    (T3, ["none"], ["none"], [np.inf], "1 scores are NaN or infinite"),
-    (T4, ["sensor_dropout"], ["sensor_dropout"], [0.1], "this task has no metric that reads them"),
-])
+@pytest.mark.parametrize(
+    "task, truth, prediction, scores, message",
+    [
+        (T1, [1.0, 2.0], [1.0, np.nan], None, "1 predictions are NaN or infinite, the first in row 1"),
+        (T1, [1.0, 2.0], [1.0], None, "1 predictions for 2 references"),
+        (T1, [1.0, 2.0], ["a", "b"], None, "expected one number a row"),
+        (T1, [1.0, 2.0], [[1.0], [2.0]], None, "shape"),
+        (T1, [1.0, 1.0], [1.0, 2.0], None, "R2 is undefined"),
+        (T1, [], [], None, "no rows to score"),
+        (T2, ["reuse"], ["resue"], None, "unknown label 'resue'"),
+        (T2, ["reuse"], [1.0], None, "class numbers and probabilities are not labels"),
+        (T2, ["reuse"], [0], None, "expected a label as a string"),
+        (T2, ["reuse", "reuse"], ["reuse", "reuse"], [0.1, 0.2], "ROC AUC is undefined"),
+        (T2, ["reuse", "recondition"], ["reuse", "reuse"], [0.1], "1 scores for 2 references"),
+        (T3, ["none"], ["none"], [np.inf], "1 scores are NaN or infinite"),
+        (T4, ["sensor_dropout"], ["sensor_dropout"], [0.1], "this task has no metric that reads them"),
+    ],
+)
 def test_bad_input_is_named(task, truth, prediction, scores, message):
     with pytest.raises(MagBridgeError, match=message):
         score(task, truth, prediction, scores)
@@ -121,7 +128,9 @@ def test_cell_statistics_sum_to_the_headline(task):
     truth, prediction, _ = random_case(task, rng)
     cells, statistics = cell_statistics(task, truth, prediction, rng.choice(["3", "1", "regimeB_v254"], len(truth)))
     assert cells.tolist() == ["1", "3", "regimeB_v254"]
-    assert headline(task, statistics.sum(axis=0)) == pytest.approx(score(task, truth, prediction)[task.headline.name], rel=1e-9)
+    assert headline(task, statistics.sum(axis=0)) == pytest.approx(
+        score(task, truth, prediction)[task.headline.name], rel=1e-9
+    )
 
 
 def test_interval_grows_with_the_spread_between_cells():

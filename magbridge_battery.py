@@ -15,7 +15,8 @@ from pathlib import Path
 import datasets
 import pyarrow.parquet as pq
 
-from bridge import bundle, release as releases
+from bridge import bundle, zenodo
+from bridge import release as releases
 from bridge.config import BridgeConfig
 from bridge.upstream import Upstream, resolve
 from bridge.upstream.files import cache_dir
@@ -32,6 +33,7 @@ def load(
     split: str | None = None,
     *,
     release: Path | str | None = None,
+    source: str | None = None,
     upstream: str = "auto",
     upstream_dir: Path | str | None = None,
     streaming: bool = False,
@@ -43,6 +45,7 @@ def load(
         split: `train`, `validation` or `test`; all of them by default.
         release: A release folder or a bundle. By default the release in the cache, which is built first where
             there is none; each upstream has a release of its own there.
+        source: `zenodo` for the original: the published bundle, downloaded into the cache on first use.
         upstream: Upstream of a release in the cache: `auto`, `published`, `osf` or `simulated`.
         upstream_dir: Folder of published upstream files.
         streaming: Whether to read rows on demand.
@@ -58,19 +61,27 @@ def load(
     names = list(BY_NAME[config].patterns())
     if split is not None and split not in names:
         raise MagBridgeError(f"split {split!r} of {config}: expected one of {', '.join(names)}")
-    folder = release_folder(release, upstream, upstream_dir)
+    folder = release_folder(release, upstream, upstream_dir, source=source)
     return datasets.load_dataset(str(folder), config, split=split, streaming=streaming)
 
 
 def release_folder(
-    release: Path | str | None = None, upstream: str = "auto", upstream_dir: Path | str | None = None
+    release: Path | str | None = None,
+    upstream: str = "auto",
+    upstream_dir: Path | str | None = None,
+    *,
+    source: str | None = None,
 ) -> Path:
     """Path of a release folder whose checksums hold; arguments as in `load`.
 
     Raises:
         MagBridgeError: The release is damaged, incomplete or missing.
     """
-    if release is None:
+    if source is not None:
+        if source != "zenodo" or release is not None:
+            raise MagBridgeError(f"source {source!r}, release {release!r}: expected the source 'zenodo' alone, or a release")
+        folder = _published_release()
+    elif release is None:
         folder = _cached_release(upstream, None if upstream_dir is None else Path(upstream_dir))
     elif Path(release).is_dir() and (Path(release) / releases.MANIFEST).is_file() and (Path(release) / "metadata.parquet").is_file():
         folder = Path(release)
@@ -94,6 +105,16 @@ def _cached_release(choice: str, upstream_dir: Path | None) -> Path:
     if not (folder / releases.MANIFEST).is_file():
         print(f"building a release from the {inputs.name} upstream into {folder}", file=sys.stderr)
         releases.build(folder, inputs)
+    return folder
+
+
+def _published_release() -> Path:
+    """The cache's copy of the published release, downloaded where there is none."""
+    folder = _releases_dir() / f"zenodo-{zenodo.RECORD}" / releases.NAME
+    if not (folder / releases.MANIFEST).is_file():
+        print(f"downloading {zenodo.BUNDLE_URL}", file=sys.stderr)
+        differences = zenodo.fetch_release(folder, zenodo.BUNDLE_URL)
+        print("\n".join(differences) or "ids and labels are those of the plan", file=sys.stderr)
     return folder
 
 
@@ -125,6 +146,7 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
     Args:
         config_name: Name of the configuration; `by_cell_primary` by default.
         release: A release folder or a bundle; by default the cache's release, built where there is none.
+        source: `zenodo` for the published bundle, downloaded into the cache on first use.
         upstream: Upstream of the cache's release.
         upstream_dir: Folder of published upstream files.
         **kwargs: As `datasets.DatasetBuilder` takes them, such as `cache_dir`.
@@ -146,14 +168,14 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
         config_name: str | None = None,
         *,
         release: Path | str | None = None,
+        source: str | None = None,
         upstream: str = "auto",
         upstream_dir: Path | str | None = None,
         **kwargs,
     ):
-        self._folder = release_folder(release, upstream, upstream_dir)
-        # The builder's cache does not look at the data: the digest makes other content another entry.
-        digest = releases.read_manifest(self._folder)["dataset_digest"]
-        super().__init__(config_name=config_name, hash=digest, **kwargs)
+        self._folder = release_folder(release, upstream, upstream_dir, source=source)
+        # The builder's cache does not look at the data: the digest makes another content another entry.
+        super().__init__(config_name=config_name, hash=releases.files_digest(self._folder), **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:
         config = BY_NAME[self.config.name]

@@ -24,6 +24,8 @@ DOWNLOAD_TIMEOUT_S = 10.0
 
 ENVIRONMENT_VARIABLE = "MAGBRIDGE_UPSTREAM"
 
+BRING_IT = "bring the file yourself and name its folder with --upstream-dir"
+
 
 @dataclass(frozen=True)
 class UpstreamFile:
@@ -151,7 +153,7 @@ def fetch(file: UpstreamFile, url: str | None = None, timeout_s: float = DOWNLOA
             known_hash=f"sha256:{file.sha256}",
             fname=target.name,
             path=target.parent,
-            downloader=_Resuming(_partial(target), timeout_s),
+            downloader=Resuming(_partial(target), BRING_IT, timeout_s),
         )
     except MagBridgeError:
         raise
@@ -166,11 +168,18 @@ def _partial(target: Path) -> Path:
     return target.with_name(target.name + ".partial")
 
 
-class _Resuming:
-    """A pooch downloader that keeps what arrived of an interrupted download and asks for the rest."""
+class Resuming:
+    """A pooch downloader that keeps what arrived of an interrupted download and asks for the rest.
 
-    def __init__(self, partial: Path, timeout_s: float):
+    Args:
+        partial: Where what arrived is kept.
+        otherwise: What a user without network can do, for the error.
+        timeout_s: Seconds without an answer before giving up.
+    """
+
+    def __init__(self, partial: Path, otherwise: str, timeout_s: float = DOWNLOAD_TIMEOUT_S):
         self.partial = partial
+        self.otherwise = otherwise
         self.timeout_s = timeout_s
 
     def __call__(self, url: str, output_file, pooch_object, check_only: bool = False) -> None:
@@ -188,10 +197,10 @@ class _Resuming:
                     self._save(response, partial, have if response.status_code == 206 else 0)
         except requests.HTTPError as error:
             raise MagBridgeError(f"{url} answered {error.response.status_code} {error.response.reason}: expected the "
-                                 "file; bring it yourself and name its folder with --upstream-dir") from error
+                                 f"file; {self.otherwise}") from error
         except requests.RequestException as error:
             raise MagBridgeError(f"{url} could not be downloaded ({_cause(error)}); what arrived is kept and the next try "
-                                 "resumes. Without network, name a folder with --upstream-dir") from error
+                                 f"resumes; without network, {self.otherwise}") from error
         shutil.copyfile(partial, output_file)
         partial.unlink()
 

@@ -157,6 +157,8 @@ def _manifest(contents: Contents) -> list[Finding]:
     if len(order) == len(position) == contents.table.num_rows and all(s in position for s in order):
         digest = release.dataset_digest(contents.table.take([position[s] for s in order]))
         expect("dataset_digest", manifest.get("dataset_digest"), digest, required=own)
+    if own:
+        expect("files_digest", manifest.get("files_digest"), release.files_digest(contents.root), required=True)
     versions = sorted(set(rows["bridge_version"]))
     expect("bridge_version", manifest.get("bridge_version"), versions[0] if len(versions) == 1 else versions, own)
     expect("bridge_config_hash", manifest.get("bridge_config_hash"), rows["bridge_config_hash"].iat[0], own)

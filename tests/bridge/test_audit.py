@@ -39,6 +39,9 @@ def largest(folder):
 
 def resealed(folder):
     """Makes the checksums hold again, so that only the content is wrong."""
+    manifest = folder / "manifest.json"
+    if "files_digest" in manifest.read_text():
+        edit_json(manifest, lambda entries: entries.update(files_digest=release.files_digest(folder)))
     release.write_checksums(folder)
     return audit_release(folder)
 
@@ -133,18 +136,28 @@ def test_a_row_in_the_wrong_file(copy):
     assert first.relative_to(copy).as_posix() in findings[0].message
 
 
-def test_changed_signals_change_the_digest(copy):
-    path = largest(copy)
-
-    def nudge(table):
+def nudge(copy, step_nT):
+    def change(table):
         values = table["B_s1Y"].combine_chunks().flatten().to_numpy(zero_copy_only=False).copy()
-        values[0] += 1e-9
+        values[0] += step_nT
         return with_column(table, "B_s1Y", pa.FixedSizeListArray.from_arrays(pa.array(values), 100))
 
-    edit_table(path, nudge)
+    edit_table(largest(copy), change)
+
+
+def test_changed_signals_change_the_digest(copy):
+    nudge(copy, 0.01)
     findings = resealed(copy)
     assert [(f.check, f.where) for f in findings] == [("manifest", "manifest.json")]
     assert "dataset_digest" in findings[0].message
+
+
+def test_the_slightest_change_of_the_files_is_found(copy):
+    nudge(copy, 1e-12)
+    release.write_checksums(copy)
+    findings = audit_release(copy)
+    assert [(f.check, f.where) for f in findings] == [("manifest", "manifest.json")]
+    assert "files_digest" in findings[0].message
 
 
 def test_a_changed_time_axis(copy):

@@ -39,7 +39,7 @@ out["errors"] = [
     error(lambda: hub.hf_hub_download("user/ds", "none", repo_type="dataset")),
     error(lambda: hub.hf_hub_download("user/ds", "README.md", repo_type="dataset", revision="v9")),
     error(lambda: hub.hf_hub_download("user/none", "README.md", repo_type="dataset")),
-    error(lambda: hub.hf_hub_download("user/ds", "README.md", repo_type="dataset", token="wrong", force_download=True)),
+    error(lambda: hub.hf_hub_download("user/ds", "a/b.txt", repo_type="dataset", token="wrong")),
     error(lambda: hub.HfApi(token="wrong").upload_file(
         repo_id="user/ds", repo_type="dataset", path_or_fileobj=b"y", path_in_repo="c.txt")),
 ]
@@ -50,7 +50,7 @@ print(json.dumps(out))
 def test_the_real_clients_are_served(tmp_path):
     with LoopbackHub(token="secret") as hub:
         hub.fail("GET", "/resolve/", times=1)
-        hub.fail("GET", "/resolve/", times=1, status=503)
+        hub.fail("PUT", "/lfs/", times=1, status=503)  # the client repeats both
         run = subprocess.run(
             [sys.executable, "-c", CLIENT], env=hub.env(tmp_path / "home"), cwd=tmp_path, capture_output=True, text=True
         )

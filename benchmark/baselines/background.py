@@ -1,0 +1,95 @@
+"""What a clean signal looks like, given the levels of its channels: mean and noise of every sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, T
+
+LEVEL_LIMIT = 4.0
+"""Standardised levels are clipped here before they enter the regression, which is quadratic and must not extrapolate."""
+
+MEAN_LOG_CHI2 = -1.2703628454614782
+"""Mean of log(z^2) for a standard normal z: turns a fit of log squares into one of log variances."""
+
+MIN_ROWS = 60
+"""Clean rows a fit needs: twice the terms of the quadratic regression."""
+
+_PAIRS = np.triu_indices(len(CHANNELS))
+
+
+@dataclass(frozen=True)
+class Whitened:
+    """Signals measured against the clean background.
+
+    Attributes:
+        residual: Shape (n, T, C), the signal less `mean`, in units of `scale`.
+        mean: Shape (n, T, C), predicted mean in nT.
+        scale: Shape (n, T, C), predicted noise std in nT.
+    """
+
+    residual: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+
+
+class LevelBackground:
+    """Predicts mean and noise std of each sample from the six channel medians.
+
+    The bridge draws a base signal around a mean that moves with voltage between two anchors and blends it with
+    scans of its neighbours: a few numbers set all 600 means, and the six medians tell them. A median moves little
+    under any of the four sensor faults, so the prediction is that of the signal before the fault.
+    """
+
+    def fit(self, signals: np.ndarray) -> LevelBackground:
+        """Fits both regressions by least squares.
+
+        Args:
+            signals: Shape (n, 100, 6), clean rows, nT.
+
+        Raises:
+            MagBridgeError: Fewer clean rows than the regression needs.
+        """
+        if len(signals) < MIN_ROWS:
+            raise MagBridgeError(f"{len(signals)} clean rows to fit the background on: expected at least {MIN_ROWS}; give "
+                                 "more training rows")
+        medians = np.median(signals, axis=1)
+        self.centre = np.median(medians, axis=0)
+        self.spread = 1.4826 * np.median(np.abs(medians - self.centre), axis=0)
+        terms = self._terms(signals)
+        flat = signals.reshape(len(signals), -1)
+        self.mean_weights = np.linalg.lstsq(terms, flat, rcond=None)[0]
+        log_squares = np.log((flat - terms @ self.mean_weights) ** 2 + 1e-12) - MEAN_LOG_CHI2
+        self.log_variance_weights = np.linalg.lstsq(self._linear(terms), log_squares, rcond=None)[0]
+        return self
+
+    def whiten(self, signals: np.ndarray) -> Whitened:
+        """Measures signals (n, 100, 6) against the background."""
+        terms = self._terms(signals)
+        mean = (terms @ self.mean_weights).reshape(-1, T, len(CHANNELS))
+        scale = np.exp(self._linear(terms) @ self.log_variance_weights / 2).reshape(mean.shape)
+        return Whitened((signals - mean) / scale, mean, scale)
+
+    def distance(self, signals: np.ndarray) -> np.ndarray:
+        """How far three channels at least have left their clean level, in robust standard deviations.
+
+        Regime-B moves every channel to another anchor's level, a sensor dropout at most three and those only part of
+        the time: the third largest of the six deviations tells them apart.
+
+        Returns:
+            Shape (n,).
+        """
+        deviation = np.abs((np.median(signals, axis=1) - self.centre) / self.spread)
+        return np.sort(deviation, axis=1)[:, -3]
+
+    def _terms(self, signals: np.ndarray) -> np.ndarray:
+        """Constant, levels and their products, (n, 28)."""
+        level = np.clip((np.median(signals, axis=1) - self.centre) / self.spread, -LEVEL_LIMIT, LEVEL_LIMIT)
+        return np.concatenate([np.ones((len(level), 1)), level, level[:, _PAIRS[0]] * level[:, _PAIRS[1]]], axis=1)
+
+    @staticmethod
+    def _linear(terms: np.ndarray) -> np.ndarray:
+        return terms[:, : 1 + len(CHANNELS)]

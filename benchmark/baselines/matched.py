@@ -1,0 +1,132 @@
+"""Matched features: for each sensor fault, how well a signal fits what the fault would do to it."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from benchmark.baselines.background import LevelBackground, Whitened
+from benchmark.baselines.spectrum import SEVERITIES, WARPS, NoiseModel, cosine_basis, WHITE_FROM, FREQUENCY
+from dataset_card.schema import T
+
+WINDOWS = (10, 20, 40)
+"""Steps of a rolling window; a dropout lasts 10 to 50 of 100 steps."""
+
+GAINS = np.concatenate([-np.linspace(0.05, 0.25, 9), np.linspace(0.05, 0.25, 9)])
+"""Gain change over a scan under a calibration drift."""
+
+BLOCK = 256
+"""Rows handled at once, so that temporaries stay in the processor's cache."""
+
+NAMES = (
+    *(f"quietest_{rank}_window_{window}" for window in WINDOWS for rank in (1, 2, 3)),
+    "drift_log_ratio", "drift_gain", "drift_significance", "drift_disagreement", "drift_energy", "noise_gain",
+    "warp_log_ratio", *(f"warp_log_ratio_{round(100 * shift)}" for shift in WARPS), "neighbour_correlation",
+    "fast_slope", "interference_log_ratio", *(f"interference_log_ratio_{round(100 * s)}" for s in SEVERITIES),
+    "peak_1", "peak_2", "peak_3", "soc_strength", "warp_over_interference",
+)
+
+
+class MatchedFeatures(TransformerMixin, BaseEstimator):
+    """One small group of features for the trace that each fault of the generator leaves.
+
+    Signals are first measured against the clean background (`LevelBackground`). Then:
+
+    - Sensor dropout replaces a window of up to three channels by 3 % of their noise. `quietest_<rank>_window_<w>`: log std
+      in the quietest window of w steps over the expected std, of the three quietest channels.
+    - Calibration drift multiplies all channels by one gain that changes over the scan. The residual then follows the mean
+      times (t - 1/2). `drift_gain` is the size of the gain fitted to all channels at once, `drift_significance` the
+      same in standard errors, `drift_energy` what channels fitted one by one explain, `drift_disagreement` what
+      the common gain leaves of it (a drift has little, other slow traces much), `noise_gain` the growth of the noise
+      itself in the direction of the drift, and `drift_log_ratio` the log likelihood ratio over the generator's gains.
+    - Temporal warp interpolates between neighbours, which takes fast noise away and correlates
+      neighbours. `warp_log_ratio` and `warp_log_ratio_<p>` (for a jitter of p % of a step) compare the spectra;
+      `fast_slope` and `neighbour_correlation` say the same without a model.
+    - Periodic interference adds sines of 2 to 10 cycles. `interference_log_ratio` and `interference_log_ratio_<s>` (for a
+      severity of s %) are likelihood ratios with phase, frequency and channels integrated out; `peak_<rank>`
+      are the highest periodogram peaks of the three most periodic channels, in logs of noise.
+    - `soc_strength` tells the SOC fluctuation, the clean signal's own slow noise, and `warp_over_interference` the difference
+      of the two ratios that are easiest to confuse.
+    """
+
+    def fit(self, signals: np.ndarray, y=None) -> MatchedFeatures:
+        """Fits the background on clean rows.
+
+        Args:
+            signals: Shape (n, 100, 6), clean rows, nT.
+            y: Ignored.
+        """
+        self.background_ = LevelBackground().fit(signals)
+        return self
+
+    def transform(self, signals: np.ndarray) -> np.ndarray:
+        """Features of signals (n, 100, 6): shape (n, 34), as `get_feature_names_out` lists them."""
+        out = np.empty((len(signals), len(NAMES)))
+        for start in range(0, len(signals), BLOCK):
+            rows = signals[start : start + BLOCK]
+            white = self.background_.whiten(rows)
+            scale = 1 / np.sqrt((1 / white.scale**2).mean(axis=1))
+            noise = NoiseModel(white.residual, scale, np.ptp(rows, axis=1), rows.std(axis=1))
+            out[start : start + BLOCK] = np.concatenate(
+                [_dropout(rows, white.scale), _drift(white), *_spectral(noise)], axis=1)
+        return out
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the columns of `transform`, in order."""
+        return np.array(NAMES, dtype=object)
+
+
+def _dropout(signals: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Log std of each channel's quietest window over the expected std; the three lowest, for each window."""
+    centred = signals - signals.mean(axis=1, keepdims=True)
+    start = np.zeros((len(signals), 1, signals.shape[2]))
+    sums = np.concatenate([start, np.cumsum(centred, axis=1)], axis=1)
+    squares = np.concatenate([start, np.cumsum(centred**2, axis=1)], axis=1)
+    expected = np.log(scale.mean(axis=1))
+    columns = []
+    for window in WINDOWS:
+        mean = (sums[:, window:] - sums[:, :-window]) / window
+        variance = (squares[:, window:] - squares[:, :-window]) / window - mean**2
+        # A window of almost nothing leaves rounding errors of the cumulative sums: any small floor will do.
+        quietest = np.log(np.maximum(variance.min(axis=1), 1e-6)) / 2 - expected
+        columns.append(np.sort(quietest, axis=1)[:, :3])
+    return np.concatenate(columns, axis=1)
+
+
+def _drift(white: Whitened) -> np.ndarray:
+    """The six features of a calibration drift."""
+    ramp = np.linspace(-0.5, 0.5, T)
+    level = np.maximum(np.sqrt((np.diff(white.residual, axis=1) ** 2).mean(axis=1) / 2), 1e-3)[:, None]
+    residual = white.residual / level
+    mean = white.mean / (white.scale * level)
+    trace = mean * ramp[:, None]
+    # The medians already explain a constant gain: only what is orthogonal to it speaks of a drift.
+    constant = (trace * mean).sum(axis=1) / np.maximum((mean**2).sum(axis=1), 1e-12)
+    trace -= mean * constant[:, None]
+    match, energy = (residual * trace).sum(axis=1), np.maximum((trace**2).sum(axis=1), 1e-12)
+    total_match, total_energy = match.sum(axis=1), energy.sum(axis=1)
+    explained, common = (match**2 / energy).sum(axis=1), total_match**2 / total_energy
+    log_ratio = np.logaddexp.reduce(total_match[:, None] * GAINS - total_energy[:, None] * GAINS**2 / 2, axis=1)
+    slope = (np.log(residual**2 + 0.05) * ramp[:, None]).sum(axis=1).mean(axis=1) / (ramp**2).sum()
+    return np.stack([
+        log_ratio - np.log(len(GAINS)), np.abs(total_match / total_energy), np.sqrt(common), explained - common, explained,
+        slope * np.sign(total_match),
+    ], axis=1)
+
+
+def _spectral(noise: NoiseModel) -> list[np.ndarray]:
+    """Features of warp and interference."""
+    warp, interference = noise.warp(), noise.interference()
+    warped, periodic = _log_mean(warp), _log_mean(interference)
+    residual = noise.residual / np.sqrt(noise.white)[:, None]
+    neighbours = ((residual[:, 1:] * residual[:, :-1]).mean(axis=1) / (residual**2).mean(axis=1)).mean(axis=1)
+    fast = -np.cos(FREQUENCY[WHITE_FROM:])
+    fast = (fast - fast.mean()) / np.sqrt(((fast - fast.mean()) ** 2).sum())
+    slope = (np.einsum("k,nkc->nc", fast, noise.power[:, WHITE_FROM:]) / noise.white).mean(axis=1)
+    peaks = np.sort(np.log(noise.periodogram().max(axis=1)), axis=1)[:, :-4:-1]
+    return [warped[:, None], warp, neighbours[:, None], slope[:, None], periodic[:, None], interference, peaks,
+            noise.soc_strength()[:, None], (warped - periodic)[:, None]]
+
+
+def _log_mean(log_ratios: np.ndarray) -> np.ndarray:
+    return np.logaddexp.reduce(log_ratios, axis=1) - np.log(log_ratios.shape[1])

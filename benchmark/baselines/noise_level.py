@@ -1,0 +1,86 @@
+"""Noise-level features: SOH leaves its trace in how noisy a signal is, not in its course."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from benchmark.baselines.spectrum import cosine_basis
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, T
+
+BANDS = ((1, 6), (6, 12), (12, 25), (25, 50), (50, 100))
+"""Half-cycles a scan, from and below. The SOC fluctuation is smooth and stays in the first two; the rest is white noise."""
+
+
+class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
+    """How much noise remains in each channel, and where in voltage the signal lies.
+
+    A v1 base signal is white noise around an anchor mean. Lost SOH blends a share 1.5 (1 - SOH) of it with an average
+    of eight scans, which has next to no noise of its own: the noise std falls by that share. Each feature is one step
+    of reading that share off a signal:
+
+    - `log_power_<channel>`: log mean square of what remains of a channel after the mean and `components` principal
+      components of clean rows are taken out (voltage, and the scans' own slow variation) and every sample is divided
+      by its clean std over rows (the anchors' noise differs by time step and channel).
+    - `log_power_<channel>_<from>_<to>`: the same in a band of half-cycles a scan, so that the slow SOC
+      fluctuation can be told from the white noise.
+    - `log_power_<channel>_steps`: the same of differences between neighbouring steps, deaf to anything slow.
+    - `score_<i>`, `score_<i>_<j>`: the components' scores and their products. The anchors' noise depends on
+      voltage, so the level of noise means another SOH at another voltage.
+
+    Args:
+        components: Principal components of the background.
+    """
+
+    def __init__(self, components: int = 3):
+        self.components = components
+
+    def fit(self, signals: np.ndarray, y=None) -> NoiseLevelFeatures:
+        """Fits background and noise profile.
+
+        Args:
+            signals: Shape (n, 100, 6), clean rows, nT.
+            y: Ignored.
+
+        Raises:
+            MagBridgeError: Fewer clean rows than twice the components.
+        """
+        if len(signals) < 2 * self.components + 1:
+            raise MagBridgeError(f"{len(signals)} clean rows to fit {self.components} background components on: expected at "
+                                 f"least {2 * self.components + 1}")
+        flat = signals.reshape(len(signals), -1)
+        self.mean_ = flat.mean(axis=0)
+        centred = flat - self.mean_
+        _, vectors = np.linalg.eigh(centred.T @ centred)
+        vectors = vectors[:, : -self.components - 1 : -1].T
+        self.components_ = vectors * np.sign(vectors.sum(axis=1, keepdims=True))
+        scores = centred @ self.components_.T
+        self.score_std_ = scores.std(axis=0)
+        self.noise_std_ = (centred - scores @ self.components_).std(axis=0)
+        return self
+
+    def transform(self, signals: np.ndarray) -> np.ndarray:
+        """Features of signals (n, 100, 6): shape (n, 42 + components + products), as `get_feature_names_out` lists them."""
+        centred = signals.reshape(len(signals), -1) - self.mean_
+        scores = centred @ self.components_.T
+        noise = ((centred - scores @ self.components_) / self.noise_std_).reshape(-1, T, len(CHANNELS))
+        power = np.einsum("kt,ntc->nkc", cosine_basis(), noise, optimize=True) ** 2
+        scores = scores / self.score_std_
+        first, second = np.triu_indices(self.components)
+        return np.concatenate([
+            np.log((noise**2).mean(axis=1)),
+            *(np.log(power[:, low:high].mean(axis=1)) for low, high in BANDS),
+            np.log((np.diff(noise, axis=1) ** 2).mean(axis=1)),
+            scores,
+            scores[:, first] * scores[:, second],
+        ], axis=1)
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the columns of `transform`, in order."""
+        suffixes = ("", *(f"_{low}_{high}" for low, high in BANDS), "_steps")
+        return np.array([
+            *(f"log_power_{channel}{suffix}" for suffix in suffixes for channel in CHANNELS),
+            *(f"score_{i}" for i in range(self.components)),
+            *(f"score_{i}_{j}" for i, j in zip(*np.triu_indices(self.components))),
+        ], dtype=object)

@@ -123,7 +123,7 @@ def _beats(better: Result, worse: Result) -> bool:
     task = get_task(better.task)
     if better.cell_ids == worse.cell_ids:
         replicates = [bootstrap(task, r.cell_ids, np.array([run.cells for run in r.runs])) for r in (better, worse)]
-        return bool(np.quantile(replicates[0] - replicates[1], (1 - LEVEL) / 2) > 0)
+        return bool(np.nanquantile(replicates[0] - replicates[1], (1 - LEVEL) / 2) > 0)
     return better.interval()[0] > worse.interval()[1]
 
 

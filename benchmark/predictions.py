@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,27 @@ def write_predictions(path: str | Path, table: pa.Table, digest: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Scores recomputed from a predictions file.
+
+    Attributes:
+        dataset: Release it was scored against.
+        seeds: Seeds in the file.
+        scores: Metric name to unrounded value, one mapping a seed.
+        cell_ids: Test cells.
+        cells: Shape (seeds, cells, S), per-cell statistics of the headline metric (see `benchmark.scoring`).
+        n_test: Rows scored for each seed.
+    """
+
+    dataset: DatasetInfo
+    seeds: list[int]
+    scores: list[dict[str, float]]
+    cell_ids: np.ndarray
+    cells: np.ndarray
+    n_test: int
+
+
 def score_predictions(path: str | Path, task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT) -> dict:
     """Recomputes every metric from a predictions file.
 
@@ -57,7 +79,23 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
     Raises:
         MagBridgeError: Missing, extra or duplicate ids, NaN, unknown labels, or another release's digest.
     """
-    task, folder = get_task(task), release_folder(release)
+    task = get_task(task)
+    scored = score_seeds(path, task, release, split)
+    low, high = interval(task, scored.cell_ids, scored.cells)
+    return {
+        "task": task.id,
+        "split": split,
+        "dataset": scored.dataset.digest,
+        "seeds": scored.seeds,
+        "scores": scored.scores,
+        "mean": {metric: float(np.mean([s[metric] for s in scored.scores])) for metric in scored.scores[0]},
+        "interval": {"metric": task.headline.name, "low": low, "high": high},
+    }
+
+
+def score_seeds(path: str | Path, task: Task, release: str | Path, split: str) -> Scored:
+    """Scores each seed of a predictions file; arguments and errors as in `score_predictions`."""
+    folder = release_folder(release)
     info = dataset_info(folder)
     table = _read(Path(path), info)
     ids, cells, truth = load_truth(task, folder, split)
@@ -74,16 +112,7 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
         scores.append(score(task, truth, prediction, given))
         names, sums = cell_statistics(task, truth, prediction, cells)
         statistics.append(sums)
-    low, high = interval(task, names, np.array(statistics))
-    return {
-        "task": task.id,
-        "split": split,
-        "dataset": info.digest,
-        "seeds": seeds,
-        "scores": scores,
-        "mean": {metric: float(np.mean([s[metric] for s in scores])) for metric in scores[0]},
-        "interval": {"metric": task.headline.name, "low": low, "high": high},
-    }
+    return Scored(info, seeds, scores, names, np.array(statistics), len(ids))
 
 
 def _read(path: Path, info: DatasetInfo) -> pa.Table:

@@ -81,7 +81,8 @@ def bootstrap(task: Task, cell_ids, statistics: np.ndarray, resamples: int = RES
 
     Regime-B rows come in pseudo-cells, one a subset, so they are drawn apart from the real cells: every
     resample keeps the class, and its own sampling error does not count. R2 keeps the SOH variance of the whole test
-    subset: with nine cells, the variance of a draw would swing far more than any model's errors.
+    subset: with nine cells, the variance of a draw would swing far more than any model's errors. Draws of cells that
+    lack a whole class have no balanced accuracy over all classes.
 
     Args:
         task: Whose statistics these are.
@@ -90,7 +91,8 @@ def bootstrap(task: Task, cell_ids, statistics: np.ndarray, resamples: int = RES
         resamples: Number of draws B.
 
     Returns:
-        Shape (B,). The same cells give the same draws, so replicates of two models pair up.
+        Shape (B,), NaN for draws that lack a class. The same cells give the same draws, so replicates of two models
+        pair up.
     """
     cell_ids, statistics = np.asarray(cell_ids), np.asarray(statistics, dtype=float)
     pseudo = np.char.startswith(cell_ids, REGIME_B_PREFIX)
@@ -106,7 +108,12 @@ def bootstrap(task: Task, cell_ids, statistics: np.ndarray, resamples: int = RES
         drawn = np.concatenate(
             [np.broadcast_to(whole[..., :3], (*drawn.shape[:2], 3)), mean_square[..., None]], axis=-1
         )
-    return headline(task, drawn).mean(axis=0)
+        return headline(task, drawn).mean(axis=0)
+    size = len(task.labels)
+    support = drawn.reshape(*drawn.shape[:2], size, size).sum(axis=-1)
+    whole = statistics.sum(axis=1).reshape(-1, 1, size, size).sum(axis=-1)
+    lacks_a_class = ((support == 0) & (whole > 0)).any(axis=(0, 2))
+    return np.where(lacks_a_class, np.nan, headline(task, drawn).mean(axis=0))
 
 
 def interval(task: Task, cell_ids, statistics: np.ndarray) -> tuple[float, float]:
@@ -115,5 +122,5 @@ def interval(task: Task, cell_ids, statistics: np.ndarray) -> tuple[float, float
     Nine test cells are few: such an interval is a little too narrow, and cross-validation by cell the steadier figure.
     """
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(bootstrap(task, cell_ids, statistics), (tail, 1 - tail))
+    low, high = np.nanquantile(bootstrap(task, cell_ids, statistics), (tail, 1 - tail))
     return float(low), float(high)

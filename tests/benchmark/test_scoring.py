@@ -170,3 +170,14 @@ def test_interval_of_r2_resamples_errors_not_the_spread_of_soh():
     prediction = truth + np.tile([0.01, -0.01], 90)
     cells, statistics = cell_statistics(T1, truth, prediction, cell_ids)
     assert interval(T1, cells, statistics[None]) == pytest.approx([score(T1, truth, prediction)["r2"]] * 2, abs=1e-9)
+
+
+def test_draws_that_lack_a_class_do_not_count():
+    """One cell in four holds the second class: a constant predictor stays at chance in every draw that counts."""
+    cell_ids = np.repeat(["1", "2", "3", "4"], 10)
+    truth = np.where(cell_ids == "4", "reuse", "recondition")
+    cells, statistics = cell_statistics(T2, truth, np.full(40, "recondition"), cell_ids)
+    replicates = bootstrap(T2, cells, statistics[None])
+    # No draw of cell 4 has probability (3/4)^4 = .316; no draw of another 1/256.
+    assert np.isnan(replicates).mean() == pytest.approx(0.320, abs=0.04)
+    assert interval(T2, cells, statistics[None]) == (0.5, 0.5)

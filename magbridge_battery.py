@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from bridge import bundle, zenodo
 from bridge import release as releases
 from bridge.config import BridgeConfig
+from bridge.manifest import NAME, VERSION, files_digest
 from bridge.upstream import Upstream, resolve
 from bridge.upstream.files import cache_dir
 from dataset_card.arrays import signals
@@ -101,7 +102,7 @@ def _releases_dir() -> Path:
 def _cached_release(choice: str, upstream_dir: Path | None) -> Path:
     """The cache's release of an upstream, built where there is none."""
     inputs = resolve(choice, upstream_dir)
-    folder = _releases_dir() / _key(inputs) / releases.NAME
+    folder = _releases_dir() / _key(inputs) / NAME
     if not (folder / releases.MANIFEST).is_file():
         print(f"building a release from the {inputs.name} upstream into {folder}", file=sys.stderr)
         releases.build(folder, inputs)
@@ -110,7 +111,7 @@ def _cached_release(choice: str, upstream_dir: Path | None) -> Path:
 
 def _published_release() -> Path:
     """The cache's copy of the published release, downloaded where there is none."""
-    folder = _releases_dir() / f"zenodo-{zenodo.RECORD}" / releases.NAME
+    folder = _releases_dir() / f"zenodo-{zenodo.RECORD}" / NAME
     if not (folder / releases.MANIFEST).is_file():
         print(f"downloading {zenodo.BUNDLE_URL}", file=sys.stderr)
         differences = zenodo.fetch_release(folder, zenodo.BUNDLE_URL)
@@ -123,7 +124,7 @@ def _key(inputs: Upstream) -> str:
     import hashlib
 
     sources = hashlib.sha256(repr(sorted(inputs.sources.items())).encode()).hexdigest()[:8]
-    return f"{inputs.name}-{releases.VERSION}-{BridgeConfig().hash()}-{sources}"
+    return f"{inputs.name}-{VERSION}-{BridgeConfig().hash()}-{sources}"
 
 
 def _imported(path: Path) -> Path:
@@ -134,7 +135,7 @@ def _imported(path: Path) -> Path:
         listing = root / releases.CHECKSUMS
         if not listing.is_file():
             raise MagBridgeError(f"{path}: neither a release folder nor a bundle: no {releases.CHECKSUMS}")
-        folder = _releases_dir() / f"bundle-{sha256_of(listing)[:12]}" / releases.NAME
+        folder = _releases_dir() / f"bundle-{sha256_of(listing)[:12]}" / NAME
     if not (folder / releases.MANIFEST).is_file():
         bundle.import_bundle(path, folder)
     return folder
@@ -157,9 +158,9 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
         >>> data = builder.as_dataset()
     """
 
-    VERSION = datasets.Version(releases.VERSION)
+    VERSION = datasets.Version(VERSION)
     BUILDER_CONFIGS = [
-        datasets.BuilderConfig(name=c.name, version=releases.VERSION, description=c.description) for c in CONFIGS
+        datasets.BuilderConfig(name=c.name, version=VERSION, description=c.description) for c in CONFIGS
     ]
     DEFAULT_CONFIG_NAME = DEFAULT_CONFIG
 
@@ -175,7 +176,7 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
     ):
         self._folder = release_folder(release, upstream, upstream_dir, source=source)
         # The builder's cache does not look at the data: the digest makes another content another entry.
-        super().__init__(config_name=config_name, hash=releases.files_digest(self._folder), **kwargs)
+        super().__init__(config_name=config_name, hash=files_digest(self._folder), **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:
         config = BY_NAME[self.config.name]

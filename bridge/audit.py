@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge import release, splits
+from bridge import splits
 from bridge.config import BRIDGE_VERSION_SIMULATED, BridgeConfig
+from bridge.manifest import dataset_digest, files_digest
 from bridge.release import MANIFEST, PRIMARY, RECORD
 from bridge.validation.contents import Contents, read_contents
 from bridge.validation.rows import Finding, check_rows
 from dataset_card.arrays import signals
 from dataset_card.configs import SPLITS, atom_path
-from dataset_card.errors import MagBridgeError
 from dataset_card.schema import METADATA_FIELDS, SCHEMA_VERSION, T
 
 TIME_TOLERANCE = 1e-12
@@ -155,10 +155,10 @@ def _manifest(contents: Contents) -> list[Finding]:
     order = contents.metadata["sample_id"].tolist() if contents.metadata is not None else []
     position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
     if len(order) == len(position) == contents.table.num_rows and all(s in position for s in order):
-        digest = release.dataset_digest(contents.table.take([position[s] for s in order]))
+        digest = dataset_digest(contents.table.take([position[s] for s in order]))
         expect("dataset_digest", manifest.get("dataset_digest"), digest, required=own)
     if own:
-        expect("files_digest", manifest.get("files_digest"), release.files_digest(contents.root), required=True)
+        expect("files_digest", manifest.get("files_digest"), files_digest(contents.root), required=True)
     versions = sorted(set(rows["bridge_version"]))
     expect("bridge_version", manifest.get("bridge_version"), versions[0] if len(versions) == 1 else versions, own)
     expect("bridge_config_hash", manifest.get("bridge_config_hash"), rows["bridge_config_hash"].iat[0], own)

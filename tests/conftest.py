@@ -28,7 +28,7 @@ def tiny_release(tmp_path_factory) -> Path:
     from bridge import release
     from bridge.upstream import resolve
 
-    folder = tmp_path_factory.mktemp("tiny") / release.NAME
+    folder = tmp_path_factory.mktemp("tiny") / "magbridge-battery"
     release.build(folder, resolve("simulated"), variants=2)
     return folder
 

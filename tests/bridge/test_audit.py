@@ -11,6 +11,7 @@ import pytest
 from bridge import release
 from bridge.audit import audit_release
 from bridge.bundle import ORIGIN_KEYS, write_bundle
+from bridge.manifest import files_digest
 from dataset_card.errors import MagBridgeError
 
 
@@ -41,7 +42,7 @@ def resealed(folder):
     """Makes the checksums hold again, so that only the content is wrong."""
     manifest = folder / "manifest.json"
     if "files_digest" in manifest.read_text():
-        edit_json(manifest, lambda entries: entries.update(files_digest=release.files_digest(folder)))
+        edit_json(manifest, lambda entries: entries.update(files_digest=files_digest(folder)))
     release.write_checksums(folder)
     return audit_release(folder)
 

@@ -7,7 +7,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from bridge import release
+from bridge import manifest, release
 from bridge.upstream import resolve
 from dataset_card.arrays import signals
 from dataset_card.errors import MagBridgeError
@@ -58,12 +58,12 @@ def test_regime_b_rows_do_not_depend_on_the_scans(published_release, published, 
 
 
 def test_manifest_pins_what_made_the_release(published_release):
-    manifest = release.read_manifest(published_release)
-    assert manifest["bridge_config_hash"] == "87134d007deb" and manifest["bridge_version"] == "v1.3"
-    assert manifest["counts"]["rows"] == 6760 and manifest["name"] == "magbridge-battery"
-    leakage = manifest["splits"]["by_record_optimistic_baseline"]["leakage"]
+    entries = release.read_manifest(published_release)
+    assert entries["bridge_config_hash"] == "87134d007deb" and entries["bridge_version"] == "v1.3"
+    assert entries["counts"]["rows"] == 6760 and entries["name"] == "magbridge-battery"
+    leakage = entries["splits"]["by_record_optimistic_baseline"]["leakage"]
     assert leakage == {"cells_in_more_than_one_subset": 59, "parent_child_pairs_across_subsets": 292}
-    assert manifest["rebuild"] == "python -m bridge build --upstream published"
+    assert entries["rebuild"] == "python -m bridge build --upstream published"
 
 
 def test_checksums_pass_sha256sum(tiny_release):
@@ -71,8 +71,8 @@ def test_checksums_pass_sha256sum(tiny_release):
 
 
 def test_a_simulated_release_says_so_everywhere(tiny_release):
-    manifest = release.read_manifest(tiny_release)
-    assert manifest["name"] == "magbridge-battery-simulated" and manifest["bridge_version"] == "v1.3-simulated"
+    entries = release.read_manifest(tiny_release)
+    assert entries["name"] == "magbridge-battery-simulated" and entries["bridge_version"] == "v1.3-simulated"
     card = (tiny_release / "README.md").read_text()
     assert "Simulated upstream" in card
     for name in ("README.md", "CITING.md", "CITATION.cff"):
@@ -99,22 +99,22 @@ def test_digest_is_of_the_rows_not_of_their_storage(tiny_release, tmp_path):
     stored = tmp_path / "other.parquet"
     pq.write_table(rows, stored, compression="gzip", row_group_size=100)
     again = pq.read_table(stored).cast(arrow_schema())
-    assert release.dataset_digest(again) == release.dataset_digest(rows) == release.read_manifest(tiny_release)["dataset_digest"]
+    assert manifest.dataset_digest(again) == manifest.dataset_digest(rows) == release.read_manifest(tiny_release)["dataset_digest"]
     x = signals(rows)
     for step, same in ((1e-9, True), (0.01, False)):  # other hardware may round the last digits of a signal otherwise
         column = release._fixed_lists(x[:, :, 0] + step * (x[:, :, 0] > 0), 100)
         changed = rows.set_column(rows.column_names.index("B_s1Y"), arrow_schema().field("B_s1Y"), column)
-        assert (release.dataset_digest(changed) == release.dataset_digest(rows)) == same
+        assert (manifest.dataset_digest(changed) == manifest.dataset_digest(rows)) == same
 
 
 def test_every_byte_of_the_data_is_in_the_cards_header(tiny_release, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(tiny_release, copy)
-    digest = release.files_digest(copy)
+    digest = manifest.files_digest(copy)
     assert digest == release.read_manifest(copy)["files_digest"] and digest in (copy / "README.md").read_text()
     victim = copy / "metadata.parquet"
     victim.write_bytes(victim.read_bytes()[:-1] + b"?")
-    assert release.files_digest(copy) != digest
+    assert manifest.files_digest(copy) != digest
 
 
 def test_a_rebuild_replaces_the_folder(tiny_release, tmp_path):

@@ -59,6 +59,8 @@ def test_the_published_bridge_has_the_published_figures(upstream_dir):
     # Against surrogates the published 0.46 and 0.35 cannot come out: they carry no correlation between channels.
     assert of["channel correlations at 3.10 V"].figure == pytest.approx(0.14, abs=0.05)
     assert "surrogate" in of["channel correlations at 3.10 V"].note
+    text = report.text()
+    assert "pass  anomaly flags: 0 wrong rows" in text and "held out by position" in text and "FAIL" not in text
     inside, by_position, by_block = report.separations
     assert inside.scatter == pytest.approx(1.7794, abs=1e-3) and inside.adjacent == pytest.approx(279.018, abs=1e-2)
     assert by_position.ratio == pytest.approx(14, abs=0.5)

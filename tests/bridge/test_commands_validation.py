@@ -1,0 +1,60 @@
+"""validate, verify and leakage as a user meets them: figures, exit codes, JSON."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+
+
+def bridge(*arguments):
+    return subprocess.run([sys.executable, "-m", "bridge", *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_validate():
+    result = bridge("validate", "--upstream", "simulated", "--json")
+    report = json.loads(result.stdout)
+    assert result.returncode == 0 and report["passed"] and report["upstream"] == "simulated"
+    assert len(report["invariants"]) == 7 and all(check["blocking"] for check in report["invariants"])
+    assert len(report["distribution"]) == 6 and len(report["separations"]) == 3
+    assert report["separations_meaning"].count(". ") == 0  # one sentence
+
+
+def test_verify_passes_a_sound_release(tiny_release):
+    result = bridge("verify", tiny_release, "--against", tiny_release)
+    assert result.returncode == 0, result.stdout
+    assert "every promise holds" in result.stdout and "equal to the last bit" in result.stdout
+
+
+def test_verify_lists_every_broken_promise_and_exits_with_1(tiny_release, tmp_path):
+    copy = shutil.copytree(tiny_release, tmp_path / "copy")
+    (copy / "CITING.md").write_text("cite me", encoding="utf-8")
+    (copy / "manifest.json").write_text("{", encoding="utf-8")
+    result = bridge("verify", copy)
+    assert result.returncode == 1
+    assert "CITING.md differs from its checksum" in result.stdout and "manifest.json: not readable" in result.stdout
+    findings = json.loads(bridge("verify", copy, "--json").stdout)["findings"]
+    assert f"{copy}: {len(findings)} broken promises" in result.stdout
+    missing = bridge("verify", tmp_path / "none")
+    assert missing.returncode == 1 and missing.stderr.startswith("error: ")
+
+
+def test_verify_against_another_release(tiny_release, published_release):
+    result = bridge("verify", published_release, "--against", tiny_release, "--json")
+    assert result.returncode == 1
+    document = json.loads(result.stdout)
+    assert document["findings"] == [] and document["comparison"]["shared"] == 0
+    assert len(document["comparison"]["only_here"]) == 6760
+
+
+def test_leakage_of_the_release_and_of_a_split_of_ones_own(tiny_release, tmp_path):
+    document = json.loads(bridge("leakage", tiny_release, "--json").stdout)
+    assert document["by_cell_primary"]["clean"] and not document["by_record_optimistic_baseline"]["clean"]
+    ids = pq.read_table(tiny_release / "metadata.parquet")["sample_id"].to_pylist()
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps({"train": ids[::2], "test": ids[1::2]}), encoding="utf-8")
+    result = bridge("leakage", tiny_release, "--split", mine)
+    assert result.returncode == 0 and "59 cells in more than one subset" in result.stdout
+    wrong = bridge("leakage", tiny_release, "--split", tmp_path / "none.json")
+    assert wrong.returncode == 1 and "none.json" in wrong.stderr

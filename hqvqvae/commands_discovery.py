@@ -1,4 +1,4 @@
-"""Commands of precursor discovery: discover, plot, interpret. Heavy imports wait until a command runs."""
+"""Commands of precursor discovery: discover, plot, warn, interpret. Heavy imports wait until a command runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Run = Annotated[Path, typer.Argument(help="Folder that `discover` wrote.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to an app."""
-    for command in (discover, plot, interpret):
+    for command in (discover, plot, warn, interpret):
         app.command()(command)
 
 
@@ -46,14 +46,15 @@ def _tables(data: Path | None, protocol: str):
             f"protocol {protocol} needs a table written by `python -m hqvqvae features`; {data} is another: leave "
             "--protocol out to take its features as they are"
         )
-    return table, table, None
+    kept = table[table["valid"].astype(bool)] if "valid" in table else table
+    return table, kept.reset_index(drop=True), None
 
 
 def discover(
     out: Annotated[Path, typer.Option(help="New folder for report, tables and figures.")] = Path("discovery"),
     data: Annotated[
         Optional[Path],
-        typer.Option(help="Segments as Parquet or CSV: cell_id, cohort, cycle, capacity, features; else the NASA cells."),
+        typer.Option(help="Segments, Parquet or CSV: cell_id, cohort, cycle, capacity, features. Else the NASA cells."),
     ] = None,
     codes: Annotated[
         Optional[Path], typer.Option(help="Codes from any model (cell_id, cycle, code) in place of a trained method.")
@@ -113,9 +114,7 @@ def plot(
     out: Annotated[Optional[Path], typer.Option(help="Folder for the files; the run's own by default.")] = None,
 ) -> None:
     """Draw the figures of a run again from their CSV files: PNG, SVG and CSV each."""
-    import pandas as pd
-
-    from .figures import FIGURES, save_figure
+    from .figures import FIGURES, read_frame, save_figure
 
     if figure != "all" and figure not in FIGURES:
         raise HQVQVAEError(f"figure {figure!r} is unknown; expected all or one of {', '.join(FIGURES)}")
@@ -124,10 +123,31 @@ def plot(
     if not there:
         raise HQVQVAEError(f"{run} holds no data for {figure}: expected a folder that `discover` wrote")
     for name in there:
-        frame = pd.read_csv(run / "figures" / f"{name}.csv", keep_default_na=name != "lead_times")
+        frame = read_frame(run / "figures" / f"{name}.csv")
         options = {"cell": cell} if name == "timeline" else {}
         png = save_figure(name, frame, out or run / "figures", **options)[0]
         print(png)
+
+
+def warn(
+    run: Run,
+    codes: Annotated[Path, typer.Argument(help="Codes of new cells (cell_id, cycle, code) by the model of the run.")],
+    as_json: Json = False,
+) -> None:
+    """Apply a run's early-warning score to new cells: the score of each one's last discharge, and its first alarm."""
+    from .cycling import read_table
+    from .warning_score import WarningScore, warn_cells
+
+    path = run / "warning_score.json"
+    if not path.is_file():
+        raise HQVQVAEError(f"{run} holds no warning_score.json: that run could fit no score, or {run} is no run")
+    found = warn_cells(WarningScore.load(path), read_table(codes))
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    for cell in found:
+        alarm = "no alarm" if cell["alarm_cycle"] is None else f"alarm since cycle {cell['alarm_cycle']}"
+        print(f"{cell['cell_id']}: score {cell['last_score']:.2f} after {cell['segments']} discharges, {alarm}")
 
 
 def interpret(

@@ -116,13 +116,16 @@ def discover(
     Raises:
         HQVQVAEError: If the tables are malformed or no cell can take part.
     """
+    segments = _named(segments)
     study = prepare(segments, plan)
-    features = segments if features is None else features
+    features = segments if features is None else _named(features)
+    if codes is None:
+        _check_method(method)
     notes = []
     name = "given" if codes is not None else method
     codings: dict[str, list[Coding]] = {}
     if codes is not None:
-        codings["given"] = [given_coding(study, codes)]
+        codings["given"] = [given_coding(study, _named(codes))]
     columns = feature_columns(features)
     methods = [m for m in dict.fromkeys((method, *TRAINED)) if codes is None or m in TRAINED]
     unusable = _untrainable(features, columns)
@@ -167,10 +170,20 @@ def discover(
     )
 
 
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Names of cells as text: one file may hold them as numbers and another as strings."""
+    return table.assign(cell_id=table["cell_id"].astype(str)) if "cell_id" in table else table
+
+
+def _check_method(method: str) -> None:
+    from .baselines import METHODS
+
+    if method not in METHODS:
+        raise HQVQVAEError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
+
+
 def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
     """Why no method can be trained on a table, in words; empty if one can."""
-    from .baselines import CODEBOOK_SIZE
-
     if len(columns) < 2:
         return f"the table of features has {len(columns)} numeric features, at least 2 are needed"
     bad = [name for name in columns if not np.isfinite(features[name].to_numpy(dtype=float)).all()]
@@ -181,6 +194,8 @@ def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
         left = len(features) - int(features["cell_id"].value_counts().max())
     else:
         left = len(features)
+    from .baselines import CODEBOOK_SIZE  # brings torch and transformers, which a run on given codes may do without
+
     if left < CODEBOOK_SIZE:
         return f"{left} training segments are fewer than the {CODEBOOK_SIZE} codes"
     return ""

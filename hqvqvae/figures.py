@@ -323,6 +323,11 @@ FIGURES: dict[str, FigureKind] = {
 }
 
 
+def read_frame(path: str | Path) -> pd.DataFrame:
+    """Read a CSV that a run left behind: names stay text, even "NA" or "0012", and an empty field is missing."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"cell_id": str, "cohort": str})
+
+
 def _written(path: Path, write: Callable[[Path], None]) -> Path:
     with replacing(path) as partial:
         write(partial)

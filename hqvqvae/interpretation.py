@@ -19,6 +19,7 @@ import pandas as pd
 
 from .controls import feature_columns
 from .errors import HQVQVAEError
+from .figures import read_frame
 from .files import replacing
 from .proxies import index_cells
 
@@ -305,7 +306,7 @@ def interpret_run(
     path = run / "segments.csv"
     if not path.is_file():
         raise HQVQVAEError(f"{run} holds no segments.csv: expected a folder that `discover` wrote")
-    segments = pd.read_csv(path)
+    segments = read_frame(path)
     chosen = sorted(int(code) for code in segments["code"].unique()) if not codes else list(dict.fromkeys(codes))
     summaries = [summarise_code(segments, code) for code in chosen]
     if dry_run:

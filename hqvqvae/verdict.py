@@ -54,8 +54,8 @@ def headline(study: Study, result: MethodResult) -> str:
         codes, counts = np.unique(chosen[chosen >= 0], return_counts=True)
         often = f"code {codes[counts.argmax()]}, chosen in {counts.max()} of {cells} folds"
         return (
-            f"A precursor was found: the early rate of {often}, predicts {proxy} of unseen cells beyond what the cohort "
-            f"tells ({tested})."
+            f"A precursor was found: the early rate of {often}, predicts {proxy} of unseen cells beyond what the "
+            f"cohort tells ({tested})."
         )
     if not np.isfinite(nested.p_free):
         return f"{cells} cells are too few to test whether a code predicts {proxy} (rho = {nested.rho:.2f})."

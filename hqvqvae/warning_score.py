@@ -91,6 +91,39 @@ class WarningScore:
         return score
 
 
+def warn_cells(score: WarningScore, codes: pd.DataFrame) -> list[dict[str, object]]:
+    """Apply a score to new cells.
+
+    Args:
+        score: The fitted score.
+        codes: `cell_id`, `cycle`, `code`, one row per discharge, coded by the model that the score was fitted with.
+
+    Returns:
+        Per cell: `cell_id`, `segments`, `last_score` and `alarm_cycle`, None without an alarm.
+
+    Raises:
+        HQVQVAEError: If a column is missing or a code is not of that model.
+    """
+    missing = [name for name in ("cell_id", "cycle", "code") if name not in codes.columns]
+    if missing:
+        raise HQVQVAEError(f"the table of codes lacks {', '.join(missing)}: expected cell_id, cycle, code")
+    found = []
+    for cell_id, cell in codes.sort_values("cycle").groupby("cell_id", sort=True):
+        sequence = cell["code"].to_numpy()
+        if not np.issubdtype(sequence.dtype, np.integer):
+            raise HQVQVAEError(f"cell {cell_id} has a code that is no integer: expected 0 to {score.n_codes - 1}")
+        alarm = score.alarm(sequence)
+        found.append(
+            {
+                "cell_id": str(cell_id),
+                "segments": len(cell),
+                "last_score": float(score.score(sequence)[-1]),
+                "alarm_cycle": None if alarm is None else int(cell["cycle"].iloc[alarm]),
+            }
+        )
+    return found
+
+
 def _trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
     total = np.concatenate([[0.0], np.cumsum(values, dtype=float)])
     end = np.arange(1, len(values) + 1)

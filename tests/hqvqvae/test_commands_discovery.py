@@ -11,6 +11,7 @@ import pytest
 from tests.hqvqvae.synthetic_cells import planted_study
 
 from hqvqvae.__main__ import main
+from hqvqvae.warning_score import WarningScore
 
 
 def hqvqvae(*arguments):
@@ -66,6 +67,20 @@ def test_plot_draws_again_from_the_csv_files(run, tmp_path):
     assert len(everything.stdout.splitlines()) == len(drawn) // 3
 
 
+def test_warn_applies_the_score_of_the_run_to_new_cells(run, tmp_path):
+    segments, coding = planted_study(1, n_cells=3)
+    codes = segments[["cell_id", "cycle"]].assign(code=coding.reference)
+    codes.to_csv(tmp_path / "new.csv", index=False)
+    found = json.loads(hqvqvae("warn", run[0], tmp_path / "new.csv", "--json").stdout)
+    assert [cell["cell_id"] for cell in found] == ["cell00", "cell01", "cell02"]
+    score = WarningScore.load(run[0] / "warning_score.json")
+    for cell, (_, sequence) in zip(found, codes.groupby("cell_id"), strict=True):
+        assert cell["last_score"] == pytest.approx(score.score(sequence["code"])[-1], abs=1e-12)
+        assert cell["alarm_cycle"] == score.alarm(sequence["code"].to_numpy())
+    lines = hqvqvae("warn", run[0], tmp_path / "new.csv").stdout.splitlines()
+    assert lines[0].startswith("cell00: score ") and len(lines) == 3
+
+
 def test_interpret_dry_run_writes_prompts(run, tmp_path):
     done = hqvqvae("interpret", run[0], "--dry-run", "--code", 7, "--out", tmp_path / "prompts", "--json")
     assert done.returncode == 0, done.stderr
@@ -81,6 +96,8 @@ def test_interpret_dry_run_writes_prompts(run, tmp_path):
         (("discover", "--data", "missing.csv", "--out", "unused"), "missing.csv does not exist"),
         (("plot", "missing"), "missing holds no data for all"),
         (("plot", "missing", "--figure", "pie"), "figure 'pie' is unknown"),
+        (("discover", "--method", "astrology", "--out", "unused"), "method 'astrology' is unknown"),
+        (("warn", "missing", "codes.csv"), "missing holds no warning_score.json"),
         (("interpret", "missing", "--dry-run"), "missing holds no segments.csv"),
     ],
 )

@@ -11,7 +11,7 @@ from tests.hqvqvae.synthetic_cells import N_CODES, planted_study
 from hqvqvae.discovery import Coding, DiscoveryPlan, analyse, prepare
 from hqvqvae.errors import HQVQVAEError
 from hqvqvae.figure_data import figure_data
-from hqvqvae.figures import FIGURES, draw_heatmap, draw_timeline, save_figure
+from hqvqvae.figures import FIGURES, draw_heatmap, draw_timeline, read_frame, save_figure
 
 PLAN = DiscoveryPlan(n_permutations=99)
 
@@ -37,7 +37,7 @@ def test_each_figure_is_one_call_and_leaves_png_svg_and_csv(name, planted, tmp_p
     image = matplotlib.image.imread(io.BytesIO(paths[0].read_bytes()), format="png")
     assert image.shape[0] > 300 and image.shape[1] > 500
     assert image[..., :3].std() > 0.02  # not blank
-    back = pd.read_csv(paths[2], keep_default_na=name != "lead_times")
+    back = read_frame(paths[2])
     assert len(back) == len(frames[name]) and list(back.columns) == list(frames[name].columns)
 
 
@@ -45,7 +45,7 @@ def test_each_figure_is_one_call_and_leaves_png_svg_and_csv(name, planted, tmp_p
 def test_the_csv_draws_the_same_figure_again(name, planted, tmp_path):
     _, frames = planted
     first = save_figure(name, frames[name], tmp_path / "first")
-    back = pd.read_csv(first[2], keep_default_na=name != "lead_times")
+    back = read_frame(first[2])
     second = save_figure(name, back, tmp_path / "second")
     assert first[0].read_bytes() == second[0].read_bytes()
     assert first[1].read_bytes() == second[1].read_bytes()
@@ -57,6 +57,12 @@ def test_one_cell_in_one_code_is_drawn_without_what_it_lacks(tmp_path):
     assert set(frames) == {"heatmap", "timeline", "histogram", "curves", "flow"}
     for name, frame in frames.items():
         assert all(path.stat().st_size for path in save_figure(name, frame, tmp_path))
+
+
+def test_names_that_look_like_something_else_stay_names(planted, tmp_path):
+    frame = planted[1]["histogram"].replace({"cohort": {"A": "NA", "B": "0012"}})
+    back = read_frame(save_figure("histogram", frame, tmp_path)[2])
+    assert back["cohort"].tolist() == frame["cohort"].tolist()
 
 
 def test_heatmap_names_all_cells_and_codes(planted):

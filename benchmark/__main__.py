@@ -1,4 +1,4 @@
-"""Commands of the benchmark: `python -m benchmark list | run | score | leaderboard | plot | export`."""
+"""Commands of the benchmark: `python -m benchmark list | run | score | leaderboard | plot | export | push | serve`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark import commands_hub
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
 from dataset_card.errors import MagBridgeError
 
@@ -237,6 +238,9 @@ def export(
         print(text)
     else:
         write_text(out, text)
+
+
+commands_hub.register(app)
 
 
 def main() -> None:

@@ -59,11 +59,15 @@ def features(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("segments.parquet"),
     nasa: Annotated[Optional[Path], typer.Option(help="A NASA .mat file, a folder of them, or the whole zip.")] = None,
     fetch: Annotated[Optional[Path], typer.Option(help="Folder to download the NASA zip to, and read it.")] = None,
-    table: Annotated[Optional[Path], typer.Option(help="Your own cycling data, CSV or Parquet (see README).")] = None,
+    table: Annotated[Optional[Path], typer.Option(help="Your own cycling data, CSV or Parquet.")] = None,
     curves: Annotated[Optional[Path], typer.Option(help="Also write the resampled voltage curves here.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the feature table of discharge segments: of the NASA set (embedded, if no source is given) or your own."""
+    """Write the feature table of discharge segments: of the NASA set (embedded, if no source is given) or your own.
+
+    Columns of your own table, one row a sample, discharges only: cell_id, cycle, time_s, voltage_V, current_A (negative
+    in discharge), temperature_C and, if reported, capacity_Ah.
+    """
     from . import nasa as nasa_module
     from .cycling import read_table, segments_of
     from .features import feature_table

@@ -239,6 +239,7 @@ class HQVQVAEModel(PreTrainedModel):
     def from_pretrained(cls, name_or_path: str | os.PathLike, *args, output_loading_info: bool = False, **kwargs):
         """Load weights by packaged name ("recommended", "paper"), folder, or Hub id.
 
+        A packaged name goes before a folder of that name: write "./paper" for the folder.
         As in transformers, except that a checkpoint which does not fill the model exactly is an error: a codebook that
         was drawn anew in silence would give other codes.
 

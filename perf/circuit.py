@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256, help="segments per step")
     parser.add_argument("--qubits", type=int, default=8)
     parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=15, help="rounds; lightning.qubit runs in the first two")
+    parser.add_argument("--repeats", type=int, default=15, help="rounds; lightning.qubit runs in the first only")
     arguments = parser.parse_args()
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(arguments.batch, arguments.qubits, generator=generator).requires_grad_()
@@ -36,7 +36,7 @@ def main() -> None:
     circuits["default.qubit"] = (pennylane_circuit(arguments.qubits, ANSATZ), arguments.repeats)
     try:
         metadata.version("pennylane_lightning")
-        circuits["lightning.qubit"] = (pennylane_circuit(arguments.qubits, ANSATZ, "lightning.qubit"), 2)
+        circuits["lightning.qubit"] = (pennylane_circuit(arguments.qubits, ANSATZ, "lightning.qubit"), 1)
     except metadata.PackageNotFoundError:
         print("lightning.qubit is not installed: left out")
 

@@ -11,7 +11,7 @@ import pytest
 
 from hqvqvae import HQVQVAEModel, __main__, nasa
 from hqvqvae.features import FEATURES
-from tests.hqvqvae.test_cycling import cell_table
+from tests.hqvqvae.small import cell_table
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_score_with_packaged_weights(run):
     assert code == 1 and "never below" in err
 
 
-def test_scores_are_the_models(run, tmp_path):
+def test_packaged_model_uses_its_codes_on_the_nasa_set():
     import torch
 
     model = HQVQVAEModel.from_pretrained("recommended")

@@ -7,25 +7,7 @@ import pytest
 from hqvqvae import HQVQVAEError
 from hqvqvae.cycling import read_table, segments_of
 from hqvqvae.features import feature_table
-
-
-def cell_table(cycles=3, n=60, cell="mine"):
-    """Discharges of 2 A over about 40 min, a rest sample before."""
-    rows = [
-        pd.DataFrame(
-            {
-                "cell_id": cell,
-                "cycle": cycle,
-                "time_s": 40.0 * np.arange(n),
-                "voltage_V": np.r_[4.2, np.linspace(4.0, 2.7, n - 1)],
-                "current_A": np.r_[0.0, np.full(n - 1, -2.0)],
-                "temperature_C": np.linspace(24, 34, n),
-                "capacity_Ah": 1.3,
-            }
-        )
-        for cycle in range(1, cycles + 1)
-    ]
-    return pd.concat(rows, ignore_index=True)
+from tests.hqvqvae.small import cell_table
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

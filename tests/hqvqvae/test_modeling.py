@@ -15,18 +15,7 @@ from hqvqvae import HQVQVAEConfig, HQVQVAEError, HQVQVAEModel
 from hqvqvae.configuration_hqvqvae import NAMED_CONFIGS
 from hqvqvae.features import FEATURES
 from hqvqvae.training import build_model
-
-SMALL = {"feature_names": ["a", "b", "c"], "hidden_sizes": [6], "latent_dim": 4, "codebook_size": 5, "n_qubits": 3}
-
-
-def features(n=20, width=3, seed=0):
-    return torch.tensor(np.random.default_rng(seed).normal(5, 2, size=(n, width)), dtype=torch.float32)
-
-
-def small_model(name="recommended", **changes):
-    model = build_model(HQVQVAEConfig.named(name, **{**SMALL, **changes}), seed=0)
-    model.set_standardisation(features())
-    return model.eval()
+from tests.hqvqvae.small import features, small_model
 
 
 def test_paper_configuration_is_the_papers():

@@ -1,5 +1,6 @@
 """The weights that ship: they load by name, are what their record says, and their cards quote the evaluation."""
 
+import doctest
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from hqvqvae import HQVQVAEConfig, HQVQVAEModel, load_segments
+from hqvqvae import HQVQVAEConfig, HQVQVAEModel, load_segments, modeling_hqvqvae
 from hqvqvae.baselines import METHODS
 from hqvqvae.evaluation import table_sha256
 from hqvqvae.model_card import EVALUATION, METHOD_MEANING, read_evaluation, render_card
@@ -66,6 +67,11 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
     assert f"collapses: it uses {figures['paper']['codes_used']:.1f} of 32 codes" in card
     for heading in ("## Data", "## Intended use and limits", "## Measured", "## Reproduce"):
         assert heading in card
+
+
+def test_the_documented_example_runs():
+    result = doctest.testmod(modeling_hqvqvae)
+    assert result.attempted > 0 and result.failed == 0
 
 
 def test_decoded_codes_are_plausible_segments():

@@ -10,7 +10,7 @@ import torch
 from hqvqvae import HQVQVAEModel
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from tests.hub import LoopbackHub
-from tests.hqvqvae.test_modeling import features, small_model
+from tests.hqvqvae.small import features, small_model
 
 PULL = """
 import sys, numpy as np, torch

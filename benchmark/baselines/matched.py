@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from benchmark.baselines.background import LevelBackground, Whitened
-from benchmark.baselines.spectrum import SEVERITIES, WARPS, NoiseModel, cosine_basis, WHITE_FROM, FREQUENCY
+from benchmark.baselines.spectrum import FREQUENCY, SEVERITIES, WARPS, WHITE_FROM, NoiseModel
 from dataset_card.schema import T
 
 WINDOWS = (10, 20, 40)
@@ -35,7 +35,7 @@ class MatchedFeatures(TransformerMixin, BaseEstimator):
     - Sensor dropout replaces a window of up to three channels by 3 % of their noise. `quietest_<rank>_window_<w>`: log std
       in the quietest window of w steps over the expected std, of the three quietest channels.
     - Calibration drift multiplies all channels by one gain that changes over the scan. The residual then follows the mean
-      times (t - 1/2). `drift_gain` is the size of the gain fitted to all channels at once, `drift_significance` the
+      times (t - 1/2); how channels follow it by chance, alone and together, is measured on clean rows. `drift_gain` is the size of the gain fitted to all channels at once, `drift_significance` the
       same in standard errors, `drift_energy` what channels fitted one by one explain, `drift_disagreement` what
       the common gain leaves of it (a drift has little, other slow traces much), `noise_gain` the growth of the noise
       itself in the direction of the drift, and `drift_log_ratio` the log likelihood ratio over the generator's gains.
@@ -57,23 +57,28 @@ class MatchedFeatures(TransformerMixin, BaseEstimator):
             y: Ignored.
         """
         self.background_ = LevelBackground().fit(signals)
+        matches = np.concatenate([_drift_matches(self.background_.whiten(rows))[0] for rows in _blocks(signals)])
+        self.drift_precision_ = np.linalg.inv(matches.T @ matches / len(matches))
         return self
 
     def transform(self, signals: np.ndarray) -> np.ndarray:
         """Features of signals (n, 100, 6): shape (n, 34), as `get_feature_names_out` lists them."""
-        out = np.empty((len(signals), len(NAMES)))
-        for start in range(0, len(signals), BLOCK):
-            rows = signals[start : start + BLOCK]
-            white = self.background_.whiten(rows)
-            scale = 1 / np.sqrt((1 / white.scale**2).mean(axis=1))
-            noise = NoiseModel(white.residual, scale, np.ptp(rows, axis=1), rows.std(axis=1))
-            out[start : start + BLOCK] = np.concatenate(
-                [_dropout(rows, white.scale), _drift(white), *_spectral(noise)], axis=1)
-        return out
+        return np.concatenate([self._block(rows) for rows in _blocks(signals)])
+
+    def _block(self, signals: np.ndarray) -> np.ndarray:
+        white = self.background_.whiten(signals)
+        scale = 1 / np.sqrt((1 / white.scale**2).mean(axis=1))
+        noise = NoiseModel(white.residual, scale, np.ptp(signals, axis=1), signals.std(axis=1))
+        drift = _drift(white, self.drift_precision_)
+        return np.concatenate([_dropout(signals, white.scale), drift, *_spectral(noise)], axis=1)
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the columns of `transform`, in order."""
         return np.array(NAMES, dtype=object)
+
+
+def _blocks(signals: np.ndarray) -> list[np.ndarray]:
+    return np.split(signals, range(BLOCK, len(signals), BLOCK))
 
 
 def _dropout(signals: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -93,8 +98,13 @@ def _dropout(signals: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return np.concatenate(columns, axis=1)
 
 
-def _drift(white: Whitened) -> np.ndarray:
-    """The six features of a calibration drift."""
+def _drift_matches(white: Whitened) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a unit gain drift would look like, against each channel.
+
+    Returns:
+        Match of residual and trace, (n, C), in standard errors of white noise; its expectation under a gain of 1, (n, C); and
+        the growth of the log noise power over the scan, (n,).
+    """
     ramp = np.linspace(-0.5, 0.5, T)
     level = np.maximum(np.sqrt((np.diff(white.residual, axis=1) ** 2).mean(axis=1) / 2), 1e-3)[:, None]
     residual = white.residual / level
@@ -103,14 +113,21 @@ def _drift(white: Whitened) -> np.ndarray:
     # The medians already explain a constant gain: only what is orthogonal to it speaks of a drift.
     constant = (trace * mean).sum(axis=1) / np.maximum((mean**2).sum(axis=1), 1e-12)
     trace -= mean * constant[:, None]
-    match, energy = (residual * trace).sum(axis=1), np.maximum((trace**2).sum(axis=1), 1e-12)
-    total_match, total_energy = match.sum(axis=1), energy.sum(axis=1)
-    explained, common = (match**2 / energy).sum(axis=1), total_match**2 / total_energy
-    log_ratio = np.logaddexp.reduce(total_match[:, None] * GAINS - total_energy[:, None] * GAINS**2 / 2, axis=1)
-    slope = (np.log(residual**2 + 0.05) * ramp[:, None]).sum(axis=1).mean(axis=1) / (ramp**2).sum()
+    expected = np.sqrt(np.maximum((trace**2).sum(axis=1), 1e-12))
+    growth = (np.log(residual**2 + 0.05) * ramp[:, None]).sum(axis=1).mean(axis=1) / (ramp**2).sum()
+    return (residual * trace).sum(axis=1) / expected, expected, growth
+
+
+def _drift(white: Whitened, precision: np.ndarray) -> np.ndarray:
+    """The six features of a calibration drift, with clean matches' precision (C, C)."""
+    match, expected, growth = _drift_matches(white)
+    agreement = np.einsum("na,ab,nb->n", match, precision, expected)
+    information = np.einsum("na,ab,nb->n", expected, precision, expected)
+    explained, common = np.einsum("na,ab,nb->n", match, precision, match), agreement**2 / information
+    log_ratio = np.logaddexp.reduce(agreement[:, None] * GAINS - information[:, None] * GAINS**2 / 2, axis=1)
     return np.stack([
-        log_ratio - np.log(len(GAINS)), np.abs(total_match / total_energy), np.sqrt(common), explained - common, explained,
-        slope * np.sign(total_match),
+        log_ratio - np.log(len(GAINS)), np.abs(agreement / information), np.sqrt(common), explained - common, explained,
+        growth * np.sign(agreement),
     ], axis=1)
 
 

@@ -82,7 +82,7 @@ def _size_category(rows: int) -> str:
 def _config(config: Config, manifest: dict) -> dict:
     entry = {
         "config_name": config.name,
-        "description": f"{config.description} Rows: sha256 {manifest['dataset_digest']}.",
+        "description": f"{config.description} Files: sha256 {manifest['files_digest']}.",
         "data_files": [{"split": split, "path": paths} for split, paths in config.patterns().items()],
     }
     if config.columns != FIELD_NAMES:

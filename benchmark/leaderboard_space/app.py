@@ -30,6 +30,9 @@ HOW_TO_SUBMIT = """Upload a Parquet file with one row for each test sample: `sam
 labels of the dataset, and shown among the results. Nothing is stored."""
 
 
+NOT_SCORED = "**Not scored:**"
+
+
 def build(results: list[Result], release: str | Path):
     """The page, not launched.
 
@@ -59,11 +62,11 @@ def build(results: list[Result], release: str | Path):
 
     def submit(file: str | None, task_id: str, split: str, name: str):
         if file is None:
-            raise gradio.Error("No file: expected a Parquet file with sample_id and prediction.", duration=None)
+            return f"{NOT_SCORED} no file: expected a Parquet file with sample_id and prediction.", []
         try:
             scored = score_submission(file, task_id, name or "", folder, split)
         except MagBridgeError as error:
-            raise gradio.Error(str(error), duration=None) from error
+            return f"{NOT_SCORED} {error}", []
         return summary(scored), ranked(results, scored)
 
     with gradio.Blocks(title="MagBridge-Battery leaderboard", analytics_enabled=False) as page:

@@ -42,7 +42,10 @@ set("split", ""); set("model", "FOREST"); seen.forest = models(first); seen.fore
 set("model", "no such model"); seen.none = boards();
 seen.requests = performance.getEntriesByType("resource").length;
 seen.errors = window.problems;
-document.body.insertAdjacentHTML("beforeend", `<pre id="probe">${JSON.stringify(seen)}</pre>`);
+const probe = document.createElement("pre");
+probe.id = "probe";
+probe.textContent = JSON.stringify(seen);
+document.body.append(probe);
 """
 
 

@@ -18,7 +18,8 @@ def register(app: typer.Typer) -> None:
 
 def upstream(
     upstream_dir: Annotated[
-        Optional[Path], typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
+        Optional[Path],
+        typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM."),
     ] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download what is missing into the cache.")] = False,
     compare: Annotated[
@@ -27,7 +28,7 @@ def upstream(
     out: Annotated[Optional[Path], typer.Option(help="With --compare: a PNG to write, anchors by channels.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say which upstream files are there, which are missing, and whether they are whole; exit 1 unless all published ones are."""
+    """Say which upstream files are there, missing or damaged; exit 1 unless all published ones are whole."""
     from bridge.upstream import files
     from bridge.upstream.status import status
 
@@ -37,9 +38,9 @@ def upstream(
         _compare(upstream_dir, fetch, out, as_json)
         return
     if fetch:
-        for entry in status(upstream_dir):
-            wanted = [file for file in files.PUBLISHED if file.path == entry["file"] and entry["state"] in ("missing", "damaged")]
-            for file in wanted:
+        state = {entry["file"]: entry["state"] for entry in status(upstream_dir)}
+        for file in files.PUBLISHED:
+            if state[file.path] in ("missing", "damaged"):
                 files.fetch(file)
     entries = status(upstream_dir)
     whole = all(entry["state"] == "ok" for entry in entries if entry["file"] != files.OSF_SCANS)
@@ -49,9 +50,9 @@ def upstream(
         for entry in entries:
             typer.echo(f"{entry['state']:9}  {entry['file']}  ({entry['meaning']}; {entry['licence']})")
             typer.echo(f"           {entry['path'] or entry['detail']}")
-        typer.echo("the published upstream is complete" if whole else "the published upstream is incomplete: `build` will use "
-                   "the simulation unless the files can be downloaded; get them with --fetch, or name their folder with "
-                   "--upstream-dir")
+        typer.echo("the published upstream is complete" if whole else "the published upstream is incomplete: `build` will "
+                   "use the simulation unless the files can be downloaded; get them with --fetch, or name their folder "
+                   "with --upstream-dir")
     if not whole:
         raise typer.Exit(1)
 

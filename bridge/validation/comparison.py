@@ -11,7 +11,6 @@ import pandas
 from bridge.release import PRIMARY, RECORD
 from bridge.validation.contents import Contents, read_contents
 from dataset_card.arrays import signals
-from dataset_card.configs import SPLITS
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, METADATA_FIELDS
 
@@ -136,7 +135,7 @@ def _splits(first: Contents, second: Contents, shared: list[str]) -> list[tuple[
     for name in (PRIMARY, RECORD):
         of = []
         for contents in (first, second):
-            members = contents.splits.get(name, {}).get("sample_ids", {})
-            of.append({i: subset for subset in SPLITS for i in members.get(subset, [])})
+            members = contents.splits[name].get("sample_ids", {})
+            of.append({i: subset for subset, ids in members.items() for i in ids})
         different += [(name, i, of[0].get(i), of[1].get(i)) for i in shared if of[0].get(i) != of[1].get(i)]
     return different

@@ -16,7 +16,7 @@ import pyarrow as pa
 from bridge import bundle, release
 from bridge.release import MANIFEST, PRIMARY, RECORD
 from bridge.validation.rows import Finding
-from dataset_card.configs import METADATA_FILE
+from dataset_card.configs import METADATA_FILE, SPLITS
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import METADATA_FIELDS, U_FEATURES, arrow_schema
 
@@ -68,9 +68,7 @@ class Contents:
 
     def subset(self, name: str) -> np.ndarray | None:
         """Subset of each row by a split document, None where it does not cover them all."""
-        members = self.splits.get(name, {}).get("sample_ids")
-        if not isinstance(members, dict):
-            return None
+        members = self.splits[name].get("sample_ids", {})
         of = {sample_id: subset for subset, ids in members.items() for sample_id in ids}
         found = [of.get(sample_id) for sample_id in self.table["sample_id"].to_pylist()]
         return None if None in found else np.array(found, dtype=object)
@@ -97,7 +95,7 @@ def _read(root: Path, is_bundle: bool) -> Contents:
     contents = Contents(root, is_bundle)
     note = contents.findings.append
     for problem in bundle.checksum_problems(root):
-        note(Finding("checksums", str(root), problem))
+        note(Finding("checksums", bundle.CHECKSUMS, problem))
     paths = sorted(p for p in (root / "data").rglob("*.parquet") if p != root / contents.metadata_file)
     if is_bundle:
         present = {p.name for p in paths}
@@ -126,7 +124,7 @@ def _read(root: Path, is_bundle: bool) -> Contents:
     except (MagBridgeError, KeyError, ValueError) as error:
         note(Finding("files", contents.metadata_file, str(error)))
     for name in (PRIMARY, RECORD):
-        contents.splits[name] = _json(root / "splits" / f"{name}.json", f"splits/{name}.json", note)
+        contents.splits[name] = _split(root / "splits" / f"{name}.json", f"splits/{name}.json", note)
     contents.manifest = _json(root / MANIFEST, MANIFEST, note) or None
     return contents
 
@@ -140,6 +138,26 @@ def _json(path: Path, name: str, note) -> dict:
     except (OSError, ValueError) as error:
         note(Finding("files", name, f"not readable as JSON ({error})"))
     return {}
+
+
+def _split(path: Path, name: str, note) -> dict:
+    """A split document with the sample ids of each subset, or an empty one and a finding."""
+    document = _json(path, name, note)
+    members = document.get("sample_ids")
+    if document and not (
+        isinstance(members, dict) and set(members) == set(SPLITS) and all(_strings(ids) for ids in members.values())
+    ):
+        note(Finding("splits", name, f"sample_ids is not an object with lists of ids for {', '.join(SPLITS)}"))
+        return {}
+    for entry in ("counts", "cells"):
+        if not isinstance(document.setdefault(entry, {}), dict):
+            note(Finding("splits", name, f"{entry} is not an object"))
+            document[entry] = {}
+    return document if members else {}
+
+
+def _strings(values) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def _by_contract(part: pa.Table) -> pa.Table:

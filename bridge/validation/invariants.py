@@ -100,8 +100,8 @@ def voltage_continuity(bridge: Bridge) -> list[Check]:
     return [
         Check(
             f"{SMALL_STEP_V} V changes less than {LARGE_STEP_V:.2f} V", small, "nT", f"< {large:.1f}", small < large,
-            True, f"L2 distance from {PUBLISHED_START_V:.2f} V at SOH 1.0, seed {PUBLISHED_SEED}; published 1881 for this "
-                  "large step, and about 261 for a small one whose voltage and seed are not given"),
+            True, f"L2 distance from {PUBLISHED_START_V:.2f} V at SOH 1.0, seed {PUBLISHED_SEED}; published 1881 for "
+                  "this large step, and about 261 for a small one whose voltage and seed are not given"),
         Check(
             "no jump at an anchor or regime bound", ratios[worst], "ratio", f"<= {STEP_RATIO:g}",
             ratios[worst] <= STEP_RATIO, True,

@@ -195,11 +195,13 @@ def move_between_subsets(document):
     [
         ("by_cell_primary", move_between_subsets, "split guarantee", "is in test and train"),
         ("by_cell_primary", lambda d: d["sample_ids"]["train"].pop(), "splits", "is in no subset"),
-        ("by_cell_primary", lambda d: d["sample_ids"]["test"].append(d["sample_ids"]["train"][0]), "splits", "and again in"),
+        ("by_cell_primary", lambda d: d["sample_ids"]["test"].append(d["sample_ids"]["train"][0]), "splits", "and again"),
         ("by_cell_primary", lambda d: d["sample_ids"]["test"].append("lfp_none"), "splits", "lfp_none of test is not"),
         ("by_cell_primary", lambda d: d["counts"].update(test=1), "splits", "counts of test is 1"),
         ("by_cell_primary", lambda d: d["cells"]["test"].append("99"), "splits", "cells of test are not"),
         ("by_cell_primary", lambda d: d.pop("sample_ids"), "splits", "sample_ids is not an object"),
+        ("by_cell_primary", lambda d: d["sample_ids"].update(test=[["a"]]), "splits", "sample_ids is not an object"),
+        ("by_cell_primary", lambda d: d.update(counts=[1]), "splits", "counts is not an object"),
         ("by_record_optimistic_baseline", lambda d: d.update(warning=None), "splits", "no warning that it leaks"),
     ],
 )

@@ -87,7 +87,7 @@ def give_u(rows, x, u):
         (set_field(REGIME_B, "regime", "grounded"), REGIME_B, {"regimes", "anomaly labels"}, "regime is 'grounded' at"),
         (set_field(REGIME_B, "nearest_anchor", 3.34), REGIME_B, {"regimes"}, "nearest_anchor is 3.34"),
         (set_field(REGIME_B, "voltage", 4.0), REGIME_B, {"regimes", "ids follow from rows"}, "voltage 4.0"),
-        (set_field(REGIME_B, "soh", 0.9), REGIME_B, {"health labels", "ids follow from rows"}, "soh is 0.9 on a Regime-B"),
+        (set_field(REGIME_B, "soh", 0.9), REGIME_B, {"health labels", "ids follow from rows"}, "soh is 0.9 on a Regime"),
         (set_field(REGIME_B, "second_life_class", "reuse"), REGIME_B, {"health labels"}, "expected null"),
         (set_field(CHILD, "second_life_class", "retire"), CHILD, {"fields", "health labels", "parents"},
          "second_life_class is 'retire' at SOH"),

@@ -103,13 +103,16 @@ def fit(
         Models on the CPU in evaluation mode, history and final metrics.
 
     Raises:
-        HQVQVAEError: features that cannot be standardised, or a state file of another run.
+        HQVQVAEError: features that cannot be standardised, a device that is not there, or a state file of another run.
     """
     with single_thread():
         model = build_model(config, training.seed)
         train = torch.tensor(features, dtype=torch.float32)
         model.set_standardisation(train)
-        model.to(device)
+        try:
+            model.to(device)
+        except (RuntimeError, AssertionError) as error:
+            raise HQVQVAEError(f"device {device!r} cannot be used here: {error}") from error
         train = train.to(device)
         held_out = None if validation is None else torch.tensor(validation, dtype=torch.float32, device=device)
         optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate)

@@ -1,7 +1,6 @@
 """A user's own table: columns and units are checked, and what is wrong is named."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from hqvqvae import HQVQVAEError

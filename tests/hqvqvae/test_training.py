@@ -125,6 +125,8 @@ def test_a_state_of_another_run_or_a_damaged_one_is_refused(tmp_path):
 def test_what_cannot_be_trained_is_named():
     with pytest.raises(HQVQVAEError, match="epochs=0"):
         TrainingConfig(epochs=0)
+    with pytest.raises(HQVQVAEError, match="device 'abacus' cannot be used"):
+        fit(HQVQVAEConfig.named("paper"), segments(), QUICK, device="abacus")
     with pytest.raises(HQVQVAEError, match="got 20 for 32"):
         fit(HQVQVAEConfig.named("recommended"), segments()[:20], QUICK)
     broken = segments()

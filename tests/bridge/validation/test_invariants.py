@@ -69,9 +69,15 @@ def test_the_published_bridge_has_the_published_figures(upstream_dir):
 
 def test_a_shifted_anchor_mean(upstream, rows):
     mean = upstream.statistics.mean.copy()
-    mean[3, :, 1] += 1e-6
+    mean[3, :, 1] += 0.01
     shifted = dataclasses.replace(upstream.statistics, mean=mean)
     assert failed(Bridge(dataclasses.replace(upstream, statistics=shifted)), rows) == {IDENTITY}
+
+    class Shifting(Bridge):
+        def anchor_replica(self, voltage):
+            return super().anchor_replica(voltage) + 1e-9 * (voltage == 2.81)
+
+    assert failed(Shifting(upstream), rows) == {IDENTITY}
 
 
 def test_soh_ignored(upstream, rows):

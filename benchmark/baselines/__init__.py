@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from benchmark.baselines import classical, constant, deep, general, recipe
+from benchmark.baselines import classical, constant, deep, general, hqvqvae_codes, recipe
 from benchmark.models import Model
 from benchmark.tasks import did_you_mean
 from dataset_card.errors import MagBridgeError
 
 FAMILIES = {"constant": constant.MODELS, "classical": classical.MODELS, "deep": deep.MODELS,
-            "general": general.MODELS, "recipe": recipe.MODELS}
+            "general": general.MODELS, "hqvqvae": hqvqvae_codes.MODELS,
+            "recipe": recipe.MODELS}
 
 
 def models(task: str | None = None, family: str | None = None) -> list[Model]:

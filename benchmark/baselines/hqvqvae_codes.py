@@ -1,0 +1,95 @@
+"""HQ-VQVAE meets MagBridge: its latents and codes of the static descriptor as features, with circuit and without.
+
+The model is trained on the run's training rows without their labels; a linear model reads the task from what it learned.
+The two twins differ in one thing: the bottleneck's quantum circuit, or tanh in its place.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmark.features import FEATURE_NAMES
+from benchmark.models import Model
+from benchmark.tasks import Task
+from dataset_card.errors import MagBridgeError
+
+CONFIGURATION = "recommended"
+"""Of the model, by its name in `hqvqvae`: circuit with a bypass, codebook from k-means, moved by averages."""
+
+LOGISTIC_MAX_ITER = 2000
+
+
+class CodesModel:
+    """Standardised static features, HQ-VQVAE, then a linear model on latents and one-hot codes.
+
+    Args:
+        bottleneck: `quantum` or `tanh`.
+        seed: Of the HQ-VQVAE's weights, batches and codebook.
+        task: Decides between ridge and logistic regression.
+    """
+
+    def __init__(self, bottleneck: str, seed: int, task: Task):
+        self.bottleneck, self.seed, self.task = bottleneck, seed, task
+
+    def fit(self, features: np.ndarray, target: np.ndarray) -> CodesModel:
+        """Trains the HQ-VQVAE on the features alone, then the linear model on its codes.
+
+        Args:
+            features: Shape (n, 57), the static descriptor.
+            target: Shape (n,).
+        """
+        from sklearn.linear_model import LogisticRegression, Ridge
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        configuration, training = _hqvqvae()
+        # In float64, ahead of the model's own float32: the energies are far from zero and close together.
+        self.scaler = StandardScaler().fit(features)
+        config = configuration.HQVQVAEConfig.named(
+            CONFIGURATION, feature_names=FEATURE_NAMES, bottleneck=self.bottleneck
+        )
+        result = training.fit(config, self.scaler.transform(features), training.TrainingConfig(seed=self.seed))
+        self.model = result.model
+        linear = Ridge(alpha=1.0) if self.task.is_regression else LogisticRegression(max_iter=LOGISTIC_MAX_ITER)
+        self.readout = make_pipeline(StandardScaler(), linear).fit(self.encode(features), target)
+        if not self.task.is_regression:
+            self.classes_ = self.readout.classes_
+        return self
+
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        """Latents and one-hot codes of each row, (n, D + K)."""
+        import torch
+
+        _, training = _hqvqvae()
+        scaled = torch.as_tensor(self.scaler.transform(features), dtype=torch.float32)
+        with torch.no_grad(), training.single_thread():
+            encoding = self.model.encode(scaled)
+        one_hot = np.eye(self.model.config.codebook_size)[encoding.codes.numpy()]
+        return np.hstack([encoding.latents.double().numpy(), one_hot])
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Values, or labels, of shape (n,)."""
+        return self.readout.predict(self.encode(features))
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Class probabilities, shape (n, K), columns as in `classes_`."""
+        return self.readout.predict_proba(self.encode(features))
+
+
+def _hqvqvae():
+    try:
+        from hqvqvae import configuration_hqvqvae, training
+    except ImportError as error:
+        raise MagBridgeError("the HQ-VQVAE baselines need torch: pip install 'magbridge-battery[model]'") from error
+    return configuration_hqvqvae, training
+
+
+def _declare(name: str, bottleneck: str, words: str) -> Model:
+    return Model(name, ("t1", "t2", "t3", "t4"), lambda seed, task: CodesModel(bottleneck, seed, task),
+                 f"Linear model on latents and codes of an HQ-VQVAE {words}, trained on the static descriptor.")
+
+
+MODELS = (
+    _declare("hqvqvae-quantum", "quantum", "with its quantum circuit"),
+    _declare("hqvqvae-classical", "tanh", "with tanh in place of the circuit"),
+)

@@ -140,6 +140,10 @@ def scan_archive(
 
     Raises:
         MagBridgeError: A voltage is out of range, or a number is too small or not an integer.
+
+    Example:
+        >>> scan_archive(load_parameters(), voltages=(3.10, 3.22), positions=8).shape
+        (16, 100, 6)
     """
     _require_integer("positions", positions, 2)
     _require_integer("steps", steps, _MIN_STEPS)
@@ -237,6 +241,10 @@ def pulse_table(
 
     Raises:
         MagBridgeError: A level is out of range or repeated, or a number is too small or not an integer.
+
+    Example:
+        >>> pulse_table(load_parameters(), cells=12, soc_levels=(10, 50)).u.shape
+        (24, 21)
     """
     _require_integer("cells", cells, 4)  # fewer cannot carry three given correlations
     _require_integer("seed", seed, 0)

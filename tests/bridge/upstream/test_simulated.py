@@ -1,12 +1,14 @@
 """The simulated scan archive and pulse table: equations, statistics, seeds, bad input."""
 
 import dataclasses
+import doctest
 import random
 
 import numpy as np
 import pytest
 
 from bridge.config import ANCHOR_VOLTAGES
+from bridge.upstream import simulated
 from bridge.upstream.published import read_anchor_statistics, read_pulse_table
 from bridge.upstream.simulated import dipole_field, pulse_table, scan_archive, sheet_field
 from bridge.upstream.simulated_parameters import load_parameters
@@ -160,6 +162,10 @@ def test_pulse_table_takes_any_cells_and_levels():
     table = pulse_table(PARAMETERS, cells=12, soc_levels=(7.5, 42))
     assert list(table.cell[::2]) == ["10", "11", "12", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
     assert table.u.shape == (24, 21) and (np.diff(table.u[:, [13, 0, 10]], axis=1) > 0).all()
+
+
+def test_the_examples_run():
+    assert doctest.testmod(simulated) == (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Commands of the benchmark: `python -m benchmark list | run | score | leaderboard | plot | export | push | serve`."""
+"""Commands of the benchmark: `list | run | score | leaderboard | plot | analyse | export | push | serve`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark import commands_hub
+from benchmark import commands_analysis, commands_hub
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
 from dataset_card.errors import MagBridgeError
 
@@ -241,6 +241,7 @@ def export(
 
 
 commands_hub.register(app)
+commands_analysis.register(app)
 
 
 def main() -> None:

@@ -177,7 +177,7 @@ def cross_validate(
     pool = Subset.concatenate(data.subsets())
     clean = Subset.concatenate(list(data.clean().values())) if _asks(model, data.task, "clean") else None
     started, runs = time.perf_counter(), []
-    held_out = _folds(pool.cell_ids, folds)
+    held_out = cell_folds(pool.cell_ids, folds)
     inputs = pool.signals if model.features is None else model.features(pool.signals)
     for fold in _bar(range(folds), f"{data.task.id} {model.name}", progress):
         test = np.isin(pool.cell_ids, held_out[fold])
@@ -280,7 +280,7 @@ def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
     return np.concatenate(chosen)
 
 
-def _folds(cell_ids: np.ndarray, folds: int) -> list[np.ndarray]:
+def cell_folds(cell_ids: np.ndarray, folds: int) -> list[np.ndarray]:
     """Held-out cells of each fold."""
     cells = np.unique(cell_ids)
     pseudo = cells[np.char.startswith(cells, REGIME_B_PREFIX)]

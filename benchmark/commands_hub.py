@@ -30,10 +30,14 @@ def register(app: typer.Typer) -> None:
 def push(
     what: Annotated[Space, typer.Argument(help="metric or leaderboard.")],
     repo: Annotated[str, typer.Option(help="Space, USER/magbridge_metric or USER/NAME; made where there is none.")],
-    data: Annotated[str | None, typer.Option(help="Leaderboard: the dataset on the Hub, USER/magbridge-battery.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Leaderboard: the dataset on the Hub, USER/magbridge-battery.")
+    ] = None,
     results: Results = None,
     private: Annotated[bool, typer.Option("--private", help="Only you may see it.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be uploaded; ask nothing of the Hub.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be uploaded; ask nothing of the Hub.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Publishes the metric or the leaderboard as a Space, in one commit."""
@@ -41,8 +45,10 @@ def push(
     from dataset_card.hub import size_of
 
     if (what is Space.leaderboard) != (data is not None):
-        raise MagBridgeError("the leaderboard needs the dataset that it scores against, the metric needs none: expected "
-                             "`push leaderboard --data USER/magbridge-battery` or `push metric`")
+        raise MagBridgeError(
+            "the leaderboard needs the dataset that it scores against, the metric needs none: expected "
+            "`push leaderboard --data USER/magbridge-battery` or `push metric`"
+        )
     if dry_run:
         files = publishing.metric_files() if data is None else publishing.leaderboard_files(data, results)
         sizes = {name: size_of(content) for name, content in files.items()}

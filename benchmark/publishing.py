@@ -45,12 +45,16 @@ def leaderboard_files(dataset_id: str, results: Path | None = None) -> dict[str,
         MagBridgeError: Not an id, or there is no valid result file.
     """
     if dataset_id.count("/") != 1 or Path(dataset_id).exists():
-        raise MagBridgeError(f"dataset {dataset_id!r}: expected the id of the dataset on the Hub, USER/magbridge-battery; publish "
-                             "it with `python -m bridge push`")
+        raise MagBridgeError(
+            f"dataset {dataset_id!r}: expected the id of the dataset on the Hub, USER/magbridge-battery; publish "
+            "it with `python -m bridge push`"
+        )
     folder = Path(results or SHIPPED)
     read_results(folder)
     files: dict[str, Path | bytes] = {
-        "README.md": Template((SPACE / "README.md").read_text(encoding="utf-8")).substitute(dataset=dataset_id).encode(),
+        "README.md": Template((SPACE / "README.md").read_text(encoding="utf-8"))
+        .substitute(dataset=dataset_id)
+        .encode(),
         "app.py": APP.encode(),
         "requirements.txt": SPACE / "requirements.txt",
         SETTINGS: (json.dumps({"dataset": dataset_id}) + "\n").encode(),
@@ -77,7 +81,9 @@ def push_metric(repo_id: str, *, private: bool = False) -> str:
         MagBridgeError: Another name, a Space with other content, or the Hub refuses or cannot be reached.
     """
     if repo_id.partition("/")[2] != METRIC:
-        raise MagBridgeError(f"Space {repo_id!r}: expected USER/{METRIC}, since `evaluate.load` looks for a file of that name")
+        raise MagBridgeError(
+            f"Space {repo_id!r}: expected USER/{METRIC}, since `evaluate.load` looks for a file of that name"
+        )
     return _push(repo_id, metric_files(), METRIC_FILE, "MagBridge metric", private)
 
 

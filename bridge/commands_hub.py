@@ -19,7 +19,9 @@ def push(
     release: Annotated[Path, typer.Argument(help="A release folder.")],
     repo: Annotated[str, typer.Option(help="Dataset repository, USER/magbridge-battery; made where there is none.")],
     private: Annotated[bool, typer.Option("--private", help="Only you may see it.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be uploaded; ask nothing of the Hub.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be uploaded; ask nothing of the Hub.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Publish a release on the Hugging Face Hub: one commit, tagged with its version."""

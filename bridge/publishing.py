@@ -41,13 +41,17 @@ def release_files(folder: Path) -> dict[str, Path]:
     folder = Path(folder)
     read_manifest(folder)
     if not (folder / METADATA_FILE).is_file():
-        raise MagBridgeError(f"{folder}: no {METADATA_FILE}; expected a release folder (a bundle becomes one with `python -m "
-                             "bridge import`)")
+        raise MagBridgeError(
+            f"{folder}: no {METADATA_FILE}; expected a release folder (a bundle becomes one with `python -m "
+            "bridge import`)"
+        )
     findings = audit_release(folder)
     if findings:
         more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
-        raise MagBridgeError(f"{folder} breaks a promise and is not pushed: {findings[0]}{more}; see `python -m bridge verify "
-                             f"{folder}`, then build the release again")
+        raise MagBridgeError(
+            f"{folder} breaks a promise and is not pushed: {findings[0]}{more}; see `python -m bridge verify "
+            f"{folder}`, then build the release again"
+        )
     listed = [line.partition("  ")[2].removeprefix("./") for line in (folder / CHECKSUMS).read_text().splitlines()]
     return {name: folder / name for name in sorted([*listed, CHECKSUMS])}
 
@@ -96,23 +100,29 @@ def push(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
 def _check_name(repository: Repository, manifest: dict) -> None:
     name = _manifest_of(repository, None).get("name")
     if name != manifest["name"]:
-        raise MagBridgeError(f"dataset {repository.repo_id} holds {name!r}, this release is {manifest['name']!r}: nothing is "
-                             "changed; choose another repository")
+        raise MagBridgeError(
+            f"dataset {repository.repo_id} holds {name!r}, this release is {manifest['name']!r}: nothing is "
+            "changed; choose another repository"
+        )
 
 
 def _check_rows(repository: Repository, manifest: dict, tag: str) -> None:
     """A published version never comes to mean other rows."""
     digest = _manifest_of(repository, tag).get("dataset_digest")
     if digest != manifest["dataset_digest"]:
-        raise MagBridgeError(f"tag {tag} of dataset {repository.repo_id} marks rows with the digest {str(digest)[:12]}, this "
-                             f"release has {manifest['dataset_digest'][:12]}: nothing is changed; choose another repository, or "
-                             "delete the tag on the Hub if nobody uses those rows")
+        raise MagBridgeError(
+            f"tag {tag} of dataset {repository.repo_id} marks rows with the digest {str(digest)[:12]}, this "
+            f"release has {manifest['dataset_digest'][:12]}: nothing is changed; choose another repository, or "
+            "delete the tag on the Hub if nobody uses those rows"
+        )
 
 
 def _manifest_of(repository: Repository, revision: str | None) -> dict:
     try:
         manifest = json.loads(repository.read(MANIFEST, revision))
     except ValueError as error:
-        raise MagBridgeError(f"{MANIFEST} of dataset {repository.repo_id} is not JSON ({error}): nothing is changed; choose "
-                             "another repository") from error
+        raise MagBridgeError(
+            f"{MANIFEST} of dataset {repository.repo_id} is not JSON ({error}): nothing is changed; choose "
+            "another repository"
+        ) from error
     return manifest if isinstance(manifest, dict) else {}

@@ -38,12 +38,15 @@ def fetch_release(folder: Path, url: str = BUNDLE_URL) -> list[str]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     # No checksum of the archive is published: the checksums that it carries are checked when it is read.
-    pooch.retrieve(url, known_hash=None, fname=target.name, path=target.parent, downloader=files.Resuming(partial, BRING_IT))
+    pooch.retrieve(
+        url, known_hash=None, fname=target.name, path=target.parent, downloader=files.Resuming(partial, BRING_IT)
+    )
     try:
         import_bundle(target, folder)
     except MagBridgeError as error:
-        raise MagBridgeError(f"the bundle of {url} is not usable and was removed, so that the next try downloads it again: "
-                             f"{error}") from error
+        raise MagBridgeError(
+            f"the bundle of {url} is not usable and was removed, so that the next try downloads it again: {error}"
+        ) from error
     finally:
         target.unlink(missing_ok=True)
     return compare_with_plan(folder)
@@ -63,8 +66,10 @@ def compare_with_plan(folder: Path) -> list[str]:
     """
     pulse_table = files.find(files.PULSE_TABLE)
     if pulse_table is None:
-        return ["ids are not compared with the plan: the published pulse table is not at hand (`python -m bridge upstream "
-                "--fetch`)"]
+        return [
+            "ids are not compared with the plan: the published pulse table is not at hand (`python -m bridge upstream "
+            "--fetch`)"
+        ]
     planned = make_plan(read_pulse_table(pulse_table)).rows.set_index("sample_id")
     rows = release.scalars(release.read_table(folder)).set_index("sample_id")
     planned = planned.astype(object).where(planned.notna(), None)
@@ -83,6 +88,8 @@ def compare_with_plan(folder: Path) -> list[str]:
             off = (ours != theirs) & ~(ours.isna() & theirs.isna())
             if off.any():
                 first = off.idxmax()
-                differences.append(f"{name} differs in {int(off.sum())} rows: {theirs[first]!r} where the plan has "
-                                   f"{ours[first]!r} ({first})")
+                differences.append(
+                    f"{name} differs in {int(off.sum())} rows: {theirs[first]!r} where the plan has "
+                    f"{ours[first]!r} ({first})"
+                )
     return differences

@@ -115,7 +115,10 @@ def _info(config: Config, sizes: dict[str, tuple[int, int]]) -> dict:
     info = datasets.DatasetInfo(features=features(config.columns), splits=splits)
     dataset_size = sum(split.num_bytes for split in splits.values())
     return {
-        "config_name": config.name, **info._to_yaml_dict(), "download_size": download_size, "dataset_size": dataset_size
+        "config_name": config.name,
+        **info._to_yaml_dict(),
+        "download_size": download_size,
+        "dataset_size": dataset_size,
     }
 
 
@@ -134,7 +137,7 @@ def _template(name: str) -> Template:
 SCANS = {
     "osf": "The decoder uses the raw scans of the OSF archive.",
     "published": "The raw scans behind them are not public: the decoder uses surrogates that have the scans' mean and "
-                 "standard deviation at every anchor and time step.",
+    "standard deviation at every anchor and time step.",
 }
 """What the decoder averages, by upstream (specification of the release, section 1)."""
 

@@ -41,14 +41,20 @@ def composition(manifest: dict) -> str:
     upper, y = _panel("Rows by kind", kinds, 38)
     lower, y = _panel("Synthetic anomalies by subtype", subtypes, y + 12)
     summary = "; ".join(f"{name} {sum(parts.values())}" for name, parts in (kinds | subtypes).items())
-    return "\n".join([
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {y}' width='{WIDTH}' height='{y}' role='img' "
-        f"{FONT}>",
-        f"<title>Composition of {escape(manifest['name'])} {escape(manifest['version'])}</title>",
-        f"<desc>{escape(summary)}</desc>",
-        f"<rect width='{WIDTH}' height='{y}' fill='#ffffff'/>",
-        *_legend(), *upper, *lower, "</svg>", "",
-    ])
+    return "\n".join(
+        [
+            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {y}' width='{WIDTH}' height='{y}' "
+            f"role='img' {FONT}>",
+            f"<title>Composition of {escape(manifest['name'])} {escape(manifest['version'])}</title>",
+            f"<desc>{escape(summary)}</desc>",
+            f"<rect width='{WIDTH}' height='{y}' fill='#ffffff'/>",
+            *_legend(),
+            *upper,
+            *lower,
+            "</svg>",
+            "",
+        ]
+    )
 
 
 def _legend() -> list[str]:
@@ -69,13 +75,17 @@ def _panel(title: str, bars: dict[str, dict[str, int]], top: int) -> tuple[list[
         for subset, count in parts.items():
             width = BAR_WIDTH * count / longest
             if count:
-                lines.append(f"<rect x='{x:.2f}' y='{y}' width='{width:.2f}' height='{BAR_HEIGHT}' "
-                             f"fill='{COLOURS[subset]}'><title>{escape(name)}, {subset}: {count}</title></rect>")
+                lines.append(
+                    f"<rect x='{x:.2f}' y='{y}' width='{width:.2f}' height='{BAR_HEIGHT}' "
+                    f"fill='{COLOURS[subset]}'><title>{escape(name)}, {subset}: {count}</title></rect>"
+                )
             x += width
         lines.append(_text(x + 7, y + 13, f"{sum(parts.values()):,}", QUIET, 13))
     return lines, top + HEAD + PITCH * len(bars)
 
 
 def _text(x: float, y: float, words: str, colour: str, size: int, anchor: str = "start", weight: int = 400) -> str:
-    return (f"<text x='{x:.2f}' y='{y}' fill='{colour}' font-size='{size}' font-weight='{weight}' "
-            f"text-anchor='{anchor}'>{escape(words)}</text>")
+    return (
+        f"<text x='{x:.2f}' y='{y}' fill='{colour}' font-size='{size}' font-weight='{weight}' "
+        f"text-anchor='{anchor}'>{escape(words)}</text>"
+    )

@@ -63,18 +63,24 @@ class Repository:
         """
         if self.files - FRESH and marker not in self.files:
             some = sorted(self.files - FRESH)[0]
-            raise MagBridgeError(f"{self.kind} {self.repo_id} holds other content ({some}, and no {marker}): nothing is changed; "
-                                 "choose another repository")
+            raise MagBridgeError(
+                f"{self.kind} {self.repo_id} holds other content ({some}, and no {marker}): nothing is changed; "
+                "choose another repository"
+            )
         if private and self.private is False:
-            raise MagBridgeError(f"{self.kind} {self.repo_id} exists and is public: nothing is pushed; make it private on the Hub "
-                                 "first, choose another repository, or leave out --private")
+            raise MagBridgeError(
+                f"{self.kind} {self.repo_id} exists and is public: nothing is pushed; make it private on the Hub "
+                "first, choose another repository, or leave out --private"
+            )
 
     def tags(self) -> dict[str, str]:
         """Commit of each tag."""
         if self.revision is None:
             return {}
         with self._plainly():
-            return {ref.name: ref.target_commit for ref in self._api.list_repo_refs(self.repo_id, repo_type=self.kind).tags}
+            return {
+                ref.name: ref.target_commit for ref in self._api.list_repo_refs(self.repo_id, repo_type=self.kind).tags
+            }
 
     def read(self, path: str, revision: str | None = None) -> bytes:
         """Contents of one file, at the commit looked at or another revision."""
@@ -89,8 +95,8 @@ class Repository:
     ) -> str:
         """Makes the repository hold `files`, in one commit; creates it where there is none.
 
-        Files beside them stay, apart from those in a folder that `files` has too. Large files that reached the Hub in an
-        interrupted try are not sent again. Where every file is there already, there is no new commit.
+        Files beside them stay, apart from those in a folder that `files` has too. Large files that reached the Hub in
+        an interrupted try are not sent again. Where every file is there already, there is no new commit.
 
         Args:
             files: Content, or the local file that has it, by path in the repository.
@@ -102,7 +108,8 @@ class Repository:
             The commit that holds the files.
 
         Raises:
-            MagBridgeError: The Hub refuses, cannot be reached, or someone else committed meanwhile; no commit is made then.
+            MagBridgeError: The Hub refuses, cannot be reached, or someone else committed meanwhile; nothing is
+                committed then.
         """
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -133,14 +140,16 @@ class Repository:
     @contextmanager
     def _plainly(self) -> Iterator[None]:
         """Turns huggingface_hub's many errors into one sentence with the fix."""
-        from huggingface_hub.errors import HFValidationError, HfHubHTTPError, HTTPError
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
         try:
             yield
         except MagBridgeError:
             raise
         except HFValidationError as error:
-            raise MagBridgeError(f"repository {self.repo_id!r} is no name on the Hub ({error}): expected USER/NAME") from error
+            raise MagBridgeError(
+                f"repository {self.repo_id!r} is no name on the Hub ({error}): expected USER/NAME"
+            ) from error
         except (HTTPError, RuntimeError, OSError) as error:
             chain = _chain(error)
             answered = next((e for e in chain if isinstance(e, HfHubHTTPError)), None)
@@ -150,22 +159,29 @@ class Repository:
             if full is not None:
                 raise
             reason = " ".join(str(chain[-1]).split()) or type(chain[-1]).__name__
-            raise MagBridgeError(f"no connection to {self._api.endpoint} ({reason}): nothing was committed to {self.repo_id}; "
-                                 "run the command again, files that arrived are not sent twice") from error
+            raise MagBridgeError(
+                f"no connection to {self._api.endpoint} ({reason}): nothing was committed to {self.repo_id}; "
+                "run the command again, files that arrived are not sent twice"
+            ) from error
 
     def _refusal(self, error) -> str:
         status = error.response.status_code
         owner = self.repo_id.partition("/")[0]
         if status == 401:
-            return (f"{self._api.endpoint} does not accept the token for {self.repo_id}: expected one with write access to "
-                    f"{owner}; log in with `hf auth login` or set $HF_TOKEN")
+            return (
+                f"{self._api.endpoint} does not accept the token for {self.repo_id}: expected one with write access to "
+                f"{owner}; log in with `hf auth login` or set $HF_TOKEN"
+            )
         if status == 403:
-            return (f"the token may not write to {self.repo_id}: expected one with write access to {owner}; make one in the "
-                    "settings of your account on the Hub")
+            return (
+                f"the token may not write to {self.repo_id}: expected one with write access to {owner}; make one in "
+                "the settings of your account on the Hub"
+            )
         if status == 412:
             return f"{self.repo_id} was changed meanwhile: nothing is pushed; look at it and run the command again"
         said = getattr(error, "server_message", None) or str(error)
-        return f"{self._api.endpoint} refused {self.repo_id} with status {status} ({' '.join(said.split())}); nothing is changed"
+        reason = " ".join(said.split())
+        return f"{self._api.endpoint} refused {self.repo_id} with status {status} ({reason}); nothing is changed"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A newcomer's path: every example of the README runs as printed, on a machine without network and with empty caches."""
+"""A newcomer's path: every example of the README runs as printed, without network and with empty caches."""
 
 import importlib
 import os
@@ -63,7 +63,9 @@ def newcomer(tiny_release, tmp_path_factory):
         environment |= {
             "MAGBRIDGE_CACHE": str(tmp_path_factory.mktemp("cache")),
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), environment["PATH"])),
-            "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE, "NO_PROXY": "127.0.0.1,localhost",
+            "HTTP_PROXY": NOWHERE,
+            "HTTPS_PROXY": NOWHERE,
+            "NO_PROXY": "127.0.0.1,localhost",
         }
 
         def run(*command):
@@ -72,7 +74,9 @@ def newcomer(tiny_release, tmp_path_factory):
         yield run
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.number}-{e.heading.lower().replace(' ', '-')}-{e.language}")
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=lambda e: f"{e.number}-{e.heading.lower().replace(' ', '-')}-{e.language}"
+)
 def test_the_example_runs_as_printed(newcomer, example):
     if "hqvqvae" in example.code or "plot" in example.code:
         pytest.importorskip("torch")
@@ -85,8 +89,12 @@ def test_the_example_runs_as_printed(newcomer, example):
 
 def test_each_of_the_four_uses_has_an_example():
     code = "\n".join(example.code for example in EXAMPLES)
-    for use in ('load_dataset("magbridge-battery", "by_cell_primary")', "evaluate_model(", "HQVQVAEModel.from_pretrained(",
-                ".generate("):
+    for use in (
+        'load_dataset("magbridge-battery", "by_cell_primary")',
+        "evaluate_model(",
+        "HQVQVAEModel.from_pretrained(",
+        ".generate(",
+    ):
         assert use in code
 
 
@@ -112,5 +120,7 @@ def test_every_file_that_the_readme_names_exists():
 
 
 def test_examples_are_found_under_their_headings():
-    text = "```bash\na\n```\n## One\n```python\nx = 1\n```\n```bash\nb\n```\n## Two\n```text\nno\n```\n```bash\nc\n```\n"
+    text = (
+        "```bash\na\n```\n## One\n```python\nx = 1\n```\n```bash\nb\n```\n## Two\n```text\nno\n```\n```bash\nc\n```\n"
+    )
     assert examples(text) == [Example("One", 1, "python", "x = 1\n"), Example("Two", 2, "bash", "c\n")]

@@ -1,6 +1,6 @@
 """HQ-VQVAE meets MagBridge: its latents and codes of the static descriptor as features, with circuit and without.
 
-The model is trained on the run's training rows without their labels; a linear model reads the task from what it learned.
+The model is trained on the run's training rows without labels; a linear model reads the task from what it learned.
 The two twins differ in one thing: the bottleneck's quantum circuit, or tanh in its place.
 """
 
@@ -85,8 +85,12 @@ def _hqvqvae():
 
 
 def _declare(name: str, bottleneck: str, words: str) -> Model:
-    return Model(name, ("t1", "t2", "t3", "t4"), lambda seed, task: CodesModel(bottleneck, seed, task),
-                 f"Linear model on latents and codes of an HQ-VQVAE {words}, trained on the static descriptor.")
+    return Model(
+        name,
+        ("t1", "t2", "t3", "t4"),
+        lambda seed, task: CodesModel(bottleneck, seed, task),
+        f"Linear model on latents and codes of an HQ-VQVAE {words}, trained on the static descriptor.",
+    )
 
 
 MODELS = (

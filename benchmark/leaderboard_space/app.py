@@ -1,6 +1,6 @@
 """The page: boards in one tab, submission in the other. Runs locally and as a Space of the Hub.
 
-    python -m benchmark serve --data magbridge-battery
+python -m benchmark serve --data magbridge-battery
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ INTRODUCTION = """# MagBridge-Battery leaderboard
 
 Magnetic signatures of Li-ion cells: SOH regression, second-life class, anomaly detection and anomaly subtype."""
 
-HOW_TO_SUBMIT = """Upload a Parquet file with one row for each test sample: `sample_id` and `prediction` (SOH, or the label), optionally
-`seed` (several rows a sample) and `score` (of the class that the task's AUC speaks of). It is checked and scored here, against the
-labels of the dataset, and shown among the results. Nothing is stored."""
+HOW_TO_SUBMIT = """Upload a Parquet file with one row for each test sample: `sample_id` and `prediction` (SOH or label),
+optionally `seed` (several rows a sample) and `score` (of the class that the task's AUC speaks of). It is checked and
+scored here, against the labels of the dataset, and shown among the results. Nothing is stored."""
 
 
 NOT_SCORED = "**Not scored:**"

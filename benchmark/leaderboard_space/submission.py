@@ -38,8 +38,9 @@ def score_submission(path: str | Path, task_id: str, name: str, release: str | P
     path, task = Path(path), get_task(task_id)
     size = path.stat().st_size if path.is_file() else 0
     if size > MAX_BYTES:
-        raise MagBridgeError(f"{path.name} has {size / 2**20:.1f} MB: expected a predictions file of at most "
-                             f"{MAX_BYTES / 2**20:.0f} MB")
+        raise MagBridgeError(
+            f"{path.name} has {size / 2**20:.1f} MB: expected a predictions file of at most {MAX_BYTES / 2**20:.0f} MB"
+        )
     try:
         scored = score_seeds(path, task, release, split)
     except MagBridgeError as error:
@@ -50,8 +51,19 @@ def score_submission(path: str | Path, task_id: str, name: str, release: str | P
         for seed, scores, cells in zip(scored.seeds, scored.scores, scored.cells)
     )
     return Result(
-        task.id, task.version, name.strip() or DEFAULT_NAME, "A submitted predictions file.", scored.dataset, split, "full",
-        runs, tuple(scored.cell_ids.tolist()), {}, {}, 0.0, scored.n_test,
+        task.id,
+        task.version,
+        name.strip() or DEFAULT_NAME,
+        "A submitted predictions file.",
+        scored.dataset,
+        split,
+        "full",
+        runs,
+        tuple(scored.cell_ids.tolist()),
+        {},
+        {},
+        0.0,
+        scored.n_test,
     )
 
 
@@ -61,9 +73,11 @@ def summary(result: Result) -> str:
     low, high = result.interval()
     seeds = f"{len(result.runs)} seed" + ("s" if len(result.runs) > 1 else "")
     lines = [
-        f"**{task.headline.name} {result.mean():.4f}** (95 % over test cells {low:.4f} to {high:.4f}) on {result.n_test:,} test "
-        f"rows, {seeds}, {result.split}, dataset `{(result.dataset.digest or '')[:12]}`.",
-        "", "| metric | value |", "|---|---|",
+        f"**{task.headline.name} {result.mean():.4f}** (95 % over test cells {low:.4f} to {high:.4f}), "
+        f"{result.n_test:,} test rows, {seeds}, {result.split}, dataset `{(result.dataset.digest or '')[:12]}`.",
+        "",
+        "| metric | value |",
+        "|---|---|",
     ]
     return "\n".join(lines + [f"| {metric} | {result.mean(metric):.4f} |" for metric in result.runs[0].scores])
 

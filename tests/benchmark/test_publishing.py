@@ -64,8 +64,14 @@ def push(hub, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
 
     def run(*arguments):
-        return subprocess.run([sys.executable, "-m", "benchmark", "push", *map(str, arguments)], env=hub.env(home), cwd=ROOT,
-                              text=True, capture_output=True, timeout=300)
+        return subprocess.run(
+            [sys.executable, "-m", "benchmark", "push", *map(str, arguments)],
+            env=hub.env(home),
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            timeout=300,
+        )
 
     return run
 
@@ -93,12 +99,15 @@ def test_each_space_is_one_commit_of_what_the_dry_run_lists(hub, push, pushed, r
 
 
 def test_the_metric_loads_from_its_space(hub, pushed, tmp_path):
-    code = ("import evaluate\n"
-            f"metric = evaluate.load('{METRIC}', 't4')\n"
-            "labels = ['temporal_warp', 'sensor_dropout']\n"
-            "print(metric.compute(predictions=labels, references=labels)['balanced_accuracy'])")
-    outcome = subprocess.run([sys.executable, "-c", code], env=hub.env(tmp_path), cwd=tmp_path, text=True, capture_output=True,
-                             timeout=300)
+    code = (
+        "import evaluate\n"
+        f"metric = evaluate.load('{METRIC}', 't4')\n"
+        "labels = ['temporal_warp', 'sensor_dropout']\n"
+        "print(metric.compute(predictions=labels, references=labels)['balanced_accuracy'])"
+    )
+    outcome = subprocess.run(
+        [sys.executable, "-c", code], env=hub.env(tmp_path), cwd=tmp_path, text=True, capture_output=True, timeout=300
+    )
     assert outcome.returncode == 0, outcome.stderr[-2000:]
     assert float(outcome.stdout) == 1.0
 
@@ -114,7 +123,9 @@ def test_mistakes_in_a_push_are_one_plain_error(push, hub, tmp_path):
     }
     for words, arguments in mistakes.items():
         outcome = push(*arguments)
-        assert outcome.returncode == 1 and outcome.stderr.startswith("error: ") and words in outcome.stderr, outcome.stderr
+        assert outcome.returncode == 1 and outcome.stderr.startswith("error: ") and words in outcome.stderr, (
+            outcome.stderr
+        )
     assert hub.files("space", "USER/game") == {"app.py": b"play()"}
 
 
@@ -130,7 +141,9 @@ def test_a_submission_is_ranked_among_the_results(release, results, predictions)
 
 
 def test_a_submission_that_cannot_be_scored_is_told_why_without_our_paths(release, predictions, tmp_path):
-    with pytest.raises(MagBridgeError, match="^oracle.parquet, seed 0: samples .* are no test sample|^oracle.parquet, seed 0: "):
+    with pytest.raises(
+        MagBridgeError, match="^oracle.parquet, seed 0: samples .* are no test sample|^oracle.parquet, seed 0: "
+    ):
         score_submission(predictions, "t4", "", release, "by_cell_primary")
     (tmp_path / "noise.parquet").write_bytes(os.urandom(100))
     with pytest.raises(MagBridgeError, match="^noise.parquet is not Parquet"):
@@ -152,9 +165,15 @@ def page(hub, pushed, tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    environment = hub.env(tmp_path_factory.mktemp("home")) | {"GRADIO_SERVER_PORT": port, "PYTHONPATH": "", "NO_PROXY": "127.0.0.1"}
+    environment = hub.env(tmp_path_factory.mktemp("home")) | {
+        "GRADIO_SERVER_PORT": port,
+        "PYTHONPATH": "",
+        "NO_PROXY": "127.0.0.1",
+    }
     log = open(folder / "log", "w+")
-    server = subprocess.Popen([sys.executable, "app.py"], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    server = subprocess.Popen(
+        [sys.executable, "app.py"], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
     address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -177,7 +196,13 @@ def browser():
         pytest.skip("chromium and chromedriver are not installed: the page is not seen in a browser")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,1400"):
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1200,1400",
+    ):
         options.add_argument(flag)
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
     yield browser
@@ -215,7 +240,9 @@ def test_the_page_shows_boards_and_scores_a_file(browser, page, predictions, tmp
     wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#predictions input[type=file]"))
     browser.find_element(By.CSS_SELECTOR, "#predictions input[type=file]").send_keys(str(predictions))
     wait.until(lambda b: "oracle" in text("#predictions"))
-    wait.until(lambda b: [e for e in b.find_elements(By.CSS_SELECTOR, "textarea") if e.is_displayed()])[0].send_keys("oracle 1")
+    wait.until(lambda b: [e for e in b.find_elements(By.CSS_SELECTOR, "textarea") if e.is_displayed()])[0].send_keys(
+        "oracle 1"
+    )
     click("//button[@id='score']")
     wait.until(lambda b: "r2 1.0000" in text("#outcome"))
     wait.until(lambda b: "➤ oracle 1" in text("#place") and "submitted" in text("#place"))

@@ -59,8 +59,14 @@ def client(hub, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
 
     def run(*arguments, token="any"):
-        return subprocess.run([sys.executable, *map(str, arguments)], env=hub.env(home, token), cwd=ROOT, text=True,
-                              capture_output=True, timeout=300)
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            env=hub.env(home, token),
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            timeout=300,
+        )
 
     return run
 
@@ -106,7 +112,9 @@ def test_every_configuration_of_the_copy_loads_and_the_copy_verifies(client, pus
     assert found["counts"]["full"] == found["counts"]["metadata"] == {"train": 2280}
 
 
-def test_pushing_again_changes_nothing_and_an_update_removes_what_the_release_no_longer_has(hub, push_each, pushed, tiny_release):
+def test_pushing_again_changes_nothing_and_an_update_removes_what_the_release_no_longer_has(
+    hub, push_each, pushed, tiny_release
+):
     before = dict(hub.repos["dataset", REPO].commits)
     hub.repos["dataset", "USER/older"] = repo = Repo(private=False)
     tree = hub.files("dataset", REPO) | {"data/clean/train/gone.parquet": b"old", "notes/mine.md": b"kept"}
@@ -126,21 +134,24 @@ def test_a_dry_run_lists_files_and_sizes_and_asks_the_hub_nothing(hub, client, p
     outcome = client("-m", "bridge", "push", tiny_release, "--repo", "USER/dry", "--dry-run", "--json")
     assert outcome.returncode == 0, outcome.stderr
     plan = json.loads(outcome.stdout)
-    assert plan["files"] == {p.relative_to(tiny_release).as_posix(): p.stat().st_size
-                             for p in tiny_release.rglob("*") if p.is_file()}
+    assert plan["files"] == {
+        p.relative_to(tiny_release).as_posix(): p.stat().st_size for p in tiny_release.rglob("*") if p.is_file()
+    }
     assert plan["bytes"] == sum(plan["files"].values())
     assert len(hub.requests) == asked
 
 
-def test_an_interrupted_push_leaves_nothing_and_the_next_one_sends_only_what_is_missing(hub, push_each, pushed, tiny_release):
+def test_an_interrupted_push_leaves_nothing_and_the_next_one_sends_only_what_is_missing(
+    hub, push_each, pushed, tiny_release
+):
     hub.blobs.clear()
     hub.fail("PUT", "/lfs/", times=1)  # one lost connection heals by itself
     hub.fail("POST", "/api/datasets/USER/cut/commit/main", times=1)
     hub.fail("POST", "/api/datasets/USER/tagless/tag", times=1)
     start = len(hub.requests)
-    cut, whole, tagless, tagged = push_each(*(
-        (tiny_release, repo, {}) for repo in ("USER/cut", "USER/cut", "USER/tagless", "USER/tagless")
-    ))
+    cut, whole, tagless, tagged = push_each(
+        *((tiny_release, repo, {}) for repo in ("USER/cut", "USER/cut", "USER/tagless", "USER/tagless"))
+    )
     for error in (cut, tagless):
         assert error.startswith("no connection to http://127.0.0.1") and "run the command again" in error
     assert whole["changed"] and not tagged["changed"]
@@ -176,9 +187,15 @@ def test_what_is_on_the_hub_already_is_never_overwritten_by_something_else(hub, 
     other = json.dumps(manifest | {"dataset_digest": "f" * 64}).encode()
     refusals = {
         "USER/photos": ({"images/cat.png": b"meow"}, "holds other content (images/cat.png"),
-        "USER/real": ({"manifest.json": real}, "holds 'magbridge-battery', this release is 'magbridge-battery-simulated'"),
+        "USER/real": (
+            {"manifest.json": real},
+            "holds 'magbridge-battery', this release is 'magbridge-battery-simulated'",
+        ),
         "USER/broken": ({"manifest.json": b"{"}, "is not JSON"),
-        "USER/tagged": ({"manifest.json": other}, "tag v1.0.0 of dataset USER/tagged marks rows with the digest ffffffffffff"),
+        "USER/tagged": (
+            {"manifest.json": other},
+            "tag v1.0.0 of dataset USER/tagged marks rows with the digest ffffffffffff",
+        ),
         "USER/public": ({"manifest.json": (tiny_release / "manifest.json").read_bytes()}, "exists and is public"),
     }
     for repo_id, (tree, _) in refusals.items():
@@ -191,12 +208,16 @@ def test_what_is_on_the_hub_already_is_never_overwritten_by_something_else(hub, 
         assert hub.files("dataset", repo_id) == tree and len(hub.repos["dataset", repo_id].commits) == 1
 
 
-def test_a_damaged_release_a_bundle_and_a_bad_name_are_refused_before_the_hub_is_asked(hub, push_each, tiny_release, tmp_path):
+def test_a_damaged_release_a_bundle_and_a_bad_name_are_refused_before_the_hub_is_asked(
+    hub, push_each, tiny_release, tmp_path
+):
     asked = len(hub.requests)
     damaged = tmp_path / "damaged"
     shutil.copytree(tiny_release, damaged)
     (damaged / "splits" / "by_cell_primary.json").write_text("{}")
-    broken, empty, nameless = push_each((damaged, REPO, {}), (tmp_path, REPO, {}), (tiny_release, "magbridge-battery", {}))
+    broken, empty, nameless = push_each(
+        (damaged, REPO, {}), (tmp_path, REPO, {}), (tiny_release, "magbridge-battery", {})
+    )
     assert "is not pushed" in broken and "splits/by_cell_primary.json" in broken and "bridge verify" in broken
     assert "expected a release folder" in empty
     assert "expected USER/NAME" in nameless

@@ -78,7 +78,9 @@ def test_a_source_is_zenodo_alone(arguments):
         magbridge_battery.load(**arguments)
 
 
-def test_a_release_like_the_plan_has_no_differences_and_others_are_told(upstream_dir, published_release, tiny_release, tmp_path):
+def test_a_release_like_the_plan_has_no_differences_and_others_are_told(
+    upstream_dir, published_release, tiny_release, tmp_path
+):
     assert zenodo.compare_with_plan(published_release) == []
     differences = zenodo.compare_with_plan(tiny_release)
     assert differences[0].startswith("2280 of 2280 ids are not in the plan, such as lfp_")
@@ -91,5 +93,6 @@ def test_a_release_like_the_plan_has_no_differences_and_others_are_told(upstream
     differences = zenodo.compare_with_plan(tmp_path / "changed")
     first = table["sample_id"][0].as_py()
     assert differences == [
-        "the ids are the plan's, in another order", f"soc differs in 1 rows: 51.0 where the plan has 5.0 ({first})"
+        "the ids are the plan's, in another order",
+        f"soc differs in 1 rows: 51.0 where the plan has 5.0 ({first})",
     ]

@@ -72,10 +72,22 @@ def test_the_card_has_every_field_with_its_unit_and_every_split_with_its_guarant
         assert f"| `{name}` | {counts} | {leaks} |" in card
 
 
-@pytest.mark.parametrize("heading", [
-    "What it holds", "Configurations", "Splits", "Fields", "Intended uses", "Out-of-scope uses", "Limitations", "Provenance",
-    "Licence", "How to rebuild", "How to cite",
-])
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "What it holds",
+        "Configurations",
+        "Splits",
+        "Fields",
+        "Intended uses",
+        "Out-of-scope uses",
+        "Limitations",
+        "Provenance",
+        "Licence",
+        "How to rebuild",
+        "How to cite",
+    ],
+)
 def test_the_card_has_its_sections(card, heading):
     assert f"\n## {heading}\n" in card
 

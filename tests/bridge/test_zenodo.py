@@ -1,6 +1,7 @@
 """The published bundle over HTTP on the loopback: resumed, checked, and compared with the plan."""
 
 import io
+import resource
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,6 +71,20 @@ def test_a_damaged_bundle_is_refused_and_downloaded_again_next_time(server, body
     assert not any(p.is_file() for p in (tmp_path / "cache").rglob("*"))
     server.body = body
     assert len(magbridge_battery.load("metadata", source="zenodo", split="train")) == 2280
+
+
+def test_a_disk_that_fills_up_leaves_no_release_and_the_download_goes_on_from_there(server, body, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(body) // 2, hard))  # as near to a full disk as a test may come
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            magbridge_battery.load("metadata", source="zenodo")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    left = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert left == ["bundle.zip.partial"]
+    assert len(magbridge_battery.load("metadata", source="zenodo", split="train")) == 2280
+    assert server.ranges == [None, f"bytes={len(body) // 2}-"]
 
 
 @pytest.mark.parametrize("arguments", [{"source": "web"}, {"source": "zenodo", "release": "magbridge-battery"}])

@@ -187,12 +187,20 @@ def score(
 def push(
     model: Annotated[str, typer.Argument(help="Packaged name, or a folder that `train` wrote.")],
     repo: Annotated[str, typer.Option(help="USER/NAME on the Hub.")],
-    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
+    private: Annotated[bool, typer.Option(help="Only you may see it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be uploaded, ask the Hub nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Publish a model with its code and card on the Hugging Face Hub (log in with `hf auth login`)."""
+    from .publishing import listing
     from .publishing import push as publish
 
     _quiet_in_a_pipe()
+    if dry_run:
+        sizes = listing(model, repo)
+        lines = [f"{size:>12,}  {name}" for name, size in sizes.items()]
+        total = f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files would go to {repo}"
+        _say({"repo": repo, "files": sizes, "bytes": sum(sizes.values())}, as_json, "\n".join([*lines, total]))
+        return
     url = publish(model, repo, private=private)
     _say({"repo": repo, "commit": url}, as_json, f"pushed to {url}")

@@ -1,5 +1,6 @@
 """Publishing over real HTTP: push, pull, load in fresh processes by the package and by transformers alone."""
 
+import json
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import torch
 
 from hqvqvae import HQVQVAEModel
 from hqvqvae.modeling_hqvqvae import PACKAGED
-from tests.hub import LoopbackHub
+from tests.hub import LoopbackHub, Repo
 from tests.hqvqvae.small import features, small_model
 
 PULL = """
@@ -61,6 +62,24 @@ def test_pushed_and_pulled_models_give_the_same(tmp_path):
         there = np.load(tmp_path / f"{kind}.npz", allow_pickle=False)
         assert np.array_equal(there["codes"], here.codes.numpy())
         np.testing.assert_allclose(there["latents"], here.latents.detach().numpy(), atol=tolerance, rtol=0)
+
+
+def test_a_dry_run_asks_nothing_and_other_repositories_stay_as_they_are(tmp_path):
+    small_model("paper").save_pretrained(tmp_path / "mine")
+    with LoopbackHub(token="secret") as hub:
+        plan = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", "user/hq", "--dry-run", "--json")
+        assert plan.returncode == 0 and hub.requests == [], plan.stderr
+        sizes = json.loads(plan.stdout)["files"]
+        assert sizes["model.safetensors"] == (tmp_path / "mine" / "model.safetensors").stat().st_size
+        for name, files, words in (
+            ("user/bert", {"config.json": b"{}", "pytorch_model.bin": b""}, "something other than an HQ-VQVAE"),
+            ("user/open", {"config.json": b"{}", "modeling_hqvqvae.py": b""}, "is public"),
+        ):
+            hub.repos["model", name] = repo = Repo(private=False)
+            repo.commit("main", files, "what was there")
+            refused = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", name, "--private")
+            assert refused.returncode == 1 and words in refused.stderr and refused.stderr.count("\n") == 1
+            assert hub.files("model", name) == files
 
 
 def test_a_hub_that_is_not_there_is_one_line(tmp_path):

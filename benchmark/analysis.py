@@ -78,8 +78,10 @@ def recall_by_severity(rows: OutOfFold) -> dict[str, list[tuple[float, int]]]:
     right = rows.prediction == rows.truth
     out = {}
     for fault in SYNTHETIC_SUBTYPES:
-        bands = [(subtype == fault) & (severity >= low) & (severity < high if high < 1 else severity <= 1)
-                 for low, high in zip(SEVERITY_EDGES, SEVERITY_EDGES[1:])]
+        bands = [
+            (subtype == fault) & (severity >= low) & (severity < high if high < 1 else severity <= 1)
+            for low, high in zip(SEVERITY_EDGES, SEVERITY_EDGES[1:])
+        ]
         out[fault] = [(float(right[band].mean()) if band.any() else float("nan"), int(band.sum())) for band in bands]
     return out
 
@@ -94,8 +96,12 @@ def soh_error(rows: OutOfFold, by: np.ndarray, edges: np.ndarray) -> list[tuple[
     """Root mean square and mean of predicted less true SOH, and number of rows, in each bin of `by`."""
     error = rows.prediction - rows.truth
     band = np.clip(np.digitize(by, edges[1:-1]), 0, len(edges) - 2)
-    return [(float(np.sqrt((error[band == b] ** 2).mean())), float(error[band == b].mean()), int((band == b).sum()))
-            if (band == b).any() else (float("nan"), float("nan"), 0) for b in range(len(edges) - 1)]
+    return [
+        (float(np.sqrt((error[band == b] ** 2).mean())), float(error[band == b].mean()), int((band == b).sum()))
+        if (band == b).any()
+        else (float("nan"), float("nan"), 0)
+        for b in range(len(edges) - 1)
+    ]
 
 
 def learning_curve(task: str, model: str, release: str | Path) -> list[tuple[int, float, float]]:
@@ -125,14 +131,23 @@ def _share(data: TaskData, share: float, seed: int) -> TaskData:
     gone = np.delete(data.train.sample_ids, kept)
     clean = data.clean()["train"]
     clean = clean.take(~np.isin(clean.sample_ids, gone))
-    return TaskData(data.task, data.train.take(kept), data.validation, data.test, data.split, data.dataset,
-                    load_clean=lambda: {"train": clean})
+    return TaskData(
+        data.task,
+        data.train.take(kept),
+        data.validation,
+        data.test,
+        data.split,
+        data.dataset,
+        load_clean=lambda: {"train": clean},
+    )
 
 
 def _drawn(data: TaskData, share: float, seed: int) -> Iterator[int]:
     """Row numbers of a share of every class; of all rows in regression."""
     rng, target = np.random.default_rng(seed), data.train.target
-    groups = [np.arange(len(target))] if data.task.is_regression else [np.flatnonzero(target == c) for c in data.task.labels]
+    groups = (
+        [np.arange(len(target))] if data.task.is_regression else [np.flatnonzero(target == c) for c in data.task.labels]
+    )
     for rows in groups:
         yield from rng.choice(rows, max(2, round(share * len(rows))), replace=False)
 

@@ -33,7 +33,9 @@ def write_page(release: str | Path, out: str | Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     rows = {task: analysis.out_of_fold(task, release) for task in ("t1", "t3", "t4")}
     curves = {
-        task.id: {name: analysis.learning_curve(task.id, name, release) for name in (RECIPE[task.id], REFERENCE[task.id])}
+        task.id: {
+            name: analysis.learning_curve(task.id, name, release) for name in (RECIPE[task.id], REFERENCE[task.id])
+        }
         for task in TASKS
     }
     save(severity_figure(rows["t3"], rows["t4"]), out / "severity.png")
@@ -51,7 +53,9 @@ def severity_figure(detected, named):
         for colour, (fault, bands) in zip(COLOURS, analysis.recall_by_severity(rows).items()):
             axes.plot(middle, [share for share, _ in bands], marker="o", color=colour, label=SHORT[fault])
         axes.set(xlabel="severity", ylabel="share of rows", ylim=(-0.03, 1.03), title=title)
-    panels[0].axhline(analysis.false_alarms(detected), color=INK, linewidth=1, linestyle=":", label="clean rows (false alarms)")
+    panels[0].axhline(
+        analysis.false_alarms(detected), color=INK, linewidth=1, linestyle=":", label="clean rows (false alarms)"
+    )
     panels[0].legend(frameon=False, fontsize=9)
     return figure
 
@@ -66,11 +70,18 @@ def soh_figure(rows):
     ):
         bins = analysis.soh_error(rows, values, edges)
         axes.plot((edges[1:] + edges[:-1]) / 2, [b[0] for b in bins], marker="o", color=ACCENT)
-        axes.set(xlabel=name, ylabel="root mean square error of SOH", ylim=(0, None), title=f"SOH error by {name.split(',')[0]}")
+        axes.set(
+            xlabel=name,
+            ylabel="root mean square error of SOH",
+            ylim=(0, None),
+            title=f"SOH error by {name.split(',')[0]}",
+        )
     panels[2].scatter(rows.truth, rows.prediction - rows.truth, s=4, alpha=0.25, color=ACCENT, linewidths=0)
     edges = np.quantile(rows.truth, np.linspace(0, 1, 11))
     bins = analysis.soh_error(rows, rows.truth, edges)
-    panels[2].plot((edges[1:] + edges[:-1]) / 2, [b[1] for b in bins], color=INK, marker="o", markersize=4, label="mean of a tenth")
+    panels[2].plot(
+        (edges[1:] + edges[:-1]) / 2, [b[1] for b in bins], color=INK, marker="o", markersize=4, label="mean of a tenth"
+    )
     panels[2].axhline(0, color=QUIET, linewidth=1)
     panels[2].legend(frameon=False, fontsize=9)
     panels[2].set(xlabel="true SOH", ylabel="predicted less true SOH", title="Error by SOH")
@@ -87,7 +98,9 @@ def curve_figure(curves):
             axes.fill_between(n, mean - std, mean + std, color=colour, alpha=0.12, linewidth=0)
         axes.set_xscale("log")
         axes.axhline(task.chance, color=QUIET, linewidth=1, linestyle=":")
-        axes.set(xlabel="training rows", ylabel=task.headline.name.replace("_", " "), title=f"{task.id.upper()} {task.title}")
+        axes.set(
+            xlabel="training rows", ylabel=task.headline.name.replace("_", " "), title=f"{task.id.upper()} {task.title}"
+        )
         axes.set_ylim(max(axes.get_ylim()[0], task.chance - 0.3), 1)
         axes.legend(frameon=False, fontsize=9, loc="lower right")
     return figure
@@ -102,30 +115,57 @@ def page(rows, curves) -> str:
     soc = rows["t1"].columns["soc"]
     by_soc = analysis.soh_error(rows["t1"], soc, np.append(np.unique(soc) - 2.5, soc.max() + 2.5))
     lines = [
-        "# What can be read off a signal, and what cannot", "",
-        "Made by `python -m benchmark analyse`. Predictions of this page's figures are out of fold: seven folds by cell over "
-        "all cells, so that every row is predicted by a model that saw none of its cell. Features, learners and "
-        "parameters were chosen by cross-validation over the training and validation cells; no test row took part.", "",
-        "## Scores", "", *_score_table(), "",
-        "## Anomalies by severity", "", "![Share of anomalies found and named against severity](severity.png)", "",
-        f"False alarms on clean rows: {alarms:.3f}. Share found as an anomaly (T3), and named right (T4):", "",
-        f"| fault | {' | '.join(bands)} |", "|---" * (len(bands) + 1) + "|",
-        *(f"| {SHORT[fault]} | " + " | ".join(f"{a:.2f} / {b:.2f}" for (a, _), (b, _) in zip(found[fault], named[fault])) + " |"
-          for fault in found), "",
-        "## SOH error", "", "![SOH error by SOC, voltage and SOH](soh_error.png)", "",
+        "# What can be read off a signal, and what cannot",
+        "",
+        "Made by `python -m benchmark analyse`. Predictions of this page's figures are out of fold: seven folds by "
+        "cell over all cells, so that every row is predicted by a model that saw none of its cell. Features, learners and "
+        "parameters were chosen by cross-validation over the training and validation cells; no test row took part.",
+        "",
+        "## Scores",
+        "",
+        *_score_table(),
+        "",
+        "## Anomalies by severity",
+        "",
+        "![Share of anomalies found and named against severity](severity.png)",
+        "",
+        f"False alarms on clean rows: {alarms:.3f}. Share found as an anomaly (T3), and named right (T4):",
+        "",
+        f"| fault | {' | '.join(bands)} |",
+        "|---" * (len(bands) + 1) + "|",
+        *(
+            f"| {SHORT[fault]} | "
+            + " | ".join(f"{a:.2f} / {b:.2f}" for (a, _), (b, _) in zip(found[fault], named[fault]))
+            + " |"
+            for fault in found
+        ),
+        "",
+        "## SOH error",
+        "",
+        "![SOH error by SOC, voltage and SOH](soh_error.png)",
+        "",
         f"Root mean square error over all rows: {rmse:.4f}. By SOC it runs from {min(b[0] for b in by_soc):.4f} to "
-        f"{max(b[0] for b in by_soc):.4f}: away from 50 % SOC the slow fluctuation grows and hides part of the noise level.", "",
-        "## Learning curves", "", "![Headline against training rows](learning_curves.png)", "",
-        "Bands: population std over three draws of training rows; scored on the official test rows.", "",
-        *_curve_table(curves), "",
-        "## Not learnable", "",
+        f"{max(b[0] for b in by_soc):.4f}: away from 50 % SOC the slow fluctuation grows "
+        "and hides part of the noise level.",
+        "",
+        "## Learning curves",
+        "",
+        "![Headline against training rows](learning_curves.png)",
+        "",
+        "Bands: population std over three draws of training rows; scored on the official test rows.",
+        "",
+        *_curve_table(curves),
+        "",
+        "## Not learnable",
+        "",
         f"- Temporal warp {WEAK} in severity is found in {weak['temporal_warp']:.0%} of rows, periodic interference in "
-        f"{weak['periodic_interference']:.0%}, with false alarms on {alarms:.0%} of clean rows: at that strength they hide in "
-        "the noise. A warp shifts sampling times by less than a tenth of a step, a weak interference has a tenth to a "
-        "quarter of one channel's std.",
+        f"{weak['periodic_interference']:.0%}, with false alarms on {alarms:.0%} of clean rows: at that strength "
+        "they hide in the noise. A warp shifts sampling times by less than a tenth of a step, a weak interference has a "
+        "tenth to a quarter of one channel's std.",
         f"- SOH is known to about {rmse:.3f} a row: 600 samples of noise tell its std only so well.",
-        "- Everything here speaks of the v1 generator. Its traces (noise level for SOH, the faults' own shapes) are those of "
-        "the simulation, and a score says nothing about cells in the field.", "",
+        "- Everything here speaks of the v1 generator. Its traces (noise level for SOH, the faults' own shapes) are "
+        "those of the simulation, and a score says nothing about cells in the field.",
+        "",
     ]
     return "\n".join(lines)
 
@@ -137,7 +177,8 @@ def _pooled(bands: list[tuple[float, int]]) -> float:
 
 def _score_table() -> list[str]:
     """Test and cross-validation scores of the recipe here and on releases of other master seeds."""
-    lines = ["| release | task | model | official test | 95 % interval | cross-validation by cell |", "|---|---|---|---|---|---|"]
+    header = "| release | task | model | official test | 95 % interval | cross-validation by cell |"
+    lines = [header, "|---" * 6 + "|"]
     folders = [SHIPPED, *sorted(p for p in OTHER_SEEDS.glob("*") if p.is_dir())]
     for folder in folders:
         results = {(r.task, r.model, r.protocol): r for r in read_results(folder) if r.split == PRIMARY_SPLIT}
@@ -145,8 +186,10 @@ def _score_table() -> list[str]:
             test, folds = (results.get((task, model, protocol)) for protocol in ("rows", "cross_validation"))
             if test is not None:
                 name = "default seed" if folder == SHIPPED else folder.name.replace("-", " ")
-                lines.append(f"| {name} | {task.upper()} | {model} | {_spread(test)} | {_interval(test)} | "
-                             f"{'' if folds is None else _spread(folds)} |")
+                lines.append(
+                    f"| {name} | {task.upper()} | {model} | {_spread(test)} | {_interval(test)} | "
+                    f"{'' if folds is None else _spread(folds)} |"
+                )
     return lines
 
 
@@ -162,5 +205,7 @@ def _curve_table(curves) -> list[str]:
     lines = ["| task | model | score (training rows) |", "|---|---|---|"]
     for task, models in curves.items():
         for model, points in models.items():
-            lines.append(f"| {task.upper()} | {model} | " + ", ".join(f"{mean:.3f} ({n})" for n, mean, _ in points) + " |")
+            lines.append(
+                f"| {task.upper()} | {model} | " + ", ".join(f"{mean:.3f} ({n})" for n, mean, _ in points) + " |"
+            )
     return lines

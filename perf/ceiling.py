@@ -3,9 +3,9 @@
     python -m bridge build --seed 1 --out fresh/1        (and so on)
     python perf/ceiling.py magbridge-battery --fresh fresh/1 fresh/2 --out benchmark/results
 
-Training rows are the clean rows of the training and validation cells in releases of other master seeds, fresh faults injected into
-them, and those releases' Regime-B rows; none is a row of a test cell. Scored on the official test rows. A lower estimate of
-the best possible score, not a proof. Filed under the protocol `ceiling`, which no leaderboard ranks.
+Training rows are the clean rows of the training and validation cells in releases of other master seeds, fresh faults
+injected into them, and those releases' Regime-B rows; none is a row of a test cell. Scored on the official test rows.
+A lower estimate of the best possible score, not a proof. Filed under the protocol `ceiling`, never ranked.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def fresh_faults(clean: Subset, seed: int = 0) -> Subset:
         for fault in rng.choice(SYNTHETIC_SUBTYPES, FAULTS_A_ROW, replace=False):
             signals.append(inject(x, str(fault), float(rng.uniform(0.2, 1.0)), int(rng.integers(2**31))))
             subtypes.append(str(fault))
-    return Subset(*(np.repeat(a, FAULTS_A_ROW) for a in (clean.sample_ids, clean.cell_ids)), np.stack(signals), np.array(subtypes))
+    return Subset(
+        *(np.repeat(a, FAULTS_A_ROW) for a in (clean.sample_ids, clean.cell_ids)), np.stack(signals), np.array(subtypes)
+    )
 
 
 def fresh_rows(task: str, releases: list[Path], clean: Subset) -> Subset:
@@ -101,7 +103,9 @@ def fresh_rows(task: str, releases: list[Path], clean: Subset) -> Subset:
     faults = fresh_faults(clean)
     if task == "t4":
         return faults
-    regime_b = [s.take(s.target == "bridge_extrapolation") for folder in releases for s in load_task("t3", folder).subsets()]
+    regime_b = [
+        s.take(s.target == "bridge_extrapolation") for folder in releases for s in load_task("t3", folder).subsets()
+    ]
     labels = np.full(len(clean), "none"), np.full(len(faults), SYNTHETIC)
     grounded = [dataclasses.replace(rows, target=label) for rows, label in zip((clean, faults), labels)]
     return Subset.concatenate([*grounded, *regime_b])
@@ -117,12 +121,24 @@ def main() -> None:
     clean = fresh_clean(arguments.fresh, "soh")
     for task in ("t1", "t2", "t3", "t4"):
         data, rows = load_task(task, arguments.release), fresh_rows(task, arguments.fresh, clean)
-        model = Model("fresh-rows", (task,), lambda seed, t: Thresholded() if t.id == "t2" else FreshLearner(t.is_regression),
-                      f"Gradient boosting, {TREES} trees of {LEAVES} leaves, on noise-level and matched features of "
-                      f"{len(rows)} fresh generator rows: a lower estimate of what is reachable.", None, "full", (0,))
-        fresh = TaskData(data.task, rows, None, data.test, data.split, data.dataset, load_clean=lambda: {"train": clean})
+        model = Model(
+            "fresh-rows",
+            (task,),
+            lambda seed, t: Thresholded() if t.id == "t2" else FreshLearner(t.is_regression),
+            f"Gradient boosting, {TREES} trees of {LEAVES} leaves, on noise-level and matched features of "
+            f"{len(rows)} fresh generator rows: a lower estimate of what is reachable.",
+            None,
+            "full",
+            (0,),
+        )
+        fresh = TaskData(
+            data.task, rows, None, data.test, data.split, data.dataset, load_clean=lambda: {"train": clean}
+        )
         result = dataclasses.replace(evaluate_model(task, model, fresh), protocol="ceiling")
-        print(f"{task}: {result.headline} {result.mean():.4f} from {len(rows)} fresh rows, {result.seconds:.0f} s", flush=True)
+        print(
+            f"{task}: {result.headline} {result.mean():.4f} from {len(rows)} fresh rows, {result.seconds:.0f} s",
+            flush=True,
+        )
         if arguments.out:
             write_result(result, arguments.out, predictions=False)
 

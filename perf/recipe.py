@@ -2,8 +2,8 @@
 
     python perf/recipe.py magbridge-battery [--jobs 2]
 
-Each model fits once on all training rows and predicts the test rows. CPU seconds count this process's threads and do not
-depend on what else the machine does.
+Each model fits once on all training rows and predicts the test rows. CPU seconds count this process's threads and do
+not depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ def main() -> None:
             result = evaluate_model(task, get_model(name), data, sampling="full", seeds=(0,), n_jobs=arguments.jobs)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             totals[label] += cpu
-            print(f"{label:13} {task} {name:17} {result.headline} {result.mean():.3f}  {wall:6.2f} s, {cpu:6.2f} s CPU", flush=True)
+            print(
+                f"{label:13} {task} {name:17} {result.headline} {result.mean():.3f}  {wall:6.2f} s, {cpu:6.2f} s CPU",
+                flush=True,
+            )
     ours, theirs = totals.values()
     print(f"all four: recipe {ours:.1f} s CPU, paper's best {theirs:.1f} s CPU, ratio {ours / theirs:.2f}")
 

@@ -2,7 +2,7 @@
 
     python perf/reservoir_ridge.py magbridge-battery [--upstream published --upstream-dir DIR] [--out benchmark/results]
 
-The embedding belongs to the bridge, which the benchmark never imports: hence a script. Angle scaling is that of the upstream.
+The embedding belongs to the bridge, which the benchmark never imports: hence a script. Angles are scaled as upstream's.
 """
 
 from __future__ import annotations
@@ -42,12 +42,19 @@ def main() -> None:
     def embedding(signals):
         new = [i for i, x in enumerate(signals) if x.tobytes() not in embedded]
         if new:
-            embedded.update(zip((signals[i].tobytes() for i in new), reservoir.embed(signals[new], scaler.mean, scaler.std)))
+            embedded.update(
+                zip((signals[i].tobytes() for i in new), reservoir.embed(signals[new], scaler.mean, scaler.std))
+            )
         return np.stack([embedded[x.tobytes()] for x in signals])
 
     for task in ("t1", "t2", "t3", "t4"):
-        model = Model("reservoir-ridge", (task,), readout, "Ridge on the 171 features of the quantum reservoir, penalty chosen by "
-                      "leave-one-out on the training rows.", embedding)
+        model = Model(
+            "reservoir-ridge",
+            (task,),
+            readout,
+            "Ridge on the 171 features of the quantum reservoir, penalty chosen by leave-one-out on the training rows.",
+            embedding,
+        )
         data = load_task(task, arguments.release)
         for result in (evaluate_model(task, model, data), cross_validate(task, model, data)):
             print(f"{task} {result.protocol}: {result.headline} {result.mean():.4f} +- {result.std():.4f}", flush=True)

@@ -10,7 +10,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T
 
 LEVEL_LIMIT = 4.0
-"""Standardised levels are clipped here before they enter the regression, which is quadratic and must not extrapolate."""
+"""Standardised levels are clipped here: the regression is quadratic in them and must not extrapolate."""
 
 MEAN_LOG_CHI2 = -1.2703628454614782
 """Mean of log(z^2) for a standard normal z: turns a fit of log squares into one of log variances."""
@@ -54,8 +54,10 @@ class LevelBackground:
             MagBridgeError: Fewer clean rows than the regression needs.
         """
         if len(signals) < MIN_ROWS:
-            raise MagBridgeError(f"{len(signals)} clean rows to fit the background on: expected at least {MIN_ROWS}; give "
-                                 "more training rows")
+            raise MagBridgeError(
+                f"{len(signals)} clean rows to fit the background on: expected at least {MIN_ROWS}; "
+                "give more training rows"
+            )
         medians = np.median(signals, axis=1)
         self.centre = np.median(medians, axis=0)
         self.spread = 1.4826 * np.median(np.abs(medians - self.centre), axis=0)

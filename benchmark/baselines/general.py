@@ -19,6 +19,10 @@ def _boosting(seed: int, task: Task):
 
 
 MODELS = (
-    Model("gradient-boosting", ("t1", "t2", "t3", "t4"), _boosting,
-          "Gradient boosting, 150 trees of 6 leaves, on the static descriptor; classes balanced; untuned."),
+    Model(
+        "gradient-boosting",
+        ("t1", "t2", "t3", "t4"),
+        _boosting,
+        "Gradient boosting, 150 trees of 6 leaves, on the static descriptor; classes balanced; untuned.",
+    ),
 )

@@ -20,10 +20,23 @@ BLOCK = 256
 
 NAMES = (
     *(f"quietest_{rank}_window_{window}" for window in WINDOWS for rank in (1, 2, 3)),
-    "drift_log_ratio", "drift_gain", "drift_significance", "drift_disagreement", "drift_energy", "noise_gain",
-    "warp_log_ratio", *(f"warp_log_ratio_{round(100 * shift)}" for shift in WARPS), "neighbour_correlation",
-    "fast_slope", "interference_log_ratio", *(f"interference_log_ratio_{round(100 * s)}" for s in SEVERITIES),
-    "peak_1", "peak_2", "peak_3", "soc_strength", "warp_over_interference",
+    "drift_log_ratio",
+    "drift_gain",
+    "drift_significance",
+    "drift_disagreement",
+    "drift_energy",
+    "noise_gain",
+    "warp_log_ratio",
+    *(f"warp_log_ratio_{round(100 * shift)}" for shift in WARPS),
+    "neighbour_correlation",
+    "fast_slope",
+    "interference_log_ratio",
+    *(f"interference_log_ratio_{round(100 * s)}" for s in SEVERITIES),
+    "peak_1",
+    "peak_2",
+    "peak_3",
+    "soc_strength",
+    "warp_over_interference",
 )
 
 
@@ -32,21 +45,22 @@ class MatchedFeatures(TransformerMixin, BaseEstimator):
 
     Signals are first measured against the clean background (`LevelBackground`). Then:
 
-    - Sensor dropout replaces a window of up to three channels by 3 % of their noise. `quietest_<rank>_window_<w>`: log std
-      in the quietest window of w steps over the expected std, of the three quietest channels.
-    - Calibration drift multiplies all channels by one gain that changes over the scan. The residual then follows the mean
-      times (t - 1/2); how channels follow it by chance, alone and together, is measured on clean rows. `drift_gain` is the size of the gain fitted to all channels at once, `drift_significance` the
-      same in standard errors, `drift_energy` what channels fitted one by one explain, `drift_disagreement` what
-      the common gain leaves of it (a drift has little, other slow traces much), `noise_gain` the growth of the noise
-      itself in the direction of the drift, and `drift_log_ratio` the log likelihood ratio over the generator's gains.
-    - Temporal warp interpolates between neighbours, which takes fast noise away and correlates
-      neighbours. `warp_log_ratio` and `warp_log_ratio_<p>` (for a jitter of p % of a step) compare the spectra;
-      `fast_slope` and `neighbour_correlation` say the same without a model.
-    - Periodic interference adds sines of 2 to 10 cycles. `interference_log_ratio` and `interference_log_ratio_<s>` (for a
-      severity of s %) are likelihood ratios with phase, frequency and channels integrated out; `peak_<rank>`
+    - Sensor dropout replaces a window of up to three channels by 3 % of their noise. `quietest_<rank>_window_<w>`:
+      log std in the quietest window of w steps over the expected std, of the three quietest channels.
+    - Calibration drift multiplies all channels by one gain that changes over the scan. The residual then follows the
+      mean times (t - 1/2); how channels follow it by chance, alone and together, is measured on clean rows.
+      `drift_gain` is the size of the gain fitted to all channels at once, `drift_significance` the same in standard
+      errors, `drift_energy` what channels fitted one by one explain, `drift_disagreement` what the common gain leaves
+      of it (a drift has little, other slow traces much), `noise_gain` the growth of the noise itself in the direction
+      of the drift, and `drift_log_ratio` the log likelihood ratio over the generator's gains.
+    - Temporal warp interpolates between neighbours, which takes fast noise away and correlates neighbours.
+      `warp_log_ratio` and `warp_log_ratio_<p>` (for a jitter of p % of a step) compare the spectra; `fast_slope` and
+      `neighbour_correlation` say the same without a model.
+    - Periodic interference adds sines of 2 to 10 cycles. `interference_log_ratio` and `interference_log_ratio_<s>`
+      (for a severity of s %) are likelihood ratios with phase, frequency and channels integrated out; `peak_<rank>`
       are the highest periodogram peaks of the three most periodic channels, in logs of noise.
-    - `soc_strength` tells the SOC fluctuation, the clean signal's own slow noise, and `warp_over_interference` the difference
-      of the two ratios that are easiest to confuse.
+    - `soc_strength` tells the SOC fluctuation, the clean signal's own slow noise, and `warp_over_interference` the
+      difference of the two ratios that are easiest to confuse.
     """
 
     def fit(self, signals: np.ndarray, y=None) -> MatchedFeatures:
@@ -102,8 +116,8 @@ def _drift_matches(white: Whitened) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     """What a unit gain drift would look like, against each channel.
 
     Returns:
-        Match of residual and trace, (n, C), in standard errors of white noise; its expectation under a gain of 1, (n, C); and
-        the growth of the log noise power over the scan, (n,).
+        Match of residual and trace, (n, C), in standard errors of white noise; its expectation under a gain of 1,
+        (n, C); and the growth of the log noise power over the scan, (n,).
     """
     ramp = np.linspace(-0.5, 0.5, T)
     level = np.maximum(np.sqrt((np.diff(white.residual, axis=1) ** 2).mean(axis=1) / 2), 1e-3)[:, None]
@@ -125,10 +139,17 @@ def _drift(white: Whitened, precision: np.ndarray) -> np.ndarray:
     information = np.einsum("na,ab,nb->n", expected, precision, expected)
     explained, common = np.einsum("na,ab,nb->n", match, precision, match), agreement**2 / information
     log_ratio = np.logaddexp.reduce(agreement[:, None] * GAINS - information[:, None] * GAINS**2 / 2, axis=1)
-    return np.stack([
-        log_ratio - np.log(len(GAINS)), np.abs(agreement / information), np.sqrt(common), explained - common, explained,
-        growth * np.sign(agreement),
-    ], axis=1)
+    return np.stack(
+        [
+            log_ratio - np.log(len(GAINS)),
+            np.abs(agreement / information),
+            np.sqrt(common),
+            explained - common,
+            explained,
+            growth * np.sign(agreement),
+        ],
+        axis=1,
+    )
 
 
 def _spectral(noise: NoiseModel) -> list[np.ndarray]:
@@ -141,8 +162,17 @@ def _spectral(noise: NoiseModel) -> list[np.ndarray]:
     fast = (fast - fast.mean()) / np.sqrt(((fast - fast.mean()) ** 2).sum())
     slope = (np.einsum("k,nkc->nc", fast, noise.power[:, WHITE_FROM:]) / noise.white).mean(axis=1)
     peaks = np.sort(np.log(noise.periodogram().max(axis=1)), axis=1)[:, :-4:-1]
-    return [warped[:, None], warp, neighbours[:, None], slope[:, None], periodic[:, None], interference, peaks,
-            noise.soc_strength()[:, None], (warped - periodic)[:, None]]
+    return [
+        warped[:, None],
+        warp,
+        neighbours[:, None],
+        slope[:, None],
+        periodic[:, None],
+        interference,
+        peaks,
+        noise.soc_strength()[:, None],
+        (warped - periodic)[:, None],
+    ]
 
 
 def _log_mean(log_ratios: np.ndarray) -> np.ndarray:

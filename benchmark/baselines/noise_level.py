@@ -10,7 +10,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T
 
 BANDS = ((1, 6), (6, 12), (12, 25), (25, 50), (50, 100))
-"""Half-cycles a scan, from and below. The SOC fluctuation is smooth and stays in the first two; the rest is white noise."""
+"""Half-cycles a scan, from and below. The SOC fluctuation stays in the first two; the rest is white noise."""
 
 
 class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
@@ -47,8 +47,10 @@ class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
             MagBridgeError: Fewer clean rows than twice the components.
         """
         if len(signals) < 2 * self.components + 1:
-            raise MagBridgeError(f"{len(signals)} clean rows to fit {self.components} background components on: expected at "
-                                 f"least {2 * self.components + 1}")
+            raise MagBridgeError(
+                f"{len(signals)} clean rows to fit {self.components} background components on: expected "
+                f"at least {2 * self.components + 1}"
+            )
         flat = signals.reshape(len(signals), -1)
         self.mean_ = flat.mean(axis=0)
         centred = flat - self.mean_
@@ -61,26 +63,32 @@ class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, signals: np.ndarray) -> np.ndarray:
-        """Features of signals (n, 100, 6): shape (n, 42 + components + products), as `get_feature_names_out` lists them."""
+        """Features of signals (n, 100, 6): shape (n, 51) by default, columns as `get_feature_names_out` lists them."""
         centred = signals.reshape(len(signals), -1) - self.mean_
         scores = centred @ self.components_.T
         noise = ((centred - scores @ self.components_) / self.noise_std_).reshape(-1, T, len(CHANNELS))
         power = np.einsum("kt,ntc->nkc", cosine_basis(), noise, optimize=True) ** 2
         scores = scores / self.score_std_
         first, second = np.triu_indices(self.components)
-        return np.concatenate([
-            np.log((noise**2).mean(axis=1)),
-            *(np.log(power[:, low:high].mean(axis=1)) for low, high in BANDS),
-            np.log((np.diff(noise, axis=1) ** 2).mean(axis=1)),
-            scores,
-            scores[:, first] * scores[:, second],
-        ], axis=1)
+        return np.concatenate(
+            [
+                np.log((noise**2).mean(axis=1)),
+                *(np.log(power[:, low:high].mean(axis=1)) for low, high in BANDS),
+                np.log((np.diff(noise, axis=1) ** 2).mean(axis=1)),
+                scores,
+                scores[:, first] * scores[:, second],
+            ],
+            axis=1,
+        )
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the columns of `transform`, in order."""
         suffixes = ("", *(f"_{low}_{high}" for low, high in BANDS), "_steps")
-        return np.array([
-            *(f"log_power_{channel}{suffix}" for suffix in suffixes for channel in CHANNELS),
-            *(f"score_{i}" for i in range(self.components)),
-            *(f"score_{i}_{j}" for i, j in zip(*np.triu_indices(self.components))),
-        ], dtype=object)
+        return np.array(
+            [
+                *(f"log_power_{channel}{suffix}" for suffix in suffixes for channel in CHANNELS),
+                *(f"score_{i}" for i in range(self.components)),
+                *(f"score_{i}_{j}" for i, j in zip(*np.triu_indices(self.components))),
+            ],
+            dtype=object,
+        )

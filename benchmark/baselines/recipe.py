@@ -1,7 +1,7 @@
 """The strongest models so far: features that follow the generator step by step, and small learners on them.
 
-They see nothing of a row but its six signals. Every feature transformer is fitted on the clean training rows of the run alone.
-Features, learners and their parameters were chosen by cross-validation over the cells of the training and
+They see nothing of a row but its six signals. Every feature transformer is fitted on the clean training rows of the
+run alone. Features, learners and their parameters were chosen by cross-validation over the cells of the training and
 validation subsets of the release with the default seed; no test row took part.
 """
 
@@ -106,8 +106,14 @@ class GatedDetector:
         if grounded.all() or not grounded.any():
             raise MagBridgeError("the Regime-B gate needs training rows of both kinds: none of one class")
         self.gate = (distance[grounded].max() + distance[~grounded].min()) / 2
-        boosting = HistGradientBoostingClassifier(max_iter=100, max_leaf_nodes=6, max_bins=64, class_weight="balanced",
-                                                  early_stopping=False, random_state=self.seed)
+        boosting = HistGradientBoostingClassifier(
+            max_iter=100,
+            max_leaf_nodes=6,
+            max_bins=64,
+            class_weight="balanced",
+            early_stopping=False,
+            random_state=self.seed,
+        )
         self.detector = VotingClassifier([("linear", _logistic(C=3.0)), ("boosting", boosting)], voting="soft")
         self.detector.fit(self.features.transform(signals[grounded]), target[grounded] == SYNTHETIC)
         return self
@@ -124,8 +130,16 @@ class GatedDetector:
         return np.where(share[:, 2] > 0.5, REGIME_B, np.where(share[:, 1] > share[:, 0], SYNTHETIC, CLEAN))
 
 
-SUBTYPE_FEATURES = ("quietest_1_window_10", "quietest_1_window_20", "quietest_1_window_40", "drift_significance",
-                    "drift_energy", "warp_log_ratio", "interference_log_ratio", "warp_over_interference")
+SUBTYPE_FEATURES = (
+    "quietest_1_window_10",
+    "quietest_1_window_20",
+    "quietest_1_window_40",
+    "drift_significance",
+    "drift_energy",
+    "warp_log_ratio",
+    "interference_log_ratio",
+    "warp_over_interference",
+)
 """One summary or a few for each fault: with 100 training rows a class, more features add more noise than knowledge."""
 
 
@@ -172,15 +186,31 @@ def _logistic(C: float):
 
 
 def _build(seed: int, task: Task):
-    return {"t1": NoiseLevelRegressor, "t2": SecondLifeThreshold, "t3": lambda: GatedDetector(seed),
-            "t4": SubtypeClassifier}[task.id]()
+    return {
+        "t1": NoiseLevelRegressor,
+        "t2": SecondLifeThreshold,
+        "t3": lambda: GatedDetector(seed),
+        "t4": SubtypeClassifier,
+    }[task.id]()
 
 
 _CHOSEN = "Chosen by cross-validation over training and validation cells."
 
 MODELS = (
-    Model("noise-level", ("t1", "t2"), _build, "RBF support vector regression on 51 noise-level features; for T2 its SOH, "
-          f"learned on the training rows' SOH, against 0.85. {_CHOSEN}", features=None),
-    Model("matched", ("t3", "t4"), _build, "Matched features. T3: a level gate for Regime-B, then logistic regression and "
-          f"boosting on all 34. T4: logistic regression on 8. {_CHOSEN}", features=None),
+    Model(
+        "noise-level",
+        ("t1", "t2"),
+        _build,
+        "RBF support vector regression on 51 noise-level features; for T2 its SOH, "
+        f"learned on the training rows' SOH, against 0.85. {_CHOSEN}",
+        features=None,
+    ),
+    Model(
+        "matched",
+        ("t3", "t4"),
+        _build,
+        "Matched features. T3: a level gate for Regime-B, then logistic regression and "
+        f"boosting on all 34. T4: logistic regression on 8. {_CHOSEN}",
+        features=None,
+    ),
 )

@@ -1,8 +1,8 @@
 """Spectra of the generator's noise, and how much likelier a fault makes what is seen.
 
 The noise around the mean has three parts whose spectra are known: white noise, the SOC fluctuation (white
-noise through a boxcar of ten steps) and, under a temporal warp, white noise smoothed by linear interpolation. Their strengths
-are unknown: likelihoods average over grids of them. See the release's specification, generating one signal.
+noise through a boxcar of ten steps) and, under a temporal warp, white noise smoothed by linear interpolation. Their
+strengths are unknown: likelihoods average over grids of them. See the release's specification, generating one signal.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TWO_TONES_ABOVE = 0.625
 """Mapped severity from which an interference has two frequencies (severity 0.7)."""
 
 LOG_RATIO_LIMIT = 100.0
-"""A channel's log likelihood ratio is cut here: products over six channels stay finite."""
+"""A channel's log likelihood ratio is cut here, either way: products over six channels neither overflow nor vanish."""
 
 
 @cache
@@ -60,7 +60,7 @@ def soc_spectrum(frequency: np.ndarray) -> np.ndarray:
 def warp_spectrum(shift: float) -> np.ndarray:
     """Power, at each cosine, of unit white noise interpolated at times moved by up to `shift` steps either way.
 
-    A sample becomes (1 - f) x_t + f x_(t +- 1) with f uniform below `shift`: its variance falls and neighbours correlate.
+    A sample becomes (1 - f) x_t + f x_(t +- 1) with f uniform below `shift`: its variance falls, neighbours correlate.
     """
     lag_0 = 1 - shift + 2 * shift**2 / 3
     lag_1 = shift / 2 * (1 - shift / 2)
@@ -144,7 +144,7 @@ class NoiseModel:
 
 def _any_subset(log_ratio: np.ndarray, size: int) -> np.ndarray:
     """Log mean, over all subsets of `size` channels, of the product of ratios in it; (n, C) to (n,)."""
-    ratio = np.exp(np.minimum(log_ratio, LOG_RATIO_LIMIT))
+    ratio = np.exp(np.clip(log_ratio, -LOG_RATIO_LIMIT, LOG_RATIO_LIMIT))
     sums = np.zeros((size + 1, len(ratio)))
     sums[0] = 1
     for channel in ratio.T:  # elementary symmetric polynomials, one channel at a time

@@ -42,8 +42,11 @@ def test_out_of_fold_never_fits_on_the_rows_own_cell(release, monkeypatch):
 
 def test_recall_by_severity_counts():
     subtype = np.array(["sensor_dropout"] * 4 + ["temporal_warp"] * 2)
-    rows = OutOfFold(subtype, np.array(["sensor_dropout", "temporal_warp"] * 3),
-                     {"anomaly_severity": np.array([0.2, 0.39, 0.4, 1.0, 0.7, 0.7]), "anomaly_subtype": subtype})
+    rows = OutOfFold(
+        subtype,
+        np.array(["sensor_dropout", "temporal_warp"] * 3),
+        {"anomaly_severity": np.array([0.2, 0.39, 0.4, 1.0, 0.7, 0.7]), "anomaly_subtype": subtype},
+    )
     bands = analysis.recall_by_severity(rows)
     assert bands["sensor_dropout"][:2] == [(0.5, 2), (1.0, 1)] and bands["sensor_dropout"][3] == (0.0, 1)
     assert bands["temporal_warp"][2] == (0.5, 2) and bands["calibration_drift"][0][1] == 0
@@ -72,7 +75,12 @@ def test_page(release, tmp_path, monkeypatch):
     monkeypatch.setattr(analysis, "CURVE_SEEDS", (0,))
     page = analysis_page.write_page(release, tmp_path / "page")
     text = page.read_text()
-    assert {p.name for p in page.parent.iterdir()} == {"README.md", "severity.png", "soh_error.png", "learning_curves.png"}
+    assert {p.name for p in page.parent.iterdir()} == {
+        "README.md",
+        "severity.png",
+        "soh_error.png",
+        "learning_curves.png",
+    }
     assert all(f"({name})" in text for name in ("severity.png", "soh_error.png", "learning_curves.png"))
 
 

@@ -15,8 +15,12 @@ def signals(n, seed):
     rng = np.random.default_rng(seed)
     voltage = rng.uniform(-1, 1, size=(n, 1, 1))
     course = np.sin(np.linspace(0, 3, 100))[:, None] * np.arange(1, 7) * 5
-    return (300 + 40 * voltage + course * (1 + 0.2 * voltage)
-            + np.array([25, 50, 20, 60, 50, 60]) * (1 + 0.1 * voltage) * rng.standard_normal((n, 100, 6)))
+    return (
+        300
+        + 40 * voltage
+        + course * (1 + 0.2 * voltage)
+        + np.array([25, 50, 20, 60, 50, 60]) * (1 + 0.1 * voltage) * rng.standard_normal((n, 100, 6))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +42,26 @@ def shift(features):
     """Median move of every feature under each fault at full severity, in standard deviations over clean rows."""
     clean = signals(200, 2)
     before = features.transform(clean)
-    after = {fault: features.transform(np.stack([inject(x, fault, 1.0, seed) for seed, x in enumerate(clean)]))
-             for fault in INJECTORS}
-    return {fault: dict(zip(NAMES, np.median(values - before, axis=0) / before.std(axis=0)))
-            for fault, values in after.items()}
+    after = {
+        fault: features.transform(np.stack([inject(x, fault, 1.0, seed) for seed, x in enumerate(clean)]))
+        for fault in INJECTORS
+    }
+    return {
+        fault: dict(zip(NAMES, np.median(values - before, axis=0) / before.std(axis=0)))
+        for fault, values in after.items()
+    }
 
 
-@pytest.mark.parametrize("fault, name, sign", [
-    ("sensor_dropout", "quietest_1_window_10", -1), ("calibration_drift", "drift_log_ratio", 1),
-    ("calibration_drift", "drift_significance", 1), ("temporal_warp", "fast_slope", -1),
-    ("periodic_interference", "interference_log_ratio", 1),
-])
+@pytest.mark.parametrize(
+    "fault, name, sign",
+    [
+        ("sensor_dropout", "quietest_1_window_10", -1),
+        ("calibration_drift", "drift_log_ratio", 1),
+        ("calibration_drift", "drift_significance", 1),
+        ("temporal_warp", "fast_slope", -1),
+        ("periodic_interference", "interference_log_ratio", 1),
+    ],
+)
 def test_a_fault_moves_its_own_feature_most(shift, fault, name, sign):
     assert sign * shift[fault][name] > 1
     assert all(sign * shift[fault][name] > 1.5 * sign * shift[other][name] for other in shift if other != fault)
@@ -57,7 +70,9 @@ def test_a_fault_moves_its_own_feature_most(shift, fault, name, sign):
 def test_warp_and_interference_are_told_apart_by_their_ratio(shift):
     """Both correlate neighbours; the likelihoods know how."""
     warp, interference = shift["temporal_warp"], shift["periodic_interference"]
-    assert warp["warp_log_ratio"] > 1 and warp["neighbour_correlation"] > 1 and interference["neighbour_correlation"] > 1
+    assert (
+        warp["warp_log_ratio"] > 1 and warp["neighbour_correlation"] > 1 and interference["neighbour_correlation"] > 1
+    )
     assert warp["warp_over_interference"] > 0.3 and interference["warp_over_interference"] < -5
 
 

@@ -43,7 +43,8 @@ def test_bands_tell_slow_from_fast(clean):
     for channel in CHANNELS:
         slow_rise, fast_rise, steps_rise = (
             (columns(features, slow, name) - columns(features, clean, name)).mean()
-            for name in (f"log_power_{channel}_1_6", f"log_power_{channel}_50_100", f"log_power_{channel}_steps"))
+            for name in (f"log_power_{channel}_1_6", f"log_power_{channel}_50_100", f"log_power_{channel}_steps")
+        )
         assert slow_rise > 2 and abs(fast_rise) < 0.1 and steps_rise < slow_rise / 2
 
 

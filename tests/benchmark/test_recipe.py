@@ -34,7 +34,9 @@ def shuffled(tmp_path_factory):
 
 @pytest.mark.parametrize("task", MODEL_OF)
 def test_predictions_depend_on_signals_alone(release, shuffled, task):
-    first, second = (evaluate_model(task, get_model(MODEL_OF[task]), folder, seeds=(0,)) for folder in (release, shuffled))
+    first, second = (
+        evaluate_model(task, get_model(MODEL_OF[task]), folder, seeds=(0,)) for folder in (release, shuffled)
+    )
     assert load_task(task, release).test.cell_ids.tolist() != load_task(task, shuffled).test.cell_ids.tolist()
     assert first.table.equals(second.table)
     assert task == "t3" or first.mean() != second.mean(), "the labels did change"
@@ -64,8 +66,9 @@ def test_the_gate_needs_both_kinds_of_rows(release):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task, test, folds", [("t1", 0.78, 0.85), ("t2", 0.935, 0.90), ("t3", 0.875, 0.85),
-                                               ("t4", 0.85, 0.83)])
+@pytest.mark.parametrize(
+    "task, test, folds", [("t1", 0.78, 0.85), ("t2", 0.935, 0.90), ("t3", 0.875, 0.85), ("t4", 0.85, 0.83)]
+)
 def test_published_release(published_release, task, test, folds):
     model, data = get_model(MODEL_OF[task]), load_task(task, published_release)
     assert evaluate_model(task, model, data).mean() >= test

@@ -38,7 +38,7 @@ def test_soc_spectrum_is_that_of_a_boxcar(white):
     frequency = 2 * np.pi * np.arange(T) / T
     assert soc_spectrum(frequency).mean() == pytest.approx(1.0, abs=1e-12)
     boxcar = np.ones(10) / np.sqrt(10)
-    power = (np.abs(np.fft.fft(boxcar, T)) ** 2)
+    power = np.abs(np.fft.fft(boxcar, T)) ** 2
     np.testing.assert_allclose(soc_spectrum(frequency), power, atol=1e-12)
 
 
@@ -66,5 +66,7 @@ def test_ratio_rises_under_its_fault(white, fault, ratio):
 def test_strong_signals_stay_finite(white):
     dropped = white.copy()
     dropped[:, 20:60, :3] *= 1e-9
+    ones = np.ones((len(white), 6))
+    assert np.isfinite(NoiseModel(white, ones, ones, 100 * ones).interference()).all(), "no interference is that weak"
     for values in (model(dropped).interference(), model(dropped + 1e4 * np.linspace(0, 1, T)[:, None]).warp()):
         assert np.isfinite(values).all()

@@ -26,7 +26,7 @@ REFERENCE = {"t1": "ridge", "t2": "ridge-classifier", "t3": "random-forest", "t4
 """The paper's best model of each task."""
 
 SEVERITY_EDGES = (0.2, 0.4, 0.6, 0.8, 1.0)
-SHARES = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+SHARES = (0.03, 0.1, 0.3, 1.0)
 """Shares of the training rows in a learning curve."""
 
 FEWEST_ROWS = 60

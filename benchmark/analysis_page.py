@@ -118,8 +118,8 @@ def page(rows, curves) -> str:
         "# What can be read off a signal, and what cannot",
         "",
         "Made by `python -m benchmark analyse`. Predictions of this page's figures are out of fold: seven folds by "
-        "cell over all cells, so that every row is predicted by a model that saw none of its cell. Features, learners and "
-        "parameters were chosen by cross-validation over the training and validation cells; no test row took part.",
+        "cell over all cells, so that every row is predicted by a model that saw none of its cell. Features, learners "
+        "and parameters were chosen by cross-validation over the training and validation cells; no test row took part.",
         "",
         "## Scores",
         "",
@@ -160,8 +160,8 @@ def page(rows, curves) -> str:
         "",
         f"- Temporal warp {WEAK} in severity is found in {weak['temporal_warp']:.0%} of rows, periodic interference in "
         f"{weak['periodic_interference']:.0%}, with false alarms on {alarms:.0%} of clean rows: at that strength "
-        "they hide in the noise. A warp shifts sampling times by less than a tenth of a step, a weak interference has a "
-        "tenth to a quarter of one channel's std.",
+        "they hide in the noise. A warp shifts sampling times by less than a tenth of a step, a weak interference has "
+        "a tenth to a quarter of one channel's std.",
         f"- SOH is known to about {rmse:.3f} a row: 600 samples of noise tell its std only so well.",
         "- Everything here speaks of the v1 generator. Its traces (noise level for SOH, the faults' own shapes) are "
         "those of the simulation, and a score says nothing about cells in the field.",

@@ -27,7 +27,7 @@ from dataset_card.schema import REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES
 FAULTS_A_ROW = 2
 """Different faults injected into each fresh clean row."""
 
-TREES, LEAVES = 200, 15
+TREES, LEAVES, BINS = 150, 15, 64
 
 
 class FreshLearner:
@@ -45,7 +45,13 @@ class FreshLearner:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         self.transformers = (NoiseLevelFeatures().fit(clean.signals), MatchedFeatures().fit(clean.signals))
-        shape = {"max_iter": TREES, "max_leaf_nodes": LEAVES, "early_stopping": False, "random_state": 0}
+        shape = {
+            "max_iter": TREES,
+            "max_leaf_nodes": LEAVES,
+            "max_bins": BINS,
+            "early_stopping": False,
+            "random_state": 0,
+        }
         if self.regression:
             self.trees = HistGradientBoostingRegressor(**shape)
         else:

@@ -64,7 +64,7 @@ def _number(value: object, digits: int = 2) -> str:
         return value
     if value is None or not np.isfinite(value):
         return "-"
-    if float(value).is_integer() and (isinstance(value, (int, np.integer)) or abs(value) >= 1):
+    if float(value).is_integer() and (isinstance(value, (int, np.integer)) or abs(value) >= 2):
         return f"{value:.0f}"
     return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before a rounded zero
 

@@ -111,7 +111,7 @@ def verdict(
         )
     sentences += _about_cohorts(study)
     sentences += _about_leads(primary)
-    sentences += _about_warning(warning)
+    sentences += _about_warning(primary, warning)
     if not trained_apart:
         sentences.append(
             "The codes were given from outside, so the cells that are predicted may have taken part in training the "
@@ -126,7 +126,14 @@ def verdict(
 
 def _beside_controls(primary: MethodResult, controls: Mapping[str, MethodResult], proxy: str) -> list[str]:
     if primary.nested is None:
-        return []
+        known = [c for c in controls.values() if c.nested is not None]
+        if not known:
+            return []
+        best = max(known, key=lambda control: control.nested.rho)
+        return [
+            f"Of the controls, {best.label} predicts {proxy} of unseen cells best (rho = {best.nested.rho:.2f}, "
+            f"{_p_equals('pF', best.nested.p_free)}, {_p_equals('pW', best.nested.p_within)})."
+        ]
     better = [
         f"{c.label} ({c.nested.rho:.2f})"
         for c in controls.values()
@@ -189,16 +196,23 @@ def _about_leads(primary: MethodResult) -> list[str]:
     ]
 
 
-def _about_warning(warning: WarningEvaluation | None) -> list[str]:
+def _about_warning(primary: MethodResult, warning: WarningEvaluation | None) -> list[str]:
     if warning is None:
         return []
     parts = []
     for row in warning.summary.itertuples():
         lead = f", median lead {row.median_lead:g}" if np.isfinite(row.median_lead) else ""
-        parts.append(f"{DETECTORS[row.detector]} warns of {row.hit} with {row.false_alarm} false alarms{lead}")
+        plural = "" if row.false_alarm == 1 else "s"
+        parts.append(f"{DETECTORS[row.detector]} {row.hit} ({row.false_alarm} false alarm{plural}{lead})")
     reach = int(warning.cells.loc[warning.cells["detector"] == "age", "onset"].notna().sum())
-    sentence = (
-        f"On held-out cells, {reach} of which reach the onset, an alarm counts if it comes at most {HORIZON} segments "
-        f"before: {'; '.join(parts)}."
-    )
-    return [sentence] + ([f"{warning.note[0].upper()}{warning.note[1:]}."] if warning.note else [])
+    sentences = [
+        f"Of {len(warning.cells) // len(DETECTORS)} held-out cells {reach} reach the onset of degradation. Warned of at "
+        f"most {HORIZON} segments before: {'; '.join(parts)}."
+    ]
+    counts = warning.summary.set_index("detector")
+    score, capacity = counts.loc["score"], counts.loc["capacity"]
+    if score["hit"] <= capacity["hit"] and score["false_alarm"] >= capacity["false_alarm"]:
+        sentences.append("The early-warning score is no better than a plain capacity threshold.")
+    if primary.nested is None:
+        sentences.append("Without a candidate code the score rests on code changes and late codes alone.")
+    return sentences + ([f"{warning.note[0].upper()}{warning.note[1:]}."] if warning.note else [])

@@ -14,6 +14,7 @@ from hqvqvae.discovery_run import discover, record, write_run
 from hqvqvae.errors import HQVQVAEError
 from hqvqvae.figures import FIGURES
 from hqvqvae.report import html_report, markdown_report
+from hqvqvae.verdict import verdict
 
 PLAN = DiscoveryPlan(n_permutations=199)
 
@@ -44,6 +45,17 @@ def test_random_codes_are_said_to_predict_nothing():
     found = given(random_study, 1)
     assert found.verdict[0].startswith("No code predicts capacity fade on unseen cells beyond what the cohort tells (")
     assert record(found)["precursor_found"] is False
+
+
+def test_the_score_is_said_to_be_no_better_than_a_capacity_threshold_where_it_is_not(planted):
+    warning = planted.warning
+    summary = warning.summary.assign(hit=[3, 3, 1], false_alarm=[2, 1, 0])
+    worse = dataclasses.replace(warning, summary=summary)
+    better = dataclasses.replace(warning, summary=summary.assign(hit=[4, 3, 1]))
+    said = "The early-warning score is no better than a plain capacity threshold."
+    for evaluation, expected in ((worse, True), (better, False)):
+        sentences = verdict(planted.study, planted.primary, planted.controls, evaluation, trained_apart=True)
+        assert (said in sentences) is expected
 
 
 def test_the_folder_of_a_run_is_whole(planted, folder):

@@ -25,6 +25,9 @@ from tests.hub import LoopbackHub, Repo
 
 ROOT = Path(__file__).parents[2]
 DATASET, SPACE, METRIC = "USER/magbridge-battery", "USER/leaderboard", "USER/magbridge_metric"
+NOT_ON_THE_SPACE = ["sklearn", "scipy", "torch", "datasets", "evaluate", "numba", "pennylane", "pooch", "matplotlib"]
+"""Packages that the Space's requirements.txt does not bring: the page must do without them."""
+
 PATIENCE_S = 120
 """The browser may share the machine with everything else."""
 
@@ -165,11 +168,10 @@ def page(hub, pushed, tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    environment = hub.env(tmp_path_factory.mktemp("home")) | {
-        "GRADIO_SERVER_PORT": port,
-        "PYTHONPATH": "",
-        "NO_PROXY": "127.0.0.1",
-    }
+    absent = tmp_path_factory.mktemp("absent")
+    (absent / "sitecustomize.py").write_text(f"import sys\nsys.modules |= dict.fromkeys({NOT_ON_THE_SPACE})\n")
+    environment = hub.env(tmp_path_factory.mktemp("home"))
+    environment |= {"GRADIO_SERVER_PORT": port, "PYTHONPATH": str(absent), "NO_PROXY": "127.0.0.1"}
     log = open(folder / "log", "w+")
     server = subprocess.Popen(
         [sys.executable, "app.py"], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT

@@ -11,7 +11,7 @@ METHOD_MEANING = {
     "paper": "HQ-VQVAE exactly as in the paper",
     "paper-classical": "the same without the circuit",
     "paper-recipe": "the paper's architecture, recommended recipe",
-    "recommended": "recommended: recipe, bypass around the circuit, small initial weights",
+    "recommended": "recipe, bypass around the circuit, small initial weights",
     "recommended-classical": "its classical twin: no bottleneck",
     "bounded": "recipe and small initial weights, no bypass",
     "bounded-classical": "its fair classical twin: tanh in place of the circuit",
@@ -77,7 +77,8 @@ def findings(by_what: dict[str, dict]) -> str:
             f"{against('paper', 'paper-classical')} as in the paper, "
             f"{against('recommended', 'recommended-classical')} recommended, "
             f"{against('bounded', 'bounded-classical')} without a bypass against the fair twin: higher with the "
-            f"circuit in {worse} of {len(pairs)} pairs. Nothing here needs a quantum computer.",
+            f"circuit in {worse} of {len(pairs)} pairs. A difference within the spread over seeds is "
+            "none. Nothing here needs a quantum computer.",
             f"- The lowest test error is that of `{best}`, {pooled(cell, best)}.",
             "- An unseen cell has three sisters of its cohort in training. Leaving the whole cohort out multiplies the "
             f"error by {min(harder):.1f} to {max(harder):.1f}, by method.",

@@ -181,9 +181,21 @@ def held_out_codes(study: Study, coding: Coding) -> tuple[np.ndarray, float]:
     alike = []
     for cell_id, fold in coding.folds.items():
         mine = cell_of == cell_id
-        codes[mine] = align(coding.reference, fold, coding.n_codes, ~mine)[fold[mine]]
+        codes[mine] = _names(study, coding, cell_id)[fold[mine]]
         alike.append(codes[mine] == coding.reference[mine])
     return codes, float(np.mean(np.concatenate(alike))) if alike else np.nan
+
+
+def _names(study: Study, coding: Coding, cell_id: str) -> np.ndarray:
+    """The reference model's name of every code of the fold that holds a cell out, (K,)."""
+    shared = (study.segments["cell_id"] != cell_id).to_numpy()
+    return align(coding.reference, coding.fold(cell_id), coding.n_codes, shared)
+
+
+def chosen_names(study: Study, coding: Coding, chosen: np.ndarray) -> np.ndarray:
+    """The codes that the folds chose, (C,), in the reference model's names; -1 stays none."""
+    pairs = zip(study.index.cell_ids, chosen, strict=True)
+    return np.array([_names(study, coding, cell)[code] if code >= 0 else -1 for cell, code in pairs])
 
 
 def code_table(study: Study, codes: np.ndarray, n_codes: int) -> tuple[pd.DataFrame, float]:
@@ -259,6 +271,7 @@ class MethodResult:
         summary: The paper's Table 10 of the best code; None for "none".
         leads: Lead times of the best code of the table; None where no cell has both an activation and an onset.
         nested_leads: The same for the codes chosen without the held-out cell.
+        chosen: Those codes in the names of the reference model, (C,), -1 for none; first seed that has any.
         codes: Held-out, aligned codes of every valid segment, (N,).
         quality: Usage, purity, stability and agreement.
     """
@@ -272,6 +285,7 @@ class MethodResult:
     summary: dict[str, float] | None = None
     leads: LeadTimes | None = None
     nested_leads: LeadTimes | None = None
+    chosen: np.ndarray | None = None
     codes: np.ndarray | None = None
     quality: dict[str, float] = field(default_factory=dict)
 
@@ -308,7 +322,7 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
     table, chance = code_table(study, codes, first.n_codes)
     summary = summarise(study, table)
     nested = nested_analysis(study, codings)
-    answered = np.flatnonzero(np.isfinite(nested.rho_seeds)) if nested else []
+    answered = int(np.flatnonzero(np.isfinite(nested.rho_seeds))[0]) if nested else 0
     cell_of = study.segments["cell_id"].to_numpy()
     fold_pairs = [(c.reference[cell_of != cell], f[cell_of != cell]) for c in codings for cell, f in c.folds.items()]
     seed_pairs = [(a.reference, b.reference) for i, a in enumerate(codings) for b in codings[i + 1 :]]
@@ -323,7 +337,8 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
         chance=chance,
         summary=summary,
         leads=candidate_leads(study, codes, summary["precursor_code"]) if summary else None,
-        nested_leads=nested_leads(study, codings[answered[0]], nested.chosen[answered[0]]) if nested else None,
+        nested_leads=nested_leads(study, codings[answered], nested.chosen[answered]) if nested else None,
+        chosen=chosen_names(study, codings[answered], nested.chosen[answered]) if nested else None,
         codes=codes,
         quality=quality
         | {

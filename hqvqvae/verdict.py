@@ -50,8 +50,7 @@ def headline(study: Study, result: MethodResult) -> str:
         )
     tested = f"rho = {nested.rho:.2f}, {_p_equals('pF', nested.p_free)}, {_p_equals('pW', nested.p_within)}"
     if is_precursor(study, result):
-        chosen = nested.chosen[np.isfinite(nested.rho_seeds)][0]
-        codes, counts = np.unique(chosen[chosen >= 0], return_counts=True)
+        codes, counts = np.unique(result.chosen[result.chosen >= 0], return_counts=True)
         often = f"code {codes[counts.argmax()]}, chosen in {counts.max()} of {cells} folds"
         return (
             f"A precursor was found: the early rate of {often}, predicts {proxy} of unseen cells beyond what the "
@@ -101,13 +100,13 @@ def verdict(
     sentences += _about_seeds(study, primary)
     sentences += _about_table(study, primary)
     purity = primary.quality.get("cohort_purity", np.nan)
-    n_cohorts = len(np.unique(study.segments["cohort"]))
+    cells, cohorts = study.segments["cell_id"].nunique(), study.segments["cohort"].value_counts(normalize=True)
     if primary.quality.get("codes_used") == 1:
         sentences.append("All segments carry one code: this codebook has collapsed and says nothing about any cell.")
-    elif n_cohorts > 1:
+    elif 1 < len(cohorts) < cells:
         sentences.append(
-            f"Knowing the code of a segment names its cohort in {purity:.0%} of cases, and the mean of a cohort alone "
-            f"follows {proxy} with Spearman {proxy_by_cohort(study):.2f}: codes and proxy share the cohort."
+            f"The code of a segment names its cohort in {purity:.0%} of cases (always guessing the largest cohort: "
+            f"{cohorts.max():.0%}); the mean of the cohort follows {proxy} with Spearman {proxy_by_cohort(study):.2f}."
         )
     sentences += _about_cohorts(study)
     sentences += _about_leads(primary)
@@ -206,8 +205,8 @@ def _about_warning(primary: MethodResult, warning: WarningEvaluation | None) -> 
         parts.append(f"{DETECTORS[row.detector]} {row.hit} ({row.false_alarm} false alarm{plural}{lead})")
     reach = int(warning.cells.loc[warning.cells["detector"] == "age", "onset"].notna().sum())
     sentences = [
-        f"Of {len(warning.cells) // len(DETECTORS)} held-out cells {reach} reach the onset of degradation. Warned of at "
-        f"most {HORIZON} segments before: {'; '.join(parts)}."
+        f"Of {len(warning.cells) // len(DETECTORS)} held-out cells {reach} reach the onset of degradation. Warned of "
+        f"at most {HORIZON} segments before: {'; '.join(parts)}."
     ]
     counts = warning.summary.set_index("detector")
     score, capacity = counts.loc["score"], counts.loc["capacity"]

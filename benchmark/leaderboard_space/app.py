@@ -99,18 +99,17 @@ def _choices(gradio):
         )
 
 
-def serve(results: Path | None, release: str | Path, port: int | None = None, quiet: bool = False) -> None:
+def serve(results: Path | None, release: str | Path, port: int | None = None) -> None:
     """Builds the page and serves it until interrupted.
 
     Args:
         results: Folder of result files; the shipped ones by default.
         release: Release folder, or a dataset's id on the Hub.
         port: Port on this machine; the first free one from 7860 by default.
-        quiet: Whether to leave out the address.
     """
     page = build(read_results(results or SHIPPED), release)
     theme = _gradio().themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-    page.launch(server_port=port, quiet=quiet, theme=theme, max_file_size=MAX_BYTES, footer_links=[], strict_cors=True)
+    page.launch(server_port=port, theme=theme, max_file_size=MAX_BYTES, footer_links=[], strict_cors=True)
 
 
 def serve_space(folder: Path) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from benchmark.leaderboard import COLUMNS, cells_of, leaderboard
 from benchmark.predictions import score_seeds
 from benchmark.results import Result, Run
@@ -13,6 +16,9 @@ from dataset_card.errors import MagBridgeError
 
 MAX_BYTES = 20 * 2**20
 """A file of a few thousand rows is far smaller."""
+
+MAX_ROWS = 200_000
+"""Over a hundred seeds of the largest task; a few bytes of Parquet can unpack to far more."""
 
 DEFAULT_NAME = "your predictions"
 HOW = "submitted"
@@ -36,11 +42,7 @@ def score_submission(path: str | Path, task_id: str, name: str, release: str | P
         MagBridgeError: The file is too large or cannot be scored; says why.
     """
     path, task = Path(path), get_task(task_id)
-    size = path.stat().st_size if path.is_file() else 0
-    if size > MAX_BYTES:
-        raise MagBridgeError(
-            f"{path.name} has {size / 2**20:.1f} MB: expected a predictions file of at most {MAX_BYTES / 2**20:.0f} MB"
-        )
+    _check_size(path)
     try:
         scored = score_seeds(path, task, release, split)
     except MagBridgeError as error:
@@ -65,6 +67,23 @@ def score_submission(path: str | Path, task_id: str, name: str, release: str | P
         0.0,
         scored.n_test,
     )
+
+
+def _check_size(path: Path) -> None:
+    """Refuses a file that is too large, compressed or unpacked, before it is read."""
+    size = path.stat().st_size if path.is_file() else 0
+    if size > MAX_BYTES:
+        raise MagBridgeError(
+            f"{path.name} has {size / 2**20:.1f} MB: expected a predictions file of at most {MAX_BYTES / 2**20:.0f} MB"
+        )
+    try:
+        rows = pq.read_metadata(path).num_rows
+    except (OSError, pa.ArrowInvalid):
+        return  # scoring says what is wrong with it
+    if rows > MAX_ROWS:
+        raise MagBridgeError(
+            f"{path.name} has {rows:,} rows: expected at most {MAX_ROWS:,}, one a test sample and seed"
+        )
 
 
 def summary(result: Result) -> str:

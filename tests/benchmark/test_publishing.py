@@ -11,12 +11,13 @@ import urllib.request
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmark import evaluate_model
 from benchmark.baselines import get_model
 from benchmark.data import dataset_info, load_task
-from benchmark.leaderboard_space.submission import MAX_BYTES, ranked, score_submission, summary
+from benchmark.leaderboard_space.submission import MAX_BYTES, MAX_ROWS, ranked, score_submission, summary
 from benchmark.predictions import write_predictions
 from benchmark.publishing import leaderboard_files, metric_files
 from benchmark.results import read_results, write_result
@@ -144,10 +145,13 @@ def test_a_submission_is_ranked_among_the_results(release, results, predictions)
 
 
 def test_a_submission_that_cannot_be_scored_is_told_why_without_our_paths(release, predictions, tmp_path):
-    with pytest.raises(
-        MagBridgeError, match="^oracle.parquet, seed 0: samples .* are no test sample|^oracle.parquet, seed 0: "
-    ):
+    with pytest.raises(MagBridgeError, match="^oracle.parquet, seed 0: samples .* are no test sample of it: expected"):
         score_submission(predictions, "t4", "", release, "by_cell_primary")
+    pq.write_table(
+        pa.table({"sample_id": ["a"] * (MAX_ROWS + 1), "prediction": [0.9] * (MAX_ROWS + 1)}), tmp_path / "bomb.parquet"
+    )
+    with pytest.raises(MagBridgeError, match="^bomb.parquet has 200,001 rows: expected at most 200,000"):
+        score_submission(tmp_path / "bomb.parquet", "t1", "", release, "by_cell_primary")
     (tmp_path / "noise.parquet").write_bytes(os.urandom(100))
     with pytest.raises(MagBridgeError, match="^noise.parquet is not Parquet"):
         score_submission(tmp_path / "noise.parquet", "t1", "", release, "by_cell_primary")

@@ -222,6 +222,7 @@ def method_record(result: MethodResult) -> dict[str, object]:
     if nested is not None:
         record["nested"] = {
             "rho": nested.rho,
+            "folds_with_code": float(np.mean(nested.chosen >= 0)),
             "r2": nested.r2,
             "p_free": nested.p_free,
             "p_within": nested.p_within,

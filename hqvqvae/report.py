@@ -76,8 +76,9 @@ def methods_table(results: list[MethodResult]) -> pd.DataFrame:
         nested, best = result.nested, result.summary
         row = {"method": result.label}
         if nested is None:
-            row |= {"rho, unseen cells": "none", "R2": "-", "pF": "-", "pW": "-"}
+            row |= {"folds with a code": "0%", "rho, unseen cells": "none", "R2": "-", "pF": "-", "pW": "-"}
         else:
+            row |= {"folds with a code": f"{np.mean(nested.chosen >= 0):.0%}" if result.n_codes else "-"}
             row |= {"rho, unseen cells": _number(nested.rho), "R2": _number(nested.r2)}
             row |= {"pF": p_text(nested.p_free), "pW": p_text(nested.p_within)}
         if result.table is None:
@@ -179,7 +180,7 @@ def content(discovery: Discovery) -> list[Block]:
             "within cohorts. Without any relation rho is negative, not 0, because the mean of the others falls as "
             "the left-out cell rises. R2 compares with that mean. On the right, the best code picked in the paper's "
             "way, its p adjusted by the largest of all eligible codes, and the Spearman that the best code reaches "
-            "by chance. 'none': no code is eligible.",
+            "by chance. 'none': no code is eligible. A fold without an eligible code predicts the mean of its cells.",
         ),
         Block("table", table=methods_table(results)),
         Block("heading", "Codes one by one (the paper's Table 2, with its null)"),

@@ -69,6 +69,12 @@ def headline(study: Study, result: MethodResult) -> str:
             f"No code predicts {proxy} on unseen cells beyond what the cohort tells ({tested}). Taken without "
             "regard to cohorts it would seem so: that is how cohorts that differ mislead."
         )
+    if nested.p_within < plan.alpha:
+        lack = "follow it across cells" if nested.rho <= 0 else "beat those of freely exchanged ones"
+        return (
+            f"No precursor established: predictions of {proxy} on unseen cells beat those of cells exchanged within "
+            f"cohorts but do not {lack} ({tested}); a precursor must do all of it."
+        )
     if np.isfinite(nested.p_within):
         return f"No code predicts {proxy} on unseen cells beyond what the cohort tells ({tested})."
     return f"No code predicts {proxy} on unseen cells ({tested})."

@@ -14,7 +14,7 @@ from hqvqvae.discovery_run import discover, record, write_run
 from hqvqvae.errors import HQVQVAEError
 from hqvqvae.figures import FIGURES
 from hqvqvae.report import html_report, markdown_report
-from hqvqvae.verdict import verdict
+from hqvqvae.verdict import headline, is_precursor, verdict
 
 PLAN = DiscoveryPlan(n_permutations=199)
 
@@ -45,6 +45,26 @@ def test_random_codes_are_said_to_predict_nothing():
     found = given(random_study, 1)
     assert found.verdict[0].startswith("No code predicts capacity fade on unseen cells beyond what the cohort tells (")
     assert record(found)["precursor_found"] is False
+
+
+@pytest.mark.parametrize(
+    ("rho", "p_free", "p_within", "words"),
+    [
+        (0.6, 0.01, 0.01, "A precursor was found"),
+        (0.6, 0.01, 0.40, "beyond what the cohort tells (rho = 0.60, pF = 0.010, pW = 0.400). Taken without regard"),
+        (0.1, 0.30, 0.40, "No code predicts capacity fade on unseen cells beyond what the cohort tells (rho = 0.10"),
+        (0.3, 0.20, 0.01, "No precursor established: predictions of capacity fade on unseen cells beat those"),
+        (-0.2, 0.01, 0.01, "but do not follow it across cells (rho = -0.20"),
+        (0.6, 0.01, np.nan, "This is no evidence of a precursor"),
+        (0.1, 0.30, np.nan, "capacity fade on unseen cells (rho = 0.10, pF = 0.300, pW not testable)."),
+        (0.6, np.nan, np.nan, "20 cells are too few to test"),
+    ],
+)
+def test_the_headline_follows_from_rho_and_both_p(planted, rho, p_free, p_within, words):
+    nested = dataclasses.replace(planted.primary.nested, rho=rho, p_free=p_free, p_within=p_within)
+    result = dataclasses.replace(planted.primary, nested=nested)
+    assert words in headline(planted.study, result)
+    assert is_precursor(planted.study, result) is (words == "A precursor was found")
 
 
 def test_the_score_is_said_to_be_no_better_than_a_capacity_threshold_where_it_is_not(planted):

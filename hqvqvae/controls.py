@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .discovery import Coding, MethodResult, Study
-from .nulls import NestedResult, nested_test, p_value, permutations, skill, spearman, enough_orders
+from .nulls import NestedResult, enough_orders, nested_test, p_value, permutations, skill, spearman
 from .proxies import index_cells
 
 AGE_BINS = 32

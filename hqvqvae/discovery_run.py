@@ -21,6 +21,7 @@ from .warning_score import WarningEvaluation
 from .warning_score import evaluate as evaluate_warning
 
 SCHEMA_VERSION = 1
+MAX_CODE = 4095  # a larger one is a mistake, and would cost memory
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,9 @@ def given_coding(study: Study, codes: pd.DataFrame) -> Coding:
     values = joined["code"].to_numpy()
     if not np.issubdtype(values.dtype, np.number) or (values != np.floor(values)).any() or values.min() < 0:
         raise HQVQVAEError("codes must be integers from 0")
-    codes_ = values.astype(int)
-    if codes_.max() > 4095:
-        raise HQVQVAEError(f"code {codes_.max()} is too large: number the codes from 0 (at most 4095)")
-    return Coding(int(codes_.max()) + 1, codes_)
+    if values.max() > MAX_CODE:
+        raise HQVQVAEError(f"code {values.max():.0f} is too large: number the codes from 0 (at most {MAX_CODE})")
+    return Coding(int(values.max()) + 1, values.astype(int))
 
 
 def discover(
@@ -189,6 +189,9 @@ def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
     bad = [name for name in columns if not np.isfinite(features[name].to_numpy(dtype=float)).all()]
     if bad:
         return f"the features {', '.join(bad)} hold missing or infinite values"
+    constant = [name for name in columns if features[name].nunique() < 2]
+    if constant:
+        return f"the features {', '.join(constant)} are constant: leave them out"
     if features["cell_id"].nunique() > 1:
         # What is left of training segments when the longest cell is held out.
         left = len(features) - int(features["cell_id"].value_counts().max())

@@ -182,9 +182,12 @@ def test_tables_of_codes_that_cannot_be_used_are_named(change, message):
         discover(segments, PLAN, codes=codes, seeds=[0])
 
 
-def test_features_that_cannot_be_trained_on_are_named():
-    segments = make_segments(np.linspace(0, 1, 4)).assign(swing=np.nan)
-    with pytest.raises(HQVQVAEError, match="swing hold missing or infinite values"):
+@pytest.mark.parametrize(
+    ("swing", "message"), [(np.nan, "swing hold missing or infinite values"), (1.0, "swing are constant: leave them out")]
+)
+def test_features_that_cannot_be_trained_on_are_named(swing, message):
+    segments = make_segments(np.linspace(0, 1, 4)).assign(swing=swing)
+    with pytest.raises(HQVQVAEError, match=message):
         discover(segments, PLAN, seeds=[0])
 
 

@@ -1,9 +1,9 @@
 """Times the recipe, features and all four fits, beside the paper's best models in one run.
 
-    python perf/recipe.py magbridge-battery [--jobs 2]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python perf/recipe.py magbridge-battery [--jobs 2]
 
 Each model fits once on all training rows and predicts the test rows. CPU seconds count this process's threads and do
-not depend on what else the machine does.
+not depend on what else the machine does, as long as threads do not wait for each other: hence one a library.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def soh_figure(rows):
         axes.set(
             xlabel=name,
             ylabel="root mean square error of SOH",
-            ylim=(0, 1.2 * max(b[0] for b in bins)),
+            ylim=(0, 1.2 * np.nanmax([b[0] for b in bins])),
             title=f"SOH error by {name.split(',')[0]}",
         )
     panels[2].scatter(rows.truth, rows.prediction - rows.truth, s=4, alpha=0.25, color=ACCENT, linewidths=0)
@@ -209,7 +209,8 @@ def _score_table() -> list[str]:
 
 
 def _range(bins: list[tuple[float, float, int]]) -> str:
-    return f"{min(b[0] for b in bins):.4f} to {max(b[0] for b in bins):.4f}"
+    errors = [error for error, _, _ in bins]
+    return f"{np.nanmin(errors):.4f} to {np.nanmax(errors):.4f}"
 
 
 def _spread(result: Result) -> str:

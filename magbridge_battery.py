@@ -80,17 +80,24 @@ def release_folder(
     """
     if source is not None:
         if source != "zenodo" or release is not None:
-            raise MagBridgeError(f"source {source!r}, release {release!r}: expected the source 'zenodo' alone, or a release")
+            raise MagBridgeError(
+                f"source {source!r}, release {release!r}: expected the source 'zenodo' alone, or a release"
+            )
         folder = _published_release()
     elif release is None:
         folder = _cached_release(upstream, None if upstream_dir is None else Path(upstream_dir))
-    elif Path(release).is_dir() and (Path(release) / releases.MANIFEST).is_file() and (Path(release) / "metadata.parquet").is_file():
+    elif (
+        Path(release).is_dir()
+        and (Path(release) / releases.MANIFEST).is_file()
+        and (Path(release) / "metadata.parquet").is_file()
+    ):
         folder = Path(release)
     elif Path(release).exists():
         folder = _imported(Path(release))
     else:
-        raise MagBridgeError(f"{release}: no such release; expected a release folder or a bundle, or leave `release` out to "
-                             "build one")
+        raise MagBridgeError(
+            f"{release}: no such release; expected a release folder or a bundle, or leave `release` out to build one"
+        )
     bundle.check_checksums(folder)
     return folder
 
@@ -159,9 +166,7 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
     """
 
     VERSION = datasets.Version(VERSION)
-    BUILDER_CONFIGS = [
-        datasets.BuilderConfig(name=c.name, version=VERSION, description=c.description) for c in CONFIGS
-    ]
+    BUILDER_CONFIGS = [datasets.BuilderConfig(name=c.name, version=VERSION, description=c.description) for c in CONFIGS]
     DEFAULT_CONFIG_NAME = DEFAULT_CONFIG
 
     def __init__(

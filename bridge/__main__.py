@@ -74,8 +74,10 @@ def _report(out: Path, manifest: dict, as_json: bool) -> None:
         typer.echo(json.dumps({"out": str(out), **manifest}))
         return
     counts = {name: s["rows"] for name, s in manifest["splits"]["by_cell_primary"]["subsets"].items()}
-    typer.echo(f"{out}: {manifest['name']} {manifest['version']} ({manifest['bridge_version']}), "
-               f"{manifest['counts']['rows']} rows, digest {manifest['dataset_digest'][:12]}")
+    typer.echo(
+        f"{out}: {manifest['name']} {manifest['version']} ({manifest['bridge_version']}), "
+        f"{manifest['counts']['rows']} rows, digest {manifest['dataset_digest'][:12]}"
+    )
     typer.echo("by_cell_primary: " + ", ".join(f"{name} {rows}" for name, rows in counts.items()))
     typer.echo(f'load it with: datasets.load_dataset("{out}", "by_cell_primary")')
 

@@ -72,14 +72,21 @@ def _metadata(contents: Contents) -> list[Finding]:
             continue
         seen.add(record["sample_id"])
         findings += [
-            Finding("metadata", f"{where}, row {m}", f"{name} of {record['sample_id']} is {record[name]!r}, "
-                                                     f"{contents.where[i]} has {rows[i][name]!r}")
-            for name in METADATA_FIELDS if record[name] != rows[i][name]
+            Finding(
+                "metadata",
+                f"{where}, row {m}",
+                f"{name} of {record['sample_id']} is {record[name]!r}, {contents.where[i]} has {rows[i][name]!r}",
+            )
+            for name in METADATA_FIELDS
+            if record[name] != rows[i][name]
         ]
         if contents.is_bundle and i != m:
             findings.append(Finding("metadata", f"{where}, row {m}", f"{record['sample_id']} is row {i} of the shards"))
-    findings += [Finding("metadata", contents.where[i], f"{sample_id} has no row in {where}")
-                 for sample_id, i in position.items() if sample_id not in seen]
+    findings += [
+        Finding("metadata", contents.where[i], f"{sample_id} has no row in {where}")
+        for sample_id, i in position.items()
+        if sample_id not in seen
+    ]
     repeated = [sample_id for sample_id, n in Counter(record["sample_id"] for record in metadata).items() if n > 1]
     return findings + [Finding("metadata", where, f"{sample_id} is listed more than once") for sample_id in repeated]
 
@@ -98,12 +105,16 @@ def _split(contents: Contents, name: str) -> list[Finding]:
                 findings.append(Finding("splits", where, f"{sample_id} is in {of[sample_id]} and again in {subset}"))
             of[sample_id] = subset
         if document["counts"].get(subset) != len(ids):
-            findings.append(Finding("splits", where, f"counts of {subset} is {document['counts'].get(subset)}, it lists "
-                                                     f"{len(ids)}"))
+            findings.append(
+                Finding("splits", where, f"counts of {subset} is {document['counts'].get(subset)}, it lists {len(ids)}")
+            )
     findings += [Finding("splits", where, f"{i} is in no subset") for i in rows["sample_id"] if i not in of]
     cells = {s: sorted(set(rows["cell_id"][rows["sample_id"].map(of) == s])) for s in SPLITS}
-    findings += [Finding("splits", where, f"cells of {s} are not those of its rows") for s in SPLITS
-                 if document["cells"].get(s) != cells[s]]
+    findings += [
+        Finding("splits", where, f"cells of {s} are not those of its rows")
+        for s in SPLITS
+        if document["cells"].get(s) != cells[s]
+    ]
     if name == RECORD:
         if not document.get("warning"):
             findings.append(Finding("splits", where, "no warning that it leaks"))
@@ -111,8 +122,11 @@ def _split(contents: Contents, name: str) -> list[Finding]:
     subsets_of = {}
     for cell, sample_id in zip(rows["cell_id"], rows["sample_id"]):
         subsets_of.setdefault(cell, set()).add(of.get(sample_id))
-    findings += [Finding("split guarantee", where, f"cell {cell} is in {' and '.join(sorted(map(str, found)))}")
-                 for cell, found in subsets_of.items() if len(found) > 1]
+    findings += [
+        Finding("split guarantee", where, f"cell {cell} is in {' and '.join(sorted(map(str, found)))}")
+        for cell, found in subsets_of.items()
+        if len(found) > 1
+    ]
     findings += [
         Finding("split guarantee", contents.where[i], f"is in {of.get(own)}, its parent {parent} in {of[parent]}")
         for i, (own, parent) in enumerate(zip(rows["sample_id"], rows["parent_sample_id"]))
@@ -170,8 +184,13 @@ def _manifest(contents: Contents) -> list[Finding]:
     simulated = {BRIDGE_VERSION_SIMULATED} & set(versions)
     upstream = manifest.get("upstream")
     if isinstance(upstream, dict) and (upstream.get("name") == "simulated") != bool(simulated):
-        findings.append(Finding("manifest", MANIFEST, f"upstream is {upstream.get('name')!r}, the rows have "
-                                                      f"bridge_version {', '.join(versions)}"))
+        findings.append(
+            Finding(
+                "manifest",
+                MANIFEST,
+                f"upstream is {upstream.get('name')!r}, the rows have bridge_version {', '.join(versions)}",
+            )
+        )
     for name in (PRIMARY, RECORD):
         summaries = manifest.get("splits")
         subset, summary = contents.subset(name), summaries.get(name) if isinstance(summaries, dict) else None

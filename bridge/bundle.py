@@ -147,12 +147,14 @@ def _check_paths(archive: zipfile.ZipFile, bundle: Path) -> None:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         link = stat.S_ISLNK(entry.external_attr >> 16)
         if path.is_absolute() or ".." in path.parts or ":" in entry.filename or link:
-            raise MagBridgeError(f"{bundle}: unsafe entry {entry.filename!r}: expected plain files inside the bundle; it is "
-                                 "not unpacked")
+            raise MagBridgeError(
+                f"{bundle}: unsafe entry {entry.filename!r}: expected plain files inside the bundle; it is not unpacked"
+            )
     total = sum(entry.file_size for entry in archive.infolist())
     if total > MAX_UNPACKED_BYTES:
-        raise MagBridgeError(f"{bundle}: unpacks to {total / 1e9:.1f} GB; expected a bundle of at most "
-                             f"{MAX_UNPACKED_BYTES / 1e9:.1f} GB")
+        raise MagBridgeError(
+            f"{bundle}: unpacks to {total / 1e9:.1f} GB; expected a bundle of at most {MAX_UNPACKED_BYTES / 1e9:.1f} GB"
+        )
 
 
 def _root(folder: Path) -> Path:
@@ -169,7 +171,9 @@ def read_bundle(root: Path) -> pa.Table:
     expected = [f"shard_{i:04d}.parquet" for i in range(max(SHARDS, len(paths)))]
     missing = [name for name in expected if name not in {path.name for path in paths}]
     if missing:
-        raise MagBridgeError(f"{root}: {missing[0]} is missing from data/; expected {len(expected)} shards; download the bundle again")
+        raise MagBridgeError(
+            f"{root}: {missing[0]} is missing from data/; expected {len(expected)} shards; download the bundle again"
+        )
     schema = arrow_schema()
     parts = []
     for path in paths:
@@ -192,8 +196,11 @@ def check_checksums(root: Path) -> None:
     """
     problems = checksum_problems(root)
     if problems:
-        raise MagBridgeError(f"{root}: {problems[0]}" + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
-                             + "; restore the files or build the release again")
+        raise MagBridgeError(
+            f"{root}: {problems[0]}"
+            + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+            + "; restore the files or build the release again"
+        )
 
 
 def checksum_problems(root: Path) -> list[str]:

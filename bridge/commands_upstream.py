@@ -50,9 +50,13 @@ def upstream(
         for entry in entries:
             typer.echo(f"{entry['state']:9}  {entry['file']}  ({entry['meaning']}; {entry['licence']})")
             typer.echo(f"           {entry['path'] or entry['detail']}")
-        typer.echo("the published upstream is complete" if whole else "the published upstream is incomplete: `build` will "
-                   "use the simulation unless the files can be downloaded; get them with --fetch, or name their folder "
-                   "with --upstream-dir")
+        typer.echo(
+            "the published upstream is complete"
+            if whole
+            else "the published upstream is incomplete: `build` will "
+            "use the simulation unless the files can be downloaded; get them with --fetch, or name their folder "
+            "with --upstream-dir"
+        )
     if not whole:
         raise typer.Exit(1)
 

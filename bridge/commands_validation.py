@@ -75,11 +75,15 @@ def verify(
     findings = audit_release(release)
     comparison = compare_releases(release, against) if against is not None and not findings else None
     if as_json:
-        typer.echo(json.dumps({
-            "release": str(release),
-            "findings": [vars(finding) for finding in findings],
-            "comparison": None if comparison is None else comparison.as_dict(),
-        }))
+        typer.echo(
+            json.dumps(
+                {
+                    "release": str(release),
+                    "findings": [vars(finding) for finding in findings],
+                    "comparison": None if comparison is None else comparison.as_dict(),
+                }
+            )
+        )
     else:
         for finding in findings:
             typer.echo(str(finding))
@@ -107,8 +111,11 @@ def leakage(
         if contents.table is None:
             raise MagBridgeError(f"{release}: {contents.findings[0]}")
         splits = (
-            {split.stem: read_split(split)} if split is not None else
-            {name: document["sample_ids"] for name, document in contents.splits.items() if "sample_ids" in document}
+            {split.stem: read_split(split)}
+            if split is not None
+            else {
+                name: document["sample_ids"] for name, document in contents.splits.items() if "sample_ids" in document
+            }
         )
         x = signals(contents.table)
         found = {name: leakage_report(contents.rows, x, members) for name, members in splits.items()}

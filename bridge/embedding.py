@@ -74,12 +74,15 @@ class LatentSpace:
 
         embeddings, anchor = np.asarray(embeddings, float), np.asarray(anchor)
         if embeddings.shape != (len(anchor), EMBEDDING) or not np.isfinite(embeddings).all():
-            raise MagBridgeError(f"embeddings of shape {embeddings.shape} for {len(anchor)} scans: expected finite "
-                                 f"numbers of shape ({len(anchor)}, {EMBEDDING})")
+            raise MagBridgeError(
+                f"embeddings of shape {embeddings.shape} for {len(anchor)} scans: expected finite "
+                f"numbers of shape ({len(anchor)}, {EMBEDDING})"
+            )
         counts = np.bincount(anchor)
         if len(counts) <= LATENT or counts.min() < 2:
-            raise MagBridgeError(f"scans per anchor {counts.tolist()}: expected at least {LATENT + 1} anchors of at least "
-                                 "two scans")
+            raise MagBridgeError(
+                f"scans per anchor {counts.tolist()}: expected at least {LATENT + 1} anchors of at least two scans"
+            )
         scaler = StandardScaler().fit(embeddings)
         # One thread: the last digits must not depend on the number of cores, and a matrix this small is faster so.
         with threadpool_limits(1):

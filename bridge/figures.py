@@ -33,19 +33,25 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
     ids = table["sample_id"].to_pylist()
     if sample_id not in ids:
         near = difflib.get_close_matches(sample_id, ids, n=1)
-        raise MagBridgeError(f"sample {sample_id!r} is not in the release" + (f"; did you mean {near[0]}?" if near else ""))
+        raise MagBridgeError(
+            f"sample {sample_id!r} is not in the release" + (f"; did you mean {near[0]}?" if near else "")
+        )
     row = table.slice(ids.index(sample_id), 1)
     label = {name: row[name][0].as_py() for name in ("voltage", "soc", "soh", "nearest_anchor", "anomaly_subtype")}
     origin = np.array(table["anomaly_origin"].to_pylist())
     anchor = np.array(table["nearest_anchor"].to_pylist())
-    reference = signals(table.filter(pa.array((origin != "synthetic_sensor_perturbation") & (anchor == label["nearest_anchor"]))))
+    reference = signals(
+        table.filter(pa.array((origin != "synthetic_sensor_perturbation") & (anchor == label["nearest_anchor"])))
+    )
     mean, std = reference.mean(axis=0), reference.std(axis=0)
     x = signals(row)[0]
 
     plt, figure, axes = canvas(2, 3, (12, 6))
     t = np.linspace(0, 1, T)
     for c, (name, axis) in enumerate(zip(CHANNELS, axes.flat)):
-        axis.fill_between(t, mean[:, c] - std[:, c], mean[:, c] + std[:, c], color=BAND, label="mean and std of its anchor's rows")
+        axis.fill_between(
+            t, mean[:, c] - std[:, c], mean[:, c] + std[:, c], color=BAND, label="mean and std of its anchor's rows"
+        )
         axis.plot(t, mean[:, c], color=LINE, lw=1)
         axis.plot(t, x[:, c], color=MARK, lw=1.2, label="sample")
         axis.set_title(name, fontsize=10)
@@ -119,7 +125,9 @@ def canvas(rows: int, columns: int, size: tuple[float, float]):
     try:
         import matplotlib
     except ImportError as error:
-        raise MagBridgeError('plots need matplotlib; install the extra: pip install "magbridge-battery[model]"') from error
+        raise MagBridgeError(
+            'plots need matplotlib; install the extra: pip install "magbridge-battery[model]"'
+        ) from error
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -130,8 +130,9 @@ def _checked_requests(voltage, soc, soh, seed) -> tuple[list[float], list[float]
     seed = list(seed)
     lengths = {len(voltage), len(soc), len(soh), len(seed)}
     if len(lengths) != 1:
-        raise MagBridgeError(f"requests of different lengths: {len(voltage)} voltages, {len(soc)} SOC, {len(soh)} SOH, "
-                             f"{len(seed)} seeds")
+        raise MagBridgeError(
+            f"requests of different lengths: {len(voltage)} voltages, {len(soc)} SOC, {len(soh)} SOH, {len(seed)} seeds"
+        )
     for i, (v, c, h, s) in enumerate(zip(voltage, soc, soh, seed)):
         regime_of(v)
         if not 0 <= c <= 100:

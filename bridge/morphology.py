@@ -16,8 +16,10 @@ def regime_of(voltage: float) -> str:
         MagBridgeError: The voltage is outside [2.54, 3.34] V or not a number.
     """
     if not ANCHOR_VOLTAGES[0] <= voltage <= GROUNDED_MAX_V:
-        raise MagBridgeError(f"voltage {voltage} V: expected {ANCHOR_VOLTAGES[0]} to {GROUNDED_MAX_V} V, "
-                             "the range of the magnetometry anchors")
+        raise MagBridgeError(
+            f"voltage {voltage} V: expected {ANCHOR_VOLTAGES[0]} to {GROUNDED_MAX_V} V, "
+            "the range of the magnetometry anchors"
+        )
     return "grounded" if voltage >= GROUNDED_MIN_V else "extrapolation"
 
 

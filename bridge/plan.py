@@ -128,8 +128,10 @@ def _anomaly_rows(clean: list[dict], master_seed: int) -> tuple[list[dict], np.n
     """Synthetic anomalies and the clean row each is injected into."""
     count = ANOMALIES_PER_SUBTYPE * len(SYNTHETIC_SUBTYPES)
     if len(clean) < count:
-        raise MagBridgeError(f"{len(clean)} clean rows: expected at least {count}, one parent per synthetic anomaly; "
-                             "raise the number of variants or of records")
+        raise MagBridgeError(
+            f"{len(clean)} clean rows: expected at least {count}, one parent per synthetic anomaly; "
+            "raise the number of variants or of records"
+        )
     rng = np.random.default_rng(master_seed)
     parents = rng.choice(len(clean), count, replace=False)
     subtypes = [subtype for subtype in SYNTHETIC_SUBTYPES for _ in range(ANOMALIES_PER_SUBTYPE)]

@@ -180,7 +180,9 @@ def write_parquet(table: pa.Table, path: Path) -> None:
     """Writes plain Parquet that any reader understands."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Signals are noise: compression and dictionaries cost time and save next to nothing on them.
-    pq.write_table(table, path, compression="zstd", use_dictionary=[n for n in table.column_names if n in METADATA_FIELDS])
+    pq.write_table(
+        table, path, compression="zstd", use_dictionary=[n for n in table.column_names if n in METADATA_FIELDS]
+    )
 
 
 def _write_json(path: Path, value) -> None:
@@ -214,9 +216,13 @@ def read_manifest(folder: Path) -> dict:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise MagBridgeError(f"{folder}: no {MANIFEST}; expected a release folder, made by `python -m bridge build`") from None
+        raise MagBridgeError(
+            f"{folder}: no {MANIFEST}; expected a release folder, made by `python -m bridge build`"
+        ) from None
     except (ValueError, OSError) as error:
-        raise MagBridgeError(f"{path}: not readable as JSON ({error}); restore the file or rebuild the release") from error
+        raise MagBridgeError(
+            f"{path}: not readable as JSON ({error}); restore the file or rebuild the release"
+        ) from error
     if not isinstance(manifest, dict) or "dataset_digest" not in manifest:
         raise MagBridgeError(f"{path}: no dataset_digest; expected the manifest of a release")
     return manifest
@@ -243,7 +249,9 @@ def read_table(folder: Path) -> pa.Table:
     row_of = {sample_id: i for i, sample_id in enumerate(table["sample_id"].to_pylist())}
     absent = [i for i in order if i not in row_of]
     if absent or len(order) != table.num_rows:
-        detail = f"{absent[0]} has no row in data/" if absent else f"{table.num_rows} rows in data/, {len(order)} expected"
+        detail = (
+            f"{absent[0]} has no row in data/" if absent else f"{table.num_rows} rows in data/, {len(order)} expected"
+        )
         raise MagBridgeError(f"{folder}: {METADATA_FILE} and data/ disagree: {detail}; a file is missing or damaged")
     return table.take([row_of[i] for i in order])
 
@@ -255,7 +263,9 @@ def read_parquet(path: Path) -> pa.Table:
     except FileNotFoundError:
         raise MagBridgeError(f"{path}: missing; restore it or rebuild the release") from None
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise MagBridgeError(f"{path}: not a readable Parquet file ({error}); restore it or rebuild the release") from error
+        raise MagBridgeError(
+            f"{path}: not a readable Parquet file ({error}); restore it or rebuild the release"
+        ) from error
 
 
 # Writing in one piece
@@ -266,8 +276,10 @@ def check_replaceable(out: Path) -> None:
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise MagBridgeError(f"{out} exists and is not a folder: expected a release folder or a free name")
     if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise MagBridgeError(f"{out} holds something other than a release: expected a release folder or a free name; it is left "
-                             "as it was")
+        raise MagBridgeError(
+            f"{out} holds something other than a release: expected a release folder or a free name; it is left "
+            "as it was"
+        )
 
 
 @contextmanager

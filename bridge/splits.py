@@ -64,8 +64,6 @@ def leakage(rows: pandas.DataFrame, subset: np.ndarray) -> dict[str, int]:
     by_cell = pandas.Series(subset, index=rows["cell_id"].to_numpy()).groupby(level=0).nunique()
     by_id = dict(zip(rows["sample_id"], subset))
     pairs = sum(
-        by_id[parent] != own
-        for parent, own in zip(rows["parent_sample_id"], subset)
-        if isinstance(parent, str)
+        by_id[parent] != own for parent, own in zip(rows["parent_sample_id"], subset) if isinstance(parent, str)
     )
     return {"cells_in_more_than_one_subset": int((by_cell > 1).sum()), "parent_child_pairs_across_subsets": int(pairs)}

@@ -24,8 +24,10 @@ def signals(dataset) -> np.ndarray:
     table, rows = _table_of(dataset)
     missing = [c for c in CHANNELS if c not in table.column_names]
     if missing:
-        raise MagBridgeError(f"no column {', '.join(missing)}: expected the channels {', '.join(CHANNELS)}; "
-                             "use a configuration with signals, such as by_cell_primary")
+        raise MagBridgeError(
+            f"no column {', '.join(missing)}: expected the channels {', '.join(CHANNELS)}; "
+            "use a configuration with signals, such as by_cell_primary"
+        )
     out = np.empty((table.num_rows if rows is None else len(rows), T, len(CHANNELS)))
     for c, name in enumerate(CHANNELS):
         values = _fixed_lists(table[name], name)
@@ -40,8 +42,10 @@ def _table_of(dataset) -> tuple[pa.Table, np.ndarray | None]:
     data = getattr(dataset, "data", None)
     table = getattr(data, "table", None)
     if not isinstance(table, pa.Table):
-        raise MagBridgeError(f"cannot read signals from {type(dataset).__name__}: expected a datasets.Dataset or a "
-                             "pyarrow.Table; pick one split of a DatasetDict, such as dataset['train']")
+        raise MagBridgeError(
+            f"cannot read signals from {type(dataset).__name__}: expected a datasets.Dataset or a "
+            "pyarrow.Table; pick one split of a DatasetDict, such as dataset['train']"
+        )
     indices = dataset._indices  # set by select(), shuffle() and filter(); no public accessor exists
     return table, None if indices is None else indices.column(0).to_numpy()
 

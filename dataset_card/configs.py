@@ -58,22 +58,44 @@ def _task_columns(*extra: str) -> tuple[str, ...]:
 
 CONFIGS = (
     Config("by_cell_primary", "Every row, split by cell: the benchmark's split. No cell is in two subsets."),
-    Config("by_record_optimistic_baseline",
-           "Every row, split at random by row. It leaks: cells and parents are shared between subsets.",
-           split_by="record"),
+    Config(
+        "by_record_optimistic_baseline",
+        "Every row, split at random by row. It leaks: cells and parents are shared between subsets.",
+        split_by="record",
+    ),
     Config("grounded", "The clean grounded rows, split by cell.", provenances=("clean",)),
     Config("anomaly", "The synthetic sensor anomalies, split by their parents' cells.", provenances=("anomaly",)),
     Config("regime_b", "The low-voltage extrapolation rows, one anchor a subset.", provenances=("regime_b",)),
-    Config("t1_soh_regression", "T1: clean grounded rows with `soh`.", provenances=("clean",),
-           columns=_task_columns("soh"), task="t1"),
-    Config("t2_second_life", "T2: clean grounded rows with `second_life_class`.", provenances=("clean",),
-           columns=_task_columns("second_life_class"), task="t2"),
-    Config("t3_anomaly_detection", "T3: every row with `anomaly_origin` (three classes).",
-           columns=_task_columns("anomaly_origin"), task="t3"),
-    Config("t4_anomaly_subtype", "T4: synthetic anomalies with `anomaly_subtype`.", provenances=("anomaly",),
-           columns=_task_columns("anomaly_subtype"), task="t4"),
-    Config("metadata", "Scalar fields of every row in release order, no signals.", split_by=None,
-           columns=METADATA_FIELDS),
+    Config(
+        "t1_soh_regression",
+        "T1: clean grounded rows with `soh`.",
+        provenances=("clean",),
+        columns=_task_columns("soh"),
+        task="t1",
+    ),
+    Config(
+        "t2_second_life",
+        "T2: clean grounded rows with `second_life_class`.",
+        provenances=("clean",),
+        columns=_task_columns("second_life_class"),
+        task="t2",
+    ),
+    Config(
+        "t3_anomaly_detection",
+        "T3: every row with `anomaly_origin` (three classes).",
+        columns=_task_columns("anomaly_origin"),
+        task="t3",
+    ),
+    Config(
+        "t4_anomaly_subtype",
+        "T4: synthetic anomalies with `anomaly_subtype`.",
+        provenances=("anomaly",),
+        columns=_task_columns("anomaly_subtype"),
+        task="t4",
+    ),
+    Config(
+        "metadata", "Scalar fields of every row in release order, no signals.", split_by=None, columns=METADATA_FIELDS
+    ),
     Config("full", "Every row in one split, in file order.", split_by=None),
 )
 

@@ -62,7 +62,9 @@ class Field:
 
 FIELDS = (
     Field("sample_id", "string", "Unique id, derived from the row's identity fields by SHA-256."),
-    Field("parent_sample_id", "string", "Clean grounded row that a synthetic anomaly was injected into.", nullable=True),
+    Field(
+        "parent_sample_id", "string", "Clean grounded row that a synthetic anomaly was injected into.", nullable=True
+    ),
     Field("cell_id", "string", "PulseBat cell number, or the pseudo-cell `regimeB_v<centivolts>` of a Regime-B row."),
     Field("generation_seed", "int64", "Seed of the row's random generator."),
     Field("bridge_version", "string", "Version of the bridge; names the simulated upstream where one was used."),
@@ -72,16 +74,27 @@ FIELDS = (
     Field("soc", "float64", "State of charge of the PulseBat record.", unit="%"),
     Field("soh", "float64", "State of health, capacity over nominal capacity; null for Regime-B.", nullable=True),
     Field("chemistry", "string", "Cell chemistry."),
-    Field("u_features", "float64", "Pulse-test voltages U1 to U21; null for Regime-B.", unit="V",
-          length=U_FEATURES, nullable=True),
+    Field(
+        "u_features",
+        "float64",
+        "Pulse-test voltages U1 to U21; null for Regime-B.",
+        unit="V",
+        length=U_FEATURES,
+        nullable=True,
+    ),
     Field("regime", "string", "`grounded` inside the anchors' validated range, else `extrapolation`.", values=REGIMES),
     Field("nearest_anchor", "float64", "Magnetometry anchor nearest to the voltage.", unit="V"),
     Field("anomaly_flag", "bool", "False on clean grounded rows, true on every other."),
     Field("anomaly_subtype", "string", "Kind of anomaly.", values=ANOMALY_SUBTYPES),
     Field("anomaly_origin", "string", "Where the anomaly comes from.", values=ANOMALY_ORIGINS),
     Field("anomaly_severity", "float64", "0 on clean rows, in [0.2, 1] on synthetic anomalies, 1 on Regime-B."),
-    Field("second_life_class", "string", f"`reuse` if SOH > {REUSE_ABOVE_SOH}, else `recondition`; null for Regime-B.",
-          nullable=True, values=SECOND_LIFE_CLASSES),
+    Field(
+        "second_life_class",
+        "string",
+        f"`reuse` if SOH > {REUSE_ABOVE_SOH}, else `recondition`; null for Regime-B.",
+        nullable=True,
+        values=SECOND_LIFE_CLASSES,
+    ),
     *(
         Field(name, "float64", meaning, unit="nT", length=T)
         for name, meaning in zip(

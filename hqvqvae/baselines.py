@@ -1,8 +1,8 @@
 """All that turns segments into codes, behind one face: the named HQ-VQVAE configurations and the classical baselines.
 
-    coder = fit_method("pca-kmeans", features, seed=0)
-    coder.encode(features)      # codes, int64 (n,)
-    coder.errors(features)      # squared error of each segment in the training segments' z units, float64 (n,)
+coder = fit_method("pca-kmeans", features, seed=0)
+coder.encode(features)      # codes, int64 (n,)
+coder.errors(features)      # squared error of each segment in the training segments' z units, float64 (n,)
 """
 
 from __future__ import annotations

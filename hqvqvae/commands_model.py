@@ -188,7 +188,9 @@ def push(
     model: Annotated[str, typer.Argument(help="Packaged name, or a folder that `train` wrote.")],
     repo: Annotated[str, typer.Option(help="USER/NAME on the Hub.")],
     private: Annotated[bool, typer.Option(help="Only you may see it.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be uploaded, ask the Hub nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be uploaded, ask the Hub nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Publish a model with its code and card on the Hugging Face Hub (log in with `hf auth login`)."""

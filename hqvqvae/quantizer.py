@@ -73,9 +73,7 @@ class VectorQuantizer(nn.Module):
         self.ema_count.lerp_(assigned.sum(0), 1 - self.ema_decay)
         self.ema_sum.lerp_(assigned.T @ latents, 1 - self.ema_decay)
         # Sum and count shrink together where nothing is assigned; epsilon on both keeps their ratio finite.
-        self.codebook.copy_(
-            (self.ema_sum + EMA_EPSILON * self.codebook) / (self.ema_count + EMA_EPSILON)[:, None]
-        )
+        self.codebook.copy_((self.ema_sum + EMA_EPSILON * self.codebook) / (self.ema_count + EMA_EPSILON)[:, None])
 
     @torch.no_grad()
     def set_codes(self, index: torch.Tensor, vectors: torch.Tensor) -> None:

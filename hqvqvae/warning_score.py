@@ -325,9 +325,13 @@ def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor:
         for name, s in scores.items()
     ]
     all_codes = np.split(coding.reference[study.rows], cuts)
-    note = "" if not unfitted else (
-        f"no score could be fitted for {len(unfitted)} of {len(study.onsets)} held-out cells: among the other cells, "
-        f"all or none of the segments lie within {HORIZON} segments of an onset"
+    note = (
+        ""
+        if not unfitted
+        else (
+            f"no score could be fitted for {len(unfitted)} of {len(study.onsets)} held-out cells: among the other cells, "
+            f"all or none of the segments lie within {HORIZON} segments of an onset"
+        )
     )
     return WarningEvaluation(
         cells=cells,

@@ -51,7 +51,9 @@ def main() -> None:
             print(f"{device:20} not installed ({error})")
             continue
         gap = np.abs(found - expected).max()
-        print(f"{device:20} {seconds * 1e3:10.3f} ms per signal, {seconds / ours:8.0f} times the kernel's, largest difference {gap:.1e}")
+        print(
+            f"{device:20} {seconds * 1e3:10.3f} ms per signal, {seconds / ours:8.0f} times the kernel's, largest difference {gap:.1e}"
+        )
 
 
 if __name__ == "__main__":

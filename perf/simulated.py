@@ -44,8 +44,10 @@ def main() -> None:
     theirs, oracle = best(lambda: magnet.getB(points))
     oracle = oracle[:, 1:].reshape(field.shape) * 4 * np.pi / (THICKNESS * width * length)
     gap = np.abs(field - oracle).max() / np.abs(oracle).max()
-    print(f"{'sheet':14} {ours * 1e3:8.3f} ms, magpylib cuboid {theirs * 1e3:.3f} ms: {theirs / ours:.0f} times ours, "
-          f"largest difference {gap:.1e} of the peak")
+    print(
+        f"{'sheet':14} {ours * 1e3:8.3f} ms, magpylib cuboid {theirs * 1e3:.3f} ms: {theirs / ours:.0f} times ours, "
+        f"largest difference {gap:.1e} of the peak"
+    )
 
 
 if __name__ == "__main__":

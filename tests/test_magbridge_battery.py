@@ -58,7 +58,9 @@ def test_the_cards_counts_are_exact(published_release):
 
 
 def test_the_builder_equals_the_folder(published_release, tmp_path):
-    builder = magbridge_battery.MagBridgeBattery("t4_anomaly_subtype", release=published_release, cache_dir=str(tmp_path))
+    builder = magbridge_battery.MagBridgeBattery(
+        "t4_anomaly_subtype", release=published_release, cache_dir=str(tmp_path)
+    )
     builder.download_and_prepare()
     built, loaded = builder.as_dataset(), load_dataset(str(published_release), "t4_anomaly_subtype")
     for split in loaded:
@@ -78,7 +80,10 @@ def test_signals_are_one_contiguous_array(published_release):
     assert np.array_equal(x[17, :, 3], data[17]["B_s2Z"])
     order = [5, 3, 3, 6000]
     assert np.array_equal(magbridge_battery.signals(data.select(order)), x[order])
-    assert np.array_equal(magbridge_battery.signals(data.shuffle(seed=1))[:3], magbridge_battery.signals(data.shuffle(seed=1).select(range(3))))
+    assert np.array_equal(
+        magbridge_battery.signals(data.shuffle(seed=1))[:3],
+        magbridge_battery.signals(data.shuffle(seed=1).select(range(3))),
+    )
 
 
 def test_signals_say_what_they_need(published_release):
@@ -95,7 +100,9 @@ def test_load_reads_a_bundle(published_release, tmp_path):
     assert data.data.table.equals(expected.data.table)
 
 
-def test_load_builds_into_the_cache_and_keeps_upstreams_apart(upstream_dir, published_release, tmp_path, monkeypatch, capfd):
+def test_load_builds_into_the_cache_and_keeps_upstreams_apart(
+    upstream_dir, published_release, tmp_path, monkeypatch, capfd
+):
     monkeypatch.setenv("MAGBRIDGE_CACHE", str(tmp_path))
     monkeypatch.delenv("MAGBRIDGE_UPSTREAM")
     build = release.build
@@ -135,7 +142,9 @@ def copy(published_release, tmp_path):
     return tmp_path / "magbridge-battery"
 
 
-@pytest.mark.parametrize("name", ["data/clean/test/test.parquet", "metadata.parquet", "README.md", "splits/by_cell_primary.json"])
+@pytest.mark.parametrize(
+    "name", ["data/clean/test/test.parquet", "metadata.parquet", "README.md", "splits/by_cell_primary.json"]
+)
 def test_a_flipped_byte_is_found(copy, name):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1

@@ -7,9 +7,14 @@ from benchmark.models import Model
 from benchmark.tasks import did_you_mean
 from dataset_card.errors import MagBridgeError
 
-FAMILIES = {"constant": constant.MODELS, "classical": classical.MODELS, "deep": deep.MODELS,
-            "general": general.MODELS, "hqvqvae": hqvqvae_codes.MODELS,
-            "recipe": recipe.MODELS}
+FAMILIES = {
+    "constant": constant.MODELS,
+    "classical": classical.MODELS,
+    "deep": deep.MODELS,
+    "general": general.MODELS,
+    "hqvqvae": hqvqvae_codes.MODELS,
+    "recipe": recipe.MODELS,
+}
 
 
 def models(task: str | None = None, family: str | None = None) -> list[Model]:

@@ -135,6 +135,8 @@ def _osf_path(upstream_dir: Path | None) -> Path:
         path = folder / files.OSF_SCANS
         if path.is_file():
             return path
-    raise MagBridgeError(f"the raw scans are not at hand: expected {files.OSF_SCANS} in the folder of --upstream-dir or "
-                         f"${files.ENVIRONMENT_VARIABLE}. They may not be redistributed: build osf_sequences.npz from the OSF "
-                         "archive, DOI 10.17605/OSF.IO/CW8ZV")
+    raise MagBridgeError(
+        f"the raw scans are not at hand: expected {files.OSF_SCANS} in the folder of --upstream-dir or "
+        f"${files.ENVIRONMENT_VARIABLE}. They may not be redistributed: build osf_sequences.npz from the OSF "
+        "archive, DOI 10.17605/OSF.IO/CW8ZV"
+    )

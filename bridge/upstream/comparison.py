@@ -84,7 +84,8 @@ def compare_upstreams(published: Upstream, simulated: Upstream) -> UpstreamCompa
         raise MagBridgeError(f"anchors {here.voltages.tolist()} V: expected {there.voltages.tolist()} V, as published")
     trajectories = [
         TrajectoryMatch(
-            float(voltage), channel,
+            float(voltage),
+            channel,
             float(np.corrcoef(here.mean[a, :, c], there.mean[a, :, c])[0, 1]),
             float(np.sqrt(((here.mean[a, :, c] - there.mean[a, :, c]) ** 2).mean())),
             float(here.std[a, :, c].mean() / there.std[a, :, c].mean()),
@@ -102,8 +103,9 @@ def compare_upstreams(published: Upstream, simulated: Upstream) -> UpstreamCompa
 def _pulses(published: PulseTable, simulated: PulseTable) -> list[PulseMatch]:
     levels = np.unique(published.soc)
     if not np.array_equal(levels, np.unique(simulated.soc)):
-        raise MagBridgeError(f"SOC levels {np.unique(simulated.soc).tolist()} %: expected {levels.tolist()} %, as "
-                             "published")
+        raise MagBridgeError(
+            f"SOC levels {np.unique(simulated.soc).tolist()} %: expected {levels.tolist()} %, as published"
+        )
     mean, correlation = [], []
     for table in (published, simulated):
         at_level = [table.soc == level for level in levels]
@@ -111,25 +113,33 @@ def _pulses(published: PulseTable, simulated: PulseTable) -> list[PulseMatch]:
         by_level = [np.corrcoef(table.soh[rows], table.u[rows].T)[0, 1:] for rows in at_level]
         correlation.append(np.mean(by_level, axis=0))
     rmse = np.sqrt(((mean[0] - mean[1]) ** 2).mean(axis=0)) * 1e3
-    return [PulseMatch(f"U{i + 1}", float(rmse[i]), float(correlation[0][i]), float(correlation[1][i]))
-            for i in range(len(rmse))]
+    return [
+        PulseMatch(f"U{i + 1}", float(rmse[i]), float(correlation[0][i]), float(correlation[1][i]))
+        for i in range(len(rmse))
+    ]
 
 
 def report(comparison: UpstreamComparison) -> str:
     """The comparison as text tables."""
-    lines = ["mean trajectory: correlation / RMSE in nT / ratio of std (simulated over published)",
-             "anchor   " + "".join(f"{channel:>20}" for channel in CHANNELS)]
+    lines = [
+        "mean trajectory: correlation / RMSE in nT / ratio of std (simulated over published)",
+        "anchor   " + "".join(f"{channel:>20}" for channel in CHANNELS),
+    ]
     of = {(match.anchor_V, match.channel): match for match in comparison.trajectories}
     for anchor in sorted({match.anchor_V for match in comparison.trajectories}):
         cells = (of[anchor, channel] for channel in CHANNELS)
-        lines.append(f"{anchor:.2f} V   "
-                     + "".join(f"{m.correlation:>7.2f} {m.rmse_nT:>6.1f} {m.std_ratio:>5.2f}" for m in cells))
+        lines.append(
+            f"{anchor:.2f} V   "
+            + "".join(f"{m.correlation:>7.2f} {m.rmse_nT:>6.1f} {m.std_ratio:>5.2f}" for m in cells)
+        )
     lines += ["", "pulse table: RMSE of the mean over cells in mV; correlation with SOH, published and simulated"]
     for start in range(0, len(comparison.pulses), 7):
         part = comparison.pulses[start : start + 7]
-        lines += ["      " + "".join(f"{m.u:>14}" for m in part),
-                  "RMSE  " + "".join(f"{m.rmse_mV:>14.2f}" for m in part),
-                  "r SOH " + "".join(f"{m.published_correlation:>7.2f}{m.simulated_correlation:>7.2f}" for m in part)]
+        lines += [
+            "      " + "".join(f"{m.u:>14}" for m in part),
+            "RMSE  " + "".join(f"{m.rmse_mV:>14.2f}" for m in part),
+            "r SOH " + "".join(f"{m.published_correlation:>7.2f}{m.simulated_correlation:>7.2f}" for m in part),
+        ]
     lines += ["", "LDA: distance of adjacent anchors / scatter within an anchor = ratio"]
     for name, figures in comparison.separations.items():
         lines += [f"{name:10} {s.name:30} {s.adjacent:7.1f} / {s.scatter:6.2f} = {s.ratio:6.1f}" for s in figures]
@@ -153,7 +163,8 @@ def plot(published: Upstream, simulated: Upstream, out: Path) -> None:
         for c, channel in enumerate(CHANNELS):
             axis = axes[a, c]
             (mean, std), (ours, spread) = (
-                (u.statistics.mean[a, :, c], u.statistics.std[a, :, c]) for u in (published, simulated))
+                (u.statistics.mean[a, :, c], u.statistics.std[a, :, c]) for u in (published, simulated)
+            )
             axis.fill_between(steps, mean - std, mean + std, color=BAND, lw=0, label=f"{published.name}, std")
             axis.plot(steps, mean, color=LINE, lw=1.2, label=f"{published.name}, mean")
             axis.plot(steps, ours, color=MARK, lw=1.2, label=f"{simulated.name}, mean")

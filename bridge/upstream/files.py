@@ -121,8 +121,10 @@ def find(file: UpstreamFile, upstream_dir: Path | None = None) -> Path | None:
         if path.is_file():
             digest = sha256_of(path)
             if digest != file.sha256:
-                raise MagBridgeError(f"{path} ({words}) has SHA-256 {digest}: expected {file.sha256}; it is damaged or another "
-                                     "version, remove it or fetch it again with `python -m bridge upstream --fetch`")
+                raise MagBridgeError(
+                    f"{path} ({words}) has SHA-256 {digest}: expected {file.sha256}; it is damaged or another "
+                    "version, remove it or fetch it again with `python -m bridge upstream --fetch`"
+                )
             return path
     return None
 
@@ -159,8 +161,10 @@ def fetch(file: UpstreamFile, url: str | None = None, timeout_s: float = DOWNLOA
         raise
     except ValueError as error:  # pooch's word for a checksum that does not match
         _partial(target).unlink(missing_ok=True)
-        raise MagBridgeError(f"{url} does not have the SHA-256 {file.sha256} that this release is pinned to: the "
-                             "file was truncated on its way or is another version; try again") from error
+        raise MagBridgeError(
+            f"{url} does not have the SHA-256 {file.sha256} that this release is pinned to: the "
+            "file was truncated on its way or is another version; try again"
+        ) from error
     return target
 
 
@@ -196,11 +200,15 @@ class Resuming:
                     response.raise_for_status()
                     self._save(response, partial, have if response.status_code == 206 else 0)
         except requests.HTTPError as error:
-            raise MagBridgeError(f"{url} answered {error.response.status_code} {error.response.reason}: expected the "
-                                 f"file; {self.otherwise}") from error
+            raise MagBridgeError(
+                f"{url} answered {error.response.status_code} {error.response.reason}: expected the "
+                f"file; {self.otherwise}"
+            ) from error
         except requests.RequestException as error:
-            raise MagBridgeError(f"{url} could not be downloaded ({_cause(error)}); what arrived is kept and the next try "
-                                 f"resumes; without network, {self.otherwise}") from error
+            raise MagBridgeError(
+                f"{url} could not be downloaded ({_cause(error)}); what arrived is kept and the next try "
+                f"resumes; without network, {self.otherwise}"
+            ) from error
         shutil.copyfile(partial, output_file)
         partial.unlink()
 
@@ -212,7 +220,9 @@ class Resuming:
         total = have + int(length) if length else None
         with (
             open(partial, "ab" if have else "wb") as out,
-            tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=partial.stem, disable=not sys.stderr.isatty()) as bar,
+            tqdm(
+                total=total, initial=have, unit="B", unit_scale=True, desc=partial.stem, disable=not sys.stderr.isatty()
+            ) as bar,
         ):
             for chunk in response.iter_content(1 << 16):
                 out.write(chunk)

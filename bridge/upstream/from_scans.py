@@ -38,8 +38,10 @@ def upstream_from_scans(
     """
     anchors = len(voltages)
     if scans.ndim != 3 or scans.shape[1:] != (T, len(CHANNELS)) or len(scans) % anchors or len(scans) < 2 * anchors:
-        raise MagBridgeError(f"scans of shape {scans.shape}: expected ({anchors} * positions, {T}, {len(CHANNELS)}), "
-                             "at least two positions, ordered by anchor")
+        raise MagBridgeError(
+            f"scans of shape {scans.shape}: expected ({anchors} * positions, {T}, {len(CHANNELS)}), "
+            "at least two positions, ordered by anchor"
+        )
     if not np.isfinite(scans).all():
         raise MagBridgeError("scans hold NaN or infinity: expected finite numbers in nT")
     statistics = AnchorStatistics.from_scans(scans, np.asarray(voltages, float))
@@ -47,5 +49,13 @@ def upstream_from_scans(
     embeddings = reservoir.embed(scans, scaler.mean, scaler.std)
     latent = LatentSpace.fit(embeddings, np.repeat(np.arange(anchors), len(scans) // anchors))
     return Upstream(
-        name=name, statistics=statistics, scans=scans, embeddings=embeddings, angle_scaler=scaler, latent=latent,
-        pulses=pulses, bridge_version=bridge_version, sources=sources)
+        name=name,
+        statistics=statistics,
+        scans=scans,
+        embeddings=embeddings,
+        angle_scaler=scaler,
+        latent=latent,
+        pulses=pulses,
+        bridge_version=bridge_version,
+        sources=sources,
+    )

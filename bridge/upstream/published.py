@@ -74,8 +74,10 @@ def read_pulse_table(path: Path) -> PulseTable:
     columns = ("No.", "SOC", "SOH", *U_COLUMNS)
     missing = [c for c in columns if c not in frame.columns]
     if missing:
-        raise MagBridgeError(f"{path}: sheet {PULSEBAT_SHEET!r} has no column {missing[0]!r}; "
-                             f"expected No., SOC, SOH and U1 to U{U_FEATURES}")
+        raise MagBridgeError(
+            f"{path}: sheet {PULSEBAT_SHEET!r} has no column {missing[0]!r}; "
+            f"expected No., SOC, SOH and U1 to U{U_FEATURES}"
+        )
     frame = frame[list(columns)].apply(pandas.to_numeric, errors="coerce")
     bad = frame.isna() | ~np.isfinite(frame)
     if bad.to_numpy().any():
@@ -84,8 +86,10 @@ def read_pulse_table(path: Path) -> PulseTable:
     repeated = frame.duplicated(["No.", "SOC"])
     if repeated.any():
         row = int(np.flatnonzero(repeated)[0])
-        raise MagBridgeError(f"{path}: row {row + 2} repeats cell {frame['No.'][row]:g} at SOC {frame['SOC'][row]:g} %; "
-                             "expected one record per cell and SOC")
+        raise MagBridgeError(
+            f"{path}: row {row + 2} repeats cell {frame['No.'][row]:g} at SOC {frame['SOC'][row]:g} %; "
+            "expected one record per cell and SOC"
+        )
     if len(frame) != PULSEBAT_RECORDS:
         raise MagBridgeError(f"{path}: {len(frame)} records; expected {PULSEBAT_RECORDS} (56 cells at 10 SOC levels)")
     return check_pulse_table(
@@ -108,8 +112,10 @@ def check_pulse_table(table: PulseTable, source) -> PulseTable:
     ):
         wrong = np.flatnonzero(~((values > low) & (values <= high)))
         if len(wrong):
-            raise MagBridgeError(f"{source}: record {wrong[0]} has {name} {values[wrong[0]]:g}{unit}; "
-                                 f"expected a value in ({low:g}, {high:g}]{unit}")
+            raise MagBridgeError(
+                f"{source}: record {wrong[0]} has {name} {values[wrong[0]]:g}{unit}; "
+                f"expected a value in ({low:g}, {high:g}]{unit}"
+            )
     return table
 
 
@@ -156,7 +162,8 @@ def read_osf_scans(path: Path, statistics: AnchorStatistics) -> np.ndarray:
             raise MagBridgeError(
                 f"{path}: the {kind} of the scans at {statistics.voltages[anchor]:.2f} V, channel {CHANNELS[channel]}, "
                 f"step {step} is off the anchor statistics by {gap.max():.3g} nT; expected the OSF archive's 205 scans "
-                "ordered by anchor and position, 41 each")
+                "ordered by anchor and position, 41 each"
+            )
     return scans
 
 

@@ -250,8 +250,10 @@ def pulse_table(
     _require_integer("seed", seed, 0)
     levels = np.asarray(soc_levels, dtype=float)
     if levels.ndim != 1 or not len(levels) or not ((levels >= SOC_LEVELS[0]) & (levels <= SOC_LEVELS[-1])).all():
-        raise MagBridgeError(f"SOC levels {list(soc_levels)} %: expected numbers from {SOC_LEVELS[0]} to "
-                             f"{SOC_LEVELS[-1]} %, the fitted range")
+        raise MagBridgeError(
+            f"SOC levels {list(soc_levels)} %: expected numbers from {SOC_LEVELS[0]} to "
+            f"{SOC_LEVELS[-1]} %, the fitted range"
+        )
     if len(np.unique(levels)) != len(levels):
         raise MagBridgeError(f"SOC levels {list(soc_levels)} %: expected each level once")
     pulse, rng = parameters.pulse_table, np.random.default_rng(seed)

@@ -24,7 +24,8 @@ SENSORS, FIELD_CHANNELS, LINES, MOMENTS = 2, 4, 2, 3
 def _parameter(unit: str, *shape: int, minimum: float = -np.inf, maximum: float = np.inf, positive: bool = False):
     """Declares a parameter; a length of -1 stands for the number of anchors."""
     return dataclasses.field(
-        metadata={"unit": unit, "shape": shape, "minimum": minimum, "maximum": maximum, "positive": positive})
+        metadata={"unit": unit, "shape": shape, "minimum": minimum, "maximum": maximum, "positive": positive}
+    )
 
 
 class _Checked:
@@ -75,8 +76,10 @@ class AnchorParameters(_Checked):
             raise MagBridgeError(f"anchor voltages {self.voltage.tolist()} V: expected at least two, ascending")
         for field in dataclasses.fields(self):
             if len(getattr(self, field.name)) != len(self.voltage):
-                raise MagBridgeError(f"simulation parameter {field.name!r} has {len(getattr(self, field.name))} rows: "
-                                     f"expected one for each of the {len(self.voltage)} anchor voltages")
+                raise MagBridgeError(
+                    f"simulation parameter {field.name!r} has {len(getattr(self, field.name))} rows: "
+                    f"expected one for each of the {len(self.voltage)} anchor voltages"
+                )
 
     def at(self, voltage: float) -> dict[str, np.ndarray]:
         """Every parameter at one voltage, linear between the anchors.
@@ -139,11 +142,14 @@ class PulseParameters(_Checked):
     def __post_init__(self):
         super().__post_init__()
         if not self.soh_lo < self.soh_mu < self.soh_hi:
-            raise MagBridgeError(f"SOH bounds {self.soh_lo:g} and {self.soh_hi:g}: expected soh_lo < soh_mu "
-                                 f"({self.soh_mu:g}) < soh_hi")
+            raise MagBridgeError(
+                f"SOH bounds {self.soh_lo:g} and {self.soh_hi:g}: expected soh_lo < soh_mu ({self.soh_mu:g}) < soh_hi"
+            )
         if np.linalg.eigvalsh(self.correlation).min() <= 0:
-            raise MagBridgeError(f"correlations rho_R {self.rho_R:g}, rho_P {self.rho_P:g}, rho_RP {self.rho_RP:g}: "
-                                 "no three variables can have them; expected a positive definite matrix")
+            raise MagBridgeError(
+                f"correlations rho_R {self.rho_R:g}, rho_P {self.rho_P:g}, rho_RP {self.rho_RP:g}: "
+                "no three variables can have them; expected a positive definite matrix"
+            )
 
     @property
     def correlation(self) -> np.ndarray:
@@ -195,8 +201,9 @@ def _same_keys(found, expected: set[str], where: str) -> None:
         raise MagBridgeError(f"{where}: expected an object with the keys {', '.join(sorted(expected))}")
     for kind, names in (("missing", expected - found.keys()), ("unknown", found.keys() - expected)):
         if names:
-            raise MagBridgeError(f"{where}: {kind} key {sorted(names)[0]!r}; expected exactly "
-                                 f"{', '.join(sorted(expected))}")
+            raise MagBridgeError(
+                f"{where}: {kind} key {sorted(names)[0]!r}; expected exactly {', '.join(sorted(expected))}"
+            )
 
 
 def _checked(field: dataclasses.Field, value) -> np.ndarray:
@@ -210,14 +217,17 @@ def _checked(field: dataclasses.Field, value) -> np.ndarray:
     array = array.astype(float)
     shape = rule["shape"]
     if array.ndim != len(shape) or any(want not in (-1, got) for want, got in zip(shape, array.shape)):
-        raise MagBridgeError(f"simulation parameter {field.name!r} has shape {array.shape}: expected "
-                             f"{tuple('anchors' if n == -1 else n for n in shape)}")
+        raise MagBridgeError(
+            f"simulation parameter {field.name!r} has shape {array.shape}: expected "
+            f"{tuple('anchors' if n == -1 else n for n in shape)}"
+        )
     if not np.isfinite(array).all():
         raise MagBridgeError(f"simulation parameter {field.name!r} holds NaN or infinity: expected finite numbers")
     low, high = rule["minimum"], rule["maximum"]
     if (array < low).any() or (array > high).any() or (rule["positive"] and (array <= 0).any()):
         bound = "above 0" if rule["positive"] else f"from {low:g} to {high:g}"
-        raise MagBridgeError(f"simulation parameter {field.name!r} is {array.tolist()} {rule['unit']}: "
-                             f"expected {bound}")
+        raise MagBridgeError(
+            f"simulation parameter {field.name!r} is {array.tolist()} {rule['unit']}: expected {bound}"
+        )
     array.flags.writeable = False
     return array

@@ -104,7 +104,9 @@ class AblationReport:
         """Best means and every score as plain values, for JSON."""
         best = [
             {"task": task, "ablation": ablation, "k": k, "model": model, "mean": value}
-            for task in TASKS for ablation in ABLATIONS for k in self.shots
+            for task in TASKS
+            for ablation in ABLATIONS
+            for k in self.shots
             for model, value in [self.mean(ablation, task, k)]
         ]
         return {"upstream": self.upstream, "rows": self.rows, "best": best, "scores": [asdict(s) for s in self.scores]}
@@ -116,13 +118,20 @@ class AblationReport:
             lines.append(f"{title:28}" + "".join(f"{f'k = {k}':>16}" for k in self.shots))
             for ablation, meaning in ABLATIONS.items():
                 paper = dict(zip(SHOTS, PUBLISHED[task, ablation]))
-                cells = (f"{self.mean(ablation, task, k)[1]:.2f}" + (f" ({paper[k]:.2f})" if k in paper else "")
-                         for k in self.shots)
+                cells = (
+                    f"{self.mean(ablation, task, k)[1]:.2f}" + (f" ({paper[k]:.2f})" if k in paper else "")
+                    for k in self.shots
+                )
                 lines.append(f"{ablation} {meaning[:24]:25}" + "".join(f"{cell:>16}" for cell in cells))
             lines.append("")
         seeds = len({score.seed for score in self.scores})
-        return "\n".join([*lines, f"mean over {seeds} seeds of the best model per shot, in brackets the paper's; "
-                                  f"{self.rows} rows, upstream {self.upstream}"])
+        return "\n".join(
+            [
+                *lines,
+                f"mean over {seeds} seeds of the best model per shot, in brackets the paper's; "
+                f"{self.rows} rows, upstream {self.upstream}",
+            ]
+        )
 
 
 def run_ablations(
@@ -242,6 +251,7 @@ def plot(report: AblationReport, out) -> None:
         axis.set_ylabel(label)
         axis.set_title(get_task(task).title)
     axes[0].legend(fontsize=7, loc="center right", bbox_to_anchor=(1, 0.4))
-    figure.suptitle(f"ablations, best model per shot, {report.rows} rows, upstream {report.upstream}; dashed: paper",
-                    fontsize=11)
+    figure.suptitle(
+        f"ablations, best model per shot, {report.rows} rows, upstream {report.upstream}; dashed: paper", fontsize=11
+    )
     save_png(plt, figure, out)

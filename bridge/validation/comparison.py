@@ -56,15 +56,23 @@ class Comparison:
         lines += [f"{sample_id}: only in the first" for sample_id in self.only_here]
         lines += [f"{sample_id}: only in the second" for sample_id in self.only_there]
         lines += [] if self.order else ["the rows in both come in another order"]
-        lines += [f"{sample_id}: {name} is {here!r} here, {there!r} there"
-                  for sample_id, name, here, there in self.labels]
-        lines += [f"{sample_id}: {split} has it in {here} here, in {there} there"
-                  for split, sample_id, here, there in self.splits]
+        lines += [
+            f"{sample_id}: {name} is {here!r} here, {there!r} there" for sample_id, name, here, there in self.labels
+        ]
+        lines += [
+            f"{sample_id}: {split} has it in {here} here, in {there} there"
+            for split, sample_id, here, there in self.splits
+        ]
         if self.largest_at is None:
             return "\n".join([*lines, "signals are equal to the last bit"])
         sample_id, channel, step = self.largest_at
-        return "\n".join([*lines, f"{self.signals_differ} signals differ, at most by {self.largest_nT:.3g} nT: "
-                                  f"{sample_id}, {channel}, step {step}"])
+        return "\n".join(
+            [
+                *lines,
+                f"{self.signals_differ} signals differ, at most by {self.largest_nT:.3g} nT: "
+                f"{sample_id}, {channel}, step {step}",
+            ]
+        )
 
 
 def compare_releases(here: Path, there: Path) -> Comparison:
@@ -88,8 +96,9 @@ def _compare(first: Contents, second: Contents) -> Comparison:
     rows = [contents.rows.set_index("sample_id", drop=False) for contents in (first, second)]
     for contents, frame in zip((first, second), rows):
         if not frame.index.is_unique:
-            raise MagBridgeError(f"{contents.root}: a sample id is there twice; run `python -m bridge verify` on it "
-                                 "first")
+            raise MagBridgeError(
+                f"{contents.root}: a sample id is there twice; run `python -m bridge verify` on it first"
+            )
     shared = [i for i in rows[0].index if i in set(rows[1].index)]
     in_both = set(shared)
     orders = [[i for i in contents.metadata["sample_id"] if i in in_both] for contents in (first, second)]
@@ -98,8 +107,9 @@ def _compare(first: Contents, second: Contents) -> Comparison:
     labels = _labels(*(frame.loc[shared] for frame in rows))
     pulses = [contents.u_features[index] for contents, index in zip((first, second), at)]
     other = ~((pulses[0] == pulses[1]) | np.isnan(pulses[0]) & np.isnan(pulses[1]))
-    labels += [(shared[i], f"u_features[{j}]", float(pulses[0][i, j]), float(pulses[1][i, j]))
-               for i, j in np.argwhere(other)]
+    labels += [
+        (shared[i], f"u_features[{j}]", float(pulses[0][i, j]), float(pulses[1][i, j])) for i, j in np.argwhere(other)
+    ]
     largest, largest_at = 0.0, None
     gap = np.abs(values[0] - values[1])
     # NaN on one side only is a difference without a size.

@@ -179,8 +179,9 @@ def _by_contract(part: pa.Table) -> pa.Table:
         if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):  # as other writers store signals
             for i, value in enumerate(column):
                 if value.is_valid and len(value) != expected.type.list_size:
-                    raise MagBridgeError(f"row {i}: {expected.name} has length {len(value)}, expected "
-                                         f"{expected.type.list_size}")
+                    raise MagBridgeError(
+                        f"row {i}: {expected.name} has length {len(value)}, expected {expected.type.list_size}"
+                    )
         if not expected.nullable and column.null_count:
             row = column.is_null().to_pylist().index(True)
             raise MagBridgeError(f"row {row}: {expected.name} is null")

@@ -18,8 +18,10 @@ PUBLISHED_CORRELATION = {3.10: 0.46, 3.34: 0.35}
 CORRELATION_BOUND = 0.60
 """Greatest acceptable difference; 0 is impossible, since v1 draws its base noise independently in each channel."""
 
-SURROGATE_NOTE = ("surrogate scans carry the moments of the raw ones but, like v1's own noise, no correlation between "
-                  "channels: the difference to them is smaller than to raw scans")
+SURROGATE_NOTE = (
+    "surrogate scans carry the moments of the raw ones but, like v1's own noise, no correlation between "
+    "channels: the difference to them is smaller than to raw scans"
+)
 
 
 def check_distribution(bridge: Bridge) -> list[Check]:
@@ -36,7 +38,8 @@ def check_distribution(bridge: Bridge) -> list[Check]:
         scans = bridge.upstream.scans[bridge.upstream.scan_anchor == _ordinal(bridge, voltage)]
         seeds = range(len(scans))
         synthetic = bridge.generate_many(
-            [voltage] * len(seeds), [SOC_AT_REST] * len(seeds), [1.0] * len(seeds), list(seeds))
+            [voltage] * len(seeds), [SOC_AT_REST] * len(seeds), [1.0] * len(seeds), list(seeds)
+        )
         checks += [
             ks_check(voltage, synthetic, scans),
             std_check(voltage, synthetic, scans),
@@ -63,10 +66,16 @@ def ks_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray) -> Check:
     passed = int((adjusted > SIGNIFICANCE).sum())
     worst = int(adjusted.argmin())
     return Check(
-        f"KS at {voltage:.2f} V", float(passed), "channels", f"= {len(CHANNELS)}", passed == len(CHANNELS), False,
+        f"KS at {voltage:.2f} V",
+        float(passed),
+        "channels",
+        f"= {len(CHANNELS)}",
+        passed == len(CHANNELS),
+        False,
         f"channels without a step that differs at a family-wise 5 % (Bonferroni over {len(p)} steps); least adjusted p "
         f"{adjusted[worst]:.2f} in {CHANNELS[worst]}, p > 0.05 unadjusted at {100 * (p > SIGNIFICANCE).mean():.1f} % "
-        "of the steps; published 6 of 6")
+        "of the steps; published 6 of 6",
+    )
 
 
 def std_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray) -> Check:
@@ -85,10 +94,15 @@ def std_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray) -> Check
     ratio = float(np.sqrt(share.mean()))
     by_channel = np.sqrt(share.mean(axis=0))
     return Check(
-        f"std ratio at {voltage:.2f} V", ratio, "ratio", f"in [{STD_RATIO[0]}, {STD_RATIO[1]}]",
-        STD_RATIO[0] <= ratio <= STD_RATIO[1], False,
+        f"std ratio at {voltage:.2f} V",
+        ratio,
+        "ratio",
+        f"in [{STD_RATIO[0]}, {STD_RATIO[1]}]",
+        STD_RATIO[0] <= ratio <= STD_RATIO[1],
+        False,
         f"synthetic over scans, root mean square over steps and channels; by channel {by_channel.min():.3f} to "
-        f"{by_channel.max():.3f}; published within the bound")
+        f"{by_channel.max():.3f}; published within the bound",
+    )
 
 
 def correlation_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray, surrogate: bool) -> Check:
@@ -104,10 +118,15 @@ def correlation_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray, 
     ours, theirs = (np.corrcoef(x.reshape(-1, x.shape[2]).T)[pairs] for x in (synthetic, scans))
     difference = float(np.abs(ours - theirs).mean())
     return Check(
-        f"channel correlations at {voltage:.2f} V", difference, "difference", f"<= {CORRELATION_BOUND:g}",
-        difference <= CORRELATION_BOUND, False,
+        f"channel correlations at {voltage:.2f} V",
+        difference,
+        "difference",
+        f"<= {CORRELATION_BOUND:g}",
+        difference <= CORRELATION_BOUND,
+        False,
         f"mean absolute difference over {len(ours)} channel pairs, samples pooled over signals and steps; published "
-        f"{PUBLISHED_CORRELATION[voltage]:.2f} against the raw scans" + (f"; {SURROGATE_NOTE}" if surrogate else ""))
+        f"{PUBLISHED_CORRELATION[voltage]:.2f} against the raw scans" + (f"; {SURROGATE_NOTE}" if surrogate else ""),
+    )
 
 
 def _ordinal(bridge: Bridge, voltage: float) -> int:

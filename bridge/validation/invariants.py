@@ -33,8 +33,14 @@ CROSSINGS = (2.81, 3.00, 3.06, 3.10, 3.20)
 STEP_RATIO = 0.25
 """Greatest ratio of the two steps; a signal linear in voltage has 0.1, one that jumps at the crossing tends to 1."""
 
-REGIMES = ((2.54, "extrapolation"), (2.81, "extrapolation"), (3.00, "extrapolation"), (3.06, "grounded"),
-           (3.10, "grounded"), (3.34, "grounded"))
+REGIMES = (
+    (2.54, "extrapolation"),
+    (2.81, "extrapolation"),
+    (3.00, "extrapolation"),
+    (3.06, "grounded"),
+    (3.10, "grounded"),
+    (3.34, "grounded"),
+)
 REJECTED_V = (2.00, 4.00)
 SOC_AT_REST = 50.0
 
@@ -67,10 +73,15 @@ def anchor_identity(bridge: Bridge) -> Check:
     off_scans = float(np.abs(AnchorStatistics.from_scans(upstream.scans, voltages).mean - mean).max())
     allowed = SCANS_TOLERANCE * float(np.abs(mean).max())
     return Check(
-        "anchor replica equals the mean trajectory", worst, "nT", f"<= {REPLICA_TOLERANCE_NT:g}",
-        worst <= REPLICA_TOLERANCE_NT and off_scans <= allowed, True,
+        "anchor replica equals the mean trajectory",
+        worst,
+        "nT",
+        f"<= {REPLICA_TOLERANCE_NT:g}",
+        worst <= REPLICA_TOLERANCE_NT and off_scans <= allowed,
+        True,
         f"greatest difference over {len(gaps)} anchors, at {voltages[int(np.argmax(gaps))]:.2f} V; the mean of the "
-        f"scans is {off_scans:.2g} nT off the mean trajectory, {allowed:.2g} is allowed")
+        f"scans is {off_scans:.2g} nT off the mean trajectory, {allowed:.2g} is allowed",
+    )
 
 
 def monotone_degradation(bridge: Bridge, voltage: float) -> Check:
@@ -82,10 +93,15 @@ def monotone_degradation(bridge: Bridge, voltage: float) -> Check:
     grows = (np.diff(distance, axis=1) > 0).all(axis=1)
     share = float(grows.mean())
     return Check(
-        f"degradation grows monotonically at {voltage:.2f} V", share, "share of seeds", f">= {MONOTONE_SHARE:g}",
-        share >= MONOTONE_SHARE, True,
+        f"degradation grows monotonically at {voltage:.2f} V",
+        share,
+        "share of seeds",
+        f">= {MONOTONE_SHARE:g}",
+        share >= MONOTONE_SHARE,
+        True,
         f"L2 distance over all channels and steps from SOH 1.00, SOH {SOH_LADDER[1]:.2f} to {SOH_LADDER[-1]:.2f}, "
-        f"{len(seeds)} seeds; median at SOH {SOH_LADDER[-1]:.2f}: {np.median(distance[:, -1]):.0f} nT")
+        f"{len(seeds)} seeds; median at SOH {SOH_LADDER[-1]:.2f}: {np.median(distance[:, -1]):.0f} nT",
+    )
 
 
 def voltage_continuity(bridge: Bridge) -> list[Check]:
@@ -102,14 +118,25 @@ def voltage_continuity(bridge: Bridge) -> list[Check]:
     worst = int(np.argmax(ratios))
     return [
         Check(
-            f"{SMALL_STEP_V} V changes less than {LARGE_STEP_V:.2f} V", small, "nT", f"< {large:.1f}", small < large,
-            True, f"L2 distance from {PUBLISHED_START_V:.2f} V at SOH 1.0, seed {PUBLISHED_SEED}; published 1881 for "
-                  "this large step, and about 261 for a small one whose voltage and seed are not given"),
+            f"{SMALL_STEP_V} V changes less than {LARGE_STEP_V:.2f} V",
+            small,
+            "nT",
+            f"< {large:.1f}",
+            small < large,
+            True,
+            f"L2 distance from {PUBLISHED_START_V:.2f} V at SOH 1.0, seed {PUBLISHED_SEED}; published 1881 for "
+            "this large step, and about 261 for a small one whose voltage and seed are not given",
+        ),
         Check(
-            "no jump at an anchor or regime bound", ratios[worst], "ratio", f"<= {STEP_RATIO:g}",
-            ratios[worst] <= STEP_RATIO, True,
+            "no jump at an anchor or regime bound",
+            ratios[worst],
+            "ratio",
+            f"<= {STEP_RATIO:g}",
+            ratios[worst] <= STEP_RATIO,
+            True,
             f"{SMALL_STEP_V} V over {LARGE_STEP_V:.2f} V, worst at {CROSSINGS[worst]:.2f} V of steps centred on "
-            f"{', '.join(f'{v:.2f}' for v in CROSSINGS)} V; linear in voltage gives 0.1"),
+            f"{', '.join(f'{v:.2f}' for v in CROSSINGS)} V; linear in voltage gives 0.1",
+        ),
     ]
 
 
@@ -130,9 +157,15 @@ def regime_bounds(bridge: Bridge) -> Check:
             continue
         wrong.append(f"{voltage:.2f} V is generated, expected a rejection")
     return Check(
-        "regimes and rejections", float(len(wrong)), "wrong voltages", "= 0", not wrong, True,
-        "; ".join(wrong) or f"{len(REGIMES)} voltages have their regime, "
-                            f"{' and '.join(f'{v:.2f}' for v in REJECTED_V)} V are rejected")
+        "regimes and rejections",
+        float(len(wrong)),
+        "wrong voltages",
+        "= 0",
+        not wrong,
+        True,
+        "; ".join(wrong)
+        or f"{len(REGIMES)} voltages have their regime, {' and '.join(f'{v:.2f}' for v in REJECTED_V)} V are rejected",
+    )
 
 
 def anomaly_flags(rows: pandas.DataFrame) -> Check:
@@ -142,6 +175,13 @@ def anomaly_flags(rows: pandas.DataFrame) -> Check:
     flag = rows["anomaly_flag"].astype(bool)
     wrong = int((regime_b & ~flag).sum() + (clean & flag).sum())
     return Check(
-        "anomaly flags", float(wrong), "wrong rows", "= 0", wrong == 0, True,
-        f"{int(regime_b.sum())} Regime-B rows flagged, {int(clean.sum())} clean grounded rows not" if not wrong else
-        f"{wrong} rows with the wrong flag")
+        "anomaly flags",
+        float(wrong),
+        "wrong rows",
+        "= 0",
+        wrong == 0,
+        True,
+        f"{int(regime_b.sum())} Regime-B rows flagged, {int(clean.sum())} clean grounded rows not"
+        if not wrong
+        else f"{wrong} rows with the wrong flag",
+    )

@@ -55,14 +55,19 @@ class LeakageReport:
     def text(self, shown: int) -> str:
         """The report for people, with the first few leaks of each kind."""
         rows = ", ".join(f"{name} {count}" for name, count in self.rows.items())
-        lines = [f"{rows}" + (f", in no subset {self.unassigned}" if self.unassigned else "")
-                 + (": nothing leaks" if self.clean else "")]
+        lines = [
+            f"{rows}"
+            + (f", in no subset {self.unassigned}" if self.unassigned else "")
+            + (": nothing leaks" if self.clean else "")
+        ]
         for title, leaks in (
             ("cells in more than one subset", [f"{cell} ({', '.join(names)})" for cell, names in self.shared_cells]),
             ("parents and anomalies in different subsets", [f"{a} - {b}" for a, b in self.separated_pairs]),
             ("equal signals in different subsets", [f"{a} - {b}" for a, b in self.duplicates]),
-            (f"signals nearer than {NEAR} of their noise in different subsets",
-             [f"{a} - {b} ({distance:.3f})" for a, b, distance in self.near_duplicates]),
+            (
+                f"signals nearer than {NEAR} of their noise in different subsets",
+                [f"{a} - {b} ({distance:.3f})" for a, b, distance in self.near_duplicates],
+            ),
         ):
             examples = ": " + ", ".join(leaks[:shown]) + (", ..." if len(leaks) > shown else "") if leaks else ""
             lines.append(f"  {len(leaks)} {title}{examples}")
@@ -82,9 +87,14 @@ def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[s
     """
     subset = assign(rows["sample_id"], split)
     inside = np.array([name is not None for name in subset])
-    chosen = pandas.DataFrame({
-        "id": rows["sample_id"], "parent": rows["parent_sample_id"], "cell": rows["cell_id"], "subset": subset,
-    })[inside]
+    chosen = pandas.DataFrame(
+        {
+            "id": rows["sample_id"],
+            "parent": rows["parent_sample_id"],
+            "cell": rows["cell_id"],
+            "subset": subset,
+        }
+    )[inside]
     subsets_of_cell = chosen.groupby("cell")["subset"].unique()
     subset_of_id = dict(zip(chosen["id"], chosen["subset"]))
     near = _near_pairs(signals[inside], chosen["subset"].to_numpy(dtype=object), list(split))
@@ -133,11 +143,14 @@ def assign(sample_ids: Sequence[str], split: Mapping[str, Sequence[str]]) -> lis
     for name, ids in split.items():
         for sample_id in ids:
             if sample_id not in known:
-                raise MagBridgeError(f"sample {sample_id!r} of subset {name!r} is not in the release; expected its "
-                                     "sample ids")
+                raise MagBridgeError(
+                    f"sample {sample_id!r} of subset {name!r} is not in the release; expected its sample ids"
+                )
             if sample_id in found:
-                raise MagBridgeError(f"sample {sample_id!r} is in subset {found[sample_id]!r} and again in {name!r}; "
-                                     "expected each sample once")
+                raise MagBridgeError(
+                    f"sample {sample_id!r} is in subset {found[sample_id]!r} and again in {name!r}; "
+                    "expected each sample once"
+                )
             found[sample_id] = name
     return [found.get(sample_id) for sample_id in sample_ids]
 

@@ -24,8 +24,15 @@ from dataset_card.schema import (
 )
 
 SYNTHETIC, REGIME_B = "synthetic_sensor_perturbation", "bridge_extrapolation"
-_OWN_OF_CHILD = {"sample_id", "parent_sample_id", "generation_seed", "anomaly_flag", "anomaly_subtype",
-                 "anomaly_origin", "anomaly_severity"}
+_OWN_OF_CHILD = {
+    "sample_id",
+    "parent_sample_id",
+    "generation_seed",
+    "anomaly_flag",
+    "anomaly_subtype",
+    "anomaly_origin",
+    "anomaly_severity",
+}
 INHERITED = tuple(name for name in METADATA_FIELDS if name not in _OWN_OF_CHILD)
 """Labels that a synthetic anomaly takes over from its parent."""
 
@@ -159,11 +166,19 @@ def _anomaly_labels(row: dict) -> Iterator[tuple[str, str]]:
     if row["regime"] != regime:
         yield "anomaly labels", f"anomaly_origin is {origin!r} in regime {row['regime']!r}, expected {regime!r}"
     if row["anomaly_subtype"] not in subtypes:
-        yield "anomaly labels", (f"anomaly_subtype is {row['anomaly_subtype']!r} with anomaly_origin {origin!r}, "
-                                 f"expected {' or '.join(subtypes)}")
+        yield (
+            "anomaly labels",
+            (
+                f"anomaly_subtype is {row['anomaly_subtype']!r} with anomaly_origin {origin!r}, "
+                f"expected {' or '.join(subtypes)}"
+            ),
+        )
     if severity is not None and not low <= severity <= high:
-        yield "anomaly labels", f"anomaly_severity is {severity} with anomaly_origin {origin!r}, " + (
-            f"expected {low:g}" if low == high else f"expected {low:g} to {high:g}")
+        yield (
+            "anomaly labels",
+            f"anomaly_severity is {severity} with anomaly_origin {origin!r}, "
+            + (f"expected {low:g}" if low == high else f"expected {low:g} to {high:g}"),
+        )
 
 
 def _parents(records: list[dict], where: Sequence[str]) -> Iterator[Finding]:
@@ -185,8 +200,9 @@ def _parents(records: list[dict], where: Sequence[str]) -> Iterator[Finding]:
             yield Finding("parents", where[i], f"parent {parent_id} is not a clean grounded row")
         for name in INHERITED:
             if row[name] != parent[name]:
-                yield Finding("parents", where[i], f"{name} is {row[name]!r}, its parent {parent_id} has "
-                                                   f"{parent[name]!r}")
+                yield Finding(
+                    "parents", where[i], f"{name} is {row[name]!r}, its parent {parent_id} has {parent[name]!r}"
+                )
 
 
 def _signals(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
@@ -203,9 +219,10 @@ def _u_features(records: list[dict], u_features: np.ndarray, where: Sequence[str
     for i, row in enumerate(records):
         regime_b = row["anomaly_origin"] == REGIME_B
         if regime_b != null[i]:
-            yield Finding("u_features", where[i], "u_features are " + (
-                "given on a Regime-B row, expected null" if regime_b else "null outside Regime-B"))
+            yield Finding(
+                "u_features",
+                where[i],
+                "u_features are " + ("given on a Regime-B row, expected null" if regime_b else "null outside Regime-B"),
+            )
         elif not null[i] and not np.isfinite(u_features[i]).all():
             yield Finding("u_features", where[i], "u_features hold NaN or infinity")
-
-

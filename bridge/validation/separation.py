@@ -10,9 +10,11 @@ from bridge.embedding import LatentSpace, separation
 from dataset_card.errors import MagBridgeError
 
 BLOCKS = 5
-MEANING = ("With 171 dimensions for 205 scans the fit pulls the scans it has seen onto their centroids, so only the "
-           "held-out ratio says how far apart the anchors are for a new scan, and since neighbouring positions are "
-           "alike, the one by blocks of positions is the stricter.")
+MEANING = (
+    "With 171 dimensions for 205 scans the fit pulls the scans it has seen onto their centroids, so only the "
+    "held-out ratio says how far apart the anchors are for a new scan, and since neighbouring positions are "
+    "alike, the one by blocks of positions is the stricter."
+)
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ def families(tiny_release, tmp_path_factory):
     parents = np.flatnonzero(rows["sample_id"].isin(rows["parent_sample_id"].iloc[children]))
     regime_b = np.flatnonzero(rows["regime"] == "extrapolation")[:40]
     folder = tmp_path_factory.mktemp("families") / "magbridge-battery"
-    release.write(folder, table.take(np.concatenate([parents, children, regime_b])),
-                  {key: manifest[key] for key in ORIGIN_KEYS})
+    release.write(
+        folder, table.take(np.concatenate([parents, children, regime_b])), {key: manifest[key] for key in ORIGIN_KEYS}
+    )
     return folder
 
 
@@ -195,7 +196,12 @@ def move_between_subsets(document):
     [
         ("by_cell_primary", move_between_subsets, "split guarantee", "is in test and train"),
         ("by_cell_primary", lambda d: d["sample_ids"]["train"].pop(), "splits", "is in no subset"),
-        ("by_cell_primary", lambda d: d["sample_ids"]["test"].append(d["sample_ids"]["train"][0]), "splits", "and again"),
+        (
+            "by_cell_primary",
+            lambda d: d["sample_ids"]["test"].append(d["sample_ids"]["train"][0]),
+            "splits",
+            "and again",
+        ),
         ("by_cell_primary", lambda d: d["sample_ids"]["test"].append("lfp_none"), "splits", "lfp_none of test is not"),
         ("by_cell_primary", lambda d: d["counts"].update(test=1), "splits", "counts of test is 1"),
         ("by_cell_primary", lambda d: d["cells"]["test"].append("99"), "splits", "cells of test are not"),

@@ -38,7 +38,12 @@ def test_equals_the_reference_on_any_request(published, published_bridge, voltag
 
 def test_a_batch_equals_its_parts_byte_for_byte(bridge):
     rng = np.random.default_rng(0)
-    requests = rng.uniform(2.54, 3.34, 41), rng.uniform(0, 100, 41), rng.uniform(0.7, 1.02, 41), rng.integers(0, 2**31, 41)
+    requests = (
+        rng.uniform(2.54, 3.34, 41),
+        rng.uniform(0, 100, 41),
+        rng.uniform(0.7, 1.02, 41),
+        rng.integers(0, 2**31, 41),
+    )
     batch = bridge.generate_many(*requests, workers=3)
     singles = np.stack([bridge.generate(v, c, h, s) for v, c, h, s in zip(*requests)])
     assert batch.tobytes() == singles.tobytes()

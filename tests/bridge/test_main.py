@@ -9,7 +9,9 @@ import pytest
 
 
 def bridge(*arguments, cwd=None):
-    return subprocess.run([sys.executable, "-m", "bridge", *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
+    return subprocess.run(
+        [sys.executable, "-m", "bridge", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
+    )
 
 
 def fails_with(result, *words):
@@ -40,7 +42,9 @@ def test_plots_are_images(tiny_release, tmp_path):
     for extra in ([], ["--sample", sample]):
         assert bridge("plot", tiny_release, "--out", tmp_path / "p.png", *extra).returncode == 0
         assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-    fails_with(bridge("plot", tiny_release, "--out", tmp_path / "q.png", "--sample", sample[:-1]), "did you mean " + sample)
+    fails_with(
+        bridge("plot", tiny_release, "--out", tmp_path / "q.png", "--sample", sample[:-1]), "did you mean " + sample
+    )
     assert not (tmp_path / "q.png").exists()
 
 

@@ -12,8 +12,12 @@ from bridge.audit import audit_release
 
 
 def build(out, tmp_path, *extra):
-    environment = {**os.environ, "MAGBRIDGE_CACHE": str(tmp_path / "cache"), "HTTPS_PROXY": "http://127.0.0.1:9",
-                   "HTTP_PROXY": "http://127.0.0.1:9"}  # nothing listens there: as good as no network
+    environment = {
+        **os.environ,
+        "MAGBRIDGE_CACHE": str(tmp_path / "cache"),
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+    }  # nothing listens there: as good as no network
     environment.pop("MAGBRIDGE_UPSTREAM", None)
     command = [sys.executable, "-m", "bridge", "build", "--variants", "2", "--out", str(out), *map(str, extra)]
     return subprocess.run(command, env=environment, capture_output=True, text=True)

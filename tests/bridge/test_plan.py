@@ -68,4 +68,6 @@ def test_records_decide_parents_by_row_number(published, plan):
     reversed_table = dataclasses.replace(
         pulses, cell=pulses.cell[::-1], soc=pulses.soc[::-1], soh=pulses.soh[::-1], u=pulses.u[::-1]
     )
-    assert set(make_plan(reversed_table).rows["parent_sample_id"].dropna()) != set(plan.rows["parent_sample_id"].dropna())
+    assert set(make_plan(reversed_table).rows["parent_sample_id"].dropna()) != set(
+        plan.rows["parent_sample_id"].dropna()
+    )

@@ -99,7 +99,11 @@ def test_digest_is_of_the_rows_not_of_their_storage(tiny_release, tmp_path):
     stored = tmp_path / "other.parquet"
     pq.write_table(rows, stored, compression="gzip", row_group_size=100)
     again = pq.read_table(stored).cast(arrow_schema())
-    assert manifest.dataset_digest(again) == manifest.dataset_digest(rows) == release.read_manifest(tiny_release)["dataset_digest"]
+    assert (
+        manifest.dataset_digest(again)
+        == manifest.dataset_digest(rows)
+        == release.read_manifest(tiny_release)["dataset_digest"]
+    )
     x = signals(rows)
     for step, same in ((1e-9, True), (0.01, False)):  # other hardware may round the last digits of a signal otherwise
         column = release._fixed_lists(x[:, :, 0] + step * (x[:, :, 0] > 0), 100)

@@ -70,8 +70,18 @@ def test_the_simulation_is_as_close_as_the_model_allows(upstream_dir, simulated)
 
 def test_the_command(upstream_dir, tmp_path):
     out = tmp_path / "comparison.png"
-    command = [sys.executable, "-m", "bridge", "upstream", "--compare", "--upstream-dir", str(upstream_dir), "--json",
-               "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "bridge",
+        "upstream",
+        "--compare",
+        "--upstream-dir",
+        str(upstream_dir),
+        "--json",
+        "--out",
+        str(out),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     document = json.loads(result.stdout)
     assert np.isfinite([m["rmse_nT"] for m in document["trajectories"]]).all()

@@ -96,7 +96,9 @@ def test_surrogates_reproduce_the_moments_exactly(published):
 def test_angle_scaler_is_that_of_all_samples(published):
     samples = published.scans.reshape(-1, 6)
     scaler = AngleScaler.from_statistics(published.statistics)
-    assert scaler.mean == pytest.approx(samples.mean(0), abs=1e-9) and scaler.std == pytest.approx(samples.std(0), abs=1e-9)
+    assert scaler.mean == pytest.approx(samples.mean(0), abs=1e-9) and scaler.std == pytest.approx(
+        samples.std(0), abs=1e-9
+    )
 
 
 def test_fit_on_the_published_embeddings_gives_the_published_space(published):

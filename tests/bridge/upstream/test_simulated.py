@@ -49,8 +49,7 @@ def test_sheet_is_a_dipole_from_far_away():
 
 def test_archive_without_noise_is_the_sum_of_its_parts():
     quiet = {"white": np.zeros(4), "edge": np.zeros(2)}
-    anchors = dataclasses.replace(
-        PARAMETERS.anchors, sr=0 * PARAMETERS.anchors.sr, hum=0 * PARAMETERS.anchors.hum)
+    anchors = dataclasses.replace(PARAMETERS.anchors, sr=0 * PARAMETERS.anchors.sr, hum=0 * PARAMETERS.anchors.hum)
     parameters = dataclasses.replace(PARAMETERS, scan=dataclasses.replace(PARAMETERS.scan, **quiet), anchors=anchors)
     scans = scan_archive(parameters, voltages=[3.10])
     p, n, k = 7, 61, 3  # anchor 3.10 V is the fourth
@@ -64,8 +63,14 @@ def test_archive_without_noise_is_the_sum_of_its_parts():
         dipole = dipole_field(z, y, scan.h[sensor], mx, my)
         for component in range(2):
             c = 2 * sensor + component
-            expected = (mz * sheet[component] + dipole[component] + anchors.a[k, c] + anchors.b[k, c] * u
-                        + anchors.c[k, c] * q + scan.drift[c] * (n - 50) / 50)
+            expected = (
+                mz * sheet[component]
+                + dipole[component]
+                + anchors.a[k, c]
+                + anchors.b[k, c] * u
+                + anchors.c[k, c] * q
+                + scan.drift[c] * (n - 50) / 50
+            )
             assert scans[p, n, c] == pytest.approx(expected, abs=1e-9)
         pair = scans[p, n, 2 * sensor : 2 * sensor + 2]
         assert scans[p, n, 4 + sensor] == pytest.approx(np.hypot(*pair), abs=1e-12)

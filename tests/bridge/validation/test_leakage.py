@@ -17,11 +17,13 @@ from dataset_card.errors import MagBridgeError
 @pytest.fixture
 def data():
     """Six rows of three cells; d is an anomaly of a."""
-    rows = pandas.DataFrame({
-        "sample_id": list("abcdef"),
-        "parent_sample_id": [None, None, None, "a", None, None],
-        "cell_id": ["1", "1", "2", "1", "3", "3"],
-    })
+    rows = pandas.DataFrame(
+        {
+            "sample_id": list("abcdef"),
+            "parent_sample_id": [None, None, None, "a", None, None],
+            "cell_id": ["1", "1", "2", "1", "3", "3"],
+        }
+    )
     return rows, 10 * np.random.default_rng(0).standard_normal((6, 100, 6))
 
 

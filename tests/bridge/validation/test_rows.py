@@ -20,8 +20,12 @@ def sound(tiny_release):
         parents = [position[parent] for parent in rows["parent_sample_id"].iloc[children]]
         regime_b = np.flatnonzero(origin == "bridge_extrapolation")[:20]
         chosen = np.concatenate([parents, children, regime_b])
-        return (rows.iloc[chosen].reset_index(drop=True), signals(contents.table)[chosen], contents.u_features[chosen],
-                [f"row {i}" for i in range(len(chosen))])
+        return (
+            rows.iloc[chosen].reset_index(drop=True),
+            signals(contents.table)[chosen],
+            contents.u_features[chosen],
+            [f"row {i}" for i in range(len(chosen))],
+        )
 
 
 CLEAN, CHILD, REGIME_B = 3, 25, 45
@@ -80,22 +84,43 @@ def give_u(rows, x, u):
         (set_field(REGIME_B, "anomaly_flag", False), REGIME_B, {"anomaly flags"}, "expected True"),
         (set_field(CLEAN, "schema_version", "0.9"), CLEAN, {"fields", "parents"}, "schema_version is '0.9'"),
         (set_field(CHILD, "chemistry", None), CHILD, {"fields", "parents"}, "chemistry is null"),
-        (set_field(REGIME_B, "soc", float("inf")), REGIME_B, {"fields", "health labels", "ids follow from rows"},
-         "soc is inf"),
+        (
+            set_field(REGIME_B, "soc", float("inf")),
+            REGIME_B,
+            {"fields", "health labels", "ids follow from rows"},
+            "soc is inf",
+        ),
         (set_field(REGIME_B, "sample_id", "lfp_x"), REGIME_B, {"ids follow from rows"}, "sample_id is lfp_x"),
         (set_field(REGIME_B, "generation_seed", 1), REGIME_B, {"ids follow from rows"}, "its fields give"),
         (set_field(REGIME_B, "regime", "grounded"), REGIME_B, {"regimes", "anomaly labels"}, "regime is 'grounded' at"),
         (set_field(REGIME_B, "nearest_anchor", 3.34), REGIME_B, {"regimes"}, "nearest_anchor is 3.34"),
         (set_field(REGIME_B, "voltage", 4.0), REGIME_B, {"regimes", "ids follow from rows"}, "voltage 4.0"),
-        (set_field(REGIME_B, "soh", 0.9), REGIME_B, {"health labels", "ids follow from rows"}, "soh is 0.9 on a Regime"),
+        (
+            set_field(REGIME_B, "soh", 0.9),
+            REGIME_B,
+            {"health labels", "ids follow from rows"},
+            "soh is 0.9 on a Regime",
+        ),
         (set_field(REGIME_B, "second_life_class", "reuse"), REGIME_B, {"health labels"}, "expected null"),
-        (set_field(CHILD, "second_life_class", "retire"), CHILD, {"fields", "health labels", "parents"},
-         "second_life_class is 'retire' at SOH"),
+        (
+            set_field(CHILD, "second_life_class", "retire"),
+            CHILD,
+            {"fields", "health labels", "parents"},
+            "second_life_class is 'retire' at SOH",
+        ),
         (set_field(CHILD, "anomaly_severity", 1.5), CHILD, {"anomaly labels", "ids follow from rows"}, "0.2 to 1"),
-        (set_field(CHILD, "parent_sample_id", "lfp_none"), CHILD, {"parents", "ids follow from rows"},
-         "lfp_none is not in the release"),
-        (set_field(CHILD, "parent_sample_id", None), CHILD, {"parents", "ids follow from rows"},
-         "a synthetic anomaly without"),
+        (
+            set_field(CHILD, "parent_sample_id", "lfp_none"),
+            CHILD,
+            {"parents", "ids follow from rows"},
+            "lfp_none is not in the release",
+        ),
+        (
+            set_field(CHILD, "parent_sample_id", None),
+            CHILD,
+            {"parents", "ids follow from rows"},
+            "a synthetic anomaly without",
+        ),
         (set_signal(CLEAN, 40, 2, np.nan), CLEAN, {"finite signals"}, "B_s2Y is nan at step 40"),
         (set_signal(REGIME_B, 99, 5, np.inf), REGIME_B, {"finite signals"}, "B_s2C6 is inf at step 99"),
         (copy_signal, CHILD, {"unique signals"}, f"the same signal as row {CLEAN}"),

@@ -83,9 +83,17 @@ def test_shuffled_labels_score_at_chance_on_the_release(published_release, task)
         rng = np.random.default_rng(seed)
         shuffled = dataclasses.replace(data.train, target=rng.permutation(data.train.target))
         control = dataclasses.replace(data, train=shuffled, _inputs={})
-        scores.append(evaluate_model(task, get_model("random-forest"), control, seeds=(seed,)).mean())
+        result = evaluate_model(task, get_model("random-forest"), control, seeds=(seed,))
+        if task.id == "t3":
+            # Regime-B's test rows are of one anchor that training lacks: a forest puts them all into one class, as by
+            # the toss of a coin. Where labels mean nothing, recalls of the grounded classes add up to 1 at most.
+            scores.append((result.mean("recall_none") + result.mean("recall_synthetic_sensor_perturbation")) / 2)
+        else:
+            scores.append(result.mean())
     if task.is_regression:
         assert max(scores) < 0.05
+    elif task.id == "t3":
+        assert np.mean(scores) < 0.5 + 0.025
     else:
         # Below chance is no leak: a few cells hold most of T2's reuse rows, and luck moves them together.
         assert task.chance - 0.1 < np.mean(scores) < task.chance + 0.05

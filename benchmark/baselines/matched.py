@@ -37,6 +37,7 @@ NAMES = (
     "peak_3",
     "soc_strength",
     "warp_over_interference",
+    "fault_log_ratio",
 )
 
 
@@ -59,8 +60,9 @@ class MatchedFeatures(TransformerMixin, BaseEstimator):
     - Periodic interference adds sines of 2 to 10 cycles. `interference_log_ratio` and `interference_log_ratio_<s>`
       (for a severity of s %) are likelihood ratios with phase, frequency and channels integrated out; `peak_<rank>`
       are the highest periodogram peaks of the three most periodic channels, in logs of noise.
-    - `soc_strength` tells the SOC fluctuation, the clean signal's own slow noise, and `warp_over_interference` the
-      difference of the two ratios that are easiest to confuse.
+    - `soc_strength` tells the SOC fluctuation, the clean signal's own slow noise, `warp_over_interference` the
+      difference of the two ratios that are easiest to confuse, and `fault_log_ratio` the ratio of any of the three
+      faults that have one, all as likely.
     """
 
     def fit(self, signals: np.ndarray, y=None) -> MatchedFeatures:
@@ -76,15 +78,18 @@ class MatchedFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, signals: np.ndarray) -> np.ndarray:
-        """Features of signals (n, 100, 6): shape (n, 34), as `get_feature_names_out` lists them."""
+        """Features of signals (n, 100, 6): shape (n, 35), as `get_feature_names_out` lists them."""
         return np.concatenate([self._block(rows) for rows in _blocks(signals)])
 
     def _block(self, signals: np.ndarray) -> np.ndarray:
         white = self.background_.whiten(signals)
         scale = 1 / np.sqrt((1 / white.scale**2).mean(axis=1))
         noise = NoiseModel(white.residual, scale, np.ptp(signals, axis=1), signals.std(axis=1))
-        drift = _drift(white, self.drift_precision_)
-        return np.concatenate([_dropout(signals, white.scale), drift, *_spectral(noise)], axis=1)
+        drift, warp, interference = _drift(white, self.drift_precision_), noise.warp(), noise.interference()
+        faults = np.logaddexp.reduce([drift[:, 0], _log_mean(warp), _log_mean(interference)]) - np.log(3)
+        return np.concatenate(
+            [_dropout(signals, white.scale), drift, *_spectral(noise, warp, interference), faults[:, None]], axis=1
+        )
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the columns of `transform`, in order."""
@@ -152,9 +157,8 @@ def _drift(white: Whitened, precision: np.ndarray) -> np.ndarray:
     )
 
 
-def _spectral(noise: NoiseModel) -> list[np.ndarray]:
+def _spectral(noise: NoiseModel, warp: np.ndarray, interference: np.ndarray) -> list[np.ndarray]:
     """Features of warp and interference."""
-    warp, interference = noise.warp(), noise.interference()
     warped, periodic = _log_mean(warp), _log_mean(interference)
     residual = noise.residual / np.sqrt(noise.white)[:, None]
     neighbours = ((residual[:, 1:] * residual[:, :-1]).mean(axis=1) / (residual**2).mean(axis=1)).mean(axis=1)

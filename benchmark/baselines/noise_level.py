@@ -21,7 +21,7 @@ class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
     of reading that share off a signal:
 
     - `log_power_<channel>`: log mean square of what remains of a channel after the mean and `components` principal
-      components of clean rows are taken out (voltage, and the scans' own slow variation) and every sample is divided
+      components of clean rows are taken out (voltage moves the first) and every sample is divided
       by its clean std over rows (the anchors' noise differs by time step and channel).
     - `log_power_<channel>_<from>_<to>`: the same in a band of half-cycles a scan, so that the slow SOC
       fluctuation can be told from the white noise.
@@ -33,7 +33,7 @@ class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
         components: Principal components of the background.
     """
 
-    def __init__(self, components: int = 3):
+    def __init__(self, components: int = 1):
         self.components = components
 
     def fit(self, signals: np.ndarray, y=None) -> NoiseLevelFeatures:
@@ -63,7 +63,7 @@ class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, signals: np.ndarray) -> np.ndarray:
-        """Features of signals (n, 100, 6): shape (n, 51) by default, columns as `get_feature_names_out` lists them."""
+        """Features of signals (n, 100, 6): shape (n, 44) by default, columns as `get_feature_names_out` lists them."""
         centred = signals.reshape(len(signals), -1) - self.mean_
         scores = centred @ self.components_.T
         noise = ((centred - scores @ self.components_) / self.noise_std_).reshape(-1, T, len(CHANNELS))

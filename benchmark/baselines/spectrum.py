@@ -33,11 +33,20 @@ WARPS = np.array([0.04, 0.08, 0.11, 0.15])
 SEVERITIES = np.linspace(0.0, 1.0, 6)
 """Severity of an interference, mapped to [0, 1]."""
 
-CYCLES = np.arange(2.0, 10.01, 0.5)
-"""Cycles a scan an interference may have, two grid points a resolvable cycle."""
+RESOLUTION = 2
+"""Grid points a cycle: tones closer than one cycle a scan cannot be told apart."""
+
+CYCLES = np.arange(2.0, 10.01, 1 / RESOLUTION)
+"""Cycles a scan an interference may have."""
 
 TWO_TONES_ABOVE = 0.625
 """Mapped severity from which an interference has two frequencies (severity 0.7)."""
+
+LEVEL_VARIANCE = 0.01
+"""Variance, over the channels of a clean row, of the log noise power: SOH sets one level for all, nearly."""
+
+SAMPLING_VARIANCE = 2 / (T - WHITE_FROM)
+"""Variance of the log power that one channel's fast cosines tell."""
 
 LOG_RATIO_LIMIT = 100.0
 """A channel's log likelihood ratio is cut here, either way: products over six channels neither overflow nor vanish."""
@@ -81,7 +90,7 @@ class NoiseModel:
     def __init__(self, residual: np.ndarray, scale: np.ndarray, spread: np.ndarray, std: np.ndarray):
         self.residual = residual - residual.mean(axis=1, keepdims=True)
         self.power = np.einsum("kt,ntc->nkc", cosine_basis(), residual, optimize=True) ** 2
-        self.white = np.maximum(self.power[:, WHITE_FROM:].mean(axis=1), 1e-9)
+        self.white = _white_level(self.power[:, WHITE_FROM:])
         self.spread = (spread / scale) ** 2 / self.white
         self.std = std / scale
         self.null = np.stack([self._gaussian(self._soc(s, FREQUENCY)) for s in SOC_STRENGTHS])
@@ -112,16 +121,22 @@ class NoiseModel:
         by_soc = []
         for strength, null in zip(SOC_STRENGTHS, self.null):
             noise = self.white[:, None] * self._soc(strength, 2 * np.pi * CYCLES / T)
+
+            def tone(amplitude):
+                x = amplitude[:, None] * height / noise
+                return np.log(i0e(x)) + x - T * amplitude[:, None] ** 2 / (4 * noise)
+
             ratios = []
             for severity in SEVERITIES:
                 relative = 0.10 + 0.30 * severity
                 tones = 2 if severity > TWO_TONES_ABOVE else 1
                 # The channel's std is seen with the interference in it.
-                amplitude = (relative * self.std / np.sqrt(1 + tones * relative**2 / 2))[:, None]
-                x = amplitude * height / noise
-                log_ratio = np.log(i0e(x)) + x - T * amplitude**2 / (4 * noise)
-                tone = _log_sum(np.moveaxis(log_ratio, 1, 0)) - np.log(len(CYCLES))
-                ratios.append(_any_subset(tones * tone, round(1 + 5 * severity)) + null)
+                amplitude = relative * self.std / np.sqrt(1 + tones * relative**2 / 2)
+                if tones == 1:
+                    channel = _log_sum(np.moveaxis(tone(amplitude), 1, 0)) - np.log(len(CYCLES))
+                else:
+                    channel = _two_tones(tone(amplitude), tone(np.sqrt(2) * amplitude))
+                ratios.append(_any_subset(channel, round(1 + 5 * severity)) + null)
             by_soc.append(np.stack(ratios, axis=1))
         return _log_sum(np.stack(by_soc)) - self.evidence[:, None]
 
@@ -140,6 +155,33 @@ class NoiseModel:
         spectrum = spectrum[:, FIRST:]
         level = (self.power[:, FIRST:] / spectrum).mean(axis=1)
         return -0.5 * ((T - FIRST) * np.log(level) + np.log(spectrum).sum(axis=1)).sum(axis=1)
+
+
+def _white_level(power: np.ndarray) -> np.ndarray:
+    """Level of the white noise from powers (n, K, C): each channel's own, drawn to the row's, (n, C)."""
+    level = np.log(np.maximum(power.mean(axis=1), 1e-9))
+    row = level.mean(axis=1, keepdims=True)
+    return np.exp(row + LEVEL_VARIANCE / (LEVEL_VARIANCE + SAMPLING_VARIANCE) * (level - row))
+
+
+def _two_tones(apart: np.ndarray, together: np.ndarray) -> np.ndarray:
+    """Log mean ratio of two tones over all pairs of frequencies, (n, F, C) to (n, C).
+
+    One peak must not count as two tones: pairs the scan cannot resolve are taken for one tone with the power of both.
+
+    Args:
+        apart: Log ratio of one tone at each frequency; tones far apart multiply.
+        together: Log ratio of one tone with twice the power.
+    """
+    top = np.maximum(apart.max(axis=1), together.max(axis=1) / 2)[:, None]
+    one, both = np.exp(apart - top), np.exp(together - 2 * top).mean(axis=1)
+    count = one.shape[1]
+    resolved, close = one.sum(axis=1) ** 2 - (one**2).sum(axis=1), count
+    for lag in range(1, RESOLUTION):
+        resolved -= 2 * (one[:, lag:] * one[:, :-lag]).sum(axis=1)
+        close += 2 * (count - lag)
+    mean = (np.maximum(resolved, 0) + close * both) / count**2
+    return np.log(np.maximum(mean, np.finfo(float).tiny)) + 2 * top[:, 0]
 
 
 def _any_subset(log_ratio: np.ndarray, size: int) -> np.ndarray:

@@ -33,7 +33,7 @@ def column(features, rows, name):
 
 
 def test_every_column_has_a_name_of_its_own(features):
-    assert features.transform(signals(5, 1)).shape == (5, len(NAMES)) and len(set(NAMES)) == len(NAMES) == 34
+    assert features.transform(signals(5, 1)).shape == (5, len(NAMES)) and len(set(NAMES)) == len(NAMES) == 35
     assert set(SUBTYPE_FEATURES) < set(NAMES) == set(features.get_feature_names_out())
 
 

@@ -55,6 +55,47 @@ def test_ratios_average_to_one_under_white_noise(white):
     assert np.median(model(white).interference(), axis=0).max() < 0.5
 
 
+@pytest.mark.parametrize("strength", [0.0, 0.02, 0.036])
+def test_soc_fluctuation_does_not_pass_for_interference(white, strength):
+    """A likelihood ratio above t under the null has probability below 1 / t, however slow the null's own noise is."""
+    boxcar = np.ones(10) / 10
+    slow = np.apply_along_axis(np.convolve, 1, np.random.default_rng(4).standard_normal(white.shape), boxcar, "same")
+    slow = (slow - slow.mean(axis=1, keepdims=True)) / slow.std(axis=1, keepdims=True)
+    noisy = white + strength * np.ptp(white, axis=1, keepdims=True) * 2 * slow
+    ones = np.ones((len(white), 6))
+    # The noise sits on a trajectory, which doubles a channel's range.
+    model = NoiseModel(noisy, ones, 2 * np.ptp(white, axis=1), 1.5 * white.std(axis=1))
+    log_ratio = np.logaddexp.reduce(model.interference(), axis=1) - np.log(len(spectrum.SEVERITIES))
+    assert (log_ratio > np.log(20)).mean() < 1 / 20
+
+
+def test_one_peak_is_not_two_tones():
+    apart = np.full((1, len(spectrum.CYCLES), 1), -5.0)
+    weak = apart.copy()
+    apart[0, 3] = 20.0
+    assert spectrum._two_tones(apart, weak)[0, 0] < 20, "not 40, the square of the one peak's ratio"
+    apart[0, 9] = 20.0
+    assert spectrum._two_tones(apart, apart)[0, 0] == pytest.approx(40 + np.log(2 / 17**2), abs=1e-6)
+
+
+def test_pairs_of_tones_are_counted_right():
+    rng = np.random.default_rng(5)
+    apart, together = rng.normal(size=(2, 4, len(spectrum.CYCLES), 6))
+    count, expected = len(spectrum.CYCLES), 0
+    for i in range(count):
+        for j in range(count):
+            near = abs(i - j) < spectrum.RESOLUTION
+            expected += np.exp(together).mean(axis=1) if near else np.exp(apart[:, i] + apart[:, j])
+    np.testing.assert_allclose(spectrum._two_tones(apart, together), np.log(expected / count**2), rtol=1e-10)
+
+
+def test_noise_level_leans_on_the_other_channels(white):
+    power = np.einsum("kt,ntc->nkc", cosine_basis(), white)[:, spectrum.WHITE_FROM :] ** 2
+    alone, leaning = np.log(power.mean(axis=1)), np.log(spectrum._white_level(power))
+    assert leaning.std() < 0.6 * alone.std(), "all channels have level 1: their mean tells it best"
+    np.testing.assert_allclose(leaning.mean(axis=1), alone.mean(axis=1), atol=1e-12)
+
+
 @pytest.mark.parametrize("fault, ratio", [(temporal_warp, "warp"), (periodic_interference, "interference")])
 def test_ratio_rises_under_its_fault(white, fault, ratio):
     rng = np.random.default_rng(3)

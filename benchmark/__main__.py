@@ -163,7 +163,7 @@ def leaderboard(
     from benchmark.tasks import check_split, get_task
 
     boards = rank(
-        read_results(results or SHIPPED),
+        read_results(results or SHIPPED, other_releases=True),
         None if task is None else get_task(task).id,
         None if split is None else check_split(split),
     )

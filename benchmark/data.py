@@ -23,12 +23,21 @@ REGIME_B_PREFIX = "regimeB_"
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """Which rows a result speaks of; `digest` is None for data that is no release."""
+    """Which rows a result speaks of; `digest` is None for data that is no release.
+
+    Attributes:
+        name: Name of the dataset.
+        digest: Digest of its rows.
+        upstream: What it was generated from.
+        bridge_version: Version of the generator.
+        seed: Master seed of the release.
+    """
 
     name: str
     digest: str | None = None
     upstream: str | None = None
     bridge_version: str | None = None
+    seed: int | None = None
 
 
 IN_MEMORY = DatasetInfo("in memory")
@@ -222,7 +231,9 @@ def dataset_info(folder: Path) -> DatasetInfo:
         raise MagBridgeError(
             f"{folder / 'manifest.json'} has no dataset_digest: rebuild the release with `python -m bridge build`"
         )
-    return DatasetInfo(manifest["name"], digest, manifest["upstream"]["name"], manifest["bridge_version"])
+    return DatasetInfo(
+        manifest["name"], digest, manifest["upstream"]["name"], manifest["bridge_version"], manifest.get("master_seed")
+    )
 
 
 def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData:

@@ -10,8 +10,14 @@ from benchmark.leaderboard import COLUMNS, EXPLANATION, LEAK_NOTE, Board, Entry,
 from benchmark.tasks import TASKS, get_task
 
 TEMPLATE = Path(__file__).with_name("leaderboard.html")
-NUMERIC = {"rank", "score", "95 % interval", "cross-validation", "seeds"}
-"""Columns sorted by the number in `data-value`."""
+NUMERIC = {"rank", "score", "95 % interval", "cross-validation", "other releases", "features", "seconds", "runs"}
+"""Columns sorted by the number in `data-value`, the largest first."""
+
+LOW_FIRST = {"rank", "features", "seconds"}
+"""Those whose smallest number comes first."""
+
+
+NOTHING = "<p>No results.</p>"
 
 
 def to_html(boards: list[Board]) -> str:
@@ -29,8 +35,12 @@ def to_html(boards: list[Board]) -> str:
         explanation=escape(EXPLANATION),
         task_options="".join(f'<option value="{t.id}">{t.id.upper()} {escape(t.title)}</option>' for t in tasks),
         split_options="".join(f'<option value="{escape(split)}">{escape(split)}</option>' for split in splits),
-        honest="".join(_section(board) for board in boards if not board.leaks) or "<p>No results.</p>",
-        leaking="".join(_section(board) for board in boards if board.leaks) or "<p>No results.</p>",
+        release_options="".join(
+            f'<option value="{name}">{name}</option>' for name in dict.fromkeys(map(_release, boards))
+        ),
+        honest="".join(_section(board) for board in boards if not board.leaks and not board.other_seed) or NOTHING,
+        others="".join(_section(board) for board in boards if not board.leaks and board.other_seed) or NOTHING,
+        leaking="".join(_section(board) for board in boards if board.leaks) or NOTHING,
         leak_note=escape(LEAK_NOTE),
     )
 
@@ -42,10 +52,11 @@ def _section(board: Board) -> str:
         for column in COLUMNS
     )
     rows = "".join(_row(entry) for entry in board.entries)
-    badge = '<span class="leak">leaks</span>' if board.leaks else ""
+    badge = '<span class="leak">leaks</span>' if board.leaks else _release(board) if board.other_seed else ""
     task = get_task(board.task)
     return (
-        f'<section class="board" data-task="{board.task}" data-split="{escape(board.split)}">'
+        f'<section class="board" data-task="{board.task}" data-split="{escape(board.split)}" '
+        f'data-release="{_release(board)}">'
         f"<h3>{task.id.upper()} {escape(task.title)} {badge}</h3>"
         f'<p class="about">{escape(task.headline.name)} ({escape(task.headline.meaning)}), {escape(board.split)}; '
         f"dataset {escape(board.dataset_label)}</p>"
@@ -54,8 +65,12 @@ def _section(board: Board) -> str:
     )
 
 
+def _release(board: Board) -> str:
+    return f"seed {board.seed}" if board.other_seed else "default seed"
+
+
 def _kind(column: str) -> str:
-    return "number" if column in NUMERIC else "text"
+    return ("number low" if column in LOW_FIRST else "number") if column in NUMERIC else "text"
 
 
 def _row(entry: Entry) -> str:
@@ -66,6 +81,9 @@ def _row(entry: Entry) -> str:
         result.mean(),
         entry.interval[0] if entry.interval else "",
         entry.cross_validation[0] if entry.cross_validation else "",
+        entry.other_releases[0] if entry.other_releases else "",
+        "" if result.n_features is None else result.n_features,
+        result.seconds / len(result.runs) if result.seconds else "",
         "",
         len(result.runs),
     )

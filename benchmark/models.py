@@ -21,7 +21,8 @@ class Model:
     The object that `build` returns has `fit(inputs, target)` and `predict(inputs)`; `predict_proba` or
     `decision_function` with `classes_` give scores for the AUC. Its `fit` may ask by name for more:
     `validation`, the validation rows as a `Subset`, for early stopping; `clean`, the clean grounded rows that
-    it may fit on, as a `Subset` with SOH as target.
+    it may fit on, as a `Subset` with SOH as target. An `n_features_` that it sets tells how many numbers a row its last
+    learner sees; by default those of the inputs.
 
     Attributes:
         name: Unique within a task; letters, digits, `-` and `_`.

@@ -191,7 +191,8 @@ def cross_validate(
         estimator = _fit(model, data.task, 0, inputs[train], pool.target[train], extras, n_jobs)
         prediction, scores = _predict(estimator, inputs[test], data.task)
         runs.append(Run(0, int(train.sum()), score(data.task, pool.target[test], prediction, scores), fold=fold))
-    return _result(data, model, "cross_validation", runs, (), time.perf_counter() - started, None, None)
+    seconds = time.perf_counter() - started
+    return _result(data, model, "cross_validation", runs, (), seconds, _n_features(estimator, inputs), None, None)
 
 
 def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_jobs: int, progress: bool) -> Result:
@@ -214,7 +215,8 @@ def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_
             statistics = None
         runs.append(Run(draw.seed, len(draw.train), values, k=draw.k, cells=statistics))
     table = pa.concat_tables(tables).combine_chunks() if tables else None
-    return _result(data, model, protocol, runs, cells, time.perf_counter() - started, len(test), table)
+    seconds = time.perf_counter() - started
+    return _result(data, model, protocol, runs, cells, seconds, _n_features(estimator, train_inputs), len(test), table)
 
 
 def _result(
@@ -224,6 +226,7 @@ def _result(
     runs: list[Run],
     cells: tuple[str, ...],
     seconds: float,
+    n_features: int,
     n_test: int | None,
     table: pa.Table | None,
 ) -> Result:
@@ -241,6 +244,7 @@ def _result(
         packages,
         hardware,
         seconds,
+        n_features,
         n_test,
         table=table,
     )
@@ -340,6 +344,11 @@ def _predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.
         decision = estimator.decision_function(inputs)
         return prediction, decision[:, column] if decision.ndim == 2 else decision * (1 if column else -1)
     return prediction, None
+
+
+def _n_features(estimator, inputs: np.ndarray) -> int:
+    """Numbers a row that the learner sees, as it says itself or else those it was given."""
+    return int(getattr(estimator, "n_features_", np.prod(inputs.shape[1:])))
 
 
 def _prediction_table(task: Task, sample_ids: np.ndarray, seed: int, prediction, scores) -> pa.Table:

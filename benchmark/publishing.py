@@ -50,7 +50,7 @@ def leaderboard_files(dataset_id: str, results: Path | None = None) -> dict[str,
             "it with `python -m bridge push`"
         )
     folder = Path(results or SHIPPED)
-    read_results(folder)
+    read_results(folder, other_releases=True)
     files: dict[str, Path | bytes] = {
         "README.md": Template((SPACE / "README.md").read_text(encoding="utf-8"))
         .substitute(dataset=dataset_id)
@@ -64,7 +64,7 @@ def leaderboard_files(dataset_id: str, results: Path | None = None) -> dict[str,
             inside = path.relative_to(package).parts
             if path.is_file() and "__pycache__" not in inside and inside[0] != SHIPPED.name:
                 files["/".join((package.name, *inside))] = path
-    return files | {f"results/{path.name}": path for path in sorted(folder.glob("*.json"))}
+    return files | {f"results/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*.json"))}
 
 
 def push_metric(repo_id: str, *, private: bool = False) -> str:

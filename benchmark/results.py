@@ -74,7 +74,8 @@ class Result:
         cell_ids: Test cells, in the order of each run's `cells`; empty where there is no such statistic.
         packages: Versions of what computed it.
         hardware: Processor, cores and accelerator.
-        seconds: Wall time of fitting and predicting, features included.
+        seconds: Wall time of fitting and predicting in all runs, features included.
+        n_features: Numbers a row that the last learner is fitted on; None where that is not known.
         n_test: Rows scored in each run; None in cross-validation.
         predictions: Name and SHA-256 of the predictions file, once written.
         table: The predictions themselves, kept out of the JSON.
@@ -92,6 +93,7 @@ class Result:
     packages: dict[str, str]
     hardware: dict[str, object]
     seconds: float
+    n_features: int | None
     n_test: int | None
     predictions: dict[str, str] | None = None
     table: pa.Table | None = field(default=None, compare=False, repr=False)
@@ -158,7 +160,9 @@ def environment() -> tuple[dict[str, str], dict[str, object]]:
     gpu = None
     if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
         gpu = sys.modules["torch"].cuda.get_device_name()
-    return packages, {"processor": _processor(), "cores": os.cpu_count(), "gpu": gpu}
+    # What this process may use: pinned to one core of many, it is as slow as on one.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return packages, {"processor": _processor(), "cores": cores, "gpu": gpu}
 
 
 def _processor() -> str:
@@ -267,9 +271,17 @@ def read_result(path: str | Path) -> Result:
     return Result(**kept)
 
 
-def read_results(folder: str | Path) -> list[Result]:
-    """Every result file of a folder, by file name."""
-    paths = sorted(Path(folder).glob("*.json"))
+def read_results(folder: str | Path, *, other_releases: bool = False) -> list[Result]:
+    """Every result file of a folder, by path.
+
+    Args:
+        folder: Results of one release; those of other releases lie in folders inside it.
+        other_releases: Whether to read these too.
+
+    Raises:
+        MagBridgeError: There is none, or one breaks the schema.
+    """
+    paths = sorted(Path(folder).rglob("*.json") if other_releases else Path(folder).glob("*.json"))
     if not paths:
         raise MagBridgeError(f"no result files in {folder}: expected *.json written by `python -m benchmark run --out`")
     return [read_result(path) for path in paths]

@@ -11,8 +11,9 @@ from typing import Annotated, Optional
 import typer
 
 from bridge import commands_hub, commands_upstream, commands_validation
-from bridge.config import MASTER_SEED, VARIANTS
+from bridge.config import VARIANTS
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import MASTER_SEED
 
 app = typer.Typer(
     help="Builds MagBridge-Battery releases from source.",

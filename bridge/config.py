@@ -13,7 +13,6 @@ ANCHOR_VOLTAGES = (2.54, 2.81, 3.00, 3.10, 3.34)
 GROUNDED_MIN_V, GROUNDED_MAX_V = 3.06, 3.34
 """Voltage range in which real scans and PulseBat pulses overlap: the grounded regime."""
 
-MASTER_SEED = 20260512
 VARIANTS = 10
 """Clean signals generated for each PulseBat record."""
 

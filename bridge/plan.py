@@ -12,7 +12,6 @@ from bridge.config import (
     CHEMISTRY,
     GROUNDED_MAX_V,
     GROUNDED_MIN_V,
-    MASTER_SEED,
     VARIANTS,
     BridgeConfig,
 )
@@ -20,7 +19,13 @@ from bridge.identity import sample_id, sample_seed
 from bridge.morphology import nearest_anchor
 from bridge.upstream.tables import PulseTable
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import METADATA_FIELDS, REUSE_ABOVE_SOH, SCHEMA_VERSION, SYNTHETIC_SUBTYPES
+from dataset_card.schema import (
+    MASTER_SEED,
+    METADATA_FIELDS,
+    REUSE_ABOVE_SOH,
+    SCHEMA_VERSION,
+    SYNTHETIC_SUBTYPES,
+)
 
 ANOMALIES_PER_SUBTYPE = 150
 REGIME_B_ROWS = 560

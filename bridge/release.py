@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bridge import splits
-from bridge.config import MASTER_SEED, VARIANTS, BridgeConfig
+from bridge.config import VARIANTS, BridgeConfig
 from bridge.generate import Bridge
 from bridge.manifest import files_digest, make_manifest, provenance
 from bridge.plan import Plan, make_plan
@@ -29,6 +29,7 @@ from dataset_card.configs import METADATA_FILE, PROVENANCES, SPLITS, atom_path
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import (
     CHANNELS,
+    MASTER_SEED,
     METADATA_FIELDS,
     T,
     U_FEATURES,

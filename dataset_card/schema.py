@@ -12,6 +12,9 @@ import pyarrow as pa
 
 SCHEMA_VERSION = "1.0"
 
+MASTER_SEED = 20260512
+"""Master seed of the v1.0 release; releases of other seeds are other draws of the same bridge."""
+
 T = 100
 """Time steps of one signal."""
 

@@ -163,10 +163,10 @@ def interpret(
 ) -> None:
     """Ask a language model what each code might mean. Its answers are unverified hypotheses."""
     from . import interpretation
-    from .commands_model import _quiet_in_a_pipe
+    from .commands_model import quiet_in_a_pipe
 
     if not dry_run:
-        _quiet_in_a_pipe()
+        quiet_in_a_pipe()
     result = interpretation.interpret_run(
         run,
         model=model or interpretation.DEFAULT_MODEL,

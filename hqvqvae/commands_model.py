@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _quiet_in_a_pipe() -> None:
+def quiet_in_a_pipe() -> None:
     """The bars of transformers and huggingface_hub know no terminal; ours do."""
     from huggingface_hub.utils import disable_progress_bars
     from transformers.utils import logging
@@ -112,7 +112,7 @@ def train(
     """Train a model; writes best/, last/, metrics.json, training_curve.png and the state to resume from."""
     from .run_folder import train_run
 
-    _quiet_in_a_pipe()
+    quiet_in_a_pipe()
     table = _load(data, protocol)
     record = train_run(
         table, out, config_name=config, protocol=protocol, validation_cells=validation or [], resume=resume,
@@ -170,7 +170,7 @@ def score(
     from .modeling_hqvqvae import HQVQVAEModel
     from .scoring import score_cells
 
-    _quiet_in_a_pipe()
+    quiet_in_a_pipe()
     segments = segments_of(read_table(table))
     scored = score_cells(HQVQVAEModel.from_pretrained(model), segments, skip_invalid)
     if out is not None:
@@ -197,7 +197,7 @@ def push(
     from .publishing import listing
     from .publishing import push as publish
 
-    _quiet_in_a_pipe()
+    quiet_in_a_pipe()
     if dry_run:
         sizes = listing(model, repo)
         lines = [f"{size:>12,}  {name}" for name, size in sizes.items()]

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from benchmark.baselines import classical, constant, deep, general, hqvqvae_codes, recipe
+from benchmark.baselines import (
+    classical,
+    constant,
+    convolutional,
+    deep,
+    general,
+    hqvqvae_codes,
+    recipe,
+    rocket,
+)
 from benchmark.models import Model
 from benchmark.tasks import did_you_mean
 from dataset_card.errors import MagBridgeError
@@ -11,7 +20,7 @@ FAMILIES = {
     "constant": constant.MODELS,
     "classical": classical.MODELS,
     "deep": deep.MODELS,
-    "general": general.MODELS,
+    "general": (*general.MODELS, *rocket.MODELS, *convolutional.MODELS),
     "hqvqvae": hqvqvae_codes.MODELS,
     "recipe": recipe.MODELS,
 }

@@ -10,7 +10,9 @@ from benchmark.tasks import Task
 def _constant(seed: int, task: Task):
     from sklearn.dummy import DummyClassifier, DummyRegressor
 
-    return DummyRegressor(strategy="mean") if task.is_regression else DummyClassifier(strategy="most_frequent")
+    model = DummyRegressor(strategy="mean") if task.is_regression else DummyClassifier(strategy="most_frequent")
+    model.n_features_ = 0
+    return model
 
 
 MODELS = (

@@ -1,4 +1,4 @@
-"""A strong general learner on the static descriptor: what effort without knowledge of the generator brings."""
+"""Gradient boosting on the static descriptor: what effort without knowledge of the generator brings."""
 
 from __future__ import annotations
 

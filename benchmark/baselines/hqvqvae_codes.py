@@ -52,6 +52,7 @@ class CodesModel:
         self.model = result.model
         linear = Ridge(alpha=1.0) if self.task.is_regression else LogisticRegression(max_iter=LOGISTIC_MAX_ITER)
         self.readout = make_pipeline(StandardScaler(), linear).fit(self.encode(features), target)
+        self.n_features_ = self.readout.n_features_in_
         if not self.task.is_regression:
             self.classes_ = self.readout.classes_
         return self

@@ -107,7 +107,7 @@ def serve(results: Path | None, release: str | Path, port: int | None = None) ->
         release: Release folder, or a dataset's id on the Hub.
         port: Port on this machine; the first free one from 7860 by default.
     """
-    page = build(read_results(results or SHIPPED), release)
+    page = build(read_results(results or SHIPPED, other_releases=True), release)
     theme = _gradio().themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     page.launch(server_port=port, theme=theme, max_file_size=MAX_BYTES, footer_links=[], strict_cors=True)
 

@@ -65,6 +65,7 @@ def score_submission(path: str | Path, task_id: str, name: str, release: str | P
         {},
         {},
         0.0,
+        None,
         scored.n_test,
     )
 
@@ -109,8 +110,8 @@ def ranked(results: list[Result], submitted: Result) -> list[list[str]]:
     taken = {result.model for result in results}
     if submitted.model in taken:
         submitted = dataclasses.replace(submitted, model=f"{submitted.model} (submitted)")
-    rivals = [result for result in results if result.dataset.digest == submitted.dataset.digest]
-    (board,) = leaderboard([*rivals, submitted], submitted.task, submitted.split)
+    boards = leaderboard([*results, submitted], submitted.task, submitted.split)
+    (board,) = [board for board in boards if board.dataset == submitted.dataset.digest]
     rows = []
     for entry in board.entries:
         cells = list(cells_of(entry))

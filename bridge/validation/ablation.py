@@ -16,12 +16,12 @@ from benchmark.data import Subset, TaskData
 from benchmark.protocol import SHOTS, few_shot
 from benchmark.results import Result
 from benchmark.tasks import get_task
-from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V, MASTER_SEED, BridgeConfig
+from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V, BridgeConfig
 from bridge.generate import Bridge
 from bridge.identity import sample_seed
 from bridge.upstream import Upstream
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import REUSE_ABOVE_SOH
+from dataset_card.schema import MASTER_SEED, REUSE_ABOVE_SOH
 
 ABLATIONS = {
     "A0": "the bridge as it is",

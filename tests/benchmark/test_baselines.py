@@ -19,6 +19,7 @@ PAIRS = [(task, model) for task in TASKS for model in models(task.id)]
 def test_contract(release, task, model, monkeypatch):
     """Fits, predicts the task's kind of value, scores, repeats itself and leaves the inputs alone."""
     monkeypatch.setattr("benchmark.baselines.deep.MAX_EPOCHS", 2)
+    monkeypatch.setattr("benchmark.baselines.convolutional.EPOCHS", 2)
     data = load_task(task, release)
     before = data.train.signals.copy()
     first = evaluate_model(task, model, data, seeds=(0,))

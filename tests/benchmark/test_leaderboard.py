@@ -14,9 +14,10 @@ from benchmark.leaderboard import leaderboard, print_table, to_markdown
 from benchmark.results import Result, Run
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import MASTER_SEED
 
 CELLS = tuple(f"{n:02d}" for n in range(10))
-RELEASE = DatasetInfo("made-up", "a" * 64, "simulated", "test")
+RELEASE = DatasetInfo("made-up", "a" * 64, "simulated", "test", MASTER_SEED)
 
 
 def result(model, right_of_ten, *, split=PRIMARY_SPLIT, protocol="rows", dataset=RELEASE, task="t2", version="1.0"):
@@ -37,7 +38,8 @@ def result(model, right_of_ten, *, split=PRIMARY_SPLIT, protocol="rows", dataset
         () if fold == 0 else CELLS,
         {"python": "3", "numpy": "2"},
         {"processor": "x", "cores": 1, "gpu": None},
-        1.0,
+        12.0,
+        57,
         None if fold == 0 else 200,
     )
 
@@ -85,6 +87,27 @@ def test_other_datasets_and_task_versions_do_not_mix():
     boards = leaderboard([STRONG, other])
     assert [len(board.entries) for board in boards] == [1, 1]
     assert leaderboard([dataclasses.replace(STRONG, task_version="0.9")]) == []
+
+
+def test_other_master_seeds_have_their_own_boards_and_a_column():
+    seeds = [
+        result("strong", [right] * 10, dataset=dataclasses.replace(RELEASE, digest=str(seed) * 64, seed=seed))
+        for seed, right in ((3, 8), (1, 7))
+    ]
+    boards = leaderboard([*seeds, STRONG, WEAK])
+    assert [(b.seed, b.other_seed) for b in boards] == [(MASTER_SEED, False), (1, True), (3, True)]
+    strong, weak = boards[0].entries
+    assert strong.other_releases == (0.7, 0.8) and weak.other_releases == ()
+    assert "0.700 to 0.800" in to_markdown(boards) and "by_cell_primary, seed 3" in to_markdown(boards)
+    elsewhere = dataclasses.replace(RELEASE, digest="c" * 64, seed=1, upstream="published")
+    assert leaderboard([STRONG, result("strong", [1] * 10, dataset=elsewhere)])[0].entries[0].other_releases == ()
+
+
+def test_cost_is_shown():
+    assert "| 57 | 12 | rows | 1 |" in to_markdown(leaderboard([STRONG]))
+    assert "| 57 | 0.035 | rows |" in to_markdown(leaderboard([dataclasses.replace(STRONG, seconds=0.0351)]))
+    unknown = dataclasses.replace(STRONG, n_features=None, seconds=0.0)
+    assert "|  |  | rows | 1 |" in to_markdown(leaderboard([unknown]))
 
 
 def test_filters_and_protocols():

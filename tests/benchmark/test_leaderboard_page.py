@@ -38,7 +38,9 @@ press("model"); seen.byModel = models(first);
 set("task", "t2"); seen.task = boards();
 set("split", "by_record_optimistic_baseline"); seen.leaking = boards();
 seen.honestHidden = byId("honest").hidden;
-set("split", ""); set("model", "FOREST"); seen.forest = models(first); seen.forestStatus = byId("status").textContent;
+set("split", ""); set("release", "seed 2"); seen.release = boards();
+seen.groupsHidden = ["honest", "leaking"].every((id) => byId(id).hidden);
+set("release", "default seed"); set("model", "FOREST"); seen.forest = models(first); seen.forestStatus = byId("status").textContent;
 set("model", "no such model"); seen.none = boards();
 seen.requests = performance.getEntriesByType("resource").length;
 seen.errors = window.problems;
@@ -51,7 +53,7 @@ document.body.append(probe);
 
 @pytest.fixture(scope="module")
 def boards():
-    return leaderboard(read_results(SHIPPED))
+    return leaderboard(read_results(SHIPPED, other_releases=True))
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +87,13 @@ def seen(page, tmp_path_factory):
 
 
 def test_starts_ranked_and_shows_everything(seen, boards):
-    (board,) = [b for b in boards if b.task == "t2" and not b.leaks]
+    (board,) = [b for b in boards if b.task == "t2" and not b.leaks and not b.other_seed]
     assert seen["start"] == [entry.result.model for entry in board.entries]
     assert seen["status"] == f"{sum(len(b.entries) for b in boards)} results shown"
 
 
 def test_sorts_by_any_column(seen, boards):
-    (board,) = [b for b in boards if b.task == "t2" and not b.leaks]
+    (board,) = [b for b in boards if b.task == "t2" and not b.leaks and not b.other_seed]
     means = {entry.result.model: entry.result.mean() for entry in board.entries}
     assert [means[m] for m in seen["score"]] == sorted(means.values(), reverse=True)
     assert [means[m] for m in seen["scoreUp"]] == sorted(means.values())
@@ -100,8 +102,9 @@ def test_sorts_by_any_column(seen, boards):
 
 
 def test_filters_by_task_split_and_model(seen):
-    assert {task for task, _ in seen["task"]} == {"t2"} and len(seen["task"]) == 2
+    assert {task for task, _ in seen["task"]} == {"t2"} and len(seen["task"]) == 5, "v1.0, three seeds, what leaks"
     assert seen["leaking"] == [["t2", "by_record_optimistic_baseline"]] and seen["honestHidden"]
+    assert seen["release"] == [["t2", "by_cell_primary"]] and seen["groupsHidden"]
     assert seen["forest"] == ["random-forest"] and seen["forestStatus"] == "2 results shown"
     assert seen["none"] == []
 
@@ -129,4 +132,4 @@ def test_reads_without_javascript(page, boards):
     for board in boards:
         for entry in board.entries:
             assert f"{entry.result.mean():.3f} ± " in page
-    assert page.count("<label>") == 3 and page.count("<caption") == len(boards) and 'lang="en"' in page
+    assert page.count("<label>") == 4 and page.count("<caption") == len(boards) and 'lang="en"' in page

@@ -17,6 +17,7 @@ import pytest
 from benchmark import evaluate_model
 from benchmark.baselines import get_model
 from benchmark.data import dataset_info, load_task
+from benchmark.leaderboard import COLUMNS
 from benchmark.leaderboard_space.submission import MAX_BYTES, MAX_ROWS, ranked, score_submission, summary
 from benchmark.predictions import write_predictions
 from benchmark.publishing import leaderboard_files, metric_files
@@ -139,7 +140,8 @@ def test_a_submission_is_ranked_among_the_results(release, results, predictions)
     assert "**r2 1.0000**" in summary(scored) and "| mae | 0.0000 |" in summary(scored)
     rows = ranked(read, scored)
     assert [row[1] for row in rows] == ["➤ oracle", "ridge", "constant"]
-    assert rows[0][0] == "1" and rows[0][5] == "submitted" and rows[1][5] == "rows"
+    protocol = COLUMNS.index("protocol")
+    assert rows[0][0] == "1" and rows[0][protocol] == "submitted" and rows[1][protocol] == "rows"
     taken = score_submission(predictions, "t1", "ridge", release, "by_cell_primary")
     assert sorted(row[1] for row in ranked(read, taken)) == ["constant", "ridge", "➤ ridge (submitted)"]
 

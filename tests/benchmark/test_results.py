@@ -16,6 +16,7 @@ from benchmark.predictions import DIGEST_KEY, score_predictions, write_predictio
 from benchmark.results import SCHEMA_FILE, SHIPPED, check, read_result, read_results, to_json, write_result
 from benchmark.tasks import BY_ID, OPTIMISTIC_SPLIT
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import MASTER_SEED
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +116,12 @@ def test_shipped_results_obey_the_schema_and_their_own_statistics():
     """Headlines recompute from the per-cell statistics that each shipped file carries."""
     from benchmark.scoring import headline
 
-    results = read_results(SHIPPED)
-    assert len({r.dataset.digest for r in results}) == 1
-    for result in results:
+    results, everywhere = read_results(SHIPPED), read_results(SHIPPED, other_releases=True)
+    assert {r.dataset.seed for r in results} == {MASTER_SEED}
+    seeds = {r.dataset.digest: r.dataset.seed for r in everywhere}
+    assert sorted(seeds.values()) == [1, 2, 3, MASTER_SEED], "one release a seed"
+    assert not any(r.predictions for r in everywhere if r.dataset.seed != MASTER_SEED)
+    for result in everywhere:
         if result.cell_ids:
             per_run = headline(BY_ID[result.task], np.sum([run.cells for run in result.runs], axis=1))
             np.testing.assert_allclose(per_run, result.values(), rtol=1e-9, atol=1e-12)

@@ -1,0 +1,85 @@
+"""MiniRocket and MultiRocket with a ridge readout: the strongest general learners on short time series."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmark.models import SEEDS, Model
+from benchmark.tasks import Task
+from dataset_card.errors import MagBridgeError
+
+PENALTIES = np.logspace(-3, 3, 10)
+"""Ridge penalties; leave-one-out on the training rows picks one."""
+
+
+class Rocket:
+    """Ridge on the features of random convolutions (Dempster et al. 2021; Tan et al. 2022), as aeon computes them.
+
+    Args:
+        transform: Name of aeon's transformer.
+        seed: Of the convolutions.
+        task: Decides between regression and classification.
+    """
+
+    def __init__(self, transform: str, seed: int, task: Task):
+        self.transform, self.seed, self.task = transform, seed, task
+
+    def fit(self, signals: np.ndarray, target: np.ndarray) -> Rocket:
+        """Fits convolutions and readout.
+
+        Args:
+            signals: Shape (n, 100, 6), nT.
+            target: Shape (n,).
+
+        Raises:
+            MagBridgeError: aeon is not installed.
+        """
+        import joblib
+        from sklearn.linear_model import RidgeClassifierCV, RidgeCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        try:
+            from aeon.transformations.collection import convolution_based
+        except ImportError as error:
+            raise MagBridgeError(f"{self.transform} needs aeon: pip install 'magbridge-battery[rocket]'") from error
+        convolutions = getattr(convolution_based, self.transform)(
+            random_state=self.seed, n_jobs=joblib.effective_n_jobs(None)
+        )
+        ridge = RidgeCV(PENALTIES) if self.task.is_regression else RidgeClassifierCV(PENALTIES, class_weight="balanced")
+        self.pipeline = make_pipeline(convolutions, StandardScaler(copy=False), ridge)
+        self.pipeline.fit(self._inputs(signals), target)
+        self.n_features_ = ridge.n_features_in_
+        if not self.task.is_regression:
+            self.classes_ = ridge.classes_
+        return self
+
+    def predict(self, signals: np.ndarray) -> np.ndarray:
+        """Values, or labels, of shape (n,)."""
+        return self.pipeline.predict(self._inputs(signals))
+
+    def decision_function(self, signals: np.ndarray) -> np.ndarray:
+        """Distance from the boundary, (n,) for two classes, else (n, K); for classification only."""
+        return self.pipeline.decision_function(self._inputs(signals))
+
+    @staticmethod
+    def _inputs(signals: np.ndarray) -> np.ndarray:
+        """Signals as aeon wants them, (n, 6, 100)."""
+        return np.ascontiguousarray(signals.transpose(0, 2, 1))
+
+
+def _declare(name: str, transform: str, words: str, seeds: tuple[int, ...]) -> Model:
+    return Model(
+        name,
+        ("t1", "t2", "t3", "t4"),
+        lambda seed, task: Rocket(transform, seed, task),
+        f"Ridge on {words} of the signals, aeon's defaults; penalty chosen by leave-one-out on the training rows.",
+        features=None,
+        seeds=seeds,
+    )
+
+
+MODELS = (
+    _declare("minirocket", "MiniRocket", "the 9,996 MiniRocket features", SEEDS),
+    _declare("multirocket", "MultiRocket", "the 49,728 MultiRocket features", SEEDS[:3]),
+)

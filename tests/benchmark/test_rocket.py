@@ -1,0 +1,42 @@
+"""MiniRocket and MultiRocket with ridge, as aeon and scikit-learn define them."""
+
+import sys
+
+import numpy as np
+import pytest
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import StandardScaler
+
+from benchmark import evaluate_model, get_task, load_task
+from benchmark.baselines import get_model
+from benchmark.baselines.rocket import PENALTIES, Rocket
+from dataset_card.errors import MagBridgeError
+
+convolution_based = pytest.importorskip("aeon.transformations.collection.convolution_based", reason="needs aeon")
+
+
+def test_is_ridge_on_aeons_features(release):
+    data = load_task("t1", release)
+    transform = convolution_based.MiniRocket(random_state=3)
+    train = transform.fit_transform(data.train.signals.transpose(0, 2, 1))
+    scaler = StandardScaler().fit(train)
+    ridge = RidgeCV(PENALTIES).fit(scaler.transform(train), data.train.target)
+    expected = ridge.predict(scaler.transform(transform.transform(data.test.signals.transpose(0, 2, 1))))
+    model = Rocket("MiniRocket", 3, get_task("t1")).fit(data.train.signals, data.train.target)
+    np.testing.assert_allclose(model.predict(data.test.signals), expected, rtol=1e-4)
+    assert model.n_features_ == 9996
+
+
+def test_any_number_of_threads_gives_the_same(release):
+    one, two = (evaluate_model("t4", get_model("minirocket"), release, seeds=(0,), n_jobs=n) for n in (1, 2))
+    assert one.table.equals(two.table) and one.runs == two.runs
+
+
+def test_scores_rank_the_classes(release):
+    assert evaluate_model("t2", get_model("minirocket"), release, seeds=(0,)).mean("roc_auc") > 0.7
+
+
+def test_missing_aeon_is_named(release, monkeypatch):
+    monkeypatch.setitem(sys.modules, "aeon.transformations.collection", None)
+    with pytest.raises(MagBridgeError, match=r"needs aeon: pip install 'magbridge-battery\[rocket\]'"):
+        evaluate_model("t4", get_model("multirocket"), release, seeds=(0,))

@@ -48,7 +48,10 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if not path.is_file():
         raise HQVQVAEError(f"{path} does not exist; expected a CSV or Parquet file of samples")
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, float_precision="round_trip")
     except Exception as error:  # pandas and pyarrow raise a dozen kinds for files that are not tables
         raise HQVQVAEError(f"{path} cannot be read as {path.suffix or 'CSV'}: {error}") from error
     if "cell_id" not in table:

@@ -324,8 +324,10 @@ FIGURES: dict[str, FigureKind] = {
 
 
 def read_frame(path: str | Path) -> pd.DataFrame:
-    """Read a CSV that a run left behind: names stay text, even "NA" or "0012", and an empty field is missing."""
-    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"cell_id": str, "cohort": str})
+    """Read a CSV that a run left behind: names stay text, even "NA" or "0012", an empty field is missing, and numbers
+    come back to the last bit."""
+    text = {"cell_id": str, "cohort": str}
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=text, float_precision="round_trip")
 
 
 def _written(path: Path, write: Callable[[Path], None]) -> Path:

@@ -39,6 +39,8 @@ def test_each_figure_is_one_call_and_leaves_png_svg_and_csv(name, planted, tmp_p
     assert image[..., :3].std() > 0.02  # not blank
     back = read_frame(paths[2])
     assert len(back) == len(frames[name]) and list(back.columns) == list(frames[name].columns)
+    for column in frames[name].select_dtypes("number"):  # to the last bit
+        np.testing.assert_array_equal(back[column], frames[name][column])
 
 
 @pytest.mark.parametrize("name", FIGURES)

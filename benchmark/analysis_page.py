@@ -163,7 +163,8 @@ def page(rows, curves) -> str:
         "",
         "![Headline against training rows](learning_curves.png)",
         "",
-        "Bands: population std over three draws of training rows; scored on the official test rows.",
+        "Bands: population std over three draws of training rows; scored on the official test rows. The last point has "
+        "every training row; a run of the official test protocol above has four fifths of them.",
         "",
         *_curve_table(curves),
         "",

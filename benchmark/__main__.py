@@ -162,14 +162,12 @@ def leaderboard(
     from benchmark.results import SHIPPED, read_results, write_text
     from benchmark.tasks import check_split, get_task
 
-    boards = rank(
-        read_results(results or SHIPPED, other_releases=True),
-        None if task is None else get_task(task).id,
-        None if split is None else check_split(split),
-    )
     renderers = {"markdown": to_markdown, "html": to_html, "table": _table_text}
     if format not in renderers:
         raise MagBridgeError(f"unknown format {format!r}: expected table, markdown or html")
+    task = None if task is None else get_task(task).id
+    split = None if split is None else check_split(split)
+    boards = rank(read_results(results or SHIPPED, other_releases=True), task, split)
     if format == "table" and out is None:
         from rich.console import Console
 

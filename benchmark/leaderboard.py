@@ -145,7 +145,11 @@ def _kin(result: Result) -> tuple:
 
 def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -> tuple[Entry, ...]:
     results = sorted(results, key=lambda r: (-r.mean(), r.model))
-    ranked = [(1 + sum(_beats(other, result) for other in results[:i]), result) for i, result in enumerate(results)]
+    drawn = [_replicates(result) for result in results]
+    ranked = [
+        (1 + sum(_beats(results[j], drawn[j], result, drawn[i]) for j in range(i)), result)
+        for i, result in enumerate(results)
+    ]
     ranked.sort(key=lambda pair: pair[0])  # stable: by mean within a rank
     ranks = [rank for rank, _ in ranked]
     return tuple(
@@ -161,12 +165,15 @@ def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -
     )
 
 
-def _beats(better: Result, worse: Result) -> bool:
+def _replicates(result: Result) -> np.ndarray:
+    """The bootstrap replicates of its headline."""
+    return bootstrap(get_task(result.task), result.cell_ids, np.array([run.cells for run in result.runs]))
+
+
+def _beats(better: Result, its_replicates: np.ndarray, worse: Result, their_replicates: np.ndarray) -> bool:
     """Whether the lead's bootstrap interval lies above zero; with cells that differ, whether the intervals part."""
-    task = get_task(better.task)
     if better.cell_ids == worse.cell_ids:
-        replicates = [bootstrap(task, r.cell_ids, np.array([run.cells for run in r.runs])) for r in (better, worse)]
-        return bool(np.nanquantile(replicates[0] - replicates[1], (1 - LEVEL) / 2) > 0)
+        return bool(np.nanquantile(its_replicates - their_replicates, (1 - LEVEL) / 2) > 0)
     return better.interval()[0] > worse.interval()[1]
 
 

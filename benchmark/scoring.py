@@ -101,7 +101,7 @@ def bootstrap(task: Task, cell_ids, statistics: np.ndarray, resamples: int = RES
     for group in (np.flatnonzero(~pseudo), np.flatnonzero(pseudo)):
         if len(group):
             weights[:, group] = rng.multinomial(len(group), np.full(len(group), 1 / len(group)), size=resamples)
-    drawn = np.einsum("bc,rcs->rbs", weights, statistics)
+    drawn = weights @ statistics
     if task.is_regression:
         whole = statistics.sum(axis=1, keepdims=True)
         mean_square = drawn[..., 3] / drawn[..., 0] * whole[..., 0]

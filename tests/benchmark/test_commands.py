@@ -109,7 +109,11 @@ def test_protocols_from_the_command_line(release):
 def test_shipped_leaderboard_in_every_form(tmp_path):
     assert "T1 SOH regression" in run("leaderboard").stdout
     markdown = run("leaderboard", "--format", "markdown", "--task", "t2", "--split", "by_cell_primary").stdout
-    assert markdown.count("## ") == 1 and "| logistic-regression |" in markdown
+    assert [line for line in markdown.splitlines() if line.startswith("## ")] == [
+        f"## T2 Second-life class: balanced_accuracy, by_cell_primary{seed}"
+        for seed in ("", ", seed 1", ", seed 2", ", seed 3")
+    ]
+    assert "| logistic-regression |" in markdown
     file = next(SHIPPED.glob("t1__ridge__by_cell_primary__rows.json"))
     text = run("export", file, "--dataset-id", "user/magbridge-battery", "--format", "eval-results").stdout
     assert "t1_soh_regression" in text

@@ -231,8 +231,8 @@ EXPLANATION = (
     "are few, so it is a little narrow. Rank: 1 plus the number of models that lead by more than the 95 % interval of "
     "the paired difference; = marks equal ranks, which are ties. Cross-validation: mean ± std over folds of all cells, "
     "the steadier figure. Other releases: lowest to highest score on releases of other master seeds. Features: numbers "
-    "a row that the last learner sees, 600 where it sees the samples. Seconds: wall time of one run (features, fit, "
-    "prediction) on the machine that the result file names."
+    "a row that the last learner sees, 600 where it sees the samples. Seconds: mean wall time of a run (features, fit, "
+    "prediction; features common to all runs are made once) on the machine that the result file names."
 )
 
 

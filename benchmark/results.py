@@ -24,6 +24,7 @@ from dataset_card.errors import MagBridgeError
 SCHEMA_VERSION = "1.0"
 SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
 SHIPPED = Path(__file__).with_name("results")
+OTHER_RELEASES = "other-seeds/*/*.json"
 
 PROTOCOLS = {
     "rows": "each seed fits on its own 80 % of the training rows (as the published numbers)",
@@ -154,8 +155,10 @@ class Result:
 def environment() -> tuple[dict[str, str], dict[str, object]]:
     """Versions of the packages a score depends on, and the machine."""
     packages = {"python": platform.python_version()}
-    for name in ("magbridge-battery", "numpy", "scipy", "scikit-learn", "torch"):
-        if name != "torch" or "torch" in sys.modules:
+    for name in ("magbridge-battery", "numpy", "scipy", "scikit-learn"):
+        packages[name] = metadata.version(name)
+    for name in ("torch", "aeon", "numba"):  # not every model needs them
+        if name in sys.modules:
             packages[name] = metadata.version(name)
     gpu = None
     if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
@@ -275,16 +278,26 @@ def read_results(folder: str | Path, *, other_releases: bool = False) -> list[Re
     """Every result file of a folder, by path.
 
     Args:
-        folder: Results of one release; those of other releases lie in folders inside it.
+        folder: Results of one release; those of others lie in a folder each inside its `other-seeds`.
         other_releases: Whether to read these too.
 
     Raises:
         MagBridgeError: There is none, or one breaks the schema.
     """
-    paths = sorted(Path(folder).rglob("*.json") if other_releases else Path(folder).glob("*.json"))
+    return [read_result(path) for path in result_files(folder, other_releases=other_releases)]
+
+
+def result_files(folder: str | Path, *, other_releases: bool = False) -> list[Path]:
+    """Paths of the result files that `read_results` reads.
+
+    Raises:
+        MagBridgeError: There is none.
+    """
+    folder = Path(folder)
+    paths = sorted(folder.glob("*.json")) + (sorted(folder.glob(OTHER_RELEASES)) if other_releases else [])
     if not paths:
         raise MagBridgeError(f"no result files in {folder}: expected *.json written by `python -m benchmark run --out`")
-    return [read_result(path) for path in paths]
+    return paths
 
 
 @cache

@@ -9,6 +9,7 @@ from benchmark.data import Subset
 from benchmark.models import Model
 from benchmark.scoring import score
 from benchmark.tasks import Task
+from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS
 
 EPOCHS = 15
@@ -30,7 +31,8 @@ class NormalisedCNN(SequenceModel):
     Every sample is standardised by the median and median absolute deviation of its channel and time step over the
     training rows, which takes the common trajectory out; a second copy has the row's own level taken out too. Mean and
     log std over time are pooled, so that how noisy a signal is reaches the readout as such. Targets are standardised,
-    classes weighted equally. The epoch with the best validation score is kept.
+    classes weighted equally. The epoch with the best validation score is kept. Width, schedule and inputs were chosen
+    on the validation rows of the default release, with epochs chosen on training cells held out.
 
     Args:
         seed: Of the initial weights and batch order.
@@ -47,13 +49,18 @@ class NormalisedCNN(SequenceModel):
             signals: Shape (n, 100, 6), nT.
             target: Shape (n,).
             validation: Rows to choose the epoch by.
+
+        Raises:
+            MagBridgeError: Fewer than two training rows.
         """
+        if len(signals) < 2:
+            raise MagBridgeError(f"batch normalisation needs at least two training rows: got {len(signals)}")
         torch = require_torch()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.centre = np.median(signals, axis=0)
         self.scale = MAD_TO_STD * np.median(np.abs(signals - self.centre), axis=0) + 1e-9
         if self.task.is_regression:
-            self.offset, self.unit = target.mean(), target.std()
+            self.offset, self.unit = target.mean(), target.std() or 1.0
         else:
             self.classes_ = np.array(self.task.labels)
             counts = np.array([(target == label).sum() for label in self.task.labels])
@@ -145,7 +152,7 @@ MODELS = (
         ("t1", "t2", "t3", "t4"),
         NormalisedCNN,
         "Dilated residual CNN with batch normalisation and statistics pooling on robustly standardised signals, 15 "
-        "epochs; the epoch is chosen on validation rows.",
+        "epochs. Epoch and settings chosen on validation rows.",
         features=None,
         sampling="full",
         seeds=DEEP_SEEDS,

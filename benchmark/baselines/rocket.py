@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from benchmark.models import SEEDS, Model
@@ -10,6 +14,19 @@ from dataset_card.errors import MagBridgeError
 
 PENALTIES = np.logspace(-3, 3, 10)
 """Ridge penalties; leave-one-out on the training rows picks one."""
+
+_GLOBAL_GENERATOR = threading.Lock()
+
+
+@contextmanager
+def _private_global_generator() -> Iterator[None]:
+    """aeon seeds and draws from numpy's global generator: one fit at a time, and its state as before afterwards."""
+    with _GLOBAL_GENERATOR:
+        state = np.random.get_state()
+        try:
+            yield
+        finally:
+            np.random.set_state(state)
 
 
 class Rocket:
@@ -40,15 +57,18 @@ class Rocket:
         from sklearn.preprocessing import StandardScaler
 
         try:
+            import numba
             from aeon.transformations.collection import convolution_based
         except ImportError as error:
             raise MagBridgeError(f"{self.transform} needs aeon: pip install 'magbridge-battery[rocket]'") from error
-        convolutions = getattr(convolution_based, self.transform)(
-            random_state=self.seed, n_jobs=joblib.effective_n_jobs(None)
-        )
+        # numba, which aeon runs on, refuses more threads than this process has cores.
+        threads = min(joblib.effective_n_jobs(None), numba.config.NUMBA_NUM_THREADS)
+        self.convolutions = getattr(convolution_based, self.transform)(random_state=self.seed, n_jobs=threads)
         ridge = RidgeCV(PENALTIES) if self.task.is_regression else RidgeClassifierCV(PENALTIES, class_weight="balanced")
-        self.pipeline = make_pipeline(convolutions, StandardScaler(copy=False), ridge)
-        self.pipeline.fit(self._inputs(signals), target)
+        self.readout = make_pipeline(StandardScaler(copy=False), ridge)
+        with _private_global_generator():
+            self.convolutions.fit(self._inputs(signals))
+        self.readout.fit(self._features(signals), target)
         self.n_features_ = ridge.n_features_in_
         if not self.task.is_regression:
             self.classes_ = ridge.classes_
@@ -56,11 +76,14 @@ class Rocket:
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """Values, or labels, of shape (n,)."""
-        return self.pipeline.predict(self._inputs(signals))
+        return self.readout.predict(self._features(signals))
 
     def decision_function(self, signals: np.ndarray) -> np.ndarray:
         """Distance from the boundary, (n,) for two classes, else (n, K); for classification only."""
-        return self.pipeline.decision_function(self._inputs(signals))
+        return self.readout.decision_function(self._features(signals))
+
+    def _features(self, signals: np.ndarray) -> np.ndarray:
+        return self.convolutions.transform(self._inputs(signals))
 
     @staticmethod
     def _inputs(signals: np.ndarray) -> np.ndarray:

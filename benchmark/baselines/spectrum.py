@@ -176,11 +176,10 @@ def _two_tones(apart: np.ndarray, together: np.ndarray) -> np.ndarray:
     top = np.maximum(apart.max(axis=1), together.max(axis=1) / 2)[:, None]
     one, both = np.exp(apart - top), np.exp(together - 2 * top).mean(axis=1)
     count = one.shape[1]
-    resolved, close = one.sum(axis=1) ** 2 - (one**2).sum(axis=1), count
-    for lag in range(1, RESOLUTION):
-        resolved -= 2 * (one[:, lag:] * one[:, :-lag]).sum(axis=1)
-        close += 2 * (count - lag)
-    mean = (np.maximum(resolved, 0) + close * both) / count**2
+    # Sums of positive terms only: beside a tall peak a difference would be lost to rounding.
+    resolved = 2 * (one[:, RESOLUTION:] * np.cumsum(one, axis=1)[:, :-RESOLUTION]).sum(axis=1)
+    close = count + 2 * sum(count - lag for lag in range(1, RESOLUTION))
+    mean = (resolved + close * both) / count**2
     return np.log(np.maximum(mean, np.finfo(float).tiny)) + 2 * top[:, 0]
 
 

@@ -6,6 +6,7 @@ import pytest
 from benchmark import evaluate_model, get_task, load_task
 from benchmark.baselines import convolutional, get_model
 from benchmark.baselines.convolutional import CLIP, NormalisedCNN
+from dataset_card.errors import MagBridgeError
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
@@ -48,6 +49,15 @@ def test_keeps_randomness_and_threads_to_itself(release, monkeypatch):
     assert torch.equal(state, torch.random.get_rng_state()) and threads == torch.get_num_threads()
     torch.manual_seed(6)
     assert evaluate_model("t4", get_model("normalised-cnn"), release, seeds=(0, 1)).runs == first.runs
+
+
+def test_few_rows_and_a_constant_target(release, monkeypatch):
+    monkeypatch.setattr(convolutional, "EPOCHS", 1)
+    data = load_task("t1", release)
+    with pytest.raises(MagBridgeError, match="at least two training rows: got 1"):
+        NormalisedCNN(0, data.task).fit(data.train.signals[:1], data.train.target[:1], validation=data.validation)
+    model = NormalisedCNN(0, data.task).fit(data.train.signals[:9], np.ones(9), validation=data.validation)
+    assert np.isfinite(model.predict(data.test.signals)).all()
 
 
 def test_a_last_batch_of_one_row_is_left_out(release, monkeypatch):

@@ -1,5 +1,7 @@
 """MiniRocket and MultiRocket with ridge, as aeon and scikit-learn define them."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -30,6 +32,26 @@ def test_is_ridge_on_aeons_features(release):
 def test_any_number_of_threads_gives_the_same(release):
     one, two = (evaluate_model("t4", get_model("minirocket"), release, seeds=(0,), n_jobs=n) for n in (1, 2))
     assert one.table.equals(two.table) and one.runs == two.runs
+
+
+def test_the_global_generator_stays_as_it_was(release):
+    data = load_task("t4", release)
+    np.random.seed(11)
+    expected = np.random.get_state()
+    Rocket("MultiRocket", 3, data.task).fit(data.train.signals, data.train.target)
+    for ours, theirs in zip(np.random.get_state(), expected):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs processor affinity")
+def test_a_process_with_one_core_asks_for_one_thread(release):
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from benchmark import evaluate_model\nfrom benchmark.baselines import get_model\n"
+        f"print(evaluate_model('t4', get_model('minirocket'), {str(release)!r}, seeds=(0, 1), n_jobs=2).n_features)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "9996", done.stderr
 
 
 def test_scores_rank_the_classes(release):

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
 from benchmark.baselines import spectrum
 from benchmark.baselines.spectrum import NoiseModel, cosine_basis, soc_spectrum, warp_spectrum
@@ -78,15 +79,20 @@ def test_one_peak_is_not_two_tones():
     assert spectrum._two_tones(apart, apart)[0, 0] == pytest.approx(40 + np.log(2 / 17**2), abs=1e-6)
 
 
-def test_pairs_of_tones_are_counted_right():
+@pytest.mark.parametrize("peak", [0, 20, 100])
+def test_pairs_of_tones_are_counted_right(peak):
     rng = np.random.default_rng(5)
     apart, together = rng.normal(size=(2, 4, len(spectrum.CYCLES), 6))
-    count, expected = len(spectrum.CYCLES), 0
-    for i in range(count):
-        for j in range(count):
-            near = abs(i - j) < spectrum.RESOLUTION
-            expected += np.exp(together).mean(axis=1) if near else np.exp(apart[:, i] + apart[:, j])
-    np.testing.assert_allclose(spectrum._two_tones(apart, together), np.log(expected / count**2), rtol=1e-10)
+    apart[:, 3] += peak
+    together[:2, 3] += peak
+    count = len(spectrum.CYCLES)
+    pairs = [
+        logsumexp(together, axis=1) - np.log(count) if abs(i - j) < spectrum.RESOLUTION else apart[:, i] + apart[:, j]
+        for i in range(count)
+        for j in range(count)
+    ]
+    expected = logsumexp(pairs, axis=0) - np.log(count**2)
+    np.testing.assert_allclose(spectrum._two_tones(apart, together), expected, atol=1e-10)
 
 
 def test_noise_level_leans_on_the_other_channels(white):

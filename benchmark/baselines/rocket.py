@@ -1,4 +1,4 @@
-"""MiniRocket and MultiRocket with a ridge readout: the strongest general learners on short time series."""
+"""MiniRocket and MultiRocket with a ridge readout: strong general learners on short time series."""
 
 from __future__ import annotations
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from benchmark.baselines.deep import DEEP_SEEDS, SequenceModel, private_randomness, require_torch
+from benchmark.baselines.deep import BATCH, DEEP_SEEDS, SequenceModel, require_torch
 from benchmark.data import Subset
 from benchmark.models import Model
-from benchmark.scoring import score
 from benchmark.tasks import Task
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS
 
 EPOCHS = 15
-BATCH = 64
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.02
 WIDTH = 48
@@ -39,6 +39,8 @@ class NormalisedCNN(SequenceModel):
         task: Decides between squared error and cross-entropy.
     """
 
+    patience = None
+
     def __init__(self, seed: int, task: Task):
         super().__init__(_network, seed, task)
 
@@ -55,42 +57,42 @@ class NormalisedCNN(SequenceModel):
         """
         if len(signals) < 2:
             raise MagBridgeError(f"batch normalisation needs at least two training rows: got {len(signals)}")
-        torch = require_torch()
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.centre = np.median(signals, axis=0)
-        self.scale = MAD_TO_STD * np.median(np.abs(signals - self.centre), axis=0) + 1e-9
-        if self.task.is_regression:
-            self.offset, self.unit = target.mean(), target.std() or 1.0
-        else:
-            self.classes_ = np.array(self.task.labels)
-            counts = np.array([(target == label).sum() for label in self.task.labels])
-            weight = len(target) / (len(counts) * np.maximum(counts, 1))
-            self.weight = torch.tensor(weight, dtype=torch.float32, device=self.device)
-        x, y = self._inputs(signals), self._target(target)
-        with private_randomness(torch, self.seed):
-            self.model = self.network(1 if self.task.is_regression else len(self.task.labels)).to(self.device)
-            optimizer = torch.optim.AdamW(self.model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-            # A last batch of one row has no variance to normalise by: it joins nothing and is left out.
-            batches = [len(rows) > 1 for rows in torch.arange(len(x)).split(BATCH)].count(True)
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=EPOCHS * batches)
-            best, weights = -np.inf, None
-            for _ in range(EPOCHS):
-                self.model.train()
-                for rows in torch.randperm(len(x)).split(BATCH)[:batches]:
-                    optimizer.zero_grad()
-                    self._loss(x[rows], y[rows]).backward()
-                    optimizer.step()
-                    schedule.step()
-                value = score(self.task, validation.target, self.predict(validation.signals))[self.task.headline.name]
-                if value > best:
-                    best, weights = value, {name: t.clone() for name, t in self.model.state_dict().items()}
-        self.model.load_state_dict(weights)
-        return self
+        return super().fit(signals, target, validation=validation)
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """Values, or labels, of shape (n,)."""
         prediction = super().predict(signals)
         return self.offset + self.unit * prediction if self.task.is_regression else prediction
+
+    def _prepare(self, signals: np.ndarray, target: np.ndarray) -> None:
+        self.centre = np.median(signals, axis=0)
+        self.scale = MAD_TO_STD * np.median(np.abs(signals - self.centre), axis=0) + 1e-9
+        if self.task.is_regression:
+            self.offset, self.unit = target.mean(), target.std() or 1.0
+        else:
+            counts = np.array([(target == label).sum() for label in self.task.labels])
+            weight = len(target) / (len(counts) * np.maximum(counts, 1))
+            torch = require_torch()
+            self.weight = torch.tensor(weight, dtype=torch.float32, device=self.device)
+
+    def _optimization(self, n_rows: int) -> Callable[[], None]:
+        torch = require_torch()
+        optimizer = torch.optim.AdamW(self.model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        steps = EPOCHS * (n_rows // BATCH + (n_rows % BATCH > 1))  # as many batches as `_batches` gives
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+
+        def step():
+            optimizer.step()
+            schedule.step()
+
+        return step
+
+    def _epochs(self) -> int:
+        return EPOCHS
+
+    def _batches(self, n_rows: int) -> list:
+        """Without a last batch of one row, which has no variance to normalise by."""
+        return [rows for rows in super()._batches(n_rows) if len(rows) > 1]
 
     def _loss(self, x, y):
         output, functional = self.model(x), require_torch().nn.functional

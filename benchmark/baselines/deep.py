@@ -13,6 +13,8 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import nn
 
     from benchmark.data import Subset
@@ -36,6 +38,9 @@ class SequenceModel:
         task: Decides between squared error on the raw target and cross-entropy.
     """
 
+    patience: int | None = PATIENCE
+    """None for a fit that always runs to its end."""
+
     def __init__(self, network, seed: int, task: Task):
         self.network, self.seed, self.task = network, seed, task
 
@@ -52,27 +57,26 @@ class SequenceModel:
         """
         torch = require_torch()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.mean = signals.mean(axis=(0, 1))
-        self.scale = signals.std(axis=(0, 1))
         if not self.task.is_regression:
             self.classes_ = np.array(self.task.labels)
+        self._prepare(signals, target)
         x, y = self._inputs(signals), self._target(target)
-        with private_randomness(torch, self.seed):
+        with _private_randomness(torch, self.seed):
             self.model = self.network(1 if self.task.is_regression else len(self.task.labels)).to(self.device)
-            optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+            step = self._optimization(len(x))
             best, stale, weights = -np.inf, 0, None
-            for _ in _epochs(self.task, self.seed):
+            for _ in _bar(self._epochs(), self.task, self.seed):
                 self.model.train()
-                for rows in torch.randperm(len(x)).split(BATCH):
-                    optimizer.zero_grad()
+                for rows in self._batches(len(x)):
+                    self.model.zero_grad()
                     self._loss(x[rows], y[rows]).backward()
-                    optimizer.step()
+                    step()
                 value = score(self.task, validation.target, self.predict(validation.signals))[self.task.headline.name]
                 stale += 1
                 if value > best:
                     best, stale = value, 0
                     weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-                if stale == PATIENCE:
+                if stale == self.patience:
                     break
         self.model.load_state_dict(weights)
         return self
@@ -87,6 +91,22 @@ class SequenceModel:
         output = self._output(signals)
         odds = np.exp(output - output.max(axis=1, keepdims=True))
         return odds / odds.sum(axis=1, keepdims=True)
+
+    def _prepare(self, signals: np.ndarray, target: np.ndarray) -> None:
+        """Learns how to standardise."""
+        self.mean = signals.mean(axis=(0, 1))
+        self.scale = signals.std(axis=(0, 1))
+
+    def _optimization(self, n_rows: int) -> Callable[[], None]:
+        """What to do with the gradients of a batch."""
+        parameters = self.model.parameters()
+        return require_torch().optim.Adam(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY).step
+
+    def _epochs(self) -> int:
+        return MAX_EPOCHS
+
+    def _batches(self, n_rows: int) -> list:
+        return list(require_torch().randperm(n_rows).split(BATCH))
 
     def _output(self, signals: np.ndarray) -> np.ndarray:
         torch = require_torch()
@@ -155,14 +175,19 @@ def _lstm(outputs: int) -> nn.Module:
 
 
 def require_torch():
+    """torch.
+
+    Raises:
+        MagBridgeError: It is not installed.
+    """
     try:
         import torch
     except ImportError as error:
-        raise MagBridgeError("the models of Table IV need torch: pip install 'magbridge-battery[model]'") from error
+        raise MagBridgeError("the networks on signals need torch: pip install 'magbridge-battery[model]'") from error
     return torch
 
 
-class private_randomness:
+class _private_randomness:
     """Seeds torch inside the block, on one thread so that sums have one order, and puts both back after it."""
 
     def __init__(self, torch, seed: int):
@@ -180,10 +205,10 @@ class private_randomness:
         self.fork.__exit__(*error)
 
 
-def _epochs(task: Task, seed: int):
+def _bar(epochs: int, task: Task, seed: int):
     from tqdm import tqdm
 
-    return tqdm(range(MAX_EPOCHS), desc=f"{task.id} seed {seed}", unit="epoch", disable=None, leave=False)
+    return tqdm(range(epochs), desc=f"{task.id} seed {seed}", unit="epoch", disable=None, leave=False)
 
 
 def _declare(name: str, network, description: str) -> Model:

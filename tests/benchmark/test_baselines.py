@@ -47,16 +47,18 @@ def test_registry_is_complete_and_unique():
         get_model("rigde")
 
 
-def test_deep_models_leave_global_randomness_and_threads(release, monkeypatch):
+@pytest.mark.parametrize("name", ["mlp", "normalised-cnn"])
+def test_deep_models_leave_global_randomness_and_threads(name, release, monkeypatch):
     import torch
 
     monkeypatch.setattr("benchmark.baselines.deep.MAX_EPOCHS", 2)
+    monkeypatch.setattr("benchmark.baselines.convolutional.EPOCHS", 2)
     torch.manual_seed(5)
     state, threads = torch.random.get_rng_state(), torch.get_num_threads()
-    first = evaluate_model("t4", get_model("mlp"), release, seeds=(0, 1))
+    first = evaluate_model("t4", get_model(name), release, seeds=(0, 1))
     assert torch.equal(state, torch.random.get_rng_state()) and threads == torch.get_num_threads()
     torch.manual_seed(6)
-    assert evaluate_model("t4", get_model("mlp"), release, seeds=(0, 1)).runs == first.runs
+    assert evaluate_model("t4", get_model(name), release, seeds=(0, 1)).runs == first.runs
     assert first.runs[0].scores != first.runs[1].scores, "the seed sets the weights"
 
 

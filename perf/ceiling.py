@@ -17,15 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark import Model, Subset, TaskData, evaluate_model, get_task, load_task
-from benchmark.baselines.recipe import (
-    REGIME_B,
-    SYNTHETIC,
-    GatedDetector,
-    NoiseLevelRegressor,
-    SecondLifeThreshold,
-    SubtypeClassifier,
-)
+from benchmark import Subset, TaskData, evaluate_model, load_task
+from benchmark.analysis import RECIPE
+from benchmark.baselines import get_model
+from benchmark.baselines.recipe import CLEAN, REGIME_B, SYNTHETIC
+from benchmark.data import dataset_info
 from benchmark.results import write_result
 from bridge.anomalies import inject
 from dataset_card.schema import SYNTHETIC_SUBTYPES
@@ -33,17 +29,10 @@ from dataset_card.schema import SYNTHETIC_SUBTYPES
 FAULTS_A_ROW = 2
 """Different faults injected into each fresh clean row."""
 
-LEARNERS = {
-    "t1": NoiseLevelRegressor,
-    "t2": SecondLifeThreshold,
-    "t3": lambda: GatedDetector(0),
-    "t4": lambda: SubtypeClassifier(0),
-}
 
-
-def fresh_clean(releases: list[Path], target: str) -> Subset:
-    """Clean rows of training and validation cells."""
-    rows = [load_task({"soh": "t1", "second_life_class": "t2"}[target], folder) for folder in releases]
+def fresh_clean(task: str, releases: list[Path]) -> Subset:
+    """Clean rows of training and validation cells, with the target of T1 or T2."""
+    rows = [load_task(task, folder) for folder in releases]
     return Subset.concatenate([s for data in rows for s in (data.train, data.validation)])
 
 
@@ -60,16 +49,11 @@ def fresh_faults(clean: Subset, seed: int = 0) -> Subset:
     )
 
 
-def fresh_rows(task: str, releases: list[Path], clean: Subset) -> Subset:
-    """Training rows of one task."""
-    if task in ("t1", "t2"):
-        return fresh_clean(releases, get_task(task).target)
-    faults = fresh_faults(clean)
-    if task == "t4":
-        return faults
+def with_regime_b(releases: list[Path], clean: Subset, faults: Subset) -> Subset:
+    """Training rows of T3."""
     subsets = [s for data in (load_task("t3", folder) for folder in releases) for s in (data.train, data.validation)]
     regime_b = [subset.take(subset.target == REGIME_B) for subset in subsets]
-    labels = np.full(len(clean), "none"), np.full(len(faults), SYNTHETIC)
+    labels = np.full(len(clean), CLEAN), np.full(len(faults), SYNTHETIC)
     grounded = [dataclasses.replace(rows, target=label) for rows, label in zip((clean, faults), labels)]
     return Subset.concatenate([*grounded, *regime_b])
 
@@ -81,19 +65,24 @@ def main() -> None:
     parser.add_argument("--fresh", type=Path, nargs="+", required=True, help="releases of other master seeds")
     parser.add_argument("--out", type=Path, help="folder for result files")
     arguments = parser.parse_args()
-    clean = fresh_clean(arguments.fresh, "soh")
-    seeds = ", ".join(str(load_task("t1", folder).dataset.seed) for folder in arguments.fresh)
-    for task in ("t1", "t2", "t3", "t4"):
-        data, rows = load_task(task, arguments.release), fresh_rows(task, arguments.fresh, clean)
-        model = Model(
-            "fresh-rows",
-            (task,),
-            lambda seed, t: LEARNERS[t.id](),
-            f"The recipe, fitted on {len(rows):,} fresh rows of releases with the seeds {seeds}: a lower estimate of "
-            "what is reachable, with the test rows' sampling error.",
-            None,
-            "full",
-            (0,),
+    clean = fresh_clean("t1", arguments.fresh)
+    faults = fresh_faults(clean)
+    fresh_rows = {
+        "t1": clean,
+        "t2": fresh_clean("t2", arguments.fresh),
+        "t3": with_regime_b(arguments.fresh, clean, faults),
+        "t4": faults,
+    }
+    seeds = ", ".join(str(dataset_info(folder).seed) for folder in arguments.fresh)
+    for task, rows in fresh_rows.items():
+        data = load_task(task, arguments.release)
+        model = dataclasses.replace(
+            get_model(RECIPE[task]),
+            name="fresh-rows",
+            description=f"The recipe, fitted on {len(rows):,} fresh rows of releases with the seeds {seeds}: a lower "
+            "estimate of what is reachable, with the test rows' sampling error.",
+            sampling="full",
+            seeds=(0,),
         )
         fresh = TaskData(
             data.task, rows, None, data.test, data.split, data.dataset, load_clean=lambda: {"train": clean}

@@ -16,9 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
@@ -29,26 +26,9 @@ from threadpoolctl import threadpool_limits
 from benchmark import Subset, load_task
 from benchmark.baselines.matched import MatchedFeatures
 from benchmark.baselines.noise_level import NoiseLevelFeatures
-from benchmark.baselines.recipe import REGIME_B, SUBTYPE_FEATURES
+from benchmark.baselines.recipe import REGIME_B, boosting, forest, logistic, ratios
 
 FOLDS = 5
-
-
-def logistic(C: float, *before):
-    """Logistic regression on standardised features."""
-    return make_pipeline(*before, StandardScaler(), LogisticRegression(C=C, class_weight="balanced", max_iter=3000))
-
-
-def boosting(iterations: int, leaves: int):
-    """Boosted trees."""
-    return HistGradientBoostingClassifier(
-        max_iter=iterations,
-        max_leaf_nodes=leaves,
-        max_bins=64,
-        class_weight="balanced",
-        early_stopping=False,
-        random_state=0,
-    )
 
 
 def members(task: str, names: np.ndarray) -> dict:
@@ -57,17 +37,16 @@ def members(task: str, names: np.ndarray) -> dict:
         return {
             "logistic C=0.3": logistic(0.3),
             "logistic C=3": logistic(3),
-            "boosting 60x4": boosting(60, 4),
-            "boosting 60x8": boosting(60, 8),
-            "boosting 150x4": boosting(150, 4),
+            "boosting 60x4": boosting(60, 4, seed=0),
+            "boosting 60x8": boosting(60, 8, seed=0),
+            "boosting 150x4": boosting(150, 4, seed=0),
         }
-    chosen = ColumnTransformer([("chosen", "passthrough", np.flatnonzero(np.isin(names, SUBTYPE_FEATURES)))])
     return {
-        "ratios C=3": logistic(3, chosen),
-        "ratios C=30": logistic(30, chosen),
+        "ratios C=3": ratios(names, 3),
+        "ratios C=30": ratios(names, 30),
         "logistic C=0.1": logistic(0.1),
-        "boosting 60x4": boosting(60, 4),
-        "forest": RandomForestClassifier(300, min_samples_leaf=3, class_weight="balanced", random_state=0),
+        "boosting 60x4": boosting(60, 4, seed=0),
+        "forest": forest(seed=0),
     }
 
 

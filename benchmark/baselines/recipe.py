@@ -111,7 +111,7 @@ class GatedDetector:
             clean: The clean training rows of the run.
         """
         from joblib import parallel_config
-        from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
+        from sklearn.ensemble import VotingClassifier
         from threadpoolctl import threadpool_limits
 
         from benchmark.baselines.matched import MatchedFeatures
@@ -122,15 +122,8 @@ class GatedDetector:
         if grounded.all() or not grounded.any():
             raise MagBridgeError("the Regime-B gate needs training rows of both kinds: none of one class")
         self.gate = (distance[grounded].max() + distance[~grounded].min()) / 2
-        boosting = HistGradientBoostingClassifier(
-            max_iter=60,
-            max_leaf_nodes=4,
-            max_bins=64,
-            class_weight="balanced",
-            early_stopping=False,
-            random_state=self.seed,
-        )
-        self.detector = VotingClassifier([("linear", _logistic(C=3.0)), ("boosting", boosting)], voting="soft")
+        members = [("linear", logistic(C=3.0)), ("boosting", boosting(60, 4, self.seed))]
+        self.detector = VotingClassifier(members, voting="soft")
         inputs = self.features.transform(signals[grounded])
         self.n_features_ = inputs.shape[1] + 1  # and the distance to the gate
         # On trees this small threads spend their time waiting for each other; one gives the same trees sooner. The
@@ -182,22 +175,15 @@ class SubtypeClassifier:
             target: Shape (n,), subtypes.
             clean: The clean training rows of the run.
         """
-        from sklearn.compose import ColumnTransformer
-        from sklearn.ensemble import RandomForestClassifier, VotingClassifier
-        from sklearn.pipeline import make_pipeline
+        from sklearn.ensemble import VotingClassifier
 
         from benchmark.baselines.matched import MatchedFeatures
 
         self.features = MatchedFeatures().fit(clean.signals)
-        chosen = np.flatnonzero(np.isin(self.features.get_feature_names_out(), SUBTYPE_FEATURES))
-        forest = RandomForestClassifier(
-            300, min_samples_leaf=3, class_weight="balanced", random_state=self.seed, n_jobs=1
-        )
-        ratios = make_pipeline(ColumnTransformer([("chosen", "passthrough", chosen)]), _logistic(C=30.0))
-        self.classifier = VotingClassifier([("ratios", ratios), ("forest", forest)], voting="soft").fit(
-            self.features.transform(signals), target
-        )
-        self.classes_, self.n_features_ = self.classifier.classes_, len(self.features.get_feature_names_out())
+        names = self.features.get_feature_names_out()
+        members = [("ratios", ratios(names, C=30.0)), ("forest", forest(self.seed))]
+        self.classifier = VotingClassifier(members, voting="soft").fit(self.features.transform(signals), target)
+        self.classes_, self.n_features_ = self.classifier.classes_, len(names)
         return self
 
     def predict_proba(self, signals: np.ndarray) -> np.ndarray:
@@ -209,12 +195,43 @@ class SubtypeClassifier:
         return self.classifier.predict(self.features.transform(signals))
 
 
-def _logistic(C: float):
+def logistic(C: float):
+    """Logistic regression on standardised features, classes weighted equally."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(StandardScaler(), LogisticRegression(C=C, class_weight="balanced", max_iter=3000))
+
+
+def ratios(names: np.ndarray, C: float):
+    """Logistic regression on `SUBTYPE_FEATURES`, picked from columns of these names."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import make_pipeline
+
+    chosen = np.flatnonzero(np.isin(names, SUBTYPE_FEATURES))
+    return make_pipeline(ColumnTransformer([("chosen", "passthrough", chosen)]), logistic(C))
+
+
+def boosting(trees: int, leaves: int, seed: int):
+    """Boosted small trees, classes weighted equally."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        max_iter=trees,
+        max_leaf_nodes=leaves,
+        max_bins=64,
+        class_weight="balanced",
+        early_stopping=False,
+        random_state=seed,
+    )
+
+
+def forest(seed: int):
+    """A random forest, classes weighted equally."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(300, min_samples_leaf=3, class_weight="balanced", random_state=seed, n_jobs=1)
 
 
 def _build(seed: int, task: Task):

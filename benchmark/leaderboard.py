@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.results import OFFICIAL_TEST, Result
-from benchmark.scoring import LEVEL, bootstrap
+from benchmark.scoring import bootstrap, percentiles
 from benchmark.tasks import TASKS, get_task, leaks
 from dataset_card.schema import MASTER_SEED
 
@@ -145,10 +145,9 @@ def _kin(result: Result) -> tuple:
 
 def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -> tuple[Entry, ...]:
     results = sorted(results, key=lambda r: (-r.mean(), r.model))
-    drawn = [_replicates(result) for result in results]
+    drawn = {result.model: _replicates(result) for result in results}
     ranked = [
-        (1 + sum(_beats(results[j], drawn[j], result, drawn[i]) for j in range(i)), result)
-        for i, result in enumerate(results)
+        (1 + sum(_beats(other, result, drawn) for other in results[:i]), result) for i, result in enumerate(results)
     ]
     ranked.sort(key=lambda pair: pair[0])  # stable: by mean within a rank
     ranks = [rank for rank, _ in ranked]
@@ -157,7 +156,7 @@ def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -
             rank,
             ranks.count(rank) > 1,
             result,
-            result.interval(),
+            None if drawn[result.model] is None else percentiles(drawn[result.model]),
             (folds[result.model].mean(), folds[result.model].std()) if result.model in folds else None,
             tuple(sorted(v for d, v in elsewhere[_kin(result)].items() if d != result.dataset.digest)),
         )
@@ -165,16 +164,24 @@ def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -
     )
 
 
-def _replicates(result: Result) -> np.ndarray:
-    """The bootstrap replicates of its headline."""
+def _replicates(result: Result) -> np.ndarray | None:
+    """The bootstrap replicates of its headline; None without per-cell statistics."""
+    if not result.cell_ids:
+        return None
     return bootstrap(get_task(result.task), result.cell_ids, np.array([run.cells for run in result.runs]))
 
 
-def _beats(better: Result, its_replicates: np.ndarray, worse: Result, their_replicates: np.ndarray) -> bool:
-    """Whether the lead's bootstrap interval lies above zero; with cells that differ, whether the intervals part."""
+def _beats(better: Result, worse: Result, drawn: dict[str, np.ndarray | None]) -> bool:
+    """Whether the lead's bootstrap interval lies above zero; with cells that differ, whether the intervals part.
+
+    Without per-cell statistics no lead is beyond doubt.
+    """
+    ours, theirs = drawn[better.model], drawn[worse.model]
+    if ours is None or theirs is None:
+        return False
     if better.cell_ids == worse.cell_ids:
-        return bool(np.nanquantile(its_replicates - their_replicates, (1 - LEVEL) / 2) > 0)
-    return better.interval()[0] > worse.interval()[1]
+        return percentiles(ours - theirs)[0] > 0
+    return percentiles(ours)[0] > percentiles(theirs)[1]
 
 
 def cells_of(entry: Entry) -> tuple[str, ...]:

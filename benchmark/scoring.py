@@ -121,6 +121,11 @@ def interval(task: Task, cell_ids, statistics: np.ndarray) -> tuple[float, float
 
     Nine test cells are few: such an interval is a little too narrow, and cross-validation by cell the steadier figure.
     """
+    return percentiles(bootstrap(task, cell_ids, statistics))
+
+
+def percentiles(replicates: np.ndarray) -> tuple[float, float]:
+    """The interval at level 0.95 of bootstrap replicates (B,); NaN are left out."""
     tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(bootstrap(task, cell_ids, statistics), (tail, 1 - tail))
+    low, high = np.nanquantile(replicates, (tail, 1 - tail))
     return float(low), float(high)

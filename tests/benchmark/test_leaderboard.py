@@ -110,6 +110,17 @@ def test_cost_is_shown():
     assert "|  |  | rows | 1 |" in to_markdown(leaderboard([unknown]))
 
 
+def test_results_without_statistics_by_cell_are_listed_and_tie():
+    bare = [
+        dataclasses.replace(r, cell_ids=(), runs=tuple(dataclasses.replace(run, cells=None) for run in r.runs))
+        for r in (STRONG, WEAK)
+    ]
+    for results in (bare[:1], bare, [STRONG, bare[1]]):
+        (board,) = leaderboard(results)
+        assert [entry.rank for entry in board.entries] == [1] * len(results)
+        assert board.entries[-1].interval is None
+
+
 def test_filters_and_protocols():
     assert leaderboard(ALL, task="t1") == []
     assert [b.split for b in leaderboard(ALL, split=OPTIMISTIC_SPLIT)] == [OPTIMISTIC_SPLIT]

@@ -15,10 +15,10 @@ from pathlib import Path
 import datasets
 import pyarrow.parquet as pq
 
-from bridge import bundle, zenodo
-from bridge import release as releases
 from bridge.config import BridgeConfig
-from bridge.manifest import NAME, VERSION, files_digest
+from bridge.release import bundle, zenodo
+from bridge.release import folder as releases
+from bridge.release.manifest import NAME, VERSION, files_digest
 from bridge.upstream import Upstream, resolve
 from bridge.upstream.files import cache_dir
 from dataset_card.arrays import signals

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from benchmark import commands_analysis, commands_hub
+from benchmark.commands import analysis as commands_analysis
+from benchmark.commands import hub as commands_hub
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
 from dataset_card.errors import MagBridgeError
 
@@ -156,9 +157,9 @@ def leaderboard(
     out: Annotated[Path | None, typer.Option(help="File to write; the terminal by default.")] = None,
 ) -> None:
     """Ranks results within each task and split."""
-    from benchmark.leaderboard import leaderboard as rank
-    from benchmark.leaderboard import print_table, to_markdown
-    from benchmark.leaderboard_page import to_html
+    from benchmark.leaderboard.boards import leaderboard as rank
+    from benchmark.leaderboard.boards import print_table, to_markdown
+    from benchmark.leaderboard.page import to_html
     from benchmark.results import SHIPPED, read_results, write_text
     from benchmark.tasks import check_split, get_task
 
@@ -184,7 +185,7 @@ def _table_text(boards: list) -> str:
 
     from rich.console import Console
 
-    from benchmark.leaderboard import print_table
+    from benchmark.leaderboard.boards import print_table
 
     console = Console(file=io.StringIO(), width=140)
     print_table(boards, console)
@@ -221,7 +222,7 @@ def export(
     out: Annotated[Path | None, typer.Option(help="File to write; the terminal by default.")] = None,
 ) -> None:
     """Writes results as a model card's model-index or as an .eval_results file."""
-    from benchmark.export import to_eval_results, to_model_index
+    from benchmark.leaderboard.export import to_eval_results, to_model_index
     from benchmark.results import read_result, write_text
 
     read = [read_result(path) for path in results]

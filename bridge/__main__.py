@@ -10,7 +10,9 @@ from typing import Annotated, Optional
 
 import typer
 
-from bridge import commands_hub, commands_upstream, commands_validation
+from bridge.commands import hub as commands_hub
+from bridge.commands import upstream as commands_upstream
+from bridge.commands import validation as commands_validation
 from bridge.config import VARIANTS
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import MASTER_SEED
@@ -51,7 +53,7 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Generate a release and write its folder."""
-    from bridge import release
+    from bridge.release import folder as release
     from bridge.upstream import resolve
 
     release.check_replaceable(out)
@@ -89,7 +91,7 @@ def bundle(
     out: Annotated[Path, typer.Option(help="The zip file to write.")] = Path("magbridge_battery_v1_0_release.zip"),
 ) -> None:
     """Write a release folder as a Zenodo-style bundle."""
-    from bridge.bundle import write_bundle
+    from bridge.release.bundle import write_bundle
 
     typer.echo(f"{write_bundle(release, out)}: {out.stat().st_size / 1e6:.1f} MB")
 
@@ -101,7 +103,7 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Turn a bundle into a release folder."""
-    from bridge.bundle import import_bundle
+    from bridge.release.bundle import import_bundle
 
     _report(out, import_bundle(bundle, out), as_json)
 
@@ -114,7 +116,7 @@ def plot(
 ) -> None:
     """Plot one sample over its anchor's mean and std, or an overview of a release."""
     from bridge import figures
-    from bridge.release import read_manifest, read_table
+    from bridge.release.folder import read_manifest, read_table
 
     table = read_table(release)
     if sample is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridge.plan import SEVERITY_MAX, SEVERITY_MIN
+from bridge.config import SEVERITY_MAX, SEVERITY_MIN
 from dataset_card.errors import MagBridgeError
 
 

@@ -16,6 +16,9 @@ GROUNDED_MIN_V, GROUNDED_MAX_V = 3.06, 3.34
 VARIANTS = 10
 """Clean signals generated for each PulseBat record."""
 
+SEVERITY_MIN, SEVERITY_MAX = 0.2, 1.0
+"""Range of a synthetic anomaly's severity."""
+
 BRIDGE_VERSION = "v1.3"
 BRIDGE_VERSION_SIMULATED = "v1.3-simulated"
 CHEMISTRY = "LFP"

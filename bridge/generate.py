@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridge import reservoir
 from bridge.anomalies import inject
 from bridge.config import BridgeConfig
-from bridge.modulator import blend_share, degrade
-from bridge.morphology import draw_base, interpolate, regime_of
-from bridge.noise import add_noise
+from bridge.embedding import reservoir
+from bridge.identity import regime_of
 from bridge.plan import Plan
+from bridge.retrieval.modulator import blend_share, degrade
+from bridge.retrieval.morphology import draw_base, interpolate
+from bridge.retrieval.noise import add_noise
 from bridge.upstream import Upstream
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T

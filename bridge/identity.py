@@ -1,10 +1,11 @@
-"""Seeds and sample ids: pure functions of what a row is."""
+"""Seeds, sample ids, regime and nearest anchor: pure functions of what a row is."""
 
 from __future__ import annotations
 
 import hashlib
 
-from bridge.config import canonical_json
+from bridge.config import ANCHOR_VOLTAGES, GROUNDED_MAX_V, GROUNDED_MIN_V, canonical_json
+from dataset_card.errors import MagBridgeError
 
 SUBTYPE_CODES = {
     "sensor_dropout": "dropout",
@@ -47,3 +48,22 @@ def sample_id(row: dict) -> str:
     if row["anomaly_subtype"] != "none":
         stem += f"_{SUBTYPE_CODES[row['anomaly_subtype']]}"
     return f"{stem}_{digest}"
+
+
+def regime_of(voltage: float) -> str:
+    """`grounded` for [3.06, 3.34] V, `extrapolation` for [2.54, 3.06) V.
+
+    Raises:
+        MagBridgeError: The voltage is outside [2.54, 3.34] V or not a number.
+    """
+    if not ANCHOR_VOLTAGES[0] <= voltage <= GROUNDED_MAX_V:
+        raise MagBridgeError(
+            f"voltage {voltage} V: expected {ANCHOR_VOLTAGES[0]} to {GROUNDED_MAX_V} V, "
+            "the range of the magnetometry anchors"
+        )
+    return "grounded" if voltage >= GROUNDED_MIN_V else "extrapolation"
+
+
+def nearest_anchor(voltage: float) -> float:
+    """The anchor voltage nearest to `voltage`, in V."""
+    return min(ANCHOR_VOLTAGES, key=lambda anchor: abs(anchor - voltage))

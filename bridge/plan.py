@@ -12,12 +12,13 @@ from bridge.config import (
     CHEMISTRY,
     GROUNDED_MAX_V,
     GROUNDED_MIN_V,
+    SEVERITY_MAX,
+    SEVERITY_MIN,
     VARIANTS,
     BridgeConfig,
 )
-from bridge.identity import sample_id, sample_seed
-from bridge.morphology import nearest_anchor
-from bridge.upstream.tables import PulseTable
+from bridge.identity import nearest_anchor, sample_id, sample_seed
+from bridge.upstream.inputs import PulseTable
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import (
     MASTER_SEED,
@@ -32,8 +33,6 @@ REGIME_B_ROWS = 560
 REGIME_B_ANCHORS = (2.54, 2.81, 3.00)
 REGIME_B_SOH = 1.0
 """Regime-B signals carry no degradation: the bridge has no scans to show it with."""
-
-SEVERITY_MIN, SEVERITY_MAX = 0.2, 1.0
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.audit import audit_release
-from bridge.release import CHECKSUMS, MANIFEST, read_manifest
+from bridge.audit.promises import audit_release
+from bridge.release.folder import CHECKSUMS, MANIFEST, read_manifest
 from dataset_card.configs import METADATA_FILE
 from dataset_card.errors import MagBridgeError
 from dataset_card.hub import Repository, size_of

@@ -4,7 +4,7 @@ _PUBLIC = {
     "HQVQVAEConfig": "configuration_hqvqvae",
     "HQVQVAEModel": "modeling_hqvqvae",
     "HQVQVAEError": "errors",
-    "load_segments": "nasa",
+    "load_segments": "cells.nasa",
 }
 __all__ = list(_PUBLIC)
 

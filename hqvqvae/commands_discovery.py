@@ -28,9 +28,9 @@ def _say(text: str) -> None:
 
 def _tables(data: Path | None, protocol: str):
     """Segments for the proxies (never transformed), features for training, and curves where they are known."""
-    from . import nasa
-    from .cycling import read_table
-    from .features import PROTOCOLS, RAW_FEATURES, apply_protocol
+    from .cells import nasa
+    from .cells.cycling import read_table
+    from .cells.features import PROTOCOLS, RAW_FEATURES, apply_protocol
 
     if protocol not in PROTOCOLS:
         raise HQVQVAEError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
@@ -72,9 +72,9 @@ def discover(
     as_json: Json = False,
 ) -> None:
     """Which codes come early, whether that means anything, a warning score, figures and a report."""
-    from . import discovery_run
-    from .cycling import read_table
-    from .discovery import DiscoveryPlan
+    from .cells.cycling import read_table
+    from .discovery import run as discovery_run
+    from .discovery.analysis import DiscoveryPlan
 
     plan = DiscoveryPlan(
         proxy=proxy,
@@ -114,7 +114,7 @@ def plot(
     out: Annotated[Optional[Path], typer.Option(help="Folder for the files; the run's own by default.")] = None,
 ) -> None:
     """Draw the figures of a run again from their CSV files: PNG, SVG and CSV each."""
-    from .figures import FIGURES, read_frame, save_figure
+    from .discovery.figures import FIGURES, read_frame, save_figure
 
     if figure != "all" and figure not in FIGURES:
         raise HQVQVAEError(f"figure {figure!r} is unknown; expected all or one of {', '.join(FIGURES)}")
@@ -135,8 +135,8 @@ def warn(
     as_json: Json = False,
 ) -> None:
     """Apply a run's early-warning score to new cells: the score of each one's last discharge, and its first alarm."""
-    from .cycling import read_table
-    from .warning_score import WarningScore, warn_cells
+    from .cells.cycling import read_table
+    from .discovery.warning_score import WarningScore, warn_cells
 
     path = run / "warning_score.json"
     if not path.is_file():
@@ -162,8 +162,8 @@ def interpret(
     as_json: Json = False,
 ) -> None:
     """Ask a language model what each code might mean. Its answers are unverified hypotheses."""
-    from . import interpretation
     from .commands_model import quiet_in_a_pipe
+    from .discovery import interpretation
 
     if not dry_run:
         quiet_in_a_pipe()

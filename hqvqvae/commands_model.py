@@ -39,9 +39,9 @@ def _say(record: dict, as_json: bool, line: str) -> None:
 
 def _load(data: Path | None, protocol: str):
     """The feature table of one protocol, embedded or from a file of `features`."""
-    from . import features as feature_module
-    from . import nasa
-    from .cycling import read_table
+    from .cells import features as feature_module
+    from .cells import nasa
+    from .cells.cycling import read_table
 
     if data is None:
         return nasa.load_segments(protocol)
@@ -68,9 +68,9 @@ def features(
     Columns of your own table, one row a sample, discharges only: cell_id, cycle, time_s, voltage_V, current_A (negative
     in discharge), temperature_C and, if reported, capacity_Ah.
     """
-    from . import nasa as nasa_module
-    from .cycling import read_table, segments_of
-    from .features import feature_table
+    from .cells import nasa as nasa_module
+    from .cells.cycling import read_table, segments_of
+    from .cells.features import feature_table
     from .files import replacing
 
     if sum(source is not None for source in (nasa, fetch, table)) > 1:
@@ -110,7 +110,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model; writes best/, last/, metrics.json, training_curve.png and the state to resume from."""
-    from .run_folder import train_run
+    from .training.run_folder import train_run
 
     quiet_in_a_pipe()
     table = _load(data, protocol)
@@ -136,10 +136,10 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Leave one cell (or one cohort) out: error, codes in use and agreement over seeds of every method."""
-    from .baselines import METHODS
-    from .evaluation import evaluate as run
     from .files import replacing
-    from .model_card import evaluation_table
+    from .hub.model_card import evaluation_table
+    from .training.evaluation import evaluate as run
+    from .training.methods import METHODS
 
     table = _load(data, protocol)
     records = [
@@ -165,10 +165,10 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Code and reconstruction error of each discharge of your own cell."""
-    from .cycling import read_table, segments_of
+    from .cells.cycling import read_table, segments_of
     from .files import replacing
     from .modeling_hqvqvae import HQVQVAEModel
-    from .scoring import score_cells
+    from .training.scoring import score_cells
 
     quiet_in_a_pipe()
     segments = segments_of(read_table(table))
@@ -194,8 +194,8 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Publish a model with its code and card on the Hugging Face Hub (log in with `hf auth login`)."""
-    from .publishing import listing
-    from .publishing import push as publish
+    from .hub.publishing import listing
+    from .hub.publishing import push as publish
 
     quiet_in_a_pipe()
     if dry_run:

@@ -46,7 +46,7 @@ class HQVQVAEConfig(PreTrainedConfig):
 
     Args:
         feature_names: the inputs, in order; any number.
-        protocol: how the features are cleaned, see `hqvqvae.features`.
+        protocol: how the features are cleaned, see `hqvqvae.cells.features`.
         hidden_sizes: widths of the encoder's ReLU layers; the decoder mirrors them.
         latent_dim: width of a latent and of a code's vector.
         codebook_size: number of codes K.

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark import Subset, TaskData, evaluate_model, load_task
-from benchmark.analysis import RECIPE
+from benchmark.analysis.measures import RECIPE
 from benchmark.baselines import get_model
 from benchmark.baselines.recipe import CLEAN, REGIME_B, SYNTHETIC
 from benchmark.data import dataset_info

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from benchmark import evaluate_model, load_task
-from benchmark.analysis import RECIPE, REFERENCE
+from benchmark.analysis.measures import RECIPE, REFERENCE
 from benchmark.baselines import get_model
 
 

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pennylane as qml
 
-from bridge import reservoir
+from bridge.embedding import reservoir
 
 MEAN, STD = np.zeros(6), np.ones(6)
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmark import Model, cross_validate, evaluate_model, load_task
 from benchmark.results import write_result
-from bridge import reservoir, upstream
+from bridge import upstream
+from bridge.embedding import reservoir
 
 
 def readout(seed: int, task):

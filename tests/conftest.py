@@ -25,7 +25,7 @@ def upstream_dir() -> Path:
 @pytest.fixture(scope="session")
 def tiny_release(tmp_path_factory) -> Path:
     """A whole release of 2,280 rows from the simulated upstream, two variants a record; tests leave it as it is."""
-    from bridge import release
+    from bridge.release import folder as release
     from bridge.upstream import resolve
 
     folder = tmp_path_factory.mktemp("tiny") / "magbridge-battery"
@@ -44,7 +44,7 @@ def published(upstream_dir):
 @pytest.fixture(scope="session")
 def published_release(published, tmp_path_factory) -> Path:
     """The whole release from the published upstream, built once; tests read it and leave it as it is."""
-    from bridge import release
+    from bridge.release import folder as release
 
     folder = tmp_path_factory.mktemp("published") / "magbridge-battery"
     release.build(folder, published)

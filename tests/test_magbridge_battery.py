@@ -8,7 +8,8 @@ import pytest
 from datasets import load_dataset
 
 import magbridge_battery
-from bridge import bundle, release
+from bridge.release import bundle
+from bridge.release import folder as release
 from bridge.upstream import resolve
 from dataset_card.arrays import signals as table_signals
 from dataset_card.configs import BY_NAME, CONFIGS

@@ -79,7 +79,8 @@ class CodesModel:
 
 def _hqvqvae():
     try:
-        from hqvqvae import configuration_hqvqvae, training
+        from hqvqvae import configuration_hqvqvae
+        from hqvqvae.training import fit as training
     except ImportError as error:
         raise MagBridgeError("the HQ-VQVAE baselines need torch: pip install 'magbridge-battery[model]'") from error
     return configuration_hqvqvae, training

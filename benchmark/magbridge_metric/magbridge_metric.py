@@ -3,10 +3,7 @@
 import datasets
 import evaluate
 
-from .scores import TASKS
-from .scores import classes
-from .scores import numbers
-from .scores import score
+from .scores import TASKS, classes, numbers, score
 
 DESCRIPTION = """\
 Scores of the MagBridge-Battery tasks: t1, SOH regression (R2, MAE); t2, second-life class (balanced accuracy, F1 and

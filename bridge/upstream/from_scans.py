@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bridge import reservoir
 from bridge.config import ANCHOR_VOLTAGES
-from bridge.embedding import AngleScaler, LatentSpace
-from bridge.upstream import Upstream
-from bridge.upstream.tables import AnchorStatistics, PulseTable
+from bridge.embedding import reservoir
+from bridge.embedding.latent_space import AngleScaler, LatentSpace
+from bridge.upstream.inputs import AnchorStatistics, PulseTable, Upstream
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T
 
@@ -45,7 +44,7 @@ def upstream_from_scans(
     if not np.isfinite(scans).all():
         raise MagBridgeError("scans hold NaN or infinity: expected finite numbers in nT")
     statistics = AnchorStatistics.from_scans(scans, np.asarray(voltages, float))
-    scaler = AngleScaler.from_statistics(statistics)
+    scaler = AngleScaler.from_trajectories(statistics.mean, statistics.std)
     embeddings = reservoir.embed(scans, scaler.mean, scaler.std)
     latent = LatentSpace.fit(embeddings, np.repeat(np.arange(anchors), len(scans) // anchors))
     return Upstream(

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from bridge.config import ANCHOR_VOLTAGES
-from bridge.embedding import LATENT, LatentSpace
-from bridge.reservoir import EMBEDDING
-from bridge.upstream.tables import AnchorStatistics, PulseTable
+from bridge.embedding.latent_space import LATENT, LatentSpace
+from bridge.embedding.reservoir import EMBEDDING
+from bridge.upstream.inputs import AnchorStatistics, PulseTable
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, T, U_FEATURES
+from dataset_card.schema import CHANNELS, U_FEATURES, T
 
 POSITIONS = 41
 """Scan positions at each anchor."""

@@ -13,8 +13,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from bridge.config import ANCHOR_VOLTAGES, BRIDGE_VERSION_SIMULATED
-from bridge.upstream import Upstream, files
+from bridge.upstream import files
 from bridge.upstream.from_scans import upstream_from_scans
+from bridge.upstream.inputs import PulseTable, Upstream
 from bridge.upstream.simulated_parameters import (
     PARAMETER_FILE,
     PulseParameters,
@@ -22,7 +23,6 @@ from bridge.upstream.simulated_parameters import (
     SimulationParameters,
     load_parameters,
 )
-from bridge.upstream.tables import PulseTable
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T
 

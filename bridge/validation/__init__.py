@@ -1,1 +1,1 @@
-"""Gates between a bridge and its users: invariants, distributions, ablations, row promises, leakage."""
+"""Before a release: is the bridge to be trusted?"""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas
 
-from bridge import morphology
 from bridge.generate import Bridge
-from bridge.upstream.tables import AnchorStatistics
+from bridge.identity import regime_of
+from bridge.upstream.inputs import AnchorStatistics
 from bridge.validation.checks import Check
 from dataset_card.errors import MagBridgeError
 
@@ -145,7 +145,7 @@ def regime_bounds(bridge: Bridge) -> Check:
     wrong = []
     for voltage, expected in REGIMES:
         try:
-            found = morphology.regime_of(voltage)
+            found = regime_of(voltage)
         except MagBridgeError:
             found = "rejected"
         if found != expected:

@@ -15,8 +15,8 @@ from dataset_card.schema import (
     METADATA_FIELDS,
     REUSE_ABOVE_SOH,
     SYNTHETIC_SUBTYPES,
-    T,
     U_FEATURES,
+    T,
     arrow_schema,
 )
 

@@ -8,7 +8,7 @@ import sys
 
 import datasets
 
-from bridge.audit import audit_release
+from bridge.audit.promises import audit_release
 
 
 def build(out, tmp_path, *extra):

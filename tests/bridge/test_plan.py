@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bridge.plan import make_plan
-from bridge.splits import by_cell_primary, by_record_optimistic_baseline, leakage
+from bridge.release.splits import by_cell_primary, by_record_optimistic_baseline, leakage
 from dataset_card.errors import MagBridgeError
 
 

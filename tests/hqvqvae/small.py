@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 
 from hqvqvae import HQVQVAEConfig
-from hqvqvae.training import build_model
+from hqvqvae.training.fit import build_model
 
 SMALL = {"feature_names": ["a", "b", "c"], "hidden_sizes": [6], "latent_dim": 4, "codebook_size": 5, "n_qubits": 3}
 

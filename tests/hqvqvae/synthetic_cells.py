@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from hqvqvae.discovery import Coding
+from hqvqvae.discovery.analysis import Coding
 
 COHORTS = ("A", "B", "C", "D", "E")
 N_CODES = 32

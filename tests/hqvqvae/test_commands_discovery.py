@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
-from tests.hqvqvae.synthetic_cells import planted_study
 
 from hqvqvae.__main__ import main
-from hqvqvae.warning_score import WarningScore
+from hqvqvae.discovery.warning_score import WarningScore
+from tests.hqvqvae.synthetic_cells import planted_study
 
 
 def hqvqvae(*arguments):

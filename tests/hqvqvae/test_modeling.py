@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from hqvqvae import HQVQVAEConfig, HQVQVAEError, HQVQVAEModel
+from hqvqvae.cells.features import FEATURES
 from hqvqvae.configuration_hqvqvae import NAMED_CONFIGS
-from hqvqvae.features import FEATURES
-from hqvqvae.training import build_model
+from hqvqvae.training.fit import build_model
 from tests.hqvqvae.small import features, small_model
 
 

@@ -9,11 +9,11 @@ import torch
 import yaml
 
 from hqvqvae import HQVQVAEConfig, HQVQVAEModel, load_segments, modeling_hqvqvae
-from hqvqvae.baselines import METHODS
-from hqvqvae.evaluation import table_sha256
-from hqvqvae.model_card import EVALUATION, METHOD_MEANING, read_evaluation, render_card
+from hqvqvae.hub.model_card import EVALUATION, METHOD_MEANING, read_evaluation, render_card
 from hqvqvae.modeling_hqvqvae import PACKAGED
-from hqvqvae.training import TrainingConfig, fit, quantized_mse
+from hqvqvae.training.evaluation import table_sha256
+from hqvqvae.training.fit import TrainingConfig, fit, quantized_mse
+from hqvqvae.training.methods import METHODS
 
 NAMES = ["recommended", "paper"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bridge.config import ANCHOR_VOLTAGES
-from bridge.embedding import separation
+from bridge.embedding.latent_space import separation
 from bridge.upstream import resolve
 from bridge.upstream.from_scans import upstream_from_scans
 from bridge.upstream.simulated import pulse_table, scan_archive

@@ -2,9 +2,10 @@ import numpy as np
 import pandas
 import pytest
 
-from bridge.embedding import AngleScaler, LatentSpace, separation
-from bridge.upstream import files, published as reader, resolve
-from bridge.upstream.tables import AnchorStatistics
+from bridge.embedding.latent_space import AngleScaler, LatentSpace, separation
+from bridge.upstream import files, resolve
+from bridge.upstream import published as reader
+from bridge.upstream.inputs import AnchorStatistics
 from dataset_card.errors import MagBridgeError
 
 
@@ -95,7 +96,7 @@ def test_surrogates_reproduce_the_moments_exactly(published):
 
 def test_angle_scaler_is_that_of_all_samples(published):
     samples = published.scans.reshape(-1, 6)
-    scaler = AngleScaler.from_statistics(published.statistics)
+    scaler = AngleScaler.from_trajectories(published.statistics.mean, published.statistics.std)
     assert scaler.mean == pytest.approx(samples.mean(0), abs=1e-9) and scaler.std == pytest.approx(
         samples.std(0), abs=1e-9
     )

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bridge.upstream import resolve
 from bridge.generate import Bridge
+from bridge.upstream import resolve
 from bridge.validation.distribution import check_distribution, correlation_check, ks_check, std_check
 
 

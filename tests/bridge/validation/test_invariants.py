@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 
-from bridge import morphology
+from bridge import identity
 from bridge.generate import Bridge
 from bridge.plan import make_plan
 from bridge.upstream import resolve
@@ -98,7 +98,7 @@ def test_a_discontinuity_at_an_anchor(upstream, rows):
 
 
 def test_a_wrong_regime_bound(upstream, rows, monkeypatch):
-    monkeypatch.setattr(morphology, "GROUNDED_MIN_V", 3.08)
+    monkeypatch.setattr(identity, "GROUNDED_MIN_V", 3.08)
     assert failed(Bridge(upstream), rows) == {REGIMES}
 
 
@@ -119,9 +119,9 @@ def test_an_anomaly_flag_flipped(upstream, rows, regime):
 
 
 def test_a_broken_bridge_writes_no_release(upstream, tmp_path, monkeypatch):
-    from bridge import release
+    from bridge.release import folder as release
 
-    monkeypatch.setattr(morphology, "GROUNDED_MIN_V", 3.08)
+    monkeypatch.setattr(identity, "GROUNDED_MIN_V", 3.08)
     with pytest.raises(MagBridgeError, match="regimes and rejections.*3.06 V is extrapolation, expected grounded"):
         release.build(tmp_path / "out", upstream, variants=2)
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,1 @@
+"""What a score means: by severity, subtype and SOH; learning curves."""

@@ -1,0 +1,1 @@
+"""The leaderboard: boards, page, export, the Space and its publishing."""

@@ -1,0 +1,113 @@
+"""Publishes the metric and the leaderboard as Spaces on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+from benchmark.leaderboard.space.app import SETTINGS
+from benchmark.results import SHIPPED, read_results, result_files
+from dataset_card.errors import MagBridgeError
+from dataset_card.hub import Repository
+
+PACKAGE = Path(__file__).parent.parent
+METRIC = "magbridge_metric"
+METRIC_FILE = f"{METRIC}.py"
+SPACE = PACKAGE / "leaderboard" / "space"
+
+APP = '''"""The Space's entry: serves the leaderboard with the result files beside it."""
+
+from pathlib import Path
+
+from benchmark.leaderboard.space.app import serve_space
+
+if __name__ == "__main__":
+    serve_space(Path(__file__).parent)
+'''
+
+
+def metric_files() -> dict[str, Path]:
+    """Files of the metric's Space, by path in it."""
+    folder = PACKAGE / METRIC
+    return {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "__init__.py"}
+
+
+def leaderboard_files(dataset_id: str, results: Path | None = None) -> dict[str, Path | bytes]:
+    """Files of the leaderboard's Space, by path in it: the page, the code that it runs on, and the results.
+
+    Args:
+        dataset_id: The dataset on the Hub to score against, `user/name`.
+        results: Folder of result files; the shipped ones by default.
+
+    Raises:
+        MagBridgeError: Not an id, or there is no valid result file.
+    """
+    if dataset_id.count("/") != 1 or Path(dataset_id).exists():
+        raise MagBridgeError(
+            f"dataset {dataset_id!r}: expected the id of the dataset on the Hub, USER/magbridge-battery; publish "
+            "it with `python -m bridge push`"
+        )
+    folder = Path(results or SHIPPED)
+    read_results(folder, other_releases=True)  # refused here rather than in the Space
+    files: dict[str, Path | bytes] = {
+        "README.md": Template((SPACE / "README.md").read_text(encoding="utf-8"))
+        .substitute(dataset=dataset_id)
+        .encode(),
+        "app.py": APP.encode(),
+        "requirements.txt": SPACE / "requirements.txt",
+        SETTINGS: (json.dumps({"dataset": dataset_id}) + "\n").encode(),
+    }
+    for package in (PACKAGE, PACKAGE.parent / "dataset_card"):
+        for path in sorted(package.rglob("*")):
+            inside = path.relative_to(package).parts
+            if path.is_file() and "__pycache__" not in inside and inside[0] != SHIPPED.name:
+                files["/".join((package.name, *inside))] = path
+    results_of = result_files(folder, other_releases=True)
+    return files | {f"results/{path.relative_to(folder).as_posix()}": path for path in results_of}
+
+
+def push_metric(repo_id: str, *, private: bool = False) -> str:
+    """Creates or updates the metric's Space, in one commit.
+
+    Args:
+        repo_id: `user/magbridge_metric`: `evaluate.load` looks for a file of the Space's own name.
+        private: Whether only its owner may see it.
+
+    Returns:
+        The Space's address.
+
+    Raises:
+        MagBridgeError: Another name, a Space with other content, or the Hub refuses or cannot be reached.
+    """
+    if repo_id.partition("/")[2] != METRIC:
+        raise MagBridgeError(
+            f"Space {repo_id!r}: expected USER/{METRIC}, since `evaluate.load` looks for a file of that name"
+        )
+    return _push(repo_id, metric_files(), METRIC_FILE, "MagBridge metric", private)
+
+
+def push_leaderboard(repo_id: str, dataset_id: str, *, results: Path | None = None, private: bool = False) -> str:
+    """Creates or updates the leaderboard's Space, in one commit.
+
+    Args:
+        repo_id: `user/name` of the Space.
+        dataset_id: The dataset on the Hub to score against.
+        results: Folder of result files; the shipped ones by default.
+        private: Whether only its owner may see it.
+
+    Returns:
+        The Space's address.
+
+    Raises:
+        MagBridgeError: As in `leaderboard_files`, a Space with other content, or the Hub refuses or cannot be reached.
+    """
+    return _push(repo_id, leaderboard_files(dataset_id, results), SETTINGS, "MagBridge-Battery leaderboard", private)
+
+
+def _push(repo_id: str, files: Mapping[str, Path | bytes], marker: str, message: str, private: bool) -> str:
+    repository = Repository(repo_id, "space")
+    repository.check(marker, private)
+    repository.replace(files, message, private=private, space_sdk="gradio")
+    return repository.url

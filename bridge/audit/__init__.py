@@ -1,0 +1,1 @@
+"""After a release: is it what it says?"""

@@ -1,0 +1,151 @@
+"""Whether two releases are the same: ids, labels and splits exactly, signals to the last digit that differs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas
+
+from bridge.audit.contents import Contents, read_contents
+from bridge.release.folder import PRIMARY, RECORD
+from dataset_card.arrays import signals
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, METADATA_FIELDS
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Differences of one release from another.
+
+    Attributes:
+        shared: Rows with the same sample id.
+        only_here: Sample ids of the first release that the second lacks.
+        only_there: Sample ids of the second release that the first lacks.
+        order: Whether the shared rows come in the same order in both metadata tables.
+        labels: Sample id, field, value here and value there, of every label that differs.
+        splits: Split, sample id, subset here and subset there, of every row assigned differently.
+        signals_differ: Shared rows whose signals are not equal bit by bit.
+        largest_nT: Largest difference of two signals, in nT; 0 where all are equal.
+        largest_at: Sample id, channel and step of the largest difference, or None.
+    """
+
+    shared: int
+    only_here: list[str]
+    only_there: list[str]
+    order: bool
+    labels: list[tuple[str, str, object, object]]
+    splits: list[tuple[str, str, str | None, str | None]]
+    signals_differ: int
+    largest_nT: float
+    largest_at: tuple[str, str, int] | None = field(default=None)
+
+    def same(self, tolerance_nT: float = 0.0) -> bool:
+        """Whether ids, order, labels and splits are equal and no signal differs by more than the tolerance."""
+        exact = not (self.only_here or self.only_there or self.labels or self.splits) and self.order
+        return exact and self.largest_nT <= tolerance_nT
+
+    def as_dict(self) -> dict:
+        """The comparison as plain values, for JSON."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """The comparison for people: every difference of ids, labels and splits, and the largest of signals."""
+        lines = [f"{self.shared} rows in both"]
+        lines += [f"{sample_id}: only in the first" for sample_id in self.only_here]
+        lines += [f"{sample_id}: only in the second" for sample_id in self.only_there]
+        lines += [] if self.order else ["the rows in both come in another order"]
+        lines += [
+            f"{sample_id}: {name} is {here!r} here, {there!r} there" for sample_id, name, here, there in self.labels
+        ]
+        lines += [
+            f"{sample_id}: {split} has it in {here} here, in {there} there"
+            for split, sample_id, here, there in self.splits
+        ]
+        if self.largest_at is None:
+            return "\n".join([*lines, "signals are equal to the last bit"])
+        sample_id, channel, step = self.largest_at
+        return "\n".join(
+            [
+                *lines,
+                f"{self.signals_differ} signals differ, at most by {self.largest_nT:.3g} nT: "
+                f"{sample_id}, {channel}, step {step}",
+            ]
+        )
+
+
+def compare_releases(here: Path, there: Path) -> Comparison:
+    """Compares two releases, each a folder or a bundle.
+
+    Args:
+        here: The first release.
+        there: The second release.
+
+    Raises:
+        MagBridgeError: One of them cannot be read as a whole; audit it first.
+    """
+    with read_contents(here) as first, read_contents(there) as second:
+        for path, contents in ((here, first), (there, second)):
+            if contents.table is None or contents.metadata is None:
+                raise MagBridgeError(f"{path}: {contents.findings[0]}; run `python -m bridge verify` on it first")
+        return _compare(first, second)
+
+
+def _compare(first: Contents, second: Contents) -> Comparison:
+    rows = [contents.rows.set_index("sample_id", drop=False) for contents in (first, second)]
+    for contents, frame in zip((first, second), rows):
+        if not frame.index.is_unique:
+            raise MagBridgeError(
+                f"{contents.root}: a sample id is there twice; run `python -m bridge verify` on it first"
+            )
+    shared = [i for i in rows[0].index if i in set(rows[1].index)]
+    in_both = set(shared)
+    orders = [[i for i in contents.metadata["sample_id"] if i in in_both] for contents in (first, second)]
+    at = [frame.index.get_indexer(shared) for frame in rows]
+    values = [signals(contents.table)[index] for contents, index in zip((first, second), at)]
+    labels = _labels(*(frame.loc[shared] for frame in rows))
+    pulses = [contents.u_features[index] for contents, index in zip((first, second), at)]
+    other = ~((pulses[0] == pulses[1]) | np.isnan(pulses[0]) & np.isnan(pulses[1]))
+    labels += [
+        (shared[i], f"u_features[{j}]", float(pulses[0][i, j]), float(pulses[1][i, j])) for i, j in np.argwhere(other)
+    ]
+    largest, largest_at = 0.0, None
+    gap = np.abs(values[0] - values[1])
+    # NaN on one side only is a difference without a size.
+    gap[np.isnan(values[0]) ^ np.isnan(values[1])] = np.inf
+    gap = np.nan_to_num(gap, nan=0.0, posinf=np.inf)
+    if gap.size and gap.max() > 0:
+        i, step, channel = np.unravel_index(gap.argmax(), gap.shape)
+        largest, largest_at = float(gap.max()), (shared[i], CHANNELS[channel], int(step))
+    return Comparison(
+        shared=len(shared),
+        only_here=[i for i in rows[0].index if i not in in_both],
+        only_there=[i for i in rows[1].index if i not in in_both],
+        order=orders[0] == orders[1],
+        labels=labels,
+        splits=_splits(first, second, shared),
+        signals_differ=int((gap > 0).any(axis=(1, 2)).sum()),
+        largest_nT=largest,
+        largest_at=largest_at,
+    )
+
+
+def _labels(here: pandas.DataFrame, there: pandas.DataFrame) -> list[tuple[str, str, object, object]]:
+    return [
+        (sample_id, name, a, b)
+        for name in METADATA_FIELDS
+        for sample_id, a, b in zip(here.index, here[name], there[name])
+        if a != b
+    ]
+
+
+def _splits(first: Contents, second: Contents, shared: list[str]) -> list[tuple[str, str, str | None, str | None]]:
+    different = []
+    for name in (PRIMARY, RECORD):
+        of = []
+        for contents in (first, second):
+            members = contents.splits[name].get("sample_ids", {})
+            of.append({i: subset for subset, ids in members.items() for i in ids})
+        different += [(name, i, of[0].get(i), of[1].get(i)) for i in shared if of[0].get(i) != of[1].get(i)]
+    return different

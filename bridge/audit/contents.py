@@ -1,0 +1,193 @@
+"""Reads whatever can be read of a release folder or a bundle, and notes what cannot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pyarrow as pa
+
+from bridge.audit.rows import Finding
+from bridge.release import bundle
+from bridge.release import folder as release
+from bridge.release.folder import MANIFEST, PRIMARY, RECORD
+from dataset_card.configs import METADATA_FILE, SPLITS
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import METADATA_FIELDS, U_FEATURES, arrow_schema
+
+
+@dataclass
+class Contents:
+    """What could be read of a release.
+
+    Attributes:
+        root: The folder, or where a bundle's zip was unpacked to.
+        is_bundle: Whether it is laid out as a bundle.
+        table: The rows by the contract, file after file; None where no file could be read.
+        where: File and row (from 0) of each.
+        files: File of each row.
+        metadata: The metadata table, or None.
+        splits: Split documents by name.
+        manifest: The manifest, or None.
+        findings: What is wrong with the files.
+    """
+
+    root: Path
+    is_bundle: bool
+    table: pa.Table | None = None
+    where: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    metadata: pandas.DataFrame | None = None
+    splits: dict[str, dict] = field(default_factory=dict)
+    manifest: dict | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def metadata_file(self) -> str:
+        """Path of the metadata table."""
+        return "data/metadata.parquet" if self.is_bundle else METADATA_FILE
+
+    @cached_property
+    def rows(self) -> pandas.DataFrame:
+        """The scalar fields of every row."""
+        return release.scalars(self.table)
+
+    @property
+    def u_features(self) -> np.ndarray:
+        """(n, 21) pulse voltages in V; NaN for null."""
+        column = self.table["u_features"].combine_chunks()
+        values = np.full((len(column), U_FEATURES), np.nan)
+        valid = column.is_valid().to_numpy(zero_copy_only=False)
+        values[valid] = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(-1, U_FEATURES)
+        return values
+
+    def subset(self, name: str) -> np.ndarray | None:
+        """Subset of each row by a split document, None where it does not cover them all."""
+        members = self.splits[name].get("sample_ids", {})
+        of = {sample_id: subset for subset, ids in members.items() for sample_id in ids}
+        found = [of.get(sample_id) for sample_id in self.table["sample_id"].to_pylist()]
+        return None if None in found else np.array(found, dtype=object)
+
+
+@contextmanager
+def read_contents(path: Path) -> Iterator[Contents]:
+    """Opens a release and reads whatever can be read of it; yields `Contents`.
+
+    Raises:
+        MagBridgeError: There is no release at `path` at all, or a zip cannot be opened safely.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MagBridgeError(f"{path}: no such release; expected a release folder or a bundle")
+    if path.is_dir() and (path / MANIFEST).is_file() and not list((path / "data").glob("shard_*.parquet")):
+        yield _read(path, is_bundle=False)
+        return
+    with bundle.opened(path) as root:
+        yield _read(root, is_bundle=bool(list((root / "data").glob("shard_*.parquet"))))
+
+
+def _read(root: Path, is_bundle: bool) -> Contents:
+    contents = Contents(root, is_bundle)
+    note = contents.findings.append
+    for problem in bundle.checksum_problems(root):
+        note(Finding("checksums", bundle.CHECKSUMS, problem))
+    paths = sorted(p for p in (root / "data").rglob("*.parquet") if p != root / contents.metadata_file)
+    if is_bundle:
+        present = {p.name for p in paths}
+        for i in range(bundle.SHARDS):
+            if f"shard_{i:04d}.parquet" not in present:
+                note(Finding("files", f"data/shard_{i:04d}.parquet", "missing"))
+    parts = []
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        try:
+            part = _by_contract(release.read_parquet(path))
+        except (MagBridgeError, ValueError) as error:  # pyarrow's errors are kinds of ValueError
+            note(Finding("files", name, str(error)))
+            continue
+        if part.num_rows == 0:
+            note(Finding("files", name, "holds no row; readers refuse such a file"))
+        parts.append(part)
+        contents.files += [name] * part.num_rows
+        contents.where += [f"{name}, row {i}" for i in range(part.num_rows)]
+    if parts:
+        contents.table = pa.concat_tables(parts)
+    elif not paths:
+        note(Finding("files", "data", "no Parquet file"))
+    try:
+        contents.metadata = release.scalars(release.read_parquet(root / contents.metadata_file).select(METADATA_FIELDS))
+    except (MagBridgeError, KeyError, ValueError) as error:
+        note(Finding("files", contents.metadata_file, str(error)))
+    for name in (PRIMARY, RECORD):
+        contents.splits[name] = _split(root / "splits" / f"{name}.json", f"splits/{name}.json", note)
+    contents.manifest = _json(root / MANIFEST, MANIFEST, note) or None
+    return contents
+
+
+def _json(path: Path, name: str, note) -> dict:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(value, dict):
+            return value
+        note(Finding("files", name, f"holds a {type(value).__name__}, expected a JSON object"))
+    except (OSError, ValueError) as error:
+        note(Finding("files", name, f"not readable as JSON ({error})"))
+    return {}
+
+
+def _split(path: Path, name: str, note) -> dict:
+    """A split document with the sample ids of each subset, or an empty one and a finding."""
+    document = _json(path, name, note)
+    members = document.get("sample_ids")
+    if document and not (
+        isinstance(members, dict) and set(members) == set(SPLITS) and all(_strings(ids) for ids in members.values())
+    ):
+        note(Finding("splits", name, f"sample_ids is not an object with lists of ids for {', '.join(SPLITS)}"))
+        return {}
+    for entry in ("counts", "cells"):
+        if not isinstance(document.setdefault(entry, {}), dict):
+            note(Finding("splits", name, f"{entry} is not an object"))
+            document[entry] = {}
+    return document if members else {}
+
+
+def _strings(values) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def _by_contract(part: pa.Table) -> pa.Table:
+    """The file's columns by the contract.
+
+    Raises:
+        MagBridgeError: A column is missing, of another type, or holds a list of another length.
+    """
+    schema = arrow_schema()
+    missing = [name for name in schema.names if name not in part.column_names]
+    if missing:
+        raise MagBridgeError(f"no column {missing[0]!r}")
+    extra = [name for name in part.column_names if name not in schema.names]
+    if extra:
+        raise MagBridgeError(f"unknown column {extra[0]!r}")
+    columns = []
+    for expected in schema:
+        column = part[expected.name]
+        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):  # as other writers store signals
+            for i, value in enumerate(column):
+                if value.is_valid and len(value) != expected.type.list_size:
+                    raise MagBridgeError(
+                        f"row {i}: {expected.name} has length {len(value)}, expected {expected.type.list_size}"
+                    )
+        if not expected.nullable and column.null_count:
+            row = column.is_null().to_pylist().index(True)
+            raise MagBridgeError(f"row {row}: {expected.name} is null")
+        try:
+            columns.append(column.cast(expected.type))
+        except (pa.ArrowException, ValueError) as error:
+            raise MagBridgeError(f"column {expected.name!r} is {column.type}, expected {expected.type}") from error
+    return pa.table(columns, schema=schema)

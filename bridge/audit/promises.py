@@ -1,0 +1,201 @@
+"""Integrity audit of a release folder or a bundle, from any source: every broken promise, with its file or row.
+
+Reads the files themselves, without `datasets`, and goes on after a broken promise to find the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from bridge.audit.contents import Contents, read_contents
+from bridge.audit.rows import Finding, check_rows
+from bridge.config import BRIDGE_VERSION_SIMULATED, BridgeConfig
+from bridge.release import splits
+from bridge.release.folder import MANIFEST, PRIMARY, RECORD
+from bridge.release.manifest import dataset_digest, files_digest
+from dataset_card.arrays import signals
+from dataset_card.configs import SPLITS, atom_path
+from dataset_card.schema import METADATA_FIELDS, SCHEMA_VERSION, T
+
+TIME_TOLERANCE = 1e-12
+
+
+def audit_release(path: Path) -> list[Finding]:
+    """Checks every promise of a release.
+
+    Args:
+        path: A release folder, an unpacked bundle, or a bundle's zip file.
+
+    Returns:
+        Every broken promise; empty for a sound release.
+
+    Raises:
+        MagBridgeError: There is no release at `path` at all, or a zip cannot be opened safely.
+    """
+    with read_contents(path) as contents:
+        findings = list(contents.findings)
+        if contents.table is None:
+            return findings
+        findings += _rows(contents)
+        findings += _metadata(contents)
+        for name in (PRIMARY, RECORD):
+            findings += _split(contents, name)
+        if not contents.is_bundle:
+            findings += _placement(contents)
+        findings += _manifest(contents)
+        return findings
+
+
+def _rows(contents: Contents) -> list[Finding]:
+    table, where = contents.table, contents.where
+    findings = check_rows(contents.rows, signals(table), contents.u_features, where)
+    time = table["time_norm"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, T)
+    off = ~(np.abs(time - np.linspace(0, 1, T)).max(axis=1) <= TIME_TOLERANCE)
+    return findings + [Finding("time_norm", where[i], "is not linspace(0, 1, 100)") for i in np.flatnonzero(off)]
+
+
+def _metadata(contents: Contents) -> list[Finding]:
+    """The metadata table says of every row what the data files say."""
+    if contents.metadata is None:
+        return []
+    where = contents.metadata_file
+    rows, metadata, findings = contents.rows.to_dict("records"), contents.metadata.to_dict("records"), []
+    position = {row["sample_id"]: i for i, row in enumerate(rows)}
+    seen = set()
+    for m, record in enumerate(metadata):
+        i = position.get(record["sample_id"])
+        if i is None:
+            findings.append(Finding("metadata", f"{where}, row {m}", f"{record['sample_id']} has no row in data/"))
+            continue
+        seen.add(record["sample_id"])
+        findings += [
+            Finding(
+                "metadata",
+                f"{where}, row {m}",
+                f"{name} of {record['sample_id']} is {record[name]!r}, {contents.where[i]} has {rows[i][name]!r}",
+            )
+            for name in METADATA_FIELDS
+            if record[name] != rows[i][name]
+        ]
+        if contents.is_bundle and i != m:
+            findings.append(Finding("metadata", f"{where}, row {m}", f"{record['sample_id']} is row {i} of the shards"))
+    findings += [
+        Finding("metadata", contents.where[i], f"{sample_id} has no row in {where}")
+        for sample_id, i in position.items()
+        if sample_id not in seen
+    ]
+    repeated = [sample_id for sample_id, n in Counter(record["sample_id"] for record in metadata).items() if n > 1]
+    return findings + [Finding("metadata", where, f"{sample_id} is listed more than once") for sample_id in repeated]
+
+
+def _split(contents: Contents, name: str) -> list[Finding]:
+    """A split covers every row once; by_cell_primary also separates no cell and no family."""
+    where, document, rows = f"splits/{name}.json", contents.splits[name], contents.rows
+    if not document:
+        return []
+    known, of, findings = set(rows["sample_id"]), {}, []
+    for subset, ids in document["sample_ids"].items():
+        for sample_id in ids:
+            if sample_id not in known:
+                findings.append(Finding("splits", where, f"{sample_id} of {subset} is not in the release"))
+            elif sample_id in of:
+                findings.append(Finding("splits", where, f"{sample_id} is in {of[sample_id]} and again in {subset}"))
+            of[sample_id] = subset
+        if document["counts"].get(subset) != len(ids):
+            findings.append(
+                Finding("splits", where, f"counts of {subset} is {document['counts'].get(subset)}, it lists {len(ids)}")
+            )
+    findings += [Finding("splits", where, f"{i} is in no subset") for i in rows["sample_id"] if i not in of]
+    cells = {s: sorted(set(rows["cell_id"][rows["sample_id"].map(of) == s])) for s in SPLITS}
+    findings += [
+        Finding("splits", where, f"cells of {s} are not those of its rows")
+        for s in SPLITS
+        if document["cells"].get(s) != cells[s]
+    ]
+    if name == RECORD:
+        if not document.get("warning"):
+            findings.append(Finding("splits", where, "no warning that it leaks"))
+        return findings
+    subsets_of = {}
+    for cell, sample_id in zip(rows["cell_id"], rows["sample_id"]):
+        subsets_of.setdefault(cell, set()).add(of.get(sample_id))
+    findings += [
+        Finding("split guarantee", where, f"cell {cell} is in {' and '.join(sorted(map(str, found)))}")
+        for cell, found in subsets_of.items()
+        if len(found) > 1
+    ]
+    findings += [
+        Finding("split guarantee", contents.where[i], f"is in {of.get(own)}, its parent {parent} in {of[parent]}")
+        for i, (own, parent) in enumerate(zip(rows["sample_id"], rows["parent_sample_id"]))
+        if parent in of and of[parent] != of.get(own)
+    ]
+    return findings
+
+
+def _placement(contents: Contents) -> list[Finding]:
+    """Each row of a release folder lies in the file of its provenance and subsets: configurations are globs."""
+    primary, record = contents.subset(PRIMARY), contents.subset(RECORD)
+    if primary is None or record is None:
+        return []  # reported by the splits' own check
+    origins = contents.table["anomaly_origin"].to_pylist()
+    kind = {"synthetic_sensor_perturbation": "anomaly", "bridge_extrapolation": "regime_b"}
+    findings = []
+    for i, origin in enumerate(origins):
+        expected = atom_path(kind.get(origin, "clean"), primary[i], record[i])
+        if contents.files[i] != expected:
+            findings.append(Finding("placement", contents.where[i], f"expected in {expected}"))
+    return findings
+
+
+def _manifest(contents: Contents) -> list[Finding]:
+    """The manifest says what the rows say; a manifest of other software is held to the entries it has."""
+    manifest, rows, findings = contents.manifest, contents.rows, []
+    if manifest is None:
+        return []
+
+    def expect(name: str, found, expected, required: bool = False) -> None:
+        if found is None and not required:
+            return
+        if found != expected:
+            findings.append(Finding("manifest", MANIFEST, f"{name} is {found!r}, the rows give {expected!r}"))
+
+    own = not contents.is_bundle
+    order = contents.metadata["sample_id"].tolist() if contents.metadata is not None else []
+    position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
+    if len(order) == len(position) == contents.table.num_rows and all(s in position for s in order):
+        digest = dataset_digest(contents.table.take([position[s] for s in order]))
+        expect("dataset_digest", manifest.get("dataset_digest"), digest, required=own)
+    if own:
+        expect("files_digest", manifest.get("files_digest"), files_digest(contents.root), required=True)
+    versions = sorted(set(rows["bridge_version"]))
+    expect("bridge_version", manifest.get("bridge_version"), versions[0] if len(versions) == 1 else versions, own)
+    expect("bridge_config_hash", manifest.get("bridge_config_hash"), rows["bridge_config_hash"].iat[0], own)
+    expect("schema_version", manifest.get("schema_version"), SCHEMA_VERSION, own)
+    counts = manifest.get("counts")
+    expect("counts.rows", counts.get("rows") if isinstance(counts, dict) else None, len(rows), own)
+    if isinstance(manifest.get("config"), dict):
+        try:
+            expect("hash of config", BridgeConfig(**manifest["config"]).hash(), rows["bridge_config_hash"].iat[0])
+        except TypeError as error:
+            findings.append(Finding("manifest", MANIFEST, f"config is not a bridge configuration ({error})"))
+    simulated = {BRIDGE_VERSION_SIMULATED} & set(versions)
+    upstream = manifest.get("upstream")
+    if isinstance(upstream, dict) and (upstream.get("name") == "simulated") != bool(simulated):
+        findings.append(
+            Finding(
+                "manifest",
+                MANIFEST,
+                f"upstream is {upstream.get('name')!r}, the rows have bridge_version {', '.join(versions)}",
+            )
+        )
+    for name in (PRIMARY, RECORD):
+        summaries = manifest.get("splits")
+        subset, summary = contents.subset(name), summaries.get(name) if isinstance(summaries, dict) else None
+        # A missing parent, reported above, leaves nothing to count.
+        whole = rows["parent_sample_id"].dropna().isin(rows["sample_id"]).all()
+        if whole and subset is not None and isinstance(summary, dict) and "leakage" in summary:
+            expect(f"leakage of {name}", summary["leakage"], splits.leakage(rows, subset))
+    return findings

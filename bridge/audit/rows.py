@@ -1,0 +1,227 @@
+"""The promises that every row of a release keeps, whatever file it lies in."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas
+
+from bridge.config import SEVERITY_MAX, SEVERITY_MIN
+from bridge.identity import nearest_anchor, regime_of, sample_id
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import (
+    BY_NAME,
+    CHANNELS,
+    METADATA_FIELDS,
+    REUSE_ABOVE_SOH,
+    SCHEMA_VERSION,
+    SYNTHETIC_SUBTYPES,
+)
+
+SYNTHETIC, REGIME_B = "synthetic_sensor_perturbation", "bridge_extrapolation"
+_OWN_OF_CHILD = {
+    "sample_id",
+    "parent_sample_id",
+    "generation_seed",
+    "anomaly_flag",
+    "anomaly_subtype",
+    "anomaly_origin",
+    "anomaly_severity",
+}
+INHERITED = tuple(name for name in METADATA_FIELDS if name not in _OWN_OF_CHILD)
+"""Labels that a synthetic anomaly takes over from its parent."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One broken promise.
+
+    Attributes:
+        check: Name of the promise.
+        where: File, or file and row.
+        message: What was found and what was expected.
+    """
+
+    check: str
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message} [{self.check}]"
+
+
+def check_rows(
+    rows: pandas.DataFrame, signals: np.ndarray, u_features: np.ndarray, where: Sequence[str]
+) -> list[Finding]:
+    """Checks ids, labels, parents and signals of a whole release.
+
+    Args:
+        rows: (n,) scalar fields of the contract; None or NaN for null.
+        signals: (n, T, C) signals in nT.
+        u_features: (n, 21) pulse voltages in V; NaN rows for null.
+        where: (n,) file and row of each, for the findings.
+
+    Returns:
+        Every broken promise, in the order of the checks.
+    """
+    missing = [name for name in METADATA_FIELDS if name not in rows.columns]
+    if missing:
+        return [Finding("fields", "all rows", f"no column {name!r}") for name in missing]
+    records = rows.to_dict("records")
+    for record in records:  # pandas turns nulls of any kind into NaN
+        for name, value in record.items():
+            if isinstance(value, float) and math.isnan(value):
+                record[name] = None
+    findings = list(_unique(rows["sample_id"], where, "unique ids", "sample_id {} is also at {}"))
+    for check in (_null_and_values, _identity, _voltage_labels, _health_labels, _anomaly_labels):
+        for i, record in enumerate(records):
+            findings += [Finding(name, where[i], message) for name, message in check(record)]
+    findings += _parents(records, where)
+    findings += _signals(signals, where)
+    findings += _u_features(records, u_features, where)
+    return findings
+
+
+def _unique(values, where: Sequence[str], check: str, message: str) -> Iterator[Finding]:
+    first = {}
+    for i, value in enumerate(values):
+        if value in first:
+            yield Finding(check, where[i], message.format(value, where[first[value]]))
+        else:
+            first[value] = i
+
+
+def _null_and_values(row: dict) -> Iterator[tuple[str, str]]:
+    for name in METADATA_FIELDS:
+        field, value = BY_NAME[name], row[name]
+        if value is None:
+            if not field.nullable:
+                yield "fields", f"{name} is null"
+        elif field.values is not None and value not in field.values:
+            yield "fields", f"{name} is {value!r}, expected one of {', '.join(field.values)}"
+        elif field.dtype == "float64" and not math.isfinite(value):
+            yield "fields", f"{name} is {value}, expected a finite number"
+    if row["schema_version"] != SCHEMA_VERSION:
+        yield "fields", f"schema_version is {row['schema_version']!r}, expected {SCHEMA_VERSION!r}"
+
+
+def _identity(row: dict) -> Iterator[tuple[str, str]]:
+    try:
+        expected = sample_id(row)
+    except (TypeError, KeyError, ValueError):
+        return  # a null or unknown label, reported by the check of the fields
+    if row["sample_id"] != expected:
+        yield "ids follow from rows", f"sample_id is {row['sample_id']}, its fields give {expected}"
+
+
+def _voltage_labels(row: dict) -> Iterator[tuple[str, str]]:
+    voltage = row["voltage"]
+    if voltage is None:
+        return
+    try:
+        regime = regime_of(voltage)
+    except MagBridgeError as error:
+        yield "regimes", str(error)
+        return
+    if row["regime"] != regime:
+        yield "regimes", f"regime is {row['regime']!r} at {voltage} V, expected {regime!r}"
+    if row["nearest_anchor"] != nearest_anchor(voltage):
+        yield "regimes", f"nearest_anchor is {row['nearest_anchor']} at {voltage} V, expected {nearest_anchor(voltage)}"
+
+
+def _health_labels(row: dict) -> Iterator[tuple[str, str]]:
+    soh, soc, second_life = row["soh"], row["soc"], row["second_life_class"]
+    if soc is not None and not 0 < soc <= 100:
+        yield "health labels", f"soc is {soc} %, expected a value in (0, 100]"
+    if row["anomaly_origin"] == REGIME_B:
+        for name, value in (("soh", soh), ("second_life_class", second_life)):
+            if value is not None:
+                yield "health labels", f"{name} is {value!r} on a Regime-B row, expected null"
+        return
+    if soh is None:
+        yield "health labels", "soh is null outside Regime-B"
+        return
+    if not 0 < soh <= 1.1:
+        yield "health labels", f"soh is {soh}, expected a fraction in (0, 1.1]"
+    expected = "reuse" if soh > REUSE_ABOVE_SOH else "recondition"
+    if second_life != expected:
+        yield "health labels", f"second_life_class is {second_life!r} at SOH {soh}, expected {expected!r}"
+
+
+def _anomaly_labels(row: dict) -> Iterator[tuple[str, str]]:
+    origin, severity = row["anomaly_origin"], row["anomaly_severity"]
+    if origin == SYNTHETIC:
+        regime, flag, subtypes, low, high = "grounded", True, SYNTHETIC_SUBTYPES, SEVERITY_MIN, SEVERITY_MAX
+    elif origin == REGIME_B:
+        regime, flag, subtypes, low, high = "extrapolation", True, ("low_voltage_regime_B",), 1.0, 1.0
+    else:
+        regime, flag, subtypes, low, high = "grounded", False, ("none",), 0.0, 0.0
+    if row["anomaly_flag"] != flag:
+        yield "anomaly flags", f"anomaly_flag is {row['anomaly_flag']} with anomaly_origin {origin!r}, expected {flag}"
+    if row["regime"] != regime:
+        yield "anomaly labels", f"anomaly_origin is {origin!r} in regime {row['regime']!r}, expected {regime!r}"
+    if row["anomaly_subtype"] not in subtypes:
+        yield (
+            "anomaly labels",
+            (
+                f"anomaly_subtype is {row['anomaly_subtype']!r} with anomaly_origin {origin!r}, "
+                f"expected {' or '.join(subtypes)}"
+            ),
+        )
+    if severity is not None and not low <= severity <= high:
+        yield (
+            "anomaly labels",
+            f"anomaly_severity is {severity} with anomaly_origin {origin!r}, "
+            + (f"expected {low:g}" if low == high else f"expected {low:g} to {high:g}"),
+        )
+
+
+def _parents(records: list[dict], where: Sequence[str]) -> Iterator[Finding]:
+    by_id = {record["sample_id"]: record for record in records}
+    for i, row in enumerate(records):
+        parent_id, synthetic = row["parent_sample_id"], row["anomaly_origin"] == SYNTHETIC
+        if parent_id is None:
+            if synthetic:
+                yield Finding("parents", where[i], "a synthetic anomaly without parent_sample_id")
+            continue
+        if not synthetic:
+            yield Finding("parents", where[i], f"parent_sample_id {parent_id} on a row that is no synthetic anomaly")
+            continue
+        parent = by_id.get(parent_id)
+        if parent is None:
+            yield Finding("parents", where[i], f"parent_sample_id {parent_id} is not in the release")
+            continue
+        if parent["anomaly_origin"] != "none" or parent["regime"] != "grounded":
+            yield Finding("parents", where[i], f"parent {parent_id} is not a clean grounded row")
+        for name in INHERITED:
+            if row[name] != parent[name]:
+                yield Finding(
+                    "parents", where[i], f"{name} is {row[name]!r}, its parent {parent_id} has {parent[name]!r}"
+                )
+
+
+def _signals(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
+    finite = np.isfinite(signals).all(axis=1)
+    for i, c in np.argwhere(~finite):
+        step = int(np.flatnonzero(~np.isfinite(signals[i, :, c]))[0])
+        yield Finding("finite signals", where[i], f"{CHANNELS[c]} is {signals[i, step, c]} at step {step}")
+    digests = [hashlib.sha256(np.ascontiguousarray(signal).tobytes()).digest() for signal in signals]
+    yield from _unique(digests, where, "unique signals", "the same signal as {1}")
+
+
+def _u_features(records: list[dict], u_features: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
+    null = np.isnan(u_features).all(axis=1)
+    for i, row in enumerate(records):
+        regime_b = row["anomaly_origin"] == REGIME_B
+        if regime_b != null[i]:
+            yield Finding(
+                "u_features",
+                where[i],
+                "u_features are " + ("given on a Regime-B row, expected null" if regime_b else "null outside Regime-B"),
+            )
+        elif not null[i] and not np.isfinite(u_features[i]).all():
+            yield Finding("u_features", where[i], "u_features hold NaN or infinity")

@@ -1,0 +1,74 @@
+"""`python -m bridge upstream`: what is there, what is missing, and fetching it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from dataset_card.errors import MagBridgeError
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the application."""
+    app.command()(upstream)
+
+
+def upstream(
+    upstream_dir: Annotated[
+        Optional[Path],
+        typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM."),
+    ] = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Download what is missing into the cache.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare the simulation with the published files instead.")
+    ] = False,
+    out: Annotated[Optional[Path], typer.Option(help="With --compare: a PNG to write, anchors by channels.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say which upstream files are there, missing or damaged; exit 1 unless all published ones are whole."""
+    from bridge.upstream import files
+    from bridge.upstream.status import status
+
+    if out is not None and not compare:
+        raise MagBridgeError("--out names the figure of --compare: add --compare")
+    if compare:
+        _compare(upstream_dir, fetch, out, as_json)
+        return
+    if fetch:
+        state = {entry["file"]: entry["state"] for entry in status(upstream_dir)}
+        for file in files.PUBLISHED:
+            if state[file.path] in ("missing", "damaged"):
+                files.fetch(file)
+    entries = status(upstream_dir)
+    whole = all(entry["state"] == "ok" for entry in entries if entry["file"] != files.OSF_SCANS)
+    if as_json:
+        typer.echo(json.dumps({"complete": whole, "files": entries}))
+    else:
+        for entry in entries:
+            typer.echo(f"{entry['state']:9}  {entry['file']}  ({entry['meaning']}; {entry['licence']})")
+            typer.echo(f"           {entry['path'] or entry['detail']}")
+        typer.echo(
+            "the published upstream is complete"
+            if whole
+            else "the published upstream is incomplete: `build` will "
+            "use the simulation unless the files can be downloaded; get them with --fetch, or name their folder "
+            "with --upstream-dir"
+        )
+    if not whole:
+        raise typer.Exit(1)
+
+
+def _compare(upstream_dir: Path | None, fetch: bool, out: Path | None, as_json: bool) -> None:
+    """Prints how close the simulated upstream is to the published one, which must be at hand."""
+    from bridge.upstream import resolve
+    from bridge.validation import upstreams as comparison
+
+    published, simulated = resolve("published", upstream_dir, fetch), resolve("simulated")
+    found = comparison.compare_upstreams(published, simulated)
+    typer.echo(json.dumps(found.as_dict()) if as_json else comparison.report(found))
+    if out is not None:
+        comparison.plot(published, simulated, out)
+        typer.echo(f"figure: {out}", err=True)

@@ -1,0 +1,126 @@
+"""`python -m bridge validate | ablate | verify | leakage`: the gates between a bridge and its users."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import typer
+
+from dataset_card.errors import MagBridgeError
+
+UpstreamOption = Annotated[
+    Literal["auto", "published", "osf", "simulated"],
+    typer.Option(help="auto: the published files where they can be had, else the simulation."),
+]
+UpstreamDirOption = Annotated[
+    Optional[Path], typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+FigureOption = Annotated[Optional[Path], typer.Option(help="A PNG to write.")]
+
+SHOWN = 5
+"""Examples of each kind of leak that the leakage report prints; --json has all."""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the application."""
+    for command in (validate, ablate, verify, leakage):
+        app.command()(command)
+
+
+def validate(
+    upstream: UpstreamOption = "auto", upstream_dir: UpstreamDirOption = None, as_json: JsonOption = False
+) -> None:
+    """Check sanity invariants, distributions and latent separation of the bridge; exit 1 if a blocking check fails."""
+    from bridge.upstream import resolve
+    from bridge.validation import report
+
+    found = report.validate(resolve(upstream, upstream_dir))
+    typer.echo(json.dumps(found.as_dict()) if as_json else found.text())
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def ablate(
+    upstream: UpstreamOption = "auto",
+    upstream_dir: UpstreamDirOption = None,
+    out: FigureOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Grade the ablations A0 to A3 with the benchmark's few-shot protocol, the paper's table beside ours."""
+    from bridge.upstream import resolve
+    from bridge.validation import ablation
+
+    found = ablation.run_ablations(resolve(upstream, upstream_dir), progress=True)
+    if out is not None:
+        ablation.plot(found, out)
+    typer.echo(json.dumps(found.as_dict()) if as_json else found.table())
+
+
+def verify(
+    release: Annotated[Path, typer.Argument(help="A release folder, or a bundle (folder or zip).")],
+    against: Annotated[
+        Optional[Path],
+        typer.Option(help="Another release: ids, labels and splits must be equal, signals within --tolerance."),
+    ] = None,
+    tolerance: Annotated[float, typer.Option(min=0, help="With --against: largest difference of signals in nT.")] = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Audit a release and list every broken promise; exit 1 if there is one."""
+    from bridge.audit.comparison import compare_releases
+    from bridge.audit.promises import audit_release
+
+    findings = audit_release(release)
+    comparison = compare_releases(release, against) if against is not None and not findings else None
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "release": str(release),
+                    "findings": [vars(finding) for finding in findings],
+                    "comparison": None if comparison is None else comparison.as_dict(),
+                }
+            )
+        )
+    else:
+        for finding in findings:
+            typer.echo(str(finding))
+        typer.echo(f"{release}: {len(findings)} broken promises" if findings else f"{release}: every promise holds")
+        if comparison is not None:
+            typer.echo(comparison.text())
+    if findings or (comparison is not None and not comparison.same(tolerance)):
+        raise typer.Exit(1)
+
+
+def leakage(
+    release: Annotated[Path, typer.Argument(help="A release folder, or a bundle (folder or zip).")],
+    split: Annotated[
+        Optional[Path],
+        typer.Option(help="Your own split: JSON with the sample ids of each subset. By default the release's."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Report what leaks between the subsets of a split: cells, families, duplicates, near-duplicates."""
+    from bridge.audit.contents import read_contents
+    from bridge.audit.leakage import leakage_report, read_split
+    from dataset_card.arrays import signals
+
+    with read_contents(release) as contents:
+        if contents.table is None:
+            raise MagBridgeError(f"{release}: {contents.findings[0]}")
+        splits = (
+            {split.stem: read_split(split)}
+            if split is not None
+            else {
+                name: document["sample_ids"] for name, document in contents.splits.items() if "sample_ids" in document
+            }
+        )
+        x = signals(contents.table)
+        found = {name: leakage_report(contents.rows, x, members) for name, members in splits.items()}
+    if as_json:
+        typer.echo(json.dumps({name: report.as_dict() for name, report in found.items()}))
+        return
+    for name, report in found.items():
+        typer.echo(f"{name}: {report.text(SHOWN)}")

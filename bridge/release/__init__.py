@@ -1,0 +1,1 @@
+"""The release folder and what is made of it: manifest, splits, bundle, download."""

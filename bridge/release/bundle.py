@@ -1,0 +1,226 @@
+"""The Zenodo-style bundle: five shards and a metadata table, from a release folder and back into one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from bridge.release import folder as release
+from bridge.release.folder import CHECKSUMS, MANIFEST
+from bridge.upstream.files import sha256_of
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import FIELD_NAMES, METADATA_FIELDS, arrow_schema
+
+SHARDS = 5
+BUNDLE_NAME = "magbridge_battery_v1_0_release"
+DOCUMENTS = {
+    "README.md": "dataset_card.md",
+    "composition.svg": "composition.svg",
+    "CITING.md": "CITING.md",
+    "CITATION.cff": "CITATION.cff",
+    "LICENSE": "LICENSE",
+}
+"""Documents of a release folder and their names in a bundle."""
+
+ORIGIN_KEYS = ("upstream", "config", "master_seed", "variants", "rebuild", "packages")
+"""Manifest entries that travel from a bundle into the release folder made of it."""
+
+MAX_UNPACKED_BYTES = 2**33
+"""More than any bundle of this data needs: an archive that claims more is refused before it is unpacked."""
+
+LOADER = '''"""Loads this bundle with nothing but pandas and pyarrow: `rows = load()`."""
+
+from pathlib import Path
+
+import pandas
+
+
+def load(folder=Path(__file__).parent):
+    """All rows in release order as a pandas.DataFrame."""
+    shards = sorted(Path(folder, "data").glob("shard_*.parquet"))
+    return pandas.concat([pandas.read_parquet(shard) for shard in shards], ignore_index=True)
+'''
+
+
+def write_bundle(folder: Path, out: Path) -> Path:
+    """Writes a release folder as a bundle, complete or not at all.
+
+    Args:
+        folder: A release folder whose checksums hold.
+        out: The zip file.
+
+    Returns:
+        `out`.
+
+    Raises:
+        MagBridgeError: The folder is not a release, or a file is missing or damaged.
+    """
+    folder, out = Path(folder), Path(os.path.abspath(out))
+    check_checksums(folder)
+    table = release.read_table(folder)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        root = Path(scratch) / BUNDLE_NAME
+        size = -(-table.num_rows // SHARDS)
+        for i in range(SHARDS):
+            release.write_parquet(table.slice(i * size, size), root / "data" / f"shard_{i:04d}.parquet")
+        release.write_parquet(table.select(METADATA_FIELDS), root / "data" / "metadata.parquet")
+        shutil.copytree(folder / "splits", root / "splits")
+        shutil.copy(folder / MANIFEST, root / MANIFEST)
+        for name, bundled in DOCUMENTS.items():
+            shutil.copy(folder / name, root / bundled)
+        (root / "load_bundle.py").write_text(LOADER, encoding="utf-8")
+        release.write_checksums(root)
+        packed = Path(scratch) / "bundle.zip"
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # Parquet is compressed already
+            for path in sorted(p for p in root.rglob("*") if p.is_file()):
+                # A fixed date keeps the archive's bytes a function of its contents.
+                entry = zipfile.ZipInfo(path.relative_to(root.parent).as_posix(), (1980, 1, 1, 0, 0, 0))
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, path.read_bytes())
+        os.replace(packed, out)
+    return out
+
+
+def import_bundle(bundle: Path, out: Path) -> dict:
+    """Turns a bundle into a release folder.
+
+    Args:
+        bundle: The zip file, or the folder it unpacks to.
+        out: The release folder to write.
+
+    Returns:
+        The new folder's manifest.
+
+    Raises:
+        MagBridgeError: Damaged, incomplete, unsafe, or not a bundle; nothing is written then.
+    """
+    release.check_replaceable(Path(out))
+    with opened(Path(bundle)) as root:
+        check_checksums(root)
+        table = read_bundle(root)
+        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8")) if (root / MANIFEST).is_file() else {}
+    return release.write(Path(out), table, _origin(manifest, Path(bundle)))
+
+
+def _origin(manifest: dict, bundle: Path) -> dict:
+    """Manifest entries on where the rows come from, from whatever the bundle says of itself."""
+    origin = {key: manifest[key] for key in ORIGIN_KEYS if key in manifest}
+    upstream = origin.get("upstream")
+    if not isinstance(upstream, dict) or set(upstream) != {"name", "sources"}:
+        # Made by other software: the published release's own manifest has other words for its sources.
+        origin["upstream"] = {"name": "published", "sources": {}}
+    if not isinstance(origin.get("rebuild"), str):
+        origin["rebuild"] = f"python -m bridge import {bundle.name} --out magbridge-battery"
+    return origin
+
+
+@contextmanager
+def opened(bundle: Path) -> Iterator[Path]:
+    """The bundle's root folder; a zip is unpacked to a temporary place, after a look at every path in it."""
+    if bundle.is_dir():
+        yield _root(bundle)
+        return
+    if not bundle.is_file():
+        raise MagBridgeError(f"{bundle}: no such bundle; expected a zip file or the folder it unpacks to")
+    with tempfile.TemporaryDirectory(prefix="magbridge-bundle-") as scratch:
+        try:
+            with zipfile.ZipFile(bundle) as archive:
+                _check_paths(archive, bundle)
+                archive.extractall(scratch)
+        except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+            raise MagBridgeError(f"{bundle}: not a readable zip file ({error}); download it again") from error
+        yield _root(Path(scratch))
+
+
+def _check_paths(archive: zipfile.ZipFile, bundle: Path) -> None:
+    for entry in archive.infolist():
+        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        link = stat.S_ISLNK(entry.external_attr >> 16)
+        if path.is_absolute() or ".." in path.parts or ":" in entry.filename or link:
+            raise MagBridgeError(
+                f"{bundle}: unsafe entry {entry.filename!r}: expected plain files inside the bundle; it is not unpacked"
+            )
+    total = sum(entry.file_size for entry in archive.infolist())
+    if total > MAX_UNPACKED_BYTES:
+        raise MagBridgeError(
+            f"{bundle}: unpacks to {total / 1e9:.1f} GB; expected a bundle of at most {MAX_UNPACKED_BYTES / 1e9:.1f} GB"
+        )
+
+
+def _root(folder: Path) -> Path:
+    """The folder that holds `data/`, which may be one level down."""
+    for candidate in (folder, *sorted(p for p in folder.iterdir() if p.is_dir())):
+        if (candidate / "data").is_dir():
+            return candidate
+    raise MagBridgeError(f"{folder}: no data/ folder; expected a bundle with data/shard_0000.parquet and on")
+
+
+def read_bundle(root: Path) -> pa.Table:
+    """The rows of an unpacked bundle in release order, cast to the contract."""
+    paths = sorted((root / "data").glob("shard_*.parquet"))
+    expected = [f"shard_{i:04d}.parquet" for i in range(max(SHARDS, len(paths)))]
+    missing = [name for name in expected if name not in {path.name for path in paths}]
+    if missing:
+        raise MagBridgeError(
+            f"{root}: {missing[0]} is missing from data/; expected {len(expected)} shards; download the bundle again"
+        )
+    schema = arrow_schema()
+    parts = []
+    for path in paths:
+        part = release.read_parquet(path)
+        absent = [name for name in FIELD_NAMES if name not in part.column_names]
+        if absent:
+            raise MagBridgeError(f"{path}: no column {absent[0]!r}; expected {', '.join(FIELD_NAMES)}")
+        try:
+            parts.append(part.select(FIELD_NAMES).cast(schema))
+        except (pa.ArrowException, ValueError) as error:
+            raise MagBridgeError(f"{path}: a column does not have the contract's type ({error})") from error
+    return pa.concat_tables(parts)
+
+
+def check_checksums(root: Path) -> None:
+    """Checks every file named in `checksums.sha256`.
+
+    Raises:
+        MagBridgeError: The list is missing, or a file of it is missing or differs; names the first.
+    """
+    problems = checksum_problems(root)
+    if problems:
+        raise MagBridgeError(
+            f"{root}: {problems[0]}"
+            + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+            + "; restore the files or build the release again"
+        )
+
+
+def checksum_problems(root: Path) -> list[str]:
+    """What `sha256sum -c` would complain about, one sentence a file."""
+    listing = root / CHECKSUMS
+    if not listing.is_file():
+        return [f"no {CHECKSUMS}"]
+    problems, listed = [], set()
+    for number, line in enumerate(listing.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        digest, separator, name = line.partition("  ")
+        path = PurePosixPath(name.removeprefix("./"))
+        if len(digest) != 64 or not separator or path.is_absolute() or ".." in path.parts:
+            problems.append(f"{CHECKSUMS} line {number} is not `<sha256>  <path>`")
+            continue
+        listed.add(str(path))
+        target = root / path
+        if not target.is_file():
+            problems.append(f"{path} is missing")
+        elif sha256_of(target) != digest.lower():
+            problems.append(f"{path} differs from its checksum")
+    present = {p.relative_to(root).as_posix() for p in (root / "data").rglob("*.parquet")}
+    problems += [f"{name} is not listed in {CHECKSUMS}" for name in sorted(present - listed)]
+    return problems

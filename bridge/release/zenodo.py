@@ -1,0 +1,95 @@
+"""The published release itself: its bundle on Zenodo, downloaded once, checked, and compared with the plan."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from bridge.plan import make_plan
+from bridge.release import folder as release
+from bridge.release.bundle import import_bundle
+from bridge.upstream import files
+from bridge.upstream.published import read_pulse_table
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import METADATA_FIELDS
+
+RECORD = "20260147"
+BUNDLE_URL = f"https://zenodo.org/records/{RECORD}/files/magbridge_battery_v1_0_release.zip"
+BRING_IT = "bring the bundle yourself and turn it into a release with `python -m bridge import`"
+
+
+def fetch_release(folder: Path, url: str = BUNDLE_URL) -> list[str]:
+    """Downloads the published bundle, checks it against its own checksums and writes it as a release folder.
+
+    Args:
+        folder: The release folder to write. The download is kept beside it until it is whole, and resumed.
+        url: Address of the bundle.
+
+    Returns:
+        What differs from the plan, one sentence each (see `compare_with_plan`).
+
+    Raises:
+        MagBridgeError: The host cannot be reached, or what it sent is damaged or no bundle; there is no folder then.
+    """
+    import pooch
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    target = folder.parent / "bundle.zip"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".partial")
+    # No checksum of the archive is published: the checksums that it carries are checked when it is read.
+    pooch.retrieve(
+        url, known_hash=None, fname=target.name, path=target.parent, downloader=files.Resuming(partial, BRING_IT)
+    )
+    try:
+        import_bundle(target, folder)
+    except MagBridgeError as error:
+        raise MagBridgeError(
+            f"the bundle of {url} is not usable and was removed, so that the next try downloads it again: {error}"
+        ) from error
+    finally:
+        target.unlink(missing_ok=True)
+    return compare_with_plan(folder)
+
+
+def compare_with_plan(folder: Path) -> list[str]:
+    """Compares ids and labels of a release with the plan made from the published pulse table.
+
+    Args:
+        folder: A release folder.
+
+    Returns:
+        One sentence for each thing that differs, or that could not be compared; empty where all is equal.
+
+    Raises:
+        MagBridgeError: The pulse table on this machine is damaged.
+    """
+    pulse_table = files.find(files.PULSE_TABLE)
+    if pulse_table is None:
+        return [
+            "ids are not compared with the plan: the published pulse table is not at hand (`python -m bridge upstream "
+            "--fetch`)"
+        ]
+    planned = make_plan(read_pulse_table(pulse_table)).rows.set_index("sample_id")
+    rows = release.scalars(release.read_table(folder)).set_index("sample_id")
+    planned = planned.astype(object).where(planned.notna(), None)
+    extra, missing = rows.index.difference(planned.index), planned.index.difference(rows.index)
+    differences = []
+    if len(extra):
+        differences.append(f"{len(extra)} of {len(rows)} ids are not in the plan, such as {extra[0]}")
+    if len(missing):
+        differences.append(f"{len(missing)} of the plan's {len(planned)} ids are missing, such as {missing[0]}")
+    if not len(extra) and not len(missing) and list(rows.index) != list(planned.index):
+        differences.append("the ids are the plan's, in another order")
+    shared = planned.index.intersection(rows.index)
+    for name in METADATA_FIELDS:
+        if name != "sample_id":
+            ours, theirs = planned.loc[shared, name], rows.loc[shared, name]
+            off = (ours != theirs) & ~(ours.isna() & theirs.isna())
+            if off.any():
+                first = off.idxmax()
+                differences.append(
+                    f"{name} differs in {int(off.sum())} rows: {theirs[first]!r} where the plan has "
+                    f"{ours[first]!r} ({first})"
+                )
+    return differences

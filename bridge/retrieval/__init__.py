@@ -1,0 +1,1 @@
+"""Retrieve and blend: base signals, degradation and noise (v1)."""

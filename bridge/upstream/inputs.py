@@ -1,0 +1,83 @@
+"""The bridge's inputs as plain arrays, wherever they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bridge.embedding.latent_space import AngleScaler, LatentSpace
+
+
+@dataclass(frozen=True)
+class AnchorStatistics:
+    """Mean and spread of the scans at each anchor.
+
+    Attributes:
+        voltages: (A,) anchor voltages in V, ascending.
+        mean: (A, T, C) mean trajectories in nT.
+        std: (A, T, C) population standard deviations in nT.
+    """
+
+    voltages: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def from_scans(cls, scans: np.ndarray, voltages: np.ndarray) -> AnchorStatistics:
+        """Statistics of scans (A * P, T, C) that are ordered by anchor, P positions each."""
+        grouped = scans.reshape(len(voltages), -1, *scans.shape[1:])
+        return cls(np.asarray(voltages, float), grouped.mean(axis=1), grouped.std(axis=1))
+
+
+@dataclass(frozen=True)
+class PulseTable:
+    """Pulse-test records, in the order of their source.
+
+    Attributes:
+        cell: (n,) cell ids as strings.
+        soc: (n,) state of charge in percent.
+        soh: (n,) state of health as a fraction of nominal capacity.
+        u: (n, 21) pulse voltages U1..U21 in V.
+    """
+
+    cell: np.ndarray
+    soc: np.ndarray
+    soh: np.ndarray
+    u: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Everything a bridge is built from.
+
+    Attributes:
+        name: `published`, `osf` or `simulated`.
+        statistics: Mean and std trajectories at the anchors.
+        scans: (S, T, C) scans in nT, ordered by anchor; surrogates where the raw ones are not at hand.
+        embeddings: (S, 171) their reservoir embeddings.
+        angle_scaler: Standardisation ahead of the reservoir.
+        latent: LDA space and state direction.
+        pulses: Pulse-test records.
+        bridge_version: Version written into every row.
+        sources: What was read: file name to SHA-256, or the simulation's parameters to theirs.
+    """
+
+    name: str
+    statistics: AnchorStatistics
+    scans: np.ndarray
+    embeddings: np.ndarray
+    angle_scaler: AngleScaler
+    latent: LatentSpace
+    pulses: PulseTable
+    bridge_version: str
+    sources: dict[str, str]
+
+    @property
+    def scan_anchor(self) -> np.ndarray:
+        """(S,) ordinal number of each scan's anchor."""
+        anchors = len(self.statistics.voltages)
+        return np.repeat(np.arange(anchors), len(self.scans) // anchors)

@@ -1,0 +1,102 @@
+"""Which upstream is used: the choice, the files it needs, and where they are looked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bridge.config import BRIDGE_VERSION
+from bridge.embedding.latent_space import AngleScaler
+from bridge.upstream import files, published, simulated
+from bridge.upstream.inputs import Upstream
+from dataset_card.errors import MagBridgeError
+
+CHOICES = ("auto", "published", "osf", "simulated")
+
+
+def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch: bool = True) -> Upstream:
+    """Finds the bridge's inputs.
+
+    Published files are looked for in `upstream_dir`, else `$MAGBRIDGE_UPSTREAM`, then in the cache, and
+    fetched last; every one is checked against its SHA-256.
+
+    Args:
+        choice: `published` and `simulated` are strict; `osf` is `published` with the raw scans of the user's own
+            `magbridge/osf_sequences.npz`; `auto` is `published` where its files can be had, else `simulated`.
+        upstream_dir: Folder of published files, laid out as `magbridge/` and `pulsebat/`.
+        fetch: Whether missing files may be downloaded.
+
+    Raises:
+        MagBridgeError: Unknown choice, a file is missing or damaged, or its contents are not as expected.
+    """
+    if choice not in CHOICES:
+        raise MagBridgeError(f"upstream {choice!r}: expected one of {', '.join(CHOICES)}")
+    folder = None if upstream_dir is None else Path(upstream_dir)
+    if choice == "simulated":
+        return simulated.simulated_upstream()
+    try:
+        paths = locate(folder, fetch)
+    except FileNotFoundError as error:
+        if choice == "auto":
+            return simulated.simulated_upstream()
+        raise MagBridgeError(str(error)) from error
+    return _published(paths, raw_scans=choice == "osf", upstream_dir=folder)
+
+
+def locate(upstream_dir: Path | None = None, fetch: bool = True) -> dict[str, Path]:
+    """Paths of all published files by name, fetching what is missing.
+
+    Raises:
+        MagBridgeError: A file is damaged.
+        FileNotFoundError: A file is missing and could not be fetched; says what and how to get it.
+    """
+    found = {file.path: files.find(file, upstream_dir) for file in files.PUBLISHED}
+    for file in files.PUBLISHED:
+        if found[file.path] is not None:
+            continue
+        reason = "downloading was not asked for"
+        if fetch:
+            try:
+                found[file.path] = files.fetch(file)
+                continue
+            except MagBridgeError as error:
+                reason = str(error)
+        missing = ", ".join(name for name, path in found.items() if path is None)
+        raise FileNotFoundError(
+            f"the published upstream is not at hand: {missing} missing ({reason}). Put the files into a folder and name it "
+            f"with --upstream-dir or ${files.ENVIRONMENT_VARIABLE}, or use --upstream simulated"
+        )
+    return found
+
+
+def _published(paths: dict[str, Path], raw_scans: bool, upstream_dir: Path | None) -> Upstream:
+    statistics = published.read_anchor_statistics(paths[files.ANCHOR_STATISTICS.path])
+    sources = {file.path: file.sha256 for file in files.PUBLISHED}
+    if raw_scans:
+        path = _osf_path(upstream_dir)
+        scans = published.read_osf_scans(path, statistics)
+        sources[files.OSF_SCANS] = files.sha256_of(path)
+    else:
+        scans = published.surrogate_scans(statistics)
+    return Upstream(
+        name="osf" if raw_scans else "published",
+        statistics=statistics,
+        scans=scans,
+        embeddings=published.read_embeddings(paths[files.EMBEDDINGS.path]),
+        angle_scaler=AngleScaler.from_trajectories(statistics.mean, statistics.std),
+        latent=published.read_latent_space(paths[files.LATENT_SPACE.path]),
+        pulses=published.read_pulse_table(paths[files.PULSE_TABLE.path]),
+        bridge_version=BRIDGE_VERSION,
+        sources=sources,
+    )
+
+
+def _osf_path(upstream_dir: Path | None) -> Path:
+    for _, folder in files.local_folders(upstream_dir):
+        path = folder / files.OSF_SCANS
+        if path.is_file():
+            return path
+    raise MagBridgeError(
+        f"the raw scans are not at hand: expected {files.OSF_SCANS} in the folder of --upstream-dir or "
+        f"${files.ENVIRONMENT_VARIABLE}. They may not be redistributed: build osf_sequences.npz from the OSF "
+        "archive, DOI 10.17605/OSF.IO/CW8ZV"
+    )

@@ -1,0 +1,182 @@
+"""How close one upstream is to another: the simulation to the published files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bridge.upstream import Upstream
+from bridge.upstream.inputs import PulseTable
+from bridge.validation.separation import Separation, separations
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS
+
+
+@dataclass(frozen=True)
+class TrajectoryMatch:
+    """One channel at one anchor.
+
+    Attributes:
+        anchor_V: Anchor voltage.
+        channel: Channel name.
+        correlation: Correlation of the two mean trajectories over time.
+        rmse_nT: Root mean square difference of the mean trajectories.
+        std_ratio: Mean standard deviation over positions, simulated over published.
+    """
+
+    anchor_V: float
+    channel: str
+    correlation: float
+    rmse_nT: float
+    std_ratio: float
+
+
+@dataclass(frozen=True)
+class PulseMatch:
+    """One pulse voltage.
+
+    Attributes:
+        u: Name, U1 to U21.
+        rmse_mV: Root mean square difference of the two means over cells, over SOC levels.
+        published_correlation: Correlation of the voltage with SOH over cells, mean over SOC levels.
+        simulated_correlation: The same of the simulation.
+    """
+
+    u: str
+    rmse_mV: float
+    published_correlation: float
+    simulated_correlation: float
+
+
+@dataclass(frozen=True)
+class UpstreamComparison:
+    """The simulation against the published upstream.
+
+    Attributes:
+        trajectories: One entry an anchor and channel.
+        pulses: One entry a pulse voltage.
+        separations: In-sample and held-out separation of the anchors, by upstream.
+    """
+
+    trajectories: list[TrajectoryMatch]
+    pulses: list[PulseMatch]
+    separations: dict[str, list[Separation]]
+
+    def as_dict(self) -> dict:
+        """The comparison as plain values, for JSON."""
+        return asdict(self)
+
+
+def compare_upstreams(published: Upstream, simulated: Upstream) -> UpstreamComparison:
+    """Compares statistics, pulse tables and latent spaces.
+
+    Args:
+        published: The upstream to be like.
+        simulated: The upstream to judge.
+
+    Raises:
+        MagBridgeError: They do not have the same anchors, or not the same SOC levels.
+    """
+    here, there = simulated.statistics, published.statistics
+    if not np.array_equal(here.voltages, there.voltages):
+        raise MagBridgeError(f"anchors {here.voltages.tolist()} V: expected {there.voltages.tolist()} V, as published")
+    trajectories = [
+        TrajectoryMatch(
+            float(voltage),
+            channel,
+            float(np.corrcoef(here.mean[a, :, c], there.mean[a, :, c])[0, 1]),
+            float(np.sqrt(((here.mean[a, :, c] - there.mean[a, :, c]) ** 2).mean())),
+            float(here.std[a, :, c].mean() / there.std[a, :, c].mean()),
+        )
+        for a, voltage in enumerate(there.voltages)
+        for c, channel in enumerate(CHANNELS)
+    ]
+    return UpstreamComparison(
+        trajectories,
+        _pulses(published.pulses, simulated.pulses),
+        {u.name: separations(u.embeddings, u.scan_anchor, u.latent) for u in (published, simulated)},
+    )
+
+
+def _pulses(published: PulseTable, simulated: PulseTable) -> list[PulseMatch]:
+    levels = np.unique(published.soc)
+    if not np.array_equal(levels, np.unique(simulated.soc)):
+        raise MagBridgeError(
+            f"SOC levels {np.unique(simulated.soc).tolist()} %: expected {levels.tolist()} %, as published"
+        )
+    mean, correlation = [], []
+    for table in (published, simulated):
+        at_level = [table.soc == level for level in levels]
+        mean.append(np.stack([table.u[rows].mean(axis=0) for rows in at_level]))
+        by_level = [np.corrcoef(table.soh[rows], table.u[rows].T)[0, 1:] for rows in at_level]
+        correlation.append(np.mean(by_level, axis=0))
+    rmse = np.sqrt(((mean[0] - mean[1]) ** 2).mean(axis=0)) * 1e3
+    return [
+        PulseMatch(f"U{i + 1}", float(rmse[i]), float(correlation[0][i]), float(correlation[1][i]))
+        for i in range(len(rmse))
+    ]
+
+
+def report(comparison: UpstreamComparison) -> str:
+    """The comparison as text tables."""
+    lines = [
+        "mean trajectory: correlation / RMSE in nT / ratio of std (simulated over published)",
+        "anchor   " + "".join(f"{channel:>20}" for channel in CHANNELS),
+    ]
+    of = {(match.anchor_V, match.channel): match for match in comparison.trajectories}
+    for anchor in sorted({match.anchor_V for match in comparison.trajectories}):
+        cells = (of[anchor, channel] for channel in CHANNELS)
+        lines.append(
+            f"{anchor:.2f} V   "
+            + "".join(f"{m.correlation:>7.2f} {m.rmse_nT:>6.1f} {m.std_ratio:>5.2f}" for m in cells)
+        )
+    lines += ["", "pulse table: RMSE of the mean over cells in mV; correlation with SOH, published and simulated"]
+    for start in range(0, len(comparison.pulses), 7):
+        part = comparison.pulses[start : start + 7]
+        lines += [
+            "      " + "".join(f"{m.u:>14}" for m in part),
+            "RMSE  " + "".join(f"{m.rmse_mV:>14.2f}" for m in part),
+            "r SOH " + "".join(f"{m.published_correlation:>7.2f}{m.simulated_correlation:>7.2f}" for m in part),
+        ]
+    lines += ["", "LDA: distance of adjacent anchors / scatter within an anchor = ratio"]
+    for name, figures in comparison.separations.items():
+        lines += [f"{name:10} {s.name:30} {s.adjacent:7.1f} / {s.scatter:6.2f} = {s.ratio:6.1f}" for s in figures]
+    return "\n".join(lines)
+
+
+def plot(published: Upstream, simulated: Upstream, out: Path) -> None:
+    """Overlays mean and std bands of both upstreams, anchors by channels, as a PNG.
+
+    Args:
+        published: The upstream to be like.
+        simulated: The upstream to judge.
+        out: The PNG to write.
+    """
+    from bridge.figures import BAND, LINE, MARK, canvas, save_png
+
+    anchors = published.statistics.voltages
+    plt, figure, axes = canvas(len(anchors), len(CHANNELS), (18, 12))
+    steps = np.arange(published.statistics.mean.shape[1])
+    for a, voltage in enumerate(anchors):
+        for c, channel in enumerate(CHANNELS):
+            axis = axes[a, c]
+            (mean, std), (ours, spread) = (
+                (u.statistics.mean[a, :, c], u.statistics.std[a, :, c]) for u in (published, simulated)
+            )
+            axis.fill_between(steps, mean - std, mean + std, color=BAND, lw=0, label=f"{published.name}, std")
+            axis.plot(steps, mean, color=LINE, lw=1.2, label=f"{published.name}, mean")
+            axis.plot(steps, ours, color=MARK, lw=1.2, label=f"{simulated.name}, mean")
+            axis.plot(steps, ours - spread, color=MARK, lw=0.8, ls="--", label=f"{simulated.name}, std")
+            axis.plot(steps, ours + spread, color=MARK, lw=0.8, ls="--")
+            axis.tick_params(labelsize=7)
+            if a == 0:
+                axis.set_title(channel, fontsize=10)
+            if c == 0:
+                axis.set_ylabel(f"{voltage:.2f} V\nnT", fontsize=9)
+            if a == len(anchors) - 1:
+                axis.set_xlabel("scan step", fontsize=9)
+    axes[0, 0].legend(fontsize=7, loc="center right")
+    figure.suptitle("mean trajectory and its standard deviation over scan positions", fontsize=12)
+    save_png(plt, figure, Path(out))

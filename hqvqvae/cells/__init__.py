@@ -1,0 +1,1 @@
+"""Battery cells: cycling data, features of discharges, proxies of fade, statistics of codes."""

@@ -1,0 +1,238 @@
+"""One discharge segment in, ten numbers out: the load window, what makes it valid, the features, protocols C, P and D.
+
+Current is negative in discharge everywhere. The features are those of Table 3 of the paper "HQ-VQVAE for Unsupervised
+Battery Precursor Discovery", under its names; the paper does not say how a segment is cleaned, so the rules are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..errors import HQVQVAEError
+
+FEATURE_UNITS = {
+    "t_total": "s",
+    "v_min": "V",
+    "v_max": "V",
+    "v_mean": "V",
+    "i_mean": "A",
+    "temp_mean": "degC",
+    "dv_dt_mean": "V/s",
+    "dv_dt_min": "V/s",
+    "ah_throughput": "Ah",
+    "capacity": "Ah",
+}
+FEATURES = tuple(FEATURE_UNITS)
+RAW_FEATURES = tuple(f"{name}_raw" for name in FEATURES)
+PROTOCOLS = ("C", "P", "D")
+
+LOAD_CURRENT_A = -0.1  # a sample is loaded below this
+MIN_LOADED_SAMPLES = 10
+MIN_LOAD_S = 300.0
+MIN_REPORTED_AH = 0.05  # a capacity at or below this was not measured (the run stopped before the reference voltage)
+START_SEGMENTS = 5  # protocol D: the cell's own first valid segments
+CURVE_POINTS = 64  # samples of a resampled voltage curve
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One discharge as recorded: four channels of equal length `(n,)` and the capacity the tester reported.
+
+    Args:
+        cell_id: name of the cell.
+        cycle: 0-based index of the discharge in the life of the cell.
+        time_s: seconds, strictly increasing.
+        voltage_V: terminal voltage.
+        current_A: current, negative in discharge.
+        temperature_C: cell temperature.
+        capacity_Ah: reported capacity, NaN where there is none.
+    """
+
+    cell_id: str
+    cycle: int
+    time_s: np.ndarray
+    voltage_V: np.ndarray
+    current_A: np.ndarray
+    temperature_C: np.ndarray
+    capacity_Ah: float = float("nan")
+
+    def check(self) -> None:
+        """Refuse a record that no feature can be computed from.
+
+        Raises:
+            HQVQVAEError: channels of different length, fewer than two samples, NaN, or time that does not increase.
+        """
+        where = f"cell {self.cell_id} cycle {self.cycle}"
+        channels = {name: getattr(self, name) for name in ("time_s", "voltage_V", "current_A", "temperature_C")}
+        lengths = {name: len(values) for name, values in channels.items()}
+        if len(set(lengths.values())) > 1 or min(lengths.values()) < 2:
+            raise HQVQVAEError(f"{where}: channels need one common length of at least 2, got {lengths}")
+        for name, values in channels.items():
+            bad = np.flatnonzero(~np.isfinite(values))
+            if bad.size:
+                raise HQVQVAEError(
+                    f"{where}: {name} is {values[bad[0]]} at sample {bad[0]} ({bad.size} such samples); "
+                    "expected finite numbers: drop or interpolate them first"
+                )
+        steps = np.diff(self.time_s)
+        if steps.min() <= 0:
+            at = int(np.argmin(steps > 0)) + 1
+            raise HQVQVAEError(
+                f"{where}: time_s does not increase at sample {at} "
+                f"({self.time_s[at - 1]:g} then {self.time_s[at]:g}); sort the samples and drop duplicates"
+            )
+
+
+def loaded_samples(segment: Segment) -> np.ndarray:
+    """Indices of the samples under load, current below -0.1 A."""
+    return np.flatnonzero(segment.current_A < LOAD_CURRENT_A)
+
+
+def load_window(segment: Segment) -> slice:
+    """The samples from the last one at rest to the last loaded one; the recovery tail after cutoff is cut.
+
+    Args:
+        segment: a checked record.
+
+    Returns:
+        A slice into the channels.
+
+    Raises:
+        HQVQVAEError: no sample is loaded.
+    """
+    loaded = loaded_samples(segment)
+    if loaded.size == 0:
+        raise HQVQVAEError(
+            f"cell {segment.cell_id} cycle {segment.cycle}: no load (current_A is never below {LOAD_CURRENT_A} A, its "
+            f"minimum is {segment.current_A.min():g}); expected a discharge with negative current in ampere"
+        )
+    return slice(max(int(loaded[0]) - 1, 0), int(loaded[-1]) + 1)
+
+
+def exclusion_reason(segment: Segment) -> str:
+    """Why a segment is left out of protocols C and D, "" if it is kept.
+
+    Kept are segments with at least 10 loaded samples over at least 300 s.
+    """
+    loaded = loaded_samples(segment)
+    if loaded.size < MIN_LOADED_SAMPLES:
+        return f"{loaded.size} loaded samples, fewer than {MIN_LOADED_SAMPLES}"
+    time = segment.time_s[load_window(segment)]
+    if time[-1] - time[0] < MIN_LOAD_S:
+        return f"{time[-1] - time[0]:.0f} s under load, less than {MIN_LOAD_S:.0f} s"
+    return ""
+
+
+def discharged_Ah(segment: Segment, window: slice) -> float:
+    """Charge taken from the cell in a window, by the trapezoidal rule, in Ah."""
+    return float(-np.trapezoid(segment.current_A[window], segment.time_s[window]) / 3600)
+
+
+def _statistics(segment: Segment, window: slice) -> dict[str, float]:
+    """The eight features that need nothing but the window itself."""
+    time, voltage = segment.time_s[window], segment.voltage_V[window]
+    slope = np.diff(voltage) / np.diff(time)
+    return {
+        "t_total": time[-1] - time[0],
+        "v_min": voltage.min(),
+        "v_max": voltage.max(),
+        "v_mean": voltage.mean(),
+        "i_mean": segment.current_A[window].mean(),
+        "temp_mean": segment.temperature_C[window].mean(),
+        "dv_dt_mean": slope.mean(),
+        "dv_dt_min": slope.min(),
+    }
+
+
+def start_resistance(segment: Segment) -> float:
+    """Resistance at the start of the load in ohm: the drop from rest to the second loaded sample over |I| there."""
+    second = loaded_samples(segment)[1]
+    rest = load_window(segment).start
+    return float((segment.voltage_V[rest] - segment.voltage_V[second]) / abs(segment.current_A[second]))
+
+
+def resampled_voltage(segment: Segment) -> np.ndarray:
+    """Voltage of the load window at 64 equal steps of normalised time, float32 `(64,)` in V."""
+    window = load_window(segment)
+    time = segment.time_s[window]
+    grid = np.linspace(time[0], time[-1], CURVE_POINTS)
+    return np.interp(grid, time, segment.voltage_V[window]).astype(np.float32)
+
+
+def feature_table(segments: list[Segment]) -> pd.DataFrame:
+    """All segments of any number of cells as one tidy table, in order of cell and cycle.
+
+    Args:
+        segments: checked or unchecked records; each is checked.
+
+    Returns:
+        One row per segment: `cell_id`, `cycle`, `valid`, `reason` (why not valid, else ""), `resistance_ohm`, the ten
+        features of protocol C (NaN in rows that are not valid) and the same of protocol P with the suffix `_raw`.
+        `ah_throughput` counts every segment of the cell so far, this one included; `capacity` is the reported one if
+        above 0.05 Ah, else the charge of the segment's own window; `capacity_raw` is the reported one, 0 where null.
+
+    Raises:
+        HQVQVAEError: a record with NaN, time that runs backwards or unequal channels, or the same cycle twice.
+    """
+    rows = []
+    throughput: dict[str, list[float]] = {}
+    seen = set()
+    for segment in sorted(segments, key=lambda s: (s.cell_id, s.cycle)):
+        segment.check()
+        if (segment.cell_id, segment.cycle) in seen:
+            raise HQVQVAEError(
+                f"cell {segment.cell_id} cycle {segment.cycle} appears twice; number the cycles uniquely"
+            )
+        seen.add((segment.cell_id, segment.cycle))
+        whole = slice(None)
+        total = throughput.setdefault(segment.cell_id, [0.0, 0.0])
+        reason = exclusion_reason(segment)
+        row = {"cell_id": segment.cell_id, "cycle": segment.cycle, "valid": not reason, "reason": reason}
+        row |= dict.fromkeys(("resistance_ohm", *FEATURES), np.nan)
+        if loaded_samples(segment).size:
+            charge = discharged_Ah(segment, load_window(segment))
+            total[0] += charge
+        if not reason:
+            row["resistance_ohm"] = start_resistance(segment)
+            row |= _statistics(segment, load_window(segment))
+            row["ah_throughput"] = total[0]
+            row["capacity"] = segment.capacity_Ah if segment.capacity_Ah > MIN_REPORTED_AH else charge
+        total[1] += discharged_Ah(segment, whole)
+        row |= {f"{name}_raw": value for name, value in _statistics(segment, whole).items()}
+        row["ah_throughput_raw"] = total[1]
+        row["capacity_raw"] = float(np.nan_to_num(segment.capacity_Ah))
+        rows.append(row)
+    columns = ["cell_id", "cycle", "valid", "reason", "resistance_ohm", *FEATURES, *RAW_FEATURES]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def apply_protocol(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
+    """The rows and the ten features of one protocol.
+
+    Args:
+        table: a table of `feature_table`, more columns welcome.
+        protocol: "C" cleaned; "P" the raw whole records of all segments, nothing dropped, as in the paper; "D" protocol
+            C less the median of the cell's own first 5 valid segments, feature by feature.
+
+    Returns:
+        The table with the features under their standard names and without the `_raw` columns, rows renumbered from 0.
+
+    Raises:
+        HQVQVAEError: an unknown protocol.
+    """
+    if protocol not in PROTOCOLS:
+        raise HQVQVAEError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
+    features = list(FEATURES)
+    if protocol == "P":
+        table = table.copy()
+        table[features] = table[list(RAW_FEATURES)].to_numpy()
+    else:
+        table = table[table["valid"]].copy()
+    if protocol == "D":
+        for _, rows in table.groupby("cell_id", sort=False).groups.items():
+            start = table.loc[rows[:START_SEGMENTS], features].median()
+            table.loc[rows, features] = table.loc[rows, features] - start
+    return table.drop(columns=list(RAW_FEATURES)).reset_index(drop=True)

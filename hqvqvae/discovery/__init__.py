@@ -1,0 +1,1 @@
+"""The discovery protocol: which codes come early, and whether that means anything."""

@@ -1,0 +1,370 @@
+"""Precursor discovery: the paper's protocol (section 3.5, Tables 2 and 10) and the nested, selection-free analysis.
+
+The primary result is nested: for each held-out cell the code is chosen, and a line fitted, on the other cells with a
+model that never saw it; the pooled predictions are judged by permuting the whole procedure. The paper's tables, which
+choose the best of all codes on the same cells that they then describe, stand beside it with p adjusted for the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ..cells.code_statistics import align, code_rates, frequency_table, purity, stability, usage
+from ..cells.proxies import FEWEST_SEGMENTS, CellIndex, cell_table, index_cells, valid_segments
+from ..errors import HQVQVAEError
+from .nulls import LeadTimes, NestedResult, lead_times, max_statistic, nested_test, spearman
+
+
+@dataclass(frozen=True)
+class DiscoveryPlan:
+    """What is fixed before the run and written into its report.
+
+    Attributes:
+        proxy: Degradation proxy, one of `PROXIES`.
+        early_fraction: Early window, share of a cell's segments (paper, Table 10: 0.3).
+        min_cells_present: A code is eligible if at least this many cells hold it.
+        min_segments: Cells with fewer valid segments are left out of the association (20 leaves the paper's 18).
+        alpha: Level below which a p counts.
+        n_permutations: Draws per null.
+        seed: Seed of the nulls.
+    """
+
+    proxy: str = "fade"
+    early_fraction: float = 0.3
+    min_cells_present: int = 6
+    min_segments: int = 20
+    alpha: float = 0.05
+    n_permutations: int = 1999
+    seed: int = 0
+
+    def __post_init__(self):
+        if not 0 < self.early_fraction < 1:
+            raise HQVQVAEError(f"early_fraction is {self.early_fraction}: expected a share between 0 and 1")
+        if self.min_segments < FEWEST_SEGMENTS:
+            raise HQVQVAEError(
+                f"min_segments is {self.min_segments}: a life of fewer than {FEWEST_SEGMENTS} segments has no "
+                f"meaningful early window or last third; choose at least {FEWEST_SEGMENTS}"
+            )
+        if self.min_cells_present < 1:
+            raise HQVQVAEError(f"min_cells_present is {self.min_cells_present}: expected at least 1")
+        if self.n_permutations < 99:
+            raise HQVQVAEError(f"n_permutations is {self.n_permutations}: fewer than 99 cannot show p < 0.05 reliably")
+
+
+@dataclass(frozen=True)
+class Coding:
+    """Codes that one method, trained with one seed, gives to all valid segments.
+
+    Attributes:
+        n_codes: Size of the codebook, K.
+        reference: Codes from the model trained on all cells, (N,).
+        folds: Per held-out cell, codes of all segments from the model trained without it, (N,) each. Empty where
+            codes were given from outside: then held-out cells may have taken part in training.
+    """
+
+    n_codes: int
+    reference: np.ndarray
+    folds: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for codes in (self.reference, *self.folds.values()):
+            if len(codes) != len(self.reference) or codes.min() < 0 or codes.max() >= self.n_codes:
+                raise HQVQVAEError(
+                    f"{len(codes)} codes from {codes.min()} to {codes.max()}: expected {len(self.reference)} "
+                    f"codes from 0 to {self.n_codes - 1}"
+                )
+
+    def fold(self, cell_id: str) -> np.ndarray:
+        """Codes of all segments as the model that holds this cell out gives them."""
+        return self.folds.get(cell_id, self.reference)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The cells under one plan, prepared once for all methods.
+
+    Attributes:
+        plan: What was fixed beforehand.
+        segments: All valid segments, (N rows).
+        cells: One row per cell, with the reason where it is left out.
+        rows: Segments of cells that take part, (N,) bool.
+        index: Those cells and their segments.
+        proxy: Proxy per cell taking part, (C,).
+        onsets: Position of the onset of degradation, NaN for never, (C,).
+        early_drop: Relative capacity drop at the end of the early window, (C,).
+    """
+
+    plan: DiscoveryPlan
+    segments: pd.DataFrame
+    cells: pd.DataFrame
+    rows: np.ndarray
+    index: CellIndex
+    proxy: np.ndarray
+    onsets: np.ndarray
+    early_drop: np.ndarray
+
+    def rng(self) -> np.random.Generator:
+        """A fresh generator: every method meets the same permutations."""
+        return np.random.default_rng(self.plan.seed)
+
+
+def prepare(segments: pd.DataFrame, plan: DiscoveryPlan) -> Study:
+    """Index the valid segments and compute the plan's proxy for every cell.
+
+    Args:
+        segments: One row per discharge segment: `cell_id`, `cohort`, `cycle`, `capacity` [Ah], `valid` and, for the
+            resistance proxies, `resistance_ohm` where known.
+        plan: What is fixed before the run.
+
+    Returns:
+        The study.
+
+    Raises:
+        HQVQVAEError: If the table is malformed or no cell can take part.
+    """
+    segments = valid_segments(segments)
+    cells = cell_table(segments, plan.proxy, min_segments=plan.min_segments, early_fraction=plan.early_fraction)
+    used = cells[cells["left_out"] == ""]
+    rows = segments["cell_id"].isin(used["cell_id"]).to_numpy()
+    return Study(
+        plan=plan,
+        segments=segments,
+        cells=cells,
+        rows=rows,
+        index=index_cells(segments[rows].reset_index(drop=True)),
+        proxy=used["proxy"].to_numpy(dtype=float),
+        onsets=used["onset"].to_numpy(dtype=float),
+        early_drop=used["early_drop"].to_numpy(dtype=float),
+    )
+
+
+def early_rates(study: Study, codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Early rate r_ck of every code in every cell, and whether the cell holds the code at all; both (C, K)."""
+    early = study.index.early(study.plan.early_fraction)
+    return code_rates(study.index, codes, n_codes, early), code_rates(study.index, codes, n_codes) > 0
+
+
+def nested_analysis(study: Study, codings: Sequence[Coding]) -> NestedResult | None:
+    """Choose, fit and predict without the held-out cell, for all training seeds; None where no code is eligible."""
+    predictors, eligible = [], []
+    for coding in codings:
+        rates, usable = [], []
+        for c, cell_id in enumerate(study.index.cell_ids):
+            rate, present = early_rates(study, coding.fold(cell_id)[study.rows], coding.n_codes)
+            rates.append(rate)
+            usable.append(np.delete(present, c, axis=0).sum(axis=0) >= study.plan.min_cells_present)
+        predictors.append(rates)
+        eligible.append(usable)
+    return nested_test(
+        study.proxy,
+        np.array(predictors),
+        np.array(eligible),
+        np.arange(len(study.proxy)),
+        study.index.cohorts,
+        study.plan.n_permutations,
+        study.rng(),
+    )
+
+
+def held_out_codes(study: Study, coding: Coding) -> tuple[np.ndarray, float]:
+    """Codes of each cell from the model that never saw it, in the names of the reference model.
+
+    Returns:
+        Codes (N,), and the share of held-out segments that the reference model codes alike (NaN without folds).
+    """
+    codes = coding.reference.copy()
+    cell_of = study.segments["cell_id"].to_numpy()
+    alike = []
+    for cell_id, fold in coding.folds.items():
+        mine = cell_of == cell_id
+        codes[mine] = _names(study, coding, cell_id)[fold[mine]]
+        alike.append(codes[mine] == coding.reference[mine])
+    return codes, float(np.mean(np.concatenate(alike))) if alike else np.nan
+
+
+def _names(study: Study, coding: Coding, cell_id: str) -> np.ndarray:
+    """The reference model's name of every code of the fold that holds a cell out, (K,)."""
+    shared = (study.segments["cell_id"] != cell_id).to_numpy()
+    return align(coding.reference, coding.fold(cell_id), coding.n_codes, shared)
+
+
+def chosen_names(study: Study, coding: Coding, chosen: np.ndarray) -> np.ndarray:
+    """The codes that the folds chose, (C,), in the reference model's names; -1 stays none."""
+    pairs = zip(study.index.cell_ids, chosen, strict=True)
+    return np.array([_names(study, coding, cell)[code] if code >= 0 else -1 for cell, code in pairs])
+
+
+def code_table(study: Study, codes: np.ndarray, n_codes: int) -> tuple[pd.DataFrame, float]:
+    """The paper's Table 2 with its null: one row per code that occurs, best Spearman first.
+
+    Args:
+        study: The prepared cells.
+        codes: Code of every valid segment, (N,).
+        n_codes: Size of the codebook.
+
+    Returns:
+        `code`, frequency and persistence (`frequency_table`), `cells_early`, `early_rate_mean` and `_std` over all
+        cells taking part, `eligible`, `pearson`, `spearman` with the proxy, `p_free` and `p_within` adjusted by the
+        maximum over eligible codes, `sensitivity` (Spearman of the early rate with the early capacity drop) and its
+        `sensitivity_p_within`. And the Spearman that the best code reaches by chance (95 % point, free permutation).
+    """
+    kept = codes[study.rows]
+    rates, present = early_rates(study, kept, n_codes)
+    eligible = present.sum(axis=0) >= study.plan.min_cells_present
+    shared = (rates, eligible, study.index.cohorts, study.plan.n_permutations)
+    late = max_statistic(study.proxy, *shared, study.rng())
+    known = np.isfinite(study.early_drop).all()
+    early = max_statistic(study.early_drop if known else np.zeros(len(rates)), *shared, study.rng())
+    table = frequency_table(study.index, kept, n_codes)
+    code = table["code"].to_numpy()
+    centred = rates - rates.mean(axis=0)
+    proxy = study.proxy - study.proxy.mean()
+    norm = np.sqrt((centred**2).sum(axis=0) * (proxy**2).sum())
+    pearson = np.divide(proxy @ centred, norm, out=np.full(n_codes, np.nan), where=norm > 0)
+    table = table.assign(
+        cells_early=(rates > 0).sum(axis=0)[code],
+        early_rate_mean=rates.mean(axis=0)[code],
+        early_rate_std=rates.std(axis=0)[code],
+        eligible=eligible[code],
+        pearson=np.where(np.isfinite(late.rho), pearson, np.nan)[code],
+        spearman=late.rho[code],
+        p_free=late.p_free[code],
+        p_within=late.p_within[code],
+        sensitivity=early.rho[code],
+        sensitivity_p_within=early.p_within[code],
+    )
+    table = table.sort_values(["spearman", "code"], ascending=[False, True], na_position="last")
+    return table.reset_index(drop=True), late.chance
+
+
+def candidate_leads(study: Study, codes: np.ndarray, code: int) -> LeadTimes | None:
+    """Lead times of one code over the cells taking part, with their circular-shift null."""
+    active = np.split(codes[study.rows] == code, study.index.starts[1:-1])
+    return lead_times(active, study.onsets, study.plan.n_permutations, study.rng())
+
+
+def nested_leads(study: Study, coding: Coding, chosen: np.ndarray) -> LeadTimes | None:
+    """Lead times of the code that each held-out cell's fold chose without it; chosen is (C,), -1 for none."""
+    starts = study.index.starts
+    active = [
+        coding.fold(cell_id)[study.rows][starts[c] : starts[c + 1]] == chosen[c]
+        for c, cell_id in enumerate(study.index.cell_ids)
+    ]
+    return lead_times(active, study.onsets, study.plan.n_permutations, study.rng())
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """What one method's codes say about the proxy.
+
+    Attributes:
+        name: Name of the method.
+        label: The method in words.
+        n_codes: Size of its codebook; 0 for a predictor that is no code.
+        nested: The primary result; None for "no eligible code".
+        table: The paper's Table 2 on held-out, aligned codes of the first seed; None where there are no codes.
+        chance: Spearman that the best of these codes reaches by chance (95 % point, cells exchanged freely).
+        summary: The paper's Table 10 of the best code; None for "none".
+        leads: Lead times of the best code of the table; None where no cell has both an activation and an onset.
+        nested_leads: The same for the codes chosen without the held-out cell.
+        chosen: Those codes in the names of the reference model, (C,), -1 for none; first seed that has any.
+        codes: Held-out, aligned codes of every valid segment, (N,).
+        quality: Usage, purity, stability and agreement.
+    """
+
+    name: str
+    label: str
+    n_codes: int
+    nested: NestedResult | None
+    table: pd.DataFrame | None = None
+    chance: float = np.nan
+    summary: dict[str, float] | None = None
+    leads: LeadTimes | None = None
+    nested_leads: LeadTimes | None = None
+    chosen: np.ndarray | None = None
+    codes: np.ndarray | None = None
+    quality: dict[str, float] = field(default_factory=dict)
+
+
+def summarise(study: Study, table: pd.DataFrame) -> dict[str, float] | None:
+    """The paper's Table 10 of the code with the largest Spearman; None where no code is eligible."""
+    if not len(table) or not np.isfinite(table["spearman"].iloc[0]):
+        return None
+    best = table.iloc[0]
+    return {
+        "precursor_code": int(best["code"]),
+        "early_ratio": study.plan.early_fraction,
+        "cells_total": len(study.index.cell_ids),
+        "cells_present": int(best["cells_present"]),
+        "early_rate_mean": float(best["early_rate_mean"]),
+        "early_rate_std": float(best["early_rate_std"]),
+    }
+
+
+def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> MethodResult:
+    """Run the whole analysis on one method's codes.
+
+    Args:
+        study: The prepared cells.
+        name: Name of the method.
+        label: The method in words.
+        codings: One per training seed; the tables show the first, the primary result and stability use all.
+
+    Returns:
+        The method's result.
+    """
+    first = codings[0]
+    codes, agreement = held_out_codes(study, first)
+    table, chance = code_table(study, codes, first.n_codes)
+    summary = summarise(study, table)
+    nested = nested_analysis(study, codings)
+    answered = int(np.flatnonzero(np.isfinite(nested.rho_seeds))[0]) if nested else 0
+    cell_of = study.segments["cell_id"].to_numpy()
+    fold_pairs = [(c.reference[cell_of != cell], f[cell_of != cell]) for c in codings for cell, f in c.folds.items()]
+    seed_pairs = [(a.reference, b.reference) for i, a in enumerate(codings) for b in codings[i + 1 :]]
+    over_seeds, over_folds = stability(seed_pairs), stability(fold_pairs)
+    quality = {key: float(np.mean([usage(c.reference, c.n_codes)[key] for c in codings])) for key in USAGE}
+    return MethodResult(
+        name=name,
+        label=label,
+        n_codes=first.n_codes,
+        nested=nested,
+        table=table,
+        chance=chance,
+        summary=summary,
+        leads=candidate_leads(study, codes, summary["precursor_code"]) if summary else None,
+        nested_leads=nested_leads(study, codings[answered], nested.chosen[answered]) if nested else None,
+        chosen=chosen_names(study, codings[answered], nested.chosen[answered]) if nested else None,
+        codes=codes,
+        quality=quality
+        | {
+            "cohort_purity": purity(codes, study.segments["cohort"].to_numpy()),
+            "cell_purity": purity(codes, cell_of),
+            "ari_seeds": over_seeds["ari"],
+            "ami_seeds": over_seeds["ami"],
+            "ari_folds": over_folds["ari"],
+            "ami_folds": over_folds["ami"],
+            "agreement": agreement,
+        },
+    )
+
+
+USAGE = ("codes_used", "utilisation", "perplexity")
+
+
+def neutral_code(table: pd.DataFrame) -> int | None:
+    """The eligible code whose early rate says least about the proxy: the contrast to the best one."""
+    rho = table["spearman"].abs()
+    if rho.notna().sum() < 2:
+        return None
+    return int(table.loc[rho.idxmin(), "code"])
+
+
+def proxy_by_cohort(study: Study) -> float:
+    """Spearman of the proxy with the mean proxy of its cohort: how much of it the cohort already tells."""
+    means = pd.Series(study.proxy).groupby(study.index.cohorts).transform("mean").to_numpy()
+    return float(spearman(means, study.proxy))

@@ -1,0 +1,166 @@
+"""What the model's codes are compared with: codes of every method on common folds, and predictors that are no codes.
+
+A code is only worth the name precursor if it beats random codes, the age of the cell, the cohort it comes from,
+a single raw feature and plain clustering. All of them go through the same analysis.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pandas as pd
+
+from ..cells.proxies import index_cells
+from .analysis import Coding, MethodResult, Study
+from .nulls import NestedResult, enough_orders, nested_test, p_value, permutations, skill, spearman
+
+AGE_BINS = 32
+PRIMARY = "recommended"
+LABELS = {
+    "recommended": "HQ-VQVAE, recommended",
+    "recommended-classical": "VQ-VAE, classical twin",
+    "paper": "HQ-VQVAE, as in the paper",
+    "pca-kmeans": "PCA + k-means",
+    "ae-kmeans": "autoencoder + k-means",
+    "random": "random codes",
+    "given": "codes as given",
+    "age-bins": "age bins (cycle index alone)",
+    "cohort-mean": "mean of the cell's cohort",
+    "raw-feature": "best single raw feature",
+}
+TRAINED = ("recommended", "recommended-classical", "paper", "pca-kmeans", "ae-kmeans", "random")
+RESERVED = ("cell_id", "cohort", "cycle", "valid", "reason", "resistance_ohm", "code")
+
+
+def feature_columns(table: pd.DataFrame) -> list[str]:
+    """Features of a table: the paper's ten where all are there, else every numeric column without another role."""
+    from ..cells.features import FEATURES
+
+    if set(FEATURES) <= set(table.columns):
+        return list(FEATURES)
+    return [name for name in table.select_dtypes("number").columns if name not in RESERVED]
+
+
+def _codes(table: pd.DataFrame, job: tuple[str, int, str | None], protocol: str) -> np.ndarray:
+    """Codes of all rows from a method fitted without one cell, or on all of them."""
+    from ..training.methods import fit_method
+
+    method, seed, held_out = job
+    columns = feature_columns(table)
+    features = table[columns].to_numpy(dtype=float, copy=True)
+    train = features if held_out is None else features[(table["cell_id"] != held_out).to_numpy()]
+    coder = fit_method(method, train, seed, protocol=protocol, feature_names=tuple(columns))
+    return coder.encode(features)
+
+
+def trained_codings(
+    study: Study,
+    table: pd.DataFrame,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    protocol: str = "C",
+    workers: int = 1,
+    progress: bool = False,
+) -> dict[str, list[Coding]]:
+    """Train every method on all cells, and without each cell that takes part, for every seed.
+
+    Args:
+        study: The prepared cells.
+        table: Features of the segments under one protocol, in `cell_id` and `cycle`; it may hold more than the study's.
+        methods: Names of `baselines.METHODS`.
+        seeds: Training seeds.
+        protocol: How the features were cleaned.
+        workers: Processes; the codes do not depend on their number.
+        progress: Show a bar on stderr if that is a terminal.
+
+    Returns:
+        One coding per seed for each method.
+    """
+    from tqdm import tqdm
+
+    from ..training.methods import CODEBOOK_SIZE
+
+    position = pd.Series(range(len(table)), index=pd.MultiIndex.from_frame(table[["cell_id", "cycle"]]))
+    rows = position.loc[pd.MultiIndex.from_frame(study.segments[["cell_id", "cycle"]])].to_numpy()
+    # One cell alone cannot be held out: nothing would be left to train on.
+    cells = list(study.index.cell_ids) if table["cell_id"].nunique() > 1 else []
+    jobs = list(itertools.product(methods, seeds, [None, *cells]))
+    bar = {"total": len(jobs), "disable": None if progress else True, "unit": "fit", "desc": "training"}
+    arguments = ([table] * len(jobs), jobs, [protocol] * len(jobs))
+    if workers == 1:
+        codes = list(tqdm(map(_codes, *arguments), **bar))
+    else:
+        # spawn: a forked copy of a process that has run torch can hang in its thread pool
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            codes = list(tqdm(pool.map(_codes, *arguments), **bar))
+    found = {job: fold[rows] for job, fold in zip(jobs, codes, strict=True)}
+    return {
+        method: [
+            Coding(CODEBOOK_SIZE, found[method, seed, None], {cell: found[method, seed, cell] for cell in cells})
+            for seed in seeds
+        ]
+        for method in methods
+    }
+
+
+def age_codes(study: Study) -> Coding:
+    """The cycle index cut into 32 equal bins: a code that knows nothing but age."""
+    cycle = study.segments["cycle"].to_numpy(dtype=float)
+    edges = np.linspace(cycle.min(), cycle.max(), AGE_BINS + 1)[1:-1]
+    return Coding(AGE_BINS, np.searchsorted(edges, cycle, side="right"))
+
+
+def raw_feature_control(study: Study, table: pd.DataFrame) -> MethodResult:
+    """The nested analysis with early means of raw features, either sign, in place of codes."""
+    columns = feature_columns(table)
+    joined = study.segments[["cell_id", "cycle"]].merge(table, on=["cell_id", "cycle"], how="left")
+    early = index_cells(study.segments).early(study.plan.early_fraction)
+    means = joined.loc[study.rows & early].groupby("cell_id", sort=False)[columns].mean().to_numpy()
+    predictors = np.concatenate([means, -means], axis=1)
+    shape = (1, len(means), *predictors.shape)
+    nested = nested_test(
+        study.proxy,
+        np.broadcast_to(predictors, shape),
+        np.ones(shape[:2] + shape[3:], dtype=bool),
+        np.arange(len(means)),
+        study.index.cohorts,
+        study.plan.n_permutations,
+        study.rng(),
+    )
+    return MethodResult("raw-feature", LABELS["raw-feature"], 0, nested)
+
+
+def cohort_control(study: Study) -> MethodResult:
+    """Predict each cell by the mean proxy of the other cells of its cohort, of all other cells where it has none.
+
+    There is no permutation within cohorts to judge it by: it knows nothing but the cohort.
+    """
+    result = MethodResult("cohort-mean", LABELS["cohort-mean"], 0, None)
+    n = len(study.proxy)
+    if n < 3 or np.ptp(study.proxy) == 0:
+        return result
+    same = study.index.cohorts[:, None] == study.index.cohorts[None, :]
+    np.fill_diagonal(same, False)
+    alone = ~same.any(axis=1)
+    same[alone] = ~np.eye(n, dtype=bool)[alone]
+    weights = same / same.sum(axis=1, keepdims=True)
+    drawn = permutations(study.index.cohorts, study.plan.n_permutations, study.rng(), within=False)
+    orders = np.concatenate([study.proxy[None], study.proxy[drawn]])
+    predictions = orders @ weights.T
+    rho = spearman(predictions, orders)
+    nested = NestedResult(
+        rho=float(rho[0]),
+        rho_seeds=rho[:1],
+        r2=skill(predictions[0], study.proxy, np.arange(n)),
+        p_free=p_value(rho[0], rho[1:]) if enough_orders(study.index.cohorts, within=False) else np.nan,
+        p_within=np.nan,
+        p_within_seeds=np.array([np.nan]),
+        predictions=predictions[:1],
+        chosen=np.zeros((1, n), dtype=int),
+    )
+    return MethodResult("cohort-mean", LABELS["cohort-mean"], 0, nested)

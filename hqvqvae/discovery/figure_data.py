@@ -1,0 +1,154 @@
+"""The data behind each figure, one tidy table per figure: what the CSV holds is what is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..cells.proxies import PROXIES, index_cells
+from .analysis import MethodResult, Study, early_rates, neutral_code
+
+
+def code_order(study: Study, codes: np.ndarray) -> pd.Series:
+    """Rank of every code that occurs by its mean relative position in life: 0 is the earliest code."""
+    life = pd.Series(index_cells(study.segments).life).groupby(codes).mean()
+    return life.rank(method="first").astype(int) - 1
+
+
+def heatmap_data(study: Study, codes: np.ndarray) -> pd.DataFrame:
+    """One row per segment: `cell_id`, `cohort`, `cycle`, `code`, `life_rank` (of the code)."""
+    frame = study.segments[["cell_id", "cohort", "cycle"]].copy()
+    return frame.assign(code=codes, life_rank=code_order(study, codes).loc[codes].to_numpy())
+
+
+def timeline_data(study: Study, codes: np.ndarray, precursor: int | None) -> pd.DataFrame:
+    """One row per segment of every cell: code, capacity, onset (cycle) and which code is the candidate precursor."""
+    frame = heatmap_data(study, codes).assign(capacity_Ah=study.segments["capacity"].to_numpy())
+    onsets = []
+    for (_, cell), onset in zip(study.segments.groupby("cell_id", sort=False), study.cells["onset"], strict=True):
+        cycle = cell["cycle"].to_numpy()[int(onset)] if np.isfinite(onset) else np.nan
+        onsets.append(np.full(len(cell), cycle))
+    return frame.assign(onset_cycle=np.concatenate(onsets), candidate=codes == precursor)
+
+
+def histogram_data(study: Study, codes: np.ndarray, n_codes: int) -> pd.DataFrame:
+    """Segments per code and cohort, zeros included: `code`, `cohort`, `segments`."""
+    cohorts = pd.unique(study.segments["cohort"])
+    counts = pd.crosstab(codes, study.segments["cohort"].to_numpy())
+    counts = counts.reindex(index=range(n_codes), columns=cohorts, fill_value=0)
+    counts = counts.rename_axis(index="code", columns="cohort")
+    return counts.stack().rename("segments").reset_index()
+
+
+def curve_data(study: Study, codes: np.ndarray, curves: pd.DataFrame) -> pd.DataFrame:
+    """Mean, 10 % and 90 % discharge voltage per code over normalised time.
+
+    Args:
+        study: The prepared cells.
+        codes: Code of every valid segment, (N,).
+        curves: `cell_id`, `cycle`, `voltage_V` (arrays of equal length, the load window at equal steps of time).
+
+    Returns:
+        `code`, `segments`, `time` (0 to 1), `voltage_V`, `low_V`, `high_V`.
+    """
+    keys = study.segments[["cell_id", "cycle"]].assign(code=codes)
+    joined = keys.merge(curves, on=["cell_id", "cycle"], how="inner")
+    rows = []
+    for code, group in joined.groupby("code"):
+        voltage = np.stack(group["voltage_V"].to_numpy())
+        low, high = np.quantile(voltage, [0.1, 0.9], axis=0)
+        rows.append(
+            pd.DataFrame(
+                {
+                    "code": code,
+                    "segments": len(group),
+                    "time": np.linspace(0, 1, voltage.shape[1]),
+                    "voltage_V": voltage.mean(axis=0),
+                    "low_V": low,
+                    "high_V": high,
+                }
+            )
+        )
+    return pd.concat(rows, ignore_index=True)
+
+
+def lead_data(study: Study, result: MethodResult) -> pd.DataFrame | None:
+    """Lead of the candidate code in each cell, and the median lead under each circular shift.
+
+    Returns:
+        `kind` (cell or null), `cell_id`, `lead` in segments, `code`; None where there is no lead time.
+    """
+    if result.leads is None:
+        return None
+    known = np.isfinite(result.leads.leads)
+    code = result.summary["precursor_code"]
+    cells = pd.DataFrame({"kind": "cell", "cell_id": study.index.cell_ids[known], "lead": result.leads.leads[known]})
+    null = pd.DataFrame({"kind": "null", "cell_id": "", "lead": result.leads.null})
+    return pd.concat([cells, null], ignore_index=True).assign(code=code)
+
+
+def early_late_data(study: Study, result: MethodResult) -> pd.DataFrame | None:
+    """Early rate of the candidate code and of a neutral one against the late proxy; None where no code is eligible."""
+    if result.summary is None:
+        return None
+    rates, _ = early_rates(study, result.codes[study.rows], result.n_codes)
+    pairs = [("candidate", result.summary["precursor_code"])]
+    neutral = neutral_code(result.table)
+    if neutral is not None and neutral != pairs[0][1]:
+        pairs.append(("neutral", neutral))
+    rho = result.table.set_index("code")["spearman"]
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "role": role,
+                    "code": code,
+                    "spearman": rho[code],
+                    "cell_id": study.index.cell_ids,
+                    "cohort": study.index.cohorts,
+                    "early_rate": rates[:, code],
+                    "proxy": study.proxy,
+                    "proxy_name": PROXIES[study.plan.proxy].label,
+                }
+            )
+            for role, code in pairs
+        ],
+        ignore_index=True,
+    )
+
+
+def flow_data(study: Study, codes: np.ndarray) -> pd.DataFrame:
+    """The commonest code of each cell in each third of life: `cell_id`, `cohort`, `third` (1 to 3), `code`, `share`."""
+    index = index_cells(study.segments)
+    frame = study.segments[["cell_id", "cohort"]].assign(third=index.third() + 1, code=codes)
+    rows = []
+    for (cell_id, third), group in frame.groupby(["cell_id", "third"], sort=False):
+        share = group["code"].value_counts(normalize=True)
+        code = share[share == share.max()].index.min()
+        rows.append((cell_id, group["cohort"].iloc[0], third, code, share[code]))
+    return pd.DataFrame(rows, columns=["cell_id", "cohort", "third", "code", "share"])
+
+
+def figure_data(study: Study, result: MethodResult, curves: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    """The data of every figure that can be drawn for one method's result, by figure name.
+
+    Args:
+        study: The prepared cells.
+        result: Result of the method whose codes are shown.
+        curves: Discharge curves of the segments, or None where there are none.
+
+    Returns:
+        Tables by figure name; a figure without data (no eligible code, no curve) is absent.
+    """
+    codes = result.codes
+    candidate = result.summary["precursor_code"] if result.summary else None
+    frames = {
+        "heatmap": heatmap_data(study, codes),
+        "timeline": timeline_data(study, codes, candidate),
+        "histogram": histogram_data(study, codes, result.n_codes),
+        "curves": None if curves is None else curve_data(study, codes, curves),
+        "lead_times": lead_data(study, result),
+        "early_late": early_late_data(study, result),
+        "flow": flow_data(study, codes),
+    }
+    return {name: frame for name, frame in frames.items() if frame is not None and len(frame)}

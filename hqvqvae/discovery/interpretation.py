@@ -1,0 +1,343 @@
+"""What might a code mean? An instruct model is asked, after the fact, and answers in JSON (section 5 of the paper).
+
+Nothing here feeds back into codes or statistics. Every answer is labelled as an unverified hypothesis and logged with
+the prompt, the model and its revision, the decoding settings and the time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..cells.proxies import index_cells
+from ..errors import HQVQVAEError
+from ..files import replacing
+from .controls import feature_columns
+from .figures import read_frame
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+DEFAULT_MODEL = "LGAI-EXAONE/EXAONE-4.0-1.2B"  # the paper used a model of the EXAONE family
+MAX_NEW_TOKENS = 900
+LABEL = "unverified hypotheses: written by a language model from summary statistics, checked by no experiment"
+
+_TEXT = {"type": "string", "minLength": 1}
+_TEXTS = {"type": "array", "items": _TEXT}
+# The fields of section 5 of the paper.
+ANSWER_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["code_id", "short_name", "mechanism_hypotheses", "curve_morphology", "confidence"],
+    "properties": {
+        "code_id": {"type": "integer"},
+        "short_name": _TEXT,
+        "mechanism_hypotheses": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["name", "electrochemical_story", "why_this_code_triggers"],
+                "properties": {
+                    "name": _TEXT,
+                    "electrochemical_story": _TEXT,
+                    "why_this_code_triggers": _TEXT,
+                    "expected_symptoms": _TEXTS,
+                },
+            },
+        },
+        "curve_morphology": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["key_shapes"],
+            "properties": {"key_shapes": _TEXTS},
+        },
+        "limitations": _TEXTS,
+        "suggested_followup_tests": _TEXTS,
+        "confidence": {"enum": ["low", "med", "high"]},
+    },
+}
+
+SYSTEM = (
+    "You are a battery electrochemist. You get summary statistics of the discharge segments that an unsupervised "
+    "model put under one code. Propose mechanisms that could explain them, as hypotheses. Answer with one JSON "
+    "object and nothing else."
+)
+
+
+def summarise_code(segments: pd.DataFrame, code: int) -> dict[str, object]:
+    """A compact summary of the segments under one code.
+
+    Args:
+        segments: Valid segments ordered by cell and cycle, with `code` and the features.
+        code: The code.
+
+    Returns:
+        Counts, cells, cohorts, place in life, and per feature the mean and the deviation from all segments in standard
+        deviations.
+
+    Raises:
+        HQVQVAEError: If no segment carries the code.
+    """
+    mine = (segments["code"] == code).to_numpy()
+    if not mine.any():
+        known = ", ".join(map(str, sorted(segments["code"].unique())))
+        raise HQVQVAEError(f"no segment carries code {code}: expected one of {known}")
+    index = index_cells(segments)
+    life = index.life[mine]
+    rows = segments[mine]
+    features = {}
+    for name in feature_columns(segments):
+        everything = segments[name].to_numpy(dtype=float)
+        spread = float(everything.std())
+        mean = float(everything[mine].mean())
+        z = (mean - float(everything.mean())) / spread if spread > 0 else 0.0
+        features[name] = {"mean": float(f"{mean:.4g}"), "z": round(z, 2)}
+    return {
+        "code_id": int(code),
+        "segments": int(mine.sum()),
+        "share_of_all": round(float(mine.mean()), 4),
+        "cells": sorted(map(str, rows["cell_id"].unique())),
+        "cohorts": sorted(map(str, rows["cohort"].unique())),
+        "place_in_life": {"mean": round(float(life.mean()), 2), "first_third": round(float(np.mean(life < 1 / 3)), 2)},
+        "features": features,
+    }
+
+
+def prompt_for(summary: dict[str, object]) -> str:
+    """The prompt of one code: its summary, the units, and the JSON Schema of the answer."""
+    from ..cells.features import FEATURE_UNITS
+
+    units = {name: FEATURE_UNITS[name] for name in summary["features"] if name in FEATURE_UNITS}
+    return (
+        f"Code {summary['code_id']} groups discharge segments of Li-ion cells. Current is negative in discharge; z is "
+        "the deviation from the mean of all segments in standard deviations; place_in_life runs from 0 to 1.\nUnits: "
+        f"{json.dumps(units)}\nSummary: {json.dumps(summary)}\nAnswer with one JSON object that satisfies this JSON "
+        f"Schema, with code_id {summary['code_id']}:\n{json.dumps(ANSWER_SCHEMA)}"
+    )
+
+
+def parse_answer(text: str, code: int) -> dict[str, object]:
+    """The JSON object in a model's output, checked against the schema.
+
+    Prose or a code fence around the object is let pass; anything else is not mended.
+
+    Args:
+        text: What the model wrote.
+        code: The code that it was asked about.
+
+    Returns:
+        The answer.
+
+    Raises:
+        HQVQVAEError: If there is no object, it breaks the schema, or it speaks of another code.
+    """
+    import jsonschema
+
+    start = text.find("{")
+    if start < 0:
+        raise HQVQVAEError("the output holds no JSON object")
+    try:
+        answer, _ = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text[start:])
+    except (ValueError, RecursionError) as error:
+        raise HQVQVAEError(f"the output is not JSON: {error}") from None
+    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(ANSWER_SCHEMA).iter_errors(answer))
+    if problem is not None:
+        raise HQVQVAEError(f"the JSON breaks the schema at {problem.json_path}: {problem.message[:300]}")
+    if answer["code_id"] != code:
+        raise HQVQVAEError(f"code_id is {answer['code_id']}, expected {code}")
+    return answer
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A causal language model with its tokenizer, decoding greedily."""
+
+    name: str
+    revision: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @classmethod
+    def load(cls, name: str) -> Interpreter:
+        """Load an instruct model from a local path or the Hub; no code of the repository is run.
+
+        Raises:
+            HQVQVAEError: If transformers cannot load it.
+        """
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(name)
+            model = AutoModelForCausalLM.from_pretrained(name).eval()
+        except Exception as error:  # transformers and the Hub client raise a dozen kinds for what is not a model
+            raise HQVQVAEError(
+                f"{name} cannot be loaded as a causal language model: {str(error).strip().splitlines()[0]}; give the "
+                "path of one with --model, or use --dry-run for the prompts alone"
+            ) from error
+        return cls(name, _revision(name, model), model, tokenizer)
+
+    def settings(self) -> dict[str, object]:
+        """How the text is decoded, and by which versions."""
+        import torch
+        import transformers
+
+        return {
+            "decoding": "greedy",
+            "max_new_tokens": MAX_NEW_TOKENS,
+            "transformers": transformers.__version__,
+            "torch": torch.__version__,
+        }
+
+    def generate(self, messages: list[dict[str, str]]) -> str:
+        """Continue a conversation greedily."""
+        import torch
+
+        tokenizer = self.tokenizer
+        if tokenizer.chat_template:
+            text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        else:
+            text = "\n\n".join(f"{message['role']}: {message['content']}" for message in messages) + "\n\nassistant: "
+        inputs = tokenizer(text, return_tensors="pt", add_special_tokens=not tokenizer.chat_template)
+        ids = inputs["input_ids"]
+        limit = getattr(self.model.config, "max_position_embeddings", None)
+        if limit is not None and ids.shape[1] >= limit:
+            raise HQVQVAEError(
+                f"the prompt has {ids.shape[1]} tokens, and {self.name} reads {limit}: use a model with a longer "
+                "context"
+            )
+        new = MAX_NEW_TOKENS if limit is None else min(MAX_NEW_TOKENS, limit - ids.shape[1])
+        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+        with torch.no_grad():
+            out = self.model.generate(
+                ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, do_sample=False, pad_token_id=pad
+            )
+        return tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+
+
+def _revision(name: str, model: PreTrainedModel) -> str:
+    """The commit of a Hub model, or a SHA-256 over the weight files of a local one."""
+    commit = getattr(model.config, "_commit_hash", None)
+    if commit:
+        return commit
+    digest = hashlib.sha256()
+    for path in sorted(Path(name).glob("*.safetensors")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def interpret_code(
+    generate: Callable[[list[dict[str, str]]], str], summary: dict[str, object], attempts: int
+) -> tuple[dict[str, object] | None, list[dict[str, object]]]:
+    """Ask about one code until the answer parses.
+
+    Decoding is greedy, so each new try tells the model what was wrong with its last one.
+
+    Args:
+        generate: Continues a conversation.
+        summary: Of the code.
+        attempts: Most tries.
+
+    Returns:
+        The answer, None if no try parsed; and a log entry per try (`messages`, `output`, `error`, `time_utc`).
+    """
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt_for(summary)}]
+    log: list[dict[str, object]] = []
+    for attempt in range(attempts):
+        asked = messages
+        if log:
+            complaint = f"That cannot be used: {log[-1]['error']}. Answer with the JSON object only."
+            asked = messages + [
+                {"role": "assistant", "content": log[-1]["output"][:2000]},
+                {"role": "user", "content": complaint},
+            ]
+        time = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        output = generate(asked)
+        entry = {"code_id": summary["code_id"], "attempt": attempt + 1, "time_utc": time, "messages": asked}
+        log.append(entry | {"output": output, "error": None})
+        try:
+            return parse_answer(output, summary["code_id"]), log
+        except HQVQVAEError as error:
+            log[-1]["error"] = str(error)
+    return None, log
+
+
+def interpret_run(
+    run: Path,
+    *,
+    model: str = DEFAULT_MODEL,
+    codes: Sequence[int] | None = None,
+    out: Path,
+    attempts: int = 3,
+    dry_run: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, object]:
+    """Interpret the codes of a discovery run, and write answers and log.
+
+    Args:
+        run: Folder that `discover` wrote.
+        model: Local path or Hub name of an instruct model.
+        codes: The codes to ask about; all that occur by default.
+        out: Folder for `interpretation.json` and `log.jsonl`, or `prompts.json` of a dry run.
+        attempts: Most tries per code.
+        dry_run: Write the prompts only.
+        say: Called with a line of progress.
+
+    Returns:
+        What was written to `interpretation.json` or `prompts.json`.
+
+    Raises:
+        HQVQVAEError: If the folder holds no run, a code does not occur, or the model cannot be loaded.
+    """
+    path = run / "segments.csv"
+    if not path.is_file():
+        raise HQVQVAEError(f"{run} holds no segments.csv: expected a folder that `discover` wrote")
+    segments = read_frame(path)
+    chosen = sorted(int(code) for code in segments["code"].unique()) if not codes else list(dict.fromkeys(codes))
+    summaries = [summarise_code(segments, code) for code in chosen]
+    if dry_run:
+        prompts = [{"code_id": s["code_id"], "system": SYSTEM, "prompt": prompt_for(s)} for s in summaries]
+        _write_json(out / "prompts.json", {"model": model, "prompts": prompts})
+        return {"model": model, "prompts": prompts}
+    say(f"loading {model}")
+    interpreter = Interpreter.load(model)
+    header = {"status": LABEL, "model": model, "revision": interpreter.revision, "settings": interpreter.settings()}
+    answers, log = [], []
+    for summary in summaries:
+        say(f"asking about code {summary['code_id']}")
+        answer, entries = interpret_code(interpreter.generate, summary, attempts)
+        log += [header | entry for entry in entries]
+        answers.append(
+            {
+                "code_id": summary["code_id"],
+                "status": LABEL,
+                "interpretation": answer,
+                "attempts": len(entries),
+                "error": entries[-1]["error"],
+                "summary": summary,
+            }
+        )
+    result = {**header, "codes": answers}
+    with replacing(out / "log.jsonl") as partial:
+        partial.write_text("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in log), encoding="utf-8")
+    _write_json(out / "interpretation.json", result)
+    return result
+
+
+def _write_json(path: Path, value: object) -> None:
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,351 @@
+"""The report of a discovery run: one self-contained HTML page, and the same in Markdown.
+
+The content is a list of blocks, written once and rendered twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..cells.proxies import PROXIES
+from .figures import FIGURES
+from .verdict import is_precursor, p_text
+from .warning_score import DETECTORS, HORIZON, MAX_FALSE_ALARMS, WINDOW
+
+if TYPE_CHECKING:
+    from .analysis import MethodResult
+    from .run import Discovery
+
+# The paper's own numbers: Table 2 (three of its ten codes) and Table 10.
+PAPER_TABLE_2 = pd.DataFrame(
+    [(10, 10, 10, 0.49, 0.65), (28, 11, 7, 0.53, 0.52), (23, 13, 10, 0.46, 0.50)],
+    columns=["code", "cells present", "cells early", "Pearson", "Spearman"],
+)
+PAPER_TABLE_10 = {
+    "precursor_code": 10,
+    "early_ratio": 0.3,
+    "cells_total": 20,
+    "cells_present": 12,
+    "early_rate_mean": 0.0486,
+    "early_rate_std": 0.0521,
+}
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
+.verdict { border-left: 6px solid #0072B2; background: #eef5fa; padding: .6rem 1rem; font-size: 1.15rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+thead th { border-bottom: 2px solid #666; vertical-align: bottom; white-space: normal; min-width: 3rem; }
+figure { margin: 1.5rem 0; } figure img { max-width: 100%; height: auto; } figcaption { color: #555; font-size: .9rem; }
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of the report: `title`, `heading`, `verdict`, `text`, `list`, `table` or `figure`."""
+
+    kind: str
+    text: str = ""
+    items: tuple[str, ...] = ()
+    table: pd.DataFrame | None = None
+
+
+def _number(value: object, digits: int = 2) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or not np.isfinite(value):
+        return "-"
+    if float(value).is_integer() and (isinstance(value, (int, np.integer)) or abs(value) >= 2):
+        return f"{value:.0f}"
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before a rounded zero
+
+
+def methods_table(results: list[MethodResult]) -> pd.DataFrame:
+    """The primary result of the method in question and of every control, ready to print."""
+    rows = []
+    for result in results:
+        nested, best = result.nested, result.summary
+        row = {"method": result.label}
+        if nested is None:
+            row |= {"folds with a code": "0%", "rho, unseen cells": "none", "R2": "-", "pF": "-", "pW": "-"}
+        else:
+            row |= {"folds with a code": f"{np.mean(nested.chosen >= 0):.0%}" if result.n_codes else "-"}
+            row |= {"rho, unseen cells": _number(nested.rho), "R2": _number(nested.r2)}
+            row |= {"pF": p_text(nested.p_free), "pW": p_text(nested.p_within)}
+        if result.table is None:
+            best_code = ("-",) * 4
+        elif best is None:
+            best_code = ("none", "-", "-", "-")
+        else:
+            first = result.table.iloc[0]
+            best_code = (
+                f"{_number(first['spearman'])} (code {best['precursor_code']})",
+                p_text(first["p_free"]),
+                p_text(first["p_within"]),
+                _number(result.chance),
+            )
+        titles = ("best code, Spearman", "adjusted pF", "adjusted pW", "95 % by chance")
+        row |= dict(zip(titles, best_code, strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def quality_table(results: list[MethodResult]) -> pd.DataFrame:
+    """Usage, purity and stability of every method's codes, ready to print."""
+    names = {
+        "codes_used": "codes used",
+        "perplexity": "perplexity",
+        "cohort_purity": "cohort purity",
+        "cell_purity": "cell purity",
+        "ari_seeds": "ARI, seeds",
+        "ami_seeds": "AMI, seeds",
+        "ari_folds": "ARI, folds",
+        "ami_folds": "AMI, folds",
+        "agreement": "held out = trained",
+    }
+    return pd.DataFrame(
+        {"method": result.label, **{title: _number(result.quality[key]) for key, title in names.items()}}
+        for result in results
+        if result.quality
+    )
+
+
+def _code_rows(table: pd.DataFrame) -> pd.DataFrame:
+    columns = {
+        "code": "code",
+        "segments": "segments",
+        "cells_present": "cells present",
+        "cells_early": "cells early",
+        "persistence": "persistence",
+        "mean_life": "place in life",
+        "pearson": "Pearson",
+        "spearman": "Spearman",
+        "p_free": "adjusted pF",
+        "p_within": "adjusted pW",
+        "sensitivity": "early drop, Spearman",
+    }
+    printed = pd.DataFrame(index=table.index)
+    for key, title in columns.items():
+        show = p_text if key.startswith("p_") else _number
+        printed[title] = [show(value) if np.isfinite(value) else "-" for value in table[key].tolist()]
+    unusable = ~np.isfinite(table["spearman"])
+    printed.loc[unusable, "Spearman"] = "not eligible"
+    printed.loc[unusable & table["eligible"], "Spearman"] = "early rate constant"
+    return printed
+
+
+def content(discovery: Discovery) -> list[Block]:
+    """The report as blocks, in reading order."""
+    study, plan, primary = discovery.study, discovery.study.plan, discovery.primary
+    proxy = PROXIES[plan.proxy].label
+    results = [primary, *discovery.controls.values()]
+    apart, origin = "", "The codes as given."
+    if discovery.settings["method"] != "given":
+        apart = "the models are trained without it, "
+        origin = (
+            "Each cell's codes come from the model that never saw it, in the names of the model of all cells "
+            "(Hungarian matching on shared training segments); first training seed."
+        )
+    found = "precursor found" if is_precursor(study, primary) else "no precursor established"
+    blocks = [
+        Block("title", f"Precursor discovery: {found}"),
+        Block("verdict", discovery.verdict[0]),
+        Block("list", items=tuple(discovery.verdict[1:] + discovery.notes)),
+        Block("heading", "What was fixed beforehand"),
+        Block(
+            "text",
+            f"Method: {primary.label}. Proxy: {proxy}. Early window: the first {plan.early_fraction:.0%} of a cell's "
+            f"segments. Eligible: codes held by at least {plan.min_cells_present} cells. Cells: "
+            f"{len(study.index.cell_ids)} of {len(study.cells)}, those with at least {plan.min_segments} valid "
+            f"segments and a proxy; {len(study.segments)} valid segments in all. Level: {plan.alpha:g}. Draws per "
+            f"null: {plan.n_permutations}, seed {plan.seed}. Training seeds: "
+            f"{', '.join(map(str, discovery.settings['seeds']))}. Features: protocol "
+            f"{discovery.settings['protocol']}.",
+        ),
+        Block("heading", "Primary result: unseen cells, the method and its controls"),
+        Block(
+            "text",
+            f"For each cell in turn {apart}the code is chosen and a line fitted on the "
+            "other cells, and the cell is predicted; rho is Spearman's between the pooled predictions and the "
+            "proxy. pF exchanges cells freely and is too kind, since cells of a cohort are alike; pW exchanges them "
+            "within cohorts. Without any relation rho is negative, not 0, because the mean of the others falls as "
+            "the left-out cell rises. R2 compares with that mean. On the right, the best code picked in the paper's "
+            "way, its p adjusted by the largest of all eligible codes, and the Spearman that the best code reaches "
+            "by chance. 'none': no code is eligible. A fold without an eligible code predicts the mean of its cells.",
+        ),
+        Block("table", table=methods_table(results)),
+        Block("heading", "Codes one by one (the paper's Table 2, with its null)"),
+        Block(
+            "text",
+            f"{origin} Persistence: how often a code "
+            "is followed by itself. Place in life: mean relative position. Early drop: Spearman of the early rate "
+            "with the capacity already lost by the end of the early window.",
+        ),
+        Block("table", table=_code_rows(primary.table)),
+        Block("heading", "The paper's numbers beside ours"),
+        Block(
+            "text",
+            "Table 2 of the paper (18 cells, three of its ten codes) has no null; its best Spearman, 0.65, is what "
+            "the best of 32 random codes reaches by chance in one run of twenty (here "
+            f"{_number(_random_chance(discovery))}). What differs: the paper does not say how segments are cleaned "
+            "or how codes of separate folds are matched, and picks and describes its code on the same cells. Below, "
+            "the best three codes of the paper, of this run, of the paper's model trained here, and of random codes.",
+        ),
+        Block("table", table=paper_comparison(discovery)),
+        Block("table", table=_table_10(discovery)),
+        Block("heading", "Codebooks: use, purity, stability"),
+        Block("table", table=quality_table(results)),
+        Block(
+            "text",
+            "Purity: how often the code of a segment names its cohort or cell. ARI and AMI compare codings of the "
+            "same segments over training seeds, and of each fold with the model of all cells. Last column: share of "
+            "held-out segments that get the code they get in training.",
+        ),
+    ]
+    blocks += _warning_blocks(discovery)
+    blocks.append(Block("heading", "Figures"))
+    blocks += [Block("figure", name) for name in FIGURES if name in discovery.figures]
+    absent = [kind.title.lower() for name, kind in FIGURES.items() if name not in discovery.figures]
+    if absent:
+        blocks.append(Block("text", f"Not drawn, for want of data or of an eligible code: {'; '.join(absent)}."))
+    return blocks
+
+
+def _random_chance(discovery: Discovery) -> float:
+    control = discovery.controls.get("random")
+    return control.chance if control else np.nan
+
+
+def _compared(discovery: Discovery) -> list[MethodResult]:
+    """The results that stand beside the paper's numbers: this run's, its model trained here, random codes."""
+    controls = [discovery.controls[name] for name in ("paper", "random") if name in discovery.controls]
+    return [discovery.primary, *controls]
+
+
+def paper_comparison(discovery: Discovery, n_best: int = 3) -> pd.DataFrame:
+    """The paper's Table 2 and the best codes of this run, ready to print."""
+    rows = [
+        {"source": "paper", "adjusted pW": "not given", **dict(zip(PAPER_TABLE_2, map(_number, row), strict=True))}
+        for row in PAPER_TABLE_2.itertuples(index=False)
+    ]
+    for result in _compared(discovery):
+        best = result.table[np.isfinite(result.table["spearman"])].head(n_best)
+        if best.empty:
+            rows.append({"source": result.label, "code": "none"})
+        for code in best.itertuples():
+            rows.append(
+                {
+                    "source": result.label,
+                    "code": _number(code.code),
+                    "cells present": _number(code.cells_present),
+                    "cells early": _number(code.cells_early),
+                    "Pearson": _number(code.pearson),
+                    "Spearman": _number(code.spearman),
+                    "adjusted pW": p_text(code.p_within),
+                }
+            )
+    return pd.DataFrame(rows, columns=["source", *PAPER_TABLE_2.columns, "adjusted pW"]).fillna("-")
+
+
+def _table_10(discovery: Discovery) -> pd.DataFrame:
+    columns = {"Table 10": list(PAPER_TABLE_10), "paper": [_number(value, 4) for value in PAPER_TABLE_10.values()]}
+    for result in _compared(discovery):
+        ours = result.summary or {}
+        columns[result.label] = [_number(ours[key], 4) if key in ours else "none" for key in PAPER_TABLE_10]
+    return pd.DataFrame(columns)
+
+
+def _warning_blocks(discovery: Discovery) -> list[Block]:
+    if discovery.warning is None:
+        return []
+    summary = discovery.warning.summary
+    table = pd.DataFrame(
+        {
+            "detector": summary["detector"].map(DETECTORS),
+            "hits": summary["hit"].map(str),
+            "false alarms": summary["false_alarm"].map(str),
+            "missed": summary["missed"].map(str),
+            "rightly quiet": summary["quiet"].map(str),
+            "median lead [segments]": summary["median_lead"].map(_number),
+        }
+    )
+    return [
+        Block("heading", "Early warning on held-out cells"),
+        Block(
+            "text",
+            f"The score reads the codes of the last {WINDOW} segments only. It and its threshold are set on the "
+            f"other cells, with false alarms on at most {MAX_FALSE_ALARMS:.0%} of them. A hit is an alarm at most "
+            f"{HORIZON} segments before the onset of degradation (capacity 0.9 of the first); an earlier one, or one "
+            "in a cell without onset, is a false alarm. A capacity threshold and age alone are the plain "
+            "alternatives.",
+        ),
+        Block("table", table=table),
+    ]
+
+
+def html_report(discovery: Discovery, figures: Path) -> str:
+    """The report as one HTML page with the PNG files of a folder inside it."""
+    parts = []
+    for block in content(discovery):
+        text = html.escape(block.text)
+        if block.kind == "title":
+            title = text
+            parts.append(f"<h1>{text}</h1>")
+        elif block.kind == "heading":
+            parts.append(f"<h2>{text}</h2>")
+        elif block.kind == "verdict":
+            parts.append(f'<p class="verdict">{text}</p>')
+        elif block.kind == "list":
+            parts.append("<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in block.items) + "</ul>")
+        elif block.kind == "table":
+            parts.append(f'<div class="scroll">{block.table.to_html(index=False, border=0)}</div>')
+        elif block.kind == "figure":
+            image = base64.b64encode((figures / f"{block.text}.png").read_bytes()).decode()
+            caption = html.escape(FIGURES[block.text].title)
+            parts.append(
+                f'<figure><img alt="{caption}" src="data:image/png;base64,{image}">'
+                f"<figcaption>{caption} (figures/{text}.png, .svg, .csv)</figcaption></figure>"
+            )
+        else:
+            parts.append(f"<p>{text}</p>")
+    body = "\n".join(parts)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _markdown_table(table: pd.DataFrame) -> str:
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+
+
+def markdown_report(discovery: Discovery) -> str:
+    """The report as Markdown, figures linked from the folder `figures` beside it."""
+    parts = []
+    for block in content(discovery):
+        if block.kind == "title":
+            parts.append(f"# {block.text}")
+        elif block.kind == "heading":
+            parts.append(f"## {block.text}")
+        elif block.kind == "verdict":
+            parts.append(f"**{block.text}**")
+        elif block.kind == "list":
+            parts.append("\n".join(f"- {item}" for item in block.items))
+        elif block.kind == "table":
+            parts.append(_markdown_table(block.table))
+        elif block.kind == "figure":
+            parts.append(f"![{FIGURES[block.text].title}](figures/{block.text}.png)")
+        else:
+            parts.append(block.text)
+    return "\n\n".join(parts) + "\n"

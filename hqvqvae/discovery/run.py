@@ -1,0 +1,339 @@
+"""One discovery run: the plan, the codes of every method, the analysis, and the folder that it leaves behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import HQVQVAEError
+from ..files import replacing
+from .analysis import Coding, DiscoveryPlan, MethodResult, Study, analyse, prepare
+from .controls import (
+    LABELS,
+    PRIMARY,
+    TRAINED,
+    age_codes,
+    cohort_control,
+    feature_columns,
+    raw_feature_control,
+    trained_codings,
+)
+from .figure_data import figure_data
+from .verdict import is_precursor, verdict
+from .warning_score import WarningEvaluation
+from .warning_score import evaluate as evaluate_warning
+
+SCHEMA_VERSION = 1
+MAX_CODE = 4095  # a larger one is a mistake, and would cost memory
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Everything that a run found.
+
+    Attributes:
+        study: The cells under the plan.
+        primary: Result of the method in question.
+        controls: Results of the controls by name.
+        warning: Evaluation of the early-warning score, None where there are too few cells.
+        verdict: The verdict in sentences.
+        figures: Data behind each figure.
+        settings: Seeds, protocol and methods.
+        notes: What could not be done, and why.
+    """
+
+    study: Study
+    primary: MethodResult
+    controls: dict[str, MethodResult]
+    warning: WarningEvaluation | None
+    verdict: list[str]
+    figures: dict[str, pd.DataFrame]
+    settings: dict[str, object]
+    notes: list[str]
+
+
+def given_coding(study: Study, codes: pd.DataFrame) -> Coding:
+    """Codes from outside as a coding of the study's segments.
+
+    Args:
+        study: The prepared cells.
+        codes: `cell_id`, `cycle`, `code` (integers from 0), one row per segment; more rows are welcome.
+
+    Raises:
+        HQVQVAEError: If a column or a segment is missing, or a code is no integer from 0.
+    """
+    missing = [name for name in ("cell_id", "cycle", "code") if name not in codes.columns]
+    if missing:
+        raise HQVQVAEError(f"the table of codes lacks {', '.join(missing)}: expected cell_id, cycle, code")
+    if codes.duplicated(["cell_id", "cycle"]).any():
+        row = codes[codes.duplicated(["cell_id", "cycle"])].iloc[0]
+        raise HQVQVAEError(f"the table of codes has cell {row.cell_id} cycle {row.cycle} twice")
+    joined = study.segments[["cell_id", "cycle"]].merge(codes, on=["cell_id", "cycle"], how="left")
+    absent = joined["code"].isna()
+    if absent.any():
+        row = joined[absent].iloc[0]
+        raise HQVQVAEError(
+            f"{absent.sum()} valid segments have no code, the first is cell {row.cell_id} cycle {row.cycle}: "
+            "give one code per valid segment"
+        )
+    values = joined["code"].to_numpy()
+    if not np.issubdtype(values.dtype, np.number) or (values != np.floor(values)).any() or values.min() < 0:
+        raise HQVQVAEError("codes must be integers from 0")
+    if values.max() > MAX_CODE:
+        raise HQVQVAEError(f"code {values.max():.0f} is too large: number the codes from 0 (at most {MAX_CODE})")
+    return Coding(int(values.max()) + 1, values.astype(int))
+
+
+def discover(
+    segments: pd.DataFrame,
+    plan: DiscoveryPlan = DiscoveryPlan(),
+    *,
+    features: pd.DataFrame | None = None,
+    protocol: str = "C",
+    method: str = PRIMARY,
+    codes: pd.DataFrame | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    workers: int = 1,
+    curves: pd.DataFrame | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    progress: bool = False,
+) -> Discovery:
+    """Run precursor discovery with all controls.
+
+    Args:
+        segments: One row per discharge segment with capacities, as `nasa.load_segments` gives them.
+        plan: What is fixed beforehand.
+        features: What the methods are trained on; `segments` by default.
+        protocol: How the features were cleaned.
+        method: The method in question, one of `baselines.METHODS`; ignored where codes are given.
+        codes: Codes from outside (`cell_id`, `cycle`, `code`) in place of a trained method.
+        seeds: Training seeds.
+        workers: Processes for training; the result does not depend on it.
+        curves: Discharge curves for the figures, where there are any.
+        say: Called with a line of progress.
+        progress: Show a bar on stderr if that is a terminal.
+
+    Returns:
+        What was found.
+
+    Raises:
+        HQVQVAEError: If the tables are malformed or no cell can take part.
+    """
+    segments = _named(segments)
+    study = prepare(segments, plan)
+    features = segments if features is None else _named(features)
+    if codes is None:
+        _check_method(method)
+    notes = []
+    name = "given" if codes is not None else method
+    codings: dict[str, list[Coding]] = {}
+    if codes is not None:
+        codings["given"] = [given_coding(study, _named(codes))]
+    columns = feature_columns(features)
+    methods = [m for m in dict.fromkeys((method, *TRAINED)) if codes is None or m in TRAINED]
+    unusable = _untrainable(features, columns)
+    if unusable and codes is None:
+        raise HQVQVAEError(unusable)
+    if unusable:
+        notes.append(f"No trained controls: {unusable}")
+        codings["random"] = [_random_codes(study, codings["given"][0].n_codes, seed) for seed in seeds]
+    else:
+        say(f"training {len(methods)} methods, {len(seeds)} seeds, {len(study.index.cell_ids)} held-out cells")
+        codings |= trained_codings(
+            study, features, methods, seeds, protocol=protocol, workers=workers, progress=progress
+        )
+    codings["age-bins"] = [age_codes(study)]
+    results = {}
+    for key, coding in codings.items():
+        say(f"analysing {LABELS.get(key, key)}")
+        results[key] = analyse(study, key, LABELS.get(key, key), coding)
+    primary = results.pop(name)
+    results["cohort-mean"] = cohort_control(study)
+    if columns and not features[columns].isna().any(axis=None):
+        results["raw-feature"] = raw_feature_control(study, features)
+    else:
+        notes.append("No raw-feature control: the table has no complete numeric features.")
+    warning = None
+    if len(study.index.cell_ids) >= 3:
+        say("evaluating the early-warning score")
+        warning = _warning(study, primary, codings[name])
+    else:
+        notes.append("No early-warning score: calibrating one without the cell it is judged on needs 3 cells.")
+    if not np.isfinite(study.onsets).any():
+        notes.append("No cell reaches the onset of degradation (0.9 of its first capacity): there are no lead times.")
+    return Discovery(
+        study=study,
+        primary=primary,
+        controls=results,
+        warning=warning,
+        verdict=verdict(study, primary, results, warning, trained_apart=bool(codings[name][0].folds)),
+        figures=figure_data(study, primary, curves),
+        settings={"method": name, "protocol": protocol, "seeds": list(seeds), "features": columns},
+        notes=notes,
+    )
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Names of cells as text: one file may hold them as numbers and another as strings."""
+    return table.assign(cell_id=table["cell_id"].astype(str)) if "cell_id" in table else table
+
+
+def _check_method(method: str) -> None:
+    from ..training.methods import METHODS
+
+    if method not in METHODS:
+        raise HQVQVAEError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
+
+
+def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
+    """Why no method can be trained on a table, in words; empty if one can."""
+    if len(columns) < 2:
+        return f"the table of features has {len(columns)} numeric features, at least 2 are needed"
+    bad = [name for name in columns if not np.isfinite(features[name].to_numpy(dtype=float)).all()]
+    if bad:
+        return f"the features {', '.join(bad)} hold missing or infinite values"
+    constant = [name for name in columns if features[name].nunique() < 2]
+    if constant:
+        return f"the features {', '.join(constant)} are constant: leave them out"
+    if features["cell_id"].nunique() > 1:
+        # What is left of training segments when the longest cell is held out.
+        left = len(features) - int(features["cell_id"].value_counts().max())
+    else:
+        left = len(features)
+    from ..training.methods import (
+        CODEBOOK_SIZE,  # brings torch and transformers, which a run on given codes may do without
+    )
+
+    if left < CODEBOOK_SIZE:
+        return f"{left} training segments are fewer than the {CODEBOOK_SIZE} codes"
+    return ""
+
+
+def _random_codes(study: Study, n_codes: int, seed: int) -> Coding:
+    return Coding(n_codes, np.random.default_rng(seed).integers(n_codes, size=len(study.segments)))
+
+
+def _warning(study: Study, primary: MethodResult, codings: Sequence[Coding]) -> WarningEvaluation:
+    """Evaluate the score with the codes of the first seed that has a candidate, of the first seed if none has."""
+    final = primary.summary["precursor_code"] if primary.summary else None
+    if primary.nested is None:
+        return evaluate_warning(study, codings[0], np.full(len(study.proxy), -1), final)
+    seed = int(np.flatnonzero(np.isfinite(primary.nested.rho_seeds))[0])
+    # The name of the candidate belongs to the first seed's reference model.
+    return evaluate_warning(study, codings[seed], primary.nested.chosen[seed], final if seed == 0 else None)
+
+
+def method_record(result: MethodResult) -> dict[str, object]:
+    """One method's figures, unrounded and JSON-ready; what cannot be computed is null."""
+    nested, leads = result.nested, result.nested_leads
+    record: dict[str, object] = {"label": result.label, "nested": None, "table_10": result.summary, **result.quality}
+    if nested is not None:
+        record["nested"] = {
+            "rho": nested.rho,
+            "folds_with_code": float(np.mean(nested.chosen >= 0)),
+            "r2": nested.r2,
+            "p_free": nested.p_free,
+            "p_within": nested.p_within,
+            "rho_seeds": nested.rho_seeds.tolist(),
+            "p_within_seeds": nested.p_within_seeds.tolist(),
+        }
+    if result.table is not None:
+        record["chance_spearman_95"] = result.chance
+        record["table_2"] = result.table.to_dict("records")
+    if leads is not None:
+        record["lead_time"] = {"median": leads.median, "positive": leads.positive, "p": leads.p}
+    return record
+
+
+def _plain(value: object) -> object:
+    """JSON has no NaN: null says that there is no number."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def record(discovery: Discovery) -> dict[str, object]:
+    """The run as one JSON-ready record."""
+    from importlib import metadata
+
+    study = discovery.study
+    packages = ("magbridge-battery", "numpy", "scipy", "scikit-learn", "torch")
+    return _plain(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "plan": asdict(study.plan),
+            **discovery.settings,
+            "segments": len(study.segments),
+            "cells": study.cells.to_dict("records"),
+            "precursor_found": is_precursor(study, discovery.primary),
+            "verdict": discovery.verdict,
+            "notes": discovery.notes,
+            "primary": method_record(discovery.primary),
+            "controls": {name: method_record(result) for name, result in discovery.controls.items()},
+            "warning": None if discovery.warning is None else discovery.warning.summary.to_dict("records"),
+            "versions": {name: metadata.version(name) for name in packages},
+        }
+    )
+
+
+def write_run(discovery: Discovery, folder: str | Path) -> Path:
+    """Write tables, figures, the warning score, `discovery.json` and the report into a folder.
+
+    The folder appears whole or not at all.
+
+    Returns:
+        Path of the HTML report.
+
+    Raises:
+        HQVQVAEError: If the folder is there and not empty: files of two runs are never mixed.
+    """
+    final = Path(folder)
+    check_free(final)
+    with replacing(final) as partial:
+        _write_files(discovery, partial)
+    return final / "report.html"
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        HQVQVAEError: If it does.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise HQVQVAEError(f"{folder} is not empty: choose another folder for this run, or remove it")
+
+
+def _write_files(discovery: Discovery, folder: Path) -> None:
+    from .figures import save_figure
+    from .report import html_report, markdown_report
+
+    tables = folder / "tables"
+    tables.mkdir(parents=True, exist_ok=True)
+    study = discovery.study
+    for result in (discovery.primary, *discovery.controls.values()):
+        if result.table is not None:
+            result.table.to_csv(tables / f"codes_{result.name}.csv", index=False)
+    segments = study.segments.assign(code=discovery.primary.codes)
+    segments.to_csv(folder / "segments.csv", index=False)
+    study.cells.to_csv(folder / "cells.csv", index=False)
+    if discovery.warning is not None:
+        discovery.warning.cells.to_csv(tables / "warning_cells.csv", index=False)
+        discovery.warning.curve.to_csv(tables / "warning_curve.csv", index=False)
+        if discovery.warning.fitted is not None:
+            discovery.warning.fitted.save(folder / "warning_score.json")
+    for name, frame in discovery.figures.items():
+        save_figure(name, frame, folder / "figures")
+    text = json.dumps(record(discovery), indent=1, allow_nan=False)
+    (folder / "discovery.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown_report(discovery), encoding="utf-8")
+    (folder / "report.html").write_text(html_report(discovery, folder / "figures"), encoding="utf-8")

@@ -1,0 +1,342 @@
+"""The early-warning score of section 7.3: causal, calibrated on training cells, judged on held-out ones.
+
+At each segment the score sees the codes of a trailing window only: how often the precursor code fires, how long ago it
+first fired, how often the code changes, and how many codes are late ones. A logistic regression, fitted on
+training cells, turns the four into the probability that the onset of degradation lies at most `HORIZON` segments ahead.
+It is compared, with thresholds calibrated in the same way, with a capacity threshold and with age alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..cells.proxies import INITIAL_SEGMENTS, ONSET_MEDIAN, initial_capacity
+from ..errors import HQVQVAEError
+from ..files import replacing
+from .analysis import Coding, Study
+
+WINDOW = 10  # segments in the moving window
+HORIZON = 30  # segments: an alarm earlier than this before the onset counts as false
+MAX_FALSE_ALARMS = 0.2  # share of training cells with a false alarm that calibration allows
+FEATURES = ("activation", "since_first_activation", "transitions", "late_codes")
+DETECTORS = {"score": "early-warning score", "capacity": "capacity threshold", "age": "age alone"}
+OUTCOMES = ("hit", "false_alarm", "missed", "quiet")
+
+
+@dataclass(frozen=True)
+class WarningScore:
+    """A fitted score, small enough to ship: it needs the codes of one cell so far and nothing else.
+
+    Attributes:
+        n_codes: Size of the codebook.
+        precursor: The precursor code; None where no code was eligible, and activation is then always 0.
+        late_share: Per code, smoothed share of its training segments at or after the onset, (K,).
+        weights: Weight of each of `FEATURES`.
+        bias: Intercept of the logistic regression.
+        threshold: Score at which the alarm is raised; None for a score that never raises one.
+    """
+
+    n_codes: int
+    precursor: int | None
+    late_share: tuple[float, ...]
+    weights: tuple[float, ...]
+    bias: float
+    threshold: float | None = None
+
+    def score(self, codes: np.ndarray) -> np.ndarray:
+        """Score every segment of one cell from the codes up to it.
+
+        Args:
+            codes: Codes in order of life, (n,).
+
+        Returns:
+            Probability that the onset is near or past, (n,).
+        """
+        codes = np.asarray(codes)
+        if len(codes) and (codes.min() < 0 or codes.max() >= self.n_codes):
+            raise HQVQVAEError(f"code {codes.max()} is outside 0 to {self.n_codes - 1}: use codes of the same model")
+        features = window_features(codes, self.precursor, np.array(self.late_share))
+        return 1 / (1 + np.exp(-(features @ np.array(self.weights) + self.bias)))
+
+    def alarm(self, codes: np.ndarray) -> int | None:
+        """Position of the first segment at which the alarm is raised, or None."""
+        return None if self.threshold is None else first_alarm(self.score(codes), self.threshold)
+
+    def save(self, path: str | Path) -> None:
+        """Write the score as JSON."""
+        with replacing(Path(path)) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> WarningScore:
+        """Read a score that `save` wrote.
+
+        Raises:
+            HQVQVAEError: If the file is not such a score.
+        """
+        try:
+            fields = json.loads(Path(path).read_text(encoding="utf-8"))
+            score = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+            sizes = len(score.late_share), len(score.weights)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise HQVQVAEError(f"{path} is not a warning score written by this package: {error}") from None
+        if sizes != (score.n_codes, len(FEATURES)):
+            raise HQVQVAEError(f"{path} has {sizes} late shares and weights, expected {score.n_codes}, {len(FEATURES)}")
+        return score
+
+
+def warn_cells(score: WarningScore, codes: pd.DataFrame) -> list[dict[str, object]]:
+    """Apply a score to new cells.
+
+    Args:
+        score: The fitted score.
+        codes: `cell_id`, `cycle`, `code`, one row per discharge, coded by the model that the score was fitted with.
+
+    Returns:
+        Per cell: `cell_id`, `segments`, `last_score` and `alarm_cycle`, None without an alarm.
+
+    Raises:
+        HQVQVAEError: If a column is missing or a code is not of that model.
+    """
+    missing = [name for name in ("cell_id", "cycle", "code") if name not in codes.columns]
+    if missing:
+        raise HQVQVAEError(f"the table of codes lacks {', '.join(missing)}: expected cell_id, cycle, code")
+    found = []
+    for cell_id, cell in codes.sort_values("cycle").groupby("cell_id", sort=True):
+        sequence = cell["code"].to_numpy()
+        if not np.issubdtype(sequence.dtype, np.integer):
+            raise HQVQVAEError(f"cell {cell_id} has a code that is no integer: expected 0 to {score.n_codes - 1}")
+        alarm = score.alarm(sequence)
+        found.append(
+            {
+                "cell_id": str(cell_id),
+                "segments": len(cell),
+                "last_score": float(score.score(sequence)[-1]),
+                "alarm_cycle": None if alarm is None else int(cell["cycle"].iloc[alarm]),
+            }
+        )
+    return found
+
+
+def _trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
+    total = np.concatenate([[0.0], np.cumsum(values, dtype=float)])
+    end = np.arange(1, len(values) + 1)
+    begin = np.maximum(end - window, 0)
+    return (total[end] - total[begin]) / (end - begin)
+
+
+def window_features(codes: np.ndarray, precursor: int | None, late_share: np.ndarray) -> np.ndarray:
+    """The four causal features of one cell's codes, (n, 4), in the order of `FEATURES`."""
+    active = np.zeros(len(codes), dtype=bool) if precursor is None else codes == precursor
+    fired = np.maximum.accumulate(active) if len(codes) else active
+    first = int(np.argmax(active)) if active.any() else 0
+    since = np.where(fired, np.log1p(np.maximum(np.arange(len(codes)) - first + 1.0, 0.0)), 0.0)
+    changes = np.concatenate([[False], codes[1:] != codes[:-1]])[: len(codes)]
+    trailing = [_trailing_mean(values, WINDOW) for values in (active, changes, late_share[codes])]
+    return np.column_stack([trailing[0], since, trailing[1], trailing[2]])
+
+
+def fit(codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor: int | None) -> WarningScore | None:
+    """Fit the score on training cells.
+
+    Args:
+        codes: Codes of each cell in order of life.
+        onsets: Position of each cell's onset, NaN for never.
+        n_codes: Size of the codebook.
+        precursor: The precursor code, chosen on the same training cells, or None.
+
+    Returns:
+        The score without a threshold; None where the segments before an onset cannot be told apart because all, or
+        none, of the training segments are within the horizon of one.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    late, total = np.ones(n_codes), np.full(n_codes, 2.0)
+    for sequence, onset in zip(codes, onsets, strict=True):
+        total += np.bincount(sequence, minlength=n_codes)
+        if np.isfinite(onset):
+            late += np.bincount(sequence[int(onset) :], minlength=n_codes)
+    late_share = late / total
+    rows, labels, weights = [], [], []
+    for sequence, onset in zip(codes, onsets, strict=True):
+        # Up to the onset; where none came, the last segments stay out: what follows them is unknown.
+        end = int(onset) + 1 if np.isfinite(onset) else max(len(sequence) - HORIZON, 0)
+        if not end:
+            continue
+        rows.append(window_features(sequence, precursor, late_share)[:end])
+        labels.append(np.arange(end) >= onset - HORIZON if np.isfinite(onset) else np.zeros(end, dtype=bool))
+        weights.append(np.full(end, 1 / end))
+    if not rows or len(np.unique(np.concatenate(labels))) < 2:
+        return None
+    features, weight = np.concatenate(rows), np.concatenate(weights)
+    scale = features.std(axis=0)
+    scale[scale < 1e-9] = 1.0  # a constant feature, but for rounding
+    model = LogisticRegression(solver="newton-cholesky")
+    model.fit(features / scale, np.concatenate(labels), sample_weight=weight / weight.mean())
+    return WarningScore(
+        n_codes=n_codes,
+        precursor=precursor,
+        late_share=tuple(late_share.tolist()),
+        weights=tuple((model.coef_[0] / scale).tolist()),
+        bias=float(model.intercept_[0]),
+    )
+
+
+def capacity_score(capacity: np.ndarray) -> np.ndarray:
+    """The plain alternative: 1 - trailing 3-segment median capacity / Q0, 0 until Q0 is known, (n,)."""
+    smooth = pd.Series(np.asarray(capacity, dtype=float)).rolling(ONSET_MEDIAN, min_periods=1).median().to_numpy()
+    score = np.nan_to_num(1 - smooth / initial_capacity(capacity))
+    score[: INITIAL_SEGMENTS - 1] = 0.0
+    return score
+
+
+def first_alarm(scores: np.ndarray, threshold: float) -> int | None:
+    """First position whose score reaches the threshold."""
+    where = np.flatnonzero(scores >= threshold)
+    return int(where[0]) if len(where) else None
+
+
+def outcome(alarm: int | None, onset: float) -> str:
+    """Judge one cell: hit, false_alarm (no onset, or more than the horizon early), missed, or quiet (rightly)."""
+    if not np.isfinite(onset):
+        return "quiet" if alarm is None else "false_alarm"
+    if alarm is None or alarm >= onset:
+        return "missed"
+    return "false_alarm" if onset - alarm > HORIZON else "hit"
+
+
+def sweep(scores: Sequence[np.ndarray], onsets: np.ndarray, thresholds: np.ndarray) -> pd.DataFrame:
+    """Outcomes of a set of cells at each threshold: shares of hits and false alarms, and the median lead of hits."""
+    # A running maximum is sorted, so one search finds the first alarm at every threshold.
+    first = np.array([np.searchsorted(np.maximum.accumulate(s), thresholds) for s in scores])
+    rows = []
+    for threshold, where in zip(thresholds, first.T, strict=True):
+        alarms = [int(a) if a < len(s) else None for a, s in zip(where, scores, strict=True)]
+        judged = [outcome(a, o) for a, o in zip(alarms, onsets, strict=True)]
+        leads = [o - a for a, o, j in zip(alarms, onsets, judged, strict=True) if j == "hit"]
+        rows.append(
+            {
+                "threshold": float(threshold),
+                "hits": judged.count("hit") / len(judged),
+                "false_alarms": judged.count("false_alarm") / len(judged),
+                "median_lead": float(np.median(leads)) if leads else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def calibrate(scores: Sequence[np.ndarray], onsets: np.ndarray) -> float | None:
+    """The threshold with most hits whose false alarms stay within `MAX_FALSE_ALARMS`; None if it has none."""
+    thresholds = np.unique(np.quantile(np.concatenate(scores), np.linspace(0, 1, 101)))
+    table = sweep(scores, onsets, thresholds)
+    allowed = table[(table["false_alarms"] <= MAX_FALSE_ALARMS) & (table["hits"] > 0)]
+    if allowed.empty:
+        return None
+    return float(allowed.sort_values(["hits", "median_lead"], ascending=False, kind="stable")["threshold"].iloc[0])
+
+
+def _fit_calibrated(codes: list[np.ndarray], onsets: np.ndarray, n_codes: int, precursor: int | None):
+    """Fit on all given cells; the threshold comes from scores of cells that each fit left out."""
+    fitted = fit(codes, onsets, n_codes, precursor)
+    if fitted is None:
+        return None
+    inner, inner_onsets = [], []
+    for i in range(len(codes)):
+        without = fit(codes[:i] + codes[i + 1 :], np.delete(onsets, i), n_codes, precursor)
+        if without is not None:
+            inner.append(without.score(codes[i]))
+            inner_onsets.append(onsets[i])
+    threshold = calibrate(inner, np.array(inner_onsets)) if inner else None
+    return WarningScore(**{**asdict(fitted), "threshold": threshold})
+
+
+@dataclass(frozen=True)
+class WarningEvaluation:
+    """How the score does on held-out cells, beside the plain alternatives.
+
+    Attributes:
+        cells: One row per held-out cell and detector: `alarm`, `onset` (positions), `lead`, `outcome`.
+        summary: One row per detector: hits, false alarms, missed, quiet (cells), `median_lead` of hits (segments).
+        curve: Hits and false alarms of held-out cells over the range of thresholds, per detector.
+        fitted: The score of all cells, to deploy; None where none can be fitted.
+        note: Why a score is missing, in words; empty if it is not.
+    """
+
+    cells: pd.DataFrame
+    summary: pd.DataFrame
+    curve: pd.DataFrame
+    fitted: WarningScore | None
+    note: str
+
+
+def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: int | None) -> WarningEvaluation:
+    """Fit and calibrate without each cell in turn, raise alarms on it, and compare with capacity and age.
+
+    Args:
+        study: The prepared cells.
+        coding: Codes per held-out cell.
+        chosen: Precursor code that each cell's fold chose without it, (C,), -1 for none.
+        final_precursor: Precursor code of the reference model, for the score to deploy.
+
+    Returns:
+        Outcomes on held-out cells.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # threads cost more than they give on five columns
+        return _evaluate(study, coding, chosen, final_precursor)
+
+
+def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: int | None) -> WarningEvaluation:
+    cuts = study.index.starts[1:-1]
+    capacity = [capacity_score(c) for c in np.split(study.segments["capacity"].to_numpy()[study.rows], cuts)]
+    age = [np.arange(len(c), dtype=float) for c in capacity]
+    rows, scores, unfitted = [], {name: [] for name in DETECTORS}, []
+    for c, cell_id in enumerate(study.index.cell_ids):
+        others = np.delete(np.arange(len(study.onsets)), c)
+        codes = np.split(coding.fold(cell_id)[study.rows], cuts)
+        precursor = int(chosen[c]) if chosen[c] >= 0 else None
+        fitted = _fit_calibrated([codes[i] for i in others], study.onsets[others], coding.n_codes, precursor)
+        if fitted is None:
+            unfitted.append(cell_id)
+        found = {
+            "score": (fitted.score(codes[c]), fitted.threshold) if fitted else (np.zeros(len(codes[c])), None),
+            "capacity": (capacity[c], calibrate([capacity[i] for i in others], study.onsets[others])),
+            "age": (age[c], calibrate([age[i] for i in others], study.onsets[others])),
+        }
+        for name, (score, threshold) in found.items():
+            alarm = None if threshold is None else first_alarm(score, threshold)
+            judged = outcome(alarm, study.onsets[c])
+            lead = study.onsets[c] - alarm if judged == "hit" else np.nan
+            rows.append((cell_id, name, alarm, study.onsets[c], lead, judged))
+            scores[name].append(score)
+    cells = pd.DataFrame(rows, columns=["cell_id", "detector", "alarm", "onset", "lead", "outcome"])
+    summary = cells.groupby("detector", sort=False)["outcome"].value_counts().unstack(fill_value=0)
+    summary = summary.reindex(columns=list(OUTCOMES), fill_value=0)
+    summary["median_lead"] = cells.groupby("detector", sort=False)["lead"].median()
+    curves = [
+        sweep(s, study.onsets, np.unique(np.quantile(np.concatenate(s), np.linspace(0, 1, 51)))).assign(detector=name)
+        for name, s in scores.items()
+    ]
+    all_codes = np.split(coding.reference[study.rows], cuts)
+    note = (
+        ""
+        if not unfitted
+        else (
+            f"no score could be fitted for {len(unfitted)} of {len(study.onsets)} held-out cells: among the other cells, "
+            f"all or none of the segments lie within {HORIZON} segments of an onset"
+        )
+    )
+    return WarningEvaluation(
+        cells=cells,
+        summary=summary.reset_index(),
+        curve=pd.concat(curves, ignore_index=True),
+        fitted=_fit_calibrated(all_codes, study.onsets, coding.n_codes, final_precursor),
+        note=note,
+    )

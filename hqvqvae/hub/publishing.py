@@ -1,0 +1,113 @@
+"""A trained model as a folder to publish, and on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from ..errors import HQVQVAEError
+from ..files import replacing
+from ..modeling_hqvqvae import PACKAGED, HQVQVAEModel
+from .model_card import EVALUATION, read_evaluation, render_card
+
+MODEL_CODE = "modeling_hqvqvae.py"  # every published HQ-VQVAE carries it
+
+
+def export_packaged(model: HQVQVAEModel, folder: Path, name: str, training: dict) -> None:
+    """Write weights that ship with the package: config.json, model.safetensors, training.json and the model card.
+
+    The package is their code, so the copy of it that transformers would put beside them is left out.
+
+    Args:
+        model: the trained model.
+        folder: where to; an existing one is replaced.
+        name: of the configuration.
+        training: seed, epochs and the measures of the run, as JSON.
+    """
+    with replacing(folder) as temporary:
+        model.save_pretrained(temporary)
+        for code in temporary.glob("*.py"):
+            code.unlink()
+        config = json.loads((temporary / "config.json").read_text())
+        config.pop("auto_map", None)
+        (temporary / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+        (temporary / "training.json").write_text(json.dumps(training, indent=2, sort_keys=True) + "\n")
+        card = render_card(model.config.to_dict(), name, training, read_evaluation(folder.parent / EVALUATION))
+        (temporary / "README.md").write_text(card, encoding="utf-8")
+
+
+def push(name_or_path: str, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+    """Publish a model with code and card, so that `AutoModel.from_pretrained(repo, trust_remote_code=True)` loads it.
+
+    One commit creates or updates the repository. After an interrupted push, files that arrived are not sent again.
+
+    Args:
+        name_or_path: a packaged name, or a folder that `train` wrote.
+        repo_id: "user/name" on the Hub ($HF_ENDPOINT).
+        private: only its owner may see the repository.
+        token: of the Hub; None for the one of `hf auth login` or $HF_TOKEN.
+
+    Returns:
+        URL of the commit.
+
+    Raises:
+        HQVQVAEError: the model does not load, the repository holds something else or is public where `private` is
+            asked for, or the Hub refuses; nothing is committed then.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, HTTPError
+
+    with tempfile.TemporaryDirectory() as folder:
+        _write(name_or_path, repo_id, Path(folder))
+        api = HfApi(token=token)
+        try:
+            _check_replaceable(api, repo_id, private)
+            api.create_repo(repo_id, private=private, exist_ok=True)
+            commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload HQ-VQVAE")
+        except (HTTPError, HFValidationError, RuntimeError, OSError) as error:  # RuntimeError: an upload was cut off
+            raise HQVQVAEError(f"cannot push to {repo_id}: {' '.join(str(error).split())}") from error
+    return commit.commit_url
+
+
+def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
+    """What a push would upload: bytes by path. Nothing is asked of the Hub.
+
+    Raises:
+        HQVQVAEError: the model does not load.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        _write(name_or_path, repo_id, Path(folder))
+        return {path.name: path.stat().st_size for path in sorted(Path(folder).iterdir())}
+
+
+def _write(name_or_path: str, repo_id: str, folder: Path) -> None:
+    """The folder to publish: weights, configuration, code and card."""
+    model = HQVQVAEModel.from_pretrained(name_or_path)
+    packaged = PACKAGED / name_or_path
+    source = packaged if packaged.is_dir() else Path(name_or_path)
+    card = source / "README.md"
+    text = card.read_text(encoding="utf-8") if card.is_file() else render_card(model.config.to_dict(), None, None, None)
+    model.save_pretrained(folder)
+    (folder / "README.md").write_text(text.replace("REPO_ID", repo_id), encoding="utf-8")
+
+
+def _check_replaceable(api, repo_id: str, private: bool) -> None:
+    """Raise unless the repository is new, empty or an HQ-VQVAE, and no private model would become public."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        info = api.repo_info(repo_id)
+    except RepositoryNotFoundError:
+        return
+    names = {file.rfilename for file in info.siblings} - {".gitattributes", "README.md"}
+    if names and not {"config.json", MODEL_CODE} <= names:
+        raise HQVQVAEError(
+            f"cannot push to {repo_id}: it holds something other than an HQ-VQVAE ({sorted(names)[0]}); "
+            "choose another repository"
+        )
+    if private and not info.private:
+        raise HQVQVAEError(
+            f"cannot push to {repo_id}: it exists and is public; make it private on the Hub first, or "
+            "choose another repository"
+        )

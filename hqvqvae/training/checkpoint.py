@@ -1,0 +1,96 @@
+"""State of a training run on disk: one safetensors file, replaced whole, that a killed run resumes from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import torch
+from safetensors.torch import save_file
+
+from ..errors import HQVQVAEError
+from ..files import replacing
+
+STATE_VERSION = "1"
+
+
+@dataclass
+class TrainingState:
+    """What a run knows besides model, optimiser and generator."""
+
+    fingerprint: str
+    epoch: int = 0  # epochs done
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = -1
+    best_score: float = float("inf")
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def record(self, row: dict[str, float], score: float, model: torch.nn.Module) -> None:
+        """Close an epoch; its weights are the best so far if its score is the lowest."""
+        if score < self.best_score:
+            self.best_epoch, self.best_score = self.epoch, score
+            self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+        self.history.append(row)
+        self.epoch += 1
+
+
+def fingerprint(config, training: dict, features: np.ndarray, validation: np.ndarray | None) -> str:
+    """SHA-256 of all that determines a run: model, training and data."""
+    digest = hashlib.sha256(json.dumps([config.to_diff_dict(), training], sort_keys=True, default=str).encode())
+    for array in (features, validation):
+        digest.update(b"none" if array is None else np.ascontiguousarray(array, dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def save_state(path: Path, state: TrainingState, model, optimizer, generator: torch.Generator) -> None:
+    """Put the state in the place of the last one."""
+    tensors = {f"model/{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors |= {f"best/{name}": tensor for name, tensor in state.best_weights.items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{name}": tensor.detach().cpu() for name, tensor in moments.items()}
+    tensors["generator"] = generator.get_state()
+    scalars = {name: getattr(state, name) for name in ("fingerprint", "epoch", "history", "best_epoch", "best_score")}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"version": STATE_VERSION, "state": json.dumps(scalars)})
+
+
+def load_state(path: Path, state: TrainingState, model, optimizer, generator: torch.Generator) -> None:
+    """Bring a run to where a state file left it.
+
+    Raises:
+        HQVQVAEError: the file is damaged, or belongs to another model, training or data.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            if metadata["version"] != STATE_VERSION:
+                raise HQVQVAEError(
+                    f"{path} has state version {metadata['version']}, expected {STATE_VERSION}; delete it to start over"
+                )
+            scalars = json.loads(metadata["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise HQVQVAEError(f"{path} is not a training state ({error}); delete it to start over") from error
+    if scalars["fingerprint"] != state.fingerprint:
+        raise HQVQVAEError(
+            f"{path} belongs to a run with another configuration, training or data; "
+            "resume with the same ones, or delete it to start over"
+        )
+
+    def part(prefix: str) -> dict[str, torch.Tensor]:
+        return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+    model.load_state_dict(part("model/"))
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in part("optimizer/").items():
+        index, _, moment = name.partition("/")
+        moments.setdefault(int(index), {})[moment] = tensor
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    generator.set_state(tensors["generator"])
+    state.best_weights = part("best/")
+    for name, value in scalars.items():
+        setattr(state, name, value)

@@ -1,0 +1,181 @@
+"""Leave one cell, or one cohort, out: every method on the same folds and seeds, whatever the number of processes."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import multiprocessing
+import platform
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib import metadata
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from ..cells.code_statistics import purity
+from ..cells.features import FEATURES
+from ..errors import HQVQVAEError
+from .fit import single_thread
+from .methods import CODEBOOK_SIZE, METHODS, fit_method
+
+SCHEMA_VERSION = 1
+GROUPS = {"cell": "cell_id", "cohort": "cohort"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit: a method on all segments but those of one group."""
+
+    method: str
+    by: str
+    held_out: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """Errors `(m,)` of the held-out segments; mean error, codes `(n,)` and cohort purity of the training segments."""
+
+    test_errors: np.ndarray
+    train_mse: float
+    train_codes: np.ndarray
+    cohort_purity: float
+
+
+def run_job(segments: pd.DataFrame, job: Job, protocol: str) -> FoldResult:
+    """Fit and score one fold.
+
+    Args:
+        segments: a table of `nasa.load_segments`.
+        job: which fold, method and seed.
+        protocol: that of the table.
+
+    Returns:
+        Errors of the held-out segments in table order, and what the method did on the training segments.
+    """
+    held_out = (segments[GROUPS[job.by]] == job.held_out).to_numpy()
+    features = segments[list(FEATURES)].to_numpy(dtype=float)
+    with single_thread():
+        coder = fit_method(job.method, features[~held_out], job.seed, protocol=protocol)
+        codes = coder.encode(features[~held_out])
+        return FoldResult(
+            test_errors=coder.errors(features[held_out]),
+            train_mse=float(coder.errors(features[~held_out]).mean()),
+            train_codes=codes,
+            cohort_purity=purity(codes, segments.loc[~held_out, "cohort"].to_numpy()),
+        )
+
+
+def evaluate(
+    segments: pd.DataFrame,
+    methods: tuple[str, ...] = METHODS,
+    *,
+    by: str = "cell",
+    seeds: tuple[int, ...] = (0, 1, 2),
+    protocol: str = "C",
+    workers: int = 1,
+    progress: bool = False,
+) -> dict:
+    """Measure methods on segments of groups they were not fitted on.
+
+    Args:
+        segments: a table of `nasa.load_segments`.
+        methods: names from `baselines.METHODS`.
+        by: "cell" or "cohort", what is left out.
+        seeds: one full round of folds each.
+        protocol: that of the table.
+        workers: processes; the result does not depend on it.
+        progress: show a bar on stderr if that is a terminal.
+
+    Returns:
+        A JSON-ready record; errors are mean squared errors in z units of the training segments, unrounded.
+
+    Raises:
+        HQVQVAEError: an unknown method or kind of group, or fewer than two groups.
+    """
+    if by not in GROUPS:
+        raise HQVQVAEError(f"by={by!r} is unknown; expected one of {', '.join(GROUPS)}")
+    for method in methods:
+        if method not in METHODS:
+            raise HQVQVAEError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
+    groups = sorted(segments[GROUPS[by]].unique())
+    if len(groups) < 2:
+        raise HQVQVAEError(f"leaving one {by} out needs at least two, got {groups}")
+    jobs = [Job(*job) for job in itertools.product(methods, [by], groups, seeds)]
+    results = dict(zip(jobs, _run_all(segments, jobs, protocol, workers, progress)))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "leave_out": by,
+        "protocol": protocol,
+        "segments": len(segments),
+        "groups": groups,
+        "seeds": list(seeds),
+        "data_sha256": table_sha256(segments),
+        "versions": versions(),
+        "methods": {
+            method: _summary(segments, {job: fold for job, fold in results.items() if job.method == method})
+            for method in methods
+        },
+    }
+
+
+def _run_all(segments, jobs, protocol, workers, progress) -> list[FoldResult]:
+    bar = {"total": len(jobs), "disable": None if progress else True, "unit": "fit"}
+    arguments = ([segments] * len(jobs), jobs, [protocol] * len(jobs))
+    if workers == 1:
+        return list(tqdm(map(run_job, *arguments), **bar))
+    # spawn: a forked copy of a process that has run torch can hang in its thread pool
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return list(tqdm(pool.map(run_job, *arguments), **bar))
+
+
+def _summary(segments: pd.DataFrame, folds: dict[Job, FoldResult]) -> dict:
+    """Figures of one method over its folds and seeds."""
+    from scipy.stats import entropy
+    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+
+    cells = segments["cell_id"].to_numpy()
+    per_seed: dict[int, np.ndarray] = {}
+    for job, fold in folds.items():
+        errors = per_seed.setdefault(job.seed, np.full(len(segments), np.nan))
+        errors[(segments[GROUPS[job.by]] == job.held_out).to_numpy()] = fold.test_errors
+    by_cell = {seed: pd.Series(errors).groupby(cells).mean() for seed, errors in per_seed.items()}
+    shares = [np.bincount(fold.train_codes, minlength=CODEBOOK_SIZE) / len(fold.train_codes) for fold in folds.values()]
+    pairs = [
+        (first.train_codes, second.train_codes)
+        for (job, first), (other, second) in itertools.combinations(folds.items(), 2)
+        if job.held_out == other.held_out
+    ]
+    return {
+        "test_mse_pooled": _spread([errors.mean() for errors in per_seed.values()]),
+        "test_mse_median_cell": _spread([means.median() for means in by_cell.values()]),
+        "test_mse_by_cell": {cell: float(value) for cell, value in (sum(by_cell.values()) / len(by_cell)).items()},
+        "train_mse": float(np.mean([fold.train_mse for fold in folds.values()])),
+        "codes_used": float(np.mean([np.count_nonzero(share) for share in shares])),
+        "perplexity": float(np.mean([np.exp(entropy(share)) for share in shares])),
+        "cohort_purity": float(np.mean([fold.cohort_purity for fold in folds.values()])),
+        "ari_over_seeds": float(np.mean([adjusted_rand_score(*pair) for pair in pairs])) if pairs else None,
+        "ami_over_seeds": float(np.mean([adjusted_mutual_info_score(*pair) for pair in pairs])) if pairs else None,
+    }
+
+
+def _spread(values: list[float]) -> dict:
+    values = [float(value) for value in values]
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"mean": float(np.mean(values)), "std": deviation, "per_seed": values}
+
+
+def table_sha256(segments: pd.DataFrame) -> str:
+    """SHA-256 of cells, cycles and features of a table, as float32 so that the last bits of a platform do not count."""
+    digest = hashlib.sha256("\n".join(segments["cell_id"]).encode())
+    digest.update(segments["cycle"].to_numpy(dtype="<i8").tobytes())
+    digest.update(segments[list(FEATURES)].to_numpy(dtype="<f4").tobytes())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions that a measured number depends on."""
+    packages = ("magbridge-battery", "torch", "transformers", "scikit-learn", "numpy")
+    return {"python": platform.python_version(), **{package: metadata.version(package) for package in packages}}

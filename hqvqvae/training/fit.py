@@ -1,0 +1,239 @@
+"""Training of an HQ-VQVAE: the paper's optimiser, the recommended recipe, a resume that equals an unbroken run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from ..configuration_hqvqvae import HQVQVAEConfig
+from ..errors import HQVQVAEError
+from ..modeling_hqvqvae import HQVQVAEModel
+from ..quantizer import perplexity, usage
+from .checkpoint import TrainingState, fingerprint, load_state, save_state
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train; the defaults are the paper's (Adam 1e-3, batch 256, 50 epochs, no decay, clipping or scheduler).
+
+    Args:
+        epochs: passes over the segments, the warm-up included.
+        batch_size: segments per step.
+        learning_rate: of Adam.
+        warmup_epochs: first epochs as a plain autoencoder, for configurations whose codebook starts from k-means.
+        restart_before_epoch: unused codes are restarted after each epoch before this one, if the configuration says so.
+        seed: of the initial weights, the order of segments, k-means and restarts.
+    """
+
+    epochs: int = 50
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    warmup_epochs: int = 5
+    restart_before_epoch: int = 45
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise HQVQVAEError(f"{name}={getattr(self, name)!r}: expected a positive number")
+
+
+@dataclass
+class TrainingResult:
+    """The model after the last epoch, the one of the best epoch, and one row of measures per epoch."""
+
+    model: HQVQVAEModel
+    best_model: HQVQVAEModel
+    best_epoch: int
+    history: list[dict[str, float]]
+    metrics: dict[str, float]
+
+
+@contextlib.contextmanager
+def single_thread() -> Iterator[None]:
+    """One thread for torch and BLAS, so that sums are the same however many processes or cores there are."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def build_model(config: HQVQVAEConfig, seed: int) -> HQVQVAEModel:
+    """A freshly initialised model; torch's global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return HQVQVAEModel(config)
+
+
+def fit(
+    config: HQVQVAEConfig,
+    features: np.ndarray,
+    training: TrainingConfig = TrainingConfig(),
+    *,
+    validation: np.ndarray | None = None,
+    state_file: Path | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    progress: bool = False,
+) -> TrainingResult:
+    """Train a model.
+
+    Args:
+        config: the model.
+        features: training segments `(n, F)` in their own units, in the order of `config.feature_names`.
+        training: the optimiser and the seed.
+        validation: held-out segments `(m, F)`; the best epoch is chosen on them, on the training error without them.
+        state_file: where the state is kept after each epoch.
+        resume: go on from `state_file` if it is there; the result is that of an unbroken run.
+        device: a torch device.
+        progress: show a bar on stderr if that is a terminal.
+
+    Returns:
+        Models on the CPU in evaluation mode, history and final metrics.
+
+    Raises:
+        HQVQVAEError: features that cannot be standardised, a device that is not there, or a state file of another run.
+    """
+    with single_thread():
+        model = build_model(config, training.seed)
+        train = torch.tensor(features, dtype=torch.float32)
+        model.set_standardisation(train)
+        try:
+            model.to(device)
+        except (RuntimeError, AssertionError) as error:
+            raise HQVQVAEError(f"device {device!r} cannot be used here: {error}") from error
+        train = train.to(device)
+        held_out = None if validation is None else torch.tensor(validation, dtype=torch.float32, device=device)
+        optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate)
+        generator = torch.Generator().manual_seed(training.seed)
+        state = TrainingState(fingerprint=fingerprint(config, asdict(training), features, validation))
+        if resume and state_file is not None and state_file.exists():
+            load_state(state_file, state, model, optimizer, generator)
+        bar = tqdm(range(state.epoch, training.epochs), disable=None if progress else True, unit="epoch")
+        for epoch in bar:
+            row = _epoch(model, optimizer, generator, train, training, epoch)
+            if epoch == training.epochs - 1 and _warming_up(config, training, epoch):
+                _kmeans(model, train, training.seed)
+            row["train_mse"] = quantized_mse(model, train)
+            if held_out is not None:
+                row["validation_mse"] = quantized_mse(model, held_out)
+            state.record(row, row.get("validation_mse", row["train_mse"]), model)
+            bar.set_postfix(loss=f"{row['loss']:.3f}", codes=int(row["codes_used"]))
+            if state_file is not None:
+                save_state(state_file, state, model, optimizer, generator)
+        model.to("cpu").eval()
+        best_model = build_model(config, training.seed).eval()
+        best_model.load_state_dict(state.best_weights)
+        metrics = _final_metrics(model, features, state)
+        return TrainingResult(model, best_model, state.best_epoch, state.history, metrics)
+
+
+def _warming_up(config: HQVQVAEConfig, training: TrainingConfig, epoch: int) -> bool:
+    return config.codebook_init == "kmeans" and epoch < training.warmup_epochs
+
+
+def _epoch(model, optimizer, generator, train, training, epoch) -> dict[str, float]:
+    """One pass over the segments; returns the means of the loss and its parts over batches, and code usage."""
+    config = model.config
+    warm_up = _warming_up(config, training, epoch)
+    if config.codebook_init == "kmeans" and epoch == training.warmup_epochs:
+        _kmeans(model, train, training.seed)
+    model.train()
+    order = torch.randperm(len(train), generator=generator).to(train.device)
+    sums = dict.fromkeys(("loss", "reconstruction_loss", "codebook_loss", "commitment_loss"), 0.0)
+    codes = []
+    for batch in order.split(training.batch_size):
+        optimizer.zero_grad()
+        if warm_up:
+            z = model.standardise(train[batch])
+            loss = F.mse_loss(model.decoder(model.latents_of(z)), z)
+            parts = {"loss": loss, "reconstruction_loss": loss}
+        else:
+            output = model(train[batch])
+            loss = output.loss
+            parts = {name: output[name] for name in sums}
+            codes.append(output.codes)
+        loss.backward()
+        optimizer.step()
+        for name, value in parts.items():
+            sums[name] += value.item() * len(batch)
+    row: dict[str, float] = {"epoch": epoch, **{name: total / len(train) for name, total in sums.items()}}
+    used = torch.cat(codes) if codes else torch.zeros(0, dtype=torch.int64, device=train.device)
+    row |= {"codes_used": usage(used), "perplexity": float(perplexity(used, config.codebook_size)), "restarted": 0}
+    if config.restart_unused_codes and codes and epoch < training.restart_before_epoch:
+        with torch.no_grad():
+            latents = model.latents_of(model.standardise(train))
+        counts = torch.bincount(used, minlength=config.codebook_size)
+        row["restarted"] = model.quantizer.restart_unused(counts, latents, generator)
+    return row
+
+
+def _kmeans(model: HQVQVAEModel, train: torch.Tensor, seed: int) -> None:
+    with torch.no_grad():
+        model.quantizer.init_kmeans(model.latents_of(model.standardise(train)), seed)
+
+
+@torch.no_grad()
+def segment_errors(model: HQVQVAEModel, features: torch.Tensor) -> torch.Tensor:
+    """Mean squared error of each segment's standardised features after quantization, `(n,)`."""
+    model.eval()
+    z = model.standardise(features)
+    quantized = model.quantizer(model.latents_of(z))[0]
+    return (model.decoder(quantized) - z).square().mean(-1)
+
+
+def quantized_mse(model: HQVQVAEModel, features: torch.Tensor) -> float:
+    """Mean squared reconstruction error in standardised units, in evaluation mode."""
+    return segment_errors(model, features).double().mean().item()
+
+
+def _final_metrics(model: HQVQVAEModel, features: np.ndarray, state: TrainingState) -> dict[str, float]:
+    with torch.no_grad():
+        codes = model.encode(torch.tensor(features, dtype=torch.float32)).codes
+    last = state.history[-1]
+    return {
+        "segments": len(features),
+        "epochs": state.epoch,
+        "best_epoch": state.best_epoch,
+        "codes_used": usage(codes),
+        "perplexity": float(perplexity(codes, model.config.codebook_size)),
+        **{name: last[name] for name in ("train_mse", "validation_mse") if name in last},
+    }
+
+
+def plot_history(history: list[dict[str, float]], out: Path) -> None:
+    """Draw the training curve as a PNG: errors on a logarithmic axis above, codes in use below."""
+    from matplotlib.figure import Figure
+
+    epochs = [row["epoch"] + 1 for row in history]
+    figure = Figure(figsize=(7, 5.5), layout="constrained")
+    errors, codes = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    curves = {
+        "train_mse": "reconstruction, training",
+        "validation_mse": "reconstruction, held out",
+        "commitment_loss": "commitment",
+    }
+    for name, label in curves.items():
+        points = [(epoch, row[name]) for epoch, row in zip(epochs, history) if row.get(name)]
+        if points:
+            errors.plot(*zip(*points), label=label)
+    errors.set(yscale="log", ylabel="mean squared error (z units)")
+    errors.legend(frameon=False)
+    codes.plot(epochs, [row["codes_used"] for row in history], color="tab:purple", label="codes used")
+    codes.plot(epochs, [row["perplexity"] for row in history], color="tab:gray", label="perplexity")
+    codes.set(xlabel="epoch", ylabel="codes", ylim=(0, None))
+    codes.legend(frameon=False)
+    for axes in (errors, codes):
+        axes.grid(alpha=0.3)
+    figure.savefig(out, dpi=120, format="png")

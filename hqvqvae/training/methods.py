@@ -1,0 +1,148 @@
+"""All that turns segments into codes, behind one face: the named HQ-VQVAE configurations and the classical baselines.
+
+coder = fit_method("pca-kmeans", features, seed=0)
+coder.encode(features)      # codes, int64 (n,)
+coder.errors(features)      # squared error of each segment in the training segments' z units, float64 (n,)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from ..configuration_hqvqvae import NAMED_CONFIGS, PAPER_FEATURES, HQVQVAEConfig
+from ..errors import HQVQVAEError
+
+CODEBOOK_SIZE = 32
+PCA_DIM = 8
+RAW_Z_CLIP = 10.0  # protocol P keeps broken records; their z-scores are bounded
+
+BASELINES = ("ae-kmeans", "pca-kmeans", "random")
+METHODS = (*NAMED_CONFIGS, *BASELINES)
+
+
+class Coder(Protocol):
+    """A fitted method."""
+
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        """Codes `(n,)` of segments `(n, F)` in their own units."""
+
+    def errors(self, features: np.ndarray) -> np.ndarray:
+        """Mean squared error of each segment's reconstruction `(n,)`, in z units of the training segments."""
+
+
+class NeuralCoder:
+    """A trained `HQVQVAEModel` as a coder."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        import torch
+
+        with torch.no_grad():
+            return self.model.encode(torch.tensor(features, dtype=torch.float32)).codes.numpy()
+
+    def errors(self, features: np.ndarray) -> np.ndarray:
+        import torch
+
+        from .fit import segment_errors
+
+        return segment_errors(self.model, torch.tensor(features, dtype=torch.float32)).double().numpy()
+
+
+class _Standardised:
+    """z-scores by the training segments' mean and spread."""
+
+    def __init__(self, features: np.ndarray, z_clip: float | None):
+        self.mean, self.std, self.z_clip = features.mean(0), features.std(0), z_clip
+        if not (self.std > 0).all():
+            constant = np.flatnonzero(~(self.std > 0)).tolist()
+            raise HQVQVAEError(f"features {constant} are constant over the training segments")
+
+    def z(self, features: np.ndarray) -> np.ndarray:
+        z = (features - self.mean) / self.std
+        return z if self.z_clip is None else z.clip(-self.z_clip, self.z_clip)
+
+
+class PCAKMeans(_Standardised):
+    """k-means with 32 centres on 8 principal components."""
+
+    def __init__(self, features: np.ndarray, seed: int, z_clip: float | None):
+        from sklearn.cluster import KMeans
+        from sklearn.decomposition import PCA
+
+        super().__init__(features, z_clip)
+        self.pca = PCA(min(PCA_DIM, features.shape[1]), random_state=seed).fit(self.z(features))
+        self.kmeans = KMeans(CODEBOOK_SIZE, n_init=10, random_state=seed).fit(self.pca.transform(self.z(features)))
+
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        return self.kmeans.predict(self.pca.transform(self.z(features))).astype(np.int64)
+
+    def errors(self, features: np.ndarray) -> np.ndarray:
+        decoded = self.pca.inverse_transform(self.kmeans.cluster_centers_[self.encode(features)])
+        return np.square(decoded - self.z(features)).mean(-1)
+
+
+class RandomCodes(_Standardised):
+    """A code drawn at random for each segment, decoded to the mean of the training segments that drew it."""
+
+    def __init__(self, features: np.ndarray, seed: int, z_clip: float | None):
+        super().__init__(features, z_clip)
+        self.seed = seed
+        codes, z = self.encode(features), self.z(features)
+        drawn = [z[codes == code] for code in range(CODEBOOK_SIZE)]
+        self.means = np.stack([rows.mean(0) if len(rows) else np.zeros(z.shape[1]) for rows in drawn])
+
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        return np.random.default_rng((self.seed, len(features))).integers(CODEBOOK_SIZE, size=len(features))
+
+    def errors(self, features: np.ndarray) -> np.ndarray:
+        return np.square(self.means[self.encode(features)] - self.z(features)).mean(-1)
+
+
+def fit_method(
+    name: str,
+    features: np.ndarray,
+    seed: int,
+    *,
+    protocol: str = "C",
+    feature_names: tuple[str, ...] = PAPER_FEATURES,
+    training=None,
+) -> Coder:
+    """Fit one method on training segments.
+
+    Args:
+        name: one of `METHODS`: a named configuration, "ae-kmeans" (the autoencoder without bottleneck, k-means on its
+            latents), "pca-kmeans" or "random".
+        features: training segments `(n, F)` in their own units.
+        seed: of everything random in it.
+        protocol: how the features were cleaned; "P" bounds z-scores at +-10.
+        feature_names: names of the columns.
+        training: a `TrainingConfig` other than the default; its seed is replaced.
+
+    Returns:
+        The fitted coder.
+
+    Raises:
+        HQVQVAEError: an unknown method.
+    """
+    z_clip = RAW_Z_CLIP if protocol == "P" else None
+    if name in ("pca-kmeans", "random"):
+        from .fit import single_thread
+
+        with single_thread():
+            return (PCAKMeans if name == "pca-kmeans" else RandomCodes)(np.asarray(features, dtype=float), seed, z_clip)
+    if name not in METHODS:
+        raise HQVQVAEError(f"method {name!r} is unknown; expected one of {', '.join(METHODS)}")
+    from .fit import TrainingConfig, fit
+
+    training = replace(training or TrainingConfig(), seed=seed)
+    config_name = name
+    if name == "ae-kmeans":
+        # All epochs are warm-up: an autoencoder that never sees its codebook, which k-means then places.
+        config_name, training = "recommended-classical", replace(training, warmup_epochs=training.epochs)
+    config = HQVQVAEConfig.named(config_name, feature_names=list(feature_names), protocol=protocol, z_clip=z_clip)
+    return NeuralCoder(fit(config, features, training).model)

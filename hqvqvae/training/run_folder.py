@@ -1,0 +1,94 @@
+"""One training run as a folder: best/ and last/ models, metrics.json, training_curve.png, state to resume from."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from ..configuration_hqvqvae import HQVQVAEConfig
+from ..errors import HQVQVAEError
+from ..files import replacing
+from ..hub.publishing import export_packaged
+from .evaluation import table_sha256, versions
+from .fit import TrainingConfig, fit, plot_history
+from .methods import RAW_Z_CLIP
+
+
+def train_run(
+    table: pd.DataFrame,
+    out: Path,
+    *,
+    config_name: str = "recommended",
+    protocol: str = "C",
+    validation_cells: list[str] | tuple[str, ...] = (),
+    resume: bool = False,
+    export: Path | None = None,
+    device: str = "cpu",
+    **training: float,
+) -> dict:
+    """Train a named configuration on a feature table and write the run.
+
+    Args:
+        table: features of one protocol, a table of `nasa.load_segments`.
+        out: folder of the run.
+        config_name: of `HQVQVAEConfig.named`.
+        protocol: that of the table.
+        validation_cells: cells to hold out; the best epoch is chosen on them.
+        resume: go on from the run in the folder.
+        export: also write the last model as packaged weights to this folder.
+        device: a torch device.
+        **training: fields of `TrainingConfig`.
+
+    Returns:
+        The record that metrics.json holds.
+
+    Raises:
+        HQVQVAEError: unknown cells, nothing left to train on, a folder that holds another run.
+    """
+    settings = TrainingConfig(**training)
+    config = HQVQVAEConfig.named(config_name, protocol=protocol, z_clip=RAW_Z_CLIP if protocol == "P" else None)
+    unknown = sorted(set(validation_cells) - set(table["cell_id"]))
+    if unknown:
+        raise HQVQVAEError(f"no cells {unknown} to hold out; there are {sorted(table['cell_id'].unique())}")
+    held_out = table["cell_id"].isin(list(validation_cells)).to_numpy()
+    features = table[config.feature_names].to_numpy(dtype=float)
+    if held_out.all():
+        raise HQVQVAEError(f"holding out {sorted(validation_cells)} leaves no segment to train on")
+    state_file = out / "state.safetensors"
+    if state_file.exists() and not resume:
+        raise HQVQVAEError(f"{out} holds a run already; go on with --resume, or give another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    result = fit(
+        config,
+        features[~held_out],
+        settings,
+        validation=features[held_out] if held_out.any() else None,
+        state_file=state_file,
+        resume=resume,
+        device=device,
+        progress=sys.stderr.isatty(),
+    )
+    record = {
+        "config": config_name,
+        "protocol": protocol,
+        "seed": settings.seed,
+        "training": asdict(settings),
+        "validation_cells": sorted(validation_cells),
+        "data_sha256": table_sha256(table),
+        "versions": versions(),
+        "metrics": result.metrics,
+    }
+    for name, model in (("best", result.best_model), ("last", result.model)):
+        with replacing(out / name) as temporary:
+            model.save_pretrained(temporary)
+    with replacing(out / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(record | {"history": result.history}, indent=1) + "\n")
+    with replacing(out / "training_curve.png") as temporary:
+        plot_history(result.history, temporary)
+    if export is not None:
+        export_packaged(result.model, export, config_name, record)
+    return record

@@ -1,0 +1,50 @@
+"""Codes and reconstruction errors of a user's own cells by a trained model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..cells.features import Segment, apply_protocol, feature_table
+from ..errors import HQVQVAEError
+from ..modeling_hqvqvae import HQVQVAEModel
+from .fit import segment_errors
+
+
+def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool = False) -> pd.DataFrame:
+    """Encode each discharge segment and measure how well its code describes it.
+
+    Args:
+        model: a trained model; its features and protocol are those of its configuration.
+        segments: the cell's discharges from the first one on (`ah_throughput` counts them all).
+        skip_invalid: leave out discharges without load or too short, instead of refusing them.
+
+    Returns:
+        `cell_id`, `cycle`, `code` and `reconstruction_error` (mean squared error in z units of the training segments;
+        that of a segment like those trained on is below 1), in order of cell and cycle.
+
+    Raises:
+        HQVQVAEError: a discharge that is not valid, or none that is.
+    """
+    protocol, names = model.config.protocol, model.config.feature_names
+    table = feature_table(segments)
+    invalid = table[~table["valid"]]
+    if protocol != "P" and len(invalid):
+        if not skip_invalid:
+            first = invalid.iloc[0]
+            raise HQVQVAEError(
+                f"cell {first.cell_id} cycle {first.cycle}: {first.reason} ({len(invalid)} of {len(table)} such "
+                "discharges); remove them, or skip them with --skip-invalid"
+            )
+        if len(invalid) == len(table):
+            raise HQVQVAEError(f"none of the {len(table)} discharges is valid; the first: {invalid.iloc[0].reason}")
+    table = apply_protocol(table, protocol)
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise HQVQVAEError(f"the model needs features {missing}; segments have {list(table.columns)}")
+    features = torch.tensor(table[names].to_numpy(dtype=np.float32))
+    with torch.no_grad():
+        codes = model.eval().encode(features).codes.numpy()
+    scored = table[["cell_id", "cycle"]].copy()
+    return scored.assign(code=codes, reconstruction_error=segment_errors(model, features).double().numpy())

@@ -1,0 +1,168 @@
+"""The leaderboard as a pure function of results, and its exports."""
+
+import dataclasses
+import io
+import random
+
+import pytest
+import yaml
+from rich.console import Console
+
+from benchmark.data import DatasetInfo
+from benchmark.leaderboard.boards import leaderboard, print_table, to_markdown
+from benchmark.leaderboard.export import to_eval_results, to_model_index
+from benchmark.results import Result, Run
+from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import MASTER_SEED
+
+CELLS = tuple(f"{n:02d}" for n in range(10))
+RELEASE = DatasetInfo("made-up", "a" * 64, "simulated", "test", MASTER_SEED)
+
+
+def result(model, right_of_ten, *, split=PRIMARY_SPLIT, protocol="rows", dataset=RELEASE, task="t2", version="1.0"):
+    """A T2 result with ten rows of each class in each of ten cells, `right_of_ten[c]` of them right in cell c."""
+    cells = [[n, 10 - n, 10 - n, n] for n in right_of_ten]
+    score = sum(right_of_ten) / (10 * len(right_of_ten))
+    fold = 0 if protocol == "cross_validation" else None
+    run = Run(0, 80, {"balanced_accuracy": score}, fold=fold, cells=None if fold == 0 else cells)
+    return Result(
+        task,
+        version,
+        model,
+        f"Model <{model}>.",
+        dataset,
+        split,
+        protocol,
+        (run,),
+        () if fold == 0 else CELLS,
+        {"python": "3", "numpy": "2"},
+        {"processor": "x", "cores": 1, "gpu": None},
+        12.0,
+        57,
+        None if fold == 0 else 200,
+    )
+
+
+STRONG = result("strong", [9] * 10)
+ALSO_STRONG = result("also-strong", [9, 8] * 5)
+UNEVEN = result("uneven", [10, 7] * 5)
+WEAK = result("weak", [6, 7] * 5)
+LEAKING = result("weak", [10] * 10, split=OPTIMISTIC_SPLIT)
+FOLDS = result("strong", [8] * 10, protocol="cross_validation")
+ALL = [STRONG, ALSO_STRONG, UNEVEN, WEAK, LEAKING, FOLDS]
+
+
+def test_ranks_only_what_is_better_beyond_doubt():
+    board = leaderboard(ALL)[0]
+    ranks = {entry.result.model: (entry.rank, entry.tied) for entry in board.entries}
+    # Strong beats also-strong in every second cell and never loses; against uneven it loses as many cells as it wins.
+    assert ranks == {"strong": (1, True), "uneven": (1, True), "also-strong": (2, False), "weak": (4, False)}
+    assert [e.result.model for e in board.entries] == ["strong", "uneven", "also-strong", "weak"]
+
+
+def test_is_a_pure_function_of_the_results():
+    shuffled = random.Random(0).sample(ALL, len(ALL))
+    assert leaderboard(shuffled) == leaderboard(ALL)
+
+
+def test_equal_models_tie():
+    twin = dataclasses.replace(STRONG, model="twin")
+    entries = leaderboard([STRONG, twin])[0].entries
+    assert [(e.rank, e.tied) for e in entries] == [(1, True), (1, True)]
+
+
+def test_leaking_splits_stand_apart_and_marked():
+    boards = leaderboard(ALL)
+    assert [(b.split, b.leaks) for b in boards] == [(PRIMARY_SPLIT, False), (OPTIMISTIC_SPLIT, True)]
+    text = to_markdown(boards)
+    assert text.index("by_cell_primary") < text.index("(leaks)") < text.index("**LEAKS")
+    console = Console(width=140, file=io.StringIO())
+    print_table(boards, console)
+    assert "LEAKS" in console.file.getvalue()
+
+
+def test_other_datasets_and_task_versions_do_not_mix():
+    other = result("strong", [1] * 10, dataset=dataclasses.replace(RELEASE, digest="b" * 64))
+    boards = leaderboard([STRONG, other])
+    assert [len(board.entries) for board in boards] == [1, 1]
+    assert leaderboard([dataclasses.replace(STRONG, task_version="0.9")]) == []
+
+
+def test_other_master_seeds_have_their_own_boards_and_a_column():
+    seeds = [
+        result("strong", [right] * 10, dataset=dataclasses.replace(RELEASE, digest=str(seed) * 64, seed=seed))
+        for seed, right in ((3, 8), (1, 7))
+    ]
+    boards = leaderboard([*seeds, STRONG, WEAK])
+    assert [(b.seed, b.other_seed) for b in boards] == [(MASTER_SEED, False), (1, True), (3, True)]
+    strong, weak = boards[0].entries
+    assert strong.other_releases == (0.7, 0.8) and weak.other_releases == ()
+    assert "0.700 to 0.800" in to_markdown(boards) and "by_cell_primary, seed 3" in to_markdown(boards)
+    elsewhere = dataclasses.replace(RELEASE, digest="c" * 64, seed=1, upstream="published")
+    assert leaderboard([STRONG, result("strong", [1] * 10, dataset=elsewhere)])[0].entries[0].other_releases == ()
+
+
+def test_cost_is_shown():
+    assert "| 57 | 12 | rows | 1 |" in to_markdown(leaderboard([STRONG]))
+    assert "| 57 | 0.035 | rows |" in to_markdown(leaderboard([dataclasses.replace(STRONG, seconds=0.0351)]))
+    unknown = dataclasses.replace(STRONG, n_features=None, seconds=0.0)
+    assert "|  |  | rows | 1 |" in to_markdown(leaderboard([unknown]))
+
+
+def test_results_without_statistics_by_cell_are_listed_and_tie():
+    bare = [
+        dataclasses.replace(r, cell_ids=(), runs=tuple(dataclasses.replace(run, cells=None) for run in r.runs))
+        for r in (STRONG, WEAK)
+    ]
+    for results in (bare[:1], bare, [STRONG, bare[1]]):
+        (board,) = leaderboard(results)
+        assert [entry.rank for entry in board.entries] == [1] * len(results)
+        assert board.entries[-1].interval is None
+
+
+def test_filters_and_protocols():
+    assert leaderboard(ALL, task="t1") == []
+    assert [b.split for b in leaderboard(ALL, split=OPTIMISTIC_SPLIT)] == [OPTIMISTIC_SPLIT]
+    stricter = dataclasses.replace(STRONG, protocol="cells")
+    (board,) = leaderboard([stricter, STRONG])
+    assert [entry.result.protocol for entry in board.entries] == ["rows"]
+
+
+def test_cross_validation_stands_beside_its_model():
+    entries = {e.result.model: e for e in leaderboard(ALL)[0].entries}
+    assert entries["strong"].cross_validation == (0.8, 0.0)
+    assert entries["weak"].cross_validation is None
+    assert "0.800 ± 0.000" in to_markdown(leaderboard(ALL))
+
+
+def test_model_index_reads_back():
+    from huggingface_hub import ModelCardData
+
+    text = to_model_index([STRONG], "my-model", "user/magbridge-battery")
+    (entry,) = yaml.safe_load(text)["model-index"][0]["results"]
+    assert entry["dataset"]["config"] == "t2_second_life" and entry["dataset"]["split"] == "test"
+    assert entry["metrics"][0]["value"] == 0.9
+    assert ModelCardData(**yaml.safe_load(text)).to_dict()
+
+
+def test_eval_results_read_back():
+    from huggingface_hub import parse_eval_result_entries
+
+    (entry,) = parse_eval_result_entries(yaml.safe_load(to_eval_results([STRONG], "user/magbridge-battery")))
+    assert (entry.dataset_id, entry.task_id, entry.value) == ("user/magbridge-battery", "t2_second_life", 0.9)
+
+
+@pytest.mark.parametrize(
+    "results, message",
+    [
+        ([], "results of no model"),
+        ([STRONG, WEAK], "results of strong, weak: expected those of exactly one"),
+        ([LEAKING], "is no headline result"),
+        ([FOLDS], "is no headline result"),
+    ],
+)
+def test_only_one_models_headline_results_are_exported(results, message):
+    for export in (lambda r: to_model_index(r, "m", "u/d"), lambda r: to_eval_results(r, "u/d")):
+        with pytest.raises(MagBridgeError, match=message):
+            export(results)

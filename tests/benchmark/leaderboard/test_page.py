@@ -1,0 +1,135 @@
+"""The leaderboard page in headless Chromium: it sorts, filters and asks for nothing from anywhere."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from benchmark.leaderboard.boards import leaderboard
+from benchmark.leaderboard.page import to_html
+from benchmark.results import SHIPPED, read_results
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=2000",
+)
+
+PROBE = """
+const models = (board) => Array.from(board.querySelectorAll("tbody tr:not([hidden]) th"), (cell) => cell.textContent);
+const boards = () => Array.from(document.querySelectorAll(".board:not([hidden])"),
+                                (board) => [board.dataset.task, board.dataset.split]);
+const first = document.querySelector('.board[data-task="t2"]');
+const header = (name) => Array.from(first.querySelectorAll("thead th")).find((th) => th.textContent === name);
+const press = (name) => header(name).querySelector("button").click();
+const set = (id, value) => { byId(id).value = value; byId(id).dispatchEvent(new Event("input")); };
+const seen = {start: models(first), status: byId("status").textContent};
+press("score"); seen.score = models(first); seen.scoreSort = header("score").getAttribute("aria-sort");
+press("score"); seen.scoreUp = models(first); seen.rankSort = header("rank").getAttribute("aria-sort");
+press("model"); seen.byModel = models(first);
+set("task", "t2"); seen.task = boards();
+set("split", "by_record_optimistic_baseline"); seen.leaking = boards();
+seen.honestHidden = byId("honest").hidden;
+set("split", ""); set("release", "seed 2"); seen.release = boards();
+seen.groupsHidden = ["honest", "leaking"].every((id) => byId(id).hidden);
+set("release", "default seed"); set("model", "FOREST"); seen.forest = models(first); seen.forestStatus = byId("status").textContent;
+set("model", "no such model"); seen.none = boards();
+seen.requests = performance.getEntriesByType("resource").length;
+seen.errors = window.problems;
+const probe = document.createElement("pre");
+probe.id = "probe";
+probe.textContent = JSON.stringify(seen);
+document.body.append(probe);
+"""
+
+
+@pytest.fixture(scope="module")
+def boards():
+    return leaderboard(read_results(SHIPPED, other_releases=True))
+
+
+@pytest.fixture(scope="module")
+def page(boards):
+    return to_html(boards)
+
+
+@pytest.fixture(scope="module")
+def seen(page, tmp_path_factory):
+    """What a visitor who presses the page's buttons gets to see."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on this machine: the page's behaviour is tested where there is one")
+    folder = tmp_path_factory.mktemp("page")
+    watch = '<script>window.problems = []; addEventListener("error", (e) => problems.push(e.message));</script>'
+    file = folder / "page.html"
+    file.write_text(
+        page.replace("<body>", f"<body>{watch}", 1).replace("</body>", f"<script>{PROBE}</script></body>"),
+        encoding="utf-8",
+    )
+    dom = subprocess.run(
+        [chromium, *FLAGS, f"--user-data-dir={folder / 'profile'}", "--dump-dom", file.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    probe = re.search(r'<pre id="probe">(.*?)</pre>', dom, re.S)
+    assert probe, f"the probe did not run: {dom[-500:]}"
+    return json.loads(probe.group(1))
+
+
+def test_starts_ranked_and_shows_everything(seen, boards):
+    (board,) = [b for b in boards if b.task == "t2" and not b.leaks and not b.other_seed]
+    assert seen["start"] == [entry.result.model for entry in board.entries]
+    assert seen["status"] == f"{sum(len(b.entries) for b in boards)} results shown"
+
+
+def test_sorts_by_any_column(seen, boards):
+    (board,) = [b for b in boards if b.task == "t2" and not b.leaks and not b.other_seed]
+    means = {entry.result.model: entry.result.mean() for entry in board.entries}
+    assert [means[m] for m in seen["score"]] == sorted(means.values(), reverse=True)
+    assert [means[m] for m in seen["scoreUp"]] == sorted(means.values())
+    assert seen["byModel"] == sorted(means)
+    assert (seen["scoreSort"], seen["rankSort"]) == ("descending", "none")
+
+
+def test_filters_by_task_split_and_model(seen):
+    assert {task for task, _ in seen["task"]} == {"t2"} and len(seen["task"]) == 5, "v1.0, three seeds, what leaks"
+    assert seen["leaking"] == [["t2", "by_record_optimistic_baseline"]] and seen["honestHidden"]
+    assert seen["release"] == [["t2", "by_cell_primary"]] and seen["groupsHidden"]
+    assert seen["forest"] == ["random-forest"] and seen["forestStatus"] == "2 results shown"
+    assert seen["none"] == []
+
+
+def test_asks_for_nothing_and_runs_without_errors(seen, page):
+    assert seen["requests"] == 0 and seen["errors"] == []
+    assert not re.search(r'(src|href|url\()\s*=?\s*["\']?(https?:|//)', page)
+    assert "default-src 'none'" in page
+
+
+def test_names_cannot_break_out_of_the_page(boards):
+    import dataclasses
+
+    board = boards[0]
+    entry = board.entries[0]
+    evil = dataclasses.replace(entry.result, description='"><script>alert(1)</script>')
+    hostile = dataclasses.replace(
+        board, dataset_label="<img onerror=x>", entries=(dataclasses.replace(entry, result=evil),)
+    )
+    html = to_html([hostile])
+    assert "<script>alert" not in html and "<img" not in html
+
+
+def test_reads_without_javascript(page, boards):
+    for board in boards:
+        for entry in board.entries:
+            assert f"{entry.result.mean():.3f} ± " in page
+    assert page.count("<label>") == 4 and page.count("<caption") == len(boards) and 'lang="en"' in page

@@ -1,0 +1,143 @@
+"""The commands as a user runs them, and what importing the package must not load."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import benchmark
+from benchmark import evaluate_model
+from benchmark.baselines import get_model
+from benchmark.results import SHIPPED, write_result
+
+
+def run(*arguments, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark", *map(str, arguments)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def loaded_by(statement: str, *names: str) -> list[str]:
+    code = f"import sys\n{statement}\nprint([n for n in {names!r} if n in sys.modules])"
+    return json.loads(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        .stdout.strip()
+        .splitlines()[-1]
+        .replace("'", '"')
+    )
+
+
+HEAVY = (
+    "torch",
+    "sklearn",
+    "datasets",
+    "evaluate",
+    "matplotlib",
+    "transformers",
+    "pandas",
+    "scipy",
+    "bridge",
+    "hqvqvae",
+)
+
+
+def test_import_is_light():
+    assert loaded_by("import benchmark", *HEAVY) == []
+    assert (
+        loaded_by(
+            "import benchmark.__main__, benchmark.leaderboard.page, benchmark.plots, benchmark.leaderboard.export",
+            *HEAVY,
+        )
+        == []
+    )
+
+
+def test_scoring_a_file_loads_no_library_of_models(release, tmp_path):
+    path = write_result(evaluate_model("t1", get_model("ridge"), release), tmp_path).with_suffix(".parquet")
+    statement = (
+        f"from benchmark.predictions import score_predictions; score_predictions({str(path)!r}, 't1', {str(release)!r})"
+    )
+    # pyarrow itself looks for pandas when it converts to numpy.
+    assert loaded_by(statement, *(name for name in HEAVY if name != "pandas"), "jsonschema") == []
+
+
+@pytest.mark.parametrize(
+    "module", ["tasks", "data", "scoring", "predictions", "results", "leaderboard/boards", "leaderboard/page"]
+)
+def test_scoring_never_imports_running(module):
+    tree = ast.parse((Path(benchmark.__file__).parent / f"{module}.py").read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    running = ("benchmark.protocol", "benchmark.running", "benchmark.models", "benchmark.baselines")
+    assert not [name for name in imported if name.startswith(running)]
+
+
+def test_list_names_every_task_and_model():
+    document = json.loads(run("list", "--json").stdout)
+    assert [task["id"] for task in document["tasks"]] == ["t1", "t2", "t3", "t4"]
+    assert {"ridge", "mlp", "constant"} <= {model["name"] for model in document["models"]}
+    assert "random-forest" in run("list").stdout
+
+
+def test_run_score_leaderboard_and_plot(release, tmp_path):
+    out = tmp_path / "results"
+    table = json.loads(run("run", "--table", "3", "--task", "t1", "--data", release, "--out", out, "--json").stdout)
+    assert {row["model"] for row in table["cells"]} == {"ridge", "svr-rbf", "random-forest"}
+    assert all(row["verdict"] for row in table["cells"])
+    (file,) = out.glob("t1__ridge__*.parquet")
+    outcome = json.loads(run("score", file, "--task", "t1", "--data", release, "--json").stdout)
+    ours = next(row["ours"] for row in table["cells"] if row["model"] == "ridge")
+    assert outcome["mean"]["r2"] == pytest.approx(ours, rel=1e-12)
+    assert "r2 over test cells, 95 %" in run("score", file, "--task", "t1", "--data", release).stdout
+    page = tmp_path / "page.html"
+    run("leaderboard", "--results", out, "--format", "html", "--out", page)
+    assert "random-forest" in page.read_text(encoding="utf-8")
+    run("plot", file.with_suffix(".json"), "--data", release, "--out", tmp_path / "parity.png")
+    assert (tmp_path / "parity.png").stat().st_size > 10_000
+    assert not list(tmp_path.glob(".*")) + list(out.glob(".*")), "temporary files are gone"
+
+
+def test_protocols_from_the_command_line(release):
+    text = run("run", "--task", "t4", "--model", "constant", "--protocol", "cross_validation", "--data", release).stdout
+    assert "constant on t4 (by_cell_primary, cross_validation" in text
+    text = run("run", "--task", "t4", "--model", "constant", "--protocol", "few_shot", "--data", release).stdout
+    assert "k=20" in text
+
+
+def test_shipped_leaderboard_in_every_form(tmp_path):
+    assert "T1 SOH regression" in run("leaderboard").stdout
+    markdown = run("leaderboard", "--format", "markdown", "--task", "t2", "--split", "by_cell_primary").stdout
+    assert [line for line in markdown.splitlines() if line.startswith("## ")] == [
+        f"## T2 Second-life class: balanced_accuracy, by_cell_primary{seed}"
+        for seed in ("", ", seed 1", ", seed 2", ", seed 3")
+    ]
+    assert "| logistic-regression |" in markdown
+    file = next(SHIPPED.glob("t1__ridge__by_cell_primary__rows.json"))
+    text = run("export", file, "--dataset-id", "user/magbridge-battery", "--format", "eval-results").stdout
+    assert "t1_soh_regression" in text
+    assert "model-index" in run("export", file, "--dataset-id", "user/magbridge-battery").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("score", "nowhere.parquet", "--task", "t1", "--data", "nowhere"), "no release at nowhere"),
+        (("run", "--table", "5", "--data", "nowhere"), "unknown table 5: expected 3 or 4"),
+        (("run", "--model", "rigde", "--data", "nowhere"), "did you mean ridge"),
+        (("run", "--protocol", "row", "--data", "nowhere"), "unknown protocol 'row'"),
+        (("run", "--task", "t2", "--model", "ridge", "--data", "nowhere"), "no baseline fits"),
+        (("leaderboard", "--format", "pdf"), "unknown format 'pdf'"),
+        (("leaderboard", "--results", "nowhere"), "no result files in nowhere"),
+        (("leaderboard", "--task", "t9"), "unknown task 't9'"),
+        (("export", "nowhere.json", "--dataset-id", "u/d"), "no result file nowhere.json"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_1(arguments, message):
+    done = run(*arguments, code=1)
+    assert message in done.stderr and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert done.stdout == ""

@@ -1,0 +1,81 @@
+"""A user's own table: columns and units are checked, and what is wrong is named."""
+
+import numpy as np
+import pytest
+
+from hqvqvae import HQVQVAEError
+from hqvqvae.cells.cycling import read_table, segments_of
+from hqvqvae.cells.features import feature_table
+from tests.hqvqvae.small import cell_table
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_reads_csv_and_parquet_alike(tmp_path, suffix):
+    path, table = tmp_path / f"cell7{suffix}", cell_table().drop(columns=["cell_id", "capacity_Ah"])
+    table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path)
+    segments = segments_of(read_table(path))
+    assert [(segment.cell_id, segment.cycle) for segment in segments] == [("cell7", 1), ("cell7", 2), ("cell7", 3)]
+    features = feature_table(segments)
+    assert features["valid"].all()
+    assert features["capacity"].iloc[0] == pytest.approx((2.0 * 40 * 58 + 40) / 3600)
+
+
+@pytest.mark.parametrize(
+    ("column", "factor", "message"),
+    [
+        ("voltage_V", 1000, "voltage_V reaches 4200; .*looks like mV"),
+        ("voltage_V", 0.001, "voltage_V stays below 0.0042; .*looks like kV"),
+        ("current_A", 1000, "current_A reaches 2000; .*looks like mA"),
+        ("current_A", 0.001, r"current_A is never below -0.1 \(least -0.002\)"),
+        ("current_A", -1, ".*the sign is that of charge"),
+        ("time_s", 1000, "time_s runs 2.36e[+]06 in one discharge; .*looks like ms"),
+        ("time_s", 0.001, "time_s runs 2.36 in the longest discharge"),
+        ("temperature_C", 1000, "temperature_C spans 24000 to 34000"),
+        ("temperature_C", 0.001, "temperature_C stays within 0.034 of 0"),
+        ("capacity_Ah", 1000, "capacity_Ah of cycle 1 is 1300, the integral of the current 1.3 Ah"),
+    ],
+)
+def test_a_channel_in_another_unit_is_named(column, factor, message):
+    table = cell_table()
+    table[column] *= factor
+    with pytest.raises(HQVQVAEError, match=f"cell mine: {message}"):
+        segments_of(table)
+
+
+def test_kelvin_is_noticed():
+    table = cell_table()
+    table["temperature_C"] += 273.15
+    with pytest.raises(HQVQVAEError, match="looks like kelvin"):
+        segments_of(table)
+
+
+@pytest.mark.parametrize("column", ["cycle", "time_s", "voltage_V", "current_A", "temperature_C"])
+def test_missing_columns_and_text_are_named(column):
+    with pytest.raises(HQVQVAEError, match=rf"lacks \['{column}'\]"):
+        segments_of(cell_table().drop(columns=column))
+    table = cell_table().astype({column: object})
+    table.loc[5, column] = "n/a"
+    with pytest.raises(HQVQVAEError, match=f"column {column} holds 'n/a' in row 5"):
+        segments_of(table)
+
+
+def test_nan_fractions_and_empty_tables_are_named():
+    table = cell_table()
+    table.loc[70, "voltage_V"] = np.nan
+    with pytest.raises(HQVQVAEError, match="cell mine cycle 2: voltage_V is nan at sample 10"):
+        segments_of(table)
+    with pytest.raises(HQVQVAEError, match="cycle holds 1.5; expected whole numbers"):
+        segments_of(cell_table().assign(cycle=1.5))
+    with pytest.raises(HQVQVAEError, match="no rows"):
+        segments_of(cell_table().iloc[:0])
+
+
+def test_files_that_are_no_tables_are_named(tmp_path):
+    with pytest.raises(HQVQVAEError, match="does not exist"):
+        read_table(tmp_path / "none.csv")
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(HQVQVAEError, match="cannot be read as .parquet"):
+        read_table(tmp_path / "bad.parquet")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(HQVQVAEError, match="cannot be read as .csv"):
+        read_table(tmp_path / "empty.csv")

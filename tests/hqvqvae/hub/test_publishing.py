@@ -1,0 +1,102 @@
+"""Publishing over real HTTP: push, pull, load in fresh processes by the package and by transformers alone."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from hqvqvae import HQVQVAEModel
+from hqvqvae.modeling_hqvqvae import PACKAGED
+from tests.hqvqvae.small import features, small_model
+from tests.hub import LoopbackHub, Repo
+
+PULL = """
+import sys, numpy as np, torch
+x = torch.tensor(np.load("x.npy"))
+for kind in ("package", "auto", "pennylane"):
+    if kind == "auto":
+        from transformers import AutoModel
+        model = AutoModel.from_pretrained("user/hq", trust_remote_code=True)
+        assert type(model).__module__.startswith("transformers_modules.")
+    else:
+        from hqvqvae import HQVQVAEModel
+        backend = "pennylane" if kind == "pennylane" else "torch"
+        model = HQVQVAEModel.from_pretrained("user/hq", backend=backend)
+    output = model(x)
+    np.savez(kind + ".npz", **{k: output[k].detach().numpy() for k in ("codes", "latents")})
+model.push_to_hub("user/again")
+"""
+
+
+def client(hub, folder, *command, token="any"):
+    return subprocess.run(
+        [sys.executable, *command], env=hub.env(folder / "home", token), cwd=folder, capture_output=True, text=True
+    )
+
+
+def test_pushed_and_pulled_models_give_the_same(tmp_path):
+    model, x = small_model("recommended"), features()
+    model.save_pretrained(tmp_path / "mine")
+    np.save(tmp_path / "x.npy", x.numpy())
+    with LoopbackHub(token="secret") as hub:
+        pushed = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", "user/hq", "--private")
+        assert pushed.returncode == 0, pushed.stderr
+        assert pushed.stdout.startswith(f"pushed to {hub.url}/user/hq/commit/")
+        assert pushed.stderr == ""
+        files = hub.files("model", "user/hq")
+        hub.fail("GET", "/resolve/", times=1)  # the client tries again
+        pulled = client(hub, tmp_path, "-c", PULL)
+        assert pulled.returncode == 0, pulled.stderr
+        again = hub.files("model", "user/again")
+        refused = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", "user/hq", token="wrong")
+    assert {"README.md", "config.json", "model.safetensors", "modeling_hqvqvae.py", "circuit.py"} <= set(files)
+    assert "user/hq" in files["README.md"].decode() and "REPO_ID" not in files["README.md"].decode()
+    assert again["model.safetensors"] == files["model.safetensors"]
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: cannot push to user/hq: ") and refused.stderr.count("\n") == 1
+    here = model(x)
+    for kind, tolerance in (("package", 1e-7), ("auto", 1e-7), ("pennylane", 1e-6)):
+        there = np.load(tmp_path / f"{kind}.npz", allow_pickle=False)
+        assert np.array_equal(there["codes"], here.codes.numpy())
+        np.testing.assert_allclose(there["latents"], here.latents.detach().numpy(), atol=tolerance, rtol=0)
+
+
+def test_a_dry_run_asks_nothing_and_other_repositories_stay_as_they_are(tmp_path):
+    small_model("paper").save_pretrained(tmp_path / "mine")
+    with LoopbackHub(token="secret") as hub:
+        plan = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", "user/hq", "--dry-run", "--json")
+        assert plan.returncode == 0 and hub.requests == [], plan.stderr
+        sizes = json.loads(plan.stdout)["files"]
+        assert sizes["model.safetensors"] == (tmp_path / "mine" / "model.safetensors").stat().st_size
+        for name, files, words in (
+            ("user/bert", {"config.json": b"{}", "pytorch_model.bin": b""}, "something other than an HQ-VQVAE"),
+            ("user/open", {"config.json": b"{}", "modeling_hqvqvae.py": b""}, "is public"),
+        ):
+            hub.repos["model", name] = repo = Repo(private=False)
+            repo.commit("main", files, "what was there")
+            refused = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", name, "--private")
+            assert refused.returncode == 1 and words in refused.stderr and refused.stderr.count("\n") == 1
+            assert hub.files("model", name) == files
+
+
+def test_a_hub_that_is_not_there_is_one_line(tmp_path):
+    small_model("paper").save_pretrained(tmp_path / "mine")
+    with LoopbackHub() as hub:
+        pass
+    failed = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", "user/hq")
+    assert failed.returncode == 1 and failed.stderr.startswith("error: cannot push to user/hq"), failed.stderr
+    assert failed.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["recommended", "paper"])
+def test_packaged_weights_load_from_auto_model_code(name, tmp_path):
+    """A packaged model saved again is self-contained and the same."""
+    model = HQVQVAEModel.from_pretrained(name)
+    model.save_pretrained(tmp_path)
+    assert (tmp_path / "modeling_hqvqvae.py").is_file() and not list((PACKAGED / name).glob("*.py"))
+    again = HQVQVAEModel.from_pretrained(tmp_path)
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[key]), key

@@ -18,7 +18,7 @@ LOAD_EVERYTHING = """
 import json, sys
 from datasets import load_dataset
 from huggingface_hub import snapshot_download
-from bridge.audit import audit_release
+from bridge.audit.promises import audit_release
 
 repo, counts = sys.argv[1], {}
 for config in sys.argv[2:]:

@@ -1,8 +1,9 @@
-"""The direction of dependencies, and what an import may load."""
+"""The direction of dependencies, between packages and inside them, and what an import may load."""
 
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -10,22 +11,46 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ORDER = ["magbridge_battery", "bridge", "benchmark", "dataset_card"]
 """Each may import the later ones, never an earlier one."""
-
-
-def imports_of(path: Path) -> set[str]:
-    """Top-level names a file imports anywhere, inside functions too."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add(node.module.split(".")[0])
-    return found
+PACKAGES = [*ORDER[1:], "hqvqvae"]
 
 
 def sources(package: str) -> list[Path]:
     single = ROOT / f"{package}.py"
     return [single] if single.is_file() else sorted((ROOT / package).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def imports_of(path: Path) -> set[str]:
+    """Full names of the modules that a file imports anywhere, inside functions too."""
+    package = name_of(path).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            inner = {f"{module}.{alias.name}" for alias in node.names}
+            modules = {name for name in inner if is_module(name)}
+            found |= modules
+            if modules != inner:
+                found.add(module)
+    return found
+
+
+def packages_imported(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports_of(path)}
 
 
 @pytest.mark.parametrize("package", ORDER)
@@ -35,29 +60,66 @@ def test_imports_run_one_way(package):
         forbidden.add("hqvqvae")  # the benchmark may run it as a baseline
     assert sources(package)
     for path in sources(package):
-        assert not imports_of(path) & forbidden, path
+        assert not packages_imported(path) & forbidden, path
 
 
 def test_the_model_stands_alone():
     assert sources("hqvqvae")
     for path in sources("hqvqvae"):
-        assert not imports_of(path) & set(ORDER), path
+        assert not packages_imported(path) & set(ORDER), path
+
+
+def rooms(folder: str) -> dict[str, set[str]]:
+    """What each file or package directly inside a package imports of its neighbours; faces (`__init__`) aside."""
+    graph: dict[str, set[str]] = {}
+    for path in sources(folder.replace(".", "/")):
+        name = name_of(path)
+        if name == folder:
+            continue
+        room = name.removeprefix(f"{folder}.").split(".")[0]
+        neighbours = graph.setdefault(room, set())
+        for target in imports_of(path):
+            if target.startswith(f"{folder}."):
+                neighbours.add(target.removeprefix(f"{folder}.").split(".")[0])
+        neighbours.discard(room)
+    return graph
+
+
+FOLDERS = sorted({name_of(path) for package in PACKAGES for path in sources(package) if path.name == "__init__.py"})
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_import_climbs_inside_a_package(folder):
+    graph = rooms(folder)
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"{folder}: {' imports '.join(reversed(error.args[1]))}")
+
+
+def test_a_circle_through_a_lazy_import_is_seen(tmp_path, monkeypatch):
+    for name, text in {
+        "__init__": "",
+        "low": "def f():\n    from house.high import g\n",
+        "high": "from house.low import f\n",
+    }.items():
+        (tmp_path / "house").mkdir(exist_ok=True)
+        (tmp_path / "house" / f"{name}.py").write_text(text)
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    assert rooms("house") == {"low": {"high"}, "high": {"low"}}
 
 
 def modules_under(module: str) -> set[str]:
-    """Project modules of the benchmark that a module imports, directly or through others."""
-    found, queue = set(), [module]
+    """Project modules that a module imports, directly or through others."""
+    found: set[str] = set()
+    queue = [module]
     while queue:
         name = queue.pop()
         path = ROOT / f"{name.replace('.', '/')}.py"
         if name in found or not path.is_file():
             continue
         found.add(name)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level == 0:
-                queue += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                queue += [alias.name for alias in node.names]
+        queue += imports_of(path)
     return found
 
 

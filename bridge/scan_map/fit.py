@@ -1,0 +1,174 @@
+"""Fits a scan map to an archive of scans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bridge.scan_map.config import BridgeV2Config
+from bridge.scan_map.covariance import spectrum, stationary_covariance, transported_roots
+from bridge.scan_map.lines import LINES, find_lines
+from bridge.scan_map.model import EDGE, MEASURED, ScanMap
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, T
+
+
+def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = BridgeV2Config()) -> ScanMap:
+    """Fits mean, map over position, offsets, mains lines, noise, transients and unseen field.
+
+    Args:
+        scans: (A * P, 100, 6) scans in nT, ordered by anchor and position, channels in release order.
+        voltages: (A,) anchor voltages in V, ascending.
+        config: Numbers of the fit.
+
+    Raises:
+        MagBridgeError: Fewer than two anchors or positions, another shape, or scans that are not finite.
+
+    Example:
+        >>> from bridge.upstream.simulated import scan_archive
+        >>> from bridge.upstream.simulated_parameters import load_parameters
+        >>> scan_map = fit(scan_archive(load_parameters()), (2.54, 2.81, 3.00, 3.10, 3.34))
+        >>> scan_map.beta.shape
+        (5, 9, 100, 4)
+    """
+    x = _checked(scans, voltages)
+    anchors, positions = x.shape[:2]
+    mean, measured = x.mean(axis=1), x[..., :MEASURED]
+    polynomials = orthonormal_polynomials(positions, min(config.polynomials, (positions - 1) // 4))
+    phi = np.vander(places(positions), polynomials.shape[1], increasing=True) @ polynomials.T
+    beta = np.einsum("pk,apnc->aknc", phi, measured) / positions
+    beta = smooth(beta, config)
+    residual = measured - mean[:, None, :, :MEASURED] - np.einsum("pk,aknc->apnc", phi, beta)
+
+    inner = slice(config.edge_steps, T - config.edge_steps)
+    offset = residual[:, :, inner].mean(axis=2)
+    rest = residual - offset[:, :, None]
+    lines = find_lines(rest.reshape(-1, T, MEASURED), config)
+    noise = rest - lines.waves.reshape(rest.shape)
+    density = np.stack([spectrum(a[:, inner], config.spectrum_lag) for a in noise])
+    start, end, onset = transients(noise.reshape(-1, T, MEASURED), stationary_covariance(density.mean(axis=0)))
+
+    found = len(lines.frequency)
+    frequency, spread = np.zeros((2, LINES))
+    frequency[:found], spread[:found] = lines.frequency, lines.spread
+    amplitude = np.zeros((anchors, positions, LINES, MEASURED), complex)
+    amplitude[:, :, :found] = lines.amplitude.reshape(anchors, positions, found, MEASURED)
+    gamma = np.einsum("aplc,apld->alcd", amplitude, amplitude.conj()) / positions
+    noise_root, line_root = (transported_roots(s, config.bures_ridge) for s in (density, gamma))
+    return ScanMap(
+        voltages=np.asarray(voltages, float),
+        positions=np.array(float(positions)),
+        mean=mean,
+        polynomials=polynomials,
+        beta=beta,
+        offset_root=transported_roots(offset.swapaxes(1, 2) @ offset / positions, config.bures_ridge),
+        line_frequency=frequency,
+        line_spread=spread,
+        line_root=np.stack([line_root.real, line_root.imag], axis=2),
+        noise_root=np.moveaxis(np.stack([noise_root.real, noise_root.imag], axis=1), 2, -1),
+        start=start,
+        end=end,
+        onset=onset,
+        unseen=unseen_field((x**2).mean(axis=1), config),
+        scale=np.ones((anchors, T, MEASURED)),
+    )
+
+
+def places(positions: int) -> np.ndarray:
+    """u of each position: -1 to 1."""
+    return np.arange(positions) / ((positions - 1) / 2) - 1
+
+
+def orthonormal_polynomials(positions: int, degree: int) -> np.ndarray:
+    """Coefficients (K, K + 1) in powers of u of polynomials phi_1..phi_K, orthonormal over the positions.
+
+    mean phi_k phi_l = delta_kl, mean phi_k = 0, phi_k(1) > 0.
+    """
+    q, r = np.linalg.qr(np.vander(places(positions), degree + 1, increasing=True))
+    coefficients = np.linalg.inv(r).T * np.sqrt(positions)
+    return np.ascontiguousarray((coefficients * np.sign(q[-1])[:, None])[1:])
+
+
+def smooth(beta: np.ndarray, config: BridgeV2Config) -> np.ndarray:
+    """Trajectories (A, K, T, C) on the first DCT-II functions of the inner steps, extended linearly to the ends.
+
+    The ends are a straight line from the nearest smoothed inner step, with the slope of the nearest few: a low-pass over
+    the ends as well would ring with the transients.
+    """
+    e, near = config.edge_steps, config.edge_slope_steps
+    inner = T - 2 * e
+    n = np.arange(inner)
+    basis = np.cos(np.pi * np.outer(np.arange(config.map_functions), 2 * n + 1) / (2 * inner))
+    basis /= np.linalg.norm(basis, axis=1, keepdims=True)
+    out = np.empty_like(beta)
+    out[:, :, e : T - e] = np.einsum("mn,mi,akic->aknc", basis, basis, beta[:, :, e : T - e], optimize=True)
+    ramp = np.arange(near) - (near - 1) / 2
+    slope = ramp / (ramp**2).sum()
+    reach = np.arange(1, e + 1)[:, None]
+    first = np.einsum("n,aknc->akc", slope, out[:, :, e : e + near])[:, :, None]
+    last = np.einsum("n,aknc->akc", slope, out[:, :, T - e - near : T - e])[:, :, None]
+    out[:, :, :e] = out[:, :, e : e + 1] - reach[::-1] * first
+    out[:, :, T - e :] = out[:, :, T - e - 1 : T - e] + reach * last
+    return out
+
+
+def transients(noise: np.ndarray, stationary: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What start and end of the acquisition add to the stationary noise, pooled over anchors.
+
+    Heights are exponential with mean 1: (g - 1) start, and (g 1[begun] - p_n) end with p_n = P(begun by step n).
+
+    Args:
+        noise: (S, T, C) scans without mean, map, offset and lines, in nT.
+        stationary: (256, C, C) covariance of the noise by lag.
+
+    Returns:
+        start (4, C) and end (C,) in nT, onset p_n (4,) at the last four steps.
+    """
+    scans, _, channels = noise.shape
+    first = noise[:, :EDGE].reshape(scans, -1)
+    lags = np.arange(EDGE)[:, None] - np.arange(EDGE)
+    expected = stationary[lags].swapaxes(1, 2).reshape(first.shape[1], -1)
+    start = _principal(first, expected).reshape(EDGE, channels)
+    end = _principal(noise[:, -1], stationary[0])
+    direction = end / (np.linalg.norm(end) or 1.0)
+    along = (noise[:, -EDGE:] @ direction) ** 2
+    excess = np.maximum(along.mean(axis=0) - direction @ stationary[0] @ direction, 0)
+    ratio = np.minimum(excess / (excess[-1] or 1.0), 1.0)
+    onset = np.maximum.accumulate(1 - np.sqrt(1 - ratio))
+    onset[-1] = 1.0
+    return start, end, onset
+
+
+def _principal(x: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Root of the top eigenpair of what the second moment exceeds the expected one by; skewness gives its sign."""
+    values, vectors = np.linalg.eigh(x.T @ x / len(x) - expected)
+    direction = vectors[:, -1]
+    sign = 1.0 if ((x @ direction) ** 3).sum() >= 0 else -1.0
+    return sign * np.sqrt(max(values[-1], 0.0)) * direction
+
+
+def unseen_field(mean_square: np.ndarray, config: BridgeV2Config) -> np.ndarray:
+    """Mean square (A, T, 2) of what Y and Z of each sensor do not see, from mean squares (A, T, 6) in nT^2."""
+    out = np.empty((*mean_square.shape[:2], 2))
+    for sensor in range(2):
+        magnitude = mean_square[..., MEASURED + sensor]
+        rest = magnitude - mean_square[..., 2 * sensor] - mean_square[..., 2 * sensor + 1]
+        out[..., sensor] = np.where(rest < config.magnitude_floor * magnitude, 0, rest)
+    return out
+
+
+def _checked(scans: np.ndarray, voltages: Sequence[float]) -> np.ndarray:
+    """The scans as (A, P, T, 6), or one error."""
+    voltages, scans = np.asarray(voltages, float), np.asarray(scans, float)
+    if voltages.ndim != 1 or len(voltages) < 2 or not (np.diff(voltages) > 0).all():
+        raise MagBridgeError(f"anchors {voltages.tolist()} V: expected at least two voltages, ascending")
+    anchors = len(voltages)
+    if scans.ndim != 3 or scans.shape[1:] != (T, len(CHANNELS)) or len(scans) % anchors or len(scans) < 2 * anchors:
+        raise MagBridgeError(
+            f"scans of shape {scans.shape}: expected ({anchors} * positions, {T}, {len(CHANNELS)}), "
+            "at least two positions, ordered by anchor"
+        )
+    if not np.isfinite(scans).all():
+        raise MagBridgeError("scans hold NaN or infinity: expected finite numbers in nT")
+    return scans.reshape(anchors, -1, *scans.shape[1:])

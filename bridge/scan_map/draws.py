@@ -57,7 +57,7 @@ def draw(seeds: list[int]) -> Draws:
         rng.standard_exponential(out=height[i])
         rng.random(out=uniform[i])
         rng.standard_normal(out=late[i])
-    return Draws(
+    parts = Draws(
         position=position,
         offset=normal[:, :MEASURED],
         noise=normal[:, MEASURED:].reshape(n, 2, BINS, MEASURED),
@@ -68,6 +68,8 @@ def draw(seeds: list[int]) -> Draws:
         mounting=late[:, _LINE : _LINE + 2],
         soc=late[:, -1],
     )
+    # Of one layout whatever n is: the kernel is compiled once, and reads whole vectors.
+    return Draws(*(np.ascontiguousarray(part) for part in parts))
 
 
 def draw_cell(cell: str, master_seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from bridge.scan_map.config import BridgeV2Config
 from bridge.scan_map.fit import unseen_field
 from bridge.scan_map.model import EDGE, MEASURED, ScanMap, evaluate_polynomials
-from bridge.upstream.tables import AnchorStatistics
+from bridge.upstream.inputs import AnchorStatistics
 from dataset_card.errors import MagBridgeError
 
 

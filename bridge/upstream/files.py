@@ -17,7 +17,7 @@ MAGBRIDGE_URL = (
 )
 PULSEBAT_URL = (
     "https://raw.githubusercontent.com/terencetaothucb/Pulse-Voltage-Response-Generation/"
-    "92aeb9b8a26bc337164401411271fa8eeadf605c/ProcessedData_adjustable/35Ah%20LFP/"
+    "92aeb9b8a26bc337164401411271fa8eeadf605c/ProcessedData_adjustable/"
 )
 DOWNLOAD_TIMEOUT_S = 10.0
 """Seconds without an answer after which a host counts as unreachable."""
@@ -69,12 +69,35 @@ LATENT_SPACE = UpstreamFile(
 )
 PULSE_TABLE = UpstreamFile(
     "pulsebat/LFP_35Ah_W_5000.xlsx",
-    PULSEBAT_URL + "LFP_35Ah_W_5000.xlsx",
+    PULSEBAT_URL + "35Ah%20LFP/LFP_35Ah_W_5000.xlsx",
     "3acc96033ba5474171ff8ddd0eef159e37e10034473e33814fd8aa398e4d7538",
     "PulseBat LFP pulse tests: 56 cells at 10 SOC levels",
     "MIT / CC-BY-4.0",
 )
 PUBLISHED = (ANCHOR_STATISTICS, EMBEDDINGS, LATENT_SPACE, PULSE_TABLE)
+"""What v1 is built from."""
+
+PULSE_TABLE_LMO = UpstreamFile(
+    "pulsebat/LMO_10Ah_W_5000.xlsx",
+    PULSEBAT_URL + "10Ah%20LMO/LMO_10Ah_W_5000.xlsx",
+    "70820b404b712a3764781e6c6dab1999ea884b0f60028b34ffe11bae1c3db9ba",
+    "PulseBat LMO pulse tests: 95 cells at 10 SOC levels",
+    "MIT / CC-BY-4.0",
+)
+PULSE_TABLE_NMC_SMALL = UpstreamFile(
+    "pulsebat/NMC_2.1Ah_W_5000.xlsx",
+    PULSEBAT_URL + "2.1Ah%20NMC/NMC_2.1Ah_W_5000.xlsx",
+    "60822626f9ecddb77470a9d4764c90031dcce8aa3ed9d271d486ee9a35da323c",
+    "PulseBat NMC 2.1 Ah pulse tests: 67 cells at 10 SOC levels",
+    "MIT / CC-BY-4.0",
+)
+PULSE_TABLE_NMC_LARGE = UpstreamFile(
+    "pulsebat/NMC_21Ah_W_5000.xlsx",
+    PULSEBAT_URL + "21Ah%20NMC/NMC_21Ah_W_5000.xlsx",
+    "cc826a7c5901a15075cfcc38184153f83223b3438ed92fd9b17adce34b7af5ee",
+    "PulseBat NMC 21 Ah pulse tests: 52 cells at 10 SOC levels",
+    "MIT / CC-BY-4.0",
+)
 
 OSF_SCANS = "magbridge/osf_sequences.npz"
 """The raw scan archive, which a user brings: it may not be redistributed."""

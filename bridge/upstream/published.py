@@ -17,7 +17,7 @@ POSITIONS = 41
 """Scan positions at each anchor."""
 
 PULSEBAT_SHEET = "SOC ALL"
-PULSEBAT_RECORDS = 560
+PULSEBAT_SOC_LEVELS = 10
 U_COLUMNS = tuple(f"U{i}" for i in range(1, U_FEATURES + 1))
 
 
@@ -63,8 +63,17 @@ def read_anchor_statistics(path: Path) -> AnchorStatistics:
     return AnchorStatistics(np.array(ANCHOR_VOLTAGES), mean, std)
 
 
-def read_pulse_table(path: Path) -> PulseTable:
-    """Reads PulseBat's LFP workbook, sheet `SOC ALL`: 56 cells at 10 SOC levels, in the sheet's order."""
+def read_pulse_table(path: Path, cells: int = 56, voltages: tuple[float, float] = (2.0, 4.0)) -> PulseTable:
+    """Reads a workbook of PulseBat's, sheet `SOC ALL`: each cell at 10 SOC levels, in the sheet's order.
+
+    Args:
+        path: The workbook.
+        cells: Cells it must hold; the LFP table has 56.
+        voltages: Range in V, lower bound excluded, that a record's mean voltage is possible in.
+
+    Raises:
+        MagBridgeError: Not such a workbook, or its values are missing, repeated or not possible.
+    """
     import pandas
 
     try:
@@ -90,8 +99,11 @@ def read_pulse_table(path: Path) -> PulseTable:
             f"{path}: row {row + 2} repeats cell {frame['No.'][row]:g} at SOC {frame['SOC'][row]:g} %; "
             "expected one record per cell and SOC"
         )
-    if len(frame) != PULSEBAT_RECORDS:
-        raise MagBridgeError(f"{path}: {len(frame)} records; expected {PULSEBAT_RECORDS} (56 cells at 10 SOC levels)")
+    records = cells * PULSEBAT_SOC_LEVELS
+    if len(frame) != records:
+        raise MagBridgeError(
+            f"{path}: {len(frame)} records; expected {records} ({cells} cells at {PULSEBAT_SOC_LEVELS} SOC levels)"
+        )
     return check_pulse_table(
         PulseTable(
             cell=frame["No."].astype(int).astype(str).to_numpy(dtype=object),
@@ -100,15 +112,16 @@ def read_pulse_table(path: Path) -> PulseTable:
             u=np.ascontiguousarray(frame[list(U_COLUMNS)].to_numpy(float)),
         ),
         path,
+        voltages,
     )
 
 
-def check_pulse_table(table: PulseTable, source) -> PulseTable:
-    """Returns the table if its SOC, SOH and voltages are physically possible for an LFP cell, else raises."""
+def check_pulse_table(table: PulseTable, source, voltages: tuple[float, float]) -> PulseTable:
+    """Returns the table if its SOC and SOH are physically possible, and its mean voltages in range, else raises."""
     for name, values, low, high, unit in (
         ("SOC", table.soc, 0.0, 100.0, " %"),
         ("SOH", table.soh, 0.0, 1.1, ""),
-        ("U", table.u.mean(axis=1), 2.0, 4.0, " V"),
+        ("U", table.u.mean(axis=1), *voltages, " V"),
     ):
         wrong = np.flatnonzero(~((values > low) & (values <= high)))
         if len(wrong):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.config import BRIDGE_VERSION
@@ -42,15 +43,17 @@ def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch:
     return _published(paths, raw_scans=choice == "osf", upstream_dir=folder)
 
 
-def locate(upstream_dir: Path | None = None, fetch: bool = True) -> dict[str, Path]:
-    """Paths of all published files by name, fetching what is missing.
+def locate(
+    upstream_dir: Path | None = None, fetch: bool = True, wanted: Sequence[files.UpstreamFile] = files.PUBLISHED
+) -> dict[str, Path]:
+    """Paths of published files by name, all that v1 needs by default, fetching what is missing.
 
     Raises:
         MagBridgeError: A file is damaged.
         FileNotFoundError: A file is missing and could not be fetched; says what and how to get it.
     """
-    found = {file.path: files.find(file, upstream_dir) for file in files.PUBLISHED}
-    for file in files.PUBLISHED:
+    found = {file.path: files.find(file, upstream_dir) for file in wanted}
+    for file in wanted:
         if found[file.path] is not None:
             continue
         reason = "downloading was not asked for"
@@ -72,7 +75,7 @@ def _published(paths: dict[str, Path], raw_scans: bool, upstream_dir: Path | Non
     statistics = published.read_anchor_statistics(paths[files.ANCHOR_STATISTICS.path])
     sources = {file.path: file.sha256 for file in files.PUBLISHED}
     if raw_scans:
-        path = _osf_path(upstream_dir)
+        path = osf_path(upstream_dir)
         scans = published.read_osf_scans(path, statistics)
         sources[files.OSF_SCANS] = files.sha256_of(path)
     else:
@@ -90,7 +93,12 @@ def _published(paths: dict[str, Path], raw_scans: bool, upstream_dir: Path | Non
     )
 
 
-def _osf_path(upstream_dir: Path | None) -> Path:
+def osf_path(upstream_dir: Path | None) -> Path:
+    """Path of the raw scans that a user brings.
+
+    Raises:
+        MagBridgeError: They are not at hand; says how to get them.
+    """
     for _, folder in files.local_folders(upstream_dir):
         path = folder / files.OSF_SCANS
         if path.is_file():

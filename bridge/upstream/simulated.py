@@ -212,6 +212,7 @@ def pulse_table(
     cells: int = CELLS,
     soc_levels: Sequence[float] = SOC_LEVELS,
     seed: int = TABLE_SEED,
+    soh: np.ndarray | None = None,
 ) -> PulseTable:
     """Simulates PulseBat's pulse test of retired 35 Ah LFP cells.
 
@@ -228,13 +229,14 @@ def pulse_table(
 
     v starts at 0; hy = h + hlo low / 2 in the first pulse, else 0; every reading but U1 carries N(0, noise).
     R_i = R0 (1 + R0_cv zR) and p_i = 1 + P_cv zP, with zR and zP correlated with SOH as in the parameters.
-    The cells' SOH are mid-quantiles of a truncated normal, permuted.
+    The cells' SOH are mid-quantiles of a truncated normal, or those given, permuted.
 
     Args:
         parameters: From `load_parameters()`.
         cells: Number of cells, at least 4.
         soc_levels: SOC levels in percent, within the 5 to 50 % that were fitted.
         seed: Seed of cells and noise.
+        soh: (cells,) SOH of the cells as fractions; the mid-quantiles of the truncated normal by default.
 
     Returns:
         The table, cells in the order of PulseBat's file names, SOC levels in the order given.
@@ -257,7 +259,7 @@ def pulse_table(
     if len(np.unique(levels)) != len(levels):
         raise MagBridgeError(f"SOC levels {list(soc_levels)} %: expected each level once")
     pulse, rng = parameters.pulse_table, np.random.default_rng(seed)
-    soh = rng.permutation(_soh_quantiles(pulse, cells))
+    soh = rng.permutation(_soh_quantiles(pulse, cells) if soh is None else soh)
     resistance, polarisation = _cell_factors(pulse, soh, rng)
     ds = rng.normal(0, pulse.soc_err, cells)
     u = _pulse_voltages(pulse, levels, soh[:, None], resistance[:, None], polarisation[:, None], ds[:, None], rng)

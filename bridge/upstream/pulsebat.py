@@ -1,0 +1,129 @@
+"""PulseBat's four pulse tables as one: chemistries, cells unique over the tables, the voltage each record stands at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
+from bridge.upstream import files
+from bridge.upstream.inputs import PulseTable
+from bridge.upstream.published import read_pulse_table
+from dataset_card.errors import MagBridgeError
+
+
+@dataclass(frozen=True)
+class PulseSheet:
+    """One of PulseBat's tables.
+
+    Attributes:
+        name: Chemistry and capacity, the stem of its cells' ids.
+        chemistry: LFP, LMO or NMC.
+        cells: Cells it holds, at 10 SOC levels each.
+        voltages: Range in V, lower bound excluded, that a record's mean voltage is possible in.
+        file: Where it is published.
+    """
+
+    name: str
+    chemistry: str
+    cells: int
+    voltages: tuple[float, float]
+    file: files.UpstreamFile
+
+
+SCANNED = "LFP-35Ah"
+"""The table of the cell type that was scanned."""
+
+SHEETS = (
+    PulseSheet(SCANNED, "LFP", 56, (2.0, 4.0), files.PULSE_TABLE),
+    PulseSheet("LMO-10Ah", "LMO", 95, (2.0, 4.5), files.PULSE_TABLE_LMO),
+    PulseSheet("NMC-2.1Ah", "NMC", 67, (2.0, 4.5), files.PULSE_TABLE_NMC_SMALL),
+    PulseSheet("NMC-21Ah", "NMC", 52, (2.0, 4.5), files.PULSE_TABLE_NMC_LARGE),
+)
+"""The tables of a v2 release, in release order."""
+
+
+@dataclass(frozen=True)
+class PulseTables(PulseTable):
+    """Records of several tables.
+
+    Attributes:
+        cell: (n,) ids that are unique over the tables, such as `LMO-10Ah-017`.
+        table: (n,) name of each record's table.
+        chemistry: (n,) LFP, LMO or NMC.
+        voltage: (n,) voltage in V that the scanned cell stands at.
+    """
+
+    table: np.ndarray
+    chemistry: np.ndarray
+    voltage: np.ndarray
+
+    def of(self, chemistries: Collection[str]) -> PulseTables:
+        """The records of some chemistries only.
+
+        Raises:
+            MagBridgeError: A chemistry has no table.
+        """
+        known = sorted(set(self.chemistry))
+        for chemistry in chemistries:
+            if chemistry not in known:
+                raise MagBridgeError(f"chemistry {chemistry!r} has no pulse table: expected {', '.join(known)}")
+        rows = np.isin(self.chemistry, list(chemistries))
+        return PulseTables(**{name: values[rows] for name, values in vars(self).items()})
+
+
+def combine(tables: Mapping[str, PulseTable]) -> PulseTables:
+    """Joins tables into one.
+
+    An LFP record stands at its mean pulse voltage, clipped to the grounded regime, as in v1. The other chemistries' own
+    voltages lie outside the scanned cell's range: their records stand at the median LFP voltage of the same SOC.
+
+    Args:
+        tables: A table for each name of `SHEETS`.
+
+    Raises:
+        MagBridgeError: A table is missing, or has an SOC level that the LFP table has not.
+    """
+    missing = [sheet.name for sheet in SHEETS if sheet.name not in tables]
+    if missing:
+        raise MagBridgeError(f"no pulse table {missing[0]!r}: expected {', '.join(sheet.name for sheet in SHEETS)}")
+    scanned = tables[SCANNED]
+    own = np.clip(scanned.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V)
+    median = {level: float(np.median(own[scanned.soc == level])) for level in np.unique(scanned.soc).tolist()}
+    parts = []
+    for sheet in SHEETS:
+        table = tables[sheet.name]
+        strange = sorted(set(table.soc.tolist()) - set(median))
+        if strange:
+            raise MagBridgeError(
+                f"pulse table {sheet.name!r} has records at SOC {strange[0]:g} %: expected the levels of {SCANNED!r}"
+            )
+        parts.append(
+            PulseTables(
+                cell=np.array([f"{sheet.name}-{int(cell):03d}" for cell in table.cell], dtype=object),
+                soc=table.soc,
+                soh=table.soh,
+                u=table.u,
+                table=np.full(len(table), sheet.name, dtype=object),
+                chemistry=np.full(len(table), sheet.chemistry, dtype=object),
+                voltage=own if sheet.name == SCANNED else np.array([median[level] for level in table.soc.tolist()]),
+            )
+        )
+    return PulseTables(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
+
+
+def read_pulse_tables(paths: Mapping[str, Path]) -> PulseTables:
+    """Reads the four published workbooks.
+
+    Args:
+        paths: Where each is, by the path of its `UpstreamFile`.
+
+    Raises:
+        MagBridgeError: A workbook's contents are not as expected.
+    """
+    return combine(
+        {sheet.name: read_pulse_table(paths[sheet.file.path], sheet.cells, sheet.voltages) for sheet in SHEETS}
+    )

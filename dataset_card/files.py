@@ -1,0 +1,189 @@
+"""Files and folders that appear whole or not at all, even where the power fails or two commands write one place.
+
+What is written goes to a hidden neighbour, `.<name>.<host>.<pid>.<number>.partial`, reaches the disk, and takes its
+place in one step. Where the system cannot exchange two folders, the older one waits for a moment as `....replaced`:
+`standing` finds it there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import itertools
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from dataset_card.errors import MagBridgeError
+
+PARTIAL, REPLACED = "partial", "replaced"
+NOWHERE_TO_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+"""Errors of a disk that is full, at its quota, too small for the file, broken or read-only."""
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_numbers = itertools.count()
+_open: set[str] = set()
+"""Stems of the partial files that this process writes now: after a restart a container may have the pid it had."""
+
+
+def _host() -> str:
+    """A name for the machine and, on Linux, the process namespace: pids mean something within it alone."""
+    node = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:32] or "host"
+    try:
+        return f"{node}-{os.stat('/proc/self/ns/pid').st_ino:x}"
+    except OSError:
+        return node
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A neighbour of `path` to write a file or a folder at; it takes the place of `path` if the block ends well.
+
+    Args:
+        path: Where the finished file or folder goes; its parent folders are made.
+
+    Yields:
+        The temporary path; nothing is there yet.
+
+    Raises:
+        OSError: It cannot be written; `path` is what it was, and the error names it.
+    """
+    path = Path(os.path.abspath(path))
+    temporary = path.with_name(f".{path.name}.{_host()}.{os.getpid()}.{next(_numbers)}.{PARTIAL}")
+    _open.add(temporary.stem)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        _remove(temporary)
+        yield temporary
+        _to_disk(temporary)
+        _take_place(temporary, path)
+        _to_disk(path.parent, whole=False)
+    except OSError as error:
+        # write() knows no name at all, open() the temporary one
+        if error.errno is not None and (error.errno in NOWHERE_TO_WRITE or error.filename == str(temporary)):
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+    finally:
+        _remove(temporary)
+        _open.discard(temporary.stem)
+
+
+def standing(path: Path) -> Path:
+    """`path`, or the copy kept of it where a replacement was cut off before the new one took its place."""
+    path = Path(os.path.abspath(path))
+    if not path.exists():
+        for neighbour, _, _, kind in _strays(path):
+            if kind == REPLACED:
+                return neighbour
+    return path
+
+
+def require_writable(path: Path) -> None:
+    """Raises, before the work, where a file or a folder could not be written at `path`.
+
+    Raises:
+        MagBridgeError: The folder that would hold it is read-only, no folder, or not this user's.
+    """
+    path = Path(os.path.abspath(path))
+    folder = next(parent for parent in path.parents if parent.exists())
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise MagBridgeError(
+            f"{path} cannot be written ({error.strerror}): expected a place in a folder that you may write to"
+        ) from error
+
+
+def _take_place(new: Path, path: Path) -> None:
+    kept = new.with_suffix(f".{REPLACED}")
+    try:
+        while True:
+            try:
+                os.replace(new, path)  # enough for a free name, a file or an empty folder
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            with contextlib.suppress(FileNotFoundError):  # another command moved it meanwhile: look again
+                if _exchange(new, path):
+                    return
+                _remove(kept)
+                os.rename(path, kept)
+    finally:
+        if kept.exists() and path.exists():
+            _remove(kept)
+        elif kept.exists():
+            os.rename(kept, path)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swaps two paths in one step; False where the system or the file system cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def _to_disk(path: Path, whole: bool = True) -> None:
+    """Waits until a file, or a folder with all that it holds, is on the disk."""
+    if whole and path.is_dir():
+        for child in path.iterdir():
+            _to_disk(child)
+    if path.is_dir() and not hasattr(os, "O_DIRECTORY"):
+        return  # a system on which folders cannot be opened
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _strays(path: Path) -> Iterator[tuple[Path, str, int, str]]:
+    """What writers of this very path left beside it, or write now: path, host, pid and kind of each."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.([A-Za-z0-9-]+)\.(\d+)\.\d+\.({PARTIAL}|{REPLACED})")
+    if path.parent.is_dir():
+        for neighbour in sorted(os.listdir(path.parent)):
+            if match := name.fullmatch(neighbour):
+                yield path.with_name(neighbour), match[1], int(match[2]), match[3]
+
+
+def _sweep(path: Path) -> None:
+    """Removes what killed writers of the same path on this machine left behind."""
+    for stray, host, pid, kind in _strays(path):
+        if host != _host() or (stray.stem in _open if pid == os.getpid() else _runs(pid)):
+            continue
+        if kind == REPLACED and not path.exists():
+            stray.rename(path)  # killed between the two renames: the older one is still whole
+        else:
+            _remove(stray)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True

@@ -111,7 +111,7 @@ def import_(
 @app.command()
 def plot(
     release: Annotated[Path, typer.Argument(help="A release folder.")],
-    out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    out: Annotated[Path, typer.Option(help="The figure to write; its suffix picks the format.")],
     sample: Annotated[Optional[str], typer.Option(help="A sample id; without it, an overview of the release.")] = None,
 ) -> None:
     """Plot one sample over its anchor's mean and std, or an overview of a release."""

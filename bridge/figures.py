@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,9 @@ import pyarrow as pa
 from bridge.config import ANCHOR_VOLTAGES
 from dataset_card.arrays import signals
 from dataset_card.errors import MagBridgeError
+from dataset_card.plotting import BAND, LINE, MARK, canvas, save
 from dataset_card.schema import CHANNELS, REUSE_ABOVE_SOH, T
 
-BAND, LINE, MARK = "#9ecae1", "#08519c", "#d95f02"
 ANCHOR_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d9b800")
 
 
@@ -23,7 +22,7 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
     Args:
         table: A release's rows.
         sample_id: The sample.
-        out: The PNG to write.
+        out: The figure to write; its suffix picks the format.
 
     Raises:
         MagBridgeError: No such sample.
@@ -46,7 +45,7 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
     mean, std = reference.mean(axis=0), reference.std(axis=0)
     x = signals(row)[0]
 
-    plt, figure, axes = canvas(2, 3, (12, 6))
+    figure, axes = canvas(2, 3, (12, 6))
     t = np.linspace(0, 1, T)
     for c, (name, axis) in enumerate(zip(CHANNELS, axes.flat)):
         axis.fill_between(
@@ -64,7 +63,7 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
         f"anchor {label['nearest_anchor']:.2f} V ({len(reference)} rows)",
         fontsize=11,
     )
-    save_png(plt, figure, out)
+    save(figure, out)
 
 
 def overview(table: pa.Table, manifest: dict, out: Path) -> None:
@@ -73,14 +72,14 @@ def overview(table: pa.Table, manifest: dict, out: Path) -> None:
     Args:
         table: A release's rows.
         manifest: Its manifest.
-        out: The PNG to write.
+        out: The figure to write; its suffix picks the format.
     """
     origin = np.array(table["anomaly_origin"].to_pylist())
     anchor = np.array(table["nearest_anchor"].to_pylist())
     soh = table["soh"].to_numpy()[origin == "none"]
     x = signals(table)
 
-    plt, figure, axes = canvas(2, 4, (15, 7))
+    figure, axes = canvas(2, 4, (15, 7))
     counts = manifest["counts"]["anomaly_subtype"]
     axis = axes[0, 0]
     bars = axis.barh(list(counts)[::-1], list(counts.values())[::-1], color=BAND)
@@ -113,35 +112,4 @@ def overview(table: pa.Table, manifest: dict, out: Path) -> None:
         f"digest {manifest['dataset_digest'][:12]}",
         fontsize=11,
     )
-    save_png(plt, figure, out)
-
-
-def canvas(rows: int, columns: int, size: tuple[float, float]):
-    """pyplot, a figure of this size in inches and its axes; needs no display.
-
-    Raises:
-        MagBridgeError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MagBridgeError(
-            'plots need matplotlib; install the extra: pip install "magbridge-battery[model]"'
-        ) from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(rows, columns, figsize=size, layout="constrained")
-    return pyplot, figure, axes
-
-
-def save_png(plt, figure, out: Path) -> None:
-    """Writes the figure as a PNG beside its place and moves it there, so that no half figure is left."""
-    out = Path(out)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
-        figure.savefig(partial, dpi=120, format="png")
-        os.replace(partial, out)
-    finally:
-        plt.close(figure)
-        partial.unlink(missing_ok=True)
+    save(figure, out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.sax.saxutils import escape
 
 from dataset_card.configs import SPLITS
+from dataset_card.plotting import INK, LINE, MARK, QUIET
 from dataset_card.schema import SYNTHETIC_SUBTYPES
 
 WIDTH, LEFT, BAR_WIDTH = 720, 170, 480
@@ -13,10 +14,9 @@ WIDTH, LEFT, BAR_WIDTH = 720, 170, 480
 BAR_HEIGHT, PITCH, HEAD = 18, 27, 34
 """Of one bar, from one bar to the next, and of a panel's title, in pixels."""
 
-COLOURS = dict(zip(SPLITS, ("#08519c", "#6baed6", "#d95f02")))
+COLOURS = dict(zip(SPLITS, (LINE, "#6baed6", MARK)))
 """Told apart by lightness too."""
 
-INK, QUIET = "#1c2430", "#566173"
 FONT = "font-family='system-ui, -apple-system, Segoe UI, sans-serif'"
 
 REGIME_B = "low_voltage_regime_B"

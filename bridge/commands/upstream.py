@@ -25,7 +25,7 @@ def upstream(
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare the simulation with the published files instead.")
     ] = False,
-    out: Annotated[Optional[Path], typer.Option(help="With --compare: a PNG to write, anchors by channels.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help="With --compare: a figure to write, anchors by channels.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which upstream files are there, missing or damaged; exit 1 unless all published ones are whole."""

@@ -18,7 +18,7 @@ UpstreamDirOption = Annotated[
     Optional[Path], typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-FigureOption = Annotated[Optional[Path], typer.Option(help="A PNG to write.")]
+FigureOption = Annotated[Optional[Path], typer.Option(help="A figure to write.")]
 
 SHOWN = 5
 """Examples of each kind of leak that the leakage report prints; --json has all."""

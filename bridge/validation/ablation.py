@@ -21,6 +21,7 @@ from bridge.generate import Bridge
 from bridge.identity import sample_seed
 from bridge.upstream import Upstream
 from dataset_card.errors import MagBridgeError
+from dataset_card.plotting import LINE, MARK, canvas, save
 from dataset_card.schema import MASTER_SEED, REUSE_ABOVE_SOH
 
 ABLATIONS = {
@@ -234,12 +235,10 @@ def _bar(items: list, shown: bool):
 
 
 def plot(report: AblationReport, out) -> None:
-    """Plots the best score over k for every ablation, T1 and T2, the paper's dashed, as a PNG."""
-    from bridge.figures import canvas, save_png
-
-    plt, figure, axes = canvas(1, 2, (11, 4.5))
+    """Plots the best score over k for every ablation, T1 and T2, the paper's dashed."""
+    figure, axes = canvas(1, 2, (11, 4.5))
     for axis, task, label in zip(axes, TASKS, ("R2", "balanced accuracy")):
-        for ablation, colour in zip(ABLATIONS, ("#08519c", "#21918c", "#d95f02", "#7b3294")):
+        for ablation, colour in zip(ABLATIONS, (LINE, "#21918c", MARK, "#7b3294")):
             ours = [report.mean(ablation, task, k)[1] for k in report.shots]
             axis.plot(report.shots, ours, "o-", color=colour, label=f"{ablation}: {ABLATIONS[ablation]}")
             axis.plot(SHOTS, PUBLISHED[task, ablation], "--", color=colour, lw=1, alpha=0.7)
@@ -254,4 +253,4 @@ def plot(report: AblationReport, out) -> None:
     figure.suptitle(
         f"ablations, best model per shot, {report.rows} rows, upstream {report.upstream}; dashed: paper", fontsize=11
     )
-    save_png(plt, figure, out)
+    save(figure, out)

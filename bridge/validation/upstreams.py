@@ -11,6 +11,7 @@ from bridge.upstream import Upstream
 from bridge.upstream.inputs import PulseTable
 from bridge.validation.separation import Separation, separations
 from dataset_card.errors import MagBridgeError
+from dataset_card.plotting import BAND, LINE, MARK, canvas, save
 from dataset_card.schema import CHANNELS
 
 
@@ -147,17 +148,15 @@ def report(comparison: UpstreamComparison) -> str:
 
 
 def plot(published: Upstream, simulated: Upstream, out: Path) -> None:
-    """Overlays mean and std bands of both upstreams, anchors by channels, as a PNG.
+    """Overlays mean and std bands of both upstreams, anchors by channels.
 
     Args:
         published: The upstream to be like.
         simulated: The upstream to judge.
-        out: The PNG to write.
+        out: The figure to write; its suffix picks the format.
     """
-    from bridge.figures import BAND, LINE, MARK, canvas, save_png
-
     anchors = published.statistics.voltages
-    plt, figure, axes = canvas(len(anchors), len(CHANNELS), (18, 12))
+    figure, axes = canvas(len(anchors), len(CHANNELS), (18, 12))
     steps = np.arange(published.statistics.mean.shape[1])
     for a, voltage in enumerate(anchors):
         for c, channel in enumerate(CHANNELS):
@@ -179,4 +178,4 @@ def plot(published: Upstream, simulated: Upstream, out: Path) -> None:
                 axis.set_xlabel("scan step", fontsize=9)
     axes[0, 0].legend(fontsize=7, loc="center right")
     figure.suptitle("mean trajectory and its standard deviation over scan positions", fontsize=12)
-    save_png(plt, figure, Path(out))
+    save(figure, out)

@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 from bridge.config import BridgeConfig
 from bridge.release import bundle, zenodo
 from bridge.release import folder as releases
-from bridge.release.manifest import NAME, VERSION, files_digest
+from bridge.release.manifest import NAME, VERSION
 from bridge.upstream import Upstream, resolve
 from bridge.upstream.files import cache_dir
 from dataset_card.arrays import signals
 from dataset_card.configs import BY_NAME, CONFIGS, DEFAULT_CONFIG
+from dataset_card.digests import files_digest, sha256_of
 from dataset_card.errors import MagBridgeError
+from dataset_card.reading import CHECKSUMS, MANIFEST
 from dataset_card.schema import features
 
 __all__ = ["MagBridgeBattery", "load", "release_folder", "signals"]
@@ -88,7 +90,7 @@ def release_folder(
         folder = _cached_release(upstream, None if upstream_dir is None else Path(upstream_dir))
     elif (
         Path(release).is_dir()
-        and (Path(release) / releases.MANIFEST).is_file()
+        and (Path(release) / MANIFEST).is_file()
         and (Path(release) / "metadata.parquet").is_file()
     ):
         folder = Path(release)
@@ -110,7 +112,7 @@ def _cached_release(choice: str, upstream_dir: Path | None) -> Path:
     """The cache's release of an upstream, built where there is none."""
     inputs = resolve(choice, upstream_dir)
     folder = _releases_dir() / _key(inputs) / NAME
-    if not (folder / releases.MANIFEST).is_file():
+    if not (folder / MANIFEST).is_file():
         print(f"building a release from the {inputs.name} upstream into {folder}", file=sys.stderr)
         releases.build(folder, inputs)
     return folder
@@ -119,7 +121,7 @@ def _cached_release(choice: str, upstream_dir: Path | None) -> Path:
 def _published_release() -> Path:
     """The cache's copy of the published release, downloaded where there is none."""
     folder = _releases_dir() / f"zenodo-{zenodo.RECORD}" / NAME
-    if not (folder / releases.MANIFEST).is_file():
+    if not (folder / MANIFEST).is_file():
         print(f"downloading {zenodo.BUNDLE_URL}", file=sys.stderr)
         differences = zenodo.fetch_release(folder, zenodo.BUNDLE_URL)
         print("\n".join(differences) or "ids and labels are those of the plan", file=sys.stderr)
@@ -136,14 +138,12 @@ def _key(inputs: Upstream) -> str:
 
 def _imported(path: Path) -> Path:
     """A bundle as a release folder in the cache, keyed by the bundle's checksums."""
-    from bridge.upstream.files import sha256_of
-
     with bundle.opened(path) as root:
-        listing = root / releases.CHECKSUMS
+        listing = root / CHECKSUMS
         if not listing.is_file():
-            raise MagBridgeError(f"{path}: neither a release folder nor a bundle: no {releases.CHECKSUMS}")
+            raise MagBridgeError(f"{path}: neither a release folder nor a bundle: no {CHECKSUMS}")
         folder = _releases_dir() / f"bundle-{sha256_of(listing)[:12]}" / NAME
-    if not (folder / releases.MANIFEST).is_file():
+    if not (folder / MANIFEST).is_file():
         bundle.import_bundle(path, folder)
     return folder
 

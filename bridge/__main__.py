@@ -6,7 +6,7 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -38,7 +38,7 @@ UpstreamOption = Annotated[
     UpstreamChoice, typer.Option(help="auto: the published files where they can be had, else the simulation.")
 ]
 UpstreamDirOption = Annotated[
-    Optional[Path], typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
+    Path | None, typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -112,11 +112,11 @@ def import_(
 def plot(
     release: Annotated[Path, typer.Argument(help="A release folder.")],
     out: Annotated[Path, typer.Option(help="The figure to write; its suffix picks the format.")],
-    sample: Annotated[Optional[str], typer.Option(help="A sample id; without it, an overview of the release.")] = None,
+    sample: Annotated[str | None, typer.Option(help="A sample id; without it, an overview of the release.")] = None,
 ) -> None:
     """Plot one sample over its anchor's mean and std, or an overview of a release."""
     from bridge import figures
-    from bridge.release.folder import read_manifest, read_table
+    from dataset_card.reading import read_manifest, read_table
 
     table = read_table(release)
     if sample is None:

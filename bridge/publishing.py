@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.audit.promises import audit_release
-from bridge.release.folder import CHECKSUMS, MANIFEST, read_manifest
 from dataset_card.configs import METADATA_FILE
 from dataset_card.errors import MagBridgeError
 from dataset_card.hub import Repository, size_of
+from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest
 
 
 @dataclass(frozen=True)

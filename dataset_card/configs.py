@@ -6,13 +6,34 @@ a configuration is a set of globs over those files and, for some, a choice of co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dataset_card.schema import CHANNELS, FIELD_NAMES, METADATA_FIELDS
+import numpy as np
+
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import ANOMALY_ORIGINS, CHANNELS, FIELD_NAMES, METADATA_FIELDS
 
 SPLITS = ("train", "validation", "test")
 PROVENANCES = ("clean", "anomaly", "regime_b")
 METADATA_FILE = "metadata.parquet"
+
+
+PROVENANCE_OF_ORIGIN = dict(zip(ANOMALY_ORIGINS, PROVENANCES))
+
+
+def provenance(origins: Iterable[str]) -> np.ndarray:
+    """(n,) provenance of rows with these values of `anomaly_origin`: `clean`, `anomaly` or `regime_b`.
+
+    Raises:
+        MagBridgeError: An origin that the contract does not know.
+    """
+    try:
+        return np.array([PROVENANCE_OF_ORIGIN[origin] for origin in origins], dtype=object)
+    except KeyError as error:
+        raise MagBridgeError(
+            f"anomaly_origin {error.args[0]!r}: expected one of {', '.join(ANOMALY_ORIGINS)}"
+        ) from error
 
 
 def atom_path(provenance: str, primary_split: str, record_split: str) -> str:

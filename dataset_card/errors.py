@@ -1,5 +1,34 @@
 """The error that a user's input can cause; commands print it as one line and exit with 1."""
 
+from __future__ import annotations
+
+import re
+
 
 class MagBridgeError(ValueError):
-    """Bad input or a broken promise: the message names the value, what was expected and the fix."""
+    """Bad input or a broken promise: the message names the value, what was expected and the fix.
+
+    A password in an address (`https://user:password@host`) is not repeated.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(without_passwords(message))
+
+
+def without_passwords(text: str) -> str:
+    """The text without the user and password of any address in it."""
+    return re.sub(r"(?<=://)[^/\s@]+@", "", text)
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An error and its causes, outermost first."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    return chain
+
+
+def innermost(error: BaseException) -> str:
+    """The innermost reason on one line, without the wrapping of libraries."""
+    last = causes(error)[-1]
+    return " ".join(str(last).split()) or type(last).__name__

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from dataset_card.errors import MagBridgeError
+from dataset_card.errors import MagBridgeError, causes, innermost
 
 FRESH = {".gitattributes", "README.md"}
 """Files that the Hub itself puts into a new repository."""
@@ -151,16 +151,15 @@ class Repository:
                 f"repository {self.repo_id!r} is no name on the Hub ({error}): expected USER/NAME"
             ) from error
         except (HTTPError, RuntimeError, OSError) as error:
-            chain = _chain(error)
+            chain = causes(error)
             answered = next((e for e in chain if isinstance(e, HfHubHTTPError)), None)
             full = next((e for e in chain if isinstance(e, OSError) and e.errno is not None and e.filename), None)
             if answered is not None:
                 raise MagBridgeError(self._refusal(answered)) from error
             if full is not None:
                 raise
-            reason = " ".join(str(chain[-1]).split()) or type(chain[-1]).__name__
             raise MagBridgeError(
-                f"no connection to {self._api.endpoint} ({reason}): nothing was committed to {self.repo_id}; "
+                f"no connection to {self._api.endpoint} ({innermost(error)}): nothing was committed to {self.repo_id}; "
                 "run the command again, files that arrived are not sent twice"
             ) from error
 
@@ -197,11 +196,3 @@ def _quiet_in_a_pipe() -> Iterator[None]:
         yield
     finally:
         enable_progress_bars()
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """An error and its causes, outermost first."""
-    chain = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(cause)
-    return chain

@@ -9,7 +9,7 @@ import numpy as np
 import pandas
 
 from bridge.audit.contents import Contents, read_contents
-from bridge.release.folder import PRIMARY, RECORD
+from bridge.release.splits import PRIMARY, RECORD
 from dataset_card.arrays import signals
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, METADATA_FIELDS

@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from bridge.audit.rows import Finding
 from bridge.release import bundle
-from bridge.release import folder as release
-from bridge.release.folder import MANIFEST, PRIMARY, RECORD
+from bridge.release.splits import PRIMARY, RECORD
 from dataset_card.configs import METADATA_FILE, SPLITS
 from dataset_card.errors import MagBridgeError
+from dataset_card.reading import CHECKSUMS, MANIFEST, read_parquet, scalars
 from dataset_card.schema import METADATA_FIELDS, U_FEATURES, arrow_schema
 
 
@@ -56,7 +56,7 @@ class Contents:
     @cached_property
     def rows(self) -> pandas.DataFrame:
         """The scalar fields of every row."""
-        return release.scalars(self.table)
+        return scalars(self.table)
 
     @property
     def u_features(self) -> np.ndarray:
@@ -96,7 +96,7 @@ def _read(root: Path, is_bundle: bool) -> Contents:
     contents = Contents(root, is_bundle)
     note = contents.findings.append
     for problem in bundle.checksum_problems(root):
-        note(Finding("checksums", bundle.CHECKSUMS, problem))
+        note(Finding("checksums", CHECKSUMS, problem))
     paths = sorted(p for p in (root / "data").rglob("*.parquet") if p != root / contents.metadata_file)
     if is_bundle:
         present = {p.name for p in paths}
@@ -107,7 +107,7 @@ def _read(root: Path, is_bundle: bool) -> Contents:
     for path in paths:
         name = path.relative_to(root).as_posix()
         try:
-            part = _by_contract(release.read_parquet(path))
+            part = _by_contract(read_parquet(path))
         except (MagBridgeError, ValueError) as error:  # pyarrow's errors are kinds of ValueError
             note(Finding("files", name, str(error)))
             continue
@@ -121,7 +121,7 @@ def _read(root: Path, is_bundle: bool) -> Contents:
     elif not paths:
         note(Finding("files", "data", "no Parquet file"))
     try:
-        contents.metadata = release.scalars(release.read_parquet(root / contents.metadata_file).select(METADATA_FIELDS))
+        contents.metadata = scalars(read_parquet(root / contents.metadata_file).select(METADATA_FIELDS))
     except (MagBridgeError, KeyError, ValueError) as error:
         note(Finding("files", contents.metadata_file, str(error)))
     for name in (PRIMARY, RECORD):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+from bridge.release import splits
 from dataset_card.errors import MagBridgeError
 
 NEAR = 0.5
@@ -85,29 +86,15 @@ def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[s
     Raises:
         MagBridgeError: An id is unknown or in two subsets, or there is only one subset.
     """
-    subset = assign(rows["sample_id"], split)
-    inside = np.array([name is not None for name in subset])
-    chosen = pandas.DataFrame(
-        {
-            "id": rows["sample_id"],
-            "parent": rows["parent_sample_id"],
-            "cell": rows["cell_id"],
-            "subset": subset,
-        }
-    )[inside]
-    subsets_of_cell = chosen.groupby("cell")["subset"].unique()
-    subset_of_id = dict(zip(chosen["id"], chosen["subset"]))
-    near = _near_pairs(signals[inside], chosen["subset"].to_numpy(dtype=object), list(split))
-    ids, kept = chosen["id"].to_numpy(), signals[inside]
+    subset = np.array(assign(rows["sample_id"].tolist(), split), dtype=object)
+    inside = np.not_equal(subset, None)
+    ids, kept = rows["sample_id"].to_numpy()[inside], signals[inside]
+    near = _near_pairs(kept, subset[inside], list(split))
     return LeakageReport(
         rows={name: len(split[name]) for name in split},
         unassigned=int((~inside).sum()),
-        shared_cells=[(cell, sorted(names)) for cell, names in subsets_of_cell.items() if len(names) > 1],
-        separated_pairs=[
-            (parent, child)
-            for parent, child, own in zip(chosen["parent"], chosen["id"], chosen["subset"])
-            if isinstance(parent, str) and subset_of_id.get(parent, own) != own
-        ],
+        shared_cells=list(splits.shared_cells(rows, subset).items()),
+        separated_pairs=splits.separated_pairs(rows, subset),
         duplicates=[(ids[i], ids[j]) for i, j, _ in near if np.array_equal(kept[i], kept[j])],
         near_duplicates=[(ids[i], ids[j], distance) for i, j, distance in near],
     )

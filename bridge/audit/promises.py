@@ -14,10 +14,11 @@ from bridge.audit.contents import Contents, read_contents
 from bridge.audit.rows import Finding, check_rows
 from bridge.config import BRIDGE_VERSION_SIMULATED, BridgeConfig
 from bridge.release import splits
-from bridge.release.folder import MANIFEST, PRIMARY, RECORD
-from bridge.release.manifest import dataset_digest, files_digest
+from bridge.release.splits import PRIMARY, RECORD
 from dataset_card.arrays import signals
-from dataset_card.configs import SPLITS, atom_path
+from dataset_card.configs import PROVENANCE_OF_ORIGIN, SPLITS, atom_path
+from dataset_card.digests import dataset_digest, files_digest
+from dataset_card.reading import MANIFEST
 from dataset_card.schema import METADATA_FIELDS, SCHEMA_VERSION, T
 
 TIME_TOLERANCE = 1e-12
@@ -119,20 +120,16 @@ def _split(contents: Contents, name: str) -> list[Finding]:
         if not document.get("warning"):
             findings.append(Finding("splits", where, "no warning that it leaks"))
         return findings
-    subsets_of = {}
-    for cell, sample_id in zip(rows["cell_id"], rows["sample_id"]):
-        subsets_of.setdefault(cell, set()).add(of.get(sample_id))
+    subset = [of.get(i) for i in rows["sample_id"]]
+    at = dict(zip(rows["sample_id"], contents.where))
     findings += [
-        Finding("split guarantee", where, f"cell {cell} is in {' and '.join(sorted(map(str, found)))}")
-        for cell, found in subsets_of.items()
-        if len(found) > 1
+        Finding("split guarantee", where, f"cell {cell} is in {' and '.join(found)}")
+        for cell, found in splits.shared_cells(rows, subset).items()
     ]
-    findings += [
-        Finding("split guarantee", contents.where[i], f"is in {of.get(own)}, its parent {parent} in {of[parent]}")
-        for i, (own, parent) in enumerate(zip(rows["sample_id"], rows["parent_sample_id"]))
-        if parent in of and of[parent] != of.get(own)
+    return findings + [
+        Finding("split guarantee", at[child], f"is in {of[child]}, its parent {parent} in {of[parent]}")
+        for parent, child in splits.separated_pairs(rows, subset)
     ]
-    return findings
 
 
 def _placement(contents: Contents) -> list[Finding]:
@@ -140,13 +137,12 @@ def _placement(contents: Contents) -> list[Finding]:
     primary, record = contents.subset(PRIMARY), contents.subset(RECORD)
     if primary is None or record is None:
         return []  # reported by the splits' own check
-    origins = contents.table["anomaly_origin"].to_pylist()
-    kind = {"synthetic_sensor_perturbation": "anomaly", "bridge_extrapolation": "regime_b"}
     findings = []
-    for i, origin in enumerate(origins):
-        expected = atom_path(kind.get(origin, "clean"), primary[i], record[i])
-        if contents.files[i] != expected:
-            findings.append(Finding("placement", contents.where[i], f"expected in {expected}"))
+    for i, origin in enumerate(contents.table["anomaly_origin"].to_pylist()):
+        if origin in PROVENANCE_OF_ORIGIN:  # another one is reported with the labels
+            expected = atom_path(PROVENANCE_OF_ORIGIN[origin], primary[i], record[i])
+            if contents.files[i] != expected:
+                findings.append(Finding("placement", contents.where[i], f"expected in {expected}"))
     return findings
 
 
@@ -194,8 +190,6 @@ def _manifest(contents: Contents) -> list[Finding]:
     for name in (PRIMARY, RECORD):
         summaries = manifest.get("splits")
         subset, summary = contents.subset(name), summaries.get(name) if isinstance(summaries, dict) else None
-        # A missing parent, reported above, leaves nothing to count.
-        whole = rows["parent_sample_id"].dropna().isin(rows["sample_id"]).all()
-        if whole and subset is not None and isinstance(summary, dict) and "leakage" in summary:
+        if subset is not None and isinstance(summary, dict) and "leakage" in summary:
             expect(f"leakage of {name}", summary["leakage"], splits.leakage(rows, subset))
     return findings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -18,14 +18,14 @@ def register(app: typer.Typer) -> None:
 
 def upstream(
     upstream_dir: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM."),
     ] = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download what is missing into the cache.")] = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare the simulation with the published files instead.")
     ] = False,
-    out: Annotated[Optional[Path], typer.Option(help="With --compare: a figure to write, anchors by channels.")] = None,
+    out: Annotated[Path | None, typer.Option(help="With --compare: a figure to write, anchors by channels.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say which upstream files are there, missing or damaged; exit 1 unless all published ones are whole."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,10 +15,10 @@ UpstreamOption = Annotated[
     typer.Option(help="auto: the published files where they can be had, else the simulation."),
 ]
 UpstreamDirOption = Annotated[
-    Optional[Path], typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
+    Path | None, typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-FigureOption = Annotated[Optional[Path], typer.Option(help="A figure to write.")]
+FigureOption = Annotated[Path | None, typer.Option(help="A figure to write.")]
 
 SHOWN = 5
 """Examples of each kind of leak that the leakage report prints; --json has all."""
@@ -62,7 +62,7 @@ def ablate(
 def verify(
     release: Annotated[Path, typer.Argument(help="A release folder, or a bundle (folder or zip).")],
     against: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Another release: ids, labels and splits must be equal, signals within --tolerance."),
     ] = None,
     tolerance: Annotated[float, typer.Option(min=0, help="With --against: largest difference of signals in nT.")] = 0.0,
@@ -97,7 +97,7 @@ def verify(
 def leakage(
     release: Annotated[Path, typer.Argument(help="A release folder, or a bundle (folder or zip).")],
     split: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Your own split: JSON with the sample ids of each subset. By default the release's."),
     ] = None,
     as_json: JsonOption = False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import stat
 import tempfile
@@ -15,9 +14,10 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from bridge.release import folder as release
-from bridge.release.folder import CHECKSUMS, MANIFEST
-from bridge.upstream.files import sha256_of
+from dataset_card.digests import sha256_of
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
+from dataset_card.reading import CHECKSUMS, MANIFEST, read_parquet, read_table
 from dataset_card.schema import FIELD_NAMES, METADATA_FIELDS, arrow_schema
 
 SHARDS = 5
@@ -64,11 +64,10 @@ def write_bundle(folder: Path, out: Path) -> Path:
     Raises:
         MagBridgeError: The folder is not a release, or a file is missing or damaged.
     """
-    folder, out = Path(folder), Path(os.path.abspath(out))
+    folder, out = Path(folder), Path(out)
     check_checksums(folder)
-    table = release.read_table(folder)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+    table = read_table(folder)
+    with tempfile.TemporaryDirectory(prefix="magbridge-bundle-") as scratch, replacing(out) as packed:
         root = Path(scratch) / BUNDLE_NAME
         size = -(-table.num_rows // SHARDS)
         for i in range(SHARDS):
@@ -80,14 +79,12 @@ def write_bundle(folder: Path, out: Path) -> Path:
             shutil.copy(folder / name, root / bundled)
         (root / "load_bundle.py").write_text(LOADER, encoding="utf-8")
         release.write_checksums(root)
-        packed = Path(scratch) / "bundle.zip"
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # Parquet is compressed already
             for path in sorted(p for p in root.rglob("*") if p.is_file()):
                 # A fixed date keeps the archive's bytes a function of its contents.
                 entry = zipfile.ZipInfo(path.relative_to(root.parent).as_posix(), (1980, 1, 1, 0, 0, 0))
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, path.read_bytes())
-        os.replace(packed, out)
     return out
 
 
@@ -177,7 +174,7 @@ def read_bundle(root: Path) -> pa.Table:
     schema = arrow_schema()
     parts = []
     for path in paths:
-        part = release.read_parquet(path)
+        part = read_parquet(path)
         absent = [name for name in FIELD_NAMES if name not in part.column_names]
         if absent:
             raise MagBridgeError(f"{path}: no column {absent[0]!r}; expected {', '.join(FIELD_NAMES)}")

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bridge.release import splits
-from bridge.upstream.files import sha256_of
-from dataset_card.configs import PROVENANCES, SPLITS
+from dataset_card.configs import SPLITS, provenance
+from dataset_card.digests import dataset_digest
 from dataset_card.schema import SCHEMA_VERSION
 
 NAME = "magbridge-battery"
 VERSION = "1.0.0"
-
-
-def provenance(table: pa.Table) -> np.ndarray:
-    """(n,) provenance of each row: `clean`, `anomaly` or `regime_b`."""
-    names = dict(zip(("none", "synthetic_sensor_perturbation", "bridge_extrapolation"), PROVENANCES))
-    return np.array([names[origin] for origin in table["anomaly_origin"].to_pylist()], dtype=object)
 
 
 def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np.ndarray], origin: dict) -> dict:
@@ -41,7 +30,7 @@ def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np
         "counts": {
             "rows": len(rows),
             "cells": int(rows.loc[rows["regime"] == "grounded", "cell_id"].nunique()),
-            "provenance": _counts(provenance(table)),
+            "provenance": _counts(provenance(rows["anomaly_origin"])),
             "anomaly_subtype": _counts(rows["anomaly_subtype"]),
             "second_life_class": _counts(rows["second_life_class"].dropna()),
         },
@@ -72,39 +61,3 @@ def _split_summary(rows: pandas.DataFrame, subset: np.ndarray) -> dict:
             for s in SPLITS
         },
     }
-
-
-DIGEST_DECIMALS = 3
-"""Signals enter the digest to 1e-3 nT, far below any noise: machines may round the last digits differently."""
-
-
-def dataset_digest(table: pa.Table) -> str:
-    """SHA-256 of the rows: the same for the same rows in the same order, however they are stored.
-
-    It names a release in results and on leaderboards, and is the same where a release is rebuilt on other
-    hardware. Files are vouched for to the last byte by `checksums.sha256`.
-    """
-    digest = hashlib.sha256()
-    for name in table.column_names:
-        column = table[name].combine_chunks()
-        digest.update(f"{name}:{column.type}:{len(column)}\n".encode())
-        if pa.types.is_fixed_size_list(column.type):
-            digest.update(np.packbits(column.is_valid().to_numpy(zero_copy_only=False)).tobytes())
-            digest.update(_rounded(column.flatten().to_numpy(zero_copy_only=False), DIGEST_DECIMALS))
-        elif pa.types.is_float64(column.type):
-            digest.update(np.packbits(column.is_valid().to_numpy(zero_copy_only=False)).tobytes())
-            digest.update(_rounded(pc.fill_null(column, 0.0).to_numpy(), 9))
-        else:
-            digest.update(json.dumps(column.to_pylist()).encode())
-    return digest.hexdigest()
-
-
-def _rounded(values: np.ndarray, decimals: int) -> bytes:
-    return (np.round(values, decimals) + 0.0).astype("<f8").tobytes()  # adding 0 turns -0 into 0
-
-
-def files_digest(folder: Path) -> str:
-    """SHA-256 over the checksums of a folder's Parquet files: another one for any other byte."""
-    paths = sorted(folder.rglob("*.parquet"))
-    lines = "".join(f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths)
-    return hashlib.sha256(lines.encode()).hexdigest()

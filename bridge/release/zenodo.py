@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import logging
+import shutil
 from pathlib import Path
 
 from bridge.plan import make_plan
-from bridge.release import folder as release
 from bridge.release.bundle import import_bundle
 from bridge.upstream import files
+from bridge.upstream.download import download
 from bridge.upstream.published import read_pulse_table
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
+from dataset_card.reading import read_table, scalars
 from dataset_card.schema import METADATA_FIELDS
 
 RECORD = "20260147"
@@ -31,24 +33,18 @@ def fetch_release(folder: Path, url: str = BUNDLE_URL) -> list[str]:
     Raises:
         MagBridgeError: The host cannot be reached, or what it sent is damaged or no bundle; there is no folder then.
     """
-    import pooch
-
-    pooch.get_logger().setLevel(logging.WARNING)
-    target = folder.parent / "bundle.zip"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
+    kept = folder.parent / "bundle.zip.partial"
     # No checksum of the archive is published: the checksums that it carries are checked when it is read.
-    pooch.retrieve(
-        url, known_hash=None, fname=target.name, path=target.parent, downloader=files.Resuming(partial, BRING_IT)
-    )
-    try:
-        import_bundle(target, folder)
-    except MagBridgeError as error:
-        raise MagBridgeError(
-            f"the bundle of {url} is not usable and was removed, so that the next try downloads it again: {error}"
-        ) from error
-    finally:
-        target.unlink(missing_ok=True)
+    with replacing(folder.parent / "download") as scratch:
+        scratch.mkdir()
+        download(url, scratch / "bundle.zip", kept, BRING_IT)
+        try:
+            import_bundle(scratch / "bundle.zip", folder)
+        except MagBridgeError as error:
+            raise MagBridgeError(
+                f"the bundle of {url} is not usable and was removed, so that the next try downloads it again: {error}"
+            ) from error
+    shutil.rmtree(folder.parent / "download", ignore_errors=True)
     return compare_with_plan(folder)
 
 
@@ -71,7 +67,7 @@ def compare_with_plan(folder: Path) -> list[str]:
             "--fetch`)"
         ]
     planned = make_plan(read_pulse_table(pulse_table)).rows.set_index("sample_id")
-    rows = release.scalars(release.read_table(folder)).set_index("sample_id")
+    rows = scalars(read_table(folder)).set_index("sample_id")
     planned = planned.astype(object).where(planned.notna(), None)
     extra, missing = rows.index.difference(planned.index), planned.index.difference(rows.index)
     differences = []

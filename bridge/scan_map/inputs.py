@@ -20,6 +20,7 @@ from bridge.upstream.resolution import CHOICES, locate, osf_path
 from bridge.upstream.simulated import SCAN_SEED, TABLE_SEED, scan_archive
 from bridge.upstream.simulated_parameters import PARAMETER_FILE, load_parameters
 from bridge.upstream.simulated_tables import TABLE_FILE, simulated_pulse_tables
+from dataset_card.digests import sha256_of
 from dataset_card.errors import MagBridgeError
 
 BRIDGE_VERSIONS = {"osf": "v2.0-osf", "simulated": "v2.0-simulated", "hybrid": "v2.0-hybrid"}
@@ -94,7 +95,7 @@ def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch:
     if choice == "osf":
         path = osf_path(folder)
         scans = published.read_osf_scans(path, statistics)
-        sources[files.OSF_SCANS] = files.sha256_of(path)
+        sources[files.OSF_SCANS] = sha256_of(path)
     else:
         scans, of_scans = _simulated_scans()
         sources |= of_scans
@@ -106,7 +107,7 @@ def simulated_upstream() -> UpstreamV2:
     """The simulated stand-in: v1's scans, and four tables."""
     scans, sources = _simulated_scans()
     pulses = simulated_pulse_tables(load_parameters())
-    sources[TABLE_FILE.name] = files.sha256_of(TABLE_FILE)
+    sources[TABLE_FILE.name] = sha256_of(TABLE_FILE)
     sources[f"simulated pulse tables, seeds from {TABLE_SEED}"] = hashlib.sha256(pulses.u.tobytes()).hexdigest()
     return UpstreamV2(
         "simulated", scans, AnchorStatistics.from_scans(scans, np.array(ANCHOR_VOLTAGES)), pulses, sources
@@ -116,6 +117,6 @@ def simulated_upstream() -> UpstreamV2:
 def _simulated_scans() -> tuple[np.ndarray, dict[str, str]]:
     scans = scan_archive(load_parameters())
     return scans, {
-        PARAMETER_FILE.name: files.sha256_of(PARAMETER_FILE),
+        PARAMETER_FILE.name: sha256_of(PARAMETER_FILE),
         f"simulated scans, seed {SCAN_SEED}": hashlib.sha256(scans.tobytes()).hexdigest(),
     }

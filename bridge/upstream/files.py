@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.upstream.download import DOWNLOAD_TIMEOUT_S, download
+from dataset_card.digests import sha256_of
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
 
 MAGBRIDGE_URL = (
     "https://raw.githubusercontent.com/SakthiGs/MagBridge-Battery/"
@@ -19,9 +19,6 @@ PULSEBAT_URL = (
     "https://raw.githubusercontent.com/terencetaothucb/Pulse-Voltage-Response-Generation/"
     "92aeb9b8a26bc337164401411271fa8eeadf605c/ProcessedData_adjustable/"
 )
-DOWNLOAD_TIMEOUT_S = 10.0
-"""Seconds without an answer after which a host counts as unreachable."""
-
 ENVIRONMENT_VARIABLE = "MAGBRIDGE_UPSTREAM"
 
 BRING_IT = "bring the file yourself and name its folder with --upstream-dir"
@@ -110,12 +107,6 @@ def cache_dir() -> Path:
     return Path(os.environ.get("MAGBRIDGE_CACHE") or pooch.os_cache("magbridge-battery")) / "upstream"
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def local_folders(upstream_dir: Path | None = None) -> list[tuple[str, Path]]:
     """Folders to look in, in order, each with the words that tell a user which one it is.
 
@@ -166,94 +157,14 @@ def fetch(file: UpstreamFile, url: str | None = None, timeout_s: float = DOWNLOA
     Raises:
         MagBridgeError: The host cannot be reached, answers with an error, or sends other bytes.
     """
-    import pooch
-
-    pooch.get_logger().setLevel(logging.WARNING)
-    target = cache_dir() / file.path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    url = url or file.url
-    try:
-        pooch.retrieve(
-            url,
-            known_hash=f"sha256:{file.sha256}",
-            fname=target.name,
-            path=target.parent,
-            downloader=Resuming(_partial(target), BRING_IT, timeout_s),
-        )
-    except MagBridgeError:
-        raise
-    except ValueError as error:  # pooch's word for a checksum that does not match
-        _partial(target).unlink(missing_ok=True)
-        raise MagBridgeError(
-            f"{url} does not have the SHA-256 {file.sha256} that this release is pinned to: the "
-            "file was truncated on its way or is another version; try again"
-        ) from error
+    url, target = url or file.url, cache_dir() / file.path
+    if target.is_file() and sha256_of(target) == file.sha256:
+        return target
+    with replacing(target) as temporary:
+        download(url, temporary, target.with_name(f"{target.name}.partial"), BRING_IT, timeout_s)
+        if sha256_of(temporary) != file.sha256:
+            raise MagBridgeError(
+                f"{url} does not have the SHA-256 {file.sha256} that this release is pinned to: the "
+                "file was truncated on its way or is another version; try again"
+            )
     return target
-
-
-def _partial(target: Path) -> Path:
-    return target.with_name(target.name + ".partial")
-
-
-class Resuming:
-    """A pooch downloader that keeps what arrived of an interrupted download and asks for the rest.
-
-    Args:
-        partial: Where what arrived is kept.
-        otherwise: What a user without network can do, for the error.
-        timeout_s: Seconds without an answer before giving up.
-    """
-
-    def __init__(self, partial: Path, otherwise: str, timeout_s: float = DOWNLOAD_TIMEOUT_S):
-        self.partial = partial
-        self.otherwise = otherwise
-        self.timeout_s = timeout_s
-
-    def __call__(self, url: str, output_file, pooch_object, check_only: bool = False) -> None:
-        import shutil
-
-        import requests
-
-        partial = self.partial
-        have = partial.stat().st_size if partial.exists() else 0
-        try:
-            headers = {"Range": f"bytes={have}-"} if have else {}
-            with requests.get(url, stream=True, timeout=self.timeout_s, headers=headers) as response:
-                if response.status_code != 416:  # 416: nothing is left to send
-                    response.raise_for_status()
-                    self._save(response, partial, have if response.status_code == 206 else 0)
-        except requests.HTTPError as error:
-            raise MagBridgeError(
-                f"{url} answered {error.response.status_code} {error.response.reason}: expected the "
-                f"file; {self.otherwise}"
-            ) from error
-        except requests.RequestException as error:
-            raise MagBridgeError(
-                f"{url} could not be downloaded ({_cause(error)}); what arrived is kept and the next try "
-                f"resumes; without network, {self.otherwise}"
-            ) from error
-        shutil.copyfile(partial, output_file)
-        partial.unlink()
-
-    @staticmethod
-    def _save(response, partial: Path, have: int) -> None:
-        from tqdm import tqdm
-
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        with (
-            open(partial, "ab" if have else "wb") as out,
-            tqdm(
-                total=total, initial=have, unit="B", unit_scale=True, desc=partial.stem, disable=not sys.stderr.isatty()
-            ) as bar,
-        ):
-            for chunk in response.iter_content(1 << 16):
-                out.write(chunk)
-                bar.update(len(chunk))
-
-
-def _cause(error: Exception) -> str:
-    """The innermost reason, without the library's wrapping."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return str(error) or type(error).__name__

@@ -9,6 +9,7 @@ from bridge.config import BRIDGE_VERSION
 from bridge.embedding.latent_space import AngleScaler
 from bridge.upstream import files, published, simulated
 from bridge.upstream.inputs import Upstream
+from dataset_card.digests import sha256_of
 from dataset_card.errors import MagBridgeError
 
 CHOICES = ("auto", "published", "osf", "simulated")
@@ -77,7 +78,7 @@ def _published(paths: dict[str, Path], raw_scans: bool, upstream_dir: Path | Non
     if raw_scans:
         path = osf_path(upstream_dir)
         scans = published.read_osf_scans(path, statistics)
-        sources[files.OSF_SCANS] = files.sha256_of(path)
+        sources[files.OSF_SCANS] = sha256_of(path)
     else:
         scans = published.surrogate_scans(statistics)
     return Upstream(

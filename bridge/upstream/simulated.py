@@ -13,7 +13,6 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from bridge.config import ANCHOR_VOLTAGES, BRIDGE_VERSION_SIMULATED
-from bridge.upstream import files
 from bridge.upstream.from_scans import upstream_from_scans
 from bridge.upstream.inputs import PulseTable, Upstream
 from bridge.upstream.simulated_parameters import (
@@ -23,6 +22,7 @@ from bridge.upstream.simulated_parameters import (
     SimulationParameters,
     load_parameters,
 )
+from dataset_card.digests import sha256_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T
 
@@ -56,7 +56,7 @@ def simulated_upstream() -> Upstream:
     parameters = load_parameters()
     scans, pulses = scan_archive(parameters), pulse_table(parameters)
     sources = {
-        PARAMETER_FILE.name: files.sha256_of(PARAMETER_FILE),
+        PARAMETER_FILE.name: sha256_of(PARAMETER_FILE),
         f"simulated scans, seed {SCAN_SEED}": hashlib.sha256(scans.tobytes()).hexdigest(),
         f"simulated pulse table, seed {TABLE_SEED}": hashlib.sha256(pulses.u.tobytes()).hexdigest(),
     }

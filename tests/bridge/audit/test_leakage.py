@@ -9,7 +9,7 @@ import pytest
 from bridge.audit.contents import read_contents
 from bridge.audit.leakage import NEAR, leakage_report, read_split
 from bridge.release import splits
-from bridge.release.folder import PRIMARY, RECORD
+from bridge.release.splits import PRIMARY, RECORD
 from dataset_card.arrays import signals
 from dataset_card.errors import MagBridgeError
 

@@ -7,6 +7,7 @@ from bridge.audit.contents import read_contents
 from bridge.audit.rows import Finding, check_rows
 from bridge.release import folder as release
 from dataset_card.arrays import signals
+from dataset_card.reading import scalars
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_sound_rows_have_no_finding(sound):
 
 def test_ids_do_not_depend_on_how_floats_were_read(tiny_release):
     # ids are recomputed from the fields of every row, over all kinds of rows
-    rows = release.scalars(release.read_table(tiny_release))
+    rows = scalars(release.read_table(tiny_release))
     n = len(rows)
     x = np.random.default_rng(0).standard_normal((n, 4, 6))
     u = np.where((rows["anomaly_origin"] == "bridge_extrapolation").to_numpy()[:, None], np.nan, np.ones((n, 21)))

@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from bridge.release import folder as release
-from bridge.release import manifest
+from bridge.release.splits import PRIMARY, RECORD
 from bridge.upstream import resolve
 from dataset_card.arrays import signals
+from dataset_card.digests import dataset_digest, files_digest
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import METADATA_FIELDS, arrow_schema
 
@@ -88,11 +89,11 @@ def test_metadata_has_every_row_and_no_signals(tiny_release):
 
 def test_split_files_list_every_row_once(tiny_release):
     ids = set(pq.read_table(tiny_release / "metadata.parquet")["sample_id"].to_pylist())
-    for name in (release.PRIMARY, release.RECORD):
+    for name in (PRIMARY, RECORD):
         document = json.loads((tiny_release / "splits" / f"{name}.json").read_text())
         listed = [i for subset in document["sample_ids"].values() for i in subset]
         assert set(listed) == ids and len(listed) == len(ids)
-        assert (document["warning"] is not None) == (name == release.RECORD)
+        assert (document["warning"] is not None) == (name == RECORD)
 
 
 def test_digest_is_of_the_rows_not_of_their_storage(tiny_release, tmp_path):
@@ -100,26 +101,22 @@ def test_digest_is_of_the_rows_not_of_their_storage(tiny_release, tmp_path):
     stored = tmp_path / "other.parquet"
     pq.write_table(rows, stored, compression="gzip", row_group_size=100)
     again = pq.read_table(stored).cast(arrow_schema())
-    assert (
-        manifest.dataset_digest(again)
-        == manifest.dataset_digest(rows)
-        == release.read_manifest(tiny_release)["dataset_digest"]
-    )
+    assert dataset_digest(again) == dataset_digest(rows) == release.read_manifest(tiny_release)["dataset_digest"]
     x = signals(rows)
     for step, same in ((1e-9, True), (0.01, False)):  # other hardware may round the last digits of a signal otherwise
         column = release._fixed_lists(x[:, :, 0] + step * (x[:, :, 0] > 0), 100)
         changed = rows.set_column(rows.column_names.index("B_s1Y"), arrow_schema().field("B_s1Y"), column)
-        assert (manifest.dataset_digest(changed) == manifest.dataset_digest(rows)) == same
+        assert (dataset_digest(changed) == dataset_digest(rows)) == same
 
 
 def test_every_byte_of_the_data_is_in_the_cards_header(tiny_release, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(tiny_release, copy)
-    digest = manifest.files_digest(copy)
+    digest = files_digest(copy)
     assert digest == release.read_manifest(copy)["files_digest"] and digest in (copy / "README.md").read_text()
     victim = copy / "metadata.parquet"
     victim.write_bytes(victim.read_bytes()[:-1] + b"?")
-    assert manifest.files_digest(copy) != digest
+    assert files_digest(copy) != digest
 
 
 def test_a_rebuild_replaces_the_folder(tiny_release, tmp_path):

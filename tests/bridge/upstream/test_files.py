@@ -131,9 +131,10 @@ def test_a_folder_that_is_not_there(tmp_path):
 
 
 def test_missing_files_are_all_named_with_the_way_out(server, monkeypatch):
-    monkeypatch.setattr(files, "PUBLISHED", (FILE, dataclasses.replace(FILE, path="pulsebat/other.xlsx")))
+    wanted = (FILE, dataclasses.replace(FILE, path="pulsebat/other.xlsx"))
+    monkeypatch.setattr(files, "PUBLISHED", wanted)
     with pytest.raises(FileNotFoundError, match="thing.npz, pulsebat/other.xlsx missing.*--upstream-dir"):
-        locate(fetch=False)
+        locate(fetch=False, wanted=wanted)
     assert [entry["state"] for entry in status()] == ["missing"] * 3
 
 

@@ -15,17 +15,17 @@ from pathlib import Path
 import datasets
 import pyarrow.parquet as pq
 
-from bridge.config import BridgeConfig
+from bridge.generate import CONFIGS as BRIDGE_CONFIGS
+from bridge.generate import AnyUpstream, edition_of_upstream, resolve
 from bridge.release import bundle, zenodo
 from bridge.release import folder as releases
-from bridge.release.manifest import NAME, VERSION
-from bridge.upstream import Upstream, resolve
 from bridge.upstream.files import cache_dir
 from dataset_card.arrays import signals
-from dataset_card.configs import BY_NAME, CONFIGS, DEFAULT_CONFIG
+from dataset_card.configs import DEFAULT_CONFIG
 from dataset_card.digests import files_digest, sha256_of
+from dataset_card.editions import DATASETS, V1, V2, Edition, edition_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.reading import CHECKSUMS, MANIFEST
+from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest
 from dataset_card.schema import features
 
 __all__ = ["MagBridgeBattery", "load", "release_folder", "signals"]
@@ -36,6 +36,7 @@ def load(
     split: str | None = None,
     *,
     release: Path | str | None = None,
+    dataset: str | None = None,
     source: str | None = None,
     upstream: str = "auto",
     upstream_dir: Path | str | None = None,
@@ -44,10 +45,12 @@ def load(
     """Loads one configuration of a release.
 
     Args:
-        config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`.
+        config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`; `t1` to `t4` are understood.
         split: `train`, `validation` or `test`; all of them by default.
         release: A release folder or a bundle. By default the release in the cache, which is built first where
             there is none; each upstream has a release of its own there.
+        dataset: Which dataset's release is taken from the cache: `magbridge-battery` (v1), the default, or
+            `magbridge-battery-v2`.
         source: `zenodo` for the original: the published bundle, downloaded into the cache on first use.
         upstream: Upstream of a release in the cache: `auto`, `published`, `osf` or `simulated`.
         upstream_dir: Folder of published upstream files.
@@ -59,13 +62,32 @@ def load(
     Raises:
         MagBridgeError: Unknown configuration or split, or a damaged, incomplete or missing release.
     """
-    if config not in BY_NAME:
-        raise MagBridgeError(f"configuration {config!r}: expected one of {', '.join(BY_NAME)}")
-    names = list(BY_NAME[config].patterns())
+    # Asked before anything is built, and again of the release that is found.
+    _check(V2 if release is not None else _named(dataset), config, split)
+    folder = release_folder(release, upstream, upstream_dir, dataset=dataset, source=source)
+    name = _check(_edition(folder), config, split)
+    return datasets.load_dataset(str(folder), name, split=split, streaming=streaming)
+
+
+def _check(edition: Edition, config: str, split: str | None) -> str:
+    """The configuration's full name, if an edition has it and it has the split."""
+    of_task = {found.task: found.name for found in edition.configs if found.task}
+    found = edition.config(of_task.get(config, config))
+    names = list(found.patterns())
     if split is not None and split not in names:
         raise MagBridgeError(f"split {split!r} of {config}: expected one of {', '.join(names)}")
-    folder = release_folder(release, upstream, upstream_dir, source=source)
-    return datasets.load_dataset(str(folder), config, split=split, streaming=streaming)
+    return found.name
+
+
+def _named(dataset: str | None) -> Edition:
+    if dataset is not None and dataset not in DATASETS:
+        raise MagBridgeError(f"dataset {dataset!r}: expected {' or '.join(DATASETS)}")
+    return V1 if dataset is None else DATASETS[dataset]
+
+
+def _edition(folder: Path) -> Edition:
+    version = read_manifest(folder).get("bridge_version")
+    return edition_of(version[0] if isinstance(version, list) and version else version)
 
 
 def release_folder(
@@ -73,6 +95,7 @@ def release_folder(
     upstream: str = "auto",
     upstream_dir: Path | str | None = None,
     *,
+    dataset: str | None = None,
     source: str | None = None,
 ) -> Path:
     """Path of a release folder whose checksums hold; arguments as in `load`.
@@ -80,6 +103,8 @@ def release_folder(
     Raises:
         MagBridgeError: The release is damaged, incomplete or missing.
     """
+    if dataset is not None and (release is not None or source is not None):
+        raise MagBridgeError(f"dataset {dataset!r} beside a release or a source: expected one of the three")
     if source is not None:
         if source != "zenodo" or release is not None:
             raise MagBridgeError(
@@ -87,7 +112,7 @@ def release_folder(
             )
         folder = _published_release()
     elif release is None:
-        folder = _cached_release(upstream, None if upstream_dir is None else Path(upstream_dir))
+        folder = _cached_release(_named(dataset), upstream, None if upstream_dir is None else Path(upstream_dir))
     elif (
         Path(release).is_dir()
         and (Path(release) / MANIFEST).is_file()
@@ -108,10 +133,10 @@ def _releases_dir() -> Path:
     return cache_dir().parent / "releases"
 
 
-def _cached_release(choice: str, upstream_dir: Path | None) -> Path:
-    """The cache's release of an upstream, built where there is none."""
-    inputs = resolve(choice, upstream_dir)
-    folder = _releases_dir() / _key(inputs) / NAME
+def _cached_release(edition: Edition, choice: str, upstream_dir: Path | None) -> Path:
+    """The cache's release of an edition and upstream, built where there is none."""
+    inputs = resolve(edition.bridge, choice, upstream_dir)
+    folder = _releases_dir() / _key(inputs) / edition.name
     if not (folder / MANIFEST).is_file():
         print(f"building a release from the {inputs.name} upstream into {folder}", file=sys.stderr)
         releases.build(folder, inputs)
@@ -120,7 +145,7 @@ def _cached_release(choice: str, upstream_dir: Path | None) -> Path:
 
 def _published_release() -> Path:
     """The cache's copy of the published release, downloaded where there is none."""
-    folder = _releases_dir() / f"zenodo-{zenodo.RECORD}" / NAME
+    folder = _releases_dir() / f"zenodo-{zenodo.RECORD}" / V1.name
     if not (folder / MANIFEST).is_file():
         print(f"downloading {zenodo.BUNDLE_URL}", file=sys.stderr)
         differences = zenodo.fetch_release(folder, zenodo.BUNDLE_URL)
@@ -128,12 +153,13 @@ def _published_release() -> Path:
     return folder
 
 
-def _key(inputs: Upstream) -> str:
+def _key(inputs: AnyUpstream) -> str:
     """Folder name of a release in the cache: another upstream, configuration or version is another folder."""
     import hashlib
 
     sources = hashlib.sha256(repr(sorted(inputs.sources.items())).encode()).hexdigest()[:8]
-    return f"{inputs.name}-{VERSION}-{BridgeConfig().hash()}-{sources}"
+    edition = edition_of_upstream(inputs)
+    return f"{inputs.name}-{edition.version}-{BRIDGE_CONFIGS[edition]().hash()}-{sources}"
 
 
 def _imported(path: Path) -> Path:
@@ -142,7 +168,7 @@ def _imported(path: Path) -> Path:
         listing = root / CHECKSUMS
         if not listing.is_file():
             raise MagBridgeError(f"{path}: neither a release folder nor a bundle: no {CHECKSUMS}")
-        folder = _releases_dir() / f"bundle-{sha256_of(listing)[:12]}" / NAME
+        folder = _releases_dir() / f"bundle-{sha256_of(listing)[:12]}" / _edition(root).name
     if not (folder / MANIFEST).is_file():
         bundle.import_bundle(path, folder)
     return folder
@@ -154,6 +180,7 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
     Args:
         config_name: Name of the configuration; `by_cell_primary` by default.
         release: A release folder or a bundle; by default the cache's release, built where there is none.
+        dataset: Dataset of the cache's release: `magbridge-battery` (v1) by default.
         source: `zenodo` for the published bundle, downloaded into the cache on first use.
         upstream: Upstream of the cache's release.
         upstream_dir: Folder of published upstream files.
@@ -165,8 +192,7 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
         >>> data = builder.as_dataset()
     """
 
-    VERSION = datasets.Version(VERSION)
-    BUILDER_CONFIGS = [datasets.BuilderConfig(name=c.name, version=VERSION, description=c.description) for c in CONFIGS]
+    BUILDER_CONFIGS = [datasets.BuilderConfig(name=c.name, description=c.description) for c in V2.configs]
     DEFAULT_CONFIG_NAME = DEFAULT_CONFIG
 
     def __init__(
@@ -174,27 +200,31 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
         config_name: str | None = None,
         *,
         release: Path | str | None = None,
+        dataset: str | None = None,
         source: str | None = None,
         upstream: str = "auto",
         upstream_dir: Path | str | None = None,
         **kwargs,
     ):
-        self._folder = release_folder(release, upstream, upstream_dir, source=source)
+        self._folder = release_folder(release, upstream, upstream_dir, dataset=dataset, source=source)
+        self._edition = _edition(self._folder)
+        self.VERSION = datasets.Version(self._edition.version)
+        _check(self._edition, config_name or DEFAULT_CONFIG, None)
         # The builder's cache does not look at the data: the digest makes another content another entry.
         super().__init__(config_name=config_name, hash=files_digest(self._folder), **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:
-        config = BY_NAME[self.config.name]
+        config = self._edition.config(self.config.name)
         return datasets.DatasetInfo(description=config.description, features=features(config.columns))
 
     def _split_generators(self, dl_manager) -> list[datasets.SplitGenerator]:
         generators = []
-        for split, patterns in BY_NAME[self.config.name].patterns().items():
+        for split, patterns in self._edition.patterns(self._edition.config(self.config.name)).items():
             paths = [str(path) for pattern in patterns for path in sorted(self._folder.glob(pattern))]
             generators.append(datasets.SplitGenerator(name=split, gen_kwargs={"paths": paths}))
         return generators
 
     def _generate_tables(self, paths: list[str]):
-        columns = list(BY_NAME[self.config.name].columns)
+        columns = list(self._edition.config(self.config.name).columns)
         for number, path in enumerate(paths):
             yield datasets.builder.Key(number, 0), pq.read_table(path, columns=columns)

@@ -275,7 +275,8 @@ def _read(
     by_primary = BY_NAME[split].split_by == "primary"
     paths = []
     for provenance in provenances:
-        found = sorted(folder.glob(atom_path(provenance, *((subset, "*") if by_primary else ("*", subset)))))
+        # A star before the record split: files of one chemistry have its name there.
+        found = sorted(folder.glob(atom_path(provenance, *((subset, "*") if by_primary else ("*", f"*{subset}")))))
         if not found:
             raise MagBridgeError(
                 f"{folder} has no {provenance} rows in the {subset} subset of {split}: expected a whole "

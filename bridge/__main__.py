@@ -6,14 +6,14 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from bridge.commands import hub as commands_hub
 from bridge.commands import upstream as commands_upstream
 from bridge.commands import validation as commands_validation
-from bridge.config import VARIANTS
+from dataset_card.editions import EDITIONS
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import MASTER_SEED
 
@@ -40,33 +40,61 @@ UpstreamOption = Annotated[
 UpstreamDirOption = Annotated[
     Path | None, typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
 ]
+BridgeOption = Annotated[Literal["v1", "v2"], typer.Option(help="Bridge, and with it the dataset.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command()
 def build(
-    out: Annotated[Path, typer.Option(help="The release folder to write.")] = Path("magbridge-battery"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The release folder to write; named after its dataset by default.", show_default=False),
+    ] = None,
+    bridge: BridgeOption = "v1",
     upstream: UpstreamOption = UpstreamChoice.auto,
     upstream_dir: UpstreamDirOption = None,
-    seed: Annotated[int, typer.Option(help="Master seed; v1.0 has the default.")] = MASTER_SEED,
-    variants: Annotated[int, typer.Option(help="Clean signals per pulse record; v1.0 has the default.")] = VARIANTS,
+    seed: Annotated[int, typer.Option(help="Master seed; the published releases have the default.")] = MASTER_SEED,
+    variants: Annotated[
+        int | None, typer.Option(help="Clean signals per pulse record: 10 in v1, 5 in v2.", show_default=False)
+    ] = None,
+    anomalies: Annotated[
+        str | None,
+        typer.Option(help="Synthetic anomalies, 600 in v1, 1500 in v2; or one number a subtype: 150,150,150,150."),
+    ] = None,
+    regime_b: Annotated[int | None, typer.Option(help="Regime-B rows: 560 in v1, 1000 in v2.")] = None,
+    severity: Annotated[
+        tuple[float, float] | None, typer.Option(help="Lowest and highest severity of anomalies: 0.2 1.0.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Generate a release and write its folder."""
+    from bridge.generate import resolve
     from bridge.release import folder as release
-    from bridge.upstream import resolve
 
+    out = out or Path(EDITIONS[bridge].name)
     release.check_replaceable(out)
-    inputs = resolve(upstream, upstream_dir)
+    inputs = resolve(bridge, upstream, upstream_dir)
     typer.echo(upstream_line(inputs.name), err=True)
-    manifest = release.build(out, inputs, master_seed=seed, variants=variants)
+    counts = {"variants": variants, "anomalies": _anomalies(anomalies), "regime_b": regime_b, "severity": severity}
+    manifest = release.build(out, inputs, master_seed=seed, **counts)
     _report(out, manifest, as_json)
+
+
+def _anomalies(text: str | None) -> int | tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise MagBridgeError(f"anomalies {text!r}: expected one number, or four with commas between them") from None
+    return numbers if "," in text else numbers[0]
 
 
 def upstream_line(name: str) -> str:
     """One plain line that tells which upstream is used."""
     return {
         "published": "upstream: published files, checked against their SHA-256 (surrogate scans: the raw ones are not public)",
+        "hybrid": "upstream: published files, checked against their SHA-256 (correlations are borrowed: simulated)",
         "osf": "upstream: published files, checked against their SHA-256, with your raw scans",
         "simulated": "upstream: SIMULATED. The published files are not used; this will not be the published release",
     }[name]
@@ -88,11 +116,15 @@ def _report(out: Path, manifest: dict, as_json: bool) -> None:
 @app.command()
 def bundle(
     release: Annotated[Path, typer.Argument(help="A release folder.")],
-    out: Annotated[Path, typer.Option(help="The zip file to write.")] = Path("magbridge_battery_v1_0_release.zip"),
+    out: Annotated[
+        Path | None, typer.Option(help="The zip file to write; named after the release by default.", show_default=False)
+    ] = None,
 ) -> None:
     """Write a release folder as a Zenodo-style bundle."""
-    from bridge.release.bundle import write_bundle
+    from bridge.release.bundle import bundle_name, write_bundle
+    from bridge.release.folder import read_manifest
 
+    out = out or Path(f"{bundle_name(read_manifest(release))}.zip")
     typer.echo(f"{write_bundle(release, out)}: {out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -13,9 +13,6 @@ ANCHOR_VOLTAGES = (2.54, 2.81, 3.00, 3.10, 3.34)
 GROUNDED_MIN_V, GROUNDED_MAX_V = 3.06, 3.34
 """Voltage range in which real scans and PulseBat pulses overlap: the grounded regime."""
 
-VARIANTS = 10
-"""Clean signals generated for each PulseBat record."""
-
 SEVERITY_MIN, SEVERITY_MAX = 0.2, 1.0
 """Range of a synthetic anomaly's severity."""
 
@@ -25,7 +22,16 @@ CHEMISTRY = "LFP"
 
 
 @dataclass(frozen=True)
-class BridgeConfig:
+class HashedConfig:
+    """A configuration that is a part of every sample id."""
+
+    def hash(self) -> str:
+        """First 12 hex digits of the SHA-256 of the configuration's canonical JSON."""
+        return hashlib.sha256(canonical_json(dataclasses.asdict(self)).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class BridgeConfig(HashedConfig):
     """Strengths of the bridge's stages; the defaults are those of v1.0 (release notes, bridge configuration).
 
     Attributes:
@@ -57,10 +63,6 @@ class BridgeConfig:
     soc_fluctuation_strength: float = 0.04
     soc_rest: float = 50.0
     soc_range: float = 50.0
-
-    def hash(self) -> str:
-        """First 12 hex digits of the SHA-256 of the configuration's canonical JSON."""
-        return hashlib.sha256(canonical_json(dataclasses.asdict(self)).encode()).hexdigest()[:12]
 
 
 def canonical_json(value) -> str:

@@ -1,145 +1,85 @@
-"""Requests to signals: the bridge itself."""
+"""Either bridge: which one serves a version, and how it turns a plan into signals."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from bridge import scan_map, upstream
 from bridge.anomalies import inject
 from bridge.config import BridgeConfig
-from bridge.embedding import reservoir
-from bridge.identity import regime_of
 from bridge.plan import Plan
-from bridge.retrieval.modulator import blend_share, degrade
-from bridge.retrieval.morphology import draw_base, interpolate
-from bridge.retrieval.noise import add_noise
+from bridge.retrieval.generate import Bridge
+from bridge.scan_map import BridgeV2, BridgeV2Config, UpstreamV2
 from bridge.upstream import Upstream
+from dataset_card.editions import EDITIONS, V1, V2, Edition, edition_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, T
+from dataset_card.schema import CHANNELS, MASTER_SEED, T
 
-SOH_MAX = 1.05
-"""A fresh cell may exceed its nominal capacity a little; percent given as a fraction is caught."""
+AnyBridge = Bridge | BridgeV2
+AnyUpstream = Upstream | UpstreamV2
+AnyConfig = BridgeConfig | BridgeV2Config
+
+CONFIGS = {V1: BridgeConfig, V2: BridgeV2Config}
+"""Configuration of each edition's bridge."""
 
 
-class Bridge:
-    """Generates magnetic signatures of an aged cell from scans of a fresh one.
-
-    A signal depends on its request, its seed, the upstream and the configuration, and on nothing else:
-    not on its neighbours in a batch, nor on the number of threads.
+def resolve(
+    bridge: str = "v1", choice: str = "auto", upstream_dir: Path | str | None = None, fetch: bool = True
+) -> AnyUpstream:
+    """The inputs of a bridge, as `bridge.upstream.resolve` finds those of v1.
 
     Args:
-        upstream: Anchor statistics, scans and latent space (see `bridge.upstream.resolve`).
-        config: Strengths of the stages; v1.0 by default.
+        bridge: `v1` or `v2`.
+        choice: `auto`, `published`, `osf` or `simulated`.
+        upstream_dir: Folder of published files.
+        fetch: Whether missing files may be downloaded.
 
-    Example:
-        >>> from bridge import Bridge, upstream
-        >>> bridge = Bridge(upstream.resolve("simulated"))
-        >>> bridge.generate(voltage=3.2, soc=50, soh=0.85, seed=7).shape
-        (100, 6)
+    Raises:
+        MagBridgeError: Unknown bridge or choice; a file is missing or damaged, or its contents are not as expected.
     """
-
-    def __init__(self, upstream: Upstream, config: BridgeConfig = BridgeConfig()):
-        self.upstream = upstream
-        self.config = config
-        self._scan_z = upstream.latent.project(upstream.embeddings)
-
-    def anchor_replica(self, voltage: float) -> np.ndarray:
-        """The noise-free signal at an anchor: its mean trajectory, (T, 6) in nT.
-
-        Raises:
-            MagBridgeError: `voltage` is not an anchor.
-        """
-        if voltage not in self.upstream.statistics.voltages:
-            anchors = ", ".join(f"{v:.2f}" for v in self.upstream.statistics.voltages)
-            raise MagBridgeError(f"voltage {voltage} V: expected an anchor, one of {anchors} V")
-        return interpolate(self.upstream.statistics, voltage)[0]
-
-    def generate(self, voltage: float, soc: float, soh: float, seed: int) -> np.ndarray:
-        """One signal.
-
-        Args:
-            voltage: In [2.54, 3.34] V; below 3.06 V the signal is an extrapolation.
-            soc: State of charge, 0 to 100 %.
-            soh: State of health, a fraction in (0, 1.05].
-            seed: Seed of the signal's own generator.
-
-        Returns:
-            (100, 6) signal in nT, channels in release order.
-
-        Raises:
-            MagBridgeError: A value is out of range or NaN.
-        """
-        return self.generate_many([voltage], [soc], [soh], [seed])[0]
-
-    def generate_many(self, voltage, soc, soh, seed, workers: int | None = None) -> np.ndarray:
-        """Signals of many requests; each equals what `generate` gives for it, byte for byte.
-
-        Args:
-            voltage: (n,) in V.
-            soc: (n,) in percent.
-            soh: (n,) fractions.
-            seed: (n,) integers.
-            workers: Threads; all cores by default.
-
-        Returns:
-            (n, 100, 6) signals in nT.
-
-        Raises:
-            MagBridgeError: A value is out of range or NaN; names the request.
-        """
-        voltage, soc, soh, seed = _checked_requests(voltage, soc, soh, seed)
-        rngs = [np.random.default_rng(s) for s in seed]
-        out = np.empty((len(seed), T, len(CHANNELS)))
-        for i, rng in enumerate(rngs):
-            out[i] = draw_base(self.upstream.statistics, voltage[i], rng)
-
-        delta = [self.config.soh_baseline - s for s in soh]
-        # Where nothing is blended in, neither embedding nor scans matter.
-        aged = [i for i, d in enumerate(delta) if blend_share(d) > 0]
-        if aged:
-            scaler = self.upstream.angle_scaler
-            z = self.upstream.latent.project(reservoir.embed(out[aged], scaler.mean, scaler.std, workers))
-            for i, zi in zip(aged, z):
-                out[i] = degrade(
-                    out[i], zi, delta[i], self._scan_z, self.upstream.scans, self.upstream.latent.direction, self.config
-                )
-        for i, rng in enumerate(rngs):
-            out[i] = add_noise(out[i], delta[i], soc[i], rng, self.config)
-        return out
-
-    def generate_plan(self, plan: Plan, workers: int | None = None) -> np.ndarray:
-        """Signals of every row of a plan, (n, 100, 6) in nT: generated where clean or Regime-B, injected where not."""
-        rows = plan.rows
-        own = np.flatnonzero(plan.parent < 0)
-        out = np.empty((len(rows), T, len(CHANNELS)))
-        columns = (rows[name].to_numpy()[own] for name in ("voltage", "soc", "generation_seed"))
-        voltage, soc, seed = columns
-        out[own] = self.generate_many(voltage, soc, plan.signal_soh[own], seed, workers)
-        for i in np.flatnonzero(plan.parent >= 0):
-            row = rows.iloc[i]
-            out[i] = inject(
-                out[plan.parent[i]], row["anomaly_subtype"], row["anomaly_severity"], int(row["generation_seed"])
-            )
-        return out
+    if bridge not in EDITIONS:
+        raise MagBridgeError(f"bridge {bridge!r}: expected {' or '.join(EDITIONS)}")
+    return (scan_map if EDITIONS[bridge] is V2 else upstream).resolve(choice, upstream_dir, fetch)
 
 
-def _checked_requests(voltage, soc, soh, seed) -> tuple[list[float], list[float], list[float], list[int]]:
-    """The requests as plain Python numbers, or an error that names the first bad one."""
-    try:
-        voltage, soc, soh = ([float(v) for v in values] for values in (voltage, soc, soh))
-    except (TypeError, ValueError) as error:
-        raise MagBridgeError(f"voltage, soc and soh must be sequences of numbers ({error})") from error
-    seed = list(seed)
-    lengths = {len(voltage), len(soc), len(soh), len(seed)}
-    if len(lengths) != 1:
-        raise MagBridgeError(
-            f"requests of different lengths: {len(voltage)} voltages, {len(soc)} SOC, {len(soh)} SOH, {len(seed)} seeds"
-        )
-    for i, (v, c, h, s) in enumerate(zip(voltage, soc, soh, seed)):
-        regime_of(v)
-        if not 0 <= c <= 100:
-            raise MagBridgeError(f"request {i}: SOC {c}: expected 0 to 100 %")
-        if not 0 < h <= SOH_MAX:
-            raise MagBridgeError(f"request {i}: SOH {h}: expected a fraction above 0, at most {SOH_MAX}")
-        if isinstance(s, bool) or not isinstance(s, (int, np.integer)) or s < 0:
-            raise MagBridgeError(f"request {i}: seed {s!r}: expected an integer of at least 0")
-    return voltage, soc, soh, [int(s) for s in seed]
+def make_bridge(inputs: AnyUpstream, config: AnyConfig | None = None, master_seed: int = MASTER_SEED) -> AnyBridge:
+    """The bridge that serves some inputs.
+
+    Args:
+        inputs: What `resolve` found.
+        config: Its numbers; those of the published release by default.
+        master_seed: Seed of v2's virtual cells; v1 has none.
+    """
+    if isinstance(inputs, UpstreamV2):
+        return BridgeV2(inputs, _of(BridgeV2Config, config), master_seed=master_seed)
+    return Bridge(inputs, _of(BridgeConfig, config))
+
+
+def _of(kind, config):
+    if config is None:
+        return kind()
+    if not isinstance(config, kind):
+        raise MagBridgeError(f"configuration of type {type(config).__name__}: expected {kind.__name__}")
+    return config
+
+
+def generate_plan(bridge: AnyBridge, plan: Plan, workers: int | None = None) -> np.ndarray:
+    """Signals of every row of a plan, (n, 100, 6) in nT: generated where clean or Regime-B, injected where not."""
+    rows = plan.rows
+    own = np.flatnonzero(plan.parent < 0)
+    out = np.empty((len(rows), T, len(CHANNELS)))
+    voltage, soc, seed, cell = (rows[name].to_numpy()[own] for name in ("voltage", "soc", "generation_seed", "cell_id"))
+    cells = {"cell": cell} if isinstance(bridge, BridgeV2) else {}
+    out[own] = bridge.generate_many(voltage, soc, plan.signal_soh[own], seed, workers=workers, **cells)
+    injected = np.flatnonzero(plan.parent >= 0)
+    faults = rows.iloc[injected][["anomaly_subtype", "anomaly_severity", "generation_seed"]]
+    for i, subtype, severity, fault_seed in zip(injected, *(faults[name] for name in faults)):
+        out[i] = inject(out[plan.parent[i]], subtype, severity, int(fault_seed))
+    return out
+
+
+def edition_of_upstream(inputs: AnyUpstream) -> Edition:
+    """The edition of the releases that are built from some inputs."""
+    return edition_of(inputs.bridge_version)

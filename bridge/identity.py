@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from bridge.config import ANCHOR_VOLTAGES, GROUNDED_MAX_V, GROUNDED_MIN_V, canonical_json
+from dataset_card.editions import V1, edition_of
 from dataset_card.errors import MagBridgeError
 
 SUBTYPE_CODES = {
@@ -15,10 +17,21 @@ SUBTYPE_CODES = {
 }
 
 
-def sample_seed(master: int, *parts) -> int:
-    """31-bit seed of one sample from the master seed and the parts that identify it."""
+def sample_seed(master: int, *parts, bits: int = 31) -> int:
+    """Seed of one sample from the master seed and the parts that identify it.
+
+    Args:
+        master: Master seed of the release.
+        *parts: What identifies the sample.
+        bits: 31, or 63 from v2 on: 31 repeat among millions of rows, and the column holds 64 with a sign.
+    """
     text = f"{master}::{'/'.join(str(part) for part in parts)}"
-    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) & 0x7FFFFFFF
+    return int(hashlib.sha256(text.encode()).hexdigest()[: (bits + 1) // 4], 16) & ((1 << bits) - 1)
+
+
+def table_of(cell_id: str) -> str:
+    """The table that a v2 cell stands in, `LMO-10Ah` of `LMO-10Ah-017`; `regimeB` for a pseudo-cell."""
+    return re.split(r"[-_](?=[^-_]*$)", cell_id)[0]
 
 
 def sample_id(row: dict) -> str:
@@ -42,9 +55,11 @@ def sample_id(row: dict) -> str:
         "bridge_config_hash": row["bridge_config_hash"],
     }
     digest = hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:8]
+    # v1 has one chemistry and numbers its cells; later cells' own names tell their chemistry.
+    chemistry = "lfp_" if edition_of(row["bridge_version"]) is V1 else ""
     if row["regime"] == "extrapolation":
-        return f"lfp_regimeb_v{round(row['voltage'] * 100):03d}_{digest}"
-    stem = f"lfp_{row['cell_id']}_soc{int(row['soc']):02d}"
+        return f"{chemistry}regimeb_v{round(row['voltage'] * 100):03d}_{digest}"
+    stem = f"{chemistry}{row['cell_id'].lower()}_soc{int(row['soc']):02d}"
     if row["anomaly_subtype"] != "none":
         stem += f"_{SUBTYPE_CODES[row['anomaly_subtype']]}"
     return f"{stem}_{digest}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,25 +16,91 @@ from bridge.config import (
     GROUNDED_MIN_V,
     SEVERITY_MAX,
     SEVERITY_MIN,
-    VARIANTS,
     BridgeConfig,
+    HashedConfig,
 )
 from bridge.identity import nearest_anchor, sample_id, sample_seed
 from bridge.upstream.inputs import PulseTable
+from bridge.upstream.pulsebat import PulseTables
+from dataset_card.editions import V1, V2, Edition, edition_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import (
-    MASTER_SEED,
-    METADATA_FIELDS,
-    REUSE_ABOVE_SOH,
-    SCHEMA_VERSION,
-    SYNTHETIC_SUBTYPES,
-)
+from dataset_card.schema import MASTER_SEED, METADATA_FIELDS, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES
 
-ANOMALIES_PER_SUBTYPE = 150
-REGIME_B_ROWS = 560
 REGIME_B_ANCHORS = (2.54, 2.81, 3.00)
+"""Voltages of v1's Regime-B rows, in V."""
+
+REGIME_B_MIN_V = 2.54
+"""v2 draws its Regime-B voltages from here up to the grounded regime, in V."""
+
+REGIME_B_CELLS = 100
+"""Pseudo-cells of v2's Regime-B rows, each with a make of its own."""
+
 REGIME_B_SOH = 1.0
 """Regime-B signals carry no degradation: the bridge has no scans to show it with."""
+
+
+def _check_integer(name: str, value, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise MagBridgeError(f"{name} {value!r}: expected an integer of at least {least}")
+
+
+@dataclass(frozen=True)
+class Composition:
+    """How many rows of each kind a release has.
+
+    Attributes:
+        variants: Clean rows for each pulse record.
+        anomalies: Synthetic anomalies, in equal shares of the four subtypes; or one number for each subtype.
+        regime_b: Regime-B rows.
+        severity: Lowest and highest severity of synthetic anomalies, within [0.2, 1].
+
+    Raises:
+        MagBridgeError: A number is out of range.
+    """
+
+    variants: int = 10
+    anomalies: int | tuple[int, ...] = 600
+    regime_b: int = 560
+    severity: tuple[float, float] = (SEVERITY_MIN, SEVERITY_MAX)
+
+    def __post_init__(self) -> None:
+        _check_integer("variants", self.variants, 1)
+        _check_integer("regime_b", self.regime_b, 0)
+        kinds = len(SYNTHETIC_SUBTYPES)
+        if not isinstance(self.anomalies, (tuple, list)):
+            _check_integer("anomalies", self.anomalies, 0)
+            if self.anomalies % kinds:
+                raise MagBridgeError(
+                    f"anomalies {self.anomalies}: expected a multiple of {kinds}, equal shares of "
+                    f"{', '.join(SYNTHETIC_SUBTYPES)}, or one number for each"
+                )
+        elif len(self.anomalies) != kinds:
+            raise MagBridgeError(
+                f"anomalies {self.anomalies}: expected {kinds} numbers, of {', '.join(SYNTHETIC_SUBTYPES)}"
+            )
+        for count in self.per_subtype:
+            _check_integer("anomalies", count, 0)
+        low, high = self.severity
+        if not SEVERITY_MIN <= low <= high <= SEVERITY_MAX:
+            raise MagBridgeError(
+                f"severity {low} to {high}: expected a range within {SEVERITY_MIN} to {SEVERITY_MAX}, lowest first"
+            )
+
+    @property
+    def per_subtype(self) -> tuple[int, ...]:
+        """Number of anomalies of each subtype, in the order of the contract."""
+        if isinstance(self.anomalies, (tuple, list)):
+            return tuple(self.anomalies)
+        return (self.anomalies // len(SYNTHETIC_SUBTYPES),) * len(SYNTHETIC_SUBTYPES)
+
+
+COMPOSITIONS = {V1: Composition(), V2: Composition(variants=5, anomalies=1500, regime_b=1000)}
+"""What the published release of each edition is made of."""
+
+
+def composition_of(edition: Edition, **changes) -> Composition:
+    """The composition of an edition's release, with the entries that are given and not None in place of its own."""
+    return dataclasses.replace(COMPOSITIONS[edition], **{k: v for k, v in changes.items() if v is not None})
 
 
 @dataclass(frozen=True)
@@ -54,37 +122,35 @@ class Plan:
 
 def make_plan(
     pulses: PulseTable,
-    config: BridgeConfig = BridgeConfig(),
+    config: HashedConfig = BridgeConfig(),
     *,
     master_seed: int = MASTER_SEED,
-    variants: int = VARIANTS,
+    composition: Composition | None = None,
     bridge_version: str = BRIDGE_VERSION,
 ) -> Plan:
-    """Plans a release: `variants` clean rows per record, 600 synthetic anomalies, 560 Regime-B rows.
+    """Plans a release: clean rows of every record, synthetic anomalies, Regime-B rows.
 
     Args:
         pulses: Pulse-test records; their order matters, since parents are drawn by row number.
-        config: Bridge configuration; its hash is part of every id.
+        config: The bridge's configuration; its hash is a part of every id.
         master_seed: Seed that every other seed is derived from.
-        variants: Clean rows per record; v1.0 has 10.
-        bridge_version: Version written into every row.
+        composition: How many rows of each kind; by default those of the edition's published release.
+        bridge_version: Version written into every row; it decides the edition.
 
     Raises:
-        MagBridgeError: `variants` is not positive, the seed is negative, or there are fewer clean rows than anomalies.
+        MagBridgeError: The seed is negative.
     """
-    if isinstance(master_seed, bool) or not isinstance(master_seed, (int, np.integer)) or master_seed < 0:
-        raise MagBridgeError(f"seed {master_seed!r}: expected an integer of at least 0")
-    if isinstance(variants, bool) or not isinstance(variants, (int, np.integer)) or variants < 1:
-        raise MagBridgeError(f"variants {variants!r}: expected an integer of at least 1")
+    _check_integer("seed", master_seed, 0)
+    edition = edition_of(bridge_version)
+    composition = composition or COMPOSITIONS[edition]
     common = {
         "bridge_version": bridge_version,
         "bridge_config_hash": config.hash(),
-        "schema_version": SCHEMA_VERSION,
-        "chemistry": CHEMISTRY,
+        "schema_version": edition.schema_version,
     }
-    clean, clean_record = _clean_rows(pulses, common, master_seed, variants)
-    anomalies, anomaly_parent = _anomaly_rows(clean, master_seed)
-    regime_b = _regime_b_rows(pulses, common, master_seed)
+    clean, clean_record = _clean_rows(pulses, common, edition, master_seed, composition.variants)
+    anomalies, anomaly_parent = _anomaly_rows(clean, edition, master_seed, composition)
+    regime_b = _regime_b_rows(pulses, common, edition, master_seed, composition.regime_b)
 
     u_features = np.full((len(clean) + len(anomalies) + len(regime_b), pulses.u.shape[1]), np.nan)
     u_features[: len(clean)] = pulses.u[clean_record]
@@ -100,12 +166,26 @@ def _with_id(row: dict) -> dict:
     return {**row, "sample_id": sample_id(row)}
 
 
-def _clean_rows(pulses: PulseTable, common: dict, master_seed: int, variants: int) -> tuple[list[dict], np.ndarray]:
+def _seed(edition: Edition, master_seed: int, kind: str, *parts) -> int:
+    """A row's seed; from v2 on the text under it names the edition, and 63 of its bits are kept in place of 31."""
+    if edition is V1:
+        return sample_seed(master_seed, kind, *parts)
+    return sample_seed(master_seed, "v2", kind, *parts, bits=63)
+
+
+def _clean_rows(
+    pulses: PulseTable, common: dict, edition: Edition, master_seed: int, variants: int
+) -> tuple[list[dict], np.ndarray]:
     """Clean rows and the record each comes from."""
     # Python's own floats and strings: ids are hashes of their text.
-    voltages = np.clip(pulses.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V).tolist()
+    if isinstance(pulses, PulseTables):
+        voltages, chemistries = pulses.voltage.tolist(), pulses.chemistry.tolist()
+    else:
+        voltages = np.clip(pulses.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V).tolist()
+        chemistries = [CHEMISTRY] * len(pulses)
     rows = []
-    for cell, soc, soh, voltage in zip(pulses.cell.tolist(), pulses.soc.tolist(), pulses.soh.tolist(), voltages):
+    records = zip(pulses.cell.tolist(), pulses.soc.tolist(), pulses.soh.tolist(), voltages, chemistries)
+    for cell, soc, soh, voltage, chemistry in records:
         label = {
             **common,
             "parent_sample_id": None,
@@ -113,6 +193,7 @@ def _clean_rows(pulses: PulseTable, common: dict, master_seed: int, variants: in
             "voltage": voltage,
             "soc": soc,
             "soh": soh,
+            "chemistry": chemistry,
             "regime": "grounded",
             "nearest_anchor": nearest_anchor(voltage),
             "anomaly_flag": False,
@@ -122,28 +203,26 @@ def _clean_rows(pulses: PulseTable, common: dict, master_seed: int, variants: in
             "second_life_class": "reuse" if soh > REUSE_ABOVE_SOH else "recondition",
         }
         rows.extend(
-            _with_id({**label, "generation_seed": sample_seed(master_seed, "clean", cell, int(soc), variant)})
+            _with_id({**label, "generation_seed": _seed(edition, master_seed, "clean", cell, int(soc), variant)})
             for variant in range(variants)
         )
     return rows, np.repeat(np.arange(len(pulses)), variants)
 
 
-def _anomaly_rows(clean: list[dict], master_seed: int) -> tuple[list[dict], np.ndarray]:
+def _anomaly_rows(
+    clean: list[dict], edition: Edition, master_seed: int, composition: Composition
+) -> tuple[list[dict], np.ndarray]:
     """Synthetic anomalies and the clean row each is injected into."""
-    count = ANOMALIES_PER_SUBTYPE * len(SYNTHETIC_SUBTYPES)
-    if len(clean) < count:
-        raise MagBridgeError(
-            f"{len(clean)} clean rows: expected at least {count}, one parent per synthetic anomaly; "
-            "raise the number of variants or of records"
-        )
+    counts = composition.per_subtype
     rng = np.random.default_rng(master_seed)
-    parents = rng.choice(len(clean), count, replace=False)
-    subtypes = [subtype for subtype in SYNTHETIC_SUBTYPES for _ in range(ANOMALIES_PER_SUBTYPE)]
+    # Parents are distinct while there are enough clean rows.
+    parents = rng.choice(len(clean), sum(counts), replace=sum(counts) > len(clean))
+    subtypes = [subtype for subtype, count in zip(SYNTHETIC_SUBTYPES, counts) for _ in range(count)]
     rng.shuffle(subtypes)
     rows = []
     for i, (parent, subtype) in enumerate(zip(parents, subtypes)):
         parent_id = clean[parent]["sample_id"]
-        seed = sample_seed(master_seed, "anomaly", parent_id, subtype, i)
+        seed = _seed(edition, master_seed, "anomaly", parent_id, subtype, i)
         rows.append(
             _with_id(
                 {
@@ -153,30 +232,36 @@ def _anomaly_rows(clean: list[dict], master_seed: int) -> tuple[list[dict], np.n
                     "anomaly_flag": True,
                     "anomaly_subtype": subtype,
                     "anomaly_origin": "synthetic_sensor_perturbation",
-                    "anomaly_severity": float(np.random.default_rng(seed).uniform(SEVERITY_MIN, SEVERITY_MAX)),
+                    "anomaly_severity": float(np.random.default_rng(seed).uniform(*composition.severity)),
                 }
             )
         )
     return rows, parents
 
 
-def _regime_b_rows(pulses: PulseTable, common: dict, master_seed: int) -> list[dict]:
-    """Low-voltage extrapolation rows: no SOH, no parent, a pseudo-cell per anchor."""
+def _regime_b_rows(pulses: PulseTable, common: dict, edition: Edition, master_seed: int, count: int) -> list[dict]:
+    """Low-voltage extrapolation rows: no SOH, no parent, pseudo-cells."""
     rng = np.random.default_rng(master_seed + 2)
     rows = []
-    for i in range(REGIME_B_ROWS):
-        voltage = float(rng.choice(REGIME_B_ANCHORS))
+    for i in range(count):
+        if edition is V1:
+            voltage = float(rng.choice(REGIME_B_ANCHORS))
+            cell = f"regimeB_v{round(voltage * 100):03d}"
+        else:
+            voltage = float(rng.uniform(REGIME_B_MIN_V, GROUNDED_MIN_V))
+            cell = f"regimeB_{i % REGIME_B_CELLS:03d}"
         record = int(rng.integers(0, len(pulses)))
         rows.append(
             _with_id(
                 {
                     **common,
                     "parent_sample_id": None,
-                    "cell_id": f"regimeB_v{round(voltage * 100):03d}",
-                    "generation_seed": sample_seed(master_seed, "regimeb", i, voltage),
+                    "cell_id": cell,
+                    "generation_seed": _seed(edition, master_seed, "regimeb", i, voltage),
                     "voltage": voltage,
                     "soc": float(pulses.soc[record]),
                     "soh": None,
+                    "chemistry": CHEMISTRY,
                     "regime": "extrapolation",
                     "nearest_anchor": nearest_anchor(voltage),
                     "anomaly_flag": True,

@@ -8,7 +8,8 @@ from string import Template
 
 import yaml
 
-from dataset_card.configs import CONFIGS, DEFAULT_CONFIG, SPLITS, Config
+from dataset_card.configs import DEFAULT_CONFIG, SPLITS, Config
+from dataset_card.editions import V2, Edition, edition_of
 from dataset_card.figure import REGIME_B, composition
 from dataset_card.schema import BY_NAME, FIELD_NAMES, FIELDS, T, features
 
@@ -35,20 +36,25 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         Text by file name: `README.md` (the card), `composition.svg` (its figure), `CITING.md`, `CITATION.cff`,
         `LICENSE`.
     """
-    values = _values(manifest)
+    values, edition = _values(manifest), _edition(manifest)
     # The template's lines that only a simulated or only a published release carries are chosen by name.
     kind = "simulated" if _simulated(manifest) else "published"
-    values["nature"] = "simulated" if _simulated(manifest) else "real"
-    values["upstream_note"] = UPSTREAM_NOTES[kind]
-    values["origin"] = _template(f"origin_{kind}.md").substitute(values).strip()
-    citing = _template(f"citing_{kind}.md").substitute(values)
+    if edition is V2:
+        values |= V2_NOTES[manifest["upstream"]["name"]] | {"cell_table": _cell_table(manifest)}
+        template, documents_of = "card_v2.md", "v2"
+    else:
+        values["nature"] = "simulated" if _simulated(manifest) else "real"
+        values["upstream_note"] = UPSTREAM_NOTES[kind]
+        values["origin"] = _template(f"origin_{kind}.md").substitute(values).strip()
+        template, documents_of = "card.md", kind
+    citing = _template(f"citing_{documents_of}.md").substitute(values)
     values["citing"] = citing.replace("# How to cite", "## How to cite").strip()
     header = yaml.safe_dump(metadata(manifest, sizes), sort_keys=False, allow_unicode=True, width=1000)
     return {
-        "README.md": f"---\n{header}---\n\n{_template('card.md').substitute(values)}",
+        "README.md": f"---\n{header}---\n\n{_template(template).substitute(values)}",
         "composition.svg": composition(manifest),
         "CITING.md": citing,
-        "CITATION.cff": _template(f"citation_{kind}.cff").substitute(values),
+        "CITATION.cff": _template(f"citation_{documents_of}.cff").substitute(values),
         "LICENSE": _template("license.txt").substitute(values),
     }
 
@@ -59,7 +65,8 @@ def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
     `datasets` caches a local folder by this header, not by the data; the digest in each configuration's
     description makes the cache of other content another one.
     """
-    rows = manifest["counts"]["rows"]
+    rows, edition = manifest["counts"]["rows"], _edition(manifest)
+    configs = [config for config in edition.configs if _present(edition.patterns(config), sizes)]
     return {
         "pretty_name": _title(manifest),
         "license": "cc-by-4.0",
@@ -67,8 +74,8 @@ def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
         "task_categories": list(TASK_CATEGORIES),
         "tags": [*TAGS, *(["simulated-upstream"] if _simulated(manifest) else [])],
         "size_categories": [_size_category(rows)],
-        "configs": [_config(config, manifest) for config in CONFIGS if _present(config, sizes)],
-        "dataset_info": [_info(config, sizes) for config in CONFIGS if _present(config, sizes)],
+        "configs": [_config(config, edition.patterns(config), manifest) for config in configs],
+        "dataset_info": [_info(config, edition.patterns(config), sizes) for config in configs],
     }
 
 
@@ -79,11 +86,11 @@ def _size_category(rows: int) -> str:
     return "1M<n<10M"
 
 
-def _config(config: Config, manifest: dict) -> dict:
+def _config(config: Config, patterns: dict[str, list[str]], manifest: dict) -> dict:
     entry = {
         "config_name": config.name,
         "description": f"{config.description} Files: sha256 {manifest['files_digest']}.",
-        "data_files": [{"split": split, "path": paths} for split, paths in config.patterns().items()],
+        "data_files": [{"split": split, "path": paths} for split, paths in patterns.items()],
     }
     if config.columns != FIELD_NAMES:
         entry["columns"] = list(config.columns)
@@ -96,19 +103,19 @@ def _matching(patterns: list[str], sizes: dict[str, tuple[int, int]]) -> list[tu
     return [size for path, size in sizes.items() if any(fnmatch.fnmatch(path, pattern) for pattern in patterns)]
 
 
-def _present(config: Config, sizes: dict[str, tuple[int, int]]) -> bool:
+def _present(patterns: dict[str, list[str]], sizes: dict[str, tuple[int, int]]) -> bool:
     """Whether every split of a configuration has rows: `datasets` refuses one that has none."""
-    return all(_matching(patterns, sizes) for patterns in config.patterns().values())
+    return all(_matching(globs, sizes) for globs in patterns.values())
 
 
-def _info(config: Config, sizes: dict[str, tuple[int, int]]) -> dict:
+def _info(config: Config, patterns: dict[str, list[str]], sizes: dict[str, tuple[int, int]]) -> dict:
     import datasets
 
     splits = datasets.splits.SplitDict()
     row_bytes = sum(VALUE_BYTES * (BY_NAME[name].length or 1) for name in config.columns)
     download_size = 0
-    for split, patterns in config.patterns().items():
-        found = _matching(patterns, sizes)
+    for split, globs in patterns.items():
+        found = _matching(globs, sizes)
         rows = sum(rows for rows, _ in found)
         download_size += sum(size for _, size in found)
         splits.add(datasets.SplitInfo(split, num_bytes=rows * row_bytes, num_examples=rows))
@@ -126,8 +133,14 @@ def _simulated(manifest: dict) -> bool:
     return manifest["upstream"]["name"] == "simulated"
 
 
+def _edition(manifest: dict) -> Edition:
+    version = manifest["bridge_version"]
+    return edition_of(version if isinstance(version, str) else version[0])
+
+
 def _title(manifest: dict) -> str:
-    return "MagBridge-Battery" + (" (simulated upstream)" if _simulated(manifest) else "")
+    title = "MagBridge-Battery" + (" v2" if _edition(manifest) is V2 else "")
+    return title + (" (simulated upstream)" if _simulated(manifest) else "")
 
 
 def _template(name: str) -> Template:
@@ -140,6 +153,29 @@ SCANS = {
     "standard deviation at every anchor and time step.",
 }
 """What the decoder averages, by upstream (specification of the release, section 1)."""
+
+_ONE_MODEL = "The scans are simulated with the sheet model that the increments use, which favours v2."
+V2_NOTES = {
+    "hybrid": {
+        "origin": "Made from the published upstream files: means and standard deviations at the anchors are the published ones; "
+        "correlations and spectra are borrowed from a simulated archive, since the raw scans are not public.",
+        "scans": "The published statistics are of one cell, and none shows an aged one. Correlations between channels and in time come "
+        "from a simulation, and nothing was tested on the raw scans.",
+        "shared_model": "Correlations, and the increments of ageing and of each cell's make, come from one model of the cell.",
+    },
+    "osf": {
+        "origin": "Made from the raw scans of the OSF archive and the published pulse tables.",
+        "scans": "The scans are of one cell, and none shows an aged one.",
+        "shared_model": "Ageing and each cell's make come from one model of the cell as a magnetised sheet.",
+    },
+    "simulated": {
+        "origin": "**Simulated upstream.** Made without the published magnetometry and pulse tests, from a closed-form simulation of "
+        "both: ids, labels and signals differ from a release of the published files.",
+        "scans": "Scans and labels are simulated.",
+        "shared_model": _ONE_MODEL,
+    },
+}
+"""What the card of a v2 release says of its scans, by upstream."""
 
 UPSTREAM_NOTES = {
     "published": "Both upstreams are public:",
@@ -173,7 +209,9 @@ def _values(manifest: dict) -> dict[str, str]:
         "steps": str(T),
         "soh_range": "none" if soh is None else f"{soh[0]:.3f} to {soh[1]:.3f}",
         "subtype_table": _table(("subtype", "rows"), counts["anomaly_subtype"].items()),
-        "config_table": _table(("configuration", "what it holds"), ((f"`{c.name}`", c.description) for c in CONFIGS)),
+        "config_table": _table(
+            ("configuration", "what it holds"), ((f"`{c.name}`", c.description) for c in _edition(manifest).configs)
+        ),
         "field_table": _table(
             ("field", "type", "unit", "meaning"), ((f"`{f.name}`", _type(f), f.unit, f.meaning) for f in FIELDS)
         ),
@@ -207,8 +245,21 @@ def _source_table(sources: dict[str, str]) -> str:
     return _table(("read", "SHA-256"), rows)
 
 
+def _cell_table(manifest: dict) -> str:
+    """Cells and clean rows of each table of a v2 release."""
+    tables = manifest["counts"]["tables"]
+    head = ("table", "cells", "clean rows", "SOH")
+    return _table(
+        head,
+        (
+            (name, t["cells"], f"{t['clean']:,}", f"{t['soh_range'][0]:.3f} to {t['soh_range'][1]:.3f}")
+            for name, t in tables.items()
+        ),
+    )
+
+
 def _test_cells(manifest: dict) -> int:
-    """Real cells of the test subset: its Regime-B rows have a pseudo-cell of their own."""
+    """Real cells of v1's test subset: its Regime-B rows have a pseudo-cell of their own."""
     subset = manifest["splits"][DEFAULT_CONFIG]["subsets"]["test"]
     return subset["cells"] - (REGIME_B in subset["anomaly_subtype"])
 

@@ -1,7 +1,8 @@
 """The release folder's configurations: named views of the same Parquet files.
 
-Each row of a release is stored once, in `data/<provenance>/<primary split>/<record split>.parquet`;
-a configuration is a set of globs over those files and, for some, a choice of columns.
+Each row of a release is stored once, in `data/<provenance>/<primary split>/<record split>.parquet`, or in
+`<chemistry>-<record split>.parquet` where there is more than one chemistry; a configuration is a set of globs over those
+files and, for some, a choice of columns.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ def provenance(origins: Iterable[str]) -> np.ndarray:
         ) from error
 
 
-def atom_path(provenance: str, primary_split: str, record_split: str) -> str:
-    """Path in the release folder of the rows with this provenance and these two splits."""
-    return f"data/{provenance}/{primary_split}/{record_split}.parquet"
+def atom_path(provenance: str, primary_split: str, record_split: str, chemistry: str | None = None) -> str:
+    """Path in the release folder of the rows with this provenance and these two splits, and this chemistry if given."""
+    prefix = "" if chemistry is None else f"{chemistry.lower()}-"
+    return f"data/{provenance}/{primary_split}/{prefix}{record_split}.parquet"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Config:
         split_by: `primary`, `record`, or None for a single split.
         columns: Columns in file order.
         task: Benchmark task the config serves, if any.
+        chemistry: Its only chemistry, if it has one.
     """
 
     name: str
@@ -60,16 +63,22 @@ class Config:
     split_by: str | None = "primary"
     columns: tuple[str, ...] = FIELD_NAMES
     task: str | None = None
+    chemistry: str | None = None
 
-    def patterns(self) -> dict[str, list[str]]:
-        """Globs of each split, relative to the release folder."""
+    def patterns(self, by_chemistry: bool = False) -> dict[str, list[str]]:
+        """Globs of each split, relative to the release folder.
+
+        Args:
+            by_chemistry: Whether each chemistry has files of its own.
+        """
         if self.name == "metadata":
             return {"train": [METADATA_FILE]}
+        chemistry = (self.chemistry or "*") if by_chemistry else None
         if self.split_by is None:
-            return {"train": [atom_path(p, "*", "*") for p in self.provenances]}
+            return {"train": [atom_path(p, "*", "*", chemistry) for p in self.provenances]}
         if self.split_by == "primary":
-            return {s: [atom_path(p, s, "*") for p in self.provenances] for s in SPLITS}
-        return {s: [atom_path(p, "*", s) for p in self.provenances] for s in SPLITS}
+            return {s: [atom_path(p, s, "*", chemistry) for p in self.provenances] for s in SPLITS}
+        return {s: [atom_path(p, "*", s, chemistry) for p in self.provenances] for s in SPLITS}
 
 
 def _task_columns(*extra: str) -> tuple[str, ...]:
@@ -122,3 +131,15 @@ CONFIGS = (
 
 DEFAULT_CONFIG = CONFIGS[0].name
 BY_NAME = {config.name: config for config in CONFIGS}
+
+CHEMISTRIES = ("LFP", "LMO", "NMC")
+CHEMISTRY_CONFIGS = tuple(
+    Config(
+        chemistry.lower(),
+        f"Clean rows and synthetic anomalies of the {chemistry} cells, split by cell.",
+        provenances=("clean", "anomaly"),
+        chemistry=chemistry,
+    )
+    for chemistry in CHEMISTRIES
+)
+"""Configurations of releases with more than one chemistry, beside the others."""

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1.0"
-
 MASTER_SEED = 20260512
 """Master seed of the v1.0 release; releases of other seeds are other draws of the same bridge."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -53,11 +53,11 @@ def _tables(data: Path | None, protocol: str):
 def discover(
     out: Annotated[Path, typer.Option(help="New folder for report, tables and figures.")] = Path("discovery"),
     data: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Segments, Parquet or CSV: cell_id, cohort, cycle, capacity, features. Else the NASA cells."),
     ] = None,
     codes: Annotated[
-        Optional[Path], typer.Option(help="Codes from any model (cell_id, cycle, code) in place of a trained method.")
+        Path | None, typer.Option(help="Codes from any model (cell_id, cycle, code) in place of a trained method.")
     ] = None,
     method: Annotated[str, typer.Option(help="Method in question; all others are controls.")] = "recommended",
     protocol: Annotated[str, typer.Option(help="Features: C (cleaned), P (raw) or D (less each cell's start).")] = "C",
@@ -110,8 +110,8 @@ def discover(
 def plot(
     run: Run,
     figure: Annotated[str, typer.Option(help="One figure by name, or all.")] = "all",
-    cell: Annotated[Optional[str], typer.Option(help="Cell of the timeline; the longest by default.")] = None,
-    out: Annotated[Optional[Path], typer.Option(help="Folder for the files; the run's own by default.")] = None,
+    cell: Annotated[str | None, typer.Option(help="Cell of the timeline; the longest by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files; the run's own by default.")] = None,
 ) -> None:
     """Draw the figures of a run again from their CSV files: PNG, SVG and CSV each."""
     from .discovery.figures import FIGURES, read_frame, save_figure
@@ -153,10 +153,10 @@ def warn(
 def interpret(
     run: Run,
     model: Annotated[
-        Optional[str], typer.Option(help="Instruct model that transformers can load: a local path, or a Hub name.")
+        str | None, typer.Option(help="Instruct model that transformers can load: a local path, or a Hub name.")
     ] = None,
-    code: Annotated[Optional[list[int]], typer.Option(help="Only these codes; repeatable.")] = None,
-    out: Annotated[Optional[Path], typer.Option(help="Folder for the output; RUN/interpretation by default.")] = None,
+    code: Annotated[list[int] | None, typer.Option(help="Only these codes; repeatable.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the output; RUN/interpretation by default.")] = None,
     attempts: Annotated[int, typer.Option(help="Tries per code until the output parses.", min=1)] = 3,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the prompts only; load no model.")] = False,
     as_json: Json = False,

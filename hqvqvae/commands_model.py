@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ from .errors import HQVQVAEError
 
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON record to stdout.")]
 Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
-Data = Annotated[Optional[Path], typer.Option(help="Parquet of `features`; the embedded NASA segments if left out.")]
+Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embedded NASA segments if left out.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -57,10 +57,10 @@ def _load(data: Path | None, protocol: str):
 
 def features(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("segments.parquet"),
-    nasa: Annotated[Optional[Path], typer.Option(help="A NASA .mat file, a folder of them, or the whole zip.")] = None,
-    fetch: Annotated[Optional[Path], typer.Option(help="Folder to download the NASA zip to, and read it.")] = None,
-    table: Annotated[Optional[Path], typer.Option(help="Your own cycling data, CSV or Parquet.")] = None,
-    curves: Annotated[Optional[Path], typer.Option(help="Also write the resampled voltage curves here.")] = None,
+    nasa: Annotated[Path | None, typer.Option(help="A NASA .mat file, a folder of them, or the whole zip.")] = None,
+    fetch: Annotated[Path | None, typer.Option(help="Folder to download the NASA zip to, and read it.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Your own cycling data, CSV or Parquet.")] = None,
+    curves: Annotated[Path | None, typer.Option(help="Also write the resampled voltage curves here.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write the feature table of discharge segments: of the NASA set (embedded, if no source is given) or your own.
@@ -99,13 +99,13 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("run"),
     data: Data = None,
     protocol: Protocol = "C",
-    validation: Annotated[Optional[list[str]], typer.Option(help="A cell to hold out; may be repeated.")] = None,
+    validation: Annotated[list[str] | None, typer.Option(help="A cell to hold out; may be repeated.")] = None,
     epochs: int = 50,
     batch_size: int = 256,
     learning_rate: float = 1e-3,
     seed: int = 0,
     resume: Annotated[bool, typer.Option(help="Go on from the run in the folder, if there is one.")] = False,
-    export: Annotated[Optional[Path], typer.Option(help="Also write the last model as packaged weights here.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Also write the last model as packaged weights here.")] = None,
     device: Annotated[str, typer.Option(help="torch device.")] = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -126,13 +126,13 @@ def train(
 
 
 def evaluate(
-    method: Annotated[Optional[list[str]], typer.Option(help="A method; may be repeated. All if left out.")] = None,
-    by: Annotated[Optional[list[str]], typer.Option(help="cell or cohort: what is left out; may be repeated.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="A method; may be repeated. All if left out.")] = None,
+    by: Annotated[list[str] | None, typer.Option(help="cell or cohort: what is left out; may be repeated.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, from 0 on.")] = 3,
     protocol: Protocol = "C",
     data: Data = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes; results do not depend on it.")] = os.cpu_count() or 1,
-    out: Annotated[Optional[Path], typer.Option(help="JSON file to write.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
     as_json: Json = False,
 ) -> None:
     """Leave one cell (or one cohort) out: error, codes in use and agreement over seeds of every method."""
@@ -160,7 +160,7 @@ def evaluate(
 def score(
     table: Annotated[Path, typer.Argument(metavar="CELL.csv", help="Samples of a cell's discharges, CSV or Parquet.")],
     model: Annotated[str, typer.Option(help="Packaged name, folder or Hub id.")] = "recommended",
-    out: Annotated[Optional[Path], typer.Option(help="CSV file to write; stdout if left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if left out.")] = None,
     skip_invalid: Annotated[bool, typer.Option(help="Leave out discharges without load or too short.")] = False,
     as_json: Json = False,
 ) -> None:

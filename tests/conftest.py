@@ -34,6 +34,17 @@ def tiny_release(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def v2_release(tmp_path_factory) -> Path:
+    """A whole v2 release from the simulated upstream, one variant a record: 4,700 rows; tests leave it as it is."""
+    from bridge.generate import resolve
+    from bridge.release import folder as release
+
+    folder = tmp_path_factory.mktemp("v2") / "magbridge-battery-v2"
+    release.build(folder, resolve("v2", "simulated"), variants=1, anomalies=1500, regime_b=500)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def published(upstream_dir):
     """The published upstream."""
     from bridge.upstream import resolve

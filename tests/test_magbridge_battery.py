@@ -12,7 +12,8 @@ from bridge.release import bundle
 from bridge.release import folder as release
 from bridge.upstream import resolve
 from dataset_card.arrays import signals as table_signals
-from dataset_card.configs import BY_NAME, CONFIGS
+from dataset_card.configs import BY_NAME
+from dataset_card.editions import V2
 from dataset_card.errors import MagBridgeError
 
 datasets.disable_progress_bars()
@@ -71,7 +72,7 @@ def test_the_builder_equals_the_folder(published_release, tmp_path):
 
 
 def test_the_builder_knows_every_configuration():
-    assert list(magbridge_battery.MagBridgeBattery.builder_configs) == [c.name for c in CONFIGS]
+    assert list(magbridge_battery.MagBridgeBattery.builder_configs) == [c.name for c in V2.configs]
 
 
 def test_signals_are_one_contiguous_array(published_release):

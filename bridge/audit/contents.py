@@ -17,6 +17,7 @@ from bridge.audit.rows import Finding
 from bridge.release import bundle
 from bridge.release.splits import PRIMARY, RECORD
 from dataset_card.configs import METADATA_FILE, SPLITS
+from dataset_card.editions import V1, Edition, edition_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.reading import CHECKSUMS, MANIFEST, read_parquet, scalars
 from dataset_card.schema import METADATA_FIELDS, U_FEATURES, arrow_schema
@@ -57,6 +58,14 @@ class Contents:
     def rows(self) -> pandas.DataFrame:
         """The scalar fields of every row."""
         return scalars(self.table)
+
+    @property
+    def edition(self) -> Edition:
+        """The dataset that the rows say they belong to; v1 where they say nothing known, which the rows' check reports."""
+        try:
+            return edition_of(self.rows["bridge_version"].iat[0])
+        except MagBridgeError:
+            return V1
 
     @property
     def u_features(self) -> np.ndarray:

@@ -12,14 +12,15 @@ import numpy as np
 
 from bridge.audit.contents import Contents, read_contents
 from bridge.audit.rows import Finding, check_rows
-from bridge.config import BRIDGE_VERSION_SIMULATED, BridgeConfig
+from bridge.generate import CONFIGS
 from bridge.release import splits
+from bridge.release.folder import data_paths
 from bridge.release.splits import PRIMARY, RECORD
 from dataset_card.arrays import signals
-from dataset_card.configs import PROVENANCE_OF_ORIGIN, SPLITS, atom_path
+from dataset_card.configs import SPLITS
 from dataset_card.digests import dataset_digest, files_digest
 from dataset_card.reading import MANIFEST
-from dataset_card.schema import METADATA_FIELDS, SCHEMA_VERSION, T
+from dataset_card.schema import ANOMALY_ORIGINS, METADATA_FIELDS, T
 
 TIME_TOLERANCE = 1e-12
 
@@ -137,13 +138,14 @@ def _placement(contents: Contents) -> list[Finding]:
     primary, record = contents.subset(PRIMARY), contents.subset(RECORD)
     if primary is None or record is None:
         return []  # reported by the splits' own check
-    findings = []
-    for i, origin in enumerate(contents.table["anomaly_origin"].to_pylist()):
-        if origin in PROVENANCE_OF_ORIGIN:  # another one is reported with the labels
-            expected = atom_path(PROVENANCE_OF_ORIGIN[origin], primary[i], record[i])
-            if contents.files[i] != expected:
-                findings.append(Finding("placement", contents.where[i], f"expected in {expected}"))
-    return findings
+    if not set(contents.rows["anomaly_origin"]) <= set(ANOMALY_ORIGINS):
+        return []  # likewise, by the rows' check
+    expected = data_paths(contents.table, {PRIMARY: primary, RECORD: record}, contents.edition)
+    return [
+        Finding("placement", contents.where[i], f"expected in {path}")
+        for i, path in enumerate(expected)
+        if contents.files[i] != path
+    ]
 
 
 def _manifest(contents: Contents) -> list[Finding]:
@@ -169,17 +171,21 @@ def _manifest(contents: Contents) -> list[Finding]:
     versions = sorted(set(rows["bridge_version"]))
     expect("bridge_version", manifest.get("bridge_version"), versions[0] if len(versions) == 1 else versions, own)
     expect("bridge_config_hash", manifest.get("bridge_config_hash"), rows["bridge_config_hash"].iat[0], own)
-    expect("schema_version", manifest.get("schema_version"), SCHEMA_VERSION, own)
+    expect("schema_version", manifest.get("schema_version"), contents.edition.schema_version, own)
     counts = manifest.get("counts")
     expect("counts.rows", counts.get("rows") if isinstance(counts, dict) else None, len(rows), own)
     if isinstance(manifest.get("config"), dict):
         try:
-            expect("hash of config", BridgeConfig(**manifest["config"]).hash(), rows["bridge_config_hash"].iat[0])
+            expect(
+                "hash of config",
+                CONFIGS[contents.edition](**manifest["config"]).hash(),
+                rows["bridge_config_hash"].iat[0],
+            )
         except TypeError as error:
             findings.append(Finding("manifest", MANIFEST, f"config is not a bridge configuration ({error})"))
-    simulated = {BRIDGE_VERSION_SIMULATED} & set(versions)
+    simulated = any(version.endswith("-simulated") for version in versions)
     upstream = manifest.get("upstream")
-    if isinstance(upstream, dict) and (upstream.get("name") == "simulated") != bool(simulated):
+    if isinstance(upstream, dict) and (upstream.get("name") == "simulated") != simulated:
         findings.append(
             Finding(
                 "manifest",

@@ -12,13 +12,13 @@ import pandas
 
 from bridge.config import SEVERITY_MAX, SEVERITY_MIN
 from bridge.identity import nearest_anchor, regime_of, sample_id
+from dataset_card.editions import edition_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import (
     BY_NAME,
     CHANNELS,
     METADATA_FIELDS,
     REUSE_ABOVE_SOH,
-    SCHEMA_VERSION,
     SYNTHETIC_SUBTYPES,
 )
 
@@ -105,8 +105,13 @@ def _null_and_values(row: dict) -> Iterator[tuple[str, str]]:
             yield "fields", f"{name} is {value!r}, expected one of {', '.join(field.values)}"
         elif field.dtype == "float64" and not math.isfinite(value):
             yield "fields", f"{name} is {value}, expected a finite number"
-    if row["schema_version"] != SCHEMA_VERSION:
-        yield "fields", f"schema_version is {row['schema_version']!r}, expected {SCHEMA_VERSION!r}"
+    try:
+        expected = edition_of(row["bridge_version"]).schema_version
+    except MagBridgeError as error:
+        yield "fields", str(error)
+        return
+    if row["schema_version"] != expected:
+        yield "fields", f"schema_version is {row['schema_version']!r}, expected {expected!r}"
 
 
 def _identity(row: dict) -> Iterator[tuple[str, str]]:

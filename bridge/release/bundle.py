@@ -17,11 +17,10 @@ from bridge.release import folder as release
 from dataset_card.digests import sha256_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
-from dataset_card.reading import CHECKSUMS, MANIFEST, read_parquet, read_table
+from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest, read_parquet, read_table
 from dataset_card.schema import FIELD_NAMES, METADATA_FIELDS, arrow_schema
 
 SHARDS = 5
-BUNDLE_NAME = "magbridge_battery_v1_0_release"
 DOCUMENTS = {
     "README.md": "dataset_card.md",
     "composition.svg": "composition.svg",
@@ -31,7 +30,9 @@ DOCUMENTS = {
 }
 """Documents of a release folder and their names in a bundle."""
 
-ORIGIN_KEYS = ("upstream", "config", "master_seed", "variants", "rebuild", "packages")
+ORIGIN_KEYS = (
+    "upstream", "config", "master_seed", "variants", "anomalies", "regime_b", "severity", "rebuild", "packages",
+)  # fmt: skip
 """Manifest entries that travel from a bundle into the release folder made of it."""
 
 MAX_UNPACKED_BYTES = 2**33
@@ -51,6 +52,13 @@ def load(folder=Path(__file__).parent):
 '''
 
 
+def bundle_name(manifest: dict) -> str:
+    """Name of a release's bundle and of the folder it unpacks to; the published v1.0 has the name of the original."""
+    major, minor, _ = manifest["version"].split(".")
+    kind = "_simulated" if manifest["upstream"]["name"] == "simulated" else ""
+    return f"magbridge_battery_v{major}_{minor}{kind}_release"
+
+
 def write_bundle(folder: Path, out: Path) -> Path:
     """Writes a release folder as a bundle, complete or not at all.
 
@@ -68,7 +76,7 @@ def write_bundle(folder: Path, out: Path) -> Path:
     check_checksums(folder)
     table = read_table(folder)
     with tempfile.TemporaryDirectory(prefix="magbridge-bundle-") as scratch, replacing(out) as packed:
-        root = Path(scratch) / BUNDLE_NAME
+        root = Path(scratch) / bundle_name(read_manifest(folder))
         size = -(-table.num_rows // SHARDS)
         for i in range(SHARDS):
             release.write_parquet(table.slice(i * size, size), root / "data" / f"shard_{i:04d}.parquet")
@@ -77,6 +85,8 @@ def write_bundle(folder: Path, out: Path) -> Path:
         shutil.copy(folder / MANIFEST, root / MANIFEST)
         for name, bundled in DOCUMENTS.items():
             shutil.copy(folder / name, root / bundled)
+        if (folder / release.SCAN_MAP).is_file():
+            shutil.copy(folder / release.SCAN_MAP, root / release.SCAN_MAP)
         (root / "load_bundle.py").write_text(LOADER, encoding="utf-8")
         release.write_checksums(root)
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # Parquet is compressed already
@@ -106,7 +116,9 @@ def import_bundle(bundle: Path, out: Path) -> dict:
         check_checksums(root)
         table = read_bundle(root)
         manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8")) if (root / MANIFEST).is_file() else {}
-    return release.write(Path(out), table, _origin(manifest, Path(bundle)))
+        fitted = root / release.SCAN_MAP
+        extra = {fitted.name: lambda target: shutil.copy(fitted, target)} if fitted.is_file() else {}
+        return release.write(Path(out), table, _origin(manifest, Path(bundle)), extra)
 
 
 def _origin(manifest: dict, bundle: Path) -> dict:

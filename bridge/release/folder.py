@@ -5,22 +5,24 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bridge.config import VARIANTS, BridgeConfig
-from bridge.generate import Bridge
-from bridge.plan import Plan, make_plan
+from bridge.generate import AnyBridge, AnyConfig, AnyUpstream, edition_of_upstream, generate_plan, make_bridge
+from bridge.plan import COMPOSITIONS, Composition, Plan, composition_of, make_plan
 from bridge.release.manifest import make_manifest
 from bridge.release.splits import PRIMARY, RECORD, make_splits, split_document
-from bridge.upstream import Upstream
+from bridge.scan_map import BridgeV2
 from bridge.validation.report import require_invariants
 from dataset_card import card
-from dataset_card.configs import METADATA_FILE, PROVENANCES, SPLITS, atom_path, provenance
+from dataset_card.configs import METADATA_FILE, atom_path, provenance
 from dataset_card.digests import files_digest, sha256_of
+from dataset_card.editions import V1, Edition, edition_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
 from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest, read_table, scalars
@@ -35,28 +37,32 @@ from dataset_card.schema import (
 
 __all__ = ["build", "read_manifest", "read_table", "write"]
 
+SCAN_MAP = "scan_map.npz"
+"""What v2's bridge fitted to its scans."""
+
 PACKAGES = ("numpy", "numba", "pandas", "pyarrow", "scikit-learn", "scipy")
 """Packages whose versions could change a digit of a release."""
 
 
 def build(
     out: Path,
-    upstream: Upstream,
-    config: BridgeConfig = BridgeConfig(),
+    upstream: AnyUpstream,
+    config: AnyConfig | None = None,
     *,
     master_seed: int = MASTER_SEED,
-    variants: int = VARIANTS,
     workers: int | None = None,
+    **composition,
 ) -> dict:
     """Generates a release and writes its folder.
 
     Args:
         out: The folder; an older release there is replaced once the new one is complete.
-        upstream: The bridge's inputs.
-        config: Strengths of the bridge's stages.
+        upstream: The bridge's inputs, of v1 or v2 (see `bridge.generate.resolve`).
+        config: The bridge's numbers; those of the published release by default.
         master_seed: Seed of everything.
-        variants: Clean rows per pulse record.
         workers: Threads; all cores by default. The bytes written do not depend on it.
+        **composition: Entries of `bridge.plan.Composition` that differ from the published release's: `variants`,
+            `anomalies`, `regime_b`, `severity`.
 
     Returns:
         The manifest.
@@ -66,29 +72,53 @@ def build(
             breaks a sanity invariant.
     """
     check_replaceable(Path(out))
+    edition = edition_of_upstream(upstream)
+    counts = composition_of(edition, **composition)
+    bridge = make_bridge(upstream, config, master_seed)
     plan = make_plan(
-        upstream.pulses, config, master_seed=master_seed, variants=variants, bridge_version=upstream.bridge_version
+        upstream.pulses,
+        bridge.config,
+        master_seed=master_seed,
+        composition=counts,
+        bridge_version=upstream.bridge_version,
     )
-    bridge = Bridge(upstream, config)
     require_invariants(bridge, plan.rows)
-    signals = bridge.generate_plan(plan, workers)
+    signals = generate_plan(bridge, plan, workers)
     origin = {
         "upstream": {"name": upstream.name, "sources": upstream.sources},
-        "config": dataclasses.asdict(config),
+        "config": dataclasses.asdict(bridge.config),
         "master_seed": master_seed,
-        "variants": variants,
-        "rebuild": _rebuild_command(upstream, master_seed, variants),
+        "variants": counts.variants,
+        **_other_counts(edition, counts),
+        "rebuild": _rebuild_command(edition, upstream, master_seed, counts),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
-    return write(Path(out), assemble(plan, signals), origin)
+    return write(Path(out), assemble(plan, signals), origin, fitted_files(bridge))
 
 
-def _rebuild_command(upstream: Upstream, master_seed: int, variants: int) -> str:
-    command = f"python -m bridge build --upstream {upstream.name}"
+def fitted_files(bridge: AnyBridge) -> dict[str, Callable[[Path], object]]:
+    """Writers of what a release carries of its bridge: v2's fitted map, from which any machine makes the same bytes."""
+    return {SCAN_MAP: bridge.scan_map.save} if isinstance(bridge, BridgeV2) else {}
+
+
+def _other_counts(edition: Edition, counts: Composition) -> dict:
+    """Entries of a manifest beside `variants`; v1's has them only where they differ from the published release's."""
+    known = COMPOSITIONS[edition]
+    names = ("anomalies", "regime_b", "severity")
+    return {name: getattr(counts, name) for name in names if edition is not V1 or counts != known}
+
+
+def _rebuild_command(edition: Edition, upstream: AnyUpstream, master_seed: int, counts: Composition) -> str:
+    command = "python -m bridge build" + ("" if edition is V1 else f" --bridge {edition.bridge}")
+    command += f" --upstream {'published' if upstream.name == 'hybrid' else upstream.name}"
     if master_seed != MASTER_SEED:
         command += f" --seed {master_seed}"
-    if variants != VARIANTS:
-        command += f" --variants {variants}"
+    known = COMPOSITIONS[edition]
+    for name, value in vars(counts).items():
+        if value != getattr(known, name):
+            values = value if isinstance(value, (tuple, list)) else [value]
+            joined = ("," if name == "anomalies" else " ").join(str(v) for v in values)
+            command += f" --{name.replace('_', '-')} {joined}"
     return command
 
 
@@ -113,28 +143,34 @@ def _fixed_lists(values: np.ndarray, length: int, mask: np.ndarray | None = None
     return pa.FixedSizeListArray.from_arrays(flat, length, mask=None if mask is None else pa.array(mask))
 
 
-def write(out: Path, table: pa.Table, origin: dict) -> dict:
+def write(
+    out: Path, table: pa.Table, origin: dict, extra: Mapping[str, Callable[[Path], object]] = MappingProxyType({})
+) -> dict:
     """Writes a release folder from its rows; complete at once, or not at all.
 
     Args:
         out: The folder.
         table: Rows by the contract, in release order.
         origin: Manifest entries that tell where the rows come from.
+        extra: Writers of further files, by name.
 
     Returns:
         The manifest.
     """
     rows = scalars(table)
+    edition = edition_of(rows["bridge_version"].iat[0])
     subsets = make_splits(rows)
     manifest = make_manifest(table, rows, subsets, origin)
     check_replaceable(out)
     with replacing(out) as folder:
-        sizes = _write_tables(folder, table, subsets)
+        sizes = _write_tables(folder, table, subsets, edition)
         manifest["files_digest"] = files_digest(folder)
         for name, subset in subsets.items():
             _write_json(folder / "splits" / f"{name}.json", split_document(rows, name, subset))
         for name, text in card.documents(manifest, sizes).items():
             (folder / name).write_text(text, encoding="utf-8")
+        for name, save in extra.items():
+            save(folder / name)
         _write_json(folder / MANIFEST, manifest)
         write_checksums(folder)
     return manifest
@@ -147,19 +183,28 @@ def write_checksums(folder: Path) -> None:
     (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
 
 
-def _write_tables(folder: Path, table: pa.Table, subsets: dict[str, np.ndarray]) -> dict[str, tuple[int, int]]:
+def _write_tables(
+    folder: Path, table: pa.Table, subsets: dict[str, np.ndarray], edition: Edition
+) -> dict[str, tuple[int, int]]:
     """Writes the data files; returns rows and bytes of each."""
     parts = {METADATA_FILE: table.select(METADATA_FIELDS)}
-    kind = provenance(table["anomaly_origin"].to_pylist())
-    for p in PROVENANCES:
-        for primary in SPLITS:
-            for record in SPLITS:
-                index = np.flatnonzero((kind == p) & (subsets[PRIMARY] == primary) & (subsets[RECORD] == record))
-                if len(index):  # readers refuse a file without rows
-                    parts[atom_path(p, primary, record)] = table.take(index)
+    paths = np.array(data_paths(table, subsets, edition), dtype=object)
+    for path in sorted(set(paths)):
+        parts[path] = table.take(np.flatnonzero(paths == path))
     for path, part in parts.items():
         write_parquet(part, folder / path)
     return {path: (part.num_rows, (folder / path).stat().st_size) for path, part in parts.items()}
+
+
+def data_paths(table: pa.Table, subsets: Mapping[str, Sequence[str]], edition: Edition) -> list[str]:
+    """The file, relative to the release folder, that each row lies in."""
+    chemistries = table["chemistry"].to_pylist() if edition.by_chemistry else [None] * table.num_rows
+    return [
+        atom_path(*where)
+        for where in zip(
+            provenance(table["anomaly_origin"].to_pylist()), subsets[PRIMARY], subsets[RECORD], chemistries
+        )
+    ]
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

@@ -6,23 +6,22 @@ import numpy as np
 import pandas
 import pyarrow as pa
 
+from bridge.identity import table_of
 from bridge.release import splits
 from dataset_card.configs import SPLITS, provenance
 from dataset_card.digests import dataset_digest
-from dataset_card.schema import SCHEMA_VERSION
-
-NAME = "magbridge-battery"
-VERSION = "1.0.0"
+from dataset_card.editions import edition_of
 
 
 def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np.ndarray], origin: dict) -> dict:
     """What a release is, where it comes from and how to make it again."""
     versions = sorted(set(rows["bridge_version"]))
+    edition = edition_of(versions[0])
     simulated = origin["upstream"]["name"] == "simulated"
     return {
-        "name": f"{NAME}-simulated" if simulated else NAME,
-        "version": VERSION,
-        "schema_version": SCHEMA_VERSION,
+        "name": f"{edition.name}-simulated" if simulated else edition.name,
+        "version": edition.version,
+        "schema_version": edition.schema_version,
         "bridge_version": versions[0] if len(versions) == 1 else versions,
         "bridge_config_hash": rows["bridge_config_hash"].iloc[0],
         "dataset_digest": dataset_digest(table),
@@ -33,6 +32,7 @@ def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np
             "provenance": _counts(provenance(rows["anomaly_origin"])),
             "anomaly_subtype": _counts(rows["anomaly_subtype"]),
             "second_life_class": _counts(rows["second_life_class"].dropna()),
+            **({"tables": _tables(rows)} if edition.by_chemistry else {}),
         },
         "soh_range": _soh_range(rows),
         "splits": {name: _split_summary(rows, subset) for name, subset in subsets.items()},
@@ -41,6 +41,16 @@ def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np
 
 def _counts(values) -> dict[str, int]:
     return {str(k): int(v) for k, v in pandas.Series(values).value_counts().sort_index().items()}
+
+
+def _tables(rows: pandas.DataFrame) -> dict[str, dict]:
+    """Cells, clean rows and SOH range of each pulse table."""
+    clean = rows[rows["anomaly_origin"] == "none"]
+    grouped = clean.groupby(clean["cell_id"].map(table_of), sort=True)
+    return {
+        str(name): {"cells": int(part["cell_id"].nunique()), "clean": len(part), "soh_range": _soh_range(part)}
+        for name, part in grouped
+    }
 
 
 def _soh_range(rows: pandas.DataFrame) -> list[float] | None:

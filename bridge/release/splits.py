@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas
 
+from bridge.identity import table_of
 from dataset_card.configs import SPLITS
+from dataset_card.editions import V1, edition_of
 
 PRIMARY, RECORD = "by_cell_primary", "by_record_optimistic_baseline"
 PRIMARY_SEED, REGIME_B_SEED, RECORD_SEED = 42, 43, 42
@@ -17,18 +19,37 @@ TRAIN_CELLS, VALIDATION_CELLS = 39, 8
 TRAIN_SHARE, VALIDATION_SHARE = 0.70, 0.15
 
 
+STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE = 0.60, 0.20
+"""Of the cells of each table, and of the Regime-B pseudo-cells, from v2 on."""
+
+
 def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
     """Subset of every row, split by cell: no cell, and no parent with its anomaly, spans two subsets.
 
-    The clean cells are shuffled and cut in the proportions 39 : 8 : 9; the three Regime-B
-    pseudo-cells go to one subset each.
+    In v1 the clean cells are shuffled and cut in the proportions 39 : 8 : 9; the three Regime-B pseudo-cells go to one
+    subset each. From v2 on the cells of each table and the Regime-B pseudo-cells are shuffled and cut 60 : 20 : 20.
 
     Args:
-        rows: Rows with `cell_id` and `regime`.
+        rows: Rows with `cell_id`, `regime` and `bridge_version`.
 
     Returns:
         (n,) array of `train`, `validation` or `test`.
     """
+    if edition_of(rows["bridge_version"].iat[0]) is V1:
+        return _by_cell(rows)
+    strata: dict[str, list[str]] = {}
+    for cell in sorted(rows["cell_id"].unique()):
+        strata.setdefault(table_of(cell), []).append(cell)
+    shuffler, subset = random.Random(PRIMARY_SEED), {}
+    for _, cells in sorted(strata.items()):
+        shuffler.shuffle(cells)
+        train, validation = (round(len(cells) * share) for share in (STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE))
+        subset.update(zip(cells, ["train"] * train + ["validation"] * validation + ["test"] * len(cells)))
+    return rows["cell_id"].map(subset).to_numpy(dtype=object)
+
+
+def _by_cell(rows: pandas.DataFrame) -> np.ndarray:
+    """v1's subset of every row."""
     extrapolated = rows["regime"] == "extrapolation"
     cells = sorted(rows.loc[~extrapolated, "cell_id"].unique())
     random.Random(PRIMARY_SEED).shuffle(cells)

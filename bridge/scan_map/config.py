@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from dataclasses import dataclass
 
-from bridge.config import canonical_json
+from bridge.config import HashedConfig
 from dataset_card.errors import MagBridgeError
 
 
 @dataclass(frozen=True)
-class BridgeV2Config:
+class BridgeV2Config(HashedConfig):
     """Every number that shapes a v2 signal, besides the fitted scan map and the geometry of the simulated upstream.
 
     Attributes:
@@ -73,10 +72,6 @@ class BridgeV2Config:
     soc_rest: float = 50.0
     soc_range: float = 50.0
     soc_decay: float = 30.0
-
-    def hash(self) -> str:
-        """First 12 hex digits of the SHA-256 of the configuration's canonical JSON."""
-        return hashlib.sha256(canonical_json(dataclasses.asdict(self)).encode()).hexdigest()[:12]
 
     def with_ageing_direction(self, direction) -> BridgeV2Config:
         """The same strength of ageing in another direction, for ablations.

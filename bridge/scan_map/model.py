@@ -128,7 +128,9 @@ class ScanMap:
                 raise MagBridgeError(f"{path}: unpacks to {size} bytes; expected at most {MAX_BYTES}")
             if found != names:
                 wrong = sorted(found ^ names)[0]
-                raise MagBridgeError(f"{path}: array {wrong!r} is missing or unknown; expected {', '.join(sorted(names))}")
+                raise MagBridgeError(
+                    f"{path}: array {wrong!r} is missing or unknown; expected {', '.join(sorted(names))}"
+                )
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in names}
         except MagBridgeError:

@@ -45,7 +45,7 @@ def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch:
 
 
 def locate(
-    upstream_dir: Path | None = None, fetch: bool = True, wanted: Sequence[files.UpstreamFile] = files.PUBLISHED
+    upstream_dir: Path | None = None, fetch: bool = True, wanted: Sequence[files.UpstreamFile] | None = None
 ) -> dict[str, Path]:
     """Paths of published files by name, all that v1 needs by default, fetching what is missing.
 
@@ -53,6 +53,7 @@ def locate(
         MagBridgeError: A file is damaged.
         FileNotFoundError: A file is missing and could not be fetched; says what and how to get it.
     """
+    wanted = files.PUBLISHED if wanted is None else wanted
     found = {file.path: files.find(file, upstream_dir) for file in wanted}
     for file in wanted:
         if found[file.path] is not None:

@@ -52,9 +52,13 @@ def _read(path: Path, names: list[str]) -> list[tuple[np.ndarray, PulseParameter
     for name in names:
         group = document.get(name) if isinstance(document, dict) else None
         if not isinstance(group, dict) or set(group) != expected:
-            raise MagBridgeError(f"{path}: expected an object {name!r} with exactly the keys {', '.join(sorted(expected))}")
+            raise MagBridgeError(
+                f"{path}: expected an object {name!r} with exactly the keys {', '.join(sorted(expected))}"
+            )
         deciles = np.array(group["soh_deciles"], dtype=float)
         if deciles.shape != (DECILES,) or not (np.diff(deciles) >= 0).all() or not (deciles > 0).all():
-            raise MagBridgeError(f"{path}: soh_deciles of {name!r} are {deciles}: expected {DECILES}, above 0, ascending")
+            raise MagBridgeError(
+                f"{path}: soh_deciles of {name!r} are {deciles}: expected {DECILES}, above 0, ascending"
+            )
         out.append((deciles, PulseParameters(**{k: v for k, v in group.items() if k != "soh_deciles"})))
     return out

@@ -17,8 +17,8 @@ from benchmark.protocol import SHOTS, few_shot
 from benchmark.results import Result
 from benchmark.tasks import get_task
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V, BridgeConfig
-from bridge.generate import Bridge
 from bridge.identity import sample_seed
+from bridge.retrieval.generate import Bridge
 from bridge.upstream import Upstream
 from dataset_card.errors import MagBridgeError
 from dataset_card.plotting import LINE, MARK, canvas, save

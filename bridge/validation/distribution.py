@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bridge.generate import Bridge
+from bridge.retrieval.generate import Bridge
 from bridge.validation.checks import Check
 from dataset_card.schema import CHANNELS
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pandas
 
 from bridge.config import BridgeConfig
-from bridge.generate import Bridge
+from bridge.generate import AnyBridge
 from bridge.plan import make_plan
+from bridge.retrieval.generate import Bridge
 from bridge.upstream import Upstream
 from bridge.validation.checks import Check
 from bridge.validation.distribution import check_distribution
@@ -84,7 +85,7 @@ def validate(upstream: Upstream, config: BridgeConfig = BridgeConfig()) -> Valid
     )
 
 
-def require_invariants(bridge: Bridge, rows: pandas.DataFrame) -> None:
+def require_invariants(bridge: AnyBridge, rows: pandas.DataFrame) -> None:
     """Refuses a bridge that breaks a sanity invariant: the gate ahead of writing a release.
 
     Args:

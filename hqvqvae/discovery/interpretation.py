@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -265,7 +265,7 @@ def interpret_code(
                 {"role": "assistant", "content": log[-1]["output"][:2000]},
                 {"role": "user", "content": complaint},
             ]
-        time = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        time = datetime.now(UTC).isoformat(timespec="seconds")
         output = generate(asked)
         entry = {"code_id": summary["code_id"], "attempt": attempt + 1, "time_utc": time, "messages": asked}
         log.append(entry | {"output": output, "error": None})

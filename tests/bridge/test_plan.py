@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bridge.plan import make_plan
+from bridge.plan import Composition, make_plan
 from bridge.release.splits import by_cell_primary, by_record_optimistic_baseline, leakage
 from dataset_card.errors import MagBridgeError
 
@@ -56,11 +56,14 @@ def test_another_seed_is_another_plan(published, plan):
     ({"variants": 0}, "variants 0: expected"),
     ({"variants": 2.5}, "variants 2.5: expected"),
     ({"master_seed": -1}, "seed -1: expected"),
-    ({"variants": 1}, "560 clean rows: expected at least 600"),
+    ({"anomalies": 602}, "anomalies 602: expected a multiple of 4"),
+    ({"anomalies": (1, 2, 3)}, "expected 4 numbers"),
+    ({"regime_b": -1}, "regime_b -1: expected"),
+    ({"severity": (0.5, 0.4)}, "severity 0.5 to 0.4: expected a range"),
 ])  # fmt: skip
 def test_bad_requests(published, arguments, words):
     with pytest.raises(MagBridgeError, match=words):
-        make_plan(published.pulses, **arguments)
+        make_plan(published.pulses, master_seed=arguments.pop("master_seed", 0), composition=Composition(**arguments))
 
 
 def test_records_decide_parents_by_row_number(published, plan):

@@ -9,6 +9,9 @@ from bridge.release import folder as release
 from dataset_card.errors import MagBridgeError
 from tests.bridge.release.test_folder import files_of
 
+NAME = "magbridge_battery_v1_0_simulated_release"
+"""A simulated bundle does not unpack under the published name."""
+
 
 @pytest.fixture(scope="module")
 def packed(tiny_release, tmp_path_factory):
@@ -42,8 +45,8 @@ def test_two_bundles_are_byte_identical(tiny_release, packed, tmp_path):
 
 def test_the_loader_in_the_bundle_works(packed, tmp_path):
     zipfile.ZipFile(packed).extractall(tmp_path)
-    scope = {"__file__": str(tmp_path / bundle.BUNDLE_NAME / "load_bundle.py")}
-    exec((tmp_path / bundle.BUNDLE_NAME / "load_bundle.py").read_text(), scope)
+    scope = {"__file__": str(tmp_path / NAME / "load_bundle.py")}
+    exec((tmp_path / NAME / "load_bundle.py").read_text(), scope)
     assert len(scope["load"]()) == 2280
 
 
@@ -67,7 +70,7 @@ def test_a_link_is_refused(tmp_path):
 
 def unpacked(packed, folder):
     zipfile.ZipFile(packed).extractall(folder)
-    return folder / bundle.BUNDLE_NAME
+    return folder / NAME
 
 
 def test_a_flipped_byte_is_found(packed, tmp_path):

@@ -48,7 +48,7 @@ def test_two_builds_are_byte_identical_on_any_number_of_threads(published_releas
 def test_regime_b_rows_do_not_depend_on_the_scans(published_release, published, tmp_path):
     import dataclasses
 
-    from bridge.generate import Bridge
+    from bridge import Bridge
     from bridge.plan import make_plan
 
     plan = make_plan(published.pulses)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bridge.generate import Bridge
+from bridge import Bridge
 from bridge.upstream import resolve
 from bridge.validation.distribution import check_distribution, correlation_check, ks_check, std_check
 

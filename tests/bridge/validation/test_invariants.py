@@ -6,9 +6,8 @@ import numpy as np
 import pandas
 import pytest
 
-from bridge import identity
-from bridge.generate import Bridge
-from bridge.plan import make_plan
+from bridge import Bridge, identity
+from bridge.plan import Composition, make_plan
 from bridge.upstream import resolve
 from bridge.validation.invariants import check_invariants
 from bridge.validation.report import require_invariants, validate
@@ -29,7 +28,7 @@ def upstream():
 
 @pytest.fixture(scope="module")
 def rows(upstream) -> pandas.DataFrame:
-    return make_plan(upstream.pulses, variants=2).rows
+    return make_plan(upstream.pulses, composition=Composition(variants=2)).rows
 
 
 def failed(bridge, rows) -> set[str]:

@@ -1,0 +1,128 @@
+"""Requests to signals: the v1 bridge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bridge.config import BridgeConfig
+from bridge.embedding import reservoir
+from bridge.identity import regime_of
+from bridge.retrieval.modulator import blend_share, degrade
+from bridge.retrieval.morphology import draw_base, interpolate
+from bridge.retrieval.noise import add_noise
+from bridge.upstream import Upstream
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, T
+
+SOH_MAX = 1.05
+"""A fresh cell may exceed its nominal capacity a little; percent given as a fraction is caught."""
+
+
+class Bridge:
+    """Generates magnetic signatures of an aged cell from scans of a fresh one.
+
+    A signal depends on its request, its seed, the upstream and the configuration, and on nothing else:
+    not on its neighbours in a batch, nor on the number of threads.
+
+    Args:
+        upstream: Anchor statistics, scans and latent space (see `bridge.upstream.resolve`).
+        config: Strengths of the stages; v1.0 by default.
+
+    Example:
+        >>> from bridge import Bridge, upstream
+        >>> bridge = Bridge(upstream.resolve("simulated"))
+        >>> bridge.generate(voltage=3.2, soc=50, soh=0.85, seed=7).shape
+        (100, 6)
+    """
+
+    def __init__(self, upstream: Upstream, config: BridgeConfig = BridgeConfig()):
+        self.upstream = upstream
+        self.config = config
+        self._scan_z = upstream.latent.project(upstream.embeddings)
+
+    def anchor_replica(self, voltage: float) -> np.ndarray:
+        """The noise-free signal at an anchor: its mean trajectory, (T, 6) in nT.
+
+        Raises:
+            MagBridgeError: `voltage` is not an anchor.
+        """
+        if voltage not in self.upstream.statistics.voltages:
+            anchors = ", ".join(f"{v:.2f}" for v in self.upstream.statistics.voltages)
+            raise MagBridgeError(f"voltage {voltage} V: expected an anchor, one of {anchors} V")
+        return interpolate(self.upstream.statistics, voltage)[0]
+
+    def generate(self, voltage: float, soc: float, soh: float, seed: int) -> np.ndarray:
+        """One signal.
+
+        Args:
+            voltage: In [2.54, 3.34] V; below 3.06 V the signal is an extrapolation.
+            soc: State of charge, 0 to 100 %.
+            soh: State of health, a fraction in (0, 1.05].
+            seed: Seed of the signal's own generator.
+
+        Returns:
+            (100, 6) signal in nT, channels in release order.
+
+        Raises:
+            MagBridgeError: A value is out of range or NaN.
+        """
+        return self.generate_many([voltage], [soc], [soh], [seed])[0]
+
+    def generate_many(self, voltage, soc, soh, seed, workers: int | None = None) -> np.ndarray:
+        """Signals of many requests; each equals what `generate` gives for it, byte for byte.
+
+        Args:
+            voltage: (n,) in V.
+            soc: (n,) in percent.
+            soh: (n,) fractions.
+            seed: (n,) integers.
+            workers: Threads; all cores by default.
+
+        Returns:
+            (n, 100, 6) signals in nT.
+
+        Raises:
+            MagBridgeError: A value is out of range or NaN; names the request.
+        """
+        voltage, soc, soh, seed = _checked_requests(voltage, soc, soh, seed)
+        rngs = [np.random.default_rng(s) for s in seed]
+        out = np.empty((len(seed), T, len(CHANNELS)))
+        for i, rng in enumerate(rngs):
+            out[i] = draw_base(self.upstream.statistics, voltage[i], rng)
+
+        delta = [self.config.soh_baseline - s for s in soh]
+        # Where nothing is blended in, neither embedding nor scans matter.
+        aged = [i for i, d in enumerate(delta) if blend_share(d) > 0]
+        if aged:
+            scaler = self.upstream.angle_scaler
+            z = self.upstream.latent.project(reservoir.embed(out[aged], scaler.mean, scaler.std, workers))
+            for i, zi in zip(aged, z):
+                out[i] = degrade(
+                    out[i], zi, delta[i], self._scan_z, self.upstream.scans, self.upstream.latent.direction, self.config
+                )
+        for i, rng in enumerate(rngs):
+            out[i] = add_noise(out[i], delta[i], soc[i], rng, self.config)
+        return out
+
+
+def _checked_requests(voltage, soc, soh, seed) -> tuple[list[float], list[float], list[float], list[int]]:
+    """The requests as plain Python numbers, or an error that names the first bad one."""
+    try:
+        voltage, soc, soh = ([float(v) for v in values] for values in (voltage, soc, soh))
+    except (TypeError, ValueError) as error:
+        raise MagBridgeError(f"voltage, soc and soh must be sequences of numbers ({error})") from error
+    seed = list(seed)
+    lengths = {len(voltage), len(soc), len(soh), len(seed)}
+    if len(lengths) != 1:
+        raise MagBridgeError(
+            f"requests of different lengths: {len(voltage)} voltages, {len(soc)} SOC, {len(soh)} SOH, {len(seed)} seeds"
+        )
+    for i, (v, c, h, s) in enumerate(zip(voltage, soc, soh, seed)):
+        regime_of(v)
+        if not 0 <= c <= 100:
+            raise MagBridgeError(f"request {i}: SOC {c}: expected 0 to 100 %")
+        if not 0 < h <= SOH_MAX:
+            raise MagBridgeError(f"request {i}: SOH {h}: expected a fraction above 0, at most {SOH_MAX}")
+        if isinstance(s, bool) or not isinstance(s, (int, np.integer)) or s < 0:
+            raise MagBridgeError(f"request {i}: seed {s!r}: expected an integer of at least 0")
+    return voltage, soc, soh, [int(s) for s in seed]

@@ -47,7 +47,10 @@ def stationary_covariance(density: np.ndarray) -> np.ndarray:
 def transported_roots(covariances: np.ndarray, ridge: float) -> np.ndarray:
     """Roots C_a of covariances S_a that make (1 - t) C_a + t C_{a+1} a Bures (Wasserstein) geodesic.
 
-    C_0 = S_0^1/2 and C_{a+1} = T_a C_a with the optimal transport map T = S_a^-1/2 (S_a^1/2 S_{a+1} S_a^1/2)^1/2 S_a^-1/2.
+    C_0 = S_0^1/2 and C_{a+1} = T_a C_a with the optimal transport map
+
+        T_a = S_a^-1/2 (S_a^1/2 S_{a+1} S_a^1/2)^1/2 S_a^-1/2
+
     The chain makes one draw g a continuous signal C g over all anchors.
 
     Args:

@@ -93,8 +93,8 @@ def orthonormal_polynomials(positions: int, degree: int) -> np.ndarray:
 def smooth(beta: np.ndarray, config: BridgeV2Config) -> np.ndarray:
     """Trajectories (A, K, T, C) on the first DCT-II functions of the inner steps, extended linearly to the ends.
 
-    The ends are a straight line from the nearest smoothed inner step, with the slope of the nearest few: a low-pass over
-    the ends as well would ring with the transients.
+    The ends are a straight line from the nearest smoothed inner step, with the slope of the nearest few: a low-pass
+    over the ends as well would ring with the transients.
     """
     e, near = config.edge_steps, config.edge_slope_steps
     inner = T - 2 * e
@@ -160,10 +160,10 @@ def unseen_field(mean_square: np.ndarray, config: BridgeV2Config) -> np.ndarray:
 
 def _checked(scans: np.ndarray, voltages: Sequence[float]) -> np.ndarray:
     """The scans as (A, P, T, 6), or one error."""
-    voltages, scans = np.asarray(voltages, float), np.asarray(scans, float)
-    if voltages.ndim != 1 or len(voltages) < 2 or not (np.diff(voltages) > 0).all():
-        raise MagBridgeError(f"anchors {voltages.tolist()} V: expected at least two voltages, ascending")
-    anchors = len(voltages)
+    at, scans = np.asarray(voltages, float), np.asarray(scans, float)
+    if at.ndim != 1 or len(at) < 2 or not (np.diff(at) > 0).all():
+        raise MagBridgeError(f"anchors {at.tolist()} V: expected at least two voltages, ascending")
+    anchors = len(at)
     if scans.ndim != 3 or scans.shape[1:] != (T, len(CHANNELS)) or len(scans) % anchors or len(scans) < 2 * anchors:
         raise MagBridgeError(
             f"scans of shape {scans.shape}: expected ({anchors} * positions, {T}, {len(CHANNELS)}), "

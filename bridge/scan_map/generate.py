@@ -30,8 +30,8 @@ CHUNK = 128
 class BridgeV2:
     """Generates magnetic signatures of an aged cell from a map of a fresh cell's scans and a model of its sheet.
 
-    A signal depends on its request, its seed, the upstream, the configuration and, if it has a cell, the master seed, and
-    on nothing else: not on its neighbours in a batch, nor on the number of threads.
+    A signal depends on its request, its seed, the upstream, the configuration and, if it has a cell, the master seed,
+    and on nothing else: not on its neighbours in a batch, nor on the number of threads.
 
     Args:
         upstream: Scans or statistics (see `bridge.scan_map.inputs.resolve`).
@@ -204,7 +204,7 @@ def _intervals(scan_map: ScanMap) -> list[kernel.Interval]:
         scale=scan_map.scale.swapaxes(1, 2),
     )
     return [
-        kernel.Interval(*(np.ascontiguousarray(array[low : low + 2]) for array in arrays))
+        kernel.Interval(*(np.array(array[low : low + 2], order="C") for array in arrays))
         for low in range(len(scan_map.voltages) - 1)
     ]
 

@@ -1,7 +1,7 @@
 """Signals from draws as plain loops over rows, compiled by numba.
 
-No row's numbers depend on another's, and every sum runs in a fixed order: bytes do not depend on the batch. The loops over
-steps and frequencies are innermost, over contiguous arrays, and the compiler vectorises them.
+No row's numbers depend on another's, and every sum runs in a fixed order: bytes do not depend on the batch. The loops
+over steps and frequencies are innermost, over contiguous arrays, and the compiler vectorises them.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def _own_maximum(x: np.ndarray, centre: float, config: BridgeV2Config) -> np.nda
 
 
 def _fit(x: np.ndarray, own: list[np.ndarray], config: BridgeV2Config) -> tuple[np.ndarray, np.ndarray]:
-    """Joint least squares of all lines and a constant over the inner steps: amplitudes (S, L, C), waves (S, L, T, C)."""
+    """Least squares of all lines and a constant over the inner steps: amplitudes (S, L, C), waves (S, L, T, C)."""
     scans, steps, channels = x.shape
     if not own:
         return np.zeros((scans, 0, channels), complex), np.zeros((scans, 0, steps, channels))

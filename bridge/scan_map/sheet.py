@@ -1,7 +1,7 @@
 """The cell as a magnetised sheet of 3x3 patches: what a cell's own make and its ageing do to the moments.
 
-Field, geometry and moments are those of the simulated upstream. A uniform sheet is the sum of its equal patches exactly,
-so the increment of nine patches over the nominal sheet is zero for a nominal, fresh cell.
+Field, geometry and moments are those of the simulated upstream. A uniform sheet is the sum of its equal patches
+exactly, so the increment of nine patches over the nominal sheet is zero for a nominal, fresh cell.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ def patch_moments(
 ) -> np.ndarray:
     """Moments of the patches of cells of a make and an age.
 
-        m = (1/9) [mz c (1 + .02 (q1 edge + q2 z + q3 y)) - max(0, 1 - SOH) s(v) (mean + (.25 + .10 q6) edge + ...)]
+        m = (1/9) [mean (1 + .02 (q1 edge + q2 z + q3 y)) - max(0, 1 - SOH) s(v) (1 + (.25 + .10 q6) edge + ...)]
 
-    with c = exp(.015 q0 - .015^2 / 2) and s(v) = 6.175 (v - 2.54 V), all with the configuration's numbers.
+    with s(v) = 6.175 (v - 2.54 V), all with the configuration's numbers.
 
     Args:
-        moment: (n,) mz of the nominal sheet in 1e4 nT step^3.
+        moment: (n,) moment of the whole sheet, of this make, in 1e4 nT step^3.
         voltage: (n,) in V.
         soh: (n,) fractions.
         q: (n, 9) numbers of the virtual cells; zero without one.
@@ -84,20 +84,18 @@ def patch_moments(
     Returns:
         (n, 3, 3) in 1e4 nT step^3, along the scan, then across.
     """
-    # libm's exp number by number: numpy's may differ with an element's place in a vector.
-    own = np.array([math.exp(config.cell_moment * x - config.cell_moment**2 / 2) for x in q[:, 0].tolist()])
     lost = np.maximum(0, config.soh_baseline - soh) * config.moment_slope * (voltage - config.moment_zero_V)
     of_make = [np.ones(len(q)), *(config.cell_pattern * q[:, 1:4].T)]
     of_age = [np.full(len(q), config.ageing[0])]
     of_age += [mean + config.ageing_jitter * x for mean, x in zip(config.ageing[1:], q[:, 6:9].T)]
     out = np.zeros((len(q), PATCHES, PATCHES))
     for mode, make, age in zip(MODES, of_make, of_age):
-        out += (moment * own * make - lost * age)[:, None, None] * mode
+        out += (moment * make - lost * age)[:, None, None] * mode
     return out / PATCHES**2
 
 
 def corner_charges(patches: np.ndarray) -> np.ndarray:
-    """Charges (n, 4, 4) at the corners of patches (n, 3, 3): each patch has + where both edges are upper or both lower."""
+    """Charges (n, 4, 4) at the corners of patches (n, 3, 3): + where a patch's two edges are both upper or lower."""
     out = np.zeros((len(patches), PATCHES + 1, PATCHES + 1))
     out[:, 1:, 1:] += patches
     out[:, :-1, 1:] -= patches
@@ -135,12 +133,15 @@ def sheet_rows(
     mz, dz, dp = (np.interp(voltage, anchors.voltage, y) for y in (anchors.moment[:, 0], anchors.dz, anchors.dp))
     mounted = np.array([c is not None for c in cell])
     q = np.stack([np.zeros(CELL_NUMBERS) if c is None else c for c in cell])
+    # libm's exp number by number: numpy's may differ with an element's place in a vector. The nominal cell is nominal
+    # exactly: its moment is not the median of the cells', which is a little below their mean.
+    make = [1.0 if c is None else math.exp(config.cell_moment * c[0] - config.cell_moment**2 / 2) for c in cell]
     length, width = (
         float(size) * np.array([math.exp(config.cell_size * x) for x in q[:, k].tolist()])
         for size, k in ((scan.sheet_length, 4), (scan.sheet_width, 5))
     )
     density = FIELD_SCALE_NT * PATCHES**2 / (length * width)
-    patches = patch_moments(mz, voltage, soh, q, config)
+    patches = patch_moments(mz * np.array(make), voltage, soh, q, config)
     full = np.minimum(1, np.abs(soc - config.soc_rest) / config.soc_range)
     return SheetRows(
         moment=FIELD_SCALE_NT * mz,

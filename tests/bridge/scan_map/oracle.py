@@ -59,7 +59,8 @@ def signal(scan_map: ScanMap, config: BridgeV2Config, master_seed, voltage, soc,
     if cell is not None or soh < 1:
         q = np.zeros(9) if cell is None else cell_numbers(cell, master_seed)
         lift, shift = (0, 0) if cell is None else (config.lift_off * late[16], config.shift * late[17])
-        patches = aged_patches(config, voltage, soh, q)
+        make = 1.0 if cell is None else np.exp(config.cell_moment * q[0] - config.cell_moment**2 / 2)
+        patches = aged_patches(config, voltage, soh, q, make)
         own = sheet(voltage, u, patches, lift, shift, np.exp(config.cell_size * q[4]), np.exp(config.cell_size * q[5]))
         out[:, :4] += own - nominal
     wave = np.exp(-N / config.soc_decay)
@@ -81,13 +82,12 @@ def nominal_patches(voltage):
     return np.full((3, 3), PARAMETERS.anchors.at(voltage)["moment"][0] / 9)
 
 
-def aged_patches(config, voltage, soh, q):
+def aged_patches(config, voltage, soh, q, own):
     edge = np.full((3, 3), 1 / np.sqrt(8))
     edge[1, 1] = -8 / np.sqrt(8)
     z = np.array([[-1.0], [0.0], [1.0]]) * np.sqrt(1.5) * np.ones(3)
     y = z.T
     make = 1 + config.cell_pattern * (q[1] * edge + q[2] * z + q[3] * y)
-    own = np.exp(config.cell_moment * q[0] - config.cell_moment**2 / 2)
     a, j = config.ageing, config.ageing_jitter
     age = a[0] + (a[1] + j * q[6]) * edge + (a[2] + j * q[7]) * z + (a[3] + j * q[8]) * y
     moment = PARAMETERS.anchors.at(voltage)["moment"][0]

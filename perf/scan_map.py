@@ -50,9 +50,7 @@ def main() -> None:
     loop = seconds / len(requests) * 1e3
     gap = np.abs(signals[: len(expected)] - expected).max()
     print(f"fast path   {fast:8.4f} ms CPU a row")
-    print(
-        f"numpy loop  {loop:8.4f} ms CPU a row, {loop / fast:.0f} times the fast path's, largest difference {gap:.1e} nT"
-    )
+    print(f"numpy loop  {loop:8.4f} ms CPU a row, {loop / fast:.0f} times as much, largest difference {gap:.1e} nT")
 
 
 if __name__ == "__main__":

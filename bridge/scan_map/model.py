@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from bridge.scan_map.covariance import BINS
 from bridge.scan_map.lines import LINES
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
 from dataset_card.schema import CHANNELS, T
 
 MEASURED = 4
@@ -101,11 +101,8 @@ class ScanMap:
 
     def save(self, path: Path | str) -> None:
         """Writes the map as one npz file, in place of what was there."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
-        with open(partial, "wb") as file:
+        with replacing(Path(path)) as partial, open(partial, "wb") as file:
             np.savez(file, **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
-        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: Path | str, sha256: str | None = None) -> ScanMap:

@@ -1,4 +1,4 @@
-"""The equations of v2's generation as one plain numpy function a row: the oracle of the fast path, and its yardstick."""
+"""The equations of v2's generation as one plain numpy function a row: oracle and yardstick of the fast path."""
 
 import hashlib
 

@@ -2,8 +2,8 @@
 
     python perf/scan_map.py [--rows 4000]
 
-Prints milliseconds of CPU time a row, with cell and ageing, least of several calls, and the ratio. The loop is the tests'
-oracle: one row at a time, each patch a sheet of its own.
+Prints milliseconds of CPU time a row with cell and ageing, least of several calls, and the ratio. The loop is the
+tests' oracle: one row at a time, each patch a sheet of its own.
 """
 
 from __future__ import annotations

@@ -80,6 +80,13 @@ def test_few_positions_have_few_polynomials(positions, polynomials):
     assert m.beta.shape == (2, polynomials, 100, 4) and m.positions == positions
 
 
+def test_an_archive_without_scatter_is_its_means():
+    voltages = (2.81, 3.10)
+    mean = scan_archive(PARAMETERS, voltages, 5).reshape(2, 5, 100, 6).mean(axis=1)
+    m = fit(np.repeat(mean, 5, axis=0), voltages)
+    assert m.mean == pytest.approx(mean, abs=1e-12) and standard_deviation(m, 820).max() < 1e-9
+
+
 @pytest.mark.parametrize("change, voltages, words", [
     (lambda x: x[::41], ANCHOR_VOLTAGES, "at least two positions"),
     (lambda x: x[:41], (3.10,), "expected at least two voltages, ascending"),

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from . import commands_discovery, commands_model
+from .commands import discovery, model
 from .errors import HQVQVAEError
 
 app = typer.Typer(
@@ -15,8 +15,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-commands_model.register(app)
-commands_discovery.register(app)
+model.register(app)
+discovery.register(app)
 
 
 def main() -> None:

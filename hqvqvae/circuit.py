@@ -205,7 +205,7 @@ def pennylane_circuit(
         _check_shapes(inputs, weights)
         return torch.stack(tuple(node(inputs, weights)), dim=-1).to(inputs.dtype)
 
-    circuit.node = node
+    vars(circuit)["node"] = node  # for `draw`
     return circuit
 
 
@@ -222,7 +222,7 @@ def draw(n_qubits: int, n_layers: int, ansatz: str) -> str:
     """
     import pennylane as qml
 
-    node = pennylane_circuit(n_qubits, ansatz).node
+    node = vars(pennylane_circuit(n_qubits, ansatz))["node"]
     weights = torch.zeros(weight_shape(n_qubits, n_layers))
     drawer = qml.draw(node, level="device", decimals=None, show_all_wires=True, max_length=200)
     return drawer(torch.zeros(n_qubits), weights)

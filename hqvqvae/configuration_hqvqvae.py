@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from typing import Any
 
 from transformers import PreTrainedConfig
 
@@ -18,7 +19,7 @@ PAPER_FEATURES = (
 # "kmeans". The measured gains are in pretrained/evaluation.json.
 RECIPE = {"codebook_init": "kmeans", "codebook_update": "ema", "restart_unused_codes": True}
 
-NAMED_CONFIGS = {
+NAMED_CONFIGS: dict[str, dict[str, Any]] = {
     "paper": {},
     "paper-classical": {"bottleneck": "none"},
     "paper-recipe": {**RECIPE},

@@ -203,7 +203,7 @@ class HQVQVAEModel(PreTrainedModel):
         """
         if (codes is None) == (latents is None):
             raise HQVQVAEError("decode takes either codes or latents, exactly one of them")
-        vectors = self.quantizer.decode(codes) if latents is None else latents
+        vectors = latents if codes is None else self.quantizer.decode(codes)
         return self.decoder(vectors) * self.feature_std + self.feature_mean
 
     def forward(self, features: torch.Tensor, return_loss: bool = True) -> HQVQVAEOutput:

@@ -22,6 +22,10 @@ class VectorQuantizer(nn.Module):
         ema_decay: decay of that average per step.
     """
 
+    codebook: torch.Tensor
+    ema_count: torch.Tensor
+    ema_sum: torch.Tensor
+
     def __init__(self, codebook_size: int, latent_dim: int, codebook_update: str = "loss", ema_decay: float = 0.9):
         super().__init__()
         self.codebook_size = codebook_size

@@ -86,10 +86,10 @@ def segments_of(table: pd.DataFrame) -> list[Segment]:
     if not (cycles == np.round(cycles)).all():  # NaN is unequal to itself, so it ends here too
         raise HQVQVAEError(f"cycle holds {cycles[cycles != np.round(cycles)][0]}; expected whole numbers")
     segments = []
-    for (cell, cycle), rows in table.groupby(["cell_id", "cycle"], sort=True):
+    for (cell, _), rows in table.groupby(["cell_id", "cycle"], sort=True):
         channels = {name: rows[name].to_numpy(dtype=float) for name in CHANNELS}
         capacity = float(rows["capacity_Ah"].iloc[0]) if "capacity_Ah" in rows else float("nan")
-        segment = Segment(str(cell), int(cycle), **channels, capacity_Ah=capacity)
+        segment = Segment(str(cell), int(rows["cycle"].iloc[0]), **channels, capacity_Ah=capacity)
         segment.check()
         segments.append(segment)
     by_cell: dict[str, list[Segment]] = {}

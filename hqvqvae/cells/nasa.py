@@ -33,6 +33,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,8 +102,8 @@ def curve_table(segments: list[Segment], table: pd.DataFrame) -> pd.DataFrame:
     """The resampled voltage of the valid segments of a feature table, in its order."""
     by_key = {(segment.cell_id, segment.cycle): segment for segment in segments}
     kept = table.loc[table["valid"], ["cell_id", "cycle"]].reset_index(drop=True)
-    kept["voltage_V"] = [resampled_voltage(by_key[key]) for key in kept.itertuples(index=False, name=None)]
-    return kept
+    keys = zip(kept["cell_id"], kept["cycle"], strict=True)
+    return kept.assign(voltage_V=pd.Series([resampled_voltage(by_key[key]) for key in keys], dtype=object))
 
 
 def read_mat(source: str | Path | io.BytesIO, cell_id: str) -> list[Segment]:
@@ -133,7 +134,7 @@ def read_mat(source: str | Path | io.BytesIO, cell_id: str) -> list[Segment]:
         found = [key for key in content if not key.startswith("__")]
         raise HQVQVAEError(f"{name} holds {found}, expected the struct {cell_id}; keep the file names of the archive")
     operations = np.atleast_1d(_field(content[cell_id], "cycle", f"{name}: {cell_id}"))
-    segments = []
+    segments: list[Segment] = []
     for operation in operations:
         if _field(operation, "type", f"{name}: an operation") != "discharge":
             continue
@@ -151,7 +152,7 @@ def read_mat(source: str | Path | io.BytesIO, cell_id: str) -> list[Segment]:
     return segments
 
 
-def _field(struct: object, name: str, where: str) -> object:
+def _field(struct: object, name: str, where: str) -> Any:
     if not hasattr(struct, name):
         has = ", ".join(getattr(struct, "_fieldnames", [])) or "none"
         raise HQVQVAEError(f"{where} has no field {name!r} (its fields: {has})")
@@ -173,6 +174,7 @@ def read_archive(path: str | Path) -> list[Segment]:
     path = Path(path)
     if not path.exists():
         raise HQVQVAEError(f"{path} does not exist; give a .mat file, a folder of them or the NASA zip")
+    found: dict[str, Path | io.BytesIO]
     if path.is_dir():
         found = {file.stem: file for file in sorted(path.rglob("B*.mat"))}
     elif path.suffix.lower() == ".mat":

@@ -266,7 +266,7 @@ class MethodResult:
         label: The method in words.
         n_codes: Size of its codebook; 0 for a predictor that is no code.
         nested: The primary result; None for "no eligible code".
-        table: The paper's Table 2 on held-out, aligned codes of the first seed; None where there are no codes.
+        table: The paper's Table 2 on held-out, aligned codes of the first seed; empty where there are no codes.
         chance: Spearman that the best of these codes reaches by chance (95 % point, cells exchanged freely).
         summary: The paper's Table 10 of the best code; None for "none".
         leads: Lead times of the best code of the table; None where no cell has both an activation and an onset.
@@ -280,14 +280,19 @@ class MethodResult:
     label: str
     n_codes: int
     nested: NestedResult | None
-    table: pd.DataFrame | None = None
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
     chance: float = np.nan
     summary: dict[str, float] | None = None
     leads: LeadTimes | None = None
     nested_leads: LeadTimes | None = None
-    chosen: np.ndarray | None = None
-    codes: np.ndarray | None = None
+    chosen: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
+    codes: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
     quality: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def candidate(self) -> int | None:
+        """The best code of the table, None where no code is eligible."""
+        return None if self.summary is None else int(self.summary["precursor_code"])
 
 
 def summarise(study: Study, table: pd.DataFrame) -> dict[str, float] | None:
@@ -336,9 +341,9 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
         table=table,
         chance=chance,
         summary=summary,
-        leads=candidate_leads(study, codes, summary["precursor_code"]) if summary else None,
+        leads=candidate_leads(study, codes, int(summary["precursor_code"])) if summary else None,
         nested_leads=nested_leads(study, codings[answered], nested.chosen[answered]) if nested else None,
-        chosen=chosen_names(study, codings[answered], nested.chosen[answered]) if nested else None,
+        chosen=chosen_names(study, codings[answered], nested.chosen[answered]) if nested else np.empty(0, dtype=int),
         codes=codes,
         quality=quality
         | {
@@ -361,7 +366,7 @@ def neutral_code(table: pd.DataFrame) -> int | None:
     rho = table["spearman"].abs()
     if rho.notna().sum() < 2:
         return None
-    return int(table.loc[rho.idxmin(), "code"])
+    return int(table["code"].to_numpy()[int(np.nanargmin(rho))])
 
 
 def proxy_by_cohort(study: Study) -> float:

@@ -6,15 +6,15 @@ a single raw feature and plain clustering. All of them go through the same analy
 
 from __future__ import annotations
 
+import functools
 import itertools
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pandas as pd
 
 from ..cells.proxies import index_cells
+from ..parallel import run_jobs
 from .analysis import Coding, MethodResult, Study
 from .nulls import NestedResult, enough_orders, nested_test, p_value, permutations, skill, spearman
 
@@ -45,16 +45,18 @@ def feature_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in table.select_dtypes("number").columns if name not in RESERVED]
 
 
-def _codes(table: pd.DataFrame, job: tuple[str, int, str | None], protocol: str) -> np.ndarray:
+def _codes(job: tuple[str, int, str | None], table: pd.DataFrame, protocol: str) -> np.ndarray:
     """Codes of all rows from a method fitted without one cell, or on all of them."""
+    from ..training.fit import single_thread
     from ..training.methods import fit_method
 
     method, seed, held_out = job
     columns = feature_columns(table)
     features = table[columns].to_numpy(dtype=float, copy=True)
     train = features if held_out is None else features[(table["cell_id"] != held_out).to_numpy()]
-    coder = fit_method(method, train, seed, protocol=protocol, feature_names=tuple(columns))
-    return coder.encode(features)
+    with single_thread():
+        coder = fit_method(method, train, seed, protocol=protocol, feature_names=tuple(columns))
+        return coder.encode(features)
 
 
 def trained_codings(
@@ -81,8 +83,6 @@ def trained_codings(
     Returns:
         One coding per seed for each method.
     """
-    from tqdm import tqdm
-
     from ..training.methods import CODEBOOK_SIZE
 
     position = pd.Series(range(len(table)), index=pd.MultiIndex.from_frame(table[["cell_id", "cycle"]]))
@@ -90,14 +90,8 @@ def trained_codings(
     # One cell alone cannot be held out: nothing would be left to train on.
     cells = list(study.index.cell_ids) if table["cell_id"].nunique() > 1 else []
     jobs = list(itertools.product(methods, seeds, [None, *cells]))
-    bar = {"total": len(jobs), "disable": None if progress else True, "unit": "fit", "desc": "training"}
-    arguments = ([table] * len(jobs), jobs, [protocol] * len(jobs))
-    if workers == 1:
-        codes = list(tqdm(map(_codes, *arguments), **bar))
-    else:
-        # spawn: a forked copy of a process that has run torch can hang in its thread pool
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            codes = list(tqdm(pool.map(_codes, *arguments), **bar))
+    fold = functools.partial(_codes, table=table, protocol=protocol)
+    codes = run_jobs(fold, jobs, workers=workers, progress=progress)
     found = {job: fold[rows] for job, fold in zip(jobs, codes, strict=True)}
     return {
         method: [

@@ -36,8 +36,8 @@ def histogram_data(study: Study, codes: np.ndarray, n_codes: int) -> pd.DataFram
     cohorts = pd.unique(study.segments["cohort"])
     counts = pd.crosstab(codes, study.segments["cohort"].to_numpy())
     counts = counts.reindex(index=range(n_codes), columns=cohorts, fill_value=0)
-    counts = counts.rename_axis(index="code", columns="cohort")
-    return counts.stack().rename("segments").reset_index()
+    counts.index.name, counts.columns.name = "code", "cohort"
+    return counts.stack().to_frame("segments").reset_index()
 
 
 def curve_data(study: Study, codes: np.ndarray, curves: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def curve_data(study: Study, codes: np.ndarray, curves: pd.DataFrame) -> pd.Data
     joined = keys.merge(curves, on=["cell_id", "cycle"], how="inner")
     rows = []
     for code, group in joined.groupby("code"):
-        voltage = np.stack(group["voltage_V"].to_numpy())
+        voltage = np.stack(list(group["voltage_V"]))
         low, high = np.quantile(voltage, [0.1, 0.9], axis=0)
         rows.append(
             pd.DataFrame(
@@ -81,18 +81,17 @@ def lead_data(study: Study, result: MethodResult) -> pd.DataFrame | None:
     if result.leads is None:
         return None
     known = np.isfinite(result.leads.leads)
-    code = result.summary["precursor_code"]
     cells = pd.DataFrame({"kind": "cell", "cell_id": study.index.cell_ids[known], "lead": result.leads.leads[known]})
     null = pd.DataFrame({"kind": "null", "cell_id": "", "lead": result.leads.null})
-    return pd.concat([cells, null], ignore_index=True).assign(code=code)
+    return pd.concat([cells, null], ignore_index=True).assign(code=result.candidate)
 
 
 def early_late_data(study: Study, result: MethodResult) -> pd.DataFrame | None:
     """Early rate of the candidate code and of a neutral one against the late proxy; None where no code is eligible."""
-    if result.summary is None:
+    if result.candidate is None:
         return None
     rates, _ = early_rates(study, result.codes[study.rows], result.n_codes)
-    pairs = [("candidate", result.summary["precursor_code"])]
+    pairs = [("candidate", result.candidate)]
     neutral = neutral_code(result.table)
     if neutral is not None and neutral != pairs[0][1]:
         pairs.append(("neutral", neutral))
@@ -141,10 +140,9 @@ def figure_data(study: Study, result: MethodResult, curves: pd.DataFrame | None)
         Tables by figure name; a figure without data (no eligible code, no curve) is absent.
     """
     codes = result.codes
-    candidate = result.summary["precursor_code"] if result.summary else None
     frames = {
         "heatmap": heatmap_data(study, codes),
-        "timeline": timeline_data(study, codes, candidate),
+        "timeline": timeline_data(study, codes, result.candidate),
         "histogram": histogram_data(study, codes, result.n_codes),
         "curves": None if curves is None else curve_data(study, codes, curves),
         "lead_times": lead_data(study, result),

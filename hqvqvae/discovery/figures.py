@@ -16,30 +16,13 @@ import pandas as pd
 
 from ..errors import HQVQVAEError
 from ..files import replacing
+from ..plotting import ACCENT, DPI, INK, MARKERS, NEUTRAL, OKABE_ITO, canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-ACCENT, NEUTRAL, INK = "#D55E00", "#9A9A9A", "#222222"
 LABEL_INCH = 0.3  # a run of one code narrower than this in the heatmap carries no number, it would not be legible
-DPI = 150
-
-
-def _canvas(width: float, height: float, rows: int = 1, columns: int = 1, **kwargs):
-    """A figure without pyplot: no global state and no display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False, **kwargs)
-    for axis in axes.flat:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.tick_params(labelsize=8)
-    return figure, axes
 
 
 def _cohort_styles(cohorts: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -91,7 +74,7 @@ def draw_heatmap(frame: pd.DataFrame) -> Canvas:
     colours = _life_colours(len(ranks))
     last = int(frame["cycle"].max()) + 1
     width = 13
-    figure, axes = _canvas(width, max(3.0, 0.34 * len(cells) + 1.2))
+    figure, axes = canvas(width, max(3.0, 0.34 * len(cells) + 1.2))
     axis = axes[0, 0]
     grid = np.full((len(cells), last), np.nan)
     row_of = {cell: row for row, cell in enumerate(cells)}
@@ -101,13 +84,13 @@ def draw_heatmap(frame: pd.DataFrame) -> Canvas:
         edges, np.arange(len(cells) + 1) - 0.5, grid, cmap=colours, vmin=-0.5, vmax=len(ranks) - 0.5, rasterized=True
     )
     rank_of = dict(zip(ranks["code"], ranks["life_rank"], strict=True))
-    for cell, group in frame.sort_values("cycle").groupby("cell_id"):
+    ordered = frame.sort_values("cycle")
+    for cell in sorted(cells):
+        group = ordered[ordered["cell_id"] == cell]
         for start, length, code in _runs(group["code"].to_numpy(), group["cycle"].to_numpy()):
             if length / last * width >= LABEL_INCH:
-                ink = _ink_on(colours(rank_of[code]))
-                axis.text(
-                    start + (length - 1) / 2, row_of[cell], str(code), ha="center", va="center", fontsize=7, color=ink
-                )
+                place = {"x": start + (length - 1) / 2, "y": row_of[cell], "ha": "center", "va": "center"}
+                axis.text(**place, s=str(code), fontsize=7, color=_ink_on(colours(rank_of[code])))
     cohort_of = frame.drop_duplicates("cell_id").set_index("cell_id")["cohort"]
     for row in range(1, len(cells)):
         if cohort_of[cells[row]] != cohort_of[cells[row - 1]]:
@@ -130,7 +113,7 @@ def draw_timeline(frame: pd.DataFrame, cell: str | None = None) -> Canvas:
         HQVQVAEError: If the cell is not in the table.
     """
     known = frame["cell_id"].value_counts(sort=False)
-    cell = known.idxmax() if cell is None else cell
+    cell = str(known.idxmax()) if cell is None else cell
     if cell not in known.index:
         raise HQVQVAEError(f"cell {cell!r} is not in this run: expected one of {', '.join(map(str, known.index))}")
     ranks = frame[["code", "life_rank"]].drop_duplicates()
@@ -138,7 +121,7 @@ def draw_timeline(frame: pd.DataFrame, cell: str | None = None) -> Canvas:
     mine = frame[frame["cell_id"] == cell].sort_values("cycle")
     codes = mine[["code", "life_rank"]].drop_duplicates().sort_values("life_rank")["code"].tolist()
     height = 3.0 + max(1.0, 0.22 * len(codes))
-    figure, axes = _canvas(
+    figure, axes = canvas(
         11, height, rows=2, sharex=True, gridspec_kw={"height_ratios": [2.4, max(1.0, 0.22 * len(codes))]}
     )
     top, bottom = axes[:, 0]
@@ -175,7 +158,7 @@ def draw_histogram(frame: pd.DataFrame) -> Canvas:
     counts = frame.pivot_table(index="code", columns="cohort", values="segments", sort=False).sort_index()
     counts = counts[list(dict.fromkeys(frame["cohort"]))]
     styles = _cohort_styles(counts.columns)
-    figure, axes = _canvas(max(6.0, 0.32 * len(counts) + 1.5), 4.2)
+    figure, axes = canvas(max(6.0, 0.32 * len(counts) + 1.5), 4.2)
     axis = axes[0, 0]
     base = np.zeros(len(counts))
     for cohort in counts.columns:
@@ -196,7 +179,7 @@ def draw_curves(frame: pd.DataFrame) -> Canvas:
     groups = list(frame.groupby("code"))
     columns = min(8, len(groups))
     rows = -(-len(groups) // columns)
-    figure, axes = _canvas(max(4.0, 1.6 * columns), 1.5 * rows + 1.0, rows, columns, sharex=True, sharey=True)
+    figure, axes = canvas(max(4.0, 1.6 * columns), 1.5 * rows + 1.0, rows, columns, sharex=True, sharey=True)
     weighted = frame.assign(sum_V=frame["voltage_V"] * frame["segments"]).groupby("time")[["sum_V", "segments"]].sum()
     everything = weighted["sum_V"] / weighted["segments"]
     for axis, (code, group) in zip(axes.flat, groups, strict=False):
@@ -219,7 +202,7 @@ def draw_lead_times(frame: pd.DataFrame) -> Canvas:
     cells = frame[frame["kind"] == "cell"].sort_values("lead")
     null = frame.loc[frame["kind"] == "null", "lead"].to_numpy()
     median = cells["lead"].median()
-    figure, axes = _canvas(
+    figure, axes = canvas(
         9, 3.4 + 0.2 * len(cells), rows=2, sharex=True, gridspec_kw={"height_ratios": [2.4, 0.2 * len(cells) + 0.4]}
     )
     top, bottom = axes[:, 0]
@@ -245,7 +228,7 @@ def draw_early_late(frame: pd.DataFrame) -> Canvas:
     """Early rate of the candidate code, and of a neutral one for contrast, against the late proxy."""
     roles = list(dict.fromkeys(frame["role"]))
     styles = _cohort_styles(frame["cohort"])
-    figure, axes = _canvas(4.6 * len(roles) + 1.2, 4.2, columns=len(roles), sharey=True)
+    figure, axes = canvas(4.6 * len(roles) + 1.2, 4.2, columns=len(roles), sharey=True)
     for axis, role in zip(axes[0], roles, strict=True):
         mine = frame[frame["role"] == role]
         for cohort, group in mine.groupby("cohort", sort=False):
@@ -267,11 +250,12 @@ def draw_flow(frame: pd.DataFrame) -> Canvas:
     cells = _cells_by_cohort(frame)
     styles = _cohort_styles(frame["cohort"])
     cohort_of = frame.drop_duplicates("cell_id").set_index("cell_id")["cohort"]
-    figure, axes = _canvas(9, max(3.2, 0.36 * len(cells) + 1.4))
+    figure, axes = canvas(9, max(3.2, 0.36 * len(cells) + 1.4))
     axis = axes[0, 0]
-    gap, place, rank = 0.35, {}, {cell: i for i, cell in enumerate(cells)}
-    for third, column in frame.groupby("third"):
-        column = column.assign(rank=column["cell_id"].map(rank))
+    gap, rank = 0.35, {cell: i for i, cell in enumerate(cells)}
+    place: dict[tuple[int, str], float] = {}
+    for third in sorted(frame["third"].unique().tolist()):
+        column = frame[frame["third"] == third].assign(rank=frame["cell_id"].map(rank))
         top = 0.0
         # Boxes in the order of the cells they hold: fewer ribbons cross.
         boxes = sorted(column.groupby("code"), key=lambda item: item[1]["rank"].mean())
@@ -354,8 +338,8 @@ def save_figure(name: str, frame: pd.DataFrame, folder: str | Path, **options: s
     folder.mkdir(parents=True, exist_ok=True)
     # A fixed salt and no date: the same table gives the same bytes.
     with rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
-        canvas = FIGURES[name].draw(frame, **options)
-        png = _written(folder / f"{name}.png", lambda path: canvas.savefig(path, dpi=DPI, format="png"))
-        svg = _written(folder / f"{name}.svg", lambda path: canvas.savefig(path, format="svg", metadata={"Date": None}))
+        figure = FIGURES[name].draw(frame, **options)
+        png = _written(folder / f"{name}.png", lambda path: figure.savefig(path, dpi=DPI, format="png"))
+        svg = _written(folder / f"{name}.svg", lambda path: figure.savefig(path, format="svg", metadata={"Date": None}))
     csv = _written(folder / f"{name}.csv", lambda path: frame.to_csv(path, index=False))
     return [png, svg, csv]

@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ..cells.proxies import index_cells
 from ..errors import HQVQVAEError
-from ..files import replacing
+from ..files import replacing, write_json
 from .controls import feature_columns
 from .figures import read_frame
 
@@ -74,7 +74,7 @@ SYSTEM = (
 )
 
 
-def summarise_code(segments: pd.DataFrame, code: int) -> dict[str, object]:
+def summarise_code(segments: pd.DataFrame, code: int) -> dict[str, Any]:
     """A compact summary of the segments under one code.
 
     Args:
@@ -113,7 +113,7 @@ def summarise_code(segments: pd.DataFrame, code: int) -> dict[str, object]:
     }
 
 
-def prompt_for(summary: dict[str, object]) -> str:
+def prompt_for(summary: dict[str, Any]) -> str:
     """The prompt of one code: its summary, the units, and the JSON Schema of the answer."""
     from ..cells.features import FEATURE_UNITS
 
@@ -241,8 +241,8 @@ def _revision(name: str, model: PreTrainedModel) -> str:
 
 
 def interpret_code(
-    generate: Callable[[list[dict[str, str]]], str], summary: dict[str, object], attempts: int
-) -> tuple[dict[str, object] | None, list[dict[str, object]]]:
+    generate: Callable[[list[dict[str, str]]], str], summary: dict[str, Any], attempts: int
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     """Ask about one code until the answer parses.
 
     Decoding is greedy, so each new try tells the model what was wrong with its last one.
@@ -256,7 +256,7 @@ def interpret_code(
         The answer, None if no try parsed; and a log entry per try (`messages`, `output`, `error`, `time_utc`).
     """
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt_for(summary)}]
-    log: list[dict[str, object]] = []
+    log: list[dict[str, Any]] = []
     for attempt in range(attempts):
         asked = messages
         if log:
@@ -285,7 +285,7 @@ def interpret_run(
     attempts: int = 3,
     dry_run: bool = False,
     say: Callable[[str], None] = lambda text: None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Interpret the codes of a discovery run, and write answers and log.
 
     Args:
@@ -311,8 +311,9 @@ def interpret_run(
     summaries = [summarise_code(segments, code) for code in chosen]
     if dry_run:
         prompts = [{"code_id": s["code_id"], "system": SYSTEM, "prompt": prompt_for(s)} for s in summaries]
-        _write_json(out / "prompts.json", {"model": model, "prompts": prompts})
-        return {"model": model, "prompts": prompts}
+        result: dict[str, Any] = {"model": model, "prompts": prompts}
+        write_json(out / "prompts.json", result)
+        return result
     say(f"loading {model}")
     interpreter = Interpreter.load(model)
     header = {"status": LABEL, "model": model, "revision": interpreter.revision, "settings": interpreter.settings()}
@@ -334,10 +335,5 @@ def interpret_run(
     result = {**header, "codes": answers}
     with replacing(out / "log.jsonl") as partial:
         partial.write_text("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in log), encoding="utf-8")
-    _write_json(out / "interpretation.json", result)
+    write_json(out / "interpretation.json", result)
     return result
-
-
-def _write_json(path: Path, value: object) -> None:
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -199,20 +199,18 @@ def nested_test(
         return None
     orders = {within: permutations(cohorts, n_permutations, rng, within=within) for within in (False, True)}
     stacked = np.concatenate([proxy[None], proxy[orders[False]], proxy[orders[True]]])
-    rho, predictions, chosen = [], [], []
+    per_seed: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for seed_predictors, seed_eligible in zip(predictors, eligible, strict=True):
         predicted, picked = nested_predictions(stacked, seed_predictors, seed_eligible, fold)
         none = bool((picked[0] < 0).all())
-        rho.append(np.full(len(stacked), np.nan) if none else spearman(predicted, stacked))
-        predictions.append(predicted[0])
-        chosen.append(picked[0])
-    rho = np.array(rho)
+        rho_of = np.full(len(stacked), np.nan) if none else spearman(predicted, stacked)
+        per_seed.append((rho_of, predicted[0], picked[0]))
+    rho, predictions, chosen = (np.array(part) for part in zip(*per_seed, strict=True))
     answered = np.isfinite(rho[:, 0])
     if not answered.any():
         return None
     mean = rho[answered].mean(axis=0)
     free, within = slice(1, 1 + n_permutations), slice(1 + n_permutations, None)
-    predictions = np.array(predictions)
     free_p = p_value(mean[0], mean[free]) if enough_orders(cohorts, within=False) else np.nan
     judge_within = enough_orders(cohorts, within=True)
     within_seeds = [p_value(r[0], r[within]) if judge_within and np.isfinite(r[0]) else np.nan for r in rho]
@@ -224,7 +222,7 @@ def nested_test(
         p_within=p_value(mean[0], mean[within]) if judge_within else np.nan,
         p_within_seeds=np.array(within_seeds),
         predictions=predictions,
-        chosen=np.array(chosen),
+        chosen=chosen,
     )
 
 

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import base64
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ..cells.proxies import PROXIES
+from .analysis import MethodResult
 from .figures import FIGURES
+from .result import Discovery
 from .verdict import is_precursor, p_text
 from .warning_score import DETECTORS, HORIZON, MAX_FALSE_ALARMS, WINDOW
-
-if TYPE_CHECKING:
-    from .analysis import MethodResult
-    from .run import Discovery
 
 # The paper's own numbers: Table 2 (three of its ten codes) and Table 10.
 PAPER_TABLE_2 = pd.DataFrame(
@@ -56,10 +53,10 @@ class Block:
     kind: str
     text: str = ""
     items: tuple[str, ...] = ()
-    table: pd.DataFrame | None = None
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def _number(value: object, digits: int = 2) -> str:
+def _number(value: float | str | None, digits: int = 2) -> str:
     if isinstance(value, str):
         return value
     if value is None or not np.isfinite(value):
@@ -81,7 +78,7 @@ def methods_table(results: list[MethodResult]) -> pd.DataFrame:
             row |= {"folds with a code": f"{np.mean(nested.chosen >= 0):.0%}" if result.n_codes else "-"}
             row |= {"rho, unseen cells": _number(nested.rho), "R2": _number(nested.r2)}
             row |= {"pF": p_text(nested.p_free), "pW": p_text(nested.p_within)}
-        if result.table is None:
+        if result.table.empty:
             best_code = ("-",) * 4
         elif best is None:
             best_code = ("none", "-", "-", "-")
@@ -241,18 +238,10 @@ def paper_comparison(discovery: Discovery, n_best: int = 3) -> pd.DataFrame:
         best = result.table[np.isfinite(result.table["spearman"])].head(n_best)
         if best.empty:
             rows.append({"source": result.label, "code": "none"})
-        for code in best.itertuples():
-            rows.append(
-                {
-                    "source": result.label,
-                    "code": _number(code.code),
-                    "cells present": _number(code.cells_present),
-                    "cells early": _number(code.cells_early),
-                    "Pearson": _number(code.pearson),
-                    "Spearman": _number(code.spearman),
-                    "adjusted pW": p_text(code.p_within),
-                }
-            )
+        for code in best.to_dict("records"):
+            keys = ("code", "cells_present", "cells_early", "pearson", "spearman")
+            row = dict(zip(PAPER_TABLE_2, (_number(code[key]) for key in keys), strict=True))
+            rows.append({"source": result.label, **row, "adjusted pW": p_text(code["p_within"])})
     return pd.DataFrame(rows, columns=["source", *PAPER_TABLE_2.columns, "adjusted pW"]).fillna("-")
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..errors import HQVQVAEError
-from ..files import replacing
+from ..files import replacing, write_json
 from .analysis import Coding, DiscoveryPlan, MethodResult, Study, analyse, prepare
 from .controls import (
     LABELS,
@@ -24,37 +22,14 @@ from .controls import (
     trained_codings,
 )
 from .figure_data import figure_data
-from .verdict import is_precursor, verdict
+from .figures import save_figure
+from .report import html_report, markdown_report
+from .result import Discovery, record
+from .verdict import verdict
 from .warning_score import WarningEvaluation
 from .warning_score import evaluate as evaluate_warning
 
-SCHEMA_VERSION = 1
 MAX_CODE = 4095  # a larger one is a mistake, and would cost memory
-
-
-@dataclass(frozen=True)
-class Discovery:
-    """Everything that a run found.
-
-    Attributes:
-        study: The cells under the plan.
-        primary: Result of the method in question.
-        controls: Results of the controls by name.
-        warning: Evaluation of the early-warning score, None where there are too few cells.
-        verdict: The verdict in sentences.
-        figures: Data behind each figure.
-        settings: Seeds, protocol and methods.
-        notes: What could not be done, and why.
-    """
-
-    study: Study
-    primary: MethodResult
-    controls: dict[str, MethodResult]
-    warning: WarningEvaluation | None
-    verdict: list[str]
-    figures: dict[str, pd.DataFrame]
-    settings: dict[str, object]
-    notes: list[str]
 
 
 def given_coding(study: Study, codes: pd.DataFrame) -> Coding:
@@ -91,7 +66,7 @@ def given_coding(study: Study, codes: pd.DataFrame) -> Coding:
 
 def discover(
     segments: pd.DataFrame,
-    plan: DiscoveryPlan = DiscoveryPlan(),
+    plan: DiscoveryPlan | None = None,
     *,
     features: pd.DataFrame | None = None,
     protocol: str = "C",
@@ -107,7 +82,7 @@ def discover(
 
     Args:
         segments: One row per discharge segment with capacities, as `nasa.load_segments` gives them.
-        plan: What is fixed beforehand.
+        plan: What is fixed beforehand; the defaults of `DiscoveryPlan` if left out.
         features: What the methods are trained on; `segments` by default.
         protocol: How the features were cleaned.
         method: The method in question, one of `baselines.METHODS`; ignored where codes are given.
@@ -125,7 +100,7 @@ def discover(
         HQVQVAEError: If the tables are malformed or no cell can take part.
     """
     segments = _named(segments)
-    study = prepare(segments, plan)
+    study = prepare(segments, plan or DiscoveryPlan())
     features = segments if features is None else _named(features)
     if codes is None:
         _check_method(method)
@@ -220,69 +195,12 @@ def _random_codes(study: Study, n_codes: int, seed: int) -> Coding:
 
 def _warning(study: Study, primary: MethodResult, codings: Sequence[Coding]) -> WarningEvaluation:
     """Evaluate the score with the codes of the first seed that has a candidate, of the first seed if none has."""
-    final = primary.summary["precursor_code"] if primary.summary else None
+    final = primary.candidate
     if primary.nested is None:
         return evaluate_warning(study, codings[0], np.full(len(study.proxy), -1), final)
     seed = int(np.flatnonzero(np.isfinite(primary.nested.rho_seeds))[0])
     # The name of the candidate belongs to the first seed's reference model.
     return evaluate_warning(study, codings[seed], primary.nested.chosen[seed], final if seed == 0 else None)
-
-
-def method_record(result: MethodResult) -> dict[str, object]:
-    """One method's figures, unrounded and JSON-ready; what cannot be computed is null."""
-    nested, leads = result.nested, result.nested_leads
-    record: dict[str, object] = {"label": result.label, "nested": None, "table_10": result.summary, **result.quality}
-    if nested is not None:
-        record["nested"] = {
-            "rho": nested.rho,
-            "folds_with_code": float(np.mean(nested.chosen >= 0)),
-            "r2": nested.r2,
-            "p_free": nested.p_free,
-            "p_within": nested.p_within,
-            "rho_seeds": nested.rho_seeds.tolist(),
-            "p_within_seeds": nested.p_within_seeds.tolist(),
-        }
-    if result.table is not None:
-        record["chance_spearman_95"] = result.chance
-        record["table_2"] = result.table.to_dict("records")
-    if leads is not None:
-        record["lead_time"] = {"median": leads.median, "positive": leads.positive, "p": leads.p}
-    return record
-
-
-def _plain(value: object) -> object:
-    """JSON has no NaN: null says that there is no number."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def record(discovery: Discovery) -> dict[str, object]:
-    """The run as one JSON-ready record."""
-    from importlib import metadata
-
-    study = discovery.study
-    packages = ("magbridge-battery", "numpy", "scipy", "scikit-learn", "torch")
-    return _plain(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "plan": asdict(study.plan),
-            **discovery.settings,
-            "segments": len(study.segments),
-            "cells": study.cells.to_dict("records"),
-            "precursor_found": is_precursor(study, discovery.primary),
-            "verdict": discovery.verdict,
-            "notes": discovery.notes,
-            "primary": method_record(discovery.primary),
-            "controls": {name: method_record(result) for name, result in discovery.controls.items()},
-            "warning": None if discovery.warning is None else discovery.warning.summary.to_dict("records"),
-            "versions": {name: metadata.version(name) for name in packages},
-        }
-    )
 
 
 def write_run(discovery: Discovery, folder: str | Path) -> Path:
@@ -314,14 +232,11 @@ def check_free(folder: Path) -> None:
 
 
 def _write_files(discovery: Discovery, folder: Path) -> None:
-    from .figures import save_figure
-    from .report import html_report, markdown_report
-
     tables = folder / "tables"
     tables.mkdir(parents=True, exist_ok=True)
     study = discovery.study
     for result in (discovery.primary, *discovery.controls.values()):
-        if result.table is not None:
+        if len(result.table):
             result.table.to_csv(tables / f"codes_{result.name}.csv", index=False)
     segments = study.segments.assign(code=discovery.primary.codes)
     segments.to_csv(folder / "segments.csv", index=False)
@@ -333,7 +248,6 @@ def _write_files(discovery: Discovery, folder: Path) -> None:
             discovery.warning.fitted.save(folder / "warning_score.json")
     for name, frame in discovery.figures.items():
         save_figure(name, frame, folder / "figures")
-    text = json.dumps(record(discovery), indent=1, allow_nan=False)
-    (folder / "discovery.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "discovery.json", record(discovery))
     (folder / "report.md").write_text(markdown_report(discovery), encoding="utf-8")
     (folder / "report.html").write_text(html_report(discovery, folder / "figures"), encoding="utf-8")

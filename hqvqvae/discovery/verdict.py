@@ -131,13 +131,13 @@ def verdict(
 
 def _beside_controls(primary: MethodResult, controls: Mapping[str, MethodResult], proxy: str) -> list[str]:
     if primary.nested is None:
-        known = [c for c in controls.values() if c.nested is not None]
+        known = [(c.label, c.nested) for c in controls.values() if c.nested is not None]
         if not known:
             return []
-        best = max(known, key=lambda control: control.nested.rho)
+        label, best = max(known, key=lambda control: control[1].rho)
         return [
-            f"Of the controls, {best.label} predicts {proxy} of unseen cells best (rho = {best.nested.rho:.2f}, "
-            f"{_p_equals('pF', best.nested.p_free)}, {_p_equals('pW', best.nested.p_within)})."
+            f"Of the controls, {label} predicts {proxy} of unseen cells best (rho = {best.rho:.2f}, "
+            f"{_p_equals('pF', best.p_free)}, {_p_equals('pW', best.p_within)})."
         ]
     better = [
         f"{c.label} ({c.nested.rho:.2f})"
@@ -163,7 +163,7 @@ def _about_seeds(study: Study, primary: MethodResult) -> list[str]:
 
 
 def _about_table(study: Study, primary: MethodResult) -> list[str]:
-    if primary.summary is None or primary.table is None:
+    if primary.summary is None:
         return []
     best = primary.table.iloc[0]
     return [
@@ -205,10 +205,10 @@ def _about_warning(primary: MethodResult, warning: WarningEvaluation | None) -> 
     if warning is None:
         return []
     parts = []
-    for row in warning.summary.itertuples():
-        lead = f", median lead {row.median_lead:g}" if np.isfinite(row.median_lead) else ""
-        plural = "" if row.false_alarm == 1 else "s"
-        parts.append(f"{DETECTORS[row.detector]} {row.hit} ({row.false_alarm} false alarm{plural}{lead})")
+    for row in warning.summary.to_dict("records"):
+        lead = f", median lead {row['median_lead']:g}" if np.isfinite(row["median_lead"]) else ""
+        plural = "" if row["false_alarm"] == 1 else "s"
+        parts.append(f"{DETECTORS[row['detector']]} {row['hit']} ({row['false_alarm']} false alarm{plural}{lead})")
     reach = int(warning.cells.loc[warning.cells["detector"] == "age", "onset"].notna().sum())
     sentences = [
         f"Of {len(warning.cells) // len(DETECTORS)} held-out cells {reach} reach the onset of degradation. Warned of "

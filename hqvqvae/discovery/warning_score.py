@@ -12,13 +12,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..cells.proxies import INITIAL_SEGMENTS, ONSET_MEDIAN, initial_capacity
 from ..errors import HQVQVAEError
-from ..files import replacing
+from ..files import write_json
 from .analysis import Coding, Study
 
 WINDOW = 10  # segments in the moving window
@@ -70,8 +71,7 @@ class WarningScore:
 
     def save(self, path: str | Path) -> None:
         """Write the score as JSON."""
-        with replacing(Path(path)) as partial:
-            partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        write_json(Path(path), asdict(self))
 
     @classmethod
     def load(cls, path: str | Path) -> WarningScore:
@@ -81,8 +81,9 @@ class WarningScore:
             HQVQVAEError: If the file is not such a score.
         """
         try:
-            fields = json.loads(Path(path).read_text(encoding="utf-8"))
-            score = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+            read = json.loads(Path(path).read_text(encoding="utf-8"))
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read.items()}
+            score = cls(**fields)
             sizes = len(score.late_share), len(score.weights)
         except (ValueError, TypeError, AttributeError) as error:
             raise HQVQVAEError(f"{path} is not a warning score written by this package: {error}") from None
@@ -297,14 +298,14 @@ def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor:
     cuts = study.index.starts[1:-1]
     capacity = [capacity_score(c) for c in np.split(study.segments["capacity"].to_numpy()[study.rows], cuts)]
     age = [np.arange(len(c), dtype=float) for c in capacity]
-    rows, scores, unfitted = [], {name: [] for name in DETECTORS}, []
+    rows, unfitted = [], 0
+    scores: dict[str, list[np.ndarray]] = {name: [] for name in DETECTORS}
     for c, cell_id in enumerate(study.index.cell_ids):
         others = np.delete(np.arange(len(study.onsets)), c)
         codes = np.split(coding.fold(cell_id)[study.rows], cuts)
         precursor = int(chosen[c]) if chosen[c] >= 0 else None
         fitted = _fit_calibrated([codes[i] for i in others], study.onsets[others], coding.n_codes, precursor)
-        if fitted is None:
-            unfitted.append(cell_id)
+        unfitted += fitted is None
         found = {
             "score": (fitted.score(codes[c]), fitted.threshold) if fitted else (np.zeros(len(codes[c])), None),
             "capacity": (capacity[c], calibrate([capacity[i] for i in others], study.onsets[others])),
@@ -326,17 +327,13 @@ def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor:
     ]
     all_codes = np.split(coding.reference[study.rows], cuts)
     note = (
-        ""
-        if not unfitted
-        else (
-            f"no score could be fitted for {len(unfitted)} of {len(study.onsets)} held-out cells: among the other cells, "
-            f"all or none of the segments lie within {HORIZON} segments of an onset"
-        )
+        f"no score could be fitted for {unfitted} of {len(study.onsets)} held-out cells: among the other cells, all or "
+        f"none of the segments lie within {HORIZON} segments of an onset"
     )
     return WarningEvaluation(
         cells=cells,
         summary=summary.reset_index(),
         curve=pd.concat(curves, ignore_index=True),
         fitted=_fit_calibrated(all_codes, study.onsets, coding.n_codes, final_precursor),
-        note=note,
+        note=note if unfitted else "",
     )

@@ -72,7 +72,7 @@ def load_state(path: Path, state: TrainingState, model, optimizer, generator: to
                     f"{path} has state version {metadata['version']}, expected {STATE_VERSION}; delete it to start over"
                 )
             scalars = json.loads(metadata["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
     except (safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise HQVQVAEError(f"{path} is not a training state ({error}); delete it to start over") from error
     if scalars["fingerprint"] != state.fingerprint:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
-import multiprocessing
 import platform
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from ..cells.code_statistics import purity
+from ..cells.code_statistics import purity, stability
 from ..cells.features import FEATURES
 from ..errors import HQVQVAEError
+from ..parallel import run_jobs
 from .fit import single_thread
 from .methods import CODEBOOK_SIZE, METHODS, fit_method
 
@@ -44,12 +43,12 @@ class FoldResult:
     cohort_purity: float
 
 
-def run_job(segments: pd.DataFrame, job: Job, protocol: str) -> FoldResult:
+def run_job(job: Job, segments: pd.DataFrame, protocol: str) -> FoldResult:
     """Fit and score one fold.
 
     Args:
-        segments: a table of `nasa.load_segments`.
         job: which fold, method and seed.
+        segments: a table of `nasa.load_segments`.
         protocol: that of the table.
 
     Returns:
@@ -104,7 +103,8 @@ def evaluate(
     if len(groups) < 2:
         raise HQVQVAEError(f"leaving one {by} out needs at least two, got {groups}")
     jobs = [Job(*job) for job in itertools.product(methods, [by], groups, seeds)]
-    results = dict(zip(jobs, _run_all(segments, jobs, protocol, workers, progress)))
+    fold = functools.partial(run_job, segments=segments, protocol=protocol)
+    results = dict(zip(jobs, run_jobs(fold, jobs, workers=workers, progress=progress), strict=True))
     return {
         "schema_version": SCHEMA_VERSION,
         "leave_out": by,
@@ -121,43 +121,32 @@ def evaluate(
     }
 
 
-def _run_all(segments, jobs, protocol, workers, progress) -> list[FoldResult]:
-    bar = {"total": len(jobs), "disable": None if progress else True, "unit": "fit"}
-    arguments = ([segments] * len(jobs), jobs, [protocol] * len(jobs))
-    if workers == 1:
-        return list(tqdm(map(run_job, *arguments), **bar))
-    # spawn: a forked copy of a process that has run torch can hang in its thread pool
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return list(tqdm(pool.map(run_job, *arguments), **bar))
-
-
 def _summary(segments: pd.DataFrame, folds: dict[Job, FoldResult]) -> dict:
     """Figures of one method over its folds and seeds."""
     from scipy.stats import entropy
-    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
-    cells = segments["cell_id"].to_numpy()
     per_seed: dict[int, np.ndarray] = {}
     for job, fold in folds.items():
         errors = per_seed.setdefault(job.seed, np.full(len(segments), np.nan))
         errors[(segments[GROUPS[job.by]] == job.held_out).to_numpy()] = fold.test_errors
-    by_cell = {seed: pd.Series(errors).groupby(cells).mean() for seed, errors in per_seed.items()}
+    by_cell = pd.DataFrame(per_seed).groupby(segments["cell_id"].to_numpy()).mean()  # cells by seeds
     shares = [np.bincount(fold.train_codes, minlength=CODEBOOK_SIZE) / len(fold.train_codes) for fold in folds.values()]
     pairs = [
         (first.train_codes, second.train_codes)
         for (job, first), (other, second) in itertools.combinations(folds.items(), 2)
         if job.held_out == other.held_out
     ]
+    agreement = stability(pairs)
     return {
         "test_mse_pooled": _spread([errors.mean() for errors in per_seed.values()]),
-        "test_mse_median_cell": _spread([means.median() for means in by_cell.values()]),
-        "test_mse_by_cell": {cell: float(value) for cell, value in (sum(by_cell.values()) / len(by_cell)).items()},
+        "test_mse_median_cell": _spread(by_cell.median().tolist()),
+        "test_mse_by_cell": by_cell.mean(axis=1).to_dict(),
         "train_mse": float(np.mean([fold.train_mse for fold in folds.values()])),
         "codes_used": float(np.mean([np.count_nonzero(share) for share in shares])),
         "perplexity": float(np.mean([np.exp(entropy(share)) for share in shares])),
         "cohort_purity": float(np.mean([fold.cohort_purity for fold in folds.values()])),
-        "ari_over_seeds": float(np.mean([adjusted_rand_score(*pair) for pair in pairs])) if pairs else None,
-        "ami_over_seeds": float(np.mean([adjusted_mutual_info_score(*pair) for pair in pairs])) if pairs else None,
+        "ari_over_seeds": agreement["ari"] if pairs else None,
+        "ami_over_seeds": agreement["ami"] if pairs else None,
     }
 
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ..configuration_hqvqvae import HQVQVAEConfig
 from ..errors import HQVQVAEError
 from ..modeling_hqvqvae import HQVQVAEModel
+from ..plotting import ACCENT, DPI, NEUTRAL, OKABE_ITO, canvas
 from ..quantizer import perplexity, usage
 from .checkpoint import TrainingState, fingerprint, load_state, save_state
 
@@ -200,7 +201,8 @@ def quantized_mse(model: HQVQVAEModel, features: torch.Tensor) -> float:
 
 def _final_metrics(model: HQVQVAEModel, features: np.ndarray, state: TrainingState) -> dict[str, float]:
     with torch.no_grad():
-        codes = model.encode(torch.tensor(features, dtype=torch.float32)).codes
+        latents = model.latents_of(model.standardise(torch.tensor(features, dtype=torch.float32)))
+        codes = model.quantizer.encode(latents)
     last = state.history[-1]
     return {
         "segments": len(features),
@@ -214,26 +216,22 @@ def _final_metrics(model: HQVQVAEModel, features: np.ndarray, state: TrainingSta
 
 def plot_history(history: list[dict[str, float]], out: Path) -> None:
     """Draw the training curve as a PNG: errors on a logarithmic axis above, codes in use below."""
-    from matplotlib.figure import Figure
-
     epochs = [row["epoch"] + 1 for row in history]
-    figure = Figure(figsize=(7, 5.5), layout="constrained")
-    errors, codes = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    figure, axes = canvas(7, 5.5, rows=2, sharex=True, height_ratios=(2, 1))
+    errors, codes = axes[:, 0]
     curves = {
         "train_mse": "reconstruction, training",
         "validation_mse": "reconstruction, held out",
         "commitment_loss": "commitment",
     }
-    for name, label in curves.items():
-        points = [(epoch, row[name]) for epoch, row in zip(epochs, history) if row.get(name)]
+    for (name, label), colour in zip(curves.items(), OKABE_ITO, strict=False):
+        points = [(epoch, row[name]) for epoch, row in zip(epochs, history, strict=True) if row.get(name)]
         if points:
-            errors.plot(*zip(*points), label=label)
+            errors.plot(*zip(*points, strict=True), color=colour, label=label)
     errors.set(yscale="log", ylabel="mean squared error (z units)")
-    errors.legend(frameon=False)
-    codes.plot(epochs, [row["codes_used"] for row in history], color="tab:purple", label="codes used")
-    codes.plot(epochs, [row["perplexity"] for row in history], color="tab:gray", label="perplexity")
+    codes.plot(epochs, [row["codes_used"] for row in history], color=ACCENT, label="codes used")
+    codes.plot(epochs, [row["perplexity"] for row in history], color=NEUTRAL, label="perplexity")
     codes.set(xlabel="epoch", ylabel="codes", ylim=(0, None))
-    codes.legend(frameon=False)
-    for axes in (errors, codes):
-        axes.grid(alpha=0.3)
-    figure.savefig(out, dpi=120, format="png")
+    for axis in (errors, codes):
+        axis.legend(frameon=False)
+    figure.savefig(out, dpi=DPI, format="png")

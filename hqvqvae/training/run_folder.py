@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 
 from ..configuration_hqvqvae import HQVQVAEConfig
 from ..errors import HQVQVAEError
-from ..files import replacing
+from ..files import replacing, write_json
 from ..hub.publishing import export_packaged
 from .evaluation import table_sha256, versions
 from .fit import TrainingConfig, fit, plot_history
@@ -21,6 +20,7 @@ from .methods import RAW_Z_CLIP
 def train_run(
     table: pd.DataFrame,
     out: Path,
+    training: TrainingConfig,
     *,
     config_name: str = "recommended",
     protocol: str = "C",
@@ -28,20 +28,19 @@ def train_run(
     resume: bool = False,
     export: Path | None = None,
     device: str = "cpu",
-    **training: float,
 ) -> dict:
     """Train a named configuration on a feature table and write the run.
 
     Args:
         table: features of one protocol, a table of `nasa.load_segments`.
         out: folder of the run.
+        training: the optimiser and the seed.
         config_name: of `HQVQVAEConfig.named`.
         protocol: that of the table.
         validation_cells: cells to hold out; the best epoch is chosen on them.
         resume: go on from the run in the folder.
         export: also write the last model as packaged weights to this folder.
         device: a torch device.
-        **training: fields of `TrainingConfig`.
 
     Returns:
         The record that metrics.json holds.
@@ -49,7 +48,6 @@ def train_run(
     Raises:
         HQVQVAEError: unknown cells, nothing left to train on, a folder that holds another run.
     """
-    settings = TrainingConfig(**training)
     config = HQVQVAEConfig.named(config_name, protocol=protocol, z_clip=RAW_Z_CLIP if protocol == "P" else None)
     unknown = sorted(set(validation_cells) - set(table["cell_id"]))
     if unknown:
@@ -65,7 +63,7 @@ def train_run(
     result = fit(
         config,
         features[~held_out],
-        settings,
+        training,
         validation=features[held_out] if held_out.any() else None,
         state_file=state_file,
         resume=resume,
@@ -75,8 +73,8 @@ def train_run(
     record = {
         "config": config_name,
         "protocol": protocol,
-        "seed": settings.seed,
-        "training": asdict(settings),
+        "seed": training.seed,
+        "training": asdict(training),
         "validation_cells": sorted(validation_cells),
         "data_sha256": table_sha256(table),
         "versions": versions(),
@@ -85,8 +83,7 @@ def train_run(
     for name, model in (("best", result.best_model), ("last", result.model)):
         with replacing(out / name) as temporary:
             model.save_pretrained(temporary)
-    with replacing(out / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(record | {"history": result.history}, indent=1) + "\n")
+    write_json(out / "metrics.json", record | {"history": result.history})
     with replacing(out / "training_curve.png") as temporary:
         plot_history(result.history, temporary)
     if export is not None:

@@ -11,7 +11,8 @@ import pytest
 from hqvqvae.discovery.analysis import DiscoveryPlan
 from hqvqvae.discovery.figures import FIGURES
 from hqvqvae.discovery.report import html_report, markdown_report
-from hqvqvae.discovery.run import discover, record, write_run
+from hqvqvae.discovery.result import record
+from hqvqvae.discovery.run import discover, write_run
 from hqvqvae.discovery.verdict import headline, is_precursor, verdict
 from hqvqvae.errors import HQVQVAEError
 from tests.hqvqvae.synthetic_cells import make_segments, planted_study, random_study
@@ -141,7 +142,7 @@ def test_cohorts_of_one_cell_give_no_pw_and_no_precursor():
     assert np.isnan(found.primary.nested.p_within)
     assert "This is no evidence of a precursor" in found.verdict[0]
     assert any("in 1 way only (the largest has 1)" in sentence for sentence in found.verdict)
-    assert record(found)["primary"]["nested"]["p_within"] is None
+    assert np.isnan(record(found)["primary"]["nested"]["p_within"])
 
 
 def test_one_code_for_all_segments_is_said():

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import torch
 import hqvqvae.training.fit as training
 from hqvqvae import HQVQVAEConfig, HQVQVAEError, load_segments
 from hqvqvae.cells.features import FEATURES
+from hqvqvae.training.checkpoint import save_state
 from hqvqvae.training.fit import TrainingConfig, fit, plot_history, quantized_mse
 from hqvqvae.training.run_folder import train_run
 
@@ -37,7 +39,6 @@ def test_seed_decides_everything_and_globals_stay(name):
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     first = fit(config, x, QUICK)
     torch.manual_seed(99)
-    np.random.seed(99)
     torch.set_num_threads(1)
     second = fit(config, x, QUICK)
     torch.set_num_threads(threads)
@@ -72,23 +73,19 @@ def test_resume_equals_an_unbroken_run_from_every_epoch(tmp_path):
 
     for last in (1, 2, 5):  # in the warm-up, just after it, after the last restart
         state.unlink(missing_ok=True)
-        real = training.save_state
 
-        def save_then_die(path, run_state, *rest):
-            real(path, run_state, *rest)
+        def save_then_die(path, run_state, *rest, last=last, save=save_state):
+            save(path, run_state, *rest)
             if run_state.epoch == last:
                 raise Killed
 
-        training.save_state = save_then_die
-        try:
-            with pytest.raises(Killed):
-                fit(config, x, QUICK, validation=x[::7], state_file=state)
-        finally:
-            training.save_state = real
+        with mock.patch.object(training, "save_state", save_then_die), pytest.raises(Killed):
+            fit(config, x, QUICK, validation=x[::7], state_file=state)
         assert_same(whole, fit(config, x, QUICK, validation=x[::7], state_file=state, resume=True))
 
 
 def test_a_killed_process_resumes_to_the_same_end(tmp_path):
+    thirty = TrainingConfig(epochs=30)
     command = [sys.executable, "-m", "hqvqvae", "train", "--config", "recommended-classical", "--epochs", "30"]
     run = subprocess.Popen([*command, "--out", str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
     state = tmp_path / "killed" / "state.safetensors"
@@ -98,9 +95,9 @@ def test_a_killed_process_resumes_to_the_same_end(tmp_path):
     assert run.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed" / "metrics.json").exists()
     with pytest.raises(HQVQVAEError, match="holds a run already; go on with --resume"):
-        train_run(load_segments(), tmp_path / "killed", config_name="recommended-classical", epochs=30)
+        train_run(load_segments(), tmp_path / "killed", thirty, config_name="recommended-classical")
     subprocess.run([*command, "--out", str(tmp_path / "killed"), "--resume"], check=True, capture_output=True)
-    train_run(load_segments(), tmp_path / "whole", config_name="recommended-classical", epochs=30)
+    train_run(load_segments(), tmp_path / "whole", thirty, config_name="recommended-classical")
     for name in ("metrics.json", "last/model.safetensors", "best/model.safetensors", "last/config.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     assert not [name for name in os.listdir(tmp_path / "killed") if name.endswith(".tmp")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from .errors import HQVQVAEError
+from ..errors import HQVQVAEError
+from .terminal import Json, answer, quiet_in_a_pipe
 
-Json = Annotated[bool, typer.Option("--json", help="Print a JSON record to stdout.")]
 Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
 Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embedded NASA segments if left out.")]
 
@@ -23,25 +22,11 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def quiet_in_a_pipe() -> None:
-    """The bars of transformers and huggingface_hub know no terminal; ours do."""
-    from huggingface_hub.utils import disable_progress_bars
-    from transformers.utils import logging
-
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-        logging.disable_progress_bar()
-
-
-def _say(record: dict, as_json: bool, line: str) -> None:
-    print(json.dumps(record, indent=2) if as_json else line)
-
-
 def _load(data: Path | None, protocol: str):
     """The feature table of one protocol, embedded or from a file of `features`."""
-    from .cells import features as feature_module
-    from .cells import nasa
-    from .cells.cycling import read_table
+    from ..cells import features as feature_module
+    from ..cells import nasa
+    from ..cells.cycling import read_table
 
     if data is None:
         return nasa.load_segments(protocol)
@@ -68,20 +53,20 @@ def features(
     Columns of your own table, one row a sample, discharges only: cell_id, cycle, time_s, voltage_V, current_A (negative
     in discharge), temperature_C and, if reported, capacity_Ah.
     """
-    from .cells import nasa as nasa_module
-    from .cells.cycling import read_table, segments_of
-    from .cells.features import feature_table
-    from .files import replacing
+    from ..cells import nasa as nasa_module
+    from ..cells.cycling import read_table, segments_of
+    from ..cells.features import feature_table
+    from ..files import replacing
 
     if sum(source is not None for source in (nasa, fetch, table)) > 1:
         raise HQVQVAEError("--nasa, --fetch and --table are alternatives; give one of them")
-    if nasa is None and fetch is None and table is None:
+    archive = nasa if fetch is None else nasa_module.fetch(fetch)
+    segments = None if archive is None else nasa_module.read_archive(archive)
+    if table is not None:
+        segments = segments_of(read_table(table))
+    if segments is None:
         result, curve_result = nasa_module.embedded_table(), nasa_module.load_curves()
     else:
-        if table is not None:
-            segments = segments_of(read_table(table))
-        else:
-            segments = nasa_module.read_archive(nasa if fetch is None else nasa_module.fetch(fetch))
         result = feature_table(segments)
         result.insert(1, "cohort", [nasa_module.cohort_of(cell) for cell in result["cell_id"]])
         curve_result = nasa_module.curve_table(segments, result)
@@ -91,7 +76,7 @@ def features(
                 frame.to_parquet(temporary, index=False, compression="zstd")
     counts = {"segments": len(result), "valid": int(result["valid"].sum()), "cells": int(result["cell_id"].nunique())}
     line = f"{counts['segments']} segments of {counts['cells']} cells, {counts['valid']} valid -> {out}"
-    _say(counts | {"out": str(out)}, as_json, line)
+    answer(counts | {"out": str(out)}, as_json, line)
 
 
 def train(
@@ -110,19 +95,21 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model; writes best/, last/, metrics.json, training_curve.png and the state to resume from."""
-    from .training.run_folder import train_run
+    from ..training.fit import TrainingConfig
+    from ..training.run_folder import train_run
 
     quiet_in_a_pipe()
     table = _load(data, protocol)
+    training = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     record = train_run(
-        table, out, config_name=config, protocol=protocol, validation_cells=validation or [], resume=resume,
-        export=export, device=device, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed,
+        table, out, training, config_name=config, protocol=protocol, validation_cells=validation or [], resume=resume,
+        export=export, device=device,
     )  # fmt: skip
     metrics = record["metrics"]
     line = f"train MSE {metrics['train_mse']:.4f}, {metrics['codes_used']} codes in use"
     if "validation_mse" in metrics:
         line += f", validation MSE {metrics['validation_mse']:.4f}"
-    _say(record, as_json, f"{line} -> {out}")
+    answer(record, as_json, f"{line} -> {out}")
 
 
 def evaluate(
@@ -136,10 +123,10 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Leave one cell (or one cohort) out: error, codes in use and agreement over seeds of every method."""
-    from .files import replacing
-    from .hub.model_card import evaluation_table
-    from .training.evaluation import evaluate as run
-    from .training.methods import METHODS
+    from ..files import write_json
+    from ..hub.model_card import evaluation_table
+    from ..training.evaluation import evaluate as run
+    from ..training.methods import METHODS
 
     table = _load(data, protocol)
     records = [
@@ -151,10 +138,9 @@ def evaluate(
     ]  # fmt: skip
     result = {"evaluations": records}
     if out is not None:
-        with replacing(out) as temporary:
-            temporary.write_text(json.dumps(result, indent=1) + "\n")
+        write_json(out, result)
     text = "\n\n".join(f"Leave one {record['leave_out']} out:\n\n{evaluation_table(record)}" for record in records)
-    _say(result, as_json, text)
+    answer(result, as_json, text)
 
 
 def score(
@@ -165,10 +151,10 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Code and reconstruction error of each discharge of your own cell."""
-    from .cells.cycling import read_table, segments_of
-    from .files import replacing
-    from .modeling_hqvqvae import HQVQVAEModel
-    from .training.scoring import score_cells
+    from ..cells.cycling import read_table, segments_of
+    from ..files import replacing
+    from ..modeling_hqvqvae import HQVQVAEModel
+    from ..training.scoring import score_cells
 
     quiet_in_a_pipe()
     segments = segments_of(read_table(table))
@@ -176,12 +162,8 @@ def score(
     if out is not None:
         with replacing(out) as temporary:
             scored.to_csv(temporary, index=False)
-    if as_json:
-        print(scored.to_json(orient="records", indent=1))
-    elif out is None:
-        print(scored.to_csv(index=False), end="")
-    else:
-        print(f"{len(scored)} of {len(segments)} segments, {scored['code'].nunique()} codes -> {out}")
+    written = f"{len(scored)} of {len(segments)} segments, {scored['code'].nunique()} codes -> {out}"
+    answer(scored.to_dict("records"), as_json, scored.to_csv(index=False).rstrip() if out is None else written)
 
 
 def push(
@@ -194,15 +176,15 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Publish a model with its code and card on the Hugging Face Hub (log in with `hf auth login`)."""
-    from .hub.publishing import listing
-    from .hub.publishing import push as publish
+    from ..hub.publishing import listing
+    from ..hub.publishing import push as publish
 
     quiet_in_a_pipe()
     if dry_run:
         sizes = listing(model, repo)
         lines = [f"{size:>12,}  {name}" for name, size in sizes.items()]
         total = f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files would go to {repo}"
-        _say({"repo": repo, "files": sizes, "bytes": sum(sizes.values())}, as_json, "\n".join([*lines, total]))
+        answer({"repo": repo, "files": sizes, "bytes": sum(sizes.values())}, as_json, "\n".join([*lines, total]))
         return
     url = publish(model, repo, private=private)
-    _say({"repo": repo, "commit": url}, as_json, f"pushed to {url}")
+    answer({"repo": repo, "commit": url}, as_json, f"pushed to {url}")

@@ -17,9 +17,9 @@ from tests.hqvqvae.synthetic_cells import planted_study
 def hqvqvae(*arguments):
     """Run a command in this process: a fresh one would spend its time on imports."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        with mock.patch.object(sys, "argv", ["hqvqvae", *map(str, arguments)]), pytest.raises(SystemExit) as ended:
-            main()
+    argv = mock.patch.object(sys, "argv", ["hqvqvae", *map(str, arguments)])
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), argv, pytest.raises(SystemExit) as ended:
+        main()
     return SimpleNamespace(returncode=ended.value.code, stdout=out.getvalue(), stderr=err.getvalue())
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .errors import HQVQVAEError
+from ..errors import HQVQVAEError
+from .terminal import Json, answer, note, quiet_in_a_pipe
 
-Json = Annotated[bool, typer.Option("--json", help="Print a JSON record to stdout.")]
 Run = Annotated[Path, typer.Argument(help="Folder that `discover` wrote.")]
 
 
@@ -21,16 +19,11 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _say(text: str) -> None:
-    if sys.stderr.isatty():
-        print(text, file=sys.stderr)
-
-
 def _tables(data: Path | None, protocol: str):
     """Segments for the proxies (never transformed), features for training, and curves where they are known."""
-    from .cells import nasa
-    from .cells.cycling import read_table
-    from .cells.features import PROTOCOLS, RAW_FEATURES, apply_protocol
+    from ..cells import nasa
+    from ..cells.cycling import read_table
+    from ..cells.features import PROTOCOLS, RAW_FEATURES, apply_protocol
 
     if protocol not in PROTOCOLS:
         raise HQVQVAEError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
@@ -72,9 +65,9 @@ def discover(
     as_json: Json = False,
 ) -> None:
     """Which codes come early, whether that means anything, a warning score, figures and a report."""
-    from .cells.cycling import read_table
-    from .discovery import run as discovery_run
-    from .discovery.analysis import DiscoveryPlan
+    from ..cells.cycling import read_table
+    from ..discovery import run as discovery_run
+    from ..discovery.analysis import DiscoveryPlan
 
     plan = DiscoveryPlan(
         proxy=proxy,
@@ -96,15 +89,11 @@ def discover(
         seeds=range(seeds),
         workers=workers,
         curves=curves,
-        say=_say,
+        say=note,
         progress=True,
     )
     report = discovery_run.write_run(found, out)
-    if as_json:
-        print(json.dumps(discovery_run.record(found), indent=2, allow_nan=False))
-    else:
-        print(found.verdict[0])
-        print(f"report: {report}")
+    answer(discovery_run.record(found), as_json, f"{found.verdict[0]}\nreport: {report}")
 
 
 def plot(
@@ -114,7 +103,7 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="Folder for the files; the run's own by default.")] = None,
 ) -> None:
     """Draw the figures of a run again from their CSV files: PNG, SVG and CSV each."""
-    from .discovery.figures import FIGURES, read_frame, save_figure
+    from ..discovery.figures import FIGURES, read_frame, save_figure
 
     if figure != "all" and figure not in FIGURES:
         raise HQVQVAEError(f"figure {figure!r} is unknown; expected all or one of {', '.join(FIGURES)}")
@@ -135,19 +124,18 @@ def warn(
     as_json: Json = False,
 ) -> None:
     """Apply a run's early-warning score to new cells: the score of each one's last discharge, and its first alarm."""
-    from .cells.cycling import read_table
-    from .discovery.warning_score import WarningScore, warn_cells
+    from ..cells.cycling import read_table
+    from ..discovery.warning_score import WarningScore, warn_cells
 
     path = run / "warning_score.json"
     if not path.is_file():
         raise HQVQVAEError(f"{run} holds no warning_score.json: that run could fit no score, or {run} is no run")
     found = warn_cells(WarningScore.load(path), read_table(codes))
-    if as_json:
-        print(json.dumps(found, indent=2))
-        return
+    lines = []
     for cell in found:
         alarm = "no alarm" if cell["alarm_cycle"] is None else f"alarm since cycle {cell['alarm_cycle']}"
-        print(f"{cell['cell_id']}: score {cell['last_score']:.2f} after {cell['segments']} discharges, {alarm}")
+        lines.append(f"{cell['cell_id']}: score {cell['last_score']:.2f} after {cell['segments']} discharges, {alarm}")
+    answer(found, as_json, "\n".join(lines))
 
 
 def interpret(
@@ -162,8 +150,7 @@ def interpret(
     as_json: Json = False,
 ) -> None:
     """Ask a language model what each code might mean. Its answers are unverified hypotheses."""
-    from .commands_model import quiet_in_a_pipe
-    from .discovery import interpretation
+    from ..discovery import interpretation
 
     if not dry_run:
         quiet_in_a_pipe()
@@ -174,12 +161,11 @@ def interpret(
         out=out or run / "interpretation",
         attempts=attempts,
         dry_run=dry_run,
-        say=_say,
+        say=note,
     )
-    if as_json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
-    elif dry_run:
-        print(f"{len(result['prompts'])} prompts: {out or run / 'interpretation'}")
+    if dry_run:
+        line = f"{len(result['prompts'])} prompts: {out or run / 'interpretation'}"
     else:
         parsed = sum(item["interpretation"] is not None for item in result["codes"])
-        print(f"{parsed} of {len(result['codes'])} codes interpreted (unverified hypotheses)")
+        line = f"{parsed} of {len(result['codes'])} codes interpreted (unverified hypotheses)"
+    answer(result, as_json, line)

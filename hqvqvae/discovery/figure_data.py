@@ -37,7 +37,7 @@ def histogram_data(study: Study, codes: np.ndarray, n_codes: int) -> pd.DataFram
     counts = pd.crosstab(codes, study.segments["cohort"].to_numpy())
     counts = counts.reindex(index=range(n_codes), columns=cohorts, fill_value=0)
     counts.index.name, counts.columns.name = "code", "cohort"
-    return counts.stack().to_frame("segments").reset_index()
+    return pd.Series(counts.stack(), name="segments").reset_index()
 
 
 def curve_data(study: Study, codes: np.ndarray, curves: pd.DataFrame) -> pd.DataFrame:

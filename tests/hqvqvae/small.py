@@ -4,10 +4,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hqvqvae import HQVQVAEConfig
-from hqvqvae.training.fit import build_model
+from hqvqvae import HQVQVAEConfig, load_segments
+from hqvqvae.cells.features import FEATURES
+from hqvqvae.training.fit import TrainingConfig, build_model
 
 SMALL = {"feature_names": ["a", "b", "c"], "hidden_sizes": [6], "latent_dim": 4, "codebook_size": 5, "n_qubits": 3}
+
+QUICK = TrainingConfig(epochs=7, warmup_epochs=2, restart_before_epoch=5, seed=3)
 
 
 def features(n=20, width=3, seed=0):
@@ -37,3 +40,17 @@ def cell_table(cycles=3, n=60, cell="mine"):
         for cycle in range(1, cycles + 1)
     ]
     return pd.concat(rows, ignore_index=True)
+
+
+def nasa_features(cells=("B0005", "B0025", "B0045", "B0053")):
+    """Features of four NASA cells, one a cohort."""
+    table = load_segments()
+    return table[table["cell_id"].isin(cells)][list(FEATURES)].to_numpy(copy=True)
+
+
+def assert_same(first, second):
+    """Two training results that are equal to the last bit."""
+    assert first.history == second.history and first.metrics == second.metrics
+    for one, other in ((first.model, second.model), (first.best_model, second.best_model)):
+        for name, tensor in one.state_dict().items():
+            assert torch.equal(tensor, other.state_dict()[name]), name

@@ -3,11 +3,15 @@
 import numpy as np
 import pandas as pd
 
-from hqvqvae.discovery.analysis import Coding
+from hqvqvae.discovery.analysis import Coding, DiscoveryPlan, Study, analyse, prepare
+from hqvqvae.discovery.figure_data import figure_data
+from hqvqvae.discovery.result import Discovery
+from hqvqvae.discovery.run import discover
 
 COHORTS = ("A", "B", "C", "D", "E")
 N_CODES = 32
 PLANTED = 7
+PLAN = DiscoveryPlan(n_permutations=199)
 
 
 def make_segments(severity: np.ndarray, n_segments: int = 60, cohort_fade: bool = True) -> pd.DataFrame:
@@ -58,3 +62,18 @@ def random_study(seed: int, n_cells: int = 20) -> tuple[pd.DataFrame, Coding]:
     rng = np.random.default_rng(seed)
     segments = make_segments(rng.random(n_cells))
     return segments, Coding(N_CODES, rng.integers(N_CODES, size=len(segments)))
+
+
+def given_run(study_of, seed: int = 0, change=lambda table: table, n_cells: int = 10) -> Discovery:
+    """A whole run on given codes; `change` edits the table of segments and codes before."""
+    segments, coding = study_of(seed, n_cells)
+    segments = change(segments.assign(code=coding.reference))
+    return discover(segments.drop(columns="code"), PLAN, codes=segments[["cell_id", "cycle", "code"]], seeds=[0])
+
+
+def figure_frames(segments: pd.DataFrame, coding: Coding) -> tuple[Study, dict[str, pd.DataFrame]]:
+    """The study of a coding and the data of its figures, discharge curves that are all alike included."""
+    study = prepare(segments, DiscoveryPlan(n_permutations=99))
+    curves = segments[["cell_id", "cycle"]].copy()
+    curves["voltage_V"] = [np.linspace(4.2, 2.7, 16) for _ in range(len(curves))]
+    return study, figure_data(study, analyse(study, "given", "given", [coding]), curves)

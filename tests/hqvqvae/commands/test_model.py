@@ -2,7 +2,6 @@
 
 import io
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -29,17 +28,6 @@ def run(monkeypatch, capsys, tmp_path):
         return exit_code.value.code or 0, output.out, output.err
 
     return run_command
-
-
-def test_help_and_the_package_load_no_heavy_library():
-    script = (
-        "import sys, hqvqvae\n"
-        "assert not {'torch', 'transformers', 'pandas', 'pennylane', 'matplotlib'} & set(sys.modules)\n"
-        "import hqvqvae.__main__\n"
-        "heavy = {'torch', 'transformers', 'pandas', 'sklearn', 'pennylane', 'matplotlib'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_features_writes_the_embedded_table_or_a_users(run, tmp_path):

@@ -7,30 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hqvqvae.discovery.analysis import Coding, DiscoveryPlan, analyse, prepare
-from hqvqvae.discovery.figure_data import figure_data
+from hqvqvae.discovery.analysis import Coding
 from hqvqvae.discovery.figures import FIGURES, draw_heatmap, draw_timeline, read_frame, save_figure
 from hqvqvae.errors import HQVQVAEError
-from tests.hqvqvae.synthetic_cells import N_CODES, planted_study
-
-PLAN = DiscoveryPlan(n_permutations=99)
-
-
-def frames_of(segments, coding):
-    study = prepare(segments, PLAN)
-    curves = segments[["cell_id", "cycle"]].copy()
-    curves["voltage_V"] = [np.linspace(4.2, 2.7, 16) for _ in range(len(curves))]
-    return study, figure_data(study, analyse(study, "given", "given", [coding]), curves)
-
-
-@pytest.fixture(scope="module")
-def planted():
-    return frames_of(*planted_study(0))
+from tests.hqvqvae.synthetic_cells import N_CODES, figure_frames, planted_study
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_each_figure_is_one_call_and_leaves_png_svg_and_csv(name, planted, tmp_path):
-    _, frames = planted
+def test_each_figure_is_one_call_and_leaves_png_svg_and_csv(name, planted_frames, tmp_path):
+    _, frames = planted_frames
     paths = save_figure(name, frames[name], tmp_path)
     assert [path.suffix for path in paths] == [".png", ".svg", ".csv"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in paths)
@@ -44,8 +29,8 @@ def test_each_figure_is_one_call_and_leaves_png_svg_and_csv(name, planted, tmp_p
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_the_csv_draws_the_same_figure_again(name, planted, tmp_path):
-    _, frames = planted
+def test_the_csv_draws_the_same_figure_again(name, planted_frames, tmp_path):
+    _, frames = planted_frames
     first = save_figure(name, frames[name], tmp_path / "first")
     back = read_frame(first[2])
     second = save_figure(name, back, tmp_path / "second")
@@ -55,20 +40,20 @@ def test_the_csv_draws_the_same_figure_again(name, planted, tmp_path):
 
 def test_one_cell_in_one_code_is_drawn_without_what_it_lacks(tmp_path):
     segments, _ = planted_study(0, n_cells=1)
-    _, frames = frames_of(segments, Coding(N_CODES, np.full(len(segments), 5)))
+    _, frames = figure_frames(segments, Coding(N_CODES, np.full(len(segments), 5)))
     assert set(frames) == {"heatmap", "timeline", "histogram", "curves", "flow"}
     for name, frame in frames.items():
         assert all(path.stat().st_size for path in save_figure(name, frame, tmp_path))
 
 
-def test_names_that_look_like_something_else_stay_names(planted, tmp_path):
-    frame = planted[1]["histogram"].replace({"cohort": {"A": "NA", "B": "0012"}})
+def test_names_that_look_like_something_else_stay_names(planted_frames, tmp_path):
+    frame = planted_frames[1]["histogram"].replace({"cohort": {"A": "NA", "B": "0012"}})
     back = read_frame(save_figure("histogram", frame, tmp_path)[2])
     assert back["cohort"].tolist() == frame["cohort"].tolist()
 
 
-def test_heatmap_names_all_cells_and_codes(planted):
-    study, frames = planted
+def test_heatmap_names_all_cells_and_codes(planted_frames):
+    study, frames = planted_frames
     canvas = draw_heatmap(frames["heatmap"])
     axis, bar = canvas.axes
     labels = [label.get_text() for label in axis.get_yticklabels()]
@@ -87,22 +72,6 @@ def test_heatmap_numbers_only_runs_that_have_room():
     assert [text.get_text() for text in axis.texts] == ["0"]
 
 
-def test_timeline_of_a_cell_that_is_not_there_is_named(planted):
+def test_timeline_of_a_cell_that_is_not_there_is_named(planted_frames):
     with pytest.raises(HQVQVAEError, match="cell 'B0005' is not in this run: expected one of cell00"):
-        draw_timeline(planted[1]["timeline"], "B0005")
-
-
-def test_flow_takes_the_commonest_code_and_the_lower_of_equals(planted):
-    study, frames = planted
-    flow = frames["flow"]
-    assert len(flow) == 60 and flow["share"].between(1 / N_CODES, 1).all()
-    mine = frames["heatmap"][(frames["heatmap"]["cell_id"] == "cell04") & (frames["heatmap"]["cycle"] < 20)]["code"]
-    row = flow[(flow["cell_id"] == "cell04") & (flow["third"] == 1)].iloc[0]
-    assert row["code"] == mine.mode().iloc[0]
-    assert row["share"] == pytest.approx((mine == row["code"]).mean(), abs=1e-12)
-
-
-def test_curves_are_means_of_their_segments(planted):
-    curves = planted[1]["curves"]
-    assert curves.groupby("code")["voltage_V"].first().to_numpy() == pytest.approx(4.2, abs=1e-12)
-    assert curves.drop_duplicates("code")["segments"].sum() == 1200
+        draw_timeline(planted_frames[1]["timeline"], "B0005")

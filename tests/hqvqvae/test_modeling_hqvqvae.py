@@ -12,47 +12,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from hqvqvae import HQVQVAEConfig, HQVQVAEError, HQVQVAEModel
-from hqvqvae.cells.features import FEATURES
 from hqvqvae.configuration_hqvqvae import NAMED_CONFIGS
 from hqvqvae.training.fit import build_model
 from tests.hqvqvae.small import features, small_model
-
-
-def test_paper_configuration_is_the_papers():
-    config = HQVQVAEConfig.named("paper")
-    assert (config.latent_dim, config.codebook_size, config.commitment_cost) == (8, 32, 0.25)
-    assert (config.n_qubits, config.n_layers, config.bottleneck) == (8, 2, "quantum")
-    assert tuple(config.feature_names) == FEATURES
-    assert not config.residual and not config.restart_unused_codes
-    assert (config.codebook_init, config.codebook_update) == ("uniform", "loss")
-    assert HQVQVAEConfig.named("paper-classical").bottleneck == "none"
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"codebook_size": 0}, "codebook_size=0: expected a whole number of at least 1"),
-        ({"n_qubits": 13}, "n_qubits=13 is more than the 12 supported"),
-        ({"n_layers": 0}, "n_layers=0"),
-        ({"latent_dim": 2.5}, "latent_dim=2.5"),
-        ({"ansatz": "magic"}, "ansatz='magic' is unknown; expected one of strongly_entangling"),
-        ({"backend": "qiskit"}, "backend='qiskit' is unknown; expected one of torch, pennylane"),
-        ({"feature_names": []}, "feature_names"),
-        ({"feature_names": ["a", "a"]}, "feature_names"),
-        ({"hidden_sizes": [0]}, "hidden_sizes"),
-        ({"ema_decay": 1.0}, "ema_decay=1.0"),
-        ({"z_clip": -1.0}, "z_clip=-1.0"),
-        ({"commitment_cost": -0.1}, "commitment_cost=-0.1"),
-    ],
-)
-def test_bad_configurations_are_named(change, message):
-    with pytest.raises(HQVQVAEError, match=message):
-        HQVQVAEConfig(**change)
-
-
-def test_unknown_names_are_answered_with_a_guess():
-    with pytest.raises(HQVQVAEError, match="did you mean 'recommended'"):
-        HQVQVAEConfig.named("recomended")
 
 
 @pytest.mark.parametrize("name", NAMED_CONFIGS)

@@ -1,0 +1,28 @@
+"""The cards of the packaged models are rendered from configuration, record and evaluation."""
+
+import json
+
+import pytest
+import yaml
+
+from hqvqvae import HQVQVAEModel
+from hqvqvae.hub.model_card import EVALUATION, METHOD_MEANING, read_evaluation, render_card
+from hqvqvae.modeling_hqvqvae import PACKAGED
+from hqvqvae.training.methods import METHODS
+
+
+@pytest.mark.parametrize("name", ["recommended", "paper"])
+def test_cards_are_rendered_from_the_measured_evaluation(name):
+    folder = PACKAGED / name
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    config = HQVQVAEModel.from_pretrained(name).config.to_dict()
+    training = json.loads((folder / "training.json").read_text())
+    assert card == render_card(config, name, training, read_evaluation(PACKAGED / EVALUATION))
+    header = yaml.safe_load(card.split("---")[1])
+    assert header["license"] == "apache-2.0" and header["library_name"] == "transformers"
+    figures = {record["leave_out"]: record for record in read_evaluation(PACKAGED / EVALUATION)}["cell"]["methods"]
+    for method in METHODS:
+        assert f"`{method}`: {METHOD_MEANING[method]} | {figures[method]['train_mse']:.3f}" in card
+    assert f"collapses: it uses {figures['paper']['codes_used']:.1f} of 32 codes" in card
+    for heading in ("## Data", "## Intended use and limits", "## Measured", "## Reproduce"):
+        assert heading in card

@@ -1,0 +1,32 @@
+"""A run as a folder: a killed process resumes to the same bytes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hqvqvae import HQVQVAEError, load_segments
+from hqvqvae.training.fit import TrainingConfig
+from hqvqvae.training.run_folder import train_run
+
+
+def test_a_killed_process_resumes_to_the_same_end(tmp_path):
+    thirty = TrainingConfig(epochs=30)
+    command = [sys.executable, "-m", "hqvqvae", "train", "--config", "recommended-classical", "--epochs", "30"]
+    run = subprocess.Popen([*command, "--out", str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
+    state = tmp_path / "killed" / "state.safetensors"
+    while not state.exists() and run.poll() is None:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "metrics.json").exists()
+    with pytest.raises(HQVQVAEError, match="holds a run already; go on with --resume"):
+        train_run(load_segments(), tmp_path / "killed", thirty, config_name="recommended-classical")
+    subprocess.run([*command, "--out", str(tmp_path / "killed"), "--resume"], check=True, capture_output=True)
+    train_run(load_segments(), tmp_path / "whole", thirty, config_name="recommended-classical")
+    for name in ("metrics.json", "last/model.safetensors", "best/model.safetensors", "last/config.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert not [name for name in os.listdir(tmp_path / "killed") if name.endswith(".tmp")]

@@ -48,7 +48,7 @@ class BridgeV2Config(HashedConfig):
     polynomials: int = 9
     map_functions: int = 22
     edge_steps: int = 4
-    edge_slope_steps: int = 6
+    edge_slope_steps: int = 12
     line_band: tuple[float, float] = (0.30, 0.495)
     line_grid: float = 5e-4
     line_threshold: float = 20.0

@@ -37,15 +37,17 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
     mean, measured = x.mean(axis=1), x[..., :MEASURED]
     polynomials = orthonormal_polynomials(positions, min(config.polynomials, (positions - 1) // 4))
     phi = np.vander(places(positions), polynomials.shape[1], increasing=True) @ polynomials.T
-    beta = np.einsum("pk,apnc->aknc", phi, measured) / positions
-    beta = smooth(beta, config)
-    residual = measured - mean[:, None, :, :MEASURED] - np.einsum("pk,aknc->apnc", phi, beta)
-
     inner = slice(config.edge_steps, T - config.edge_steps)
-    offset = residual[:, :, inner].mean(axis=2)
-    rest = residual - offset[:, :, None]
-    lines = find_lines(rest.reshape(-1, T, MEASURED), config)
-    noise = rest - lines.waves.reshape(rest.shape)
+    waves = np.zeros_like(measured)
+    # Twice: lines that leak through the low-pass at the ends would be extended as slopes, so the second map is without.
+    for _ in range(2):
+        beta = smooth(np.einsum("pk,apnc->aknc", phi, measured - waves) / positions, config)
+        residual = measured - mean[:, None, :, :MEASURED] - np.einsum("pk,aknc->apnc", phi, beta)
+        offset = residual[:, :, inner].mean(axis=2)
+        rest = residual - offset[:, :, None]
+        lines = find_lines(rest.reshape(-1, T, MEASURED), config)
+        waves = lines.waves.reshape(rest.shape)
+    noise = rest - waves
     density = np.stack([spectrum(a[:, inner], config.spectrum_lag) for a in noise])
     start, end, onset = transients(noise.reshape(-1, T, MEASURED), stationary_covariance(density.mean(axis=0)))
 

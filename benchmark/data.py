@@ -39,6 +39,11 @@ class DatasetInfo:
     bridge_version: str | None = None
     seed: int | None = None
 
+    @property
+    def short(self) -> str:
+        """The digest's first digits, for readers."""
+        return "no digest" if self.digest is None else self.digest[:12]
+
 
 IN_MEMORY = DatasetInfo("in memory")
 
@@ -187,7 +192,8 @@ def load_truth(task: Task, folder: Path, split: str) -> tuple[np.ndarray, np.nda
     table = _read(
         folder, task.rows, check_split(split), "test", ["sample_id", "cell_id", task.target], _release_order(folder)
     )
-    return tuple(np.array(table[name].to_pylist()) for name in table.column_names)
+    ids, cells, target = (np.array(table[name].to_pylist()) for name in table.column_names)
+    return ids, cells, target
 
 
 def release_folder(release: str | Path) -> Path:

@@ -86,7 +86,7 @@ def as_model(model, *, name: str | None = None, features: Callable | None = stat
     if callable(model):
         # One seed is enough: with nothing fitted, every seed scores the same.
         return Model(
-            name or getattr(model, "__name__", "function"),
+            name or str(getattr(model, "__name__", "function")),
             every_task,
             lambda seed, task: FunctionModel(model),
             "A function of the signals, with nothing fitted.",

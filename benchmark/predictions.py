@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,13 @@ from benchmark.data import DatasetInfo, dataset_info, load_truth, release_folder
 from benchmark.scoring import cell_statistics, interval, score
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
 
 DIGEST_KEY = b"magbridge_dataset_digest"
 """Parquet metadata key that says which release the predictions are for."""
 
 COLUMNS = "sample_id and prediction, optionally seed and score"
+Truth = tuple[np.ndarray, np.ndarray, np.ndarray]
 SHOWN = 3
 """Ids named in an error before it counts the rest."""
 
@@ -33,13 +34,8 @@ def write_predictions(path: str | Path, table: pa.Table, digest: str) -> None:
             `score` (of the class the task's AUC speaks of).
         digest: `dataset_digest` of the release's manifest.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(Path(path)) as temporary:
         pq.write_table(table.replace_schema_metadata({DIGEST_KEY: digest.encode()}), temporary, compression="zstd")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
         split: Whose test rows were predicted.
 
     Returns:
-        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping a seed), `mean`, and the headline's `interval` by cell.
+        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping a seed), `mean`, the headline's `interval` by cell.
 
     Raises:
         MagBridgeError: Missing, extra or duplicate ids, NaN, unknown labels, or another release's digest.
@@ -97,22 +93,38 @@ def score_seeds(path: str | Path, task: Task, release: str | Path, split: str) -
     """Scores each seed of a predictions file; arguments and errors as in `score_predictions`."""
     folder = release_folder(release)
     info = dataset_info(folder)
-    table = _read(Path(path), info)
-    ids, cells, truth = load_truth(task, folder, split)
+    return score_table(_read(Path(path), info), task, info, load_truth(task, folder, split), f"{path}", split)
+
+
+def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth, where: str, split: str) -> Scored:
+    """Scores each seed of a predictions table.
+
+    Args:
+        table: Columns as in `write_predictions`.
+        task: Whose test rows were predicted.
+        dataset: Release they are rows of.
+        truth: Sample ids, cell ids and targets of the test rows, from `benchmark.data.load_truth`.
+        where: Names the table in errors.
+        split: Whose test rows they are.
+
+    Raises:
+        MagBridgeError: As in `score_predictions`.
+    """
+    ids, cells, target = truth
     position = {sample_id: i for i, sample_id in enumerate(ids.tolist())}
     per_seed = table["seed"].to_numpy() if "seed" in table.column_names else np.zeros(table.num_rows, dtype=int)
     seeds, scores, statistics = np.unique(per_seed).tolist(), [], []
+    names = np.unique(cells)
     if not seeds:
-        raise MagBridgeError(f"{path} is empty: expected one row for each of the {len(ids)} test samples of {task.id}")
+        raise MagBridgeError(f"{where} is empty: expected one row for each of the {len(ids)} test samples of {task.id}")
     for seed in seeds:
         rows = table.filter(pa.array(per_seed == seed))
-        order = _order(rows["sample_id"].to_pylist(), position, f"{path}, seed {seed}", task, split)
+        order = _order(rows["sample_id"].to_pylist(), position, f"{where}, seed {seed}", task, split)
         prediction = _column(rows, "prediction")[order]
         given = _column(rows, "score")[order] if "score" in rows.column_names else None
-        scores.append(score(task, truth, prediction, given))
-        names, sums = cell_statistics(task, truth, prediction, cells)
-        statistics.append(sums)
-    return Scored(info, seeds, scores, names, np.array(statistics), len(ids))
+        scores.append(score(task, target, prediction, given))
+        statistics.append(cell_statistics(task, target, prediction, cells)[1])
+    return Scored(dataset, seeds, scores, names, np.array(statistics), len(ids))
 
 
 def _read(path: Path, info: DatasetInfo) -> pa.Table:
@@ -135,7 +147,7 @@ def _read(path: Path, info: DatasetInfo) -> pa.Table:
     if digest is not None and digest.decode() != info.digest:
         raise MagBridgeError(
             f"{path} was predicted on the dataset {digest.decode()[:12]}, the release has the digest "
-            f"{info.digest[:12]}: predict on this release, or score against the other"
+            f"{info.short}: predict on this release, or score against the other"
         )
     return table
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 from benchmark.data import REGIME_B_PREFIX, Subset, TaskData, as_task_data
 from benchmark.features import static_features
 from benchmark.models import Model, as_model
-from benchmark.results import OFFICIAL_TEST, Result, Run, environment
+from benchmark.results import OFFICIAL_TEST, SAMPLINGS, Result, Run, environment
 from benchmark.scoring import cell_statistics, score
-from benchmark.tasks import PRIMARY_SPLIT, Task, did_you_mean
+from benchmark.tasks import PRIMARY_SPLIT, Task, did_you_mean, get_task
 from dataset_card.errors import MagBridgeError
 
 FRACTION = 0.8
@@ -81,10 +81,9 @@ def evaluate_model(
     data = as_task_data(task, data, split)
     model = _for_task(as_model(model, name=name, features=features), data.task)
     sampling = sampling or model.sampling
-    if sampling not in OFFICIAL_TEST:
+    if sampling not in SAMPLINGS:
         raise MagBridgeError(
-            f"unknown sampling {sampling!r}: expected one of {', '.join(OFFICIAL_TEST)}"
-            f"{did_you_mean(sampling, OFFICIAL_TEST)}"
+            f"unknown sampling {sampling!r}: expected one of {', '.join(SAMPLINGS)}{did_you_mean(sampling, SAMPLINGS)}"
         )
     draws = [_Draw(seed, _sample(data.train, sampling, seed)) for seed in (model.seeds if seeds is None else seeds)]
     return _on_test(data, model, sampling, draws, n_jobs, progress)
@@ -133,9 +132,10 @@ def few_shot(
 
 
 def best_per_shot(results: list[Result]) -> dict[int, tuple[str, float]]:
-    """For each k, the few-shot model with the best mean over seeds, and that mean (paper, ablation tables)."""
+    """For each k, one task's best few-shot model by its mean over seeds, and that mean (paper, ablation tables)."""
     shots = sorted({run.k for result in results for run in result.runs if run.k is not None})
-    return {k: max(((r.model, r.mean(k=k)) for r in results), key=lambda pair: pair[1]) for k in shots}
+    sign = get_task(results[0].task).headline.sign
+    return {k: max(((r.model, r.mean(k=k)) for r in results), key=lambda pair: sign * pair[1]) for k in shots}
 
 
 def cross_validate(
@@ -167,7 +167,8 @@ def cross_validate(
         progress: Whether to show a bar on a terminal.
 
     Returns:
-        One run a fold.
+        One run a fold; `table` holds the predictions of each fold: every row by a model that saw none of its cell,
+        Regime-B rows as often as their pseudo-cell was held out.
 
     Raises:
         MagBridgeError: As in `evaluate_model`, or there are fewer cells than folds.
@@ -176,7 +177,7 @@ def cross_validate(
     model = _for_task(as_model(model, name=name, features=features), data.task)
     pool = Subset.concatenate(data.subsets())
     clean = Subset.concatenate(list(data.clean().values())) if _asks(model, data.task, "clean") else None
-    started, runs = time.perf_counter(), []
+    started, runs, tables = time.perf_counter(), [], []
     held_out = cell_folds(pool.cell_ids, folds)
     inputs = pool.signals if model.features is None else model.features(pool.signals)
     for fold in _bar(range(folds), f"{data.task.id} {model.name}", progress):
@@ -191,14 +192,15 @@ def cross_validate(
         estimator = _fit(model, data.task, 0, inputs[train], pool.target[train], extras, n_jobs)
         prediction, scores = _predict(estimator, inputs[test], data.task)
         runs.append(Run(0, int(train.sum()), score(data.task, pool.target[test], prediction, scores), fold=fold))
-    seconds = time.perf_counter() - started
-    return _result(data, model, "cross_validation", runs, (), seconds, _n_features(estimator, inputs), None, None)
+        tables.append(_prediction_table(data.task, pool.sample_ids[test], 0, prediction, scores, fold))
+    return _result(data, model, "cross_validation", runs, started, _n_features(estimator, inputs), tables)
 
 
 def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_jobs: int, progress: bool) -> Result:
     """Fits each draw of training rows and scores it on the test subset."""
     task, test = data.task, data.test
-    started, runs, tables, cells = time.perf_counter(), [], [], ()
+    started, runs, tables = time.perf_counter(), [], []
+    cells: tuple[str, ...] = ()
     train_inputs, test_inputs = data.inputs(model.features, "train"), data.inputs(model.features, "test")
     for draw in _bar(draws, f"{task.id} {model.name}", progress):
         extras = _extras(data, model, draw.train)
@@ -206,17 +208,14 @@ def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_
             model, task, draw.seed, train_inputs[draw.train], data.train.target[draw.train], extras, n_jobs
         )
         prediction, scores = _predict(estimator, test_inputs, task)
-        values = score(task, test.target, prediction, scores)
+        values, statistics = score(task, test.target, prediction, scores), None
         if protocol in OFFICIAL_TEST:
-            ids, statistics = cell_statistics(task, test.target, np.asarray(prediction), test.cell_ids)
-            cells, statistics = tuple(ids.tolist()), statistics.tolist()
+            ids, by_cell = cell_statistics(task, test.target, np.asarray(prediction), test.cell_ids)
+            cells, statistics = tuple(ids.tolist()), by_cell.tolist()
             tables.append(_prediction_table(task, test.sample_ids, draw.seed, prediction, scores))
-        else:
-            statistics = None
         runs.append(Run(draw.seed, len(draw.train), values, k=draw.k, cells=statistics))
-    table = pa.concat_tables(tables).combine_chunks() if tables else None
-    seconds = time.perf_counter() - started
-    return _result(data, model, protocol, runs, cells, seconds, _n_features(estimator, train_inputs), len(test), table)
+    n_features = _n_features(estimator, train_inputs)
+    return _result(data, model, protocol, runs, started, n_features, tables, cells, len(test))
 
 
 def _result(
@@ -224,29 +223,30 @@ def _result(
     model: Model,
     protocol: str,
     runs: list[Run],
-    cells: tuple[str, ...],
-    seconds: float,
+    started: float,
     n_features: int,
-    n_test: int | None,
-    table: pa.Table | None,
+    tables: list[pa.Table],
+    cells: tuple[str, ...] = (),
+    n_test: int | None = None,
 ) -> Result:
+    seconds = time.perf_counter() - started
     packages, hardware = environment()
     return Result(
-        data.task.id,
-        data.task.version,
-        model.name,
-        model.description,
-        data.dataset,
-        data.split,
-        protocol,
-        tuple(runs),
-        cells,
-        packages,
-        hardware,
-        seconds,
-        n_features,
-        n_test,
-        table=table,
+        task=data.task.id,
+        task_version=data.task.version,
+        model=model.name,
+        description=model.description,
+        dataset=data.dataset,
+        split=data.split,
+        protocol=protocol,
+        runs=tuple(runs),
+        cell_ids=cells,
+        packages=packages,
+        hardware=hardware,
+        seconds=seconds,
+        n_features=n_features,
+        n_test=n_test,
+        table=pa.concat_tables(tables).combine_chunks() if tables else None,
     )
 
 
@@ -270,11 +270,11 @@ def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
     target, rng = data.train.target, np.random.default_rng(seed)
     if data.task.is_regression:
         edges = np.quantile(target, np.linspace(0, 1, SOH_BINS + 1)[1:-1])
-        groups, names = np.digitize(target, edges), range(SOH_BINS)
+        groups = np.digitize(target, edges)
     else:
-        groups, names = target, data.task.labels
+        groups = target
     chosen = []
-    for group in names:
+    for group in data.task.labels or range(SOH_BINS):
         rows = np.flatnonzero(groups == group)
         if not len(rows) and not data.task.is_regression:
             raise MagBridgeError(
@@ -351,13 +351,14 @@ def _n_features(estimator, inputs: np.ndarray) -> int:
     return int(getattr(estimator, "n_features_", np.prod(inputs.shape[1:])))
 
 
-def _prediction_table(task: Task, sample_ids: np.ndarray, seed: int, prediction, scores) -> pa.Table:
-    values = pa.array(np.asarray(prediction, dtype=float) if task.is_regression else np.asarray(prediction).tolist())
-    columns = {
-        "sample_id": pa.array(sample_ids.tolist()),
-        "seed": pa.array(np.full(len(values), seed)),
-        "prediction": values,
-    }
+def _prediction_table(
+    task: Task, sample_ids: np.ndarray, seed: int, prediction, scores, fold: int | None = None
+) -> pa.Table:
+    columns = {"sample_id": pa.array(sample_ids.tolist()), "seed": pa.array(np.full(len(sample_ids), seed))}
+    if fold is not None:
+        columns["fold"] = pa.array(np.full(len(sample_ids), fold))
+    values = np.asarray(prediction, dtype=float) if task.is_regression else np.asarray(prediction).tolist()
+    columns["prediction"] = pa.array(values)
     if scores is not None:
         columns["score"] = pa.array(np.asarray(scores, dtype=float))
     return pa.table(columns)

@@ -1,4 +1,7 @@
-"""Result files: one JSON document per model, task, split and protocol, with its predictions beside it."""
+"""Results: what a model scored, and the files they are kept in.
+
+All results of a release are one JSON lines file, a line a result, sorted; their predictions are one Parquet beside it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib import metadata
@@ -14,28 +19,54 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from benchmark.data import DatasetInfo
-from benchmark.predictions import write_predictions
-from benchmark.scoring import LEVEL, RESAMPLES, interval
+from benchmark.scoring import LEVEL, RESAMPLES, headline, interval
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "2.0"
 SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
 SHIPPED = Path(__file__).with_name("results")
-OTHER_RELEASES = "other-seeds/*/*.json"
+MAX_BYTES = 256 * 2**20
+"""Of a results file; the shipped ones have a few MB."""
 
-PROTOCOLS = {
+SAMPLINGS = {
     "rows": "each seed fits on its own 80 % of the training rows (as the published numbers)",
     "cells": "each seed fits on its own 80 % of the training cells (stricter)",
     "full": "each seed fits on all training rows",
+}
+"""Which training rows a seed sees, in protocols that score it on the whole test subset."""
+
+PROTOCOLS = SAMPLINGS | {
+    "submitted": "predictions that someone submitted; how they were fitted is theirs to say",
     "few_shot": "each seed fits on k training rows a class (T1: a fifth of the SOH range)",
     "cross_validation": "each fold fits on the rows of all other cells, over all cells of the release",
     "ceiling": "one fit on fresh generator rows: an estimate of what is reachable, never ranked",
 }
-OFFICIAL_TEST = ("rows", "cells", "full")
-"""Protocols that score every seed on the whole test subset."""
+"""How a result came about."""
+
+OFFICIAL_TEST = (*SAMPLINGS, "submitted")
+"""Protocols that score the whole test subset, and that boards rank."""
+
+KEY = ("task", "model", "split", "protocol")
+"""What tells the results of a release apart; files are sorted by it."""
+
+_NAMES = pa.dictionary(pa.int32(), pa.string())
+PREDICTIONS = pa.schema(
+    [(name, _NAMES) for name in KEY]
+    + [
+        ("seed", pa.int64()),
+        ("fold", pa.int64()),
+        ("sample_id", pa.string()),
+        ("value", pa.float64()),
+        ("label", _NAMES),
+        ("score", pa.float64()),
+    ]
+)
+"""Columns of the predictions beside a results file; `value` is set in regression, `label` in classification."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +90,7 @@ class Run:
     cells: list | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """All runs of one model on one task, split and protocol.
 
@@ -78,8 +109,9 @@ class Result:
         seconds: Wall time of fitting and predicting in all runs, features included.
         n_features: Numbers a row that the last learner is fitted on; None where that is not known.
         n_test: Rows scored in each run; None in cross-validation.
-        predictions: Name and SHA-256 of the predictions file, once written.
-        table: The predictions themselves, kept out of the JSON.
+        predictions: Number of the predictions filed with it and SHA-256 of their values; None without.
+        table: The predictions themselves, in memory only: `sample_id`, `seed`, `fold` in cross-validation,
+            `prediction` (SOH or label) and, where the model has them, `score`.
     """
 
     task: str
@@ -96,7 +128,7 @@ class Result:
     seconds: float
     n_features: int | None
     n_test: int | None
-    predictions: dict[str, str] | None = None
+    predictions: dict | None = None
     table: pa.Table | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -136,9 +168,10 @@ class Result:
             return None
         return interval(get_task(self.task), self.cell_ids, np.array([run.cells for run in self.runs]))
 
-    def file_stem(self) -> str:
-        """File name without suffix: task, model, split and protocol."""
-        return f"{self.task}__{self.model}__{self.split}__{self.protocol}"
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Task, model, split and protocol: what tells it apart from the release's other results."""
+        return self.task, self.model, self.split, self.protocol
 
     def __str__(self) -> str:
         lines = [f"{self.model} on {self.task} ({self.split}, {self.protocol}: {PROTOCOLS[self.protocol]})"]
@@ -146,8 +179,8 @@ class Result:
             shot = "" if k is None else f"k={k:<3} "
             for metric in self.runs[0].scores:
                 lines.append(f"  {shot}{metric:<40} {self.mean(metric, k):8.4f} +- {self.std(metric, k):.4f}")
-        if self.cell_ids:
-            low, high = self.interval()
+        if (limits := self.interval()) is not None:
+            low, high = limits
             lines.append(f"  {self.headline} over test cells, 95 %: [{low:.4f}, {high:.4f}]")
         return "\n".join(lines)
 
@@ -179,125 +212,248 @@ def _processor() -> str:
 
 def to_json(result: Result) -> dict:
     """The result as its JSON document, without the predictions."""
-    low_high = result.interval()
-    document = {"schema_version": SCHEMA_VERSION}
-    for f in fields(Result):
-        if f.name not in ("table", "runs"):
-            document[f.name] = getattr(result, f.name)
-    document["dataset"] = asdict(result.dataset)
-    document["cell_ids"] = list(result.cell_ids)
-    document["headline"] = (
-        {
-            "metric": result.headline,
-            "mean": result.mean(),
-            "std": result.std(),
-            "interval": None
-            if low_high is None
-            else {
-                "low": low_high[0],
-                "high": low_high[1],
-                "level": LEVEL,
-                "resamples": RESAMPLES,
-                "resampled": "cells",
-            },
-        }
-        if result.protocol != "few_shot"
-        else None
-    )
-    document["runs"] = [{k: v for k, v in asdict(run).items() if v is not None} for run in result.runs]
-    return document
+    limits = result.interval()
+    summary: dict = {"metric": result.headline, "mean": result.mean(), "std": result.std(), "interval": None}
+    if limits is not None:
+        low, high = limits
+        summary["interval"] = {"low": low, "high": high, "level": LEVEL, "resamples": RESAMPLES, "resampled": "cells"}
+    plain = {f.name: getattr(result, f.name) for f in fields(Result) if f.name not in ("table", "runs")}
+    plain |= {"dataset": asdict(result.dataset), "cell_ids": list(result.cell_ids)}
+    runs = [{k: v for k, v in asdict(run).items() if v is not None} for run in result.runs]
+    headline_of = None if result.protocol == "few_shot" else summary
+    return {"schema_version": SCHEMA_VERSION, **plain, "headline": headline_of, "runs": runs}
 
 
-def write_result(result: Result, folder: str | Path, predictions: bool = True) -> Path:
-    """Writes the JSON file and, beside it, the predictions Parquet.
+def from_json(document: dict, where: str) -> Result:
+    """The result of a JSON document.
 
     Args:
-        result: From `evaluate_model` and its kin, on a release.
-        folder: Folder to write to, made if need be.
-        predictions: Whether to write the predictions too.
-
-    Returns:
-        Path of the JSON file.
+        document: As `to_json` makes.
+        where: Says in errors which document it is.
 
     Raises:
-        MagBridgeError: The result's rows belong to no release, so that nothing could tell what it speaks of.
+        MagBridgeError: It breaks the schema, or its figures cannot be: not finite, out of a metric's bounds, or other
+            than its own statistics by cell give.
     """
-    if result.dataset.digest is None:
-        raise MagBridgeError(
-            f"{result.model} on {result.task} was scored on rows {result.dataset.name}, without a dataset "
-            "digest: evaluate on a release folder or Hub id to file the result"
-        )
-    folder = Path(folder)
-    document = to_json(result)
-    check(document, result.file_stem())  # the model's name becomes a file name
-    folder.mkdir(parents=True, exist_ok=True)
-    if predictions and result.table is not None:
-        name = f"{result.file_stem()}.parquet"
-        write_predictions(folder / name, result.table, result.dataset.digest)
-        document["predictions"] = {"file": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
-    path = folder / f"{result.file_stem()}.json"
-    write_text(path, _dumps(document))
-    return path
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Writes a text file through a temporary neighbour, so that a killed run leaves no half file."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_result(path: str | Path) -> Result:
-    """Reads one result file.
-
-    Raises:
-        MagBridgeError: It is no JSON, or breaks the schema.
-    """
-    path = Path(path)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MagBridgeError(
-            f"no result file {path}: expected a JSON file written by `python -m benchmark run --out`"
-        ) from None
-    except ValueError as error:
-        raise MagBridgeError(f"{path} is not JSON ({error}): expected a result file") from error
-    check(document, str(path))
+    for error in _validator().iter_errors(document):
+        part = "/".join(str(part) for part in error.absolute_path) or "the document"
+        raise MagBridgeError(f"{where}: {part}: {error.message[:300]}; see {SCHEMA_FILE.name}")
     kept = {f.name: document[f.name] for f in fields(Result) if f.name != "table"}
     kept["dataset"] = DatasetInfo(**document["dataset"])
     kept["runs"] = tuple(Run(**run) for run in document["runs"])
     kept["cell_ids"] = tuple(document["cell_ids"])
-    return Result(**kept)
+    result = Result(**kept)
+    for number, run in enumerate(result.runs):
+        _check_figures(result, run, f"{where}: runs/{number}")
+    summary = document["headline"]
+    if summary is not None and not np.isclose(summary["mean"], result.mean(), rtol=1e-9, atol=1e-12):
+        raise MagBridgeError(f"{where}: headline/mean is {summary['mean']}, the runs give {result.mean()}")
+    return result
 
 
-def read_results(folder: str | Path, *, other_releases: bool = False) -> list[Result]:
-    """Every result file of a folder, by path.
+def _check_figures(result: Result, run: Run, where: str) -> None:
+    """Refuses scores that no predictions can have."""
+    task = get_task(result.task)
+    metrics = {metric.name: metric for metric in task.metrics}
+    if task.headline.name not in run.scores:
+        raise MagBridgeError(f"{where}/scores lacks the headline {task.headline.name} of {task.id}")
+    for name, value in run.scores.items():
+        if name not in metrics:
+            raise MagBridgeError(f"{where}/scores: unknown metric {name}: expected some of {', '.join(metrics)}")
+        low, high = metrics[name].lowest, metrics[name].highest
+        if not (low <= value <= high and abs(value) < float("inf")):
+            raise MagBridgeError(f"{where}/scores: {name} is {value}: expected a finite number from {low} to {high}")
+    if not result.cell_ids:
+        return
+    width = 4 if task.is_regression else len(task.labels) ** 2
+    if run.cells is None or [len(row) for row in run.cells] != [width] * len(result.cell_ids):
+        raise MagBridgeError(f"{where}/cells: expected {width} statistics for each of {len(result.cell_ids)} cells")
+    given = run.scores[task.headline.name]
+    with np.errstate(all="ignore"):
+        recomputed = headline(task, np.array(run.cells, dtype=float).sum(axis=0))
+    if not np.isclose(recomputed, given, rtol=1e-9, atol=1e-12):
+        raise MagBridgeError(f"{where}: {task.headline.name} is {given}, its statistics by cell give {recomputed}")
+
+
+def release_stem(dataset: DatasetInfo) -> str:
+    """Name, without suffix, of the files that hold a release's results.
+
+    Raises:
+        MagBridgeError: The rows belong to no release, so that nothing could tell what a result speaks of.
+    """
+    if dataset.digest is None:
+        raise MagBridgeError(
+            f"rows {dataset.name}, without a dataset digest: evaluate on a release folder or Hub id to file the result"
+        )
+    seed = None if dataset.seed is None else f"seed-{dataset.seed}"
+    return "-".join(filter(None, (dataset.name, dataset.upstream, seed, dataset.digest[:8])))
+
+
+def write_result(result: Result, folder: str | Path, *, predictions: bool = True) -> Path:
+    """Adds a result to a folder's files, in place of an earlier one of the same task, model, split and protocol.
 
     Args:
-        folder: Results of one release; those of others lie in a folder each inside its `other-seeds`.
-        other_releases: Whether to read these too.
+        result: From `evaluate_model` and its kin, on a release.
+        folder: Folder to write to, made if need be.
+        predictions: Whether to keep the predictions too.
+
+    Returns:
+        Path of the JSON lines file.
+
+    Raises:
+        MagBridgeError: The result's rows belong to no release, or a name in it cannot be filed.
+    """
+    return write_results([result], folder, predictions=predictions)[0]
+
+
+def write_results(results: list[Result], folder: str | Path, *, predictions: bool = True) -> list[Path]:
+    """Adds several results, as `write_result` does one; returns the paths of the JSON lines files."""
+    folder = Path(folder)
+    by_file: dict[Path, list[Result]] = {}
+    for result in results:
+        from_json(json.loads(json.dumps(to_json(result))), " ".join(result.key))
+        by_file.setdefault(folder / f"{release_stem(result.dataset)}.jsonl", []).append(result)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, new in by_file.items():
+        with _alone(folder):
+            kept = list(_read_file(path)) if path.exists() else []
+            lines = {result.key: line for result, line in kept}  # word for word: a diff shows what is new
+            tables = {result.key: read_predictions(path, result) for result, _ in kept if result.predictions}
+            for result in new:
+                tables.pop(result.key, None)
+                document = to_json(result) | {"predictions": None}
+                if predictions and result.table is not None:
+                    tables[result.key] = result.table
+                    document["predictions"] = {"rows": result.table.num_rows, "sha256": _digest(result.table)}
+                lines[result.key] = json.dumps(document)
+            _write_file(path, lines, tables)
+    return list(by_file)
+
+
+def _write_file(path: Path, lines: dict[tuple, str], tables: dict[tuple, pa.Table]) -> None:
+    if tables:
+        with (
+            replacing(path.with_suffix(".parquet")) as temporary,
+            pq.ParquetWriter(temporary, PREDICTIONS, compression="zstd") as writer,
+        ):
+            for key in sorted(tables):
+                writer.write_table(_filed(key, tables[key]))  # a row group each: one is read without the others
+    with replacing(path) as temporary:
+        temporary.write_text("".join(f"{lines[key]}\n" for key in sorted(lines)), encoding="utf-8")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Waits until no other process adds to the folder's files."""
+    try:
+        import fcntl
+    except ImportError:  # no such lock on this system
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _filed(key: tuple[str, ...], table: pa.Table) -> pa.Table:
+    """Predictions in the columns of `PREDICTIONS`."""
+    target = "value" if pa.types.is_floating(table["prediction"].type) else "label"
+    columns = {name: pa.array([value] * table.num_rows) for name, value in zip(KEY, key)}
+    columns |= {target if name == "prediction" else name: table[name] for name in table.column_names}
+    absent = pa.nulls(table.num_rows)
+    return pa.table({f.name: columns.get(f.name, absent).cast(f.type) for f in PREDICTIONS})
+
+
+def _digest(table: pa.Table) -> str:
+    """SHA-256 of predictions, whatever file they lie in."""
+    names = [name for name in ("sample_id", "seed", "fold", "prediction", "score") if name in table.column_names]
+    lines = zip(*(table[name].to_pylist() for name in names))
+    return hashlib.sha256("\n".join([" ".join(names), *(repr(line) for line in lines)]).encode()).hexdigest()
+
+
+def read_predictions(path: Path, result: Result) -> pa.Table:
+    """The predictions of a result that was read from a results file, as `Result.table` has them.
+
+    Args:
+        path: The JSON lines file.
+        result: One of its results.
+
+    Raises:
+        MagBridgeError: None were filed, or the file beside holds others.
+    """
+    if result.predictions is None:
+        raise MagBridgeError(f"{' '.join(result.key)} in {path} was filed without predictions: run it with --out")
+    beside = path.with_suffix(".parquet")
+    try:
+        with pq.ParquetFile(beside) as file:
+            table = file.read_row_groups([i for i in range(file.num_row_groups) if _key_of(file, i) == result.key])
+        target = "value" if get_task(result.task).is_regression else "label"
+        columns = {
+            "sample_id": table["sample_id"],
+            "seed": table["seed"],
+            "fold": table["fold"],
+            "prediction": table[target].cast(pa.float64() if target == "value" else pa.string()),
+            "score": table["score"],
+        }
+    except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
+        raise MagBridgeError(f"{beside} cannot be read ({error}): expected the predictions of {path.name}") from error
+    table = pa.table({name: c for name, c in columns.items() if c.null_count < table.num_rows or not table.num_rows})
+    if _digest(table) != result.predictions["sha256"]:
+        raise MagBridgeError(f"{beside} holds other predictions of {' '.join(result.key)} than {path.name} names")
+    return table
+
+
+def _key_of(file: pq.ParquetFile, group: int) -> tuple[str, ...]:
+    """Whose predictions a row group holds, by its statistics."""
+    columns = (file.metadata.row_group(group).column(i) for i in range(len(KEY)))
+    return tuple(column.statistics.min for column in columns)
+
+
+def read_results(path: str | Path) -> list[Result]:
+    """The results of a JSON lines file, or of all of them in a folder.
 
     Raises:
         MagBridgeError: There is none, or one breaks the schema.
     """
-    return [read_result(path) for path in result_files(folder, other_releases=other_releases)]
+    return [result for file in result_files(path) for result, _ in _read_file(file)]
 
 
-def result_files(folder: str | Path, *, other_releases: bool = False) -> list[Path]:
-    """Paths of the result files that `read_results` reads.
+def _read_file(path: Path) -> Iterator[tuple[Result, str]]:
+    """Each result of a JSON lines file, and its line."""
+    if path.stat().st_size > MAX_BYTES:
+        raise MagBridgeError(f"{path} is larger than {MAX_BYTES / 2**20:.0f} MB: expected a results file")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise MagBridgeError(f"{path} is not text ({error}): expected a results file") from error
+    for number, line in enumerate(lines, 1):
+        yield from_json(_loads(line, f"{path}:{number}"), f"{path}:{number}"), line
+
+
+def result_files(path: str | Path) -> list[Path]:
+    """Paths of the results files that `read_results` reads.
 
     Raises:
         MagBridgeError: There is none.
     """
-    folder = Path(folder)
-    paths = sorted(folder.glob("*.json")) + (sorted(folder.glob(OTHER_RELEASES)) if other_releases else [])
+    path = Path(path)
+    paths = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] if path.is_file() else []
     if not paths:
-        raise MagBridgeError(f"no result files in {folder}: expected *.json written by `python -m benchmark run --out`")
+        raise MagBridgeError(f"no results at {path}: expected *.jsonl written by `python -m benchmark run --out`")
     return paths
+
+
+def _loads(line: str, where: str) -> dict:
+    def refuse(constant: str):
+        raise ValueError(f"{constant} is no JSON number")
+
+    try:
+        return json.loads(line, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise MagBridgeError(f"{where} is not JSON ({error}): expected a line written by `run --out`") from error
 
 
 @cache
@@ -305,22 +461,3 @@ def _validator():
     import jsonschema
 
     return jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
-
-
-def check(document: dict, name: str) -> None:
-    """Raises a MagBridgeError that names the first field that breaks the schema."""
-    for error in _validator().iter_errors(document):
-        where = "/".join(str(part) for part in error.absolute_path) or "the document"
-        raise MagBridgeError(f"{name}: {where}: {error.message[:300]}; see {SCHEMA_FILE.name}")
-
-
-def _dumps(document: dict) -> str:
-    """JSON with one line a field and one line a run: small, and readable in a diff."""
-    lines = []
-    for key, value in document.items():
-        if key == "runs":
-            runs = ",\n  ".join(json.dumps(run) for run in value)
-            lines.append(f' "runs": [\n  {runs}\n ]')
-        else:
-            lines.append(f" {json.dumps(key)}: {json.dumps(value)}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"

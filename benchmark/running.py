@@ -8,11 +8,13 @@ from benchmark.baselines import get_model, models
 from benchmark.data import load_task
 from benchmark.models import Model
 from benchmark.protocol import cross_validate, evaluate_model, few_shot
-from benchmark.results import PROTOCOLS, Result, write_result
+from benchmark.results import SAMPLINGS, Result, write_result
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, Task, get_task
 from dataset_card.errors import MagBridgeError
 
 TABLE_FAMILIES = {3: "classical", 4: "deep"}
+RUN = (*SAMPLINGS, "few_shot", "cross_validation")
+"""Protocols that a model is run under here."""
 
 
 def run_baselines(
@@ -33,7 +35,7 @@ def run_baselines(
         model: One model's name; all by default.
         table: 3 or 4, the models of that table.
         split: Split to read.
-        protocol: Key of `PROTOCOLS`; each model's own sampling by default.
+        protocol: One of `RUN`; each model's own sampling by default.
         out: Folder that each result is written to as soon as it is there.
 
     Returns:
@@ -44,8 +46,8 @@ def run_baselines(
     """
     if table is not None and table not in TABLE_FAMILIES:
         raise MagBridgeError(f"unknown table {table}: expected 3 or 4")
-    if protocol is not None and protocol not in PROTOCOLS:
-        raise MagBridgeError(f"unknown protocol {protocol!r}: expected one of {', '.join(PROTOCOLS)}")
+    if protocol not in (None, *RUN):
+        raise MagBridgeError(f"unknown protocol {protocol!r}: expected one of {', '.join(RUN)}")
     tasks = TASKS if task is None else (get_task(task),)
     chosen = [(t, m) for t in tasks for m in _chosen(t, model, table)]
     if not chosen:

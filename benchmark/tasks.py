@@ -34,6 +34,11 @@ class Metric:
     higher_is_better: bool = True
     needs_scores: bool = False
 
+    @property
+    def sign(self) -> int:
+        """1 where a higher value is better, else -1: times the value, higher is better."""
+        return 1 if self.higher_is_better else -1
+
 
 @dataclass(frozen=True)
 class Task:

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.baselines import get_model
-from benchmark.data import Subset, TaskData, load_task, release_folder
+from benchmark.data import TaskData, load_task, release_folder
 from benchmark.models import Model
-from benchmark.protocol import FOLDS, cell_folds, evaluate_model
+from benchmark.protocol import evaluate_model
 from benchmark.tasks import get_task
 from dataset_card.configs import METADATA_FILE
 from dataset_card.schema import SYNTHETIC_SUBTYPES
@@ -48,28 +48,21 @@ class OutOfFold:
     columns: dict[str, np.ndarray]
 
 
-def out_of_fold(task: str, release: str | Path) -> OutOfFold:
-    """Runs the recipe once a fold of the cells.
+def out_of_fold(task: str, predictions: pa.Table, release: str | Path) -> OutOfFold:
+    """Fold predictions beside what the release knows of their rows.
 
     Args:
         task: Task id.
+        predictions: The table of a `cross_validate` result.
         release: Release folder or Hub id.
     """
-    data, model = load_task(task, release), get_model(RECIPE[task])
-    pool, clean = Subset.concatenate(data.subsets()), Subset.concatenate(list(data.clean().values()))
-    prediction = pool.target.copy()
-    for held_out in cell_folds(pool.cell_ids, FOLDS):
-        test = np.isin(pool.cell_ids, held_out)
-        estimator = model.build(0, data.task)
-        extras = {} if task == "t1" else {"clean": clean.take(~np.isin(clean.cell_ids, held_out))}
-        with joblib.parallel_config(backend="threading"):
-            estimator.fit(pool.signals[~test], pool.target[~test], **extras)
-        prediction[test] = estimator.predict(pool.signals[test])
-    names = ["voltage", "soc", "anomaly_subtype", "anomaly_severity"]
-    table = pq.read_table(release_folder(release) / METADATA_FILE, columns=["sample_id", *names])
+    target = get_task(task).target
+    names = [target, "voltage", "soc", "anomaly_subtype", "anomaly_severity"]
+    table = pq.read_table(release_folder(release) / METADATA_FILE, columns=["sample_id", *dict.fromkeys(names)])
     row_of = {sample_id: i for i, sample_id in enumerate(table["sample_id"].to_pylist())}
-    order = [row_of[sample_id] for sample_id in pool.sample_ids]
-    return OutOfFold(pool.target, prediction, {n: np.array(table[n].to_pylist())[order] for n in names})
+    order = [row_of[sample_id] for sample_id in predictions["sample_id"].to_pylist()]
+    columns = {name: np.array(table[name].to_pylist())[order] for name in names}
+    return OutOfFold(columns[target], np.array(predictions["prediction"].to_pylist()), columns)
 
 
 def recall_by_severity(rows: OutOfFold) -> dict[str, list[tuple[float, int]]]:

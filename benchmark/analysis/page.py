@@ -8,29 +8,37 @@ import numpy as np
 
 from benchmark.analysis import measures as analysis
 from benchmark.analysis.measures import RECIPE, REFERENCE, SEVERITY_EDGES
-from benchmark.plots import ACCENT, INK, QUIET, SHORT, _figure, save
-from benchmark.results import SHIPPED, Result, read_results, write_text
+from benchmark.analysis.plots import SHORT
+from benchmark.data import dataset_info, release_folder
+from benchmark.results import SHIPPED, Result, read_predictions, read_results, release_stem
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
+from dataset_card.plotting import INK, LINE, MARK, QUIET, canvas, save
 from dataset_card.schema import MASTER_SEED
 
-COLOURS = ("#0b5cad", "#c65b00", "#2d8a4e", "#8a3b8f")
+COLOURS = (LINE, MARK, "#2d8a4e", "#8a3b8f")
 WEAK = "below 0.6"
 
 
-def write_page(release: str | Path, out: str | Path) -> Path:
+def write_page(release: str | Path, out: str | Path, results: Path | None = None) -> Path:
     """Analyses the recipe on a release and writes the page.
 
     Args:
         release: Release folder or Hub id.
         out: Folder for README.md and its figures, made if need be.
+        results: Folder of results, the fold predictions of the recipe on the release among them; the shipped ones by
+            default.
 
     Returns:
         Path of the page.
+
+    Raises:
+        MagBridgeError: A result that the page tells of is missing.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    rows = {task: analysis.out_of_fold(task, release) for task in ("t1", "t3", "t4")}
+    out, results = Path(out), results or SHIPPED
+    scores = _score_table(results)
+    rows = {task: _fold_predictions(task, release, results) for task in ("t1", "t3", "t4")}
     curves = {
         task.id: {
             name: analysis.learning_curve(task.id, name, release) for name in (RECIPE[task.id], REFERENCE[task.id])
@@ -40,13 +48,25 @@ def write_page(release: str | Path, out: str | Path) -> Path:
     save(severity_figure(rows["t3"], rows["t4"]), out / "severity.png")
     save(soh_figure(rows["t1"]), out / "soh_error.png")
     save(curve_figure(curves), out / "learning_curves.png")
-    write_text(out / "README.md", page(rows, curves))
+    with replacing(out / "README.md") as temporary:
+        temporary.write_text(page(rows, curves, scores), encoding="utf-8")
     return out / "README.md"
+
+
+def _fold_predictions(task: str, release: str | Path, results: Path) -> analysis.OutOfFold:
+    path = results / f"{release_stem(dataset_info(release_folder(release)))}.jsonl"
+    key = (task, RECIPE[task], PRIMARY_SPLIT, "cross_validation")
+    result = next((r for r in (read_results(path) if path.is_file() else ()) if r.key == key), None)
+    if result is None:
+        raise MagBridgeError(
+            f"no {' '.join(key)} in {path}: run it with `python -m benchmark run --protocol cross_validation --out`"
+        )
+    return analysis.out_of_fold(task, read_predictions(path, result), release)
 
 
 def severity_figure(detected, named):
     """Share of anomalies found (T3) and named (T4) against severity."""
-    figure, panels = _figure(ncols=2, size=(10, 4.2))
+    figure, panels = canvas(columns=2, size=(10, 4.2))
     middle = (np.array(SEVERITY_EDGES[1:]) + SEVERITY_EDGES[:-1]) / 2
     for axes, rows, title in zip(panels, (detected, named), ("T3: found as an anomaly", "T4: subtype named")):
         for colour, (fault, bands) in zip(COLOURS, analysis.recall_by_severity(rows).items()):
@@ -61,17 +81,17 @@ def severity_figure(detected, named):
 
 def soh_figure(rows):
     """Root mean square error of SOH against SOC and voltage, and the error against SOH itself."""
-    figure, panels = _figure(ncols=3, size=(13, 4))
+    figure, panels = canvas(columns=3, size=(13, 4))
     for axes, column, name in ((panels[0], "soc", "SOC, %"), (panels[1], "voltage", "voltage, V")):
         edges, bins = _soh_bins(rows, column)
-        axes.plot((edges[1:] + edges[:-1]) / 2, [b[0] for b in bins], marker="o", color=ACCENT)
+        axes.plot((edges[1:] + edges[:-1]) / 2, [b[0] for b in bins], marker="o", color=LINE)
         axes.set(
             xlabel=name,
             ylabel="root mean square error of SOH",
             ylim=(0, 1.2 * np.nanmax([b[0] for b in bins])),
             title=f"SOH error by {name.split(',')[0]}",
         )
-    panels[2].scatter(rows.truth, rows.prediction - rows.truth, s=4, alpha=0.25, color=ACCENT, linewidths=0)
+    panels[2].scatter(rows.truth, rows.prediction - rows.truth, s=4, alpha=0.25, color=LINE, linewidths=0)
     edges, bins = _soh_bins(rows, "soh")
     panels[2].plot(
         (edges[1:] + edges[:-1]) / 2, [b[1] for b in bins], color=INK, marker="o", markersize=4, label="mean of a tenth"
@@ -94,9 +114,9 @@ def _soh_bins(rows, column: str) -> tuple[np.ndarray, list[tuple[float, float, i
 
 def curve_figure(curves):
     """Headline on the test rows against training rows, the recipe and the paper's best model."""
-    figure, panels = _figure(ncols=len(TASKS), size=(4 * len(TASKS), 3.8))
+    figure, panels = canvas(columns=len(TASKS), size=(4 * len(TASKS), 3.8))
     for axes, task in zip(panels, TASKS):
-        for colour, (name, points) in zip((ACCENT, COLOURS[1]), curves[task.id].items()):
+        for colour, (name, points) in zip((LINE, COLOURS[1]), curves[task.id].items()):
             n, mean, std = np.array(points).T
             axes.plot(n, mean, marker="o", markersize=4, color=colour, label=name)
             axes.fill_between(n, mean - std, mean + std, color=colour, alpha=0.12, linewidth=0)
@@ -112,7 +132,7 @@ def curve_figure(curves):
     return figure
 
 
-def page(rows, curves) -> str:
+def page(rows, curves, scores: list[str]) -> str:
     """The Markdown text."""
     found, named = analysis.recall_by_severity(rows["t3"]), analysis.recall_by_severity(rows["t4"])
     alarms, rmse = analysis.false_alarms(rows["t3"]), analysis.soh_resolution(rows["t1"])
@@ -128,7 +148,7 @@ def page(rows, curves) -> str:
         "",
         "## Scores",
         "",
-        *_score_table(),
+        *scores,
         "",
         "T1 and T2 were chosen on the training and validation cells of v1.0, T3 and T4 on twenty releases with seeds "
         "11 to 30: other rows of the same cells, those of the test subset included. `perf/selection.py` repeats the "
@@ -136,9 +156,9 @@ def page(rows, curves) -> str:
         "v1.0's T4 they lay between .846 and .866 for the four designs tried, before the rule that picked this one was "
         "set. The nine test cells are few; trust the cross-validation more.",
         "",
-        "Fresh rows: the recipe fitted on seven releases' rows with fresh faults (`perf/ceiling.py`), scored on the same "
-        "test rows and as uncertain as the official score: a lower estimate of what is reachable, below the recipe's "
-        "own score where more rows no longer help. Never ranked.",
+        "Fresh rows: the recipe fitted on seven releases' rows with fresh faults (`perf/ceiling.py`), scored on the "
+        "same test rows and as uncertain as the official score: a lower estimate of what is reachable, below the "
+        "recipe's own score where more rows no longer help. Never ranked.",
         "",
         "## Anomalies by severity",
         "",
@@ -193,19 +213,19 @@ def _pooled(bands: list[tuple[float, int]]) -> float:
     return float((share * count).sum() / count.sum())
 
 
-def _score_table() -> list[str]:
+def _score_table(folder: Path) -> list[str]:
     """Test and cross-validation scores of the recipe on v1.0 and on releases of other master seeds."""
     header = "| release | task | model | official test | 95 % interval | cross-validation by cell | fresh rows, test |"
     lines = [header, "|---" * 7 + "|"]
-    shipped = [r for r in read_results(SHIPPED, other_releases=True) if r.split == PRIMARY_SPLIT]
-    results = {(r.dataset.seed, r.task, r.model, r.protocol): r for r in shipped}
-    for seed in sorted({r.dataset.seed for r in shipped}, key=lambda seed: (seed != MASTER_SEED, seed)):
+    filed = [r for r in read_results(folder) if r.split == PRIMARY_SPLIT]
+    results = {(r.dataset.seed, r.task, r.model, r.protocol): r for r in filed}
+    for seed in sorted({r.dataset.seed for r in filed}, key=lambda seed: (seed != MASTER_SEED, seed or 0)):
         for task, model in RECIPE.items():
             test, folds = (results.get((seed, task, model, protocol)) for protocol in ("rows", "cross_validation"))
             if test is None or folds is None:
                 raise MagBridgeError(
                     f"no result of {model} on {task} for seed {seed}: run it with the protocols rows and "
-                    f"cross_validation into {SHIPPED}"
+                    f"cross_validation into {folder}"
                 )
             ceiling = results.get((seed, task, "fresh-rows", "ceiling"))
             name = "v1.0" if seed == MASTER_SEED else f"seed {seed}"
@@ -226,7 +246,7 @@ def _spread(result: Result) -> str:
 
 
 def _interval(result: Result) -> str:
-    return "{:.3f} to {:.3f}".format(*result.interval())
+    return "{:.3f} to {:.3f}".format(*(result.interval() or ()))
 
 
 def _curve_table(curves) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class NormalisedCNN(SequenceModel):
     def __init__(self, seed: int, task: Task):
         super().__init__(_network, seed, task)
 
-    def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset) -> NormalisedCNN:
+    def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset) -> Self:
         """Trains for 15 epochs on a one-cycle schedule.
 
         Args:
@@ -112,7 +113,7 @@ def _network(outputs: int):
     torch = require_torch()
     nn = torch.nn
 
-    class Block(nn.Module):
+    class Block(nn.Module):  # type: ignore[name-defined]
         """Two convolutions around a shortcut."""
 
         def __init__(self, dilation: int):
@@ -129,7 +130,7 @@ def _network(outputs: int):
             """Maps (n, width, T) to the same shape."""
             return torch.relu(x + self.body(x))
 
-    class StatisticsPooling(nn.Module):
+    class StatisticsPooling(nn.Module):  # type: ignore[name-defined]
         """Mean and log std over time."""
 
         def forward(self, x):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class SequenceModel:
     def __init__(self, network, seed: int, task: Task):
         self.network, self.seed, self.task = network, seed, task
 
-    def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset) -> SequenceModel:
+    def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset) -> Self:
         """Trains for up to 15 epochs and keeps the weights of the best headline score on the validation rows.
 
         The score decides, not the loss: Regime-B's validation anchor is another than the training one, and the loss
@@ -159,7 +159,7 @@ def _cnn(outputs: int) -> nn.Module:
 def _lstm(outputs: int) -> nn.Module:
     nn = require_torch().nn
 
-    class LastState(nn.Module):
+    class LastState(nn.Module):  # type: ignore[name-defined]
         """One LSTM layer of 64 units and a linear head on its last state."""
 
         def __init__(self):
@@ -174,7 +174,7 @@ def _lstm(outputs: int) -> nn.Module:
     return LastState()
 
 
-def require_torch():
+def require_torch() -> Any:
     """torch.
 
     Raises:

@@ -257,8 +257,8 @@ MODELS = (
         ("t3", "t4"),
         _build,
         "Matched features. T3: a level gate for Regime-B, then logistic regression and boosting on all 35. T4: "
-        "logistic regression on 5 and a random forest on all 35. Chosen on releases of other seeds, whose test cells are "
-        "the same; a comparison without these agrees (perf/selection.py).",
+        "logistic regression on 5 and a random forest on all 35. Chosen on releases of other seeds, whose test cells "
+        "are the same; a comparison without these agrees (perf/selection.py).",
         features=None,
     ),
 )

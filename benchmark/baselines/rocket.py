@@ -22,11 +22,11 @@ _GLOBAL_GENERATOR = threading.Lock()
 def _private_global_generator() -> Iterator[None]:
     """aeon seeds and draws from numpy's global generator: one fit at a time, and its state as before afterwards."""
     with _GLOBAL_GENERATOR:
-        state = np.random.get_state()
+        state = np.random.get_state()  # noqa: NPY002
         try:
             yield
         finally:
-            np.random.set_state(state)
+            np.random.set_state(state)  # noqa: NPY002
 
 
 class Rocket:

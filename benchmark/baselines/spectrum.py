@@ -122,7 +122,7 @@ class NoiseModel:
         for strength, null in zip(SOC_STRENGTHS, self.null):
             noise = self.white[:, None] * self._soc(strength, 2 * np.pi * CYCLES / T)
 
-            def tone(amplitude):
+            def tone(amplitude, noise=noise):
                 x = amplitude[:, None] * height / noise
                 return np.log(i0e(x)) + x - T * amplitude[:, None] ** 2 / (4 * noise)
 

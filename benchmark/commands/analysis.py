@@ -1,24 +1,65 @@
-"""`python -m benchmark analyse`: the page on what can be read off a signal."""
+"""`python -m benchmark plot | analyse`: figures of results, and the page on what can be read off a signal."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmark.commands.options import (
+    DEFAULT_DATA,
+    AnySplit,
+    Data,
+    Model,
+    Protocol,
+    Results,
+    ResultsArgument,
+    Task,
+    chosen,
+)
+
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to the application."""
-    app.command()(analyse)
+    """Adds the commands to the application."""
+    for command in (plot, analyse):
+        app.command()(command)
+
+
+def plot(
+    out: Annotated[Path, typer.Option(help="Figure to write; its suffix picks the format.")],
+    results: ResultsArgument = None,
+    task: Task = None,
+    model: Model = None,
+    split: AnySplit = None,
+    protocol: Protocol = None,
+    kind: Annotated[
+        str | None, typer.Option(help="parity, confusion, few-shot or leakage; what suits the results by default.")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Draws a parity plot (T1), a confusion matrix (T2 to T4), few-shot curves or the leakage gap."""
+    from benchmark.analysis.plots import default_kind
+    from benchmark.analysis.plots import plot as draw
+    from benchmark.results import read_predictions
+    from dataset_card.plotting import save
+
+    found = chosen(results, task=task, model=model, split=split, protocol=protocol)
+    read = [result for _, result in found]
+    kind = kind or default_kind(read)
+    if kind == "parity" and len(read) == 1:
+        read = [dataclasses.replace(read[0], table=read_predictions(*found[0]))]
+    save(draw(read, kind, release=data if kind == "parity" else None), out)
 
 
 def analyse(
     out: Annotated[Path, typer.Option(help="Folder for the page and its figures.")],
-    data: Annotated[str, typer.Option("--data", help="Release folder, or Hub id user/name.")] = "magbridge-battery",
+    data: Data = DEFAULT_DATA,
+    results: Results = None,
 ) -> None:
     """Writes the analysis page: score by severity and subtype, SOH error, learning curves."""
     from benchmark.analysis.page import write_page
 
-    print(f"wrote {write_page(data, out)}", file=sys.stderr)
+    print(f"wrote {write_page(data, out, results)}", file=sys.stderr)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmark.commands.options import DEFAULT_DATA, Data, Json, Results, print_json
 from dataset_card.errors import MagBridgeError
-
-Results = Annotated[Path | None, typer.Option("--results", help="Folder of result files; the shipped ones by default.")]
 
 
 class Space(StrEnum):
@@ -38,10 +35,10 @@ def push(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be uploaded; ask nothing of the Hub.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Publishes the metric or the leaderboard as a Space, in one commit."""
-    from benchmark.leaderboard import push as publishing
+    from benchmark.leaderboard.push import leaderboard_files, metric_files, push_leaderboard, push_metric
     from dataset_card.hub import size_of
 
     if (what is Space.leaderboard) != (data is not None):
@@ -50,24 +47,27 @@ def push(
             "`push leaderboard --data USER/magbridge-battery` or `push metric`"
         )
     if dry_run:
-        files = publishing.metric_files() if data is None else publishing.leaderboard_files(data, results)
+        files = metric_files() if data is None else leaderboard_files(data, results)
         sizes = {name: size_of(content) for name, content in files.items()}
         if as_json:
-            print(json.dumps({"repo": repo, "files": sizes, "bytes": sum(sizes.values())}))
+            print_json({"repo": repo, "files": sizes, "bytes": sum(sizes.values())})
             return
         for name, size in sizes.items():
             print(f"{size:>12,}  {name}")
         print(f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files would go to Space {repo}")
         return
     if data is None:
-        url = publishing.push_metric(repo, private=private)
+        url = push_metric(repo, private=private)
     else:
-        url = publishing.push_leaderboard(repo, data, results=results, private=private)
-    print(json.dumps({"url": url}) if as_json else url)
+        url = push_leaderboard(repo, data, results=results, private=private)
+    if as_json:
+        print_json({"url": url})
+    else:
+        print(url)
 
 
 def serve(
-    data: Annotated[str, typer.Option("--data", help="Release folder, or Hub id user/name.")] = "magbridge-battery",
+    data: Data = DEFAULT_DATA,
     results: Results = None,
     port: Annotated[int | None, typer.Option(help="Port; the first free one from 7860 by default.")] = None,
 ) -> None:

@@ -68,7 +68,7 @@ class Board:
     task: str
     split: str
     leaks: bool
-    dataset: str
+    dataset: str | None
     dataset_label: str
     seed: int | None
     entries: tuple[Entry, ...]
@@ -130,7 +130,7 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
         task_id, leaking, split_name, digest = key
         info = infos[key]
         seed_label = None if info.seed is None else f"seed {info.seed}"
-        label = ", ".join(filter(None, (info.name, info.upstream, seed_label, (digest or "no digest")[:12])))
+        label = ", ".join(filter(None, (info.name, info.upstream, seed_label, info.short)))
         cross_validated = {r.model: r for k, r in folds.items() if k[:4] == key}
         entries = _entries(list(groups[key].values()), cross_validated, elsewhere)
         boards.append(Board(task_id, split_name, leaking, digest, label, info.seed, entries))
@@ -144,8 +144,10 @@ def _kin(result: Result) -> tuple:
 
 
 def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -> tuple[Entry, ...]:
-    results = sorted(results, key=lambda r: (-r.mean(), r.model))
+    sign = get_task(results[0].task).headline.sign
+    results = sorted(results, key=lambda r: (-sign * r.mean(), r.model))
     drawn = {result.model: _replicates(result) for result in results}
+    intervals = {name: None if d is None else percentiles(d) for name, d in drawn.items()}
     ranked = [
         (1 + sum(_beats(other, result, drawn) for other in results[:i]), result) for i, result in enumerate(results)
     ]
@@ -156,7 +158,7 @@ def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -
             rank,
             ranks.count(rank) > 1,
             result,
-            None if drawn[result.model] is None else percentiles(drawn[result.model]),
+            intervals[result.model],
             (folds[result.model].mean(), folds[result.model].std()) if result.model in folds else None,
             tuple(sorted(v for d, v in elsewhere[_kin(result)].items() if d != result.dataset.digest)),
         )
@@ -179,12 +181,14 @@ def _beats(better: Result, worse: Result, drawn: dict[str, np.ndarray | None]) -
     ours, theirs = drawn[better.model], drawn[worse.model]
     if ours is None or theirs is None:
         return False
+    sign = get_task(better.task).headline.sign
+    ours, theirs = sign * ours, sign * theirs
     if better.cell_ids == worse.cell_ids:
         return percentiles(ours - theirs)[0] > 0
     return percentiles(ours)[0] > percentiles(theirs)[1]
 
 
-def cells_of(entry: Entry) -> tuple[str, ...]:
+def texts_of(entry: Entry) -> tuple[str, ...]:
     """One entry as text, in the order of `COLUMNS`."""
     result = entry.result
     return (
@@ -214,7 +218,7 @@ def to_markdown(boards: list[Board]) -> str:
         if board.leaks:
             lines += [f"**{LEAK_NOTE}.**", ""]
         lines += [f"Dataset: {board.dataset_label}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-        lines += [f"| {' | '.join(cells_of(entry))} |" for entry in board.entries] + [""]
+        lines += [f"| {' | '.join(texts_of(entry))} |" for entry in board.entries] + [""]
     return "\n".join(lines)
 
 
@@ -228,7 +232,7 @@ def print_table(boards: list[Board], console) -> None:
         for column in COLUMNS:
             table.add_column(column, justify="right" if column in RIGHT else "left", no_wrap=True)
         for entry in board.entries:
-            table.add_row(*cells_of(entry))
+            table.add_row(*texts_of(entry))
         console.print(table)
     console.print(EXPLANATION, soft_wrap=True)
 

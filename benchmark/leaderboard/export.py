@@ -5,6 +5,18 @@ from __future__ import annotations
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import MASTER_SEED
+
+
+def headline_results(results: list[Result]) -> list[Result]:
+    """One result a task of those that can be exported: of the default master seed where there are others, and of the
+    first of `OFFICIAL_TEST`."""
+    ours = [r for r in results if r.protocol in OFFICIAL_TEST and r.split == get_task(r.task).split]
+    ours = [r for r in ours if r.dataset.seed == MASTER_SEED] or ours
+    first: dict[str, Result] = {}
+    for result in sorted(ours, key=lambda r: (r.task, OFFICIAL_TEST.index(r.protocol))):
+        first.setdefault(result.task, result)
+    return list(first.values())
 
 
 def to_model_index(results: list[Result], model_name: str, dataset_id: str) -> str:
@@ -81,6 +93,6 @@ def _check(results: list[Result]) -> None:
     for result in results:
         if result.protocol not in OFFICIAL_TEST or result.split != get_task(result.task).split:
             raise MagBridgeError(
-                f"{result.file_stem()} is no headline result: export results of the split "
+                f"{' '.join(result.key)} is no headline result: export results of the split "
                 f"{get_task(result.task).split} under one of the protocols {', '.join(OFFICIAL_TEST)}"
             )

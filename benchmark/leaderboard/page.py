@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from benchmark.leaderboard.boards import COLUMNS, EXPLANATION, LEAK_NOTE, Board, Entry, cells_of
+from benchmark.leaderboard.boards import COLUMNS, EXPLANATION, LEAK_NOTE, Board, Entry, texts_of
 from benchmark.tasks import TASKS, get_task
 
 TEMPLATE = Path(__file__).with_name("leaderboard.html")
@@ -87,11 +87,11 @@ def _row(entry: Entry) -> str:
         "",
         len(result.runs),
     )
-    cells = []
-    for column, value, text in zip(COLUMNS, values, cells_of(entry)):
+    columns = []
+    for column, value, text in zip(COLUMNS, values, texts_of(entry)):
         attributes = f' class="number" data-value="{value}"' if column in NUMERIC else ""
         if column == "model":
-            cells.append(f'<th scope="row" title="{escape(result.description)}">{escape(text)}</th>')
+            columns.append(f'<th scope="row" title="{escape(result.description)}">{escape(text)}</th>')
         else:
-            cells.append(f"<td{attributes}>{escape(text)}</td>")
-    return f'<tr data-model="{escape(result.model.lower())}">{"".join(cells)}</tr>'
+            columns.append(f"<td{attributes}>{escape(text)}</td>")
+    return f'<tr data-model="{escape(result.model.lower())}">{"".join(columns)}</tr>'

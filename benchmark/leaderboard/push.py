@@ -50,7 +50,7 @@ def leaderboard_files(dataset_id: str, results: Path | None = None) -> dict[str,
             "it with `python -m bridge push`"
         )
     folder = Path(results or SHIPPED)
-    read_results(folder, other_releases=True)  # refused here rather than in the Space
+    read_results(folder)  # refused here rather than in the Space
     files: dict[str, Path | bytes] = {
         "README.md": Template((SPACE / "README.md").read_text(encoding="utf-8"))
         .substitute(dataset=dataset_id)
@@ -64,8 +64,7 @@ def leaderboard_files(dataset_id: str, results: Path | None = None) -> dict[str,
             inside = path.relative_to(package).parts
             if path.is_file() and "__pycache__" not in inside and inside[0] != SHIPPED.name:
                 files["/".join((package.name, *inside))] = path
-    results_of = result_files(folder, other_releases=True)
-    return files | {f"results/{path.relative_to(folder).as_posix()}": path for path in results_of}
+    return files | {f"results/{path.name}": path for path in result_files(folder)}
 
 
 def push_metric(repo_id: str, *, private: bool = False) -> str:

@@ -11,7 +11,8 @@ import pytest
 import benchmark
 from benchmark import evaluate_model
 from benchmark.baselines import get_model
-from benchmark.results import SHIPPED, write_result
+from benchmark.predictions import write_predictions
+from benchmark.results import SHIPPED, read_predictions, read_results
 
 
 def run(*arguments, code=0):
@@ -51,7 +52,8 @@ def test_import_is_light():
     assert loaded_by("import benchmark", *HEAVY) == []
     assert (
         loaded_by(
-            "import benchmark.__main__, benchmark.leaderboard.page, benchmark.plots, benchmark.leaderboard.export",
+            "import benchmark.__main__, benchmark.leaderboard.page, benchmark.analysis.plots; "
+            "import benchmark.leaderboard.export",
             *HEAVY,
         )
         == []
@@ -59,7 +61,9 @@ def test_import_is_light():
 
 
 def test_scoring_a_file_loads_no_library_of_models(release, tmp_path):
-    path = write_result(evaluate_model("t1", get_model("ridge"), release), tmp_path).with_suffix(".parquet")
+    result = evaluate_model("t1", get_model("ridge"), release)
+    path = tmp_path / "p.parquet"
+    write_predictions(path, result.table, result.dataset.digest)
     statement = (
         f"from benchmark.predictions import score_predictions; score_predictions({str(path)!r}, 't1', {str(release)!r})"
     )
@@ -87,17 +91,18 @@ def test_list_names_every_task_and_model():
 def test_run_score_leaderboard_and_plot(release, tmp_path):
     out = tmp_path / "results"
     table = json.loads(run("run", "--table", "3", "--task", "t1", "--data", release, "--out", out, "--json").stdout)
-    assert {row["model"] for row in table["cells"]} == {"ridge", "svr-rbf", "random-forest"}
-    assert all(row["verdict"] for row in table["cells"])
-    (file,) = out.glob("t1__ridge__*.parquet")
+    assert {row["model"] for row in table["rows"]} == {"ridge", "svr-rbf", "random-forest"}
+    assert {row["verdict"] for row in table["rows"]} == {"not comparable: simulated rows"}
+    file = tmp_path / "ridge.parquet"
+    (ridge,) = [r for r in read_results(out) if r.model == "ridge"]
+    write_predictions(file, read_predictions(*out.glob("*.jsonl"), ridge), ridge.dataset.digest)
     outcome = json.loads(run("score", file, "--task", "t1", "--data", release, "--json").stdout)
-    ours = next(row["ours"] for row in table["cells"] if row["model"] == "ridge")
-    assert outcome["mean"]["r2"] == pytest.approx(ours, rel=1e-12)
+    assert outcome["mean"]["r2"] == ridge.mean()
     assert "r2 over test cells, 95 %" in run("score", file, "--task", "t1", "--data", release).stdout
     page = tmp_path / "page.html"
     run("leaderboard", "--results", out, "--format", "html", "--out", page)
     assert "random-forest" in page.read_text(encoding="utf-8")
-    run("plot", file.with_suffix(".json"), "--data", release, "--out", tmp_path / "parity.png")
+    run("plot", out, "--model", "ridge", "--data", release, "--out", tmp_path / "parity.png")
     assert (tmp_path / "parity.png").stat().st_size > 10_000
     assert not list(tmp_path.glob(".*")) + list(out.glob(".*")), "temporary files are gone"
 
@@ -117,10 +122,9 @@ def test_shipped_leaderboard_in_every_form(tmp_path):
         for seed in ("", ", seed 1", ", seed 2", ", seed 3")
     ]
     assert "| logistic-regression |" in markdown
-    file = next(SHIPPED.glob("t1__ridge__by_cell_primary__rows.json"))
-    text = run("export", file, "--dataset-id", "user/magbridge-battery", "--format", "eval-results").stdout
-    assert "t1_soh_regression" in text
-    assert "model-index" in run("export", file, "--dataset-id", "user/magbridge-battery").stdout
+    ridge = ("export", SHIPPED, "--model", "ridge", "--dataset-id", "user/magbridge-battery")
+    assert run(*ridge, "--format", "eval-results").stdout.count("t1_soh_regression") == 1
+    assert "model-index" in run(*ridge).stdout
 
 
 @pytest.mark.parametrize(
@@ -132,9 +136,10 @@ def test_shipped_leaderboard_in_every_form(tmp_path):
         (("run", "--protocol", "row", "--data", "nowhere"), "unknown protocol 'row'"),
         (("run", "--task", "t2", "--model", "ridge", "--data", "nowhere"), "no baseline fits"),
         (("leaderboard", "--format", "pdf"), "unknown format 'pdf'"),
-        (("leaderboard", "--results", "nowhere"), "no result files in nowhere"),
+        (("leaderboard", "--results", "nowhere"), "no results at nowhere"),
         (("leaderboard", "--task", "t9"), "unknown task 't9'"),
-        (("export", "nowhere.json", "--dataset-id", "u/d"), "no result file nowhere.json"),
+        (("export", "nowhere.jsonl", "--dataset-id", "u/d"), "no results at nowhere.jsonl"),
+        (("plot", "--model", "rigde", "--out", "x.png"), "no result of model rigde among 341"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_1(arguments, message):

@@ -11,10 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from benchmark import best_per_shot, cross_validate, evaluate_model, few_shot, load_task
 from benchmark.baselines import get_model
 from benchmark.data import Subset, TaskData
-from benchmark.models import Model, as_model
+from benchmark.models import Model
 from benchmark.protocol import FRACTION, SOH_BINS
-from benchmark.scoring import score
-from benchmark.tasks import TASKS, get_task
+from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 
 
@@ -167,31 +166,9 @@ def test_five_lines_with_an_estimator(release):
     assert "r2" in str(result) and "rows: each seed fits on its own 80 %" in str(result)
 
 
-def test_plain_function_of_signals(release):
-    data = load_task("t2", release)
-
-    def noisy_is_old(signals):
-        noise = signals.std(axis=(1, 2))
-        return np.where(noise < np.median(noise), "reuse", "recondition"), -noise
-
-    result = evaluate_model("t2", noisy_is_old, data)
-    prediction, scores = noisy_is_old(data.test.signals)
-    assert result.runs[0].scores == score(data.task, data.test.target, prediction, scores)
-    assert (result.model, result.protocol, len(result.runs)) == ("noisy_is_old", "full", 1)
-
-
 def test_decision_scores_point_at_the_scored_label(release):
     for name in ("logistic-regression", "ridge-classifier", "linear-svc", "random-forest"):
         assert evaluate_model("t2", get_model(name), release, seeds=(0,)).mean("roc_auc") > 0.9
-
-
-def test_unset_random_states_take_the_seed():
-    from sklearn.ensemble import RandomForestClassifier
-
-    build = as_model(make_pipeline(StandardScaler(), RandomForestClassifier())).build
-    assert build(3, get_task("t2")).get_params()["randomforestclassifier__random_state"] == 3
-    fixed = as_model(RandomForestClassifier(random_state=7)).build
-    assert fixed(3, get_task("t2")).random_state == 7
 
 
 def test_bad_input_is_named(release, recorder):

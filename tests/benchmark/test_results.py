@@ -1,19 +1,33 @@
-"""Result and predictions files: round trips, the schema, recomputed scores, named errors."""
+"""Results and their files: round trips, the schema, figures that cannot be, shipped results rescored."""
 
 import dataclasses
-import hashlib
+import functools
 import json
+import multiprocessing
 
 import jsonschema
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from benchmark import cross_validate, evaluate_model, few_shot, load_task
 from benchmark.baselines import get_model
-from benchmark.predictions import DIGEST_KEY, score_predictions, write_predictions
-from benchmark.results import SCHEMA_FILE, SHIPPED, check, read_result, read_results, to_json, write_result
+from benchmark.data import dataset_info, load_truth
+from benchmark.predictions import score_table
+from benchmark.results import (
+    OFFICIAL_TEST,
+    SCHEMA_FILE,
+    SHIPPED,
+    from_json,
+    read_predictions,
+    read_results,
+    release_stem,
+    to_json,
+    write_result,
+    write_results,
+)
+from benchmark.scoring import score
 from benchmark.tasks import BY_ID, OPTIMISTIC_SPLIT
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import MASTER_SEED
@@ -24,49 +38,77 @@ def ridge(release):
     return evaluate_model("t1", get_model("ridge"), release)
 
 
-@pytest.mark.parametrize(
-    "task, name", [("t1", "ridge"), ("t2", "linear-svc"), ("t3", "logistic-regression"), ("t4", "constant")]
-)
-def test_files_round_trip_and_scores_recompute(release, tmp_path, task, name):
-    result = evaluate_model(task, get_model(name), release)
-    path = write_result(result, tmp_path)
-    back = read_result(path)
-    assert back.runs == result.runs and back.dataset == result.dataset and back.interval() == result.interval()
-    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{result.file_stem()}.json", f"{result.file_stem()}.parquet"]
-    outcome = score_predictions(tmp_path / back.predictions["file"], task, release)
-    assert outcome["scores"] == [run.scores for run in result.runs]
-    assert (outcome["interval"]["low"], outcome["interval"]["high"]) == pytest.approx(result.interval(), rel=1e-12)
-    document = json.loads(path.read_text())
-    assert document["headline"]["mean"] == outcome["mean"][document["headline"]["metric"]]
-
-
-def test_every_protocol_and_split_files(release, tmp_path):
+@pytest.fixture(scope="module")
+def every_kind(release):
+    """A result of every protocol, split and kind of prediction."""
     model = get_model("ridge")
-    results = [evaluate_model("t1", model, release, sampling=s) for s in ("rows", "cells", "full")]
-    results += [
+    return [
+        *(evaluate_model("t1", model, release, sampling=s) for s in ("rows", "cells", "full")),
         evaluate_model("t1", model, release, split=OPTIMISTIC_SPLIT),
         few_shot("t1", model, release, shots=(2, 5)),
         cross_validate("t1", model, release, folds=3),
+        evaluate_model("t2", get_model("linear-svc"), release),
+        cross_validate("t3", get_model("logistic-regression"), release, folds=3),
+        evaluate_model("t4", get_model("constant"), release),
     ]
-    for result in results:
-        write_result(result, tmp_path)
-    back = read_results(tmp_path)
-    assert len(back) == len(results)
-    assert {(r.protocol, r.split, r.runs) for r in map(_hashable, back)} == {
-        (r.protocol, r.split, r.runs) for r in map(_hashable, results)
-    }
-    assert json.loads((tmp_path / f"{results[4].file_stem()}.json").read_text())["headline"] is None
 
 
-def _hashable(result):
-    return dataclasses.replace(
-        result, runs=tuple((r.seed, r.k, r.fold, r.n_train, r.scores["r2"]) for r in result.runs)
-    )
+def test_files_round_trip(every_kind, tmp_path):
+    (path,) = write_results(every_kind, tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, path.with_suffix(".parquet").name]
+    back = {result.key: result for result in read_results(tmp_path)}
+    assert list(back) == sorted(result.key for result in every_kind) and len(path.read_text().splitlines()) == 9
+    for result in every_kind:
+        read = back[result.key]
+        assert dataclasses.replace(read, predictions=None) == result and read.interval() == result.interval()
+        if result.table is None:
+            with pytest.raises(MagBridgeError, match="was filed without predictions"):
+                read_predictions(path, read)
+        else:
+            assert read_predictions(path, read).equals(result.table)
+            assert read.predictions["rows"] == result.table.num_rows
+
+
+def test_a_new_result_changes_its_own_line_alone(every_kind, tmp_path):
+    (path,) = write_results(every_kind[1:], tmp_path)
+    before = path.read_text().splitlines()
+    assert write_result(every_kind[0], tmp_path) == path
+    assert write_result(every_kind[0], tmp_path) == path, "in place of itself"
+    after = path.read_text().splitlines()
+    assert len(after) == len(before) + 1 and [line for line in after if line in before] == before
+    rows = pq.read_table(path.with_suffix(".parquet")).num_rows
+    assert rows == sum(r.table.num_rows for r in every_kind if r.table is not None)
+
+
+def _write(result, folder):
+    write_result(result, folder)
+
+
+def test_two_processes_may_add_to_one_folder(every_kind, tmp_path):
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_write, args=(result, tmp_path)) for result in every_kind]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert {r.key for r in read_results(tmp_path)} == {r.key for r in every_kind}
+
+
+def test_fold_predictions_give_the_fold_scores(every_kind, release):
+    result = every_kind[5]
+    data = load_task("t1", release)
+    truth = {i: t for s in data.subsets() for i, t in zip(s.sample_ids, s.target)}
+    assert sorted(result.table["sample_id"].to_pylist()) == sorted(truth), "every row once"
+    for run in result.runs:
+        rows = result.table.filter(pc.equal(result.table["fold"], run.fold))
+        target = np.array([truth[i] for i in rows["sample_id"].to_pylist()])
+        assert score(data.task, target, rows["prediction"].to_numpy()) == run.scores
 
 
 def test_written_scores_are_unrounded(ridge, tmp_path):
-    document = json.loads(write_result(ridge, tmp_path, predictions=False).read_text())
-    assert document["predictions"] is None
+    (line,) = write_result(ridge, tmp_path, predictions=False).read_text().splitlines()
+    document = json.loads(line)
+    assert document["predictions"] is None and len(list(tmp_path.iterdir())) == 1
     assert [run["scores"]["r2"] for run in document["runs"]] == ridge.values().tolist()
     assert any(len(repr(run["scores"]["r2"])) > 15 for run in document["runs"])
 
@@ -74,37 +116,94 @@ def test_written_scores_are_unrounded(ridge, tmp_path):
 def test_rows_without_a_digest_cannot_be_filed(release, tmp_path):
     data = load_task("t1", release)
     loose = dataclasses.replace(data, dataset=dataclasses.replace(data.dataset, digest=None))
-    with pytest.raises(MagBridgeError, match="without a dataset digest"):
+    with pytest.raises(MagBridgeError, match="without a dataset digest|digest: None"):
         write_result(evaluate_model("t1", get_model("constant"), loose), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_names_that_are_no_file_names_are_refused(ridge, tmp_path):
-    with pytest.raises(MagBridgeError, match=r"model: '\.\./evil' does not match"):
-        write_result(dataclasses.replace(ridge, model="../evil"), tmp_path / "results")
+@pytest.mark.parametrize("name", ["../evil", "trailing\n", "a b", ""])
+def test_names_that_are_no_file_names_are_refused(ridge, tmp_path, name):
+    with pytest.raises(MagBridgeError, match="model: .* does not match|model: .*non-empty"):
+        write_result(dataclasses.replace(ridge, model=name), tmp_path / "results")
+    rows = dataclasses.replace(ridge.dataset, name=name)
+    with pytest.raises(MagBridgeError, match="dataset/name: .* does not match"):
+        write_result(dataclasses.replace(ridge, dataset=rows), tmp_path / "results")
     assert not list(tmp_path.iterdir())
 
 
-def test_schema_is_valid_and_names_the_broken_field(ridge, tmp_path):
+def _run(document, **changes):
+    """The document with its first run changed."""
+    return {**document, "runs": [{**document["runs"][0], **changes}, *document["runs"][1:]]}
+
+
+def _scores(document, **scores):
+    return _run(document, scores={**document["runs"][0]["scores"], **scores})
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda d: {**d, "task": "t9"}, "task: 't9'"),
+        (lambda d: {**d, "extra": 1}, "the document: .*extra"),
+        (lambda d: {**d, "seconds": -1.0}, "seconds: -1.0"),
+        (lambda d: {**d, "runs": []}, "runs"),
+        (lambda d: {**d, "dataset": {**d["dataset"], "digest": "abc"}}, "dataset/digest: 'abc'"),
+        (lambda d: {**d, "model": "ridge\n"}, "model: .* does not match"),
+        (lambda d: _scores(d, r2=99.0), "runs/0/scores: r2 is 99.0: expected a finite number from -inf to 1.0"),
+        (lambda d: _scores(d, r2=0.5), "runs/0: r2 is 0.5, its statistics by cell give"),
+        (lambda d: _scores(d, mae=-1.0), "runs/0/scores: mae is -1.0"),
+        (lambda d: _scores(d, f1=1.0), "runs/0/scores: unknown metric f1"),
+        (lambda d: _scores(d, r2=10**400), "runs/0/scores/r2: "),
+        (lambda d: _run(d, scores={"mae": 0.1}), "runs/0/scores lacks the headline r2"),
+        (lambda d: _run(d, cells=[[1.0]]), "runs/0/cells: expected 4 statistics for each of 4 cells"),
+        (lambda d: _run(d, cells=[[10**400] * 4] * 4), "runs/0/cells/0/0: "),
+        (lambda d: {**d, "headline": {**d["headline"], "mean": 0.99}}, "headline/mean is 0.99, the runs give"),
+    ],
+)
+def test_what_no_predictions_can_give_is_refused(ridge, tmp_path, change, message):
+    good = json.loads(json.dumps(to_json(ridge)))
+    from_json(good, "good")
+    with pytest.raises(MagBridgeError, match=f"^bad: {message}"):
+        from_json(json.loads(json.dumps(change(good))), "bad")
+
+
+def test_the_schema_is_valid():
     jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA_FILE.read_text()))
-    good = to_json(ridge)
-    check(json.loads(json.dumps(good)), "good")
-    for change, message in (
-        ({"task": "t9"}, "task: 't9'"),
-        ({"extra": 1}, "the document: .*extra"),
-        ({"seconds": -1.0}, "seconds: -1.0"),
-        ({"runs": []}, "runs"),
-        ({"dataset": {**good["dataset"], "digest": "abc"}}, "dataset/digest: 'abc'"),
-    ):
-        with pytest.raises(MagBridgeError, match=f"^bad: {message}"):
-            check(json.loads(json.dumps({**good, **change})), "bad")
-    (tmp_path / "x.json").write_text("{")
-    with pytest.raises(MagBridgeError, match="is not JSON"):
-        read_result(tmp_path / "x.json")
-    with pytest.raises(MagBridgeError, match="no result file"):
-        read_result(tmp_path / "y.json")
-    with pytest.raises(MagBridgeError, match="no result files in"):
-        read_results(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"{", "1 is not JSON"),
+        (b'{"r2": NaN}', "NaN is no JSON number"),
+        (b"[" * 100_000, "1 is not JSON"),
+        (b"\xff\xfe", "is not text"),
+        (b"[]", "1: the document: .* is not of type 'object'"),
+    ],
+)
+def test_files_that_are_no_results_are_named(tmp_path, content, message):
+    (tmp_path / "x.jsonl").write_bytes(content)
+    with pytest.raises(MagBridgeError, match=f"x.jsonl.*{message}"):
+        read_results(tmp_path)
+    with pytest.raises(MagBridgeError, match="no results at"):
+        read_results(tmp_path / "y.jsonl")
+
+
+def test_predictions_that_are_not_the_results_own_are_named(ridge, tmp_path):
+    path = write_result(ridge, tmp_path)
+    (result,) = read_results(path)
+    beside = path.with_suffix(".parquet")
+    table = pq.read_table(beside)
+    pq.write_table(table.set_column(7, "value", pc.add(table["value"], 1e-12)), beside)
+    with pytest.raises(MagBridgeError, match="holds other predictions of t1 ridge"):
+        read_predictions(path, result)
+    for damage in (b"", b"no Parquet"):
+        beside.write_bytes(damage)
+        with pytest.raises(MagBridgeError, match="cannot be read"):
+            read_predictions(path, result)
+    pq.write_table(table.drop_columns("score"), beside)
+    with pytest.raises(MagBridgeError, match="cannot be read"):
+        read_predictions(path, result)
 
 
 def test_missing_metric_is_named(ridge):
@@ -112,90 +211,40 @@ def test_missing_metric_is_named(ridge):
         ridge.mean("f1")
 
 
-def test_shipped_results_obey_the_schema_and_their_own_statistics():
-    """Headlines recompute from the per-cell statistics that each shipped file carries."""
-    from benchmark.scoring import headline
-
-    results, everywhere = read_results(SHIPPED), read_results(SHIPPED, other_releases=True)
-    assert {r.dataset.seed for r in results} == {MASTER_SEED}
-    seeds = {r.dataset.digest: r.dataset.seed for r in everywhere}
-    assert sorted(seeds.values()) == [1, 2, 3, MASTER_SEED], "one release a seed"
-    assert not any(r.predictions for r in everywhere if r.dataset.seed != MASTER_SEED)
-    for result in everywhere:
-        if result.cell_ids:
-            per_run = headline(BY_ID[result.task], np.sum([run.cells for run in result.runs], axis=1))
-            np.testing.assert_allclose(per_run, result.values(), rtol=1e-9, atol=1e-12)
-        if result.predictions:
-            content = (SHIPPED / result.predictions["file"]).read_bytes()
-            assert hashlib.sha256(content).hexdigest() == result.predictions["sha256"]
+def test_shipped_results_are_one_file_a_release():
+    """Reading them checks each against the schema and its own statistics by cell."""
+    results = read_results(SHIPPED)
+    seeds = {r.dataset.digest: r.dataset.seed for r in results}
+    assert sorted(seeds.values()) == [1, 2, 3, MASTER_SEED] and len(results) == 341
+    assert len(list(SHIPPED.glob("*.jsonl"))) == 4 and len(list(SHIPPED.glob("*.parquet"))) == 1
 
 
-def predictions(release, task="t1", **changes):
-    """A right predictions table of a task, with columns replaced."""
-    data = load_task(task, release)
-    columns = {"sample_id": data.test.sample_ids.tolist(), "prediction": data.test.target.tolist(), **changes}
-    return pa.table({name: column for name, column in columns.items() if column is not None})
+@pytest.mark.upstream
+def test_shipped_predictions_give_the_shipped_figures(published_release):
+    """To the last digit: labels and formulas are the same on every machine."""
+    (path,) = (p for p in SHIPPED.glob("*.jsonl") if p.with_suffix(".parquet").is_file())
+    truth = functools.cache(lambda task, split: load_truth(BY_ID[task], published_release, split))
+    filed = [r for r in read_results(path) if r.predictions and r.protocol in OFFICIAL_TEST]
+    assert len(filed) == 93
+    for result in filed:
+        table, task = read_predictions(path, result), BY_ID[result.task]
+        scored = score_table(table, task, result.dataset, truth(result.task, result.split), "shipped", result.split)
+        assert scored.seeds == [run.seed for run in result.runs]
+        assert scored.scores == [run.scores for run in result.runs]
+        assert scored.cells.tolist() == [run.cells for run in result.runs]
 
 
-@pytest.mark.parametrize(
-    "damage, message",
-    [
-        (lambda t: t.slice(1), "samples lfp_14_00313 are missing: expected each of the 96 test samples of t1"),
-        (lambda t: pa.concat_tables([t, t.slice(0, 5)]), "and 2 more are there twice"),
-        (
-            lambda t: t.set_column(0, "sample_id", pa.array(["x"] + t["sample_id"].to_pylist()[1:])),
-            "samples x are no test sample",
-        ),
-        (lambda t: t.drop_columns("prediction"), "has the columns sample_id: expected sample_id and prediction"),
-        (lambda t: t.append_column("extra", t["prediction"]), "has the columns sample_id, prediction, extra"),
-        (
-            lambda t: t.set_column(1, "prediction", pa.array([None] + t["prediction"].to_pylist()[1:])),
-            "prediction has 1 nulls",
-        ),
-        (
-            lambda t: t.set_column(1, "prediction", pa.array([float("nan")] + t["prediction"].to_pylist()[1:])),
-            "1 predictions are NaN or infinite",
-        ),
-        (lambda t: t.slice(0, 0), "is empty"),
-    ],
-)
-def test_bad_predictions_are_named(release, tmp_path, damage, message):
-    digest = load_task("t1", release).dataset.digest
-    write_predictions(tmp_path / "p.parquet", damage(predictions(release)), digest)
-    with pytest.raises(MagBridgeError, match=message):
-        score_predictions(tmp_path / "p.parquet", "t1", release)
-
-
-def test_predictions_of_another_release_are_refused(release, tmp_path):
-    write_predictions(tmp_path / "p.parquet", predictions(release), "f" * 64)
-    with pytest.raises(MagBridgeError, match="was predicted on the dataset ffffffffffff, the release has the digest"):
-        score_predictions(tmp_path / "p.parquet", "t1", release)
-    (tmp_path / "p.parquet").write_text("no Parquet")
-    with pytest.raises(MagBridgeError, match="is not Parquet"):
-        score_predictions(tmp_path / "p.parquet", "t1", release)
-    with pytest.raises(MagBridgeError, match="no predictions file"):
-        score_predictions(tmp_path / "q.parquet", "t1", release)
-
-
-def test_predictions_from_pandas_in_any_order(release, tmp_path):
-    frame = predictions(release, "t2").to_pandas().sample(frac=1, random_state=0)
-    frame["prediction"] = frame["prediction"].astype("category")
-    frame["score"] = (frame["prediction"] == "reuse").astype(float)
-    frame.to_parquet(tmp_path / "p.parquet", index=False)
-    outcome = score_predictions(tmp_path / "p.parquet", "t2", release)
-    assert outcome["mean"] == {
-        "balanced_accuracy": 1.0,
-        "f1": 1.0,
-        "roc_auc": 1.0,
-        "recall_reuse": 1.0,
-        "recall_recondition": 1.0,
-    }
-    assert DIGEST_KEY not in pq.read_schema(tmp_path / "p.parquet").metadata
-
-
-def test_each_seed_must_be_whole(release, tmp_path):
-    one = predictions(release)
-    both = pa.concat_tables([one.append_column("seed", pa.array([s] * n)) for s, n in ((0, 96), (1, 96))])
-    write_predictions(tmp_path / "p.parquet", both.slice(0, 191), load_task("t1", release).dataset.digest)
-    with pytest.raises(MagBridgeError, match="seed 1: samples .* are missing"):
-        score_predictions(tmp_path / "p.parquet", "t1", release)
+@pytest.mark.upstream
+def test_shipped_fold_predictions_give_the_shipped_figures(published_release):
+    path = SHIPPED / f"{release_stem(dataset_info(published_release))}.jsonl"
+    filed = [r for r in read_results(path) if r.predictions and r.protocol == "cross_validation"]
+    assert {(r.task, r.model) for r in filed} == {("t1", "noise-level"), ("t3", "matched"), ("t4", "matched")}
+    for result in filed:
+        table, data = read_predictions(path, result), load_task(result.task, published_release)
+        truth = {i: t for s in data.subsets() for i, t in zip(s.sample_ids, s.target)}
+        assert set(table["sample_id"].to_pylist()) == truth.keys(), "every row, Regime-B more than once"
+        for run in result.runs:
+            rows = table.filter(pc.equal(table["fold"], run.fold))
+            target = np.array([truth[i] for i in rows["sample_id"].to_pylist()])
+            scores = rows["score"].to_numpy() if "score" in rows.column_names else None
+            assert score(data.task, target, np.array(rows["prediction"].to_pylist()), scores) == run.scores

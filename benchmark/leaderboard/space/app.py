@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from benchmark.data import dataset_info, release_folder
-from benchmark.leaderboard.boards import COLUMNS, EXPLANATION, LEAK_NOTE, cells_of, leaderboard
+from benchmark.leaderboard.boards import COLUMNS, EXPLANATION, LEAK_NOTE, leaderboard, texts_of
 from benchmark.leaderboard.space.submission import MAX_BYTES, ranked, score_submission, summary
 from benchmark.results import SHIPPED, Result, read_results
 from benchmark.tasks import PRIMARY_SPLIT, SPLITS, TASKS, get_task, leaks
@@ -55,10 +55,10 @@ def build(results: list[Result], release: str | Path):
         board = boards.get((task_id, split))
         task = get_task(task_id)
         note = f"**{LEAK_NOTE}.**\n\n" if leaks(split) else ""
-        about = f"{note}{task.headline.name} ({task.headline.meaning}), on {dataset.name} `{dataset.digest[:12]}`."
+        about = f"{note}{task.headline.name} ({task.headline.meaning}), on {dataset.name} `{dataset.short}`."
         if board is None:
             return f"{about} No results yet.", []
-        return about, [list(cells_of(entry)) for entry in board.entries]
+        return about, [list(texts_of(entry)) for entry in board.entries]
 
     def submit(file: str | None, task_id: str, split: str, name: str):
         if file is None:
@@ -107,7 +107,7 @@ def serve(results: Path | None, release: str | Path, port: int | None = None) ->
         release: Release folder, or a dataset's id on the Hub.
         port: Port on this machine; the first free one from 7860 by default.
     """
-    page = build(read_results(results or SHIPPED, other_releases=True), release)
+    page = build(read_results(results or SHIPPED), release)
     theme = _gradio().themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     page.launch(server_port=port, theme=theme, max_file_size=MAX_BYTES, footer_links=[], strict_cors=True)
 

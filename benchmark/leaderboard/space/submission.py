@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.leaderboard.boards import COLUMNS, cells_of, leaderboard
+from benchmark.leaderboard.boards import COLUMNS, leaderboard, texts_of
 from benchmark.predictions import score_seeds
 from benchmark.results import Result, Run
 from benchmark.tasks import get_task
@@ -21,8 +21,6 @@ MAX_ROWS = 200_000
 """Over a hundred seeds of the largest task; a few bytes of Parquet can unpack to far more."""
 
 DEFAULT_NAME = "your predictions"
-HOW = "submitted"
-"""Stands where a board tells the protocol: how a submission was fitted is not known."""
 
 
 def score_submission(path: str | Path, task_id: str, name: str, release: str | Path, split: str) -> Result:
@@ -53,20 +51,20 @@ def score_submission(path: str | Path, task_id: str, name: str, release: str | P
         for seed, scores, cells in zip(scored.seeds, scored.scores, scored.cells)
     )
     return Result(
-        task.id,
-        task.version,
-        name.strip() or DEFAULT_NAME,
-        "A submitted predictions file.",
-        scored.dataset,
-        split,
-        "full",
-        runs,
-        tuple(scored.cell_ids.tolist()),
-        {},
-        {},
-        0.0,
-        None,
-        scored.n_test,
+        task=task.id,
+        task_version=task.version,
+        model=name.strip() or DEFAULT_NAME,
+        description="A submitted predictions file.",
+        dataset=scored.dataset,
+        split=split,
+        protocol="submitted",
+        runs=runs,
+        cell_ids=tuple(scored.cell_ids.tolist()),
+        packages={},
+        hardware={},
+        seconds=0.0,
+        n_features=None,
+        n_test=scored.n_test,
     )
 
 
@@ -90,11 +88,11 @@ def _check_size(path: Path) -> None:
 def summary(result: Result) -> str:
     """Every metric of a scored submission, as Markdown."""
     task = get_task(result.task)
-    low, high = result.interval()
+    low, high = result.interval() or (float("nan"), float("nan"))
     seeds = f"{len(result.runs)} seed" + ("s" if len(result.runs) > 1 else "")
     lines = [
         f"**{task.headline.name} {result.mean():.4f}** (95 % over test cells {low:.4f} to {high:.4f}), "
-        f"{result.n_test:,} test rows, {seeds}, {result.split}, dataset `{(result.dataset.digest or '')[:12]}`.",
+        f"{result.n_test:,} test rows, {seeds}, {result.split}, dataset `{result.dataset.short}`.",
         "",
         "| metric | value |",
         "|---|---|",
@@ -114,9 +112,8 @@ def ranked(results: list[Result], submitted: Result) -> list[list[str]]:
     (board,) = [board for board in boards if board.dataset == submitted.dataset.digest]
     rows = []
     for entry in board.entries:
-        cells = list(cells_of(entry))
+        texts = list(texts_of(entry))
         if entry.result.model == submitted.model:
-            cells[COLUMNS.index("model")] = f"➤ {submitted.model}"
-            cells[COLUMNS.index("protocol")] = HOW
-        rows.append(cells)
+            texts[COLUMNS.index("model")] = f"➤ {submitted.model}"
+        rows.append(texts)
     return rows

@@ -89,13 +89,6 @@ def test_a_row_is_measured_by_itself(features):
     np.testing.assert_allclose(features.transform(rows)[[290]], features.transform(rows[[290]]), rtol=1e-6, atol=1e-8)
 
 
-def test_clean_rows_whiten_to_unit_noise():
-    rows = signals(2000, 5)
-    white = LevelBackground().fit(rows[:1800]).whiten(rows[1800:])
-    np.testing.assert_allclose(white.residual.std(axis=(0, 1)), 1, atol=0.05)
-    assert abs(white.residual.mean()) < 0.02
-
-
 def test_the_gate_needs_three_channels():
     rows = signals(300, 6)
     background = LevelBackground().fit(rows)

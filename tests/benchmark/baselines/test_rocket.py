@@ -36,10 +36,10 @@ def test_any_number_of_threads_gives_the_same(release):
 
 def test_the_global_generator_stays_as_it_was(release):
     data = load_task("t4", release)
-    np.random.seed(11)
-    expected = np.random.get_state()
+    np.random.seed(11)  # noqa: NPY002
+    expected = np.random.get_state()  # noqa: NPY002
     Rocket("MultiRocket", 3, data.task).fit(data.train.signals, data.train.target)
-    for ours, theirs in zip(np.random.get_state(), expected):
+    for ours, theirs in zip(np.random.get_state(), expected):  # noqa: NPY002
         np.testing.assert_array_equal(ours, theirs)
 
 

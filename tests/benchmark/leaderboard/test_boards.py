@@ -4,16 +4,12 @@ import dataclasses
 import io
 import random
 
-import pytest
-import yaml
 from rich.console import Console
 
 from benchmark.data import DatasetInfo
 from benchmark.leaderboard.boards import leaderboard, print_table, to_markdown
-from benchmark.leaderboard.export import to_eval_results, to_model_index
 from benchmark.results import Result, Run
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
-from dataset_card.errors import MagBridgeError
 from dataset_card.schema import MASTER_SEED
 
 CELLS = tuple(f"{n:02d}" for n in range(10))
@@ -27,20 +23,20 @@ def result(model, right_of_ten, *, split=PRIMARY_SPLIT, protocol="rows", dataset
     fold = 0 if protocol == "cross_validation" else None
     run = Run(0, 80, {"balanced_accuracy": score}, fold=fold, cells=None if fold == 0 else cells)
     return Result(
-        task,
-        version,
-        model,
-        f"Model <{model}>.",
-        dataset,
-        split,
-        protocol,
-        (run,),
-        () if fold == 0 else CELLS,
-        {"python": "3", "numpy": "2"},
-        {"processor": "x", "cores": 1, "gpu": None},
-        12.0,
-        57,
-        None if fold == 0 else 200,
+        task=task,
+        task_version=version,
+        model=model,
+        description=f"Model <{model}>.",
+        dataset=dataset,
+        split=split,
+        protocol=protocol,
+        runs=(run,),
+        cell_ids=() if fold == 0 else CELLS,
+        packages={"python": "3", "numpy": "2"},
+        hardware={"processor": "x", "cores": 1, "gpu": None},
+        seconds=12.0,
+        n_features=57,
+        n_test=None if fold == 0 else 200,
     )
 
 
@@ -136,33 +132,7 @@ def test_cross_validation_stands_beside_its_model():
     assert "0.800 ± 0.000" in to_markdown(leaderboard(ALL))
 
 
-def test_model_index_reads_back():
-    from huggingface_hub import ModelCardData
-
-    text = to_model_index([STRONG], "my-model", "user/magbridge-battery")
-    (entry,) = yaml.safe_load(text)["model-index"][0]["results"]
-    assert entry["dataset"]["config"] == "t2_second_life" and entry["dataset"]["split"] == "test"
-    assert entry["metrics"][0]["value"] == 0.9
-    assert ModelCardData(**yaml.safe_load(text)).to_dict()
-
-
-def test_eval_results_read_back():
-    from huggingface_hub import parse_eval_result_entries
-
-    (entry,) = parse_eval_result_entries(yaml.safe_load(to_eval_results([STRONG], "user/magbridge-battery")))
-    assert (entry.dataset_id, entry.task_id, entry.value) == ("user/magbridge-battery", "t2_second_life", 0.9)
-
-
-@pytest.mark.parametrize(
-    "results, message",
-    [
-        ([], "results of no model"),
-        ([STRONG, WEAK], "results of strong, weak: expected those of exactly one"),
-        ([LEAKING], "is no headline result"),
-        ([FOLDS], "is no headline result"),
-    ],
-)
-def test_only_one_models_headline_results_are_exported(results, message):
-    for export in (lambda r: to_model_index(r, "m", "u/d"), lambda r: to_eval_results(r, "u/d")):
-        with pytest.raises(MagBridgeError, match=message):
-            export(results)
+def test_a_ceiling_is_never_ranked():
+    ceiling = dataclasses.replace(STRONG, model="fresh-rows", protocol="ceiling")
+    assert [e.result.model for board in leaderboard([WEAK, ceiling]) for e in board.entries] == ["weak"]
+    assert leaderboard([ceiling]) == []

@@ -40,7 +40,8 @@ set("split", "by_record_optimistic_baseline"); seen.leaking = boards();
 seen.honestHidden = byId("honest").hidden;
 set("split", ""); set("release", "seed 2"); seen.release = boards();
 seen.groupsHidden = ["honest", "leaking"].every((id) => byId(id).hidden);
-set("release", "default seed"); set("model", "FOREST"); seen.forest = models(first); seen.forestStatus = byId("status").textContent;
+set("release", "default seed"); set("model", "FOREST");
+seen.forest = models(first); seen.forestStatus = byId("status").textContent;
 set("model", "no such model"); seen.none = boards();
 seen.requests = performance.getEntriesByType("resource").length;
 seen.errors = window.problems;
@@ -53,7 +54,7 @@ document.body.append(probe);
 
 @pytest.fixture(scope="module")
 def boards():
-    return leaderboard(read_results(SHIPPED, other_releases=True))
+    return leaderboard(read_results(SHIPPED))
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,7 @@ def test_mistakes_in_a_push_are_one_plain_error(push, hub, tmp_path):
         "holds other content (app.py": ("leaderboard", "--repo", "USER/game", "--data", DATASET),
         "expected USER/magbridge_metric": ("metric", "--repo", "USER/other"),
         "the leaderboard needs the dataset": ("leaderboard", "--repo", SPACE),
-        "no result files in": ("leaderboard", "--repo", SPACE, "--data", DATASET, "--results", tmp_path),
+        "no results at": ("leaderboard", "--repo", SPACE, "--data", DATASET, "--results", tmp_path),
     }
     for words, arguments in mistakes.items():
         outcome = push(*arguments)
@@ -178,7 +178,7 @@ def page(hub, pushed, tmp_path_factory):
     (absent / "sitecustomize.py").write_text(f"import sys\nsys.modules |= dict.fromkeys({NOT_ON_THE_SPACE})\n")
     environment = hub.env(tmp_path_factory.mktemp("home"))
     environment |= {"GRADIO_SERVER_PORT": port, "PYTHONPATH": str(absent), "NO_PROXY": "127.0.0.1"}
-    log = open(folder / "log", "w+")
+    log = open(folder / "log", "w+")  # noqa: SIM115
     server = subprocess.Popen(
         [sys.executable, "app.py"], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
     )

@@ -1,0 +1,113 @@
+"""`python -m benchmark score | leaderboard | export`: from predictions to scores, boards and the Hub's forms."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.commands.options import (
+    DEFAULT_DATA,
+    AnySplit,
+    Data,
+    Json,
+    Model,
+    Out,
+    Protocol,
+    Results,
+    ResultsArgument,
+    Split,
+    Task,
+    chosen,
+    print_json,
+    print_text,
+)
+from benchmark.tasks import PRIMARY_SPLIT
+from dataset_card.errors import MagBridgeError
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the application."""
+    for command in (score, leaderboard, export):
+        app.command()(command)
+
+
+def score(
+    predictions: Annotated[Path, typer.Argument(help="Parquet with sample_id, prediction, optionally seed and score.")],
+    task: Annotated[str, typer.Option(help="t1, t2, t3 or t4.")],
+    data: Data = DEFAULT_DATA,
+    split: Split = PRIMARY_SPLIT,
+    as_json: Json = False,
+) -> None:
+    """Recomputes the scores of a predictions file against a release."""
+    from benchmark.predictions import score_predictions
+
+    outcome = score_predictions(predictions, task, data, split)
+    if as_json:
+        print_json(outcome)
+        return
+    seeds = len(outcome["seeds"])
+    print(
+        f"{outcome['task']} ({outcome['split']}), {seeds} {'seed' if seeds == 1 else 'seeds'}, "
+        f"dataset {outcome['dataset'][:12]}"
+    )
+    for metric, mean in outcome["mean"].items():
+        print(f"  {metric:<40} {mean:8.4f}")
+    interval = outcome["interval"]
+    print(f"  {interval['metric']} over test cells, 95 %: [{interval['low']:.4f}, {interval['high']:.4f}]")
+
+
+def leaderboard(
+    results: Results = None,
+    task: Task = None,
+    split: AnySplit = None,
+    format: Annotated[str, typer.Option(help="table, markdown or html.")] = "table",
+    out: Out = None,
+) -> None:
+    """Ranks results within each task and split."""
+    from benchmark.leaderboard.boards import leaderboard as rank
+    from benchmark.leaderboard.boards import to_markdown
+    from benchmark.leaderboard.page import to_html
+    from benchmark.results import SHIPPED, read_results
+    from benchmark.tasks import check_split, get_task
+
+    renderers = {"markdown": to_markdown, "html": to_html, "table": _table_text}
+    if format not in renderers:
+        raise MagBridgeError(f"unknown format {format!r}: expected table, markdown or html")
+    task = None if task is None else get_task(task).id
+    split = None if split is None else check_split(split)
+    print_text(renderers[format](rank(read_results(results or SHIPPED), task, split)), out)
+
+
+def _table_text(boards: list) -> str:
+    from rich.console import Console
+
+    from benchmark.leaderboard.boards import print_table
+
+    text, on_terminal = io.StringIO(), sys.stdout.isatty()
+    print_table(boards, Console(file=text, width=Console().width if on_terminal else 140, force_terminal=on_terminal))
+    return text.getvalue()
+
+
+def export(
+    dataset_id: Annotated[str, typer.Option(help="Id of the dataset on the Hub, user/name.")],
+    results: ResultsArgument = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    format: Annotated[str, typer.Option(help="model-index or eval-results.")] = "model-index",
+    name: Annotated[str | None, typer.Option(help="Model name on the card; the results' by default.")] = None,
+    out: Out = None,
+) -> None:
+    """Writes a model's results as a model card's model-index or as an .eval_results file."""
+    from benchmark.leaderboard.export import headline_results, to_eval_results, to_model_index
+
+    if format not in ("model-index", "eval-results"):
+        raise MagBridgeError(f"unknown format {format!r}: expected model-index or eval-results")
+    found = headline_results([result for _, result in chosen(results, model=model, protocol=protocol)])
+    if format == "eval-results":
+        print_text(to_eval_results(found, dataset_id), out)
+    else:
+        print_text(to_model_index(found, name or found[0].model, dataset_id), out)

@@ -1,0 +1,58 @@
+"""What the commands share: options, and the ways to print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.results import SHIPPED, Result, read_results, result_files
+from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
+
+DEFAULT_DATA = "magbridge-battery"
+
+Data = Annotated[str, typer.Option("--data", help="Release folder, or Hub id user/name.")]
+Task = Annotated[str | None, typer.Option("--task", help="t1, t2, t3 or t4; all by default.")]
+Model = Annotated[str | None, typer.Option("--model", help="One model; all by default.")]
+Split = Annotated[str, typer.Option("--split", help="by_cell_primary, or by_record_optimistic_baseline, which leaks.")]
+AnySplit = Annotated[str | None, typer.Option("--split", help="One split; all by default.")]
+Protocol = Annotated[str | None, typer.Option("--protocol", help="One protocol; all by default.")]
+Results = Annotated[Path | None, typer.Option("--results", help="Results file or folder; the shipped ones by default.")]
+ResultsArgument = Annotated[
+    Path | None, typer.Argument(help="Results file or folder of them; the shipped ones by default.")
+]
+Out = Annotated[Path | None, typer.Option("--out", help="File to write; the terminal by default.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def print_json(document) -> None:
+    """Prints a document as one line of JSON."""
+    print(json.dumps(document))
+
+
+def print_text(text: str, out: Path | None) -> None:
+    """Prints text, or writes it to a file in one piece."""
+    if out is None:
+        print(text)
+        return
+    with replacing(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(f"wrote {out}", file=sys.stderr)
+
+
+def chosen(results: Path | None, **wanted: str | None) -> list[tuple[Path, Result]]:
+    """The results with the given task, model, split and protocol, each with its file; None takes any.
+
+    Raises:
+        MagBridgeError: There is none.
+    """
+    found = [(path, result) for path in result_files(results or SHIPPED) for result in read_results(path)]
+    kept = [(p, r) for p, r in found if all(value in (None, getattr(r, name)) for name, value in wanted.items())]
+    if not kept:
+        words = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
+        raise MagBridgeError(f"no result of {words} among {len(found)} in {results or SHIPPED}: expected at least one")
+    return kept

@@ -1,0 +1,99 @@
+"""`python -m benchmark list | run`: what there is, and models run on it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.commands.options import DEFAULT_DATA, Data, Json, Model, Protocol, Split, Task, print_json
+from benchmark.tasks import PRIMARY_SPLIT, TASKS
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the application."""
+    app.command("list")(list_)
+    app.command()(run)
+
+
+def list_(as_json: Json = False) -> None:
+    """Lists tasks and baseline models."""
+    from benchmark.baselines import models
+
+    if as_json:
+        tasks = [
+            {
+                "id": t.id,
+                "version": t.version,
+                "title": t.title,
+                "target": t.target,
+                "labels": list(t.labels),
+                "headline": t.headline.name,
+                "metrics": [m.name for m in t.metrics],
+            }
+            for t in TASKS
+        ]
+        declared = [{"name": m.name, "tasks": list(m.tasks), "description": m.description} for m in models()]
+        print_json({"tasks": tasks, "models": declared})
+        return
+    for task in TASKS:
+        print(f"{task.id}  {task.title}: {task.target}, by {task.headline.name}")
+        for model in models(task.id):
+            print(f"    {model.name:<20} {model.description}")
+
+
+def run(
+    data: Data = DEFAULT_DATA,
+    task: Task = None,
+    model: Model = None,
+    table: Annotated[int | None, typer.Option(help="3 or 4: the models of that published table.")] = None,
+    split: Split = PRIMARY_SPLIT,
+    protocol: Protocol = None,
+    out: Annotated[Path | None, typer.Option(help="Folder whose results files each result is added to.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Runs baselines; with --table, prints the paper's numbers beside ours."""
+    from benchmark.results import to_json
+    from benchmark.running import run_baselines
+
+    results = run_baselines(data, task=task, model=model, table=table, split=split, protocol=protocol, out=out)
+    if table is not None and protocol is None and split == PRIMARY_SPLIT:
+        _print_comparison(table, results, as_json)
+    elif as_json:
+        print_json([to_json(result) for result in results])
+    else:
+        for result in results:
+            print(result)
+
+
+def _print_comparison(table: int, results: list, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from benchmark.analysis.published import NOTES, comparison
+
+    dataset, rows = results[0].dataset, comparison(table, results)
+    if as_json:
+        print_json({"table": table, "dataset": dataset.digest, "rows": rows, "note": NOTES[table]})
+        return
+    title = f"Table {'III' if table == 3 else 'IV'} beside ours, on {dataset.name} ({dataset.upstream})"
+    view = Table(title=title, title_justify="left")
+    for name in ("task", "metric", "model", "published", "ours", "protocol", "verdict"):
+        view.add_column(name, no_wrap=True)
+    for row in rows:
+        spread = "" if row["published_std"] is None else f" ± {row['published_std']:.3f}"
+        source = "" if row["source"] == "paper" else f" ({row['source']})"
+        view.add_row(
+            row["task"].upper(),
+            row["metric"],
+            row["model"],
+            f"{row['published']:.3f}{spread}{source}",
+            f"{row['ours']:.3f} ± {row['ours_std']:.3f}",
+            row["protocol"],
+            row["verdict"],
+        )
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    console.print(view)
+    console.print(NOTES[table], soft_wrap=True)

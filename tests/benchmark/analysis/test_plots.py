@@ -1,0 +1,61 @@
+"""Figures: the right marks for the right results, written as images."""
+
+import pytest
+
+from benchmark import evaluate_model, few_shot
+from benchmark.analysis.plots import default_kind, plot
+from benchmark.baselines import get_model
+from benchmark.tasks import OPTIMISTIC_SPLIT
+from dataset_card.errors import MagBridgeError
+
+
+@pytest.fixture(scope="module")
+def ridge(release):
+    return evaluate_model("t1", get_model("ridge"), release)
+
+
+def test_parity_shows_each_test_row_and_cell(release, ridge):
+    figure = plot([ridge], "parity", release=release)
+    left, right = figure.axes
+    assert len(left.collections[0].get_offsets()) == ridge.n_test
+    assert len(right.get_xticks()) == len(ridge.cell_ids)
+    assert f"{ridge.mean():.3f}" in left.get_title()
+
+
+def test_confusion_shares_sum_to_one(release):
+    result = evaluate_model("t3", get_model("linear-svc"), release)
+    assert default_kind([result]) == "confusion"
+    (axes,) = plot([result], "confusion").axes
+    assert axes.images[0].get_array().sum(axis=1).tolist() == pytest.approx([1, 1, 1])
+
+
+def test_few_shot_curves_have_a_line_a_model(release):
+    results = [
+        few_shot("t4", get_model(name), release, shots=(2, 5), seeds=(0, 1)) for name in ("constant", "linear-svc")
+    ]
+    assert default_kind(results) == "few-shot"
+    (axes,) = plot(results, "few-shot").axes
+    lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+    assert lines["linear-svc"] == [results[1].mean(k=2), results[1].mean(k=5)]
+
+
+def test_leakage_gap_is_annotated(release, ridge):
+    leaking = evaluate_model("t1", get_model("ridge"), release, split=OPTIMISTIC_SPLIT)
+    assert default_kind([ridge, leaking]) == "leakage"
+    (axes,) = plot([ridge, leaking], "leakage").axes
+    assert [text.get_text() for text in axes.texts] == [f"{leaking.mean() - ridge.mean():+.3f}"]
+
+
+def test_results_that_do_not_suit_are_named(ridge):
+    with pytest.raises(MagBridgeError, match="unknown figure 'pie'"):
+        plot([ridge], "pie")
+    with pytest.raises(MagBridgeError, match="2 results for a confusion figure"):
+        plot([ridge, ridge], "confusion")
+    with pytest.raises(MagBridgeError, match="has no confusion matrix"):
+        plot([ridge], "confusion")
+    with pytest.raises(MagBridgeError, match="pass --data RELEASE"):
+        plot([ridge], "parity")
+    with pytest.raises(MagBridgeError, match="no few-shot results"):
+        plot([ridge], "few-shot")
+    with pytest.raises(MagBridgeError, match="no model with results on both splits"):
+        plot([ridge], "leakage")

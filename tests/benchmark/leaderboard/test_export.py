@@ -1,0 +1,40 @@
+"""Results in the Hub's own forms."""
+
+import pytest
+import yaml
+
+from benchmark.leaderboard.export import to_eval_results, to_model_index
+from dataset_card.errors import MagBridgeError
+from tests.benchmark.leaderboard.test_boards import FOLDS, LEAKING, STRONG, WEAK
+
+
+def test_model_index_reads_back():
+    from huggingface_hub import ModelCardData
+
+    text = to_model_index([STRONG], "my-model", "user/magbridge-battery")
+    (entry,) = yaml.safe_load(text)["model-index"][0]["results"]
+    assert entry["dataset"]["config"] == "t2_second_life" and entry["dataset"]["split"] == "test"
+    assert entry["metrics"][0]["value"] == 0.9
+    assert ModelCardData(**yaml.safe_load(text)).to_dict()
+
+
+def test_eval_results_read_back():
+    from huggingface_hub import parse_eval_result_entries
+
+    (entry,) = parse_eval_result_entries(yaml.safe_load(to_eval_results([STRONG], "user/magbridge-battery")))
+    assert (entry.dataset_id, entry.task_id, entry.value) == ("user/magbridge-battery", "t2_second_life", 0.9)
+
+
+@pytest.mark.parametrize(
+    "results, message",
+    [
+        ([], "results of no model"),
+        ([STRONG, WEAK], "results of strong, weak: expected those of exactly one"),
+        ([LEAKING], "is no headline result"),
+        ([FOLDS], "is no headline result"),
+    ],
+)
+def test_only_one_models_headline_results_are_exported(results, message):
+    for export in (lambda r: to_model_index(r, "m", "u/d"), lambda r: to_eval_results(r, "u/d")):
+        with pytest.raises(MagBridgeError, match=message):
+            export(results)

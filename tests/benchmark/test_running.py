@@ -1,0 +1,33 @@
+"""Declared baselines run and filed; what cannot run is refused before the release is read."""
+
+import pytest
+
+from benchmark.results import read_results
+from benchmark.running import run_baselines
+from dataset_card.errors import MagBridgeError
+
+
+def test_each_result_is_filed_as_soon_as_it_is_there(release, tmp_path):
+    results = run_baselines(release, task="t4", model="constant", protocol="cross_validation", out=tmp_path)
+    (filed,) = read_results(tmp_path)
+    assert filed.runs == results[0].runs and filed.protocol == "cross_validation"
+    assert [r.protocol for r in run_baselines(release, task="t1", model="constant")] == ["rows"]
+    assert [r.protocol for r in run_baselines(release, task="t1", model="constant", protocol="few_shot")] == [
+        "few_shot"
+    ]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"table": 5}, "unknown table 5: expected 3 or 4"),
+        ({"protocol": "row"}, "unknown protocol 'row'"),
+        ({"protocol": "submitted"}, "unknown protocol 'submitted'"),
+        ({"task": "t9"}, "unknown task 't9'"),
+        ({"model": "rigde"}, "did you mean ridge"),
+        ({"task": "t2", "model": "ridge"}, "no baseline fits --task t2 --model ridge"),
+    ],
+)
+def test_bad_names_are_refused_first(options, message):
+    with pytest.raises(MagBridgeError, match=message):
+        run_baselines("nowhere", **options)

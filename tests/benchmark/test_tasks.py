@@ -1,0 +1,26 @@
+"""The declared tasks and metrics."""
+
+import pytest
+
+from benchmark.tasks import TASKS, check_split, get_task, leaks
+from dataset_card.configs import BY_NAME as CONFIGS
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import BY_NAME as FIELDS
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
+def test_declaration_follows_the_contract(task):
+    field = FIELDS[task.target]
+    assert task.target in CONFIGS[task.config].columns and CONFIGS[task.config].task == task.id
+    assert CONFIGS[task.config].provenances == task.rows
+    assert (field.dtype == "float64") == task.is_regression
+    assert set(task.labels) <= set(field.values or ())
+    assert task.headline.higher_is_better and not task.headline.needs_scores
+
+
+def test_unknown_names_suggest_known_ones():
+    with pytest.raises(MagBridgeError, match="unknown task 't5': expected one of t1, t2, t3, t4"):
+        get_task("t5")
+    with pytest.raises(MagBridgeError, match="did you mean by_cell_primary"):
+        check_split("by_cell")
+    assert leaks("by_record_optimistic_baseline") and not leaks("by_cell_primary")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +10,8 @@ import typer
 from bridge.commands import hub as commands_hub
 from bridge.commands import upstream as commands_upstream
 from bridge.commands import validation as commands_validation
+from bridge.commands.options import OutFolderOption, ReleaseArgument, UpstreamDirOption, UpstreamOption
+from dataset_card.commands import JsonOption, print_json, run
 from dataset_card.editions import EDITIONS
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import MASTER_SEED
@@ -25,23 +24,7 @@ app = typer.Typer(
 )
 
 
-class UpstreamChoice(StrEnum):
-    """Where the bridge's inputs come from."""
-
-    auto = "auto"
-    published = "published"
-    osf = "osf"
-    simulated = "simulated"
-
-
-UpstreamOption = Annotated[
-    UpstreamChoice, typer.Option(help="auto: the published files where they can be had, else the simulation.")
-]
-UpstreamDirOption = Annotated[
-    Path | None, typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
-]
 BridgeOption = Annotated[Literal["v1", "v2"], typer.Option(help="Bridge, and with it the dataset.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command()
@@ -51,7 +34,7 @@ def build(
         typer.Option(help="The release folder to write; named after its dataset by default.", show_default=False),
     ] = None,
     bridge: BridgeOption = "v1",
-    upstream: UpstreamOption = UpstreamChoice.auto,
+    upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     seed: Annotated[int, typer.Option(help="Master seed; the published releases have the default.")] = MASTER_SEED,
     variants: Annotated[
@@ -93,7 +76,8 @@ def _anomalies(text: str | None) -> int | tuple[int, ...] | None:
 def upstream_line(name: str) -> str:
     """One plain line that tells which upstream is used."""
     return {
-        "published": "upstream: published files, checked against their SHA-256 (surrogate scans: the raw ones are not public)",
+        "published": "upstream: published files, checked against their SHA-256 (surrogate scans: the raw ones are not "
+        "public)",
         "hybrid": "upstream: published files, checked against their SHA-256 (correlations are borrowed: simulated)",
         "osf": "upstream: published files, checked against their SHA-256, with your raw scans",
         "simulated": "upstream: SIMULATED. The published files are not used; this will not be the published release",
@@ -102,7 +86,7 @@ def upstream_line(name: str) -> str:
 
 def _report(out: Path, manifest: dict, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"out": str(out), **manifest}))
+        print_json({"out": str(out), **manifest})
         return
     counts = {name: s["rows"] for name, s in manifest["splits"]["by_cell_primary"]["subsets"].items()}
     typer.echo(
@@ -115,7 +99,7 @@ def _report(out: Path, manifest: dict, as_json: bool) -> None:
 
 @app.command()
 def bundle(
-    release: Annotated[Path, typer.Argument(help="A release folder.")],
+    release: ReleaseArgument,
     out: Annotated[
         Path | None, typer.Option(help="The zip file to write; named after the release by default.", show_default=False)
     ] = None,
@@ -131,7 +115,7 @@ def bundle(
 @app.command("import")
 def import_(
     bundle: Annotated[Path, typer.Argument(help="A bundle: zip file or folder.")],
-    out: Annotated[Path, typer.Option(help="The release folder to write.")],
+    out: OutFolderOption,
     as_json: JsonOption = False,
 ) -> None:
     """Turn a bundle into a release folder."""
@@ -142,7 +126,7 @@ def import_(
 
 @app.command()
 def plot(
-    release: Annotated[Path, typer.Argument(help="A release folder.")],
+    release: ReleaseArgument,
     out: Annotated[Path, typer.Option(help="The figure to write; its suffix picks the format.")],
     sample: Annotated[str | None, typer.Option(help="A sample id; without it, an overview of the release.")] = None,
 ) -> None:
@@ -163,14 +147,5 @@ commands_upstream.register(app)
 commands_validation.register(app)
 
 
-def main() -> None:
-    """Runs the command line; a user's error is one line and exit code 1."""
-    try:
-        app(standalone_mode=True)
-    except (MagBridgeError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

@@ -59,8 +59,8 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
     axes.flat[0].legend(fontsize=8, loc="best")
     soh = "unknown" if label["soh"] is None else f"{label['soh']:.3f}"
     figure.suptitle(
-        f"{sample_id}   {label['voltage']:.3f} V, SOC {label['soc']:.0f} %, SOH {soh}, anomaly: {label['anomaly_subtype']}, "
-        f"anchor {label['nearest_anchor']:.2f} V ({len(reference)} rows)",
+        f"{sample_id}   {label['voltage']:.3f} V, SOC {label['soc']:.0f} %, SOH {soh}, "
+        f"anomaly: {label['anomaly_subtype']}, anchor {label['nearest_anchor']:.2f} V ({len(reference)} rows)",
         fontsize=11,
     )
     save(figure, out)

@@ -183,7 +183,7 @@ def _clean_rows(
     else:
         voltages = np.clip(pulses.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V).tolist()
         chemistries = [CHEMISTRY] * len(pulses)
-    rows = []
+    rows: list[dict] = []
     records = zip(pulses.cell.tolist(), pulses.soc.tolist(), pulses.soh.tolist(), voltages, chemistries)
     for cell, soc, soh, voltage, chemistry in records:
         label = {

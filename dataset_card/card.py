@@ -87,7 +87,7 @@ def _size_category(rows: int) -> str:
 
 
 def _config(config: Config, patterns: dict[str, list[str]], manifest: dict) -> dict:
-    entry = {
+    entry: dict = {
         "config_name": config.name,
         "description": f"{config.description} Files: sha256 {manifest['files_digest']}.",
         "data_files": [{"split": split, "path": paths} for split, paths in patterns.items()],

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from dataset_card.errors import MagBridgeError, causes, innermost
 
@@ -45,10 +46,12 @@ class Repository:
         if repo_id.count("/") != 1 or not all(repo_id.split("/")):
             raise MagBridgeError(f"repository {repo_id!r}: expected USER/NAME")
         self.repo_id, self.kind, self._api = repo_id, kind, HfApi()
-        self.revision, self.files, self.private = None, frozenset(), None
+        self.revision: str | None = None
+        self.files: frozenset[str] = frozenset()
+        self.private: bool | None = None
         with self._plainly():
             try:
-                info = self._api.repo_info(repo_id, repo_type=kind)
+                info: Any = self._api.repo_info(repo_id, repo_type=kind)
             except RepositoryNotFoundError:
                 return
             self.revision, self.private = info.sha, info.private
@@ -115,7 +118,7 @@ class Repository:
 
         folders = {PurePosixPath(path).parts[0] for path in files if "/" in path}
         stale = sorted(p for p in self.files - set(files) if PurePosixPath(p).parts[0] in folders)
-        operations = [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
+        operations: list = [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
         operations += [CommitOperationDelete(path, is_folder=False) for path in stale]
         with self._plainly(), _quiet_in_a_pipe():
             if self.revision is None:

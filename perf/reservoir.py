@@ -52,7 +52,8 @@ def main() -> None:
             continue
         gap = np.abs(found - expected).max()
         print(
-            f"{device:20} {seconds * 1e3:10.3f} ms per signal, {seconds / ours:8.0f} times the kernel's, largest difference {gap:.1e}"
+            f"{device:20} {seconds * 1e3:10.3f} ms per signal, {seconds / ours:8.0f} times the kernel's, "
+            f"largest difference {gap:.1e}"
         )
 
 

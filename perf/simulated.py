@@ -8,6 +8,7 @@ Prints milliseconds of the archive and the pulse table, and the ratio and differ
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import magpylib
 import numpy as np
@@ -33,7 +34,7 @@ def main() -> None:
     """Prints the table."""
     parameters = load_parameters()
     for name, function in (("scan archive", scan_archive), ("pulse table", pulse_table)):
-        seconds, _ = best(lambda: function(parameters))
+        seconds, _ = best(partial(function, parameters))
         print(f"{name:14} {seconds * 1e3:8.2f} ms")
     scan = parameters.scan
     h, length, width = (float(v) for v in (scan.h[0], scan.sheet_length, scan.sheet_width))

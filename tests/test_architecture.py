@@ -131,6 +131,7 @@ def test_scoring_never_imports_running():
 
 @pytest.mark.parametrize("package", [*ORDER, "hqvqvae"])
 def test_imports_are_light(package):
-    code = f"import {package}, sys; print([m for m in ('torch', 'transformers', 'matplotlib', 'pennylane') if m in sys.modules])"
+    heavy = ("torch", "transformers", "matplotlib", "pennylane")
+    code = f"import {package}, sys; print([m for m in {heavy} if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert loaded == "[]\n"

@@ -87,7 +87,7 @@ def compare_releases(here: Path, there: Path) -> Comparison:
     """
     with read_contents(here) as first, read_contents(there) as second:
         for path, contents in ((here, first), (there, second)):
-            if contents.table is None or contents.metadata is None:
+            if not contents.table.num_rows or contents.metadata is None:
                 raise MagBridgeError(f"{path}: {contents.findings[0]}; run `python -m bridge verify` on it first")
         return _compare(first, second)
 
@@ -101,8 +101,8 @@ def _compare(first: Contents, second: Contents) -> Comparison:
             )
     shared = [i for i in rows[0].index if i in set(rows[1].index)]
     in_both = set(shared)
-    orders = [[i for i in contents.metadata["sample_id"] if i in in_both] for contents in (first, second)]
-    at = [frame.index.get_indexer(shared) for frame in rows]
+    orders = [[i for i in contents.order if i in in_both] for contents in (first, second)]
+    at = [frame.index.get_indexer(pandas.Index(shared)) for frame in rows]
     values = [signals(contents.table)[index] for contents, index in zip((first, second), at)]
     labels = _labels(*(frame.loc[shared] for frame in rows))
     pulses = [contents.u_features[index] for contents, index in zip((first, second), at)]

@@ -30,7 +30,7 @@ class Contents:
     Attributes:
         root: The folder, or where a bundle's zip was unpacked to.
         is_bundle: Whether it is laid out as a bundle.
-        table: The rows by the contract, file after file; None where no file could be read.
+        table: The rows by the contract, file after file; none where no file could be read.
         where: File and row (from 0) of each.
         files: File of each row.
         metadata: The metadata table, or None.
@@ -41,7 +41,7 @@ class Contents:
 
     root: Path
     is_bundle: bool
-    table: pa.Table | None = None
+    table: pa.Table = field(default_factory=arrow_schema().empty_table)
     where: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     metadata: pandas.DataFrame | None = None
@@ -66,6 +66,11 @@ class Contents:
             return edition_of(self.rows["bridge_version"].iat[0])
         except MagBridgeError:
             return V1
+
+    @property
+    def order(self) -> list[str]:
+        """Sample ids in release order, as the metadata table has it."""
+        return [] if self.metadata is None else self.metadata["sample_id"].tolist()
 
     @property
     def u_features(self) -> np.ndarray:

@@ -87,7 +87,7 @@ def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[s
         MagBridgeError: An id is unknown or in two subsets, or there is only one subset.
     """
     subset = np.array(assign(rows["sample_id"].tolist(), split), dtype=object)
-    inside = np.not_equal(subset, None)
+    inside = np.array([name is not None for name in subset], dtype=bool)
     ids, kept = rows["sample_id"].to_numpy()[inside], signals[inside]
     near = _near_pairs(kept, subset[inside], list(split))
     return LeakageReport(
@@ -126,7 +126,8 @@ def assign(sample_ids: Sequence[str], split: Mapping[str, Sequence[str]]) -> lis
     """
     if len(split) < 2:
         raise MagBridgeError(f"a split with the subsets {list(split)}: expected at least two")
-    known, found = set(sample_ids), {}
+    known = set(sample_ids)
+    found: dict[str, str] = {}
     for name, ids in split.items():
         for sample_id in ids:
             if sample_id not in known:

@@ -39,7 +39,7 @@ def audit_release(path: Path) -> list[Finding]:
     """
     with read_contents(path) as contents:
         findings = list(contents.findings)
-        if contents.table is None:
+        if not contents.table.num_rows:
             return findings
         findings += _rows(contents)
         findings += _metadata(contents)
@@ -98,7 +98,8 @@ def _split(contents: Contents, name: str) -> list[Finding]:
     where, document, rows = f"splits/{name}.json", contents.splits[name], contents.rows
     if not document:
         return []
-    known, of, findings = set(rows["sample_id"]), {}, []
+    known, findings = set(rows["sample_id"]), []
+    of: dict[str, str] = {}
     for subset, ids in document["sample_ids"].items():
         for sample_id in ids:
             if sample_id not in known:
@@ -161,7 +162,7 @@ def _manifest(contents: Contents) -> list[Finding]:
             findings.append(Finding("manifest", MANIFEST, f"{name} is {found!r}, the rows give {expected!r}"))
 
     own = not contents.is_bundle
-    order = contents.metadata["sample_id"].tolist() if contents.metadata is not None else []
+    order = contents.order
     position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
     if len(order) == len(position) == contents.table.num_rows and all(s in position for s in order):
         digest = dataset_digest(contents.table.take([position[s] for s in order]))

@@ -87,7 +87,7 @@ def check_rows(
 
 
 def _unique(values, where: Sequence[str], check: str, message: str) -> Iterator[Finding]:
-    first = {}
+    first: dict = {}
     for i, value in enumerate(values):
         if value in first:
             yield Finding(check, where[i], message.format(value, where[first[value]]))
@@ -159,6 +159,7 @@ def _health_labels(row: dict) -> Iterator[tuple[str, str]]:
 
 def _anomaly_labels(row: dict) -> Iterator[tuple[str, str]]:
     origin, severity = row["anomaly_origin"], row["anomaly_severity"]
+    subtypes: tuple[str, ...]
     if origin == SYNTHETIC:
         regime, flag, subtypes, low, high = "grounded", True, SYNTHETIC_SUBTYPES, SEVERITY_MIN, SEVERITY_MAX
     elif origin == REGIME_B:

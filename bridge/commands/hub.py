@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from bridge.commands.options import ReleaseArgument
+from dataset_card.commands import JsonOption, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -16,13 +17,13 @@ def register(app: typer.Typer) -> None:
 
 
 def push(
-    release: Annotated[Path, typer.Argument(help="A release folder.")],
+    release: ReleaseArgument,
     repo: Annotated[str, typer.Option(help="Dataset repository, USER/magbridge-battery; made where there is none.")],
     private: Annotated[bool, typer.Option("--private", help="Only you may see it.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be uploaded; ask nothing of the Hub.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Publish a release on the Hugging Face Hub: one commit, tagged with its version."""
     from bridge import publishing
@@ -30,7 +31,7 @@ def push(
     if dry_run:
         files = publishing.listing(publishing.release_files(release))
         if as_json:
-            typer.echo(json.dumps({"repo": repo, "files": dict(files), "bytes": sum(size for _, size in files)}))
+            print_json({"repo": repo, "files": dict(files), "bytes": sum(size for _, size in files)})
             return
         for name, size in files:
             typer.echo(f"{size:>12,}  {name}")
@@ -38,7 +39,7 @@ def push(
         return
     pushed = publishing.push(release, repo, private=private)
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(pushed)))
+        print_json(dataclasses.asdict(pushed))
         return
     done = "created" if pushed.created else "updated" if pushed.changed else "already up to date"
     typer.echo(f"{pushed.url}: {done}, commit {pushed.commit[:12]}, tag {pushed.tag}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bridge.commands.options import UpstreamDirOption
+from dataset_card.commands import JsonOption, print_json
 from dataset_card.errors import MagBridgeError
 
 
@@ -17,16 +18,13 @@ def register(app: typer.Typer) -> None:
 
 
 def upstream(
-    upstream_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM."),
-    ] = None,
+    upstream_dir: UpstreamDirOption = None,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download what is missing into the cache.")] = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare the simulation with the published files instead.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="With --compare: a figure to write, anchors by channels.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say which upstream files are there, missing or damaged; exit 1 unless all published ones are whole."""
     from bridge.upstream import files
@@ -45,7 +43,7 @@ def upstream(
     entries = status(upstream_dir)
     whole = all(entry["state"] == "ok" for entry in entries if entry["file"] != files.OSF_SCANS)
     if as_json:
-        typer.echo(json.dumps({"complete": whole, "files": entries}))
+        print_json({"complete": whole, "files": entries})
     else:
         for entry in entries:
             typer.echo(f"{entry['state']:9}  {entry['file']}  ({entry['meaning']}; {entry['licence']})")
@@ -68,7 +66,10 @@ def _compare(upstream_dir: Path | None, fetch: bool, out: Path | None, as_json: 
 
     published, simulated = resolve("published", upstream_dir, fetch), resolve("simulated")
     found = comparison.compare_upstreams(published, simulated)
-    typer.echo(json.dumps(found.as_dict()) if as_json else comparison.report(found))
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        typer.echo(comparison.report(found))
     if out is not None:
         comparison.plot(published, simulated, out)
         typer.echo(f"figure: {out}", err=True)

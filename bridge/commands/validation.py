@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from bridge.commands.options import AnyReleaseArgument, FigureOption, UpstreamDirOption, UpstreamOption
+from dataset_card.commands import JsonOption, print_json
 from dataset_card.errors import MagBridgeError
-
-UpstreamOption = Annotated[
-    Literal["auto", "published", "osf", "simulated"],
-    typer.Option(help="auto: the published files where they can be had, else the simulation."),
-]
-UpstreamDirOption = Annotated[
-    Path | None, typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-FigureOption = Annotated[Path | None, typer.Option(help="A figure to write.")]
 
 SHOWN = 5
 """Examples of each kind of leak that the leakage report prints; --json has all."""
@@ -38,7 +29,10 @@ def validate(
     from bridge.validation import report
 
     found = report.validate(resolve(upstream, upstream_dir))
-    typer.echo(json.dumps(found.as_dict()) if as_json else found.text())
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        typer.echo(found.text())
     if not found.passed:
         raise typer.Exit(1)
 
@@ -56,11 +50,14 @@ def ablate(
     found = ablation.run_ablations(resolve(upstream, upstream_dir), progress=True)
     if out is not None:
         ablation.plot(found, out)
-    typer.echo(json.dumps(found.as_dict()) if as_json else found.table())
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        typer.echo(found.table())
 
 
 def verify(
-    release: Annotated[Path, typer.Argument(help="A release folder, or a bundle (folder or zip).")],
+    release: AnyReleaseArgument,
     against: Annotated[
         Path | None,
         typer.Option(help="Another release: ids, labels and splits must be equal, signals within --tolerance."),
@@ -75,14 +72,12 @@ def verify(
     findings = audit_release(release)
     comparison = compare_releases(release, against) if against is not None and not findings else None
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "release": str(release),
-                    "findings": [vars(finding) for finding in findings],
-                    "comparison": None if comparison is None else comparison.as_dict(),
-                }
-            )
+        print_json(
+            {
+                "release": str(release),
+                "findings": [vars(finding) for finding in findings],
+                "comparison": None if comparison is None else comparison.as_dict(),
+            }
         )
     else:
         for finding in findings:
@@ -95,7 +90,7 @@ def verify(
 
 
 def leakage(
-    release: Annotated[Path, typer.Argument(help="A release folder, or a bundle (folder or zip).")],
+    release: AnyReleaseArgument,
     split: Annotated[
         Path | None,
         typer.Option(help="Your own split: JSON with the sample ids of each subset. By default the release's."),
@@ -108,7 +103,7 @@ def leakage(
     from dataset_card.arrays import signals
 
     with read_contents(release) as contents:
-        if contents.table is None:
+        if not contents.table.num_rows:
             raise MagBridgeError(f"{release}: {contents.findings[0]}")
         splits = (
             {split.stem: read_split(split)}
@@ -120,7 +115,7 @@ def leakage(
         x = signals(contents.table)
         found = {name: leakage_report(contents.rows, x, members) for name, members in splits.items()}
     if as_json:
-        typer.echo(json.dumps({name: report.as_dict() for name, report in found.items()}))
+        print_json({name: report.as_dict() for name, report in found.items()})
         return
     for name, report in found.items():
         typer.echo(f"{name}: {report.text(SHOWN)}")

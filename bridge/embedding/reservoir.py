@@ -206,7 +206,7 @@ def _fixed_circuit() -> kernel.Circuit:
     memory, processor = masks[:MEMORY], masks[MEMORY:]
     z_masks = [
         np.repeat(processor, 3),
-        [processor[i] | processor[j] for i, j in PROCESSOR_PAIRS],
+        np.array([processor[i] | processor[j] for i, j in PROCESSOR_PAIRS]),
         (memory[:, None] | processor).ravel(),
         memory,
     ]

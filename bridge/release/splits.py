@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas
@@ -110,7 +110,7 @@ def split_document(rows: pandas.DataFrame, name: str, subset: np.ndarray) -> dic
     }
 
 
-def shared_cells(rows: pandas.DataFrame, subset: Sequence[str | None]) -> dict[str, list[str]]:
+def shared_cells(rows: pandas.DataFrame, subset: Iterable[str | None]) -> dict[str, list[str]]:
     """Cells in more than one subset, and the subsets; rows in no subset (None) do not count."""
     found: dict[str, set[str]] = {}
     for cell, name in zip(rows["cell_id"], subset):
@@ -119,7 +119,7 @@ def shared_cells(rows: pandas.DataFrame, subset: Sequence[str | None]) -> dict[s
     return {cell: sorted(names) for cell, names in sorted(found.items()) if len(names) > 1}
 
 
-def separated_pairs(rows: pandas.DataFrame, subset: Sequence[str | None]) -> list[tuple[str, str]]:
+def separated_pairs(rows: pandas.DataFrame, subset: Iterable[str | None]) -> list[tuple[str, str]]:
     """Parents and their anomalies that lie in different subsets; rows in no subset (None) do not count."""
     of = dict(zip(rows["sample_id"], subset))
     return [
@@ -129,7 +129,7 @@ def separated_pairs(rows: pandas.DataFrame, subset: Sequence[str | None]) -> lis
     ]
 
 
-def leakage(rows: pandas.DataFrame, subset: Sequence[str | None]) -> dict[str, int]:
+def leakage(rows: pandas.DataFrame, subset: Iterable[str | None]) -> dict[str, int]:
     """Cells found in more than one subset, and anomalies in another subset than their parent."""
     return {
         "cells_in_more_than_one_subset": len(shared_cells(rows, subset)),

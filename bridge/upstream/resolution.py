@@ -54,9 +54,10 @@ def locate(
         FileNotFoundError: A file is missing and could not be fetched; says what and how to get it.
     """
     wanted = files.PUBLISHED if wanted is None else wanted
-    found = {file.path: files.find(file, upstream_dir) for file in wanted}
+    at_hand = {file.path: files.find(file, upstream_dir) for file in wanted}
+    found = {name: path for name, path in at_hand.items() if path is not None}
     for file in wanted:
-        if found[file.path] is not None:
+        if file.path in found:
             continue
         reason = "downloading was not asked for"
         if fetch:
@@ -65,10 +66,10 @@ def locate(
                 continue
             except MagBridgeError as error:
                 reason = str(error)
-        missing = ", ".join(name for name, path in found.items() if path is None)
+        missing = ", ".join(file.path for file in wanted if file.path not in found)
         raise FileNotFoundError(
-            f"the published upstream is not at hand: {missing} missing ({reason}). Put the files into a folder and name it "
-            f"with --upstream-dir or ${files.ENVIRONMENT_VARIABLE}, or use --upstream simulated"
+            f"the published upstream is not at hand: {missing} missing ({reason}). Put the files into a folder and "
+            f"name it with --upstream-dir or ${files.ENVIRONMENT_VARIABLE}, or use --upstream simulated"
         )
     return found
 

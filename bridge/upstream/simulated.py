@@ -63,7 +63,9 @@ def simulated_upstream() -> Upstream:
     return upstream_from_scans("simulated", scans, pulses, BRIDGE_VERSION_SIMULATED, sources)
 
 
-def sheet_field(z: np.ndarray, y: np.ndarray, h: float, length: float, width: float) -> tuple[np.ndarray, np.ndarray]:
+def sheet_field(
+    z: np.ndarray, y: np.ndarray, h: float, length: float | np.ndarray, width: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Field of a thin sheet of unit moment along the scan: two line charges e = +-1 at its ends.
 
     With zz = z - e L / 2, r2 = h^2 + zz^2, a = y + W / 2, b = y - W / 2, ra = sqrt(r2 + a^2), rb = sqrt(r2 + b^2):
@@ -81,7 +83,7 @@ def sheet_field(z: np.ndarray, y: np.ndarray, h: float, length: float, width: fl
         By and Bz per unit moment, in 1 / step^3.
     """
     a, b = y + width / 2, y - width / 2
-    by, bz = 0.0, 0.0
+    by, bz = np.zeros(()), np.zeros(())
     for e in (1, -1):
         zz = z - e * length / 2
         r2 = h**2 + zz**2

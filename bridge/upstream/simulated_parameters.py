@@ -1,7 +1,7 @@
-"""Parameters of the simulated upstream: their names, units and legal ranges, and the reader of the data file.
+"""Parameters of the simulated upstream: their names, shapes and legal ranges, and the reader of the data file.
 
-The values live in `simulated_parameters.json`, each with its unit and meaning; nothing else in the
-simulator is a number that could be fitted.
+The values live in `simulated_parameters.json`, each with its unit and meaning, which stand there alone; nothing else in
+the simulator is a number that could be fitted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,13 +22,12 @@ SENSORS, FIELD_CHANNELS, LINES, MOMENTS = 2, 4, 2, 3
 """Sensors; measured channels (s1Y, s1Z, s2Y, s2Z); mains lines; moments (mz, mx, my)."""
 
 
-def _parameter(unit: str, *shape: int, minimum: float = -np.inf, maximum: float = np.inf, positive: bool = False):
-    """Declares a parameter; a length of -1 stands for the number of anchors."""
-    return dataclasses.field(
-        metadata={"unit": unit, "shape": shape, "minimum": minimum, "maximum": maximum, "positive": positive}
-    )
+def _parameter(*shape: int, minimum: float = -np.inf, maximum: float = np.inf, positive: bool = False) -> Any:
+    """Declares what a parameter may be; a length of -1 stands for the number of anchors."""
+    return dataclasses.field(metadata={"shape": shape, "minimum": minimum, "maximum": maximum, "positive": positive})
 
 
+@dataclass(frozen=True)
 class _Checked:
     """Turns every field into a float array of the declared shape and refuses values out of range."""
 
@@ -40,35 +40,35 @@ class _Checked:
 class ScanParameters(_Checked):
     """Geometry and noise of the scans; the meaning of each is in the data file."""
 
-    h: np.ndarray = _parameter("step", SENSORS, positive=True)
-    dy: np.ndarray = _parameter("step", positive=True)
-    z0: np.ndarray = _parameter("step", SENSORS)
-    y0: np.ndarray = _parameter("position", SENSORS)
-    sheet_length: np.ndarray = _parameter("step", positive=True)
-    sheet_width: np.ndarray = _parameter("step", positive=True)
-    drift: np.ndarray = _parameter("nT", FIELD_CHANNELS)
-    white: np.ndarray = _parameter("nT", FIELD_CHANNELS, minimum=0)
-    edge: np.ndarray = _parameter("nT", 2)
-    edge_shape: np.ndarray = _parameter("1", 3)
-    hum_gain_y: np.ndarray = _parameter("1")
-    hum_gain_z2: np.ndarray = _parameter("1", LINES)
-    hum_frequency: np.ndarray = _parameter("1/step", LINES, minimum=0, maximum=0.5)
-    hum_spread: np.ndarray = _parameter("1/step", LINES, minimum=0)
+    h: np.ndarray = _parameter(SENSORS, positive=True)
+    dy: np.ndarray = _parameter(positive=True)
+    z0: np.ndarray = _parameter(SENSORS)
+    y0: np.ndarray = _parameter(SENSORS)
+    sheet_length: np.ndarray = _parameter(positive=True)
+    sheet_width: np.ndarray = _parameter(positive=True)
+    drift: np.ndarray = _parameter(FIELD_CHANNELS)
+    white: np.ndarray = _parameter(FIELD_CHANNELS, minimum=0)
+    edge: np.ndarray = _parameter(2)
+    edge_shape: np.ndarray = _parameter(3)
+    hum_gain_y: np.ndarray = _parameter()
+    hum_gain_z2: np.ndarray = _parameter(LINES)
+    hum_frequency: np.ndarray = _parameter(LINES, minimum=0, maximum=0.5)
+    hum_spread: np.ndarray = _parameter(LINES, minimum=0)
 
 
 @dataclass(frozen=True)
 class AnchorParameters(_Checked):
     """What changes from anchor to anchor; the first axis runs over `voltage`."""
 
-    voltage: np.ndarray = _parameter("V", -1, positive=True)
-    moment: np.ndarray = _parameter("1e4 nT step^3", -1, MOMENTS)
-    dz: np.ndarray = _parameter("step", -1)
-    dp: np.ndarray = _parameter("position", -1)
-    a: np.ndarray = _parameter("nT", -1, FIELD_CHANNELS)
-    b: np.ndarray = _parameter("nT", -1, FIELD_CHANNELS)
-    c: np.ndarray = _parameter("nT", -1, FIELD_CHANNELS)
-    sr: np.ndarray = _parameter("nT", -1, FIELD_CHANNELS, minimum=0)
-    hum: np.ndarray = _parameter("nT", -1, LINES, minimum=0)
+    voltage: np.ndarray = _parameter(-1, positive=True)
+    moment: np.ndarray = _parameter(-1, MOMENTS)
+    dz: np.ndarray = _parameter(-1)
+    dp: np.ndarray = _parameter(-1)
+    a: np.ndarray = _parameter(-1, FIELD_CHANNELS)
+    b: np.ndarray = _parameter(-1, FIELD_CHANNELS)
+    c: np.ndarray = _parameter(-1, FIELD_CHANNELS)
+    sr: np.ndarray = _parameter(-1, FIELD_CHANNELS, minimum=0)
+    hum: np.ndarray = _parameter(-1, LINES, minimum=0)
 
     def __post_init__(self):
         super().__post_init__()
@@ -102,42 +102,42 @@ class AnchorParameters(_Checked):
 class PulseParameters(_Checked):
     """Cells, open-circuit voltage and resistances of the pulse test; the meaning of each is in the data file."""
 
-    Q: np.ndarray = _parameter("Ah", positive=True)
-    soh_mu: np.ndarray = _parameter("1", positive=True)
-    soh_sd: np.ndarray = _parameter("1", positive=True)
-    soh_lo: np.ndarray = _parameter("1", minimum=0)
-    soh_hi: np.ndarray = _parameter("1", positive=True)
-    E0: np.ndarray = _parameter("V", positive=True)
-    A1: np.ndarray = _parameter("V")
-    s1: np.ndarray = _parameter("%", positive=True)
-    A2: np.ndarray = _parameter("V")
-    s2: np.ndarray = _parameter("%")
-    w2: np.ndarray = _parameter("%", positive=True)
-    soc_err: np.ndarray = _parameter("%", minimum=0)
-    ocv_noise: np.ndarray = _parameter("V", minimum=0)
-    soh_ocv: np.ndarray = _parameter("V")
-    R0: np.ndarray = _parameter("mOhm", positive=True)
-    R0_q: np.ndarray = _parameter("mOhm")
-    R0_s: np.ndarray = _parameter("1")
-    R0_cv: np.ndarray = _parameter("1", minimum=0)
-    rho_R: np.ndarray = _parameter("1", minimum=-1, maximum=1)
-    P: np.ndarray = _parameter("mOhm", positive=True)
-    P_cv: np.ndarray = _parameter("1", minimum=0)
-    rho_P: np.ndarray = _parameter("1", minimum=-1, maximum=1)
-    rho_RP: np.ndarray = _parameter("1", minimum=-1, maximum=1)
-    P_lo: np.ndarray = _parameter("mOhm")
-    P_lo_s: np.ndarray = _parameter("%", positive=True)
-    kdir: np.ndarray = _parameter("mOhm")
-    kdir_s: np.ndarray = _parameter("1")
-    kbv: np.ndarray = _parameter("mOhm")
-    kbv_I: np.ndarray = _parameter("C")
-    Rs: np.ndarray = _parameter("mOhm", minimum=0)
-    Rs_lo: np.ndarray = _parameter("1")
-    off: np.ndarray = _parameter("1", minimum=0, maximum=1)
-    h: np.ndarray = _parameter("V")
-    hlo: np.ndarray = _parameter("V")
-    res_R: np.ndarray = _parameter("mOhm", minimum=0)
-    noise: np.ndarray = _parameter("V", minimum=0)
+    Q: np.ndarray = _parameter(positive=True)
+    soh_mu: np.ndarray = _parameter(positive=True)
+    soh_sd: np.ndarray = _parameter(positive=True)
+    soh_lo: np.ndarray = _parameter(minimum=0)
+    soh_hi: np.ndarray = _parameter(positive=True)
+    E0: np.ndarray = _parameter(positive=True)
+    A1: np.ndarray = _parameter()
+    s1: np.ndarray = _parameter(positive=True)
+    A2: np.ndarray = _parameter()
+    s2: np.ndarray = _parameter()
+    w2: np.ndarray = _parameter(positive=True)
+    soc_err: np.ndarray = _parameter(minimum=0)
+    ocv_noise: np.ndarray = _parameter(minimum=0)
+    soh_ocv: np.ndarray = _parameter()
+    R0: np.ndarray = _parameter(positive=True)
+    R0_q: np.ndarray = _parameter()
+    R0_s: np.ndarray = _parameter()
+    R0_cv: np.ndarray = _parameter(minimum=0)
+    rho_R: np.ndarray = _parameter(minimum=-1, maximum=1)
+    P: np.ndarray = _parameter(positive=True)
+    P_cv: np.ndarray = _parameter(minimum=0)
+    rho_P: np.ndarray = _parameter(minimum=-1, maximum=1)
+    rho_RP: np.ndarray = _parameter(minimum=-1, maximum=1)
+    P_lo: np.ndarray = _parameter()
+    P_lo_s: np.ndarray = _parameter(positive=True)
+    kdir: np.ndarray = _parameter()
+    kdir_s: np.ndarray = _parameter()
+    kbv: np.ndarray = _parameter()
+    kbv_I: np.ndarray = _parameter()
+    Rs: np.ndarray = _parameter(minimum=0)
+    Rs_lo: np.ndarray = _parameter()
+    off: np.ndarray = _parameter(minimum=0, maximum=1)
+    h: np.ndarray = _parameter()
+    hlo: np.ndarray = _parameter()
+    res_R: np.ndarray = _parameter(minimum=0)
+    noise: np.ndarray = _parameter(minimum=0)
 
     def __post_init__(self):
         super().__post_init__()
@@ -177,23 +177,26 @@ def load_parameters(path: Path = PARAMETER_FILE) -> SimulationParameters:
         MagBridgeError: Not JSON, a group or parameter is missing or unknown, or a value has another
             unit, shape or range than declared.
     """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:  # json and text decoding both raise kinds of it
-        raise MagBridgeError(f"{path}: not a JSON file ({error})") from error
+    document, packaged = _document(Path(path)), _document(PARAMETER_FILE)
     kinds = {"scan": ScanParameters, "anchors": AnchorParameters, "pulse_table": PulseParameters}
     _same_keys(document, {"about", *kinds}, f"{path}")
     groups = {}
     for group, kind in kinds.items():
-        declared = {field.name: field for field in dataclasses.fields(kind)}
-        _same_keys(document[group], set(declared), f"{path}, group {group!r}")
+        _same_keys(document[group], {field.name for field in dataclasses.fields(kind)}, f"{path}, group {group!r}")
         for name, entry in document[group].items():
             _same_keys(entry, {"value", "unit", "meaning"}, f"{path}, parameter {group}.{name}")
-            unit = declared[name].metadata["unit"]
+            unit = packaged[group][name]["unit"]
             if entry["unit"] != unit:
                 raise MagBridgeError(f"{path}, parameter {group}.{name} has unit {entry['unit']!r}: expected {unit!r}")
         groups[group] = kind(**{name: entry["value"] for name, entry in document[group].items()})
     return SimulationParameters(**groups)
+
+
+def _document(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # json and text decoding both raise kinds of it
+        raise MagBridgeError(f"{path}: not a JSON file ({error})") from error
 
 
 def _same_keys(found, expected: set[str], where: str) -> None:
@@ -226,8 +229,6 @@ def _checked(field: dataclasses.Field, value) -> np.ndarray:
     low, high = rule["minimum"], rule["maximum"]
     if (array < low).any() or (array > high).any() or (rule["positive"] and (array <= 0).any()):
         bound = "above 0" if rule["positive"] else f"from {low:g} to {high:g}"
-        raise MagBridgeError(
-            f"simulation parameter {field.name!r} is {array.tolist()} {rule['unit']}: expected {bound}"
-        )
+        raise MagBridgeError(f"simulation parameter {field.name!r} is {array.tolist()}: expected {bound}")
     array.flags.writeable = False
     return array

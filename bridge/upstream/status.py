@@ -15,7 +15,8 @@ def status(upstream_dir: Path | None = None) -> list[dict]:
         upstream_dir: Folder of published files; `$MAGBRIDGE_UPSTREAM` by default.
 
     Returns:
-        One entry a file: `file`, `meaning`, `licence`, `state` (`ok`, `missing`, `damaged` or `unchecked`), `path`, `detail`.
+        One entry a file: `file`, `meaning`, `licence`, `state` (`ok`, `missing`, `damaged` or `unchecked`),
+        `path`, `detail`.
     """
     entries = []
     for file in files.PUBLISHED:

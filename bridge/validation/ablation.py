@@ -90,7 +90,7 @@ class AblationReport:
 
     def mean(self, ablation: str, task: str, k: int) -> tuple[str, float]:
         """The model with the best mean over seeds at k, and that mean."""
-        by_model = {}
+        by_model: dict[str, list[float]] = {}
         for score in self.scores:
             if (score.ablation, score.task, score.k) == (ablation, task, k):
                 by_model.setdefault(score.model, []).append(score.value)
@@ -223,7 +223,11 @@ def make_pilot(
 
 def _scores(ablation: str, result: Result) -> list[Score]:
     headline = get_task(result.task).headline.name
-    return [Score(ablation, result.task, result.model, run.k, run.seed, run.scores[headline]) for run in result.runs]
+    return [
+        Score(ablation, result.task, result.model, run.k, run.seed, run.scores[headline])
+        for run in result.runs
+        if run.k is not None
+    ]
 
 
 def _bar(items: list, shown: bool):

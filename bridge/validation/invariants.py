@@ -89,8 +89,9 @@ def anchor_identity(bridge: AnyBridge) -> Check:
 def monotone_degradation(bridge: AnyBridge, voltage: float) -> Check:
     """Invariant 2: signals move away from the healthy one as SOH falls, at fixed voltage, SOC and seed."""
     seeds, steps = list(MONOTONE_SEEDS), len(SOH_LADDER)
-    requests = [(voltage, SOC_AT_REST, soh, seed) for seed in seeds for soh in SOH_LADDER]
-    signals = bridge.generate_many(*zip(*requests)).reshape(len(seeds), steps, -1)
+    n = len(seeds) * steps
+    signals = bridge.generate_many([voltage] * n, [SOC_AT_REST] * n, SOH_LADDER * len(seeds), np.repeat(seeds, steps))
+    signals = signals.reshape(len(seeds), steps, -1)
     distance = np.linalg.norm(signals - signals[:, :1], axis=2)
     grows = (np.diff(distance, axis=1) > 0).all(axis=1)
     share = float(grows.mean())

@@ -76,5 +76,5 @@ def _held_out(name: str, embeddings: np.ndarray, anchor: np.ndarray, group: np.n
         scatter.append(np.linalg.norm(z[~seen] - centroids[anchor[~seen]], axis=1).mean())
         adjacent.append(np.linalg.norm(np.diff(centroids, axis=0), axis=1).mean())
         weight.append((~seen).sum())
-    scatter, adjacent = (float(np.average(values, weights=weight)) for values in (scatter, adjacent))
-    return Separation(name, scatter, adjacent, adjacent / scatter, len(weight))
+    within, between = (float(np.average(values, weights=weight)) for values in (scatter, adjacent))
+    return Separation(name, within, between, between / within, len(weight))

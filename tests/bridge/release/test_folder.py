@@ -139,7 +139,8 @@ def test_killed_while_writing_leaves_nothing_and_a_rerun_succeeds(tiny_release, 
     out = tmp_path / "magbridge-battery"
     script = (
         "import sys, time; from pathlib import Path; from bridge.release import folder as release\n"
-        "table = release.read_table(Path(sys.argv[1])); origin = {'upstream': {'name': 'simulated', 'sources': {}}, 'rebuild': ''}\n"
+        "table = release.read_table(Path(sys.argv[1]))\n"
+        "origin = {'upstream': {'name': 'simulated', 'sources': {}}, 'rebuild': ''}\n"
         "original = release.write_checksums\n"
         "release.write_checksums = lambda folder: (print('last', flush=True), time.sleep(60))\n"
         "release.write(Path(sys.argv[2]), table, origin)\n"

@@ -1,5 +1,6 @@
 """Downloads, over a real HTTP server on the loopback interface."""
 
+import contextlib
 import dataclasses
 import hashlib
 import threading
@@ -33,10 +34,8 @@ class Handler(BaseHTTPRequestHandler):
             body = body[: len(body) // 2]  # the connection closes in mid-file, once
         if kind == "truncated":
             body = body[:1000]
-        try:
+        with contextlib.suppress(OSError):  # the client gave up
             self.wfile.write(body)
-        except OSError:
-            pass  # the client gave up
 
     def log_message(self, *args):
         pass

@@ -216,7 +216,8 @@ class _Handler(BaseHTTPRequestHandler):
         prefix = "" if kind == "model" else f"{kind}s/"
         answer = {"url": f"{self.hub.url}/{prefix}{repo_id}", "name": repo_id, "id": repo_id}
         if (kind, repo_id) in self.hub.repos:
-            return self._json(answer | {"error": "You already created this repo"}, 409)
+            self._json(answer | {"error": "You already created this repo"}, 409)
+            return
         private = request.get("visibility") == "private" or bool(request.get("private"))
         self.hub.repos[kind, repo_id] = repo = Repo(private)
         repo.commit("main", {".gitattributes": b""}, "initial commit")
@@ -238,12 +239,14 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Repo-Commit": sha, "Accept-Ranges": "bytes"}
         part = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range") or "")
         if not part:
-            return self._reply(200, data, headers)
+            self._reply(200, data, headers)
+            return
         first, last = part.groups()
         start = int(first) if first else max(len(data) - int(last), 0)
         stop = min(int(last) + 1, len(data)) if first and last else len(data)
         if start >= len(data):
-            return self._reply(416, b"", headers | {"Content-Range": f"bytes */{len(data)}"})
+            self._reply(416, b"", headers | {"Content-Range": f"bytes */{len(data)}"})
+            return
         self._reply(206, data[start:stop], headers | {"Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"})
 
     def _repo_api(self, kind: str, repo_id: str, rest: list[str], query: dict[str, str], body: bytes) -> None:

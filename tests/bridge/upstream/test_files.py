@@ -24,7 +24,8 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "slow":
             time.sleep(1.5)
         if kind == "gone":
-            return self.send_error(404)
+            self.send_error(404)
+            return
         start = int(self.headers["Range"][6:-1]) if self.headers.get("Range") else 0
         body = (BODY if kind != "wrong" else b"x" * len(BODY))[start:]
         self.send_response(206 if start else 200)

@@ -1,13 +1,9 @@
-"""The report of a discovery run: one self-contained HTML page, and the same in Markdown.
-
-The content is a list of blocks, written once and rendered twice.
-"""
+"""The report of a discovery run in Markdown, and the same as one self-contained HTML page."""
 
 from __future__ import annotations
 
 import base64
-import html
-from dataclasses import dataclass, field
+import re
 from pathlib import Path
 
 import numpy as np
@@ -34,26 +30,16 @@ PAPER_TABLE_10 = {
     "early_rate_std": 0.0521,
 }
 
+TITLE = "Precursor discovery"
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-.verdict { border-left: 6px solid #0072B2; background: #eef5fa; padding: .6rem 1rem; font-size: 1.15rem; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; margin: 1rem 0; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+blockquote { border-left: 6px solid #0072B2; background: #eef5fa; padding: .1rem 1rem; font-size: 1.15rem; }
+table { display: block; overflow-x: auto; border-collapse: collapse; font-size: .85rem; margin: 1rem 0; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }
 thead th { border-bottom: 2px solid #666; vertical-align: bottom; white-space: normal; min-width: 3rem; }
-figure { margin: 1.5rem 0; } figure img { max-width: 100%; height: auto; } figcaption { color: #555; font-size: .9rem; }
+img { max-width: 100%; height: auto; } em { color: #555; font-size: .9rem; }
 """
-
-
-@dataclass(frozen=True)
-class Block:
-    """A piece of the report: `title`, `heading`, `verdict`, `text`, `list`, `table` or `figure`."""
-
-    kind: str
-    text: str = ""
-    items: tuple[str, ...] = ()
-    table: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def _number(value: float | str | None, digits: int = 2) -> str:
@@ -140,8 +126,8 @@ def _code_rows(table: pd.DataFrame) -> pd.DataFrame:
     return printed
 
 
-def content(discovery: Discovery) -> list[Block]:
-    """The report as blocks, in reading order."""
+def markdown_report(discovery: Discovery) -> str:
+    """The report as Markdown, figures linked from the folder `figures` beside it."""
     study, plan, primary = discovery.study, discovery.study.plan, discovery.primary
     proxy = PROXIES[plan.proxy].label
     results = [primary, *discovery.controls.values()]
@@ -153,68 +139,65 @@ def content(discovery: Discovery) -> list[Block]:
             "(Hungarian matching on shared training segments); first training seed."
         )
     found = "precursor found" if is_precursor(study, primary) else "no precursor established"
-    blocks = [
-        Block("title", f"Precursor discovery: {found}"),
-        Block("verdict", discovery.verdict[0]),
-        Block("list", items=tuple(discovery.verdict[1:] + discovery.notes)),
-        Block("heading", "What was fixed beforehand"),
-        Block(
-            "text",
+    parts = [
+        f"# {TITLE}: {found}",
+        f"> {_text(discovery.verdict[0])}",
+        "\n".join(f"- {_text(sentence)}" for sentence in discovery.verdict[1:] + discovery.notes),
+        "## What was fixed beforehand",
+        (
             f"Method: {primary.label}. Proxy: {proxy}. Early window: the first {plan.early_fraction:.0%} of a cell's "
             f"segments. Eligible: codes held by at least {plan.min_cells_present} cells. Cells: "
             f"{len(study.index.cell_ids)} of {len(study.cells)}, those with at least {plan.min_segments} valid "
             f"segments and a proxy; {len(study.segments)} valid segments in all. Level: {plan.alpha:g}. Draws per "
             f"null: {plan.n_permutations}, seed {plan.seed}. Training seeds: "
             f"{', '.join(map(str, discovery.settings['seeds']))}. Features: protocol "
-            f"{discovery.settings['protocol']}.",
+            f"{discovery.settings['protocol']}."
         ),
-        Block("heading", "Primary result: unseen cells, the method and its controls"),
-        Block(
-            "text",
+        "## Primary result: unseen cells, the method and its controls",
+        (
             f"For each cell in turn {apart}the code is chosen and a line fitted on the "
             "other cells, and the cell is predicted; rho is Spearman's between the pooled predictions and the "
             "proxy. pF exchanges cells freely and is too kind, since cells of a cohort are alike; pW exchanges them "
             "within cohorts. Without any relation rho is negative, not 0, because the mean of the others falls as "
             "the left-out cell rises. R2 compares with that mean. On the right, the best code picked in the paper's "
             "way, its p adjusted by the largest of all eligible codes, and the Spearman that the best code reaches "
-            "by chance. 'none': no code is eligible. A fold without an eligible code predicts the mean of its cells.",
+            "by chance. 'none': no code is eligible. A fold without an eligible code predicts the mean of its cells."
         ),
-        Block("table", table=methods_table(results)),
-        Block("heading", "Codes one by one (the paper's Table 2, with its null)"),
-        Block(
-            "text",
+        _markdown_table(methods_table(results)),
+        "## Codes one by one (the paper's Table 2, with its null)",
+        (
             f"{origin} Persistence: how often a code "
             "is followed by itself. Place in life: mean relative position. Early drop: Spearman of the early rate "
-            "with the capacity already lost by the end of the early window.",
+            "with the capacity already lost by the end of the early window."
         ),
-        Block("table", table=_code_rows(primary.table)),
-        Block("heading", "The paper's numbers beside ours"),
-        Block(
-            "text",
+        _markdown_table(_code_rows(primary.table)),
+        "## The paper's numbers beside ours",
+        (
             "Table 2 of the paper (18 cells, three of its ten codes) has no null; its best Spearman, 0.65, is what "
             "the best of 32 random codes reaches by chance in one run of twenty (here "
             f"{_number(_random_chance(discovery))}). What differs: the paper does not say how segments are cleaned "
             "or how codes of separate folds are matched, and picks and describes its code on the same cells. Below, "
-            "the best three codes of the paper, of this run, of the paper's model trained here, and of random codes.",
+            "the best three codes of the paper, of this run, of the paper's model trained here, and of random codes."
         ),
-        Block("table", table=paper_comparison(discovery)),
-        Block("table", table=_table_10(discovery)),
-        Block("heading", "Codebooks: use, purity, stability"),
-        Block("table", table=quality_table(results)),
-        Block(
-            "text",
+        _markdown_table(paper_comparison(discovery)),
+        _markdown_table(_table_10(discovery)),
+        "## Codebooks: use, purity, stability",
+        _markdown_table(quality_table(results)),
+        (
             "Purity: how often the code of a segment names its cohort or cell. ARI and AMI compare codings of the "
             "same segments over training seeds, and of each fold with the model of all cells. Last column: share of "
-            "held-out segments that get the code they get in training.",
+            "held-out segments that get the code they get in training."
         ),
     ]
-    blocks += _warning_blocks(discovery)
-    blocks.append(Block("heading", "Figures"))
-    blocks += [Block("figure", name) for name in FIGURES if name in discovery.figures]
+    parts += _warning_parts(discovery)
+    parts.append("## Figures")
+    for name, kind in FIGURES.items():
+        if name in discovery.figures:
+            parts.append(f"![{kind.title}](figures/{name}.png)\n\n*{kind.title} (figures/{name}.png, .svg, .csv)*")
     absent = [kind.title.lower() for name, kind in FIGURES.items() if name not in discovery.figures]
     if absent:
-        blocks.append(Block("text", f"Not drawn, for want of data or of an eligible code: {'; '.join(absent)}."))
-    return blocks
+        parts.append(f"Not drawn, for want of data or of an eligible code: {'; '.join(absent)}.")
+    return "\n\n".join(parts) + "\n"
 
 
 def _random_chance(discovery: Discovery) -> float:
@@ -253,7 +236,7 @@ def _table_10(discovery: Discovery) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _warning_blocks(discovery: Discovery) -> list[Block]:
+def _warning_parts(discovery: Discovery) -> list[str]:
     if discovery.warning is None:
         return []
     summary = discovery.warning.summary
@@ -268,73 +251,38 @@ def _warning_blocks(discovery: Discovery) -> list[Block]:
         }
     )
     return [
-        Block("heading", "Early warning on held-out cells"),
-        Block(
-            "text",
+        "## Early warning on held-out cells",
+        (
             f"The score reads the codes of the last {WINDOW} segments only. It and its threshold are set on the "
             f"other cells, with false alarms on at most {MAX_FALSE_ALARMS:.0%} of them. A hit is an alarm at most "
             f"{HORIZON} segments before the onset of degradation (capacity 0.9 of the first); an earlier one, or one "
             "in a cell without onset, is a false alarm. A capacity threshold and age alone are the plain "
-            "alternatives.",
+            "alternatives."
         ),
-        Block("table", table=table),
+        _markdown_table(table),
     ]
 
 
 def html_report(discovery: Discovery, figures: Path) -> str:
-    """The report as one HTML page with the PNG files of a folder inside it."""
-    parts = []
-    for block in content(discovery):
-        text = html.escape(block.text)
-        if block.kind == "title":
-            title = text
-            parts.append(f"<h1>{text}</h1>")
-        elif block.kind == "heading":
-            parts.append(f"<h2>{text}</h2>")
-        elif block.kind == "verdict":
-            parts.append(f'<p class="verdict">{text}</p>')
-        elif block.kind == "list":
-            parts.append("<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in block.items) + "</ul>")
-        elif block.kind == "table":
-            parts.append(f'<div class="scroll">{block.table.to_html(index=False, border=0)}</div>')
-        elif block.kind == "figure":
-            image = base64.b64encode((figures / f"{block.text}.png").read_bytes()).decode()
-            caption = html.escape(FIGURES[block.text].title)
-            parts.append(
-                f'<figure><img alt="{caption}" src="data:image/png;base64,{image}">'
-                f"<figcaption>{caption} (figures/{text}.png, .svg, .csv)</figcaption></figure>"
-            )
-        else:
-            parts.append(f"<p>{text}</p>")
-    body = "\n".join(parts)
+    """The Markdown report as one HTML page, with the PNG files of a folder inside it."""
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown_report(discovery))
+    for name in discovery.figures:
+        image = base64.b64encode((figures / f"{name}.png").read_bytes()).decode()
+        body = body.replace(f'src="figures/{name}.png"', f'src="data:image/png;base64,{image}"')
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{TITLE}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )
 
 
+def _text(words: object) -> str:
+    """Words in Markdown as they are: a name of the user's own cannot format the page."""
+    return re.sub(r"([\\`*_\[\]|]|<(?=[A-Za-z/!?]))", r"\\\1", " ".join(str(words).split()))
+
+
 def _markdown_table(table: pd.DataFrame) -> str:
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
-
-
-def markdown_report(discovery: Discovery) -> str:
-    """The report as Markdown, figures linked from the folder `figures` beside it."""
-    parts = []
-    for block in content(discovery):
-        if block.kind == "title":
-            parts.append(f"# {block.text}")
-        elif block.kind == "heading":
-            parts.append(f"## {block.text}")
-        elif block.kind == "verdict":
-            parts.append(f"**{block.text}**")
-        elif block.kind == "list":
-            parts.append("\n".join(f"- {item}" for item in block.items))
-        elif block.kind == "table":
-            parts.append(_markdown_table(block.table))
-        elif block.kind == "figure":
-            parts.append(f"![{FIGURES[block.text].title}](figures/{block.text}.png)")
-        else:
-            parts.append(block.text)
-    return "\n\n".join(parts) + "\n"
+    rows = [map(_text, table.columns), ["---", *["---:"] * (table.shape[1] - 1)], *table.map(_text).to_numpy()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

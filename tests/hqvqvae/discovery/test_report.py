@@ -19,7 +19,9 @@ def test_both_reports_hold_every_sentence_and_every_control(planted_run, run_fol
 
 def test_what_a_user_writes_in_a_name_stays_text(tmp_path):
     def rename(table):
-        return table[(table["cell_id"] != "cell03") | (table["cycle"] < 7)].replace("cell03", "<b>")
+        return table[(table["cell_id"] != "cell03") | (table["cycle"] < 7)].replace("cell03", "<b>**_|![x](u)")
 
-    page = html_report(dataclasses.replace(given_run(planted_study, change=rename), figures={}), tmp_path)
-    assert "&lt;b&gt; (7 valid segments" in page and "<b>" not in page
+    found = dataclasses.replace(given_run(planted_study, change=rename), figures={})
+    assert r"\<b>\*\*\_\|!\[x\](u) (7 valid segments" in markdown_report(found)
+    page = html_report(found, tmp_path)
+    assert "&lt;b&gt;**_|![x](u) (7 valid segments" in page and "<b>" not in page and "<img" not in page

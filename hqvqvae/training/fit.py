@@ -85,6 +85,7 @@ def fit(
     validation: np.ndarray | None = None,
     state_file: Path | None = None,
     resume: bool = False,
+    measure_each_epoch: bool = True,
     device: str = "cpu",
     progress: bool = False,
 ) -> TrainingResult:
@@ -97,6 +98,8 @@ def fit(
         validation: held-out segments `(m, F)`; the best epoch is chosen on them, on the training error without them.
         state_file: where the state is kept after each epoch.
         resume: go on from `state_file` if it is there; the result is that of an unbroken run.
+        measure_each_epoch: take the errors after each epoch, which finds the best one; without, after the last epoch
+            only, whose model is then also the best. The last model is the same either way.
         device: a torch device.
         progress: show a bar on stderr if that is a terminal.
 
@@ -126,10 +129,11 @@ def fit(
             row = _epoch(model, optimizer, generator, train, training, epoch)
             if epoch == training.epochs - 1 and _warming_up(config, training, epoch):
                 _kmeans(model, train, training.seed)
-            row["train_mse"] = quantized_mse(model, train)
-            if held_out is not None:
-                row["validation_mse"] = quantized_mse(model, held_out)
-            state.record(row, row.get("validation_mse", row["train_mse"]), model)
+            if measure_each_epoch or epoch == training.epochs - 1:
+                row["train_mse"] = quantized_mse(model, train)
+                if held_out is not None:
+                    row["validation_mse"] = quantized_mse(model, held_out)
+            state.record(row, row.get("validation_mse", row.get("train_mse", float("inf"))), model)
             bar.set_postfix(loss=f"{row['loss']:.3f}", codes=int(row["codes_used"]))
             if state_file is not None:
                 save_state(state_file, state, model, optimizer, generator)
@@ -172,10 +176,11 @@ def _epoch(model, optimizer, generator, train, training, epoch) -> dict[str, flo
     row: dict[str, float] = {"epoch": epoch, **{name: total / len(train) for name, total in sums.items()}}
     used = torch.cat(codes) if codes else torch.zeros(0, dtype=torch.int64, device=train.device)
     row |= {"codes_used": usage(used), "perplexity": float(perplexity(used, config.codebook_size)), "restarted": 0}
-    if config.restart_unused_codes and codes and epoch < training.restart_before_epoch:
+    counts = torch.bincount(used, minlength=config.codebook_size)
+    restarts = config.restart_unused_codes and codes and epoch < training.restart_before_epoch
+    if restarts and (counts == 0).any():
         with torch.no_grad():
             latents = model.latents_of(model.standardise(train))
-        counts = torch.bincount(used, minlength=config.codebook_size)
         row["restarted"] = model.quantizer.restart_unused(counts, latents, generator)
     return row
 

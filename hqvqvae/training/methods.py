@@ -145,4 +145,4 @@ def fit_method(
         # All epochs are warm-up: an autoencoder that never sees its codebook, which k-means then places.
         config_name, training = "recommended-classical", replace(training, warmup_epochs=training.epochs)
     config = HQVQVAEConfig.named(config_name, feature_names=list(feature_names), protocol=protocol, z_clip=z_clip)
-    return NeuralCoder(fit(config, features, training).model)
+    return NeuralCoder(fit(config, features, training, measure_each_epoch=False).model)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import math
 from typing import Any
 
 from transformers import PreTrainedConfig
 
-from .circuit import ANSATZES, MAX_QUBITS
+from .circuit import ANSATZES, MAX_QUBITS, READOUTS
 from .errors import HQVQVAEError
 
 PAPER_FEATURES = (
@@ -30,8 +31,9 @@ NAMED_CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 _CHOICES = {
-    "bottleneck": ("quantum", "tanh", "none"),
+    "bottleneck": ("quantum", "tanh", "sin", "none"),
     "ansatz": ANSATZES,
+    "readout": READOUTS,
     "backend": ("torch", "pennylane"),
     "codebook_init": ("uniform", "kmeans"),
     "codebook_update": ("loss", "ema"),
@@ -52,12 +54,17 @@ class HQVQVAEConfig(PreTrainedConfig):
         latent_dim: width of a latent and of a code's vector.
         codebook_size: number of codes K.
         commitment_cost: beta of the paper's loss.
-        bottleneck: "quantum" (linear, circuit, linear), "tanh" (the same with tanh in place of the circuit: its fair
-            classical twin) or "none" (a plain VQ-VAE).
+        bottleneck: "quantum" (linear, circuit, linear), "tanh" or "sin" (the same with it in place of the circuit) or
+            "none" (a plain VQ-VAE).
         residual: add the latent to what the bottleneck makes of it.
-        n_qubits: qubits of the circuit, at most 12; width of "tanh".
-        n_layers: entangling layers.
-        ansatz: "strongly_entangling" or "reuploading".
+        n_qubits: qubits of the circuit, at most 12; units of "tanh" and "sin".
+        n_layers: layers of the circuit.
+        ansatz: "strongly_entangling" or another of `circuit.ANSATZES`.
+        readout: "Z" (<Z> of each qubit) or "Z+ZZ" (also <ZZ> of neighbours on a ring).
+        input_scale: factor on what the first linear layer gives, before it enters the circuit, tanh or sin.
+        input_shift: added to that, in rad.
+        freeze_circuit: leave the circuit's weights as they were drawn.
+        n_couplings: weights between neighbouring units of "tanh" and "sin", see `bottleneck.Bottleneck`.
         circuit_init_std: spread of the normal that circuit weights are drawn from in rad; None for U(0, 2 pi).
         backend: "torch" (native statevector) or "pennylane".
         pennylane_device: the PennyLane device of backend "pennylane".
@@ -87,6 +94,11 @@ class HQVQVAEConfig(PreTrainedConfig):
         n_qubits: int = 8,
         n_layers: int = 2,
         ansatz: str = "strongly_entangling",
+        readout: str = "Z",
+        input_scale: float = 1.0,
+        input_shift: float = 0.0,
+        freeze_circuit: bool = False,
+        n_couplings: int = 0,
         circuit_init_std: float | None = None,
         backend: str = "torch",
         pennylane_device: str = "default.qubit",
@@ -109,6 +121,11 @@ class HQVQVAEConfig(PreTrainedConfig):
         self.n_qubits = n_qubits
         self.n_layers = n_layers
         self.ansatz = ansatz
+        self.readout = readout
+        self.input_scale = input_scale
+        self.input_shift = input_shift
+        self.freeze_circuit = freeze_circuit
+        self.n_couplings = n_couplings
         self.circuit_init_std = circuit_init_std
         self.backend = backend
         self.pennylane_device = pennylane_device
@@ -139,6 +156,16 @@ class HQVQVAEConfig(PreTrainedConfig):
                 f"n_qubits={self.n_qubits} is more than the {MAX_QUBITS} supported "
                 f"(2^{self.n_qubits} amplitudes per segment); lower it"
             )
+        pairs = self.n_qubits * (self.n_qubits - 1) if self.bottleneck in ("tanh", "sin") else 0
+        if not isinstance(self.n_couplings, int) or not 0 <= self.n_couplings <= pairs:
+            raise HQVQVAEError(
+                f"n_couplings={self.n_couplings!r}: expected a whole number from 0 to {pairs}, the pairs of units of "
+                f"bottleneck {self.bottleneck!r}"
+            )
+        if not self.input_scale > 0:
+            raise HQVQVAEError(f"input_scale={self.input_scale!r}: expected a positive number")
+        if not -math.inf < self.input_shift < math.inf:
+            raise HQVQVAEError(f"input_shift={self.input_shift!r}: expected a number of rad")
         if not 0 < self.ema_decay < 1:
             raise HQVQVAEError(f"ema_decay={self.ema_decay!r}: expected a number between 0 and 1")
         for name in ("z_clip", "circuit_init_std", "pennylane_shots"):

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
-from .circuit import pennylane_circuit, statevector_circuit, weight_shape
+from .bottleneck import Bottleneck
 from .configuration_hqvqvae import HQVQVAEConfig
 from .errors import HQVQVAEError
 from .quantizer import VectorQuantizer, perplexity
@@ -57,32 +57,6 @@ class HQVQVAEEncoding(ModelOutput):
 
     codes: torch.Tensor | None = None
     latents: torch.Tensor | None = None
-
-
-class Bottleneck(nn.Module):
-    """Linear to one angle per qubit, the circuit (or tanh), linear back; optionally added to its input."""
-
-    def __init__(self, config: HQVQVAEConfig):
-        super().__init__()
-        self.residual = config.residual
-        self.project_in = nn.Linear(config.latent_dim, config.n_qubits)
-        self.project_out = nn.Linear(config.n_qubits, config.latent_dim)
-        self.circuit = None
-        if config.bottleneck == "quantum":
-            # The weights are the model's own parameter, handed to a pure function: saved and loaded like any other.
-            self.circuit_weights = nn.Parameter(torch.empty(weight_shape(config.n_qubits, config.n_layers)))
-            if config.backend == "torch":
-                self.circuit = statevector_circuit(config.ansatz)
-            else:
-                self.circuit = pennylane_circuit(
-                    config.n_qubits, config.ansatz, config.pennylane_device, config.pennylane_shots
-                )
-
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        angles = self.project_in(latents)
-        bounded = torch.tanh(angles) if self.circuit is None else self.circuit(angles, self.circuit_weights)
-        projected = self.project_out(bounded)
-        return latents + projected if self.residual else projected
 
 
 def _perceptron(widths: list[int]) -> nn.Sequential:
@@ -131,11 +105,8 @@ class HQVQVAEModel(PreTrainedModel):
             bound = 1 / math.sqrt(module.in_features)  # torch's own default for a linear layer
             init.uniform_(module.weight, -bound, bound)
             init.uniform_(module.bias, -bound, bound)
-        elif isinstance(module, Bottleneck) and module.circuit is not None:
-            if self.config.circuit_init_std is None:
-                init.uniform_(module.circuit_weights, 0.0, 2 * math.pi)
-            else:
-                init.normal_(module.circuit_weights, 0.0, self.config.circuit_init_std)
+        elif isinstance(module, Bottleneck):
+            module.init_weights(self.config.circuit_init_std)
         elif isinstance(module, VectorQuantizer):
             init.uniform_(module.codebook, -1 / module.codebook_size, 1 / module.codebook_size)
             if module.codebook_update == "ema":

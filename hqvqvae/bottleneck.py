@@ -1,0 +1,108 @@
+"""The bottleneck between encoder and quantizer: linear, a bounded map, linear; the map is a circuit or classical."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from transformers import initialization as init
+
+from .circuit import Circuit, idle_weights, n_outputs, statevector_circuit, weight_shape
+from .configuration_hqvqvae import HQVQVAEConfig
+from .pennylane_circuit import pennylane_circuit
+
+_CLASSICAL = {"tanh": torch.tanh, "sin": torch.sin}
+
+
+class Bottleneck(nn.Module):
+    """Linear to one angle per qubit (or unit), the circuit (or tanh, sin), linear back; optionally added to its input.
+
+    Classical units may be coupled: `n_couplings` weights c take neighbours on a ring into account before the bounded
+    map f, f(x + C f(x)). They start at zero and make the number of parameters what it should be, to the last one.
+    """
+
+    def __init__(self, config: HQVQVAEConfig):
+        super().__init__()
+        self.residual = config.residual
+        self.input_scale, self.input_shift = config.input_scale, config.input_shift
+        quantum = config.bottleneck == "quantum"
+        width_out = n_outputs(config.readout, config.n_qubits) if quantum else config.n_qubits
+        self.project_in = nn.Linear(config.latent_dim, config.n_qubits)
+        self.project_out = nn.Linear(width_out, config.latent_dim)
+        self.kind = config.bottleneck
+        self.circuit: Circuit | None = None
+        self.couplings: nn.Parameter | None = None
+        if quantum:
+            # The weights are the model's own parameter, handed to a pure function: saved and loaded like any other.
+            shape = weight_shape(config.ansatz, config.n_qubits, config.n_layers)
+            self.circuit_weights = nn.Parameter(torch.empty(shape))
+            self.freeze_circuit = config.freeze_circuit
+            if config.backend == "torch":
+                self.circuit = statevector_circuit(config.ansatz, config.readout)
+            else:
+                self.circuit = pennylane_circuit(
+                    config.n_qubits, config.ansatz, config.pennylane_device, config.pennylane_shots, config.readout
+                )
+        elif config.n_couplings:
+            self.couplings = nn.Parameter(torch.empty(config.n_couplings))
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents `(n, D)` to latents `(n, D)`."""
+        inputs = self.project_in(latents) * self.input_scale + self.input_shift
+        if self.circuit is not None:
+            # Frozen here and not by `requires_grad`, which a loaded model would have lost.
+            weights = self.circuit_weights.detach() if self.freeze_circuit else self.circuit_weights
+            bounded = self.circuit(inputs, weights)
+        else:
+            bounded = self._classical(inputs)
+        projected = self.project_out(bounded)
+        return latents + projected if self.residual else projected
+
+    def _classical(self, inputs: torch.Tensor) -> torch.Tensor:
+        bound = _CLASSICAL[self.kind]
+        if self.couplings is not None:
+            width = inputs.shape[1]
+            coupling = torch.arange(len(self.couplings), device=inputs.device)
+            unit, reach = coupling % width, 1 + coupling // width
+            neighbours = bound(inputs)[:, (unit + reach) % width]
+            inputs = inputs.index_add(1, unit, neighbours * self.couplings)
+        return bound(inputs)
+
+    def init_weights(self, circuit_init_std: float | None) -> None:
+        """Draw what is not a linear layer's: circuit weights from N(0, std) or U(0, 2 pi); couplings are zero."""
+        if self.circuit is None:
+            if self.couplings is not None:
+                init.zeros_(self.couplings)
+        elif circuit_init_std is None:
+            init.uniform_(self.circuit_weights, 0.0, 2 * math.pi)
+        else:
+            init.normal_(self.circuit_weights, 0.0, circuit_init_std)
+
+
+def n_parameters(config: HQVQVAEConfig) -> int:
+    """Trainable numbers of the bottleneck that its output depends on (`circuit.idle_weights` do not count)."""
+    width, depth = config.n_qubits, config.latent_dim
+    if config.bottleneck == "none":
+        return 0
+    if config.bottleneck != "quantum":
+        return (depth + 1) * width + (width + 1) * depth + config.n_couplings
+    trained = math.prod(weight_shape(config.ansatz, width, config.n_layers))
+    trained -= idle_weights(config.ansatz, width, config.n_layers)
+    outputs = n_outputs(config.readout, width)
+    return (depth + 1) * width + (outputs + 1) * depth + (0 if config.freeze_circuit else trained)
+
+
+def twin_options(config: HQVQVAEConfig, bottleneck: str = "tanh") -> dict[str, str | int]:
+    """Options of the classical bottleneck that has exactly as many parameters as one with a circuit.
+
+    Args:
+        config: one with a circuit.
+        bottleneck: "tanh" or "sin".
+
+    Returns:
+        As many units as the parameters allow, and couplings for what is left of them.
+    """
+    # A unit costs its row in, its bias and its column out; the bias out is there once.
+    units, couplings = divmod(n_parameters(config) - config.latent_dim, 2 * config.latent_dim + 1)
+    return {"bottleneck": bottleneck, "n_qubits": units, "n_couplings": couplings}

@@ -18,7 +18,7 @@ PAPER_FEATURES = (
 
 # What the recommended recipe adds to the paper's model; 5 warm-up epochs as a plain autoencoder come with codebook_init
 # "kmeans". The measured gains are in pretrained/evaluation.json.
-RECIPE = {"codebook_init": "kmeans", "codebook_update": "ema", "restart_unused_codes": True}
+RECIPE: dict[str, Any] = {"codebook_init": "kmeans", "codebook_update": "ema", "restart_unused_codes": True}
 
 NAMED_CONFIGS: dict[str, dict[str, Any]] = {
     "paper": {},

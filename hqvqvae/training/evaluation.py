@@ -1,4 +1,4 @@
-"""Leave one cell, or one cohort, out: every method on the same folds and seeds, whatever the number of processes."""
+"""Leave one cell, or one cohort, out: every method on the same folds and seeds, each fold with a draw of its own."""
 
 from __future__ import annotations
 
@@ -43,6 +43,12 @@ class FoldResult:
     cohort_purity: float
 
 
+def fold_seed(seed: int, by: str, held_out: str) -> int:
+    """The seed of one fold's fit: each fold of a seed draws its own weights, so that folds are independent draws."""
+    digest = hashlib.sha256(f"{seed}/{by}/{held_out}".encode()).digest()
+    return int.from_bytes(digest[:4], "little")  # k-means takes 32 bits
+
+
 def run_job(job: Job, segments: pd.DataFrame, protocol: str) -> FoldResult:
     """Fit and score one fold.
 
@@ -57,7 +63,9 @@ def run_job(job: Job, segments: pd.DataFrame, protocol: str) -> FoldResult:
     held_out = (segments[GROUPS[job.by]] == job.held_out).to_numpy()
     features = segments[list(FEATURES)].to_numpy(dtype=float)
     with single_thread():
-        coder = fit_method(job.method, features[~held_out], job.seed, protocol=protocol)
+        coder = fit_method(
+            job.method, features[~held_out], fold_seed(job.seed, job.by, job.held_out), protocol=protocol
+        )
         codes = coder.encode(features[~held_out])
         return FoldResult(
             test_errors=coder.errors(features[held_out]),

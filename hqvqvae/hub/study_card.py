@@ -1,0 +1,81 @@
+"""The study of bottlenecks in words: verdict and table, made from its summary; no figure is typed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def verdict(summary: dict[str, Any]) -> str:
+    """One sentence for the question, one for the controls, both from the figures."""
+    pairs, bottlenecks = summary["pairs"], summary["bottlenecks"]
+    ahead = [name for name, pair in pairs.items() if pair["cell"]["high"] < 0]
+    behind = [name for name, pair in pairs.items() if pair["cell"]["low"] > 0]
+    proven = [
+        name
+        for name in ahead
+        if all(pairs[name].get("fresh_seeds", {}).get(by, {"high": 0})["high"] < 0 for by in ("cell", "cohort"))
+    ]
+    of_all = f"of {len(pairs)} circuits"
+    if proven:
+        answer = f"{_listed(proven)} ({len(proven)} {of_all}) beat the classical twin of equal size, on fresh seeds too"
+    else:
+        answer = f"None {of_all} beats its classical twin of equal size"
+        if ahead:
+            answer += f": {_listed(ahead)} did on the first seeds, not on fresh ones against a twin of twice the search"
+    tied = len(pairs) - len(ahead) - len(behind)
+    answer += f"; {len(behind)} {'is' if len(behind) == 1 else 'are'} worse beyond the 95 % interval, {tied} within it."
+    best = min(pairs, key=lambda name: bottlenecks[name]["cell"]["mse"], default=None)
+    if best is None:
+        return "No circuit was measured."
+    compared = [name for name in ("paper", "product", "frozen", "none") if name in bottlenecks and name != best]
+    against = ", ".join(f"`{name}` {bottlenecks[name]['cell']['mse']:.3f}" for name in compared)
+    error = bottlenecks[best]["cell"]["mse"]
+    return f"{answer} The best circuit, `{best}`, has {error:.3f} on unseen cells" + (
+        f" ({against})." if against else "."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def study_table(summary: dict[str, Any]) -> str:
+    """The summary as a Markdown table: error and cost of each bottleneck, difference of each circuit to its twin."""
+    lines = [
+        "| bottleneck | parameters | unseen cell, MSE | unseen cohort, MSE | less its twin, cell [95 %] "
+        "| less its twin, cohort [95 %] | CPU s a fold |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, figures in summary["bottlenecks"].items():
+        pair = summary["pairs"].get(name)
+        cells = [f"`{name}`: {figures['meaning']}", str(figures["parameters"])]
+        cells += [_with_error(figures[by]) for by in ("cell", "cohort")]
+        cells += [_with_interval(pair[by]) if pair else "" for by in ("cell", "cohort")]
+        lines.append(f"| {' | '.join([*cells, format(figures['cpu_seconds_a_fold'], '.1f')])} |")
+    return "\n".join(lines)
+
+
+def _with_error(figures: dict[str, Any]) -> str:
+    spread = "" if figures["standard_error"] is None else f" ± {figures['standard_error']:.3f}"
+    return f"{figures['mse']:.3f}{spread}"
+
+
+def _with_interval(difference: dict[str, float]) -> str:
+    return f"{difference['mean']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
+
+
+def study_report(summary: dict[str, Any]) -> str:
+    """The summary as Markdown: verdict, table, how it was measured."""
+    seeds = len(summary["seeds"])
+    rates = ", ".join(f"{rate:g}" for rate in summary["learning_rates"])
+    method = (
+        f"Mean squared error in z units on segments of {len(summary['cells_held_out'])} cells and "
+        f"{len(summary['cohorts_held_out'])} cohorts left out of training one at a time, {seeds} "
+        f"seed{'s' if seeds > 1 else ''} (± standard error over them), {summary['epochs']} epochs, no bypass, the "
+        f"recommended recipe. The learning rate ({rates}) of each bottleneck is chosen on cells of other cohorts, by "
+        "the same search for all. Twins are tanh bottlenecks with exactly as many parameters as take part in the "
+        "output. Intervals are over held-out cells or cohorts and seeds; over five cohorts they are too narrow rather "
+        "than too wide."
+    )
+    return f"{summary['verdict']}\n\n{study_table(summary)}\n\n{method}\n"

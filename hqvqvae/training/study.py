@@ -1,0 +1,262 @@
+"""Does the circuit help? A declared grid of bottlenecks, each circuit against a classical twin of equal size.
+
+Every bottleneck stands in the same autoencoder without a bypass and is trained by the same recipe for as many epochs.
+What is chosen is the learning rate, by the same search for all: for each cohort, from fits that saw none of its cells,
+on validation cells of the other cohorts. Seed 0 is the search's; the seeds that are reported are others. Each fold and
+seed draws its own weights, the same ones for a circuit and its twin where they share a layer.
+
+After Bowles, Ahmed and Schuld, "Better than classical? The subtle art of benchmarking quantum machine learning models"
+(arXiv:2403.07059): separable and frozen circuits are part of the grid, and the search is the same for all. A circuit
+that beats its twin is measured again on fresh seeds, its twin with twice the search, before that counts.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from ..bottleneck import n_parameters, twin_options
+from ..configuration_hqvqvae import RECIPE, HQVQVAEConfig
+from ..errors import HQVQVAEError
+from ..files import replacing
+from ..parallel import run_jobs
+from .evaluation import GROUPS, fold_seed, table_sha256
+from .fit import TrainingConfig, fit, segment_errors, single_thread
+
+EPOCHS = 50
+LEARNING_RATES = (1e-3, 3e-3)
+MORE_LEARNING_RATES = (5e-4, 1e-3, 3e-3, 1e-2)  # for the twin of a circuit that beat it
+SEARCH_SEED = 0
+SEEDS, FRESH_SEEDS = (1, 2, 3), (4, 5, 6)
+
+# Zero angles in the middle of the slope of <Z> = cos, circuits of small weights near the identity.
+_START: dict[str, Any] = {"circuit_init_std": 0.1, "input_shift": math.pi / 2}
+_TWICE: dict[str, Any] = {"circuit_init_std": 0.1, "input_shift": math.pi / 4}  # of circuits that embed twice
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One bottleneck of the grid: what it is, its options of `HQVQVAEConfig`, its twin's name if it is a circuit."""
+
+    meaning: str
+    options: dict[str, Any]
+    twin: str | None = None
+
+    @property
+    def config(self) -> HQVQVAEConfig:
+        """The whole configuration."""
+        return HQVQVAEConfig(**{**RECIPE, **self.options})
+
+
+_CIRCUITS: dict[str, tuple[str, dict[str, Any]]] = {
+    "paper": ("strongly entangling, 8 qubits, uniform start", {}),
+    "frozen": ("the same, its weights left as drawn", {"freeze_circuit": True}),
+    "paper-start": ("strongly entangling, 8 qubits, inputs shifted, small weights", _START),
+    "product": ("separable: RY and Rot twice, 8 qubits", {"ansatz": "product", **_TWICE}),
+    "ry-cz": ("RY and CZ, 6 qubits, 3 layers", {"ansatz": "ry_cz", "n_qubits": 6, "n_layers": 3, **_START}),
+    "rot-zz": ("Rot and IsingZZ, 4 qubits", {"ansatz": "rot_ising_zz", "n_qubits": 4, **_START}),
+    "rot-zz-pairs": (
+        "Rot and IsingZZ, 6 qubits, Z and ZZ read out",
+        {"ansatz": "rot_ising_zz", "n_qubits": 6, "readout": "Z+ZZ", **_START},
+    ),
+    "reuploading": ("data re-uploading, 6 qubits", {"ansatz": "reuploading", "n_qubits": 6, **_TWICE}),
+    "iqp": (
+        "IQP embedding, 6 qubits, inputs halved, uniform start",
+        {"ansatz": "iqp", "n_qubits": 6, "input_scale": 0.5},
+    ),
+}
+
+
+def _grid() -> dict[str, Arm]:
+    circuits, twins = {}, {}
+    for name, (meaning, options) in _CIRCUITS.items():
+        config = HQVQVAEConfig(**options)
+        twin = f"tanh-{n_parameters(config)}"  # circuits of one size share their twin
+        twins[twin] = Arm("tanh", twin_options(config))
+        circuits[name] = Arm(meaning, options, twin)
+    paper = HQVQVAEConfig(**_CIRCUITS["paper"][1])
+    controls = {
+        f"sin-{n_parameters(paper)}": Arm("sin, as large as the paper's circuit", twin_options(paper, "sin")),
+        "none": Arm("no bottleneck", {"bottleneck": "none"}),
+    }
+    return {**circuits, **dict(sorted(twins.items())), **controls}
+
+
+ARMS = _grid()
+CIRCUITS = tuple(name for name, arm in ARMS.items() if arm.twin)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One fit. `by` is what the held-out group is, or "search": a fit for the choice of the rate for that cohort."""
+
+    arm: str
+    by: str
+    held_out: str
+    seed: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a fit gave: mean error and number of segments by cell, training error, codes in use, CPU seconds."""
+
+    task: Task
+    key: str
+    errors: dict[str, tuple[float, int]]
+    train_mse: float
+    codes_used: int
+    cpu_seconds: float
+
+    @property
+    def mse(self) -> float:
+        """Pooled error of the scored segments."""
+        return sum(mse * n for mse, n in self.errors.values()) / sum(n for _, n in self.errors.values())
+
+
+def task_key(task: Task, data_sha256: str) -> str:
+    """What a kept record must match to be taken for a task: bottleneck, training, fold and data."""
+    made_from = [asdict(task), ARMS[task.arm].options, RECIPE, EPOCHS, data_sha256]
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def run_task(task: Task, segments: pd.DataFrame) -> Record:
+    """Fit on the segments a task trains on and score those it holds out (in the search: its validation cells)."""
+    data_sha256 = table_sha256(segments)
+    if task.by == "search":
+        segments = segments[segments["cohort"] != task.held_out]
+        scored = segments["cell_id"].isin(segments.groupby("cohort")["cell_id"].min()).to_numpy()
+    else:
+        scored = (segments[GROUPS[task.by]] == task.held_out).to_numpy()
+    config = ARMS[task.arm].config
+    features = segments[config.feature_names].to_numpy(dtype=float)
+    training = TrainingConfig(
+        epochs=EPOCHS, learning_rate=task.learning_rate, seed=fold_seed(task.seed, task.by, task.held_out)
+    )
+    with single_thread():
+        start = time.process_time()
+        result = fit(config, features[~scored], training, measure_each_epoch=False)
+        seconds = time.process_time() - start
+        errors = segment_errors(result.model, torch.tensor(features[scored], dtype=torch.float32))
+    by_cell = pd.Series(errors.double().numpy()).groupby(segments["cell_id"].to_numpy()[scored])
+    return Record(
+        task=task,
+        key=task_key(task, data_sha256),
+        errors={str(cell): (float(rows.mean()), len(rows)) for cell, rows in by_cell},
+        train_mse=float(result.metrics["train_mse"]),
+        codes_used=int(result.metrics["codes_used"]),
+        cpu_seconds=round(seconds, 3),
+    )
+
+
+def _run_and_keep(task: Task, segments: pd.DataFrame, path: Path) -> Record:
+    record = run_task(task, segments)
+    line = (json.dumps(asdict(record)) + "\n").encode()
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)  # one write of one line, by any process
+    try:
+        os.write(handle, line)
+    finally:
+        os.close(handle)
+    return record
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a file of JSON lines; a last line that a killed run left unfinished is dropped.
+
+    Raises:
+        HQVQVAEError: another line is not a record.
+    """
+    lines = path.read_text(encoding="utf-8").split("\n")
+    records = []
+    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is empty, or unfinished
+        try:
+            fields = json.loads(line)
+            errors = {cell: (float(mse), int(n)) for cell, (mse, n) in fields["errors"].items()}
+            records.append(Record(**{**fields, "task": Task(**fields["task"]), "errors": errors}))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise HQVQVAEError(f"{path} line {number} is not a record of the study ({error}); remove it") from error
+    return records
+
+
+class Study:
+    """The fits of a study, kept in `records.jsonl` as they end, so that a cut run goes on where it was.
+
+    Args:
+        segments: a table of `nasa.load_segments`, protocol C.
+        out: folder of the records.
+        jobs: processes; the figures do not depend on it.
+        short: one seed and one held-out cell a cohort.
+        arms: bottlenecks to measure, all by default; a circuit brings its twin.
+        progress: show a bar on stderr if that is a terminal.
+    """
+
+    def __init__(self, segments, out: Path, *, jobs=1, short=False, arms: Sequence[str] = tuple(ARMS), progress=False):
+        unknown = sorted(set(arms) - set(ARMS))
+        if unknown:
+            raise HQVQVAEError(f"no bottlenecks {unknown} in the grid; there are {', '.join(ARMS)}")
+        asked = {*arms, *(ARMS[name].twin for name in arms)}
+        self.segments, self.jobs, self.progress = segments, jobs, progress
+        self.arms = [name for name in ARMS if name in asked]
+        self.seeds = SEEDS[:1] if short else SEEDS
+        self.cohorts = sorted(segments["cohort"].unique())
+        cohort_of = segments.groupby("cell_id")["cohort"].first()
+        # The first cell of a cohort is for validation in the search of the others; the short form takes the second.
+        self.cohort_of = cohort_of.groupby(cohort_of).nth(1) if short else cohort_of
+        self.path = out / "records.jsonl"
+        self.data_sha256 = table_sha256(segments)
+        out.mkdir(parents=True, exist_ok=True)
+        self._kept = {record.key: record for record in read_records(self.path)} if self.path.exists() else {}
+
+    def records(self, tasks: Iterable[Task]) -> list[Record]:
+        """The records of tasks, in their order; those that are not kept yet are made."""
+        keys = {task: task_key(task, self.data_sha256) for task in tasks}
+        missing = [task for task, key in keys.items() if key not in self._kept]
+        if missing and self.path.exists():
+            self._drop_unfinished_line()
+        job = functools.partial(_run_and_keep, segments=self.segments, path=self.path)
+        made = run_jobs(job, missing, workers=self.jobs, progress=self.progress)
+        self._kept |= {record.key: record for record in made}
+        return [self._kept[key] for key in keys.values()]
+
+    def _drop_unfinished_line(self) -> None:
+        text = self.path.read_bytes()
+        if not text.endswith(b"\n"):
+            with replacing(self.path) as temporary:
+                temporary.write_bytes(text[: text.rfind(b"\n") + 1])
+
+    def measure(self, rates: dict[str, tuple[float, ...]], seeds: tuple[int, ...]) -> list[Record]:
+        """Search the learning rate of each arm for each cohort, then leave each cell and each cohort out.
+
+        Args:
+            rates: the candidates of each arm.
+            seeds: one full round of folds each.
+
+        Returns:
+            The records of the folds, not those of the search.
+        """
+        searches = [
+            Task(arm, "search", cohort, SEARCH_SEED, rate)
+            for arm, candidates in rates.items() for cohort in self.cohorts for rate in candidates
+        ]  # fmt: skip
+        best: dict[tuple[str, str], Record] = {}
+        for record in self.records(searches):
+            place = (record.task.arm, record.task.held_out)
+            if place not in best or record.mse < best[place].mse:
+                best[place] = record
+        folds = [("cell", cell, cohort) for cell, cohort in self.cohort_of.items()]
+        folds += [("cohort", cohort, cohort) for cohort in self.cohorts]
+        return self.records(
+            Task(arm, by, str(held_out), seed, best[arm, cohort].task.learning_rate)
+            for seed in seeds for by, held_out, cohort in folds for arm in rates
+        )  # fmt: skip

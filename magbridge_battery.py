@@ -45,7 +45,7 @@ def load(
     """Loads one configuration of a release.
 
     Args:
-        config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`; `t1` to `t4` are understood.
+        config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`; `t1` to `t4` will do.
         split: `train`, `validation` or `test`; all of them by default.
         release: A release folder or a bundle. By default the release in the cache, which is built first where
             there is none; each upstream has a release of its own there.

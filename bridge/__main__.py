@@ -58,8 +58,15 @@ def build(
     release.check_replaceable(out)
     inputs = resolve(bridge, upstream, upstream_dir)
     typer.echo(upstream_line(inputs.name), err=True)
-    counts = {"variants": variants, "anomalies": _anomalies(anomalies), "regime_b": regime_b, "severity": severity}
-    manifest = release.build(out, inputs, master_seed=seed, **counts)
+    manifest = release.build(
+        out,
+        inputs,
+        master_seed=seed,
+        variants=variants,
+        anomalies=_anomalies(anomalies),
+        regime_b=regime_b,
+        severity=severity,
+    )
     _report(out, manifest, as_json)
 
 

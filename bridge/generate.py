@@ -71,8 +71,11 @@ def generate_plan(bridge: AnyBridge, plan: Plan, workers: int | None = None) -> 
     own = np.flatnonzero(plan.parent < 0)
     out = np.empty((len(rows), T, len(CHANNELS)))
     voltage, soc, seed, cell = (rows[name].to_numpy()[own] for name in ("voltage", "soc", "generation_seed", "cell_id"))
-    cells = {"cell": cell} if isinstance(bridge, BridgeV2) else {}
-    out[own] = bridge.generate_many(voltage, soc, plan.signal_soh[own], seed, workers=workers, **cells)
+    soh = plan.signal_soh[own]
+    if isinstance(bridge, BridgeV2):
+        out[own] = bridge.generate_many(voltage, soc, soh, seed, cell.tolist(), workers)
+    else:
+        out[own] = bridge.generate_many(voltage, soc, soh, seed, workers)
     injected = np.flatnonzero(plan.parent >= 0)
     faults = rows.iloc[injected][["anomaly_subtype", "anomaly_severity", "generation_seed"]]
     for i, subtype, severity, fault_seed in zip(injected, *(faults[name] for name in faults)):

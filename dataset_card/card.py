@@ -154,14 +154,15 @@ SCANS = {
 }
 """What the decoder averages, by upstream (specification of the release, section 1)."""
 
-_ONE_MODEL = "The scans are simulated with the sheet model that the increments use, which favours v2."
 V2_NOTES = {
     "hybrid": {
-        "origin": "Made from the published upstream files: means and standard deviations at the anchors are the published ones; "
-        "correlations and spectra are borrowed from a simulated archive, since the raw scans are not public.",
-        "scans": "The published statistics are of one cell, and none shows an aged one. Correlations between channels and in time come "
-        "from a simulation, and nothing was tested on the raw scans.",
-        "shared_model": "Correlations, and the increments of ageing and of each cell's make, come from one model of the cell.",
+        "origin": "Made from the published upstream files: means and standard deviations at the anchors are the "
+        "published ones; correlations and spectra are borrowed from a simulated archive, since the raw scans are not "
+        "public.",
+        "scans": "The published statistics are of one cell, and none shows an aged one. Correlations between channels "
+        "and in time come from a simulation, and nothing was tested on the raw scans.",
+        "shared_model": "Correlations, and the increments of ageing and of each cell's make, come from one model of "
+        "the cell.",
     },
     "osf": {
         "origin": "Made from the raw scans of the OSF archive and the published pulse tables.",
@@ -169,10 +170,10 @@ V2_NOTES = {
         "shared_model": "Ageing and each cell's make come from one model of the cell as a magnetised sheet.",
     },
     "simulated": {
-        "origin": "**Simulated upstream.** Made without the published magnetometry and pulse tests, from a closed-form simulation of "
-        "both: ids, labels and signals differ from a release of the published files.",
+        "origin": "**Simulated upstream.** Made without the published magnetometry and pulse tests, from a closed-form "
+        "simulation of both: ids, labels and signals differ from a release of the published files.",
         "scans": "Scans and labels are simulated.",
-        "shared_model": _ONE_MODEL,
+        "shared_model": "The scans are simulated with the sheet model that the increments use, which favours v2.",
     },
 }
 """What the card of a v2 release says of its scans, by upstream."""

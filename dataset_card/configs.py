@@ -1,8 +1,8 @@
 """The release folder's configurations: named views of the same Parquet files.
 
 Each row of a release is stored once, in `data/<provenance>/<primary split>/<record split>.parquet`, or in
-`<chemistry>-<record split>.parquet` where there is more than one chemistry; a configuration is a set of globs over those
-files and, for some, a choice of columns.
+`<chemistry>-<record split>.parquet` where there is more than one chemistry; a configuration is a set of globs over
+those files and, for some, a choice of columns.
 """
 
 from __future__ import annotations

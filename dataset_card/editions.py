@@ -54,7 +54,7 @@ DATASETS = {edition.name: edition for edition in EDITIONS.values()}
 """Editions by the name of the dataset."""
 
 
-def edition_of(bridge_version: str) -> Edition:
+def edition_of(bridge_version: object) -> Edition:
     """The edition that rows of a `bridge_version` such as `v1.3` or `v2.0-hybrid` belong to.
 
     Raises:

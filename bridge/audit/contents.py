@@ -61,7 +61,7 @@ class Contents:
 
     @property
     def edition(self) -> Edition:
-        """The dataset that the rows say they belong to; v1 where they say nothing known, which the rows' check reports."""
+        """The dataset that the rows say they belong to; v1 where they name none, which the rows' check reports."""
         try:
             return edition_of(self.rows["bridge_version"].iat[0])
         except MagBridgeError:

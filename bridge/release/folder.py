@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -188,15 +188,15 @@ def _write_tables(
 ) -> dict[str, tuple[int, int]]:
     """Writes the data files; returns rows and bytes of each."""
     parts = {METADATA_FILE: table.select(METADATA_FIELDS)}
-    paths = np.array(data_paths(table, subsets, edition), dtype=object)
-    for path in sorted(set(paths)):
+    paths = np.array(data_paths(table, subsets, edition))
+    for path in np.unique(paths).tolist():
         parts[path] = table.take(np.flatnonzero(paths == path))
     for path, part in parts.items():
         write_parquet(part, folder / path)
     return {path: (part.num_rows, (folder / path).stat().st_size) for path, part in parts.items()}
 
 
-def data_paths(table: pa.Table, subsets: Mapping[str, Sequence[str]], edition: Edition) -> list[str]:
+def data_paths(table: pa.Table, subsets: Mapping[str, np.ndarray], edition: Edition) -> list[str]:
     """The file, relative to the release folder, that each row lies in."""
     chemistries = table["chemistry"].to_pylist() if edition.by_chemistry else [None] * table.num_rows
     return [

@@ -40,7 +40,8 @@ def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
     strata: dict[str, list[str]] = {}
     for cell in sorted(rows["cell_id"].unique()):
         strata.setdefault(table_of(cell), []).append(cell)
-    shuffler, subset = random.Random(PRIMARY_SEED), {}
+    shuffler = random.Random(PRIMARY_SEED)
+    subset: dict[str, str] = {}
     for _, cells in sorted(strata.items()):
         shuffler.shuffle(cells)
         train, validation = (round(len(cells) * share) for share in (STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE))

@@ -124,3 +124,25 @@ def test_examples_are_found_under_their_headings():
         "```bash\na\n```\n## One\n```python\nx = 1\n```\n```bash\nb\n```\n## Two\n```text\nno\n```\n```bash\nc\n```\n"
     )
     assert examples(text) == [Example("One", 1, "python", "x = 1\n"), Example("Two", 2, "bash", "c\n")]
+
+
+ROW = re.compile(
+    r"^\| T(?P<task>\d), [^|]+ \| `(?P<model>[\w-]+)` \| (?P<score>[\d.]+) \| (?P<low>[\d.]+) to (?P<high>[\d.]+) "
+    r"\| (?P<cross_validation>[\d.]+) \|$",
+    re.M,
+)
+
+
+def test_the_table_of_results_is_the_shipped_one():
+    from benchmark.results import SHIPPED, read_results
+    from dataset_card.schema import MASTER_SEED
+
+    shipped = [r for r in read_results(SHIPPED) if r.split == "by_cell_primary" and r.dataset.seed == MASTER_SEED]
+    rows = [match.groupdict() for match in ROW.finditer(README)]
+    assert len(rows) == 4
+    for row in rows:
+        own = [r for r in shipped if (r.task, r.model) == (f"t{row['task']}", row["model"])]
+        official = next(r for r in own if r.protocol in ("rows", "full"))
+        by_cell = next(r for r in own if r.protocol == "cross_validation")
+        found = [official.mean(), *official.interval(), by_cell.mean()]
+        assert [f"{value:.3f}" for value in found] == [row[k] for k in ("score", "low", "high", "cross_validation")]

@@ -19,12 +19,12 @@ from bridge.generate import CONFIGS as BRIDGE_CONFIGS
 from bridge.generate import AnyUpstream, edition_of_upstream, resolve
 from bridge.release import bundle, zenodo
 from bridge.release import folder as releases
-from bridge.upstream.files import cache_dir
 from dataset_card.arrays import signals
 from dataset_card.configs import DEFAULT_CONFIG
 from dataset_card.digests import files_digest, sha256_of
 from dataset_card.editions import DATASETS, V1, V2, Edition, edition_of
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import cache_dir, standing
 from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest
 from dataset_card.schema import features
 
@@ -130,7 +130,7 @@ def release_folder(
 
 
 def _releases_dir() -> Path:
-    return cache_dir().parent / "releases"
+    return cache_dir() / "releases"
 
 
 def _cached_release(edition: Edition, choice: str, upstream_dir: Path | None) -> Path:

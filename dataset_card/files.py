@@ -41,6 +41,13 @@ def _host() -> str:
         return node
 
 
+def cache_dir() -> Path:
+    """The user's cache folder for this project: `$MAGBRIDGE_CACHE`, or the system's place for caches."""
+    import pooch
+
+    return Path(os.environ.get("MAGBRIDGE_CACHE") or pooch.os_cache("magbridge-battery"))
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A neighbour of `path` to write a file or a folder at; it takes the place of `path` if the block ends well.

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dataset_card.configs import METADATA_FILE
 from dataset_card.errors import MagBridgeError, causes, innermost
+from dataset_card.reading import MANIFEST, checked_digest, read_manifest
 
 FRESH = {".gitattributes", "README.md"}
 """Files that the Hub itself puts into a new repository."""
@@ -131,8 +133,12 @@ class Repository:
         return commit.oid
 
     def tag(self, name: str, revision: str) -> None:
-        """Names a commit."""
-        with self._plainly():
+        """Names a commit, which stays where it cannot be named.
+
+        Raises:
+            MagBridgeError: The Hub refuses or cannot be reached.
+        """
+        with self._plainly(f"the files are there as commit {revision[:12]}, only its tag {name} is missing"):
             self._api.create_tag(self.repo_id, tag=name, revision=revision, repo_type=self.kind)
 
     @property
@@ -140,50 +146,84 @@ class Repository:
         """Where people find it."""
         return f"{self._api.endpoint}/{self.kind}s/{self.repo_id}"
 
-    @contextmanager
-    def _plainly(self) -> Iterator[None]:
-        """Turns huggingface_hub's many errors into one sentence with the fix."""
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
+    def _plainly(self, outcome: str = "nothing is changed"):
+        return _plainly(self.repo_id, outcome)
 
-        try:
-            yield
-        except MagBridgeError:
+
+def pull_release(repo_id: str) -> Path:
+    """A release on the Hub as a folder in huggingface_hub's cache, once its rows have the digest that it states.
+
+    Args:
+        repo_id: `user/name` of a dataset.
+
+    Raises:
+        MagBridgeError: The Hub cannot be reached or refuses, there is no release, or what arrived is damaged; that has
+            left the cache then.
+    """
+    from huggingface_hub import scan_cache_dir, snapshot_download
+
+    with _plainly(repo_id, "nothing was downloaded whole"), _quiet_in_a_pipe():
+        patterns = ["data/**", METADATA_FILE, MANIFEST]
+        folder = Path(snapshot_download(repo_id, repo_type="dataset", allow_patterns=patterns))
+    read_manifest(folder)
+    try:
+        checked_digest(folder)
+    except MagBridgeError as error:
+        scan_cache_dir(folder.parents[2]).delete_revisions(folder.name).execute()
+        raise MagBridgeError(
+            f"the download of {repo_id} was damaged and has left the cache, run the command again: {error}"
+        ) from error
+    return folder
+
+
+@contextmanager
+def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
+    """Turns huggingface_hub's many errors into one sentence with the fix, and what became of what was asked for."""
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
+
+    try:
+        yield
+    except MagBridgeError:
+        raise
+    except HFValidationError as error:
+        raise MagBridgeError(f"repository {repo_id!r} is no name on the Hub ({error}): expected USER/NAME") from error
+    except (HTTPError, RuntimeError, OSError) as error:
+        chain = causes(error)
+        answered = next((e for e in chain if isinstance(e, HfHubHTTPError)), None)
+        full = next((e for e in chain if isinstance(e, OSError) and e.errno is not None and e.filename), None)
+        if answered is not None:
+            raise MagBridgeError(_refusal(answered, repo_id, outcome)) from error
+        if full is not None:
             raise
-        except HFValidationError as error:
-            raise MagBridgeError(
-                f"repository {self.repo_id!r} is no name on the Hub ({error}): expected USER/NAME"
-            ) from error
-        except (HTTPError, RuntimeError, OSError) as error:
-            chain = causes(error)
-            answered = next((e for e in chain if isinstance(e, HfHubHTTPError)), None)
-            full = next((e for e in chain if isinstance(e, OSError) and e.errno is not None and e.filename), None)
-            if answered is not None:
-                raise MagBridgeError(self._refusal(answered)) from error
-            if full is not None:
-                raise
-            raise MagBridgeError(
-                f"no connection to {self._api.endpoint} ({innermost(error)}): nothing was committed to {self.repo_id}; "
-                "run the command again, files that arrived are not sent twice"
-            ) from error
+        raise MagBridgeError(
+            f"no connection to {_endpoint()} ({innermost(error)}): {outcome} of {repo_id}; "
+            "run the command again, files that arrived are not sent twice"
+        ) from error
 
-    def _refusal(self, error) -> str:
-        status = error.response.status_code
-        owner = self.repo_id.partition("/")[0]
-        if status == 401:
-            return (
-                f"{self._api.endpoint} does not accept the token for {self.repo_id}: expected one with write access to "
-                f"{owner}; log in with `hf auth login` or set $HF_TOKEN"
-            )
-        if status == 403:
-            return (
-                f"the token may not write to {self.repo_id}: expected one with write access to {owner}; make one in "
-                "the settings of your account on the Hub"
-            )
-        if status == 412:
-            return f"{self.repo_id} was changed meanwhile: nothing is pushed; look at it and run the command again"
-        said = getattr(error, "server_message", None) or str(error)
-        reason = " ".join(said.split())
-        return f"{self._api.endpoint} refused {self.repo_id} with status {status} ({reason}); nothing is changed"
+
+def _endpoint() -> str:
+    from huggingface_hub import HfApi
+
+    return HfApi().endpoint
+
+
+def _refusal(error, repo_id: str, outcome: str) -> str:
+    status = error.response.status_code
+    owner = repo_id.partition("/")[0]
+    if status == 401:
+        return (
+            f"{_endpoint()} does not accept the token for {repo_id}: expected one with write access to "
+            f"{owner}; log in with `hf auth login` or set $HF_TOKEN; {outcome}"
+        )
+    if status == 403:
+        return (
+            f"the token may not write to {repo_id}: expected one with write access to {owner}; make one in "
+            f"the settings of your account on the Hub; {outcome}"
+        )
+    if status == 412:
+        return f"{repo_id} was changed meanwhile: nothing is pushed; look at it and run the command again"
+    reason = " ".join((getattr(error, "server_message", None) or str(error)).split())
+    return f"{_endpoint()} refused {repo_id} with status {status} ({reason}); {outcome}"
 
 
 @contextmanager

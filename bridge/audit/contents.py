@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,10 +15,12 @@ import pyarrow as pa
 from bridge.audit.rows import Finding
 from bridge.release import bundle
 from bridge.release.splits import PRIMARY, RECORD
-from dataset_card.configs import METADATA_FILE, SPLITS
+from dataset_card.configs import METADATA_FILE
+from dataset_card.documents import check_split, read_json
 from dataset_card.editions import V1, Edition, edition_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.reading import CHECKSUMS, MANIFEST, read_parquet, scalars
+from dataset_card.files import standing
+from dataset_card.reading import CHECKSUMS, MANIFEST, by_contract, read_parquet, scalars
 from dataset_card.schema import METADATA_FIELDS, U_FEATURES, arrow_schema
 
 
@@ -96,7 +97,7 @@ def read_contents(path: Path) -> Iterator[Contents]:
     Raises:
         MagBridgeError: There is no release at `path` at all, or a zip cannot be opened safely.
     """
-    path = Path(path)
+    path = standing(Path(path))
     if not path.exists():
         raise MagBridgeError(f"{path}: no such release; expected a release folder or a bundle")
     if path.is_dir() and (path / MANIFEST).is_file() and not list((path / "data").glob("shard_*.parquet")):
@@ -121,9 +122,9 @@ def _read(root: Path, is_bundle: bool) -> Contents:
     for path in paths:
         name = path.relative_to(root).as_posix()
         try:
-            part = _by_contract(read_parquet(path))
-        except (MagBridgeError, ValueError) as error:  # pyarrow's errors are kinds of ValueError
-            note(Finding("files", name, str(error)))
+            part = by_contract(read_parquet(path), name)
+        except MagBridgeError as error:
+            note(Finding("files", name, str(error).removeprefix(f"{name}: ")))
             continue
         if part.num_rows == 0:
             note(Finding("files", name, "holds no row; readers refuse such a file"))
@@ -139,69 +140,20 @@ def _read(root: Path, is_bundle: bool) -> Contents:
     except (MagBridgeError, KeyError, ValueError) as error:
         note(Finding("files", contents.metadata_file, str(error)))
     for name in (PRIMARY, RECORD):
-        contents.splits[name] = _split(root / "splits" / f"{name}.json", f"splits/{name}.json", note)
-    contents.manifest = _json(root / MANIFEST, MANIFEST, note) or None
+        contents.splits[name] = _document(root, f"splits/{name}.json", note, check_split)
+    contents.manifest = _document(root, MANIFEST, note) or None
     return contents
 
 
-def _json(path: Path, name: str, note) -> dict:
+def _document(root: Path, name: str, note, check=None) -> dict:
+    """A JSON document of a release, or an empty one and a finding."""
+    promise = "files"
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(value, dict):
-            return value
-        note(Finding("files", name, f"holds a {type(value).__name__}, expected a JSON object"))
-    except (OSError, ValueError) as error:
-        note(Finding("files", name, f"not readable as JSON ({error})"))
-    return {}
-
-
-def _split(path: Path, name: str, note) -> dict:
-    """A split document with the sample ids of each subset, or an empty one and a finding."""
-    document = _json(path, name, note)
-    members = document.get("sample_ids")
-    if document and not (
-        isinstance(members, dict) and set(members) == set(SPLITS) and all(_strings(ids) for ids in members.values())
-    ):
-        note(Finding("splits", name, f"sample_ids is not an object with lists of ids for {', '.join(SPLITS)}"))
+        document = read_json(root / name, name)
+        if check is not None:
+            promise = "splits"
+            check(document, name)
+        return document
+    except MagBridgeError as error:
+        note(Finding(promise, name, str(error).removeprefix(f"{name}: ")))
         return {}
-    for entry in ("counts", "cells"):
-        if not isinstance(document.setdefault(entry, {}), dict):
-            note(Finding("splits", name, f"{entry} is not an object"))
-            document[entry] = {}
-    return document if members else {}
-
-
-def _strings(values) -> bool:
-    return isinstance(values, list) and all(isinstance(value, str) for value in values)
-
-
-def _by_contract(part: pa.Table) -> pa.Table:
-    """The file's columns by the contract.
-
-    Raises:
-        MagBridgeError: A column is missing, of another type, or holds a list of another length.
-    """
-    schema = arrow_schema()
-    missing = [name for name in schema.names if name not in part.column_names]
-    if missing:
-        raise MagBridgeError(f"no column {missing[0]!r}")
-    extra = [name for name in part.column_names if name not in schema.names]
-    if extra:
-        raise MagBridgeError(f"unknown column {extra[0]!r}")
-    columns = []
-    for expected in schema:
-        column = part[expected.name]
-        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):  # as other writers store signals
-            for i, value in enumerate(column):
-                if value.is_valid and len(value) != expected.type.list_size:
-                    raise MagBridgeError(
-                        f"row {i}: {expected.name} has length {len(value)}, expected {expected.type.list_size}"
-                    )
-        if not expected.nullable and column.null_count:
-            row = column.is_null().to_pylist().index(True)
-            raise MagBridgeError(f"row {row}: {expected.name} is null")
-        try:
-            columns.append(column.cast(expected.type))
-        except (pa.ArrowException, ValueError) as error:
-            raise MagBridgeError(f"column {expected.name!r} is {column.type}, expected {expected.type}") from error
-    return pa.table(columns, schema=schema)

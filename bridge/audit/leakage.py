@@ -5,7 +5,6 @@ Works on any assignment of rows to subsets, the release's own or a user's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -15,6 +14,7 @@ import numpy as np
 import pandas
 
 from bridge.release import splits
+from dataset_card.documents import check_members, read_json
 from dataset_card.errors import MagBridgeError
 
 NEAR = 0.5
@@ -106,16 +106,8 @@ def read_split(path: Path) -> dict[str, list[str]]:
     Raises:
         MagBridgeError: Unreadable, or of another form.
     """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MagBridgeError(f"{path}: not readable as JSON ({error})") from error
-    members = document.get("sample_ids", document) if isinstance(document, dict) else None
-    if not isinstance(members, dict) or not all(
-        isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in members.values()
-    ):
-        raise MagBridgeError(f'{path}: expected {{"train": [sample ids], "test": [sample ids]}}')
-    return members
+    document = read_json(Path(path))
+    return check_members(document.get("sample_ids", document), str(path))
 
 
 def assign(sample_ids: Sequence[str], split: Mapping[str, Sequence[str]]) -> list[str | None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bridge.audit.contents import Contents, read_contents
+from bridge.audit.derivation import derived, unlisted
 from bridge.audit.rows import Finding, check_rows
 from bridge.generate import CONFIGS
 from bridge.release import splits
@@ -23,6 +24,12 @@ from dataset_card.reading import MANIFEST
 from dataset_card.schema import ANOMALY_ORIGINS, METADATA_FIELDS, T
 
 TIME_TOLERANCE = 1e-12
+
+PROVES = (
+    "this shows that files, rows, labels, splits, manifest and documents agree, not who made them: signals that were "
+    "changed and sealed again show against the published digest, or with --regenerate"
+)
+"""What an audit without findings proves and what it cannot."""
 
 
 def audit_release(path: Path) -> list[Finding]:
@@ -48,7 +55,8 @@ def audit_release(path: Path) -> list[Finding]:
         if not contents.is_bundle:
             findings += _placement(contents)
         findings += _manifest(contents)
-        return findings
+        findings += unlisted(contents)
+        return findings or derived(contents)
 
 
 def _rows(contents: Contents) -> list[Finding]:
@@ -182,7 +190,7 @@ def _manifest(contents: Contents) -> list[Finding]:
                 CONFIGS[contents.edition](**manifest["config"]).hash(),
                 rows["bridge_config_hash"].iat[0],
             )
-        except TypeError as error:
+        except (TypeError, ValueError, AttributeError) as error:
             findings.append(Finding("manifest", MANIFEST, f"config is not a bridge configuration ({error})"))
     simulated = any(version.endswith("-simulated") for version in versions)
     upstream = manifest.get("upstream")

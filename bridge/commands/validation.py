@@ -63,19 +63,31 @@ def verify(
         typer.Option(help="Another release: ids, labels and splits must be equal, signals within --tolerance."),
     ] = None,
     tolerance: Annotated[float, typer.Option(min=0, help="With --against: largest difference of signals in nT.")] = 0.0,
+    regenerate: Annotated[
+        str | None, typer.Option(help="Make this many signals again from the upstream, or `all`: they must be equal.")
+    ] = None,
+    upstream_dir: UpstreamDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Audit a release and list every broken promise; exit 1 if there is one."""
     from bridge.audit.comparison import compare_releases
-    from bridge.audit.promises import audit_release
+    from bridge.audit.promises import PROVES, audit_release
 
+    count, made = _count(regenerate), 0
     findings = audit_release(release)
+    if regenerate is not None and not findings:
+        import numpy as np
+
+        from bridge.audit import regeneration
+
+        findings, made = regeneration.regenerate(release, count, np.random.default_rng(), upstream_dir)
     comparison = compare_releases(release, against) if against is not None and not findings else None
     if as_json:
         print_json(
             {
                 "release": str(release),
                 "findings": [vars(finding) for finding in findings],
+                "regenerated": made,
                 "comparison": None if comparison is None else comparison.as_dict(),
             }
         )
@@ -83,10 +95,23 @@ def verify(
         for finding in findings:
             typer.echo(str(finding))
         typer.echo(f"{release}: {len(findings)} broken promises" if findings else f"{release}: every promise holds")
+        if made:
+            typer.echo(f"{made} signals made again from the upstream, equal to the last bit")
+        elif not findings:
+            typer.echo(PROVES)
         if comparison is not None:
             typer.echo(comparison.text())
     if findings or (comparison is not None and not comparison.same(tolerance)):
         raise typer.Exit(1)
+
+
+def _count(text: str | None) -> int | None:
+    """How many signals to make again; None for all."""
+    if text is None or text == "all":
+        return None
+    if not text.isdecimal() or not int(text):
+        raise MagBridgeError(f"--regenerate {text!r}: expected a number of signals, or all")
+    return int(text)
 
 
 def leakage(

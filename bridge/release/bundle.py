@@ -17,8 +17,8 @@ from bridge.release import folder as release
 from dataset_card.digests import sha256_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
-from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest, read_parquet, read_table
-from dataset_card.schema import FIELD_NAMES, METADATA_FIELDS, arrow_schema
+from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest, read_rows, read_table
+from dataset_card.schema import METADATA_FIELDS
 
 SHARDS = 5
 DOCUMENTS = {
@@ -183,18 +183,10 @@ def read_bundle(root: Path) -> pa.Table:
         raise MagBridgeError(
             f"{root}: {missing[0]} is missing from data/; expected {len(expected)} shards; download the bundle again"
         )
-    schema = arrow_schema()
-    parts = []
-    for path in paths:
-        part = read_parquet(path)
-        absent = [name for name in FIELD_NAMES if name not in part.column_names]
-        if absent:
-            raise MagBridgeError(f"{path}: no column {absent[0]!r}; expected {', '.join(FIELD_NAMES)}")
-        try:
-            parts.append(part.select(FIELD_NAMES).cast(schema))
-        except (pa.ArrowException, ValueError) as error:
-            raise MagBridgeError(f"{path}: a column does not have the contract's type ({error})") from error
-    return pa.concat_tables(parts)
+    table = pa.concat_tables([read_rows(path) for path in paths])
+    if not table.num_rows:
+        raise MagBridgeError(f"{root}: no row in data/; expected a bundle of a release")
+    return table
 
 
 def check_checksums(root: Path) -> None:

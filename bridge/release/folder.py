@@ -24,7 +24,7 @@ from dataset_card.configs import METADATA_FILE, atom_path, provenance
 from dataset_card.digests import files_digest, sha256_of
 from dataset_card.editions import V1, Edition, edition_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
+from dataset_card.files import replacing, require_writable
 from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest, read_table, scalars
 from dataset_card.schema import (
     CHANNELS,
@@ -90,7 +90,7 @@ def build(
         "master_seed": master_seed,
         "variants": counts.variants,
         **_other_counts(edition, counts),
-        "rebuild": _rebuild_command(edition, upstream, master_seed, counts),
+        "rebuild": rebuild_command(edition, upstream.name, master_seed, counts),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
     return write(Path(out), assemble(plan, signals), origin, fitted_files(bridge))
@@ -108,9 +108,10 @@ def _other_counts(edition: Edition, counts: Composition) -> dict:
     return {name: getattr(counts, name) for name in names if edition is not V1 or counts != known}
 
 
-def _rebuild_command(edition: Edition, upstream: AnyUpstream, master_seed: int, counts: Composition) -> str:
+def rebuild_command(edition: Edition, upstream: str, master_seed: int, counts: Composition) -> str:
+    """The command that builds a release of an upstream of this name again."""
     command = "python -m bridge build" + ("" if edition is V1 else f" --bridge {edition.bridge}")
-    command += f" --upstream {'published' if upstream.name == 'hybrid' else upstream.name}"
+    command += f" --upstream {'published' if upstream == 'hybrid' else upstream}"
     if master_seed != MASTER_SEED:
         command += f" --seed {master_seed}"
     known = COMPOSITIONS[edition]
@@ -165,13 +166,14 @@ def write(
     with replacing(out) as folder:
         sizes = _write_tables(folder, table, subsets, edition)
         manifest["files_digest"] = files_digest(folder)
+        (folder / "splits").mkdir()
         for name, subset in subsets.items():
-            _write_json(folder / "splits" / f"{name}.json", split_document(rows, name, subset))
+            (folder / "splits" / f"{name}.json").write_text(json_text(split_document(rows, name, subset)))
         for name, text in card.documents(manifest, sizes).items():
             (folder / name).write_text(text, encoding="utf-8")
         for name, save in extra.items():
             save(folder / name)
-        _write_json(folder / MANIFEST, manifest)
+        (folder / MANIFEST).write_text(json_text(manifest))
         write_checksums(folder)
     return manifest
 
@@ -216,13 +218,14 @@ def write_parquet(table: pa.Table, path: Path) -> None:
     )
 
 
-def _write_json(path: Path, value) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+def json_text(value) -> str:
+    """A document as it is written into a release."""
+    return json.dumps(value, indent=1) + "\n"
 
 
 def check_replaceable(out: Path) -> None:
-    """Raises unless `out` is free, an empty folder, or a release that may be replaced."""
+    """Raises unless `out` can be written and is free, an empty folder, or a release that may be replaced."""
+    require_writable(out)
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise MagBridgeError(f"{out} exists and is not a folder: expected a release folder or a free name")
     if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():

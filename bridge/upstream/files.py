@@ -9,7 +9,7 @@ from pathlib import Path
 from bridge.upstream.download import DOWNLOAD_TIMEOUT_S, download
 from dataset_card.digests import sha256_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
+from dataset_card.files import cache_dir, replacing
 
 MAGBRIDGE_URL = (
     "https://raw.githubusercontent.com/SakthiGs/MagBridge-Battery/"
@@ -100,11 +100,9 @@ OSF_SCANS = "magbridge/osf_sequences.npz"
 """The raw scan archive, which a user brings: it may not be redistributed."""
 
 
-def cache_dir() -> Path:
-    """Where downloads are kept: `upstream/` in the user's cache folder for this project."""
-    import pooch
-
-    return Path(os.environ.get("MAGBRIDGE_CACHE") or pooch.os_cache("magbridge-battery")) / "upstream"
+def download_dir() -> Path:
+    """Where downloads are kept."""
+    return cache_dir() / "upstream"
 
 
 def local_folders(upstream_dir: Path | None = None) -> list[tuple[str, Path]]:
@@ -121,7 +119,7 @@ def local_folders(upstream_dir: Path | None = None) -> list[tuple[str, Path]]:
     for words, folder in folders:
         if not folder.is_dir():
             raise MagBridgeError(f"{words} is {folder}: expected an existing folder with magbridge/ and pulsebat/")
-    return [*folders, ("the cache", cache_dir())]
+    return [*folders, ("the cache", download_dir())]
 
 
 def find(file: UpstreamFile, upstream_dir: Path | None = None) -> Path | None:
@@ -157,7 +155,7 @@ def fetch(file: UpstreamFile, url: str | None = None, timeout_s: float = DOWNLOA
     Raises:
         MagBridgeError: The host cannot be reached, answers with an error, or sends other bytes.
     """
-    url, target = url or file.url, cache_dir() / file.path
+    url, target = url or file.url, download_dir() / file.path
     if target.is_file() and sha256_of(target) == file.sha256:
         return target
     with replacing(target) as temporary:

@@ -1,0 +1,132 @@
+"""What a release says of its rows, derived from the rows again and compared with what lies there, text by text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from bridge.audit.contents import Contents
+from bridge.audit.rows import Finding
+from bridge.plan import Composition, composition_of
+from bridge.release.bundle import DOCUMENTS, LOADER, ORIGIN_KEYS
+from bridge.release.folder import json_text, rebuild_command
+from bridge.release.manifest import make_manifest
+from bridge.release.splits import make_splits, split_document
+from bridge.upstream import files
+from bridge.upstream.pulsebat import SHEETS
+from dataset_card import card
+from dataset_card.digests import files_digest
+from dataset_card.errors import MagBridgeError
+from dataset_card.reading import CHECKSUMS, MANIFEST, scalars
+
+FROM_THE_HUB = (".gitattributes", ".cache/huggingface/")
+"""What the Hub and its client put beside a release."""
+
+_IMPORTED = re.compile(r"python -m bridge import [^`<>\n]+ --out [\w.+-]+")
+_VERSION = re.compile(r"[\w.+!-]{1,40}")
+
+
+def unlisted(contents: Contents) -> Iterator[Finding]:
+    """Files that the checksums do not cover, and links, which may show another file tomorrow."""
+    root, listing = contents.root, contents.root / CHECKSUMS
+    text = listing.read_text(encoding="utf-8", errors="replace") if listing.is_file() else ""
+    listed = {CHECKSUMS} | {line.partition("  ")[2].removeprefix("./") for line in text.splitlines()}
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if path.is_symlink() and not _is_snapshot_of_the_hub(path, root):
+            yield Finding("files", name, "is a link: expected a plain file or folder")
+        elif path.is_file() and name not in listed and not name.startswith(FROM_THE_HUB):
+            yield Finding("files", name, f"is not listed in {CHECKSUMS}")
+
+
+def _is_snapshot_of_the_hub(link: Path, root: Path) -> bool:
+    """huggingface_hub's cache keeps contents as `blobs/<digest>` and snapshots as links to them."""
+    root = root.resolve()
+    return root.parent.name == "snapshots" and link.resolve().parent == root.parents[1] / "blobs"
+
+
+def derived(contents: Contents) -> list[Finding]:
+    """Derives manifest, splits and documents from the rows.
+
+    Args:
+        contents: A release whose rows keep their promises: nothing can be derived from others.
+
+    Returns:
+        What differs from what lies there; of a bundle that other software made, nothing can be said.
+    """
+    manifest = contents.manifest
+    if manifest is None or "files_digest" not in manifest:
+        return []
+    try:
+        _check_origin(manifest, contents)
+        expected = _texts(contents, manifest)
+    except (MagBridgeError, TypeError, KeyError, AttributeError, ValueError) as error:
+        return [Finding("manifest", MANIFEST, f"nothing can be derived from it ({type(error).__name__}: {error})")]
+    findings = []
+    for name, text in expected.items():
+        try:
+            found = (contents.root / name).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            findings.append(Finding("documents", name, f"not readable ({error})"))
+            continue
+        if found != text and (not name.endswith(".md") or not contents.is_bundle or _body(found) != _body(text)):
+            findings.append(Finding("documents", name, f"is not what the rows give: {_difference(found, text)}"))
+    return findings
+
+
+def _texts(contents: Contents, manifest: dict) -> dict[str, str]:
+    """Every text of a release, by file name, as its rows and origin give it."""
+    position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
+    table = contents.table.take([position[sample_id] for sample_id in contents.order])
+    rows = scalars(table)
+    subsets = make_splits(rows)
+    expected = make_manifest(table, rows, subsets, {k: v for k, v in manifest.items() if k in ORIGIN_KEYS})
+    # A bundle's manifest is that of the release folder it was made from, whose files are not at hand.
+    expected["files_digest"] = manifest["files_digest"] if contents.is_bundle else files_digest(contents.root)
+    sizes = {name: (contents.files.count(name), (contents.root / name).stat().st_size) for name in set(contents.files)}
+    sizes[contents.metadata_file] = (len(rows), (contents.root / contents.metadata_file).stat().st_size)
+    documents = card.documents(expected, sizes)
+    if contents.is_bundle:
+        documents = {DOCUMENTS[name]: text for name, text in documents.items()} | {"load_bundle.py": LOADER}
+    splits = {f"splits/{name}.json": json_text(split_document(rows, name, s)) for name, s in subsets.items()}
+    return {MANIFEST: json_text(expected), **splits, **documents}
+
+
+def _check_origin(manifest: dict, contents: Contents) -> None:
+    """What rows cannot tell of their origin has at least the form that a build or an import gives it."""
+    edition, sources = contents.edition, manifest["upstream"]["sources"]
+    pinned = {file.path: file.sha256 for file in (*files.PUBLISHED, *(sheet.file for sheet in SHEETS))}
+    for name, digest in sources.items():
+        if digest != pinned.get(name, digest) or not re.fullmatch("[0-9a-f]{64}", digest):
+            raise MagBridgeError(f"source {name!r} has the digest {digest!r}: expected {pinned.get(name, 'a SHA-256')}")
+    for name, version in manifest.get("packages", {}).items():
+        if not _VERSION.fullmatch(name) or not _VERSION.fullmatch(version):
+            raise MagBridgeError(f"package {name!r} {version!r}: expected a name and a version")
+    if _IMPORTED.fullmatch(manifest["rebuild"]):
+        return
+    counts = composition_from(manifest, contents)
+    command = rebuild_command(edition, manifest["upstream"]["name"], manifest["master_seed"], counts)
+    if manifest["rebuild"] != command:
+        raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected {command!r}")
+
+
+def composition_from(manifest: dict, contents: Contents) -> Composition:
+    """How many rows of each kind a manifest says that the release was planned with."""
+    names = ("variants", "anomalies", "regime_b", "severity")
+    entries = {name: manifest[name] for name in names if name in manifest}
+    entries = {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
+    return composition_of(contents.edition, **entries)
+
+
+def _body(text: str) -> str:
+    """A card without its header, which lists the sizes of a release folder's files."""
+    return text.split("\n---\n", 1)[-1]
+
+
+def _difference(found: str, expected: str) -> str:
+    ours, theirs = expected.splitlines(), found.splitlines()
+    for number, (a, b) in enumerate(zip(ours, theirs), 1):
+        if a != b:
+            return f"line {number} is {b.strip()[:80]!r}, expected {a.strip()[:80]!r}"
+    return f"it has {len(theirs)} lines, expected {len(ours)}"

@@ -1,0 +1,132 @@
+"""Rows of a release made again from its upstream and compared byte for byte: what no rewritten checksum can forge."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from bridge.audit.contents import Contents, read_contents
+from bridge.audit.derivation import composition_from
+from bridge.audit.rows import Finding
+from bridge.generate import CONFIGS, AnyBridge, generate_plan, make_bridge, resolve
+from bridge.plan import Plan, make_plan
+from bridge.release.folder import fitted_files
+from dataset_card.arrays import signals
+from dataset_card.errors import MagBridgeError
+from dataset_card.reading import MANIFEST
+from dataset_card.schema import CHANNELS, METADATA_FIELDS
+
+
+def regenerate(
+    path: Path, count: int | None, rng: np.random.Generator, upstream_dir: Path | None = None
+) -> tuple[list[Finding], int]:
+    """Plans a release again, ids, labels and order, and generates some of its signals again.
+
+    Args:
+        path: A release folder or bundle without findings.
+        count: Signals to generate; None for all of them.
+        rng: Draws which.
+        upstream_dir: Folder of published files.
+
+    Returns:
+        What differs, and how many signals were compared.
+
+    Raises:
+        MagBridgeError: The release does not say what it was made from, or its upstream is not at hand.
+    """
+    with read_contents(path) as contents:
+        bridge, plan = _again(contents, upstream_dir)
+        findings = _labels(contents, plan) + _fitted(contents, bridge)
+        if findings:
+            return findings, 0
+        n = len(plan.rows)
+        rows = np.arange(n) if count is None else np.sort(rng.choice(n, min(count, n), replace=False))
+        return _signals(contents, bridge, plan, rows), len(rows)
+
+
+def _again(contents: Contents, upstream_dir: Path | None) -> tuple[AnyBridge, Plan]:
+    """The bridge and the plan that a release's manifest speaks of."""
+    manifest, edition = contents.manifest or {}, contents.edition
+    try:
+        name, seed = manifest["upstream"]["name"], manifest["master_seed"]
+        numbers = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest["config"].items()}
+        config, counts = CONFIGS[edition](**numbers), composition_from(manifest, contents)
+    except (KeyError, TypeError) as error:
+        raise MagBridgeError(
+            f"{contents.root}: its {MANIFEST} does not say what it was made from ({error}): it cannot be made again"
+        ) from error
+    upstream = resolve(edition.bridge, "published" if name == "hybrid" else name, upstream_dir)
+    if upstream.sources != manifest["upstream"]["sources"]:
+        raise MagBridgeError(
+            f"{contents.root}: made from {manifest['upstream']['sources']}, at hand are {upstream.sources}"
+        )
+    plan = make_plan(
+        upstream.pulses, config, master_seed=seed, composition=counts, bridge_version=upstream.bridge_version
+    )
+    return make_bridge(upstream, config, seed), plan
+
+
+def _labels(contents: Contents, plan: Plan) -> list[Finding]:
+    if contents.order != plan.rows["sample_id"].tolist():
+        return [Finding("regeneration", contents.metadata_file, "ids or their order are not those of the plan")]
+    planned = plan.rows.astype(object).where(plan.rows.notna(), None)
+    rows = contents.rows.set_index("sample_id", drop=False).loc[contents.order]
+    findings = []
+    for name in METADATA_FIELDS:
+        for sample_id, found, expected in zip(contents.order, rows[name], planned[name]):
+            if found != expected:
+                findings.append(Finding("regeneration", sample_id, f"{name} is {found!r}, the plan has {expected!r}"))
+    position = {sample_id: i for i, sample_id in enumerate(contents.rows["sample_id"])}
+    at = [position[sample_id] for sample_id in contents.order]
+    other = ~_equal(contents.u_features[at], plan.u_features).all(axis=1)
+    return findings + [
+        Finding("regeneration", contents.order[i], "u_features are not those of the upstream")
+        for i in np.flatnonzero(other)
+    ]
+
+
+def _fitted(contents: Contents, bridge: AnyBridge) -> list[Finding]:
+    """What a release carries of its bridge is what the bridge has."""
+    findings = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, save in fitted_files(bridge).items():
+            save(Path(scratch, name))
+            path = contents.root / name
+            if not path.is_file() or path.read_bytes() != Path(scratch, name).read_bytes():
+                findings.append(Finding("regeneration", name, "is not what the bridge fits to its upstream"))
+    return findings
+
+
+def _signals(contents: Contents, bridge: AnyBridge, plan: Plan, rows: np.ndarray) -> list[Finding]:
+    with_parents = np.union1d(rows, plan.parent[rows][plan.parent[rows] >= 0])
+    parent = plan.parent[with_parents]
+    part = Plan(
+        plan.rows.iloc[with_parents].reset_index(drop=True),
+        plan.u_features[with_parents],
+        plan.signal_soh[with_parents],
+        np.where(parent >= 0, np.searchsorted(with_parents, parent), -1),
+    )
+    fresh = generate_plan(bridge, part)[np.searchsorted(with_parents, rows)]
+    position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
+    at = [position[contents.order[i]] for i in rows]
+    found = signals(contents.table.take(at))
+    findings = []
+    for i in np.flatnonzero(~_equal(found, fresh).all(axis=(1, 2))):
+        gap = np.abs(found[i] - fresh[i])
+        step, channel = np.unravel_index(gap.argmax(), gap.shape)
+        findings.append(
+            Finding(
+                "regeneration",
+                contents.where[at[i]],
+                f"its signal is up to {gap.max():.3g} nT off what the bridge makes ({CHANNELS[channel]}, step {step})",
+            )
+        )
+    return findings
+
+
+def _equal(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Where two arrays of float64 have the same bytes; NaN, which stands for null, equals NaN."""
+    same = np.ascontiguousarray(found).view(np.int64) == np.ascontiguousarray(expected).view(np.int64)
+    return same | (np.isnan(found) & np.isnan(expected))

@@ -20,12 +20,12 @@ from bridge.generate import AnyUpstream, edition_of_upstream, resolve
 from bridge.release import bundle, zenodo
 from bridge.release import folder as releases
 from dataset_card.arrays import signals
-from dataset_card.configs import DEFAULT_CONFIG
+from dataset_card.configs import DEFAULT_CONFIG, METADATA_FILE
 from dataset_card.digests import files_digest, sha256_of
 from dataset_card.editions import DATASETS, V1, V2, Edition, edition_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import cache_dir, standing
-from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest
+from dataset_card.reading import CHECKSUMS, MANIFEST, checked_digest, read_manifest
 from dataset_card.schema import features
 
 __all__ = ["MagBridgeBattery", "load", "release_folder", "signals"]
@@ -113,12 +113,8 @@ def release_folder(
         folder = _published_release()
     elif release is None:
         folder = _cached_release(_named(dataset), upstream, None if upstream_dir is None else Path(upstream_dir))
-    elif (
-        Path(release).is_dir()
-        and (Path(release) / MANIFEST).is_file()
-        and (Path(release) / "metadata.parquet").is_file()
-    ):
-        folder = Path(release)
+    elif (standing(Path(release)) / MANIFEST).is_file() and (standing(Path(release)) / METADATA_FILE).is_file():
+        folder = standing(Path(release))
     elif Path(release).exists():
         folder = _imported(Path(release))
     else:
@@ -126,6 +122,7 @@ def release_folder(
             f"{release}: no such release; expected a release folder or a bundle, or leave `release` out to build one"
         )
     bundle.check_checksums(folder)
+    checked_digest(folder)
     return folder
 
 
@@ -137,20 +134,20 @@ def _cached_release(edition: Edition, choice: str, upstream_dir: Path | None) ->
     """The cache's release of an edition and upstream, built where there is none."""
     inputs = resolve(edition.bridge, choice, upstream_dir)
     folder = _releases_dir() / _key(inputs) / edition.name
-    if not (folder / MANIFEST).is_file():
+    if not (standing(folder) / MANIFEST).is_file():
         print(f"building a release from the {inputs.name} upstream into {folder}", file=sys.stderr)
         releases.build(folder, inputs)
-    return folder
+    return standing(folder)
 
 
 def _published_release() -> Path:
     """The cache's copy of the published release, downloaded where there is none."""
     folder = _releases_dir() / f"zenodo-{zenodo.RECORD}" / V1.name
-    if not (folder / MANIFEST).is_file():
+    if not (standing(folder) / MANIFEST).is_file():
         print(f"downloading {zenodo.BUNDLE_URL}", file=sys.stderr)
         differences = zenodo.fetch_release(folder, zenodo.BUNDLE_URL)
         print("\n".join(differences) or "ids and labels are those of the plan", file=sys.stderr)
-    return folder
+    return standing(folder)
 
 
 def _key(inputs: AnyUpstream) -> str:
@@ -169,9 +166,9 @@ def _imported(path: Path) -> Path:
         if not listing.is_file():
             raise MagBridgeError(f"{path}: neither a release folder nor a bundle: no {CHECKSUMS}")
         folder = _releases_dir() / f"bundle-{sha256_of(listing)[:12]}" / _edition(root).name
-    if not (folder / MANIFEST).is_file():
+    if not (standing(folder) / MANIFEST).is_file():
         bundle.import_bundle(path, folder)
-    return folder
+    return standing(folder)
 
 
 class MagBridgeBattery(datasets.ArrowBasedBuilder):

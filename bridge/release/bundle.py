@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -14,10 +12,12 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from bridge.release import folder as release
-from dataset_card.digests import sha256_of
+from dataset_card.archives import unpack
+from dataset_card.digests import dataset_digest, sha256_of
+from dataset_card.documents import check_manifest, read_json
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
-from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest, read_rows, read_table
+from dataset_card.files import replacing, require_writable, standing
+from dataset_card.reading import CHECKSUMS, MANIFEST, checked_digest, read_manifest, read_rows, read_table
 from dataset_card.schema import METADATA_FIELDS
 
 SHARDS = 5
@@ -35,8 +35,8 @@ ORIGIN_KEYS = (
 )  # fmt: skip
 """Manifest entries that travel from a bundle into the release folder made of it."""
 
-MAX_UNPACKED_BYTES = 2**33
-"""More than any bundle of this data needs: an archive that claims more is refused before it is unpacked."""
+UPSTREAMS = ("published", "osf", "simulated", "hybrid")
+"""What a release may be made from."""
 
 LOADER = '''"""Loads this bundle with nothing but pandas and pyarrow: `rows = load()`."""
 
@@ -72,8 +72,10 @@ def write_bundle(folder: Path, out: Path) -> Path:
     Raises:
         MagBridgeError: The folder is not a release, or a file is missing or damaged.
     """
-    folder, out = Path(folder), Path(out)
+    folder, out = standing(Path(folder)), Path(out)
+    require_writable(out)
     check_checksums(folder)
+    checked_digest(folder)
     table = read_table(folder)
     with tempfile.TemporaryDirectory(prefix="magbridge-bundle-") as scratch, replacing(out) as packed:
         root = Path(scratch) / bundle_name(read_manifest(folder))
@@ -115,7 +117,11 @@ def import_bundle(bundle: Path, out: Path) -> dict:
     with opened(Path(bundle)) as root:
         check_checksums(root)
         table = read_bundle(root)
-        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8")) if (root / MANIFEST).is_file() else {}
+        manifest = read_json(root / MANIFEST, MANIFEST) if (root / MANIFEST).is_file() else {}
+        if "files_digest" in manifest and manifest["dataset_digest"] != dataset_digest(table):
+            raise MagBridgeError(
+                f"{bundle}: its rows do not have the digest that its {MANIFEST} states: they were changed"
+            )
         fitted = root / release.SCAN_MAP
         extra = {fitted.name: lambda target: shutil.copy(fitted, target)} if fitted.is_file() else {}
         return release.write(Path(out), table, _origin(manifest, Path(bundle)), extra)
@@ -130,40 +136,26 @@ def _origin(manifest: dict, bundle: Path) -> dict:
         origin["upstream"] = {"name": "published", "sources": {}}
     if not isinstance(origin.get("rebuild"), str):
         origin["rebuild"] = f"python -m bridge import {bundle.name} --out magbridge-battery"
+    if origin["upstream"]["name"] not in UPSTREAMS:
+        raise MagBridgeError(
+            f"{bundle}: made from the upstream {origin['upstream']['name']!r}: expected one of {', '.join(UPSTREAMS)}"
+        )
+    check_manifest({**origin, "name": "", "bridge_version": "", "dataset_digest": "0" * 64}, f"{bundle}, {MANIFEST}")
     return origin
 
 
 @contextmanager
 def opened(bundle: Path) -> Iterator[Path]:
     """The bundle's root folder; a zip is unpacked to a temporary place, after a look at every path in it."""
+    bundle = standing(bundle)
     if bundle.is_dir():
         yield _root(bundle)
         return
     if not bundle.is_file():
         raise MagBridgeError(f"{bundle}: no such bundle; expected a zip file or the folder it unpacks to")
     with tempfile.TemporaryDirectory(prefix="magbridge-bundle-") as scratch:
-        try:
-            with zipfile.ZipFile(bundle) as archive:
-                _check_paths(archive, bundle)
-                archive.extractall(scratch)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-            raise MagBridgeError(f"{bundle}: not a readable zip file ({error}); download it again") from error
+        unpack(bundle, Path(scratch))
         yield _root(Path(scratch))
-
-
-def _check_paths(archive: zipfile.ZipFile, bundle: Path) -> None:
-    for entry in archive.infolist():
-        path = PurePosixPath(entry.filename.replace("\\", "/"))
-        link = stat.S_ISLNK(entry.external_attr >> 16)
-        if path.is_absolute() or ".." in path.parts or ":" in entry.filename or link:
-            raise MagBridgeError(
-                f"{bundle}: unsafe entry {entry.filename!r}: expected plain files inside the bundle; it is not unpacked"
-            )
-    total = sum(entry.file_size for entry in archive.infolist())
-    if total > MAX_UNPACKED_BYTES:
-        raise MagBridgeError(
-            f"{bundle}: unpacks to {total / 1e9:.1f} GB; expected a bundle of at most {MAX_UNPACKED_BYTES / 1e9:.1f} GB"
-        )
 
 
 def _root(folder: Path) -> Path:

@@ -10,43 +10,19 @@ from bridge.config import ANCHOR_VOLTAGES
 from bridge.embedding.latent_space import LATENT, LatentSpace
 from bridge.embedding.reservoir import EMBEDDING
 from bridge.upstream.inputs import AnchorStatistics, PulseTable
+from dataset_card.archives import opened_zip, read_npz
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, U_FEATURES, T
 
 POSITIONS = 41
 """Scan positions at each anchor."""
 
+MAX_WORKBOOK_BYTES = 2**28
+"""Unpacked; the largest published workbook takes 2 MB."""
+
 PULSEBAT_SHEET = "SOC ALL"
 PULSEBAT_SOC_LEVELS = 10
 U_COLUMNS = tuple(f"U{i}" for i in range(1, U_FEATURES + 1))
-
-
-def read_arrays(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Reads named float arrays of an npz file.
-
-    Args:
-        path: The file; pickled contents are refused.
-        shapes: Expected shape of each array.
-
-    Raises:
-        MagBridgeError: Not an npz file, an array is missing, of another shape, or not finite.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = sorted(set(shapes) - set(archive.files))
-            if missing:
-                raise MagBridgeError(f"{path}: no array {missing[0]!r}; expected {', '.join(sorted(shapes))}")
-            arrays = {name: np.asarray(archive[name], dtype=float) for name in shapes}
-    except MagBridgeError:
-        raise
-    except Exception as error:  # a damaged zip can fail in many ways, all of them the file's fault
-        raise MagBridgeError(f"{path}: not a readable npz file of plain arrays ({error})") from error
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape:
-            raise MagBridgeError(f"{path}: array {name!r} has shape {arrays[name].shape}; expected {shape}")
-        if not np.isfinite(arrays[name]).all():
-            raise MagBridgeError(f"{path}: array {name!r} holds NaN or infinity; expected finite numbers")
-    return arrays
 
 
 def read_anchor_statistics(path: Path) -> AnchorStatistics:
@@ -54,7 +30,7 @@ def read_anchor_statistics(path: Path) -> AnchorStatistics:
     keys = [f"v{v:.2f}".replace(".", "_") for v in ANCHOR_VOLTAGES]
     shape = (T, len(CHANNELS))
     shapes = {f"{key}__{kind}_traj": shape for key in keys for kind in ("mean", "std")}
-    arrays = read_arrays(path, {**shapes, "voltages": (len(ANCHOR_VOLTAGES),)})
+    arrays = read_npz(path, {**shapes, "voltages": (len(ANCHOR_VOLTAGES),)})
     if not np.array_equal(arrays["voltages"], ANCHOR_VOLTAGES):
         raise MagBridgeError(f"{path}: anchors at {arrays['voltages'].tolist()} V; expected {list(ANCHOR_VOLTAGES)}")
     mean, std = (np.stack([arrays[f"{key}__{kind}_traj"] for key in keys]) for kind in ("mean", "std"))
@@ -76,6 +52,8 @@ def read_pulse_table(path: Path, cells: int = 56, voltages: tuple[float, float] 
     """
     import pandas
 
+    with opened_zip(path, MAX_WORKBOOK_BYTES, "workbook"):
+        pass  # a workbook is a zip file, which could unpack to anything
     try:
         frame = pandas.read_excel(path, sheet_name=PULSEBAT_SHEET)
     except Exception as error:  # openpyxl and zipfile raise many kinds, all of them the file's fault
@@ -164,7 +142,7 @@ def read_osf_scans(path: Path, statistics: AnchorStatistics) -> np.ndarray:
         MagBridgeError: Unreadable, of another shape, or of other moments than the statistics.
     """
     shape = (len(statistics.voltages) * POSITIONS, *statistics.mean.shape[1:])
-    scans = read_arrays(path, {"X_seq": shape})["X_seq"]
+    scans = read_npz(path, {"X_seq": shape})["X_seq"]
     found = AnchorStatistics.from_scans(scans, statistics.voltages)
     # The statistics were computed from these very scans: only rounding may differ.
     scale = np.abs(statistics.mean).max()
@@ -183,12 +161,12 @@ def read_osf_scans(path: Path, statistics: AnchorStatistics) -> np.ndarray:
 def read_embeddings(path: Path) -> np.ndarray:
     """Reads `qrec_embeddings.npz`: (205, 171) reservoir embeddings of the raw scans."""
     shape = (len(ANCHOR_VOLTAGES) * POSITIONS, EMBEDDING)
-    return read_arrays(path, {"embeddings": shape})["embeddings"]
+    return read_npz(path, {"embeddings": shape})["embeddings"]
 
 
 def read_latent_space(path: Path) -> LatentSpace:
     """Reads `lda_fit.npz`: the published scaler, LDA components and state direction."""
-    arrays = read_arrays(
+    arrays = read_npz(
         path,
         {
             "scaler_mean": (EMBEDDING,),

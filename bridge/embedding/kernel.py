@@ -1,10 +1,13 @@
-"""The reservoir's circuit as plain loops over an array of amplitudes, compiled by numba.
+"""The reservoir's circuit as loops over rows of amplitudes, compiled by numba.
 
-Amplitude k of the state has qubit q in bit 9 - q, so the memory is the high four bits and the
-processor the low six. LANES signals go through the circuit side by side: the state is one flat array
-of rows, one row per amplitude, the real parts of all lanes and then their imaginary parts. No lane's
-numbers depend on another's. Loops run over slices: their indices are known to be in range, and the
-compiler vectorises them.
+Amplitude k of the state has qubit q in bit 9 - q, so the memory is the high four bits and the processor
+the low six. LANES signals go through the circuit side by side; a row holds one number of each (see
+`lanes`), and an amplitude is two rows, its real and its imaginary parts. No lane's numbers depend on
+another's.
+
+The state does not fit a core's first cache. Each stage therefore takes the qubits that lie within a small
+tile, four rows at a time for two qubits, and leaves the amplitudes where the next stage's tiles want them.
+Every amplitude meets the gates in the circuit's order.
 """
 
 from __future__ import annotations
@@ -15,18 +18,23 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from bridge.embedding.lanes import LANES, load, spread, store
+
 MEMORY, PROCESSOR = 4, 6
 QUBITS = MEMORY + PROCESSOR
 FEATURES = 3 * PROCESSOR + PROCESSOR * (PROCESSOR - 1) // 2 + MEMORY * PROCESSOR
 """X, Y, Z of the processor, ZZ of its pairs, ZZ between memory and processor."""
 
-LANES = 8
-ROW = 2 * LANES
 DIM, MEM_DIM, PROC_DIM = 2**QUBITS, 2**MEMORY, 2**PROCESSOR
-BLOCK = PROC_DIM * ROW
-"""Length of the run of rows with the same memory bits."""
-PLANE = DIM * LANES
-"""Length of all real, or all imaginary, parts where the two are kept apart."""
+HIGH, LOW = 16, 4
+"""States of the processor's first four qubits and of its last two: the tiles of the first layer."""
+BLOCK = 2 * HIGH + 2
+"""Rows from one memory state to the next there. A power of two would crowd a few sets of the cache."""
+TILE = MEM_DIM * LOW
+"""Amplitudes of a tile of all memory states and two processor qubits."""
+STRIDE = TILE + 1
+"""Amplitudes from one tile of the second layer to the next."""
+PAIRS = PROC_DIM // 2
 
 
 class Circuit(NamedTuple):
@@ -34,14 +42,14 @@ class Circuit(NamedTuple):
 
     Attributes:
         memory_phase: (4,) half RZ angles of the memory encoding.
-        memory_order: (16,) where the memory's CNOTs move each amplitude.
+        memory_order: (16,) which amplitude the memory's CNOTs bring to each place.
         processor_order: (64,) the same for the processor.
         couple: (2, 2) cosine and sine of half the controlled angles: memory to processor, and back.
-        first: (6, 16, 2) cosine and sine of the first layer's RY on each processor qubit, for each memory state.
+        first: (16, 6, 2) cosine and sine of the first layer's RY on each processor qubit, for each memory state.
         ry: (2, 10, 2) cosine and sine of half the RY angles of each layer.
         rz: (2, 1024, 2) real and imaginary part of each layer's RZ phases.
-        layer_order: (1024,) where a layer's CNOTs move each amplitude.
-        z_masks: (61,) qubits, as bits, of the Z product under each output; those of X and Y are unused.
+        place: (2, 1024) where each layer's CNOTs move each amplitude, in the order of the next stage.
+        z_rows: (61,) row of `_read`'s transform with each output's product of Z; those of X and Y are unused.
     """
 
     memory_phase: np.ndarray
@@ -51,176 +59,275 @@ class Circuit(NamedTuple):
     first: np.ndarray
     ry: np.ndarray
     rz: np.ndarray
-    layer_order: np.ndarray
-    z_masks: np.ndarray
+    place: np.ndarray
+    z_rows: np.ndarray
+
+
+def second_layer(index: np.ndarray) -> np.ndarray:
+    """Place of an amplitude in the second layer: tiles of memory and first two processor qubits."""
+    processor = index % PROC_DIM
+    return processor % HIGH * STRIDE + index // PROC_DIM * LOW + processor // HIGH
+
+
+def readout(index: np.ndarray) -> np.ndarray:
+    """Place of an amplitude for `_read`: memory states side by side."""
+    return index % PROC_DIM * MEM_DIM + index // PROC_DIM
 
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
-_inline = numba.njit(inline="always", nogil=True, error_model="numpy")
+_inline = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 
 @_inline
-def _rotate(state, first, second, length, c, s):
-    """Real rotation between two runs of rows: (a, b) -> (c a - s b, s a + c b)."""
-    low = state[first : first + length]
-    high = state[second : second + length]
+def _turn(a, b, angle):
+    """Real rotation of two rows by an angle given as cosine and sine."""
+    return angle[0] * a - angle[1] * b, angle[1] * a + angle[0] * b
+
+
+@_inline
+def _turn_rows(rows, first, second, length, angle):
+    """RY between two runs of rows."""
     for t in range(length):
-        a = low[t]
-        b = high[t]
-        low[t] = c * a - s * b
-        high[t] = s * a + c * b
+        a, b = _turn(load(rows, first + t), load(rows, second + t), angle)
+        store(rows, first + t, a)
+        store(rows, second + t, b)
+
+
+@_inline
+def _turn_two(rows, first, high, low, angles, q):
+    """Four rows after RYs on qubits q and q + 1, which lie `high` and `low` rows apart."""
+    a, b = load(rows, first), load(rows, first + low)
+    c, d = load(rows, first + high), load(rows, first + high + low)
+    a, c = _turn(a, c, angles[q])
+    b, d = _turn(b, d, angles[q])
+    a, b = _turn(a, b, angles[q + 1])
+    c, d = _turn(c, d, angles[q + 1])
+    return a, b, c, d
+
+
+@_inline
+def _put_four(rows, first, high, low, four):
+    a, b, c, d = four
+    store(rows, first, a)
+    store(rows, first + low, b)
+    store(rows, first + high, c)
+    store(rows, first + high + low, d)
+
+
+@_inline
+def _put_moved(rows, k, phases, place, re, im):
+    """Multiplies an amplitude by its phase and moves it: the RZs and CNOTs at the end of a layer."""
+    phase_re, phase_im = phases[k, 0], phases[k, 1]
+    row = 2 * place[k]
+    store(rows, row, phase_re * re - phase_im * im)
+    store(rows, row + 1, phase_im * re + phase_re * im)
+
+
+@_inline
+def _put_four_moved(rows, first, high, low, phases, place, re, im):
+    _put_moved(rows, first, phases, place, re[0], im[0])
+    _put_moved(rows, first + low, phases, place, re[1], im[1])
+    _put_moved(rows, first + high, phases, place, re[2], im[2])
+    _put_moved(rows, first + high + low, phases, place, re[3], im[3])
 
 
 @_jit
-def _rotate_processor(state, block, q, c, s):
-    """RY on processor qubit q within one memory block of rows."""
-    run = (PROC_DIM >> (q + 1)) * ROW
-    for first in range(block, block + BLOCK, 2 * run):
-        _rotate(state, first, first + run, run, c, s)
+def _encode(turns, state):
+    """Product state of RY then RZ on each qubit's |0>.
 
-
-@_jit
-def _rotate_memory(state, i, c, s):
-    """RY on memory qubit i, on all rows."""
-    run = (MEM_DIM >> (i + 1)) * BLOCK
-    for first in range(0, DIM * ROW, 2 * run):
-        _rotate(state, first, first + run, run, c, s)
-
-
-@_jit
-def _rotate_memory_if_processor(state, i, c, s):
-    """CRY from processor qubit i to memory qubit i."""
-    half = MEM_DIM >> (i + 1)
-    run = (PROC_DIM >> (i + 1)) * ROW
-    for m in range(MEM_DIM):
-        if m & half == 0:
-            for first in range(m * BLOCK + run, (m + 1) * BLOCK, 2 * run):
-                _rotate(state, first, first + half * BLOCK, run, c, s)
-
-
-@_jit
-def _encode(half_angle, half_phase, order, real, imag):
-    """Product state of RY(2 half_angle) then RZ(2 half_phase) on each qubit's |0>, moved by the CNOTs after it.
-
-    Both angles are (qubits, lanes); `order` says where each amplitude goes; real and imag are (amplitudes, lanes).
+    `turns` has four rows a qubit: cosine and sine of half the RY angle, then of half the RZ angle.
     """
-    qubits = half_angle.shape[0]
-    re = np.empty(1 << qubits)
-    im = np.empty(1 << qubits)
-    for lane in range(LANES):
-        re[0] = 1.0
-        im[0] = 0.0
-        size = 1
-        # Each qubit doubles the list; later qubits are lower bits.
-        for q in range(qubits):
-            c = math.cos(half_angle[q, lane])
-            s = math.sin(half_angle[q, lane])
-            pr = math.cos(half_phase[q, lane])
-            pi = math.sin(half_phase[q, lane])
-            for k in range(size - 1, -1, -1):
-                a = re[k]
-                b = im[k]
-                re[2 * k] = c * (a * pr + b * pi)
-                im[2 * k] = c * (b * pr - a * pi)
-                re[2 * k + 1] = s * (a * pr - b * pi)
-                im[2 * k + 1] = s * (b * pr + a * pi)
-            size *= 2
-        for k in range(size):
-            real[order[k], lane] = re[k]
-            imag[order[k], lane] = im[k]
+    store(state, 0, spread(1.0))
+    store(state, 1, spread(0.0))
+    size = 1
+    # Each qubit doubles the list; later qubits are lower bits.
+    for q in range(0, len(turns), 4):
+        c, s, pr, pi = load(turns, q), load(turns, q + 1), load(turns, q + 2), load(turns, q + 3)
+        for k in range(size - 1, -1, -1):
+            a, b = load(state, 2 * k), load(state, 2 * k + 1)
+            store(state, 4 * k, c * (a * pr + b * pi))
+            store(state, 4 * k + 1, c * (b * pr - a * pi))
+            store(state, 4 * k + 2, s * (a * pr - b * pi))
+            store(state, 4 * k + 3, s * (b * pr + a * pi))
+        size *= 2
 
 
 @_jit
-def _permute(state, phase, target, out, row, apart):
-    """Multiplies each amplitude by its phase and moves it: the RZs and CNOTs at the end of a layer.
+def _entangle(memory, processor, circuit, tile, low):
+    """Product of memory and processor, their controlled rotations, and the first layer's RYs on four processor qubits.
 
-    Amplitude k goes to `out` at `row * target[k]`, its imaginary parts `apart` further on.
+    `tile`, written, has the amplitudes whose last two processor qubits are `low`.
     """
-    for k in range(DIM):
-        pr = phase[k, 0]
-        pi = phase[k, 1]
-        old = state[k * ROW : (k + 1) * ROW]
-        start = target[k] * row
-        re = out[start : start + LANES]
-        im = out[start + apart : start + apart + LANES]
-        for lane in range(LANES):
-            a = old[lane]
-            b = old[LANES + lane]
-            re[lane] = a * pr - b * pi
-            im[lane] = a * pi + b * pr
-
-
-@_jit
-def _entangle(state, mem_re, mem_im, proc_re, proc_im, couple, first):
-    """Product of memory and processor, their controlled rotations, and the first layer's RYs on the processor."""
+    to_processor, to_memory = circuit.couple[0], circuit.couple[1]
     for m in range(MEM_DIM):
         block = m * BLOCK
-        for k in range(PROC_DIM):
-            row = block + k * ROW
-            for lane in range(LANES):
-                a, b = mem_re[m, lane], mem_im[m, lane]
-                re, im = proc_re[k, lane], proc_im[k, lane]
-                state[row + lane] = a * re - b * im
-                state[row + LANES + lane] = a * im + b * re
+        k = circuit.memory_order[m]
+        a, b = load(memory, 2 * k), load(memory, 2 * k + 1)
+        for h in range(HIGH):
+            k = circuit.processor_order[h * LOW + low]
+            re, im = load(processor, 2 * k), load(processor, 2 * k + 1)
+            store(tile, block + 2 * h, a * re - b * im)
+            store(tile, block + 2 * h + 1, a * im + b * re)
         for i in range(MEMORY):
             if (m >> (MEMORY - 1 - i)) & 1:
-                _rotate_processor(state, block, i, couple[0, 0], couple[0, 1])
+                run = HIGH >> i
+                for start in range(block, block + 2 * HIGH, 2 * run):
+                    _turn_rows(tile, start, start + run, run, to_processor)
     for i in range(MEMORY):
-        _rotate_memory_if_processor(state, i, couple[1, 0], couple[1, 1])
+        half = MEM_DIM >> (i + 1)
+        run = HIGH >> i
+        for m in range(MEM_DIM):
+            if m & half == 0:
+                for start in range(m * BLOCK + run, m * BLOCK + 2 * HIGH, 2 * run):
+                    _turn_rows(tile, start, start + half * BLOCK, run, to_memory)
     for m in range(MEM_DIM):
-        for q in range(PROCESSOR):
-            _rotate_processor(state, m * BLOCK, q, first[q, m, 0], first[q, m, 1])
+        for row in range(m * BLOCK, m * BLOCK + 8):
+            _put_four(tile, row, 16, 8, _turn_two(tile, row, 16, 8, circuit.first[m], 0))
+        for start in range(m * BLOCK, m * BLOCK + 2 * HIGH, 8):
+            for row in range(start, start + 2):
+                _put_four(tile, row, 4, 2, _turn_two(tile, row, 4, 2, circuit.first[m], 2))
 
 
 @_jit
-def _read(planes, parity, x_sums, y_sums, z_masks, out):
-    """Expectation values of all lanes, in the order of `circuit`: out (57 + 4, lanes).
+def _finish_first_layer(tiles, high, circuit, work, out):
+    """The first layer's other RYs, its RZs and CNOTs, on amplitudes whose first four processor qubits are `high`."""
+    apart = MEM_DIM * BLOCK
+    for m in range(MEM_DIM):
+        for part in range(2):
+            row = m * BLOCK + 2 * high + part
+            four = _turn_two(tiles, row, 2 * apart, apart, circuit.first[m], 4)
+            _put_four(work, 8 * m + part, 4, 2, four)
+    for row in range(32):
+        _put_four(work, row, 64, 32, _turn_two(work, row, 64, 32, circuit.ry[0], 0))
+    for m in range(0, MEM_DIM, 4):
+        for low in range(LOW):
+            re = _turn_two(work, 8 * m + 2 * low, 16, 8, circuit.ry[0], 2)
+            im = _turn_two(work, 8 * m + 2 * low + 1, 16, 8, circuit.ry[0], 2)
+            k = m * PROC_DIM + high * LOW + low
+            _put_four_moved(out, k, 2 * PROC_DIM, PROC_DIM, circuit.rz[0], circuit.place[0], re, im)
 
-    `planes` holds all real parts, then all imaginary parts; the other arrays are workspace.
+
+@_jit
+def _second_layer(tiles, circuit, work, out):
+    """The second layer's RYs, RZs and CNOTs."""
+    for start in range(0, 2 * STRIDE * HIGH, 2 * STRIDE):
+        for row in range(start, start + 32):
+            _put_four(tiles, row, 64, 32, _turn_two(tiles, row, 64, 32, circuit.ry[1], 0))
+        for m in range(start, start + 128, 32):
+            for row in range(m, m + 8):
+                _put_four(tiles, row, 16, 8, _turn_two(tiles, row, 16, 8, circuit.ry[1], 2))
+        for m in range(start, start + 128, 8):
+            for row in range(m, m + 2):
+                _put_four(tiles, row, 4, 2, _turn_two(tiles, row, 4, 2, circuit.ry[1], 4))
+    for m in range(TILE):
+        for low in range(4):
+            for part in range(2):
+                row = 2 * (low * STRIDE + m) + part
+                four = _turn_two(tiles, row, 16 * STRIDE, 8 * STRIDE, circuit.ry[1], 6)
+                _put_four(work, 2 * low + part, 16, 8, four)
+        for low in range(0, 16, 4):
+            re = _turn_two(work, 2 * low, 4, 2, circuit.ry[1], 8)
+            im = _turn_two(work, 2 * low + 1, 4, 2, circuit.ry[1], 8)
+            _put_four_moved(out, m * HIGH + low, 2, 1, circuit.rz[1], circuit.place[1], re, im)
+
+
+@_inline
+def _probability(state, k):
+    re, im = load(state, 2 * k), load(state, 2 * k + 1)
+    return re * re + im * im
+
+
+@_inline
+def _z_of_two(a, b, c, d):
+    """Of four rows that differ in two qubits: their sum, the sum with the sign of the first, and of the second."""
+    return (a + c) + (b + d), (a - c) + (b - d), (a + c) - (b + d)
+
+
+@_jit
+def _read_z(state, work, z):
+    """Expectations of products of Z: of the processor alone (64 rows), then times Z of each memory qubit."""
+    for k in range(PROC_DIM):
+        first = k * MEM_DIM
+        for j in range(4):
+            a, b = _probability(state, first + j), _probability(state, first + j + 4)
+            c, d = _probability(state, first + j + 8), _probability(state, first + j + 12)
+            both, one, two = _z_of_two(a, b, c, d)
+            store(work, j, both)
+            store(work, 4 + j, one)
+            store(work, 8 + j, two)
+        both, three, four = _z_of_two(load(work, 0), load(work, 1), load(work, 2), load(work, 3))
+        one = _z_of_two(load(work, 4), load(work, 5), load(work, 6), load(work, 7))[0]
+        two = _z_of_two(load(work, 8), load(work, 9), load(work, 10), load(work, 11))[0]
+        store(z, k, both)
+        store(z, k + PROC_DIM, one)
+        store(z, k + 2 * PROC_DIM, two)
+        store(z, k + 3 * PROC_DIM, three)
+        store(z, k + 4 * PROC_DIM, four)
+    # A Walsh-Hadamard transform, two qubits at a time.
+    for low in (16, 4, 1):
+        for first in range(0, 5 * PROC_DIM, 4 * low):
+            for row in range(first, first + low):
+                a, b = load(z, row), load(z, row + low)
+                c, d = load(z, row + 2 * low), load(z, row + 3 * low)
+                four = ((a + c) + (b + d), (a + c) - (b + d), (a - c) + (b - d), (a - c) - (b - d))
+                _put_four(z, row, 2 * low, low, four)
+
+
+@_inline
+def _read_pair(x, y, a_re, a_im, b_re, b_im):
+    """Adds conj(a) b to x and y."""
+    return x + (a_re * b_re + a_im * b_im), y + (a_re * b_im - a_im * b_re)
+
+
+@_jit
+def _read_xy(state, sums, q):
+    """Sums over the memory of conj(a) b, for the pairs of amplitudes that differ in processor qubit q, or in q + 1.
+
+    Each qubit has 32 rows for X, then 32 for Y.
     """
-    re = planes[:PLANE]
-    im = planes[PLANE:]
-    for t in range(PLANE):
-        parity[t] = re[t] * re[t] + im[t] * im[t]
-    # One Walsh-Hadamard transform turns probabilities into the expectations of all products of Z.
-    run = PLANE
-    while run > LANES:
-        run //= 2
-        for first in range(0, PLANE, 2 * run):
-            low = parity[first : first + run]
-            high = parity[first + run : first + 2 * run]
-            for t in range(run):
-                a = low[t]
-                b = high[t]
-                low[t] = a + b
-                high[t] = a - b
+    high, low = 32 >> q, 16 >> q
+    step = 2 * MEM_DIM
+    for k in range(PROC_DIM):
+        if k & (high | low):
+            continue
+        x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = spread(0.0)
+        for row in range(step * k, step * (k + 1), 2):
+            a, ai = load(state, row), load(state, row + 1)
+            b, bi = load(state, row + step * low), load(state, row + step * low + 1)
+            c, ci = load(state, row + step * high), load(state, row + step * high + 1)
+            d, di = load(state, row + step * (high + low)), load(state, row + step * (high + low) + 1)
+            x0, y0 = _read_pair(x0, y0, a, ai, c, ci)
+            x1, y1 = _read_pair(x1, y1, b, bi, d, di)
+            x2, y2 = _read_pair(x2, y2, a, ai, b, bi)
+            x3, y3 = _read_pair(x3, y3, c, ci, d, di)
+        # The pair's number: k without the qubit's bit.
+        pair = k // (2 * high) * high + k % high + 2 * PAIRS * q
+        store(sums, pair, x0)
+        store(sums, pair + low, x1)
+        store(sums, pair + PAIRS, y0)
+        store(sums, pair + PAIRS + low, y1)
+        pair = k // (2 * low) * low + k % low + 2 * PAIRS * (q + 1)
+        store(sums, pair, x2)
+        store(sums, pair + high // 2, x3)
+        store(sums, pair + PAIRS, y2)
+        store(sums, pair + PAIRS + high // 2, y3)
+
+
+@_jit
+def _read(state, work, z, sums, z_rows, out):
+    """Expectation values in the order of `circuit`: 57 + 4 rows."""
+    _read_z(state, work, z)
     for f in range(FEATURES + MEMORY):
-        start = z_masks[f] * LANES
-        for lane in range(LANES):
-            out[f, lane] = parity[start + lane]
-    # X and Y of a processor qubit: 2 conj(a) b over the pairs of amplitudes that differ in its bit.
-    half = PROC_DIM // 2 * LANES
+        store(out, f, load(z, z_rows[f]))
+    for q in range(0, PROCESSOR, 2):
+        _read_xy(state, sums, q)
     for q in range(PROCESSOR):
-        x_sums[:] = 0.0
-        y_sums[:] = 0.0
-        run = (PROC_DIM >> (q + 1)) * LANES
-        for block in range(0, PLANE, PROC_DIM * LANES):
-            for pair in range(0, half, run):
-                first = block + 2 * pair
-                ar, ai = re[first : first + run], im[first : first + run]
-                br, bi = re[first + run : first + 2 * run], im[first + run : first + 2 * run]
-                xs, ys = x_sums[pair : pair + run], y_sums[pair : pair + run]
-                for t in range(run):
-                    xs[t] += ar[t] * br[t] + ai[t] * bi[t]
-                    ys[t] += ar[t] * bi[t] - ai[t] * br[t]
-        for lane in range(LANES):
-            x = 0.0
-            y = 0.0
-            for k in range(lane, half, LANES):
-                x += x_sums[k]
-                y += y_sums[k]
-            out[3 * q, lane] = 2 * x
-            out[3 * q + 1, lane] = 2 * y
+        for xy in range(2):
+            total = spread(0.0)
+            first = (2 * q + xy) * PAIRS
+            for pair in range(first, first + PAIRS):
+                total = total + load(sums, pair)
+            store(out, 3 * q + xy, 2.0 * total)
 
 
 @_jit
@@ -232,42 +339,41 @@ def run(x, circuit, out):
         circuit: A `Circuit`.
         out: (n, T, 57) features, written.
     """
-    state = np.empty(DIM * ROW)
-    moved = np.empty(DIM * ROW)
-    mem_re, mem_im = np.empty((MEM_DIM, LANES)), np.empty((MEM_DIM, LANES))
-    proc_re, proc_im = np.empty((PROC_DIM, LANES)), np.empty((PROC_DIM, LANES))
-    parity = np.empty(PLANE)
-    x_sums, y_sums = np.empty(PROC_DIM // 2 * LANES), np.empty(PROC_DIM // 2 * LANES)
-    readout = np.empty((FEATURES + MEMORY, LANES))
-    mem_angle, mem_phase = np.empty((MEMORY, LANES)), np.empty((MEMORY, LANES))
-    proc_angle, proc_phase = np.empty((PROCESSOR, LANES)), np.empty((PROCESSOR, LANES))
+    memory, processor = np.empty((2 * MEM_DIM, LANES)), np.empty((2 * PROC_DIM, LANES))
+    memory_turns, processor_turns = np.empty((4 * MEMORY, LANES)), np.empty((4 * PROCESSOR, LANES))
+    tiles, work = np.empty((LOW * MEM_DIM * BLOCK, LANES)), np.empty((2 * TILE, LANES))
+    moved, state = np.empty((2 * STRIDE * HIGH, LANES)), np.empty((2 * DIM, LANES))
+    z, sums = np.empty((5 * PROC_DIM, LANES)), np.empty((2 * PROCESSOR * PAIRS, LANES))
+    found, angle = np.empty((FEATURES + MEMORY, LANES)), np.empty((MEMORY, LANES))
     for i in range(MEMORY):
-        mem_phase[i, :] = circuit.memory_phase[i]
+        memory_turns[4 * i + 2] = math.cos(circuit.memory_phase[i])
+        memory_turns[4 * i + 3] = math.sin(circuit.memory_phase[i])
     for start in range(0, x.shape[0], LANES):
-        mem_angle[:] = 0.0
+        angle[:] = 0.0
         for t in range(x.shape[1]):
             for lane in range(LANES):
+                for i in range(MEMORY):
+                    memory_turns[4 * i, lane] = math.cos(angle[i, lane])
+                    memory_turns[4 * i + 1, lane] = math.sin(angle[i, lane])
                 for i in range(PROCESSOR):
-                    proc_angle[i, lane] = x[start + lane, t, i] / 2
-                    proc_phase[i, lane] = x[start + lane, t, i] / 4
-            _encode(mem_angle, mem_phase, circuit.memory_order, mem_re, mem_im)
-            _encode(proc_angle, proc_phase, circuit.processor_order, proc_re, proc_im)
-            _entangle(state, mem_re, mem_im, proc_re, proc_im, circuit.couple, circuit.first)
-            for i in range(MEMORY):
-                _rotate_memory(state, i, circuit.ry[0, i, 0], circuit.ry[0, i, 1])
-            _permute(state, circuit.rz[0], circuit.layer_order, moved, ROW, LANES)
-            for i in range(MEMORY):
-                _rotate_memory(moved, i, circuit.ry[1, i, 0], circuit.ry[1, i, 1])
-            for m in range(MEM_DIM):
-                for q in range(PROCESSOR):
-                    _rotate_processor(moved, m * BLOCK, q, circuit.ry[1, MEMORY + q, 0], circuit.ry[1, MEMORY + q, 1])
-            _permute(moved, circuit.rz[1], circuit.layer_order, state, LANES, PLANE)
-            _read(state, parity, x_sums, y_sums, circuit.z_masks, readout)
+                    input_angle = x[start + lane, t, i]
+                    processor_turns[4 * i, lane] = math.cos(input_angle / 2)
+                    processor_turns[4 * i + 1, lane] = math.sin(input_angle / 2)
+                    processor_turns[4 * i + 2, lane] = math.cos(input_angle / 4)
+                    processor_turns[4 * i + 3, lane] = math.sin(input_angle / 4)
+            _encode(memory_turns, memory)
+            _encode(processor_turns, processor)
+            for low in range(LOW):
+                _entangle(memory, processor, circuit, tiles[low * MEM_DIM * BLOCK :], low)
+            for high in range(HIGH):
+                _finish_first_layer(tiles, high, circuit, work, moved)
+            _second_layer(moved, circuit, work, state)
+            _read(state, work, z, sums, circuit.z_rows, found)
             for lane in range(LANES):
                 for f in range(FEATURES):
-                    out[start + lane, t, f] = readout[f, lane]
+                    out[start + lane, t, f] = found[f, lane]
                 for i in range(MEMORY):
-                    mem_angle[i, lane] = (readout[FEATURES + i, lane] + 1.0) * math.pi / 2
+                    angle[i, lane] = (found[FEATURES + i, lane] + 1.0) * math.pi / 2
 
 
 @_jit

@@ -197,14 +197,14 @@ def _fixed_circuit() -> kernel.Circuit:
     ry, rz = parameters().rotations[..., 0], parameters().rotations[..., 1]
     phases = np.exp(1j * (bits - 0.5) @ rz[:, :, None])[:, :, 0]
     encoding = _permutation(encoding_cnots())
+    layer = _permutation(layer_cnots())
     processor_states, memory_states = index[: 2**PROCESSOR], index[: 2**MEMORY]
     # RY(a) RY(b) = RY(a + b): the last controlled rotations merge with the first layer's, per control bit.
-    skip = np.zeros((PROCESSOR, 2**MEMORY))
+    skip = np.zeros((2**MEMORY, PROCESSOR))
     for i in range(MEMORY):
-        skip[(i + 2) % PROCESSOR] += SKIP * ((memory_states >> (MEMORY - 1 - i)) & 1)
-    masks = 1 << np.arange(QUBITS - 1, -1, -1)
-    memory, processor = masks[:MEMORY], masks[MEMORY:]
-    z_masks = [
+        skip[:, (i + 2) % PROCESSOR] += SKIP * ((memory_states >> (MEMORY - 1 - i)) & 1)
+    memory, processor = np.arange(1, 1 + MEMORY) << PROCESSOR, 1 << np.arange(PROCESSOR)[::-1]
+    z_rows = [
         np.repeat(processor, 3),
         np.array([processor[i] | processor[j] for i, j in PROCESSOR_PAIRS]),
         (memory[:, None] | processor).ravel(),
@@ -212,14 +212,14 @@ def _fixed_circuit() -> kernel.Circuit:
     ]
     return kernel.Circuit(
         memory_phase=parameters().memory_phases / 2,
-        memory_order=encoding[memory_states << PROCESSOR] >> PROCESSOR,
-        processor_order=encoding[processor_states],
+        memory_order=np.argsort(encoding[memory_states << PROCESSOR] >> PROCESSOR),
+        processor_order=np.argsort(encoding[processor_states]),
         couple=_cos_sin(np.array([MEMORY_TO_PROCESSOR, PROCESSOR_TO_MEMORY]) / 2),
-        first=_cos_sin((ry[0, MEMORY:, None] + skip) / 2),
+        first=_cos_sin((ry[0, MEMORY:] + skip) / 2),
         ry=_cos_sin(ry / 2),
         rz=np.stack([phases.real, phases.imag], axis=-1),
-        layer_order=_permutation(layer_cnots()),
-        z_masks=np.concatenate(z_masks),
+        place=np.stack([kernel.second_layer(layer), kernel.readout(layer)]),
+        z_rows=np.concatenate(z_rows),
     )
 
 

@@ -1,0 +1,18 @@
+import numba
+import numpy as np
+
+from bridge.embedding.lanes import LANES, load, spread, store
+
+
+@numba.njit
+def rotate(rows, cosine, sine):
+    a, b = load(rows, 0), load(rows, 2)
+    store(rows, 0, cosine * a - sine * b)
+    store(rows, 2, spread(cosine) * b + sine * a)
+
+
+def test_rows_compute_like_floats_to_the_last_bit():
+    rows = np.random.default_rng(0).standard_normal((3, LANES))
+    a, untouched, b = rows.copy()
+    rotate(rows, 0.8, 0.6)
+    assert np.array_equal(rows, [0.8 * a - 0.6 * b, untouched, 0.8 * b + 0.6 * a])

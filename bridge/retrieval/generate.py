@@ -16,6 +16,8 @@ from dataset_card.schema import CHANNELS, T
 
 SOH_MAX = 1.05
 """A fresh cell may exceed its nominal capacity a little; percent given as a fraction is caught."""
+NOISE_CHUNK = 16
+"""Signals that get their noise together: as many as a core's cache holds."""
 
 
 class Bridge:
@@ -100,8 +102,9 @@ class Bridge:
                 out[i] = degrade(
                     out[i], zi, delta[i], self._scan_z, self.upstream.scans, self.upstream.latent.direction, self.config
                 )
-        for i, rng in enumerate(rngs):
-            out[i] = add_noise(out[i], delta[i], soc[i], rng, self.config)
+        for start in range(0, len(out), NOISE_CHUNK):
+            part = slice(start, start + NOISE_CHUNK)
+            out[part] = add_noise(out[part], np.array(delta[part]), np.array(soc[part]), rngs[part], self.config)
         return out
 
 

@@ -52,10 +52,7 @@ def decode(target: np.ndarray, scan_z: np.ndarray, scans: np.ndarray, candidates
     # Shifting all distances alike leaves the normalised weights unchanged and avoids underflow far from every scan.
     weights = np.exp(-(distance[nearest] - distance[nearest[0]]) / config.decode_kernel_sigma)
     weights /= weights.sum()
-    out = np.zeros(scans.shape[1:])
-    for weight, scan in zip(weights, candidates[nearest]):
-        out += weight * scans[scan]
-    return out
+    return (weights[:, None, None] * scans[candidates[nearest]]).sum(axis=0)
 
 
 def degrade(

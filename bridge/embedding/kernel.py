@@ -20,6 +20,9 @@ import numpy as np
 
 from bridge.embedding.lanes import LANES, load, spread, store
 
+LANES_SHA256 = "d3598c04c0bf6578d8b31d9913e8014916a504310482c3c380fe8894224df175"
+"""Of `lanes`: numba compiles it into this file, and compiles anew only when this file changes. A test holds it."""
+
 MEMORY, PROCESSOR = 4, 6
 QUBITS = MEMORY + PROCESSOR
 FEATURES = 3 * PROCESSOR + PROCESSOR * (PROCESSOR - 1) // 2 + MEMORY * PROCESSOR

@@ -1,6 +1,10 @@
+import hashlib
+from pathlib import Path
+
 import numba
 import numpy as np
 
+from bridge.embedding import kernel, lanes
 from bridge.embedding.lanes import LANES, load, spread, store
 
 
@@ -16,3 +20,7 @@ def test_rows_compute_like_floats_to_the_last_bit():
     a, untouched, b = rows.copy()
     rotate(rows, 0.8, 0.6)
     assert np.array_equal(rows, [0.8 * a - 0.6 * b, untouched, 0.8 * b + 0.6 * a])
+
+
+def test_a_change_of_the_lanes_changes_the_kernels_file():
+    assert kernel.LANES_SHA256 == hashlib.sha256(Path(lanes.__file__).read_bytes()).hexdigest()

@@ -1,92 +1,49 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bridge import Bridge
-from bridge.upstream import resolve
+from bridge import Bridge, BridgeConfig, BridgeV2, BridgeV2Config
+from bridge.anomalies import inject
+from bridge.generate import CONFIGS, edition_of_upstream, generate_plan, make_bridge, resolve
+from bridge.plan import Composition, make_plan
+from dataset_card.editions import V1, V2
 from dataset_card.errors import MagBridgeError
-from tests.bridge import reference
+
+SMALL = Composition(variants=1, anomalies=8, regime_b=5)
 
 
-@pytest.fixture(scope="module")
-def bridge():
-    return Bridge(resolve("simulated"))
+@pytest.fixture(scope="module", params=["v1", "v2"])
+def inputs(request):
+    return resolve(request.param, "simulated")
 
 
-@pytest.fixture(scope="module")
-def published_bridge(published):
-    return Bridge(published)
+def test_inputs_decide_the_bridge(inputs):
+    edition = edition_of_upstream(inputs)
+    bridge = make_bridge(inputs)
+    assert isinstance(bridge, {V1: Bridge, V2: BridgeV2}[edition])
+    assert bridge.config == CONFIGS[edition]()
 
 
-def test_equals_the_reference_with_the_circuit_on_pennylane(published, published_bridge):
-    found = published_bridge.generate(3.21, 35, 0.83, 99)
-    assert found == pytest.approx(reference.generate(published, 3.21, 35, 0.83, 99), abs=1e-9)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    voltage=st.sampled_from([2.54, 2.81, 3.0, 3.06, 3.1, 3.34]) | st.floats(2.54, 3.34),
-    soc=st.sampled_from([0.0, 50.0, 100.0]) | st.floats(0, 100),
-    soh=st.sampled_from([1.0, 0.98, 0.9799999, 0.3]) | st.floats(0.05, 1.05),
-    seed=st.integers(0, 2**31 - 1),
-)
-def test_equals_the_reference_on_any_request(published, published_bridge, voltage, soc, soh, seed):
-    expected = reference.generate(published, voltage, soc, soh, seed, reference.fast_embed)
-    assert published_bridge.generate(voltage, soc, soh, seed) == pytest.approx(expected, abs=1e-9)
-
-
-def test_a_batch_equals_its_parts_byte_for_byte(bridge):
-    rng = np.random.default_rng(0)
-    requests = (
-        rng.uniform(2.54, 3.34, 41),
-        rng.uniform(0, 100, 41),
-        rng.uniform(0.7, 1.02, 41),
-        rng.integers(0, 2**31, 41),
+def test_a_plan_becomes_what_each_request_gives(inputs):
+    bridge = make_bridge(inputs)
+    plan = make_plan(inputs.pulses, bridge.config, composition=SMALL, bridge_version=inputs.bridge_version)
+    signals = generate_plan(bridge, plan, workers=2)
+    rows = plan.rows
+    for i in (0, 7, len(rows) - 1):
+        row = rows.iloc[i]
+        cell = (row["cell_id"],) if isinstance(bridge, BridgeV2) else ()
+        request = (row["voltage"], row["soc"], plan.signal_soh[i], int(row["generation_seed"]), *cell)
+        assert np.array_equal(signals[i], bridge.generate(*request))
+    child = int(np.flatnonzero(plan.parent >= 0)[3])
+    row = rows.iloc[child]
+    fault = inject(
+        signals[plan.parent[child]], row["anomaly_subtype"], row["anomaly_severity"], int(row["generation_seed"])
     )
-    batch = bridge.generate_many(*requests, workers=3)
-    singles = np.stack([bridge.generate(v, c, h, s) for v, c, h, s in zip(*requests)])
-    assert batch.tobytes() == singles.tobytes()
+    assert np.array_equal(signals[child], fault)
 
 
-def test_healthy_signals_do_not_depend_on_the_scans(bridge):
-    import dataclasses
-
-    other = Bridge(dataclasses.replace(bridge.upstream, scans=bridge.upstream.scans[::-1]))
-    request = (2.81, 20, 1.0, 5)
-    assert np.array_equal(bridge.generate(*request), other.generate(*request))
-    assert not np.array_equal(bridge.generate(3.2, 20, 0.8, 5), other.generate(3.2, 20, 0.8, 5))
-
-
-def test_anchor_replica_is_the_mean_trajectory(bridge):
-    for k, voltage in enumerate(bridge.upstream.statistics.voltages):
-        assert bridge.anchor_replica(voltage) == pytest.approx(bridge.upstream.statistics.mean[k], abs=1e-12)
-    with pytest.raises(MagBridgeError, match="3.05 V: expected an anchor"):
-        bridge.anchor_replica(3.05)
-
-
-NAN = float("nan")
-
-
-@pytest.mark.parametrize("request_, words", [
-    ((2.53, 50, 0.9, 1), "voltage 2.53 V: expected 2.54 to 3.34"),
-    ((3.35, 50, 0.9, 1), "voltage 3.35 V"),
-    ((NAN, 50, 0.9, 1), "voltage nan V"),
-    ((3.2, 101, 0.9, 1), "SOC 101.0: expected 0 to 100"),
-    ((3.2, -1, 0.9, 1), "SOC -1.0"),
-    ((3.2, NAN, 0.9, 1), "SOC nan"),
-    ((3.2, 50, 90, 1), "SOH 90.0: expected a fraction"),
-    ((3.2, 50, 0, 1), "SOH 0.0"),
-    ((3.2, 50, NAN, 1), "SOH nan"),
-    ((3.2, 50, 0.9, -1), "seed -1: expected an integer"),
-    ((3.2, 50, 0.9, 1.5), "seed 1.5"),
-    ((3.2, "x", 0.9, 1), "sequences of numbers"),
-])  # fmt: skip
-def test_bad_requests(bridge, request_, words):
-    with pytest.raises(MagBridgeError, match=words):
-        bridge.generate(*request_)
-
-
-def test_requests_of_different_lengths(bridge):
-    with pytest.raises(MagBridgeError, match="different lengths: 2 voltages, 1 SOC"):
-        bridge.generate_many([3.2, 3.3], [50], [0.9], [1])
+def test_what_does_not_fit_is_refused(inputs):
+    other = BridgeV2Config() if edition_of_upstream(inputs) is V1 else BridgeConfig()
+    with pytest.raises(MagBridgeError, match="configuration of type BridgeV?2?Config: expected Bridge"):
+        make_bridge(inputs, other)
+    with pytest.raises(MagBridgeError, match="bridge 'v3': expected v1 or v2"):
+        resolve("v3")

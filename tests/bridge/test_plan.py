@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from bridge.generate import resolve
 from bridge.plan import Composition, make_plan
-from bridge.release.splits import by_cell_primary, by_record_optimistic_baseline, leakage
+from bridge.scan_map import BridgeV2Config
 from dataset_card.errors import MagBridgeError
 
 
@@ -20,15 +21,6 @@ def test_counts(plan):
     low = plan.rows[plan.rows["regime"] == "extrapolation"]
     assert low["cell_id"].value_counts().to_dict() == {"regimeB_v254": 183, "regimeB_v281": 178, "regimeB_v300": 199}
     assert (plan.rows["soh"].min(), plan.rows["soh"].max()) == pytest.approx((0.744, 0.962), abs=5e-4)
-
-
-def test_published_split_figures(plan):
-    primary, record = by_cell_primary(plan.rows), by_record_optimistic_baseline(plan.rows)
-    assert [(primary == s).sum() for s in ("train", "validation", "test")] == [4507, 1074, 1179]
-    assert leakage(plan.rows, primary) == {"cells_in_more_than_one_subset": 0, "parent_child_pairs_across_subsets": 0}
-    assert [(record == s).sum() for s in ("train", "validation", "test")] == [4732, 1014, 1014]
-    # 292 pins the ids themselves: the split is drawn from their sorted list.
-    assert leakage(plan.rows, record) == {"cells_in_more_than_one_subset": 59, "parent_child_pairs_across_subsets": 292}
 
 
 def test_anomalies_carry_their_parents_labels(plan):
@@ -74,3 +66,29 @@ def test_records_decide_parents_by_row_number(published, plan):
     assert set(make_plan(reversed_table).rows["parent_sample_id"].dropna()) != set(
         plan.rows["parent_sample_id"].dropna()
     )
+
+
+@pytest.fixture(scope="module")
+def v2_plan():
+    upstream = resolve("v2", "simulated")
+    return make_plan(upstream.pulses, BridgeV2Config(), bridge_version=upstream.bridge_version)
+
+
+def test_v2_has_16000_rows_of_270_cells(v2_plan):
+    rows = v2_plan.rows
+    clean = rows[rows["anomaly_origin"] == "none"]
+    assert (len(rows), len(clean), clean["cell_id"].nunique()) == (16_000, 13_500, 270)
+    assert rows["anomaly_subtype"].value_counts().to_dict() == {
+        "none": 13_500, "low_voltage_regime_B": 1000, "sensor_dropout": 375, "calibration_drift": 375,
+        "temporal_warp": 375, "periodic_interference": 375,
+    }  # fmt: skip
+    assert rows["sample_id"].is_unique and rows["generation_seed"].is_unique
+    assert rows["generation_seed"].max() > 2**60
+    assert clean["chemistry"].value_counts().to_dict() == {"NMC": 5950, "LMO": 4750, "LFP": 2800}
+
+
+def test_one_variant_is_enough_for_v1_too():
+    pulses = resolve("v1", "simulated").pulses
+    rows = make_plan(pulses, composition=Composition(variants=1)).rows
+    assert (rows["anomaly_origin"] == "synthetic_sensor_perturbation").sum() == 600
+    assert rows["sample_id"].is_unique

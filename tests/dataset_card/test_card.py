@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,10 +10,8 @@ import yaml
 
 from dataset_card.card import documents
 from dataset_card.configs import CONFIGS, SPLITS
-from dataset_card.figure import BAR_WIDTH, composition
-from dataset_card.schema import FIELDS, SYNTHETIC_SUBTYPES
+from dataset_card.schema import FIELDS
 
-SVG = "{http://www.w3.org/2000/svg}"
 DATA_DOI = "10.5281/zenodo.20260147"
 
 
@@ -114,22 +111,3 @@ def test_a_release_imported_without_its_sources_claims_nothing_about_them(tiny_r
     unknown = published(manifest) | {"upstream": {"name": "published", "sources": {}}}
     text = documents(unknown, sizes_of(tiny_release))["README.md"]
     assert "surrogates" not in text and "lists no upstream files" in text
-
-
-def test_the_figure_draws_the_counts(manifest):
-    root = ElementTree.fromstring(composition(manifest))
-    width = {}
-    for bar in root.iter(f"{SVG}rect"):
-        if (title := bar.find(f"{SVG}title")) is not None:
-            name, subset, count = re.fullmatch(r"(.+), (\w+): (\d+)", title.text).groups()
-            width[name, subset] = float(bar.get("width")), int(count)
-    subsets = manifest["splits"]["by_cell_primary"]["subsets"]
-    clean = manifest["counts"]["provenance"]["clean"]
-    for s in SPLITS:
-        found = subsets[s]["anomaly_subtype"]
-        assert width["clean", s][1] == found["none"]
-        assert width["clean", s][0] == pytest.approx(BAR_WIDTH * found["none"] / clean, abs=0.005)
-        assert width["temporal warp", s][1] == found["temporal_warp"]
-        assert width["Regime-B", s][1] == found["low_voltage_regime_B"]
-        assert width["synthetic anomaly", s][1] == sum(found[name] for name in SYNTHETIC_SUBTYPES)
-    assert composition(manifest) == composition(manifest)

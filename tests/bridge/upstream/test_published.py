@@ -2,7 +2,6 @@ import numpy as np
 import pandas
 import pytest
 
-from bridge.embedding.latent_space import AngleScaler, LatentSpace, separation
 from bridge.upstream import files, resolve
 from bridge.upstream import published as reader
 from bridge.upstream.inputs import AnchorStatistics
@@ -94,34 +93,6 @@ def test_surrogates_reproduce_the_moments_exactly(published):
     assert found.std == pytest.approx(published.statistics.std, abs=1e-10)
 
 
-def test_angle_scaler_is_that_of_all_samples(published):
-    samples = published.scans.reshape(-1, 6)
-    scaler = AngleScaler.from_trajectories(published.statistics.mean, published.statistics.std)
-    assert scaler.mean == pytest.approx(samples.mean(0), abs=1e-9) and scaler.std == pytest.approx(
-        samples.std(0), abs=1e-9
-    )
-
-
-def test_fit_on_the_published_embeddings_gives_the_published_space(published):
-    anchor, latent = published.scan_anchor, published.latent
-    fit = LatentSpace.fit(published.embeddings, anchor)
-    assert np.array_equal(fit.scaler_mean, latent.scaler_mean) and np.array_equal(fit.scaler_scale, latent.scaler_scale)
-    assert np.abs(fit.components) == pytest.approx(np.abs(latent.components), rel=1e-6, abs=1e-6)
-    found = separation(fit.project(published.embeddings), anchor)
-    assert (round(found["r2"], 5), round(found["scatter"], 3), round(found["adjacent"], 2)) == (0.99985, 1.779, 279.02)
-
-
-@pytest.mark.parametrize("embeddings, anchor, words", [
-    (np.zeros((10, 170)), np.arange(10) % 5, r"expected finite numbers of shape \(10, 171\)"),
-    (np.full((10, 171), np.nan), np.arange(10) % 5, "expected finite"),
-    (np.zeros((10, 171)), np.arange(10) % 4, "expected at least 5 anchors"),
-    (np.zeros((9, 171)), np.arange(9) % 5, "at least two scans"),
-])  # fmt: skip
-def test_fit_rejects(embeddings, anchor, words):
-    with pytest.raises(MagBridgeError, match=words):
-        LatentSpace.fit(embeddings, anchor)
-
-
 @pytest.fixture
 def folder_with_scans(upstream_dir, tmp_path, published):
     """An upstream folder with a user's scans: here ones with the published moments."""
@@ -151,9 +122,3 @@ def test_a_users_scans_of_something_else_are_refused(published, folder_with_scan
         resolve("osf", folder_with_scans(published.scans[::-1]))
     with pytest.raises(MagBridgeError, match=r"shape \(204, 100, 6\)"):
         resolve("osf", folder_with_scans(published.scans[1:]))
-
-
-def test_without_scans_osf_says_how_to_get_them(upstream_dir, monkeypatch, tmp_path):
-    monkeypatch.setenv("MAGBRIDGE_CACHE", str(tmp_path))
-    with pytest.raises(MagBridgeError, match="raw scans are not at hand.*CW8ZV"):
-        resolve("osf", upstream_dir)

@@ -38,7 +38,7 @@ def test_cells_soh_and_voltages_are_like_the_published(tables, upstream_dir):
     (lambda d: d.pop("LMO-10Ah"), "expected an object 'LMO-10Ah' with exactly the keys"),
     (lambda d: d["NMC-21Ah"].pop("Q"), "expected an object 'NMC-21Ah' with exactly the keys"),
     (lambda d: d["NMC-21Ah"]["soh_deciles"].pop(), "soh_deciles of 'NMC-21Ah' are .*: expected 11, above 0, ascending"),
-    (lambda d: d["NMC-21Ah"].update(Q=-1), "'Q' is -1.0 Ah: expected above 0"),
+    (lambda d: d["NMC-21Ah"].update(Q=-1), "'Q' is -1.0: expected above 0"),
 ])  # fmt: skip
 def test_bad_parameter_files(tmp_path, change, words):
     document = json.loads(TABLE_FILE.read_text(encoding="utf-8"))

@@ -1,5 +1,7 @@
 """HQ-VQVAE: a hybrid quantum-classical VQ-VAE for early degradation codes in battery cycling data."""
 
+from .hub.auto_classes import watch
+
 _PUBLIC = {
     "HQVQVAEConfig": "configuration_hqvqvae",
     "HQVQVAEModel": "modeling_hqvqvae",
@@ -16,3 +18,6 @@ def __getattr__(name: str):
     import importlib
 
     return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
+
+
+watch()

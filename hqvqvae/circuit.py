@@ -236,8 +236,14 @@ def _after_cnots(state: torch.Tensor, layer: int) -> torch.Tensor:
     return state.index_select(0, _ring_of_cnots(n_qubits, layer, state.device))
 
 
-@functools.lru_cache
-@torch.inference_mode(False)  # a tensor first made in inference mode could not serve a later backward pass
+def _constant(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """Make a constant tensor once for each set of arguments; anew in `torch.export`, whose tensors hold no values."""
+    # A tensor first made in inference mode could not serve a later backward pass.
+    kept = functools.lru_cache(torch.inference_mode(False)(make))
+    return lambda *arguments: make(*arguments) if torch.compiler.is_exporting() else kept(*arguments)
+
+
+@_constant
 def _ring_of_cnots(n_qubits: int, layer: int, device: torch.device) -> torch.Tensor:
     """The CNOTs of one layer as one permutation `(2^q,)`: new amplitude i is old amplitude permutation[i]."""
     source = torch.arange(2**n_qubits, device=device)
@@ -251,8 +257,7 @@ def _ring_of_cnots(n_qubits: int, layer: int, device: torch.device) -> torch.Ten
     return source
 
 
-@functools.lru_cache
-@torch.inference_mode(False)
+@_constant
 def _eigenvalues(n_qubits: int, observables: tuple[tuple[int, ...], ...], device: torch.device) -> torch.Tensor:
     """Eigenvalues `(observables, 2^q)` of products of Z on the named qubits, in each basis state."""
     shifts = torch.arange(n_qubits - 1, -1, -1, device=device)
@@ -261,8 +266,7 @@ def _eigenvalues(n_qubits: int, observables: tuple[tuple[int, ...], ...], device
     return torch.stack(rows) if rows else z[:0]
 
 
-@functools.lru_cache
-@torch.inference_mode(False)
+@_constant
 def _cz_signs(n_qubits: int, device: torch.device) -> torch.Tensor:
     """What a ring of CZ multiplies the amplitudes with, `(2^q,)`: -1 for each pair of neighbours that are both 1."""
     signs = torch.ones(2**n_qubits, dtype=torch.float64, device=device)
@@ -272,8 +276,7 @@ def _cz_signs(n_qubits: int, device: torch.device) -> torch.Tensor:
     return signs
 
 
-@functools.lru_cache
-@torch.inference_mode(False)
+@_constant
 def _readout(readout: str, n_qubits: int, last: int | None, device: torch.device) -> torch.Tensor:
     """Eigenvalues `(n_outputs, 2^q)` of what is read out in each basis state before the CNOTs of the last layer."""
     pairs = ring(n_qubits) if readout == "Z+ZZ" else []

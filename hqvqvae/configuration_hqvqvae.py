@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+import inspect
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -39,6 +42,13 @@ _CHOICES = {
     "codebook_update": ("loss", "ema"),
     "protocol": ("C", "P", "D"),
 }
+
+
+# Keys of every configuration of transformers, those in saved files included.
+_OF_TRANSFORMERS = {field.name for field in dataclasses.fields(PreTrainedConfig)} | {
+    "model_type", "auto_map", "torch_dtype", "num_labels", "name_or_path", "_name_or_path", "_commit_hash",
+    "attn_implementation", "experts_implementation", "output_attentions",
+}  # fmt: skip
 
 
 class HQVQVAEConfig(PreTrainedConfig):
@@ -110,6 +120,9 @@ class HQVQVAEConfig(PreTrainedConfig):
         z_clip: float | None = None,
         **kwargs,
     ):
+        unknown = kwargs.keys() - _OF_TRANSFORMERS
+        if unknown:
+            raise HQVQVAEError(self.unknown_keys(unknown))
         self.feature_names = list(feature_names)
         self.protocol = protocol
         self.hidden_sizes = list(hidden_sizes)
@@ -199,8 +212,18 @@ class HQVQVAEConfig(PreTrainedConfig):
         return cls(**{**NAMED_CONFIGS[name], **changes})
 
     @classmethod
+    def unknown_keys(cls, names: Iterable[str]) -> str:
+        """The error of keys that no configuration has, with a guess."""
+        known = [name for name in inspect.signature(cls).parameters if name != "kwargs"]
+        guesses = [guess for name in names for guess in difflib.get_close_matches(name, known, n=1)]
+        hint = f"did you mean {', '.join(guesses)}?" if guesses else f"there are {', '.join(known)}"
+        return f"the configuration has no {', '.join(sorted(names))}; {hint}"
+
+    @classmethod
     def from_dict(cls, config_dict: dict, **kwargs) -> HQVQVAEConfig:
-        """As in transformers, but a configuration of another kind of model is an error, not a warning."""
+        """As in transformers, but another kind of model or a change out of its range is an error, not a warning."""
+        known = set(inspect.signature(cls).parameters)
+        config_dict = {**config_dict, **{name: kwargs.pop(name) for name in known & kwargs.keys()}}
         kind = config_dict.get("model_type", cls.model_type)
         if kind != cls.model_type:
             raise HQVQVAEError(f"this is the configuration of a {kind!r} model; expected model_type 'hqvqvae'")

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from huggingface_hub import HfApi
 from torch import nn
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, can_return_tuple
 
 from .bottleneck import Bottleneck
 from .configuration_hqvqvae import HQVQVAEConfig
 from .errors import HQVQVAEError
-from .quantizer import VectorQuantizer, perplexity
+from .quantizer import VectorQuantizer, mean_square, perplexity
 
 _LOADING_FAULTS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 PACKAGED = Path(__file__).parent / "pretrained"  # folders of weights that ship with the package, by name
@@ -39,6 +42,9 @@ class HQVQVAEOutput(ModelOutput):
         codes: int64 `(n,)`.
         latents: what was quantized, `(n, D)`.
         perplexity: exp of the entropy of code usage in this batch.
+
+    In the warm-up there is no codebook: only loss, reconstruction_loss, reconstruction and latents are given.
+    An empty batch has losses of 0.
     """
 
     loss: torch.Tensor | None = None
@@ -86,7 +92,15 @@ class HQVQVAEModel(PreTrainedModel):
     base_model_prefix = "hqvqvae"
     main_input_name = "features"
 
-    def __init__(self, config: HQVQVAEConfig):
+    feature_mean: torch.Tensor
+    feature_std: torch.Tensor
+    warming_up = False  # set by `CodebookLife`: train as a plain autoencoder, past the quantizer
+    codebook_is_tended = False  # whether a `CodebookLife` was ever in charge
+    card: str | None = None  # README.md of the folder that the weights came from, until they are trained further
+
+    def __init__(self, config: HQVQVAEConfig, **unknown: Any):
+        if unknown:
+            raise HQVQVAEError(config.unknown_keys(unknown))
         super().__init__(config)
         widths = [len(config.feature_names), *config.hidden_sizes, config.latent_dim]
         self.register_buffer("feature_mean", torch.empty(widths[0]))
@@ -118,12 +132,17 @@ class HQVQVAEModel(PreTrainedModel):
 
     def _check_features(self, features: torch.Tensor) -> None:
         names = self.config.feature_names
+        if self.feature_mean.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled(self.device.type):
+            raise HQVQVAEError(
+                f"HQ-VQVAE runs in float32 or float64, not in {self.feature_mean.dtype} or mixed precision: codes of "
+                "neighbouring latents would change places; call model.float(), or leave dtype, fp16 and bf16 out"
+            )
         if features.ndim != 2 or features.shape[1] != len(names):
             raise HQVQVAEError(
                 f"features have shape {tuple(features.shape)}; expected (n, {len(names)}): {', '.join(names)}"
             )
         finite = torch.isfinite(features)
-        if not finite.all():
+        if not torch.compiler.is_exporting() and not finite.all():  # an exported graph cannot raise on values
             row, column = torch.nonzero(~finite)[0].tolist()
             raise HQVQVAEError(
                 f"feature {names[column]} of row {row} is {features[row, column].item()}; expected finite numbers"
@@ -142,10 +161,16 @@ class HQVQVAEModel(PreTrainedModel):
         constant = [name for name, spread in zip(self.config.feature_names, std) if not spread > 0]
         if constant:
             raise HQVQVAEError(
-                f"constant over the {len(features)} training segments: {constant}; drop them from feature_names"
+                f"constant over the {len(features)} training segments: {constant}; leave them out of feature_names "
+                "(`train --features` takes the names to keep)"
             )
         self.feature_mean.copy_(mean)
         self.feature_std.copy_(std)
+
+    @property
+    def is_standardised(self) -> bool:
+        """Whether mean and spread were ever set."""
+        return not (bool((self.feature_mean == 0).all()) and bool((self.feature_std == 1).all()))
 
     def standardise(self, features: torch.Tensor) -> torch.Tensor:
         """Features `(n, F)` in their own units to z-scores, clipped to +-`config.z_clip` if that is set.
@@ -161,6 +186,7 @@ class HQVQVAEModel(PreTrainedModel):
         """Latents `(n, D)` of standardised features `(n, F)`, before quantization."""
         return self.bottleneck(self.encoder(z))
 
+    @can_return_tuple
     def encode(self, features: torch.Tensor) -> HQVQVAEEncoding:
         """Codes and latents of features `(n, F)` in their own units."""
         latents = self.latents_of(self.standardise(features))
@@ -177,8 +203,9 @@ class HQVQVAEModel(PreTrainedModel):
         vectors = latents if codes is None else self.quantizer.decode(codes)
         return self.decoder(vectors) * self.feature_std + self.feature_mean
 
+    @can_return_tuple
     def forward(self, features: torch.Tensor, return_loss: bool = True) -> HQVQVAEOutput:
-        """Encode, quantize and decode a batch.
+        """Encode, quantize and decode a batch; `return_dict=False` gives a tuple, as in transformers.
 
         Args:
             features: `(n, F)` in their own units.
@@ -189,9 +216,16 @@ class HQVQVAEModel(PreTrainedModel):
         """
         z = self.standardise(features)
         latents = self.latents_of(z)
+        if self.training:
+            self._start_training()
+        if self.training and self.warming_up:
+            decoded = self.decoder(latents)
+            loss = mean_square(decoded, z)
+            reconstruction = decoded * self.feature_std + self.feature_mean
+            return HQVQVAEOutput(loss=loss, reconstruction_loss=loss, reconstruction=reconstruction, latents=latents)
         quantized, codes, codebook_loss, commitment_loss = self.quantizer(latents)
         decoded = self.decoder(quantized)
-        reconstruction_loss = F.mse_loss(decoded, z)
+        reconstruction_loss = mean_square(decoded, z)
         loss = reconstruction_loss + self.config.commitment_cost * commitment_loss
         if self.config.codebook_update == "loss":
             loss = loss + codebook_loss
@@ -203,8 +237,20 @@ class HQVQVAEModel(PreTrainedModel):
             reconstruction=decoded * self.feature_std + self.feature_mean,
             codes=codes,
             latents=latents,
-            perplexity=perplexity(codes, self.config.codebook_size),
+            perplexity=perplexity(torch.bincount(codes, minlength=self.config.codebook_size)),
         )
+
+    def _start_training(self) -> None:
+        """Forget the card, which tells of other weights; warn where the configured recipe is not in charge."""
+        self.card = None
+        recipe = self.config.codebook_init == "kmeans" or self.config.restart_unused_codes
+        if not self.codebook_is_tended and (recipe or not self.is_standardised):
+            self.codebook_is_tended = True  # warn once
+            warnings.warn(
+                "this HQ-VQVAE trains without standardisation, k-means start or restarts that its configuration asks "
+                "for: use hqvqvae.training.fit, or give Trainer callbacks=[CodebookCallback()] of quantizer.py",
+                stacklevel=3,
+            )
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | os.PathLike, *args, output_loading_info: bool = False, **kwargs):
@@ -226,7 +272,37 @@ class HQVQVAEModel(PreTrainedModel):
         wrong = {kind: sorted(info[kind], key=str) for kind in _LOADING_FAULTS if info.get(kind)}
         if wrong:
             raise HQVQVAEError(f"the weights of {name_or_path} are not those of its configuration: {wrong}")
+        readme = Path(name_or_path) / "README.md"
+        model.card = readme.read_text(encoding="utf-8") if readme.is_file() else None
         return (model, info) if output_loading_info else model
+
+    def save_pretrained(self, save_directory: str | os.PathLike, *args, **kwargs) -> None:
+        """As in transformers, with the model card beside the weights."""
+        super().save_pretrained(save_directory, *args, **kwargs)
+        if self.card is not None:
+            (Path(save_directory) / "README.md").write_text(self.card, encoding="utf-8")
+
+    def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | bool | None = None, **commit: Any):
+        """As in transformers, with the model's own card; a model without one gets transformers' default card.
+
+        Args:
+            repo_id: "user/name" on the Hub.
+            private: only its owner may see the repository.
+            token: of the Hub; None for the one of `hf auth login` or $HF_TOKEN.
+            **commit: of `HfApi.upload_folder`: `commit_message`, `commit_description`, `revision`, `create_pr`.
+
+        Returns:
+            The commit.
+        """
+        if self.card is None:
+            return super().push_to_hub(repo_id, private=private, token=token, **commit)
+        api = HfApi(token=token)
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            (Path(folder) / "README.md").write_text(self.card.replace("REPO_ID", repo_id), encoding="utf-8")
+            commit.setdefault("commit_message", "Upload HQ-VQVAE")
+            return api.upload_folder(repo_id=repo_id, folder_path=folder, **commit)
 
 
 # A saved model carries its code, so that AutoModel can load it from a folder or the Hub with trust_remote_code.

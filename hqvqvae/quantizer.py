@@ -1,10 +1,16 @@
-"""Vector quantizer: nearest code, straight-through gradient, the paper's loss; options: EMA, k-means, restarts."""
+"""Vector quantizer: nearest code, straight-through gradient, the paper's loss; options: EMA, k-means, restarts.
+
+What happens to a codebook between epochs is in `CodebookLife`, which `fit` and, by `CodebookCallback`, `Trainer` share.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from transformers import TrainerCallback
 
 from .errors import HQVQVAEError
 
@@ -31,6 +37,7 @@ class VectorQuantizer(nn.Module):
         self.codebook_size = codebook_size
         self.codebook_update = codebook_update
         self.ema_decay = ema_decay
+        self.used: torch.Tensor | None = None  # uses of each code in training mode, counted for `CodebookLife`
         # Everything is persistent: models built on the meta device get non-persistent buffers back uninitialised.
         if codebook_update == "loss":
             self.codebook = nn.Parameter(torch.empty(codebook_size, latent_dim))
@@ -41,6 +48,8 @@ class VectorQuantizer(nn.Module):
 
     def encode(self, latents: torch.Tensor) -> torch.Tensor:
         """The nearest code of each latent: `(n, D)` to int64 `(n,)`."""
+        if torch.compiler.is_exporting():  # ONNX has no cdist
+            return (latents[:, None] - self.codebook).square().sum(-1).argmin(-1)
         return torch.cdist(latents, self.codebook, compute_mode="donot_use_mm_for_euclid_dist").argmin(-1)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
@@ -65,10 +74,13 @@ class VectorQuantizer(nn.Module):
         """
         codes = self.encode(latents)
         vectors = F.embedding(codes, self.codebook)
-        codebook_loss = F.mse_loss(vectors, latents.detach())
-        commitment_loss = F.mse_loss(latents, vectors.detach())
-        if self.training and self.codebook_update == "ema":
-            self._update_average(latents.detach(), codes)
+        codebook_loss = mean_square(vectors, latents.detach())
+        commitment_loss = mean_square(latents, vectors.detach())
+        if self.training and len(latents):
+            if self.used is not None:
+                self.used += torch.bincount(codes, minlength=self.codebook_size)
+            if self.codebook_update == "ema":
+                self._update_average(latents.detach(), codes)
         return latents + (vectors - latents).detach(), codes, codebook_loss, commitment_loss
 
     @torch.no_grad()
@@ -123,12 +135,101 @@ class VectorQuantizer(nn.Module):
         return len(unused)
 
 
-def perplexity(codes: torch.Tensor, codebook_size: int) -> torch.Tensor:
-    """exp of the entropy of code usage: 1 for a single code, K for an even use of K."""
-    share = torch.bincount(codes, minlength=codebook_size).double() / max(codes.numel(), 1)
-    return torch.exp(torch.special.entr(share).sum())
+class CodebookLife:
+    """A codebook's life between epochs: warm-up as a plain autoencoder, k-means, restarts of unused codes.
+
+    Args:
+        model: an `HQVQVAEModel` whose standardisation is set; its configuration says what of this happens.
+        features: all training segments `(n, F)` in their own units, on the model's device.
+        seed: of k-means.
+        warmup_epochs: first epochs as a plain autoencoder, for a codebook that starts from k-means.
+        restart_before_epoch: unused codes are restarted after each epoch before this one.
+    """
+
+    def __init__(self, model: Any, features: torch.Tensor, *, seed: int, warmup_epochs: int, restart_before_epoch: int):
+        self.model, self.features, self.seed = model, features, seed
+        self.warmup_epochs = warmup_epochs if model.config.codebook_init == "kmeans" else 0
+        self.restart_before_epoch = restart_before_epoch if model.config.restart_unused_codes else 0
+        model.codebook_is_tended = True
+
+    def start_epoch(self, epoch: int) -> None:
+        """Call before the first step of an epoch, counted from 0."""
+        if self.warmup_epochs and epoch == self.warmup_epochs:
+            self.place()
+        self.model.warming_up = epoch < self.warmup_epochs
+        self.model.quantizer.used = torch.zeros(
+            self.model.config.codebook_size, dtype=torch.int64, device=self.features.device
+        )
+
+    def end_epoch(self, epoch: int, generator: torch.Generator) -> int:
+        """Call after the last step of an epoch; returns how many unused codes were restarted."""
+        used = self.model.quantizer.used
+        if self.model.warming_up or epoch >= self.restart_before_epoch or (used > 0).all():
+            return 0
+        return self.model.quantizer.restart_unused(used, self.latents(), generator)
+
+    def end(self) -> None:
+        """Call after the last epoch: a run that was all warm-up gets its codebook."""
+        if self.model.warming_up:
+            self.place()
+        self.model.warming_up, self.model.quantizer.used = False, None
+
+    def place(self) -> None:
+        """Put the codes at the k-means centres of the latents."""
+        self.model.quantizer.init_kmeans(self.latents(), self.seed)
+
+    @torch.no_grad()
+    def latents(self) -> torch.Tensor:
+        """Latents of all training segments `(n, D)`."""
+        return self.model.latents_of(self.model.standardise(self.features))
 
 
-def usage(codes: torch.Tensor) -> int:
-    """Number of codes that occur."""
-    return int(torch.unique(codes).numel())
+class CodebookCallback(TrainerCallback):
+    """What `Trainer` needs to train an HQ-VQVAE as `fit` does: standardisation, and the codebook's life.
+
+    Takes the segments from the training data set, whose rows hold `features`; resume from the end of an epoch.
+
+    Args:
+        warmup_epochs: see `CodebookLife`.
+        restart_before_epoch: see `CodebookLife`.
+
+    Example: `Trainer(model, arguments, train_dataset=rows, callbacks=[CodebookCallback()])` with `learning_rate=1e-3`,
+    `lr_scheduler_type="constant"`, `per_device_train_batch_size=256`, `max_grad_norm=0` and 50 epochs as in the paper.
+    """
+
+    def __init__(self, warmup_epochs: int = 5, restart_before_epoch: int = 45):
+        self.warmup_epochs, self.restart_before_epoch = warmup_epochs, restart_before_epoch
+
+    def on_train_begin(self, args, state, control, model, train_dataloader, **kwargs) -> None:
+        """Standardise a fresh model by the training segments; take charge of its codebook."""
+        rows = [torch.as_tensor(row["features"]) for row in train_dataloader.dataset]
+        features = torch.stack(rows).to(model.device)
+        if not model.is_standardised:
+            model.set_standardisation(features)
+        self.life = CodebookLife(
+            model, features, seed=args.seed, warmup_epochs=self.warmup_epochs,
+            restart_before_epoch=self.restart_before_epoch,
+        )  # fmt: skip
+
+    def on_epoch_begin(self, args, state, control, **kwargs) -> None:
+        """Warm-up or k-means."""
+        self.life.start_epoch(round(state.epoch))
+
+    def on_epoch_end(self, args, state, control, **kwargs) -> None:
+        """Restarts, drawn anew for each epoch so that a resumed run draws the same."""
+        epoch = round(state.epoch) - 1
+        self.life.end_epoch(epoch, torch.Generator().manual_seed(args.seed + epoch))
+
+    def on_train_end(self, args, state, control, **kwargs) -> None:
+        """Leave the model as one to use."""
+        self.life.end()
+
+
+def mean_square(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Mean squared difference; 0 of an empty batch."""
+    return F.mse_loss(first, second) if first.numel() else (first - second).sum()
+
+
+def perplexity(counts: torch.Tensor) -> torch.Tensor:
+    """exp of the entropy of code usage, from counts `(K,)`: 1 for a single code or none, K for an even use of K."""
+    return torch.exp(torch.special.entr(counts.double() / counts.sum().clamp(min=1)).sum())

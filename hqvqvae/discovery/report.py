@@ -34,7 +34,7 @@ TITLE = "Precursor discovery"
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-blockquote { border-left: 6px solid #0072B2; background: #eef5fa; margin: 0; padding: .1rem 1rem; font-size: 1.1rem; }
+blockquote { border-left: 6px solid #0072B2; background: #eef5fa; margin: 0; padding: .1rem 1rem; }
 table { display: block; overflow-x: auto; border-collapse: collapse; font-size: .85rem; margin: 1rem 0; }
 th:first-child { text-align: left; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }

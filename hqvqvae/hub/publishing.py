@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import HQVQVAEError
 from ..files import replacing
-from ..modeling_hqvqvae import PACKAGED, HQVQVAEModel
+from ..modeling_hqvqvae import HQVQVAEModel
 from .model_card import EVALUATION, read_evaluation, render_card
 
 MODEL_CODE = "modeling_hqvqvae.py"  # every published HQ-VQVAE carries it
@@ -84,10 +84,7 @@ def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
 def _write(name_or_path: str, repo_id: str, folder: Path) -> None:
     """The folder to publish: weights, configuration, code and card."""
     model = HQVQVAEModel.from_pretrained(name_or_path)
-    packaged = PACKAGED / name_or_path
-    source = packaged if packaged.is_dir() else Path(name_or_path)
-    card = source / "README.md"
-    text = card.read_text(encoding="utf-8") if card.is_file() else render_card(model.config.to_dict(), None, None, None)
+    text = model.card or render_card(model.config.to_dict(), None, None, None)
     model.save_pretrained(folder)
     (folder / "README.md").write_text(text.replace("REPO_ID", repo_id), encoding="utf-8")
 

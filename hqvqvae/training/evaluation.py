@@ -15,9 +15,9 @@ import pandas as pd
 from ..cells.code_statistics import purity, stability
 from ..cells.features import FEATURES
 from ..errors import HQVQVAEError
-from ..parallel import run_jobs
 from .fit import single_thread
 from .methods import CODEBOOK_SIZE, METHODS, fit_method
+from .parallel import run_jobs
 
 SCHEMA_VERSION = 1
 GROUPS = {"cell": "cell_id", "cohort": "cohort"}

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..configuration_hqvqvae import HQVQVAEConfig
 from ..errors import HQVQVAEError
+from ..hub.model_card import render_card
 from ..modeling_hqvqvae import HQVQVAEModel
 from ..plotting import ACCENT, DPI, NEUTRAL, OKABE_ITO, canvas
-from ..quantizer import perplexity, usage
+from ..quantizer import CodebookLife, perplexity
 from .checkpoint import TrainingState, fingerprint, load_state, save_state
 
 
@@ -124,11 +124,15 @@ def fit(
         state = TrainingState(fingerprint=fingerprint(config, asdict(training), features, validation))
         if resume and state_file is not None and state_file.exists():
             load_state(state_file, state, model, optimizer, generator)
+        life = CodebookLife(
+            model, train, seed=training.seed, warmup_epochs=training.warmup_epochs,
+            restart_before_epoch=training.restart_before_epoch,
+        )  # fmt: skip
         bar = tqdm(range(state.epoch, training.epochs), disable=None if progress else True, unit="epoch")
         for epoch in bar:
-            row = _epoch(model, optimizer, generator, train, training, epoch)
-            if epoch == training.epochs - 1 and _warming_up(config, training, epoch):
-                _kmeans(model, train, training.seed)
+            row = _epoch(life, optimizer, generator, training.batch_size, epoch)
+            if epoch == training.epochs - 1:
+                life.end()
             if measure_each_epoch or epoch == training.epochs - 1:
                 row["train_mse"] = quantized_mse(model, train)
                 if held_out is not None:
@@ -141,53 +145,31 @@ def fit(
         best_model = build_model(config, training.seed).eval()
         best_model.load_state_dict(state.best_weights)
         metrics = _final_metrics(model, features, state)
+        model.card = render_card(config.to_dict(), None, {"seed": training.seed, "metrics": metrics}, None)
+        best_model.card = model.card
         return TrainingResult(model, best_model, state.best_epoch, state.history, metrics)
 
 
-def _warming_up(config: HQVQVAEConfig, training: TrainingConfig, epoch: int) -> bool:
-    return config.codebook_init == "kmeans" and epoch < training.warmup_epochs
-
-
-def _epoch(model, optimizer, generator, train, training, epoch) -> dict[str, float]:
+def _epoch(
+    life: CodebookLife, optimizer: torch.optim.Optimizer, generator: torch.Generator, batch_size: int, epoch: int
+) -> dict[str, float]:
     """One pass over the segments; returns the means of the loss and its parts over batches, and code usage."""
-    config = model.config
-    warm_up = _warming_up(config, training, epoch)
-    if config.codebook_init == "kmeans" and epoch == training.warmup_epochs:
-        _kmeans(model, train, training.seed)
+    model, train = life.model, life.features
+    life.start_epoch(epoch)
     model.train()
     order = torch.randperm(len(train), generator=generator).to(train.device)
     sums = dict.fromkeys(("loss", "reconstruction_loss", "codebook_loss", "commitment_loss"), 0.0)
-    codes = []
-    for batch in order.split(training.batch_size):
+    for batch in order.split(batch_size):
         optimizer.zero_grad()
-        if warm_up:
-            z = model.standardise(train[batch])
-            loss = F.mse_loss(model.decoder(model.latents_of(z)), z)
-            parts = {"loss": loss, "reconstruction_loss": loss}
-        else:
-            output = model(train[batch])
-            loss = output.loss
-            parts = {name: output[name] for name in sums}
-            codes.append(output.codes)
-        loss.backward()
+        output = model(train[batch])
+        output.loss.backward()
         optimizer.step()
-        for name, value in parts.items():
-            sums[name] += value.item() * len(batch)
+        for name in sums.keys() & output.keys():
+            sums[name] += output[name].item() * len(batch)
+    used = model.quantizer.used
     row: dict[str, float] = {"epoch": epoch, **{name: total / len(train) for name, total in sums.items()}}
-    used = torch.cat(codes) if codes else torch.zeros(0, dtype=torch.int64, device=train.device)
-    row |= {"codes_used": usage(used), "perplexity": float(perplexity(used, config.codebook_size)), "restarted": 0}
-    counts = torch.bincount(used, minlength=config.codebook_size)
-    restarts = config.restart_unused_codes and codes and epoch < training.restart_before_epoch
-    if restarts and (counts == 0).any():
-        with torch.no_grad():
-            latents = model.latents_of(model.standardise(train))
-        row["restarted"] = model.quantizer.restart_unused(counts, latents, generator)
-    return row
-
-
-def _kmeans(model: HQVQVAEModel, train: torch.Tensor, seed: int) -> None:
-    with torch.no_grad():
-        model.quantizer.init_kmeans(model.latents_of(model.standardise(train)), seed)
+    row |= {"codes_used": int((used > 0).sum()), "perplexity": float(perplexity(used))}
+    return row | {"restarted": life.end_epoch(epoch, generator)}
 
 
 @torch.no_grad()
@@ -208,13 +190,14 @@ def _final_metrics(model: HQVQVAEModel, features: np.ndarray, state: TrainingSta
     with torch.no_grad():
         latents = model.latents_of(model.standardise(torch.tensor(features, dtype=torch.float32)))
         codes = model.quantizer.encode(latents)
+    used = torch.bincount(codes, minlength=model.config.codebook_size)
     last = state.history[-1]
     return {
         "segments": len(features),
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
-        "codes_used": usage(codes),
-        "perplexity": float(perplexity(codes, model.config.codebook_size)),
+        "codes_used": int((used > 0).sum()),
+        "perplexity": float(perplexity(used)),
         **{name: last[name] for name in ("train_mse", "validation_mse") if name in last},
     }
 

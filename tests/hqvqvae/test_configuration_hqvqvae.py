@@ -38,6 +38,17 @@ def test_bad_configurations_are_named(change, message):
         HQVQVAEConfig(**change)
 
 
+def test_unknown_keys_are_refused_with_a_guess(tmp_path):
+    with pytest.raises(HQVQVAEError, match="the configuration has no n_qubit; did you mean n_qubits?"):
+        HQVQVAEConfig(n_qubit=4)
+    with pytest.raises(HQVQVAEError, match="has no colour; there are feature_names"):
+        HQVQVAEConfig.named("recommended", colour="red")
+    HQVQVAEConfig().save_pretrained(tmp_path)
+    assert HQVQVAEConfig.from_pretrained(tmp_path).feature_names == list(FEATURES)
+    with pytest.raises(HQVQVAEError, match="n_qubits=99 is more than"):  # a change on loading is checked as well
+        HQVQVAEConfig.from_pretrained(tmp_path, n_qubits=99)
+
+
 def test_unknown_names_are_answered_with_a_guess():
     with pytest.raises(HQVQVAEError, match="did you mean 'recommended'"):
         HQVQVAEConfig.named("recomended")

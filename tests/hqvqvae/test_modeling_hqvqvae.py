@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from hqvqvae import HQVQVAEConfig, HQVQVAEError, HQVQVAEModel
 from hqvqvae.configuration_hqvqvae import NAMED_CONFIGS
+from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training.fit import build_model
 from tests.hqvqvae.small import features, small_model
 
@@ -151,6 +152,57 @@ def test_the_configuration_of_another_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
     with pytest.raises(HQVQVAEError, match="configuration of a 'bert' model"):
         HQVQVAEModel.from_pretrained(tmp_path)
+
+
+def test_keys_that_no_configuration_has_are_refused_on_loading(tmp_path):
+    small_model().save_pretrained(tmp_path)
+    with pytest.raises(HQVQVAEError, match="the configuration has no n_qubit; did you mean n_qubits?"):
+        HQVQVAEModel.from_pretrained(tmp_path, n_qubit=4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_one_clear_error(dtype, tmp_path):
+    small_model().save_pretrained(tmp_path)
+    for model in (small_model().to(dtype), HQVQVAEModel.from_pretrained(tmp_path, dtype=dtype)):
+        with pytest.raises(HQVQVAEError, match=f"runs in float32 or float64, not in {dtype}"):
+            model.encode(features())
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(HQVQVAEError, match="mixed precision"):
+        small_model()(features())
+    # Features may come in any precision: they are standardised in the model's own.
+    assert small_model().encode(features().to(dtype)).latents.dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", ["paper", "recommended", "bounded-classical"])
+def test_an_empty_batch_gives_empty_outputs_and_losses_of_zero(name):
+    model, empty = small_model(name), features()[:0]
+    encoding = model.encode(empty)
+    assert encoding.codes.shape == (0,) and encoding.codes.dtype == torch.int64 and encoding.latents.shape == (0, 4)
+    assert model.decode(codes=encoding.codes).shape == (0, 3)
+    before = model.quantizer.codebook.clone()
+    output = model.train()(empty)
+    output.loss.backward()
+    assert output.loss == 0 and output.reconstruction.shape == (0, 3) and output.perplexity == 1
+    assert torch.equal(model.quantizer.codebook, before)
+
+
+def test_a_tuple_where_return_dict_is_false():
+    model, x = small_model(), features()
+    output = model(x)
+    as_tuple = model(x, return_dict=False)
+    assert isinstance(as_tuple, tuple) and all(map(torch.equal, as_tuple, output.to_tuple()))
+    codes, latents = model.encode(x, return_dict=False)
+    assert torch.equal(codes, output.codes) and torch.equal(latents, output.latents)
+    model.config.return_dict = False
+    assert isinstance(model(x), tuple)
+
+
+def test_the_card_goes_with_the_weights_until_they_are_trained(tmp_path):
+    model = HQVQVAEModel.from_pretrained("recommended")
+    model.save_pretrained(tmp_path)
+    assert (tmp_path / "README.md").read_text() == model.card == (PACKAGED / "recommended/README.md").read_text()
+    model.codebook_is_tended = True
+    model.train()(torch.zeros(3, 10))
+    assert model.card is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

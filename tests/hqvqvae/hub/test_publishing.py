@@ -18,9 +18,10 @@ import sys, numpy as np, torch
 x = torch.tensor(np.load("x.npy"))
 for kind in ("package", "auto", "pennylane"):
     if kind == "auto":
+        from hqvqvae import HQVQVAEModel
         from transformers import AutoModel
         model = AutoModel.from_pretrained("user/hq", trust_remote_code=True)
-        assert type(model).__module__.startswith("transformers_modules.")
+        assert type(model) is HQVQVAEModel  # the package's, where it is there
     else:
         from hqvqvae import HQVQVAEModel
         backend = "pennylane" if kind == "pennylane" else "torch"
@@ -28,6 +29,7 @@ for kind in ("package", "auto", "pennylane"):
     output = model(x)
     np.savez(kind + ".npz", **{k: output[k].detach().numpy() for k in ("codes", "latents")})
 model.push_to_hub("user/again")
+HQVQVAEModel.from_pretrained("recommended").push_to_hub("user/packaged")
 """
 
 
@@ -51,9 +53,12 @@ def test_pushed_and_pulled_models_give_the_same(tmp_path):
         pulled = client(hub, tmp_path, "-c", PULL)
         assert pulled.returncode == 0, pulled.stderr
         again = hub.files("model", "user/again")
+        packaged = hub.files("model", "user/packaged")
         refused = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", "user/hq", token="wrong")
     assert {"README.md", "config.json", "model.safetensors", "modeling_hqvqvae.py", "circuit.py"} <= set(files)
     assert "user/hq" in files["README.md"].decode() and "REPO_ID" not in files["README.md"].decode()
+    card = (PACKAGED / "recommended" / "README.md").read_text()
+    assert packaged["README.md"].decode() == card.replace("REPO_ID", "user/packaged")
     assert again["model.safetensors"] == files["model.safetensors"]
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: cannot push to user/hq: ") and refused.stderr.count("\n") == 1

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from hqvqvae.errors import HQVQVAEError
-from hqvqvae.parallel import run_jobs
+from hqvqvae.training.parallel import run_jobs
 
 
 def scaled(job, factor):

@@ -1,0 +1,99 @@
+"""The encoder as an ONNX file, for runtimes without torch: features in their own units to codes and latents."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..circuit import Circuit
+from ..errors import HQVQVAEError
+from ..files import replacing
+from ..modeling_hqvqvae import HQVQVAEModel
+
+MAX_QUBITS = 8  # 3^q terms for each expectation value
+ONCE = ("strongly_entangling", "ry_cz", "rot_ising_zz", "product")  # ansatzes in which each input turns one RY gate
+
+
+class _Encoder(nn.Module):
+    def __init__(self, model: HQVQVAEModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        encoding = self.model.encode(features)
+        return encoding.codes, encoding.latents
+
+
+def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
+    """Write the encoder to an ONNX file.
+
+    ONNX has no complex numbers, so the circuit becomes what it is as a function: a trigonometric polynomial.
+
+    Args:
+        model: a trained model.
+        path: the file; input `features` (n, F) float32, outputs `codes` (n,) int64 and `latents` (n, D).
+
+    Raises:
+        HQVQVAEError: a circuit that is no small polynomial, or the exporter is not installed.
+    """
+    exported = copy.deepcopy(model).float().cpu().eval()
+    if model.config.bottleneck == "quantum":
+        if model.config.ansatz not in ONCE or model.config.n_qubits > MAX_QUBITS:
+            raise HQVQVAEError(
+                f"ONNX export of ansatz {model.config.ansatz!r} with {model.config.n_qubits} qubits: expected one of "
+                f"{', '.join(ONCE)} with at most {MAX_QUBITS}; use torch.export"
+            )
+        bottleneck = exported.bottleneck
+        bottleneck.circuit = polynomial(bottleneck.circuit, bottleneck.circuit_weights.detach(), model.config.n_qubits)
+    features = exported.feature_mean.expand(3, -1) + exported.feature_std * torch.tensor([[-1.0], [0.0], [1.0]])
+    try:
+        program = torch.onnx.export(
+            _Encoder(exported).eval(), (features,), dynamo=True, dynamic_shapes=({0: torch.export.Dim("n")},),
+            input_names=["features"], output_names=["codes", "latents"], verbose=False,
+        )  # fmt: skip
+    except ImportError as error:
+        raise HQVQVAEError(f"ONNX export needs onnx and onnxscript ({error}): pip install onnx onnxscript") from error
+    if program is None:
+        raise HQVQVAEError("torch.onnx.export gave no program")
+    with replacing(Path(path)) as temporary:
+        program.save(temporary, external_data=False)
+
+
+@torch.no_grad()
+def polynomial(circuit: Circuit, weights: torch.Tensor, n_qubits: int) -> Circuit:
+    """A circuit with fixed weights as a real function of its inputs.
+
+    Each expectation value is linear in (1, cos x, sin x) of each input x that turns one RY gate, so its 3^q
+    coefficients follow from its values where every input is 0, pi / 2 or pi.
+
+    Args:
+        circuit: a function of inputs `(n, q)` and weights.
+        weights: of the circuit.
+        n_qubits: q.
+
+    Returns:
+        A function with the same arguments and values; it does not read the weights.
+    """
+    points = torch.pi * torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
+    grid = torch.cartesian_prod(*[points] * n_qubits).reshape(-1, n_qubits)
+    values = circuit(grid, weights.double()).T.reshape(-1, *[3] * n_qubits)
+    to_coefficients = torch.linalg.inv(_terms(points))
+    for _ in range(n_qubits):
+        values = torch.tensordot(values, to_coefficients, dims=([1], [1]))  # the axis done goes last: order is kept
+    coefficients = values.flatten(1).to(weights.dtype)
+
+    def evaluate(inputs: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        of_qubits = [_terms(column) for column in inputs.unbind(1)]
+        terms = functools.reduce(lambda one, other: (one[:, :, None] * other[:, None, :]).flatten(1), of_qubits)
+        return terms @ coefficients.T
+
+    return evaluate
+
+
+def _terms(inputs: torch.Tensor) -> torch.Tensor:
+    """(1, cos x, sin x) of inputs `(n,)`, `(n, 3)`."""
+    return torch.stack((torch.ones_like(inputs), torch.cos(inputs), torch.sin(inputs)), 1)

@@ -9,6 +9,8 @@ import typer
 from .commands import discovery, model
 from .errors import HQVQVAEError
 
+MODEL_EXTRA = ("accelerate", "matplotlib", "torch", "transformers")
+
 app = typer.Typer(
     help="HQ-VQVAE: codes for battery discharge segments.",
     pretty_exceptions_enable=False,
@@ -25,6 +27,11 @@ def main() -> None:
         app()
     except (HQVQVAEError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in MODEL_EXTRA:
+            raise
+        print(f"error: this needs {error.name}: pip install 'magbridge-battery[model]'", file=sys.stderr)
         sys.exit(1)
 
 

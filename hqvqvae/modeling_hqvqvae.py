@@ -254,7 +254,7 @@ class HQVQVAEModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | os.PathLike, *args, output_loading_info: bool = False, **kwargs):
-        """Load weights by packaged name ("recommended", "paper"), folder, or Hub id.
+        """Load weights by packaged name ("recommended", "paper"), folder (a run's gives its last model), or Hub id.
 
         A packaged name goes before a folder of that name: write "./paper" for the folder.
         As in transformers, except that a checkpoint which does not fill the model exactly is an error: a codebook that
@@ -266,6 +266,9 @@ class HQVQVAEModel(PreTrainedModel):
         packaged = PACKAGED / str(name_or_path)
         if os.sep not in str(name_or_path) and (packaged / "config.json").is_file():
             name_or_path = packaged
+        for inside in ("last", "model"):  # the folder of a training run, of a discovery run
+            if not (Path(name_or_path) / "config.json").exists() and (Path(name_or_path) / inside).is_dir():
+                name_or_path = Path(name_or_path) / inside
         # Mismatches are let through only to be named, all at once, below.
         kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
         model, info = super().from_pretrained(name_or_path, *args, **kwargs)

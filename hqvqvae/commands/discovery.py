@@ -78,6 +78,8 @@ def discover(
         seed=seed,
     )
     discovery_run.check_free(out)
+    if codes is None:
+        quiet_in_a_pipe()
     segments, features, curves = _tables(data, protocol)
     found = discovery_run.discover(
         segments,
@@ -120,17 +122,27 @@ def plot(
 
 def warn(
     run: Run,
-    codes: Annotated[Path, typer.Argument(help="Codes of new cells (cell_id, cycle, code) by the model of the run.")],
+    codes: Annotated[
+        Path,
+        typer.Argument(help="New cells: samples as for `score`, or codes (cell_id, cycle, code) by the run's model."),
+    ],
     as_json: Json = False,
 ) -> None:
     """Apply a run's early-warning score to new cells: the score of each one's last discharge, and its first alarm."""
-    from ..cells.cycling import read_table
+    from ..cells.cycling import read_table, segments_of
     from ..discovery.warning_score import WarningScore, warn_cells
 
     path = run / "warning_score.json"
     if not path.is_file():
         raise HQVQVAEError(f"{run} holds no warning_score.json: that run could fit no score, or {run} is no run")
-    found = warn_cells(WarningScore.load(path), read_table(codes))
+    table = read_table(codes)
+    if "code" not in table and (run / "model").is_dir():
+        from ..modeling_hqvqvae import HQVQVAEModel
+        from ..training.scoring import score_cells
+
+        quiet_in_a_pipe()
+        table = score_cells(HQVQVAEModel.from_pretrained(run), segments_of(table))
+    found = warn_cells(WarningScore.load(path), table)
     lines = []
     for cell in found:
         alarm = "no alarm" if cell["alarm_cycle"] is None else f"alarm since cycle {cell['alarm_cycle']}"

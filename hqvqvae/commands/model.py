@@ -85,6 +85,9 @@ def train(
     data: Data = None,
     protocol: Protocol = "C",
     validation: Annotated[list[str] | None, typer.Option(help="A cell to hold out; may be repeated.")] = None,
+    features: Annotated[str | None, typer.Option(help="Features to train on, comma-separated; all ten else.")] = None,
+    n_qubits: Annotated[int | None, typer.Option(help="Qubits of the circuit; the configuration's else.")] = None,
+    n_layers: Annotated[int | None, typer.Option(help="Layers of the circuit; the configuration's else.")] = None,
     epochs: int = 50,
     batch_size: int = 256,
     learning_rate: float = 1e-3,
@@ -100,10 +103,13 @@ def train(
 
     quiet_in_a_pipe()
     table = _load(data, protocol)
+    names = None if features is None else [name.strip() for name in features.split(",")]
+    given = {"feature_names": names, "n_qubits": n_qubits, "n_layers": n_layers}
+    changes = {name: value for name, value in given.items() if value is not None}
     training = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     record = train_run(
-        table, out, training, config_name=config, protocol=protocol, validation_cells=validation or [], resume=resume,
-        export=export, device=device,
+        table, out, training, config_name=config, changes=changes, protocol=protocol,
+        validation_cells=validation or [], resume=resume, export=export, device=device,
     )  # fmt: skip
     metrics = record["metrics"]
     line = f"train MSE {metrics['train_mse']:.4f}, {metrics['codes_used']} codes in use"
@@ -145,7 +151,7 @@ def evaluate(
 
 def score(
     table: Annotated[Path, typer.Argument(metavar="CELL.csv", help="Samples of a cell's discharges, CSV or Parquet.")],
-    model: Annotated[str, typer.Option(help="Packaged name, folder or Hub id.")] = "recommended",
+    model: Annotated[str, typer.Option(help="Packaged name, folder, run or Hub id.")] = "recommended",
     out: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if left out.")] = None,
     skip_invalid: Annotated[bool, typer.Option(help="Leave out discharges without load or too short.")] = False,
     as_json: Json = False,

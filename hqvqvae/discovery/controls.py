@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from ..cells.proxies import index_cells
 from ..training.parallel import run_jobs
 from .analysis import Coding, MethodResult, Study
 from .nulls import NestedResult, enough_orders, nested_test, p_value, permutations, skill, spearman
+
+if TYPE_CHECKING:
+    from ..modeling_hqvqvae import HQVQVAEModel
 
 AGE_BINS = 32
 PRIMARY = "recommended"
@@ -57,6 +61,16 @@ def _codes(job: tuple[str, int, str | None], table: pd.DataFrame, protocol: str)
     with single_thread():
         coder = fit_method(method, train, seed, protocol=protocol, feature_names=tuple(columns))
         return coder.encode(features)
+
+
+def reference_model(table: pd.DataFrame, method: str, seed: int, protocol: str) -> HQVQVAEModel | None:
+    """The model of all cells whose codes are the reference, trained again; None where the method is no HQ-VQVAE."""
+    from ..training.methods import NeuralCoder, fit_method
+
+    columns = feature_columns(table)
+    features = table[columns].to_numpy(dtype=float, copy=True)
+    coder = fit_method(method, features, seed, protocol=protocol, feature_names=tuple(columns))
+    return coder.model if isinstance(coder, NeuralCoder) else None
 
 
 def trained_codings(

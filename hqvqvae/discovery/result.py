@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ import pandas as pd
 from .analysis import MethodResult, Study
 from .verdict import is_precursor
 from .warning_score import WarningEvaluation
+
+if TYPE_CHECKING:
+    from ..modeling_hqvqvae import HQVQVAEModel
 
 SCHEMA_VERSION = 1
 PACKAGES = ("magbridge-battery", "numpy", "scipy", "scikit-learn", "torch")
@@ -27,6 +30,7 @@ class Discovery:
         controls: Results of the controls by name.
         warning: Evaluation of the early-warning score, None where there are too few cells.
         verdict: The verdict in sentences.
+        model: The model whose codes the warning score reads, None where the codes come from none.
         figures: Data behind each figure.
         settings: Seeds, protocol and methods.
         notes: What could not be done, and why.
@@ -36,6 +40,7 @@ class Discovery:
     primary: MethodResult
     controls: dict[str, MethodResult]
     warning: WarningEvaluation | None
+    model: HQVQVAEModel | None
     verdict: list[str]
     figures: dict[str, pd.DataFrame]
     settings: dict[str, Any]

@@ -19,6 +19,7 @@ from .controls import (
     cohort_control,
     feature_columns,
     raw_feature_control,
+    reference_model,
     trained_codings,
 )
 from .figure_data import figure_data
@@ -141,11 +142,16 @@ def discover(
         notes.append("No early-warning score: calibrating one without the cell it is judged on needs 3 cells.")
     if not np.isfinite(study.onsets).any():
         notes.append("No cell reaches the onset of degradation (0.9 of its first capacity): there are no lead times.")
+    model = None
+    if codes is None:
+        say("keeping the model")
+        model = reference_model(features, method, seeds[_answered(primary)], protocol)
     return Discovery(
         study=study,
         primary=primary,
         controls=results,
         warning=warning,
+        model=model,
         verdict=verdict(study, primary, results, warning, trained_apart=bool(codings[name][0].folds)),
         figures=figure_data(study, primary, curves),
         settings={"method": name, "protocol": protocol, "seeds": list(seeds), "features": columns},
@@ -193,18 +199,23 @@ def _random_codes(study: Study, n_codes: int, seed: int) -> Coding:
     return Coding(n_codes, np.random.default_rng(seed).integers(n_codes, size=len(study.segments)))
 
 
+def _answered(primary: MethodResult) -> int:
+    """Position of the first training seed that has a candidate, of the first seed if none has."""
+    return 0 if primary.nested is None else int(np.flatnonzero(np.isfinite(primary.nested.rho_seeds))[0])
+
+
 def _warning(study: Study, primary: MethodResult, codings: Sequence[Coding]) -> WarningEvaluation:
-    """Evaluate the score with the codes of the first seed that has a candidate, of the first seed if none has."""
+    """Evaluate the score with the codes of the seed that answered."""
     final = primary.candidate
     if primary.nested is None:
         return evaluate_warning(study, codings[0], np.full(len(study.proxy), -1), final)
-    seed = int(np.flatnonzero(np.isfinite(primary.nested.rho_seeds))[0])
+    seed = _answered(primary)
     # The name of the candidate belongs to the first seed's reference model.
     return evaluate_warning(study, codings[seed], primary.nested.chosen[seed], final if seed == 0 else None)
 
 
 def write_run(discovery: Discovery, folder: str | Path) -> Path:
-    """Write tables, figures, the warning score, `discovery.json` and the report into a folder.
+    """Write tables, figures, the warning score and its model, `discovery.json` and the report into a folder.
 
     The folder appears whole or not at all.
 
@@ -246,6 +257,8 @@ def _write_files(discovery: Discovery, folder: Path) -> None:
         discovery.warning.curve.to_csv(tables / "warning_curve.csv", index=False)
         if discovery.warning.fitted is not None:
             discovery.warning.fitted.save(folder / "warning_score.json")
+    if discovery.model is not None:
+        discovery.model.save_pretrained(folder / "model")
     for name, frame in discovery.figures.items():
         save_figure(name, frame, folder / "figures")
     write_json(folder / "discovery.json", record(discovery))

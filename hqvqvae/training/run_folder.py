@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,6 +25,7 @@ def train_run(
     training: TrainingConfig,
     *,
     config_name: str = "recommended",
+    changes: Mapping[str, Any] | None = None,
     protocol: str = "C",
     validation_cells: list[str] | tuple[str, ...] = (),
     resume: bool = False,
@@ -36,6 +39,7 @@ def train_run(
         out: folder of the run.
         training: the optimiser and the seed.
         config_name: of `HQVQVAEConfig.named`.
+        changes: arguments of the configuration that differ from the named one.
         protocol: that of the table.
         validation_cells: cells to hold out; the best epoch is chosen on them.
         resume: go on from the run in the folder.
@@ -48,7 +52,11 @@ def train_run(
     Raises:
         HQVQVAEError: unknown cells, nothing left to train on, a folder that holds another run.
     """
-    config = HQVQVAEConfig.named(config_name, protocol=protocol, z_clip=RAW_Z_CLIP if protocol == "P" else None)
+    z_clip = RAW_Z_CLIP if protocol == "P" else None
+    config = HQVQVAEConfig.named(config_name, protocol=protocol, z_clip=z_clip, **(changes or {}))
+    absent = [name for name in config.feature_names if name not in table]
+    if absent:
+        raise HQVQVAEError(f"the table has no features {absent}; it has {list(table)}")
     unknown = sorted(set(validation_cells) - set(table["cell_id"]))
     if unknown:
         raise HQVQVAEError(f"no cells {unknown} to hold out; there are {sorted(table['cell_id'].unique())}")
@@ -72,6 +80,7 @@ def train_run(
     )
     record = {
         "config": config_name,
+        "changes": dict(changes or {}),
         "protocol": protocol,
         "seed": training.seed,
         "training": asdict(training),

@@ -9,8 +9,10 @@ from unittest import mock
 
 import pytest
 
+from hqvqvae import HQVQVAEModel
 from hqvqvae.__main__ import main
 from hqvqvae.discovery.warning_score import WarningScore
+from tests.hqvqvae.small import cell_table
 from tests.hqvqvae.synthetic_cells import planted_study
 
 
@@ -79,6 +81,19 @@ def test_warn_applies_the_score_of_the_run_to_new_cells(run, tmp_path):
         assert cell["alarm_cycle"] == score.alarm(sequence["code"].to_numpy())
     lines = hqvqvae("warn", run[0], tmp_path / "new.csv").stdout.splitlines()
     assert lines[0].startswith("cell00: score ") and len(lines) == 3
+
+
+def test_warn_scores_samples_by_the_model_of_the_run(tmp_path):
+    run = tmp_path / "run"
+    HQVQVAEModel.from_pretrained("recommended").save_pretrained(run / "model")
+    WarningScore(32, 1, (0.5,) * 32, (1.0, 0.0, 0.5, 2.0), -1.0, 0.5).save(run / "warning_score.json")
+    cell_table().to_csv(tmp_path / "cell.csv", index=False)
+    scored = hqvqvae("score", tmp_path / "cell.csv", "--model", run, "--out", tmp_path / "codes.csv")
+    assert scored.returncode == 0, scored.stderr
+    from_codes = hqvqvae("warn", run, tmp_path / "codes.csv", "--json")
+    from_samples = hqvqvae("warn", run, tmp_path / "cell.csv", "--json")
+    assert from_samples.returncode == 0, from_samples.stderr
+    assert json.loads(from_samples.stdout) == json.loads(from_codes.stdout)
 
 
 def test_interpret_dry_run_writes_prompts(run, tmp_path):

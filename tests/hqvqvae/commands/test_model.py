@@ -65,6 +65,13 @@ def test_train_on_a_users_cells_then_score(run, tmp_path):
     assert list(scored) == ["cell_id", "cycle", "code", "reconstruction_error"]
     mine = scored.loc[scored["cell_id"] == "b", "reconstruction_error"].mean()
     assert mine == pytest.approx(record["metrics"]["train_mse"], rel=1e-3)
+    narrow = ("--features", "t_total, v_mean,capacity", "--n-qubits", "3", "--n-layers", "1", "--out", "narrow")
+    code, _, err = run("train", "--data", "cells.parquet", "--epochs", "2", *narrow)
+    config = HQVQVAEModel.from_pretrained(tmp_path / "narrow").config  # a run folder is where a model is
+    assert (code, err) == (0, "") and config.feature_names == ["t_total", "v_mean", "capacity"]
+    assert (config.n_qubits, config.n_layers) == (3, 1)
+    code, _, err = run("train", "--data", "cells.parquet", "--features", "t_total,colour", "--out", "none")
+    assert code == 1 and "the table has no features ['colour']; it has" in err
     code, _, err = run(*train)
     assert code == 1 and "holds a run already" in err
     code, _, err = run(*train[:-1], "other", "--validation", "zz")

@@ -3,9 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from hqvqvae.discovery.analysis import DiscoveryPlan, analyse, prepare
-from hqvqvae.discovery.controls import age_codes, cohort_control, feature_columns, raw_feature_control, trained_codings
+from hqvqvae.discovery.controls import (
+    age_codes,
+    cohort_control,
+    feature_columns,
+    raw_feature_control,
+    reference_model,
+    trained_codings,
+)
 from tests.hqvqvae.synthetic_cells import make_segments
 
 PLAN = DiscoveryPlan(n_permutations=199)
@@ -46,6 +54,16 @@ def test_codes_do_not_depend_on_the_number_of_processes():
             assert (one.reference == other.reference).all()
             assert one.folds.keys() == other.folds.keys() == set(study.index.cell_ids)
             assert all((one.folds[cell] == other.folds[cell]).all() for cell in one.folds)
+
+
+def test_the_kept_model_gives_the_reference_codes():
+    segments, table = cells_with_an_early_change(1, n_cells=2)
+    study = prepare(segments, PLAN)
+    coding = trained_codings(study, table, ["recommended-classical"], [3])["recommended-classical"][0]
+    model = reference_model(table, "recommended-classical", 3, "C")
+    features = torch.tensor(table[model.config.feature_names].to_numpy(), dtype=torch.float32)
+    assert (model.encode(features).codes.numpy() == coding.reference).all()
+    assert reference_model(table, "pca-kmeans", 3, "C") is None
 
 
 def test_a_fold_does_not_see_its_cell():

@@ -30,9 +30,9 @@ from ..bottleneck import n_parameters, twin_options
 from ..configuration_hqvqvae import RECIPE, HQVQVAEConfig
 from ..errors import HQVQVAEError
 from ..files import replacing
-from ..parallel import run_jobs
 from .evaluation import GROUPS, fold_seed, table_sha256
 from .fit import TrainingConfig, fit, segment_errors, single_thread
+from .parallel import run_jobs
 
 EPOCHS = 50
 LEARNING_RATES = (1e-3, 3e-3)

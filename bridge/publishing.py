@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.audit.promises import audit_release
 from dataset_card.configs import METADATA_FILE
+from dataset_card.documents import parse_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.hub import Repository, size_of
 from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest
@@ -118,11 +118,11 @@ def _check_rows(repository: Repository, manifest: dict, tag: str) -> None:
 
 
 def _manifest_of(repository: Repository, revision: str | None) -> dict:
+    data = repository.read(MANIFEST, revision)
     try:
-        manifest = json.loads(repository.read(MANIFEST, revision))
-    except ValueError as error:
+        return parse_json(data, MANIFEST)
+    except MagBridgeError as error:
         raise MagBridgeError(
             f"{MANIFEST} of dataset {repository.repo_id} is not JSON ({error}): nothing is changed; choose "
             "another repository"
         ) from error
-    return manifest if isinstance(manifest, dict) else {}

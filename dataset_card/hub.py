@@ -196,7 +196,7 @@ def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
         if full is not None:
             raise
         raise MagBridgeError(
-            f"no connection to {_endpoint()} ({innermost(error)}): {outcome} of {repo_id}; "
+            f"no connection to {_endpoint()} ({innermost(error)}) for {repo_id}: {outcome}; "
             "run the command again, files that arrived are not sent twice"
         ) from error
 

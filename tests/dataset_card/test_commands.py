@@ -1,43 +1,72 @@
+"""The door of the command lines: one line for an error, one for a signal, and the exit codes that shells expect."""
+
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-PROGRAM = """
-import os, signal, sys, typer
-from dataset_card.commands import run
+ROOT = Path(__file__).parents[2]
+APP = """
+import sys, time
+import typer
+from pathlib import Path
+from dataset_card.commands import JsonOption, print_json, run
 from dataset_card.errors import MagBridgeError
-app = typer.Typer(pretty_exceptions_enable=False)
-
+from dataset_card.files import replacing
+app = typer.Typer()
 @app.command()
-def act(what: str):
-    if what == "error":
-        raise MagBridgeError("value 3:\\n  expected 2")
-    if what.isdigit():
-        try:
-            os.kill(os.getpid(), int(what))
-            signal.pause()
-        finally:
-            print("cleaned up")
-    print("done")
-
+def work(kind: str, out: Path = Path("out"), as_json: JsonOption = False):
+    if kind == "bad":
+        raise MagBridgeError("value 3:\\nexpected 4 from https://me:secret@host")
+    if kind == "missing":
+        open("nowhere/x")
+    if kind == "good":
+        print_json({"json": as_json})
+    if kind == "slow":
+        with replacing(out) as temporary:
+            temporary.write_text("half")
+            print("writing", flush=True)
+            time.sleep(60)
+@app.command()
+def other(): ...
 run(app)
 """
 
 
-def act(what):
-    return subprocess.run([sys.executable, "-c", PROGRAM, what], capture_output=True, text=True, timeout=60)
+def start(*arguments, cwd):
+    return subprocess.Popen(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); exec({APP!r})", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+    )
 
 
-def test_a_users_error_is_one_line():
-    outcome = act("error")
-    assert (outcome.returncode, outcome.stderr) == (1, "error: value 3: expected 2\n")
+@pytest.mark.parametrize(
+    ("kind", "code", "out", "err"),
+    [
+        ("good", 0, '{"json": true}\n', ""),
+        ("bad", 1, "", "error: value 3: expected 4 from https://host\n"),
+        ("missing", 1, "", "error: [Errno 2] No such file or directory: 'nowhere/x'\n"),
+    ],
+)
+def test_an_error_is_one_line(tmp_path, kind, code, out, err):
+    process = start("work", kind, "--json", cwd=tmp_path)
+    assert process.communicate() == (out, err)
+    assert process.returncode == code
 
 
-@pytest.mark.parametrize("number, name", [(signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM")])
-def test_a_signal_is_one_line_after_the_clean_up(number, name):
-    outcome = act(str(int(number)))
-    assert outcome.returncode == 128 + number and outcome.stdout == "cleaned up\n"
-    assert outcome.stderr.startswith(f"stopped by {name}: nothing unfinished was written")
-    assert outcome.stderr.count("\n") == 1
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_one_line_and_leaves_nothing_half_written(tmp_path, number, code):
+    process = start("work", "slow", cwd=tmp_path)
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(number)
+    _, error = process.communicate()
+    assert process.returncode == code
+    assert error.count("\n") == 1
+    assert number.name in error
+    assert "nothing unfinished was written" in error
+    assert list(tmp_path.iterdir()) == []

@@ -1,16 +1,30 @@
-from dataset_card.errors import MagBridgeError, causes, innermost
+"""The one error: no password in it, and the innermost reason on one line."""
+
+import pytest
+
+from dataset_card.errors import MagBridgeError, causes, innermost, without_passwords
 
 
-def test_a_password_in_an_address_is_not_repeated():
-    assert str(MagBridgeError("cannot reach https://me:secret@host/x")) == "cannot reach https://host/x"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://me:secret@host/x sent nothing", "https://host/x sent nothing"),
+        ("https://token@host", "https://host"),
+        ("https://host/a@b and me@host", "https://host/a@b and me@host"),
+        ("http://a:b@c and ftp://d:e@f", "http://c and ftp://f"),
+    ],
+)
+def test_a_password_is_not_repeated(text, shown):
+    assert without_passwords(text) == str(MagBridgeError(text)) == shown
 
 
-def test_the_innermost_reason_is_one_line():
+def test_the_innermost_reason():
     try:
         try:
-            raise OSError("no\n  route")
+            raise OSError("the wire\nis cut")
         except OSError as error:
-            raise RuntimeError("wrapped") from error
+            raise RuntimeError("outer") from error
     except RuntimeError as error:
+        assert innermost(error) == "the wire is cut"
         assert [type(e) for e in causes(error)] == [RuntimeError, OSError]
-        assert innermost(error) == "no route"
+    assert innermost(ValueError()) == "ValueError"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import math
 import stat
@@ -52,7 +53,9 @@ def opened_zip(path: Path, limit: int = MAX_UNPACKED_BYTES, kind: str = "zip fil
             yield archive
     except MagBridgeError:
         raise
-    except _DAMAGE as error:
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's trouble; a damaged bzip2 stream has no number, an offset before the file's start EINVAL
         reason = " ".join(str(error).split()) or type(error).__name__
         raise MagBridgeError(f"{path}: not a readable {kind} ({reason})") from error
 

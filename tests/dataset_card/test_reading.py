@@ -1,0 +1,117 @@
+"""Reading a release: the digest is the rows', a Parquet file is bounded, and damage is one error."""
+
+import json
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dataset_card import reading
+from dataset_card.errors import MagBridgeError
+from dataset_card.reading import by_contract, checked_digest, read_manifest, read_parquet, read_table
+from tests.mutations import mutated
+
+
+@pytest.fixture
+def copy(tiny_release, tmp_path):
+    return shutil.copytree(tiny_release, tmp_path / "magbridge-battery")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MAGBRIDGE_CACHE", str(tmp_path / "cache"))
+    reading._digest.cache_clear()
+    return tmp_path / "cache"
+
+
+def edit(path, change):
+    pq.write_table(change(pq.ParquetFile(path).read()), path)
+
+
+def halved(table):
+    column = pa.array([None if v is None else v / 2 for v in table["soh"].to_pylist()], pa.float64())
+    return table.set_column(table.schema.get_field_index("soh"), table.schema.field("soh"), column)
+
+
+def test_the_digest_is_the_rows_and_is_remembered(copy, cache, monkeypatch):
+    digest = read_manifest(copy)["dataset_digest"]
+    assert checked_digest(copy) == digest
+    (memory,) = (cache / "digests").iterdir()
+    assert memory.read_text() == digest
+    reading._digest.cache_clear()
+    monkeypatch.setattr(reading, "read_table", None)  # the next run does not read the rows again
+    assert checked_digest(copy) == digest
+
+
+def test_rows_under_a_digest_that_is_not_theirs_are_refused(copy, cache):
+    checked_digest(copy)
+    edit(next((copy / "data" / "clean" / "test").iterdir()), halved)
+    with pytest.raises(MagBridgeError, match="its rows have the digest .* its manifest.json states"):
+        checked_digest(copy)
+
+
+def test_a_digest_that_is_not_the_rows_is_refused(copy, cache):
+    manifest = read_manifest(copy) | {"dataset_digest": "f" * 64}
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(MagBridgeError, match="states ffffffffffff"):
+        checked_digest(copy)
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(copy, monkeypatch):
+    monkeypatch.setenv("MAGBRIDGE_CACHE", "/proc/nowhere")
+    reading._digest.cache_clear()
+    assert checked_digest(copy) == read_manifest(copy)["dataset_digest"]
+
+
+def test_a_kept_copy_is_read_where_a_replacement_was_cut_off(copy, cache):
+    digest = read_manifest(copy)["dataset_digest"]
+    copy.rename(copy.with_name(f".{copy.name}.elsewhere.17.0.replaced"))
+    assert read_manifest(copy)["dataset_digest"] == checked_digest(copy) == digest
+    assert read_table(copy).num_rows == 2280
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        {"text": pa.array(["x" * 1_000_000] * 2000)},
+        {"number": pa.chunked_array([pa.nulls(1, pa.float64()).fill_null(1.0)] * 1).take(pa.array([0] * 200_000))},
+    ],
+    ids=["texts", "numbers"],
+)
+def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path, monkeypatch, bomb):
+    monkeypatch.setattr(reading, "MAX_TABLE_BYTES", 10**6)
+    pq.write_table(pa.table(bomb), tmp_path / "bomb.parquet")
+    assert (tmp_path / "bomb.parquet").stat().st_size < 10**6
+    before = pa.total_allocated_bytes()
+    with pytest.raises(MagBridgeError, match="unpacks to .* GB: expected a file of at most"):
+        read_parquet(tmp_path / "bomb.parquet")
+    assert pa.total_allocated_bytes() - before < 10**7
+
+
+def test_texts_that_fit_are_read_as_they_are(tmp_path, monkeypatch):
+    table = pa.table({"text": ["a", "b", None] * 1000, "number": range(3000)})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert read_parquet(tmp_path / "t.parquet").equals(table)
+    monkeypatch.setattr(reading, "MAX_TABLE_BYTES", 60_000)  # now each text is read once, and counted
+    assert read_parquet(tmp_path / "t.parquet").equals(table)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_damaged_file_is_one_error(tiny_release, tmp_path, data):
+    source = next((tiny_release / "data" / "regime_b").rglob("*.parquet")).read_bytes()
+    (tmp_path / "d.parquet").write_bytes(data.draw(mutated(source)))
+    try:
+        by_contract(read_parquet(tmp_path / "d.parquet"), "d.parquet")
+    except MagBridgeError as error:
+        assert "\n" not in str(error)
+
+
+def test_missing_and_odd_columns(copy):
+    path = next((copy / "data").rglob("*.parquet"))
+    edit(path, lambda table: table.drop_columns(["soh"]))
+    with pytest.raises(MagBridgeError, match=f"{path.name}: no column 'soh'"):
+        read_table(copy)

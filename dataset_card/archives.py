@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import naming
 
 MAX_UNPACKED_BYTES = 2**33
 """More than any bundle of this data needs: an archive that claims more is refused before it is unpacked."""
@@ -67,6 +68,8 @@ def unpack(path: Path, folder: Path) -> None:
             archive.extractall(folder)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise MagBridgeError(f"{path}: {Path(error.filename).name!r} is a file and a folder in it") from error
+        except OSError as error:
+            raise naming(error, folder) from error
 
 
 def read_npz(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:

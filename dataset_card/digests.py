@@ -36,7 +36,8 @@ def dataset_digest(table: pa.Table) -> str:
 
 
 def _rounded(values: np.ndarray, decimals: int) -> bytes:
-    return (np.round(values, decimals) + 0.0).astype("<f8").tobytes()  # adding 0 turns -0 into 0
+    with np.errstate(over="ignore", invalid="ignore"):  # damaged numbers have a digest too
+        return (np.round(values, decimals) + 0.0).astype("<f8").tobytes()  # adding 0 turns -0 into 0
 
 
 def files_digest(folder: Path) -> str:

@@ -73,13 +73,17 @@ def replacing(path: Path) -> Iterator[Path]:
         _take_place(temporary, path)
         _to_disk(path.parent, whole=False)
     except OSError as error:
-        # write() knows no name at all, open() the temporary one
-        if error.errno is not None and (error.errno in NOWHERE_TO_WRITE or error.filename == str(temporary)):
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
-        raise
+        raise (naming(error, path) if error.filename in (None, str(temporary)) else error) from error
     finally:
         _remove(temporary)
         _open.discard(temporary.stem)
+
+
+def naming(error: OSError, path: Path) -> OSError:
+    """The error of a write, with the path: write() knows no name, and open() may know a temporary one."""
+    if error.errno in NOWHERE_TO_WRITE or (error.errno is not None and error.filename is not None):
+        return OSError(error.errno, os.strerror(error.errno), str(path))
+    return error
 
 
 def standing(path: Path) -> Path:

@@ -1,0 +1,53 @@
+"""The fault finder: what it tries holds, and it does see what does not hold."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments):
+    command = [sys.executable, "perf/faults.py", "--seed", "20260512", *arguments]
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+
+
+def held(outcome):
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert outcome.stdout.startswith("seed 20260512\n")
+    for line in outcome.stdout.splitlines()[1:]:
+        words = line.split()
+        assert words[-1] == words[-3], line
+
+
+def test_the_short_form_holds():
+    held(run())
+
+
+@pytest.mark.slow
+def test_the_long_form_holds():
+    held(run("--long"))
+
+
+def test_a_traceback_a_crash_a_hang_and_a_great_allocation_are_seen():
+    import ctypes
+
+    from perf.faults import outcomes_of
+
+    functions = [
+        lambda: {}["nothing"],
+        lambda: ctypes.string_at(0),
+        lambda: time.sleep(60),
+        lambda: np.ones(2**28),
+        lambda: None,
+    ]
+    found = outcomes_of(functions, limit_s=2)
+    assert "KeyError" in found[0]
+    assert "the interpreter died with exit code -11" in found[1]
+    assert found[2] == "no answer in 2 s"
+    assert "MemoryError" in found[3]
+    assert found[4] is None

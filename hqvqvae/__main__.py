@@ -1,4 +1,4 @@
-"""`python -m hqvqvae ...`: features, training, evaluation, scoring, publishing, discovery."""
+"""`python -m hqvqvae ...`: features, training, evaluation, scoring, publishing, discovery, study."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from .commands import discovery, model
+from .commands import discovery, model, study
 from .errors import HQVQVAEError
 
 MODEL_EXTRA = ("accelerate", "matplotlib", "torch", "transformers")
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 model.register(app)
 discovery.register(app)
+study.register(app)
 
 
 def main() -> None:

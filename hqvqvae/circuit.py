@@ -20,7 +20,7 @@ The paper's, for three qubits and one layer:
 
 All are pure functions of (inputs, weights), so the weights stay the model's own parameters. The paper names angle
 encoding, two entangling layers and Pauli-Z readout; the rotation axis and the entangler are ours. One matrix for the
-layers after the embedding, the batch through one product with it, was tried: half as fast at 8 qubits, batch 256 (`perf/circuit.py`).
+layers after the embedding, the whole batch through one product with it, was tried: half as fast (`perf/circuit.py`).
 """
 
 from __future__ import annotations

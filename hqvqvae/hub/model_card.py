@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from .study_card import study_report
+
+STUDY = "study/summary.json"  # beside them too; written by `python -m hqvqvae study`
 EVALUATION = "evaluation.json"  # beside the folders of packaged weights; written by `python -m hqvqvae evaluate`
 
 METHOD_MEANING = {
@@ -24,6 +27,11 @@ METHOD_MEANING = {
 def read_evaluation(path: Path) -> list[dict] | None:
     """The records of `python -m hqvqvae evaluate`, None where there are none yet."""
     return json.loads(path.read_text())["evaluations"] if path.is_file() else None
+
+
+def read_study(path: Path) -> dict | None:
+    """The summary of `python -m hqvqvae study`, None where there is none yet."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def evaluation_table(evaluation: dict) -> str:
@@ -90,7 +98,13 @@ def findings(by_what: dict[str, dict]) -> str:
     )
 
 
-def render_card(config: dict, name: str | None, training: dict | None, evaluations: list[dict] | None) -> str:
+def render_card(
+    config: dict,
+    name: str | None,
+    training: dict | None = None,
+    evaluations: list[dict] | None = None,
+    study: dict | None = None,
+) -> str:
     """The README.md of a model repository.
 
     Args:
@@ -98,6 +112,7 @@ def render_card(config: dict, name: str | None, training: dict | None, evaluatio
         name: of the configuration for packaged weights, None for a user's own model.
         training: the record of its training run, if known.
         evaluations: records by cell and by cohort, shown for packaged weights.
+        study: summary of the study of bottlenecks, shown for packaged weights.
 
     Returns:
         Markdown with a YAML header; `REPO_ID` stands for the repository's name until it is pushed.
@@ -150,10 +165,13 @@ def render_card(config: dict, name: str | None, training: dict | None, evaluatio
             evaluation_table(by_what["cohort"]),
             findings(by_what),
         ]
+    if name and study:
+        parts.append(f"## Does the circuit help?\n\n{study_report(study).rstrip()}")
     if name:
         parts.append(
             "## Reproduce\n\n```bash\npip install 'magbridge-battery[model]'\n"
             f"python -m hqvqvae train --config {name} --seed {training['seed'] if training else 0} --out run\n"
-            "python -m hqvqvae evaluate --by cell --by cohort --out evaluation.json\n```"
+            "python -m hqvqvae evaluate --by cell --by cohort --out evaluation.json\n"
+            "python -m hqvqvae study --out study\n```"
         )
     return "\n\n".join(parts) + "\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import HQVQVAEError
 from ..files import replacing
 from ..modeling_hqvqvae import HQVQVAEModel
-from .model_card import EVALUATION, read_evaluation, render_card
+from .model_card import EVALUATION, STUDY, read_evaluation, read_study, render_card
 
 MODEL_CODE = "modeling_hqvqvae.py"  # every published HQ-VQVAE carries it
 
@@ -33,7 +33,8 @@ def export_packaged(model: HQVQVAEModel, folder: Path, name: str, training: dict
         config.pop("auto_map", None)
         (temporary / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
         (temporary / "training.json").write_text(json.dumps(training, indent=2, sort_keys=True) + "\n")
-        card = render_card(model.config.to_dict(), name, training, read_evaluation(folder.parent / EVALUATION))
+        evaluations, study = read_evaluation(folder.parent / EVALUATION), read_study(folder.parent / STUDY)
+        card = render_card(model.config.to_dict(), name, training, evaluations, study)
         (temporary / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -84,7 +85,7 @@ def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
 def _write(name_or_path: str, repo_id: str, folder: Path) -> None:
     """The folder to publish: weights, configuration, code and card."""
     model = HQVQVAEModel.from_pretrained(name_or_path)
-    text = model.card or render_card(model.config.to_dict(), None, None, None)
+    text = model.card or render_card(model.config.to_dict(), None)
     model.save_pretrained(folder)
     (folder / "README.md").write_text(text.replace("REPO_ID", repo_id), encoding="utf-8")
 

@@ -5,34 +5,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+PROTOCOLS = ("cell", "cohort")
+
+
+def ahead(summary: dict[str, Any]) -> list[str]:
+    """Circuits whose error is below their twin's beyond the interval, on unseen cells or on unseen cohorts."""
+    return [name for name, pair in summary["pairs"].items() if any(pair[by]["high"] < 0 for by in PROTOCOLS)]
+
 
 def verdict(summary: dict[str, Any]) -> str:
-    """One sentence for the question, one for the controls, both from the figures."""
+    """What the figures say: whether a circuit beats its twin, where they differ, what the controls reach.
+
+    A circuit beats its twin if it was ahead and then, on fresh seeds against a twin of twice the search, is ahead on
+    unseen cells and on unseen cohorts.
+    """
     pairs, bottlenecks = summary["pairs"], summary["bottlenecks"]
-    ahead = [name for name, pair in pairs.items() if pair["cell"]["high"] < 0]
-    behind = [name for name, pair in pairs.items() if pair["cell"]["low"] > 0]
-    proven = [
-        name
-        for name in ahead
-        if all(pairs[name].get("fresh_seeds", {}).get(by, {"high": 0})["high"] < 0 for by in ("cell", "cohort"))
-    ]
+    if not pairs:
+        return "No circuit was measured."
+    first = ahead(summary)
+    proven = [name for name in first if all(pairs[name]["fresh_seeds"][by]["high"] < 0 for by in PROTOCOLS)]
     of_all = f"of {len(pairs)} circuits"
     if proven:
-        answer = f"{_listed(proven)} ({len(proven)} {of_all}) beat the classical twin of equal size, on fresh seeds too"
+        answer = (
+            f"{_listed(proven)} ({len(proven)} {of_all}) beat the classical twin of equal size, on fresh seeds too."
+        )
+    elif first:
+        answer = (
+            f"None {of_all} beats its classical twin of equal size: ahead on the first seeds, {_listed(first)} did not "
+            "stay so on fresh ones, on unseen cells and cohorts, against a twin of twice the search."
+        )
     else:
-        answer = f"None {of_all} beats its classical twin of equal size"
-        if ahead:
-            answer += f": {_listed(ahead)} did on the first seeds, not on fresh ones against a twin of twice the search"
-    tied = len(pairs) - len(ahead) - len(behind)
-    answer += f"; {len(behind)} {'is' if len(behind) == 1 else 'are'} worse beyond the 95 % interval, {tied} within it."
-    best = min(pairs, key=lambda name: bottlenecks[name]["cell"]["mse"], default=None)
-    if best is None:
-        return "No circuit was measured."
+        answer = f"None {of_all} beats its classical twin of equal size."
+    counts = [
+        f"{sum(pair[by]['high'] < 0 for pair in pairs.values())} better and "
+        f"{sum(pair[by]['low'] > 0 for pair in pairs.values())} worse on unseen {by}s"
+        for by in PROTOCOLS
+    ]
+    best = min(pairs, key=lambda name: bottlenecks[name]["cell"]["mse"])
     compared = [name for name in ("paper", "product", "frozen", "none") if name in bottlenecks and name != best]
-    against = ", ".join(f"`{name}` {bottlenecks[name]['cell']['mse']:.3f}" for name in compared)
-    error = bottlenecks[best]["cell"]["mse"]
-    return f"{answer} The best circuit, `{best}`, has {error:.3f} on unseen cells" + (
-        f" ({against})." if against else "."
+    figures = ", ".join(f"`{name}` {bottlenecks[name]['cell']['mse']:.3f}" for name in (best, *compared))
+    return (
+        f"{answer} Beyond the 95 % interval of the first comparison, {' and '.join(counts)}. "
+        f"Error on unseen cells of the best circuit and the controls: {figures}."
     )
 
 

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..bottleneck import n_parameters
-from ..hub.study_card import verdict
+from ..hub.study_card import PROTOCOLS, ahead, verdict
 from .study import (
     ARMS,
     CIRCUITS,
     EPOCHS,
-    FRESH_SEEDS,
     LEARNING_RATES,
     MORE_LEARNING_RATES,
     Record,
@@ -77,10 +76,9 @@ def run_study(study: Study) -> dict[str, Any]:
     """
     records = study.measure(dict.fromkeys(study.arms, LEARNING_RATES), study.seeds)
     summary = summarise(study, records)
-    ahead = [name for name, pair in summary["pairs"].items() if pair["cell"]["high"] < 0]
-    for name in ahead:  # one at a time: circuits of one size share their twin
+    for name in ahead(summary):  # one at a time: circuits of one size share their twin
         twin = str(ARMS[name].twin)
-        again = study.measure({name: LEARNING_RATES, twin: MORE_LEARNING_RATES}, FRESH_SEEDS[: len(study.seeds)])
+        again = study.measure({name: LEARNING_RATES, twin: MORE_LEARNING_RATES}, study.fresh_seeds)
         summary["pairs"][name]["fresh_seeds"] = _pair(again, name)
     return summary | {"verdict": verdict(summary)}
 
@@ -112,7 +110,7 @@ def _figures(name: str, records: Sequence[Record]) -> dict[str, Any]:
         "codes_used": float(np.mean([r.codes_used for r in records if r.task.by == "cell"])),
         "learning_rates": {r.task.held_out: r.task.learning_rate for r in records if r.task.by == "cohort"},
     }
-    for by in ("cell", "cohort"):
+    for by in PROTOCOLS:
         per_seed = []
         for seed in sorted({r.task.seed for r in records}):
             folds = [r for r in records if r.task.by == by and r.task.seed == seed]
@@ -128,7 +126,7 @@ def _pair(records: Sequence[Record], circuit: str) -> dict[str, Any]:
         return [record for record in records if record.task.arm == arm and record.task.by == by]
 
     twin = ARMS[circuit].twin
-    return {by: vars(paired_difference(of(circuit, by), of(twin, by))) for by in ("cell", "cohort")}
+    return {by: vars(paired_difference(of(circuit, by), of(twin, by))) for by in PROTOCOLS}
 
 
 def plot_study(summary: dict[str, Any], out: Path) -> None:
@@ -137,7 +135,7 @@ def plot_study(summary: dict[str, Any], out: Path) -> None:
 
     names = list(summary["pairs"])[::-1]
     figure, axes = canvas(8, 1.2 + 0.35 * len(names), columns=2, sharey=True)
-    for axis, by in zip(axes[0], ("cell", "cohort"), strict=True):
+    for axis, by in zip(axes[0], PROTOCOLS, strict=True):
         for row, name in enumerate(names):
             difference = summary["pairs"][name][by]
             clear = difference["low"] > 0 or difference["high"] < 0

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from hqvqvae import HQVQVAEModel
-from hqvqvae.hub.model_card import EVALUATION, METHOD_MEANING, read_evaluation, render_card
+from hqvqvae.hub.model_card import EVALUATION, METHOD_MEANING, STUDY, read_evaluation, read_study, render_card
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training.methods import METHODS
 
@@ -17,7 +17,9 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
     card = (folder / "README.md").read_text(encoding="utf-8")
     config = HQVQVAEModel.from_pretrained(name).config.to_dict()
     training = json.loads((folder / "training.json").read_text())
-    assert card == render_card(config, name, training, read_evaluation(PACKAGED / EVALUATION))
+    assert card == render_card(
+        config, name, training, read_evaluation(PACKAGED / EVALUATION), read_study(PACKAGED / STUDY)
+    )
     header = yaml.safe_load(card.split("---")[1])
     assert header["license"] == "apache-2.0" and header["library_name"] == "transformers"
     figures = {record["leave_out"]: record for record in read_evaluation(PACKAGED / EVALUATION)}["cell"]["methods"]

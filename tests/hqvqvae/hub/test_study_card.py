@@ -1,0 +1,67 @@
+"""The verdict on planted results: what it says follows the figures."""
+
+import pytest
+
+from hqvqvae.hub.study_card import study_report, study_table, verdict
+
+CLEAR = {"better": (-0.2, -0.3, -0.1), "worse": (0.2, 0.1, 0.3), "tied": (0.01, -0.1, 0.1)}
+
+
+def difference(kind):
+    return dict(zip(("mean", "low", "high"), CLEAR[kind]))
+
+
+def planted(**circuits):
+    """A summary with circuits whose difference to their twin is as told: (on cells, on fresh cells and cohorts)."""
+    bottleneck = {
+        "meaning": "a circuit",
+        "parameters": 184,
+        "cpu_seconds_a_fold": 1.26,
+        "cell": {"mse": 0.4, "standard_error": 0.01},
+        "cohort": {"mse": 2.0, "standard_error": None},
+    }
+    pairs = {}
+    for name, (first, *fresh) in circuits.items():
+        pairs[name] = {"cell": difference(first), "cohort": difference("tied")}
+        if fresh:
+            pairs[name]["fresh_seeds"] = dict(zip(("cell", "cohort"), map(difference, fresh)))
+    names = (*circuits, "none")
+    record = {"seeds": [1, 2, 3], "epochs": 50, "learning_rates": [0.001, 0.003]}
+    record |= {"cells_held_out": ["a"] * 20, "cohorts_held_out": ["b"] * 5}
+    record["bottlenecks"] = {name: {**bottleneck, "cell": {"mse": 0.4 + i / 10, "standard_error": 0.01}}
+                             for i, name in enumerate(names)}  # fmt: skip
+    record["pairs"] = pairs
+    record["verdict"] = verdict(record)
+    return record
+
+
+NONE = "None of 2 circuits beats its classical twin of equal size"
+
+
+@pytest.mark.parametrize(
+    ("circuits", "answer", "counts"),
+    [
+        ({"a": ("tied",), "b": ("worse",)}, f"{NONE}. ", "0 better and 1 worse on unseen cells"),
+        ({"a": ("worse",), "b": ("worse",)}, f"{NONE}. ", "0 better and 2 worse on unseen cells"),
+        ({"a": ("better", "tied", "better"), "b": ("tied",)}, f"{NONE}: ahead on the first seeds, `a` did", "1 better"),
+        ({"a": ("better", "better", "tied"), "b": ("tied",)}, f"{NONE}: ahead on the first seeds, `a` did", "1 better"),
+        (
+            {"a": ("better", "better", "better"), "b": ("worse",)},
+            "`a` (1 of 2 circuits) beat the classical twin of equal size, on fresh seeds too.",
+            "1 better and 1 worse on unseen cells and 0 better and 0 worse on unseen cohorts",
+        ),
+    ],
+)
+def test_the_verdict_follows_the_figures(circuits, answer, counts):
+    text = planted(**circuits)["verdict"]
+    assert text.startswith(answer) and counts in text
+    assert text.endswith("the best circuit and the controls: `a` 0.400, `none` 0.600.")
+
+
+def test_the_table_has_cost_beside_error():
+    summary = planted(a=("worse",))
+    assert study_table(summary).splitlines()[2] == (
+        "| `a`: a circuit | 184 | 0.400 ± 0.010 | 2.000 | +0.200 [+0.100, +0.300] | +0.010 [-0.100, +0.100] | 1.3 |"
+    )
+    report = study_report(summary)
+    assert report.startswith(summary["verdict"]) and "20 cells and 5 cohorts" in report and "0.001, 0.003" in report

@@ -276,9 +276,9 @@ class Study:
             place = (record.task.arm, record.task.held_out)
             if place not in best or record.mse < best[place].mse:
                 best[place] = record
-        folds = [("cell", cell, cohort) for cell, cohort in self.cohort_of.items()]
+        folds = [("cell", str(cell), str(cohort)) for cell, cohort in self.cohort_of.items()]
         folds += [("cohort", cohort, cohort) for cohort in self.cohorts]
         return self.records(
-            Task(arm, by, str(held_out), seed, best[arm, cohort].task.learning_rate)
+            Task(arm, by, held_out, seed, best[arm, cohort].task.learning_rate)
             for seed in seeds for by, held_out, cohort in folds for arm in rates
         )  # fmt: skip

@@ -12,7 +12,8 @@ temperature_C    degC    cell temperature
 capacity_Ah      Ah      optional: capacity reported for the discharge, the same in each of its rows
 ===============  ======  ==============================================================================
 
-Rows hold discharges only, one rest sample before the load and the recovery after it welcome.
+Rows hold discharges only, one rest sample before the load and the recovery after it welcome. Exports under the names of
+the Battery Data Format, PyProBE or cellpy are taken as they are, whole tests included: see `formats`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from ..errors import HQVQVAEError
-from .features import LOAD_CURRENT_A, MIN_LOADED_SAMPLES, MIN_REPORTED_AH, Segment, discharged_Ah, loaded_samples
+from .features import (
+    LOAD_CURRENT_A,
+    MIN_LOAD_S,
+    MIN_LOADED_SAMPLES,
+    MIN_REPORTED_AH,
+    Segment,
+    discharged_Ah,
+    loaded_samples,
+)
+from .formats import in_own_names
 
 CHANNELS = ("time_s", "voltage_V", "current_A", "temperature_C")
 
@@ -34,7 +45,8 @@ MAX_CURRENT_A = 300.0
 TEMPERATURE_RANGE_C = (-60.0, 150.0)
 MIN_PEAK_TEMPERATURE_C = 0.1  # a cell whose every reading is nearer to 0 has no sensor, or one in kilodegrees
 MAX_DURATION_S = 500 * 3600.0
-MIN_DURATION_S = 15.0  # of the longest discharge that has enough samples
+MIN_DURATION_S = MIN_LOAD_S  # of the longest discharge that has enough samples
+MAX_COLUMNS = 1000
 MAX_CAPACITY_RATIO = 50.0  # reported capacity over the integral of the current, either way
 
 
@@ -49,13 +61,25 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise HQVQVAEError(f"{path} does not exist; expected a CSV or Parquet file of samples")
     try:
         if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
+            columns = pq.read_schema(path).names
         else:
-            table = pd.read_csv(path, float_precision="round_trip")
+            columns = list(pd.read_csv(path, nrows=0))
+            separator = ";" if len(columns) == 1 and ";" in columns[0] else ","  # cellpy writes the former
+        if len(columns) <= MAX_COLUMNS:
+            table = (
+                pd.read_parquet(path)
+                if path.suffix == ".parquet"
+                else pd.read_csv(path, float_precision="round_trip", sep=separator)
+            )
     except Exception as error:  # pandas and pyarrow raise a dozen kinds for files that are not tables
         raise HQVQVAEError(f"{path} cannot be read as {path.suffix or 'CSV'}: {error}") from error
+    if len(columns) > MAX_COLUMNS:
+        raise HQVQVAEError(f"{path} has {len(columns)} columns; expected a table of samples, at most {MAX_COLUMNS}")
     if "cell_id" not in table:
         table = table.assign(cell_id=path.stem)
+    if table["cell_id"].isna().any():
+        row = int(np.flatnonzero(table["cell_id"].isna())[0])
+        raise HQVQVAEError(f"{path}: row {row} has no cell_id; name the cell in every row, or leave the column out")
     return table
 
 
@@ -71,10 +95,11 @@ def segments_of(table: pd.DataFrame) -> list[Segment]:
     Raises:
         HQVQVAEError: a column is missing or holds no numbers, a value is not finite, or a channel is in another unit.
     """
+    table = in_own_names(table)
     missing = [name for name in ("cell_id", "cycle", *CHANNELS) if name not in table]
     if missing:
         raise HQVQVAEError(
-            f"the table lacks {missing}; it has {list(table.columns)}; hqvqvae.cells.cycling tells the units"
+            f"the table lacks {missing}; it has {list(table.columns)[:20]}; hqvqvae.cells.cycling tells names and units"
         )
     if not len(table):
         raise HQVQVAEError("the table has no rows")
@@ -83,8 +108,9 @@ def segments_of(table: pd.DataFrame) -> list[Segment]:
             bad = table[name][pd.to_numeric(table[name], errors="coerce").isna()]
             raise HQVQVAEError(f"column {name} holds {bad.iloc[0]!r} in row {bad.index[0]}; expected numbers")
     cycles = table["cycle"].to_numpy(dtype=float)
-    if not (cycles == np.round(cycles)).all():  # NaN is unequal to itself, so it ends here too
-        raise HQVQVAEError(f"cycle holds {cycles[cycles != np.round(cycles)][0]}; expected whole numbers")
+    broken = ~np.isfinite(cycles) | (np.abs(cycles) > 1e9) | (cycles != np.round(cycles))
+    if broken.any():
+        raise HQVQVAEError(f"cycle holds {cycles[broken][0]:g}; expected whole numbers")
     segments = []
     for (cell, _), rows in table.groupby(["cell_id", "cycle"], sort=True):
         channels = {name: rows[name].to_numpy(dtype=float) for name in CHANNELS}
@@ -134,7 +160,9 @@ def check_units(cell: str, segments: list[Segment]) -> None:
     if durations and max(durations) > MAX_DURATION_S:
         refuse("time_s", f"runs {max(durations):g} in one discharge", f"at most {MAX_DURATION_S:g} s", "ms")
     if durations and max(durations) < MIN_DURATION_S:
-        refuse("time_s", f"runs {max(durations):g} in the longest discharge", "seconds", "ks, hours or minutes")
+        unit = "minutes" if max(durations) * 60 > MIN_DURATION_S else "hours or ks"
+        seen = f"runs {max(durations):g} in the longest discharge"
+        refuse("time_s", seen, f"seconds, at least {MIN_DURATION_S:g} in one of them", unit)
     for segment in loaded:
         if segment.capacity_Ah > MIN_REPORTED_AH:
             charge = discharged_Ah(segment, slice(None))

@@ -30,6 +30,8 @@ def test_reads_csv_and_parquet_alike(tmp_path, suffix):
         ("current_A", -1, ".*the sign is that of charge"),
         ("time_s", 1000, "time_s runs 2.36e[+]06 in one discharge; .*looks like ms"),
         ("time_s", 0.001, "time_s runs 2.36 in the longest discharge"),
+        ("time_s", 1 / 60, "time_s runs 39.3333 in the longest discharge; .*looks like minutes"),
+        ("time_s", 1 / 3600, "time_s runs 0.655556 in the longest discharge; .*looks like hours"),
         ("temperature_C", 1000, "temperature_C spans 24000 to 34000"),
         ("temperature_C", 0.001, "temperature_C stays within 0.034 of 0"),
         ("capacity_Ah", 1000, "capacity_Ah of cycle 1 is 1300, the integral of the current 1.3 Ah"),
@@ -66,6 +68,8 @@ def test_nan_fractions_and_empty_tables_are_named():
         segments_of(table)
     with pytest.raises(HQVQVAEError, match="cycle holds 1.5; expected whole numbers"):
         segments_of(cell_table().assign(cycle=1.5))
+    with pytest.raises(HQVQVAEError, match="cycle holds inf; expected whole numbers"):
+        segments_of(cell_table().assign(cycle=np.inf))
     with pytest.raises(HQVQVAEError, match="no rows"):
         segments_of(cell_table().iloc[:0])
 
@@ -73,6 +77,12 @@ def test_nan_fractions_and_empty_tables_are_named():
 def test_files_that_are_no_tables_are_named(tmp_path):
     with pytest.raises(HQVQVAEError, match="does not exist"):
         read_table(tmp_path / "none.csv")
+    (tmp_path / "wide.csv").write_text(",".join(f"x{i}" for i in range(100_000)) + "\n")
+    with pytest.raises(HQVQVAEError, match="has 100000 columns; expected a table of samples"):
+        read_table(tmp_path / "wide.csv")
+    cell_table().assign(cell_id=["mine"] * 70 + [None] * 110).to_csv(tmp_path / "nameless.csv", index=False)
+    with pytest.raises(HQVQVAEError, match="row 70 has no cell_id"):
+        read_table(tmp_path / "nameless.csv")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(HQVQVAEError, match="cannot be read as .parquet"):
         read_table(tmp_path / "bad.parquet")

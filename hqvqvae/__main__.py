@@ -27,7 +27,7 @@ def main() -> None:
     try:
         app()
     except (HQVQVAEError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name not in MODEL_EXTRA:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import HfApi
+from safetensors import SafetensorError
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
@@ -261,7 +262,7 @@ class HQVQVAEModel(PreTrainedModel):
         was drawn anew in silence would give other codes.
 
         Raises:
-            HQVQVAEError: tensors are missing, left over or of another shape.
+            HQVQVAEError: tensors are missing, left over or of another shape; a file is damaged.
         """
         packaged = PACKAGED / str(name_or_path)
         if os.sep not in str(name_or_path) and (packaged / "config.json").is_file():
@@ -271,7 +272,12 @@ class HQVQVAEModel(PreTrainedModel):
                 name_or_path = Path(name_or_path) / inside
         # Mismatches are let through only to be named, all at once, below.
         kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
-        model, info = super().from_pretrained(name_or_path, *args, **kwargs)
+        try:
+            model, info = super().from_pretrained(name_or_path, *args, **kwargs)
+        except (SafetensorError, TypeError, AttributeError, KeyError, RuntimeError) as error:
+            raise HQVQVAEError(
+                f"{name_or_path} is no HQ-VQVAE that can be loaded: {str(error).split(chr(10))[0]}; get it again"
+            ) from error
         wrong = {kind: sorted(info[kind], key=str) for kind in _LOADING_FAULTS if info.get(kind)}
         if wrong:
             raise HQVQVAEError(f"the weights of {name_or_path} are not those of its configuration: {wrong}")

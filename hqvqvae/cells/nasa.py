@@ -58,7 +58,8 @@ CHANNEL_FIELDS = {
     "current_A": "Current_measured",
     "temperature_C": "Temperature_measured",
 }
-MAX_MEMBER_BYTES = 1 << 30  # no member of the archive comes near; a zip bomb does
+MAX_ARCHIVE_BYTES = 2 << 30  # all that is unpacked; the archive has a tenth of it, a zip bomb more
+MAX_ZIP_DEPTH = 3
 
 
 def cohort_of(cell_id: str) -> str:
@@ -182,7 +183,7 @@ def read_archive(path: str | Path) -> list[Segment]:
     else:
         try:
             with zipfile.ZipFile(path) as archive:
-                found = {name: io.BytesIO(data) for name, data in _mat_members(archive, str(path))}
+                found = {name: io.BytesIO(data) for name, data in _mat_members(archive, str(path), [MAX_ARCHIVE_BYTES])}
         except (zipfile.BadZipFile, EOFError, OSError) as error:
             raise HQVQVAEError(f"{path} is neither a .mat file nor a whole zip ({error}); fetch it again") from error
     if not found:
@@ -190,19 +191,28 @@ def read_archive(path: str | Path) -> list[Segment]:
     return [segment for cell in sorted(found) for segment in read_mat(found[cell], cell)]
 
 
-def _mat_members(archive: zipfile.ZipFile, where: str) -> Iterator[tuple[str, bytes]]:
-    """Cell name and bytes of every B*.mat, through zips inside the zip; nothing is extracted to disk."""
+def _mat_members(archive: zipfile.ZipFile, where: str, left: list[int], depth: int = 1) -> Iterator[tuple[str, bytes]]:
+    """Cell name and bytes of every B*.mat, through zips inside the zip; nothing is extracted to disk.
+
+    `left` holds the bytes that may still be unpacked.
+    """
+    if depth > MAX_ZIP_DEPTH:
+        raise HQVQVAEError(f"{where}: zips inside zips more than {MAX_ZIP_DEPTH} deep; expected the NASA archive")
     for member in archive.infolist():
         name = Path(member.filename).name
         inner_zip = name.lower().endswith(".zip")
         if not inner_zip and not (name.startswith("B") and name.endswith(".mat")):
             continue
-        if member.file_size > MAX_MEMBER_BYTES:
-            raise HQVQVAEError(f"{where}: {member.filename} unpacks to {member.file_size} bytes, more than 1 GiB")
+        left[0] -= member.file_size
+        if left[0] < 0:
+            raise HQVQVAEError(
+                f"{where}: with {member.filename} it unpacks to more than {MAX_ARCHIVE_BYTES >> 30} GiB; expected the "
+                "NASA archive"
+            )
         data = archive.read(member)
         if inner_zip:
             with zipfile.ZipFile(io.BytesIO(data)) as inner:
-                yield from _mat_members(inner, f"{where}/{member.filename}")
+                yield from _mat_members(inner, f"{where}/{member.filename}", left, depth + 1)
         else:
             yield name[: -len(".mat")], data
 

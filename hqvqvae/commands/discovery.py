@@ -155,6 +155,10 @@ def interpret(
     model: Annotated[
         str | None, typer.Option(help="Instruct model that transformers can load: a local path, or a Hub name.")
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="OpenAI-compatible server of the model (key: $OPENAI_API_KEY); else it loads here."),
+    ] = None,
     code: Annotated[list[int] | None, typer.Option(help="Only these codes; repeatable.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the output; RUN/interpretation by default.")] = None,
     attempts: Annotated[int, typer.Option(help="Tries per code until the output parses.", min=1)] = 3,
@@ -164,11 +168,12 @@ def interpret(
     """Ask a language model what each code might mean. Its answers are unverified hypotheses."""
     from ..discovery import interpretation
 
-    if not dry_run:
+    if not dry_run and url is None:
         quiet_in_a_pipe()
     result = interpretation.interpret_run(
         run,
         model=model or interpretation.DEFAULT_MODEL,
+        url=url,
         codes=code,
         out=out or run / "interpretation",
         attempts=attempts,
@@ -179,5 +184,7 @@ def interpret(
         line = f"{len(result['prompts'])} prompts: {out or run / 'interpretation'}"
     else:
         parsed = sum(item["interpretation"] is not None for item in result["codes"])
-        line = f"{parsed} of {len(result['codes'])} codes interpreted (unverified hypotheses)"
+        line = (
+            f"{parsed} of {len(result['codes'])} codes interpreted, {result['retries']} retries (unverified hypotheses)"
+        )
     answer(result, as_json, line)

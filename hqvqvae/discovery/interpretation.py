@@ -7,7 +7,9 @@ the prompt, the model and its revision, the decoding settings and the time.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "LGAI-EXAONE/EXAONE-4.0-1.2B"  # the paper used a model of the EXAONE family
 MAX_NEW_TOKENS = 900
+MAX_ANSWER_BYTES = 1 << 20
 LABEL = "unverified hypotheses: written by a language model from summary statistics, checked by no experiment"
 
 _TEXT = {"type": "string", "minLength": 1}
@@ -228,6 +231,46 @@ class Interpreter:
         return tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
 
 
+@dataclass(frozen=True)
+class Server:
+    """A model behind an OpenAI-compatible server (vLLM, llama.cpp, Ollama ...), decoding greedily."""
+
+    name: str
+    url: str
+
+    @property
+    def revision(self) -> str:
+        """A server does not tell it."""
+        return f"as served by {self.url}"
+
+    def settings(self) -> dict[str, object]:
+        """What the server is asked for."""
+        return {"decoding": "greedy", "temperature": 0, "max_tokens": MAX_NEW_TOKENS, "server": self.url}
+
+    def generate(self, messages: list[dict[str, str]]) -> str:
+        """Continue a conversation.
+
+        Raises:
+            HQVQVAEError: no answer, or one that is no chat completion.
+        """
+        import requests
+
+        request = {"model": self.name, "messages": messages, "temperature": 0, "max_tokens": MAX_NEW_TOKENS}
+        headers = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', 'none')}"}
+        try:
+            with requests.post(
+                f"{self.url.rstrip('/')}/chat/completions", json=request, headers=headers, timeout=300, stream=True
+            ) as answer:
+                answer.raise_for_status()
+                body = b"".join(itertools.islice(answer.iter_content(1 << 16), MAX_ANSWER_BYTES >> 16))
+            content = json.loads(body)["choices"][0]["message"]["content"]
+        except (requests.RequestException, ValueError, LookupError, TypeError) as error:
+            raise HQVQVAEError(
+                f"{self.url} gave no chat completion of {self.name}: {' '.join(str(error).split())}"
+            ) from error
+        return content if isinstance(content, str) else ""
+
+
 def _revision(name: str, model: PreTrainedModel) -> str:
     """The commit of a Hub model, or a SHA-256 over the weight files of a local one."""
     commit = getattr(model.config, "_commit_hash", None)
@@ -280,6 +323,7 @@ def interpret_run(
     run: Path,
     *,
     model: str = DEFAULT_MODEL,
+    url: str | None = None,
     codes: Sequence[int] | None = None,
     out: Path,
     attempts: int = 3,
@@ -290,7 +334,8 @@ def interpret_run(
 
     Args:
         run: Folder that `discover` wrote.
-        model: Local path or Hub name of an instruct model.
+        model: Local path or Hub name of an instruct model, or its name on the server.
+        url: Base of an OpenAI-compatible server, "http://127.0.0.1:8000/v1"; the model is loaded here without one.
         codes: The codes to ask about; all that occur by default.
         out: Folder for `interpretation.json` and `log.jsonl`, or `prompts.json` of a dry run.
         attempts: Most tries per code.
@@ -314,10 +359,12 @@ def interpret_run(
         result: dict[str, Any] = {"model": model, "prompts": prompts}
         write_json(out / "prompts.json", result)
         return result
-    say(f"loading {model}")
-    interpreter = Interpreter.load(model)
+    if url is None:
+        say(f"loading {model}")
+    interpreter = Interpreter.load(model) if url is None else Server(model, url)
     header = {"status": LABEL, "model": model, "revision": interpreter.revision, "settings": interpreter.settings()}
-    answers, log = [], []
+    answers: list[dict[str, Any]] = []
+    log: list[dict[str, Any]] = []
     for summary in summaries:
         say(f"asking about code {summary['code_id']}")
         answer, entries = interpret_code(interpreter.generate, summary, attempts)
@@ -332,7 +379,8 @@ def interpret_run(
                 "summary": summary,
             }
         )
-    result = {**header, "codes": answers}
+    retries = sum(answer["attempts"] - 1 for answer in answers)
+    result = {**header, "retries": retries, "codes": answers}
     with replacing(out / "log.jsonl") as partial:
         partial.write_text("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in log), encoding="utf-8")
     write_json(out / "interpretation.json", result)

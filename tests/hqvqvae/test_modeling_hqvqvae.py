@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
@@ -152,6 +152,34 @@ def test_the_configuration_of_another_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
     with pytest.raises(HQVQVAEError, match="configuration of a 'bert' model"):
         HQVQVAEModel.from_pretrained(tmp_path)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(["config.json", "model.safetensors"]),
+    edits=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4),
+    end=st.one_of(st.none(), st.integers(0, 3000)),
+)
+def test_a_damaged_folder_is_one_named_error_or_a_model_of_its_shape(saved_bytes, tmp_path, name, edits, end):
+    for path, content in saved_bytes.items():
+        (tmp_path / path).write_bytes(content)
+    damaged = bytearray(saved_bytes[name])
+    for place, value in edits:
+        damaged[place % len(damaged)] = value
+    (tmp_path / name).write_bytes(damaged[:end])
+    try:
+        model = HQVQVAEModel.from_pretrained(tmp_path)
+    except (HQVQVAEError, OSError) as error:  # transformers tells a configuration that is no JSON as an OSError
+        assert str(error)
+    else:
+        assert model.quantizer.codebook.shape == (model.config.codebook_size, model.config.latent_dim)
+
+
+@pytest.fixture(scope="module")
+def saved_bytes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    small_model().save_pretrained(folder)
+    return {name: (folder / name).read_bytes() for name in ("config.json", "model.safetensors")}
 
 
 def test_keys_that_no_configuration_has_are_refused_on_loading(tmp_path):

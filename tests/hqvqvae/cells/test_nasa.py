@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import io
 import threading
 import zipfile
 
@@ -153,3 +154,25 @@ def test_a_truncated_published_file_is_named(upstream_dir, tmp_path):
     (tmp_path / "B0050.mat").write_bytes(whole[: len(whole) // 3])
     with pytest.raises(HQVQVAEError, match="B0050.mat"):
         nasa.read_archive(tmp_path)
+
+
+def test_a_zip_that_unpacks_to_too_much_or_nests_too_deep_is_refused(tmp_path, monkeypatch):
+    def wrap(name, content):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, content)
+        return file.getvalue()
+
+    deep = wrap("B0005.mat", b"x")
+    for depth in range(3):
+        deep = wrap(f"{depth}.zip", deep)
+    (tmp_path / "deep.zip").write_bytes(deep)
+    with pytest.raises(HQVQVAEError, match="more than 3 deep"):
+        nasa.read_archive(tmp_path / "deep.zip")
+    # Many members, each of them small enough by itself.
+    monkeypatch.setattr(nasa, "MAX_ARCHIVE_BYTES", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(10, 20):
+            archive.writestr(f"B00{number}.zip", wrap("B.mat", bytes(1 << 18)))
+    with pytest.raises(HQVQVAEError, match="it unpacks to more than"):
+        nasa.read_archive(tmp_path / "bomb.zip")

@@ -1,11 +1,14 @@
 """Interpretation end to end with a tiny causal model made here, and with every kind of malformed output."""
 
+import http.server
 import json
+import threading
 
 import numpy as np
 import pytest
 
 from hqvqvae.discovery.interpretation import (
+    DEFAULT_MODEL,
     LABEL,
     SYSTEM,
     Interpreter,
@@ -144,6 +147,55 @@ def test_retry_succeeds_on_the_second_output(segments):
     answer, log = interpret_code(lambda messages: next(outputs), summarise_code(segments, PLANTED), 3)
     assert answer == ANSWER
     assert len(log) == 2 and log[0]["error"].startswith("the output is not JSON") and log[1]["error"] is None
+
+
+class Chat(http.server.BaseHTTPRequestHandler):
+    """A chat-completions endpoint that gives the outputs of its server one after the other."""
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.requests.append((self.path, self.headers["Authorization"], request))
+        body = self.server.outputs.pop(0)
+        if isinstance(body, str):
+            body = json.dumps({"choices": [{"message": {"role": "assistant", "content": body}}]}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def chat():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Chat) as server:
+        server.requests, server.outputs = [], []
+        server.url = f"http://127.0.0.1:{server.server_port}/v1"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_server_is_asked_greedily_retries_are_counted_and_all_is_logged(run, chat, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    chat.outputs += ['{"code_id": 7', "no", json.dumps(ANSWER)]
+    result = interpret_run(run, url=chat.url, codes=[PLANTED], out=tmp_path / "out")
+    assert result["model"] == DEFAULT_MODEL and result["retries"] == 2
+    assert result["codes"][0]["interpretation"] == ANSWER and result["codes"][0]["attempts"] == 3
+    path, key, request = chat.requests[0]
+    assert (path, key) == ("/v1/chat/completions", "Bearer secret")
+    assert (request["model"], request["temperature"], request["max_tokens"]) == (DEFAULT_MODEL, 0, 900)
+    assert "cannot be used" in chat.requests[1][2]["messages"][-1]["content"]
+    log = (tmp_path / "out" / "log.jsonl").read_text()
+    assert [json.loads(line)["attempt"] for line in log.splitlines()] == [1, 2, 3] and "secret" not in log
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b'{"choices": []}', b'{"choices": [{"message": 3}]}'])
+def test_a_server_that_answers_something_else_is_named(run, chat, tmp_path, body):
+    chat.outputs.append(body)
+    with pytest.raises(HQVQVAEError, match="gave no chat completion of tiny"):
+        interpret_run(run, model="tiny", url=chat.url, codes=[PLANTED], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def without(key):

@@ -17,14 +17,20 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
     card = (folder / "README.md").read_text(encoding="utf-8")
     config = HQVQVAEModel.from_pretrained(name).config.to_dict()
     training = json.loads((folder / "training.json").read_text())
-    assert card == render_card(
-        config, name, training, read_evaluation(PACKAGED / EVALUATION), read_study(PACKAGED / STUDY)
-    )
+    study = read_study(PACKAGED / STUDY)
+    assert card == render_card(config, name, training, read_evaluation(PACKAGED / EVALUATION), study)
+    assert study["verdict"] in card
     header = yaml.safe_load(card.split("---")[1])
     assert header["license"] == "apache-2.0" and header["library_name"] == "transformers"
     figures = {record["leave_out"]: record for record in read_evaluation(PACKAGED / EVALUATION)}["cell"]["methods"]
     for method in METHODS:
         assert f"`{method}`: {METHOD_MEANING[method]} | {figures[method]['train_mse']:.3f}" in card
     assert f"collapses: it uses {figures['paper']['codes_used']:.1f} of 32 codes" in card
-    for heading in ("## Data", "## Intended use and limits", "## Measured", "## Reproduce"):
+    for heading in (
+        "## Data",
+        "## Intended use and limits",
+        "## Measured",
+        "## Does the circuit help?",
+        "## Reproduce",
+    ):
         assert heading in card

@@ -1,11 +1,15 @@
 """Intervals and the confirmation on planted records; the packaged study is what its records say."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from hqvqvae import load_segments
+from hqvqvae.hub.model_card import STUDY
+from hqvqvae.modeling_hqvqvae import PACKAGED
+from hqvqvae.training import study
 from hqvqvae.training.study import (
     ARMS,
     FIRST_FRESH_SEED,
@@ -13,8 +17,10 @@ from hqvqvae.training.study import (
     MORE_LEARNING_RATES,
     Record,
     Study,
+    Task,
+    read_records,
 )
-from hqvqvae.training.study_summary import paired_difference, run_study
+from hqvqvae.training.study_summary import paired_difference, plot_study, run_study
 
 
 class Planted(Study):
@@ -81,3 +87,22 @@ def test_the_rate_is_chosen_without_the_held_out_cohort(tmp_path):
     for record in planted.measure({"none": LEARNING_RATES}, planted.seeds):
         in_cohort = record.task.held_out in ("25-28", "B0025", "B0026", "B0027", "B0028")
         assert record.task.learning_rate == (1e-3 if in_cohort else 3e-3)
+
+
+def test_the_packaged_study_is_what_its_records_say(tmp_path, monkeypatch):
+    folder = (PACKAGED / STUDY).parent
+    (tmp_path / "records.jsonl").write_bytes((folder / "records.jsonl").read_bytes())
+    monkeypatch.setattr(study, "run_task", None)  # all its fits are there
+    summary = run_study(Study(load_segments(), tmp_path))
+    assert summary == json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    plot_study(summary, tmp_path / "study.png")
+    assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_packaged_records_are_what_this_code_measures():
+    records = read_records((PACKAGED / STUDY).parent / "records.jsonl")
+    kept = next(r for r in records if r.task == Task("none", "cell", "B0028", 1, r.task.learning_rate))
+    again = study.run_task(kept.task, load_segments())
+    assert again.key == kept.key
+    # Another processor rounds otherwise, and training amplifies that.
+    assert again.mse == pytest.approx(kept.mse, rel=0.25)

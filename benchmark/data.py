@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,9 @@ from benchmark.tasks import PRIMARY_SPLIT, Task, check_split, get_task
 from dataset_card.arrays import signals
 from dataset_card.configs import BY_NAME, METADATA_FILE, SPLITS, atom_path
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import standing
+from dataset_card.hub import pull_release
+from dataset_card.reading import MANIFEST, checked_digest, read_manifest
 from dataset_card.schema import CHANNELS
 
 REGIME_B_PREFIX = "regimeB_"
@@ -202,44 +204,22 @@ def release_folder(release: str | Path) -> Path:
     Raises:
         MagBridgeError: Neither a folder with a manifest nor a Hub id.
     """
-    folder = Path(release)
+    folder = standing(Path(release))
     if not folder.exists() and str(release).count("/") == 1 and not str(release).startswith((".", "/", "~")):
-        folder = _download(str(release))
-    if not (folder / "manifest.json").is_file():
+        folder = pull_release(str(release))
+    if not (folder / MANIFEST).is_file():
         raise MagBridgeError(
-            f"no release at {release}: expected a folder with manifest.json or a Hub id user/name; "
+            f"no release at {release}: expected a folder with {MANIFEST} or a Hub id user/name; "
             "build one with `python -m bridge build`"
         )
     return folder
 
 
-def _download(repo_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        return Path(
-            snapshot_download(repo_id, repo_type="dataset", allow_patterns=["data/**", METADATA_FILE, "manifest.json"])
-        )
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise MagBridgeError(
-            f"cannot download the dataset {repo_id} from the Hub: {reason}; pass a release folder, or check "
-            "the id, the network and your token"
-        ) from error
-
-
 def dataset_info(folder: Path) -> DatasetInfo:
-    """Name, digest and origin of a release, from its manifest."""
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    digest = manifest.get("dataset_digest")
-    if not digest:
-        raise MagBridgeError(
-            f"{folder / 'manifest.json'} has no dataset_digest: rebuild the release with `python -m bridge build`"
-        )
-    return DatasetInfo(
-        manifest["name"], digest, manifest["upstream"]["name"], manifest["bridge_version"], manifest.get("master_seed")
-    )
+    """Name, digest and origin of a release, from its manifest; the digest is that of the rows, or there is an error."""
+    digest, manifest = checked_digest(folder), read_manifest(folder)
+    seed = manifest.get("master_seed")
+    return DatasetInfo(manifest["name"], digest, manifest["upstream"]["name"], manifest["bridge_version"], seed)
 
 
 def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData:

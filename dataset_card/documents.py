@@ -71,9 +71,8 @@ def check_manifest(manifest: Mapping[str, Any], where: str) -> None:
         ),
     ):
         if not holds:
-            raise MagBridgeError(
-                f"{where}: {name} is {_short(manifest.get(name))}, expected {expected}: not the manifest of a release"
-            )
+            found = f"{where}: {name} is {_short(manifest[name])}" if name in manifest else f"{where} has no {name}"
+            raise MagBridgeError(f"{found}: expected {expected}, as every manifest of a release has")
 
 
 def check_members(members: Any, where: str) -> dict[str, list[str]]:

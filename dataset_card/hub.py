@@ -162,9 +162,15 @@ def pull_release(repo_id: str) -> Path:
     """
     from huggingface_hub import scan_cache_dir, snapshot_download
 
-    with _plainly(repo_id, "nothing was downloaded whole"), _quiet_in_a_pipe():
-        patterns = ["data/**", METADATA_FILE, MANIFEST]
-        folder = Path(snapshot_download(repo_id, repo_type="dataset", allow_patterns=patterns))
+    patterns = ["data/**", METADATA_FILE, MANIFEST]
+    try:
+        with _plainly(repo_id, "what arrived is kept"), _quiet_in_a_pipe():
+            folder = Path(snapshot_download(repo_id, repo_type="dataset", allow_patterns=patterns))
+    except MagBridgeError as error:
+        raise MagBridgeError(
+            f"cannot download the dataset {repo_id} from the Hub: {error}; pass a release folder, or check the id, the "
+            "network and your token"
+        ) from error
     read_manifest(folder)
     try:
         checked_digest(folder)

@@ -1,6 +1,5 @@
 """A small release folder whose signals carry the labels, so that good models score high and bad ones at chance."""
 
-import hashlib
 import json
 
 import numpy as np
@@ -9,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataset_card.configs import METADATA_FILE, SPLITS, atom_path
+from dataset_card.digests import dataset_digest
 from dataset_card.schema import (
     ANOMALY_ORIGINS,
     CHANNELS,
@@ -99,8 +99,12 @@ def write_release(folder, rows) -> None:
         pq.write_table(pa.Table.from_pylist(members, schema=arrow_schema()), target)
     table = pa.Table.from_pylist([row for _, _, row in rows], schema=arrow_schema())
     pq.write_table(table.select(METADATA_FIELDS), folder / METADATA_FILE)
-    digest = hashlib.sha256(repr([row["sample_id"] for _, _, row in rows]).encode()).hexdigest()
-    manifest = {"name": "tiny", "dataset_digest": digest, "upstream": {"name": "simulated"}, "bridge_version": "test"}
+    manifest = {
+        "name": "tiny",
+        "dataset_digest": dataset_digest(table),
+        "upstream": {"name": "simulated"},
+        "bridge_version": "test",
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from bridge.commands import corpus as commands_corpus
 from bridge.commands import hub as commands_hub
 from bridge.commands import upstream as commands_upstream
 from bridge.commands import validation as commands_validation
-from bridge.commands.options import OutFolderOption, ReleaseArgument, UpstreamDirOption, UpstreamOption
+from bridge.commands.options import (
+    AnomaliesOption,
+    BridgeOption,
+    OutFolderOption,
+    RegimeBOption,
+    ReleaseArgument,
+    SeverityOption,
+    UpstreamDirOption,
+    UpstreamOption,
+    VariantsOption,
+    anomaly_counts,
+    upstream_line,
+)
 from dataset_card.commands import JsonOption, print_json, run
 from dataset_card.editions import EDITIONS
 from dataset_card.errors import MagBridgeError
@@ -24,9 +37,6 @@ app = typer.Typer(
 )
 
 
-BridgeOption = Annotated[Literal["v1", "v2"], typer.Option(help="Bridge, and with it the dataset.")]
-
-
 @app.command()
 def build(
     out: Annotated[
@@ -37,17 +47,10 @@ def build(
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     seed: Annotated[int, typer.Option(help="Master seed; the published releases have the default.")] = MASTER_SEED,
-    variants: Annotated[
-        int | None, typer.Option(help="Clean signals per pulse record: 10 in v1, 5 in v2.", show_default=False)
-    ] = None,
-    anomalies: Annotated[
-        str | None,
-        typer.Option(help="Synthetic anomalies, 600 in v1, 1500 in v2; or one number a subtype: 150,150,150,150."),
-    ] = None,
-    regime_b: Annotated[int | None, typer.Option(help="Regime-B rows: 560 in v1, 1000 in v2.")] = None,
-    severity: Annotated[
-        tuple[float, float] | None, typer.Option(help="Lowest and highest severity of anomalies: 0.2 1.0.")
-    ] = None,
+    variants: VariantsOption = None,
+    anomalies: AnomaliesOption = None,
+    regime_b: RegimeBOption = None,
+    severity: SeverityOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Generate a release and write its folder."""
@@ -63,32 +66,11 @@ def build(
         inputs,
         master_seed=seed,
         variants=variants,
-        anomalies=_anomalies(anomalies),
+        anomalies=anomaly_counts(anomalies),
         regime_b=regime_b,
         severity=severity,
     )
     _report(out, manifest, as_json)
-
-
-def _anomalies(text: str | None) -> int | tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise MagBridgeError(f"anomalies {text!r}: expected one number, or four with commas between them") from None
-    return numbers if "," in text else numbers[0]
-
-
-def upstream_line(name: str) -> str:
-    """One plain line that tells which upstream is used."""
-    return {
-        "published": "upstream: published files, checked against their SHA-256 (surrogate scans: the raw ones are not "
-        "public)",
-        "hybrid": "upstream: published files, checked against their SHA-256 (correlations are borrowed: simulated)",
-        "osf": "upstream: published files, checked against their SHA-256, with your raw scans",
-        "simulated": "upstream: SIMULATED. The published files are not used; this will not be the published release",
-    }[name]
 
 
 def _report(out: Path, manifest: dict, as_json: bool) -> None:
@@ -149,6 +131,7 @@ def plot(
     typer.echo(str(out))
 
 
+commands_corpus.register(app)
 commands_hub.register(app)
 commands_upstream.register(app)
 commands_validation.register(app)

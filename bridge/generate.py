@@ -11,7 +11,7 @@ from bridge.anomalies import inject
 from bridge.config import BridgeConfig
 from bridge.plan import Plan
 from bridge.retrieval.generate import Bridge
-from bridge.scan_map import BridgeV2, BridgeV2Config, UpstreamV2
+from bridge.scan_map import BridgeV2, BridgeV2Config, ScanMap, UpstreamV2
 from bridge.upstream import Upstream
 from dataset_card.editions import EDITIONS, V1, V2, Edition, edition_of
 from dataset_card.errors import MagBridgeError
@@ -44,16 +44,22 @@ def resolve(
     return (scan_map if EDITIONS[bridge] is V2 else upstream).resolve(choice, upstream_dir, fetch)
 
 
-def make_bridge(inputs: AnyUpstream, config: AnyConfig | None = None, master_seed: int = MASTER_SEED) -> AnyBridge:
+def make_bridge(
+    inputs: AnyUpstream,
+    config: AnyConfig | None = None,
+    master_seed: int = MASTER_SEED,
+    scan_map: ScanMap | None = None,
+) -> AnyBridge:
     """The bridge that serves some inputs.
 
     Args:
         inputs: What `resolve` found.
         config: Its numbers; those of the published release by default.
         master_seed: Seed of v2's virtual cells; v1 has none.
+        scan_map: v2's map, fitted before; fitted to the inputs by default.
     """
     if isinstance(inputs, UpstreamV2):
-        return BridgeV2(inputs, _of(BridgeV2Config, config), master_seed=master_seed)
+        return BridgeV2(inputs, _of(BridgeV2Config, config), scan_map, master_seed)
     return Bridge(inputs, _of(BridgeConfig, config))
 
 

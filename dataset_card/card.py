@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Sequence
 from importlib import resources
 from string import Template
 
@@ -11,7 +12,7 @@ import yaml
 from dataset_card.configs import DEFAULT_CONFIG, SPLITS, Config
 from dataset_card.editions import V2, Edition, edition_of
 from dataset_card.figure import REGIME_B, composition
-from dataset_card.schema import BY_NAME, FIELD_NAMES, FIELDS, T, features
+from dataset_card.schema import BY_NAME, FIELD_NAMES, FIELDS, Field, T, features_of
 
 ARXIV_ID = "2605.20240"
 PAPER = f"arXiv:{ARXIV_ID}"
@@ -37,21 +38,37 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         `LICENSE`.
     """
     values, edition = _values(manifest), _edition(manifest)
-    # The template's lines that only a simulated or only a published release carries are chosen by name.
-    kind = "simulated" if _simulated(manifest) else "published"
     if edition is V2:
         values |= V2_NOTES[manifest["upstream"]["name"]] | {"cell_table": _cell_table(manifest)}
-        template, documents_of = "card_v2.md", "v2"
+        template = "card_v2.md"
     else:
         values["nature"] = "simulated" if _simulated(manifest) else "real"
-        values["upstream_note"] = UPSTREAM_NOTES[kind]
-        values["origin"] = _template(f"origin_{kind}.md").substitute(values).strip()
-        template, documents_of = "card.md", kind
+        values["upstream_note"] = UPSTREAM_NOTES[_kind(manifest)]
+        values["origin"] = _template(f"origin_{_kind(manifest)}.md").substitute(values).strip()
+        template = "card.md"
+    return with_citations(manifest, template, metadata(manifest, sizes), values)
+
+
+def with_citations(manifest: dict, template: str, header: dict, values: dict) -> dict[str, str]:
+    """The texts of a folder from the template of its card.
+
+    Args:
+        manifest: The manifest.
+        template: Name of the card's template.
+        header: The card's YAML header.
+        values: What the template names, beside what every card says of a manifest.
+
+    Returns:
+        Text by file name.
+    """
+    values = _values(manifest) | values
+    # The template's lines that only a simulated or only a published release carries are chosen by name.
+    documents_of = "v2" if _edition(manifest) is V2 else _kind(manifest)
     citing = _template(f"citing_{documents_of}.md").substitute(values)
     values["citing"] = citing.replace("# How to cite", "## How to cite").strip()
-    header = yaml.safe_dump(metadata(manifest, sizes), sort_keys=False, allow_unicode=True, width=1000)
+    head = yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=1000)
     return {
-        "README.md": f"---\n{header}---\n\n{_template(template).substitute(values)}",
+        "README.md": f"---\n{head}---\n\n{_template(template).substitute(values)}",
         "composition.svg": composition(manifest),
         "CITING.md": citing,
         "CITATION.cff": _template(f"citation_{documents_of}.cff").substitute(values),
@@ -65,29 +82,45 @@ def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
     `datasets` caches a local folder by this header, not by the data; the digest in each configuration's
     description makes the cache of other content another one.
     """
-    rows, edition = manifest["counts"]["rows"], _edition(manifest)
+    edition = _edition(manifest)
     configs = [config for config in edition.configs if _present(edition.patterns(config), sizes)]
+    return {
+        **about(manifest),
+        "configs": [config_entry(config, edition.patterns(config), manifest) for config in configs],
+        "dataset_info": [
+            info_entry(config, edition.patterns(config), sizes, tuple(BY_NAME[name] for name in config.columns))
+            for config in configs
+        ],
+    }
+
+
+def about(manifest: dict) -> dict:
+    """The header's entries that do not speak of configurations."""
     return {
         "pretty_name": _title(manifest),
         "license": "cc-by-4.0",
         "language": ["en"],
         "task_categories": list(TASK_CATEGORIES),
         "tags": [*TAGS, *(["simulated-upstream"] if _simulated(manifest) else [])],
-        "size_categories": [_size_category(rows)],
-        "configs": [_config(config, edition.patterns(config), manifest) for config in configs],
-        "dataset_info": [_info(config, edition.patterns(config), sizes) for config in configs],
+        "size_categories": [_size_category(manifest["counts"]["rows"])],
     }
 
 
+SIZE_CATEGORIES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B")
+
+
 def _size_category(rows: int) -> str:
-    for limit, name in ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M")):
-        if rows < limit:
-            return name
-    return "1M<n<10M"
+    return SIZE_CATEGORIES[min(max(len(str(rows)) - 3, 0), len(SIZE_CATEGORIES) - 1)]
 
 
+<<<<<<< HEAD
 def _config(config: Config, patterns: dict[str, list[str]], manifest: dict) -> dict:
     entry: dict = {
+=======
+def config_entry(config: Config, patterns: dict[str, list[str]], manifest: dict) -> dict:
+    """A configuration in the header: its files and, where it has not all of them, its columns."""
+    entry = {
+>>>>>>> ae3fe5e (Make corpora of any size: shards by ranges of master seeds, on joblib or Dask, in folders or object stores)
         "config_name": config.name,
         "description": f"{config.description} Files: sha256 {manifest['files_digest']}.",
         "data_files": [{"split": split, "path": paths} for split, paths in patterns.items()],
@@ -108,18 +141,21 @@ def _present(patterns: dict[str, list[str]], sizes: dict[str, tuple[int, int]]) 
     return all(_matching(globs, sizes) for globs in patterns.values())
 
 
-def _info(config: Config, patterns: dict[str, list[str]], sizes: dict[str, tuple[int, int]]) -> dict:
+def info_entry(
+    config: Config, patterns: dict[str, list[str]], sizes: dict[str, tuple[int, int]], fields: Sequence[Field]
+) -> dict:
+    """A configuration's `dataset_info` in the header: columns, and rows and bytes of each split."""
     import datasets
 
     splits = datasets.splits.SplitDict()
-    row_bytes = sum(VALUE_BYTES * (BY_NAME[name].length or 1) for name in config.columns)
+    row_bytes = sum(VALUE_BYTES * (field.length or 1) for field in fields)
     download_size = 0
     for split, globs in patterns.items():
         found = _matching(globs, sizes)
         rows = sum(rows for rows, _ in found)
         download_size += sum(size for _, size in found)
         splits.add(datasets.SplitInfo(split, num_bytes=rows * row_bytes, num_examples=rows))
-    info = datasets.DatasetInfo(features=features(config.columns), splits=splits)
+    info = datasets.DatasetInfo(features=features_of(tuple(fields)), splits=splits)
     dataset_size = sum(split.num_bytes for split in splits.values())
     return {
         "config_name": config.name,
@@ -133,6 +169,10 @@ def _simulated(manifest: dict) -> bool:
     return manifest["upstream"]["name"] == "simulated"
 
 
+def _kind(manifest: dict) -> str:
+    return "simulated" if _simulated(manifest) else "published"
+
+
 def _edition(manifest: dict) -> Edition:
     version = manifest["bridge_version"]
     return edition_of(version if isinstance(version, str) else version[0])
@@ -140,6 +180,7 @@ def _edition(manifest: dict) -> Edition:
 
 def _title(manifest: dict) -> str:
     title = "MagBridge-Battery" + (" v2" if _edition(manifest) is V2 else "")
+    title += " corpus" if "seeds" in manifest else ""
     return title + (" (simulated upstream)" if _simulated(manifest) else "")
 
 
@@ -190,7 +231,8 @@ IMPORTED = "It was imported from a bundle that does not list them."
 def _values(manifest: dict) -> dict[str, str]:
     counts, splits = manifest["counts"], manifest["splits"]
     provenance = counts["provenance"]
-    leaks = splits["by_record_optimistic_baseline"]["leakage"]
+    # a corpus has no split by record
+    leaks = splits.get("by_record_optimistic_baseline", splits[DEFAULT_CONFIG])["leakage"]
     soh = manifest["soh_range"]
     return {
         "title": _title(manifest),
@@ -213,9 +255,7 @@ def _values(manifest: dict) -> dict[str, str]:
         "config_table": _table(
             ("configuration", "what it holds"), ((f"`{c.name}`", c.description) for c in _edition(manifest).configs)
         ),
-        "field_table": _table(
-            ("field", "type", "unit", "meaning"), ((f"`{f.name}`", _type(f), f.unit, f.meaning) for f in FIELDS)
-        ),
+        "field_table": field_table(FIELDS),
         "split_table": _table(
             ("split", *SPLITS, "cells in more than one subset", "parents apart from their anomaly"),
             (
@@ -237,6 +277,11 @@ def _values(manifest: dict) -> dict[str, str]:
         "data_doi": DATA_DOI,
         "osf_doi": OSF_DOI,
     }
+
+
+def field_table(fields: Sequence[Field]) -> str:
+    """The card's table of columns."""
+    return _table(("field", "type", "unit", "meaning"), ((f"`{f.name}`", _type(f), f.unit, f.meaning) for f in fields))
 
 
 def _source_table(sources: dict[str, str]) -> str:

@@ -122,15 +122,25 @@ BY_NAME = {field.name: field for field in FIELDS}
 
 def arrow_schema(columns: tuple[str, ...] = FIELD_NAMES) -> pa.Schema:
     """Arrow schema of the given columns, in the given order, without library metadata."""
-    return pa.schema([pa.field(BY_NAME[c].name, BY_NAME[c].arrow_type, nullable=BY_NAME[c].nullable) for c in columns])
+    return arrow_schema_of(tuple(BY_NAME[c] for c in columns))
+
+
+def arrow_schema_of(fields: tuple[Field, ...]) -> pa.Schema:
+    """Arrow schema of the given fields."""
+    return pa.schema([pa.field(f.name, f.arrow_type, nullable=f.nullable) for f in fields])
 
 
 def features(columns: tuple[str, ...] = FIELD_NAMES):
     """`datasets.Features` of the given columns; imports `datasets` when called."""
+    return features_of(tuple(BY_NAME[c] for c in columns))
+
+
+def features_of(fields: tuple[Field, ...]):
+    """`datasets.Features` of the given fields; imports `datasets` when called."""
     import datasets
 
     def feature(field: Field):
         value = datasets.Value(field.dtype)
         return value if field.length is None else datasets.List(value, length=field.length)
 
-    return datasets.Features({c: feature(BY_NAME[c]) for c in columns})
+    return datasets.Features({f.name: feature(f) for f in fields})

@@ -1,4 +1,4 @@
-"""Options that several commands of the bridge take."""
+"""Options that several commands of the bridge take, and the line that tells which upstream is used."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from dataset_card.errors import MagBridgeError
 
 ReleaseArgument = Annotated[Path, typer.Argument(help="A release folder.")]
 AnyReleaseArgument = Annotated[Path, typer.Argument(help="A release folder, or a bundle (folder or zip).")]
@@ -18,3 +20,41 @@ UpstreamDirOption = Annotated[
     Path | None, typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
 ]
 FigureOption = Annotated[Path | None, typer.Option(help="A figure to write; its suffix picks the format.")]
+BridgeOption = Annotated[Literal["v1", "v2"], typer.Option(help="Bridge, and with it the dataset.")]
+VariantsOption = Annotated[
+    int | None, typer.Option(help="Clean signals per pulse record: 10 in v1, 5 in v2.", show_default=False)
+]
+AnomaliesOption = Annotated[
+    str | None,
+    typer.Option(help="Synthetic anomalies, 600 in v1, 1500 in v2; or one number a subtype: 150,150,150,150."),
+]
+RegimeBOption = Annotated[int | None, typer.Option(help="Regime-B rows: 560 in v1, 1000 in v2.")]
+SeverityOption = Annotated[
+    tuple[float, float] | None, typer.Option(help="Lowest and highest severity of anomalies: 0.2 1.0.")
+]
+
+
+def anomaly_counts(text: str | None) -> int | tuple[int, ...] | None:
+    """The number, or one number a subtype, that `--anomalies` gives.
+
+    Raises:
+        MagBridgeError: It is neither.
+    """
+    if text is None:
+        return None
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise MagBridgeError(f"anomalies {text!r}: expected one number, or four with commas between them") from None
+    return numbers if "," in text else numbers[0]
+
+
+def upstream_line(name: str) -> str:
+    """One plain line that tells which upstream is used."""
+    return {
+        "published": "upstream: published files, checked against their SHA-256 (surrogate scans: the raw ones are not "
+        "public)",
+        "hybrid": "upstream: published files, checked against their SHA-256 (correlations are borrowed: simulated)",
+        "osf": "upstream: published files, checked against their SHA-256, with your raw scans",
+        "simulated": "upstream: SIMULATED. The published files are not used; this will not be the published release",
+    }[name]

@@ -26,6 +26,14 @@ def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np
         "bridge_config_hash": rows["bridge_config_hash"].iloc[0],
         "dataset_digest": dataset_digest(table),
         **origin,
+        **summarise(rows, subsets),
+    }
+
+
+def summarise(rows: pandas.DataFrame, subsets: dict[str, np.ndarray]) -> dict:
+    """Counts, range of SOH, and the same of each split's subsets."""
+    edition = edition_of(rows["bridge_version"].iat[0])
+    return {
         "counts": {
             "rows": len(rows),
             "cells": int(rows.loc[rows["regime"] == "grounded", "cell_id"].nunique()),

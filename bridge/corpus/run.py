@@ -1,0 +1,289 @@
+"""A corpus from its plan to its card: planned once, made shard by shard, finished when all of them are whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+from bridge.audit.rows import Finding
+from bridge.corpus.plan import (
+    SHARD_ROWS,
+    SPECIFICATION,
+    Specification,
+    read_specification,
+    require_same,
+    specify,
+)
+from bridge.corpus.shards import Recipe, audit_shard, build_shard, finished, plan_of
+from bridge.corpus.storage import Folder
+from bridge.corpus.summaries import combine, combined_digest, combined_files_digest
+from bridge.generate import AnyConfig, AnyUpstream, make_bridge
+from bridge.release.folder import SCAN_MAP, rebuild_command
+from bridge.scan_map import BridgeV2, ScanMap, UpstreamV2
+from bridge.validation.report import require_invariants
+from dataset_card import corpus as contract
+from dataset_card.configs import SPLITS
+from dataset_card.errors import MagBridgeError
+from dataset_card.parallel import Engine, run_jobs
+from dataset_card.reading import CHECKSUMS, MANIFEST
+from dataset_card.schema import MASTER_SEED
+
+CARD = "README.md"
+
+
+def plan(
+    out: str | Path,
+    upstream: AnyUpstream,
+    rows: int,
+    *,
+    config: AnyConfig | None = None,
+    first_seed: int = MASTER_SEED,
+    dtype: str = "float64",
+    shard_rows: int = SHARD_ROWS,
+    **composition,
+) -> Recipe:
+    """Writes what a corpus will be, and checks the bridge; a folder that holds the same plan is left as it is.
+
+    Args:
+        out: A folder, or a URL that fsspec knows.
+        upstream: The bridge's inputs, of v1 or v2 (see `bridge.generate.resolve`).
+        rows: Rows wanted; made up to whole releases.
+        config: The bridge's numbers; those of the published release by default.
+        first_seed: Master seed of the first release; the others follow it one by one.
+        dtype: `float64` or `float32`, of signals, time and pulse voltages.
+        shard_rows: Rows of a shard, made down to whole releases.
+        **composition: Entries of `bridge.plan.Composition` that differ from the published release's: `variants`,
+            `anomalies`, `regime_b`, `severity`.
+
+    Returns:
+        What every shard is made from.
+
+    Raises:
+        MagBridgeError: The folder holds another corpus or something else, a parameter is out of range, or the
+            bridge breaks a sanity invariant.
+    """
+    folder = Folder.of(out)
+    options = {"config": config, "first_seed": first_seed, "dtype": dtype, "shard_rows": shard_rows, **composition}
+    found = read_specification(folder)
+    if found is None and any(not name.startswith(".") for name in folder.names("")):
+        raise MagBridgeError(
+            f"{folder.url} holds something other than a corpus: expected a corpus or a free name; it is left as it was"
+        )
+    specify(upstream, rows, **options)  # refuses a bad number before the bridge is fitted
+    scan_map = _map(folder, found, upstream, config)
+    asked = specify(upstream, rows, scan_map=scan_map, **options)
+    if found is None:
+        _require_sound(upstream, asked, scan_map)
+        folder.create_text(SPECIFICATION, _json(asked.as_dict()))
+        # another command may have begun it meanwhile
+        found = read_specification(folder) or asked
+    require_same(folder, found, asked)
+    folder.create_text(CARD, contract.UNFINISHED)
+    if scan_map is not None and folder.size(SCAN_MAP) is None:
+        with folder.writing(SCAN_MAP) as path:
+            scan_map.save(path)
+    return Recipe(folder, found, upstream, scan_map)
+
+
+def build(recipe: Recipe, engine: Engine = Engine()) -> dict:
+    """Makes the shards that are not whole yet, and finishes the corpus.
+
+    Args:
+        recipe: What `plan` returned.
+        engine: Where shards are made. The bytes written do not depend on it.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        MagBridgeError: A shard failed for good; those that are whole stay, and the same call goes on from there.
+    """
+    if recipe.out.in_this_process and (engine.uses_dask or engine.processes > 1):
+        raise MagBridgeError(
+            f"{recipe.out.url} lies in one process's memory: expected one job of joblib, or another place"
+        )
+    markers = run_jobs(build_shard, _names(recipe.specification), recipe, engine=engine, unit="shard")
+    return _finish(recipe.out, recipe.specification, list(markers.values()))
+
+
+def finish(out: str | Path, engine: Engine = Engine()) -> dict:
+    """Writes manifest, card and checksums of a corpus whose shards are all whole.
+
+    Args:
+        out: A planned corpus.
+        engine: Where the shards are checked.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        MagBridgeError: No corpus is planned there, or a shard is missing or damaged.
+    """
+    folder, specification = corpus = _planned(out)
+    markers = run_jobs(_checked, _names(specification), corpus, engine=engine, unit="shard")
+    missing = [name for name, marker in markers.items() if marker is None]
+    if missing:
+        raise MagBridgeError(
+            f"{folder.url}: {len(missing)} of {specification.shards} shards are missing or damaged, {missing[0]} first; run "
+            " `python -m bridge corpus build` again, with the options that began it"
+        )
+    return _finish(folder, specification, list(markers.values()))
+
+
+def verify(out: str | Path, engine: Engine = Engine()) -> list[Finding]:
+    """Audits a corpus: every file to the last byte, every row as a row of a release, manifest and checksums.
+
+    Args:
+        out: A corpus.
+        engine: Where the shards are audited.
+
+    Returns:
+        Every broken promise.
+
+    Raises:
+        MagBridgeError: No corpus is planned there.
+    """
+    folder, specification = corpus = _planned(out)
+    audited = run_jobs(audit_shard, _names(specification), corpus, engine=engine, unit="shard").values()
+    findings = [finding for _, found in audited for finding in found]
+    manifest = folder.read_json(MANIFEST)
+    markers = [marker for marker, _ in audited if marker is not None]
+    if manifest is None:
+        return [*findings, Finding("manifest", MANIFEST, "missing: the corpus is not finished")]
+    if len(markers) < specification.shards:
+        return findings
+    try:
+        expected = _manifest(folder, specification, markers)
+    except MagBridgeError as error:
+        return [*findings, Finding("split guarantee", "all shards", str(error))]
+    # through JSON, as the one in the folder went
+    for name, value in json.loads(json.dumps(expected)).items():
+        if manifest.get(name) != value:
+            findings.append(Finding("manifest", MANIFEST, f"{name} is not that of the shards"))
+    return findings + _checksum_findings(folder, _files(markers))
+
+
+def _planned(out: str | Path) -> tuple[Folder, Specification]:
+    folder = Folder.of(out)
+    specification = read_specification(folder)
+    if specification is None:
+        raise MagBridgeError(
+            f"{folder.url}: no {SPECIFICATION}; expected a corpus, begun by `python -m bridge corpus build`"
+        )
+    return folder, specification
+
+
+def _names(specification: Specification) -> dict[str, int]:
+    return {f"shard {shard:06d}": shard for shard in range(specification.shards)}
+
+
+def _checked(shard: int, corpus: tuple[Folder, Specification]) -> dict | None:
+    return finished(shard, *corpus)
+
+
+def _map(
+    folder: Folder, found: Specification | None, upstream: AnyUpstream, config: AnyConfig | None
+) -> ScanMap | None:
+    """v2's map: the one in the folder, since another machine's fit may differ in the last digit; else fitted."""
+    if not isinstance(upstream, UpstreamV2):
+        return None
+    if found is None or found.scan_map is None or folder.size(SCAN_MAP) is None:
+        fitted = make_bridge(upstream, config)
+        return fitted.scan_map if isinstance(fitted, BridgeV2) else None
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / SCAN_MAP
+        path.write_bytes(folder.read(SCAN_MAP))
+        return ScanMap.load(path, found.scan_map)
+
+
+def _require_sound(upstream: AnyUpstream, specification: Specification, scan_map: ScanMap | None) -> None:
+    bridge = make_bridge(upstream, specification.bridge_config, specification.first_seed, scan_map)
+    require_invariants(bridge, plan_of(upstream, specification, specification.first_seed).rows)
+
+
+def _files(markers: list[dict]) -> dict[str, dict]:
+    return {path: file for marker in markers for path, file in marker["files"].items()}
+
+
+def _manifest(folder: Folder, specification: Specification, markers: list[dict]) -> dict:
+    """What a corpus is, from the markers of all its shards."""
+    cells = markers[0]["cells"]
+    for marker in markers:
+        if marker["cells"] != cells:
+            raise MagBridgeError("a cell is in one subset in some shards, in another in others; expected one in all")
+    edition, name = specification.edition, specification.upstream["name"]
+    digests = {int(seed): entry["dataset_digest"] for marker in markers for seed, entry in marker["seeds"].items()}
+    return {
+        "name": f"{edition.name}-corpus" + ("-simulated" if name == "simulated" else ""),
+        "version": edition.version,
+        "schema_version": edition.schema_version,
+        "bridge_version": specification.bridge_version,
+        "bridge_config_hash": specification.bridge_config.hash(),
+        "specification": specification.hash(),
+        "dataset_digest": combined_digest(digests),
+        "upstream": specification.upstream,
+        "config": specification.config,
+        "seeds": {"first": specification.first_seed, "count": specification.seeds},
+        "composition": specification.composition,
+        "dtype": specification.dtype,
+        "rebuild": _rebuild_command(specification),
+        "packages": specification.packages,
+        **combine(marker["summary"] for marker in markers),
+        "files_digest": combined_files_digest(_files(markers)),
+    }
+
+
+def _rebuild_command(specification: Specification) -> str:
+    name = specification.edition.name
+    command = f"corpus build {name}-corpus --rows {specification.rows}"
+    command += f" --dtype {specification.dtype}" if specification.dtype != contract.DTYPES[0] else ""
+    return rebuild_command(
+        specification.edition, specification.upstream["name"], specification.first_seed, specification.counts, command
+    )
+
+
+def _finish(folder: Folder, specification: Specification, markers: list[dict]) -> dict:
+    manifest, files = _manifest(folder, specification, markers), _files(markers)
+    for split in SPLITS:
+        known = {Path(path).name for path in files if Path(path).parent.name == split}
+        for name in folder.names(f"data/{split}"):
+            if name not in known and not name.startswith("."):
+                raise MagBridgeError(
+                    f"{folder.url}/data/{split}/{name}: not a file of this corpus, but readers would read it; remove it"
+                )
+    texts = contract.documents(manifest, {path: (file["rows"], file["bytes"]) for path, file in files.items()})
+    texts[MANIFEST], card = _json(manifest), texts.pop(CARD)
+    digests = {path: file["sha256"] for path, file in files.items()}
+    digests |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in {**texts, CARD: card}.items()}
+    digests |= {name: folder.sha256(name) for name in (SPECIFICATION, SCAN_MAP) if folder.size(name) is not None}
+    texts[CHECKSUMS] = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+    for name, text in texts.items():
+        folder.write_text(name, text)
+    folder.write_text(CARD, card)  # last: from here on the folder loads
+    return manifest
+
+
+def _checksum_findings(folder: Folder, files: dict[str, dict]) -> list[Finding]:
+    """The checksums cover every data file, as its marker has it, and are those of the other files."""
+    if folder.size(CHECKSUMS) is None:
+        return [Finding("checksums", CHECKSUMS, "missing")]
+    lines = folder.read(CHECKSUMS).decode(errors="replace").splitlines()
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    findings = [Finding("checksums", CHECKSUMS, f"{path} is not listed") for path in files if path not in listed]
+    for name, digest in listed.items():
+        if name in files:
+            found = files[name]["sha256"]
+        elif Path(name).parent != Path("."):
+            findings.append(Finding("checksums", CHECKSUMS, f"{name} is no file of this corpus"))
+            continue
+        else:
+            found = folder.sha256(name) if folder.size(name) is not None else None
+        if found != digest:
+            findings.append(Finding("checksums", name, "missing" if found is None else "is not the file listed"))
+    return findings
+
+
+def _json(value) -> str:
+    return json.dumps(value, indent=1) + "\n"

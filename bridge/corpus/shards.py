@@ -1,0 +1,255 @@
+"""One shard: made, known again when it is whole, and audited."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bridge.audit.rows import Finding, check_rows
+from bridge.corpus.plan import Specification, package_versions
+from bridge.corpus.storage import Folder
+from bridge.corpus.summaries import combine
+from bridge.generate import AnyUpstream, generate_plan, make_bridge
+from bridge.plan import Plan, make_plan
+from bridge.release.folder import assemble
+from bridge.release.manifest import summarise
+from bridge.release.splits import PRIMARY, by_cell_primary
+from bridge.scan_map import ScanMap
+from dataset_card.arrays import signals
+from dataset_card.configs import SPLITS
+from dataset_card.corpus import MASTER_SEED_FIELD, arrow_schema, data_path
+from dataset_card.digests import dataset_digest, sha256_of
+from dataset_card.errors import MagBridgeError
+from dataset_card.reading import scalars
+from dataset_card.schema import FIELDS, METADATA_FIELDS, U_FEATURES, T
+
+TIME_TOLERANCE = {"float64": 1e-12, "float32": 1e-7}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every shard is made from.
+
+    Attributes:
+        out: The corpus.
+        specification: What it is.
+        upstream: The bridge's inputs.
+        scan_map: v2's fitted map; None in v1.
+    """
+
+    out: Folder
+    specification: Specification
+    upstream: AnyUpstream
+    scan_map: ScanMap | None
+
+
+def marker_path(shard: int) -> str:
+    """Path of the file that tells that a shard is whole, written after it."""
+    return f"_shards/{shard:06d}.json"
+
+
+def finished(shard: int, out: Folder, specification: Specification) -> dict | None:
+    """The marker of a shard that is whole: of this specification, every file there with its size and SHA-256."""
+    try:
+        marker = out.read_json(marker_path(shard))
+    except MagBridgeError:  # cut off while it was written, on a store that shows that: made again
+        return None
+    if not isinstance(marker, dict) or marker.get("specification") != specification.hash():
+        return None
+    files = marker["files"]
+    whole = set(files) == {data_path(split, shard) for split in SPLITS} and all(
+        out.size(path) == file["bytes"] and out.sha256(path) == file["sha256"] for path, file in files.items()
+    )
+    return marker if whole else None
+
+
+def build_shard(shard: int, recipe: Recipe) -> dict:
+    """Writes a shard's files and then its marker; leaves a shard that is whole as it is.
+
+    Args:
+        shard: Ordinal number.
+        recipe: What it is made from.
+
+    Returns:
+        The marker.
+
+    Raises:
+        MagBridgeError: The packages here are not those of the specification.
+        OSError: A file cannot be written; the shard has no marker then.
+    """
+    out, specification = recipe.out, recipe.specification
+    marker = finished(shard, out, specification)
+    if marker is not None:
+        return marker
+    _require_packages(specification)
+    paths = {split: data_path(split, shard) for split in SPLITS}
+    seeds, cells, summaries, files = {}, {}, [], {}
+    with ExitStack() as stack:
+        written = {split: stack.enter_context(out.writing(path)) for split, path in paths.items()}
+        with ExitStack() as writing:
+            writers = {split: writing.enter_context(_writer(path, specification)) for split, path in written.items()}
+            # a row group a seed: one release is in memory, never the shard
+            for seed in specification.seeds_of(shard):
+                table = _release(recipe, seed)
+                rows = scalars(table)
+                subset = by_cell_primary(rows)
+                seeds[str(seed)] = {"rows": table.num_rows, "dataset_digest": dataset_digest(table)}
+                summaries.append(summarise(rows, {PRIMARY: subset}))
+                cells = _same_cells(cells, {s: sorted(set(rows["cell_id"][subset == s])) for s in SPLITS}, seed)
+                for split, writer in writers.items():
+                    part = _by_contract(table.take(np.flatnonzero(subset == split)), seed, specification.dtype)
+                    writer.write_table(part, row_group_size=part.num_rows)
+        for split, path in written.items():
+            files[paths[split]] = {
+                "rows": pq.read_metadata(path).num_rows,
+                "bytes": path.stat().st_size,
+                "sha256": sha256_of(path),
+            }
+    marker = {
+        "specification": specification.hash(),
+        "files": files,
+        "seeds": seeds,
+        "cells": cells,
+        "summary": combine(summaries),
+    }
+    out.write_json(marker_path(shard), marker)
+    return marker
+
+
+def _require_packages(specification: Specification) -> None:
+    for name, version in package_versions().items():
+        if version != specification.packages[name]:
+            raise MagBridgeError(
+                f"{name} {version} here, the corpus was planned with {specification.packages[name]}: expected the same "
+                "versions on every machine, since another could change a digit"
+            )
+
+
+def plan_of(upstream: AnyUpstream, specification: Specification, seed: int) -> Plan:
+    """The plan of the release of one master seed."""
+    return make_plan(
+        upstream.pulses,
+        specification.bridge_config,
+        master_seed=seed,
+        composition=specification.counts,
+        bridge_version=specification.bridge_version,
+    )
+
+
+def _release(recipe: Recipe, seed: int) -> pa.Table:
+    """The rows of the release of one master seed, in release order."""
+    bridge = make_bridge(recipe.upstream, recipe.specification.bridge_config, seed, recipe.scan_map)
+    plan = plan_of(recipe.upstream, recipe.specification, seed)
+    return assemble(plan, generate_plan(bridge, plan, workers=1))
+
+
+def _same_cells(known: dict, found: dict, seed: int) -> dict:
+    """A split by cell names: each seed must have the same names in the same subsets."""
+    if known and known != found:
+        raise MagBridgeError(
+            f"seed {seed}: its cells or their subsets are not those of the seed before; expected enough Regime-B rows "
+            "for every pseudo-cell in every seed"
+        )
+    return found
+
+
+def _by_contract(table: pa.Table, seed: int, dtype: str) -> pa.Table:
+    seeds = pa.array(np.full(table.num_rows, seed))
+    return table.append_column(MASTER_SEED_FIELD.name, seeds).cast(arrow_schema(dtype))
+
+
+def _writer(path, specification: Specification) -> pq.ParquetWriter:
+    # Signals: the bytes of one significance side by side are what compresses. Labels: few values, many times.
+    return pq.ParquetWriter(
+        path,
+        arrow_schema(specification.dtype),
+        compression="zstd",
+        use_dictionary=[*METADATA_FIELDS, MASTER_SEED_FIELD.name],
+        use_byte_stream_split=[f"{field.name}.list.element" for field in FIELDS if field.length],
+    )
+
+
+def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict | None, list[Finding]]:
+    """Checks every promise of a shard: its files to the last byte, its rows as those of a release, its split.
+
+    Args:
+        shard: Ordinal number.
+        corpus: The folder and what it holds.
+
+    Returns:
+        Its marker, and every broken promise.
+    """
+    out, specification = corpus
+    marker = finished(shard, out, specification)
+    if marker is None:
+        return None, [
+            Finding("shards", marker_path(shard), "missing, of another corpus, or its files are not those it names")
+        ]
+    findings, summaries, seeds = [], [], specification.seeds_of(shard)
+    if list(marker["seeds"]) != [str(seed) for seed in seeds]:
+        findings.append(Finding("shards", marker_path(shard), f"seeds {', '.join(marker['seeds'])}: expected {seeds}"))
+    with ExitStack() as stack:
+        files = {s: stack.enter_context(pq.ParquetFile(out.open(data_path(s, shard)))) for s in SPLITS}
+        for split, file in files.items():
+            where = data_path(split, shard)
+            if file.schema_arrow != arrow_schema(specification.dtype):
+                return marker, [*findings, Finding("columns", where, "are not those of the contract")]
+            if file.num_row_groups != len(seeds):
+                return marker, [
+                    *findings,
+                    Finding("columns", where, f"{file.num_row_groups} row groups: expected one a seed"),
+                ]
+        for group, seed in enumerate(seeds):
+            parts = {split: file.read_row_group(group, use_threads=False) for split, file in files.items()}
+            summary, found = _audit_release(parts, shard, seed, specification)
+            summaries.append(summary)
+            findings += found
+    if combine(summaries) != marker["summary"]:
+        findings.append(Finding("counts", marker_path(shard), "the summary is not that of the rows"))
+    return marker, findings
+
+
+def _audit_release(
+    parts: dict[str, pa.Table], shard: int, seed: int, specification: Specification
+) -> tuple[dict, list[Finding]]:
+    """Checks the rows of one seed, in their three files."""
+    table = pa.concat_tables(parts.values())
+    rows, findings = scalars(table), []
+    subset = np.array([split for split, part in parts.items() for _ in range(part.num_rows)], dtype=object)
+    where = [f"{data_path(s, shard)}, seed {seed}, row {i}" for s, part in parts.items() for i in range(part.num_rows)]
+    findings += check_rows(rows, signals(table), _lists(table, "u_features", U_FEATURES), where)
+    off = np.abs(_lists(table, "time_norm", T) - np.linspace(0, 1, T)).max(axis=1)
+    expected = {
+        "time_norm": (off <= TIME_TOLERANCE[specification.dtype], "time_norm is not linspace(0, 1, 100)"),
+        "master seed": (table[MASTER_SEED_FIELD.name].to_numpy() == seed, f"master_seed is not {seed}"),
+        "bridge": (
+            (
+                (rows["bridge_version"] == specification.bridge_version)
+                & (rows["bridge_config_hash"] == specification.bridge_config.hash())
+            ).to_numpy(),
+            "bridge_version or bridge_config_hash is not the specification's",
+        ),
+        "placement": (by_cell_primary(rows) == subset, "its cell belongs to another subset"),
+    }
+    for check, (holds, message) in expected.items():
+        findings += [Finding(check, where[i], message) for i in np.flatnonzero(~holds)]
+    if table.num_rows != specification.rows_per_seed:
+        findings.append(
+            Finding("counts", f"seed {seed}", f"{table.num_rows} rows: expected {specification.rows_per_seed}")
+        )
+    # in the order of the columns' own rows: counts do not depend on it
+    return summarise(rows, {PRIMARY: subset}), findings
+
+
+def _lists(table: pa.Table, name: str, length: int) -> np.ndarray:
+    """(n, length) values of a list column; NaN where it is null."""
+    column = table[name].combine_chunks()
+    out = np.full((len(column), length), np.nan)
+    out[column.is_valid().to_numpy(zero_copy_only=False)] = (
+        column.flatten().to_numpy(zero_copy_only=False).reshape(-1, length)
+    )
+    return out

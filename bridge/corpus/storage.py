@@ -1,0 +1,184 @@
+"""A folder on a disk or in an object store, in which files appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dataset_card.errors import MagBridgeError, innermost
+from dataset_card.files import replacing
+
+MAX_BYTES = 1 << 28
+"""Of the largest file that is read at once: the checksums of a million files are a third of it."""
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder by path, or by any URL that fsspec knows (`s3://bucket/corpus`).
+
+    Keys, endpoints and the like come from fsspec's own configuration and the environment, on every machine.
+
+    Args:
+        url: Path or URL.
+    """
+
+    url: str
+
+    @cached_property
+    def _place(self) -> tuple[Any, str]:
+        """The file system and the path on it."""
+        import fsspec
+
+        try:
+            return fsspec.core.url_to_fs(self.url)
+        except (ImportError, ValueError) as error:
+            raise MagBridgeError(
+                f"{self.url}: {innermost(error)}; expected a folder or a URL that fsspec opens"
+            ) from error
+
+    @classmethod
+    def of(cls, out: str | Path) -> Folder:
+        """The folder of this name; a path is made absolute, since other processes start elsewhere."""
+        folder = cls(str(out))
+        return cls(folder._place[1]) if folder.local else folder
+
+    @property
+    def local(self) -> bool:
+        """Whether it lies on a disk, or is mounted as one."""
+        return "file" in _protocols(self._place[0])
+
+    @property
+    def in_this_process(self) -> bool:
+        """Whether no other process can see it."""
+        return "memory" in _protocols(self._place[0])
+
+    def _path(self, name: str) -> str:
+        return f"{self._place[1].rstrip('/')}/{name}"
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """A local path to write a file at; it takes its place if the block ends well: renamed, or one upload.
+
+        Raises:
+            OSError: It cannot be written; the file is what it was.
+        """
+        if self.local:
+            with replacing(Path(self._path(name))) as path:
+                yield path
+            return
+        with tempfile.TemporaryDirectory(prefix="corpus-") as scratch:
+            path = Path(scratch) / Path(name).name
+            yield path
+            with self._reported(name):
+                self._place[0].put_file(str(path), self._path(name))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Writes a text file."""
+        with self.writing(name) as path:
+            path.write_text(text, encoding="utf-8")
+
+    def write_json(self, name: str, value) -> None:
+        """Writes a JSON file."""
+        self.write_text(name, json.dumps(value, indent=1) + "\n")
+
+    def create_text(self, name: str, text: str) -> bool:
+        """Writes a text file where there is none; False, and nothing written, where there is one."""
+        if self.local:
+            path = Path(self._path(name))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with open(path, "x", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except FileExistsError:
+                return False
+            return True
+        with self._reported(name):
+            try:
+                self._place[0].pipe_file(self._path(name), text.encode(), mode="create")
+            except FileExistsError:
+                return False
+        return True
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, None where there is none."""
+        files = self._place[0]
+        with self._reported(name):
+            files.invalidate_cache()
+            try:
+                return int(files.info(self._path(name))["size"])
+            except FileNotFoundError:
+                return None
+
+    def read_json(self, name: str) -> Any:
+        """The value of a JSON file; None where there is no such file.
+
+        Raises:
+            MagBridgeError: It is too large, or no JSON.
+        """
+        if self.size(name) is None:
+            return None
+        try:
+            return json.loads(self.read(name))
+        except ValueError as error:
+            raise MagBridgeError(f"{self.url}/{name}: not readable as JSON ({error}); remove it") from error
+
+    def read(self, name: str) -> bytes:
+        """A small file's bytes.
+
+        Raises:
+            MagBridgeError: It is too large for a text or a map.
+        """
+        size = self.size(name)
+        if size is not None and size > MAX_BYTES:
+            raise MagBridgeError(f"{self.url}/{name}: {size} bytes; expected at most {MAX_BYTES}")
+        with self._reported(name):
+            return self._place[0].cat_file(self._path(name))
+
+    def names(self, below: str) -> list[str]:
+        """Names of the files and folders directly in a folder, sorted; none where it is not there."""
+        files = self._place[0]
+        with self._reported(below):
+            files.invalidate_cache()
+            try:
+                found = files.ls(self._path(below).rstrip("/"), detail=False)
+            except FileNotFoundError:
+                return []
+        return sorted({Path(name).name for name in found} - {""})
+
+    def sha256(self, name: str) -> str:
+        """SHA-256 of a file, in hex."""
+        digest = hashlib.sha256()
+        with self._reported(name), self.open(name) as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def open(self, name: str):
+        """A file to read from."""
+        return self._place[0].open(self._path(name), "rb")
+
+    @contextlib.contextmanager
+    def _reported(self, name: str) -> Iterator[None]:
+        """Whatever a store's client raises, as an error of the operating system that names the place."""
+        try:
+            yield
+        except (OSError, MagBridgeError):
+            raise
+        except Exception as error:
+            raise OSError(f"{self.url}/{name}: {innermost(error)}") from error
+
+
+def _protocols(files) -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)

@@ -1,0 +1,252 @@
+"""Independent jobs on the cores of one machine or on many machines: the same results, wherever each job runs.
+
+One machine is joblib's processes (loky); many are a Dask cluster that the user runs. Dask is driven through its
+futures, not through joblib: that way a job that kills its workers ends the run with an error, where joblib would wait
+for ever.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from dataset_card.errors import MagBridgeError
+
+ENGINES = ("joblib", "dask")
+CONNECT_TIMEOUT_S = 20
+
+ATTEMPTS = 4
+"""Times that a job may take its process with it, or meet a broken disk, before the run ends: Dask's own number."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where jobs run.
+
+    Attributes:
+        jobs: Processes on this machine; all cores by default. One joblib job stays in this process.
+        name: `joblib` or `dask`; by default `dask` if there is an address.
+        address: `HOST:PORT` of a Dask scheduler that the user runs: its workers do the jobs, not this machine.
+
+    Raises:
+        MagBridgeError: Unknown name, jobs below 1, or an address beside `jobs` or `joblib`.
+    """
+
+    jobs: int | None = None
+    name: str | None = None
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in (None, *ENGINES):
+            raise MagBridgeError(f"engine {self.name!r}: expected {' or '.join(ENGINES)}")
+        if self.jobs is not None and self.jobs < 1:
+            raise MagBridgeError(f"jobs {self.jobs}: expected at least 1")
+        if self.address is not None and self.name == "joblib":
+            raise MagBridgeError(f"address {self.address} with engine joblib: expected dask, which runs on machines")
+        if self.address is not None and self.jobs is not None:
+            raise MagBridgeError(
+                f"jobs {self.jobs} with address {self.address}: the cluster has as many workers as it was given; "
+                "leave one of them out"
+            )
+
+    @property
+    def uses_dask(self) -> bool:
+        """Whether jobs run on Dask workers."""
+        return self.name == "dask" or self.address is not None
+
+    @property
+    def processes(self) -> int:
+        """Processes on this machine."""
+        import joblib
+
+        return self.jobs or joblib.cpu_count()
+
+
+def run_jobs(
+    function: Callable[[Any, Any], Any],
+    jobs: Mapping[str, Any],
+    shared: Any = None,
+    *,
+    engine: Engine = Engine(),
+    unit: str = "job",
+) -> dict[str, Any]:
+    """Calls `function(job, shared)` for every job, each on one thread.
+
+    A process that dies takes no job with it: the job is done again, elsewhere where there is an elsewhere. The same
+    holds for a job that meets an error of the operating system on a cluster: another machine's disk may have room.
+
+    Args:
+        function: Of a module's top level; its result must depend on its arguments alone.
+        jobs: What each job is called with, by the name that errors tell.
+        shared: What every job needs: sent once to each worker of a cluster.
+        engine: Where jobs run.
+        unit: What the progress bar counts; it is shown on stderr if that is a terminal.
+
+    Returns:
+        Results by name, in the order of `jobs`.
+
+    Raises:
+        MagBridgeError: A job failed for good: its name and its error. The scheduler cannot be reached or was lost.
+    """
+    from tqdm import tqdm
+
+    run = _on_dask if engine.uses_dask else _on_this_machine
+    done = dict(tqdm(run(function, jobs, shared, engine), total=len(jobs), disable=None, unit=unit, file=sys.stderr))
+    return {name: done[name] for name in jobs}
+
+
+def _call(function, name: str, job, shared) -> tuple[str, Any]:
+    from threadpoolctl import threadpool_limits
+
+    try:
+        # one thread everywhere: the number of threads can change the last digit of a matrix product
+        with threadpool_limits(1):
+            return name, function(job, shared)
+    except MagBridgeError as error:
+        raise MagBridgeError(f"{name}: {error}") from error
+    except OSError:
+        raise
+    except Exception as error:
+        raise RuntimeError(f"{name}: {type(error).__name__}: {error}") from error
+
+
+def _on_this_machine(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Iterator[tuple[str, Any]]:
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    left, deaths, processes = dict(jobs), dict.fromkeys(jobs, 0), engine.processes
+    while left:
+        # one at a time to each process: the jobs in hand are known then; no shared memory: arrays stay writable
+        pool = Parallel(
+            processes,
+            backend="loky",
+            return_as="generator_unordered",
+            batch_size=1,
+            pre_dispatch="n_jobs",
+            max_nbytes=None,
+        )
+        order, finished = list(left), 0
+        try:
+            for name, result in pool([delayed(_call_here)(function, name, left[name], shared) for name in order]):
+                del left[name]
+                finished += 1
+                yield name, result
+        except TerminatedWorkerError as error:
+            in_hand = [name for name in order[: finished + processes] if name in left]
+            for name in in_hand:
+                deaths[name] += 1
+            worst = max(in_hand, key=lambda name: deaths[name], default=None)
+            if worst is None or deaths[worst] >= ATTEMPTS:
+                raise MagBridgeError(
+                    f"{' or '.join(in_hand)}: its process was killed {ATTEMPTS} times, perhaps for want of memory; run "
+                    "it with fewer jobs"
+                ) from error
+
+
+def _call_here(function, name: str, job, shared) -> tuple[str, Any]:
+    """On one machine every job meets the same disk: an error of the operating system ends the run."""
+    try:
+        return _call(function, name, job, shared)
+    except OSError as error:
+        raise MagBridgeError(f"{name}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Unwell:
+    """A worker whose disk or network failed a job."""
+
+    worker: str
+    reason: str
+
+
+def _call_there(job: tuple[str, Any], function, shared) -> tuple[str, Any]:
+    from distributed import get_worker
+
+    try:
+        return _call(function, *job, shared)
+    except OSError as error:
+        return job[0], _Unwell(get_worker().address, str(error))
+
+
+def _held(shared):
+    return shared
+
+
+def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Iterator[tuple[str, Any]]:
+    with _connected(engine) as client:
+        from distributed import KilledWorker, as_completed
+
+        # as a task of its own, not scattered: the scheduler can make it again when the worker that held it died
+        held = client.submit(_held, shared, key=f"shared-{uuid.uuid4()}")
+
+        def submit(names, **where):
+            keys = [f"{name}-{uuid.uuid4()}" for name in names]
+            called.update(zip(keys, names))
+            return client.map(
+                _call_there,
+                [(name, jobs[name]) for name in names],
+                key=keys,
+                function=function,
+                shared=held,
+                pure=False,
+                **where,
+            )
+
+        called: dict[str, str] = {}
+        unwell: dict[str, list[str]] = {}
+        results = as_completed(submit(list(jobs)))
+        for future in results:
+            name = called[future.key]
+            try:
+                _, result = future.result()
+            except KilledWorker as error:
+                raise MagBridgeError(
+                    f"{name}: {ATTEMPTS} workers died while they ran it, perhaps for want of memory; see their logs"
+                ) from error
+            except CancelledError as error:
+                raise MagBridgeError(
+                    f"{name}: lost with the scheduler {client.scheduler.address}; start a scheduler and run the same "
+                    "command again"
+                ) from error
+            if not isinstance(result, _Unwell):
+                yield name, result
+                continue
+            met = unwell.setdefault(name, [])
+            met.append(result.worker)
+            others = sorted(set(client.scheduler_info(n_workers=-1)["workers"]) - set(met))
+            if len(met) >= ATTEMPTS or not others:
+                raise MagBridgeError(f"{name}: {result.reason} (on {', '.join(met)})")
+            results.update(submit([name], workers=others))
+
+
+@contextmanager
+def _connected(engine: Engine):
+    """A client of the user's scheduler, or of a cluster of this machine's own processes."""
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise MagBridgeError(
+            "engine dask: dask and distributed are not installed; expected the extra: "
+            '`pip install "magbridge-battery[cluster]"`'
+        ) from error
+    if engine.address is None:
+        with (
+            LocalCluster(n_workers=engine.processes, threads_per_worker=1, dashboard_address=None) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(engine.address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise MagBridgeError(
+            f"address {engine.address}: no Dask scheduler answers there ({error}); expected HOST:PORT of one that "
+            "runs, as `dask scheduler` prints it"
+        ) from error
+    with client:
+        yield client

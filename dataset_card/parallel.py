@@ -199,7 +199,7 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
 
         called: dict[str, str] = {}
         unwell: dict[str, list[str]] = {}
-        results = as_completed(submit(list(jobs)))
+        results = as_completed(submit(list(jobs)), loop=client.loop)
         for future in results:
             name = called[future.key]
             try:
@@ -210,7 +210,7 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
                 ) from error
             except CancelledError as error:
                 raise MagBridgeError(
-                    f"{name}: lost with the scheduler {client.scheduler.address}; start a scheduler and run the same "
+                    f"{name}: lost with the scheduler; start a scheduler and run the same "
                     "command again"
                 ) from error
             if not isinstance(result, _Unwell):

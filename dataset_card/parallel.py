@@ -210,8 +210,7 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
                 ) from error
             except CancelledError as error:
                 raise MagBridgeError(
-                    f"{name}: lost with the scheduler; start a scheduler and run the same "
-                    "command again"
+                    f"{name}: lost with the scheduler; start a scheduler and run the same command again"
                 ) from error
             if not isinstance(result, _Unwell):
                 yield name, result

@@ -1,6 +1,7 @@
 """A Dask scheduler and its workers as processes on the loopback interface."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -30,8 +31,6 @@ class Cluster:
     @property
     def address(self) -> str:
         """HOST:PORT of the scheduler."""
-        import json
-
         return json.loads(self.scheduler_file.read_text())["address"]
 
     def add_worker(self, *, file_kB: int | None = None) -> subprocess.Popen:
@@ -71,7 +70,8 @@ def cluster(scratch: Path, workers: int = 2):
     try:
         for _ in range(workers):
             made.add_worker()
-        made.wait(workers)
+        if workers:
+            made.wait(workers)
         yield made
     finally:
         made.close()

@@ -104,7 +104,9 @@ def test_a_shard_that_is_not_whole_is_made_again_to_the_same_bytes(copy, corpus,
 
 def test_other_packages_are_refused(lfp_cells, tmp_path, monkeypatch):
     recipe = corpora.plan(tmp_path / "out", inputs=lfp_cells)
-    monkeypatch.setattr("bridge.corpus.shards.package_versions", lambda: {**recipe.specification.packages, "numpy": "9.9"})
+    monkeypatch.setattr(
+        "bridge.corpus.shards.package_versions", lambda: {**recipe.specification.packages, "numpy": "9.9"}
+    )
     with pytest.raises(MagBridgeError, match="numpy 9.9 here, the corpus was planned with"):
         build_shard(0, recipe)
     assert not (tmp_path / "out/data").exists()

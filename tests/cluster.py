@@ -35,8 +35,9 @@ class Cluster:
 
     def add_worker(self, *, file_kB: int | None = None) -> subprocess.Popen:
         """Starts a worker; with `file_kB` the system refuses it larger files, as a full disk does."""
-        worker = self._start("dask_worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(self.scratch),
-                             prefix=["bash", "-c", f'ulimit -f {file_kB}; exec "$@"', "-"] if file_kB else [])  # fmt: skip
+        limited = ["bash", "-c", f'ulimit -f {file_kB}; exec "$@"', "-"] if file_kB else []
+        options = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self.scratch)]
+        worker = self._start("dask_worker", *options, prefix=limited)
         self.workers.append(worker)
         return worker
 

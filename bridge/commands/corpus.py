@@ -75,7 +75,8 @@ def plan(
     last = found.first_seed + found.seeds - 1
     typer.echo(
         f"{made.out.url}: {found.rows} rows of {found.bridge_version}, the releases of the master seeds "
-        f"{found.first_seed} to {last}, in {found.shards} shards of {min(found.seeds, found.seeds_per_shard)} seeds, {found.dtype}"
+        f"{found.first_seed} to {last}, in {found.shards} shards of "
+        f"{min(found.seeds, found.seeds_per_shard)} seeds, {found.dtype}"
     )
 
 

@@ -126,8 +126,8 @@ def finish(out: str | Path, engine: Engine = Engine()) -> dict:
     missing = [name for name, marker in markers.items() if marker is None]
     if missing:
         raise MagBridgeError(
-            f"{folder.url}: {len(missing)} of {specification.shards} shards are missing or damaged, {missing[0]} first; run "
-            " `python -m bridge corpus build` again, with the options that began it"
+            f"{folder.url}: {len(missing)} of {specification.shards} shards are missing or damaged, {missing[0]} "
+            "first; run `python -m bridge corpus build` again, with the options that began it"
         )
     return _finish(folder, specification, list(markers.values()))
 

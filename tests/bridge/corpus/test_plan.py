@@ -56,7 +56,8 @@ def test_written_and_read_it_is_the_same(specification, tmp_path):
 
 
 @pytest.mark.parametrize("name, value", [
-    ("first_seed", 8), ("seeds", 6), ("dtype", "float32"), ("packages", {"numpy": "1.0"}), ("upstream", {"name": "osf"}),
+    ("first_seed", 8), ("seeds", 6), ("dtype", "float32"), ("packages", {"numpy": "1.0"}),
+    ("upstream", {"name": "osf"}),
 ])  # fmt: skip
 def test_another_specification_is_another_hash_and_is_refused_by_name(specification, tmp_path, name, value):
     other = dataclasses.replace(specification, **{name: value})

@@ -28,7 +28,7 @@ def copy(corpus, tmp_path):
 def test_two_processes_make_the_same_bytes(corpus, lfp_cells, tmp_path):
     run.build(corpora.plan(tmp_path / "out", inputs=lfp_cells), Engine(jobs=2))
     assert corpora.files_of(tmp_path / "out") == corpora.files_of(corpus)
-    assert not [p for p in (tmp_path / "out").rglob(".*")]
+    assert not list((tmp_path / "out").rglob(".*"))
 
 
 def test_it_loads_and_streams_as_what_the_manifest_says(corpus):

@@ -26,7 +26,6 @@ from bridge.commands.options import (
 )
 from dataset_card.commands import JsonOption, print_json, run
 from dataset_card.editions import EDITIONS
-from dataset_card.errors import MagBridgeError
 from dataset_card.schema import MASTER_SEED
 
 app = typer.Typer(

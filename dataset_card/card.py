@@ -113,14 +113,9 @@ def _size_category(rows: int) -> str:
     return SIZE_CATEGORIES[min(max(len(str(rows)) - 3, 0), len(SIZE_CATEGORIES) - 1)]
 
 
-<<<<<<< HEAD
-def _config(config: Config, patterns: dict[str, list[str]], manifest: dict) -> dict:
-    entry: dict = {
-=======
 def config_entry(config: Config, patterns: dict[str, list[str]], manifest: dict) -> dict:
     """A configuration in the header: its files and, where it has not all of them, its columns."""
-    entry = {
->>>>>>> ae3fe5e (Make corpora of any size: shards by ranges of master seeds, on joblib or Dask, in folders or object stores)
+    entry: dict = {
         "config_name": config.name,
         "description": f"{config.description} Files: sha256 {manifest['files_digest']}.",
         "data_files": [{"split": split, "path": paths} for split, paths in patterns.items()],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal
 
 import typer
@@ -10,16 +9,15 @@ import typer
 from bridge.commands.options import (
     AnomaliesOption,
     BridgeOption,
-    JsonOption,
     RegimeBOption,
     SeverityOption,
-    UpstreamChoice,
     UpstreamDirOption,
     UpstreamOption,
     VariantsOption,
     anomaly_counts,
     upstream_line,
 )
+from dataset_card.commands import JsonOption, print_json
 from dataset_card.schema import MASTER_SEED
 
 OutArgument = Annotated[
@@ -56,7 +54,7 @@ def plan(
     out: OutArgument,
     rows: RowsOption,
     bridge: BridgeOption = "v1",
-    upstream: UpstreamOption = UpstreamChoice.auto,
+    upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     seed: SeedOption = MASTER_SEED,
     variants: VariantsOption = None,
@@ -70,7 +68,7 @@ def plan(
     made = _recipe(out, rows, bridge, upstream, upstream_dir, seed, variants, anomalies, regime_b, severity, dtype)
     found = made.specification
     if as_json:
-        typer.echo(json.dumps({"out": made.out.url, "rows": found.rows, "shards": found.shards, **found.as_dict()}))
+        print_json({"out": made.out.url, "rows": found.rows, "shards": found.shards, **found.as_dict()})
         return
     last = found.first_seed + found.seeds - 1
     typer.echo(
@@ -85,7 +83,7 @@ def build(
     out: OutArgument,
     rows: RowsOption,
     bridge: BridgeOption = "v1",
-    upstream: UpstreamOption = UpstreamChoice.auto,
+    upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     seed: SeedOption = MASTER_SEED,
     variants: VariantsOption = None,
@@ -136,7 +134,7 @@ def verify(
 
     findings = run.verify(out, Engine(jobs, engine, address))
     if as_json:
-        typer.echo(json.dumps({"corpus": out, "findings": [vars(finding) for finding in findings]}))
+        print_json({"corpus": out, "findings": [vars(finding) for finding in findings]})
     else:
         for finding in findings:
             typer.echo(str(finding))
@@ -157,7 +155,7 @@ def _recipe(out, rows, bridge, upstream, upstream_dir, seed, variants, anomalies
 
 def _report(out: str, manifest: dict, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"out": out, **manifest}))
+        print_json({"out": out, **manifest})
         return
     counts = {name: s["rows"] for name, s in manifest["splits"]["by_cell_primary"]["subsets"].items()}
     typer.echo(

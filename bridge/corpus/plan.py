@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from bridge.config import canonical_json
 from bridge.corpus.storage import Folder
@@ -74,7 +75,8 @@ class Specification:
     @property
     def counts(self) -> Composition:
         """Rows of each kind in one release."""
-        return Composition(**{k: tuple(v) if isinstance(v, list) else v for k, v in self.composition.items()})
+        entries: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.composition.items()}
+        return Composition(**entries)
 
     @property
     def rows(self) -> int:

@@ -20,7 +20,7 @@ from bridge.corpus.shards import Recipe, audit_shard, build_shard, finished, pla
 from bridge.corpus.storage import Folder
 from bridge.corpus.summaries import combine, combined_digest, combined_files_digest
 from bridge.generate import AnyConfig, AnyUpstream, make_bridge
-from bridge.release.folder import SCAN_MAP, rebuild_command
+from bridge.release.folder import SCAN_MAP, json_text, rebuild_command
 from bridge.scan_map import BridgeV2, ScanMap, UpstreamV2
 from bridge.validation.report import require_invariants
 from dataset_card import corpus as contract
@@ -76,7 +76,7 @@ def plan(
     asked = specify(upstream, rows, scan_map=scan_map, **options)
     if found is None:
         _require_sound(upstream, asked, scan_map)
-        folder.create_text(SPECIFICATION, _json(asked.as_dict()))
+        folder.create_text(SPECIFICATION, json_text(asked.as_dict()))
         # another command may have begun it meanwhile
         found = read_specification(folder) or asked
     require_same(folder, found, asked)
@@ -255,7 +255,7 @@ def _finish(folder: Folder, specification: Specification, markers: list[dict]) -
                     f"{folder.url}/data/{split}/{name}: not a file of this corpus, but readers would read it; remove it"
                 )
     texts = contract.documents(manifest, {path: (file["rows"], file["bytes"]) for path, file in files.items()})
-    texts[MANIFEST], card = _json(manifest), texts.pop(CARD)
+    texts[MANIFEST], card = json_text(manifest), texts.pop(CARD)
     digests = {path: file["sha256"] for path, file in files.items()}
     digests |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in {**texts, CARD: card}.items()}
     digests |= {name: folder.sha256(name) for name in (SPECIFICATION, SCAN_MAP) if folder.size(name) is not None}
@@ -284,7 +284,3 @@ def _checksum_findings(folder: Folder, files: dict[str, dict]) -> list[Finding]:
         if found != digest:
             findings.append(Finding("checksums", name, "missing" if found is None else "is not the file listed"))
     return findings
-
-
-def _json(value) -> str:
-    return json.dumps(value, indent=1) + "\n"

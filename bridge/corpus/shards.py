@@ -87,7 +87,8 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
         return marker
     _require_packages(specification)
     paths = {split: data_path(split, shard) for split in SPLITS}
-    seeds, cells, summaries, files = {}, {}, [], {}
+    cells: dict[str, list[str]] = {}
+    seeds, summaries, files = {}, [], {}
     with ExitStack() as stack:
         written = {split: stack.enter_context(out.writing(path)) for split, path in paths.items()}
         with ExitStack() as writing:

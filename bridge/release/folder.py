@@ -108,17 +108,11 @@ def _other_counts(edition: Edition, counts: Composition) -> dict:
     return {name: getattr(counts, name) for name in names if edition is not V1 or counts != known}
 
 
-<<<<<<< HEAD
-def rebuild_command(edition: Edition, upstream: str, master_seed: int, counts: Composition) -> str:
-    """The command that builds a release of an upstream of this name again."""
-    command = "python -m bridge build" + ("" if edition is V1 else f" --bridge {edition.bridge}")
-=======
 def rebuild_command(
     edition: Edition, upstream: str, master_seed: int, counts: Composition, command: str = "build"
 ) -> str:
     """The command that makes the same rows again, with the options that are not the published release's."""
     command = f"python -m bridge {command}" + ("" if edition is V1 else f" --bridge {edition.bridge}")
->>>>>>> ae3fe5e (Make corpora of any size: shards by ranges of master seeds, on joblib or Dask, in folders or object stores)
     command += f" --upstream {'published' if upstream == 'hybrid' else upstream}"
     if master_seed != MASTER_SEED:
         command += f" --seed {master_seed}"

@@ -26,6 +26,7 @@ from bridge.commands.options import (
 )
 from dataset_card.commands import JsonOption, print_json, run
 from dataset_card.editions import EDITIONS
+from dataset_card.files import require_writable
 from dataset_card.schema import MASTER_SEED
 
 app = typer.Typer(
@@ -122,6 +123,7 @@ def plot(
     from bridge import figures
     from dataset_card.reading import read_manifest, read_table
 
+    require_writable(out)
     table = read_table(release)
     if sample is None:
         figures.overview(table, read_manifest(release), out)

@@ -10,6 +10,7 @@ import typer
 from bridge.commands.options import UpstreamDirOption
 from dataset_card.commands import JsonOption, print_json
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import require_writable
 
 
 def register(app: typer.Typer) -> None:
@@ -64,6 +65,8 @@ def _compare(upstream_dir: Path | None, fetch: bool, out: Path | None, as_json: 
     from bridge.upstream import resolve
     from bridge.validation import upstreams as comparison
 
+    if out is not None:
+        require_writable(out)
     published, simulated = resolve("published", upstream_dir, fetch), resolve("simulated")
     found = comparison.compare_upstreams(published, simulated)
     if as_json:

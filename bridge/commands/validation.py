@@ -10,6 +10,7 @@ import typer
 from bridge.commands.options import AnyReleaseArgument, FigureOption, UpstreamDirOption, UpstreamOption
 from dataset_card.commands import JsonOption, print_json
 from dataset_card.errors import MagBridgeError
+from dataset_card.files import require_writable
 
 SHOWN = 5
 """Examples of each kind of leak that the leakage report prints; --json has all."""
@@ -47,6 +48,8 @@ def ablate(
     from bridge.upstream import resolve
     from bridge.validation import ablation
 
+    if out is not None:
+        require_writable(out)
     found = ablation.run_ablations(resolve(upstream, upstream_dir), progress=True)
     if out is not None:
         ablation.plot(found, out)

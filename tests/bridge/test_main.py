@@ -54,6 +54,9 @@ def test_plots_are_images(tiny_release, tmp_path):
     (["bundle", "nowhere", "--out", "x.zip"], ["nowhere"]),
     (["import", "nowhere.zip", "--out", "x"], ["no such bundle"]),
     (["plot", "nowhere", "--out", "x.png"], ["expected a release folder"]),
+    (["build", "--out", "/proc/x", "--upstream", "simulated"], ["/proc/x cannot be written", "you may write to"]),
+    (["bundle", "nowhere", "--out", "/proc/x.zip"], ["cannot be written"]),
+    (["plot", "nowhere", "--out", "/proc/x.png"], ["cannot be written"]),
 ])  # fmt: skip
 def test_mistakes(tmp_path, arguments, words):
     fails_with(bridge(*arguments, cwd=tmp_path), *words)

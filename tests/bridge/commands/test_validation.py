@@ -58,3 +58,12 @@ def test_leakage_of_the_release_and_of_a_split_of_ones_own(tiny_release, tmp_pat
     assert result.returncode == 0 and "59 cells in more than one subset" in result.stdout
     wrong = bridge("leakage", tiny_release, "--split", tmp_path / "none.json")
     assert wrong.returncode == 1 and "none.json" in wrong.stderr
+
+
+def test_verify_makes_signals_again_and_says_what_it_proves(tiny_release):
+    plain, again = bridge("verify", tiny_release), bridge("verify", tiny_release, "--regenerate", "3")
+    assert plain.returncode == again.returncode == 0
+    assert "every promise holds" in plain.stdout and "not who made them" in plain.stdout
+    assert "3 signals made again from the upstream, equal to the last bit" in again.stdout
+    wrong = bridge("verify", tiny_release, "--regenerate", "some")
+    assert wrong.returncode == 1 and "expected a number of signals, or all" in wrong.stderr

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -189,13 +190,28 @@ def load_task(task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT)
     )
 
 
-def load_truth(task: Task, folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sample ids, cell ids and targets of a task's test rows, without reading a signal."""
-    table = _read(
-        folder, task.rows, check_split(split), "test", ["sample_id", "cell_id", task.target], _release_order(folder)
-    )
+class Truth(NamedTuple):
+    """Labels of a task's test rows.
+
+    Attributes:
+        sample_ids: Shape (n,), str.
+        cell_ids: Shape (n,), str.
+        target: Shape (n,): float64 for regression, str for classification.
+        release_ids: Ids of every row of the release, training rows and those of other tasks among them.
+    """
+
+    sample_ids: np.ndarray
+    cell_ids: np.ndarray
+    target: np.ndarray
+    release_ids: Collection[str] = ()
+
+
+def load_truth(task: Task, folder: Path, split: str) -> Truth:
+    """Ids and targets of a task's test rows, without reading a signal."""
+    order = _release_order(folder)
+    table = _read(folder, task.rows, check_split(split), "test", ["sample_id", "cell_id", task.target], order)
     ids, cells, target = (np.array(table[name].to_pylist()) for name in table.column_names)
-    return ids, cells, target
+    return Truth(ids, cells, target, order.keys())
 
 
 def release_folder(release: str | Path) -> Path:
@@ -218,8 +234,14 @@ def release_folder(release: str | Path) -> Path:
 def dataset_info(folder: Path) -> DatasetInfo:
     """Name, digest and origin of a release, from its manifest; the digest is that of the rows, or there is an error."""
     digest, manifest = checked_digest(folder), read_manifest(folder)
-    seed = manifest.get("master_seed")
-    return DatasetInfo(manifest["name"], digest, manifest["upstream"]["name"], manifest["bridge_version"], seed)
+    try:
+        upstream, version = manifest["upstream"]["name"], manifest["bridge_version"]
+        return DatasetInfo(manifest["name"], digest, upstream, version, manifest.get("master_seed"))
+    except (KeyError, TypeError) as error:
+        raise MagBridgeError(
+            f"{folder / 'manifest.json'} is no manifest of a release ({type(error).__name__}: {error}): rebuild it with "
+            "`python -m bridge build`"
+        ) from error
 
 
 def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData:
@@ -250,7 +272,7 @@ def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData
 
 
 def _release_order(folder: Path) -> dict[str, int]:
-    ids = pq.read_table(folder / METADATA_FILE, columns=["sample_id"])["sample_id"].to_pylist()
+    ids = _columns(folder / METADATA_FILE, ["sample_id"])["sample_id"].to_pylist()
     return {sample_id: position for position, sample_id in enumerate(ids)}
 
 
@@ -269,7 +291,7 @@ def _read(
                 "release; check it with `python -m bridge verify`"
             )
         paths += found
-    table = pa.concat_tables([pq.read_table(path, columns=columns, partitioning=None) for path in paths])
+    table = pa.concat_tables([_columns(path, columns) for path in paths])
     try:
         position = [order[sample_id] for sample_id in table["sample_id"].to_pylist()]
     except KeyError as error:
@@ -278,3 +300,11 @@ def _read(
             "release is broken; rebuild it"
         ) from error
     return table.take(np.argsort(position))
+
+
+def _columns(path: Path, columns: list[str]) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise MagBridgeError(f"{path} cannot be read ({reason}): the release is broken; rebuild it") from error

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import inspect
+import re
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark.features import static_features
@@ -58,38 +62,43 @@ class FunctionModel:
         return self.function(signals)
 
 
-def as_model(model, *, name: str | None = None, features: Callable | None = static_features) -> Model:
+def as_model(
+    model, *, name: str | None = None, description: str | None = None, features: Callable | None = static_features
+) -> Model:
     """`model` as a declaration.
 
     Args:
         model: A `Model`; anything with `fit` and `predict`, copied for each seed, whose unset `random_state`
             parameters take the seed; or a function of signals (n, 100, 6).
-        name: Name in results; the class or function name by default.
+        name: Name in results; the class or function name by default, for a pipeline those of its steps.
+        description: One sentence for boards.
         features: Inputs of an estimator, the static descriptor by default; None passes the signals themselves.
 
     Raises:
-        MagBridgeError: It is none of these.
+        MagBridgeError: It is none of these, or the name is none.
     """
     every_task = tuple(task.id for task in TASKS)
+    if name is not None:
+        check_name(name)
     if isinstance(model, Model):
-        return model
+        return replace(model, name=name or model.name, description=description or model.description)
     if hasattr(model, "fit") and hasattr(model, "predict"):
         if isinstance(model, type):
             raise MagBridgeError(f"{model.__name__} is a class: pass an instance, {model.__name__}()")
         return Model(
-            name or type(model).__name__,
+            name or "-".join(type(step).__name__ for _, step in getattr(model, "steps", [("", model)])),
             every_task,
             lambda seed, task: _seeded(model, seed),
-            "An estimator passed to evaluate_model.",
+            description or "An estimator passed to evaluate_model.",
             features,
         )
     if callable(model):
         # One seed is enough: with nothing fitted, every seed scores the same.
         return Model(
-            name or str(getattr(model, "__name__", "function")),
+            name or str(getattr(model, "__name__", "")).strip("<>") or "function",
             every_task,
             lambda seed, task: FunctionModel(model),
-            "A function of the signals, with nothing fitted.",
+            description or "A function of the signals, with nothing fitted.",
             None,
             "full",
             (0,),
@@ -98,6 +107,42 @@ def as_model(model, *, name: str | None = None, features: Callable | None = stat
         f"cannot evaluate {type(model).__name__}: expected an object with fit and predict, or a function "
         "of signals (n, 100, 6)"
     )
+
+
+def check_name(name: str) -> str:
+    """A model's name, if boards and files can hold it.
+
+    Raises:
+        MagBridgeError: It is none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name):
+        raise MagBridgeError(f"model name {name!r}: expected 1 to 60 letters, digits, - and _")
+    return name
+
+
+def import_model(reference: str) -> Model:
+    """The model that `module:name` names, from this folder or an installed package.
+
+    Args:
+        reference: A module's name or path and, after a colon, a `Model`, an estimator, or a function of signals
+            (n, 100, 6); a function without arguments is called and gives one of these.
+
+    Raises:
+        MagBridgeError: There is no such module or name in it.
+    """
+    module, _, name = reference.partition(":")
+    sys.path.insert(0, "")
+    try:
+        found = getattr(importlib.import_module(module.removesuffix(".py").replace("/", ".")), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise MagBridgeError(
+            f"no model {reference} ({error}): expected MODULE:NAME, as in my_model:predict for predict() in my_model.py"
+        ) from error
+    finally:
+        sys.path.remove("")
+    if callable(found) and not isinstance(found, type) and not inspect.signature(found).parameters:
+        found = found()
+    return as_model(found, name=name)
 
 
 def _seeded(estimator, seed: int):

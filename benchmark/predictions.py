@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.data import DatasetInfo, dataset_info, load_truth, release_folder
+from benchmark.data import DatasetInfo, Truth, dataset_info, load_truth, release_folder
+from benchmark.reading import DIGEST_KEY, read_file
 from benchmark.scoring import cell_statistics, interval, score
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
 
-DIGEST_KEY = b"magbridge_dataset_digest"
-"""Parquet metadata key that says which release the predictions are for."""
-
-COLUMNS = "sample_id and prediction, optionally seed and score"
-Truth = tuple[np.ndarray, np.ndarray, np.ndarray]
 SHOWN = 3
 """Ids named in an error before it counts the rest."""
+
+PERCENT_FROM = 10.0
+"""A median SOH above this is no fraction."""
 
 
 def write_predictions(path: str | Path, table: pa.Table, digest: str) -> None:
@@ -49,6 +49,8 @@ class Scored:
         cell_ids: Test cells.
         cells: Shape (seeds, cells, S), per-cell statistics of the headline metric (see `benchmark.scoring`).
         n_test: Rows scored for each seed.
+        predictions: What was scored: `sample_id`, `seed`, `prediction` and perhaps `score`.
+        remarks: What the reader should know: columns ignored, a score that is too good.
     """
 
     dataset: DatasetInfo
@@ -57,20 +59,23 @@ class Scored:
     cell_ids: np.ndarray
     cells: np.ndarray
     n_test: int
+    predictions: pa.Table
+    remarks: tuple[str, ...] = ()
 
 
 def score_predictions(path: str | Path, task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT) -> dict:
     """Recomputes every metric from a predictions file.
 
     Args:
-        path: Parquet file as `write_predictions` makes; a file without a dataset digest is accepted, since sample
-            ids are themselves derived from the rows.
+        path: Parquet, CSV or JSON lines with `sample_id` and `prediction`, optionally `seed` and `score`; a file
+            without a dataset digest is accepted, since sample ids are themselves derived from the rows.
         task: Task or its id.
         release: Release folder or Hub id.
         split: Whose test rows were predicted.
 
     Returns:
-        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping a seed), `mean`, the headline's `interval` by cell.
+        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping a seed), `mean`, the headline's `interval` by cell,
+        `remarks`.
 
     Raises:
         MagBridgeError: Missing, extra or duplicate ids, NaN, unknown labels, or another release's digest.
@@ -86,91 +91,79 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
         "scores": scored.scores,
         "mean": {metric: float(np.mean([s[metric] for s in scored.scores])) for metric in scored.scores[0]},
         "interval": {"metric": task.headline.name, "low": low, "high": high},
+        "remarks": list(scored.remarks),
     }
 
 
 def score_seeds(path: str | Path, task: Task, release: str | Path, split: str) -> Scored:
     """Scores each seed of a predictions file; arguments and errors as in `score_predictions`."""
     folder = release_folder(release)
-    info = dataset_info(folder)
-    return score_table(_read(Path(path), info), task, info, load_truth(task, folder, split), f"{path}", split)
+    return score_file(Path(path), task, dataset_info(folder), load_truth(task, folder, split), split)
 
 
-def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth, where: str, split: str) -> Scored:
-    """Scores each seed of a predictions table.
+def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str) -> Scored:
+    """Scores each seed of a predictions file against labels that are at hand.
 
     Args:
-        table: Columns as in `write_predictions`.
+        path: As in `score_predictions`.
         task: Whose test rows were predicted.
         dataset: Release they are rows of.
-        truth: Sample ids, cell ids and targets of the test rows, from `benchmark.data.load_truth`.
-        where: Names the table in errors.
+        truth: Its labels.
         split: Whose test rows they are.
 
     Raises:
         MagBridgeError: As in `score_predictions`.
     """
-    ids, cells, target = truth
-    position = {sample_id: i for i, sample_id in enumerate(ids.tolist())}
-    per_seed = table["seed"].to_numpy() if "seed" in table.column_names else np.zeros(table.num_rows, dtype=int)
-    seeds, scores, statistics = np.unique(per_seed).tolist(), [], []
-    names = np.unique(cells)
-    if not seeds:
-        raise MagBridgeError(f"{where} is empty: expected one row for each of the {len(ids)} test samples of {task.id}")
-    for seed in seeds:
-        rows = table.filter(pa.array(per_seed == seed))
-        order = _order(rows["sample_id"].to_pylist(), position, f"{where}, seed {seed}", task, split)
-        prediction = _column(rows, "prediction")[order]
-        given = _column(rows, "score")[order] if "score" in rows.column_names else None
-        scores.append(score(task, target, prediction, given))
-        statistics.append(cell_statistics(task, target, prediction, cells)[1])
-    return Scored(dataset, seeds, scores, names, np.array(statistics), len(ids))
-
-
-def _read(path: Path, info: DatasetInfo) -> pa.Table:
-    if not path.is_file():
-        raise MagBridgeError(f"no predictions file {path}: expected a Parquet file with the columns {COLUMNS}")
-    try:
-        table = pq.read_table(path, partitioning=None)
-    except pa.ArrowInvalid as error:
-        raise MagBridgeError(f"{path} is not Parquet ({error}): expected the columns {COLUMNS}") from error
-    unknown = set(table.column_names) - {"sample_id", "prediction", "seed", "score"}
-    missing = {"sample_id", "prediction"} - set(table.column_names)
-    if unknown or missing:
-        raise MagBridgeError(f"{path} has the columns {', '.join(table.column_names)}: expected {COLUMNS}")
-    for name in table.column_names:
-        if table[name].null_count:
-            raise MagBridgeError(
-                f"{path}: column {name} has {table[name].null_count} nulls: expected a value in every row"
-            )
-    digest = (table.schema.metadata or {}).get(DIGEST_KEY)
-    if digest is not None and digest.decode() != info.digest:
+    table, digest, remarks = read_file(path, task)
+    if digest not in (None, dataset.digest):
         raise MagBridgeError(
-            f"{path} was predicted on the dataset {digest.decode()[:12]}, the release has the digest "
-            f"{info.short}: predict on this release, or score against the other"
+            f"{path} was predicted on the dataset {digest[:12]}, the release has the digest {dataset.short}: "
+            "predict on this release, or score against the other"
         )
-    return table
+    scored = score_table(table, task, dataset, truth, f"{path}", split)
+    best = task.headline.highest if task.headline.higher_is_better else task.headline.lowest
+    if any(scores[task.headline.name] == best for scores in scored.scores):
+        remarks.append("every prediction is right: make sure that no label of a test row was used")
+    return dataclasses.replace(scored, remarks=tuple(remarks))
 
 
-def _order(ids: list[str], position: dict[str, int], where: str, task: Task, split: str) -> np.ndarray:
+def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth, where: str, split: str) -> Scored:
+    """Scores each seed of a predictions table; `where` names it in errors, the rest is as in `score_file`."""
+    position = {sample_id: i for i, sample_id in enumerate(truth.sample_ids.tolist())}
+    per_seed = table["seed"].to_numpy()
+    seeds, scores, statistics = np.unique(per_seed).tolist(), [], []
+    for seed in seeds:
+        rows, of_seed = table.filter(pa.array(per_seed == seed)), f"{where}, seed {seed}"
+        order = _order(rows["sample_id"].to_pylist(), position, truth, of_seed, f"{task.id} ({split})")
+        prediction = np.array(rows["prediction"].to_pylist())[order]
+        if task.is_regression and np.median(prediction) > PERCENT_FROM:
+            raise MagBridgeError(
+                f"{of_seed}: {task.target} is predicted as {prediction.min():.4g} to {prediction.max():.4g}: expected "
+                "a fraction, about 0.7 to 1; divide percent by 100"
+            )
+        given = np.array(rows["score"].to_pylist())[order] if "score" in rows.column_names else None
+        scores.append(score(task, truth.target, prediction, given))
+        statistics.append(cell_statistics(task, truth.target, prediction, truth.cell_ids)[1])
+    cells = np.unique(truth.cell_ids)
+    return Scored(dataset, seeds, scores, cells, np.array(statistics), len(position), table)
+
+
+def _order(ids: list[str], position: dict[str, int], truth: Truth, where: str, rows: str) -> np.ndarray:
     """Row numbers that bring the predictions into the order of the truth."""
     twice = [sample_id for sample_id, n in Counter(ids).items() if n > 1]
-    extra = [sample_id for sample_id in ids if sample_id not in position]
-    missing = sorted(position.keys() - set(ids), key=position.__getitem__)
-    for names, what in ((twice, "are there twice"), (extra, "are no test sample of it"), (missing, "are missing")):
+    known = [sample_id for sample_id in ids if sample_id not in position and sample_id in truth.release_ids]
+    extra = [sample_id for sample_id in ids if sample_id not in position and sample_id not in truth.release_ids]
+    given_ids = set(ids)
+    missing = [sample_id for sample_id in position if sample_id not in given_ids]
+    for names, what in (
+        (twice, "are there twice"),
+        (known, "are rows to train on or of another task"),
+        (extra, "are no rows of the release"),
+        (missing, "are missing"),
+    ):
         if names:
-            shown = ", ".join(map(str, names[:SHOWN])) + (
-                f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            )
+            shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
             raise MagBridgeError(
-                f"{where}: samples {shown} {what}: expected each of the {len(position)} test samples of "
-                f"{task.id} ({split}) once"
+                f"{where}: samples {shown} {what}: expected each of the {len(position)} test samples of {rows} once"
             )
     return np.argsort([position[sample_id] for sample_id in ids])
-
-
-def _column(table: pa.Table, name: str) -> np.ndarray:
-    values = table[name]
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    return np.array(values.to_pylist())

@@ -9,6 +9,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,6 +49,7 @@ def evaluate_model(
     sampling: str | None = None,
     seeds: tuple[int, ...] | None = None,
     name: str | None = None,
+    description: str | None = None,
     features: Callable | None = static_features,
     n_jobs: int = -1,
     progress: bool = False,
@@ -62,7 +64,8 @@ def evaluate_model(
         sampling: `rows` (the published protocol: 80 % of the training rows a seed), `cells` (80 % of the
             training cells, stricter) or `full`; the model's own by default.
         seeds: The model's own by default.
-        name: Name of an undeclared model.
+        name: Name in results; a declared model's own, else the class or function name, by default.
+        description: One sentence for boards.
         features: Inputs of an undeclared estimator: the static descriptor, or None for signals (n, 100, 6).
         n_jobs: Threads for models that use joblib to fit; scores do not depend on it.
         progress: Whether to show a bar on a terminal.
@@ -78,8 +81,8 @@ def evaluate_model(
         >>> result = evaluate_model("t1", Ridge(), "magbridge-battery")  # doctest: +SKIP
         >>> print(result)  # doctest: +SKIP
     """
+    model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
-    model = _for_task(as_model(model, name=name, features=features), data.task)
     sampling = sampling or model.sampling
     if sampling not in SAMPLINGS:
         raise MagBridgeError(
@@ -98,6 +101,7 @@ def few_shot(
     shots: tuple[int, ...] = SHOTS,
     seeds: tuple[int, ...] | None = None,
     name: str | None = None,
+    description: str | None = None,
     features: Callable | None = static_features,
     n_jobs: int = -1,
     progress: bool = False,
@@ -114,7 +118,8 @@ def few_shot(
         split: Split to read where `data` is a release.
         shots: Values of k.
         seeds: The model's own by default.
-        name: Name of an undeclared model.
+        name: Name in results; a declared model's own, else the class or function name, by default.
+        description: One sentence for boards.
         features: Inputs of an undeclared estimator.
         n_jobs: As in `evaluate_model`.
         progress: Whether to show a bar on a terminal.
@@ -125,10 +130,19 @@ def few_shot(
     Raises:
         MagBridgeError: As in `evaluate_model`, or a class has no training row.
     """
+    model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
-    model = _for_task(as_model(model, name=name, features=features), data.task)
     draws = [_Draw(seed, _shots(data, k, seed), k) for k in shots for seed in (model.seeds if seeds is None else seeds)]
     return _on_test(data, model, "few_shot", draws, n_jobs, progress)
+
+
+def fit_seeds(task: Task, model: Model, data: TaskData, n_jobs: int = -1) -> Iterator[tuple[int, Any]]:
+    """Each seed of a model and what was fitted on its draw of the training rows, as `evaluate_model` fits it."""
+    inputs = data.inputs(_for_task(model, task).features, "train")
+    for seed in model.seeds:
+        rows = _sample(data.train, model.sampling, seed)
+        extras = _extras(data, model, rows)
+        yield seed, _fit(model, task, seed, inputs[rows], data.train.target[rows], extras, n_jobs)
 
 
 def best_per_shot(results: list[Result]) -> dict[int, tuple[str, float]]:
@@ -146,6 +160,7 @@ def cross_validate(
     split: str = PRIMARY_SPLIT,
     folds: int = FOLDS,
     name: str | None = None,
+    description: str | None = None,
     features: Callable | None = static_features,
     n_jobs: int = -1,
     progress: bool = False,
@@ -161,7 +176,8 @@ def cross_validate(
         data: As in `evaluate_model`.
         split: Split to read where `data` is a release; all its rows are pooled.
         folds: Number of folds.
-        name: Name of an undeclared model.
+        name: Name in results; a declared model's own, else the class or function name, by default.
+        description: One sentence for boards.
         features: Inputs of an undeclared estimator.
         n_jobs: As in `evaluate_model`.
         progress: Whether to show a bar on a terminal.
@@ -173,8 +189,8 @@ def cross_validate(
     Raises:
         MagBridgeError: As in `evaluate_model`, or there are fewer cells than folds.
     """
+    model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
-    model = _for_task(as_model(model, name=name, features=features), data.task)
     pool = Subset.concatenate(data.subsets())
     clean = Subset.concatenate(list(data.clean().values())) if _asks(model, data.task, "clean") else None
     started, runs, tables = time.perf_counter(), [], []
@@ -190,9 +206,9 @@ def cross_validate(
         if clean is not None:
             extras["clean"] = clean.take(np.isin(clean.cell_ids, pool.cell_ids[train]))
         estimator = _fit(model, data.task, 0, inputs[train], pool.target[train], extras, n_jobs)
-        prediction, scores = _predict(estimator, inputs[test], data.task)
+        prediction, scores = predict(estimator, inputs[test], data.task)
         runs.append(Run(0, int(train.sum()), score(data.task, pool.target[test], prediction, scores), fold=fold))
-        tables.append(_prediction_table(data.task, pool.sample_ids[test], 0, prediction, scores, fold))
+        tables.append(prediction_table(data.task, pool.sample_ids[test], 0, prediction, scores, fold))
     return _result(data, model, "cross_validation", runs, started, _n_features(estimator, inputs), tables)
 
 
@@ -207,12 +223,12 @@ def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_
         estimator = _fit(
             model, task, draw.seed, train_inputs[draw.train], data.train.target[draw.train], extras, n_jobs
         )
-        prediction, scores = _predict(estimator, test_inputs, task)
+        prediction, scores = predict(estimator, test_inputs, task)
         values, statistics = score(task, test.target, prediction, scores), None
         if protocol in OFFICIAL_TEST:
             ids, by_cell = cell_statistics(task, test.target, np.asarray(prediction), test.cell_ids)
             cells, statistics = tuple(ids.tolist()), by_cell.tolist()
-            tables.append(_prediction_table(task, test.sample_ids, draw.seed, prediction, scores))
+            tables.append(prediction_table(task, test.sample_ids, draw.seed, prediction, scores))
         runs.append(Run(draw.seed, len(draw.train), values, k=draw.k, cells=statistics))
     n_features = _n_features(estimator, train_inputs)
     return _result(data, model, protocol, runs, started, n_features, tables, cells, len(test))
@@ -330,7 +346,7 @@ def _fit(model: Model, task: Task, seed: int, inputs: np.ndarray, target: np.nda
     return estimator
 
 
-def _predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray | None]:
+def predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray | None]:
     """Predictions and, where the model has them, scores of the task's scored label."""
     prediction = estimator.predict(inputs)
     if isinstance(prediction, tuple):
@@ -351,9 +367,10 @@ def _n_features(estimator, inputs: np.ndarray) -> int:
     return int(getattr(estimator, "n_features_", np.prod(inputs.shape[1:])))
 
 
-def _prediction_table(
+def prediction_table(
     task: Task, sample_ids: np.ndarray, seed: int, prediction, scores, fold: int | None = None
 ) -> pa.Table:
+    """Predictions of one fit as `Result.table` has them."""
     columns = {"sample_id": pa.array(sample_ids.tolist()), "seed": pa.array(np.full(len(sample_ids), seed))}
     if fold is not None:
         columns["fold"] = pa.array(np.full(len(sample_ids), fold))

@@ -5,6 +5,7 @@ All results of a release are one JSON lines file, a line a result, sorted; their
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.data import DatasetInfo
+from benchmark.predictions import write_predictions
 from benchmark.scoring import LEVEL, RESAMPLES, headline, interval
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
@@ -168,6 +170,79 @@ class Result:
             return None
         return interval(get_task(self.task), self.cell_ids, np.array([run.cells for run in self.runs]))
 
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        authors: list[str],
+        licence: str,
+        version: str = "1.0",
+        url: str | None = None,
+        paper: str | None = None,
+        code: str | None = None,
+        trained_on: list[str] | None = None,
+        test_data_leakage: bool = False,
+    ) -> Path:
+        """Writes the result as a submission's folder, or adds its task to one (see CONTRIBUTING.md).
+
+        Args:
+            folder: Named as the model, made if need be; `python -m benchmark submit FOLDER` checks and scores it.
+            authors: Their names.
+            licence: Of the predictions.
+            version: Of the model.
+            url: The model's page.
+            paper: Address of the paper.
+            code: Address of the code that makes the predictions.
+            trained_on: Digests of the releases that the model saw; the result's own by default.
+            test_data_leakage: Whether a label of a test row was used, in any way.
+
+        Returns:
+            Path of `submission.yaml`.
+
+        Raises:
+            MagBridgeError: It is no result on the test rows of the split by cell, or the folder has another name.
+        """
+        import yaml
+
+        folder, task = Path(folder), get_task(self.task)
+        if self.protocol not in OFFICIAL_TEST or self.split != task.split or self.table is None:
+            raise MagBridgeError(
+                f"{' '.join(self.key)} is no result to submit: expected predictions of the test rows of {task.split}"
+            )
+        digest = named_digest(self.dataset)
+        if folder.resolve().name != self.model:
+            raise MagBridgeError(
+                f"the folder {folder} for the model {self.model!r}: expected the same name; pass evaluate_model a name="
+            )
+        path = folder / "submission.yaml"
+        tasks = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("tasks", {}) if path.is_file() else {}
+        seconds = float(f"{self.seconds / len(self.runs):.4g}")
+        tasks[self.task] = {"predictions": f"{self.task}.parquet", "seconds": seconds}
+        if self.n_features is not None:
+            tasks[self.task]["features"] = self.n_features
+        document: dict = {
+            "schema_version": "1.0",
+            "name": self.model,
+            "version": version,
+            "authors": authors,
+            "description": self.description,
+            "url": url,
+            "paper": paper,
+            "code": code,
+            "licence": licence,
+            "date": datetime.date.today().isoformat(),
+            "release": digest,
+            "tasks": dict(sorted(tasks.items())),
+            "trained_on": [digest] if trained_on is None else trained_on,
+            "hardware": f"{self.hardware['processor']}, {self.hardware['cores']} cores",
+            "test_data_leakage": test_data_leakage,
+            "replication_code": code is not None,
+        }
+        write_predictions(folder / f"{self.task}.parquet", self.table, digest)
+        with replacing(path) as temporary:
+            temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        return path
+
     @property
     def key(self) -> tuple[str, ...]:
         """Task, model, split and protocol: what tells it apart from the release's other results."""
@@ -275,8 +350,8 @@ def _check_figures(result: Result, run: Run, where: str) -> None:
         raise MagBridgeError(f"{where}: {task.headline.name} is {given}, its statistics by cell give {recomputed}")
 
 
-def release_stem(dataset: DatasetInfo) -> str:
-    """Name, without suffix, of the files that hold a release's results.
+def named_digest(dataset: DatasetInfo) -> str:
+    """The digest of a release.
 
     Raises:
         MagBridgeError: The rows belong to no release, so that nothing could tell what a result speaks of.
@@ -285,8 +360,13 @@ def release_stem(dataset: DatasetInfo) -> str:
         raise MagBridgeError(
             f"rows {dataset.name}, without a dataset digest: evaluate on a release folder or Hub id to file the result"
         )
+    return dataset.digest
+
+
+def release_stem(dataset: DatasetInfo) -> str:
+    """Name, without suffix, of the files that hold a release's results."""
     seed = None if dataset.seed is None else f"seed-{dataset.seed}"
-    return "-".join(filter(None, (dataset.name, dataset.upstream, seed, dataset.digest[:8])))
+    return "-".join(filter(None, (dataset.name, dataset.upstream, seed, named_digest(dataset)[:8])))
 
 
 def write_result(result: Result, folder: str | Path, *, predictions: bool = True) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark.baselines import get_model, models
 from benchmark.data import load_task
-from benchmark.models import Model
+from benchmark.models import Model, import_model
 from benchmark.protocol import cross_validate, evaluate_model, few_shot
 from benchmark.results import SAMPLINGS, Result, write_result
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, Task, get_task
@@ -32,7 +32,7 @@ def run_baselines(
     Args:
         data: Release folder or Hub id.
         task: One task id; all by default.
-        model: One model's name; all by default.
+        model: One model's name, or `module:name` for one of the user's own; all by default.
         table: 3 or 4, the models of that table.
         split: Split to read.
         protocol: One of `RUN`; each model's own sampling by default.
@@ -49,7 +49,8 @@ def run_baselines(
     if protocol not in (None, *RUN):
         raise MagBridgeError(f"unknown protocol {protocol!r}: expected one of {', '.join(RUN)}")
     tasks = TASKS if task is None else (get_task(task),)
-    chosen = [(t, m) for t in tasks for m in _chosen(t, model, table)]
+    own = None if model is None or ":" not in model else import_model(model)
+    chosen = [(t, own) for t in tasks] if own else [(t, m) for t in tasks for m in _chosen(t, model, table)]
     if not chosen:
         raise MagBridgeError(
             f"no baseline fits --task {task} --model {model} --table {table}: see `python -m benchmark list`"

@@ -160,13 +160,14 @@ BY_ID = {task.id: task for task in TASKS}
 
 
 def get_task(task: str | Task) -> Task:
-    """The task with this id; a task passes through.
+    """The task with this id or configuration (`t1`, `T1`, `t1_soh_regression`); a task passes through.
 
     Raises:
         MagBridgeError: No such task.
     """
     if isinstance(task, Task):
         return task
+    task = {t.config: t.id for t in TASKS}.get(task, task.lower())
     if task not in BY_ID:
         raise MagBridgeError(f"unknown task {task!r}: expected one of {', '.join(BY_ID)}{did_you_mean(task, BY_ID)}")
     return BY_ID[task]

@@ -30,7 +30,7 @@ class Repository:
 
     Args:
         repo_id: `user/name`.
-        kind: `dataset` or `space`.
+        kind: `dataset`, `space` or `model`.
 
     Attributes:
         revision: Its newest commit, None where there is no repository.
@@ -132,6 +132,23 @@ class Repository:
             )
         return commit.oid
 
+    def propose(self, files: Mapping[str, Path | bytes], message: str) -> str:
+        """Opens a pull request that adds `files`; returns its address.
+
+        Raises:
+            MagBridgeError: There is no such repository, or the Hub refuses or cannot be reached.
+        """
+        from huggingface_hub import CommitOperationAdd
+
+        if self.revision is None:
+            raise MagBridgeError(f"no {self.kind} {self.repo_id} on the Hub, or the token may not see it")
+        operations = [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
+        with self._plainly(), _quiet_in_a_pipe():
+            commit = self._api.create_commit(
+                self.repo_id, operations, commit_message=message, repo_type=self.kind, create_pr=True
+            )
+        return str(commit.pr_url)
+
     def tag(self, name: str, revision: str) -> None:
         """Names a commit, which stays where it cannot be named.
 
@@ -144,7 +161,8 @@ class Repository:
     @property
     def url(self) -> str:
         """Where people find it."""
-        return f"{self._api.endpoint}/{self.kind}s/{self.repo_id}"
+        prefix = "" if self.kind == "model" else f"{self.kind}s/"
+        return f"{self._api.endpoint}/{prefix}{self.repo_id}"
 
     def _plainly(self, outcome: str = "nothing is changed"):
         return _plainly(self.repo_id, outcome)

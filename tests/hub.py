@@ -268,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
             ]  # fmt: skip
             self._json({"files": modes})
         elif action == "commit":
-            self._commit(kind, repo_id, repo, argument, body)
+            self._commit(kind, repo_id, repo, argument, body, query.get("create_pr") == "1")
         elif action == "tree":
             revision, _, folder = argument.partition("/")
             recursive = query.get("recursive", "").lower() in ("true", "1")
@@ -312,7 +312,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         return [entry for path in listed for entry in _entries(tree, path)]
 
-    def _commit(self, kind: str, repo_id: str, repo: Repo, branch: str, body: bytes) -> None:
+    def _commit(self, kind: str, repo_id: str, repo: Repo, branch: str, body: bytes, proposed: bool) -> None:
         operations = [json.loads(line) for line in body.splitlines() if line.strip()]
         header = next(item["value"] for item in operations if item["key"] == "header")
         sha, tree = self._tree(repo, branch)
@@ -332,9 +332,11 @@ class _Handler(BaseHTTPRequestHandler):
             elif key == "deletedFolder":
                 folder = value["path"].rstrip("/") + "/"
                 tree = {path: data for path, data in tree.items() if not path.startswith(folder)}
-        oid = repo.commit(branch, tree, header["summary"])
-        prefix = "" if kind == "model" else f"{kind}s/"
-        self._json({"commitOid": oid, "commitUrl": f"{self.hub.url}/{prefix}{repo_id}/commit/{oid}"})
+        number = 1 + sum(name.startswith("refs/pr/") for name in repo.branches)
+        oid = repo.commit(f"refs/pr/{number}" if proposed else branch, tree, header["summary"])
+        address = f"{self.hub.url}/{'' if kind == 'model' else f'{kind}s/'}{repo_id}"
+        request = {"pullRequestUrl": f"{address}/discussions/{number}"} if proposed else {}
+        self._json({"commitOid": oid, "commitUrl": f"{address}/commit/{oid}", **request})
 
 
 def _oid(tree: dict[str, bytes], path: str) -> str | None:

@@ -66,7 +66,7 @@ def parity(result: Result, release: str | Path | None):
         raise MagBridgeError(
             "a parity figure needs a T1 result, its predictions and the release it speaks of: pass --data RELEASE"
         )
-    ids, cells, truth = load_truth(get_task("t1"), release_folder(release), result.split)
+    ids, cells, truth, _ = load_truth(get_task("t1"), release_folder(release), result.split)
     mean = result.table.group_by("sample_id").aggregate([("prediction", "mean")])
     by_id = dict(zip(mean["sample_id"].to_pylist(), mean["prediction_mean"].to_pylist()))
     if set(by_id) != set(ids.tolist()):

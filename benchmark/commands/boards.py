@@ -1,4 +1,4 @@
-"""`python -m benchmark score | leaderboard | export`: from predictions to scores, boards and the Hub's forms."""
+"""`python -m benchmark score | submit | rescore | leaderboard | export`: from predictions to scores and boards."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ from dataset_card.errors import MagBridgeError
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to the application."""
-    for command in (score, leaderboard, export):
+    for command in (score, submit, rescore, leaderboard, export):
         app.command()(command)
 
 
 def score(
-    predictions: Annotated[Path, typer.Argument(help="Parquet with sample_id, prediction, optionally seed and score.")],
+    predictions: Annotated[
+        Path, typer.Argument(help="Parquet, CSV or JSON lines: sample_id, prediction, perhaps seed and score.")
+    ],
     task: Annotated[str, typer.Option(help="t1, t2, t3 or t4.")],
     data: Data = DEFAULT_DATA,
     split: Split = PRIMARY_SPLIT,
@@ -58,6 +60,59 @@ def score(
         print(f"  {metric:<40} {mean:8.4f}")
     interval = outcome["interval"]
     print(f"  {interval['metric']} over test cells, 95 %: [{interval['low']:.4f}, {interval['high']:.4f}]")
+    _note(outcome["remarks"])
+
+
+def _note(remarks: list[str]) -> None:
+    for remark in remarks:
+        print(f"note: {remark}", file=sys.stderr)
+
+
+def submit(
+    folder: Annotated[Path, typer.Argument(help="Folder with submission.yaml and a predictions file a task.")],
+    data: Data = DEFAULT_DATA,
+    results: Results = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Checks and scores a submission, tells where it stands, and files its scores in its folder."""
+    from benchmark.leaderboard import submissions
+    from benchmark.results import to_json, write_results
+
+    taken = _shipped(results)
+    checked = submissions.check(folder, data, taken)
+    if not check:
+        write_results(checked.results, folder, predictions=False)
+    _note(checked.remarks)
+    if as_json:
+        print_json([to_json(result) for result in checked.results])
+        return
+    for result in checked.results:
+        print(submissions.placed(result, taken))
+    print(f"{folder} holds" + ("; nothing was written" if check else f", scores filed in {folder}"))
+
+
+def rescore(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of submissions; the shipped ones by default.")] = None,
+    data: Data = DEFAULT_DATA,
+    results: Results = None,
+) -> None:
+    """Recomputes every submission from its predictions; one that differs from what is filed is an error."""
+    from benchmark.leaderboard.submissions import SUBMISSIONS
+    from benchmark.leaderboard.submissions import rescore as recompute
+
+    checked = recompute(folder or SUBMISSIONS, data, _shipped(results))
+    for entry in checked:
+        print(f"{entry.submission.name}: {', '.join(result.task for result in entry.results)} as filed")
+    print(f"{len(checked)} submissions hold")
+
+
+def _shipped(results: Path | None) -> list:
+    """The results named, or the shipped ones and those of the shipped submissions."""
+    from benchmark.leaderboard.submissions import SUBMISSIONS, filed_results
+    from benchmark.results import SHIPPED, read_results
+
+    return read_results(results) if results else read_results(SHIPPED) + filed_results(SUBMISSIONS)
 
 
 def leaderboard(
@@ -71,15 +126,20 @@ def leaderboard(
     from benchmark.leaderboard.boards import leaderboard as rank
     from benchmark.leaderboard.boards import to_markdown
     from benchmark.leaderboard.page import to_html
-    from benchmark.results import SHIPPED, read_results
+    from benchmark.leaderboard.submissions import SUBMISSIONS, folders, read_submission
     from benchmark.tasks import check_split, get_task
 
-    renderers = {"markdown": to_markdown, "html": to_html, "table": _table_text}
+    def page(boards: list) -> str:
+        return to_html(boards, [read_submission(folder) for folder in folders(SUBMISSIONS)])
+
+    renderers = {"markdown": to_markdown, "html": page, "table": _table_text}
     if format not in renderers:
         raise MagBridgeError(f"unknown format {format!r}: expected table, markdown or html")
     task = None if task is None else get_task(task).id
     split = None if split is None else check_split(split)
-    print_text(renderers[format](rank(read_results(results or SHIPPED), task, split)), out)
+    read = _shipped(results)
+    print_text(renderers[format](rank(read, task, split)), out)
+    print(f"read {len(read)} results of {results or 'the shipped ones; --results DIR reads your own'}", file=sys.stderr)
 
 
 def _table_text(boards: list) -> str:

@@ -18,6 +18,7 @@ DEFAULT_DATA = "magbridge-battery"
 Data = Annotated[str, typer.Option("--data", help="Release folder, or Hub id user/name.")]
 Task = Annotated[str | None, typer.Option("--task", help="t1, t2, t3 or t4; all by default.")]
 Model = Annotated[str | None, typer.Option("--model", help="One model; all by default.")]
+Runnable = Annotated[str | None, typer.Option("--model", help="One baseline, or your own MODULE:NAME; all by default.")]
 Split = Annotated[str, typer.Option("--split", help="by_cell_primary, or by_record_optimistic_baseline, which leaks.")]
 AnySplit = Annotated[str | None, typer.Option("--split", help="One split; all by default.")]
 Protocol = Annotated[str | None, typer.Option("--protocol", help="One protocol; all by default.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands.options import DEFAULT_DATA, Data, Json, Model, Protocol, Split, Task, print_json
+from benchmark.commands.options import DEFAULT_DATA, Data, Json, Protocol, Runnable, Split, Task, print_json
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
 
 
@@ -47,7 +47,7 @@ def list_(as_json: Json = False) -> None:
 def run(
     data: Data = DEFAULT_DATA,
     task: Task = None,
-    model: Model = None,
+    model: Runnable = None,
     table: Annotated[int | None, typer.Option(help="3 or 4: the models of that published table.")] = None,
     split: Split = PRIMARY_SPLIT,
     protocol: Protocol = None,

@@ -1,4 +1,4 @@
-"""The leaderboard: a pure function of results; rows with intervals, ties shown as ties, leaking splits apart.
+"""The leaderboard: a pure function of results; rows with intervals, ranks in groups, leaking splits apart.
 
 The v1.0 release comes first; releases of other master seeds have boards of their own, so that nobody tunes to one draw.
 """
@@ -35,8 +35,8 @@ class Entry:
     """One line of the leaderboard.
 
     Attributes:
-        rank: 1 plus the number of models that are better beyond doubt; equal ranks are ties.
-        tied: Whether another entry of the board has this rank.
+        rank: First place of its rank group.
+        last: Last place of the group; the same where the model stands alone.
         result: The result ranked.
         interval: Of the headline mean by cell, or None.
         cross_validation: Mean and std over folds of the same model, or None.
@@ -44,7 +44,7 @@ class Entry:
     """
 
     rank: int
-    tied: bool
+    last: int
     result: Result
     interval: tuple[float, float] | None
     cross_validation: tuple[float, float] | None
@@ -89,8 +89,9 @@ class Board:
 def leaderboard(results: list[Result], task: str | None = None, split: str | None = None) -> list[Board]:
     """Ranks results within each task, split and dataset.
 
-    A model is better beyond doubt when the 95 % bootstrap interval of its lead, both models resampled on the same test
-    cells, lies above zero. Of a model's protocols on the official test rows, the first of `rows`, `cells` and
+    Models stand in the order of their scores. A rank group begins with its best model and goes on until that one leads
+    beyond doubt: when the 95 % bootstrap interval of its lead, both resampled on the same test cells, lies above zero.
+    Of a model's protocols on the official test rows, the first of `rows`, `cells` and
     `full` counts.
     Results of another version of a task are left out of its board.
 
@@ -146,27 +147,27 @@ def _kin(result: Result) -> tuple:
 def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -> tuple[Entry, ...]:
     sign = get_task(results[0].task).headline.sign
     results = sorted(results, key=lambda r: (-sign * r.mean(), r.model))
-    drawn = {result.model: _replicates(result) for result in results}
-    intervals = {name: None if d is None else percentiles(d) for name, d in drawn.items()}
-    ranked = [
-        (1 + sum(_beats(other, result, drawn) for other in results[:i]), result) for i, result in enumerate(results)
-    ]
-    ranked.sort(key=lambda pair: pair[0])  # stable: by mean within a rank
-    ranks = [rank for rank, _ in ranked]
+    drawn = {result.model: replicates(result) for result in results}
+    starts = [0]
+    for place, result in enumerate(results):
+        if _beats(results[starts[-1]], result, drawn):
+            starts.append(place)
+    ends = [*starts[1:], len(results)]
+    places = [(start + 1, end) for start, end in zip(starts, ends) for _ in range(start, end)]
     return tuple(
         Entry(
-            rank,
-            ranks.count(rank) > 1,
+            first,
+            last,
             result,
-            intervals[result.model],
+            None if (samples := drawn[result.model]) is None else percentiles(samples),
             (folds[result.model].mean(), folds[result.model].std()) if result.model in folds else None,
             tuple(sorted(v for d, v in elsewhere[_kin(result)].items() if d != result.dataset.digest)),
         )
-        for rank, result in ranked
+        for (first, last), result in zip(places, results)
     )
 
 
-def _replicates(result: Result) -> np.ndarray | None:
+def replicates(result: Result) -> np.ndarray | None:
     """The bootstrap replicates of its headline; None without per-cell statistics."""
     if not result.cell_ids:
         return None
@@ -192,7 +193,7 @@ def texts_of(entry: Entry) -> tuple[str, ...]:
     """One entry as text, in the order of `COLUMNS`."""
     result = entry.result
     return (
-        f"{'=' if entry.tied else ''}{entry.rank}",
+        f"{entry.rank}" if entry.last == entry.rank else f"{entry.rank}–{entry.last}",
         result.model,
         f"{result.mean():.3f} ± {result.std():.3f}",
         "" if entry.interval is None else f"{entry.interval[0]:.3f} to {entry.interval[1]:.3f}",
@@ -237,13 +238,16 @@ def print_table(boards: list[Board], console) -> None:
     console.print(EXPLANATION, soft_wrap=True)
 
 
+RANK_RULE = (
+    "Models that share a rank are level with the best of their group: its lead over them is within the 95 % interval "
+    "of the paired difference."
+)
 EXPLANATION = (
-    "Score: mean ± population std over seeds on the test subset. Interval: 95 % bootstrap over test cells; nine cells "
-    "are few, so it is a little narrow. Rank: 1 plus the number of models that lead by more than the 95 % interval of "
-    "the paired difference; = marks equal ranks, which are ties. Cross-validation: mean ± std over folds of all cells, "
-    "the steadier figure. Other releases: lowest to highest score on releases of other master seeds. Features: numbers "
-    "a row that the last learner sees, 600 where it sees the samples. Seconds: mean wall time of a run (features, fit, "
-    "prediction; features common to all runs are made once) on the machine that the result file names."
+    f"Order: by score. Rank: {RANK_RULE} Score: mean ± population std over seeds on the test subset. Interval: 95 % "
+    "bootstrap over test cells; nine cells are few, so it is a little narrow. Cross-validation: mean ± std over folds "
+    "of all cells, the steadier figure. Other releases: lowest to highest score on releases of other master seeds. "
+    "Features: numbers a row that the last learner sees, 600 where it sees the samples. Seconds: mean wall time of a "
+    "run (features, fit, prediction; features common to all runs are made once) on the machine that the results name."
 )
 
 

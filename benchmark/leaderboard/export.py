@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from benchmark.results import OFFICIAL_TEST, Result
-from benchmark.tasks import get_task
+from benchmark.tasks import TASKS, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import MASTER_SEED
+
+FRAMEWORK = "magbridge"
+"""Of evaluation, in `eval.yaml`."""
 
 
 def headline_results(results: list[Result]) -> list[Result]:
@@ -56,6 +59,22 @@ def to_model_index(results: list[Result], model_name: str, dataset_id: str) -> s
     return ModelCardData(model_name=model_name, eval_results=entries).to_yaml()
 
 
+def to_eval_yaml() -> str:
+    """`eval.yaml` of a release: the benchmark as the Hub knows it, one task a configuration.
+
+    The framework is a name of ours: the Hub's list has none for tabular tasks yet, and takes new ones by request.
+    """
+    import yaml
+
+    document = {
+        "name": "MagBridge-Battery",
+        "description": "Magnetic diagnostics of Li-ion cells: SOH, second life, anomalies and their subtype.",
+        "evaluation_framework": FRAMEWORK,
+        "tasks": [{"id": task.config, "config": task.config, "split": "test"} for task in TASKS],
+    }
+    return yaml.safe_dump(document, sort_keys=False)
+
+
 def to_eval_results(results: list[Result], dataset_id: str) -> str:
     """A `.eval_results/*.yaml` document: the headline score of each task, all of them higher-is-better.
 
@@ -96,3 +115,5 @@ def _check(results: list[Result]) -> None:
                 f"{' '.join(result.key)} is no headline result: export results of the split "
                 f"{get_task(result.task).split} under one of the protocols {', '.join(OFFICIAL_TEST)}"
             )
+        if not get_task(result.task).headline.higher_is_better:
+            raise MagBridgeError(f"{result.headline} is better when lower: the Hub ranks the highest first")

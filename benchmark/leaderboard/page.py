@@ -6,7 +6,10 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from benchmark.leaderboard.boards import COLUMNS, EXPLANATION, LEAK_NOTE, Board, Entry, texts_of
+from benchmark.leaderboard.boards import COLUMNS, EXPLANATION, LEAK_NOTE, RANK_RULE, Board, Entry, texts_of
+from benchmark.leaderboard.charts import cost_chart, rank_chart
+from benchmark.leaderboard.submissions import Submission
+from benchmark.leaderboard.summary import summarize
 from benchmark.tasks import TASKS, get_task
 
 TEMPLATE = Path(__file__).with_name("leaderboard.html")
@@ -20,38 +23,92 @@ LOW_FIRST = {"rank", "features", "seconds"}
 NOTHING = "<p>No results.</p>"
 
 
-def to_html(boards: list[Board]) -> str:
+def to_html(boards: list[Board], submissions: list[Submission] | None = None) -> str:
     """One self-contained page.
 
     Args:
         boards: From `leaderboard`.
+        submissions: Entries whose links the page shows; none by default.
 
     Returns:
         HTML; every row is in the page, so that it reads without JavaScript too.
     """
     splits = sorted({board.split for board in boards}, key=lambda split: [b.leaks for b in boards if b.split == split])
     tasks = [task for task in TASKS if any(board.task == task.id for board in boards)]
+    honest = [board for board in boards if not board.leaks and not board.other_seed]
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        summary=_summary(honest),
         explanation=escape(EXPLANATION),
+        rule=escape(RANK_RULE),
         task_options="".join(f'<option value="{t.id}">{t.id.upper()} {escape(t.title)}</option>' for t in tasks),
         split_options="".join(f'<option value="{escape(split)}">{escape(split)}</option>' for split in splits),
         release_options="".join(
             f'<option value="{name}">{name}</option>' for name in dict.fromkeys(map(_release, boards))
         ),
-        honest="".join(_section(board) for board in boards if not board.leaks and not board.other_seed) or NOTHING,
+        honest="".join(_section(board, cost_chart(board)) for board in honest) or NOTHING,
         others="".join(_section(board) for board in boards if not board.leaks and board.other_seed) or NOTHING,
         leaking="".join(_section(board) for board in boards if board.leaks) or NOTHING,
         leak_note=escape(LEAK_NOTE),
+        models=_models(boards, {entry.name: entry for entry in submissions or []}),
     )
 
 
-def _section(board: Board) -> str:
+def _summary(boards: list[Board]) -> str:
+    """Mean ranks over tasks, as a chart and a table; nothing where a task is missing."""
+    standings = summarize(boards)
+    if not standings:
+        return ""
+    head = "".join(f'<th scope="col" class="number">{task.id.upper()}</th>' for task in TASKS)
+    rows = "".join(
+        f'<tr><th scope="row">{_link(s.model)}</th><td class="number">{s.mean_rank:.2f}</td>'
+        f'<td class="number">{s.interval[0]:.2f} to {s.interval[1]:.2f}</td>'
+        + "".join(f'<td class="number">{s.scores[task.id]:.3f}</td>' for task in TASKS)
+        + "</tr>"
+        for s in standings
+    )
+    first = [
+        f"{task.id.upper()} {_link(board.entries[0].result.model)} ({board.entries[0].result.mean():.3f})"
+        for task in TASKS
+        for board in boards
+        if board.task == task.id
+    ]
+    return (
+        f'<section id="summary"><h2>All tasks</h2><p>First on each task: {", ".join(first)}.</p>'
+        f'<p class="note">Below, the {len(standings)} models that do all four tasks, by their mean rank among each '
+        "other; intervals: 95 %, test cells resampled for all models at once.</p>"
+        f'<div class="scroll">{rank_chart(standings)}</div>'
+        '<div class="scroll"><table><caption class="hidden">Mean rank over all tasks</caption><thead><tr>'
+        '<th scope="col">model</th><th scope="col" class="number">mean rank</th>'
+        f'<th scope="col" class="number">95 % interval</th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def _link(model: str) -> str:
+    return f'<a href="#model-{escape(model)}">{escape(model)}</a>'
+
+
+def _models(boards: list[Board], submissions: dict[str, Submission]) -> str:
+    """What each model is, and where to read on."""
+    about = {entry.result.model: entry.result.description for board in boards for entry in board.entries}
+    items = []
+    for model in sorted(about):
+        words = escape(about[model])
+        if (entry := submissions.get(model)) is not None:
+            links = [(name, getattr(entry, name)) for name in ("url", "paper", "code")]
+            words += f" {escape(', '.join(entry.authors))}, {entry.date}."
+            words += "".join(f' <a href="{escape(href)}" rel="nofollow">{name}</a>' for name, href in links if href)
+        items.append(f'<dt id="model-{escape(model)}">{escape(model)}</dt><dd>{words}</dd>')
+    return f"<dl>{''.join(items)}</dl>" if items else NOTHING
+
+
+def _section(board: Board, chart: str = "") -> str:
     head = "".join(
         f'<th scope="col" aria-sort="{"ascending" if column == "rank" else "none"}" class="{_kind(column)}">'
         f'<button type="button">{escape(column)}</button></th>'
         for column in COLUMNS
     )
-    rows = "".join(_row(entry) for entry in board.entries)
+    rows = "".join(_row(entry, place) for place, entry in enumerate(board.entries, 1))
     badge = '<span class="leak">leaks</span>' if board.leaks else _release(board) if board.other_seed else ""
     task = get_task(board.task)
     return (
@@ -61,7 +118,9 @@ def _section(board: Board) -> str:
         f'<p class="about">{escape(task.headline.name)} ({escape(task.headline.meaning)}), {escape(board.split)}; '
         f"dataset {escape(board.dataset_label)}</p>"
         f'<div class="scroll"><table><caption class="hidden">{escape(board.title)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        + (f"<details><summary>Score against cost</summary>{chart}</details>" if chart else "")
+        + "</section>"
     )
 
 
@@ -73,10 +132,10 @@ def _kind(column: str) -> str:
     return ("number low" if column in LOW_FIRST else "number") if column in NUMERIC else "text"
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: Entry, place: int) -> str:
     result = entry.result
     values = (
-        entry.rank,
+        place,
         "",
         result.mean(),
         entry.interval[0] if entry.interval else "",
@@ -91,7 +150,8 @@ def _row(entry: Entry) -> str:
     for column, value, text in zip(COLUMNS, values, texts_of(entry)):
         attributes = f' class="number" data-value="{value}"' if column in NUMERIC else ""
         if column == "model":
-            columns.append(f'<th scope="row" title="{escape(result.description)}">{escape(text)}</th>')
+            columns.append(f'<th scope="row">{_link(text)}</th>')
         else:
             columns.append(f"<td{attributes}>{escape(text)}</td>")
-    return f'<tr data-model="{escape(result.model.lower())}">{"".join(columns)}</tr>'
+    first = ' class="first"' if entry.rank == place else ""
+    return f'<tr{first} data-model="{escape(result.model.lower())}">{"".join(columns)}</tr>'

@@ -34,15 +34,18 @@ def metric_files() -> dict[str, Path]:
     return {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "__init__.py"}
 
 
-def leaderboard_files(dataset_id: str, results: Path | None = None) -> dict[str, Path | bytes]:
+def leaderboard_files(
+    dataset_id: str, results: Path | None = None, submissions: str | None = None
+) -> dict[str, Path | bytes]:
     """Files of the leaderboard's Space, by path in it: the page, the code that it runs on, and the results.
 
     Args:
         dataset_id: The dataset on the Hub to score against, `user/name`.
-        results: Folder of result files; the shipped ones by default.
+        results: Folder of results; the shipped ones by default.
+        submissions: Dataset on the Hub that checked submissions are proposed to, where the Space has a token.
 
     Raises:
-        MagBridgeError: Not an id, or there is no valid result file.
+        MagBridgeError: Not an id, or there is no valid results file.
     """
     if dataset_id.count("/") != 1 or Path(dataset_id).exists():
         raise MagBridgeError(
@@ -57,7 +60,7 @@ def leaderboard_files(dataset_id: str, results: Path | None = None) -> dict[str,
         .encode(),
         "app.py": APP.encode(),
         "requirements.txt": SPACE / "requirements.txt",
-        SETTINGS: (json.dumps({"dataset": dataset_id}) + "\n").encode(),
+        SETTINGS: (json.dumps({"dataset": dataset_id, "submissions": submissions}) + "\n").encode(),
     }
     for package in (PACKAGE, PACKAGE.parent / "dataset_card"):
         for path in sorted(package.rglob("*")):
@@ -87,13 +90,16 @@ def push_metric(repo_id: str, *, private: bool = False) -> str:
     return _push(repo_id, metric_files(), METRIC_FILE, "MagBridge metric", private)
 
 
-def push_leaderboard(repo_id: str, dataset_id: str, *, results: Path | None = None, private: bool = False) -> str:
+def push_leaderboard(
+    repo_id: str, dataset_id: str, *, results: Path | None = None, submissions: str | None = None, private: bool = False
+) -> str:
     """Creates or updates the leaderboard's Space, in one commit.
 
     Args:
         repo_id: `user/name` of the Space.
         dataset_id: The dataset on the Hub to score against.
-        results: Folder of result files; the shipped ones by default.
+        results: Folder of results; the shipped ones by default.
+        submissions: As in `leaderboard_files`.
         private: Whether only its owner may see it.
 
     Returns:
@@ -102,7 +108,8 @@ def push_leaderboard(repo_id: str, dataset_id: str, *, results: Path | None = No
     Raises:
         MagBridgeError: As in `leaderboard_files`, a Space with other content, or the Hub refuses or cannot be reached.
     """
-    return _push(repo_id, leaderboard_files(dataset_id, results), SETTINGS, "MagBridge-Battery leaderboard", private)
+    files = leaderboard_files(dataset_id, results, submissions)
+    return _push(repo_id, files, SETTINGS, "MagBridge-Battery leaderboard", private)
 
 
 def _push(repo_id: str, files: Mapping[str, Path | bytes], marker: str, message: str, private: bool) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark.data import Subset, TaskData, as_task_data, load_task, load_truth
+from benchmark.data import Subset, TaskData, as_task_data, dataset_info, load_task, load_truth
 from benchmark.features import static_features
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS
 from dataset_card.errors import MagBridgeError
@@ -31,7 +31,8 @@ def test_holds_every_row_once_in_release_order(release, task, split):
     for subset in data.subsets():
         assert (np.diff([position[i] for i in subset.sample_ids]) > 0).all()
         assert subset.target.tolist() == [target[i] for i in subset.sample_ids]
-    ids, cells, truth = load_truth(task, release, split)
+    ids, cells, truth, everything = load_truth(task, release, split)
+    assert set(everything) == position.keys()
     assert (ids.tolist(), cells.tolist(), truth.tolist()) == (
         data.test.sample_ids.tolist(),
         data.test.cell_ids.tolist(),
@@ -108,8 +109,22 @@ def test_errors_name_what_is_wrong(release, tmp_path):
     manifest = json.loads((broken / "manifest.json").read_text())
     del manifest["dataset_digest"]
     (broken / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(MagBridgeError, match="has no dataset_digest"):
+    with pytest.raises(MagBridgeError, match="dataset_digest"):
         load_task("t1", broken)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"name": "x"}', '{"upstream": 3}'])
+def test_odd_manifests_are_named(release, tmp_path, content):
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(MagBridgeError, match="manifest.json"):
+        dataset_info(tmp_path)
+
+
+def test_broken_files_of_a_release_are_named(release, tmp_path):
+    folder = shutil.copytree(release, tmp_path / "release")
+    (folder / "metadata.parquet").write_bytes(b"PAR1")
+    with pytest.raises(MagBridgeError, match="metadata.parquet"):
+        load_task("t1", folder)
 
 
 def test_rows_outside_the_metadata_are_an_error(release, tmp_path):

@@ -107,6 +107,35 @@ def test_run_score_leaderboard_and_plot(release, tmp_path):
     assert not list(tmp_path.glob(".*")) + list(out.glob(".*")), "temporary files are gone"
 
 
+def test_submit_and_rescore(release, tmp_path):
+    result = evaluate_model("t1", get_model("ridge"), release, name="my-ridge", description="Ridge.")
+    result.save(tmp_path / "my-ridge", authors=["Ada"], licence="MIT")
+    checked = run("submit", tmp_path / "my-ridge", "--data", release, "--check")
+    assert checked.stdout.startswith(f"t1: r2 {result.mean():.4f} (") and "nothing was written" in checked.stdout
+    assert len(list((tmp_path / "my-ridge").iterdir())) == 2
+    assert "rank 1 of 1" in run("submit", tmp_path / "my-ridge", "--data", release).stdout
+    assert "my-ridge: t1 as filed" in run("rescore", tmp_path, "--data", release).stdout
+    (tmp_path / "my-ridge" / "t1.parquet").write_bytes(b"PAR1")
+    assert "is not readable Parquet" in run("rescore", tmp_path, "--data", release, code=1).stderr
+
+
+def test_a_model_of_ones_own(release, tmp_path):
+    (tmp_path / "my_model.py").write_text("def half(signals):\n    return ['reuse'] * len(signals)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark", "run", "--model", "my_model:half", "--task", "t2", "--data", release],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "half on t2" in done.stdout and "over test cells, 95 %: [0.5000, 0.5000]" in done.stdout, done
+
+
+def test_the_leaderboard_says_what_it_read(release, tmp_path):
+    run("run", "--task", "t1", "--model", "constant", "--data", release, "--out", tmp_path)
+    done = run("leaderboard", "--results", tmp_path)
+    assert "constant" in done.stdout and done.stderr == f"read 1 results of {tmp_path}\n"
+
+
 def test_protocols_from_the_command_line(release):
     text = run("run", "--task", "t4", "--model", "constant", "--protocol", "cross_validation", "--data", release).stdout
     assert "constant on t4 (by_cell_primary, cross_validation" in text
@@ -135,6 +164,9 @@ def test_shipped_leaderboard_in_every_form(tmp_path):
         (("run", "--model", "rigde", "--data", "nowhere"), "did you mean ridge"),
         (("run", "--protocol", "row", "--data", "nowhere"), "unknown protocol 'row'"),
         (("run", "--task", "t2", "--model", "ridge", "--data", "nowhere"), "no baseline fits"),
+        (("run", "--model", "my_model:predict", "--data", "nowhere"), "no model my_model:predict"),
+        (("submit", "nowhere", "--data", "nowhere"), "no submission.yaml in nowhere"),
+        (("push", "baseline", "--repo", "u/r", "--data", "nowhere"), "which baseline? expected --model NAME"),
         (("leaderboard", "--format", "pdf"), "unknown format 'pdf'"),
         (("leaderboard", "--results", "nowhere"), "no results at nowhere"),
         (("leaderboard", "--task", "t9"), "unknown task 't9'"),

@@ -161,7 +161,7 @@ def test_shuffled_labels_score_at_chance(release, task):
 
 def test_five_lines_with_an_estimator(release):
     result = evaluate_model("t1", make_pipeline(StandardScaler(), Ridge()), release)
-    assert result.model == "Pipeline" and result.dataset.digest
+    assert result.model == "StandardScaler-Ridge" and result.dataset.digest
     assert result.runs == evaluate_model("t1", get_model("ridge"), release).runs
     assert "r2" in str(result) and "rows: each seed fits on its own 80 %" in str(result)
 

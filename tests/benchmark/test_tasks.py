@@ -24,3 +24,8 @@ def test_unknown_names_suggest_known_ones():
     with pytest.raises(MagBridgeError, match="did you mean by_cell_primary"):
         check_split("by_cell")
     assert leaks("by_record_optimistic_baseline") and not leaks("by_cell_primary")
+
+
+def test_tasks_answer_to_their_id_and_configuration():
+    for task in TASKS:
+        assert get_task(task.id) is get_task(task.id.upper()) is get_task(task.config) is get_task(task) is task

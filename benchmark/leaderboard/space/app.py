@@ -6,39 +6,43 @@ python -m benchmark serve --data magbridge-battery
 from __future__ import annotations
 
 import json
+from html import escape
 from pathlib import Path
 
-from benchmark.data import dataset_info, release_folder
-from benchmark.leaderboard.boards import COLUMNS, EXPLANATION, LEAK_NOTE, leaderboard, texts_of
-from benchmark.leaderboard.space.submission import MAX_BYTES, ranked, score_submission, summary
+from benchmark.data import release_folder
+from benchmark.leaderboard.boards import COLUMNS, leaderboard
+from benchmark.leaderboard.page import to_html
+from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
+from benchmark.leaderboard.submissions import SUBMISSIONS, filed_results, folders, read_submission
+from benchmark.reading import MAX_BYTES
 from benchmark.results import SHIPPED, Result, read_results
-from benchmark.tasks import PRIMARY_SPLIT, SPLITS, TASKS, get_task, leaks
+from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 
 SETTINGS = "leaderboard.json"
-"""Beside the page of a Space: the dataset that it scores against."""
+"""Beside the page of a Space: the dataset that it scores against, and the one it proposes submissions to."""
 
 TASK_CHOICES = [(f"{task.id.upper()} {task.title}", task.id) for task in TASKS]
-SPLIT_CHOICES = [(f"{split} (leaks)" if leaks(split) else split, split) for split in SPLITS]
 
-INTRODUCTION = """# MagBridge-Battery leaderboard
+HOW_TO_SUBMIT = """Upload Parquet, CSV or JSON lines with one row for each test sample of `by_cell_primary`:
+`sample_id` and `prediction` (SOH as a fraction, or a label), optionally `seed` (several rows a sample) and `score` (of
+the class that the task's AUC speaks of). It is checked and scored here against the dataset's labels, and deleted."""
 
-Magnetic signatures of Li-ion cells: SOH regression, second-life class, anomaly detection and anomaly subtype."""
-
-HOW_TO_SUBMIT = """Upload a Parquet file with one row for each test sample: `sample_id` and `prediction` (SOH or label),
-optionally `seed` (several rows a sample) and `score` (of the class that the task's AUC speaks of). It is checked and
-scored here, against the labels of the dataset, and shown among the results. Nothing is stored."""
-
+KEPT = """ With name, authors, description and licence it is also proposed, in public, as a pull request on
+[{repo}](https://huggingface.co/datasets/{repo})."""
 
 NOT_SCORED = "**Not scored:**"
+MAX_AGE_S = 600
+"""Uploads that nobody submits go after this."""
 
 
-def build(results: list[Result], release: str | Path):
+def build(results: list[Result], release: str | Path, submissions: str | None = None):
     """The page, not launched.
 
     Args:
         results: Result files' contents.
         release: Release folder, or a dataset's id on the Hub.
+        submissions: Dataset on the Hub that checked submissions are proposed to, if any.
 
     Returns:
         A `gradio.Blocks`.
@@ -48,74 +52,69 @@ def build(results: list[Result], release: str | Path):
     """
     gradio = _gradio()
     folder = release_folder(release)
-    dataset = dataset_info(folder)
-    boards = {(b.task, b.split): b for b in leaderboard(results) if b.dataset == dataset.digest}
+    board = results + filed_results(SUBMISSIONS)
+    html = to_html(leaderboard(board), [read_submission(path) for path in folders(SUBMISSIONS)])
 
-    def show(task_id: str, split: str):
-        board = boards.get((task_id, split))
-        task = get_task(task_id)
-        note = f"**{LEAK_NOTE}.**\n\n" if leaks(split) else ""
-        about = f"{note}{task.headline.name} ({task.headline.meaning}), on {dataset.name} `{dataset.short}`."
-        if board is None:
-            return f"{about} No results yet.", []
-        return about, [list(texts_of(entry)) for entry in board.entries]
-
-    def submit(file: str | None, task_id: str, split: str, name: str):
+    def submit(file: str | None, *fields: str):
         if file is None:
-            return f"{NOT_SCORED} no file: expected a Parquet file with sample_id and prediction.", []
+            return f"{NOT_SCORED} no file: expected Parquet, CSV or JSON lines with sample_id and prediction.", []
+        task, *words = fields
         try:
-            scored = score_submission(file, task_id, name or "", folder, split)
+            result, notes = handle(Form(task, Path(file), *(word or "" for word in words)), folder, board, submissions)
         except MagBridgeError as error:
             return f"{NOT_SCORED} {error}", []
-        return summary(scored), ranked(results, scored)
+        finally:
+            for stray in Path(file).parent.parent.glob("tmp*"):  # gradio leaves an empty file for each upload
+                if stray.is_file() and stray.stat().st_size == 0:
+                    stray.unlink(missing_ok=True)
+        return summary(result, notes), ranked(result, board)
 
-    with gradio.Blocks(title="MagBridge-Battery leaderboard", analytics_enabled=False) as page:
-        gradio.Markdown(INTRODUCTION)
+    with gradio.Blocks(
+        title="MagBridge-Battery leaderboard", analytics_enabled=False, delete_cache=(MAX_AGE_S, MAX_AGE_S)
+    ) as page:
         with gradio.Tab("Leaderboard"):
-            task, split = _choices(gradio)
-            words, rows = show(task.value, split.value)
-            about = gradio.Markdown(words)
-            table = gradio.Dataframe(rows, headers=list(COLUMNS), interactive=False, wrap=False, elem_id="board")
-            gradio.Markdown(EXPLANATION)
+            gradio.HTML(
+                f'<iframe id="board" title="Leaderboard" sandbox="allow-scripts allow-popups" '
+                f'style="width: 100%; height: 85vh; border: 0" srcdoc="{escape(html)}"></iframe>'
+            )
         with gradio.Tab("Submit predictions"):
-            gradio.Markdown(HOW_TO_SUBMIT)
-            submitted_task, submitted_split = _choices(gradio)
-            name = gradio.Textbox(label="Name on the board", max_length=60)
-            file = gradio.File(label="Predictions (Parquet)", file_types=[".parquet"], elem_id="predictions")
+            gradio.Markdown(HOW_TO_SUBMIT + (KEPT.format(repo=submissions) if submissions else ""))
+            with gradio.Row():
+                task = gradio.Dropdown(TASK_CHOICES, value=TASKS[0].id, label="Task")
+                name = gradio.Textbox(label="Name on the board", max_length=60)
+            with gradio.Row():
+                authors = gradio.Textbox(label="Authors, commas between", max_length=1000)
+                licence = gradio.Textbox(label="Licence of the predictions", max_length=60)
+            with gradio.Row():
+                description = gradio.Textbox(label="Description, one sentence", max_length=500)
+                code = gradio.Textbox(label="Address of the code, if public", max_length=500)
+            file = gradio.File(label="Predictions", file_types=[".parquet", ".csv", ".jsonl"], elem_id="predictions")
             button = gradio.Button("Score", variant="primary", elem_id="score")
             outcome = gradio.Markdown(elem_id="outcome")
             place = gradio.Dataframe(headers=list(COLUMNS), interactive=False, wrap=False, elem_id="place")
-        for choice in (task, split):
-            choice.change(show, [task, split], [about, table], api_name=False)
-        button.click(submit, [file, submitted_task, submitted_split, name], [outcome, place], api_name=False)
+        filled = [file, task, name, authors, description, licence, code]
+        button.click(submit, filled, [outcome, place], api_name=False).then(lambda: None, None, file, api_name=False)
     return page
 
 
-def _choices(gradio):
-    with gradio.Row():
-        return (
-            gradio.Dropdown(TASK_CHOICES, value=TASKS[0].id, label="Task"),
-            gradio.Dropdown(SPLIT_CHOICES, value=PRIMARY_SPLIT, label="Split"),
-        )
-
-
-def serve(results: Path | None, release: str | Path, port: int | None = None) -> None:
+def serve(results: Path | None, release: str | Path, port: int | None = None, submissions: str | None = None) -> None:
     """Builds the page and serves it until interrupted.
 
     Args:
-        results: Folder of result files; the shipped ones by default.
+        results: Folder of results; the shipped ones by default.
         release: Release folder, or a dataset's id on the Hub.
         port: Port on this machine; the first free one from 7860 by default.
+        submissions: As in `build`.
     """
-    page = build(read_results(results or SHIPPED), release)
+    page = build(read_results(results or SHIPPED), release, submissions)
     theme = _gradio().themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     page.launch(server_port=port, theme=theme, max_file_size=MAX_BYTES, footer_links=[], strict_cors=True)
 
 
 def serve_space(folder: Path) -> None:
-    """Serves a Space whose folder holds `leaderboard.json` and the result files in `results/`."""
+    """Serves a Space whose folder holds `leaderboard.json` and the results in `results/`."""
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    serve(folder / "results", settings["dataset"])
+    serve(folder / "results", settings["dataset"], submissions=settings["submissions"])
 
 
 def _gradio():

@@ -1,119 +1,145 @@
-"""A predictions file that someone submits: validated, scored, and put among the results."""
+"""What the page's form hands in: checked as a submission is, ranked at once, kept where the Space may keep it."""
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
+import datetime
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import yaml
 
-from benchmark.leaderboard.boards import COLUMNS, leaderboard, texts_of
-from benchmark.predictions import score_seeds
-from benchmark.results import Result, Run
+from benchmark.data import dataset_info
+from benchmark.leaderboard.boards import COLUMNS, texts_of
+from benchmark.leaderboard.submissions import FILE, Checked, check, placed, standing
+from benchmark.results import Result
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.hub import Repository
 
-MAX_BYTES = 20 * 2**20
-"""A file of a few thousand rows is far smaller."""
-
-MAX_ROWS = 200_000
-"""Over a hundred seeds of the largest task; a few bytes of Parquet can unpack to far more."""
-
-DEFAULT_NAME = "your predictions"
+DEFAULT_NAME = "your-predictions"
 
 
-def score_submission(path: str | Path, task_id: str, name: str, release: str | Path, split: str) -> Result:
-    """Scores a predictions file as a result that a board can rank.
+@dataclass(frozen=True)
+class Form:
+    """What the page asks for; only the first two are needed for scores.
+
+    Attributes:
+        task: Task id.
+        file: The uploaded predictions.
+        name: Of the model.
+        authors: Names, with commas between.
+        description: One sentence.
+        licence: Of the predictions.
+        code: Address of the code, or empty.
+    """
+
+    task: str
+    file: Path
+    name: str = ""
+    authors: str = ""
+    description: str = ""
+    licence: str = ""
+    code: str = ""
+
+    @property
+    def missing(self) -> list[str]:
+        """What would be needed to keep it."""
+        return [name for name in ("name", "authors", "description", "licence") if not getattr(self, name).strip()]
+
+    def write(self, parent: Path, release: Path) -> Path:
+        """The form as a submission folder in `parent`."""
+        names = [name.strip() for name in self.authors.split(",") if name.strip()]
+        suffix = self.file.suffix if self.file.suffix in (".parquet", ".csv", ".jsonl") else ".csv"
+        digest = dataset_info(release).digest
+        document = {
+            "schema_version": "1.0",
+            "name": self.name.strip() or DEFAULT_NAME,
+            "version": "1.0",
+            "authors": names or ["not named"],
+            "description": self.description.strip() or "A predictions file.",
+            "code": self.code.strip() or None,
+            "licence": self.licence.strip() or "not given",
+            "date": datetime.date.today().isoformat(),
+            "release": digest,
+            "tasks": {get_task(self.task).id: {"predictions": f"{self.task}{suffix}"}},
+            "trained_on": [digest],
+            "test_data_leakage": False,
+            "replication_code": bool(self.code.strip()),
+        }
+        folder = parent / "submission"
+        folder.mkdir()
+        shutil.copyfile(self.file, folder / f"{self.task}{suffix}")
+        (folder / FILE).write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        return folder
+
+
+def handle(form: Form, release: Path, board: list[Result], repo: str | None) -> tuple[Result, list[str]]:
+    """Checks and scores a form, and keeps it as a pull request where it can; the upload is gone afterwards.
 
     Args:
-        path: Parquet file as `benchmark.predictions.write_predictions` makes.
-        task_id: `t1` to `t4`.
-        name: Shown on the board.
-        release: Release folder or Hub id.
-        split: Whose test rows were predicted.
+        form: As filled in.
+        release: Folder of the release.
+        board: Results on the board.
+        repo: Dataset on the Hub that submissions are proposed to, or None.
 
     Returns:
-        The result; it is written nowhere.
+        The scores, and what to tell: place, remarks, and whether it was kept.
 
     Raises:
-        MagBridgeError: The file is too large or cannot be scored; says why.
+        MagBridgeError: It does not hold; says what, without the server's paths.
     """
-    path, task = Path(path), get_task(task_id)
-    _check_size(path)
     try:
-        scored = score_seeds(path, task, release, split)
-    except MagBridgeError as error:
-        # The folder that an upload lands in says nothing to who uploaded it.
-        raise MagBridgeError(str(error).replace(str(path), path.name)) from error
-    runs = tuple(
-        Run(seed, 0, scores, cells=cells.tolist())
-        for seed, scores, cells in zip(scored.seeds, scored.scores, scored.cells)
-    )
-    return Result(
-        task=task.id,
-        task_version=task.version,
-        model=name.strip() or DEFAULT_NAME,
-        description="A submitted predictions file.",
-        dataset=scored.dataset,
-        split=split,
-        protocol="submitted",
-        runs=runs,
-        cell_ids=tuple(scored.cell_ids.tolist()),
-        packages={},
-        hardware={},
-        seconds=0.0,
-        n_features=None,
-        n_test=scored.n_test,
-    )
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = form.write(Path(scratch), release)
+            try:
+                checked = check(folder, release, board, named_as_folder=False)
+            except MagBridgeError as error:
+                said = str(error).replace(f"{folder}/{form.task}{form.file.suffix}", form.file.name)
+                raise MagBridgeError(said.replace(f"{folder}/", "").replace(str(folder), "it")) from error
+            (result,) = checked.results
+            kept = _kept(form, checked, folder, repo)
+    finally:
+        form.file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # uploads come in a folder each; another one stays
+            form.file.parent.rmdir()
+    return result, [placed(result, board), *checked.remarks, kept]
 
 
-def _check_size(path: Path) -> None:
-    """Refuses a file that is too large, compressed or unpacked, before it is read."""
-    size = path.stat().st_size if path.is_file() else 0
-    if size > MAX_BYTES:
-        raise MagBridgeError(
-            f"{path.name} has {size / 2**20:.1f} MB: expected a predictions file of at most {MAX_BYTES / 2**20:.0f} MB"
+def _kept(form: Form, checked: Checked, folder: Path, repo: str | None) -> str:
+    if repo is None or not os.environ.get("HF_TOKEN"):
+        return (
+            "Scored and deleted: this page keeps nothing. To stay on the board, open a pull request (CONTRIBUTING.md)."
         )
-    try:
-        rows = pq.read_metadata(path).num_rows
-    except (OSError, pa.ArrowInvalid):
-        return  # scoring says what is wrong with it
-    if rows > MAX_ROWS:
-        raise MagBridgeError(
-            f"{path.name} has {rows:,} rows: expected at most {MAX_ROWS:,}, one a test sample and seed"
-        )
+    if form.missing:
+        return f"Scored and deleted: to keep it, fill in {', '.join(form.missing)} too."
+    name = checked.submission.name
+    files: dict[str, Path | bytes] = {f"{name}/{path.name}": path.read_bytes() for path in sorted(folder.iterdir())}
+    return f"Kept as a pull request, public from now on: {Repository(repo, 'dataset').propose(files, f'Submit {name}')}"
 
 
-def summary(result: Result) -> str:
-    """Every metric of a scored submission, as Markdown."""
-    task = get_task(result.task)
+def summary(result: Result, notes: list[str]) -> str:
+    """Every metric of a scored submission and what to tell, as Markdown."""
+    metric, seeds = get_task(result.task).headline.name, len(result.runs)
     low, high = result.interval() or (float("nan"), float("nan"))
-    seeds = f"{len(result.runs)} seed" + ("s" if len(result.runs) > 1 else "")
     lines = [
-        f"**{task.headline.name} {result.mean():.4f}** (95 % over test cells {low:.4f} to {high:.4f}), "
-        f"{result.n_test:,} test rows, {seeds}, {result.split}, dataset `{result.dataset.short}`.",
+        f"**{metric} {result.mean():.4f}** (95 % over test cells {low:.4f} to {high:.4f}), {result.n_test:,} test "
+        f"rows, {seeds} seed{'s' if seeds > 1 else ''}, dataset `{result.dataset.short}`.",
+        "",
+        *(f"- {note}" for note in notes),
         "",
         "| metric | value |",
         "|---|---|",
     ]
-    return "\n".join(lines + [f"| {metric} | {result.mean(metric):.4f} |" for metric in result.runs[0].scores])
+    return "\n".join(lines + [f"| {name} | {result.mean(name):.4f} |" for name in result.runs[0].scores])
 
 
-def ranked(results: list[Result], submitted: Result) -> list[list[str]]:
-    """The submission's board with it in its place, a list of texts a row, columns as in `COLUMNS`.
-
-    A name that is on the board already gets a mark, so that nobody's row is replaced.
-    """
-    taken = {result.model for result in results}
-    if submitted.model in taken:
-        submitted = dataclasses.replace(submitted, model=f"{submitted.model} (submitted)")
-    boards = leaderboard([*results, submitted], submitted.task, submitted.split)
-    (board,) = [board for board in boards if board.dataset == submitted.dataset.digest]
-    rows = []
-    for entry in board.entries:
-        texts = list(texts_of(entry))
-        if entry.result.model == submitted.model:
-            texts[COLUMNS.index("model")] = f"➤ {submitted.model}"
-        rows.append(texts)
+def ranked(result: Result, board: list[Result]) -> list[list[str]]:
+    """The submission's board with it in its place, a list of texts a row, columns as in `COLUMNS`."""
+    own, entries = standing(result, board)
+    rows = [list(texts_of(entry)) for entry in entries]
+    rows[entries.index(own)][COLUMNS.index("model")] = f"➤ {result.model}"
     return rows

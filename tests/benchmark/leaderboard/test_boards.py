@@ -7,7 +7,7 @@ import random
 from rich.console import Console
 
 from benchmark.data import DatasetInfo
-from benchmark.leaderboard.boards import leaderboard, print_table, to_markdown
+from benchmark.leaderboard.boards import leaderboard, print_table, texts_of, to_markdown
 from benchmark.results import Result, Run
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
 from dataset_card.schema import MASTER_SEED
@@ -49,12 +49,12 @@ FOLDS = result("strong", [8] * 10, protocol="cross_validation")
 ALL = [STRONG, ALSO_STRONG, UNEVEN, WEAK, LEAKING, FOLDS]
 
 
-def test_ranks_only_what_is_better_beyond_doubt():
+def test_a_rank_group_ends_where_its_best_leads_beyond_doubt():
     board = leaderboard(ALL)[0]
-    ranks = {entry.result.model: (entry.rank, entry.tied) for entry in board.entries}
-    # Strong beats also-strong in every second cell and never loses; against uneven it loses as many cells as it wins.
-    assert ranks == {"strong": (1, True), "uneven": (1, True), "also-strong": (2, False), "weak": (4, False)}
-    assert [e.result.model for e in board.entries] == ["strong", "uneven", "also-strong", "weak"]
+    ranks = [(entry.result.model, entry.rank, entry.last) for entry in board.entries]
+    # Strong beats also-strong in every second cell and never loses; also-strong and uneven win as many as they lose.
+    assert ranks == [("strong", 1, 1), ("also-strong", 2, 3), ("uneven", 2, 3), ("weak", 4, 4)]
+    assert [texts_of(entry)[0] for entry in board.entries] == ["1", "2–3", "2–3", "4"]
 
 
 def test_is_a_pure_function_of_the_results():
@@ -65,7 +65,7 @@ def test_is_a_pure_function_of_the_results():
 def test_equal_models_tie():
     twin = dataclasses.replace(STRONG, model="twin")
     entries = leaderboard([STRONG, twin])[0].entries
-    assert [(e.rank, e.tied) for e in entries] == [(1, True), (1, True)]
+    assert [(e.rank, e.last) for e in entries] == [(1, 2), (1, 2)]
 
 
 def test_leaking_splits_stand_apart_and_marked():

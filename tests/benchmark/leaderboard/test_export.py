@@ -3,8 +3,11 @@
 import pytest
 import yaml
 
-from benchmark.leaderboard.export import to_eval_results, to_model_index
+from benchmark.leaderboard.export import headline_results, to_eval_results, to_eval_yaml, to_model_index
+from benchmark.results import SHIPPED, read_results
+from dataset_card.configs import BY_NAME as CONFIGS
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import MASTER_SEED
 from tests.benchmark.leaderboard.test_boards import FOLDS, LEAKING, STRONG, WEAK
 
 
@@ -38,3 +41,15 @@ def test_only_one_models_headline_results_are_exported(results, message):
     for export in (lambda r: to_model_index(r, "m", "u/d"), lambda r: to_eval_results(r, "u/d")):
         with pytest.raises(MagBridgeError, match=message):
             export(results)
+
+
+def test_every_entry_resolves_to_a_task_of_eval_yaml():
+    evaluation = yaml.safe_load(to_eval_yaml())
+    assert {"name", "description", "evaluation_framework", "tasks"} == evaluation.keys()
+    tasks = {task["id"]: task for task in evaluation["tasks"]}
+    shipped = headline_results([r for r in read_results(SHIPPED) if r.model == "random-forest"])
+    entries = yaml.safe_load(to_eval_results(shipped, "user/magbridge-battery"))
+    assert [entry["dataset"]["task_id"] for entry in entries] == list(tasks)
+    for task in tasks.values():
+        assert CONFIGS[task["config"]].task and task["split"] in CONFIGS[task["config"]].patterns()
+    assert [(r.protocol, r.dataset.seed) for r in shipped] == [("rows", MASTER_SEED)] * 4

@@ -9,6 +9,7 @@ import pytest
 
 from benchmark.leaderboard.boards import leaderboard
 from benchmark.leaderboard.page import to_html
+from benchmark.leaderboard.submissions import Submission
 from benchmark.results import SHIPPED, read_results
 
 FLAGS = (
@@ -129,8 +130,41 @@ def test_names_cannot_break_out_of_the_page(boards):
     assert "<script>alert" not in html and "<img" not in html
 
 
+def test_models_link_to_what_is_known_of_them(boards):
+    entry = Submission(
+        name="ridge",
+        version="1.0",
+        authors=["Ada <Lovelace>"],
+        description="x",
+        licence="MIT",
+        date="2026-11-21",
+        release="0" * 64,
+        tasks={},
+        trained_on=[],
+        test_data_leakage=False,
+        replication_code=True,
+        code="https://example.org/?a=1&b=2",
+    )
+    html = to_html(boards, [entry])
+    link = '<a href="https://example.org/?a=1&amp;b=2" rel="nofollow">code</a>'
+    assert f"Ada &lt;Lovelace&gt;, 2026-11-21. {link}" in html
+    models = {e.result.model for board in boards for e in board.entries}
+    assert all(f'<dt id="model-{model}">' in html for model in models)
+    assert set(re.findall(r'href="#model-([^"]+)"', html)) == models
+
+
+def test_a_board_of_one_task_has_no_summary(boards):
+    assert 'id="summary"' in to_html(boards)
+    assert 'id="summary"' not in to_html([board for board in boards if board.task == "t1"])
+
+
+def test_leaking_split_and_other_seeds_are_folded(page):
+    for name in ("others", "leaking"):
+        assert f'<details id="{name}" class="group">' in page
+
+
 def test_reads_without_javascript(page, boards):
     for board in boards:
         for entry in board.entries:
             assert f"{entry.result.mean():.3f} ± " in page
-    assert page.count("<label>") == 4 and page.count("<caption") == len(boards) and 'lang="en"' in page
+    assert page.count("<label>") == 4 and page.count("<caption") == len(boards) + 1 and 'lang="en"' in page

@@ -11,22 +11,20 @@ import urllib.request
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from benchmark import evaluate_model
 from benchmark.baselines import get_model
 from benchmark.data import dataset_info, load_task
-from benchmark.leaderboard.boards import COLUMNS
 from benchmark.leaderboard.push import leaderboard_files, metric_files
-from benchmark.leaderboard.space.submission import MAX_BYTES, MAX_ROWS, ranked, score_submission, summary
 from benchmark.predictions import write_predictions
-from benchmark.results import read_results, write_result
-from dataset_card.errors import MagBridgeError
+from benchmark.results import write_result
 from tests.hub import LoopbackHub, Repo
 
 ROOT = Path(__file__).parents[3]
 DATASET, SPACE, METRIC = "USER/magbridge-battery", "USER/leaderboard", "USER/magbridge_metric"
+ENTRIES = "USER/submissions"
+LEADERBOARD = ("leaderboard", "--repo", SPACE, "--data", DATASET, "--submissions", ENTRIES)
 NOT_ON_THE_SPACE = ["sklearn", "scipy", "torch", "datasets", "evaluate", "numba", "pennylane", "pooch", "matplotlib"]
 """Packages that the Space's requirements.txt does not bring: the page must do without them."""
 
@@ -61,6 +59,8 @@ def hub(release):
         hub.repos["dataset", DATASET] = repo = Repo(private=False)
         files = {p.relative_to(release).as_posix(): p.read_bytes() for p in release.rglob("*") if p.is_file()}
         repo.commit("main", files, "the made-up release")
+        hub.repos["dataset", ENTRIES] = entries = Repo(private=False)
+        entries.commit("main", {"README.md": b"Submissions"}, "an empty dataset")
         yield hub
 
 
@@ -85,7 +85,7 @@ def push(hub, tmp_path_factory):
 def pushed(hub, push, results):
     """Both Spaces, published."""
     metric = push("metric", "--repo", METRIC, "--json")
-    board = push("leaderboard", "--repo", SPACE, "--data", DATASET, "--results", results, "--json")
+    board = push(*LEADERBOARD, "--results", results, "--json")
     for outcome in (metric, board):
         assert outcome.returncode == 0 and outcome.stderr == "", outcome.stderr
     return [json.loads(outcome.stdout)["url"] for outcome in (metric, board)]
@@ -93,12 +93,12 @@ def pushed(hub, push, results):
 
 def test_each_space_is_one_commit_of_what_the_dry_run_lists(hub, push, pushed, results):
     assert pushed == [f"{hub.url}/spaces/{METRIC}", f"{hub.url}/spaces/{SPACE}"]
-    expected = {METRIC: metric_files(), SPACE: leaderboard_files(DATASET, results)}
+    expected = {METRIC: metric_files(), SPACE: leaderboard_files(DATASET, results, ENTRIES)}
     for repo_id, files in expected.items():
         assert len(hub.repos["space", repo_id].commits) == 2
         content = {name: f if isinstance(f, bytes) else f.read_bytes() for name, f in files.items()}
         assert hub.files("space", repo_id) == content | {".gitattributes": b""}
-    plan = push("leaderboard", "--repo", SPACE, "--data", DATASET, "--results", results, "--dry-run", "--json")
+    plan = push(*LEADERBOARD, "--results", results, "--dry-run", "--json")
     sizes = {name: len(data) for name, data in hub.files("space", SPACE).items() if name != ".gitattributes"}
     assert json.loads(plan.stdout)["files"] == sizes
 
@@ -134,35 +134,6 @@ def test_mistakes_in_a_push_are_one_plain_error(push, hub, tmp_path):
     assert hub.files("space", "USER/game") == {"app.py": b"play()"}
 
 
-def test_a_submission_is_ranked_among_the_results(release, results, predictions):
-    read = read_results(results)
-    scored = score_submission(predictions, "t1", "oracle", release, "by_cell_primary")
-    assert "**r2 1.0000**" in summary(scored) and "| mae | 0.0000 |" in summary(scored)
-    rows = ranked(read, scored)
-    assert [row[1] for row in rows] == ["➤ oracle", "ridge", "constant"]
-    protocol = COLUMNS.index("protocol")
-    assert rows[0][0] == "1" and rows[0][protocol] == "submitted" and rows[1][protocol] == "rows"
-    taken = score_submission(predictions, "t1", "ridge", release, "by_cell_primary")
-    assert sorted(row[1] for row in ranked(read, taken)) == ["constant", "ridge", "➤ ridge (submitted)"]
-
-
-def test_a_submission_that_cannot_be_scored_is_told_why_without_our_paths(release, predictions, tmp_path):
-    with pytest.raises(MagBridgeError, match="^oracle.parquet, seed 0: samples .* are no test sample of it: expected"):
-        score_submission(predictions, "t4", "", release, "by_cell_primary")
-    pq.write_table(
-        pa.table({"sample_id": ["a"] * (MAX_ROWS + 1), "prediction": [0.9] * (MAX_ROWS + 1)}), tmp_path / "bomb.parquet"
-    )
-    with pytest.raises(MagBridgeError, match="^bomb.parquet has 200,001 rows: expected at most 200,000"):
-        score_submission(tmp_path / "bomb.parquet", "t1", "", release, "by_cell_primary")
-    (tmp_path / "noise.parquet").write_bytes(os.urandom(100))
-    with pytest.raises(MagBridgeError, match="^noise.parquet is not Parquet"):
-        score_submission(tmp_path / "noise.parquet", "t1", "", release, "by_cell_primary")
-    with open(tmp_path / "huge.parquet", "wb") as file:
-        file.truncate(MAX_BYTES + 1)
-    with pytest.raises(MagBridgeError, match="^huge.parquet has 20.0 MB: expected .* at most 20 MB"):
-        score_submission(tmp_path / "huge.parquet", "t1", "", release, "by_cell_primary")
-
-
 @pytest.fixture(scope="module")
 def page(hub, pushed, tmp_path_factory):
     """Address of the pushed Space's page, served from a copy of the Space with the dataset from the Hub."""
@@ -174,10 +145,12 @@ def page(hub, pushed, tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
+    uploads = tmp_path_factory.mktemp("uploads")
     absent = tmp_path_factory.mktemp("absent")
     (absent / "sitecustomize.py").write_text(f"import sys\nsys.modules |= dict.fromkeys({NOT_ON_THE_SPACE})\n")
     environment = hub.env(tmp_path_factory.mktemp("home"))
     environment |= {"GRADIO_SERVER_PORT": port, "PYTHONPATH": str(absent), "NO_PROXY": "127.0.0.1"}
+    environment |= {"GRADIO_TEMP_DIR": str(uploads), "HF_TOKEN": "secret"}
     log = open(folder / "log", "w+")  # noqa: SIM115
     server = subprocess.Popen(
         [sys.executable, "app.py"], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
@@ -190,7 +163,7 @@ def page(hub, pushed, tmp_path_factory):
         except OSError:
             assert server.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
             time.sleep(0.3)
-    yield address
+    yield address, uploads
     server.terminate()
     server.wait(30)
     log.close()
@@ -217,7 +190,7 @@ def browser():
     browser.quit()
 
 
-def test_the_page_shows_boards_and_scores_a_file(browser, page, predictions, tmp_path):
+def test_the_page_shows_boards_scores_a_file_and_proposes_it(browser, page, hub, predictions, tmp_path):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -229,30 +202,43 @@ def test_the_page_shows_boards_and_scores_a_file(browser, page, predictions, tmp
     def click(xpath):
         wait.until(lambda b: [e for e in b.find_elements(By.XPATH, xpath) if e.is_displayed()])[0].click()
 
-    browser.get(page)
-    wait.until(lambda b: "ridge" in text("#board"))
-    assert "constant" in text("#board")
-    browser.find_elements(By.CSS_SELECTOR, "input[aria-label='Task']")[0].click()
-    click("//*[@role='option'][contains(., 'T4')]")
-    wait.until(lambda b: "logistic-regression" in text("#board") and "ridge" not in text("#board"))
+    address, uploads = page
+    browser.get(address)
+    frame = wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "iframe#board"))[0]
+    browser.switch_to.frame(frame)
+    wait.until(lambda b: "ridge" in text("#honest") and "logistic-regression" in text("#honest"))
+    assert "constant" in text("#models")
+    browser.switch_to.default_content()
 
     click("//button[@role='tab'][contains(., 'Submit')]")
+
+    def upload(path):
+        wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#predictions input[type=file]"))
+        browser.find_element(By.CSS_SELECTOR, "#predictions input[type=file]").send_keys(str(path))
+        wait.until(lambda b: path.stem in text("#predictions"))
+        click("//button[@id='score']")
+
+    def fill(label, words):
+        field = f"//label[contains(., '{label}')]//*[self::input or self::textarea]"
+        wait.until(lambda b: [e for e in b.find_elements(By.XPATH, field) if e.is_displayed()])[0].send_keys(words)
+
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"no parquet")
-    browser.find_element(By.CSS_SELECTOR, "#predictions input[type=file]").send_keys(str(broken))
-    wait.until(lambda b: "broken" in text("#predictions"))
-    click("//button[@id='score']")
-    wait.until(lambda b: "Not scored: broken.parquet is not Parquet" in text("#outcome"))
-
-    click("//*[@id='predictions']//button[contains(@aria-label, 'lear') or contains(@aria-label, 'emove')]")
-    wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "#predictions input[type=file]"))
-    browser.find_element(By.CSS_SELECTOR, "#predictions input[type=file]").send_keys(str(predictions))
-    wait.until(lambda b: "oracle" in text("#predictions"))
-    wait.until(lambda b: [e for e in b.find_elements(By.CSS_SELECTOR, "textarea") if e.is_displayed()])[0].send_keys(
-        "oracle 1"
-    )
-    click("//button[@id='score']")
+    upload(broken)
+    wait.until(lambda b: "Not scored: broken.parquet is not readable Parquet" in text("#outcome"))
+    upload(predictions)
     wait.until(lambda b: "r2 1.0000" in text("#outcome"))
-    wait.until(lambda b: "➤ oracle 1" in text("#place") and "submitted" in text("#place"))
+    assert "every prediction is right" in text("#outcome") and "fill in name, authors" in text("#outcome")
+    wait.until(lambda b: "➤ your-predictions" in text("#place") and "submitted" in text("#place"))
+    assert hub.repos["dataset", ENTRIES].branches.keys() == {"main"}
+
+    for label, words in (("Name on", "oracle"), ("Authors", "Ada, Bob"), ("Licence", "MIT"), ("Description", "True.")):
+        fill(label, words)
+    upload(predictions)
+    wait.until(lambda b: "Kept as a pull request" in text("#outcome"))
+    entry = hub.files("dataset", ENTRIES, "refs/pr/1")
+    assert {"oracle/submission.yaml", "oracle/t1.parquet"} <= entry.keys()
+    assert "/datasets/USER/submissions/discussions/1" in text("#outcome")
+    assert [path for path in uploads.rglob("*") if path.is_file()] == []
     if os.environ.get("MAGBRIDGE_SCREENSHOT"):
         browser.save_screenshot(os.environ["MAGBRIDGE_SCREENSHOT"])

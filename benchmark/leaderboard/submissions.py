@@ -1,0 +1,287 @@
+"""Submissions: a folder with `submission.yaml` and one predictions file a task, checked, scored and rescored.
+
+Scores are recomputed here from the predictions; a submission brings no code that would be run.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.data import dataset_info, load_truth, release_folder
+from benchmark.leaderboard.boards import Entry, leaderboard, texts_of
+from benchmark.predictions import Scored, score_file
+from benchmark.results import Result, Run, read_results
+from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
+from dataset_card.errors import MagBridgeError
+
+SUBMISSIONS = Path(__file__).parents[1] / "submissions"
+"""Where the entries of the shipped board lie, a folder each."""
+
+FILE = "submission.yaml"
+SCHEMA_FILE = Path(__file__).with_name("submission.schema.json")
+MAX_BYTES = 64 * 2**10
+"""Of a submission.yaml."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What `submission.yaml` says; fields as in `submission.schema.json`.
+
+    Attributes:
+        tasks: Predictions file, and perhaps `seconds` and `features`, by task id.
+        release: Digest of the release whose test rows were predicted.
+        trained_on: Digests of the releases that the model saw.
+        test_data_leakage: Whether a label of a test row was used, in any way.
+        replication_code: Whether the code that made the predictions is public.
+    """
+
+    name: str
+    version: str
+    authors: list[str]
+    description: str
+    licence: str
+    date: str
+    release: str
+    tasks: dict[str, dict]
+    trained_on: list[str]
+    test_data_leakage: bool
+    replication_code: bool
+    url: str | None = None
+    paper: str | None = None
+    code: str | None = None
+    hardware: str = ""
+    schema_version: str = "1.0"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A submission that holds.
+
+    Attributes:
+        submission: What it says of itself.
+        results: Scores recomputed from its predictions, one result a task.
+        remarks: What its author should know.
+    """
+
+    submission: Submission
+    results: list[Result]
+    remarks: list[str] = field(default_factory=list)
+
+
+def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
+    """Reads and checks a folder's `submission.yaml`, whose name is the folder's where it is to stay.
+
+    Raises:
+        MagBridgeError: There is none, it is no YAML, or it breaks the schema.
+    """
+    import yaml
+
+    path = folder / FILE
+    if not path.is_file() or path.is_symlink():
+        raise MagBridgeError(f"no {FILE} in {folder}: write one with `Result.save`, or as CONTRIBUTING.md shows")
+    if path.stat().st_size > MAX_BYTES:
+        raise MagBridgeError(f"{path} has over {MAX_BYTES // 1024} kB: expected a short description")
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise MagBridgeError(f"{path} is not plain YAML ({reason}): expected one field a line") from error
+    for broken in _validator().iter_errors(document):
+        where = "/".join(str(part) for part in broken.absolute_path) or "the document"
+        raise MagBridgeError(f"{path}: {where}: {broken.message[:300]}; see {SCHEMA_FILE.name}")
+    try:
+        datetime.date.fromisoformat(document["date"])
+    except ValueError as error:
+        raise MagBridgeError(f"{path}: date: {document['date']!r} is no day: expected YYYY-MM-DD") from error
+    if named_as_folder and document["name"] != folder.resolve().name:
+        raise MagBridgeError(
+            f"{path}: name: {document['name']!r} in the folder {folder.resolve().name!r}: expected the same"
+        )
+    if document["test_data_leakage"]:
+        raise MagBridgeError(f"{path}: test_data_leakage: true: labels of test rows were used, so it cannot be ranked")
+    if document["replication_code"] and not document.get("code"):
+        raise MagBridgeError(f"{path}: replication_code: true without `code`: expected the code's address")
+    return Submission(**document)
+
+
+@cache
+def _loader():
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Plain YAML: no aliases, no field twice, dates as text."""
+
+        def compose_node(self, parent, index):
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases are not taken")
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node, deep=False):
+            keys = [key.value for key, _ in node.value]
+            twice = [str(key) for key in keys if keys.count(key) > 1]
+            if twice:
+                raise yaml.YAMLError(f"the field {twice[0]} stands there twice")
+            return super().construct_mapping(node, deep=deep)
+
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: node.value)
+    return Loader
+
+
+@cache
+def _validator():
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+
+
+def check(folder: str | Path, release: str | Path, taken: list[Result], named_as_folder: bool = True) -> Checked:
+    """Checks a submission folder and scores it.
+
+    Args:
+        folder: With `submission.yaml` and its predictions files.
+        release: Release folder or Hub id, the one whose digest the submission names.
+        taken: Results on the board; their models' names are not free.
+        named_as_folder: Whether the folder must have the model's name.
+
+    Returns:
+        The submission with its scores; nothing is written.
+
+    Raises:
+        MagBridgeError: Something does not hold; says what.
+    """
+    folder = Path(folder)
+    submission = read_submission(folder, named_as_folder)
+    if submission.name in {result.model for result in taken if result.protocol != "submitted"}:
+        raise MagBridgeError(f"{folder / FILE}: name: {submission.name} is on the board already: choose another")
+    path = release_folder(release)
+    dataset = dataset_info(path)
+    if submission.release != dataset.digest:
+        raise MagBridgeError(
+            f"{folder / FILE}: release: {submission.release[:12]} was predicted, {release} has the digest "
+            f"{dataset.short}: pass the release that it names with --data"
+        )
+    _refuse_strays(folder, submission)
+    results, remarks = [], []
+    for task_id in sorted(submission.tasks):
+        task = get_task(task_id)
+        file = folder / submission.tasks[task_id]["predictions"]
+        if file.is_symlink():
+            raise MagBridgeError(f"{file} is a link: expected a file")
+        scored = score_file(file, task, dataset, load_truth(task, path, PRIMARY_SPLIT), PRIMARY_SPLIT)
+        results.append(as_result(scored, task, submission))
+        remarks += [f"{task.id}: {remark}" for remark in scored.remarks]
+    return Checked(submission, results, remarks)
+
+
+def _refuse_strays(folder: Path, submission: Submission) -> None:
+    expected = {FILE, *(task["predictions"] for task in submission.tasks.values())}
+    allowed = {path.name for path in folder.glob(_filed_name(submission))} | expected | {"README.md"}
+    strays = sorted({path.name for path in folder.iterdir()} - allowed)
+    if strays:
+        raise MagBridgeError(f"{folder} holds {strays[0]}: expected {', '.join(sorted(expected))} and no more")
+    files = [task["predictions"] for task in submission.tasks.values()]
+    if len(set(files)) < len(files):
+        raise MagBridgeError(f"{folder / FILE}: tasks: one predictions file for two tasks: expected one each")
+
+
+def as_result(scored: Scored, task: Task, submission: Submission) -> Result:
+    """Recomputed scores as a result that a board can rank."""
+    about = submission.tasks[task.id]
+    return Result(
+        task=task.id,
+        task_version=task.version,
+        model=submission.name,
+        description=submission.description,
+        dataset=scored.dataset,
+        split=PRIMARY_SPLIT,
+        protocol="submitted",
+        runs=tuple(
+            Run(seed, 0, scores, cells=cells.tolist())
+            for seed, scores, cells in zip(scored.seeds, scored.scores, scored.cells)
+        ),
+        cell_ids=tuple(scored.cell_ids.tolist()),
+        packages={"python": platform.python_version(), "numpy": np.__version__},
+        hardware={"processor": submission.hardware, "cores": None, "gpu": None},
+        seconds=float(about.get("seconds", 0.0)),
+        n_features=about.get("features"),
+        n_test=scored.n_test,
+    )
+
+
+def standing(result: Result, board: list[Result]) -> tuple[Entry, tuple[Entry, ...]]:
+    """The result's place among others: its own entry, and all entries of its board."""
+    others = [r for r in board if (r.model, r.protocol) != (result.model, result.protocol)]
+    boards = leaderboard([*others, result], result.task, result.split)
+    (found,) = [b for b in boards if b.dataset == result.dataset.digest]
+    return next(e for e in found.entries if e.result.model == result.model), found.entries
+
+
+def placed(result: Result, board: list[Result]) -> str:
+    """One line: score, interval, rank, and who is level with it."""
+    entry, entries = standing(result, board)
+    level = [e.result.model for e in entries if e.rank == entry.rank and e.result.model != result.model]
+    limits = "" if entry.interval is None else " ({:.4f} to {:.4f})".format(*entry.interval)
+    words = f", level with {', '.join(level)}" if level else ""
+    place = f"rank {texts_of(entry)[0]} of {len(entries)}"
+    return f"{result.task}: {result.headline} {result.mean():.4f}{limits}, {place}{words}"
+
+
+def folders(submissions: Path) -> list[Path]:
+    """The entries of a folder of submissions."""
+    if not submissions.is_dir():
+        return []
+    return sorted(path for path in submissions.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def filed_results(submissions: Path) -> list[Result]:
+    """What every entry of a folder of submissions was scored at, as `submit` wrote it."""
+    return [result for folder in folders(submissions) for result in _filed(folder, read_submission(folder))]
+
+
+def _filed(folder: Path, submission: Submission) -> list[Result]:
+    files = sorted(folder.glob(_filed_name(submission)))
+    if len(files) != 1:
+        raise MagBridgeError(f"{folder} holds {len(files)} results files: run `python -m benchmark submit {folder}`")
+    return read_results(files[0])
+
+
+def _filed_name(submission: Submission) -> str:
+    return f"*-{submission.release[:8]}.jsonl"
+
+
+def rescore(submissions: Path, release: str | Path, taken: list[Result]) -> list[Checked]:
+    """Recomputes every entry of a folder of submissions and compares it with what is filed.
+
+    Raises:
+        MagBridgeError: An entry does not hold, was not scored, or its filed figures are not those recomputed.
+    """
+    checked = []
+    for folder in folders(submissions):
+        again = check(folder, release, taken)
+        filed = {result.key: result for result in _filed(folder, again.submission)}
+        if filed.keys() != {result.key for result in again.results}:
+            raise MagBridgeError(f"{folder}: other tasks are filed than it has predictions for: submit it again")
+        for result in again.results:
+            old = filed[result.key]
+            if not _same_figures(old, result):
+                raise MagBridgeError(
+                    f"{folder}: {result.task} is filed with {result.headline} {old.mean()}, its predictions give "
+                    f"{result.mean()}: submit it again"
+                )
+        checked.append(again)
+    return checked
+
+
+def _same_figures(old: Result, new: Result) -> bool:
+    """Whether all scores agree; another machine may round the last digit otherwise."""
+    if [(r.seed, r.scores.keys()) for r in old.runs] != [(r.seed, r.scores.keys()) for r in new.runs]:
+        return False
+    pairs = np.array([(a.scores[name], b.scores[name]) for a, b in zip(old.runs, new.runs) for name in a.scores])
+    return bool(np.allclose(pairs[:, 0], pairs[:, 1], rtol=1e-9, atol=1e-12))

@@ -1,0 +1,209 @@
+"""Submissions: from README to a checked folder, where it stands, and every mistake refused by name."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+
+from benchmark import evaluate_model, load_task
+from benchmark.baselines import get_model
+from benchmark.leaderboard.boards import leaderboard, texts_of
+from benchmark.leaderboard.submissions import (
+    FILE,
+    SCHEMA_FILE,
+    Submission,
+    check,
+    filed_results,
+    placed,
+    read_submission,
+    rescore,
+    standing,
+)
+from benchmark.predictions import write_predictions
+from benchmark.results import write_results
+from dataset_card.errors import MagBridgeError
+
+
+@pytest.fixture(scope="module")
+def taken(release):
+    """A board of two baselines."""
+    data = load_task("t2", release)
+    return [evaluate_model("t2", get_model(name), data) for name in ("constant", "linear-svc")]
+
+
+def quiet_is_reuse(signals):
+    """A function of raw signals."""
+    noise = signals.std(axis=(1, 2))
+    return np.where(noise < np.median(noise), "reuse", "recondition")
+
+
+@pytest.fixture(scope="module")
+def made(release, tmp_path_factory):
+    """A submission of a pipeline on T1 and a function of raw signals on T2."""
+    from sklearn.linear_model import Ridge
+
+    folder = tmp_path_factory.mktemp("submissions") / "my-model"
+    for task, model in (("t1", Ridge()), ("t2", quiet_is_reuse)):
+        result = evaluate_model(task, model, release, name="my-model", description="Ridge, and a threshold.")
+        result.save(folder, authors=["Ada Lovelace"], licence="MIT", code="https://example.org/code")
+    return folder
+
+
+@pytest.fixture
+def entry(made, tmp_path):
+    """A copy to damage."""
+    return shutil.copytree(made, tmp_path / "entries" / "my-model")
+
+
+def test_a_saved_result_is_a_submission_that_holds(made, release, taken):
+    checked = check(made, release, taken)
+    assert (checked.submission.name, checked.submission.authors) == ("my-model", ["Ada Lovelace"])
+    assert sorted(path.name for path in made.iterdir()) == [FILE, "t1.parquet", "t2.parquet"], "nothing is written"
+    data = {task: load_task(task, release) for task in ("t1", "t2")}
+    again = evaluate_model("t2", quiet_is_reuse, data["t2"])
+    (t1, t2) = checked.results
+    assert [run.scores for run in t2.runs] == [run.scores for run in again.runs] and t2.cell_ids == again.cell_ids
+    assert len(t1.runs) == 5 and t1.n_features == 57 and t1.protocol == "submitted"
+
+
+def test_where_it_stands_is_told_at_once(made, release, taken):
+    result = check(made, release, taken).results[1]
+    place, entries = standing(result, taken)
+    (board,) = [b for b in leaderboard([*taken, result]) if b.task == "t2"]
+    assert entries == board.entries and place in entries and len(entries) == 3
+    line = placed(result, taken)
+    assert line.startswith(f"t2: balanced_accuracy {result.mean():.4f} (") and f"rank {texts_of(place)[0]} of 3" in line
+
+
+def test_rescoring_finds_what_was_filed(entry, release, taken):
+    with pytest.raises(MagBridgeError, match="holds 0 results files: run"):
+        rescore(entry.parent, release, taken)
+    write_results(check(entry, release, taken).results, entry, predictions=False)
+    (again,) = rescore(entry.parent, release, taken)
+    assert [r.mean() for r in filed_results(entry.parent)] == [r.mean() for r in again.results]
+    check(entry, release, filed_results(entry.parent))  # its own earlier scores do not take its name
+
+
+def test_rescoring_refuses_other_figures_than_the_predictions_give(entry, release, taken):
+    result = evaluate_model("t2", get_model("linear-svc"), release)
+    write_results(check(entry, release, taken).results, entry, predictions=False)
+    write_predictions(entry / "t2.parquet", result.table, result.dataset.digest)
+    with pytest.raises(MagBridgeError, match="my-model: t2 is filed with balanced_accuracy .*, its predictions give"):
+        rescore(entry.parent, release, taken)
+    document = yaml.safe_load((entry / FILE).read_text())
+    del document["tasks"]["t2"]
+    (entry / FILE).write_text(yaml.safe_dump(document))
+    (entry / "t2.parquet").unlink()
+    with pytest.raises(MagBridgeError, match="other tasks are filed than it has predictions for"):
+        rescore(entry.parent, release, taken)
+
+
+def _change(**fields):
+    def change(folder):
+        document = yaml.safe_load((folder / FILE).read_text())
+        for name, value in fields.items():
+            if value is None:
+                del document[name]
+            else:
+                document[name] = value
+        (folder / FILE).write_text(yaml.safe_dump(document))
+
+    return change
+
+
+def _text(text):
+    return lambda folder: (folder / FILE).write_bytes(text)
+
+
+def _rename(folder):
+    folder.rename(folder.with_name("other"))
+
+
+def _link(folder):
+    (folder / "t1.parquet").rename(folder.parent / "elsewhere.parquet")
+    (folder / "t1.parquet").symlink_to(folder.parent / "elsewhere.parquet")
+
+
+MISTAKES = {
+    "no submission.yaml in": lambda folder: (folder / FILE).unlink(),
+    "over 64 kB": _text(b"a: " + b"x" * 70_000),
+    "is not plain YAML \\(.*stands there twice": _text(b"name: a\nname: b\n"),
+    "is not plain YAML \\(aliases are not taken": _text(b"a: &a [1]\nb: *a\n"),
+    "is not plain YAML \\(could not determine a constructor": _text(b"!!python/object/apply:os.system [id]"),
+    "is not plain YAML \\(.*codec": _text(b"\xff\xfe\xff"),
+    "is not plain YAML \\(.*expected": _text(b"a: [1"),
+    "is not plain YAML": _text(b"[" * 30_000),
+    "the document: None is not of type 'object'": _text(b""),
+    "the document: 'authors' is a required property": _change(authors=None),
+    "the document: 'licence' is a required property": _change(licence=None),
+    "the document: Additional properties .*'email'": _change(email="a@b.c"),
+    "authors: \\[\\] should be non-empty|authors: \\[\\] is too short": _change(authors=[]),
+    "authors/0: 7 is not of type": _change(authors=[7]),
+    "name: 'my model' does not match": _change(name="my model"),
+    "name: 'my-model\\\\n' does not match": _change(name="my-model\n"),
+    "name: 'other-model' in the folder 'my-model'": _change(name="other-model"),
+    "name: 'my-model' in the folder 'other'": _rename,
+    "code: 'javascript:alert\\(1\\)' does not match": _change(code="javascript:alert(1)"),
+    "paper: 'https://a b' does not match": _change(paper="https://a b"),
+    "date: '21.11.2026' does not match": _change(date="21.11.2026"),
+    "date: '2026-02-30' is no day": _change(date="2026-02-30"),
+    "release: 'abc' does not match": _change(release="abc"),
+    "release: ffffffffffff was predicted, .* has the digest": _change(release="f" * 64),
+    "trained_on/0: 'v1' does not match": _change(trained_on=["v1"]),
+    "test_data_leakage: 'no' is not of type 'boolean'": _change(test_data_leakage="no"),
+    "test_data_leakage: true: labels of test rows were used": _change(test_data_leakage=True),
+    "replication_code: true without `code`": _change(code=None),
+    "tasks: {} should be non-empty|tasks: {} does not have enough": _change(tasks={}),
+    "tasks: .*'t9' does not match": _change(tasks={"t9": {"predictions": "t9.csv"}}),
+    "tasks/t1/predictions: '\\.\\./t1.csv' does not match": _change(tasks={"t1": {"predictions": "../t1.csv"}}),
+    "tasks/t1/seconds: -1 is less than": _change(tasks={"t1": {"predictions": "t1.parquet", "seconds": -1}}),
+    "holds t2.parquet: expected submission.yaml, t1.parquet and no more": _change(
+        tasks={"t1": {"predictions": "t1.parquet"}}
+    ),
+    "one predictions file for two tasks": lambda folder: (
+        _change(tasks={t: {"predictions": "t1.parquet"} for t in ("t1", "t2")})(folder),
+        (folder / "t2.parquet").unlink(),
+    ),
+    "holds model.pkl: expected": lambda folder: (folder / "model.pkl").write_bytes(b"x"),
+    "no predictions file": lambda folder: (folder / "t2.parquet").unlink(),
+    "t1.parquet is a link": _link,
+    "is not readable Parquet": lambda folder: (folder / "t1.parquet").write_bytes(b"PAR1"),
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_each_mistake_in_a_folder_has_its_line(entry, release, taken, message):
+    MISTAKES[message](entry)
+    folder = entry if entry.exists() else entry.with_name("other")
+    with pytest.raises(MagBridgeError, match=message) as caught:
+        check(folder, release, taken)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_on_the_board_is_not_free(entry, release, taken):
+    _change(name="linear-svc")(entry)
+    folder = entry.rename(entry.with_name("linear-svc"))
+    with pytest.raises(MagBridgeError, match="name: linear-svc is on the board already"):
+        check(folder, release, taken)
+
+
+def test_what_cannot_be_submitted_is_not_saved(release, tmp_path):
+    result = evaluate_model("t2", get_model("constant"), release)
+    with pytest.raises(MagBridgeError, match="the folder .* for the model 'constant': expected the same name"):
+        result.save(tmp_path / "other", authors=["A"], licence="MIT")
+    leaking = evaluate_model("t2", get_model("constant"), release, split="by_record_optimistic_baseline")
+    with pytest.raises(MagBridgeError, match="is no result to submit"):
+        leaking.save(tmp_path / "constant", authors=["A"], licence="MIT")
+    assert not list(tmp_path.iterdir())
+
+
+def test_fields_are_those_of_the_schema(made):
+    schema = json.loads(SCHEMA_FILE.read_text())
+    fields = dataclasses.fields(Submission)
+    assert {f.name for f in fields} == schema["properties"].keys()
+    optional = {f.name for f in fields if f.default is not dataclasses.MISSING} - {"schema_version"}
+    assert schema["properties"].keys() - set(schema["required"]) == optional
+    assert read_submission(made).tasks.keys() == {"t1", "t2"}

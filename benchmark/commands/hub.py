@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from benchmark.commands.options import DEFAULT_DATA, Data, Json, Results, print_json
+from benchmark.commands.options import DEFAULT_DATA, Data, Json, Model, Results, Task, print_json
 from dataset_card.errors import MagBridgeError
 
 
-class Space(StrEnum):
+class Published(StrEnum):
     """What can be published."""
 
     metric = "metric"
     leaderboard = "leaderboard"
+    baseline = "baseline"
 
 
 def register(app: typer.Typer) -> None:
@@ -25,45 +27,68 @@ def register(app: typer.Typer) -> None:
 
 
 def push(
-    what: Annotated[Space, typer.Argument(help="metric or leaderboard.")],
-    repo: Annotated[str, typer.Option(help="Space, USER/magbridge_metric or USER/NAME; made where there is none.")],
+    what: Annotated[Published, typer.Argument(help="metric, leaderboard or baseline.")],
+    repo: Annotated[str, typer.Option(help="USER/magbridge_metric or USER/NAME; made where there is none.")],
     data: Annotated[
-        str | None, typer.Option(help="Leaderboard: the dataset on the Hub, USER/magbridge-battery.")
+        str | None, typer.Option(help="Leaderboard: the dataset on the Hub. Baseline: the release to fit on.")
     ] = None,
+    model: Model = None,
+    task: Task = None,
     results: Results = None,
+    submissions: Annotated[
+        str | None, typer.Option(help="Leaderboard: dataset on the Hub that the Space proposes submissions to.")
+    ] = None,
     private: Annotated[bool, typer.Option("--private", help="Only you may see it.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be uploaded; ask nothing of the Hub.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Publishes the metric or the leaderboard as a Space, in one commit."""
+    """Publishes the metric or the leaderboard as a Space, or a fitted baseline as a model, in one commit."""
     from benchmark.leaderboard.push import leaderboard_files, metric_files, push_leaderboard, push_metric
-    from dataset_card.hub import size_of
 
-    if (what is Space.leaderboard) != (data is not None):
+    if (what is Published.metric) == (data is not None):
         raise MagBridgeError(
-            "the leaderboard needs the dataset that it scores against, the metric needs none: expected "
-            "`push leaderboard --data USER/magbridge-battery` or `push metric`"
+            "the leaderboard needs the dataset that it scores against, a baseline the release to fit on, the metric "
+            "neither: expected `push leaderboard --data USER/magbridge-battery`, `push baseline --data RELEASE --model "
+            "NAME --task t1` or `push metric`"
+        )
+    if what is Published.baseline and (model is None or task is None):
+        raise MagBridgeError("which baseline? expected --model NAME and --task t1, t2, t3 or t4")
+    if what is Published.baseline:
+        from benchmark.baselines.hub import baseline_files, fit_baseline, push_baseline
+
+        fitted = fit_baseline(str(task), str(model), str(data))
+        files: Mapping = baseline_files(fitted, repo) if dry_run else {}
+        url = "" if dry_run else push_baseline(repo, fitted, private=private)
+    elif what is Published.metric:
+        files = metric_files()
+        url = "" if dry_run else push_metric(repo, private=private)
+    else:
+        files = leaderboard_files(str(data), results, submissions)
+        url = (
+            ""
+            if dry_run
+            else push_leaderboard(repo, str(data), results=results, submissions=submissions, private=private)
         )
     if dry_run:
-        files = metric_files() if data is None else leaderboard_files(data, results)
-        sizes = {name: size_of(content) for name, content in files.items()}
-        if as_json:
-            print_json({"repo": repo, "files": sizes, "bytes": sum(sizes.values())})
-            return
-        for name, size in sizes.items():
-            print(f"{size:>12,}  {name}")
-        print(f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files would go to Space {repo}")
-        return
-    if data is None:
-        url = push_metric(repo, private=private)
-    else:
-        url = push_leaderboard(repo, data, results=results, private=private)
-    if as_json:
+        _print_plan(repo, files, as_json)
+    elif as_json:
         print_json({"url": url})
     else:
         print(url)
+
+
+def _print_plan(repo: str, files: Mapping, as_json: bool) -> None:
+    from dataset_card.hub import size_of
+
+    sizes = {name: size_of(content) for name, content in files.items()}
+    if as_json:
+        print_json({"repo": repo, "files": sizes, "bytes": sum(sizes.values())})
+        return
+    for name, size in sizes.items():
+        print(f"{size:>12,}  {name}")
+    print(f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files would go to {repo}")
 
 
 def serve(

@@ -1,0 +1,199 @@
+"""Fitted baselines on the Hub: one skops file a seed, without pickle, and what they are in `baseline.json`.
+
+skops builds nothing but the types it knows and those of `TRUSTED`. Trees among these are arrays that compiled code
+walks unchecked: a forged file could crash the process, but run no code of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pyarrow as pa
+
+from benchmark.baselines import get_model
+from benchmark.data import TaskData, load_task
+from benchmark.models import Model
+from benchmark.protocol import fit_seeds, predict, prediction_table
+from benchmark.results import named_digest
+from benchmark.tasks import Task, get_task
+from dataset_card.errors import MagBridgeError
+from dataset_card.hub import Repository
+
+FILE = "baseline.json"
+MAX_BYTES = 256 * 2**20
+"""Of all files of a pulled baseline."""
+
+TRUSTED = [
+    "benchmark.baselines.background.LevelBackground",
+    "benchmark.baselines.forest.Forest",
+    "benchmark.baselines.matched.MatchedFeatures",
+    "benchmark.baselines.noise_level.NoiseLevelFeatures",
+    "benchmark.baselines.recipe.GatedDetector",
+    "benchmark.baselines.recipe.NoiseLevelRegressor",
+    "benchmark.baselines.recipe.SecondLifeThreshold",
+    "benchmark.baselines.recipe.SubtypeClassifier",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+]
+"""Types beyond those that skops trusts by itself: the baselines' own, and trees."""
+
+CARD = Template("""---
+license: apache-2.0
+library_name: skops
+tags:
+- magbridge
+- tabular
+---
+
+# $model on $task
+
+$description Fitted on $seeds draws of the training rows of MagBridge-Battery `$digest`, task $title.
+
+```python
+from benchmark.baselines.hub import pull_baseline
+
+baseline = pull_baseline("$repo")
+print(baseline.predictions("magbridge-battery"))
+```
+""")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A fitted baseline.
+
+    Attributes:
+        model: Its declaration.
+        task: What it was fitted for.
+        digest: Of the release that it was fitted on.
+        fitted: Estimator by seed.
+    """
+
+    model: Model
+    task: Task
+    digest: str
+    fitted: dict[int, Any]
+
+    def predictions(self, data: TaskData | str | Path) -> pa.Table:
+        """Predictions of the test rows by every seed, as `evaluate_model` files them.
+
+        Args:
+            data: The task's rows, or a release folder or Hub id.
+        """
+        rows = data if isinstance(data, TaskData) else load_task(self.task, data)
+        inputs = rows.inputs(self.model.features, "test")
+        tables = [
+            prediction_table(self.task, rows.test.sample_ids, seed, *predict(estimator, inputs, self.task))
+            for seed, estimator in self.fitted.items()
+        ]
+        return pa.concat_tables(tables).combine_chunks()
+
+
+def fit_baseline(task: str | Task, name: str, data: TaskData | str | Path) -> Baseline:
+    """Fits a declared baseline once a seed, as the board does.
+
+    Raises:
+        MagBridgeError: No such baseline or task, or rows of no release.
+    """
+    task, model = get_task(task), get_model(name)
+    rows = data if isinstance(data, TaskData) else load_task(task, data)
+    return Baseline(model, task, named_digest(rows.dataset), dict(fit_seeds(task, model, rows)))
+
+
+def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
+    """Files of a baseline's repository, by path in it.
+
+    Raises:
+        MagBridgeError: skops is not installed, or the baseline holds types that a pull would not trust.
+    """
+    io = _skops()
+    about = {"model": baseline.model.name, "task": baseline.task.id, "release": baseline.digest}
+    files = {FILE: (json.dumps(about | {"seeds": list(baseline.fitted)}) + "\n").encode()}
+    for seed, estimator in baseline.fitted.items():
+        content = io.dumps(estimator)
+        strange = set(io.get_untrusted_types(data=content)) - set(TRUSTED)
+        if strange:
+            raise MagBridgeError(
+                f"{baseline.model.name} holds {sorted(strange)[0]}: expected a baseline of scikit-learn parts"
+            )
+        files[f"seed-{seed}.skops"] = content
+    card = CARD.substitute(
+        model=baseline.model.name,
+        task=baseline.task.id.upper(),
+        title=baseline.task.title,
+        description=baseline.model.description,
+        seeds=len(baseline.fitted),
+        digest=baseline.digest[:12],
+        repo=repo_id,
+    )
+    return files | {"README.md": card.encode()}
+
+
+def push_baseline(repo_id: str, baseline: Baseline, *, private: bool = False) -> str:
+    """Creates or updates a baseline's repository, in one commit; returns its address.
+
+    Raises:
+        MagBridgeError: As in `baseline_files`, a repository with other content, or the Hub refuses.
+    """
+    files = baseline_files(baseline, repo_id)
+    repository = Repository(repo_id, "model")
+    repository.check(FILE, private)
+    repository.replace(files, f"{baseline.model.name} on {baseline.task.id}", private=private)
+    return repository.url
+
+
+def pull_baseline(repo_id: str, revision: str | None = None) -> Baseline:
+    """A fitted baseline from the Hub.
+
+    Args:
+        repo_id: `user/name`.
+        revision: A commit or tag; the newest by default.
+
+    Raises:
+        MagBridgeError: There is none, or it is no baseline that may be trusted.
+    """
+    repository = Repository(repo_id, "model")
+    if FILE not in repository.files:
+        raise MagBridgeError(
+            f"no baseline at {repo_id}: expected {FILE}, written by `python -m benchmark push baseline`"
+        )
+    files = {path: repository.read(path, revision) for path in sorted(repository.files) if path.endswith(".skops")}
+    return read_baseline(files | {FILE: repository.read(FILE, revision)}, repo_id)
+
+
+def read_baseline(files: dict[str, bytes], where: str) -> Baseline:
+    """The baseline in files that `baseline_files` made; `where` names them in errors."""
+    io = _skops()
+    if sum(map(len, files.values())) > MAX_BYTES:
+        raise MagBridgeError(f"{where} has over {MAX_BYTES / 2**20:.0f} MB: expected a fitted baseline")
+    try:
+        about = json.loads(files[FILE])
+        model, task, digest = get_model(about["model"]), get_task(about["task"]), str(about["release"])
+        seeds = [int(seed) for seed in about["seeds"]]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise MagBridgeError(f"{where}: {FILE} is damaged ({str(error)[:200]}): push it again") from error
+    fitted = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in seeds:
+            path = Path(folder) / f"seed-{seed}.skops"
+            try:
+                path.write_bytes(files[path.name])
+                fitted[seed] = io.load(path, trusted=TRUSTED)
+            except Exception as error:  # skops and the zip under it raise whatever a damaged file provokes
+                reason = " ".join(str(error).split())[:200]
+                raise MagBridgeError(f"{where}: {path.name} is no trusted skops file ({reason})") from error
+    return Baseline(model, task, digest, fitted)
+
+
+def _skops():
+    try:
+        import skops.io
+    except ImportError as error:
+        raise MagBridgeError("baselines on the Hub need skops: pip install 'magbridge-battery[skops]'") from error
+    return skops.io

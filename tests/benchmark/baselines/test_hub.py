@@ -1,0 +1,73 @@
+"""Fitted baselines pushed to a loopback Hub and pulled again give the board's predictions."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmark import evaluate_model, load_task
+from benchmark.baselines import get_model, models
+from benchmark.baselines.hub import FILE, baseline_files, fit_baseline, read_baseline
+from benchmark.tasks import TASKS
+from dataset_card.errors import MagBridgeError
+from tests.hub import LoopbackHub
+
+OTHERS = {"mlp", "cnn", "lstm", "normalised-cnn", "minirocket", "multirocket", "hqvqvae-classical", "hqvqvae-quantum"}
+"""Networks and transforms that are no scikit-learn estimators."""
+
+LONG = {("t2", "gradient-boosting"), ("t3", "gradient-boosting"), ("t4", "gradient-boosting"), ("t3", "matched")}
+PAIRS = [
+    pytest.param(task.id, model.name, marks=[pytest.mark.slow] * ((task.id, model.name) in LONG))
+    for task in TASKS
+    for model in models(task.id)
+    if model.name not in OTHERS
+]
+
+
+@pytest.mark.parametrize("task, name", PAIRS)
+def test_files_give_the_boards_predictions(release, task, name):
+    data = load_task(task, release)
+    files = baseline_files(fit_baseline(task, name, data), "user/baseline")
+    back = read_baseline(files, "files")
+    assert back.digest == data.dataset.digest and back.model.name == name
+    assert back.predictions(data).equals(evaluate_model(task, get_model(name), data).table)
+
+
+def test_a_pushed_baseline_can_be_pulled(release, tmp_path):
+    with LoopbackHub(token="secret") as hub:
+        arguments = ["--repo", "USER/ridge", "--model", "ridge", "--task", "t1", "--data", str(release)]
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmark", "push", "baseline", *arguments],
+            env=hub.env(tmp_path),
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stdout.strip()) == (0, f"{hub.url}/USER/ridge"), done.stderr
+        assert {FILE, "README.md", "seed-0.skops", "seed-4.skops"} <= hub.files("model", "USER/ridge").keys()
+        code = (
+            "from benchmark import evaluate_model; from benchmark.baselines import get_model\n"
+            "from benchmark.baselines.hub import pull_baseline\n"
+            f"pulled = pull_baseline('USER/ridge').predictions({str(release)!r})\n"
+            f"print(pulled.equals(evaluate_model('t1', get_model('ridge'), {str(release)!r}).table))"
+        )
+        seen = subprocess.run([sys.executable, "-c", code], env=hub.env(tmp_path), capture_output=True, text=True)
+        assert seen.stdout.strip() == "True", seen.stderr
+
+
+def test_what_is_no_baseline_is_refused(release):
+    import skops.io
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    files = baseline_files(fit_baseline("t1", "ridge", release), "user/ridge")
+    vectorizer = TfidfVectorizer(preprocessor=subprocess.getoutput)
+    for damage, message in (
+        ({FILE: b"{"}, "baseline.json is damaged"),
+        ({FILE: files[FILE].replace(b"ridge", b"rigde")}, "rigde"),
+        ({"seed-0.skops": b"PK"}, "seed-0.skops is no trusted skops file"),
+        ({"seed-1.skops": skops.io.dumps(vectorizer)}, "seed-1.skops is no trusted skops file .*getoutput"),
+    ):
+        with pytest.raises(MagBridgeError, match=message):
+            read_baseline(files | damage, "here")
+    del files["seed-2.skops"]
+    with pytest.raises(MagBridgeError, match="seed-2.skops"):
+        read_baseline(files, "here")

@@ -1,6 +1,7 @@
 import uuid
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from bridge.corpus import run
 from dataset_card.parallel import Engine
@@ -37,6 +38,7 @@ def bucket(monkeypatch, tmp_path):
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
+    get_reusable_executor().shutdown()  # processes that wait have another environment
     s3fs.S3FileSystem.clear_instance_cache()
     name = f"bucket-{uuid.uuid4()}"  # moto's buckets outlive its server
     s3fs.S3FileSystem().mkdir(name)

@@ -7,6 +7,7 @@ from benchmark.baselines import (
     constant,
     convolutional,
     deep,
+    functional,
     general,
     hqvqvae_codes,
     recipe,
@@ -21,6 +22,7 @@ FAMILIES = {
     "classical": classical.MODELS,
     "deep": deep.MODELS,
     "general": (*general.MODELS, *rocket.MODELS, *convolutional.MODELS),
+    "functional": functional.MODELS,
     "hqvqvae": hqvqvae_codes.MODELS,
     "recipe": recipe.MODELS,
 }

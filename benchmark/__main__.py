@@ -1,4 +1,4 @@
-"""Commands of the benchmark: `list | run | score | leaderboard | plot | analyse | export | push | serve`."""
+"""Commands of the benchmark: `list | run | score | leaderboard | plot | analyse | transfer | export | push | serve`."""
 
 from __future__ import annotations
 

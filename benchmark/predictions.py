@@ -142,7 +142,7 @@ def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth,
                 "a fraction, about 0.7 to 1; divide percent by 100"
             )
         given = np.array(rows["score"].to_pylist())[order] if "score" in rows.column_names else None
-        scores.append(score(task, truth.target, prediction, given))
+        scores.append(score(task, truth.target, prediction, given, truth.cell_ids))
         statistics.append(cell_statistics(task, truth.target, prediction, truth.cell_ids)[1])
     cells = np.unique(truth.cell_ids)
     return Scored(dataset, seeds, scores, cells, np.array(statistics), len(position), table)

@@ -212,6 +212,20 @@ def cross_validate(
     return _result(data, model, "cross_validation", runs, started, _n_features(estimator, inputs), tables)
 
 
+def pooled(result: Result, data: TaskData) -> dict[str, float]:
+    """All metrics over the rows of all folds together, those of whole tables among them.
+
+    Args:
+        result: From `cross_validate`, with its predictions.
+        data: The rows it was made on.
+    """
+    rows = Subset.concatenate(data.subsets())
+    position = {sample_id: i for i, sample_id in enumerate(rows.sample_ids.tolist())}
+    order = [position[sample_id] for sample_id in result.table["sample_id"].to_pylist()]
+    prediction = np.array(result.table["prediction"].to_pylist())
+    return score(data.task, rows.target[order], prediction, cell_ids=rows.cell_ids[order])
+
+
 def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_jobs: int, progress: bool) -> Result:
     """Fits each draw of training rows and scores it on the test subset."""
     task, test = data.task, data.test
@@ -224,7 +238,7 @@ def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_
             model, task, draw.seed, train_inputs[draw.train], data.train.target[draw.train], extras, n_jobs
         )
         prediction, scores = predict(estimator, test_inputs, task)
-        values, statistics = score(task, test.target, prediction, scores), None
+        values, statistics = score(task, test.target, prediction, scores, test.cell_ids), None
         if protocol in OFFICIAL_TEST:
             ids, by_cell = cell_statistics(task, test.target, np.asarray(prediction), test.cell_ids)
             cells, statistics = tuple(ids.tolist()), by_cell.tolist()

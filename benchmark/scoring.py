@@ -6,14 +6,21 @@ import numpy as np
 
 from benchmark.data import REGIME_B_PREFIX
 from benchmark.magbridge_metric import scores as formulas
-from benchmark.tasks import Task
+from benchmark.tasks import R2_BY_TABLE, Task
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import table_of
 
 RESAMPLES = 2000
 LEVEL = 0.95
 
 
-def score(task: Task, truth: np.ndarray, prediction: np.ndarray, scores: np.ndarray | None = None) -> dict[str, float]:
+def score(
+    task: Task,
+    truth: np.ndarray,
+    prediction: np.ndarray,
+    scores: np.ndarray | None = None,
+    cell_ids: np.ndarray | None = None,
+) -> dict[str, float]:
     """All metrics of a task.
 
     Args:
@@ -21,6 +28,7 @@ def score(task: Task, truth: np.ndarray, prediction: np.ndarray, scores: np.ndar
         truth: Shape (n,).
         prediction: Shape (n,), numbers or labels as in `truth`.
         scores: Shape (n,), optional score of `task.scored_label`.
+        cell_ids: Shape (n,), for the metrics that need tables.
 
     Returns:
         Metric name to unrounded value.
@@ -29,9 +37,37 @@ def score(task: Task, truth: np.ndarray, prediction: np.ndarray, scores: np.ndar
         MagBridgeError: NaN, wrong lengths, unknown labels.
     """
     try:
-        return formulas.score(task, truth, prediction, scores)
+        out = formulas.score(task, truth, prediction, scores)
     except ValueError as error:
         raise MagBridgeError(f"task {task.id}: {error}") from error
+    if cell_ids is not None and R2_BY_TABLE in task.metrics:
+        by_table = r2_of_tables(truth, prediction, cell_ids)
+        if len(by_table) > 1:
+            out[R2_BY_TABLE.name] = float(np.mean(list(by_table.values())))
+    return out
+
+
+def r2_of_tables(truth: np.ndarray, prediction: np.ndarray, cell_ids: np.ndarray) -> dict[str, float]:
+    """R2 within each table that cells come from, against the table's own mean.
+
+    Args:
+        truth: Shape (n,), numbers.
+        prediction: Shape (n,).
+        cell_ids: Shape (n,). v1's are plain numbers, of no table.
+
+    Returns:
+        R2 by table; nothing where a table has no spread, so that a mean over tables never leaves one out.
+    """
+    names, index = np.unique(cell_ids, return_inverse=True)
+    tables = np.array([table_of(name) if table_of(name) != name else "" for name in names.tolist()])[index]
+    out = {}
+    for table in np.unique(tables[tables != ""]).tolist():
+        y, p = truth[tables == table], prediction[tables == table]
+        spread = ((y - y.mean()) ** 2).sum()
+        if not spread > 0:
+            return {}
+        out[table] = float(1 - ((y - p) ** 2).sum() / spread)
+    return out
 
 
 def cell_statistics(task: Task, truth: np.ndarray, prediction: np.ndarray, cell_ids: np.ndarray):

@@ -25,6 +25,7 @@ class Metric:
         highest: Greatest possible value.
         higher_is_better: Direction.
         needs_scores: Whether it reads a score a row next to the predicted label.
+        needs_tables: Whether it exists only where the cells come from several tables, as in v2.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Metric:
     highest: float = 1.0
     higher_is_better: bool = True
     needs_scores: bool = False
+    needs_tables: bool = False
 
     @property
     def sign(self) -> int:
@@ -87,6 +89,7 @@ class Task:
 
 R2 = Metric("r2", "coefficient of determination", lowest=float("-inf"))
 MAE = Metric("mae", "mean absolute error, in the target's unit", highest=float("inf"), higher_is_better=False)
+R2_BY_TABLE = Metric("r2_by_table", "mean over tables of R2 within each", lowest=float("-inf"), needs_tables=True)
 BALANCED_ACCURACY = Metric("balanced_accuracy", "mean recall over classes")
 
 
@@ -102,7 +105,7 @@ TASKS = (
         rows=("clean",),
         target="soh",
         labels=(),
-        metrics=(R2, MAE),
+        metrics=(R2, MAE, R2_BY_TABLE),
         chance=0.0,
         config="t1_soh_regression",
     ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
 from bridge.config import ANCHOR_VOLTAGES, GROUNDED_MAX_V, GROUNDED_MIN_V, canonical_json
 from dataset_card.editions import V1, edition_of
@@ -27,11 +26,6 @@ def sample_seed(master: int, *parts, bits: int = 31) -> int:
     """
     text = f"{master}::{'/'.join(str(part) for part in parts)}"
     return int(hashlib.sha256(text.encode()).hexdigest()[: (bits + 1) // 4], 16) & ((1 << bits) - 1)
-
-
-def table_of(cell_id: str) -> str:
-    """The table that a v2 cell stands in, `LMO-10Ah` of `LMO-10Ah-017`; `regimeB` for a pseudo-cell."""
-    return re.split(r"[-_](?=[^-_]*$)", cell_id)[0]
 
 
 def sample_id(row: dict) -> str:

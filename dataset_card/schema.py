@@ -6,6 +6,7 @@ audit) is derived from `FIELDS`. This module imports nothing of the project.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -30,6 +31,11 @@ SECOND_LIFE_CLASSES = ("reuse", "recondition")
 
 REUSE_ABOVE_SOH = 0.85
 """A cell is worth a second life as it is when its SOH exceeds this fraction (paper, section IV-E)."""
+
+
+def table_of(cell_id: str) -> str:
+    """The table that a v2 cell stands in, `LMO-10Ah` of `LMO-10Ah-017`; `regimeB` for a pseudo-cell."""
+    return re.split(r"[-_](?=[^-_]*$)", cell_id)[0]
 
 
 @dataclass(frozen=True)

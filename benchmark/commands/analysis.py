@@ -1,4 +1,4 @@
-"""`python -m benchmark plot | analyse`: figures of results, and the page on what can be read off a signal."""
+"""`python -m benchmark plot | analyse | transfer`: figures of results, and pages on what can be read off a signal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmark.commands.options import (
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to the application."""
-    for command in (plot, analyse):
+    for command in (plot, analyse, transfer):
         app.command()(command)
 
 
@@ -63,3 +63,15 @@ def analyse(
     from benchmark.analysis.page import write_page
 
     print(f"wrote {write_page(data, out, results)}", file=sys.stderr)
+
+
+def transfer(
+    v1: Annotated[str, typer.Option(help="v1 release folder, or Hub id.")],
+    v2: Annotated[str, typer.Option(help="v2 release folder, or Hub id.")],
+    simulated: Annotated[str, typer.Option(help="v2 release of the simulated upstream.")],
+    out: Annotated[Path, typer.Option(help="Markdown file to write.")],
+) -> None:
+    """Fits on one release or chemistry, scores on another, and writes the page."""
+    from benchmark.analysis.transfer import write_page
+
+    print(f"wrote {write_page({'v1': v1, 'v2': v2, 'simulated': simulated}, out)}", file=sys.stderr)

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.scoring import bootstrap, percentiles
-from benchmark.tasks import TASKS, get_task, leaks
+from benchmark.tasks import R2_BY_TABLE, TASKS, get_task, leaks
 from dataset_card.schema import MASTER_SEED
 
 COLUMNS = (
@@ -195,7 +195,7 @@ def texts_of(entry: Entry) -> tuple[str, ...]:
     return (
         f"{entry.rank}" if entry.last == entry.rank else f"{entry.rank}–{entry.last}",
         result.model,
-        f"{result.mean():.3f} ± {result.std():.3f}",
+        f"{result.mean():.3f} ± {result.std():.3f}{_by_table(result)}",
         "" if entry.interval is None else f"{entry.interval[0]:.3f} to {entry.interval[1]:.3f}",
         "" if entry.cross_validation is None else "{:.3f} ± {:.3f}".format(*entry.cross_validation),
         f"{entry.other_releases[0]:.3f} to {entry.other_releases[-1]:.3f}" if entry.other_releases else "",
@@ -204,6 +204,13 @@ def texts_of(entry: Entry) -> tuple[str, ...]:
         result.protocol,
         str(len(result.runs)),
     )
+
+
+def _by_table(result: Result) -> str:
+    """The mean over tables, where the release has several."""
+    if R2_BY_TABLE.name not in result.runs[0].scores:
+        return ""
+    return f" (by table {result.mean(R2_BY_TABLE.name):.3f})"
 
 
 def _seconds(seconds: float) -> str:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas
 import pyarrow as pa
 
-from bridge.identity import table_of
 from bridge.release import splits
 from dataset_card.configs import SPLITS, provenance
 from dataset_card.digests import dataset_digest
 from dataset_card.editions import edition_of
+from dataset_card.schema import table_of
 
 
 def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np.ndarray], origin: dict) -> dict:

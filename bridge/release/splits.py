@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas
 
-from bridge.identity import table_of
 from dataset_card.configs import SPLITS
 from dataset_card.editions import V1, edition_of
+from dataset_card.schema import table_of
 
 PRIMARY, RECORD = "by_cell_primary", "by_record_optimistic_baseline"
 PRIMARY_SEED, REGIME_B_SEED, RECORD_SEED = 42, 43, 42

@@ -35,7 +35,7 @@ def test_equals_scikit_learn(seed, task):
             expected["f1"] = sk.f1_score(truth, prediction, pos_label=task.positive)
         if task.auc:
             expected[task.auc] = sk.roc_auc_score(truth == task.scored_label, scores)
-    assert ours.keys() == expected.keys() == {metric.name for metric in task.metrics}
+    assert ours.keys() == expected.keys() == {metric.name for metric in task.metrics if not metric.needs_tables}
     for name, value in expected.items():
         assert ours[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
 
@@ -54,7 +54,7 @@ def test_values_stay_in_the_declared_range(task):
     rng = np.random.default_rng(1)
     for _ in range(20):
         values = score(task, *random_case(task, rng, n=30))
-        for metric in task.metrics:
+        for metric in (m for m in task.metrics if not m.needs_tables):
             assert metric.lowest <= values[metric.name] <= metric.highest
 
 
@@ -148,3 +148,20 @@ def test_draws_that_lack_a_class_do_not_count():
     # No draw of cell 4 has probability (3/4)^4 = .316; no draw of another 1/256.
     assert np.isnan(replicates).mean() == pytest.approx(0.320, abs=0.04)
     assert interval(T2, cells, statistics[None]) == (0.5, 0.5)
+
+
+def test_r2_by_table_is_the_mean_of_scikit_learns_over_tables():
+    rng, task = np.random.default_rng(5), TASKS[0]
+    truth, prediction, _ = random_case(task, rng, 60)
+    cells = np.array([f"{table}-{i % 4:03d}" for i in range(30) for table in ("LFP-35Ah", "NMC-2.1Ah")])
+    tables = np.char.startswith(cells, "LFP")
+    expected = np.mean([sk.r2_score(truth[rows], prediction[rows]) for rows in (tables, ~tables)])
+    ours = score(task, truth, prediction, cell_ids=cells)
+    assert ours["r2_by_table"] == pytest.approx(expected, rel=1e-12)
+    assert ours.items() >= score(task, truth, prediction).items()
+
+
+@pytest.mark.parametrize("cells", [["1", "2", "17"], ["LFP-35Ah-001", "LFP-35Ah-002", "LFP-35Ah-003"]])
+def test_r2_by_table_needs_several_tables(cells):
+    truth = np.array([0.7, 0.8, 0.9])
+    assert "r2_by_table" not in score(TASKS[0], truth, truth, cell_ids=np.array(cells))

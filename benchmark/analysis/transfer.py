@@ -1,0 +1,221 @@
+"""Transfer: a model fitted on the clean rows of one release or chemistry, scored on those of another.
+
+At most `FIT_ROWS` clean rows of the source are fitted on, every clean row of the target is scored. The control fits the
+same rows with the SOH of whole cells dealt to other cells. Nothing is chosen by a target's rows.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.baselines import get_model
+from benchmark.data import Subset, dataset_info, load_task, release_folder
+from benchmark.models import Model
+from benchmark.scoring import cell_statistics, interval, score
+from benchmark.tasks import Task, get_task
+from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
+from dataset_card.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES, table_of
+
+MODELS = ("ridge", "noise-level", "functional-ridge")
+"""Readouts of SOH: of summary statistics, of noise, and of shape. T2 is their SOH against 0.85."""
+
+SEED = 0
+FIT_ROWS = 3000
+"""About v1's clean rows: sources of one size compare, and support vectors of more cost the square of it."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Rows of one release, or those of it whose cells stand in tables of these chemistries."""
+
+    release: str
+    chemistries: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.release} {'+'.join(self.chemistries)}".strip()
+
+    def of(self, rows: Mapping[str, Subset]) -> Subset:
+        """Its rows among those of every release."""
+        whole = rows[self.release]
+        if not self.chemistries:
+            return whole
+        chemistry = np.array([table_of(cell).partition("-")[0] for cell in whole.cell_ids.tolist()])
+        kept = np.isin(chemistry, self.chemistries)
+        if not kept.any():
+            raise MagBridgeError(f"no cell of {', '.join(self.chemistries)} in the release {self.release}")
+        return whole.take(kept)
+
+
+LFP, OTHERS = ("LFP",), ("LMO", "NMC")
+PAIRS = (
+    (Side("v1"), Side("v2")),
+    (Side("v2"), Side("v1")),
+    (Side("v1"), Side("v2", LFP)),
+    (Side("v2", LFP), Side("v1")),
+    (Side("v2", LFP), Side("v2", OTHERS)),
+    (Side("v2", OTHERS), Side("v2", LFP)),
+    (Side("simulated"), Side("v2")),
+)
+"""Source and target."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One fit, scored elsewhere.
+
+    Attributes:
+        source: Rows fitted on.
+        target: Rows scored.
+        model: Name.
+        shuffled: Whether SOH was dealt anew among the source's cells.
+        scores: Headline value of T1 and T2 by task id.
+        intervals: Its 95 % interval by the target's cells, by task id.
+        slope: Of the prediction on the truth: 1 where it follows, 0 where it does not, negative where it is reversed.
+        correlation: Of prediction and truth.
+    """
+
+    source: Side
+    target: Side
+    model: str
+    shuffled: bool
+    scores: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    slope: float
+    correlation: float
+
+
+def read_rows(releases: Mapping[str, str | Path]) -> dict[str, Subset]:
+    """Every clean row of each release, SOH as target."""
+    return {name: Subset.concatenate(load_task("t1", folder).subsets()) for name, folder in releases.items()}
+
+
+def transfers(rows: Mapping[str, Subset], models=MODELS, pairs=PAIRS) -> Iterator[Transfer]:
+    """Fits each model on each source, with true and with shuffled SOH, and scores it on the target.
+
+    Args:
+        rows: From `read_rows`.
+        models: Names of T1 models.
+        pairs: Sources and targets.
+    """
+    for name in models:
+        model, fitted = get_model(name), {}
+        for source, target in pairs:
+            for shuffled in (False, True):
+                if (source, shuffled) not in fitted:
+                    given = _drawn(source.of(rows))
+                    fitted[source, shuffled] = _fit(model, _shuffled(given) if shuffled else given)
+                yield _score(fitted[source, shuffled], model, source, target, target.of(rows), shuffled)
+
+
+def _drawn(rows: Subset) -> Subset:
+    """At most `FIT_ROWS` of the rows."""
+    return rows.take(np.sort(np.random.default_rng(SEED).permutation(len(rows))[:FIT_ROWS]))
+
+
+def _shuffled(rows: Subset) -> Subset:
+    """The rows with the SOH of another cell each; a cell's rows stay together."""
+    cells, first, index = np.unique(rows.cell_ids, return_index=True, return_inverse=True)
+    dealt = np.random.default_rng(SEED).permutation(len(cells))
+    return Subset(rows.sample_ids, rows.cell_ids, rows.signals, rows.target[first][dealt][index])
+
+
+def _fit(model: Model, rows: Subset):
+    estimator = model.build(0, get_task("t1"))
+    extras = {"clean": rows} if "clean" in inspect.signature(estimator.fit).parameters else {}
+    return estimator.fit(_inputs(model, rows), rows.target, **extras)
+
+
+def _inputs(model: Model, rows: Subset) -> np.ndarray:
+    return rows.signals if model.features is None else model.features(rows.signals)
+
+
+def _score(estimator, model: Model, source: Side, target: Side, rows: Subset, shuffled: bool) -> Transfer:
+    prediction = np.asarray(estimator.predict(_inputs(model, rows)), dtype=float)
+    scores, intervals = {}, {}
+    for task, truth, given in (
+        (get_task("t1"), rows.target, prediction),
+        (get_task("t2"), _classes(rows.target), _classes(prediction)),
+    ):
+        scores[task.id] = score(task, truth, given)[task.headline.name]
+        intervals[task.id] = _interval(task, truth, given, rows.cell_ids)
+    centred = rows.target - rows.target.mean()
+    slope = float(centred @ prediction / (centred @ centred))
+    spread = prediction.std()
+    correlation = slope * float(rows.target.std() / spread) if spread > 0 else 0.0
+    return Transfer(source, target, model.name, shuffled, scores, intervals, slope, correlation)
+
+
+def _classes(soh: np.ndarray) -> np.ndarray:
+    return np.where(soh > REUSE_ABOVE_SOH, *SECOND_LIFE_CLASSES)
+
+
+def _interval(task: Task, truth: np.ndarray, prediction: np.ndarray, cells: np.ndarray) -> tuple[float, float]:
+    names, statistics = cell_statistics(task, truth, prediction, cells)
+    return interval(task, names, statistics[None])
+
+
+HEAD = ("from", "to", "model", "T1 R2", "95 %", "slope", "correlation", "T2 accuracy", "95 %", "shuffled: R2", "T2")
+
+
+def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
+    """The transfers as a Markdown page.
+
+    Args:
+        found: From `transfers`.
+        labels: What each release is, by the name that `Side` has.
+    """
+    control = {(t.source, t.target, t.model): t for t in found if t.shuffled}
+    lines = ["# What transfers", "", *WORDS, "", *(f"- {name}: {label}" for name, label in labels.items()), ""]
+    lines += [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
+    for t in found:
+        if t.shuffled:
+            continue
+        other = control[t.source, t.target, t.model]
+        columns = [str(t.source), str(t.target), t.model, f"{t.scores['t1']:.3f}", _range(t.intervals["t1"])]
+        columns += [f"{t.slope:.2f}", f"{t.correlation:.2f}", f"{t.scores['t2']:.3f}", _range(t.intervals["t2"])]
+        columns += [f"{other.scores['t1']:.3f}", f"{other.scores['t2']:.3f}"]
+        lines.append(f"| {' | '.join(columns)} |")
+    return "\n".join([*lines, ""])
+
+
+WORDS = (
+    f"A model is fitted on at most {FIT_ROWS:,} clean rows of one set, drawn over all its cells, and scored on every clean "
+    "row of another; nothing is tuned on the target. T1 is R2, T2 the balanced accuracy of the same SOH against 0.85 (chance .500). Intervals resample the "
+    "target's cells. R2 is below zero where the mean SOH of the target would do better. The slope of prediction on truth "
+    "tells a readout that follows SOH with a wrong offset (above 0) from one that is blind (0) or reversed (below 0). "
+    "The last columns are the control: the same fit with the SOH of whole cells dealt to other cells.",
+    "",
+    "`noise-level` reads how noisy a signal is. v1's noise falls with SOH by construction, v2's noise does not know SOH, "
+    "so what it learned on v1 has nothing to read on v2. `functional-ridge` reads shape, which SOH does not move the "
+    "same way in both.",
+)
+
+
+def _range(limits: tuple[float, float]) -> str:
+    return f"{limits[0]:.3f} to {limits[1]:.3f}"
+
+
+def write_page(releases: Mapping[str, str | Path], out: str | Path) -> Path:
+    """Runs the track and writes its page.
+
+    Args:
+        releases: Folder or Hub id of `v1`, `v2` and `simulated` (v2 of the simulated upstream).
+        out: Markdown file.
+
+    Returns:
+        Its path.
+    """
+    infos = {name: dataset_info(release_folder(folder)) for name, folder in releases.items()}
+    labels = {name: f"{info.name}, {info.bridge_version}, dataset {info.short}" for name, info in infos.items()}
+    text = page(list(transfers(read_rows(releases))), labels)
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return out

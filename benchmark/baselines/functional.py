@@ -178,7 +178,7 @@ class Consistency:
         return self
 
     def transform(self, signals: np.ndarray) -> np.ndarray:
-        """Log mean square of the departure in windows, in order, and its log cosine coefficients, (n, 100, 6) to (n, 60).
+        """Departures from the line, (n, 100, 6) to (n, 60): log mean square of windows, in order; log cosine powers.
 
         Departures are divided by twice the derived channel, to be in nT of that channel.
         """

@@ -89,7 +89,8 @@ def test_a_few_rows_are_enough(train, test, rows):
 
 
 def test_second_life_is_the_regression_against_the_threshold(train, test):
-    t2 = get_model("functional-ridge").build(0, get_task("t2")).fit(train.signals, np.full(len(train), "reuse"), clean=train)
+    t2 = get_model("functional-ridge").build(0, get_task("t2"))
+    t2.fit(train.signals, np.full(len(train), "reuse"), clean=train)
     soh = FunctionalRegressor().fit(train.signals, train.target, clean=train).predict(test.signals)
     np.testing.assert_array_equal(t2.predict(test.signals), np.where(soh > 0.85, "reuse", "recondition"))
 

@@ -218,8 +218,13 @@ def pooled(result: Result, data: TaskData) -> dict[str, float]:
     Args:
         result: From `cross_validate`, with its predictions.
         data: The rows it was made on.
+
+    Raises:
+        MagBridgeError: The result has no predictions.
     """
     rows = Subset.concatenate(data.subsets())
+    if result.table is None:
+        raise MagBridgeError(f"{result.model} on {result.task} has no predictions at hand: cross-validate it again")
     position = {sample_id: i for i, sample_id in enumerate(rows.sample_ids.tolist())}
     order = [position[sample_id] for sample_id in result.table["sample_id"].to_pylist()]
     prediction = np.array(result.table["prediction"].to_pylist())

@@ -191,7 +191,7 @@ class Consistency:
             left /= 2 * np.sqrt((signals[..., MEASURED + sensor] ** 2).mean(axis=1, keepdims=True)) + FLOOR
             windows = (left**2).reshape(len(left), -1, WINDOW).mean(axis=2)
             columns.append(np.sort(np.log(windows + FLOOR**2), axis=1))
-            columns.append(np.log(dct(left, axis=1, norm="ortho")[:, :2 * WINDOW] ** 2 + FLOOR**2))
+            columns.append(np.log(dct(left, axis=1, norm="ortho")[:, : 2 * WINDOW] ** 2 + FLOOR**2))
         return np.concatenate(columns, axis=1)
 
 

@@ -19,6 +19,8 @@ the four designs tried, before the rule that picked this one was set: trust the 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from benchmark.data import Subset
@@ -73,7 +75,7 @@ class SecondLifeThreshold:
             target: Shape (n,), classes; unused.
             clean: The clean training rows of the run, with SOH.
         """
-        self.regressor = NoiseLevelRegressor().fit(clean.signals, clean.target)
+        self.regressor: Any = NoiseLevelRegressor().fit(clean.signals, clean.target)
         self.n_features_ = self.regressor.n_features_
         return self
 

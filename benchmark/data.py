@@ -239,7 +239,7 @@ def dataset_info(folder: Path) -> DatasetInfo:
         return DatasetInfo(manifest["name"], digest, upstream, version, manifest.get("master_seed"))
     except (KeyError, TypeError) as error:
         raise MagBridgeError(
-            f"{folder / 'manifest.json'} is no manifest of a release ({type(error).__name__}: {error}): rebuild it "
+            f"{folder / MANIFEST} is no manifest of a release ({type(error).__name__}: {error}): rebuild it "
             "with `python -m bridge build`"
         ) from error
 

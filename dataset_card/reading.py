@@ -6,8 +6,8 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,6 +18,9 @@ from dataset_card.documents import check_manifest, read_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import cache_dir, replacing, standing
 from dataset_card.schema import METADATA_FIELDS, arrow_schema
+
+if TYPE_CHECKING:
+    import pandas
 
 MAX_TABLE_BYTES = 2**30
 """Of one Parquet file in memory: the whole v1 release takes 0.04 GB, and a small file can claim any size."""

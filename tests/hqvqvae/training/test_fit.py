@@ -39,6 +39,15 @@ def test_training_lowers_the_error_and_the_recipe_uses_its_codes():
     assert quantized_mse(result.model, held_out) == pytest.approx(validation[-1], rel=1e-5)
 
 
+def test_measuring_the_last_epoch_only_gives_the_same_model():
+    config, x = HQVQVAEConfig.named("recommended"), nasa_features()
+    each, last = (fit(config, x, QUICK, measure_each_epoch=measured) for measured in (True, False))
+    for name, tensor in each.model.state_dict().items():
+        assert torch.equal(tensor, last.model.state_dict()[name]), name
+    assert ["train_mse" in row for row in last.history] == [False] * (QUICK.epochs - 1) + [True]
+    assert each.history[-1] == last.history[-1] and last.best_epoch == QUICK.epochs - 1
+
+
 def test_what_cannot_be_trained_is_named():
     with pytest.raises(HQVQVAEError, match="epochs=0"):
         TrainingConfig(epochs=0)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..errors import HQVQVAEError
 from ..files import replacing
-from ..plotting import ACCENT, DPI, INK, MARKERS, NEUTRAL, OKABE_ITO, canvas
+from ..training.plotting import ACCENT, DPI, INK, MARKERS, NEUTRAL, OKABE_ITO, canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,9 +16,9 @@ from ..configuration_hqvqvae import HQVQVAEConfig
 from ..errors import HQVQVAEError
 from ..hub.model_card import render_card
 from ..modeling_hqvqvae import HQVQVAEModel
-from ..plotting import ACCENT, DPI, NEUTRAL, OKABE_ITO, canvas
 from ..quantizer import CodebookLife, perplexity
 from .checkpoint import TrainingState, fingerprint, load_state, save_state
+from .plotting import ACCENT, DPI, NEUTRAL, OKABE_ITO, canvas
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def _pair(records: Sequence[Record], circuit: str) -> dict[str, Any]:
 
 def plot_study(summary: dict[str, Any], out: Path) -> None:
     """Draw each circuit's difference to its twin with its interval, unseen cells left, unseen cohorts right."""
-    from ..plotting import ACCENT, DPI, INK, NEUTRAL, canvas
+    from .plotting import ACCENT, DPI, INK, NEUTRAL, canvas
 
     names = list(summary["pairs"])[::-1]
     figure, axes = canvas(8, 1.2 + 0.35 * len(names), columns=2, sharey=True)

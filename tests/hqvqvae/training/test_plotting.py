@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from hqvqvae.plotting import MARKERS, OKABE_ITO, canvas
+from hqvqvae.training.plotting import MARKERS, OKABE_ITO, canvas
 
 
 def test_a_canvas_has_the_asked_axes_without_a_box():
@@ -14,7 +14,5 @@ def test_a_canvas_has_the_asked_axes_without_a_box():
 
 
 def test_no_global_state_is_touched():
-    code = (
-        "import sys; from hqvqvae.plotting import canvas; canvas(1, 1); assert 'matplotlib.pyplot' not in sys.modules"
-    )
+    code = "import sys; from hqvqvae.training.plotting import canvas; canvas(1, 1); assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

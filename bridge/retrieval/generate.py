@@ -6,7 +6,7 @@ import numpy as np
 
 from bridge.config import BridgeConfig
 from bridge.embedding import reservoir
-from bridge.identity import regime_of
+from bridge.requests import checked_requests
 from bridge.retrieval.modulator import blend_share, degrade
 from bridge.retrieval.morphology import draw_base, interpolate
 from bridge.retrieval.noise import add_noise
@@ -14,8 +14,6 @@ from bridge.upstream import Upstream
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T
 
-SOH_MAX = 1.05
-"""A fresh cell may exceed its nominal capacity a little; percent given as a fraction is caught."""
 NOISE_CHUNK = 16
 """Signals that get their noise together: as many as a core's cache holds."""
 
@@ -86,7 +84,8 @@ class Bridge:
         Raises:
             MagBridgeError: A value is out of range or NaN; names the request.
         """
-        voltage, soc, soh, seed = _checked_requests(voltage, soc, soh, seed)
+        anchors = self.upstream.statistics.voltages
+        voltage, soc, soh, seed, _ = checked_requests(voltage, soc, soh, seed, voltages=anchors)
         rngs = [np.random.default_rng(s) for s in seed]
         out = np.empty((len(seed), T, len(CHANNELS)))
         for i, rng in enumerate(rngs):
@@ -106,26 +105,3 @@ class Bridge:
             part = slice(start, start + NOISE_CHUNK)
             out[part] = add_noise(out[part], np.array(delta[part]), np.array(soc[part]), rngs[part], self.config)
         return out
-
-
-def _checked_requests(voltage, soc, soh, seed) -> tuple[list[float], list[float], list[float], list[int]]:
-    """The requests as plain Python numbers, or an error that names the first bad one."""
-    try:
-        voltage, soc, soh = ([float(v) for v in values] for values in (voltage, soc, soh))
-    except (TypeError, ValueError) as error:
-        raise MagBridgeError(f"voltage, soc and soh must be sequences of numbers ({error})") from error
-    seed = list(seed)
-    lengths = {len(voltage), len(soc), len(soh), len(seed)}
-    if len(lengths) != 1:
-        raise MagBridgeError(
-            f"requests of different lengths: {len(voltage)} voltages, {len(soc)} SOC, {len(soh)} SOH, {len(seed)} seeds"
-        )
-    for i, (v, c, h, s) in enumerate(zip(voltage, soc, soh, seed)):
-        regime_of(v)
-        if not 0 <= c <= 100:
-            raise MagBridgeError(f"request {i}: SOC {c}: expected 0 to 100 %")
-        if not 0 < h <= SOH_MAX:
-            raise MagBridgeError(f"request {i}: SOH {h}: expected a fraction above 0, at most {SOH_MAX}")
-        if isinstance(s, bool) or not isinstance(s, (int, np.integer)) or s < 0:
-            raise MagBridgeError(f"request {i}: seed {s!r}: expected an integer of at least 0")
-    return voltage, soc, soh, [int(s) for s in seed]

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from bridge.requests import checked_requests
 from bridge.scan_map import kernel
 from bridge.scan_map.config import BridgeV2Config
 from bridge.scan_map.covariance import SPECTRUM_LENGTH
@@ -19,10 +20,6 @@ from bridge.upstream.simulated_parameters import SimulationParameters, load_para
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, MASTER_SEED, T
 
-SOH_MAX = 1.05
-"""A fresh cell may exceed its nominal capacity a little; percent given as a fraction is caught."""
-
-SEED_LIMIT = 2**64
 CHUNK = 128
 """Rows that are generated together: enough to amortise what a batch costs, few enough for the cache."""
 
@@ -115,9 +112,9 @@ class BridgeV2:
         Raises:
             MagBridgeError: A value is out of range or NaN; names the request.
         """
-        voltage, soc, soh, seeds, cells = self._checked(voltage, soc, soh, seed, cell)
-        numbers = {name: draw_cell(name, self.master_seed) for name in set(cells) - {None}}
         anchors = self.scan_map.voltages
+        voltage, soc, soh, seeds, cells = checked_requests(voltage, soc, soh, seed, cell, voltages=anchors)
+        numbers = {name: draw_cell(name, self.master_seed) for name in set(cells) if name is not None}
         # The first interval that contains the voltage: an inner anchor closes the interval below it.
         low = np.maximum(np.searchsorted(anchors, voltage, side="left"), 1) - 1
         out = np.empty((len(seeds), T, len(CHANNELS)))
@@ -162,34 +159,6 @@ class BridgeV2:
         noise = np.fft.irfft(spectra, SPECTRUM_LENGTH)
         phi = evaluate_polynomials(scan_map.polynomials, u)
         kernel.signals(t, phi, draws, noise, arrays, self._fixed, sheets, rows, out)
-
-    def _checked(self, voltage, soc, soh, seed, cell):
-        """The requests as arrays of floats, plain integers and names, or an error that names the first bad one."""
-        try:
-            voltage, soc, soh = (np.array([float(v) for v in values]) for values in (voltage, soc, soh))
-        except (TypeError, ValueError) as error:
-            raise MagBridgeError(f"voltage, soc and soh must be sequences of numbers ({error})") from error
-        seed = list(seed)
-        cell = [None] * len(seed) if cell is None else list(cell)
-        lengths = [len(values) for values in (voltage, soc, soh, seed, cell)]
-        if len(set(lengths)) != 1:
-            words = "{} voltages, {} SOC, {} SOH, {} seeds, {} cells".format(*lengths)
-            raise MagBridgeError(f"requests of different lengths: {words}")
-        low, high = self.scan_map.voltages[[0, -1]].tolist()
-        for i, (v, c, h, s, name) in enumerate(zip(voltage.tolist(), soc.tolist(), soh.tolist(), seed, cell)):
-            if not low <= v <= high:
-                raise MagBridgeError(
-                    f"request {i}: voltage {v} V: expected {low} to {high} V, the range of the magnetometry anchors"
-                )
-            if not 0 <= c <= 100:
-                raise MagBridgeError(f"request {i}: SOC {c}: expected 0 to 100 %")
-            if not 0 < h <= SOH_MAX:
-                raise MagBridgeError(f"request {i}: SOH {h}: expected a fraction above 0, at most {SOH_MAX}")
-            if isinstance(s, bool) or not isinstance(s, (int, np.integer)) or not 0 <= s < SEED_LIMIT:
-                raise MagBridgeError(f"request {i}: seed {s!r}: expected an integer of at least 0, below 2^64")
-            if name is not None and not isinstance(name, str):
-                raise MagBridgeError(f"request {i}: cell {name!r}: expected a name, or None for no cell")
-        return voltage, soc, soh, [int(s) for s in seed], cell
 
 
 def _intervals(scan_map: ScanMap) -> list[kernel.Interval]:

@@ -162,6 +162,13 @@ def make_plan(
     return Plan(pandas.DataFrame(rows, columns=list(METADATA_FIELDS)), u_features, signal_soh, parent)
 
 
+def record_voltages(pulses: PulseTable) -> np.ndarray:
+    """(n,) voltage in V that the clean signals of each pulse record are made at."""
+    if isinstance(pulses, PulseTables):
+        return pulses.voltage
+    return np.clip(pulses.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V)
+
+
 def _with_id(row: dict) -> dict:
     return {**row, "sample_id": sample_id(row)}
 

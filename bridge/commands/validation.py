@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.commands.options import AnyReleaseArgument, FigureOption, UpstreamDirOption, UpstreamOption
+from bridge.commands.options import AnyReleaseArgument, BridgeOption, FigureOption, UpstreamDirOption, UpstreamOption
 from dataset_card.commands import JsonOption, print_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import require_writable
@@ -23,13 +23,16 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(
-    upstream: UpstreamOption = "auto", upstream_dir: UpstreamDirOption = None, as_json: JsonOption = False
+    bridge: BridgeOption = "v1",
+    upstream: UpstreamOption = "auto",
+    upstream_dir: UpstreamDirOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Check sanity invariants, distributions and latent separation of the bridge; exit 1 if a blocking check fails."""
-    from bridge.upstream import resolve
+    """Check invariants, likeness to scans and where SOH can be read; exit 1 if a blocking check fails."""
+    from bridge.generate import make_bridge, resolve
     from bridge.validation import report
 
-    found = report.validate(resolve(upstream, upstream_dir))
+    found = report.validate(make_bridge(resolve(bridge, upstream, upstream_dir)))
     if as_json:
         print_json(found.as_dict())
     else:
@@ -39,18 +42,19 @@ def validate(
 
 
 def ablate(
+    bridge: BridgeOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     out: FigureOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Grade the ablations A0 to A3 with the benchmark's few-shot protocol, the paper's table beside ours."""
-    from bridge.upstream import resolve
+    """Grade the ablations A0 to A3 within themselves, few-shot, and by readouts carried over from A0."""
+    from bridge.generate import make_bridge, resolve
     from bridge.validation import ablation
 
     if out is not None:
         require_writable(out)
-    found = ablation.run_ablations(resolve(upstream, upstream_dir), progress=True)
+    found = ablation.run_ablations(make_bridge(resolve(bridge, upstream, upstream_dir)), progress=True)
     if out is not None:
         ablation.plot(found, out)
     if as_json:

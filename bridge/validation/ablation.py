@@ -1,12 +1,11 @@
 """Ablations: does the state direction, and does SOH itself, carry the information that models find?
 
-A pilot is a small release of one SOC level. A0 is the bridge as it is; A1 drifts along a random direction; A2 generates
-each cell at another cell's SOH and is graded against its own; A3 drifts the opposite way.
+A pilot is a small release of one SOC level. A0 is the bridge as it is; A1 ages along a random direction; A2 generates
+each cell at another cell's SOH and is graded against its own; A3 ages the opposite way.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,20 +15,17 @@ from benchmark.data import Subset, TaskData
 from benchmark.protocol import SHOTS, few_shot
 from benchmark.results import Result
 from benchmark.tasks import get_task
-from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V, BridgeConfig
+from bridge.generate import AnyBridge
 from bridge.identity import sample_seed
+from bridge.plan import record_voltages
 from bridge.retrieval.generate import Bridge
-from bridge.upstream import Upstream
+from bridge.validation.ablated import ABLATIONS, ablated, permuted
+from bridge.validation.readout import CleanRows
+from bridge.validation.transfer import Transfer, transfer_scores, transfer_table
 from dataset_card.errors import MagBridgeError
 from dataset_card.plotting import LINE, MARK, canvas, save
 from dataset_card.schema import MASTER_SEED, REUSE_ABOVE_SOH
 
-ABLATIONS = {
-    "A0": "the bridge as it is",
-    "A1": "random state direction",
-    "A2": "SOH permuted across cells, graded against the cells' own",
-    "A3": "state direction negated",
-}
 TASKS = ("t1", "t2")
 SEEDS = (0, 1, 2, 3, 4)
 """Each seed draws its own signals and few-shot rows, and holds out its own fifth of the cells."""
@@ -38,7 +34,7 @@ SOC_LEVEL = 5.0
 """One SOC level keeps the voltage of a cell fixed, so that few rows need not also teach a model what voltage does."""
 
 SIGNALS_PER_CELL = 6
-"""56 cells give 336 rows (the paper's pilots have about 310)."""
+"""v1's 56 cells give 336 rows (the paper's pilots have about 310), v2's 270 give 1,620."""
 
 PUBLISHED = {
     ("t1", "A0"): (0.62, 0.64, 0.70, 0.77),
@@ -50,7 +46,7 @@ PUBLISHED = {
     ("t2", "A2"): (0.56, 0.61, 0.56, 0.56),
     ("t2", "A3"): (0.74, 0.82, 0.85, 0.94),
 }
-"""Best model per shot, k = 2, 5, 10, 20, five seeds (paper, ablation table)."""
+"""Best model per shot of v1, k = 2, 5, 10, 20, five seeds (paper, ablation table)."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +75,18 @@ class AblationReport:
     """Scores of all ablations.
 
     Attributes:
+        bridge: `v1` or `v2`.
         upstream: Name of the upstream.
         rows: Rows of one pilot.
         scores: Every fit.
+        transfer: Readouts within each ablation and carried over to it from A0.
     """
 
+    bridge: str
     upstream: str
     rows: int
     scores: list[Score]
+    transfer: list[Transfer]
 
     def mean(self, ablation: str, task: str, k: int) -> tuple[str, float]:
         """The model with the best mean over seeds at k, and that mean."""
@@ -110,17 +110,25 @@ class AblationReport:
             for k in self.shots
             for model, value in [self.mean(ablation, task, k)]
         ]
-        return {"upstream": self.upstream, "rows": self.rows, "best": best, "scores": [asdict(s) for s in self.scores]}
+        return {
+            "bridge": self.bridge,
+            "upstream": self.upstream,
+            "rows": self.rows,
+            "best": best,
+            "scores": [asdict(s) for s in self.scores],
+            "transfer": [t.as_dict() for t in self.transfer],
+        }
 
     def table(self) -> str:
-        """The paper's table, its numbers beside ours."""
+        """The paper's table, for v1 its numbers beside ours, and the transfer scores."""
+        paper = "in brackets the paper's; " if self.bridge == "v1" else ""
         lines = []
         for task, title in (("t1", "T1, R2"), ("t2", "T2, balanced accuracy")):
             lines.append(f"{title:28}" + "".join(f"{f'k = {k}':>16}" for k in self.shots))
             for ablation, meaning in ABLATIONS.items():
-                paper = dict(zip(SHOTS, PUBLISHED[task, ablation]))
+                published = dict(zip(SHOTS, PUBLISHED[task, ablation])) if self.bridge == "v1" else {}
                 cells = (
-                    f"{self.mean(ablation, task, k)[1]:.2f}" + (f" ({paper[k]:.2f})" if k in paper else "")
+                    f"{self.mean(ablation, task, k)[1]:.2f}" + (f" ({published[k]:.2f})" if k in published else "")
                     for k in self.shots
                 )
                 lines.append(f"{ablation} {meaning[:24]:25}" + "".join(f"{cell:>16}" for cell in cells))
@@ -129,15 +137,16 @@ class AblationReport:
         return "\n".join(
             [
                 *lines,
-                f"mean over {seeds} seeds of the best model per shot, in brackets the paper's; "
-                f"{self.rows} rows, upstream {self.upstream}",
+                f"mean over {seeds} seeds of the best model per shot, {paper}{self.rows} rows, bridge {self.bridge}, "
+                f"upstream {self.upstream}",
+                "",
+                transfer_table(self.transfer),
             ]
         )
 
 
 def run_ablations(
-    upstream: Upstream,
-    config: BridgeConfig = BridgeConfig(),
+    bridge: AnyBridge,
     *,
     shots: tuple[int, ...] = SHOTS,
     seeds: tuple[int, ...] = SEEDS,
@@ -147,8 +156,7 @@ def run_ablations(
     """Generates a pilot for each ablation and seed and grades it with the benchmark's few-shot protocol.
 
     Args:
-        upstream: The bridge's inputs, with a record at 5 % SOC for every cell.
-        config: Strengths of the bridge's stages.
+        bridge: Its upstream has a record at 5 % SOC for every cell.
         shots: Values of k.
         seeds: Between one and five different numbers of 0 to 4.
         names: Baselines to choose the best of; the classical ones of Table III by default.
@@ -159,64 +167,62 @@ def run_ablations(
     """
     if not seeds or len(set(seeds)) != len(seeds) or not set(seeds) <= set(SEEDS):
         raise MagBridgeError(f"seeds {list(seeds)}: expected different numbers of {', '.join(map(str, SEEDS))}")
-    scores, rows = [], 0
+    scores = []
     for ablation, seed in _bar([(a, s) for a in ABLATIONS for s in seeds], progress):
-        pilots = make_pilot(upstream, ablation, seed, config)
-        for task, data in pilots.items():
-            rows = len(data.train) + len(data.test)
+        for task, data in make_pilot(bridge, ablation, seed).items():
             for model in models(task, "classical"):
                 if names is None or model.name in names:
                     scores += _scores(ablation, few_shot(task, model, data, shots=shots, seeds=(seed,)))
-    return AblationReport(upstream.name, rows, scores)
+    rows = pilot_rows(bridge, seeds[0])
+    version = "v1" if isinstance(bridge, Bridge) else "v2"
+    return AblationReport(version, bridge.upstream.name, len(rows.soh), scores, transfer_scores(bridge, rows))
 
 
-def make_pilot(
-    upstream: Upstream, ablation: str, seed: int, config: BridgeConfig = BridgeConfig()
-) -> dict[str, TaskData]:
-    """One pilot: six signals of every cell at 5 % SOC, a fifth of the cells held out.
+def pilot_rows(bridge: AnyBridge, seed: int) -> CleanRows:
+    """Requests of a pilot: six signals of every cell at 5 % SOC, of seeds that no release has.
 
-    The cells are dealt into five groups in the order of their SOH, so that every group spans the whole range: nine
-    random cells, as in the release's own split, would be too few to compare four ablations on.
-
-    Args:
-        upstream: The bridge's inputs.
-        ablation: A0 to A3.
-        seed: Which group is held out, and seed of the signals and of what the ablation draws.
-        config: Strengths of the bridge's stages.
-
-    Returns:
-        Rows of T1 and of T2; their targets are the cells' own SOH.
+    Raises:
+        MagBridgeError: No pulse record is at 5 % SOC.
     """
-    if ablation not in ABLATIONS:
-        raise MagBridgeError(f"ablation {ablation!r}: expected one of {', '.join(ABLATIONS)}")
-    pulses, rng = upstream.pulses, np.random.default_rng(seed)
+    pulses = bridge.upstream.pulses
     records = np.flatnonzero(pulses.soc == SOC_LEVEL)
     if not len(records):
         raise MagBridgeError(f"no pulse record at {SOC_LEVEL:g} % SOC: expected one for every cell")
-    own = pulses.soh[records]
-    held_out = np.argsort(np.argsort(own, kind="stable"), kind="stable") % len(SEEDS) == seed
-    generated = rng.permutation(own) if ablation == "A2" else own
-    direction = upstream.latent.direction
-    if ablation == "A1":
-        direction = rng.standard_normal(len(direction))
-        direction /= np.linalg.norm(direction)
-    elif ablation == "A3":
-        direction = -direction
-
-    latent = dataclasses.replace(upstream.latent, direction=direction)
-    bridge = Bridge(dataclasses.replace(upstream, latent=latent), config)
-    record = np.repeat(np.arange(len(records)), SIGNALS_PER_CELL)
-    cell = pulses.cell[records][record].astype(str)
+    record = np.repeat(records, SIGNALS_PER_CELL)
+    cell = pulses.cell[record].astype(str).astype(object)
     seeds = [sample_seed(MASTER_SEED, "ablation", seed, c, i % SIGNALS_PER_CELL) for i, c in enumerate(cell)]
-    voltage = np.clip(pulses.u[records].mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V)
-    signals = bridge.generate_many(voltage[record], np.full(len(record), SOC_LEVEL), generated[record], seeds)
+    return CleanRows(record_voltages(pulses)[record], pulses.soc[record], pulses.soh[record], np.array(seeds), cell)
 
-    ids = np.array([f"{c}_{i % SIGNALS_PER_CELL}" for i, c in enumerate(cell)])
-    targets = {"t1": own[record], "t2": np.where(own > REUSE_ABOVE_SOH, "reuse", "recondition")[record]}
-    test = held_out[record]
+
+def make_pilot(bridge: AnyBridge, ablation: str, seed: int) -> dict[str, TaskData]:
+    """One pilot, a fifth of its cells held out.
+
+    The cells are dealt into five groups in the order of their SOH, so that every group spans the whole range: nine
+    random cells, as in v1's own split, would be too few to compare four ablations on.
+
+    Args:
+        bridge: The bridge as it is.
+        ablation: A0 to A3.
+        seed: Which group is held out, and seed of the signals and of what the ablation draws.
+
+    Returns:
+        Rows of T1 and of T2; their targets are the cells' own SOH.
+
+    Raises:
+        MagBridgeError: Unknown ablation, or no pulse record is at 5 % SOC.
+    """
+    rows, rng = pilot_rows(bridge, seed), np.random.default_rng(seed)
+    changed = ablated(bridge, ablation, rng)
+    signals = rows.signals(changed, permuted(rows.soh, rows.cell, rng) if ablation == "A2" else rows.soh)
+    own = rows.soh[::SIGNALS_PER_CELL]
+    held_out = np.argsort(np.argsort(own, kind="stable"), kind="stable") % len(SEEDS) == seed
+    test = np.repeat(held_out, SIGNALS_PER_CELL)
+
+    ids = np.array([f"{c}_{i % SIGNALS_PER_CELL}" for i, c in enumerate(rows.cell)])
+    targets = {"t1": rows.soh, "t2": np.where(rows.soh > REUSE_ABOVE_SOH, "reuse", "recondition")}
     pilots = {}
     for task in TASKS:
-        everything = Subset(ids, cell, signals, targets[task])
+        everything = Subset(ids, rows.cell.astype(str), signals, targets[task])
         pilots[task] = TaskData(get_task(task), everything.take(~test), None, everything.take(test))
     return pilots
 
@@ -239,13 +245,15 @@ def _bar(items: list, shown: bool):
 
 
 def plot(report: AblationReport, out) -> None:
-    """Plots the best score over k for every ablation, T1 and T2, the paper's dashed."""
+    """Plots the best score over k for every ablation, T1 and T2; for v1 the paper's dashed."""
+    paper = report.bridge == "v1"
     figure, axes = canvas(1, 2, (11, 4.5))
     for axis, task, label in zip(axes, TASKS, ("R2", "balanced accuracy")):
         for ablation, colour in zip(ABLATIONS, (LINE, "#21918c", MARK, "#7b3294")):
             ours = [report.mean(ablation, task, k)[1] for k in report.shots]
             axis.plot(report.shots, ours, "o-", color=colour, label=f"{ablation}: {ABLATIONS[ablation]}")
-            axis.plot(SHOTS, PUBLISHED[task, ablation], "--", color=colour, lw=1, alpha=0.7)
+            if paper:
+                axis.plot(SHOTS, PUBLISHED[task, ablation], "--", color=colour, lw=1, alpha=0.7)
         axis.axhline(get_task(task).chance, color="0.6", lw=0.8, ls=":")
         axis.set_xscale("log")
         axis.set_xticks(report.shots, [str(k) for k in report.shots])
@@ -255,6 +263,8 @@ def plot(report: AblationReport, out) -> None:
         axis.set_title(get_task(task).title)
     axes[0].legend(fontsize=7, loc="center right", bbox_to_anchor=(1, 0.4))
     figure.suptitle(
-        f"ablations, best model per shot, {report.rows} rows, upstream {report.upstream}; dashed: paper", fontsize=11
+        f"ablations of {report.bridge}, best model per shot, {report.rows} rows, upstream {report.upstream}"
+        + ("; dashed: paper" if paper else ""),
+        fontsize=11,
     )
     save(figure, out)

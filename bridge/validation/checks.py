@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+REPORTED = "reported"
+"""Bound of a figure that has none."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -11,7 +14,7 @@ class Check:
 
     Attributes:
         name: What was checked.
-        figure: The measured number, None where there is none (an exact match).
+        figure: The measured number, None where it could not be measured, which the note explains.
         unit: Unit of the figure, or `-`.
         bound: The condition on it, as text.
         passed: Whether it holds.
@@ -26,6 +29,13 @@ class Check:
     passed: bool
     blocking: bool
     note: str
+
+    def line(self) -> str:
+        """The check for people, in two lines."""
+        verdict = "    " if self.bound == REPORTED else "pass" if self.passed else "FAIL" if self.blocking else "off "
+        figure = "no figure" if self.figure is None else f"{self.figure:.4g} {self.unit}"
+        condition = self.bound if self.bound == REPORTED else f"expected {self.bound}"
+        return f"{verdict}  {self.name}: {figure}, {condition}\n      {self.note}"
 
     def as_dict(self) -> dict:
         """The check as plain values, for JSON."""

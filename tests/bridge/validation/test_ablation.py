@@ -3,40 +3,40 @@
 import numpy as np
 import pytest
 
-from bridge.upstream import resolve
+from bridge.generate import make_bridge, resolve
 from bridge.validation.ablation import ABLATIONS, SEEDS, make_pilot, plot, run_ablations
 from dataset_card.errors import MagBridgeError
 
 
 @pytest.fixture(scope="module")
-def upstream():
-    return resolve("simulated")
+def bridge():
+    return make_bridge(resolve("v1", "simulated"))
 
 
-def test_pilots_hold_out_every_cell_once(upstream):
+def test_pilots_hold_out_every_cell_once(bridge):
     held_out = []
     for seed in SEEDS:
-        data = make_pilot(upstream, "A0", seed)["t1"]
+        data = make_pilot(bridge, "A0", seed)["t1"]
         assert not set(data.train.cell_ids) & set(data.test.cell_ids)
         assert len(data.train) + len(data.test) == 336
         spread = np.ptp(data.test.target)
         assert spread > 0.7 * np.ptp(data.train.target)  # every group spans the range of SOH
         held_out += sorted(set(data.test.cell_ids))
-    assert sorted(held_out) == sorted(set(upstream.pulses.cell))
+    assert sorted(held_out) == sorted(set(bridge.upstream.pulses.cell))
 
 
-def test_ablations_change_the_signals_and_never_the_targets(upstream):
-    pilots = {ablation: make_pilot(upstream, ablation, 0) for ablation in ABLATIONS}
+def test_ablations_change_the_signals_and_never_the_targets(bridge):
+    pilots = {ablation: make_pilot(bridge, ablation, 0) for ablation in ABLATIONS}
     for ablation in ("A1", "A2", "A3"):
         for task in ("t1", "t2"):
             np.testing.assert_array_equal(pilots[ablation][task].test.target, pilots["A0"][task].test.target)
         assert not np.array_equal(pilots[ablation]["t1"].test.signals, pilots["A0"]["t1"].test.signals)
-    again = make_pilot(upstream, "A1", 0)["t1"].train.signals
+    again = make_pilot(bridge, "A1", 0)["t1"].train.signals
     np.testing.assert_array_equal(again, pilots["A1"]["t1"].train.signals)
 
 
-def test_permuted_soh_leaves_nothing_to_learn(upstream, tmp_path):
-    report = run_ablations(upstream, shots=(20,), seeds=(0, 2), names=("ridge", "svr-rbf", "logistic-regression"))
+def test_permuted_soh_leaves_nothing_to_learn(bridge, tmp_path):
+    report = run_ablations(bridge, shots=(20,), seeds=(0, 2), names=("ridge", "svr-rbf", "logistic-regression"))
     scores = {(task, ablation): report.mean(ablation, task, 20)[1] for task in ("t1", "t2") for ablation in ABLATIONS}
     assert scores["t1", "A0"] > 0.5 and scores["t2", "A0"] > 0.65
     assert scores["t1", "A2"] < 0.1 and abs(scores["t2", "A2"] - 0.5) < 0.12
@@ -44,13 +44,15 @@ def test_permuted_soh_leaves_nothing_to_learn(upstream, tmp_path):
         assert scores["t1", ablation] > 0.5
     assert len(report.scores) == 4 * 2 * 3 and report.as_dict()["rows"] == 336
     assert "A2 SOH permuted" in report.table() and "(0.77)" in report.table()
+    of = {score.ablation: score for score in report.transfer}
+    assert of["A3"].slope > 0.5 and of["A1"].transfer > 0.3  # v1's direction is immaterial to a readout, too
     plot(report, tmp_path / "ablations.png")
     assert (tmp_path / "ablations.png").read_bytes()[:4] == b"\x89PNG"
 
 
 @pytest.mark.slow
 def test_published_inputs(upstream_dir):
-    report = run_ablations(resolve("published", upstream_dir, fetch=False))
+    report = run_ablations(make_bridge(resolve("v1", "published", upstream_dir, fetch=False)))
     best = {(t, a): report.mean(a, t, 20)[1] for t in ("t1", "t2") for a in ABLATIONS}
     assert best["t1", "A0"] >= 0.65 and best["t2", "A0"] >= 0.85
     for k in report.shots:
@@ -60,8 +62,20 @@ def test_published_inputs(upstream_dir):
             assert abs(best[task, ablation] - best[task, "A0"]) < 0.08
 
 
-def test_bad_arguments(upstream):
+def test_bad_arguments(bridge):
     with pytest.raises(MagBridgeError, match="'A9'"):
-        make_pilot(upstream, "A9", 0)
+        make_pilot(bridge, "A9", 0)
     with pytest.raises(MagBridgeError, match=r"\[7\]"):
-        run_ablations(upstream, seeds=(7,))
+        run_ablations(bridge, seeds=(7,))
+
+
+def test_v2_knows_its_direction():
+    report = run_ablations(make_bridge(resolve("v2", "simulated")), shots=(20,), seeds=(0,), names=("ridge",))
+    assert (report.bridge, report.rows) == ("v2", 1620)
+    of = {(score.ablation, score.seed): score for score in report.transfer}
+    assert of["A0", 0].within == of["A0", 0].transfer > 0.8
+    assert all(of["A1", draw].transfer < 0 for draw in (0, 1, 2))
+    assert of["A3", 0].slope < -0.5 and of["A3", 0].within > 0.8  # a readout refitted there hides it
+    assert of["A2", 0].within < 0.05
+    text = report.table()
+    assert "(0.77)" not in text and "transfer" in text and "bridge v2" in text

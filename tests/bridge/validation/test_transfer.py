@@ -1,0 +1,43 @@
+"""Transfer scores on the bridge's own rows, and the verdicts that hang on them."""
+
+import pytest
+
+from bridge.generate import make_bridge, resolve
+from bridge.validation.readout import clean_rows
+from bridge.validation.transfer import SCENARIOS, Transfer, check_transfer, transfer_scores, transfer_table
+
+
+def test_direction_decides_in_v2():
+    bridge = make_bridge(resolve("v2", "simulated"))
+    rows = clean_rows(bridge, variants=1)
+    scores = transfer_scores(bridge, rows)
+    assert [(s.ablation, s.seed) for s in scores] == list(SCENARIOS)
+    checks = check_transfer(scores, rows, blocking=True)
+    assert all(check.passed for check in checks)
+    assert checks[0].figure > 0.85 and checks[-1].figure < -0.8
+
+
+def test_an_immaterial_direction_fails():
+    scores = [
+        Transfer("A0", 0, 0.8, 0.8, 0.8),
+        *(Transfer("A1", draw, 0.8, 0.7, 0.8) for draw in range(3)),
+        Transfer("A2", 0, 0.0, -1.0, 0.0),
+        Transfer("A3", 0, 0.8, 0.7, 0.8),
+    ]
+    rows = clean_rows(make_bridge(resolve("v1", "simulated")), variants=1)
+    verdict = {check.name: check.passed for check in check_transfer(scores, rows, blocking=True)}
+    assert verdict == {
+        "SOH from shape": True,
+        "SOH permuted across cells (A2)": True,
+        "readout of A0 on a random direction (A1)": False,
+        "readout of A0 on the negated direction (A3)": False,
+    }
+    assert len(transfer_table(scores).splitlines()) == 8
+
+
+@pytest.mark.slow
+def test_direction_is_immaterial_in_v1():
+    bridge = make_bridge(resolve("v1", "simulated"))
+    rows = clean_rows(bridge)
+    of = {(s.ablation, s.seed): s for s in transfer_scores(bridge, rows)}
+    assert of["A3", 0].slope > 0.6 and of["A1", 0].transfer > 0.5

@@ -26,6 +26,7 @@ from bridge.commands.options import (
 )
 from dataset_card.commands import JsonOption, print_json, run
 from dataset_card.editions import EDITIONS
+from dataset_card.errors import MagBridgeError
 from dataset_card.files import require_writable
 from dataset_card.schema import MASTER_SEED
 
@@ -115,20 +116,27 @@ def import_(
 
 @app.command()
 def plot(
-    release: ReleaseArgument,
     out: Annotated[Path, typer.Option(help="The figure to write; its suffix picks the format.")],
+    release: Annotated[Path | None, typer.Argument(help="A release folder.", show_default=False)] = None,
     sample: Annotated[str | None, typer.Option(help="A sample id; without it, an overview of the release.")] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Held-out scans, v1 and v2 side by side; takes no release.")
+    ] = False,
 ) -> None:
-    """Plot one sample over its anchor's mean and std, or an overview of a release."""
+    """Plot one sample over its anchor's mean and std, an overview of a release, or what tells the bridges apart."""
     from bridge import figures
+    from bridge.portrait import portrait
     from dataset_card.reading import read_manifest, read_table
 
+    if compare == (release is not None) or (compare and sample is not None):
+        raise MagBridgeError("plot: expected either a release folder, with or without --sample, or --compare alone")
     require_writable(out)
-    table = read_table(release)
-    if sample is None:
-        figures.overview(table, read_manifest(release), out)
+    if release is None:
+        portrait(out)
+    elif sample is None:
+        figures.overview(read_table(release), read_manifest(release), out)
     else:
-        figures.sample(table, sample, out)
+        figures.sample(read_table(release), sample, out)
     typer.echo(str(out))
 
 

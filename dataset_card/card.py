@@ -34,7 +34,7 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         sizes: Rows and bytes of each Parquet file, by path.
 
     Returns:
-        Text by file name: `README.md` (the card), `composition.svg` (its figure), `CITING.md`, `CITATION.cff`,
+        Text by file name: `README.md` (the card), its figures `composition.svg` and, of v2, `comparison.svg`, `CITING.md`, `CITATION.cff`,
         `LICENSE`.
     """
     values, edition = _values(manifest), _edition(manifest)
@@ -46,7 +46,10 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         values["upstream_note"] = UPSTREAM_NOTES[_kind(manifest)]
         values["origin"] = _template(f"origin_{_kind(manifest)}.md").substitute(values).strip()
         template = "card.md"
-    return with_citations(manifest, template, metadata(manifest, sizes), values)
+    texts = with_citations(manifest, template, metadata(manifest, sizes), values)
+    if edition is V2:
+        texts["comparison.svg"] = _template("comparison.svg").template
+    return texts
 
 
 def with_citations(manifest: dict, template: str, header: dict, values: dict) -> dict[str, str]:

@@ -38,14 +38,18 @@ def canvas(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6, 4)):
 
 
 def save(figure, path: str | Path) -> None:
-    """Writes a figure in one piece; the suffix picks the format.
+    """Writes a figure in one piece; the suffix picks the format. An SVG of the same figure is the same text.
 
     Raises:
         MagBridgeError: matplotlib does not know the suffix.
     """
+    from matplotlib import rc_context
+
     path = Path(path)
+    kind = path.suffix.removeprefix(".") or "png"
+    undated = {"metadata": {"Date": None}} if kind == "svg" else {}
     try:
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=path.suffix.removeprefix(".") or "png")
+        with replacing(path) as temporary, rc_context({"svg.hashsalt": "magbridge", "svg.fonttype": "none"}):
+            figure.savefig(temporary, format=kind, **undated)
     except ValueError as error:  # matplotlib's answer to a format it does not know
         raise MagBridgeError(f"cannot write {path}: {error}") from error

@@ -24,11 +24,12 @@ SHARDS = 5
 DOCUMENTS = {
     "README.md": "dataset_card.md",
     "composition.svg": "composition.svg",
+    "comparison.svg": "comparison.svg",
     "CITING.md": "CITING.md",
     "CITATION.cff": "CITATION.cff",
     "LICENSE": "LICENSE",
 }
-"""Documents of a release folder and their names in a bundle."""
+"""Documents of a release folder and their names in a bundle; v1 has no comparison."""
 
 ORIGIN_KEYS = (
     "upstream", "config", "master_seed", "variants", "anomalies", "regime_b", "severity", "rebuild", "packages",
@@ -85,10 +86,9 @@ def write_bundle(folder: Path, out: Path) -> Path:
         release.write_parquet(table.select(METADATA_FIELDS), root / "data" / "metadata.parquet")
         shutil.copytree(folder / "splits", root / "splits")
         shutil.copy(folder / MANIFEST, root / MANIFEST)
-        for name, bundled in DOCUMENTS.items():
-            shutil.copy(folder / name, root / bundled)
-        if (folder / release.SCAN_MAP).is_file():
-            shutil.copy(folder / release.SCAN_MAP, root / release.SCAN_MAP)
+        for name, bundled in (DOCUMENTS | {release.SCAN_MAP: release.SCAN_MAP}).items():
+            if (folder / name).is_file():  # the checksums hold: what is not there belongs to the other edition
+                shutil.copy(folder / name, root / bundled)
         (root / "load_bundle.py").write_text(LOADER, encoding="utf-8")
         release.write_checksums(root)
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # Parquet is compressed already

@@ -85,7 +85,7 @@ class Bridge:
             MagBridgeError: A value is out of range or NaN; names the request.
         """
         anchors = self.upstream.statistics.voltages
-        voltage, soc, soh, seed, _ = checked_requests(voltage, soc, soh, seed, voltages=anchors)
+        voltage, soc, soh, seed, _ = checked_requests(voltage, soc, soh, seed, voltages=anchors.tolist())
         rngs = [np.random.default_rng(s) for s in seed]
         out = np.empty((len(seed), T, len(CHANNELS)))
         for i, rng in enumerate(rngs):

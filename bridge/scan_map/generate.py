@@ -113,7 +113,7 @@ class BridgeV2:
             MagBridgeError: A value is out of range or NaN; names the request.
         """
         anchors = self.scan_map.voltages
-        voltage, soc, soh, seeds, cells = checked_requests(voltage, soc, soh, seed, cell, voltages=anchors)
+        voltage, soc, soh, seeds, cells = checked_requests(voltage, soc, soh, seed, cell, voltages=anchors.tolist())
         numbers = {name: draw_cell(name, self.master_seed) for name in set(cells) if name is not None}
         # The first interval that contains the voltage: an inner anchor closes the interval below it.
         low = np.maximum(np.searchsorted(anchors, voltage, side="left"), 1) - 1

@@ -105,8 +105,9 @@ def monotone_degradation(bridge: AnyBridge, voltage: float, soc: float, least: f
         least: Share of seeds that must do so.
     """
     seeds, steps = list(MONOTONE_SEEDS), len(SOH_LADDER)
-    requests = [(voltage, soc, soh, seed) for seed in seeds for soh in SOH_LADDER]
-    signals = bridge.generate_many(*zip(*requests)).reshape(len(seeds), steps, -1)
+    n = len(seeds) * steps
+    requests = ([voltage] * n, [soc] * n, list(SOH_LADDER) * len(seeds), np.repeat(seeds, steps))
+    signals = bridge.generate_many(*requests).reshape(len(seeds), steps, -1)
     distance = np.linalg.norm(signals - signals[:, :1], axis=2)
     grows = (np.diff(distance, axis=1) > 0).all(axis=1)
     share = float(grows.mean())

@@ -73,7 +73,10 @@ def check_likeness(bridge: AnyBridge, blocking: bool) -> list[Check]:
                 f"held-out scans with a signal nearer than their {NEIGHBOURS}th nearest held-out scan",
             ),
         )
-        checks += [_check(f"{name} at {voltage:.2f} V", *figure, blocking) for name, *figure in figures]
+        checks += [
+            _check(f"{name} at {voltage:.2f} V", figure, unit, bounds, note, blocking)
+            for name, figure, unit, bounds, note in figures
+        ]
     return checks
 
 

@@ -39,8 +39,10 @@ class CleanRows:
 
     def signals(self, bridge: AnyBridge, soh: np.ndarray | None = None) -> np.ndarray:
         """Signals (n, T, C) of the rows, at their own SOH or at another."""
-        cells = {"cell": self.cell} if isinstance(bridge, BridgeV2) else {}
-        return bridge.generate_many(self.voltage, self.soc, self.soh if soh is None else soh, self.seed, **cells)
+        request = (self.voltage, self.soc, self.soh if soh is None else soh, self.seed)
+        if isinstance(bridge, BridgeV2):
+            return bridge.generate_many(*request, cell=self.cell.tolist())
+        return bridge.generate_many(*request)
 
 
 def clean_rows(bridge: AnyBridge, variants: int = VARIANTS) -> CleanRows:

@@ -102,9 +102,10 @@ def validate(bridge: AnyBridge) -> ValidationReport:
             *check_transfer(transfer_scores(bridge, rows), rows, not v1),
         ],
     }
-    found = (
-        separations(upstream.embeddings, upstream.scan_anchor, upstream.latent) if isinstance(bridge, Bridge) else []
-    )
+    found = []
+    if isinstance(bridge, Bridge):
+        inputs = bridge.upstream
+        found = separations(inputs.embeddings, inputs.scan_anchor, inputs.latent)
     return ValidationReport("v1" if v1 else "v2", upstream.name, checks, found)
 
 

@@ -48,7 +48,15 @@ def test_plots_are_images(tiny_release, tmp_path):
     assert not (tmp_path / "q.png").exists()
 
 
+def test_the_bridges_are_drawn_side_by_side(tmp_path):
+    assert bridge("plot", "--compare", "--out", tmp_path / "c.svg").returncode == 0
+    text = (tmp_path / "c.svg").read_text(encoding="utf-8")
+    assert len(text) < 300_000 and "channel correlations" in text and "<dc:date>" not in text
+
+
 @pytest.mark.parametrize("arguments, words", [
+    (["plot", "--out", "x.png"], ["either a release folder", "--compare alone"]),
+    (["plot", "nowhere", "--compare", "--out", "x.png"], ["--compare alone"]),
     (["build", "--out", "x", "--upstream", "simulated", "--variants", "0"], ["variants 0: expected"]),
     (["build", "--out", "x", "--upstream", "published", "--upstream-dir", "nowhere"], ["nowhere", "existing folder"]),
     (["bundle", "nowhere", "--out", "x.zip"], ["nowhere"]),

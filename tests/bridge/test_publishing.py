@@ -112,6 +112,20 @@ def test_every_configuration_of_the_copy_loads_and_the_copy_verifies(client, pus
     assert found["counts"]["full"] == found["counts"]["metadata"] == {"train": 2280}
 
 
+def test_the_second_dataset_goes_to_a_repository_of_its_own(hub, client, pushed, v2_release):
+    repo = "USER/magbridge-battery-v2"
+    outcome = client("-m", "bridge", "push", v2_release, "--repo", repo, "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    files = {p.relative_to(v2_release).as_posix(): p.read_bytes() for p in v2_release.rglob("*") if p.is_file()}
+    assert hub.files("dataset", repo) == files | {".gitattributes": b""}
+    assert list(hub.repos["dataset", repo].tags) == ["v2.0.0"] and "comparison.svg" in files
+    load = f"from datasets import load_dataset; d = load_dataset({repo!r}, 'nmc'); print(set(d['test']['chemistry']))"
+    outcome = client("-c", load)
+    assert outcome.stdout.strip() == "{'NMC'}", outcome.stderr[-2000:]
+    refused = client("-m", "bridge", "push", v2_release, "--repo", REPO)
+    assert refused.returncode == 1 and "nothing is changed" in refused.stderr
+
+
 def test_pushing_again_changes_nothing_and_an_update_removes_what_the_release_no_longer_has(
     hub, push_each, pushed, tiny_release
 ):

@@ -6,19 +6,26 @@ import subprocess
 import sys
 
 import pyarrow.parquet as pq
+import pytest
 
 
 def bridge(*arguments):
     return subprocess.run([sys.executable, "-m", "bridge", *map(str, arguments)], capture_output=True, text=True)
 
 
-def test_validate():
-    result = bridge("validate", "--upstream", "simulated", "--json")
+@pytest.mark.slow
+@pytest.mark.parametrize("version, invariants, distribution", [("v1", 7, 6), ("v2", 9, 2)])
+def test_validate(version, invariants, distribution):
+    result = bridge("validate", "--bridge", version, "--upstream", "simulated", "--json")
     report = json.loads(result.stdout)
-    assert result.returncode == 0 and report["passed"] and report["upstream"] == "simulated"
-    assert len(report["invariants"]) == 7 and all(check["blocking"] for check in report["invariants"])
-    assert len(report["distribution"]) == 6 and len(report["separations"]) == 3
-    assert report["separations_meaning"].count(". ") == 0  # one sentence
+    assert result.returncode == 0 and report["passed"]
+    assert (report["bridge"], report["upstream"]) == (version, "simulated")
+    assert len(report["invariants"]) == invariants and all(check["blocking"] for check in report["invariants"])
+    assert len(report["distribution"]) == distribution and len(report["likeness"]) == 10
+    assert all(check["blocking"] == (version == "v2") for check in report["likeness"])
+    assert ("separations" in report) == (version == "v1")
+    blocking = [check for part in ("two_sample", "soh") for check in report[part] if check["blocking"]]
+    assert len(blocking) == (9 if version == "v2" else 0)
 
 
 def test_verify_passes_a_sound_release(tiny_release):

@@ -34,8 +34,8 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         sizes: Rows and bytes of each Parquet file, by path.
 
     Returns:
-        Text by file name: `README.md` (the card), its figures `composition.svg` and, of v2, `comparison.svg`, `CITING.md`, `CITATION.cff`,
-        `LICENSE`.
+        Text by file name: `README.md` (the card), its figures `composition.svg` and, of v2, `comparison.svg`,
+        `CITING.md`, `CITATION.cff`, `LICENSE`.
     """
     values, edition = _values(manifest), _edition(manifest)
     if edition is V2:

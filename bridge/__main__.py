@@ -125,7 +125,7 @@ def plot(
 ) -> None:
     """Plot one sample over its anchor's mean and std, an overview of a release, or what tells the bridges apart."""
     from bridge import figures
-    from bridge.portrait import portrait
+    from bridge.validation.portrait import portrait
     from dataset_card.reading import read_manifest, read_table
 
     if compare == (release is not None) or (compare and sample is not None):

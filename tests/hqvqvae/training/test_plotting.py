@@ -14,5 +14,6 @@ def test_a_canvas_has_the_asked_axes_without_a_box():
 
 
 def test_no_global_state_is_touched():
-    code = "import sys; from hqvqvae.training.plotting import canvas; canvas(1, 1); assert 'matplotlib.pyplot' not in sys.modules"
+    use = "from hqvqvae.training.plotting import canvas; canvas(1, 1)"
+    code = f"import sys; {use}; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -73,7 +73,8 @@ class Run:
     def growth(self) -> float:
         """Largest growth of a process's memory from its first shards to its last, as a fraction."""
         return max(
-            max(rss[WARM_SHARDS:], default=0) / rss[min(WARM_SHARDS, len(rss)) - 1] - 1 for rss in self.memory.values()
+            max(rss[WARM_SHARDS:], default=float("nan")) / rss[min(WARM_SHARDS, len(rss)) - 1] - 1
+            for rss in self.memory.values()
         )
 
 

@@ -27,7 +27,7 @@ class HashedConfig:
 
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 of the configuration's canonical JSON."""
-        return hashlib.sha256(canonical_json(dataclasses.asdict(self)).encode()).hexdigest()[:12]
+        return config_hash(dataclasses.asdict(self))
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ class BridgeConfig(HashedConfig):
     soc_fluctuation_strength: float = 0.04
     soc_rest: float = 50.0
     soc_range: float = 50.0
+
+
+def config_hash(config: dict) -> str:
+    """First 12 hex digits of the SHA-256 of a configuration's canonical JSON."""
+    return hashlib.sha256(canonical_json(config).encode()).hexdigest()[:12]
 
 
 def canonical_json(value) -> str:

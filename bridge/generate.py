@@ -39,8 +39,9 @@ def resolve(
     Raises:
         MagBridgeError: Unknown bridge or choice; a file is missing or damaged, or its contents are not as expected.
     """
-    if bridge not in EDITIONS:
-        raise MagBridgeError(f"bridge {bridge!r}: expected {' or '.join(EDITIONS)}")
+    known = [edition.bridge for edition in CONFIGS]
+    if bridge not in known:
+        raise MagBridgeError(f"bridge {bridge!r}: expected {' or '.join(known)}")
     return (scan_map if EDITIONS[bridge] is V2 else upstream).resolve(choice, upstream_dir, fetch)
 
 

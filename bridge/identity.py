@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 
 from bridge.config import ANCHOR_VOLTAGES, GROUNDED_MAX_V, GROUNDED_MIN_V, canonical_json
-from dataset_card.editions import V1, edition_of
+from dataset_card.editions import V1, edition_of, has_own_cells
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import table_of
 
 SUBTYPE_CODES = {
     "sensor_dropout": "dropout",
@@ -26,6 +27,13 @@ def sample_seed(master: int, *parts, bits: int = 31) -> int:
     """
     text = f"{master}::{'/'.join(str(part) for part in parts)}"
     return int(hashlib.sha256(text.encode()).hexdigest()[: (bits + 1) // 4], 16) & ((1 << bits) - 1)
+
+
+def stratum_of(row: dict) -> str:
+    """What a by-cell split holds the shares of: a cell's table, or its chemistry where cells are a user's own."""
+    if has_own_cells(row["bridge_version"]) and row["anomaly_origin"] != "bridge_extrapolation":
+        return row["chemistry"]
+    return table_of(row["cell_id"])
 
 
 def sample_id(row: dict) -> str:

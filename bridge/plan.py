@@ -127,6 +127,7 @@ def make_plan(
     master_seed: int = MASTER_SEED,
     composition: Composition | None = None,
     bridge_version: str = BRIDGE_VERSION,
+    lowest_V: float = REGIME_B_MIN_V,
 ) -> Plan:
     """Plans a release: clean rows of every record, synthetic anomalies, Regime-B rows.
 
@@ -136,9 +137,10 @@ def make_plan(
         master_seed: Seed that every other seed is derived from.
         composition: How many rows of each kind; by default those of the edition's published release.
         bridge_version: Version written into every row; it decides the edition.
+        lowest_V: Lowest voltage in V that the bridge can be asked for; from v2 on Regime-B rows begin there.
 
     Raises:
-        MagBridgeError: The seed is negative.
+        MagBridgeError: The seed is negative, or there are Regime-B rows and no voltage for them.
     """
     _check_integer("seed", master_seed, 0)
     edition = edition_of(bridge_version)
@@ -150,7 +152,7 @@ def make_plan(
     }
     clean, clean_record = _clean_rows(pulses, common, edition, master_seed, composition.variants)
     anomalies, anomaly_parent = _anomaly_rows(clean, edition, master_seed, composition)
-    regime_b = _regime_b_rows(pulses, common, edition, master_seed, composition.regime_b)
+    regime_b = _regime_b_rows(pulses, common, edition, master_seed, composition.regime_b, lowest_V)
 
     u_features = np.full((len(clean) + len(anomalies) + len(regime_b), pulses.u.shape[1]), np.nan)
     u_features[: len(clean)] = pulses.u[clean_record]
@@ -246,8 +248,14 @@ def _anomaly_rows(
     return rows, parents
 
 
-def _regime_b_rows(pulses: PulseTable, common: dict, edition: Edition, master_seed: int, count: int) -> list[dict]:
+def _regime_b_rows(
+    pulses: PulseTable, common: dict, edition: Edition, master_seed: int, count: int, lowest_V: float
+) -> list[dict]:
     """Low-voltage extrapolation rows: no SOH, no parent, pseudo-cells."""
+    if count and lowest_V >= GROUNDED_MIN_V:
+        raise MagBridgeError(
+            f"{count} Regime-B rows, and no anchor below {GROUNDED_MIN_V} V: expected none of them (--regime-b 0)"
+        )
     rng = np.random.default_rng(master_seed + 2)
     rows = []
     for i in range(count):
@@ -255,7 +263,7 @@ def _regime_b_rows(pulses: PulseTable, common: dict, edition: Edition, master_se
             voltage = float(rng.choice(REGIME_B_ANCHORS))
             cell = f"regimeB_v{round(voltage * 100):03d}"
         else:
-            voltage = float(rng.uniform(REGIME_B_MIN_V, GROUNDED_MIN_V))
+            voltage = float(rng.uniform(lowest_V, GROUNDED_MIN_V))
             cell = f"regimeB_{i % REGIME_B_CELLS:03d}"
         record = int(rng.integers(0, len(pulses)))
         rows.append(

@@ -8,9 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dataset_card.errors import MagBridgeError
-
-SOH_MAX = 1.05
-"""A fresh cell may exceed its nominal capacity a little; percent given as a fraction is caught."""
+from dataset_card.measured import SOH_MAX
 
 SEED_LIMIT = 2**64
 

@@ -10,8 +10,9 @@ from string import Template
 import yaml
 
 from dataset_card.configs import DEFAULT_CONFIG, SPLITS, Config
-from dataset_card.editions import V2, Edition, edition_of
+from dataset_card.editions import MEASURED, OWN_CELLS, V2, Edition, edition_of
 from dataset_card.figure import REGIME_B, composition
+from dataset_card.measured import MEANINGS
 from dataset_card.schema import BY_NAME, FIELD_NAMES, FIELDS, Field, T, features_of
 
 ARXIV_ID = "2605.20240"
@@ -23,6 +24,12 @@ VALUE_BYTES = 8
 """Bytes in memory of one number, and near enough of one label: the header's sizes are informative."""
 
 TAGS = ("battery", "lithium-ion", "magnetometry", "state-of-health", "anomaly-detection", "time-series", "synthetic")
+HUB_LICENCES = (
+    "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0",
+    "odc-by", "odbl", "pddl", "apache-2.0", "mit",
+)  # fmt: skip
+"""Identifiers of licences of data that the Hub knows."""
+
 TASK_CATEGORIES = ("tabular-regression", "tabular-classification", "time-series-forecasting")
 
 
@@ -38,6 +45,8 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         `CITING.md`, `CITATION.cff`, `LICENSE`.
     """
     values, edition = _values(manifest), _edition(manifest)
+    if edition is MEASURED:
+        return _measured_documents(values, manifest, sizes)
     if edition is V2:
         values |= V2_NOTES[manifest["upstream"]["name"]] | {"cell_table": _cell_table(manifest)}
         template = "card_v2.md"
@@ -46,6 +55,7 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         values["upstream_note"] = UPSTREAM_NOTES[_kind(manifest)]
         values["origin"] = _template(f"origin_{_kind(manifest)}.md").substitute(values).strip()
         template = "card.md"
+    values["origin"] += _own_files(manifest)
     texts = with_citations(manifest, template, metadata(manifest, sizes), values)
     if edition is V2:
         texts["comparison.svg"] = _template("comparison.svg").template
@@ -79,6 +89,54 @@ def with_citations(manifest: dict, template: str, header: dict, values: dict) ->
     }
 
 
+def _own_files(manifest: dict) -> str:
+    """What a card adds where scans or cells are a user's own."""
+    notes = "".join(f"\n* {note}" for note in manifest.get("notes", ()))
+    version = manifest["bridge_version"]
+    if not str(version).endswith(OWN_CELLS):
+        return f"\n{notes}" if notes else ""
+    return (f"\n{notes}" if notes else "") + (
+        "\n\n**Own cells.** Where this card says PulseBat, read a table of the user's own: cells, SOH, SOC and "
+        "voltages are from "
+        "there, and only the signals are generated. An LFP cell stands at its own voltage, clipped to 3.06 to "
+        "3.34 V; another "
+        "chemistry at the scanned cell's median voltage at its SOC. What is said of chemistries, tables and "
+        "counts of published "
+        "releases does not hold here. The table's SHA-256 is below."
+    )
+
+
+def _measured_documents(values: dict[str, str], manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, str]:
+    """Documents of measured cells: licence and citation are their owner's words."""
+    values |= {
+        "licence": manifest["licence"],
+        "citation": manifest["citation"],
+        "notes": "\n".join(f"* {note}" for note in manifest["notes"]),
+        "cell_table": _table(
+            ("chemistry", "cells", "scans", "SOH"),
+            (
+                (_in_cell(name), t["cells"], f"{t['clean']:,}", f"{t['soh_range'][0]:.3f} to {t['soh_range'][1]:.3f}")
+                for name, t in manifest["counts"]["tables"].items()
+            ),
+        ),
+        "field_table": _table(
+            ("field", "type", "unit", "meaning"),
+            ((f"`{f.name}`", _type(f), f.unit, MEANINGS.get(f.name, f.meaning)) for f in FIELDS),
+        ),
+        "class_table": _table(("second-life class", "scans"), manifest["counts"]["second_life_class"].items()),
+    }
+    header = yaml.safe_dump(metadata(manifest, sizes), sort_keys=False, allow_unicode=True, width=1000)
+    return {
+        "README.md": f"---\n{header}---\n\n{_template('card_measured.md').substitute(values)}",
+        "CITING.md": _template("citing_measured.md").substitute(values),
+        "LICENSE": f"{values['name']}: measured data. Licence, by their owner:\n\n{values['licence']}\n",
+    }
+
+
+def _in_cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
     """The card's YAML header: what the Hub and `datasets` read.
 
@@ -101,12 +159,28 @@ def about(manifest: dict) -> dict:
     """The header's entries that do not speak of configurations."""
     return {
         "pretty_name": _title(manifest),
-        "license": "cc-by-4.0",
+        **_licence(manifest),
         "language": ["en"],
         "task_categories": list(TASK_CATEGORIES),
-        "tags": [*TAGS, *(["simulated-upstream"] if _simulated(manifest) else [])],
+        "tags": _tags(manifest),
         "size_categories": [_size_category(manifest["counts"]["rows"])],
     }
+
+
+def _tags(manifest: dict) -> list[str]:
+    if _edition(manifest) is MEASURED:
+        return [tag for tag in TAGS if tag not in ("synthetic", "anomaly-detection")] + ["measured"]
+    return [*TAGS, *(["simulated-upstream"] if _simulated(manifest) else [])]
+
+
+def _licence(manifest: dict) -> dict[str, str]:
+    """Entries of the header; what the Hub has no identifier for is `other`, with its owner's words."""
+    if _edition(manifest) is not MEASURED:
+        return {"license": "cc-by-4.0"}
+    identifier = manifest["licence"].strip().lower()
+    if identifier in HUB_LICENCES:
+        return {"license": identifier}
+    return {"license": "other", "license_name": " ".join(manifest["licence"].split())[:80]}
 
 
 SIZE_CATEGORIES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B")
@@ -177,6 +251,8 @@ def _edition(manifest: dict) -> Edition:
 
 
 def _title(manifest: dict) -> str:
+    if _edition(manifest) is MEASURED:
+        return f"{manifest['name']} (measured)"
     title = "MagBridge-Battery" + (" v2" if _edition(manifest) is V2 else "")
     title += " corpus" if "seeds" in manifest else ""
     return title + (" (simulated upstream)" if _simulated(manifest) else "")
@@ -207,6 +283,12 @@ V2_NOTES = {
         "origin": "Made from the raw scans of the OSF archive and the published pulse tables.",
         "scans": "The scans are of one cell, and none shows an aged one.",
         "shared_model": "Ageing and each cell's make come from one model of the cell as a magnetised sheet.",
+    },
+    "scans": {
+        "origin": "Made from a user's own scans, whose SHA-256 is below:",
+        "scans": "The scans are of the user's cell or cells, and none is told to be aged.",
+        "shared_model": "Ageing and each cell's make come from one model of the cell as a magnetised sheet, in "
+        "the geometry of the OSF archive's.",
     },
     "simulated": {
         "origin": "**Simulated upstream.** Made without the published magnetometry and pulse tests, from a closed-form "

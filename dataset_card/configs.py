@@ -8,7 +8,7 @@ those files and, for some, a choice of columns.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -143,3 +143,17 @@ CHEMISTRY_CONFIGS = tuple(
     for chemistry in CHEMISTRIES
 )
 """Configurations of releases with more than one chemistry, beside the others."""
+
+_DESCRIPTIONS = {
+    "by_cell_primary": "Every scan, split by cell. No cell is in two subsets.",
+    "by_record_optimistic_baseline": "Every scan, split at random by scan. It leaks: cells are shared between subsets.",
+    "t1_soh_regression": "T1: scans with `soh`.",
+    "t2_second_life": "T2: scans with `second_life_class`.",
+    "metadata": "Scalar fields of every scan in release order, no signals.",
+    "full": "Every scan in one split, in file order.",
+}
+MEASURED_CONFIGS = tuple(
+    replace(BY_NAME[name], description=description, provenances=("clean",))
+    for name, description in _DESCRIPTIONS.items()
+)
+"""Configurations of releases of measured cells, which hold clean rows only."""

@@ -1,10 +1,10 @@
-"""The datasets that this project publishes, and how their releases differ in form."""
+"""The datasets that this project publishes, and the releases of measured cells: how they differ in form."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataset_card.configs import CHEMISTRY_CONFIGS, CONFIGS, Config
+from dataset_card.configs import CHEMISTRY_CONFIGS, CONFIGS, MEASURED_CONFIGS, Config
 from dataset_card.errors import MagBridgeError
 
 
@@ -47,11 +47,17 @@ class Edition:
 V1 = Edition("v1", "magbridge-battery", "1.0.0", "1.0", CONFIGS)
 V2 = Edition("v2", "magbridge-battery-v2", "2.0.0", "1.1", (*CONFIGS, *CHEMISTRY_CONFIGS), by_chemistry=True)
 
-EDITIONS = {edition.bridge: edition for edition in (V1, V2)}
+MEASURED = Edition("measured", "measured-cells", "1.0.0", "1.2", MEASURED_CONFIGS)
+"""Scans of a laboratory's own cells; no bridge had a part in them. Such a release has the name of its own folder."""
+
+EDITIONS = {edition.bridge: edition for edition in (V1, V2, MEASURED)}
 """Editions by the name of their bridge."""
 
-DATASETS = {edition.name: edition for edition in EDITIONS.values()}
-"""Editions by the name of the dataset."""
+DATASETS = {edition.name: edition for edition in (V1, V2)}
+"""Editions that this project generates, by the name of the dataset."""
+
+OWN_CELLS = "+cells"
+"""End of the `bridge_version` of rows whose labels come from a user's own table of cells."""
 
 
 def edition_of(bridge_version: object) -> Edition:
@@ -60,9 +66,14 @@ def edition_of(bridge_version: object) -> Edition:
     Raises:
         MagBridgeError: No edition has such a bridge.
     """
-    bridge = str(bridge_version).partition(".")[0]
+    bridge = str(bridge_version).removesuffix(OWN_CELLS).partition(".")[0]
     if bridge not in EDITIONS:
         raise MagBridgeError(
             f"bridge_version {bridge_version!r}: expected one that begins with {' or '.join(EDITIONS)}"
         )
     return EDITIONS[bridge]
+
+
+def has_own_cells(bridge_version: str) -> bool:
+    """Whether the cells of such rows are a user's own, measured or generated, and not those of PulseBat."""
+    return str(bridge_version).endswith(OWN_CELLS) or edition_of(bridge_version) is MEASURED

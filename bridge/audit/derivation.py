@@ -9,14 +9,15 @@ from pathlib import Path
 from bridge.audit.contents import Contents
 from bridge.audit.rows import Finding
 from bridge.plan import Composition, composition_of
-from bridge.release.bundle import DOCUMENTS, LOADER, ORIGIN_KEYS
-from bridge.release.folder import json_text, rebuild_command
+from bridge.release.bundle import DOCUMENTS, LOADER, origin_of, stated_split
+from bridge.release.folder import choice_of, json_text, rebuild_command
 from bridge.release.manifest import make_manifest
-from bridge.release.splits import make_splits, split_document
+from bridge.release.splits import PRIMARY, make_splits, split_document
 from bridge.upstream import files
 from bridge.upstream.pulsebat import SHEETS
 from dataset_card import card
 from dataset_card.digests import files_digest
+from dataset_card.editions import MEASURED, has_own_cells
 from dataset_card.errors import MagBridgeError
 from dataset_card.reading import CHECKSUMS, MANIFEST, scalars
 
@@ -25,6 +26,14 @@ FROM_THE_HUB = (".gitattributes", ".cache/huggingface/")
 
 _IMPORTED = re.compile(r"python -m bridge import [^`<>\n]+ --out [\w.+-]+")
 _VERSION = re.compile(r"[\w.+!-]{1,40}")
+_FILE = r"(?:[\w.,+-]+|'[^'`<>\n]+')"
+_CHEMISTRY = re.compile(rf"(?: --chemistry {_FILE})?")
+_OWN_OPTIONS = re.compile(rf"(?: --(?:cells|scans|scan-table|channels|chemistry) {_FILE}){{0,5}}")
+_ADOPTED = re.compile(
+    rf"python -m bridge adopt {_FILE} --labels {_FILE} --out MY-CELLS(?: --channels {_FILE})?(?: --split {_FILE})?"
+    r" --licence \.\.\. --citation \.\.\."
+)
+"""A user's own files, as the commands that read them write them down."""
 
 
 def unlisted(contents: Contents) -> Iterator[Finding]:
@@ -81,7 +90,10 @@ def _texts(contents: Contents, manifest: dict) -> dict[str, str]:
     table = contents.table.take([position[sample_id] for sample_id in contents.order])
     rows = scalars(table)
     subsets = make_splits(rows)
-    expected = make_manifest(table, rows, subsets, {k: v for k, v in manifest.items() if k in ORIGIN_KEYS})
+    if contents.edition is MEASURED:
+        ids = rows["sample_id"].tolist()
+        subsets[PRIMARY] = stated_split(contents.splits[PRIMARY], ids, f"splits/{PRIMARY}.json")
+    expected = make_manifest(table, rows, subsets, origin_of(manifest))
     # A bundle's manifest is that of the release folder it was made from, whose files are not at hand.
     expected["files_digest"] = manifest["files_digest"] if contents.is_bundle else files_digest(contents.root)
     sizes = {name: (contents.files.count(name), (contents.root / name).stat().st_size) for name in set(contents.files)}
@@ -105,10 +117,26 @@ def _check_origin(manifest: dict, contents: Contents) -> None:
             raise MagBridgeError(f"package {name!r} {version!r}: expected a name and a version")
     if _IMPORTED.fullmatch(manifest["rebuild"]):
         return
+    if edition is MEASURED:
+        _check_owners(manifest)
+        return
     counts = composition_from(manifest, contents)
-    command = rebuild_command(edition, manifest["upstream"]["name"], manifest["master_seed"], counts)
-    if manifest["rebuild"] != command:
+    command = rebuild_command(edition, choice_of(manifest["upstream"]), manifest["master_seed"], counts)
+    own = has_own_cells(manifest["bridge_version"]) or manifest["upstream"]["name"] == "scans"
+    options = manifest["rebuild"].removeprefix(command)
+    if options == manifest["rebuild"] or not (_OWN_OPTIONS if own else _CHEMISTRY).fullmatch(options):
         raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected {command!r}")
+
+
+def _check_owners(manifest: dict) -> None:
+    """The words of the owner of measured cells, which nothing can be derived from."""
+    if not _ADOPTED.fullmatch(manifest["rebuild"]):
+        raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected `python -m bridge adopt` and its files")
+    for name in ("name", "licence", "citation"):
+        if not isinstance(manifest[name], str) or not manifest[name].strip():
+            raise MagBridgeError(f"{name} is {manifest[name]!r}: expected the owner's words")
+    if not isinstance(manifest["notes"], list) or not all(isinstance(note, str) for note in manifest["notes"]):
+        raise MagBridgeError("notes are no list of sentences")
 
 
 def composition_from(manifest: dict, contents: Contents) -> Composition:

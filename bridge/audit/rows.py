@@ -12,7 +12,7 @@ import pandas
 
 from bridge.config import SEVERITY_MAX, SEVERITY_MIN
 from bridge.identity import nearest_anchor, regime_of, sample_id
-from dataset_card.editions import edition_of
+from dataset_card.editions import MEASURED, OWN_CELLS, edition_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import (
     BY_NAME,
@@ -128,7 +128,8 @@ def _voltage_labels(row: dict) -> Iterator[tuple[str, str]]:
     if voltage is None:
         return
     try:
-        regime = regime_of(voltage)
+        # What was measured is grounded at any voltage: the anchors bound the bridge, not the world.
+        regime = "grounded" if _is_measured(row) else regime_of(voltage)
     except MagBridgeError as error:
         yield "regimes", str(error)
         return
@@ -140,8 +141,9 @@ def _voltage_labels(row: dict) -> Iterator[tuple[str, str]]:
 
 def _health_labels(row: dict) -> Iterator[tuple[str, str]]:
     soh, soc, second_life = row["soh"], row["soc"], row["second_life_class"]
-    if soc is not None and not 0 < soc <= 100:
-        yield "health labels", f"soc is {soc} %, expected a value in (0, 100]"
+    lowest = 0 if _is_measured(row) else math.nextafter(0, 1)
+    if soc is not None and not lowest <= soc <= 100:
+        yield "health labels", f"soc is {soc} %, expected a value in {'[' if lowest == 0 else '('}0, 100]"
     if row["anomaly_origin"] == REGIME_B:
         for name, value in (("soh", soh), ("second_life_class", second_life)):
             if value is not None:
@@ -210,6 +212,15 @@ def _parents(records: list[dict], where: Sequence[str]) -> Iterator[Finding]:
                 )
 
 
+def _is_measured(row: dict) -> bool:
+    return str(row["bridge_version"]) == MEASURED.bridge
+
+
+def _may_lack_pulses(row: dict) -> bool:
+    """A user's own cells need no pulse test."""
+    return _is_measured(row) or str(row["bridge_version"]).endswith(OWN_CELLS)
+
+
 def _signals(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
     finite = np.isfinite(signals).all(axis=1)
     for i, c in np.argwhere(~finite):
@@ -223,6 +234,8 @@ def _u_features(records: list[dict], u_features: np.ndarray, where: Sequence[str
     null = np.isnan(u_features).all(axis=1)
     for i, row in enumerate(records):
         regime_b = row["anomaly_origin"] == REGIME_B
+        if null[i] and _may_lack_pulses(row):
+            continue
         if regime_b != null[i]:
             yield Finding(
                 "u_features",

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pyarrow as pa
 
 from bridge.release import folder as release
+from bridge.release.splits import PRIMARY
 from dataset_card.archives import unpack
 from dataset_card.digests import dataset_digest, sha256_of
-from dataset_card.documents import check_manifest, read_json
+from dataset_card.documents import check_manifest, check_split, read_json
+from dataset_card.editions import MEASURED
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing, require_writable, standing
 from dataset_card.reading import CHECKSUMS, MANIFEST, checked_digest, read_manifest, read_rows, read_table
@@ -36,7 +39,10 @@ ORIGIN_KEYS = (
 )  # fmt: skip
 """Manifest entries that travel from a bundle into the release folder made of it."""
 
-UPSTREAMS = ("published", "osf", "simulated", "hybrid")
+OWN_KEYS = {"scans": ("notes",), "measured": ("name", "licence", "citation", "notes")}
+"""And those of upstreams that are a user's own, whose words nothing can be derived from."""
+
+UPSTREAMS = ("published", "osf", "simulated", "hybrid", *OWN_KEYS)
 """What a release may be made from."""
 
 LOADER = '''"""Loads this bundle with nothing but pandas and pyarrow: `rows = load()`."""
@@ -124,12 +130,37 @@ def import_bundle(bundle: Path, out: Path) -> dict:
             )
         fitted = root / release.SCAN_MAP
         extra = {fitted.name: lambda target: shutil.copy(fitted, target)} if fitted.is_file() else {}
-        return release.write(Path(out), table, _origin(manifest, Path(bundle)), extra)
+        primary = None
+        if manifest.get("bridge_version") == MEASURED.bridge:
+            path = root / "splits" / f"{PRIMARY}.json"
+            primary = stated_split(read_json(path), table["sample_id"].to_pylist(), str(path))
+        return release.write(Path(out), table, _origin(manifest, Path(bundle)), extra, primary)
+
+
+def stated_split(document: dict, sample_ids: list[str], where: str) -> np.ndarray:
+    """Subset of each row by a split document: the owner of measured cells may split them otherwise than we would.
+
+    Raises:
+        MagBridgeError: It is no split document, or lacks a row.
+    """
+    check_split(document, where)
+    of = {sample_id: subset for subset, ids in document["sample_ids"].items() for sample_id in ids}
+    missing = [sample_id for sample_id in sample_ids if sample_id not in of]
+    if missing:
+        raise MagBridgeError(f"{where}: {missing[0]} is in no subset: expected every row; restore it")
+    return np.array([of[sample_id] for sample_id in sample_ids], dtype=object)
+
+
+def origin_of(manifest: dict) -> dict:
+    """The entries of a manifest that cannot be derived from its rows."""
+    upstream = manifest.get("upstream")
+    own = OWN_KEYS.get(str(upstream.get("name")), ()) if isinstance(upstream, dict) else ()
+    return {key: value for key, value in manifest.items() if key in ORIGIN_KEYS + own}
 
 
 def _origin(manifest: dict, bundle: Path) -> dict:
     """Manifest entries on where the rows come from, from whatever the bundle says of itself."""
-    origin = {key: manifest[key] for key in ORIGIN_KEYS if key in manifest}
+    origin = origin_of(manifest)
     upstream = origin.get("upstream")
     if not isinstance(upstream, dict) or set(upstream) != {"name", "sources"}:
         # Made by other software: the published release's own manifest has other words for its sources.

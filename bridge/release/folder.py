@@ -6,6 +6,7 @@ import dataclasses
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -44,6 +45,19 @@ PACKAGES = ("numpy", "numba", "pandas", "pyarrow", "scikit-learn", "scipy")
 """Packages whose versions could change a digit of a release."""
 
 
+@dataclass(frozen=True)
+class OwnFiles:
+    """A user's own files in an upstream.
+
+    Attributes:
+        options: Options of the build command that name them.
+        notes: What was done to them, in sentences.
+    """
+
+    options: str
+    notes: tuple[str, ...] = ()
+
+
 def build(
     out: Path,
     upstream: AnyUpstream,
@@ -51,6 +65,7 @@ def build(
     *,
     master_seed: int = MASTER_SEED,
     workers: int | None = None,
+    own: OwnFiles | None = None,
     **composition,
 ) -> dict:
     """Generates a release and writes its folder.
@@ -61,6 +76,7 @@ def build(
         config: The bridge's numbers; those of the published release by default.
         master_seed: Seed of everything.
         workers: Threads; all cores by default. The bytes written do not depend on it.
+        own: What the manifest says of a user's own files, where some are in the upstream's place.
         **composition: Entries of `bridge.plan.Composition` that differ from the published release's: `variants`,
             `anomalies`, `regime_b`, `severity`.
 
@@ -81,16 +97,20 @@ def build(
         master_seed=master_seed,
         composition=counts,
         bridge_version=upstream.bridge_version,
+        lowest_V=float(upstream.statistics.voltages[0]),
     )
     require_invariants(bridge, plan.rows)
     signals = generate_plan(bridge, plan, workers)
+    upstream_entry = {"name": upstream.name, "sources": upstream.sources}
     origin = {
-        "upstream": {"name": upstream.name, "sources": upstream.sources},
+        "upstream": upstream_entry,
         "config": dataclasses.asdict(bridge.config),
         "master_seed": master_seed,
         "variants": counts.variants,
         **_other_counts(edition, counts),
-        "rebuild": rebuild_command(edition, upstream.name, master_seed, counts),
+        "rebuild": rebuild_command(edition, choice_of(upstream_entry), master_seed, counts)
+        + (own.options if own else ""),
+        **({"notes": list(own.notes)} if own and own.notes else {}),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
     return write(Path(out), assemble(plan, signals), origin, fitted_files(bridge))
@@ -106,6 +126,13 @@ def _other_counts(edition: Edition, counts: Composition) -> dict:
     known = COMPOSITIONS[edition]
     names = ("anomalies", "regime_b", "severity")
     return {name: getattr(counts, name) for name in names if edition is not V1 or counts != known}
+
+
+def choice_of(upstream: Mapping) -> str:
+    """What `--upstream` was for a manifest's upstream; own scans stand beside pulse tables of either kind."""
+    if upstream["name"] == "scans":
+        return "simulated" if any(name.startswith("simulated") for name in upstream["sources"]) else "published"
+    return "published" if upstream["name"] == "hybrid" else upstream["name"]
 
 
 def rebuild_command(
@@ -147,7 +174,11 @@ def _fixed_lists(values: np.ndarray, length: int, mask: np.ndarray | None = None
 
 
 def write(
-    out: Path, table: pa.Table, origin: dict, extra: Mapping[str, Callable[[Path], object]] = MappingProxyType({})
+    out: Path,
+    table: pa.Table,
+    origin: dict,
+    extra: Mapping[str, Callable[[Path], object]] = MappingProxyType({}),
+    primary: np.ndarray | None = None,
 ) -> dict:
     """Writes a release folder from its rows; complete at once, or not at all.
 
@@ -156,13 +187,14 @@ def write(
         table: Rows by the contract, in release order.
         origin: Manifest entries that tell where the rows come from.
         extra: Writers of further files, by name.
+        primary: (n,) subset of each row in the split by cell; by default the edition's own split.
 
     Returns:
         The manifest.
     """
     rows = scalars(table)
     edition = edition_of(rows["bridge_version"].iat[0])
-    subsets = make_splits(rows)
+    subsets = make_splits(rows) if primary is None else {**make_splits(rows), PRIMARY: primary}
     manifest = make_manifest(table, rows, subsets, origin)
     check_replaceable(out)
     with replacing(out) as folder:

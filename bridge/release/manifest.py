@@ -6,11 +6,11 @@ import numpy as np
 import pandas
 import pyarrow as pa
 
+from bridge.identity import stratum_of
 from bridge.release import splits
 from dataset_card.configs import SPLITS, provenance
 from dataset_card.digests import dataset_digest
-from dataset_card.editions import edition_of
-from dataset_card.schema import table_of
+from dataset_card.editions import MEASURED, edition_of
 
 
 def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np.ndarray], origin: dict) -> dict:
@@ -40,7 +40,7 @@ def summarise(rows: pandas.DataFrame, subsets: dict[str, np.ndarray]) -> dict:
             "provenance": _counts(provenance(rows["anomaly_origin"])),
             "anomaly_subtype": _counts(rows["anomaly_subtype"]),
             "second_life_class": _counts(rows["second_life_class"].dropna()),
-            **({"tables": _tables(rows)} if edition.by_chemistry else {}),
+            **({"tables": _tables(rows)} if edition.by_chemistry or edition is MEASURED else {}),
         },
         "soh_range": _soh_range(rows),
         "splits": {name: _split_summary(rows, subset) for name, subset in subsets.items()},
@@ -52,9 +52,9 @@ def _counts(values) -> dict[str, int]:
 
 
 def _tables(rows: pandas.DataFrame) -> dict[str, dict]:
-    """Cells, clean rows and SOH range of each pulse table."""
+    """Cells, clean rows and SOH range of each pulse table, or of each chemistry of a user's own cells."""
     clean = rows[rows["anomaly_origin"] == "none"]
-    grouped = clean.groupby(clean["cell_id"].map(table_of), sort=True)
+    grouped = clean.groupby([stratum_of(row) for row in clean.to_dict("records")], sort=True)
     return {
         str(name): {"cells": int(part["cell_id"].nunique()), "clean": len(part), "soh_range": _soh_range(part)}
         for name, part in grouped

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas
 
+from bridge.identity import stratum_of
 from dataset_card.configs import SPLITS
 from dataset_card.editions import V1, edition_of
-from dataset_card.schema import table_of
 
 PRIMARY, RECORD = "by_cell_primary", "by_record_optimistic_baseline"
 PRIMARY_SEED, REGIME_B_SEED, RECORD_SEED = 42, 43, 42
@@ -30,7 +30,7 @@ def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
     subset each. From v2 on the cells of each table and the Regime-B pseudo-cells are shuffled and cut 60 : 20 : 20.
 
     Args:
-        rows: Rows with `cell_id`, `regime` and `bridge_version`.
+        rows: Rows with `cell_id`, `regime`, `chemistry`, `anomaly_origin` and `bridge_version`.
 
     Returns:
         (n,) array of `train`, `validation` or `test`.
@@ -38,8 +38,8 @@ def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
     if edition_of(rows["bridge_version"].iat[0]) is V1:
         return _by_cell(rows)
     strata: dict[str, list[str]] = {}
-    for cell in sorted(rows["cell_id"].unique()):
-        strata.setdefault(table_of(cell), []).append(cell)
+    for row in rows.drop_duplicates("cell_id").sort_values("cell_id").to_dict("records"):
+        strata.setdefault(stratum_of(row), []).append(row["cell_id"])
     shuffler = random.Random(PRIMARY_SEED)
     subset: dict[str, str] = {}
     for _, cells in sorted(strata.items()):

@@ -31,13 +31,13 @@ class BridgeV2:
     and on nothing else: not on its neighbours in a batch, nor on the number of threads.
 
     Args:
-        upstream: Scans or statistics (see `bridge.scan_map.inputs.resolve`).
+        upstream: Scans or statistics (see `bridge.scan_map.inputs.resolve`); None where a fitted map is given.
         config: Numbers of the fit and of the increments.
         scan_map: A fitted map, as shipped with a release; fitted to the upstream by default.
         master_seed: Seed that virtual cells are drawn from.
 
     Raises:
-        MagBridgeError: The map's anchors are not within the range of the sheet's moments.
+        MagBridgeError: The map's anchors are not within the range of the sheet's moments, or there is nothing to fit.
 
     Example:
         >>> from bridge.scan_map import BridgeV2, resolve
@@ -48,20 +48,35 @@ class BridgeV2:
 
     def __init__(
         self,
-        upstream: UpstreamV2,
+        upstream: UpstreamV2 | None,
         config: BridgeV2Config = BridgeV2Config(),
         scan_map: ScanMap | None = None,
         master_seed: int = MASTER_SEED,
     ):
-        self.upstream = upstream
+        self._upstream = upstream
         self.config = config
-        self.scan_map = fit_upstream(upstream, config) if scan_map is None else scan_map
+        if scan_map is None:
+            if upstream is None:
+                raise MagBridgeError("neither an upstream nor a fitted map: expected one of them")
+            scan_map = fit_upstream(upstream, config)
+        self.scan_map = scan_map
         self.master_seed = master_seed
         self._parameters = load_parameters()
         for voltage in self.scan_map.voltages[[0, -1]].tolist():
             self._parameters.anchors.at(voltage)
         self._intervals = _intervals(self.scan_map)
         self._fixed = _fixed(self.scan_map, self._parameters, config)
+
+    @property
+    def upstream(self) -> UpstreamV2:
+        """What the bridge was built from.
+
+        Raises:
+            MagBridgeError: It was built from a fitted map alone.
+        """
+        if self._upstream is None:
+            raise MagBridgeError("this bridge was built from a fitted map alone: expected one with its upstream")
+        return self._upstream
 
     def anchor_replica(self, voltage: float) -> np.ndarray:
         """The noise-free signal at an anchor: its mean trajectory, (T, 6) in nT.

@@ -21,9 +21,10 @@ from bridge.upstream.simulated import SCAN_SEED, TABLE_SEED, scan_archive
 from bridge.upstream.simulated_parameters import PARAMETER_FILE, load_parameters
 from bridge.upstream.simulated_tables import TABLE_FILE, simulated_pulse_tables
 from dataset_card.digests import sha256_of
+from dataset_card.editions import OWN_CELLS
 from dataset_card.errors import MagBridgeError
 
-BRIDGE_VERSIONS = {"osf": "v2.0-osf", "simulated": "v2.0-simulated", "hybrid": "v2.0-hybrid"}
+BRIDGE_VERSIONS = {"osf": "v2.0-osf", "simulated": "v2.0-simulated", "hybrid": "v2.0-hybrid", "scans": "v2.0-scans"}
 """Version written into every row, by the kind of upstream."""
 
 PUBLISHED = (files.ANCHOR_STATISTICS, *(sheet.file for sheet in SHEETS))
@@ -35,12 +36,13 @@ class UpstreamV2:
     """Everything a v2 bridge is built from.
 
     Attributes:
-        name: `osf` (a user's scans), `simulated`, or `hybrid` (published means and standard deviations, with the
-            covariance of the simulated archive).
+        name: `osf` (the archive's raw scans), `simulated`, `hybrid` (published means and standard deviations, with the
+            covariance of the simulated archive), or `scans` (a user's own).
         scans: (A * P, T, C) scans in nT to fit, ordered by anchor and position.
         statistics: Mean and std trajectories at the anchors: those of the scans, or in a hybrid the published ones.
         pulses: Pulse-test records.
         sources: What was read: file name to SHA-256.
+        own_cells: Whether the records are a user's own.
     """
 
     name: str
@@ -48,11 +50,12 @@ class UpstreamV2:
     statistics: AnchorStatistics
     pulses: PulseTables
     sources: dict[str, str]
+    own_cells: bool = False
 
     @property
     def bridge_version(self) -> str:
         """Version written into every row."""
-        return BRIDGE_VERSIONS[self.name]
+        return BRIDGE_VERSIONS[self.name] + (OWN_CELLS if self.own_cells else "")
 
     @property
     def scan_anchor(self) -> np.ndarray:

@@ -92,7 +92,8 @@ def _monotone_degradation(bridge: AnyBridge) -> list[Check]:
     v2 = isinstance(bridge, BridgeV2)
     states = (SOC_AT_REST, SOC_AWAY) if v2 else (SOC_AT_REST,)
     share = MONOTONE_SHARE_V2 if v2 else MONOTONE_SHARE
-    return [monotone_degradation(bridge, voltage, soc, share) for voltage in MONOTONE_VOLTAGES for soc in states]
+    voltages = [voltage for voltage in MONOTONE_VOLTAGES if _within(bridge, voltage, voltage)]
+    return [monotone_degradation(bridge, voltage, soc, share) for voltage in voltages for soc in states]
 
 
 def monotone_degradation(bridge: AnyBridge, voltage: float, soc: float, least: float) -> Check:
@@ -133,7 +134,8 @@ def voltage_continuity(bridge: AnyBridge) -> list[Check]:
     small = distance(PUBLISHED_START_V, PUBLISHED_START_V + SMALL_STEP_V)
     large = distance(PUBLISHED_START_V, PUBLISHED_START_V + LARGE_STEP_V)
     near, far = SMALL_STEP_V / 2, LARGE_STEP_V / 2
-    ratios = [distance(v - near, v + near) / distance(v - far, v + far) for v in CROSSINGS]
+    crossings = [v for v in CROSSINGS if _within(bridge, v - far, v + far)]
+    ratios = [distance(v - near, v + near) / distance(v - far, v + far) for v in crossings]
     worst = int(np.argmax(ratios))
     return [
         Check(
@@ -153,10 +155,16 @@ def voltage_continuity(bridge: AnyBridge) -> list[Check]:
             f"<= {STEP_RATIO:g}",
             ratios[worst] <= STEP_RATIO,
             True,
-            f"{SMALL_STEP_V} V over {LARGE_STEP_V:.2f} V, worst at {CROSSINGS[worst]:.2f} V of steps centred on "
-            f"{', '.join(f'{v:.2f}' for v in CROSSINGS)} V; linear in voltage gives 0.1",
+            f"{SMALL_STEP_V} V over {LARGE_STEP_V:.2f} V, worst at {crossings[worst]:.2f} V of steps centred on "
+            f"{', '.join(f'{v:.2f}' for v in crossings)} V; linear in voltage gives 0.1",
         ),
     ]
+
+
+def _within(bridge: AnyBridge, low: float, high: float) -> bool:
+    """Whether the bridge can be asked for these voltages; a user's own anchors may span less than the archive's."""
+    anchors = bridge.upstream.statistics.voltages
+    return bool(anchors[0] <= low and high <= anchors[-1])
 
 
 def regime_bounds(bridge: AnyBridge) -> Check:

@@ -1,14 +1,25 @@
 import pytest
 
 from dataset_card.configs import CONFIGS
-from dataset_card.editions import DATASETS, EDITIONS, V1, V2, edition_of
+from dataset_card.editions import DATASETS, EDITIONS, MEASURED, V1, V2, edition_of, has_own_cells
 from dataset_card.errors import MagBridgeError
 
 
 def test_each_bridge_version_belongs_to_one_edition():
     assert {edition_of(version) for version in ("v1.3", "v1.3-simulated")} == {V1}
     assert {edition_of(version) for version in ("v2.0-hybrid", "v2.0-osf", "v2.0-simulated")} == {V2}
-    assert {edition.name: edition for edition in EDITIONS.values()} == DATASETS
+    assert edition_of("measured") is MEASURED
+    assert {edition.name: edition for edition in EDITIONS.values() if edition is not MEASURED} == DATASETS
+
+
+def test_own_cells_are_told_by_the_version():
+    assert [has_own_cells(v) for v in ("v1.3", "v1.3+cells", "v2.0-hybrid+cells", "measured")] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert edition_of("v1.3-simulated+cells") is V1 and edition_of("v2.0-scans+cells") is V2
 
 
 @pytest.mark.parametrize("version", ["v3.0", "2.0", "", None])

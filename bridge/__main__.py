@@ -9,6 +9,7 @@ import typer
 
 from bridge.commands import corpus as commands_corpus
 from bridge.commands import hub as commands_hub
+from bridge.commands import measured as commands_measured
 from bridge.commands import upstream as commands_upstream
 from bridge.commands import validation as commands_validation
 from bridge.commands.options import (
@@ -28,6 +29,7 @@ from dataset_card.commands import JsonOption, print_json, run
 from dataset_card.editions import EDITIONS
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import require_writable
+from dataset_card.measured import ARCHIVE_FIELDS, CELL_FIELDS, columns_in_words
 from dataset_card.schema import MASTER_SEED
 
 app = typer.Typer(
@@ -52,6 +54,23 @@ def build(
     anomalies: AnomaliesOption = None,
     regime_b: RegimeBOption = None,
     severity: SeverityOption = None,
+    cells: Annotated[
+        Path | None,
+        typer.Option(help=f"Your cells in place of PulseBat's: CSV, Parquet or XLSX, {columns_in_words(CELL_FIELDS)}."),
+    ] = None,
+    chemistry: Annotated[
+        str | None, typer.Option(help="Only cells of these chemistries, with commas between them; v2 or --cells.")
+    ] = None,
+    scans: Annotated[
+        Path | None,
+        typer.Option(help="Your scan archive for v2: Parquet, HDF5 or a folder of CSV; needs --scan-table."),
+    ] = None,
+    scan_table: Annotated[
+        Path | None, typer.Option(help=f"Its table, a row a scan: {columns_in_words(ARCHIVE_FIELDS)}.")
+    ] = None,
+    channels: Annotated[
+        Path | None, typer.Option(help="YAML that maps its columns, axes and units to channels.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Generate a release and write its folder."""
@@ -62,10 +81,12 @@ def build(
     release.check_replaceable(out)
     inputs = resolve(bridge, upstream, upstream_dir)
     typer.echo(upstream_line(inputs.name), err=True)
+    inputs, own = commands_measured.with_own(inputs, cells, chemistry, scans, scan_table, channels)
     manifest = release.build(
         out,
         inputs,
         master_seed=seed,
+        own=own,
         variants=variants,
         anomalies=anomaly_counts(anomalies),
         regime_b=regime_b,
@@ -142,6 +163,7 @@ def plot(
 
 commands_corpus.register(app)
 commands_hub.register(app)
+commands_measured.register(app)
 commands_upstream.register(app)
 commands_validation.register(app)
 

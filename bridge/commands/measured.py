@@ -1,0 +1,136 @@
+"""`python -m bridge adopt | residuals`: a laboratory's own cells, and what they say of the bridge."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataset_card.commands import JsonOption, print_json
+from dataset_card.errors import MagBridgeError
+from dataset_card.measured import LABEL_FIELDS, columns_in_words
+
+ChannelsOption = Annotated[
+    Path | None, typer.Option(help="YAML that maps your columns, axes and units (nT, uT, pT) to channels.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the application."""
+    app.command()(adopt)
+    app.command()(residuals)
+
+
+def with_own(
+    inputs,
+    cells: Path | None,
+    chemistry: str | None,
+    scans: Path | None,
+    scan_table: Path | None,
+    channels: Path | None,
+):
+    """An upstream with a user's own cells and scans where they are given, and what the manifest says of them."""
+    from bridge.measured.cells import with_cells
+    from bridge.measured.scans import with_scans
+    from bridge.release.folder import OwnFiles
+    from bridge.scan_map import UpstreamV2
+    from bridge.upstream.pulsebat import PulseTables
+
+    chemistries = None if chemistry is None else [name.strip() for name in chemistry.split(",")]
+    notes: tuple[str, ...] = ()
+    if cells is not None:
+        inputs = with_cells(inputs, cells, chemistries)
+        typer.echo(f"cells: {len(set(inputs.pulses.cell))} of your own, in {len(inputs.pulses)} records", err=True)
+    if (scans is None) != (scan_table is None) or (channels is not None and scans is None):
+        raise MagBridgeError(
+            "--scans, --scan-table and --channels: expected the first two together, the third beside them"
+        )
+    if scans is not None and scan_table is not None:
+        if not isinstance(inputs, UpstreamV2):
+            raise MagBridgeError("--scans with bridge v1: expected --bridge v2, which fits its map to any archive")
+        inputs, notes = with_scans(inputs, scans, scan_table, channels)
+        for note in notes:
+            typer.echo(f"scans: {note}", err=True)
+    if chemistries is not None and cells is None:
+        if not isinstance(inputs.pulses, PulseTables):
+            raise MagBridgeError("--chemistry with v1's one table: expected --bridge v2 or --cells")
+        inputs = dataclasses.replace(inputs, pulses=inputs.pulses.of(chemistries))
+    files = {"cells": cells, "scans": scans, "scan-table": scan_table, "channels": channels}
+    options = "".join(f" --{option} {shlex.quote(path.name)}" for option, path in files.items() if path is not None)
+    options += f" --chemistry {shlex.quote(chemistry)}" if chemistry is not None else ""
+    return inputs, OwnFiles(options, notes) if options else None
+
+
+def adopt(
+    signals: Annotated[
+        Path, typer.Argument(help="Scans: Parquet (a row a scan), HDF5 (a group a scan) or a folder of CSV.")
+    ],
+    labels: Annotated[
+        Path, typer.Option(help=f"CSV, Parquet or XLSX, a row a scan: {columns_in_words(LABEL_FIELDS)}.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The release folder to write; its name is the release's.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="List every fault and write nothing; exit 1 if there is one.")
+    ] = False,
+    channels: ChannelsOption = None,
+    split: Annotated[
+        Path | None,
+        typer.Option(help="Your split by cell: a JSON object with lists of cells under train, validation and test."),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of your data, such as CC-BY-4.0; yours to say.")] = None,
+    citation: Annotated[str | None, typer.Option(help="How to cite your data; yours to say.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a release of measured cells: scans with labels, in the contract of every other release."""
+    from bridge.measured.adopt import adopt as write
+    from bridge.measured.adopt import faults_of
+
+    if check:
+        faults = faults_of(signals, labels, channels, split)
+        if as_json:
+            print_json({"faults": [vars(fault) for fault in faults]})
+        else:
+            for fault in faults:
+                typer.echo(str(fault))
+            typer.echo(f"{signals}: {len(faults)} faults" if faults else f"{signals}: ready to be adopted")
+        if faults:
+            raise typer.Exit(1)
+        return
+    if out is None:
+        raise MagBridgeError("no --out: expected the folder to write, or --check to look for faults only")
+    manifest, leaks = write(signals, labels, out, licence=licence, citation=citation, channels=channels, split=split)
+    if as_json:
+        print_json({"out": str(out), "leaks": leaks.as_dict(), **manifest})
+        return
+    counts = manifest["counts"]
+    typer.echo(
+        f"{out}: {counts['rows']} measured scans of {counts['cells']} cells, digest {manifest['dataset_digest'][:12]}"
+    )
+    for note in manifest["notes"]:
+        typer.echo(f"  {note}")
+    typer.echo(f"by_cell_primary: {leaks.text(3)}")
+    typer.echo(f'load it with: datasets.load_dataset("{out}", "by_cell_primary")')
+
+
+def residuals(
+    release: Annotated[Path, typer.Argument(help="A release of measured cells, which `adopt` wrote.")],
+    against: Annotated[Path, typer.Option(help="A v2 release, whose folder carries its bridge.")],
+    out: Annotated[Path, typer.Option(help="Folder of the report: Markdown, HTML, JSON and figures.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Compare measured cells with the bridge at the same SOH, SOC and voltage: how wrong it is, and where."""
+    from bridge.measured import report
+    from bridge.measured.residuals import compare
+
+    report.check_out(out)
+    found = compare(release, against)
+    path = report.write_report(found, out)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    for words in report.verdict(found):
+        typer.echo(words.replace("**", ""))
+    typer.echo(f"report: {path}")

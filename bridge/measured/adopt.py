@@ -1,0 +1,300 @@
+"""Paired measurements, scans with labels, as a release of the same contract."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas
+
+from bridge.audit.leakage import LeakageReport, leakage_report
+from bridge.config import config_hash
+from bridge.identity import nearest_anchor, sample_id, sample_seed
+from bridge.measured.channels import RELEASE_NAMES, ChannelMap, read_channel_map
+from bridge.measured.faults import Fault, FaultyInput, fault, require
+from bridge.measured.plausibility import check_scans
+from bridge.measured.sampling import Sampling, check_sampling, resampling_matrix
+from bridge.measured.signals import RawScan, read_scans
+from bridge.measured.split import default_split, own_split
+from bridge.measured.tables import read_labels
+from bridge.plan import Plan
+from bridge.release import folder as release
+from bridge.release.splits import by_record_optimistic_baseline
+from dataset_card.configs import SPLITS
+from dataset_card.digests import sha256_of
+from dataset_card.editions import MEASURED
+from dataset_card.errors import MagBridgeError
+from dataset_card.measured import LABEL_FIELDS, PULSES
+from dataset_card.schema import CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH
+
+SCANS_FILE = "scans.csv"
+"""In the release: which scan each row is."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Measured scans with their labels, checked, before they are a release.
+
+    Attributes:
+        rows: (n,) scalar fields of the contract.
+        scan_ids: (n,) the laboratory's names of the scans.
+        u_features: (n, 21) pulse voltages in V; NaN without.
+        signals: (n, 100, 6) in nT.
+        primary: (n,) subset of each row in the split by cell.
+        config: How the scans were read.
+        notes: What was done to them, in sentences.
+        sources: SHA-256 of what was read.
+    """
+
+    rows: pandas.DataFrame
+    scan_ids: list[str]
+    u_features: np.ndarray
+    signals: np.ndarray
+    primary: np.ndarray
+    config: dict
+    notes: tuple[str, ...]
+    sources: dict[str, str]
+
+    def leaks(self) -> LeakageReport:
+        """What the split by cell gives away."""
+        ids = self.rows["sample_id"].to_numpy()
+        return leakage_report(self.rows, self.signals, {s: ids[self.primary == s].tolist() for s in SPLITS})
+
+
+def faults_of(
+    signals: Path, labels: Path, channels: Path | None = None, split: Path | None = None
+) -> tuple[Fault, ...]:
+    """Every fault of a set of measurements; arguments as in `read_measured`."""
+    try:
+        read_measured(signals, labels, channels, split)
+    except FaultyInput as error:
+        return error.faults
+    return ()
+
+
+def adopt(
+    signals: Path,
+    labels: Path,
+    out: Path,
+    *,
+    licence: str | None,
+    citation: str | None,
+    channels: Path | None = None,
+    split: Path | None = None,
+) -> tuple[dict, LeakageReport]:
+    """Writes measured scans as a release.
+
+    Args:
+        signals: Parquet or HDF5 file, or a folder of CSV files (see `dataset_card.measured`).
+        labels: Table of labels, one row a scan.
+        out: The release folder; its name is the release's.
+        licence: The data's licence, their owner's to say.
+        citation: How to cite them, likewise.
+        channels: Channel map; by default columns are named as in a release, in nT.
+        split: The laboratory's own split by cell; by default 60, 20 and 20 % of the cells of each chemistry.
+
+    Returns:
+        The manifest, and what the split leaks.
+
+    Raises:
+        MagBridgeError: No licence or citation, faults in the files, or `out` holds something else; nothing is written.
+    """
+    for name, text in (("licence", licence), ("citation", citation)):
+        if not (text or "").strip():
+            raise MagBridgeError(
+                f"no --{name}: expected the {name} of your data in your own words; it is never made up here"
+            )
+    out = Path(out)
+    release.check_replaceable(out)
+    found = read_measured(signals, labels, channels, split)
+    leaks = found.leaks()
+    origin = {
+        "name": out.resolve().name,
+        "upstream": {"name": "measured", "sources": found.sources},
+        "config": found.config,
+        "licence": str(licence).strip(),
+        "citation": str(citation).strip(),
+        "notes": list(found.notes),
+        "rebuild": _command(signals, labels, channels, split),
+        "packages": {name: importlib.metadata.version(name) for name in release.PACKAGES},
+    }
+    plan = Plan(found.rows, found.u_features, found.rows["soh"].to_numpy(float), np.full(len(found.rows), -1))
+    pairs = list(zip(found.rows["sample_id"], found.scan_ids))
+    manifest = release.write(
+        out,
+        release.assemble(plan, found.signals),
+        origin,
+        {SCANS_FILE: lambda path: _write_scans(path, pairs)},
+        found.primary,
+    )
+    return manifest, leaks
+
+
+def _write_scans(path: Path, pairs: Sequence[tuple[str, str]]) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([("sample_id", "scan_id"), *pairs])
+
+
+def _command(signals: Path, labels: Path, channels: Path | None, split: Path | None) -> str:
+    name, table = (shlex.quote(Path(path).resolve().name) for path in (signals, labels))
+    command = f"python -m bridge adopt {name} --labels {table} --out MY-CELLS"
+    for option, path in (("channels", channels), ("split", split)):
+        if path is not None:
+            command += f" --{option} {shlex.quote(Path(path).name)}"
+    return command + " --licence ... --citation ..."
+
+
+def read_measured(signals: Path, labels: Path, channels: Path | None = None, split: Path | None = None) -> Measured:
+    """Reads and checks measurements; arguments as in `adopt`.
+
+    Raises:
+        FaultyInput: `faults` names what is wrong with every file that could be read.
+    """
+    faults: list[Fault] = []
+
+    def read(function, *arguments):
+        try:
+            return function(*arguments)
+        except FaultyInput as error:
+            faults.extend(error.faults)
+            return None
+
+    mapping = RELEASE_NAMES if channels is None else read(read_channel_map, channels)
+    table = read(read_labels, labels, LABEL_FIELDS)
+    found = None if mapping is None else read(read_scans, signals, mapping)
+    require(faults)
+    assert mapping is not None and table is not None and found is not None  # else there was a fault
+    scans, sources = found
+    scans = _paired(scans, table, Path(signals), Path(labels))
+    sampling = check_sampling(scans, mapping)
+    x, mapping = stacked(scans, mapping)
+    check_scans(x, scans, mapping, table["voltage"].to_numpy())
+    config = {**mapping.as_dict(), "steps": sampling.steps, "resampling": sampling.method}
+    rows = _rows(table, config)
+    primary = default_split(rows, Path(labels)) if split is None else own_split(Path(split), table)
+    if len(rows) and set(by_record_optimistic_baseline(rows)) != set(SPLITS):
+        raise fault(labels, "", f"{len(rows)} scans", "at least 7, so that no subset is empty", "measure more")
+    sources |= {Path(path).name: sha256_of(Path(path)) for path in (labels, channels, split) if path is not None}
+    return Measured(
+        rows,
+        table["scan_id"].tolist(),
+        _pulses(table),
+        release_channels(x, mapping, sampling),
+        primary,
+        config,
+        (sampling.note, *channel_notes(mapping), *_class_notes(rows, primary)),
+        sources,
+    )
+
+
+def _paired(scans: list[RawScan], table: pandas.DataFrame, signals: Path, labels: Path) -> list[RawScan]:
+    """The scans in the order of their labels."""
+    faults: list[Fault] = []
+    by_id: dict[str, RawScan] = {}
+    for scan in scans:
+        if scan.scan_id in by_id:
+            faults.append(Fault(scan.file, scan.where, f"scan id {scan.scan_id!r} again", "each once", "rename one"))
+        by_id[scan.scan_id] = scan
+    labelled = dict(zip(table["scan_id"], table["where"]))
+    for scan_id, where in labelled.items():
+        if scan_id not in by_id:
+            faults.append(
+                Fault(
+                    str(labels),
+                    where,
+                    f"a label of {scan_id!r}, without a scan",
+                    f"a scan of that name in {signals.name}",
+                    "add the scan or remove the row",
+                )
+            )
+    for scan_id, scan in by_id.items():
+        if scan_id not in labelled:
+            faults.append(
+                Fault(
+                    scan.file,
+                    scan.where,
+                    "a scan without a label",
+                    f"a row with this scan_id in {labels.name}",
+                    "add the row or remove the scan",
+                )
+            )
+    require(faults)
+    return [by_id[scan_id] for scan_id in table["scan_id"]]
+
+
+def stacked(scans: Sequence[RawScan], mapping: ChannelMap) -> tuple[np.ndarray, ChannelMap]:
+    """Scans as (n, N, C) in nT, and the channels that every one of them has."""
+    common = [c for c in mapping.channels if all(c.column in scan.columns for scan in scans)]
+    x = np.stack([[scan.columns[c.column] for c in common] for scan in scans]).swapaxes(1, 2)
+    return x * [c.factor for c in common], ChannelMap(tuple(common), mapping.time)
+
+
+def release_channels(x: np.ndarray, mapping: ChannelMap, sampling: Sampling) -> np.ndarray:
+    """(n, 100, 6) scans in release order: resampled, magnitudes derived where they were not measured."""
+    x = x if sampling.steps == len(resampling_matrix(sampling.steps)) else resampling_matrix(sampling.steps) @ x
+    out = np.empty((*x.shape[:2], len(CHANNELS)))
+    out[..., [CHANNELS.index(name) for name in mapping.names]] = x
+    for sensor in range(2):
+        if CHANNELS[4 + sensor] not in mapping.names:
+            out[..., 4 + sensor] = np.hypot(out[..., 2 * sensor], out[..., 2 * sensor + 1])
+    return out
+
+
+def channel_notes(mapping: ChannelMap) -> list[str]:
+    """Sentences on units, signs and derived channels."""
+    derived = [name for name in CHANNELS if name not in mapping.names]
+    words = [f"{c.name} from {c.column!r} in {c.unit}{', sign turned' if c.sign < 0 else ''}" for c in mapping.channels]
+    notes = ["Channels: " + "; ".join(words) + "."]
+    if derived:
+        notes.append(f"{' and '.join(derived)} derived as the magnitude of Y and Z, since not every scan has them.")
+    return notes
+
+
+def _class_notes(rows: pandas.DataFrame, primary: np.ndarray) -> list[str]:
+    """A sentence where the test subset is too small for T2."""
+    classes = sorted(set(rows.loc[primary == "test", "second_life_class"]))
+    if len(classes) > 1:
+        return []
+    return [
+        f"The test subset holds {classes[0]} scans only: T2 cannot be scored on it; adopt more cells, or split "
+        f"them yourself."
+    ]
+
+
+def _pulses(table: pandas.DataFrame) -> np.ndarray:
+    names = [field.name for field in PULSES]
+    if names[0] not in table:
+        return np.full((len(table), len(names)), np.nan)
+    return np.ascontiguousarray(table[names].to_numpy(float))
+
+
+def _rows(table: pandas.DataFrame, config: dict) -> pandas.DataFrame:
+    common = {
+        "parent_sample_id": None,
+        "bridge_version": MEASURED.bridge,
+        "bridge_config_hash": config_hash(config),
+        "schema_version": MEASURED.schema_version,
+        "regime": "grounded",
+        "anomaly_flag": False,
+        "anomaly_subtype": "none",
+        "anomaly_origin": "none",
+        "anomaly_severity": 0.0,
+    }
+    rows = []
+    for record in table[["scan_id", "cell_id", "chemistry", "voltage", "soc", "soh"]].to_dict("records"):
+        label = {str(name): value for name, value in record.items()}
+        scan_id = label.pop("scan_id")
+        row = {
+            **common,
+            **label,
+            "generation_seed": sample_seed(0, "measured", scan_id, bits=63),
+            "nearest_anchor": nearest_anchor(label["voltage"]),
+            "second_life_class": "reuse" if label["soh"] > REUSE_ABOVE_SOH else "recondition",
+        }
+        rows.append({**row, "sample_id": sample_id(row)})
+    return pandas.DataFrame(rows, columns=list(METADATA_FIELDS))

@@ -1,0 +1,121 @@
+"""A user's own table of cells in place of PulseBat's, before a release is generated."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import pandas
+
+from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
+from bridge.generate import AnyUpstream
+from bridge.measured.faults import Fault, fault, require
+from bridge.measured.tables import read_labels
+from bridge.scan_map import UpstreamV2
+from bridge.upstream.inputs import PulseTable
+from bridge.upstream.pulsebat import SCANNED, PulseTables
+from dataset_card.digests import sha256_of
+from dataset_card.editions import OWN_CELLS
+from dataset_card.measured import CELL_FIELDS, PULSES
+
+FEWEST_CELLS = 5
+"""Of one chemistry, so that no subset of the split by cell is empty."""
+
+
+def with_cells(upstream: AnyUpstream, path: Path, chemistries: Collection[str] | None = None) -> AnyUpstream:
+    """The same upstream with the cells of a table.
+
+    Args:
+        upstream: What `bridge.generate.resolve` found.
+        path: CSV, Parquet or XLSX by `dataset_card.measured.CELL_FIELDS`, or a workbook of PulseBat's.
+        chemistries: Only the cells of these; all by default.
+
+    Returns:
+        An upstream whose `bridge_version` ends in `+cells` and whose sources have the table's SHA-256.
+
+    Raises:
+        FaultyInput: The table is not as declared, has a record twice, or v1 is asked for another chemistry than LFP.
+    """
+    path = Path(path)
+    table = read_labels(path, CELL_FIELDS)
+    for name in chemistries or ():
+        if name not in set(table["chemistry"]):
+            known = ", ".join(sorted(set(table["chemistry"])))
+            raise fault(path, "column 'chemistry'", f"no cell of {name!r}", known, "correct --chemistry")
+    if chemistries is not None:
+        table = table[table["chemistry"].isin(list(chemistries))].reset_index(drop=True)
+    _check(path, table, isinstance(upstream, UpstreamV2))
+    pulses = PulseTables(
+        cell=table["cell_id"].to_numpy(object),
+        soc=table["soc"].to_numpy(float),
+        soh=table["soh"].to_numpy(float),
+        u=_pulses(table),
+        table=table["chemistry"].to_numpy(object),
+        chemistry=table["chemistry"].to_numpy(object),
+        voltage=_voltages(table, upstream),
+    )
+    sources = {**_without_tables(upstream), path.name: sha256_of(path)}
+    if isinstance(upstream, UpstreamV2):
+        return dataclasses.replace(upstream, pulses=pulses, sources=sources, own_cells=True)
+    return dataclasses.replace(
+        upstream, pulses=pulses, sources=sources, bridge_version=upstream.bridge_version + OWN_CELLS
+    )
+
+
+def _check(path: Path, table: pandas.DataFrame, any_chemistry: bool) -> None:
+    faults = []
+    if "voltage" not in table and PULSES[0].name not in table:
+        raise fault(path, "row 1", "no column 'voltage' and no U1..U21", "one of them, in V", "add it")
+    repeated = table.duplicated(["cell_id", "soc", "soh"])
+    for row in table[repeated].to_dict("records"):
+        found = f"cell {row['cell_id']!r} at SOC {row['soc']:g} % and SOH {row['soh']:g} again"
+        faults.append(Fault(str(path), row["where"], found, "each record once", "remove one"))
+    if not any_chemistry:
+        for row in table[table["chemistry"] != CHEMISTRY].to_dict("records")[:1]:
+            faults.append(
+                Fault(str(path), row["where"], f"chemistry {row['chemistry']!r}", CHEMISTRY, "use --bridge v2")
+            )
+    counts = table.groupby("chemistry")["cell_id"].nunique()
+    if counts.max() < FEWEST_CELLS:
+        found = ", ".join(f"{n} {name} cells" for name, n in counts.items())
+        faults.append(Fault(str(path), "", found, f"at least {FEWEST_CELLS} of one chemistry", "add cells"))
+    require(faults)
+
+
+def _pulses(table: pandas.DataFrame) -> np.ndarray:
+    names = [field.name for field in PULSES]
+    if names[0] not in table:
+        return np.full((len(table), len(names)), np.nan)
+    return np.ascontiguousarray(table[names].to_numpy(float))
+
+
+def _voltages(table: pandas.DataFrame, upstream: AnyUpstream) -> np.ndarray:
+    """The voltage that the scanned cell stands at for each record, in V, by the rule of PulseBat's tables.
+
+    An LFP cell stands at its own voltage, clipped to the grounded regime. Others' voltages are those of the scanned
+    cell at the same SOC: the median of the upstream's LFP table, linear between its SOC levels.
+    """
+    own = table["voltage"].to_numpy(float) if "voltage" in table else _pulses(table).mean(axis=1)
+    own = np.clip(own, GROUNDED_MIN_V, GROUNDED_MAX_V)
+    scanned, voltage = scanned_voltages(upstream.pulses)
+    levels = np.unique(scanned.soc)
+    median = [float(np.median(voltage[scanned.soc == level])) for level in levels]
+    return np.where(table["chemistry"] == CHEMISTRY, own, np.interp(table["soc"], levels, median))
+
+
+def scanned_voltages(pulses: PulseTable) -> tuple[PulseTable, np.ndarray]:
+    """The LFP table of an upstream and its voltages in V."""
+    if isinstance(pulses, PulseTables):
+        lfp = pulses.table == SCANNED
+        part = PulseTable(*(getattr(pulses, name)[lfp] for name in ("cell", "soc", "soh", "u")))
+        return part, pulses.voltage[lfp]
+    return pulses, np.clip(pulses.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V)
+
+
+def _without_tables(upstream: AnyUpstream) -> dict[str, str]:
+    """Sources but the pulse tables; v2 reads the scanned cell's voltages from them still, so it keeps them."""
+    if isinstance(upstream, UpstreamV2):
+        return dict(upstream.sources)
+    return {name: digest for name, digest in upstream.sources.items() if "pulse" not in name}

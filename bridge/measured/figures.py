@@ -1,0 +1,149 @@
+"""Figures of the comparison, for a reader who decides whether to trust the bridge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bridge.measured.matched import NOMINAL
+from bridge.measured.residuals import EDGE, Comparison, correlations, spectra
+from bridge.measured.response import amplitude, design, response_trajectory
+from dataset_card.plotting import BAND, INK, LINE, MARK, QUIET, canvas
+from dataset_card.schema import CHANNELS, T
+
+PAIRS = ("Y1 Z1", "Y1 Y2", "Y1 Z2", "Z1 Y2", "Z1 Z2", "Y2 Z2")
+
+
+def figures(found: Comparison) -> dict:
+    """Figures by file name."""
+    return {
+        "residuals.png": residuals(found),
+        "coverage.png": coverage(found),
+        "spectra.png": spectrum(found),
+        "response.png": response(found),
+        "trajectory.png": trajectory(found),
+    }
+
+
+def residuals(found: Comparison):
+    """Mean residual of the cells over the scan, in the bridge's band."""
+    figure, axes = canvas(2, 3, (12, 6.4))
+    time, by_cell = np.linspace(0, 1, T), found.matched.measured.by_cell
+    mean, error = by_cell.mean(axis=0), 1.96 * by_cell.std(axis=0, ddof=1) / np.sqrt(len(by_cell))
+    for c, (name, axis) in enumerate(zip(CHANNELS, axes.flat)):
+        low, high = found.matched.band[:, :, c]
+        axis.fill_between(time, low, high, color=BAND, alpha=0.55, lw=0, label="90 % of the bridge's scans")
+        axis.axhline(0, color=QUIET, lw=0.8)
+        axis.plot(time, mean[:, c], color=MARK, lw=1.6, label="measured, mean over cells")
+        axis.fill_between(time, mean[:, c] - error[:, c], mean[:, c] + error[:, c], color=MARK, alpha=0.3, lw=0)
+        axis.set(title=name, xlabel="normalised scan time", ylabel="residual, nT")
+    axes.flat[0].legend(fontsize=8, frameon=False)
+    figure.suptitle("Measured less the bridge's mean at the same SOH, SOC and voltage", fontsize=12)
+    return figure
+
+
+def coverage(found: Comparison):
+    """Coverage of the band by channel, and the two-sample test beside its floor."""
+    figure, (left, right) = canvas(1, 2, (12, 4.2))
+    place = np.arange(len(CHANNELS) + 1)
+    for side, colour, name, shift in (
+        (found.itself, LINE, "bridge against itself", -0.1),
+        (found.measured, MARK, "measured", 0.1),
+    ):
+        intervals = [side.coverage[c] for c in (*CHANNELS, "all")]
+        value = np.array([i.value for i in intervals])
+        reach = np.abs(np.array([[i.low, i.high] for i in intervals]).T - value)
+        left.errorbar(place + shift, value, reach, fmt="o", color=colour, capsize=3, label=name)
+    left.axhline(NOMINAL, color=INK, lw=1, ls="--", label=f"nominal {NOMINAL:.2f}")
+    left.set_xticks(place, [*(c[2:] for c in CHANNELS), "Y and Z"])
+    left.set(title="Share of steps inside the bridge's 90 % band", ylabel="coverage")
+    left.set_ylim(min(0.5, *(i.low - 0.05 for i in found.measured.coverage.values())), 1.0)
+    left.legend(fontsize=9, frameon=False, loc="lower left")
+    rows = (
+        ("bridge against bridge", found.floor, LINE),
+        ("bridge in their place", (found.itself.auc,), LINE),
+        ("measured", (found.measured.auc,), MARK),
+    )
+    for y, (_, values, colour) in enumerate(rows):
+        right.plot(values, np.full(len(values), -y), "o", color=colour)
+    right.axvline(found.floor_high, color=INK, lw=1, ls="--", label=f"floor, at most {found.floor_high:.2f}")
+    right.axvline(0.5, color=QUIET, lw=0.8)
+    right.set_yticks([0, -1, -2], [name for name, *_ in rows])
+    right.set(title="Told apart by a classifier", xlabel="AUC", xlim=(0.4, 1.02), ylim=(-2.6, 0.6))
+    right.legend(fontsize=9, frameon=False, loc="upper right")
+    return figure
+
+
+def spectrum(found: Comparison):
+    """Mean spectra of the measured channels, and correlations between them."""
+    figure, axes = canvas(1, 5, (16, 3.8))
+    frequency = np.fft.rfftfreq(T - 2 * EDGE)[1:]
+    own, theirs = spectra(found.x), spectra(found.matched.generated)
+    for c, axis in enumerate(axes[:4]):
+        axis.plot(frequency, theirs[:, c], color=LINE, lw=1.6, label="bridge")
+        axis.plot(frequency, own[:, c], color=MARK, lw=1.2, label="measured")
+        axis.set(title=CHANNELS[c], xlabel="cycles a step", ylabel="power, dB" if c == 0 else "")
+    axes[0].legend(fontsize=9, frameon=False)
+    for values, colour, name, shift in (
+        (correlations(found.matched.generated), LINE, "bridge", -0.12),
+        (correlations(found.x), MARK, "measured", 0.12),
+    ):
+        axes[4].plot(np.arange(6) + shift, values, "o", color=colour, label=name)
+    axes[4].axhline(0, color=QUIET, lw=0.8)
+    axes[4].set_xticks(np.arange(6), PAIRS, rotation=45, fontsize=8)
+    axes[4].set(title="correlation within a scan", ylim=(-1.05, 1.05))
+    return figure
+
+
+def response(found: Comparison):
+    """Relative amplitude of each cell against SOH, and the slopes with their intervals."""
+    figure, (left, right) = canvas(1, 2, (12, 4.4))
+    cells, of_cell = np.unique(found.labels.cell, return_inverse=True)
+    counts = np.bincount(of_cell)
+    basis = design(found.labels)
+    soh = np.bincount(of_cell, found.labels.soh) / counts
+    for x, slope, colour, name in (
+        (found.matched.generated, found.generated_slope, LINE, "bridge"),
+        (found.x, found.measured.slope, MARK, "measured"),
+    ):
+        y = amplitude(x, found.labels.chemistry)
+        centred = found.labels.soh - found.labels.soh.mean()
+        effect = y - slope.value * centred
+        rest = effect - basis @ (basis.T @ effect) + slope.value * centred
+        left.plot(soh, 1 + np.bincount(of_cell, rest) / counts, "o", ms=4, color=colour, label=name, alpha=0.8)
+        ends = np.array([soh.min(), soh.max()])
+        left.plot(ends, 1 + slope.value * (ends - found.labels.soh.mean()), color=colour, lw=1.4)
+    left.set(title="A point is a cell, at equal voltage and SOC", xlabel="SOH", ylabel="relative amplitude")
+    left.legend(fontsize=9, frameon=False)
+    rows = (
+        ("bridge", found.generated_slope, LINE),
+        ("bridge in their place", found.itself.slope, LINE),
+        ("measured", found.measured.slope, MARK),
+    )
+    for row, (_, slope, colour) in enumerate(rows):
+        right.errorbar(
+            slope.value,
+            -row,
+            xerr=[[slope.value - slope.low], [slope.high - slope.value]],
+            fmt="o",
+            color=colour,
+            capsize=4,
+        )
+    right.axvline(0, color=INK, lw=1, ls="--", label="no response")
+    right.set_yticks([0, -1, -2], [name for name, *_ in rows])
+    right.set(title="Slope on SOH, 95 % by cell", xlabel="relative amplitude per unit of SOH", ylim=(-2.6, 0.6))
+    right.legend(fontsize=9, frameon=False)
+    return figure
+
+
+def trajectory(found: Comparison):
+    """Change of the trajectory per tenth of lost SOH, measured and generated."""
+    figure, axes = canvas(1, 4, (15, 3.6))
+    time = np.linspace(0, 1, T)
+    own, theirs = (response_trajectory(x, found.labels) / 10 for x in (found.x, found.matched.generated))
+    for c, axis in enumerate(axes):
+        axis.axhline(0, color=QUIET, lw=0.8)
+        axis.plot(time, theirs[:, c], color=LINE, lw=1.6, label="bridge")
+        axis.plot(time, own[:, c], color=MARK, lw=1.4, label="measured")
+        axis.set(title=CHANNELS[c], xlabel="normalised scan time", ylabel="nT per .1 of SOH lost" if c == 0 else "")
+    axes[0].legend(fontsize=9, frameon=False)
+    return figure

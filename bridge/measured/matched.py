@@ -1,0 +1,170 @@
+"""For every measured scan the bridge's distribution at the same SOH, SOC and voltage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bridge.identity import sample_seed
+from bridge.scan_map import BridgeV2
+from dataset_card.schema import CHANNELS, T
+
+DRAWS = 39
+"""Draws of the bridge for each scan: between the second and the 38th lie exactly 36 / 40 = .90 of what is like them."""
+
+LOW, HIGH = 1, DRAWS - 2
+NOMINAL = (HIGH - LOW) / (DRAWS + 1)
+"""Coverage of the band by scans that the bridge itself might have made."""
+
+FLOOR_PAIRS = 8
+"""Pairs of sets of the bridge's own whose difference is the floor of the two-sample test."""
+
+EXTRA = 2 + 2 * FLOOR_PAIRS
+"""Draws beside the band's: one in the measurements' place, one compared with both, and the floor's pairs."""
+
+CHUNK = 64
+"""Scans whose draws are in memory together."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of n scans that the bridge can be asked for.
+
+    Attributes:
+        cell: (n,) names.
+        chemistry: (n,) names.
+        voltage: (n,) in V.
+        soc: (n,) in percent.
+        soh: (n,) fractions.
+    """
+
+    cell: np.ndarray
+    chemistry: np.ndarray
+    voltage: np.ndarray
+    soc: np.ndarray
+    soh: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+    def take(self, rows: np.ndarray) -> Labels:
+        """Some of the scans."""
+        return Labels(**{name: values[rows] for name, values in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """How a set of scans lies in the bridge's distributions.
+
+    Attributes:
+        z: (n, 6) mean over steps of the residual in the bridge's standard deviations.
+        z_square: (n, 6) mean over steps of its square; 1 for scans like the bridge's.
+        rms: (n, 6) root mean square residual in nT.
+        coverage: (n, 6) share of steps inside the bridge's 90 % band.
+        by_cell: (cells, T, 6) mean residual of each cell in nT.
+    """
+
+    z: np.ndarray
+    z_square: np.ndarray
+    rms: np.ndarray
+    coverage: np.ndarray
+    by_cell: np.ndarray
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Measured scans beside the bridge's.
+
+    Attributes:
+        measured: Residuals of the measured scans.
+        itself: Residuals of a draw of the bridge in their place.
+        band: (2, T, 6) lower and upper edge of the band less its mean, averaged over scans, in nT.
+        own: (n, T, 6) the draw in the measurements' place, in nT.
+        generated: (n, T, 6) the draw that both are compared with, in nT.
+        pairs: (FLOOR_PAIRS, 2, m, T, 6) draws at the scans `sampled`, in nT.
+        sampled: (m,) rows of the scans that the two-sample test uses.
+    """
+
+    measured: Residuals
+    itself: Residuals
+    band: np.ndarray
+    own: np.ndarray
+    generated: np.ndarray
+    pairs: np.ndarray
+    sampled: np.ndarray
+
+
+def match(
+    bridge: BridgeV2, labels: Labels, signals: np.ndarray, sampled: np.ndarray, seed: int, workers: int | None = None
+) -> Matched:
+    """Draws the bridge at every scan's labels.
+
+    Draws of one number give each measured cell one virtual cell over all its scans, as measured cells have one make.
+
+    Args:
+        bridge: The bridge.
+        labels: Of n scans, within the bridge's range.
+        signals: (n, T, 6) measured scans in nT.
+        sampled: Rows that the two-sample test uses.
+        seed: Of the draws.
+        workers: Threads.
+    """
+    n, cells = len(labels), np.unique(labels.cell)
+    of_cell = np.searchsorted(cells, labels.cell)
+    own, generated = np.empty_like(signals), np.empty_like(signals)
+    pairs = np.empty((FLOOR_PAIRS, 2, len(sampled), T, len(CHANNELS)))
+    place = np.full(n, -1)
+    place[sampled] = np.arange(len(sampled))
+    band = np.zeros((2, T, len(CHANNELS)))
+    found = {name: _empty(n, len(cells)) for name in ("measured", "itself")}
+    for start in range(0, n, CHUNK):
+        rows = np.arange(start, min(start + CHUNK, n))
+        draws = _draws(bridge, labels, rows, DRAWS + 2, 0, seed, workers)
+        own[rows], generated[rows], draws = draws[:, 0], draws[:, 1], draws[:, 2:]
+        mean = draws.mean(axis=1)
+        # A new draw differs from the mean of others by more than they do from each other.
+        std = draws.std(axis=1, ddof=1) * np.sqrt(1 + 1 / DRAWS)
+        ordered = np.partition(draws, (LOW, HIGH), axis=1)
+        low, high = ordered[:, LOW], ordered[:, HIGH]
+        band += np.stack([(low - mean).sum(axis=0), (high - mean).sum(axis=0)])
+        for name, x in (("measured", signals[rows]), ("itself", own[rows])):
+            _add(found[name], rows, of_cell, x, mean, std, low, high)
+        kept = rows[place[rows] >= 0]
+        if len(kept):
+            extra = _draws(bridge, labels, kept, 2 * FLOOR_PAIRS, DRAWS + 2, seed, workers)
+            pairs[:, :, place[kept]] = extra.swapaxes(0, 1).reshape(FLOOR_PAIRS, 2, len(kept), T, len(CHANNELS))
+    counts = np.bincount(of_cell, minlength=len(cells))[:, None, None]
+    for values in found.values():
+        values["by_cell"] /= counts
+    return Matched(
+        Residuals(**found["measured"]), Residuals(**found["itself"]), band / n, own, generated, pairs, sampled
+    )
+
+
+def _draws(
+    bridge: BridgeV2, labels: Labels, rows: np.ndarray, count: int, first: int, seed: int, workers
+) -> np.ndarray:
+    """(rows, count, T, 6) draws, numbered from `first`."""
+    at = np.repeat(rows, count)
+    number = np.tile(np.arange(first, first + count), len(rows))
+    seeds = [sample_seed(seed, "residuals", int(i), int(d), bits=63) for i, d in zip(at, number)]
+    cells = [f"{labels.cell[i]}/{d}" for i, d in zip(at, number)]
+    x = bridge.generate_many(labels.voltage[at], labels.soc[at], labels.soh[at], seeds, cells, workers)
+    return x.reshape(len(rows), count, T, len(CHANNELS))
+
+
+def _empty(n: int, cells: int) -> dict[str, np.ndarray]:
+    c = len(CHANNELS)
+    found = {name: np.empty((n, c)) for name in ("z", "z_square", "rms", "coverage")}
+    return {**found, "by_cell": np.zeros((cells, T, c))}
+
+
+def _add(found, rows, of_cell, x, mean, std, low, high) -> None:
+    residual = x - mean
+    z = np.divide(residual, std, out=np.zeros_like(residual), where=std > 0)
+    found["z"][rows] = z.mean(axis=1)
+    found["z_square"][rows] = (z**2).mean(axis=1)
+    found["rms"][rows] = np.sqrt((residual**2).mean(axis=1))
+    found["coverage"][rows] = ((x > low) & (x < high)).mean(axis=1)
+    np.add.at(found["by_cell"], of_cell[rows], residual)

@@ -1,0 +1,355 @@
+"""Measured cells against a bridge: every figure of the comparison, with its null."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from bridge.measured import transfer, two_sample
+from bridge.measured.matched import NOMINAL, Labels, Matched, match
+from bridge.measured.reference import bridge_of
+from bridge.measured.response import Slope, amplitude, response_trajectory, shuffle_cells, soh_slope
+from bridge.scan_map import BridgeV2
+from dataset_card.arrays import signals
+from dataset_card.editions import MEASURED, edition_of
+from dataset_card.errors import MagBridgeError
+from dataset_card.measured import SOH_MAX
+from dataset_card.reading import read_manifest, read_table
+from dataset_card.schema import CHANNELS, T
+
+SEED = 7
+SAMPLED = 400
+"""Scans of either side in the two-sample test, drawn evenly from the cells."""
+
+FEWEST_CELLS = 5
+LEAST_SOH_RANGE = 0.02
+SHUFFLED_READOUTS = 5
+RESAMPLES = 1000
+EDGE = 4
+FLOOR_LEVEL = 0.99
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over cells with its 95 % interval over resampled cells."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one set of scans, measured or the bridge's own, gives against the bridge.
+
+    Attributes:
+        residual_nT: Root mean square residual of each channel.
+        z: Mean residual of each channel in the bridge's standard deviations.
+        z_rms: Root mean square of the same; 1 for scans like the bridge's.
+        coverage: Share of steps inside the 90 % band, by channel and over the measured four (`all`).
+        correlation: Greatest difference of the mean correlations between channels within a scan.
+        spectrum_dB: Root mean square difference of the mean spectra, over frequencies and channels.
+        auc: Of the two-sample test.
+        slope: Response of the amplitude to SOH.
+        slope_difference: Slope less that of the bridge's draw, with its interval.
+        shape: Cosine of the response's trajectory with the bridge's.
+        within: Readout of SOH trained and tested on this set.
+        from_bridge: Trained on the bridge's draw, tested on this set.
+        to_bridge: Trained on this set, tested on the bridge's draw.
+    """
+
+    residual_nT: dict[str, Interval]
+    z: dict[str, Interval]
+    z_rms: dict[str, float]
+    coverage: dict[str, Interval]
+    correlation: float
+    spectrum_dB: float
+    auc: float
+    slope: Slope
+    slope_difference: Interval
+    shape: float
+    within: transfer.Score
+    from_bridge: transfer.Score
+    to_bridge: transfer.Score
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Measured cells beside the bridge.
+
+    Attributes:
+        name: Of the measured release.
+        digest: Of its rows.
+        against: Bridge version, and digest of the release it comes from.
+        cells: Cells compared.
+        scans: Scans compared.
+        left_out: Scans that the bridge cannot be asked for, by reason.
+        caveats: What the comparison cannot say, in sentences.
+        measured: The measured scans.
+        itself: A draw of the bridge in their place: the null of every figure.
+        generated_slope: Response of the draw that both are compared with.
+        floor: AUC of each pair of the bridge's own sets.
+        shuffled: R2 of readouts of measured scans whose SOH was shuffled by cell.
+        labels: Of the scans compared.
+        matched: The draws, for figures.
+        x: (n, T, 6) the scans compared, in nT.
+    """
+
+    name: str
+    digest: str
+    against: str
+    cells: int
+    scans: int
+    left_out: dict[str, int]
+    caveats: tuple[str, ...]
+    measured: Side
+    itself: Side
+    generated_slope: Slope
+    floor: tuple[float, ...]
+    shuffled: tuple[float, ...]
+    labels: Labels
+    matched: Matched
+    x: np.ndarray
+
+    @property
+    def floor_high(self) -> float:
+        """AUC that one more pair of the bridge's own sets stays below in 99 of 100 cases, by Student's distribution."""
+        pairs = len(self.floor)
+        reach = stats.t.ppf(FLOOR_LEVEL, pairs - 1) * np.sqrt(1 + 1 / pairs)
+        return float(np.mean(self.floor) + reach * np.std(self.floor, ddof=1))
+
+    def as_dict(self) -> dict:
+        """Every figure as plain values, for JSON."""
+        skip = ("labels", "matched", "x")
+        out = asdict(_Shell({k: v for k, v in vars(self).items() if k not in skip}))["values"]
+        for slope in (out["measured"]["slope"], out["itself"]["slope"], out["generated_slope"]):
+            del slope["draws"]
+        return {"schema_version": "1.0", "nominal_coverage": NOMINAL, "floor_high": self.floor_high, **out}
+
+
+@dataclass(frozen=True)
+class _Shell:
+    values: dict
+
+
+def compare(release: Path, against: Path, seed: int = SEED, workers: int | None = None) -> Comparison:
+    """Compares a release of measured cells with the bridge of a v2 release.
+
+    Args:
+        release: Release folder of measured cells.
+        against: Release folder of v2.
+        seed: Of draws, folds and resampling.
+        workers: Threads; figures do not depend on them.
+
+    Raises:
+        MagBridgeError: Not such releases, or nothing in the measured one that the bridge can be asked for.
+    """
+    manifest = read_manifest(release)
+    if edition_of(str(manifest.get("bridge_version"))) is not MEASURED:
+        raise MagBridgeError(
+            f"{release} is of bridge {manifest.get('bridge_version')}: expected measured cells, a folder that "
+            "`python -m bridge adopt` wrote"
+        )
+    bridge, table = bridge_of(against), read_table(release)
+    columns = {
+        name: np.array(table[f].to_pylist())
+        for name, f in (
+            ("cell", "cell_id"),
+            ("chemistry", "chemistry"),
+            ("voltage", "voltage"),
+            ("soc", "soc"),
+            ("soh", "soh"),
+        )
+    }
+    labels, x = Labels(**columns), signals(table)
+    kept, left_out = _askable(labels, bridge)
+    labels, x = labels.take(kept), x[kept]
+    other = read_manifest(against)
+    return compare_scans(
+        labels,
+        x,
+        bridge,
+        seed=seed,
+        workers=workers,
+        name=str(manifest["name"]),
+        digest=manifest["dataset_digest"],
+        against=f"{other['bridge_version']}, digest {other['dataset_digest'][:12]}",
+        left_out=left_out,
+        derived=tuple(c for c in CHANNELS[4:] if c not in manifest.get("config", {}).get("channels", {})),
+        notes=tuple(manifest.get("notes", ())),
+    )
+
+
+def _askable(labels: Labels, bridge: BridgeV2) -> tuple[np.ndarray, dict[str, int]]:
+    """Scans that the bridge can be asked for, and how many of the others there are, by reason."""
+    low, high = bridge.scan_map.voltages[[0, -1]].tolist()
+    outside = (labels.voltage < low) | (labels.voltage > high)
+    above = ~outside & (labels.soh > SOH_MAX)
+    reasons = {f"voltage outside {low:g} to {high:g} V": int(outside.sum()), f"SOH above {SOH_MAX:g}": int(above.sum())}
+    return np.flatnonzero(~outside & ~above), {reason: n for reason, n in reasons.items() if n}
+
+
+def compare_scans(
+    labels: Labels,
+    x: np.ndarray,
+    bridge: BridgeV2,
+    *,
+    seed: int = SEED,
+    workers: int | None = None,
+    name: str = "scans",
+    digest: str = "",
+    against: str = "",
+    left_out: dict[str, int] | None = None,
+    derived: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Comparison:
+    """Compares labelled scans (n, T, 6) in nT with a bridge; the rest as in `Comparison`.
+
+    Raises:
+        MagBridgeError: Too few cells, or cells of one SOH.
+    """
+    cells = np.unique(labels.cell)
+    spread = float(np.ptp(labels.soh)) if len(labels) else 0.0
+    if len(cells) < FEWEST_CELLS or spread < LEAST_SOH_RANGE:
+        raise MagBridgeError(
+            f"{name}: {len(cells)} cells within the bridge's range, SOH over {spread:.3f}: expected at least "
+            f"{FEWEST_CELLS} "
+            f"cells and a range of {LEAST_SOH_RANGE}; left out: {left_out or 'none'}"
+        )
+    rng = np.random.default_rng(seed)
+    sampled = _sample(labels.cell, rng)
+    matched = match(bridge, labels, x, sampled, seed, workers)
+    reference = soh_slope(amplitude(matched.generated, labels.chemistry), labels, seed)
+    floor = tuple(
+        two_sample.auc(two_sample.features(a), two_sample.features(b), labels.cell[sampled], seed)
+        for a, b in matched.pairs
+    )
+    cosines = transfer.cosines(x)
+    shuffled = tuple(_shuffled_r2(cosines, labels, rng, seed) for _ in range(SHUFFLED_READOUTS))
+    sides = {
+        which: _side(which, scans, labels, matched, reference, seed)
+        for which, scans in (("measured", x), ("itself", matched.own))
+    }
+    return Comparison(
+        name,
+        digest,
+        against,
+        len(cells),
+        len(x),
+        left_out or {},
+        _caveats(labels, left_out or {}, derived, notes),
+        sides["measured"],
+        sides["itself"],
+        reference,
+        floor,
+        shuffled,
+        labels,
+        matched,
+        x,
+    )
+
+
+def _sample(cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rows of at most `SAMPLED` scans, as many from each cell."""
+    cells = np.unique(cell)
+    each = max(1, SAMPLED // len(cells))
+    rows = [rng.permutation(np.flatnonzero(cell == name))[:each] for name in cells]
+    return np.sort(np.concatenate(rows))
+
+
+def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, reference: Slope, seed: int) -> Side:
+    found = getattr(matched, which)
+    names, of_cell = np.unique(labels.cell, return_inverse=True)
+    rng = np.random.default_rng([seed, 1])
+
+    def mean(values: np.ndarray) -> Interval:
+        return over_cells(values, of_cell, len(names), rng)
+
+    slope = soh_slope(amplitude(x, labels.chemistry), labels, seed)
+    own, theirs = (response_trajectory(signals, labels).ravel() for signals in (x, matched.generated))
+    low, high = np.quantile(slope.draws - reference.draws, [0.025, 0.975])
+    difference = slope.value - reference.value
+    cosines, of_bridge = transfer.cosines(x), transfer.cosines(matched.generated)
+    rows, soh = matched.sampled, labels.soh
+    return Side(
+        residual_nT={c: mean(found.rms[:, i]) for i, c in enumerate(CHANNELS)},
+        z={c: mean(found.z[:, i]) for i, c in enumerate(CHANNELS)},
+        z_rms={c: float(np.sqrt(found.z_square[:, i].mean())) for i, c in enumerate(CHANNELS)},
+        coverage={
+            **{c: mean(found.coverage[:, i]) for i, c in enumerate(CHANNELS)},
+            "all": mean(found.coverage[:, :4].mean(axis=1)),
+        },
+        correlation=float(np.abs(correlations(x) - correlations(matched.generated)).max()),
+        spectrum_dB=float(np.sqrt(((spectra(x) - spectra(matched.generated)) ** 2).mean())),
+        auc=two_sample.auc(
+            two_sample.features(x[rows]), two_sample.features(matched.generated[rows]), labels.cell[rows], seed
+        ),
+        slope=slope,
+        slope_difference=Interval(difference, float(low), float(high)),
+        shape=float(own @ theirs / (np.linalg.norm(own) * np.linalg.norm(theirs) + 1e-300)),
+        within=transfer.within(cosines, soh, labels, seed),
+        from_bridge=transfer.across(of_bridge, cosines, soh),
+        to_bridge=transfer.across(cosines, of_bridge, soh),
+    )
+
+
+def over_cells(values: np.ndarray, of_cell: np.ndarray, cells: int, rng: np.random.Generator) -> Interval:
+    """Mean over cells of their means over scans, with its interval over resampled cells."""
+    means = np.bincount(of_cell, values, cells) / np.bincount(of_cell, minlength=cells)
+    draws = means[rng.integers(0, cells, (RESAMPLES, cells))].mean(axis=1)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Interval(float(means.mean()), float(low), float(high))
+
+
+def correlations(x: np.ndarray) -> np.ndarray:
+    """(6,) mean over scans of the correlations between the measured channels within a scan."""
+    inner = x[:, EDGE : T - EDGE, :4]
+    inner = inner - inner.mean(axis=1, keepdims=True)
+    unit = inner / np.maximum(np.linalg.norm(inner, axis=1, keepdims=True), 1e-12)
+    return np.einsum("ntc,ntd->cd", unit, unit)[np.triu_indices(4, 1)] / len(x)
+
+
+def spectra(x: np.ndarray) -> np.ndarray:
+    """(frequencies, 4) mean power spectrum of the measured channels over the inner steps, in dB of nT^2 a bin."""
+    inner = x[:, EDGE : T - EDGE, :4]
+    inner = (inner - inner.mean(axis=1, keepdims=True)) * np.hanning(T - 2 * EDGE)[:, None]
+    return 10 * np.log10((np.abs(np.fft.rfft(inner, axis=1)[:, 1:]) ** 2).mean(axis=0) + 1e-12)
+
+
+def _shuffled_r2(cosines: np.ndarray, labels: Labels, rng: np.random.Generator, seed: int) -> float:
+    _, first, of_cell = np.unique(labels.cell, return_index=True, return_inverse=True)
+    mean = np.bincount(of_cell, labels.soh) / np.bincount(of_cell)
+    soh = shuffle_cells(mean, labels.chemistry[first], rng)[of_cell] + labels.soh - mean[of_cell]
+    return transfer.within(cosines, soh, labels, seed).r2
+
+
+def _caveats(
+    labels: Labels, left_out: dict[str, int], derived: tuple[str, ...], notes: tuple[str, ...]
+) -> tuple[str, ...]:
+    cells = len(np.unique(labels.cell))
+    words = [
+        f"{cells} cells are compared, of SOH {labels.soh.min():.3f} to {labels.soh.max():.3f}. Intervals are "
+        f"over cells: "
+        f"{'so few make them rough.' if cells < 20 else 'they say nothing of cells of another kind.'}",
+        "SOH goes with whatever else differs between these cells: age, history, make, the day of the scan. A "
+        "slope on SOH is "
+        "no cause.",
+        "The bridge does not know where across the cell a scan was taken, nor the rig. Its band spans the "
+        "archive's positions; "
+        "another distance or sensor moves residuals, coverage and AUC even where ageing is right. The slope of "
+        "the relative "
+        "amplitude and the shuffled labels do not depend on that.",
+        "Means over SOC and voltage are taken as smooth; a sharp change with either is not looked for.",
+    ]
+    if len(np.unique(labels.chemistry)) > 1 or set(labels.chemistry) != {"LFP"}:
+        words.append("The bridge's field is that of one LFP cell whatever the chemistry asked for.")
+    if derived:
+        words.append(
+            f"{' and '.join(derived)} were derived from Y and Z, so they miss what those do not see; the "
+            f"bridge's do not."
+        )
+    words += [f"{n} scans were left out: {reason}." for reason, n in left_out.items()]
+    return (*words, *(note for note in notes if "resampled" in note))

@@ -1,0 +1,103 @@
+"""A user's own table of cells: labels from there, voltages by the rule of PulseBat's."""
+
+import json
+
+import numpy as np
+import pandas
+import pytest
+
+from bridge.audit.promises import audit_release
+from bridge.generate import resolve
+from bridge.measured.cells import with_cells
+from bridge.measured.faults import FaultyInput
+from bridge.release import folder as release
+from dataset_card.digests import sha256_of
+from dataset_card.reading import read_table
+from tests.bridge.test_main import bridge as command
+
+
+def table(path, **changes):
+    rows = [
+        (f"X{i:02d}", "LFP" if i < 8 else "NCA", soc, 0.70 + 0.02 * i, 3.19 + soc / 1e3)
+        for i in range(14)
+        for soc in (10, 30, 50)
+    ]
+    frame = pandas.DataFrame(rows, columns=["cell_id", "chemistry", "soc", "soh", "voltage"]).assign(**changes)
+    frame.to_csv(path, index=False)
+    return frame
+
+
+@pytest.fixture(scope="module")
+def upstreams():
+    return {name: resolve(name, "simulated") for name in ("v1", "v2")}
+
+
+def test_a_release_of_them_keeps_every_promise(upstreams, tmp_path):
+    frame = table(tmp_path / "cells.csv")
+    inputs = with_cells(upstreams["v2"], tmp_path / "cells.csv")
+    assert inputs.bridge_version == "v2.0-simulated+cells"
+    assert inputs.sources["cells.csv"] == sha256_of(tmp_path / "cells.csv")
+    release.build(tmp_path / "out", inputs, variants=1, anomalies=20, regime_b=30)
+    assert audit_release(tmp_path / "out") == []
+    clean = read_table(tmp_path / "out").slice(0, len(frame)).to_pandas()
+    assert clean["cell_id"].tolist() == frame["cell_id"].tolist() and clean["soh"].tolist() == frame["soh"].tolist()
+    assert clean["u_features"].isna().all()
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert {name: t["cells"] for name, t in manifest["counts"]["tables"].items()} == {"LFP": 8, "NCA": 6}
+    assert all(manifest["splits"]["by_cell_primary"]["subsets"][s]["cells"] for s in ("train", "validation", "test"))
+    assert "**Own cells.**" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_voltages_follow_the_rule_of_pulsebats_tables(upstreams, tmp_path):
+    frame = table(tmp_path / "cells.csv")
+    pulses = with_cells(upstreams["v2"], tmp_path / "cells.csv").pulses
+    lfp = (frame["chemistry"] == "LFP").to_numpy()
+    np.testing.assert_array_equal(pulses.voltage[lfp], frame["voltage"][lfp])
+    known = upstreams["v2"].pulses
+    for level in (10, 30, 50):
+        expected = np.median(known.voltage[(known.table == "LFP-35Ah") & (known.soc == level)])
+        np.testing.assert_allclose(pulses.voltage[~lfp & (pulses.soc == level)], expected, rtol=1e-12)
+
+
+def test_v1_takes_lfp_cells_and_the_command_filters(upstreams, tmp_path):
+    table(tmp_path / "cells.csv")
+    with pytest.raises(FaultyInput, match="row 26: chemistry 'NCA'; expected LFP; use --bridge v2"):
+        with_cells(upstreams["v1"], tmp_path / "cells.csv")
+    inputs = with_cells(upstreams["v1"], tmp_path / "cells.csv", ["LFP"])
+    assert inputs.bridge_version == "v1.3-simulated+cells" and len(inputs.pulses) == 24
+    release.build(tmp_path / "out", inputs, variants=1, anomalies=20, regime_b=30)
+    assert audit_release(tmp_path / "out") == []
+
+
+def test_a_workbook_of_pulsebats_is_such_a_table(upstream_dir):
+    inputs = with_cells(resolve("v2", "published", upstream_dir), upstream_dir / "pulsebat" / "LFP_35Ah_W_5000.xlsx")
+    known = resolve("v2", "published", upstream_dir).pulses.of(["LFP"])
+    assert inputs.bridge_version == "v2.0-hybrid+cells" and inputs.pulses.soh.tolist() == known.soh.tolist()
+    np.testing.assert_array_equal(inputs.pulses.voltage, known.voltage)
+    np.testing.assert_array_equal(inputs.pulses.u, known.u)
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"soh": 83.5}, "row 2, column 'soh': 83.5 fraction; expected (0, 1.05] fraction; it looks like percent"),
+        ({"soc": 0}, "row 2, column 'soc': 0 %; expected (0, 100] %"),
+        ({"colour": "red"}, "unknown column 'colour'"),
+        ({"soc": 30.0}, "row 3: cell 'X00' at SOC 30 % and SOH 0.7 again"),
+        ({"cell_id": "X00", "soh": np.linspace(0.7, 0.9, 42), "chemistry": "LFP"}, "1 LFP cells; expected at least 5"),
+    ],
+)
+def test_mistakes(upstreams, tmp_path, changes, words):
+    table(tmp_path / "cells.csv", **changes)
+    with pytest.raises(FaultyInput) as error:
+        with_cells(upstreams["v2"], tmp_path / "cells.csv")
+    assert words in str(error.value)
+
+
+def test_the_command_writes_nothing_for_a_faulty_table(tmp_path):
+    table(tmp_path / "cells.csv", soh=83.5)
+    result = command(
+        "build", "--bridge", "v2", "--upstream", "simulated", "--cells", "cells.csv", "--out", "x", cwd=tmp_path
+    )
+    assert result.returncode == 1 and "error: cells.csv, row 2, column 'soh'" in result.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["cells.csv"]

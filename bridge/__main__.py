@@ -145,7 +145,7 @@ def plot(
     ] = False,
 ) -> None:
     """Plot one sample over its anchor's mean and std, an overview of a release, or what tells the bridges apart."""
-    from bridge import figures
+    from bridge.release import figures
     from bridge.validation.portrait import portrait
     from dataset_card.reading import read_manifest, read_table
 

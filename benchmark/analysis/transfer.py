@@ -186,11 +186,13 @@ def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
 
 WORDS = (
     f"A model is fitted on at most {FIT_ROWS:,} clean rows of one set, drawn over all its cells, and scored on every "
-    "clean row of another; nothing is tuned on the target. T1 is R2, T2 the balanced accuracy of the same SOH against "
-    "0.85 (chance .500). Intervals resample the target's cells. R2 is below zero where the mean SOH of the target "
-    "would do better. The slope of prediction on truth tells a readout that follows SOH with a wrong offset (above "
-    "0) from one that is blind (0) or reversed (below 0). The last columns are the control: the same fit with the SOH "
-    "of whole cells dealt to other cells.",
+    "clean row of another; nothing is tuned on the target. T1 is R2, T2 the balanced accuracy of the same SOH "
+    "against 0.85 (chance .500). Intervals resample the target's cells. R2 is below zero where the mean SOH of the "
+    "target would do better. The slope of prediction on truth tells a readout that follows SOH with a wrong offset "
+    "(above 0) from one that is blind (0) or reversed (below 0). The last columns are the control: the same fit "
+    "with the SOH of whole cells dealt to other cells. It is one deal: SOH moves the shape along nearly one "
+    "direction, dealt SOH of a few dozen cells still correlates with it by chance, with either sign, and a target "
+    "of wide SOH shows that as a score above chance.",
     "",
     "`noise-level` reads how noisy a signal is: v1's noise falls as SOH rises, v2's knows nothing of SOH. "
     "`functional-ridge` reads the smooth shape, `ridge` 57 summary statistics.",

@@ -37,6 +37,7 @@ BANDS = (22, 36, 61, 81, 100)
 """Edges of the bands of cosine coefficients whose power is a feature: mains lines lie in the last two."""
 
 WINDOW = 10
+TREES, LEAVES = 80, 8
 FLOOR = 1e-6
 """Added to powers in nT^2 before the logarithm: far below any noise, far above rounding."""
 
@@ -225,8 +226,8 @@ class BoostedShapes:
         self.consistency = Consistency().fit(clean.signals)
         inputs = self._features(signals)
         self.trees = HistGradientBoostingClassifier(
-            max_iter=80,
-            max_leaf_nodes=8,
+            max_iter=TREES,
+            max_leaf_nodes=LEAVES,
             max_bins=64,
             class_weight="balanced",
             early_stopping=False,

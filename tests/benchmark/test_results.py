@@ -23,6 +23,7 @@ from benchmark.results import (
     read_predictions,
     read_results,
     release_stem,
+    result_files,
     to_json,
     write_result,
     write_results,
@@ -248,3 +249,15 @@ def test_shipped_fold_predictions_give_the_shipped_figures(published_release):
             target = np.array([truth[i] for i in rows["sample_id"].to_pylist()])
             scores = rows["score"].to_numpy() if "score" in rows.column_names else None
             assert score(data.task, target, np.array(rows["prediction"].to_pylist()), scores) == run.scores
+
+
+def test_shipped_results_on_v2_hold_r2_by_table_and_their_predictions():
+    (path,) = result_files(SHIPPED / "v2")
+    results = read_results(path)
+    assert {(r.dataset.name, r.dataset.bridge_version) for r in results} == {("magbridge-battery-v2", "v2.0-hybrid")}
+    for result in results:
+        assert result.predictions["rows"] == read_predictions(path, result).num_rows
+        by_table = all("r2_by_table" in run.scores for run in result.runs)
+        assert by_table == (result.task == "t1" and result.protocol in OFFICIAL_TEST)
+    best = max((r for r in results if (r.task, r.protocol) == ("t1", "rows")), key=lambda r: r.mean())
+    assert best.model == "functional-ridge" and best.mean() > 0.9

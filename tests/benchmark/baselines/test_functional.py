@@ -106,7 +106,9 @@ def test_derived_channels_of_clean_rows_follow_from_the_measured(train, test):
         assert np.median(check.transform(damaged).max(axis=1)) > np.median(clean.max(axis=1)) + 5
 
 
-def test_boosting_finds_faults_that_only_the_derived_channels_give_away(train, test):
+def test_boosting_finds_faults_that_only_the_derived_channels_give_away(train, test, monkeypatch):
+    monkeypatch.setattr("benchmark.baselines.functional.TREES", 8)
+
     def faulty(rows):
         half = np.arange(len(rows)) % 2 == 0
         signals = rows.signals * np.where(half[:, None, None], 1 + 0.01 * TIME[:, None], 1)

@@ -135,3 +135,86 @@ def test_imports_are_light(package):
     code = f"import {package}, sys; print([m for m in {heavy} if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert loaded == "[]\n"
+
+
+TESTED_ELSEWHERE = {
+    "bridge/test_main.py and the tests of what they call: a command is one call": [
+        "bridge/commands/hub.py",
+        "bridge/commands/options.py",
+        "bridge/commands/upstream.py",
+    ],
+    "bridge/corpus, whose tests run the commands": [
+        "bridge/commands/corpus.py",
+        "bridge/corpus/summaries.py",
+        "dataset_card/corpus.py",
+    ],
+    "bridge/audit/test_promises.py: what it reads is what promises are checked on": [
+        "bridge/audit/contents.py",
+    ],
+    "bridge/embedding/test_reservoir.py: the kernel against PennyLane, through the reservoir": [
+        "bridge/embedding/kernel.py",
+    ],
+    "bridge/retrieval/test_generate.py: each stage against a plain reference": [
+        "bridge/retrieval/modulator.py",
+        "bridge/retrieval/noise.py",
+    ],
+    "bridge/scan_map/test_generate.py: draws and kernel against the oracle": [
+        "bridge/scan_map/draws.py",
+        "bridge/scan_map/kernel.py",
+    ],
+    "bridge/test_main.py: drawn by the command": [
+        "bridge/release/figures.py",
+        "bridge/validation/portrait.py",
+    ],
+    "the tests of the checks that use it": [
+        "bridge/validation/checks.py",
+        "bridge/validation/readout.py",
+    ],
+    "bridge/measured/test_mistakes.py: every mistake of a laboratory through the command": [
+        "bridge/commands/measured.py",
+        "bridge/measured/channels.py",
+        "bridge/measured/faults.py",
+        "bridge/measured/plausibility.py",
+        "bridge/measured/tables.py",
+        "dataset_card/measured.py",
+    ],
+    "bridge/measured/test_adopt.py": [
+        "bridge/measured/split.py",
+    ],
+    "bridge/measured/test_residuals.py: the comparison on stand-ins whose answer is known": [
+        "bridge/measured/figures.py",
+        "bridge/measured/matched.py",
+        "bridge/measured/reference.py",
+        "bridge/measured/report.py",
+        "bridge/measured/response.py",
+        "bridge/measured/transfer.py",
+        "bridge/measured/two_sample.py",
+    ],
+    "benchmark/test_main.py, leaderboard/test_push.py and test_page.py: a command is one call": [
+        "benchmark/commands/analysis.py",
+        "benchmark/commands/boards.py",
+        "benchmark/commands/hub.py",
+        "benchmark/commands/options.py",
+        "benchmark/commands/running.py",
+        "benchmark/leaderboard/charts.py",
+        "benchmark/leaderboard/space/app.py",
+    ],
+    "hqvqvae/commands": [
+        "hqvqvae/__main__.py",
+    ],
+    "hqvqvae/test_circuit.py: both simulations of each circuit, one against the other": [
+        "hqvqvae/pennylane_circuit.py",
+    ],
+}
+"""Modules of over 30 lines without a test module at their own path, by where their behaviour is tested."""
+
+
+def test_tests_mirror_the_source():
+    missing = []
+    for path in (path for package in [*ORDER, "hqvqvae"] for path in sources(package)):
+        relative = path.relative_to(ROOT)
+        mirrored = ROOT / "tests" / relative.with_name(f"test_{path.stem.strip('_')}.py")
+        long = len(path.read_text(encoding="utf-8").splitlines()) > 30
+        if long and path.name != "__init__.py" and not mirrored.is_file():
+            missing.append(relative.as_posix())
+    assert sorted(missing) == sorted(module for modules in TESTED_ELSEWHERE.values() for module in modules)

@@ -26,13 +26,14 @@ def validate(
     bridge: BridgeOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
+    full: Annotated[bool, typer.Option("--full", help="Compare v1 as v2 always is; takes minutes.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check invariants, likeness to scans and where SOH can be read; exit 1 if a blocking check fails."""
     from bridge.generate import make_bridge, resolve
     from bridge.validation import report
 
-    found = report.validate(make_bridge(resolve(bridge, upstream, upstream_dir)))
+    found = report.validate(make_bridge(resolve(bridge, upstream, upstream_dir)), full)
     if as_json:
         print_json(found.as_dict())
     else:

@@ -90,7 +90,7 @@ def study_report(summary: dict[str, Any]) -> str:
         f"recommended recipe. The learning rate ({rates}) of each bottleneck is chosen on cells of other cohorts, by "
         "the same search for all; before it, the start of `iqp` alone had been picked of four by training error. Few "
         "seeds make wide intervals: no difference shown is not shown to be none. Twins are tanh bottlenecks with "
-        "exactly as many parameters as take part in the output. Intervals are over held-out cells or cohorts and seeds; "
-        "over five cohorts they are too narrow rather than too wide."
+        "exactly as many parameters as take part in the output. Intervals are over held-out cells or cohorts and "
+        "seeds; over five cohorts they are too narrow rather than too wide."
     )
     return f"{summary['verdict']}\n\n{study_table(summary)}\n\n{method}\n"

@@ -10,8 +10,8 @@ from bridge.scan_map.config import BridgeV2Config
 from bridge.scan_map.covariance import spectrum, stationary_covariance, transported_roots
 from bridge.scan_map.lines import LINES, find_lines
 from bridge.scan_map.model import EDGE, MEASURED, ScanMap
-from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, T
+from bridge.upstream.inputs import scans_by_anchor
+from dataset_card.schema import T
 
 
 def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = BridgeV2Config()) -> ScanMap:
@@ -32,7 +32,7 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
         >>> scan_map.beta.shape
         (5, 9, 100, 4)
     """
-    x = _checked(scans, voltages)
+    x = scans_by_anchor(scans, voltages)
     anchors, positions = x.shape[:2]
     mean, measured = x.mean(axis=1), x[..., :MEASURED]
     polynomials = orthonormal_polynomials(positions, min(config.polynomials, (positions - 1) // 4))
@@ -158,19 +158,3 @@ def unseen_field(mean_square: np.ndarray, config: BridgeV2Config) -> np.ndarray:
         rest = magnitude - mean_square[..., 2 * sensor] - mean_square[..., 2 * sensor + 1]
         out[..., sensor] = np.where(rest < config.magnitude_floor * magnitude, 0, rest)
     return out
-
-
-def _checked(scans: np.ndarray, voltages: Sequence[float]) -> np.ndarray:
-    """The scans as (A, P, T, 6), or one error."""
-    at, scans = np.asarray(voltages, float), np.asarray(scans, float)
-    if at.ndim != 1 or len(at) < 2 or not (np.diff(at) > 0).all():
-        raise MagBridgeError(f"anchors {at.tolist()} V: expected at least two voltages, ascending")
-    anchors = len(at)
-    if scans.ndim != 3 or scans.shape[1:] != (T, len(CHANNELS)) or len(scans) % anchors or len(scans) < 2 * anchors:
-        raise MagBridgeError(
-            f"scans of shape {scans.shape}: expected ({anchors} * positions, {T}, {len(CHANNELS)}), "
-            "at least two positions, ordered by anchor"
-        )
-    if not np.isfinite(scans).all():
-        raise MagBridgeError("scans hold NaN or infinity: expected finite numbers in nT")
-    return scans.reshape(anchors, -1, *scans.shape[1:])

@@ -16,13 +16,12 @@ from bridge.scan_map.model import ScanMap
 from bridge.upstream import files, published
 from bridge.upstream.inputs import AnchorStatistics
 from bridge.upstream.pulsebat import SHEETS, PulseTables, read_pulse_tables
-from bridge.upstream.resolution import CHOICES, locate, osf_path
+from bridge.upstream.resolution import files_of_choice, osf_path
 from bridge.upstream.simulated import SCAN_SEED, TABLE_SEED, scan_archive
 from bridge.upstream.simulated_parameters import PARAMETER_FILE, load_parameters
 from bridge.upstream.simulated_tables import TABLE_FILE, simulated_pulse_tables
 from dataset_card.digests import sha256_of
 from dataset_card.editions import OWN_CELLS
-from dataset_card.errors import MagBridgeError
 
 BRIDGE_VERSIONS = {"osf": "v2.0-osf", "simulated": "v2.0-simulated", "hybrid": "v2.0-hybrid", "scans": "v2.0-scans"}
 """Version written into every row, by the kind of upstream."""
@@ -82,17 +81,10 @@ def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch:
     Raises:
         MagBridgeError: Unknown choice, a file is missing or damaged, or its contents are not as expected.
     """
-    if choice not in CHOICES:
-        raise MagBridgeError(f"upstream {choice!r}: expected one of {', '.join(CHOICES)}")
-    if choice == "simulated":
-        return simulated_upstream()
     folder = None if upstream_dir is None else Path(upstream_dir)
-    try:
-        paths = locate(folder, fetch, PUBLISHED)
-    except FileNotFoundError as error:
-        if choice == "auto":
-            return simulated_upstream()
-        raise MagBridgeError(str(error)) from error
+    paths = files_of_choice(choice, folder, fetch, PUBLISHED)
+    if paths is None:
+        return simulated_upstream()
     statistics = published.read_anchor_statistics(paths[files.ANCHOR_STATISTICS.path])
     sources = {file.path: file.sha256 for file in PUBLISHED}
     if choice == "osf":

@@ -9,9 +9,7 @@ import numpy as np
 from bridge.config import ANCHOR_VOLTAGES
 from bridge.embedding import reservoir
 from bridge.embedding.latent_space import AngleScaler, LatentSpace
-from bridge.upstream.inputs import AnchorStatistics, PulseTable, Upstream
-from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, T
+from bridge.upstream.inputs import AnchorStatistics, PulseTable, Upstream, scans_by_anchor
 
 
 def upstream_from_scans(
@@ -35,18 +33,11 @@ def upstream_from_scans(
     Raises:
         MagBridgeError: The scans have another shape, or are not finite.
     """
-    anchors = len(voltages)
-    if scans.ndim != 3 or scans.shape[1:] != (T, len(CHANNELS)) or len(scans) % anchors or len(scans) < 2 * anchors:
-        raise MagBridgeError(
-            f"scans of shape {scans.shape}: expected ({anchors} * positions, {T}, {len(CHANNELS)}), "
-            "at least two positions, ordered by anchor"
-        )
-    if not np.isfinite(scans).all():
-        raise MagBridgeError("scans hold NaN or infinity: expected finite numbers in nT")
+    anchors, positions = scans_by_anchor(scans, voltages).shape[:2]
     statistics = AnchorStatistics.from_scans(scans, np.asarray(voltages, float))
     scaler = AngleScaler.from_trajectories(statistics.mean, statistics.std)
     embeddings = reservoir.embed(scans, scaler.mean, scaler.std)
-    latent = LatentSpace.fit(embeddings, np.repeat(np.arange(anchors), len(scans) // anchors))
+    latent = LatentSpace.fit(embeddings, np.repeat(np.arange(anchors), positions))
     return Upstream(
         name=name,
         statistics=statistics,

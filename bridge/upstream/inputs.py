@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bridge.embedding.latent_space import AngleScaler, LatentSpace
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, T
+
+
+def scans_by_anchor(scans: np.ndarray, voltages: Sequence[float]) -> np.ndarray:
+    """A scan archive as (A, P, T, 6).
+
+    Args:
+        scans: (A * P, T, 6) in nT, ordered by anchor, at least two positions each.
+        voltages: (A,) anchor voltages in V, ascending.
+
+    Raises:
+        MagBridgeError: Fewer than two anchors, scans of another shape, or not finite.
+    """
+    at, scans = np.asarray(voltages, float), np.asarray(scans, float)
+    if at.ndim != 1 or len(at) < 2 or not (np.diff(at) > 0).all():
+        raise MagBridgeError(f"anchors {at.tolist()} V: expected at least two voltages, ascending")
+    anchors = len(at)
+    if scans.ndim != 3 or scans.shape[1:] != (T, len(CHANNELS)) or len(scans) % anchors or len(scans) < 2 * anchors:
+        raise MagBridgeError(
+            f"scans of shape {scans.shape}: expected ({anchors} * positions, {T}, {len(CHANNELS)}), "
+            "at least two positions, ordered by anchor"
+        )
+    if not np.isfinite(scans).all():
+        raise MagBridgeError("scans hold NaN or infinity: expected finite numbers in nT")
+    return scans.reshape(anchors, -1, *scans.shape[1:])
 
 
 @dataclass(frozen=True)

@@ -30,18 +30,31 @@ def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch:
     Raises:
         MagBridgeError: Unknown choice, a file is missing or damaged, or its contents are not as expected.
     """
+    folder = None if upstream_dir is None else Path(upstream_dir)
+    paths = files_of_choice(choice, folder, fetch)
+    if paths is None:
+        return simulated.simulated_upstream()
+    return _published(paths, raw_scans=choice == "osf", upstream_dir=folder)
+
+
+def files_of_choice(
+    choice: str, upstream_dir: Path | None, fetch: bool, wanted: Sequence[files.UpstreamFile] | None = None
+) -> dict[str, Path] | None:
+    """Paths of the published files that a choice needs (see `locate`); None where it takes the simulation.
+
+    Raises:
+        MagBridgeError: Unknown choice, or a file is missing or damaged.
+    """
     if choice not in CHOICES:
         raise MagBridgeError(f"upstream {choice!r}: expected one of {', '.join(CHOICES)}")
-    folder = None if upstream_dir is None else Path(upstream_dir)
     if choice == "simulated":
-        return simulated.simulated_upstream()
+        return None
     try:
-        paths = locate(folder, fetch)
+        return locate(upstream_dir, fetch, wanted)
     except FileNotFoundError as error:
         if choice == "auto":
-            return simulated.simulated_upstream()
+            return None
         raise MagBridgeError(str(error)) from error
-    return _published(paths, raw_scans=choice == "osf", upstream_dir=folder)
 
 
 def locate(

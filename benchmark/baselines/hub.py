@@ -31,6 +31,11 @@ MAX_BYTES = 256 * 2**20
 TRUSTED = [
     "benchmark.baselines.background.LevelBackground",
     "benchmark.baselines.forest.Forest",
+    "benchmark.baselines.functional.BoostedShapes",
+    "benchmark.baselines.functional.Consistency",
+    "benchmark.baselines.functional.FunctionalRegressor",
+    "benchmark.baselines.functional.FunctionalSecondLife",
+    "benchmark.baselines.functional.Place",
     "benchmark.baselines.matched.MatchedFeatures",
     "benchmark.baselines.noise_level.NoiseLevelFeatures",
     "benchmark.baselines.recipe.GatedDetector",

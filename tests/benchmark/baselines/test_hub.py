@@ -15,7 +15,14 @@ from tests.hub import LoopbackHub
 OTHERS = {"mlp", "cnn", "lstm", "normalised-cnn", "minirocket", "multirocket", "hqvqvae-classical", "hqvqvae-quantum"}
 """Networks and transforms that are no scikit-learn estimators."""
 
-LONG = {("t2", "gradient-boosting"), ("t3", "gradient-boosting"), ("t4", "gradient-boosting"), ("t3", "matched")}
+LONG = {
+    ("t2", "gradient-boosting"),
+    ("t3", "gradient-boosting"),
+    ("t4", "gradient-boosting"),
+    ("t3", "matched"),
+    ("t3", "consistency-boosting"),
+    ("t3", "functional-boosting"),
+}
 PAIRS = [
     pytest.param(task.id, model.name, marks=[pytest.mark.slow] * ((task.id, model.name) in LONG))
     for task in TASKS

@@ -43,9 +43,9 @@ def _host() -> str:
 
 def cache_dir() -> Path:
     """The user's cache folder for this project: `$MAGBRIDGE_CACHE`, or the system's place for caches."""
-    import pooch
+    import platformdirs
 
-    return Path(os.environ.get("MAGBRIDGE_CACHE") or pooch.os_cache("magbridge-battery"))
+    return Path(os.environ.get("MAGBRIDGE_CACHE") or platformdirs.user_cache_dir("magbridge-battery"))
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from bridge.commands.options import (
     UpstreamOption,
     VariantsOption,
     anomaly_counts,
+    subsets_line,
     upstream_line,
 )
 from dataset_card.commands import JsonOption, print_json, run
@@ -99,12 +100,11 @@ def _report(out: Path, manifest: dict, as_json: bool) -> None:
     if as_json:
         print_json({"out": str(out), **manifest})
         return
-    counts = {name: s["rows"] for name, s in manifest["splits"]["by_cell_primary"]["subsets"].items()}
     typer.echo(
         f"{out}: {manifest['name']} {manifest['version']} ({manifest['bridge_version']}), "
         f"{manifest['counts']['rows']} rows, digest {manifest['dataset_digest'][:12]}"
     )
-    typer.echo("by_cell_primary: " + ", ".join(f"{name} {rows}" for name, rows in counts.items()))
+    typer.echo(subsets_line(manifest))
     typer.echo(f'load it with: datasets.load_dataset("{out}", "by_cell_primary")')
 
 

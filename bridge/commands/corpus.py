@@ -15,6 +15,7 @@ from bridge.commands.options import (
     UpstreamOption,
     VariantsOption,
     anomaly_counts,
+    subsets_line,
     upstream_line,
 )
 from dataset_card.commands import JsonOption, print_json
@@ -157,10 +158,9 @@ def _report(out: str, manifest: dict, as_json: bool) -> None:
     if as_json:
         print_json({"out": out, **manifest})
         return
-    counts = {name: s["rows"] for name, s in manifest["splits"]["by_cell_primary"]["subsets"].items()}
     typer.echo(
         f"{out}: {manifest['name']} ({manifest['bridge_version']}), {manifest['counts']['rows']} rows of "
         f"{manifest['seeds']['count']} seeds, digest {manifest['dataset_digest'][:12]}"
     )
-    typer.echo("by_cell_primary: " + ", ".join(f"{name} {rows}" for name, rows in counts.items()))
+    typer.echo(subsets_line(manifest))
     typer.echo(f'load it with: datasets.load_dataset("{out}", streaming=True)')

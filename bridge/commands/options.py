@@ -49,6 +49,12 @@ def anomaly_counts(text: str | None) -> int | tuple[int, ...] | None:
     return numbers if "," in text else numbers[0]
 
 
+def subsets_line(manifest: dict) -> str:
+    """One line that counts the rows of each subset of the primary split."""
+    subsets = manifest["splits"]["by_cell_primary"]["subsets"]
+    return "by_cell_primary: " + ", ".join(f"{name} {subset['rows']}" for name, subset in subsets.items())
+
+
 def upstream_line(name: str) -> str:
     """One plain line that tells which upstream is used."""
     return {

@@ -65,7 +65,8 @@ def leaderboard_files(
     for package in (PACKAGE, PACKAGE.parent / "dataset_card"):
         for path in sorted(package.rglob("*")):
             inside = path.relative_to(package).parts
-            if path.is_file() and "__pycache__" not in inside and inside[0] != SHIPPED.name:
+            shipped = inside[0] == SHIPPED.name and path.suffix not in (".py", ".json")  # the folder given goes instead
+            if path.is_file() and "__pycache__" not in inside and not shipped:
                 files["/".join((package.name, *inside))] = path
     return files | {f"results/{path.name}": path for path in result_files(folder)}
 

@@ -1,0 +1,91 @@
+"""A result as its JSON document, and back: the schema, and figures that predictions can give."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.data import DatasetInfo
+from benchmark.results.result import Result, Run
+from benchmark.scoring import LEVEL, RESAMPLES, headline
+from benchmark.tasks import get_task
+from dataset_card.errors import MagBridgeError
+
+SCHEMA_VERSION = "2.0"
+SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
+
+
+def to_json(result: Result) -> dict:
+    """The result as its JSON document, without the predictions."""
+    limits = result.interval()
+    summary: dict = {"metric": result.headline, "mean": result.mean(), "std": result.std(), "interval": None}
+    if limits is not None:
+        low, high = limits
+        summary["interval"] = {"low": low, "high": high, "level": LEVEL, "resamples": RESAMPLES, "resampled": "cells"}
+    plain = {f.name: getattr(result, f.name) for f in fields(Result) if f.name not in ("table", "runs")}
+    plain |= {"dataset": asdict(result.dataset), "cell_ids": list(result.cell_ids)}
+    runs = [{k: v for k, v in asdict(run).items() if v is not None} for run in result.runs]
+    headline_of = None if result.protocol == "few_shot" else summary
+    return {"schema_version": SCHEMA_VERSION, **plain, "headline": headline_of, "runs": runs}
+
+
+def from_json(document: dict, where: str) -> Result:
+    """The result of a JSON document.
+
+    Args:
+        document: As `to_json` makes.
+        where: Says in errors which document it is.
+
+    Raises:
+        MagBridgeError: It breaks the schema, or its figures cannot be: not finite, out of a metric's bounds, or other
+            than its own statistics by cell give.
+    """
+    for error in _validator().iter_errors(document):
+        part = "/".join(str(part) for part in error.absolute_path) or "the document"
+        raise MagBridgeError(f"{where}: {part}: {error.message[:300]}; see {SCHEMA_FILE.name}")
+    kept = {f.name: document[f.name] for f in fields(Result) if f.name != "table"}
+    kept["dataset"] = DatasetInfo(**document["dataset"])
+    kept["runs"] = tuple(Run(**run) for run in document["runs"])
+    kept["cell_ids"] = tuple(document["cell_ids"])
+    result = Result(**kept)
+    for number, run in enumerate(result.runs):
+        _check_figures(result, run, f"{where}: runs/{number}")
+    summary = document["headline"]
+    if summary is not None and not np.isclose(summary["mean"], result.mean(), rtol=1e-9, atol=1e-12):
+        raise MagBridgeError(f"{where}: headline/mean is {summary['mean']}, the runs give {result.mean()}")
+    return result
+
+
+def _check_figures(result: Result, run: Run, where: str) -> None:
+    """Refuses scores that no predictions can have."""
+    task = get_task(result.task)
+    metrics = {metric.name: metric for metric in task.metrics}
+    if task.headline.name not in run.scores:
+        raise MagBridgeError(f"{where}/scores lacks the headline {task.headline.name} of {task.id}")
+    for name, value in run.scores.items():
+        if name not in metrics:
+            raise MagBridgeError(f"{where}/scores: unknown metric {name}: expected some of {', '.join(metrics)}")
+        low, high = metrics[name].lowest, metrics[name].highest
+        if not (low <= value <= high and abs(value) < float("inf")):
+            raise MagBridgeError(f"{where}/scores: {name} is {value}: expected a finite number from {low} to {high}")
+    if not result.cell_ids:
+        return
+    width = 4 if task.is_regression else len(task.labels) ** 2
+    if run.cells is None or [len(row) for row in run.cells] != [width] * len(result.cell_ids):
+        raise MagBridgeError(f"{where}/cells: expected {width} statistics for each of {len(result.cell_ids)} cells")
+    given = run.scores[task.headline.name]
+    with np.errstate(all="ignore"):
+        recomputed = headline(task, np.array(run.cells, dtype=float).sum(axis=0))
+    if not np.isclose(recomputed, given, rtol=1e-9, atol=1e-12):
+        raise MagBridgeError(f"{where}: {task.headline.name} is {given}, its statistics by cell give {recomputed}")
+
+
+@cache
+def _validator():
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))

@@ -1,0 +1,214 @@
+"""The files that results are kept in.
+
+All results of a release are one JSON lines file, a line a result, sorted; their predictions are one Parquet beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark.data import DatasetInfo
+from benchmark.results.documents import from_json, to_json
+from benchmark.results.result import KEY, Result, named_digest
+from benchmark.tasks import get_task
+from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
+
+SHIPPED = Path(__file__).parent
+MAX_BYTES = 256 * 2**20
+"""Of a results file; the shipped ones have a few MB."""
+
+_NAMES = pa.dictionary(pa.int32(), pa.string())
+PREDICTIONS = pa.schema(
+    [(name, _NAMES) for name in KEY]
+    + [
+        ("seed", pa.int64()),
+        ("fold", pa.int64()),
+        ("sample_id", pa.string()),
+        ("value", pa.float64()),
+        ("label", _NAMES),
+        ("score", pa.float64()),
+    ]
+)
+"""Columns of the predictions beside a results file; `value` is set in regression, `label` in classification."""
+
+
+def release_stem(dataset: DatasetInfo) -> str:
+    """Name, without suffix, of the files that hold a release's results."""
+    seed = None if dataset.seed is None else f"seed-{dataset.seed}"
+    return "-".join(filter(None, (dataset.name, dataset.upstream, seed, named_digest(dataset)[:8])))
+
+
+def write_result(result: Result, folder: str | Path, *, predictions: bool = True) -> Path:
+    """Adds a result to a folder's files, in place of an earlier one of the same task, model, split and protocol.
+
+    Args:
+        result: From `evaluate_model` and its kin, on a release.
+        folder: Folder to write to, made if need be.
+        predictions: Whether to keep the predictions too.
+
+    Returns:
+        Path of the JSON lines file.
+
+    Raises:
+        MagBridgeError: The result's rows belong to no release, or a name in it cannot be filed.
+    """
+    return write_results([result], folder, predictions=predictions)[0]
+
+
+def write_results(results: list[Result], folder: str | Path, *, predictions: bool = True) -> list[Path]:
+    """Adds several results, as `write_result` does one; returns the paths of the JSON lines files."""
+    folder = Path(folder)
+    by_file: dict[Path, list[Result]] = {}
+    for result in results:
+        from_json(json.loads(json.dumps(to_json(result))), " ".join(result.key))
+        by_file.setdefault(folder / f"{release_stem(result.dataset)}.jsonl", []).append(result)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, new in by_file.items():
+        with _alone(folder):
+            kept = list(_read_file(path)) if path.exists() else []
+            lines = {result.key: line for result, line in kept}  # word for word: a diff shows what is new
+            tables = {result.key: read_predictions(path, result) for result, _ in kept if result.predictions}
+            for result in new:
+                tables.pop(result.key, None)
+                document = to_json(result) | {"predictions": None}
+                if predictions and result.table is not None:
+                    tables[result.key] = result.table
+                    document["predictions"] = {"rows": result.table.num_rows, "sha256": _digest(result.table)}
+                lines[result.key] = json.dumps(document)
+            _write_file(path, lines, tables)
+    return list(by_file)
+
+
+def _write_file(path: Path, lines: dict[tuple, str], tables: dict[tuple, pa.Table]) -> None:
+    if tables:
+        with (
+            replacing(path.with_suffix(".parquet")) as temporary,
+            pq.ParquetWriter(temporary, PREDICTIONS, compression="zstd") as writer,
+        ):
+            for key in sorted(tables):
+                writer.write_table(_filed(key, tables[key]))  # a row group each: one is read without the others
+    with replacing(path) as temporary:
+        temporary.write_text("".join(f"{lines[key]}\n" for key in sorted(lines)), encoding="utf-8")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Waits until no other process adds to the folder's files."""
+    try:
+        import fcntl
+    except ImportError:  # no such lock on this system
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _filed(key: tuple[str, ...], table: pa.Table) -> pa.Table:
+    """Predictions in the columns of `PREDICTIONS`."""
+    target = "value" if pa.types.is_floating(table["prediction"].type) else "label"
+    columns = {name: pa.array([value] * table.num_rows) for name, value in zip(KEY, key)}
+    columns |= {target if name == "prediction" else name: table[name] for name in table.column_names}
+    absent = pa.nulls(table.num_rows)
+    return pa.table({f.name: columns.get(f.name, absent).cast(f.type) for f in PREDICTIONS})
+
+
+def _digest(table: pa.Table) -> str:
+    """SHA-256 of predictions, whatever file they lie in."""
+    names = [name for name in ("sample_id", "seed", "fold", "prediction", "score") if name in table.column_names]
+    lines = zip(*(table[name].to_pylist() for name in names))
+    return hashlib.sha256("\n".join([" ".join(names), *(repr(line) for line in lines)]).encode()).hexdigest()
+
+
+def read_predictions(path: Path, result: Result) -> pa.Table:
+    """The predictions of a result that was read from a results file, as `Result.table` has them.
+
+    Args:
+        path: The JSON lines file.
+        result: One of its results.
+
+    Raises:
+        MagBridgeError: None were filed, or the file beside holds others.
+    """
+    if result.predictions is None:
+        raise MagBridgeError(f"{' '.join(result.key)} in {path} was filed without predictions: run it with --out")
+    beside = path.with_suffix(".parquet")
+    try:
+        with pq.ParquetFile(beside) as file:
+            table = file.read_row_groups([i for i in range(file.num_row_groups) if _key_of(file, i) == result.key])
+        target = "value" if get_task(result.task).is_regression else "label"
+        columns = {
+            "sample_id": table["sample_id"],
+            "seed": table["seed"],
+            "fold": table["fold"],
+            "prediction": table[target].cast(pa.float64() if target == "value" else pa.string()),
+            "score": table["score"],
+        }
+    except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
+        raise MagBridgeError(f"{beside} cannot be read ({error}): expected the predictions of {path.name}") from error
+    table = pa.table({name: c for name, c in columns.items() if c.null_count < table.num_rows or not table.num_rows})
+    if _digest(table) != result.predictions["sha256"]:
+        raise MagBridgeError(f"{beside} holds other predictions of {' '.join(result.key)} than {path.name} names")
+    return table
+
+
+def _key_of(file: pq.ParquetFile, group: int) -> tuple[str, ...]:
+    """Whose predictions a row group holds, by its statistics."""
+    columns = (file.metadata.row_group(group).column(i) for i in range(len(KEY)))
+    return tuple(column.statistics.min for column in columns)
+
+
+def read_results(path: str | Path) -> list[Result]:
+    """The results of a JSON lines file, or of all of them in a folder.
+
+    Raises:
+        MagBridgeError: There is none, or one breaks the schema.
+    """
+    return [result for file in result_files(path) for result, _ in _read_file(file)]
+
+
+def _read_file(path: Path) -> Iterator[tuple[Result, str]]:
+    """Each result of a JSON lines file, and its line."""
+    if path.stat().st_size > MAX_BYTES:
+        raise MagBridgeError(f"{path} is larger than {MAX_BYTES / 2**20:.0f} MB: expected a results file")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise MagBridgeError(f"{path} is not text ({error}): expected a results file") from error
+    for number, line in enumerate(lines, 1):
+        yield from_json(_loads(line, f"{path}:{number}"), f"{path}:{number}"), line
+
+
+def result_files(path: str | Path) -> list[Path]:
+    """Paths of the results files that `read_results` reads.
+
+    Raises:
+        MagBridgeError: There is none.
+    """
+    path = Path(path)
+    paths = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] if path.is_file() else []
+    if not paths:
+        raise MagBridgeError(f"no results at {path}: expected *.jsonl written by `python -m benchmark run --out`")
+    return paths
+
+
+def _loads(line: str, where: str) -> dict:
+    def refuse(constant: str):
+        raise ValueError(f"{constant} is no JSON number")
+
+    try:
+        return json.loads(line, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise MagBridgeError(f"{where} is not JSON ({error}): expected a line written by `run --out`") from error

@@ -1,0 +1,269 @@
+"""What a model scored: the runs of one model on one task, split and protocol."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import sys
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from benchmark.data import DatasetInfo
+from benchmark.predictions import write_predictions
+from benchmark.scoring import interval
+from benchmark.tasks import get_task
+from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
+
+SAMPLINGS = {
+    "rows": "each seed fits on its own 80 % of the training rows (as the published numbers)",
+    "cells": "each seed fits on its own 80 % of the training cells (stricter)",
+    "full": "each seed fits on all training rows",
+}
+"""Which training rows a seed sees, in protocols that score it on the whole test subset."""
+
+PROTOCOLS = SAMPLINGS | {
+    "submitted": "predictions that someone submitted; how they were fitted is theirs to say",
+    "few_shot": "each seed fits on k training rows a class (T1: a fifth of the SOH range)",
+    "cross_validation": "each fold fits on the rows of all other cells, over all cells of the release",
+    "ceiling": "one fit on fresh generator rows: an estimate of what is reachable, never ranked",
+}
+"""How a result came about."""
+
+OFFICIAL_TEST = (*SAMPLINGS, "submitted")
+"""Protocols that score the whole test subset, and that boards rank."""
+
+KEY = ("task", "model", "split", "protocol")
+"""What tells the results of a release apart; files are sorted by it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fit and its scores.
+
+    Attributes:
+        seed: Seed of the draw and of the model.
+        n_train: Rows fitted on.
+        scores: Metric name to unrounded value.
+        k: Shots a class, in few-shot runs.
+        fold: Number of the fold, in cross-validation.
+        cells: Per-cell statistics of the headline metric (see `benchmark.scoring`), on the official test rows.
+    """
+
+    seed: int
+    n_train: int
+    scores: dict[str, float]
+    k: int | None = None
+    fold: int | None = None
+    cells: list | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """All runs of one model on one task, split and protocol.
+
+    Attributes:
+        task: Task id.
+        task_version: Version of the task's declaration.
+        model: Name.
+        description: One sentence on the model.
+        dataset: Rows it was scored on.
+        split: Name of the split.
+        protocol: Key of `PROTOCOLS`.
+        runs: The fits.
+        cell_ids: Test cells, in the order of each run's `cells`; empty where there is no such statistic.
+        packages: Versions of what computed it.
+        hardware: Processor, cores and accelerator.
+        seconds: Wall time of fitting and predicting in all runs, features included.
+        n_features: Numbers a row that the last learner is fitted on; None where that is not known.
+        n_test: Rows scored in each run; None in cross-validation.
+        predictions: Number of the predictions filed with it and SHA-256 of their values; None without.
+        table: The predictions themselves, in memory only: `sample_id`, `seed`, `fold` in cross-validation,
+            `prediction` (SOH or label) and, where the model has them, `score`.
+    """
+
+    task: str
+    task_version: str
+    model: str
+    description: str
+    dataset: DatasetInfo
+    split: str
+    protocol: str
+    runs: tuple[Run, ...]
+    cell_ids: tuple[str, ...]
+    packages: dict[str, str]
+    hardware: dict[str, object]
+    seconds: float
+    n_features: int | None
+    n_test: int | None
+    predictions: dict | None = None
+    table: pa.Table | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def headline(self) -> str:
+        """Name of the task's headline metric."""
+        return get_task(self.task).headline.name
+
+    def values(self, metric: str | None = None, k: int | None = None) -> np.ndarray:
+        """Scores of every run, in order.
+
+        Args:
+            metric: Metric name; the headline by default.
+            k: Keep the few-shot runs with so many shots.
+
+        Raises:
+            MagBridgeError: A run lacks the metric.
+        """
+        metric = metric or self.headline
+        try:
+            return np.array([run.scores[metric] for run in self.runs if k is None or run.k == k])
+        except KeyError:
+            raise MagBridgeError(
+                f"{self.model} on {self.task} has no {metric}: it has {', '.join(self.runs[0].scores)}"
+            ) from None
+
+    def mean(self, metric: str | None = None, k: int | None = None) -> float:
+        """Mean over runs."""
+        return float(self.values(metric, k).mean())
+
+    def std(self, metric: str | None = None, k: int | None = None) -> float:
+        """Population standard deviation over runs, as in the paper's tables."""
+        return float(self.values(metric, k).std())
+
+    def interval(self) -> tuple[float, float] | None:
+        """Bootstrap interval of the headline mean by cell, at level 0.95; None without per-cell statistics."""
+        if not self.cell_ids:
+            return None
+        return interval(get_task(self.task), self.cell_ids, np.array([run.cells for run in self.runs]))
+
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        authors: list[str],
+        licence: str,
+        version: str = "1.0",
+        url: str | None = None,
+        paper: str | None = None,
+        code: str | None = None,
+        trained_on: list[str] | None = None,
+        test_data_leakage: bool = False,
+    ) -> Path:
+        """Writes the result as a submission's folder, or adds its task to one (see CONTRIBUTING.md).
+
+        Args:
+            folder: Named as the model, made if need be; `python -m benchmark submit FOLDER` checks and scores it.
+            authors: Their names.
+            licence: Of the predictions.
+            version: Of the model.
+            url: The model's page.
+            paper: Address of the paper.
+            code: Address of the code that makes the predictions.
+            trained_on: Digests of the releases that the model saw; the result's own by default.
+            test_data_leakage: Whether a label of a test row was used, in any way.
+
+        Returns:
+            Path of `submission.yaml`.
+
+        Raises:
+            MagBridgeError: It is no result on the test rows of the split by cell, or the folder has another name.
+        """
+        import yaml
+
+        folder, task = Path(folder), get_task(self.task)
+        if self.protocol not in OFFICIAL_TEST or self.split != task.split or self.table is None:
+            raise MagBridgeError(
+                f"{' '.join(self.key)} is no result to submit: expected predictions of the test rows of {task.split}"
+            )
+        digest = named_digest(self.dataset)
+        if folder.resolve().name != self.model:
+            raise MagBridgeError(
+                f"the folder {folder} for the model {self.model!r}: expected the same name; pass evaluate_model a name="
+            )
+        path = folder / "submission.yaml"
+        tasks = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("tasks", {}) if path.is_file() else {}
+        seconds = float(f"{self.seconds / len(self.runs):.4g}")
+        tasks[self.task] = {"predictions": f"{self.task}.parquet", "seconds": seconds}
+        if self.n_features is not None:
+            tasks[self.task]["features"] = self.n_features
+        document: dict = {
+            "schema_version": "1.0",
+            "name": self.model,
+            "version": version,
+            "authors": authors,
+            "description": self.description,
+            "url": url,
+            "paper": paper,
+            "code": code,
+            "licence": licence,
+            "date": datetime.date.today().isoformat(),
+            "release": digest,
+            "tasks": dict(sorted(tasks.items())),
+            "trained_on": [digest] if trained_on is None else trained_on,
+            "hardware": f"{self.hardware['processor']}, {self.hardware['cores']} cores",
+            "test_data_leakage": test_data_leakage,
+            "replication_code": code is not None,
+        }
+        write_predictions(folder / f"{self.task}.parquet", self.table, digest)
+        with replacing(path) as temporary:
+            temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        return path
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Task, model, split and protocol: what tells it apart from the release's other results."""
+        return self.task, self.model, self.split, self.protocol
+
+    def __str__(self) -> str:
+        lines = [f"{self.model} on {self.task} ({self.split}, {self.protocol}: {PROTOCOLS[self.protocol]})"]
+        for k in sorted({run.k for run in self.runs}, key=lambda k: k or 0):
+            shot = "" if k is None else f"k={k:<3} "
+            for metric in self.runs[0].scores:
+                lines.append(f"  {shot}{metric:<40} {self.mean(metric, k):8.4f} +- {self.std(metric, k):.4f}")
+        if (limits := self.interval()) is not None:
+            low, high = limits
+            lines.append(f"  {self.headline} over test cells, 95 %: [{low:.4f}, {high:.4f}]")
+        return "\n".join(lines)
+
+
+def named_digest(dataset: DatasetInfo) -> str:
+    """The digest of a release.
+
+    Raises:
+        MagBridgeError: The rows belong to no release, so that nothing could tell what a result speaks of.
+    """
+    if dataset.digest is None:
+        raise MagBridgeError(
+            f"rows {dataset.name}, without a dataset digest: evaluate on a release folder or Hub id to file the result"
+        )
+    return dataset.digest
+
+
+def environment() -> tuple[dict[str, str], dict[str, object]]:
+    """Versions of the packages a score depends on, and the machine."""
+    packages = {"python": platform.python_version()}
+    for name in ("magbridge-battery", "numpy", "scipy", "scikit-learn"):
+        packages[name] = metadata.version(name)
+    for name in ("torch", "aeon", "numba"):  # not every model needs them
+        if name in sys.modules:
+            packages[name] = metadata.version(name)
+    gpu = None
+    if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
+        gpu = sys.modules["torch"].cuda.get_device_name()
+    # What this process may use: pinned to one core of many, it is as slow as on one.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return packages, {"processor": _processor(), "cores": cores, "gpu": gpu}
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,6 +1,7 @@
 """The four sensor faults of a synthetic anomaly, injected into a clean signal.
 
-Each takes a signal (T, C) in nT, a severity in [0.2, 1] and a generator, and returns a new signal.
+Each takes a signal (T, C) in nT, a severity in [0.2, 1] and a generator, and returns a new signal. The channels are
+those that a sensor measures on its own: all six in v1, without the derived magnitudes in v2.
 """
 
 from __future__ import annotations
@@ -51,10 +52,10 @@ def temporal_warp(x: np.ndarray, severity: float, rng: np.random.Generator) -> n
 
 
 def periodic_interference(x: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """One to six channels pick up one or two sine waves of 2 to 10 cycles a scan."""
+    """One to all channels pick up one or two sine waves of 2 to 10 cycles a scan."""
     u, channels = _scaled(severity), x.shape[1]
     amplitude = 0.10 + 0.30 * u
-    chosen = rng.choice(channels, int(round(1 + 5 * u)), replace=False)
+    chosen = rng.choice(channels, int(round(1 + (channels - 1) * u)), replace=False)
     frequencies = 2 if severity > 0.7 else 1
     t = np.linspace(0, 1, len(x))
     out = x.copy()

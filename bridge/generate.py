@@ -12,6 +12,7 @@ from bridge.config import BridgeConfig
 from bridge.plan import Plan
 from bridge.retrieval.generate import Bridge
 from bridge.scan_map import BridgeV2, BridgeV2Config, ScanMap, UpstreamV2
+from bridge.scan_map.model import MEASURED
 from bridge.upstream import Upstream
 from dataset_card.editions import EDITIONS, V1, V2, Edition, edition_of
 from dataset_card.errors import MagBridgeError
@@ -73,7 +74,12 @@ def _of(kind, config):
 
 
 def generate_plan(bridge: AnyBridge, plan: Plan, workers: int | None = None) -> np.ndarray:
-    """Signals of every row of a plan, (n, 100, 6) in nT: generated where clean or Regime-B, injected where not."""
+    """Signals of every row of a plan, (n, 100, 6) in nT: generated where clean or Regime-B, injected where not.
+
+    Faults befall all six channels in v1. In v2 they befall the four measured ones, and the magnitudes are derived from
+    what those then read, as an instrument would: in clean rows they follow from the measured channels and the voltage
+    exactly, so a fault of their own would break that relation, and a model could tell every fault from it unseen.
+    """
     rows = plan.rows
     own = np.flatnonzero(plan.parent < 0)
     out = np.empty((len(rows), T, len(CHANNELS)))
@@ -84,9 +90,14 @@ def generate_plan(bridge: AnyBridge, plan: Plan, workers: int | None = None) -> 
     else:
         out[own] = bridge.generate_many(voltage, soc, soh, seed, workers)
     injected = np.flatnonzero(plan.parent >= 0)
+    faulty = out[plan.parent[injected]]
+    befallen = faulty[..., :MEASURED] if isinstance(bridge, BridgeV2) else faulty
     faults = rows.iloc[injected][["anomaly_subtype", "anomaly_severity", "generation_seed"]]
-    for i, subtype, severity, fault_seed in zip(injected, *(faults[name] for name in faults)):
-        out[i] = inject(out[plan.parent[i]], subtype, severity, int(fault_seed))
+    for x, subtype, severity, fault_seed in zip(befallen, *(faults[name] for name in faults)):
+        x[:] = inject(x, subtype, severity, int(fault_seed))
+    if isinstance(bridge, BridgeV2):
+        bridge.derive_magnitudes(rows["voltage"].to_numpy()[injected], faulty)
+    out[injected] = faulty
     return out
 
 

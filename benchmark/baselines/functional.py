@@ -167,7 +167,8 @@ class Consistency:
     """Whether the derived channels still follow from the measured ones.
 
     On v2, channel 5 is sqrt(Y^2 + Z^2 + xi) of its sensor with xi, what the sensor does not see, a function of voltage
-    and step alone. So C^2 - Y^2 - Z^2 of clean rows lies on a line in voltage, and what leaves the line is a fault.
+    and step alone. So C^2 - Y^2 - Z^2 of clean rows lies on a line in voltage. Faulty rows would leave it if faults
+    befell derived channels too; they befall the measured ones alone, so that this check has nothing to find there.
     """
 
     def fit(self, signals: np.ndarray) -> Consistency:

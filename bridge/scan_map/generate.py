@@ -130,13 +130,10 @@ class BridgeV2:
         anchors = self.scan_map.voltages
         voltage, soc, soh, seeds, cells = checked_requests(voltage, soc, soh, seed, cell, voltages=anchors.tolist())
         numbers = {name: draw_cell(name, self.master_seed) for name in set(cells) if name is not None}
-        # The first interval that contains the voltage: an inner anchor closes the interval below it.
-        low = np.maximum(np.searchsorted(anchors, voltage, side="left"), 1) - 1
         out = np.empty((len(seeds), T, len(CHANNELS)))
         chunks = [
             (interval, rows[start : start + CHUNK])
-            for interval in range(len(anchors) - 1)
-            for rows in [np.flatnonzero(low == interval)]
+            for interval, rows in self._rows_by_interval(voltage)
             for start in range(0, len(rows), CHUNK)
         ]
 
@@ -150,10 +147,30 @@ class BridgeV2:
                 pass
         return out
 
+    def derive_magnitudes(self, voltage: np.ndarray, signals: np.ndarray) -> None:
+        """Writes the magnitudes of signals anew from their measured channels, as generation derives them.
+
+        Args:
+            voltage: (n,) in V, that the signals were generated at.
+            signals: (n, 100, 6) in nT, C-contiguous; the last two channels are written.
+        """
+        for interval, rows in self._rows_by_interval(voltage):
+            kernel.magnitudes(self._place(interval, voltage[rows]), self._intervals[interval].unseen, rows, signals)
+
+    def _rows_by_interval(self, voltage: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """Ordinal numbers of the rows in each interval: the first that has the voltage, so an anchor is its end."""
+        anchors = self.scan_map.voltages
+        low = np.maximum(np.searchsorted(anchors, voltage, side="left"), 1) - 1
+        return [(interval, np.flatnonzero(low == interval)) for interval in range(len(anchors) - 1)]
+
+    def _place(self, interval: int, voltage: np.ndarray) -> np.ndarray:
+        """Place of voltages in an interval: 0 at its lower anchor, 1 at its upper."""
+        low, high = self.scan_map.voltages[interval : interval + 2]
+        return (voltage - low) / (high - low)
+
     def _generate_chunk(self, interval: int, rows, voltage, soc, soh, seeds, cells, out) -> None:
         scan_map = self.scan_map
-        low, high = scan_map.voltages[interval : interval + 2]
-        t = (voltage - low) / (high - low)
+        t = self._place(interval, voltage)
         draws = draw(seeds)
         last = float(scan_map.positions) - 1
         u = np.clip((last + 1) * draws.position - 0.5, 0, last) / (last / 2) - 1
@@ -174,6 +191,7 @@ class BridgeV2:
         noise = np.fft.irfft(spectra, SPECTRUM_LENGTH)
         phi = evaluate_polynomials(scan_map.polynomials, u)
         kernel.signals(t, phi, draws, noise, arrays, self._fixed, sheets, rows, out)
+        kernel.magnitudes(t, arrays.unseen, rows, out)
 
 
 def _intervals(scan_map: ScanMap) -> list[kernel.Interval]:

@@ -171,7 +171,7 @@ def signals(t, phi, draws, noise, interval, fixed, sheets, row_of, out):
         fixed: `Fixed`.
         sheets: `SheetRows`.
         row_of: (n,) where each signal goes in `out`.
-        out: (N, T, 6) written, nT.
+        out: (N, T, 6) whose measured channels are written, nT.
     """
     channels, steps = interval.mean.shape[1:]
     wave = np.empty((channels, steps))
@@ -216,10 +216,28 @@ def signals(t, phi, draws, noise, interval, fixed, sheets, row_of, out):
         for n in range(steps):
             for c in range(channels):
                 target[n, c] = wave[c, n]
-            for sensor in range(2):
-                a, b = wave[2 * sensor, n], wave[2 * sensor + 1, n]
-                unseen = lo * interval.unseen[0, sensor, n] + hi * interval.unseen[1, sensor, n]
-                target[n, channels + sensor] = math.sqrt(a * a + b * b + unseen)
+
+
+@_jit
+def magnitudes(t, unseen, row_of, out):
+    """Magnitude of each sensor from its measured channels: sqrt(Y^2 + Z^2 + what they do not see).
+
+    Args:
+        t: (n,) place between the anchors.
+        unseen: (2, 2, T) of an `Interval`.
+        row_of: (n,) where each signal is in `out`.
+        out: (N, T, 6) whose measured channels are read and whose magnitudes are written, nT.
+    """
+    sensors, steps = unseen.shape[1:]
+    for row in range(len(t)):
+        hi = t[row]
+        lo = 1.0 - hi
+        target = out[row_of[row]]
+        for n in range(steps):
+            for sensor in range(sensors):
+                y, z = target[n, 2 * sensor], target[n, 2 * sensor + 1]
+                rest = lo * unseen[0, sensor, n] + hi * unseen[1, sensor, n]
+                target[n, 2 * sensors + sensor] = math.sqrt(y * y + z * z + rest)
 
 
 @_jit

@@ -1,5 +1,8 @@
+import dataclasses
+
 import numpy as np
 import pytest
+from scipy.interpolate import interp1d
 
 from bridge import Bridge, BridgeConfig, BridgeV2, BridgeV2Config
 from bridge.anomalies import inject
@@ -7,6 +10,7 @@ from bridge.generate import CONFIGS, edition_of_upstream, generate_plan, make_br
 from bridge.plan import Composition, make_plan
 from dataset_card.editions import V1, V2
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import ANOMALY_SUBTYPES
 
 SMALL = Composition(variants=1, anomalies=8, regime_b=5)
 
@@ -33,12 +37,34 @@ def test_a_plan_becomes_what_each_request_gives(inputs):
         cell = (row["cell_id"],) if isinstance(bridge, BridgeV2) else ()
         request = (row["voltage"], row["soc"], plan.signal_soh[i], int(row["generation_seed"]), *cell)
         assert np.array_equal(signals[i], bridge.generate(*request))
-    child = int(np.flatnonzero(plan.parent >= 0)[3])
-    row = rows.iloc[child]
-    fault = inject(
-        signals[plan.parent[child]], row["anomaly_subtype"], row["anomaly_severity"], int(row["generation_seed"])
-    )
-    assert np.array_equal(signals[child], fault)
+    befallen = 4 if isinstance(bridge, BridgeV2) else 6
+    for child in np.flatnonzero(plan.parent >= 0):
+        row = rows.iloc[child]
+        parent = signals[plan.parent[child], :, :befallen]
+        fault = inject(parent, row["anomaly_subtype"], row["anomaly_severity"], int(row["generation_seed"]))
+        assert np.array_equal(signals[child, :, :befallen], fault) and not np.array_equal(parent, fault)
+
+
+def test_derived_channels_of_v2_say_nothing_about_faults():
+    """In every row, faulty or not, C^2 - Y^2 - Z^2 is what the voltage alone gives: nothing is left for a check."""
+    inputs = resolve("v2", "simulated")
+    bridge = make_bridge(inputs)
+    plan = make_plan(inputs.pulses, bridge.config, composition=SMALL, bridge_version=inputs.bridge_version)
+    signals = generate_plan(bridge, plan)
+    again = signals.copy()
+    again[..., 4:] = np.nan
+    bridge.derive_magnitudes(plan.rows["voltage"].to_numpy(), again)
+    assert np.array_equal(again, signals)
+
+    # Sensors that see less than the whole field: the simulated ones see all of it, so there the difference is 0.
+    half = np.full_like(bridge.scan_map.unseen, 1e4) * np.arange(1, 6)[:, None, None]
+    scan_map = dataclasses.replace(bridge.scan_map, unseen=half)
+    signals = generate_plan(BridgeV2(inputs, scan_map=scan_map), plan)
+    squares = signals**2
+    difference = squares[..., 4:] - squares[..., 0:4:2] - squares[..., 1:4:2]
+    unseen = interp1d(scan_map.voltages, half, axis=0)(plan.rows["voltage"])
+    assert np.abs(difference - unseen).max() < 1e-13 * squares.max()
+    assert set(plan.rows["anomaly_subtype"]) == set(ANOMALY_SUBTYPES)
 
 
 def test_what_does_not_fit_is_refused(inputs):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from benchmark.data import DatasetInfo
 from benchmark.results import Result
 from benchmark.tasks import get_task
+from dataset_card.editions import OWN_CELLS, V1
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,7 @@ def figures(table: int) -> tuple[Published, ...]:
 
 
 def verdict(figure: Published, result: Result) -> str:
-    """`agrees` or `differs by ...` for our result beside a published figure.
-
-    The published figures speak of the published upstream: a result on another one is not compared.
-    """
-    if result.dataset.upstream != "published":
-        return f"not comparable: {result.dataset.upstream or 'other'} rows"
+    """`agrees` or `differs by ...` for our result beside a published figure."""
     difference = result.mean() - figure.mean
     allowed = figure.tolerance
     if allowed is None:
@@ -89,18 +86,25 @@ def verdict(figure: Published, result: Result) -> str:
     return f"differs by {difference:+.3f} (allowed {allowed:.3f})"
 
 
+def comparable(dataset: DatasetInfo) -> bool:
+    """Whether the published figures speak of these rows: v1 from the published upstream, of any master seed."""
+    version = dataset.bridge_version or ""
+    own_cells = version.endswith(OWN_CELLS)
+    return dataset.upstream == "published" and version.startswith(f"{V1.bridge}.") and not own_cells
+
+
 def comparison(table: int, results: list[Result]) -> list[dict]:
     """Published and measured figures side by side.
 
     Args:
         table: 3 or 4.
-        results: Ours, one a model and task.
+        results: Ours, one a model and task; those on rows that are not `comparable` are left out.
 
     Returns:
         One row a published figure that we have a result for: task, metric, model, published, std, source, ours,
         ours_std, protocol, verdict.
     """
-    ours = {(r.task, r.model): r for r in results}
+    ours = {(r.task, r.model): r for r in results if comparable(r.dataset)}
     return [
         {
             "task": figure.task,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark.commands.options import DEFAULT_DATA, Data, Json, Protocol, Runnable, Split, Task, print_json
+from benchmark.data import DatasetInfo
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
 
 
@@ -54,27 +55,30 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder whose results files each result is added to.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Runs baselines; with --table, prints the paper's numbers beside ours."""
+    """Runs baselines; with --table on v1 of the published upstream, prints the paper's numbers beside ours."""
+    from benchmark.analysis.published import comparison
     from benchmark.results import to_json
     from benchmark.running import run_baselines
 
     results = run_baselines(data, task=task, model=model, table=table, split=split, protocol=protocol, out=out)
-    if table is not None and protocol is None and split == PRIMARY_SPLIT:
-        _print_comparison(table, results, as_json)
+    as_published = table is not None and protocol is None and split == PRIMARY_SPLIT
+    if as_published and (rows := comparison(table, results)):
+        _print_comparison(table, results[0].dataset, rows, as_json)
     elif as_json:
         print_json([to_json(result) for result in results])
     else:
         for result in results:
             print(result)
+        if as_published:
+            print("The paper's figures speak of v1 from the published upstream and are not shown beside these rows.")
 
 
-def _print_comparison(table: int, results: list, as_json: bool) -> None:
+def _print_comparison(table: int, dataset: DatasetInfo, rows: list[dict], as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from benchmark.analysis.published import NOTES, comparison
+    from benchmark.analysis.published import NOTES
 
-    dataset, rows = results[0].dataset, comparison(table, results)
     if as_json:
         print_json({"table": table, "dataset": dataset.digest, "rows": rows, "note": NOTES[table]})
         return

@@ -29,17 +29,18 @@ import functools
 import hashlib
 import io
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..errors import HQVQVAEError
 from .features import FEATURE_UNITS, FEATURES, PROTOCOLS, Segment, apply_protocol, resampled_voltage
+from .mat import CHANNEL_FIELDS, read_mats
 
 __all__ = ["COHORTS", "FEATURES", "FEATURE_UNITS", "PROTOCOLS", "cohort_of", "load_curves", "load_segments"]
 
@@ -52,14 +53,12 @@ COHORTS = {
 }
 CELLS = tuple(sorted(cell for cells in COHORTS.values() for cell in cells))
 URL = "https://phm-datasets.s3.amazonaws.com/NASA/5.+Battery+Data+Set.zip"
-CHANNEL_FIELDS = {
-    "time_s": "Time",
-    "voltage_V": "Voltage_measured",
-    "current_A": "Current_measured",
-    "temperature_C": "Temperature_measured",
-}
-MAX_ARCHIVE_BYTES = 2 << 30  # all that is unpacked; the archive has a tenth of it, a zip bomb more
+MAX_ARCHIVE_BYTES = 640 << 20  # all that is unpacked; the archive has a third of it, a zip bomb more
 MAX_ZIP_DEPTH = 3
+_ZIP_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError,
+    OverflowError,
+)  # fmt: skip
 
 
 def cohort_of(cell_id: str) -> str:
@@ -107,59 +106,6 @@ def curve_table(segments: list[Segment], table: pd.DataFrame) -> pd.DataFrame:
     return kept.assign(voltage_V=pd.Series([resampled_voltage(by_key[key]) for key in keys], dtype=object))
 
 
-def read_mat(source: str | Path | io.BytesIO, cell_id: str) -> list[Segment]:
-    """The discharge segments of one cell's .mat file.
-
-    Args:
-        source: the file, or its bytes.
-        cell_id: name of the struct in it, "B0005".
-
-    Returns:
-        The segments in order; cycle is the 0-based index among the discharges.
-
-    Raises:
-        HQVQVAEError: the file cannot be read, holds another cell, or a discharge lacks a field.
-    """
-    import scipy.io
-
-    name = f"{cell_id}.mat"
-    try:
-        content = scipy.io.loadmat(source, squeeze_me=True, struct_as_record=False)
-    except FileNotFoundError:
-        raise HQVQVAEError(f"{source} does not exist") from None
-    except OSError as error:
-        raise HQVQVAEError(f"{name} cannot be read: {error}; fetch it again") from error
-    except Exception as error:  # a damaged file fails in scipy as zlib.error, TypeError, ValueError, IndexError ...
-        raise HQVQVAEError(f"{name} is damaged or no MATLAB 5 file ({error}); fetch it again") from error
-    if cell_id not in content:
-        found = [key for key in content if not key.startswith("__")]
-        raise HQVQVAEError(f"{name} holds {found}, expected the struct {cell_id}; keep the file names of the archive")
-    operations = np.atleast_1d(_field(content[cell_id], "cycle", f"{name}: {cell_id}"))
-    segments: list[Segment] = []
-    for operation in operations:
-        if _field(operation, "type", f"{name}: an operation") != "discharge":
-            continue
-        where = f"{name}: discharge {len(segments)}"
-        data = _field(operation, "data", where)
-        channels = {
-            channel: np.atleast_1d(np.asarray(_field(data, field, where), dtype=float))
-            for channel, field in CHANNEL_FIELDS.items()
-        }
-        capacity = np.atleast_1d(np.asarray(_field(data, "Capacity", where), dtype=float))
-        reported = float(capacity[0]) if capacity.size else float("nan")
-        segments.append(Segment(cell_id, len(segments), **channels, capacity_Ah=reported))
-    if not segments:
-        raise HQVQVAEError(f"{name} holds no discharge among its {len(operations)} operations")
-    return segments
-
-
-def _field(struct: object, name: str, where: str) -> Any:
-    if not hasattr(struct, name):
-        has = ", ".join(getattr(struct, "_fieldnames", [])) or "none"
-        raise HQVQVAEError(f"{where} has no field {name!r} (its fields: {has})")
-    return getattr(struct, name)
-
-
 def read_archive(path: str | Path) -> list[Segment]:
     """All discharge segments of one .mat file, a folder of them, or NASA's zip (zips inside the zip).
 
@@ -175,20 +121,28 @@ def read_archive(path: str | Path) -> list[Segment]:
     path = Path(path)
     if not path.exists():
         raise HQVQVAEError(f"{path} does not exist; give a .mat file, a folder of them or the NASA zip")
-    found: dict[str, Path | io.BytesIO]
+    found: dict[str, Path | bytes]
     if path.is_dir():
-        found = {file.stem: file for file in sorted(path.rglob("B*.mat"))}
+        found = {file.stem: file for file in sorted(path.rglob("B*.mat")) if file.is_file()}
+    elif not path.is_file():
+        raise HQVQVAEError(f"{path} is neither a file nor a folder; give a .mat file, a folder of them or the NASA zip")
     elif path.suffix.lower() == ".mat":
         found = {path.stem: path}
     else:
         try:
             with zipfile.ZipFile(path) as archive:
-                found = {name: io.BytesIO(data) for name, data in _mat_members(archive, str(path), [MAX_ARCHIVE_BYTES])}
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
+                found = dict(_mat_members(archive, str(path), [MAX_ARCHIVE_BYTES]))
+        except HQVQVAEError:
+            raise
+        except _ZIP_DAMAGE as error:
             raise HQVQVAEError(f"{path} is neither a .mat file nor a whole zip ({error}); fetch it again") from error
     if not found:
         raise HQVQVAEError(f"{path} holds no file B*.mat; expected the cells of the NASA battery set")
-    return [segment for cell in sorted(found) for segment in read_mat(found[cell], cell)]
+    return [
+        Segment(cell, cycle, **channels, capacity_Ah=capacity)
+        for cell, records in read_mats(found)
+        for cycle, (channels, capacity) in enumerate(records)
+    ]
 
 
 def _mat_members(archive: zipfile.ZipFile, where: str, left: list[int], depth: int = 1) -> Iterator[tuple[str, bytes]]:
@@ -203,13 +157,18 @@ def _mat_members(archive: zipfile.ZipFile, where: str, left: list[int], depth: i
         inner_zip = name.lower().endswith(".zip")
         if not inner_zip and not (name.startswith("B") and name.endswith(".mat")):
             continue
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise HQVQVAEError(
+                f"{where}: {member.filename} is packed by method {member.compress_type}; expected deflate"
+            )
         left[0] -= member.file_size
         if left[0] < 0:
             raise HQVQVAEError(
-                f"{where}: with {member.filename} it unpacks to more than {MAX_ARCHIVE_BYTES >> 30} GiB; expected the "
+                f"{where}: with {member.filename} it unpacks to more than {MAX_ARCHIVE_BYTES >> 20} MiB; expected the "
                 "NASA archive"
             )
-        data = archive.read(member)
+        with archive.open(member) as file:
+            data = file.read(member.file_size)  # what is claimed and no more, whatever it would unpack to
         if inner_zip:
             with zipfile.ZipFile(io.BytesIO(data)) as inner:
                 yield from _mat_members(inner, f"{where}/{member.filename}", left, depth + 1)

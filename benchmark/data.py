@@ -171,6 +171,7 @@ def load_task(task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT)
     """
     task, folder = get_task(task), release_folder(release)
     check_split(split)
+    dataset = dataset_info(folder)  # first: whoever reads on reads rows that are known to be the release's
     order = _release_order(folder)
 
     def read(provenances: tuple[str, ...], target: str) -> dict[str, Subset]:
@@ -185,7 +186,7 @@ def load_task(task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT)
         rows["validation"],
         rows["test"],
         split,
-        dataset_info(folder),
+        dataset,
         load_clean=(lambda: rows) if reads_clean_already else lambda: read(("clean",), "soh"),
     )
 
@@ -292,13 +293,7 @@ def _read(
             )
         paths += found
     table = pa.concat_tables([_columns(path, columns) for path in paths])
-    try:
-        position = [order[sample_id] for sample_id in table["sample_id"].to_pylist()]
-    except KeyError as error:
-        raise MagBridgeError(
-            f"sample {error.args[0]} is in the data files but not in {METADATA_FILE} of {folder}: the "
-            "release is broken; rebuild it"
-        ) from error
+    position = [order[sample_id] for sample_id in table["sample_id"].to_pylist()]
     return table.take(np.argsort(position))
 
 
@@ -306,5 +301,5 @@ def _columns(path: Path, columns: list[str]) -> pa.Table:
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise MagBridgeError(f"{path} cannot be read ({reason}): the release is broken; rebuild it") from error

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from benchmark.tasks import Task, did_you_mean
 from dataset_card.errors import MagBridgeError
+from dataset_card.parquet import opened_parquet
 
 DIGEST_KEY = b"magbridge_dataset_digest"
 """Parquet metadata key that says which release the predictions are for."""
@@ -96,24 +97,15 @@ def _parquet(path: Path) -> tuple[dict[str, list], str | None, list[str]]:
     """Columns as lists, digest and all column names of a Parquet file, judged by its footer before it is read."""
     try:
         with pq.ParquetFile(path) as file:
-            footer, schema = file.metadata, file.schema_arrow
-            _check_shape(path, schema.names, footer.num_rows)
-            wanted = [name for name in COLUMNS if name in schema.names]
+            schema = file.schema_arrow
+            _check_shape(path, schema.names, file.metadata.num_rows)
+        wanted = [name for name in COLUMNS if name in schema.names]
+        with opened_parquet(path, wanted, MAX_UNPACKED):
             for name in wanted:
                 kind = schema.field(name).type
                 kind = kind.value_type if pa.types.is_dictionary(kind) else kind
                 if not (_is_text(kind) or _is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
                     raise MagBridgeError(f"{path}: column {name} has the type {kind}: expected text or numbers")
-            unpacked = sum(
-                column.total_uncompressed_size
-                for group in range(footer.num_row_groups)
-                for column in (footer.row_group(group).column(i) for i in range(footer.num_columns))
-                if column.path_in_schema in wanted
-            )
-            if unpacked > MAX_UNPACKED:
-                raise MagBridgeError(
-                    f"{path} unpacks to {unpacked / 2**20:.0f} MB: expected at most {MAX_UNPACKED / 2**20:.0f} MB"
-                )
         # Repeated text stays one copy, so that what was measured above is what is held.
         texts = [name for name in wanted if _is_text(schema.field(name).type)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from dataset_card.configs import METADATA_FILE
 from dataset_card.digests import dataset_digest, files_digest
 from dataset_card.documents import check_manifest, read_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import cache_dir, replacing, standing
+from dataset_card.parquet import read_parquet
 from dataset_card.schema import METADATA_FIELDS, arrow_schema
 
 if TYPE_CHECKING:
     import pandas
-
-MAX_TABLE_BYTES = 2**30
-"""Of one Parquet file in memory: the whole v1 release takes 0.04 GB, and a small file can claim any size."""
 
 MANIFEST, CHECKSUMS = "manifest.json", "checksums.sha256"
 
@@ -140,70 +135,6 @@ def by_contract(part: pa.Table, where: str) -> pa.Table:
                 f"{where}: column {expected.name!r} is {column.type}, expected {expected.type}"
             ) from error
     return pa.table(columns, schema=schema)
-
-
-def read_parquet(path: Path) -> pa.Table:
-    """Reads one Parquet file; damage is one clear error.
-
-    Raises:
-        MagBridgeError: It is missing, unreadable, or would take more than `MAX_TABLE_BYTES`.
-    """
-    try:
-        with pq.ParquetFile(path) as file:
-            _check_size(_least_size(file.metadata), path)
-            if _greatest_size(file.metadata) <= MAX_TABLE_BYTES:
-                return file.read()
-            texts = [
-                f.name for f in file.schema_arrow if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)
-            ]
-        with pq.ParquetFile(path, read_dictionary=texts) as file:  # each text once, until it is clear what all take
-            table = file.read()
-        _check_size(sum(_decoded(column) for column in table.columns), path)
-        return pa.table({name: _plain(table[name]) for name in table.column_names})
-    except FileNotFoundError:
-        raise MagBridgeError(f"{path}: missing; restore it or rebuild the release") from None
-    except MagBridgeError:
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise MagBridgeError(
-            f"{path}: not a readable Parquet file ({' '.join(str(error).split())}); restore it or rebuild the release"
-        ) from error
-
-
-def _chunks(metadata: pq.FileMetaData) -> Iterator[tuple[int, int, bool]]:
-    """Values, unpacked bytes and whether they are texts, of each column chunk of a file."""
-    for i in range(metadata.num_row_groups):
-        group = metadata.row_group(i)
-        for column in (group.column(j) for j in range(group.num_columns)):
-            yield column.num_values, column.total_uncompressed_size, column.physical_type == "BYTE_ARRAY"
-
-
-def _least_size(metadata: pq.FileMetaData) -> int:
-    return sum(max(size, 0 if text else 8 * values) for values, size, text in _chunks(metadata))
-
-
-def _greatest_size(metadata: pq.FileMetaData) -> int:
-    """What a file could take if every row repeated its column's whole dictionary."""
-    return sum(values * size if text else max(size, 8 * values) for values, size, text in _chunks(metadata))
-
-
-def _decoded(column: pa.ChunkedArray) -> int:
-    """Bytes of a column once its dictionaries are written out."""
-    if not pa.types.is_dictionary(column.type):
-        return column.nbytes
-    sizes = (pc.take(pc.binary_length(chunk.dictionary), chunk.indices) for chunk in column.chunks)
-    return sum(pc.sum(size).as_py() or 0 for size in sizes)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-
-
-def _check_size(found: int, path: Path) -> None:
-    if found > MAX_TABLE_BYTES:
-        raise MagBridgeError(
-            f"{path}: unpacks to {found / 1e9:.1f} GB: expected a file of at most {MAX_TABLE_BYTES / 1e9:.1f} GB"
-        )
 
 
 def scalars(table: pa.Table) -> pandas.DataFrame:

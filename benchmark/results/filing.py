@@ -21,6 +21,7 @@ from benchmark.results.result import KEY, Result, named_digest
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
+from dataset_card.parquet import opened_parquet
 
 SHIPPED = Path(__file__).parent
 MAX_BYTES = 256 * 2**20
@@ -146,7 +147,7 @@ def read_predictions(path: Path, result: Result) -> pa.Table:
         raise MagBridgeError(f"{' '.join(result.key)} in {path} was filed without predictions: run it with --out")
     beside = path.with_suffix(".parquet")
     try:
-        with pq.ParquetFile(beside) as file:
+        with opened_parquet(beside) as file:
             table = file.read_row_groups([i for i in range(file.num_row_groups) if _key_of(file, i) == result.key])
         target = "value" if get_task(result.task).is_regression else "label"
         columns = {

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from bridge.measured.channels import ChannelMap
 from bridge.measured.faults import MOST, Fault, FaultyInput, fault, require
 from bridge.measured.tables import NAME
 from dataset_card.digests import sha256_of
 from dataset_card.measured import MEASURED_CHANNELS, TIME_COLUMNS
+from dataset_card.parquet import opened_parquet
 
 MAX_SCANS = 200_000
 MAX_STEPS = 100_000
@@ -140,22 +140,19 @@ def _checked(scan: RawScan) -> RawScan | Fault:
 
 
 def _parquet(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
-    try:
-        file = pq.ParquetFile(path)
+    with opened_parquet(path, limit=8 * MAX_VALUES) as file:
         names = file.schema_arrow.names
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise fault(path, "", f"not readable ({error})", "a Parquet file", "export it again") from error
-    if "scan_id" not in names:
-        raise fault(path, "", "no column 'scan_id'", "a name a row", "add it")
-    wanted = _wanted(path, names, channels)
-    row = 0
-    for batch in file.iter_batches(1024, columns=["scan_id", *wanted]):
-        ids = batch.column("scan_id").to_pylist()
-        columns = {name: _lists(path, batch.column(batch.schema.get_field_index(name)), name) for name in wanted}
-        for i, scan_id in enumerate(ids):
-            row += 1
-            at = f"row {row} (scan {scan_id})"
-            yield _checked(RawScan(str(scan_id), str(path), at, None, {name: columns[name][i] for name in wanted}))
+        if "scan_id" not in names:
+            raise fault(path, "", "no column 'scan_id'", "a name a row", "add it")
+        wanted = _wanted(path, names, channels)
+        row = 0
+        for batch in file.iter_batches(1024, columns=["scan_id", *wanted]):
+            ids = batch.column("scan_id").to_pylist()
+            columns = {name: _lists(path, batch.column(batch.schema.get_field_index(name)), name) for name in wanted}
+            for i, scan_id in enumerate(ids):
+                row += 1
+                at = f"row {row} (scan {str(scan_id)[:80]})"
+                yield _checked(RawScan(str(scan_id), str(path), at, None, {name: columns[name][i] for name in wanted}))
 
 
 def _lists(path: Path, column: pa.Array, name: str) -> list[np.ndarray]:

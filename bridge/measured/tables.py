@@ -15,6 +15,7 @@ import pandas
 
 from bridge.measured.faults import MOST, Fault, fault, require
 from dataset_card.measured import PULSES, InputField
+from dataset_card.parquet import read_parquet
 
 MAX_BYTES = 256 * 2**20
 MAX_ROWS = 1_000_000
@@ -84,7 +85,7 @@ def _read(path: Path) -> pandas.DataFrame:
     try:
         readers: dict[str, Callable[[Path], pandas.DataFrame]] = {
             ".csv": _read_csv,
-            ".parquet": pandas.read_parquet,
+            ".parquet": lambda path: read_parquet(path).to_pandas(),
             ".xlsx": _read_workbook,
         }
         raw = readers[suffix](path)

@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.data import Subset, TaskData, as_task_data, dataset_info, load_task, load_truth
 from benchmark.features import static_features
-from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS
+from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS
 from tests.hub import LoopbackHub
@@ -104,8 +104,10 @@ def test_errors_name_what_is_wrong(release, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(release, broken)
     shutil.rmtree(broken / "data" / "regime_b" / "test")
-    with pytest.raises(MagBridgeError, match="has no regime_b rows in the test subset of by_cell_primary"):
+    with pytest.raises(MagBridgeError, match="metadata.parquet and data/ disagree: .* has no row in data/"):
         load_task("t3", broken)
+    with pytest.raises(MagBridgeError, match="has no regime_b rows in the test subset of by_cell_primary"):
+        load_truth(get_task("t3"), broken, "by_cell_primary")
     manifest = json.loads((broken / "manifest.json").read_text())
     del manifest["dataset_digest"]
     (broken / "manifest.json").write_text(json.dumps(manifest))
@@ -132,7 +134,7 @@ def test_rows_outside_the_metadata_are_an_error(release, tmp_path):
     shutil.copytree(release, broken)
     metadata = pq.read_table(broken / "metadata.parquet")
     pq.write_table(metadata.slice(1), broken / "metadata.parquet")
-    with pytest.raises(MagBridgeError, match="is in the data files but not in metadata.parquet"):
+    with pytest.raises(MagBridgeError, match=r"metadata.parquet and data/ disagree: \d+ rows in data/, \d+ expected"):
         load_task("t1", broken)
 
 

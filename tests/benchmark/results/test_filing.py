@@ -151,7 +151,7 @@ def test_predictions_that_are_not_the_results_own_are_named(ridge, tmp_path):
         read_predictions(path, result)
     for damage in (b"", b"no Parquet"):
         beside.write_bytes(damage)
-        with pytest.raises(MagBridgeError, match="cannot be read"):
+        with pytest.raises(MagBridgeError, match="not a readable Parquet file"):
             read_predictions(path, result)
     pq.write_table(table.drop_columns("score"), beside)
     with pytest.raises(MagBridgeError, match="cannot be read"):

@@ -121,7 +121,9 @@ def render_card(
         f"a circuit of {config['n_qubits']} qubits and {config['n_layers']} layers ({config['ansatz']})"
         + (" with a bypass around it" if config["residual"] else "")
         if config["bottleneck"] == "quantum"
-        else {"tanh": "a bounded classical bottleneck (tanh)", "none": "no circuit"}[config["bottleneck"]]
+        else "no circuit"
+        if config["bottleneck"] == "none"
+        else f"a bounded classical bottleneck ({config['bottleneck']})"
     )
     title = f"HQ-VQVAE ({name})" if name else "HQ-VQVAE"
     n_features = len(config["feature_names"])

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from hqvqvae import HQVQVAEModel
+from hqvqvae import HQVQVAEConfig, HQVQVAEModel
 from hqvqvae.hub.model_card import EVALUATION, METHOD_MEANING, STUDY, read_evaluation, read_study, render_card
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training.methods import METHODS
@@ -34,3 +34,10 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
         "## Reproduce",
     ):
         assert heading in card
+
+
+@pytest.mark.parametrize(
+    ("bottleneck", "words"), [("quantum", "8 qubits"), ("tanh", "(tanh)"), ("sin", "(sin)"), ("none", "no circuit")]
+)
+def test_every_bottleneck_has_a_card(bottleneck, words):
+    assert words in render_card(HQVQVAEConfig(bottleneck=bottleneck).to_dict(), None)

@@ -57,6 +57,29 @@ def test_independent_draws_of_one_signal_are_not_near(data):
     assert leakage_report(rows, x + common, {"train": ["a", "b"], "test": ["e", "f"]}).near_duplicates == []
 
 
+def test_smooth_signals_near_by_chance_are_not_near_duplicates(v2_release):
+    """Independent draws of v2 come near in shape; a copy with a little noise, or aged a little, is found."""
+    with read_contents(v2_release) as contents:
+        rows, x = contents.rows, signals(contents.table)
+        split = contents.splits[PRIMARY]["sample_ids"]
+        subset = np.array(contents.subset(PRIMARY))
+    assert leakage_report(rows, x, split).clean
+    rng = np.random.default_rng(0)
+    clean = (rows["anomaly_origin"] == "none").to_numpy()
+    sources = rng.choice(np.flatnonzero((subset == "train") & clean), 30, replace=False)
+    planted = rng.choice(np.flatnonzero((subset == "test") & clean), 30, replace=False)
+    change = np.zeros((30, 100, 6))
+    change[10:20] = rng.normal(0, 0.2, (10, 100, 6))  # nT
+    change[20:] = 3 * np.linspace(-1, 1, 100)[:, None]
+    x[planted] = x[sources] + change
+    report = leakage_report(rows, x, split)
+    ids = rows["sample_id"].to_numpy()
+    # Weak faults of the sources are near the copies as well.
+    near = {pair[:2] for pair in report.near_duplicates if set(pair[:2]) <= set(ids[clean])}
+    assert near == set(zip(ids[sources], ids[planted]))
+    assert set(report.duplicates) == set(zip(ids[sources[:10]], ids[planted[:10]]))
+
+
 def test_release_splits(tiny_release):
     with read_contents(tiny_release) as contents:
         rows, x = contents.rows, signals(contents.table)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.data import DatasetInfo, Truth, dataset_info, load_truth, release_folder
+from benchmark.data import DatasetInfo, Truth
 from benchmark.reading import DIGEST_KEY, read_file
+from benchmark.rounds import answers, open_round
 from benchmark.scoring import cell_statistics, interval, score
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
@@ -36,6 +39,89 @@ def write_predictions(path: str | Path, table: pa.Table, digest: str) -> None:
     """
     with replacing(Path(path)) as temporary:
         pq.write_table(table.replace_schema_metadata({DIGEST_KEY: digest.encode()}), temporary, compression="zstd")
+
+
+def save_entry(
+    folder: str | Path,
+    task: str | Task,
+    table: pa.Table,
+    digest: str,
+    *,
+    description: str,
+    authors: list[str],
+    licence: str,
+    trained_on: list[str],
+    seconds: float = 0.0,
+    features: int | None = None,
+    hardware: str = "",
+    version: str = "1.0",
+    url: str | None = None,
+    paper: str | None = None,
+    code: str | None = None,
+    test_data_leakage: bool = False,
+) -> Path:
+    """Writes one task's predictions as a submission's folder, or adds them to one (see CONTRIBUTING.md).
+
+    Args:
+        folder: Named as the model, made if need be; `python -m benchmark submit FOLDER` checks and scores it.
+        task: Task or its id.
+        table: As in `write_predictions`.
+        digest: Of the release or round that was predicted.
+        description: One sentence on the model.
+        authors: Their names.
+        licence: Of the predictions.
+        trained_on: Digests of the releases that the model saw.
+        seconds: Fitting and predicting, a seed.
+        features: Numbers a row that the last learner sees.
+        hardware: What it ran on.
+        version: Of the model.
+        url: The model's page.
+        paper: Address of the paper.
+        code: Address of the code that makes the predictions.
+        test_data_leakage: Whether a label of a test row was used, in any way.
+
+    Returns:
+        Path of `submission.yaml`.
+
+    Raises:
+        MagBridgeError: The folder has predictions of another release.
+    """
+    import yaml
+
+    folder, task = Path(folder), get_task(task)
+    path = folder / "submission.yaml"
+    earlier = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    if earlier.get("release", digest) != digest:
+        raise MagBridgeError(
+            f"{path} has predictions of {earlier['release'][:12]}, these are of {digest[:12]}: expected one release a "
+            "folder; choose another folder"
+        )
+    tasks = earlier.get("tasks", {})
+    tasks[task.id] = {"predictions": f"{task.id}.parquet", "seconds": float(f"{seconds:.4g}")}
+    if features is not None:
+        tasks[task.id]["features"] = features
+    document: dict = {
+        "schema_version": "1.0",
+        "name": folder.resolve().name,
+        "version": version,
+        "authors": authors,
+        "description": description,
+        "url": url,
+        "paper": paper,
+        "code": code,
+        "licence": licence,
+        "date": datetime.date.today().isoformat(),
+        "release": digest,
+        "tasks": dict(sorted(tasks.items())),
+        "trained_on": trained_on,
+        "hardware": hardware,
+        "test_data_leakage": test_data_leakage,
+        "replication_code": code is not None,
+    }
+    write_predictions(folder / f"{task.id}.parquet", table, digest)
+    with replacing(path) as temporary:
+        temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return path
 
 
 @dataclass(frozen=True)
@@ -97,8 +183,12 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
 
 def score_seeds(path: str | Path, task: Task, release: str | Path, split: str) -> Scored:
     """Scores each seed of a predictions file; arguments and errors as in `score_predictions`."""
-    folder = release_folder(release)
-    return score_file(Path(path), task, dataset_info(folder), load_truth(task, folder, split), split)
+    if found := open_round(release):
+        raise MagBridgeError(
+            f"{release}: {found.name} is open: its labels come with the reveal; `submit --check` tells whether "
+            "predictions are whole"
+        )
+    return score_file(Path(path), task, *answers(task, release, split), split)
 
 
 def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str) -> Scored:
@@ -114,12 +204,7 @@ def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split
     Raises:
         MagBridgeError: As in `score_predictions`.
     """
-    table, digest, remarks = read_file(path, task)
-    if digest not in (None, dataset.digest):
-        raise MagBridgeError(
-            f"{path} was predicted on the dataset {digest[:12]}, the release has the digest {dataset.short}: "
-            "predict on this release, or score against the other"
-        )
+    table, remarks = _read(path, task, dataset)
     scored = score_table(table, task, dataset, truth, f"{path}", split)
     best = task.headline.highest if task.headline.higher_is_better else task.headline.lowest
     if any(scores[task.headline.name] == best for scores in scored.scores):
@@ -127,12 +212,47 @@ def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split
     return dataclasses.replace(scored, remarks=tuple(remarks))
 
 
+def check_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str) -> list[str]:
+    """Checks that a predictions file is whole where no label is known yet; arguments and errors as in `score_file`.
+
+    Returns:
+        Remarks.
+    """
+    table, remarks = _read(path, task, dataset)
+    for _ in _seeds(table, task, truth, f"{path}", split):
+        pass
+    return remarks
+
+
+def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[str]]:
+    """A predictions file's table and remarks, if it does not name another release."""
+    table, digest, remarks = read_file(path, task)
+    if digest not in (None, dataset.digest):
+        raise MagBridgeError(
+            f"{path} was predicted on the dataset {digest[:12]}, the release has the digest {dataset.short}: "
+            "predict on this release, or score against the other"
+        )
+    return table, remarks
+
+
 def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth, where: str, split: str) -> Scored:
     """Scores each seed of a predictions table; `where` names it in errors, the rest is as in `score_file`."""
+    seeds, scores, statistics = [], [], []
+    for seed, prediction, given in _seeds(table, task, truth, where, split):
+        seeds.append(seed)
+        scores.append(score(task, truth.target, prediction, given, truth.cell_ids))
+        statistics.append(cell_statistics(task, truth.target, prediction, truth.cell_ids)[1])
+    cells = np.unique(truth.cell_ids)
+    return Scored(dataset, seeds, scores, cells, np.array(statistics), len(truth.sample_ids), table)
+
+
+def _seeds(
+    table: pa.Table, task: Task, truth: Truth, where: str, split: str
+) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+    """Each seed of a table with its predictions and perhaps scores, in the order of the truth."""
     position = {sample_id: i for i, sample_id in enumerate(truth.sample_ids.tolist())}
     per_seed = table["seed"].to_numpy()
-    seeds, scores, statistics = np.unique(per_seed).tolist(), [], []
-    for seed in seeds:
+    for seed in np.unique(per_seed).tolist():
         rows, of_seed = table.filter(pa.array(per_seed == seed)), f"{where}, seed {seed}"
         order = _order(rows["sample_id"].to_pylist(), position, truth, of_seed, f"{task.id} ({split})")
         prediction = np.array(rows["prediction"].to_pylist())[order]
@@ -141,11 +261,7 @@ def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth,
                 f"{of_seed}: {task.target} is predicted as {prediction.min():.4g} to {prediction.max():.4g}: expected "
                 "a fraction, about 0.7 to 1; divide percent by 100"
             )
-        given = np.array(rows["score"].to_pylist())[order] if "score" in rows.column_names else None
-        scores.append(score(task, truth.target, prediction, given, truth.cell_ids))
-        statistics.append(cell_statistics(task, truth.target, prediction, truth.cell_ids)[1])
-    cells = np.unique(truth.cell_ids)
-    return Scored(dataset, seeds, scores, cells, np.array(statistics), len(position), table)
+        yield seed, prediction, np.array(rows["score"].to_pylist())[order] if "score" in rows.column_names else None
 
 
 def _order(ids: list[str], position: dict[str, int], truth: Truth, where: str, rows: str) -> np.ndarray:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from dataclasses import dataclass
+
+from dataset_card.digests import canonical_json
 
 ANCHOR_VOLTAGES = (2.54, 2.81, 3.00, 3.10, 3.34)
 """Voltages of the scanned cell at its five magnetometry anchors, in V, ascending."""
@@ -68,8 +69,3 @@ class BridgeConfig(HashedConfig):
 def config_hash(config: dict) -> str:
     """First 12 hex digits of the SHA-256 of a configuration's canonical JSON."""
     return hashlib.sha256(canonical_json(config).encode()).hexdigest()[:12]
-
-
-def canonical_json(value) -> str:
-    """JSON with sorted keys and no spaces: the text under every hash of the bridge."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

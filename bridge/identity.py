@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from bridge.config import ANCHOR_VOLTAGES, GROUNDED_MAX_V, GROUNDED_MIN_V, canonical_json
+from bridge.config import ANCHOR_VOLTAGES, GROUNDED_MAX_V, GROUNDED_MIN_V
+from dataset_card.digests import canonical_json
 from dataset_card.editions import V1, edition_of, has_own_cells
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import table_of

@@ -14,6 +14,11 @@ DIGEST_DECIMALS = 3
 """Signals enter the digest to 1e-3 nT, far below any noise: machines may round the last digits differently."""
 
 
+def canonical_json(value) -> str:
+    """JSON with sorted keys and no spaces: the text under every hash of a document."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 def dataset_digest(table: pa.Table) -> str:
     """SHA-256 of the rows: the same for the same rows in the same order, however they are stored.
 

@@ -143,6 +143,9 @@ TESTED_ELSEWHERE = {
         "bridge/commands/options.py",
         "bridge/commands/upstream.py",
     ],
+    "bridge/round/test_folder.py: opened, revealed and verified by the commands": [
+        "bridge/commands/rounds.py",
+    ],
     "bridge/corpus, whose tests run the commands": [
         "bridge/commands/corpus.py",
         "bridge/corpus/summaries.py",

@@ -81,6 +81,10 @@ def submit(
 
     taken = _shipped(results)
     checked = submissions.check(folder, data, taken)
+    if not checked.results:
+        _note(checked.remarks)
+        print(f"{folder} holds; {data} is open, and its labels come with the reveal: nothing was scored or written")
+        return
     if not check:
         write_results(checked.results, folder, predictions=False)
     _note(checked.remarks)

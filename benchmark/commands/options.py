@@ -15,7 +15,9 @@ from dataset_card.files import replacing
 
 DEFAULT_DATA = "magbridge-battery"
 
-Data = Annotated[str, typer.Option("--data", help="Release folder, or Hub id user/name.")]
+Data = Annotated[
+    str, typer.Option("--data", help="Release folder, or Hub id user/name; to score, a round's folder too.")
+]
 Task = Annotated[str | None, typer.Option("--task", help="t1, t2, t3 or t4; all by default.")]
 Model = Annotated[str | None, typer.Option("--model", help="One model; all by default.")]
 Runnable = Annotated[str | None, typer.Option("--model", help="One baseline, or your own MODULE:NAME; all by default.")]

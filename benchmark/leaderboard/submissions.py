@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data import dataset_info, load_truth, release_folder
 from benchmark.leaderboard.boards import Entry, leaderboard, texts_of
-from benchmark.predictions import Scored, score_file
+from benchmark.predictions import Scored, check_file, score_file
 from benchmark.results import Result, Run, read_results
+from benchmark.rounds import answers, open_round
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 
@@ -66,7 +66,7 @@ class Checked:
 
     Attributes:
         submission: What it says of itself.
-        results: Scores recomputed from its predictions, one result a task.
+        results: Scores recomputed from its predictions, one result a task; none while a round is open.
         remarks: What its author should know.
     """
 
@@ -146,12 +146,12 @@ def check(folder: str | Path, release: str | Path, taken: list[Result], named_as
 
     Args:
         folder: With `submission.yaml` and its predictions files.
-        release: Release folder or Hub id, the one whose digest the submission names.
+        release: Release folder, Hub id or folder of a round, the one whose digest the submission names.
         taken: Results on the board; their models' names are not free.
         named_as_folder: Whether the folder must have the model's name.
 
     Returns:
-        The submission with its scores; nothing is written.
+        The submission with its scores, of which there are none while a round is open; nothing is written.
 
     Raises:
         MagBridgeError: Something does not hold; says what.
@@ -160,21 +160,23 @@ def check(folder: str | Path, release: str | Path, taken: list[Result], named_as
     submission = read_submission(folder, named_as_folder)
     if submission.name in {result.model for result in taken if result.protocol != "submitted"}:
         raise MagBridgeError(f"{folder / FILE}: name: {submission.name} is on the board already: choose another")
-    path = release_folder(release)
-    dataset = dataset_info(path)
-    if submission.release != dataset.digest:
-        raise MagBridgeError(
-            f"{folder / FILE}: release: {submission.release[:12]} was predicted, {release} has the digest "
-            f"{dataset.short}: pass the release that it names with --data"
-        )
     _refuse_strays(folder, submission)
-    results, remarks = [], []
+    results, remarks, hidden = [], [], open_round(release)
     for task_id in sorted(submission.tasks):
         task = get_task(task_id)
+        dataset, truth = answers(task, release)
+        if submission.release != dataset.digest:
+            raise MagBridgeError(
+                f"{folder / FILE}: release: {submission.release[:12]} was predicted, {release} has the digest "
+                f"{dataset.short}: pass the release that it names with --data"
+            )
         file = folder / submission.tasks[task_id]["predictions"]
         if file.is_symlink():
             raise MagBridgeError(f"{file} is a link: expected a file")
-        scored = score_file(file, task, dataset, load_truth(task, path, PRIMARY_SPLIT), PRIMARY_SPLIT)
+        if hidden:
+            remarks += [f"{task.id}: {remark}" for remark in check_file(file, task, dataset, truth, PRIMARY_SPLIT)]
+            continue
+        scored = score_file(file, task, dataset, truth, PRIMARY_SPLIT)
         results.append(as_result(scored, task, submission))
         remarks += [f"{task.id}: {remark}" for remark in scored.remarks]
     return Checked(submission, results, remarks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import platform
 import sys
@@ -14,11 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from benchmark.data import DatasetInfo
-from benchmark.predictions import write_predictions
+from benchmark.predictions import save_entry
 from benchmark.scoring import interval
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
 
 SAMPLINGS = {
     "rows": "each seed fits on its own 80 % of the training rows (as the published numbers)",
@@ -173,8 +171,6 @@ class Result:
         Raises:
             MagBridgeError: It is no result on the test rows of the split by cell, or the folder has another name.
         """
-        import yaml
-
         folder, task = Path(folder), get_task(self.task)
         if self.protocol not in OFFICIAL_TEST or self.split != task.split or self.table is None:
             raise MagBridgeError(
@@ -185,34 +181,24 @@ class Result:
             raise MagBridgeError(
                 f"the folder {folder} for the model {self.model!r}: expected the same name; pass evaluate_model a name="
             )
-        path = folder / "submission.yaml"
-        tasks = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("tasks", {}) if path.is_file() else {}
-        seconds = float(f"{self.seconds / len(self.runs):.4g}")
-        tasks[self.task] = {"predictions": f"{self.task}.parquet", "seconds": seconds}
-        if self.n_features is not None:
-            tasks[self.task]["features"] = self.n_features
-        document: dict = {
-            "schema_version": "1.0",
-            "name": self.model,
-            "version": version,
-            "authors": authors,
-            "description": self.description,
-            "url": url,
-            "paper": paper,
-            "code": code,
-            "licence": licence,
-            "date": datetime.date.today().isoformat(),
-            "release": digest,
-            "tasks": dict(sorted(tasks.items())),
-            "trained_on": [digest] if trained_on is None else trained_on,
-            "hardware": f"{self.hardware['processor']}, {self.hardware['cores']} cores",
-            "test_data_leakage": test_data_leakage,
-            "replication_code": code is not None,
-        }
-        write_predictions(folder / f"{self.task}.parquet", self.table, digest)
-        with replacing(path) as temporary:
-            temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        return path
+        return save_entry(
+            folder,
+            task,
+            self.table,
+            digest,
+            description=self.description,
+            authors=authors,
+            licence=licence,
+            trained_on=[digest] if trained_on is None else trained_on,
+            seconds=self.seconds / len(self.runs),
+            features=self.n_features,
+            hardware=f"{self.hardware['processor']}, {self.hardware['cores']} cores",
+            version=version,
+            url=url,
+            paper=paper,
+            code=code,
+            test_data_leakage=test_data_leakage,
+        )
 
     @property
     def key(self) -> tuple[str, ...]:

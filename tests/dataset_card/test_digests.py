@@ -3,7 +3,7 @@ import hashlib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataset_card.digests import dataset_digest, files_digest, sha256_of
+from dataset_card.digests import canonical_json, dataset_digest, files_digest, sha256_of
 
 
 def table(signal=(1.0, 2.0), label=0.5, name="a"):
@@ -35,3 +35,7 @@ def test_files_are_told_apart_by_any_byte_and_place(tmp_path):
         sha256_of(tmp_path / "one" / "b.parquet")
         == hashlib.sha256((tmp_path / "one" / "b.parquet").read_bytes()).hexdigest()
     )
+
+
+def test_the_text_under_a_hash_has_sorted_keys_and_no_spaces():
+    assert canonical_json({"b": [1.0, None], "a": "x"}) == '{"a":"x","b":[1.0,null]}'

@@ -1,0 +1,85 @@
+"""Hidden rounds as the benchmark reads them: signals to predict, and after the reveal labels to score against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from benchmark.data import DatasetInfo, Truth, dataset_info, load_truth, release_folder
+from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
+from dataset_card.arrays import signals
+from dataset_card.errors import MagBridgeError
+from dataset_card.rounds import Round, is_round, read_labels, read_round, read_signals
+
+
+class Unlabelled(NamedTuple):
+    """Rows of one task in a hidden round.
+
+    Attributes:
+        sample_ids: Shape (n,), str.
+        signals: Shape (n, 100, 6), float64, nT.
+        digest: Of the round: what `release` is in a submission for it.
+    """
+
+    sample_ids: np.ndarray
+    signals: np.ndarray
+    digest: str
+
+    def table(self, prediction: np.ndarray) -> pa.Table:
+        """Predictions of all rows, (n,) SOH or labels in their order, as a predictions file has them."""
+        if len(prediction) != len(self.sample_ids):
+            raise MagBridgeError(f"{len(prediction)} predictions: expected one for each of {len(self.sample_ids)} rows")
+        return pa.table({"sample_id": self.sample_ids.tolist(), "prediction": np.asarray(prediction).tolist()})
+
+
+def load_round(task: str | Task, folder: str | Path) -> Unlabelled:
+    """The rows to predict for one task of a hidden round.
+
+    Args:
+        task: Task or its id.
+        folder: Of the round.
+
+    Raises:
+        MagBridgeError: No round is there, or a file of it was changed.
+    """
+    found = read_round(folder)
+    table = read_signals(found, get_task(task).id)
+    return Unlabelled(np.array(table["sample_id"].to_pylist()), signals(table), found.digest)
+
+
+def open_round(release: str | Path) -> Round | None:
+    """The round that lies there, if its labels are still hidden."""
+    found = read_round(release) if is_round(release) else None
+    return None if found is None or found.is_revealed else found
+
+
+def answers(task: Task, release: str | Path, split: str = PRIMARY_SPLIT) -> tuple[DatasetInfo, Truth]:
+    """What a task's test rows are, in a release or in a round; labels of a round that is open are empty.
+
+    Args:
+        task: Whose rows.
+        release: Release folder or Hub id, or the folder of a round, all of whose cells are new.
+        split: Of a release.
+
+    Raises:
+        MagBridgeError: Neither is there, it is damaged, or a round is not what it is bound to.
+    """
+    if not is_round(release):
+        folder = release_folder(release)
+        return dataset_info(folder), load_truth(task, folder, split)
+    if split != PRIMARY_SPLIT:
+        raise MagBridgeError(f"{release} is a round, whose cells are new: expected the split {PRIMARY_SPLIT}")
+    found = read_round(release)
+    configuration = found.configuration
+    info = DatasetInfo(found.name, found.digest, configuration["upstream"]["name"], configuration["bridge_version"])
+    of_round = {task_id: np.array(read_signals(found, task_id)["sample_id"].to_pylist()) for task_id in found.files}
+    everything = frozenset(np.concatenate(list(of_round.values())).tolist())
+    if not found.is_revealed:
+        return info, Truth(of_round[task.id], np.empty(0, str), np.empty(0), everything)
+    labels = read_labels(found)
+    rows = labels.filter(pa.array(np.array(labels["task"].to_pylist()) == task.id))
+    ids, cells, target = (np.array(rows[name].to_pylist()) for name in ("sample_id", "cell_id", task.target))
+    return info, Truth(ids, cells, target, everything)

@@ -1,0 +1,73 @@
+"""`python -m bridge round open | reveal | verify`: hidden tests that need no trusted server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge.commands.options import UpstreamDirOption, UpstreamOption, upstream_line
+
+FolderArgument = Annotated[Path, typer.Argument(help="Folder of the round.")]
+SecretOption = Annotated[
+    Path, typer.Option(help="Master seed and salt, yours alone until the reveal; drawn by `open` where there is none.")
+]
+
+rounds = typer.Typer(help="Hidden rounds: commit, hand out signals without labels, reveal.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the application."""
+    app.add_typer(rounds, name="round")
+
+
+@rounds.command("open")
+def open_(
+    out: Annotated[Path, typer.Option(help="The folder to write; its name is the round's.")],
+    secret_file: SecretOption,
+    upstream: UpstreamOption = "auto",
+    upstream_dir: UpstreamDirOption = None,
+) -> None:
+    """Write a round's public folder: signals of new cells without labels, and the commitment."""
+    from bridge.generate import resolve
+    from bridge.round.folder import open_round
+    from bridge.round.secret import draw_secret, read_secret
+    from dataset_card.errors import MagBridgeError
+
+    name = out.resolve().name
+    if out.resolve() in secret_file.resolve().parents:
+        raise MagBridgeError(f"{secret_file} lies in {out}, which is public: expected another place for the secret")
+    inputs = resolve("v2", upstream, upstream_dir)
+    typer.echo(upstream_line(inputs.name), err=True)
+    if not secret_file.exists():
+        draw_secret(secret_file, name)
+        typer.echo(f"{secret_file}: a new secret; keep it, and keep it to yourself until {name} closes", err=True)
+    found = open_round(out, read_secret(secret_file, name), inputs)
+    rows = ", ".join(f"{task} {file['rows']}" for task, file in found.files.items())
+    typer.echo(f"{out}: {rows}, digest {found.digest[:12]}")
+    typer.echo(f"publish the commitment: {found.commitment}")
+
+
+@rounds.command()
+def reveal(folder: FolderArgument, secret_file: SecretOption, upstream_dir: UpstreamDirOption = None) -> None:
+    """Close a round: add seed, salt and labels to its folder."""
+    from bridge.round import folder as round_folder
+    from bridge.round.secret import read_secret
+    from dataset_card.rounds import read_round
+
+    found = read_round(folder)
+    secret = read_secret(secret_file, found.name)
+    round_folder.reveal(folder, secret, round_folder.upstream_of(found, upstream_dir))
+    typer.echo(f"{folder}: seed, salt and labels are in it; anyone checks them: python -m bridge round verify {folder}")
+
+
+@rounds.command()
+def verify(folder: FolderArgument, upstream_dir: UpstreamDirOption = None) -> None:
+    """Make a revealed round again, byte for byte; of an open one, check its files."""
+    from bridge.round import folder as round_folder
+    from dataset_card.rounds import read_round
+
+    found = read_round(folder)
+    inputs = round_folder.upstream_of(found, upstream_dir) if found.is_revealed else None
+    typer.echo(f"{folder}: {round_folder.verify(folder, inputs)}")

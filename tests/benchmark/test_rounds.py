@@ -1,0 +1,99 @@
+"""A hidden round as an entrant, an organiser and a stranger go through it."""
+
+import shutil
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from benchmark import load_task
+from benchmark.features import static_features
+from benchmark.leaderboard.submissions import check, placed, rescore
+from benchmark.predictions import save_entry, score_predictions
+from benchmark.results import write_results
+from benchmark.rounds import answers, load_round
+from benchmark.tasks import get_task
+from dataset_card.errors import MagBridgeError
+
+
+@pytest.fixture(scope="module")
+def story(v2_release, tmp_path_factory):
+    """Opened by an organiser, entered by a stranger, revealed; the open copy stays."""
+    from bridge.generate import resolve
+    from bridge.round.folder import open_round, reveal
+    from bridge.round.secret import draw_secret
+
+    place = tmp_path_factory.mktemp("round")
+    upstream, secret = resolve("v2", "simulated"), draw_secret(place / "secret.json", "round-1")
+    open_round(place / "round-1", secret, upstream)
+    shutil.copytree(place / "round-1", place / "still-open")
+
+    train, hidden = load_task("t1", v2_release), load_round("t1", place / "round-1")
+    model = Ridge().fit(static_features(train.train.signals), train.train.target)
+    predicted = hidden.table(model.predict(static_features(hidden.signals)))
+    about = {"authors": ["Ada Lovelace"], "licence": "MIT", "trained_on": [train.dataset.digest]}
+    save_entry(place / "entries/my-ridge", "t1", predicted, hidden.digest, description="Ridge.", **about)
+
+    reveal(place / "round-1", secret, upstream)
+    return place
+
+
+def test_an_entry_is_checked_while_the_round_is_open(story):
+    checked = check(story / "entries/my-ridge", story / "still-open", [])
+    assert checked.results == [] and checked.remarks == []
+    with pytest.raises(MagBridgeError, match="round-1 is open: its labels come with the reveal"):
+        score_predictions(story / "entries/my-ridge/t1.parquet", "t1", story / "still-open")
+
+
+def test_whoever_has_the_reveal_scores_it(story, tmp_path):
+    from bridge.round.folder import verify
+
+    assert "made again byte for byte" in verify(story / "round-1")
+    (result,) = check(story / "entries/my-ridge", story / "round-1", []).results
+    assert result.dataset.name == "round-1" and result.n_test == 1220 and len(result.cell_ids) > 250
+    assert result.mean() > 0.3, "a model of the release's signals serves the round's"
+    assert "r2_by_table" in result.runs[0].scores
+    assert placed(result, []).endswith("rank 1 of 1")
+    write_results([result], story / "entries/my-ridge", predictions=False)
+    (again,) = rescore(story / "entries", story / "round-1", [])
+    assert again.results[0].mean() == result.mean()
+
+
+@pytest.mark.parametrize("task", ["t1", "t2", "t3", "t4"])
+def test_right_labels_score_one_and_constant_ones_chance(story, task, tmp_path):
+    hidden = load_round(task, story / "round-1")
+    info, truth = answers(get_task(task), story / "round-1")
+    assert truth.sample_ids.tolist() == hidden.sample_ids.tolist() and info.digest == hidden.digest
+    one = np.full(len(truth.target), truth.target.mean() if task == "t1" else truth.target[0])
+    for prediction, expected in ((truth.target, 1.0), (one, get_task(task).chance)):
+        save_entry(
+            tmp_path / "e", task, hidden.table(prediction), hidden.digest,
+            description="x", authors=["A"], licence="MIT", trained_on=[],
+        )  # fmt: skip
+        outcome = score_predictions(tmp_path / "e" / f"{task}.parquet", task, story / "round-1")
+        assert outcome["mean"][get_task(task).headline.name] == pytest.approx(expected, abs=1e-12)
+
+
+def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
+    hidden, entry = load_round("t1", story / "round-1"), story / "entries/my-ridge"
+    with pytest.raises(MagBridgeError, match="3 predictions: expected one for each of 1220 rows"):
+        hidden.table(np.zeros(3))
+    with pytest.raises(MagBridgeError, match="my-ridge/submission.yaml: release: .* pass the release that it names"):
+        check(entry, v2_release, [])
+    with pytest.raises(
+        MagBridgeError, match="has predictions of .*, these are of 000000000000: expected one release a"
+    ):
+        save_entry(entry, "t2", hidden.table(np.zeros(1220)), "0" * 64, description="x", authors=["A"], licence="MIT",
+                   trained_on=[])  # fmt: skip
+    with pytest.raises(MagBridgeError, match="is a round, whose cells are new: expected the split by_cell_primary"):
+        answers(get_task("t1"), story / "round-1", "by_record_optimistic_baseline")
+    whole = hidden.table(np.full(1220, 0.8))
+    for table, message in (
+        (whole.slice(1), "samples t1-00000 are missing"),
+        (load_round("t2", story / "round-1").table(np.full(1220, 0.8)), "are rows to train on or of another task"),
+        (hidden.table(np.full(1220, 80.0)), "divide percent by 100"),
+    ):
+        folder = tmp_path / "wrong"
+        save_entry(folder, "t1", table, hidden.digest, description="x", authors=["A"], licence="MIT", trained_on=[])
+        with pytest.raises(MagBridgeError, match=message):
+            check(folder, story / "still-open", [])

@@ -6,10 +6,14 @@ from benchmark import evaluate_model
 print(evaluate_model("t1", Ridge(), "magbridge-battery"))
 """
 
-from benchmark.data import Subset, TaskData, load_task
-from benchmark.models import Model
-from benchmark.protocol import best_per_shot, cross_validate, evaluate_model, few_shot
-from benchmark.tasks import TASKS, get_task
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmark.data import Subset, TaskData, load_task
+    from benchmark.models import Model
+    from benchmark.protocol import best_per_shot, cross_validate, evaluate_model, few_shot
+    from benchmark.tasks import TASKS, get_task
 
 __all__ = [
     "TASKS",
@@ -23,3 +27,30 @@ __all__ = [
     "get_task",
     "load_task",
 ]
+
+_HOMES = {
+    "benchmark.data": (
+        "Subset",
+        "TaskData",
+        "load_task",
+    ),
+    "benchmark.models": ("Model",),
+    "benchmark.protocol": (
+        "best_per_shot",
+        "cross_validate",
+        "evaluate_model",
+        "few_shot",
+    ),
+    "benchmark.tasks": (
+        "TASKS",
+        "get_task",
+    ),
+}
+
+
+def __getattr__(name: str):
+    """Loads a name's module only when it is used: a command answers signals before."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

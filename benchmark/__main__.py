@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+from dataset_card.door import answer_signals, run
 
+if __name__ == "__main__":
+    answer_signals()  # before the imports, which take a second
+
+# isort: split
 import typer
 
 from benchmark.commands import analysis, boards, hub, running
-from dataset_card.errors import MagBridgeError
 
 app = typer.Typer(
     help="Scores models on MagBridge-Battery releases.",
@@ -19,14 +22,5 @@ for commands in (running, boards, analysis, hub):
     commands.register(app)
 
 
-def main() -> None:
-    """Runs the command; bad input ends in one line on stderr and exit code 1."""
-    try:
-        app()
-    except (MagBridgeError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

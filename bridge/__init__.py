@@ -1,7 +1,25 @@
 """Writes MagBridge-Battery releases: from upstream files to signals, splits and a release folder."""
 
-from bridge.config import BridgeConfig
-from bridge.retrieval.generate import Bridge
-from bridge.scan_map import BridgeV2, BridgeV2Config
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bridge.config import BridgeConfig
+    from bridge.retrieval.generate import Bridge
+    from bridge.scan_map import BridgeV2, BridgeV2Config
 
 __all__ = ["Bridge", "BridgeConfig", "BridgeV2", "BridgeV2Config"]
+
+_HOMES = {
+    "Bridge": "bridge.retrieval.generate",
+    "BridgeConfig": "bridge.config",
+    "BridgeV2": "bridge.scan_map",
+    "BridgeV2Config": "bridge.scan_map",
+}
+
+
+def __getattr__(name: str):
+    """Loads numba and pandas only when a name that needs them is used: a command answers signals before."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

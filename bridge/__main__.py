@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from dataset_card.door import answer_signals, run
+
+if __name__ == "__main__":
+    answer_signals()  # before the imports, which take a second
+
+# isort: split
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +33,7 @@ from bridge.commands.options import (
     subsets_line,
     upstream_line,
 )
-from dataset_card.commands import JsonOption, print_json, run
+from dataset_card.commands import JsonOption, print_json
 from dataset_card.editions import EDITIONS
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import require_writable

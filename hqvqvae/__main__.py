@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from .door import answer_signals, raise_signals
+
+if __name__ == "__main__":
+    answer_signals()  # before the imports, which take a second
+
+# isort: split
 import sys
 
 import typer
 
 from .commands import discovery, model, study
+from .door import Stopped
 from .errors import HQVQVAEError
 
 MODEL_EXTRA = ("accelerate", "matplotlib", "torch", "transformers")
@@ -23,9 +30,12 @@ study.register(app)
 
 
 def main() -> None:
-    """Run a command; an error of the input or the disk is one line on stderr and exit code 1."""
+    """Run a command; an error of the input or the disk is one line on stderr and exit code 1, a signal 130 or 143."""
     try:
         app()
+    except Stopped as stopped:
+        stopped.tell()
+        sys.exit(128 + stopped.signal)
     except (HQVQVAEError, OSError) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(1)
@@ -37,4 +47,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    raise_signals()
     main()

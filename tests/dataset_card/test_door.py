@@ -12,7 +12,8 @@ APP = """
 import sys, time
 import typer
 from pathlib import Path
-from dataset_card.commands import JsonOption, print_json, run
+from dataset_card.commands import JsonOption, print_json
+from dataset_card.door import run
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
 app = typer.Typer()
@@ -70,3 +71,20 @@ def test_a_signal_is_one_line_and_leaves_nothing_half_written(tmp_path, number, 
     assert number.name in error
     assert "nothing unfinished was written" in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["bridge", "benchmark", "hqvqvae"])
+def test_a_signal_during_the_imports_is_one_line(package):
+    """The package's own face is light, so that its first act is to answer signals."""
+    code = (
+        "import os, runpy, signal, sys\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in ('typer', 'numpy'):\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        f"sys.argv = ['x', '--help']\nrunpy.run_module({package!r}, run_name='__main__', alter_sys=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("stopped by SIGINT: nothing unfinished was written") and done.stderr.count("\n") == 1

@@ -1,0 +1,60 @@
+"""The door of the command lines: an error or a signal is one line and the exit code that shells expect.
+
+Nothing heavy is imported here: signals are answered from a command's first moment on, while its imports still run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from dataset_card.errors import MagBridgeError, without_passwords
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def answer_signals() -> None:
+    """Lets a signal end the process at once with one line: for the time of the imports, before anything is written."""
+    for number in SIGNALS:
+        signal.signal(number, _exit)
+
+
+def run(app: Callable[[], object]) -> None:
+    """Runs a command line: a user's error is one line and exit code 1, a signal one line and 130 or 143.
+
+    SIGINT and SIGTERM become exceptions, so that what is half written is removed on the way out.
+    """
+    for number in SIGNALS:
+        signal.signal(number, _stop)
+    try:
+        app()
+    except (MagBridgeError, OSError) as error:
+        print(f"error: {' '.join(without_passwords(str(error)).split())}", file=sys.stderr)
+        sys.exit(1)
+    except _Stopped as stopped:
+        _tell(stopped.signal)
+        sys.exit(128 + stopped.signal)  # as shells have it
+
+
+class _Stopped(BaseException):
+    """A signal to stop; no `except Exception` may swallow it."""
+
+    def __init__(self, number: int):
+        self.signal = signal.Signals(number)
+
+
+def _stop(number: int, _frame: object) -> None:
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)  # the way out is short, and must not be cut off
+    raise _Stopped(number)
+
+
+def _exit(number: int, _frame: object) -> None:
+    _tell(signal.Signals(number))
+    os._exit(128 + number)
+
+
+def _tell(number: signal.Signals) -> None:
+    os.write(2, f"stopped by {number.name}: nothing unfinished was written, what stood before is as it was\n".encode())

@@ -1,0 +1,43 @@
+"""Signals at the door of the commands: one line, and the exit codes that shells expect. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(BaseException):
+    """A signal to stop; no `except Exception` may swallow it."""
+
+    def __init__(self, number: int):
+        self.signal = signal.Signals(number)
+
+    def tell(self) -> None:
+        """Say on stderr what became of the files."""
+        text = f"stopped by {self.signal.name}: nothing unfinished was written; a training run goes on with --resume"
+        os.write(2, f"{text}\n".encode())
+
+
+def answer_signals() -> None:
+    """Let a signal end the process at once with one line: for the time of the imports, before anything is written."""
+    for number in SIGNALS:
+        signal.signal(number, _exit)
+
+
+def raise_signals() -> None:
+    """Let a signal raise `Stopped`, so that what is half written is removed on the way out."""
+    for number in SIGNALS:
+        signal.signal(number, _raise)
+
+
+def _exit(number: int, _frame: object) -> None:
+    Stopped(number).tell()
+    os._exit(128 + number)
+
+
+def _raise(number: int, _frame: object) -> None:
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)  # the way out is short, and must not be cut off
+    raise Stopped(number)

@@ -61,15 +61,15 @@ def run(
     from benchmark.running import run_baselines
 
     results = run_baselines(data, task=task, model=model, table=table, split=split, protocol=protocol, out=out)
-    as_published = table is not None and protocol is None and split == PRIMARY_SPLIT
-    if as_published and (rows := comparison(table, results)):
-        _print_comparison(table, results[0].dataset, rows, as_json)
+    published = table if protocol is None and split == PRIMARY_SPLIT else None
+    if published is not None and (rows := comparison(published, results)):
+        _print_comparison(published, results[0].dataset, rows, as_json)
     elif as_json:
         print_json([to_json(result) for result in results])
     else:
         for result in results:
             print(result)
-        if as_published:
+        if published is not None:
             print("The paper's figures speak of v1 from the published upstream and are not shown beside these rows.")
 
 

@@ -41,7 +41,7 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
     waves = np.zeros_like(measured)
     # Twice: lines that leak through the low-pass at the ends would be extended as slopes, so the second map is without.
     for _ in range(2):
-        beta = smooth(np.einsum("pk,apnc->aknc", phi, measured - waves) / positions, config)
+        beta = trajectories(measured - waves, phi, config)
         residual = measured - mean[:, None, :, :MEASURED] - np.einsum("pk,aknc->apnc", phi, beta)
         offset = residual[:, :, inner].mean(axis=2)
         rest = residual - offset[:, :, None]
@@ -92,19 +92,34 @@ def orthonormal_polynomials(positions: int, degree: int) -> np.ndarray:
     return np.ascontiguousarray((coefficients * np.sign(q[-1])[:, None])[1:])
 
 
-def smooth(beta: np.ndarray, config: BridgeV2Config) -> np.ndarray:
-    """Trajectories (A, K, T, C) on the first DCT-II functions of the inner steps, extended linearly to the ends.
+def trajectories(x: np.ndarray, phi: np.ndarray, config: BridgeV2Config) -> np.ndarray:
+    """Trajectories (A, K, T, C) that weigh the polynomials: least squares, low-passed, shrunk, extended to the ends.
 
-    The ends are a straight line from the nearest smoothed inner step, with the slope of the nearest few: a low-pass
-    over the ends as well would ring with the transients.
+    The inner steps are projected on the first DCT-II functions. Each coefficient is shrunk by the share of its power,
+    over anchors, that the noise of so few positions gives it (James and Stein 1961): unshrunk, that noise would be
+    the same in every signal, and the noise drawn for each would lack it. The ends are a straight line from the nearest
+    smoothed inner step, with the slope of the nearest few: a low-pass over the ends as well would ring with the
+    transients.
+
+    Args:
+        x: (A, P, T, C) scans in nT.
+        phi: (P, K) orthonormal polynomials at the positions.
+        config: Numbers of the fit.
     """
     e, near = config.edge_steps, config.edge_slope_steps
+    positions, degree = phi.shape
     inner = T - 2 * e
     n = np.arange(inner)
     basis = np.cos(np.pi * np.outer(np.arange(config.map_functions), 2 * n + 1) / (2 * inner))
     basis /= np.linalg.norm(basis, axis=1, keepdims=True)
-    out = np.empty_like(beta)
-    out[:, :, e : T - e] = np.einsum("mn,mi,akic->aknc", basis, basis, beta[:, :, e : T - e], optimize=True)
+    slow = np.einsum("mn,apnc->apmc", basis, x[:, :, e : T - e], optimize=True)
+    found = np.einsum("pk,apmc->akmc", phi, slow) / positions
+    rest = slow - slow.mean(axis=1, keepdims=True) - np.einsum("pk,akmc->apmc", phi, found)
+    noise = (rest**2).sum(axis=(0, 1)) / (positions * (positions - degree - 1))
+    power = (found**2).sum(axis=0)
+    found *= np.maximum(1 - np.divide(noise, power, out=np.ones_like(power), where=power > 0), 0)
+    out = np.empty((len(x), degree, T, x.shape[3]))
+    out[:, :, e : T - e] = np.einsum("mn,akmc->aknc", basis, found, optimize=True)
     ramp = np.arange(near) - (near - 1) / 2
     slope = ramp / (ramp**2).sum()
     reach = np.arange(1, e + 1)[:, None]

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark import Subset, TaskData, evaluate_model, load_task
-from benchmark.analysis.measures import RECIPE
+from benchmark.analysis.measures import READERS
 from benchmark.baselines import get_model
 from benchmark.baselines.recipe import CLEAN, REGIME_B, SYNTHETIC
 from benchmark.data import dataset_info
@@ -77,7 +77,7 @@ def main() -> None:
     for task, rows in fresh_rows.items():
         data = load_task(task, arguments.release)
         model = dataclasses.replace(
-            get_model(RECIPE[task]),
+            get_model(READERS["v1"][task]),
             name="fresh-rows",
             description=f"The recipe, fitted on {len(rows):,} fresh rows of releases with the seeds {seeds}: a lower "
             "estimate of what is reachable, with the test rows' sampling error.",

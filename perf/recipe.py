@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from benchmark import evaluate_model, load_task
-from benchmark.analysis.measures import RECIPE, REFERENCE
+from benchmark.analysis.measures import READERS, REFERENCE
 from benchmark.baselines import get_model
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="threads of the forests")
     arguments = parser.parse_args()
     totals = {}
-    for label, models in (("recipe", RECIPE), ("paper's best", REFERENCE)):
+    for label, models in (("recipe", READERS["v1"]), ("paper's best", REFERENCE["v1"])):
         totals[label] = 0.0
         for task, name in models.items():
             data = load_task(task, arguments.release)

@@ -1,11 +1,11 @@
-"""What the recipe can and cannot read off a signal: out-of-fold predictions taken apart, and learning curves.
+"""What a model can and cannot read off a signal: out-of-fold predictions taken apart, and learning curves.
 
-Predictions are out of fold (seven folds by cell over all cells): many more rows than the nine test cells hold.
+Predictions are out of fold (seven folds by cell over all cells): many more rows than the test cells hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,23 +14,45 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.baselines import get_model
-from benchmark.data import TaskData, load_task, release_folder
+from benchmark.data import DatasetInfo, TaskData, load_task, release_folder
 from benchmark.models import Model
 from benchmark.protocol import evaluate_model
+from benchmark.scoring import LEVEL, RESAMPLES, percentiles, score
 from benchmark.tasks import get_task
 from dataset_card.configs import METADATA_FILE
-from dataset_card.schema import SYNTHETIC_SUBTYPES
+from dataset_card.schema import SYNTHETIC_SUBTYPES, table_of
 
-RECIPE = {"t1": "noise-level", "t2": "noise-level", "t3": "matched", "t4": "matched"}
-REFERENCE = {"t1": "ridge", "t2": "ridge-classifier", "t3": "random-forest", "t4": "random-forest"}
-"""The paper's best model of each task."""
+READERS = {
+    "v1": {"t1": "noise-level", "t2": "noise-level", "t3": "matched", "t4": "matched"},
+    "v2": {
+        "t1": "functional-ridge",
+        "t2": "functional-ridge",
+        "t3": "functional-boosting",
+        "t4": "functional-boosting",
+    },
+}
+"""The model that is taken apart on each task, by the bridge that made the rows."""
+
+REFERENCE = {
+    "v1": {"t1": "ridge", "t2": "ridge-classifier", "t3": "random-forest", "t4": "random-forest"},
+    "v2": {"t1": "ridge", "t2": "ridge-classifier", "t3": "logistic-regression", "t4": "random-forest"},
+}
+"""A model on 57 statistics beside it: on v1 the paper's best, on v2 as far as a fit takes seconds."""
 
 SEVERITY_EDGES = (0.2, 0.4, 0.6, 0.8, 1.0)
+VOLTAGE_BINS, SOH_BINS = 8, 10
+"""Of equally many rows."""
+
 SHARES = (0.03, 0.1, 0.3, 1.0)
 """Shares of the training rows in a learning curve."""
 
 FEWEST_ROWS = 60
 CURVE_SEEDS = (0, 1, 2)
+
+
+def bridge_of(dataset: DatasetInfo) -> str:
+    """`v2` for rows of that bridge, else `v1`."""
+    return "v2" if (dataset.bridge_version or "").startswith("v2") else "v1"
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,10 @@ class OutOfFold:
     prediction: np.ndarray
     columns: dict[str, np.ndarray]
 
+    def take(self, rows: np.ndarray) -> OutOfFold:
+        """The given rows, by index or mask."""
+        return OutOfFold(self.truth[rows], self.prediction[rows], {k: v[rows] for k, v in self.columns.items()})
+
 
 def out_of_fold(task: str, predictions: pa.Table, release: str | Path) -> OutOfFold:
     """Fold predictions beside what the release knows of their rows.
@@ -57,16 +83,27 @@ def out_of_fold(task: str, predictions: pa.Table, release: str | Path) -> OutOfF
         release: Release folder or Hub id.
     """
     target = get_task(task).target
-    names = [target, "voltage", "soc", "anomaly_subtype", "anomaly_severity"]
+    names = [target, "cell_id", "voltage", "soc", "soh", "anomaly_subtype", "anomaly_severity"]
     table = pq.read_table(release_folder(release) / METADATA_FILE, columns=["sample_id", *dict.fromkeys(names)])
     row_of = {sample_id: i for i, sample_id in enumerate(table["sample_id"].to_pylist())}
     order = [row_of[sample_id] for sample_id in predictions["sample_id"].to_pylist()]
-    columns = {name: np.array(table[name].to_pylist())[order] for name in names}
+    table = table.take(order)
+    columns = {name: np.array(table[name].to_pylist()) for name in names}
     return OutOfFold(columns[target], np.array(predictions["prediction"].to_pylist()), columns)
 
 
-def recall_by_severity(rows: OutOfFold) -> dict[str, list[tuple[float, int]]]:
-    """Share of rows predicted right and their number, for each fault and band of `SEVERITY_EDGES`."""
+def share(hits: int, rows: int) -> tuple[float, float, float]:
+    """A share of rows and its 95 % interval (Wilson, as if rows were independent); NaN of none."""
+    from scipy.stats import binomtest
+
+    if not rows:
+        return (float("nan"),) * 3
+    interval = binomtest(hits, rows).proportion_ci(LEVEL, method="wilson")
+    return hits / rows, interval.low, interval.high
+
+
+def recall_by_severity(rows: OutOfFold) -> dict[str, list[tuple[int, int]]]:
+    """Rows predicted right and rows, for each fault and band of `SEVERITY_EDGES`."""
     severity, subtype = rows.columns["anomaly_severity"], rows.columns["anomaly_subtype"]
     right = rows.prediction == rows.truth
     out = {}
@@ -75,41 +112,94 @@ def recall_by_severity(rows: OutOfFold) -> dict[str, list[tuple[float, int]]]:
             (subtype == fault) & (severity >= low) & (severity < high if high < 1 else severity <= 1)
             for low, high in zip(SEVERITY_EDGES, SEVERITY_EDGES[1:])
         ]
-        out[fault] = [(float(right[band].mean()) if band.any() else float("nan"), int(band.sum())) for band in bands]
+        out[fault] = [(int(right[band].sum()), int(band.sum())) for band in bands]
     return out
 
 
-def false_alarms(rows: OutOfFold) -> float:
-    """Share of clean rows that T3 does not call clean."""
+def false_alarms(rows: OutOfFold) -> tuple[int, int]:
+    """Clean rows that T3 does not call clean, and clean rows."""
     clean = rows.truth == "none"
-    return float((rows.prediction[clean] != "none").mean())
+    return int((rows.prediction[clean] != "none").sum()), int(clean.sum())
 
 
-def soh_error(rows: OutOfFold, by: np.ndarray, edges: np.ndarray) -> list[tuple[float, float, int]]:
-    """Root mean square and mean of predicted less true SOH, and number of rows, in each bin of `by`."""
+@dataclass(frozen=True)
+class Bin:
+    """SOH error of the rows in one bin.
+
+    Attributes:
+        name: A few words, or the middle of the bin.
+        rows: Their number.
+        rmse: Root mean square error and its 95 % interval, cells drawn with replacement.
+        mean: Mean of predicted less true SOH, with its interval.
+    """
+
+    name: str | float
+    rows: int
+    rmse: tuple[float, float, float]
+    mean: tuple[float, float, float]
+
+
+def soh_error(rows: OutOfFold, band: np.ndarray, names: Sequence[str | float]) -> list[Bin]:
+    """SOH error in each bin that has rows.
+
+    Args:
+        rows: Of T1.
+        band: Shape (n,), number of each row's bin.
+        names: Of the bins.
+    """
+    cells, index = np.unique(rows.columns["cell_id"], return_inverse=True)
     error = rows.prediction - rows.truth
-    band = np.clip(np.digitize(by, edges[1:-1]), 0, len(edges) - 2)
-    return [
-        (float(np.sqrt((error[band == b] ** 2).mean())), float(error[band == b].mean()), int((band == b).sum()))
-        if (band == b).any()
-        else (float("nan"), float("nan"), 0)
-        for b in range(len(edges) - 1)
-    ]
+    sums = np.zeros((3, len(cells), len(names)))
+    for k, values in enumerate((np.ones(len(error)), error, error**2)):
+        np.add.at(sums[k], (index, band), values)
+    weights = np.random.default_rng(0).multinomial(len(cells), np.full(len(cells), 1 / len(cells)), size=RESAMPLES)
+    bins = []
+    for b in np.flatnonzero(sums[0].sum(axis=0)):
+        count, total, squares = (np.append(s[:, b].sum(), weights @ s[:, b]) for s in sums)
+        with np.errstate(invalid="ignore"):  # a draw may lack every cell of a bin
+            rmse, mean = np.sqrt(squares / count), total / count
+        found = [(float(v[0]), *percentiles(v[1:])) for v in (rmse, mean)]
+        bins.append(Bin(names[b], int(count[0]), *found))
+    return bins
+
+
+def soh_errors(rows: OutOfFold) -> dict[str, list[Bin]]:
+    """SOH error by SOC level, eighths of voltage, tenths of SOH, and the table that the cells come from."""
+    levels, soc = np.unique(rows.columns["soc"], return_inverse=True)
+    tables = np.array([_table(cell) for cell in rows.columns["cell_id"].tolist()])
+    names, table = np.unique(tables, return_inverse=True)
+    found = {"SOC": soh_error(rows, soc, levels.tolist()), "table": soh_error(rows, table, names.tolist())}
+    for name, values, count in (
+        ("voltage", rows.columns["voltage"], VOLTAGE_BINS),
+        ("SOH", rows.truth, SOH_BINS),
+    ):
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, count + 1)))
+        band = np.clip(np.digitize(values, edges[1:-1]), 0, max(len(edges) - 2, 0))
+        middles = [float(values[band == b].mean()) for b in range(band.max() + 1)]
+        found[name] = soh_error(rows, band, middles)
+    return found
+
+
+def _table(cell: str) -> str:
+    """The table of a cell; all of v1's cells are of one that their names do not tell."""
+    return "LFP-35Ah" if table_of(cell) == cell else table_of(cell)
 
 
 def learning_curve(task: str, model: str, release: str | Path) -> list[tuple[int, float, float]]:
     """Headline on the official test rows against training rows.
 
     Returns:
-        Training rows, mean and population std over seeds, for each of `SHARES` that leaves `FEWEST_ROWS`.
+        Training rows, mean and population std over seeds, for each of `SHARES` that leaves `FEWEST_ROWS`. With every
+        row there is nothing to draw, and one seed.
     """
     data, declared = load_task(task, release), get_model(model)
     points = []
-    for share in SHARES:
-        if share * len(data.train) < FEWEST_ROWS and task != "t4":
+    for part in SHARES:
+        if part * len(data.train) < FEWEST_ROWS and task != "t4":
             continue
-        scores = [_score(declared, _share(data, share, seed), seed) for seed in CURVE_SEEDS]
-        rows = sum(1 for _ in _drawn(data, share, 0))
+        seeds = CURVE_SEEDS if part < 1 else CURVE_SEEDS[:1]
+        scores = [_score(declared, _share(data, part, seed), seed) for seed in seeds]
+        rows = sum(1 for _ in _drawn(data, part, 0))
         points.append((rows, float(np.mean(scores)), float(np.std(scores))))
     return points
 
@@ -118,9 +208,9 @@ def _score(model: Model, data: TaskData, seed: int) -> float:
     return evaluate_model(data.task, model, data, sampling="full", seeds=(seed,)).mean()
 
 
-def _share(data: TaskData, share: float, seed: int) -> TaskData:
+def _share(data: TaskData, part: float, seed: int) -> TaskData:
     """The task with a share of its training rows; clean rows that are left out stay out of everything."""
-    kept = np.fromiter(_drawn(data, share, seed), int)
+    kept = np.fromiter(_drawn(data, part, seed), int)
     gone = np.delete(data.train.sample_ids, kept)
     clean = data.clean()["train"]
     clean = clean.take(~np.isin(clean.sample_ids, gone))
@@ -135,23 +225,16 @@ def _share(data: TaskData, share: float, seed: int) -> TaskData:
     )
 
 
-def _drawn(data: TaskData, share: float, seed: int) -> Iterator[int]:
+def _drawn(data: TaskData, part: float, seed: int) -> Iterator[int]:
     """Row numbers of a share of every class; of all rows in regression."""
     rng, target = np.random.default_rng(seed), data.train.target
     groups = (
         [np.arange(len(target))] if data.task.is_regression else [np.flatnonzero(target == c) for c in data.task.labels]
     )
     for rows in groups:
-        yield from rng.choice(rows, max(2, round(share * len(rows))), replace=False)
-
-
-def soh_resolution(rows: OutOfFold) -> float:
-    """Root mean square error of SOH over all rows."""
-    return float(np.sqrt(((rows.prediction - rows.truth) ** 2).mean()))
+        yield from rng.choice(rows, max(2, round(part * len(rows))), replace=False)
 
 
 def headline(task: str, rows: OutOfFold) -> float:
     """The task's headline metric over all out-of-fold rows at once."""
-    from benchmark.scoring import score
-
     return score(get_task(task), rows.truth, rows.prediction)[get_task(task).headline.name]

@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmark.data import load_truth, release_folder
 from benchmark.results import OFFICIAL_TEST, Result
-from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS, get_task
+from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS, Task, get_task
 from dataset_card.errors import MagBridgeError
-from dataset_card.plotting import INK, LINE, MARK, QUIET, canvas
+from dataset_card.plotting import COLUMN, INK, LINE, MARK, PAGE, QUIET, canvas, printed, styles
 
 KINDS = ("parity", "confusion", "few-shot", "leakage")
 SHORT = {
@@ -135,6 +135,7 @@ def confusion(result: Result):
     return figure
 
 
+@printed
 def few_shot_curves(results: list[Result]):
     """Headline against shots, one panel a task and one line a model, with the spread over seeds."""
     curves = [r for r in results if r.protocol == "few_shot"]
@@ -143,34 +144,53 @@ def few_shot_curves(results: list[Result]):
             "no few-shot results: make some with `python -m benchmark run --protocol few_shot --out DIR`"
         )
     tasks = [task for task in TASKS if any(r.task == task.id for r in curves)]
-    colours = {model: f"C{i}" for i, model in enumerate(sorted({r.model for r in curves}))}
-    figure, panels = canvas(columns=len(tasks), size=(4 * len(tasks) + 0.5, 4))
+    style = styles(sorted({r.model for r in curves}))
+    figure, panels = canvas(columns=len(tasks), size=(max(COLUMN, PAGE * len(tasks) / len(TASKS)), 2.6))
     for axes, task in zip(np.atleast_1d(panels), tasks):
-        for result in (r for r in curves if r.task == task.id):
-            shots = sorted({run.k for run in result.runs if run.k is not None})
-            mean, std = np.array([(result.mean(k=k), result.std(k=k)) for k in shots]).T
-            axes.plot(shots, mean, marker="o", markersize=4, color=colours[result.model], label=result.model)
-            axes.fill_between(shots, mean - std, mean + std, color=colours[result.model], alpha=0.12, linewidth=0)
-        axes.axhline(task.chance, color=QUIET, linewidth=1, linestyle=":")
-        axes.set_xscale("log")
-        axes.set_xticks(shots, [str(k) for k in shots])
-        axes.minorticks_off()
-        if task.is_regression:  # a model fitted on ten rows may be far below 0, where the curve tells nothing more
-            axes.set_ylim(bottom=max(axes.get_ylim()[0], -0.5))
-        axes.set(
-            title=f"{task.id.upper()} {task.title}",
-            ylabel=task.headline.name,
-            xlabel="rows a SOH bin (five bins)" if task.is_regression else "rows a class",
-        )
-        axes.legend(fontsize=8, frameon=False)
+        shots = {r.model: sorted({run.k for run in r.runs if run.k is not None}) for r in curves}
+        points = {r.model: [(k, r.mean(k=k), r.std(k=k)) for k in shots[r.model]] for r in curves if r.task == task.id}
+        few_shot_panel(axes, task, points, style)
+        axes.set(title=f"{task.id.upper()} {task.title}", ylabel="R2" if task.is_regression else "balanced accuracy")
+    entries = {label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels())}
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=max(2, len(tasks)))
     return figure
 
 
+R2_TICKS = (-100, -30, -10, -3, -1, 0, 0.5, 0.8, 0.9, 0.95, 0.99)
+
+
+def few_shot_panel(axes, task: Task, curves: dict[str, list], style: dict[str, dict]) -> None:
+    """Draws one task.
+
+    Args:
+        axes: To draw on.
+        task: Its task.
+        curves: Shots, mean and std of each point, by model.
+        style: Arguments of `plot`, by model.
+    """
+    for model, points in curves.items():
+        k, mean, std = np.array(points).T
+        axes.errorbar(k, mean, yerr=std, label=model, capsize=1.5, elinewidth=0.7, **style[model])
+    axes.axhline(task.chance, color=QUIET, linewidth=0.8, linestyle=":", label="chance")
+    axes.set_xscale("log")
+    axes.set_xticks(shots := sorted({k for points in curves.values() for k, _, _ in points}), [str(k) for k in shots])
+    axes.set_xlabel("rows a SOH bin (of five)" if task.is_regression else "rows a class")
+    if task.is_regression:
+        # Fitted on ten rows, a model may be far below 0: equal steps are equal factors of squared error.
+        axes.set_yscale("function", functions=(lambda r2: -np.log(np.maximum(1 - r2, 1e-6)), lambda y: 1 - np.exp(-y)))
+        means = [mean for points in curves.values() for _, mean, _ in points]
+        low, high = (1 - (1 - limit) * factor for limit, factor in ((min([*means, 0]), 1.4), (max(means), 0.75)))
+        axes.set_yticks([tick for tick in R2_TICKS if low <= tick <= high])
+        axes.set_ylim(low, high)
+    axes.minorticks_off()
+
+
+@printed
 def leakage(results: list[Result]):
     """Headline on the split by cell beside the optimistic split, which leaks cells and parents.
 
-    The gap is leakage and the luck of the draw together: the nine test cells of the split by cell are not an average
-    of all cells, so that a gap may even be negative (T2).
+    The gap is leakage and the luck of the draw together: the test cells of the split by cell are not an average of all
+    cells, so that a gap may even be negative (see `benchmark.analysis.splits`).
     """
     scores = {(r.task, r.model, r.split): r for r in results if r.protocol in OFFICIAL_TEST}
     pairs = [
@@ -181,27 +201,34 @@ def leakage(results: list[Result]):
     ]
     if not pairs:
         raise MagBridgeError(f"no model with results on both splits: run one with --split {OPTIMISTIC_SPLIT} too")
-    figure, axes = canvas(size=(8, 0.42 * len(pairs) + 1.8))
+    figure, axes = canvas(size=(5, 0.24 * len(pairs) + 1.2))
+    gaps = []
     for y, (task, model) in enumerate(pairs):
         honest, leaking = (scores[task, model, split] for split in (PRIMARY_SPLIT, OPTIMISTIC_SPLIT))
-        axes.plot([honest.mean(), leaking.mean()], [y, y], color=QUIET, linewidth=2, zorder=1)
-        for result, colour, label in (
-            (honest, LINE, "split by cell"),
-            (leaking, MARK, "optimistic split (leaks)"),
+        gaps.append(leaking.mean() - honest.mean())
+        axes.plot([honest.mean(), leaking.mean()], [y, y], color=QUIET, linewidth=1.5, alpha=0.6, zorder=1)
+        for result, colour, marker, label in (
+            (honest, LINE, "o", "split by cell"),
+            (leaking, MARK, "s", "optimistic split (leaks)"),
         ):
-            axes.errorbar(result.mean(), y, xerr=result.std(), fmt="o", color=colour, label=label if y == 0 else None)
+            axes.plot(result.mean(), y, marker, color=colour, label=label if y == 0 else None)
         axes.annotate(
-            f"{leaking.mean() - honest.mean():+.3f}",
-            (max(honest.mean(), leaking.mean()), y),
-            xytext=(8, 0),
+            f"{gaps[-1]:+.3f}",
+            (1, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
             textcoords="offset points",
             va="center",
-            fontsize=8,
-            color=INK,
+            fontsize=7,
+            color=INK if gaps[-1] > 0 else MARK,
         )
     axes.set_yticks(range(len(pairs)), [f"{task.upper()} {model}" for task, model in pairs])
-    axes.invert_yaxis()
-    axes.margins(x=0.12)
-    axes.set(xlabel="R2 (T1), balanced accuracy (T2 to T4)", title="Split by cell and optimistic split")
-    figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=2)
+    axes.set_ylim(len(pairs) - 0.4, -0.6)
+    axes.grid(axis="x", color=QUIET, alpha=0.2, linewidth=0.5)
+    higher = sum(gap > 0 for gap in gaps)
+    axes.set(
+        xlabel="R2 (T1), balanced accuracy (T2 to T4)",
+        title=f"The leaking split scores higher in {higher} of {len(pairs)}",
+    )
+    figure.legend(loc="outside lower center", ncols=2)
     return figure

@@ -55,14 +55,19 @@ def plot(
 
 
 def analyse(
-    out: Annotated[Path, typer.Option(help="Folder for the page and its figures.")],
-    data: Data = DEFAULT_DATA,
+    out: Annotated[Path, typer.Option(help="Folder for the page, its figures, and what was measured.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Release folder, or Hub id, to measure; repeat it. Without it, what was measured is drawn anew."
+        ),
+    ] = None,
     results: Results = None,
 ) -> None:
-    """Writes the analysis page: score by severity and subtype, SOH error, learning curves."""
+    """Writes the analysis page: severity, SOH error, learning and few-shot curves, leakage, what carries SOH."""
     from benchmark.analysis.page import write_page
 
-    print(f"wrote {write_page(data, out, results)}", file=sys.stderr)
+    print(f"wrote {write_page(data or [], out, results)}", file=sys.stderr)
 
 
 def transfer(

@@ -3,10 +3,11 @@
 import pytest
 
 from benchmark import evaluate_model, few_shot
-from benchmark.analysis.plots import default_kind, plot
+from benchmark.analysis.plots import default_kind, few_shot_panel, plot
 from benchmark.baselines import get_model
-from benchmark.tasks import OPTIMISTIC_SPLIT
+from benchmark.tasks import OPTIMISTIC_SPLIT, get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.plotting import canvas, styles
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +36,27 @@ def test_few_shot_curves_have_a_line_a_model(release):
     ]
     assert default_kind(results) == "few-shot"
     (axes,) = plot(results, "few-shot").axes
-    lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
-    assert lines["linear-svc"] == [results[1].mean(k=2), results[1].mean(k=5)]
+    handles, labels = axes.get_legend_handles_labels()
+    drawn = {label: list(handle.lines[0].get_ydata()) for label, handle in zip(labels, handles) if label != "chance"}
+    assert drawn["linear-svc"] == [results[1].mean(k=2), results[1].mean(k=5)] and len(drawn) == 2
+
+
+def test_few_shot_scores_far_below_zero_are_in_sight():
+    figure, axes = canvas()
+    curves = {"bad": [(2, -40.0, 1), (20, 0.5, 0.1)], "good": [(2, 0.1, 0.1), (20, 0.97, 0)]}
+    few_shot_panel(axes, get_task("t1"), curves, styles(curves))
+    low, high = axes.get_ylim()
+    assert low < -40 and 0.97 < high < 1
+    assert {-30, -1, 0, 0.5, 0.9} <= set(axes.get_yticks())
 
 
 def test_leakage_gap_is_annotated(release, ridge):
     leaking = evaluate_model("t1", get_model("ridge"), release, split=OPTIMISTIC_SPLIT)
     assert default_kind([ridge, leaking]) == "leakage"
     (axes,) = plot([ridge, leaking], "leakage").axes
-    assert [text.get_text() for text in axes.texts] == [f"{leaking.mean() - ridge.mean():+.3f}"]
+    gap = leaking.mean() - ridge.mean()
+    assert [text.get_text() for text in axes.texts] == [f"{gap:+.3f}"]
+    assert axes.get_title() == f"The leaking split scores higher in {int(gap > 0)} of 1"
 
 
 def test_results_that_do_not_suit_are_named(ridge):

@@ -1,0 +1,207 @@
+"""Everything the analysis page tells of one release, as a JSON document of unrounded figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.analysis import measures
+from benchmark.analysis.measures import READERS, REFERENCE, OutOfFold, bridge_of
+from benchmark.analysis.occlusion import occlusion
+from benchmark.analysis.splits import MODELS, spread
+from benchmark.data import DatasetInfo, dataset_info, load_truth, release_folder
+from benchmark.results import Result, read_predictions, read_results, release_stem
+from benchmark.tasks import PRIMARY_SPLIT, TASKS, get_task
+from dataset_card.errors import MagBridgeError
+from dataset_card.files import replacing
+from dataset_card.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES
+
+OCCLUDED = {"v1": (), "v2": ("functional-ridge",)}
+"""Readouts of shape whose steps and channels are occluded, by bridge; v1's SOH is in its noise, which has no steps."""
+
+NEAR = 0.02
+"""SOH this close to the threshold of the classes is hard to tell."""
+
+COMMAND = "python -m benchmark run --data {} --protocol {} --model {} --task {} --out {}"
+
+
+def measure(release: str | Path, folder: Path, say: Callable[[str], None] = lambda words: None) -> dict:
+    """Measures one release.
+
+    Args:
+        release: Release folder or Hub id.
+        folder: Folder of results, those of the release among them.
+        say: Called with what is measured next.
+
+    Returns:
+        The document.
+
+    Raises:
+        MagBridgeError: A result that the page tells of is missing; no time is spent before that is known.
+    """
+    dataset = dataset_info(release_folder(release))
+    bridge = bridge_of(dataset)
+    filed = _filed(folder, dataset)
+    readers = READERS[bridge]
+    folds = {task: _folds(filed, task, model, release, folder) for task, model in readers.items()}
+    say(f"{dataset.name}: severity and SOH error")
+    document: dict = {
+        "dataset": asdict(dataset),
+        "readers": readers,
+        "scores": _scores(folder, dataset, readers),
+        "severity": {task: measures.recall_by_severity(folds[task]) for task in ("t3", "t4")},
+        "false_alarms": measures.false_alarms(folds["t3"]),
+        "soh": {name: [asdict(b) for b in bins] for name, bins in measures.soh_errors(folds["t1"]).items()},
+        "few_shot": _few_shot([result for _, result in filed]),
+        "test_cells": {task: _test_cells(task, rows, release) for task, rows in folds.items()},
+    }
+    document["curves"] = {task.id: {} for task in TASKS}
+    for task in TASKS:
+        for model in dict.fromkeys((readers[task.id], REFERENCE[bridge][task.id])):
+            say(f"{dataset.name}: learning curve of {model} on {task.id}")
+            document["curves"][task.id][model] = measures.learning_curve(task.id, model, release)
+    document["splits"] = []
+    for task_id, models in MODELS.items():
+        for model in models:
+            if model in readers.values() or not any(model in others.values() for others in READERS.values()):
+                say(f"{dataset.name}: splits dealt for {model} on {task_id}")
+                document["splits"].append(asdict(spread(task_id, model, release)))
+    document["occlusion"] = []
+    for model in OCCLUDED[bridge]:
+        say(f"{dataset.name}: occlusion of {model}")
+        document["occlusion"].append(asdict(occlusion(model, release)))
+    return document
+
+
+def write(document: dict, out: Path) -> Path:
+    """Writes a document in place of that of older rows of the same dataset."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{release_stem(DatasetInfo(**document['dataset']))}.json"
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    for other in out.glob("*.json"):
+        if other != path and read(other).get("dataset", {}).get("name") == document["dataset"]["name"]:
+            other.unlink()
+    return path
+
+
+def read_all(out: Path) -> list[dict]:
+    """The documents in a folder, in the order of their datasets' names.
+
+    Raises:
+        MagBridgeError: There is none.
+    """
+    found = [document for path in sorted(out.glob("*.json")) if "dataset" in (document := read(path))]
+    if not found:
+        raise MagBridgeError(f"no release was measured into {out}: name one with --data")
+    return sorted(found, key=lambda document: document["dataset"]["name"])
+
+
+def read(path: Path) -> dict:
+    """A JSON object beside the page.
+
+    Raises:
+        MagBridgeError: It is none.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MagBridgeError(f"{path} is not JSON ({error}): write it again, or take it away") from error
+    if not isinstance(found, dict):
+        raise MagBridgeError(f"{path} holds no JSON object: write it again, or take it away")
+    return found
+
+
+def _filed(folder: Path, dataset: DatasetInfo) -> list[tuple[Path, Result]]:
+    """The release's results and the file of each, in the folder or one in it."""
+    found = sorted(folder.rglob(f"{release_stem(dataset)}.jsonl"))
+    if not found:
+        raise MagBridgeError(
+            f"no results of {dataset.name}, dataset {dataset.short}, in {folder}: run models with --out"
+        )
+    return [(path, result) for path in found for result in read_results(path)]
+
+
+def _folds(filed: list, task: str, model: str, release: str | Path, folder: Path) -> OutOfFold:
+    """Out-of-fold predictions of a model."""
+    key = (task, model, PRIMARY_SPLIT, "cross_validation")
+    for path, result in filed:
+        if result.key == key and result.predictions:
+            return measures.out_of_fold(task, read_predictions(path, result), release)
+    command = COMMAND.format(release, "cross_validation", model, task, folder)
+    raise MagBridgeError(f"no predictions of {' '.join(key)} in {folder}: make them with `{command}`")
+
+
+def _scores(folder: Path, dataset: DatasetInfo, readers: dict[str, str]) -> list[dict]:
+    """Test and cross-validation scores on the release and on those of other master seeds."""
+    filed = [result for path in sorted(folder.rglob("*.jsonl")) for result in read_results(path)]
+    kin = {(r.dataset.seed, r.task, r.model, r.protocol): r for r in filed if _is_kin(r, dataset)}
+    out = []
+    for seed in sorted({key[0] for key in kin}, key=lambda seed: (seed != dataset.seed, seed or 0)):
+        for task, model in readers.items():
+            test, folds = (kin.get((seed, task, model, protocol)) for protocol in ("rows", "cross_validation"))
+            if test is None:
+                raise MagBridgeError(
+                    f"no result of {model} on {task} for seed {seed}: run it with the protocol rows into {folder}"
+                )
+            ceiling = kin.get((seed, task, "fresh-rows", "ceiling"))
+            out.append(
+                {
+                    "seed": seed,
+                    "task": task,
+                    "model": model,
+                    "test": [test.mean(), test.std(), *(test.interval() or (None, None))],
+                    "folds": None if folds is None else [folds.mean(), folds.std()],
+                    "ceiling": None if ceiling is None else ceiling.mean(),
+                }
+            )
+    return out
+
+
+def _is_kin(result: Result, dataset: DatasetInfo) -> bool:
+    other = result.dataset
+    same = (other.name, other.upstream, other.bridge_version) == (
+        dataset.name,
+        dataset.upstream,
+        dataset.bridge_version,
+    )
+    return same and result.split == PRIMARY_SPLIT and (other.seed != dataset.seed or other.digest == dataset.digest)
+
+
+def _few_shot(results: list[Result]) -> dict:
+    """Mean and std over seeds by task, model and shots."""
+    out: dict = {task.id: {} for task in TASKS}
+    for result in results:
+        if result.protocol == "few_shot" and result.split == PRIMARY_SPLIT:
+            shots = sorted({run.k for run in result.runs if run.k is not None})
+            out[result.task][result.model] = [[k, result.mean(k=k), result.std(k=k)] for k in shots]
+    return out
+
+
+def _test_cells(task: str, rows: OutOfFold, release: str | Path) -> dict:
+    """Whether the official test cells are easy: the same out-of-fold predictions, on them and on the other cells."""
+    cells = load_truth(get_task(task), release_folder(release), PRIMARY_SPLIT).cell_ids
+    test = np.isin(rows.columns["cell_id"], cells)
+    return {
+        name: {"score": measures.headline(task, part), "rows": len(part.truth)} | _difficulty(task, part)
+        for name, part in (("test", rows.take(test)), ("others", rows.take(~test)))
+    }
+
+
+def _difficulty(task: str, rows: OutOfFold) -> dict:
+    """What makes rows of T1 and T2 hard: error and spread of SOH; share near the threshold and recall of each class."""
+    if task == "t1":
+        error = rows.prediction - rows.truth
+        return {"rmse": float(np.sqrt((error**2).mean())), "soh_std": float(rows.truth.std())}
+    if task == "t2":
+        near = np.abs(rows.columns["soh"].astype(float) - REUSE_ABOVE_SOH) < NEAR
+        of = {label: rows.truth == label for label in SECOND_LIFE_CLASSES}
+        return {
+            "near": {label: float(near[members].mean()) for label, members in of.items()},
+            "recall": {label: float((rows.prediction == label)[members].mean()) for label, members in of.items()},
+        }
+    return {}

@@ -1,0 +1,252 @@
+"""The figures of the analysis page: one row of panels for each release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmark.analysis.measures import SEVERITY_EDGES, share
+from benchmark.analysis.occlusion import WINDOW
+from benchmark.analysis.plots import SHORT, few_shot_panel
+from benchmark.data import DatasetInfo
+from benchmark.tasks import TASKS, get_task
+from dataset_card.plotting import INK, LINE, MARK, PAGE, QUIET, canvas, printed, styles
+from dataset_card.schema import CHANNELS, T
+
+FAULTS = styles(["sensor_dropout", "calibration_drift", "temporal_warp", "periodic_interference"])
+PANEL = 2.05
+"""Height of a row of panels, in inches."""
+
+
+def short_name(document: dict) -> str:
+    """`v1`, `v2`, or what else follows the name of the first dataset."""
+    name = DatasetInfo(**document["dataset"]).name
+    return name.removeprefix("magbridge-battery").strip("-") or "v1"
+
+
+def _rows(documents: list[dict], columns: int, height: float = PANEL, legend: float = 0.3):
+    figure, axes = canvas(len(documents), columns, (PAGE, height * len(documents) + legend))
+    return figure, np.reshape(axes, (len(documents), columns))
+
+
+def _legend(figure, axes, columns: int) -> None:
+    """One legend below all panels."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+@printed
+def severity(documents: list[dict]):
+    """Share of anomalies found (T3) and named (T4) against severity, with intervals and counts."""
+    figure, axes = _rows(documents, 2, 2.3)
+    bands = [f"{low:.1f}–{high:.1f}" for low, high in zip(SEVERITY_EDGES, SEVERITY_EDGES[1:])]
+    for line, document in zip(axes, documents):
+        for panel, task, title in zip(line, ("t3", "t4"), ("found as an anomaly (T3)", "fault named (T4)")):
+            found = document["severity"][task]
+            for number, (fault, counts) in enumerate(found.items()):
+                value, low, high = np.array([share(*pair) for pair in counts]).T
+                panel.errorbar(
+                    np.arange(len(bands)) + 0.09 * (number - 1.5),
+                    value,
+                    yerr=np.clip([value - low, high - value], 0, None),
+                    label=SHORT[fault],
+                    capsize=1.5,
+                    elinewidth=0.8,
+                    **(FAULTS[fault] | {"linestyle": "-"}),
+                )
+            rows = np.array([[n for _, n in counts] for counts in found.values()])
+            panel.set_xticks(range(len(bands)), [f"{b}\nn {c.min()}–{c.max()}" for b, c in zip(bands, rows.T)])
+            panel.set(ylim=(-0.03, 1.03), ylabel="share of rows", title=f"{short_name(document)}: {title}")
+        alarms = share(*document["false_alarms"])
+        line[0].axhspan(*alarms[1:], color=QUIET, alpha=0.25, linewidth=0)
+        line[0].axhline(alarms[0], color=INK, linewidth=0.9, linestyle=":", label="clean rows (false alarms)")
+        line[1].axhline(get_task("t4").chance, color=QUIET, linewidth=0.8, linestyle="--")
+    for panel in axes[-1]:
+        panel.set_xlabel("severity, and rows of each fault")
+    _legend(figure, axes[0, 0], 5)
+    return figure
+
+
+@printed
+def soh_error(documents: list[dict]):
+    """Root mean square error of SOH by SOC, voltage and table, and the mean error by SOH."""
+    figure, axes = _rows(documents, 4, 1.9, 0.1)
+    for line, document in zip(axes, documents):
+        bins = document["soh"]
+        top = 1.15 * max(b["rmse"][2] for name in ("SOC", "voltage", "table") for b in bins[name])
+        for panel, name in zip(line, ("SOC", "voltage", "table")):
+            _bars(panel, range(len(bins[name])), [b["rmse"] for b in bins[name]], LINE, joined=name != "table")
+            panel.set_ylim(0, top)
+            panel.set_xlim(-0.6, len(bins[name]) - 0.4)
+            panel.set_title(f"{short_name(document)}: by {name}")
+            if panel is not line[0]:
+                panel.tick_params(labelleft=False)
+        line[0].set_ylabel("RMSE of SOH")
+        line[0].set_xticks(range(1, len(bins["SOC"]), 2), [f"{b['name']:.0f}" for b in bins["SOC"][1::2]])
+        line[1].set_xticks(range(len(bins["voltage"])), [f"{b['name']:.2f}" for b in bins["voltage"]], rotation=60)
+        line[2].set_xticks(range(len(bins["table"])), [b["name"].replace("-", "\n") for b in bins["table"]])
+        _bars(line[3], [b["name"] for b in bins["SOH"]], [b["mean"] for b in bins["SOH"]], MARK)
+        line[3].axhline(0, color=QUIET, linewidth=0.8)
+        line[3].set(ylabel="predicted less true", title=f"{short_name(document)}: mean error")
+    for panel, label in zip(axes[-1], ("SOC, %", "voltage, V, eighths", "", "true SOH, tenths")):
+        panel.set_xlabel(label)
+    return figure
+
+
+def _bars(panel, at, values: list, colour: str, joined: bool = True) -> None:
+    """Values with their intervals."""
+    value, low, high = np.array(values).T
+    limits = np.array([value - low, high - value])
+    dash = "-" if joined else "none"
+    panel.errorbar(
+        np.array(at), value, yerr=limits, marker="o", linestyle=dash, color=colour, capsize=1.5, elinewidth=0.8
+    )
+
+
+@printed
+def learning_curves(documents: list[dict]):
+    """Headline on the test rows against training rows: the model that is taken apart, and one on 57 statistics."""
+    figure, axes = _rows(documents, len(TASKS), 1.9)
+    for line, document in zip(axes, documents):
+        for panel, task in zip(line, TASKS):
+            curves = document["curves"][task.id]
+            for colour, marker, (name, points) in zip((LINE, MARK), "os", curves.items()):
+                n, mean, std = np.array(points).T
+                panel.errorbar(n, mean, yerr=std, marker=marker, color=colour, label=name, capsize=1.5, elinewidth=0.8)
+            panel.set_xscale("log")
+            panel.set_xticks(n, [f"{rows:,.0f}" for rows in n], fontsize=6.5)
+            panel.minorticks_off()
+            panel.axhline(task.chance, color=QUIET, linewidth=0.8, linestyle=":")
+            panel.set_ylim(min(task.chance, *(p[1] for c in curves.values() for p in c)) - 0.05, 1.02)
+            panel.set_title(f"{short_name(document)}, {task.id.upper()}")
+            box = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 1}
+            panel.legend(fontsize=6.5, loc="lower right", handlelength=1.2, borderpad=0.1, **box)
+        _metrics(line)
+    for panel in axes[-1]:
+        panel.set_xlabel("training rows")
+    return figure
+
+
+def _metrics(line) -> None:
+    """Names the metric where it changes along a row of panels: R2 on T1, balanced accuracy on the others."""
+    line[0].set_ylabel("R2")
+    line[1].set_ylabel("balanced accuracy")
+
+
+SHOWN = 7
+"""Models of a few-shot figure: more would not be told apart."""
+
+
+@printed
+def few_shot(documents: list[dict]):
+    """Headline against shots."""
+    figure, axes = _rows(documents, len(TASKS), 1.95, 0.45)
+    shown = {id(d): {task.id: few_shot_shown(d, task.id) for task in TASKS} for d in documents}
+    style = styles(dict.fromkeys(m for tasks in shown.values() for models in tasks.values() for m in models))
+    for line, document in zip(axes, documents):
+        for panel, task in zip(line, TASKS):
+            curves = {m: document["few_shot"][task.id][m] for m in shown[id(document)][task.id]}
+            few_shot_panel(panel, task, curves, style)
+            panel.set_title(f"{short_name(document)}, {task.id.upper()}")
+            panel.set_xlabel("")
+        _metrics(line)
+    for panel, task in zip(axes[-1], TASKS):
+        panel.set_xlabel("rows a SOH bin (of five)" if task.is_regression else "rows a class")
+    entries = {label: handle for panel in axes.flat for handle, label in zip(*panel.get_legend_handles_labels())}
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
+    return figure
+
+
+def few_shot_shown(document: dict, task: str) -> list[str]:
+    """The model taken apart, then those that are best at some number of shots, then the next by their last score."""
+    found = document["few_shot"][task]
+    best = [max(found, key=lambda m, i=i: found[m][i][1]) for i in range(len(next(iter(found.values()), [])))]
+    reader = [document["readers"][task]] if document["readers"][task] in found else []
+    rest = sorted(found, key=lambda m: -found[m][-1][1])
+    return list(dict.fromkeys([*reader, *best, *(m for m in rest if m != "constant")]))[:SHOWN]
+
+
+@printed
+def splits(documents: list[dict]):
+    """Scores on splits dealt anew by cell and by row, beside both official splits."""
+    found = [(document, document["splits"]) for document in documents]
+    most = max(len(spreads) for _, spreads in found)
+    figure, axes = canvas(1, len(documents), (PAGE, 0.36 * most + 1.2))
+    for panel, (document, spreads) in zip(np.atleast_1d(axes), found):
+        for y, s in enumerate(spreads):
+            for values, official, colour, marker, shift, name in (
+                (s["cell_deals"], s["by_cell"], LINE, "o", -0.17, "by cell"),
+                (s["row_deals"], s["by_row"], MARK, "s", 0.17, "by row (leaks)"),
+            ):
+                first = y == 0
+                panel.plot(
+                    values,
+                    np.full(len(values), y + shift),
+                    linestyle="none",
+                    marker="|",
+                    markersize=6,
+                    color=colour,
+                    alpha=0.7,
+                    label=f"dealt anew {name}" if first else None,
+                )
+                panel.plot(
+                    official,
+                    y + shift,
+                    marker,
+                    color="white",
+                    markeredgecolor=colour,
+                    markeredgewidth=1.3,
+                    markersize=5.5,
+                    label=f"official split {name}" if first else None,
+                )
+        panel.set_yticks(range(len(spreads)), [f"{s['task'].upper()} {s['model']}" for s in spreads])
+        panel.set_ylim(len(spreads) - 0.5, -0.5)
+        panel.grid(axis="x", color=QUIET, alpha=0.2, linewidth=0.5)
+        panel.set(xlabel="R2 (T1), balanced accuracy (T2 to T4)", title=short_name(document))
+    _legend(figure, np.atleast_1d(axes)[0], 4)
+    return figure
+
+
+@printed
+def occlusion(documents: list[dict]):
+    """R2 lost without a window of steps in one channel, and in all of them; None where nothing was occluded."""
+    from matplotlib.colors import LogNorm
+
+    found = [(d, o) for d in documents for o in d["occlusion"]]
+    if not found:
+        return None
+    figure, axes = canvas(2, len(found), (PAGE if len(found) > 1 else 5.2, 3.3))
+    for (panel, below), (document, o) in zip(np.reshape(axes, (2, len(found))).T, found):
+        lost = o["whole"] - np.array(o["windows"])
+        image = panel.imshow(
+            np.clip(lost, 0.003, 1),
+            aspect="auto",
+            cmap="Blues",
+            norm=LogNorm(0.003, 1),
+            extent=(0, T, len(CHANNELS), 0),
+        )
+        whole = [f"{name}  ({o['whole'] - r2:.2f})" for name, r2 in zip(CHANNELS, o["channels"])]
+        panel.set_yticks(np.arange(len(CHANNELS)) + 0.5, whole)
+        panel.set_title(f"{short_name(document)}, {o['model']}: R2 {o['whole']:.3f}")
+        panel.tick_params(length=0)
+        panel.spines[:].set_visible(False)
+        panel.set_xticks([])
+        steps = o["whole"] - np.array(o["steps"])
+        below.bar(
+            np.arange(len(steps)) * WINDOW, steps, WINDOW, align="edge", color=LINE, edgecolor="white", linewidth=0.5
+        )
+        below.set(xlim=(0, T), xlabel="step of the scan", ylabel="R2 lost, all channels")
+        figure.colorbar(image, ax=panel, label="R2 lost", ticks=[0.01, 0.1, 1], format="%g", pad=0.02)
+    return figure
+
+
+FIGURES: dict[str, Callable] = {
+    "severity": severity,
+    "soh_error": soh_error,
+    "learning_curves": learning_curves,
+    "few_shot": few_shot,
+    "splits": splits,
+    "occlusion": occlusion,
+}
+"""Function that draws each, by the name of its file."""

@@ -1,0 +1,111 @@
+"""Which steps and channels carry SOH: what a readout loses when it does not see them.
+
+Occluded samples are filled in with what the signal's place across the cell, its level and its voltage tell there: a
+quadratic function of its first principal components, fitted on training rows. Those vary most and tell SOH least, so
+the filled signal looks like a scan of some average cell: with every sample filled in, hardly any SOH is left to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.baselines import get_model
+from benchmark.data import load_task
+from benchmark.protocol import fit_seeds
+from benchmark.scoring import score
+from benchmark.tasks import get_task
+from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, T
+
+COMPONENTS = 4
+WINDOW = 5
+"""Steps that are occluded together."""
+
+SENSORS = ((0, 1, 4), (2, 3, 5))
+"""Channels of each sensor."""
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """R2 of one readout on the test rows, by what it does not see.
+
+    Attributes:
+        model: Name.
+        whole: With every sample in sight.
+        blind: With every sample filled in: what the fill still tells.
+        windows: Without a window of one channel, (6, 20).
+        steps: Without a window of all channels, (20,).
+        channels: Without a whole channel, (6,).
+        sensors: Without all channels of one sensor, (2,).
+    """
+
+    model: str
+    whole: float
+    blind: float
+    windows: list[list[float]]
+    steps: list[float]
+    channels: list[float]
+    sensors: list[float]
+
+
+def occlusion(model: str, release: str | Path) -> Occlusion:
+    """Fits a model of T1 on the official training rows, seed 0, and scores it with parts of the test rows filled in.
+
+    Args:
+        model: Name of a model that reads signals.
+        release: Release folder or Hub id.
+
+    Raises:
+        MagBridgeError: The model does not read signals.
+    """
+    declared, task = get_model(model), get_task("t1")
+    if declared.features is not None:
+        raise MagBridgeError(f"{model} reads features: occlusion needs a model that reads signals")
+    data = load_task(task, release)
+    _, readout = next(fit_seeds(task, declared, data))
+    x, truth = data.test.signals, data.test.target
+    filled = fill(data.train.signals, x)
+
+    def without(steps: slice, channels) -> float:
+        seen = x.copy()
+        seen[:, steps, channels] = filled[:, steps, channels]
+        return score(task, truth, readout.predict(seen))[task.headline.name]
+
+    every, whole = list(range(len(CHANNELS))), slice(0, T)
+    windows = [slice(start, start + WINDOW) for start in range(0, T, WINDOW)]
+    return Occlusion(
+        model,
+        score(task, truth, readout.predict(x))[task.headline.name],
+        without(whole, every),
+        [[without(window, [c]) for window in windows] for c in every],
+        [without(window, every) for window in windows],
+        [without(whole, [c]) for c in every],
+        [without(whole, list(sensor)) for sensor in SENSORS],
+    )
+
+
+def fill(train: np.ndarray, signals: np.ndarray) -> np.ndarray:
+    """What place, level and voltage tell of each sample.
+
+    Args:
+        train: Rows to learn from, (m, T, C), nT.
+        signals: Rows to fill, (n, T, C).
+
+    Returns:
+        Shape (n, T, C).
+    """
+    rows = train.reshape(len(train), -1)
+    mean = rows.mean(axis=0)
+    variance, directions = np.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
+    basis = directions[:, ::-1][:, :COMPONENTS] / np.sqrt(variance[::-1][:COMPONENTS])
+
+    def terms(x: np.ndarray) -> np.ndarray:
+        scores = (x.reshape(len(x), -1) - mean) @ basis
+        first, second = np.triu_indices(COMPONENTS)
+        return np.column_stack([np.ones(len(x)), scores, scores[:, first] * scores[:, second]])
+
+    weights = np.linalg.lstsq(terms(train), rows, rcond=None)[0]
+    return (terms(signals) @ weights).reshape(signals.shape)

@@ -1,0 +1,128 @@
+"""What a split does to a score: leakage, and the luck of the cells and rows that were drawn for the test.
+
+The official splits are one draw each. Cells are dealt anew into subsets of the same sizes, and so are rows; a model
+fitted and scored on many such deals shows how far one draw may be off, and how much is left for leakage to explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.baselines import get_model
+from benchmark.data import REGIME_B_PREFIX, Subset, TaskData, load_task
+from benchmark.models import Model
+from benchmark.protocol import evaluate_model
+from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, Task
+from dataset_card.schema import table_of
+
+DEALS = 15
+"""Splits dealt by cell, and as many by row."""
+
+MODELS = {
+    "t1": ("ridge", "noise-level", "functional-ridge"),
+    "t2": ("ridge-classifier", "logistic-regression"),
+    "t3": ("logistic-regression",),
+    "t4": ("logistic-regression", "random-forest"),
+}
+"""Models that are fitted in seconds; each bridge's reader where it is one of them."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Headline scores of one model.
+
+    Attributes:
+        task: Task id.
+        model: Name.
+        by_cell: On the official split by cell, mean over the model's seeds.
+        by_row: On the official optimistic split.
+        cell_deals: On each deal of the cells, seed 0.
+        row_deals: On each deal of the rows into subsets of the same sizes, seed 0.
+    """
+
+    task: str
+    model: str
+    by_cell: float
+    by_row: float
+    cell_deals: tuple[float, ...]
+    row_deals: tuple[float, ...]
+
+    @property
+    def gap(self) -> float:
+        """The optimistic split's score less that of the split by cell: `luck` and `leakage` and `rest`."""
+        return self.by_row - self.by_cell
+
+    @property
+    def luck(self) -> float:
+        """How much lower the official split by cell scores than the average deal of cells."""
+        return float(np.mean(self.cell_deals)) - self.by_cell
+
+    @property
+    def leakage(self) -> float:
+        """How much higher deals of rows score than deals of cells, both on average, with as many training rows."""
+        return float(np.mean(self.row_deals) - np.mean(self.cell_deals))
+
+    @property
+    def leakage_error(self) -> float:
+        """Standard error of `leakage`."""
+        return float(np.sqrt((np.var(self.row_deals, ddof=1) + np.var(self.cell_deals, ddof=1)) / len(self.cell_deals)))
+
+    @property
+    def rest(self) -> float:
+        """How much higher the official optimistic split scores than the average deal of rows: its draw and its size."""
+        return self.by_row - float(np.mean(self.row_deals))
+
+
+def spread(task: str, model: str, release: str | Path) -> Spread:
+    """Scores a model on both official splits and on `DEALS` deals of each kind."""
+    declared = get_model(model)
+    honest, leaking = (load_task(task, release, split) for split in (PRIMARY_SPLIT, OPTIMISTIC_SPLIT))
+    official = [evaluate_model(task, declared, data, sampling="rows").mean() for data in (honest, leaking)]
+    dealt = [tuple(_score(declared, data) for data in deals(honest, by_cell)) for by_cell in (True, False)]
+    return Spread(task, model, *official, *dealt)
+
+
+def deals(data: TaskData, by_cell: bool) -> Iterator[TaskData]:
+    """The rows of a task dealt anew, `DEALS` times, into subsets of the sizes they have.
+
+    Args:
+        data: Rows of the split by cell.
+        by_cell: Whether a cell's rows stay together; cells are then dealt within their table, and Regime-B's
+            pseudo-cells stay where they are. A deal without some class in its test or training rows is dealt again.
+    """
+    subsets = data.subsets()
+    pool = Subset.concatenate(subsets)
+    home = np.repeat(np.arange(len(subsets)), [len(subset) for subset in subsets])
+    cells, first, cell_of = np.unique(pool.cell_ids, return_index=True, return_inverse=True)
+    strata = np.array([cell if cell.startswith(REGIME_B_PREFIX) else _stratum(cell) for cell in cells.tolist()])
+    rng, dealt = np.random.default_rng(0), 0
+    while dealt < DEALS:
+        if by_cell:
+            moved = home[first]
+            for stratum in np.unique(strata):
+                members = np.flatnonzero(strata == stratum)
+                moved[members] = rng.permutation(moved[members])
+            place = moved[cell_of]
+        else:
+            place = rng.permutation(home)
+        train, *validation, test = (pool.take(place == number) for number in range(len(subsets)))
+        if all(set(data.task.labels) <= set(part.target.tolist()) for part in (train, test)):
+            dealt += 1
+            yield _data(data.task, train, validation[0] if validation else None, test)
+
+
+def _data(task: Task, train: Subset, validation: Subset | None, test: Subset) -> TaskData:
+    """The rows, with those that T1's models fit on as clean rows."""
+    return TaskData(task, train, validation, test, load_clean=lambda: {"train": train})
+
+
+def _stratum(cell: str) -> str:
+    return "" if table_of(cell) == cell else table_of(cell)
+
+
+def _score(model: Model, data: TaskData) -> float:
+    return evaluate_model(data.task, model, data, sampling="rows", seeds=(0,)).mean()

@@ -161,7 +161,8 @@ def few_shot(documents: list[dict]):
 def few_shot_shown(document: dict, task: str) -> list[str]:
     """The model taken apart, then those that are best at some number of shots, then the next by their last score."""
     found = document["few_shot"][task]
-    best = [max(found, key=lambda m, i=i: found[m][i][1]) for i in range(len(next(iter(found.values()), [])))]
+    shots = range(len(next(iter(found.values()), [])))
+    best = [max((points[i][1], model) for model, points in found.items())[1] for i in shots]
     reader = [document["readers"][task]] if document["readers"][task] in found else []
     rest = sorted(found, key=lambda m: -found[m][-1][1])
     return list(dict.fromkeys([*reader, *best, *(m for m in rest if m != "constant")]))[:SHOWN]

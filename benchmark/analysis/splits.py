@@ -81,17 +81,17 @@ def spread(task: str, model: str, release: str | Path) -> Spread:
     """Scores a model on both official splits and on `DEALS` deals of each kind."""
     declared = get_model(model)
     honest, leaking = (load_task(task, release, split) for split in (PRIMARY_SPLIT, OPTIMISTIC_SPLIT))
-    official = [evaluate_model(task, declared, data, sampling="rows").mean() for data in (honest, leaking)]
-    dealt = [tuple(_score(declared, data) for data in deals(honest, by_cell)) for by_cell in (True, False)]
-    return Spread(task, model, *official, *dealt)
+    by_cell, by_row = (evaluate_model(task, declared, data, sampling="rows").mean() for data in (honest, leaking))
+    cells, rows = (tuple(_score(declared, data) for data in deals(honest, whole)) for whole in (True, False))
+    return Spread(task, model, by_cell, by_row, cells, rows)
 
 
-def deals(data: TaskData, by_cell: bool) -> Iterator[TaskData]:
+def deals(data: TaskData, whole_cells: bool) -> Iterator[TaskData]:
     """The rows of a task dealt anew, `DEALS` times, into subsets of the sizes they have.
 
     Args:
         data: Rows of the split by cell.
-        by_cell: Whether a cell's rows stay together; cells are then dealt within their table, and Regime-B's
+        whole_cells: Whether a cell's rows stay together; cells are then dealt within their table, and Regime-B's
             pseudo-cells stay where they are. A deal without some class in its test or training rows is dealt again.
     """
     subsets = data.subsets()
@@ -101,7 +101,7 @@ def deals(data: TaskData, by_cell: bool) -> Iterator[TaskData]:
     strata = np.array([cell if cell.startswith(REGIME_B_PREFIX) else _stratum(cell) for cell in cells.tolist()])
     rng, dealt = np.random.default_rng(0), 0
     while dealt < DEALS:
-        if by_cell:
+        if whole_cells:
             moved = home[first]
             for stratum in np.unique(strata):
                 members = np.flatnonzero(strata == stratum)

@@ -114,9 +114,11 @@ def rescore(
 def _shipped(results: Path | None) -> list:
     """The results named, or the shipped ones and those of the shipped submissions."""
     from benchmark.leaderboard.submissions import SUBMISSIONS, filed_results
-    from benchmark.results import SHIPPED, read_results
+    from benchmark.results import read_results, shipped_files
 
-    return read_results(results) if results else read_results(SHIPPED) + filed_results(SUBMISSIONS)
+    if results:
+        return read_results(results)
+    return [result for path in shipped_files() for result in read_results(path)] + filed_results(SUBMISSIONS)
 
 
 def leaderboard(

@@ -1,6 +1,7 @@
 """The leaderboard: a pure function of results; rows with intervals, ranks in groups, leaking splits apart.
 
-The v1.0 release comes first; releases of other master seeds have boards of their own, so that nobody tunes to one draw.
+v1 and v2 stand beside each other; releases of other master seeds have boards of their own, so that nobody tunes to one
+draw.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.scoring import bootstrap, percentiles
 from benchmark.tasks import R2_BY_TABLE, TASKS, get_task, leaks
+from dataset_card.editions import V1
 from dataset_card.schema import MASTER_SEED
 
 COLUMNS = (
@@ -63,6 +65,7 @@ class Board:
         dataset_label: Name, upstream, seed and short digest.
         seed: Master seed of the release, or None where that is not known.
         entries: Best first.
+        name: Name of the dataset.
     """
 
     task: str
@@ -72,17 +75,23 @@ class Board:
     dataset_label: str
     seed: int | None
     entries: tuple[Entry, ...]
+    name: str
 
     @property
     def title(self) -> str:
-        """Task, headline metric, split, and the master seed where it is not that of v1.0."""
+        """Task, headline metric, split and release."""
         task = get_task(self.task)
-        other = f", seed {self.seed}" if self.other_seed else ""
-        return f"{task.id.upper()} {task.title}: {task.headline.name}, {self.split}{other}"
+        return f"{task.id.upper()} {task.title}: {task.headline.name}, {self.split}, {self.release}"
+
+    @property
+    def release(self) -> str:
+        """The dataset in short, as `v2`, and the master seed where it is another than the default."""
+        short = self.name.removeprefix(V1.name).strip("-") or V1.bridge
+        return f"{short}, seed {self.seed}" if self.other_seed else short
 
     @property
     def other_seed(self) -> bool:
-        """Whether the rows are those of another master seed than v1.0's."""
+        """Whether the rows are those of another master seed than the default."""
         return self.seed not in (None, MASTER_SEED)
 
 
@@ -101,7 +110,7 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
         split: Keep this split.
 
     Returns:
-        Boards by task, honest splits before leaking ones, v1.0 before other master seeds.
+        Boards by task, honest splits before leaking ones, the default master seed before others, v1 before v2.
     """
     groups: dict[tuple, dict[str, Result]] = {}
     folds: dict[tuple, Result] = {}
@@ -125,7 +134,7 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
 
     def position(key: tuple) -> tuple:
         seed = infos[key].seed
-        return (order.index(key[0]), *key[1:3], seed != MASTER_SEED, seed or 0, key[3] or "")
+        return (order.index(key[0]), *key[1:3], seed != MASTER_SEED, seed or 0, infos[key].name, key[3] or "")
 
     for key in sorted(groups, key=position):
         task_id, leaking, split_name, digest = key
@@ -134,7 +143,7 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
         label = ", ".join(filter(None, (info.name, info.upstream, seed_label, info.short)))
         cross_validated = {r.model: r for k, r in folds.items() if k[:4] == key}
         entries = _entries(list(groups[key].values()), cross_validated, elsewhere)
-        boards.append(Board(task_id, split_name, leaking, digest, label, info.seed, entries))
+        boards.append(Board(task_id, split_name, leaking, digest, label, info.seed, entries, info.name))
     return boards
 
 
@@ -251,13 +260,14 @@ RANK_RULE = (
 )
 EXPLANATION = (
     f"Order: by score. Rank: {RANK_RULE} Score: mean ± population std over seeds on the test subset. Interval: 95 % "
-    "bootstrap over test cells; nine cells are few, so it is a little narrow. Cross-validation: mean ± std over folds "
-    "of all cells, the steadier figure. Other releases: lowest to highest score on releases of other master seeds. "
-    "Features: numbers a row that the last learner sees, 600 where it sees the samples. Seconds: mean wall time of a "
-    "run (features, fit, prediction; features common to all runs are made once) on the machine that the results name."
+    "bootstrap over test cells; v1's nine are few, so it is a little narrow there. Cross-validation: mean ± std over "
+    "folds of all cells, the steadier figure. Other releases: lowest to highest score on releases of other master "
+    "seeds. Features: numbers a row that the last learner sees, 600 where it sees the samples. Seconds: mean wall time "
+    "of a run (features, fit, prediction; features common to all runs are made once) on the machine that the results "
+    "name."
 )
 
 
 def _honest_first(boards: list[Board]) -> list[Board]:
-    """v1.0 split by cell, then other master seeds, then what leaks."""
+    """The default master seed split by cell, then other seeds, then what leaks."""
     return sorted(boards, key=lambda board: (board.leaks, board.other_seed))

@@ -37,24 +37,41 @@ def to_html(boards: list[Board], submissions: list[Submission] | None = None) ->
     tasks = [task for task in TASKS if any(board.task == task.id for board in boards)]
     honest = [board for board in boards if not board.leaks and not board.other_seed]
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        summary=_summary(honest),
+        summary=_summaries(honest),
         explanation=escape(EXPLANATION),
         rule=escape(RANK_RULE),
         task_options="".join(f'<option value="{t.id}">{t.id.upper()} {escape(t.title)}</option>' for t in tasks),
         split_options="".join(f'<option value="{escape(split)}">{escape(split)}</option>' for split in splits),
         release_options="".join(
-            f'<option value="{name}">{name}</option>' for name in dict.fromkeys(map(_release, boards))
+            f'<option value="{escape(name)}">{escape(name)}</option>'
+            for name in dict.fromkeys(board.release for board in boards)
         ),
-        honest="".join(_section(board, cost_chart(board)) for board in honest) or NOTHING,
-        others="".join(_section(board) for board in boards if not board.leaks and board.other_seed) or NOTHING,
-        leaking="".join(_section(board) for board in boards if board.leaks) or NOTHING,
+        honest=_beside(honest, charts=True),
+        others=_beside([board for board in boards if not board.leaks and board.other_seed]),
+        leaking=_beside([board for board in boards if board.leaks]),
         leak_note=escape(LEAK_NOTE),
         models=_models(boards, {entry.name: entry for entry in submissions or []}),
     )
 
 
-def _summary(boards: list[Board]) -> str:
-    """Mean ranks over tasks, as a chart and a table; nothing where a task is missing."""
+def _beside(boards: list[Board], charts: bool = False) -> str:
+    """The boards of one task beside each other where the window is wide enough."""
+    pairs = (
+        "".join(_section(board, cost_chart(board) if charts else "") for board in boards if board.task == task.id)
+        for task in TASKS
+    )
+    return "".join(f'<div class="pair">{pair}</div>' for pair in pairs if pair) or NOTHING
+
+
+def _summaries(boards: list[Board]) -> str:
+    """The summary of each release, beside each other; nothing where none has all tasks."""
+    names = dict.fromkeys(board.release for board in boards)
+    parts = "".join(_summary(name, [board for board in boards if board.release == name]) for name in names)
+    return f'<section id="summary"><h2>All tasks</h2><div class="pair">{parts}</div></section>' if parts else ""
+
+
+def _summary(name: str, boards: list[Board]) -> str:
+    """Mean ranks over tasks on one release, as a chart and a table; nothing where a task is missing."""
     standings = summarize(boards)
     if not standings:
         return ""
@@ -73,14 +90,14 @@ def _summary(boards: list[Board]) -> str:
         if board.task == task.id
     ]
     return (
-        f'<section id="summary"><h2>All tasks</h2><p>First on each task: {", ".join(first)}.</p>'
+        f"<div><h3>{escape(name)}</h3><p>First on each task: {', '.join(first)}.</p>"
         f'<p class="note">Below, the {len(standings)} models that do all four tasks, by their mean rank among each '
         "other; intervals: 95 %, test cells resampled for all models at once.</p>"
         f'<div class="scroll">{rank_chart(standings)}</div>'
         '<div class="scroll"><table><caption class="hidden">Mean rank over all tasks</caption><thead><tr>'
         '<th scope="col">model</th><th scope="col" class="number">mean rank</th>'
         f'<th scope="col" class="number">95 % interval</th>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></section>"
+        f"<tbody>{rows}</tbody></table></div></div>"
     )
 
 
@@ -109,12 +126,12 @@ def _section(board: Board, chart: str = "") -> str:
         for column in COLUMNS
     )
     rows = "".join(_row(entry, place) for place, entry in enumerate(board.entries, 1))
-    badge = '<span class="leak">leaks</span>' if board.leaks else _release(board) if board.other_seed else ""
+    badge = '<span class="leak">leaks</span>' if board.leaks else ""
     task = get_task(board.task)
     return (
         f'<section class="board" data-task="{board.task}" data-split="{escape(board.split)}" '
-        f'data-release="{_release(board)}">'
-        f"<h3>{task.id.upper()} {escape(task.title)} {badge}</h3>"
+        f'data-release="{escape(board.release)}">'
+        f"<h3>{task.id.upper()} {escape(task.title)}, {escape(board.release)} {badge}</h3>"
         f'<p class="about">{escape(task.headline.name)} ({escape(task.headline.meaning)}), {escape(board.split)}; '
         f"dataset {escape(board.dataset_label)}</p>"
         f'<div class="scroll"><table><caption class="hidden">{escape(board.title)}</caption>'
@@ -122,10 +139,6 @@ def _section(board: Board, chart: str = "") -> str:
         + (f"<details><summary>Score against cost</summary>{chart}</details>" if chart else "")
         + "</section>"
     )
-
-
-def _release(board: Board) -> str:
-    return f"seed {board.seed}" if board.other_seed else "default seed"
 
 
 def _kind(column: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from benchmark.leaderboard.space.app import SETTINGS
-from benchmark.results import SHIPPED, read_results, result_files
+from benchmark.results import SHIPPED, read_results, result_files, shipped_files
 from dataset_card.errors import MagBridgeError
 from dataset_card.hub import Repository
 
@@ -52,8 +52,9 @@ def leaderboard_files(
             f"dataset {dataset_id!r}: expected the id of the dataset on the Hub, USER/magbridge-battery; publish "
             "it with `python -m bridge push`"
         )
-    folder = Path(results or SHIPPED)
-    read_results(folder)  # refused here rather than in the Space
+    filed = result_files(results) if results else shipped_files()
+    for path in filed:
+        read_results(path)  # refused here rather than in the Space
     files: dict[str, Path | bytes] = {
         "README.md": Template((SPACE / "README.md").read_text(encoding="utf-8"))
         .substitute(dataset=dataset_id)
@@ -65,10 +66,11 @@ def leaderboard_files(
     for package in (PACKAGE, PACKAGE.parent / "dataset_card"):
         for path in sorted(package.rglob("*")):
             inside = path.relative_to(package).parts
-            shipped = inside[0] == SHIPPED.name and path.suffix not in (".py", ".json")  # the folder given goes instead
+            # The results given go instead; their code and schema stay.
+            shipped = inside[0] == SHIPPED.name and (len(inside) > 2 or path.suffix not in (".py", ".json"))
             if path.is_file() and "__pycache__" not in inside and not shipped:
                 files["/".join((package.name, *inside))] = path
-    return files | {f"results/{path.name}": path for path in result_files(folder)}
+    return files | {f"results/{path.name}": path for path in filed}
 
 
 def push_metric(repo_id: str, *, private: bool = False) -> str:

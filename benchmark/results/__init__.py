@@ -7,6 +7,7 @@ from benchmark.results.filing import (
     read_results,
     release_stem,
     result_files,
+    shipped_files,
     write_result,
     write_results,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "read_results",
     "release_stem",
     "result_files",
+    "shipped_files",
     "to_json",
     "write_result",
     "write_results",

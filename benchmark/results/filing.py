@@ -24,6 +24,7 @@ from dataset_card.files import replacing
 from dataset_card.parquet import opened_parquet
 
 SHIPPED = Path(__file__).parent
+SHIPPED_V2 = SHIPPED / "v2"
 MAX_BYTES = 256 * 2**20
 """Of a results file; the shipped ones have a few MB."""
 
@@ -190,6 +191,11 @@ def _read_file(path: Path) -> Iterator[tuple[Result, str]]:
         raise MagBridgeError(f"{path} is not text ({error}): expected a results file") from error
     for number, line in enumerate(lines, 1):
         yield from_json(_loads(line, f"{path}:{number}"), f"{path}:{number}"), line
+
+
+def shipped_files() -> list[Path]:
+    """Paths of the shipped results on v1 and v2."""
+    return result_files(SHIPPED) + result_files(SHIPPED_V2)
 
 
 def result_files(path: str | Path) -> list[Path]:

@@ -15,7 +15,7 @@ from benchmark.leaderboard.page import to_html
 from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
 from benchmark.leaderboard.submissions import SUBMISSIONS, filed_results, folders, read_submission
 from benchmark.reading import MAX_BYTES
-from benchmark.results import SHIPPED, Result, read_results
+from benchmark.results import Result, read_results, result_files, shipped_files
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 
@@ -106,7 +106,8 @@ def serve(results: Path | None, release: str | Path, port: int | None = None, su
         port: Port on this machine; the first free one from 7860 by default.
         submissions: As in `build`.
     """
-    page = build(read_results(results or SHIPPED), release, submissions)
+    filed = result_files(results) if results else shipped_files()
+    page = build([result for path in filed for result in read_results(path)], release, submissions)
     theme = _gradio().themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     page.launch(server_port=port, theme=theme, max_file_size=MAX_BYTES, footer_links=[], strict_cors=True)
 

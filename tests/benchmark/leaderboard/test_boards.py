@@ -94,7 +94,7 @@ def test_other_master_seeds_have_their_own_boards_and_a_column():
     assert [(b.seed, b.other_seed) for b in boards] == [(MASTER_SEED, False), (1, True), (3, True)]
     strong, weak = boards[0].entries
     assert strong.other_releases == (0.7, 0.8) and weak.other_releases == ()
-    assert "0.700 to 0.800" in to_markdown(boards) and "by_cell_primary, seed 3" in to_markdown(boards)
+    assert "0.700 to 0.800" in to_markdown(boards) and "by_cell_primary, made-up, seed 3" in to_markdown(boards)
     elsewhere = dataclasses.replace(RELEASE, digest="c" * 64, seed=1, upstream="published")
     assert leaderboard([STRONG, result("strong", [1] * 10, dataset=elsewhere)])[0].entries[0].other_releases == ()
 

@@ -10,7 +10,7 @@ import pytest
 from benchmark.leaderboard.boards import leaderboard
 from benchmark.leaderboard.page import to_html
 from benchmark.leaderboard.submissions import Submission
-from benchmark.results import SHIPPED, read_results
+from benchmark.results import read_results, shipped_files
 
 FLAGS = (
     "--headless",
@@ -39,11 +39,18 @@ press("model"); seen.byModel = models(first);
 set("task", "t2"); seen.task = boards();
 set("split", "by_record_optimistic_baseline"); seen.leaking = boards();
 seen.honestHidden = byId("honest").hidden;
-set("split", ""); set("release", "seed 2"); seen.release = boards();
+set("split", ""); set("release", "v1, seed 2"); seen.release = boards();
 seen.groupsHidden = ["honest", "leaking"].every((id) => byId(id).hidden);
-set("release", "default seed"); set("model", "FOREST");
+set("release", "v1"); set("model", "FOREST");
 seen.forest = models(first); seen.forestStatus = byId("status").textContent;
 set("model", "no such model"); seen.none = boards();
+set("release", ""); set("model", ""); set("task", "t2");
+const tops = (width) => {
+  document.body.style.width = width;
+  const [left, right] = Array.from(document.querySelectorAll("#honest .board:not([hidden])"));
+  return left.getBoundingClientRect().top === right.getBoundingClientRect().top;
+};
+seen.beside = [tops("1300px"), tops("400px")];
 seen.requests = performance.getEntriesByType("resource").length;
 seen.errors = window.problems;
 const probe = document.createElement("pre");
@@ -55,7 +62,7 @@ document.body.append(probe);
 
 @pytest.fixture(scope="module")
 def boards():
-    return leaderboard(read_results(SHIPPED))
+    return leaderboard([result for path in shipped_files() for result in read_results(path)])
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +96,13 @@ def seen(page, tmp_path_factory):
 
 
 def test_starts_ranked_and_shows_everything(seen, boards):
-    (board,) = [b for b in boards if b.task == "t2" and not b.leaks and not b.other_seed]
+    (board,) = [b for b in boards if b.task == "t2" and not b.leaks and b.release == "v1"]
     assert seen["start"] == [entry.result.model for entry in board.entries]
     assert seen["status"] == f"{sum(len(b.entries) for b in boards)} results shown"
 
 
 def test_sorts_by_any_column(seen, boards):
-    (board,) = [b for b in boards if b.task == "t2" and not b.leaks and not b.other_seed]
+    (board,) = [b for b in boards if b.task == "t2" and not b.leaks and b.release == "v1"]
     means = {entry.result.model: entry.result.mean() for entry in board.entries}
     assert [means[m] for m in seen["score"]] == sorted(means.values(), reverse=True)
     assert [means[m] for m in seen["scoreUp"]] == sorted(means.values())
@@ -103,9 +110,11 @@ def test_sorts_by_any_column(seen, boards):
     assert (seen["scoreSort"], seen["rankSort"]) == ("descending", "none")
 
 
-def test_filters_by_task_split_and_model(seen):
-    assert {task for task, _ in seen["task"]} == {"t2"} and len(seen["task"]) == 5, "v1.0, three seeds, what leaks"
-    assert seen["leaking"] == [["t2", "by_record_optimistic_baseline"]] and seen["honestHidden"]
+def test_filters_by_task_split_and_model(seen, boards):
+    leaking = sum(board.leaks and board.task == "t2" for board in boards)
+    assert {task for task, _ in seen["task"]} == {"t2"}
+    assert len(seen["task"]) == 5 + leaking, "v1, v2, three seeds, what leaks"
+    assert seen["leaking"] == leaking * [["t2", "by_record_optimistic_baseline"]] and seen["honestHidden"]
     assert seen["release"] == [["t2", "by_cell_primary"]] and seen["groupsHidden"]
     assert seen["forest"] == ["random-forest"] and seen["forestStatus"] == "2 results shown"
     assert seen["none"] == []
@@ -153,6 +162,18 @@ def test_models_link_to_what_is_known_of_them(boards):
     assert set(re.findall(r'href="#model-([^"]+)"', html)) == models
 
 
+def test_v1_and_v2_stand_beside_each_other(page, seen):
+    pair = page[page.index('<div id="honest"') : page.index('<details id="others"')].split('<div class="pair">')[1:]
+    assert len(pair) == 4
+    for task, boards in zip(("t1", "t2", "t3", "t4"), pair):
+        assert re.findall(r'data-task="(t\d)" data-split="\w+" data-release="([^"]+)"', boards) == [
+            (task, "v1"),
+            (task, "v2"),
+        ]
+    assert page.count("First on each task: ") == 2
+    assert seen["beside"] == [True, False], "at 1300 pixels, at 400"
+
+
 def test_a_board_of_one_task_has_no_summary(boards):
     assert 'id="summary"' in to_html(boards)
     assert 'id="summary"' not in to_html([board for board in boards if board.task == "t1"])
@@ -167,4 +188,4 @@ def test_reads_without_javascript(page, boards):
     for board in boards:
         for entry in board.entries:
             assert f"{entry.result.mean():.3f} ± " in page
-    assert page.count("<label>") == 4 and page.count("<caption") == len(boards) + 1 and 'lang="en"' in page
+    assert page.count("<label>") == 4 and page.count("<caption") == len(boards) + 2 and 'lang="en"' in page

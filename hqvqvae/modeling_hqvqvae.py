@@ -5,6 +5,7 @@ x -> standardise -> encoder -> z_e -> bottleneck (linear, circuit, linear) -> z_
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import tempfile
@@ -66,7 +67,8 @@ class HQVQVAEEncoding(ModelOutput):
     latents: torch.Tensor | None = None
 
 
-def _perceptron(widths: list[int]) -> nn.Sequential:
+def perceptron(widths: list[int]) -> nn.Sequential:
+    """Linear layers from width to width, a ReLU between them."""
     layers: list[nn.Module] = []
     for n_in, n_out in zip(widths, widths[1:]):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
@@ -77,7 +79,8 @@ class HQVQVAEModel(PreTrainedModel):
     """Codes for discharge segments (paper, section 3).
 
     Inputs are features in their own units, in the order of `config.feature_names`; the mean and spread that standardise
-    them are part of the weights.
+    them are part of the weights. No task of `transformers.pipeline` fits: they take text, images, audio or video
+    through a tokenizer or processor, and here a row of numbers goes in as it is; call `encode`.
 
     Example:
         >>> import torch
@@ -106,12 +109,12 @@ class HQVQVAEModel(PreTrainedModel):
         widths = [len(config.feature_names), *config.hidden_sizes, config.latent_dim]
         self.register_buffer("feature_mean", torch.empty(widths[0]))
         self.register_buffer("feature_std", torch.empty(widths[0]))
-        self.encoder = _perceptron(widths)
+        self.encoder = perceptron(widths)
         self.bottleneck = nn.Identity() if config.bottleneck == "none" else Bottleneck(config)
         self.quantizer = VectorQuantizer(
             config.codebook_size, config.latent_dim, config.codebook_update, config.ema_decay
         )
-        self.decoder = _perceptron(widths[::-1])
+        self.decoder = perceptron(widths[::-1])
         self.post_init()
 
     @torch.no_grad()
@@ -159,7 +162,9 @@ class HQVQVAEModel(PreTrainedModel):
         self._check_features(features)
         features = features.double()
         mean, std = features.mean(0), features.std(0, unbiased=False)
-        constant = [name for name, spread in zip(self.config.feature_names, std) if not spread > 0]
+        # By extremes: the spread of equal numbers may come out as rounding, not as 0.
+        varies = features.amax(0) > features.amin(0) if len(features) else std > 0
+        constant = [name for name, moves in zip(self.config.feature_names, varies) if not moves]
         if constant:
             raise HQVQVAEError(
                 f"constant over the {len(features)} training segments: {constant}; leave them out of feature_names "
@@ -267,6 +272,11 @@ class HQVQVAEModel(PreTrainedModel):
         packaged = PACKAGED / str(name_or_path)
         if os.sep not in str(name_or_path) and (packaged / "config.json").is_file():
             name_or_path = packaged
+        if "/" not in str(name_or_path) and os.sep not in str(name_or_path) and not Path(name_or_path).exists():
+            names = sorted(folder.parent.name for folder in PACKAGED.glob("*/model.safetensors"))
+            close = difflib.get_close_matches(str(name_or_path), names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"packaged: {', '.join(names) or 'none here'}"
+            raise HQVQVAEError(f"no packaged model and no folder {str(name_or_path)!r}; {hint} A Hub id is USER/NAME")
         for inside in ("last", "model"):  # the folder of a training run, of a discovery run
             if not (Path(name_or_path) / "config.json").exists() and (Path(name_or_path) / inside).is_dir():
                 name_or_path = Path(name_or_path) / inside

@@ -1,4 +1,4 @@
-"""Commands around the model: features, train, evaluate, score, push. Heavy imports wait until a command runs."""
+"""Commands around the model: features, train, evaluate, score, export, push. Heavy imports wait for a command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embe
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to an app."""
-    for command in (features, train, evaluate, score, push):
+    for command in (features, train, evaluate, score, export, push):
         app.command()(command)
 
 
@@ -170,6 +170,19 @@ def score(
             scored.to_csv(temporary, index=False)
     written = f"{len(scored)} of {len(segments)} segments, {scored['code'].nunique()} codes -> {out}"
     answer(scored.to_dict("records"), as_json, scored.to_csv(index=False).rstrip() if out is None else written)
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="Packaged name, folder, run or Hub id.")] = "recommended",
+    onnx: Annotated[Path, typer.Option(help="ONNX file to write.")] = Path("encoder.onnx"),
+) -> None:
+    """Write the encoder as ONNX, for runtimes without torch: features (n, F) to codes (n,) and latents (n, D)."""
+    from ..hub.export import export_onnx
+    from ..modeling_hqvqvae import HQVQVAEModel
+
+    quiet_in_a_pipe()
+    export_onnx(HQVQVAEModel.from_pretrained(model), onnx)
+    print(f"encoder of {model} -> {onnx}")
 
 
 def push(

@@ -1,6 +1,7 @@
 """The model: configurations by name, shapes and units, the loss, saving and loading without loss."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -64,7 +65,7 @@ def test_bad_features_are_named():
     with pytest.raises(HQVQVAEError, match=r"shape \(20, 2\); expected \(n, 3\): a, b, c"):
         model(features()[:, :2])
     constant = features()
-    constant[:, 2] = 1.0
+    constant[:, 2] = 4.2
     with pytest.raises(HQVQVAEError, match=r"constant over the 20 training segments: \['c'\]"):
         model.set_standardisation(constant)
 
@@ -240,3 +241,11 @@ def test_gpu_gives_the_same_codes():
     on_gpu = model.to("cuda").encode(x.to("cuda"))
     assert torch.equal(on_gpu.codes.cpu(), expected.codes)
     torch.testing.assert_close(on_gpu.latents.cpu(), expected.latents, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("recomended", "did you mean 'recommended'?"), ("gpt", "packaged: paper, recommended")]
+)
+def test_a_name_that_is_nowhere_is_refused_before_the_hub_is_asked(name, hint):
+    with pytest.raises(HQVQVAEError, match=f"no packaged model and no folder '{name}'; {re.escape(hint)}"):
+        HQVQVAEModel.from_pretrained(name)

@@ -130,3 +130,13 @@ def test_bad_input_is_one_line_and_exit_code_1(run, tmp_path, arguments, message
     assert (code, out) == (1, "")
     assert err.startswith("error: ") and message in err and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_export_writes_an_encoder_for_other_runtimes(run):
+    import onnxruntime
+
+    code, out, _ = run("export", "paper", "--onnx", "encoder.onnx")
+    assert code == 0 and out == "encoder of paper -> encoder.onnx\n"
+    session = onnxruntime.InferenceSession("encoder.onnx")
+    codes, latents = session.run(None, {"features": np.zeros((3, 10), dtype=np.float32)})
+    assert codes.shape == (3,) and latents.shape == (3, 8)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from dataset_card.errors import MagBridgeError
@@ -73,7 +74,7 @@ def run_jobs(
     shared: Any = None,
     *,
     engine: Engine = Engine(),
-    unit: str = "job",
+    label: str | None = "jobs",
 ) -> dict[str, Any]:
     """Calls `function(job, shared)` for every job, each on one thread.
 
@@ -85,7 +86,7 @@ def run_jobs(
         jobs: What each job is called with, by the name that errors tell.
         shared: What every job needs: sent once to each worker of a cluster.
         engine: Where jobs run.
-        unit: What the progress bar counts; it is shown on stderr if that is a terminal.
+        label: Of the progress bar, which is shown on stderr if that is a terminal; None for no bar.
 
     Returns:
         Results by name, in the order of `jobs`.
@@ -96,7 +97,9 @@ def run_jobs(
     from tqdm import tqdm
 
     run = _on_dask if engine.uses_dask else _on_this_machine
-    done = dict(tqdm(run(function, jobs, shared, engine), total=len(jobs), disable=None, unit=unit, file=sys.stderr))
+    results = run(function, jobs, shared, engine)
+    hidden = True if label is None else None  # None: where there is no terminal
+    done = dict(tqdm(results, desc=label, total=len(jobs), disable=hidden, leave=False, file=sys.stderr))
     return {name: done[name] for name in jobs}
 
 
@@ -121,14 +124,15 @@ def _on_this_machine(function, jobs: Mapping[str, Any], shared, engine: Engine) 
 
     left, deaths, processes = dict(jobs), dict.fromkeys(jobs, 0), engine.processes
     while left:
-        # one at a time to each process: the jobs in hand are known then; no shared memory: arrays stay writable
+        # one at a time to each process: the jobs in hand are known then; large arrays lie once in a file, and what a
+        # process writes into them stays with it ("c"): they are writable, as they are here
         pool = Parallel(
             processes,
             backend="loky",
             return_as="generator_unordered",
             batch_size=1,
             pre_dispatch="n_jobs",
-            max_nbytes=None,
+            mmap_mode="c",
         )
         order, finished = list(left), 0
         try:
@@ -164,13 +168,13 @@ class _Unwell:
     reason: str
 
 
-def _call_there(job: tuple[str, Any], function, shared) -> tuple[str, Any]:
+def _call_there(name: str, job, function, shared) -> tuple[str, Any]:
     from distributed import get_worker
 
     try:
-        return _call(function, *job, shared)
+        return _call(function, name, job, shared)
     except OSError as error:
-        return job[0], _Unwell(get_worker().address, str(error))
+        return name, _Unwell(get_worker().address, str(error))
 
 
 def _held(shared):
@@ -184,31 +188,32 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
         # as a task of its own, not scattered: the scheduler can make it again when the worker that held it died
         held = client.submit(_held, shared, key=f"shared-{uuid.uuid4()}")
 
-        def submit(names, **where):
-            keys = [f"{name}-{uuid.uuid4()}" for name in names]
-            called.update(zip(keys, names))
-            return client.map(
-                _call_there,
-                [(name, jobs[name]) for name in names],
-                key=keys,
-                function=function,
-                shared=held,
-                pure=False,
-                **where,
-            )
-
+        waiting, results = iter(jobs), as_completed(loop=client.loop)
         called: dict[str, str] = {}
         unwell: dict[str, list[str]] = {}
-        results = as_completed(submit(list(jobs)), loop=client.loop)
+
+        def submit(name: str, **where) -> None:
+            key = f"{name}-{uuid.uuid4()}"
+            called[key] = name
+            results.add(client.submit(_call_there, name, jobs[name], function, held, key=key, pure=False, **where))
+
+        def hand_out() -> None:
+            # as many as there are threads: one that waits at a worker would be blamed for that worker's death
+            room = max(1, sum(client.nthreads().values())) - results.count()
+            for name in islice(waiting, max(0, room)):
+                submit(name)
+
+        hand_out()
         for future in results:
             name = called[future.key]
             try:
                 _, result = future.result()
+                hand_out()
             except KilledWorker as error:
                 raise MagBridgeError(
                     f"{name}: {ATTEMPTS} workers died while they ran it, perhaps for want of memory; see their logs"
                 ) from error
-            except CancelledError as error:
+            except (CancelledError, OSError) as error:
                 raise MagBridgeError(
                     f"{name}: lost with the scheduler; start a scheduler and run the same command again"
                 ) from error
@@ -220,7 +225,7 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
             others = sorted(set(client.scheduler_info(n_workers=-1)["workers"]) - set(met))
             if len(met) >= ATTEMPTS or not others:
                 raise MagBridgeError(f"{name}: {result.reason} (on {', '.join(met)})")
-            results.update(submit([name], workers=others))
+            submit(name, workers=others)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from bridge.corpus.shards import build_shard
 from bridge.corpus.storage import Folder
 from dataset_card.errors import MagBridgeError
+from hqvqvae import HQVQVAEError
 
 
 def draw(seed, scale):
@@ -30,6 +32,14 @@ def die_once(job, scratch):
     return job * job
 
 
+def die_each_once(job, scratch):
+    """Every sixth job takes its process with it once."""
+    time.sleep(0.2)
+    if job % 6 == 5 and first_time(scratch, f"died-{job}"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return job * job
+
+
 def die_always(job, scratch):
     """Takes its process with it whenever job 3 is done."""
     if job == 3:
@@ -42,6 +52,18 @@ def refuse(job, shared):
     if job == 2:
         raise MagBridgeError("voltage 9 V: expected 2.54 to 3.34 V")
     return job
+
+
+def scaled(job, factor):
+    """A result, and the process that made it."""
+    return job * factor, os.getpid()
+
+
+def refuse_rate(job):
+    """Refuses job 2, cannot do job 1."""
+    if job == 2:
+        raise HQVQVAEError("a rate of 0: expected a positive number")
+    return 1 / (job - 1)
 
 
 def divide(job, shared):

@@ -104,7 +104,7 @@ def build(recipe: Recipe, engine: Engine = Engine()) -> dict:
         raise MagBridgeError(
             f"{recipe.out.url} lies in one process's memory: expected one job of joblib, or another place"
         )
-    markers = run_jobs(build_shard, shard_names(recipe.specification), recipe, engine=engine, unit="shard")
+    markers = run_jobs(build_shard, shard_names(recipe.specification), recipe, engine=engine, label="shards")
     return _finish(recipe.out, recipe.specification, list(markers.values()))
 
 
@@ -122,7 +122,7 @@ def finish(out: str | Path, engine: Engine = Engine()) -> dict:
         MagBridgeError: No corpus is planned there, or a shard is missing or damaged.
     """
     folder, specification = corpus = _planned(out)
-    markers = run_jobs(_checked, shard_names(specification), corpus, engine=engine, unit="shard")
+    markers = run_jobs(_checked, shard_names(specification), corpus, engine=engine, label="shards")
     missing = [name for name, marker in markers.items() if marker is None]
     if missing:
         raise MagBridgeError(
@@ -146,7 +146,7 @@ def verify(out: str | Path, engine: Engine = Engine()) -> list[Finding]:
         MagBridgeError: No corpus is planned there.
     """
     folder, specification = corpus = _planned(out)
-    audited = run_jobs(audit_shard, shard_names(specification), corpus, engine=engine, unit="shard").values()
+    audited = run_jobs(audit_shard, shard_names(specification), corpus, engine=engine, label="shards").values()
     findings = [finding for _, found in audited for finding in found]
     manifest = folder.read_json(MANIFEST)
     markers = [marker for marker, _ in audited if marker is not None]

@@ -85,6 +85,15 @@ def test_a_job_that_kills_every_worker_is_named(tmp_path):
 
 
 @pytest.mark.slow
+def test_jobs_are_not_blamed_for_deaths_before_their_turn(tmp_path):
+    """Five of six workers die, each in another job: a job that had waited at four of them would end the run."""
+    named = {f"job {i}": i for i in range(30)}
+    with cluster(tmp_path / "cluster", workers=6) as made:
+        results = run_jobs(jobs.die_each_once, named, str(tmp_path), engine=Engine(address=made.address))
+    assert results == {name: i * i for name, i in named.items()}
+
+
+@pytest.mark.slow
 def test_dask_on_this_machine_makes_the_same_bytes(lfp_cells, corpus, tmp_path):
     run.build(corpora.plan(tmp_path / "out", inputs=lfp_cells), Engine(jobs=2, name="dask"))
     assert corpora.files_of(tmp_path / "out") == corpora.files_of(corpus)

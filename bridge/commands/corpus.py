@@ -16,9 +16,10 @@ from bridge.commands.options import (
     VariantsOption,
     anomaly_counts,
     subsets_line,
+    takes,
     upstream_line,
 )
-from dataset_card.commands import JsonOption, print_json
+from dataset_card.commands import AddressOption, JobsOption, JsonOption, print_json
 from dataset_card.schema import MASTER_SEED
 
 OutArgument = Annotated[
@@ -29,17 +30,10 @@ SeedOption = Annotated[int, typer.Option(help="Master seed of the first release;
 DtypeOption = Annotated[
     Literal["float64", "float32"], typer.Option(help="Of signals, time and pulse voltages; labels stay float64.")
 ]
-JobsOption = Annotated[
-    int | None, typer.Option(help="Processes on this machine; all cores by default.", show_default=False)
-]
 EngineOption = Annotated[
     Literal["joblib", "dask"] | None,
     typer.Option(help="What runs them: joblib, or Dask where there is an --address.", show_default=False),
 ]
-AddressOption = Annotated[
-    str | None, typer.Option(help="HOST:PORT of a Dask scheduler that you run: its workers do the work.")
-]
-
 corpus = typer.Typer(
     help="Any number of rows, on any number of machines: see bridge/corpus/README.md.", no_args_is_help=True
 )
@@ -50,8 +44,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(corpus, name="corpus")
 
 
-@corpus.command()
-def plan(
+def _recipe(
     out: OutArgument,
     rows: RowsOption,
     bridge: BridgeOption = "v1",
@@ -63,77 +56,72 @@ def plan(
     regime_b: RegimeBOption = None,
     severity: SeverityOption = None,
     dtype: DtypeOption = "float64",
-    as_json: JsonOption = False,
-) -> None:
+):
+    from bridge.corpus import run
+    from bridge.generate import resolve
+
+    inputs = resolve(bridge, upstream, upstream_dir)
+    typer.echo(upstream_line(inputs.name), err=True)
+    return run.plan(
+        out,
+        inputs,
+        rows,
+        first_seed=seed,
+        dtype=dtype,
+        variants=variants,
+        anomalies=anomaly_counts(anomalies),
+        regime_b=regime_b,
+        severity=severity,
+    )
+
+
+def _engine(jobs: JobsOption = None, engine: EngineOption = None, address: AddressOption = None):
+    from dataset_card.parallel import Engine
+
+    return Engine(jobs, engine, address)
+
+
+@corpus.command()
+@takes(recipe=_recipe)
+def plan(recipe, as_json: JsonOption = False) -> None:
     """Write what a corpus will be, and say how large it gets; `build` with the same options makes it."""
-    made = _recipe(out, rows, bridge, upstream, upstream_dir, seed, variants, anomalies, regime_b, severity, dtype)
-    found = made.specification
+    found = recipe.specification
     if as_json:
-        print_json({"out": made.out.url, "rows": found.rows, "shards": found.shards, **found.as_dict()})
+        print_json({"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **found.as_dict()})
         return
     last = found.first_seed + found.seeds - 1
     typer.echo(
-        f"{made.out.url}: {found.rows} rows of {found.bridge_version}, the releases of the master seeds "
+        f"{recipe.out.url}: {found.rows} rows of {found.bridge_version}, the releases of the master seeds "
         f"{found.first_seed} to {last}, in {found.shards} shards of "
         f"{min(found.seeds, found.seeds_per_shard)} seeds, {found.dtype}"
     )
 
 
 @corpus.command()
-def build(
-    out: OutArgument,
-    rows: RowsOption,
-    bridge: BridgeOption = "v1",
-    upstream: UpstreamOption = "auto",
-    upstream_dir: UpstreamDirOption = None,
-    seed: SeedOption = MASTER_SEED,
-    variants: VariantsOption = None,
-    anomalies: AnomaliesOption = None,
-    regime_b: RegimeBOption = None,
-    severity: SeverityOption = None,
-    dtype: DtypeOption = "float64",
-    jobs: JobsOption = None,
-    engine: EngineOption = None,
-    address: AddressOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a corpus; the same command again makes what is missing and leaves every whole shard as it is."""
+@takes(engine=_engine, recipe=_recipe)
+def build(recipe, engine, as_json: JsonOption = False) -> None:
+    """Make a corpus, on all cores by default; again, make what is missing and leave every whole shard as it is."""
     from bridge.corpus import run
-    from dataset_card.parallel import Engine
 
-    chosen = Engine(jobs, engine, address)
-    made = _recipe(out, rows, bridge, upstream, upstream_dir, seed, variants, anomalies, regime_b, severity, dtype)
-    _report(out, run.build(made, chosen), as_json)
+    _report(recipe.out.url, run.build(recipe, engine), as_json)
 
 
 @corpus.command()
-def finish(
-    out: OutArgument,
-    jobs: JobsOption = None,
-    engine: EngineOption = None,
-    address: AddressOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@takes(engine=_engine)
+def finish(out: OutArgument, engine, as_json: JsonOption = False) -> None:
     """Write manifest, card and checksums of a corpus whose shards are all whole."""
     from bridge.corpus import run
-    from dataset_card.parallel import Engine
 
-    _report(out, run.finish(out, Engine(jobs, engine, address)), as_json)
+    _report(out, run.finish(out, engine), as_json)
 
 
 @corpus.command()
-def verify(
-    out: OutArgument,
-    jobs: JobsOption = None,
-    engine: EngineOption = None,
-    address: AddressOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@takes(engine=_engine)
+def verify(out: OutArgument, engine, as_json: JsonOption = False) -> None:
     """Audit a corpus and list every broken promise; exit 1 if there is one."""
     from bridge.corpus import run
-    from dataset_card.parallel import Engine
 
-    findings = run.verify(out, Engine(jobs, engine, address))
+    findings = run.verify(out, engine)
     if as_json:
         print_json({"corpus": out, "findings": [vars(finding) for finding in findings]})
     else:
@@ -142,16 +130,6 @@ def verify(
         typer.echo(f"{out}: {len(findings)} broken promises" if findings else f"{out}: every promise holds")
     if findings:
         raise typer.Exit(1)
-
-
-def _recipe(out, rows, bridge, upstream, upstream_dir, seed, variants, anomalies, regime_b, severity, dtype):
-    from bridge.corpus import run
-    from bridge.generate import resolve
-
-    inputs = resolve(bridge, upstream, upstream_dir)
-    typer.echo(upstream_line(inputs.name), err=True)
-    counts = {"variants": variants, "anomalies": anomaly_counts(anomalies), "regime_b": regime_b, "severity": severity}
-    return run.plan(out, inputs, rows, first_seed=seed, dtype=dtype, **counts)
 
 
 def _report(out: str, manifest: dict, as_json: bool) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -32,6 +35,27 @@ RegimeBOption = Annotated[int | None, typer.Option(help="Regime-B rows: 560 in v
 SeverityOption = Annotated[
     tuple[float, float] | None, typer.Option(help="Lowest and highest severity of anomalies: 0.2 1.0.")
 ]
+
+
+def takes(**makers: Callable) -> Callable[[Callable], Callable]:
+    """Gives a command, in place of each named parameter, the options of a function that makes it."""
+    made_from = {name: inspect.signature(maker, eval_str=True).parameters for name, maker in makers.items()}
+
+    def decorate(command: Callable) -> Callable:
+        @functools.wraps(command)
+        def run(**given):
+            made = {name: makers[name](**{o: given.pop(o) for o in options}) for name, options in made_from.items()}
+            command(**made, **given)
+
+        options: dict[str, inspect.Parameter] = {}
+        for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+            options |= made_from.get(name, {name: parameter})
+        shown: Any = run
+        shown.__signature__ = inspect.Signature(list(options.values()))
+        shown.__annotations__ = {name: option.annotation for name, option in options.items()}
+        return run
+
+    return decorate
 
 
 def anomaly_counts(text: str | None) -> int | tuple[int, ...] | None:

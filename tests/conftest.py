@@ -67,3 +67,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "upstream_dir" in getattr(item, "fixturenames", ()):
             item.add_marker("upstream")
+
+
+@pytest.fixture(scope="session")
+def two_workers(tmp_path_factory):
+    """A Dask scheduler and two workers on the loopback interface; tests that kill a worker add another."""
+    pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
+    from tests.cluster import cluster
+
+    with cluster(tmp_path_factory.mktemp("two-workers") / "cluster") as made:
+        yield made

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import HQVQVAEError
-from .terminal import Json, answer, note, quiet_in_a_pipe
+from .terminal import Address, Jobs, Json, answer, note, processes, quiet_in_a_pipe
 
 Run = Annotated[Path, typer.Argument(help="Folder that `discover` wrote.")]
 
@@ -61,7 +61,8 @@ def discover(
     permutations: Annotated[int, typer.Option(help="Draws per null.")] = 1999,
     seed: Annotated[int, typer.Option(help="Seed of the nulls.")] = 0,
     seeds: Annotated[int, typer.Option(help="Training seeds, from 0.", min=1)] = 3,
-    workers: Annotated[int, typer.Option(help="Processes; the result does not depend on it.", min=1)] = 2,
+    jobs: Jobs = None,
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Which codes come early, whether that means anything, a warning score, figures and a report."""
@@ -89,7 +90,8 @@ def discover(
         method=method,
         codes=None if codes is None else read_table(codes),
         seeds=range(seeds),
-        workers=workers,
+        workers=processes(jobs, address),
+        address=address,
         curves=curves,
         say=note,
         progress=True,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import HQVQVAEError
-from .terminal import Json, answer, quiet_in_a_pipe
+from .terminal import Address, Jobs, Json, answer, processes, quiet_in_a_pipe
 
 Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
 Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embedded NASA segments if left out.")]
@@ -124,7 +122,8 @@ def evaluate(
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, from 0 on.")] = 3,
     protocol: Protocol = "C",
     data: Data = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; results do not depend on it.")] = os.cpu_count() or 1,
+    jobs: Jobs = None,
+    address: Address = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -137,8 +136,8 @@ def evaluate(
     table = _load(data, protocol)
     records = [
         run(
-            table, tuple(method or METHODS), by=what, seeds=tuple(range(seeds)), protocol=protocol, workers=workers,
-            progress=sys.stderr.isatty(),
+            table, tuple(method or METHODS), by=what, seeds=tuple(range(seeds)), protocol=protocol,
+            workers=processes(jobs, address), address=address, progress=True,
         )
         for what in (by or ["cell"])
     ]  # fmt: skip

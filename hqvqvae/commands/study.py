@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .terminal import Json, answer
+from .terminal import Address, Jobs, Json, answer, processes
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +19,8 @@ def study(
     out: Annotated[Path, typer.Option(help="Folder of the results; a cut run goes on from it.")] = Path("study"),
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; more of them add to what is there.")] = 2,
     short: Annotated[bool, typer.Option("--short", help="One seed, one unseen cell a cohort: minutes.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes; the figures do not depend on it.")] = os.cpu_count() or 1,
+    jobs: Jobs = None,
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Measure whether the circuit helps: each circuit of the grid against a classical twin of equal size.
@@ -34,7 +33,8 @@ def study(
     from ..training.study import Study
     from ..training.study_summary import plot_study, run_study
 
-    fits = Study(load_segments(), out, jobs=jobs, seeds=seeds, short=short, progress=sys.stderr.isatty())
+    workers = processes(jobs, address)
+    fits = Study(load_segments(), out, jobs=workers, address=address, seeds=seeds, short=short, progress=True)
     summary = run_study(fits)
     fits.sort_records()
     write_json(out / "summary.json", summary)

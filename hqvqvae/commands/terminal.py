@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -10,6 +11,15 @@ import typer
 from ..files import json_text
 
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON record to stdout.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes, which change no figure; by default one a core.")]
+Address = Annotated[
+    str | None, typer.Option(help="HOST:PORT of a Dask scheduler that you run: its workers do the jobs.")
+]
+
+
+def processes(jobs: int | None, address: str | None) -> int | None:
+    """As many processes as asked for, or as there are cores; none of this machine's where there is a cluster."""
+    return jobs if jobs or address else os.cpu_count() or 1
 
 
 def answer(record: object, as_json: bool, text: str) -> None:

@@ -80,7 +80,8 @@ def trained_codings(
     seeds: Sequence[int],
     *,
     protocol: str = "C",
-    workers: int = 1,
+    workers: int | None = None,
+    address: str | None = None,
     progress: bool = False,
 ) -> dict[str, list[Coding]]:
     """Train every method on all cells, and without each cell that takes part, for every seed.
@@ -91,7 +92,8 @@ def trained_codings(
         methods: Names of `baselines.METHODS`.
         seeds: Training seeds.
         protocol: How the features were cleaned.
-        workers: Processes; the codes do not depend on their number.
+        workers: Processes, one by default; the codes do not depend on their number.
+        address: HOST:PORT of a Dask scheduler whose workers train, in place of them.
         progress: Show a bar on stderr if that is a terminal.
 
     Returns:
@@ -105,7 +107,7 @@ def trained_codings(
     cells = list(study.index.cell_ids) if table["cell_id"].nunique() > 1 else []
     jobs = list(itertools.product(methods, seeds, [None, *cells]))
     fold = functools.partial(_codes, table=table, protocol=protocol)
-    codes = run_jobs(fold, jobs, workers=workers, progress=progress)
+    codes = run_jobs(fold, jobs, workers=workers, address=address, progress=progress)
     found = {job: fold[rows] for job, fold in zip(jobs, codes, strict=True)}
     return {
         method: [

@@ -74,7 +74,8 @@ def discover(
     method: str = PRIMARY,
     codes: pd.DataFrame | None = None,
     seeds: Sequence[int] = (0, 1, 2),
-    workers: int = 1,
+    workers: int | None = None,
+    address: str | None = None,
     curves: pd.DataFrame | None = None,
     say: Callable[[str], None] = lambda text: None,
     progress: bool = False,
@@ -89,7 +90,8 @@ def discover(
         method: The method in question, one of `baselines.METHODS`; ignored where codes are given.
         codes: Codes from outside (`cell_id`, `cycle`, `code`) in place of a trained method.
         seeds: Training seeds.
-        workers: Processes for training; the result does not depend on it.
+        workers: Processes for training, one by default; the result does not depend on it.
+        address: HOST:PORT of a Dask scheduler whose workers train, in place of them.
         curves: Discharge curves for the figures, where there are any.
         say: Called with a line of progress.
         progress: Show a bar on stderr if that is a terminal.
@@ -121,7 +123,7 @@ def discover(
     else:
         say(f"training {len(methods)} methods, {len(seeds)} seeds, {len(study.index.cell_ids)} held-out cells")
         codings |= trained_codings(
-            study, features, methods, seeds, protocol=protocol, workers=workers, progress=progress
+            study, features, methods, seeds, protocol=protocol, workers=workers, address=address, progress=progress
         )
     codings["age-bins"] = [age_codes(study)]
     results = {}

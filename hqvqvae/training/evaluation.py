@@ -82,7 +82,8 @@ def evaluate(
     by: str = "cell",
     seeds: tuple[int, ...] = (0, 1, 2),
     protocol: str = "C",
-    workers: int = 1,
+    workers: int | None = None,
+    address: str | None = None,
     progress: bool = False,
 ) -> dict:
     """Measure methods on segments of groups they were not fitted on.
@@ -93,7 +94,8 @@ def evaluate(
         by: "cell" or "cohort", what is left out.
         seeds: one full round of folds each.
         protocol: that of the table.
-        workers: processes; the result does not depend on it.
+        workers: processes, one by default; the result does not depend on it.
+        address: HOST:PORT of a Dask scheduler whose workers fit, in place of them.
         progress: show a bar on stderr if that is a terminal.
 
     Returns:
@@ -112,7 +114,8 @@ def evaluate(
         raise HQVQVAEError(f"leaving one {by} out needs at least two, got {groups}")
     jobs = [Job(*job) for job in itertools.product(methods, [by], groups, seeds)]
     fold = functools.partial(run_job, segments=segments, protocol=protocol)
-    results = dict(zip(jobs, run_jobs(fold, jobs, workers=workers, progress=progress), strict=True))
+    folds = run_jobs(fold, jobs, workers=workers, address=address, progress=progress)
+    results = dict(zip(jobs, folds, strict=True))
     return {
         "schema_version": SCHEMA_VERSION,
         "leave_out": by,

@@ -16,7 +16,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass
@@ -160,16 +159,6 @@ def run_task(task: Task, segments: pd.DataFrame) -> Record:
     )
 
 
-def _run_and_keep(task: Task, segments: pd.DataFrame, path: Path) -> Record:
-    record = run_task(task, segments)
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)  # one write of one line, by any process
-    try:
-        os.write(handle, _line(record).encode())
-    finally:
-        os.close(handle)
-    return record
-
-
 def _line(record: Record) -> str:
     return json.dumps(asdict(record), separators=(",", ":")) + "\n"
 
@@ -198,7 +187,8 @@ class Study:
     Args:
         segments: a table of `nasa.load_segments`, protocol C.
         out: folder of the records.
-        jobs: processes; the figures do not depend on it.
+        jobs: processes, one by default; the figures do not depend on it.
+        address: HOST:PORT of a Dask scheduler whose workers fit, in place of them.
         seeds: how many; more of them add to the records that are there.
         short: one seed and one held-out cell a cohort.
         arms: bottlenecks to measure, all by default; a circuit brings its twin.
@@ -210,7 +200,8 @@ class Study:
         segments: pd.DataFrame,
         out: Path,
         *,
-        jobs: int = 1,
+        jobs: int | None = None,
+        address: str | None = None,
         seeds: int = 2,
         short: bool = False,
         arms: Sequence[str] = tuple(ARMS),
@@ -220,7 +211,8 @@ class Study:
         if unknown:
             raise HQVQVAEError(f"no bottlenecks {unknown} in the grid; there are {', '.join(ARMS)}")
         asked = {*arms, *(ARMS[name].twin for name in arms)}
-        self.segments, self.jobs, self.progress = segments, jobs, progress
+        self.segments, self.progress = segments, progress
+        self.jobs, self.address = jobs, address
         self.arms = [name for name in ARMS if name in asked]
         n_seeds = 1 if short else seeds
         self.seeds = tuple(range(FIRST_SEED, FIRST_SEED + n_seeds))
@@ -240,10 +232,14 @@ class Study:
         missing = [task for task, key in keys.items() if key not in self._kept]
         if missing and self.path.exists():
             self._drop_unfinished_line()
-        job = functools.partial(_run_and_keep, segments=self.segments, path=self.path)
-        made = run_jobs(job, missing, workers=self.jobs, progress=self.progress)
+        job = functools.partial(run_task, segments=self.segments)
+        made = run_jobs(job, missing, workers=self.jobs, address=self.address, progress=self.progress, keep=self._keep)
         self._kept |= {record.key: record for record in made}
         return [self._kept[key] for key in keys.values()]
+
+    def _keep(self, record: Record) -> None:
+        with self.path.open("a", encoding="utf-8") as file:  # here, not by a worker: its disk may be another
+            file.write(_line(record))
 
     def sort_records(self) -> None:
         """Put the kept records in one order, whatever the order they were made in."""

@@ -106,7 +106,7 @@ def test_packaged_model_uses_its_codes_on_the_nasa_set():
 
 
 def test_evaluate_prints_a_table_and_writes_json(run, tmp_path):
-    options = ("--method", "random", "--by", "cohort", "--seeds", "1", "--workers", "1", "--out", "e.json")
+    options = ("--method", "random", "--by", "cohort", "--seeds", "1", "--jobs", "1", "--out", "e.json")
     code, out, err = run("evaluate", *options)
     assert (code, err) == (0, "") and "| `random`: random codes |" in out
     record = json.loads((tmp_path / "e.json").read_text())["evaluations"][0]

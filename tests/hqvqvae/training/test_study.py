@@ -83,9 +83,9 @@ def test_jobs_do_not_change_a_figure_and_a_cut_run_goes_on(segments, quick, tmp_
     with pytest.MonkeyPatch.context() as patch:
         real, made = study.run_task, []
 
-        def count(task, table):
+        def count(task, segments):
             made.append(task)
-            return real(task, table)
+            return real(task, segments)
 
         patch.setattr(study, "run_task", count)
         again = run_study(Study(segments, path.parent, jobs=1, short=True, arms=arms))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from benchmark.results import OFFICIAL_TEST, SAMPLINGS, Result, Run, environment
 from benchmark.scoring import cell_statistics, score
 from benchmark.tasks import PRIMARY_SPLIT, Task, did_you_mean, get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.parallel import Engine, run_jobs
 
 FRACTION = 0.8
 """Share of the training rows, or cells, of one seed."""
@@ -33,11 +34,28 @@ SOH_BINS = 5
 
 @dataclass(frozen=True)
 class _Draw:
-    """One fit: row numbers into the training subset, or for cross-validation into all rows."""
+    """One fit and what it predicts, as row numbers of a `_Pool`; `validation` is all of the pool's by default."""
 
     seed: int
     train: np.ndarray
+    test: np.ndarray
     k: int | None = None
+    fold: int | None = None
+    clean: np.ndarray | None = None
+    validation: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """What all fits of a model share: rows to fit on and to predict, and what the model asks for beside them."""
+
+    task: Task
+    model: Model
+    inputs: np.ndarray
+    target: np.ndarray
+    validation: Subset | None
+    clean: Subset | None
+    n_jobs: int
 
 
 def evaluate_model(
@@ -52,6 +70,7 @@ def evaluate_model(
     description: str | None = None,
     features: Callable | None = static_features,
     n_jobs: int = -1,
+    engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
     """Fits a model once a seed and scores it on the whole test subset.
@@ -68,6 +87,7 @@ def evaluate_model(
         description: One sentence for boards.
         features: Inputs of an undeclared estimator: the static descriptor, or None for signals (n, 100, 6).
         n_jobs: Threads for models that use joblib to fit; scores do not depend on it.
+        engine: Processes or a cluster that run a fit each, on one thread; by default this process, one by one.
         progress: Whether to show a bar on a terminal.
 
     Returns:
@@ -88,8 +108,12 @@ def evaluate_model(
         raise MagBridgeError(
             f"unknown sampling {sampling!r}: expected one of {', '.join(SAMPLINGS)}{did_you_mean(sampling, SAMPLINGS)}"
         )
-    draws = [_Draw(seed, _sample(data.train, sampling, seed)) for seed in (model.seeds if seeds is None else seeds)]
-    return _on_test(data, model, sampling, draws, n_jobs, progress)
+    pool = _test_pool(data, model, n_jobs)
+    draws = [
+        _test_draw(data, pool, seed, _sample(data.train, sampling, seed))
+        for seed in (model.seeds if seeds is None else seeds)
+    ]
+    return _on_test(data, pool, sampling, draws, engine, progress)
 
 
 def few_shot(
@@ -104,6 +128,7 @@ def few_shot(
     description: str | None = None,
     features: Callable | None = static_features,
     n_jobs: int = -1,
+    engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
     """Fits a model on k rows a class (T1: a SOH bin) and scores it on the whole test subset.
@@ -122,6 +147,7 @@ def few_shot(
         description: One sentence for boards.
         features: Inputs of an undeclared estimator.
         n_jobs: As in `evaluate_model`.
+        engine: As in `evaluate_model`.
         progress: Whether to show a bar on a terminal.
 
     Returns:
@@ -132,17 +158,20 @@ def few_shot(
     """
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
-    draws = [_Draw(seed, _shots(data, k, seed), k) for k in shots for seed in (model.seeds if seeds is None else seeds)]
-    return _on_test(data, model, "few_shot", draws, n_jobs, progress)
+    pool = _test_pool(data, model, n_jobs)
+    draws = [
+        _test_draw(data, pool, seed, _shots(data, k, seed), k)
+        for k in shots
+        for seed in (model.seeds if seeds is None else seeds)
+    ]
+    return _on_test(data, pool, "few_shot", draws, engine, progress)
 
 
 def fit_seeds(task: Task, model: Model, data: TaskData, n_jobs: int = -1) -> Iterator[tuple[int, Any]]:
     """Each seed of a model and what was fitted on its draw of the training rows, as `evaluate_model` fits it."""
-    inputs = data.inputs(_for_task(model, task).features, "train")
+    pool = _test_pool(data, _for_task(model, task), n_jobs)
     for seed in model.seeds:
-        rows = _sample(data.train, model.sampling, seed)
-        extras = _extras(data, model, rows)
-        yield seed, _fit(model, task, seed, inputs[rows], data.train.target[rows], extras, n_jobs)
+        yield seed, _fit(_test_draw(data, pool, seed, _sample(data.train, model.sampling, seed)), pool)
 
 
 def best_per_shot(results: list[Result]) -> dict[int, tuple[str, float]]:
@@ -163,6 +192,7 @@ def cross_validate(
     description: str | None = None,
     features: Callable | None = static_features,
     n_jobs: int = -1,
+    engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
     """Scores a model on each fold of the cells after fitting on all other cells: the steadier second figure.
@@ -180,6 +210,7 @@ def cross_validate(
         description: One sentence for boards.
         features: Inputs of an undeclared estimator.
         n_jobs: As in `evaluate_model`.
+        engine: As in `evaluate_model`.
         progress: Whether to show a bar on a terminal.
 
     Returns:
@@ -191,25 +222,32 @@ def cross_validate(
     """
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
-    pool = Subset.concatenate(data.subsets())
-    clean = Subset.concatenate(list(data.clean().values())) if _asks(model, data.task, "clean") else None
-    started, runs, tables = time.perf_counter(), [], []
-    held_out = cell_folds(pool.cell_ids, folds)
-    inputs = pool.signals if model.features is None else model.features(pool.signals)
-    for fold in _bar(range(folds), f"{data.task.id} {model.name}", progress):
-        test = np.isin(pool.cell_ids, held_out[fold])
-        train, extras = ~test, {}
-        if _asks(model, data.task, "validation"):
-            next_fold = np.isin(pool.cell_ids, held_out[(fold + 1) % folds]) & ~test
-            train &= ~next_fold
-            extras["validation"] = pool.take(next_fold)
-        if clean is not None:
-            extras["clean"] = clean.take(np.isin(clean.cell_ids, pool.cell_ids[train]))
-        estimator = _fit(model, data.task, 0, inputs[train], pool.target[train], extras, n_jobs)
-        prediction, scores = predict(estimator, inputs[test], data.task)
-        runs.append(Run(0, int(train.sum()), score(data.task, pool.target[test], prediction, scores), fold=fold))
-        tables.append(prediction_table(data.task, pool.sample_ids[test], 0, prediction, scores, fold))
-    return _result(data, model, "cross_validation", runs, started, _n_features(estimator, inputs), tables)
+    rows, started, runs, tables = Subset.concatenate(data.subsets()), time.perf_counter(), [], []
+    asks = {extra: _asks(model, data.task, extra) for extra in ("clean", "validation")}
+    pool = _Pool(
+        data.task,
+        model,
+        rows.signals if model.features is None else model.features(rows.signals),
+        rows.target,
+        rows if asks["validation"] else None,
+        Subset.concatenate(list(data.clean().values())) if asks["clean"] else None,
+        n_jobs,
+    )
+    held_out = [np.isin(rows.cell_ids, cells) for cells in cell_folds(rows.cell_ids, folds)]
+    draws = []
+    for fold, test in enumerate(held_out):
+        next_fold = held_out[(fold + 1) % folds] & ~test if asks["validation"] else np.zeros(len(rows), bool)
+        train = ~test & ~next_fold
+        clean = None
+        if pool.clean is not None:
+            clean = np.flatnonzero(np.isin(pool.clean.cell_ids, rows.cell_ids[train]))
+        fit, predicted, stopping = (np.flatnonzero(part) for part in (train, test, next_fold))
+        draws.append(_Draw(0, fit, predicted, fold=fold, clean=clean, validation=stopping))
+    for draw, (prediction, scores, n_features) in zip(draws, _predict(draws, pool, engine, progress)):  # noqa: B007
+        scored = score(data.task, rows.target[draw.test], prediction, scores)
+        runs.append(Run(0, len(draw.train), scored, fold=draw.fold))
+        tables.append(prediction_table(data.task, rows.sample_ids[draw.test], 0, prediction, scores, draw.fold))
+    return _result(data, model, "cross_validation", runs, started, n_features, tables)
 
 
 def pooled(result: Result, data: TaskData) -> dict[str, float]:
@@ -231,26 +269,68 @@ def pooled(result: Result, data: TaskData) -> dict[str, float]:
     return score(data.task, rows.target[order], prediction, cell_ids=rows.cell_ids[order])
 
 
-def _on_test(data: TaskData, model: Model, protocol: str, draws: list[_Draw], n_jobs: int, progress: bool) -> Result:
+def _test_pool(data: TaskData, model: Model, n_jobs: int) -> _Pool:
+    """The training rows and then the test rows."""
+    validation = data.validation if _asks(model, data.task, "validation") else None
+    if validation is None and _asks(model, data.task, "validation"):
+        raise MagBridgeError(f"model {model.name} stops early on validation rows: pass data that has them")
+    return _Pool(
+        data.task,
+        model,
+        np.concatenate([data.inputs(model.features, subset) for subset in ("train", "test")]),
+        np.concatenate([data.train.target, data.test.target]),
+        validation,
+        data.clean()["train"] if _asks(model, data.task, "clean") else None,
+        n_jobs,
+    )
+
+
+def _test_draw(data: TaskData, pool: _Pool, seed: int, rows: np.ndarray, k: int | None = None) -> _Draw:
+    """A fit on training rows that predicts all test rows."""
+    clean = None
+    if pool.clean is not None:
+        # Rows of the task that this seed left out stay out; clean rows that are not the task's may all be used.
+        left_out = np.delete(data.train.sample_ids, rows)
+        clean = np.flatnonzero(~np.isin(pool.clean.sample_ids, left_out))
+    return _Draw(seed, rows, np.arange(len(data.train), len(pool.target)), k, clean=clean)
+
+
+def _on_test(
+    data: TaskData, pool: _Pool, protocol: str, draws: list[_Draw], engine: Engine | None, progress: bool
+) -> Result:
     """Fits each draw of training rows and scores it on the test subset."""
     task, test = data.task, data.test
     started, runs, tables = time.perf_counter(), [], []
     cells: tuple[str, ...] = ()
-    train_inputs, test_inputs = data.inputs(model.features, "train"), data.inputs(model.features, "test")
-    for draw in _bar(draws, f"{task.id} {model.name}", progress):
-        extras = _extras(data, model, draw.train)
-        estimator = _fit(
-            model, task, draw.seed, train_inputs[draw.train], data.train.target[draw.train], extras, n_jobs
-        )
-        prediction, scores = predict(estimator, test_inputs, task)
+    for draw, (prediction, scores, n_features) in zip(draws, _predict(draws, pool, engine, progress)):  # noqa: B007
         values, statistics = score(task, test.target, prediction, scores, test.cell_ids), None
         if protocol in OFFICIAL_TEST:
             ids, by_cell = cell_statistics(task, test.target, np.asarray(prediction), test.cell_ids)
             cells, statistics = tuple(ids.tolist()), by_cell.tolist()
             tables.append(prediction_table(task, test.sample_ids, draw.seed, prediction, scores))
         runs.append(Run(draw.seed, len(draw.train), values, k=draw.k, cells=statistics))
-    n_features = _n_features(estimator, train_inputs)
-    return _result(data, model, protocol, runs, started, n_features, tables, cells, len(test))
+    return _result(data, pool.model, protocol, runs, started, n_features, tables, cells, len(test))
+
+
+def _predict(draws: list[_Draw], pool: _Pool, engine: Engine | None, progress: bool) -> Iterable[tuple]:
+    """Of each draw in order: predictions, scores, and numbers a row that the learner saw."""
+    label = f"{pool.task.id} {pool.model.name}"
+    if engine is None:
+        return (_fit_and_predict(draw, pool) for draw in _bar(draws, label, progress))
+    named = {f"{label}, {_words(draw)}": draw for draw in draws}
+    shown = label if progress else None
+    return run_jobs(_fit_and_predict, named, replace(pool, n_jobs=1), engine=engine, label=shown).values()
+
+
+def _words(draw: _Draw) -> str:
+    numbers = {"seed": draw.seed, "k": draw.k} if draw.fold is None else {"fold": draw.fold}
+    return " ".join(f"{name} {number}" for name, number in numbers.items() if number is not None)
+
+
+def _fit_and_predict(draw: _Draw, pool: _Pool) -> tuple[np.ndarray, np.ndarray | None, int]:
+    estimator = _fit(draw, pool)
+    prediction, scores = predict(estimator, pool.inputs[draw.test], pool.task)
+    return prediction, scores, int(getattr(estimator, "n_features_", np.prod(pool.inputs.shape[1:])))
 
 
 def _result(
@@ -341,27 +421,18 @@ def _asks(model: Model, task: Task, extra: str) -> bool:
     return extra in inspect.signature(model.build(0, task).fit).parameters
 
 
-def _extras(data: TaskData, model: Model, rows: np.ndarray) -> dict[str, Subset]:
-    extras = {}
-    if _asks(model, data.task, "validation"):
-        if data.validation is None:
-            raise MagBridgeError(f"model {model.name} stops early on validation rows: pass data that has them")
-        extras["validation"] = data.validation
-    if _asks(model, data.task, "clean"):
-        clean = data.clean()["train"]
-        # Rows of the task that this seed left out stay out; clean rows that are not the task's may all be used.
-        left_out = np.delete(data.train.sample_ids, rows)
-        extras["clean"] = clean.take(~np.isin(clean.sample_ids, left_out))
-    return extras
-
-
-def _fit(model: Model, task: Task, seed: int, inputs: np.ndarray, target: np.ndarray, extras: dict, n_jobs: int):
+def _fit(draw: _Draw, pool: _Pool):
     import joblib
 
-    estimator = model.build(seed, task)
+    extras = {}
+    if pool.validation is not None:
+        extras["validation"] = pool.validation if draw.validation is None else pool.validation.take(draw.validation)
+    if pool.clean is not None and draw.clean is not None:
+        extras["clean"] = pool.clean.take(draw.clean)
+    estimator = pool.model.build(draw.seed, pool.task)
     # Threads only while fitting: forests add up votes in the order threads finish, so predicting stays serial.
-    with joblib.parallel_config(backend="threading", n_jobs=n_jobs):
-        estimator.fit(inputs, target, **extras)
+    with joblib.parallel_config(backend="threading", n_jobs=pool.n_jobs):
+        estimator.fit(pool.inputs[draw.train], pool.target[draw.train], **extras)
     return estimator
 
 
@@ -379,11 +450,6 @@ def predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.n
         decision = estimator.decision_function(inputs)
         return prediction, decision[:, column] if decision.ndim == 2 else decision * (1 if column else -1)
     return prediction, None
-
-
-def _n_features(estimator, inputs: np.ndarray) -> int:
-    """Numbers a row that the learner sees, as it says itself or else those it was given."""
-    return int(getattr(estimator, "n_features_", np.prod(inputs.shape[1:])))
 
 
 def prediction_table(

@@ -11,6 +11,7 @@ from benchmark.protocol import cross_validate, evaluate_model, few_shot
 from benchmark.results import SAMPLINGS, Result, write_result
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, Task, get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.parallel import Engine
 
 TABLE_FAMILIES = {3: "classical", 4: "deep"}
 RUN = (*SAMPLINGS, "few_shot", "cross_validation")
@@ -26,6 +27,7 @@ def run_baselines(
     split: str = PRIMARY_SPLIT,
     protocol: str | None = None,
     out: Path | None = None,
+    engine: Engine | None = None,
 ) -> list[Result]:
     """Runs the chosen baselines.
 
@@ -37,6 +39,7 @@ def run_baselines(
         split: Split to read.
         protocol: One of `RUN`; each model's own sampling by default.
         out: Folder that each result is written to as soon as it is there.
+        engine: Processes or a cluster that run a fit each; by default this process, one by one.
 
     Returns:
         Results by task, then model.
@@ -60,11 +63,11 @@ def run_baselines(
         if rows is None or rows.task != t:
             rows = load_task(t, data, split)
         if protocol == "few_shot":
-            result = few_shot(t, m, rows, progress=True)
+            result = few_shot(t, m, rows, engine=engine, progress=True)
         elif protocol == "cross_validation":
-            result = cross_validate(t, m, rows, progress=True)
+            result = cross_validate(t, m, rows, engine=engine, progress=True)
         else:
-            result = evaluate_model(t, m, rows, sampling=protocol, progress=True)
+            result = evaluate_model(t, m, rows, sampling=protocol, engine=engine, progress=True)
         if out is not None:
             write_result(result, out)
         results.append(result)

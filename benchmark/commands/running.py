@@ -11,6 +11,7 @@ import typer
 from benchmark.commands.options import DEFAULT_DATA, Data, Json, Protocol, Runnable, Split, Task, print_json
 from benchmark.data import DatasetInfo
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
+from dataset_card.commands import AddressOption, JobsOption
 
 
 def register(app: typer.Typer) -> None:
@@ -53,14 +54,20 @@ def run(
     split: Split = PRIMARY_SPLIT,
     protocol: Protocol = None,
     out: Annotated[Path | None, typer.Option(help="Folder whose results files each result is added to.")] = None,
+    jobs: JobsOption = None,
+    address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
     """Runs baselines; with --table on v1 of the published upstream, prints the paper's numbers beside ours."""
     from benchmark.analysis.published import comparison
     from benchmark.results import to_json
     from benchmark.running import run_baselines
+    from dataset_card.parallel import Engine
 
-    results = run_baselines(data, task=task, model=model, table=table, split=split, protocol=protocol, out=out)
+    engine = None if jobs is address is None else Engine(jobs, address=address)
+    results = run_baselines(
+        data, task=task, model=model, table=table, split=split, protocol=protocol, out=out, engine=engine
+    )
     published = table if protocol is None and split == PRIMARY_SPLIT else None
     if published is not None and (rows := comparison(published, results)):
         _print_comparison(published, results[0].dataset, rows, as_json)

@@ -15,6 +15,7 @@ from benchmark.models import Model
 from benchmark.protocol import FRACTION, SOH_BINS
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
+from dataset_card.parallel import Engine
 
 
 class Recorder:
@@ -134,6 +135,46 @@ def test_scores_do_not_depend_on_threads(release, name):
     serial, parallel = (evaluate_model("t4", get_model(name), data, seeds=(0, 1), n_jobs=n) for n in (1, 3))
     assert serial.runs == parallel.runs
     assert serial.table.equals(parallel.table)
+
+
+class Nearest:
+    """Asks for all that a model may ask for: the target of the nearest row, of those it fits on and the clean ones."""
+
+    def fit(self, inputs, target, *, validation, clean):
+        scale = validation.signals.std()
+        self.rows = np.concatenate([inputs, clean.signals]).reshape(len(inputs) + len(clean), -1) / scale
+        self.target, self.scale = np.concatenate([target, clean.target]), scale
+
+    def predict(self, inputs):
+        distances = np.abs(self.rows[:, None] - inputs.reshape(len(inputs), -1)[None] / self.scale).sum(axis=2)
+        return self.target[distances.argmin(axis=0)]
+
+
+class Refusing(Nearest):
+    """Fits nothing."""
+
+    def fit(self, inputs, target):
+        raise MagBridgeError("no row is good enough")
+
+
+REFUSING = Model("refusing", ("t1",), lambda seed, task: Refusing(), "Fits nothing.")
+NEAREST = Model("nearest", ("t1",), lambda seed, task: Nearest(), "Nearest row.", features=None)
+
+
+def test_processes_and_a_cluster_give_the_results_of_this_process(release, two_workers):
+    data = load_task("t1", release)
+    for engine in (Engine(jobs=1), Engine(jobs=2), Engine(address=two_workers.address)):
+        for model in (NEAREST, get_model("ridge")):
+            for protocol, options in (
+                (evaluate_model, {"seeds": (0, 1)}),
+                (few_shot, {"shots": (2,), "seeds": (0, 1)}),
+                (cross_validate, {"folds": 3}),
+            ):
+                one, other = (protocol("t1", model, data, engine=e, **options) for e in (None, engine))
+                assert one.runs == other.runs and one.n_features == other.n_features
+                assert one.table is other.table is None or one.table.equals(other.table)
+        with pytest.raises(MagBridgeError, match=r"t1 refusing, fold \d: no row is good enough"):
+            cross_validate("t1", REFUSING, data, folds=3, engine=engine)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)

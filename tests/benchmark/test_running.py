@@ -5,6 +5,7 @@ import pytest
 from benchmark.results import read_results
 from benchmark.running import run_baselines
 from dataset_card.errors import MagBridgeError
+from dataset_card.parallel import Engine
 
 
 def test_each_result_is_filed_as_soon_as_it_is_there(release, tmp_path):
@@ -15,6 +16,12 @@ def test_each_result_is_filed_as_soon_as_it_is_there(release, tmp_path):
     assert [r.protocol for r in run_baselines(release, task="t1", model="constant", protocol="few_shot")] == [
         "few_shot"
     ]
+
+
+def test_processes_run_a_sweep_with_the_results_of_this_process(release):
+    sweep = {"task": "t1", "model": "ridge"}
+    one, two = (run_baselines(release, **sweep, engine=engine) for engine in (None, Engine(jobs=2)))
+    assert one[0].runs == two[0].runs and one[0].table.equals(two[0].table)
 
 
 @pytest.mark.parametrize(

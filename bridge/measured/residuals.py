@@ -11,7 +11,7 @@ from scipy import stats
 from bridge.measured import transfer, two_sample
 from bridge.measured.matched import NOMINAL, Labels, Matched, match
 from bridge.measured.reference import bridge_of
-from bridge.measured.response import Slope, amplitude, response_trajectory, shuffle_cells, soh_slope
+from bridge.measured.response import Slope, amplitude, response_trajectory, shuffle_cells, slope_interval, soh_slope
 from bridge.scan_map import BridgeV2
 from dataset_card.arrays import signals
 from dataset_card.editions import MEASURED, edition_of
@@ -27,14 +27,13 @@ SAMPLED = 400
 FEWEST_CELLS = 5
 LEAST_SOH_RANGE = 0.02
 SHUFFLED_READOUTS = 5
-RESAMPLES = 1000
 EDGE = 4
 FLOOR_LEVEL = 0.99
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over cells with its 95 % interval over resampled cells."""
+    """A mean or a slope over cells with its 95 % interval."""
 
     value: float
     low: float
@@ -125,8 +124,6 @@ class Comparison:
         """Every figure as plain values, for JSON."""
         skip = ("labels", "matched", "x")
         out = asdict(_Shell({k: v for k, v in vars(self).items() if k not in skip}))["values"]
-        for slope in (out["measured"]["slope"], out["itself"]["slope"], out["generated_slope"]):
-            del slope["draws"]
         return {"schema_version": "1.0", "nominal_coverage": NOMINAL, "floor_high": self.floor_high, **out}
 
 
@@ -230,8 +227,7 @@ def compare_scans(
     cosines = transfer.cosines(x)
     shuffled = tuple(_shuffled_r2(cosines, labels, rng, seed) for _ in range(SHUFFLED_READOUTS))
     sides = {
-        which: _side(which, scans, labels, matched, reference, seed)
-        for which, scans in (("measured", x), ("itself", matched.own))
+        which: _side(which, scans, labels, matched, seed) for which, scans in (("measured", x), ("itself", matched.own))
     }
     return Comparison(
         name,
@@ -260,18 +256,15 @@ def _sample(cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.sort(np.concatenate(rows))
 
 
-def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, reference: Slope, seed: int) -> Side:
+def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, seed: int) -> Side:
     found = getattr(matched, which)
     names, of_cell = np.unique(labels.cell, return_inverse=True)
-    rng = np.random.default_rng([seed, 1])
 
     def mean(values: np.ndarray) -> Interval:
-        return over_cells(values, of_cell, len(names), rng)
+        return over_cells(values, of_cell, len(names))
 
-    slope = soh_slope(amplitude(x, labels.chemistry), labels, seed)
+    relative, of_reference = (amplitude(signals, labels.chemistry) for signals in (x, matched.generated))
     own, theirs = (response_trajectory(signals, labels).ravel() for signals in (x, matched.generated))
-    low, high = np.quantile(slope.draws - reference.draws, [0.025, 0.975])
-    difference = slope.value - reference.value
     cosines, of_bridge = transfer.cosines(x), transfer.cosines(matched.generated)
     rows, soh = matched.sampled, labels.soh
     return Side(
@@ -287,8 +280,8 @@ def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, reference
         auc=two_sample.auc(
             two_sample.features(x[rows]), two_sample.features(matched.generated[rows]), labels.cell[rows], seed
         ),
-        slope=slope,
-        slope_difference=Interval(difference, float(low), float(high)),
+        slope=soh_slope(relative, labels, seed),
+        slope_difference=Interval(*slope_interval(relative - of_reference, labels)),
         shape=float(own @ theirs / (np.linalg.norm(own) * np.linalg.norm(theirs) + 1e-300)),
         within=transfer.within(cosines, soh, labels, seed),
         from_bridge=transfer.across(of_bridge, cosines, soh),
@@ -296,12 +289,11 @@ def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, reference
     )
 
 
-def over_cells(values: np.ndarray, of_cell: np.ndarray, cells: int, rng: np.random.Generator) -> Interval:
-    """Mean over cells of their means over scans, with its interval over resampled cells."""
+def over_cells(values: np.ndarray, of_cell: np.ndarray, cells: int) -> Interval:
+    """Mean over cells of their means over scans, with its interval by Student's distribution."""
     means = np.bincount(of_cell, values, cells) / np.bincount(of_cell, minlength=cells)
-    draws = means[rng.integers(0, cells, (RESAMPLES, cells))].mean(axis=1)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(float(means.mean()), float(low), float(high))
+    mean, reach = float(means.mean()), float(stats.t.ppf(0.975, cells - 1) * means.std(ddof=1) / np.sqrt(cells))
+    return Interval(mean, mean - reach, mean + reach)
 
 
 def correlations(x: np.ndarray) -> np.ndarray:

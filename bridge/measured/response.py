@@ -8,13 +8,13 @@ import numpy as np
 from scipy import stats
 
 from bridge.measured.matched import Labels
+from dataset_card.errors import MagBridgeError
 from dataset_card.schema import T
 
 MEASURED = 4
 EDGE = 4
 """Steps at each end that the acquisition disturbs; they are not read."""
 
-RESAMPLES = 2000
 SHUFFLES = 999
 FOUND_BELOW = 0.01
 """A response is found where fewer than this share of shuffles by cell have as steep a slope."""
@@ -31,14 +31,12 @@ class Slope:
         low: Lower end of its 95 % interval by cell.
         high: Upper end.
         p: Share of shuffles of SOH over cells with as steep a slope.
-        draws: (RESAMPLES,) slopes over resampled cells.
     """
 
     value: float
     low: float
     high: float
     p: float
-    draws: np.ndarray
 
     @property
     def found(self) -> bool:
@@ -78,41 +76,65 @@ def design(labels: Labels) -> np.ndarray:
 
 
 def soh_slope(y: np.ndarray, labels: Labels, seed: int) -> Slope:
-    """Slope of y on SOH at equal chemistry, voltage and SOC, with its interval over resampled cells.
+    """Slope of y on SOH at equal chemistry, voltage and SOC, with its interval by cell and its null.
 
     Args:
         y: (n,) what may depend on SOH.
         labels: Of the scans.
-        seed: Of resampling and shuffling.
+        seed: Of the shuffles.
+
+    Raises:
+        MagBridgeError: As `slope_interval`.
     """
-    rng = np.random.default_rng(seed)
-    cells, of_cell = np.unique(labels.cell, return_inverse=True)
-    basis = design(labels)
-    x = np.column_stack([basis, labels.soh - labels.soh.mean()])
-    gram = np.zeros((len(cells), x.shape[1], x.shape[1]))
-    moment = np.zeros((len(cells), x.shape[1]))
-    np.add.at(gram, of_cell, x[:, :, None] * x[:, None, :])
-    np.add.at(moment, of_cell, x * y[:, None])
-    value = float(_solve(gram.sum(axis=0), moment.sum(axis=0))[-1])
-    weights = rng.multinomial(len(cells), np.full(len(cells), 1 / len(cells)), RESAMPLES).astype(float)
-    p = x.shape[1]
-    grams = (weights @ gram.reshape(len(cells), -1)).reshape(-1, p, p)
-    draws = _solve(grams, weights @ moment)[:, -1]
-    # Percentiles of few resampled cells are too narrow: widened as Student's distribution is beside the normal one.
-    freedom = max(len(cells) - 2, 1)
-    widen = stats.t.ppf((1 + LEVEL) / 2, freedom) / stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(len(cells) / freedom)
-    draws = value + widen * (draws - value)
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Slope(value, float(low), float(high), _shuffled(y, labels, basis, of_cell, value, rng), draws)
+    slope = slope_interval(y, labels)
+    return Slope(*slope, p=_shuffled(y, labels, slope[0], np.random.default_rng(seed)))
 
 
-def _solve(gram: np.ndarray, moment: np.ndarray) -> np.ndarray:
-    """Least squares from normal equations; a resampling without enough cells gets the least solution."""
-    return (np.linalg.pinv(gram, hermitian=True) @ moment[..., None])[..., 0]
+def slope_interval(y: np.ndarray, labels: Labels) -> tuple[float, float, float]:
+    """Slope of y on SOH at equal chemistry, voltage and SOC, and the ends of its 95 % interval by cell.
+
+    Scans of a cell may go together in any way. The variance is the cluster-robust one without bias (CR2) where cells
+    differ as much as scans of one cell do, with Bell and McCaffrey's degrees of freedom, after Pustejovsky and Tipton
+    (2018, doi:10.1080/07350015.2016.1247004). Percentiles of resampled cells are too narrow: of 5 to 50 cells they
+    covered 92 to 94 %.
+
+    Args:
+        y: (n,) what may depend on SOH.
+        labels: Of the scans.
+
+    Raises:
+        MagBridgeError: SOH follows from chemistry, voltage and SOC.
+    """
+    basis, of_cell = design(labels), np.unique(labels.cell, return_inverse=True)[1]
+    soh = labels.soh - basis @ (basis.T @ labels.soh)
+    norm = float(soh @ soh)
+    if norm <= 1e-9 * len(soh) * labels.soh.var():
+        raise MagBridgeError(
+            "SOH follows from chemistry, voltage and SOC: expected cells of more than one SOH at the same of these"
+        )
+    value = float(soh @ y / norm)
+    rest = y - basis @ (basis.T @ y) - value * soh
+
+    def sums(values: np.ndarray) -> np.ndarray:
+        out = np.zeros((of_cell.max() + 1, *values.shape[1:]))
+        np.add.at(out, of_cell, values)
+        return out
+
+    # covariance of the cells' scores if scans of a cell share nothing, and if all that they have is shared
+    square, total, mixed = sums(soh**2), sums(soh), sums(basis * soh[:, None])
+    alone = np.diag(square) - mixed @ mixed.T - np.outer(square, square) / norm
+    shared = np.diag(total) - mixed @ sums(basis).T - np.outer(square, total) / norm
+    covariance, wanted = alone + shared @ shared.T, square + total**2
+    unbiased = wanted / np.maximum(np.diag(covariance), 1e-9 * wanted.max())
+    error = np.sqrt(unbiased @ sums(soh * rest) ** 2) / norm
+    freedom = wanted.sum() ** 2 / (unbiased @ covariance**2 @ unbiased)
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * error)
+    return value, value - reach, value + reach
 
 
-def _shuffled(y, labels: Labels, basis: np.ndarray, of_cell: np.ndarray, value: float, rng) -> float:
+def _shuffled(y: np.ndarray, labels: Labels, value: float, rng: np.random.Generator) -> float:
     """Share of shuffles of cells' SOH within their chemistry, the true order among them, with as steep a slope."""
+    basis, of_cell = design(labels), np.unique(labels.cell, return_inverse=True)[1]
     counts = np.bincount(of_cell)
     mean = np.bincount(of_cell, labels.soh) / counts
     within = labels.soh - mean[of_cell]
@@ -123,7 +145,7 @@ def _shuffled(y, labels: Labels, basis: np.ndarray, of_cell: np.ndarray, value: 
         soh = (shuffle_cells(mean, labels.chemistry[first], rng))[of_cell] + within
         soh = soh - basis @ (basis.T @ soh)
         norm = soh @ soh
-        steep += norm <= 0 or abs(soh @ rest / norm) >= abs(value)
+        steep += bool(norm <= 0 or abs(soh @ rest / norm) >= abs(value))
     return steep / (SHUFFLES + 1)
 
 

@@ -5,11 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bridge.measured import report
 from bridge.measured.matched import DRAWS, NOMINAL, match
 from bridge.measured.residuals import compare, compare_scans, over_cells
-from bridge.measured.response import amplitude, response_trajectory, soh_slope
+from bridge.measured.response import amplitude, response_trajectory, slope_interval, soh_slope
 from bridge.measured.transfer import score
 from bridge.measured.two_sample import auc
 from bridge.scan_map import BridgeV2
@@ -107,8 +108,50 @@ def test_intervals_are_over_cells_and_not_over_scans():
     rng = np.random.default_rng(0)
     cell = np.repeat(np.arange(10), 100)
     values = rng.standard_normal(10)[cell] + 0.01 * rng.standard_normal(1000)
-    found = over_cells(values, cell, 10, rng)
-    assert found.high - found.low > 0.5
+    found, means = over_cells(values, cell, 10), values.reshape(10, 100).mean(axis=1)
+    low, high = stats.t.interval(0.95, 9, means.mean(), stats.sem(means))
+    assert dataclasses.astuple(found) == pytest.approx((means.mean(), low, high)) and high - low > 0.5
+
+
+def scattered(cells, rng, scans=10, ageing=False):
+    """A slope of 1 seen through cells of their own make, and its labels."""
+    labels = labels_of(int(rng.integers(2**31)), cells, scans)
+    soh = rng.uniform(0.7, 1, len(labels)) if ageing else labels.soh
+    make, slope = (np.repeat(rng.normal(1, spread, cells), scans) for spread in (0.015, 0.1 * ageing))
+    return make * (1 - slope * (1 - soh)) + rng.normal(0, 0.02, len(soh)), dataclasses.replace(labels, soh=soh)
+
+
+def test_the_interval_of_a_slope_is_that_of_cells_means_where_all_cells_are_scanned_alike():
+    """HC2 with Bell and McCaffrey's degrees of freedom on the means, by its definition in whole matrices."""
+    y, labels = scattered(9, np.random.default_rng(4))
+    soh, means = labels.soh.reshape(9, 10)[:, 0], y.reshape(9, 10).mean(axis=1)
+    x = np.column_stack([np.ones(9), soh])
+    inverse = np.linalg.inv(x.T @ x)
+    hat = x @ inverse @ x.T
+    weights = (inverse @ x.T)[1]
+    q = np.diag(weights**2 / (1 - np.diag(hat)))
+    m = np.eye(9) - hat
+    error, freedom = np.sqrt((m @ means) @ q @ (m @ means)), np.trace(q @ m) ** 2 / np.trace(q @ m @ q @ m)
+    reach = stats.t.ppf(0.975, freedom) * error
+    slope = weights @ means
+    assert slope_interval(y, labels) == pytest.approx((slope, slope - reach, slope + reach))
+
+
+@pytest.mark.parametrize("ageing", [False, True], ids=["a SOH a cell", "cells that age"])
+def test_the_interval_of_a_slope_covers_it_with_few_cells(ageing):
+    rng, inside = np.random.default_rng(0), 0
+    for _ in range(200):
+        _, low, high = slope_interval(*scattered(8, rng, ageing=ageing))
+        inside += low <= 1 <= high
+    assert inside >= 184  # .95 less two standard errors
+
+
+def test_soh_that_follows_from_the_chemistry_is_refused():
+    labels = labels_of(0, 6, 10)
+    chemistry = np.repeat(["LFP", "NMC"], 30)
+    same = dataclasses.replace(labels, chemistry=chemistry, soh=np.where(chemistry == "LFP", 0.8, 0.9))
+    with pytest.raises(MagBridgeError, match="SOH follows from chemistry, voltage and SOC"):
+        slope_interval(np.ones(60), same)
 
 
 def test_few_cells_or_one_soh_are_refused(bridge):

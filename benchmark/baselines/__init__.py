@@ -7,6 +7,7 @@ from benchmark.baselines import (
     constant,
     convolutional,
     deep,
+    departure,
     functional,
     general,
     hqvqvae_codes,
@@ -22,7 +23,7 @@ FAMILIES = {
     "classical": classical.MODELS,
     "deep": deep.MODELS,
     "general": (*general.MODELS, *rocket.MODELS, *convolutional.MODELS),
-    "functional": functional.MODELS,
+    "functional": (*functional.MODELS, *departure.MODELS),
     "hqvqvae": hqvqvae_codes.MODELS,
     "recipe": recipe.MODELS,
 }

@@ -30,9 +30,10 @@ MAX_BYTES = 256 * 2**20
 
 TRUSTED = [
     "benchmark.baselines.background.LevelBackground",
+    "benchmark.baselines.departure.Departure",
+    "benchmark.baselines.departure.DepartureBoosting",
     "benchmark.baselines.forest.Forest",
-    "benchmark.baselines.functional.BoostedShapes",
-    "benchmark.baselines.functional.Consistency",
+    "benchmark.baselines.functional.CorrectedRegressor",
     "benchmark.baselines.functional.FunctionalRegressor",
     "benchmark.baselines.functional.FunctionalSecondLife",
     "benchmark.baselines.functional.Place",

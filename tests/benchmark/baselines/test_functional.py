@@ -1,4 +1,4 @@
-"""The readouts of shape: weights follow the place, noise is not read, derived channels are checked."""
+"""The readouts of shape: weights follow the place, noise is not read, what is left is corrected."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from sklearn.linear_model import Ridge
 from benchmark.baselines import get_model
 from benchmark.baselines.functional import (
     COEFFICIENTS,
+    INNER_FOLDS,
     PENALTIES,
-    BoostedShapes,
-    Consistency,
+    CorrectedRegressor,
     FunctionalRegressor,
     Place,
     _ridge,
@@ -63,7 +63,7 @@ def test_weights_follow_the_place(train, test):
 
 
 def test_reads_neither_fast_noise_nor_derived_channels(train, test):
-    model = FunctionalRegressor().fit(train.signals, train.target, clean=train)
+    model = CorrectedRegressor().fit(train.signals, train.target, clean=train)
     other = test.signals.copy()
     half_waves = np.cos(np.pi * np.arange(COEFFICIENTS, T)[:, None] * (np.arange(T) + 0.5) / T)
     other[..., :4] += np.einsum(
@@ -76,50 +76,51 @@ def test_reads_neither_fast_noise_nor_derived_channels(train, test):
 def test_the_ridge_is_scikit_learns_at_its_penalty(train):
     inputs = Place().fit(coefficients(train.signals)).transform(coefficients(train.signals))
     inputs, target = inputs - inputs.mean(axis=0), train.target - train.target.mean()
-    penalty, weights = _ridge(inputs, target, train.cell_ids)
+    penalty, weights, held_out = _ridge(inputs, target, train.cell_ids)
     expected = Ridge(penalty, fit_intercept=False, solver="cholesky").fit(inputs, target)
     np.testing.assert_allclose(inputs @ weights, expected.predict(inputs), atol=1e-7)
+    cell = np.unique(train.cell_ids, return_inverse=True)[1]
+    fold = np.random.default_rng(0).permutation(40)[cell] % INNER_FOLDS == 0
+    without = Ridge(penalty, fit_intercept=False, solver="cholesky").fit(inputs[~fold], target[~fold])
+    np.testing.assert_allclose(held_out[fold], without.predict(inputs[fold]), atol=1e-7)
+
+
+def test_the_correction_learns_what_a_line_cannot(train, test):
+    """SOH that stops at a highest value: a ridge goes on beyond it."""
+
+    def capped(rows):
+        return np.minimum(rows.target, 0.75)
+
+    ridge = FunctionalRegressor().fit(train.signals, capped(train), clean=train)
+    corrected = CorrectedRegressor().fit(train.signals, capped(train), clean=train)
+    assert corrected.n_features_ == ridge.n_features_
+    error = [np.abs(m.predict(test.signals) - capped(test)).mean() for m in (ridge, corrected)]
+    assert error[1] < 0.9 * error[0]
 
 
 @pytest.mark.parametrize("rows", [[0, 1], [0, 20], list(range(0, 60, 6))])
 def test_a_few_rows_are_enough(train, test, rows):
     few = train.take(np.array(rows))
-    prediction = FunctionalRegressor().fit(few.signals, few.target, clean=few).predict(test.signals)
+    prediction = CorrectedRegressor().fit(few.signals, few.target, clean=few).predict(test.signals)
     assert np.isfinite(prediction).all()
 
 
-def test_second_life_is_the_regression_against_the_threshold(train, test):
-    t2 = get_model("functional-ridge").build(0, get_task("t2"))
+@pytest.mark.parametrize(
+    "name, kind", [("functional-ridge", FunctionalRegressor), ("functional-corrected", CorrectedRegressor)]
+)
+def test_second_life_is_the_regression_against_the_threshold(train, test, name, kind):
+    t2 = get_model(name).build(0, get_task("t2"))
     t2.fit(train.signals, np.full(len(train), "reuse"), clean=train)
-    soh = FunctionalRegressor().fit(train.signals, train.target, clean=train).predict(test.signals)
+    soh = kind().fit(train.signals, train.target, clean=train).predict(test.signals)
     np.testing.assert_array_equal(t2.predict(test.signals), np.where(soh > 0.85, "reuse", "recondition"))
 
 
-def test_derived_channels_of_clean_rows_follow_from_the_measured(train, test):
-    check = Consistency().fit(train.signals)
-    clean = check.transform(test.signals)
-    for damaged in (
-        test.signals * (1 + 0.05 * TIME)[:, None],  # drift
-        test.signals + 5 * np.eye(6)[0] * np.sin(9 * TIME)[:, None],  # interference on one channel
-        np.where(np.arange(T)[:, None] < 20, 0, test.signals),  # dropout
-    ):
-        assert np.median(check.transform(damaged).max(axis=1)) > np.median(clean.max(axis=1)) + 5
-
-
-def test_boosting_finds_faults_that_only_the_derived_channels_give_away(train, test, monkeypatch):
-    monkeypatch.setattr("benchmark.baselines.functional.TREES", 8)
-
-    def faulty(rows):
-        half = np.arange(len(rows)) % 2 == 0
-        signals = rows.signals * np.where(half[:, None, None], 1 + 0.01 * TIME[:, None], 1)
-        return signals, np.where(half, "calibration_drift", "none")
-
-    few = train.take(np.arange(0, len(train), 4))
-    signals, labels = faulty(few)
-    tested, truth = faulty(test.take(np.arange(0, len(test), 3)))
-    share = {}
-    for consistent in (False, True):
-        model = BoostedShapes(0, consistent).fit(signals, labels, clean=train)
-        share[consistent] = (model.predict(tested) == truth).mean()
-    assert share[True] > 0.95 > share[False]
-    assert shape_features(test.signals).shape == (len(test), 174)
+def test_a_quiet_window_and_a_rough_one_are_seen(test):
+    signals = test.signals[:3]
+    damaged = signals.copy()
+    damaged[0, 20:45, 1] = 0
+    damaged[1, 30, 2] += 100
+    before, after = shape_features(signals), shape_features(damaged)
+    assert before.shape == (3, 174) and np.array_equal(before[2], after[2])
+    quiet, loud = 6 * COEFFICIENTS + 24 + np.array([[1], [6 + 2]])
+    assert after[0, quiet] < before[0, quiet] - 5 and after[1, loud] > before[1, loud] + 3

@@ -20,7 +20,7 @@ LONG = {
     ("t3", "gradient-boosting"),
     ("t4", "gradient-boosting"),
     ("t3", "matched"),
-    ("t3", "consistency-boosting"),
+    ("t3", "departure-boosting"),
     ("t3", "functional-boosting"),
 }
 PAIRS = [

@@ -72,7 +72,11 @@ def test_scoring_a_file_loads_no_library_of_models(release, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "module", ["tasks", "data", "scoring", "predictions", "results", "leaderboard/boards", "leaderboard/page"]
+    "module",
+    [
+        *("tasks", "data", "scoring", "predictions", "results/result", "results/documents", "results/filing"),
+        *("leaderboard/boards", "leaderboard/page"),
+    ],
 )
 def test_scoring_never_imports_running(module):
     tree = ast.parse((Path(benchmark.__file__).parent / f"{module}.py").read_text(encoding="utf-8"))

@@ -151,8 +151,8 @@ def test_shipped_leaderboard_in_every_form(tmp_path):
     assert "T1 SOH regression" in run("leaderboard").stdout
     markdown = run("leaderboard", "--format", "markdown", "--task", "t2", "--split", "by_cell_primary").stdout
     assert [line for line in markdown.splitlines() if line.startswith("## ")] == [
-        f"## T2 Second-life class: balanced_accuracy, by_cell_primary{seed}"
-        for seed in ("", ", seed 1", ", seed 2", ", seed 3")
+        f"## T2 Second-life class: balanced_accuracy, by_cell_primary, {release}"
+        for release in ("v1", "v2", "v1, seed 1", "v1, seed 2", "v1, seed 3")
     ]
     assert "| logistic-regression |" in markdown
     ridge = ("export", SHIPPED, "--model", "ridge", "--dataset-id", "user/magbridge-battery")

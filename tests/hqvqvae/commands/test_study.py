@@ -3,6 +3,8 @@
 import json
 import sys
 
+import pytest
+
 from hqvqvae import __main__
 from hqvqvae.hub.model_card import STUDY
 from hqvqvae.modeling_hqvqvae import PACKAGED
@@ -12,7 +14,7 @@ from hqvqvae.training import study
 def test_study_goes_on_from_its_records_and_writes_table_and_figure(monkeypatch, capsys, tmp_path):
     packaged = (PACKAGED / STUDY).parent
     (tmp_path / "records.jsonl").write_bytes((packaged / "records.jsonl").read_bytes())
-    monkeypatch.setattr(study, "run_task", None)
+    monkeypatch.setattr(study, "run_task", lambda task, **inputs: pytest.fail(f"{task} is made again"))
     monkeypatch.setattr(sys, "argv", ["hqvqvae", "study", "--out", str(tmp_path), "--jobs", "1"])
     try:
         __main__.main()

@@ -21,7 +21,7 @@ from bridge.plan import record_voltages
 from bridge.retrieval.generate import Bridge
 from bridge.validation.ablated import ABLATIONS, ablated, permuted
 from bridge.validation.readout import CleanRows
-from bridge.validation.transfer import Transfer, transfer_scores, transfer_table
+from bridge.validation.transfer import READOUTS, Transfer, transfer_scores, transfer_table
 from dataset_card.errors import MagBridgeError
 from dataset_card.plotting import LINE, MARK, canvas, save
 from dataset_card.schema import MASTER_SEED, REUSE_ABOVE_SOH
@@ -174,8 +174,9 @@ def run_ablations(
                 if names is None or model.name in names:
                     scores += _scores(ablation, few_shot(task, model, data, shots=shots, seeds=(seed,)))
     rows = pilot_rows(bridge, seeds[0])
+    transfer = transfer_scores(bridge, rows, readouts=tuple(READOUTS))
     version = "v1" if isinstance(bridge, Bridge) else "v2"
-    return AblationReport(version, bridge.upstream.name, len(rows.soh), scores, transfer_scores(bridge, rows))
+    return AblationReport(version, bridge.upstream.name, len(rows.soh), scores, transfer)
 
 
 def pilot_rows(bridge: AnyBridge, seed: int) -> CleanRows:

@@ -73,10 +73,10 @@ def test_v2_knows_its_direction():
         make_bridge(resolve("v2", "simulated")), shots=(20,), seeds=(0,), names=("ridge", "logistic-regression")
     )
     assert (report.bridge, report.rows) == ("v2", 1620)
-    of = {(score.ablation, score.seed): score for score in report.transfer}
+    of = {(score.ablation, score.seed): score for score in report.transfer if score.readout == "shape"}
     assert of["A0", 0].within == of["A0", 0].transfer > 0.8
     assert all(of["A1", draw].transfer < 0 for draw in (0, 1, 2))
     assert of["A3", 0].slope < -0.5 and of["A3", 0].within > 0.8  # a readout refitted there hides it
     assert of["A2", 0].within < 0.05
     text = report.table()
-    assert "(0.77)" not in text and "transfer" in text and "bridge v2" in text
+    assert "(0.77)" not in text and "shape: 30" in text and "static: 57" in text and "bridge v2" in text

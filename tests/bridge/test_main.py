@@ -29,6 +29,19 @@ def test_build_says_what_it_made_and_how_to_load_it(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
+@pytest.mark.parametrize("version, clean", [("v1", 560), ("v2", 2700)])
+def test_every_count_is_a_parameter_of_either_bridge(version, clean, tmp_path):
+    options = ["--variants", 1, "--anomalies", "9,4,0,3", "--regime-b", 120, "--severity", 0.5, 0.6]
+    result = bridge(
+        "build", "--bridge", version, "--upstream", "simulated", "--out", tmp_path / "x", "--json", *options
+    )
+    assert result.returncode == 0, result.stderr
+    manifest = json.loads(result.stdout)
+    assert manifest["counts"]["provenance"] == {"clean": clean, "anomaly": 16, "regime_b": 120}
+    assert manifest["severity"] == [0.5, 0.6]
+    assert " ".join(map(str, options)) in manifest["rebuild"]
+
+
 def test_bundle_and_import_round_trip(tiny_release, tmp_path):
     assert bridge("bundle", tiny_release, "--out", tmp_path / "b.zip").returncode == 0
     result = bridge("import", tmp_path / "b.zip", "--out", tmp_path / "copy", "--json")
@@ -54,10 +67,17 @@ def test_the_bridges_are_drawn_side_by_side(tmp_path):
     assert len(text) < 300_000 and "channel correlations" in text and "<dc:date>" not in text
 
 
+V2 = ("build", "--bridge", "v2", "--upstream", "simulated", "--out", "x")
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["plot", "--out", "x.png"], ["either a release folder", "--compare alone"]),
     (["plot", "nowhere", "--compare", "--out", "x.png"], ["--compare alone"]),
     (["build", "--out", "x", "--upstream", "simulated", "--variants", "0"], ["variants 0: expected"]),
+    ([*V2, "--anomalies", "1,2"], ["anomalies (1, 2): expected 4 numbers"]),
+    ([*V2, "--regime-b", "-1"], ["regime_b -1: expected"]),
+    ([*V2, "--severity", "0.1", "0.5"], ["severity 0.1 to 0.5: expected a range within 0.2 to 1.0"]),
+    ([*V2, "--chemistry", "LCO"], ["chemistry 'LCO' has no pulse table: expected LFP, LMO, NMC"]),
     (["build", "--out", "x", "--upstream", "published", "--upstream-dir", "nowhere"], ["nowhere", "existing folder"]),
     (["bundle", "nowhere", "--out", "x.zip"], ["nowhere"]),
     (["import", "nowhere.zip", "--out", "x"], ["no such bundle"]),

@@ -21,9 +21,10 @@ from dataset_card.schema import CHANNELS
 from tests.bridge.measured.test_cells import table
 
 
-def archive(folder, voltages=(2.95, 3.15, 3.30), positions=9, steps=140, **changes):
-    """Writes an archive: scans of the simulated sheet, and their table in another order."""
+def archive(folder, voltages=(2.95, 3.15, 3.30), positions=9, steps=140, nan=0, **changes):
+    """Writes an archive: scans of the simulated sheet, and their table in another order; the last steps may be NaN."""
     x = scan_archive(load_parameters(), voltages, positions, steps)
+    x[4, steps - nan :, 1] = np.nan
     ids = [f"a{i:03d}" for i in range(len(x))]
     pq.write_table(
         pa.table({"scan_id": ids, **{name: list(x[:, :, c]) for c, name in enumerate(CHANNELS)}}), folder / "a.parquet"
@@ -91,6 +92,7 @@ def test_two_anchors_are_enough_and_none_below_needs_no_regime_b(upstream, tmp_p
     [
         ({"voltages": (3.30,)}, "anchors at [3.3] V; expected at least two"),
         ({"voltages": (2.60, 2.90)}, "one of them above 3.06 V"),
+        ({"nan": 30}, "scan a004), step 110, B_s1Z: empty or NaN for 30 steps"),
         ({"positions": 4}, "anchor 2.95 V: 4 positions; expected at least 5"),
         ({"position": np.r_[np.arange(26) * 1.0, 99]}, "column 'position'"),
         (

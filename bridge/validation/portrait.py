@@ -37,25 +37,24 @@ def portrait(out: Path) -> None:
     }
     figure, axes = canvas(3, 3, (11, 9))
     for column, (name, signals) in enumerate(x.items()):
-        _trajectories(axes[0, column], name, signals, x["scans"])
+        _trajectories(axes[0, column], name, signals)
         image = _correlations(axes[1, column], name, signals)
     figure.colorbar(image, ax=list(axes[1]), label="correlation", shrink=0.9)
     _spectra(axes[2, 0], x)
     for axis, name, bridge in ((axes[2, 1], "v1", v1), (axes[2, 2], "v2", v2)):
         _response(axis, name, bridge)
-    low, high = zip(*(axis.get_ylim() for axis in axes[2, 1:]))
-    for axis in axes[2, 1:]:
-        axis.set_ylim(min(low), max(high))
+    for row in (axes[0], axes[2, 1:]):
+        low, high = zip(*(axis.get_ylim() for axis in row))
+        for axis in row:
+            axis.set_ylim(min(low), max(high))
     figure.suptitle(
         f"Held-out scans, v1 and v2 at {VOLTAGE_V:.2f} V and SOH 1, simulated upstream", fontsize=12, color=INK
     )
     save(figure, out)
 
 
-def _trajectories(axis, name: str, signals: np.ndarray, scans: np.ndarray) -> None:
+def _trajectories(axis, name: str, signals: np.ndarray) -> None:
     axis.plot(signals[:: len(signals) // SHOWN, :, CHANNEL].T, color=LINE, lw=0.7, alpha=0.8)
-    low, high = np.quantile(scans[..., CHANNEL], (0, 1))
-    axis.set_ylim(low - 20, high + 20)
     axis.set_title(f"{name}: {SHOWN} trajectories", fontsize=10)
     axis.set_xlabel("scan step")
     axis.set_ylabel(f"{CHANNELS[CHANNEL]} in nT")

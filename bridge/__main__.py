@@ -31,13 +31,13 @@ from bridge.commands.options import (
     VariantsOption,
     anomaly_counts,
     subsets_line,
+    takes,
     upstream_line,
 )
 from dataset_card.commands import JsonOption, print_json
 from dataset_card.editions import EDITIONS
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import require_writable
-from dataset_card.measured import ARCHIVE_FIELDS, CELL_FIELDS, columns_in_words
 from dataset_card.schema import MASTER_SEED
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ app = typer.Typer(
 
 
 @app.command()
+@takes(own=commands_measured.OwnOptions)
 def build(
     out: Annotated[
         Path | None,
@@ -62,23 +63,8 @@ def build(
     anomalies: AnomaliesOption = None,
     regime_b: RegimeBOption = None,
     severity: SeverityOption = None,
-    cells: Annotated[
-        Path | None,
-        typer.Option(help=f"Your cells in place of PulseBat's: CSV, Parquet or XLSX, {columns_in_words(CELL_FIELDS)}."),
-    ] = None,
-    chemistry: Annotated[
-        str | None, typer.Option(help="Only cells of these chemistries, with commas between them; v2 or --cells.")
-    ] = None,
-    scans: Annotated[
-        Path | None,
-        typer.Option(help="Your scan archive for v2: Parquet, HDF5 or a folder of CSV; needs --scan-table."),
-    ] = None,
-    scan_table: Annotated[
-        Path | None, typer.Option(help=f"Its table, a row a scan: {columns_in_words(ARCHIVE_FIELDS)}.")
-    ] = None,
-    channels: Annotated[
-        Path | None, typer.Option(help="YAML that maps its columns, axes and units to channels.")
-    ] = None,
+    *,
+    own,
     as_json: JsonOption = False,
 ) -> None:
     """Generate a release and write its folder."""
@@ -89,12 +75,12 @@ def build(
     release.check_replaceable(out)
     inputs = resolve(bridge, upstream, upstream_dir)
     typer.echo(upstream_line(inputs.name), err=True)
-    inputs, own = commands_measured.with_own(inputs, cells, chemistry, scans, scan_table, channels)
+    inputs, own_files = commands_measured.with_own(inputs, own)
     manifest = release.build(
         out,
         inputs,
         master_seed=seed,
-        own=own,
+        own=own_files,
         variants=variants,
         anomalies=anomaly_counts(anomalies),
         regime_b=regime_b,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,32 @@ import typer
 
 from dataset_card.commands import JsonOption, print_json
 from dataset_card.errors import MagBridgeError
-from dataset_card.measured import LABEL_FIELDS, columns_in_words
+from dataset_card.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
 
 ChannelsOption = Annotated[
     Path | None, typer.Option(help="YAML that maps your columns, axes and units (nT, uT, pT) to channels.")
 ]
+
+
+@dataclass(frozen=True)
+class OwnOptions:
+    """A user's own cells and scans, as options of the commands that take them in an upstream's place."""
+
+    cells: Annotated[
+        Path | None,
+        typer.Option(help=f"Your cells in place of PulseBat's: CSV, Parquet or XLSX, {columns_in_words(CELL_FIELDS)}."),
+    ] = None
+    chemistry: Annotated[
+        str | None, typer.Option(help="Only cells of these chemistries, with commas between them; v2 or --cells.")
+    ] = None
+    scans: Annotated[
+        Path | None,
+        typer.Option(help="Your scan archive for v2: Parquet, HDF5 or a folder of CSV; needs --scan-table."),
+    ] = None
+    scan_table: Annotated[
+        Path | None, typer.Option(help=f"Its table, a row a scan: {columns_in_words(ARCHIVE_FIELDS)}.")
+    ] = None
+    channels: ChannelsOption = None
 
 
 def register(app: typer.Typer) -> None:
@@ -24,14 +46,7 @@ def register(app: typer.Typer) -> None:
     app.command()(residuals)
 
 
-def with_own(
-    inputs,
-    cells: Path | None,
-    chemistry: str | None,
-    scans: Path | None,
-    scan_table: Path | None,
-    channels: Path | None,
-):
+def with_own(inputs, own: OwnOptions):
     """An upstream with a user's own cells and scans where they are given, and what the manifest says of them."""
     from bridge.measured.cells import with_cells
     from bridge.measured.scans import with_scans
@@ -39,28 +54,28 @@ def with_own(
     from bridge.scan_map import UpstreamV2
     from bridge.upstream.pulsebat import PulseTables
 
-    chemistries = None if chemistry is None else [name.strip() for name in chemistry.split(",")]
+    chemistries = None if own.chemistry is None else [name.strip() for name in own.chemistry.split(",")]
     notes: tuple[str, ...] = ()
-    if cells is not None:
-        inputs = with_cells(inputs, cells, chemistries)
+    if own.cells is not None:
+        inputs = with_cells(inputs, own.cells, chemistries)
         typer.echo(f"cells: {len(set(inputs.pulses.cell))} of your own, in {len(inputs.pulses)} records", err=True)
-    if (scans is None) != (scan_table is None) or (channels is not None and scans is None):
+    if (own.scans is None) != (own.scan_table is None) or (own.channels is not None and own.scans is None):
         raise MagBridgeError(
             "--scans, --scan-table and --channels: expected the first two together, the third beside them"
         )
-    if scans is not None and scan_table is not None:
+    if own.scans is not None and own.scan_table is not None:
         if not isinstance(inputs, UpstreamV2):
             raise MagBridgeError("--scans with bridge v1: expected --bridge v2, which fits its map to any archive")
-        inputs, notes = with_scans(inputs, scans, scan_table, channels)
+        inputs, notes = with_scans(inputs, own.scans, own.scan_table, own.channels)
         for note in notes:
             typer.echo(f"scans: {note}", err=True)
-    if chemistries is not None and cells is None:
+    if chemistries is not None and own.cells is None:
         if not isinstance(inputs.pulses, PulseTables):
             raise MagBridgeError("--chemistry with v1's one table: expected --bridge v2 or --cells")
         inputs = dataclasses.replace(inputs, pulses=inputs.pulses.of(chemistries))
-    files = {"cells": cells, "scans": scans, "scan-table": scan_table, "channels": channels}
+    files = {"cells": own.cells, "scans": own.scans, "scan-table": own.scan_table, "channels": own.channels}
     options = "".join(f" --{option} {shlex.quote(path.name)}" for option, path in files.items() if path is not None)
-    options += f" --chemistry {shlex.quote(chemistry)}" if chemistry is not None else ""
+    options += f" --chemistry {shlex.quote(own.chemistry)}" if own.chemistry is not None else ""
     return inputs, OwnFiles(options, notes) if options else None
 
 

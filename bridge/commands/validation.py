@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from bridge.commands.options import AnyReleaseArgument, BridgeOption, FigureOption, UpstreamDirOption, UpstreamOption
+from bridge.commands.measured import OwnOptions, with_own
+from bridge.commands.options import (
+    AnyReleaseArgument,
+    BridgeOption,
+    FigureOption,
+    UpstreamDirOption,
+    UpstreamOption,
+    takes,
+)
 from dataset_card.commands import JsonOption, print_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import require_writable
@@ -22,18 +30,25 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@takes(own=OwnOptions)
 def validate(
     bridge: BridgeOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     full: Annotated[bool, typer.Option("--full", help="Compare v1 as v2 always is; takes minutes.")] = False,
+    *,
+    own,
     as_json: JsonOption = False,
 ) -> None:
-    """Check invariants, likeness to scans and where SOH can be read; exit 1 if a blocking check fails."""
+    """Check invariants, likeness to scans and where SOH can be read; exit 1 if a blocking check fails.
+
+    With --scans: the invariants, and what the fit to them cannot carry.
+    """
     from bridge.generate import make_bridge, resolve
     from bridge.validation import report
 
-    found = report.validate(make_bridge(resolve(bridge, upstream, upstream_dir)), full)
+    inputs, _ = with_own(resolve(bridge, upstream, upstream_dir), own)
+    found = report.validate(make_bridge(inputs), full)
     if as_json:
         print_json(found.as_dict())
     else:

@@ -69,9 +69,12 @@ def with_scans(
     sources |= {Path(p).name: sha256_of(Path(p)) for p in (table, channels) if p is not None}
     kept = {name: digest for name, digest in upstream.sources.items() if "scan" not in name and "anchor" not in name}
     low, high = max(GROUNDED_MIN_V, anchors[0]), min(GROUNDED_MAX_V, anchors[-1])
-    pulses = dataclasses.replace(upstream.pulses, voltage=np.clip(upstream.pulses.voltage, low, high))
+    voltage = np.clip(upstream.pulses.voltage, low, high)
+    moved = int((voltage != upstream.pulses.voltage).sum())
+    pulses = dataclasses.replace(upstream.pulses, voltage=voltage)
     notes = (
         f"{len(anchors)} anchors at {', '.join(f'{v:.2f}' for v in anchors)} V, {positions} positions each.",
+        *((f"{moved} of {len(voltage)} records lie outside {low:g} to {high:g} V and stand there.",) if moved else ()),
         sampling.note,
         *channel_notes(mapping),
     )

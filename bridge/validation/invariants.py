@@ -93,6 +93,7 @@ def _monotone_degradation(bridge: AnyBridge) -> list[Check]:
     states = (SOC_AT_REST, SOC_AWAY) if v2 else (SOC_AT_REST,)
     share = MONOTONE_SHARE_V2 if v2 else MONOTONE_SHARE
     voltages = [voltage for voltage in MONOTONE_VOLTAGES if _within(bridge, voltage, voltage)]
+    voltages = voltages or [float(bridge.upstream.statistics.voltages[-1])]  # a user's own anchors
     return [monotone_degradation(bridge, voltage, soc, share) for voltage in voltages for soc in states]
 
 
@@ -128,24 +129,29 @@ def voltage_continuity(bridge: AnyBridge) -> list[Check]:
     """Invariant 3: a small voltage step changes the signal less than a large one, everywhere."""
 
     def distance(low: float, high: float) -> float:
-        pair = bridge.generate_many([low, high], [SOC_AT_REST] * 2, [1.0] * 2, [PUBLISHED_SEED] * 2)
+        ends = np.clip([low, high], *bridge.upstream.statistics.voltages[[0, -1]])  # rounding may pass an anchor
+        pair = bridge.generate_many(ends.tolist(), [SOC_AT_REST] * 2, [1.0] * 2, [PUBLISHED_SEED] * 2)
         return float(np.linalg.norm(pair[1] - pair[0]))
 
-    small = distance(PUBLISHED_START_V, PUBLISHED_START_V + SMALL_STEP_V)
-    large = distance(PUBLISHED_START_V, PUBLISHED_START_V + LARGE_STEP_V)
-    near, far = SMALL_STEP_V / 2, LARGE_STEP_V / 2
-    crossings = [v for v in CROSSINGS if _within(bridge, v - far, v + far)]
+    start, small_V, large_V = PUBLISHED_START_V, SMALL_STEP_V, LARGE_STEP_V
+    if not _within(bridge, start, start + large_V):  # a user's own anchors
+        start, end = bridge.upstream.statistics.voltages[[0, -1]].tolist()
+        large_V = min(large_V, end - start)
+        small_V = large_V / 10
+    small, large = distance(start, start + small_V), distance(start, start + large_V)
+    near, far = small_V / 2, large_V / 2
+    crossings = [v for v in CROSSINGS if _within(bridge, v - far, v + far)] or [start + far]
     ratios = [distance(v - near, v + near) / distance(v - far, v + far) for v in crossings]
     worst = int(np.argmax(ratios))
     return [
         Check(
-            f"{SMALL_STEP_V} V changes less than {LARGE_STEP_V:.2f} V",
+            f"{small_V:g} V changes less than {large_V:.2f} V",
             small,
             "nT",
             f"< {large:.1f}",
             small < large,
             True,
-            f"L2 distance from {PUBLISHED_START_V:.2f} V at SOH 1.0, seed {PUBLISHED_SEED}; published 1881 for "
+            f"L2 distance from {start:.2f} V at SOH 1.0, seed {PUBLISHED_SEED}; published 1881 for "
             "this large step, and about 261 for a small one whose voltage and seed are not given",
         ),
         Check(
@@ -155,7 +161,7 @@ def voltage_continuity(bridge: AnyBridge) -> list[Check]:
             f"<= {STEP_RATIO:g}",
             ratios[worst] <= STEP_RATIO,
             True,
-            f"{SMALL_STEP_V} V over {LARGE_STEP_V:.2f} V, worst at {crossings[worst]:.2f} V of steps centred on "
+            f"{small_V:g} V over {large_V:.2f} V, worst at {crossings[worst]:.2f} V of steps centred on "
             f"{', '.join(f'{v:.2f}' for v in crossings)} V; linear in voltage gives 0.1",
         ),
     ]

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import pandas
 
-from bridge.generate import AnyBridge
-from bridge.plan import make_plan
+from bridge.config import GROUNDED_MIN_V
+from bridge.generate import AnyBridge, edition_of_upstream
+from bridge.plan import composition_of, make_plan
 from bridge.retrieval.generate import Bridge
+from bridge.scan_map import BridgeV2
 from bridge.validation.checks import Check
 from bridge.validation.distribution import check_distribution
 from bridge.validation.invariants import check_invariants
 from bridge.validation.likeness import check_likeness
+from bridge.validation.limits import check_limits
 from bridge.validation.noise_leak import check_noise_leak
 from bridge.validation.readout import clean_rows
 from bridge.validation.separation import MEANING, Separation, separations
@@ -26,6 +29,7 @@ TITLES = {
     "likeness": "likeness to held-out scans",
     "two_sample": "two-sample test against held-out scans",
     "soh": "where SOH can be read",
+    "limits": "what the fit to these scans cannot carry",
 }
 """Parts of a report, in order."""
 
@@ -82,15 +86,26 @@ class ValidationReport:
 def validate(bridge: AnyBridge, full: bool = False) -> ValidationReport:
     """Runs the checks on a bridge.
 
-    All block for v2 on the simulated upstream. On other upstreams no further scans exist to hold it to, and v1 is as
-    published: there the comparisons with scans, and v1's figures of SOH, are reported.
+    On a user's own scans there is no archive to compare with: beside the invariants, the report says what the fit
+    cannot carry. All block for v2 on the simulated upstream. On other upstreams no further scans exist to hold it to,
+    and v1 is as published: there the comparisons with scans, and v1's figures of SOH, are reported.
 
     Args:
         bridge: The bridge (see `bridge.generate.make_bridge`).
         full: Whether v1 is compared with scans, and asked where its SOH can be read, as v2 always is.
     """
     upstream, v1 = bridge.upstream, isinstance(bridge, Bridge)
-    plan = make_plan(upstream.pulses, bridge.config, bridge_version=upstream.bridge_version)
+    lowest = float(upstream.statistics.voltages[0])
+    plan = make_plan(
+        upstream.pulses,
+        bridge.config,
+        composition=composition_of(edition_of_upstream(upstream), regime_b=0 if lowest >= GROUNDED_MIN_V else None),
+        bridge_version=upstream.bridge_version,
+        lowest_V=lowest,
+    )
+    if isinstance(bridge, BridgeV2) and upstream.name == "scans":
+        limits = {"invariants": check_invariants(bridge, plan.rows), "limits": check_limits(bridge)}
+        return ValidationReport("v2", upstream.name, limits, [])
     against_scans = not v1 and upstream.name == "simulated"
     checks = {"invariants": check_invariants(bridge, plan.rows), "distribution": check_distribution(bridge)}
     if full or not v1:

@@ -1,6 +1,6 @@
-"""Does the comparison of measured cells come out right? Twenty laboratories of each kind, with known answers.
+"""Does the comparison of measured cells come out right? Sixty laboratories of each kind, with known answers.
 
-    python perf/stand_ins.py [--seeds 20]
+    python perf/stand_ins.py [--seeds 60] [--compared 20]
 
 Stand-in A: scans of the simulated sheet in another geometry, whose moment falls with SOH; its true slope is that of the
 same scans without noise and make. A turned: the moment grows. Stand-in B: no answer to SOH. Each of 50 cells, 20 scans
@@ -12,10 +12,8 @@ from __future__ import annotations
 import argparse
 import time
 
-import numpy as np
-
 from bridge.measured.residuals import compare_scans
-from bridge.measured.response import amplitude, soh_slope
+from bridge.measured.response import Slope, amplitude, soh_slope
 from bridge.scan_map import BridgeV2, resolve
 from tests.bridge.measured.laboratory import labels_of, scans_of
 
@@ -25,47 +23,51 @@ CELLS, SCANS = 50, 20
 def main() -> None:
     """Prints the counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=20, help="laboratories of each kind")
-    seeds = range(parser.parse_args().seeds)
-    bridge = BridgeV2(resolve("simulated"))
-    inside, signed, turned, none, coverage, within_floor, seconds = [], [], [], [], [], [], []
-    for seed in seeds:
+    parser.add_argument("--seeds", type=int, default=60, help="laboratories of each kind")
+    parser.add_argument("--compared", type=int, default=20, help="of those, compared in full with the bridge")
+    arguments = parser.parse_args()
+    inside, signed, turned, none = [], [], [], []
+    for seed in range(arguments.seeds):
         labels = labels_of(seed, CELLS, SCANS)
-        start = time.process_time()
-        found = compare_scans(labels, scans_of(labels, 1.0, seed), bridge, seed=seed)
-        seconds.append(time.process_time() - start)
-        slope, truth = found.measured.slope, _truth(labels, 1.0, seed)
+        slope, other, nothing = (_slope(labels, response, seed) for response in (1.0, -1.0, 0.0))
+        truth = _slope(labels, 1.0, seed, noise=False).value
         inside.append(slope.low <= truth <= slope.high)
         signed.append(slope.found and slope.low > 0)
-        coverage.append(found.itself.coverage["all"].value)
-        within_floor.append(found.itself.auc <= found.floor_high)
-        other = soh_slope(amplitude(scans_of(labels, -1.0, seed), labels.chemistry), labels, seed)
         turned.append(other.found and other.high < 0)
-        nothing = soh_slope(amplitude(scans_of(labels, 0.0, seed), labels.chemistry), labels, seed)
         none.append(not nothing.found)
         print(
             f"seed {seed:2}: A {slope.value:+.3f} [{slope.low:+.3f}, {slope.high:+.3f}] true {truth:+.3f}; "
-            f"turned {other.value:+.3f}; "
-            f"B {nothing.value:+.3f} p {nothing.p:.3f}; itself: coverage {coverage[-1]:.3f}, AUC "
-            f"{found.itself.auc:.3f} of {found.floor_high:.3f}",
+            f"turned {other.value:+.3f}; B {nothing.value:+.3f} p {nothing.p:.3f}",
             flush=True,
         )
-    n = len(seeds)
-    print(
-        f"A: true slope inside the 95 % interval in {sum(inside)} of {n}; wrong sign rejected in {sum(signed)} of {n}"
-    )
-    print(f"A turned: found, and of the other sign, in {sum(turned)} of {n}")
-    print(f"B: none found in {sum(none)} of {n}")
+    for n in sorted({min(20, arguments.seeds), arguments.seeds}):
+        print(
+            f"of {n}: A, true slope inside the 95 % interval {sum(inside[:n])}, wrong sign rejected {sum(signed[:n])}; "
+            f"A turned, found and of the other sign {sum(turned[:n])}; B, none found {sum(none[:n])}"
+        )
+    _compare(range(arguments.compared))
+
+
+def _compare(seeds: range) -> None:
+    bridge = BridgeV2(resolve("simulated"))
+    coverage, within_floor, seconds = [], [], []
+    for seed in seeds:
+        labels = labels_of(seed, CELLS, SCANS)
+        x, start = scans_of(labels, 1.0, seed), time.process_time()
+        found = compare_scans(labels, x, bridge, seed=seed)
+        seconds.append(time.process_time() - start)
+        coverage.append(found.itself.coverage["all"].value)
+        within_floor.append(found.itself.auc <= found.floor_high)
     print(
         f"bridge against itself: coverage {min(coverage):.3f} to {max(coverage):.3f}, AUC within its floor in "
-        f"{sum(within_floor)} of {n}"
+        f"{sum(within_floor)} of {len(seeds)}"
     )
     print(f"least CPU seconds of a comparison of {CELLS * SCANS} scans: {min(seconds):.1f}")
 
 
-def _truth(labels, response: float, seed: int) -> float:
-    quiet = scans_of(labels, response, seed, noise=False)
-    return soh_slope(amplitude(quiet, np.asarray(labels.chemistry)), labels, seed).value
+def _slope(labels, response: float, seed: int, noise: bool = True) -> Slope:
+    x = scans_of(labels, response, seed, noise=noise)
+    return soh_slope(amplitude(x, labels.chemistry), labels, seed)
 
 
 if __name__ == "__main__":

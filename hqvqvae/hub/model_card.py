@@ -19,9 +19,10 @@ METHOD_MEANING = {
     "bounded": "recipe and small initial weights, no bypass",
     "bounded-classical": "its fair classical twin: tanh in place of the circuit",
     "ae-kmeans": "autoencoder + k-means",
+    "vae-kmeans": "variational autoencoder + k-means, KL weight searched",
     "pca-kmeans": "PCA(8) + k-means",
     "random": "random codes",
-}  # of the methods of baselines.METHODS
+}  # of the methods of methods.METHODS
 
 
 def read_evaluation(path: Path) -> list[dict] | None:
@@ -139,7 +140,8 @@ def render_card(
         f"Features, in this order: {', '.join(config['feature_names'])} (protocol {config['protocol']}; in s, V, A, "
         "degC, V/s and Ah; current is negative in discharge). Standardisation is part of the model. "
         + (f'In the package: `HQVQVAEModel.from_pretrained("{name}")`; ' if name else "In the package: ")
-        + "`python -m hqvqvae score CELL.csv` scores raw cycling data.",
+        + "`python -m hqvqvae score CELL.csv` scores raw cycling data. No task of `transformers.pipeline` fits, "
+        "since a row of numbers is no text, image or sound: call `encode`.",
     ]
     if name:
         parts.append(

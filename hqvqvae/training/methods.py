@@ -19,7 +19,7 @@ CODEBOOK_SIZE = 32
 PCA_DIM = 8
 RAW_Z_CLIP = 10.0  # protocol P keeps broken records; their z-scores are bounded
 
-BASELINES = ("ae-kmeans", "pca-kmeans", "random")
+BASELINES = ("ae-kmeans", "vae-kmeans", "pca-kmeans", "random")
 METHODS = (*NAMED_CONFIGS, *BASELINES)
 
 
@@ -58,9 +58,6 @@ class _Standardised:
 
     def __init__(self, features: np.ndarray, z_clip: float | None):
         self.mean, self.std, self.z_clip = features.mean(0), features.std(0), z_clip
-        if not (self.std > 0).all():
-            constant = np.flatnonzero(~(self.std > 0)).tolist()
-            raise HQVQVAEError(f"features {constant} are constant over the training segments")
 
     def z(self, features: np.ndarray) -> np.ndarray:
         z = (features - self.mean) / self.std
@@ -84,6 +81,24 @@ class PCAKMeans(_Standardised):
     def errors(self, features: np.ndarray) -> np.ndarray:
         decoded = self.pca.inverse_transform(self.kmeans.cluster_centers_[self.encode(features)])
         return np.square(decoded - self.z(features)).mean(-1)
+
+
+class VAEKMeans(_Standardised):
+    """k-means with 32 centres on the latents of a variational autoencoder, see `vae`."""
+
+    def __init__(self, features: np.ndarray, training, z_clip: float | None):
+        from .vae import ClusteredVAE
+
+        super().__init__(features, z_clip)
+        like = HQVQVAEConfig()
+        widths = [features.shape[1], *like.hidden_sizes, like.latent_dim]
+        self.clustered = ClusteredVAE(self.z(features), widths, CODEBOOK_SIZE, training)
+
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        return self.clustered.encode(self.z(features))
+
+    def errors(self, features: np.ndarray) -> np.ndarray:
+        return self.clustered.errors(self.z(features))
 
 
 class RandomCodes(_Standardised):
@@ -116,7 +131,7 @@ def fit_method(
 
     Args:
         name: one of `METHODS`: a named configuration, "ae-kmeans" (the autoencoder without bottleneck, k-means on its
-            latents), "pca-kmeans" or "random".
+            latents), "vae-kmeans" (the same of a variational one), "pca-kmeans" or "random".
         features: training segments `(n, F)` in their own units.
         seed: of everything random in it.
         protocol: how the features were cleaned; "P" bounds z-scores at +-10.
@@ -127,19 +142,23 @@ def fit_method(
         The fitted coder.
 
     Raises:
-        HQVQVAEError: an unknown method.
+        HQVQVAEError: an unknown method, or a feature that is constant.
     """
-    z_clip = RAW_Z_CLIP if protocol == "P" else None
-    if name in ("pca-kmeans", "random"):
-        from .fit import single_thread
-
-        with single_thread():
-            return (PCAKMeans if name == "pca-kmeans" else RandomCodes)(np.asarray(features, dtype=float), seed, z_clip)
     if name not in METHODS:
         raise HQVQVAEError(f"method {name!r} is unknown; expected one of {', '.join(METHODS)}")
-    from .fit import TrainingConfig, fit
+    from .fit import TrainingConfig, fit, single_thread
 
+    z_clip = RAW_Z_CLIP if protocol == "P" else None
     training = replace(training or TrainingConfig(), seed=seed)
+    # By extremes: the spread of equal numbers may come out as rounding, not as 0.
+    constant = [column for column, spread in zip(feature_names, np.ptp(features, axis=0), strict=True) if spread == 0]
+    if constant:
+        raise HQVQVAEError(f"constant over the {len(features)} training segments: {constant}; leave them out")
+    with single_thread():
+        if name == "vae-kmeans":
+            return VAEKMeans(np.asarray(features, dtype=float), training, z_clip)
+        if name in ("pca-kmeans", "random"):
+            return (PCAKMeans if name == "pca-kmeans" else RandomCodes)(np.asarray(features, dtype=float), seed, z_clip)
     config_name = name
     if name == "ae-kmeans":
         # All epochs are warm-up: an autoencoder that never sees its codebook, which k-means then places.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -96,8 +97,22 @@ def discover(
         say=note,
         progress=True,
     )
+    if data is None and codes is None:
+        found.notes.extend(_power_of(plan))
     report = discovery_run.write_run(found, out)
     answer(discovery_run.record(found), as_json, f"{found.verdict[0]}\nreport: {report}")
+
+
+def _power_of(plan) -> list[str]:
+    """What a search among the NASA cells could have shown, if the packaged record was made under this plan."""
+    from ..hub.model_card import POWER, read_record
+    from ..hub.power_card import power_sentences
+    from ..modeling_hqvqvae import PACKAGED
+
+    power = read_record(PACKAGED / POWER)
+    if power is None or power["plan"] != asdict(replace(plan, n_permutations=power["plan"]["n_permutations"])):
+        return []
+    return [power_sentences(power)]
 
 
 def plot(

@@ -1,4 +1,4 @@
-"""The study as a command."""
+"""Commands that measure more than one model: study, power. Heavy imports wait until a command runs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
-from .terminal import Address, Jobs, Json, answer, processes
+from .terminal import Address, Jobs, Json, answer, processes, quiet_in_a_pipe
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to an app."""
-    app.command()(study)
+    """Add the commands of this module to an app."""
+    for command in (study, power):
+        app.command()(command)
 
 
 def study(
     out: Annotated[Path, typer.Option(help="Folder of the results; a cut run goes on from it.")] = Path("study"),
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; more of them add to what is there.")] = 2,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; more of them add to what is there.")] = 5,
     short: Annotated[bool, typer.Option("--short", help="One seed, one unseen cell a cohort: minutes.")] = False,
     jobs: Jobs = None,
     address: Address = None,
@@ -43,3 +44,37 @@ def study(
     with replacing(out / "study.png") as temporary:
         plot_study(summary, temporary)
     answer(summary, as_json, study_report(summary))
+
+
+def power(
+    out: Annotated[Path, typer.Option(help="Folder of power.json and power.png.")] = Path("power"),
+    trials: Annotated[int, typer.Option(min=1, help="Precursors planted for each effect and number of cells.")] = 300,
+    jobs: Jobs = None,
+    address: Address = None,
+    as_json: Json = False,
+) -> None:
+    """Plant precursors in the NASA cells: how strong must one be to be found, with how many cells?"""
+    import torch
+
+    from ..cells.nasa import load_segments
+    from ..discovery.analysis import DiscoveryPlan, prepare
+    from ..discovery.power import measure_power, plot_power
+    from ..files import replacing, write_json
+    from ..hub.power_card import power_sentences
+    from ..modeling_hqvqvae import HQVQVAEModel
+    from ..training.evaluation import table_sha256
+
+    quiet_in_a_pipe()
+    segments = load_segments()
+    study = prepare(segments, DiscoveryPlan())
+    model = HQVQVAEModel.from_pretrained("recommended")
+    features = torch.tensor(study.segments[model.config.feature_names].to_numpy(), dtype=torch.float32)
+    with torch.no_grad():
+        codes = model.encode(features).codes.numpy()
+    size, workers = model.config.codebook_size, processes(jobs, address)
+    record = measure_power(study, codes, size, trials=trials, workers=workers, address=address, progress=True)
+    record |= {"codes": "recommended", "data_sha256": table_sha256(segments)}
+    write_json(out / "power.json", record)
+    with replacing(out / "power.png") as temporary:
+        plot_power(record, temporary)
+    answer(record, as_json, power_sentences(record))

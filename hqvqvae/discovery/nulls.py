@@ -171,6 +171,10 @@ class NestedResult:
     predictions: np.ndarray  # (S, C)
     chosen: np.ndarray  # (S, C), -1 for none
 
+    def finds_precursor(self, alpha: float) -> bool:
+        """Whether unseen cells are predicted beyond what their cohort tells, at a level."""
+        return self.rho > 0 and self.p_free < alpha and self.p_within < alpha
+
 
 def nested_test(
     proxy: np.ndarray,

@@ -26,8 +26,7 @@ def _p_equals(name: str, p: float) -> str:
 
 def is_precursor(study: Study, result: MethodResult) -> bool:
     """Whether the nested analysis finds a precursor: unseen cells predicted beyond what their cohort tells."""
-    nested, alpha = result.nested, study.plan.alpha
-    return nested is not None and nested.rho > 0 and nested.p_free < alpha and nested.p_within < alpha
+    return result.nested is not None and result.nested.finds_precursor(study.plan.alpha)
 
 
 def headline(study: Study, result: MethodResult) -> str:

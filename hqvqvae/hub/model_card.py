@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from .power_card import power_sentences
 from .study_card import study_report
 
-STUDY = "study/summary.json"  # beside them too; written by `python -m hqvqvae study`
-EVALUATION = "evaluation.json"  # beside the folders of packaged weights; written by `python -m hqvqvae evaluate`
+# Beside the folders of packaged weights, each written by the command of its name.
+EVALUATION = "evaluation.json"
+STUDY = "study/summary.json"
+DISCOVERY = "discovery.json"
+POWER = "power/power.json"
 
 METHOD_MEANING = {
     "paper": "HQ-VQVAE exactly as in the paper",
@@ -25,14 +31,37 @@ METHOD_MEANING = {
 }  # of the methods of methods.METHODS
 
 
-def read_evaluation(path: Path) -> list[dict] | None:
-    """The records of `python -m hqvqvae evaluate`, None where there are none yet."""
-    return json.loads(path.read_text())["evaluations"] if path.is_file() else None
-
-
-def read_study(path: Path) -> dict | None:
-    """The summary of `python -m hqvqvae study`, None where there is none yet."""
+def read_record(path: Path) -> dict[str, Any] | None:
+    """A record that a command wrote, None where there is none yet."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of packaged weights; None where it was not yet.
+
+    Attributes:
+        evaluations: Records of `python -m hqvqvae evaluate`, by cell and by cohort.
+        study: Summary of `python -m hqvqvae study`.
+        discovery: Record of `python -m hqvqvae discover`.
+        power: Record of `python -m hqvqvae power`.
+    """
+
+    evaluations: list[dict[str, Any]] | None = None
+    study: dict[str, Any] | None = None
+    discovery: dict[str, Any] | None = None
+    power: dict[str, Any] | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Measured:
+        """The records beside the packaged weights of a folder."""
+        evaluation = read_record(folder / EVALUATION)
+        return cls(
+            evaluations=None if evaluation is None else evaluation["evaluations"],
+            study=read_record(folder / STUDY),
+            discovery=read_record(folder / DISCOVERY),
+            power=read_record(folder / POWER),
+        )
 
 
 def evaluation_table(evaluation: dict) -> str:
@@ -103,8 +132,7 @@ def render_card(
     config: dict,
     name: str | None,
     training: dict | None = None,
-    evaluations: list[dict] | None = None,
-    study: dict | None = None,
+    measured: Measured = Measured(),
 ) -> str:
     """The README.md of a model repository.
 
@@ -112,8 +140,7 @@ def render_card(
         config: the configuration as a dict.
         name: of the configuration for packaged weights, None for a user's own model.
         training: the record of its training run, if known.
-        evaluations: records by cell and by cohort, shown for packaged weights.
-        study: summary of the study of bottlenecks, shown for packaged weights.
+        measured: what was measured of packaged weights, shown for those.
 
     Returns:
         Markdown with a YAML header; `REPO_ID` stands for the repository's name until it is pushed.
@@ -158,8 +185,8 @@ def render_card(
     if training:
         measures = ", ".join(f"{key} {value:.4g}" for key, value in sorted(training["metrics"].items()))
         parts.append(f"## Training\n\nSeed {training['seed']}; {measures}.")
-    if name and evaluations:
-        by_what = {evaluation["leave_out"]: evaluation for evaluation in evaluations}
+    if name and measured.evaluations:
+        by_what = {evaluation["leave_out"]: evaluation for evaluation in measured.evaluations}
         seeds = len(by_what["cell"]["seeds"])
         parts += [
             f"## Measured\n\nMean squared error in z units on segments left out of training, {seeds} seeds, "
@@ -169,13 +196,19 @@ def render_card(
             evaluation_table(by_what["cohort"]),
             findings(by_what),
         ]
-    if name and study:
-        parts.append(f"## Does the circuit help?\n\n{study_report(study).rstrip()}")
+    if name and measured.study:
+        parts.append(f"## Does the circuit help?\n\n{study_report(measured.study).rstrip()}")
+    if name and measured.power:
+        told = (
+            "" if measured.discovery is None else f" `python -m hqvqvae discover`: {measured.discovery['verdict'][0]}"
+        )
+        parts.append(f"## Precursors\n\n{power_sentences(measured.power, measured.discovery)}{told}")
     if name:
         parts.append(
             "## Reproduce\n\n```bash\npip install 'magbridge-battery[model]'\n"
             f"python -m hqvqvae train --config {name} --seed {training['seed'] if training else 0} --out run\n"
             "python -m hqvqvae evaluate --by cell --by cohort --out evaluation.json\n"
-            "python -m hqvqvae study --out study\n```"
+            "python -m hqvqvae study --out study\npython -m hqvqvae discover --out discovery\n"
+            "python -m hqvqvae power --out power\n```"
         )
     return "\n\n".join(parts) + "\n"

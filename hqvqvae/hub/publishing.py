@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import HQVQVAEError
 from ..files import replacing
 from ..modeling_hqvqvae import HQVQVAEModel
-from .model_card import EVALUATION, STUDY, read_evaluation, read_study, render_card
+from .model_card import Measured, render_card
 
 MODEL_CODE = "modeling_hqvqvae.py"  # every published HQ-VQVAE carries it
 
@@ -33,8 +33,7 @@ def export_packaged(model: HQVQVAEModel, folder: Path, name: str, training: dict
         config.pop("auto_map", None)
         (temporary / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
         (temporary / "training.json").write_text(json.dumps(training, indent=2, sort_keys=True) + "\n")
-        evaluations, study = read_evaluation(folder.parent / EVALUATION), read_study(folder.parent / STUDY)
-        card = render_card(model.config.to_dict(), name, training, evaluations, study)
+        card = render_card(model.config.to_dict(), name, training, Measured.read(folder.parent))
         (temporary / "README.md").write_text(card, encoding="utf-8")
 
 

@@ -145,7 +145,7 @@ def fit(
         best_model = build_model(config, training.seed).eval()
         best_model.load_state_dict(state.best_weights)
         metrics = _final_metrics(model, features, state)
-        model.card = render_card(config.to_dict(), None, {"seed": training.seed, "metrics": metrics}, None)
+        model.card = render_card(config.to_dict(), None, {"seed": training.seed, "metrics": metrics})
         best_model.card = model.card
         return TrainingResult(model, best_model, state.best_epoch, state.history, metrics)
 

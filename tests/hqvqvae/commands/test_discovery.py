@@ -11,6 +11,8 @@ import pytest
 
 from hqvqvae import HQVQVAEModel
 from hqvqvae.__main__ import main
+from hqvqvae.commands.discovery import _power_of
+from hqvqvae.discovery.analysis import DiscoveryPlan
 from hqvqvae.discovery.warning_score import WarningScore
 from tests.hqvqvae.small import cell_table
 from tests.hqvqvae.synthetic_cells import planted_study
@@ -128,3 +130,9 @@ def test_a_protocol_needs_a_table_of_features(tables):
     assert done.returncode == 1
     assert "protocol D needs a table written by" in done.stderr
     assert not (tables / "never").exists()
+
+
+def test_a_run_on_the_nasa_cells_tells_what_it_could_have_shown():
+    (sentence,) = _power_of(DiscoveryPlan(n_permutations=999))
+    assert "20 cells" in sentence
+    assert _power_of(DiscoveryPlan(early_fraction=0.2)) == []  # the packaged record is of another plan

@@ -1,4 +1,4 @@
-"""The study's command on the packaged records: nothing is left to fit, everything is written."""
+"""Study and power as commands: what is packaged is what they write."""
 
 import json
 import sys
@@ -11,17 +11,31 @@ from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training import study
 
 
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["hqvqvae", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+        raise SystemExit(0)
+    return ended.value.code or 0
+
+
 def test_study_goes_on_from_its_records_and_writes_table_and_figure(monkeypatch, capsys, tmp_path):
     packaged = (PACKAGED / STUDY).parent
     (tmp_path / "records.jsonl").write_bytes((packaged / "records.jsonl").read_bytes())
     monkeypatch.setattr(study, "run_task", lambda task, **inputs: pytest.fail(f"{task} is made again"))
-    monkeypatch.setattr(sys, "argv", ["hqvqvae", "study", "--out", str(tmp_path), "--jobs", "1"])
-    try:
-        __main__.main()
-    except SystemExit as end:
-        assert not end.code
     summary = json.loads((packaged / "summary.json").read_text(encoding="utf-8"))
+    assert run(monkeypatch, "study", "--out", tmp_path, "--seeds", len(summary["seeds"]), "--jobs", 1) == 0
     assert summary["verdict"] in capsys.readouterr().out
     for name in ("records.jsonl", "summary.json", "study.md"):
         assert (tmp_path / name).read_bytes() == (packaged / name).read_bytes(), name
     assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_power_plants_in_the_nasa_cells_and_writes_record_and_figure(monkeypatch, capsys, tmp_path):
+    assert run(monkeypatch, "power", "--out", tmp_path, "--trials", 1, "--jobs", 1) == 0
+    assert "20 cells" in capsys.readouterr().out
+    record, packaged = (json.loads((folder / "power.json").read_text()) for folder in (tmp_path, PACKAGED / "power"))
+    for same in ("plan", "cells", "effects", "codes", "data_sha256", "power"):
+        assert record[same] == packaged[same], same
+    assert record["trials"] == 1 and record["curves"].keys() == packaged["curves"].keys()
+    assert (tmp_path / "power.png").read_bytes().startswith(b"\x89PNG")

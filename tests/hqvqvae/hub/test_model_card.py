@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from hqvqvae import HQVQVAEConfig, HQVQVAEModel
-from hqvqvae.hub.model_card import EVALUATION, METHOD_MEANING, STUDY, read_evaluation, read_study, render_card
+from hqvqvae.hub.model_card import METHOD_MEANING, Measured, render_card
+from hqvqvae.hub.power_card import power_sentences
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training.methods import METHODS
 
@@ -17,12 +18,12 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
     card = (folder / "README.md").read_text(encoding="utf-8")
     config = HQVQVAEModel.from_pretrained(name).config.to_dict()
     training = json.loads((folder / "training.json").read_text())
-    study = read_study(PACKAGED / STUDY)
-    assert card == render_card(config, name, training, read_evaluation(PACKAGED / EVALUATION), study)
-    assert study["verdict"] in card
+    measured = Measured.read(PACKAGED)
+    assert card == render_card(config, name, training, measured)
+    assert measured.study["verdict"] in card and power_sentences(measured.power, measured.discovery) in card
     header = yaml.safe_load(card.split("---")[1])
     assert header["license"] == "apache-2.0" and header["library_name"] == "transformers"
-    figures = {record["leave_out"]: record for record in read_evaluation(PACKAGED / EVALUATION)}["cell"]["methods"]
+    figures = {record["leave_out"]: record for record in measured.evaluations}["cell"]["methods"]
     for method in METHODS:
         assert f"`{method}`: {METHOD_MEANING[method]} | {figures[method]['train_mse']:.3f}" in card
     assert f"collapses: it uses {figures['paper']['codes_used']:.1f} of 32 codes" in card
@@ -31,6 +32,7 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
         "## Intended use and limits",
         "## Measured",
         "## Does the circuit help?",
+        "## Precursors",
         "## Reproduce",
     ):
         assert heading in card

@@ -7,7 +7,7 @@ import pytest
 
 from hqvqvae import HQVQVAEError, load_segments
 from hqvqvae.cells.features import FEATURES
-from hqvqvae.hub.model_card import EVALUATION, evaluation_table, read_evaluation
+from hqvqvae.hub.model_card import Measured, evaluation_table
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training.evaluation import evaluate, fold_seed, table_sha256
 from hqvqvae.training.methods import METHODS, fit_method
@@ -72,7 +72,7 @@ def test_bad_requests_are_named():
 
 
 def published():
-    return {record["leave_out"]: record for record in read_evaluation(PACKAGED / EVALUATION)}
+    return {record["leave_out"]: record for record in Measured.read(PACKAGED).evaluations}
 
 
 def test_published_evaluation_is_of_the_embedded_data_and_within_bounds():

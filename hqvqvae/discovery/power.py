@@ -1,0 +1,241 @@
+"""What a search among so many cells could have found: a precursor is planted, and how often it is detected is counted.
+
+The cells are those of a study: cohorts, lives, early windows and the codes of a model. Late proxies are drawn anew: the
+mean of the cell's cohort plus a deviation of the size that cells of a cohort have. The early share of one more code
+follows the proxy, alike inside cohorts and between them, with a correlation among cells of a cohort that is the effect;
+nothing else is related to the proxy. Other numbers of cells repeat the study's, or leave some out, cohort by cohort.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..cells.code_statistics import code_rates
+from ..cells.proxies import index_cells
+from ..errors import HQVQVAEError
+from ..training.parallel import run_jobs
+from ..training.plotting import DPI, INK, MARKERS, NEUTRAL, OKABE_ITO, canvas
+from .analysis import DiscoveryPlan, Study
+from .nulls import nested_test
+
+SCHEMA_VERSION = 1
+EFFECTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+NUMBERS_OF_CELLS = (10, 20, 40)
+TRIALS = 300
+N_PERMUTATIONS = 199  # a trial asks whether p is below the level, not for its digits
+POWER = 0.8  # share of precursors found that counts as enough
+
+
+@dataclass(frozen=True)
+class Background:
+    """What stays of a study's cells, those that are too short for the analysis included.
+
+    Attributes:
+        cohorts: Cohort of each cell, (C,).
+        segments: Valid segments of each cell, (C,).
+        windows: Those of its early window, (C,).
+        rates: Early rate of each code, (C, K).
+        present: Whether the cell holds the code, (C, K).
+        mean: Mean proxy of each cell's cohort, (C,).
+        spread: Standard deviation of the proxy among cells of a cohort.
+    """
+
+    cohorts: np.ndarray
+    segments: np.ndarray
+    windows: np.ndarray
+    rates: np.ndarray
+    present: np.ndarray
+    mean: np.ndarray
+    spread: float
+
+
+def background(study: Study, codes: np.ndarray, n_codes: int) -> Background:
+    """Take cohorts, lives, codes and the size of late differences from a study.
+
+    Args:
+        study: The prepared cells.
+        codes: Code of every valid segment, (N,).
+        n_codes: Size of the codebook.
+
+    Raises:
+        HQVQVAEError: If no cohort has two cells that take part, or a cohort has none: there is no spread to take.
+    """
+    index = index_cells(study.segments)
+    early = index.early(study.plan.early_fraction)
+    proxy = pd.Series(study.proxy)
+    means = proxy.groupby(study.index.cohorts).mean()
+    freedom = len(proxy) - len(means)
+    if freedom < 1 or set(index.cohorts) - set(means.index):
+        raise HQVQVAEError("planting a precursor needs cohorts with cells that take part, one of them with two or more")
+    deviations = proxy.to_numpy() - means[study.index.cohorts].to_numpy()
+    return Background(
+        cohorts=index.cohorts,
+        segments=index.n_segments,
+        windows=np.bincount(index.cell[early]),
+        rates=code_rates(index, codes, n_codes, early),
+        present=code_rates(index, codes, n_codes) > 0,
+        mean=means[index.cohorts].to_numpy(),
+        spread=float(np.sqrt(np.sum(deviations**2) / freedom)),
+    )
+
+
+def draw_cells(ground: Background, n_cells: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of cells, (n_cells,): as many of each cohort as there can be, each cell as often as any of its cohort."""
+    queues = []
+    for cohort in np.unique(ground.cohorts):
+        members = np.flatnonzero(ground.cohorts == cohort)
+        rounds = -(-n_cells // len(members))
+        queues.append(np.concatenate([rng.permutation(members) for _ in range(rounds)]))
+    in_turn = itertools.chain.from_iterable(zip(*(queue[:n_cells].tolist() for queue in queues), strict=False))
+    return np.array(list(itertools.islice(in_turn, n_cells)))
+
+
+def plant(ground: Background, cells: np.ndarray, effect: float, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Draw late proxies, and early rates that hold a precursor.
+
+    Args:
+        ground: What the cells are like.
+        cells: Indices of cells, (n,).
+        effect: Correlation of the precursor's early rate with the proxy among cells of a cohort, 0 to 1.
+        rng: Source of randomness.
+
+    Returns:
+        The proxy (n,); early rates (n, K + 1), the precursor last; which cells hold which code (n, K + 1).
+    """
+    n = len(cells)
+    proxy = ground.mean[cells] + ground.spread * rng.standard_normal(n)
+    noise = rng.standard_normal(n)
+    score = noise if effect == 0 else proxy + ground.spread * np.sqrt(1 / effect**2 - 1) * noise
+    windows = ground.windows[cells]
+    # From none of the early window to all of it; a cell can only hold whole segments.
+    fired = np.round((score - score.min()) / np.ptp(score) * windows)[:, None] / windows[:, None]
+    rates = np.hstack([ground.rates[cells] * (1 - fired), fired])
+    return proxy, rates, np.hstack([ground.present[cells], fired > 0])
+
+
+def _trials(job: tuple[int, float], ground: Background, plan: DiscoveryPlan, trials: int) -> tuple[float, float]:
+    """Share of planted precursors that are found, and their mean Spearman with the proxy, over all cells."""
+    n_cells, effect = job
+    found, spearman = [], []
+    for trial in range(trials):
+        rng = np.random.default_rng((plan.seed, n_cells, round(1000 * effect), trial))
+        cells = draw_cells(ground, n_cells, rng)
+        cells = cells[ground.segments[cells] >= plan.min_segments]
+        proxy, rates, present = plant(ground, cells, effect, rng)
+        n = len(cells)
+        others = present.sum(axis=0) - present  # (n, K + 1): held by so many cells but for the one left out
+        result = nested_test(
+            proxy,
+            np.broadcast_to(rates, (1, n, *rates.shape)),
+            (others >= plan.min_cells_present)[None],
+            np.arange(n),
+            ground.cohorts[cells],
+            plan.n_permutations,
+            rng,
+        )
+        found.append(result is not None and result.finds_precursor(plan.alpha))
+        spearman.append(pd.Series(rates[:, -1]).corr(pd.Series(proxy), method="spearman"))
+    return float(np.mean(found)), float(np.mean(spearman))
+
+
+def measure_power(
+    study: Study,
+    codes: np.ndarray,
+    n_codes: int,
+    *,
+    numbers_of_cells: Sequence[int] = NUMBERS_OF_CELLS,
+    effects: Sequence[float] = EFFECTS,
+    trials: int = TRIALS,
+    workers: int | None = None,
+    address: str | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Count how often a planted precursor is found, for each effect and number of cells.
+
+    Args:
+        study: The cells to be like.
+        codes: Code of every valid segment, (N,).
+        n_codes: Size of the codebook.
+        numbers_of_cells: Cells drawn, beside as many as the study has; those with too few segments are left out.
+        effects: Correlations to plant, increasing.
+        trials: Planted precursors for each.
+        workers: Processes, one by default; the result does not depend on it.
+        address: HOST:PORT of a Dask scheduler whose workers count, in place of them.
+        progress: Show a bar on stderr if that is a terminal.
+
+    Returns:
+        A JSON-ready record: the plan, and per number of cells the share found, the mean Spearman over all cells and
+        the smallest effect that is found with `POWER`, None where none is.
+
+    Raises:
+        HQVQVAEError: effects outside 0 to 1 or not increasing, too few trials or cells.
+    """
+    if not trials > 0 or min(numbers_of_cells, default=3) < 3:
+        raise HQVQVAEError(f"trials={trials}, cells={list(numbers_of_cells)}: expected at least 1 trial and 3 cells")
+    if list(effects) != sorted(set(effects)) or min(effects) < 0 or max(effects) > 1:
+        raise HQVQVAEError(f"effects={list(effects)}: expected increasing correlations from 0 to 1")
+    ground = background(study, codes, n_codes)
+    numbers = sorted({*numbers_of_cells, len(ground.cohorts)})
+    plan = replace(study.plan, n_permutations=N_PERMUTATIONS)
+    jobs = list(itertools.product(numbers, effects))
+    work = functools.partial(_trials, ground=ground, plan=plan, trials=trials)
+    counted = run_jobs(work, jobs, workers=workers, address=address, progress=progress)
+    results = dict(zip(jobs, counted, strict=True))
+    curves = {}
+    for n in numbers:
+        found = [results[n, effect][0] for effect in effects]
+        curves[str(n)] = {
+            "found": found,
+            "spearman": [results[n, effect][1] for effect in effects],
+            "smallest_effect": smallest_effect(effects, found),
+        }
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "plan": asdict(plan),
+        "cells": len(ground.cohorts),
+        "trials": trials,
+        "power": POWER,
+        "effects": list(effects),
+        "curves": curves,
+    }
+
+
+def smallest_effect(effects: Sequence[float], found: Sequence[float], power: float = POWER) -> float | None:
+    """The effect from which on at least a share `power` is found, between the measured ones by a straight line.
+
+    The shares are made to rise first (isotonic regression): counted ones stagger.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    rising = IsotonicRegression().fit_transform(effects, found)
+    if rising[-1] < power:
+        return None
+    after = int(np.argmax(rising >= power))
+    if after == 0:
+        return float(effects[0])
+    before = after - 1
+    share = (power - rising[before]) / (rising[after] - rising[before])
+    return float(effects[before] + share * (effects[after] - effects[before]))
+
+
+def plot_power(record: dict[str, Any], out: Path) -> None:
+    """Draw the share found against the effect, a line for each number of cells."""
+    figure, axes = canvas(6.4, 4)
+    axis = axes[0, 0]
+    for (cells, curve), colour, marker in zip(record["curves"].items(), OKABE_ITO, MARKERS, strict=False):
+        axis.plot(record["effects"], curve["found"], color=colour, marker=marker, markersize=4, label=f"{cells} cells")
+    axis.axhline(record["power"], color=NEUTRAL, linewidth=1, linestyle="--")
+    axis.axhline(record["plan"]["alpha"], color=INK, linewidth=0.8, linestyle=":", label="level of the test")
+    axis.set_ylim(-0.02, 1.02)
+    axis.set_xlabel("effect: correlation of early rate and late fade among cells of a cohort", fontsize=9)
+    axis.set_ylabel("planted precursors found", fontsize=9)
+    axis.legend(fontsize=8, frameon=False, loc="upper left")
+    figure.savefig(out, dpi=DPI, format="png")

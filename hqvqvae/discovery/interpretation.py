@@ -23,6 +23,7 @@ from ..cells.proxies import index_cells
 from ..errors import HQVQVAEError
 from ..files import replacing, write_json
 from .controls import feature_columns
+from .curve_shape import key_shapes
 from .figures import read_frame
 
 if TYPE_CHECKING:
@@ -77,16 +78,17 @@ SYSTEM = (
 )
 
 
-def summarise_code(segments: pd.DataFrame, code: int) -> dict[str, Any]:
+def summarise_code(segments: pd.DataFrame, code: int, shapes: Sequence[str] = ()) -> dict[str, Any]:
     """A compact summary of the segments under one code.
 
     Args:
         segments: Valid segments ordered by cell and cycle, with `code` and the features.
         code: The code.
+        shapes: Its mean discharge curve in words (`curve_shape.key_shapes`), where there are curves.
 
     Returns:
-        Counts, cells, cohorts, place in life, and per feature the mean and the deviation from all segments in standard
-        deviations.
+        Counts, cells, cohorts, place in life, the shape of the curve, and per feature the mean and the deviation from
+        all segments in standard deviations.
 
     Raises:
         HQVQVAEError: If no segment carries the code.
@@ -112,6 +114,7 @@ def summarise_code(segments: pd.DataFrame, code: int) -> dict[str, Any]:
         "cells": sorted(map(str, rows["cell_id"].unique())),
         "cohorts": sorted(map(str, rows["cohort"].unique())),
         "place_in_life": {"mean": round(float(life.mean()), 2), "first_third": round(float(np.mean(life < 1 / 3)), 2)},
+        **({"curve_shape": list(shapes)} if shapes else {}),
         "features": features,
     }
 
@@ -123,7 +126,8 @@ def prompt_for(summary: dict[str, Any]) -> str:
     units = {name: FEATURE_UNITS[name] for name in summary["features"] if name in FEATURE_UNITS}
     return (
         f"Code {summary['code_id']} groups discharge segments of Li-ion cells. Current is negative in discharge; z is "
-        "the deviation from the mean of all segments in standard deviations; place_in_life runs from 0 to 1.\nUnits: "
+        "the deviation from the mean of all segments in standard deviations; place_in_life runs from 0 to 1; "
+        "curve_shape describes the mean discharge curve: put what matters of it into key_shapes.\nUnits: "
         f"{json.dumps(units)}\nSummary: {json.dumps(summary)}\nAnswer with one JSON object that satisfies this JSON "
         f"Schema, with code_id {summary['code_id']}:\n{json.dumps(ANSWER_SCHEMA)}"
     )
@@ -353,7 +357,10 @@ def interpret_run(
         raise HQVQVAEError(f"{run} holds no segments.csv: expected a folder that `discover` wrote")
     segments = read_frame(path)
     chosen = sorted(int(code) for code in segments["code"].unique()) if not codes else list(dict.fromkeys(codes))
-    summaries = [summarise_code(segments, code) for code in chosen]
+    path = run / "figures" / "curves.csv"
+    curves = read_frame(path) if path.is_file() else None
+    shapes = {code: [] if curves is None else key_shapes(curves, code) for code in chosen}
+    summaries = [summarise_code(segments, code, shapes[code]) for code in chosen]
     if dry_run:
         prompts = [{"code_id": s["code_id"], "system": SYSTEM, "prompt": prompt_for(s)} for s in summaries]
         result: dict[str, Any] = {"model": model, "prompts": prompts}

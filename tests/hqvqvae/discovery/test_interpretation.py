@@ -5,6 +5,7 @@ import json
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hqvqvae.discovery.interpretation import (
@@ -140,6 +141,17 @@ def test_dry_run_writes_prompts_and_loads_nothing(run, segments, tmp_path):
     assert written == result
     assert [prompt["code_id"] for prompt in written["prompts"]] == sorted(segments["code"].unique())
     assert not (tmp_path / "out" / "interpretation.json").exists()
+
+
+def test_the_prompt_tells_the_shape_of_the_curve_where_the_run_has_curves(run, tmp_path):
+    time = np.linspace(0, 1, 21)
+    curves = pd.DataFrame({"code": PLANTED, "segments": 5, "time": time, "voltage_V": 4.1 - time})
+    (run / "figures").mkdir()
+    curves.to_csv(run / "figures" / "curves.csv", index=False)
+    result = interpret_run(run, codes=[PLANTED, 8], out=tmp_path / "out", dry_run=True)
+    planted, other = (prompt["prompt"] for prompt in result["prompts"])
+    assert '"curve_shape": ["from 4.10 V to 3.10 V over the load window"' in planted and "key_shapes" in planted
+    assert '"curve_shape": [' not in other
 
 
 def test_retry_succeeds_on_the_second_output(segments):

@@ -1,4 +1,4 @@
-"""`python -m hqvqvae ...`: features, training, evaluation, scoring, publishing, discovery, study."""
+"""`python -m hqvqvae ...`: features, training, evaluation, scoring, publishing, discovery, study, reproduction."""
 
 from __future__ import annotations
 

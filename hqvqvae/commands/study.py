@@ -1,4 +1,4 @@
-"""Commands that measure more than one model: study, power. Heavy imports wait until a command runs."""
+"""Commands that measure more than one model: study, power, reproduce. Heavy imports wait until a command runs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from .terminal import Address, Jobs, Json, answer, processes, quiet_in_a_pipe
+from .terminal import Address, Jobs, Json, answer, note, processes, quiet_in_a_pipe
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to an app."""
-    for command in (study, power):
+    for command in (study, power, reproduce):
         app.command()(command)
 
 
@@ -78,3 +78,26 @@ def power(
     with replacing(out / "power.png") as temporary:
         plot_power(record, temporary)
     answer(record, as_json, power_sentences(record))
+
+
+def reproduce(
+    out: Annotated[Path, typer.Option(help="New folder for report.md, report.json and figures/.")] = Path("report"),
+    seeds: Annotated[int, typer.Option(min=1, help="Training seeds, from 0.")] = 3,
+    short: Annotated[bool, typer.Option("--short", help="Four cells, six epochs: seconds, and no meaning.")] = False,
+    evaluation: Annotated[
+        Path | None, typer.Option(help="JSON of `evaluate` to take errors from; measured anew if left out.")
+    ] = None,
+    jobs: Jobs = None,
+    address: Address = None,
+    as_json: Json = False,
+) -> None:
+    """Make the paper's tables and figures anew, its own figures beside ours, or say why there is none."""
+    from ..discovery.reproduction.reproduce import reproduce as run
+
+    quiet_in_a_pipe()
+    result = run(
+        out, seeds=range(seeds), short=short, evaluated=evaluation, workers=processes(jobs, address), address=address,
+        say=note, progress=True,
+    )  # fmt: skip
+    lines = [f"{artefact['name']}: {artefact['title']}" for artefact in result["artefacts"]]
+    answer(result, as_json, "\n".join([*lines, f"report: {out / 'report.md'}"]))

@@ -21,6 +21,7 @@ from .nulls import NestedResult, enough_orders, nested_test, p_value, permutatio
 
 if TYPE_CHECKING:
     from ..modeling_hqvqvae import HQVQVAEModel
+    from ..training.fit import TrainingConfig
 
 AGE_BINS = 32
 PRIMARY = "recommended"
@@ -30,6 +31,7 @@ LABELS = {
     "paper": "HQ-VQVAE, as in the paper",
     "pca-kmeans": "PCA + k-means",
     "ae-kmeans": "autoencoder + k-means",
+    "vae-kmeans": "variational autoencoder + k-means",
     "random": "random codes",
     "given": "codes as given",
     "age-bins": "age bins (cycle index alone)",
@@ -49,7 +51,9 @@ def feature_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in table.select_dtypes("number").columns if name not in RESERVED]
 
 
-def _codes(job: tuple[str, int, str | None], table: pd.DataFrame, protocol: str) -> np.ndarray:
+def _codes(
+    job: tuple[str, int, str | None], table: pd.DataFrame, protocol: str, training: TrainingConfig | None
+) -> np.ndarray:
     """Codes of all rows from a method fitted without one cell, or on all of them."""
     from ..training.fit import single_thread
     from ..training.methods import fit_method
@@ -59,17 +63,19 @@ def _codes(job: tuple[str, int, str | None], table: pd.DataFrame, protocol: str)
     features = table[columns].to_numpy(dtype=float, copy=True)
     train = features if held_out is None else features[(table["cell_id"] != held_out).to_numpy()]
     with single_thread():
-        coder = fit_method(method, train, seed, protocol=protocol, feature_names=tuple(columns))
+        coder = fit_method(method, train, seed, protocol=protocol, feature_names=tuple(columns), training=training)
         return coder.encode(features)
 
 
-def reference_model(table: pd.DataFrame, method: str, seed: int, protocol: str) -> HQVQVAEModel | None:
+def reference_model(
+    table: pd.DataFrame, method: str, seed: int, protocol: str, training: TrainingConfig | None = None
+) -> HQVQVAEModel | None:
     """The model of all cells whose codes are the reference, trained again; None where the method is no HQ-VQVAE."""
     from ..training.methods import NeuralCoder, fit_method
 
     columns = feature_columns(table)
     features = table[columns].to_numpy(dtype=float, copy=True)
-    coder = fit_method(method, features, seed, protocol=protocol, feature_names=tuple(columns))
+    coder = fit_method(method, features, seed, protocol=protocol, feature_names=tuple(columns), training=training)
     return coder.model if isinstance(coder, NeuralCoder) else None
 
 
@@ -80,6 +86,7 @@ def trained_codings(
     seeds: Sequence[int],
     *,
     protocol: str = "C",
+    training: TrainingConfig | None = None,
     workers: int | None = None,
     address: str | None = None,
     progress: bool = False,
@@ -89,9 +96,10 @@ def trained_codings(
     Args:
         study: The prepared cells.
         table: Features of the segments under one protocol, in `cell_id` and `cycle`; it may hold more than the study's.
-        methods: Names of `baselines.METHODS`.
+        methods: Names of `methods.METHODS`.
         seeds: Training seeds.
         protocol: How the features were cleaned.
+        training: Other than the default.
         workers: Processes, one by default; the codes do not depend on their number.
         address: HOST:PORT of a Dask scheduler whose workers train, in place of them.
         progress: Show a bar on stderr if that is a terminal.
@@ -106,7 +114,7 @@ def trained_codings(
     # One cell alone cannot be held out: nothing would be left to train on.
     cells = list(study.index.cell_ids) if table["cell_id"].nunique() > 1 else []
     jobs = list(itertools.product(methods, seeds, [None, *cells]))
-    fold = functools.partial(_codes, table=table, protocol=protocol)
+    fold = functools.partial(_codes, table=table, protocol=protocol, training=training)
     codes = run_jobs(fold, jobs, workers=workers, address=address, progress=progress)
     found = {job: fold[rows] for job, fold in zip(jobs, codes, strict=True)}
     return {

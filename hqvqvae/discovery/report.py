@@ -12,23 +12,10 @@ import pandas as pd
 from ..cells.proxies import PROXIES
 from .analysis import MethodResult
 from .figures import FIGURES
+from .paper_values import TABLE_2, TABLE_10
 from .result import Discovery
 from .verdict import is_precursor, p_text
 from .warning_score import DETECTORS, HORIZON, MAX_FALSE_ALARMS, WINDOW
-
-# The paper's own numbers: Table 2 (three of its ten codes) and Table 10.
-PAPER_TABLE_2 = pd.DataFrame(
-    [(10, 10, 10, 0.49, 0.65), (28, 11, 7, 0.53, 0.52), (23, 13, 10, 0.46, 0.50)],
-    columns=["code", "cells present", "cells early", "Pearson", "Spearman"],
-)
-PAPER_TABLE_10 = {
-    "precursor_code": 10,
-    "early_ratio": 0.3,
-    "cells_total": 20,
-    "cells_present": 12,
-    "early_rate_mean": 0.0486,
-    "early_rate_std": 0.0521,
-}
 
 TITLE = "Precursor discovery"
 STYLE = """
@@ -43,7 +30,8 @@ img { max-width: 100%; height: auto; } em { color: #555; font-size: .9rem; }
 """
 
 
-def _number(value: float | str | None, digits: int = 2) -> str:
+def number(value: float | str | None, digits: int = 2) -> str:
+    """A number as it is printed; "-" where there is none."""
     if isinstance(value, str):
         return value
     if value is None or not np.isfinite(value):
@@ -63,7 +51,7 @@ def methods_table(results: list[MethodResult]) -> pd.DataFrame:
             row |= {"folds with a code": "0%", "rho, unseen cells": "none", "R2": "-", "pF": "-", "pW": "-"}
         else:
             row |= {"folds with a code": f"{np.mean(nested.chosen >= 0):.0%}" if result.n_codes else "-"}
-            row |= {"rho, unseen cells": _number(nested.rho), "R2": _number(nested.r2)}
+            row |= {"rho, unseen cells": number(nested.rho), "R2": number(nested.r2)}
             row |= {"pF": p_text(nested.p_free), "pW": p_text(nested.p_within)}
         if result.table.empty:
             best_code = ("-",) * 4
@@ -72,10 +60,10 @@ def methods_table(results: list[MethodResult]) -> pd.DataFrame:
         else:
             first = result.table.iloc[0]
             best_code = (
-                f"{_number(first['spearman'])} (code {best['precursor_code']})",
+                f"{number(first['spearman'])} (code {best['precursor_code']})",
                 p_text(first["p_free"]),
                 p_text(first["p_within"]),
-                _number(result.chance),
+                number(result.chance),
             )
         titles = ("best code, Spearman", "adjusted pF", "adjusted pW", "95 % by chance")
         row |= dict(zip(titles, best_code, strict=True))
@@ -97,13 +85,14 @@ def quality_table(results: list[MethodResult]) -> pd.DataFrame:
         "agreement": "held out = trained",
     }
     return pd.DataFrame(
-        {"method": result.label, **{title: _number(result.quality[key]) for key, title in names.items()}}
+        {"method": result.label, **{title: number(result.quality[key]) for key, title in names.items()}}
         for result in results
         if result.quality
     )
 
 
-def _code_rows(table: pd.DataFrame) -> pd.DataFrame:
+def code_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `analysis.code_table`, ready to print."""
     columns = {
         "code": "code",
         "segments": "segments",
@@ -119,7 +108,7 @@ def _code_rows(table: pd.DataFrame) -> pd.DataFrame:
     }
     printed = pd.DataFrame(index=table.index)
     for key, title in columns.items():
-        show = p_text if key.startswith("p_") else _number
+        show = p_text if key.startswith("p_") else number
         printed[title] = [show(value) if np.isfinite(value) else "-" for value in table[key].tolist()]
     unusable = ~np.isfinite(table["spearman"])
     printed.loc[unusable, "Spearman"] = "not eligible"
@@ -164,26 +153,26 @@ def markdown_report(discovery: Discovery) -> str:
             "way, its p adjusted by the largest of all eligible codes, and the Spearman that the best code reaches "
             "by chance. 'none': no code is eligible. A fold without an eligible code predicts the mean of its cells."
         ),
-        _markdown_table(methods_table(results)),
+        markdown_table(methods_table(results)),
         "## Codes one by one (the paper's Table 2, with its null)",
         (
             f"{origin} Persistence: how often a code "
             "is followed by itself. Place in life: mean relative position. Early drop: Spearman of the early rate "
             "with the capacity already lost by the end of the early window."
         ),
-        _markdown_table(_code_rows(primary.table)),
+        markdown_table(code_rows(primary.table)),
         "## The paper's numbers beside ours",
         (
             "Table 2 of the paper (18 cells, three of its ten codes) has no null; its best Spearman, 0.65, is what "
             "the best of 32 random codes reaches by chance in one run of twenty (here "
-            f"{_number(_random_chance(discovery))}). What differs: the paper does not say how segments are cleaned "
+            f"{number(_random_chance(discovery))}). What differs: the paper does not say how segments are cleaned "
             "or how codes of separate folds are matched, and picks and describes its code on the same cells. Below, "
             "the best three codes of the paper, of this run, of the paper's model trained here, and of random codes."
         ),
-        _markdown_table(paper_comparison(discovery)),
-        _markdown_table(_table_10(discovery)),
+        markdown_table(paper_comparison(discovery)),
+        markdown_table(table_10(discovery)),
         "## Codebooks: use, purity, stability",
-        _markdown_table(quality_table(results)),
+        markdown_table(quality_table(results)),
         (
             "Purity: how often the code of a segment names its cohort or cell. ARI and AMI compare codings of the "
             "same segments over training seeds, and of each fold with the model of all cells. Last column: share of "
@@ -206,7 +195,7 @@ def _random_chance(discovery: Discovery) -> float:
     return control.chance if control else np.nan
 
 
-def _compared(discovery: Discovery) -> list[MethodResult]:
+def compared(discovery: Discovery) -> list[MethodResult]:
     """The results that stand beside the paper's numbers: this run's, its model trained here, random codes."""
     controls = [discovery.controls[name] for name in ("paper", "random") if name in discovery.controls]
     return [discovery.primary, *controls]
@@ -215,25 +204,26 @@ def _compared(discovery: Discovery) -> list[MethodResult]:
 def paper_comparison(discovery: Discovery, n_best: int = 3) -> pd.DataFrame:
     """The paper's Table 2 and the best codes of this run, ready to print."""
     rows = [
-        {"source": "paper", "adjusted pW": "not given", **dict(zip(PAPER_TABLE_2, map(_number, row), strict=True))}
-        for row in PAPER_TABLE_2.itertuples(index=False)
+        {"source": "paper", "adjusted pW": "not given", **dict(zip(TABLE_2, map(number, row), strict=True))}
+        for row in TABLE_2.itertuples(index=False)
     ]
-    for result in _compared(discovery):
+    for result in compared(discovery):
         best = result.table[np.isfinite(result.table["spearman"])].head(n_best)
         if best.empty:
             rows.append({"source": result.label, "code": "none"})
         for code in best.to_dict("records"):
             keys = ("code", "cells_present", "cells_early", "pearson", "spearman")
-            row = dict(zip(PAPER_TABLE_2, (_number(code[key]) for key in keys), strict=True))
+            row = dict(zip(TABLE_2, (number(code[key]) for key in keys), strict=True))
             rows.append({"source": result.label, **row, "adjusted pW": p_text(code["p_within"])})
-    return pd.DataFrame(rows, columns=["source", *PAPER_TABLE_2.columns, "adjusted pW"]).fillna("-")
+    return pd.DataFrame(rows, columns=["source", *TABLE_2.columns, "adjusted pW"]).fillna("-")
 
 
-def _table_10(discovery: Discovery) -> pd.DataFrame:
-    columns = {"Table 10": list(PAPER_TABLE_10), "paper": [_number(value, 4) for value in PAPER_TABLE_10.values()]}
-    for result in _compared(discovery):
+def table_10(discovery: Discovery) -> pd.DataFrame:
+    """The paper's Table 10 beside ours, ready to print."""
+    columns = {"Table 10": list(TABLE_10), "paper": [number(value, 4) for value in TABLE_10.values()]}
+    for result in compared(discovery):
         ours = result.summary or {}
-        columns[result.label] = [_number(ours[key], 4) if key in ours else "none" for key in PAPER_TABLE_10]
+        columns[result.label] = [number(ours[key], 4) if key in ours else "none" for key in TABLE_10]
     return pd.DataFrame(columns)
 
 
@@ -248,7 +238,7 @@ def _warning_parts(discovery: Discovery) -> list[str]:
             "false alarms": summary["false_alarm"].map(str),
             "missed": summary["missed"].map(str),
             "rightly quiet": summary["quiet"].map(str),
-            "median lead [segments]": summary["median_lead"].map(_number),
+            "median lead [segments]": summary["median_lead"].map(number),
         }
     )
     return [
@@ -260,7 +250,7 @@ def _warning_parts(discovery: Discovery) -> list[str]:
             "in a cell without onset, is a false alarm. A capacity threshold and age alone are the plain "
             "alternatives."
         ),
-        _markdown_table(table),
+        markdown_table(table),
     ]
 
 
@@ -284,6 +274,7 @@ def _text(words: object) -> str:
     return re.sub(r"([\\`*_\[\]|]|<(?=[A-Za-z/!?]))", r"\\\1", " ".join(str(words).split()))
 
 
-def _markdown_table(table: pd.DataFrame) -> str:
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table in Markdown; the first column to the left, all others to the right."""
     rows = [map(_text, table.columns), ["---", *["---:"] * (table.shape[1] - 1)], *table.map(_text).to_numpy()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

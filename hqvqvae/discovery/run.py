@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,9 @@ from .result import Discovery, record
 from .verdict import verdict
 from .warning_score import WarningEvaluation
 from .warning_score import evaluate as evaluate_warning
+
+if TYPE_CHECKING:
+    from ..training.fit import TrainingConfig
 
 MAX_CODE = 4095  # a larger one is a mistake, and would cost memory
 
@@ -74,6 +78,7 @@ def discover(
     method: str = PRIMARY,
     codes: pd.DataFrame | None = None,
     seeds: Sequence[int] = (0, 1, 2),
+    training: TrainingConfig | None = None,
     workers: int | None = None,
     address: str | None = None,
     curves: pd.DataFrame | None = None,
@@ -87,9 +92,10 @@ def discover(
         plan: What is fixed beforehand; the defaults of `DiscoveryPlan` if left out.
         features: What the methods are trained on; `segments` by default.
         protocol: How the features were cleaned.
-        method: The method in question, one of `baselines.METHODS`; ignored where codes are given.
+        method: The method in question, one of `methods.METHODS`; ignored where codes are given.
         codes: Codes from outside (`cell_id`, `cycle`, `code`) in place of a trained method.
         seeds: Training seeds.
+        training: Of the methods, other than the default.
         workers: Processes for training, one by default; the result does not depend on it.
         address: HOST:PORT of a Dask scheduler whose workers train, in place of them.
         curves: Discharge curves for the figures, where there are any.
@@ -123,8 +129,9 @@ def discover(
     else:
         say(f"training {len(methods)} methods, {len(seeds)} seeds, {len(study.index.cell_ids)} held-out cells")
         codings |= trained_codings(
-            study, features, methods, seeds, protocol=protocol, workers=workers, address=address, progress=progress
-        )
+            study, features, methods, seeds, protocol=protocol, training=training, workers=workers, address=address,
+            progress=progress,
+        )  # fmt: skip
     codings["age-bins"] = [age_codes(study)]
     results = {}
     for key, coding in codings.items():
@@ -147,7 +154,7 @@ def discover(
     model = None
     if codes is None:
         say("keeping the model")
-        model = reference_model(features, method, seeds[_answered(primary)], protocol)
+        model = reference_model(features, method, seeds[_answered(primary)], protocol, training)
     return Discovery(
         study=study,
         primary=primary,
@@ -182,7 +189,7 @@ def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
         return f"the features {', '.join(bad)} hold missing or infinite values"
     constant = [name for name in columns if features[name].nunique() < 2]
     if constant:
-        return f"the features {', '.join(constant)} are constant: leave them out"
+        return f"the features {', '.join(constant)} are constant: leave these columns out of the table"
     if features["cell_id"].nunique() > 1:
         # What is left of training segments when the longest cell is held out.
         left = len(features) - int(features["cell_id"].value_counts().max())

@@ -209,6 +209,6 @@ def render_card(
             f"python -m hqvqvae train --config {name} --seed {training['seed'] if training else 0} --out run\n"
             "python -m hqvqvae evaluate --by cell --by cohort --out evaluation.json\n"
             "python -m hqvqvae study --out study\npython -m hqvqvae discover --out discovery\n"
-            "python -m hqvqvae power --out power\n```"
+            "python -m hqvqvae power --out power\npython -m hqvqvae reproduce --out report\n```"
         )
     return "\n\n".join(parts) + "\n"

@@ -15,7 +15,7 @@ import pandas as pd
 from ..cells.code_statistics import purity, stability
 from ..cells.features import FEATURES
 from ..errors import HQVQVAEError
-from .fit import single_thread
+from .fit import TrainingConfig, single_thread
 from .methods import CODEBOOK_SIZE, METHODS, fit_method
 from .parallel import run_jobs
 
@@ -49,13 +49,14 @@ def fold_seed(seed: int, by: str, held_out: str) -> int:
     return int.from_bytes(digest[:4], "little")  # k-means takes 32 bits
 
 
-def run_job(job: Job, segments: pd.DataFrame, protocol: str) -> FoldResult:
+def run_job(job: Job, segments: pd.DataFrame, protocol: str, training: TrainingConfig | None = None) -> FoldResult:
     """Fit and score one fold.
 
     Args:
         job: which fold, method and seed.
         segments: a table of `nasa.load_segments`.
         protocol: that of the table.
+        training: other than the default; each fold has a seed of its own.
 
     Returns:
         Errors of the held-out segments in table order, and what the method did on the training segments.
@@ -63,9 +64,8 @@ def run_job(job: Job, segments: pd.DataFrame, protocol: str) -> FoldResult:
     held_out = (segments[GROUPS[job.by]] == job.held_out).to_numpy()
     features = segments[list(FEATURES)].to_numpy(dtype=float)
     with single_thread():
-        coder = fit_method(
-            job.method, features[~held_out], fold_seed(job.seed, job.by, job.held_out), protocol=protocol
-        )
+        seed = fold_seed(job.seed, job.by, job.held_out)
+        coder = fit_method(job.method, features[~held_out], seed, protocol=protocol, training=training)
         codes = coder.encode(features[~held_out])
         return FoldResult(
             test_errors=coder.errors(features[held_out]),
@@ -82,6 +82,7 @@ def evaluate(
     by: str = "cell",
     seeds: tuple[int, ...] = (0, 1, 2),
     protocol: str = "C",
+    training: TrainingConfig | None = None,
     workers: int | None = None,
     address: str | None = None,
     progress: bool = False,
@@ -90,10 +91,11 @@ def evaluate(
 
     Args:
         segments: a table of `nasa.load_segments`.
-        methods: names from `baselines.METHODS`.
+        methods: names from `methods.METHODS`.
         by: "cell" or "cohort", what is left out.
         seeds: one full round of folds each.
         protocol: that of the table.
+        training: other than the default; each fold has a seed of its own.
         workers: processes, one by default; the result does not depend on it.
         address: HOST:PORT of a Dask scheduler whose workers fit, in place of them.
         progress: show a bar on stderr if that is a terminal.
@@ -113,7 +115,7 @@ def evaluate(
     if len(groups) < 2:
         raise HQVQVAEError(f"leaving one {by} out needs at least two, got {groups}")
     jobs = [Job(*job) for job in itertools.product(methods, [by], groups, seeds)]
-    fold = functools.partial(run_job, segments=segments, protocol=protocol)
+    fold = functools.partial(run_job, segments=segments, protocol=protocol, training=training)
     folds = run_jobs(fold, jobs, workers=workers, address=address, progress=progress)
     results = dict(zip(jobs, folds, strict=True))
     return {

@@ -1,4 +1,4 @@
-"""Study and power as commands: what is packaged is what they write."""
+"""Study, power and reproduce as commands: what is packaged is what they write."""
 
 import json
 import sys
@@ -39,3 +39,10 @@ def test_power_plants_in_the_nasa_cells_and_writes_record_and_figure(monkeypatch
         assert record[same] == packaged[same], same
     assert record["trials"] == 1 and record["curves"].keys() == packaged["curves"].keys()
     assert (tmp_path / "power.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_reproduce_leaves_a_folder_in_use_as_it_is(monkeypatch, capsys, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    assert run(monkeypatch, "reproduce", "--short", "--out", tmp_path) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path} is not empty")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -70,7 +70,7 @@ def test_tables_of_codes_that_cannot_be_used_are_named(change, message):
 
 @pytest.mark.parametrize(
     ("swing", "message"),
-    [(np.nan, "swing hold missing or infinite values"), (1.0, "swing are constant: leave them out")],
+    [(np.nan, "swing hold missing or infinite values"), (1.0, "swing are constant: leave these columns out")],
 )
 def test_features_that_cannot_be_trained_on_are_named(swing, message):
     segments = make_segments(np.linspace(0, 1, 4)).assign(swing=swing)

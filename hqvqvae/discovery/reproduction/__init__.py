@@ -1,0 +1,1 @@
+"""Tables and figures of the paper, made anew on the NASA cells."""

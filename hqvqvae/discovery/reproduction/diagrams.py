@@ -1,0 +1,148 @@
+"""The paper's diagrams, drawn from a configuration: the method, the model, the circuit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...training.plotting import ACCENT, INK, NEUTRAL, OKABE_ITO, canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from ...configuration_hqvqvae import HQVQVAEConfig
+    from ..analysis import DiscoveryPlan
+
+BOX_WIDTH, BOX_HEIGHT = 1.55, 0.9
+
+
+def _box(axis: Axes, x: float, y: float, text: str, colour: str = OKABE_ITO[4], height: float = BOX_HEIGHT) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    corner = (x - BOX_WIDTH / 2, y - height / 2)
+    shape = "round,pad=0.02,rounding_size=0.08"
+    box = FancyBboxPatch(corner, BOX_WIDTH, height, boxstyle=shape, facecolor=colour, edgecolor=INK, alpha=0.45)
+    axis.add_patch(box)
+    axis.text(x, y, text, ha="center", va="center", fontsize=8, color=INK)
+
+
+def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    axis.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1})
+
+
+def _blank(width: float, height: float) -> tuple[Canvas, Axes]:
+    figure, axes = canvas(width, height)
+    axis = axes[0, 0]
+    axis.set_axis_off()
+    return figure, axis
+
+
+def _bottleneck_words(config: HQVQVAEConfig) -> str:
+    if config.bottleneck == "quantum":
+        return f"circuit\n{config.n_qubits} qubits, {config.n_layers} layers\nreadout {config.readout}"
+    return {"none": "no bottleneck"}.get(config.bottleneck, f"{config.bottleneck}\n{config.n_qubits} units")
+
+
+def draw_method(config: HQVQVAEConfig, plan: DiscoveryPlan) -> Canvas:
+    """From a discharge segment to the answer: the model in the upper row, discovery in the lower one."""
+    upper = [
+        f"discharge segment\n{len(config.feature_names)} features",
+        "z-scores\nof training cells",
+        f"encoder\n{'-'.join(map(str, [len(config.feature_names), *config.hidden_sizes, config.latent_dim]))}",
+        _bottleneck_words(config),
+        f"quantizer\n{config.codebook_size} codes\nof width {config.latent_dim}",
+        "decoder\nmirrored",
+        "reconstruction\nof the features",
+    ]
+    lower = [
+        "early-warning\nscore",
+        "precursor,\nor none",
+        "cells exchanged:\nfreely, in cohorts",
+        f"early share\nagainst late\n{plan.proxy}",
+        f"one code a segment\nfirst {plan.early_fraction:.0%}: early",
+    ]
+    step = BOX_WIDTH + 0.4
+    figure, axis = _blank(13, 3.6)
+    for place, text in enumerate(upper):
+        _box(axis, place * step, 2, text, ACCENT if place == 3 else OKABE_ITO[4])
+        if place:
+            _arrow(axis, ((place - 1) * step + BOX_WIDTH / 2 + 0.03, 2), (place * step - BOX_WIDTH / 2 - 0.03, 2))
+    for place, text in enumerate(lower):
+        _box(axis, place * step, 0.3, text, OKABE_ITO[2])
+        if place:
+            _arrow(axis, (place * step - BOX_WIDTH / 2 - 0.03, 0.3), ((place - 1) * step + BOX_WIDTH / 2 + 0.03, 0.3))
+    _arrow(axis, (4 * step, 2 - BOX_HEIGHT / 2 - 0.04), (4 * step, 0.3 + BOX_HEIGHT / 2 + 0.04))
+    axis.set_xlim(-1, 6 * step + 1)
+    axis.set_ylim(-0.4, 2.7)
+    axis.set_title("From a discharge segment to a code (above), from codes to an answer (below)", fontsize=10)
+    return figure
+
+
+def layers(config: HQVQVAEConfig) -> list[tuple[str, int, int]]:
+    """Every layer of the model in order: what it is, its width, its trained numbers."""
+    from torch import nn
+
+    from ...bottleneck import Bottleneck
+    from ...modeling_hqvqvae import HQVQVAEModel
+
+    model = HQVQVAEModel(config)
+    rows = [("features", len(config.feature_names), 0)]
+
+    def add(name: str, part: nn.Module) -> None:
+        trained = sum(weights.numel() for weights in part.parameters())
+        rows.extend([(name, part.out_features, trained)] if isinstance(part, nn.Linear) else [])
+
+    for part in model.encoder:
+        add("encoder", part)
+    if isinstance(model.bottleneck, Bottleneck):
+        add("to angles", model.bottleneck.project_in)
+        bound = dict(model.bottleneck.named_parameters(recurse=False))  # of the circuit, or couplings of units
+        kind = "circuit" if config.bottleneck == "quantum" else config.bottleneck
+        width = model.bottleneck.project_out.in_features
+        rows.append((kind, width, sum(weights.numel() for weights in bound.values())))
+        add("from readout", model.bottleneck.project_out)
+    rows.append((f"{config.codebook_size} codes", config.latent_dim, config.codebook_size * config.latent_dim))
+    for part in model.decoder:
+        add("decoder", part)
+    return rows
+
+
+def draw_model(config: HQVQVAEConfig) -> Canvas:
+    """Every layer as a bar as high as it is wide, with its trained numbers below."""
+    from matplotlib.patches import Rectangle
+
+    rows = layers(config)
+    figure, axis = _blank(11, 3.8)
+    for place, (name, width, trained) in enumerate(rows):
+        colour = ACCENT if name == "circuit" else OKABE_ITO[2] if name.endswith("codes") else OKABE_ITO[4]
+        axis.add_patch(Rectangle((place - 0.2, -width / 2), 0.4, width, facecolor=colour, edgecolor=INK, alpha=0.6))
+        axis.text(place, width / 2 + 1.5, str(width), ha="center", va="bottom", fontsize=8)
+        axis.text(place, -36, name, ha="center", va="top", fontsize=8)
+        axis.text(place, -41, f"{trained:,}" if trained else "", ha="center", va="top", fontsize=7, color=NEUTRAL)
+        if place:
+            _arrow(axis, (place - 0.78, 0), (place - 0.22, 0))
+    axis.set_xlim(-0.8, len(rows) - 0.4)
+    axis.set_ylim(-47, 40)
+    total = sum(trained for _, _, trained in rows)
+    bypass = ", the latent added to what the bottleneck gives" if config.residual else ""
+    axis.set_title(f"Widths of the layers, and their {total:,} trained numbers (grey){bypass}", fontsize=10)
+    return figure
+
+
+def draw_circuit(config: HQVQVAEConfig) -> Canvas:
+    """The circuit gate by gate, as PennyLane writes it."""
+    from ...pennylane_circuit import draw
+
+    text = draw(config.n_qubits, config.n_layers, config.ansatz)
+    lines = text.splitlines()
+    figure, axis = _blank(0.085 * max(map(len, lines)) + 1, 0.16 * len(lines) + 0.8)
+    axis.text(0.5, 0.5, text, family="DejaVu Sans Mono", fontsize=10, ha="center", va="center", linespacing=1.0)
+    axis.set_title(f"{config.ansatz}, {config.n_qubits} qubits, {config.n_layers} layers", fontsize=10)
+    return figure
+
+
+def draw_notice(text: str) -> Canvas:
+    """What stands in the place of a figure that cannot exist."""
+    figure, axis = _blank(8, 2)
+    axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=10, color=INK, wrap=True)
+    return figure

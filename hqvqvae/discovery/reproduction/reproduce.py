@@ -1,0 +1,280 @@
+"""Every table and figure of the paper in one folder: ours, the paper's own figures beside them, or why there is none.
+
+We have the paper's figures of Tables 2, 4, 8 and 10 (`paper_values`). Of the others we know what they show, not every
+number under which they stand: where in doubt, the number is ours and the title tells the content.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...cells.nasa import load_curves, load_segments
+from ...configuration_hqvqvae import HQVQVAEConfig
+from ...errors import HQVQVAEError
+from ...files import replacing, write_json
+from ...hub.model_card import POWER, STUDY, read_record
+from ...hub.power_card import power_sentences
+from ...hub.study_card import study_report
+from ...modeling_hqvqvae import PACKAGED
+from ...training.evaluation import evaluate, table_sha256
+from ...training.fit import TrainingConfig
+from ...training.plotting import DPI
+from ..analysis import DiscoveryPlan, MethodResult
+from ..curve_shape import key_shapes
+from ..figure_data import figure_data
+from ..figures import FIGURES
+from ..interpretation import prompt_for, summarise_code
+from ..paper_values import PAPER, TABLE_2
+from ..power import plot_power
+from ..report import markdown_table, paper_comparison, table_10
+from ..result import Discovery, record
+from ..run import check_free, discover
+from ..verdict import headline
+from . import diagrams, tables
+
+SCHEMA_VERSION = 1
+SHORT_CELLS = ("B0025", "B0026", "B0045", "B0046")
+SHORT_TRAINING = TrainingConfig(epochs=6, warmup_epochs=2, restart_before_epoch=5)
+SHORT_PLAN = DiscoveryPlan(n_permutations=199, min_cells_present=2)
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One table or figure: its name in the paper, what it shows, what is said under it; how a figure is drawn."""
+
+    name: str
+    title: str
+    note: str
+    table: pd.DataFrame | None = None
+    draw: Callable[[], Any] | None = None
+    text: str = ""
+
+    @property
+    def file(self) -> str:
+        """Name of the figure's file."""
+        return f"{self.name.lower().replace(' ', '_')}.png"
+
+
+def reproduce(
+    out: Path,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    short: bool = False,
+    evaluated: Path | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Train and analyse what the paper's tables and figures are made of, and write them.
+
+    Args:
+        out: A new folder: report.md, report.json, figures/.
+        seeds: Training seeds.
+        short: Four cells and six epochs: shows that all parts work, its figures mean nothing.
+        evaluated: File of `python -m hqvqvae evaluate` on the same segments and seeds, to take errors from; they are
+            measured here without one.
+        workers: Processes, one by default; the result does not depend on it.
+        address: HOST:PORT of a Dask scheduler whose workers train, in place of them.
+        say: Called with a line of progress.
+        progress: Show a bar on stderr if that is a terminal.
+
+    Returns:
+        What report.json holds.
+
+    Raises:
+        HQVQVAEError: If the folder is not empty, or the file is not of these segments, seeds and methods.
+    """
+    check_free(out)
+    if not seeds:
+        raise HQVQVAEError("reproducing the paper needs at least one seed")
+    segments, curves = load_segments("C"), load_curves()
+    plan, training = (SHORT_PLAN, SHORT_TRAINING) if short else (DiscoveryPlan(), TrainingConfig())
+    if short:
+        segments = segments[segments["cell_id"].isin(SHORT_CELLS)].reset_index(drop=True)
+    known = None if evaluated is None else _read_evaluation(evaluated, segments, seeds)
+    run: dict[str, Any] = {
+        "seeds": list(seeds),
+        "training": training,
+        "workers": workers,
+        "address": address,
+        "progress": progress,
+    }
+    found = discover(segments, plan, curves=curves, say=say, **run)
+    if known is None:
+        say(f"leaving each cell out: {len(tables.BASELINES)} methods, {len(seeds)} seeds")
+        known = evaluate(segments, tables.BASELINES, **{**run, "seeds": tuple(seeds)})
+    evaluation = known | {"methods": {name: known["methods"][name] for name in tables.BASELINES}}
+    say("writing the report")
+    artefacts = collect(found, evaluation, training, curves)
+    result = {
+        "schema_version": SCHEMA_VERSION,
+        "paper": PAPER,
+        "short": short,
+        "artefacts": [_as_record(artefact) for artefact in artefacts],
+        "discovery": record(found),
+        "evaluation": evaluation,
+    }
+    with replacing(out) as folder:
+        (folder / "figures").mkdir(parents=True)
+        for artefact in artefacts:
+            if artefact.draw is not None:
+                artefact.draw().savefig(folder / "figures" / artefact.file, dpi=DPI, format="png")
+        _write_extras(folder)
+        write_json(folder / "report.json", result)
+        (folder / "report.md").write_text(_markdown(found, artefacts, short), encoding="utf-8")
+    return result
+
+
+def _read_evaluation(path: Path, segments: pd.DataFrame, seeds: Sequence[int]) -> dict[str, Any]:
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))["evaluations"]
+        evaluation = next(one for one in records if one["leave_out"] == "cell")
+        lacking = [name for name in tables.BASELINES if name not in evaluation["methods"]]
+        of_these = evaluation["data_sha256"] == table_sha256(segments) and evaluation["seeds"] == list(seeds)
+    except (ValueError, TypeError, KeyError, StopIteration) as error:
+        raise HQVQVAEError(
+            f"{path} holds no record by cell of `python -m hqvqvae evaluate`; leave it out to measure"
+        ) from error
+    if lacking or not of_these:
+        raise HQVQVAEError(
+            f"{path} is of other segments, or of other seeds than {list(seeds)}, or lacks methods "
+            f"({', '.join(lacking) or 'none'}); leave it out to measure anew"
+        )
+    return evaluation
+
+
+def collect(
+    found: Discovery, evaluation: dict[str, Any], training: TrainingConfig, curves: pd.DataFrame
+) -> list[Artefact]:
+    """Tables and figures in the paper's order, from a discovery run that holds the paper's configuration."""
+    paper, config = found.controls["paper"], HQVQVAEConfig.named("paper")
+    results = {found.primary.name: found.primary, **found.controls}
+    frames = figure_data(found.study, paper, curves)
+    about = _about_codes(found, paper)
+    shown = paper.candidate if paper.candidate is not None else int(pd.Series(paper.codes).mode()[0])
+    shapes = key_shapes(frames["curves"], shown)
+    coded = found.study.segments.assign(code=paper.codes)
+    prompt = prompt_for(summarise_code(coded, shown, shapes))
+    by_cell = tables.leads_by_cell(found.study, paper)
+    unknown = "The paper's own figures are not in our source."
+
+    def figure(name: str) -> Callable[[], Any]:
+        if name not in frames:
+            return lambda: diagrams.draw_notice(about)
+        return lambda: FIGURES[name].draw(frames[name])
+
+    return [
+        Artefact(
+            "Table 2", "Codes and late degradation", f"{about} Our source gives three of the paper's ten codes.",
+            paper_comparison(found),
+        ),
+        Artefact(
+            "Table 4", "Model and training", "Ours: the configuration `paper`, and the training of this run.",
+            tables.settings(config, training),
+        ),
+        Artefact("Table 5", "The methods compared", unknown, tables.baselines(evaluation)),
+        Artefact(
+            "Table 8", "Leave one cell out", "As recorded (protocol P) and cleaned (C): the paper counts all segments.",
+            tables.splits({"ours, as recorded": load_segments("P"), "ours, cleaned": load_segments("C")}),
+        ),
+        Artefact(
+            "Table 9", "Metrics",
+            f"{unknown} Without any relation rho is negative. Not run: `discover` leaves these methods out, for time.",
+            tables.measures(evaluation, results),
+        ),
+        Artefact("Table 10", "The precursor code", about, table_10(found)),
+        Artefact("Table 11", "The candidate code cell by cell", f"{about} {unknown}", by_cell),
+        Artefact(
+            "Table 12", "A language model's answer",
+            f"Fields of the answer that is asked for; `key_shapes` of code {shown} as measured. Answers are not "
+            "reproduced: `python -m hqvqvae interpret` asks a model for them, and logs it.",
+            tables.answer_fields(shapes), text=f"Prompt for code {shown} (section 5.2):\n\n```text\n{prompt}\n```",
+        ),
+        Artefact("Figure 1", "The method", "", draw=lambda: diagrams.draw_method(config, found.study.plan)),
+        Artefact("Figure 2", FIGURES["early_late"].title, about, draw=figure("early_late")),
+        Artefact("Figure 3", "The model", "", draw=lambda: diagrams.draw_model(config)),
+        Artefact("Figure 4", FIGURES["lead_times"].title, about, draw=figure("lead_times")),
+        Artefact("Figure 5", "The circuit", "", draw=lambda: diagrams.draw_circuit(config)),
+        Artefact("Figure 6", FIGURES["heatmap"].title, "", draw=figure("heatmap")),
+        Artefact("Figure 7", FIGURES["timeline"].title, "", draw=figure("timeline")),
+        Artefact("Figure 8", FIGURES["histogram"].title, "", draw=figure("histogram")),
+    ]  # fmt: skip
+
+
+def _about_codes(found: Discovery, paper: MethodResult) -> str:
+    """Which code is shown, and which of the two models have none."""
+    lacking = [f"`{result.name}`" for result in (paper, found.primary) if result.candidate is None]
+    parts = [] if paper.candidate is None else [f"Shown: code {paper.candidate} of `{paper.name}`."]
+    if lacking:
+        fewest = found.study.plan.min_cells_present
+        parts.append(
+            f"No code of {' and '.join(lacking)} is eligible: none is held by {fewest} cells with a varying early rate."
+        )
+    return " ".join(parts)
+
+
+def _power_of_the_paper(power: dict[str, Any]) -> str:
+    """How often a precursor as close to the proxy as the paper's best code would be found."""
+    best = float(TABLE_2["Spearman"].max())
+    curve = power["curves"][str(power["cells"])]
+    share = np.interp(best, np.maximum.accumulate(curve["spearman"]), curve["found"])
+    return (
+        f"A precursor with the Spearman of the paper's best code, {best:.2f} over all cells, would be found in "
+        f"{share:.0%} of searches among {power['cells']} cells."
+    )
+
+
+def _as_record(artefact: Artefact) -> dict[str, Any]:
+    return {
+        "name": artefact.name,
+        "title": artefact.title,
+        "note": artefact.note,
+        "table": None if artefact.table is None else artefact.table.fillna("").to_dict("records"),
+        "figure": None if artefact.draw is None else f"figures/{artefact.file}",
+    }
+
+
+def _write_extras(folder: Path) -> None:
+    power = read_record(PACKAGED / POWER)
+    if power is not None:
+        plot_power(power, folder / "figures" / "power.png")
+
+
+def _markdown(found: Discovery, artefacts: list[Artefact], short: bool) -> str:
+    seeds = ", ".join(map(str, found.settings["seeds"]))
+    parts = [
+        f"# The paper's tables and figures, made anew\n\n*{PAPER}*",
+        f"NASA cells, protocol C, training seeds {seeds}. `python -m hqvqvae reproduce` prints every figure here but "
+        "those in columns named *paper*. Where our source tells what a table or figure shows and not its number, the "
+        "number is ours.",
+        *(f"> `{result.name}`: {headline(found.study, result)}" for result in (found.controls["paper"], found.primary)),
+    ]
+    if short:
+        parts.append("**Short form: four cells, six epochs. The figures show that all parts work and mean nothing.**")
+    for artefact in artefacts:
+        parts.append(f"## {artefact.name}: {artefact.title}")
+        if artefact.draw is not None:
+            parts.append(f"![{artefact.title}](figures/{artefact.file})")
+        elif artefact.table is None:
+            parts.append(f"*There is none.* {artefact.note}")
+            continue
+        else:
+            parts.append(markdown_table(artefact.table))
+        parts += [text for text in (artefact.note, artefact.text) if text]
+    power, study = read_record(PACKAGED / POWER), read_record(PACKAGED / STUDY)
+    if power is not None:
+        parts.append(
+            "## What so many cells could have shown\n\n![Planted precursors found](figures/power.png)\n\n"
+            f"{power_sentences(power, None if short else record(found))} {_power_of_the_paper(power)}"
+        )
+    if study is not None:
+        parts.append(f"## Does the circuit help?\n\n{study_report(study).rstrip()}")
+    return "\n\n".join(parts) + "\n"

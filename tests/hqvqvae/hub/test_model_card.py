@@ -20,7 +20,10 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
     training = json.loads((folder / "training.json").read_text())
     measured = Measured.read(PACKAGED)
     assert card == render_card(config, name, training, measured)
-    assert measured.study["verdict"] in card and power_sentences(measured.power, measured.discovery) in card
+    assert measured.study["verdict"] in card and measured.discovery["verdict"][0] in card
+    assert power_sentences(measured.power, measured.discovery) in card
+    outcome = "A precursor was" if measured.discovery["precursor_found"] else "No precursor was"
+    assert f"{outcome} found on these cells. The smallest effect that 20 cells could have shown" in card
     header = yaml.safe_load(card.split("---")[1])
     assert header["license"] == "apache-2.0" and header["library_name"] == "transformers"
     figures = {record["leave_out"]: record for record in measured.evaluations}["cell"]["methods"]

@@ -46,5 +46,6 @@ def power_sentences(power: dict[str, Any], found: dict[str, Any] | None = None) 
         at_rest = f" Planted without any effect, at most {most:.1%} are taken for precursors."
     return (
         f"{outcome}{text}.{at_rest} {power['trials']} precursors were planted for each effect, in codes that are "
-        "given: learning the code as well can only take more cells."
+        f"given: learning the code as well can only take more cells, and a codebook none of whose codes is held by "
+        f"{power['plan']['min_cells_present']} cells shows none at any effect."
     )

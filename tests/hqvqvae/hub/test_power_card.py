@@ -10,7 +10,14 @@ def record(smallest, effects=(0.0, 0.5, 1.0)):
         cells: {"found": [0.02, 0.5, 1.0], "spearman": [0.0, 0.4, 0.8], "smallest_effect": effect}
         for cells, effect in smallest.items()
     }
-    return {"cells": 20, "power": 0.8, "trials": 50, "effects": list(effects), "curves": curves}
+    return {
+        "plan": {"min_cells_present": 6},
+        "cells": 20,
+        "power": 0.8,
+        "trials": 50,
+        "effects": list(effects),
+        "curves": curves,
+    }
 
 
 def test_the_smallest_effect_of_the_study_s_own_cells_comes_first():
@@ -21,6 +28,7 @@ def test_the_smallest_effect_of_the_study_s_own_cells_comes_first():
     )
     assert "; 10 cells would show none of them with 80%; 40 cells would show 0.40." in text
     assert "at most 2.0% are taken for precursors" in text and "50 precursors were planted" in text
+    assert text.endswith("a codebook none of whose codes is held by 6 cells shows none at any effect.")
 
 
 @pytest.mark.parametrize(

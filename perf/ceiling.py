@@ -1,11 +1,14 @@
-"""Estimates how far the recipe's features can get: its learners on many fresh rows from the generator.
+"""Estimates how far the best features can get: their learners on many fresh rows from the generator.
 
     python -m bridge build --seed 11 --out fresh/11        (and so on)
     python perf/ceiling.py magbridge-battery --fresh fresh/11 fresh/12 --out benchmark/results
+    python -m bridge build --bridge v2 --seed 11 --variants 3 --out fresh2/11        (and so on)
+    python perf/ceiling.py magbridge-battery-v2 --fresh fresh2/11 fresh2/12 --out benchmark/results/v2
 
-Training rows are the clean rows of the training and validation cells in releases of other master seeds, fresh faults
-injected into them, and the Regime-B rows of those subsets; none is a row of a test cell. Scored on the official test
-rows, whose sampling error it shares: where the recipe has enough rows already, it may lie below the recipe's own score.
+Training rows are rows of the training and validation cells in releases of other master seeds: in v1 clean rows, fresh
+faults injected into them, and Regime-B rows; in v2, whose virtual cells are others under every master seed, the rows as
+they are. None is a row of a test cell. Scored on the official test
+rows, whose sampling error it shares: where the learner has enough rows already, it may lie below its own score.
 A lower estimate of the best possible score, not a proof. Filed under the protocol `ceiling`, never ranked.
 """
 
@@ -24,14 +27,26 @@ from benchmark.baselines.recipe import CLEAN, REGIME_B, SYNTHETIC
 from benchmark.data import dataset_info
 from benchmark.results import write_result
 from bridge.anomalies import inject
+from dataset_card.editions import V1, V2, edition_of
 from dataset_card.schema import SYNTHETIC_SUBTYPES
+
+BEST = {
+    V1: READERS["v1"],
+    V2: {
+        "t1": "functional-corrected",
+        "t2": "functional-corrected",
+        "t3": "departure-boosting",
+        "t4": "departure-boosting",
+    },
+}
+"""Model by task whose features are tried."""
 
 FAULTS_A_ROW = 2
 """Different faults injected into each fresh clean row."""
 
 
-def fresh_clean(task: str, releases: list[Path]) -> Subset:
-    """Clean rows of training and validation cells, with the target of T1 or T2."""
+def fresh(task: str, releases: list[Path]) -> Subset:
+    """A task's rows of training and validation cells."""
     rows = [load_task(task, folder) for folder in releases]
     return Subset.concatenate([s for data in rows for s in (data.train, data.validation)])
 
@@ -65,29 +80,33 @@ def main() -> None:
     parser.add_argument("--fresh", type=Path, nargs="+", required=True, help="releases of other master seeds")
     parser.add_argument("--out", type=Path, help="folder for result files")
     arguments = parser.parse_args()
-    clean = fresh_clean("t1", arguments.fresh)
-    faults = fresh_faults(clean)
-    fresh_rows = {
-        "t1": clean,
-        "t2": fresh_clean("t2", arguments.fresh),
-        "t3": with_regime_b(arguments.fresh, clean, faults),
-        "t4": faults,
-    }
+    edition = edition_of(dataset_info(arguments.release).bridge_version)
+    clean = fresh("t1", arguments.fresh)
+    if edition is V1:
+        faults = fresh_faults(clean)
+        fresh_rows = {
+            "t1": clean,
+            "t2": fresh("t2", arguments.fresh),
+            "t3": with_regime_b(arguments.fresh, clean, faults),
+            "t4": faults,
+        }
+    else:
+        fresh_rows = {task: fresh(task, arguments.fresh) for task in BEST[V2]}
     seeds = ", ".join(str(dataset_info(folder).seed) for folder in arguments.fresh)
     for task, rows in fresh_rows.items():
         data = load_task(task, arguments.release)
         model = dataclasses.replace(
-            get_model(READERS["v1"][task]),
+            get_model(BEST[edition][task]),
             name="fresh-rows",
-            description=f"The recipe, fitted on {len(rows):,} fresh rows of releases with the seeds {seeds}: a lower "
-            "estimate of what is reachable, with the test rows' sampling error.",
+            description=f"{BEST[edition][task]}, fitted on {len(rows):,} fresh rows of releases with the seeds {seeds}: "
+            "a lower estimate of what is reachable, with the test rows' sampling error.",
             sampling="full",
             seeds=(0,),
         )
-        fresh = TaskData(
+        given = TaskData(
             data.task, rows, None, data.test, data.split, data.dataset, load_clean=lambda: {"train": clean}
         )
-        result = dataclasses.replace(evaluate_model(task, model, fresh), protocol="ceiling")
+        result = dataclasses.replace(evaluate_model(task, model, given), protocol="ceiling")
         print(
             f"{task}: {result.headline} {result.mean():.4f} from {len(rows)} fresh rows, {result.seconds:.0f} s",
             flush=True,

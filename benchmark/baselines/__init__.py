@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmark.baselines import (
+    boosting,
     classical,
     constant,
     convolutional,
@@ -13,6 +14,7 @@ from benchmark.baselines import (
     hqvqvae_codes,
     recipe,
     rocket,
+    whitened,
 )
 from benchmark.models import Model
 from benchmark.tasks import did_you_mean
@@ -22,7 +24,7 @@ FAMILIES = {
     "constant": constant.MODELS,
     "classical": classical.MODELS,
     "deep": deep.MODELS,
-    "general": (*general.MODELS, *rocket.MODELS, *convolutional.MODELS),
+    "general": (*general.MODELS, *boosting.MODELS, *rocket.MODELS, *convolutional.MODELS, *whitened.MODELS),
     "functional": (*functional.MODELS, *departure.MODELS),
     "hqvqvae": hqvqvae_codes.MODELS,
     "recipe": recipe.MODELS,

@@ -43,7 +43,7 @@ class NormalisedCNN(SequenceModel):
     patience = None
 
     def __init__(self, seed: int, task: Task):
-        super().__init__(_network, seed, task)
+        super().__init__(lambda outputs: dilated_network(outputs, 2 * len(CHANNELS)), seed, task)
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset) -> Self:
         """Trains for 15 epochs on a one-cycle schedule.
@@ -109,7 +109,8 @@ class NormalisedCNN(SequenceModel):
         return require_torch().from_numpy(both.astype(np.float32)).contiguous().to(self.device)
 
 
-def _network(outputs: int):
+def dilated_network(outputs: int, channels: int):
+    """A residual network of three dilated blocks, from (n, channels, T) to (n, outputs)."""
     torch = require_torch()
     nn = torch.nn
 
@@ -138,7 +139,7 @@ def _network(outputs: int):
             return torch.cat([x.mean(dim=2), 0.5 * torch.log(x.var(dim=2) + 1e-4)], dim=1)
 
     return nn.Sequential(
-        nn.Conv1d(2 * len(CHANNELS), WIDTH, 7, padding=3, bias=False),
+        nn.Conv1d(channels, WIDTH, 7, padding=3, bias=False),
         nn.BatchNorm1d(WIDTH),
         nn.ReLU(),
         *(Block(dilation) for dilation in DILATIONS),

@@ -61,7 +61,7 @@ class SequenceModel:
             self.classes_ = np.array(self.task.labels)
         self._prepare(signals, target)
         x, y = self._inputs(signals), self._target(target)
-        with _private_randomness(torch, self.seed):
+        with private_randomness(torch, self.seed):
             self.model = self.network(1 if self.task.is_regression else len(self.task.labels)).to(self.device)
             step = self._optimization(len(x))
             best, stale, weights = -np.inf, 0, None
@@ -187,7 +187,7 @@ def require_torch() -> Any:
     return torch
 
 
-class _private_randomness:
+class private_randomness:
     """Seeds torch inside the block, on one thread so that sums have one order, and puts both back after it."""
 
     def __init__(self, torch, seed: int):

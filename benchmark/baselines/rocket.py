@@ -1,19 +1,24 @@
-"""MiniRocket and MultiRocket with a ridge readout: strong general learners on short time series."""
+"""MiniRocket, MultiRocket, Hydra and QUANT: strong general learners on short time series, as aeon has them."""
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
+from benchmark.baselines.deep import private_randomness, require_torch
 from benchmark.models import SEEDS, Model
 from benchmark.tasks import Task
 from dataset_card.errors import MagBridgeError
 
 PENALTIES = np.logspace(-3, 3, 10)
 """Ridge penalties; leave-one-out on the training rows picks one."""
+
+READOUTS = ("estimator_", "clf_", "_clf")
+"""Where aeon's learners keep the scikit-learn estimator that reads their features."""
 
 _GLOBAL_GENERATOR = threading.Lock()
 
@@ -91,6 +96,47 @@ class Rocket:
         return np.ascontiguousarray(signals.transpose(0, 2, 1))
 
 
+class AeonLearner:
+    """A whole learner of aeon: Hydra (Dempster et al. 2023) or QUANT (Dempster et al. 2024), classes balanced.
+
+    Args:
+        family: aeon's module.
+        name: Its estimator, without `Classifier` or `Regressor`.
+        seed: Of the learner.
+        task: Decides between regression and classification.
+    """
+
+    def __init__(self, family: str, name: str, seed: int, task: Task):
+        self.family, self.name, self.seed, self.task = family, name, seed, task
+
+    def fit(self, signals: np.ndarray, target: np.ndarray) -> AeonLearner:
+        """Fits the learner; arguments as in `Rocket.fit`.
+
+        Raises:
+            MagBridgeError: aeon or torch is not installed.
+        """
+        torch, regression = require_torch(), self.task.is_regression
+        kind, balanced = ("regression", {}) if regression else ("classification", {"class_weight": "balanced"})
+        try:
+            module = importlib.import_module(f"aeon.{kind}.{self.family}")
+        except ImportError as error:
+            raise MagBridgeError(f"{self.name} needs aeon: pip install 'magbridge-battery[rocket]'") from error
+        build = getattr(module, self.name + ("Regressor" if regression else "Classifier"))
+        self.learner = build(random_state=self.seed, **balanced)
+        with private_randomness(torch, self.seed), _private_global_generator():
+            self.learner.fit(Rocket._inputs(signals), target)
+        readout = next(part for name, part in vars(self.learner).items() if name in READOUTS)
+        self.n_features_ = getattr(readout, "steps", [("", readout)])[-1][1].n_features_in_
+        if not regression:
+            self.classes_ = self.learner.classes_
+        return self
+
+    def predict(self, signals: np.ndarray) -> np.ndarray:
+        """Values, or labels, of shape (n,)."""
+        with private_randomness(require_torch(), self.seed):
+            return self.learner.predict(Rocket._inputs(signals))
+
+
 def _declare(name: str, transform: str, words: str, seeds: tuple[int, ...]) -> Model:
     return Model(
         name,
@@ -102,7 +148,20 @@ def _declare(name: str, transform: str, words: str, seeds: tuple[int, ...]) -> M
     )
 
 
+def _declare_learner(name: str, family: str, learner: str, words: str) -> Model:
+    return Model(
+        name,
+        ("t1", "t2", "t3", "t4"),
+        lambda seed, task: AeonLearner(family, learner, seed, task),
+        f"{words}, aeon's defaults.",
+        features=None,
+        seeds=SEEDS[:3],
+    )
+
+
 MODELS = (
     _declare("minirocket", "MiniRocket", "the 9,996 MiniRocket features", SEEDS),
     _declare("multirocket", "MultiRocket", "the 49,728 MultiRocket features", SEEDS[:3]),
+    _declare_learner("hydra", "convolution_based", "Hydra", "Ridge on the Hydra features of the signals"),
+    _declare_learner("quant", "interval_based", "QUANT", "200 extra trees on the QUANT features of the signals"),
 )

@@ -12,8 +12,13 @@ from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 from tests.hub import LoopbackHub
 
-OTHERS = {"mlp", "cnn", "lstm", "normalised-cnn", "minirocket", "multirocket", "hqvqvae-classical", "hqvqvae-quantum"}
-"""Networks and transforms that are no scikit-learn estimators."""
+OTHERS = {
+    *("mlp", "cnn", "lstm", "normalised-cnn", "whitened-cnn", "whitened-transformer"),
+    *("minirocket", "multirocket", "hydra", "quant"),
+    *("catboost", "lightgbm"),
+    *("hqvqvae-classical", "hqvqvae-quantum"),
+}
+"""Networks, transforms and trees that are no scikit-learn estimators."""
 
 LONG = {
     ("t2", "gradient-boosting"),

@@ -5,6 +5,7 @@ import pytest
 
 from benchmark import evaluate_model, load_task
 from benchmark.baselines import FAMILIES, get_model, models
+from benchmark.baselines.boosting import SETTINGS
 from benchmark.tasks import BY_ID, TASKS
 from dataset_card.errors import MagBridgeError
 
@@ -16,6 +17,8 @@ def test_contract(release, task, model, monkeypatch):
     """Fits, predicts the task's kind of value, scores, repeats itself and leaves the inputs alone."""
     monkeypatch.setattr("benchmark.baselines.deep.MAX_EPOCHS", 2)
     monkeypatch.setattr("benchmark.baselines.convolutional.EPOCHS", 2)
+    monkeypatch.setitem(SETTINGS["catboost"], "iterations", 20)
+    monkeypatch.setitem(SETTINGS["lightgbm"], "n_estimators", 20)
     data = load_task(task, release)
     before = data.train.signals.copy()
     first = evaluate_model(task, model, data, seeds=(0,))

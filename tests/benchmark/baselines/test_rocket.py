@@ -1,4 +1,4 @@
-"""MiniRocket and MultiRocket with ridge, as aeon and scikit-learn define them."""
+"""Rockets with ridge, Hydra and QUANT, as aeon and scikit-learn define them."""
 
 import os
 import subprocess
@@ -62,3 +62,23 @@ def test_missing_aeon_is_named(release, monkeypatch):
     monkeypatch.setitem(sys.modules, "aeon.transformations.collection", None)
     with pytest.raises(MagBridgeError, match=r"needs aeon: pip install 'magbridge-battery\[rocket\]'"):
         evaluate_model("t4", get_model("multirocket"), release, seeds=(0,))
+
+
+@pytest.mark.parametrize("name, features", [("hydra", 4096), ("quant", 6252)])
+def test_whole_learners_are_aeons_and_leave_no_trace(release, name, features):
+    import torch
+    from aeon.classification.convolution_based import HydraClassifier
+    from aeon.classification.interval_based import QUANTClassifier
+
+    data = load_task("t4", release)
+    np.random.seed(11)  # noqa: NPY002
+    expected, threads, state = np.random.get_state(), torch.get_num_threads(), torch.get_rng_state()  # noqa: NPY002
+    ours = get_model(name).build(3, data.task).fit(data.train.signals, data.train.target)
+    prediction = ours.predict(data.test.signals)
+    np.testing.assert_array_equal(np.random.get_state()[1], expected[1])  # noqa: NPY002
+    assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), state)
+    kind = {"hydra": HydraClassifier, "quant": QUANTClassifier}[name]
+    aeons = kind(class_weight="balanced", random_state=3)
+    aeons.fit(data.train.signals.transpose(0, 2, 1), data.train.target)
+    np.testing.assert_array_equal(aeons.predict(data.test.signals.transpose(0, 2, 1)), prediction)
+    assert ours.n_features_ == features

@@ -1,0 +1,97 @@
+"""CatBoost and LightGBM on what changes in a smooth signal: a check that boosting is not the limit."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+from benchmark.baselines.functional import shape_features
+from benchmark.models import Model
+from benchmark.tasks import Task
+from dataset_card.errors import MagBridgeError
+
+TREES = 300
+SETTINGS: dict[str, dict[str, Any]] = {
+    # One thread each: sums of gradients then have one order.
+    "catboost": {
+        "iterations": TREES,
+        "depth": 5,
+        "learning_rate": 0.1,
+        "thread_count": 1,
+        "verbose": False,
+        "allow_writing_files": False,
+    },
+    "lightgbm": {
+        "n_estimators": TREES,
+        "num_leaves": 16,
+        "learning_rate": 0.05,
+        "n_jobs": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbose": -1,
+    },
+}
+BALANCED = {"catboost": {"auto_class_weights": "Balanced"}, "lightgbm": {"class_weight": "balanced"}}
+ESTIMATOR = {"catboost": "CatBoost", "lightgbm": "LGBM"}
+
+
+class Boosting:
+    """A library's gradient boosting, classes weighted equally.
+
+    Args:
+        library: `catboost` or `lightgbm`.
+        seed: Of the boosting.
+        task: Decides between regression and classification.
+    """
+
+    def __init__(self, library: str, seed: int, task: Task):
+        self.library, self.seed, self.task = library, seed, task
+
+    def fit(self, features: np.ndarray, target: np.ndarray) -> Boosting:
+        """Fits the trees.
+
+        Args:
+            features: Shape (n, F).
+            target: Shape (n,).
+
+        Raises:
+            MagBridgeError: The library is not installed.
+        """
+        kind, weights = ("Regressor", {}) if self.task.is_regression else ("Classifier", BALANCED[self.library])
+        try:
+            estimator = getattr(importlib.import_module(self.library), ESTIMATOR[self.library] + kind)
+        except ImportError as error:
+            raise MagBridgeError(
+                f"{self.library} is not installed: pip install 'magbridge-battery[boosting]'"
+            ) from error
+        self.trees = estimator(random_state=self.seed, **SETTINGS[self.library], **weights).fit(features, target)
+        if not self.task.is_regression:
+            self.classes_ = self.trees.classes_
+        return self
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Values, or labels, of shape (n,)."""
+        return np.ravel(self.trees.predict(features))
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Class probabilities, shape (n, K), columns as in `classes_`."""
+        return self.trees.predict_proba(features)
+
+
+def _declare(name: str, words: str) -> Model:
+    return Model(
+        name,
+        ("t1", "t2", "t3", "t4"),
+        lambda seed, task: Boosting(name, seed, task),
+        f"{words} on cosine coefficients, power a band and roughness a window; classes balanced; untuned.",
+        features=shape_features,
+        seeds=(0, 1, 2),
+    )
+
+
+MODELS = (
+    _declare("catboost", f"CatBoost, {TREES} trees of depth 5,"),
+    _declare("lightgbm", f"LightGBM, {TREES} trees of 16 leaves,"),
+)

@@ -1,0 +1,131 @@
+"""A dilated CNN and a small transformer on whitened signals: what clean rows do together counts little there.
+
+Standardised a channel at a time, a v2 signal is its place across the cell and its voltage, a hundred times over: a
+network sees the rest only after long training. Here the measured channels' cosine coefficients are divided by the
+spread of clean rows along every direction and turned back into series (zero-phase whitening), a third of the length.
+Log roughness a window stands beside them, since whitening keeps nothing faster.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from benchmark.baselines.convolutional import CLIP, NormalisedCNN, dilated_network
+from benchmark.baselines.deep import DEEP_SEEDS, require_torch
+from benchmark.baselines.functional import FLOOR, MEASURED
+from benchmark.data import Subset
+from benchmark.models import Model
+from benchmark.tasks import Task
+
+STEPS = 32
+"""Cosine coefficients kept, and steps of the whitened series."""
+
+RIDGE = 1e-6
+"""Share of the mean variance added to each direction."""
+
+PATCH, WIDTH, HEADS, LAYERS = 2, 64, 4, 2
+"""The transformer: steps a token, numbers a token, attention heads, layers."""
+
+
+class WhitenedNetwork(NormalisedCNN):
+    """A network trained as `NormalisedCNN` is, on whitened series and roughness.
+
+    Args:
+        network: Makes the network for a number of outputs.
+        seed: Of the initial weights, dropout and batch order.
+        task: Decides between squared error and cross-entropy.
+    """
+
+    def __init__(self, network, seed: int, task: Task):
+        super().__init__(seed, task)
+        self.network = network
+
+    def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset, clean: Subset) -> Self:  # type: ignore[override]
+        """Trains for 15 epochs on a one-cycle schedule and keeps the epoch with the best validation score.
+
+        Args:
+            signals: Shape (n, 100, 6), nT.
+            target: Shape (n,).
+            validation: Rows to choose the epoch by.
+            clean: The clean training rows of the run, which the whitening is learned from.
+
+        Raises:
+            MagBridgeError: Fewer than two training rows.
+        """
+        rows = _cosine(clean.signals)
+        self.mean = rows.mean(axis=0)
+        variance, directions = np.linalg.eigh(np.cov(rows.T, bias=True))
+        variance = np.maximum(variance, 0) + RIDGE * variance.mean() + FLOOR
+        self.whiten = directions / np.sqrt(variance) @ directions.T
+        rough = _roughness(clean.signals)
+        self.level, self.spread = rough.mean(axis=0), rough.std(axis=0) + 1e-9
+        return super().fit(signals, target, validation=validation)
+
+    def _inputs(self, signals: np.ndarray):
+        """Whitened series and roughness as a float32 tensor (n, 8, 32) on the device."""
+        from scipy.fft import idct
+
+        white = ((_cosine(signals) - self.mean) @ self.whiten).reshape(-1, STEPS, MEASURED)
+        rough = (_roughness(signals) - self.level) / self.spread
+        both = np.clip(np.concatenate([idct(white, axis=1, norm="ortho"), rough], axis=2), -CLIP, CLIP)
+        return require_torch().from_numpy(both.transpose(0, 2, 1).astype(np.float32)).contiguous().to(self.device)
+
+
+def _cosine(signals: np.ndarray) -> np.ndarray:
+    """Cosine coefficients of the measured channels, (n, 100, 6) to (n, 128)."""
+    from scipy.fft import dct
+
+    return dct(signals[..., :MEASURED], axis=1, norm="ortho")[:, :STEPS].reshape(len(signals), -1)
+
+
+def _roughness(signals: np.ndarray) -> np.ndarray:
+    """Log mean square of second differences in 32 windows of three steps, (n, 100, 6) to (n, 32, 4)."""
+    rough = np.diff(signals[..., :MEASURED], 2, axis=1)[:, 1:-1] ** 2
+    return np.log(rough.reshape(len(signals), STEPS, -1, MEASURED).mean(axis=2) + FLOOR)
+
+
+def _transformer(outputs: int):
+    torch = require_torch()
+    nn = torch.nn
+
+    class Transformer(nn.Module):  # type: ignore[name-defined]
+        """Tokens of neighbouring steps, learned positions, encoder layers, a linear head on all tokens."""
+
+        def __init__(self):
+            super().__init__()
+            self.tokens = nn.Conv1d(2 * MEASURED, WIDTH, PATCH, stride=PATCH)
+            self.positions = nn.Parameter(0.02 * torch.randn(STEPS // PATCH, WIDTH))
+            layer = nn.TransformerEncoderLayer(
+                WIDTH, HEADS, 2 * WIDTH, dropout=0.1, activation="gelu", batch_first=True, norm_first=True
+            )
+            self.encoder = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
+            self.head = nn.Sequential(nn.LayerNorm(WIDTH * STEPS // PATCH), nn.Linear(WIDTH * STEPS // PATCH, outputs))
+
+        def forward(self, x):
+            """Maps (n, 8, 32) to (n, outputs)."""
+            return self.head(self.encoder(self.tokens(x).transpose(1, 2) + self.positions).flatten(1))
+
+    return Transformer()
+
+
+def _declare(name: str, tasks: tuple[str, ...], network, words: str) -> Model:
+    return Model(
+        name,
+        tasks,
+        lambda seed, task: WhitenedNetwork(network, seed, task),
+        f"{words} on whitened measured channels and their roughness, 15 epochs. Epoch chosen on validation rows.",
+        features=None,
+        sampling="full",
+        seeds=DEEP_SEEDS,
+    )
+
+
+MODELS = (
+    # For faults alone: its pooling over time forgets where along the scan something is, and T1 falls to R2 .88.
+    _declare(
+        "whitened-cnn", ("t3", "t4"), lambda outputs: dilated_network(outputs, 2 * MEASURED), "Dilated residual CNN"
+    ),
+    _declare("whitened-transformer", ("t1", "t2", "t3", "t4"), _transformer, f"Transformer of {LAYERS} layers"),
+)

@@ -95,10 +95,11 @@ def main() -> None:
     seeds = ", ".join(str(dataset_info(folder).seed) for folder in arguments.fresh)
     for task, rows in fresh_rows.items():
         data = load_task(task, arguments.release)
+        best = get_model(BEST[edition][task])
         model = dataclasses.replace(
-            get_model(BEST[edition][task]),
+            best,
             name="fresh-rows",
-            description=f"{BEST[edition][task]}, fitted on {len(rows):,} fresh rows of releases with the seeds {seeds}: "
+            description=f"{best.name}, fitted on {len(rows):,} fresh rows of releases with the seeds {seeds}: "
             "a lower estimate of what is reachable, with the test rows' sampling error.",
             sampling="full",
             seeds=(0,),

@@ -1,7 +1,7 @@
 """Transfer: a model fitted on the clean rows of one release or chemistry, scored on those of another.
 
-At most `FIT_ROWS` clean rows of the source are fitted on, every clean row of the target is scored. The control fits the
-same rows with the SOH of whole cells dealt to other cells. Nothing is chosen by a target's rows.
+At most `FIT_ROWS` clean rows of the source are fitted on, every clean row of the target is scored. The controls fit the
+same rows with the SOH of whole cells dealt to other cells, `DEALS` times. Nothing is chosen by a target's rows.
 """
 
 from __future__ import annotations
@@ -30,29 +30,34 @@ FIT_ROWS = 3000
 """About v1's clean rows: sources of one size compare, and support vectors of more cost the square of it."""
 
 
+DEALS = 5
+"""Deals of the control, each scored on at most `FIT_ROWS` of the target's rows."""
+
+
 @dataclass(frozen=True)
 class Side:
-    """Rows of one release, or those of it whose cells stand in tables of these chemistries."""
+    """Rows of one release, or those of it whose cells stand in these tables: `LFP-35Ah`, or `NMC` for both of NMC."""
 
     release: str
-    chemistries: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.release} {'+'.join(self.chemistries)}".strip()
+        return f"{self.release} {'+'.join(self.tables)}".strip()
 
     def of(self, rows: Mapping[str, Subset]) -> Subset:
         """Its rows among those of every release."""
         whole = rows[self.release]
-        if not self.chemistries:
+        if not self.tables:
             return whole
-        chemistry = np.array([table_of(cell).partition("-")[0] for cell in whole.cell_ids.tolist()])
-        kept = np.isin(chemistry, self.chemistries)
+        table = np.array([table_of(cell) for cell in whole.cell_ids.tolist()])
+        kept = np.isin(table, self.tables) | np.isin(np.char.partition(table, "-")[:, 0], self.tables)
         if not kept.any():
-            raise MagBridgeError(f"no cell of {', '.join(self.chemistries)} in the release {self.release}")
+            raise MagBridgeError(f"no cell of {', '.join(self.tables)} in the release {self.release}")
         return whole.take(kept)
 
 
 LFP, OTHERS = ("LFP",), ("LMO", "NMC")
+PARTS = (("LMO",), ("NMC",), ("NMC-2.1Ah",), ("NMC-21Ah",))
 PAIRS = (
     (Side("v1"), Side("v2")),
     (Side("v2"), Side("v1")),
@@ -60,6 +65,9 @@ PAIRS = (
     (Side("v2", LFP), Side("v1")),
     (Side("v2", LFP), Side("v2", OTHERS)),
     (Side("v2", OTHERS), Side("v2", LFP)),
+    *(pair for part in PARTS for pair in ((Side("v2", LFP), Side("v2", part)), (Side("v2", part), Side("v2", LFP)))),
+    (Side("v2", ("NMC-2.1Ah",)), Side("v2", ("NMC-21Ah",))),
+    (Side("v2", ("NMC-21Ah",)), Side("v2", ("NMC-2.1Ah",))),
     (Side("simulated"), Side("v2")),
 )
 """Source and target."""
@@ -73,9 +81,9 @@ class Transfer:
         source: Rows fitted on.
         target: Rows scored.
         model: Name.
-        shuffled: Whether SOH was dealt anew among the source's cells.
+        deal: Number of the deal of SOH among the source's cells; None for the true SOH.
         scores: Headline value of T1 and T2 by task id.
-        intervals: Its 95 % interval by the target's cells, by task id.
+        intervals: Its 95 % interval by the target's cells, by task id; none for a deal.
         slope: Of the prediction on the truth: 1 where it follows, 0 where it does not, negative where it is reversed.
         correlation: Of prediction and truth.
     """
@@ -83,7 +91,7 @@ class Transfer:
     source: Side
     target: Side
     model: str
-    shuffled: bool
+    deal: int | None
     scores: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     slope: float
@@ -95,60 +103,71 @@ def read_rows(releases: Mapping[str, str | Path]) -> dict[str, Subset]:
     return {name: Subset.concatenate(load_task("t1", folder).subsets()) for name, folder in releases.items()}
 
 
-def transfers(rows: Mapping[str, Subset], models=MODELS, pairs=PAIRS) -> Iterator[Transfer]:
-    """Fits each model on each source, with true and with shuffled SOH, and scores it on the target.
+def transfers(rows: Mapping[str, Subset], models=MODELS, pairs=PAIRS, deals: int = DEALS) -> Iterator[Transfer]:
+    """Fits each model on each source, with true and with dealt SOH, and scores it on the target.
 
     Args:
         rows: From `read_rows`.
         models: Names of T1 models.
         pairs: Sources and targets.
+        deals: Controls a pair.
     """
     for name in models:
-        model, fitted = get_model(name), {}
+        model, sides = get_model(name), {side for pair in pairs for side in pair}
+        inputs = {side: _inputs(model, side.of(rows)) for side in sides}
+        fitted = {}
         for source, target in pairs:
-            for shuffled in (False, True):
-                if (source, shuffled) not in fitted:
-                    given = _drawn(source.of(rows))
-                    fitted[source, shuffled] = _fit(model, _shuffled(given) if shuffled else given)
-                yield _score(fitted[source, shuffled], model, source, target, target.of(rows), shuffled)
+            given, scored = source.of(rows), target.of(rows)
+            drawn, few = _drawn(given), _drawn(scored)
+            for deal in (None, *range(deals)):
+                if (source, deal) not in fitted:
+                    kept = given.take(drawn)
+                    fitted[source, deal] = _fit(
+                        model, kept if deal is None else _dealt(kept, deal), inputs[source][drawn]
+                    )
+                at = np.arange(len(scored)) if deal is None else few
+                prediction = np.asarray(fitted[source, deal].predict(inputs[target][at]), dtype=float)
+                yield _score(prediction, model, source, target, scored.take(at), deal)
 
 
-def _drawn(rows: Subset) -> Subset:
-    """At most `FIT_ROWS` of the rows."""
-    return rows.take(np.sort(np.random.default_rng(SEED).permutation(len(rows))[:FIT_ROWS]))
+def _drawn(rows: Subset) -> np.ndarray:
+    """At most `FIT_ROWS` of the rows, over all their cells."""
+    return np.sort(np.random.default_rng(SEED).permutation(len(rows))[:FIT_ROWS])
 
 
-def _shuffled(rows: Subset) -> Subset:
+def _dealt(rows: Subset, deal: int) -> Subset:
     """The rows with the SOH of another cell each; a cell's rows stay together."""
     cells, first, index = np.unique(rows.cell_ids, return_index=True, return_inverse=True)
-    dealt = np.random.default_rng(SEED).permutation(len(cells))
+    dealt = np.random.default_rng(deal).permutation(len(cells))
     return Subset(rows.sample_ids, rows.cell_ids, rows.signals, rows.target[first][dealt][index])
 
 
-def _fit(model: Model, rows: Subset):
+def _fit(model: Model, rows: Subset, inputs: np.ndarray):
     estimator = model.build(0, get_task("t1"))
     extras = {"clean": rows} if "clean" in inspect.signature(estimator.fit).parameters else {}
-    return estimator.fit(_inputs(model, rows), rows.target, **extras)
+    return estimator.fit(inputs, rows.target, **extras)
 
 
 def _inputs(model: Model, rows: Subset) -> np.ndarray:
     return rows.signals if model.features is None else model.features(rows.signals)
 
 
-def _score(estimator, model: Model, source: Side, target: Side, rows: Subset, shuffled: bool) -> Transfer:
-    prediction = np.asarray(estimator.predict(_inputs(model, rows)), dtype=float)
+def _score(
+    prediction: np.ndarray, model: Model, source: Side, target: Side, rows: Subset, deal: int | None
+) -> Transfer:
     scores, intervals = {}, {}
     for task, truth, given in (
         (get_task("t1"), rows.target, prediction),
         (get_task("t2"), _classes(rows.target), _classes(prediction)),
     ):
         scores[task.id] = score(task, truth, given)[task.headline.name]
-        intervals[task.id] = _interval(task, truth, given, rows.cell_ids)
+        if deal is None:
+            intervals[task.id] = _interval(task, truth, given, rows.cell_ids)
     centred = rows.target - rows.target.mean()
     slope = float(centred @ prediction / (centred @ centred))
     spread = prediction.std()
     correlation = slope * float(rows.target.std() / spread) if spread > 0 else 0.0
-    return Transfer(source, target, model.name, shuffled, scores, intervals, slope, correlation)
+    return Transfer(source, target, model.name, deal, scores, intervals, slope, correlation)
 
 
 def _classes(soh: np.ndarray) -> np.ndarray:
@@ -160,7 +179,7 @@ def _interval(task: Task, truth: np.ndarray, prediction: np.ndarray, cells: np.n
     return interval(task, names, statistics[None])
 
 
-HEAD = ("from", "to", "model", "T1 R2", "95 %", "slope", "correlation", "T2 accuracy", "95 %", "shuffled: R2", "T2")
+HEAD = ("from", "to", "model", "T1 R2", "95 %", "slope", "correlation", "T2 accuracy", "95 %", "dealt: R2", "T2")
 
 
 def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
@@ -170,16 +189,21 @@ def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
         found: From `transfers`.
         labels: What each release is, by the name that `Side` has.
     """
-    control = {(t.source, t.target, t.model): t for t in found if t.shuffled}
+    dealt: dict[tuple, list[Transfer]] = {}
+    for t in found:
+        if t.deal is not None:
+            dealt.setdefault((t.source, t.target, t.model), []).append(t)
     lines = ["# What transfers", "", *WORDS, "", *(f"- {name}: {label}" for name, label in labels.items()), ""]
     lines += [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
     for t in found:
-        if t.shuffled:
+        if t.deal is not None:
             continue
-        other = control[t.source, t.target, t.model]
         columns = [str(t.source), str(t.target), t.model, f"{t.scores['t1']:.3f}", _range(t.intervals["t1"])]
         columns += [f"{t.slope:.2f}", f"{t.correlation:.2f}", f"{t.scores['t2']:.3f}", _range(t.intervals["t2"])]
-        columns += [f"{other.scores['t1']:.3f}", f"{other.scores['t2']:.3f}"]
+        others = dealt[t.source, t.target, t.model]
+        for task in ("t1", "t2"):
+            scores = [o.scores[task] for o in others]
+            columns.append(_range((min(scores), max(scores))))
         lines.append(f"| {' | '.join(columns)} |")
     return "\n".join([*lines, ""])
 
@@ -190,9 +214,9 @@ WORDS = (
     "against 0.85 (chance .500). Intervals resample the target's cells. R2 is below zero where the mean SOH of the "
     "target would do better. The slope of prediction on truth tells a readout that follows SOH with a wrong offset "
     "(above 0) from one that is blind (0) or reversed (below 0). The last columns are the control: the same fit "
-    "with the SOH of whole cells dealt to other cells. It is one deal: SOH moves the shape along nearly one "
-    "direction, dealt SOH of a few dozen cells still correlates with it by chance, with either sign, and a target "
-    "of wide SOH shows that as a score above chance.",
+    f"with the SOH of whole cells dealt to other cells, the lowest and the highest score of {DEALS} deals. "
+    "SOH moves the shape along nearly one direction, dealt SOH of a few dozen cells still correlates with it by "
+    "chance, with either sign, so the range is wide; what transfers lies above it.",
     "",
     "`noise-level` reads how noisy a signal is: v1's noise falls as SOH rises, v2's knows nothing of SOH. "
     "`functional-ridge` reads the smooth shape, `ridge` 57 summary statistics.",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark.analysis.transfer import PAIRS, Side, _shuffled, page, transfers
+from benchmark.analysis.transfer import PAIRS, Side, _dealt, page, transfers
 from benchmark.data import Subset
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import T
@@ -26,21 +26,30 @@ def releases():
 
 def test_what_transfers_and_what_is_reversed(releases):
     pairs = ((Side("v1"), Side("v2", ("LFP",))), (Side("v1"), Side("v2", ("LMO", "NMC"))))
-    found = list(transfers(releases, ("ridge",), pairs))
-    same, control, reversed_, _ = found
+    found = list(transfers(releases, ("ridge",), pairs, deals=3))
+    assert [t.deal for t in found] == 2 * [None, 0, 1, 2]
+    same, control, reversed_ = found[0], found[1:4], found[4]
     assert same.scores["t1"] > 0.9 and same.scores["t2"] > 0.9 and same.slope == pytest.approx(1, abs=0.1)
     assert same.intervals["t1"][0] <= same.scores["t1"] <= same.intervals["t1"][1]
-    assert control.shuffled and control.scores["t1"] < 0.3
+    assert max(t.scores["t1"] for t in control) < 0.3 and len({t.scores["t1"] for t in control}) == 3
     assert reversed_.scores["t1"] < 0 and reversed_.slope < -0.5 and reversed_.correlation < -0.9
     text = page(found, {"v1": "one"})
     assert text.count("\n| v1 | v2 ") == 2 and f"{same.scores['t1']:.3f}" in text
+    low, *_, high = sorted(t.scores["t1"] for t in control)
+    assert f"| {low:.3f} to {high:.3f} |" in text
 
 
-def test_shuffling_deals_soh_among_cells(releases):
+def test_dealing_moves_soh_among_cells(releases):
     before = releases["v1"]
-    after = _shuffled(before)
-    assert sorted(set(after.target)) == sorted(set(before.target)) and (after.target != before.target).any()
-    assert all(len(set(after.target[after.cell_ids == cell])) == 1 for cell in set(after.cell_ids))
+    for deal in range(2):
+        after = _dealt(before, deal)
+        assert sorted(set(after.target)) == sorted(set(before.target)) and (after.target != before.target).any()
+        assert all(len(set(after.target[after.cell_ids == cell])) == 1 for cell in set(after.cell_ids))
+
+
+def test_a_table_or_a_chemistry_is_a_side(releases):
+    assert set(Side("v2", ("NMC",)).of(releases).cell_ids) == set(Side("v2", ("NMC-21Ah",)).of(releases).cell_ids)
+    assert len(Side("v2", ("LFP", "LMO")).of(releases)) == 480
 
 
 def test_a_side_without_cells_says_so(releases):

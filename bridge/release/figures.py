@@ -10,7 +10,7 @@ import pyarrow as pa
 from bridge.config import ANCHOR_VOLTAGES
 from dataset_card.arrays import signals
 from dataset_card.errors import MagBridgeError
-from dataset_card.plotting import BAND, LINE, MARK, canvas, save
+from dataset_card.plotting import BAND, LINE, MARK, PAGE, canvas, printed, save
 from dataset_card.schema import CHANNELS, REUSE_ABOVE_SOH, T
 
 ANCHOR_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d9b800")
@@ -42,28 +42,32 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
     reference = signals(
         table.filter(pa.array((origin != "synthetic_sensor_perturbation") & (anchor == label["nearest_anchor"])))
     )
-    mean, std = reference.mean(axis=0), reference.std(axis=0)
-    x = signals(row)[0]
+    soh = "unknown" if label["soh"] is None else f"{label['soh']:.3f}"
+    title = (
+        f"{sample_id}: {label['voltage']:.3f} V, SOC {label['soc']:.0f} %, SOH {soh}, anomaly: "
+        f"{label['anomaly_subtype']}"
+    )
+    near = f"mean and std of the {len(reference):,} rows nearest {label['nearest_anchor']:.2f} V"
+    save(_sample(signals(row)[0], reference.mean(axis=0), reference.std(axis=0), title, near), out)
 
-    figure, axes = canvas(2, 3, (12, 6))
+
+@printed
+def _sample(x: np.ndarray, mean: np.ndarray, std: np.ndarray, title: str, near: str):
+    """Channels of a sample over a mean and its std, each (100, 6)."""
+    figure, axes = canvas(2, 3, (PAGE, 3.9))
     t = np.linspace(0, 1, T)
     for c, (name, axis) in enumerate(zip(CHANNELS, axes.flat)):
-        axis.fill_between(
-            t, mean[:, c] - std[:, c], mean[:, c] + std[:, c], color=BAND, label="mean and std of its anchor's rows"
-        )
-        axis.plot(t, mean[:, c], color=LINE, lw=1)
-        axis.plot(t, x[:, c], color=MARK, lw=1.2, label="sample")
-        axis.set_title(name, fontsize=10)
+        axis.fill_between(t, mean[:, c] - std[:, c], mean[:, c] + std[:, c], color=BAND, linewidth=0, label=near)
+        axis.plot(t, mean[:, c], color=LINE, linewidth=0.8)
+        axis.plot(t, x[:, c], color=MARK, linewidth=1.1, label="sample")
+        axis.set_title(name)
+    for axis in axes[:, 0]:
         axis.set_ylabel("nT")
+    for axis in axes[1]:
         axis.set_xlabel("normalised scan time")
-    axes.flat[0].legend(fontsize=8, loc="best")
-    soh = "unknown" if label["soh"] is None else f"{label['soh']:.3f}"
-    figure.suptitle(
-        f"{sample_id}   {label['voltage']:.3f} V, SOC {label['soc']:.0f} %, SOH {soh}, "
-        f"anomaly: {label['anomaly_subtype']}, anchor {label['nearest_anchor']:.2f} V ({len(reference)} rows)",
-        fontsize=11,
-    )
-    save(figure, out)
+    figure.suptitle(title)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
 
 
 def overview(table: pa.Table, manifest: dict, out: Path) -> None:
@@ -74,27 +78,41 @@ def overview(table: pa.Table, manifest: dict, out: Path) -> None:
         manifest: Its manifest.
         out: The figure to write; its suffix picks the format.
     """
+    save(_overview(table, manifest), out)
+
+
+@printed
+def _overview(table: pa.Table, manifest: dict):
     origin = np.array(table["anomaly_origin"].to_pylist())
     anchor = np.array(table["nearest_anchor"].to_pylist())
     soh = table["soh"].to_numpy()[origin == "none"]
     x = signals(table)
 
-    figure, axes = canvas(2, 4, (15, 7))
+    figure, axes = canvas(2, 4, (PAGE, 4.2))
     counts = manifest["counts"]["anomaly_subtype"]
     axis = axes[0, 0]
-    bars = axis.barh(list(counts)[::-1], list(counts.values())[::-1], color=BAND)
-    axis.bar_label(bars, padding=2, fontsize=8)
-    axis.set_xlim(0, max(counts.values()) * 1.2)
-    axis.set_title("rows by anomaly subtype", fontsize=10)
-    axis.tick_params(axis="y", labelsize=8)
+    # Names stand in the panel, above their bars: beside them they would take its width.
+    for row, (name, count) in enumerate(counts.items()):
+        axis.barh(row, count, height=0.4, color=BAND)
+        axis.text(0, row - 0.3, f"{name.replace('_', ' ')}  {count:,}", fontsize=6.5, va="bottom")
+    axis.set_ylim(len(counts) - 0.5, -0.9)
+    axis.set_yticks([])
+    axis.set_xticks([0, max(counts.values())], ["0", f"{max(counts.values()):,}"])
+    axis.set_title("rows by anomaly subtype")
 
     axis = axes[1, 0]
-    axis.hist(soh, bins=40, color=BAND)
-    axis.axvline(REUSE_ABOVE_SOH, color=MARK, lw=1.2, label=f"reuse above {REUSE_ABOVE_SOH}")
-    axis.set_title("SOH of clean rows", fontsize=10)
-    axis.set_xlabel("SOH")
-    axis.set_ylabel("rows")
-    axis.legend(fontsize=8)
+    heights, *_ = axis.hist(soh, bins=40, color=BAND)
+    axis.axvline(REUSE_ABOVE_SOH, color=MARK, linewidth=1)
+    axis.set_ylim(0, 1.2 * heights.max())
+    axis.annotate(
+        f"reuse above {REUSE_ABOVE_SOH} ",
+        (REUSE_ABOVE_SOH, 1.2 * heights.max()),
+        fontsize=6.5,
+        va="top",
+        ha="right",
+        color=MARK,
+    )
+    axis.set(title="SOH of clean rows", xlabel="SOH", ylabel="rows")
 
     t = np.linspace(0, 1, T)
     for c, name in enumerate(CHANNELS):
@@ -102,14 +120,13 @@ def overview(table: pa.Table, manifest: dict, out: Path) -> None:
         for voltage, colour in zip(ANCHOR_VOLTAGES, ANCHOR_COLOURS):
             chosen = (anchor == voltage) & (origin != "synthetic_sensor_perturbation")
             if chosen.any():
-                axis.plot(t, x[chosen, :, c].mean(axis=0), color=colour, lw=1.2, label=f"{voltage:.2f} V")
-        axis.set_title(f"mean {name} by nearest anchor", fontsize=10)
-        axis.set_xlabel("normalised scan time")
-        axis.set_ylabel("nT")
-    axes[0, 1].legend(fontsize=8)
+                axis.plot(t, x[chosen, :, c].mean(axis=0), color=colour, label=f"{voltage:.2f} V")
+        axis.set_title(f"mean {name}, nT")
+        if c % 2:
+            axis.set_xlabel("normalised scan time")
+    figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=5, title="nearest anchor")
     figure.suptitle(
-        f"{manifest['name']} {manifest['version']} ({manifest['bridge_version']}): {table.num_rows} rows, "
-        f"digest {manifest['dataset_digest'][:12]}",
-        fontsize=11,
+        f"{manifest['name']} {manifest['version']} ({manifest['bridge_version']}): {table.num_rows:,} rows, "
+        f"digest {manifest['dataset_digest'][:12]}"
     )
-    save(figure, out)
+    return figure

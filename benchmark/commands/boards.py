@@ -79,7 +79,7 @@ def submit(
     from benchmark.leaderboard import submissions
     from benchmark.results import to_json, write_results
 
-    taken = _shipped(results)
+    taken = _board(results, folder)
     checked = submissions.check(folder, data, taken)
     if not checked.results:
         _note(checked.remarks)
@@ -112,13 +112,17 @@ def rescore(
 
 
 def _shipped(results: Path | None) -> list:
-    """The results named, or the shipped ones and those of the shipped submissions."""
-    from benchmark.leaderboard.submissions import SUBMISSIONS, filed_results
+    """The results named, or the shipped ones."""
     from benchmark.results import read_results, shipped_files
 
-    if results:
-        return read_results(results)
-    return [result for path in shipped_files() for result in read_results(path)] + filed_results(SUBMISSIONS)
+    return read_results(results) if results else [r for path in shipped_files() for r in read_results(path)]
+
+
+def _board(results: Path | None, besides: Path | None = None) -> list:
+    """The results named, or the shipped ones and those of the shipped submissions, perhaps besides one."""
+    from benchmark.leaderboard.submissions import SUBMISSIONS, filed_results
+
+    return _shipped(results) + ([] if results else filed_results(SUBMISSIONS, besides))
 
 
 def leaderboard(
@@ -143,7 +147,7 @@ def leaderboard(
         raise MagBridgeError(f"unknown format {format!r}: expected table, markdown or html")
     task = None if task is None else get_task(task).id
     split = None if split is None else check_split(split)
-    read = _shipped(results)
+    read = _board(results)
     print_text(renderers[format](rank(read, task, split)), out)
     print(f"read {len(read)} results of {results or 'the shipped ones; --results DIR reads your own'}", file=sys.stderr)
 

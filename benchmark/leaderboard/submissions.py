@@ -242,9 +242,10 @@ def folders(submissions: Path) -> list[Path]:
     return sorted(path for path in submissions.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def filed_results(submissions: Path) -> list[Result]:
-    """What every entry of a folder of submissions was scored at, as `submit` wrote it."""
-    return [result for folder in folders(submissions) for result in _filed(folder, read_submission(folder))]
+def filed_results(submissions: Path, besides: Path | None = None) -> list[Result]:
+    """What every entry of a folder of submissions was scored at, as `submit` wrote it; `besides` may not be yet."""
+    entries = [folder for folder in folders(submissions) if besides is None or folder.resolve() != besides.resolve()]
+    return [result for folder in entries for result in _filed(folder, read_submission(folder))]
 
 
 def _filed(folder: Path, submission: Submission) -> list[Result]:

@@ -14,6 +14,7 @@ from benchmark.leaderboard.boards import leaderboard, texts_of
 from benchmark.leaderboard.submissions import (
     FILE,
     SCHEMA_FILE,
+    SUBMISSIONS,
     Submission,
     check,
     filed_results,
@@ -23,7 +24,7 @@ from benchmark.leaderboard.submissions import (
     standing,
 )
 from benchmark.predictions import write_predictions
-from benchmark.results import write_results
+from benchmark.results import SHIPPED, read_results, write_results
 from dataset_card.errors import MagBridgeError
 
 
@@ -99,6 +100,33 @@ def test_rescoring_refuses_other_figures_than_the_predictions_give(entry, releas
     (entry / "t2.parquet").unlink()
     with pytest.raises(MagBridgeError, match="other tasks are filed than it has predictions for"):
         rescore(entry.parent, release, taken)
+
+
+def test_an_entry_can_be_submitted_from_among_the_others(entry, release, taken, monkeypatch):
+    """In its place it has no scores yet: they are what `submit` files."""
+    from typer.testing import CliRunner
+
+    from benchmark.__main__ import app
+    from benchmark.leaderboard import submissions
+
+    monkeypatch.setattr(submissions, "SUBMISSIONS", entry.parent)
+    done = CliRunner().invoke(app, ["submit", str(entry), "--data", str(release)])
+    assert done.exit_code == 0 and f"scores filed in {entry}" in done.output, done.exception
+    done = CliRunner().invoke(app, ["rescore", "--data", str(release)])
+    assert "my-model: t1, t2 as filed" in done.output, done.exception
+
+
+def test_every_shipped_entry_is_rescored_to_the_last_digit(published_release):
+    """What a pull request's check does; the example has the predictions of a shipped baseline, and so its scores."""
+    board = read_results(SHIPPED)
+    checked = {entry.submission.name: entry for entry in rescore(SUBMISSIONS, published_release, board)}
+    (example,) = checked["example-ridge"].results
+    (ridge,) = [
+        r for r in board
+        if r.key == ("t1", "ridge", "by_cell_primary", "rows") and r.dataset.digest == example.dataset.digest
+    ]  # fmt: skip
+    assert [run.scores for run in example.runs] == [run.scores for run in ridge.runs]
+    assert example.interval() == ridge.interval()
 
 
 def _change(**fields):

@@ -10,7 +10,10 @@ from string import Template
 import yaml
 
 from dataset_card.configs import DEFAULT_CONFIG, SPLITS, Config
+from dataset_card.croissant import About, croissant
 from dataset_card.editions import MEASURED, OWN_CELLS, V2, Edition, edition_of
+from dataset_card.evaluation import FILE as EVALUATION
+from dataset_card.evaluation import eval_yaml
 from dataset_card.figure import REGIME_B, composition
 from dataset_card.measured import MEANINGS
 from dataset_card.schema import BY_NAME, FIELD_NAMES, FIELDS, Field, T, features_of
@@ -19,18 +22,28 @@ ARXIV_ID = "2605.20240"
 PAPER = f"arXiv:{ARXIV_ID}"
 DATA_DOI = "10.5281/zenodo.20260147"
 OSF_DOI = "10.17605/OSF.IO/CW8ZV"
+REPOSITORY = "https://github.com/SakthiGs/MagBridge-Battery"
+"""Where the code lives: the one place to change it; `CITATION.cff` and the model's cards agree."""
+
+PUBLISHED = "2026"
+"""Year of the paper and of the published releases."""
 
 VALUE_BYTES = 8
 """Bytes in memory of one number, and near enough of one label: the header's sizes are informative."""
 
-TAGS = ("battery", "lithium-ion", "magnetometry", "state-of-health", "anomaly-detection", "time-series", "synthetic")
+TAGS = (
+    "tabular", "timeseries", "battery", "lithium-ion", "magnetometry", "state-of-health", "anomaly-detection",
+    "synthetic",
+)  # fmt: skip
+"""The first two are what the Hub knows a dataset's modality by."""
+
 HUB_LICENCES = (
     "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0",
     "odc-by", "odbl", "pddl", "apache-2.0", "mit",
 )  # fmt: skip
 """Identifiers of licences of data that the Hub knows."""
 
-TASK_CATEGORIES = ("tabular-regression", "tabular-classification", "time-series-forecasting")
+TASK_CATEGORIES = ("tabular-regression", "tabular-classification")
 
 
 def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, str]:
@@ -42,11 +55,12 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
 
     Returns:
         Text by file name: `README.md` (the card), its figures `composition.svg` and, of v2, `comparison.svg`,
-        `CITING.md`, `CITATION.cff`, `LICENSE`.
+        `CITING.md`, `CITATION.cff`, `LICENSE`, `eval.yaml`.
     """
+    evaluation = {EVALUATION: eval_yaml(_title(manifest), _configs(manifest, sizes))}
     values, edition = _values(manifest), _edition(manifest)
     if edition is MEASURED:
-        return _measured_documents(values, manifest, sizes)
+        return _measured_documents(values, manifest, sizes) | evaluation
     if edition is V2:
         values |= V2_NOTES[manifest["upstream"]["name"]] | {"cell_table": _cell_table(manifest)}
         template = "card_v2.md"
@@ -56,7 +70,7 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         values["origin"] = _template(f"origin_{_kind(manifest)}.md").substitute(values).strip()
         template = "card.md"
     values["origin"] += _own_files(manifest)
-    texts = with_citations(manifest, template, metadata(manifest, sizes), values)
+    texts = with_citations(manifest, template, metadata(manifest, sizes), values) | evaluation
     if edition is V2:
         texts["comparison.svg"] = _template("comparison.svg").template
     return texts
@@ -141,10 +155,10 @@ def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
     """The card's YAML header: what the Hub and `datasets` read.
 
     `datasets` caches a local folder by this header, not by the data; the digest in each configuration's
-    description makes the cache of other content another one.
+    description makes the cache of other content another one: twelve digits do, and leave a sentence that people read.
     """
     edition = _edition(manifest)
-    configs = [config for config in edition.configs if _present(edition.patterns(config), sizes)]
+    configs = _configs(manifest, sizes)
     return {
         **about(manifest),
         "configs": [config_entry(config, edition.patterns(config), manifest) for config in configs],
@@ -153,6 +167,47 @@ def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
             for config in configs
         ],
     }
+
+
+def _configs(manifest: dict, sizes: dict[str, tuple[int, int]]) -> list[Config]:
+    """The configurations that have rows."""
+    edition = _edition(manifest)
+    return [config for config in edition.configs if _present(edition.patterns(config), sizes)]
+
+
+def croissant_document(manifest: dict, files: dict[str, tuple[int, int, str]]) -> str:
+    """`croissant.json` of a release.
+
+    Args:
+        manifest: The release's manifest.
+        files: Rows, bytes and SHA-256 of each Parquet file, by path.
+    """
+    sizes = {path: (rows, size) for path, (rows, size, _) in files.items()}
+    texts, edition, header = documents(manifest, sizes), _edition(manifest), about(manifest)
+    measured = edition is MEASURED
+    limits = texts["README.md"].partition("## Limitations\n")[2].partition("\n## ")[0].partition("\n```")[0]
+    return croissant(
+        About(
+            title=_title(manifest),
+            name=manifest["name"],
+            version=manifest["version"],
+            description=" ".join(texts["README.md"].split("\n\n")[2].split()),
+            licence=manifest["licence"] if measured else header["license"],
+            licence_url=None if measured else "https://creativecommons.org/licenses/by/4.0/",
+            url=REPOSITORY,
+            cite=manifest["citation"]
+            if measured
+            else texts["CITING.md"].partition("```bibtex\n")[2].partition("```")[0],
+            keywords=header["tags"],
+            published=None if measured else PUBLISHED,
+            limitations=" ".join(limits.replace("**", "").split()) or "Few cells of one laboratory; see the card.",
+            upstream=manifest["upstream"]["name"],
+            sources=manifest["upstream"]["sources"],
+        ),
+        edition,
+        _configs(manifest, sizes),
+        files,
+    )
 
 
 def about(manifest: dict) -> dict:
@@ -194,7 +249,7 @@ def config_entry(config: Config, patterns: dict[str, list[str]], manifest: dict)
     """A configuration in the header: its files and, where it has not all of them, its columns."""
     entry: dict = {
         "config_name": config.name,
-        "description": f"{config.description} Files: sha256 {manifest['files_digest']}.",
+        "description": f"{config.description} Files {manifest['files_digest'][:12]}.",
         "data_files": [{"split": split, "path": paths} for split, paths in patterns.items()],
     }
     if config.columns != FIELD_NAMES:
@@ -352,7 +407,9 @@ def _values(manifest: dict) -> dict[str, str]:
         "leaking_pairs": str(leaks["parent_child_pairs_across_subsets"]),
         "source_table": _source_table(manifest["upstream"]["sources"]),
         "test_cells": str(_test_cells(manifest)),
-        "paper": PAPER,
+        "paper": f"[{PAPER}](https://arxiv.org/abs/{ARXIV_ID})",
+        "paper_id": PAPER,
+        "repository": REPOSITORY,
         "arxiv_id": ARXIV_ID,
         "data_doi": DATA_DOI,
         "osf_doi": OSF_DOI,

@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,43 @@ def test_every_configuration_loads_with_plain_datasets(published_release, config
 def test_every_configuration_streams(published_release, config):
     for subset in load_dataset(str(published_release), config, streaming=True).values():
         assert tuple(next(iter(subset))) == BY_NAME[config].columns
+
+
+@pytest.mark.parametrize("config", COUNTS)
+def test_every_configuration_has_a_numpy_format_but_for_pulses_that_are_null(tiny_release, config):
+    for subset in load_dataset(str(tiny_release), config).values():
+        kept = subset.shuffle(seed=0).select_columns([name for name in subset.column_names if name != "u_features"])
+        batches = list(kept.with_format("numpy").iter(batch_size=16))
+        assert sum(len(batch["sample_id"]) for batch in batches) == subset.num_rows
+        if "B_s1Y" in kept.column_names:
+            assert np.concatenate([batch["B_s1Y"] for batch in batches]).shape == (subset.num_rows, 100)
+    if config == "by_cell_primary":  # the day this passes, the card need not speak of it
+        with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'shape'"):
+            list(subset.shuffle(seed=0).with_format("numpy").iter(batch_size=16))
+
+
+def test_a_data_loader_takes_what_the_card_says(tiny_release):
+    torch = pytest.importorskip("torch")
+    code = (tiny_release / "README.md").read_text().partition("never null:\n\n```python\n")[2].partition("```")[0]
+    scope = {"data": load_dataset(str(tiny_release), "by_cell_primary")}
+    exec(code, scope)
+    sets = [scope["rows"]]
+    sets += [load_dataset(str(tiny_release), c, split="train").with_format("torch") for c in COUNTS if c[0] == "t"]
+    assert len(sets) == 5
+    for rows in sets:
+        loader = torch.utils.data.DataLoader(rows, batch_size=64, shuffle=True)
+        assert sum(batch["B_s1Y"].shape[0] for batch in loader) == len(rows)
+    with pytest.raises(TypeError, match="NoneType"):
+        next(iter(torch.utils.data.DataLoader(scope["data"]["train"], batch_size=2000)))
+
+
+def test_labels_are_encoded_and_stratified_as_the_card_says(tiny_release):
+    (code,) = re.findall(
+        r'^`(data\["train"\]\.class_encode_column.*)`\.$', (tiny_release / "README.md").read_text(), re.M
+    )
+    parts = eval(code, {"data": load_dataset(str(tiny_release), "by_cell_primary")})
+    shares = [np.bincount(np.array(parts[name]["anomaly_origin"])) / len(parts[name]) for name in ("train", "test")]
+    assert np.abs(shares[0] - shares[1]).max() < 0.01
 
 
 def test_the_name_in_the_readme_works_from_the_folder_above(published_release, tmp_path):

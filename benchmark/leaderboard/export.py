@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from benchmark.results import OFFICIAL_TEST, Result
-from benchmark.tasks import TASKS, get_task
+from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import MASTER_SEED
-
-FRAMEWORK = "magbridge"
-"""Of evaluation, in `eval.yaml`."""
 
 
 def headline_results(results: list[Result]) -> list[Result]:
@@ -57,22 +54,6 @@ def to_model_index(results: list[Result], model_name: str, dataset_id: str) -> s
         for metric in result.runs[0].scores
     ]
     return ModelCardData(model_name=model_name, eval_results=entries).to_yaml()
-
-
-def to_eval_yaml() -> str:
-    """`eval.yaml` of a release: the benchmark as the Hub knows it, one task a configuration.
-
-    The framework is a name of ours: the Hub's list has none for tabular tasks yet, and takes new ones by request.
-    """
-    import yaml
-
-    document = {
-        "name": "MagBridge-Battery",
-        "description": "Magnetic diagnostics of Li-ion cells: SOH, second life, anomalies and their subtype.",
-        "evaluation_framework": FRAMEWORK,
-        "tasks": [{"id": task.config, "config": task.config, "split": "test"} for task in TASKS],
-    }
-    return yaml.safe_dump(document, sort_keys=False)
 
 
 def to_eval_results(results: list[Result], dataset_id: str) -> str:

@@ -22,6 +22,7 @@ from bridge.scan_map import BridgeV2
 from bridge.validation.report import require_invariants
 from dataset_card import card
 from dataset_card.configs import METADATA_FILE, atom_path, provenance
+from dataset_card.croissant import FILE as CROISSANT
 from dataset_card.digests import files_digest, sha256_of
 from dataset_card.editions import V1, Edition, edition_of
 from dataset_card.errors import MagBridgeError
@@ -198,18 +199,24 @@ def write(
     manifest = make_manifest(table, rows, subsets, origin)
     check_replaceable(out)
     with replacing(out) as folder:
-        sizes = _write_tables(folder, table, subsets, edition)
+        files = _write_tables(folder, table, subsets, edition)
         manifest["files_digest"] = files_digest(folder)
         (folder / "splits").mkdir()
         for name, subset in subsets.items():
             (folder / "splits" / f"{name}.json").write_text(json_text(split_document(rows, name, subset)))
-        for name, text in card.documents(manifest, sizes).items():
+        for name, text in documents_of(manifest, files).items():
             (folder / name).write_text(text, encoding="utf-8")
         for name, save in extra.items():
             save(folder / name)
         (folder / MANIFEST).write_text(json_text(manifest))
         write_checksums(folder)
     return manifest
+
+
+def documents_of(manifest: dict, files: dict[str, tuple[int, int, str]]) -> dict[str, str]:
+    """The texts of a release folder, by name, from rows, bytes and SHA-256 of each of its Parquet files."""
+    sizes = {path: (rows, size) for path, (rows, size, _) in files.items()}
+    return {**card.documents(manifest, sizes), CROISSANT: card.croissant_document(manifest, files)}
 
 
 def write_checksums(folder: Path) -> None:
@@ -221,15 +228,17 @@ def write_checksums(folder: Path) -> None:
 
 def _write_tables(
     folder: Path, table: pa.Table, subsets: dict[str, np.ndarray], edition: Edition
-) -> dict[str, tuple[int, int]]:
-    """Writes the data files; returns rows and bytes of each."""
+) -> dict[str, tuple[int, int, str]]:
+    """Writes the data files; returns rows, bytes and SHA-256 of each."""
     parts = {METADATA_FILE: table.select(METADATA_FIELDS)}
     paths = np.array(data_paths(table, subsets, edition))
     for path in np.unique(paths).tolist():
         parts[path] = table.take(np.flatnonzero(paths == path))
     for path, part in parts.items():
         write_parquet(part, folder / path)
-    return {path: (part.num_rows, (folder / path).stat().st_size) for path, part in parts.items()}
+    return {
+        path: (part.num_rows, (folder / path).stat().st_size, sha256_of(folder / path)) for path, part in parts.items()
+    }
 
 
 def data_paths(table: pa.Table, subsets: Mapping[str, np.ndarray], edition: Edition) -> list[str]:

@@ -3,12 +3,13 @@
 import copy
 import json
 import re
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from dataset_card.card import documents
+from dataset_card.card import REPOSITORY, documents
 from dataset_card.configs import CONFIGS, SPLITS
 from dataset_card.schema import FIELDS
 
@@ -41,7 +42,7 @@ def sizes_of(folder):
 
 def test_the_documents_are_those_of_the_manifest_and_the_same_every_time(tiny_release, manifest):
     texts = documents(manifest, sizes_of(tiny_release))
-    assert set(texts) == {"README.md", "composition.svg", "CITING.md", "CITATION.cff", "LICENSE"}
+    assert set(texts) == {"README.md", "composition.svg", "CITING.md", "CITATION.cff", "LICENSE", "eval.yaml"}
     for name, text in texts.items():
         assert (tiny_release / name).read_text() == text
 
@@ -111,3 +112,27 @@ def test_a_release_imported_without_its_sources_claims_nothing_about_them(tiny_r
     unknown = published(manifest) | {"upstream": {"name": "published", "sources": {}}}
     text = documents(unknown, sizes_of(tiny_release))["README.md"]
     assert "surrogates" not in text and "lists no upstream files" in text
+
+
+def test_the_code_has_one_address_everywhere(card):
+    root = Path(__file__).parents[2]
+    assert yaml.safe_load((root / "CITATION.cff").read_text())["repository-code"] == REPOSITORY
+    assert f'pip install "git+{REPOSITORY}"' in card and f"{REPOSITORY}/tree/main/benchmark/results" in card
+    for path in re.findall(rf"{REPOSITORY}/tree/main/([\w/]+)", card):
+        assert (root / path).is_dir(), path
+    named = [
+        path.relative_to(root).as_posix()
+        for folder in ("dataset_card", "bridge", "benchmark", "hqvqvae")
+        for path in (root / folder).rglob("*")
+        if path.suffix in (".py", ".md", ".cff", ".txt") and REPOSITORY in path.read_text(encoding="utf-8")
+    ]
+    assert named == ["dataset_card/card.py"], "one constant"
+
+
+def test_the_header_has_what_the_hub_reads(card):
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert header["tags"][:2] == ["tabular", "timeseries"]
+    assert not [category for category in header["task_categories"] if "forecasting" in category]
+    assert "https://arxiv.org/abs/2605.20240" in card
+    for entry in header["configs"]:
+        assert re.fullmatch(r".{20,110}\. Files [0-9a-f]{12}\.", entry["description"]), entry["description"]

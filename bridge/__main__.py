@@ -65,6 +65,9 @@ def build(
     severity: SeverityOption = None,
     *,
     own,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a release of another name, version, upstream or seed too.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Generate a release and write its folder."""
@@ -81,6 +84,7 @@ def build(
         inputs,
         master_seed=seed,
         own=own_files,
+        replace=replace,
         variants=variants,
         anomalies=anomaly_counts(anomalies),
         regime_b=regime_b,

@@ -163,7 +163,7 @@ def kills(bench: Bench, count: int) -> Iterator[str | None]:
         origin = {k: manifest[k] for k in ("upstream", "config", "master_seed", "variants", "rebuild", "packages")}
         while True:
             release.write(out, table, origin)
-            release.build(out, upstream, master_seed=2, variants=1, anomalies=8, regime_b=8)
+            release.build(out, upstream, master_seed=2, replace=True, variants=1, anomalies=8, regime_b=8)
 
     whole.add(read_manifest(bench.release)["dataset_digest"])
     for _ in range(count):
@@ -178,7 +178,7 @@ def kills(bench: Bench, count: int) -> Iterator[str | None]:
             if found.is_dir() and checked_digest(found) in whole and not _broken(found)
             else f"{found} is not whole"
         )
-    release.build(out, upstream, master_seed=2, variants=1, anomalies=8, regime_b=8)
+    release.build(out, upstream, master_seed=2, replace=True, variants=1, anomalies=8, regime_b=8)
     left = [p.name for p in bench.folder.iterdir() if p.name.startswith(".killed")]
     yield None if not left else f"left behind: {left}"
 

@@ -169,7 +169,7 @@ def test_a_rebuilt_folder_is_never_served_stale(tmp_path):
     healthy = dataclasses.replace(upstream, pulses=dataclasses.replace(upstream.pulses, soh=np.ones(560)))
     found = []
     for seed in (1, 2):
-        release.build(tmp_path / "magbridge-battery", healthy, master_seed=seed, variants=2)
+        release.build(tmp_path / "magbridge-battery", healthy, master_seed=seed, replace=True, variants=2)
         data = load_dataset(str(tmp_path / "magbridge-battery"), "anomaly", split="test")
         assert data["sample_id"][0] in release.read_table(tmp_path / "magbridge-battery")["sample_id"].to_pylist()
         found.append(table_signals(data))

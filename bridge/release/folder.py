@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from bridge.generate import AnyBridge, AnyConfig, AnyUpstream, edition_of_upstream, generate_plan, make_bridge
 from bridge.plan import COMPOSITIONS, Composition, Plan, composition_of, make_plan
-from bridge.release.manifest import make_manifest
+from bridge.release.manifest import make_manifest, release_name
 from bridge.release.splits import PRIMARY, RECORD, make_splits, split_document
 from bridge.scan_map import BridgeV2
 from bridge.validation.report import require_invariants
@@ -67,17 +67,19 @@ def build(
     master_seed: int = MASTER_SEED,
     workers: int | None = None,
     own: OwnFiles | None = None,
+    replace: bool = False,
     **composition,
 ) -> dict:
     """Generates a release and writes its folder.
 
     Args:
-        out: The folder; an older release there is replaced once the new one is complete.
+        out: The folder; an older build of the same release there is replaced once the new one is complete.
         upstream: The bridge's inputs, of v1 or v2 (see `bridge.generate.resolve`).
         config: The bridge's numbers; those of the published release by default.
         master_seed: Seed of everything.
         workers: Threads; all cores by default. The bytes written do not depend on it.
         own: What the manifest says of a user's own files, where some are in the upstream's place.
+        replace: Whether a release of another name, version, upstream or seed may be replaced too.
         **composition: Entries of `bridge.plan.Composition` that differ from the published release's: `variants`,
             `anomalies`, `regime_b`, `severity`.
 
@@ -85,11 +87,13 @@ def build(
         The manifest.
 
     Raises:
-        MagBridgeError: `out` holds something other than a release, a parameter is out of range, or the bridge
+        MagBridgeError: `out` holds something other than this release, a parameter is out of range, or the bridge
             breaks a sanity invariant.
     """
     check_replaceable(Path(out))
     edition = edition_of_upstream(upstream)
+    if not replace:
+        _check_same(Path(out), edition, upstream, master_seed)
     counts = composition_of(edition, **composition)
     bridge = make_bridge(upstream, config, master_seed)
     plan = make_plan(
@@ -264,6 +268,25 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 def json_text(value) -> str:
     """A document as it is written into a release."""
     return json.dumps(value, indent=1) + "\n"
+
+
+def _check_same(out: Path, edition: Edition, upstream: AnyUpstream, master_seed: int) -> None:
+    """Raises where another release stands than the one that is to be built."""
+    if not (out / MANIFEST).is_file():
+        return
+    old = read_manifest(out)
+    for what, stands, wanted in (
+        ("name", old["name"], release_name(edition, upstream.name)),
+        ("version", old.get("version"), edition.version),
+        ("upstream", old["upstream"]["name"], upstream.name),
+        ("bridge version", old["bridge_version"], upstream.bridge_version),
+        ("master seed", old.get("master_seed"), master_seed),
+    ):
+        if stands != wanted:
+            raise MagBridgeError(
+                f"{out} holds a release of the {what} {stands}, this one has {wanted}: it is left as it was; expected "
+                "another --out, or --replace"
+            )
 
 
 def check_replaceable(out: Path) -> None:

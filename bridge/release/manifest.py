@@ -10,16 +10,15 @@ from bridge.identity import stratum_of
 from bridge.release import splits
 from dataset_card.configs import SPLITS, provenance
 from dataset_card.digests import dataset_digest
-from dataset_card.editions import MEASURED, edition_of
+from dataset_card.editions import MEASURED, Edition, edition_of
 
 
 def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np.ndarray], origin: dict) -> dict:
     """What a release is, where it comes from and how to make it again."""
     versions = sorted(set(rows["bridge_version"]))
     edition = edition_of(versions[0])
-    simulated = origin["upstream"]["name"] == "simulated"
     return {
-        "name": f"{edition.name}-simulated" if simulated else edition.name,
+        "name": release_name(edition, origin["upstream"]["name"]),
         "version": edition.version,
         "schema_version": edition.schema_version,
         "bridge_version": versions[0] if len(versions) == 1 else versions,
@@ -28,6 +27,11 @@ def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np
         **origin,
         **summarise(rows, subsets),
     }
+
+
+def release_name(edition: Edition, upstream: str) -> str:
+    """The dataset's name, which says where its upstream is simulated."""
+    return f"{edition.name}-simulated" if upstream == "simulated" else edition.name
 
 
 def summarise(rows: pandas.DataFrame, subsets: dict[str, np.ndarray]) -> dict:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 import signal
@@ -7,6 +8,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
+from bridge.generate import resolve as resolve_any
 from bridge.release import folder as release
 from bridge.release.splits import PRIMARY, RECORD
 from bridge.upstream import resolve
@@ -46,8 +48,6 @@ def test_two_builds_are_byte_identical_on_any_number_of_threads(published_releas
 
 
 def test_regime_b_rows_do_not_depend_on_the_scans(published_release, published, tmp_path):
-    import dataclasses
-
     from bridge import Bridge
     from bridge.plan import make_plan
 
@@ -113,7 +113,10 @@ def test_every_byte_of_the_data_is_in_the_cards_header(tiny_release, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(tiny_release, copy)
     digest = files_digest(copy)
-    assert digest == release.read_manifest(copy)["files_digest"] and f"Files {digest[:12]}." in (copy / "README.md").read_text()
+    assert (
+        digest == release.read_manifest(copy)["files_digest"]
+        and f"Files {digest[:12]}." in (copy / "README.md").read_text()
+    )
     victim = copy / "metadata.parquet"
     victim.write_bytes(victim.read_bytes()[:-1] + b"?")
     assert files_digest(copy) != digest
@@ -133,6 +136,42 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(MagBridgeError, match="something other than a release"):
         release.build(tmp_path, resolve("simulated"), variants=2)
     assert files_of(tmp_path) == {"thesis.tex": b"precious"}
+
+
+def test_another_release_is_replaced_only_when_told(tiny_release, tmp_path, monkeypatch):
+    """Whatever is another release is refused before the work; the same one is built again in its place."""
+    out, same = tmp_path / "magbridge-battery", resolve("simulated")
+    shutil.copytree(tiny_release, out)
+    before = files_of(out)
+
+    class Reached(Exception):
+        pass
+
+    def made(*arguments):
+        raise Reached
+
+    monkeypatch.setattr(release, "make_bridge", made)
+    for inputs, seed, message in (
+        (
+            resolve_any("v2", "simulated"),
+            20260512,
+            "name magbridge-battery-simulated, this one has magbridge-battery-v2",
+        ),
+        (dataclasses.replace(same, name="osf"), 20260512, "name magbridge-battery-simulated, this one has magbridge-"),
+        (
+            dataclasses.replace(same, bridge_version="v1.4"),
+            20260512,
+            "bridge version v1.3-simulated, this one has v1.4",
+        ),
+        (same, 7, "master seed 20260512, this one has 7"),
+    ):
+        with pytest.raises(MagBridgeError, match=f"holds a release of the {message}.* left as it was; .* or --replace"):
+            release.build(out, inputs, master_seed=seed)
+        assert files_of(out) == before
+        with pytest.raises(Reached):
+            release.build(out, inputs, master_seed=seed, replace=True)
+    with pytest.raises(Reached):
+        release.build(out, same)
 
 
 def test_killed_while_writing_leaves_nothing_and_a_rerun_succeeds(tiny_release, tmp_path):

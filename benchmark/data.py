@@ -14,11 +14,15 @@ import pyarrow.parquet as pq
 from benchmark.tasks import PRIMARY_SPLIT, Task, check_split, get_task
 from dataset_card.arrays import signals
 from dataset_card.configs import BY_NAME, METADATA_FILE, SPLITS, atom_path
+from dataset_card.editions import V1
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import standing
 from dataset_card.hub import pull_release
 from dataset_card.reading import MANIFEST, checked_digest, read_manifest
 from dataset_card.schema import CHANNELS
+
+DEFAULT_RELEASE = V1.name
+"""Folder that `python -m bridge build` writes where it is run: what is read where no release is named."""
 
 REGIME_B_PREFIX = "regimeB_"
 """Pseudo-cells of Regime-B rows start with this."""
@@ -155,12 +159,13 @@ class TaskData:
         return self._inputs[key]
 
 
-def load_task(task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT) -> TaskData:
+def load_task(task: str | Task, release: str | Path = DEFAULT_RELEASE, split: str = PRIMARY_SPLIT) -> TaskData:
     """The rows of one task in a release.
 
     Args:
         task: Task or its id.
-        release: Release folder, or a dataset's id on the Hub (`user/magbridge-battery`).
+        release: Release folder, or a dataset's id on the Hub (`user/magbridge-battery`); by default the folder that
+            `python -m bridge build` writes here.
         split: `by_cell_primary`, or `by_record_optimistic_baseline`, which leaks.
 
     Returns:

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from benchmark.commands.options import (
-    DEFAULT_DATA,
     AnySplit,
     Data,
     Model,
@@ -20,6 +19,7 @@ from benchmark.commands.options import (
     Task,
     chosen,
 )
+from benchmark.data import DEFAULT_RELEASE
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def plot(
     kind: Annotated[
         str | None, typer.Option(help="parity, confusion, few-shot or leakage; what suits the results by default.")
     ] = None,
-    data: Data = DEFAULT_DATA,
+    data: Data = DEFAULT_RELEASE,
 ) -> None:
     """Draws a parity plot (T1), a confusion matrix (T2 to T4), few-shot curves or the leakage gap."""
     from benchmark.analysis.plots import default_kind

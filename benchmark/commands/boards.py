@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from benchmark.commands.options import (
-    DEFAULT_DATA,
     AnySplit,
     Data,
     Json,
@@ -25,6 +24,7 @@ from benchmark.commands.options import (
     print_json,
     print_text,
 )
+from benchmark.data import DEFAULT_RELEASE
 from benchmark.tasks import PRIMARY_SPLIT
 from dataset_card.errors import MagBridgeError
 
@@ -40,7 +40,7 @@ def score(
         Path, typer.Argument(help="Parquet, CSV or JSON lines: sample_id, prediction, perhaps seed and score.")
     ],
     task: Annotated[str, typer.Option(help="t1, t2, t3 or t4.")],
-    data: Data = DEFAULT_DATA,
+    data: Data = DEFAULT_RELEASE,
     split: Split = PRIMARY_SPLIT,
     as_json: Json = False,
 ) -> None:
@@ -70,7 +70,7 @@ def _note(remarks: list[str]) -> None:
 
 def submit(
     folder: Annotated[Path, typer.Argument(help="Folder with submission.yaml and a predictions file a task.")],
-    data: Data = DEFAULT_DATA,
+    data: Data = DEFAULT_RELEASE,
     results: Results = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing.")] = False,
     as_json: Json = False,
@@ -98,7 +98,7 @@ def submit(
 
 def rescore(
     folder: Annotated[Path | None, typer.Argument(help="Folder of submissions; the shipped ones by default.")] = None,
-    data: Data = DEFAULT_DATA,
+    data: Data = DEFAULT_RELEASE,
     results: Results = None,
 ) -> None:
     """Recomputes every submission from its predictions; one that differs from what is filed is an error."""

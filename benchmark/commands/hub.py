@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands.options import DEFAULT_DATA, Data, Json, Model, Results, Task, print_json
+from benchmark.commands.options import Data, Json, Model, Results, Task, print_json
+from benchmark.data import DEFAULT_RELEASE
 from dataset_card.errors import MagBridgeError
 
 
@@ -92,7 +93,7 @@ def _print_plan(repo: str, files: Mapping, as_json: bool) -> None:
 
 
 def serve(
-    data: Data = DEFAULT_DATA,
+    data: Data = DEFAULT_RELEASE,
     results: Results = None,
     port: Annotated[int | None, typer.Option(help="Port; the first free one from 7860 by default.")] = None,
 ) -> None:

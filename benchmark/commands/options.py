@@ -13,8 +13,6 @@ from benchmark.results import SHIPPED, Result, read_results, result_files
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
 
-DEFAULT_DATA = "magbridge-battery"
-
 Data = Annotated[
     str, typer.Option("--data", help="Release folder, or Hub id user/name; to score, a round's folder too.")
 ]

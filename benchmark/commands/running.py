@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands.options import DEFAULT_DATA, Data, Json, Protocol, Runnable, Split, Task, print_json
-from benchmark.data import DatasetInfo
+from benchmark.commands.options import Data, Json, Protocol, Runnable, Split, Task, print_json
+from benchmark.data import DEFAULT_RELEASE, DatasetInfo
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
 from dataset_card.commands import AddressOption, JobsOption
 
@@ -47,7 +47,7 @@ def list_(as_json: Json = False) -> None:
 
 
 def run(
-    data: Data = DEFAULT_DATA,
+    data: Data = DEFAULT_RELEASE,
     task: Task = None,
     model: Runnable = None,
     table: Annotated[int | None, typer.Option(help="3 or 4: the models of that published table.")] = None,
@@ -78,6 +78,8 @@ def run(
             print(result)
         if published is not None:
             print("The paper's figures speak of v1 from the published upstream and are not shown beside these rows.")
+    if out is not None:
+        print(f"rank them: python -m benchmark leaderboard --results {out}", file=sys.stderr)
 
 
 def _print_comparison(table: int, dataset: DatasetInfo, rows: list[dict], as_json: bool) -> None:

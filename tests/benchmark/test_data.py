@@ -174,3 +174,14 @@ def test_hub_id_gives_the_rows_of_the_folder(release, tmp_path):
     assert (digest, ids) == (data.dataset.digest, data.train.sample_ids.tolist())
     assert total == pytest.approx(data.test.signals.sum(), rel=1e-12)
     assert missing.returncode == 1 and missing.stderr.startswith("error: cannot download the dataset user/nothing")
+
+
+def test_without_a_release_named_the_one_built_here_is_read(release, tmp_path, monkeypatch):
+    (tmp_path / "magbridge-battery").symlink_to(release)
+    monkeypatch.chdir(tmp_path)
+    assert len(load_task("t1").test) == len(load_task("t1", release).test)
+    (tmp_path / "magbridge-battery").unlink()
+    with pytest.raises(
+        MagBridgeError, match="no release at magbridge-battery: .* build one with `python -m bridge build`"
+    ):
+        load_task("t1")

@@ -54,6 +54,18 @@ def test_it_says_measured_and_claims_nothing_simulated(adopted):
     assert "CC-BY-4.0" in (adopted / "LICENSE").read_text() and not (adopted / "CITATION.cff").exists()
 
 
+def test_croissant_and_eval_yaml_speak_of_it_too(adopted):
+    mlcroissant = pytest.importorskip("mlcroissant")
+    described = mlcroissant.Dataset(str(adopted / "croissant.json"))
+    assert not described.metadata.ctx.issues.errors and described.metadata.cite_as == "A. Author, 2026"
+    row = next(iter(described.records("t1_soh_regression/test")))
+    ids = load_dataset(str(adopted), "t1_soh_regression", split="test")["sample_id"]
+    assert row["t1_soh_regression/test/sample_id"].decode() in ids
+    text = (adopted / "croissant.json").read_text()
+    assert "Synthetic" not in text and "PulseBat" not in text.partition('"recordSet"')[0]
+    assert "t4" not in (adopted / "eval.yaml").read_text()
+
+
 def test_the_split_by_cell_leaks_nothing(adopted):
     table = read_table(adopted)
     members = json.loads((adopted / "splits" / "by_cell_primary.json").read_text())["sample_ids"]

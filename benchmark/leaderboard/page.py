@@ -94,11 +94,17 @@ def _summary(name: str, boards: list[Board]) -> str:
         f'<p class="note">Below, the {len(standings)} models that do all four tasks, by their mean rank among each '
         "other; intervals: 95 %, test cells resampled for all models at once.</p>"
         f'<div class="scroll">{rank_chart(standings)}</div>'
-        '<div class="scroll"><table><caption class="hidden">Mean rank over all tasks</caption><thead><tr>'
+        f"{_scrolled(f'{name}: mean rank over all tasks')}<table>"
+        '<caption class="hidden">Mean rank over all tasks</caption><thead><tr>'
         '<th scope="col">model</th><th scope="col" class="number">mean rank</th>'
         f'<th scope="col" class="number">95 % interval</th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div></div>"
     )
+
+
+def _scrolled(label: str) -> str:
+    """The start of a box that scrolls sideways where the page is narrow, with the keyboard too."""
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
 
 
 def _link(model: str) -> str:
@@ -134,7 +140,7 @@ def _section(board: Board, chart: str = "") -> str:
         f"<h3>{task.id.upper()} {escape(task.title)}, {escape(board.release)} {badge}</h3>"
         f'<p class="about">{escape(task.headline.name)} ({escape(task.headline.meaning)}), {escape(board.split)}; '
         f"dataset {escape(board.dataset_label)}</p>"
-        f'<div class="scroll"><table><caption class="hidden">{escape(board.title)}</caption>'
+        f'{_scrolled(board.title)}<table><caption class="hidden">{escape(board.title)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         + (f"<details><summary>Score against cost</summary>{chart}</details>" if chart else "")
         + "</section>"

@@ -51,6 +51,15 @@ const tops = (width) => {
   return left.getBoundingClientRect().top === right.getBoundingClientRect().top;
 };
 seen.beside = [tops("1300px"), tops("400px")];
+document.body.style.width = "400px";
+const tables = Array.from(document.querySelectorAll(".scroll")).filter((box) => box.querySelector("table"));
+const sideways = (box) => { box.scrollLeft = 1e4; return box.scrollLeft > 0; };
+seen.tables = tables.length; seen.sideways = tables.filter(sideways).length;
+seen.unreachable = tables.filter((box) => box.tabIndex !== 0 || !box.getAttribute("aria-label")).length;
+seen.unnamed = Array.from(document.querySelectorAll("input, select, button, a"))
+  .filter((e) => !(e.labels && e.labels.length) && !e.textContent.trim()).length;
+const rows = Array.from(document.querySelectorAll("tbody tr"));
+seen.headless = rows.filter((row) => !row.querySelector("th[scope=row]")).length;
 seen.requests = performance.getEntriesByType("resource").length;
 seen.errors = window.problems;
 const probe = document.createElement("pre");
@@ -118,6 +127,12 @@ def test_filters_by_task_split_and_model(seen, boards):
     assert seen["release"] == [["t2", "by_cell_primary"]] and seen["groupsHidden"]
     assert seen["forest"] == ["random-forest"] and seen["forestStatus"] == "2 results shown"
     assert seen["none"] == []
+
+
+def test_keyboard_and_screen_reader_get_everything(seen):
+    assert seen["sideways"] > 0, "some table is wider than a telephone"
+    assert seen["tables"] > seen["unreachable"] == 0, "each table's box takes the focus and has a name"
+    assert seen["unnamed"] == 0 and seen["headless"] == 0
 
 
 def test_asks_for_nothing_and_runs_without_errors(seen, page):

@@ -271,7 +271,7 @@ def _seeds(path: Path, values: list) -> np.ndarray:
     for row, value in enumerate(_present(path, "seed", values)):
         try:
             number = int(value) if not isinstance(value, float) or value.is_integer() else -1
-        except (ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError):
             number = -1
         if isinstance(value, bool) or not 0 <= number <= MAX_SEED:
             _refuse(path, "seed", row, value, "a whole number from 0")

@@ -29,6 +29,7 @@ def run(app: Callable[[], object]) -> None:
     for number in SIGNALS:
         signal.signal(number, _stop)
     try:
+        _require_text(sys.argv[1:])
         app()
     except (MagBridgeError, OSError) as error:
         print(f"error: {' '.join(without_passwords(str(error)).split())}", file=sys.stderr)
@@ -36,6 +37,12 @@ def run(app: Callable[[], object]) -> None:
     except _Stopped as stopped:
         _tell(stopped.signal)
         sys.exit(128 + stopped.signal)  # as shells have it
+
+
+def _require_text(words: list[str]) -> None:
+    for word in words:
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            raise MagBridgeError(f"argument {ascii(word)}: expected UTF-8; rename the file")
 
 
 class _Stopped(BaseException):

@@ -6,13 +6,13 @@ import re
 
 
 class MagBridgeError(ValueError):
-    """Bad input or a broken promise: the message names the value, what was expected and the fix.
+    """Bad input or a broken promise: the message, one line, names the value, what was expected and the fix.
 
     A password in an address (`https://user:password@host`) is not repeated.
     """
 
     def __init__(self, message: str):
-        super().__init__(without_passwords(message))
+        super().__init__(" ".join(line.strip() for line in without_passwords(message).splitlines()))
 
 
 def without_passwords(text: str) -> str:

@@ -119,7 +119,9 @@ def by_contract(part: pa.Table, where: str) -> pa.Table:
     columns = []
     for expected in schema:
         column = part[expected.name]
-        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        if pa.types.is_fixed_size_list(expected.type) and (
+            pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+        ):
             for i, value in enumerate(column):
                 if value.is_valid and len(value) != expected.type.list_size:
                     raise MagBridgeError(

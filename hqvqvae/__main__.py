@@ -13,7 +13,7 @@ import sys
 import typer
 
 from .commands import discovery, model, study
-from .door import Stopped
+from .door import Stopped, require_text
 from .errors import HQVQVAEError
 
 MODEL_EXTRA = ("accelerate", "matplotlib", "torch", "transformers")
@@ -32,6 +32,7 @@ study.register(app)
 def main() -> None:
     """Run a command; an error of the input or the disk is one line on stderr and exit code 1, a signal 130 or 143."""
     try:
+        require_text(sys.argv[1:])
         app()
     except Stopped as stopped:
         stopped.tell()

@@ -19,6 +19,8 @@ PAPER_FEATURES = (
     "temp_mean", "dv_dt_mean", "dv_dt_min", "ah_throughput", "capacity",
 )  # fmt: skip
 
+MAX_WIDTH, MAX_DEPTH = 4096, 8  # a layer of 4096 by 4096 takes 64 MB: a file that asks for more is damaged
+
 # What the recommended recipe adds to the paper's model; 5 warm-up epochs as a plain autoencoder come with codebook_init
 # "kmeans". The measured gains are in pretrained/evaluation.json.
 RECIPE: dict[str, Any] = {"codebook_init": "kmeans", "codebook_update": "ema", "restart_unused_codes": True}
@@ -156,14 +158,21 @@ class HQVQVAEConfig(PreTrainedConfig):
             value = getattr(self, name)
             if value not in choices:
                 raise HQVQVAEError(f"{name}={value!r} is unknown; expected one of {', '.join(choices)}")
-        if not self.feature_names or len(set(self.feature_names)) != len(self.feature_names):
+        if not self.feature_names or len(set(map(str, self.feature_names))) != len(self.feature_names):
             raise HQVQVAEError(f"feature_names={self.feature_names!r}: expected at least one name, each once")
-        for name, low in (("latent_dim", 1), ("codebook_size", 1), ("n_qubits", 1), ("n_layers", 1)):
+        for name in ("latent_dim", "codebook_size", "n_qubits", "n_layers"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < low:
-                raise HQVQVAEError(f"{name}={value!r}: expected a whole number of at least {low}")
-        if any(not isinstance(width, int) or width < 1 for width in self.hidden_sizes):
-            raise HQVQVAEError(f"hidden_sizes={self.hidden_sizes!r}: expected whole numbers of at least 1")
+            if type(value) is not int or not 1 <= value <= MAX_WIDTH:
+                raise HQVQVAEError(f"{name}={value!r}: expected a whole number of at least 1, at most {MAX_WIDTH}")
+        if any(type(width) is not int or not 1 <= width <= MAX_WIDTH for width in self.hidden_sizes):
+            raise HQVQVAEError(
+                f"hidden_sizes={self.hidden_sizes!r}: expected whole numbers of at least 1, at most {MAX_WIDTH}"
+            )
+        if len(self.hidden_sizes) > MAX_DEPTH or len(self.feature_names) > MAX_WIDTH:
+            raise HQVQVAEError(
+                f"{len(self.hidden_sizes)} hidden layers of {len(self.feature_names)} features: expected at most "
+                f"{MAX_DEPTH} and {MAX_WIDTH}"
+            )
         if self.bottleneck == "quantum" and self.n_qubits > MAX_QUBITS:
             raise HQVQVAEError(
                 f"n_qubits={self.n_qubits} is more than the {MAX_QUBITS} supported "

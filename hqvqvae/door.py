@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+from .errors import HQVQVAEError
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -18,6 +20,17 @@ class Stopped(BaseException):
         """Say on stderr what became of the files."""
         text = f"stopped by {self.signal.name}: nothing unfinished was written; a training run goes on with --resume"
         os.write(2, f"{text}\n".encode())
+
+
+def require_text(words: list[str]) -> None:
+    """Refuse arguments that are no text, which no message and no file of ours could name.
+
+    Raises:
+        HQVQVAEError: names the argument.
+    """
+    for word in words:
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            raise HQVQVAEError(f"argument {ascii(word)}: expected UTF-8; rename the file")
 
 
 def answer_signals() -> None:

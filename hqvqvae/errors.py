@@ -2,4 +2,7 @@
 
 
 class HQVQVAEError(ValueError):
-    """Bad input: the message names the value, what was expected and the fix."""
+    """Bad input: the message, one line, names the value, what was expected and the fix."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(line.strip() for line in message.splitlines()))

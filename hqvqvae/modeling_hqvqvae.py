@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import ModelOutput, can_return_tuple
+from transformers.utils import ModelOutput, can_return_tuple, logging
 
 from .bottleneck import Bottleneck
 from .configuration_hqvqvae import HQVQVAEConfig
@@ -282,17 +282,23 @@ class HQVQVAEModel(PreTrainedModel):
                 name_or_path = Path(name_or_path) / inside
         # Mismatches are let through only to be named, all at once, below.
         kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity_error()  # its report of what does not fit is the error below
         try:
             model, info = super().from_pretrained(name_or_path, *args, **kwargs)
-        except (SafetensorError, TypeError, AttributeError, KeyError, RuntimeError) as error:
+        except HQVQVAEError:
+            raise
+        except (SafetensorError, TypeError, AttributeError, KeyError, RuntimeError, ValueError, OverflowError) as error:
             raise HQVQVAEError(
                 f"{name_or_path} is no HQ-VQVAE that can be loaded: {str(error).split(chr(10))[0]}; get it again"
             ) from error
+        finally:
+            logging.set_verbosity(verbosity)
         wrong = {kind: sorted(info[kind], key=str) for kind in _LOADING_FAULTS if info.get(kind)}
         if wrong:
             raise HQVQVAEError(f"the weights of {name_or_path} are not those of its configuration: {wrong}")
         readme = Path(name_or_path) / "README.md"
-        model.card = readme.read_text(encoding="utf-8") if readme.is_file() else None
+        model.card = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else None
         return (model, info) if output_loading_info else model
 
     def save_pretrained(self, save_directory: str | os.PathLike, *args, **kwargs) -> None:

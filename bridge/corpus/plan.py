@@ -24,6 +24,9 @@ SPECIFICATION = "corpus.json"
 FORMAT = 1
 
 SHARD_ROWS = 48_000
+MAX_SHARDS = 100_000
+"""Five thousand million rows: a specification that claims more is damaged, and would be waited for in vain."""
+
 """Rows of a shard, at least one seed's: 200 MB in float64, 90 in float32, of which one seed's rows are in memory."""
 
 SEED_LIMIT = 2**63
@@ -180,10 +183,12 @@ def read_specification(out: Folder) -> Specification | None:
         )
         if not all(type(number) is int and number >= 0 for number in whole) or 0 in whole[1:]:
             raise ValueError("a number of seeds or rows is no positive integer")
+        if specification.shards > MAX_SHARDS or specification.first_seed + specification.seeds > SEED_LIMIT:
+            raise ValueError(f"{specification.seeds} seeds in {specification.shards} shards")
         if specification.dtype not in DTYPES:
             raise ValueError(f"dtype {specification.dtype!r}")
         specification.bridge_config, specification.counts  # noqa: B018  (raise where entries are missing or wrong)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise MagBridgeError(
             f"{out.url}/{SPECIFICATION}: not the specification of a corpus ({error}); choose another folder"
         ) from error

@@ -210,6 +210,12 @@ def _files(markers: list[dict]) -> dict[str, dict]:
 
 def _manifest(folder: Folder, specification: Specification, markers: list[dict]) -> dict:
     """What a corpus is, from the markers of all its shards."""
+    try:
+        summary = combine(marker["summary"] for marker in markers)
+    except (TypeError, AttributeError, IndexError, KeyError) as error:
+        raise MagBridgeError(
+            f"{folder.url}: a marker's summary is damaged ({error}): build the corpus again"
+        ) from error
     cells = markers[0]["cells"]
     for marker in markers:
         if marker["cells"] != cells:
@@ -231,7 +237,7 @@ def _manifest(folder: Folder, specification: Specification, markers: list[dict])
         "dtype": specification.dtype,
         "rebuild": _rebuild_command(specification),
         "packages": specification.packages,
-        **combine(marker["summary"] for marker in markers),
+        **summary,
         "files_digest": combined_files_digest(_files(markers)),
     }
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dataset_card.documents import parse_json
 from dataset_card.errors import MagBridgeError, innermost
 from dataset_card.files import replacing
 
@@ -121,18 +122,13 @@ class Folder:
             except FileNotFoundError:
                 return None
 
-    def read_json(self, name: str) -> Any:
-        """The value of a JSON file; None where there is no such file.
+    def read_json(self, name: str) -> dict | None:
+        """The object of a JSON file; None where there is no such file.
 
         Raises:
-            MagBridgeError: It is too large, or no JSON.
+            MagBridgeError: It is too large, no JSON, or something other than an object.
         """
-        if self.size(name) is None:
-            return None
-        try:
-            return json.loads(self.read(name))
-        except ValueError as error:
-            raise MagBridgeError(f"{self.url}/{name}: not readable as JSON ({error}); remove it") from error
+        return None if self.size(name) is None else parse_json(self.read(name), f"{self.url}/{name}")
 
     def read(self, name: str) -> bytes:
         """A small file's bytes.

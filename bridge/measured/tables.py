@@ -98,6 +98,9 @@ def _read(path: Path) -> pandas.DataFrame:
         raise fault(path, "", f"not readable ({reason})", f"a {suffix[1:].upper()} table", "export it again") from error
     except Exception as error:  # zipfile and openpyxl raise many kinds, all of them the file's fault
         raise fault(path, "", f"not readable ({error})", f"a {suffix[1:].upper()} table", "export it again") from error
+    repeated = raw.columns[raw.columns.duplicated()]
+    if len(repeated):
+        raise fault(path, "row 1", f"column {repeated[0]!r} twice", "each column once", "remove one of them")
     if len(raw) > MAX_ROWS:
         raise fault(path, "", f"{len(raw)} rows", f"at most {MAX_ROWS}", "labels are one row a scan")
     return raw if suffix == ".csv" else raw.reset_index(drop=True).rename(lambda i: i + 1 + (suffix == ".xlsx"))

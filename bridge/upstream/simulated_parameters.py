@@ -7,13 +7,13 @@ the simulator is a number that could be fitted.
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dataset_card.documents import read_json
 from dataset_card.errors import MagBridgeError
 
 PARAMETER_FILE = Path(__file__).with_name("simulated_parameters.json")
@@ -177,7 +177,7 @@ def load_parameters(path: Path = PARAMETER_FILE) -> SimulationParameters:
         MagBridgeError: Not JSON, a group or parameter is missing or unknown, or a value has another
             unit, shape or range than declared.
     """
-    document, packaged = _document(Path(path)), _document(PARAMETER_FILE)
+    document, packaged = read_json(Path(path)), read_json(PARAMETER_FILE)
     kinds = {"scan": ScanParameters, "anchors": AnchorParameters, "pulse_table": PulseParameters}
     _same_keys(document, {"about", *kinds}, f"{path}")
     groups = {}
@@ -190,13 +190,6 @@ def load_parameters(path: Path = PARAMETER_FILE) -> SimulationParameters:
                 raise MagBridgeError(f"{path}, parameter {group}.{name} has unit {entry['unit']!r}: expected {unit!r}")
         groups[group] = kind(**{name: entry["value"] for name, entry in document[group].items()})
     return SimulationParameters(**groups)
-
-
-def _document(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # json and text decoding both raise kinds of it
-        raise MagBridgeError(f"{path}: not a JSON file ({error})") from error
 
 
 def _same_keys(found, expected: set[str], where: str) -> None:

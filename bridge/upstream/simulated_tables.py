@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from bridge.upstream.pulsebat import SCANNED, SHEETS, PulseTables, combine
 from bridge.upstream.simulated import TABLE_SEED, pulse_table
 from bridge.upstream.simulated_parameters import PulseParameters, SimulationParameters
+from dataset_card.documents import read_json
 from dataset_card.errors import MagBridgeError
 
 TABLE_FILE = Path(__file__).with_name("simulated_tables.json")
@@ -43,20 +43,25 @@ def simulated_pulse_tables(parameters: SimulationParameters, path: Path = TABLE_
 
 def _read(path: Path, names: list[str]) -> list[tuple[np.ndarray, PulseParameters]]:
     """Deciles of SOH and pulse parameters of each named table."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # json and text decoding both raise kinds of it
-        raise MagBridgeError(f"{path}: not a JSON file ({error})") from error
+    document = read_json(path)
     expected = {field.name for field in dataclasses.fields(PulseParameters)} | {"soh_deciles"}
     out = []
     for name in names:
-        group = document.get(name) if isinstance(document, dict) else None
+        group = document.get(name)
         if not isinstance(group, dict) or set(group) != expected:
             raise MagBridgeError(
                 f"{path}: expected an object {name!r} with exactly the keys {', '.join(sorted(expected))}"
             )
-        deciles = np.array(group["soh_deciles"], dtype=float)
-        if deciles.shape != (DECILES,) or not (np.diff(deciles) >= 0).all() or not (deciles > 0).all():
+        try:
+            deciles = np.array(group["soh_deciles"], dtype=float)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise MagBridgeError(f"{path}: soh_deciles of {name!r} are no numbers ({error})") from error
+        if (
+            deciles.shape != (DECILES,)
+            or not (np.diff(deciles) >= 0).all()
+            or not (deciles > 0).all()
+            or not np.isfinite(deciles).all()
+        ):
             raise MagBridgeError(
                 f"{path}: soh_deciles of {name!r} are {deciles}: expected {DECILES}, above 0, ascending"
             )

@@ -34,7 +34,7 @@ from .features import (
     discharged_Ah,
     loaded_samples,
 )
-from .formats import in_own_names
+from .formats import as_numbers, in_own_names
 
 CHANNELS = ("time_s", "voltage_V", "current_A", "temperature_C")
 
@@ -105,8 +105,9 @@ def segments_of(table: pd.DataFrame) -> list[Segment]:
         raise HQVQVAEError("the table has no rows")
     for name in ("cycle", *CHANNELS, *(["capacity_Ah"] if "capacity_Ah" in table else [])):
         if not pd.api.types.is_numeric_dtype(table[name]):
-            bad = table[name][pd.to_numeric(table[name], errors="coerce").isna()]
-            raise HQVQVAEError(f"column {name} holds {bad.iloc[0]!r} in row {bad.index[0]}; expected numbers")
+            bad = table[name][as_numbers(table[name]).isna()]
+            found = f"{str(bad.iloc[0])[:80]!r} in row {bad.index[0]}" if len(bad) else f"{table[name].dtype}"
+            raise HQVQVAEError(f"column {name} holds {found}; expected numbers")
     cycles = table["cycle"].to_numpy(dtype=float)
     broken = ~np.isfinite(cycles) | (np.abs(cycles) > 1e9) | (cycles != np.round(cycles))
     if broken.any():

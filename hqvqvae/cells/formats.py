@@ -53,7 +53,7 @@ def in_own_names(table: pd.DataFrame) -> pd.DataFrame:
     renamed = table.drop(columns=[name for name in found.values() if name in table])
     for ours, column in found.items():
         factor, offset = _unit(ours, column)
-        renamed[ours] = pd.to_numeric(table[column], errors="coerce") * factor + offset
+        renamed[ours] = as_numbers(table[column]) * factor + offset
     if not {"voltage_V", "current_A"} <= set(renamed):
         return renamed
     if "cycle" not in renamed:  # a cycle ends where the next charge begins
@@ -62,6 +62,18 @@ def in_own_names(table: pd.DataFrame) -> pd.DataFrame:
         renamed["cycle"] = starts.groupby(renamed["cell_id"]).cumsum()
     parts = [_discharge(rows) for _, rows in renamed.groupby(["cell_id", "cycle"], sort=False, dropna=False)]
     return pd.concat(parts, ignore_index=True) if parts else renamed
+
+
+def as_numbers(column: pd.Series) -> pd.Series:
+    """A column as float64, NaN where there is no number.
+
+    Raises:
+        HQVQVAEError: a whole number is beyond any float.
+    """
+    try:
+        return pd.to_numeric(column, errors="coerce").astype(float)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise HQVQVAEError(f"column {column.name!r} holds no numbers ({error}); correct it") from error
 
 
 def _split(column: str) -> tuple[str, str]:

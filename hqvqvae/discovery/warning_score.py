@@ -85,8 +85,12 @@ class WarningScore:
             fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read.items()}
             score = cls(**fields)
             sizes = len(score.late_share), len(score.weights)
-        except (ValueError, TypeError, AttributeError) as error:
+            numbers = np.array([*score.late_share, *score.weights, score.bias, score.threshold or 0.0], dtype=float)
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise HQVQVAEError(f"{path} is not a warning score written by this package: {error}") from None
+        whole = [score.n_codes] if score.precursor is None else [score.n_codes, score.precursor]
+        if not np.isfinite(numbers).all() or any(type(number) is not int for number in whole):
+            raise HQVQVAEError(f"{path} is not a warning score: expected finite numbers, codes as whole ones")
         if sizes != (score.n_codes, len(FEATURES)):
             raise HQVQVAEError(f"{path} has {sizes} late shares and weights, expected {score.n_codes}, {len(FEATURES)}")
         return score

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from ..errors import HQVQVAEError
 from ..files import replacing
 
-STATE_VERSION = "1"
+STATE_VERSION = "2"
 
 
 @dataclass
@@ -55,7 +55,19 @@ def save_state(path: Path, state: TrainingState, model, optimizer, generator: to
     tensors["generator"] = generator.get_state()
     scalars = {name: getattr(state, name) for name in ("fingerprint", "epoch", "history", "best_epoch", "best_score")}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"version": STATE_VERSION, "state": json.dumps(scalars)})
+        text = json.dumps(scalars)
+        save_file(
+            tensors, temporary, metadata={"version": STATE_VERSION, "state": text, "sha256": _sha256(tensors, text)}
+        )
+
+
+def _sha256(tensors: dict[str, torch.Tensor], text: str) -> str:
+    """Of all that a state holds: a damaged one could go on to another end."""
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_state(path: Path, state: TrainingState, model, optimizer, generator: torch.Generator) -> None:
@@ -71,9 +83,13 @@ def load_state(path: Path, state: TrainingState, model, optimizer, generator: to
                 raise HQVQVAEError(
                     f"{path} has state version {metadata['version']}, expected {STATE_VERSION}; delete it to start over"
                 )
-            scalars = json.loads(metadata["state"])
             tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
-    except (safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+            if _sha256(tensors, metadata["state"]) != metadata["sha256"]:
+                raise HQVQVAEError(f"{path} is damaged: its contents have another SHA-256; delete it to start over")
+            scalars = json.loads(metadata["state"])
+    except HQVQVAEError:
+        raise
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise HQVQVAEError(f"{path} is not a training state ({error}); delete it to start over") from error
     if scalars["fingerprint"] != state.fingerprint:
         raise HQVQVAEError(

@@ -87,7 +87,7 @@ def test_a_wrong_file_is_refused(change, named, document, tmp_path):
 def test_a_file_that_is_not_json_is_refused(tmp_path):
     path = tmp_path / "parameters.json"
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(MagBridgeError, match="not a JSON file"):
+    with pytest.raises(MagBridgeError, match="not readable as JSON"):
         load_parameters(path)
 
 

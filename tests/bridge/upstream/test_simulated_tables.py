@@ -50,5 +50,5 @@ def test_bad_parameter_files(tmp_path, change, words):
 
 def test_not_json(tmp_path):
     (tmp_path / "tables.json").write_text("hello")
-    with pytest.raises(MagBridgeError, match="not a JSON file"):
+    with pytest.raises(MagBridgeError, match="not readable as JSON"):
         simulated_pulse_tables(load_parameters(), tmp_path / "tables.json")

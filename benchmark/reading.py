@@ -41,6 +41,8 @@ MAX_TEXT = 200
 """Characters of an id or a label."""
 
 MAX_SEED = 2**63 - 1
+MAX_NUMBER = 1e9
+"""Of a prediction: squares of larger ones are lost to overflow before anything is scored."""
 
 
 def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
@@ -244,6 +246,9 @@ def _numbers(path: Path, name: str, values: list) -> np.ndarray:
         raise MagBridgeError(
             f"{path}: {len(bad)} {name}s are NaN or infinite, the first in row {bad[0] + 1}: expected finite numbers"
         )
+    large = np.flatnonzero(np.abs(out) > MAX_NUMBER)
+    if len(large):
+        _refuse(path, name, int(large[0]), out[large[0]], f"a number within {MAX_NUMBER:g}")
     return out
 
 

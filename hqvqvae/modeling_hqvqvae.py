@@ -288,7 +288,15 @@ class HQVQVAEModel(PreTrainedModel):
             model, info = super().from_pretrained(name_or_path, *args, **kwargs)
         except HQVQVAEError:
             raise
-        except (SafetensorError, TypeError, AttributeError, KeyError, RuntimeError, ValueError, OverflowError) as error:
+        except (
+            SafetensorError,
+            TypeError,
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            ValueError,
+            OverflowError,
+        ) as error:
             raise HQVQVAEError(
                 f"{name_or_path} is no HQ-VQVAE that can be loaded: {str(error).split(chr(10))[0]}; get it again"
             ) from error

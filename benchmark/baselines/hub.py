@@ -180,7 +180,7 @@ def read_baseline(files: dict[str, bytes], where: str) -> Baseline:
         raise MagBridgeError(f"{where} has over {MAX_BYTES / 2**20:.0f} MB: expected a fitted baseline")
     try:
         about = json.loads(files[FILE])
-        model, task, digest = get_model(about["model"]), get_task(about["task"]), str(about["release"])
+        model, task, digest = get_model(str(about["model"])), get_task(str(about["task"])), str(about["release"])
         seeds = [int(seed) for seed in about["seeds"]]
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise MagBridgeError(f"{where}: {FILE} is damaged ({str(error)[:200]}): push it again") from error

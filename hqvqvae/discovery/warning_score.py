@@ -24,6 +24,7 @@ from .analysis import Coding, Study
 
 WINDOW = 10  # segments in the moving window
 HORIZON = 30  # segments: an alarm earlier than this before the onset counts as false
+MAX_NUMBER = 1e9  # of a fitted score: more is damage
 MAX_FALSE_ALARMS = 0.2  # share of training cells with a false alarm that calibration allows
 FEATURES = ("activation", "since_first_activation", "transitions", "late_codes")
 DETECTORS = {"score": "early-warning score", "capacity": "capacity threshold", "age": "age alone"}
@@ -63,7 +64,8 @@ class WarningScore:
         if len(codes) and (codes.min() < 0 or codes.max() >= self.n_codes):
             raise HQVQVAEError(f"code {codes.max()} is outside 0 to {self.n_codes - 1}: use codes of the same model")
         features = window_features(codes, self.precursor, np.array(self.late_share))
-        return 1 / (1 + np.exp(-(features @ np.array(self.weights) + self.bias)))
+        with np.errstate(over="ignore"):  # far below the threshold the score is 0
+            return 1 / (1 + np.exp(-(features @ np.array(self.weights) + self.bias)))
 
     def alarm(self, codes: np.ndarray) -> int | None:
         """Position of the first segment at which the alarm is raised, or None."""
@@ -89,8 +91,8 @@ class WarningScore:
         except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise HQVQVAEError(f"{path} is not a warning score written by this package: {error}") from None
         whole = [score.n_codes] if score.precursor is None else [score.n_codes, score.precursor]
-        if not np.isfinite(numbers).all() or any(type(number) is not int for number in whole):
-            raise HQVQVAEError(f"{path} is not a warning score: expected finite numbers, codes as whole ones")
+        if not (np.abs(numbers) < MAX_NUMBER).all() or any(type(number) is not int for number in whole):
+            raise HQVQVAEError(f"{path} is not a warning score: expected numbers below 1e9, codes as whole ones")
         if sizes != (score.n_codes, len(FEATURES)):
             raise HQVQVAEError(f"{path} has {sizes} late shares and weights, expected {score.n_codes}, {len(FEATURES)}")
         return score

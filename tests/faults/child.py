@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def outcomes_of(functions: Sequence[Callable[[], object]], limit_s: float = HANG
 def _child(functions: Sequence[Callable[[], object]], answers) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    warnings.simplefilter("error", RuntimeWarning)  # numbers that overflow are lines on a user's terminal
     before = _memory("VmRSS")
     resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + 4 * MAX_ALLOCATION, resource.RLIM_INFINITY))
     for function in functions:

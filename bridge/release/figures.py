@@ -47,8 +47,8 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
         f"{sample_id}: {label['voltage']:.3f} V, SOC {label['soc']:.0f} %, SOH {soh}, anomaly: "
         f"{label['anomaly_subtype']}"
     )
-    near = f"mean and std of the {len(reference):,} rows nearest {label['nearest_anchor']:.2f} V"
-    save(_sample(signals(row)[0], reference.mean(axis=0), reference.std(axis=0), title, near), out)
+    of_anchor = f"mean and std of the {len(reference):,} rows nearest {label['nearest_anchor']:.2f} V"
+    save(_sample(signals(row)[0], reference.mean(axis=0), reference.std(axis=0), title, of_anchor), out)
 
 
 @printed

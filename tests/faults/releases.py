@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import shutil
@@ -29,9 +30,10 @@ def kills(bench: Bench, count: int) -> Iterator[str | None]:
     """SIGKILL at a random moment of building a release over another, each time in one of two places."""
     upstream = resolve("v1", "simulated")
     out = bench.folder / "killed"
+    build = functools.partial(release.build, replace=True, variants=1, anomalies=8, regime_b=8)
     whole: set[str] = set()
     for seed in (1, 2):
-        made = release.build(bench.folder / "whole", upstream, master_seed=seed, variants=1, anomalies=8, regime_b=8)
+        made = build(bench.folder / "whole", upstream, master_seed=seed)
         whole.add(made["dataset_digest"])
     shutil.copytree(bench.folder / "whole", out)
 
@@ -40,7 +42,7 @@ def kills(bench: Bench, count: int) -> Iterator[str | None]:
         origin = {k: manifest[k] for k in ("upstream", "config", "master_seed", "variants", "rebuild", "packages")}
         while True:
             release.write(out, table, origin)
-            release.build(out, upstream, master_seed=2, replace=True, variants=1, anomalies=8, regime_b=8)
+            build(out, upstream, master_seed=2)
 
     whole.add(read_manifest(bench.release)["dataset_digest"])
     for _ in range(count):
@@ -55,7 +57,7 @@ def kills(bench: Bench, count: int) -> Iterator[str | None]:
             if found.is_dir() and checked_digest(found) in whole and not _broken(found)
             else f"{found} is not whole"
         )
-    release.build(out, upstream, master_seed=2, replace=True, variants=1, anomalies=8, regime_b=8)
+    build(out, upstream, master_seed=2)
     left = [p.name for p in bench.folder.iterdir() if p.name.startswith(".killed")]
     yield None if not left else f"left behind: {left}"
 

@@ -142,7 +142,8 @@ def import_model(reference: str) -> Model:
         sys.path.remove("")
     if callable(found) and not isinstance(found, type) and not inspect.signature(found).parameters:
         found = found()
-    return as_model(found, name=name)
+    # A declared model has a name of its own.
+    return as_model(found, name=None if isinstance(found, Model) else name)
 
 
 def _seeded(estimator, seed: int):

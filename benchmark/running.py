@@ -14,6 +14,9 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.parallel import Engine
 
 TABLE_FAMILIES = {3: "classical", 4: "deep"}
+OUTSIDE = {"reservoir-ridge": "perf.reservoir_ridge:reservoir_ridge"}
+"""Ranked models whose code needs the bridge, by name: files of a clone, imported when asked for."""
+
 RUN = (*SAMPLINGS, "few_shot", "cross_validation")
 """Protocols that a model is run under here."""
 
@@ -52,7 +55,8 @@ def run_baselines(
     if protocol not in (None, *RUN):
         raise MagBridgeError(f"unknown protocol {protocol!r}: expected one of {', '.join(RUN)}")
     tasks = TASKS if task is None else (get_task(task),)
-    own = None if model is None or ":" not in model else import_model(model)
+    reference = OUTSIDE.get(str(model), model)
+    own = None if reference is None or ":" not in reference else import_model(reference)
     chosen = [(t, own) for t in tasks] if own else [(t, m) for t in tasks for m in _chosen(t, model, table)]
     if not chosen:
         raise MagBridgeError(

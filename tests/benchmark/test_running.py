@@ -1,9 +1,12 @@
 """Declared baselines run and filed; what cannot run is refused before the release is read."""
 
+from pathlib import Path
+
 import pytest
 
-from benchmark.results import read_results
-from benchmark.running import run_baselines
+from benchmark.baselines import models
+from benchmark.results import SHIPPED, read_results
+from benchmark.running import OUTSIDE, run_baselines
 from dataset_card.errors import MagBridgeError
 from dataset_card.parallel import Engine
 
@@ -38,3 +41,16 @@ def test_processes_run_a_sweep_with_the_results_of_this_process(release):
 def test_bad_names_are_refused_first(options, message):
     with pytest.raises(MagBridgeError, match=message):
         run_baselines("nowhere", **options)
+
+
+def test_every_ranked_model_can_be_run():
+    ranked = {(r.task, r.model) for r in read_results(SHIPPED) if r.protocol != "ceiling"}
+    declared = {(task, model.name) for model in models() for task in model.tasks}
+    assert {name for task, name in ranked - declared} <= set(OUTSIDE)
+
+
+def test_a_model_that_needs_the_bridge_runs_by_its_name(release, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.setenv("MAGBRIDGE_UPSTREAM", "")
+    (result,) = run_baselines(release, task="t4", model="reservoir-ridge")
+    assert result.model == "reservoir-ridge" and result.n_features == 171 and result.mean() > 0.4

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -423,6 +424,7 @@ def _asks(model: Model, task: Task, extra: str) -> bool:
 
 def _fit(draw: _Draw, pool: _Pool):
     import joblib
+    from scipy.linalg import LinAlgWarning
 
     extras = {}
     if pool.validation is not None:
@@ -431,7 +433,9 @@ def _fit(draw: _Draw, pool: _Pool):
         extras["clean"] = pool.clean.take(draw.clean)
     estimator = pool.model.build(draw.seed, pool.task)
     # Threads only while fitting: forests add up votes in the order threads finish, so predicting stays serial.
-    with joblib.parallel_config(backend="threading", n_jobs=pool.n_jobs):
+    with joblib.parallel_config(backend="threading", n_jobs=pool.n_jobs), warnings.catch_warnings():
+        # Features of a signal are correlated and unlike in size: a plain ridge on them would warn at every seed.
+        warnings.simplefilter("ignore", LinAlgWarning)
         estimator.fit(pool.inputs[draw.train], pool.target[draw.train], **extras)
     return estimator
 

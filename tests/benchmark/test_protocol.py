@@ -1,6 +1,7 @@
 """Protocols: draws, determinism, what a model may ask for, controls at chance."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -205,6 +206,21 @@ def test_five_lines_with_an_estimator(release):
     assert result.model == "StandardScaler-Ridge" and result.dataset.digest
     assert result.runs == evaluate_model("t1", get_model("ridge"), release).runs
     assert "r2" in str(result) and "rows: each seed fits on its own 80 %" in str(result)
+
+
+def test_an_ill_conditioned_fit_says_nothing_but_other_warnings_pass(release):
+    class Told(Ridge):
+        def fit(self, X, y):
+            warnings.warn("the features are constant", UserWarning, stacklevel=1)
+            return super().fit(X[:, :2] * (1e10, 1e-4), y)
+
+        def predict(self, X):
+            return super().predict(X[:, :2])
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        evaluate_model("t1", Told(alpha=1e-12), release, seeds=(0,))
+    assert [str(w.message) for w in seen] == ["the features are constant"]
 
 
 def test_decision_scores_point_at_the_scored_label(release):

@@ -8,7 +8,7 @@ from benchmark.baselines import get_model, models
 from benchmark.data import load_task
 from benchmark.models import Model, import_model
 from benchmark.protocol import cross_validate, evaluate_model, few_shot
-from benchmark.results import SAMPLINGS, Result, write_result
+from benchmark.results import SAMPLINGS, Result, read_results, write_result
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.parallel import Engine
@@ -29,6 +29,7 @@ def run_baselines(
     table: int | None = None,
     split: str = PRIMARY_SPLIT,
     protocol: str | None = None,
+    like: Path | None = None,
     out: Path | None = None,
     engine: Engine | None = None,
 ) -> list[Result]:
@@ -41,6 +42,7 @@ def run_baselines(
         table: 3 or 4, the models of that table.
         split: Split to read.
         protocol: One of `RUN`; each model's own sampling by default.
+        like: Results file or folder: the models, tasks and protocols of these results alone.
         out: Folder that each result is written to as soon as it is there.
         engine: Processes or a cluster that run a fit each; by default this process, one by one.
 
@@ -57,21 +59,27 @@ def run_baselines(
     tasks = TASKS if task is None else (get_task(task),)
     reference = OUTSIDE.get(str(model), model)
     own = None if reference is None or ":" not in reference else import_model(reference)
-    chosen = [(t, own) for t in tasks] if own else [(t, m) for t in tasks for m in _chosen(t, model, table)]
+    pairs = [(t, own) for t in tasks] if own else [(t, m) for t in tasks for m in _chosen(t, model, table)]
+    if like is None:
+        chosen = [(t, m, protocol) for t, m in pairs]
+    else:
+        filed = {(r.task, r.model, r.protocol) for r in read_results(like) if protocol in (None, r.protocol)}
+        chosen = [(t, m, kind) for t, m in pairs for kind in RUN if (t.id, m.name, kind) in filed]
     if not chosen:
         raise MagBridgeError(
-            f"no baseline fits --task {task} --model {model} --table {table}: see `python -m benchmark list`"
+            f"no baseline fits --task {task} --model {model} --table {table} --like {like}: see "
+            "`python -m benchmark list`"
         )
     results, rows = [], None
-    for t, m in chosen:
+    for t, m, kind in chosen:
         if rows is None or rows.task != t:
             rows = load_task(t, data, split)
-        if protocol == "few_shot":
+        if kind == "few_shot":
             result = few_shot(t, m, rows, engine=engine, progress=True)
-        elif protocol == "cross_validation":
+        elif kind == "cross_validation":
             result = cross_validate(t, m, rows, engine=engine, progress=True)
         else:
-            result = evaluate_model(t, m, rows, sampling=protocol, engine=engine, progress=True)
+            result = evaluate_model(t, m, rows, sampling=kind, engine=engine, progress=True)
         if out is not None:
             write_result(result, out)
         results.append(result)

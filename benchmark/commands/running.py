@@ -53,6 +53,9 @@ def run(
     table: Annotated[int | None, typer.Option(help="3 or 4: the models of that published table.")] = None,
     split: Split = PRIMARY_SPLIT,
     protocol: Protocol = None,
+    like: Annotated[
+        Path | None, typer.Option(help="Results file or folder: runs the models, tasks and protocols of these alone.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder whose results files each result is added to.")] = None,
     jobs: JobsOption = None,
     address: AddressOption = None,
@@ -66,7 +69,15 @@ def run(
 
     engine = None if jobs is address is None else Engine(jobs, address=address)
     results = run_baselines(
-        data, task=task, model=model, table=table, split=split, protocol=protocol, out=out, engine=engine
+        data,
+        task=task,
+        model=model,
+        table=table,
+        split=split,
+        protocol=protocol,
+        like=like,
+        out=out,
+        engine=engine,
     )
     published = table if protocol is None and split == PRIMARY_SPLIT else None
     if published is not None and (rows := comparison(published, results)):

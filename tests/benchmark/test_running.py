@@ -27,6 +27,17 @@ def test_processes_run_a_sweep_with_the_results_of_this_process(release):
     assert one[0].runs == two[0].runs and one[0].table.equals(two[0].table)
 
 
+def test_what_results_hold_runs_again_to_the_same(release, tmp_path):
+    for protocol in (None, "cross_validation"):
+        run_baselines(release, task="t4", model="constant", protocol=protocol, out=tmp_path)
+    run_baselines(release, task="t1", model="ridge", out=tmp_path)
+    before = {(r.task, r.model, r.protocol): r.runs for r in read_results(tmp_path)}
+    again = run_baselines(release, like=tmp_path)
+    assert {(r.task, r.model, r.protocol): r.runs for r in again} == before and len(before) == 3
+    (one,) = run_baselines(release, like=tmp_path, protocol="cross_validation")
+    assert one.model == "constant"
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -35,7 +46,7 @@ def test_processes_run_a_sweep_with_the_results_of_this_process(release):
         ({"protocol": "submitted"}, "unknown protocol 'submitted'"),
         ({"task": "t9"}, "unknown task 't9'"),
         ({"model": "rigde"}, "did you mean ridge"),
-        ({"task": "t2", "model": "ridge"}, "no baseline fits --task t2 --model ridge"),
+        ({"task": "t2", "model": "ridge"}, "no baseline fits --task t2 --model ridge --table None"),
     ],
 )
 def test_bad_names_are_refused_first(options, message):

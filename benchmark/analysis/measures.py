@@ -25,10 +25,10 @@ from dataset_card.schema import SYNTHETIC_SUBTYPES, table_of
 READERS = {
     "v1": {"t1": "noise-level", "t2": "noise-level", "t3": "matched", "t4": "matched"},
     "v2": {
-        "t1": "functional-ridge",
-        "t2": "functional-ridge",
-        "t3": "functional-boosting",
-        "t4": "functional-boosting",
+        "t1": "functional-corrected",
+        "t2": "functional-corrected",
+        "t3": "departure-boosting",
+        "t4": "departure-boosting",
     },
 }
 """The model that is taken apart on each task, by the bridge that made the rows."""

@@ -23,7 +23,7 @@ DEALS = 15
 """Splits dealt by cell, and as many by row."""
 
 MODELS = {
-    "t1": ("ridge", "noise-level", "functional-ridge"),
+    "t1": ("ridge", "noise-level", "functional-corrected"),
     "t2": ("ridge-classifier", "logistic-regression"),
     "t3": ("logistic-regression",),
     "t4": ("logistic-regression", "random-forest"),

@@ -175,7 +175,7 @@ def test_shipped_leaderboard_in_every_form(tmp_path):
         (("leaderboard", "--results", "nowhere"), "no results at nowhere"),
         (("leaderboard", "--task", "t9"), "unknown task 't9'"),
         (("export", "nowhere.jsonl", "--dataset-id", "u/d"), "no results at nowhere.jsonl"),
-        (("plot", "--model", "rigde", "--out", "x.png"), "no result of model rigde among 341"),
+        (("plot", "--model", "rigde", "--out", "x.png"), "no result of model rigde among 348"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_1(arguments, message):

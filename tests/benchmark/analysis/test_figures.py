@@ -34,7 +34,7 @@ def test_few_shots_show_the_reader_and_whoever_is_best(made_up):
     document["few_shot"]["t1"] |= {f"m{i}": [[2, -9.0, 0], [5, 0.01 * i, 0]] for i in range(9)}
     document["few_shot"]["t1"]["constant"] = [[2, 0.0, 0], [5, 0.15, 0]]
     shown = few_shot_shown(document, "t1")
-    assert shown[:2] == ["strong", "weak"] and len(shown) == 7 and shown[2] == "m8" and "constant" not in shown
+    assert shown[:2] == ["strong", "weak"] and len(shown) == 5 and shown[2] == "m8" and "constant" not in shown
 
 
 def test_nothing_occluded_is_no_figure(made_up):

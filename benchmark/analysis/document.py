@@ -20,7 +20,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
 from dataset_card.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES
 
-OCCLUDED = {"v1": (), "v2": ("functional-ridge", "functional-corrected")}
+OCCLUDED = {"v1": (), "v2": ("functional-corrected",)}
 """Readouts of shape whose steps and channels are occluded, by bridge; v1's SOH is in its noise, which has no steps."""
 
 NEAR = 0.02

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark.baselines.functional import shape_features
 from benchmark.models import Model
-from benchmark.tasks import Task
+from benchmark.tasks import Task, get_task
 from dataset_card.errors import MagBridgeError
 
 TREES = 300
@@ -70,6 +70,13 @@ class Boosting:
         if not self.task.is_regression:
             self.classes_ = self.trees.classes_
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What skops keeps: the task by its id."""
+        return {**vars(self), "task": self.task.id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, task=get_task(state["task"]))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Values, or labels, of shape (n,)."""

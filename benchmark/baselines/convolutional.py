@@ -43,7 +43,7 @@ class NormalisedCNN(SequenceModel):
     patience = None
 
     def __init__(self, seed: int, task: Task):
-        super().__init__(lambda outputs: dilated_network(outputs, 2 * len(CHANNELS)), seed, task)
+        super().__init__(_network, seed, task)
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset) -> Self:
         """Trains for 15 epochs on a one-cycle schedule.
@@ -107,6 +107,10 @@ class NormalisedCNN(SequenceModel):
         free = shape - np.median(shape, axis=1, keepdims=True)
         both = np.clip(np.concatenate([shape, free], axis=2), -CLIP, CLIP).transpose(0, 2, 1)
         return require_torch().from_numpy(both.astype(np.float32)).contiguous().to(self.device)
+
+
+def _network(outputs: int):
+    return dilated_network(outputs, 2 * len(CHANNELS))
 
 
 def dilated_network(outputs: int, channels: int):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from benchmark.models import Model
 from benchmark.scoring import score
-from benchmark.tasks import Task
+from benchmark.tasks import Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T
 
@@ -91,6 +92,26 @@ class SequenceModel:
         output = self._output(signals)
         odds = np.exp(output - output.max(axis=1, keepdims=True))
         return odds / odds.sum(axis=1, keepdims=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Arrays and plain values, so that a fitted network can be kept without a pickle."""
+        state = {**vars(self), "network": self.network.__name__, "task": self.task.id}
+        for name in ("device", "weight"):  # of this machine, and of training alone
+            state.pop(name, None)
+        if "model" in state:
+            state["weights"] = {name: x.cpu().numpy() for name, x in state.pop("model").state_dict().items()}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        weights = state.pop("weights", None)
+        network = vars(sys.modules[type(self).__module__])[state["network"]]
+        vars(self).update(state, network=network, task=get_task(state["task"]))
+        if weights is not None:
+            torch = require_torch()
+            self.device = "cuda" if torch.cuda.is_available() else "cpu"
+            model = self.network(1 if self.task.is_regression else len(self.task.labels))
+            model.load_state_dict({name: torch.as_tensor(array) for name, array in weights.items()})
+            self.model = model.to(self.device)
 
     def _prepare(self, signals: np.ndarray, target: np.ndarray) -> None:
         """Learns how to standardise."""

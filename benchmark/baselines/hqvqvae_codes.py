@@ -6,11 +6,13 @@ The two twins differ in one thing: the bottleneck's quantum circuit, or tanh in 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from benchmark.features import FEATURE_NAMES
 from benchmark.models import Model
-from benchmark.tasks import Task
+from benchmark.tasks import Task, get_task
 from dataset_card.errors import MagBridgeError
 
 CONFIGURATION = "recommended"
@@ -56,6 +58,27 @@ class CodesModel:
         if not self.task.is_regression:
             self.classes_ = self.readout.classes_
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Arrays and plain values, so that a fitted model can be kept without a pickle."""
+        state = {**vars(self), "task": self.task.id}
+        if "model" in state:
+            model = state.pop("model")
+            state["config"] = model.config.to_dict()
+            state["weights"] = {name: x.cpu().numpy() for name, x in model.state_dict().items()}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        config, weights = state.pop("config", None), state.pop("weights", None)
+        vars(self).update(state, task=get_task(state["task"]))
+        if weights is not None:
+            import torch
+
+            from hqvqvae import HQVQVAEModel
+
+            configuration, _ = _hqvqvae()
+            self.model = HQVQVAEModel(configuration.HQVQVAEConfig.from_dict(config)).eval()
+            self.model.load_state_dict({name: torch.as_tensor(array) for name, array in weights.items()})
 
     def encode(self, features: np.ndarray) -> np.ndarray:
         """Latents and one-hot codes of each row, (n, D + K)."""

@@ -1,7 +1,7 @@
 """Fitted baselines on the Hub: one skops file a seed, without pickle, and what they are in `baseline.json`.
 
-skops builds nothing but the types it knows and those of `TRUSTED`. Trees among these are arrays that compiled code
-walks unchecked: a forged file could crash the process, but run no code of its own.
+skops builds nothing but the types it knows and those of `TRUSTED`. Trees and convolutions among these are arrays that
+compiled code walks unchecked: a forged file could crash the process, but run no code of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ MAX_BYTES = 256 * 2**20
 """Of all files of a pulled baseline."""
 
 TRUSTED = [
+    "aeon.transformations.collection.convolution_based._minirocket.MiniRocket",
+    "aeon.transformations.collection.convolution_based._multirocket.MultiRocket",
     "benchmark.baselines.background.LevelBackground",
+    "benchmark.baselines.boosting.Boosting",
+    "benchmark.baselines.convolutional.NormalisedCNN",
+    "benchmark.baselines.deep.SequenceModel",
     "benchmark.baselines.departure.Departure",
     "benchmark.baselines.departure.DepartureBoosting",
     "benchmark.baselines.forest.Forest",
@@ -37,17 +42,26 @@ TRUSTED = [
     "benchmark.baselines.functional.FunctionalRegressor",
     "benchmark.baselines.functional.FunctionalSecondLife",
     "benchmark.baselines.functional.Place",
+    "benchmark.baselines.hqvqvae_codes.CodesModel",
     "benchmark.baselines.matched.MatchedFeatures",
     "benchmark.baselines.noise_level.NoiseLevelFeatures",
     "benchmark.baselines.recipe.GatedDetector",
     "benchmark.baselines.recipe.NoiseLevelRegressor",
     "benchmark.baselines.recipe.SecondLifeThreshold",
     "benchmark.baselines.recipe.SubtypeClassifier",
+    "benchmark.baselines.rocket.Rocket",
+    "benchmark.baselines.whitened.WhitenedNetwork",
+    "catboost.core.CatBoostClassifier",
+    "catboost.core.CatBoostRegressor",
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
 ]
-"""Types beyond those that skops trusts by itself: the baselines' own, and trees."""
+"""Types beyond those that skops trusts by itself: the baselines' own, trees, and aeon's transforms."""
 
 CARD = Template("""---
 license: apache-2.0
@@ -122,11 +136,14 @@ def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
     about = {"model": baseline.model.name, "task": baseline.task.id, "release": baseline.digest}
     files = {FILE: (json.dumps(about | {"seeds": list(baseline.fitted)}) + "\n").encode()}
     for seed, estimator in baseline.fitted.items():
-        content = io.dumps(estimator)
-        strange = set(io.get_untrusted_types(data=content)) - set(TRUSTED)
+        try:
+            content = io.dumps(estimator)
+            strange = set(io.get_untrusted_types(data=content)) - set(TRUSTED)
+        except RuntimeError as error:
+            raise MagBridgeError(f"{baseline.model.name} cannot be kept without a pickle ({error})") from error
         if strange:
             raise MagBridgeError(
-                f"{baseline.model.name} holds {sorted(strange)[0]}: expected a baseline of scikit-learn parts"
+                f"{baseline.model.name} holds {sorted(strange)[0]}: expected a baseline of trusted parts"
             )
         files[f"seed-{seed}.skops"] = content
     card = CARD.substitute(
@@ -191,6 +208,8 @@ def read_baseline(files: dict[str, bytes], where: str) -> Baseline:
             try:
                 path.write_bytes(files[path.name])
                 fitted[seed] = io.load(path, trusted=TRUSTED)
+            except MagBridgeError:
+                raise  # what a network needs is not installed
             except Exception as error:  # skops and the zip under it raise whatever a damaged file provokes
                 reason = " ".join(str(error).split())[:200]
                 raise MagBridgeError(f"{where}: {path.name} is no trusted skops file ({reason})") from error

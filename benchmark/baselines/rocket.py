@@ -6,12 +6,13 @@ import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
 from benchmark.baselines.deep import private_randomness, require_torch
 from benchmark.models import SEEDS, Model
-from benchmark.tasks import Task
+from benchmark.tasks import Task, get_task
 from dataset_card.errors import MagBridgeError
 
 PENALTIES = np.logspace(-3, 3, 10)
@@ -78,6 +79,13 @@ class Rocket:
         if not self.task.is_regression:
             self.classes_ = ridge.classes_
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What skops keeps: the task by its id."""
+        return {**vars(self), "task": self.task.id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, task=get_task(state["task"]))
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """Values, or labels, of shape (n,)."""

@@ -110,6 +110,10 @@ def _transformer(outputs: int):
     return Transformer()
 
 
+def _dilated(outputs: int):
+    return dilated_network(outputs, 2 * MEASURED)
+
+
 def _declare(name: str, tasks: tuple[str, ...], network, words: str) -> Model:
     return Model(
         name,
@@ -124,8 +128,6 @@ def _declare(name: str, tasks: tuple[str, ...], network, words: str) -> Model:
 
 MODELS = (
     # For faults alone: its pooling over time forgets where along the scan something is, and T1 falls to R2 .88.
-    _declare(
-        "whitened-cnn", ("t3", "t4"), lambda outputs: dilated_network(outputs, 2 * MEASURED), "Dilated residual CNN"
-    ),
+    _declare("whitened-cnn", ("t3", "t4"), _dilated, "Dilated residual CNN"),
     _declare("whitened-transformer", ("t1", "t2", "t3", "t4"), _transformer, f"Transformer of {LAYERS} layers"),
 )

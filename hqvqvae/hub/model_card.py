@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from .power_card import power_sentences
 from .study_card import study_report
+
+REPOSITORY = "https://github.com/SakthiGs/MagBridge-Battery"
 
 # Beside the folders of packaged weights, each written by the command of its name.
 EVALUATION = "evaluation.json"
@@ -128,6 +132,35 @@ def findings(by_what: dict[str, dict]) -> str:
     )
 
 
+def _header(name: str | None, measured: Measured) -> dict:
+    """What the Hub reads: licence, tags and, of packaged weights, the errors measured on cells left out."""
+    header: dict = {
+        "license": "apache-2.0",
+        "library_name": "transformers",
+        "tags": ["battery", "tabular", "vector-quantization", "vq-vae", "quantum-machine-learning", "custom_code"],
+    }
+    if name is None or not measured.evaluations:
+        return header
+    results = [
+        {
+            "task": {"type": "tabular-regression", "name": "Reconstruction of standardised features"},
+            "dataset": {
+                "type": "nasa-pcoe-battery",
+                "name": f"NASA PCoE battery set, each {record['leave_out']} left out",
+            },
+            "metrics": [
+                {
+                    "type": "mse",
+                    "name": f"mean squared error, pooled, {len(record['seeds'])} seeds",
+                    "value": record["methods"][name]["test_mse_pooled"]["mean"],
+                }
+            ],
+        }
+        for record in measured.evaluations
+    ]
+    return header | {"model-index": [{"name": f"HQ-VQVAE ({name})", "results": results}]}
+
+
 def render_card(
     config: dict,
     name: str | None,
@@ -156,8 +189,7 @@ def render_card(
     title = f"HQ-VQVAE ({name})" if name else "HQ-VQVAE"
     n_features = len(config["feature_names"])
     parts = [
-        "---\nlicense: apache-2.0\nlibrary_name: transformers\ntags:\n- battery\n- vector-quantization\n- vq-vae\n"
-        "- quantum-machine-learning\n- custom_code\n---",
+        f"---\n{yaml.safe_dump(_header(name, measured), sort_keys=False)}---",
         f"# {title}\n\nTurns one discharge segment of a Li-ion cell, described by {n_features} features, into one "
         f"of {config['codebook_size']} codes: encoder, {circuit}, vector quantizer, decoder.",
         "## Use\n\n```python\nfrom transformers import AutoModel\n\n"
@@ -174,6 +206,9 @@ def render_card(
         parts.append(
             "## Data\n\nThe NASA PCoE battery set (B. Saha and K. Goebel, 2007, NASA Prognostics Data Repository; "
             "public domain): 1,499 discharge segments of 20 cells in 5 cohorts, 1,466 after cleaning, all in training."
+            "\n\nThe architecture is that of the paper *HQ-VQVAE for Unsupervised Battery Precursor Discovery*; the "
+            f"code that trains and measures it is part of [MagBridge-Battery]({REPOSITORY}), on whose data this model "
+            "was not trained."
         )
     parts.append(
         "## Intended use and limits\n\nResearch on degradation patterns in laboratory cycling data. Not a safety "

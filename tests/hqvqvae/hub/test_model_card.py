@@ -4,6 +4,7 @@ import json
 
 import pytest
 import yaml
+from huggingface_hub import ModelCard
 
 from hqvqvae import HQVQVAEConfig, HQVQVAEModel
 from hqvqvae.hub.model_card import METHOD_MEANING, Measured, render_card
@@ -26,6 +27,13 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
     assert f"{outcome} found on these cells. The smallest effect that 20 cells could have shown" in card
     header = yaml.safe_load(card.split("---")[1])
     assert header["license"] == "apache-2.0" and header["library_name"] == "transformers"
+    shown = {result.dataset_name: result.metric_value for result in ModelCard(card).data.eval_results}
+    assert shown == {
+        f"NASA PCoE battery set, each {record['leave_out']} left out": record["methods"][name]["test_mse_pooled"][
+            "mean"
+        ]
+        for record in measured.evaluations
+    }
     figures = {record["leave_out"]: record for record in measured.evaluations}["cell"]["methods"]
     for method in METHODS:
         assert f"`{method}`: {METHOD_MEANING[method]} | {figures[method]['train_mse']:.3f}" in card

@@ -20,6 +20,8 @@ from dataset_card.errors import MagBridgeError
 
 ENGINES = ("joblib", "dask")
 CONNECT_TIMEOUT_S = 20
+LOOK_S = 5
+"""How often a run looks for workers that have joined its cluster, while no job ends."""
 
 ATTEMPTS = 4
 """Times that a job may take its process with it, or meet a broken disk, before the run ends: Dask's own number."""
@@ -183,31 +185,47 @@ def _held(shared):
 
 def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Iterator[tuple[str, Any]]:
     with _connected(engine) as client:
-        from distributed import KilledWorker, as_completed
+        from distributed import Future, KilledWorker, wait
 
         # as a task of its own, not scattered: the scheduler can make it again when the worker that held it died
         held = client.submit(_held, shared, key=f"shared-{uuid.uuid4()}")
-
-        waiting, results = iter(jobs), as_completed(loop=client.loop)
-        called: dict[str, str] = {}
+        waiting = iter(jobs)
+        in_hand: dict[Future, str] = {}
         unwell: dict[str, list[str]] = {}
 
         def submit(name: str, **where) -> None:
             key = f"{name}-{uuid.uuid4()}"
-            called[key] = name
-            results.add(client.submit(_call_there, name, jobs[name], function, held, key=key, pure=False, **where))
+            future = client.submit(_call_there, name, jobs[name], function, held, key=key, pure=False, **where)
+            in_hand[future] = name
 
         def hand_out() -> None:
             # as many as there are threads: one that waits at a worker would be blamed for that worker's death
-            room = max(1, sum(client.nthreads().values())) - results.count()
+            room = max(1, sum(client.nthreads().values())) - len(in_hand)
             for name in islice(waiting, max(0, room)):
                 submit(name)
 
-        hand_out()
-        for future in results:
-            name = called[future.key]
+        def finished() -> set[Future]:
             try:
-                _, result = future.result()
+                return wait(list(in_hand), timeout=LOOK_S, return_when="FIRST_COMPLETED").done
+            except TimeoutError:  # workers may have joined
+                return set()
+
+        hand_out()
+        while in_hand:
+            name = next(iter(in_hand.values()))
+            try:
+                for future in finished():
+                    name = in_hand.pop(future)
+                    _, result = future.result()
+                    if not isinstance(result, _Unwell):
+                        yield name, result
+                        continue
+                    met = unwell.setdefault(name, [])
+                    met.append(result.worker)
+                    others = sorted(set(client.scheduler_info(n_workers=-1)["workers"]) - set(met))
+                    if len(met) >= ATTEMPTS or not others:
+                        raise MagBridgeError(f"{name}: {result.reason} (on {', '.join(met)})")
+                    submit(name, workers=others)
                 hand_out()
             except KilledWorker as error:
                 raise MagBridgeError(
@@ -217,15 +235,6 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
                 raise MagBridgeError(
                     f"{name}: lost with the scheduler; start a scheduler and run the same command again"
                 ) from error
-            if not isinstance(result, _Unwell):
-                yield name, result
-                continue
-            met = unwell.setdefault(name, [])
-            met.append(result.worker)
-            others = sorted(set(client.scheduler_info(n_workers=-1)["workers"]) - set(met))
-            if len(met) >= ATTEMPTS or not others:
-                raise MagBridgeError(f"{name}: {result.reason} (on {', '.join(met)})")
-            submit(name, workers=others)
 
 
 @contextmanager
@@ -242,6 +251,7 @@ def _connected(engine: Engine):
         with (
             LocalCluster(n_workers=engine.processes, threads_per_worker=1, dashboard_address=None) as cluster,
             Client(cluster, set_as_default=False) as client,
+            client.as_current(),
         ):
             yield client
         return
@@ -252,5 +262,5 @@ def _connected(engine: Engine):
             f"address {engine.address}: no Dask scheduler answers there ({error}); expected HOST:PORT of one that "
             "runs, as `dask scheduler` prints it"
         ) from error
-    with client:
+    with client, client.as_current():
         yield client

@@ -20,6 +20,8 @@ ATTEMPTS = 4
 """Processes that a job may take with it before the run ends: Dask's own number."""
 
 CONNECT_TIMEOUT_S = 20
+LOOK_S = 5
+"""How often a run looks for workers that have joined its cluster, while no job ends."""
 
 
 def run_jobs(
@@ -101,33 +103,40 @@ def _held(function):
 
 def _on_cluster(function, jobs: Sequence[Any], address: str) -> Iterator[tuple[int, Any]]:
     with _connected(address) as client:
-        from distributed import KilledWorker, as_completed
+        from distributed import Future, KilledWorker, wait
 
         # As a task of its own, not scattered: the scheduler can make it again when the worker that held it died.
         held = client.submit(_held, function, pure=False)
-        waiting, job_of, results = enumerate(jobs), {}, as_completed(loop=client.loop)
+        waiting = enumerate(jobs)
+        in_hand: dict[Future, Any] = {}
 
         def hand_out() -> None:
             # As many as there are threads: one that waits at a worker would be blamed for that worker's death.
-            room = max(1, sum(client.nthreads().values())) - results.count()
+            room = max(1, sum(client.nthreads().values())) - len(in_hand)
             for number, job in islice(waiting, max(0, room)):
-                future = client.submit(_call, number, job, held, pure=False)
-                job_of[future.key] = job
-                results.add(future)
+                in_hand[client.submit(_call, number, job, held, pure=False)] = job
+
+        def finished() -> set[Future]:
+            try:
+                return wait(list(in_hand), timeout=LOOK_S, return_when="FIRST_COMPLETED").done
+            except TimeoutError:  # workers may have joined
+                return set()
 
         hand_out()
-        for future in results:
+        while in_hand:
+            job = next(iter(in_hand.values()))
             try:
-                yield future.result()
+                for future in finished():
+                    job = in_hand.pop(future)
+                    yield future.result()
                 hand_out()
             except KilledWorker as error:
                 raise HQVQVAEError(
-                    f"{job_of[future.key]}: {ATTEMPTS} workers died while they ran it, perhaps for want of memory; "
-                    "see their logs"
+                    f"{job}: {ATTEMPTS} workers died while they ran it, perhaps for want of memory; see their logs"
                 ) from error
             except (CancelledError, OSError) as error:
                 raise HQVQVAEError(
-                    f"{job_of[future.key]}: lost with the scheduler {address}; start one and run the same command again"
+                    f"{job}: lost with the scheduler {address}; start one and run the same command again"
                 ) from error
 
 
@@ -148,5 +157,5 @@ def _connected(address: str):
             f"address {address}: no Dask scheduler answers there ({error}); expected HOST:PORT of one that runs, as "
             "`dask scheduler` prints it"
         ) from error
-    with client:
+    with client, client.as_current():
         yield client

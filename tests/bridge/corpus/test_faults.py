@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -91,6 +92,17 @@ def test_jobs_are_not_blamed_for_deaths_before_their_turn(tmp_path):
     with cluster(tmp_path / "cluster", workers=6) as made:
         results = run_jobs(jobs.die_each_once, named, str(tmp_path), engine=Engine(address=made.address))
     assert results == {name: i * i for name, i in named.items()}
+
+
+@pytest.mark.slow
+def test_a_worker_that_joins_takes_work_while_others_are_at_theirs(tmp_path, monkeypatch):
+    monkeypatch.setattr("dataset_card.parallel.LOOK_S", 0.2)
+    with cluster(tmp_path / "cluster", workers=1) as made:
+        joining = threading.Timer(1, made.add_worker)
+        joining.start()
+        ended = run_jobs(jobs.ended_at, {"long": 15, "short": 0}, engine=Engine(address=made.address))
+        joining.join()
+    assert ended["short"] < ended["long"] - 1
 
 
 @pytest.mark.slow

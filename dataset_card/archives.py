@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import lzma
 import math
 import stat
@@ -59,6 +60,20 @@ def opened_zip(path: Path, limit: int = MAX_UNPACKED_BYTES, kind: str = "zip fil
             raise  # the disk's trouble; a damaged bzip2 stream has no number, an offset before the file's start EINVAL
         reason = " ".join(str(error).split()) or type(error).__name__
         raise MagBridgeError(f"{path}: not a readable {kind} ({reason})") from error
+
+
+def honest_copy(path: Path, limit: int, kind: str) -> io.BytesIO:
+    """A zip file in memory whose entries unpack to what it claims of them; raises as `opened_zip` does.
+
+    For libraries that read an entry whole: what an entry claims can be less than what it would unpack to.
+    """
+    copy = io.BytesIO()
+    with opened_zip(path, limit, kind) as archive, zipfile.ZipFile(copy, "w") as plain:
+        for entry in archive.infolist():
+            with archive.open(entry) as file:
+                plain.writestr(entry.filename, file.read(entry.file_size + 1))
+    copy.seek(0)
+    return copy
 
 
 def unpack(path: Path, folder: Path) -> None:
@@ -132,6 +147,8 @@ def _check(archive: zipfile.ZipFile, path: Path, limit: int) -> None:
                 f"{path}: unsafe entry {entry.filename[:MAX_NAME]!r}: expected plain files inside the archive; it is "
                 "not unpacked"
             )
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise NotImplementedError(f"packed by method {entry.compress_type}; expected deflate, of a bounded ratio")
     total = sum(entry.file_size for entry in entries)
     if total > limit:
         raise MagBridgeError(f"{path}: unpacks to {total / 1e9:.1f} GB; expected at most {limit / 1e9:.1f} GB")

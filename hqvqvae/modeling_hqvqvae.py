@@ -28,6 +28,7 @@ from .errors import HQVQVAEError
 from .quantizer import VectorQuantizer, mean_square, perplexity
 
 _LOADING_FAULTS = ("missing_keys", "unexpected_keys", "mismatched_keys")
+_DAMAGE = (SafetensorError, TypeError, AttributeError, LookupError, RuntimeError, ValueError, OverflowError)
 PACKAGED = Path(__file__).parent / "pretrained"  # folders of weights that ship with the package, by name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bridge.measured.channels import ChannelMap
 from bridge.measured.faults import MOST, Fault, FaultyInput, fault, require
 from bridge.measured.tables import NAME
 from dataset_card.digests import sha256_of
+from dataset_card.errors import MagBridgeError
 from dataset_card.measured import MEASURED_CHANNELS, TIME_COLUMNS
 from dataset_card.parquet import opened_parquet
 
@@ -140,7 +142,7 @@ def _checked(scan: RawScan) -> RawScan | Fault:
 
 
 def _parquet(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
-    with opened_parquet(path, limit=8 * MAX_VALUES) as file:
+    with _faulty(path), opened_parquet(path, limit=8 * MAX_VALUES) as file:
         names = file.schema_arrow.names
         if "scan_id" not in names:
             raise fault(path, "", "no column 'scan_id'", "a name a row", "add it")
@@ -153,6 +155,16 @@ def _parquet(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
                 row += 1
                 at = f"row {row} (scan {str(scan_id)[:80]})"
                 yield _checked(RawScan(str(scan_id), str(path), at, None, {name: columns[name][i] for name in wanted}))
+
+
+@contextmanager
+def _faulty(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FaultyInput:
+        raise
+    except MagBridgeError as error:
+        raise fault(path, "", f"not readable ({error})", "a Parquet file", "export it again") from error
 
 
 def _lists(path: Path, column: pa.Array, name: str) -> list[np.ndarray]:

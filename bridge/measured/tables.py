@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from bridge.measured.faults import MOST, Fault, fault, require
+from bridge.measured.faults import MOST, Fault, FaultyInput, fault, require
+from dataset_card.archives import honest_copy
 from dataset_card.measured import PULSES, InputField
 from dataset_card.parquet import read_parquet
 
@@ -92,7 +93,7 @@ def _read(path: Path) -> pandas.DataFrame:
     except UnicodeDecodeError as error:
         raise fault(path, "", f"not UTF-8 text ({error.reason})", "UTF-8", "save it as 'CSV UTF-8'") from error
     except (ValueError, OSError, KeyError, csv.Error, ImportError) as error:
-        if type(error).__name__ == "FaultyInput":
+        if isinstance(error, FaultyInput):
             raise
         reason = " ".join(str(error).split())[:200]
         raise fault(path, "", f"not readable ({reason})", f"a {suffix[1:].upper()} table", "export it again") from error
@@ -132,10 +133,10 @@ def _read_csv(path: Path) -> pandas.DataFrame:
 
 
 def _read_workbook(path: Path) -> pandas.DataFrame:
-    sheets = pandas.ExcelFile(path).sheet_names
-    if PULSEBAT_SHEET not in sheets:
-        return pandas.read_excel(path, dtype=object)
-    sheet = pandas.read_excel(path, sheet_name=PULSEBAT_SHEET, dtype=object)
+    book = pandas.ExcelFile(honest_copy(path, MAX_BYTES, "workbook"), engine="openpyxl")
+    if PULSEBAT_SHEET not in book.sheet_names:
+        return book.parse(0, dtype=object, nrows=MAX_ROWS + 1)
+    sheet = book.parse(PULSEBAT_SHEET, dtype=object, nrows=MAX_ROWS + 1)
     known = [name for name in PULSEBAT_COLUMNS if name in sheet.columns]
     return sheet[known].rename(columns=PULSEBAT_COLUMNS)
 

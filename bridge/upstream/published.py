@@ -10,7 +10,7 @@ from bridge.config import ANCHOR_VOLTAGES
 from bridge.embedding.latent_space import LATENT, LatentSpace
 from bridge.embedding.reservoir import EMBEDDING
 from bridge.upstream.inputs import AnchorStatistics, PulseTable
-from dataset_card.archives import opened_zip, read_npz
+from dataset_card.archives import honest_copy, read_npz
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, U_FEATURES, T
 
@@ -52,10 +52,10 @@ def read_pulse_table(path: Path, cells: int = 56, voltages: tuple[float, float] 
     """
     import pandas
 
-    with opened_zip(path, MAX_WORKBOOK_BYTES, "workbook"):
-        pass  # a workbook is a zip file, which could unpack to anything
+    book = honest_copy(path, MAX_WORKBOOK_BYTES, "workbook")
     try:
-        frame = pandas.read_excel(path, sheet_name=PULSEBAT_SHEET)
+        # One row more than there may be: a cell far below would make a frame of a million rows.
+        frame = pandas.read_excel(book, sheet_name=PULSEBAT_SHEET, nrows=cells * PULSEBAT_SOC_LEVELS + 1)
     except Exception as error:  # openpyxl and zipfile raise many kinds, all of them the file's fault
         raise MagBridgeError(f"{path}: not a readable workbook with a sheet {PULSEBAT_SHEET!r} ({error})") from error
     columns = ("No.", "SOC", "SOH", *U_COLUMNS)

@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataset_card import archives
-from dataset_card.archives import opened_zip, read_npz, unpack
+from dataset_card.archives import honest_copy, opened_zip, read_npz, unpack
 from dataset_card.errors import MagBridgeError
 from tests.mutations import mutated
 
@@ -135,3 +136,20 @@ def test_a_damaged_npz_is_one_error(tmp_path, data):
         assert "\n" not in str(error)
     else:
         assert {name: array.shape for name, array in arrays.items()} == SHAPES
+
+
+def test_a_copy_unpacks_to_no_more_than_is_claimed(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x", b"0" * 10**6)
+    with zipfile.ZipFile(honest_copy(path, 2**20, "workbook")) as copy:
+        assert copy.read("x") == b"0" * 10**6
+    data = path.read_bytes()
+    claimed = struct.pack("<I", 10**6)
+    path.write_bytes(
+        data.replace(claimed, struct.pack("<I", 1000)).replace(
+            struct.pack("<I", zlib.crc32(b"0" * 10**6)), struct.pack("<I", zlib.crc32(b"0" * 1000))
+        )
+    )
+    with zipfile.ZipFile(honest_copy(path, 2**20, "workbook")) as copy:
+        assert copy.read("x") == b"0" * 1000

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -65,3 +67,37 @@ def test_names_of_uploads_are_only_names(release, board, upload):
     shutil.move(upload, odd)
     result, _ = handle(Form("t1", odd), release, board, None)
     assert result.mean() == 1.0 and os.listdir(odd.parent.parent) == []
+
+
+def resident_MB():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc")
+@pytest.mark.parametrize(
+    ("many", "at_once"), [(20, 6), pytest.param(200, 20, marks=pytest.mark.slow)], ids=["short", "long"]
+)
+def test_a_long_life_leaves_no_file_and_takes_no_memory(release, board, upload, tmp_path, monkeypatch, many, at_once):
+    scratch, whole = tmp_path / "scratch", upload.read_bytes()
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+
+    def submit(number: int) -> float:
+        path = tmp_path / f"upload-{number}" / "oracle.csv"
+        path.parent.mkdir()
+        path.write_bytes(whole if number % 4 else b"sample_id,prediction\\nx,1\\n")  # each fourth is refused
+        try:
+            return handle(Form("t1", path), release, board, None)[0].mean()
+        except MagBridgeError:
+            return 0.0
+
+    expected = [1.0 if number % 4 else 0.0 for number in range(many)]
+    assert [submit(number) for number in range(8)] == expected[:8]
+    more = range(many, many + at_once)
+    before = resident_MB()
+    assert [submit(number) for number in range(many)] == expected
+    with ThreadPoolExecutor(at_once) as pool:
+        assert list(pool.map(submit, more)) == [1.0 if number % 4 else 0.0 for number in more]
+    assert resident_MB() - before < 40
+    assert list(scratch.iterdir()) == [] and not list(tmp_path.glob("upload-*"))

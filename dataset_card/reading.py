@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from dataset_card.configs import METADATA_FILE
-from dataset_card.digests import dataset_digest, files_digest
+from dataset_card.digests import dataset_digest
 from dataset_card.documents import check_manifest, read_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import cache_dir, replacing, standing
@@ -19,6 +21,9 @@ from dataset_card.schema import METADATA_FIELDS, arrow_schema
 
 if TYPE_CHECKING:
     import pandas
+
+SETTLED_NS = 2 * 10**9
+"""Files that changed later than this ago are not remembered: a write may follow within one tick of the file system."""
 
 MANIFEST, CHECKSUMS = "manifest.json", "checksums.sha256"
 
@@ -40,8 +45,9 @@ def read_manifest(folder: Path | str) -> dict:
 def checked_digest(folder: Path | str) -> str:
     """The digest of a release folder's rows, once they are found to have the one that its manifest states.
 
-    The digest of all rows is computed once for the same files (0.2 s of one core for v1) and remembered under the
-    files' own digest in the user's cache: later runs only hash the files (0.02 s), and each run only once.
+    The digest of all rows is computed once for the same files (0.2 s of one core for v1) and remembered in the user's
+    cache. The same files are those of the same paths, sizes, inodes and times: the time of change, which nobody can
+    set, is another after any write.
 
     Raises:
         MagBridgeError: The folder is no release, damaged, or its rows have another digest.
@@ -49,7 +55,8 @@ def checked_digest(folder: Path | str) -> str:
     folder = standing(Path(folder))
     stated = read_manifest(folder)["dataset_digest"]
     paths = sorted(folder.rglob("*.parquet"))
-    state = tuple((str(path), (s := path.stat()).st_size, s.st_mtime_ns, s.st_ino) for path in paths)
+    states = [(str(path), path.stat()) for path in paths]
+    state = tuple((path, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev) for path, s in states)
     digest = _digest(folder, state)
     if digest != stated:
         raise MagBridgeError(
@@ -62,11 +69,13 @@ def checked_digest(folder: Path | str) -> str:
 @functools.lru_cache(maxsize=64)
 def _digest(folder: Path, state: tuple) -> str:
     """Digest of the rows in files whose sizes, times and places are `state`."""
-    memory = cache_dir() / "digests" / files_digest(folder)
+    memory = cache_dir() / "digests" / hashlib.sha256(repr(state).encode()).hexdigest()
     with contextlib.suppress(OSError, ValueError):  # not there: it is computed
         if len(known := memory.read_text(encoding="ascii")) == 64:
             return known
     digest = dataset_digest(read_table(folder))
+    if max(changed for *_, changed, _, _ in state) > time.time_ns() - SETTLED_NS:
+        return digest
     with (
         contextlib.suppress(OSError),
         replacing(memory) as temporary,

@@ -1,6 +1,7 @@
 """Reading a release: the digest is the rows', and damage is one error."""
 
 import json
+import os
 import shutil
 
 import pyarrow as pa
@@ -36,6 +37,10 @@ def halved(table):
 def test_the_digest_is_the_rows_and_is_remembered(copy, cache, monkeypatch):
     digest = read_manifest(copy)["dataset_digest"]
     assert checked_digest(copy) == digest
+    assert not (cache / "digests").exists(), "what was written a moment ago may be written again unseen"
+    monkeypatch.setattr(reading, "SETTLED_NS", 0)
+    reading._digest.cache_clear()
+    assert checked_digest(copy) == digest
     (memory,) = (cache / "digests").iterdir()
     assert memory.read_text() == digest
     reading._digest.cache_clear()
@@ -43,7 +48,8 @@ def test_the_digest_is_the_rows_and_is_remembered(copy, cache, monkeypatch):
     assert checked_digest(copy) == digest
 
 
-def test_rows_under_a_digest_that_is_not_theirs_are_refused(copy, cache):
+def test_rows_under_a_digest_that_is_not_theirs_are_refused(copy, cache, monkeypatch):
+    monkeypatch.setattr(reading, "SETTLED_NS", 0)
     checked_digest(copy)
     edit(next((copy / "data" / "clean" / "test").iterdir()), halved)
     with pytest.raises(MagBridgeError, match="its rows have the digest .* its manifest.json states"):
@@ -75,3 +81,17 @@ def test_missing_and_odd_columns(copy):
     edit(path, lambda table: table.drop_columns(["soh"]))
     with pytest.raises(MagBridgeError, match=f"{path.name}: no column 'soh'"):
         read_table(copy)
+
+
+def test_a_bit_flipped_in_place_is_seen_though_size_and_time_are_put_back(copy, cache, monkeypatch):
+    monkeypatch.setattr(reading, "SETTLED_NS", 0)
+    checked_digest(copy)
+    path = next((copy / "data" / "clean" / "test").iterdir())
+    data, times = bytearray(path.read_bytes()), path.stat()
+    data[len(data) // 2] ^= 1
+    with open(path, "r+b") as file:
+        file.write(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    reading._digest.cache_clear()
+    with pytest.raises(MagBridgeError):
+        checked_digest(copy)

@@ -88,3 +88,10 @@ def test_a_signal_during_the_imports_is_one_line(package):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True)
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.startswith("stopped by SIGINT: nothing unfinished was written") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("package", ["benchmark", "hqvqvae"])
+def test_an_argument_that_is_no_text_is_one_line(package):
+    command = [sys.executable, "-m", package, "plot", b"\xff"]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (1, "error: argument '\\udcff': expected UTF-8; rename the file\n")

@@ -52,3 +52,9 @@ def test_unknown_keys_are_refused_with_a_guess(tmp_path):
 def test_unknown_names_are_answered_with_a_guess():
     with pytest.raises(HQVQVAEError, match="did you mean 'recommended'"):
         HQVQVAEConfig.named("recomended")
+
+
+@pytest.mark.parametrize("changes", [{"hidden_sizes": [10**9]}, {"codebook_size": True}, {"hidden_sizes": [8] * 99}])
+def test_a_model_too_large_to_be_one_is_refused(changes):
+    with pytest.raises(HQVQVAEError, match="at most"):
+        HQVQVAEConfig(**changes)

@@ -133,15 +133,28 @@ ROW = re.compile(
 )
 
 
-def test_the_table_of_results_is_the_shipped_one():
+@pytest.mark.parametrize(
+    "path, editions",
+    [
+        ("README.md", ("v1", "v2")),
+        ("dataset_card/templates/card.md", ("v1",)),
+        ("dataset_card/templates/card_v2.md", ("v2",)),
+    ],
+)
+def test_tables_of_results_are_the_shipped_ones(path, editions):
     from benchmark.results import SHIPPED, read_results
     from dataset_card.schema import MASTER_SEED
 
-    shipped = [r for r in read_results(SHIPPED) if r.split == "by_cell_primary" and r.dataset.seed == MASTER_SEED]
-    rows = [match.groupdict() for match in ROW.finditer(README)]
-    assert len(rows) == 4
-    for row in rows:
-        own = [r for r in shipped if (r.task, r.model) == (f"t{row['task']}", row["model"])]
+    rows = [match.groupdict() for match in ROW.finditer((ROOT / path).read_text(encoding="utf-8"))]
+    assert len(rows) == 4 * len(editions)
+    for number, row in enumerate(rows):
+        shipped = read_results(SHIPPED / "v2" if editions[number // 4] == "v2" else SHIPPED)
+        own = [
+            r
+            for r in shipped
+            if (r.task, r.model, r.split, r.dataset.seed)
+            == (f"t{row['task']}", row["model"], "by_cell_primary", MASTER_SEED)
+        ]
         official = next(r for r in own if r.protocol in ("rows", "full"))
         by_cell = next(r for r in own if r.protocol == "cross_validation")
         found = [official.mean(), *official.interval(), by_cell.mean()]

@@ -49,7 +49,9 @@ def test_the_same_command_with_and_without_the_files_mixes_nothing(tmp_path, tin
     # tiny_release is what the command writes without the files
     out = shutil.copytree(tiny_release, tmp_path / "magbridge-battery")
     found = [ids(out, tmp_path, "v1.3-simulated")]
-    result = build(out, tmp_path, "--upstream-dir", upstream_dir)
+    refused = build(out, tmp_path, "--upstream-dir", upstream_dir)
+    assert refused.returncode == 1 and "expected another --out, or --replace" in refused.stderr
+    result = build(out, tmp_path, "--upstream-dir", upstream_dir, "--replace")
     assert result.returncode == 0 and "published files" in result.stderr
     assert audit_release(out) == []
     found.append(ids(out, tmp_path, "v1.3"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import io
 import multiprocessing
 import os
@@ -55,6 +56,7 @@ def outcomes_of(functions: Sequence[Callable[[], object]], limit_s: float = HANG
 def _child(functions: Sequence[Callable[[], object]], answers) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    faulthandler.disable()  # a crash is an outcome here, and no report for the terminal
     warnings.simplefilter("error", RuntimeWarning)  # numbers that overflow are lines on a user's terminal
     before = _memory("VmRSS")
     resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + 4 * MAX_ALLOCATION, resource.RLIM_INFINITY))

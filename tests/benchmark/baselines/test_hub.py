@@ -24,14 +24,14 @@ TENSORS = {"hydra", "quant"}
 """aeon keeps torch's own tensors in these, which nothing but a pickle restores."""
 
 LONG = {
-    ("t2", "gradient-boosting"),
-    ("t3", "gradient-boosting"),
-    ("t4", "gradient-boosting"),
+    *((task, "gradient-boosting") for task in ("t1", "t2", "t3", "t4")),
+    *((task, "functional-boosting") for task in ("t3", "t4")),
+    *((task, "departure-boosting") for task in ("t3", "t4")),
+    ("t1", "functional-corrected"),
     ("t3", "matched"),
     ("t3", "minirocket"),
     ("t4", "minirocket"),
-    ("t3", "departure-boosting"),
-    ("t3", "functional-boosting"),
+    ("t4", "matched"),
 }
 PAIRS = [
     pytest.param(task.id, model.name, marks=[pytest.mark.slow] * ((task.id, model.name) in LONG or model.name in HEAVY))

@@ -9,7 +9,20 @@ from benchmark.baselines.boosting import SETTINGS
 from benchmark.tasks import BY_ID, TASKS
 from dataset_card.errors import MagBridgeError
 
-PAIRS = [(task, model) for task in TASKS for model in models(task.id)]
+LONG = {
+    *((task, "multirocket") for task in ("t1", "t2", "t3")),
+    *((task, "minirocket") for task in ("t1", "t3")),
+    *((task, "gradient-boosting") for task in ("t1", "t3", "t4")),
+    ("t1", "quant"),
+    ("t3", "functional-boosting"),
+}
+"""Over ten seconds each; by default another task stands for the model."""
+
+PAIRS = [
+    pytest.param(task, model, marks=[pytest.mark.slow] * ((task.id, model.name) in LONG))
+    for task in TASKS
+    for model in models(task.id)
+]
 
 
 @pytest.mark.parametrize("task, model", PAIRS, ids=lambda value: getattr(value, "name", None) or value.id)

@@ -4,9 +4,8 @@
 
 One corpus of v2 from the simulated upstream, one seed a shard, is made three times: in one process (the plain path), by
 two loky processes, and by a Dask scheduler with two workers on the loopback interface, all started cold. The two
-kills use a small corpus of 16 seeds. CPU seconds count every process, interpreter and imports included (5 s, whatever the corpus: with
-40 shards Dask stands at 1.16); wall times mean
-little on a machine that others use.
+kills use a small corpus of 16 seeds. CPU seconds count every process, interpreter and imports included (5 s, whatever
+the corpus: with 40 shards Dask stands at 1.16). Wall times mean little on a machine that others use.
 """
 
 from __future__ import annotations

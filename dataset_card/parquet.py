@@ -21,8 +21,16 @@ from dataset_card.errors import MagBridgeError
 MAX_TABLE_BYTES = 2**30
 """Of one Parquet file in memory: the whole v1 release takes 0.04 GB, and a small file can claim any size."""
 
-MAX_NESTING = 8
-"""Of a page header's structures; the format has three."""
+MAX_NESTING = 12
+"""Of the structures of a footer or page header, places in lists counted; the format has ten."""
+
+_ROW_GROUPS, _COLUMNS, _COLUMN = 4, 1, 3
+_TYPE, _ENCODINGS, _VALUES = 1, 2, 5
+_PLACE = (6, 7, 9, 11)
+"""Numbers of the footer's fields, as parquet.thrift has them: of `_PLACE`, unpacked and packed size, first page and
+dictionary."""
+
+_BYTE_ARRAY, _DELTA_BYTE_ARRAY, _MOST_ENCODINGS = 6, 7, 10
 
 
 class _Chunk(NamedTuple):
@@ -80,7 +88,7 @@ def _damage(path: Path) -> Iterator[None]:
         raise MagBridgeError(f"{path}: missing; restore it or rebuild the release") from None
     except MagBridgeError:
         raise
-    except (pa.ArrowException, OSError, ValueError, IndexError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError) as error:
         raise MagBridgeError(
             f"{path}: not a readable Parquet file ({' '.join(str(error).split())[:300]}); restore it or rebuild the "
             "release"
@@ -88,40 +96,50 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 def _chunks(path: Path, metadata: pq.FileMetaData, columns: Collection[str] | None) -> Iterator[_Chunk]:
+    # The footer is read here, not asked of pyarrow: its metadata of a column ends the process where they are damaged.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for group in map(metadata.row_group, range(metadata.num_row_groups)):
-            for column in map(group.column, range(group.num_columns)):
-                if columns is not None and column.path_in_schema.split(".")[0] not in columns:
+        footer, _ = _structure(data[len(data) - 8 - int.from_bytes(data[-8:-4], "little") :], 0)
+        names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+        for group in range(metadata.num_row_groups):
+            for i, name in enumerate(names):
+                if columns is not None and name.split(".")[0] not in columns:
                     continue
-                values, size = _pages(data, column)
-                if values != column.num_values:
-                    raise ValueError(f"{column.path_in_schema} has pages of {values} values for {column.num_values}")
-                is_text = column.physical_type == "BYTE_ARRAY"
-                yield _Chunk(values, size, is_text, is_text and "DELTA_BYTE_ARRAY" in column.encodings)
+                chunk = (_ROW_GROUPS, group, _COLUMNS, i, _COLUMN)
+                claimed = footer[*chunk, _VALUES]
+                values, size = _pages(data, name, claimed, *(footer.get((*chunk, field), 0) for field in _PLACE))
+                if values != claimed:
+                    raise ValueError(f"{name} has pages of {values} values for {claimed}")
+                is_text = footer[*chunk, _TYPE] == _BYTE_ARRAY
+                encodings = {footer.get((*chunk, _ENCODINGS, k)) for k in range(_MOST_ENCODINGS)}
+                yield _Chunk(values, size, is_text, is_text and _DELTA_BYTE_ARRAY in encodings)
 
 
-def _pages(data: mmap.mmap, column: pq.ColumnChunkMetaData) -> tuple[int, int]:
+def _pages(
+    data: mmap.mmap, name: str, claimed: int, unpacked_size: int, packed_size: int, first: int, dictionary: int
+) -> tuple[int, int]:
     """Values and unpacked bytes that the pages of a column chunk claim."""
-    at = min(column.dictionary_page_offset or column.data_page_offset, column.data_page_offset)
-    end, values, size = at + column.total_compressed_size, 0, 0
+    at = min(dictionary or first, first)
+    end, values, size = at + packed_size, 0, 0
     if at < 0 or end > len(data):
-        raise ValueError(f"{column.path_in_schema} lies outside the file")
-    while at < end and values < column.num_values:
+        raise ValueError(f"{name} lies outside the file")
+    while at < end and values < claimed:
         header, at = _structure(data, at)
         unpacked, packed = header.get((2,), -1), header.get((3,), -1)
         if unpacked < 0 or packed < 0:
-            raise ValueError(f"{column.path_in_schema} has a page of negative size")
+            raise ValueError(f"{name} has a page of negative size")
         values += max(header.get((5, 1), 0), header.get((8, 1), 0))  # of a data page, version 1 or 2
         size += unpacked
         at += packed
-    return values, max(size, column.total_uncompressed_size)
+    return values, max(size, unpacked_size)
 
 
-def _structure(data: mmap.mmap | bytes, at: int, above: tuple[int, ...] = ()) -> tuple[dict[tuple[int, ...], int], int]:
+def _structure(
+    data: mmap.mmap | bytes, at: int, above: tuple[int, ...] = (), numbers: dict[tuple[int, ...], int] | None = None
+) -> tuple[dict[tuple[int, ...], int], int]:
     """The numbers of a structure in Thrift's compact protocol, by path of field numbers, and where it ends."""
     if len(above) > MAX_NESTING:
         raise ValueError("a page header is nested too deeply")
-    numbers: dict[tuple[int, ...], int] = {}
+    numbers = {} if numbers is None else numbers
     field = 0
     while (byte := data[at]) != 0:
         at += 1
@@ -142,12 +160,35 @@ def _structure(data: mmap.mmap | bytes, at: int, above: tuple[int, ...] = ()) ->
             case 8:
                 length, at = _varint(data, at)
                 at += length
+            case 9:
+                at = _list(data, at, (*above, field), numbers)
             case 12:
-                inner, at = _structure(data, at, (*above, field))
-                numbers |= inner
+                _, at = _structure(data, at, (*above, field), numbers)
             case _:
                 raise ValueError(f"a page header has a field of type {kind}")
     return numbers, at + 1
+
+
+def _list(data: mmap.mmap | bytes, at: int, above: tuple[int, ...], numbers: dict[tuple[int, ...], int]) -> int:
+    """Adds the numbers of a list, by path and place in it; gives where it ends."""
+    length, kind = data[at] >> 4, data[at] & 15
+    at += 1
+    if length == 15:
+        length, at = _varint(data, at)
+    for i in range(length):
+        match kind:
+            case 1 | 2 | 3:
+                at += 1
+            case 4 | 5 | 6:
+                numbers[*above, i], at = _integer(data, at)
+            case 8:
+                size, at = _varint(data, at)
+                at += size
+            case 12:
+                _, at = _structure(data, at, (*above, i), numbers)
+            case _:
+                raise ValueError(f"a list has values of type {kind}")
+    return at
 
 
 def _integer(data: mmap.mmap | bytes, at: int) -> tuple[int, int]:
@@ -156,6 +197,8 @@ def _integer(data: mmap.mmap | bytes, at: int) -> tuple[int, int]:
 
 
 def _varint(data: mmap.mmap | bytes, at: int) -> tuple[int, int]:
+    if (byte := data[at]) < 128:
+        return byte, at + 1
     value = 0
     for shift in range(0, 70, 7):
         byte = data[at]

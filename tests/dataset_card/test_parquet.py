@@ -1,5 +1,8 @@
 """The boundary of Parquet files: what footer, pages and dictionaries claim is bounded, and damage is one error."""
 
+import contextlib
+import multiprocessing
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -87,3 +90,26 @@ def test_texts_that_share_prefixes_are_refused_where_they_could_be_long(tmp_path
     with pytest.raises(MagBridgeError, match="share prefixes"):
         read_parquet(path, limit=10**6)
     assert read_parquet(path)["t"].to_pylist() == texts
+
+
+def _read_all(files):
+    for file in files:
+        with contextlib.suppress(MagBridgeError):
+            read_parquet(file)
+
+
+def test_no_bit_of_a_footer_ends_the_process(tmp_path):
+    table = pa.table({"name": ["a", "b"], "value": [1.0, None], "list": [[1], [2, 3]]})
+    pq.write_table(table, tmp_path / "whole.parquet")
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    footer = int.from_bytes(whole[-8:-4], "little")
+    flipped = []
+    for bit in range(8 * (len(whole) - 8 - footer), 8 * (len(whole) - 8), 11):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        flipped.append(tmp_path / f"{bit}.parquet")
+        flipped[-1].write_bytes(damaged)
+    child = multiprocessing.get_context("fork").Process(target=_read_all, args=(flipped,))
+    child.start()
+    child.join(60)
+    assert len(flipped) > 500 and child.exitcode == 0

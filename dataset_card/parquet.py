@@ -72,12 +72,18 @@ def read_parquet(path: Path, columns: list[str] | None = None, limit: int = MAX_
     """
     with opened_parquet(path, columns, limit) as file:
         if sum(map(_greatest, _chunks(path, file.metadata, columns))) <= limit:
-            return file.read(columns)
+            return _whole(file.read(columns))
         texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
     with _damage(path), pq.ParquetFile(path, read_dictionary=texts) as file:  # each text once
         table = file.read(columns)
         _check_size(sum(_decoded(column) for column in table.columns), path, limit)
-        return pa.table({name: _plain(table[name]) for name in table.column_names})
+        return _whole(pa.table({name: _plain(table[name]) for name in table.column_names}))
+
+
+def _whole(table: pa.Table) -> pa.Table:
+    """The table, once its texts are found to be UTF-8: pyarrow reads others too, and fails when they are looked at."""
+    table.select([f.name for f in table.schema if pa.types.is_string(f.type)]).validate(full=True)
+    return table
 
 
 @contextmanager

@@ -113,3 +113,11 @@ def test_no_bit_of_a_footer_ends_the_process(tmp_path):
     child.start()
     child.join(60)
     assert len(flipped) > 500 and child.exitcode == 0
+
+
+def test_text_that_is_not_utf8_is_damage(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"name": ["calibration_drift", None]}), path, use_dictionary=False, compression="none")
+    path.write_bytes(path.read_bytes().replace(b"calibration_drift", b"calibratio\xe9_drift"))
+    with pytest.raises(MagBridgeError, match="t.parquet: not a readable Parquet file"):
+        read_parquet(path)

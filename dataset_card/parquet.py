@@ -56,12 +56,20 @@ def opened_parquet(
     Raises:
         MagBridgeError: It is missing, damaged, or would take more.
     """
+    with _opened(path, columns, limit) as (file, _):
+        yield file
+
+
+@contextmanager
+def _opened(path: Path, columns: Collection[str] | None, limit: int) -> Iterator[tuple[pq.ParquetFile, int]]:
+    """As `opened_parquet`, and the bytes that the columns could take with every text written out."""
     with _damage(path), pq.ParquetFile(path) as file:
         chunks = list(_chunks(path, file.metadata, columns))
         _check_size(sum(map(_least, chunks)), path, limit)
-        if any(chunk.shares_prefixes for chunk in chunks) and sum(map(_greatest, chunks)) > limit:
+        greatest = sum(map(_greatest, chunks))
+        if any(chunk.shares_prefixes for chunk in chunks) and greatest > limit:
             raise MagBridgeError(f"{path}: texts that share prefixes: expected them plain, or in dictionaries")
-        yield file
+        yield file, greatest
 
 
 def read_parquet(path: Path, columns: list[str] | None = None, limit: int = MAX_TABLE_BYTES) -> pa.Table:
@@ -70,8 +78,8 @@ def read_parquet(path: Path, columns: list[str] | None = None, limit: int = MAX_
     Raises:
         MagBridgeError: It is missing, unreadable, or would take more than `limit` bytes.
     """
-    with opened_parquet(path, columns, limit) as file:
-        if sum(map(_greatest, _chunks(path, file.metadata, columns))) <= limit:
+    with _opened(path, columns, limit) as (file, greatest):
+        if greatest <= limit:
             return _whole(file.read(columns))
         texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
     with _damage(path), pq.ParquetFile(path, read_dictionary=texts) as file:  # each text once
@@ -181,10 +189,10 @@ def _list(data: mmap.mmap | bytes, at: int, above: tuple[int, ...], numbers: dic
     at += 1
     if length == 15:
         length, at = _varint(data, at)
+    if kind in (1, 2, 3):  # a byte each: passed over at once, however many the list claims
+        return at + length
     for i in range(length):
         match kind:
-            case 1 | 2 | 3:
-                at += 1
             case 4 | 5 | 6:
                 numbers[*above, i], at = _integer(data, at)
             case 8:

@@ -121,3 +121,9 @@ def test_text_that_is_not_utf8_is_damage(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"calibration_drift", b"calibratio\xe9_drift"))
     with pytest.raises(MagBridgeError, match="t.parquet: not a readable Parquet file"):
         read_parquet(path)
+
+
+def test_a_list_that_claims_more_bytes_than_there_are_ends_at_once():
+    length = bytes([0x80] * 9 + [0x01])  # 2**63
+    with pytest.raises(IndexError):
+        _structure(bytes([0x19, 0xF3]) + length + b"\x00", 0)

@@ -131,7 +131,7 @@ def _folds(filed: list, task: str, model: str, release: str | Path, folder: Path
     key = (task, model, PRIMARY_SPLIT, "cross_validation")
     for path, result in filed:
         if result.key == key and result.predictions:
-            return measures.out_of_fold(task, read_predictions(path, result), release)
+            return measures.out_of_fold(task, read_predictions(path, [result])[key], release)
     command = COMMAND.format(release, "cross_validation", model, task, folder)
     raise MagBridgeError(f"no predictions of {' '.join(key)} in {folder}: make them with `{command}`")
 

@@ -50,7 +50,7 @@ def plot(
     read = [result for _, result in found]
     kind = kind or default_kind(read)
     if kind == "parity" and len(read) == 1:
-        read = [dataclasses.replace(read[0], table=read_predictions(*found[0]))]
+        read = [dataclasses.replace(read[0], table=read_predictions(found[0][0], read)[read[0].key])]
     save(draw(read, kind, release=data if kind == "parity" else None), out)
 
 

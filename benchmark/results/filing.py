@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def write_results(results: list[Result], folder: str | Path, *, predictions: boo
         with _alone(folder):
             kept = list(_read_file(path)) if path.exists() else []
             lines = {result.key: line for result, line in kept}  # word for word: a diff shows what is new
-            tables = {result.key: read_predictions(path, result) for result, _ in kept if result.predictions}
+            tables = read_predictions(path, [result for result, _ in kept if result.predictions])
             for result in new:
                 tables.pop(result.key, None)
                 document = to_json(result) | {"predictions": None}
@@ -97,7 +97,7 @@ def _write_file(path: Path, lines: dict[tuple, str], tables: dict[tuple, pa.Tabl
             pq.ParquetWriter(temporary, PREDICTIONS, compression="zstd") as writer,
         ):
             for key in sorted(tables):
-                writer.write_table(_filed(key, tables[key]))  # a row group each: one is read without the others
+                writer.write_table(_filed(key, tables[key]), row_group_size=max(1, tables[key].num_rows))
     with replacing(path) as temporary:
         temporary.write_text("".join(f"{lines[key]}\n" for key in sorted(lines)), encoding="utf-8")
 
@@ -134,42 +134,50 @@ def _digest(table: pa.Table) -> str:
     return hashlib.sha256("\n".join([" ".join(names), *(repr(line) for line in lines)]).encode()).hexdigest()
 
 
-def read_predictions(path: Path, result: Result) -> pa.Table:
-    """The predictions of a result that was read from a results file, as `Result.table` has them.
+def read_predictions(path: Path, results: Sequence[Result]) -> dict[tuple[str, ...], pa.Table]:
+    """The predictions of results that were read from a results file, by `Result.key`, as `Result.table` has them.
 
     Args:
         path: The JSON lines file.
-        result: One of its results.
+        results: Some of its results.
 
     Raises:
-        MagBridgeError: None were filed, or the file beside holds others.
+        MagBridgeError: One was filed without predictions, or the file beside holds others.
     """
-    if result.predictions is None:
-        raise MagBridgeError(f"{' '.join(result.key)} in {path} was filed without predictions: run it with --out")
+    for result in results:
+        if result.predictions is None:
+            raise MagBridgeError(f"{' '.join(result.key)} in {path} was filed without predictions: run it with --out")
     beside = path.with_suffix(".parquet")
+    found = _row_groups(beside) if results else {}
+    return {result.key: _predictions_of(result, found.get(result.key), path, beside) for result in results}
+
+
+def _row_groups(beside: Path) -> dict[tuple[str, ...], pa.Table]:
+    """What a file of predictions holds: a row group a result, by the key in its first row."""
+    with opened_parquet(beside) as file:
+        tables = (file.read_row_group(i) for i in range(file.num_row_groups))
+        return {tuple(str(table[name][0]) for name in KEY): table for table in tables if table.num_rows}
+
+
+def _predictions_of(result: Result, filed: pa.Table | None, path: Path, beside: Path) -> pa.Table:
+    target = "value" if get_task(result.task).is_regression else "label"
+    filed = PREDICTIONS.empty_table() if filed is None else filed
     try:
-        with opened_parquet(beside) as file:
-            table = file.read_row_groups([i for i in range(file.num_row_groups) if _key_of(file, i) == result.key])
-        target = "value" if get_task(result.task).is_regression else "label"
         columns = {
-            "sample_id": table["sample_id"],
-            "seed": table["seed"],
-            "fold": table["fold"],
-            "prediction": table[target].cast(pa.float64() if target == "value" else pa.string()),
-            "score": table["score"],
+            "sample_id": filed["sample_id"],
+            "seed": filed["seed"],
+            "fold": filed["fold"],
+            "prediction": filed[target].cast(pa.float64() if target == "value" else pa.string()),
+            "score": filed["score"],
         }
-    except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
+        table = pa.table({name: c for name, c in columns.items() if c.null_count < len(c) or not len(c)})
+        digest = _digest(table)
+    except (KeyError, UnicodeDecodeError, pa.ArrowException) as error:
         raise MagBridgeError(f"{beside} cannot be read ({error}): expected the predictions of {path.name}") from error
-    table = pa.table({name: c for name, c in columns.items() if c.null_count < table.num_rows or not table.num_rows})
-    if _digest(table) != result.predictions["sha256"]:
+    assert result.predictions is not None
+    if digest != result.predictions["sha256"]:
         raise MagBridgeError(f"{beside} holds other predictions of {' '.join(result.key)} than {path.name} names")
     return table
-
-
-def _key_of(file: pq.ParquetFile, group: int) -> tuple[str, ...]:
-    """Whose predictions a row group holds, by its statistics."""
-    columns = (file.metadata.row_group(group).column(i) for i in range(len(KEY)))
-    return tuple(column.statistics.min for column in columns)
 
 
 def read_results(path: str | Path) -> list[Result]:

@@ -99,7 +99,7 @@ def test_run_score_leaderboard_and_plot(release, tmp_path):
     assert "0.675" not in printed and printed.endswith("are not shown beside these rows.\n")
     file = tmp_path / "ridge.parquet"
     (ridge,) = [r for r in read_results(out) if r.model == "ridge"]
-    write_predictions(file, read_predictions(*out.glob("*.jsonl"), ridge), ridge.dataset.digest)
+    write_predictions(file, read_predictions(*out.glob("*.jsonl"), [ridge])[ridge.key], ridge.dataset.digest)
     outcome = json.loads(run("score", file, "--task", "t1", "--data", release, "--json").stdout)
     assert outcome["mean"]["r2"] == ridge.mean()
     assert "r2 over test cells, 95 %" in run("score", file, "--task", "t1", "--data", release).stdout

@@ -159,8 +159,7 @@ def benchmark_inputs(bench: Bench) -> dict[str, Input]:
     def rank(copy: Path) -> None:
         read = read_results(copy)
         leaderboard(read)
-        for result in read:
-            read_predictions(result_files(copy)[0], result)
+        read_predictions(result_files(copy)[0], read)
 
     def baseline(copy: Path) -> object:
         return read_baseline({path.name: path.read_bytes() for path in copy.iterdir()}, "user/name")

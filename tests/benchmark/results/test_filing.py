@@ -56,9 +56,9 @@ def test_files_round_trip(every_kind, tmp_path):
         assert dataclasses.replace(read, predictions=None) == result and read.interval() == result.interval()
         if result.table is None:
             with pytest.raises(MagBridgeError, match="was filed without predictions"):
-                read_predictions(path, read)
+                read_predictions(path, [read])
         else:
-            assert read_predictions(path, read).equals(result.table)
+            assert read_predictions(path, [read])[read.key].equals(result.table)
             assert read.predictions["rows"] == result.table.num_rows
 
 
@@ -149,14 +149,14 @@ def test_predictions_that_are_not_the_results_own_are_named(ridge, tmp_path):
     table = pq.read_table(beside)
     pq.write_table(table.set_column(7, "value", pc.add(table["value"], 1e-12)), beside)
     with pytest.raises(MagBridgeError, match="holds other predictions of t1 ridge"):
-        read_predictions(path, result)
+        read_predictions(path, [result])
     for damage in (b"", b"no Parquet"):
         beside.write_bytes(damage)
         with pytest.raises(MagBridgeError, match="not a readable Parquet file"):
-            read_predictions(path, result)
+            read_predictions(path, [result])
     pq.write_table(table.drop_columns("score"), beside)
     with pytest.raises(MagBridgeError, match="cannot be read"):
-        read_predictions(path, result)
+        read_predictions(path, [result])
 
 
 def test_shipped_results_are_one_file_a_release():
@@ -185,8 +185,9 @@ def test_shipped_predictions_give_the_shipped_figures(shipped):
     truth = functools.cache(lambda task, split: load_truth(BY_ID[task], folder, split))
     filed = [r for r in read_results(path) if r.predictions and r.protocol in OFFICIAL_TEST]
     assert len(filed) == (34 if "v2" in path.name else 97)
+    tables = read_predictions(path, filed)
     for result in filed:
-        table, task = read_predictions(path, result), BY_ID[result.task]
+        table, task = tables[result.key], BY_ID[result.task]
         scored = score_table(table, task, result.dataset, truth(result.task, result.split), "shipped", result.split)
         assert scored.seeds == [run.seed for run in result.runs]
         assert scored.scores == [run.scores for run in result.runs]
@@ -197,8 +198,9 @@ def test_shipped_fold_predictions_give_the_shipped_figures(shipped):
     folder, path = shipped
     filed = [r for r in read_results(path) if r.predictions and r.protocol == "cross_validation"]
     assert {r.task for r in filed} == {"t1", "t2", "t3", "t4"}
+    tables = read_predictions(path, filed)
     for result in filed:
-        table, data = read_predictions(path, result), load_task(result.task, folder)
+        table, data = tables[result.key], load_task(result.task, folder)
         truth = {i: t for s in data.subsets() for i, t in zip(s.sample_ids, s.target)}
         absent = truth.keys() - set(table["sample_id"].to_pylist())
         # One Regime-B pseudo-cell is held out in each fold: all of v1's three, seven of v2's hundred.
@@ -219,7 +221,7 @@ def test_shipped_results_on_v2_hold_r2_by_table_and_their_predictions():
     (path,) = (p for p in result_files(SHIPPED / "v2") if p.with_suffix(".parquet").is_file())
     for result in (r for r in results if r not in ceilings):
         if result.dataset.seed == MASTER_SEED and result.protocol != "few_shot":
-            assert result.predictions["rows"] == read_predictions(path, result).num_rows
+            assert result.predictions["rows"] == read_predictions(path, [result])[result.key].num_rows
         by_table = all("r2_by_table" in run.scores for run in result.runs)
         assert by_table == (result.task == "t1" and result.protocol in (*OFFICIAL_TEST, "few_shot"))
     for seed in (1, 2, 3, MASTER_SEED):

@@ -12,11 +12,10 @@ from bridge.config import BridgeConfig
 from bridge.plan import Plan
 from bridge.retrieval.generate import Bridge
 from bridge.scan_map import BridgeV2, BridgeV2Config, ScanMap, UpstreamV2
-from bridge.scan_map.model import MEASURED
 from bridge.upstream import Upstream
 from dataset_card.editions import EDITIONS, V1, V2, Edition, edition_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, MASTER_SEED, T
+from dataset_card.schema import CHANNELS, MASTER_SEED, MEASURED_CHANNELS, T
 
 AnyBridge = Bridge | BridgeV2
 AnyUpstream = Upstream | UpstreamV2
@@ -91,7 +90,7 @@ def generate_plan(bridge: AnyBridge, plan: Plan, workers: int | None = None) -> 
         out[own] = bridge.generate_many(voltage, soc, soh, seed, workers)
     injected = np.flatnonzero(plan.parent >= 0)
     faulty = out[plan.parent[injected]]
-    befallen = faulty[..., :MEASURED] if isinstance(bridge, BridgeV2) else faulty
+    befallen = faulty[..., :MEASURED_CHANNELS] if isinstance(bridge, BridgeV2) else faulty
     faults = rows.iloc[injected][["anomaly_subtype", "anomaly_severity", "generation_seed"]]
     for x, subtype, severity, fault_seed in zip(befallen, *(faults[name] for name in faults)):
         x[:] = inject(x, subtype, severity, int(fault_seed))

@@ -20,6 +20,9 @@ T = 100
 CHANNELS = ("B_s1Y", "B_s1Z", "B_s2Y", "B_s2Z", "B_s1C5", "B_s2C6")
 """Magnetic channels in release order, in nT: two sensors, their Y and Z components and derived magnitudes."""
 
+MEASURED_CHANNELS = 4
+"""The first channels are measured; the two magnitudes are derived from them."""
+
 U_FEATURES = 21
 """Voltages of one PulseBat pulse test, U1 to U21, in V."""
 

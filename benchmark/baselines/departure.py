@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.baselines.functional import FLOOR, MEASURED, boosted_trees, roughness
+from benchmark.baselines.functional import FLOOR, boosted_trees, roughness
 from benchmark.data import Subset
+from benchmark.features import cosine_coefficients
 from benchmark.models import Model
-from dataset_card.schema import T
+from dataset_card.schema import MEASURED_CHANNELS, T
 
 COEFFICIENTS = 30
 """Cosine coefficients of each measured channel."""
@@ -42,7 +43,7 @@ class Departure:
 
     def fit(self, signals: np.ndarray) -> Departure:
         """Learns centre and directions from clean rows (n, 100, 6)."""
-        rows = _cosine(signals[..., :MEASURED])
+        rows = cosine_coefficients(signals[..., :MEASURED_CHANNELS], COEFFICIENTS)
         self.mean = rows.mean(axis=0)
         variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(rows.T, bias=True)))
         variance = np.maximum(variance[::-1], 0) + RIDGE * variance.mean() + FLOOR
@@ -51,27 +52,20 @@ class Departure:
 
     def transform(self, signals: np.ndarray) -> np.ndarray:
         """Features of signals (n, 100, 6): shape (n, 167)."""
-        signals = signals[..., :MEASURED]
-        white = (_cosine(signals) - self.mean) @ self.whiten
+        signals = signals[..., :MEASURED_CHANNELS]
+        white = (cosine_coefficients(signals, COEFFICIENTS) - self.mean) @ self.whiten
         energy = np.log(np.add.reduceat(white**2, RANKS, axis=1) + FLOOR)
         alone = white @ self.whiten.T / np.linalg.norm(self.whiten, axis=1)
         return np.concatenate([energy, alone, self._drift(signals, white), _warp(signals), roughness(signals)], axis=1)
 
     def _drift(self, signals: np.ndarray, white: np.ndarray) -> np.ndarray:
-        trace = _cosine(signals * np.linspace(-0.5, 0.5, T)[:, None]) @ self.whiten
+        trace = cosine_coefficients(signals * np.linspace(-0.5, 0.5, T)[:, None], COEFFICIENTS) @ self.whiten
         match, information = (white * trace).sum(axis=1), (trace**2).sum(axis=1) + FLOOR
         energy = (white**2).sum(axis=1)
         gain, significance = match / information, match / np.sqrt(information)
         left = np.maximum(energy - significance**2, 0)
         logs = np.log(np.stack([energy, left], axis=1) + FLOOR)
         return np.column_stack([gain, np.abs(gain), significance, np.abs(significance), logs])
-
-
-def _cosine(signals: np.ndarray) -> np.ndarray:
-    """Orthonormal cosine coefficients, (n, 100, C) to (n, 30 C)."""
-    from scipy.fft import dct
-
-    return dct(signals, axis=1, norm="ortho")[:, :COEFFICIENTS].reshape(len(signals), -1)
 
 
 def _warp(signals: np.ndarray) -> np.ndarray:

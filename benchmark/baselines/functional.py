@@ -21,17 +21,16 @@ import numpy as np
 
 from benchmark.baselines.recipe import SecondLifeThreshold
 from benchmark.data import Subset
+from benchmark.features import cosine_coefficients
 from benchmark.models import Model
 from benchmark.tasks import Task
+from dataset_card.schema import MEASURED_CHANNELS
 
 COEFFICIENTS = 22
 """Cosine coefficients of each channel: half waves over the scan, 0 to 21."""
 
 CORRECTION = {"max_iter": 60, "learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 200}
 """Boosting of what the ridge leaves: each leaf holds rows of several cells."""
-
-MEASURED = 4
-"""The first four channels are measured, the last two derived from them."""
 
 COMPONENTS = 4
 """Principal components of the unscaled coefficients that weights follow: place, level and voltage."""
@@ -48,11 +47,9 @@ FLOOR = 1e-6
 """Added to powers in nT^2 before the logarithm: far below any noise, far above rounding."""
 
 
-def coefficients(signals: np.ndarray, channels: int = MEASURED) -> np.ndarray:
+def coefficients(signals: np.ndarray, channels: int = MEASURED_CHANNELS) -> np.ndarray:
     """Orthonormal cosine coefficients of the first channels, (n, 100, 6) to (n, 22 * channels), in nT."""
-    from scipy.fft import dct
-
-    return dct(signals[..., :channels], axis=1, norm="ortho")[:, :COEFFICIENTS].reshape(len(signals), -1)
+    return cosine_coefficients(signals[..., :channels], COEFFICIENTS)
 
 
 class Place:

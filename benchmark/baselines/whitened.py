@@ -14,10 +14,12 @@ import numpy as np
 
 from benchmark.baselines.convolutional import CLIP, NormalisedCNN, dilated_network
 from benchmark.baselines.deep import DEEP_SEEDS, require_torch
-from benchmark.baselines.functional import FLOOR, MEASURED
+from benchmark.baselines.functional import FLOOR
 from benchmark.data import Subset
+from benchmark.features import cosine_coefficients
 from benchmark.models import Model
 from benchmark.tasks import Task
+from dataset_card.schema import MEASURED_CHANNELS
 
 STEPS = 32
 """Cosine coefficients kept, and steps of the whitened series."""
@@ -67,7 +69,7 @@ class WhitenedNetwork(NormalisedCNN):
         """Whitened series and roughness as a float32 tensor (n, 8, 32) on the device."""
         from scipy.fft import idct
 
-        white = ((_cosine(signals) - self.mean) @ self.whiten).reshape(-1, STEPS, MEASURED)
+        white = ((_cosine(signals) - self.mean) @ self.whiten).reshape(-1, STEPS, MEASURED_CHANNELS)
         rough = (_roughness(signals) - self.level) / self.spread
         both = np.clip(np.concatenate([idct(white, axis=1, norm="ortho"), rough], axis=2), -CLIP, CLIP)
         return require_torch().from_numpy(both.transpose(0, 2, 1).astype(np.float32)).contiguous().to(self.device)
@@ -75,15 +77,13 @@ class WhitenedNetwork(NormalisedCNN):
 
 def _cosine(signals: np.ndarray) -> np.ndarray:
     """Cosine coefficients of the measured channels, (n, 100, 6) to (n, 128)."""
-    from scipy.fft import dct
-
-    return dct(signals[..., :MEASURED], axis=1, norm="ortho")[:, :STEPS].reshape(len(signals), -1)
+    return cosine_coefficients(signals[..., :MEASURED_CHANNELS], STEPS)
 
 
 def _roughness(signals: np.ndarray) -> np.ndarray:
     """Log mean square of second differences in 32 windows of three steps, (n, 100, 6) to (n, 32, 4)."""
-    rough = np.diff(signals[..., :MEASURED], 2, axis=1)[:, 1:-1] ** 2
-    return np.log(rough.reshape(len(signals), STEPS, -1, MEASURED).mean(axis=2) + FLOOR)
+    rough = np.diff(signals[..., :MEASURED_CHANNELS], 2, axis=1)[:, 1:-1] ** 2
+    return np.log(rough.reshape(len(signals), STEPS, -1, MEASURED_CHANNELS).mean(axis=2) + FLOOR)
 
 
 def _transformer(outputs: int):
@@ -95,7 +95,7 @@ def _transformer(outputs: int):
 
         def __init__(self):
             super().__init__()
-            self.tokens = nn.Conv1d(2 * MEASURED, WIDTH, PATCH, stride=PATCH)
+            self.tokens = nn.Conv1d(2 * MEASURED_CHANNELS, WIDTH, PATCH, stride=PATCH)
             self.positions = nn.Parameter(0.02 * torch.randn(STEPS // PATCH, WIDTH))
             layer = nn.TransformerEncoderLayer(
                 WIDTH, HEADS, 2 * WIDTH, dropout=0.1, activation="gelu", batch_first=True, norm_first=True
@@ -111,7 +111,7 @@ def _transformer(outputs: int):
 
 
 def _dilated(outputs: int):
-    return dilated_network(outputs, 2 * MEASURED)
+    return dilated_network(outputs, 2 * MEASURED_CHANNELS)
 
 
 def _declare(name: str, tasks: tuple[str, ...], network, words: str) -> Model:

@@ -16,6 +16,7 @@ import pandas
 from bridge.release import splits
 from dataset_card.documents import check_members, read_json
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import MEASURED_CHANNELS
 
 NEAR = 0.5
 """Two signals are near-duplicates below this distance, in units of the signals' own noise; 1 is what two
@@ -23,9 +24,6 @@ independent draws of the same signal have. It must hold for all steps and for th
 
 SLOW = 22
 """Cosine coefficients of a channel that hold shape; those above hold noise."""
-
-MEASURED = 4
-"""Channels with noise of their own: magnitudes are derived from them."""
 
 _BLOCK = 1024
 
@@ -205,7 +203,7 @@ def _white_noise(signals: np.ndarray, clean: np.ndarray) -> np.ndarray:
     from scipy.fft import dct
     from sklearn.covariance import ledoit_wolf
 
-    fast = dct(signals[..., :MEASURED], axis=1, norm="ortho")[:, SLOW:].reshape(len(signals), -1)
+    fast = dct(signals[..., :MEASURED_CHANNELS], axis=1, norm="ortho")[:, SLOW:].reshape(len(signals), -1)
     scale = np.sqrt((fast[clean] ** 2).mean(axis=0))
     fast /= np.where(scale > 0, scale, 1)
     variance, directions = np.linalg.eigh(ledoit_wolf(fast[clean], assume_centered=True)[0])

@@ -9,7 +9,7 @@ import numpy as np
 from bridge.measured.channels import ChannelMap
 from bridge.measured.faults import MOST, Fault, require
 from bridge.measured.signals import RawScan
-from dataset_card.schema import CHANNELS
+from dataset_card.schema import CHANNELS, MEASURED_CHANNELS
 
 LEAST_NT, GREATEST_NT = 5.0, 1e5
 """Typical greatest value of a scan: fields of cells are tens to thousands of nT, the Earth's 5e4."""
@@ -92,7 +92,7 @@ def _clipped(x, scans, channels, voltage) -> Iterator[Fault]:
 
 
 def _units(x, scans, channels, voltage) -> Iterator[Fault]:
-    top = np.abs(x[..., :4]).max(axis=(1, 2))
+    top = np.abs(x[..., :MEASURED_CHANNELS]).max(axis=(1, 2))
     typical = float(np.median(top))
     if not LEAST_NT <= typical <= GREATEST_NT:
         i = int(np.argmin(np.abs(top - typical)))
@@ -118,7 +118,7 @@ def _units(x, scans, channels, voltage) -> Iterator[Fault]:
 
 def _swapped(x, scans, channels, voltage) -> Iterator[Fault]:
     """Scans that look like the others only once Y and Z change places."""
-    measured = x[..., :4] - x[..., :4].mean(axis=1, keepdims=True)
+    measured = x[..., :MEASURED_CHANNELS] - x[..., :MEASURED_CHANNELS].mean(axis=1, keepdims=True)
     group = np.round(voltage / VOLTAGE_BIN)
     for value in np.unique(group):
         rows = np.flatnonzero(group == value)

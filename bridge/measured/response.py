@@ -9,9 +9,8 @@ from scipy import stats
 
 from bridge.measured.matched import Labels
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import T
+from dataset_card.schema import MEASURED_CHANNELS, T
 
-MEASURED = 4
 EDGE = 4
 """Steps at each end that the acquisition disturbs; they are not read."""
 
@@ -60,7 +59,7 @@ def amplitude(signals: np.ndarray, chemistry: np.ndarray) -> np.ndarray:
 
 
 def _shape(signals: np.ndarray) -> np.ndarray:
-    x = signals[:, EDGE : T - EDGE, :MEASURED]
+    x = signals[:, EDGE : T - EDGE, :MEASURED_CHANNELS]
     return (x - x.mean(axis=1, keepdims=True)).reshape(len(x), -1)
 
 
@@ -163,5 +162,5 @@ def response_trajectory(signals: np.ndarray, labels: Labels) -> np.ndarray:
     basis = design(labels)
     soh = labels.soh - basis @ (basis.T @ labels.soh)
     norm = float(soh @ soh)
-    x = signals[..., :MEASURED].reshape(len(signals), -1)
-    return -(soh @ x / norm).reshape(T, MEASURED) if norm > 0 else np.zeros((T, MEASURED))
+    x = signals[..., :MEASURED_CHANNELS].reshape(len(signals), -1)
+    return -(soh @ x / norm).reshape(T, MEASURED_CHANNELS) if norm > 0 else np.zeros((T, MEASURED_CHANNELS))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.fft import dct
 
+from benchmark.features import cosine_coefficients
 from bridge.measured.matched import Labels
+from dataset_card.schema import MEASURED_CHANNELS
 
-MEASURED = 4
 COSINES = 30
 """Cosines of each channel that the readout sees."""
 
@@ -34,7 +34,7 @@ class Score:
 
 def cosines(signals: np.ndarray) -> np.ndarray:
     """(n, 120) slow cosines of the measured channels of scans (n, T, 6)."""
-    return dct(signals[..., :MEASURED], axis=1, norm="ortho")[:, :COSINES].reshape(len(signals), -1)
+    return cosine_coefficients(signals[..., :MEASURED_CHANNELS], COSINES)
 
 
 def _readout():

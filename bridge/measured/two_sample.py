@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import dct
 
-MEASURED = 4
+from dataset_card.schema import MEASURED_CHANNELS
+
 LOW_COSINES = 24
 BANDS = ((24, 36), (36, 48), (48, 60), (60, 72), (72, 84), (84, 100))
 """Cosines whose power is summed, above those that are taken one by one."""
@@ -16,13 +17,13 @@ TREES = 100
 
 def features(signals: np.ndarray) -> np.ndarray:
     """(n, 126) numbers of scans (n, T, 6): slow cosines, log power of fast ones, correlations of the channels."""
-    x = signals[..., :MEASURED]
+    x = signals[..., :MEASURED_CHANNELS]
     spectrum = dct(x, axis=1, norm="ortho")
     slow = spectrum[:, :LOW_COSINES].reshape(len(x), -1)
     fast = np.stack([(spectrum[:, a:b] ** 2).sum(axis=1) for a, b in BANDS], axis=1).reshape(len(x), -1)
     centred = x - x.mean(axis=1, keepdims=True)
     unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
-    pairs = np.triu_indices(MEASURED, 1)
+    pairs = np.triu_indices(MEASURED_CHANNELS, 1)
     correlation = np.einsum("ntc,ntd->ncd", unit, unit)[:, pairs[0], pairs[1]]
     return np.concatenate([slow, np.log(fast + 1e-12), correlation], axis=1)
 

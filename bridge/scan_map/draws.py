@@ -9,7 +9,7 @@ import numpy as np
 from bridge.identity import sample_seed
 from bridge.scan_map.covariance import BINS
 from bridge.scan_map.lines import LINES
-from bridge.scan_map.model import MEASURED
+from dataset_card.schema import MEASURED_CHANNELS
 
 CELL_NUMBERS = 9
 """Numbers of a virtual cell: moment, modes edge, z and y, length, width, ageing of the three modes."""
@@ -41,14 +41,14 @@ class Draws(NamedTuple):
     soc: np.ndarray
 
 
-_NOISE = 2 * BINS * MEASURED
-_LINE = LINES * 2 * MEASURED
+_NOISE = 2 * BINS * MEASURED_CHANNELS
+_LINE = LINES * 2 * MEASURED_CHANNELS
 
 
 def draw(seeds: list[int]) -> Draws:
     """Draws for each seed from a generator of its own: five calls, whatever the request needs of them."""
     n = len(seeds)
-    position, normal = np.empty(n), np.empty((n, MEASURED + _NOISE))
+    position, normal = np.empty(n), np.empty((n, MEASURED_CHANNELS + _NOISE))
     height, uniform, late = np.empty((n, 2)), np.empty((n, 1 + LINES)), np.empty((n, _LINE + 3))
     for i, seed in enumerate(seeds):
         rng = np.random.Generator(np.random.PCG64(seed))
@@ -59,12 +59,12 @@ def draw(seeds: list[int]) -> Draws:
         rng.standard_normal(out=late[i])
     parts = Draws(
         position=position,
-        offset=normal[:, :MEASURED],
-        noise=normal[:, MEASURED:].reshape(n, 2, BINS, MEASURED),
+        offset=normal[:, :MEASURED_CHANNELS],
+        noise=normal[:, MEASURED_CHANNELS:].reshape(n, 2, BINS, MEASURED_CHANNELS),
         height=height,
         onset=uniform[:, 0],
         detuning=2 * uniform[:, 1:] - 1,
-        line=late[:, :_LINE].reshape(n, LINES, 2, MEASURED),
+        line=late[:, :_LINE].reshape(n, LINES, 2, MEASURED_CHANNELS),
         mounting=late[:, _LINE : _LINE + 2],
         soc=late[:, -1],
     )

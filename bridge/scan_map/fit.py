@@ -9,9 +9,9 @@ import numpy as np
 from bridge.scan_map.config import BridgeV2Config
 from bridge.scan_map.covariance import spectrum, stationary_covariance, transported_roots
 from bridge.scan_map.lines import LINES, find_lines
-from bridge.scan_map.model import EDGE, MEASURED, ScanMap
+from bridge.scan_map.model import EDGE, ScanMap
 from bridge.upstream.inputs import scans_by_anchor
-from dataset_card.schema import T
+from dataset_card.schema import MEASURED_CHANNELS, T
 
 
 def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = BridgeV2Config()) -> ScanMap:
@@ -34,7 +34,7 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
     """
     x = scans_by_anchor(scans, voltages)
     anchors, positions = x.shape[:2]
-    mean, measured = x.mean(axis=1), x[..., :MEASURED]
+    mean, measured = x.mean(axis=1), x[..., :MEASURED_CHANNELS]
     polynomials = orthonormal_polynomials(positions, min(config.polynomials, (positions - 1) // 4))
     phi = np.vander(places(positions), polynomials.shape[1], increasing=True) @ polynomials.T
     inner = slice(config.edge_steps, T - config.edge_steps)
@@ -42,20 +42,20 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
     # Twice: lines that leak through the low-pass at the ends would be extended as slopes, so the second map is without.
     for _ in range(2):
         beta = trajectories(measured - waves, phi, config)
-        residual = measured - mean[:, None, :, :MEASURED] - np.einsum("pk,aknc->apnc", phi, beta)
+        residual = measured - mean[:, None, :, :MEASURED_CHANNELS] - np.einsum("pk,aknc->apnc", phi, beta)
         offset = residual[:, :, inner].mean(axis=2)
         rest = residual - offset[:, :, None]
-        lines = find_lines(rest.reshape(-1, T, MEASURED), config)
+        lines = find_lines(rest.reshape(-1, T, MEASURED_CHANNELS), config)
         waves = lines.waves.reshape(rest.shape)
     noise = rest - waves
     density = np.stack([spectrum(a[:, inner], config.spectrum_lag) for a in noise])
-    start, end, onset = transients(noise.reshape(-1, T, MEASURED), stationary_covariance(density.mean(axis=0)))
+    start, end, onset = transients(noise.reshape(-1, T, MEASURED_CHANNELS), stationary_covariance(density.mean(axis=0)))
 
     found = len(lines.frequency)
     frequency, spread = np.zeros((2, LINES))
     frequency[:found], spread[:found] = lines.frequency, lines.spread
-    amplitude = np.zeros((anchors, positions, LINES, MEASURED), complex)
-    amplitude[:, :, :found] = lines.amplitude.reshape(anchors, positions, found, MEASURED)
+    amplitude = np.zeros((anchors, positions, LINES, MEASURED_CHANNELS), complex)
+    amplitude[:, :, :found] = lines.amplitude.reshape(anchors, positions, found, MEASURED_CHANNELS)
     gamma = np.einsum("aplc,apld->alcd", amplitude, amplitude.conj()) / positions
     noise_root, line_root = (transported_roots(s, config.bures_ridge) for s in (density, gamma))
     return ScanMap(
@@ -73,7 +73,7 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
         end=end,
         onset=onset,
         unseen=unseen_field((x**2).mean(axis=1), config),
-        scale=np.ones((anchors, T, MEASURED)),
+        scale=np.ones((anchors, T, MEASURED_CHANNELS)),
     )
 
 
@@ -169,7 +169,7 @@ def unseen_field(mean_square: np.ndarray, config: BridgeV2Config) -> np.ndarray:
     """Mean square (A, T, 2) of what Y and Z of each sensor do not see, from mean squares (A, T, 6) in nT^2."""
     out = np.empty((*mean_square.shape[:2], 2))
     for sensor in range(2):
-        magnitude = mean_square[..., MEASURED + sensor]
+        magnitude = mean_square[..., MEASURED_CHANNELS + sensor]
         rest = magnitude - mean_square[..., 2 * sensor] - mean_square[..., 2 * sensor + 1]
         out[..., sensor] = np.where(rest < config.magnitude_floor * magnitude, 0, rest)
     return out

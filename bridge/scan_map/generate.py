@@ -14,11 +14,11 @@ from bridge.scan_map.config import BridgeV2Config
 from bridge.scan_map.covariance import SPECTRUM_LENGTH
 from bridge.scan_map.draws import draw, draw_cell
 from bridge.scan_map.inputs import UpstreamV2, fit_upstream
-from bridge.scan_map.model import MEASURED, ScanMap, evaluate_polynomials
+from bridge.scan_map.model import ScanMap, evaluate_polynomials
 from bridge.scan_map.sheet import sheet_rows, soc_wave
 from bridge.upstream.simulated_parameters import SimulationParameters, load_parameters
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, MASTER_SEED, T
+from dataset_card.schema import CHANNELS, MASTER_SEED, MEASURED_CHANNELS, T
 
 CHUNK = 128
 """Rows that are generated together: enough to amortise what a batch costs, few enough for the cache."""
@@ -186,7 +186,7 @@ class BridgeV2:
             soc_draw=draws.soc,
         )
         arrays = self._intervals[interval]
-        spectra = np.empty((len(rows), MEASURED, SPECTRUM_LENGTH // 2 + 1), complex)
+        spectra = np.empty((len(rows), MEASURED_CHANNELS, SPECTRUM_LENGTH // 2 + 1), complex)
         kernel.noise_spectra(t, arrays.noise_root, draws.noise, spectra.view(float).reshape(*spectra.shape, 2))
         noise = np.fft.irfft(spectra, SPECTRUM_LENGTH)
         phi = evaluate_polynomials(scan_map.polynomials, u)
@@ -197,7 +197,7 @@ class BridgeV2:
 def _intervals(scan_map: ScanMap) -> list[kernel.Interval]:
     """The map between each two neighbouring anchors, steps and frequencies last."""
     arrays = kernel.Interval(
-        mean=scan_map.mean[..., :MEASURED].swapaxes(1, 2),
+        mean=scan_map.mean[..., :MEASURED_CHANNELS].swapaxes(1, 2),
         beta=scan_map.beta.swapaxes(2, 3),
         offset_root=scan_map.offset_root,
         line_root=scan_map.line_root,

@@ -8,9 +8,10 @@ import numpy as np
 
 from bridge.scan_map.config import BridgeV2Config
 from bridge.scan_map.fit import unseen_field
-from bridge.scan_map.model import EDGE, MEASURED, ScanMap, evaluate_polynomials
+from bridge.scan_map.model import EDGE, ScanMap, evaluate_polynomials
 from bridge.upstream.inputs import AnchorStatistics
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import MEASURED_CHANNELS
 
 
 def impose_statistics(
@@ -35,7 +36,7 @@ def impose_statistics(
             f"{scan_map.voltages.tolist()} V"
         )
     own = standard_deviation(scan_map, config.spread_positions)
-    given = statistics.std[..., :MEASURED]
+    given = statistics.std[..., :MEASURED_CHANNELS]
     return dataclasses.replace(
         scan_map,
         mean=statistics.mean.astype(float),

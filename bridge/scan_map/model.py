@@ -14,10 +14,7 @@ from bridge.scan_map.covariance import BINS
 from bridge.scan_map.lines import LINES
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
-from dataset_card.schema import CHANNELS, T
-
-MEASURED = 4
-"""Measured channels, Y and Z of two sensors: the first of the release's six."""
+from dataset_card.schema import CHANNELS, MEASURED_CHANNELS, T
 
 EDGE = 4
 """Steps of the start and of the end transient."""
@@ -57,17 +54,17 @@ class ScanMap:
     positions: np.ndarray = _array()
     mean: np.ndarray = _array("A", T, len(CHANNELS))
     polynomials: np.ndarray = _array("K", "K+1")
-    beta: np.ndarray = _array("A", "K", T, MEASURED)
-    offset_root: np.ndarray = _array("A", MEASURED, MEASURED)
+    beta: np.ndarray = _array("A", "K", T, MEASURED_CHANNELS)
+    offset_root: np.ndarray = _array("A", MEASURED_CHANNELS, MEASURED_CHANNELS)
     line_frequency: np.ndarray = _array(LINES)
     line_spread: np.ndarray = _array(LINES)
-    line_root: np.ndarray = _array("A", LINES, 2, MEASURED, MEASURED)
-    noise_root: np.ndarray = _array("A", 2, MEASURED, MEASURED, BINS)
-    start: np.ndarray = _array(EDGE, MEASURED)
-    end: np.ndarray = _array(MEASURED)
+    line_root: np.ndarray = _array("A", LINES, 2, MEASURED_CHANNELS, MEASURED_CHANNELS)
+    noise_root: np.ndarray = _array("A", 2, MEASURED_CHANNELS, MEASURED_CHANNELS, BINS)
+    start: np.ndarray = _array(EDGE, MEASURED_CHANNELS)
+    end: np.ndarray = _array(MEASURED_CHANNELS)
     onset: np.ndarray = _array(EDGE)
     unseen: np.ndarray = _array("A", T, 2)
-    scale: np.ndarray = _array("A", T, MEASURED)
+    scale: np.ndarray = _array("A", T, MEASURED_CHANNELS)
 
     def __post_init__(self):
         lengths = {"A": len(np.atleast_1d(self.voltages)), "K": len(np.atleast_1d(self.polynomials))}

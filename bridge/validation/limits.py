@@ -6,10 +6,10 @@ import numpy as np
 
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.scan_map import BridgeV2
-from bridge.scan_map.model import MEASURED, evaluate_polynomials
+from bridge.scan_map.model import evaluate_polynomials
 from bridge.upstream.inputs import scans_by_anchor
 from bridge.validation.checks import REPORTED, Check
-from dataset_card.schema import T
+from dataset_card.schema import MEASURED_CHANNELS, T
 
 WIDEST_GAP_V = 0.27
 LEFT_OVER = 0.02
@@ -65,14 +65,14 @@ def _gap(bridge: BridgeV2) -> Check:
 def _across(bridge: BridgeV2) -> Check:
     """Slow variance over positions that neither the polynomials nor the offsets carry."""
     scan_map, upstream = bridge.scan_map, bridge.upstream
-    x = scans_by_anchor(upstream.scans, scan_map.voltages.tolist())[..., :MEASURED]
+    x = scans_by_anchor(upstream.scans, scan_map.voltages.tolist())[..., :MEASURED_CHANNELS]
     positions = x.shape[1]
     u = np.linspace(-1, 1, positions)
     phi = evaluate_polynomials(scan_map.polynomials, u)
     x = x - x.mean(axis=1, keepdims=True)
     fitted = np.einsum("pk,aknc->apnc", phi, np.einsum("pk,apnc->aknc", phi, x) / positions)
     # the slow part of a scan: the mean over ten steps takes most of the noise, and the lines, away
-    slow, rest = (v.reshape(*v.shape[:2], 10, T // 10, MEASURED).mean(axis=3) for v in (x, x - fitted))
+    slow, rest = (v.reshape(*v.shape[:2], 10, T // 10, MEASURED_CHANNELS).mean(axis=3) for v in (x, x - fitted))
     rest = rest - rest.mean(axis=2, keepdims=True)
     degree = phi.shape[1]
     width = f"narrower than {positions / degree:.0f} positions" if degree else "of any width"
@@ -101,7 +101,8 @@ def _spectrum(bridge: BridgeV2) -> Check:
 def _found(bridge: BridgeV2) -> list[Check]:
     scan_map = bridge.scan_map
     lines = int((np.abs(scan_map.line_root).max(axis=(0, 2, 3, 4)) > 0).sum())
-    unseen = float(scan_map.unseen.sum() / (bridge.upstream.scans[..., MEASURED:] ** 2).mean() / scan_map.unseen.size)
+    derived_power = (bridge.upstream.scans[..., MEASURED_CHANNELS:] ** 2).mean()
+    unseen = float(scan_map.unseen.sum() / derived_power / scan_map.unseen.size)
     low, high = bridge.config.line_band
     derived = "magnitudes were derived, or see no more: no third axis" if unseen == 0 else "drawn as a third axis"
     return [
@@ -117,8 +118,9 @@ def _found(bridge: BridgeV2) -> list[Check]:
 
 def _ageing(bridge: BridgeV2) -> Check:
     voltage = float(bridge.scan_map.voltages[-1])
-    aged, fresh = bridge.generate_many([voltage] * 2, [bridge.config.soc_rest] * 2, [AGED, 1.0], [0, 0])[..., :MEASURED]
-    lost, own = (v - v.mean(axis=0) for v in (fresh - aged, bridge.anchor_replica(voltage)[:, :MEASURED]))
+    signals = bridge.generate_many([voltage] * 2, [bridge.config.soc_rest] * 2, [AGED, 1.0], [0, 0])
+    aged, fresh = signals[..., :MEASURED_CHANNELS]
+    lost, own = (v - v.mean(axis=0) for v in (fresh - aged, bridge.anchor_replica(voltage)[:, :MEASURED_CHANNELS]))
     cosine = float((lost * own).sum() / (np.linalg.norm(lost) * np.linalg.norm(own)))
     return _reported(
         "ageing's shape against the scans'",

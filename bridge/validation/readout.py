@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.fft import dct
 
+from benchmark.features import cosine_coefficients
 from bridge.generate import AnyBridge
 from bridge.plan import Composition, make_plan
 from bridge.scan_map import BridgeV2
@@ -65,7 +65,7 @@ def clean_rows(bridge: AnyBridge, variants: int = VARIANTS) -> CleanRows:
 
 def cosine_features(signals: np.ndarray) -> np.ndarray:
     """First 30 DCT-II coefficients of every channel: (n, T, C) to (n, 30 C)."""
-    return dct(signals, axis=1, norm="ortho")[:, :COEFFICIENTS].reshape(len(signals), -1)
+    return cosine_coefficients(signals, COEFFICIENTS)
 
 
 def by_cell_folds(cell: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -21,7 +21,7 @@ from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import Sampling, check_sampling, resampling_matrix
 from bridge.measured.signals import RawScan, read_scans
 from bridge.measured.split import default_split, own_split
-from bridge.measured.tables import read_labels
+from bridge.measured.tables import pulses_of, read_labels
 from bridge.plan import Plan
 from bridge.release import folder as release
 from bridge.release.splits import by_record_optimistic_baseline
@@ -29,7 +29,7 @@ from dataset_card.configs import SPLITS
 from dataset_card.digests import sha256_of
 from dataset_card.editions import MEASURED
 from dataset_card.errors import MagBridgeError
-from dataset_card.measured import LABEL_FIELDS, PULSES
+from dataset_card.measured import LABEL_FIELDS
 from dataset_card.schema import CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH
 
 SCANS_FILE = "scans.csv"
@@ -183,7 +183,7 @@ def read_measured(signals: Path, labels: Path, channels: Path | None = None, spl
     return Measured(
         rows,
         table["scan_id"].tolist(),
-        _pulses(table),
+        pulses_of(table),
         release_channels(x, mapping, sampling),
         primary,
         config,
@@ -264,13 +264,6 @@ def _class_notes(rows: pandas.DataFrame, primary: np.ndarray) -> list[str]:
         f"The test subset holds {classes[0]} scans only: T2 cannot be scored on it; adopt more cells, or split "
         f"them yourself."
     ]
-
-
-def _pulses(table: pandas.DataFrame) -> np.ndarray:
-    names = [field.name for field in PULSES]
-    if names[0] not in table:
-        return np.full((len(table), len(names)), np.nan)
-    return np.ascontiguousarray(table[names].to_numpy(float))
 
 
 def _rows(table: pandas.DataFrame, config: dict) -> pandas.DataFrame:

@@ -12,7 +12,7 @@ import pandas
 from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.generate import AnyUpstream
 from bridge.measured.faults import Fault, fault, require
-from bridge.measured.tables import read_labels
+from bridge.measured.tables import pulses_of, read_labels
 from bridge.scan_map import UpstreamV2
 from bridge.upstream.inputs import PulseTable
 from bridge.upstream.pulsebat import SCANNED, PulseTables
@@ -51,7 +51,7 @@ def with_cells(upstream: AnyUpstream, path: Path, chemistries: Collection[str] |
         cell=table["cell_id"].to_numpy(object),
         soc=table["soc"].to_numpy(float),
         soh=table["soh"].to_numpy(float),
-        u=_pulses(table),
+        u=pulses_of(table),
         table=table["chemistry"].to_numpy(object),
         chemistry=table["chemistry"].to_numpy(object),
         voltage=_voltages(table, upstream),
@@ -84,20 +84,13 @@ def _check(path: Path, table: pandas.DataFrame, any_chemistry: bool) -> None:
     require(faults)
 
 
-def _pulses(table: pandas.DataFrame) -> np.ndarray:
-    names = [field.name for field in PULSES]
-    if names[0] not in table:
-        return np.full((len(table), len(names)), np.nan)
-    return np.ascontiguousarray(table[names].to_numpy(float))
-
-
 def _voltages(table: pandas.DataFrame, upstream: AnyUpstream) -> np.ndarray:
     """The voltage that the scanned cell stands at for each record, in V, by the rule of PulseBat's tables.
 
     An LFP cell stands at its own voltage, clipped to the grounded regime. Others' voltages are those of the scanned
     cell at the same SOC: the median of the upstream's LFP table, linear between its SOC levels.
     """
-    own = table["voltage"].to_numpy(float) if "voltage" in table else _pulses(table).mean(axis=1)
+    own = table["voltage"].to_numpy(float) if "voltage" in table else pulses_of(table).mean(axis=1)
     own = np.clip(own, GROUNDED_MIN_V, GROUNDED_MAX_V)
     scanned, voltage = scanned_voltages(upstream.pulses)
     levels = np.unique(scanned.soc)

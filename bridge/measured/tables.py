@@ -74,6 +74,14 @@ def read_labels(path: Path | str, fields: Sequence[InputField]) -> pandas.DataFr
     return pandas.DataFrame({**out, "where": where})
 
 
+def pulses_of(table: pandas.DataFrame) -> np.ndarray:
+    """The pulse voltages U1 to U21 of each row, (n, 21) in V; NaN where the table has none."""
+    names = [field.name for field in PULSES]
+    if names[0] not in table:
+        return np.full((len(table), len(names)), np.nan)
+    return np.ascontiguousarray(table[names].to_numpy(float))
+
+
 def _read(path: Path) -> pandas.DataFrame:
     """The raw table, numbered as its rows are in the file: from 2 under a header line, in Parquet from 1."""
     if not path.is_file():

@@ -21,25 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmark import Subset, TaskData, evaluate_model, load_task
-from benchmark.analysis.measures import READERS
+from benchmark.analysis.measures import READERS, bridge_of
 from benchmark.baselines import get_model
 from benchmark.baselines.recipe import CLEAN, REGIME_B, SYNTHETIC
 from benchmark.data import dataset_info
 from benchmark.results import write_result
 from bridge.anomalies import inject
-from dataset_card.editions import V1, V2, edition_of
 from dataset_card.schema import SYNTHETIC_SUBTYPES
-
-BEST = {
-    V1: READERS["v1"],
-    V2: {
-        "t1": "functional-corrected",
-        "t2": "functional-corrected",
-        "t3": "departure-boosting",
-        "t4": "departure-boosting",
-    },
-}
-"""Model by task whose features are tried."""
 
 FAULTS_A_ROW = 2
 """Different faults injected into each fresh clean row."""
@@ -80,9 +68,9 @@ def main() -> None:
     parser.add_argument("--fresh", type=Path, nargs="+", required=True, help="releases of other master seeds")
     parser.add_argument("--out", type=Path, help="folder for result files")
     arguments = parser.parse_args()
-    edition = edition_of(dataset_info(arguments.release).bridge_version)
+    bridge = bridge_of(dataset_info(arguments.release))
     clean = fresh("t1", arguments.fresh)
-    if edition is V1:
+    if bridge == "v1":
         faults = fresh_faults(clean)
         fresh_rows = {
             "t1": clean,
@@ -91,11 +79,11 @@ def main() -> None:
             "t4": faults,
         }
     else:
-        fresh_rows = {task: fresh(task, arguments.fresh) for task in BEST[V2]}
+        fresh_rows = {task: fresh(task, arguments.fresh) for task in READERS[bridge]}
     seeds = ", ".join(str(dataset_info(folder).seed) for folder in arguments.fresh)
     for task, rows in fresh_rows.items():
         data = load_task(task, arguments.release)
-        best = get_model(BEST[edition][task])
+        best = get_model(READERS[bridge][task])
         model = dataclasses.replace(
             best,
             name="fresh-rows",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark.features import static_features
-from benchmark.tasks import TASKS, Task
+from benchmark.tasks import TASKS, Task, get_task
 from dataset_card.errors import MagBridgeError
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -60,6 +60,18 @@ class FunctionModel:
     def predict(self, signals):
         """Returns the function's value."""
         return self.function(signals)
+
+
+class KeptByTask:
+    """A learner that keeps its task by id, so that a fitted one is plain values and arrays: skops needs no pickle."""
+
+    task: Task
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "task": self.task.id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, task=get_task(state["task"]))
 
 
 def as_model(

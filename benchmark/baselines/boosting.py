@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from benchmark.baselines.functional import shape_features
-from benchmark.models import Model
-from benchmark.tasks import Task, get_task
+from benchmark.models import KeptByTask, Model
+from benchmark.tasks import Task
 from dataset_card.errors import MagBridgeError
 
 TREES = 300
@@ -37,7 +37,7 @@ BALANCED = {"catboost": {"auto_class_weights": "Balanced"}, "lightgbm": {"class_
 ESTIMATOR = {"catboost": "CatBoost", "lightgbm": "LGBM"}
 
 
-class Boosting:
+class Boosting(KeptByTask):
     """A library's gradient boosting, classes weighted equally.
 
     Args:
@@ -70,13 +70,6 @@ class Boosting:
         if not self.task.is_regression:
             self.classes_ = self.trees.classes_
         return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What skops keeps: the task by its id."""
-        return {**vars(self), "task": self.task.id}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, task=get_task(state["task"]))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Values, or labels, of shape (n,)."""

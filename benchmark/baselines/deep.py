@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from benchmark.models import Model
+from benchmark.models import KeptByTask, Model
 from benchmark.scoring import score
-from benchmark.tasks import Task, get_task
+from benchmark.tasks import Task
 from dataset_card.errors import MagBridgeError
 from dataset_card.schema import CHANNELS, T
 
@@ -30,7 +30,7 @@ PATIENCE = 5
 DEEP_SEEDS = (0, 1, 2)
 
 
-class SequenceModel:
+class SequenceModel(KeptByTask):
     """A network on channel-wise standardised signals, trained with Adam and stopped early on validation rows.
 
     Args:
@@ -95,7 +95,7 @@ class SequenceModel:
 
     def __getstate__(self) -> dict[str, Any]:
         """Arrays and plain values, so that a fitted network can be kept without a pickle."""
-        state = {**vars(self), "network": self.network.__name__, "task": self.task.id}
+        state = {**super().__getstate__(), "network": self.network.__name__}
         for name in ("device", "weight"):  # of this machine, and of training alone
             state.pop(name, None)
         if "model" in state:
@@ -105,7 +105,7 @@ class SequenceModel:
     def __setstate__(self, state: dict[str, Any]) -> None:
         weights = state.pop("weights", None)
         network = vars(sys.modules[type(self).__module__])[state["network"]]
-        vars(self).update(state, network=network, task=get_task(state["task"]))
+        super().__setstate__({**state, "network": network})
         if weights is not None:
             torch = require_torch()
             self.device = "cuda" if torch.cuda.is_available() else "cpu"

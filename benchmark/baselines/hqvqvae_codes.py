@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from benchmark.features import FEATURE_NAMES
-from benchmark.models import Model
-from benchmark.tasks import Task, get_task
+from benchmark.models import KeptByTask, Model
+from benchmark.tasks import Task
 from dataset_card.errors import MagBridgeError
 
 CONFIGURATION = "recommended"
@@ -21,7 +21,7 @@ CONFIGURATION = "recommended"
 LOGISTIC_MAX_ITER = 2000
 
 
-class CodesModel:
+class CodesModel(KeptByTask):
     """Standardised static features, HQ-VQVAE, then a linear model on latents and one-hot codes.
 
     Args:
@@ -61,7 +61,7 @@ class CodesModel:
 
     def __getstate__(self) -> dict[str, Any]:
         """Arrays and plain values, so that a fitted model can be kept without a pickle."""
-        state = {**vars(self), "task": self.task.id}
+        state = super().__getstate__()
         if "model" in state:
             model = state.pop("model")
             state["config"] = model.config.to_dict()
@@ -70,7 +70,7 @@ class CodesModel:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         config, weights = state.pop("config", None), state.pop("weights", None)
-        vars(self).update(state, task=get_task(state["task"]))
+        super().__setstate__(state)
         if weights is not None:
             import torch
 

@@ -6,13 +6,12 @@ import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
 from benchmark.baselines.deep import private_randomness, require_torch
-from benchmark.models import SEEDS, Model
-from benchmark.tasks import Task, get_task
+from benchmark.models import SEEDS, KeptByTask, Model
+from benchmark.tasks import Task
 from dataset_card.errors import MagBridgeError
 
 PENALTIES = np.logspace(-3, 3, 10)
@@ -35,7 +34,7 @@ def _private_global_generator() -> Iterator[None]:
             np.random.set_state(state)  # noqa: NPY002
 
 
-class Rocket:
+class Rocket(KeptByTask):
     """Ridge on the features of random convolutions (Dempster et al. 2021; Tan et al. 2022), as aeon computes them.
 
     Args:
@@ -79,13 +78,6 @@ class Rocket:
         if not self.task.is_regression:
             self.classes_ = ridge.classes_
         return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What skops keeps: the task by its id."""
-        return {**vars(self), "task": self.task.id}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, task=get_task(state["task"]))
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """Values, or labels, of shape (n,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -19,3 +20,10 @@ AddressOption = Annotated[
 def print_json(value: Any) -> None:
     """Prints a value as one line of JSON."""
     typer.echo(json.dumps(value))
+
+
+def list_findings(where: object, findings: Sequence[object], what: str, none: str) -> None:
+    """Prints a line a finding, and how many of what they are, or that there are none."""
+    for finding in findings:
+        typer.echo(str(finding))
+    typer.echo(f"{where}: {len(findings)} {what}" if findings else f"{where}: {none}")

@@ -19,7 +19,7 @@ from bridge.commands.options import (
     takes,
     upstream_line,
 )
-from dataset_card.commands import AddressOption, JobsOption, JsonOption, print_json
+from dataset_card.commands import AddressOption, JobsOption, JsonOption, list_findings, print_json
 from dataset_card.schema import MASTER_SEED
 
 OutArgument = Annotated[
@@ -125,9 +125,7 @@ def verify(out: OutArgument, engine, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"corpus": out, "findings": [vars(finding) for finding in findings]})
     else:
-        for finding in findings:
-            typer.echo(str(finding))
-        typer.echo(f"{out}: {len(findings)} broken promises" if findings else f"{out}: every promise holds")
+        list_findings(out, findings, "broken promises", "every promise holds")
     if findings:
         raise typer.Exit(1)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from dataset_card.commands import JsonOption, print_json
+from dataset_card.commands import JsonOption, list_findings, print_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
 
@@ -108,9 +108,7 @@ def adopt(
         if as_json:
             print_json({"faults": [vars(fault) for fault in faults]})
         else:
-            for fault in faults:
-                typer.echo(str(fault))
-            typer.echo(f"{signals}: {len(faults)} faults" if faults else f"{signals}: ready to be adopted")
+            list_findings(signals, faults, "faults", "ready to be adopted")
         if faults:
             raise typer.Exit(1)
         return

@@ -16,7 +16,7 @@ from bridge.commands.options import (
     UpstreamOption,
     takes,
 )
-from dataset_card.commands import JsonOption, print_json
+from dataset_card.commands import JsonOption, list_findings, print_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import require_writable
 
@@ -115,9 +115,7 @@ def verify(
             }
         )
     else:
-        for finding in findings:
-            typer.echo(str(finding))
-        typer.echo(f"{release}: {len(findings)} broken promises" if findings else f"{release}: every promise holds")
+        list_findings(release, findings, "broken promises", "every promise holds")
         if made:
             typer.echo(f"{made} signals made again from the upstream, equal to the last bit")
         elif not findings:

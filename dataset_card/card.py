@@ -10,6 +10,7 @@ from string import Template
 import yaml
 
 from dataset_card.configs import DEFAULT_CONFIG, SPLITS, Config
+from dataset_card.croissant import FILE as CROISSANT
 from dataset_card.croissant import About, croissant
 from dataset_card.editions import MEASURED, OWN_CELLS, V2, Edition, edition_of
 from dataset_card.evaluation import FILE as EVALUATION
@@ -46,21 +47,30 @@ HUB_LICENCES = (
 TASK_CATEGORIES = ("tabular-regression", "tabular-classification")
 
 
-def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, str]:
+def documents(manifest: dict, files: dict[str, tuple[int, int, str]]) -> dict[str, str]:
     """The texts that a release folder carries beside its data.
 
     Args:
         manifest: The release's manifest.
-        sizes: Rows and bytes of each Parquet file, by path.
+        files: Rows, bytes and SHA-256 of each Parquet file, by path.
 
     Returns:
         Text by file name: `README.md` (the card), its figures `composition.svg` and, of v2, `comparison.svg`,
-        `CITING.md`, `CITATION.cff`, `LICENSE`, `eval.yaml`.
+        `CITING.md`, `CITATION.cff`, `LICENSE`, `eval.yaml`, `croissant.json`.
     """
-    evaluation = {EVALUATION: eval_yaml(_title(manifest), _configs(manifest, sizes))}
+    sizes = {path: (rows, size) for path, (rows, size, _) in files.items()}
+    configs = _configs(manifest, sizes)
+    texts = _card_and_figures(manifest, sizes)
+    return texts | {
+        EVALUATION: eval_yaml(_title(manifest), configs),
+        CROISSANT: croissant(_about_rows(manifest, texts), _edition(manifest), configs, files),
+    }
+
+
+def _card_and_figures(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, str]:
     values, edition = _values(manifest), _edition(manifest)
     if edition is MEASURED:
-        return _measured_documents(values, manifest, sizes) | evaluation
+        return _measured_documents(values, manifest, sizes)
     if edition is V2:
         values |= V2_NOTES[manifest["upstream"]["name"]] | {"cell_table": _cell_table(manifest)}
         template = "card_v2.md"
@@ -70,7 +80,7 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         values["origin"] = _template(f"origin_{_kind(manifest)}.md").substitute(values).strip()
         template = "card.md"
     values["origin"] += _own_files(manifest)
-    texts = with_citations(manifest, template, metadata(manifest, sizes), values) | evaluation
+    texts = with_citations(manifest, template, metadata(manifest, sizes), values)
     if edition is V2:
         texts["comparison.svg"] = _template("comparison.svg").template
     return texts
@@ -106,18 +116,9 @@ def with_citations(manifest: dict, template: str, header: dict, values: dict) ->
 def _own_files(manifest: dict) -> str:
     """What a card adds where scans or cells are a user's own."""
     notes = "".join(f"\n* {note}" for note in manifest.get("notes", ()))
-    version = manifest["bridge_version"]
-    if not str(version).endswith(OWN_CELLS):
-        return f"\n{notes}" if notes else ""
-    return (f"\n{notes}" if notes else "") + (
-        "\n\n**Own cells.** Where this card says PulseBat, read a table of the user's own: cells, SOH, SOC and "
-        "voltages are from "
-        "there, and only the signals are generated. An LFP cell stands at its own voltage, clipped to 3.06 to "
-        "3.34 V; another "
-        "chemistry at the scanned cell's median voltage at its SOC. What is said of chemistries, tables and "
-        "counts of published "
-        "releases does not hold here. The table's SHA-256 is below."
-    )
+    if notes:
+        notes = f"\n{notes}"
+    return notes + OWN_CELLS_NOTE if str(manifest["bridge_version"]).endswith(OWN_CELLS) else notes
 
 
 def _measured_documents(values: dict[str, str], manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, str]:
@@ -175,38 +176,25 @@ def _configs(manifest: dict, sizes: dict[str, tuple[int, int]]) -> list[Config]:
     return [config for config in edition.configs if _present(edition.patterns(config), sizes)]
 
 
-def croissant_document(manifest: dict, files: dict[str, tuple[int, int, str]]) -> str:
-    """`croissant.json` of a release.
-
-    Args:
-        manifest: The release's manifest.
-        files: Rows, bytes and SHA-256 of each Parquet file, by path.
-    """
-    sizes = {path: (rows, size) for path, (rows, size, _) in files.items()}
-    texts, edition, header = documents(manifest, sizes), _edition(manifest), about(manifest)
-    measured = edition is MEASURED
+def _about_rows(manifest: dict, texts: dict[str, str]) -> About:
+    """What `croissant.json` says of a release, in the words of its card and citation."""
+    header, measured = about(manifest), _edition(manifest) is MEASURED
     limits = texts["README.md"].partition("## Limitations\n")[2].partition("\n## ")[0].partition("\n```")[0]
-    return croissant(
-        About(
-            title=_title(manifest),
-            name=manifest["name"],
-            version=manifest["version"],
-            description=" ".join(texts["README.md"].split("\n\n")[2].split()),
-            licence=manifest["licence"] if measured else header["license"],
-            licence_url=None if measured else "https://creativecommons.org/licenses/by/4.0/",
-            url=REPOSITORY,
-            cite=manifest["citation"]
-            if measured
-            else texts["CITING.md"].partition("```bibtex\n")[2].partition("```")[0],
-            keywords=header["tags"],
-            published=None if measured else PUBLISHED,
-            limitations=" ".join(limits.replace("**", "").split()) or "Few cells of one laboratory; see the card.",
-            upstream=manifest["upstream"]["name"],
-            sources=manifest["upstream"]["sources"],
-        ),
-        edition,
-        _configs(manifest, sizes),
-        files,
+    cite = texts["CITING.md"].partition("```bibtex\n")[2].partition("```")[0]
+    return About(
+        title=_title(manifest),
+        name=manifest["name"],
+        version=manifest["version"],
+        description=" ".join(texts["README.md"].split("\n\n")[2].split()),
+        licence=manifest["licence"] if measured else header["license"],
+        licence_url=None if measured else "https://creativecommons.org/licenses/by/4.0/",
+        url=REPOSITORY,
+        cite=manifest["citation"] if measured else cite,
+        keywords=header["tags"],
+        published=None if measured else PUBLISHED,
+        limitations=" ".join(limits.replace("**", "").split()) or "Few cells of one laboratory; see the card.",
+        upstream=manifest["upstream"]["name"],
+        sources=manifest["upstream"]["sources"],
     )
 
 
@@ -359,6 +347,13 @@ UPSTREAM_NOTES = {
     "simulated": "Nothing was read of the two upstreams that the simulation stands in for:",
 }
 """Lead-in of the card's table of upstreams and licences."""
+
+OWN_CELLS_NOTE = (
+    "\n\n**Own cells.** Where this card says PulseBat, read a table of the user's own: cells, SOH, SOC and voltages "
+    "are from there, and only the signals are generated. An LFP cell stands at its own voltage, clipped to 3.06 to "
+    "3.34 V; another chemistry at the scanned cell's median voltage at its SOC. What is said of chemistries, tables "
+    "and counts of published releases does not hold here. The table's SHA-256 is below."
+)
 
 IMPORTED = "It was imported from a bundle that does not list them."
 

@@ -10,11 +10,12 @@ from bridge.audit.contents import Contents
 from bridge.audit.rows import Finding
 from bridge.plan import Composition, composition_of
 from bridge.release.bundle import DOCUMENTS, LOADER, origin_of, stated_split
-from bridge.release.folder import choice_of, documents_of, json_text, rebuild_command
+from bridge.release.folder import choice_of, json_text, rebuild_command
 from bridge.release.manifest import make_manifest
 from bridge.release.splits import PRIMARY, make_splits, split_document
 from bridge.upstream import files
 from bridge.upstream.pulsebat import SHEETS
+from dataset_card import card
 from dataset_card.digests import files_digest, sha256_of
 from dataset_card.editions import MEASURED, has_own_cells
 from dataset_card.errors import MagBridgeError
@@ -98,7 +99,7 @@ def _texts(contents: Contents, manifest: dict) -> dict[str, str]:
     counts = {name: contents.files.count(name) for name in set(contents.files)} | {contents.metadata_file: len(rows)}
     paths = {name: contents.root / name for name in counts}
     files = {name: (counts[name], path.stat().st_size, sha256_of(path)) for name, path in paths.items()}
-    documents = documents_of(expected, files)
+    documents = card.documents(expected, files)
     if contents.is_bundle:
         documents = {DOCUMENTS[name]: text for name, text in documents.items() if name in DOCUMENTS}
         documents["load_bundle.py"] = LOADER

@@ -22,7 +22,6 @@ from bridge.scan_map import BridgeV2
 from bridge.validation.report import require_invariants
 from dataset_card import card
 from dataset_card.configs import METADATA_FILE, atom_path, provenance
-from dataset_card.croissant import FILE as CROISSANT
 from dataset_card.digests import files_digest, sha256_of
 from dataset_card.editions import V1, Edition, edition_of
 from dataset_card.errors import MagBridgeError
@@ -208,19 +207,13 @@ def write(
         (folder / "splits").mkdir()
         for name, subset in subsets.items():
             (folder / "splits" / f"{name}.json").write_text(json_text(split_document(rows, name, subset)))
-        for name, text in documents_of(manifest, files).items():
+        for name, text in card.documents(manifest, files).items():
             (folder / name).write_text(text, encoding="utf-8")
         for name, save in extra.items():
             save(folder / name)
         (folder / MANIFEST).write_text(json_text(manifest))
         write_checksums(folder)
     return manifest
-
-
-def documents_of(manifest: dict, files: dict[str, tuple[int, int, str]]) -> dict[str, str]:
-    """The texts of a release folder, by name, from rows, bytes and SHA-256 of each of its Parquet files."""
-    sizes = {path: (rows, size) for path, (rows, size, _) in files.items()}
-    return {**card.documents(manifest, sizes), CROISSANT: card.croissant_document(manifest, files)}
 
 
 def write_checksums(folder: Path) -> None:

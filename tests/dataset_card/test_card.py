@@ -11,6 +11,7 @@ import yaml
 
 from dataset_card.card import REPOSITORY, documents
 from dataset_card.configs import CONFIGS, SPLITS
+from dataset_card.digests import sha256_of
 from dataset_card.schema import FIELDS
 
 DATA_DOI = "10.5281/zenodo.20260147"
@@ -35,14 +36,17 @@ def published(manifest):
     return manifest
 
 
-def sizes_of(folder):
+def files_of(folder):
     paths = folder.rglob("*.parquet")
-    return {p.relative_to(folder).as_posix(): (pq.read_metadata(p).num_rows, p.stat().st_size) for p in paths}
+    return {
+        p.relative_to(folder).as_posix(): (pq.read_metadata(p).num_rows, p.stat().st_size, sha256_of(p)) for p in paths
+    }
 
 
 def test_the_documents_are_those_of_the_manifest_and_the_same_every_time(tiny_release, manifest):
-    texts = documents(manifest, sizes_of(tiny_release))
-    assert set(texts) == {"README.md", "composition.svg", "CITING.md", "CITATION.cff", "LICENSE", "eval.yaml"}
+    texts = documents(manifest, files_of(tiny_release))
+    of_data = {"eval.yaml", "croissant.json"}
+    assert set(texts) == {"README.md", "composition.svg", "CITING.md", "CITATION.cff", "LICENSE"} | of_data
     for name, text in texts.items():
         assert (tiny_release / name).read_text() == text
 
@@ -98,7 +102,7 @@ def test_the_card_lists_seven_limitations_and_leaves_no_placeholder(card, manife
 
 
 def test_a_published_release_cites_paper_and_data_and_a_simulated_one_says_what_it_is(tiny_release, manifest, card):
-    texts = documents(published(manifest), sizes_of(tiny_release))
+    texts = documents(published(manifest), files_of(tiny_release))
     for text in (texts["README.md"], texts["CITING.md"]):
         assert text.count("@misc{") == 2 and DATA_DOI in text and "2605.20240" in text
     assert "simulat" not in texts["CITING.md"] and "Simulated upstream" not in texts["README.md"]
@@ -110,7 +114,7 @@ def test_a_published_release_cites_paper_and_data_and_a_simulated_one_says_what_
 
 def test_a_release_imported_without_its_sources_claims_nothing_about_them(tiny_release, manifest):
     unknown = published(manifest) | {"upstream": {"name": "published", "sources": {}}}
-    text = documents(unknown, sizes_of(tiny_release))["README.md"]
+    text = documents(unknown, files_of(tiny_release))["README.md"]
     assert "surrogates" not in text and "lists no upstream files" in text
 
 

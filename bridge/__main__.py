@@ -20,16 +20,12 @@ from bridge.commands import rounds as commands_rounds
 from bridge.commands import upstream as commands_upstream
 from bridge.commands import validation as commands_validation
 from bridge.commands.options import (
-    AnomaliesOption,
     BridgeOption,
     OutFolderOption,
-    RegimeBOption,
     ReleaseArgument,
-    SeverityOption,
     UpstreamDirOption,
     UpstreamOption,
-    VariantsOption,
-    anomaly_counts,
+    composition,
     subsets_line,
     takes,
     upstream_line,
@@ -49,7 +45,7 @@ app = typer.Typer(
 
 
 @app.command()
-@takes(own=commands_measured.OwnOptions)
+@takes(composition=composition, own=commands_measured.OwnOptions)
 def build(
     out: Annotated[
         Path | None,
@@ -59,11 +55,8 @@ def build(
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     seed: Annotated[int, typer.Option(help="Master seed; the published releases have the default.")] = MASTER_SEED,
-    variants: VariantsOption = None,
-    anomalies: AnomaliesOption = None,
-    regime_b: RegimeBOption = None,
-    severity: SeverityOption = None,
     *,
+    composition,
     own,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a release of another name, version, upstream or seed too.")
@@ -85,10 +78,7 @@ def build(
         master_seed=seed,
         own=own_files,
         replace=replace,
-        variants=variants,
-        anomalies=anomaly_counts(anomalies),
-        regime_b=regime_b,
-        severity=severity,
+        **composition,
     )
     _report(out, manifest, as_json)
 

@@ -7,14 +7,10 @@ from typing import Annotated, Literal
 import typer
 
 from bridge.commands.options import (
-    AnomaliesOption,
     BridgeOption,
-    RegimeBOption,
-    SeverityOption,
     UpstreamDirOption,
     UpstreamOption,
-    VariantsOption,
-    anomaly_counts,
+    composition,
     subsets_line,
     takes,
     upstream_line,
@@ -44,6 +40,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(corpus, name="corpus")
 
 
+@takes(composition=composition)
 def _recipe(
     out: OutArgument,
     rows: RowsOption,
@@ -51,11 +48,9 @@ def _recipe(
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     seed: SeedOption = MASTER_SEED,
-    variants: VariantsOption = None,
-    anomalies: AnomaliesOption = None,
-    regime_b: RegimeBOption = None,
-    severity: SeverityOption = None,
     dtype: DtypeOption = "float64",
+    *,
+    composition,
 ):
     from bridge.corpus import run
     from bridge.generate import resolve
@@ -68,10 +63,7 @@ def _recipe(
         rows,
         first_seed=seed,
         dtype=dtype,
-        variants=variants,
-        anomalies=anomaly_counts(anomalies),
-        regime_b=regime_b,
-        severity=severity,
+        **composition,
     )
 
 

@@ -24,17 +24,28 @@ UpstreamDirOption = Annotated[
 ]
 FigureOption = Annotated[Path | None, typer.Option(help="A figure to write; its suffix picks the format.")]
 BridgeOption = Annotated[Literal["v1", "v2"], typer.Option(help="Bridge, and with it the dataset.")]
-VariantsOption = Annotated[
-    int | None, typer.Option(help="Clean signals per pulse record: 10 in v1, 5 in v2.", show_default=False)
-]
-AnomaliesOption = Annotated[
-    str | None,
-    typer.Option(help="Synthetic anomalies, 600 in v1, 1500 in v2; or one number a subtype: 150,150,150,150."),
-]
-RegimeBOption = Annotated[int | None, typer.Option(help="Regime-B rows: 560 in v1, 1000 in v2.")]
-SeverityOption = Annotated[
-    tuple[float, float] | None, typer.Option(help="Lowest and highest severity of anomalies: 0.2 1.0.")
-]
+
+
+def composition(
+    variants: Annotated[
+        int | None, typer.Option(help="Clean signals per pulse record: 10 in v1, 5 in v2.", show_default=False)
+    ] = None,
+    anomalies: Annotated[
+        str | None,
+        typer.Option(help="Synthetic anomalies, 600 in v1, 1500 in v2; or one number a subtype: 150,150,150,150."),
+    ] = None,
+    regime_b: Annotated[int | None, typer.Option(help="Regime-B rows: 560 in v1, 1000 in v2.")] = None,
+    severity: Annotated[
+        tuple[float, float] | None, typer.Option(help="Lowest and highest severity of anomalies: 0.2 1.0.")
+    ] = None,
+) -> dict:
+    """How many rows of each kind a release has, as `make_plan` takes it; an edition's own where None."""
+    return {
+        "variants": variants,
+        "anomalies": anomaly_counts(anomalies),
+        "regime_b": regime_b,
+        "severity": severity,
+    }
 
 
 def takes(**makers: Callable) -> Callable[[Callable], Callable]:
@@ -45,7 +56,7 @@ def takes(**makers: Callable) -> Callable[[Callable], Callable]:
         @functools.wraps(command)
         def run(**given):
             made = {name: makers[name](**{o: given.pop(o) for o in options}) for name, options in made_from.items()}
-            command(**made, **given)
+            return command(**made, **given)
 
         options: dict[str, inspect.Parameter] = {}
         for name, parameter in inspect.signature(command, eval_str=True).parameters.items():

@@ -1,7 +1,7 @@
 """A Hugging Face Hub on a loopback socket: the REST calls that huggingface_hub makes to publish and to load, in memory.
 
     with LoopbackHub(token="secret") as hub:
-        subprocess.run([...], env=hub.env(tmp_path))     # clients read the endpoint at import: give them a process
+        hub.python(tmp_path, "-m", "bridge", "push")      # clients read the endpoint at import: each is a process
         hub.files("model", "user/name")["config.json"]   # bytes at the head of main
         hub.fail("GET", "/resolve/", times=1)             # the next such connection is dropped (or give a status)
 
@@ -17,12 +17,16 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from subprocess import CompletedProcess
 from urllib.parse import parse_qs, unquote, urlsplit
 
+ROOT = Path(__file__).parents[1]
 LFS_SUFFIXES = (".parquet", ".safetensors", ".zip", ".png", ".npz")
 WHEN = "2026-01-01T00:00:00.000Z"
 REPO_API = re.compile(r"/api/(models|datasets|spaces)/([^/]+/[^/]+)(?:/(.*))?$")
@@ -96,6 +100,13 @@ class LoopbackHub:
         switches = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}  # Xet would leave the loopback
         extra = {"HF_ENDPOINT": self.url, "HF_HOME": str(home), **switches}
         return inherited | extra | ({"HF_TOKEN": token} if token else {})
+
+    def python(self, home: Path, *arguments, token: str | None = "any", cwd: Path = ROOT) -> CompletedProcess[str]:
+        """Runs Python, with arguments of any kind, as a client in `env`."""
+        command = [sys.executable, *map(str, arguments)]
+        return subprocess.run(
+            command, env=self.env(home, token), cwd=cwd, text=True, capture_output=True, timeout=300, check=False
+        )
 
     def files(self, kind: str, repo_id: str, revision: str = "main") -> dict[str, bytes]:
         """Bytes by path at a revision; kind is "model", "dataset" or "space"."""

@@ -1,8 +1,6 @@
 """The loopback Hub serves datasets to the real clients: upload, list, tag, load, stream, ranges, errors, faults."""
 
 import json
-import subprocess
-import sys
 
 from tests.hub import LoopbackHub
 
@@ -51,9 +49,7 @@ def test_the_real_clients_are_served(tmp_path):
     with LoopbackHub(token="secret") as hub:
         hub.fail("GET", "/resolve/", times=1)
         hub.fail("PUT", "/lfs/", times=1, status=503)  # the client repeats both
-        run = subprocess.run(
-            [sys.executable, "-c", CLIENT], env=hub.env(tmp_path / "home"), cwd=tmp_path, capture_output=True, text=True
-        )
+        run = hub.python(tmp_path / "home", "-c", CLIENT, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
         out = json.loads(run.stdout.splitlines()[-1])
         assert sorted(hub.files("dataset", "user/ds")) == out["files"]

@@ -126,7 +126,8 @@ def specify(
         dtype: `float64` or `float32`, of signals, time and pulse voltages.
         shard_rows: Rows of a shard, made down to whole releases.
         scan_map: v2's fitted map.
-        **composition: Entries of `bridge.plan.Composition` that differ from the published release's.
+        **composition: Entries of `bridge.plan.Composition` that differ from the published release's: `variants`,
+            `anomalies`, `regime_b`, `severity`.
 
     Raises:
         MagBridgeError: A number is out of range, or the dtype unknown.

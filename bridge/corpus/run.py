@@ -9,7 +9,6 @@ from pathlib import Path
 
 from bridge.audit.rows import Finding
 from bridge.corpus.plan import (
-    SHARD_ROWS,
     SPECIFICATION,
     Specification,
     read_specification,
@@ -28,7 +27,6 @@ from dataset_card.configs import SPLITS
 from dataset_card.errors import MagBridgeError
 from dataset_card.parallel import Engine, run_jobs
 from dataset_card.reading import CHECKSUMS, MANIFEST
-from dataset_card.schema import MASTER_SEED
 
 CARD = "README.md"
 
@@ -39,10 +37,7 @@ def plan(
     rows: int,
     *,
     config: AnyConfig | None = None,
-    first_seed: int = MASTER_SEED,
-    dtype: str = "float64",
-    shard_rows: int = SHARD_ROWS,
-    **composition,
+    **options,
 ) -> Recipe:
     """Writes what a corpus will be, and checks the bridge; a folder that holds the same plan is left as it is.
 
@@ -51,11 +46,7 @@ def plan(
         upstream: The bridge's inputs, of v1 or v2 (see `bridge.generate.resolve`).
         rows: Rows wanted; made up to whole releases.
         config: The bridge's numbers; those of the published release by default.
-        first_seed: Master seed of the first release; the others follow it one by one.
-        dtype: `float64` or `float32`, of signals, time and pulse voltages.
-        shard_rows: Rows of a shard, made down to whole releases.
-        **composition: Entries of `bridge.plan.Composition` that differ from the published release's: `variants`,
-            `anomalies`, `regime_b`, `severity`.
+        **options: `first_seed`, `dtype`, `shard_rows` and the composition, as `specify` takes them.
 
     Returns:
         What every shard is made from.
@@ -65,7 +56,7 @@ def plan(
             bridge breaks a sanity invariant.
     """
     folder = Folder.of(out)
-    options = {"config": config, "first_seed": first_seed, "dtype": dtype, "shard_rows": shard_rows, **composition}
+    options |= {"config": config}
     found = read_specification(folder)
     if found is None and any(not name.startswith(".") for name in folder.names("")):
         raise MagBridgeError(

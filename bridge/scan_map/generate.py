@@ -114,11 +114,7 @@ class BridgeV2:
         """Signals of many requests; each equals what `generate` gives for it, byte for byte.
 
         Args:
-            voltage: (n,) in V.
-            soc: (n,) in percent.
-            soh: (n,) fractions.
-            seed: (n,) integers.
-            cell: (n,) names of cells, each a string or None; no cells by default.
+            voltage, soc, soh, seed, cell: As `generate` takes them, n of each; no cells by default.
             workers: Threads; all cores by default.
 
         Returns:

@@ -75,11 +75,10 @@ def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch:
     Args:
         choice: `published` (the hybrid) and `simulated` are strict; `osf` takes the raw scans of the user's own
             `magbridge/osf_sequences.npz`; `auto` is `published` where its files can be had, else `simulated`.
-        upstream_dir: Folder of published files, laid out as `magbridge/` and `pulsebat/`.
-        fetch: Whether missing files may be downloaded.
+        upstream_dir, fetch: As there.
 
     Raises:
-        MagBridgeError: Unknown choice, a file is missing or damaged, or its contents are not as expected.
+        MagBridgeError: As there.
     """
     folder = None if upstream_dir is None else Path(upstream_dir)
     paths = files_of_choice(choice, folder, fetch, PUBLISHED)

@@ -1,9 +1,8 @@
 """`python -m bridge push` over a Hub on the loopback: what arrives loads and verifies, and trouble leaves no trace."""
 
+import functools
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -56,19 +55,7 @@ def hub():
 @pytest.fixture(scope="module")
 def client(hub, tmp_path_factory):
     """Runs Python in a process that talks to the loopback Hub."""
-    home = tmp_path_factory.mktemp("home")
-
-    def run(*arguments, token="any"):
-        return subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            env=hub.env(home, token),
-            cwd=ROOT,
-            text=True,
-            capture_output=True,
-            timeout=300,
-        )
-
-    return run
+    return functools.partial(hub.python, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Metric and leaderboard as Spaces: what is pushed is whole, and the pushed page scores a file in a real browser."""
 
+import functools
 import json
 import os
 import shutil
@@ -66,19 +67,7 @@ def hub(release):
 
 @pytest.fixture(scope="module")
 def push(hub, tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "benchmark", "push", *map(str, arguments)],
-            env=hub.env(home),
-            cwd=ROOT,
-            text=True,
-            capture_output=True,
-            timeout=300,
-        )
-
-    return run
+    return functools.partial(hub.python, tmp_path_factory.mktemp("home"), "-m", "benchmark", "push")
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +102,7 @@ def test_the_metric_loads_from_its_space(hub, pushed, tmp_path):
         "labels = ['temporal_warp', 'sensor_dropout']\n"
         "print(metric.compute(predictions=labels, references=labels)['balanced_accuracy'])"
     )
-    outcome = subprocess.run(
-        [sys.executable, "-c", code], env=hub.env(tmp_path), cwd=tmp_path, text=True, capture_output=True, timeout=300
-    )
+    outcome = hub.python(tmp_path, "-c", code, cwd=tmp_path)
     assert outcome.returncode == 0, outcome.stderr[-2000:]
     assert float(outcome.stdout) == 1.0
 

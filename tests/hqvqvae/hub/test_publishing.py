@@ -1,8 +1,6 @@
 """Publishing over real HTTP: push, pull, load in fresh processes by the package and by transformers alone."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -34,9 +32,7 @@ HQVQVAEModel.from_pretrained("recommended").push_to_hub("user/packaged")
 
 
 def client(hub, folder, *command, token="any"):
-    return subprocess.run(
-        [sys.executable, *command], env=hub.env(folder / "home", token), cwd=folder, capture_output=True, text=True
-    )
+    return hub.python(folder / "home", *command, token=token, cwd=folder)
 
 
 def test_pushed_and_pulled_models_give_the_same(tmp_path):

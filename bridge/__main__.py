@@ -26,11 +26,11 @@ from bridge.commands.options import (
     UpstreamDirOption,
     UpstreamOption,
     composition,
-    subsets_line,
+    report_written,
     takes,
     upstream_line,
 )
-from dataset_card.commands import JsonOption, print_json
+from dataset_card.commands import JsonOption
 from dataset_card.editions import EDITIONS
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import require_writable
@@ -84,15 +84,8 @@ def build(
 
 
 def _report(out: Path, manifest: dict, as_json: bool) -> None:
-    if as_json:
-        print_json({"out": str(out), **manifest})
-        return
-    typer.echo(
-        f"{out}: {manifest['name']} {manifest['version']} ({manifest['bridge_version']}), "
-        f"{manifest['counts']['rows']} rows, digest {manifest['dataset_digest'][:12]}"
-    )
-    typer.echo(subsets_line(manifest))
-    typer.echo(f'load it with: datasets.load_dataset("{out}", "by_cell_primary")')
+    what = f"{manifest['name']} {manifest['version']} ({manifest['bridge_version']}), {manifest['counts']['rows']} rows"
+    report_written(out, manifest, what, '"by_cell_primary"', as_json)
 
 
 @app.command()

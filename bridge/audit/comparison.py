@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +45,6 @@ class Comparison:
         """Whether ids, order, labels and splits are equal and no signal differs by more than the tolerance."""
         exact = not (self.only_here or self.only_there or self.labels or self.splits) and self.order
         return exact and self.largest_nT <= tolerance_nT
-
-    def as_dict(self) -> dict:
-        """The comparison as plain values, for JSON."""
-        return asdict(self)
 
     def text(self) -> str:
         """The comparison for people: every difference of ids, labels and splits, and the largest of signals."""

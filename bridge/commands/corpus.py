@@ -11,7 +11,7 @@ from bridge.commands.options import (
     UpstreamDirOption,
     UpstreamOption,
     composition,
-    subsets_line,
+    report_written,
     takes,
     upstream_line,
 )
@@ -123,12 +123,7 @@ def verify(out: OutArgument, engine, as_json: JsonOption = False) -> None:
 
 
 def _report(out: str, manifest: dict, as_json: bool) -> None:
-    if as_json:
-        print_json({"out": out, **manifest})
-        return
-    typer.echo(
-        f"{out}: {manifest['name']} ({manifest['bridge_version']}), {manifest['counts']['rows']} rows of "
-        f"{manifest['seeds']['count']} seeds, digest {manifest['dataset_digest'][:12]}"
+    made = f"{manifest['counts']['rows']} rows of {manifest['seeds']['count']} seeds"
+    report_written(
+        out, manifest, f"{manifest['name']} ({manifest['bridge_version']}), {made}", "streaming=True", as_json
     )
-    typer.echo(subsets_line(manifest))
-    typer.echo(f'load it with: datasets.load_dataset("{out}", streaming=True)')

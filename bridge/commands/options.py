@@ -1,4 +1,4 @@
-"""Options that several commands of the bridge take, and the line that tells which upstream is used."""
+"""Options that several commands of the bridge take, and what they print alike."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from dataset_card.commands import print_json
 from dataset_card.errors import MagBridgeError
 
 ReleaseArgument = Annotated[Path, typer.Argument(help="A release folder.")]
@@ -84,10 +85,15 @@ def anomaly_counts(text: str | None) -> int | tuple[int, ...] | None:
     return numbers if "," in text else numbers[0]
 
 
-def subsets_line(manifest: dict) -> str:
-    """One line that counts the rows of each subset of the primary split."""
+def report_written(out: Path | str, manifest: dict, what: str, load_with: str, as_json: bool) -> None:
+    """Prints what was written: its name and size, its digest, rows of each subset of the primary split, how to load."""
+    if as_json:
+        print_json({"out": str(out), **manifest})
+        return
     subsets = manifest["splits"]["by_cell_primary"]["subsets"]
-    return "by_cell_primary: " + ", ".join(f"{name} {subset['rows']}" for name, subset in subsets.items())
+    typer.echo(f"{out}: {what}, digest {manifest['dataset_digest'][:12]}")
+    typer.echo("by_cell_primary: " + ", ".join(f"{name} {subset['rows']}" for name, subset in subsets.items()))
+    typer.echo(f'load it with: datasets.load_dataset("{out}", {load_with})')
 
 
 def upstream_line(name: str) -> str:

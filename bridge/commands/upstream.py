@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -70,7 +71,7 @@ def _compare(upstream_dir: Path | None, fetch: bool, out: Path | None, as_json: 
     published, simulated = resolve("published", upstream_dir, fetch), resolve("simulated")
     found = comparison.compare_upstreams(published, simulated)
     if as_json:
-        print_json(found.as_dict())
+        print_json(asdict(found))
     else:
         typer.echo(comparison.report(found))
     if out is not None:

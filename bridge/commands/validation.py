@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -111,7 +112,7 @@ def verify(
                 "release": str(release),
                 "findings": [vars(finding) for finding in findings],
                 "regenerated": made,
-                "comparison": None if comparison is None else comparison.as_dict(),
+                "comparison": None if comparison is None else asdict(comparison),
             }
         )
     else:

@@ -116,7 +116,7 @@ class AblationReport:
             "rows": self.rows,
             "best": best,
             "scores": [asdict(s) for s in self.scores],
-            "transfer": [t.as_dict() for t in self.transfer],
+            "transfer": [asdict(t) for t in self.transfer],
         }
 
     def table(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 REPORTED = "reported"
 """Bound of a figure that has none."""
@@ -36,7 +36,3 @@ class Check:
         figure = "no figure" if self.figure is None else f"{self.figure:.4g} {self.unit}"
         condition = self.bound if self.bound == REPORTED else f"expected {self.bound}"
         return f"{verdict}  {self.name}: {figure}, {condition}\n      {self.note}"
-
-    def as_dict(self) -> dict:
-        """The check as plain values, for JSON."""
-        return asdict(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pandas
 
@@ -61,10 +61,10 @@ class ValidationReport:
             "bridge": self.bridge,
             "upstream": self.upstream,
             "passed": self.passed,
-            **{part: [check.as_dict() for check in checks] for part, checks in self.checks.items()},
+            **{part: [asdict(check) for check in checks] for part, checks in self.checks.items()},
         }
         if self.separations:
-            document["separations"] = [separation.as_dict() for separation in self.separations]
+            document["separations"] = [asdict(separation) for separation in self.separations]
             document["separations_meaning"] = MEANING
         return document
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,10 +34,6 @@ class Separation:
     adjacent: float
     ratio: float
     fits: int
-
-    def as_dict(self) -> dict:
-        """The figures as plain values, for JSON."""
-        return asdict(self)
 
 
 def separations(embeddings: np.ndarray, anchor: np.ndarray, fitted: LatentSpace) -> list[Separation]:

@@ -9,7 +9,7 @@ alone), and hardly in its shape (about 0).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -53,10 +53,6 @@ class Transfer:
     within: float
     transfer: float
     slope: float
-
-    def as_dict(self) -> dict:
-        """The scores as plain values, for JSON."""
-        return asdict(self)
 
 
 def transfer_scores(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +64,6 @@ class UpstreamComparison:
     trajectories: list[TrajectoryMatch]
     pulses: list[PulseMatch]
     separations: dict[str, list[Separation]]
-
-    def as_dict(self) -> dict:
-        """The comparison as plain values, for JSON."""
-        return asdict(self)
 
 
 def compare_upstreams(published: Upstream, simulated: Upstream) -> UpstreamComparison:

@@ -87,12 +87,15 @@ def unpack(path: Path, folder: Path) -> None:
             raise naming(error, folder) from error
 
 
-def read_npz(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+def read_npz(
+    path: Path, shapes: Mapping[str, tuple[int | None, ...]], limit: int = MAX_UNPACKED_BYTES
+) -> dict[str, np.ndarray]:
     """Named arrays of finite numbers of an npz file.
 
     Args:
         path: The file; pickled contents are refused, and no array is read before its header promises the shape.
-        shapes: Expected shape of each array.
+        shapes: Expected shape of each array; None is any length.
+        limit: Bytes that the file may unpack to.
 
     Returns:
         float64 arrays.
@@ -101,7 +104,7 @@ def read_npz(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.
         MagBridgeError: Not an npz file, an array is missing, of another shape, or not finite.
     """
     arrays = {}
-    with opened_zip(path, kind=PLAIN_NPZ) as archive:
+    with opened_zip(path, limit, PLAIN_NPZ) as archive:
         for name, shape in shapes.items():
             if f"{name}.npy" not in archive.namelist():
                 raise MagBridgeError(f"{path}: no array {name!r}; expected {', '.join(sorted(shapes))}")
@@ -110,21 +113,21 @@ def read_npz(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.
     return arrays
 
 
-def _read_array(file, where: str, shape: tuple[int, ...]) -> np.ndarray:
+def _read_array(file, where: str, expected: tuple[int | None, ...]) -> np.ndarray:
     try:
         version = np.lib.format.read_magic(file)
         readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         if version not in readers:
             raise MagBridgeError(f"{where}: npy version {version}, expected 1.0 or 2.0")
-        found, fortran, dtype = readers[version](file)
+        shape, fortran, dtype = readers[version](file)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         if isinstance(error, MagBridgeError):
             raise
         raise MagBridgeError(f"{where} has a damaged header ({error})") from error
     if dtype.kind not in "fiu":
         raise MagBridgeError(f"{where} holds {dtype}: not a readable {PLAIN_NPZ}")
-    if found != shape:
-        raise MagBridgeError(f"{where} has shape {found}; expected {shape}")
+    if len(shape) != len(expected) or any(n < 0 or m not in (None, n) for n, m in zip(shape, expected)):
+        raise MagBridgeError(f"{where} has shape {shape}; expected {str(expected).replace('None', 'any')}")
     data = file.read(math.prod(shape) * dtype.itemsize + 1)
     if len(data) != math.prod(shape) * dtype.itemsize:
         raise MagBridgeError(f"{where} is cut off or has bytes to spare; expected {shape} numbers of {dtype}")
@@ -151,4 +154,4 @@ def _check(archive: zipfile.ZipFile, path: Path, limit: int) -> None:
             raise NotImplementedError(f"packed by method {entry.compress_type}; expected deflate, of a bounded ratio")
     total = sum(entry.file_size for entry in entries)
     if total > limit:
-        raise MagBridgeError(f"{path}: unpacks to {total / 1e9:.1f} GB; expected at most {limit / 1e9:.1f} GB")
+        raise MagBridgeError(f"{path}: unpacks to {total / 1e6:,.0f} MB; expected at most {limit / 1e6:,.0f} MB")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from bridge.scan_map.covariance import BINS
 from bridge.scan_map.lines import LINES
+from dataset_card.archives import read_npz
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
 from dataset_card.schema import CHANNELS, MEASURED_CHANNELS, T
@@ -113,24 +113,11 @@ class ScanMap:
             MagBridgeError: Not such a file, too large, an array is missing, of another shape or not finite, or
                 the SHA-256 is another.
         """
-        names = {field.name for field in dataclasses.fields(cls)}
-        try:
-            with zipfile.ZipFile(path) as archive:
-                size = sum(member.file_size for member in archive.infolist())
-                found = {member.filename.removesuffix(".npy") for member in archive.infolist()}
-            if size > MAX_BYTES:
-                raise MagBridgeError(f"{path}: unpacks to {size} bytes; expected at most {MAX_BYTES}")
-            if found != names:
-                wrong = sorted(found ^ names)[0]
-                raise MagBridgeError(
-                    f"{path}: array {wrong!r} is missing or unknown; expected {', '.join(sorted(names))}"
-                )
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in names}
-        except MagBridgeError:
-            raise
-        except Exception as error:  # a damaged zip can fail in many ways, all of them the file's fault
-            raise MagBridgeError(f"{path}: not a readable npz file of plain arrays ({error})") from error
+        shapes = {
+            field.name: tuple(n if isinstance(n, int) else None for n in field.metadata["shape"])
+            for field in dataclasses.fields(cls)
+        }
+        arrays = read_npz(Path(path), shapes, MAX_BYTES)
         try:
             scan_map = cls(**arrays)
         except MagBridgeError as error:

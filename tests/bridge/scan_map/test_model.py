@@ -31,15 +31,16 @@ def test_the_digest_sees_one_bit_and_is_checked(bridge_v2, tmp_path):
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"end": None}, "array 'end' is missing or unknown"),
-    ({"more": np.zeros(3)}, "array 'more' is missing or unknown"),
-    ({"end": np.zeros(5)}, r"'end' is float64 of shape \(5,\); expected float64 of \(4,\)"),
-    ({"end": np.zeros(4, np.float32)}, "'end' is float32"),
+    ({"end": None}, "no array 'end'"),
+    ({"end": np.zeros(5)}, r"'end' has shape \(5,\); expected \(4,\)"),
+    ({"start": np.zeros(4)}, r"'start' has shape \(4,\); expected \(4, 4\)"),
+    ({"voltages": np.zeros((5, 1))}, r"'voltages' has shape \(5, 1\); expected \(any,\)"),
+    ({"voltages": np.arange(4.0)}, r"'mean' is float64 of shape .*; expected float64 of \(4, 100, 6\)"),
     ({"end": np.array([0, 0, np.nan, 0])}, "'end' holds NaN or infinity"),
     ({"end": np.array([{}] * 4, dtype=object)}, "not a readable npz file of plain arrays"),
     ({"voltages": np.array([1.0, 2.0, 2.0, 3.0, 4.0])}, "at least two, ascending"),
     ({"positions": np.array(1.0)}, "1 positions; expected an integer of at least 2"),
-    ({"more": np.zeros(2**23 + 1)}, "expected at most 67108864"),
+    ({"more": np.zeros(2**24)}, "unpacks to 135 MB; expected at most 67 MB"),
 ])  # fmt: skip
 def test_bad_files(bridge_v2, tmp_path, changes, words):
     arrays = {**{f.name: getattr(bridge_v2.scan_map, f.name) for f in dataclasses.fields(ScanMap)}, **changes}
@@ -60,7 +61,7 @@ def test_not_an_npz_file(tmp_path):
         for field in dataclasses.fields(ScanMap):
             archive.writestr(f"{field.name}.npy", b"no array")
     path.write_bytes(buffer.getvalue())
-    with pytest.raises(MagBridgeError, match="expected float64"):
+    with pytest.raises(MagBridgeError, match="has a damaged header"):
         ScanMap.load(path)
-    with pytest.raises(MagBridgeError, match="not a readable npz file"):
+    with pytest.raises(FileNotFoundError, match="none.npz"):
         ScanMap.load(tmp_path / "none.npz")

@@ -50,7 +50,7 @@ def parse_json(data: bytes, where: str) -> dict:
         value = json.loads(data.decode("utf-8"))
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair can be read but never written
     except (ValueError, RecursionError) as error:
-        raise MagBridgeError(f"{where}: not readable as JSON ({error}); restore it or rebuild the release") from error
+        raise MagBridgeError(f"{where}: not readable as JSON ({error}); restore it from a copy") from error
     if not isinstance(value, dict):
         raise MagBridgeError(f"{where}: holds a {type(value).__name__}: expected a JSON object")
     return value

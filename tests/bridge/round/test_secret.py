@@ -41,3 +41,10 @@ def test_what_could_be_guessed_is_no_secret(tmp_path, change, message):
     path.write_text(json.dumps(good | change))
     with pytest.raises(MagBridgeError, match=message):
         read_secret(path, "round-1")
+
+
+def test_a_damaged_secret_is_restored_and_no_release_rebuilt(tmp_path):
+    path = tmp_path / "secret.json"
+    path.write_text("{")
+    with pytest.raises(MagBridgeError, match=r"secret.json: not readable as JSON \(.*\); restore it from a copy$"):
+        read_secret(path, "round-1")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bridge.audit.promises import audit_release
 from dataset_card.configs import METADATA_FILE
+from dataset_card.digests import listed_digests
 from dataset_card.documents import parse_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.hub import Repository, size_of
@@ -52,7 +53,7 @@ def release_files(folder: Path) -> dict[str, Path]:
             f"{folder} breaks a promise and is not pushed: {findings[0]}{more}; see `python -m bridge verify "
             f"{folder}`, then build the release again"
         )
-    listed = [line.partition("  ")[2].removeprefix("./") for line in (folder / CHECKSUMS).read_text().splitlines()]
+    listed = listed_digests((folder / CHECKSUMS).read_bytes(), CHECKSUMS)
     return {name: folder / name for name in sorted([*listed, CHECKSUMS])}
 
 

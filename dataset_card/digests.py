@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_card.errors import MagBridgeError
+
 DIGEST_DECIMALS = 3
 """Signals enter the digest to 1e-3 nT, far below any noise: machines may round the last digits differently."""
+
+_LISTED = re.compile(r"([0-9a-f]{64})  (?:\./)?(.+)")
+"""A line that `sha256sum` writes."""
 
 
 def canonical_json(value) -> str:
@@ -56,3 +62,24 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def listed_digests(data: bytes, name: str) -> dict[str, str]:
+    """SHA-256 by path, as `sha256sum` lists them: any other byte is seen, since nothing vouches for the list itself.
+
+    Args:
+        data: The list.
+        name: Its name, for the error.
+
+    Raises:
+        MagBridgeError: A line is of another form, or leads out of the folder.
+    """
+    digests = {}
+    lines = data.decode("utf-8", "replace").split("\n")
+    for number, line in enumerate(lines[:-1] if lines[-1] == "" else lines, 1):
+        found = _LISTED.fullmatch(line)
+        path = PurePosixPath(found[2] if found else "/")
+        if found is None or path.is_absolute() or ".." in path.parts or number == len(lines):
+            raise MagBridgeError(f"{name} line {number} is not `<sha256>  <path>` and its end")
+        digests[found[2]] = found[1]
+    return digests

@@ -16,7 +16,7 @@ from bridge.release.splits import PRIMARY, make_splits, split_document
 from bridge.upstream import files
 from bridge.upstream.pulsebat import SHEETS
 from dataset_card import card
-from dataset_card.digests import files_digest, sha256_of
+from dataset_card.digests import files_digest, listed_digests, sha256_of
 from dataset_card.editions import MEASURED, has_own_cells
 from dataset_card.errors import MagBridgeError
 from dataset_card.reading import CHECKSUMS, MANIFEST, scalars
@@ -38,14 +38,16 @@ _ADOPTED = re.compile(
 
 def unlisted(contents: Contents) -> Iterator[Finding]:
     """Files that the checksums do not cover, and links, which may show another file tomorrow."""
-    root, listing = contents.root, contents.root / CHECKSUMS
-    text = listing.read_text(encoding="utf-8", errors="replace") if listing.is_file() else ""
-    listed = {CHECKSUMS} | {line.partition("  ")[2].removeprefix("./") for line in text.splitlines()}
+    root = contents.root
+    try:
+        listed = {CHECKSUMS, *listed_digests((root / CHECKSUMS).read_bytes(), CHECKSUMS)}
+    except (MagBridgeError, OSError):
+        listed = None  # which is among the findings already
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.is_symlink() and not _is_snapshot_of_the_hub(path, root):
             yield Finding("files", name, "is a link: expected a plain file or folder")
-        elif path.is_file() and name not in listed and not name.startswith(FROM_THE_HUB):
+        elif listed and path.is_file() and name not in listed and not name.startswith(FROM_THE_HUB):
             yield Finding("files", name, f"is not listed in {CHECKSUMS}")
 
 

@@ -24,6 +24,7 @@ from bridge.scan_map import BridgeV2, ScanMap, UpstreamV2
 from bridge.validation.report import require_invariants
 from dataset_card import corpus as contract
 from dataset_card.configs import SPLITS
+from dataset_card.digests import listed_digests
 from dataset_card.errors import MagBridgeError
 from dataset_card.parallel import Engine, run_jobs
 from dataset_card.reading import CHECKSUMS, MANIFEST
@@ -267,8 +268,10 @@ def _checksum_findings(folder: Folder, files: dict[str, dict]) -> list[Finding]:
     """The checksums cover every data file, as its marker has it, and are those of the other files."""
     if folder.size(CHECKSUMS) is None:
         return [Finding("checksums", CHECKSUMS, "missing")]
-    lines = folder.read(CHECKSUMS).decode(errors="replace").splitlines()
-    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    try:
+        listed = listed_digests(folder.read(CHECKSUMS), CHECKSUMS)
+    except MagBridgeError as error:
+        return [Finding("checksums", CHECKSUMS, str(error))]
     findings = [Finding("checksums", CHECKSUMS, f"{path} is not listed") for path in files if path not in listed]
     for name, digest in listed.items():
         if name in files:

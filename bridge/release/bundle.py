@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pyarrow as pa
 from bridge.release import folder as release
 from bridge.release.splits import PRIMARY
 from dataset_card.archives import unpack
-from dataset_card.digests import dataset_digest, sha256_of
+from dataset_card.digests import dataset_digest, listed_digests, sha256_of
 from dataset_card.documents import check_manifest, check_split, read_json
 from dataset_card.editions import MEASURED
 from dataset_card.errors import MagBridgeError
@@ -232,19 +232,15 @@ def checksum_problems(root: Path) -> list[str]:
     listing = root / CHECKSUMS
     if not listing.is_file():
         return [f"no {CHECKSUMS}"]
-    problems, listed = [], set()
-    for number, line in enumerate(listing.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-        digest, separator, name = line.partition("  ")
-        path = PurePosixPath(name.removeprefix("./"))
-        if len(digest) != 64 or not separator or path.is_absolute() or ".." in path.parts:
-            problems.append(f"{CHECKSUMS} line {number} is not `<sha256>  <path>`")
-            continue
-        listed.add(str(path))
-        target = root / path
-        if not target.is_file():
-            problems.append(f"{path} is missing")
-        elif sha256_of(target) != digest.lower():
-            problems.append(f"{path} differs from its checksum")
+    try:
+        digests = listed_digests(listing.read_bytes(), CHECKSUMS)
+    except MagBridgeError as error:
+        return [str(error)]
+    problems = []
+    for name, digest in digests.items():
+        if not (root / name).is_file():
+            problems.append(f"{name} is missing")
+        elif sha256_of(root / name) != digest:
+            problems.append(f"{name} differs from its checksum")
     present = {p.relative_to(root).as_posix() for p in (root / "data").rglob("*.parquet")}
-    problems += [f"{name} is not listed in {CHECKSUMS}" for name in sorted(present - listed)]
-    return problems
+    return problems + [f"{name} is not listed in {CHECKSUMS}" for name in sorted(present - digests.keys())]

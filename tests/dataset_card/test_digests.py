@@ -2,8 +2,10 @@ import hashlib
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from dataset_card.digests import canonical_json, dataset_digest, files_digest, sha256_of
+from dataset_card.digests import canonical_json, dataset_digest, files_digest, listed_digests, sha256_of
+from dataset_card.errors import MagBridgeError
 
 
 def table(signal=(1.0, 2.0), label=0.5, name="a"):
@@ -39,3 +41,18 @@ def test_files_are_told_apart_by_any_byte_and_place(tmp_path):
 
 def test_the_text_under_a_hash_has_sorted_keys_and_no_spaces():
     assert canonical_json({"b": [1.0, None], "a": "x"}) == '{"a":"x","b":[1.0,null]}'
+
+
+def test_checksums_are_read_as_sha256sum_writes_them():
+    a, b = "a" * 64, "0123456789abcdef" * 4
+    assert listed_digests(f"{a}  ./x.md\n{b}  data/two  gaps\n".encode(), "sums") == {"x.md": a, "data/two  gaps": b}
+    assert listed_digests(b"", "sums") == {}
+
+
+@pytest.mark.parametrize(
+    "line", ["a" * 63 + "  x\n", "A" * 64 + "  x\n", "a" * 64 + "  x", "a" * 64 + " x\n", "a" * 64 + "  \n", "\n",
+             "a" * 64 + "  /x\n", "a" * 64 + "  .//x\n", "a" * 64 + "  a/../../x\n"],
+)  # fmt: skip
+def test_other_lines_are_refused(line):
+    with pytest.raises(MagBridgeError, match="sums line 2 is not `<sha256>  <path>`"):
+        listed_digests(("0" * 64 + "  y\n" + line).encode(), "sums")

@@ -1,6 +1,7 @@
 """The audit of release folders and bundles: sound ones pass, every damage is named with its file."""
 
 import json
+import re
 import shutil
 
 import pyarrow as pa
@@ -55,6 +56,22 @@ def test_a_flipped_byte_anywhere_is_found(copy):
     findings = audit_release(copy)
     named = " ".join(str(finding) for finding in findings if finding.check == "checksums")
     assert all(path.relative_to(copy).as_posix() in named for path in files)
+
+
+@pytest.mark.parametrize("at", ["line end", "digit", "gap", "last"])
+def test_a_flipped_bit_of_the_list_of_checksums_is_found(copy, at):
+    """A list of other bytes that reads the same: a vertical tab for a line's end, a capital for a digit."""
+    path = copy / release.CHECKSUMS
+    data = bytearray(path.read_bytes())
+    place, bit = {
+        "line end": (data.index(b"\n"), 1),
+        "digit": (re.search(rb"[a-f]", data).start(), 32),
+        "gap": (64, 1),
+        "last": (len(data) - 1, 1),
+    }[at]
+    data[place] ^= bit
+    path.write_bytes(data)
+    assert "checksums" in checks(audit_release(copy))
 
 
 def test_a_missing_file(copy):

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from tokenize import TokenError
 
 import numpy as np
 
@@ -120,7 +121,7 @@ def _read_array(file, where: str, expected: tuple[int | None, ...]) -> np.ndarra
         if version not in readers:
             raise MagBridgeError(f"{where}: npy version {version}, expected 1.0 or 2.0")
         shape, fortran, dtype = readers[version](file)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+    except (ValueError, SyntaxError, TokenError, TypeError, RecursionError, MemoryError) as error:
         if isinstance(error, MagBridgeError):
             raise
         raise MagBridgeError(f"{where} has a damaged header ({error})") from error

@@ -126,6 +126,13 @@ def test_a_header_that_promises_more_than_there_is(tmp_path):
         read_npz(tmp_path / "a.npz", {"a": (99999999999,)})
 
 
+@pytest.mark.parametrize("header", [b"{'descr': '<f8', 'shape': (3,", b"{'descr': 'x" + b"(" * 300, b"\xff", b"3"])
+def test_a_header_that_is_no_python(tmp_path, header):
+    zipped(tmp_path / "a.npz", {"a.npy": b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header) + 1) + header + b"\n"})
+    with pytest.raises(MagBridgeError, match="array 'a' has a damaged header"):
+        read_npz(tmp_path / "a.npz", {"a": (3,)})
+
+
 @pytest.mark.parametrize("shape", [(-1, 3), (-2, -3), (3,), (2, 4)])
 def test_a_length_that_may_be_any_is_none_below_zero(tmp_path, shape):
     header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}".encode()

@@ -25,6 +25,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ..errors import HQVQVAEError
+from .child import MAX_MEMORY_BYTES, Broken, bounded_child
 from .features import (
     LOAD_CURRENT_A,
     MIN_LOAD_S,
@@ -47,6 +48,8 @@ MIN_PEAK_TEMPERATURE_C = 0.1  # a cell whose every reading is nearer to 0 has no
 MAX_DURATION_S = 500 * 3600.0
 MIN_DURATION_S = MIN_LOAD_S  # of the longest discharge that has enough samples
 MAX_COLUMNS = 1000
+MAX_HEADER_BYTES = 1 << 16  # that are looked at: 64 a column
+MAX_UNPACKING = 20  # a table of samples takes in memory at most so many times its Parquet file, or `MAX_MEMORY_BYTES`
 MAX_CAPACITY_RATIO = 50.0  # reported capacity over the integral of the current, either way
 
 
@@ -61,26 +64,47 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise HQVQVAEError(f"{path} does not exist; expected a CSV or Parquet file of samples")
     try:
         if path.suffix == ".parquet":
-            columns = pq.read_schema(path).names
+            with bounded_child(max(1.0, MAX_UNPACKING * path.stat().st_size / MAX_MEMORY_BYTES)) as call:
+                call(_try_parquet, path)
+            table = _read_parquet(path)
         else:
-            columns = list(pd.read_csv(path, nrows=0))
-            separator = ";" if len(columns) == 1 and ";" in columns[0] else ","  # cellpy writes the former
-        if len(columns) <= MAX_COLUMNS:
-            table = (
-                pd.read_parquet(path)
-                if path.suffix == ".parquet"
-                else pd.read_csv(path, float_precision="round_trip", sep=separator)
-            )
+            table = _read_csv(path)
+    except HQVQVAEError:
+        raise
+    except Broken as error:
+        raise HQVQVAEError(f"{path} is damaged or too large (it {error}); split it by cell") from None
     except Exception as error:  # pandas and pyarrow raise a dozen kinds for files that are not tables
         raise HQVQVAEError(f"{path} cannot be read as {path.suffix or 'CSV'}: {error}") from error
-    if len(columns) > MAX_COLUMNS:
-        raise HQVQVAEError(f"{path} has {len(columns)} columns; expected a table of samples, at most {MAX_COLUMNS}")
     if "cell_id" not in table:
         table = table.assign(cell_id=path.stem)
     if table["cell_id"].isna().any():
         row = int(np.flatnonzero(table["cell_id"].isna())[0])
         raise HQVQVAEError(f"{path}: row {row} has no cell_id; name the cell in every row, or leave the column out")
     return table
+
+
+def _try_parquet(path: Path) -> None:
+    """A small file can claim any size, and damaged footers crash pyarrow: this process reads what another one could."""
+    _read_parquet(path)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    with pq.ParquetFile(path) as file:
+        _check_width(path, len(file.schema_arrow))
+        return file.read(use_threads=False).to_pandas()
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with open(path, "rb") as file:  # pandas takes half a minute for a hundred thousand columns
+        header = file.readline(MAX_HEADER_BYTES)
+    separator = ";" if b";" in header and b"," not in header else ","  # cellpy writes the former
+    _check_width(path, 1 + header.count(separator.encode()))
+    return pd.read_csv(path, float_precision="round_trip", sep=separator, compression=None)
+
+
+def _check_width(path: Path, columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise HQVQVAEError(f"{path} has {columns} columns; expected a table of samples, at most {MAX_COLUMNS}")
 
 
 def segments_of(table: pd.DataFrame) -> list[Segment]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from concurrent.futures import TimeoutError
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import HQVQVAEError
+from .child import Broken, bounded_child
 
 CHANNEL_FIELDS = {
     "time_s": "Time",
@@ -19,14 +18,12 @@ CHANNEL_FIELDS = {
     "current_A": "Current_measured",
     "temperature_C": "Temperature_measured",
 }
-MAX_MEMORY_BYTES = 900 << 20  # of what one file may take; the largest of NASA's takes 20 MB
-MAX_SECONDS = 9.0  # of one file; the largest of NASA's takes 0.1 s
 
 Record = tuple[dict[str, np.ndarray], float]  # the channels of a discharge by name, and the capacity reported in Ah
 
 
 def read_mats(sources: Mapping[str, Path | bytes]) -> Iterator[tuple[str, list[Record]]]:
-    """The discharges of several cells' .mat files, one after another, from one child process (0.2 s to start).
+    """The discharges of several cells' .mat files, one after another, from one child process.
 
     Args:
         sources: each cell's file, or its bytes, by the cell's name.
@@ -37,29 +34,14 @@ def read_mats(sources: Mapping[str, Path | bytes]) -> Iterator[tuple[str, list[R
     Raises:
         HQVQVAEError: a file cannot be read, holds another cell, or a discharge lacks a field.
     """
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    with ProcessPoolExecutor(1, initializer=_bound) as child:
+    with bounded_child() as call:
         for cell_id in sorted(sources):
             try:
-                yield cell_id, child.submit(read_mat, sources[cell_id], cell_id).result(MAX_SECONDS)
-            except (BrokenProcessPool, TimeoutError) as error:
-                child.shutdown(wait=False, kill_workers=True)
-                broke = "crashes" if isinstance(error, BrokenProcessPool) else f"takes over {MAX_SECONDS:g} s in"
+                yield cell_id, call(read_mat, sources[cell_id], cell_id)
+            except Broken as error:
                 raise HQVQVAEError(
-                    f"{cell_id}.mat is damaged or no MATLAB 5 file (it {broke} its reader); fetch it again"
+                    f"{cell_id}.mat is damaged or no MATLAB 5 file (it {error}); fetch it again"
                 ) from None
-
-
-def _bound() -> None:
-    """Lets this process take no more than `MAX_MEMORY_BYTES` beyond what it has, where the system can."""
-    try:
-        import resource
-
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except (ImportError, OSError):
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (used + MAX_MEMORY_BYTES, resource.RLIM_INFINITY))
 
 
 def read_mat(source: Path | bytes, cell_id: str) -> list[Record]:

@@ -40,7 +40,9 @@ def model_inputs(bench: Bench) -> dict[str, Input]:
         "NASA .mat": Input(folder / "mat", lambda copy: feature_table(nasa.read_archive(copy)), share=1),
         "NASA zip": Input(folder / "zip", lambda copy: feature_table(nasa.read_archive(copy / "nasa.zip")), share=1),
         "cycling, CSV": Input(folder / "cycling", lambda copy: _features(copy / "mine.csv"), ("mine.csv",)),
-        "cycling, Parquet": Input(folder / "cycling", lambda copy: _features(copy / "mine.parquet"), ("mine.parquet",)),
+        "cycling, Parquet": Input(
+            folder / "cycling", lambda copy: _features(copy / "mine.parquet"), ("mine.parquet",), 2
+        ),
         "cycling, cellpy": Input(folder / "cycling", lambda copy: _features(copy / "cellpy.csv"), ("cellpy.csv",)),
         "model": Input(
             folder / "model", lambda copy: HQVQVAEModel.from_pretrained(copy).encode(features),

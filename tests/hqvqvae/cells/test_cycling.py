@@ -1,6 +1,8 @@
 """A user's own table: columns and units are checked, and what is wrong is named."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hqvqvae import HQVQVAEError
@@ -78,7 +80,7 @@ def test_files_that_are_no_tables_are_named(tmp_path):
     with pytest.raises(HQVQVAEError, match="does not exist"):
         read_table(tmp_path / "none.csv")
     (tmp_path / "wide.csv").write_text(",".join(f"x{i}" for i in range(100_000)) + "\n")
-    with pytest.raises(HQVQVAEError, match="has 100000 columns; expected a table of samples"):
+    with pytest.raises(HQVQVAEError, match=r"has \d{4,} columns; expected a table of samples"):
         read_table(tmp_path / "wide.csv")
     cell_table().assign(cell_id=["mine"] * 70 + [None] * 110).to_csv(tmp_path / "nameless.csv", index=False)
     with pytest.raises(HQVQVAEError, match="row 70 has no cell_id"):
@@ -89,3 +91,28 @@ def test_files_that_are_no_tables_are_named(tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(HQVQVAEError, match="cannot be read as .csv"):
         read_table(tmp_path / "empty.csv")
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path):
+    path = tmp_path / "bomb.parquet"
+    texts = pa.DictionaryArray.from_arrays(np.zeros(2000, dtype=np.int32), ["x" * 1_000_000])
+    pq.write_table(pa.table({"cycle": texts}), path, store_schema=False)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(
+        HQVQVAEError, match=r"bomb.parquet is damaged or too large \(it .* its reader\); split it by cell"
+    ):
+        read_table(path)
+
+
+def test_a_page_that_claims_much_is_refused(tmp_path):
+    """The page's header claims 2 GB for its thirty numbers: pyarrow sets them aside before it looks."""
+    path = tmp_path / "forged.parquet"
+    pq.write_table(pa.table({"time_s": range(30_000)}), path, use_dictionary=False)
+    data, at = bytearray(path.read_bytes()), pq.ParquetFile(path).metadata.row_group(0).column(0).data_page_offset
+    assert data[at + 2] == 0x15  # field 2, the unpacked size: a zigzag number of three bytes
+    data[at + 3 : at + 6] = b"\xfe\xff\xff\xff\x0f"
+    path.write_bytes(data)
+    with pytest.raises(
+        HQVQVAEError, match=r"forged.parquet is damaged or too large \(it takes over 900 MiB in its reader"
+    ):
+        read_table(path)

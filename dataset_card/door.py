@@ -1,6 +1,7 @@
 """The door of the command lines: an error or a signal is one line and the exit code that shells expect.
 
-Nothing heavy is imported here: signals are answered from a command's first moment on, while its imports still run.
+Nothing heavy is imported here: signals are answered while a command's imports still run. The first 50 ms are Python's
+own start, and a signal then ends it in Python's way.
 """
 
 from __future__ import annotations

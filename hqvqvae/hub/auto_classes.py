@@ -1,14 +1,19 @@
-"""transformers' auto classes know the model once both are imported, in either order; neither loads the other."""
+"""transformers' auto classes know the model once both are imported, in either order; neither loads the other.
+
+Finder and loader are so by their methods alone: `importlib.abc`, which has their bases, takes as long to load as all
+the rest, and a command answers signals after this module.
+"""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
-from collections.abc import Callable
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 
 def _register_configuration() -> None:
@@ -33,7 +38,7 @@ _WHEN_LOADED = {
 }
 
 
-class _Then(Loader):
+class _Then:
     """Loads a module as its own loader does, then calls a function."""
 
     def __init__(self, loader: Loader, then: Callable[[], None]):
@@ -47,18 +52,18 @@ class _Then(Loader):
         self.then()
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds the modules of the auto classes once each, and everything else never."""
 
     def __init__(self) -> None:
         self.waiting = dict(_WHEN_LOADED)
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
         then = self.waiting.pop(fullname, None)
-        spec = None if then is None else importlib.util.find_spec(fullname)
+        spec = None if then is None else PathFinder.find_spec(fullname, path)
         if spec is None or spec.loader is None or then is None:
             return None
-        spec.loader = _Then(spec.loader, then)
+        spec.loader = _Then(spec.loader, then)  # type: ignore[assignment]
         return spec
 
 

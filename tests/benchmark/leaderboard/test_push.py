@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import requests
 
 from benchmark import evaluate_model
 from benchmark.baselines import get_model
@@ -157,6 +159,35 @@ def page(hub, pushed, tmp_path_factory):
     server.terminate()
     server.wait(30)
     log.close()
+
+
+def submit(address, name, content, session):
+    """What the page says of a file, asked for as the browser does it: upload, place in the queue, events."""
+    path = requests.post(f"{address}/gradio_api/upload", files={"files": (name, content)}, timeout=PATIENCE_S).json()[0]
+    file = {"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+    call = {"data": [file, "t1", "", "", "", "", ""], "fn_index": 0, "session_hash": session}
+    requests.post(f"{address}/gradio_api/queue/join", json=call, timeout=PATIENCE_S).raise_for_status()
+    with requests.get(
+        f"{address}/gradio_api/queue/data?session_hash={session}", stream=True, timeout=PATIENCE_S
+    ) as events:
+        for line in events.iter_lines():
+            event = json.loads(line.removeprefix(b"data: ")) if line else {}
+            if event.get("msg") == "process_completed":
+                return event["output"]["data"][0]
+    raise AssertionError("the page gave no answer")
+
+
+def test_twenty_files_at_once_are_each_scored_and_none_stays(page, predictions):
+    address, uploads = page
+    good = predictions.read_bytes()
+    with ThreadPoolExecutor(20) as pool:
+        answers = pool.map(
+            lambda n: submit(address, f"p{n}.parquet", good if n % 4 else b"no parquet", f"session{n}"), range(20)
+        )
+        for number, answer in enumerate(answers):
+            expected = "r2 1.0000" if number % 4 else f"Not scored:** p{number}.parquet is not readable Parquet"
+            assert expected in answer
+    assert [path for path in uploads.rglob("*") if path.is_file()] == []
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ The endpoint and the token are huggingface_hub's own: `$HF_ENDPOINT`, and `hf au
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -206,7 +207,8 @@ def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
     try:
-        yield
+        with _without_retries():
+            yield
     except MagBridgeError:
         raise
     except HFValidationError as error:
@@ -223,6 +225,23 @@ def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
             f"no connection to {_endpoint()} ({innermost(error)}) for {repo_id}: {outcome}; "
             "run the command again, files that arrived are not sent twice"
         ) from error
+
+
+@contextmanager
+def _without_retries() -> Iterator[None]:
+    """huggingface_hub tells each of its retries, up to twelve lines a file; the last one's error says it all."""
+    handlers = logging.getLogger("huggingface_hub").handlers
+
+    def is_error(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
+    for handler in handlers:
+        handler.addFilter(is_error)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(is_error)
 
 
 def _endpoint() -> str:

@@ -72,7 +72,7 @@ KINDS: dict[str, tuple[Callable[[Bench, int], Iterator[Outcome]], int, int]] = {
     "flips": (releases.flips, 4, 1000),
     "forgeries": (releases.forgeries, 2, 60),
     "full disks": (releases.full_disks, 4, 100),
-    "network": (network, 0, 15),
+    "network": (network, 2, 80),
     "commands": (commands, 6, 300),
     "dataset files": (partial(fuzzed, make=release_inputs), 30, 3000),
     "laboratory files": (partial(fuzzed, make=laboratory_inputs), 30, 2500),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import HQVQVAEError
-from .terminal import Address, Jobs, Json, answer, note, processes, quiet_in_a_pipe
+from .terminal import Address, Jobs, Json, answer, note, processes, quiet_libraries
 
 Run = Annotated[Path, typer.Argument(help="Folder that `discover` wrote.")]
 
@@ -81,7 +81,7 @@ def discover(
     )
     discovery_run.check_free(out)
     if codes is None:
-        quiet_in_a_pipe()
+        quiet_libraries()
     segments, features, curves = _tables(data, protocol)
     found = discovery_run.discover(
         segments,
@@ -157,7 +157,7 @@ def warn(
         from ..modeling_hqvqvae import HQVQVAEModel
         from ..training.scoring import score_cells
 
-        quiet_in_a_pipe()
+        quiet_libraries()
         table = score_cells(HQVQVAEModel.from_pretrained(run), segments_of(table))
     found = warn_cells(WarningScore.load(path), table)
     lines = []
@@ -186,7 +186,7 @@ def interpret(
     from ..discovery import interpretation
 
     if not dry_run and url is None:
-        quiet_in_a_pipe()
+        quiet_libraries()
     result = interpretation.interpret_run(
         run,
         model=model or interpretation.DEFAULT_MODEL,

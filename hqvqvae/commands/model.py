@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import HQVQVAEError
-from .terminal import Address, Jobs, Json, answer, processes, quiet_in_a_pipe
+from .terminal import Address, Jobs, Json, answer, processes, quiet_libraries
 
 Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
 Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embedded NASA segments if left out.")]
@@ -99,7 +99,7 @@ def train(
     from ..training.fit import TrainingConfig
     from ..training.run_folder import train_run
 
-    quiet_in_a_pipe()
+    quiet_libraries()
     table = _load(data, protocol)
     names = None if features is None else [name.strip() for name in features.split(",")]
     given = {"feature_names": names, "n_qubits": n_qubits, "n_layers": n_layers}
@@ -161,7 +161,7 @@ def score(
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.scoring import score_cells
 
-    quiet_in_a_pipe()
+    quiet_libraries()
     segments = segments_of(read_table(table))
     scored = score_cells(HQVQVAEModel.from_pretrained(model), segments, skip_invalid)
     if out is not None:
@@ -179,7 +179,7 @@ def export(
     from ..hub.export import export_onnx
     from ..modeling_hqvqvae import HQVQVAEModel
 
-    quiet_in_a_pipe()
+    quiet_libraries()
     export_onnx(HQVQVAEModel.from_pretrained(model), onnx)
     print(f"encoder of {model} -> {onnx}")
 
@@ -197,7 +197,7 @@ def push(
     from ..hub.publishing import listing
     from ..hub.publishing import push as publish
 
-    quiet_in_a_pipe()
+    quiet_libraries()
     if dry_run:
         sizes = listing(model, repo)
         lines = [f"{size:>12,}  {name}" for name, size in sizes.items()]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .terminal import Address, Jobs, Json, answer, note, processes, quiet_in_a_pipe
+from .terminal import Address, Jobs, Json, answer, note, processes, quiet_libraries
 
 
 def register(app: typer.Typer) -> None:
@@ -64,7 +64,7 @@ def power(
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.evaluation import table_sha256
 
-    quiet_in_a_pipe()
+    quiet_libraries()
     segments = load_segments()
     study = prepare(segments, DiscoveryPlan())
     model = HQVQVAEModel.from_pretrained("recommended")
@@ -94,7 +94,7 @@ def reproduce(
     """Make the paper's tables and figures anew, its own figures beside ours, or say why there is none."""
     from ..discovery.reproduction.reproduce import reproduce as run
 
-    quiet_in_a_pipe()
+    quiet_libraries()
     result = run(
         out, seeds=range(seeds), short=short, evaluated=evaluation, workers=processes(jobs, address), address=address,
         say=note, progress=True,

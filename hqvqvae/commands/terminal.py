@@ -1,4 +1,4 @@
-"""What the commands share: the `--json` option and its printing, notes on a terminal, quiet libraries in a pipe."""
+"""What the commands share: the `--json` option and its printing, notes on a terminal, quiet libraries."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ def note(text: str) -> None:
         print(text, file=sys.stderr)
 
 
-def quiet_in_a_pipe() -> None:
-    """The bars of transformers and huggingface_hub know no terminal; ours do."""
+def quiet_libraries() -> None:
+    """The bars of transformers and huggingface_hub know no terminal; ours do. A network's retries end in one error."""
     from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
+    hub_logging.set_verbosity_error()
     if not sys.stderr.isatty():
         disable_progress_bars()
         logging.disable_progress_bar()

@@ -77,6 +77,12 @@ def test_a_refusal_in_mid_download_is_one_line(hub, run, method, path):
     assert outcome.stderr.count("\n") == 1, outcome.stderr
 
 
+def test_what_the_library_tries_again_is_not_told(hub, run):
+    hub.fail("GET", "/resolve/", times=1)
+    outcome = run()
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+
+
 def test_what_is_no_release_stays_as_it_is(hub, run, tmp_path):
     hub.repos["dataset", REPO].commit("main", {"README.md": b"# Photos", "data/a.parquet": b"PAR1"}, "photos")
     outcome = run()

@@ -133,6 +133,11 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments) -> None:
         """Keep the tests' stderr clean."""
 
+    def handle(self) -> None:
+        """A client that gives up in the middle is no news."""
+        with contextlib.suppress(ConnectionError):
+            super().handle()
+
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)

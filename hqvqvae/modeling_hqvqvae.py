@@ -6,6 +6,7 @@ x -> standardise -> encoder -> z_e -> bottleneck (linear, circuit, linear) -> z_
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
 import os
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, try_to_load_from_cache
 from safetensors import SafetensorError
 from torch import nn
 from transformers import PreTrainedModel
@@ -29,6 +30,7 @@ from .quantizer import VectorQuantizer, mean_square, perplexity
 
 _LOADING_FAULTS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 _DAMAGE = (SafetensorError, TypeError, AttributeError, LookupError, RuntimeError, ValueError, OverflowError)
+WEIGHTS = "model.safetensors"
 PACKAGED = Path(__file__).parent / "pretrained"  # folders of weights that ship with the package, by name
 
 
@@ -268,7 +270,8 @@ class HQVQVAEModel(PreTrainedModel):
         was drawn anew in silence would give other codes.
 
         Raises:
-            HQVQVAEError: tensors are missing, left over or of another shape; a file is damaged.
+            HQVQVAEError: tensors are missing, left over or of another shape; a file is damaged, which has left the
+                cache then if it came from the Hub.
         """
         packaged = PACKAGED / str(name_or_path)
         if os.sep not in str(name_or_path) and (packaged / "config.json").is_file():
@@ -289,20 +292,13 @@ class HQVQVAEModel(PreTrainedModel):
             model, info = super().from_pretrained(name_or_path, *args, **kwargs)
         except HQVQVAEError:
             raise
-        except (
-            SafetensorError,
-            TypeError,
-            AttributeError,
-            LookupError,
-            RuntimeError,
-            ValueError,
-            OverflowError,
-        ) as error:
+        except _DAMAGE as error:
             raise HQVQVAEError(
                 f"{name_or_path} is no HQ-VQVAE that can be loaded: {str(error).split(chr(10))[0]}; get it again"
             ) from error
         finally:
             logging.set_verbosity(verbosity)
+            _check_download(str(name_or_path), kwargs.get("revision"), kwargs.get("cache_dir"))
         wrong = {kind: sorted(info[kind], key=str) for kind in _LOADING_FAULTS if info.get(kind)}
         if wrong:
             raise HQVQVAEError(f"the weights of {name_or_path} are not those of its configuration: {wrong}")
@@ -342,3 +338,16 @@ class HQVQVAEModel(PreTrainedModel):
 # A saved model carries its code, so that AutoModel can load it from a folder or the Hub with trust_remote_code.
 HQVQVAEConfig.register_for_auto_class()
 HQVQVAEModel.register_for_auto_class("AutoModel")
+
+
+def _check_download(repo_id: str, revision: str | None, cache: str | Path | None) -> None:
+    """Compare weights of the Hub with their SHA-256, which is the name that the Hub and its cache give large files."""
+    if repo_id.count("/") != 1 or Path(repo_id).exists():
+        return
+    found = try_to_load_from_cache(repo_id, WEIGHTS, cache_dir=cache, revision=revision)
+    if isinstance(found, str) and len((blob := Path(found).resolve()).name) == 64:
+        with open(blob, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != blob.name:
+            blob.unlink()
+            raise HQVQVAEError(f"the download of {repo_id} was damaged and has left the cache; run it again")

@@ -1,5 +1,6 @@
 """The model: configurations by name, shapes and units, the loss, saving and loading without loss."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -145,6 +146,28 @@ def test_a_checkpoint_that_does_not_fill_the_model_is_refused(tmp_path):
         save_file(rest, tmp_path / "model.safetensors", metadata={"format": "pt"})
         with pytest.raises(HQVQVAEError, match=rf"missing_keys.*{name}"):
             HQVQVAEModel.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("at", [3, -1], ids=["header", "last weight"])
+def test_a_damaged_download_is_refused_and_leaves_the_cache(tmp_path, at):
+    """A cache as huggingface_hub keeps it: large files by their SHA-256, and links to them."""
+    small_model().save_pretrained(tmp_path / "saved")
+    weights = (tmp_path / "saved" / "model.safetensors").read_bytes()
+    repo = tmp_path / "models--user--name"
+    snapshot, blob = repo / "snapshots" / ("0" * 40), repo / "blobs" / hashlib.sha256(weights).hexdigest()
+    for folder in (snapshot, blob.parent, repo / "refs"):
+        folder.mkdir(parents=True)
+    (repo / "refs" / "main").write_text("0" * 40)
+    (snapshot / "config.json").write_bytes((tmp_path / "saved" / "config.json").read_bytes())
+    (snapshot / "model.safetensors").symlink_to(blob)
+    blob.write_bytes(weights)
+    HQVQVAEModel.from_pretrained("user/name", cache_dir=tmp_path, local_files_only=True)
+    damaged = bytearray(weights)
+    damaged[at] ^= 1
+    blob.write_bytes(damaged)
+    with pytest.raises(HQVQVAEError, match="the download of user/name was damaged and has left the cache"):
+        HQVQVAEModel.from_pretrained("user/name", cache_dir=tmp_path, local_files_only=True)
+    assert not blob.exists()
 
 
 def test_the_configuration_of_another_model_is_refused(tmp_path):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.tasks import Task, did_you_mean
+from dataset_card.documents import plain_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.parquet import opened_parquet
 
@@ -180,7 +180,7 @@ def _json_lines(path: Path, text: str) -> tuple[dict[str, list], list[str]]:
     objects, names = [], dict[str, None]()
     for number, line in enumerate(lines, 1):
         try:
-            value = json.loads(line)
+            value = plain_json(line)
         except (ValueError, RecursionError) as error:
             raise MagBridgeError(f"{path}: line {number} is not JSON ({str(error)[:100]})") from error
         if not isinstance(value, dict):

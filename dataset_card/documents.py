@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,28 @@ def parse_json(data: bytes, where: str) -> dict:
     if len(data) > MAX_JSON_BYTES:
         raise MagBridgeError(f"{where}: larger than {MAX_JSON_BYTES / 1e6:.0f} MB: expected a document of a release")
     try:
-        value = json.loads(data.decode("utf-8"))
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair can be read but never written
+        value = plain_json(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise MagBridgeError(f"{where}: not readable as JSON ({error}); restore it from a copy") from error
     if not isinstance(value, dict):
         raise MagBridgeError(f"{where}: holds a {type(value).__name__}: expected a JSON object")
+    return value
+
+
+def plain_json(text: str, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """A JSON value whose texts can be written again.
+
+    Args:
+        text: What was read.
+        parse_constant: As of `json.loads`.
+
+    Raises:
+        ValueError: No JSON, or half a surrogate pair, which can be read but never written.
+        RecursionError: Nested too deeply.
+    """
+    value = json.loads(text, parse_constant=parse_constant)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
 
 

@@ -19,6 +19,7 @@ from benchmark.data import DatasetInfo
 from benchmark.results.documents import from_json, to_json
 from benchmark.results.result import KEY, Result, named_digest
 from benchmark.tasks import get_task
+from dataset_card.documents import plain_json
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
 from dataset_card.parquet import opened_parquet
@@ -224,6 +225,6 @@ def _loads(line: str, where: str) -> dict:
         raise ValueError(f"{constant} is no JSON number")
 
     try:
-        return json.loads(line, parse_constant=refuse)
+        return plain_json(line, refuse)
     except (ValueError, RecursionError) as error:
         raise MagBridgeError(f"{where} is not JSON ({error}): expected a line written by `run --out`") from error

@@ -154,6 +154,8 @@ CONTENTS = [
     (GOOD.encode() + b'{"sample_id": ', "line 2 is not JSON"),
     (GOOD.encode() + b"[1]", "line 2 is no JSON object"),
     (b'{"a": ' * 100_000, "line 1 is not JSON"),
+    (GOOD.encode() + b'{"sample_id": "\\ud800", "prediction": 1}', "line 2 is not JSON .*surrogates"),
+    (GOOD.encode() + b'{"\\ud800": 1}', "line 2 is not JSON .*surrogates"),
     (GOOD.encode() + b'{"sample_id": "b"}', "column prediction has 1 nulls, the first in row 2"),
     (b'{"sample_id": 7, "prediction": 0.9}', "sample_id in row 1 is '7': expected an id as text"),
     (b'{"sample_id": "a", "prediction": [0.9]}', "prediction in row 1 is '\\[0.9\\]': expected a number"),

@@ -130,6 +130,7 @@ def test_names_that_are_no_file_names_are_refused(ridge, tmp_path, name):
         (b"{", "1 is not JSON"),
         (b'{"r2": NaN}', "NaN is no JSON number"),
         (b"[" * 100_000, "1 is not JSON"),
+        (b'{"model": "\\udfff"}', "1 is not JSON .*surrogates"),
         (b"\xff\xfe", "is not text"),
         (b"[]", "1: the document: .* is not of type 'object'"),
     ],

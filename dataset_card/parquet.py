@@ -99,13 +99,12 @@ def _damage(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise MagBridgeError(f"{path}: missing; restore it or rebuild the release") from None
+        raise MagBridgeError(f"{path}: missing; restore it from a copy") from None
     except MagBridgeError:
         raise
     except (pa.ArrowException, OSError, ValueError, LookupError) as error:
         raise MagBridgeError(
-            f"{path}: not a readable Parquet file ({' '.join(str(error).split())[:300]}); restore it or rebuild the "
-            "release"
+            f"{path}: not a readable Parquet file ({' '.join(str(error).split())[:300]}); restore it from a copy"
         ) from error
 
 

@@ -49,6 +49,7 @@ TRUSTED = [
     "benchmark.baselines.recipe.NoiseLevelRegressor",
     "benchmark.baselines.recipe.SecondLifeThreshold",
     "benchmark.baselines.recipe.SubtypeClassifier",
+    "benchmark.baselines.rocket.AeonLearner",
     "benchmark.baselines.rocket.Rocket",
     "benchmark.baselines.whitened.WhitenedNetwork",
     "catboost.core.CatBoostClassifier",
@@ -139,7 +140,7 @@ def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
         try:
             content = io.dumps(estimator)
             strange = set(io.get_untrusted_types(data=content)) - set(TRUSTED)
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:  # torch's tensors; what has no state
             raise MagBridgeError(f"{baseline.model.name} cannot be kept without a pickle ({error})") from error
         if strange:
             raise MagBridgeError(

@@ -13,12 +13,10 @@ from benchmark.baselines.deep import private_randomness, require_torch
 from benchmark.models import SEEDS, KeptByTask, Model
 from benchmark.tasks import Task
 from dataset_card.errors import MagBridgeError
+from dataset_card.schema import CHANNELS, T
 
 PENALTIES = np.logspace(-3, 3, 10)
 """Ridge penalties; leave-one-out on the training rows picks one."""
-
-READOUTS = ("estimator_", "clf_", "_clf")
-"""Where aeon's learners keep the scikit-learn estimator that reads their features."""
 
 _GLOBAL_GENERATOR = threading.Lock()
 
@@ -115,26 +113,84 @@ class AeonLearner:
         Raises:
             MagBridgeError: aeon or torch is not installed.
         """
-        torch, regression = require_torch(), self.task.is_regression
+        regression = self.task.is_regression
         kind, balanced = ("regression", {}) if regression else ("classification", {"class_weight": "balanced"})
-        try:
-            module = importlib.import_module(f"aeon.{kind}.{self.family}")
-        except ImportError as error:
-            raise MagBridgeError(f"{self.name} needs aeon: pip install 'magbridge-battery[rocket]'") from error
-        build = getattr(module, self.name + ("Regressor" if regression else "Classifier"))
-        self.learner = build(random_state=self.seed, **balanced)
-        with private_randomness(torch, self.seed), _private_global_generator():
-            self.learner.fit(Rocket._inputs(signals), target)
-        readout = next(part for name, part in vars(self.learner).items() if name in READOUTS)
-        self.n_features_ = getattr(readout, "steps", [("", readout)])[-1][1].n_features_in_
+        with self._private_randomness():
+            try:
+                module = importlib.import_module(f"aeon.{kind}.{self.family}")
+            except ImportError as error:
+                raise MagBridgeError(f"{self.name} needs aeon: pip install 'magbridge-battery[rocket]'") from error
+            learner = getattr(module, self.name + ("Regressor" if regression else "Classifier"))
+            fitted = vars(learner(random_state=self.seed, **balanced).fit(Rocket._inputs(signals), target))
+        # Taken apart, since only the parts can be kept without a pickle. aeon's names differ by kind of learner.
+        pipeline = fitted.get("clf_", fitted.get("_clf"))
+        if pipeline is not None:
+            *self.transforms, self.readout = (part for _, part in pipeline.steps)
+        else:
+            self.transforms = [fitted.get("transformer_", fitted.get("_transformer"))]
+            self.readout = fitted["estimator_"]
+        self.n_features_ = self.readout.n_features_in_
         if not regression:
-            self.classes_ = self.learner.classes_
+            self.classes_ = self.readout.classes_
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """Values, or labels, of shape (n,)."""
-        with private_randomness(require_torch(), self.seed):
-            return self.learner.predict(Rocket._inputs(signals))
+        features = Rocket._inputs(signals)
+        with self._private_randomness():
+            for transform in self.transforms:
+                features = transform.transform(features)
+            return self.readout.predict(features)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Arrays and plain values, so that a fitted learner can be kept without a pickle."""
+        state = {**vars(self), "task": self.task.id}
+        if "transforms" in state:
+            holders = map(vars, _tensor_holders(state.pop("transforms")))
+            state["tensors"] = [{k: _as_arrays(v) for k, v in holder.items() if _is_tensor(v)} for holder in holders]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        tensors = state.pop("tensors", None)
+        vars(self).update(state, task=get_task(state["task"]))
+        if tensors is not None:
+            with self._private_randomness():
+                self.transforms = _unfitted(self.name, self.seed)
+                # aeon makes the transform's parts in a fit, here of no signal; what they hold follows.
+                self.transforms[0].fit(np.zeros((1, len(CHANNELS), T)))
+            for holder, kept in zip(_tensor_holders(self.transforms), tensors):
+                vars(holder).update({name: _as_tensors(value) for name, value in kept.items()})
+
+    @contextmanager
+    def _private_randomness(self) -> Iterator[None]:
+        with private_randomness(require_torch(), self.seed), _private_global_generator():
+            yield
+
+
+def _unfitted(name: str, seed: int) -> list:
+    """The transforms of one of aeon's learners."""
+    from aeon.classification.convolution_based._hydra import _SparseScaler
+    from aeon.transformations.collection.convolution_based import HydraTransformer
+    from aeon.transformations.collection.interval_based import QUANTTransformer
+
+    return [HydraTransformer(random_state=seed), _SparseScaler()] if name == "Hydra" else [QUANTTransformer()]
+
+
+def _tensor_holders(transforms: list) -> list:
+    """The objects that hold the transforms' tensors as attributes."""
+    return [getattr(transform, "_hydra", transform) for transform in transforms]
+
+
+def _is_tensor(value) -> bool:
+    return bool(value) if isinstance(value, list) else hasattr(value, "numpy")
+
+
+def _as_arrays(value):
+    return [_as_arrays(one) for one in value] if isinstance(value, list) else value.numpy()
+
+
+def _as_tensors(value):
+    return [_as_tensors(one) for one in value] if isinstance(value, list) else require_torch().from_numpy(value)
 
 
 def _declare(name: str, transform: str, words: str, seeds: tuple[int, ...]) -> Model:

@@ -64,21 +64,26 @@ def test_missing_aeon_is_named(release, monkeypatch):
         evaluate_model("t4", get_model("multirocket"), release, seeds=(0,))
 
 
-@pytest.mark.parametrize("name, features", [("hydra", 4096), ("quant", 6252)])
-def test_whole_learners_are_aeons_and_leave_no_trace(release, name, features):
+@pytest.mark.parametrize("name, features, task", [("hydra", 4096, "t1"), ("hydra", 4096, "t4"), ("quant", 6252, "t4")])
+def test_whole_learners_are_aeons_and_leave_no_trace(release, name, features, task):
     import torch
     from aeon.classification.convolution_based import HydraClassifier
     from aeon.classification.interval_based import QUANTClassifier
+    from aeon.regression.convolution_based import HydraRegressor
 
-    data = load_task("t4", release)
+    data = load_task(task, release)
     np.random.seed(11)  # noqa: NPY002
     expected, threads, state = np.random.get_state(), torch.get_num_threads(), torch.get_rng_state()  # noqa: NPY002
     ours = get_model(name).build(3, data.task).fit(data.train.signals, data.train.target)
     prediction = ours.predict(data.test.signals)
     np.testing.assert_array_equal(np.random.get_state()[1], expected[1])  # noqa: NPY002
     assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), state)
-    kind = {"hydra": HydraClassifier, "quant": QUANTClassifier}[name]
-    aeons = kind(class_weight="balanced", random_state=3)
-    aeons.fit(data.train.signals.transpose(0, 2, 1), data.train.target)
-    np.testing.assert_array_equal(aeons.predict(data.test.signals.transpose(0, 2, 1)), prediction)
+    if data.task.is_regression:
+        aeons = HydraRegressor(random_state=3)
+    else:
+        kind = {"hydra": HydraClassifier, "quant": QUANTClassifier}[name]
+        aeons = kind(class_weight="balanced", random_state=3)
+    # Contiguous: torch sums a transposed view in another order.
+    train, test = (np.ascontiguousarray(rows.signals.transpose(0, 2, 1)) for rows in (data.train, data.test))
+    np.testing.assert_array_equal(aeons.fit(train, data.train.target).predict(test), prediction)
     assert ours.n_features_ == features

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from ..cells.nasa import URL
 from .power_card import power_sentences
 from .study_card import study_report
 
@@ -146,6 +147,8 @@ def _header(name: str | None, measured: Measured) -> dict:
             "task": {"type": "tabular-regression", "name": "Reconstruction of standardised features"},
             "dataset": {
                 "type": "nasa-pcoe-battery",
+                # The Hub's own tools take results of one type and configuration for one result.
+                "config": f"leave-one-{record['leave_out']}-out",
                 "name": f"NASA PCoE battery set, each {record['leave_out']} left out",
             },
             "metrics": [
@@ -204,11 +207,12 @@ def render_card(
     ]
     if name:
         parts.append(
-            "## Data\n\nThe NASA PCoE battery set (B. Saha and K. Goebel, 2007, NASA Prognostics Data Repository; "
-            "public domain): 1,499 discharge segments of 20 cells in 5 cohorts, 1,466 after cleaning, all in training."
-            "\n\nThe architecture is that of the paper *HQ-VQVAE for Unsupervised Battery Precursor Discovery*; the "
-            f"code that trains and measures it is part of [MagBridge-Battery]({REPOSITORY}), on whose data this model "
-            "was not trained."
+            f"## Data and paper\n\nThe [NASA PCoE battery set]({URL}) (B. Saha and K. Goebel, 2007, NASA Prognostics "
+            "Data Repository; public domain): 1,499 discharge segments of 20 cells in 5 cohorts, 1,466 after cleaning, "
+            "all in training. It is no dataset of the Hub, so the header names none; the segments come with the "
+            "package: `hqvqvae.load_segments()`.\n\nThe architecture is that of the paper *HQ-VQVAE for Unsupervised "
+            "Battery Precursor Discovery*, of which no public address is known here. The code that trains and measures "
+            f"it is part of [MagBridge-Battery]({REPOSITORY}), on whose data this model was not trained."
         )
     parts.append(
         "## Intended use and limits\n\nResearch on degradation patterns in laboratory cycling data. Not a safety "

@@ -7,6 +7,7 @@ import yaml
 from huggingface_hub import ModelCard
 
 from hqvqvae import HQVQVAEConfig, HQVQVAEModel
+from hqvqvae.cells.nasa import URL
 from hqvqvae.hub.model_card import METHOD_MEANING, Measured, render_card
 from hqvqvae.hub.power_card import power_sentences
 from hqvqvae.modeling_hqvqvae import PACKAGED
@@ -34,12 +35,16 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
         ]
         for record in measured.evaluations
     }
+    assert (
+        f"[NASA PCoE battery set]({URL})" in card and "*HQ-VQVAE for Unsupervised Battery Precursor Discovery*" in card
+    )
+    assert yaml.safe_load(ModelCard(card).data.to_yaml()) == header, "the Hub's reader keeps every field"
     figures = {record["leave_out"]: record for record in measured.evaluations}["cell"]["methods"]
     for method in METHODS:
         assert f"`{method}`: {METHOD_MEANING[method]} | {figures[method]['train_mse']:.3f}" in card
     assert f"collapses: it uses {figures['paper']['codes_used']:.1f} of 32 codes" in card
     for heading in (
-        "## Data",
+        "## Data and paper",
         "## Intended use and limits",
         "## Measured",
         "## Does the circuit help?",

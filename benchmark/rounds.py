@@ -12,6 +12,7 @@ from benchmark.data import DatasetInfo, Truth, dataset_info, load_truth, release
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.arrays import signals
 from dataset_card.errors import MagBridgeError
+from dataset_card.reading import checked_digest
 from dataset_card.rounds import Round, is_round, read_labels, read_round, read_signals
 
 
@@ -54,6 +55,15 @@ def open_round(release: str | Path) -> Round | None:
     """The round that lies there, if its labels are still hidden."""
     found = read_round(release) if is_round(release) else None
     return None if found is None or found.is_revealed else found
+
+
+def digest_of(release: str | Path) -> str:
+    """The digest that names a release, a Hub id's or a folder's, or a round.
+
+    Raises:
+        MagBridgeError: Neither is there, or it is damaged.
+    """
+    return read_round(release).digest if is_round(release) else checked_digest(release_folder(release))
 
 
 def answers(task: Task, release: str | Path, split: str = PRIMARY_SPLIT) -> tuple[DatasetInfo, Truth]:

@@ -98,17 +98,19 @@ def submit(
 
 def rescore(
     folder: Annotated[Path | None, typer.Argument(help="Folder of submissions; the shipped ones by default.")] = None,
-    data: Data = DEFAULT_RELEASE,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Release or round that entries name; once for each of them.")
+    ] = None,
     results: Results = None,
 ) -> None:
     """Recomputes every submission from its predictions; one that differs from what is filed is an error."""
     from benchmark.leaderboard.submissions import SUBMISSIONS
     from benchmark.leaderboard.submissions import rescore as recompute
 
-    checked = recompute(folder or SUBMISSIONS, data, _shipped(results))
+    checked = recompute(folder or SUBMISSIONS, data or [DEFAULT_RELEASE], _shipped(results))
     for entry in checked:
         print(f"{entry.submission.name}: {', '.join(result.task for result in entry.results)} as filed")
-    print(f"{len(checked)} submissions hold")
+    print(f"entries that hold: {len(checked)}")
 
 
 def _shipped(results: Path | None) -> list:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from benchmark.leaderboard.boards import Entry, leaderboard, texts_of
 from benchmark.predictions import Scored, check_file, score_file
 from benchmark.results import Result, Run, read_results
-from benchmark.rounds import answers, open_round
+from benchmark.rounds import answers, digest_of, open_round
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 
@@ -259,15 +260,28 @@ def _filed_name(submission: Submission) -> str:
     return f"*-{submission.release[:8]}.jsonl"
 
 
-def rescore(submissions: Path, release: str | Path, taken: list[Result]) -> list[Checked]:
+def rescore(submissions: Path, releases: Sequence[str | Path], taken: list[Result]) -> list[Checked]:
     """Recomputes every entry of a folder of submissions and compares it with what is filed.
 
+    Args:
+        submissions: A folder an entry.
+        releases: Release folders, Hub ids or folders of rounds; each entry is scored against the one it names.
+        taken: Results on the board.
+
     Raises:
-        MagBridgeError: An entry does not hold, was not scored, or its filed figures are not those recomputed.
+        MagBridgeError: An entry does not hold, was not scored, is of no release given, or its filed figures are not
+            those recomputed.
     """
+    by_digest = {digest_of(release): release for release in releases}
     checked = []
     for folder in folders(submissions):
-        again = check(folder, release, taken)
+        named = read_submission(folder).release
+        if named not in by_digest:
+            given = ", ".join(f"{digest[:12]} ({release})" for digest, release in by_digest.items())
+            raise MagBridgeError(
+                f"{folder / FILE}: release: {named[:12]} is none of those given, {given}: add it with one more --data"
+            )
+        again = check(folder, by_digest[named], taken)
         filed = {result.key: result for result in _filed(folder, again.submission)}
         if filed.keys() != {result.key for result in again.results}:
             raise MagBridgeError(f"{folder}: other tasks are filed than it has predictions for: submit it again")

@@ -45,7 +45,7 @@ def test_an_entry_is_checked_while_the_round_is_open(story):
         score_predictions(story / "entries/my-ridge/t1.parquet", "t1", story / "still-open")
 
 
-def test_whoever_has_the_reveal_scores_it(story, tmp_path):
+def test_whoever_has_the_reveal_scores_it(story, v2_release):
     from bridge.round.folder import verify
 
     assert "made again byte for byte" in verify(story / "round-1")
@@ -55,7 +55,7 @@ def test_whoever_has_the_reveal_scores_it(story, tmp_path):
     assert "r2_by_table" in result.runs[0].scores
     assert placed(result, []).endswith("rank 1 of 1")
     write_results([result], story / "entries/my-ridge", predictions=False)
-    (again,) = rescore(story / "entries", story / "round-1", [])
+    (again,) = rescore(story / "entries", [v2_release, story / "round-1"], [])
     assert again.results[0].mean() == result.mean()
 
 
@@ -80,6 +80,8 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
         hidden.table(np.zeros(3))
     with pytest.raises(MagBridgeError, match="my-ridge/submission.yaml: release: .* pass the release that it names"):
         check(entry, v2_release, [])
+    with pytest.raises(MagBridgeError, match="my-ridge/submission.yaml: release: .* is none of those given, .*--data"):
+        rescore(entry.parent, [v2_release], [])
     with pytest.raises(
         MagBridgeError, match="has predictions of .*, these are of 000000000000: expected one release a"
     ):

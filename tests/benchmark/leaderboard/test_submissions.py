@@ -81,9 +81,9 @@ def test_where_it_stands_is_told_at_once(made, release, taken):
 
 def test_rescoring_finds_what_was_filed(entry, release, taken):
     with pytest.raises(MagBridgeError, match="holds 0 results files: run"):
-        rescore(entry.parent, release, taken)
+        rescore(entry.parent, [release], taken)
     write_results(check(entry, release, taken).results, entry, predictions=False)
-    (again,) = rescore(entry.parent, release, taken)
+    (again,) = rescore(entry.parent, [release], taken)
     assert [r.mean() for r in filed_results(entry.parent)] == [r.mean() for r in again.results]
     check(entry, release, filed_results(entry.parent))  # its own earlier scores do not take its name
 
@@ -93,13 +93,13 @@ def test_rescoring_refuses_other_figures_than_the_predictions_give(entry, releas
     write_results(check(entry, release, taken).results, entry, predictions=False)
     write_predictions(entry / "t2.parquet", result.table, result.dataset.digest)
     with pytest.raises(MagBridgeError, match="my-model: t2 is filed with balanced_accuracy .*, its predictions give"):
-        rescore(entry.parent, release, taken)
+        rescore(entry.parent, [release], taken)
     document = yaml.safe_load((entry / FILE).read_text())
     del document["tasks"]["t2"]
     (entry / FILE).write_text(yaml.safe_dump(document))
     (entry / "t2.parquet").unlink()
     with pytest.raises(MagBridgeError, match="other tasks are filed than it has predictions for"):
-        rescore(entry.parent, release, taken)
+        rescore(entry.parent, [release], taken)
 
 
 def test_an_entry_can_be_submitted_from_among_the_others(entry, release, taken, monkeypatch):
@@ -119,7 +119,7 @@ def test_an_entry_can_be_submitted_from_among_the_others(entry, release, taken, 
 def test_every_shipped_entry_is_rescored_to_the_last_digit(published_release):
     """What a pull request's check does; the example has the predictions of a shipped baseline, and so its scores."""
     board = read_results(SHIPPED)
-    checked = {entry.submission.name: entry for entry in rescore(SUBMISSIONS, published_release, board)}
+    checked = {entry.submission.name: entry for entry in rescore(SUBMISSIONS, [published_release], board)}
     (example,) = checked["example-ridge"].results
     (ridge,) = [
         r for r in board

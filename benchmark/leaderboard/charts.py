@@ -12,11 +12,15 @@ from benchmark.tasks import get_task
 LEFT, RIGHT, PITCH = 150, 20, 22
 """Margins and height of a row, in units of the drawing."""
 
+LETTER = 7
+"""Width of a letter, rather too large than too small."""
+
 
 def rank_chart(standings: list[Standing]) -> str:
     """One row a model: its mean rank over tasks and the interval."""
-    width, height = 640, PITCH * len(standings) + 46
+    width, height = 480, PITCH * len(standings) + 46
     last = max(2, ceil(max(s.interval[1] for s in standings)))
+    every = ceil(last / 12)  # so that the numbers of the axis stay apart
 
     def x(rank: float) -> float:
         return LEFT + (width - LEFT - RIGHT) * (rank - 1) / (last - 1)
@@ -35,7 +39,7 @@ def rank_chart(standings: list[Standing]) -> str:
     ticks = "".join(
         f'<line class="grid" x1="{x(rank):.1f}" x2="{x(rank):.1f}" y1="4" y2="{base}"/>'
         f'<text x="{x(rank):.1f}" y="{base + 14}" text-anchor="middle">{rank}</text>'
-        for rank in range(1, last + 1)
+        for rank in range(1, last + 1, every)
     )
     words = "; ".join(f"{s.model} {s.mean_rank:.2f}" for s in standings)
     return (
@@ -91,7 +95,10 @@ def cost_chart(board: Board) -> str:
         while any(abs(label - other) < 13 for other in taken):
             label += 13
         taken.append(label)
-        names += f'<text x="{x + 9:.1f}" y="{label:.1f}">{escape(model)}{" ↓" * (score[model] < low)}</text>'
+        name = model + " ↓" * (score[model] < low)
+        fits = x + 9 + LETTER * len(name) < width
+        at_dot = f'x="{x + 9:.1f}"' if fits else f'x="{x - 9:.1f}" text-anchor="end"'
+        names += f'<text {at_dot} y="{label:.1f}">{escape(name)}</text>'
     words = f"{task.id.upper()}: {task.headline.name} against seconds"
     return (
         f'<svg class="cost" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}">'
@@ -102,9 +109,9 @@ def cost_chart(board: Board) -> str:
 
 
 def _front(entries: tuple[Entry, ...] | list[Entry], seconds: dict[str, float]) -> list[str]:
-    """Models that no cheaper one scores as high as; entries come best first."""
+    """Models that no cheaper one scores as high as, the best first."""
     front, cheapest = [], float("inf")
-    for entry in entries:
+    for entry in sorted(entries, key=lambda e: (-e.result.mean(), seconds[e.result.model])):
         if seconds[entry.result.model] < cheapest:
             cheapest = seconds[entry.result.model]
             front.append(entry.result.model)

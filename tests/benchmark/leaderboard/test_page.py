@@ -1,5 +1,6 @@
 """The leaderboard page in headless Chromium: it sorts, filters and asks for nothing from anywhere."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import pytest
 
 from benchmark.leaderboard.boards import leaderboard
+from benchmark.leaderboard.charts import cost_chart
 from benchmark.leaderboard.page import to_html
 from benchmark.leaderboard.submissions import Submission
 from benchmark.results import read_results, shipped_files
@@ -60,6 +62,13 @@ seen.unnamed = Array.from(document.querySelectorAll("input, select, button, a"))
   .filter((e) => !(e.labels && e.labels.length) && !e.textContent.trim()).length;
 const rows = Array.from(document.querySelectorAll("tbody tr"));
 seen.headless = rows.filter((row) => !row.querySelector("th[scope=row]")).length;
+for (const folded of document.querySelectorAll("details")) folded.open = true;
+const outside = (text) => {
+  const box = text.getBBox(), view = text.ownerSVGElement.viewBox.baseVal;
+  return box.x < 0 || box.x + box.width > view.width || box.y < 0 || box.y + box.height > view.height;
+};
+const words = Array.from(document.querySelectorAll("svg text"));
+seen.words = words.length; seen.cut = words.filter(outside).map((text) => text.textContent);
 seen.requests = performance.getEntriesByType("resource").length;
 seen.errors = window.problems;
 const probe = document.createElement("pre");
@@ -135,6 +144,18 @@ def test_keyboard_and_screen_reader_get_everything(seen):
     assert seen["unnamed"] == 0 and seen["headless"] == 0
 
 
+def test_no_word_of_a_chart_is_cut_off(seen):
+    assert seen["words"] > 100 and seen["cut"] == []
+
+
+def test_of_two_models_that_score_the_same_the_cheaper_is_named(boards):
+    (board,) = [b for b in boards if b.task == "t1" and not b.leaks and b.release == "v1"]
+    first = board.entries[0]
+    dear = dataclasses.replace(first.result, model="a-dear-one", seconds=9 * first.result.seconds)
+    chart = cost_chart(dataclasses.replace(board, entries=(dataclasses.replace(first, result=dear), first)))
+    assert f">{first.result.model}</text>" in chart and ">a-dear-one</text>" not in chart
+
+
 def test_asks_for_nothing_and_runs_without_errors(seen, page):
     assert seen["requests"] == 0 and seen["errors"] == []
     assert not re.search(r'(src|href|url\()\s*=?\s*["\']?(https?:|//)', page)
@@ -142,8 +163,6 @@ def test_asks_for_nothing_and_runs_without_errors(seen, page):
 
 
 def test_names_cannot_break_out_of_the_page(boards):
-    import dataclasses
-
     board = boards[0]
     entry = board.entries[0]
     evil = dataclasses.replace(entry.result, description='"><script>alert(1)</script>')

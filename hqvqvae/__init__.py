@@ -1,5 +1,6 @@
 """HQ-VQVAE: a hybrid quantum-classical VQ-VAE for early degradation codes in battery cycling data."""
 
+from .errors import MODEL_EXTRA, missing
 from .hub.auto_classes import watch
 
 _PUBLIC = {
@@ -17,7 +18,12 @@ def __getattr__(name: str):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
+    try:
+        return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name not in MODEL_EXTRA:
+            raise
+        raise ModuleNotFoundError(missing(error.name), name=error.name) from None
 
 
 watch()

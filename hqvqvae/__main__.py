@@ -14,9 +14,7 @@ import typer
 
 from .commands import discovery, model, study
 from .door import Stopped, require_text
-from .errors import HQVQVAEError
-
-MODEL_EXTRA = ("accelerate", "matplotlib", "torch", "transformers")
+from .errors import MODEL_EXTRA, HQVQVAEError, missing
 
 app = typer.Typer(
     help="HQ-VQVAE: codes for battery discharge segments.",
@@ -43,7 +41,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in MODEL_EXTRA:
             raise
-        print(f"error: this needs {error.name}: pip install 'magbridge-battery[model]'", file=sys.stderr)
+        print(f"error: {missing(error.name)}", file=sys.stderr)
         sys.exit(1)
 
 

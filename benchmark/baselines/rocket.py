@@ -115,12 +115,15 @@ class AeonLearner:
         """
         regression = self.task.is_regression
         kind, balanced = ("regression", {}) if regression else ("classification", {"class_weight": "balanced"})
+        try:
+            import torch  # noqa: F401
+
+            module = importlib.import_module(f"aeon.{kind}.{self.family}")
+        except ImportError as error:
+            extras = "pip install 'magbridge-battery[model,rocket]'"
+            raise MagBridgeError(f"{self.name} needs aeon and torch: {extras}") from error
+        learner = getattr(module, self.name + ("Regressor" if regression else "Classifier"))
         with self._private_randomness():
-            try:
-                module = importlib.import_module(f"aeon.{kind}.{self.family}")
-            except ImportError as error:
-                raise MagBridgeError(f"{self.name} needs aeon: pip install 'magbridge-battery[rocket]'") from error
-            learner = getattr(module, self.name + ("Regressor" if regression else "Classifier"))
             fitted = vars(learner(random_state=self.seed, **balanced).fit(Rocket._inputs(signals), target))
         # Taken apart, since only the parts can be kept without a pickle. aeon's names differ by kind of learner.
         pipeline = fitted.get("clf_", fitted.get("_clf"))

@@ -29,7 +29,10 @@ def open_(
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
 ) -> None:
-    """Write a round's public folder: signals of new cells without labels, and the commitment."""
+    """Write a round's public folder: v2 signals of new cells without labels, and the commitment.
+
+    There are no rounds of v1: its rows have seeds of 31 bits, which can be found by trying them all.
+    """
     from bridge.generate import resolve
     from bridge.round.folder import open_round
     from bridge.round.secret import draw_secret, read_secret

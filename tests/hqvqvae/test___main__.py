@@ -20,6 +20,13 @@ def test_without_torch_a_command_names_the_extra(command, tmp_path):
     assert done.stderr == "error: this needs torch: pip install 'magbridge-battery[model]'\n"
 
 
+def test_without_torch_an_import_names_the_extra():
+    script = "import sys\nsys.modules['torch'] = None\nfrom hqvqvae import HQVQVAEModel"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last == "ModuleNotFoundError: this needs torch: pip install 'magbridge-battery[model]'"
+
+
 def test_help_and_the_package_load_no_heavy_library():
     script = (
         "import sys, hqvqvae\n"

@@ -62,6 +62,9 @@ def test_missing_aeon_is_named(release, monkeypatch):
     monkeypatch.setitem(sys.modules, "aeon.transformations.collection", None)
     with pytest.raises(MagBridgeError, match=r"needs aeon: pip install 'magbridge-battery\[rocket\]'"):
         evaluate_model("t4", get_model("multirocket"), release, seeds=(0,))
+    monkeypatch.setitem(sys.modules, "aeon.classification.convolution_based", None)
+    with pytest.raises(MagBridgeError, match=r"Hydra needs aeon and torch: .*\[model,rocket\]"):
+        evaluate_model("t4", get_model("hydra"), release, seeds=(0,))
 
 
 @pytest.mark.parametrize("name, features, task", [("hydra", 4096, "t1"), ("hydra", 4096, "t4"), ("quant", 6252, "t4")])

@@ -6,6 +6,7 @@ import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -94,7 +95,7 @@ class Rocket(KeptByTask):
         return np.ascontiguousarray(signals.transpose(0, 2, 1))
 
 
-class AeonLearner:
+class AeonLearner(KeptByTask):
     """A whole learner of aeon: Hydra (Dempster et al. 2023) or QUANT (Dempster et al. 2024), classes balanced.
 
     Args:
@@ -147,7 +148,7 @@ class AeonLearner:
 
     def __getstate__(self) -> dict[str, Any]:
         """Arrays and plain values, so that a fitted learner can be kept without a pickle."""
-        state = {**vars(self), "task": self.task.id}
+        state = super().__getstate__()
         if "transforms" in state:
             holders = map(vars, _tensor_holders(state.pop("transforms")))
             state["tensors"] = [{k: _as_arrays(v) for k, v in holder.items() if _is_tensor(v)} for holder in holders]
@@ -155,7 +156,7 @@ class AeonLearner:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         tensors = state.pop("tensors", None)
-        vars(self).update(state, task=get_task(state["task"]))
+        super().__setstate__(state)
         if tensors is not None:
             with self._private_randomness():
                 self.transforms = _unfitted(self.name, self.seed)

@@ -1,7 +1,8 @@
-"""The boundary of JSON from outside: bytes or a path in, plain values of the expected form or one error out."""
+"""The boundary of JSON and YAML from outside: plain values of the expected form or one error."""
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +14,9 @@ from dataset_card.errors import MagBridgeError
 
 MAX_JSON_BYTES = 2**28
 """A split document lists 32 bytes an id: this is eight million rows, far more than a document should hold."""
+
+MAX_YAML_DEPTH = 10
+"""Of the values in a YAML document: a submission and a channel map have four."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -70,6 +74,48 @@ def plain_json(text: str, parse_constant: Callable[[str], Any] | None = None) ->
     if "\\u" in text:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
+
+
+def plain_yaml(text: str) -> Any:
+    """The value of a YAML document without aliases, which could stand for any size, and without a field twice.
+
+    Raises:
+        ValueError: No YAML, or not as plain; dates are text.
+    """
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=_yaml_loader())
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+@functools.cache
+def _yaml_loader():
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        depth = 0
+
+        def compose_node(self, parent, index):
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases are not taken")
+            self.depth += 1
+            if self.depth > MAX_YAML_DEPTH:
+                raise yaml.YAMLError(f"values more than {MAX_YAML_DEPTH} deep")
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+        def construct_mapping(self, node, deep=False):
+            keys = [key.value for key, _ in node.value]
+            twice = [str(key) for key in keys if keys.count(key) > 1]
+            if twice:
+                raise yaml.YAMLError(f"the field {twice[0]} stands there twice")
+            return super().construct_mapping(node, deep=deep)
+
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: node.value)
+    return Loader
 
 
 def check_manifest(manifest: Mapping[str, Any], where: str) -> None:

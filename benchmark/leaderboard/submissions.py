@@ -20,6 +20,7 @@ from benchmark.predictions import Scored, check_file, score_file
 from benchmark.results import Result, Run, read_results
 from benchmark.rounds import answers, digest_of, open_round
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
+from dataset_card.documents import plain_yaml
 from dataset_card.errors import MagBridgeError
 
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
@@ -82,16 +83,14 @@ def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
     Raises:
         MagBridgeError: There is none, it is no YAML, or it breaks the schema.
     """
-    import yaml
-
     path = folder / FILE
     if not path.is_file() or path.is_symlink():
         raise MagBridgeError(f"no {FILE} in {folder}: write one with `Result.save`, or as CONTRIBUTING.md shows")
     if path.stat().st_size > MAX_BYTES:
         raise MagBridgeError(f"{path} has over {MAX_BYTES // 1024} kB: expected a short description")
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        document = plain_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         reason = " ".join(str(error).split())[:200]
         raise MagBridgeError(f"{path} is not plain YAML ({reason}): expected one field a line") from error
     for broken in _validator().iter_errors(document):
@@ -110,29 +109,6 @@ def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
     if document["replication_code"] and not document.get("code"):
         raise MagBridgeError(f"{path}: replication_code: true without `code`: expected the code's address")
     return Submission(**document)
-
-
-@cache
-def _loader():
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Plain YAML: no aliases, no field twice, dates as text."""
-
-        def compose_node(self, parent, index):
-            if self.check_event(yaml.AliasEvent):
-                raise yaml.YAMLError("aliases are not taken")
-            return super().compose_node(parent, index)
-
-        def construct_mapping(self, node, deep=False):
-            keys = [key.value for key, _ in node.value]
-            twice = [str(key) for key in keys if keys.count(key) > 1]
-            if twice:
-                raise yaml.YAMLError(f"the field {twice[0]} stands there twice")
-            return super().construct_mapping(node, deep=deep)
-
-    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: node.value)
-    return Loader
 
 
 @cache

@@ -8,9 +8,8 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-import yaml
-
 from bridge.measured.faults import Fault, fault, require
+from dataset_card.documents import plain_yaml
 from dataset_card.measured import AXES, NT_PER_UNIT
 from dataset_card.schema import CHANNELS
 
@@ -86,14 +85,15 @@ def read_channel_map(path: Path | str) -> ChannelMap:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise fault(
-                path, "", f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}", "a channel map is a few lines"
-            )
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise fault(path, "", f"not readable ({error.strerror})", "a YAML file", "check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    if len(data) > MAX_BYTES:
+        raise fault(path, "", f"over {MAX_BYTES} bytes", f"at most {MAX_BYTES}", "a channel map is a few lines")
+    try:
+        document = plain_yaml(data.decode("utf-8"))
+    except ValueError as error:
         reason = " ".join(str(error).split())[:200]
         raise fault(path, "", f"not plain YAML ({reason})", "channels and their columns", "see the guide") from error
     for broken in sorted(_validator().iter_errors(document), key=lambda e: [str(part) for part in e.absolute_path]):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from dataset_card import documents
-from dataset_card.documents import check_manifest, check_members, check_split, parse_json, read_json
+from dataset_card.documents import check_manifest, check_members, check_split, parse_json, plain_yaml, read_json
 from dataset_card.errors import MagBridgeError
 from tests.mutations import changed, mutated
 
@@ -85,3 +85,25 @@ def test_changed_values(manifest, split):
             )
         else:
             assert all(isinstance(i, str) for ids in document["sample_ids"].values() for i in ids)
+
+
+def test_yaml_is_plain():
+    assert plain_yaml("a: [1, {b: 2026-01-01}]\n") == {"a": [1, {"b": "2026-01-01"}]}
+    assert plain_yaml("[" * 10 + "]" * 10) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: &a [1]\nb: *a\n", "aliases are not taken"),
+        ("a: 1\na: 2\n", "the field a stands there twice"),
+        ("[" * 11 + "]" * 11, "values more than 10 deep"),
+        ("- " * 20_000, "values more than 10 deep"),
+        ("!!python/object/apply:os.system [id]", "could not determine a constructor"),
+        ("a: [1", "expected"),
+    ],
+)
+def test_other_yaml_is_one_error(text, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        plain_yaml(text)
+    assert "\n" not in str(caught.value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -221,7 +222,8 @@ def folders(submissions: Path) -> list[Path]:
 
 def filed_results(submissions: Path, besides: Path | None = None) -> list[Result]:
     """What every entry of a folder of submissions was scored at, as `submit` wrote it; `besides` may not be yet."""
-    entries = [folder for folder in folders(submissions) if besides is None or folder.resolve() != besides.resolve()]
+    except_for = None if besides is None else os.path.realpath(besides)  # which may be links in a circle
+    entries = [folder for folder in folders(submissions) if os.path.realpath(folder) != except_for]
     return [result for folder in entries for result in _filed(folder, read_submission(folder))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -38,8 +39,9 @@ def open_(
     from bridge.round.secret import draw_secret, read_secret
     from dataset_card.errors import MagBridgeError
 
-    name = out.resolve().name
-    if out.resolve() in secret_file.resolve().parents:
+    place, secret_place = (Path(os.path.realpath(path)) for path in (out, secret_file))  # links in a circle included
+    name = place.name
+    if place in secret_place.parents:
         raise MagBridgeError(f"{secret_file} lies in {out}, which is public: expected another place for the secret")
     inputs = resolve("v2", upstream, upstream_dir)
     typer.echo(upstream_line(inputs.name), err=True)

@@ -24,6 +24,8 @@ HANG_S = 10.0
 MAX_ALLOCATION = 2**30
 """Bytes of memory that one input may add to what a process has."""
 
+ROOT = Path(__file__).parents[2]
+
 CONTEXT = multiprocessing.get_context("fork")
 
 
@@ -67,11 +69,8 @@ def _child(functions: Sequence[Callable[[], object]], answers) -> None:
         except (MagBridgeError, HQVQVAEError, OSError) as error:
             outcome = None if "\n" not in str(error) else f"more than one line: {str(error)[:200]!r}"
         except BaseException as error:  # whatever it is, it would have been a traceback
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            ours = [
-                frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename
-            ]
-            at = (ours or [place])[-1]
+            frames = traceback.extract_tb(error.__traceback__)
+            at = ([frame for frame in frames if frame.filename.startswith(str(ROOT))] or frames)[-1]
             where = f"{Path(at.filename).name}:{at.lineno}"
             outcome = f"{type(error).__name__} at {where}: {' '.join(str(error).split())[:160]}"
         taken = _memory("VmHWM") - before

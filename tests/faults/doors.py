@@ -38,6 +38,10 @@ COMMANDS = (
     "bridge build --bridge v2 --upstream simulated --scans ODD --scan-table ODD --out OUT",
     "bridge build --upstream published --upstream-dir ODD --out OUT",
     "bridge upstream --upstream-dir ODD",
+    "bridge round open --out ODD --secret-file ODD",
+    "bridge round open --out OUT --secret-file ODD",
+    "bridge round reveal ODD --secret-file ODD",
+    "bridge round verify ODD",
     "bridge corpus plan ODD --rows 700 --upstream simulated",
     "bridge corpus finish ODD --jobs 1",
     "bridge corpus verify ODD --jobs 1",
@@ -112,7 +116,8 @@ def commands(bench: Bench, count: int) -> Iterator[str | None]:
         package, *arguments = [values.get(word, word) for word in words.split()]
         (outcome,) = outcomes_of([partial(_try, package, arguments, path.name.startswith("nobody"))], 60)
         left = [p.name for p in out.iterdir() if p.name.startswith(".")]
-        yield outcome or (f"{words} on {path.name} left {left}" if left else None)
+        fell = outcome or (f"left {left}" if left else None)
+        yield fell and f"{words} on {path.name[:80]!r}: {fell}"
 
 
 def odd_paths(folder: Path) -> list[Path]:

@@ -116,6 +116,12 @@ def test_an_entry_can_be_submitted_from_among_the_others(entry, release, taken, 
     assert "my-model: t1, t2 as filed" in done.output, done.exception
 
 
+def test_links_in_a_circle_are_no_entry(entry, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(MagBridgeError, match="my-model"):  # which was not filed, and is looked at
+        filed_results(entry.parent, besides=tmp_path / "loop")
+
+
 def test_every_shipped_entry_is_rescored_to_the_last_digit(published_release):
     """What a pull request's check does; the example has the predictions of a shipped baseline, and so its scores."""
     board = read_results(SHIPPED)

@@ -149,6 +149,8 @@ CHUNK = 32
 def _in_chunks(function, signals, shape, mean, std, workers) -> np.ndarray:
     if signals.ndim != 3 or signals.shape[2] != len(CHANNELS):
         raise ValueError(f"signals of shape {signals.shape}: expected (n, T, {len(CHANNELS)})")
+    from tqdm import tqdm
+
     out = np.empty((len(signals), *shape))
     starts = range(0, len(signals), CHUNK)
 
@@ -156,7 +158,9 @@ def _in_chunks(function, signals, shape, mean, std, workers) -> np.ndarray:
         function(angles(signals[start : start + CHUNK], mean, std), out[start : start + CHUNK])
 
     with ThreadPoolExecutor(workers or _cores()) as pool:
-        for _ in pool.map(run, starts):
+        # The long part of a build of v1. On a terminal alone, and only where it takes a while.
+        done = pool.map(run, starts)
+        for _ in tqdm(done, desc="embedding", total=len(starts), delay=1, disable=None, leave=False):
             pass
     return out
 

@@ -90,7 +90,10 @@ def _try_parquet(path: Path) -> None:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
-        _check_width(path, len(file.schema_arrow))
+        names = file.schema_arrow.names
+        _check_width(path, len(names))
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise HQVQVAEError(f"{path} has the column {twice[0]!r} twice; remove one")
         return file.read(use_threads=False).to_pandas()
 
 

@@ -85,6 +85,9 @@ def test_files_that_are_no_tables_are_named(tmp_path):
     cell_table().assign(cell_id=["mine"] * 70 + [None] * 110).to_csv(tmp_path / "nameless.csv", index=False)
     with pytest.raises(HQVQVAEError, match="row 70 has no cell_id"):
         read_table(tmp_path / "nameless.csv")
+    pq.write_table(pa.table([[1.0], [2.0]], ["time_s", "time_s"]), tmp_path / "twice.parquet")
+    with pytest.raises(HQVQVAEError, match="twice.parquet has the column 'time_s' twice"):
+        read_table(tmp_path / "twice.parquet")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(HQVQVAEError, match="cannot be read as .parquet"):
         read_table(tmp_path / "bad.parquet")

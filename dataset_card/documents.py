@@ -31,6 +31,8 @@ def read_json(path: Path, name: str | None = None) -> dict:
     Raises:
         MagBridgeError: It is missing, too large, no JSON, or something other than an object.
     """
+    if path.exists() and not path.is_file():
+        raise MagBridgeError(f"{name or path}: is no file: expected a JSON document")  # a pipe would never end
     try:
         with open(path, "rb") as file:
             return parse_json(file.read(MAX_JSON_BYTES + 1), name or str(path))

@@ -84,6 +84,8 @@ def read_channel_map(path: Path | str) -> ChannelMap:
         FaultyInput: Not such a file; names the entry.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise fault(path, "", "no file", "a YAML file", "check the path")
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)

@@ -1,6 +1,7 @@
 """The boundary of JSON: every damaged document of a release is one error or a document that readers can rely on."""
 
 import json
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -85,6 +86,13 @@ def test_changed_values(manifest, split):
             )
         else:
             assert all(isinstance(i, str) for ids in document["sample_ids"].values() for i in ids)
+
+
+def test_a_pipe_is_no_document(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(MagBridgeError, match="is no file: expected a JSON document"):
+            read_json(path)
 
 
 def test_yaml_is_plain():

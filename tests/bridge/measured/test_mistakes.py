@@ -1,6 +1,7 @@
 """What laboratories get wrong: each is one line with file, place, value, expectation and fix; nothing is written."""
 
 import json
+import os
 
 import numpy as np
 import pandas
@@ -359,4 +360,10 @@ def test_a_channel_map_of_an_alias_bomb_is_refused(tmp_path):
     )
     (tmp_path / "map.yaml").write_text(f"{bomb}channels: *i\n")
     with pytest.raises(FaultyInput, match=r"map\.yaml: not plain YAML \(aliases are not taken\)"):
+        read_channel_map(tmp_path / "map.yaml")
+
+
+def test_a_pipe_is_no_channel_map(tmp_path):
+    os.mkfifo(tmp_path / "map.yaml")
+    with pytest.raises(FaultyInput, match=r"map\.yaml: no file; expected a YAML file"):
         read_channel_map(tmp_path / "map.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def save_entry(
     digest: str,
     *,
     description: str,
-    authors: list[str],
+    authors: Sequence[str],
     licence: str,
     trained_on: list[str],
     seconds: float = 0.0,
@@ -84,9 +84,12 @@ def save_entry(
         Path of `submission.yaml`.
 
     Raises:
-        MagBridgeError: The folder has predictions of another release.
+        MagBridgeError: The folder has predictions of another release, or the authors are no list.
     """
     import yaml
+
+    if isinstance(authors, str):
+        raise MagBridgeError(f"authors {authors!r}: expected a list of names, [{authors!r}]")
 
     folder, task = Path(folder), get_task(task)
     path = folder / "submission.yaml"
@@ -104,7 +107,7 @@ def save_entry(
         "schema_version": "1.0",
         "name": folder.resolve().name,
         "version": version,
-        "authors": authors,
+        "authors": list(authors),
         "description": description,
         "url": url,
         "paper": paper,

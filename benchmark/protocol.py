@@ -414,6 +414,11 @@ def cell_folds(cell_ids: np.ndarray, folds: int) -> list[np.ndarray]:
 def _for_task(model: Model, task: Task) -> Model:
     if task.id not in model.tasks:
         raise MagBridgeError(f"model {model.name} is not for task {task.id}: it is for {', '.join(model.tasks)}")
+    tags = getattr(model.build(0, task), "__sklearn_tags__", None)
+    wanted, other = ("regressor", "classifier") if task.is_regression else ("classifier", "regressor")
+    if tags is not None and tags().estimator_type == other:
+        what = "a number" if task.is_regression else f"one of {', '.join(task.labels)}"
+        raise MagBridgeError(f"{model.name} is a {other}: {task.id} asks for {what} a row; expected a {wanted}")
     return model
 
 

@@ -228,6 +228,8 @@ def test_what_cannot_be_submitted_is_not_saved(release, tmp_path):
     result = evaluate_model("t2", get_model("constant"), release)
     with pytest.raises(MagBridgeError, match="the folder .* for the model 'constant': expected the same name"):
         result.save(tmp_path / "other", authors=["A"], licence="MIT")
+    with pytest.raises(MagBridgeError, match="authors 'Ada': expected a list of names"):
+        result.save(tmp_path / "constant", authors="Ada", licence="MIT")
     leaking = evaluate_model("t2", get_model("constant"), release, split="by_record_optimistic_baseline")
     with pytest.raises(MagBridgeError, match="is no result to submit"):
         leaking.save(tmp_path / "constant", authors=["A"], licence="MIT")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmark.baselines import (
+    averaged,
     boosting,
     classical,
     constant,
@@ -25,7 +26,7 @@ FAMILIES = {
     "classical": classical.MODELS,
     "deep": deep.MODELS,
     "general": (*general.MODELS, *boosting.MODELS, *rocket.MODELS, *convolutional.MODELS, *whitened.MODELS),
-    "functional": (*functional.MODELS, *departure.MODELS),
+    "functional": (*functional.MODELS, *averaged.MODELS, *departure.MODELS),
     "hqvqvae": hqvqvae_codes.MODELS,
     "recipe": recipe.MODELS,
 }

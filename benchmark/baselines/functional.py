@@ -17,6 +17,8 @@ by the same cross-validation and lie within .0004 in R2: their choice decides no
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 
 from benchmark.baselines.recipe import SecondLifeThreshold
@@ -93,7 +95,16 @@ def _components(centred: np.ndarray, count: int) -> np.ndarray:
 
 
 class FunctionalRegressor:
-    """T1: ridge regression of SOH on the products of `Place`."""
+    """T1: ridge regression of SOH on the products of `Place`.
+
+    Args:
+        count: Cosine coefficients of each channel.
+        between: Weights tried for the part of the squared error between the cells' means, against the part within
+            cells (generalised least squares with an intercept a cell); cross-validation over training cells picks one.
+    """
+
+    def __init__(self, count: int = COEFFICIENTS, between: tuple[float, ...] = (1.0,)):
+        self.count, self.between = count, between
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> FunctionalRegressor:
         """Fits features, penalty and weights.
@@ -103,22 +114,33 @@ class FunctionalRegressor:
             target: Shape (n,), SOH.
             clean: The same rows; their cells divide the folds that choose the penalty.
         """
-        self._fit_ridge(coefficients(signals), target, clean.cell_ids)
+        self.fit_ridge(signals, target, clean.cell_ids)
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """SOH of each row, (n,)."""
-        return (self.features.transform(coefficients(signals)) - self.mean) @ self.weights + self.offset
+        return (self.features.transform(self.rows(signals)) - self.mean) @ self.weights + self.offset
 
-    def _fit_ridge(self, rows: np.ndarray, target: np.ndarray, cells: np.ndarray) -> np.ndarray:
-        """Fits everything to coefficients (n, F); returns the SOH (n,) that fits without a row's cell give it."""
+    def rows(self, signals: np.ndarray) -> np.ndarray:
+        """The coefficients that this readout reads, (n, 100, 6) to (n, F)."""
+        return cosine_coefficients(signals[..., :MEASURED_CHANNELS], self.count)
+
+    def fit_ridge(self, signals: np.ndarray, target: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """Fits everything but a correction; returns the SOH (n,) that fits without a row's cell give it."""
+        rows = self.rows(signals)
         self.features = Place().fit(rows)
         inputs = self.features.transform(rows)
         self.mean, self.offset = inputs.mean(axis=0), float(np.mean(target))
         inputs -= self.mean
-        self.penalty_, self.weights, held_out = _ridge(inputs, target - self.offset, cells)
+        (self.between_, self.penalty_), self.weights, held_out = _ridge(
+            inputs, target - self.offset, cells, self.between
+        )
         self.n_features_ = inputs.shape[1]
         return held_out + self.offset
+
+    def summary(self, signals: np.ndarray, soh: np.ndarray) -> np.ndarray:
+        """What a correction reads: SOH (n,), place and components, (n, 6)."""
+        return np.column_stack([soh, self.features.estimates(self.rows(signals))])
 
 
 class CorrectedRegressor(FunctionalRegressor):
@@ -126,53 +148,77 @@ class CorrectedRegressor(FunctionalRegressor):
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> CorrectedRegressor:
         """Fits ridge and boosting; arguments as in `FunctionalRegressor.fit`."""
-        from sklearn.ensemble import HistGradientBoostingRegressor
-
-        rows = coefficients(signals)
-        held_out = self._fit_ridge(rows, target, clean.cell_ids)
-        self.correction = HistGradientBoostingRegressor(**CORRECTION, early_stopping=False, random_state=0)
-        self.correction.fit(self._summary(rows, held_out), target - held_out)
+        held_out = self.fit_ridge(signals, target, clean.cell_ids)
+        self.correction = correction().fit(self.summary(signals, held_out), target - held_out)
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """SOH of each row, (n,)."""
         soh = super().predict(signals)
-        return soh + self.correction.predict(self._summary(coefficients(signals), soh))
-
-    def _summary(self, rows: np.ndarray, soh: np.ndarray) -> np.ndarray:
-        return np.column_stack([soh, self.features.estimates(rows)])
+        return soh + self.correction.predict(self.summary(signals, soh))
 
 
-def _ridge(inputs: np.ndarray, target: np.ndarray, cells: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Ridge with the penalty of least squared error over folds of the cells.
+def correction():
+    """Unfitted boosting of what a ridge leaves."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
-    Returns:
-        The penalty, the weights (F,) it gives on all rows, and predictions (n,) of each fold by the others' weights.
-    """
+    return HistGradientBoostingRegressor(**CORRECTION, early_stopping=False, random_state=0)
+
+
+def inner_folds(cells: np.ndarray) -> list[np.ndarray]:
+    """Rows of each fold over the cells (n,); of a single cell, the rows are divided."""
     names, index = np.unique(cells, return_inverse=True)
     if len(names) < 2:
         index = np.arange(len(cells))  # one cell: its rows are all there is to divide
     fold = np.random.default_rng(0).permutation(index.max() + 1)[index] % INNER_FOLDS
-    members = [np.flatnonzero(fold == f) for f in np.unique(fold)]
-    squares = [inputs[rows].T @ inputs[rows] for rows in members]
-    products = [inputs[rows].T @ target[rows] for rows in members]
-    square, product, unit = sum(squares), sum(products), np.eye(inputs.shape[1])
+    return [np.flatnonzero(fold == f) for f in np.unique(fold)]
 
-    def held_out(penalty: float) -> np.ndarray:
+
+def _ridge(
+    inputs: np.ndarray, target: np.ndarray, cells: np.ndarray, between: tuple[float, ...] = (1.0,)
+) -> tuple[tuple[float, float], np.ndarray, np.ndarray]:
+    """Ridge with the weight between cells and the penalty of least squared error over folds of the cells.
+
+    Returns:
+        Weight and penalty, the weights (F,) they give on all rows, and predictions (n,) of each fold by the others'.
+    """
+    members, unit = inner_folds(cells), np.eye(inputs.shape[1])
+    parts = [_sums(inputs[rows], target[rows], cells[rows]) for rows in members]
+    whole = [sum(of_folds) for of_folds in zip(*parts)]
+
+    def solved(weight: float, penalty: float, sums) -> np.ndarray:
+        square, moment, mean_square, mean_moment = sums
+        return np.linalg.solve(
+            square - (1 - weight) * mean_square + penalty * unit, moment - (1 - weight) * mean_moment
+        )
+
+    def held_out(weight: float, penalty: float) -> np.ndarray:
         predicted = np.empty(len(target))
-        for rows, s, p in zip(members, squares, products):
-            predicted[rows] = inputs[rows] @ np.linalg.solve(square - s + penalty * unit, product - p)
+        for rows, part in zip(members, parts):
+            others = [total - own for total, own in zip(whole, part)]
+            predicted[rows] = inputs[rows] @ solved(weight, penalty, others)
         return predicted
 
-    found = {penalty: held_out(penalty) for penalty in PENALTIES}
-    penalty = min(PENALTIES, key=lambda p: float(((target - found[p]) ** 2).sum()))
-    return penalty, np.linalg.solve(square + penalty * unit, product), found[penalty]
+    found = {choice: held_out(*choice) for choice in product(between, PENALTIES)}
+    best = min(found, key=lambda choice: float(((target - found[choice]) ** 2).sum()))
+    return best, solved(*best, whole), found[best]
+
+
+def _sums(inputs: np.ndarray, target: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Squares (F, F) and products with the target (F,), of the rows and of the means of their cells, a row each."""
+    names, index, rows = np.unique(cells, return_inverse=True, return_counts=True)
+    order = np.argsort(index, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(rows)[:-1]])
+    # Sum of a cell's rows over the root of their number: its squares are those of the mean in every row.
+    means = np.add.reduceat(inputs[order], starts) / np.sqrt(rows)[:, None]
+    goals = np.add.reduceat(target[order], starts) / np.sqrt(rows)
+    return inputs.T @ inputs, inputs.T @ target, means.T @ means, means.T @ goals
 
 
 class FunctionalSecondLife(SecondLifeThreshold):
-    """T2: a regressor's SOH against the threshold that defines the classes."""
+    """T2: the SOH of a regressor of T1 against the threshold that defines the classes."""
 
-    def __init__(self, regressor: FunctionalRegressor):
+    def __init__(self, regressor):
         self.regressor = regressor
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> FunctionalSecondLife:

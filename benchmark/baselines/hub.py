@@ -31,6 +31,7 @@ MAX_BYTES = 256 * 2**20
 TRUSTED = [
     "aeon.transformations.collection.convolution_based._minirocket.MiniRocket",
     "aeon.transformations.collection.convolution_based._multirocket.MultiRocket",
+    "benchmark.baselines.averaged.AveragedRegressor",
     "benchmark.baselines.background.LevelBackground",
     "benchmark.baselines.boosting.Boosting",
     "benchmark.baselines.convolutional.NormalisedCNN",

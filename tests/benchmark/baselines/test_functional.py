@@ -76,12 +76,30 @@ def test_reads_neither_fast_noise_nor_derived_channels(train, test):
 def test_the_ridge_is_scikit_learns_at_its_penalty(train):
     inputs = Place().fit(coefficients(train.signals)).transform(coefficients(train.signals))
     inputs, target = inputs - inputs.mean(axis=0), train.target - train.target.mean()
-    penalty, weights, held_out = _ridge(inputs, target, train.cell_ids)
+    (weight, penalty), weights, held_out = _ridge(inputs, target, train.cell_ids)
+    assert weight == 1
     expected = Ridge(penalty, fit_intercept=False, solver="cholesky").fit(inputs, target)
     np.testing.assert_allclose(inputs @ weights, expected.predict(inputs), atol=1e-7)
     cell = np.unique(train.cell_ids, return_inverse=True)[1]
     fold = np.random.default_rng(0).permutation(40)[cell] % INNER_FOLDS == 0
     without = Ridge(penalty, fit_intercept=False, solver="cholesky").fit(inputs[~fold], target[~fold])
+    np.testing.assert_allclose(held_out[fold], without.predict(inputs[fold]), atol=1e-7)
+
+
+def test_less_weight_between_cells_is_least_squares_on_rows_less_a_share_of_their_cells_mean(train):
+    """As generalised least squares with an intercept a cell: a weight of a quarter takes half of the mean away."""
+    inputs = Place().fit(coefficients(train.signals)).transform(coefficients(train.signals))
+    inputs, target = inputs - inputs.mean(axis=0), train.target - train.target.mean()
+    (weight, penalty), weights, held_out = _ridge(inputs, target, train.cell_ids, (0.25,))
+    index = np.unique(train.cell_ids, return_inverse=True)[1]
+    mean = np.eye(40)[index] / np.bincount(index)[index, None] @ np.eye(40)[index].T
+    less = np.eye(len(target)) - 0.5 * mean
+    expected = Ridge(penalty, fit_intercept=False, solver="cholesky").fit(less @ inputs, less @ target)
+    assert weight == 0.25
+    np.testing.assert_allclose(inputs @ weights, expected.predict(inputs), atol=1e-7)
+    fold = np.random.default_rng(0).permutation(40)[index] % INNER_FOLDS == 0
+    without = Ridge(penalty, fit_intercept=False, solver="cholesky")
+    without.fit((less @ inputs)[~fold], (less @ target)[~fold])
     np.testing.assert_allclose(held_out[fold], without.predict(inputs[fold]), atol=1e-7)
 
 

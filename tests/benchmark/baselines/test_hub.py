@@ -27,6 +27,7 @@ LONG = {
     *((task, "functional-boosting") for task in ("t3", "t4")),
     *((task, "departure-boosting") for task in ("t3", "t4")),
     ("t1", "functional-corrected"),
+    *((task, "functional-average") for task in ("t1", "t2")),
     ("t3", "matched"),
     ("t3", "minirocket"),
     ("t4", "minirocket"),

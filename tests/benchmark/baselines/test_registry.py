@@ -15,6 +15,7 @@ LONG = {
     *((task, "gradient-boosting") for task in ("t1", "t3", "t4")),
     ("t1", "quant"),
     ("t3", "functional-boosting"),
+    ("t1", "functional-average"),
 }
 """Over ten seconds each; by default another task stands for the model."""
 

@@ -14,8 +14,11 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.parallel import Engine
 
 TABLE_FAMILIES = {3: "classical", 4: "deep"}
-OUTSIDE = {"reservoir-ridge": "perf.reservoir_ridge:reservoir_ridge"}
-"""Ranked models whose code needs the bridge, by name: files of a clone, imported when asked for."""
+OUTSIDE = {
+    "reservoir-ridge": "perf.reservoir_ridge:reservoir_ridge",
+    "tabicl": "benchmark.baselines.tabicl:MODEL",
+}
+"""Models that run when asked for alone, by name: the first needs the bridge and a clone, the second its weights."""
 
 RUN = (*SAMPLINGS, "few_shot", "cross_validation")
 """Protocols that a model is run under here."""

@@ -1,0 +1,84 @@
+"""TabICLv2 (Qu et al. 2026): a transformer pretrained on made-up tables, given checkpoints that are at hand.
+
+Its weights are open but in no package. Nothing is downloaded here: `run --model tabicl` reads the published checkpoints
+from the folder that the environment names, and stops without them. So it is on no shipped board.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.baselines.deep import DEEP_SEEDS, private_randomness, require_torch
+from benchmark.baselines.functional import shape_features
+from benchmark.models import Model
+from benchmark.tasks import Task
+from dataset_card.errors import MagBridgeError
+
+FOLDER = "MAGBRIDGE_TABICL"
+"""Environment variable: folder of the checkpoints."""
+
+CHECKPOINTS = {"Regressor": "tabicl-regressor-v2-20260212.ckpt", "Classifier": "tabicl-classifier-v2-20260212.ckpt"}
+
+
+class PretrainedTable:
+    """TabICL with the training rows as context: nothing is fitted.
+
+    Args:
+        seed: Of the shuffles and scalings of its eight views of a table.
+        task: Decides between regression and classification.
+    """
+
+    def __init__(self, seed: int, task: Task):
+        self.seed, self.task = seed, task
+
+    def fit(self, features: np.ndarray, target: np.ndarray) -> PretrainedTable:
+        """Reads the checkpoint and keeps the rows.
+
+        Args:
+            features: Shape (n, F).
+            target: Shape (n,).
+
+        Raises:
+            MagBridgeError: tabicl is not installed, or its checkpoint is not at hand.
+        """
+        kind = "Regressor" if self.task.is_regression else "Classifier"
+        checkpoint = Path(os.environ.get(FOLDER, "")) / CHECKPOINTS[kind]
+        if FOLDER not in os.environ or not checkpoint.is_file():
+            raise MagBridgeError(
+                f"no {checkpoint}: download {CHECKPOINTS[kind]} yourself and name its folder in {FOLDER}"
+            )
+        torch = require_torch()
+        try:
+            import tabicl
+        except ImportError as error:
+            raise MagBridgeError("tabicl is not installed: pip install 'magbridge-battery[tabicl]'") from error
+        build = getattr(tabicl, f"TabICL{kind}")
+        self.learner = build(model_path=checkpoint, allow_auto_download=False, random_state=self.seed)
+        with private_randomness(torch, self.seed):
+            self.learner.fit(features, target)
+        if not self.task.is_regression:
+            self.classes_ = self.learner.classes_
+        return self
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Values, or labels, of shape (n,)."""
+        with private_randomness(require_torch(), self.seed):
+            return self.learner.predict(features)
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Class probabilities, shape (n, K), columns as in `classes_`."""
+        with private_randomness(require_torch(), self.seed):
+            return self.learner.predict_proba(features)
+
+
+MODEL = Model(
+    "tabicl",
+    ("t1", "t2", "t3", "t4"),
+    PretrainedTable,
+    "TabICLv2, pretrained, eight views, on cosine coefficients, power a band and roughness a window.",
+    features=shape_features,
+    seeds=DEEP_SEEDS,
+)

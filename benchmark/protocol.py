@@ -198,8 +198,9 @@ def cross_validate(
 ) -> Result:
     """Scores a model on each fold of the cells after fitting on all other cells: the steadier second figure.
 
-    The cells of all subsets are shuffled once and dealt into folds. The three Regime-B pseudo-cells take turns, one
-    held out in each fold. A model that asks for validation rows gets those of the next fold, which it is not fitted on.
+    The cells of all subsets are shuffled once and dealt into folds, and so are Regime-B's pseudo-cells; v1's three take
+    turns, one held out in each fold. A model that asks for validation rows gets those of the next fold, which it is not
+    fitted on.
 
     Args:
         task: Task or its id.
@@ -216,7 +217,7 @@ def cross_validate(
 
     Returns:
         One run a fold; `table` holds the predictions of each fold: every row by a model that saw none of its cell,
-        Regime-B rows as often as their pseudo-cell was held out.
+        Regime-B rows as often as their pseudo-cell was held out (v1: two or three times; v2: once).
 
     Raises:
         MagBridgeError: As in `evaluate_model`, or there are fewer cells than folds.
@@ -408,7 +409,9 @@ def cell_folds(cell_ids: np.ndarray, folds: int) -> list[np.ndarray]:
     if not 2 <= folds <= len(real):
         raise MagBridgeError(f"{folds} folds for {len(real)} cells: expected between 2 and the number of cells")
     parts = np.array_split(np.random.default_rng(0).permutation(real), folds)
-    return [np.append(part, pseudo[i % len(pseudo)]) if len(pseudo) else part for i, part in enumerate(parts)]
+    # Fewer pseudo-cells than folds take turns: every fold needs some to score.
+    turns = pseudo[np.arange(max(folds, len(pseudo))) % len(pseudo)] if len(pseudo) else pseudo
+    return [np.append(part, turns[i::folds]) for i, part in enumerate(parts)]
 
 
 def _for_task(model: Model, task: Task) -> Model:

@@ -185,7 +185,7 @@ def test_shipped_predictions_give_the_shipped_figures(shipped):
     folder, path = shipped
     truth = functools.cache(lambda task, split: load_truth(BY_ID[task], folder, split))
     filed = [r for r in read_results(path) if r.predictions and r.protocol in OFFICIAL_TEST]
-    assert len(filed) == (34 if "v2" in path.name else 97)
+    assert len(filed) == (52 if "v2" in path.name else 97)
     tables = read_predictions(path, filed)
     for result in filed:
         table, task = tables[result.key], BY_ID[result.task]
@@ -203,9 +203,7 @@ def test_shipped_fold_predictions_give_the_shipped_figures(shipped):
     for result in filed:
         table, data = tables[result.key], load_task(result.task, folder)
         truth = {i: t for s in data.subsets() for i, t in zip(s.sample_ids, s.target)}
-        absent = truth.keys() - set(table["sample_id"].to_pylist())
-        # One Regime-B pseudo-cell is held out in each fold: all of v1's three, seven of v2's hundred.
-        assert all(i.startswith("regimeb_") for i in absent) and (not absent or "v2" in path.name)
+        assert truth.keys() == set(table["sample_id"].to_pylist())
         for run in result.runs:
             rows = table.filter(pc.equal(table["fold"], run.fold))
             target = np.array([truth[i] for i in rows["sample_id"].to_pylist()])
@@ -228,4 +226,4 @@ def test_shipped_results_on_v2_hold_r2_by_table_and_their_predictions():
     for seed in (1, 2, 3, MASTER_SEED):
         ranked = [r for r in results if (r.task, r.protocol, r.dataset.seed) == ("t1", "rows", seed)]
         best = max(ranked, key=lambda r: r.mean())
-        assert best.model == "functional-corrected" and best.mean() > 0.93
+        assert best.model in ("functional-average", "functional-corrected") and best.mean() > 0.93

@@ -74,7 +74,7 @@ KINDS: dict[str, tuple[Callable[[Bench, int], Iterator[Outcome]], int, int]] = {
     "full disks": (releases.full_disks, 4, 100),
     "network": (network, 2, 80),
     "commands": (commands, 6, 300),
-    "dataset files": (partial(fuzzed, make=release_inputs), 30, 3000),
+    "dataset files": (partial(fuzzed, make=release_inputs), 30, 3100),
     "laboratory files": (partial(fuzzed, make=laboratory_inputs), 30, 2500),
     "benchmark files": (partial(fuzzed, make=benchmark_inputs), 30, 2700),
     "model files": (partial(fuzzed, make=model_inputs), 30, 1800),

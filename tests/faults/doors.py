@@ -114,7 +114,7 @@ def commands(bench: Bench, count: int) -> Iterator[str | None]:
         values = {**known, "OUT": str(out / "made"), "OUT.png": str(out / "made.png"), "ODD": str(path)}
         values |= {f"ODD.{suffix}": f"{path}.{suffix}" for suffix in ("csv", "parquet", "xlsx")}
         package, *arguments = [values.get(word, word) for word in words.split()]
-        (outcome,) = outcomes_of([partial(_try, package, arguments, path.name.startswith("nobody"))], 60)
+        (outcome,) = outcomes_of([partial(_try, package, arguments, out, path.name.startswith("nobody"))], 60)
         left = [p.name for p in out.iterdir() if p.name.startswith(".")]
         fell = outcome or (f"left {left}" if left else None)
         yield fell and f"{words} on {path.name[:80]!r}: {fell}"
@@ -159,8 +159,9 @@ def odd_paths(folder: Path) -> list[Path]:
     return [*(folder / name for name in named), Path("/dev/zero"), Path("/dev/full"), Path("/proc/self/mem"), Path("")]
 
 
-def _try(package: str, arguments: list[str], as_nobody: bool) -> None:
+def _try(package: str, arguments: list[str], where: Path, as_nobody: bool) -> None:
     app = _app(package)
+    os.chdir(where)  # an empty path is the working folder
     if as_nobody and os.getuid() == 0:
         os.environ["HOME"] = os.environ["MAGBRIDGE_CACHE"] = "/nonexistent"
         os.setgroups([])

@@ -136,8 +136,9 @@ def _read(root: Path, is_bundle: bool) -> Contents:
     elif not paths:
         note(Finding("files", "data", "no Parquet file"))
     try:
-        contents.metadata = scalars(read_parquet(root / contents.metadata_file).select(METADATA_FIELDS))
-    except (MagBridgeError, KeyError, ValueError) as error:
+        table = read_parquet(root / contents.metadata_file).select(METADATA_FIELDS)
+        contents.metadata = scalars(table.cast(pa.schema([arrow_schema().field(name) for name in METADATA_FIELDS])))
+    except (MagBridgeError, KeyError, ValueError, pa.ArrowException) as error:
         note(Finding("files", contents.metadata_file, str(error)))
     for name in (PRIMARY, RECORD):
         contents.splits[name] = _document(root, f"splits/{name}.json", note, check_split)

@@ -22,6 +22,10 @@ SENSORS, FIELD_CHANNELS, LINES, MOMENTS = 2, 4, 2, 3
 """Sensors; measured channels (s1Y, s1Z, s2Y, s2Z); mains lines; moments (mz, mx, my)."""
 
 
+LARGEST = 1e9
+"""The file's own numbers are at most 475 in their units; products of any that pass stay finite."""
+
+
 def _parameter(*shape: int, minimum: float = -np.inf, maximum: float = np.inf, positive: bool = False) -> Any:
     """Declares what a parameter may be; a length of -1 stands for the number of anchors."""
     return dataclasses.field(metadata={"shape": shape, "minimum": minimum, "maximum": maximum, "positive": positive})
@@ -217,8 +221,11 @@ def _checked(field: dataclasses.Field, value) -> np.ndarray:
             f"simulation parameter {field.name!r} has shape {array.shape}: expected "
             f"{tuple('anchors' if n == -1 else n for n in shape)}"
         )
-    if not np.isfinite(array).all():
-        raise MagBridgeError(f"simulation parameter {field.name!r} holds NaN or infinity: expected finite numbers")
+    if not (np.abs(array) <= LARGEST).all():
+        raise MagBridgeError(
+            f"simulation parameter {field.name!r} holds NaN, infinity or a number beyond {LARGEST:g}: expected finite "
+            "numbers"
+        )
     low, high = rule["minimum"], rule["maximum"]
     if (array < low).any() or (array > high).any() or (rule["positive"] and (array <= 0).any()):
         bound = "above 0" if rule["positive"] else f"from {low:g} to {high:g}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from bridge.upstream.pulsebat import SCANNED, SHEETS, PulseTables, combine
 from bridge.upstream.simulated import TABLE_SEED, pulse_table
-from bridge.upstream.simulated_parameters import PulseParameters, SimulationParameters
+from bridge.upstream.simulated_parameters import LARGEST, PulseParameters, SimulationParameters
 from dataset_card.documents import read_json
 from dataset_card.errors import MagBridgeError
 
@@ -60,7 +60,7 @@ def _read(path: Path, names: list[str]) -> list[tuple[np.ndarray, PulseParameter
             deciles.shape != (DECILES,)
             or not (np.diff(deciles) >= 0).all()
             or not (deciles > 0).all()
-            or not np.isfinite(deciles).all()
+            or not (deciles <= LARGEST).all()
         ):
             raise MagBridgeError(
                 f"{path}: soh_deciles of {name!r} are {deciles}: expected {DECILES}, above 0, ascending"

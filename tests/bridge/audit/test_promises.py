@@ -180,6 +180,11 @@ def test_metadata_that_says_otherwise(copy):
     assert [(f.check, f.where) for f in findings] == [("metadata", "metadata.parquet, row 0")]
 
 
+def test_a_metadata_column_of_lists(copy):
+    edit_table(copy / "metadata.parquet", lambda t: with_column(t, "soc", pa.array([[1.0, 2.0]] * t.num_rows)))
+    assert ("files", "metadata.parquet") in [(f.check, f.where) for f in resealed(copy)]
+
+
 def move_between_subsets(document):
     ids = document["sample_ids"]
     ids["test"].append(ids["train"].pop(0))

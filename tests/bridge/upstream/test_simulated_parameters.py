@@ -71,6 +71,7 @@ def _set(group, name, value):
         (_set("scan", "dy", "0.339"), "'dy' is '0.339': expected numbers"),
         (_set("scan", "dy", float("nan")), "'dy' holds NaN"),
         (_set("scan", "dy", 0), "'dy'.*above 0"),
+        (_set("pulse_table", "P_cv", 1e308), "'P_cv' holds .* a number beyond 1e"),
         (_set("anchors", "dz", [1.5, -0.7]), "'dz' has 2 rows"),
         (_set("anchors", "a", [[1, 2], [3]]), "'a'.*full array"),
         (_set("anchors", "voltage", [2.54, 2.81, 3.10, 3.00, 3.34]), "ascending"),

@@ -18,6 +18,7 @@ from benchmark.reading import DIGEST_KEY, read_file
 from benchmark.rounds import answers, open_round
 from benchmark.scoring import cell_statistics, interval, score
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
+from dataset_card.documents import plain_yaml
 from dataset_card.errors import MagBridgeError
 from dataset_card.files import replacing
 
@@ -84,7 +85,8 @@ def save_entry(
         Path of `submission.yaml`.
 
     Raises:
-        MagBridgeError: The folder has predictions of another release, or the authors are no list.
+        MagBridgeError: The folder has predictions of another release or a `submission.yaml` that cannot be added to,
+            or the authors are no list.
     """
     import yaml
 
@@ -93,7 +95,7 @@ def save_entry(
 
     folder, task = Path(folder), get_task(task)
     path = folder / "submission.yaml"
-    earlier = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    earlier = _earlier(path)
     if earlier.get("release", digest) != digest:
         raise MagBridgeError(
             f"{path} has predictions of {earlier['release'][:12]}, these are of {digest[:12]}: expected one release a "
@@ -125,6 +127,20 @@ def save_entry(
     with replacing(path) as temporary:
         temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
+
+
+def _earlier(path: Path) -> dict:
+    """The description that a folder has already; empty where it has none."""
+    if not path.is_file():
+        return {}
+    try:
+        found = plain_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MagBridgeError(f"{path} is not plain YAML ({error}): correct it, or choose another folder") from error
+    known = isinstance(found, dict) and isinstance(found.get("release"), str) and isinstance(found.get("tasks"), dict)
+    if not known:
+        raise MagBridgeError(f"{path} lacks `release` and `tasks`: correct it, or choose another folder")
+    return found
 
 
 @dataclass(frozen=True)

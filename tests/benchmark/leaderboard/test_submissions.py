@@ -236,6 +236,26 @@ def test_what_cannot_be_submitted_is_not_saved(release, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("release: [", "is not plain YAML"),
+        ("a: &a [1]\nb: *a\n", "aliases are not taken"),
+        ("\xff", "is not plain YAML"),
+        ("- 1\n", "lacks `release` and `tasks`"),
+        ("release: 1\n", "lacks `release` and `tasks`"),
+    ],
+)
+def test_a_damaged_description_is_named_before_anything_is_added(release, tmp_path, text, message):
+    result = evaluate_model("t2", get_model("constant"), release)
+    folder = tmp_path / "constant"
+    folder.mkdir()
+    (folder / FILE).write_text(text, encoding="latin-1")
+    with pytest.raises(MagBridgeError, match=message):
+        result.save(folder, authors=["A"], licence="MIT")
+    assert [path.name for path in folder.iterdir()] == [FILE]
+
+
 def test_fields_are_those_of_the_schema(made):
     schema = json.loads(SCHEMA_FILE.read_text())
     fields = dataclasses.fields(Submission)

@@ -11,10 +11,11 @@ from dataset_card.errors import MagBridgeError
 
 LONG = {
     *((task, "multirocket") for task in ("t1", "t2", "t3")),
-    *((task, "minirocket") for task in ("t1", "t3")),
+    *((task, "minirocket") for task in ("t1", "t2", "t3")),
     *((task, "gradient-boosting") for task in ("t1", "t3", "t4")),
     ("t1", "quant"),
     ("t3", "functional-boosting"),
+    ("t3", "departure-boosting"),
     ("t1", "functional-average"),
 }
 """Over ten seconds each; by default another task stands for the model."""

@@ -7,7 +7,6 @@ from benchmark.baselines import averaged, get_model
 from benchmark.baselines.averaged import BETWEEN, AveragedRegressor
 from benchmark.baselines.functional import PENALTIES, FunctionalRegressor
 from benchmark.tasks import get_task
-from tests.benchmark.baselines.test_functional import scans
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -16,16 +15,6 @@ def counts():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(averaged, "COUNTS", (6, 8, 10))
         yield averaged.COUNTS
-
-
-@pytest.fixture(scope="module")
-def train():
-    return scans(np.random.default_rng(0))
-
-
-@pytest.fixture(scope="module")
-def test():
-    return scans(np.random.default_rng(1), cells=20)
 
 
 @pytest.fixture(scope="module")

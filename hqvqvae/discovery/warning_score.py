@@ -87,11 +87,13 @@ class WarningScore:
             fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read.items()}
             score = cls(**fields)
             sizes = len(score.late_share), len(score.weights)
-            numbers = np.array([*score.late_share, *score.weights, score.bias, score.threshold or 0.0], dtype=float)
-        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            numbers = [*score.late_share, *score.weights, score.bias]
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise HQVQVAEError(f"{path} is not a warning score written by this package: {error}") from None
         whole = [score.n_codes] if score.precursor is None else [score.n_codes, score.precursor]
-        if not (np.abs(numbers) < MAX_NUMBER).all() or any(type(number) is not int for number in whole):
+        numbers += whole if score.threshold is None else [*whole, score.threshold]
+        known = all(type(number) in (int, float) and abs(number) < MAX_NUMBER for number in numbers)
+        if not known or any(type(number) is not int for number in whole):
             raise HQVQVAEError(f"{path} is not a warning score: expected numbers below 1e9, codes as whole ones")
         if sizes != (score.n_codes, len(FEATURES)):
             raise HQVQVAEError(f"{path} has {sizes} late shares and weights, expected {score.n_codes}, {len(FEATURES)}")

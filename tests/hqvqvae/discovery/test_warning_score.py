@@ -153,6 +153,17 @@ def test_a_file_that_is_no_score_is_refused(tmp_path, text):
         WarningScore.load(tmp_path / "score.json")
 
 
+@pytest.mark.parametrize("value", [{}, [], "", "0.5", False, float("nan"), 1e300, 10**99], ids=repr)
+@pytest.mark.parametrize("name", ["threshold", "bias", "weights", "late_share", "precursor"])
+def test_a_score_with_what_is_no_number_is_refused(tmp_path, name, value):
+    SCORE.save(tmp_path / "score.json")
+    fields = json.loads((tmp_path / "score.json").read_text())
+    fields[name] = [value, *fields[name][1:]] if isinstance(fields[name], list) else value
+    (tmp_path / "score.json").write_text(json.dumps(fields))
+    with pytest.raises(HQVQVAEError, match="is not a warning score"):
+        WarningScore.load(tmp_path / "score.json")
+
+
 def test_a_score_of_other_size_is_refused(tmp_path):
     SCORE.save(tmp_path / "score.json")
     fields = json.loads((tmp_path / "score.json").read_text()) | {"n_codes": 9}

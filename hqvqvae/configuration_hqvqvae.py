@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +19,7 @@ PAPER_FEATURES = (
 )  # fmt: skip
 
 MAX_WIDTH, MAX_DEPTH = 4096, 8  # a layer of 4096 by 4096 takes 64 MB: a file that asks for more is damaged
+MAX_NUMBER = 1e9  # of every other number: far beyond any use, and torch takes it
 
 # What the recommended recipe adds to the paper's model; 5 warm-up epochs as a plain autoencoder come with codebook_init
 # "kmeans". The measured gains are in pretrained/evaluation.json.
@@ -184,18 +184,18 @@ class HQVQVAEConfig(PreTrainedConfig):
                 f"n_couplings={self.n_couplings!r}: expected a whole number from 0 to {pairs}, the pairs of units of "
                 f"bottleneck {self.bottleneck!r}"
             )
-        if not self.input_scale > 0:
-            raise HQVQVAEError(f"input_scale={self.input_scale!r}: expected a positive number")
-        if not -math.inf < self.input_shift < math.inf:
-            raise HQVQVAEError(f"input_shift={self.input_shift!r}: expected a number of rad")
+        if not 0 < self.input_scale <= MAX_NUMBER:
+            raise HQVQVAEError(f"input_scale={self.input_scale!r}: expected a positive number up to {MAX_NUMBER:g}")
+        if not -MAX_NUMBER <= self.input_shift <= MAX_NUMBER:
+            raise HQVQVAEError(f"input_shift={self.input_shift!r}: expected a number of rad up to {MAX_NUMBER:g}")
         if not 0 < self.ema_decay < 1:
             raise HQVQVAEError(f"ema_decay={self.ema_decay!r}: expected a number between 0 and 1")
         for name in ("z_clip", "circuit_init_std", "pennylane_shots"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise HQVQVAEError(f"{name}={value!r}: expected a positive number or None")
-        if not self.commitment_cost >= 0:
-            raise HQVQVAEError(f"commitment_cost={self.commitment_cost!r}: expected a number of at least 0")
+            if value is not None and not 0 < value <= MAX_NUMBER:
+                raise HQVQVAEError(f"{name}={value!r}: expected a positive number up to {MAX_NUMBER:g}, or None")
+        if not 0 <= self.commitment_cost <= MAX_NUMBER:
+            raise HQVQVAEError(f"commitment_cost={self.commitment_cost!r}: expected 0 to {MAX_NUMBER:g}")
 
     @classmethod
     def named(cls, name: str, **changes) -> HQVQVAEConfig:

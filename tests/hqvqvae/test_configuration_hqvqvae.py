@@ -54,6 +54,14 @@ def test_unknown_names_are_answered_with_a_guess():
         HQVQVAEConfig.named("recomended")
 
 
+@pytest.mark.parametrize(
+    "name", ["input_scale", "input_shift", "z_clip", "circuit_init_std", "pennylane_shots", "commitment_cost"]
+)
+def test_a_number_that_no_tensor_takes_is_refused(name):
+    with pytest.raises(HQVQVAEError, match=name):
+        HQVQVAEConfig(**{name: 10**40})
+
+
 @pytest.mark.parametrize("changes", [{"hidden_sizes": [10**9]}, {"codebook_size": True}, {"hidden_sizes": [8] * 99}])
 def test_a_model_too_large_to_be_one_is_refused(changes):
     with pytest.raises(HQVQVAEError, match="at most"):

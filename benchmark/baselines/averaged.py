@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.baselines.functional import FunctionalRegressor, FunctionalSecondLife, correction, inner_folds
+from benchmark.baselines.functional import FunctionalRegressor, correction, inner_folds, regressor_of
 from benchmark.data import Subset
 from benchmark.models import Model
-from benchmark.tasks import Task
 
 COUNTS = (14, 22, 30)
 """Cosine coefficients of each channel, a ridge each."""
@@ -64,15 +63,11 @@ class AveragedRegressor:
         return self.members[SUMMARISED].summary(signals, soh)
 
 
-def _regressor(seed: int, task: Task):
-    return AveragedRegressor() if task.is_regression else FunctionalSecondLife(AveragedRegressor())
-
-
 MODELS = (
     Model(
         "functional-average",
         ("t1", "t2"),
-        _regressor,
+        lambda seed, task: regressor_of(AveragedRegressor, task),
         "Mean of ridges on 14, 22 and 30 cosine coefficients, as functional-ridge, corrected by boosting; for T2 its "
         "SOH against 0.85. Penalties, weight between cells and whether to correct chosen in each fit, by "
         "cross-validation over training cells.",

@@ -49,11 +49,6 @@ FLOOR = 1e-6
 """Added to powers in nT^2 before the logarithm: far below any noise, far above rounding."""
 
 
-def coefficients(signals: np.ndarray, channels: int = MEASURED_CHANNELS) -> np.ndarray:
-    """Orthonormal cosine coefficients of the first channels, (n, 100, 6) to (n, 22 * channels), in nT."""
-    return cosine_coefficients(signals[..., :channels], COEFFICIENTS)
-
-
 class Place:
     """Products of cosine coefficients with what tells a scan's place, level and voltage.
 
@@ -185,6 +180,7 @@ def _ridge(
     members, unit = inner_folds(cells), np.eye(inputs.shape[1])
     parts = [_sums(inputs[rows], target[rows], cells[rows]) for rows in members]
     whole = [sum(of_folds) for of_folds in zip(*parts)]
+    others = [[total - own for total, own in zip(whole, part)] for part in parts]
 
     def solved(weight: float, penalty: float, sums) -> np.ndarray:
         square, moment, mean_square, mean_moment = sums
@@ -194,9 +190,8 @@ def _ridge(
 
     def held_out(weight: float, penalty: float) -> np.ndarray:
         predicted = np.empty(len(target))
-        for rows, part in zip(members, parts):
-            others = [total - own for total, own in zip(whole, part)]
-            predicted[rows] = inputs[rows] @ solved(weight, penalty, others)
+        for rows, sums in zip(members, others):
+            predicted[rows] = inputs[rows] @ solved(weight, penalty, sums)
         return predicted
 
     found = {choice: held_out(*choice) for choice in product(between, PENALTIES)}
@@ -230,7 +225,7 @@ class FunctionalSecondLife(SecondLifeThreshold):
 
 def shape_features(signals: np.ndarray) -> np.ndarray:
     """What a fault changes in a smooth signal, (n, 100, 6) to (n, 174): cosine coefficients and `roughness`."""
-    return np.concatenate([coefficients(signals, signals.shape[2]), roughness(signals)], axis=1)
+    return np.concatenate([cosine_coefficients(signals, COEFFICIENTS), roughness(signals)], axis=1)
 
 
 def roughness(signals: np.ndarray) -> np.ndarray:
@@ -258,7 +253,8 @@ def boosted_trees(seed: int):
     return boosting(80, 8, seed)
 
 
-def _regressor(kind: type[FunctionalRegressor], task: Task):
+def regressor_of(kind: type, task: Task):
+    """An unfitted regressor of T1, or for T2 its SOH against the threshold."""
     return kind() if task.is_regression else FunctionalSecondLife(kind())
 
 
@@ -266,7 +262,7 @@ MODELS = (
     Model(
         "functional-ridge",
         ("t1", "t2"),
-        lambda seed, task: _regressor(FunctionalRegressor, task),
+        lambda seed, task: regressor_of(FunctionalRegressor, task),
         "Ridge on 22 cosine coefficients of each measured channel and their products with the place estimated from "
         "them; for T2 its SOH against 0.85. Penalty chosen by cross-validation over training cells.",
         features=None,
@@ -274,7 +270,7 @@ MODELS = (
     Model(
         "functional-corrected",
         ("t1", "t2"),
-        lambda seed, task: _regressor(CorrectedRegressor, task),
+        lambda seed, task: regressor_of(CorrectedRegressor, task),
         "functional-ridge, and boosting of what it leaves on cells held out, by its SOH and the estimated place and "
         "level; for T2 its SOH against 0.85.",
         features=None,

@@ -13,7 +13,6 @@ from benchmark.baselines.functional import (
     FunctionalRegressor,
     Place,
     _ridge,
-    coefficients,
     shape_features,
 )
 from benchmark.tasks import get_task
@@ -26,9 +25,9 @@ def r2(truth, prediction):
 
 def test_weights_follow_the_place(train, test):
     model = FunctionalRegressor().fit(train.signals, train.target, clean=train)
-    plain = Ridge().fit(coefficients(train.signals), train.target)
+    plain = Ridge().fit(FunctionalRegressor().rows(train.signals), train.target)
     assert r2(test.target, model.predict(test.signals)) > 0.8
-    assert r2(test.target, plain.predict(coefficients(test.signals))) < 0.5
+    assert r2(test.target, plain.predict(FunctionalRegressor().rows(test.signals))) < 0.5
     assert model.penalty_ in PENALTIES and model.n_features_ == 7 * 4 * COEFFICIENTS + 6
 
 
@@ -44,7 +43,7 @@ def test_reads_neither_fast_noise_nor_derived_channels(train, test):
 
 
 def test_the_ridge_is_scikit_learns_at_its_penalty(train):
-    inputs = Place().fit(coefficients(train.signals)).transform(coefficients(train.signals))
+    inputs = Place().fit(FunctionalRegressor().rows(train.signals)).transform(FunctionalRegressor().rows(train.signals))
     inputs, target = inputs - inputs.mean(axis=0), train.target - train.target.mean()
     (weight, penalty), weights, held_out = _ridge(inputs, target, train.cell_ids)
     assert weight == 1
@@ -58,7 +57,7 @@ def test_the_ridge_is_scikit_learns_at_its_penalty(train):
 
 def test_less_weight_between_cells_is_least_squares_on_rows_less_a_share_of_their_cells_mean(train):
     """As generalised least squares with an intercept a cell: a weight of a quarter takes half of the mean away."""
-    inputs = Place().fit(coefficients(train.signals)).transform(coefficients(train.signals))
+    inputs = Place().fit(FunctionalRegressor().rows(train.signals)).transform(FunctionalRegressor().rows(train.signals))
     inputs, target = inputs - inputs.mean(axis=0), train.target - train.target.mean()
     (weight, penalty), weights, held_out = _ridge(inputs, target, train.cell_ids, (0.25,))
     index = np.unique(train.cell_ids, return_inverse=True)[1]

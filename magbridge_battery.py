@@ -19,14 +19,14 @@ from bridge.generate import CONFIGS as BRIDGE_CONFIGS
 from bridge.generate import AnyUpstream, edition_of_upstream, resolve
 from bridge.release import bundle, zenodo
 from bridge.release import folder as releases
-from dataset_card.arrays import signals
-from dataset_card.configs import DEFAULT_CONFIG, METADATA_FILE
-from dataset_card.digests import files_digest, sha256_of
-from dataset_card.editions import DATASETS, V1, V2, Edition, edition_of
+from dataset_card.contract.configs import DEFAULT_CONFIG, METADATA_FILE
+from dataset_card.contract.editions import DATASETS, V1, V2, Edition, edition_of
+from dataset_card.contract.schema import features
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import cache_dir, standing
-from dataset_card.reading import CHECKSUMS, MANIFEST, checked_digest, read_manifest
-from dataset_card.schema import features
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.digests import files_digest, sha256_of
+from dataset_card.storage.files import cache_dir, standing
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST, checked_digest, read_manifest
 
 __all__ = ["MagBridgeBattery", "load", "release_folder", "signals"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataset_card.door import answer_signals, run
+from dataset_card.running.door import answer_signals, run
 
 if __name__ == "__main__":
     answer_signals()  # before the imports, which take a second

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.tasks import PRIMARY_SPLIT, Task, check_split, get_task
-from dataset_card.arrays import signals
-from dataset_card.configs import BY_NAME, METADATA_FILE, SPLITS, atom_path
-from dataset_card.editions import V1
+from dataset_card.contract.configs import BY_NAME, METADATA_FILE, SPLITS, atom_path
+from dataset_card.contract.editions import V1
+from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import standing
-from dataset_card.hub import pull_release
-from dataset_card.reading import MANIFEST, checked_digest, read_manifest
-from dataset_card.schema import CHANNELS
+from dataset_card.running.hub import pull_release
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.files import standing
+from dataset_card.storage.reading import MANIFEST, checked_digest, read_manifest
 
 DEFAULT_RELEASE = V1.name
 """Folder that `python -m bridge build` writes where it is run: what is read where no release is named."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataset_card.schema import CHANNELS, T
+from dataset_card.contract.schema import CHANNELS, T
 
 STATISTICS = ("mean", "std", "min", "max", "range", "median", "energy", "slope", "drift")
 """Per channel, in this order: population std; dot(x, x); (x[-1] - x[0]) / T; last quarter's mean less the first's."""

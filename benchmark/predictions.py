@@ -18,9 +18,9 @@ from benchmark.reading import DIGEST_KEY, read_file
 from benchmark.rounds import answers, open_round
 from benchmark.scoring import cell_statistics, interval, score
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
-from dataset_card.documents import plain_yaml
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
+from dataset_card.storage.documents import plain_yaml
+from dataset_card.storage.files import replacing
 
 SHOWN = 3
 """Ids named in an error before it counts the rest."""

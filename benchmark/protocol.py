@@ -22,7 +22,7 @@ from benchmark.results import OFFICIAL_TEST, SAMPLINGS, Result, Run, environment
 from benchmark.scoring import cell_statistics, score
 from benchmark.tasks import PRIMARY_SPLIT, Task, did_you_mean, get_task
 from dataset_card.errors import MagBridgeError
-from dataset_card.parallel import Engine, run_jobs
+from dataset_card.running.parallel import Engine, run_jobs
 
 FRACTION = 0.8
 """Share of the training rows, or cells, of one seed."""

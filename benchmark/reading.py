@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.tasks import Task, did_you_mean
-from dataset_card.documents import plain_json
 from dataset_card.errors import MagBridgeError
-from dataset_card.parquet import opened_parquet
+from dataset_card.storage.documents import plain_json
+from dataset_card.storage.parquet import opened_parquet
 
 DIGEST_KEY = b"magbridge_dataset_digest"
 """Parquet metadata key that says which release the predictions are for."""

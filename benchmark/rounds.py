@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from benchmark.data import DatasetInfo, Truth, dataset_info, load_truth, release_folder
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
-from dataset_card.arrays import signals
 from dataset_card.errors import MagBridgeError
-from dataset_card.reading import checked_digest
-from dataset_card.rounds import Round, is_round, read_labels, read_round, read_signals
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.reading import checked_digest
+from dataset_card.storage.rounds import Round, is_round, read_labels, read_round, read_signals
 
 
 class Unlabelled(NamedTuple):

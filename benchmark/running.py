@@ -11,7 +11,7 @@ from benchmark.protocol import cross_validate, evaluate_model, few_shot
 from benchmark.results import SAMPLINGS, Result, read_results, write_result
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, Task, get_task
 from dataset_card.errors import MagBridgeError
-from dataset_card.parallel import Engine
+from dataset_card.running.parallel import Engine
 
 TABLE_FAMILIES = {3: "classical", 4: "deep"}
 OUTSIDE = {

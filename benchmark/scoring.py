@@ -7,8 +7,8 @@ import numpy as np
 from benchmark.data import REGIME_B_PREFIX
 from benchmark.magbridge_metric import scores as formulas
 from benchmark.tasks import R2_BY_TABLE, Task
+from dataset_card.contract.schema import table_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import table_of
 
 RESAMPLES = 2000
 LEVEL = 0.95

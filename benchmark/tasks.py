@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from dataset_card.configs import PROVENANCES
+from dataset_card.contract.configs import PROVENANCES
+from dataset_card.contract.schema import ANOMALY_ORIGINS, SECOND_LIFE_CLASSES, SYNTHETIC_SUBTYPES
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import ANOMALY_ORIGINS, SECOND_LIFE_CLASSES, SYNTHETIC_SUBTYPES
 
 PRIMARY_SPLIT = "by_cell_primary"
 OPTIMISTIC_SPLIT = "by_record_optimistic_baseline"

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bridge.config import BridgeConfig
-    from bridge.retrieval.generate import Bridge
-    from bridge.scan_map import BridgeV2, BridgeV2Config
+    from bridge.v1.generate import Bridge
+    from bridge.v2 import BridgeV2, BridgeV2Config
 
 __all__ = ["Bridge", "BridgeConfig", "BridgeV2", "BridgeV2Config"]
 
 _HOMES = {
-    "Bridge": "bridge.retrieval.generate",
+    "Bridge": "bridge.v1.generate",
     "BridgeConfig": "bridge.config",
-    "BridgeV2": "bridge.scan_map",
-    "BridgeV2Config": "bridge.scan_map",
+    "BridgeV2": "bridge.v2",
+    "BridgeV2Config": "bridge.v2",
 }
 
 

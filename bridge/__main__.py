@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataset_card.door import answer_signals, run
+from dataset_card.running.door import answer_signals, run
 
 if __name__ == "__main__":
     answer_signals()  # before the imports, which take a second
@@ -30,11 +30,11 @@ from bridge.commands.options import (
     takes,
     upstream_line,
 )
-from dataset_card.commands import JsonOption
-from dataset_card.editions import EDITIONS
+from dataset_card.contract.editions import EDITIONS
+from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import require_writable
-from dataset_card.schema import MASTER_SEED
+from dataset_card.running.commands import JsonOption
+from dataset_card.storage.files import require_writable
 
 app = typer.Typer(
     help="Builds MagBridge-Battery releases from source.",
@@ -127,7 +127,7 @@ def plot(
     """Plot one sample over its anchor's mean and std, an overview of a release, or what tells the bridges apart."""
     from bridge.release import figures
     from bridge.validation.portrait import portrait
-    from dataset_card.reading import read_manifest, read_table
+    from dataset_card.storage.reading import read_manifest, read_table
 
     if compare == (release is not None) or (compare and sample is not None):
         raise MagBridgeError("plot: expected either a release folder, with or without --sample, or --compare alone")

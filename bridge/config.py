@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 
-from dataset_card.digests import canonical_json
+from dataset_card.storage.digests import canonical_json
 
 ANCHOR_VOLTAGES = (2.54, 2.81, 3.00, 3.10, 3.34)
 """Voltages of the scanned cell at its five magnetometry anchors, in V, ascending."""

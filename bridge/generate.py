@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge import scan_map, upstream
+from bridge import upstream, v2
 from bridge.anomalies import inject
 from bridge.config import BridgeConfig
 from bridge.plan import Plan
-from bridge.retrieval.generate import Bridge
-from bridge.scan_map import BridgeV2, BridgeV2Config, ScanMap, UpstreamV2
 from bridge.upstream import Upstream
-from dataset_card.editions import EDITIONS, V1, V2, Edition, edition_of
+from bridge.v1.generate import Bridge
+from bridge.v2 import BridgeV2, BridgeV2Config, ScanMap, UpstreamV2
+from dataset_card.contract.editions import EDITIONS, V1, V2, Edition, edition_of
+from dataset_card.contract.schema import CHANNELS, MASTER_SEED, MEASURED_CHANNELS, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, MASTER_SEED, MEASURED_CHANNELS, T
 
 AnyBridge = Bridge | BridgeV2
 AnyUpstream = Upstream | UpstreamV2
@@ -42,7 +42,7 @@ def resolve(
     known = [edition.bridge for edition in CONFIGS]
     if bridge not in known:
         raise MagBridgeError(f"bridge {bridge!r}: expected {' or '.join(known)}")
-    return (scan_map if EDITIONS[bridge] is V2 else upstream).resolve(choice, upstream_dir, fetch)
+    return (v2 if EDITIONS[bridge] is V2 else upstream).resolve(choice, upstream_dir, fetch)
 
 
 def make_bridge(

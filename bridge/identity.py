@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from bridge.config import ANCHOR_VOLTAGES, GROUNDED_MAX_V, GROUNDED_MIN_V
-from dataset_card.digests import canonical_json
-from dataset_card.editions import V1, edition_of, has_own_cells
+from dataset_card.contract.editions import V1, edition_of, has_own_cells
+from dataset_card.contract.schema import table_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import table_of
+from dataset_card.storage.digests import canonical_json
 
 SUBTYPE_CODES = {
     "sensor_dropout": "dropout",
@@ -41,7 +41,7 @@ def sample_id(row: dict) -> str:
     """Id of a row: a readable prefix and 8 hex digits of the SHA-256 of its identity fields.
 
     Args:
-        row: The row's scalar fields by name (see `dataset_card.schema`).
+        row: The row's scalar fields by name (see `dataset_card.contract.schema`).
     """
     soh = row["soh"]
     identity = {

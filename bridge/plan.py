@@ -20,11 +20,11 @@ from bridge.config import (
     HashedConfig,
 )
 from bridge.identity import nearest_anchor, sample_id, sample_seed
-from bridge.upstream.inputs import PulseTable
 from bridge.upstream.pulsebat import PulseTables
-from dataset_card.editions import V1, V2, Edition, edition_of
+from bridge.v1.inputs import PulseTable
+from dataset_card.contract.editions import V1, V2, Edition, edition_of
+from dataset_card.contract.schema import MASTER_SEED, METADATA_FIELDS, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import MASTER_SEED, METADATA_FIELDS, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES
 
 REGIME_B_ANCHORS = (2.54, 2.81, 3.00)
 """Voltages of v1's Regime-B rows, in V."""

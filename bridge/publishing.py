@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.audit.promises import audit_release
-from dataset_card.configs import METADATA_FILE
-from dataset_card.digests import listed_digests
-from dataset_card.documents import parse_json
+from dataset_card.contract.configs import METADATA_FILE
 from dataset_card.errors import MagBridgeError
-from dataset_card.hub import Repository, size_of
-from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest
+from dataset_card.running.hub import Repository, size_of
+from dataset_card.storage.digests import listed_digests
+from dataset_card.storage.documents import parse_json
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST, read_manifest
 
 
 @dataclass(frozen=True)

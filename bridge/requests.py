@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dataset_card.contract.measured import SOH_MAX
 from dataset_card.errors import MagBridgeError
-from dataset_card.measured import SOH_MAX
 
 SEED_LIMIT = 2**64
 

@@ -27,7 +27,7 @@ from benchmark.baselines.recipe import CLEAN, REGIME_B, SYNTHETIC
 from benchmark.data import dataset_info
 from benchmark.results import write_result
 from bridge.anomalies import inject
-from dataset_card.schema import SYNTHETIC_SUBTYPES
+from dataset_card.contract.schema import SYNTHETIC_SUBTYPES
 
 FAULTS_A_ROW = 2
 """Different faults injected into each fresh clean row."""

@@ -26,7 +26,7 @@ from joblib.externals.loky import get_reusable_executor
 from bridge.corpus import run
 from bridge.corpus.shards import Recipe, build_shard
 from bridge.generate import resolve
-from dataset_card.parallel import Engine, run_jobs
+from dataset_card.running.parallel import Engine, run_jobs
 from tests import corpora, jobs
 from tests.cluster import ROOT, Cluster, cluster
 

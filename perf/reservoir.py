@@ -20,7 +20,7 @@ import time
 import numpy as np
 import pennylane as qml
 
-from bridge.embedding import reservoir
+from bridge.v1 import reservoir
 
 MEAN, STD = np.zeros(6), np.ones(6)
 MULTIPLICATIONS, A_CYCLE = 126_000 * 100, 8

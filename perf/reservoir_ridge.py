@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmark import Model
 from bridge import upstream
-from bridge.embedding import reservoir
+from bridge.v1 import reservoir
 
 
 def readout(seed: int, task):

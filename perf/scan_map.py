@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 
-from bridge.scan_map import BridgeV2, resolve
-from tests.bridge.scan_map import oracle
+from bridge.v2 import BridgeV2, resolve
+from tests.bridge.v2 import oracle
 
 LOOP_ROWS = 200
 REPEATS = 5

@@ -14,7 +14,7 @@ import time
 
 from bridge.measured.residuals import compare_scans
 from bridge.measured.response import Slope, amplitude, soh_slope
-from bridge.scan_map import BridgeV2, resolve
+from bridge.v2 import BridgeV2, resolve
 from tests.bridge.measured.laboratory import labels_of, scans_of
 
 CELLS, SCANS = 50, 20

@@ -9,7 +9,7 @@ from bridge.corpus import run
 from bridge.corpus.shards import Recipe
 from bridge.generate import resolve
 from dataset_card.errors import MagBridgeError
-from dataset_card.parallel import Engine
+from dataset_card.running.parallel import Engine
 
 COMPOSITION = {"variants": 1, "anomalies": 8, "regime_b": 100}
 ROWS_A_SEED = 668

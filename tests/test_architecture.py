@@ -143,27 +143,27 @@ TESTED_ELSEWHERE = {
         "bridge/commands/options.py",
         "bridge/commands/upstream.py",
     ],
-    "bridge/round/test_folder.py: opened, revealed and verified by the commands": [
+    "bridge/rounds/test_folder.py: opened, revealed and verified by the commands": [
         "bridge/commands/rounds.py",
     ],
     "bridge/corpus, whose tests run the commands": [
         "bridge/commands/corpus.py",
         "bridge/corpus/summaries.py",
-        "dataset_card/corpus.py",
+        "dataset_card/cards/corpus.py",
     ],
     "bridge/audit/test_promises.py: what it reads is what promises are checked on": [
         "bridge/audit/contents.py",
     ],
-    "bridge/embedding/test_reservoir.py: the kernel against PennyLane, through the reservoir": [
-        "bridge/embedding/kernel.py",
+    "bridge/v1/test_reservoir.py: the kernel against PennyLane, through the reservoir": [
+        "bridge/v1/kernel.py",
     ],
-    "bridge/retrieval/test_generate.py: each stage against a plain reference": [
-        "bridge/retrieval/modulator.py",
-        "bridge/retrieval/noise.py",
+    "bridge/v1/test_generate.py: each stage against a plain reference": [
+        "bridge/v1/modulator.py",
+        "bridge/v1/noise.py",
     ],
-    "bridge/scan_map/test_generate.py: draws and kernel against the oracle": [
-        "bridge/scan_map/draws.py",
-        "bridge/scan_map/kernel.py",
+    "bridge/v2/test_generate.py: draws and kernel against the oracle": [
+        "bridge/v2/draws.py",
+        "bridge/v2/kernel.py",
     ],
     "bridge/test_main.py: drawn by the command": [
         "bridge/release/figures.py",
@@ -179,7 +179,7 @@ TESTED_ELSEWHERE = {
         "bridge/measured/faults.py",
         "bridge/measured/plausibility.py",
         "bridge/measured/tables.py",
-        "dataset_card/measured.py",
+        "dataset_card/contract/measured.py",
     ],
     "bridge/measured/test_adopt.py": [
         "bridge/measured/split.py",

@@ -12,10 +12,10 @@ import magbridge_battery
 from bridge.release import bundle
 from bridge.release import folder as release
 from bridge.upstream import resolve
-from dataset_card.arrays import signals as table_signals
-from dataset_card.configs import BY_NAME
-from dataset_card.editions import V2
+from dataset_card.contract.configs import BY_NAME
+from dataset_card.contract.editions import V2
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.arrays import signals as table_signals
 
 datasets.disable_progress_bars()
 

@@ -137,13 +137,13 @@ ROW = re.compile(
     "path, editions",
     [
         ("README.md", ("v1", "v2")),
-        ("dataset_card/templates/card.md", ("v1",)),
-        ("dataset_card/templates/card_v2.md", ("v2",)),
+        ("dataset_card/cards/templates/card.md", ("v1",)),
+        ("dataset_card/cards/templates/card_v2.md", ("v2",)),
     ],
 )
 def test_tables_of_results_are_the_shipped_ones(path, editions):
     from benchmark.results import SHIPPED, read_results
-    from dataset_card.schema import MASTER_SEED
+    from dataset_card.contract.schema import MASTER_SEED
 
     rows = [match.groupdict() for match in ROW.finditer((ROOT / path).read_text(encoding="utf-8"))]
     assert len(rows) == 4 * len(editions)

@@ -16,9 +16,9 @@ from benchmark.analysis.splits import MODELS, spread
 from benchmark.data import DatasetInfo, dataset_info, load_truth, release_folder
 from benchmark.results import Result, read_predictions, read_results, release_stem
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, get_task
+from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
-from dataset_card.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES
+from dataset_card.storage.files import replacing
 
 OCCLUDED = {"v1": (), "v2": ("functional-corrected", "whitened-transformer")}
 """Readouts of shape whose steps and channels are occluded, by bridge, on v2 a network beside the regression.

@@ -11,8 +11,8 @@ from benchmark.analysis.occlusion import WINDOW
 from benchmark.analysis.plots import SHORT, few_shot_panel
 from benchmark.data import DatasetInfo
 from benchmark.tasks import TASKS, get_task
-from dataset_card.plotting import INK, LINE, MARK, PAGE, QUIET, canvas, printed, styles
-from dataset_card.schema import CHANNELS, T
+from dataset_card.contract.schema import CHANNELS, T
+from dataset_card.running.plotting import INK, LINE, MARK, PAGE, QUIET, canvas, printed, styles
 
 FAULTS = styles(["sensor_dropout", "calibration_drift", "temporal_warp", "periodic_interference"])
 PANEL = 2.05

@@ -19,8 +19,8 @@ from benchmark.models import Model
 from benchmark.protocol import evaluate_model
 from benchmark.scoring import LEVEL, RESAMPLES, percentiles, score
 from benchmark.tasks import get_task
-from dataset_card.configs import METADATA_FILE
-from dataset_card.schema import SYNTHETIC_SUBTYPES, table_of
+from dataset_card.contract.configs import METADATA_FILE
+from dataset_card.contract.schema import SYNTHETIC_SUBTYPES, table_of
 
 READERS = {
     "v1": {"t1": "noise-level", "t2": "noise-level", "t3": "matched", "t4": "matched"},

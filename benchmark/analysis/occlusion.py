@@ -17,8 +17,8 @@ from benchmark.data import load_task
 from benchmark.protocol import fit_seeds
 from benchmark.scoring import score
 from benchmark.tasks import get_task
+from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, T
 
 COMPONENTS = 4
 WINDOW = 5

@@ -18,9 +18,9 @@ from benchmark.analysis.splits import DEALS, Spread
 from benchmark.data import DatasetInfo
 from benchmark.results import SHIPPED
 from benchmark.tasks import TASKS
-from dataset_card.files import replacing
-from dataset_card.plotting import save
-from dataset_card.schema import CHANNELS
+from dataset_card.contract.schema import CHANNELS
+from dataset_card.running.plotting import save
+from dataset_card.storage.files import replacing
 
 TEMPLATE = Path(__file__).with_name("page.md")
 

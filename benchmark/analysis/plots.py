@@ -10,7 +10,7 @@ from benchmark.data import load_truth, release_folder
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS, Task, get_task
 from dataset_card.errors import MagBridgeError
-from dataset_card.plotting import COLUMN, INK, LINE, MARK, PAGE, QUIET, canvas, printed, styles
+from dataset_card.running.plotting import COLUMN, INK, LINE, MARK, PAGE, QUIET, canvas, printed, styles
 
 KINDS = ("parity", "confusion", "few-shot", "leakage")
 SHORT = {

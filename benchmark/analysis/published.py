@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmark.data import DatasetInfo
 from benchmark.results import Result
 from benchmark.tasks import get_task
-from dataset_card.editions import OWN_CELLS, V1
+from dataset_card.contract.editions import OWN_CELLS, V1
 
 
 @dataclass(frozen=True)

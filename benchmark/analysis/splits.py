@@ -17,7 +17,7 @@ from benchmark.data import REGIME_B_PREFIX, Subset, TaskData, load_task
 from benchmark.models import Model
 from benchmark.protocol import evaluate_model
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, Task
-from dataset_card.schema import table_of
+from dataset_card.contract.schema import table_of
 
 DEALS = 15
 """Splits dealt by cell, and as many by row."""

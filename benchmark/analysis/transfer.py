@@ -18,9 +18,9 @@ from benchmark.data import Subset, dataset_info, load_task, release_folder
 from benchmark.models import Model
 from benchmark.scoring import cell_statistics, interval, score
 from benchmark.tasks import Task, get_task
+from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES, table_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
-from dataset_card.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES, table_of
+from dataset_card.storage.files import replacing
 
 MODELS = ("ridge", "noise-level", "functional-ridge")
 """Readouts of SOH: of summary statistics, of noise, and of shape. T2 is their SOH against 0.85."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, T
 
 LEVEL_LIMIT = 4.0
 """Standardised levels are clipped here: the regression is quadratic in them and must not extrapolate."""

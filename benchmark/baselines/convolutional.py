@@ -11,8 +11,8 @@ from benchmark.baselines.deep import BATCH, DEEP_SEEDS, SequenceModel, require_t
 from benchmark.data import Subset
 from benchmark.models import Model
 from benchmark.tasks import Task
+from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS
 
 EPOCHS = 15
 LEARNING_RATE = 4e-3

@@ -10,8 +10,8 @@ import numpy as np
 from benchmark.models import KeptByTask, Model
 from benchmark.scoring import score
 from benchmark.tasks import Task
+from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, T
 
 if TYPE_CHECKING:
     from collections.abc import Callable

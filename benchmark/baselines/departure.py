@@ -14,7 +14,7 @@ from benchmark.baselines.functional import FLOOR, boosted_trees, roughness
 from benchmark.data import Subset
 from benchmark.features import cosine_coefficients
 from benchmark.models import Model
-from dataset_card.schema import MEASURED_CHANNELS, T
+from dataset_card.contract.schema import MEASURED_CHANNELS, T
 
 COEFFICIENTS = 30
 """Cosine coefficients of each measured channel."""

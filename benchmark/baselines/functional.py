@@ -26,7 +26,7 @@ from benchmark.data import Subset
 from benchmark.features import cosine_coefficients
 from benchmark.models import Model
 from benchmark.tasks import Task
-from dataset_card.schema import MEASURED_CHANNELS
+from dataset_card.contract.schema import MEASURED_CHANNELS
 
 COEFFICIENTS = 22
 """Cosine coefficients of each channel: half waves over the scan, 0 to 21."""

@@ -22,7 +22,7 @@ from benchmark.protocol import fit_seeds, predict, prediction_table
 from benchmark.results import named_digest
 from benchmark.tasks import Task, get_task
 from dataset_card.errors import MagBridgeError
-from dataset_card.hub import Repository
+from dataset_card.running.hub import Repository
 
 FILE = "baseline.json"
 MAX_BYTES = 256 * 2**20

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from benchmark.baselines.background import LevelBackground, Whitened
 from benchmark.baselines.spectrum import FREQUENCY, SEVERITIES, WARPS, WHITE_FROM, NoiseModel
-from dataset_card.schema import T
+from dataset_card.contract.schema import T
 
 WINDOWS = (10, 20, 40)
 """Steps of a rolling window; a dropout lasts 10 to 50 of 100 steps."""

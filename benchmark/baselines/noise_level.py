@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from benchmark.baselines.spectrum import cosine_basis
+from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, T
 
 BANDS = ((1, 6), (6, 12), (12, 25), (25, 50), (50, 100))
 """Half-cycles a scan, from and below. The SOC fluctuation stays in the first two; the rest is white noise."""

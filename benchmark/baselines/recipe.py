@@ -26,8 +26,8 @@ import numpy as np
 from benchmark.data import Subset
 from benchmark.models import Model
 from benchmark.tasks import Task
+from dataset_card.contract.schema import REUSE_ABOVE_SOH
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import REUSE_ABOVE_SOH
 
 CLEAN, SYNTHETIC, REGIME_B = "none", "synthetic_sensor_perturbation", "bridge_extrapolation"
 

@@ -13,8 +13,8 @@ import numpy as np
 from benchmark.baselines.deep import private_randomness, require_torch
 from benchmark.models import SEEDS, KeptByTask, Model
 from benchmark.tasks import Task
+from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, T
 
 PENALTIES = np.logspace(-3, 3, 10)
 """Ridge penalties; leave-one-out on the training rows picks one."""

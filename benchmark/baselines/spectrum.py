@@ -12,7 +12,7 @@ from math import comb
 
 import numpy as np
 
-from dataset_card.schema import T
+from dataset_card.contract.schema import T
 
 FREQUENCY = np.pi * np.arange(T) / T
 """Angular frequency of each cosine, in radians a step."""

@@ -19,7 +19,7 @@ from benchmark.data import Subset
 from benchmark.features import cosine_coefficients
 from benchmark.models import Model
 from benchmark.tasks import Task
-from dataset_card.schema import MEASURED_CHANNELS
+from dataset_card.contract.schema import MEASURED_CHANNELS
 
 STEPS = 32
 """Cosine coefficients kept, and steps of the whitened series."""

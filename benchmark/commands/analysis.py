@@ -44,7 +44,7 @@ def plot(
     from benchmark.analysis.plots import default_kind
     from benchmark.analysis.plots import plot as draw
     from benchmark.results import read_predictions
-    from dataset_card.plotting import save
+    from dataset_card.running.plotting import save
 
     found = chosen(results, task=task, model=model, split=split, protocol=protocol)
     read = [result for _, result in found]

@@ -81,7 +81,7 @@ def push(
 
 
 def _print_plan(repo: str, files: Mapping, as_json: bool) -> None:
-    from dataset_card.hub import size_of
+    from dataset_card.running.hub import size_of
 
     sizes = {name: size_of(content) for name, content in files.items()}
     if as_json:

@@ -11,7 +11,7 @@ import typer
 
 from benchmark.results import SHIPPED, Result, read_results, result_files
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
+from dataset_card.storage.files import replacing
 
 Data = Annotated[
     str, typer.Option("--data", help="Release folder, or Hub id user/name; to score, a round's folder too.")

@@ -11,7 +11,7 @@ import typer
 from benchmark.commands.options import Data, Json, Protocol, Runnable, Split, Task, print_json
 from benchmark.data import DEFAULT_RELEASE, DatasetInfo
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
-from dataset_card.commands import AddressOption, JobsOption
+from dataset_card.running.commands import AddressOption, JobsOption
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +65,7 @@ def run(
     from benchmark.analysis.published import comparison
     from benchmark.results import to_json
     from benchmark.running import run_baselines
-    from dataset_card.parallel import Engine
+    from dataset_card.running.parallel import Engine
 
     engine = None if jobs is address is None else Engine(jobs, address=address)
     results = run_baselines(

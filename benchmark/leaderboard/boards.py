@@ -13,8 +13,8 @@ import numpy as np
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.scoring import bootstrap, percentiles
 from benchmark.tasks import R2_BY_TABLE, TASKS, get_task, leaks
-from dataset_card.editions import V1
-from dataset_card.schema import MASTER_SEED
+from dataset_card.contract.editions import V1
+from dataset_card.contract.schema import MASTER_SEED
 
 COLUMNS = (
     "rank",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.tasks import get_task
+from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import MASTER_SEED
 
 
 def headline_results(results: list[Result]) -> list[Result]:

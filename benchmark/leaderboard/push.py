@@ -10,7 +10,7 @@ from string import Template
 from benchmark.leaderboard.space.app import SETTINGS
 from benchmark.results import SHIPPED, read_results, result_files, shipped_files
 from dataset_card.errors import MagBridgeError
-from dataset_card.hub import Repository
+from dataset_card.running.hub import Repository
 
 PACKAGE = Path(__file__).parent.parent
 METRIC = "magbridge_metric"

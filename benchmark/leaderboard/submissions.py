@@ -21,8 +21,8 @@ from benchmark.predictions import Scored, check_file, score_file
 from benchmark.results import Result, Run, read_results
 from benchmark.rounds import answers, digest_of, open_round
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
-from dataset_card.documents import plain_yaml
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import plain_yaml
 
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 """Where the entries of the shipped board lie, a folder each."""

@@ -19,10 +19,10 @@ from benchmark.data import DatasetInfo
 from benchmark.results.documents import from_json, to_json
 from benchmark.results.result import KEY, Result, named_digest
 from benchmark.tasks import get_task
-from dataset_card.documents import plain_json
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
-from dataset_card.parquet import opened_parquet
+from dataset_card.storage.documents import plain_json
+from dataset_card.storage.files import replacing
+from dataset_card.storage.parquet import opened_parquet
 
 SHIPPED = Path(__file__).parent
 SHIPPED_V2 = SHIPPED / "v2"

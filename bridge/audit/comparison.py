@@ -10,9 +10,9 @@ import pandas
 
 from bridge.audit.contents import Contents, read_contents
 from bridge.release.splits import PRIMARY, RECORD
-from dataset_card.arrays import signals
+from dataset_card.contract.schema import CHANNELS, METADATA_FIELDS
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, METADATA_FIELDS
+from dataset_card.storage.arrays import signals
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ import pyarrow as pa
 from bridge.audit.rows import Finding
 from bridge.release import bundle
 from bridge.release.splits import PRIMARY, RECORD
-from dataset_card.configs import METADATA_FILE
-from dataset_card.documents import check_split, read_json
-from dataset_card.editions import V1, Edition, edition_of
+from dataset_card.contract.configs import METADATA_FILE
+from dataset_card.contract.editions import V1, Edition, edition_of
+from dataset_card.contract.schema import METADATA_FIELDS, U_FEATURES, arrow_schema
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import standing
-from dataset_card.reading import CHECKSUMS, MANIFEST, by_contract, read_parquet, scalars
-from dataset_card.schema import METADATA_FIELDS, U_FEATURES, arrow_schema
+from dataset_card.storage.documents import check_split, read_json
+from dataset_card.storage.files import standing
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST, by_contract, read_parquet, scalars
 
 
 @dataclass

@@ -15,11 +15,11 @@ from bridge.release.manifest import make_manifest
 from bridge.release.splits import PRIMARY, make_splits, split_document
 from bridge.upstream import files
 from bridge.upstream.pulsebat import SHEETS
-from dataset_card import card
-from dataset_card.digests import files_digest, listed_digests, sha256_of
-from dataset_card.editions import MEASURED, has_own_cells
+from dataset_card.cards import card
+from dataset_card.contract.editions import MEASURED, has_own_cells
 from dataset_card.errors import MagBridgeError
-from dataset_card.reading import CHECKSUMS, MANIFEST, scalars
+from dataset_card.storage.digests import files_digest, listed_digests, sha256_of
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST, scalars
 
 FROM_THE_HUB = (".gitattributes", ".cache/huggingface/")
 """What the Hub and its client put beside a release."""

@@ -14,9 +14,9 @@ import numpy as np
 import pandas
 
 from bridge.release import splits
-from dataset_card.documents import check_members, read_json
+from dataset_card.contract.schema import MEASURED_CHANNELS
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import MEASURED_CHANNELS
+from dataset_card.storage.documents import check_members, read_json
 
 NEAR = 0.5
 """Two signals are near-duplicates below this distance, in units of the signals' own noise; 1 is what two

@@ -18,12 +18,12 @@ from bridge.generate import CONFIGS
 from bridge.release import splits
 from bridge.release.folder import data_paths
 from bridge.release.splits import PRIMARY, RECORD
-from dataset_card.arrays import signals
-from dataset_card.configs import SPLITS
-from dataset_card.digests import dataset_digest, files_digest
-from dataset_card.editions import OWN_CELLS
-from dataset_card.reading import MANIFEST
-from dataset_card.schema import ANOMALY_ORIGINS, METADATA_FIELDS, T
+from dataset_card.contract.configs import SPLITS
+from dataset_card.contract.editions import OWN_CELLS
+from dataset_card.contract.schema import ANOMALY_ORIGINS, METADATA_FIELDS, T
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.digests import dataset_digest, files_digest
+from dataset_card.storage.reading import MANIFEST
 
 TIME_TOLERANCE = 1e-12
 

@@ -13,10 +13,10 @@ from bridge.audit.rows import Finding
 from bridge.generate import CONFIGS, AnyBridge, generate_plan, make_bridge, resolve
 from bridge.plan import Plan, make_plan
 from bridge.release.folder import fitted_files
-from dataset_card.arrays import signals
+from dataset_card.contract.schema import CHANNELS, METADATA_FIELDS
 from dataset_card.errors import MagBridgeError
-from dataset_card.reading import MANIFEST
-from dataset_card.schema import CHANNELS, METADATA_FIELDS
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.reading import MANIFEST
 
 
 def regenerate(

@@ -12,15 +12,15 @@ import pandas
 
 from bridge.config import SEVERITY_MAX, SEVERITY_MIN
 from bridge.identity import nearest_anchor, regime_of, sample_id
-from dataset_card.editions import MEASURED, OWN_CELLS, edition_of
-from dataset_card.errors import MagBridgeError
-from dataset_card.schema import (
+from dataset_card.contract.editions import MEASURED, OWN_CELLS, edition_of
+from dataset_card.contract.schema import (
     BY_NAME,
     CHANNELS,
     METADATA_FIELDS,
     REUSE_ABOVE_SOH,
     SYNTHETIC_SUBTYPES,
 )
+from dataset_card.errors import MagBridgeError
 
 SYNTHETIC, REGIME_B = "synthetic_sensor_perturbation", "bridge_extrapolation"
 _OWN_OF_CHILD = {

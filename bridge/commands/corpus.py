@@ -15,8 +15,8 @@ from bridge.commands.options import (
     takes,
     upstream_line,
 )
-from dataset_card.commands import AddressOption, JobsOption, JsonOption, list_findings, print_json
-from dataset_card.schema import MASTER_SEED
+from dataset_card.contract.schema import MASTER_SEED
+from dataset_card.running.commands import AddressOption, JobsOption, JsonOption, list_findings, print_json
 
 OutArgument = Annotated[
     str, typer.Argument(metavar="OUT", help="A folder, or a URL that fsspec opens: s3://bucket/corpus.")
@@ -68,7 +68,7 @@ def _recipe(
 
 
 def _engine(jobs: JobsOption = None, engine: EngineOption = None, address: AddressOption = None):
-    from dataset_card.parallel import Engine
+    from dataset_card.running.parallel import Engine
 
     return Engine(jobs, engine, address)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bridge.commands.options import ReleaseArgument
-from dataset_card.commands import JsonOption, print_json
+from dataset_card.running.commands import JsonOption, print_json
 
 
 def register(app: typer.Typer) -> None:

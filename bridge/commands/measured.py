@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from dataset_card.commands import JsonOption, list_findings, print_json
+from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
 from dataset_card.errors import MagBridgeError
-from dataset_card.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
+from dataset_card.running.commands import JsonOption, list_findings, print_json
 
 ChannelsOption = Annotated[
     Path | None, typer.Option(help="YAML that maps your columns, axes and units (nT, uT, pT) to channels.")
@@ -51,8 +51,8 @@ def with_own(inputs, own: OwnOptions):
     from bridge.measured.cells import with_cells
     from bridge.measured.scans import with_scans
     from bridge.release.folder import OwnFiles
-    from bridge.scan_map import UpstreamV2
     from bridge.upstream.pulsebat import PulseTables
+    from bridge.v2 import UpstreamV2
 
     chemistries = None if own.chemistry is None else [name.strip() for name in own.chemistry.split(",")]
     notes: tuple[str, ...] = ()

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from dataset_card.commands import print_json
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.commands import print_json
 
 ReleaseArgument = Annotated[Path, typer.Argument(help="A release folder.")]
 AnyReleaseArgument = Annotated[Path, typer.Argument(help="A release folder, or a bundle (folder or zip).")]

@@ -35,8 +35,8 @@ def open_(
     There are no rounds of v1: its rows have seeds of 31 bits, which can be found by trying them all.
     """
     from bridge.generate import resolve
-    from bridge.round.folder import open_round
-    from bridge.round.secret import draw_secret, read_secret
+    from bridge.rounds.folder import open_round
+    from bridge.rounds.secret import draw_secret, read_secret
     from dataset_card.errors import MagBridgeError
 
     place, secret_place = (Path(os.path.realpath(path)) for path in (out, secret_file))  # links in a circle included
@@ -57,9 +57,9 @@ def open_(
 @rounds.command()
 def reveal(folder: FolderArgument, secret_file: SecretOption, upstream_dir: UpstreamDirOption = None) -> None:
     """Close a round: add seed, salt and labels to its folder."""
-    from bridge.round import folder as round_folder
-    from bridge.round.secret import read_secret
-    from dataset_card.rounds import read_round
+    from bridge.rounds import folder as round_folder
+    from bridge.rounds.secret import read_secret
+    from dataset_card.storage.rounds import read_round
 
     found = read_round(folder)
     secret = read_secret(secret_file, found.name)
@@ -70,8 +70,8 @@ def reveal(folder: FolderArgument, secret_file: SecretOption, upstream_dir: Upst
 @rounds.command()
 def verify(folder: FolderArgument, upstream_dir: UpstreamDirOption = None) -> None:
     """Make a revealed round again, byte for byte; of an open one, check its files."""
-    from bridge.round import folder as round_folder
-    from dataset_card.rounds import read_round
+    from bridge.rounds import folder as round_folder
+    from dataset_card.storage.rounds import read_round
 
     found = read_round(folder)
     inputs = round_folder.upstream_of(found, upstream_dir) if found.is_revealed else None

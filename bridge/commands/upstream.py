@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from bridge.commands.options import UpstreamDirOption
-from dataset_card.commands import JsonOption, print_json
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import require_writable
+from dataset_card.running.commands import JsonOption, print_json
+from dataset_card.storage.files import require_writable
 
 
 def register(app: typer.Typer) -> None:

@@ -17,9 +17,9 @@ from bridge.commands.options import (
     UpstreamOption,
     takes,
 )
-from dataset_card.commands import JsonOption, list_findings, print_json
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import require_writable
+from dataset_card.running.commands import JsonOption, list_findings, print_json
+from dataset_card.storage.files import require_writable
 
 SHOWN = 5
 """Examples of each kind of leak that the leakage report prints; --json has all."""
@@ -147,7 +147,7 @@ def leakage(
     """Report what leaks between the subsets of a split: cells, families, duplicates, near-duplicates."""
     from bridge.audit.contents import read_contents
     from bridge.audit.leakage import leakage_report, read_split
-    from dataset_card.arrays import signals
+    from dataset_card.storage.arrays import signals
 
     with read_contents(release) as contents:
         if not contents.table.num_rows:

@@ -13,12 +13,12 @@ from bridge.corpus.storage import Folder
 from bridge.generate import CONFIGS, AnyConfig, AnyUpstream, edition_of_upstream
 from bridge.plan import Composition, composition_of
 from bridge.release.folder import PACKAGES
-from bridge.scan_map import ScanMap
-from dataset_card.corpus import DTYPES
-from dataset_card.digests import canonical_json
-from dataset_card.editions import Edition, edition_of
+from bridge.v2 import ScanMap
+from dataset_card.cards.corpus import DTYPES
+from dataset_card.contract.editions import Edition, edition_of
+from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import MASTER_SEED
+from dataset_card.storage.digests import canonical_json
 
 SPECIFICATION = "corpus.json"
 FORMAT = 1

@@ -20,14 +20,14 @@ from bridge.corpus.storage import Folder
 from bridge.corpus.summaries import combine, combined_digest, combined_files_digest
 from bridge.generate import AnyConfig, AnyUpstream, make_bridge
 from bridge.release.folder import SCAN_MAP, json_text, rebuild_command
-from bridge.scan_map import BridgeV2, ScanMap, UpstreamV2
+from bridge.v2 import BridgeV2, ScanMap, UpstreamV2
 from bridge.validation.report import require_invariants
-from dataset_card import corpus as contract
-from dataset_card.configs import SPLITS
-from dataset_card.digests import listed_digests
+from dataset_card.cards import corpus as contract
+from dataset_card.contract.configs import SPLITS
 from dataset_card.errors import MagBridgeError
-from dataset_card.parallel import Engine, run_jobs
-from dataset_card.reading import CHECKSUMS, MANIFEST
+from dataset_card.running.parallel import Engine, run_jobs
+from dataset_card.storage.digests import listed_digests
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST
 
 CARD = "README.md"
 

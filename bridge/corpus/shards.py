@@ -18,14 +18,14 @@ from bridge.plan import Plan, make_plan
 from bridge.release.folder import assemble
 from bridge.release.manifest import summarise
 from bridge.release.splits import PRIMARY, by_cell_primary
-from bridge.scan_map import ScanMap
-from dataset_card.arrays import signals
-from dataset_card.configs import SPLITS
-from dataset_card.corpus import MASTER_SEED_FIELD, arrow_schema, data_path
-from dataset_card.digests import dataset_digest, sha256_of
+from bridge.v2 import ScanMap
+from dataset_card.cards.corpus import MASTER_SEED_FIELD, arrow_schema, data_path
+from dataset_card.contract.configs import SPLITS
+from dataset_card.contract.schema import FIELDS, METADATA_FIELDS, U_FEATURES, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.reading import scalars
-from dataset_card.schema import FIELDS, METADATA_FIELDS, U_FEATURES, T
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.digests import dataset_digest, sha256_of
+from dataset_card.storage.reading import scalars
 
 TIME_TOLERANCE = {"float64": 1e-12, "float32": 1e-7}
 

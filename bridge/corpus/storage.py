@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dataset_card.documents import parse_json
 from dataset_card.errors import MagBridgeError, innermost
-from dataset_card.files import replacing
+from dataset_card.storage.documents import parse_json
+from dataset_card.storage.files import replacing
 
 MAX_BYTES = 1 << 28
 """Of the largest file that is read at once: the checksums of a million files are a third of it."""

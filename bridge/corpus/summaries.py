@@ -41,6 +41,6 @@ def combined_digest(digests: dict[int, str]) -> str:
 
 
 def combined_files_digest(files: dict[str, dict]) -> str:
-    """SHA-256 over the checksums of data files, as `dataset_card.digests.files_digest` takes it of a folder."""
+    """SHA-256 over the checksums of data files, as `dataset_card.storage.digests.files_digest` takes it of a folder."""
     lines = "".join(f"{file['sha256']}  {path}\n" for path, file in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()

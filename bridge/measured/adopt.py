@@ -25,12 +25,12 @@ from bridge.measured.tables import pulses_of, read_labels
 from bridge.plan import Plan
 from bridge.release import folder as release
 from bridge.release.splits import by_record_optimistic_baseline
-from dataset_card.configs import SPLITS
-from dataset_card.digests import sha256_of
-from dataset_card.editions import MEASURED
+from dataset_card.contract.configs import SPLITS
+from dataset_card.contract.editions import MEASURED
+from dataset_card.contract.measured import LABEL_FIELDS
+from dataset_card.contract.schema import CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH
 from dataset_card.errors import MagBridgeError
-from dataset_card.measured import LABEL_FIELDS
-from dataset_card.schema import CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH
+from dataset_card.storage.digests import sha256_of
 
 SCANS_FILE = "scans.csv"
 """In the release: which scan each row is."""
@@ -90,7 +90,7 @@ def adopt(
     """Writes measured scans as a release.
 
     Args:
-        signals: Parquet or HDF5 file, or a folder of CSV files (see `dataset_card.measured`).
+        signals: Parquet or HDF5 file, or a folder of CSV files (see `dataset_card.contract.measured`).
         labels: Table of labels, one row a scan.
         out: The release folder; its name is the release's.
         licence: The data's licence, their owner's to say.

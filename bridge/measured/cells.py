@@ -13,12 +13,12 @@ from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.generate import AnyUpstream
 from bridge.measured.faults import Fault, fault, require
 from bridge.measured.tables import pulses_of, read_labels
-from bridge.scan_map import UpstreamV2
-from bridge.upstream.inputs import PulseTable
 from bridge.upstream.pulsebat import SCANNED, PulseTables
-from dataset_card.digests import sha256_of
-from dataset_card.editions import OWN_CELLS
-from dataset_card.measured import CELL_FIELDS, PULSES
+from bridge.v1.inputs import PulseTable
+from bridge.v2 import UpstreamV2
+from dataset_card.contract.editions import OWN_CELLS
+from dataset_card.contract.measured import CELL_FIELDS, PULSES
+from dataset_card.storage.digests import sha256_of
 
 FEWEST_CELLS = 5
 """Of one chemistry, so that no subset of the split by cell is empty."""
@@ -29,7 +29,7 @@ def with_cells(upstream: AnyUpstream, path: Path, chemistries: Collection[str] |
 
     Args:
         upstream: What `bridge.generate.resolve` found.
-        path: CSV, Parquet or XLSX by `dataset_card.measured.CELL_FIELDS`, or a workbook of PulseBat's.
+        path: CSV, Parquet or XLSX by `dataset_card.contract.measured.CELL_FIELDS`, or a workbook of PulseBat's.
         chemistries: Only the cells of these; all by default.
 
     Returns:

@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 
 from bridge.measured.faults import Fault, fault, require
-from dataset_card.documents import plain_yaml
-from dataset_card.measured import AXES, NT_PER_UNIT
-from dataset_card.schema import CHANNELS
+from dataset_card.contract.measured import AXES, NT_PER_UNIT
+from dataset_card.contract.schema import CHANNELS
+from dataset_card.storage.documents import plain_yaml
 
 MAX_BYTES = 64 * 2**10
 SECONDS = {"s": 1.0, "ms": 1e-3}
@@ -70,7 +70,7 @@ RELEASE_NAMES = ChannelMap(tuple(Channel(name, name) for name in CHANNELS))
 def _validator():
     import jsonschema
 
-    text = resources.files("dataset_card").joinpath("channel_map.schema.json").read_text(encoding="utf-8")
+    text = resources.files("dataset_card.contract").joinpath("channel_map.schema.json").read_text(encoding="utf-8")
     return jsonschema.Draft202012Validator(json.loads(text))
 
 
@@ -78,7 +78,7 @@ def read_channel_map(path: Path | str) -> ChannelMap:
     """Reads a channel map.
 
     Args:
-        path: YAML by `dataset_card/channel_map.schema.json`.
+        path: YAML by `dataset_card/contract/channel_map.schema.json`.
 
     Raises:
         FaultyInput: Not such a file; names the entry.

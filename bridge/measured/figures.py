@@ -7,8 +7,8 @@ import numpy as np
 from bridge.measured.matched import NOMINAL
 from bridge.measured.residuals import EDGE, Comparison, correlations, spectra
 from bridge.measured.response import amplitude, design, response_trajectory
-from dataset_card.plotting import BAND, INK, LINE, MARK, QUIET, canvas
-from dataset_card.schema import CHANNELS, T
+from dataset_card.contract.schema import CHANNELS, T
+from dataset_card.running.plotting import BAND, INK, LINE, MARK, QUIET, canvas
 
 PAIRS = ("Y1 Z1", "Y1 Y2", "Y1 Z2", "Z1 Y2", "Z1 Z2", "Y2 Z2")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bridge.identity import sample_seed
-from bridge.scan_map import BridgeV2
-from dataset_card.schema import CHANNELS, T
+from bridge.v2 import BridgeV2
+from dataset_card.contract.schema import CHANNELS, T
 
 DRAWS = 39
 """Draws of the bridge for each scan: between the second and the 38th lie exactly 36 / 40 = .90 of what is like them."""

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from bridge.release.folder import SCAN_MAP
-from bridge.scan_map import BridgeV2, BridgeV2Config, ScanMap
-from dataset_card.editions import V2, edition_of
+from bridge.v2 import BridgeV2, BridgeV2Config, ScanMap
+from dataset_card.contract.editions import V2, edition_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.reading import read_manifest
+from dataset_card.storage.reading import read_manifest
 
 
 def bridge_of(release: Path) -> BridgeV2:

@@ -11,8 +11,8 @@ from bridge.measured.residuals import Comparison, Interval
 from bridge.measured.response import FOUND_BELOW, SHUFFLES, Slope
 from bridge.measured.transfer import Score
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
-from dataset_card.plotting import save
+from dataset_card.running.plotting import save
+from dataset_card.storage.files import replacing
 
 MARKDOWN, HTML, JSON = "README.md", "report.html", "residuals.json"
 

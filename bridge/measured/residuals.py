@@ -12,13 +12,13 @@ from bridge.measured import transfer, two_sample
 from bridge.measured.matched import NOMINAL, Labels, Matched, match
 from bridge.measured.reference import bridge_of
 from bridge.measured.response import Slope, amplitude, response_trajectory, shuffle_cells, slope_interval, soh_slope
-from bridge.scan_map import BridgeV2
-from dataset_card.arrays import signals
-from dataset_card.editions import MEASURED, edition_of
+from bridge.v2 import BridgeV2
+from dataset_card.contract.editions import MEASURED, edition_of
+from dataset_card.contract.measured import SOH_MAX
+from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.measured import SOH_MAX
-from dataset_card.reading import read_manifest, read_table
-from dataset_card.schema import CHANNELS, T
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.reading import read_manifest, read_table
 
 SEED = 7
 SAMPLED = 400

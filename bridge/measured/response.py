@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats
 
 from bridge.measured.matched import Labels
+from dataset_card.contract.schema import MEASURED_CHANNELS, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import MEASURED_CHANNELS, T
 
 EDGE = 4
 """Steps at each end that the acquisition disturbs; they are not read."""

@@ -11,7 +11,7 @@ import numpy as np
 from bridge.measured.channels import SECONDS, ChannelMap
 from bridge.measured.faults import MOST, Fault, require
 from bridge.measured.signals import RawScan
-from dataset_card.schema import T
+from dataset_card.contract.schema import T
 
 GAP = 1.5
 """An interval this many times the scan's own median is a gap."""

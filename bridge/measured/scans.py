@@ -17,11 +17,11 @@ from bridge.measured.sampling import check_sampling
 from bridge.measured.signals import RawScan, read_scans
 from bridge.measured.tables import read_labels
 from bridge.plan import REGIME_B_MIN_V
-from bridge.scan_map import UpstreamV2
-from bridge.upstream.inputs import AnchorStatistics
-from dataset_card.digests import sha256_of
+from bridge.v1.inputs import AnchorStatistics
+from bridge.v2 import UpstreamV2
+from dataset_card.contract.measured import ARCHIVE_FIELDS
 from dataset_card.errors import MagBridgeError
-from dataset_card.measured import ARCHIVE_FIELDS
+from dataset_card.storage.digests import sha256_of
 
 ANCHOR_STEP = 0.01
 """Scans whose voltages round to the same multiple of this, in V, are of one anchor."""

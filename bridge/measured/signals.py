@@ -15,10 +15,10 @@ import pyarrow.csv
 from bridge.measured.channels import ChannelMap
 from bridge.measured.faults import MOST, Fault, FaultyInput, fault, require
 from bridge.measured.tables import NAME
-from dataset_card.digests import sha256_of
+from dataset_card.contract.measured import MEASURED_CHANNELS, TIME_COLUMNS
 from dataset_card.errors import MagBridgeError
-from dataset_card.measured import MEASURED_CHANNELS, TIME_COLUMNS
-from dataset_card.parquet import opened_parquet
+from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.parquet import opened_parquet
 
 MAX_SCANS = 200_000
 MAX_STEPS = 100_000

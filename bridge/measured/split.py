@@ -10,7 +10,7 @@ import pandas
 
 from bridge.measured.faults import Fault, FaultyInput, fault, require
 from bridge.release.splits import by_cell_primary
-from dataset_card.configs import SPLITS
+from dataset_card.contract.configs import SPLITS
 
 MAX_BYTES = 64 * 2**20
 

@@ -14,9 +14,9 @@ import numpy as np
 import pandas
 
 from bridge.measured.faults import MOST, Fault, FaultyInput, fault, require
-from dataset_card.archives import honest_copy
-from dataset_card.measured import PULSES, InputField
-from dataset_card.parquet import read_parquet
+from dataset_card.contract.measured import PULSES, InputField
+from dataset_card.storage.archives import honest_copy
+from dataset_card.storage.parquet import read_parquet
 
 MAX_BYTES = 256 * 2**20
 MAX_ROWS = 1_000_000

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmark.features import cosine_coefficients
 from bridge.measured.matched import Labels
-from dataset_card.schema import MEASURED_CHANNELS
+from dataset_card.contract.schema import MEASURED_CHANNELS
 
 COSINES = 30
 """Cosines of each channel that the readout sees."""

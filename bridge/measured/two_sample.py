@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import dct
 
-from dataset_card.schema import MEASURED_CHANNELS
+from dataset_card.contract.schema import MEASURED_CHANNELS
 
 LOW_COSINES = 24
 BANDS = ((24, 36), (36, 48), (48, 60), (60, 72), (72, 84), (84, 100))

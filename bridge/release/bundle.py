@@ -14,14 +14,14 @@ import pyarrow as pa
 
 from bridge.release import folder as release
 from bridge.release.splits import PRIMARY
-from dataset_card.archives import unpack
-from dataset_card.digests import dataset_digest, listed_digests, sha256_of
-from dataset_card.documents import check_manifest, check_split, read_json
-from dataset_card.editions import MEASURED
+from dataset_card.contract.editions import MEASURED
+from dataset_card.contract.schema import METADATA_FIELDS
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing, require_writable, standing
-from dataset_card.reading import CHECKSUMS, MANIFEST, checked_digest, read_manifest, read_rows, read_table
-from dataset_card.schema import METADATA_FIELDS
+from dataset_card.storage.archives import unpack
+from dataset_card.storage.digests import dataset_digest, listed_digests, sha256_of
+from dataset_card.storage.documents import check_manifest, check_split, read_json
+from dataset_card.storage.files import replacing, require_writable, standing
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST, checked_digest, read_manifest, read_rows, read_table
 
 SHARDS = 5
 DOCUMENTS = {

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from bridge.config import ANCHOR_VOLTAGES
-from dataset_card.arrays import signals
+from dataset_card.contract.schema import CHANNELS, REUSE_ABOVE_SOH, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.plotting import BAND, LINE, MARK, PAGE, canvas, printed, save
-from dataset_card.schema import CHANNELS, REUSE_ABOVE_SOH, T
+from dataset_card.running.plotting import BAND, LINE, MARK, PAGE, canvas, printed, save
+from dataset_card.storage.arrays import signals
 
 ANCHOR_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d9b800")
 

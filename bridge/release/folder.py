@@ -18,16 +18,12 @@ from bridge.generate import AnyBridge, AnyConfig, AnyUpstream, edition_of_upstre
 from bridge.plan import COMPOSITIONS, Composition, Plan, composition_of, make_plan
 from bridge.release.manifest import make_manifest, release_name
 from bridge.release.splits import PRIMARY, RECORD, make_splits, split_document
-from bridge.scan_map import BridgeV2
+from bridge.v2 import BridgeV2
 from bridge.validation.report import require_invariants
-from dataset_card import card
-from dataset_card.configs import METADATA_FILE, atom_path, provenance
-from dataset_card.digests import files_digest, sha256_of
-from dataset_card.editions import V1, Edition, edition_of
-from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing, require_writable
-from dataset_card.reading import CHECKSUMS, MANIFEST, read_manifest, read_table, scalars
-from dataset_card.schema import (
+from dataset_card.cards import card
+from dataset_card.contract.configs import METADATA_FILE, atom_path, provenance
+from dataset_card.contract.editions import V1, Edition, edition_of
+from dataset_card.contract.schema import (
     CHANNELS,
     MASTER_SEED,
     METADATA_FIELDS,
@@ -35,6 +31,10 @@ from dataset_card.schema import (
     T,
     arrow_schema,
 )
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.digests import files_digest, sha256_of
+from dataset_card.storage.files import replacing, require_writable
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST, read_manifest, read_table, scalars
 
 __all__ = ["build", "read_manifest", "read_table", "write"]
 

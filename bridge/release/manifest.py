@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from bridge.identity import stratum_of
 from bridge.release import splits
-from dataset_card.configs import SPLITS, provenance
-from dataset_card.digests import dataset_digest
-from dataset_card.editions import MEASURED, Edition, edition_of
+from dataset_card.contract.configs import SPLITS, provenance
+from dataset_card.contract.editions import MEASURED, Edition, edition_of
+from dataset_card.storage.digests import dataset_digest
 
 
 def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np.ndarray], origin: dict) -> dict:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas
 
 from bridge.identity import stratum_of
-from dataset_card.configs import SPLITS
-from dataset_card.editions import V1, edition_of
+from dataset_card.contract.configs import SPLITS
+from dataset_card.contract.editions import V1, edition_of
 
 PRIMARY, RECORD = "by_cell_primary", "by_record_optimistic_baseline"
 PRIMARY_SEED, REGIME_B_SEED, RECORD_SEED = 42, 43, 42

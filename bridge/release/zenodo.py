@@ -10,10 +10,10 @@ from bridge.release.bundle import import_bundle
 from bridge.upstream import files
 from bridge.upstream.download import download
 from bridge.upstream.published import read_pulse_table
+from dataset_card.contract.schema import METADATA_FIELDS
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing
-from dataset_card.reading import read_table, scalars
-from dataset_card.schema import METADATA_FIELDS
+from dataset_card.storage.files import replacing
+from dataset_card.storage.reading import read_table, scalars
 
 RECORD = "20260147"
 BUNDLE_URL = f"https://zenodo.org/records/{RECORD}/files/magbridge_battery_v1_0_release.zip"

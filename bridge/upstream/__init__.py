@@ -1,6 +1,6 @@
 """Where the bridge's inputs come from: published files, a user's scan archive, or the simulation."""
 
-from bridge.upstream.inputs import AnchorStatistics, PulseTable, Upstream
 from bridge.upstream.resolution import CHOICES, locate, resolve
+from bridge.v1.inputs import AnchorStatistics, PulseTable, Upstream
 
 __all__ = ["CHOICES", "AnchorStatistics", "PulseTable", "Upstream", "locate", "resolve"]

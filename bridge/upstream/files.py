@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.upstream.download import DOWNLOAD_TIMEOUT_S, download
-from dataset_card.digests import sha256_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import cache_dir, replacing
+from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.files import cache_dir, replacing
 
 MAGBRIDGE_URL = (
     "https://raw.githubusercontent.com/SakthiGs/MagBridge-Battery/"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from bridge.config import ANCHOR_VOLTAGES
-from bridge.embedding import reservoir
-from bridge.embedding.latent_space import AngleScaler, LatentSpace
-from bridge.upstream.inputs import AnchorStatistics, PulseTable, Upstream, scans_by_anchor
+from bridge.v1 import reservoir
+from bridge.v1.inputs import AnchorStatistics, PulseTable, Upstream, scans_by_anchor
+from bridge.v1.latent_space import AngleScaler, LatentSpace
 
 
 def upstream_from_scans(

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from bridge.config import ANCHOR_VOLTAGES
-from bridge.embedding.latent_space import LATENT, LatentSpace
-from bridge.embedding.reservoir import EMBEDDING
-from bridge.upstream.inputs import AnchorStatistics, PulseTable
-from dataset_card.archives import honest_copy, read_npz
+from bridge.v1.inputs import AnchorStatistics, PulseTable
+from bridge.v1.latent_space import LATENT, LatentSpace
+from bridge.v1.reservoir import EMBEDDING
+from dataset_card.contract.schema import CHANNELS, U_FEATURES, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, U_FEATURES, T
+from dataset_card.storage.archives import honest_copy, read_npz
 
 POSITIONS = 41
 """Scan positions at each anchor."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.upstream import files
-from bridge.upstream.inputs import PulseTable
 from bridge.upstream.published import read_pulse_table
+from bridge.v1.inputs import PulseTable
 from dataset_card.errors import MagBridgeError
 
 

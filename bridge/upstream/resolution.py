@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.config import BRIDGE_VERSION
-from bridge.embedding.latent_space import AngleScaler
 from bridge.upstream import files, published, simulated
-from bridge.upstream.inputs import Upstream
-from dataset_card.digests import sha256_of
+from bridge.v1.inputs import Upstream
+from bridge.v1.latent_space import AngleScaler
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.digests import sha256_of
 
 CHOICES = ("auto", "published", "osf", "simulated")
 

@@ -14,7 +14,6 @@ from scipy.special import ndtr, ndtri
 
 from bridge.config import ANCHOR_VOLTAGES, BRIDGE_VERSION_SIMULATED
 from bridge.upstream.from_scans import upstream_from_scans
-from bridge.upstream.inputs import PulseTable, Upstream
 from bridge.upstream.simulated_parameters import (
     PARAMETER_FILE,
     PulseParameters,
@@ -22,9 +21,10 @@ from bridge.upstream.simulated_parameters import (
     SimulationParameters,
     load_parameters,
 )
-from dataset_card.digests import sha256_of
+from bridge.v1.inputs import PulseTable, Upstream
+from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, T
+from dataset_card.storage.digests import sha256_of
 
 POSITIONS = 41
 """Lateral positions of one archive; they span positions 0 to 40 whatever their number."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dataset_card.documents import read_json
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import read_json
 
 PARAMETER_FILE = Path(__file__).with_name("simulated_parameters.json")
 

@@ -10,8 +10,8 @@ import numpy as np
 from bridge.upstream.pulsebat import SCANNED, SHEETS, PulseTables, combine
 from bridge.upstream.simulated import TABLE_SEED, pulse_table
 from bridge.upstream.simulated_parameters import LARGEST, PulseParameters, SimulationParameters
-from dataset_card.documents import read_json
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import read_json
 
 TABLE_FILE = Path(__file__).with_name("simulated_tables.json")
 

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 
 from bridge.generate import AnyBridge
-from bridge.retrieval.generate import Bridge
-from bridge.scan_map import BridgeV2
+from bridge.v1.generate import Bridge
+from bridge.v2 import BridgeV2
 from dataset_card.errors import MagBridgeError
 
 ABLATIONS = {

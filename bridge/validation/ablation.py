@@ -18,13 +18,13 @@ from benchmark.tasks import get_task
 from bridge.generate import AnyBridge
 from bridge.identity import sample_seed
 from bridge.plan import record_voltages
-from bridge.retrieval.generate import Bridge
+from bridge.v1.generate import Bridge
 from bridge.validation.ablated import ABLATIONS, ablated, permuted
 from bridge.validation.readout import CleanRows
 from bridge.validation.transfer import READOUTS, Transfer, transfer_scores, transfer_table
+from dataset_card.contract.schema import MASTER_SEED, REUSE_ABOVE_SOH
 from dataset_card.errors import MagBridgeError
-from dataset_card.plotting import LINE, MARK, canvas, save
-from dataset_card.schema import MASTER_SEED, REUSE_ABOVE_SOH
+from dataset_card.running.plotting import LINE, MARK, canvas, save
 
 TASKS = ("t1", "t2")
 SEEDS = (0, 1, 2, 3, 4)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from bridge.generate import AnyBridge
-from bridge.retrieval.generate import Bridge
+from bridge.v1.generate import Bridge
 from bridge.validation.checks import Check
 from bridge.validation.held_out import fitted_scans
-from dataset_card.schema import CHANNELS
+from dataset_card.contract.schema import CHANNELS
 
 ANCHORS = (3.10, 3.34)
 SOC_AT_REST = 50.0

@@ -11,8 +11,8 @@ import pandas
 
 from bridge.generate import AnyBridge
 from bridge.identity import regime_of
-from bridge.scan_map import BridgeV2
-from bridge.upstream.inputs import AnchorStatistics
+from bridge.v1.inputs import AnchorStatistics
+from bridge.v2 import BridgeV2
 from bridge.validation.checks import Check
 from dataset_card.errors import MagBridgeError
 

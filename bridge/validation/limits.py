@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
-from bridge.scan_map import BridgeV2
-from bridge.scan_map.model import evaluate_polynomials
-from bridge.upstream.inputs import scans_by_anchor
+from bridge.v1.inputs import scans_by_anchor
+from bridge.v2 import BridgeV2
+from bridge.v2.model import evaluate_polynomials
 from bridge.validation.checks import REPORTED, Check
-from dataset_card.schema import MEASURED_CHANNELS, T
+from dataset_card.contract.schema import MEASURED_CHANNELS, T
 
 WIDEST_GAP_V = 0.27
 LEFT_OVER = 0.02

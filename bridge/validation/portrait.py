@@ -9,8 +9,8 @@ import numpy as np
 from bridge.generate import make_bridge, resolve
 from bridge.validation.distribution import healthy_signals
 from bridge.validation.held_out import PER_ANCHOR, held_out_scans
-from dataset_card.plotting import INK, LINE, MARK, QUIET, canvas, save
-from dataset_card.schema import CHANNELS, T
+from dataset_card.contract.schema import CHANNELS, T
+from dataset_card.running.plotting import INK, LINE, MARK, QUIET, canvas, save
 
 VOLTAGE_V, SOC, SEED = 3.10, 50.0, 42
 CHANNEL = CHANNELS.index("B_s1Z")

@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.features import cosine_coefficients
 from bridge.generate import AnyBridge
 from bridge.plan import Composition, make_plan
-from bridge.scan_map import BridgeV2
+from bridge.v2 import BridgeV2
 
 FOLDS = 7
 COEFFICIENTS = 30

@@ -9,8 +9,8 @@ import pandas
 from bridge.config import GROUNDED_MIN_V
 from bridge.generate import AnyBridge, edition_of_upstream
 from bridge.plan import composition_of, make_plan
-from bridge.retrieval.generate import Bridge
-from bridge.scan_map import BridgeV2
+from bridge.v1.generate import Bridge
+from bridge.v2 import BridgeV2
 from bridge.validation.checks import Check
 from bridge.validation.distribution import check_distribution
 from bridge.validation.invariants import check_invariants

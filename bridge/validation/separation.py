@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bridge.embedding.latent_space import LatentSpace, separation
+from bridge.v1.latent_space import LatentSpace, separation
 from dataset_card.errors import MagBridgeError
 
 BLOCKS = 5

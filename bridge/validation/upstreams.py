@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from bridge.upstream import Upstream
-from bridge.upstream.inputs import PulseTable
+from bridge.v1.inputs import PulseTable
 from bridge.validation.separation import Separation, separations
+from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
-from dataset_card.plotting import BAND, LINE, MARK, canvas, save
-from dataset_card.schema import CHANNELS
+from dataset_card.running.plotting import BAND, LINE, MARK, canvas, save
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_card.configs import METADATA_FILE, SPLITS, atom_path
-from dataset_card.digests import dataset_digest
-from dataset_card.schema import (
+from dataset_card.contract.configs import METADATA_FILE, SPLITS, atom_path
+from dataset_card.contract.schema import (
     ANOMALY_ORIGINS,
     CHANNELS,
     METADATA_FIELDS,
@@ -19,6 +18,7 @@ from dataset_card.schema import (
     T,
     arrow_schema,
 )
+from dataset_card.storage.digests import dataset_digest
 
 CELLS = {"train": [str(n) for n in range(1, 11)], "validation": ["11", "12", "13"], "test": ["14", "15", "16", "17"]}
 ROWS_PER_CELL = 24

@@ -12,8 +12,8 @@ import pytest
 from benchmark.data import Subset, TaskData, as_task_data, dataset_info, load_task, load_truth
 from benchmark.features import static_features
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS, get_task
+from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS
 from tests.hub import LoopbackHub
 
 

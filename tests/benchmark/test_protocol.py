@@ -16,7 +16,7 @@ from benchmark.models import Model
 from benchmark.protocol import FRACTION, SOH_BINS, cell_folds
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
-from dataset_card.parallel import Engine
+from dataset_card.running.parallel import Engine
 
 
 class Recorder:

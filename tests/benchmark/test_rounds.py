@@ -20,8 +20,8 @@ from dataset_card.errors import MagBridgeError
 def story(v2_release, tmp_path_factory):
     """Opened by an organiser, entered by a stranger, revealed; the open copy stays."""
     from bridge.generate import resolve
-    from bridge.round.folder import open_round, reveal
-    from bridge.round.secret import draw_secret
+    from bridge.rounds.folder import open_round, reveal
+    from bridge.rounds.secret import draw_secret
 
     place = tmp_path_factory.mktemp("round")
     upstream, secret = resolve("v2", "simulated"), draw_secret(place / "secret.json", "round-1")
@@ -46,7 +46,7 @@ def test_an_entry_is_checked_while_the_round_is_open(story):
 
 
 def test_whoever_has_the_reveal_scores_it(story, v2_release):
-    from bridge.round.folder import verify
+    from bridge.rounds.folder import verify
 
     assert "made again byte for byte" in verify(story / "round-1")
     (result,) = check(story / "entries/my-ridge", story / "round-1", []).results

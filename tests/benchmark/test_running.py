@@ -8,7 +8,7 @@ from benchmark.baselines import models
 from benchmark.results import SHIPPED, read_results
 from benchmark.running import OUTSIDE, run_baselines
 from dataset_card.errors import MagBridgeError
-from dataset_card.parallel import Engine
+from dataset_card.running.parallel import Engine
 
 
 def test_each_result_is_filed_as_soon_as_it_is_there(release, tmp_path):

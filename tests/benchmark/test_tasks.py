@@ -3,9 +3,9 @@
 import pytest
 
 from benchmark.tasks import TASKS, check_split, get_task, leaks
-from dataset_card.configs import BY_NAME as CONFIGS
+from dataset_card.contract.configs import BY_NAME as CONFIGS
+from dataset_card.contract.schema import BY_NAME as FIELDS
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import BY_NAME as FIELDS
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)

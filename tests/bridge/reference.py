@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pennylane as qml
 
-from bridge.embedding import reservoir
+from bridge.v1 import reservoir
 
 
 def embed(signal, mean, std):

@@ -8,9 +8,9 @@ from bridge import Bridge, BridgeConfig, BridgeV2, BridgeV2Config
 from bridge.anomalies import inject
 from bridge.generate import CONFIGS, edition_of_upstream, generate_plan, make_bridge, resolve
 from bridge.plan import Composition, make_plan
-from dataset_card.editions import V1, V2
+from dataset_card.contract.editions import V1, V2
+from dataset_card.contract.schema import ANOMALY_SUBTYPES
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import ANOMALY_SUBTYPES
 
 SMALL = Composition(variants=1, anomalies=8, regime_b=5)
 

@@ -9,10 +9,10 @@ import pytest
 
 from bridge.audit.promises import audit_release
 from bridge.release.bundle import write_bundle
-from dataset_card.reading import checked_digest, read_manifest
+from dataset_card.storage.reading import checked_digest, read_manifest
 
 ROOT = Path(__file__).parents[2]
-READER = "import sys; from dataset_card.reading import checked_digest as read; print(read(sys.argv[1]))"
+READER = "import sys; from dataset_card.storage.reading import checked_digest as read; print(read(sys.argv[1]))"
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 
 from bridge.generate import resolve
 from bridge.plan import Composition, make_plan
-from bridge.scan_map import BridgeV2Config
+from bridge.v2 import BridgeV2Config
 from dataset_card.errors import MagBridgeError
 
 

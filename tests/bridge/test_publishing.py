@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset_card.configs import CONFIGS
+from dataset_card.contract.configs import CONFIGS
 from tests.hub import LoopbackHub, Repo
 
 REPO = "USER/magbridge-battery"

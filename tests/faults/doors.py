@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from dataset_card.door import run
+from dataset_card.running.door import run
 from tests.faults.bench import Bench
 from tests.faults.child import command, outcomes_of
 from tests.faults.mutants import DEEP

@@ -27,15 +27,15 @@ from bridge.audit.promises import audit_release
 from bridge.corpus import run as corpus
 from bridge.measured.adopt import faults_of
 from bridge.release.bundle import import_bundle
-from bridge.scan_map import ScanMap
-from bridge.scan_map.inputs import fit_upstream, simulated_upstream
 from bridge.upstream import files as upstream_files
 from bridge.upstream.published import read_anchor_statistics, read_latent_space, read_pulse_table
 from bridge.upstream.simulated_parameters import PARAMETER_FILE, load_parameters
 from bridge.upstream.simulated_tables import TABLE_FILE, simulated_pulse_tables
-from dataset_card.parallel import Engine
-from dataset_card.reading import read_manifest, read_rows
-from dataset_card.schema import CHANNELS
+from bridge.v2 import ScanMap
+from bridge.v2.inputs import fit_upstream, simulated_upstream
+from dataset_card.contract.schema import CHANNELS
+from dataset_card.running.parallel import Engine
+from dataset_card.storage.reading import read_manifest, read_rows
 from tests import corpora
 from tests.faults.bench import Bench, Input
 

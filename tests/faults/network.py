@@ -18,8 +18,8 @@ REPO = "user/rel"
 PULL = """
 import sys
 from dataset_card.errors import MagBridgeError
-from dataset_card.hub import pull_release
-from dataset_card.reading import checked_digest
+from dataset_card.running.hub import pull_release
+from dataset_card.storage.reading import checked_digest
 try:
     print(checked_digest(pull_release("user/rel")))
 except (MagBridgeError, OSError) as error:

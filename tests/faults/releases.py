@@ -20,8 +20,8 @@ from bridge.generate import resolve
 from bridge.release import folder as release
 from bridge.release.bundle import ORIGIN_KEYS, import_bundle, write_bundle
 from dataset_card.errors import MagBridgeError
-from dataset_card.files import replacing, standing
-from dataset_card.reading import CHECKSUMS, checked_digest, read_manifest, read_table
+from dataset_card.storage.files import replacing, standing
+from dataset_card.storage.reading import CHECKSUMS, checked_digest, read_manifest, read_table
 from tests.faults.bench import Bench
 from tests.faults.child import CONTEXT, outcomes_of
 

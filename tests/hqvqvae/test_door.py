@@ -1,4 +1,4 @@
-"""Signals at the door of hqvqvae's commands; those during the imports are in tests/dataset_card/test_door.py."""
+"""Signals at the door of hqvqvae's commands; during imports: tests/dataset_card/running/test_door.py."""
 
 import signal
 import subprocess

@@ -18,7 +18,7 @@ from benchmark.leaderboard.submissions import FILE, Checked, check, placed, stan
 from benchmark.results import Result
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
-from dataset_card.hub import Repository
+from dataset_card.running.hub import Repository
 
 DEFAULT_NAME = "your-predictions"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataset_card.schema import SYNTHETIC_SUBTYPES
+from dataset_card.contract.schema import SYNTHETIC_SUBTYPES
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from benchmark.analysis.occlusion import WINDOW, fill, occlusion
 from benchmark.data import Subset, TaskData
 from benchmark.models import as_model
 from benchmark.tasks import get_task
+from dataset_card.contract.schema import T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import T
 
 
 def rows(seed, n=400):

@@ -7,7 +7,7 @@ from benchmark.analysis.plots import default_kind, few_shot_panel, plot
 from benchmark.baselines import get_model
 from benchmark.tasks import OPTIMISTIC_SPLIT, get_task
 from dataset_card.errors import MagBridgeError
-from dataset_card.plotting import canvas, styles
+from dataset_card.running.plotting import canvas, styles
 
 
 @pytest.fixture(scope="module")

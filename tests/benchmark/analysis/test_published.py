@@ -12,7 +12,7 @@ from benchmark.analysis.published import PUBLISHED, comparison, figures, verdict
 from benchmark.baselines import get_model, models
 from benchmark.results import SHIPPED, read_results
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
-from dataset_card.schema import MASTER_SEED
+from dataset_card.contract.schema import MASTER_SEED
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 
 from benchmark.analysis.transfer import PAIRS, Side, _dealt, page, transfers
 from benchmark.data import Subset
+from dataset_card.contract.schema import T
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import T
 
 
 def rows(seed, sign=1, table="LFP-35Ah"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmark.data import Subset
-from dataset_card.schema import T
+from dataset_card.contract.schema import T
 
 TIME = np.linspace(0, 1, T)
 

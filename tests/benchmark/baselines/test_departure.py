@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.baselines.departure import COEFFICIENTS, RANKS, Departure, DepartureBoosting
 from benchmark.data import Subset
-from dataset_card.schema import T
+from dataset_card.contract.schema import T
 
 TIME = np.linspace(0, 1, T)
 MATCHED = len(RANKS) + 4 * COEFFICIENTS

@@ -16,7 +16,7 @@ from benchmark.baselines.functional import (
     shape_features,
 )
 from benchmark.tasks import get_task
-from dataset_card.schema import T
+from dataset_card.contract.schema import T
 
 
 def r2(truth, prediction):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmark.baselines.noise_level import NoiseLevelFeatures
+from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS
 
 
 @pytest.fixture(scope="module")

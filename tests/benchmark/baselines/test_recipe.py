@@ -8,8 +8,8 @@ import pytest
 from benchmark import cross_validate, evaluate_model, load_task
 from benchmark.baselines import get_model
 from benchmark.baselines.recipe import GatedDetector
+from dataset_card.contract.schema import CHANNELS, FIELD_NAMES
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import CHANNELS, FIELD_NAMES
 from tests.benchmark.conftest import synthetic_rows, write_release
 
 MODEL_OF = {"t1": "noise-level", "t2": "noise-level", "t3": "matched", "t4": "matched"}

@@ -7,7 +7,7 @@ from benchmark import get_task
 from benchmark.baselines import convolutional, get_model
 from benchmark.baselines.whitened import STEPS
 from benchmark.data import Subset
-from dataset_card.schema import T
+from dataset_card.contract.schema import T
 from tests.benchmark.baselines.test_departure import clean
 
 pytest.importorskip("torch", reason="needs torch")

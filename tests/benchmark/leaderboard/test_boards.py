@@ -10,7 +10,7 @@ from benchmark.data import DatasetInfo
 from benchmark.leaderboard.boards import leaderboard, print_table, texts_of, to_markdown
 from benchmark.results import Result, Run
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
-from dataset_card.schema import MASTER_SEED
+from dataset_card.contract.schema import MASTER_SEED
 
 CELLS = tuple(f"{n:02d}" for n in range(10))
 RELEASE = DatasetInfo("made-up", "a" * 64, "simulated", "test", MASTER_SEED)

@@ -5,9 +5,9 @@ import yaml
 
 from benchmark.leaderboard.export import headline_results, to_eval_results, to_model_index
 from benchmark.results import SHIPPED, read_results
-from dataset_card.configs import BY_NAME as CONFIGS
+from dataset_card.contract.configs import BY_NAME as CONFIGS
+from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import MASTER_SEED
 from tests.benchmark.leaderboard.test_boards import FOLDS, LEAKING, STRONG, WEAK
 
 

@@ -27,8 +27,8 @@ from benchmark.scoring import score
 from benchmark.tasks import BY_ID, OPTIMISTIC_SPLIT
 from bridge.generate import resolve
 from bridge.release.folder import build
+from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import MASTER_SEED
 
 
 @pytest.fixture(scope="module")

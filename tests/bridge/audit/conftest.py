@@ -7,7 +7,7 @@ import pytest
 
 from bridge.release import folder as release
 from bridge.release.bundle import ORIGIN_KEYS
-from dataset_card.reading import scalars
+from dataset_card.storage.reading import scalars
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from bridge.audit.contents import read_contents
 from bridge.audit.leakage import NEAR, leakage_report, read_split
 from bridge.release import splits
 from bridge.release.splits import PRIMARY, RECORD
-from dataset_card.arrays import signals
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.arrays import signals
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from bridge.audit.promises import audit_release
 from bridge.release import folder as release
 from bridge.release.bundle import write_bundle
-from dataset_card.digests import files_digest
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.digests import files_digest
 
 
 def largest(folder):

@@ -6,8 +6,8 @@ import pytest
 from bridge.audit.contents import read_contents
 from bridge.audit.rows import Finding, check_rows
 from bridge.release import folder as release
-from dataset_card.arrays import signals
-from dataset_card.reading import scalars
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.reading import scalars
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from bridge.corpus import run
-from dataset_card.parallel import Engine
+from dataset_card.running.parallel import Engine
 from tests import corpora
 
 

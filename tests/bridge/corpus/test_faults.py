@@ -13,7 +13,7 @@ import pytest
 from bridge.corpus import run
 from bridge.corpus.shards import Recipe
 from dataset_card.errors import MagBridgeError
-from dataset_card.parallel import Engine, run_jobs
+from dataset_card.running.parallel import Engine, run_jobs
 from tests import corpora, jobs
 from tests.cluster import ROOT, cluster
 
@@ -96,7 +96,7 @@ def test_jobs_are_not_blamed_for_deaths_before_their_turn(tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_that_joins_takes_work_while_others_are_at_theirs(tmp_path, monkeypatch):
-    monkeypatch.setattr("dataset_card.parallel.LOOK_S", 0.2)
+    monkeypatch.setattr("dataset_card.running.parallel.LOOK_S", 0.2)
     with cluster(tmp_path / "cluster", workers=1) as made:
         joining = threading.Timer(1, made.add_worker)
         joining.start()

@@ -10,10 +10,10 @@ from datasets.distributed import split_dataset_by_node
 from bridge.corpus import run
 from bridge.corpus.shards import build_shard
 from bridge.corpus.storage import Folder
-from dataset_card.configs import SPLITS
-from dataset_card.digests import files_digest
+from dataset_card.contract.configs import SPLITS
 from dataset_card.errors import MagBridgeError
-from dataset_card.parallel import Engine
+from dataset_card.running.parallel import Engine
+from dataset_card.storage.digests import files_digest
 from tests import corpora
 
 ONE = Engine(jobs=1)

@@ -11,11 +11,11 @@ from bridge.corpus.shards import audit_shard, build_shard, finished, marker_path
 from bridge.corpus.storage import Folder
 from bridge.release import folder as release
 from bridge.release.splits import PRIMARY
-from dataset_card.arrays import signals
-from dataset_card.configs import SPLITS
-from dataset_card.corpus import arrow_schema, data_path
+from dataset_card.cards.corpus import arrow_schema, data_path
+from dataset_card.contract.configs import SPLITS
 from dataset_card.errors import MagBridgeError
-from dataset_card.reading import read_manifest, read_table
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.reading import read_manifest, read_table
 from tests import corpora
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dataset_card.schema import CHANNELS
+from dataset_card.contract.schema import CHANNELS
 from tests.bridge.measured.laboratory import labels_of, scans_of
 
 

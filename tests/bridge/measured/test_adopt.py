@@ -15,10 +15,10 @@ from bridge.audit.leakage import leakage_report
 from bridge.audit.promises import audit_release
 from bridge.measured.adopt import adopt
 from bridge.release import bundle
-from dataset_card.arrays import signals
+from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
-from dataset_card.reading import read_manifest, read_table
-from dataset_card.schema import CHANNELS
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.reading import read_manifest, read_table
 from tests.bridge.measured.conftest import write_scans
 
 OWNERS = {"licence": "CC-BY-4.0", "citation": "A. Author, 2026"}

@@ -11,8 +11,8 @@ from bridge.generate import resolve
 from bridge.measured.cells import with_cells
 from bridge.measured.faults import FaultyInput
 from bridge.release import folder as release
-from dataset_card.digests import sha256_of
-from dataset_card.reading import read_table
+from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.reading import read_table
 from tests.bridge.test_main import bridge as command
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_card import measured
+from dataset_card.contract import measured
 from tests.bridge.measured.conftest import write_scans
 from tests.bridge.measured.test_cells import table
 from tests.bridge.measured.test_scans import archive

@@ -13,8 +13,8 @@ from bridge.measured.residuals import compare, compare_scans, over_cells
 from bridge.measured.response import amplitude, response_trajectory, slope_interval, soh_slope
 from bridge.measured.transfer import score
 from bridge.measured.two_sample import auc
-from bridge.scan_map import BridgeV2
-from bridge.scan_map import resolve as resolve_v2
+from bridge.v2 import BridgeV2
+from bridge.v2 import resolve as resolve_v2
 from dataset_card.errors import MagBridgeError
 from tests.bridge.measured.laboratory import labels_of, scans_of
 

@@ -12,12 +12,12 @@ from bridge.measured.cells import with_cells
 from bridge.measured.faults import FaultyInput
 from bridge.measured.scans import with_scans
 from bridge.release import folder as release
-from bridge.scan_map import BridgeV2
 from bridge.upstream.simulated import scan_archive
 from bridge.upstream.simulated_parameters import load_parameters
+from bridge.v2 import BridgeV2
+from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
-from dataset_card.reading import read_manifest
-from dataset_card.schema import CHANNELS
+from dataset_card.storage.reading import read_manifest
 from tests.bridge.measured.test_cells import table
 
 

@@ -10,7 +10,7 @@ from bridge.measured import signals
 from bridge.measured.channels import RELEASE_NAMES
 from bridge.measured.faults import FaultyInput
 from bridge.measured.signals import read_scans
-from dataset_card.schema import CHANNELS
+from dataset_card.contract.schema import CHANNELS
 
 
 def fails(path, *words):

@@ -12,10 +12,10 @@ from bridge.generate import resolve as resolve_any
 from bridge.release import folder as release
 from bridge.release.splits import PRIMARY, RECORD
 from bridge.upstream import resolve
-from dataset_card.arrays import signals
-from dataset_card.digests import dataset_digest, files_digest
+from dataset_card.contract.schema import METADATA_FIELDS, arrow_schema
 from dataset_card.errors import MagBridgeError
-from dataset_card.schema import METADATA_FIELDS, arrow_schema
+from dataset_card.storage.arrays import signals
+from dataset_card.storage.digests import dataset_digest, files_digest
 
 
 def files_of(folder):

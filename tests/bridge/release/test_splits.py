@@ -5,7 +5,7 @@ import pytest
 from bridge.generate import resolve
 from bridge.plan import make_plan
 from bridge.release.splits import by_cell_primary, by_record_optimistic_baseline, leakage
-from bridge.scan_map import BridgeV2Config
+from bridge.v2 import BridgeV2Config
 
 
 @pytest.fixture(scope="module")

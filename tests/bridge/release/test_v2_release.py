@@ -7,8 +7,8 @@ from bridge.audit.promises import audit_release
 from bridge.generate import resolve
 from bridge.release import bundle
 from bridge.release import folder as release
-from bridge.scan_map import ScanMap
-from dataset_card.arrays import signals
+from bridge.v2 import ScanMap
+from dataset_card.storage.arrays import signals
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_two_builds_on_one_thread_and_on_many_are_the_same_bytes(v2_release, ups
 
 
 def test_the_shipped_map_generates_the_release(v2_release, upstream):
-    from bridge.scan_map import BridgeV2
+    from bridge.v2 import BridgeV2
 
     table = release.read_table(v2_release)
     row = table.slice(123, 1).to_pylist()[0]

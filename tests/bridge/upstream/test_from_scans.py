@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from bridge.config import ANCHOR_VOLTAGES
-from bridge.embedding.latent_space import separation
 from bridge.upstream import resolve
 from bridge.upstream.from_scans import upstream_from_scans
 from bridge.upstream.simulated import pulse_table, scan_archive
 from bridge.upstream.simulated_parameters import load_parameters
+from bridge.v1.latent_space import separation
 from dataset_card.errors import MagBridgeError
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from bridge.upstream import files, resolve
 from bridge.upstream import published as reader
-from bridge.upstream.inputs import AnchorStatistics
+from bridge.v1.inputs import AnchorStatistics
 from dataset_card.errors import MagBridgeError
 
 

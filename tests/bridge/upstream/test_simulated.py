@@ -9,10 +9,10 @@ import pytest
 
 from bridge.config import ANCHOR_VOLTAGES
 from bridge.upstream import simulated
-from bridge.upstream.inputs import AnchorStatistics
 from bridge.upstream.published import read_anchor_statistics, read_pulse_table
 from bridge.upstream.simulated import dipole_field, pulse_table, scan_archive, sheet_field
 from bridge.upstream.simulated_parameters import load_parameters
+from bridge.v1.inputs import AnchorStatistics
 from dataset_card.errors import MagBridgeError
 
 PARAMETERS = load_parameters()

@@ -11,9 +11,9 @@ import pytest
 from bridge.generate import resolve
 from bridge.measured.cells import with_cells
 from bridge.measured.scans import with_scans
-from bridge.scan_map import BridgeV2
-from bridge.scan_map import resolve as resolve_v2
-from bridge.upstream.inputs import AnchorStatistics
+from bridge.v1.inputs import AnchorStatistics
+from bridge.v2 import BridgeV2
+from bridge.v2 import resolve as resolve_v2
 from bridge.validation.limits import SPECTRUM_ERROR, check_limits
 from bridge.validation.report import validate
 from tests.bridge.measured.test_cells import table

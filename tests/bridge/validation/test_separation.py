@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bridge.embedding.latent_space import LatentSpace
+from bridge.v1.latent_space import LatentSpace
 from bridge.validation.separation import separations
 from dataset_card.errors import MagBridgeError
 

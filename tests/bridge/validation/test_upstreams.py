@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bridge.upstream import resolve
-from bridge.upstream.inputs import AnchorStatistics
+from bridge.v1.inputs import AnchorStatistics
 from bridge.validation.upstreams import compare_upstreams, report
 from dataset_card.errors import MagBridgeError
 

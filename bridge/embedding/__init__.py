@@ -1,1 +1,0 @@
-"""MagBridge-Embed: the simulated quantum reservoir and the latent space fitted to its embeddings (v1)."""

@@ -1,1 +1,0 @@
-"""Retrieve and blend: base signals, degradation and noise (v1)."""

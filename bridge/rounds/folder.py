@@ -1,0 +1,192 @@
+"""The folder of a hidden round: opened, revealed, and made again by anyone."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from bridge.generate import AnyUpstream, resolve
+from bridge.release.folder import PACKAGES, choice_of, json_text, write_parquet
+from bridge.rounds.rows import FULL_SIZE, RoundRows, RoundSize, make_configuration, make_rows
+from bridge.rounds.secret import Secret
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.digests import canonical_json, sha256_of
+from dataset_card.storage.files import replacing, require_writable
+from dataset_card.storage.rounds import (
+    FORMAT,
+    LABELS,
+    REVEAL,
+    ROUND,
+    Round,
+    commitment_of,
+    file_of,
+    read_reveal,
+    read_round,
+    round_digest,
+)
+
+README = "README.md"
+
+
+def open_round(out: Path, secret: Secret, upstream: AnyUpstream, size: RoundSize = FULL_SIZE) -> Round:
+    """Writes the public folder of a round: signals without labels, and the commitment to the secret.
+
+    Args:
+        out: A new folder.
+        secret: Master seed and salt, which `out` tells nothing of.
+        upstream: Inputs of v2 that everybody can have, so that anyone can make the round again.
+        size: How many rows.
+
+    Raises:
+        MagBridgeError: `out` is there already, or the upstream is not v2's.
+    """
+    if out.exists():
+        raise MagBridgeError(f"{out} exists: expected a new folder; a round that is open never changes")
+    require_writable(out)
+    configuration = make_configuration(secret.round, upstream, size)
+    rows = make_rows(configuration, secret.master_seed, upstream)
+    with replacing(out) as folder:
+        folder.mkdir()
+        _write_public(folder, rows, configuration, commitment_of(configuration, secret.master_seed, secret.salt))
+    return read_round(out)
+
+
+def _write_public(folder: Path, rows: RoundRows, configuration: dict[str, Any], commitment: str) -> None:
+    for task, table in rows.signals.items():
+        write_parquet(table, folder / file_of(task))
+    files = {
+        task: {"rows": table.num_rows, "sha256": sha256_of(folder / file_of(task))}
+        for task, table in rows.signals.items()
+    }
+    document = {
+        "format": FORMAT,
+        "commitment": commitment,
+        "digest": round_digest(commitment, configuration, files),
+        "files": files,
+        "configuration": configuration,
+    }
+    (folder / ROUND).write_text(json_text(document), encoding="utf-8")
+    (folder / README).write_text(_readme(configuration, commitment), encoding="utf-8")
+
+
+def reveal(folder: Path, secret: Secret, upstream: AnyUpstream) -> Round:
+    """Adds seed, salt and labels to a round's folder, once they are found to make exactly what lies there.
+
+    Args:
+        folder: Of a round that is open.
+        secret: Its own.
+        upstream: The one that its configuration names.
+
+    Raises:
+        MagBridgeError: It is closed already, the secret is another, or the rows are not those of the folder.
+    """
+    found = read_round(folder)
+    if found.is_revealed:
+        raise MagBridgeError(f"{folder}: {found.name} is revealed already")
+    if commitment_of(found.configuration, secret.master_seed, secret.salt) != found.commitment:
+        raise MagBridgeError(
+            f"{folder}: the secret does not give the commitment {found.commitment[:12]}: expected the seed and the "
+            "salt that the round was opened with"
+        )
+    with replacing(folder) as whole:
+        whole.mkdir()
+        rows = _write_again(whole, found, secret.master_seed, upstream)
+        _compare(found, whole)
+        _write_labels(whole, rows.labels, secret.master_seed, secret.salt)
+    return read_round(folder)
+
+
+def _write_labels(folder: Path, labels: pa.Table, master_seed: int, salt: str) -> None:
+    write_parquet(labels, folder / LABELS)
+    document = {"master_seed": str(master_seed), "salt": salt, "labels_sha256": sha256_of(folder / LABELS)}
+    (folder / REVEAL).write_text(json_text(document), encoding="utf-8")
+
+
+def verify(folder: Path, upstream: AnyUpstream | None = None) -> str:
+    """Makes a round again from what it reveals, and compares it byte for byte; of an open one, checks the files.
+
+    Args:
+        folder: Of the round.
+        upstream: Found as the configuration says by default.
+
+    Returns:
+        What holds, in a few words.
+
+    Raises:
+        MagBridgeError: Something was changed; says what.
+    """
+    found = read_round(folder)
+    rows = sum(file["rows"] for file in found.files.values())
+    if not found.is_revealed:
+        return f"open, {rows:,} rows, commitment {found.commitment}"
+    master_seed, salt = read_reveal(found)
+    with tempfile.TemporaryDirectory() as temporary:
+        whole = Path(temporary)
+        again = _write_again(whole, found, master_seed, upstream or upstream_of(found))
+        _write_labels(whole, again.labels, master_seed, salt)
+        _compare(found, whole)
+    return f"revealed, {rows:,} rows made again byte for byte, commitment {found.commitment}"
+
+
+def upstream_of(found: Round, upstream_dir: Path | None = None) -> AnyUpstream:
+    """The upstream that a round was made from."""
+    return resolve(found.configuration["bridge"], choice_of(found.configuration["upstream"]), upstream_dir)
+
+
+def _write_again(folder: Path, found: Round, master_seed: int, upstream: AnyUpstream) -> RoundRows:
+    """Writes what is public of a round once more, from its seed; raises where an input here is another."""
+    stated = found.configuration
+    here = make_configuration(found.name, upstream, RoundSize.of(stated))
+    for name in sorted((stated.keys() | here.keys()) - {"packages"}):
+        if canonical_json(stated.get(name)) != canonical_json(here.get(name)):
+            raise MagBridgeError(
+                f"{found.folder}: {name} of the round is {str(stated.get(name))[:80]}, here it is "
+                f"{str(here.get(name))[:80]}: expected the same; is --upstream-dir the upstream of the round?"
+            )
+    rows = make_rows(stated, master_seed, upstream)
+    _write_public(folder, rows, stated, found.commitment)
+    return rows
+
+
+def _compare(found: Round, again: Path) -> None:
+    """Raises unless a round's folder holds the same files, byte for byte, as the one made again."""
+    made, lying = ({path.name for path in folder.iterdir()} for folder in (again, found.folder))
+    for name in sorted(lying - made):
+        raise MagBridgeError(f"{found.folder / name}: no file of a round: expected {', '.join(sorted(made))}")
+    # Data first: round.json only follows them.
+    for name in sorted(made, key=lambda name: (not name.endswith(".parquet"), name)):
+        path = found.folder / name
+        if not path.is_file() or sha256_of(path) != sha256_of(again / name):
+            packages = found.configuration.get("packages", {})
+            other = [f"{k} {packages.get(k)}" for k in PACKAGES if importlib.metadata.version(k) != packages.get(k)]
+            words = f"; it was made with {', '.join(other)}" if other else ""
+            raise MagBridgeError(f"{path}: is not what seed, salt and configuration give, byte for byte{words}")
+
+
+def _readme(configuration: dict[str, Any], commitment: str) -> str:
+    return f"""# {configuration["name"]}
+
+A hidden round of MagBridge-Battery: signals of cells that nobody has seen, one file a task (`t1.parquet` to
+`t4.parquet`), with `sample_id` and the six channels of 100 steps in nT. Train on a release of
+`{configuration["bridge"]}`, predict every row, and hand in a folder with `submission.yaml` whose `release` is the
+digest of `round.json`.
+
+```python
+from benchmark import load_task
+from benchmark.rounds import load_round
+
+train = load_task("t1", "magbridge-battery-v2").train
+hidden = load_round("t1", "{configuration["name"]}")  # sample_ids, and signals (n, 100, 6)
+```
+
+The labels are fixed already: `round.json` states the SHA-256 of master seed, salt and configuration,
+
+    {commitment}
+
+When the round closes, `reveal.json` gives seed and salt. Anyone then makes the round again and compares it byte for
+byte, with `python -m bridge round verify`, and scores predictions, with `python -m benchmark submit`.
+"""

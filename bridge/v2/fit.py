@@ -1,0 +1,175 @@
+"""Fits a scan map to an archive of scans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bridge.v1.inputs import scans_by_anchor
+from bridge.v2.config import BridgeV2Config
+from bridge.v2.covariance import spectrum, stationary_covariance, transported_roots
+from bridge.v2.lines import LINES, find_lines
+from bridge.v2.model import EDGE, ScanMap
+from dataset_card.contract.schema import MEASURED_CHANNELS, T
+
+
+def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = BridgeV2Config()) -> ScanMap:
+    """Fits mean, map over position, offsets, mains lines, noise, transients and unseen field.
+
+    Args:
+        scans: (A * P, 100, 6) scans in nT, ordered by anchor and position, channels in release order.
+        voltages: (A,) anchor voltages in V, ascending.
+        config: Numbers of the fit.
+
+    Raises:
+        MagBridgeError: Fewer than two anchors or positions, another shape, or scans that are not finite.
+
+    Example:
+        >>> from bridge.upstream.simulated import scan_archive
+        >>> from bridge.upstream.simulated_parameters import load_parameters
+        >>> scan_map = fit(scan_archive(load_parameters()), (2.54, 2.81, 3.00, 3.10, 3.34))
+        >>> scan_map.beta.shape
+        (5, 9, 100, 4)
+    """
+    x = scans_by_anchor(scans, voltages)
+    anchors, positions = x.shape[:2]
+    mean, measured = x.mean(axis=1), x[..., :MEASURED_CHANNELS]
+    polynomials = orthonormal_polynomials(positions, min(config.polynomials, (positions - 1) // 4))
+    phi = np.vander(places(positions), polynomials.shape[1], increasing=True) @ polynomials.T
+    inner = slice(config.edge_steps, T - config.edge_steps)
+    waves = np.zeros_like(measured)
+    # Twice: lines that leak through the low-pass at the ends would be extended as slopes, so the second map is without.
+    for _ in range(2):
+        beta = trajectories(measured - waves, phi, config)
+        residual = measured - mean[:, None, :, :MEASURED_CHANNELS] - np.einsum("pk,aknc->apnc", phi, beta)
+        offset = residual[:, :, inner].mean(axis=2)
+        rest = residual - offset[:, :, None]
+        lines = find_lines(rest.reshape(-1, T, MEASURED_CHANNELS), config)
+        waves = lines.waves.reshape(rest.shape)
+    noise = rest - waves
+    density = np.stack([spectrum(a[:, inner], config.spectrum_lag) for a in noise])
+    start, end, onset = transients(noise.reshape(-1, T, MEASURED_CHANNELS), stationary_covariance(density.mean(axis=0)))
+
+    found = len(lines.frequency)
+    frequency, spread = np.zeros((2, LINES))
+    frequency[:found], spread[:found] = lines.frequency, lines.spread
+    amplitude = np.zeros((anchors, positions, LINES, MEASURED_CHANNELS), complex)
+    amplitude[:, :, :found] = lines.amplitude.reshape(anchors, positions, found, MEASURED_CHANNELS)
+    gamma = np.einsum("aplc,apld->alcd", amplitude, amplitude.conj()) / positions
+    noise_root, line_root = (transported_roots(s, config.bures_ridge) for s in (density, gamma))
+    return ScanMap(
+        voltages=np.asarray(voltages, float),
+        positions=np.array(float(positions)),
+        mean=mean,
+        polynomials=polynomials,
+        beta=beta,
+        offset_root=transported_roots(offset.swapaxes(1, 2) @ offset / positions, config.bures_ridge),
+        line_frequency=frequency,
+        line_spread=spread,
+        line_root=np.stack([line_root.real, line_root.imag], axis=2),
+        noise_root=np.moveaxis(np.stack([noise_root.real, noise_root.imag], axis=1), 2, -1),
+        start=start,
+        end=end,
+        onset=onset,
+        unseen=unseen_field((x**2).mean(axis=1), config),
+        scale=np.ones((anchors, T, MEASURED_CHANNELS)),
+    )
+
+
+def places(positions: int) -> np.ndarray:
+    """u of each position: -1 to 1."""
+    return np.arange(positions) / ((positions - 1) / 2) - 1
+
+
+def orthonormal_polynomials(positions: int, degree: int) -> np.ndarray:
+    """Coefficients (K, K + 1) in powers of u of polynomials phi_1..phi_K, orthonormal over the positions.
+
+    mean phi_k phi_l = delta_kl, mean phi_k = 0, phi_k(1) > 0.
+    """
+    q, r = np.linalg.qr(np.vander(places(positions), degree + 1, increasing=True))
+    coefficients = np.linalg.inv(r).T * np.sqrt(positions)
+    return np.ascontiguousarray((coefficients * np.sign(q[-1])[:, None])[1:])
+
+
+def trajectories(x: np.ndarray, phi: np.ndarray, config: BridgeV2Config) -> np.ndarray:
+    """Trajectories (A, K, T, C) that weigh the polynomials: least squares, low-passed, shrunk, extended to the ends.
+
+    The inner steps are projected on the first DCT-II functions. Each coefficient is shrunk by the share of its power,
+    over anchors, that the noise of so few positions gives it (James and Stein 1961): unshrunk, that noise would be
+    the same in every signal, and the noise drawn for each would lack it. The ends are a straight line from the nearest
+    smoothed inner step, with the slope of the nearest few: a low-pass over the ends as well would ring with the
+    transients.
+
+    Args:
+        x: (A, P, T, C) scans in nT.
+        phi: (P, K) orthonormal polynomials at the positions.
+        config: Numbers of the fit.
+    """
+    e, near = config.edge_steps, config.edge_slope_steps
+    positions, degree = phi.shape
+    inner = T - 2 * e
+    n = np.arange(inner)
+    basis = np.cos(np.pi * np.outer(np.arange(config.map_functions), 2 * n + 1) / (2 * inner))
+    basis /= np.linalg.norm(basis, axis=1, keepdims=True)
+    slow = np.einsum("mn,apnc->apmc", basis, x[:, :, e : T - e], optimize=True)
+    found = np.einsum("pk,apmc->akmc", phi, slow) / positions
+    rest = slow - slow.mean(axis=1, keepdims=True) - np.einsum("pk,akmc->apmc", phi, found)
+    noise = (rest**2).sum(axis=(0, 1)) / (positions * (positions - degree - 1))
+    power = (found**2).sum(axis=0)
+    found *= np.maximum(1 - np.divide(noise, power, out=np.ones_like(power), where=power > 0), 0)
+    out = np.empty((len(x), degree, T, x.shape[3]))
+    out[:, :, e : T - e] = np.einsum("mn,akmc->aknc", basis, found, optimize=True)
+    ramp = np.arange(near) - (near - 1) / 2
+    slope = ramp / (ramp**2).sum()
+    reach = np.arange(1, e + 1)[:, None]
+    first = np.einsum("n,aknc->akc", slope, out[:, :, e : e + near])[:, :, None]
+    last = np.einsum("n,aknc->akc", slope, out[:, :, T - e - near : T - e])[:, :, None]
+    out[:, :, :e] = out[:, :, e : e + 1] - reach[::-1] * first
+    out[:, :, T - e :] = out[:, :, T - e - 1 : T - e] + reach * last
+    return out
+
+
+def transients(noise: np.ndarray, stationary: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What start and end of the acquisition add to the stationary noise, pooled over anchors.
+
+    Heights are exponential with mean 1: (g - 1) start, and (g 1[begun] - p_n) end with p_n = P(begun by step n).
+
+    Args:
+        noise: (S, T, C) scans without mean, map, offset and lines, in nT.
+        stationary: (256, C, C) covariance of the noise by lag.
+
+    Returns:
+        start (4, C) and end (C,) in nT, onset p_n (4,) at the last four steps.
+    """
+    scans, _, channels = noise.shape
+    first = noise[:, :EDGE].reshape(scans, -1)
+    lags = np.arange(EDGE)[:, None] - np.arange(EDGE)
+    expected = stationary[lags].swapaxes(1, 2).reshape(first.shape[1], -1)
+    start = _principal(first, expected).reshape(EDGE, channels)
+    end = _principal(noise[:, -1], stationary[0])
+    direction = end / (np.linalg.norm(end) or 1.0)
+    along = (noise[:, -EDGE:] @ direction) ** 2
+    excess = np.maximum(along.mean(axis=0) - direction @ stationary[0] @ direction, 0)
+    ratio = np.minimum(excess / (excess[-1] or 1.0), 1.0)
+    onset = np.maximum.accumulate(1 - np.sqrt(1 - ratio))
+    onset[-1] = 1.0
+    return start, end, onset
+
+
+def _principal(x: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Root of the top eigenpair of what the second moment exceeds the expected one by; skewness gives its sign."""
+    values, vectors = np.linalg.eigh(x.T @ x / len(x) - expected)
+    direction = vectors[:, -1]
+    sign = 1.0 if ((x @ direction) ** 3).sum() >= 0 else -1.0
+    return sign * np.sqrt(max(values[-1], 0.0)) * direction
+
+
+def unseen_field(mean_square: np.ndarray, config: BridgeV2Config) -> np.ndarray:
+    """Mean square (A, T, 2) of what Y and Z of each sensor do not see, from mean squares (A, T, 6) in nT^2."""
+    out = np.empty((*mean_square.shape[:2], 2))
+    for sensor in range(2):
+        magnitude = mean_square[..., MEASURED_CHANNELS + sensor]
+        rest = magnitude - mean_square[..., 2 * sensor] - mean_square[..., 2 * sensor + 1]
+        out[..., sensor] = np.where(rest < config.magnitude_floor * magnitude, 0, rest)
+    return out

@@ -1,0 +1,230 @@
+"""Requests to signals: the v2 bridge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from bridge.requests import checked_requests
+from bridge.upstream.simulated_parameters import SimulationParameters, load_parameters
+from bridge.v2 import kernel
+from bridge.v2.config import BridgeV2Config
+from bridge.v2.covariance import SPECTRUM_LENGTH
+from bridge.v2.draws import draw, draw_cell
+from bridge.v2.inputs import UpstreamV2, fit_upstream
+from bridge.v2.model import ScanMap, evaluate_polynomials
+from bridge.v2.sheet import sheet_rows, soc_wave
+from dataset_card.contract.schema import CHANNELS, MASTER_SEED, MEASURED_CHANNELS, T
+from dataset_card.errors import MagBridgeError
+
+CHUNK = 128
+"""Rows that are generated together: enough to amortise what a batch costs, few enough for the cache."""
+
+
+class BridgeV2:
+    """Generates magnetic signatures of an aged cell from a map of a fresh cell's scans and a model of its sheet.
+
+    A signal depends on its request, its seed, the upstream, the configuration and, if it has a cell, the master seed,
+    and on nothing else: not on its neighbours in a batch, nor on the number of threads.
+
+    Args:
+        upstream: Scans or statistics (see `bridge.v2.inputs.resolve`); None where a fitted map is given.
+        config: Numbers of the fit and of the increments.
+        scan_map: A fitted map, as shipped with a release; fitted to the upstream by default.
+        master_seed: Seed that virtual cells are drawn from.
+
+    Raises:
+        MagBridgeError: The map's anchors are not within the range of the sheet's moments, or there is nothing to fit.
+
+    Example:
+        >>> from bridge.v2 import BridgeV2, resolve
+        >>> bridge = BridgeV2(resolve("simulated"))
+        >>> bridge.generate(voltage=3.2, soc=50, soh=0.85, seed=7, cell="LFP-35Ah-001").shape
+        (100, 6)
+    """
+
+    def __init__(
+        self,
+        upstream: UpstreamV2 | None,
+        config: BridgeV2Config = BridgeV2Config(),
+        scan_map: ScanMap | None = None,
+        master_seed: int = MASTER_SEED,
+    ):
+        self._upstream = upstream
+        self.config = config
+        if scan_map is None:
+            if upstream is None:
+                raise MagBridgeError("neither an upstream nor a fitted map: expected one of them")
+            scan_map = fit_upstream(upstream, config)
+        self.scan_map = scan_map
+        self.master_seed = master_seed
+        self._parameters = load_parameters()
+        for voltage in self.scan_map.voltages[[0, -1]].tolist():
+            self._parameters.anchors.at(voltage)
+        self._intervals = _intervals(self.scan_map)
+        self._fixed = _fixed(self.scan_map, self._parameters, config)
+
+    @property
+    def upstream(self) -> UpstreamV2:
+        """What the bridge was built from.
+
+        Raises:
+            MagBridgeError: It was built from a fitted map alone.
+        """
+        if self._upstream is None:
+            raise MagBridgeError("this bridge was built from a fitted map alone: expected one with its upstream")
+        return self._upstream
+
+    def anchor_replica(self, voltage: float) -> np.ndarray:
+        """The noise-free signal at an anchor: its mean trajectory, (T, 6) in nT.
+
+        Raises:
+            MagBridgeError: `voltage` is not an anchor.
+        """
+        anchor = np.flatnonzero(self.scan_map.voltages == voltage)
+        if not len(anchor):
+            anchors = ", ".join(f"{v:.2f}" for v in self.scan_map.voltages)
+            raise MagBridgeError(f"voltage {voltage} V: expected an anchor, one of {anchors} V")
+        return self.scan_map.mean[anchor[0]].copy()
+
+    def generate(self, voltage: float, soc: float, soh: float, seed: int, cell: str | None = None) -> np.ndarray:
+        """One signal.
+
+        Args:
+            voltage: Between the lowest and the highest anchor, in V.
+            soc: State of charge, 0 to 100 %.
+            soh: State of health, a fraction in (0, 1.05].
+            seed: Seed of the signal's own generator, below 2^64.
+            cell: Name of the cell, which any string may be: the name draws its make. None for the nominal cell.
+
+        Returns:
+            (100, 6) signal in nT, channels in release order.
+
+        Raises:
+            MagBridgeError: A value is out of range or NaN.
+        """
+        return self.generate_many([voltage], [soc], [soh], [seed], [cell])[0]
+
+    def generate_many(
+        self, voltage, soc, soh, seed, cell: Sequence[str | None] | None = None, workers: int | None = None
+    ) -> np.ndarray:
+        """Signals of many requests; each equals what `generate` gives for it, byte for byte.
+
+        Args:
+            voltage, soc, soh, seed, cell: As `generate` takes them, n of each; no cells by default.
+            workers: Threads; all cores by default.
+
+        Returns:
+            (n, 100, 6) signals in nT.
+
+        Raises:
+            MagBridgeError: A value is out of range or NaN; names the request.
+        """
+        anchors = self.scan_map.voltages
+        voltage, soc, soh, seeds, cells = checked_requests(voltage, soc, soh, seed, cell, voltages=anchors.tolist())
+        numbers = {name: draw_cell(name, self.master_seed) for name in set(cells) if name is not None}
+        out = np.empty((len(seeds), T, len(CHANNELS)))
+        chunks = [
+            (interval, rows[start : start + CHUNK])
+            for interval, rows in self._rows_by_interval(voltage)
+            for start in range(0, len(rows), CHUNK)
+        ]
+
+        def run(chunk):
+            interval, rows = chunk
+            v, who = voltage[rows], [numbers.get(cells[i]) for i in rows]
+            self._generate_chunk(interval, rows, v, soc[rows], soh[rows], [seeds[i] for i in rows], who, out)
+
+        with ThreadPoolExecutor(workers or _cores()) as pool:
+            for _ in pool.map(run, chunks):
+                pass
+        return out
+
+    def derive_magnitudes(self, voltage: np.ndarray, signals: np.ndarray) -> None:
+        """Writes the magnitudes of signals anew from their measured channels, as generation derives them.
+
+        Args:
+            voltage: (n,) in V, that the signals were generated at.
+            signals: (n, 100, 6) in nT, C-contiguous; the last two channels are written.
+        """
+        for interval, rows in self._rows_by_interval(voltage):
+            kernel.magnitudes(self._place(interval, voltage[rows]), self._intervals[interval].unseen, rows, signals)
+
+    def _rows_by_interval(self, voltage: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """Ordinal numbers of the rows in each interval: the first that has the voltage, so an anchor is its end."""
+        anchors = self.scan_map.voltages
+        low = np.maximum(np.searchsorted(anchors, voltage, side="left"), 1) - 1
+        return [(interval, np.flatnonzero(low == interval)) for interval in range(len(anchors) - 1)]
+
+    def _place(self, interval: int, voltage: np.ndarray) -> np.ndarray:
+        """Place of voltages in an interval: 0 at its lower anchor, 1 at its upper."""
+        low, high = self.scan_map.voltages[interval : interval + 2]
+        return (voltage - low) / (high - low)
+
+    def _generate_chunk(self, interval: int, rows, voltage, soc, soh, seeds, cells, out) -> None:
+        scan_map = self.scan_map
+        t = self._place(interval, voltage)
+        draws = draw(seeds)
+        last = float(scan_map.positions) - 1
+        u = np.clip((last + 1) * draws.position - 0.5, 0, last) / (last / 2) - 1
+        sheets = sheet_rows(
+            self._parameters,
+            self.config,
+            voltage=voltage,
+            soc=soc,
+            soh=soh,
+            u=u,
+            cell=cells,
+            mounting=draws.mounting,
+            soc_draw=draws.soc,
+        )
+        arrays = self._intervals[interval]
+        spectra = np.empty((len(rows), MEASURED_CHANNELS, SPECTRUM_LENGTH // 2 + 1), complex)
+        kernel.noise_spectra(t, arrays.noise_root, draws.noise, spectra.view(float).reshape(*spectra.shape, 2))
+        noise = np.fft.irfft(spectra, SPECTRUM_LENGTH)
+        phi = evaluate_polynomials(scan_map.polynomials, u)
+        kernel.signals(t, phi, draws, noise, arrays, self._fixed, sheets, rows, out)
+        kernel.magnitudes(t, arrays.unseen, rows, out)
+
+
+def _intervals(scan_map: ScanMap) -> list[kernel.Interval]:
+    """The map between each two neighbouring anchors, steps and frequencies last."""
+    arrays = kernel.Interval(
+        mean=scan_map.mean[..., :MEASURED_CHANNELS].swapaxes(1, 2),
+        beta=scan_map.beta.swapaxes(2, 3),
+        offset_root=scan_map.offset_root,
+        line_root=scan_map.line_root,
+        noise_root=scan_map.noise_root,
+        unseen=scan_map.unseen.swapaxes(1, 2),
+        scale=scan_map.scale.swapaxes(1, 2),
+    )
+    return [
+        kernel.Interval(*(np.array(array[low : low + 2], order="C") for array in arrays))
+        for low in range(len(scan_map.voltages) - 1)
+    ]
+
+
+def _fixed(scan_map: ScanMap, parameters: SimulationParameters, config: BridgeV2Config) -> kernel.Fixed:
+    scan = parameters.scan
+    return kernel.Fixed(
+        line_frequency=scan_map.line_frequency,
+        line_reach=np.sqrt(3) * scan_map.line_spread,
+        start=scan_map.start,
+        end=scan_map.end,
+        onset=scan_map.onset,
+        h=scan.h,
+        z0=scan.z0,
+        y0=scan.y0,
+        dy=float(scan.dy),
+        length=float(scan.sheet_length),
+        width=float(scan.sheet_width),
+        soc_wave=soc_wave(T, config),
+    )
+
+
+def _cores() -> int:
+    """Cores this process may use; not every system can tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

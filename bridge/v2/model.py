@@ -1,0 +1,135 @@
+"""The scan map: what v2 knows of an archive's scans, as plain arrays that can be hashed and shipped."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bridge.v2.covariance import BINS
+from bridge.v2.lines import LINES
+from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS, T
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.archives import read_npz
+from dataset_card.storage.files import replacing
+
+EDGE = 4
+"""Steps of the start and of the end transient."""
+
+MAX_BYTES = 64 * 2**20
+"""A map of five anchors takes half a megabyte; no file may unpack to more than this."""
+
+
+def _array(*shape: int | str):
+    """Declares an array; A stands for the number of anchors, K for that of the polynomials."""
+    return dataclasses.field(metadata={"shape": shape})
+
+
+@dataclass(frozen=True)
+class ScanMap:
+    """A fitted scan map: float64 arrays, A anchors, K polynomials, channels Y1, Z1, Y2, Z2 in nT.
+
+    Attributes:
+        voltages: (A,) anchor voltages in V, ascending.
+        positions: () lateral positions P of the archive.
+        mean: (A, T, 6) mean trajectories, all channels: the noise-free replicas.
+        polynomials: (K, K + 1) coefficients of phi_k in powers of u, which runs from -1 to 1 over the positions.
+        beta: (A, K, T, 4) trajectories that the polynomials weigh.
+        offset_root: (A, 4, 4) transported roots of the offsets' covariance.
+        line_frequency: (2,) mains lines in 1 / step; one that was not found has no amplitude.
+        line_spread: (2,) their population standard deviations over scans.
+        line_root: (A, 2, 2, 4, 4) transported roots of the lines' covariance: anchor, line, real and imaginary part.
+        noise_root: (A, 2, 4, 4, 129) transported roots of the noise spectrum, frequency last.
+        start: (4, 4) mean height of the start transient, step by channel.
+        end: (4,) mean height of the end transient.
+        onset: (4,) probability that the end transient has begun, at each of the last steps.
+        unseen: (A, T, 2) mean square of the field that Y and Z of each sensor do not see, in nT^2.
+        scale: (A, T, 4) what the fluctuation is multiplied by; 1 unless published statistics are imposed.
+    """
+
+    voltages: np.ndarray = _array("A")
+    positions: np.ndarray = _array()
+    mean: np.ndarray = _array("A", T, len(CHANNELS))
+    polynomials: np.ndarray = _array("K", "K+1")
+    beta: np.ndarray = _array("A", "K", T, MEASURED_CHANNELS)
+    offset_root: np.ndarray = _array("A", MEASURED_CHANNELS, MEASURED_CHANNELS)
+    line_frequency: np.ndarray = _array(LINES)
+    line_spread: np.ndarray = _array(LINES)
+    line_root: np.ndarray = _array("A", LINES, 2, MEASURED_CHANNELS, MEASURED_CHANNELS)
+    noise_root: np.ndarray = _array("A", 2, MEASURED_CHANNELS, MEASURED_CHANNELS, BINS)
+    start: np.ndarray = _array(EDGE, MEASURED_CHANNELS)
+    end: np.ndarray = _array(MEASURED_CHANNELS)
+    onset: np.ndarray = _array(EDGE)
+    unseen: np.ndarray = _array("A", T, 2)
+    scale: np.ndarray = _array("A", T, MEASURED_CHANNELS)
+
+    def __post_init__(self):
+        lengths = {"A": len(np.atleast_1d(self.voltages)), "K": len(np.atleast_1d(self.polynomials))}
+        lengths["K+1"] = lengths["K"] + 1
+        for field in dataclasses.fields(self):
+            array = np.asarray(getattr(self, field.name))
+            shape = tuple(lengths.get(n, n) for n in field.metadata["shape"])
+            if array.dtype != np.float64 or array.shape != shape:
+                raise MagBridgeError(
+                    f"scan map: {field.name!r} is {array.dtype} of shape {array.shape}; expected float64 of {shape}"
+                )
+            if not np.isfinite(array).all():
+                raise MagBridgeError(f"scan map: {field.name!r} holds NaN or infinity; expected finite numbers")
+            array = np.ascontiguousarray(array).reshape(shape)
+            array.flags.writeable = False
+            object.__setattr__(self, field.name, array)
+        if lengths["A"] < 2 or (np.diff(self.voltages) <= 0).any():
+            raise MagBridgeError(f"scan map: anchors {self.voltages.tolist()} V; expected at least two, ascending")
+        if not 2 <= self.positions == int(self.positions):
+            raise MagBridgeError(f"scan map: {self.positions:g} positions; expected an integer of at least 2")
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 over the names, shapes and bytes of all arrays, in hex."""
+        digest = hashlib.sha256()
+        for field in dataclasses.fields(self):
+            array = getattr(self, field.name)
+            digest.update(f"{field.name}{array.shape}".encode())
+            digest.update(array.astype("<f8").tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: Path | str) -> None:
+        """Writes the map as one npz file, in place of what was there."""
+        with replacing(Path(path)) as partial, open(partial, "wb") as file:
+            np.savez(file, **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
+
+    @classmethod
+    def load(cls, path: Path | str, sha256: str | None = None) -> ScanMap:
+        """Reads a map that `save` wrote; pickled contents are refused.
+
+        Args:
+            path: The npz file.
+            sha256: The map's expected SHA-256, or None to take any.
+
+        Raises:
+            MagBridgeError: Not such a file, too large, an array is missing, of another shape or not finite, or
+                the SHA-256 is another.
+        """
+        shapes = {
+            field.name: tuple(n if isinstance(n, int) else None for n in field.metadata["shape"])
+            for field in dataclasses.fields(cls)
+        }
+        arrays = read_npz(Path(path), shapes, MAX_BYTES)
+        try:
+            scan_map = cls(**arrays)
+        except MagBridgeError as error:
+            raise MagBridgeError(f"{path}: {error}") from error
+        if sha256 is not None and scan_map.sha256 != sha256:
+            raise MagBridgeError(f"{path}: SHA-256 {scan_map.sha256} of its arrays; expected {sha256}")
+        return scan_map
+
+
+def evaluate_polynomials(coefficients: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """phi_k at places u by Horner's rule, element by element: (len(u), K)."""
+    out = np.zeros((len(u), len(coefficients)))
+    for power in range(coefficients.shape[1] - 1, -1, -1):
+        out = out * u[:, None] + coefficients[:, power]
+    return out

@@ -1,0 +1,163 @@
+"""The cell as a magnetised sheet of 3x3 patches: what a cell's own make and its ageing do to the moments.
+
+Field, geometry and moments are those of the simulated upstream. A uniform sheet is the sum of its equal patches
+exactly, so the increment of nine patches over the nominal sheet is zero for a nominal, fresh cell.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from bridge.upstream.simulated_parameters import SimulationParameters
+from bridge.v2.config import BridgeV2Config
+from bridge.v2.draws import CELL_NUMBERS
+
+PATCHES = 3
+"""Patches along each side."""
+
+FIELD_SCALE_NT = 1e4
+"""nT step^3 in one unit of moment."""
+
+HALF_WIDTH_POSITIONS = 20
+"""Positions of the simulated archive's scale between its middle and its edge, u = 0 and 1."""
+
+
+def _modes() -> np.ndarray:
+    edge = np.full((PATCHES, PATCHES), 1 / math.sqrt(8))
+    edge[1, 1] = -8 / math.sqrt(8)
+    rising = np.array([-1.0, 0.0, 1.0]) * math.sqrt(1.5)
+    z, y = np.meshgrid(rising, rising, indexing="ij")
+    return np.stack([np.ones_like(edge), edge, z, y])
+
+
+MODES = _modes()
+"""(4, 3, 3) orthonormal patterns mean, edge, z and y over the patches, which rise along the scan, then across."""
+
+
+class SheetRows(NamedTuple):
+    """The sheets under n signals, in steps and nT step^3.
+
+    Attributes:
+        moment: (n,) of the nominal, uniform sheet.
+        dz: (n,) place of the nominal sheet along the scan.
+        lateral: (n,) place across the sheet in positions, before the sensor's own offset.
+        changed: (n,) whether the sheet differs from the nominal one.
+        lift: (n,) added to the sensors' distance from the changed sheet.
+        shift: (n,) added to its place along the scan.
+        length: (n,) of the changed sheet.
+        width: (n,) of the changed sheet.
+        corners: (n, 4, 4) charges of its patches' corners: moment over area, summed with alternating sign.
+        soc: (n,) height of the SOC-dependent fluctuation, as a fraction of the nominal field's range.
+    """
+
+    moment: np.ndarray
+    dz: np.ndarray
+    lateral: np.ndarray
+    changed: np.ndarray
+    lift: np.ndarray
+    shift: np.ndarray
+    length: np.ndarray
+    width: np.ndarray
+    corners: np.ndarray
+    soc: np.ndarray
+
+
+def patch_moments(
+    moment: np.ndarray, voltage: np.ndarray, soh: np.ndarray, q: np.ndarray, config: BridgeV2Config
+) -> np.ndarray:
+    """Moments of the patches of cells of a make and an age.
+
+        m = (1/9) [mean (1 + .02 (q1 edge + q2 z + q3 y)) - max(0, 1 - SOH) s(v) (1 + (.25 + .10 q6) edge + ...)]
+
+    with s(v) = 6.175 (v - 2.54 V), all with the configuration's numbers.
+
+    Args:
+        moment: (n,) moment of the whole sheet, of this make, in 1e4 nT step^3.
+        voltage: (n,) in V.
+        soh: (n,) fractions.
+        q: (n, 9) numbers of the virtual cells; zero without one.
+        config: Strengths.
+
+    Returns:
+        (n, 3, 3) in 1e4 nT step^3, along the scan, then across.
+    """
+    lost = np.maximum(0, config.soh_baseline - soh) * config.moment_slope * (voltage - config.moment_zero_V)
+    of_make = [np.ones(len(q)), *(config.cell_pattern * q[:, 1:4].T)]
+    of_age = [np.full(len(q), config.ageing[0])]
+    of_age += [mean + config.ageing_jitter * x for mean, x in zip(config.ageing[1:], q[:, 6:9].T)]
+    out = np.zeros((len(q), PATCHES, PATCHES))
+    for mode, make, age in zip(MODES, of_make, of_age):
+        out += (moment * make - lost * age)[:, None, None] * mode
+    return out / PATCHES**2
+
+
+def corner_charges(patches: np.ndarray) -> np.ndarray:
+    """Charges (n, 4, 4) at the corners of patches (n, 3, 3): + where a patch's two edges are both upper or lower."""
+    out = np.zeros((len(patches), PATCHES + 1, PATCHES + 1))
+    out[:, 1:, 1:] += patches
+    out[:, :-1, 1:] -= patches
+    out[:, 1:, :-1] -= patches
+    out[:, :-1, :-1] += patches
+    return out
+
+
+def sheet_rows(
+    parameters: SimulationParameters,
+    config: BridgeV2Config,
+    *,
+    voltage: np.ndarray,
+    soc: np.ndarray,
+    soh: np.ndarray,
+    u: np.ndarray,
+    cell: list[np.ndarray | None],
+    mounting: np.ndarray,
+    soc_draw: np.ndarray,
+) -> SheetRows:
+    """The sheets of n requests.
+
+    Args:
+        parameters: Geometry and moments of the simulated upstream.
+        config: Strengths.
+        voltage: (n,) in V.
+        soc: (n,) in percent.
+        soh: (n,) fractions.
+        u: (n,) place across the cell, -1 to 1.
+        cell: n times the (9,) numbers of a virtual cell, or None for no cell: nominal make, no mounting scatter.
+        mounting: (n, 2) standard normal numbers, lift-off and shift.
+        soc_draw: (n,) standard normal numbers.
+    """
+    anchors, scan = parameters.anchors, parameters.scan
+    mz, dz, dp = (np.interp(voltage, anchors.voltage, y) for y in (anchors.moment[:, 0], anchors.dz, anchors.dp))
+    mounted = np.array([c is not None for c in cell])
+    q = np.stack([np.zeros(CELL_NUMBERS) if c is None else c for c in cell])
+    # libm's exp number by number: numpy's may differ with an element's place in a vector. The nominal cell is nominal
+    # exactly: its moment is not the median of the cells', which is a little below their mean.
+    make = [1.0 if c is None else math.exp(config.cell_moment * c[0] - config.cell_moment**2 / 2) for c in cell]
+    length, width = (
+        float(size) * np.array([math.exp(config.cell_size * x) for x in q[:, k].tolist()])
+        for size, k in ((scan.sheet_length, 4), (scan.sheet_width, 5))
+    )
+    density = FIELD_SCALE_NT * PATCHES**2 / (length * width)
+    patches = patch_moments(mz * np.array(make), voltage, soh, q, config)
+    full = np.minimum(1, np.abs(soc - config.soc_rest) / config.soc_range)
+    return SheetRows(
+        moment=FIELD_SCALE_NT * mz,
+        dz=dz,
+        lateral=HALF_WIDTH_POSITIONS * u - dp,
+        changed=mounted | (soh < config.soh_baseline),
+        lift=np.where(mounted, config.lift_off * mounting[:, 0], 0.0),
+        shift=np.where(mounted, config.shift * mounting[:, 1], 0.0),
+        length=length,
+        width=width,
+        corners=corner_charges(patches * density[:, None, None]),
+        soc=config.soc_strength * full * soc_draw,
+    )
+
+
+def soc_wave(steps: int, config: BridgeV2Config) -> np.ndarray:
+    """(steps,) time course of the SOC-dependent fluctuation: an exponential decay, standardised."""
+    wave = np.exp(-np.arange(steps) / config.soc_decay)
+    return (wave - wave.mean()) / wave.std()

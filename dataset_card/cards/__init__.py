@@ -1,0 +1,1 @@
+"""The documents of a release, rendered from the contract and a manifest."""

@@ -1,0 +1,82 @@
+"""The contract of a corpus: the rows of many releases, told apart by their master seed, in one folder of any size."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pyarrow as pa
+
+from dataset_card.cards import card
+from dataset_card.contract.configs import DEFAULT_CONFIG, SPLITS, Config
+from dataset_card.contract.schema import FIELDS, Field, arrow_schema_of
+
+DTYPES = ("float64", "float32")
+"""Of signals, time and pulse voltages; labels are float64 in either."""
+
+MASTER_SEED_FIELD = Field(
+    "master_seed", "int64", "Seed of the release that the row belongs to; with `sample_id`, a key."
+)
+
+CONFIG = Config(DEFAULT_CONFIG, "Every row, split by cell: no cell is in two subsets, whatever the seed.")
+
+
+def data_path(split: str, shard: int) -> str:
+    """Path in the folder of a shard's rows of one split."""
+    return f"data/{split}/{shard:06d}.parquet"
+
+
+PATTERNS = {split: [f"data/{split}/*.parquet"] for split in SPLITS}
+"""Globs of each split, relative to the folder."""
+
+
+def fields(dtype: str) -> tuple[Field, ...]:
+    """Columns of a corpus: those of a release, its lists as `dtype`, and the master seed."""
+    lists = (dataclasses.replace(f, dtype=dtype) if f.length else f for f in FIELDS)
+    return (*lists, MASTER_SEED_FIELD)
+
+
+def arrow_schema(dtype: str) -> pa.Schema:
+    """Arrow schema of a corpus."""
+    return arrow_schema_of(fields(dtype))
+
+
+UNFINISHED = """---
+configs:
+- config_name: unfinished
+  data_files: UNFINISHED-CORPUS-run-python-m-bridge-corpus-build-to-its-end.parquet
+---
+
+# Unfinished corpus
+
+Shards are missing: run the command that began it again. The card takes this page's place when all of them are there.
+"""
+"""The card of a corpus that is not whole: it names a file that never exists, so that `datasets` refuses the folder."""
+
+
+def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, str]:
+    """The texts that a finished corpus carries beside its data.
+
+    Args:
+        manifest: The corpus's manifest.
+        sizes: Rows and bytes of each Parquet file, by path.
+
+    Returns:
+        Text by file name: `README.md` (the card), `composition.svg`, `CITING.md`, `CITATION.cff`, `LICENSE`.
+    """
+    columns, seeds = fields(manifest["dtype"]), manifest["seeds"]
+    values = {
+        "seeds": f"{seeds['count']:,}",
+        "first_seed": seeds["first"],
+        "last_seed": seeds["first"] + seeds["count"] - 1,
+        "files": f"{len(sizes):,}",
+        "gigabytes": f"{sum(size for _, size in sizes.values()) / 1e9:.3g}",
+        "dtype": manifest["dtype"],
+        "row_bytes": f"{sum(size for _, size in sizes.values()) / manifest['counts']['rows']:,.0f}",
+        "field_table": card.field_table(columns),
+    }
+    header = {
+        **card.about(manifest),
+        "configs": [card.config_entry(CONFIG, PATTERNS, manifest)],
+        "dataset_info": [card.info_entry(CONFIG, PATTERNS, sizes, columns)],
+    }
+    return card.with_citations(manifest, "card_corpus.md", header, values)

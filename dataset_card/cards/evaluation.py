@@ -1,0 +1,34 @@
+"""`eval.yaml` of a release: its tasks as the Hub's benchmarks name them.
+
+Specification: huggingface.co/docs/hub/eval-results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import yaml
+
+from dataset_card.contract.configs import Config
+
+FILE = "eval.yaml"
+
+FRAMEWORK = "magbridge"
+"""Of evaluation. The Hub's list of frameworks has none for tables yet, and takes new ones by request."""
+
+
+def eval_yaml(title: str, configs: Sequence[Config]) -> str:
+    """The document; `.eval_results` of a model name a task by its id.
+
+    Args:
+        title: Of the release.
+        configs: Configurations that have rows.
+    """
+    document = {
+        "name": title,
+        "description": "Magnetic diagnostics of Li-ion cells: state of health, second life, anomalies and their kind. "
+        "One score a task, higher is better: R2 of T1, balanced accuracy of the others.",
+        "evaluation_framework": FRAMEWORK,
+        "tasks": [{"id": config.name, "config": config.name, "split": "test"} for config in configs if config.task],
+    }
+    return yaml.safe_dump(document, sort_keys=False, width=1000)

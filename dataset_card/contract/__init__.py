@@ -1,0 +1,1 @@
+"""What a release is: the fields of a row, the configurations, the editions."""

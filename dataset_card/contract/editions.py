@@ -1,0 +1,79 @@
+"""The datasets that this project publishes, and the releases of measured cells: how they differ in form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dataset_card.contract.configs import CHEMISTRY_CONFIGS, CONFIGS, MEASURED_CONFIGS, Config
+from dataset_card.errors import MagBridgeError
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One dataset.
+
+    Attributes:
+        bridge: Name of its bridge: the first part of the `bridge_version` of its rows.
+        name: Name of its release folder and of its repository on the Hub.
+        version: Version of the published release.
+        schema_version: Version of the contract that its rows keep.
+        configs: Its configurations.
+        by_chemistry: Whether each chemistry has files of its own.
+    """
+
+    bridge: str
+    name: str
+    version: str
+    schema_version: str
+    configs: tuple[Config, ...]
+    by_chemistry: bool = False
+
+    def patterns(self, config: Config) -> dict[str, list[str]]:
+        """Globs of each split of a configuration, relative to the release folder."""
+        return config.patterns(self.by_chemistry)
+
+    def config(self, name: str) -> Config:
+        """The configuration of this name.
+
+        Raises:
+            MagBridgeError: There is none.
+        """
+        for config in self.configs:
+            if config.name == name:
+                return config
+        raise MagBridgeError(f"configuration {name!r}: expected one of {', '.join(c.name for c in self.configs)}")
+
+
+V1 = Edition("v1", "magbridge-battery", "1.0.0", "1.0", CONFIGS)
+V2 = Edition("v2", "magbridge-battery-v2", "2.0.0", "1.1", (*CONFIGS, *CHEMISTRY_CONFIGS), by_chemistry=True)
+
+MEASURED = Edition("measured", "measured-cells", "1.0.0", "1.2", MEASURED_CONFIGS)
+"""Scans of a laboratory's own cells; no bridge had a part in them. Such a release has the name of its own folder."""
+
+EDITIONS = {edition.bridge: edition for edition in (V1, V2, MEASURED)}
+"""Editions by the name of their bridge."""
+
+DATASETS = {edition.name: edition for edition in (V1, V2)}
+"""Editions that this project generates, by the name of the dataset."""
+
+OWN_CELLS = "+cells"
+"""End of the `bridge_version` of rows whose labels come from a user's own table of cells."""
+
+
+def edition_of(bridge_version: object) -> Edition:
+    """The edition that rows of a `bridge_version` such as `v1.3` or `v2.0-hybrid` belong to.
+
+    Raises:
+        MagBridgeError: No edition has such a bridge.
+    """
+    bridge = str(bridge_version).removesuffix(OWN_CELLS).partition(".")[0]
+    if bridge not in EDITIONS:
+        raise MagBridgeError(
+            f"bridge_version {bridge_version!r}: expected one that begins with {' or '.join(EDITIONS)}"
+        )
+    return EDITIONS[bridge]
+
+
+def has_own_cells(bridge_version: str) -> bool:
+    """Whether the cells of such rows are a user's own, measured or generated, and not those of PulseBat."""
+    return str(bridge_version).endswith(OWN_CELLS) or edition_of(bridge_version) is MEASURED

@@ -1,0 +1,163 @@
+"""The contract of what a laboratory brings: columns of its tables and scans, with unit, range and meaning.
+
+Readers, the commands' help and the guide (`bridge/measured/README.md`) are derived from these values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dataset_card.contract.schema import CHANNELS, REUSE_ABOVE_SOH, U_FEATURES, T
+
+
+@dataclass(frozen=True)
+class InputField:
+    """One column.
+
+    Attributes:
+        name: Column name.
+        meaning: One sentence.
+        unit: Physical unit, or `-`.
+        low: Least value; None for text.
+        high: Greatest value; None for text.
+        above: Whether `low` itself is excluded.
+        required: Whether the column must be there; a column that is there is full.
+        slip: Factor that a value out of range is often wrong by, and the words for it.
+        suspect_up_to: A whole column of values up to this is in another unit.
+    """
+
+    name: str
+    meaning: str
+    unit: str = "-"
+    low: float | None = None
+    high: float | None = None
+    above: bool = False
+    required: bool = True
+    slip: tuple[float, str] | None = None
+    suspect_up_to: float | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are names."""
+        return self.low is None
+
+    @property
+    def range(self) -> str:
+        """The range in words."""
+        if self.low is None:
+            return "name: letters, digits, `.`, `_`, `+`, `-`"
+        return f"{'(' if self.above else '['}{self.low:g}, {self.high:g}]"
+
+
+CELL_ID = InputField("cell_id", "Name of the cell; the split keeps its rows together.")
+CHEMISTRY = InputField("chemistry", "Cell chemistry, such as LFP or NMC.")
+VOLTAGE = InputField(
+    "voltage", "Voltage at rest.", "V", 1.5, 5.0, slip=(1e-3, "millivolts: divide by 1000"),
+)  # fmt: skip
+SOC = InputField(
+    "soc", "State of charge.", "%", 0.0, 100.0, suspect_up_to=1.0, slip=(1.0, "a fraction: multiply by 100"),
+)  # fmt: skip
+SOH = InputField(
+    "soh", "State of health, capacity over nominal capacity.", "fraction", 0.0, 1.1, above=True,
+    slip=(1e-2, "percent: divide by 100"),
+)  # fmt: skip
+CAPACITY = InputField("capacity_Ah", "Measured capacity; checked against `soh`.", "Ah", 0.0, 1e4, True, False)
+NOMINAL = InputField("nominal_Ah", "Nominal capacity.", "Ah", 0.0, 1e4, True, False)
+PULSES = tuple(
+    InputField(f"U{i}", f"Voltage {i} of PulseBat's pulse test; all {U_FEATURES} or none.", "V", 1.5, 5.0, False, False)
+    for i in range(1, U_FEATURES + 1)
+)
+
+SOH_MAX = 1.05
+"""Greatest SOH that a bridge can be asked for: a fresh cell may exceed its nominal capacity a little."""
+
+CELL_FIELDS = (
+    CELL_ID, CHEMISTRY, replace(SOC, above=True), replace(SOH, high=SOH_MAX), replace(VOLTAGE, required=False),
+    CAPACITY, NOMINAL, *PULSES,
+)  # fmt: skip
+"""Columns of a table of cells (`bridge build --cells`): one row a record, voltage or U1..U21."""
+
+SCAN_ID = InputField("scan_id", "Name of the scan, the same as in the signals.")
+LABEL_FIELDS = (SCAN_ID, CELL_ID, CHEMISTRY, VOLTAGE, SOC, SOH, CAPACITY, NOMINAL, *PULSES)
+"""Columns of the labels of measured scans (`bridge adopt --labels`): one row a scan."""
+
+POSITION = InputField("position", "Place across the cell, in any unit, evenly spaced.", "-", -1e6, 1e6)
+ARCHIVE_FIELDS = (SCAN_ID, VOLTAGE, POSITION)
+"""Columns of the table of a scan archive (`bridge build --scans --scan-table`): one row a scan."""
+
+NT_PER_UNIT = {"nT": 1.0, "uT": 1e3, "pT": 1e-3}
+"""Units of a channel, in nT."""
+
+AXES = dict(zip(CHANNELS, ("across", "along", "across", "along", "magnitude", "magnitude")))
+"""Which way each channel looks: across the scan's path (Y), along it (Z), or the magnitude of both."""
+
+MEASURED_CHANNELS = CHANNELS[:4]
+"""Channels that must be there; the magnitudes are derived where they are not."""
+
+TIME_COLUMNS = {"time_s": "seconds, increasing, evenly spaced", "step": "whole numbers 0, 1, 2, ..."}
+"""Optional columns of a scan that tell its sampling."""
+
+SIGNAL_ROWS = (
+    *((name, "nT, uT or pT", "yes" if name in MEASURED_CHANNELS else "no", f"{axis}, sensor {name[3]}")
+      for name, axis in AXES.items()),
+    *((name, "s" if name == "time_s" else "-", "no", meaning) for name, meaning in TIME_COLUMNS.items()),
+)  # fmt: skip
+MEANINGS = {
+    "parent_sample_id": "Null: no row comes from another.",
+    "cell_id": "The laboratory's name of the cell.",
+    "generation_seed": "A number of the scan, from its name; nothing is generated.",
+    "bridge_version": "`measured`: no bridge had a part in it.",
+    "bridge_config_hash": "First 12 hex digits of the SHA-256 of how the scans were read (the manifest's `config`).",
+    "voltage": "Voltage of the cell.",
+    "soc": "State of charge.",
+    "soh": "State of health, capacity over nominal capacity.",
+    "u_features": f"Pulse-test voltages U1 to U{U_FEATURES}; null where none were measured.",
+    "regime": "`grounded`: measured.",
+    "nearest_anchor": "The nearest of MagBridge-Battery's five voltages, for comparison.",
+    "anomaly_flag": "False.",
+    "anomaly_subtype": "`none`.",
+    "anomaly_origin": "`none`.",
+    "anomaly_severity": "0.",
+    "second_life_class": f"`reuse` if SOH > {REUSE_ABOVE_SOH}, else `recondition`.",
+}
+"""What fields of the contract mean in a release of measured cells, where that differs."""
+
+FORMS = (
+    f"Parquet: one row a scan, `scan_id` and a list a channel. HDF5: one group a scan, named by its id, one 1-D "
+    f"dataset a "
+    f"channel. CSV: a folder, one file a scan, `SCAN_ID.csv`, one row a step. Steps other than {T} are "
+    f"resampled to {T}."
+)
+"""How signals are stored."""
+
+
+def table_of(fields: tuple[InputField, ...]) -> str:
+    """Columns as a Markdown table; the pulse voltages on one line."""
+    rows = [("column", "unit", "range", "required", "meaning"), ("---",) * 5]
+    for field in fields:
+        if field in PULSES[1:]:
+            continue
+        name = f"`U1` to `U{U_FEATURES}`" if field in PULSES else f"`{field.name}`"
+        meaning = f"Voltages of PulseBat's pulse test; all {U_FEATURES} or none." if field in PULSES else field.meaning
+        rows.append((name, field.unit, field.range, "yes" if field.required else "no", meaning))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def signal_table() -> str:
+    """Columns of a scan as a Markdown table."""
+    rows: list[tuple[str, ...]] = [("column", "unit", "required", "meaning"), ("---",) * 4]
+    rows += [(f"`{name}`", *rest) for name, *rest in SIGNAL_ROWS]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def columns_in_words(fields: tuple[InputField, ...]) -> str:
+    """Columns for a command's help, with units and ranges."""
+
+    def word(field: InputField) -> str:
+        unit = "" if field.unit == "-" else f" {field.unit}"
+        return field.name if field.is_text else f"{field.name} ({field.low:g} to {field.high:g}{unit})"
+
+    words = ", ".join(word(field) for field in fields if field.required)
+    optional = [word(field) for field in fields if not field.required and field not in PULSES]
+    optional += [f"U1 to U{U_FEATURES} (V)"] if set(PULSES) & set(fields) else []
+    return words + (f"; optional: {', '.join(optional)}" if optional else "")

@@ -1,0 +1,1 @@
+"""What commands share: the terminal, signals, jobs, the Hub, plots."""

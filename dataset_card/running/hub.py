@@ -1,0 +1,284 @@
+"""One repository on the Hugging Face Hub: looked at, replaced in one commit, tagged; trouble is one plain sentence.
+
+The endpoint and the token are huggingface_hub's own: `$HF_ENDPOINT`, and `hf auth login` or `$HF_TOKEN`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dataset_card.contract.configs import METADATA_FILE
+from dataset_card.errors import MagBridgeError, causes, innermost
+from dataset_card.storage.reading import MANIFEST, checked_digest, read_manifest
+
+FRESH = {".gitattributes", "README.md"}
+"""Files that the Hub itself puts into a new repository."""
+
+
+def size_of(content: Path | bytes) -> int:
+    """Bytes of one file to publish."""
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
+class Repository:
+    """A repository as it was when looked at; it need not exist.
+
+    Args:
+        repo_id: `user/name`.
+        kind: `dataset`, `space` or `model`.
+
+    Attributes:
+        revision: Its newest commit, None where there is no repository.
+        files: Paths in it.
+        private: Whether only its owner sees it.
+
+    Raises:
+        MagBridgeError: The Hub cannot be reached, or refuses the token.
+    """
+
+    def __init__(self, repo_id: str, kind: str):
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        if repo_id.count("/") != 1 or not all(repo_id.split("/")):
+            raise MagBridgeError(f"repository {repo_id!r}: expected USER/NAME")
+        self.repo_id, self.kind, self._api = repo_id, kind, HfApi()
+        self.revision: str | None = None
+        self.files: frozenset[str] = frozenset()
+        self.private: bool | None = None
+        with self._plainly():
+            try:
+                info: Any = self._api.repo_info(repo_id, repo_type=kind)
+            except RepositoryNotFoundError:
+                return
+            self.revision, self.private = info.sha, info.private
+            self.files = frozenset(file.rfilename for file in info.siblings)
+
+    def check(self, marker: str, private: bool) -> None:
+        """Raises unless the repository is free, or is one of ours that may be replaced.
+
+        Args:
+            marker: A file that every repository of this sort has.
+            private: Whether what is to be published must stay private.
+        """
+        if self.files - FRESH and marker not in self.files:
+            some = sorted(self.files - FRESH)[0]
+            raise MagBridgeError(
+                f"{self.kind} {self.repo_id} holds other content ({some}, and no {marker}): nothing is changed; "
+                "choose another repository"
+            )
+        if private and self.private is False:
+            raise MagBridgeError(
+                f"{self.kind} {self.repo_id} exists and is public: nothing is pushed; make it private on the Hub "
+                "first, choose another repository, or leave out --private"
+            )
+
+    def tags(self) -> dict[str, str]:
+        """Commit of each tag."""
+        if self.revision is None:
+            return {}
+        with self._plainly():
+            return {
+                ref.name: ref.target_commit for ref in self._api.list_repo_refs(self.repo_id, repo_type=self.kind).tags
+            }
+
+    def read(self, path: str, revision: str | None = None) -> bytes:
+        """Contents of one file, at the commit looked at or another revision."""
+        with self._plainly(), _quiet_in_a_pipe(), tempfile.TemporaryDirectory() as folder:
+            found = self._api.hf_hub_download(
+                self.repo_id, path, repo_type=self.kind, revision=revision or self.revision, local_dir=folder
+            )
+            return Path(found).read_bytes()
+
+    def replace(
+        self, files: Mapping[str, Path | bytes], message: str, *, private: bool = False, space_sdk: str | None = None
+    ) -> str:
+        """Makes the repository hold `files`, in one commit; creates it where there is none.
+
+        Files beside them stay, apart from those in a folder that `files` has too. Large files that reached the Hub in
+        an interrupted try are not sent again. Where every file is there already, there is no new commit.
+
+        Args:
+            files: Content, or the local file that has it, by path in the repository.
+            message: Title of the commit.
+            private: Whether a new repository is private.
+            space_sdk: What a new Space runs on.
+
+        Returns:
+            The commit that holds the files.
+
+        Raises:
+            MagBridgeError: The Hub refuses, cannot be reached, or someone else committed meanwhile; nothing is
+                committed then.
+        """
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        folders = {PurePosixPath(path).parts[0] for path in files if "/" in path}
+        stale = sorted(p for p in self.files - set(files) if PurePosixPath(p).parts[0] in folders)
+        operations: list = [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
+        operations += [CommitOperationDelete(path, is_folder=False) for path in stale]
+        with self._plainly(), _quiet_in_a_pipe():
+            if self.revision is None:
+                self._api.create_repo(
+                    self.repo_id, repo_type=self.kind, private=private, exist_ok=True, space_sdk=space_sdk
+                )
+            commit = self._api.create_commit(
+                self.repo_id, operations, commit_message=message, repo_type=self.kind, parent_commit=self.revision
+            )
+        return commit.oid
+
+    def propose(self, files: Mapping[str, Path | bytes], message: str) -> str:
+        """Opens a pull request that adds `files`; returns its address.
+
+        Raises:
+            MagBridgeError: There is no such repository, or the Hub refuses or cannot be reached.
+        """
+        from huggingface_hub import CommitOperationAdd
+
+        if self.revision is None:
+            raise MagBridgeError(f"no {self.kind} {self.repo_id} on the Hub, or the token may not see it")
+        operations = [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
+        with self._plainly(), _quiet_in_a_pipe():
+            commit = self._api.create_commit(
+                self.repo_id, operations, commit_message=message, repo_type=self.kind, create_pr=True
+            )
+        return str(commit.pr_url)
+
+    def tag(self, name: str, revision: str) -> None:
+        """Names a commit, which stays where it cannot be named.
+
+        Raises:
+            MagBridgeError: The Hub refuses or cannot be reached.
+        """
+        with self._plainly(f"the files are there as commit {revision[:12]}, only its tag {name} is missing"):
+            self._api.create_tag(self.repo_id, tag=name, revision=revision, repo_type=self.kind)
+
+    @property
+    def url(self) -> str:
+        """Where people find it."""
+        prefix = "" if self.kind == "model" else f"{self.kind}s/"
+        return f"{self._api.endpoint}/{prefix}{self.repo_id}"
+
+    def _plainly(self, outcome: str = "nothing is changed"):
+        return _plainly(self.repo_id, outcome)
+
+
+def pull_release(repo_id: str) -> Path:
+    """A release on the Hub as a folder in huggingface_hub's cache, once its rows have the digest that it states.
+
+    Args:
+        repo_id: `user/name` of a dataset.
+
+    Raises:
+        MagBridgeError: The Hub cannot be reached or refuses, there is no release, or what arrived is damaged; that has
+            left the cache then.
+    """
+    from huggingface_hub import scan_cache_dir, snapshot_download
+
+    patterns = ["data/**", METADATA_FILE, MANIFEST]
+    try:
+        with _plainly(repo_id, "what arrived is kept"), _quiet_in_a_pipe():
+            folder = Path(snapshot_download(repo_id, repo_type="dataset", allow_patterns=patterns))
+    except MagBridgeError as error:
+        raise MagBridgeError(
+            f"cannot download the dataset {repo_id} from the Hub: {error}; pass a release folder, or check the id, the "
+            "network and your token"
+        ) from error
+    read_manifest(folder)
+    try:
+        checked_digest(folder)
+    except MagBridgeError as error:
+        scan_cache_dir(folder.parents[2]).delete_revisions(folder.name).execute()
+        raise MagBridgeError(
+            f"the download of {repo_id} was damaged and has left the cache, run the command again: {error}"
+        ) from error
+    return folder
+
+
+@contextmanager
+def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
+    """Turns huggingface_hub's many errors into one sentence with the fix, and what became of what was asked for."""
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
+
+    try:
+        with _without_retries():
+            yield
+    except MagBridgeError:
+        raise
+    except HFValidationError as error:
+        raise MagBridgeError(f"repository {repo_id!r} is no name on the Hub ({error}): expected USER/NAME") from error
+    except (HTTPError, RuntimeError, OSError) as error:
+        chain = causes(error)
+        answered = next((e for e in chain if isinstance(e, HfHubHTTPError)), None)
+        full = next((e for e in chain if isinstance(e, OSError) and e.errno is not None and e.filename), None)
+        if answered is not None:
+            raise MagBridgeError(_refusal(answered, repo_id, outcome)) from error
+        if full is not None:
+            raise
+        raise MagBridgeError(
+            f"no connection to {_endpoint()} ({innermost(error)}) for {repo_id}: {outcome}; "
+            "run the command again, files that arrived are not sent twice"
+        ) from error
+
+
+@contextmanager
+def _without_retries() -> Iterator[None]:
+    """huggingface_hub tells each of its retries, up to twelve lines a file; the last one's error says it all."""
+    handlers = logging.getLogger("huggingface_hub").handlers
+
+    def is_error(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
+    for handler in handlers:
+        handler.addFilter(is_error)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(is_error)
+
+
+def _endpoint() -> str:
+    from huggingface_hub import HfApi
+
+    return HfApi().endpoint
+
+
+def _refusal(error, repo_id: str, outcome: str) -> str:
+    status = error.response.status_code
+    owner = repo_id.partition("/")[0]
+    if status == 401:
+        return (
+            f"{_endpoint()} does not accept the token for {repo_id}: expected one with write access to "
+            f"{owner}; log in with `hf auth login` or set $HF_TOKEN; {outcome}"
+        )
+    if status == 403:
+        return (
+            f"the token may not write to {repo_id}: expected one with write access to {owner}; make one in "
+            f"the settings of your account on the Hub; {outcome}"
+        )
+    if status == 412:
+        return f"{repo_id} was changed meanwhile: nothing is pushed; look at it and run the command again"
+    reason = " ".join((getattr(error, "server_message", None) or str(error)).split())
+    return f"{_endpoint()} refused {repo_id} with status {status} ({reason}); {outcome}"
+
+
+@contextmanager
+def _quiet_in_a_pipe() -> Iterator[None]:
+    """Progress bars only where someone watches."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if sys.stderr.isatty() or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()

@@ -1,0 +1,158 @@
+"""The boundary of zip files from outside: bundles, npz files and workbooks are looked at before they are unpacked."""
+
+from __future__ import annotations
+
+import errno
+import io
+import lzma
+import math
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tokenize import TokenError
+
+import numpy as np
+
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.files import naming
+
+MAX_UNPACKED_BYTES = 2**33
+"""More than any bundle of this data needs: an archive that claims more is refused before it is unpacked."""
+
+MAX_ENTRIES = 10_000
+"""A bundle has some twenty files; a directory of millions of names takes memory of its own."""
+
+MAX_NAME = 255
+"""Characters of a path: no file system has longer names."""
+
+PLAIN_NPZ = "npz file of plain arrays"
+
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, struct.error, KeyError,
+    ValueError, OverflowError,
+)  # fmt: skip
+"""What zipfile and the decoders below it raise on damaged, encrypted or unheard-of contents."""
+
+
+@contextmanager
+def opened_zip(path: Path, limit: int = MAX_UNPACKED_BYTES, kind: str = "zip file") -> Iterator[zipfile.ZipFile]:
+    """A zip file that is safe to unpack.
+
+    Args:
+        path: The file.
+        limit: Bytes that it may unpack to.
+        kind: What it should be, for the error.
+
+    Raises:
+        MagBridgeError: Damaged, encrypted, too large, or an entry is no plain file inside the archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check(archive, path, limit)
+            yield archive
+    except MagBridgeError:
+        raise
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's trouble; a damaged bzip2 stream has no number, an offset before the file's start EINVAL
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise MagBridgeError(f"{path}: not a readable {kind} ({reason})") from error
+
+
+def honest_copy(path: Path, limit: int, kind: str) -> io.BytesIO:
+    """A zip file in memory whose entries unpack to what it claims of them; raises as `opened_zip` does.
+
+    For libraries that read an entry whole: what an entry claims can be less than what it would unpack to.
+    """
+    copy = io.BytesIO()
+    with opened_zip(path, limit, kind) as archive, zipfile.ZipFile(copy, "w") as plain:
+        for entry in archive.infolist():
+            with archive.open(entry) as file:
+                plain.writestr(entry.filename, file.read(entry.file_size + 1))
+    copy.seek(0)
+    return copy
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Unpacks a zip file into a folder; raises as `opened_zip` does."""
+    with opened_zip(path) as archive:
+        try:
+            archive.extractall(folder)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise MagBridgeError(f"{path}: {Path(error.filename).name!r} is a file and a folder in it") from error
+        except OSError as error:
+            raise naming(error, folder) from error
+
+
+def read_npz(
+    path: Path, shapes: Mapping[str, tuple[int | None, ...]], limit: int = MAX_UNPACKED_BYTES
+) -> dict[str, np.ndarray]:
+    """Named arrays of finite numbers of an npz file.
+
+    Args:
+        path: The file; pickled contents are refused, and no array is read before its header promises the shape.
+        shapes: Expected shape of each array; None is any length.
+        limit: Bytes that the file may unpack to.
+
+    Returns:
+        float64 arrays.
+
+    Raises:
+        MagBridgeError: Not an npz file, an array is missing, of another shape, or not finite.
+    """
+    arrays = {}
+    with opened_zip(path, limit, PLAIN_NPZ) as archive:
+        for name, shape in shapes.items():
+            if f"{name}.npy" not in archive.namelist():
+                raise MagBridgeError(f"{path}: no array {name!r}; expected {', '.join(sorted(shapes))}")
+            with archive.open(f"{name}.npy") as file:
+                arrays[name] = _read_array(file, f"{path}: array {name!r}", shape)
+    return arrays
+
+
+def _read_array(file, where: str, expected: tuple[int | None, ...]) -> np.ndarray:
+    try:
+        version = np.lib.format.read_magic(file)
+        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in readers:
+            raise MagBridgeError(f"{where}: npy version {version}, expected 1.0 or 2.0")
+        shape, fortran, dtype = readers[version](file)
+    except (ValueError, SyntaxError, TokenError, TypeError, RecursionError, MemoryError) as error:
+        if isinstance(error, MagBridgeError):
+            raise
+        raise MagBridgeError(f"{where} has a damaged header ({error})") from error
+    if dtype.kind not in "fiu":
+        raise MagBridgeError(f"{where} holds {dtype}: not a readable {PLAIN_NPZ}")
+    if len(shape) != len(expected) or any(n < 0 or m not in (None, n) for n, m in zip(shape, expected)):
+        raise MagBridgeError(f"{where} has shape {shape}; expected {str(expected).replace('None', 'any')}")
+    data = file.read(math.prod(shape) * dtype.itemsize + 1)
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise MagBridgeError(f"{where} is cut off or has bytes to spare; expected {shape} numbers of {dtype}")
+    values = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    array = np.array(values, dtype=float, order="K")  # sums depend on the order in memory
+    if not np.isfinite(array).all():
+        raise MagBridgeError(f"{where} holds NaN or infinity; expected finite numbers")
+    return array
+
+
+def _check(archive: zipfile.ZipFile, path: Path, limit: int) -> None:
+    entries = archive.infolist()
+    if len(entries) > MAX_ENTRIES:
+        raise MagBridgeError(f"{path}: {len(entries)} entries; expected at most {MAX_ENTRIES}")
+    for entry in entries:
+        inner = PurePosixPath(entry.filename.replace("\\", "/"))
+        unsafe = inner.is_absolute() or ".." in inner.parts or ":" in entry.filename or not inner.parts
+        if unsafe or len(entry.filename) > MAX_NAME or stat.S_ISLNK(entry.external_attr >> 16):
+            raise MagBridgeError(
+                f"{path}: unsafe entry {entry.filename[:MAX_NAME]!r}: expected plain files inside the archive; it is "
+                "not unpacked"
+            )
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise NotImplementedError(f"packed by method {entry.compress_type}; expected deflate, of a bounded ratio")
+    total = sum(entry.file_size for entry in entries)
+    if total > limit:
+        raise MagBridgeError(f"{path}: unpacks to {total / 1e6:,.0f} MB; expected at most {limit / 1e6:,.0f} MB")

@@ -1,0 +1,173 @@
+"""The boundary of JSON and YAML from outside: plain values of the expected form or one error."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dataset_card.contract.configs import SPLITS
+from dataset_card.errors import MagBridgeError
+
+MAX_JSON_BYTES = 2**28
+"""A split document lists 32 bytes an id: this is eight million rows, far more than a document should hold."""
+
+MAX_YAML_DEPTH = 10
+"""Of the values in a YAML document: a submission and a channel map have four."""
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+def read_json(path: Path, name: str | None = None) -> dict:
+    """A file that holds one JSON object.
+
+    Args:
+        path: The file.
+        name: What errors call it; its path by default.
+
+    Raises:
+        MagBridgeError: It is missing, too large, no JSON, or something other than an object.
+    """
+    if path.exists() and not path.is_file():
+        raise MagBridgeError(f"{name or path}: is no file: expected a JSON document")  # a pipe would never end
+    try:
+        with open(path, "rb") as file:
+            return parse_json(file.read(MAX_JSON_BYTES + 1), name or str(path))
+    except OSError as error:
+        raise MagBridgeError(f"{name or path}: not readable ({error.strerror})") from error
+
+
+def parse_json(data: bytes, where: str) -> dict:
+    """One JSON object.
+
+    Args:
+        data: What was read.
+        where: Where from, for the error.
+
+    Raises:
+        MagBridgeError: Too large, no JSON in UTF-8, nested too deeply, or something other than an object.
+    """
+    if len(data) > MAX_JSON_BYTES:
+        raise MagBridgeError(f"{where}: larger than {MAX_JSON_BYTES / 1e6:.0f} MB: expected a document of a release")
+    try:
+        value = plain_json(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise MagBridgeError(f"{where}: not readable as JSON ({error}); restore it from a copy") from error
+    if not isinstance(value, dict):
+        raise MagBridgeError(f"{where}: holds a {type(value).__name__}: expected a JSON object")
+    return value
+
+
+def plain_json(text: str, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """A JSON value whose texts can be written again.
+
+    Args:
+        text: What was read.
+        parse_constant: As of `json.loads`.
+
+    Raises:
+        ValueError: No JSON, or half a surrogate pair, which can be read but never written.
+        RecursionError: Nested too deeply.
+    """
+    value = json.loads(text, parse_constant=parse_constant)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+def plain_yaml(text: str) -> Any:
+    """The value of a YAML document without aliases, which could stand for any size, and without a field twice.
+
+    Raises:
+        ValueError: No YAML, or not as plain; dates are text.
+    """
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=_yaml_loader())
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+@functools.cache
+def _yaml_loader():
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        depth = 0
+
+        def compose_node(self, parent, index):
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases are not taken")
+            self.depth += 1
+            if self.depth > MAX_YAML_DEPTH:
+                raise yaml.YAMLError(f"values more than {MAX_YAML_DEPTH} deep")
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+        def construct_mapping(self, node, deep=False):
+            keys = [key.value for key, _ in node.value]
+            twice = [str(key) for key in keys if keys.count(key) > 1]
+            if twice:
+                raise yaml.YAMLError(f"the field {twice[0]} stands there twice")
+            return super().construct_mapping(node, deep=deep)
+
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: node.value)
+    return Loader
+
+
+def check_manifest(manifest: Mapping[str, Any], where: str) -> None:
+    """Raises unless a manifest has the entries that readers rely on, each of its type."""
+    upstream = manifest.get("upstream")
+    upstream = upstream if isinstance(upstream, dict) else {}
+    for name, holds, expected in (
+        ("dataset_digest", _is_digest(manifest.get("dataset_digest")), "a SHA-256"),
+        ("name", isinstance(manifest.get("name"), str), "a string"),
+        ("bridge_version", isinstance(manifest.get("bridge_version"), (str, list)), "a string or a list of them"),
+        (
+            "upstream",
+            isinstance(upstream.get("name"), str) and _strings(upstream.get("sources", {})),
+            "an object with a name, and digests of sources",
+        ),
+    ):
+        if not holds:
+            found = f"{where}: {name} is {_short(manifest[name])}" if name in manifest else f"{where} has no {name}"
+            raise MagBridgeError(f"{found}: expected {expected}, as every manifest of a release has")
+
+
+def check_members(members: Any, where: str) -> dict[str, list[str]]:
+    """Sample ids by subset, as a split document lists them; raises unless they are that."""
+    if not isinstance(members, dict) or not all(_texts(ids) for ids in members.values()):
+        raise MagBridgeError(f'{where}: expected {{"train": [sample ids], "test": [sample ids]}}')
+    return members
+
+
+def check_split(document: Mapping[str, Any], where: str) -> None:
+    """Raises unless a release's split document lists ids, cells and counts of every subset."""
+    members = document.get("sample_ids")
+    if not isinstance(members, dict) or set(members) != set(SPLITS) or not all(_texts(ids) for ids in members.values()):
+        raise MagBridgeError(f"{where}: sample_ids is not an object with lists of ids for {', '.join(SPLITS)}")
+    for name in ("counts", "cells"):
+        if not isinstance(document.get(name), dict):
+            raise MagBridgeError(f"{where}: {name} is not an object")
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
+def _strings(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(entry, str) for entry in value.values())
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

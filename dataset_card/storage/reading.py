@@ -1,0 +1,154 @@
+"""Reads a release folder: its manifest, one of its Parquet files, all of its rows."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from dataset_card.contract.configs import METADATA_FILE
+from dataset_card.contract.schema import METADATA_FIELDS, arrow_schema
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.digests import dataset_digest
+from dataset_card.storage.documents import check_manifest, read_json
+from dataset_card.storage.files import cache_dir, replacing, standing
+from dataset_card.storage.parquet import read_parquet
+
+if TYPE_CHECKING:
+    import pandas
+
+SETTLED_NS = 2 * 10**9
+"""Files that changed later than this ago are not remembered: a write may follow within one tick of the file system."""
+
+MANIFEST, CHECKSUMS = "manifest.json", "checksums.sha256"
+
+
+def read_manifest(folder: Path | str) -> dict:
+    """The manifest of a release folder.
+
+    Raises:
+        MagBridgeError: The folder is not a release, or its manifest is damaged.
+    """
+    path = standing(Path(folder)) / MANIFEST
+    if not path.is_file():
+        raise MagBridgeError(f"{folder}: no {MANIFEST}; expected a release folder, made by `python -m bridge build`")
+    manifest = read_json(path)
+    check_manifest(manifest, str(path))
+    return manifest
+
+
+def checked_digest(folder: Path | str) -> str:
+    """The digest of a release folder's rows, once they are found to have the one that its manifest states.
+
+    The digest of all rows is computed once for the same files (0.2 s of one core for v1) and remembered in the user's
+    cache. The same files are those of the same paths, sizes, inodes and times: the time of change, which nobody can
+    set, is another after any write.
+
+    Raises:
+        MagBridgeError: The folder is no release, damaged, or its rows have another digest.
+    """
+    folder = standing(Path(folder))
+    stated = read_manifest(folder)["dataset_digest"]
+    paths = sorted(folder.rglob("*.parquet"))
+    states = [(str(path), path.stat()) for path in paths]
+    state = tuple((path, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev) for path, s in states)
+    digest = _digest(folder, state)
+    if digest != stated:
+        raise MagBridgeError(
+            f"{folder}: its rows have the digest {digest[:12]}, its {MANIFEST} states {stated[:12]}: rows were changed "
+            "or damaged; see `python -m bridge verify`, then restore the release or build it again"
+        )
+    return digest
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(folder: Path, state: tuple) -> str:
+    """Digest of the rows in files whose sizes, times and places are `state`."""
+    memory = cache_dir() / "digests" / hashlib.sha256(repr(state).encode()).hexdigest()
+    with contextlib.suppress(OSError, ValueError):  # not there: it is computed
+        if len(known := memory.read_text(encoding="ascii")) == 64:
+            return known
+    digest = dataset_digest(read_table(folder))
+    if max(changed for *_, changed, _, _ in state) > time.time_ns() - SETTLED_NS:
+        return digest
+    with (
+        contextlib.suppress(OSError),
+        replacing(memory) as temporary,
+    ):  # a cache that cannot be written costs time alone
+        temporary.write_text(digest, encoding="ascii")
+    return digest
+
+
+def read_table(folder: Path) -> pa.Table:
+    """All rows of a release folder in release order.
+
+    Raises:
+        MagBridgeError: A file is missing or damaged, or the rows are not those of the metadata table.
+    """
+    folder = standing(Path(folder))
+    read_manifest(folder)
+    order = read_parquet(folder / METADATA_FILE)["sample_id"].to_pylist()
+    paths = sorted((folder / "data").rglob("*.parquet"))
+    if not paths:
+        raise MagBridgeError(f"{folder}: no Parquet files in data/; restore them or rebuild the release")
+    table = pa.concat_tables([read_rows(path) for path in paths])
+    row_of = {sample_id: i for i, sample_id in enumerate(table["sample_id"].to_pylist())}
+    absent = [i for i in order if i not in row_of]
+    if absent or len(order) != table.num_rows:
+        detail = (
+            f"{absent[0]} has no row in data/" if absent else f"{table.num_rows} rows in data/, {len(order)} expected"
+        )
+        raise MagBridgeError(f"{folder}: {METADATA_FILE} and data/ disagree: {detail}; a file is missing or damaged")
+    return table.take([row_of[i] for i in order])
+
+
+def read_rows(path: Path) -> pa.Table:
+    """The rows of one data file, cast to the contract; other software may have stored signals as plain lists.
+
+    Raises:
+        MagBridgeError: It is damaged, or a column is missing, unknown, null where it may not be, or of another type or
+            length.
+    """
+    return by_contract(read_parquet(path), str(path))
+
+
+def by_contract(part: pa.Table, where: str) -> pa.Table:
+    """Columns of a table by the contract; raises as `read_rows` does, naming `where` they come from."""
+    schema = arrow_schema()
+    missing = [name for name in schema.names if name not in part.column_names]
+    extra = [name for name in part.column_names if name not in schema.names]
+    if missing or extra or len(part.column_names) != len(schema.names):
+        wrong = f"no column {missing[0]!r}" if missing else f"unknown column {(extra or part.column_names)[0]!r}"
+        raise MagBridgeError(f"{where}: {wrong}; expected {', '.join(schema.names)}")
+    columns = []
+    for expected in schema:
+        column = part[expected.name]
+        if pa.types.is_fixed_size_list(expected.type) and (
+            pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+        ):
+            for i, value in enumerate(column):
+                if value.is_valid and len(value) != expected.type.list_size:
+                    raise MagBridgeError(
+                        f"{where}: row {i}: {expected.name} has length {len(value)}, expected {expected.type.list_size}"
+                    )
+        if not expected.nullable and column.null_count:
+            row = column.is_null().to_pylist().index(True)
+            raise MagBridgeError(f"{where}: row {row}: {expected.name} is null")
+        try:
+            columns.append(column.cast(expected.type))
+        except (pa.ArrowException, ValueError) as error:
+            raise MagBridgeError(
+                f"{where}: column {expected.name!r} is {column.type}, expected {expected.type}"
+            ) from error
+    return pa.table(columns, schema=schema)
+
+
+def scalars(table: pa.Table) -> pandas.DataFrame:
+    """The scalar fields of every row, with None for null."""
+    frame = table.select(METADATA_FIELDS).to_pandas()
+    return frame.astype(object).where(frame.notna(), None)

@@ -1,0 +1,188 @@
+"""The folder of a hidden round: signals without labels, what they are bound to, and, once it closes, the labels.
+
+While a round is open its folder holds `round.json` and one Parquet file a task, with `sample_id` and the six channels.
+`round.json` states the commitment: the SHA-256 of master seed, salt and configuration. The reveal adds `reveal.json`,
+which has seed and salt, and `labels.parquet`. `python -m bridge round verify` makes all of it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dataset_card.contract.schema import BY_NAME, CHANNELS, METADATA_FIELDS, Field, arrow_schema_of
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.digests import canonical_json, sha256_of
+from dataset_card.storage.documents import read_json
+from dataset_card.storage.reading import read_parquet
+
+ROUND, REVEAL, LABELS = "round.json", "reveal.json", "labels.parquet"
+FORMAT = "1.0"
+TASKS = ("t1", "t2", "t3", "t4")
+
+SIGNAL_FIELDS = (
+    Field("sample_id", "string", "Number of the row in its task, in an order that the secret draws."),
+    *(BY_NAME[name] for name in CHANNELS),
+)
+"""Columns of a task's file: nothing beside the signals."""
+
+LABEL_FIELDS = (
+    SIGNAL_FIELDS[0],
+    Field("task", "string", "Task whose file has the signal.", values=TASKS),
+    *(BY_NAME[name] for name in METADATA_FIELDS if name not in ("sample_id", "parent_sample_id")),
+)
+"""Columns of `labels.parquet`; the row an anomaly was injected into is in no file."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What `round.json` says.
+
+    Attributes:
+        folder: Where the round lies.
+        commitment: SHA-256 of master seed, salt and configuration (see `commitment_of`).
+        configuration: Everything else that the rows depend on, `name` among it.
+        files: Rows and SHA-256 of each task's file, by task.
+        digest: SHA-256 of all of these: what a submission names as its release.
+    """
+
+    folder: Path
+    commitment: str
+    configuration: dict
+    files: dict[str, dict]
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The round's name."""
+        return self.configuration["name"]
+
+    @property
+    def is_revealed(self) -> bool:
+        """Whether labels have been published."""
+        return (self.folder / REVEAL).is_file()
+
+
+def commitment_of(configuration: Mapping[str, Any], master_seed: int, salt: str) -> str:
+    """SHA-256 of the canonical JSON (sorted keys, no spaces) of configuration, master seed and salt.
+
+    Args:
+        configuration: Of the round.
+        master_seed: Of the round; it enters as text, since few programs read a JSON number of this size.
+        salt: Hex digits.
+    """
+    document = {"configuration": configuration, "master_seed": str(master_seed), "salt": salt}
+    return hashlib.sha256(canonical_json(document).encode()).hexdigest()
+
+
+def round_digest(commitment: str, configuration: Mapping[str, Any], files: Mapping[str, Any]) -> str:
+    """SHA-256 of a round's commitment, configuration and files."""
+    document = {"commitment": commitment, "configuration": configuration, "files": files}
+    return hashlib.sha256(canonical_json(document).encode()).hexdigest()
+
+
+def is_round(folder: Path | str) -> bool:
+    """Whether a folder is that of a hidden round."""
+    return (Path(folder) / ROUND).is_file()
+
+
+def read_round(folder: Path | str) -> Round:
+    """A round, once its public files are found to be those that it states.
+
+    Raises:
+        MagBridgeError: The folder is no round, or a file of it was changed, is missing or was added.
+    """
+    folder = Path(folder)
+    if not is_round(folder):
+        raise MagBridgeError(f"{folder}: no {ROUND}; expected the folder of a round, `python -m bridge round open`")
+    document = read_json(folder / ROUND)
+    commitment, files, configuration = (document.get(name) for name in ("commitment", "files", "configuration"))
+    whole = (
+        document.get("format") == FORMAT
+        and isinstance(configuration, dict)
+        and isinstance(configuration.get("name"), str)
+        and isinstance(commitment, str)
+        and isinstance(files, dict)
+        and set(files) == set(TASKS)
+        and all(isinstance(file, dict) and isinstance(file.get("rows"), int) for file in files.values())
+    )
+    if not whole:
+        raise MagBridgeError(
+            f"{folder / ROUND}: expected format {FORMAT}, a commitment, a configuration and the files of "
+            f"{', '.join(TASKS)}; get the round again from where it was published"
+        )
+    assert isinstance(configuration, dict) and isinstance(files, dict) and isinstance(commitment, str)
+    digest = round_digest(commitment, configuration, files)
+    if document.get("digest") != digest:
+        raise MagBridgeError(
+            f"{folder / ROUND}: its entries have the digest {digest[:12]}, it states "
+            f"{str(document.get('digest'))[:12]}: it was changed; get the round again from where it was published"
+        )
+    found = Round(folder, commitment, configuration, files, digest)
+    for task, file in files.items():
+        path = folder / file_of(task)
+        if not path.is_file() or path.is_symlink():
+            raise MagBridgeError(f"{path}: missing; get the round again from where it was published")
+        if sha256_of(path) != file.get("sha256"):
+            raise MagBridgeError(f"{path}: was changed: its SHA-256 is not the one that {ROUND} states")
+    return found
+
+
+def file_of(task: str) -> str:
+    """Name of the file that has a task's signals."""
+    return f"{task}.parquet"
+
+
+def read_signals(found: Round, task: str) -> pa.Table:
+    """Ids and signals of a task, as in `SIGNAL_FIELDS`.
+
+    Raises:
+        MagBridgeError: The file has other columns or rows.
+    """
+    return _of_fields(found.folder / file_of(task), SIGNAL_FIELDS, found.files[task]["rows"])
+
+
+def read_labels(found: Round) -> pa.Table:
+    """Labels of every row, as in `LABEL_FIELDS`, once seed and salt are found to be those of the commitment.
+
+    Whether the labels follow from them, `python -m bridge round verify` tells.
+
+    Raises:
+        MagBridgeError: The round is still open, or seed, salt, configuration or labels are not those it is bound to.
+    """
+    read_reveal(found)
+    return _of_fields(found.folder / LABELS, LABEL_FIELDS, sum(file["rows"] for file in found.files.values()))
+
+
+def read_reveal(found: Round) -> tuple[int, str]:
+    """Master seed and salt of a round that is closed.
+
+    Raises:
+        MagBridgeError: As in `read_labels`.
+    """
+    if not found.is_revealed:
+        raise MagBridgeError(f"{found.folder}: {found.name} is open: its labels come with the reveal")
+    document, path = read_json(found.folder / REVEAL), found.folder / REVEAL
+    seed, salt, labels = (document.get(name) for name in ("master_seed", "salt", "labels_sha256"))
+    if not isinstance(seed, str) or not seed.isdecimal() or len(seed) > 200 or not isinstance(salt, str):
+        raise MagBridgeError(f"{path}: expected a master_seed of digits and a salt, both as text")
+    if commitment_of(found.configuration, int(seed), salt) != found.commitment:
+        raise MagBridgeError(
+            f"{path}: master_seed and salt do not give the commitment {found.commitment[:12]} of {ROUND}: one of seed, "
+            "salt and configuration was changed since the round opened"
+        )
+    if not (found.folder / LABELS).is_file() or sha256_of(found.folder / LABELS) != labels:
+        raise MagBridgeError(f"{found.folder / LABELS}: missing or changed: {REVEAL} states another SHA-256")
+    return int(seed), salt
+
+
+def _of_fields(path: Path, fields: tuple[Field, ...], rows: int) -> pa.Table:
+    table, schema = read_parquet(path), arrow_schema_of(fields)
+    if not table.schema.equals(schema) or table.num_rows != rows:
+        raise MagBridgeError(f"{path}: expected {rows} rows with the columns {', '.join(schema.names)}")
+    return table

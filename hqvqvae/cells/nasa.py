@@ -29,9 +29,7 @@ import functools
 import hashlib
 import io
 import json
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -39,6 +37,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import HQVQVAEError
+from .download import ZIP_DAMAGE, download
 from .features import FEATURE_UNITS, FEATURES, PROTOCOLS, Segment, apply_protocol, resampled_voltage
 from .mat import CHANNEL_FIELDS, read_mats
 
@@ -55,10 +54,6 @@ CELLS = tuple(sorted(cell for cells in COHORTS.values() for cell in cells))
 URL = "https://phm-datasets.s3.amazonaws.com/NASA/5.+Battery+Data+Set.zip"
 MAX_ARCHIVE_BYTES = 640 << 20  # all that is unpacked; the archive has a third of it, a zip bomb more
 MAX_ZIP_DEPTH = 3
-_ZIP_DAMAGE = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError,
-    OverflowError,
-)  # fmt: skip
 
 
 def cohort_of(cell_id: str) -> str:
@@ -134,7 +129,7 @@ def read_archive(path: str | Path) -> list[Segment]:
                 found = dict(_mat_members(archive, str(path), [MAX_ARCHIVE_BYTES]))
         except HQVQVAEError:
             raise
-        except _ZIP_DAMAGE as error:
+        except ZIP_DAMAGE as error:
             raise HQVQVAEError(f"{path} is neither a .mat file nor a whole zip ({error}); fetch it again") from error
     if not found:
         raise HQVQVAEError(f"{path} holds no file B*.mat; expected the cells of the NASA battery set")
@@ -190,14 +185,7 @@ def fetch(folder: str | Path) -> Path:
     Raises:
         HQVQVAEError: no download, or other values than the ones pinned.
     """
-    import pooch
-    import requests
-
-    try:
-        downloader = pooch.HTTPDownloader(timeout=20)
-        path = Path(pooch.retrieve(URL, known_hash=None, fname="nasa_battery.zip", path=folder, downloader=downloader))
-    except requests.RequestException as error:
-        raise HQVQVAEError(f"{URL} cannot be fetched ({error}); download it by hand and pass its path") from error
+    path = download(URL, "nasa_battery.zip", folder)
     verify(read_archive(path))
     return path
 

@@ -42,34 +42,42 @@ def features(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("segments.parquet"),
     nasa: Annotated[Path | None, typer.Option(help="A NASA .mat file, a folder of them, or the whole zip.")] = None,
     fetch: Annotated[Path | None, typer.Option(help="Folder to download the NASA zip to, and read it.")] = None,
+    matr: Annotated[Path | None, typer.Option(help="The tables of the 124 MATR cells, zip or folder.")] = None,
+    fetch_matr: Annotated[Path | None, typer.Option(help="Folder to download the MATR zip to, and read it.")] = None,
     table: Annotated[Path | None, typer.Option(help="Your own cycling data, CSV or Parquet.")] = None,
     curves: Annotated[Path | None, typer.Option(help="Also write the resampled voltage curves here.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the feature table of discharge segments: of the NASA set (embedded, if no source is given) or your own.
+    """Write the feature table of discharge segments: NASA's (embedded, if no source is given), MATR's or your own.
 
     Columns of your own table, one row a sample, discharges only: cell_id, cycle, time_s, voltage_V, current_A (negative
     in discharge), temperature_C and, if reported, capacity_Ah.
     """
+    from ..cells import matr as matr_module
     from ..cells import nasa as nasa_module
     from ..cells.cycling import read_table, segments_of
     from ..cells.features import feature_table
     from ..files import replacing
 
-    if sum(source is not None for source in (nasa, fetch, table)) > 1:
-        raise HQVQVAEError("--nasa, --fetch and --table are alternatives; give one of them")
+    if sum(source is not None for source in (nasa, fetch, matr, fetch_matr, table)) > 1:
+        raise HQVQVAEError("--nasa, --fetch, --matr, --fetch-matr and --table are alternatives; give one of them")
+    matr = matr if fetch_matr is None else matr_module.fetch(fetch_matr)
+    if matr is not None and curves is not None:
+        raise HQVQVAEError("--curves: the MATR tables are curves over charge already; leave it out")
     archive = nasa if fetch is None else nasa_module.fetch(fetch)
     segments = None if archive is None else nasa_module.read_archive(archive)
     if table is not None:
         segments = segments_of(read_table(table))
-    if segments is None:
+    if matr is not None:
+        result, curve_result = matr_module.read_archive(matr), None
+    elif segments is None:
         result, curve_result = nasa_module.embedded_table(), nasa_module.load_curves()
     else:
         result = feature_table(segments)
         result.insert(1, "cohort", [nasa_module.cohort_of(cell) for cell in result["cell_id"]])
         curve_result = nasa_module.curve_table(segments, result)
     for path, frame in ((out, result), (curves, curve_result)):
-        if path is not None:
+        if path is not None and frame is not None:
             with replacing(path) as temporary:
                 frame.to_parquet(temporary, index=False, compression="zstd")
     counts = {"segments": len(result), "valid": int(result["valid"].sum()), "cells": int(result["cell_id"].nunique())}

@@ -1,0 +1,235 @@
+"""124 LFP/graphite cells (MATR): the discharge curves of cycles 2 to 100 and each cell's life.
+
+Sources: K. A. Severson et al., "Data-driven prediction of battery cycle life before capacity degradation", Nature
+Energy 4, 383 (2019), data.matr.io (CC BY 4.0); the curves as tables: P. M. Attia et al., arXiv:2101.01885, GitHub
+petermattia/revisit-severson-et-al (MIT). Discharge at 4C of 1.1 Ah, 4.4 A; charge policies differ from cell to cell.
+`python -m hqvqvae features --matr PATH --out matr_cycles.parquet` writes the embedded table from a copy of them.
+
+`data/matr_cycles.parquet`, one row per cycle: 12,276, of which 12,247 are valid.
+
+=================  ====  ===============================================================================================
+column             unit  meaning
+=================  ====  ===============================================================================================
+cell_id                  "train-01" ... "test2-40": the published split and the number of the file
+split                    "train" (41 cells), "test1" (43) or "test2" (40)
+cohort                   "batch1" (41 cells), "batch2" (43) or "batch3" (40, test2): tested together; see `batch_of`
+cycle                    2 to 100, as published
+valid                    the curve starts at 0, never falls by more than 10 mAh, and ends below 1.65 Ah
+reason                   why it is not valid, else ""
+life_cycles              cycles to 80 % of the nominal capacity, the same in all rows of a cell
+capacity           Ah    charge at 2.0 V
+v_mean_charge      V     mean voltage over the charge, from 3.5 V to 2.0 V
+v_20 ... v_90      V     voltage at 20, 50, 80 and 90 % of the discharge
+dv_dt_min          V/s   steepest mean slope over a hundredth of the discharge, at 4.4 A
+dq_log_var               log10 of the variance over voltage of Q(V) less Q(V) of cycle 10, in Ah^2; NaN at cycle 10
+=================  ====  ===============================================================================================
+
+`load_cycles` adds what follows at constant current: `t_total` [s], `dv_dt_mean` [V/s] and `ah_throughput` [Ah, from
+cycle 2 on]. `i_mean`, `v_min` and `v_max` are constant by protocol and left out. Not in the data: temperature,
+resistance, charge, cycle 1, and all cycles after 100.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import HQVQVAEError
+from .charge_features import CHARGE_FEATURES, charge_features
+from .download import ZIP_DAMAGE, download
+
+COMMIT = "3a77c7d513126e921896315038d0f8f2645e440d"
+URL = f"https://github.com/petermattia/revisit-severson-et-al/archive/{COMMIT}.zip"
+CELLS = {"train": 41, "test1": 43, "test2": 40}
+CYCLES = np.arange(2, 101)
+VOLTAGE_V = np.linspace(3.5, 2.0, 1000)  # of the rows of a file
+CURRENT_A = 4.4
+FEATURES = (*CHARGE_FEATURES, "dv_dt_min")
+DERIVED_FEATURES = ("t_total", "dv_dt_mean", "ah_throughput")
+FROM_CYCLE = 10  # the curve that `dq_log_var` compares with, as in Severson et al.
+MAX_FALL_AH = 0.01
+MAX_CAPACITY_AH = 1.65
+MAX_MEMBER_BYTES = 2 << 20
+
+
+def batch_of(split: str, number: int) -> str:
+    """The batch of a cell.
+
+    Severson et al. number the cells of the first two batches (41 and 43) through and put the even ones and the last
+    into test1, the odd ones into train; the third batch is test2.
+    """
+    if split == "test2":
+        return "batch3"
+    place = 2 * number - 1 if split == "train" else 2 * number - 2
+    return "batch1" if place < 41 else "batch2"
+
+
+def load_cycles() -> pd.DataFrame:
+    """The embedded features of the valid cycles, in order of cell and cycle.
+
+    Returns:
+        The columns above and `DERIVED_FEATURES`, features in float64, rows numbered from 0.
+
+    Example:
+        >>> cycles = load_cycles()
+        >>> len(cycles), cycles["cell_id"].nunique()
+        (12247, 124)
+    """
+    table = embedded_table()
+    table = table[table["valid"]].reset_index(drop=True)
+    table["t_total"] = table["capacity"] * 3600 / CURRENT_A
+    table["dv_dt_mean"] = (VOLTAGE_V[-1] - VOLTAGE_V[0]) / table["t_total"]
+    table["ah_throughput"] = table.groupby("cell_id", sort=False)["capacity"].cumsum()
+    return table
+
+
+def embedded_table() -> pd.DataFrame:
+    """The whole embedded table of 12,276 cycles, features in float64."""
+    table = _embedded()
+    return table.astype(dict.fromkeys((*FEATURES, "dq_log_var"), float))
+
+
+@functools.cache
+def _embedded() -> pd.DataFrame:
+    with resources.as_file(resources.files("hqvqvae") / "data" / "matr_cycles.parquet") as path:
+        return pd.read_parquet(path)
+
+
+def fetch(folder: str | Path) -> Path:
+    """Download the zip of the tables once and check every table in it.
+
+    Args:
+        folder: where the zip is kept.
+
+    Returns:
+        Path of the zip.
+
+    Raises:
+        HQVQVAEError: no download, or other bytes than the published ones.
+    """
+    path = download(URL, "matr_revisit_severson.zip", folder)
+    _members(path)
+    return path
+
+
+def read_archive(path: str | Path) -> pd.DataFrame:
+    """The features of every cycle from the published tables.
+
+    Args:
+        path: GitHub's zip, or a folder that holds `train/cell1.csv` ... and `cycle_lives/` at any depth.
+
+    Returns:
+        The table of `embedded_table`.
+
+    Raises:
+        HQVQVAEError: nothing is there, or a table is missing or has another SHA-256.
+    """
+    members = _members(Path(path))
+    parts = []
+    for split, n_cells in CELLS.items():
+        lives = np.loadtxt(io.BytesIO(members[f"cycle_lives/{split}_cycle_lives.csv"]))
+        for number in range(1, n_cells + 1):
+            curves = pd.read_csv(io.BytesIO(members[f"{split}/cell{number}.csv"]), header=None).to_numpy(dtype=float)
+            part = cell_features(curves)
+            part.insert(0, "life_cycles", int(lives[number - 1]))
+            part.insert(0, "cohort", batch_of(split, number))
+            part.insert(0, "split", split)
+            part.insert(0, "cell_id", f"{split}-{number:02d}")
+            parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    return table.sort_values(["cell_id", "cycle"], kind="stable", ignore_index=True)
+
+
+def cell_features(curves_Ah: np.ndarray) -> pd.DataFrame:
+    """Features of one cell's cycles.
+
+    Args:
+        curves_Ah: discharged charge at `VOLTAGE_V` (rows) in `CYCLES` (columns), (1000, 99).
+
+    Returns:
+        `cycle`, `valid`, `reason` and the features, (99 rows), NaN in rows that are not valid.
+    """
+    rising = np.maximum.accumulate(curves_Ah, axis=0)
+    falls = (rising - curves_Ah).max(axis=0)
+    reference = curves_Ah[:, CYCLES == FROM_CYCLE]
+    with np.errstate(divide="ignore"):
+        change = np.log10((curves_Ah - reference).var(axis=0))
+    rows = []
+    for column, cycle in enumerate(CYCLES):
+        charge = rising[:, column]
+        reason = _fault(curves_Ah[0, column], falls[column], charge[-1])
+        row = {"cycle": cycle, "valid": not reason, "reason": reason}
+        row |= dict.fromkeys((*FEATURES, "dq_log_var"), np.nan)
+        if not reason:
+            row |= charge_features(charge, VOLTAGE_V)
+            steps = np.interp(np.linspace(0, charge[-1], 101), charge, VOLTAGE_V)
+            row["dv_dt_min"] = np.diff(steps).min() / (charge[-1] / 100 * 3600 / CURRENT_A)
+            row["dq_log_var"] = change[column] if cycle != FROM_CYCLE else np.nan
+        rows.append(row)
+    return pd.DataFrame(rows).astype(dict.fromkeys((*FEATURES, "dq_log_var"), np.float32))
+
+
+def _fault(start: float, fall: float, capacity: float) -> str:
+    if abs(start) > MAX_FALL_AH:
+        return f"starts at {start:.3f} Ah, not at 0"
+    if fall > MAX_FALL_AH:
+        return f"the charge falls by {fall:.3f} Ah"
+    return f"ends at {capacity:.1f} Ah" if capacity > MAX_CAPACITY_AH else ""
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    """The bytes of every published table by its last two names, each with the pinned SHA-256."""
+    pinned = json.loads((resources.files("hqvqvae") / "data" / "matr_sha256.json").read_text())
+    readers: dict[str, Callable[[], bytes]]
+    if path.is_dir():
+        readers = {_short(file): functools.partial(_read, file) for file in path.rglob("*.csv")}
+        return _checked(path, readers, pinned)
+    if not path.is_file():
+        raise HQVQVAEError(f"{path} does not exist; give the zip of {URL}, or the folder unpacked from it")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            readers = {
+                _short(Path(member.filename)): functools.partial(_unpack, archive, member)
+                for member in archive.infolist()
+            }
+            return _checked(path, readers, pinned)
+    except HQVQVAEError:
+        raise
+    except ZIP_DAMAGE as error:
+        raise HQVQVAEError(f"{path} is not a whole zip ({error}); fetch it again") from error
+
+
+def _short(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _read(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(MAX_MEMBER_BYTES)
+
+
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    with archive.open(member) as file:
+        return file.read(MAX_MEMBER_BYTES)
+
+
+def _checked(path: Path, readers: dict[str, Callable[[], bytes]], pinned: dict[str, str]) -> dict[str, bytes]:
+    missing = [name for name in pinned if name not in readers]
+    found = {name: readers[name]() for name in pinned if name in readers}
+    changed = [name for name, data in found.items() if hashlib.sha256(data).hexdigest() != pinned[name]]
+    if missing or changed:
+        shown = "; ".join(
+            f"{len(names)} {kind}, the first {names[0]}"
+            for kind, names in (("missing", missing), ("changed", changed)) if names
+        )  # fmt: skip
+        raise HQVQVAEError(f"{path} does not hold the {len(pinned)} published tables of MATR: {shown}; fetch it again")
+    return found

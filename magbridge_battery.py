@@ -15,6 +15,12 @@ from pathlib import Path
 import datasets
 import pyarrow.parquet as pq
 
+from dataset_card.running.door import require_own
+
+require_own("bridge", "benchmark")
+
+# isort: split
+
 from bridge.generate import CONFIGS as BRIDGE_CONFIGS
 from bridge.generate import AnyUpstream, edition_of_upstream, resolve
 from bridge.release import bundle, zenodo

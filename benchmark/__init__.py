@@ -7,6 +7,7 @@ print(evaluate_model("t1", Ridge(), "magbridge-battery"))
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from benchmark.protocol import best_per_shot, cross_validate, evaluate_model, few_shot
     from benchmark.tasks import TASKS, get_task
 
+METRIC = str(Path(__file__).parent / "magbridge_metric")
+"""The metric as a module for `evaluate.load`."""
+
 __all__ = [
+    "METRIC",
     "TASKS",
     "Model",
     "Subset",

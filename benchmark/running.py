@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmark.baselines import get_model, models
+from benchmark.baselines import get_model, models, tabicl
 from benchmark.data import load_task
 from benchmark.models import Model, import_model
 from benchmark.protocol import cross_validate, evaluate_model, few_shot
@@ -14,11 +15,14 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine
 
 TABLE_FAMILIES = {3: "classical", 4: "deep"}
-OUTSIDE = {
-    "reservoir-ridge": "perf.reservoir_ridge:reservoir_ridge",
-    "tabicl": "benchmark.baselines.tabicl:MODEL",
-}
-"""Models that run when asked for alone, by name: the first needs the bridge and a clone, the second its weights."""
+
+
+def _needs_the_bridge() -> Model:
+    raise MagBridgeError("reservoir-ridge needs the bridge: run `magbridge benchmark run --model reservoir-ridge`")
+
+
+OUTSIDE: dict[str, Callable[[], Model]] = {"reservoir-ridge": _needs_the_bridge, "tabicl": lambda: tabicl.MODEL}
+"""Models that run only when asked for by name. The first is supplied by a package above, the second needs weights."""
 
 RUN = (*SAMPLINGS, "few_shot", "cross_validation")
 """Protocols that a model is run under here."""
@@ -60,8 +64,11 @@ def run_baselines(
     if protocol not in (None, *RUN):
         raise MagBridgeError(f"unknown protocol {protocol!r}: expected one of {', '.join(RUN)}")
     tasks = TASKS if task is None else (get_task(task),)
-    reference = OUTSIDE.get(str(model), model)
-    own = None if reference is None or ":" not in reference else import_model(reference)
+    own = None
+    if model in OUTSIDE:
+        own = OUTSIDE[model]()
+    elif model is not None and ":" in model:
+        own = import_model(model)
     pairs = [(t, own) for t in tasks] if own else [(t, m) for t in tasks for m in _chosen(t, model, table)]
     if like is None:
         chosen = [(t, m, protocol) for t, m in pairs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataset_card.running.door import answer_signals, run
+from dataset_card.running.door import answer_signals, require_own, run
 
 if __name__ == "__main__":
     answer_signals()  # before the imports, which take a second
@@ -149,5 +149,10 @@ commands_upstream.register(app)
 commands_validation.register(app)
 
 
+def _checked() -> None:
+    require_own("benchmark")
+    app()
+
+
 if __name__ == "__main__":
-    run(app)
+    run(_checked)

@@ -6,10 +6,12 @@ own start, and a signal then ends it in Python's way.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from dataset_card.errors import MagBridgeError, without_passwords
 
@@ -38,6 +40,26 @@ def run(app: Callable[[], object]) -> None:
     except _Stopped as stopped:
         _tell(stopped.signal)
         sys.exit(128 + stopped.signal)  # as shells have it
+
+
+def require_own(*packages: str) -> None:
+    """Refuse a module of the user's that stands in front of a package of this project.
+
+    Args:
+        packages: Names of top-level packages that are imported next.
+
+    Raises:
+        MagBridgeError: Names the file that Python would import instead.
+    """
+    home = Path(__file__).resolve().parents[2]
+    for name in packages:
+        spec = importlib.util.find_spec(name)
+        found = Path(spec.origin).resolve() if spec is not None and spec.origin else None
+        if found is None or found.parent.parent != home:
+            raise MagBridgeError(
+                f"{found or name} stands in front of the package {name!r} of magbridge-battery: rename it, or start "
+                "Python elsewhere or with -P"
+            )
 
 
 def _require_text(words: list[str]) -> None:

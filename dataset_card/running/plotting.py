@@ -85,9 +85,7 @@ def canvas(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6, 4)):
         from matplotlib import rcParams
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MagBridgeError(
-            'figures need matplotlib; install the extra: pip install "magbridge-battery[model]"'
-        ) from error
+        raise MagBridgeError('figures need matplotlib: pip install "magbridge-battery[plot]"') from error
     figure = Figure(figsize=size, dpi=max(DPI, rcParams["figure.dpi"]), layout="constrained")
     axes = figure.subplots(rows, columns)
     for axis in np.ravel(axes):

@@ -1,7 +1,5 @@
 """Declared baselines run and filed; what cannot run is refused before the release is read."""
 
-from pathlib import Path
-
 import pytest
 
 from benchmark.baselines import models
@@ -61,8 +59,6 @@ def test_every_ranked_model_can_be_run():
     assert {name for task, name in ranked - declared} <= set(OUTSIDE)
 
 
-def test_a_model_that_needs_the_bridge_runs_by_its_name(release, monkeypatch):
-    monkeypatch.chdir(Path(__file__).parents[2])
-    monkeypatch.setenv("MAGBRIDGE_UPSTREAM", "")
-    (result,) = run_baselines(release, task="t4", model="reservoir-ridge")
-    assert result.model == "reservoir-ridge" and result.n_features == 171 and result.mean() > 0.4
+def test_a_model_of_the_bridge_is_not_the_benchmarks_to_run():
+    with pytest.raises(MagBridgeError, match="run `magbridge benchmark run --model reservoir-ridge`"):
+        run_baselines("nowhere", model="reservoir-ridge")

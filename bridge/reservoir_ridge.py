@@ -1,9 +1,8 @@
-"""MagBridge-Embed, the quantum reservoir's 171 features, with a linear readout: a ranked model.
+"""MagBridge-Embed, the 171 features of the quantum reservoir, with a linear readout: a ranked model.
 
-    python -m benchmark run --model reservoir-ridge [--protocol cross_validation] [--out benchmark/results]
+    magbridge benchmark run --model reservoir-ridge
 
-The embedding belongs to the bridge, which the benchmark never imports: hence a file beside both. Angles are scaled as
-those of the upstream at hand.
+The embedding belongs to the bridge, which the benchmark never imports, so the bridge supplies the model.
 """
 
 from __future__ import annotations
@@ -11,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark import Model
+from benchmark.tasks import Task
 from bridge import upstream
 from bridge.v1 import reservoir
 
 
-def readout(seed: int, task):
-    """Ridge regression or classification on the standardised embedding, its penalty chosen inside the training rows."""
+def readout(seed: int, task: Task):
+    """Return a ridge regressor or classifier whose penalty is chosen on the training rows."""
     from sklearn.linear_model import RidgeClassifierCV, RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -27,7 +27,10 @@ def readout(seed: int, task):
 
 
 def reservoir_ridge() -> Model:
-    """The model, which embeds each row once, however many fits see it."""
+    """Return the model, which embeds each row once, however many fits see it.
+
+    Angles are scaled as those of the upstream that `bridge.upstream.resolve` finds.
+    """
     scaler = upstream.resolve().angle_scaler
     embedded: dict[bytes, np.ndarray] = {}
 

@@ -1,0 +1,77 @@
+"""The `magbridge` command: the bridge, the benchmark and the model through one door.
+
+    magbridge build                  commands of the bridge stand at the top
+    magbridge benchmark run          those of the benchmark and of the model in groups
+    magbridge hqvqvae train
+
+A console command does not put the working folder on Python's path, so a file `benchmark.py` of your own is no obstacle.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dataset_card.errors import MagBridgeError
+from dataset_card.running.door import answer_signals, require_own, run
+
+if TYPE_CHECKING:
+    from benchmark import Model
+
+
+def command_line() -> typer.Typer:
+    """Return the command line with every command of the three packages."""
+    from benchmark.__main__ import app as benchmark
+    from benchmark.running import OUTSIDE
+    from bridge.__main__ import app as bridge
+    from hqvqvae.__main__ import app as model
+
+    OUTSIDE["reservoir-ridge"] = _reservoir_ridge
+    app = typer.Typer(
+        help="Build, score and model MagBridge-Battery.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        callback=_options,
+    )
+    app.add_typer(bridge)
+    app.add_typer(benchmark, name="benchmark")
+    app.add_typer(model, name="hqvqvae")
+    return app
+
+
+def _reservoir_ridge() -> Model:
+    from bridge.reservoir_ridge import reservoir_ridge
+
+    return reservoir_ridge()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"magbridge-battery {importlib.metadata.version('magbridge-battery')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Build, score and model MagBridge-Battery."""
+
+
+def main() -> None:
+    """Run the command line."""
+    answer_signals()
+    run(_checked)
+
+
+def _checked() -> None:
+    require_own("bridge", "benchmark", "hqvqvae")
+    from hqvqvae.errors import HQVQVAEError
+
+    try:
+        command_line()()
+    except HQVQVAEError as error:
+        raise MagBridgeError(str(error)) from error

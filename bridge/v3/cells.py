@@ -1,0 +1,127 @@
+"""Virtual cells: who they are, how they age, what is wrong with them; each drawn from a seed of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from bridge.identity import sample_seed
+from bridge.v3.config import CHEMISTRIES, KNOWLEDGE, STACKS, PhysicsConfig
+from bridge.v3.defects import DrawnDefect, draw_defect
+from bridge.v3.design import PouchCell
+from bridge.v3.state import DEFECTS, MAP_MODES, CellState, Mesh, Variation
+
+BLOCK = (20, 6, 6, 6, 6, 6)
+"""Cells of each class of `DEFECTS` among fifty in a row, half of each with either stack: shares .4 and .12."""
+MOST_UNITS = 20
+UNIT_SD = np.array([0.003, 0.002, 0.02, 0.003])
+"""Scatter of units: LLI, LAM, resistance, loading [C]."""
+
+
+class Request(NamedTuple):
+    """What identifies a row, beside the master seed and the configuration.
+
+    Attributes:
+        chemistry: `NMC` or `LFP`.
+        knowledge: `as_received` or `known_soc`.
+        number: Number of the cell among those of its chemistry and knowledge, from 0; any number of them exist.
+        visit: Number of the visit, from 0.
+    """
+
+    chemistry: str
+    knowledge: str
+    number: int
+    visit: int
+
+
+def requests(config: PhysicsConfig) -> list[Request]:
+    """Every row of a release, by chemistry, knowledge, cell and visit."""
+    return [
+        Request(chemistry, knowledge, number, visit)
+        for chemistry in CHEMISTRIES
+        for knowledge in KNOWLEDGE
+        for number in range(config.cells)
+        for visit in range(config.visits)
+    ]
+
+
+@dataclass(frozen=True)
+class VirtualCell:
+    """A cell at one visit.
+
+    Attributes:
+        name: Opaque, the same at each visit.
+        stack: `symmetric` or `asymmetric`.
+        seed: Of the visit: placement and noise.
+    """
+
+    name: str
+    stack: str
+    cell: PouchCell
+    state: CellState
+    defect: DrawnDefect
+    variation: Variation
+    mesh: Mesh
+    seed: int
+
+
+def class_and_stack(request: Request, master_seed: int) -> tuple[str, str]:
+    """Class and stack of a cell: exact shares in each fifty of a chemistry and knowledge."""
+    size = sum(BLOCK)
+    pairs = [
+        (kind, stack)
+        for kind, count in zip(DEFECTS, BLOCK, strict=True)
+        for stack in STACKS
+        for _ in range(count // len(STACKS))
+    ]
+    seed = sample_seed(master_seed, "v3", "block", *request[:2], request.number // size, bits=63)
+    return pairs[int(np.random.default_rng(seed).permutation(size)[request.number % size])]
+
+
+def draw_cell(request: Request, config: PhysicsConfig, master_seed: int) -> VirtualCell:
+    """The cell of a request at its visit. Every class draws the same numbers in the same order."""
+    kind, stack = class_and_stack(request, master_seed)
+    cell = config.cell(request.chemistry, stack)
+    cell_seed = sample_seed(master_seed, "v3", "cell", *request[:3], bits=63)
+    rng = np.random.default_rng(cell_seed)
+    most = rng.random(5) * [0.20, 0.15, 0.15, 1.0, 1.0]
+    gradient = rng.standard_normal(2) * [0.02, 0.05]
+    common = rng.standard_normal(6)
+    maps = rng.standard_normal((5, *MAP_MODES))
+    units = rng.standard_normal((4, MOST_UNITS))
+    defect = draw_defect(kind, cell, rng)
+    variation = Variation(
+        loading=0.01 * common[0],
+        lithium=0.01 * common[1],
+        resistance=float(np.exp(0.05 * common[2])) - 1,
+        sheet=(0.02 * common[3], 0.02 * common[4]),
+        edge=common[5],
+        maps=maps,
+        units=UNIT_SD[:, None] * units[:, : cell.units],
+    )
+    seed = sample_seed(master_seed, "v3", "visit", *request, bits=63)
+    rng = np.random.default_rng(seed)
+    age = (request.visit + rng.random()) / config.visits
+    soc = 0.2 + 0.6 * rng.random(), 0.5 + 0.005 * rng.standard_normal()
+    lli, lam_pe, lam_ne, r_ohm, r_ct = (float(value) for value in most * age)
+    state = CellState(
+        soc=float(soc[KNOWLEDGE.index(request.knowledge)]),
+        lli=lli,
+        lam_pe=lam_pe,
+        lam_ne=lam_ne,
+        r_ohm=1 + r_ohm,
+        r_ct=1 + r_ct,
+        gradient_lli=float(gradient[0]),
+        gradient_r=float(gradient[1]),
+    )
+    mesh = Mesh.uniform(cell, *config.mesh).through(*defect.line)
+    name = f"cell-{sample_seed(master_seed, 'v3', 'name', *request[:3], bits=63):016x}"
+    return VirtualCell(name, stack, cell, state, defect, variation, mesh, seed)
+
+
+def draw(rows: Sequence[Request], config: PhysicsConfig, master_seed: int) -> list[VirtualCell]:
+    """The cells of many requests."""
+    return [draw_cell(row, config, master_seed) for row in rows]

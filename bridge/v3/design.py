@@ -1,0 +1,215 @@
+"""The design of a pouch cell: geometry, foils, tabs, inventories; presets with a source for every value."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from bridge.v3 import chemistry
+from dataset_card.errors import MagBridgeError
+
+CODES = {"NMC": chemistry.NMC, "LFP": chemistry.LFP, "NMC111": chemistry.NMC111}
+"""Cathode of each chemistry."""
+
+PRESETS = Path(__file__).with_name("presets.yaml")
+
+
+@dataclass(frozen=True)
+class PouchCell:
+    """A pouch cell of N coated pairs (units) in parallel: copper outside, aluminium between, tabs on short edges.
+
+    x runs along the length from the positive tab's edge, y along the width, z through the stack from its middle.
+
+    Attributes:
+        chemistry: `NMC` (NMC811), `LFP` or `NMC111` (NMC811 potentials, NMC111 moments); graphite anode.
+        length_mm, width_mm: Coated area along x and y.
+        units: Coated pairs; even stacks end in copper on both faces.
+        nominal_Ah: Capacity that SOH and C rates refer to.
+        n_p_Ahm2, n_n_Ahm2, n_li_Ahm2: Sites of cathode and anode, and lithium, of one pair.
+        v_min, v_max: Voltage window.
+        tau_p_s, tau_n_s: Diffusion times R^2 / D.
+        r_0_ohmcm2, r_ct_ohmcm2, tau_ct_s: Ohmic and charge-transfer resistance of one pair, and the latter's time.
+        active_p, active_n: Volume share of active material in the coatings.
+        separator_um, foil_p_um, foil_n_um: Thicknesses.
+        sigma_p_Sm, sigma_n_Sm: Conductivity of the foils.
+        tab_width_mm, tab_length_mm, tab_p_mm, tab_n_mm: Tabs: width, length, centres along y.
+        opposite: Whether the negative tab is on the far edge, x = length.
+        lead_mm: Length of the straight leads.
+        closed_leads: Whether a wire joins the leads' far ends, so that the current closes.
+        pitch_um: Thickness of a unit; derived from the coatings where None.
+        solid_p_um, solid_n_um: Solid thickness of active material; derived from the sites where None.
+        two_modes: The prototype's diffusion (see `impedance.ladder`).
+        whole_end_foils: Whether end foils, coated on one side, count as whole in the sheet conductance. They carry half
+            a foil's current, so as half foils their potential agrees with the others'.
+
+    Raises:
+        MagBridgeError: A value is impossible.
+
+    Example:
+        >>> cell = PouchCell.preset("nmc")
+        >>> round(cell.thickness_mm, 2)
+        2.76
+    """
+
+    chemistry: str
+    length_mm: float
+    width_mm: float
+    units: int
+    nominal_Ah: float
+    n_p_Ahm2: float
+    n_n_Ahm2: float
+    n_li_Ahm2: float
+    v_min: float
+    v_max: float
+    tau_p_s: float
+    tau_n_s: float
+    r_0_ohmcm2: float
+    r_ct_ohmcm2: float
+    tau_ct_s: float
+    active_p: float
+    active_n: float
+    separator_um: float
+    foil_p_um: float
+    foil_n_um: float
+    sigma_p_Sm: float
+    sigma_n_Sm: float
+    tab_width_mm: float
+    tab_length_mm: float
+    tab_p_mm: float
+    tab_n_mm: float
+    opposite: bool
+    lead_mm: float
+    closed_leads: bool = True
+    pitch_um: float | None = None
+    solid_p_um: float | None = None
+    solid_n_um: float | None = None
+    two_modes: bool = False
+    whole_end_foils: bool = False
+
+    def __post_init__(self) -> None:
+        if self.chemistry not in CODES:
+            raise MagBridgeError(f"chemistry {self.chemistry!r}: expected one of {', '.join(CODES)}")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type == "bool":
+                if not isinstance(value, bool):
+                    raise MagBridgeError(f"{field.name} {value!r}: expected true or false")
+            elif field.name != "chemistry" and not (value is None and field.default is None):
+                check_number(field.name, value, above=0)
+        if not isinstance(self.units, int) or not 1 <= self.units <= 200:
+            raise MagBridgeError(f"units {self.units!r}: expected a whole number from 1 to 200")
+        for name in ("active_p", "active_n"):
+            check_number(name, getattr(self, name), above=0, most=1)
+        if self.v_max <= self.v_min:
+            raise MagBridgeError(f"v_max {self.v_max} V: expected more than v_min, {self.v_min} V")
+        half = self.tab_width_mm / 2
+        for name in ("tab_p_mm", "tab_n_mm"):
+            if not half <= getattr(self, name) <= self.width_mm - half:
+                raise MagBridgeError(
+                    f"{name} {getattr(self, name):g} mm: the tab, {self.tab_width_mm:g} mm wide, leaves the edge of "
+                    f"{self.width_mm:g} mm; expected {half:g} to {self.width_mm - half:g}"
+                )
+        if not self.opposite and abs(self.tab_p_mm - self.tab_n_mm) < self.tab_width_mm:
+            raise MagBridgeError(f"tabs at y = {self.tab_p_mm:g} and {self.tab_n_mm:g} mm overlap: move one of them")
+        if self.n_li_Ahm2 >= self.n_p_Ahm2 + self.n_n_Ahm2:
+            raise MagBridgeError(f"n_li_Ahm2 {self.n_li_Ahm2:g}: expected less than the sites, n_p + n_n")
+
+    @classmethod
+    def preset(cls, name: str = "nmc", **changes) -> PouchCell:
+        """A cell of `presets.yaml`, with changes.
+
+        Raises:
+            MagBridgeError: Unknown preset or field, or an impossible value.
+        """
+        values = {field: entry[0] for field, entry in preset_entries(name).items()}
+        known = {field.name for field in dataclasses.fields(cls)}
+        for field in changes:
+            if field not in known:
+                raise MagBridgeError(f"design field {field!r}: expected one of {', '.join(sorted(known))}")
+        return cls(**(values | changes))
+
+    @property
+    def material(self) -> int:
+        """The cathode's code in compiled loops."""
+        return CODES[self.chemistry]
+
+    @property
+    def area_m2(self) -> float:
+        """Area of one coated face in m2."""
+        return self.length_mm * self.width_mm * 1e-6
+
+    @property
+    def solid_m(self) -> tuple[float, float]:
+        """Solid thickness of active material of cathode and anode of one unit in m: n V_m / F unless given."""
+        derived = (
+            3600 * sites * chemistry.MOLAR_VOLUME[material] / chemistry.FARADAY
+            for sites, material in ((self.n_p_Ahm2, self.material), (self.n_n_Ahm2, chemistry.GRAPHITE))
+        )
+        given = (self.solid_p_um, self.solid_n_um)
+        p, n = (own if value is None else value * 1e-6 for own, value in zip(derived, given, strict=True))
+        return p, n
+
+    @property
+    def pitch_m(self) -> float:
+        """Thickness of a unit in m: both coatings, the separator and half of each foil, unless given."""
+        if self.pitch_um is not None:
+            return self.pitch_um * 1e-6
+        p, n = self.solid_m
+        foils = (self.foil_p_um + self.foil_n_um) / 2
+        return p / self.active_p + n / self.active_n + (self.separator_um + foils) * 1e-6
+
+    @property
+    def thickness_mm(self) -> float:
+        """Thickness of the stack in mm."""
+        return self.units * self.pitch_m * 1e3
+
+    @property
+    def foil_z(self) -> np.ndarray:
+        """(N + 1,) z of the foils in m; even ones are copper."""
+        return (np.arange(self.units + 1) - self.units / 2) * self.pitch_m
+
+    @property
+    def sheet_S(self) -> tuple[float, float]:
+        """Sheet conductance of all aluminium and all copper foils in S."""
+        foils = np.full(self.units + 1, 1.0)
+        if not self.whole_end_foils:
+            foils[[0, -1]] = 0.5
+        aluminium = float(foils[1::2].sum()) * self.foil_p_um * 1e-6 * self.sigma_p_Sm
+        return aluminium, float(foils[::2].sum()) * self.foil_n_um * 1e-6 * self.sigma_n_Sm
+
+
+def check_number(name: str, value, above: float = -np.inf, least: float = -np.inf, most: float = np.inf) -> None:
+    """Refuses what is not a finite number in a range.
+
+    Raises:
+        MagBridgeError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+        raise MagBridgeError(f"{name} {value!r}: expected a number")
+    if value <= above or not least <= value <= most:
+        low = f"more than {above:g}" if above > -np.inf else f"at least {least:g}" if least > -np.inf else "a number"
+        raise MagBridgeError(f"{name} {value:g}: expected {low}" + (f" and at most {most:g}" if most < np.inf else ""))
+
+
+@cache
+def _presets() -> dict[str, dict]:
+    return yaml.safe_load(PRESETS.read_text(encoding="utf-8"))
+
+
+def preset_entries(name: str) -> Mapping[str, list]:
+    """Value and source of each field of a preset.
+
+    Raises:
+        MagBridgeError: Unknown preset.
+    """
+    if name not in _presets():
+        raise MagBridgeError(f"preset {name!r}: expected one of {', '.join(_presets())}")
+    own = dict(_presets()[name])
+    base = own.pop("preset", None)
+    return own if base is None else {**preset_entries(base), **own}

@@ -1,0 +1,176 @@
+"""Requests to rows: `generate(rows)` gives the readings and labels of each request.
+
+A row has, S sensors with three axes each (S = 24 by default), axes fastest:
+
+| field | shape | unit |
+|---|---|---|
+| `voltage` | (33,) | V, at `PhysicsConfig.protocol.time_s` |
+| `load` | (3S,) | nT, at the end of the pulse |
+| `rest` | (7, 3S) | nT, at `PhysicsConfig.protocol.rest_s` after the pulse |
+| `scan` | (3S,) | nT, in the applied field |
+
+and the labels of `LABELS`. All readings have noise; `physics` gives them without it and says so in its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas
+
+from bridge.v3.cells import Request, VirtualCell, draw
+from bridge.v3.config import PhysicsConfig
+from bridge.v3.simulation import Case, Simulation, read, simulate_cases
+from dataset_card.contract.schema import MASTER_SEED
+
+LABELS = {
+    "cell_id": "opaque name of the cell",
+    "visit": "number of the visit, from 0",
+    "chemistry": "NMC or LFP",
+    "knowledge": "as_received or known_soc",
+    "stack": "symmetric (20 units) or asymmetric (19)",
+    "soc": "charge over present capacity, 0 to 1; an input where knowledge is known_soc, to .005",
+    "soh": "capacity over nominal",
+    "lli": "loss of lithium inventory, share",
+    "lam_pe": "loss of cathode sites, share",
+    "lam_ne": "loss of anode sites, share",
+    "r_ohm": "ohmic resistance over the fresh cell's",
+    "r_ct": "charge-transfer resistance over the fresh cell's",
+    "gradient_lli": "LLI of the upper face less the middle's",
+    "gradient_r": "ohmic resistance of the upper face over the middle's, less 1",
+    "defect": "none, weld, tear, layer, dry or plating",
+    "share": "size of the defect as a share; null where there is none",
+    "x_mm": "place of the defect along x; null where it has none",
+    "y_mm": "place of the defect along y; null where it has none",
+    "depth": "aluminium foil from the bottom; null unless layer",
+    "generation_seed": "seed of placement and noise",
+}
+"""Columns of the label table, with their meaning."""
+
+CHUNK = 64
+"""Rows that a thread takes at a time."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """n rows: labels, and the readings as float32.
+
+    Attributes:
+        labels: n rows of `LABELS`.
+        voltage: (n, 33) V.
+        load: (n, 3S) nT.
+        rest: (n, 7, 3S) nT.
+        scan: (n, 3S) nT.
+    """
+
+    labels: pandas.DataFrame
+    voltage: np.ndarray
+    load: np.ndarray
+    rest: np.ndarray
+    scan: np.ndarray
+
+
+def generate(
+    rows: Sequence[Request],
+    config: PhysicsConfig | None = None,
+    master_seed: int = MASTER_SEED,
+    threads: int = 1,
+) -> Rows:
+    """Generate rows with noise; the same bytes on any number of threads and in any company of other rows.
+
+    Args:
+        rows: Which rows (see `cells.requests`).
+        config: The release's configuration; v3.0's by default.
+        master_seed: Master seed of the release.
+        threads: Threads that work.
+
+    Example:
+        >>> found = generate([Request("NMC", "known_soc", 0, 0)])
+        >>> found.voltage.shape, found.load.shape, found.rest.shape, found.scan.shape
+        ((1, 33), (1, 72), (1, 7, 72), (1, 72))
+    """
+    config = config or PhysicsConfig()
+    chunks = [rows[first : first + CHUNK] for first in range(0, len(rows), CHUNK)]
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(lambda chunk: _chunk(chunk, config, master_seed), chunks))
+    return Rows(
+        pandas.concat([part.labels for part in parts], ignore_index=True),
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("voltage", "load", "rest", "scan")),
+    )
+
+
+def physics(cells: Sequence[VirtualCell], config: PhysicsConfig, placed: bool = True) -> list[Simulation]:
+    """The cells' measurements without noise.
+
+    Args:
+        cells: Drawn cells.
+        config: The configuration.
+        placed: Whether the array sits where the visit's seed puts it, rather than at its nominal place.
+    """
+    found: list[Simulation | None] = [None] * len(cells)
+    for design in dict.fromkeys(drawn.cell for drawn in cells):
+        own = [k for k, drawn in enumerate(cells) if drawn.cell == design]
+        array = config.array(design)
+        cases = [
+            Case(
+                design,
+                drawn.state,
+                drawn.defect.defect,
+                drawn.variation,
+                drawn.mesh,
+                config.noise.place(np.random.default_rng([drawn.seed, 0]), array) if placed else None,
+            )
+            for drawn in (cells[k] for k in own)
+        ]
+        for k, one in zip(own, simulate_cases(cases, array, config.protocol), strict=True):
+            found[k] = one
+    return [one for one in found if one is not None]
+
+
+def _chunk(rows: Sequence[Request], config: PhysicsConfig, master_seed: int) -> Rows:
+    cells = draw(rows, config, master_seed)
+    read_out = []
+    for drawn, clean in zip(cells, physics(cells, config), strict=True):
+        array = config.array(drawn.cell)
+        placement = config.noise.place(np.random.default_rng([drawn.seed, 0]), array)
+        rng = np.random.default_rng([drawn.seed, 1])
+        read_out.append(read(clean, drawn.cell, array, config.protocol, config.noise, placement, rng))
+    return Rows(
+        labels(rows, cells, np.array([one.soh for one in read_out])),
+        np.array([one.voltage_V for one in read_out], np.float32),
+        *(
+            np.array([1e9 * getattr(one, name).reshape(shape) for one in read_out], np.float32)
+            for name, shape in (("load_T", (-1,)), ("rest_T", (7, -1)), ("scan_T", (-1,)))
+        ),
+    )
+
+
+def labels(rows: Sequence[Request], cells: Sequence[VirtualCell], soh: np.ndarray) -> pandas.DataFrame:
+    """The label table of drawn cells and the capacities that came out."""
+    records = []
+    for row, drawn, value in zip(rows, cells, soh, strict=True):
+        defect = drawn.defect.defect
+        place = defect.place_mm(drawn.cell) or (None, None)
+        records.append(
+            {
+                "cell_id": drawn.name,
+                "visit": row.visit,
+                "chemistry": row.chemistry,
+                "knowledge": row.knowledge,
+                "stack": drawn.stack,
+                **vars(drawn.state),
+                "soh": float(value),
+                "defect": defect.kind,
+                "share": None if defect.kind == "none" else defect.share,
+                "x_mm": place[0],
+                "y_mm": place[1],
+                "depth": defect.depth if defect.kind == "layer" else None,
+                "generation_seed": drawn.seed,
+            }
+        )
+    table = pandas.DataFrame.from_records(records, columns=list(LABELS))
+    floats = {"share": "float64", "x_mm": "float64", "y_mm": "float64"}
+    return table.astype({**floats, "depth": "Int64"})

@@ -1,0 +1,188 @@
+"""What is measured and how: the pulse, the sensors and where they sit, the noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bridge.v3.design import PouchCell, check_number
+from dataset_card.errors import MagBridgeError
+
+RELAXATION_S = (0.5, 1.931286, 7.459733, 28.813757, 111.295224)
+"""Steps of the relaxation in s, each taken four times: 600 s in geometric progression."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """1 s of rest, a 30 s discharge pulse, 600 s of relaxation in 33 steps; then a scan in an applied field.
+
+    Attributes:
+        rate_C: Current of the pulse over the nominal capacity, in 1/h.
+        applied_mT: Field along x during the scan.
+
+    Raises:
+        MagBridgeError: A value is impossible.
+    """
+
+    rate_C: float = 1.0
+    applied_mT: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("rate_C", self.rate_C, above=0, most=20)
+        check_number("applied_mT", self.applied_mT, above=0, most=1000)
+
+    @property
+    def dt_s(self) -> np.ndarray:
+        """(33,) length of each step in s; 0 where the current jumps."""
+        return np.concatenate([[1, 0], np.full(10, 3.0), [0], np.repeat(RELAXATION_S, 4)])
+
+    @property
+    def time_s(self) -> np.ndarray:
+        """(33,) time of each voltage in s."""
+        return np.cumsum(self.dt_s)
+
+    @property
+    def on(self) -> np.ndarray:
+        """(33,) 1 where the pulse's current flows, 0 elsewhere."""
+        return np.concatenate([[0.0], np.ones(11), np.zeros(21)])
+
+    load_step: int = field(default=11, init=False)
+    """Step of the load reading: the pulse's end."""
+    rest_steps: tuple[int, ...] = field(default=(14, 16, 18, 21, 25, 29, 32), init=False)
+    """Steps of the seven readings at rest: 1, 2, 5.863, 17.185, 68.378, 266.114, 600 s after the pulse."""
+
+    @property
+    def rest_s(self) -> np.ndarray:
+        """(7,) time of each reading at rest after the pulse, in s."""
+        return self.time_s[list(self.rest_steps)] - self.time_s[12]
+
+
+@dataclass(frozen=True)
+class SensorArray:
+    """Three-axis sensors at fixed places, in the cell's coordinates.
+
+    Attributes:
+        position_mm: (S, 3); z from the middle of the stack.
+    """
+
+    position_mm: np.ndarray
+
+    @classmethod
+    def grid(
+        cls,
+        cell: PouchCell,
+        columns: int = 6,
+        rows: int = 4,
+        distance_mm: float = 10.0,
+        *,
+        two_sided: bool = False,
+    ) -> SensorArray:
+        """Columns x rows of sensors over the cell, x slowest, at a distance from its surface.
+
+        Raises:
+            MagBridgeError: A number is impossible.
+        """
+        for name, value in (("columns", columns), ("rows", rows)):
+            if not isinstance(value, int) or not 1 <= value <= 64:
+                raise MagBridgeError(f"sensor {name} {value!r}: expected a whole number from 1 to 64")
+        check_number("distance_mm", distance_mm, above=0, most=1000)
+        x = (np.arange(columns) + 0.5) / columns * cell.length_mm
+        y = (np.arange(rows) + 0.5) / rows * cell.width_mm
+        z = cell.thickness_mm / 2 + distance_mm
+        above = np.array([(a, b, z) for a in x for b in y])
+        return cls(np.concatenate([above, above * [1, 1, -1]]) if two_sided else above)
+
+    def require_outside(self, cell: PouchCell) -> None:
+        """Refuses sensors inside the cell or closer to its stack than half its thickness.
+
+        Raises:
+            MagBridgeError: A sensor is there, or a place is no number.
+        """
+        position = np.asarray(self.position_mm, float)
+        if position.ndim != 2 or position.shape[1] != 3 or not len(position) or not np.isfinite(position).all():
+            raise MagBridgeError("sensor positions: expected (S, 3) finite numbers in mm")
+        least = cell.thickness_mm / 2 * 1.2
+        low = np.abs(position[:, 2]) < least
+        if low.any():
+            k = int(np.argmax(low))
+            raise MagBridgeError(
+                f"sensor {k} at z = {position[k, 2]:g} mm: inside the cell or too near; expected |z| of at least "
+                f"{least:.3g} mm from the middle of the stack"
+            )
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an array really sits: moved, turned about the cell's middle, each sensor displaced.
+
+    Attributes:
+        shift_mm: (3,) translation.
+        turn_rad: (3,) rotation vector.
+        error_mm: (S, 3) displacement of each sensor.
+    """
+
+    shift_mm: np.ndarray
+    turn_rad: np.ndarray
+    error_mm: np.ndarray
+
+    def rotation(self) -> np.ndarray:
+        """(3, 3) rotation of the array and its axes (Rodrigues' formula)."""
+        angle = float(np.sqrt((self.turn_rad**2).sum()))
+        x, y, z = self.turn_rad
+        k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+        if angle < 1e-12:
+            return np.eye(3) + k
+        return np.eye(3) + np.sin(angle) / angle * k + (1 - np.cos(angle)) / angle**2 * _product(k, k)
+
+    def moved(self, sensors: SensorArray, cell: PouchCell) -> np.ndarray:
+        """(S, 3) true positions in m."""
+        middle = np.array([cell.length_mm / 2, cell.width_mm / 2, 0.0])
+        position = sensors.position_mm + self.error_mm - middle
+        return (_product(position, self.rotation().T) + middle + self.shift_mm) * 1e-3
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A small matrix product whose bits no BLAS decides."""
+    return (a[:, :, None] * b[None]).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard deviations of what a reading adds to the physics. All [C] unless said.
+
+    Attributes:
+        voltage_V: White noise of each voltage.
+        field_nT: White noise of each field reading; a fluxgate in a shield, 50 pT.
+        flicker: 1/f noise over white: Ornstein-Uhlenbeck processes of 1, 10, 100 and 1,000 s, a channel each.
+        gain_common, gain_channel: Relative calibration error of the array and of each channel; on load,
+            rest and scan alike.
+        dipole_Am2: Moment along each axis of a static dipole at the tabs' edge, seen in the scan.
+        shift_mm, turn_rad, error_mm: Placement: translation along x, y, z, rotation about each axis, each sensor.
+
+    Raises:
+        MagBridgeError: A value is negative or no number.
+    """
+
+    voltage_V: float = 1e-4
+    field_nT: float = 0.05
+    flicker: float = 0.5
+    gain_common: float = 1e-3
+    gain_channel: float = 2e-4
+    dipole_Am2: float = 1e-7
+    shift_mm: tuple[float, float, float] = (0.2, 0.2, 0.1)
+    turn_rad: float = 2e-3
+    error_mm: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            for part in value if isinstance(value, tuple) else (value,):
+                check_number(name, part, least=0)
+
+    def place(self, rng: np.random.Generator, sensors: SensorArray) -> Placement:
+        """Draws where the array sits."""
+        return Placement(
+            np.array(self.shift_mm) * rng.standard_normal(3),
+            self.turn_rad * rng.standard_normal(3),
+            self.error_mm * rng.standard_normal(sensors.position_mm.shape),
+        )

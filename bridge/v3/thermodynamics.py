@@ -1,0 +1,71 @@
+"""Open-circuit states of an electrode pair: U(x) = U_p(y) - U_n(x), n_p y + n_n x = n_Li.
+
+Inventories n are in A h/m2 of one coated pair. Losses act on them alone: LLI takes n_Li, LAM takes n_p or n_n
+(delithiated sites; no lithium goes with them). Capacity, and with it SOH, is an outcome.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from bridge.v3.chemistry import GRAPHITE, HIGH, LOW, potential
+
+_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_jit
+def _ocv(material, x, n_p, n_n, n_li):
+    return potential(material, (n_li - n_n * x) / n_p) - potential(GRAPHITE, x)
+
+
+@_jit
+def anode_at(material, volts, n_p, n_n, n_li):
+    """Stoichiometry x of graphite at which the pair stands at `volts`, by bisection inside [.002, .998]."""
+    low = max(LOW, (n_li - HIGH * n_p) / n_n)
+    high = min(HIGH, (n_li - LOW * n_p) / n_n)
+    for _ in range(52):
+        middle = 0.5 * (low + high)
+        if _ocv(material, middle, n_p, n_n, n_li) < volts:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
+
+
+@_jit
+def anode_near(material, volts, n_p, n_n, n_li, guess):
+    """`anode_at` by Newton's method from a guess, kept inside its bracket; 1e-12 in x."""
+    low = max(LOW, (n_li - HIGH * n_p) / n_n)
+    high = min(HIGH, (n_li - LOW * n_p) / n_n)
+    x = min(max(guess, low), high)
+    for _ in range(60):
+        error = _ocv(material, x, n_p, n_n, n_li) - volts
+        if error < 0.0:
+            low = x
+        else:
+            high = x
+        h = 1e-6
+        rise = (_ocv(material, x + h, n_p, n_n, n_li) - _ocv(material, x - h, n_p, n_n, n_li)) / (2 * h)
+        moved = x - error / rise if rise > 0.0 else low - 1.0
+        if not low <= moved <= high:
+            moved = 0.5 * (low + high)
+        if abs(moved - x) < 1e-12:
+            return moved
+        x = moved
+    return x
+
+
+@_jit
+def anodes_near(material, volts, n_p, n_n, n_li, guess):
+    """`anode_near` of each element of one-dimensional inventories, all at one voltage."""
+    found = np.empty(len(n_li))
+    for k in range(len(n_li)):
+        found[k] = anode_near(material, volts, n_p[k], n_n[k], n_li[k], guess)
+    return found
+
+
+@_jit
+def window(material, v_min, v_max, n_p, n_n, n_li):
+    """Stoichiometries x_0, x_100 of graphite at the empty and the full cell. Capacity is n_n (x_100 - x_0), A h/m2."""
+    return anode_at(material, v_min, n_p, n_n, n_li), anode_at(material, v_max, n_p, n_n, n_li)

@@ -1,0 +1,56 @@
+"""Rows of v3: shapes, labels, and the same bytes in any company and on any number of threads."""
+
+import numpy as np
+import pytest
+
+from bridge.v3.cells import requests
+from bridge.v3.config import PhysicsConfig
+from bridge.v3.generate import LABELS, generate
+from bridge.v3.state import DEFECTS
+
+CONFIG = PhysicsConfig(cells=50, mesh=(12, 9))
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """One visit of each of fifty cells of one stratum: every class is there."""
+    return [row for row in requests(CONFIG) if row.visit == 2 and row.knowledge == "known_soc"][:50]
+
+
+@pytest.fixture(scope="module")
+def found(rows):
+    return generate(rows, CONFIG)
+
+
+def test_rows_have_the_shapes_that_the_module_promises(found):
+    assert found.voltage.shape == (50, 33)
+    assert found.load.shape == found.scan.shape == (50, 72)
+    assert found.rest.shape == (50, 7, 72)
+    assert list(found.labels) == list(LABELS)
+    for name in ("voltage", "load", "rest", "scan"):
+        values = getattr(found, name)
+        assert values.dtype == np.float32
+        assert np.isfinite(values).all()
+        assert (values.reshape(50, -1).std(axis=0) > 0).all(), "each reading has a noise of its own"
+
+
+def test_classes_have_exact_shares_and_places_only_where_there_is_one(found):
+    counts = found.labels.defect.value_counts()
+    assert [counts[kind] for kind in DEFECTS] == [20, 6, 6, 6, 6, 6]
+    placed = ~found.labels.defect.isin(["none", "layer"])
+    assert (found.labels.x_mm.notna() == placed).all()
+    assert (found.labels.depth.notna() == (found.labels.defect == "layer")).all()
+
+
+def test_bytes_do_not_depend_on_company_order_or_threads(rows, found, monkeypatch):
+    monkeypatch.setattr("bridge.v3.generate.CHUNK", 3)
+    again = generate(rows[10:20][::-1], CONFIG, threads=3)
+    for name in ("voltage", "load", "rest", "scan"):
+        assert getattr(again, name)[::-1].tobytes() == getattr(found, name)[10:20].tobytes()
+    assert again.labels[::-1].reset_index(drop=True).equals(found.labels[10:20].reset_index(drop=True))
+
+
+def test_another_seed_draws_other_cells(rows, found):
+    other = generate(rows[:2], CONFIG, master_seed=7)
+    assert (other.labels.cell_id != found.labels.cell_id[:2]).all()
+    assert not np.allclose(other.load, found.load[:2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -32,20 +33,24 @@ class Bottleneck(nn.Module):
         self.project_out = nn.Linear(width_out, config.latent_dim)
         self.kind = config.bottleneck
         self.circuit: Circuit | None = None
+        self.config = config
         self.couplings: nn.Parameter | None = None
         if quantum:
             # The weights are the model's own parameter, handed to a pure function: saved and loaded like any other.
             shape = weight_shape(config.ansatz, config.n_qubits, config.n_layers)
             self.circuit_weights = nn.Parameter(torch.empty(shape))
             self.freeze_circuit = config.freeze_circuit
-            if config.backend == "torch":
-                self.circuit = statevector_circuit(config.ansatz, config.readout)
-            else:
-                self.circuit = pennylane_circuit(
-                    config.n_qubits, config.ansatz, config.pennylane_device, config.pennylane_shots, config.readout
-                )
+            self.circuit = _circuit(config)
         elif config.n_couplings:
             self.couplings = nn.Parameter(torch.empty(config.n_couplings))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the circuit, a function that no process can be sent; it is made anew from the configuration."""
+        return {**self.__dict__, "circuit": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.circuit = _circuit(self.config) if self.kind == "quantum" else None
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents `(n, D)` to latents `(n, D)`."""
@@ -78,6 +83,14 @@ class Bottleneck(nn.Module):
             init.uniform_(self.circuit_weights, 0.0, 2 * math.pi)
         else:
             init.normal_(self.circuit_weights, 0.0, circuit_init_std)
+
+
+def _circuit(config: HQVQVAEConfig) -> Circuit:
+    if config.backend == "torch":
+        return statevector_circuit(config.ansatz, config.readout)
+    return pennylane_circuit(
+        config.n_qubits, config.ansatz, config.pennylane_device, config.pennylane_shots, config.readout
+    )
 
 
 def n_parameters(config: HQVQVAEConfig) -> int:

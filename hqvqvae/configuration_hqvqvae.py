@@ -86,6 +86,8 @@ class HQVQVAEConfig(PreTrainedConfig):
         ema_decay: decay of that average per step.
         restart_unused_codes: move a code that no segment used in an epoch onto a random latent.
         z_clip: bound on standardised inputs; None for no bound. Protocol P needs one (10).
+        reference_window: first and last segment, counted from 1, whose mean is the beginning of a cell; features are
+            taken less that (`encode` and `score` do it, training takes such features). None for features as they are.
 
     Raises:
         HQVQVAEError: a value out of its range; the message names it.
@@ -120,6 +122,7 @@ class HQVQVAEConfig(PreTrainedConfig):
         ema_decay: float = 0.9,
         restart_unused_codes: bool = False,
         z_clip: float | None = None,
+        reference_window: list[int] | tuple[int, int] | None = None,
         **kwargs,
     ):
         unknown = kwargs.keys() - _OF_TRANSFORMERS
@@ -150,6 +153,7 @@ class HQVQVAEConfig(PreTrainedConfig):
         self.ema_decay = ema_decay
         self.restart_unused_codes = restart_unused_codes
         self.z_clip = z_clip
+        self.reference_window = None if reference_window is None else list(reference_window)
         self._check()
         super().__init__(**kwargs)
 
@@ -194,6 +198,16 @@ class HQVQVAEConfig(PreTrainedConfig):
             value = getattr(self, name)
             if value is not None and not 0 < value <= MAX_NUMBER:
                 raise HQVQVAEError(f"{name}={value!r}: expected a positive number up to {MAX_NUMBER:g}, or None")
+        window = self.reference_window
+        if window is not None and not (
+            len(window) == 2
+            and all(type(place) is int for place in window)
+            and 1 <= window[0] <= window[1] <= MAX_WIDTH
+        ):
+            raise HQVQVAEError(
+                f"reference_window={window!r}: expected the first and last segment of a cell's beginning, from 1 on, "
+                "such as [7, 11]"
+            )
         if not 0 <= self.commitment_cost <= MAX_NUMBER:
             raise HQVQVAEError(f"commitment_cost={self.commitment_cost!r}: expected 0 to {MAX_NUMBER:g}")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from huggingface_hub import HfApi, try_to_load_from_cache
 from safetensors import SafetensorError
@@ -27,6 +28,7 @@ from .bottleneck import Bottleneck
 from .configuration_hqvqvae import HQVQVAEConfig
 from .errors import HQVQVAEError
 from .quantizer import VectorQuantizer, mean_square, perplexity
+from .reference import less_the_beginning
 
 _LOADING_FAULTS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 _DAMAGE = (SafetensorError, TypeError, AttributeError, LookupError, RuntimeError, ValueError, OverflowError)
@@ -64,7 +66,10 @@ class HQVQVAEOutput(ModelOutput):
 
 @dataclass
 class HQVQVAEEncoding(ModelOutput):
-    """Output of `HQVQVAEModel.encode`: codes `(n,)` and the latents they were read from `(n, D)`."""
+    """Output of `HQVQVAEModel.encode`: codes `(n,)` and the latents they were read from `(n, D)`.
+
+    With a reference window, rows up to its end have code -1 and latents NaN.
+    """
 
     codes: torch.Tensor | None = None
     latents: torch.Tensor | None = None
@@ -139,11 +144,15 @@ class HQVQVAEModel(PreTrainedModel):
 
     def _check_features(self, features: torch.Tensor) -> None:
         names = self.config.feature_names
-        if self.feature_mean.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled(self.device.type):
+        mixed = torch.is_autocast_enabled(self.device.type)
+        if mixed or self.feature_mean.dtype not in (torch.float32, torch.float64):
             raise HQVQVAEError(
-                f"HQ-VQVAE runs in float32 or float64, not in {self.feature_mean.dtype} or mixed precision: codes of "
-                "neighbouring latents would change places; call model.float(), or leave dtype, fp16 and bf16 out"
+                f"HQ-VQVAE runs in float32 or float64, not in {'mixed precision' if mixed else self.feature_mean.dtype}"
+                ": codes of neighbouring latents would change places; call model.float(), or leave autocast, dtype, "
+                "fp16 and bf16 out"
             )
+        if not isinstance(features, torch.Tensor):
+            raise HQVQVAEError(f"features are a {type(features).__name__}; expected a tensor, or call encode")
         if features.ndim != 2 or features.shape[1] != len(names):
             raise HQVQVAEError(
                 f"features have shape {tuple(features.shape)}; expected (n, {len(names)}): {', '.join(names)}"
@@ -196,10 +205,44 @@ class HQVQVAEModel(PreTrainedModel):
         return self.bottleneck(self.encoder(z))
 
     @can_return_tuple
-    def encode(self, features: torch.Tensor) -> HQVQVAEEncoding:
-        """Codes and latents of features `(n, F)` in their own units."""
+    def encode(self, features: Any, cells: torch.Tensor | None = None) -> HQVQVAEEncoding:
+        """Codes and latents of features in their own units.
+
+        Args:
+            features: `(n, F)`; with `config.reference_window`, the segments of each cell in order from its first one.
+            cells: which cell each row is of, integers `(n,)`; read with a reference window only, None for one cell.
+
+        NumPy arrays do as well, and so does a DataFrame that has the features among its columns.
+        """
+        if not isinstance(features, torch.Tensor):
+            features = self._as_tensor(features)
+        if self.config.reference_window is None:
+            codes, latents = self.encode_relative(features)
+            return HQVQVAEEncoding(codes=codes, latents=latents)
+        self._check_features(features)
+        relative = less_the_beginning(features, cells, self.config.reference_window)
+        scored = torch.isfinite(relative[:, 0])
+        found = self.encode_relative(relative[scored])
+        codes = found[0].new_full((len(features),), -1)
+        latents = found[1].new_full((len(features), self.config.latent_dim), torch.nan)
+        codes[scored], latents[scored] = found
+        return HQVQVAEEncoding(codes=codes, latents=latents)
+
+    def _as_tensor(self, features: Any) -> torch.Tensor:
+        names = self.config.feature_names
+        try:
+            columns = features[names] if hasattr(features, "columns") else features
+            return torch.as_tensor(np.asarray(columns, dtype=np.float64)).to(self.feature_mean)
+        except (KeyError, TypeError, ValueError) as error:
+            raise HQVQVAEError(
+                f"features are a {type(features).__name__} that cannot be read ({error}); expected numbers (n, "
+                f"{len(names)}): {', '.join(names)}"
+            ) from error
+
+    def encode_relative(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes and latents of features `(n, F)` that are the input already: less the cell's beginning, if need be."""
         latents = self.latents_of(self.standardise(features))
-        return HQVQVAEEncoding(codes=self.quantizer.encode(latents), latents=latents)
+        return self.quantizer.encode(latents), latents
 
     def decode(self, codes: torch.Tensor | None = None, latents: torch.Tensor | None = None) -> torch.Tensor:
         """Features `(n, F)` in their own units, from codes `(n,)` or from latents `(n, D)` as they are.
@@ -217,7 +260,7 @@ class HQVQVAEModel(PreTrainedModel):
         """Encode, quantize and decode a batch; `return_dict=False` gives a tuple, as in transformers.
 
         Args:
-            features: `(n, F)` in their own units.
+            features: `(n, F)` in their own units; with `config.reference_window`, less the beginning of their cell.
             return_loss: always true; `Trainer` looks for this argument in a model that makes its own loss.
 
         Returns:

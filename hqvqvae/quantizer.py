@@ -76,7 +76,8 @@ class VectorQuantizer(nn.Module):
         vectors = F.embedding(codes, self.codebook)
         codebook_loss = mean_square(vectors, latents.detach())
         commitment_loss = mean_square(latents, vectors.detach())
-        if self.training and len(latents):
+        # Latents that nothing trains, under `no_grad` or with all parameters frozen, leave the codebook alone.
+        if self.training and len(latents) and latents.requires_grad:
             if self.used is not None:
                 self.used += torch.bincount(codes, minlength=self.codebook_size)
             if self.codebook_update == "ema":
@@ -86,8 +87,9 @@ class VectorQuantizer(nn.Module):
     @torch.no_grad()
     def _update_average(self, latents: torch.Tensor, codes: torch.Tensor) -> None:
         assigned = F.one_hot(codes, self.codebook_size).to(latents.dtype)
-        self.ema_count.lerp_(assigned.sum(0), 1 - self.ema_decay)
-        self.ema_sum.lerp_(assigned.T @ latents, 1 - self.ema_decay)
+        # The segments of all ranks move the codebook, or ranks of data-parallel training would drift apart.
+        self.ema_count.lerp_(over_ranks(assigned.sum(0)), 1 - self.ema_decay)
+        self.ema_sum.lerp_(over_ranks(assigned.T @ latents), 1 - self.ema_decay)
         # Sum and count shrink together where nothing is assigned; epsilon on both keeps their ratio finite.
         self.codebook.copy_((self.ema_sum + EMA_EPSILON * self.codebook) / (self.ema_count + EMA_EPSILON)[:, None])
 
@@ -163,7 +165,7 @@ class CodebookLife:
 
     def end_epoch(self, epoch: int, generator: torch.Generator) -> int:
         """Call after the last step of an epoch; returns how many unused codes were restarted."""
-        used = self.model.quantizer.used
+        used = over_ranks(self.model.quantizer.used)
         if self.model.warming_up or epoch >= self.restart_before_epoch or (used > 0).all():
             return 0
         return self.model.quantizer.restart_unused(used, self.latents(), generator)
@@ -223,6 +225,13 @@ class CodebookCallback(TrainerCallback):
     def on_train_end(self, args, state, control, **kwargs) -> None:
         """Leave the model as one to use."""
         self.life.end()
+
+
+def over_ranks(counted: torch.Tensor) -> torch.Tensor:
+    """A tensor summed over the processes of distributed training, in place; as it is where there is one."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(counted)
+    return counted
 
 
 def mean_square(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

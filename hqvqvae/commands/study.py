@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
 def study(
     out: Annotated[Path, typer.Option(help="Folder of the results; a cut run goes on from it.")] = Path("study"),
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; more of them add to what is there.")] = 5,
+    first_seed: Annotated[int, typer.Option(help="The first of them; others than ours extend the study.")] = 1,
     short: Annotated[bool, typer.Option("--short", help="One seed, one unseen cell a cohort: minutes.")] = False,
     jobs: Jobs = None,
     address: Address = None,
@@ -35,7 +36,10 @@ def study(
     from ..training.study_summary import plot_study, run_study
 
     workers = processes(jobs, address)
-    fits = Study(load_segments(), out, jobs=workers, address=address, seeds=seeds, short=short, progress=True)
+    fits = Study(
+        load_segments(), out, jobs=workers, address=address, seeds=seeds, first_seed=first_seed, short=short,
+        progress=True,
+    )  # fmt: skip
     summary = run_study(fits)
     fits.sort_records()
     write_json(out / "summary.json", summary)

@@ -24,8 +24,7 @@ class _Encoder(nn.Module):
         self.model = model
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        encoding = self.model.encode(features)
-        return encoding.codes, encoding.latents
+        return self.model.encode_relative(features)
 
 
 def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
@@ -35,7 +34,8 @@ def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
 
     Args:
         model: a trained model.
-        path: the file; input `features` (n, F) float32, outputs `codes` (n,) int64 and `latents` (n, D).
+        path: the file; input `features` (n, F) float32, of a model with a reference window less the beginning of their
+            cell; outputs `codes` (n,) int64 and `latents` (n, D).
 
     Raises:
         HQVQVAEError: a circuit that is no small polynomial, or the exporter is not installed.

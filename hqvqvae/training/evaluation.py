@@ -6,6 +6,7 @@ import functools
 import hashlib
 import itertools
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -169,11 +170,15 @@ def _spread(values: list[float]) -> dict:
     return {"mean": float(np.mean(values)), "std": deviation, "per_seed": values}
 
 
-def table_sha256(segments: pd.DataFrame) -> str:
-    """SHA-256 of cells, cycles and features of a table, as float32 so that the last bits of a platform do not count."""
+def table_sha256(segments: pd.DataFrame, features: Sequence[str] = ()) -> str:
+    """SHA-256 of cells, cycles and features of a table, as float32 so that the last bits of a platform do not count.
+
+    The features are the paper's ten where all are there, whatever a model takes of them, else those that are given.
+    """
+    names = FEATURES if set(FEATURES) <= set(segments) else tuple(features)
     digest = hashlib.sha256("\n".join(segments["cell_id"]).encode())
     digest.update(segments["cycle"].to_numpy(dtype="<i8").tobytes())
-    digest.update(segments[list(FEATURES)].to_numpy(dtype="<f4").tobytes())
+    digest.update(segments[list(names)].to_numpy(dtype="<f4").tobytes())
     return digest.hexdigest()
 
 

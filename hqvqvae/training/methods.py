@@ -43,7 +43,7 @@ class NeuralCoder:
         import torch
 
         with torch.no_grad():
-            return self.model.encode(torch.tensor(features, dtype=torch.float32)).codes.numpy()
+            return self.model.encode_relative(torch.tensor(features, dtype=torch.float32))[0].numpy()
 
     def errors(self, features: np.ndarray) -> np.ndarray:
         import torch

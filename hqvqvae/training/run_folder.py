@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..cells.reference import less_the_beginning
 from ..configuration_hqvqvae import HQVQVAEConfig
 from ..errors import HQVQVAEError
 from ..files import replacing, write_json
@@ -60,6 +61,9 @@ def train_run(
     unknown = sorted(set(validation_cells) - set(table["cell_id"]))
     if unknown:
         raise HQVQVAEError(f"no cells {unknown} to hold out; there are {sorted(table['cell_id'].unique())}")
+    data_sha256 = table_sha256(table, config.feature_names)
+    if config.reference_window is not None:
+        table = less_the_beginning(table, config.feature_names, config.reference_window)
     held_out = table["cell_id"].isin(list(validation_cells)).to_numpy()
     features = table[config.feature_names].to_numpy(dtype=float)
     if held_out.all():
@@ -67,7 +71,6 @@ def train_run(
     state_file = out / "state.safetensors"
     if state_file.exists() and not resume:
         raise HQVQVAEError(f"{out} holds a run already; go on with --resume, or give another --out")
-    out.mkdir(parents=True, exist_ok=True)
     result = fit(
         config,
         features[~held_out],
@@ -85,7 +88,7 @@ def train_run(
         "seed": training.seed,
         "training": asdict(training),
         "validation_cells": sorted(validation_cells),
-        "data_sha256": table_sha256(table),
+        "data_sha256": data_sha256,
         "versions": versions(),
         "metrics": result.metrics,
     }

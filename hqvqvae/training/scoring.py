@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..cells.charge_features import CHARGE_FEATURES, add_charge_features
 from ..cells.features import Segment, apply_protocol, feature_table
+from ..cells.reference import less_the_beginning
 from ..errors import HQVQVAEError
 from ..modeling_hqvqvae import HQVQVAEModel
 from .fit import segment_errors
@@ -22,10 +24,11 @@ def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool
 
     Returns:
         `cell_id`, `cycle`, `code` and `reconstruction_error` (mean squared error in z units of the training segments;
-        that of a segment like those trained on is below 1), in order of cell and cycle.
+        that of a segment like those trained on is below 1), in order of cell and cycle. A model that works relative
+        to the cell's own beginning leaves out the segments up to the end of its reference window.
 
     Raises:
-        HQVQVAEError: a discharge that is not valid, or none that is.
+        HQVQVAEError: a discharge that is not valid, none that is, or none after the reference window.
     """
     protocol, names = model.config.protocol, model.config.feature_names
     table = feature_table(segments)
@@ -39,12 +42,16 @@ def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool
             )
         if len(invalid) == len(table):
             raise HQVQVAEError(f"none of the {len(table)} discharges is valid; the first: {invalid.iloc[0].reason}")
+    if set(names) & set(CHARGE_FEATURES[1:]):
+        table = add_charge_features(table, segments)
     table = apply_protocol(table, protocol)
     missing = [name for name in names if name not in table]
     if missing:
         raise HQVQVAEError(f"the model needs features {missing}; segments have {list(table.columns)}")
+    if model.config.reference_window is not None:
+        table = less_the_beginning(table, names, model.config.reference_window)
     features = torch.tensor(table[names].to_numpy(dtype=np.float32))
     with torch.no_grad():
-        codes = model.eval().encode(features).codes.numpy()
+        codes = model.eval().encode_relative(features)[0].numpy()
     scored = table[["cell_id", "cycle"]].copy()
     return scored.assign(code=codes, reconstruction_error=segment_errors(model, features).double().numpy())

@@ -190,6 +190,7 @@ class Study:
         jobs: processes, one by default; the figures do not depend on it.
         address: HOST:PORT of a Dask scheduler whose workers fit, in place of them.
         seeds: how many; more of them add to the records that are there.
+        first_seed: the first of them, so that others extend what one has measured.
         short: one seed and one held-out cell a cohort.
         arms: bottlenecks to measure, all by default; a circuit brings its twin.
         progress: show a bar on stderr if that is a terminal.
@@ -203,6 +204,7 @@ class Study:
         jobs: int | None = None,
         address: str | None = None,
         seeds: int = 2,
+        first_seed: int = FIRST_SEED,
         short: bool = False,
         arms: Sequence[str] = tuple(ARMS),
         progress: bool = False,
@@ -215,8 +217,13 @@ class Study:
         self.jobs, self.address = jobs, address
         self.arms = [name for name in ARMS if name in asked]
         n_seeds = 1 if short else seeds
-        self.seeds = tuple(range(FIRST_SEED, FIRST_SEED + n_seeds))
-        self.fresh_seeds = tuple(range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + n_seeds))
+        if not FIRST_SEED <= first_seed <= FIRST_FRESH_SEED - n_seeds:
+            raise HQVQVAEError(
+                f"{n_seeds} seeds from {first_seed}: expected them between {FIRST_SEED} and {FIRST_FRESH_SEED - 1}; "
+                f"{SEARCH_SEED} is the search's, the later ones are kept fresh"
+            )
+        self.seeds = tuple(range(first_seed, first_seed + n_seeds))
+        self.fresh_seeds = tuple(FIRST_FRESH_SEED - FIRST_SEED + seed for seed in self.seeds)
         self.cohorts = sorted(segments["cohort"].unique())
         cohort_of = segments.groupby("cell_id")["cohort"].first()
         # The first cell of a cohort is for validation in the search of the others; the short form takes the second.

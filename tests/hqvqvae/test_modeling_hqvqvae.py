@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import pickle
 import re
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -218,10 +220,30 @@ def test_half_precision_is_one_clear_error(dtype, tmp_path):
     for model in (small_model().to(dtype), HQVQVAEModel.from_pretrained(tmp_path, dtype=dtype)):
         with pytest.raises(HQVQVAEError, match=f"runs in float32 or float64, not in {dtype}"):
             model.encode(features())
-    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(HQVQVAEError, match="mixed precision"):
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(HQVQVAEError, match="not in mixed precision:"):
         small_model()(features())
     # Features may come in any precision: they are standardised in the model's own.
     assert small_model().encode(features().to(dtype)).latents.dtype == torch.float32
+
+
+def test_arrays_and_data_frames_are_encoded_and_other_things_are_one_clear_error():
+    model, rows = small_model(), features()
+    codes = model.encode(rows).codes
+    frame = pd.DataFrame(rows.numpy(), columns=["a", "b", "c"])[["c", "a", "b"]].assign(cell_id="x")
+    for other in (rows.numpy(), frame, rows.double().numpy(), rows.tolist()):
+        assert torch.equal(model.encode(other).codes, codes)
+    for wrong in (frame[["a"]], "abc", [["x"]]):
+        with pytest.raises(HQVQVAEError, match="cannot be read"):
+            model.encode(wrong)
+    with pytest.raises(HQVQVAEError, match="expected a tensor, or call encode"):
+        model(rows.numpy())
+
+
+@pytest.mark.parametrize("name", ["recommended", "paper-classical"])
+def test_a_pickled_model_gives_the_same_codes(name):
+    model = small_model(name)
+    again = pickle.loads(pickle.dumps(model))
+    torch.testing.assert_close(again.encode(features()).latents, model.encode(features()).latents, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", ["paper", "recommended", "bounded-classical"])

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hqvqvae.errors import HQVQVAEError
-from hqvqvae.quantizer import VectorQuantizer, perplexity
+from hqvqvae.quantizer import VectorQuantizer, over_ranks, perplexity
+from tests.hqvqvae.small import features, small_model
 
 
 def quantizer(codes=6, dim=3, **options):
@@ -53,7 +54,8 @@ def test_ema_moves_codes_to_the_mean_of_their_latents():
     module, z = quantizer(codebook_update="ema", ema_decay=0.9), latents()
     before, codes = module.codebook.clone(), module.encode(z)
     module.train()
-    module(z)
+    module(z.requires_grad_())
+    z = z.detach()
     for code in range(6):
         mine = z[codes == code]
         count, total = 0.9 + 0.1 * len(mine), 0.9 * before[code] + 0.1 * mine.sum(0)
@@ -108,3 +110,43 @@ def test_perplexity_against_scipy(codes):
     share = np.bincount(codes, minlength=8) / len(codes)
     tensor = torch.tensor(codes)
     assert perplexity(torch.bincount(tensor, minlength=8)).item() == pytest.approx(np.exp(scipy.stats.entropy(share)))
+
+
+@pytest.mark.parametrize("frozen", ["no_grad", "parameters"])
+def test_a_model_that_nothing_trains_keeps_its_codebook(frozen):
+    model = small_model().train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    if frozen == "parameters":
+        model.requires_grad_(False)
+    with torch.set_grad_enabled(frozen != "no_grad"):
+        model(features())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    model.requires_grad_(True)
+    model(features())
+    assert not torch.equal(model.quantizer.codebook, before["quantizer.codebook"])
+
+
+def train_rank(rank, ranks, folder):
+    """Three steps on a rank's rows of common batches; the codebook goes to a file."""
+    if ranks > 1:
+        torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=ranks)
+    model = small_model().train()
+    trained = torch.nn.parallel.DistributedDataParallel(model) if ranks > 1 else model
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    model.quantizer.used = torch.zeros(model.config.codebook_size, dtype=torch.int64)
+    for batch in features(48).split(16):
+        optimizer.zero_grad()
+        trained(batch[rank::ranks]).loss.backward()
+        optimizer.step()
+    used = over_ranks(model.quantizer.used).float()
+    torch.save(torch.cat([model.quantizer.codebook.flatten(), used]), f"{folder}/{ranks}-{rank}.pt")
+    if ranks > 1:
+        torch.distributed.destroy_process_group()
+
+
+def test_two_ranks_end_with_the_codebook_of_one_process(tmp_path):
+    train_rank(0, 1, tmp_path)
+    torch.multiprocessing.spawn(train_rank, (2, tmp_path), nprocs=2)
+    alone, first, second = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1"))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    torch.testing.assert_close(first, alone, rtol=1e-4, atol=1e-5)

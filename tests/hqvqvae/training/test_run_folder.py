@@ -30,3 +30,9 @@ def test_a_killed_process_resumes_to_the_same_end(tmp_path):
     for name in ("metrics.json", "last/model.safetensors", "best/model.safetensors", "last/config.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     assert not [name for name in os.listdir(tmp_path / "killed") if name.endswith(".tmp")]
+
+
+def test_features_that_cannot_be_trained_on_leave_no_folder(tmp_path):
+    with pytest.raises(HQVQVAEError, match="constant over"):
+        train_run(load_segments().assign(v_min=2.5), tmp_path / "run", TrainingConfig())
+    assert not (tmp_path / "run").exists()

@@ -120,3 +120,11 @@ def test_records_of_other_data_are_not_taken_and_bad_lines_are_named(segments, q
         Study(segments, tmp_path)
     with pytest.raises(HQVQVAEError, match=r"no bottlenecks \['qaoa'\] in the grid; there are paper, frozen"):
         Study(segments, tmp_path / "new", arms=("qaoa",))
+
+
+def test_others_extend_the_study_by_seeds_of_their_own(segments, tmp_path):
+    study = Study(segments, tmp_path, seeds=2, first_seed=6)
+    assert study.seeds == (6, 7) and study.fresh_seeds == (106, 107)
+    for first in (0, 100):
+        with pytest.raises(HQVQVAEError, match="2 seeds from"):
+            Study(segments, tmp_path, seeds=2, first_seed=first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,12 @@ DEFAULT_RELEASE = V1.name
 
 REGIME_B_PREFIX = "regimeB_"
 """Pseudo-cells of Regime-B rows start with this."""
+
+BATTERY, LAW = "battery_id", "ageing_law"
+"""Columns of a release from v2 on; in v1 a cell is a battery, and there is one law."""
+
+UNKNOWN = "unknown"
+"""Cell of rows that come without one."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +63,34 @@ IN_MEMORY = DatasetInfo("in memory")
 
 @dataclass(frozen=True)
 class Subset:
-    """Rows of one task.
+    """Rows of one task. A model sees `signals` alone; the rest groups and scores them.
 
     Attributes:
         sample_ids: Shape (n,), str.
-        cell_ids: Shape (n,), str.
+        cell_ids: Shape (n,), str; one visit to a battery each.
         signals: Shape (n, 100, 6), float64, nT.
         target: Shape (n,): float64 for regression, str for classification.
+        battery_ids: Shape (n,), str: the unit of independence. Splits, folds, shots and intervals keep a battery's rows
+            together. By default the cells, which is what they are in v1.
+        parents: Shape (n,), bool: whether a fault of the same release was injected into the row; False by default.
+        laws: Shape (n,), str: the ageing law of the row's battery; empty where there is none, as in v1.
     """
 
     sample_ids: np.ndarray
     cell_ids: np.ndarray
     signals: np.ndarray
     target: np.ndarray
+    battery_ids: np.ndarray = None  # type: ignore[assignment]
+    parents: np.ndarray = None  # type: ignore[assignment]
+    laws: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self):
-        lengths = {len(self.sample_ids), len(self.cell_ids), len(self.signals), len(self.target)}
-        if len(lengths) != 1 or self.signals.ndim != 3:
+        rows = len(self.target)
+        defaults = {"battery_ids": self.cell_ids, "parents": np.zeros(rows, bool), "laws": np.full(rows, "")}
+        for name, value in defaults.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        if {len(column) for column in self._columns()} != {rows} or self.signals.ndim != 3:
             raise MagBridgeError(
                 f"a subset has {len(self.sample_ids)} ids, {len(self.cell_ids)} cells, {len(self.target)} targets and "
                 f"signals of shape {self.signals.shape}: expected one of each a row and signals (n, 100, 6)"
@@ -82,27 +99,42 @@ class Subset:
     def __len__(self) -> int:
         return len(self.target)
 
+    def _columns(self) -> list[np.ndarray]:
+        return [getattr(self, f.name) for f in fields(self)]
+
     def take(self, rows: np.ndarray) -> Subset:
         """The given rows, by index or mask."""
-        return Subset(self.sample_ids[rows], self.cell_ids[rows], self.signals[rows], self.target[rows])
+        return Subset(*(column[rows] for column in self._columns()))
 
     @classmethod
     def concatenate(cls, subsets: list[Subset]) -> Subset:
         """Rows of several subsets, one after another."""
-        columns = zip(*((s.sample_ids, s.cell_ids, s.signals, s.target) for s in subsets))
-        return cls(*(np.concatenate(column) for column in columns))
+        return cls(*(np.concatenate(column) for column in zip(*(s._columns() for s in subsets))))
 
     @classmethod
     def of(cls, dataset, target: str) -> Subset:
-        """Rows of a `datasets.Dataset` or `pyarrow.Table` with ids, signals and the column `target`."""
+        """Rows of a `datasets.Dataset` or `pyarrow.Table` with ids, signals and the column `target`.
+
+        Where there is no `cell_id`, as in v2's task configurations, all rows count as one battery: they can be fitted
+        on and scored, but not resampled or dealt into folds.
+        """
 
         def column(name: str) -> np.ndarray:
             if name not in dataset.column_names:
-                raise MagBridgeError(f"no column {name}: expected sample_id, cell_id, {target} and the six channels")
+                raise MagBridgeError(f"no column {name}: expected sample_id, {target} and the six channels")
             values = dataset[name]
             return np.array(values.to_pylist() if isinstance(values, pa.ChunkedArray) else list(values))
 
-        return cls(column("sample_id"), column("cell_id"), signals(dataset), column(target))
+        def given(name: str) -> np.ndarray | None:
+            if name not in dataset.column_names:
+                return None
+            return np.array(["" if value is None else value for value in column(name).tolist()])
+
+        ids, cells = column("sample_id"), given("cell_id")
+        cells = np.full(len(ids), UNKNOWN) if cells is None else cells
+        groups = {"battery_ids": given(BATTERY), "laws": given(LAW)}
+        known = {name: values for name, values in groups.items() if values is not None}
+        return cls(ids, cells, signals(dataset), column(target), **known)
 
 
 @dataclass(frozen=True)
@@ -179,9 +211,12 @@ def load_task(task: str | Task, release: str | Path = DEFAULT_RELEASE, split: st
     dataset = dataset_info(folder)  # first: whoever reads on reads rows that are known to be the release's
     order = _release_order(folder)
 
+    parents = _parents(folder)
+
     def read(provenances: tuple[str, ...], target: str) -> dict[str, Subset]:
-        columns = ["sample_id", "cell_id", target, *CHANNELS]
-        return {s: Subset.of(_read(folder, provenances, split, s, columns, order), target) for s in SPLITS}
+        columns = ["sample_id", *_groups(folder), target, *CHANNELS]
+        found = {s: Subset.of(_read(folder, provenances, split, s, columns, order), target) for s in SPLITS}
+        return {s: replace(rows, parents=np.isin(rows.sample_ids, parents)) for s, rows in found.items()}
 
     rows = read(task.rows, task.target)
     reads_clean_already = task.rows == ("clean",) and task.target == "soh"
@@ -202,22 +237,29 @@ class Truth(NamedTuple):
     Attributes:
         sample_ids: Shape (n,), str.
         cell_ids: Shape (n,), str.
+        battery_ids: Shape (n,), str.
+        parents: Shape (n,), bool; as in `Subset`.
         target: Shape (n,): float64 for regression, str for classification.
         release_ids: Ids of every row of the release, training rows and those of other tasks among them.
     """
 
     sample_ids: np.ndarray
     cell_ids: np.ndarray
+    battery_ids: np.ndarray
+    parents: np.ndarray
     target: np.ndarray
     release_ids: Collection[str] = ()
 
 
 def load_truth(task: Task, folder: Path, split: str) -> Truth:
     """Ids and targets of a task's test rows, without reading a signal."""
-    order = _release_order(folder)
-    table = _read(folder, task.rows, check_split(split), "test", ["sample_id", "cell_id", task.target], order)
-    ids, cells, target = (np.array(table[name].to_pylist()) for name in table.column_names)
-    return Truth(ids, cells, target, order.keys())
+    order, groups = _release_order(folder), _groups(folder)
+    names = ["sample_id", *groups, task.target]
+    table = _read(folder, task.rows, check_split(split), "test", names, order)
+    column = {name: np.array(table[name].to_pylist()) for name in names}
+    ids, cells = column["sample_id"], column["cell_id"]
+    parents = np.isin(ids, _parents(folder))
+    return Truth(ids, cells, column.get(BATTERY, cells), parents, column[task.target], order.keys())
 
 
 def release_folder(release: str | Path) -> Path:
@@ -275,6 +317,18 @@ def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData
         f"cannot read rows from {type(data).__name__}: expected a release folder, a Hub id, TaskData, or "
         "a mapping with the splits train and test"
     )
+
+
+def _groups(folder: Path) -> list[str]:
+    """Columns that tell which rows belong together."""
+    names = pq.read_schema(folder / METADATA_FILE).names
+    return [name for name in ("cell_id", BATTERY, LAW) if name in names]
+
+
+def _parents(folder: Path) -> list[str]:
+    """Ids of the rows that faults were injected into."""
+    column = _columns(folder / METADATA_FILE, ["parent_sample_id"])["parent_sample_id"]
+    return column.drop_null().unique().to_pylist()
 
 
 def _release_order(folder: Path) -> dict[str, int]:

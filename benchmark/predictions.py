@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from benchmark.data import DatasetInfo, Truth
 from benchmark.reading import DIGEST_KEY, read_file
 from benchmark.rounds import answers, open_round
-from benchmark.scoring import cell_statistics, interval, score
+from benchmark.scoring import battery_statistics, interval, score, visit_statistics
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import plain_yaml
@@ -151,8 +151,9 @@ class Scored:
         dataset: Release it was scored against.
         seeds: Seeds in the file.
         scores: Metric name to unrounded value, one mapping a seed.
-        cell_ids: Test cells.
-        cells: Shape (seeds, cells, S), per-cell statistics of the headline metric (see `benchmark.scoring`).
+        battery_ids: Test batteries.
+        batteries: Shape (seeds, batteries, S), statistics of the headline metric by battery (see `benchmark.scoring`).
+        visits: The same with the predictions of each cell visit pooled; None for T3 and T4.
         n_test: Rows scored for each seed.
         predictions: What was scored: `sample_id`, `seed`, `prediction` and perhaps `score`.
         remarks: What the reader should know: columns ignored, a score that is too good.
@@ -161,8 +162,9 @@ class Scored:
     dataset: DatasetInfo
     seeds: list[int]
     scores: list[dict[str, float]]
-    cell_ids: np.ndarray
-    cells: np.ndarray
+    battery_ids: np.ndarray
+    batteries: np.ndarray
+    visits: np.ndarray | None
     n_test: int
     predictions: pa.Table
     remarks: tuple[str, ...] = ()
@@ -179,15 +181,15 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
         split: Whose test rows were predicted.
 
     Returns:
-        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping a seed), `mean`, the headline's `interval` by cell,
-        `remarks`.
+        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping a seed), `mean`, the headline's `interval` by
+        battery, `remarks`.
 
     Raises:
         MagBridgeError: Missing, extra or duplicate ids, NaN, unknown labels, or another release's digest.
     """
     task = get_task(task)
     scored = score_seeds(path, task, release, split)
-    low, high = interval(task, scored.cell_ids, scored.cells)
+    low, high = interval(task, scored.battery_ids, scored.batteries)
     return {
         "task": task.id,
         "split": split,
@@ -256,13 +258,15 @@ def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[
 
 def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth, where: str, split: str) -> Scored:
     """Scores each seed of a predictions table; `where` names it in errors, the rest is as in `score_file`."""
-    seeds, scores, statistics = [], [], []
+    seeds, scores, by_battery, by_visit = [], [], [], []
     for seed, prediction, given in _seeds(table, task, truth, where, split):
         seeds.append(seed)
-        scores.append(score(task, truth.target, prediction, given, truth.cell_ids))
-        statistics.append(cell_statistics(task, truth.target, prediction, truth.cell_ids)[1])
-    cells = np.unique(truth.cell_ids)
-    return Scored(dataset, seeds, scores, cells, np.array(statistics), len(truth.sample_ids), table)
+        scores.append(score(task, truth.target, prediction, given, truth.cell_ids, truth.parents))
+        by_battery.append(battery_statistics(task, truth.target, prediction, truth.battery_ids)[1])
+        by_visit.append(visit_statistics(task, truth.target, prediction, truth.cell_ids, truth.battery_ids))
+    visits = np.array(by_visit) if task.is_pooled else None
+    batteries = np.unique(truth.battery_ids)
+    return Scored(dataset, seeds, scores, batteries, np.array(by_battery), visits, len(truth.sample_ids), table)
 
 
 def _seeds(

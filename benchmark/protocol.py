@@ -1,4 +1,4 @@
-"""The evaluation protocols: seeds on subsampled training data, few-shot, and cross-validation by cell.
+"""The evaluation protocols: seeds on subsampled training data, few-shot, and cross-validation by battery.
 
 A protocol is a list of draws (which rows to fit on, which to score); one path fits and scores them all.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,17 +16,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmark.data import REGIME_B_PREFIX, Subset, TaskData, as_task_data
+from benchmark.data import REGIME_B_PREFIX, UNKNOWN, Subset, TaskData, Truth, as_task_data
 from benchmark.features import static_features
 from benchmark.models import Model, as_model
 from benchmark.results import OFFICIAL_TEST, SAMPLINGS, Result, Run, environment
-from benchmark.scoring import cell_statistics, score
+from benchmark.scoring import battery_statistics, score, visit_statistics
 from benchmark.tasks import PRIMARY_SPLIT, Task, did_you_mean, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine, run_jobs
 
 FRACTION = 0.8
-"""Share of the training rows, or cells, of one seed."""
+"""Share of the training rows, or batteries, of one seed."""
 
 SHOTS = (2, 5, 10, 20)
 FOLDS = 7
@@ -82,7 +83,7 @@ def evaluate_model(
         data: `TaskData`, release folder or Hub id, or mapping of split name to dataset.
         split: Split to read where `data` is a release.
         sampling: `rows` (the published protocol: 80 % of the training rows a seed), `cells` (80 % of the
-            training cells, stricter) or `full`; the model's own by default.
+            training batteries, stricter) or `full`; the model's own by default.
         seeds: The model's own by default.
         name: Name in results; a declared model's own, else the class or function name, by default.
         description: One sentence for boards.
@@ -134,8 +135,9 @@ def few_shot(
 ) -> Result:
     """Fits a model on k rows a class (T1: a SOH bin) and scores it on the whole test subset.
 
-    The k rows of a seed are among its rows for any larger k. A class with fewer than k rows gives all it has;
-    each run's `n_train` tells.
+    The k rows of a seed are among its rows for any larger k. Where batteries were visited more than once, as in v2,
+    they are rows of k batteries as far as a class has so many. A class with fewer than k rows gives all it has; each
+    run's `n_train` tells.
 
     Args:
         task: Task or its id.
@@ -196,11 +198,11 @@ def cross_validate(
     engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
-    """Scores a model on each fold of the cells after fitting on all other cells: the steadier second figure.
+    """Scores a model on each fold of the batteries after fitting on all others: the steadier second figure.
 
-    The cells of all subsets are shuffled once and dealt into folds, and so are Regime-B's pseudo-cells; v1's three take
-    turns, one held out in each fold. A model that asks for validation rows gets those of the next fold, which it is not
-    fitted on.
+    The batteries of all subsets are shuffled once and dealt into folds, and so are Regime-B's pseudo-cells; v1's three
+    take turns, one held out in each fold. A model that asks for validation rows gets those of the next fold, which it
+    is not fitted on.
 
     Args:
         task: Task or its id.
@@ -216,11 +218,11 @@ def cross_validate(
         progress: Whether to show a bar on a terminal.
 
     Returns:
-        One run a fold; `table` holds the predictions of each fold: every row by a model that saw none of its cell,
+        One run a fold; `table` holds the predictions of each fold: every row by a model that saw none of its battery,
         Regime-B rows as often as their pseudo-cell was held out (v1: two or three times; v2: once).
 
     Raises:
-        MagBridgeError: As in `evaluate_model`, or there are fewer cells than folds.
+        MagBridgeError: As in `evaluate_model`, or there are fewer batteries than folds.
     """
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
@@ -235,14 +237,14 @@ def cross_validate(
         Subset.concatenate(list(data.clean().values())) if asks["clean"] else None,
         n_jobs,
     )
-    held_out = [np.isin(rows.cell_ids, cells) for cells in cell_folds(rows.cell_ids, folds)]
+    held_out = [np.isin(rows.battery_ids, fold) for fold in battery_folds(rows.battery_ids, folds)]
     draws = []
     for fold, test in enumerate(held_out):
         next_fold = held_out[(fold + 1) % folds] & ~test if asks["validation"] else np.zeros(len(rows), bool)
         train = ~test & ~next_fold
         clean = None
         if pool.clean is not None:
-            clean = np.flatnonzero(np.isin(pool.clean.cell_ids, rows.cell_ids[train]))
+            clean = np.flatnonzero(np.isin(pool.clean.battery_ids, rows.battery_ids[train]))
         fit, predicted, stopping = (np.flatnonzero(part) for part in (train, test, next_fold))
         draws.append(_Draw(0, fit, predicted, fold=fold, clean=clean, validation=stopping))
     for draw, (prediction, scores, n_features) in zip(draws, _predict(draws, pool, engine, progress)):  # noqa: B007
@@ -303,15 +305,36 @@ def _on_test(
     """Fits each draw of training rows and scores it on the test subset."""
     task, test = data.task, data.test
     started, runs, tables = time.perf_counter(), [], []
-    cells: tuple[str, ...] = ()
+    batteries: tuple[str, ...] = ()
     for draw, (prediction, scores, n_features) in zip(draws, _predict(draws, pool, engine, progress)):  # noqa: B007
-        values, statistics = score(task, test.target, prediction, scores, test.cell_ids), None
+        run = Run(draw.seed, len(draw.train), score_rows(task, test, prediction, scores), k=draw.k)
         if protocol in OFFICIAL_TEST:
-            ids, by_cell = cell_statistics(task, test.target, np.asarray(prediction), test.cell_ids)
-            cells, statistics = tuple(ids.tolist()), by_cell.tolist()
+            batteries, run = _with_statistics(task, test, np.asarray(prediction), run)
             tables.append(prediction_table(task, test.sample_ids, draw.seed, prediction, scores))
-        runs.append(Run(draw.seed, len(draw.train), values, k=draw.k, cells=statistics))
-    return _result(data, pool.model, protocol, runs, started, n_features, tables, cells, len(test))
+        runs.append(run)
+    return _result(data, pool.model, protocol, runs, started, n_features, tables, batteries, len(test))
+
+
+def score_rows(task: Task, rows: Subset | Truth, prediction, scores=None) -> dict[str, float]:
+    """All metrics of predictions of rows, those that need more than labels among them."""
+    return score(task, rows.target, prediction, scores, rows.cell_ids, rows.parents)
+
+
+def statistics(
+    task: Task, rows: Subset | Truth, prediction: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Batteries of rows, and what each adds to the headline, by scan and by visit; none where batteries are unknown."""
+    batteries, by_battery = battery_statistics(task, rows.target, prediction, rows.battery_ids)
+    return batteries, by_battery, visit_statistics(task, rows.target, prediction, rows.cell_ids, rows.battery_ids)
+
+
+def _with_statistics(task: Task, test: Subset, prediction: np.ndarray, run: Run) -> tuple[tuple[str, ...], Run]:
+    """Test batteries, and the run with their statistics; neither where it is not known which rows are of which."""
+    if UNKNOWN in test.battery_ids:
+        return (), run
+    batteries, by_battery, by_visit = statistics(task, test, prediction)
+    visits = None if by_visit is None else by_visit.tolist()
+    return tuple(batteries.tolist()), replace(run, batteries=by_battery.tolist(), visits=visits)
 
 
 def _predict(draws: list[_Draw], pool: _Pool, engine: Engine | None, progress: bool) -> Iterable[tuple]:
@@ -343,7 +366,7 @@ def _result(
     started: float,
     n_features: int,
     tables: list[pa.Table],
-    cells: tuple[str, ...] = (),
+    batteries: tuple[str, ...] = (),
     n_test: int | None = None,
 ) -> Result:
     seconds = time.perf_counter() - started
@@ -357,7 +380,7 @@ def _result(
         split=data.split,
         protocol=protocol,
         runs=tuple(runs),
-        cell_ids=cells,
+        battery_ids=batteries,
         packages=packages,
         hardware=hardware,
         seconds=seconds,
@@ -374,12 +397,12 @@ def _sample(train: Subset, sampling: str, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     if sampling == "rows":
         return rng.choice(len(train), int(FRACTION * len(train)), replace=False)
-    cells = np.unique(train.cell_ids)
+    batteries = np.unique(train.battery_ids)
     # Regime-B's pseudo-cell always stays: without it, T3 would lose a class.
-    pseudo = np.char.startswith(cells, REGIME_B_PREFIX)
-    real = cells[~pseudo]
-    kept = np.concatenate([rng.choice(real, int(FRACTION * len(real)), replace=False), cells[pseudo]])
-    return np.flatnonzero(np.isin(train.cell_ids, kept))
+    pseudo = np.char.startswith(batteries, REGIME_B_PREFIX)
+    real = batteries[~pseudo]
+    kept = np.concatenate([rng.choice(real, int(FRACTION * len(real)), replace=False), batteries[pseudo]])
+    return np.flatnonzero(np.isin(train.battery_ids, kept))
 
 
 def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
@@ -397,17 +420,32 @@ def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
             raise MagBridgeError(
                 f"task {data.task.id}: no training row of class {group}: expected at least one a class"
             )
-        chosen.append(rng.permutation(rows)[:k])
+        chosen.append(_spread(rng.permutation(rows), data.train)[:k])
     return np.concatenate(chosen)
 
 
-def cell_folds(cell_ids: np.ndarray, folds: int) -> list[np.ndarray]:
-    """Held-out cells of each fold."""
-    cells = np.unique(cell_ids)
-    pseudo = cells[np.char.startswith(cells, REGIME_B_PREFIX)]
-    real = cells[~np.char.startswith(cells, REGIME_B_PREFIX)]
+def _spread(rows: np.ndarray, train: Subset) -> np.ndarray:
+    """Rows in an order that comes back to a battery only after all others; as they are where a battery is a cell."""
+    if np.array_equal(train.battery_ids, train.cell_ids):
+        return rows  # the paper's draw
+    seen: Counter = Counter()
+    turn = []
+    for battery in train.battery_ids[rows].tolist():
+        turn.append(seen[battery])
+        seen[battery] += 1
+    return rows[np.argsort(turn, kind="stable")]
+
+
+def battery_folds(battery_ids: np.ndarray, folds: int) -> list[np.ndarray]:
+    """Held-out batteries of each fold."""
+    batteries = np.unique(battery_ids)
+    pseudo = batteries[np.char.startswith(batteries, REGIME_B_PREFIX)]
+    real = batteries[~np.char.startswith(batteries, REGIME_B_PREFIX)]
     if not 2 <= folds <= len(real):
-        raise MagBridgeError(f"{folds} folds for {len(real)} cells: expected between 2 and the number of cells")
+        raise MagBridgeError(
+            f"{folds} folds for {len(real)} batteries: expected between 2 and the number of batteries; rows of v2's "
+            "task configurations come without theirs: pass the release itself"
+        )
     parts = np.array_split(np.random.default_rng(0).permutation(real), folds)
     # Fewer pseudo-cells than folds take turns: every fold needs some to score.
     turns = pseudo[np.arange(max(folds, len(pseudo))) % len(pseudo)] if len(pseudo) else pseudo

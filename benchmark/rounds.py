@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from benchmark.data import DatasetInfo, Truth, dataset_info, load_truth, release_folder
+from benchmark.data import BATTERY, DatasetInfo, Truth, dataset_info, load_truth, release_folder
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.arrays import signals
@@ -88,8 +88,10 @@ def answers(task: Task, release: str | Path, split: str = PRIMARY_SPLIT) -> tupl
     of_round = {task_id: np.array(read_signals(found, task_id)["sample_id"].to_pylist()) for task_id in found.files}
     everything = frozenset(np.concatenate(list(of_round.values())).tolist())
     if not found.is_revealed:
-        return info, Truth(of_round[task.id], np.empty(0, str), np.empty(0), everything)
+        return info, Truth(of_round[task.id], *(np.empty(0, str),) * 2, np.empty(0, bool), np.empty(0), everything)
     labels = read_labels(found)
     rows = labels.filter(pa.array(np.array(labels["task"].to_pylist()) == task.id))
-    ids, cells, target = (np.array(rows[name].to_pylist()) for name in ("sample_id", "cell_id", task.target))
-    return info, Truth(ids, cells, target, everything)
+    battery = BATTERY if BATTERY in rows.column_names else "cell_id"
+    names = ("sample_id", "cell_id", battery, task.target)
+    ids, cells, batteries, target = (np.array(rows[name].to_pylist()) for name in names)
+    return info, Truth(ids, cells, batteries, np.zeros(len(ids), bool), target, everything)

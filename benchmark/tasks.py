@@ -25,7 +25,8 @@ class Metric:
         highest: Greatest possible value.
         higher_is_better: Direction.
         needs_scores: Whether it reads a score a row next to the predicted label.
-        needs_tables: Whether it exists only where the cells come from several tables, as in v2.
+        needs_rows: Whether it needs to know more of the rows than their labels: the tables that v2's cells come from,
+            or which rows are parents.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Metric:
     highest: float = 1.0
     higher_is_better: bool = True
     needs_scores: bool = False
-    needs_tables: bool = False
+    needs_rows: bool = False
 
     @property
     def sign(self) -> int:
@@ -86,11 +87,19 @@ class Task:
         """Whether the target is a number."""
         return not self.labels
 
+    @property
+    def is_pooled(self) -> bool:
+        """Whether all scans of a cell visit share the target, so that their predictions can be pooled."""
+        return self.rows == ("clean",)
+
 
 R2 = Metric("r2", "coefficient of determination", lowest=float("-inf"))
 MAE = Metric("mae", "mean absolute error, in the target's unit", highest=float("inf"), higher_is_better=False)
-R2_BY_TABLE = Metric("r2_by_table", "mean over tables of R2 within each", lowest=float("-inf"), needs_tables=True)
+R2_BY_TABLE = Metric("r2_by_table", "mean over tables of R2 within each", lowest=float("-inf"), needs_rows=True)
 BALANCED_ACCURACY = Metric("balanced_accuracy", "mean recall over classes")
+WITHOUT_PARENTS = Metric(
+    "without_parents", "balanced accuracy over the test rows that no fault was injected into; unranked", needs_rows=True
+)
 
 
 def _recalls(labels: tuple[str, ...]) -> tuple[Metric, ...]:
@@ -138,6 +147,7 @@ TASKS = (
         metrics=(
             BALANCED_ACCURACY,
             *_recalls(ANOMALY_ORIGINS),
+            WITHOUT_PARENTS,
             # A sanity check, about 1.00 for any model, and never the headline (paper, section IV-E).
             Metric("regime_b_auroc", "ROC AUC of Regime-B against grounded rows", needs_scores=True),
         ),

@@ -47,9 +47,8 @@ def fresh_faults(clean: Subset, seed: int = 0) -> Subset:
         for fault in rng.choice(SYNTHETIC_SUBTYPES, FAULTS_A_ROW, replace=False):
             signals.append(inject(x, str(fault), float(rng.uniform(0.2, 1.0)), int(rng.integers(2**31))))
             subtypes.append(str(fault))
-    return Subset(
-        *(np.repeat(a, FAULTS_A_ROW) for a in (clean.sample_ids, clean.cell_ids)), np.stack(signals), np.array(subtypes)
-    )
+    rows = clean.take(np.repeat(np.arange(len(clean)), FAULTS_A_ROW))
+    return dataclasses.replace(rows, signals=np.stack(signals), target=np.array(subtypes))
 
 
 def with_regime_b(releases: list[Path], clean: Subset, faults: Subset) -> Subset:

@@ -87,7 +87,7 @@ def soh_scores(release: Path) -> dict[str, float]:
     data = load_task("t1", release)
     rows = Subset.concatenate([data.train, data.validation])
     predictions: dict[str, np.ndarray] = {}
-    for train, test in GroupKFold(FOLDS).split(rows.signals, groups=rows.cell_ids):
+    for train, test in GroupKFold(FOLDS).split(rows.signals, groups=rows.battery_ids):
         for components in {n for n, *_ in REGRESSIONS}:
             inputs = make_pipeline(NoiseLevelFeatures(components), StandardScaler()).fit(rows.signals[train])
             inputs = inputs.transform(rows.signals)
@@ -107,8 +107,8 @@ def class_scores(task: str, release: Path) -> dict[str, float]:
     clean_of = data.load_clean()
     clean = Subset.concatenate([clean_of["train"], clean_of["validation"]])
     shares: dict[str, np.ndarray] = {}
-    for train, test in GroupKFold(FOLDS).split(rows.signals, groups=rows.cell_ids):
-        features = MatchedFeatures().fit(clean.signals[np.isin(clean.cell_ids, rows.cell_ids[train])])
+    for train, test in GroupKFold(FOLDS).split(rows.signals, groups=rows.battery_ids):
+        features = MatchedFeatures().fit(clean.signals[np.isin(clean.battery_ids, rows.battery_ids[train])])
         inputs = features.transform(rows.signals)
         for name, learner in members(task, features.get_feature_names_out()).items():
             learner = clone(learner).fit(inputs[train], rows.target[train])

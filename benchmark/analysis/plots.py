@@ -66,7 +66,8 @@ def parity(result: Result, release: str | Path | None):
         raise MagBridgeError(
             "a parity figure needs a T1 result, its predictions and the release it speaks of: pass --data RELEASE"
         )
-    ids, cells, truth, _ = load_truth(get_task("t1"), release_folder(release), result.split)
+    known = load_truth(get_task("t1"), release_folder(release), result.split)
+    ids, cells, truth = known.sample_ids, known.cell_ids, known.target
     mean = result.table.group_by("sample_id").aggregate([("prediction", "mean")])
     by_id = dict(zip(mean["sample_id"].to_pylist(), mean["prediction_mean"].to_pylist()))
     if set(by_id) != set(ids.tolist()):
@@ -100,13 +101,13 @@ def parity(result: Result, release: str | Path | None):
 def confusion(result: Result):
     """Confusion matrix summed over seeds, each row as shares of its class."""
     task = get_task(result.task)
-    if task.is_regression or not result.cell_ids:
+    if task.is_regression or not result.battery_ids:
         raise MagBridgeError(
             f"{' '.join(result.key)} has no confusion matrix: expected a result of t2, t3 or t4 under one of "
             f"the protocols {', '.join(OFFICIAL_TEST)}"
         )
     size = len(task.labels)
-    counts = np.array([run.cells for run in result.runs]).sum(axis=(0, 1)).reshape(size, size)
+    counts = np.array([run.batteries for run in result.runs]).sum(axis=(0, 1)).reshape(size, size)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = canvas(size=(1.6 * size + 2.2, 1.3 * size + 1.9))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)

@@ -1,6 +1,6 @@
-"""What a split does to a score: leakage, and the luck of the cells and rows that were drawn for the test.
+"""What a split does to a score: leakage, and the luck of the batteries and rows that were drawn for the test.
 
-The official splits are one draw each. Cells are dealt anew into subsets of the same sizes, and so are rows; a model
+The official splits are one draw each. Batteries are dealt anew into subsets of the same sizes, and so are rows; a model
 fitted and scored on many such deals shows how far one draw may be off, and how much is left for leakage to explain.
 """
 
@@ -20,7 +20,7 @@ from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, Task
 from dataset_card.contract.schema import table_of
 
 DEALS = 15
-"""Splits dealt by cell, and as many by row."""
+"""Splits dealt by battery, and as many by row."""
 
 MODELS = {
     "t1": ("ridge", "noise-level", "functional-corrected"),
@@ -86,27 +86,28 @@ def spread(task: str, model: str, release: str | Path) -> Spread:
     return Spread(task, model, by_cell, by_row, cells, rows)
 
 
-def deals(data: TaskData, whole_cells: bool) -> Iterator[TaskData]:
+def deals(data: TaskData, whole_batteries: bool) -> Iterator[TaskData]:
     """The rows of a task dealt anew, `DEALS` times, into subsets of the sizes they have.
 
     Args:
         data: Rows of the split by cell.
-        whole_cells: Whether a cell's rows stay together; cells are then dealt within their table, and Regime-B's
-            pseudo-cells stay where they are. A deal without some class in its test or training rows is dealt again.
+        whole_batteries: Whether a battery's rows stay together; batteries are then dealt within their table, and
+            Regime-B's pseudo-cells stay where they are. A deal without some class in its test or training rows is dealt
+            again.
     """
     subsets = data.subsets()
     pool = Subset.concatenate(subsets)
     home = np.repeat(np.arange(len(subsets)), [len(subset) for subset in subsets])
-    cells, first, cell_of = np.unique(pool.cell_ids, return_index=True, return_inverse=True)
-    strata = np.array([cell if cell.startswith(REGIME_B_PREFIX) else _stratum(cell) for cell in cells.tolist()])
+    batteries, first, battery_of = np.unique(pool.battery_ids, return_index=True, return_inverse=True)
+    strata = np.array([b if b.startswith(REGIME_B_PREFIX) else _stratum(b) for b in batteries.tolist()])
     rng, dealt = np.random.default_rng(0), 0
     while dealt < DEALS:
-        if whole_cells:
+        if whole_batteries:
             moved = home[first]
             for stratum in np.unique(strata):
                 members = np.flatnonzero(strata == stratum)
                 moved[members] = rng.permutation(moved[members])
-            place = moved[cell_of]
+            place = moved[battery_of]
         else:
             place = rng.permutation(home)
         train, *validation, test = (pool.take(place == number) for number in range(len(subsets)))
@@ -120,8 +121,8 @@ def _data(task: Task, train: Subset, validation: Subset | None, test: Subset) ->
     return TaskData(task, train, validation, test, load_clean=lambda: {"train": train})
 
 
-def _stratum(cell: str) -> str:
-    return "" if table_of(cell) == cell else table_of(cell)
+def _stratum(battery: str) -> str:
+    return "" if table_of(battery) == battery else table_of(battery)
 
 
 def _score(model: Model, data: TaskData) -> float:

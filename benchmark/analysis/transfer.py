@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from benchmark.baselines import get_model
 from benchmark.data import Subset, dataset_info, load_task, release_folder
 from benchmark.models import Model
-from benchmark.scoring import cell_statistics, interval, score
+from benchmark.scoring import battery_statistics, interval, score
 from benchmark.tasks import Task, get_task
 from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES, table_of
 from dataset_card.errors import MagBridgeError
@@ -83,7 +83,7 @@ class Transfer:
         model: Name.
         deal: Number of the deal of SOH among the source's cells; None for the true SOH.
         scores: Headline value of T1 and T2 by task id.
-        intervals: Its 95 % interval by the target's cells, by task id; none for a deal.
+        intervals: Its 95 % interval by the target's batteries, by task id; none for a deal.
         slope: Of the prediction on the truth: 1 where it follows, 0 where it does not, negative where it is reversed.
         correlation: Of prediction and truth.
     """
@@ -139,7 +139,7 @@ def _dealt(rows: Subset, deal: int) -> Subset:
     """The rows with the SOH of another cell each; a cell's rows stay together."""
     cells, first, index = np.unique(rows.cell_ids, return_index=True, return_inverse=True)
     dealt = np.random.default_rng(deal).permutation(len(cells))
-    return Subset(rows.sample_ids, rows.cell_ids, rows.signals, rows.target[first][dealt][index])
+    return replace(rows, target=rows.target[first][dealt][index])
 
 
 def _fit(model: Model, rows: Subset, inputs: np.ndarray):
@@ -162,7 +162,7 @@ def _score(
     ):
         scores[task.id] = score(task, truth, given)[task.headline.name]
         if deal is None:
-            intervals[task.id] = _interval(task, truth, given, rows.cell_ids)
+            intervals[task.id] = _interval(task, truth, given, rows.battery_ids)
     centred = rows.target - rows.target.mean()
     slope = float(centred @ prediction / (centred @ centred))
     spread = prediction.std()
@@ -174,8 +174,8 @@ def _classes(soh: np.ndarray) -> np.ndarray:
     return np.where(soh > REUSE_ABOVE_SOH, *SECOND_LIFE_CLASSES)
 
 
-def _interval(task: Task, truth: np.ndarray, prediction: np.ndarray, cells: np.ndarray) -> tuple[float, float]:
-    names, statistics = cell_statistics(task, truth, prediction, cells)
+def _interval(task: Task, truth: np.ndarray, prediction: np.ndarray, batteries: np.ndarray) -> tuple[float, float]:
+    names, statistics = battery_statistics(task, truth, prediction, batteries)
     return interval(task, names, statistics[None])
 
 
@@ -211,7 +211,7 @@ def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
 WORDS = (
     f"A model is fitted on at most {FIT_ROWS:,} clean rows of one set, drawn over all its cells, and scored on every "
     "clean row of another; nothing is tuned on the target. T1 is R2, T2 the balanced accuracy of the same SOH "
-    "against 0.85 (chance .500). Intervals resample the target's cells. R2 is below zero where the mean SOH of the "
+    "against 0.85 (chance .500). Intervals resample the target's batteries. R2 is below zero where the mean SOH of the "
     "target would do better. The slope of prediction on truth tells a readout that follows SOH with a wrong offset "
     "(above 0) from one that is blind (0) or reversed (below 0). The last columns are the control: the same fit "
     f"with the SOH of whole cells dealt to other cells, the lowest and the highest score of {DEALS} deals. "

@@ -43,10 +43,10 @@ class AveragedRegressor:
             clean: The same rows; their cells divide the folds that make every choice.
         """
         self.members = [FunctionalRegressor(count, BETWEEN) for count in COUNTS]
-        held_out = np.mean([member.fit_ridge(signals, target, clean.cell_ids) for member in self.members], axis=0)
+        held_out = np.mean([member.fit_ridge(signals, target, clean.battery_ids) for member in self.members], axis=0)
         summary, left = self._summary(signals, held_out), target - held_out
         corrected = np.zeros(len(target))
-        for rows in inner_folds(clean.cell_ids):
+        for rows in inner_folds(clean.battery_ids):
             others = np.setdiff1d(np.arange(len(target)), rows)
             corrected[rows] = correction().fit(summary[others], left[others]).predict(summary[rows])
         helps = ((left - corrected) ** 2).sum() < (left**2).sum()

@@ -109,7 +109,7 @@ class FunctionalRegressor:
             target: Shape (n,), SOH.
             clean: The same rows; their cells divide the folds that choose the penalty.
         """
-        self.fit_ridge(signals, target, clean.cell_ids)
+        self.fit_ridge(signals, target, clean.battery_ids)
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
@@ -143,7 +143,7 @@ class CorrectedRegressor(FunctionalRegressor):
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> CorrectedRegressor:
         """Fits ridge and boosting; arguments as in `FunctionalRegressor.fit`."""
-        held_out = self.fit_ridge(signals, target, clean.cell_ids)
+        held_out = self.fit_ridge(signals, target, clean.battery_ids)
         self.correction = correction().fit(self.summary(signals, held_out), target - held_out)
         return self
 

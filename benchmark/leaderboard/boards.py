@@ -178,9 +178,9 @@ def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -
 
 def replicates(result: Result) -> np.ndarray | None:
     """The bootstrap replicates of its headline; None without per-cell statistics."""
-    if not result.cell_ids:
+    if not result.battery_ids:
         return None
-    return bootstrap(get_task(result.task), result.cell_ids, np.array([run.cells for run in result.runs]))
+    return bootstrap(get_task(result.task), result.battery_ids, np.array([run.batteries for run in result.runs]))
 
 
 def _beats(better: Result, worse: Result, drawn: dict[str, np.ndarray | None]) -> bool:
@@ -193,7 +193,7 @@ def _beats(better: Result, worse: Result, drawn: dict[str, np.ndarray | None]) -
         return False
     sign = get_task(better.task).headline.sign
     ours, theirs = sign * ours, sign * theirs
-    if better.cell_ids == worse.cell_ids:
+    if better.battery_ids == worse.battery_ids:
         return percentiles(ours - theirs)[0] > 0
     return percentiles(ours)[0] > percentiles(theirs)[1]
 

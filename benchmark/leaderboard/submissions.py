@@ -183,10 +183,16 @@ def as_result(scored: Scored, task: Task, submission: Submission) -> Result:
         split=PRIMARY_SPLIT,
         protocol="submitted",
         runs=tuple(
-            Run(seed, 0, scores, cells=cells.tolist())
-            for seed, scores, cells in zip(scored.seeds, scored.scores, scored.cells)
+            Run(
+                seed,
+                0,
+                scores,
+                batteries=scored.batteries[i].tolist(),
+                visits=None if scored.visits is None else scored.visits[i].tolist(),
+            )
+            for i, (seed, scores) in enumerate(zip(scored.seeds, scored.scores))
         ),
-        cell_ids=tuple(scored.cell_ids.tolist()),
+        battery_ids=tuple(scored.battery_ids.tolist()),
         packages={"python": platform.python_version(), "numpy": np.__version__},
         hardware={"processor": submission.hardware, "cores": None, "gpu": None},
         seconds=float(about.get("seconds", 0.0)),

@@ -15,7 +15,7 @@ from benchmark.scoring import LEVEL, RESAMPLES, headline
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "3.0"
 SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
 
 
@@ -25,9 +25,15 @@ def to_json(result: Result) -> dict:
     summary: dict = {"metric": result.headline, "mean": result.mean(), "std": result.std(), "interval": None}
     if limits is not None:
         low, high = limits
-        summary["interval"] = {"low": low, "high": high, "level": LEVEL, "resamples": RESAMPLES, "resampled": "cells"}
+        summary["interval"] = {
+            "low": low,
+            "high": high,
+            "level": LEVEL,
+            "resamples": RESAMPLES,
+            "resampled": "batteries",
+        }
     plain = {f.name: getattr(result, f.name) for f in fields(Result) if f.name not in ("table", "runs")}
-    plain |= {"dataset": asdict(result.dataset), "cell_ids": list(result.cell_ids)}
+    plain |= {"dataset": asdict(result.dataset), "battery_ids": list(result.battery_ids)}
     runs = [{k: v for k, v in asdict(run).items() if v is not None} for run in result.runs]
     headline_of = None if result.protocol == "few_shot" else summary
     return {"schema_version": SCHEMA_VERSION, **plain, "headline": headline_of, "runs": runs}
@@ -42,7 +48,7 @@ def from_json(document: dict, where: str) -> Result:
 
     Raises:
         MagBridgeError: It breaks the schema, or its figures cannot be: not finite, out of a metric's bounds, or other
-            than its own statistics by cell give.
+            than its own statistics by battery give.
     """
     for error in _validator().iter_errors(document):
         part = "/".join(str(part) for part in error.absolute_path) or "the document"
@@ -50,7 +56,7 @@ def from_json(document: dict, where: str) -> Result:
     kept = {f.name: document[f.name] for f in fields(Result) if f.name != "table"}
     kept["dataset"] = DatasetInfo(**document["dataset"])
     kept["runs"] = tuple(Run(**run) for run in document["runs"])
-    kept["cell_ids"] = tuple(document["cell_ids"])
+    kept["battery_ids"] = tuple(document["battery_ids"])
     result = Result(**kept)
     for number, run in enumerate(result.runs):
         _check_figures(result, run, f"{where}: runs/{number}")
@@ -72,16 +78,19 @@ def _check_figures(result: Result, run: Run, where: str) -> None:
         low, high = metrics[name].lowest, metrics[name].highest
         if not (low <= value <= high and abs(value) < float("inf")):
             raise MagBridgeError(f"{where}/scores: {name} is {value}: expected a finite number from {low} to {high}")
-    if not result.cell_ids:
+    if not result.battery_ids:
         return
-    width = 4 if task.is_regression else len(task.labels) ** 2
-    if run.cells is None or [len(row) for row in run.cells] != [width] * len(result.cell_ids):
-        raise MagBridgeError(f"{where}/cells: expected {width} statistics for each of {len(result.cell_ids)} cells")
+    width, count = 4 if task.is_regression else len(task.labels) ** 2, len(result.battery_ids)
+    for name, rows in (("batteries", run.batteries), ("visits", run.visits)):
+        if rows is None and name == "visits":
+            continue
+        if rows is None or [len(row) for row in rows] != [width] * count:
+            raise MagBridgeError(f"{where}/{name}: expected {width} statistics for each of {count} batteries")
     given = run.scores[task.headline.name]
     with np.errstate(all="ignore"):
-        recomputed = headline(task, np.array(run.cells, dtype=float).sum(axis=0))
+        recomputed = headline(task, np.array(run.batteries, dtype=float).sum(axis=0))
     if not np.isclose(recomputed, given, rtol=1e-9, atol=1e-12):
-        raise MagBridgeError(f"{where}: {task.headline.name} is {given}, its statistics by cell give {recomputed}")
+        raise MagBridgeError(f"{where}: {task.headline.name} is {given}, its statistics by battery give {recomputed}")
 
 
 @cache

@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from benchmark.data import DatasetInfo
 from benchmark.predictions import save_entry
-from benchmark.scoring import interval
+from benchmark.scoring import headline, interval
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 
 SAMPLINGS = {
-    "rows": "each seed fits on its own 80 % of the training rows (as the published numbers)",
-    "cells": "each seed fits on its own 80 % of the training cells (stricter)",
+    "rows": "each seed fits on its own 80 % of the training rows (the paper's protocol)",
+    "cells": "each seed fits on its own 80 % of the training batteries (stricter)",
     "full": "each seed fits on all training rows",
 }
 """Which training rows a seed sees, in protocols that score it on the whole test subset."""
@@ -28,8 +28,10 @@ SAMPLINGS = {
 PROTOCOLS = SAMPLINGS | {
     "submitted": "predictions that someone submitted; how they were fitted is theirs to say",
     "few_shot": "each seed fits on k training rows a class (T1: a fifth of the SOH range)",
-    "cross_validation": "each fold fits on the rows of all other cells, over all cells of the release",
-    "ceiling": "one fit on fresh generator rows: an estimate of what is reachable, never ranked",
+    "cross_validation": "each fold fits on the rows of all other batteries, over all batteries of the release",
+    "null": "fitted on what a terminal measures, alone or beside a magnetic readout: a yardstick, never ranked",
+    "law_transfer": "fitted on the batteries of one ageing law, scored on test rows of the other, never ranked",
+    "ceiling": "one fit on fresh generator rows: a lower estimate of what is reachable, never ranked",
 }
 """How a result came about."""
 
@@ -50,7 +52,8 @@ class Run:
         scores: Metric name to unrounded value.
         k: Shots a class, in few-shot runs.
         fold: Number of the fold, in cross-validation.
-        cells: Per-cell statistics of the headline metric (see `benchmark.scoring`), on the official test rows.
+        batteries: Statistics of the headline metric by battery (see `benchmark.scoring`), on the official test rows.
+        visits: The same with the predictions of each cell visit pooled, for T1 and T2.
     """
 
     seed: int
@@ -58,7 +61,8 @@ class Run:
     scores: dict[str, float]
     k: int | None = None
     fold: int | None = None
-    cells: list | None = None
+    batteries: list | None = None
+    visits: list | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +78,7 @@ class Result:
         split: Name of the split.
         protocol: Key of `PROTOCOLS`.
         runs: The fits.
-        cell_ids: Test cells, in the order of each run's `cells`; empty where there is no such statistic.
+        battery_ids: Test batteries, in the order of each run's `batteries`; empty where there is no such statistic.
         packages: Versions of what computed it.
         hardware: Processor, cores and accelerator.
         seconds: Wall time of fitting and predicting in all runs, features included.
@@ -93,7 +97,7 @@ class Result:
     split: str
     protocol: str
     runs: tuple[Run, ...]
-    cell_ids: tuple[str, ...]
+    battery_ids: tuple[str, ...]
     packages: dict[str, str]
     hardware: dict[str, object]
     seconds: float
@@ -134,10 +138,23 @@ class Result:
         return float(self.values(metric, k).std())
 
     def interval(self) -> tuple[float, float] | None:
-        """Bootstrap interval of the headline mean by cell, at level 0.95; None without per-cell statistics."""
-        if not self.cell_ids:
+        """Bootstrap interval of the headline mean by battery, at level 0.95; None without statistics by battery."""
+        if not self.battery_ids:
             return None
-        return interval(get_task(self.task), self.cell_ids, np.array([run.cells for run in self.runs]))
+        return interval(get_task(self.task), self.battery_ids, np.array([run.batteries for run in self.runs]))
+
+    def by_visit(self) -> tuple[float, float, float] | None:
+        """Headline with the scans of each cell visit pooled, and its interval; None where it is not known.
+
+        The mean over runs. A second figure and never the rank: a ranked prediction uses one scan alone.
+        """
+        if not self.battery_ids or any(run.visits is None for run in self.runs):
+            return None
+        task, statistics = get_task(self.task), np.array([run.visits for run in self.runs], dtype=float)
+        return (
+            float(headline(task, statistics.sum(axis=1)).mean()),
+            *interval(task, self.battery_ids, statistics),
+        )
 
     def save(
         self,
@@ -213,7 +230,11 @@ class Result:
                 lines.append(f"  {shot}{metric:<40} {self.mean(metric, k):8.4f} +- {self.std(metric, k):.4f}")
         if (limits := self.interval()) is not None:
             low, high = limits
-            lines.append(f"  {self.headline} over test cells, 95 %: [{low:.4f}, {high:.4f}]")
+            lines.append(f"  {self.headline} over test batteries, 95 %: [{low:.4f}, {high:.4f}]")
+        if (pooled := self.by_visit()) is not None:
+            lines.append(
+                "  {} per cell visit, scans pooled, unranked: {:.4f} [{:.4f}, {:.4f}]".format(self.headline, *pooled)
+            )
         return "\n".join(lines)
 
 

@@ -31,13 +31,12 @@ def test_holds_every_row_once_in_release_order(release, task, split):
     for subset in data.subsets():
         assert (np.diff([position[i] for i in subset.sample_ids]) > 0).all()
         assert subset.target.tolist() == [target[i] for i in subset.sample_ids]
-    ids, cells, truth, everything = load_truth(task, release, split)
-    assert set(everything) == position.keys()
-    assert (ids.tolist(), cells.tolist(), truth.tolist()) == (
-        data.test.sample_ids.tolist(),
-        data.test.cell_ids.tolist(),
-        data.test.target.tolist(),
-    )
+    truth = load_truth(task, release, split)
+    assert set(truth.release_ids) == position.keys()
+    for name in ("sample_ids", "cell_ids", "battery_ids", "parents", "target"):
+        assert getattr(truth, name).tolist() == getattr(data.test, name).tolist()
+    has_children = {row["parent_sample_id"] for row in order}
+    assert truth.parents.tolist() == [i in has_children for i in truth.sample_ids.tolist()]
 
 
 def test_primary_split_shares_no_cell_and_the_optimistic_one_does(release):

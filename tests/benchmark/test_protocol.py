@@ -13,7 +13,7 @@ from benchmark import best_per_shot, cross_validate, evaluate_model, few_shot, l
 from benchmark.baselines import get_model
 from benchmark.data import Subset, TaskData
 from benchmark.models import Model
-from benchmark.protocol import FRACTION, SOH_BINS, cell_folds
+from benchmark.protocol import FRACTION, SOH_BINS, battery_folds
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine
@@ -95,14 +95,14 @@ def test_cross_validation_holds_out_every_cell_once(release, recorder):
         assert result.runs[i].fold == i
     assert sorted(held_out) == sorted(c for c in set(pool.cell_ids) if not c.startswith("regimeB_"))
     assert result.interval() is None
-    with pytest.raises(MagBridgeError, match="40 folds for 17 cells"):
+    with pytest.raises(MagBridgeError, match="40 folds for 17 batteries"):
         cross_validate("t3", recorder, data, folds=40)
 
 
 @pytest.mark.parametrize("pseudo", [0, 3, 7, 100])
 def test_pseudo_cells_are_all_held_out_and_some_in_every_fold(pseudo):
     cells = np.array([*(f"LFP-{i:03d}" for i in range(30)), *(f"regimeB_{i:03d}" for i in range(pseudo))])
-    folds = cell_folds(np.repeat(cells, 2), 7)
+    folds = battery_folds(np.repeat(cells, 2), 7)
     held_out = [[cell for cell in fold if cell.startswith("regimeB_")] for fold in folds]
     sizes = [len(fold) for fold in held_out]
     assert max(sizes) - min(sizes) <= 1 and sum(sizes) == (max(7, pseudo) if pseudo else 0)

@@ -50,7 +50,7 @@ def test_whoever_has_the_reveal_scores_it(story, v2_release):
 
     assert "made again byte for byte" in verify(story / "round-1")
     (result,) = check(story / "entries/my-ridge", story / "round-1", []).results
-    assert result.dataset.name == "round-1" and result.n_test == 1220 and len(result.cell_ids) > 250
+    assert result.dataset.name == "round-1" and result.n_test == 1220 and len(result.battery_ids) > 250
     assert result.mean() > 0.3, "a model of the release's signals serves the round's"
     assert "r2_by_table" in result.runs[0].scores
     assert placed(result, []).endswith("rank 1 of 1")

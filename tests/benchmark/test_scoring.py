@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from benchmark.scoring import bootstrap, cell_statistics, headline, interval, score
+from benchmark.scoring import battery_statistics, bootstrap, headline, interval, score, visit_statistics
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 
@@ -35,7 +35,7 @@ def test_equals_scikit_learn(seed, task):
             expected["f1"] = sk.f1_score(truth, prediction, pos_label=task.positive)
         if task.auc:
             expected[task.auc] = sk.roc_auc_score(truth == task.scored_label, scores)
-    assert ours.keys() == expected.keys() == {metric.name for metric in task.metrics if not metric.needs_tables}
+    assert ours.keys() == expected.keys() == {metric.name for metric in task.metrics if not metric.needs_rows}
     for name, value in expected.items():
         assert ours[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
 
@@ -54,7 +54,7 @@ def test_values_stay_in_the_declared_range(task):
     rng = np.random.default_rng(1)
     for _ in range(20):
         values = score(task, *random_case(task, rng, n=30))
-        for metric in (m for m in task.metrics if not m.needs_tables):
+        for metric in (m for m in task.metrics if not m.needs_rows):
             assert metric.lowest <= values[metric.name] <= metric.highest
 
 
@@ -90,10 +90,10 @@ def test_class_without_rows_has_no_recall():
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
-def test_cell_statistics_sum_to_the_headline(task):
+def test_battery_statistics_sum_to_the_headline(task):
     rng = np.random.default_rng(2)
     truth, prediction, _ = random_case(task, rng)
-    cells, statistics = cell_statistics(task, truth, prediction, rng.choice(["3", "1", "regimeB_v254"], len(truth)))
+    cells, statistics = battery_statistics(task, truth, prediction, rng.choice(["3", "1", "regimeB_v254"], len(truth)))
     assert cells.tolist() == ["1", "3", "regimeB_v254"]
     assert headline(task, statistics.sum(axis=0)) == pytest.approx(
         score(task, truth, prediction)[task.headline.name], rel=1e-9
@@ -109,7 +109,7 @@ def test_interval_grows_with_the_spread_between_cells():
     uneven = np.where(cell_ids.astype(int) < 5, truth, wrong)
     widths = []
     for prediction in (even, uneven):
-        cells, statistics = cell_statistics(T2, truth, prediction, cell_ids)
+        cells, statistics = battery_statistics(T2, truth, prediction, cell_ids)
         low, high = interval(T2, cells, statistics[None])
         assert low <= 0.5 <= high
         widths.append(high - low)
@@ -123,27 +123,64 @@ def test_bootstrap_keeps_regime_b_and_repeats():
     truth = np.repeat(T3.labels, 50)
     cell_ids = np.where(truth == "bridge_extrapolation", "regimeB_v254", rng.choice(["1", "2", "3"], len(truth)))
     prediction = np.where(truth == "bridge_extrapolation", truth, rng.permutation(truth))
-    cells, statistics = cell_statistics(T3, truth, prediction, cell_ids)
+    cells, statistics = battery_statistics(T3, truth, prediction, cell_ids)
     replicates = bootstrap(T3, cells, statistics[None])
     assert np.array_equal(replicates, bootstrap(T3, cells, statistics[None]))
     assert (replicates >= 1 / 3).all(), "Regime-B, always right here, is in every resample"
     assert replicates.std() > 0
 
 
-def test_interval_of_r2_resamples_errors_not_the_spread_of_soh():
-    """Cells with equal errors give an interval of no width, whatever their SOH."""
-    cell_ids = np.repeat([str(c) for c in range(9)], 20)
-    truth = np.repeat(np.linspace(0.75, 0.95, 9), 20)
-    prediction = truth + np.tile([0.01, -0.01], 90)
-    cells, statistics = cell_statistics(T1, truth, prediction, cell_ids)
-    assert interval(T1, cells, statistics[None]) == pytest.approx([score(T1, truth, prediction)["r2"]] * 2, abs=1e-9)
+def test_interval_of_r2_covers():
+    """95 % intervals of test sets of 43 batteries hold the R2 of the population that all of them are drawn from."""
+    rng, held = np.random.default_rng(6), 0
+    soh_std, between, within, scans = 0.08, 0.02, 0.01, 45
+    value = 1 - (between**2 + within**2) / soh_std**2
+    for _ in range(400):
+        battery = np.repeat(np.arange(43), scans)
+        truth = rng.normal(0.85, soh_std, 43)[battery]
+        prediction = truth + rng.normal(0, between, 43)[battery] + rng.normal(0, within, len(battery))
+        batteries, statistics = battery_statistics(T1, truth, prediction, np.char.mod("%d", battery))
+        low, high = interval(T1, batteries, statistics[None])
+        held += low <= value <= high
+    assert 0.92 <= held / 400 <= 0.98
+
+
+def test_a_draw_of_one_battery_alone_has_no_r2():
+    truth = np.repeat([0.8, 0.9], 10)
+    batteries, statistics = battery_statistics(T1, truth, truth + 0.01, np.repeat(["1", "2"], 10))
+    replicates = bootstrap(T1, batteries, statistics[None])
+    assert np.isnan(replicates).mean() == pytest.approx(0.5, abs=0.05)
+    assert interval(T1, batteries, statistics[None]) == pytest.approx((0.96, 0.96), abs=1e-9)
+
+
+def test_visits_are_scored_by_pooled_predictions():
+    """Two batteries, one of two visits: SOH pooled as the mean, classes by vote, ties for the task's first class."""
+    cells, batteries = np.repeat(["a-1", "a-2", "b-1"], [2, 4, 3]), np.repeat(["a", "b"], [6, 3])
+    soh = np.repeat([0.9, 0.8, 0.7], [2, 4, 3])
+    noise = np.array([0.1, -0.1, 0.2, 0, 0, 0, 0.3, -0.3, 0.06])
+    pooled = visit_statistics(T1, soh, soh + noise, cells, batteries)
+    assert pooled[:, 0].tolist() == [2, 1] and pooled[:, 3] == pytest.approx([0.05**2, 0.02**2])
+    assert headline(T1, pooled.sum(axis=0)) == pytest.approx(sk.r2_score([0.9, 0.8, 0.7], [0.9, 0.85, 0.72]))
+    truth = np.where(soh > 0.85, *T2.labels)
+    said = np.array([T2.labels[i] for i in (0, 1, 1, 1, 1, 0, 0, 0, 1)])
+    assert visit_statistics(T2, truth, said, cells, batteries).tolist() == [[1, 0, 0, 1], [0, 0, 1, 0]]
+    assert visit_statistics(T3, truth, said, cells, batteries) is None
+
+
+def test_parents_are_left_out_of_the_second_score():
+    truth = np.array(T3.labels).repeat(4)
+    prediction, parents = truth.copy(), np.zeros(12, bool)
+    prediction[:2], parents[:2] = T3.labels[1], True
+    found = score(T3, truth, prediction, parents=parents)
+    assert (found["balanced_accuracy"], found["without_parents"]) == pytest.approx((2.5 / 3, 1))
+    assert "without_parents" not in score(T3, truth, prediction, parents=np.zeros(12, bool))
 
 
 def test_draws_that_lack_a_class_do_not_count():
     """One cell in four holds the second class: a constant predictor stays at chance in every draw that counts."""
     cell_ids = np.repeat(["1", "2", "3", "4"], 10)
     truth = np.where(cell_ids == "4", "reuse", "recondition")
-    cells, statistics = cell_statistics(T2, truth, np.full(40, "recondition"), cell_ids)
+    cells, statistics = battery_statistics(T2, truth, np.full(40, "recondition"), cell_ids)
     replicates = bootstrap(T2, cells, statistics[None])
     # No draw of cell 4 has probability (3/4)^4 = .316; no draw of another 1/256.
     assert np.isnan(replicates).mean() == pytest.approx(0.320, abs=0.04)

@@ -19,7 +19,7 @@ def test_parity_shows_each_test_row_and_cell(release, ridge):
     figure = plot([ridge], "parity", release=release)
     left, right = figure.axes
     assert len(left.collections[0].get_offsets()) == ridge.n_test
-    assert len(right.get_xticks()) == len(ridge.cell_ids)
+    assert len(right.get_xticks()) == len(ridge.battery_ids)
     assert f"{ridge.mean():.3f}" in left.get_title()
 
 

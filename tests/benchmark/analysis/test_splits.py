@@ -57,5 +57,5 @@ def test_a_deal_has_every_class_in_test(monkeypatch):
     data = TaskData(
         get_task("t2"), rows.take(np.isin(cells, ["0", *"34567"])), None, rows.take(np.isin(cells, ["1", "2"]))
     )
-    for dealt in deals(data, whole_cells=True):
+    for dealt in deals(data, whole_batteries=True):
         assert set(dealt.test.target) == set(dealt.train.target) == {"reuse", "recondition"}

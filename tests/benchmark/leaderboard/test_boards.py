@@ -21,7 +21,7 @@ def result(model, right_of_ten, *, split=PRIMARY_SPLIT, protocol="rows", dataset
     cells = [[n, 10 - n, 10 - n, n] for n in right_of_ten]
     score = sum(right_of_ten) / (10 * len(right_of_ten))
     fold = 0 if protocol == "cross_validation" else None
-    run = Run(0, 80, {"balanced_accuracy": score}, fold=fold, cells=None if fold == 0 else cells)
+    run = Run(0, 80, {"balanced_accuracy": score}, fold=fold, batteries=None if fold == 0 else cells)
     return Result(
         task=task,
         task_version=version,
@@ -31,7 +31,7 @@ def result(model, right_of_ten, *, split=PRIMARY_SPLIT, protocol="rows", dataset
         split=split,
         protocol=protocol,
         runs=(run,),
-        cell_ids=() if fold == 0 else CELLS,
+        battery_ids=() if fold == 0 else CELLS,
         packages={"python": "3", "numpy": "2"},
         hardware={"processor": "x", "cores": 1, "gpu": None},
         seconds=12.0,
@@ -108,7 +108,7 @@ def test_cost_is_shown():
 
 def test_results_without_statistics_by_cell_are_listed_and_tie():
     bare = [
-        dataclasses.replace(r, cell_ids=(), runs=tuple(dataclasses.replace(run, cells=None) for run in r.runs))
+        dataclasses.replace(r, battery_ids=(), runs=tuple(dataclasses.replace(run, batteries=None) for run in r.runs))
         for r in (STRONG, WEAK)
     ]
     for results in (bare[:1], bare, [STRONG, bare[1]]):

@@ -66,7 +66,7 @@ def test_a_saved_result_is_a_submission_that_holds(made, release, taken):
     data = {task: load_task(task, release) for task in ("t1", "t2")}
     again = evaluate_model("t2", quiet_is_reuse, data["t2"])
     (t1, t2) = checked.results
-    assert [run.scores for run in t2.runs] == [run.scores for run in again.runs] and t2.cell_ids == again.cell_ids
+    assert [run.scores for run in t2.runs] == [run.scores for run in again.runs] and t2.battery_ids == again.battery_ids
     assert len(t1.runs) == 5 and t1.n_features == 57 and t1.protocol == "submitted"
 
 

@@ -94,7 +94,7 @@ def outcome(cases, tmp_path_factory):
 def test_equals_the_benchmark(outcome, cases, task):
     truth, prediction, scores = cases[task.id]
     assert outcome["values"][task.id] == score(task, truth, prediction, scores)
-    assert outcome["values"][task.id].keys() == {m.name for m in task.metrics if not m.needs_tables}
+    assert outcome["values"][task.id].keys() == {m.name for m in task.metrics if not m.needs_rows}
 
 
 def test_takes_tensors_arrays_and_single_rows(outcome):

@@ -192,7 +192,7 @@ def test_shipped_predictions_give_the_shipped_figures(shipped):
         scored = score_table(table, task, result.dataset, truth(result.task, result.split), "shipped", result.split)
         assert scored.seeds == [run.seed for run in result.runs]
         assert scored.scores == [run.scores for run in result.runs]
-        assert scored.cells.tolist() == [run.cells for run in result.runs]
+        assert scored.batteries.tolist() == [run.batteries for run in result.runs]
 
 
 def test_shipped_fold_predictions_give_the_shipped_figures(shipped):

@@ -192,7 +192,7 @@ TESTED_ELSEWHERE = {
     "bridge/measured/test_mistakes.py: every mistake of a laboratory through the command": [
         "bridge/commands/measured.py",
         "bridge/measured/channels.py",
-        "bridge/measured/faults.py",
+        "dataset_card/faults.py",
         "bridge/measured/plausibility.py",
         "bridge/measured/tables.py",
         "dataset_card/contract/measured.py",

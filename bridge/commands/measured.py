@@ -15,7 +15,10 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import JsonOption, list_findings, print_json
 
 ChannelsOption = Annotated[
-    Path | None, typer.Option(help="YAML that maps your columns, axes and units (nT, uT, pT) to channels.")
+    Path | None, typer.Option(help="YAML that maps your columns, axes and units (T to fT, G, mG) to channels.")
+]
+ColumnsOption = Annotated[
+    Path | None, typer.Option(help="YAML that maps the columns, units, sheet and header row of your table to fields.")
 ]
 
 
@@ -38,6 +41,7 @@ class OwnOptions:
         Path | None, typer.Option(help=f"Its table, a row a scan: {columns_in_words(ARCHIVE_FIELDS)}.")
     ] = None
     channels: ChannelsOption = None
+    columns: ColumnsOption = None
 
 
 def register(app: typer.Typer) -> None:
@@ -57,8 +61,12 @@ def with_own(inputs, own: OwnOptions):
     chemistries = None if own.chemistry is None else [name.strip() for name in own.chemistry.split(",")]
     notes: tuple[str, ...] = ()
     if own.cells is not None:
-        inputs = with_cells(inputs, own.cells, chemistries)
+        inputs, notes = with_cells(inputs, own.cells, chemistries, own.columns)
         typer.echo(f"cells: {len(set(inputs.pulses.cell))} of your own, in {len(inputs.pulses)} records", err=True)
+        for note in notes:
+            typer.echo(f"cells: {note}", err=True)
+    elif own.columns is not None:
+        raise MagBridgeError("--columns without --cells: expected the table that it maps")
     if (own.scans is None) != (own.scan_table is None) or (own.channels is not None and own.scans is None):
         raise MagBridgeError(
             "--scans, --scan-table and --channels: expected the first two together, the third beside them"
@@ -66,14 +74,16 @@ def with_own(inputs, own: OwnOptions):
     if own.scans is not None and own.scan_table is not None:
         if not isinstance(inputs, UpstreamV2):
             raise MagBridgeError("--scans with bridge v1: expected --bridge v2, which fits its map to any archive")
-        inputs, notes = with_scans(inputs, own.scans, own.scan_table, own.channels)
-        for note in notes:
+        inputs, of_scans = with_scans(inputs, own.scans, own.scan_table, own.channels)
+        for note in of_scans:
             typer.echo(f"scans: {note}", err=True)
+        notes += of_scans
     if chemistries is not None and own.cells is None:
         if not isinstance(inputs.pulses, PulseTables):
             raise MagBridgeError("--chemistry with v1's one table: expected --bridge v2 or --cells")
         inputs = dataclasses.replace(inputs, pulses=inputs.pulses.of(chemistries))
-    files = {"cells": own.cells, "scans": own.scans, "scan-table": own.scan_table, "channels": own.channels}
+    files = {"cells": own.cells, "scans": own.scans, "scan-table": own.scan_table, "channels": own.channels,
+             "columns": own.columns}  # fmt: skip
     options = "".join(f" --{option} {shlex.quote(path.name)}" for option, path in files.items() if path is not None)
     options += f" --chemistry {shlex.quote(own.chemistry)}" if own.chemistry is not None else ""
     return inputs, OwnFiles(options, notes) if options else None
@@ -91,6 +101,7 @@ def adopt(
         bool, typer.Option("--check", help="List every fault and write nothing; exit 1 if there is one.")
     ] = False,
     channels: ChannelsOption = None,
+    columns: ColumnsOption = None,
     split: Annotated[
         Path | None,
         typer.Option(help="Your split by cell: a JSON object with lists of cells under train, validation and test."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from bridge.audit.leakage import LeakageReport, leakage_report
 from bridge.config import config_hash
 from bridge.identity import nearest_anchor, sample_id, sample_seed
 from bridge.measured.channels import RELEASE_NAMES, ChannelMap, read_channel_map
-from bridge.measured.faults import Fault, FaultyInput, fault, require
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import Sampling, check_sampling, resampling_matrix
 from bridge.measured.signals import RawScan, read_scans
@@ -30,6 +29,7 @@ from dataset_card.contract.editions import MEASURED
 from dataset_card.contract.measured import LABEL_FIELDS
 from dataset_card.contract.schema import CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH
 from dataset_card.errors import MagBridgeError
+from dataset_card.faults import Fault, FaultyInput, fault, require
 from dataset_card.storage.digests import sha256_of
 
 SCANS_FILE = "scans.csv"
@@ -66,17 +66,6 @@ class Measured:
         return leakage_report(self.rows, self.signals, {s: ids[self.primary == s].tolist() for s in SPLITS})
 
 
-def faults_of(
-    signals: Path, labels: Path, channels: Path | None = None, split: Path | None = None
-) -> tuple[Fault, ...]:
-    """Every fault of a set of measurements; arguments as in `read_measured`."""
-    try:
-        read_measured(signals, labels, channels, split)
-    except FaultyInput as error:
-        return error.faults
-    return ()
-
-
 def adopt(
     signals: Path,
     labels: Path,
@@ -86,6 +75,7 @@ def adopt(
     citation: str | None,
     channels: Path | None = None,
     split: Path | None = None,
+    columns: Path | None = None,
 ) -> tuple[dict, LeakageReport]:
     """Writes measured scans as a release.
 
@@ -97,6 +87,7 @@ def adopt(
         citation: How to cite them, likewise.
         channels: Channel map; by default columns are named as in a release, in nT.
         split: The laboratory's own split by cell; by default 60, 20 and 20 % of the cells of each chemistry.
+        columns: Column map of the labels; by default their names and units tell.
 
     Returns:
         The manifest, and what the split leaks.
@@ -111,7 +102,7 @@ def adopt(
             )
     out = Path(out)
     release.check_replaceable(out)
-    found = read_measured(signals, labels, channels, split)
+    found = read_measured(signals, labels, channels, split, columns)
     leaks = found.leaks()
     origin = {
         "name": out.resolve().name,
@@ -120,7 +111,7 @@ def adopt(
         "licence": str(licence).strip(),
         "citation": str(citation).strip(),
         "notes": list(found.notes),
-        "rebuild": _command(signals, labels, channels, split),
+        "rebuild": _command(signals, labels, {"channels": channels, "columns": columns, "split": split}),
         "packages": {name: importlib.metadata.version(name) for name in release.PACKAGES},
     }
     plan = Plan(found.rows, found.u_features, found.rows["soh"].to_numpy(float), np.full(len(found.rows), -1))
@@ -140,16 +131,22 @@ def _write_scans(path: Path, pairs: Sequence[tuple[str, str]]) -> None:
         csv.writer(file, lineterminator="\n").writerows([("sample_id", "scan_id"), *pairs])
 
 
-def _command(signals: Path, labels: Path, channels: Path | None, split: Path | None) -> str:
+def _command(signals: Path, labels: Path, others: Mapping[str, Path | None]) -> str:
     name, table = (shlex.quote(Path(path).resolve().name) for path in (signals, labels))
     command = f"python -m bridge adopt {name} --labels {table} --out MY-CELLS"
-    for option, path in (("channels", channels), ("split", split)):
+    for option, path in others.items():
         if path is not None:
             command += f" --{option} {shlex.quote(Path(path).name)}"
     return command + " --licence ... --citation ..."
 
 
-def read_measured(signals: Path, labels: Path, channels: Path | None = None, split: Path | None = None) -> Measured:
+def read_measured(
+    signals: Path,
+    labels: Path,
+    channels: Path | None = None,
+    split: Path | None = None,
+    columns: Path | None = None,
+) -> Measured:
     """Reads and checks measurements; arguments as in `adopt`.
 
     Raises:
@@ -165,7 +162,7 @@ def read_measured(signals: Path, labels: Path, channels: Path | None = None, spl
             return None
 
     mapping = RELEASE_NAMES if channels is None else read(read_channel_map, channels)
-    table = read(read_labels, labels, LABEL_FIELDS)
+    table = read(read_labels, labels, LABEL_FIELDS, columns)
     found = None if mapping is None else read(read_scans, signals, mapping)
     require(faults)
     assert mapping is not None and table is not None and found is not None  # else there was a fault
@@ -179,7 +176,9 @@ def read_measured(signals: Path, labels: Path, channels: Path | None = None, spl
     primary = default_split(rows, Path(labels)) if split is None else own_split(Path(split), table)
     if len(rows) and set(by_record_optimistic_baseline(rows)) != set(SPLITS):
         raise fault(labels, "", f"{len(rows)} scans", "at least 7, so that no subset is empty", "measure more")
-    sources |= {Path(path).name: sha256_of(Path(path)) for path in (labels, channels, split) if path is not None}
+    sources |= {
+        Path(path).name: sha256_of(Path(path)) for path in (labels, channels, columns, split) if path is not None
+    }
     return Measured(
         rows,
         table["scan_id"].tolist(),
@@ -187,7 +186,7 @@ def read_measured(signals: Path, labels: Path, channels: Path | None = None, spl
         release_channels(x, mapping, sampling),
         primary,
         config,
-        (sampling.note, *channel_notes(mapping), *_class_notes(rows, primary)),
+        (*table.attrs["notes"], sampling.note, *channel_notes(mapping), *_class_notes(rows, primary)),
         sources,
     )
 

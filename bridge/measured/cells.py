@@ -11,35 +11,40 @@ import pandas
 
 from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.generate import AnyUpstream
-from bridge.measured.faults import Fault, fault, require
 from bridge.measured.tables import pulses_of, read_labels
+from bridge.upstream.inputs import PulseTable
 from bridge.upstream.pulsebat import SCANNED, PulseTables
-from bridge.v1.inputs import PulseTable
 from bridge.v2 import UpstreamV2
 from dataset_card.contract.editions import OWN_CELLS
 from dataset_card.contract.measured import CELL_FIELDS, PULSES
+from dataset_card.faults import Fault, fault, require
 from dataset_card.storage.digests import sha256_of
 
 FEWEST_CELLS = 5
 """Of one chemistry, so that no subset of the split by cell is empty."""
 
 
-def with_cells(upstream: AnyUpstream, path: Path, chemistries: Collection[str] | None = None) -> AnyUpstream:
+def with_cells(
+    upstream: AnyUpstream, path: Path, chemistries: Collection[str] | None = None, columns: Path | None = None
+) -> tuple[AnyUpstream, tuple[str, ...]]:
     """The same upstream with the cells of a table.
 
     Args:
         upstream: What `bridge.generate.resolve` found.
         path: CSV, Parquet or XLSX by `dataset_card.contract.measured.CELL_FIELDS`, or a workbook of PulseBat's.
         chemistries: Only the cells of these; all by default.
+        columns: A column map of the table.
 
     Returns:
-        An upstream whose `bridge_version` ends in `+cells` and whose sources have the table's SHA-256.
+        An upstream whose `bridge_version` ends in `+cells` and whose sources have the table's SHA-256; and what is to
+        be said of the table, in sentences.
 
     Raises:
         FaultyInput: The table is not as declared, has a record twice, or v1 is asked for another chemistry than LFP.
     """
     path = Path(path)
-    table = read_labels(path, CELL_FIELDS)
+    table = read_labels(path, CELL_FIELDS, columns)
+    notes = table.attrs["notes"]
     for name in chemistries or ():
         if name not in set(table["chemistry"]):
             known = ", ".join(sorted(set(table["chemistry"])))
@@ -56,12 +61,14 @@ def with_cells(upstream: AnyUpstream, path: Path, chemistries: Collection[str] |
         chemistry=table["chemistry"].to_numpy(object),
         voltage=_voltages(table, upstream),
     )
+    notes = (*notes, *_voltage_notes(table, pulses.voltage))
     sources = {**_without_tables(upstream), path.name: sha256_of(path)}
+    if columns is not None:
+        sources[Path(columns).name] = sha256_of(Path(columns))
     if isinstance(upstream, UpstreamV2):
-        return dataclasses.replace(upstream, pulses=pulses, sources=sources, own_cells=True)
-    return dataclasses.replace(
-        upstream, pulses=pulses, sources=sources, bridge_version=upstream.bridge_version + OWN_CELLS
-    )
+        return dataclasses.replace(upstream, pulses=pulses, sources=sources, own_cells=True), notes
+    own = upstream.bridge_version + OWN_CELLS
+    return dataclasses.replace(upstream, pulses=pulses, sources=sources, bridge_version=own), notes
 
 
 def _check(path: Path, table: pandas.DataFrame, any_chemistry: bool) -> None:
@@ -96,6 +103,21 @@ def _voltages(table: pandas.DataFrame, upstream: AnyUpstream) -> np.ndarray:
     levels = np.unique(scanned.soc)
     median = [float(np.median(voltage[scanned.soc == level])) for level in levels]
     return np.where(table["chemistry"] == CHEMISTRY, own, np.interp(table["soc"], levels, median))
+
+
+def _voltage_notes(table: pandas.DataFrame, stood: np.ndarray) -> list[str]:
+    """How many of the table's own voltages the bridge could not keep, and what stands in their place."""
+    own = table["voltage"].to_numpy(float) if "voltage" in table else pulses_of(table).mean(axis=1)
+    lfp = (table["chemistry"] == CHEMISTRY).to_numpy()
+    notes = []
+    if moved := int((lfp & (stood != own)).sum()):
+        notes.append(f"{moved} voltages of {CHEMISTRY} cells lie outside {GROUNDED_MIN_V} to {GROUNDED_MAX_V} V, where "
+                     "the bridge is grounded, and stand at its edge.")  # fmt: skip
+    if other := int((~lfp).sum()):
+        names = ", ".join(sorted(set(table.loc[~lfp, "chemistry"])))
+        notes.append(f"{other} voltages of {names} cells are replaced by those of the scanned {CHEMISTRY} cell at the "
+                     "same SOC: no scan of another chemistry is known to the bridge.")  # fmt: skip
+    return notes
 
 
 def scanned_voltages(pulses: PulseTable) -> tuple[PulseTable, np.ndarray]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from bridge.measured.channels import ChannelMap
-from bridge.measured.faults import MOST, Fault, require
 from bridge.measured.signals import RawScan
 from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS
+from dataset_card.faults import MOST, Fault, require
 
 LEAST_NT, GREATEST_NT = 5.0, 1e5
 """Typical greatest value of a scan: fields of cells are tens to thousands of nT, the Earth's 5e4."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bridge.measured.channels import SECONDS, ChannelMap
-from bridge.measured.faults import MOST, Fault, require
+from bridge.measured.channels import ChannelMap
 from bridge.measured.signals import RawScan
 from dataset_card.contract.schema import T
+from dataset_card.faults import MOST, Fault, require
+from dataset_card.storage.columns import unit_factor
 
 GAP = 1.5
 """An interval this many times the scan's own median is a gap."""
@@ -85,7 +86,7 @@ def check_sampling(scans: Sequence[RawScan], channels: ChannelMap) -> Sampling:
         if found is not None:
             faults.append(found)
         elif unit != "step":
-            intervals[i] = float(np.median(np.diff(scan.columns[name]))) * SECONDS[unit]
+            intervals[i] = float(np.median(np.diff(scan.columns[name]))) * _seconds(unit)
     typical = float(np.median(list(intervals.values()))) if intervals else 0.0
     for i, interval in intervals.items():
         if abs(interval / typical - 1) > INTERVAL_TOLERANCE:
@@ -104,6 +105,12 @@ def check_sampling(scans: Sequence[RawScan], channels: ChannelMap) -> Sampling:
 
 def _steps(scan: RawScan) -> int:
     return len(next(iter(scan.columns.values())))
+
+
+def _seconds(unit: str) -> float:
+    factor = unit_factor(unit, "s")
+    assert factor is not None  # as the channel map's reader made sure
+    return factor[0]
 
 
 def _time(scan: RawScan, channels: ChannelMap) -> tuple[str | None, str]:

@@ -11,16 +11,16 @@ import pandas
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.measured.adopt import channel_notes, release_channels, stacked
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
-from bridge.measured.faults import Fault, fault, require
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import check_sampling
 from bridge.measured.signals import RawScan, read_scans
 from bridge.measured.tables import read_labels
 from bridge.plan import REGIME_B_MIN_V
-from bridge.v1.inputs import AnchorStatistics
+from bridge.upstream.inputs import AnchorStatistics
 from bridge.v2 import UpstreamV2
 from dataset_card.contract.measured import ARCHIVE_FIELDS
 from dataset_card.errors import MagBridgeError
+from dataset_card.faults import Fault, fault, require
 from dataset_card.storage.digests import sha256_of
 
 ANCHOR_STEP = 0.01

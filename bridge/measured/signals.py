@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.csv
 
 from bridge.measured.channels import ChannelMap
-from bridge.measured.faults import MOST, Fault, FaultyInput, fault, require
 from bridge.measured.tables import NAME
 from dataset_card.contract.measured import MEASURED_CHANNELS, TIME_COLUMNS
 from dataset_card.errors import MagBridgeError
+from dataset_card.faults import MOST, Fault, FaultyInput, fault, require
 from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.parquet import opened_parquet
 

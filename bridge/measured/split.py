@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from bridge.measured.faults import Fault, FaultyInput, fault, require
 from bridge.release.splits import by_cell_primary
 from dataset_card.contract.configs import SPLITS
+from dataset_card.faults import Fault, FaultyInput, fault, require
 
 MAX_BYTES = 64 * 2**20
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import difflib
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas
 
-from bridge.measured.faults import MOST, Fault, FaultyInput, fault, require
 from dataset_card.contract.measured import PULSES, InputField
+from dataset_card.faults import MOST, Fault, FaultyInput, fault, require
 from dataset_card.storage.archives import honest_copy
+from dataset_card.storage.columns import Column, ColumnMap, Found, did_you_mean, find_columns, read_column_map
+from dataset_card.storage.layout import text_layout, text_rows, workbook_rows
 from dataset_card.storage.parquet import read_parquet
 
 MAX_BYTES = 256 * 2**20
@@ -23,16 +23,8 @@ MAX_ROWS = 1_000_000
 """Far beyond any laboratory's labels; a larger file is not one."""
 
 PULSEBAT_SHEET = "SOC ALL"
-PULSEBAT_COLUMNS = {
-    "Mat": "chemistry",
-    "No.": "cell_id",
-    "SOC": "soc",
-    "SOH": "soh",
-    "Q": "capacity_Ah",
-    "Qn": "nominal_Ah",
-    **{field.name: field.name for field in PULSES},
-}
-"""Columns of PulseBat's workbooks, whose other columns are not read."""
+PULSEBAT_COLUMNS = {"chemistry": "Mat", "cell_id": "No.", "capacity_Ah": "Q", "nominal_Ah": "Qn"}
+"""Columns of PulseBat's workbooks that have names of their own; others are not read."""
 
 NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
 DATE = re.compile(
@@ -44,34 +36,53 @@ DATE = re.compile(
 CAPACITY_TOLERANCE = 0.02
 
 
-def read_labels(path: Path | str, fields: Sequence[InputField]) -> pandas.DataFrame:
+def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | str | None = None) -> pandas.DataFrame:
     """Reads a table by its declared columns.
 
     Args:
-        path: CSV with commas and decimal points, Parquet, XLSX (first sheet), or a workbook of PulseBat's.
+        path: CSV (commas, semicolons or tabs; decimal points or commas), Parquet, XLSX, or a workbook of PulseBat's.
         fields: Columns it may have, and must have where required.
+        columns: A column map; else names in any case, their usual synonyms and the units that they state are taken.
 
     Returns:
-        A column for each field that is there, names as strings, numbers as floats, and `where`, the row in words.
+        A column for each field that is there, names as strings, numbers as floats, and `where`, the row in words;
+        `attrs["notes"]` says in sentences what was ignored, converted or derived.
 
     Raises:
-        FaultyInput: Not such a table; `faults` names every row that is not as declared.
+        FaultyInput: Not such a table; `faults` names each kind of mistake.
     """
     path = Path(path)
-    raw = _read(path)
-    present = _columns(path, list(raw.columns), fields)
+    mapped = read_column_map(columns, [field.name for field in fields])
+    raw, notes, header = _read(path, fields, mapped)
+    names = [str(name) for name in raw.columns]
+    found = find_columns(path, names, fields, mapped, header)
+    present = _present(path, names, found, fields, header)
     if not len(raw):
         raise fault(path, "", "no rows", "one row a record under the header", "export the table again")
     where = [f"row {number}" for number in raw.index]
     faults: list[Fault] = []
-    out = {}
+    out: dict[str, list] = {}
+    notes += found.notes
     for field in present:
-        values = raw[field.name].tolist()
-        out[field.name] = (_names if field.is_text else _numbers)(path, field, values, where, faults)
+        column = found.columns[field.name]
+        values = raw[column.column].tolist()
+        if field.is_text:
+            out[field.name] = _names(path, field, column, values, where, faults)
+        else:
+            out[field.name] = _numbers(path, field, column, values, where, faults)
+    if (cleaned := _cleaned(path, found, raw, out, where, faults)) is not None:
+        notes += (cleaned,)
     require(faults)
+    if any(field.name == "soh" for field in fields) and "soh" not in out:
+        out["soh"] = [capacity / nominal for capacity, nominal in zip(out["capacity_Ah"], out["nominal_Ah"])]
+        _check_range(path, _field(fields, "soh"), out["soh"], where, faults)
+        notes += ("SOH is capacity over nominal capacity: the table has no column of its own for it.",)
+        require(faults)
     _consistent(path, out, where, faults)
     require(faults)
-    return pandas.DataFrame({**out, "where": where})
+    table = pandas.DataFrame({**out, "where": where})
+    table.attrs["notes"] = list(notes)
+    return table
 
 
 def pulses_of(table: pandas.DataFrame) -> np.ndarray:
@@ -82,114 +93,111 @@ def pulses_of(table: pandas.DataFrame) -> np.ndarray:
     return np.ascontiguousarray(table[names].to_numpy(float))
 
 
-def _read(path: Path) -> pandas.DataFrame:
-    """The raw table, numbered as its rows are in the file: from 2 under a header line, in Parquet from 1."""
+def _read(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> tuple[pandas.DataFrame, tuple[str, ...], int]:
+    """The raw table, its rows numbered as in the file (in Parquet from 1), notes, and the row of the names."""
     if not path.is_file():
         raise fault(path, "", "no such file", "a table as CSV, Parquet or XLSX", "check the path")
     if path.stat().st_size > MAX_BYTES:
         raise fault(path, "", f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}", "labels are one row a scan")
     suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet", ".xlsx"):
+    if suffix not in (".csv", ".tsv", ".txt", ".parquet", ".xlsx"):
         raise fault(path, "", f"suffix {path.suffix!r}", ".csv, .parquet or .xlsx", "save the table as one of them")
+    notes: tuple[str, ...] = ()
+    header = 1
     try:
-        readers: dict[str, Callable[[Path], pandas.DataFrame]] = {
-            ".csv": _read_csv,
-            ".parquet": lambda path: read_parquet(path).to_pandas(),
-            ".xlsx": _read_workbook,
-        }
-        raw = readers[suffix](path)
-    except UnicodeDecodeError as error:
-        raise fault(path, "", f"not UTF-8 text ({error.reason})", "UTF-8", "save it as 'CSV UTF-8'") from error
-    except (ValueError, OSError, KeyError, csv.Error, ImportError) as error:
-        if isinstance(error, FaultyInput):
-            raise
+        if suffix == ".parquet":
+            raw = read_parquet(path).to_pandas().reset_index(drop=True).rename(lambda i: i + 1)
+        elif suffix == ".xlsx":
+            raw, notes = _read_workbook(path, fields, mapped)
+            header = int(raw.index[0]) - 1 if len(raw) else 1
+        else:
+            layout = text_layout(path, fields, mapped)
+            raw, notes, header = text_rows(path, layout), layout.notes, layout.header + 1
+    except FaultyInput:
+        raise
+    except Exception as error:  # pandas, pyarrow, zipfile and openpyxl raise many kinds, all of them the file's fault
         reason = " ".join(str(error).split())[:200]
         raise fault(path, "", f"not readable ({reason})", f"a {suffix[1:].upper()} table", "export it again") from error
-    except Exception as error:  # zipfile and openpyxl raise many kinds, all of them the file's fault
-        raise fault(path, "", f"not readable ({error})", f"a {suffix[1:].upper()} table", "export it again") from error
     repeated = raw.columns[raw.columns.duplicated()]
     if len(repeated):
-        raise fault(path, "row 1", f"column {repeated[0]!r} twice", "each column once", "remove one of them")
+        raise fault(path, f"row {header}", f"column {repeated[0]!r} twice", "each column once", "remove one of them")
     if len(raw) > MAX_ROWS:
         raise fault(path, "", f"{len(raw)} rows", f"at most {MAX_ROWS}", "labels are one row a scan")
-    return raw if suffix == ".csv" else raw.reset_index(drop=True).rename(lambda i: i + 1 + (suffix == ".xlsx"))
+    return raw, notes, header
 
 
-def _read_csv(path: Path) -> pandas.DataFrame:
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader(file), [])
-        rows: dict[int, list[str]] = {}
-        for number, row in enumerate(csv.reader(file), 2):
-            if not row:
-                continue
-            if len(row) != len(header):
-                hint = "a decimal comma splits a number in two: export with decimal points"
-                raise fault(path, f"row {number}", f"{len(row)} values {','.join(row)[:60]!r}", f"{len(header)}", hint)
-            rows[number] = row
-    if len(header) == 1 and re.search("[;\t]", header[0]):
-        raise fault(
-            path,
-            "row 1",
-            f"columns separated by {'tabs' if chr(9) in header[0] else 'semicolons'}",
-            "commas",
-            "export with commas between columns and points in decimals",
-        )
-    repeated = [name for i, name in enumerate(header) if name in header[:i]]
-    if repeated:
-        raise fault(path, "row 1", f"column {repeated[0]!r} twice", "each column once", "remove one of them")
-    return pandas.DataFrame(list(rows.values()), columns=header, index=list(rows), dtype=object)
-
-
-def _read_workbook(path: Path) -> pandas.DataFrame:
+def _read_workbook(
+    path: Path, fields: Sequence[InputField], mapped: ColumnMap
+) -> tuple[pandas.DataFrame, tuple[str, ...]]:
     book = pandas.ExcelFile(honest_copy(path, MAX_BYTES, "workbook"), engine="openpyxl")
-    if PULSEBAT_SHEET not in book.sheet_names:
-        return book.parse(0, dtype=object, nrows=MAX_ROWS + 1)
-    sheet = book.parse(PULSEBAT_SHEET, dtype=object, nrows=MAX_ROWS + 1)
-    known = [name for name in PULSEBAT_COLUMNS if name in sheet.columns]
-    return sheet[known].rename(columns=PULSEBAT_COLUMNS)
+    if mapped.path is not None or PULSEBAT_SHEET not in book.sheet_names:
+        return workbook_rows(path, fields, mapped, MAX_ROWS + 1)
+    sheet = book.parse(PULSEBAT_SHEET, dtype=object, nrows=MAX_ROWS + 1).rename(lambda i: i + 2)
+    own = {column: name for name, column in PULSEBAT_COLUMNS.items()}
+    sheet = sheet.rename(columns=own)
+    return sheet[[name for name in sheet.columns if name in {field.name for field in fields} | {"SOC", "SOH"}]], ()
 
 
-def _columns(path: Path, names: list[str], fields: Sequence[InputField]) -> list[InputField]:
-    """The declared columns that are there; unknown, missing and half-given ones are faults."""
-    declared = {field.name: field for field in fields}
+def _present(path: Path, names: list[str], found: Found, fields: Sequence[InputField], header: int) -> list[InputField]:
+    """The fields that are there; missing required and half-given ones are faults."""
     faults = []
-    for name in names:
-        if name not in declared:
-            near = difflib.get_close_matches(str(name).lower(), [n.lower() for n in declared], 1, 0.6)
-            meant = [n for n in declared if near and n.lower() == near[0]]
-            fix = f"did you mean {meant[0]!r}?" if meant else "remove it or rename it"
-            faults.append(Fault(str(path), "row 1", f"unknown column {name!r}", ", ".join(_short(fields)), fix))
-    missing = [field.name for field in fields if field.required and field.name not in names]
-    for name in missing:
-        unit = declared[name].unit
-        unit = "" if unit == "-" else f" in {unit}"
-        faults.append(Fault(str(path), "row 1", f"no column {name!r}", f"{name}{unit}", "add it"))
-    pulses = [field.name for field in PULSES if field.name in names]
+    there = found.columns
+    derived = {"capacity_Ah", "nominal_Ah"} <= set(there)
+    for field in fields:
+        if field.required and field.name not in there and not (field.name == "soh" and derived):
+            unit = "" if field.unit == "-" else f" in {field.unit}"
+            fix = did_you_mean(field, found.ignored)
+            listed = ", ".join(map(repr, names[:12]))
+            missing = f"no column for {field.name!r} among {listed}"
+            faults.append(Fault(str(path), f"row {header}", missing, f"{field.name}{unit}", fix))
+    pulses = [field.name for field in PULSES if field.name in there]
     if pulses and len(pulses) < len(PULSES):
-        absent = next(field.name for field in PULSES if field.name not in names)
+        absent = next(field.name for field in PULSES if field.name not in there)
         faults.append(
-            Fault(str(path), "row 1", f"{len(pulses)} pulse voltages without {absent!r}", "all 21 or none", "add it")
-        )
+            Fault(str(path), f"row {header}", f"{len(pulses)} pulse voltages without {absent!r}", "all 21 or none",
+                  "add it")
+        )  # fmt: skip
     require(faults)
-    return [declared[name] for name in names]
+    return [field for field in fields if field.name in there]
 
 
-def _short(fields: Sequence[InputField]) -> list[str]:
-    return [f.name for f in fields if f not in PULSES] + (["U1..U21"] if set(PULSES) & set(fields) else [])
+def _field(fields: Sequence[InputField], name: str) -> InputField:
+    return next(field for field in fields if field.name == name)
 
 
-def _names(path: Path, field: InputField, values: list, where: list[str], faults: list[Fault]) -> list[str]:
+def _cleaned(
+    path: Path, found: Found, raw: pandas.DataFrame, out: dict[str, list], where: list[str], faults: list[Fault]
+) -> str | None:
+    """Says which names of cells were changed so that they can be names of files; two that become one are a fault."""
+    if "cell_id" not in out:
+        return None
+    before = [str(value) for value in raw[found.columns["cell_id"].column]]
+    first: dict[str, str] = {}
+    for old, new, row in zip(before, out["cell_id"], where):
+        if first.setdefault(new, old) != old and new != old:
+            fix = "rename one: letters, digits, '.', '_', '+' and '-' stay as they are"
+            faults.append(Fault(str(path), f"{row}, column 'cell_id'", f"{old!r} and {first[new]!r}, both {new!r}",
+                                "names that stay apart", fix))  # fmt: skip
+    changed = [(old, new) for new, old in first.items() if old not in (new, f"{new}.0")]
+    return f"Cells renamed: {changed[0][0]!r} is {changed[0][1]!r}, {len(changed)} in all." if changed else None
+
+
+def _names(
+    path: Path, field: InputField, column: Column, values: list, where: list[str], faults: list[Fault]
+) -> list[str]:
     out = []
     for value, row in zip(values, where):
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # a spreadsheet's number
         text = "" if value is None or value is pandas.NaT or value != value else str(value)
-        at = f"{row}, column {field.name!r}"
+        at = f"{row}, column {column.column!r}"
         if isinstance(value, (datetime.date, datetime.datetime)) or DATE.fullmatch(text):
             fix = "the spreadsheet made a date of it: format the column as text and type the id again"
             faults.append(Fault(str(path), at, f"a date, {text!r}", "a name", fix))
         elif not text:
             faults.append(Fault(str(path), at, "empty", "a name", "fill it in or remove the row"))
+        elif field.name == "cell_id" and not NAME.fullmatch(text) and NAME.fullmatch(_plain(text)):
+            text = _plain(text)
         elif not NAME.fullmatch(text):
             wrong = "a space" if re.search(r"\s", text) else "another character"
             fix = f"remove {wrong}, the same in all files"
@@ -202,37 +210,53 @@ def _names(path: Path, field: InputField, values: list, where: list[str], faults
     return out
 
 
-def _numbers(path: Path, field: InputField, values: list, where: list[str], faults: list[Fault]) -> list[float]:
+def _plain(text: str) -> str:
+    """A cell's name without what no file's name should have."""
+    return re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_")
+
+
+def _numbers(
+    path: Path, field: InputField, column: Column, values: list, where: list[str], faults: list[Fault]
+) -> list[float]:
     out = []
-    unit = "" if field.unit == "-" else f" {field.unit}"
     for value, row in zip(values, where):
-        at = f"{row}, column {field.name!r}"
         number = _number(value)
-        low, high = field.low or 0.0, field.high or 0.0
         if number is None:
             found, fix = _not_a_number(value)
-            faults.append(Fault(str(path), at, found, f"a number{unit}", fix))
-        elif not (low < number <= high if field.above else low <= number <= high):
-            fix = "correct it or remove the row"
-            if field.slip and low < number * field.slip[0] <= high:
-                fix = f"it looks like {field.slip[1]}"
-            faults.append(Fault(str(path), at, f"{number:g}{unit}", f"{field.range}{unit}", fix))
-        out.append(math.nan if number is None else number)
+            unit = "" if field.unit == "-" else f" {column.unit or field.unit}"
+            faults.append(Fault(str(path), f"{row}, column {column.column!r}", found, f"a number{unit}", fix))
+        out.append(math.nan if number is None else number * column.factor + column.offset)
         if len(faults) >= MOST:
             return out
-    top = max(out)
-    if field.suspect_up_to is not None and field.slip and top <= field.suspect_up_to:
-        row = where[int(np.argmax(out))]
-        faults.append(
-            Fault(
-                str(path),
-                f"{row}, column {field.name!r}",
-                f"{top:g}, the largest of the column",
-                f"{field.unit}, {field.range}",
-                f"it looks like {field.slip[1]}",
-            )
-        )
+    _check_range(path, field, out, where, faults, column)
     return out
+
+
+def _check_range(
+    path: Path,
+    field: InputField,
+    values: list[float],
+    where: list[str],
+    faults: list[Fault],
+    column: Column | None = None,
+) -> None:
+    """Every number is in the field's range, and not all of them where only another unit puts them."""
+    unit = "" if field.unit == "-" else f" {field.unit}"
+    name = field.name if column is None else column.column
+    low, high = field.low or 0.0, field.high or 0.0
+    told = column is not None and bool(column.unit)
+    for number, row in zip(values, where):
+        if not math.isnan(number) and not (low < number <= high if field.above else low <= number <= high):
+            fix = "correct it or remove the row"
+            if field.slip and low < number * field.slip[0] <= high and not told:
+                fix = f"it looks like {field.slip[1]}"
+            faults.append(Fault(str(path), f"{row}, column {name!r}", f"{number:g}{unit}", f"{field.range}{unit}", fix))
+    top = max((number for number in values if not math.isnan(number)), default=math.nan)
+    if field.suspect_up_to is not None and field.slip and top <= field.suspect_up_to and not told:
+        found = f"{top:g}, the largest of the column"
+        fix = f"it looks like {field.slip[1]}"
+        at = f"{where[values.index(top)]}, column {name!r}"
+        faults.append(Fault(str(path), at, found, f"{field.unit}, {field.range}", fix))
 
 
 def _number(value) -> float | None:

@@ -24,6 +24,7 @@ class InputField:
         required: Whether the column must be there; a column that is there is full.
         slip: Factor that a value out of range is often wrong by, and the words for it.
         suspect_up_to: A whole column of values up to this is in another unit.
+        aliases: Other names of it, without units, in lower case.
     """
 
     name: str
@@ -35,6 +36,7 @@ class InputField:
     required: bool = True
     slip: tuple[float, str] | None = None
     suspect_up_to: float | None = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def is_text(self) -> bool:
@@ -49,20 +51,35 @@ class InputField:
         return f"{'(' if self.above else '['}{self.low:g}, {self.high:g}]"
 
 
-CELL_ID = InputField("cell_id", "Name of the cell; the split keeps its rows together.")
-CHEMISTRY = InputField("chemistry", "Cell chemistry, such as LFP or NMC.")
+CELL_ID = InputField("cell_id", "Name of the cell; the split keeps its rows together.",
+                     aliases=("cell", "cell name", "cell no", "cell number"))  # fmt: skip
+CHEMISTRY = InputField("chemistry", "Cell chemistry, such as LFP or NMC.", aliases=("cell chemistry",))
 VOLTAGE = InputField(
-    "voltage", "Voltage at rest.", "V", 1.5, 5.0, slip=(1e-3, "millivolts: divide by 1000"),
+    "voltage", "Voltage at rest.", "V", 1.5, 5.0,
+    slip=(1e-3, "millivolts: say so in its name, voltage_mV, or divide by 1000"),
+    aliases=("voltage", "ocv", "open circuit voltage", "rest voltage"),
 )  # fmt: skip
 SOC = InputField(
     "soc", "State of charge.", "%", 0.0, 100.0, suspect_up_to=1.0, slip=(1.0, "a fraction: multiply by 100"),
+    aliases=("state of charge",),
 )  # fmt: skip
 SOH = InputField(
     "soh", "State of health, capacity over nominal capacity.", "fraction", 0.0, 1.1, above=True,
-    slip=(1e-2, "percent: divide by 100"),
+    slip=(1e-2, "percent: divide by 100"), aliases=("state of health",),
 )  # fmt: skip
-CAPACITY = InputField("capacity_Ah", "Measured capacity; checked against `soh`.", "Ah", 0.0, 1e4, True, False)
-NOMINAL = InputField("nominal_Ah", "Nominal capacity.", "Ah", 0.0, 1e4, True, False)
+MOST_AH = 2000.0
+"""No single cell holds more; the mAh of a small one are more."""
+
+CAPACITY = InputField(
+    "capacity_Ah", "Measured capacity; checked against `soh`.", "Ah", 0.0, MOST_AH, True, False,
+    slip=(1e-3, "mAh: say so in its name, capacity_mAh, or divide by 1000"),
+    aliases=("capacity", "measured capacity", "discharge capacity"),
+)  # fmt: skip
+NOMINAL = InputField(
+    "nominal_Ah", "Nominal capacity.", "Ah", 0.0, MOST_AH, True, False,
+    slip=(1e-3, "mAh: say so in its name, nominal_mAh, or divide by 1000"),
+    aliases=("nominal", "nominal capacity", "rated capacity"),
+)  # fmt: skip
 PULSES = tuple(
     InputField(f"U{i}", f"Voltage {i} of PulseBat's pulse test; all {U_FEATURES} or none.", "V", 1.5, 5.0, False, False)
     for i in range(1, U_FEATURES + 1)
@@ -77,16 +94,13 @@ CELL_FIELDS = (
 )  # fmt: skip
 """Columns of a table of cells (`bridge build --cells`): one row a record, voltage or U1..U21."""
 
-SCAN_ID = InputField("scan_id", "Name of the scan, the same as in the signals.")
+SCAN_ID = InputField("scan_id", "Name of the scan, the same as in the signals.", aliases=("scan", "scan name"))
 LABEL_FIELDS = (SCAN_ID, CELL_ID, CHEMISTRY, VOLTAGE, SOC, SOH, CAPACITY, NOMINAL, *PULSES)
 """Columns of the labels of measured scans (`bridge adopt --labels`): one row a scan."""
 
 POSITION = InputField("position", "Place across the cell, in any unit, evenly spaced.", "-", -1e6, 1e6)
 ARCHIVE_FIELDS = (SCAN_ID, VOLTAGE, POSITION)
 """Columns of the table of a scan archive (`bridge build --scans --scan-table`): one row a scan."""
-
-NT_PER_UNIT = {"nT": 1.0, "uT": 1e3, "pT": 1e-3}
-"""Units of a channel, in nT."""
 
 AXES = dict(zip(CHANNELS, ("across", "along", "across", "along", "magnitude", "magnitude")))
 """Which way each channel looks: across the scan's path (Y), along it (Z), or the magnitude of both."""
@@ -98,7 +112,7 @@ TIME_COLUMNS = {"time_s": "seconds, increasing, evenly spaced", "step": "whole n
 """Optional columns of a scan that tell its sampling."""
 
 SIGNAL_ROWS = (
-    *((name, "nT, uT or pT", "yes" if name in MEASURED_CHANNELS else "no", f"{axis}, sensor {name[3]}")
+    *((name, "nT, or as mapped", "yes" if name in MEASURED_CHANNELS else "no", f"{axis}, sensor {name[3]}")
       for name, axis in AXES.items()),
     *((name, "s" if name == "time_s" else "-", "no", meaning) for name, meaning in TIME_COLUMNS.items()),
 )  # fmt: skip

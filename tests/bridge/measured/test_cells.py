@@ -9,8 +9,8 @@ import pytest
 from bridge.audit.promises import audit_release
 from bridge.generate import resolve
 from bridge.measured.cells import with_cells
-from bridge.measured.faults import FaultyInput
 from bridge.release import folder as release
+from dataset_card.faults import FaultyInput
 from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.reading import read_table
 from tests.bridge.test_main import bridge as command
@@ -34,7 +34,7 @@ def upstreams():
 
 def test_a_release_of_them_keeps_every_promise(upstreams, tmp_path):
     frame = table(tmp_path / "cells.csv")
-    inputs = with_cells(upstreams["v2"], tmp_path / "cells.csv")
+    inputs = with_cells(upstreams["v2"], tmp_path / "cells.csv")[0]
     assert inputs.bridge_version == "v2.0-simulated+cells"
     assert inputs.sources["cells.csv"] == sha256_of(tmp_path / "cells.csv")
     release.build(tmp_path / "out", inputs, variants=1, anomalies=20, regime_b=30)
@@ -50,7 +50,7 @@ def test_a_release_of_them_keeps_every_promise(upstreams, tmp_path):
 
 def test_voltages_follow_the_rule_of_pulsebats_tables(upstreams, tmp_path):
     frame = table(tmp_path / "cells.csv")
-    pulses = with_cells(upstreams["v2"], tmp_path / "cells.csv").pulses
+    pulses = with_cells(upstreams["v2"], tmp_path / "cells.csv")[0].pulses
     lfp = (frame["chemistry"] == "LFP").to_numpy()
     np.testing.assert_array_equal(pulses.voltage[lfp], frame["voltage"][lfp])
     known = upstreams["v2"].pulses
@@ -63,14 +63,14 @@ def test_v1_takes_lfp_cells_and_the_command_filters(upstreams, tmp_path):
     table(tmp_path / "cells.csv")
     with pytest.raises(FaultyInput, match="row 26: chemistry 'NCA'; expected LFP; use --bridge v2"):
         with_cells(upstreams["v1"], tmp_path / "cells.csv")
-    inputs = with_cells(upstreams["v1"], tmp_path / "cells.csv", ["LFP"])
+    inputs = with_cells(upstreams["v1"], tmp_path / "cells.csv", ["LFP"])[0]
     assert inputs.bridge_version == "v1.3-simulated+cells" and len(inputs.pulses) == 24
     release.build(tmp_path / "out", inputs, variants=1, anomalies=20, regime_b=30)
     assert audit_release(tmp_path / "out") == []
 
 
 def test_a_workbook_of_pulsebats_is_such_a_table(upstream_dir):
-    inputs = with_cells(resolve("v2", "published", upstream_dir), upstream_dir / "pulsebat" / "LFP_35Ah_W_5000.xlsx")
+    inputs = with_cells(resolve("v2", "published", upstream_dir), upstream_dir / "pulsebat" / "LFP_35Ah_W_5000.xlsx")[0]
     known = resolve("v2", "published", upstream_dir).pulses.of(["LFP"])
     assert inputs.bridge_version == "v2.0-hybrid+cells" and inputs.pulses.soh.tolist() == known.soh.tolist()
     np.testing.assert_array_equal(inputs.pulses.voltage, known.voltage)

@@ -9,8 +9,8 @@ import pytest
 
 from bridge.measured.adopt import adopt, faults_of
 from bridge.measured.channels import read_channel_map
-from bridge.measured.faults import FaultyInput
 from dataset_card.errors import MagBridgeError
+from dataset_card.faults import FaultyInput
 from tests.bridge.measured.conftest import write_scans
 
 MAP = "channels:\n" + "".join(

@@ -9,7 +9,6 @@ import pytest
 from bridge.audit.promises import audit_release
 from bridge.generate import resolve
 from bridge.measured.cells import with_cells
-from bridge.measured.faults import FaultyInput
 from bridge.measured.scans import with_scans
 from bridge.release import folder as release
 from bridge.upstream.simulated import scan_archive
@@ -17,6 +16,7 @@ from bridge.upstream.simulated_parameters import load_parameters
 from bridge.v2 import BridgeV2
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
+from dataset_card.faults import FaultyInput
 from dataset_card.storage.reading import read_manifest
 from tests.bridge.measured.test_cells import table
 
@@ -43,7 +43,7 @@ def archive(folder, voltages=(2.95, 3.15, 3.30), positions=9, steps=140, nan=0, 
 @pytest.fixture
 def upstream(tmp_path):
     table(tmp_path / "cells.csv")
-    return with_cells(resolve("v2", "simulated"), tmp_path / "cells.csv")
+    return with_cells(resolve("v2", "simulated"), tmp_path / "cells.csv")[0]
 
 
 def test_the_fit_takes_them_and_a_release_keeps_every_promise(upstream, tmp_path):
@@ -51,7 +51,7 @@ def test_the_fit_takes_them_and_a_release_keeps_every_promise(upstream, tmp_path
     inputs, notes = with_scans(upstream, tmp_path / "a.parquet", tmp_path / "a.csv")
     assert inputs.bridge_version == "v2.0-scans+cells" and "resampled to 100" in " ".join(notes)
     bridge = BridgeV2(inputs)
-    assert bridge.scan_map.voltages.tolist() == [2.95, 3.15, 3.30] and float(bridge.scan_map.positions) == 9
+    assert bridge.v2.voltages.tolist() == [2.95, 3.15, 3.30] and float(bridge.v2.positions) == 9
     np.testing.assert_array_equal(bridge.anchor_replica(3.15), inputs.scans[9:18].mean(axis=0))
     assert inputs.pulses.voltage.max() <= 3.30
     release.build(

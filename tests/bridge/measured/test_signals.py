@@ -8,9 +8,9 @@ import pytest
 
 from bridge.measured import signals
 from bridge.measured.channels import RELEASE_NAMES
-from bridge.measured.faults import FaultyInput
 from bridge.measured.signals import read_scans
 from dataset_card.contract.schema import CHANNELS
+from dataset_card.faults import FaultyInput
 
 
 def fails(path, *words):

@@ -33,7 +33,7 @@ def of_archive():
 def fitted(tmp_path):
     """A bridge fitted to an archive of its own."""
     table(tmp_path / "cells.csv")
-    upstream = with_cells(resolve("v2", "simulated"), tmp_path / "cells.csv")
+    upstream = with_cells(resolve("v2", "simulated"), tmp_path / "cells.csv")[0]
 
     def fit(**options):
         archive(tmp_path, **options)

@@ -1,0 +1,85 @@
+"""What is wrong with a laboratory's file: one line per kind of mistake, with a count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dataset_card.errors import MagBridgeError
+
+MOST = 100_000
+"""Faults of one file that are counted before reading stops."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        file: The file's name.
+        where: Row, column, scan or step; empty for the whole file.
+        found: What is there.
+        expected: What should be.
+        fix: What to do.
+        more: How many further mistakes of this kind there are.
+        last: Where the last of them is.
+    """
+
+    file: str
+    where: str
+    found: str
+    expected: str
+    fix: str
+    more: int = 0
+    last: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}, {self.where}" if self.where else self.file
+        more = f" (and {self.more} more like it, the last in {self.last})" if self.more else ""
+        return " ".join(f"{place}: {self.found}; expected {self.expected}; {self.fix}{more}".split())
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """What mistakes of one kind share: their column, what was expected and the fix, whatever the numbers."""
+        place = re.sub(r"\(.*?\)|scan \S+|\d+", "", self.where)
+        return (place, *(re.sub(r"[\d.]+|'[^']*'", "", text) for text in (self.expected, self.fix)))
+
+
+def grouped(faults: Sequence[Fault]) -> tuple[Fault, ...]:
+    """The first mistake of each kind, in order, which says how many more there are."""
+    kinds: dict[tuple[str, ...], list[Fault]] = {}
+    for each in faults:
+        kinds.setdefault(each.kind, []).append(each)
+    return tuple(
+        replace(first, more=sum(1 + each.more for each in rest), last=rest[-1].last or rest[-1].where or rest[-1].file)
+        if rest
+        else first
+        for first, *rest in kinds.values()
+    )
+
+
+class FaultyInput(MagBridgeError):
+    """A file that cannot be used: `faults` has one entry per kind of mistake, and the message is the first of them."""
+
+    def __init__(self, faults: Sequence[Fault]):
+        self.faults = grouped(faults)
+        kinds = len(self.faults) - 1
+        more = f" (and {kinds} more {'kinds' if kinds > 1 else 'kind'} of mistake)" if kinds else ""
+        super().__init__(f"{self.faults[0]}{more}")
+
+
+def require(faults: Sequence[Fault]) -> None:
+    """Raises if there is a fault.
+
+    Raises:
+        FaultyInput: There is one.
+    """
+    if faults:
+        raise FaultyInput(faults)
+
+
+def fault(path: Path | str, where: str, found: str, expected: str, fix: str) -> FaultyInput:
+    """An error of one fault, to be raised."""
+    return FaultyInput([Fault(str(path), where, found, expected, fix)])

@@ -1,0 +1,286 @@
+"""Columns as people name them: which column is which field, in which unit; by their names, or by a column map.
+
+A column map is a small YAML file, the same for tables of labels, cycling data and scans:
+
+```yaml
+columns:
+  voltage: {column: OCV, unit: mV}
+  current_A: {column: I, unit: mA, sign: -1}
+sheet: Cells        # of a workbook
+header: 4           # row of the column names
+```
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from dataset_card.contract.measured import InputField
+from dataset_card.faults import Fault, fault, require
+from dataset_card.storage.documents import plain_yaml
+
+MAX_BYTES = 64 * 2**10
+
+UNITS: dict[str, dict[str, float]] = {
+    "V": {"V": 1, "mV": 1e-3, "uV": 1e-6, "volt": 1, "volts": 1, "millivolt": 1e-3},
+    "A": {"A": 1, "mA": 1e-3, "uA": 1e-6, "amp": 1, "amps": 1, "ampere": 1, "amperes": 1, "milliampere": 1e-3},
+    "Ah": {"Ah": 1, "mAh": 1e-3, "A*h": 1, "ampere hour": 1, "milliampere hour": 1e-3},
+    "s": {
+        "s": 1, "sec": 1, "second": 1, "seconds": 1, "ms": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3,
+        "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hr": 3600, "hour": 3600, "hours": 3600,
+    },
+    "fraction": {"fraction": 1, "1": 1, "-": 1, "%": 1e-2, "percent": 1e-2, "pct": 1e-2},
+    "%": {"%": 1, "percent": 1, "pct": 1, "fraction": 100, "1": 100},
+    "degC": {"degC": 1, "C": 1, "celsius": 1, "degree celsius": 1, "K": 1, "kelvin": 1},
+    "nT": {"T": 1e9, "mT": 1e6, "uT": 1e3, "nT": 1, "pT": 1e-3, "fT": 1e-6, "G": 1e5, "gauss": 1e5, "mG": 1e2},
+}  # fmt: skip
+"""What a unit is worth in the unit of the contract, by spelling; capitals matter only where two would be one."""
+
+KELVIN = 273.15
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where a field's values come from.
+
+    Attributes:
+        column: The column in the file.
+        factor: The field's unit per unit of the column, with the sign.
+        offset: What is added after that.
+        unit: The unit that the column is in, as it was told; empty where it was not.
+    """
+
+    column: str
+    factor: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """A column map as it was read.
+
+    Attributes:
+        path: Its file; None for the empty map.
+        entries: What it says of each field: `column`, and `unit`, `sign` and `axis` where they are given.
+        sheet: Name of the workbook's sheet.
+        header: Row of the column names, from 1.
+    """
+
+    path: Path | None = None
+    entries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sheet: str | None = None
+    header: int | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Which columns of a table are which fields.
+
+    Attributes:
+        columns: The column of each field that was found.
+        ignored: Columns that are no field's.
+        notes: What is to be said of them, in sentences.
+    """
+
+    columns: dict[str, Column]
+    ignored: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@cache
+def _validator():
+    import jsonschema
+
+    text = resources.files("dataset_card.storage").joinpath("column_map.schema.json").read_text(encoding="utf-8")
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
+def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> ColumnMap:
+    """Read a column map.
+
+    Args:
+        path: YAML by `dataset_card/storage/column_map.schema.json`; None gives the empty map.
+        known: Names that its entries may have.
+
+    Raises:
+        FaultyInput: Not such a file; names the entry.
+    """
+    if path is None:
+        return ColumnMap()
+    path = Path(path)
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise fault(path, "", "no file", "a YAML file", "check the path")
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise fault(path, "", f"not readable ({error.strerror})", "a YAML file", "check the path") from error
+    if len(data) > MAX_BYTES:
+        raise fault(path, "", f"over {MAX_BYTES} bytes", f"at most {MAX_BYTES}", "a column map is a few lines")
+    try:
+        document = plain_yaml(data.decode("utf-8"))
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise fault(path, "", f"not plain YAML ({reason})", "fields and their columns", "see the guide") from error
+    for broken in sorted(_validator().iter_errors(document), key=lambda e: [str(part) for part in e.absolute_path]):
+        where = ".".join(str(part) for part in broken.absolute_path)
+        raise fault(path, where, broken.message[:200], "the schema's entries", "see column_map.schema.json")
+    section = "channels" if "channels" in document else "columns"
+    entries = document.get(section, {}) | ({"time": document["time"]} if "time" in document else {})
+    faults = []
+    columns = [entry["column"] for entry in entries.values()]
+    for name, entry in entries.items():
+        where = name if name == "time" else f"{section}.{name}"
+        if name not in known:
+            faults.append(Fault(str(path), where, f"field {name!r}", ", ".join(known), _meant(name, known)))
+        if columns.count(entry["column"]) > 1:
+            found = f"column {entry['column']!r} of two fields"
+            faults.append(Fault(str(path), where, found, "a column each", "correct one of them"))
+    require(faults)
+    return ColumnMap(path, entries, document.get("sheet"), document.get("header"))
+
+
+def unit_factor(unit: str, target: str) -> tuple[float, float] | None:
+    """Factor and offset that bring a unit to a target unit of `UNITS`; None where it is no such unit."""
+    spelling = re.sub("[µμ]", "u", unit.strip()).replace("℃", "C").lstrip("°").strip()
+    spellings = UNITS.get(target, {})
+    exact = spelling if spelling in spellings else None
+    name = exact or next((known for known in spellings if known.casefold() == spelling.casefold()), None)
+    if name is None:
+        return None
+    return spellings[name], -KELVIN if name in ("K", "kelvin") else 0.0
+
+
+def words(name: object) -> str:
+    """A name in lower case with single spaces for what separates its words."""
+    return re.sub(r"[\s_.-]+", " ", str(name).casefold()).strip(" #~")
+
+
+def split_unit(name: object) -> tuple[str, str]:
+    """A column's name and the unit it states as in `Voltage [mV]`, `Voltage (mV)` or `Voltage / mV`; else empty."""
+    match = re.fullmatch(r"\s*(.*?)\s*(?:\[(.*)\]|\((.*)\)|/\s*([^/]+?))\s*", str(name))
+    if match is None or not match[1]:
+        return str(name), ""
+    return match[1], next((part for part in match.groups()[1:] if part is not None), "").strip()
+
+
+def named(name: object, of: InputField) -> tuple[int, str] | None:
+    """How well a column's name fits a field (0 is best) and the unit that it states; None where it is another's."""
+    base, unit = split_unit(name)
+    for rank, alias in enumerate((of.name, *of.aliases)):
+        alias = words(alias)
+        if words(name) == alias:
+            return rank, ""
+        if words(base) == alias and unit:
+            return rank, unit
+        rest = words(name).removeprefix(f"{alias} ")
+        if rest != words(name) and unit_factor(rest, of.unit) is not None:
+            return rank, rest
+    return None
+
+
+def recognised(names: Iterable[object], fields: Sequence[InputField], mapped: ColumnMap) -> int:
+    """How many fields a row of names names: what tells a header from other rows."""
+    names = [name for name in names if isinstance(name, str) and name.strip()]
+    columns = {words(entry["column"]) for entry in mapped.entries.values()}
+    return sum(words(name) in columns or any(named(name, each) is not None for each in fields) for name in names)
+
+
+def find_columns(
+    path: Path, names: Sequence[str], fields: Sequence[InputField], mapped: ColumnMap, header: int = 1
+) -> Found:
+    """Tell which column is which field: what the map says, else what names and units say.
+
+    Args:
+        path: The file, for messages.
+        names: Its columns.
+        fields: Fields that it may have; none is required here.
+        mapped: The column map.
+        header: Row of the names, for messages.
+
+    Raises:
+        FaultyInput: A column of the map is not there, a unit is not one of the field's, or two columns are one field's.
+    """
+    faults: list[Fault] = []
+    columns: dict[str, Column] = {}
+    taken: dict[str, str] = {}
+    where = f"row {header}"
+    for each in fields:
+        entry = mapped.entries.get(each.name)
+        if entry is not None:
+            column, unit = str(entry["column"]), entry.get("unit")
+            if column not in names:
+                fix = _meant(column, names)
+                listed = ", ".join(map(str, names[:12]))
+                faults.append(Fault(str(mapped.path), f"columns.{each.name}", f"no column {column!r}", listed, fix))
+                continue
+            unit = (named(column, each) or (0, split_unit(column)[1]))[1] if unit is None else unit
+            sign = entry.get("sign", 1)
+        else:
+            fits = [(fit, name) for name in names if (fit := named(name, each)) is not None and name not in taken]
+            if not fits:
+                continue
+            (rank, unit), column = min(fits, key=lambda item: item[0][0])
+            rivals = [name for (other, _), name in fits if other == rank and name != column]
+            if rivals:
+                found = f"columns {column!r} and {rivals[0]!r}, both {each.name}"
+                faults.append(Fault(str(path), where, found, "one of them", "say which in a column map (--columns)"))
+                continue
+            sign = 1
+        if each.is_text or each.unit == "-":
+            factor: tuple[float, float] | None = (1.0, 0.0)
+        else:
+            factor = (1.0, 0.0) if not unit else unit_factor(unit, each.unit)
+        if factor is None:
+            known = ", ".join(UNITS.get(each.unit, {each.unit: 1}))
+            faults.append(Fault(str(path), where, f"column {column!r} in {unit!r}", f"{each.name} in {known}",
+                                "convert it, or state its unit in a column map (--columns)"))  # fmt: skip
+            continue
+        columns[each.name] = Column(column, sign * factor[0], factor[1], unit)
+        taken[column] = each.name
+    require(faults)
+    ignored = tuple(str(name) for name in names if name not in taken)
+    return Found(columns, ignored, _notes(columns, ignored, fields))
+
+
+def _notes(columns: dict[str, Column], ignored: tuple[str, ...], fields: Sequence[InputField]) -> tuple[str, ...]:
+    notes = []
+    units = {each.name: each.unit for each in fields}
+    changed = [
+        f"{name} from {c.column!r} in {c.unit or units[name]}{', sign turned' if c.factor < 0 else ''}"
+        for name, c in columns.items()
+        if c.factor != 1 or c.offset or words(c.column) != words(name)
+    ]
+    if changed:
+        notes.append(f"Columns: {'; '.join(changed)}.")
+    if ignored:
+        listed = ", ".join(repr(name) for name in ignored[:8]) + (" and more" if len(ignored) > 8 else "")
+        notes.append(f"Ignored columns: {listed}.")
+    return tuple(notes)
+
+
+def _meant(name: object, names: Iterable[object]) -> str:
+    """The fix for a name that is not there."""
+    by_words = {words(known): known for known in names}
+    near = difflib.get_close_matches(words(name), list(by_words), 1, 0.6)
+    return f"did you mean {str(by_words[near[0]])!r}?" if near else "correct or remove the entry"
+
+
+def did_you_mean(each: InputField, names: Iterable[str]) -> str:
+    """The fix for a field that no column is: the column that may be meant, by its name."""
+    near = [name for name in names if difflib.get_close_matches(
+        words(split_unit(name)[0]), [words(alias) for alias in (each.name, *each.aliases)], 1, 0.7)]  # fmt: skip
+    if near:
+        return (
+            f"did you mean {near[0]!r}? then rename it, or map it: columns.yaml with {each.name}: {{column: {near[0]}}}"
+        )
+    return f"add it, or name your column in a column map (--columns) with {each.name}: {{column: ...}}"

@@ -1,0 +1,195 @@
+"""How a table lies in its file: encoding, separator, decimal sign, sheet and header row, found and said."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from dataset_card.contract.measured import InputField
+from dataset_card.faults import fault
+from dataset_card.storage.archives import honest_copy
+from dataset_card.storage.columns import ColumnMap, recognised
+
+HEAD_BYTES = 1 << 18
+MAX_HEADER_ROW = 200
+"""Rows that are searched for the column names."""
+
+FEWEST_NAMES = 2
+"""A row that names so many fields is the header."""
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+WORKBOOK_BYTES = 256 * 2**20
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a text table lies in its file.
+
+    Attributes:
+        names: Column names.
+        header: Row of the names, from 0.
+        separator: Between columns.
+        decimal: Decimal sign.
+        encoding: As of `codecs`.
+    """
+
+    names: tuple[str, ...]
+    header: int
+    separator: str
+    decimal: str
+    encoding: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not as in a plain CSV file, in a sentence."""
+        parts = [f"{SEPARATORS[self.separator]} between columns"] if self.separator != "," else []
+        parts += ["decimal commas"] if self.decimal == "," else []
+        parts += [self.encoding] if self.encoding.startswith("utf-16") else []
+        parts += [f"column names in row {self.header + 1}"] if self.header else []
+        return (f"Read with {', '.join(parts)}.",) if parts else ()
+
+
+def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, strict: bool = True) -> Layout:
+    """The layout of a text table.
+
+    Args:
+        path: The file.
+        fields: Fields whose names tell the header row; without any such row it is the first one.
+        mapped: The column map, which may say the header row.
+        strict: Whether the text must be UTF-8 (or say that it is UTF-16); else other bytes are taken as Windows-1252.
+
+    Raises:
+        FaultyInput: The file is empty or no text.
+    """
+    with open(path, "rb") as file:
+        data = file.read(HEAD_BYTES)
+    encoding = _encoding(path, data, strict)
+    lines = codecs.getincrementaldecoder(encoding)("replace").decode(data).splitlines()
+    if len(data) == HEAD_BYTES and len(lines) > 1:
+        lines.pop()  # may be cut
+    if not any(line.strip() for line in lines):
+        raise fault(path, "", "an empty file", "column names and rows", "export it again")
+    header, separator = _header(lines, fields, mapped)
+    names = tuple(name.strip().removeprefix("\ufeff") for name in _split(lines[header].lstrip("#~ "), separator))
+    decimal = "." if separator == "," else _decimal(lines[header + 1 : header + 50], separator)
+    return Layout(names, header, separator, decimal, encoding)
+
+
+def _encoding(path: Path, data: bytes, strict: bool) -> str:
+    for bom, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if data.startswith(bom):
+            return name
+    if data[1:200:2].count(0) > 20:
+        return "utf-16-le"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError as error:
+        if strict:
+            raise fault(path, "", f"not UTF-8 text ({error.reason})", "UTF-8", "save it as 'CSV UTF-8'") from error
+        return "cp1252"
+    return "utf-8"
+
+
+def _split(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator), [])
+
+
+def _header(lines: list[str], fields: Sequence[InputField], mapped: ColumnMap) -> tuple[int, str]:
+    """Row of the names and the separator: where most fields are named, the first of such rows."""
+    first = next(i for i, line in enumerate(lines) if line.strip())
+    rows: Sequence[int] = range(first, min(len(lines), MAX_HEADER_ROW))
+    if mapped.header is not None:
+        rows = [min(mapped.header, len(lines)) - 1]
+    best = (0, first if mapped.header is None else rows[0], "")
+    for row in rows:
+        for separator in SEPARATORS:
+            if separator in lines[row]:
+                count = recognised(_split(lines[row].lstrip("#~ "), separator), fields, mapped)
+                if count >= FEWEST_NAMES and count > best[0]:
+                    best = (count, row, separator)
+    _, row, separator = best
+    return row, separator or max(SEPARATORS, key=lambda each: lines[row].count(each))
+
+
+def _decimal(lines: list[str], separator: str) -> str:
+    cells = [cell.strip() for line in lines for cell in _split(line, separator)]
+    commas = any(DECIMAL_COMMA.fullmatch(cell) for cell in cells)
+    return "," if commas and not any(DECIMAL_POINT.fullmatch(cell) for cell in cells) else "."
+
+
+def text_rows(path: Path, layout: Layout) -> pd.DataFrame:
+    """Cells as text, decimal commas as points; the index is each row's number in the file.
+
+    Raises:
+        FaultyInput: A row has another number of cells than the header, or the text is not in the encoding.
+    """
+    width = len(layout.names)
+    rows: dict[int, list[str]] = {}
+    try:
+        with open(path, encoding=layout.encoding, newline="") as file:
+            for number, row in enumerate(csv.reader(file, delimiter=layout.separator), 1):
+                if number <= layout.header + 1 or not any(cell.strip() for cell in row):
+                    continue
+                while len(row) > width and not row[-1].strip():
+                    row.pop()
+                if len(row) != width:
+                    hint = "a decimal comma splits a number in two: export with decimal points"
+                    cells = layout.separator.join(row)[:60]
+                    raise fault(path, f"row {number}", f"{len(row)} values {cells!r}", f"{width}", hint)
+                if layout.decimal == ",":
+                    row = [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell.strip()) else cell for cell in row]
+                rows[number] = row
+    except UnicodeDecodeError as error:
+        raise fault(path, "", f"not UTF-8 text ({error.reason})", "UTF-8", "save it as 'CSV UTF-8'") from error
+    return pd.DataFrame(list(rows.values()), columns=list(layout.names), index=list(rows), dtype=object)
+
+
+def workbook_rows(
+    path: Path, fields: Sequence[InputField], mapped: ColumnMap, most: int
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The one sheet of a workbook whose columns are known, its rows numbered as in the file, and what is to be said.
+
+    Raises:
+        FaultyInput: No sheet of that name, or columns of such fields in several sheets or in none.
+    """
+    book = pd.ExcelFile(honest_copy(path, WORKBOOK_BYTES, "workbook"), engine="openpyxl")
+    sheets = [str(name) for name in book.sheet_names]
+    if mapped.sheet is not None and mapped.sheet not in sheets:
+        found = f"no sheet {mapped.sheet!r} in {path.name}"
+        raise fault(str(mapped.path), "sheet", found, ", ".join(map(repr, sheets)), "correct it")
+    found_in: dict[str, tuple[int, pd.DataFrame]] = {}
+    for sheet in [mapped.sheet] if mapped.sheet else sheets:
+        rows = book.parse(sheet, header=None, dtype=object, nrows=most + MAX_HEADER_ROW)
+        header = _workbook_header(rows, fields, mapped)
+        if header is not None:
+            found_in[sheet] = (header, rows)
+    if len(found_in) != 1:
+        listed = ", ".join(map(repr, found_in or sheets))
+        found = f"{'columns of that kind in several sheets' if found_in else 'no sheet with known columns'}: {listed}"
+        names = ", ".join(each.name for each in fields[:8])
+        fix = "name the sheet and its header row in a column map (--columns): sheet: ..., header: ..."
+        raise fault(path, "", found, f"one sheet with {names}", fix)
+    ((sheet, (header, rows)),) = found_in.items()
+    names = [str(name).strip() if isinstance(name, str) else f"column {i + 1}"
+             for i, name in enumerate(rows.iloc[header])]  # fmt: skip
+    body = rows.iloc[header + 1 :].set_axis(pd.Index(names), axis=1).rename(lambda i: i + 1).dropna(how="all")
+    parts = [f"sheet {sheet!r}"] if len(sheets) > 1 else []
+    parts += [f"column names in row {header + 1}"] if header else []
+    return body, (f"Read from {', '.join(parts)}.",) if parts else ()
+
+
+def _workbook_header(rows: pd.DataFrame, fields: Sequence[InputField], mapped: ColumnMap) -> int | None:
+    if mapped.header is not None:
+        return mapped.header - 1 if mapped.header <= len(rows) else None
+    count: Callable[[int], int] = lambda i: recognised(list(rows.iloc[i]), fields, mapped)  # noqa: E731
+    counts = [count(i) for i in range(min(len(rows), MAX_HEADER_ROW))]
+    best = max(counts, default=0)
+    return counts.index(best) if best >= FEWEST_NAMES else None

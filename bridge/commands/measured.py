@@ -12,6 +12,7 @@ import typer
 
 from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
 from dataset_card.errors import MagBridgeError
+from dataset_card.faults import FaultyInput
 from dataset_card.running.commands import JsonOption, list_findings, print_json
 
 ChannelsOption = Annotated[
@@ -91,14 +92,18 @@ def with_own(inputs, own: OwnOptions):
 
 def adopt(
     signals: Annotated[
-        Path, typer.Argument(help="Scans: Parquet (a row a scan), HDF5 (a group a scan) or a folder of CSV.")
+        Path,
+        typer.Argument(
+            help="Scans: Parquet (a row a scan), HDF5 (a group a scan), a folder of CSV, or one CSV of all steps."
+        ),
     ],
     labels: Annotated[
         Path, typer.Option(help=f"CSV, Parquet or XLSX, a row a scan: {columns_in_words(LABEL_FIELDS)}.")
     ],
     out: Annotated[Path | None, typer.Option(help="The release folder to write; its name is the release's.")] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="List every fault and write nothing; exit 1 if there is one.")
+        bool,
+        typer.Option("--check", help="Say what was understood, or what is wrong (exit 1); write nothing."),
     ] = False,
     channels: ChannelsOption = None,
     columns: ColumnsOption = None,
@@ -112,20 +117,29 @@ def adopt(
 ) -> None:
     """Make a release of measured cells: scans with labels, in the contract of every other release."""
     from bridge.measured.adopt import adopt as write
-    from bridge.measured.adopt import faults_of
+    from bridge.measured.adopt import read_measured
 
     if check:
-        faults = faults_of(signals, labels, channels, split)
+        try:
+            found = read_measured(signals, labels, channels, split, columns)
+        except FaultyInput as error:
+            if as_json:
+                print_json({"faults": [vars(fault) for fault in error.faults]})
+            else:
+                list_findings(signals, error.faults, "kinds of mistake", "")
+            raise typer.Exit(1) from None
         if as_json:
-            print_json({"faults": [vars(fault) for fault in faults]})
+            print_json({"faults": [], "understood": found.understood(), "notes": list(found.notes)})
         else:
-            list_findings(signals, faults, "faults", "ready to be adopted")
-        if faults:
-            raise typer.Exit(1)
+            for note in (found.understood(), *found.notes):
+                typer.echo(note)
+            typer.echo(f"{signals}: ready to be adopted")
         return
     if out is None:
         raise MagBridgeError("no --out: expected the folder to write, or --check to look for faults only")
-    manifest, leaks = write(signals, labels, out, licence=licence, citation=citation, channels=channels, split=split)
+    manifest, leaks = write(
+        signals, labels, out, licence=licence, citation=citation, channels=channels, split=split, columns=columns
+    )
     if as_json:
         print_json({"out": str(out), "leaks": leaks.as_dict(), **manifest})
         return

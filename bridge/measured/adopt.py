@@ -17,9 +17,9 @@ from bridge.config import config_hash
 from bridge.identity import nearest_anchor, sample_id, sample_seed
 from bridge.measured.channels import RELEASE_NAMES, ChannelMap, read_channel_map
 from bridge.measured.plausibility import check_scans
-from bridge.measured.sampling import Sampling, check_sampling, resampling_matrix
+from bridge.measured.sampling import Sampling, evenly_sampled, resampling_matrix
 from bridge.measured.signals import RawScan, read_scans
-from bridge.measured.split import default_split, own_split
+from bridge.measured.split import default_split, own_split, split_notes
 from bridge.measured.tables import pulses_of, read_labels
 from bridge.plan import Plan
 from bridge.release import folder as release
@@ -27,7 +27,7 @@ from bridge.release.splits import by_record_optimistic_baseline
 from dataset_card.contract.configs import SPLITS
 from dataset_card.contract.editions import MEASURED
 from dataset_card.contract.measured import LABEL_FIELDS
-from dataset_card.contract.schema import CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH
+from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH
 from dataset_card.errors import MagBridgeError
 from dataset_card.faults import Fault, FaultyInput, fault, require
 from dataset_card.storage.digests import sha256_of
@@ -59,6 +59,19 @@ class Measured:
     config: dict
     notes: tuple[str, ...]
     sources: dict[str, str]
+
+    def understood(self) -> str:
+        """What was made of the files, in a sentence: scans, cells, ranges, units and rate."""
+        x = np.abs(self.signals[..., :MEASURED_CHANNELS])
+        units = sorted({entry["unit"] for entry in self.config["channels"].values()})
+        cells = self.rows.groupby("cell_id")["soh"].mean()
+        interval = self.config["interval_s"]
+        rate = "no clock" if interval is None else f"{1 / interval:.3g} Hz"
+        return (
+            f"{len(self.rows)} scans of {len(cells)} cells, SOH {cells.min():.2f} to {cells.max():.2f}, "
+            f"{self.rows['voltage'].min():.2f} to {self.rows['voltage'].max():.2f} V; channels in {', '.join(units)}, "
+            f"greatest values {x.max(axis=(1, 2)).min():.3g} to {x.max():.3g} nT; {self.config['steps']} steps, {rate}"
+        )
 
     def leaks(self) -> LeakageReport:
         """What the split by cell gives away."""
@@ -168,10 +181,11 @@ def read_measured(
     assert mapping is not None and table is not None and found is not None  # else there was a fault
     scans, sources = found
     scans = _paired(scans, table, Path(signals), Path(labels))
-    sampling = check_sampling(scans, mapping)
+    scans, sampling = evenly_sampled(scans, mapping)
     x, mapping = stacked(scans, mapping)
     check_scans(x, scans, mapping, table["voltage"].to_numpy())
-    config = {**mapping.as_dict(), "steps": sampling.steps, "resampling": sampling.method}
+    config = {**mapping.as_dict(), "steps": sampling.steps, "resampling": sampling.method,
+              "interval_s": sampling.interval_s}  # fmt: skip
     rows = _rows(table, config)
     primary = default_split(rows, Path(labels)) if split is None else own_split(Path(split), table)
     if len(rows) and set(by_record_optimistic_baseline(rows)) != set(SPLITS):
@@ -186,7 +200,7 @@ def read_measured(
         release_channels(x, mapping, sampling),
         primary,
         config,
-        (*table.attrs["notes"], sampling.note, *channel_notes(mapping), *_class_notes(rows, primary)),
+        (*table.attrs["notes"], sampling.note, *channel_notes(mapping), *split_notes(rows, primary)),
         sources,
     )
 
@@ -252,17 +266,6 @@ def channel_notes(mapping: ChannelMap) -> list[str]:
     if derived:
         notes.append(f"{' and '.join(derived)} derived as the magnitude of Y and Z, since not every scan has them.")
     return notes
-
-
-def _class_notes(rows: pandas.DataFrame, primary: np.ndarray) -> list[str]:
-    """A sentence where the test subset is too small for T2."""
-    classes = sorted(set(rows.loc[primary == "test", "second_life_class"]))
-    if len(classes) > 1:
-        return []
-    return [
-        f"The test subset holds {classes[0]} scans only: T2 cannot be scored on it; adopt more cells, or split "
-        f"them yourself."
-    ]
 
 
 def _rows(table: pandas.DataFrame, config: dict) -> pandas.DataFrame:

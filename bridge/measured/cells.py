@@ -12,8 +12,8 @@ import pandas
 from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.generate import AnyUpstream
 from bridge.measured.tables import pulses_of, read_labels
-from bridge.upstream.inputs import PulseTable
 from bridge.upstream.pulsebat import SCANNED, PulseTables
+from bridge.v1.inputs import PulseTable
 from bridge.v2 import UpstreamV2
 from dataset_card.contract.editions import OWN_CELLS
 from dataset_card.contract.measured import CELL_FIELDS, PULSES

@@ -91,8 +91,8 @@ def read_channel_map(path: Path | str) -> ChannelMap:
         faults.append(Fault(str(path), "time.unit", repr(time_unit), known, "correct it"))
     require(faults)
     channels = tuple(
-        Channel(name, str(entry["column"]), str(entry["unit"]), int(entry.get("sign", 1)))
+        Channel(name, str(entries[name]["column"]), str(entries[name]["unit"]), int(entries[name].get("sign", 1)))
         for name in CHANNELS
-        if (entry := entries.get(name))
+        if name in entries
     )
     return ChannelMap(channels, None if time is None else (str(time["column"]), str(time_unit)))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bridge.measured.channels import ChannelMap
 from bridge.measured.signals import RawScan
 from dataset_card.contract.schema import T
-from dataset_card.faults import MOST, Fault, require
+from dataset_card.faults import Fault, require
 from dataset_card.storage.columns import unit_factor
 
 GAP = 1.5
 """An interval this many times the scan's own median is a gap."""
+
+JITTER = 0.01
+"""A clock whose intervals stray by more than this share is uneven: its scan is brought to even steps in time."""
 
 INTERVAL_TOLERANCE = 0.05
 """Scans whose median interval differs by more than this share are of another sampling."""
@@ -31,10 +34,14 @@ class Sampling:
     Attributes:
         steps: Steps of every scan.
         interval_s: Seconds between steps, the median over scans; None where no scan tells.
+        jittered: Scans whose clock was uneven.
+        jitter: The most that an interval strayed from its scan's median, as a share of it.
     """
 
     steps: int
     interval_s: float | None
+    jittered: int = 0
+    jitter: float = 0.0
 
     @property
     def method(self) -> str:
@@ -44,8 +51,14 @@ class Sampling:
     @property
     def note(self) -> str:
         """The same in a sentence for the card."""
+        clock = (
+            f" The clocks of {self.jittered} scans strayed by up to {100 * self.jitter:.0f} % of a step (at most "
+            f"{100 * (GAP - 1):.0f} % is taken); they were brought to even steps in time, between neighbours."
+            if self.jittered
+            else ""
+        )
         if self.steps == T:
-            return f"Every scan has {T} steps as measured."
+            return f"Every scan has {T} steps as measured.{clock}"
         how = {
             "linear": "between neighbouring steps, which smooths noise and adds no detail",
             "window means": "as means over windows that meet, so that what is too fast for 100 steps is not "
@@ -53,12 +66,12 @@ class Sampling:
         }[self.method]
         return (
             f"Scans of {self.steps} steps were resampled to {T} {how} ({self.method}, the same for every scan); "
-            "noise and mains lines are not those of the raw scans."
+            f"noise and mains lines are not those of the raw scans.{clock}"
         )
 
 
-def check_sampling(scans: Sequence[RawScan], channels: ChannelMap) -> Sampling:
-    """The sampling of a set.
+def evenly_sampled(scans: Sequence[RawScan], channels: ChannelMap) -> tuple[list[RawScan], Sampling]:
+    """The scans in even steps of time, and the sampling of the set.
 
     Raises:
         FaultyInput: Steps differ between scans, time runs backwards, has a gap, or is in another unit than declared.
@@ -99,8 +112,26 @@ def check_sampling(scans: Sequence[RawScan], channels: ChannelMap) -> Sampling:
                     "mixed sampling: adopt each apart, or correct the time's unit",
                 )
             )
-    require(faults[:MOST])
-    return Sampling(steps, typical or None)
+    require(faults)
+    strayed = {i: _jitter(scans[i].columns[_time(scans[i], channels)[0] or ""]) for i in intervals}
+    jittered = {i for i, share in strayed.items() if share > JITTER}
+    even = [_even(scan, channels) if i in jittered else scan for i, scan in enumerate(scans)]
+    worst = max((strayed[i] for i in jittered), default=0.0)
+    return even, Sampling(steps, typical or None, len(jittered), worst)
+
+
+def _jitter(time: np.ndarray) -> float:
+    """How far an interval strays from the median, as a share of it."""
+    interval = np.diff(time)
+    return float(np.abs(interval / np.median(interval) - 1).max())
+
+
+def _even(scan: RawScan, channels: ChannelMap) -> RawScan:
+    """A scan interpolated linearly to even steps between its first and its last."""
+    name, _ = _time(scan, channels)
+    time = scan.columns[name or ""]
+    grid = np.linspace(time[0], time[-1], len(time))
+    return replace(scan, columns={key: np.interp(grid, time, values) for key, values in scan.columns.items()})
 
 
 def _steps(scan: RawScan) -> int:

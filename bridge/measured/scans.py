@@ -12,11 +12,11 @@ from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.measured.adopt import channel_notes, release_channels, stacked
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.plausibility import check_scans
-from bridge.measured.sampling import check_sampling
+from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import RawScan, read_scans
 from bridge.measured.tables import read_labels
 from bridge.plan import REGIME_B_MIN_V
-from bridge.upstream.inputs import AnchorStatistics
+from bridge.v1.inputs import AnchorStatistics
 from bridge.v2 import UpstreamV2
 from dataset_card.contract.measured import ARCHIVE_FIELDS
 from dataset_card.errors import MagBridgeError
@@ -62,7 +62,7 @@ def with_scans(
     anchors, positions, labels = _archive(labels, Path(table))
     by_id = {scan.scan_id: scan for scan in scans}
     scans = [by_id[scan_id] for scan_id in labels["scan_id"]]
-    sampling = check_sampling(scans, mapping)
+    scans, sampling = evenly_sampled(scans, mapping)
     x, mapping = stacked(scans, mapping)
     check_scans(x, scans, mapping, labels["voltage"].to_numpy())
     x = release_channels(x, mapping, sampling)

@@ -14,10 +14,12 @@ import pyarrow.csv
 
 from bridge.measured.channels import ChannelMap
 from bridge.measured.tables import NAME
-from dataset_card.contract.measured import MEASURED_CHANNELS, TIME_COLUMNS
+from dataset_card.contract.measured import MEASURED_CHANNELS, TIME_COLUMNS, InputField
 from dataset_card.errors import MagBridgeError
 from dataset_card.faults import MOST, Fault, FaultyInput, fault, require
+from dataset_card.storage.columns import ColumnMap
 from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.layout import text_layout
 from dataset_card.storage.parquet import opened_parquet
 
 MAX_SCANS = 200_000
@@ -56,7 +58,7 @@ def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], d
     """Reads all scans.
 
     Args:
-        path: A Parquet or HDF5 file, or a folder of CSV files.
+        path: A Parquet or HDF5 file, one CSV file of all steps (`scan_id` in each row), or a folder of CSV files.
         channels: Columns to read; magnitudes and time are read where they are there.
 
     Returns:
@@ -70,10 +72,10 @@ def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], d
         reader: Callable = _csv_folder
     elif not path.exists():
         raise fault(path, "", "no such file or folder", "Parquet, HDF5 or a folder of CSV files", "check the path")
-    elif path.suffix.lower() in (".parquet", ".h5", ".hdf5"):
-        reader = _parquet if path.suffix.lower() == ".parquet" else _hdf5
+    elif path.suffix.lower() in READERS:
+        reader = READERS[path.suffix.lower()]
     else:
-        raise fault(path, "", f"suffix {path.suffix!r}", ".parquet, .h5 or a folder of CSV", "store the scans as one")
+        raise fault(path, "", f"suffix {path.suffix!r}", ", ".join(READERS), "store the scans as one of them")
     scans: list[RawScan] = []
     faults: list[Fault] = []
     total = 0
@@ -147,6 +149,10 @@ def _parquet(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
         if "scan_id" not in names:
             raise fault(path, "", "no column 'scan_id'", "a name a row", "add it")
         wanted = _wanted(path, names, channels)
+        if not _is_list(file.schema_arrow.field(wanted[0]).type):
+            table = file.read(columns=["scan_id", *wanted], use_threads=False)
+            yield from _long_form(path, table, wanted, 1)
+            return
         row = 0
         for batch in file.iter_batches(1024, columns=["scan_id", *wanted]):
             ids = batch.column("scan_id").to_pylist()
@@ -167,11 +173,31 @@ def _faulty(path: Path) -> Iterator[None]:
         raise fault(path, "", f"not readable ({error})", "a Parquet file", "export it again") from error
 
 
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def _long_form(path: Path, table: pa.Table, wanted: list[str], first_row: int) -> Iterator[RawScan | Fault]:
+    """Scans of a table of one row a step, each scan's rows together."""
+    ids = np.array([str(value) for value in table["scan_id"].to_pylist()], dtype=object)
+    columns = {name: _csv_numbers(path, name, table[name], first_row) for name in wanted}
+    bounds = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.zeros(0, int)
+    seen: set[str] = set()
+    for start, stop in zip(bounds, [*bounds[1:], len(ids)]):
+        where = f"scan {ids[start][:80]}"
+        if ids[start] in seen:
+            fix = "sort the rows by scan and step"
+            found = f"{ids[start]!r} again, after others"
+            yield Fault(str(path), f"row {first_row + start}", found, "its rows together", fix)
+            return
+        seen.add(ids[start])
+        scan = {name: values[start:stop] for name, values in columns.items()}
+        yield _checked(RawScan(ids[start], str(path), where, int(first_row + start), scan))
+
+
 def _lists(path: Path, column: pa.Array, name: str) -> list[np.ndarray]:
     kind = column.type
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)) or not (
-        pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
-    ):
+    if not _is_list(kind) or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
         raise fault(path, f"column {name!r}", f"type {kind}", "a list of numbers a scan", "store one row a scan")
     values = []
     for scalar in column:
@@ -233,49 +259,72 @@ def _csv_folder(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
             yield Fault(str(path), file.name, "no CSV file", "one SCAN_ID.csv a scan, and nothing else", "move it away")
             continue
         try:
-            columns = _csv(file, channels)
+            table, first_row = _csv(file, channels, MAX_STEPS)
+            wanted = _wanted(file, table.column_names, channels)
+            columns = {name: _csv_numbers(file, name, table[name], first_row) for name in wanted}
         except FaultyInput as error:
             yield error.faults[0]
             continue
-        yield _checked(RawScan(file.stem, str(file), f"scan {file.stem}", 2, columns))
+        yield _checked(RawScan(file.stem, str(file), f"scan {file.stem}", first_row, columns))
 
 
-def _csv(file: Path, channels: ChannelMap) -> dict[str, np.ndarray]:
-    if file.stat().st_size > MAX_STEPS * 400:
-        raise fault(file, "", f"{file.stat().st_size} bytes", f"at most {MAX_STEPS} steps", "store one scan a file")
+def _csv_file(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
+    table, first_row = _csv(path, channels, MAX_VALUES // 6)
+    if "scan_id" not in table.column_names:
+        fix = "add it, one row a step; or store one file a scan in a folder"
+        raise fault(path, f"row {first_row - 1}", "no column 'scan_id'", "the scan of each row", fix)
+    yield from _long_form(path, table, _wanted(path, table.column_names, channels), first_row)
+
+
+def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
+    """A text table of steps and the number of its first row."""
+    if file.stat().st_size > most * 400:
+        raise fault(file, "", f"{file.stat().st_size} bytes", f"at most {most} steps", "store one scan a file")
+    known = [InputField(name, "") for name in ("scan_id", *(c.column for c in channels.channels), *TIME_COLUMNS)]
+    layout = text_layout(file, known, ColumnMap())
+    names = list(layout.names)
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise fault(
+            file, f"row {layout.header + 1}", f"column {repeated[0]!r} twice", "each once", "remove one of them"
+        )
     try:
         table = pa.csv.read_csv(
             file,
-            read_options=pa.csv.ReadOptions(use_threads=False),
+            read_options=pa.csv.ReadOptions(
+                use_threads=False, skip_rows=layout.header + 1, column_names=names, encoding=layout.encoding
+            ),
+            parse_options=pa.csv.ParseOptions(delimiter=layout.separator),
             convert_options=pa.csv.ConvertOptions(
-                null_values=["", "NaN", "nan", "NA", "NULL"], strings_can_be_null=True
+                null_values=["", "NaN", "nan", "NA", "NULL"],
+                strings_can_be_null=True,
+                decimal_point=layout.decimal,
+                column_types={"scan_id": pa.string()},
             ),
         )
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:160]
         line = re.search(r"Row #(\d+)", reason)
-        fix = "a decimal comma or semicolons? export with commas between columns and points in decimals"
-        raise fault(
-            file, f"row {line[1]}" if line else "", f"not readable ({reason})", "one row a step", fix
-        ) from error
-    names = table.column_names
-    if len(names) == 1 and ";" in names[0]:
-        raise fault(file, "row 1", "columns separated by semicolons", "commas", "export with commas and decimal points")
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated:
-        raise fault(file, "row 1", f"column {repeated[0]!r} twice", "each column once", "remove one of them")
-    return {name: _csv_numbers(file, name, table[name]) for name in _wanted(file, names, channels)}
+        fix = "a decimal comma between comma-separated columns? export with points in decimals, or with semicolons"
+        where = f"row {line[1]}" if line else ""
+        raise fault(file, where, f"not readable ({reason})", "one row a step", fix) from error
+    return table, layout.header + 2
 
 
-def _csv_numbers(file: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
+def _csv_numbers(file: Path, name: str, column: pa.ChunkedArray, first_row: int) -> np.ndarray:
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
         return column.cast(pa.float64()).to_numpy()
-    for row, value in enumerate(column.to_pylist(), 2):
+    for row, value in enumerate(column.to_pylist(), first_row):
         try:
             float(value)
         except (TypeError, ValueError):
             comma = isinstance(value, str) and re.fullmatch(r"[+-]?\d+,\d+", value.strip())
             found = f"{value!r}, a decimal comma" if comma else repr(value)
             fix = "export with decimal points" if comma else "correct it"
+            found = "empty" if value is None else found
             raise fault(file, f"row {row}, column {name!r}", found, "a number", fix) from None
     raise fault(file, f"column {name!r}", f"type {column.type}", "numbers", "export it again")
+
+
+READERS: dict[str, Callable[[Path, ChannelMap], Iterator[RawScan | Fault]]] = {
+    ".parquet": _parquet, ".h5": _hdf5, ".hdf5": _hdf5, ".csv": _csv_file, ".tsv": _csv_file, ".txt": _csv_file,
+}  # fmt: skip

@@ -174,7 +174,7 @@ def _cleaned(
     before = [str(value) for value in raw[found.columns["cell_id"].column]]
     first: dict[str, str] = {}
     for old, new, row in zip(before, out["cell_id"], where):
-        if first.setdefault(new, old) != old and new != old:
+        if first.setdefault(new, old) != old:
             fix = "rename one: letters, digits, '.', '_', '+' and '-' stay as they are"
             faults.append(Fault(str(path), f"{row}, column 'cell_id'", f"{old!r} and {first[new]!r}, both {new!r}",
                                 "names that stay apart", fix))  # fmt: skip

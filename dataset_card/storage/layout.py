@@ -178,9 +178,12 @@ def workbook_rows(
         fix = "name the sheet and its header row in a column map (--columns): sheet: ..., header: ..."
         raise fault(path, "", found, f"one sheet with {names}", fix)
     ((sheet, (header, rows)),) = found_in.items()
-    names = [str(name).strip() if isinstance(name, str) else f"column {i + 1}"
-             for i, name in enumerate(rows.iloc[header])]  # fmt: skip
-    body = rows.iloc[header + 1 :].set_axis(pd.Index(names), axis=1).rename(lambda i: i + 1).dropna(how="all")
+    columns = [
+        str(name).strip() if isinstance(name, str) else f"column {i + 1}" for i, name in enumerate(rows.iloc[header])
+    ]
+    body: pd.DataFrame = (
+        rows.iloc[header + 1 :].set_axis(pd.Index(columns), axis=1).rename(lambda i: i + 1).dropna(how="all")
+    )
     parts = [f"sheet {sheet!r}"] if len(sheets) > 1 else []
     parts += [f"column names in row {header + 1}"] if header else []
     return body, (f"Read from {', '.join(parts)}.",) if parts else ()

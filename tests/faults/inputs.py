@@ -25,7 +25,7 @@ from benchmark.tasks import get_task
 from bridge.audit.leakage import read_split
 from bridge.audit.promises import audit_release
 from bridge.corpus import run as corpus
-from bridge.measured.adopt import faults_of
+from bridge.measured.adopt import read_measured
 from bridge.release.bundle import import_bundle
 from bridge.upstream import files as upstream_files
 from bridge.upstream.published import read_anchor_statistics, read_latent_space, read_pulse_table
@@ -34,6 +34,7 @@ from bridge.upstream.simulated_tables import TABLE_FILE, simulated_pulse_tables
 from bridge.v2 import ScanMap
 from bridge.v2.inputs import fit_upstream, simulated_upstream
 from dataset_card.contract.schema import CHANNELS
+from dataset_card.faults import FaultyInput
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.reading import read_manifest, read_rows
 from tests import corpora
@@ -114,8 +115,10 @@ def laboratory_inputs(bench: Bench) -> dict[str, Input]:
     (folder / "split.json").write_text(json.dumps(split))
 
     def read(folder: Path, signals: str = "scans.parquet", labels: str = "labels.csv") -> None:
-        faults = faults_of(folder / signals, folder / labels, folder / "channels.yaml", folder / "split.json")
-        assert all("\n" not in str(fault) for fault in faults)
+        try:
+            read_measured(folder / signals, folder / labels, folder / "channels.yaml", folder / "split.json")
+        except FaultyInput as error:
+            assert all("\n" not in str(fault) for fault in error.faults)
 
     return {
         "scans, Parquet": Input(folder, read, ("scans.parquet",)),

@@ -13,7 +13,7 @@ from benchmark.results import read_results
 from benchmark.running import run_baselines
 from bridge.audit.leakage import leakage_report
 from bridge.audit.promises import audit_release
-from bridge.measured.adopt import adopt
+from bridge.measured.adopt import adopt, read_measured
 from bridge.release import bundle
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
@@ -90,8 +90,16 @@ def test_t1_and_t2_run_and_have_a_board_of_their_own(pristine, measurements, tmp
     assert "my-cells" in str(boards) and "measured" in str(boards)
 
 
-def test_a_test_subset_of_one_class_is_said(adopted):
-    assert any("T2 cannot be scored" in note for note in read_manifest(adopted)["notes"])
+def test_a_test_subset_that_is_too_small_is_said(adopted):
+    (note,) = [note for note in read_manifest(adopted)["notes"] if "test subset" in note]
+    assert "has 2 of 7 cells" in note and "--protocol cross_validation" in note
+
+
+def test_a_test_subset_of_one_class_is_said(pristine, tmp_path):
+    table = pandas.read_csv(pristine / "labels.csv").assign(soh=0.7)
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    found = read_measured(pristine / "scans.parquet", tmp_path / "labels.csv")
+    assert any("T2 cannot be scored" in note for note in found.notes)
 
 
 def test_parquet_hdf5_and_csv_are_the_same_release(adopted, pristine, measurements, tmp_path):

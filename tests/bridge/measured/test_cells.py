@@ -83,7 +83,6 @@ def test_a_workbook_of_pulsebats_is_such_a_table(upstream_dir):
         ({"soh": 83.5}, "row 2, column 'soh': 83.5 fraction; expected (0, 1.05] fraction; it looks like percent"),
         ({"soh": 1.06}, "row 2, column 'soh': 1.06 fraction; expected (0, 1.05] fraction"),
         ({"soc": 0}, "row 2, column 'soc': 0 %; expected (0, 100] %"),
-        ({"colour": "red"}, "unknown column 'colour'"),
         ({"soc": 30.0}, "row 3: cell 'X00' at SOC 30 % and SOH 0.7 again"),
         ({"cell_id": "X00", "soh": np.linspace(0.7, 0.9, 42), "chemistry": "LFP"}, "1 LFP cells; expected at least 5"),
     ],

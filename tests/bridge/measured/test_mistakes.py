@@ -7,7 +7,7 @@ import numpy as np
 import pandas
 import pytest
 
-from bridge.measured.adopt import adopt, faults_of
+from bridge.measured.adopt import adopt, read_measured
 from bridge.measured.channels import read_channel_map
 from dataset_card.errors import MagBridgeError
 from dataset_card.faults import FaultyInput
@@ -17,6 +17,14 @@ MAP = "channels:\n" + "".join(
     f"  {name}: {{column: {name}, axis: {axis}, unit: nT}}\n"
     for name, axis in (("B_s1Y", "across"), ("B_s1Z", "along"), ("B_s2Y", "across"), ("B_s2Z", "along"))
 )
+
+
+def faults_of(*arguments, **options):
+    try:
+        read_measured(*arguments, **options)
+    except FaultyInput as error:
+        return error.faults
+    return ()
 
 
 def labels(change):
@@ -216,10 +224,6 @@ MISTAKES = {
         ),
         ["s003.csv, row 2, column 'B_s1Z'", "a decimal comma", "export with decimal points"],
     ),
-    "semicolons between columns": (
-        text("labels.csv", semicolons),
-        ["labels.csv, row 1: columns separated by semicolons", "expected commas"],
-    ),
     "an Excel date as an id": (
         value(4, "cell_id", "3-Mar"),
         ["labels.csv, row 6, column 'cell_id': a date, '3-Mar'", "as text"],
@@ -230,11 +234,11 @@ MISTAKES = {
     ),
     "a column missing": (
         labels(lambda f: f.drop(columns="soc")),
-        ["labels.csv, row 1: no column 'soc'", "expected soc in %", "add it"],
+        ["labels.csv, row 1: no column for 'soc' among 'scan_id'", "expected soc in %", "soc: {column: ...}"],
     ),
     "a column misspelt": (
         labels(lambda f: f.rename(columns={"voltage": "Voltge"})),
-        ["unknown column 'Voltge'", "did you mean 'voltage'?"],
+        ["no column for 'voltage' among", "did you mean 'Voltge'?"],
     ),
     "a column twice": (
         text("labels.csv", lambda b: b.replace(b"soc,", b"soh,", 1)),
@@ -242,7 +246,11 @@ MISTAKES = {
     ),
     "an empty field": (value(2, "soh", ""), ["row 4, column 'soh': empty", "fill it in"]),
     "a word for a number": (value(2, "voltage", "high"), ["row 4, column 'voltage': 'high'", "expected a number V"]),
-    "a space in an id": (value(2, "cell_id", "lab 00"), ["row 4, column 'cell_id': 'lab 00'", "remove a space"]),
+    "a space in the id of a scan": (value(2, "scan_id", "s 02"), ["row 4, column 'scan_id': 's 02'", "remove a space"]),
+    "two cells that only a space keeps apart": (
+        labels(lambda f: f.assign(cell_id=["lab 00", "lab_00", *f["cell_id"][2:]])),
+        ["row 3, column 'cell_id': 'lab_00' and 'lab 00', both 'lab_00'", "rename one"],
+    ),
     "a channel missing": (
         lambda d, x: write_scans(x, d / "scans.parquet", ("Bx", *("B_s1Z", "B_s2Y", "B_s2Z"))),
         ["no column 'B_s1Y' for B_s1Y among", "--channels"],
@@ -294,8 +302,8 @@ MISTAKES = {
         ["split.json: 'lab01' in no subset"],
     ),
     "an unknown unit": (
-        new("map.yaml", MAP.replace("nT", "Gauss")),
-        ["map.yaml, channels.B_s1Y.unit: 'Gauss' is not one of ['nT', 'uT', 'pT']"],
+        new("map.yaml", MAP.replace("nT", "Oe")),
+        ["map.yaml, channels.B_s1Y.unit: 'Oe'; expected T, mT, uT, nT, pT, fT, G, gauss, mG", "(and 1 more like it"],
     ),
     "a map that runs code": (new("map.yaml", "!!python/object/apply:os.system ['true']"), ["map.yaml: not plain YAML"]),
 }

@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -47,11 +48,21 @@ def test_channels_of_different_lengths(tmp_path):
     fails(tmp_path / "scans.h5", "scan s0: channels of different lengths", "B_s2Z 101")
 
 
-def test_parquet_of_one_row_a_step(tmp_path):
-    pq.write_table(
-        pa.table({"scan_id": ["s0"] * 100, **{name: np.zeros(100) for name in CHANNELS}}), tmp_path / "s.parquet"
-    )
-    fails(tmp_path / "s.parquet", "column 'B_s1Y': type double", "store one row a scan")
+def test_one_table_of_all_steps_is_the_same_scans(tmp_path):
+    rng = np.random.default_rng(0)
+    ids = np.repeat(["s0", "s1", "s2"], [40, 50, 45])
+    table = pa.table({"scan_id": ids, "step": np.r_[0:40, 0:50, 0:45], **{n: rng.normal(size=135) for n in CHANNELS}})
+    pq.write_table(table, tmp_path / "s.parquet")
+    pa.csv.write_csv(table, tmp_path / "s.csv")
+    text = (tmp_path / "s.csv").read_text().replace('"', "")
+    (tmp_path / "s.txt").write_text("# a rig\n# " + text.replace(",", "\t"))
+    for name in ("s.parquet", "s.csv", "s.txt"):
+        scans, sources = read_scans(tmp_path / name, RELEASE_NAMES)
+        assert [scan.scan_id for scan in scans] == ["s0", "s1", "s2"] and list(sources) == [name]
+        for scan, rows in zip(scans, (slice(0, 40), slice(40, 90), slice(90, 135)), strict=True):
+            np.testing.assert_array_equal(scan.columns["B_s2Z"], table["B_s2Z"].to_numpy()[rows])
+    pq.write_table(pa.concat_tables([table, table.slice(0, 5)]), tmp_path / "s.parquet")
+    fails(tmp_path / "s.parquet", "row 136", "'s0' again, after others", "sort the rows")
 
 
 def test_too_long_and_too_many(tmp_path, monkeypatch):

@@ -139,7 +139,8 @@ MEANINGS = {
 FORMS = (
     f"Parquet: one row a scan, `scan_id` and a list a channel. HDF5: one group a scan, named by its id, one 1-D "
     f"dataset a "
-    f"channel. CSV: a folder, one file a scan, `SCAN_ID.csv`, one row a step. Steps other than {T} are "
+    f"channel. CSV: a folder, one file a scan, `SCAN_ID.csv`, one row a step; or one table of all steps with `scan_id` "
+    f"in each row. Steps other than {T} are "
     f"resampled to {T}."
 )
 """How signals are stored."""

@@ -149,15 +149,19 @@ def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> Col
     return ColumnMap(path, entries, document.get("sheet"), document.get("header"))
 
 
-def unit_factor(unit: str, target: str) -> tuple[float, float] | None:
-    """Factor and offset that bring a unit to a target unit of `UNITS`; None where it is no such unit."""
+def known_unit(unit: str, target: str) -> str | None:
+    """The spelling in `UNITS` of a unit that can be brought to the target unit; None where it is no such unit."""
     spelling = re.sub("[µμ]", "u", unit.strip()).replace("℃", "C").lstrip("°").strip()
     spellings = UNITS.get(target, {})
-    exact = spelling if spelling in spellings else None
-    name = exact or next((known for known in spellings if known.casefold() == spelling.casefold()), None)
-    if name is None:
-        return None
-    return spellings[name], -KELVIN if name in ("K", "kelvin") else 0.0
+    if spelling in spellings:
+        return spelling
+    return next((known for known in spellings if known.casefold() == spelling.casefold()), None)
+
+
+def unit_factor(unit: str, target: str) -> tuple[float, float] | None:
+    """Factor and offset that bring a unit to a target unit of `UNITS`; None where it is no such unit."""
+    name = known_unit(unit, target)
+    return None if name is None else (UNITS[target][name], -KELVIN if name in ("K", "kelvin") else 0.0)
 
 
 def words(name: object) -> str:
@@ -245,7 +249,7 @@ def find_columns(
             faults.append(Fault(str(path), where, f"column {column!r} in {unit!r}", f"{each.name} in {known}",
                                 "convert it, or state its unit in a column map (--columns)"))  # fmt: skip
             continue
-        columns[each.name] = Column(column, sign * factor[0], factor[1], unit)
+        columns[each.name] = Column(column, sign * factor[0], factor[1], known_unit(unit, each.unit) or unit)
         taken[column] = each.name
     require(faults)
     ignored = tuple(str(name) for name in names if name not in taken)

@@ -186,7 +186,7 @@ def workbook_rows(
     )
     parts = [f"sheet {sheet!r}"] if len(sheets) > 1 else []
     parts += [f"column names in row {header + 1}"] if header else []
-    return body, (f"Read from {', '.join(parts)}.",) if parts else ()
+    return body, (f"Read with {', '.join(parts)}.",) if parts else ()
 
 
 def _workbook_header(rows: pd.DataFrame, fields: Sequence[InputField], mapped: ColumnMap) -> int | None:

@@ -1,0 +1,149 @@
+"""Labels as laboratories have them: names, units, separators and sheets are understood and said, or refused by name."""
+
+import numpy as np
+import pandas
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.measured.tables import read_labels
+from dataset_card.contract.measured import CELL_FIELDS
+from dataset_card.faults import FaultyInput
+
+TRUTH = pandas.DataFrame(
+    {
+        "cell_id": [f"K{i}" for i in range(6)],
+        "chemistry": "LFP",
+        "soc": [12.5, 40.0, 77.5, 20.0, 60.0, 90.0],
+        "soh": [0.97, 0.91, 0.885, 0.84, 0.79, 0.745],
+        "voltage": [3.1875, 3.25, 3.28125, 3.203125, 3.265625, 3.3125],
+    }
+)
+
+
+def same(table, notes=()):
+    """The table says what the truth does, and the notes say how it was read."""
+    for name in TRUTH:
+        if TRUTH[name].dtype.kind == "f":
+            np.testing.assert_allclose(table[name], TRUTH[name], rtol=1e-12)
+        else:
+            assert table[name].tolist() == TRUTH[name].tolist()
+    for word in notes:
+        assert word in " ".join(table.attrs["notes"]), table.attrs["notes"]
+
+
+NAMES = {
+    "cell_id": ["cell_id", "Cell ID", "CELL_ID", "cell", "Cell name"],
+    "chemistry": ["chemistry", "Chemistry", "CHEMISTRY"],
+    "soc": ["soc", "SOC (%)", "SOC [%]", "State of Charge / %", "soc_percent", "State Of Charge / 1", "SOC (fraction)"],
+    "soh": ["soh", "SOH", "SOH (%)", "State of health / 1", "soh_pct"],
+    "voltage": ["voltage", "OCV (V)", "Voltage / mV", "voltage_mV", "Voltage [V]", "Open-circuit voltage (mV)"],
+}
+PER_UNIT = {"/ 1": 0.01, "fraction": 0.01, "mV": 1000.0, "SOH (%)": 100.0, "soh_pct": 100.0}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    names=st.fixed_dictionaries({name: st.sampled_from(names) for name, names in NAMES.items()}),
+    separator=st.sampled_from([",", ";", "\t"]),
+    comma=st.booleans(),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    order=st.permutations(list(TRUTH)),
+    extra=st.booleans(),
+    preamble=st.integers(0, 3),
+)
+def test_however_it_is_written_the_numbers_are_the_truth(
+    tmp_path_factory, names, separator, comma, encoding, order, extra, preamble
+):
+    frame = TRUTH[order].rename(columns=names)
+    for name in frame:
+        factor = next(
+            (f for unit, f in PER_UNIT.items() if unit in name and not (unit == "/ 1" and "health" in name)), 1
+        )
+        if factor != 1:
+            frame[name] = (frame[name] * factor).round(9)
+    if extra:
+        frame.insert(0, "", range(len(frame)))
+        frame["operator"] = "me"
+    path = tmp_path_factory.mktemp("labels") / "labels.csv"
+    decimal = "," if comma and separator != "," else "."
+    text = "# a line of words\n" * preamble + frame.to_csv(index=False, sep=separator, decimal=decimal)
+    path.write_bytes(text.encode(encoding))
+    same(read_labels(path, CELL_FIELDS), ["Ignored columns: '', 'operator'"] if extra else ())
+
+
+def test_a_sheet_and_a_header_row_are_found(tmp_path):
+    with pandas.ExcelWriter(tmp_path / "book.xlsx") as book:
+        pandas.DataFrame({"Project": ["x"], "Operator": ["me"]}).to_excel(book, sheet_name="Info", index=False)
+        TRUTH.to_excel(book, sheet_name="Cells", index=False, startrow=3)
+    same(read_labels(tmp_path / "book.xlsx", CELL_FIELDS), ["sheet 'Cells', column names in row 4"])
+
+
+def test_of_two_sheets_the_map_says_which(tmp_path):
+    with pandas.ExcelWriter(tmp_path / "book.xlsx") as book:
+        TRUTH.assign(soc=50.0).to_excel(book, sheet_name="old", index=False)
+        TRUTH.to_excel(book, sheet_name="new", index=False)
+    with pytest.raises(FaultyInput, match="columns of that kind in several sheets: 'old', 'new'.*sheet: "):
+        read_labels(tmp_path / "book.xlsx", CELL_FIELDS)
+    (tmp_path / "columns.yaml").write_text("sheet: new\n")
+    same(read_labels(tmp_path / "book.xlsx", CELL_FIELDS, tmp_path / "columns.yaml"))
+
+
+def test_a_map_says_what_names_do_not(tmp_path):
+    frame = TRUTH.assign(U0=-1000 * TRUTH["voltage"]).drop(columns="voltage").rename(columns={"soh": "Gesundheit"})
+    frame.to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(FaultyInput, match="no column for 'soh' among 'cell_id', .*'Gesundheit', 'U0'; .*--columns"):
+        read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+    (tmp_path / "columns.yaml").write_text(
+        "columns:\n  soh: {column: Gesundheit, unit: '1'}\n  voltage: {column: U0, unit: mV, sign: -1}\n"
+    )
+    same(read_labels(tmp_path / "labels.csv", CELL_FIELDS, tmp_path / "columns.yaml"), ["in mV, sign turned"])
+
+
+@pytest.mark.parametrize(
+    "entry, words",
+    [
+        ("soh: {column: SoH2}", "columns.soh: no column 'SoH2'; expected cell_id, .*did you mean 'soh'"),
+        ("sohh: {column: soh}", "field 'sohh'; expected cell_id, .*did you mean 'soh'"),
+        ("voltage: {column: voltage, unit: kg}", "column 'voltage' in 'kg'; expected voltage in V, mV"),
+        ("voltage: {column: soc}\n  soc: {column: soc}", "column 'soc' of two fields"),
+        ("voltage: [soc]", "is not of type 'object'"),
+    ],
+)
+def test_a_wrong_map_is_one_line(tmp_path, entry, words):
+    TRUTH.to_csv(tmp_path / "labels.csv", index=False)
+    (tmp_path / "columns.yaml").write_text(f"columns:\n  {entry}\n")
+    with pytest.raises(FaultyInput, match=words):
+        read_labels(tmp_path / "labels.csv", CELL_FIELDS, tmp_path / "columns.yaml")
+
+
+def test_soh_is_derived_and_said_and_mah_is_converted_where_it_says_so(tmp_path):
+    frame = TRUTH.drop(columns="soh").assign(capacity_mAh=3000 * TRUTH["soh"], nominal_mAh=3000)
+    frame.to_csv(tmp_path / "labels.csv", index=False)
+    table = read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+    same(table, ["SOH is capacity over nominal capacity", "capacity_Ah from 'capacity_mAh' in mAh"])
+    np.testing.assert_allclose(table["capacity_Ah"], 3 * TRUTH["soh"], rtol=1e-12)
+    frame.rename(columns={"capacity_mAh": "capacity_Ah", "nominal_mAh": "nominal_Ah"}).to_csv(
+        tmp_path / "labels.csv", index=False
+    )
+    with pytest.raises(FaultyInput, match="row 2, column 'capacity_Ah': 2910 Ah.*looks like mAh.*and 5 more like it"):
+        read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+
+
+def test_percent_that_only_looks_so_is_refused(tmp_path):
+    TRUTH.assign(soh=100 * TRUTH["soh"]).to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(FaultyInput, match=r"column 'soh': 97 fraction; .*percent: divide by 100 \(and 5 more like it"):
+        read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+
+
+def test_two_columns_of_one_field_are_refused(tmp_path):
+    TRUTH.assign(SOH=0.9).to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(FaultyInput, match="columns 'soh' and 'SOH', both soh; .*column map"):
+        read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+
+
+def test_names_of_cells_lose_what_no_file_name_should_have(tmp_path):
+    TRUTH.assign(cell_id=[f"Cell {i} (A)" for i in range(6)]).to_csv(tmp_path / "labels.csv", index=False)
+    table = read_labels(tmp_path / "labels.csv", CELL_FIELDS)
+    assert table["cell_id"].tolist() == [f"Cell_{i}_A" for i in range(6)]
+    assert table.attrs["notes"] == ["Cells renamed: 'Cell 0 (A)' is 'Cell_0_A', 6 in all."]

@@ -194,7 +194,6 @@ TESTED_ELSEWHERE = {
         "bridge/measured/channels.py",
         "dataset_card/faults.py",
         "bridge/measured/plausibility.py",
-        "bridge/measured/tables.py",
         "dataset_card/contract/measured.py",
     ],
     "bridge/measured/test_adopt.py": [

@@ -1,0 +1,59 @@
+"""Names and units of columns: each spelling of a unit is worth what it should be, and no other column is a field's."""
+
+from pathlib import Path
+
+import pytest
+
+from dataset_card.contract.measured import CAPACITY, SOC, VOLTAGE
+from dataset_card.faults import Fault, FaultyInput, grouped
+from dataset_card.storage.columns import ColumnMap, find_columns, named, unit_factor
+
+
+@pytest.mark.parametrize(
+    "unit, target, factor",
+    [("T", "nT", 1e9), ("mT", "nT", 1e6), ("uT", "nT", 1e3), ("µT", "nT", 1e3), ("μT", "nT", 1e3), ("nT", "nT", 1),
+     ("pT", "nT", 1e-3), ("fT", "nT", 1e-6), ("G", "nT", 1e5), ("mG", "nT", 1e2), ("mV", "V", 1e-3), ("MA", "A", 1e-3),
+     ("%", "fraction", 0.01), ("1", "%", 100), ("h", "s", 3600), ("°C", "degC", 1)],
+)  # fmt: skip
+def test_units(unit, target, factor):
+    assert unit_factor(unit, target) == (factor, 0.0)
+
+
+def test_kelvin_is_shifted_and_other_units_are_none():
+    assert unit_factor("K", "degC") == (1, -273.15)
+    assert unit_factor("kg", "V") is None and unit_factor("V", "nowhere") is None
+
+
+@pytest.mark.parametrize(
+    "name, field, expected",
+    [
+        ("Voltage / mV", VOLTAGE, (1, "mV")),
+        ("voltage_mV", VOLTAGE, (0, "mv")),
+        ("OCV(V)", VOLTAGE, (2, "V")),
+        ("voltage range", VOLTAGE, None),
+        ("SOC", SOC, (0, "")),
+        ("SOC %", SOC, (0, "%")),
+        ("association", SOC, None),
+        ("Capacity (mAh)", CAPACITY, (1, "mAh")),
+        ("Capacity loss (mAh)", CAPACITY, None),
+    ],
+)
+def test_names(name, field, expected):
+    assert named(name, field) == expected
+
+
+def test_the_better_name_is_taken_and_the_other_ignored():
+    found = find_columns(Path("x.csv"), ["OCV", "voltage", "note"], [VOLTAGE], ColumnMap())
+    assert found.columns["voltage"].column == "voltage" and found.ignored == ("OCV", "note")
+
+
+def test_mistakes_of_one_kind_are_one_with_a_count():
+    faults = [Fault("a.csv", f"row {i}, column 'soc'", f"{i}", "[0, 100] %", "correct it") for i in range(2, 92)]
+    (one,) = grouped(faults)
+    assert str(one) == (
+        "a.csv, row 2, column 'soc': 2; expected [0, 100] %; correct it "
+        "(and 89 more like it, the last in row 91, column 'soc')"
+    )
+    error = FaultyInput([*faults, Fault("a.csv", "row 3, column 'soh'", "9", "(0, 1.1]", "correct it")])
+    assert len(error.faults) == 2 and str(error).endswith("(and 1 more kind of mistake)")
+    assert FaultyInput(error.faults).faults == error.faults

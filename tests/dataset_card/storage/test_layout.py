@@ -1,0 +1,44 @@
+"""Layouts of text tables: what separates, which sign is the decimal one, where the names are."""
+
+import pytest
+
+from dataset_card.contract.measured import CELL_FIELDS
+from dataset_card.faults import FaultyInput
+from dataset_card.storage.columns import ColumnMap
+from dataset_card.storage.layout import text_layout, text_rows
+
+
+def layout(tmp_path, data, **options):
+    (tmp_path / "t.csv").write_bytes(data)
+    return text_layout(tmp_path / "t.csv", CELL_FIELDS, ColumnMap(**options))
+
+
+def test_semicolons_with_decimal_commas(tmp_path):
+    found = layout(tmp_path, b"soh;soc;voltage\n0,9;50;3,2\n")
+    assert (found.separator, found.decimal, found.header) == (";", ",", 0)
+    assert text_rows(tmp_path / "t.csv", found).values.tolist() == [["0.9", "50", "3.2"]]
+    assert found.notes == ("Read with semicolons between columns, decimal commas.",)
+
+
+def test_a_comma_between_points_is_no_decimal_sign(tmp_path):
+    assert layout(tmp_path, b"soh;soc;note\n0.9;50;1,2\n").decimal == "."
+
+
+def test_names_below_a_preamble_and_behind_a_hash(tmp_path):
+    found = layout(tmp_path, b"Project: x, y\n\n# soh, soc, voltage\n0.9,50,3.2\n")
+    assert found.header == 2 and found.names == ("soh", "soc", "voltage")
+
+
+def test_the_map_says_the_row(tmp_path):
+    assert layout(tmp_path, b"soh,soc\na,b\n1,2\n", header=2).names == ("a", "b")
+
+
+def test_windows_text_is_named_or_taken(tmp_path):
+    with pytest.raises(FaultyInput, match="not UTF-8 text"):
+        layout(tmp_path, b"soh,soc,T \xb0C\n1,2,3\n")
+    assert text_layout(tmp_path / "t.csv", CELL_FIELDS, ColumnMap(), strict=False).names[2] == "T °C"
+
+
+def test_an_empty_file_is_named(tmp_path):
+    with pytest.raises(FaultyInput, match="an empty file"):
+        layout(tmp_path, b"\n\n")

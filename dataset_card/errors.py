@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import re
 
+EXTRAS = {
+    **dict.fromkeys(("accelerate", "matplotlib", "torch", "transformers"), "model"),
+    **dict.fromkeys(("catboost", "lightgbm"), "boosting"),
+    **dict.fromkeys(("dask", "distributed"), "cluster"),
+    "aeon": "rocket",
+    "skops": "skops",
+    "tabicl": "tabicl",
+}
+"""The extra that installs each optional library."""
+
 
 class MagBridgeError(ValueError):
     """Bad input or a broken promise: the message, one line, names the value, what was expected and the fix.
@@ -32,3 +42,8 @@ def innermost(error: BaseException) -> str:
     """The innermost reason on one line, without the wrapping of libraries."""
     last = causes(error)[-1]
     return " ".join(str(last).split()) or type(last).__name__
+
+
+def missing(library: str) -> str:
+    """Return the line for an optional library that is not installed."""
+    return f"this needs {library}: pip install 'magbridge-battery[{EXTRAS[library]}]'"

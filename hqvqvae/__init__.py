@@ -1,6 +1,7 @@
 """HQ-VQVAE: a hybrid quantum-classical VQ-VAE for early degradation codes in battery cycling data."""
 
-from .errors import MODEL_EXTRA, missing
+from dataset_card.errors import EXTRAS, missing
+
 from .hub.auto_classes import watch
 
 _PUBLIC = {
@@ -21,7 +22,7 @@ def __getattr__(name: str):
     try:
         return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
     except ModuleNotFoundError as error:
-        if error.name not in MODEL_EXTRA:
+        if error.name not in EXTRAS:
             raise
         raise ModuleNotFoundError(missing(error.name), name=error.name) from None
 

@@ -1,7 +1,4 @@
-"""The error that a user's input can cause, which commands print as one line, and what an absent library is told by."""
-
-MODEL_EXTRA = ("accelerate", "matplotlib", "torch", "transformers")
-"""Libraries of the extra `[model]`."""
+"""The error of the model's own files, which travel to the Hub and stand alone there."""
 
 
 class HQVQVAEError(ValueError):
@@ -9,8 +6,3 @@ class HQVQVAEError(ValueError):
 
     def __init__(self, message: str):
         super().__init__(" ".join(line.strip() for line in message.splitlines()))
-
-
-def missing(library: str) -> str:
-    """The line for a library of the extra that is not installed."""
-    return f"this needs {library}: pip install 'magbridge-battery[model]'"

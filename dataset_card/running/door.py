@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dataset_card.errors import MagBridgeError, without_passwords
+from dataset_card.errors import EXTRAS, MagBridgeError, missing, without_passwords
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,18 +24,27 @@ def answer_signals() -> None:
         signal.signal(number, _exit)
 
 
-def run(app: Callable[[], object]) -> None:
-    """Runs a command line: a user's error is one line and exit code 1, a signal one line and 130 or 143.
+def run(app: Callable[[], object], errors: tuple[type[Exception], ...] = ()) -> None:
+    """Run a command line: a user's error is one line and exit code 1, a signal one line and 130 or 143.
 
     SIGINT and SIGTERM become exceptions, so that what is half written is removed on the way out.
+
+    Args:
+        app: The command line.
+        errors: Errors of a user's input besides `MagBridgeError`.
     """
     for number in SIGNALS:
         signal.signal(number, _stop)
     try:
         _require_text(sys.argv[1:])
         app()
-    except (MagBridgeError, OSError) as error:
+    except (MagBridgeError, OSError) + errors as error:
         print(f"error: {' '.join(without_passwords(str(error)).split())}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        print(f"error: {missing(error.name)}", file=sys.stderr)
         sys.exit(1)
     except _Stopped as stopped:
         _tell(stopped.signal)

@@ -77,6 +77,7 @@ def run_jobs(
     *,
     engine: Engine = Engine(),
     label: str | None = "jobs",
+    keep: Callable[[Any], object] = lambda result: None,
 ) -> dict[str, Any]:
     """Calls `function(job, shared)` for every job, each on one thread.
 
@@ -89,6 +90,7 @@ def run_jobs(
         shared: What every job needs: sent once to each worker of a cluster.
         engine: Where jobs run.
         label: Of the progress bar, which is shown on stderr if that is a terminal; None for no bar.
+        keep: Called with each result in this process as soon as it is there.
 
     Returns:
         Results by name, in the order of `jobs`.
@@ -101,7 +103,10 @@ def run_jobs(
     run = _on_dask if engine.uses_dask else _on_this_machine
     results = run(function, jobs, shared, engine)
     hidden = True if label is None else None  # None: where there is no terminal
-    done = dict(tqdm(results, desc=label, total=len(jobs), disable=hidden, leave=False, file=sys.stderr))
+    done = {}
+    for name, result in tqdm(results, desc=label, total=len(jobs), disable=hidden, leave=False, file=sys.stderr):
+        keep(result)
+        done[name] = result
     return {name: done[name] for name in jobs}
 
 

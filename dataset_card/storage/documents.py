@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from dataset_card.contract.configs import SPLITS
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.files import replacing
 
 MAX_JSON_BYTES = 2**28
 """A split document lists 32 bytes an id: this is eight million rows, far more than a document should hold."""
@@ -171,3 +173,24 @@ def _is_digest(value: Any) -> bool:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def json_text(value: object, indent: int = 1) -> str:
+    """Return a value as JSON; NaN and infinity, which JSON lacks, become null: there is no number."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as a JSON file, in one piece."""
+    with replacing(path) as temporary:
+        temporary.write_text(json_text(value) + "\n", encoding="utf-8")
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if hasattr(value, "item"):  # a scalar of numpy
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
+
 from .child import MAX_MEMORY_BYTES, Broken, bounded_child
 from .features import (
     LOAD_CURRENT_A,
@@ -57,11 +58,11 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """A CSV or Parquet file as a table; a file without `cell_id` is one cell, named after the file.
 
     Raises:
-        HQVQVAEError: no such file, or one that cannot be parsed.
+        MagBridgeError: no such file, or one that cannot be parsed.
     """
     path = Path(path)
     if not path.is_file():
-        raise HQVQVAEError(f"{path} does not exist; expected a CSV or Parquet file of samples")
+        raise MagBridgeError(f"{path} does not exist; expected a CSV or Parquet file of samples")
     try:
         if path.suffix == ".parquet":
             with bounded_child(max(1.0, MAX_UNPACKING * path.stat().st_size / MAX_MEMORY_BYTES)) as call:
@@ -69,17 +70,17 @@ def read_table(path: str | Path) -> pd.DataFrame:
             table = _read_parquet(path)
         else:
             table = _read_csv(path)
-    except HQVQVAEError:
+    except MagBridgeError:
         raise
     except Broken as error:
-        raise HQVQVAEError(f"{path} is damaged or too large (it {error}); split it by cell") from None
+        raise MagBridgeError(f"{path} is damaged or too large (it {error}); split it by cell") from None
     except Exception as error:  # pandas and pyarrow raise a dozen kinds for files that are not tables
-        raise HQVQVAEError(f"{path} cannot be read as {path.suffix or 'CSV'}: {error}") from error
+        raise MagBridgeError(f"{path} cannot be read as {path.suffix or 'CSV'}: {error}") from error
     if "cell_id" not in table:
         table = table.assign(cell_id=path.stem)
     if table["cell_id"].isna().any():
         row = int(np.flatnonzero(table["cell_id"].isna())[0])
-        raise HQVQVAEError(f"{path}: row {row} has no cell_id; name the cell in every row, or leave the column out")
+        raise MagBridgeError(f"{path}: row {row} has no cell_id; name the cell in every row, or leave the column out")
     return table
 
 
@@ -93,7 +94,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         names = file.schema_arrow.names
         _check_width(path, len(names))
         if twice := [name for name in names if names.count(name) > 1]:
-            raise HQVQVAEError(f"{path} has the column {twice[0]!r} twice; remove one")
+            raise MagBridgeError(f"{path} has the column {twice[0]!r} twice; remove one")
         return file.read(use_threads=False).to_pandas()
 
 
@@ -107,7 +108,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 def _check_width(path: Path, columns: int) -> None:
     if columns > MAX_COLUMNS:
-        raise HQVQVAEError(f"{path} has {columns} columns; expected a table of samples, at most {MAX_COLUMNS}")
+        raise MagBridgeError(f"{path} has {columns} columns; expected a table of samples, at most {MAX_COLUMNS}")
 
 
 def segments_of(table: pd.DataFrame) -> list[Segment]:
@@ -120,25 +121,25 @@ def segments_of(table: pd.DataFrame) -> list[Segment]:
         Checked segments in order of cell and cycle.
 
     Raises:
-        HQVQVAEError: a column is missing or holds no numbers, a value is not finite, or a channel is in another unit.
+        MagBridgeError: a column is missing or holds no numbers, a value is not finite, or a channel is in another unit.
     """
     table = in_own_names(table)
     missing = [name for name in ("cell_id", "cycle", *CHANNELS) if name not in table]
     if missing:
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"the table lacks {missing}; it has {list(table.columns)[:20]}; hqvqvae.cells.cycling tells names and units"
         )
     if not len(table):
-        raise HQVQVAEError("the table has no rows")
+        raise MagBridgeError("the table has no rows")
     for name in ("cycle", *CHANNELS, *(["capacity_Ah"] if "capacity_Ah" in table else [])):
         if not pd.api.types.is_numeric_dtype(table[name]):
             bad = table[name][as_numbers(table[name]).isna()]
             found = f"{str(bad.iloc[0])[:80]!r} in row {bad.index[0]}" if len(bad) else f"{table[name].dtype}"
-            raise HQVQVAEError(f"column {name} holds {found}; expected numbers")
+            raise MagBridgeError(f"column {name} holds {found}; expected numbers")
     cycles = table["cycle"].to_numpy(dtype=float)
     broken = ~np.isfinite(cycles) | (np.abs(cycles) > 1e9) | (cycles != np.round(cycles))
     if broken.any():
-        raise HQVQVAEError(f"cycle holds {cycles[broken][0]:g}; expected whole numbers")
+        raise MagBridgeError(f"cycle holds {cycles[broken][0]:g}; expected whole numbers")
     segments = []
     for (cell, _), rows in table.groupby(["cell_id", "cycle"], sort=True):
         channels = {name: rows[name].to_numpy(dtype=float) for name in CHANNELS}
@@ -158,11 +159,11 @@ def check_units(cell: str, segments: list[Segment]) -> None:
     """Refuse a cell with a channel that cannot be in the unit of its column.
 
     Raises:
-        HQVQVAEError: names cell, channel, the value seen and the unit it looks like.
+        MagBridgeError: names cell, channel, the value seen and the unit it looks like.
     """
 
     def refuse(channel: str, seen: str, expected: str, looks_like: str) -> None:
-        raise HQVQVAEError(f"cell {cell}: {channel} {seen}; expected {expected} (looks like {looks_like}); convert it")
+        raise MagBridgeError(f"cell {cell}: {channel} {seen}; expected {expected} (looks like {looks_like}): convert")
 
     peak = {name: max(float(np.abs(getattr(s, name)).max()) for s in segments) for name in CHANNELS}
     if peak["voltage_V"] > MAX_VOLTAGE_V:

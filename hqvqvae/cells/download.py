@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
 
 ZIP_DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError,
@@ -27,7 +27,7 @@ def download(url: str, name: str, folder: str | Path) -> Path:
         Its path. What it holds is not checked here: the archives have no published checksum.
 
     Raises:
-        HQVQVAEError: it cannot be fetched.
+        MagBridgeError: it cannot be fetched.
     """
     import pooch
     import requests
@@ -36,4 +36,4 @@ def download(url: str, name: str, folder: str | Path) -> Path:
         downloader = pooch.HTTPDownloader(timeout=20)
         return Path(pooch.retrieve(url, known_hash=None, fname=name, path=folder, downloader=downloader))
     except requests.RequestException as error:
-        raise HQVQVAEError(f"{url} cannot be fetched ({error}); download it by hand and pass its path") from error
+        raise MagBridgeError(f"{url} cannot be fetched ({error}); download it by hand and pass its path") from error

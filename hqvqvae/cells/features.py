@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
 
 FEATURE_UNITS = {
     "t_total": "s",
@@ -63,24 +63,24 @@ class Segment:
         """Refuse a record that no feature can be computed from.
 
         Raises:
-            HQVQVAEError: channels of different length, fewer than two samples, NaN, or time that does not increase.
+            MagBridgeError: channels of different length, fewer than two samples, NaN, or time that does not increase.
         """
         where = f"cell {self.cell_id} cycle {self.cycle}"
         channels = {name: getattr(self, name) for name in ("time_s", "voltage_V", "current_A", "temperature_C")}
         lengths = {name: len(values) for name, values in channels.items()}
         if len(set(lengths.values())) > 1 or min(lengths.values()) < 2:
-            raise HQVQVAEError(f"{where}: channels need one common length of at least 2, got {lengths}")
+            raise MagBridgeError(f"{where}: channels need one common length of at least 2, got {lengths}")
         for name, values in channels.items():
             bad = np.flatnonzero(~np.isfinite(values))
             if bad.size:
-                raise HQVQVAEError(
+                raise MagBridgeError(
                     f"{where}: {name} is {values[bad[0]]} at sample {bad[0]} ({bad.size} such samples); "
                     "expected finite numbers: drop or interpolate them first"
                 )
         steps = np.diff(self.time_s)
         if steps.min() <= 0:
             at = int(np.argmin(steps > 0)) + 1
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"{where}: time_s does not increase at sample {at} "
                 f"({self.time_s[at - 1]:g} then {self.time_s[at]:g}); sort the samples and drop duplicates"
             )
@@ -101,11 +101,11 @@ def load_window(segment: Segment) -> slice:
         A slice into the channels.
 
     Raises:
-        HQVQVAEError: no sample is loaded.
+        MagBridgeError: no sample is loaded.
     """
     loaded = loaded_samples(segment)
     if loaded.size == 0:
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"cell {segment.cell_id} cycle {segment.cycle}: no load (current_A is never below {LOAD_CURRENT_A} A, its "
             f"minimum is {segment.current_A.min():g}); expected a discharge with negative current in ampere"
         )
@@ -175,7 +175,7 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
         above 0.05 Ah, else the charge of the segment's own window; `capacity_raw` is the reported one, 0 where null.
 
     Raises:
-        HQVQVAEError: a record with NaN, time that runs backwards or unequal channels, or the same cycle twice.
+        MagBridgeError: a record with NaN, time that runs backwards or unequal channels, or the same cycle twice.
     """
     rows = []
     throughput: dict[str, list[float]] = {}
@@ -183,7 +183,7 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
     for segment in sorted(segments, key=lambda s: (s.cell_id, s.cycle)):
         segment.check()
         if (segment.cell_id, segment.cycle) in seen:
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"cell {segment.cell_id} cycle {segment.cycle} appears twice; number the cycles uniquely"
             )
         seen.add((segment.cell_id, segment.cycle))
@@ -221,10 +221,10 @@ def apply_protocol(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
         The table with the features under their standard names and without the `_raw` columns, rows renumbered from 0.
 
     Raises:
-        HQVQVAEError: an unknown protocol.
+        MagBridgeError: an unknown protocol.
     """
     if protocol not in PROTOCOLS:
-        raise HQVQVAEError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
+        raise MagBridgeError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
     features = list(FEATURES)
     if protocol == "P":
         table = table.copy()

@@ -13,7 +13,8 @@ import re
 import numpy as np
 import pandas as pd
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
+
 from .features import LOAD_CURRENT_A
 
 # Our columns and the quantities that give them, the better ones first; names in lower case, words apart.
@@ -45,7 +46,7 @@ def in_own_names(table: pd.DataFrame) -> pd.DataFrame:
         the load to the last one under load, with `time_s` counted from its start.
 
     Raises:
-        HQVQVAEError: a column of a known quantity is in a unit that is not known.
+        MagBridgeError: a column of a known quantity is in a unit that is not known.
     """
     found = {ours: column for ours in QUANTITIES if ours not in table if (column := _column(table, ours)) is not None}
     if "time_s" not in found:
@@ -68,12 +69,12 @@ def as_numbers(column: pd.Series) -> pd.Series:
     """A column as float64, NaN where there is no number.
 
     Raises:
-        HQVQVAEError: a whole number is beyond any float.
+        MagBridgeError: a whole number is beyond any float.
     """
     try:
         return pd.to_numeric(column, errors="coerce").astype(float)
     except (OverflowError, TypeError, ValueError) as error:
-        raise HQVQVAEError(f"column {column.name!r} holds no numbers ({error}); correct it") from error
+        raise MagBridgeError(f"column {column.name!r} holds no numbers ({error}); correct it") from error
 
 
 def _split(column: str) -> tuple[str, str]:
@@ -97,7 +98,7 @@ def _unit(ours: str, column: str) -> tuple[float, float]:
     unit = _split(column)[1]
     if unit not in UNITS[ours]:
         known = ", ".join(name for name in UNITS[ours] if name)
-        raise HQVQVAEError(f"column {column!r} is in {unit!r}; expected {ours} in one of {known}: convert it")
+        raise MagBridgeError(f"column {column!r} is in {unit!r}; expected {ours} in one of {known}: convert it")
     return UNITS[ours][unit]
 
 

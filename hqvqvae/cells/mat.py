@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
+
 from .child import Broken, bounded_child
 
 CHANNEL_FIELDS = {
@@ -32,14 +33,14 @@ def read_mats(sources: Mapping[str, Path | bytes]) -> Iterator[tuple[str, list[R
         The name of a cell and its discharges, in order of names.
 
     Raises:
-        HQVQVAEError: a file cannot be read, holds another cell, or a discharge lacks a field.
+        MagBridgeError: a file cannot be read, holds another cell, or a discharge lacks a field.
     """
     with bounded_child() as call:
         for cell_id in sorted(sources):
             try:
                 yield cell_id, call(read_mat, sources[cell_id], cell_id)
             except Broken as error:
-                raise HQVQVAEError(
+                raise MagBridgeError(
                     f"{cell_id}.mat is damaged or no MATLAB 5 file (it {error}); fetch it again"
                 ) from None
 
@@ -54,13 +55,13 @@ def read_mat(source: Path | bytes, cell_id: str) -> list[Record]:
             io.BytesIO(source) if isinstance(source, bytes) else source, squeeze_me=True, struct_as_record=False
         )
     except OSError as error:
-        raise HQVQVAEError(f"{name} cannot be read: {error}; fetch it again") from error
+        raise MagBridgeError(f"{name} cannot be read: {error}; fetch it again") from error
     except Exception as error:  # a damaged file fails in scipy as zlib.error, TypeError, MemoryError, IndexError ...
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise HQVQVAEError(f"{name} is damaged or no MATLAB 5 file ({reason}); fetch it again") from error
+        raise MagBridgeError(f"{name} is damaged or no MATLAB 5 file ({reason}); fetch it again") from error
     if cell_id not in content:
         found = sorted(key for key in content if not key.startswith("__"))[:5]
-        raise HQVQVAEError(f"{name} holds {found}, expected the struct {cell_id}; keep the file names of the archive")
+        raise MagBridgeError(f"{name} holds {found}, expected the struct {cell_id}; keep the file names of the archive")
     operations = np.atleast_1d(_field(content[cell_id], "cycle", f"{name}: {cell_id}"))
     records: list[Record] = []
     for operation in operations.flat:
@@ -73,7 +74,7 @@ def read_mat(source: Path | bytes, cell_id: str) -> list[Record]:
         capacity = _numbers(data, "Capacity", where)
         records.append((channels, float(capacity[0]) if capacity.size else float("nan")))
     if not records:
-        raise HQVQVAEError(f"{name} holds no discharge among its {operations.size} operations")
+        raise MagBridgeError(f"{name} holds no discharge among its {operations.size} operations")
     return records
 
 
@@ -81,12 +82,14 @@ def _numbers(struct: object, name: str, where: str) -> np.ndarray:
     """A field as a (n,) float64 array."""
     array = np.atleast_1d(np.asarray(_field(struct, name, where)))
     if array.ndim != 1 or array.dtype.kind not in "iuf":
-        raise HQVQVAEError(f"{where}: field {name} is {array.dtype} of shape {array.shape}; expected a row of numbers")
+        raise MagBridgeError(
+            f"{where}: field {name} is {array.dtype} of shape {array.shape}; expected a row of numbers"
+        )
     return array.astype(float)
 
 
 def _field(struct: object, name: str, where: str) -> Any:
     names = getattr(struct, "_fieldnames", [])
     if name not in names:
-        raise HQVQVAEError(f"{where} has no field {name!r} (its fields: {', '.join(map(str, names[:20])) or 'none'})")
+        raise MagBridgeError(f"{where} has no field {name!r} (its fields: {', '.join(map(str, names[:20])) or 'none'})")
     return getattr(struct, name)

@@ -43,7 +43,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
+
 from .charge_features import CHARGE_FEATURES, charge_features
 from .download import ZIP_DAMAGE, download
 
@@ -114,7 +115,7 @@ def fetch(folder: str | Path) -> Path:
         Path of the zip.
 
     Raises:
-        HQVQVAEError: no download, or other bytes than the published ones.
+        MagBridgeError: no download, or other bytes than the published ones.
     """
     path = download(URL, "matr_revisit_severson.zip", folder)
     _members(path)
@@ -131,7 +132,7 @@ def read_archive(path: str | Path) -> pd.DataFrame:
         The table of `embedded_table`.
 
     Raises:
-        HQVQVAEError: nothing is there, or a table is missing or has another SHA-256.
+        MagBridgeError: nothing is there, or a table is missing or has another SHA-256.
     """
     members = _members(Path(path))
     parts = []
@@ -194,7 +195,7 @@ def _members(path: Path) -> dict[str, bytes]:
         readers = {_short(file): functools.partial(_read, file) for file in path.rglob("*.csv")}
         return _checked(path, readers, pinned)
     if not path.is_file():
-        raise HQVQVAEError(f"{path} does not exist; give the zip of {URL}, or the folder unpacked from it")
+        raise MagBridgeError(f"{path} does not exist; give the zip of {URL}, or the folder unpacked from it")
     try:
         with zipfile.ZipFile(path) as archive:
             readers = {
@@ -202,10 +203,10 @@ def _members(path: Path) -> dict[str, bytes]:
                 for member in archive.infolist()
             }
             return _checked(path, readers, pinned)
-    except HQVQVAEError:
+    except MagBridgeError:
         raise
     except ZIP_DAMAGE as error:
-        raise HQVQVAEError(f"{path} is not a whole zip ({error}); fetch it again") from error
+        raise MagBridgeError(f"{path} is not a whole zip ({error}); fetch it again") from error
 
 
 def _short(path: Path) -> str:
@@ -231,5 +232,7 @@ def _checked(path: Path, readers: dict[str, Callable[[], bytes]], pinned: dict[s
             f"{len(names)} {kind}, the first {names[0]}"
             for kind, names in (("missing", missing), ("changed", changed)) if names
         )  # fmt: skip
-        raise HQVQVAEError(f"{path} does not hold the {len(pinned)} published tables of MATR: {shown}; fetch it again")
+        raise MagBridgeError(
+            f"{path} does not hold the {len(pinned)} published tables of MATR: {shown}; fetch it again"
+        )
     return found

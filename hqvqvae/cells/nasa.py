@@ -36,7 +36,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
+
 from .download import ZIP_DAMAGE, download
 from .features import FEATURE_UNITS, FEATURES, PROTOCOLS, Segment, apply_protocol, resampled_voltage
 from .mat import CHANNEL_FIELDS, read_mats
@@ -72,7 +73,7 @@ def load_segments(protocol: str = "C") -> pd.DataFrame:
         order of cell and cycle.
 
     Raises:
-        HQVQVAEError: an unknown protocol.
+        MagBridgeError: an unknown protocol.
     """
     return apply_protocol(_embedded("nasa_segments.parquet"), protocol)
 
@@ -111,28 +112,30 @@ def read_archive(path: str | Path) -> list[Segment]:
         The segments of every cell found, in order of cell and cycle.
 
     Raises:
-        HQVQVAEError: nothing is there, or a file in it is damaged.
+        MagBridgeError: nothing is there, or a file in it is damaged.
     """
     path = Path(path)
     if not path.exists():
-        raise HQVQVAEError(f"{path} does not exist; give a .mat file, a folder of them or the NASA zip")
+        raise MagBridgeError(f"{path} does not exist; give a .mat file, a folder of them or the NASA zip")
     found: dict[str, Path | bytes]
     if path.is_dir():
         found = {file.stem: file for file in sorted(path.rglob("B*.mat")) if file.is_file()}
     elif not path.is_file():
-        raise HQVQVAEError(f"{path} is neither a file nor a folder; give a .mat file, a folder of them or the NASA zip")
+        raise MagBridgeError(
+            f"{path} is neither a file nor a folder; give a .mat file, a folder of them or the NASA zip"
+        )
     elif path.suffix.lower() == ".mat":
         found = {path.stem: path}
     else:
         try:
             with zipfile.ZipFile(path) as archive:
                 found = dict(_mat_members(archive, str(path), [MAX_ARCHIVE_BYTES]))
-        except HQVQVAEError:
+        except MagBridgeError:
             raise
         except ZIP_DAMAGE as error:
-            raise HQVQVAEError(f"{path} is neither a .mat file nor a whole zip ({error}); fetch it again") from error
+            raise MagBridgeError(f"{path} is neither a .mat file nor a whole zip ({error}); fetch it again") from error
     if not found:
-        raise HQVQVAEError(f"{path} holds no file B*.mat; expected the cells of the NASA battery set")
+        raise MagBridgeError(f"{path} holds no file B*.mat; expected the cells of the NASA battery set")
     return [
         Segment(cell, cycle, **channels, capacity_Ah=capacity)
         for cell, records in read_mats(found)
@@ -146,19 +149,19 @@ def _mat_members(archive: zipfile.ZipFile, where: str, left: list[int], depth: i
     `left` holds the bytes that may still be unpacked.
     """
     if depth > MAX_ZIP_DEPTH:
-        raise HQVQVAEError(f"{where}: zips inside zips more than {MAX_ZIP_DEPTH} deep; expected the NASA archive")
+        raise MagBridgeError(f"{where}: zips inside zips more than {MAX_ZIP_DEPTH} deep; expected the NASA archive")
     for member in archive.infolist():
         name = Path(member.filename).name
         inner_zip = name.lower().endswith(".zip")
         if not inner_zip and not (name.startswith("B") and name.endswith(".mat")):
             continue
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"{where}: {member.filename} is packed by method {member.compress_type}; expected deflate"
             )
         left[0] -= member.file_size
         if left[0] < 0:
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"{where}: with {member.filename} it unpacks to more than {MAX_ARCHIVE_BYTES >> 20} MiB; expected the "
                 "NASA archive"
             )
@@ -183,7 +186,7 @@ def fetch(folder: str | Path) -> Path:
         Path of the zip.
 
     Raises:
-        HQVQVAEError: no download, or other values than the ones pinned.
+        MagBridgeError: no download, or other values than the ones pinned.
     """
     path = download(URL, "nasa_battery.zip", folder)
     verify(read_archive(path))
@@ -203,7 +206,7 @@ def verify(segments: list[Segment]) -> None:
     """Hold the records of all 20 cells against the pinned digests.
 
     Raises:
-        HQVQVAEError: a cell is missing or its values differ; all such cells are named.
+        MagBridgeError: a cell is missing or its values differ; all such cells are named.
     """
     pinned = json.loads((resources.files("hqvqvae") / "data" / "nasa_sha256.json").read_text())
     by_cell: dict[str, list[Segment]] = {}
@@ -212,7 +215,7 @@ def verify(segments: list[Segment]) -> None:
     missing = [cell for cell in pinned if cell not in by_cell]
     changed = [cell for cell in pinned if cell in by_cell and record_sha256(by_cell[cell]) != pinned[cell]]
     if missing or changed:
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"the NASA records are not the published ones: missing {missing or 'none'}, changed {changed or 'none'}; "
             "delete the file and fetch it again"
         )

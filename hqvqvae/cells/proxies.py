@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
 
 INITIAL_SEGMENTS = 5  # Q0 is the median capacity of this many first segments
 ONSET_FRACTION = 0.9  # onset of degradation: capacity at most this share of Q0 ...
@@ -77,24 +77,26 @@ def valid_segments(segments: pd.DataFrame) -> pd.DataFrame:
         The valid rows with a fresh index.
 
     Raises:
-        HQVQVAEError: If a column is missing, a segment stands twice, a cell has two cohorts or no row is left.
+        MagBridgeError: If a column is missing, a segment stands twice, a cell has two cohorts or no row is left.
     """
     missing = [name for name in REQUIRED_COLUMNS if name not in segments.columns]
     if missing:
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"the table of segments lacks {', '.join(missing)}: it needs one row per discharge segment with "
             f"{', '.join(REQUIRED_COLUMNS)}"
         )
     kept = segments[segments["valid"].astype(bool)] if "valid" in segments else segments
     if kept.empty:
-        raise HQVQVAEError(f"none of the {len(segments)} segments is valid: there is nothing to analyse")
+        raise MagBridgeError(f"none of the {len(segments)} segments is valid: there is nothing to analyse")
     twice = kept.duplicated(["cell_id", "cycle"])
     if twice.any():
         row = kept[twice].iloc[0]
-        raise HQVQVAEError(f"cell {row.cell_id} has cycle {row.cycle} twice: one row per cell and cycle is expected")
+        raise MagBridgeError(f"cell {row.cell_id} has cycle {row.cycle} twice: one row per cell and cycle is expected")
     cohorts = kept.groupby("cell_id")["cohort"].nunique()
     if (cohorts != 1).any():
-        raise HQVQVAEError(f"cell {cohorts.index[cohorts != 1][0]} needs exactly one cohort, the same in all its rows")
+        raise MagBridgeError(
+            f"cell {cohorts.index[cohorts != 1][0]} needs exactly one cohort, the same in all its rows"
+        )
     return kept.sort_values(["cell_id", "cycle"], kind="stable").reset_index(drop=True)
 
 
@@ -201,13 +203,13 @@ def cell_table(segments: pd.DataFrame, proxy: str, *, min_segments: int, early_f
         `proxy`, `left_out` (empty where the cell takes part).
 
     Raises:
-        HQVQVAEError: If the proxy is unknown, its column is missing, or no cell yields it.
+        MagBridgeError: If the proxy is unknown, its column is missing, or no cell yields it.
     """
     if proxy not in PROXIES:
-        raise HQVQVAEError(f"unknown proxy {proxy!r}: expected one of {', '.join(PROXIES)}")
+        raise MagBridgeError(f"unknown proxy {proxy!r}: expected one of {', '.join(PROXIES)}")
     chosen = PROXIES[proxy]
     if chosen.needs not in segments.columns:
-        raise HQVQVAEError(f"proxy {proxy!r} needs the column {chosen.needs!r}, which the table of segments lacks")
+        raise MagBridgeError(f"proxy {proxy!r} needs the column {chosen.needs!r}, which the table of segments lacks")
     rows = []
     for cell_id, cell in segments.groupby("cell_id", sort=False):
         capacity = cell["capacity"].to_numpy(dtype=float)
@@ -235,5 +237,5 @@ def cell_table(segments: pd.DataFrame, proxy: str, *, min_segments: int, early_f
     table = pd.DataFrame(rows)
     if not (table["left_out"] == "").any():
         reasons = "; ".join(f"{row.cell_id}: {row.left_out}" for row in table.head(3).itertuples())
-        raise HQVQVAEError(f"no cell can take part in the analysis of {chosen.label} ({reasons})")
+        raise MagBridgeError(f"no cell can take part in the analysis of {chosen.label} ({reasons})")
     return table

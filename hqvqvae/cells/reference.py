@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
 
 
 def less_the_beginning(table: pd.DataFrame, names: Sequence[str], window: Sequence[int]) -> pd.DataFrame:
@@ -21,7 +21,7 @@ def less_the_beginning(table: pd.DataFrame, names: Sequence[str], window: Sequen
         The rows after the window in order of cell and cycle, numbered from 0.
 
     Raises:
-        HQVQVAEError: no cell has a segment after the window.
+        MagBridgeError: no cell has a segment after the window.
     """
     table = table.sort_values(["cell_id", "cycle"], kind="stable")
     first, last = window
@@ -31,6 +31,6 @@ def less_the_beginning(table: pd.DataFrame, names: Sequence[str], window: Sequen
     kept = table[place > last].reset_index(drop=True)
     if kept.empty:
         longest = int(place.max()) if len(place) else 0
-        raise HQVQVAEError(f"no cell has a segment after the {last} of its reference; the longest has {longest}")
+        raise MagBridgeError(f"no cell has a segment after the {last} of its reference; the longest has {longest}")
     kept[list(names)] = kept[list(names)].to_numpy(dtype=float) - reference.loc[kept["cell_id"]].to_numpy()
     return kept

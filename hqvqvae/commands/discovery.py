@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
+
 from .terminal import Address, Jobs, Json, answer, note, processes, quiet_libraries
 
 Run = Annotated[Path, typer.Argument(help="Folder that `discover` wrote.")]
@@ -27,7 +28,7 @@ def _tables(data: Path | None, protocol: str):
     from ..cells.features import PROTOCOLS, RAW_FEATURES, apply_protocol
 
     if protocol not in PROTOCOLS:
-        raise HQVQVAEError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
+        raise MagBridgeError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
     if data is None:
         return nasa.load_segments("C"), nasa.load_segments(protocol), nasa.load_curves()
     table = read_table(data)
@@ -36,7 +37,7 @@ def _tables(data: Path | None, protocol: str):
     if set(RAW_FEATURES) <= set(table.columns):
         return apply_protocol(table, "C"), apply_protocol(table, protocol), None
     if protocol != "C":
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"protocol {protocol} needs a table written by `python -m hqvqvae features`; {data} is another: leave "
             "--protocol out to take its features as they are"
         )
@@ -125,11 +126,11 @@ def plot(
     from ..discovery.figures import FIGURES, read_frame, save_figure
 
     if figure != "all" and figure not in FIGURES:
-        raise HQVQVAEError(f"figure {figure!r} is unknown; expected all or one of {', '.join(FIGURES)}")
+        raise MagBridgeError(f"figure {figure!r} is unknown; expected all or one of {', '.join(FIGURES)}")
     names = list(FIGURES) if figure == "all" else [figure]
     there = [name for name in names if (run / "figures" / f"{name}.csv").is_file()]
     if not there:
-        raise HQVQVAEError(f"{run} holds no data for {figure}: expected a folder that `discover` wrote")
+        raise MagBridgeError(f"{run} holds no data for {figure}: expected a folder that `discover` wrote")
     for name in there:
         frame = read_frame(run / "figures" / f"{name}.csv")
         options = {"cell": cell} if name == "timeline" else {}
@@ -151,7 +152,7 @@ def warn(
 
     path = run / "warning_score.json"
     if not path.is_file():
-        raise HQVQVAEError(f"{run} holds no warning_score.json: that run could fit no score, or {run} is no run")
+        raise MagBridgeError(f"{run} holds no warning_score.json: that run could fit no score, or {run} is no run")
     table = read_table(codes)
     if "code" not in table and (run / "model").is_dir():
         from ..modeling_hqvqvae import HQVQVAEModel

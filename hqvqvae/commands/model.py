@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..errors import HQVQVAEError
+from dataset_card.errors import MagBridgeError
+
 from .terminal import Address, Jobs, Json, answer, processes, quiet_libraries
 
 Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
@@ -32,7 +33,7 @@ def _load(data: Path | None, protocol: str):
     needed = ("cycle", "valid", *feature_module.FEATURES, *feature_module.RAW_FEATURES)
     missing = [name for name in needed if name not in table]
     if missing:
-        raise HQVQVAEError(f"{data} lacks the columns {missing}; write it with `python -m hqvqvae features`")
+        raise MagBridgeError(f"{data} lacks the columns {missing}; write it with `python -m hqvqvae features`")
     if "cohort" not in table:
         table["cohort"] = [nasa.cohort_of(cell) for cell in table["cell_id"]]
     return feature_module.apply_protocol(table, protocol)
@@ -53,17 +54,18 @@ def features(
     Columns of your own table, one row a sample, discharges only: cell_id, cycle, time_s, voltage_V, current_A (negative
     in discharge), temperature_C and, if reported, capacity_Ah.
     """
+    from dataset_card.storage.files import replacing
+
     from ..cells import matr as matr_module
     from ..cells import nasa as nasa_module
     from ..cells.cycling import read_table, segments_of
     from ..cells.features import feature_table
-    from ..files import replacing
 
     if sum(source is not None for source in (nasa, fetch, matr, fetch_matr, table)) > 1:
-        raise HQVQVAEError("--nasa, --fetch, --matr, --fetch-matr and --table are alternatives; give one of them")
+        raise MagBridgeError("--nasa, --fetch, --matr, --fetch-matr and --table are alternatives; give one of them")
     matr = matr if fetch_matr is None else matr_module.fetch(fetch_matr)
     if matr is not None and curves is not None:
-        raise HQVQVAEError("--curves: the MATR tables are curves over charge already; leave it out")
+        raise MagBridgeError("--curves: the MATR tables are curves over charge already; leave it out")
     archive = nasa if fetch is None else nasa_module.fetch(fetch)
     segments = None if archive is None else nasa_module.read_archive(archive)
     if table is not None:
@@ -136,7 +138,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Leave one cell (or one cohort) out: error, codes in use and agreement over seeds of every method."""
-    from ..files import write_json
+    from dataset_card.storage.documents import write_json
+
     from ..hub.model_card import evaluation_table
     from ..training.evaluation import evaluate as run
     from ..training.methods import METHODS
@@ -164,8 +167,9 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Code and reconstruction error of each discharge of your own cell."""
+    from dataset_card.storage.files import replacing
+
     from ..cells.cycling import read_table, segments_of
-    from ..files import replacing
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.scoring import score_cells
 

@@ -29,8 +29,10 @@ def study(
 
     Writes records.jsonl (one line a fit), summary.json, study.md and study.png.
     """
+    from dataset_card.storage.documents import write_json
+    from dataset_card.storage.files import replacing
+
     from ..cells.nasa import load_segments
-    from ..files import replacing, write_json
     from ..hub.study_card import study_report
     from ..training.study import Study
     from ..training.study_summary import plot_study, run_study
@@ -60,10 +62,12 @@ def power(
     """Plant precursors in the NASA cells: how strong must one be to be found, with how many cells?"""
     import torch
 
+    from dataset_card.storage.documents import write_json
+    from dataset_card.storage.files import replacing
+
     from ..cells.nasa import load_segments
     from ..discovery.analysis import DiscoveryPlan, prepare
     from ..discovery.power import measure_power, plot_power
-    from ..files import replacing, write_json
     from ..hub.power_card import power_sentences
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.evaluation import table_sha256

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..files import json_text
+from dataset_card.storage.documents import json_text
 
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON record to stdout.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes, which change no figure; by default one a core.")]

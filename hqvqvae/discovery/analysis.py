@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from dataset_card.errors import MagBridgeError
+
 from ..cells.code_statistics import align, code_rates, frequency_table, purity, stability, usage
 from ..cells.proxies import FEWEST_SEGMENTS, CellIndex, cell_table, index_cells, valid_segments
-from ..errors import HQVQVAEError
 from .nulls import LeadTimes, NestedResult, lead_times, max_statistic, nested_test, spearman
 
 
@@ -43,16 +44,18 @@ class DiscoveryPlan:
 
     def __post_init__(self):
         if not 0 < self.early_fraction < 1:
-            raise HQVQVAEError(f"early_fraction is {self.early_fraction}: expected a share between 0 and 1")
+            raise MagBridgeError(f"early_fraction is {self.early_fraction}: expected a share between 0 and 1")
         if self.min_segments < FEWEST_SEGMENTS:
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"min_segments is {self.min_segments}: a life of fewer than {FEWEST_SEGMENTS} segments has no "
                 f"meaningful early window or last third; choose at least {FEWEST_SEGMENTS}"
             )
         if self.min_cells_present < 1:
-            raise HQVQVAEError(f"min_cells_present is {self.min_cells_present}: expected at least 1")
+            raise MagBridgeError(f"min_cells_present is {self.min_cells_present}: expected at least 1")
         if self.n_permutations < 99:
-            raise HQVQVAEError(f"n_permutations is {self.n_permutations}: fewer than 99 cannot show p < 0.05 reliably")
+            raise MagBridgeError(
+                f"n_permutations is {self.n_permutations}: fewer than 99 cannot show p < 0.05 reliably"
+            )
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Coding:
     def __post_init__(self):
         for codes in (self.reference, *self.folds.values()):
             if len(codes) != len(self.reference) or codes.min() < 0 or codes.max() >= self.n_codes:
-                raise HQVQVAEError(
+                raise MagBridgeError(
                     f"{len(codes)} codes from {codes.min()} to {codes.max()}: expected {len(self.reference)} "
                     f"codes from 0 to {self.n_codes - 1}"
                 )
@@ -124,7 +127,7 @@ def prepare(segments: pd.DataFrame, plan: DiscoveryPlan) -> Study:
         The study.
 
     Raises:
-        HQVQVAEError: If the table is malformed or no cell can take part.
+        MagBridgeError: If the table is malformed or no cell can take part.
     """
     segments = valid_segments(segments)
     cells = cell_table(segments, plan.proxy, min_segments=plan.min_segments, early_fraction=plan.early_fraction)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..cells.proxies import index_cells
-from ..training.parallel import run_jobs
+from ..training.jobs import run_jobs
 from .analysis import Coding, MethodResult, Study
 from .nulls import NestedResult, enough_orders, nested_test, p_value, permutations, skill, spearman
 

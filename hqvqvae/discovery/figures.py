@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..errors import HQVQVAEError
-from ..files import replacing
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.files import replacing
+
 from ..training.plotting import ACCENT, DPI, INK, MARKERS, NEUTRAL, OKABE_ITO, canvas
 
 if TYPE_CHECKING:
@@ -110,12 +111,12 @@ def draw_timeline(frame: pd.DataFrame, cell: str | None = None) -> Canvas:
     """Capacity and codes of one cell over its life; by default the cell with most segments.
 
     Raises:
-        HQVQVAEError: If the cell is not in the table.
+        MagBridgeError: If the cell is not in the table.
     """
     known = frame["cell_id"].value_counts(sort=False)
     cell = str(known.idxmax()) if cell is None else cell
     if cell not in known.index:
-        raise HQVQVAEError(f"cell {cell!r} is not in this run: expected one of {', '.join(map(str, known.index))}")
+        raise MagBridgeError(f"cell {cell!r} is not in this run: expected one of {', '.join(map(str, known.index))}")
     ranks = frame[["code", "life_rank"]].drop_duplicates()
     colours = _life_colours(len(ranks))
     mine = frame[frame["cell_id"] == cell].sort_values("cycle")

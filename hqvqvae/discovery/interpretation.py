@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import write_json
+from dataset_card.storage.files import replacing
+
 from ..cells.proxies import index_cells
-from ..errors import HQVQVAEError
-from ..files import replacing, write_json
 from .controls import feature_columns
 from .curve_shape import key_shapes
 from .figures import read_frame
@@ -91,12 +93,12 @@ def summarise_code(segments: pd.DataFrame, code: int, shapes: Sequence[str] = ()
         all segments in standard deviations.
 
     Raises:
-        HQVQVAEError: If no segment carries the code.
+        MagBridgeError: If no segment carries the code.
     """
     mine = (segments["code"] == code).to_numpy()
     if not mine.any():
         known = ", ".join(map(str, sorted(segments["code"].unique())))
-        raise HQVQVAEError(f"no segment carries code {code}: expected one of {known}")
+        raise MagBridgeError(f"no segment carries code {code}: expected one of {known}")
     index = index_cells(segments)
     life = index.life[mine]
     rows = segments[mine]
@@ -146,22 +148,22 @@ def parse_answer(text: str, code: int) -> dict[str, object]:
         The answer.
 
     Raises:
-        HQVQVAEError: If there is no object, it breaks the schema, or it speaks of another code.
+        MagBridgeError: If there is no object, it breaks the schema, or it speaks of another code.
     """
     import jsonschema
 
     start = text.find("{")
     if start < 0:
-        raise HQVQVAEError("the output holds no JSON object")
+        raise MagBridgeError("the output holds no JSON object")
     try:
         answer, _ = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text[start:])
     except (ValueError, RecursionError) as error:
-        raise HQVQVAEError(f"the output is not JSON: {error}") from None
+        raise MagBridgeError(f"the output is not JSON: {error}") from None
     problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(ANSWER_SCHEMA).iter_errors(answer))
     if problem is not None:
-        raise HQVQVAEError(f"the JSON breaks the schema at {problem.json_path}: {problem.message[:300]}")
+        raise MagBridgeError(f"the JSON breaks the schema at {problem.json_path}: {problem.message[:300]}")
     if answer["code_id"] != code:
-        raise HQVQVAEError(f"code_id is {answer['code_id']}, expected {code}")
+        raise MagBridgeError(f"code_id is {answer['code_id']}, expected {code}")
     return answer
 
 
@@ -183,7 +185,7 @@ class Interpreter:
         """Load an instruct model from a local path or the Hub; no code of the repository is run.
 
         Raises:
-            HQVQVAEError: If transformers cannot load it.
+            MagBridgeError: If transformers cannot load it.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -191,7 +193,7 @@ class Interpreter:
             tokenizer = AutoTokenizer.from_pretrained(name)
             model = AutoModelForCausalLM.from_pretrained(name).eval()
         except Exception as error:  # transformers and the Hub client raise a dozen kinds for what is not a model
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"{name} cannot be loaded as a causal language model: {str(error).strip().splitlines()[0]}; give the "
                 "path of one with --model, or use --dry-run for the prompts alone"
             ) from error
@@ -222,7 +224,7 @@ class Interpreter:
         ids = inputs["input_ids"]
         limit = getattr(self.model.config, "max_position_embeddings", None)
         if limit is not None and ids.shape[1] >= limit:
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"the prompt has {ids.shape[1]} tokens, and {self.name} reads {limit}: use a model with a longer "
                 "context"
             )
@@ -255,7 +257,7 @@ class Server:
         """Continue a conversation.
 
         Raises:
-            HQVQVAEError: no answer, or one that is no chat completion.
+            MagBridgeError: no answer, or one that is no chat completion.
         """
         import requests
 
@@ -269,7 +271,7 @@ class Server:
                 body = b"".join(itertools.islice(answer.iter_content(1 << 16), MAX_ANSWER_BYTES >> 16))
             content = json.loads(body)["choices"][0]["message"]["content"]
         except (requests.RequestException, ValueError, LookupError, TypeError) as error:
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"{self.url} gave no chat completion of {self.name}: {' '.join(str(error).split())}"
             ) from error
         return content if isinstance(content, str) else ""
@@ -318,7 +320,7 @@ def interpret_code(
         log.append(entry | {"output": output, "error": None})
         try:
             return parse_answer(output, summary["code_id"]), log
-        except HQVQVAEError as error:
+        except MagBridgeError as error:
             log[-1]["error"] = str(error)
     return None, log
 
@@ -350,11 +352,11 @@ def interpret_run(
         What was written to `interpretation.json` or `prompts.json`.
 
     Raises:
-        HQVQVAEError: If the folder holds no run, a code does not occur, or the model cannot be loaded.
+        MagBridgeError: If the folder holds no run, a code does not occur, or the model cannot be loaded.
     """
     path = run / "segments.csv"
     if not path.is_file():
-        raise HQVQVAEError(f"{run} holds no segments.csv: expected a folder that `discover` wrote")
+        raise MagBridgeError(f"{run} holds no segments.csv: expected a folder that `discover` wrote")
     segments = read_frame(path)
     chosen = sorted(int(code) for code in segments["code"].unique()) if not codes else list(dict.fromkeys(codes))
     path = run / "figures" / "curves.csv"

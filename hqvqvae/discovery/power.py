@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dataset_card.errors import MagBridgeError
+
 from ..cells.code_statistics import code_rates
 from ..cells.proxies import index_cells
-from ..errors import HQVQVAEError
-from ..training.parallel import run_jobs
+from ..training.jobs import run_jobs
 from ..training.plotting import DPI, INK, MARKERS, NEUTRAL, OKABE_ITO, canvas
 from .analysis import DiscoveryPlan, Study
 from .nulls import nested_test
@@ -66,7 +67,7 @@ def background(study: Study, codes: np.ndarray, n_codes: int) -> Background:
         n_codes: Size of the codebook.
 
     Raises:
-        HQVQVAEError: If no cohort has two cells that take part, or a cohort has none: there is no spread to take.
+        MagBridgeError: If no cohort has two cells that take part, or a cohort has none: there is no spread to take.
     """
     index = index_cells(study.segments)
     early = index.early(study.plan.early_fraction)
@@ -74,7 +75,9 @@ def background(study: Study, codes: np.ndarray, n_codes: int) -> Background:
     means = proxy.groupby(study.index.cohorts).mean()
     freedom = len(proxy) - len(means)
     if freedom < 1 or set(index.cohorts) - set(means.index):
-        raise HQVQVAEError("planting a precursor needs cohorts with cells that take part, one of them with two or more")
+        raise MagBridgeError(
+            "planting a precursor needs cohorts with cells that take part, one of them with two or more"
+        )
     deviations = proxy.to_numpy() - means[study.index.cohorts].to_numpy()
     return Background(
         cohorts=index.cohorts,
@@ -176,12 +179,12 @@ def measure_power(
         the smallest effect that is found with `POWER`, None where none is.
 
     Raises:
-        HQVQVAEError: effects outside 0 to 1 or not increasing, too few trials or cells.
+        MagBridgeError: effects outside 0 to 1 or not increasing, too few trials or cells.
     """
     if not trials > 0 or min(numbers_of_cells, default=3) < 3:
-        raise HQVQVAEError(f"trials={trials}, cells={list(numbers_of_cells)}: expected at least 1 trial and 3 cells")
+        raise MagBridgeError(f"trials={trials}, cells={list(numbers_of_cells)}: expected at least 1 trial and 3 cells")
     if list(effects) != sorted(set(effects)) or min(effects) < 0 or max(effects) > 1:
-        raise HQVQVAEError(f"effects={list(effects)}: expected increasing correlations from 0 to 1")
+        raise MagBridgeError(f"effects={list(effects)}: expected increasing correlations from 0 to 1")
     ground = background(study, codes, n_codes)
     numbers = sorted({*numbers_of_cells, len(ground.cohorts)})
     plan = replace(study.plan, n_permutations=N_PERMUTATIONS)

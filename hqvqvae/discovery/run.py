@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..errors import HQVQVAEError
-from ..files import replacing, write_json
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import write_json
+from dataset_card.storage.files import replacing
+
 from .analysis import Coding, DiscoveryPlan, MethodResult, Study, analyse, prepare
 from .controls import (
     LABELS,
@@ -45,27 +47,27 @@ def given_coding(study: Study, codes: pd.DataFrame) -> Coding:
         codes: `cell_id`, `cycle`, `code` (integers from 0), one row per segment; more rows are welcome.
 
     Raises:
-        HQVQVAEError: If a column or a segment is missing, or a code is no integer from 0.
+        MagBridgeError: If a column or a segment is missing, or a code is no integer from 0.
     """
     missing = [name for name in ("cell_id", "cycle", "code") if name not in codes.columns]
     if missing:
-        raise HQVQVAEError(f"the table of codes lacks {', '.join(missing)}: expected cell_id, cycle, code")
+        raise MagBridgeError(f"the table of codes lacks {', '.join(missing)}: expected cell_id, cycle, code")
     if codes.duplicated(["cell_id", "cycle"]).any():
         row = codes[codes.duplicated(["cell_id", "cycle"])].iloc[0]
-        raise HQVQVAEError(f"the table of codes has cell {row.cell_id} cycle {row.cycle} twice")
+        raise MagBridgeError(f"the table of codes has cell {row.cell_id} cycle {row.cycle} twice")
     joined = study.segments[["cell_id", "cycle"]].merge(codes, on=["cell_id", "cycle"], how="left")
     absent = joined["code"].isna()
     if absent.any():
         row = joined[absent].iloc[0]
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"{absent.sum()} valid segments have no code, the first is cell {row.cell_id} cycle {row.cycle}: "
             "give one code per valid segment"
         )
     values = joined["code"].to_numpy()
     if not np.issubdtype(values.dtype, np.number) or (values != np.floor(values)).any() or values.min() < 0:
-        raise HQVQVAEError("codes must be integers from 0")
+        raise MagBridgeError("codes must be integers from 0")
     if values.max() > MAX_CODE:
-        raise HQVQVAEError(f"code {values.max():.0f} is too large: number the codes from 0 (at most {MAX_CODE})")
+        raise MagBridgeError(f"code {values.max():.0f} is too large: number the codes from 0 (at most {MAX_CODE})")
     return Coding(int(values.max()) + 1, values.astype(int))
 
 
@@ -106,7 +108,7 @@ def discover(
         What was found.
 
     Raises:
-        HQVQVAEError: If the tables are malformed or no cell can take part.
+        MagBridgeError: If the tables are malformed or no cell can take part.
     """
     segments = _named(segments)
     study = prepare(segments, plan or DiscoveryPlan())
@@ -122,7 +124,7 @@ def discover(
     methods = [m for m in dict.fromkeys((method, *TRAINED)) if codes is None or m in TRAINED]
     unusable = _untrainable(features, columns)
     if unusable and codes is None:
-        raise HQVQVAEError(unusable)
+        raise MagBridgeError(unusable)
     if unusable:
         notes.append(f"No trained controls: {unusable}")
         codings["random"] = [_random_codes(study, codings["given"][0].n_codes, seed) for seed in seeds]
@@ -177,7 +179,7 @@ def _check_method(method: str) -> None:
     from ..training.methods import METHODS
 
     if method not in METHODS:
-        raise HQVQVAEError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
+        raise MagBridgeError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
 
 
 def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
@@ -232,7 +234,7 @@ def write_run(discovery: Discovery, folder: str | Path) -> Path:
         Path of the HTML report.
 
     Raises:
-        HQVQVAEError: If the folder is there and not empty: files of two runs are never mixed.
+        MagBridgeError: If the folder is there and not empty: files of two runs are never mixed.
     """
     final = Path(folder)
     check_free(final)
@@ -245,10 +247,10 @@ def check_free(folder: Path) -> None:
     """Refuse a folder that holds something.
 
     Raises:
-        HQVQVAEError: If it does.
+        MagBridgeError: If it does.
     """
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise HQVQVAEError(f"{folder} is not empty: choose another folder for this run, or remove it")
+        raise MagBridgeError(f"{folder} is not empty: choose another folder for this run, or remove it")
 
 
 def _write_files(discovery: Discovery, folder: Path) -> None:

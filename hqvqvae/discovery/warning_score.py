@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import write_json
+
 from ..cells.proxies import INITIAL_SEGMENTS, ONSET_MEDIAN, initial_capacity
-from ..errors import HQVQVAEError
-from ..files import write_json
 from .analysis import Coding, Study
 
 WINDOW = 10  # segments in the moving window
@@ -62,7 +63,7 @@ class WarningScore:
         """
         codes = np.asarray(codes)
         if len(codes) and (codes.min() < 0 or codes.max() >= self.n_codes):
-            raise HQVQVAEError(f"code {codes.max()} is outside 0 to {self.n_codes - 1}: use codes of the same model")
+            raise MagBridgeError(f"code {codes.max()} is outside 0 to {self.n_codes - 1}: use codes of the same model")
         features = window_features(codes, self.precursor, np.array(self.late_share))
         with np.errstate(over="ignore"):  # far below the threshold the score is 0
             return 1 / (1 + np.exp(-(features @ np.array(self.weights) + self.bias)))
@@ -80,7 +81,7 @@ class WarningScore:
         """Read a score that `save` wrote.
 
         Raises:
-            HQVQVAEError: If the file is not such a score.
+            MagBridgeError: If the file is not such a score.
         """
         try:
             read = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -89,14 +90,16 @@ class WarningScore:
             sizes = len(score.late_share), len(score.weights)
             numbers = [*score.late_share, *score.weights, score.bias]
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise HQVQVAEError(f"{path} is not a warning score written by this package: {error}") from None
+            raise MagBridgeError(f"{path} is not a warning score written by this package: {error}") from None
         whole = [score.n_codes] if score.precursor is None else [score.n_codes, score.precursor]
         numbers += whole if score.threshold is None else [*whole, score.threshold]
         known = all(type(number) in (int, float) and abs(number) < MAX_NUMBER for number in numbers)
         if not known or any(type(number) is not int for number in whole):
-            raise HQVQVAEError(f"{path} is not a warning score: expected numbers below 1e9, codes as whole ones")
+            raise MagBridgeError(f"{path} is not a warning score: expected numbers below 1e9, codes as whole ones")
         if sizes != (score.n_codes, len(FEATURES)):
-            raise HQVQVAEError(f"{path} has {sizes} late shares and weights, expected {score.n_codes}, {len(FEATURES)}")
+            raise MagBridgeError(
+                f"{path} has {sizes} late shares and weights, expected {score.n_codes}, {len(FEATURES)}"
+            )
         return score
 
 
@@ -111,16 +114,16 @@ def warn_cells(score: WarningScore, codes: pd.DataFrame) -> list[dict[str, objec
         Per cell: `cell_id`, `segments`, `last_score` and `alarm_cycle`, None without an alarm.
 
     Raises:
-        HQVQVAEError: If a column is missing or a code is not of that model.
+        MagBridgeError: If a column is missing or a code is not of that model.
     """
     missing = [name for name in ("cell_id", "cycle", "code") if name not in codes.columns]
     if missing:
-        raise HQVQVAEError(f"the table of codes lacks {', '.join(missing)}: expected cell_id, cycle, code")
+        raise MagBridgeError(f"the table of codes lacks {', '.join(missing)}: expected cell_id, cycle, code")
     found = []
     for cell_id, cell in codes.sort_values("cycle").groupby("cell_id", sort=True):
         sequence = cell["code"].to_numpy()
         if not np.issubdtype(sequence.dtype, np.integer):
-            raise HQVQVAEError(f"cell {cell_id} has a code that is no integer: expected 0 to {score.n_codes - 1}")
+            raise MagBridgeError(f"cell {cell_id} has a code that is no integer: expected 0 to {score.n_codes - 1}")
         alarm = score.alarm(sequence)
         found.append(
             {

@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.files import replacing
+
 from ..circuit import Circuit
-from ..errors import HQVQVAEError
-from ..files import replacing
 from ..modeling_hqvqvae import HQVQVAEModel
 
 MAX_QUBITS = 8  # 3^q terms for each expectation value
@@ -38,12 +39,12 @@ def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
             cell; outputs `codes` (n,) int64 and `latents` (n, D).
 
     Raises:
-        HQVQVAEError: a circuit that is no small polynomial, or the exporter is not installed.
+        MagBridgeError: a circuit that is no small polynomial, or the exporter is not installed.
     """
     exported = copy.deepcopy(model).float().cpu().eval()
     if model.config.bottleneck == "quantum":
         if model.config.ansatz not in ONCE or model.config.n_qubits > MAX_QUBITS:
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"ONNX export of ansatz {model.config.ansatz!r} with {model.config.n_qubits} qubits: expected one of "
                 f"{', '.join(ONCE)} with at most {MAX_QUBITS}; use torch.export"
             )
@@ -56,9 +57,9 @@ def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
             input_names=["features"], output_names=["codes", "latents"], verbose=False,
         )  # fmt: skip
     except ImportError as error:
-        raise HQVQVAEError(f"ONNX export needs onnx and onnxscript ({error}): pip install onnx onnxscript") from error
+        raise MagBridgeError(f"ONNX export needs onnx and onnxscript ({error}): pip install onnx onnxscript") from error
     if program is None:
-        raise HQVQVAEError("torch.onnx.export gave no program")
+        raise MagBridgeError("torch.onnx.export gave no program")
     with replacing(Path(path)) as temporary:
         program.save(temporary, external_data=False)
 

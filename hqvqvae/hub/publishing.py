@@ -6,8 +6,9 @@ import json
 import tempfile
 from pathlib import Path
 
-from ..errors import HQVQVAEError
-from ..files import replacing
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.files import replacing
+
 from ..modeling_hqvqvae import HQVQVAEModel
 from .model_card import Measured, render_card
 
@@ -52,7 +53,7 @@ def push(name_or_path: str, repo_id: str, *, private: bool = False, token: str |
         URL of the commit.
 
     Raises:
-        HQVQVAEError: the model does not load, the repository holds something else or is public where `private` is
+        MagBridgeError: the model does not load, the repository holds something else or is public where `private` is
             asked for, or the Hub refuses; nothing is committed then.
     """
     from huggingface_hub import HfApi
@@ -66,7 +67,7 @@ def push(name_or_path: str, repo_id: str, *, private: bool = False, token: str |
             api.create_repo(repo_id, private=private, exist_ok=True)
             commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload HQ-VQVAE")
         except (HTTPError, HFValidationError, RuntimeError, OSError) as error:  # RuntimeError: an upload was cut off
-            raise HQVQVAEError(f"cannot push to {repo_id}: {' '.join(str(error).split())}") from error
+            raise MagBridgeError(f"cannot push to {repo_id}: {' '.join(str(error).split())}") from error
     return commit.commit_url
 
 
@@ -74,7 +75,7 @@ def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
     """What a push would upload: bytes by path. Nothing is asked of the Hub.
 
     Raises:
-        HQVQVAEError: the model does not load.
+        MagBridgeError: the model does not load.
     """
     with tempfile.TemporaryDirectory() as folder:
         _write(name_or_path, repo_id, Path(folder))
@@ -99,12 +100,12 @@ def _check_replaceable(api, repo_id: str, private: bool) -> None:
         return
     names = {file.rfilename for file in info.siblings} - {".gitattributes", "README.md"}
     if names and not {"config.json", MODEL_CODE} <= names:
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"cannot push to {repo_id}: it holds something other than an HQ-VQVAE ({sorted(names)[0]}); "
             "choose another repository"
         )
     if private and not info.private:
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"cannot push to {repo_id}: it exists and is public; make it private on the Hub first, or "
             "choose another repository"
         )

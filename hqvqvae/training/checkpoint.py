@@ -12,8 +12,8 @@ import safetensors
 import torch
 from safetensors.torch import save_file
 
-from ..errors import HQVQVAEError
-from ..files import replacing
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.files import replacing
 
 STATE_VERSION = "2"
 
@@ -74,25 +74,25 @@ def load_state(path: Path, state: TrainingState, model, optimizer, generator: to
     """Bring a run to where a state file left it.
 
     Raises:
-        HQVQVAEError: the file is damaged, or belongs to another model, training or data.
+        MagBridgeError: the file is damaged, or belongs to another model, training or data.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             if metadata["version"] != STATE_VERSION:
-                raise HQVQVAEError(
+                raise MagBridgeError(
                     f"{path} has state version {metadata['version']}, expected {STATE_VERSION}; delete it to start over"
                 )
             tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
             if _sha256(tensors, metadata["state"]) != metadata["sha256"]:
-                raise HQVQVAEError(f"{path} is damaged: its contents have another SHA-256; delete it to start over")
+                raise MagBridgeError(f"{path} is damaged: its contents have another SHA-256; delete it to start over")
             scalars = json.loads(metadata["state"])
-    except HQVQVAEError:
+    except MagBridgeError:
         raise
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise HQVQVAEError(f"{path} is not a training state ({error}); delete it to start over") from error
+        raise MagBridgeError(f"{path} is not a training state ({error}); delete it to start over") from error
     if scalars["fingerprint"] != state.fingerprint:
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"{path} belongs to a run with another configuration, training or data; "
             "resume with the same ones, or delete it to start over"
         )

@@ -13,12 +13,13 @@ from importlib import metadata
 import numpy as np
 import pandas as pd
 
+from dataset_card.errors import MagBridgeError
+
 from ..cells.code_statistics import purity, stability
 from ..cells.features import FEATURES
-from ..errors import HQVQVAEError
 from .fit import TrainingConfig, single_thread
+from .jobs import run_jobs
 from .methods import CODEBOOK_SIZE, METHODS, fit_method
-from .parallel import run_jobs
 
 SCHEMA_VERSION = 1
 GROUPS = {"cell": "cell_id", "cohort": "cohort"}
@@ -105,16 +106,16 @@ def evaluate(
         A JSON-ready record; errors are mean squared errors in z units of the training segments, unrounded.
 
     Raises:
-        HQVQVAEError: an unknown method or kind of group, or fewer than two groups.
+        MagBridgeError: an unknown method or kind of group, or fewer than two groups.
     """
     if by not in GROUPS:
-        raise HQVQVAEError(f"by={by!r} is unknown; expected one of {', '.join(GROUPS)}")
+        raise MagBridgeError(f"by={by!r} is unknown; expected one of {', '.join(GROUPS)}")
     for method in methods:
         if method not in METHODS:
-            raise HQVQVAEError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
+            raise MagBridgeError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
     groups = sorted(segments[GROUPS[by]].unique())
     if len(groups) < 2:
-        raise HQVQVAEError(f"leaving one {by} out needs at least two, got {groups}")
+        raise MagBridgeError(f"leaving one {by} out needs at least two, got {groups}")
     jobs = [Job(*job) for job in itertools.product(methods, [by], groups, seeds)]
     fold = functools.partial(run_job, segments=segments, protocol=protocol, training=training)
     folds = run_jobs(fold, jobs, workers=workers, address=address, progress=progress)

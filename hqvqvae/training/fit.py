@@ -12,8 +12,9 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from dataset_card.errors import MagBridgeError
+
 from ..configuration_hqvqvae import HQVQVAEConfig
-from ..errors import HQVQVAEError
 from ..hub.model_card import render_card
 from ..modeling_hqvqvae import HQVQVAEModel
 from ..quantizer import CodebookLife, perplexity
@@ -44,7 +45,7 @@ class TrainingConfig:
     def __post_init__(self):
         for name in ("epochs", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
-                raise HQVQVAEError(f"{name}={getattr(self, name)!r}: expected a positive number")
+                raise MagBridgeError(f"{name}={getattr(self, name)!r}: expected a positive number")
 
 
 @dataclass
@@ -107,7 +108,7 @@ def fit(
         Models on the CPU in evaluation mode, history and final metrics.
 
     Raises:
-        HQVQVAEError: features that cannot be standardised, a device that is not there, or a state file of another run.
+        MagBridgeError: features that cannot be standardised, an absent device, or a state file of another run.
     """
     with single_thread():
         model = build_model(config, training.seed)
@@ -116,7 +117,7 @@ def fit(
         try:
             model.to(device)
         except (RuntimeError, AssertionError) as error:
-            raise HQVQVAEError(f"device {device!r} cannot be used here: {error}") from error
+            raise MagBridgeError(f"device {device!r} cannot be used here: {error}") from error
         train = train.to(device)
         held_out = None if validation is None else torch.tensor(validation, dtype=torch.float32, device=device)
         optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate)

@@ -12,8 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
+from dataset_card.errors import MagBridgeError
+
 from ..configuration_hqvqvae import NAMED_CONFIGS, PAPER_FEATURES, HQVQVAEConfig
-from ..errors import HQVQVAEError
 
 CODEBOOK_SIZE = 32
 PCA_DIM = 8
@@ -142,10 +143,10 @@ def fit_method(
         The fitted coder.
 
     Raises:
-        HQVQVAEError: an unknown method, or a feature that is constant.
+        MagBridgeError: an unknown method, or a feature that is constant.
     """
     if name not in METHODS:
-        raise HQVQVAEError(f"method {name!r} is unknown; expected one of {', '.join(METHODS)}")
+        raise MagBridgeError(f"method {name!r} is unknown; expected one of {', '.join(METHODS)}")
     from .fit import TrainingConfig, fit, single_thread
 
     z_clip = RAW_Z_CLIP if protocol == "P" else None
@@ -153,7 +154,7 @@ def fit_method(
     # By extremes: the spread of equal numbers may come out as rounding, not as 0.
     constant = [column for column, spread in zip(feature_names, np.ptp(features, axis=0), strict=True) if spread == 0]
     if constant:
-        raise HQVQVAEError(f"constant over the {len(features)} training segments: {constant}; leave them out")
+        raise MagBridgeError(f"constant over the {len(features)} training segments: {constant}; leave them out")
     with single_thread():
         if name == "vae-kmeans":
             return VAEKMeans(np.asarray(features, dtype=float), training, z_clip)

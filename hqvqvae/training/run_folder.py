@@ -10,10 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import write_json
+from dataset_card.storage.files import replacing
+
 from ..cells.reference import less_the_beginning
 from ..configuration_hqvqvae import HQVQVAEConfig
-from ..errors import HQVQVAEError
-from ..files import replacing, write_json
 from ..hub.publishing import export_packaged
 from .evaluation import table_sha256, versions
 from .fit import TrainingConfig, fit, plot_history
@@ -51,26 +53,26 @@ def train_run(
         The record that metrics.json holds.
 
     Raises:
-        HQVQVAEError: unknown cells, nothing left to train on, a folder that holds another run.
+        MagBridgeError: unknown cells, nothing left to train on, a folder that holds another run.
     """
     z_clip = RAW_Z_CLIP if protocol == "P" else None
     config = HQVQVAEConfig.named(config_name, protocol=protocol, z_clip=z_clip, **(changes or {}))
     absent = [name for name in config.feature_names if name not in table]
     if absent:
-        raise HQVQVAEError(f"the table has no features {absent}; it has {list(table)}")
+        raise MagBridgeError(f"the table has no features {absent}; it has {list(table)}")
     unknown = sorted(set(validation_cells) - set(table["cell_id"]))
     if unknown:
-        raise HQVQVAEError(f"no cells {unknown} to hold out; there are {sorted(table['cell_id'].unique())}")
+        raise MagBridgeError(f"no cells {unknown} to hold out; there are {sorted(table['cell_id'].unique())}")
     data_sha256 = table_sha256(table, config.feature_names)
     if config.reference_window is not None:
         table = less_the_beginning(table, config.feature_names, config.reference_window)
     held_out = table["cell_id"].isin(list(validation_cells)).to_numpy()
     features = table[config.feature_names].to_numpy(dtype=float)
     if held_out.all():
-        raise HQVQVAEError(f"holding out {sorted(validation_cells)} leaves no segment to train on")
+        raise MagBridgeError(f"holding out {sorted(validation_cells)} leaves no segment to train on")
     state_file = out / "state.safetensors"
     if state_file.exists() and not resume:
-        raise HQVQVAEError(f"{out} holds a run already; go on with --resume, or give another --out")
+        raise MagBridgeError(f"{out} holds a run already; go on with --resume, or give another --out")
     result = fit(
         config,
         features[~held_out],

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dataset_card.errors import MagBridgeError
+
 from ..cells.charge_features import CHARGE_FEATURES, add_charge_features
 from ..cells.features import Segment, apply_protocol, feature_table
 from ..cells.reference import less_the_beginning
-from ..errors import HQVQVAEError
 from ..modeling_hqvqvae import HQVQVAEModel
 from .fit import segment_errors
 
@@ -28,7 +29,7 @@ def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool
         to the cell's own beginning leaves out the segments up to the end of its reference window.
 
     Raises:
-        HQVQVAEError: a discharge that is not valid, none that is, or none after the reference window.
+        MagBridgeError: a discharge that is not valid, none that is, or none after the reference window.
     """
     protocol, names = model.config.protocol, model.config.feature_names
     table = feature_table(segments)
@@ -36,18 +37,18 @@ def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool
     if protocol != "P" and len(invalid):
         if not skip_invalid:
             first = invalid.iloc[0]
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"cell {first.cell_id} cycle {first.cycle}: {first.reason} ({len(invalid)} of {len(table)} such "
                 "discharges); remove them, or skip them with --skip-invalid"
             )
         if len(invalid) == len(table):
-            raise HQVQVAEError(f"none of the {len(table)} discharges is valid; the first: {invalid.iloc[0].reason}")
+            raise MagBridgeError(f"none of the {len(table)} discharges is valid; the first: {invalid.iloc[0].reason}")
     if set(names) & set(CHARGE_FEATURES[1:]):
         table = add_charge_features(table, segments)
     table = apply_protocol(table, protocol)
     missing = [name for name in names if name not in table]
     if missing:
-        raise HQVQVAEError(f"the model needs features {missing}; segments have {list(table.columns)}")
+        raise MagBridgeError(f"the model needs features {missing}; segments have {list(table.columns)}")
     if model.config.reference_window is not None:
         table = less_the_beginning(table, names, model.config.reference_window)
     features = torch.tensor(table[names].to_numpy(dtype=np.float32))

@@ -25,13 +25,14 @@ from typing import Any
 import pandas as pd
 import torch
 
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.files import replacing
+
 from ..bottleneck import n_parameters, twin_options
 from ..configuration_hqvqvae import RECIPE, HQVQVAEConfig
-from ..errors import HQVQVAEError
-from ..files import replacing
 from .evaluation import GROUPS, fold_seed, table_sha256
 from .fit import TrainingConfig, fit, segment_errors, single_thread
-from .parallel import run_jobs
+from .jobs import run_jobs
 
 EPOCHS = 50
 LEARNING_RATES = (1e-3, 3e-3)
@@ -167,7 +168,7 @@ def read_records(path: Path) -> list[Record]:
     """The records of a file of JSON lines; a last line that a killed run left unfinished is dropped.
 
     Raises:
-        HQVQVAEError: another line is not a record.
+        MagBridgeError: another line is not a record.
     """
     lines = path.read_text(encoding="utf-8").split("\n")
     records = []
@@ -177,7 +178,7 @@ def read_records(path: Path) -> list[Record]:
             errors = {cell: (float(mse), int(n)) for cell, (mse, n) in fields["errors"].items()}
             records.append(Record(**{**fields, "task": Task(**fields["task"]), "errors": errors}))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise HQVQVAEError(f"{path} line {number} is not a record of the study ({error}); remove it") from error
+            raise MagBridgeError(f"{path} line {number} is not a record of the study ({error}); remove it") from error
     return records
 
 
@@ -211,14 +212,14 @@ class Study:
     ):
         unknown = sorted(set(arms) - set(ARMS))
         if unknown:
-            raise HQVQVAEError(f"no bottlenecks {unknown} in the grid; there are {', '.join(ARMS)}")
+            raise MagBridgeError(f"no bottlenecks {unknown} in the grid; there are {', '.join(ARMS)}")
         asked = {*arms, *(ARMS[name].twin for name in arms)}
         self.segments, self.progress = segments, progress
         self.jobs, self.address = jobs, address
         self.arms = [name for name in ARMS if name in asked]
         n_seeds = 1 if short else seeds
         if not FIRST_SEED <= first_seed <= FIRST_FRESH_SEED - n_seeds:
-            raise HQVQVAEError(
+            raise MagBridgeError(
                 f"{n_seeds} seeds from {first_seed}: expected them between {FIRST_SEED} and {FIRST_FRESH_SEED - 1}; "
                 f"{SEARCH_SEED} is the search's, the later ones are kept fresh"
             )

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import write_json
+from dataset_card.storage.files import replacing
+
 from ...cells.nasa import load_curves, load_segments
 from ...configuration_hqvqvae import HQVQVAEConfig
-from ...errors import HQVQVAEError
-from ...files import replacing, write_json
 from ...hub.model_card import POWER, STUDY, read_record
 from ...hub.power_card import power_sentences
 from ...hub.study_card import study_report
@@ -90,11 +92,11 @@ def reproduce(
         What report.json holds.
 
     Raises:
-        HQVQVAEError: If the folder is not empty, or the file is not of these segments, seeds and methods.
+        MagBridgeError: If the folder is not empty, or the file is not of these segments, seeds and methods.
     """
     check_free(out)
     if not seeds:
-        raise HQVQVAEError("reproducing the paper needs at least one seed")
+        raise MagBridgeError("reproducing the paper needs at least one seed")
     segments, curves = load_segments("C"), load_curves()
     plan, training = (SHORT_PLAN, SHORT_TRAINING) if short else (DiscoveryPlan(), TrainingConfig())
     if short:
@@ -140,11 +142,11 @@ def _read_evaluation(path: Path, segments: pd.DataFrame, seeds: Sequence[int]) -
         lacking = [name for name in tables.BASELINES if name not in evaluation["methods"]]
         of_these = evaluation["data_sha256"] == table_sha256(segments) and evaluation["seeds"] == list(seeds)
     except (ValueError, TypeError, KeyError, StopIteration) as error:
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"{path} holds no record by cell of `python -m hqvqvae evaluate`; leave it out to measure"
         ) from error
     if lacking or not of_these:
-        raise HQVQVAEError(
+        raise MagBridgeError(
             f"{path} is of other segments, or of other seeds than {list(seeds)}, or lacks methods "
             f"({', '.join(lacking) or 'none'}); leave it out to measure anew"
         )

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hqvqvae import HQVQVAEError
+from dataset_card.errors import MagBridgeError
 from hqvqvae.cells.cycling import read_table, segments_of
 from hqvqvae.cells.features import feature_table
 from tests.hqvqvae.small import cell_table
@@ -42,57 +42,57 @@ def test_reads_csv_and_parquet_alike(tmp_path, suffix):
 def test_a_channel_in_another_unit_is_named(column, factor, message):
     table = cell_table()
     table[column] *= factor
-    with pytest.raises(HQVQVAEError, match=f"cell mine: {message}"):
+    with pytest.raises(MagBridgeError, match=f"cell mine: {message}"):
         segments_of(table)
 
 
 def test_kelvin_is_noticed():
     table = cell_table()
     table["temperature_C"] += 273.15
-    with pytest.raises(HQVQVAEError, match="looks like kelvin"):
+    with pytest.raises(MagBridgeError, match="looks like kelvin"):
         segments_of(table)
 
 
 @pytest.mark.parametrize("column", ["cycle", "time_s", "voltage_V", "current_A", "temperature_C"])
 def test_missing_columns_and_text_are_named(column):
-    with pytest.raises(HQVQVAEError, match=rf"lacks \['{column}'\]"):
+    with pytest.raises(MagBridgeError, match=rf"lacks \['{column}'\]"):
         segments_of(cell_table().drop(columns=column))
     table = cell_table().astype({column: object})
     table.loc[5, column] = "n/a"
-    with pytest.raises(HQVQVAEError, match=f"column {column} holds 'n/a' in row 5"):
+    with pytest.raises(MagBridgeError, match=f"column {column} holds 'n/a' in row 5"):
         segments_of(table)
 
 
 def test_nan_fractions_and_empty_tables_are_named():
     table = cell_table()
     table.loc[70, "voltage_V"] = np.nan
-    with pytest.raises(HQVQVAEError, match="cell mine cycle 2: voltage_V is nan at sample 10"):
+    with pytest.raises(MagBridgeError, match="cell mine cycle 2: voltage_V is nan at sample 10"):
         segments_of(table)
-    with pytest.raises(HQVQVAEError, match="cycle holds 1.5; expected whole numbers"):
+    with pytest.raises(MagBridgeError, match="cycle holds 1.5; expected whole numbers"):
         segments_of(cell_table().assign(cycle=1.5))
-    with pytest.raises(HQVQVAEError, match="cycle holds inf; expected whole numbers"):
+    with pytest.raises(MagBridgeError, match="cycle holds inf; expected whole numbers"):
         segments_of(cell_table().assign(cycle=np.inf))
-    with pytest.raises(HQVQVAEError, match="no rows"):
+    with pytest.raises(MagBridgeError, match="no rows"):
         segments_of(cell_table().iloc[:0])
 
 
 def test_files_that_are_no_tables_are_named(tmp_path):
-    with pytest.raises(HQVQVAEError, match="does not exist"):
+    with pytest.raises(MagBridgeError, match="does not exist"):
         read_table(tmp_path / "none.csv")
     (tmp_path / "wide.csv").write_text(",".join(f"x{i}" for i in range(100_000)) + "\n")
-    with pytest.raises(HQVQVAEError, match=r"has \d{4,} columns; expected a table of samples"):
+    with pytest.raises(MagBridgeError, match=r"has \d{4,} columns; expected a table of samples"):
         read_table(tmp_path / "wide.csv")
     cell_table().assign(cell_id=["mine"] * 70 + [None] * 110).to_csv(tmp_path / "nameless.csv", index=False)
-    with pytest.raises(HQVQVAEError, match="row 70 has no cell_id"):
+    with pytest.raises(MagBridgeError, match="row 70 has no cell_id"):
         read_table(tmp_path / "nameless.csv")
     pq.write_table(pa.table([[1.0], [2.0]], ["time_s", "time_s"]), tmp_path / "twice.parquet")
-    with pytest.raises(HQVQVAEError, match="twice.parquet has the column 'time_s' twice"):
+    with pytest.raises(MagBridgeError, match="twice.parquet has the column 'time_s' twice"):
         read_table(tmp_path / "twice.parquet")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(HQVQVAEError, match="cannot be read as .parquet"):
+    with pytest.raises(MagBridgeError, match="cannot be read as .parquet"):
         read_table(tmp_path / "bad.parquet")
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(HQVQVAEError, match="cannot be read as .csv"):
+    with pytest.raises(MagBridgeError, match="cannot be read as .csv"):
         read_table(tmp_path / "empty.csv")
 
 
@@ -102,7 +102,7 @@ def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path):
     pq.write_table(pa.table({"cycle": texts}), path, store_schema=False)
     assert path.stat().st_size < 100_000
     with pytest.raises(
-        HQVQVAEError, match=r"bomb.parquet is damaged or too large \(it .* its reader\); split it by cell"
+        MagBridgeError, match=r"bomb.parquet is damaged or too large \(it .* its reader\); split it by cell"
     ):
         read_table(path)
 
@@ -116,6 +116,6 @@ def test_a_page_that_claims_much_is_refused(tmp_path):
     data[at + 3 : at + 6] = b"\xfe\xff\xff\xff\x0f"
     path.write_bytes(data)
     with pytest.raises(
-        HQVQVAEError, match=r"forged.parquet is damaged or too large \(it takes over 900 MiB in its reader"
+        MagBridgeError, match=r"forged.parquet is damaged or too large \(it takes over 900 MiB in its reader"
     ):
         read_table(path)

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from hqvqvae import HQVQVAEError
+from dataset_card.errors import MagBridgeError
 from hqvqvae.cells import matr, nasa
 from hqvqvae.cells.download import download
 
@@ -18,7 +18,7 @@ def no_network(monkeypatch):
 
 @pytest.mark.parametrize("fetch", [nasa.fetch, matr.fetch])
 def test_no_network_is_one_line(tmp_path, fetch):
-    with pytest.raises(HQVQVAEError, match="download it by hand and pass its path"):
+    with pytest.raises(MagBridgeError, match="download it by hand and pass its path"):
         fetch(tmp_path)
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataset_card.errors import MagBridgeError
 from hqvqvae.cells.features import (
     FEATURES,
     Segment,
@@ -16,7 +17,6 @@ from hqvqvae.cells.features import (
     resampled_voltage,
     start_resistance,
 )
-from hqvqvae.errors import HQVQVAEError
 
 
 def discharge(cell="A", cycle=0, n_load=40, step=10.0, current=-2.0, capacity=float("nan"), temperature=25.0):
@@ -83,7 +83,7 @@ def _channels(segment):
 
 def test_a_segment_without_load_is_named():
     idle = discharge("B0052", 4, current=-0.01)
-    with pytest.raises(HQVQVAEError, match=r"cell B0052 cycle 4: no load .* -0.01"):
+    with pytest.raises(MagBridgeError, match=r"cell B0052 cycle 4: no load .* -0.01"):
         load_window(idle)
     assert not feature_table([idle])["valid"].any()
 
@@ -92,21 +92,21 @@ def test_a_segment_without_load_is_named():
 def test_nan_is_named_with_cell_cycle_channel_and_sample(channel):
     segment = discharge("B0005", 3)
     getattr(segment, channel)[7] = np.nan
-    with pytest.raises(HQVQVAEError, match=rf"cell B0005 cycle 3: {channel} is nan at sample 7"):
+    with pytest.raises(MagBridgeError, match=rf"cell B0005 cycle 3: {channel} is nan at sample 7"):
         feature_table([segment])
 
 
 def test_time_that_stands_still_is_refused():
     segment = discharge()
     segment.time_s[5] = segment.time_s[4]
-    with pytest.raises(HQVQVAEError, match="time_s does not increase at sample 5"):
+    with pytest.raises(MagBridgeError, match="time_s does not increase at sample 5"):
         feature_table([segment])
 
 
 def test_unequal_channels_and_repeated_cycles_are_refused():
-    with pytest.raises(HQVQVAEError, match="one common length"):
+    with pytest.raises(MagBridgeError, match="one common length"):
         Segment("A", 0, np.arange(3.0), np.ones(3), np.ones(2), np.ones(3)).check()
-    with pytest.raises(HQVQVAEError, match="cycle 0 appears twice"):
+    with pytest.raises(MagBridgeError, match="cycle 0 appears twice"):
         feature_table([discharge(), discharge()])
 
 
@@ -124,7 +124,7 @@ def test_protocol_p_keeps_every_segment_raw():
     p = apply_protocol(table, "P")
     assert len(p) == 2 and len(apply_protocol(table, "C")) == 1
     assert p.loc[1, "t_total"] == 70.0 and "t_total_raw" not in p
-    with pytest.raises(HQVQVAEError, match="'Q' is unknown"):
+    with pytest.raises(MagBridgeError, match="'Q' is unknown"):
         apply_protocol(table, "Q")
 
 

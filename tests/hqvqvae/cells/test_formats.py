@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hqvqvae import HQVQVAEError
+from dataset_card.errors import MagBridgeError
 from hqvqvae.cells.cycling import read_table, segments_of
 from hqvqvae.cells.features import feature_table
 from tests.hqvqvae.small import cell_table
@@ -62,18 +62,18 @@ def test_declared_units_are_converted_and_unknown_ones_named():
     for one, converted in zip(own, segments_of(other), strict=True):
         np.testing.assert_allclose(converted.time_s, one.time_s, rtol=1e-12)
         np.testing.assert_allclose(converted.voltage_V, one.voltage_V, rtol=1e-12)
-    with pytest.raises(HQVQVAEError, match="column 'Voltage / kV' is in 'kv'; expected voltage_V in one of v, volt"):
+    with pytest.raises(MagBridgeError, match="column 'Voltage / kV' is in 'kv'; expected voltage_V in one of v, volt"):
         segments_of(table.rename(columns=BDF | {"voltage_V": "Voltage / kV"}))
 
 
 def test_a_unit_that_the_values_contradict_is_named():
     minutes = whole_test().rename(columns=BDF).assign(cell_id="mine")
     minutes["Test Time / s"] /= 60
-    with pytest.raises(HQVQVAEError, match="cell mine: time_s runs 39.3333 in the longest .*looks like minutes"):
+    with pytest.raises(MagBridgeError, match="cell mine: time_s runs 39.3333 in the longest .*looks like minutes"):
         segments_of(minutes)
 
 
 def test_what_a_format_leaves_out_is_one_line():
     table = whole_test().rename(columns=BDF).drop(columns="Surface Temperature / degC").assign(cell_id="mine")
-    with pytest.raises(HQVQVAEError, match=r"the table lacks \['temperature_C'\]"):
+    with pytest.raises(MagBridgeError, match=r"the table lacks \['temperature_C'\]"):
         segments_of(table)

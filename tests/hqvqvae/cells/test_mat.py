@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.io
 
+from dataset_card.errors import MagBridgeError
 from hqvqvae.cells import mat
-from hqvqvae.errors import HQVQVAEError
 
 
 def written(path, **fields):
@@ -28,7 +28,7 @@ class Crash:
 
 
 def test_what_crashes_the_reader_is_one_error_and_the_next_file_reads(tmp_path):
-    with pytest.raises(HQVQVAEError, match=r"B0001.mat is damaged or no MATLAB 5 file \(it crashes its reader\)"):
+    with pytest.raises(MagBridgeError, match=r"B0001.mat is damaged or no MATLAB 5 file \(it crashes its reader\)"):
         list(mat.read_mats({"B0001": Crash()}))
     ((cell, records),) = mat.read_mats({"B0001": written(tmp_path / "B0001.mat").read_bytes()})
     assert cell == "B0001" and len(records) == 1 and records[0][1] == 1.8
@@ -40,12 +40,12 @@ def test_bytes_that_crash_scipy(tmp_path, at):
     """Types and lengths of elements: scipy reads past its memory on these, with luck and without."""
     data = bytearray(written(tmp_path / "B0001.mat").read_bytes())
     data[at] = 0x0F
-    with contextlib.suppress(HQVQVAEError):
+    with contextlib.suppress(MagBridgeError):
         list(mat.read_mats({"B0001": bytes(data)}))
 
 
 @pytest.mark.parametrize("values", ["text", np.ones(40) * 1j, np.ones((4, 10)), np.array([{}], dtype=object)])
 def test_a_channel_that_is_no_row_of_numbers_is_named(tmp_path, values):
     path = written(tmp_path / "B0001.mat", Time=values)
-    with pytest.raises(HQVQVAEError, match="B0001.mat: discharge 0: field Time is .*; expected a row of numbers"):
+    with pytest.raises(MagBridgeError, match="B0001.mat: discharge 0: field Time is .*; expected a row of numbers"):
         mat.read_mat(path, "B0001")

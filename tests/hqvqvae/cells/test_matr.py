@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from hqvqvae import HQVQVAEError
+from dataset_card.errors import MagBridgeError
 from hqvqvae.cells import matr
 from hqvqvae.cells.charge_features import CHARGE_FEATURES
 
@@ -72,15 +72,15 @@ def test_other_tables_than_the_published_ones_are_refused(tmp_path, contents, to
             (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "data" / name).write_text(text)
     for path in (tmp_path / "some.zip", tmp_path):
-        with pytest.raises(HQVQVAEError, match=told):
+        with pytest.raises(MagBridgeError, match=told):
             matr.read_archive(path)
 
 
 def test_what_is_no_zip_and_what_is_nowhere_is_told(tmp_path):
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 no")
-    with pytest.raises(HQVQVAEError, match="not a whole zip"):
+    with pytest.raises(MagBridgeError, match="not a whole zip"):
         matr.read_archive(tmp_path / "broken.zip")
-    with pytest.raises(HQVQVAEError, match="does not exist"):
+    with pytest.raises(MagBridgeError, match="does not exist"):
         matr.read_archive(tmp_path / "nowhere")
 
 

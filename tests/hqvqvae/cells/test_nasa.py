@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import scipy.io
 
+from dataset_card.errors import MagBridgeError
 from hqvqvae.cells import nasa
 from hqvqvae.cells.features import FEATURES, feature_table
-from hqvqvae.errors import HQVQVAEError
 
 SEGMENTS_OF_COHORT = {"FY08Q4": 636, "25-28": 112, "45-48": 288, "49-52": 100, "53-56": 363}
 
@@ -70,29 +70,29 @@ def test_a_truncated_file_is_named(tmp_path):
     whole = path.read_bytes()
     for size in (10, 200, len(whole) // 2, len(whole) - 20):
         path.write_bytes(whole[:size])
-        with pytest.raises(HQVQVAEError, match="B0099.mat"):
+        with pytest.raises(MagBridgeError, match="B0099.mat"):
             nasa.read_archive(path)
     path.with_suffix(".zip").write_bytes(whole[:100])
-    with pytest.raises(HQVQVAEError, match="neither a .mat file nor a whole zip"):
+    with pytest.raises(MagBridgeError, match="neither a .mat file nor a whole zip"):
         nasa.read_archive(path.with_suffix(".zip"))
 
 
 @pytest.mark.parametrize("field", ["Voltage_measured", "Time", "Capacity"])
 def test_a_missing_field_is_named(tmp_path, field):
     path = write_mat(tmp_path / "B0099.mat", [operation(), operation(drop=field)])
-    with pytest.raises(HQVQVAEError, match=f"B0099.mat: discharge 1 has no field '{field}'"):
+    with pytest.raises(MagBridgeError, match=f"B0099.mat: discharge 1 has no field '{field}'"):
         nasa.read_archive(path)
 
 
 def test_a_file_of_another_cell_or_of_no_discharge_is_refused(tmp_path):
-    with pytest.raises(HQVQVAEError, match=r"holds \['B0001'\], expected the struct B0099"):
+    with pytest.raises(MagBridgeError, match=r"holds \['B0001'\], expected the struct B0099"):
         nasa.read_archive(write_mat(tmp_path / "B0099.mat", [operation()], name="B0001"))
-    with pytest.raises(HQVQVAEError, match="no discharge among its 2 operations"):
+    with pytest.raises(MagBridgeError, match="no discharge among its 2 operations"):
         nasa.read_archive(write_mat(tmp_path / "B0098.mat", [operation("charge"), operation("charge")]))
-    with pytest.raises(HQVQVAEError, match="does not exist"):
+    with pytest.raises(MagBridgeError, match="does not exist"):
         nasa.read_archive(tmp_path / "nothing")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(HQVQVAEError, match=r"holds no file B\*.mat"):
+    with pytest.raises(MagBridgeError, match=r"holds no file B\*.mat"):
         nasa.read_archive(tmp_path / "empty")
 
 
@@ -108,11 +108,11 @@ def test_fetch_downloads_once_and_checks_the_values(tmp_path, monkeypatch):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(nasa, "URL", f"http://127.0.0.1:{server.server_port}/set.zip")
         # Cells other than the published ones do not pass the check.
-        with pytest.raises(HQVQVAEError, match="missing .*B0005"):
+        with pytest.raises(MagBridgeError, match="missing .*B0005"):
             nasa.fetch(tmp_path / "cache")
         server.shutdown()
     monkeypatch.setattr(nasa, "URL", f"http://127.0.0.1:{server.server_port}/other.zip")
-    with pytest.raises(HQVQVAEError, match="cannot be fetched"):
+    with pytest.raises(MagBridgeError, match="cannot be fetched"):
         nasa.fetch(tmp_path / "other")
 
 
@@ -142,17 +142,17 @@ def test_embedded_tables_are_what_this_code_makes_of_the_published_files(upstrea
 
 def test_one_changed_sample_is_noticed(upstream_dir):
     segments = nasa.read_archive(upstream_dir / "nasa" / "B0050.mat")
-    with pytest.raises(HQVQVAEError, match="changed none"):
+    with pytest.raises(MagBridgeError, match="changed none"):
         nasa.verify(segments)
     segments[3].voltage_V[10] += 1e-3
-    with pytest.raises(HQVQVAEError, match=r"changed \['B0050'\]"):
+    with pytest.raises(MagBridgeError, match=r"changed \['B0050'\]"):
         nasa.verify(segments)
 
 
 def test_a_truncated_published_file_is_named(upstream_dir, tmp_path):
     whole = (upstream_dir / "nasa" / "B0050.mat").read_bytes()
     (tmp_path / "B0050.mat").write_bytes(whole[: len(whole) // 3])
-    with pytest.raises(HQVQVAEError, match="B0050.mat"):
+    with pytest.raises(MagBridgeError, match="B0050.mat"):
         nasa.read_archive(tmp_path)
 
 
@@ -167,12 +167,12 @@ def test_a_zip_that_unpacks_to_too_much_or_nests_too_deep_is_refused(tmp_path, m
     for depth in range(3):
         deep = wrap(f"{depth}.zip", deep)
     (tmp_path / "deep.zip").write_bytes(deep)
-    with pytest.raises(HQVQVAEError, match="more than 3 deep"):
+    with pytest.raises(MagBridgeError, match="more than 3 deep"):
         nasa.read_archive(tmp_path / "deep.zip")
     # Many members, each of them small enough by itself.
     monkeypatch.setattr(nasa, "MAX_ARCHIVE_BYTES", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(10, 20):
             archive.writestr(f"B00{number}.zip", wrap("B.mat", bytes(1 << 18)))
-    with pytest.raises(HQVQVAEError, match="it unpacks to more than"):
+    with pytest.raises(MagBridgeError, match="it unpacks to more than"):
         nasa.read_archive(tmp_path / "bomb.zip")

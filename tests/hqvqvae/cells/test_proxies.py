@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dataset_card.errors import MagBridgeError
 from hqvqvae.cells.proxies import (
     cell_table,
     degradation_onset,
@@ -12,7 +13,6 @@ from hqvqvae.cells.proxies import (
     valid_segments,
     window_length,
 )
-from hqvqvae.errors import HQVQVAEError
 
 
 def cell(capacity, resistance=None, cell_id="a", cohort="A"):
@@ -95,7 +95,7 @@ def test_invalid_segments_do_not_count():
     ],
 )
 def test_malformed_tables_are_named(change, message):
-    with pytest.raises(HQVQVAEError, match=message):
+    with pytest.raises(MagBridgeError, match=message):
         valid_segments(change(cell(np.ones(12))))
 
 
@@ -125,5 +125,5 @@ def test_cells_left_out_say_why():
     ],
 )
 def test_a_proxy_that_cannot_be_computed_is_an_error_in_words(proxy, change, message):
-    with pytest.raises(HQVQVAEError, match=message):
+    with pytest.raises(MagBridgeError, match=message):
         cell_table(valid_segments(change(cell(np.ones(12)))), proxy, min_segments=10, early_fraction=0.3)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hqvqvae import HQVQVAEError
+from dataset_card.errors import MagBridgeError
 from hqvqvae.cells.reference import less_the_beginning as of_table
 from hqvqvae.reference import less_the_beginning
 from tests.hqvqvae.test_reference import NAMES, cells_of
@@ -23,7 +23,7 @@ def test_table_and_model_agree_whatever_the_order_of_cells(sizes, lengths):
     known = torch.isfinite(relative[:, 0]).numpy()
     assert known.sum() == sum(max(size - window[1], 0) for size in sizes)
     if not known.any():
-        with pytest.raises(HQVQVAEError, match="no cell has a segment after"):
+        with pytest.raises(MagBridgeError, match="no cell has a segment after"):
             of_table(table, NAMES, window)
         return
     order = mixed[known].assign(row=np.arange(known.sum())).sort_values(["cell_id", "cycle"])["row"].to_numpy()

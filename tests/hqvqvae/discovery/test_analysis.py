@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, pearsonr, spearmanr
 
+from dataset_card.errors import MagBridgeError
 from hqvqvae.discovery.analysis import (
     Coding,
     DiscoveryPlan,
@@ -15,7 +16,6 @@ from hqvqvae.discovery.analysis import (
     nested_analysis,
     prepare,
 )
-from hqvqvae.errors import HQVQVAEError
 from tests.hqvqvae.synthetic_cells import N_CODES, PLANTED, planted_study, random_study
 
 PLAN = DiscoveryPlan(n_permutations=199)
@@ -152,12 +152,12 @@ def test_a_short_cell_is_left_out_but_keeps_its_codes():
     ],
 )
 def test_plans_that_mean_nothing_are_refused(change, message):
-    with pytest.raises(HQVQVAEError, match=message):
+    with pytest.raises(MagBridgeError, match=message):
         DiscoveryPlan(**change)
 
 
 def test_codes_outside_the_codebook_are_refused():
-    with pytest.raises(HQVQVAEError, match="expected 3 codes from 0 to 1"):
+    with pytest.raises(MagBridgeError, match="expected 3 codes from 0 to 1"):
         Coding(2, np.array([0, 1, 2]))
 
 

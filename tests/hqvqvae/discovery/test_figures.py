@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dataset_card.errors import MagBridgeError
 from hqvqvae.discovery.analysis import Coding
 from hqvqvae.discovery.figures import FIGURES, draw_heatmap, draw_timeline, read_frame, save_figure
-from hqvqvae.errors import HQVQVAEError
 from tests.hqvqvae.synthetic_cells import N_CODES, figure_frames, planted_study
 
 
@@ -73,5 +73,5 @@ def test_heatmap_numbers_only_runs_that_have_room():
 
 
 def test_timeline_of_a_cell_that_is_not_there_is_named(planted_frames):
-    with pytest.raises(HQVQVAEError, match="cell 'B0005' is not in this run: expected one of cell00"):
+    with pytest.raises(MagBridgeError, match="cell 'B0005' is not in this run: expected one of cell00"):
         draw_timeline(planted_frames[1]["timeline"], "B0005")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dataset_card.errors import MagBridgeError
 from hqvqvae.discovery.interpretation import (
     DEFAULT_MODEL,
     LABEL,
@@ -19,7 +20,6 @@ from hqvqvae.discovery.interpretation import (
     prompt_for,
     summarise_code,
 )
-from hqvqvae.errors import HQVQVAEError
 from tests.hqvqvae.synthetic_cells import PLANTED, planted_study
 
 ANSWER = {
@@ -124,14 +124,14 @@ def test_decoding_is_greedy_and_repeats(tmp_path):
 
 def test_a_prompt_beyond_the_context_is_refused(run, tmp_path):
     model = tiny_model(tmp_path / "model", json.dumps(ANSWER), context=16)
-    with pytest.raises(HQVQVAEError, match=r"the prompt has \d+ tokens, and .* reads 16"):
+    with pytest.raises(MagBridgeError, match=r"the prompt has \d+ tokens, and .* reads 16"):
         interpret_run(run, model=model, codes=[PLANTED], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_path_without_a_model_is_refused(run, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(HQVQVAEError, match="cannot be loaded as a causal language model"):
+    with pytest.raises(MagBridgeError, match="cannot be loaded as a causal language model"):
         interpret_run(run, model=str(tmp_path / "empty"), out=tmp_path / "out")
 
 
@@ -205,7 +205,7 @@ def test_a_server_is_asked_greedily_retries_are_counted_and_all_is_logged(run, c
 @pytest.mark.parametrize("body", [b"", b"not json", b"[]", b'{"choices": []}', b'{"choices": [{"message": 3}]}'])
 def test_a_server_that_answers_something_else_is_named(run, chat, tmp_path, body):
     chat.outputs.append(body)
-    with pytest.raises(HQVQVAEError, match="gave no chat completion of tiny"):
+    with pytest.raises(MagBridgeError, match="gave no chat completion of tiny"):
         interpret_run(run, model="tiny", url=chat.url, codes=[PLANTED], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -235,7 +235,7 @@ def without(key):
     ],
 )
 def test_malformed_outputs_are_named(text, message):
-    with pytest.raises(HQVQVAEError, match=message):
+    with pytest.raises(MagBridgeError, match=message):
         parse_answer(text, PLANTED)
 
 
@@ -258,10 +258,10 @@ def test_summary_by_hand(segments):
 
 
 def test_a_code_that_does_not_occur_is_named(segments):
-    with pytest.raises(HQVQVAEError, match="no segment carries code 99"):
+    with pytest.raises(MagBridgeError, match="no segment carries code 99"):
         summarise_code(segments, 99)
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):
-    with pytest.raises(HQVQVAEError, match="holds no segments.csv"):
+    with pytest.raises(MagBridgeError, match="holds no segments.csv"):
         interpret_run(tmp_path, out=tmp_path / "out", dry_run=True)

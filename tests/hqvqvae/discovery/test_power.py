@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hqvqvae import HQVQVAEError, load_segments
+from dataset_card.errors import MagBridgeError
+from hqvqvae import load_segments
 from hqvqvae.discovery.analysis import DiscoveryPlan, prepare
 from hqvqvae.discovery.power import (
     Background,
@@ -121,13 +122,13 @@ def test_the_smallest_effect_lies_where_the_share_passes_the_power_for_good(foun
     ],
 )
 def test_requests_that_mean_nothing_are_named(study, changes, message):
-    with pytest.raises(HQVQVAEError, match=message):
+    with pytest.raises(MagBridgeError, match=message):
         measure_power(*study, N_CODES, **changes)
 
 
 def test_cells_without_sisters_have_no_spread_to_plant_in():
     segments, coding = random_study(0, n_cells=5)
-    with pytest.raises(HQVQVAEError, match="needs cohorts with cells that take part"):
+    with pytest.raises(MagBridgeError, match="needs cohorts with cells that take part"):
         measure_power(prepare(segments, PLAN), coding.reference, N_CODES, trials=1)
 
 

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
+from dataset_card.storage.documents import json_text
 from hqvqvae.discovery.result import record
-from hqvqvae.files import json_text
 from tests.hqvqvae.synthetic_cells import PLANTED, given_run, planted_study
 
 

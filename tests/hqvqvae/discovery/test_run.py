@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dataset_card.errors import MagBridgeError
 from hqvqvae.discovery.figures import FIGURES
 from hqvqvae.discovery.report import markdown_report
 from hqvqvae.discovery.result import record
 from hqvqvae.discovery.run import discover, write_run
-from hqvqvae.errors import HQVQVAEError
 from tests.hqvqvae.synthetic_cells import PLAN, given_run, make_segments, planted_study, random_study
 
 
@@ -28,7 +28,7 @@ def test_the_folder_of_a_run_is_whole(planted_run, run_folder):
     content = json.loads((run_folder / "discovery.json").read_text())
     assert content["plan"]["proxy"] == "fade" and content["verdict"] == planted_run.verdict
     assert content["primary"]["nested"]["p_within"] == planted_run.primary.nested.p_within
-    with pytest.raises(HQVQVAEError, match="is not empty"):
+    with pytest.raises(MagBridgeError, match="is not empty"):
         write_run(planted_run, run_folder)
 
 
@@ -45,7 +45,7 @@ def test_few_cells_are_said_and_still_drawn(n_cells, words, tmp_path):
 
 
 def test_a_proxy_that_cannot_be_computed_is_an_error():
-    with pytest.raises(HQVQVAEError, match="no cell can take part in the analysis of capacity fade"):
+    with pytest.raises(MagBridgeError, match="no cell can take part in the analysis of capacity fade"):
         given_run(planted_study, change=lambda t: t.assign(capacity=np.nan), n_cells=4)
 
 
@@ -64,7 +64,7 @@ def test_a_proxy_that_cannot_be_computed_is_an_error():
 def test_tables_of_codes_that_cannot_be_used_are_named(change, message):
     segments, coding = planted_study(0, n_cells=4)
     codes = change(segments[["cell_id", "cycle"]].assign(code=coding.reference))
-    with pytest.raises(HQVQVAEError, match=message):
+    with pytest.raises(MagBridgeError, match=message):
         discover(segments, PLAN, codes=codes, seeds=[0])
 
 
@@ -74,7 +74,7 @@ def test_tables_of_codes_that_cannot_be_used_are_named(change, message):
 )
 def test_features_that_cannot_be_trained_on_are_named(swing, message):
     segments = make_segments(np.linspace(0, 1, 4)).assign(swing=swing)
-    with pytest.raises(HQVQVAEError, match=message):
+    with pytest.raises(MagBridgeError, match=message):
         discover(segments, PLAN, seeds=[0])
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataset_card.errors import MagBridgeError
 from hqvqvae.discovery.analysis import Coding, DiscoveryPlan, nested_analysis, prepare
 from hqvqvae.discovery.warning_score import (
     HORIZON,
@@ -20,7 +21,6 @@ from hqvqvae.discovery.warning_score import (
     sweep,
     window_features,
 )
-from hqvqvae.errors import HQVQVAEError
 from tests.hqvqvae.synthetic_cells import N_CODES, PLANTED, planted_study
 
 SCORE = WarningScore(4, 2, (0.1, 0.2, 0.3, 0.9), (2.0, 0.5, -1.0, 3.0), -2.0, 0.6)
@@ -149,7 +149,7 @@ def test_a_saved_score_gives_the_same_scores(tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]", '{"n_codes": 3}'])
 def test_a_file_that_is_no_score_is_refused(tmp_path, text):
     (tmp_path / "score.json").write_text(text)
-    with pytest.raises(HQVQVAEError, match="is not a warning score"):
+    with pytest.raises(MagBridgeError, match="is not a warning score"):
         WarningScore.load(tmp_path / "score.json")
 
 
@@ -160,7 +160,7 @@ def test_a_score_with_what_is_no_number_is_refused(tmp_path, name, value):
     fields = json.loads((tmp_path / "score.json").read_text())
     fields[name] = [value, *fields[name][1:]] if isinstance(fields[name], list) else value
     (tmp_path / "score.json").write_text(json.dumps(fields))
-    with pytest.raises(HQVQVAEError, match="is not a warning score"):
+    with pytest.raises(MagBridgeError, match="is not a warning score"):
         WarningScore.load(tmp_path / "score.json")
 
 
@@ -168,12 +168,12 @@ def test_a_score_of_other_size_is_refused(tmp_path):
     SCORE.save(tmp_path / "score.json")
     fields = json.loads((tmp_path / "score.json").read_text()) | {"n_codes": 9}
     (tmp_path / "score.json").write_text(json.dumps(fields))
-    with pytest.raises(HQVQVAEError, match="expected 9, 4"):
+    with pytest.raises(MagBridgeError, match="expected 9, 4"):
         WarningScore.load(tmp_path / "score.json")
 
 
 def test_codes_of_another_model_are_refused():
-    with pytest.raises(HQVQVAEError, match="code 4 is outside 0 to 3"):
+    with pytest.raises(MagBridgeError, match="code 4 is outside 0 to 3"):
         SCORE.score(np.array([0, 4]))
 
 

@@ -5,7 +5,8 @@ import onnxruntime
 import pytest
 import torch
 
-from hqvqvae import HQVQVAEError, HQVQVAEModel, load_segments
+from dataset_card.errors import MagBridgeError
+from hqvqvae import HQVQVAEModel, load_segments
 from hqvqvae.circuit import statevector_circuit
 from hqvqvae.hub.export import _Encoder, export_onnx, polynomial
 from tests.hqvqvae.small import features, small_model
@@ -43,6 +44,6 @@ def test_models_without_a_circuit_export_and_other_circuits_are_named(tmp_path):
     export_onnx(model, tmp_path / "model.onnx")
     codes = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(["codes"], {"features": x.numpy()})[0]
     np.testing.assert_array_equal(codes, model.encode(x).codes)
-    with pytest.raises(HQVQVAEError, match="ONNX export of ansatz 'reuploading' with 3 qubits"):
+    with pytest.raises(MagBridgeError, match="ONNX export of ansatz 'reuploading' with 3 qubits"):
         export_onnx(small_model("paper", ansatz="reuploading"), tmp_path / "other.onnx")
     assert not (tmp_path / "other.onnx").exists()

@@ -5,7 +5,8 @@ from unittest import mock
 import pytest
 
 import hqvqvae.training.fit as training
-from hqvqvae import HQVQVAEConfig, HQVQVAEError
+from dataset_card.errors import MagBridgeError
+from hqvqvae import HQVQVAEConfig
 from hqvqvae.training.checkpoint import save_state
 from hqvqvae.training.fit import TrainingConfig, fit
 from tests.hqvqvae.small import QUICK, assert_same, nasa_features
@@ -41,8 +42,8 @@ def test_a_state_of_another_run_or_a_damaged_one_is_refused(tmp_path):
         (config, x, TrainingConfig(epochs=8, seed=3)),
     )
     for other in others:
-        with pytest.raises(HQVQVAEError, match="another configuration, training or data"):
+        with pytest.raises(MagBridgeError, match="another configuration, training or data"):
             fit(*other, state_file=state, resume=True)
     state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(HQVQVAEError, match="not a training state"):
+    with pytest.raises(MagBridgeError, match="not a training state"):
         fit(config, x, QUICK, state_file=state, resume=True)

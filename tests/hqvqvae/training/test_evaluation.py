@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from hqvqvae import HQVQVAEError, load_segments
+from dataset_card.errors import MagBridgeError
+from hqvqvae import load_segments
 from hqvqvae.cells.features import FEATURES
 from hqvqvae.hub.model_card import Measured, evaluation_table
 from hqvqvae.modeling_hqvqvae import PACKAGED
@@ -63,11 +64,11 @@ def test_processes_do_not_change_a_byte():
 
 def test_bad_requests_are_named():
     table = few_cells("B0025")
-    with pytest.raises(HQVQVAEError, match="by='lab' is unknown; expected one of cell, cohort"):
+    with pytest.raises(MagBridgeError, match="by='lab' is unknown; expected one of cell, cohort"):
         evaluate(table, by="lab")
-    with pytest.raises(HQVQVAEError, match="method 'svm' is unknown"):
+    with pytest.raises(MagBridgeError, match="method 'svm' is unknown"):
         evaluate(table, ("svm",))
-    with pytest.raises(HQVQVAEError, match="needs at least two"):
+    with pytest.raises(MagBridgeError, match="needs at least two"):
         evaluate(table, ("random",))
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from hqvqvae import HQVQVAEConfig, HQVQVAEError
+from dataset_card.errors import MagBridgeError
+from hqvqvae import HQVQVAEConfig
 from hqvqvae.training.fit import TrainingConfig, fit, plot_history, quantized_mse
 from tests.hqvqvae.small import QUICK, assert_same, nasa_features
 
@@ -49,15 +50,15 @@ def test_measuring_the_last_epoch_only_gives_the_same_model():
 
 
 def test_what_cannot_be_trained_is_named():
-    with pytest.raises(HQVQVAEError, match="epochs=0"):
+    with pytest.raises(MagBridgeError, match="epochs=0"):
         TrainingConfig(epochs=0)
-    with pytest.raises(HQVQVAEError, match="device 'abacus' cannot be used"):
+    with pytest.raises(MagBridgeError, match="device 'abacus' cannot be used"):
         fit(HQVQVAEConfig.named("paper"), nasa_features(), QUICK, device="abacus")
-    with pytest.raises(HQVQVAEError, match="got 20 for 32"):
+    with pytest.raises(MagBridgeError, match="got 20 for 32"):
         fit(HQVQVAEConfig.named("recommended"), nasa_features()[:20], QUICK)
     broken = nasa_features()
     broken[4, 2] = np.nan
-    with pytest.raises(HQVQVAEError, match="v_max of row 4"):
+    with pytest.raises(MagBridgeError, match="v_max of row 4"):
         fit(HQVQVAEConfig.named("paper"), broken, QUICK)
 
 

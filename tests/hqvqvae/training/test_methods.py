@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hqvqvae import HQVQVAEError, load_segments
+from dataset_card.errors import MagBridgeError
+from hqvqvae import load_segments
 from hqvqvae.cells.features import FEATURES
 from hqvqvae.training.fit import TrainingConfig
 from hqvqvae.training.methods import CODEBOOK_SIZE, METHODS, fit_method
@@ -62,10 +63,10 @@ def test_random_codes_decode_to_the_mean_of_their_segments(data):
 
 def test_bad_methods_and_constant_features_are_named(data):
     train, _ = data
-    with pytest.raises(HQVQVAEError, match="'umap' is unknown; expected one of paper"):
+    with pytest.raises(MagBridgeError, match="'umap' is unknown; expected one of paper"):
         fit_method("umap", train, seed=0)
     constant = train.copy()
     constant[:, 3] = 4.2  # whose spread numpy rounds to 9e-16
     for method in ("pca-kmeans", "random", "vae-kmeans", "paper"):
-        with pytest.raises(HQVQVAEError, match=r"constant over the \d+ training segments: \['v_mean'\]"):
+        with pytest.raises(MagBridgeError, match=r"constant over the \d+ training segments: \['v_mean'\]"):
             fit_method(method, constant, seed=0, training=QUICK)

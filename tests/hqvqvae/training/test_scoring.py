@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from hqvqvae import HQVQVAEError, HQVQVAEModel
+from dataset_card.errors import MagBridgeError
+from hqvqvae import HQVQVAEModel
 from hqvqvae.cells.cycling import segments_of
 from hqvqvae.cells.features import FEATURES, feature_table
 from hqvqvae.training.scoring import score_cells
@@ -31,8 +32,8 @@ def test_scores_are_the_codes_of_the_cells_features(model):
 def test_discharges_that_are_not_valid_are_named_or_skipped(model):
     table = cell_table()
     segments = segments_of(table[(table["cycle"] != 2) | (table["time_s"] < 250)])
-    with pytest.raises(HQVQVAEError, match=r"cell mine cycle 2: 6 loaded samples, fewer than 10 \(1 of 3"):
+    with pytest.raises(MagBridgeError, match=r"cell mine cycle 2: 6 loaded samples, fewer than 10 \(1 of 3"):
         score_cells(model, segments)
     assert score_cells(model, segments, skip_invalid=True)["cycle"].tolist() == [1, 3]
-    with pytest.raises(HQVQVAEError, match="none of the 1 discharges is valid"):
+    with pytest.raises(MagBridgeError, match="none of the 1 discharges is valid"):
         score_cells(model, [s for s in segments if s.cycle == 2], skip_invalid=True)

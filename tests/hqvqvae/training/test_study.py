@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from hqvqvae import HQVQVAEError, load_segments
+from dataset_card.errors import MagBridgeError
+from hqvqvae import load_segments
 from hqvqvae.bottleneck import n_parameters
 from hqvqvae.training import study
 from hqvqvae.training.evaluation import fold_seed
@@ -116,9 +117,9 @@ def test_records_of_other_data_are_not_taken_and_bad_lines_are_named(segments, q
     assert first.key != other.key and len(read_records(tmp_path / "records.jsonl")) == 2
     with (tmp_path / "records.jsonl").open("a") as file:
         file.write('{"task": 1}\n')
-    with pytest.raises(HQVQVAEError, match="line 3 is not a record of the study"):
+    with pytest.raises(MagBridgeError, match="line 3 is not a record of the study"):
         Study(segments, tmp_path)
-    with pytest.raises(HQVQVAEError, match=r"no bottlenecks \['qaoa'\] in the grid; there are paper, frozen"):
+    with pytest.raises(MagBridgeError, match=r"no bottlenecks \['qaoa'\] in the grid; there are paper, frozen"):
         Study(segments, tmp_path / "new", arms=("qaoa",))
 
 
@@ -126,5 +127,5 @@ def test_others_extend_the_study_by_seeds_of_their_own(segments, tmp_path):
     study = Study(segments, tmp_path, seeds=2, first_seed=6)
     assert study.seeds == (6, 7) and study.fresh_seeds == (106, 107)
     for first in (0, 100):
-        with pytest.raises(HQVQVAEError, match="2 seeds from"):
+        with pytest.raises(MagBridgeError, match="2 seeds from"):
             Study(segments, tmp_path, seeds=2, first_seed=first)

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from hqvqvae import HQVQVAEError
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import json_text, write_json
 from hqvqvae.discovery.reproduction import reproduce as module
 from hqvqvae.discovery.reproduction.reproduce import SHORT_CELLS, reproduce
-from hqvqvae.files import json_text, write_json
 from hqvqvae.hub.model_card import EVALUATION, STUDY, read_record
 from hqvqvae.modeling_hqvqvae import PACKAGED
 
@@ -60,18 +60,18 @@ def test_errors_of_a_file_of_evaluate_are_taken_and_another_file_is_refused(repo
     few = segments[segments["cell_id"].isin(SHORT_CELLS)].reset_index(drop=True)
     assert module._read_evaluation(file, few, [0]) == json.loads(json_text(result["evaluation"]))
     for wrong, seeds in ((segments, [0]), (few, [1])):
-        with pytest.raises(HQVQVAEError, match="is of other segments, or of other seeds than"):
+        with pytest.raises(MagBridgeError, match="is of other segments, or of other seeds than"):
             module._read_evaluation(file, wrong, seeds)
     for content in ("{", "[]", '{"evaluations": []}', '{"evaluations": [{"leave_out": "cell"}]}'):
         file.write_text(content)
-        with pytest.raises(HQVQVAEError, match="holds no record by cell"):
+        with pytest.raises(MagBridgeError, match="holds no record by cell"):
             module._read_evaluation(file, few, [0])
     packaged = module._read_evaluation(PACKAGED / EVALUATION, segments, [0, 1, 2])
     assert set(module.tables.BASELINES) <= set(packaged["methods"])
 
 
 def test_a_folder_in_use_and_no_seed_are_refused(report, tmp_path):
-    with pytest.raises(HQVQVAEError, match="is not empty"):
+    with pytest.raises(MagBridgeError, match="is not empty"):
         reproduce(report[0], short=True)
-    with pytest.raises(HQVQVAEError, match="at least one seed"):
+    with pytest.raises(MagBridgeError, match="at least one seed"):
         reproduce(tmp_path / "new", seeds=[], short=True)

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
+from dataset_card.errors import MagBridgeError
+from dataset_card.running import parallel
 from hqvqvae import load_segments
-from hqvqvae.errors import HQVQVAEError
-from hqvqvae.training import parallel
 from hqvqvae.training.evaluation import evaluate
-from hqvqvae.training.parallel import run_jobs
+from hqvqvae.training.jobs import run_jobs
 from hqvqvae.training.study import Study, Task, read_records
 from tests import jobs
 from tests.cluster import cluster
@@ -34,29 +34,29 @@ def test_results_come_in_order_from_any_number_of_processes():
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_of_a_job_has_its_name(workers):
-    with pytest.raises(HQVQVAEError, match="^2: a rate of 0: expected a positive number$"):
+    with pytest.raises(MagBridgeError, match="^2: a rate of 0: expected a positive number$"):
         run_jobs(jobs.refuse_rate, [2], workers=workers)
-    with pytest.raises(HQVQVAEError, match="^1: ZeroDivisionError: division by zero$"):
+    with pytest.raises(RuntimeError, match="^1: ZeroDivisionError: division by zero$"):
         run_jobs(jobs.refuse_rate, [1], workers=workers)
 
 
 def test_a_killed_process_costs_its_job_a_repetition_and_one_that_always_kills_is_named(tmp_path):
     assert run_jobs(functools.partial(jobs.die_once, scratch=tmp_path), range(6), workers=2) == SQUARES
     assert (tmp_path / "died").exists()
-    with pytest.raises(HQVQVAEError, match="3.*: its process was killed 4 times.*fewer jobs"):
+    with pytest.raises(MagBridgeError, match="3.*: its process was killed 4 times.*fewer jobs"):
         run_jobs(functools.partial(jobs.die_always, scratch=None), range(6), workers=2)
 
 
 def test_a_cluster_that_cannot_be(monkeypatch):
-    with pytest.raises(HQVQVAEError, match="2 processes and address 127.0.0.1:1: .*leave one out"):
+    with pytest.raises(MagBridgeError, match="jobs 2 with address 127.0.0.1:1: .*leave one of them out"):
         run_jobs(jobs.refuse_rate, [0], workers=2, address="127.0.0.1:1")
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "distributed", None)
-        with pytest.raises(HQVQVAEError, match=r"magbridge-battery\[cluster\]"):
+        with pytest.raises(MagBridgeError, match=r"magbridge-battery\[cluster\]"):
             run_jobs(jobs.refuse_rate, [0], address="127.0.0.1:1")
     pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
     monkeypatch.setattr(parallel, "CONNECT_TIMEOUT_S", 1)
-    with pytest.raises(HQVQVAEError, match="127.0.0.1:1: no Dask scheduler answers there"):
+    with pytest.raises(MagBridgeError, match="127.0.0.1:1: no Dask scheduler answers there"):
         run_jobs(jobs.refuse_rate, [0], address="127.0.0.1:1")
     assert run_jobs(jobs.refuse_rate, [], address="127.0.0.1:1") == []
 
@@ -80,7 +80,7 @@ def test_a_killed_worker_of_a_cluster_costs_its_job_a_repetition(two_workers, tm
     die = functools.partial(jobs.die_once, scratch=tmp_path)
     assert run_jobs(die, range(6), address=two_workers.address) == SQUARES
     assert (tmp_path / "died").exists()
-    with pytest.raises(HQVQVAEError, match="^2: a rate of 0: expected"):
+    with pytest.raises(MagBridgeError, match="^2: a rate of 0: expected"):
         run_jobs(jobs.refuse_rate, [0, 2, 3], address=two_workers.address)
     two_workers.add_worker()
     two_workers.wait(2)
@@ -89,5 +89,5 @@ def test_a_killed_worker_of_a_cluster_costs_its_job_a_repetition(two_workers, tm
 @pytest.mark.slow
 def test_a_job_that_kills_every_worker_is_named(tmp_path):
     pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
-    with cluster(tmp_path / "cluster", workers=5) as made, pytest.raises(HQVQVAEError, match="^3: 4 workers died"):
+    with cluster(tmp_path / "cluster", workers=5) as made, pytest.raises(MagBridgeError, match="^3: 4 workers died"):
         run_jobs(functools.partial(jobs.die_always, scratch=None), range(6), address=made.address)

@@ -1,0 +1,56 @@
+"""Independent fits on the cores of one machine or on a Dask cluster: the same results, wherever each runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from dataset_card.errors import MagBridgeError
+from dataset_card.running.parallel import Engine
+from dataset_card.running.parallel import run_jobs as run
+
+from ..errors import HQVQVAEError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def run_jobs(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    *,
+    workers: int | None = None,
+    address: str | None = None,
+    progress: bool = False,
+    keep: Callable[[Result], object] = lambda result: None,
+) -> list[Result]:
+    """Call a function on each job; a process that dies has its job done again elsewhere.
+
+    Args:
+        function: of a module's top level, or a `functools.partial` of one; its result must depend on the job alone.
+        jobs: one argument each; as text, the name that errors tell.
+        workers: processes of this machine; one, this one, by default.
+        address: HOST:PORT of a Dask scheduler that the user runs, in place of `workers`.
+        progress: show a bar on stderr if that is a terminal.
+        keep: called with each result in this process as soon as it is there.
+
+    Returns:
+        Results in the order of the jobs.
+
+    Raises:
+        MagBridgeError: a job failed, with its name and its error; both `workers` and `address` are given; the scheduler
+            cannot be reached or was lost.
+    """
+    if not jobs:
+        return []
+    engine = Engine(jobs=workers if address else workers or 1, address=address)
+    named = {str(job): job for job in jobs}
+    label = "fits" if progress else None
+    return list(run(_apply, named, function, engine=engine, label=label, keep=keep).values())
+
+
+def _apply(job: Job, function: Callable[[Job], Result]) -> Result:
+    try:
+        return function(job)
+    except HQVQVAEError as error:  # the model's own files know no other error: they travel to the Hub alone
+        raise MagBridgeError(str(error)) from error

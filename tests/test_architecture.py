@@ -156,102 +156,25 @@ def test_imports_are_light(package):
     assert loaded == "[]\n"
 
 
-TESTED_ELSEWHERE = {
-    "bridge/v3/test_generate.py": [
-        "bridge/v3/cells.py",
-        "bridge/v3/chemistry.py",
-        "bridge/v3/config.py",
-        "bridge/v3/defects.py",
-        "bridge/v3/design.py",
-        "bridge/v3/field.py",
-        "bridge/v3/impedance.py",
-        "bridge/v3/layers.py",
-        "bridge/v3/network.py",
-        "bridge/v3/patches.py",
-        "bridge/v3/protocol.py",
-        "bridge/v3/simulation.py",
-        "bridge/v3/state.py",
-        "bridge/v3/thermodynamics.py",
-    ],
-    "bridge/test_main.py and the tests of what they call: a command is one call": [
-        "bridge/commands/hub.py",
-        "bridge/commands/options.py",
-        "bridge/commands/upstream.py",
-    ],
-    "bridge/rounds/test_folder.py: opened, revealed and verified by the commands": [
-        "bridge/commands/rounds.py",
-    ],
-    "bridge/corpus, whose tests run the commands": [
-        "bridge/commands/corpus.py",
-        "bridge/corpus/summaries.py",
-        "dataset_card/cards/corpus.py",
-    ],
-    "bridge/audit/test_promises.py: what it reads is what promises are checked on": [
-        "bridge/audit/contents.py",
-    ],
-    "bridge/v1/test_reservoir.py: the kernel against PennyLane, through the reservoir": [
-        "bridge/v1/kernel.py",
-    ],
-    "bridge/v1/test_generate.py: each stage against a plain reference": [
-        "bridge/v1/modulator.py",
-        "bridge/v1/noise.py",
-    ],
-    "bridge/v2/test_generate.py: draws and kernel against the oracle": [
-        "bridge/v2/draws.py",
-        "bridge/v2/kernel.py",
-    ],
-    "bridge/test_main.py: drawn by the command": [
-        "bridge/release/figures.py",
-        "bridge/validation/portrait.py",
-    ],
-    "the tests of the checks that use it": [
-        "bridge/validation/checks.py",
-        "bridge/validation/readout.py",
-    ],
-    "bridge/measured/test_mistakes.py: every mistake of a laboratory through the command": [
-        "bridge/commands/measured.py",
-        "bridge/measured/channels.py",
-        "dataset_card/faults.py",
-        "bridge/measured/plausibility.py",
-        "dataset_card/contract/measured.py",
-    ],
-    "bridge/measured/test_adopt.py": [
-        "bridge/measured/split.py",
-    ],
-    "bridge/measured/test_residuals.py: the comparison on stand-ins whose answer is known": [
-        "bridge/measured/figures.py",
-        "bridge/measured/matched.py",
-        "bridge/measured/reference.py",
-        "bridge/measured/report.py",
-        "bridge/measured/response.py",
-        "bridge/measured/transfer.py",
-        "bridge/measured/two_sample.py",
-    ],
-    "benchmark/test_main.py, leaderboard/test_push.py and test_page.py: a command is one call": [
-        "benchmark/commands/analysis.py",
-        "benchmark/commands/boards.py",
-        "benchmark/commands/hub.py",
-        "benchmark/commands/options.py",
-        "benchmark/commands/running.py",
-        "benchmark/leaderboard/charts.py",
-        "benchmark/leaderboard/space/app.py",
-    ],
-    "hqvqvae/commands": [
-        "hqvqvae/__main__.py",
-    ],
-    "hqvqvae/test_circuit.py: both simulations of each circuit, one against the other": [
-        "hqvqvae/pennylane_circuit.py",
-    ],
-}
-"""Modules of over 30 lines without a test module at their own path, by where their behaviour is tested."""
+def own_test(path: Path) -> Path:
+    return ROOT / "tests" / path.relative_to(ROOT).with_name(f"test_{path.stem.strip('_')}.py")
 
 
 def test_tests_mirror_the_source():
-    missing = []
-    for path in (path for package in [*ORDER, "hqvqvae"] for path in sources(package)):
-        relative = path.relative_to(ROOT)
-        mirrored = ROOT / "tests" / relative.with_name(f"test_{path.stem.strip('_')}.py")
-        long = len(path.read_text(encoding="utf-8").splitlines()) > 30
-        if long and path.name != "__init__.py" and not mirrored.is_file():
-            missing.append(relative.as_posix())
-    assert sorted(missing) == sorted(module for modules in TESTED_ELSEWHERE.values() for module in modules)
+    """A module has a test at its own path, or serves one that has: private parts are tested through what uses them."""
+    modules = {name_of(path): path for package in ALLOWED for path in sources(package)}
+    reached, queue = set(), [name for name, path in modules.items() if own_test(path).is_file()]
+    while queue:
+        name = queue.pop()
+        if name in modules and name not in reached:
+            reached.add(name)
+            queue += imports_of(modules[name])
+    long = {name for name, path in modules.items() if len(path.read_text(encoding="utf-8").splitlines()) > 30}
+    assert sorted(long - reached) == []
+
+
+def test_every_test_has_a_place_in_the_source():
+    apart = {"faults", "perf", "examples", "docs"}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        folder = path.parent.relative_to(ROOT / "tests")
+        assert (ROOT / folder).is_dir() or folder.parts[0] in apart, path

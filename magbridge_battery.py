@@ -142,7 +142,7 @@ def _cached_release(edition: Edition, choice: str, upstream_dir: Path | None) ->
     folder = _releases_dir() / _key(inputs) / edition.name
     if not (standing(folder) / MANIFEST).is_file():
         print(f"building a release from the {inputs.name} upstream into {folder}", file=sys.stderr)
-        releases.build(folder, inputs)
+        releases.build(folder, inputs, replace=True)  # another process may have been quicker
     return standing(folder)
 
 
@@ -173,7 +173,7 @@ def _imported(path: Path) -> Path:
             raise MagBridgeError(f"{path}: neither a release folder nor a bundle: no {CHECKSUMS}")
         folder = _releases_dir() / f"bundle-{sha256_of(listing)[:12]}" / _edition(root).name
     if not (standing(folder) / MANIFEST).is_file():
-        bundle.import_bundle(path, folder)
+        bundle.import_bundle(path, folder, replace=True)  # another process may have been quicker
     return standing(folder)
 
 

@@ -19,7 +19,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.hub import pull_release
 from dataset_card.storage.arrays import signals
 from dataset_card.storage.files import standing
-from dataset_card.storage.reading import MANIFEST, checked_digest, read_manifest
+from dataset_card.storage.reading import MANIFEST, checked_digest, one_release, read_manifest
 
 DEFAULT_RELEASE = V1.name
 """Folder that `python -m bridge build` writes where it is run: what is read where no release is named."""
@@ -206,8 +206,13 @@ def load_task(task: str | Task, release: str | Path = DEFAULT_RELEASE, split: st
     Raises:
         MagBridgeError: No release there, or rows of it are missing.
     """
-    task, folder = get_task(task), release_folder(release)
+    task = get_task(task)
     check_split(split)
+    with one_release(release_folder(release)) as folder:
+        return _load(task, folder, split)
+
+
+def _load(task: Task, folder: Path, split: str) -> TaskData:
     dataset = dataset_info(folder)  # first: whoever reads on reads rows that are known to be the release's
     order = _release_order(folder)
 
@@ -218,6 +223,12 @@ def load_task(task: str | Task, release: str | Path = DEFAULT_RELEASE, split: st
         found = {s: Subset.of(_read(folder, provenances, split, s, columns, order), target) for s in SPLITS}
         return {s: replace(rows, parents=np.isin(rows.sample_ids, parents)) for s, rows in found.items()}
 
+    def read_clean() -> dict[str, Subset]:
+        with one_release(folder):
+            if checked_digest(folder) != dataset.digest:
+                raise MagBridgeError(f"{folder} is another release than the task's rows were read of: load them again")
+            return read(("clean",), "soh")
+
     rows = read(task.rows, task.target)
     reads_clean_already = task.rows == ("clean",) and task.target == "soh"
     return TaskData(
@@ -227,7 +238,7 @@ def load_task(task: str | Task, release: str | Path = DEFAULT_RELEASE, split: st
         rows["test"],
         split,
         dataset,
-        load_clean=(lambda: rows) if reads_clean_already else lambda: read(("clean",), "soh"),
+        load_clean=(lambda: rows) if reads_clean_already else read_clean,
     )
 
 

@@ -12,7 +12,7 @@ from benchmark.data import BATTERY, DatasetInfo, Truth, dataset_info, load_truth
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.arrays import signals
-from dataset_card.storage.reading import checked_digest
+from dataset_card.storage.reading import checked_digest, one_release
 from dataset_card.storage.rounds import Round, is_round, read_labels, read_round, read_signals
 
 
@@ -78,8 +78,8 @@ def answers(task: Task, release: str | Path, split: str = PRIMARY_SPLIT) -> tupl
         MagBridgeError: Neither is there, it is damaged, or a round is not what it is bound to.
     """
     if not is_round(release):
-        folder = release_folder(release)
-        return dataset_info(folder), load_truth(task, folder, split)
+        with one_release(release_folder(release)) as folder:
+            return dataset_info(folder), load_truth(task, folder, split)
     if split != PRIMARY_SPLIT:
         raise MagBridgeError(f"{release} is a round, whose cells are new: expected the split {PRIMARY_SPLIT}")
     found = read_round(release)

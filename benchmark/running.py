@@ -13,6 +13,7 @@ from benchmark.results import SAMPLINGS, Result, read_results, write_result
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine
+from dataset_card.storage.output import require_place
 
 TABLE_FAMILIES = {3: "classical", 4: "deep"}
 
@@ -61,6 +62,8 @@ def run_baselines(
     """
     if table is not None and table not in TABLE_FAMILIES:
         raise MagBridgeError(f"unknown table {table}: expected 3 or 4")
+    if out is not None:
+        require_place(out)
     if protocol not in (None, *RUN):
         raise MagBridgeError(f"unknown protocol {protocol!r}: expected one of {', '.join(RUN)}")
     tasks = TASKS if task is None else (get_task(task),)

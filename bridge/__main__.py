@@ -33,8 +33,8 @@ from bridge.commands.options import (
 from dataset_card.contract.editions import EDITIONS
 from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption
-from dataset_card.storage.files import require_writable
+from dataset_card.running.commands import JsonOption, ReplaceOption
+from dataset_card.storage.output import RELEASE, require_file, require_folder
 
 app = typer.Typer(
     help="Builds MagBridge-Battery releases from source.",
@@ -58,9 +58,7 @@ def build(
     *,
     composition,
     own,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a release of another name, version, upstream or seed too.")
-    ] = False,
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Generate a release and write its folder."""
@@ -68,7 +66,7 @@ def build(
     from bridge.release import folder as release
 
     out = out or Path(EDITIONS[bridge].name)
-    release.check_replaceable(out)
+    require_folder(out, RELEASE, replace=True)  # before the inputs are read; whether it may be replaced, after
     inputs = resolve(bridge, upstream, upstream_dir)
     typer.echo(upstream_line(inputs.name), err=True)
     inputs, own_files = commands_measured.with_own(inputs, own)
@@ -94,25 +92,27 @@ def bundle(
     out: Annotated[
         Path | None, typer.Option(help="The zip file to write; named after the release by default.", show_default=False)
     ] = None,
+    replace: ReplaceOption = False,
 ) -> None:
     """Write a release folder as a Zenodo-style bundle."""
     from bridge.release.bundle import bundle_name, write_bundle
     from bridge.release.folder import read_manifest
 
     out = out or Path(f"{bundle_name(read_manifest(release))}.zip")
-    typer.echo(f"{write_bundle(release, out)}: {out.stat().st_size / 1e6:.1f} MB")
+    typer.echo(f"{write_bundle(release, out, replace)}: {out.stat().st_size / 1e6:.1f} MB")
 
 
 @app.command("import")
 def import_(
     bundle: Annotated[Path, typer.Argument(help="A bundle: zip file or folder.")],
     out: OutFolderOption,
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Turn a bundle into a release folder."""
     from bridge.release.bundle import import_bundle
 
-    _report(out, import_bundle(bundle, out), as_json)
+    _report(out, import_bundle(bundle, out, replace), as_json)
 
 
 @app.command()
@@ -123,19 +123,22 @@ def plot(
     compare: Annotated[
         bool, typer.Option("--compare", help="Held-out scans, v1 and v2 side by side; takes no release.")
     ] = False,
+    replace: ReplaceOption = False,
 ) -> None:
     """Plot one sample over its anchor's mean and std, an overview of a release, or what tells the bridges apart."""
     from bridge.release import figures
     from bridge.validation.portrait import portrait
-    from dataset_card.storage.reading import read_manifest, read_table
+    from dataset_card.storage.reading import one_release, read_manifest, read_table
 
     if compare == (release is not None) or (compare and sample is not None):
         raise MagBridgeError("plot: expected either a release folder, with or without --sample, or --compare alone")
-    require_writable(out)
+    require_file(out, replace)
     if release is None:
         portrait(out)
     elif sample is None:
-        figures.overview(read_table(release), read_manifest(release), out)
+        with one_release(release) as folder:
+            table, manifest = read_table(folder), read_manifest(folder)
+        figures.overview(table, manifest, out)
     else:
         figures.sample(read_table(release), sample, out)
     typer.echo(str(out))

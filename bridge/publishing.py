@@ -11,7 +11,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.hub import Repository, size_of
 from dataset_card.storage.digests import listed_digests
 from dataset_card.storage.documents import parse_json
-from dataset_card.storage.reading import CHECKSUMS, MANIFEST, read_manifest
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST, one_release, read_manifest
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,11 @@ def push(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
         MagBridgeError: The release breaks a promise, the repository holds something else, or the Hub refuses or cannot
             be reached. The repository is as it was then.
     """
+    with one_release(folder) as real:  # to the end: files are read as they are sent
+        return _push(real, repo_id, private)
+
+
+def _push(folder: Path, repo_id: str, private: bool) -> Pushed:
     files = release_files(folder)
     manifest = read_manifest(folder)
     repository = Repository(repo_id, "dataset")

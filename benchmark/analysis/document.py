@@ -84,6 +84,8 @@ def write(document: dict, out: Path) -> Path:
     """Writes a document in place of that of older rows of the same dataset."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{release_stem(DatasetInfo(**document['dataset']))}.json"
+    if path.exists() and "dataset" not in read(path):
+        raise MagBridgeError(f"{path} is not a document of this page: move it away; it is left as it was")
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     for other in out.glob("*.json"):

@@ -57,6 +57,11 @@ def write_page(releases: Sequence[str | Path], out: str | Path, results: Path | 
     return out / "README.md"
 
 
+def page_files(out: Path) -> list[Path]:
+    """What `write_page` replaces in its folder, the documents of releases apart."""
+    return [out / "README.md", *(out / f"{name}.png" for name in FIGURES)]
+
+
 def page(documents: list[dict], ablations: list[dict]) -> str:
     """The Markdown text."""
     parts = {

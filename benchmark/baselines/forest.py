@@ -8,7 +8,8 @@ fully grown, splits lie midway between neighbouring values, and each tree draws 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from dataset_card.running.compiled import compiled
 
 LEAF = -1
 
@@ -77,7 +78,7 @@ class Forest:
         return total / len(self.grown)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _grow(columns, order, outputs, weights, candidates, state):
     """One tree: feature (LEAF in leaves), threshold, children (nodes, 2) and value (nodes, K) of each node.
 
@@ -188,7 +189,7 @@ def _grow(columns, order, outputs, weights, candidates, state):
     return feature[:nodes].copy(), threshold[:nodes].copy(), children[:nodes].copy(), value[:nodes].copy()
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _set_value(members, weights, outputs, value):
     """Writes the weighted mean output of a node's rows to `value` (K,); returns whether they are all equal."""
     weight, pure = 0.0, True
@@ -202,7 +203,7 @@ def _set_value(members, weights, outputs, value):
     return pure
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _add_values(rows, feature, threshold, children, value, total):
     """Adds to `total` (n, K) the value of the leaf that each row falls into."""
     for i in range(len(rows)):

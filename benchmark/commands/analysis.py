@@ -20,6 +20,8 @@ from benchmark.commands.options import (
     chosen,
 )
 from benchmark.data import DEFAULT_RELEASE
+from dataset_card.running.commands import ReplaceOption
+from dataset_card.storage.output import require_file, require_place
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +41,7 @@ def plot(
         str | None, typer.Option(help="parity, confusion, few-shot or leakage; what suits the results by default.")
     ] = None,
     data: Data = DEFAULT_RELEASE,
+    replace: ReplaceOption = False,
 ) -> None:
     """Draws a parity plot (T1), a confusion matrix (T2 to T4), few-shot curves or the leakage gap."""
     from benchmark.analysis.plots import default_kind
@@ -46,6 +49,7 @@ def plot(
     from benchmark.results import read_predictions
     from dataset_card.running.plotting import save
 
+    require_file(out, replace)
     found = chosen(results, task=task, model=model, split=split, protocol=protocol)
     read = [result for _, result in found]
     kind = kind or default_kind(read)
@@ -63,10 +67,13 @@ def analyse(
         ),
     ] = None,
     results: Results = None,
+    replace: ReplaceOption = False,
 ) -> None:
     """Writes the analysis page: severity, SOH error, learning and few-shot curves, leakage, what carries SOH."""
-    from benchmark.analysis.page import write_page
+    from benchmark.analysis.page import page_files, write_page
 
+    for path in page_files(require_place(out)):
+        require_file(path, replace)
     print(f"wrote {write_page(data or [], out, results)}", file=sys.stderr)
 
 
@@ -75,8 +82,10 @@ def transfer(
     v2: Annotated[str, typer.Option(help="v2 release folder, or Hub id.")],
     simulated: Annotated[str, typer.Option(help="v2 release of the simulated upstream.")],
     out: Annotated[Path, typer.Option(help="Markdown file to write.")],
+    replace: ReplaceOption = False,
 ) -> None:
     """Fits on one release or chemistry, scores on another, and writes the page."""
     from benchmark.analysis.transfer import write_page
 
+    require_file(out, replace)
     print(f"wrote {write_page({'v1': v1, 'v2': v2, 'simulated': simulated}, out)}", file=sys.stderr)

@@ -27,6 +27,7 @@ from benchmark.commands.options import (
 from benchmark.data import DEFAULT_RELEASE
 from benchmark.tasks import PRIMARY_SPLIT
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.commands import ReplaceOption
 
 
 def register(app: typer.Typer) -> None:
@@ -133,6 +134,7 @@ def leaderboard(
     split: AnySplit = None,
     format: Annotated[str, typer.Option(help="table, markdown or html.")] = "table",
     out: Out = None,
+    replace: ReplaceOption = False,
 ) -> None:
     """Ranks results within each task and split."""
     from benchmark.leaderboard.boards import leaderboard as rank
@@ -150,7 +152,7 @@ def leaderboard(
     task = None if task is None else get_task(task).id
     split = None if split is None else check_split(split)
     read = _board(results)
-    print_text(renderers[format](rank(read, task, split)), out)
+    print_text(renderers[format](rank(read, task, split)), out, replace)
     print(f"read {len(read)} results of {results or 'the shipped ones; --results DIR reads your own'}", file=sys.stderr)
 
 
@@ -172,6 +174,7 @@ def export(
     format: Annotated[str, typer.Option(help="model-index or eval-results.")] = "model-index",
     name: Annotated[str | None, typer.Option(help="Model name on the card; the results' by default.")] = None,
     out: Out = None,
+    replace: ReplaceOption = False,
 ) -> None:
     """Writes a model's results as a model card's model-index or as an .eval_results file."""
     from benchmark.leaderboard.export import headline_results, to_eval_results, to_model_index
@@ -180,6 +183,6 @@ def export(
         raise MagBridgeError(f"unknown format {format!r}: expected model-index or eval-results")
     found = headline_results([result for _, result in chosen(results, model=model, protocol=protocol)])
     if format == "eval-results":
-        print_text(to_eval_results(found, dataset_id), out)
+        print_text(to_eval_results(found, dataset_id), out, replace)
     else:
-        print_text(to_model_index(found, name or found[0].model, dataset_id), out)
+        print_text(to_model_index(found, name or found[0].model, dataset_id), out, replace)

@@ -12,6 +12,7 @@ import typer
 from benchmark.results import SHIPPED, Result, read_results, result_files
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing
+from dataset_card.storage.output import require_file
 
 Data = Annotated[
     str, typer.Option("--data", help="Release folder, or Hub id user/name; to score, a round's folder too.")
@@ -35,11 +36,12 @@ def print_json(document) -> None:
     print(json.dumps(document))
 
 
-def print_text(text: str, out: Path | None) -> None:
+def print_text(text: str, out: Path | None, replace: bool = False) -> None:
     """Prints text, or writes it to a file in one piece."""
     if out is None:
         print(text)
         return
+    require_file(out, replace)
     with replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(f"wrote {out}", file=sys.stderr)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,7 +19,8 @@ from benchmark.results.result import KEY, Result, named_digest
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import plain_json
-from dataset_card.storage.files import replacing
+from dataset_card.storage.files import alone, replacing
+from dataset_card.storage.output import require_place
 from dataset_card.storage.parquet import opened_parquet
 
 SHIPPED = Path(__file__).parent
@@ -69,15 +68,19 @@ def write_result(result: Result, folder: str | Path, *, predictions: bool = True
 
 def write_results(results: list[Result], folder: str | Path, *, predictions: bool = True) -> list[Path]:
     """Adds several results, as `write_result` does one; returns the paths of the JSON lines files."""
-    folder = Path(folder)
+    folder = require_place(folder)
     by_file: dict[Path, list[Result]] = {}
     for result in results:
         from_json(json.loads(json.dumps(to_json(result))), " ".join(result.key))
         by_file.setdefault(folder / f"{release_stem(result.dataset)}.jsonl", []).append(result)
     folder.mkdir(parents=True, exist_ok=True)
     for path, new in by_file.items():
-        with _alone(folder):
+        with alone(folder):
             kept = list(_read_file(path)) if path.exists() else []
+            if not kept and path.with_suffix(".parquet").exists():
+                raise MagBridgeError(
+                    f"{path.with_suffix('.parquet')} is there without {path.name}: move it away, or restore the other"
+                )
             lines = {result.key: line for result, line in kept}  # word for word: a diff shows what is new
             tables = read_predictions(path, [result for result, _ in kept if result.predictions])
             for result in new:
@@ -101,22 +104,6 @@ def _write_file(path: Path, lines: dict[tuple, str], tables: dict[tuple, pa.Tabl
                 writer.write_table(_filed(key, tables[key]), row_group_size=max(1, tables[key].num_rows))
     with replacing(path) as temporary:
         temporary.write_text("".join(f"{lines[key]}\n" for key in sorted(lines)), encoding="utf-8")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Waits until no other process adds to the folder's files."""
-    try:
-        import fcntl
-    except ImportError:  # no such lock on this system
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _filed(key: tuple[str, ...], table: pa.Table) -> pa.Table:

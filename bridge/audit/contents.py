@@ -21,7 +21,7 @@ from dataset_card.contract.schema import METADATA_FIELDS, U_FEATURES, arrow_sche
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import check_split, read_json
 from dataset_card.storage.files import standing
-from dataset_card.storage.reading import CHECKSUMS, MANIFEST, by_contract, read_parquet, scalars
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST, by_contract, one_release, read_parquet, scalars
 
 
 @dataclass
@@ -101,7 +101,9 @@ def read_contents(path: Path) -> Iterator[Contents]:
     if not path.exists():
         raise MagBridgeError(f"{path}: no such release; expected a release folder or a bundle")
     if path.is_dir() and (path / MANIFEST).is_file() and not list((path / "data").glob("shard_*.parquet")):
-        yield _read(path, is_bundle=False)
+        with one_release(path) as real:
+            contents = _read(real, is_bundle=False)
+        yield contents
         return
     with bundle.opened(path) as root:
         yield _read(root, is_bundle=bool(list((root / "data").glob("shard_*.parquet"))))

@@ -13,7 +13,8 @@ import typer
 from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
 from dataset_card.errors import MagBridgeError
 from dataset_card.faults import FaultyInput
-from dataset_card.running.commands import JsonOption, list_findings, print_json
+from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json
+from dataset_card.storage.output import require_folder
 
 ChannelsOption = Annotated[
     Path | None, typer.Option(help="YAML that maps your columns, axes and units (T to fT, G, mG) to channels.")
@@ -113,6 +114,7 @@ def adopt(
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of your data, such as CC-BY-4.0; yours to say.")] = None,
     citation: Annotated[str | None, typer.Option(help="How to cite your data; yours to say.")] = None,
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a release of measured cells: scans with labels, in the contract of every other release."""
@@ -138,7 +140,15 @@ def adopt(
     if out is None:
         raise MagBridgeError("no --out: expected the folder to write, or --check to look for faults only")
     manifest, leaks = write(
-        signals, labels, out, licence=licence, citation=citation, channels=channels, split=split, columns=columns
+        signals,
+        labels,
+        out,
+        licence=licence,
+        citation=citation,
+        channels=channels,
+        split=split,
+        columns=columns,
+        replace=replace,
     )
     if as_json:
         print_json({"out": str(out), "leaks": leaks.as_dict(), **manifest})
@@ -157,15 +167,16 @@ def residuals(
     release: Annotated[Path, typer.Argument(help="A release of measured cells, which `adopt` wrote.")],
     against: Annotated[Path, typer.Option(help="A v2 release, whose folder carries its bridge.")],
     out: Annotated[Path, typer.Option(help="Folder of the report: Markdown, HTML, JSON and figures.")],
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare measured cells with the bridge at the same SOH, SOC and voltage: how wrong it is, and where."""
     from bridge.measured import report
     from bridge.measured.residuals import compare
 
-    report.check_out(out)
+    require_folder(out, report.KIND, replace)
     found = compare(release, against)
-    path = report.write_report(found, out)
+    path = report.write_report(found, out, replace)
     if as_json:
         print_json(found.as_dict())
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Annotated
@@ -45,7 +46,7 @@ def open_(
         raise MagBridgeError(f"{secret_file} lies in {out}, which is public: expected another place for the secret")
     inputs = resolve("v2", upstream, upstream_dir)
     typer.echo(upstream_line(inputs.name), err=True)
-    if not secret_file.exists():
+    with contextlib.suppress(FileExistsError):
         draw_secret(secret_file, name)
         typer.echo(f"{secret_file}: a new secret; keep it, and keep it to yourself until {name} closes", err=True)
     found = open_round(out, read_secret(secret_file, name), inputs)

@@ -10,8 +10,8 @@ import typer
 
 from bridge.commands.options import UpstreamDirOption
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption, print_json
-from dataset_card.storage.files import require_writable
+from dataset_card.running.commands import JsonOption, ReplaceOption, print_json
+from dataset_card.storage.output import require_file
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +26,7 @@ def upstream(
         bool, typer.Option("--compare", help="Compare the simulation with the published files instead.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="With --compare: a figure to write, anchors by channels.")] = None,
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say which upstream files are there, missing or damaged; exit 1 unless all published ones are whole."""
@@ -34,6 +35,8 @@ def upstream(
 
     if out is not None and not compare:
         raise MagBridgeError("--out names the figure of --compare: add --compare")
+    if out is not None:
+        require_file(out, replace)
     if compare:
         _compare(upstream_dir, fetch, out, as_json)
         return
@@ -66,8 +69,6 @@ def _compare(upstream_dir: Path | None, fetch: bool, out: Path | None, as_json: 
     from bridge.upstream import resolve
     from bridge.validation import upstreams as comparison
 
-    if out is not None:
-        require_writable(out)
     published, simulated = resolve("published", upstream_dir, fetch), resolve("simulated")
     found = comparison.compare_upstreams(published, simulated)
     if as_json:

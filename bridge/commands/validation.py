@@ -18,8 +18,8 @@ from bridge.commands.options import (
     takes,
 )
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption, list_findings, print_json
-from dataset_card.storage.files import require_writable
+from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json
+from dataset_card.storage.output import require_file
 
 SHOWN = 5
 """Examples of each kind of leak that the leakage report prints; --json has all."""
@@ -63,6 +63,7 @@ def ablate(
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     out: FigureOption = None,
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Grade the ablations A0 to A3 within themselves, few-shot, and by readouts carried over from A0."""
@@ -70,7 +71,7 @@ def ablate(
     from bridge.validation import ablation
 
     if out is not None:
-        require_writable(out)
+        require_file(out, replace)
     found = ablation.run_ablations(make_bridge(resolve(bridge, upstream, upstream_dir)), progress=True)
     if out is not None:
         ablation.plot(found, out)

@@ -27,6 +27,7 @@ from dataset_card.contract.configs import SPLITS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine, run_jobs
 from dataset_card.storage.digests import listed_digests
+from dataset_card.storage.output import require_place
 from dataset_card.storage.reading import CHECKSUMS, MANIFEST
 
 CARD = "README.md"
@@ -57,6 +58,8 @@ def plan(
             bridge breaks a sanity invariant.
     """
     folder = Folder.of(out)
+    if folder.local:
+        require_place(folder.url)
     options |= {"config": config}
     found = read_specification(folder)
     if found is None and any(not name.startswith(".") for name in folder.names("")):

@@ -31,6 +31,7 @@ from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS, METADATA_F
 from dataset_card.errors import MagBridgeError
 from dataset_card.faults import Fault, FaultyInput, fault, require
 from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.output import RELEASE, require_folder
 
 SCANS_FILE = "scans.csv"
 """In the release: which scan each row is."""
@@ -89,6 +90,7 @@ def adopt(
     channels: Path | None = None,
     split: Path | None = None,
     columns: Path | None = None,
+    replace: bool = False,
 ) -> tuple[dict, LeakageReport]:
     """Writes measured scans as a release.
 
@@ -101,6 +103,7 @@ def adopt(
         channels: Channel map; by default columns are named as in a release, in nT.
         split: The laboratory's own split by cell; by default 60, 20 and 20 % of the cells of each chemistry.
         columns: Column map of the labels; by default their names and units tell.
+        replace: Whether a release there may be replaced.
 
     Returns:
         The manifest, and what the split leaks.
@@ -114,7 +117,7 @@ def adopt(
                 f"no --{name}: expected the {name} of your data in your own words; it is never made up here"
             )
     out = Path(out)
-    release.check_replaceable(out)
+    require_folder(out, RELEASE, replace)
     found = read_measured(signals, labels, channels, split, columns)
     leaks = found.leaks()
     origin = {
@@ -135,6 +138,7 @@ def adopt(
         origin,
         {SCANS_FILE: lambda path: _write_scans(path, pairs)},
         found.primary,
+        replace,
     )
     return manifest, leaks
 

@@ -10,11 +10,11 @@ from bridge.measured.matched import NOMINAL
 from bridge.measured.residuals import Comparison, Interval
 from bridge.measured.response import FOUND_BELOW, SHUFFLES, Slope
 from bridge.measured.transfer import Score
-from dataset_card.errors import MagBridgeError
 from dataset_card.running.plotting import save
-from dataset_card.storage.files import replacing
+from dataset_card.storage.output import writing_folder
 
 MARKDOWN, HTML, JSON = "README.md", "report.html", "residuals.json"
+KIND = "report on residuals"
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -29,16 +29,7 @@ img {{ max-width: 100%; }}
 """
 
 
-def check_out(out: Path) -> None:
-    """Raises unless `out` is free, an empty folder or an earlier report."""
-    out = Path(out)
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise MagBridgeError(f"{out} exists and is not a folder: expected a free name or an earlier report")
-    if out.is_dir() and any(out.iterdir()) and not (out / JSON).is_file():
-        raise MagBridgeError(f"{out} holds something other than a report: expected a free name; it is left as it was")
-
-
-def write_report(found: Comparison, out: Path) -> Path:
+def write_report(found: Comparison, out: Path, replace: bool = False) -> Path:
     """Writes the report in one piece; returns the path of its Markdown.
 
     Raises:
@@ -46,10 +37,8 @@ def write_report(found: Comparison, out: Path) -> Path:
     """
     from markdown_it import MarkdownIt
 
-    check_out(out)
     drawn, text = figures(found), markdown(found)
-    with replacing(Path(out)) as folder:
-        folder.mkdir(parents=True)
+    with writing_folder(out, KIND, replace) as folder:
         for name, figure in drawn.items():
             save(figure, folder / name)
         (folder / MARKDOWN).write_text(text, encoding="utf-8")

@@ -18,7 +18,7 @@ from dataset_card.contract.measured import SOH_MAX
 from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.arrays import signals
-from dataset_card.storage.reading import read_manifest, read_table
+from dataset_card.storage.reading import one_release, read_manifest, read_table
 
 SEED = 7
 SAMPLED = 400
@@ -144,6 +144,11 @@ def compare(release: Path, against: Path, seed: int = SEED, workers: int | None 
     Raises:
         MagBridgeError: Not such releases, or nothing in the measured one that the bridge can be asked for.
     """
+    with one_release(release) as folder, one_release(against) as other:
+        return _compare(folder, other, seed, workers)
+
+
+def _compare(release: Path, against: Path, seed: int, workers: int | None) -> Comparison:
     manifest = read_manifest(release)
     if edition_of(str(manifest.get("bridge_version"))) is not MEASURED:
         raise MagBridgeError(

@@ -20,8 +20,17 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.archives import unpack
 from dataset_card.storage.digests import dataset_digest, listed_digests, sha256_of
 from dataset_card.storage.documents import check_manifest, check_split, read_json
-from dataset_card.storage.files import replacing, require_writable, standing
-from dataset_card.storage.reading import CHECKSUMS, MANIFEST, checked_digest, read_manifest, read_rows, read_table
+from dataset_card.storage.files import replacing, standing
+from dataset_card.storage.output import RELEASE, require_file, require_folder
+from dataset_card.storage.reading import (
+    CHECKSUMS,
+    MANIFEST,
+    checked_digest,
+    one_release,
+    read_manifest,
+    read_rows,
+    read_table,
+)
 
 SHARDS = 5
 DOCUMENTS = {
@@ -66,12 +75,13 @@ def bundle_name(manifest: dict) -> str:
     return f"magbridge_battery_v{major}_{minor}{kind}_release"
 
 
-def write_bundle(folder: Path, out: Path) -> Path:
+def write_bundle(folder: Path, out: Path, replace: bool = False) -> Path:
     """Writes a release folder as a bundle, complete or not at all.
 
     Args:
         folder: A release folder whose checksums hold.
         out: The zip file.
+        replace: Whether a file there may be replaced.
 
     Returns:
         `out`.
@@ -79,8 +89,12 @@ def write_bundle(folder: Path, out: Path) -> Path:
     Raises:
         MagBridgeError: The folder is not a release, or a file is missing or damaged.
     """
-    folder, out = standing(Path(folder)), Path(out)
-    require_writable(out)
+    require_file(out, replace)
+    with one_release(folder) as real:
+        return _write_bundle(real, Path(out))
+
+
+def _write_bundle(folder: Path, out: Path) -> Path:
     check_checksums(folder)
     checked_digest(folder)
     table = read_table(folder)
@@ -106,12 +120,13 @@ def write_bundle(folder: Path, out: Path) -> Path:
     return out
 
 
-def import_bundle(bundle: Path, out: Path) -> dict:
+def import_bundle(bundle: Path, out: Path, replace: bool = False) -> dict:
     """Turns a bundle into a release folder.
 
     Args:
         bundle: The zip file, or the folder it unpacks to.
         out: The release folder to write.
+        replace: Whether a release there may be replaced.
 
     Returns:
         The new folder's manifest.
@@ -119,7 +134,7 @@ def import_bundle(bundle: Path, out: Path) -> dict:
     Raises:
         MagBridgeError: Damaged, incomplete, unsafe, or not a bundle; nothing is written then.
     """
-    release.check_replaceable(Path(out))
+    require_folder(out, RELEASE, replace)
     with opened(Path(bundle)) as root:
         check_checksums(root)
         table = read_bundle(root)
@@ -134,7 +149,7 @@ def import_bundle(bundle: Path, out: Path) -> dict:
         if manifest.get("bridge_version") == MEASURED.bridge:
             path = root / "splits" / f"{PRIMARY}.json"
             primary = stated_split(read_json(path), table["sample_id"].to_pylist(), str(path))
-        return release.write(Path(out), table, _origin(manifest, Path(bundle)), extra, primary)
+        return release.write(Path(out), table, _origin(manifest, Path(bundle)), extra, primary, replace)
 
 
 def stated_split(document: dict, sample_ids: list[str], where: str) -> np.ndarray:

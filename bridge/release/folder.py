@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from bridge.generate import AnyBridge, AnyConfig, AnyUpstream, edition_of_upstream, generate_plan, make_bridge
 from bridge.plan import COMPOSITIONS, Composition, Plan, composition_of, make_plan
-from bridge.release.manifest import make_manifest, release_name
+from bridge.release.manifest import make_manifest
 from bridge.release.splits import PRIMARY, RECORD, make_splits, split_document
 from bridge.v2 import BridgeV2
 from bridge.validation.report import require_invariants
@@ -33,7 +33,7 @@ from dataset_card.contract.schema import (
 )
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import files_digest, sha256_of
-from dataset_card.storage.files import replacing, require_writable
+from dataset_card.storage.output import RELEASE, require_folder, writing_folder
 from dataset_card.storage.reading import CHECKSUMS, MANIFEST, read_manifest, read_table, scalars
 
 __all__ = ["build", "read_manifest", "read_table", "write"]
@@ -72,13 +72,13 @@ def build(
     """Generates a release and writes its folder.
 
     Args:
-        out: The folder; an older build of the same release there is replaced once the new one is complete.
+        out: The folder; an older build of the same request there is replaced once the new one is complete.
         upstream: The bridge's inputs, of v1 or v2 (see `bridge.generate.resolve`).
         config: The bridge's numbers; those of the published release by default.
         master_seed: Seed of everything.
         workers: Threads; all cores by default. The bytes written do not depend on it.
         own: What the manifest says of a user's own files, where some are in the upstream's place.
-        replace: Whether a release of another name, version, upstream or seed may be replaced too.
+        replace: Whether a release made otherwise may be replaced too.
         **composition: Entries of `bridge.plan.Composition` that differ from the published release's: `variants`,
             `anomalies`, `regime_b`, `severity`.
 
@@ -89,11 +89,12 @@ def build(
         MagBridgeError: `out` holds something other than this release, a parameter is out of range, or the bridge
             breaks a sanity invariant.
     """
-    check_replaceable(Path(out))
     edition = edition_of_upstream(upstream)
-    if not replace:
-        _check_same(Path(out), edition, upstream, master_seed)
     counts = composition_of(edition, **composition)
+    upstream_entry = {"name": upstream.name, "sources": upstream.sources}
+    rebuild = rebuild_command(edition, choice_of(upstream_entry), master_seed, counts) + (own.options if own else "")
+    made_so = {"version": edition.version, "bridge_version": upstream.bridge_version, "upstream": upstream_entry}
+    require_folder(out, RELEASE, replace or _stands(Path(out), {**made_so, "rebuild": rebuild}))
     bridge = make_bridge(upstream, config, master_seed)
     plan = make_plan(
         upstream.pulses,
@@ -105,15 +106,13 @@ def build(
     )
     require_invariants(bridge, plan.rows)
     signals = generate_plan(bridge, plan, workers)
-    upstream_entry = {"name": upstream.name, "sources": upstream.sources}
     origin = {
         "upstream": upstream_entry,
         "config": dataclasses.asdict(bridge.config),
         "master_seed": master_seed,
         "variants": counts.variants,
         **_other_counts(edition, counts),
-        "rebuild": rebuild_command(edition, choice_of(upstream_entry), master_seed, counts)
-        + (own.options if own else ""),
+        "rebuild": rebuild,
         **({"notes": list(own.notes)} if own and own.notes else {}),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
@@ -183,6 +182,7 @@ def write(
     origin: dict,
     extra: Mapping[str, Callable[[Path], object]] = MappingProxyType({}),
     primary: np.ndarray | None = None,
+    replace: bool = True,
 ) -> dict:
     """Writes a release folder from its rows; complete at once, or not at all.
 
@@ -192,16 +192,20 @@ def write(
         origin: Manifest entries that tell where the rows come from.
         extra: Writers of further files, by name.
         primary: (n,) subset of each row in the split by cell; by default the edition's own split.
+        replace: Whether a release that stands there, as it was written, may be replaced; commands ask their users.
 
     Returns:
         The manifest.
+
+    Raises:
+        MagBridgeError: `out` holds something else (see `dataset_card.storage.output`).
     """
+    require_folder(out, RELEASE, replace)
     rows = scalars(table)
     edition = edition_of(rows["bridge_version"].iat[0])
     subsets = make_splits(rows) if primary is None else {**make_splits(rows), PRIMARY: primary}
     manifest = make_manifest(table, rows, subsets, origin)
-    check_replaceable(out)
-    with replacing(out) as folder:
+    with writing_folder(out, RELEASE, replace) as folder:
         files = _write_tables(folder, table, subsets, edition)
         manifest["files_digest"] = files_digest(folder)
         (folder / "splits").mkdir()
@@ -263,32 +267,12 @@ def json_text(value) -> str:
     return json.dumps(value, indent=1) + "\n"
 
 
-def _check_same(out: Path, edition: Edition, upstream: AnyUpstream, master_seed: int) -> None:
-    """Raises where another release stands than the one that is to be built."""
+def _stands(out: Path, entries: Mapping) -> bool:
+    """Whether a release made by the same request stands there: replacing it loses nothing."""
     if not (out / MANIFEST).is_file():
-        return
-    old = read_manifest(out)
-    for what, stands, wanted in (
-        ("name", old["name"], release_name(edition, upstream.name)),
-        ("version", old.get("version"), edition.version),
-        ("upstream", old["upstream"]["name"], upstream.name),
-        ("bridge version", old["bridge_version"], upstream.bridge_version),
-        ("master seed", old.get("master_seed"), master_seed),
-    ):
-        if stands != wanted:
-            raise MagBridgeError(
-                f"{out} holds a release of the {what} {stands}, this one has {wanted}: it is left as it was; expected "
-                "another --out, or --replace"
-            )
-
-
-def check_replaceable(out: Path) -> None:
-    """Raises unless `out` can be written and is free, an empty folder, or a release that may be replaced."""
-    require_writable(out)
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise MagBridgeError(f"{out} exists and is not a folder: expected a release folder or a free name")
-    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise MagBridgeError(
-            f"{out} holds something other than a release: expected a release folder or a free name; it is left "
-            "as it was"
-        )
+        return False
+    try:
+        old = read_manifest(out)
+    except MagBridgeError:
+        return False
+    return all(old.get(name) == value for name, value in entries.items())

@@ -39,7 +39,7 @@ def fetch_release(folder: Path, url: str = BUNDLE_URL) -> list[str]:
         scratch.mkdir()
         download(url, scratch / "bundle.zip", kept, BRING_IT)
         try:
-            import_bundle(scratch / "bundle.zip", folder)
+            import_bundle(scratch / "bundle.zip", folder, replace=True)
         except MagBridgeError as error:
             raise MagBridgeError(
                 f"the bundle of {url} is not usable and was removed, so that the next try downloads it again: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from bridge.rounds.rows import FULL_SIZE, RoundRows, RoundSize, make_configurati
 from bridge.rounds.secret import Secret
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import canonical_json, sha256_of
-from dataset_card.storage.files import replacing, require_writable
+from dataset_card.storage.files import alone, replacing, require_writable
+from dataset_card.storage.output import require_place
 from dataset_card.storage.rounds import (
     FORMAT,
     LABELS,
@@ -44,15 +46,20 @@ def open_round(out: Path, secret: Secret, upstream: AnyUpstream, size: RoundSize
     Raises:
         MagBridgeError: `out` is there already, or the upstream is not v2's.
     """
-    if out.exists():
-        raise MagBridgeError(f"{out} exists: expected a new folder; a round that is open never changes")
-    require_writable(out)
+    _require_new(out)
     configuration = make_configuration(secret.round, upstream, size)
     rows = make_rows(configuration, secret.master_seed, upstream)
-    with replacing(out) as folder:
+    with alone(out.parent), replacing(out) as folder:
+        _require_new(out)  # another command may have opened it meanwhile
         folder.mkdir()
         _write_public(folder, rows, configuration, commitment_of(configuration, secret.master_seed, secret.salt))
     return read_round(out)
+
+
+def _require_new(out: Path) -> None:
+    if os.path.lexists(require_place(out)):
+        raise MagBridgeError(f"{out} exists: expected a new folder; a round that is open never changes")
+    require_writable(out)
 
 
 def _write_public(folder: Path, rows: RoundRows, configuration: dict[str, Any], commitment: str) -> None:
@@ -92,7 +99,9 @@ def reveal(folder: Path, secret: Secret, upstream: AnyUpstream) -> Round:
             f"{folder}: the secret does not give the commitment {found.commitment[:12]}: expected the seed and the "
             "salt that the round was opened with"
         )
-    with replacing(folder) as whole:
+    with alone(folder.parent), replacing(folder) as whole:
+        if read_round(folder).is_revealed:
+            raise MagBridgeError(f"{folder}: {found.name} was revealed meanwhile")
         whole.mkdir()
         rows = _write_again(whole, found, secret.master_seed, upstream)
         _compare(found, whole)

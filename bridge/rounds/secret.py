@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import read_json
+from dataset_card.storage.files import alone, replacing
 
 SEED_BITS = SALT_BITS = 128
 LEAST_SEED = 2**64
@@ -40,8 +42,12 @@ def draw_secret(path: Path, name: str) -> Secret:
     """
     secret = Secret(name, secrets.randbits(SEED_BITS) | LEAST_SEED, secrets.token_hex(SALT_BITS // 8))
     text = json.dumps({"round": name, "master_seed": str(secret.master_seed), "salt": secret.salt}, indent=1) + "\n"
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone(path.parent), replacing(path) as temporary:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     return secret
 
 

@@ -19,6 +19,7 @@ import numba
 import numpy as np
 
 from bridge.v1.lanes import LANES, load, spread, store
+from dataset_card.running.compiled import compiled
 
 LANES_SHA256 = "d3598c04c0bf6578d8b31d9913e8014916a504310482c3c380fe8894224df175"
 """Of `lanes`: numba compiles it into this file, and compiles anew only when this file changes. A test holds it."""
@@ -77,7 +78,7 @@ def readout(index: np.ndarray) -> np.ndarray:
     return index % PROC_DIM * MEM_DIM + index // PROC_DIM
 
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+_jit = compiled(nogil=True, error_model="numpy")
 _inline = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 

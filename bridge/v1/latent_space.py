@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 
 from bridge.v1.reservoir import EMBEDDING
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.compiled import compiled
 
 LATENT = 4
 """LDA coordinates: one less than the five anchors."""
@@ -103,7 +103,7 @@ class LatentSpace:
         return _product(np.ascontiguousarray(standardised), np.ascontiguousarray(self.components))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _product(a, b):
     """a @ b, each entry summed in order: a BLAS product may round differently with the number of rows."""
     out = np.zeros((a.shape[0], b.shape[1]))

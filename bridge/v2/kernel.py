@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+from dataset_card.running.compiled import compiled
+
+_jit = compiled(nogil=True, error_model="numpy")
 
 
 class Interval(NamedTuple):

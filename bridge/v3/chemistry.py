@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-import numba
+from dataset_card.running.compiled import compiled
 
 FARADAY = 96485.33212
 """C/mol (CODATA 2018)."""
@@ -29,7 +29,7 @@ _STEP = 0.005
 _LEAST_SLOPE_V = 1e-3
 """Smallest slope in V; keeps a plateau's capacity finite [C]."""
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+_jit = compiled(nogil=True, error_model="numpy")
 
 
 @_jit

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
+
+from dataset_card.running.compiled import compiled
 
 MU0_4PI = 1e-7 * 1.25663706127 / (0.4 * math.pi)
 """mu_0 / 4 pi in T m/A (CODATA 2022)."""
@@ -23,7 +24,7 @@ MU0_4PI = 1e-7 * 1.25663706127 / (0.4 * math.pi)
 TOLERANCE = 1e-9
 """Relative error of the field that nodes through the stack may leave."""
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+_jit = compiled(nogil=True, error_model="numpy")
 
 
 @_jit

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
+
+from dataset_card.running.compiled import compiled
 
 LANES = 8
 """Cells that are solved side by side."""
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+_jit = compiled(nogil=True, error_model="numpy")
 
 
 @_jit

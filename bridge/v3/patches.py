@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from bridge.v3.chemistry import GRAPHITE, potential, slope, susceptibility
@@ -14,6 +13,7 @@ from bridge.v3.impedance import LADDER, ladder
 from bridge.v3.state import EDGE_M, LIVE_DRY, MAP_MODES, CellState, Defect, Mesh, Variation, map_amplitudes
 from bridge.v3.thermodynamics import anodes_near, window
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.compiled import compiled
 
 STATES = 2 + 2 * LADDER
 """Of a patch's impedance: charge transfer, two ladders, charge."""
@@ -22,7 +22,7 @@ GROUP = np.array([1] + [2] * LADDER + [3] * LADDER + [4])
 OFF = 1e6
 """Factor on the resistance of units whose foil is off its tab."""
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+_jit = compiled(nogil=True, error_model="numpy")
 
 
 class Patches(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 
 from bridge.v3 import network
@@ -15,13 +14,14 @@ from bridge.v3.layers import Layers, layers
 from bridge.v3.patches import GROUP, Patches, patches
 from bridge.v3.protocol import Noise, Placement, Protocol, SensorArray
 from bridge.v3.state import CellState, Defect, Mesh, Variation
+from dataset_card.running.compiled import compiled
 
 FLICKER_S = (1.0, 10.0, 100.0, 1000.0)
 """Time constants of the processes that make 1/f noise."""
 RETURN_M = 0.3
 """How far below the cell the leads of opposite tabs return [C]."""
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+_jit = compiled(nogil=True, error_model="numpy")
 
 
 @dataclass(frozen=True)

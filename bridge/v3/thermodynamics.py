@@ -6,12 +6,12 @@ Inventories n are in A h/m2 of one coated pair. Losses act on them alone: LLI ta
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from bridge.v3.chemistry import GRAPHITE, HIGH, LOW, potential
+from dataset_card.running.compiled import compiled
 
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+_jit = compiled(nogil=True, error_model="numpy")
 
 
 @_jit

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace what a command wrote there before.")]
 JobsOption = Annotated[
     int | None, typer.Option(help="Processes on this machine, which change no result.", show_default=False)
 ]

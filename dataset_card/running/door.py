@@ -7,21 +7,30 @@ own start, and a signal then ends it in Python's way.
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
 
 from dataset_card.errors import EXTRAS, MagBridgeError, missing, without_passwords
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+HUNG_UP = 141
+"""Exit code, as shells have it for SIGPIPE, where the reader of the output went away."""
+
+THREADS = "NUMBA_NUM_THREADS"
+"""A variable that is read on import, and answered with a traceback where it is none."""
 
 
 def answer_signals() -> None:
     """Lets a signal end the process at once with one line: for the time of the imports, before anything is written."""
-    for number in SIGNALS:
-        signal.signal(number, _exit)
+    _answer(_exit)
 
 
 def run(app: Callable[[], object], errors: tuple[type[Exception], ...] = ()) -> None:
@@ -33,11 +42,14 @@ def run(app: Callable[[], object], errors: tuple[type[Exception], ...] = ()) -> 
         app: The command line.
         errors: Errors of a user's input besides `MagBridgeError`.
     """
-    for number in SIGNALS:
-        signal.signal(number, _stop)
+    _answer(_stop)
+    _open_streams()
     try:
         _require_text(sys.argv[1:])
-        app()
+        _require_environment()
+        _run(app)
+    except BrokenPipeError:
+        _hang_up()
     except (MagBridgeError, OSError) + errors as error:
         print(f"error: {' '.join(without_passwords(str(error)).split())}", file=sys.stderr)
         sys.exit(1)
@@ -69,6 +81,56 @@ def require_own(*packages: str) -> None:
                 f"{found or name} stands in front of the package {name!r} of magbridge-battery: rename it, or start "
                 "Python elsewhere or with -P"
             )
+
+
+def _answer(handler: Callable) -> None:
+    for number in SIGNALS:
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # nohup has SIGHUP ignored
+            signal.signal(number, handler)
+
+
+def _open_streams() -> None:
+    """Opens what was closed, so that no file of ours gets the number of a stream; lets any text be printed anywhere."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _run(app: Callable[[], object]) -> None:
+    try:
+        app()
+    finally:
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # click met a closed pipe, and would exit with 1
+            raise BrokenPipeError
+        sys.stdout.flush()  # here, where an error has an answer
+
+
+def _hang_up() -> NoReturn:
+    sink = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):  # what Python writes on its way out goes nowhere
+        os.dup2(sink, number)
+    sys.exit(HUNG_UP)
+
+
+def _require_environment() -> None:
+    threads = os.environ.get(THREADS, "1")
+    if not re.fullmatch("0*[1-9][0-9]{0,5}", threads):
+        raise MagBridgeError(f"${THREADS} is {threads!r}: expected a number of threads, from 1 on, or no such variable")
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        parts = urlsplit(endpoint)
+        holds = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        holds = False
+    if not holds:
+        raise MagBridgeError(f"$HF_ENDPOINT is {endpoint!r}: expected an address such as https://huggingface.co")
 
 
 def _require_text(words: list[str]) -> None:

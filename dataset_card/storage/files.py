@@ -79,6 +79,22 @@ def replacing(path: Path) -> Iterator[Path]:
         _open.discard(temporary.stem)
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Waits until no other process is in such a block on the same folder, which must be there."""
+    try:
+        import fcntl
+    except ImportError:  # no such lock on this system
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def naming(error: OSError, path: Path) -> OSError:
     """The error of a write, with the path: write() knows no name, and open() may know a temporary one."""
     if error.errno in NOWHERE_TO_WRITE or (error.errno is not None and error.filename is not None):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,39 @@ SETTLED_NS = 2 * 10**9
 """Files that changed later than this ago are not remembered: a write may follow within one tick of the file system."""
 
 MANIFEST, CHECKSUMS = "manifest.json", "checksums.sha256"
+
+
+@contextlib.contextmanager
+def one_release(folder: Path | str) -> Iterator[Path]:
+    """The real path of a release folder, which is one and the same release until the block ends.
+
+    A symbolic link is followed once. The folder is held open: no other can get its inode meanwhile.
+
+    Raises:
+        MagBridgeError: Another folder took its place, so that rows of two releases might have been read.
+    """
+    real = Path(os.path.realpath(standing(Path(folder))))
+    if not real.is_dir() or not hasattr(os, "O_DIRECTORY"):
+        yield real
+        return
+    held = os.open(real, os.O_RDONLY)
+    try:
+        try:
+            yield real
+        except (MagBridgeError, OSError) as error:
+            if _stands(real, held):
+                raise
+            raise MagBridgeError(f"{folder} was replaced while it was read: read it again") from error
+        if not _stands(real, held):
+            raise MagBridgeError(f"{folder} was replaced while it was read: read it again")
+    finally:
+        os.close(held)
+
+
+def _stands(path: Path, descriptor: int) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    return False
 
 
 def read_manifest(folder: Path | str) -> dict:
@@ -52,12 +87,11 @@ def checked_digest(folder: Path | str) -> str:
     Raises:
         MagBridgeError: The folder is no release, damaged, or its rows have another digest.
     """
-    folder = standing(Path(folder))
-    stated = read_manifest(folder)["dataset_digest"]
-    paths = sorted(folder.rglob("*.parquet"))
-    states = [(str(path), path.stat()) for path in paths]
-    state = tuple((path, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev) for path, s in states)
-    digest = _digest(folder, state)
+    with one_release(folder) as real:
+        stated = read_manifest(real)["dataset_digest"]
+        states = [(str(path), path.stat()) for path in sorted(real.rglob("*.parquet"))]
+        state = tuple((path, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev) for path, s in states)
+        digest = _digest(real, state)
     if digest != stated:
         raise MagBridgeError(
             f"{folder}: its rows have the digest {digest[:12]}, its {MANIFEST} states {stated[:12]}: rows were changed "
@@ -90,7 +124,11 @@ def read_table(folder: Path) -> pa.Table:
     Raises:
         MagBridgeError: A file is missing or damaged, or the rows are not those of the metadata table.
     """
-    folder = standing(Path(folder))
+    with one_release(folder) as real:
+        return _table(real)
+
+
+def _table(folder: Path) -> pa.Table:
     read_manifest(folder)
     order = read_parquet(folder / METADATA_FILE)["sample_id"].to_pylist()
     paths = sorted((folder / "data").rglob("*.parquet"))

@@ -55,7 +55,9 @@ def release_inputs(bench: Bench) -> dict[str, Input]:
         "rows": Input(bench.release, lambda folder: read_rows(folder / rows), (rows,)),
         "release": Input(bench.release, audit_release, share=1),
         "bundle": Input(
-            _of(made / "bundle", bench.bundle), lambda folder: import_bundle(folder / bench.bundle.name, out), share=2
+            _of(made / "bundle", bench.bundle),
+            lambda folder: import_bundle(folder / bench.bundle.name, out, replace=True),
+            share=2,
         ),
         "parameters": Input(
             _of(made / "parameters", PARAMETER_FILE), lambda folder: load_parameters(folder / PARAMETER_FILE.name)

@@ -134,8 +134,8 @@ def full_disks(bench: Bench, count: int) -> Iterator[str | None]:
 
     writers: list[tuple[str, Callable[[], object]]] = [
         ("release", lambda: release.write(out / "release", table, origin)),
-        ("bundle.zip", lambda: write_bundle(bench.release, out / "bundle.zip")),
-        ("imported", lambda: import_bundle(bench.bundle, out / "imported")),
+        ("bundle.zip", lambda: write_bundle(bench.release, out / "bundle.zip", True)),
+        ("imported", lambda: import_bundle(bench.bundle, out / "imported", True)),
         ("text", text),
     ]
     for number in range(count):

@@ -6,12 +6,19 @@ python -m benchmark serve --data magbridge-battery
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
 from html import escape
 from pathlib import Path
 
 from benchmark.data import release_folder
 from benchmark.leaderboard.boards import COLUMNS, leaderboard
 from benchmark.leaderboard.page import to_html
+from benchmark.leaderboard.space.server import Guard, Uploads, free_port, run
 from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
 from benchmark.leaderboard.submissions import SUBMISSIONS, filed_results, folders, read_submission
 from benchmark.reading import MAX_BYTES
@@ -26,7 +33,8 @@ TASK_CHOICES = [(f"{task.id.upper()} {task.title}", task.id) for task in TASKS]
 
 HOW_TO_SUBMIT = """Upload Parquet, CSV or JSON lines with one row for each test sample of `by_cell_primary`:
 `sample_id` and `prediction` (SOH as a fraction, or a label), optionally `seed` (several rows a sample) and `score` (of
-the class that the task's AUC speaks of). It is checked and scored here against the dataset's labels, and deleted."""
+the class that the task's AUC speaks of). It is checked and scored here against the dataset's labels, and deleted.
+Submissions are scored one after another, in a second each; at most {queue} wait."""
 
 KEPT = """ With name, authors, description and licence it is also proposed, in public, as a pull request on
 [{repo}](https://huggingface.co/datasets/{repo})."""
@@ -35,14 +43,21 @@ NOT_SCORED = "**Not scored:**"
 MAX_AGE_S = 600
 """Uploads that nobody submits go after this."""
 
+QUEUE = 100
+"""Submissions that may wait, one second each or so; the page shows the place in the queue, and says when it is full."""
 
-def build(results: list[Result], release: str | Path, submissions: str | None = None):
+ARRIVAL_S = 5
+"""What a file that was uploaded has to reach its place."""
+
+
+def build(results: list[Result], release: str | Path, submissions: str | None = None, uploads: Uploads | None = None):
     """The page, not launched.
 
     Args:
         results: Result files' contents.
         release: Release folder, or a dataset's id on the Hub.
         submissions: Dataset on the Hub that checked submissions are proposed to, if any.
+        uploads: Where the server counts them.
 
     Returns:
         A `gradio.Blocks`.
@@ -52,6 +67,7 @@ def build(results: list[Result], release: str | Path, submissions: str | None = 
     """
     gradio = _gradio()
     folder = release_folder(release)
+    counted = uploads or Uploads()
     board = results + filed_results(SUBMISSIONS)
     html = to_html(leaderboard(board), [read_submission(path) for path in folders(SUBMISSIONS)])
 
@@ -60,10 +76,16 @@ def build(results: list[Result], release: str | Path, submissions: str | None = 
             return f"{NOT_SCORED} no file: expected Parquet, CSV or JSON lines with sample_id and prediction.", []
         task, *words = fields
         try:
-            result, notes = handle(Form(task, Path(file), *(word or "" for word in words)), folder, board, submissions)
+            with tempfile.TemporaryDirectory() as scratch:
+                own = _copy(Path(file), Path(scratch))
+                result, notes = handle(Form(task, own, *(word or "" for word in words)), folder, board, submissions)
         except MagBridgeError as error:
             return f"{NOT_SCORED} {error}", []
+        except Exception:  # whatever it is, the page answers in words
+            traceback.print_exc(file=sys.stderr)
+            return f"{NOT_SCORED} this server failed at it, not your file: try again, or tell who keeps the page.", []
         finally:
+            counted.leave(file)
             for stray in Path(file).parent.parent.glob("tmp*"):  # gradio leaves an empty file for each upload
                 if stray.is_file() and stray.stat().st_size == 0:
                     stray.unlink(missing_ok=True)
@@ -78,7 +100,7 @@ def build(results: list[Result], release: str | Path, submissions: str | None = 
                 f'style="width: 100%; height: 85vh; border: 0" srcdoc="{escape(html)}"></iframe>'
             )
         with gradio.Tab("Submit predictions"):
-            gradio.Markdown(HOW_TO_SUBMIT + (KEPT.format(repo=submissions) if submissions else ""))
+            gradio.Markdown(HOW_TO_SUBMIT.format(queue=QUEUE) + (KEPT.format(repo=submissions) if submissions else ""))
             with gradio.Row():
                 task = gradio.Dropdown(TASK_CHOICES, value=TASKS[0].id, label="Task")
                 name = gradio.Textbox(label="Name on the board", max_length=60)
@@ -94,7 +116,17 @@ def build(results: list[Result], release: str | Path, submissions: str | None = 
             place = gradio.Dataframe(headers=list(COLUMNS), interactive=False, wrap=False, elem_id="place")
         filled = [file, task, name, authors, description, licence, code]
         button.click(submit, filled, [outcome, place], api_name=False).then(lambda: None, None, file, api_name=False)
+    page.queue(max_size=QUEUE)
     return page
+
+
+def _copy(upload: Path, folder: Path) -> Path:
+    """An upload under its own name in a folder of this submission alone: others may hand in the same file."""
+    for _ in range(10 * ARRIVAL_S):
+        if upload.is_file():
+            return Path(shutil.copy(upload, folder / upload.name))
+        time.sleep(0.1)
+    raise MagBridgeError(f"{upload.name} is no longer here: it was scored and deleted; upload it again")
 
 
 def serve(results: Path | None, release: str | Path, port: int | None = None, submissions: str | None = None) -> None:
@@ -107,9 +139,17 @@ def serve(results: Path | None, release: str | Path, port: int | None = None, su
         submissions: As in `build`.
     """
     filed = result_files(results) if results else shipped_files()
-    page = build([result for path in filed for result in read_results(path)], release, submissions)
-    theme = _gradio().themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-    page.launch(server_port=port, theme=theme, max_file_size=MAX_BYTES, footer_links=[], strict_cors=True)
+    gradio, uploads = _gradio(), Uploads()
+    from fastapi import FastAPI
+
+    page = build([result for path in filed for result in read_results(path)], release, submissions, uploads)
+    theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # as a Space sets it
+    port = port or int(os.environ.get("GRADIO_SERVER_PORT", "0")) or free_port(host)
+    app = gradio.mount_gradio_app(
+        FastAPI(), page, "/", theme=theme, max_file_size=MAX_BYTES, footer_links=[], show_error=True, ssr_mode=False
+    )
+    run(Guard(app, uploads), host, port)
 
 
 def serve_space(folder: Path) -> None:

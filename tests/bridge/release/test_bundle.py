@@ -25,7 +25,7 @@ def test_there_and_back_gives_the_same_folder(tiny_release, packed, tmp_path):
 
 def test_an_unpacked_bundle_imports_too(tiny_release, packed, tmp_path):
     zipfile.ZipFile(packed).extractall(tmp_path / "unpacked")
-    bundle.import_bundle(tmp_path / "unpacked", tmp_path / "magbridge-battery")
+    bundle.import_bundle(tmp_path / "unpacked", tmp_path / "magbridge-battery", replace=True)
     assert files_of(tmp_path / "magbridge-battery") == files_of(tiny_release)
 
 

@@ -122,13 +122,16 @@ def test_every_byte_of_the_data_is_in_the_cards_header(tiny_release, tmp_path):
     assert files_digest(copy) != digest
 
 
-def test_a_rebuild_replaces_the_folder(tiny_release, tmp_path):
+def test_a_rebuild_replaces_the_folder_unless_something_of_the_users_is_in_it(tiny_release, tmp_path):
     out = tmp_path / "magbridge-battery"
     shutil.copytree(tiny_release, out)
-    (out / "stale.txt").write_text("left over")
     origin = {k: release.read_manifest(tiny_release)[k] for k in ("upstream", "rebuild")}
     release.write(out, release.read_table(tiny_release), origin)
-    assert not (out / "stale.txt").exists() and list(tmp_path.iterdir()) == [out]
+    assert list(tmp_path.iterdir()) == [out]
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(MagBridgeError, match="holds notes.txt, which is not as this release was written"):
+        release.write(out, release.read_table(tiny_release), origin)
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
@@ -151,27 +154,20 @@ def test_another_release_is_replaced_only_when_told(tiny_release, tmp_path, monk
         raise Reached
 
     monkeypatch.setattr(release, "make_bridge", made)
-    for inputs, seed, message in (
-        (
-            resolve_any("v2", "simulated"),
-            20260512,
-            "name magbridge-battery-simulated, this one has magbridge-battery-v2",
-        ),
-        (dataclasses.replace(same, name="osf"), 20260512, "name magbridge-battery-simulated, this one has magbridge-"),
-        (
-            dataclasses.replace(same, bridge_version="v1.4"),
-            20260512,
-            "bridge version v1.3-simulated, this one has v1.4",
-        ),
-        (same, 7, "master seed 20260512, this one has 7"),
+    for inputs, seed, variants in (
+        (resolve_any("v2", "simulated"), 20260512, 2),
+        (dataclasses.replace(same, name="osf"), 20260512, 2),
+        (dataclasses.replace(same, bridge_version="v1.4"), 20260512, 2),
+        (same, 7, 2),
+        (same, 20260512, 3),
     ):
-        with pytest.raises(MagBridgeError, match=f"holds a release of the {message}.* left as it was; .* or --replace"):
-            release.build(out, inputs, master_seed=seed)
+        with pytest.raises(MagBridgeError, match="holds a release: expected another --out, or --replace; it is left"):
+            release.build(out, inputs, master_seed=seed, variants=variants)
         assert files_of(out) == before
         with pytest.raises(Reached):
-            release.build(out, inputs, master_seed=seed, replace=True)
+            release.build(out, inputs, master_seed=seed, variants=variants, replace=True)
     with pytest.raises(Reached):
-        release.build(out, same)
+        release.build(out, same, variants=2)
 
 
 def test_killed_while_writing_leaves_nothing_and_a_rerun_succeeds(tiny_release, tmp_path):

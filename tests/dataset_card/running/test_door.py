@@ -1,5 +1,6 @@
 """The door of the command lines: one line for an error, one for a signal, and the exit codes that shells expect."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,9 @@ def work(kind: str, out: Path = Path("out"), as_json: JsonOption = False):
         open("nowhere/x")
     if kind == "good":
         print_json({"json": as_json})
+    if kind == "words":
+        for _ in range(5000):
+            print("µT \u2192 \u4e2d")
     if kind == "slow":
         with replacing(out) as temporary:
             temporary.write_text("half")
@@ -95,3 +99,67 @@ def test_an_argument_that_is_no_text_is_one_line(package):
     command = [sys.executable, "-m", package, "plot", b"\xff"]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
     assert (done.returncode, done.stderr) == (1, "error: argument '\\udcff': expected UTF-8; rename the file\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "shift_jis", "koi8-r", "utf-8"])
+def test_any_text_is_printed_in_any_encoding(tmp_path, encoding):
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); exec({APP!r})"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}
+    done = subprocess.run([sys.executable, "-c", script, "work", "words"], capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    first = done.stdout.decode(encoding).splitlines()[0]
+    assert first == "µT → 中".encode(encoding, "backslashreplace").decode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("redirect", "code"), [("| head -1", 141), ("| true", 141), (">&-", 0), ("2>&- >/dev/null", 0), ("<&- | cat", 0)]
+)
+def test_closed_pipes_and_streams_end_as_shells_have_it(tmp_path, redirect, code):
+    (tmp_path / "app.py").write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{APP}")
+    command = f"{sys.executable} app.py work words {redirect}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_full_device_is_told(tmp_path):
+    (tmp_path / "app.py").write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{APP}")
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} app.py work words >/dev/full"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 1 and done.stderr == "error: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NUMBA_NUM_THREADS", "abc"),
+        ("NUMBA_NUM_THREADS", "0"),
+        ("NUMBA_NUM_THREADS", "-1"),
+        ("HF_ENDPOINT", "http://x:y"),
+    ]
+    + [("HF_ENDPOINT", value) for value in ("x", "", "http://", "http://[::1", "file:///etc")],
+)
+def test_variables_that_libraries_choke_on_are_named(tmp_path, name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    process = start("work", "good", cwd=tmp_path)
+    out, err = process.communicate()
+    assert process.returncode == 1 and out == "" and err.startswith(f"error: ${name} is {value!r}: expected ")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no such signal")
+def test_a_terminal_that_goes_away_ends_a_command_and_nohup_keeps_it(tmp_path):
+    process = start("work", "slow", cwd=tmp_path)
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(20) == 129 and list(tmp_path.iterdir()) == []
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); exec({APP!r})"
+    kept = subprocess.Popen(
+        ["nohup", sys.executable, "-c", script, "work", "slow"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert kept.stdout.readline() == "writing\n"
+    kept.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        kept.wait(0.5)
+    kept.terminate()
+    assert kept.wait(20) == 143

@@ -10,7 +10,7 @@ import pytest
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage import reading
-from dataset_card.storage.reading import checked_digest, read_manifest, read_table
+from dataset_card.storage.reading import checked_digest, one_release, read_manifest, read_table
 
 
 @pytest.fixture
@@ -95,3 +95,30 @@ def test_a_bit_flipped_in_place_is_seen_though_size_and_time_are_put_back(copy, 
     reading._digest.cache_clear()
     with pytest.raises(MagBridgeError):
         checked_digest(copy)
+
+
+@pytest.mark.parametrize("way", ["renamed", "a link turned", "removed"])
+def test_a_release_that_is_replaced_while_it_is_read_is_told(copy, tiny_release, tmp_path, way):
+    """A link that is turned is followed once: the reader stays with what it began on."""
+    name = copy
+    if way == "a link turned":
+        name = tmp_path / "latest"
+        name.symlink_to(copy)
+
+    def read():
+        with one_release(name) as folder:
+            first = read_manifest(folder)["dataset_digest"]
+            if way == "a link turned":
+                name.unlink()
+                name.symlink_to(tiny_release)
+            else:
+                shutil.rmtree(copy)
+            if way == "renamed":
+                shutil.copytree(tiny_release, copy)
+            return first, read_table(folder).num_rows
+
+    if way == "a link turned":
+        assert read() == (read_manifest(copy)["dataset_digest"], read_table(copy).num_rows)
+    else:
+        with pytest.raises(MagBridgeError, match="was replaced while it was read: read it again"):
+            read()

@@ -190,6 +190,15 @@ def test_twenty_files_at_once_are_each_scored_and_none_stays(page, predictions):
     assert [path for path in uploads.rglob("*") if path.is_file()] == []
 
 
+def test_the_same_file_of_many_at_once_is_scored_for_each(page, predictions):
+    address, uploads = page
+    whole = predictions.read_bytes()
+    with ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(lambda n: submit(address, "same.parquet", whole, f"same{n}"), range(30)))
+    assert all("r2 1.0000" in answer for answer in answers)
+    assert [path for path in uploads.rglob("*") if path.is_file()] == []
+
+
 @pytest.fixture(scope="module")
 def browser():
     webdriver = pytest.importorskip("selenium.webdriver")

@@ -44,6 +44,7 @@ class PouchCell:
         closed_leads: Whether a wire joins the leads' far ends, so that the current closes.
         pitch_um: Thickness of a unit; derived from the coatings where None.
         solid_p_um, solid_n_um: Solid thickness of active material; derived from the sites where None.
+        dry_p, dry_n: Stoichiometries of a region that dried; those of the empty fresh cell where None.
         two_modes: The prototype's diffusion (see `impedance.ladder`).
         whole_end_foils: Whether end foils, coated on one side, count as whole in the sheet conductance. They carry half
             a foil's current, so as half foils their potential agrees with the others'.
@@ -89,6 +90,8 @@ class PouchCell:
     pitch_um: float | None = None
     solid_p_um: float | None = None
     solid_n_um: float | None = None
+    dry_p: float | None = None
+    dry_n: float | None = None
     two_modes: bool = False
     whole_end_foils: bool = False
 

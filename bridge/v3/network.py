@@ -21,21 +21,37 @@ _jit = compiled(nogil=True, error_model="numpy")
 
 @_jit
 def factor(a):
-    """Factors symmetric banded matrices in place, A = L D L^T. a (n, b + 1, LANES): a[k, j] is element (k + j, k)."""
+    """Factors symmetric banded matrices in place, A = L D L^T. a (n, b + 1, LANES): a[k, j] is element (k + j, k).
+
+    Columns go in pairs, so that what lies right of them is read and written half as often.
+    """
     n, width = a.shape[0], a.shape[1]
-    scaled = np.empty((width, LANES))
-    for k in range(n):
-        reach = min(width, n - k)
+    one, two = np.zeros((width + 1, LANES)), np.zeros((width + 1, LANES))
+    for k in range(0, n - 1, 2):
+        reach, next_reach = min(width, n - k), min(width, n - k - 1)
         for j in range(1, reach):
             for c in range(LANES):
-                scaled[j, c] = a[k, j, c] / a[k, 0, c]
-        for i in range(1, reach):
+                one[j, c] = a[k, j, c] / a[k, 0, c]
+        for j in range(1, reach):
+            for c in range(LANES):
+                a[k + 1, j - 1, c] -= one[1, c] * a[k, j, c]
+        for j in range(1, next_reach):
+            for c in range(LANES):
+                two[j + 1, c] = a[k + 1, j, c] / a[k + 1, 0, c]
+        for i in range(2, reach):
             for j in range(i, reach):
                 for c in range(LANES):
-                    a[k + i, j - i, c] -= scaled[i, c] * a[k, j, c]
+                    a[k + i, j - i, c] -= one[i, c] * a[k, j, c] + two[i, c] * a[k + 1, j - 1, c]
+        if next_reach == width:  # the second column reaches one row further down than the first
+            for i in range(2, width + 1):
+                for c in range(LANES):
+                    a[k + i, width - i, c] -= two[i, c] * a[k + 1, width - 1, c]
         for j in range(1, reach):
             for c in range(LANES):
-                a[k, j, c] = scaled[j, c]
+                a[k, j, c] = one[j, c]
+        for j in range(1, next_reach):
+            for c in range(LANES):
+                a[k + 1, j, c] = two[j + 1, c]
 
 
 @_jit
@@ -74,7 +90,7 @@ def coefficients(dt, time, out):
 
 
 @_jit
-def _add_foil(matrix, gx, gy, stride, offset):
+def add_foil(matrix, gx, gy, stride, offset):
     """Adds a foil's conductances in S, gx (nx - 1, ny, LANES) and gy (nx, ny - 1, LANES), to a banded matrix."""
     nx, ny = gy.shape[0], gx.shape[1]
     for i in range(nx):
@@ -96,7 +112,7 @@ def spread(gx, gy, source):
     """Potential (nx, ny, LANES) in V of one foil fed by `source` in A that sums to nothing; zero at the first patch."""
     nx, ny = gy.shape[0], gx.shape[1]
     matrix = np.zeros((nx * ny, ny + 1, LANES))
-    _add_foil(matrix, gx, gy, 1, 0)
+    add_foil(matrix, gx, gy, 1, 0)
     for c in range(LANES):
         matrix[0, 0, c] += gx[0, 0, c]
     factor(matrix)
@@ -106,12 +122,66 @@ def spread(gx, gy, source):
 
 
 @_jit
-def march(gxp, gyp, gxn, gyn, tau_p, tau_n, area, ocv, scale, group, weight, time, dt, current, keep):
-    """Steps LANES cells through a protocol.
+def banded(gxp, gyp, gxn, gyn, unknowns):
+    """Banded conductances in S of both foils, in turn (2 unknowns a patch) or in series (1), for `march`."""
+    nx, ny = gyp.shape[0], gxp.shape[1]
+    matrix = np.zeros((nx * ny * unknowns, ny * unknowns + 1, LANES))
+    if unknowns == 1:
+        add_foil(matrix, gxp * gxn / (gxp + gxn), gyp * gyn / (gyp + gyn), 1, 0)
+        return matrix
+    add_foil(matrix, gxp, gyp, 2, 0)
+    add_foil(matrix, gxn, gyn, 2, 1)
+    for c in range(LANES):
+        matrix[0, 0, c] += gxp[0, 0, c]  # holds one potential at zero; the sources sum to nothing: no current leaves
+    return matrix
+
+
+@_jit
+def _moves(dt, time, group, weight, move, total):
+    """Coefficients of every state for a step, move (J, 3, LANES), and what they add up to, total (5, LANES)."""
+    one = np.empty(3)
+    total[:] = 0.0
+    for s in range(len(group)):
+        for c in range(LANES):
+            coefficients(dt, time[s, c], one)
+            for q in range(3):
+                move[s, q, c] = one[q]
+            total[group[s], c] += weight[s, c] * one[2]
+
+
+@_jit
+def _source(scale, group, weight, before, move, z, i_old, e):
+    """Moves the states z (nx, ny, J, LANES) by what is known of a step; the source e, less the open-circuit voltage."""
+    drop = np.empty((5, LANES))
+    for i in range(e.shape[0]):
+        for j in range(e.shape[1]):
+            drop[:] = 0.0
+            for s in range(len(group)):
+                for c in range(LANES):
+                    z[i, j, s, c] = (
+                        move[s, 0, c] * (z[i, j, s, c] + before[s, 2, c] * i_old[i, j, c])
+                        + move[s, 1, c] * i_old[i, j, c]
+                    )
+                    drop[group[s], c] += weight[s, c] * z[i, j, s, c]
+            for c in range(LANES):
+                e[i, j, c] = 0.0
+                for q in range(1, 5):
+                    e[i, j, c] -= scale[q, i, j, c] * drop[q, c]
+
+
+@_jit
+def march(foils, psi, part, tau_p, tau_n, tau, area, ocv, scale, group, weight, time, dt, current, keep):
+    """Steps LANES cells, at rest before, through a protocol.
+
+    With two unknowns a patch, phi_p and phi_n, any foils are solved. Uniform foils need one, V = phi_p - phi_n:
+    S_p phi_p + S_n phi_n = I psi does not depend on the currents, which is why the field of K_p + K_n does not either.
 
     Args:
-        gxp, gyp, gxn, gyn: Conductances between patches of each foil in S (see `_add_foil`).
+        foils: (n k, b + 1, LANES) banded conductances in S, of both foils in turn (k = 2), or in series (k = 1).
+        psi: (nx, ny, LANES) S_p phi_p + S_n phi_n over (S_p + S_n) and 1 A, in ohm; read where k = 1.
+        part: (2, LANES) S_n and S_p over their sum; read where k = 1.
         tau_p, tau_n: (nx, ny, LANES) shares of the current that leave at each patch; each sums to 1.
+        tau: (nx, ny, LANES) part[0] tau_p + part[1] tau_n; read where k = 1.
         area: (nx, ny, LANES) area of each patch in m2.
         ocv: (LANES,) open-circuit voltage in V.
         scale: (5, nx, ny, LANES) of the whole stack: instant, charge-transfer, cathode and anode diffusion in ohm m2,
@@ -124,86 +194,69 @@ def march(gxp, gyp, gxn, gyn, tau_p, tau_n, area, ocv, scale, group, weight, tim
 
     Returns:
         Terminal voltage (T, LANES) in V; maps of the kept steps (slots, 3, nx, ny, LANES): current density in A/m2
-        and the potentials of both foils in V.
+        and the potentials of both foils in V, the aluminium's less the open-circuit voltage.
     """
-    nx, ny, states, steps = area.shape[0], area.shape[1], len(group), len(dt)
-    n = nx * ny
-    width = 2 * ny + 1
-    matrix = np.empty((2 * n, width, LANES))
-    foils = np.zeros((2 * n, width, LANES))
-    _add_foil(foils, gxp, gyp, 2, 0)
-    _add_foil(foils, gxn, gyn, 2, 1)
-    for c in range(LANES):
-        foils[0, 0, c] += gxp[0, 0, c]  # holds one potential at zero; the sources sum to nothing, so no current leaves
-    z = np.zeros((states, nx, ny, LANES))
-    i_old = np.zeros((nx, ny, LANES))
-    y = np.empty((nx, ny, LANES))
-    e = np.empty((nx, ny, LANES))
-    move = np.empty((states, 3, LANES))
-    one = np.empty(3)
-    x = np.empty((2 * n, LANES))
+    nx, ny, steps = area.shape[0], area.shape[1], len(dt)
+    unknowns = len(foils) // (nx * ny)
+    matrix, x = np.empty(foils.shape), np.empty((len(foils), LANES))
+    z = np.zeros((nx, ny, len(group), LANES))
+    i_old, y, e = np.zeros((nx, ny, LANES)), np.empty((nx, ny, LANES)), np.empty((nx, ny, LANES))
+    before, move = np.zeros((len(group), 3, LANES)), np.zeros((len(group), 3, LANES))
+    total = np.empty((5, LANES))
+    phi = np.empty((2, LANES))
     voltage = np.empty((steps, LANES))
     maps = np.empty((keep.max() + 1, 3, nx, ny, LANES))
+    moving, factored = False, -1.0
     for t in range(steps):
-        if t == 0 or dt[t] != dt[t - 1]:
-            for s in range(states):
-                for c in range(LANES):
-                    coefficients(dt[t], time[s, c], one)
-                    for q in range(3):
-                        move[s, q, c] = one[q]
-            y[:] = scale[0]
-            for s in range(states):
-                for i in range(nx):
-                    for j in range(ny):
-                        for c in range(LANES):
-                            y[i, j, c] += scale[group[s], i, j, c] * weight[s, c] * move[s, 2, c]
+        for c in range(LANES):
+            moving = moving or current[t, c] != 0.0
+        voltage[t] = ocv
+        if not moving:
+            continue
+        before[:] = move
+        _moves(dt[t], time, group, weight, move, total)
+        _source(scale, group, weight, before, move, z, i_old, e)
+        if dt[t] != factored:
+            factored = dt[t]
             matrix[:] = foils
             for i in range(nx):
                 for j in range(ny):
-                    k = 2 * (i * ny + j)
+                    k = unknowns * (i * ny + j)
                     for c in range(LANES):
-                        y[i, j, c] = area[i, j, c] / y[i, j, c]
+                        drop = scale[0, i, j, c]
+                        for q in range(1, 5):
+                            drop += scale[q, i, j, c] * total[q, c]
+                        y[i, j, c] = area[i, j, c] / drop
                         matrix[k, 0, c] += y[i, j, c]
-                        matrix[k, 1, c] -= y[i, j, c]
-                        matrix[k + 1, 0, c] += y[i, j, c]
+                        if unknowns == 2:
+                            matrix[k, 1, c] -= y[i, j, c]
+                            matrix[k + 1, 0, c] += y[i, j, c]
             factor(matrix)
         for i in range(nx):
             for j in range(ny):
+                k = unknowns * (i * ny + j)
                 for c in range(LANES):
-                    e[i, j, c] = ocv[c]
-        for s in range(states):
-            for i in range(nx):
-                for j in range(ny):
-                    for c in range(LANES):
-                        z[s, i, j, c] = move[s, 0, c] * z[s, i, j, c] + move[s, 1, c] * i_old[i, j, c]
-                        e[i, j, c] -= scale[group[s], i, j, c] * weight[s, c] * z[s, i, j, c]
-        for i in range(nx):
-            for j in range(ny):
-                k = 2 * (i * ny + j)
-                for c in range(LANES):
-                    x[k, c] = y[i, j, c] * e[i, j, c] - current[t, c] * tau_p[i, j, c]
-                    x[k + 1, c] = -y[i, j, c] * e[i, j, c] + current[t, c] * tau_n[i, j, c]
+                    if unknowns == 2:
+                        x[k, c] = y[i, j, c] * e[i, j, c] - current[t, c] * tau_p[i, j, c]
+                        x[k + 1, c] = -y[i, j, c] * e[i, j, c] + current[t, c] * tau_n[i, j, c]
+                    else:
+                        x[k, c] = y[i, j, c] * e[i, j, c] - current[t, c] * tau[i, j, c]
         solve(matrix, x)
-        voltage[t] = 0.0
         for i in range(nx):
             for j in range(ny):
-                k = 2 * (i * ny + j)
+                k = unknowns * (i * ny + j)
                 for c in range(LANES):
-                    i_old[i, j, c] = y[i, j, c] * (e[i, j, c] - x[k, c] + x[k + 1, c]) / area[i, j, c]
-                    voltage[t, c] += tau_p[i, j, c] * x[k, c] - tau_n[i, j, c] * x[k + 1, c]
-        for s in range(states):
-            for i in range(nx):
-                for j in range(ny):
-                    for c in range(LANES):
-                        z[s, i, j, c] += move[s, 2, c] * i_old[i, j, c]
-        if keep[t] >= 0:
-            maps[keep[t], 0] = i_old
-            for i in range(nx):
-                for j in range(ny):
-                    k = 2 * (i * ny + j)
-                    for c in range(LANES):
-                        maps[keep[t], 1, i, j, c] = x[k, c]
-                        maps[keep[t], 2, i, j, c] = x[k + 1, c]
+                    if unknowns == 2:
+                        phi[0, c], phi[1, c] = x[k, c], x[k + 1, c]
+                    else:
+                        phi[0, c] = psi[i, j, c] * current[t, c] + part[0, c] * x[k, c]
+                        phi[1, c] = psi[i, j, c] * current[t, c] - part[1, c] * x[k, c]
+                    i_old[i, j, c] = y[i, j, c] * (e[i, j, c] - phi[0, c] + phi[1, c]) / area[i, j, c]
+                    voltage[t, c] += tau_p[i, j, c] * phi[0, c] - tau_n[i, j, c] * phi[1, c]
+                    if keep[t] >= 0:
+                        maps[keep[t], 0, i, j, c] = i_old[i, j, c]
+                        maps[keep[t], 1, i, j, c] = phi[0, c]
+                        maps[keep[t], 2, i, j, c] = phi[1, c]
     return voltage, maps
 
 
@@ -231,7 +284,7 @@ def share(ocv, resistance, scale, group, weight, time, dt, current):
         total, driven = 0.0, -current[t]
         for u in range(units):
             drop = resistance[u]
-            e[u] = ocv
+            e[u] = 0.0
             for s in range(states):
                 r = scale[group[s], u] * weight[s]
                 drop += r * move[s, 2]
@@ -240,9 +293,10 @@ def share(ocv, resistance, scale, group, weight, time, dt, current):
             y[u] = 1.0 / drop
             total += y[u]
             driven += y[u] * e[u]
-        voltage[t] = driven / total
+        drop = driven / total
+        voltage[t] = ocv + drop
         for u in range(units):
-            i_old[u] = y[u] * (e[u] - voltage[t])
+            i_old[u] = y[u] * (e[u] - drop)
             shares[t, u] = i_old[u]
             for s in range(states):
                 z[s, u] += move[s, 2] * i_old[u]

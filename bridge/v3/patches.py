@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from bridge.v3.chemistry import GRAPHITE, potential, slope, susceptibility
 from bridge.v3.design import PouchCell
 from bridge.v3.impedance import LADDER, ladder
 from bridge.v3.state import EDGE_M, LIVE_DRY, MAP_MODES, CellState, Defect, Mesh, Variation, map_amplitudes
-from bridge.v3.thermodynamics import anodes_near, window
+from bridge.v3.thermodynamics import anode_near, window
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.compiled import compiled
 
@@ -21,6 +21,9 @@ GROUP = np.array([1] + [2] * LADDER + [3] * LADDER + [4])
 """Which scale each state belongs to (see `network.march`)."""
 OFF = 1e6
 """Factor on the resistance of units whose foil is off its tab."""
+
+COMPILED_IN = {"chemistry.py": "12290278116d1e7b", "thermodynamics.py": "4ef8f2ed7ef89bf8"}
+"""SHA-256 of the files whose kernels numba compiles into this one: it compiles anew only when this file changes."""
 
 _jit = compiled(nogil=True, error_model="numpy")
 
@@ -37,7 +40,7 @@ class Patches(NamedTuple):
         tau_p, tau_n: Shares of the current that leave at each patch.
         moment: Moment an area over the applied field B_0 / mu_0, in m.
         lithium: Stoichiometries y and x, (2, nx, ny).
-        unit_scale: (5, U) as in `network.share`, the first the instant resistance; and of the mean unit, (5, 1).
+        unit_scale, mean_scale: (5, U) and (5, 1) as in `network.share`, of the units and of their mean.
     """
 
     ocv_V: float
@@ -58,22 +61,18 @@ class Patches(NamedTuple):
 
 
 @_jit
-def _scales(material, x, n_p, n_n, n_li, tau_p, tau_n):
-    """Stoichiometry y, diffusion scales in ohm m2 and capacity term in V m2/C of one unit, for flat arrays."""
-    out = np.empty((4, len(x)))
-    for k in range(len(x)):
-        y = (n_li[k] - n_n[k] * x[k]) / n_p[k]
-        rise_p = slope(material, y) / (3600 * n_p[k])
-        rise_n = slope(GRAPHITE, x[k]) / (3600 * n_n[k])
-        out[0, k], out[1, k], out[2, k], out[3, k] = y, rise_p * tau_p, rise_n * tau_n, rise_p + rise_n
-    return out
-
-
-@_jit
-def _susceptibilities(material, s):
-    out = np.empty(len(s))
-    for k in range(len(s)):
-        out[k] = susceptibility(material, s[k])
+def _at_rest(material, volts, guess, n_p, n_n, n_li, tau_p, tau_n):
+    """Pairs at rest at one voltage: stoichiometries y, x; diffusion scales in ohm m2 and capacity term in V m2/C of one
+    unit; susceptibilities of cathode and anode. (7, K) for inventories (K,) in A h/m2.
+    """
+    out = np.empty((7, len(n_li)))
+    for k in range(len(n_li)):
+        x = anode_near(material, volts, n_p[k], n_n[k], n_li[k], guess)
+        y = (n_li[k] - n_n[k] * x) / n_p[k]
+        rise_p, rise_n = slope(material, y) / (3600 * n_p[k]), slope(GRAPHITE, x) / (3600 * n_n[k])
+        out[0, k], out[1, k] = y, x
+        out[2, k], out[3, k], out[4, k] = rise_p * tau_p, rise_n * tau_n, rise_p + rise_n
+        out[5, k], out[6, k] = susceptibility(material, y), susceptibility(GRAPHITE, x)
     return out
 
 
@@ -85,98 +84,87 @@ def patches(cell: PouchCell, state: CellState, defect: Defect, variation: Variat
     """
     shape = len(mesh.x) - 1, len(mesh.y) - 1
     maps, rim = _maps(cell, variation, mesh)
-    loading = 1 + variation.loading + 0.01 * maps[0]
-    excess = variation.edge * 0.3 * rim
-    lli, lam_p, lam_n = (
-        np.clip(loss * (1 + 0.3 * maps[k] + excess), -0.05, 0.6)
-        for k, loss in ((2, state.lli), (3, state.lam_pe), (4, state.lam_ne))
-    )
-    live = np.ones(shape)
-    region = np.zeros(shape)
-    if defect.kind in ("dry", "plating"):
-        region = mesh.overlap(*defect.region(cell))
-        if defect.kind == "dry":
-            live = 1 - (1 - LIVE_DRY) * region
-        else:
-            lli = lli + defect.loss * region
-    n_p = (cell.n_p_Ahm2 * loading * (1 - lam_p)).ravel()
-    n_n = (cell.n_n_Ahm2 * loading * (1 - lam_n)).ravel()
-    n_li = (cell.n_li_Ahm2 * (1 + variation.lithium) * (1 - lli)).ravel()
-
-    material, units = cell.material, cell.units
-    area = (np.diff(mesh.x)[:, None] * np.diff(mesh.y)).ravel()
-    works = area * live.ravel()
-    mean_p, mean_n, mean_li = ((n * works).sum() / works.sum() for n in (n_p, n_n, n_li))
-    empty, full = window(material, cell.v_min, cell.v_max, mean_p, mean_n, mean_li)
+    loading = (1 + variation.loading + 0.01 * maps[0]).ravel()
+    live, n_p, n_n, n_li = _inventories(cell, state, defect, variation, mesh, loading, maps, rim)
+    works = mesh.areas.ravel() * live
+    area = works.sum()
+    means = [float((n * works).sum() / area) for n in (n_p, n_n, n_li)]
+    empty, full = window(cell.material, cell.v_min, cell.v_max, *means)
     if not full - empty > 0.01:
         raise MagBridgeError(f"no capacity between {cell.v_min} and {cell.v_max} V: {state}")
     anode = empty + state.soc * (full - empty)
-    cathode = (mean_li - mean_n * anode) / mean_p
-    ocv = _ocv(material, cathode, anode)
-    idle = _unit_resistance(cell, defect) >= OFF
-    capacity = mean_n * (full - empty) * works.sum() * (units - idle.sum())
+    ocv = float(potential(cell.material, (means[2] - means[1] * anode) / means[0]) - potential(GRAPHITE, anode))
+    contact = _contact(cell, defect)
+    capacity = means[1] * (full - empty) * area * np.count_nonzero(contact < OFF)
 
-    x = anodes_near(material, ocv, n_p, n_n, n_li, anode)
-    y, r_p, r_n, kappa = _scales(material, x, n_p, n_n, n_li, cell.tau_p_s, cell.tau_n_s)
+    y, x, r_p, r_n, kappa, chi_p, chi_n = _at_rest(
+        cell.material, ocv, anode, n_p, n_n, n_li, cell.tau_p_s, cell.tau_n_s
+    )
     rungs_p, times_p, instant_p = ladder(cell.tau_p_s, cell.two_modes)
     rungs_n, times_n, instant_n = ladder(cell.tau_n_s, cell.two_modes)
-    r = ((1 + variation.resistance) * (1 + 0.03 * maps[1]) * _slope(cell, variation, mesh)).ravel() * 1e-4
-    scale = np.stack(
-        [
-            cell.r_0_ohmcm2 * state.r_ohm * r + instant_p * r_p + instant_n * r_n,
-            cell.r_ct_ohmcm2 * state.r_ct * r / loading.ravel(),
-            r_p,
-            r_n,
-            kappa,
-        ]
-    ) / (units * live.ravel())
+    along = 1 + variation.slope * (mesh.centres[0] / mesh.x[-1] - 0.5)
+    r = 1e-4 * ((1 + variation.resistance) * (1 + 0.03 * maps[1]) * along[:, None]).ravel()
+    scale = np.empty((5, len(r)))
+    scale[0] = cell.r_0_ohmcm2 * state.r_ohm * r + instant_p * r_p + instant_n * r_n
+    scale[1] = cell.r_ct_ohmcm2 * state.r_ct * r / loading
+    scale[2:] = r_p, r_n, kappa
+    scale /= cell.units * live
 
-    sheet_p, sheet_n = (s * (1 + v) for s, v in zip(cell.sheet_S, variation.sheet, strict=True))
-    gxp, gyp = _conductances(mesh, sheet_p, _torn(cell, defect, mesh, True))
-    gxn, gyn = _conductances(mesh, sheet_n, _torn(cell, defect, mesh, False))
-
-    dry_y, dry_x = _discharged(cell)
-    dead = (1 - live).ravel()
-    chi_p = (1 - dead) * _susceptibilities(material, y) + dead * _susceptibilities(material, np.array([dry_y]))
-    chi_n = (1 - dead) * _susceptibilities(GRAPHITE, x) + dead * _susceptibilities(GRAPHITE, np.array([dry_x]))
+    sheets = [s * (1 + v) for s, v in zip(cell.sheet_S, variation.sheet, strict=True)]
+    gxp, gyp, gxn, gyn, tau_p, tau_n = _geometry(cell, defect, mesh)
+    dry = _discharged(cell)
     solid_p, solid_n = cell.solid_m
-    moment = units * (solid_p * chi_p + solid_n * chi_n) * loading.ravel()
-
-    fixed = np.array([cell.r_0_ohmcm2 * state.r_ohm, cell.r_ct_ohmcm2 * state.r_ct]) * (1 + variation.resistance) * 1e-4
+    moment = solid_p * (live * chi_p + (1 - live) * dry[0]) + solid_n * (live * chi_n + (1 - live) * dry[1])
+    units = _units(cell, state, variation, ocv, anode, means, area, contact)
     return Patches(
         ocv_V=ocv,
         soh=capacity / cell.nominal_Ah,
         scale=scale.reshape(5, *shape),
         weight=np.concatenate([[1.0], rungs_p, rungs_n, [1.0]]),
         time=np.concatenate([[cell.tau_ct_s], times_p, times_n, [0.0]]),
-        gxp=gxp,
-        gyp=gyp,
-        gxn=gxn,
-        gyn=gyn,
-        tau_p=_tab(cell, defect, mesh, True),
-        tau_n=_tab(cell, defect, mesh, False),
-        moment=moment.reshape(shape),
+        gxp=sheets[0] * gxp,
+        gyp=sheets[0] * gyp,
+        gxn=sheets[1] * gxn,
+        gyn=sheets[1] * gyn,
+        tau_p=tau_p,
+        tau_n=tau_n,
+        moment=(cell.units * loading * moment).reshape(shape),
         lithium=np.stack([y, x]).reshape(2, *shape),
-        unit_scale=_units(cell, state, defect, variation, ocv, anode, (mean_p, mean_n, mean_li), fixed, works.sum()),
-        mean_scale=_units(
-            cell, _level(state), Defect(), Variation(), ocv, anode, (mean_p, mean_n, mean_li), fixed, works.sum()
-        )[:, :1],
+        unit_scale=units[:, :-1],
+        mean_scale=units[:, -1:],
+    )
+
+
+def _inventories(cell, state, defect, variation, mesh, loading, maps, rim) -> tuple[np.ndarray, ...]:
+    """Live share, and n_p, n_n, n_li in A h/m2 of each patch, flat."""
+    excess = 1 + variation.edge * 0.3 * rim
+    losses = [
+        np.clip(loss * (excess + 0.3 * own), -0.05, 0.6).ravel()
+        for loss, own in zip((state.lli, state.lam_pe, state.lam_ne), maps[2:], strict=True)
+    ]
+    live = np.ones(len(loading))
+    if defect.kind in ("dry", "plating"):
+        region = mesh.overlap(*defect.region(cell)).ravel()
+        if defect.kind == "dry":
+            live -= (1 - LIVE_DRY) * region
+        else:
+            losses[0] = losses[0] + defect.loss * region
+    return (
+        live,
+        cell.n_p_Ahm2 * loading * (1 - losses[1]),
+        cell.n_n_Ahm2 * loading * (1 - losses[2]),
+        cell.n_li_Ahm2 * (1 + variation.lithium) * (1 - losses[0]),
     )
 
 
 @cache
 def _discharged(cell: PouchCell) -> tuple[float, float]:
-    """Stoichiometries y and x of the fresh cell at its lowest voltage, in which a region that dries stays."""
-    empty, _ = window(cell.material, cell.v_min, cell.v_max, cell.n_p_Ahm2, cell.n_n_Ahm2, cell.n_li_Ahm2)
-    return (cell.n_li_Ahm2 - cell.n_n_Ahm2 * empty) / cell.n_p_Ahm2, empty
-
-
-def _level(state: CellState) -> CellState:
-    return CellState(**{**vars(state), "gradient_lli": 0.0, "gradient_r": 0.0})
-
-
-def _ocv(material: int, cathode: float, anode: float) -> float:
-    return float(potential(material, cathode) - potential(GRAPHITE, anode))
+    """Susceptibilities of cathode and anode of the fresh cell at its lowest voltage, in which a dry region stays."""
+    x, _ = window(cell.material, cell.v_min, cell.v_max, cell.n_p_Ahm2, cell.n_n_Ahm2, cell.n_li_Ahm2)
+    y = (cell.n_li_Ahm2 - cell.n_n_Ahm2 * x) / cell.n_p_Ahm2
+    if cell.dry_p is not None and cell.dry_n is not None:
+        y, x = cell.dry_p, cell.dry_n
+    return susceptibility(cell.material, y), susceptibility(GRAPHITE, x)
 
 
 def _maps(cell: PouchCell, variation: Variation, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
@@ -194,17 +182,14 @@ def _maps(cell: PouchCell, variation: Variation, mesh: Mesh) -> tuple[np.ndarray
     return np.einsum("qbx,by->qxy", np.einsum("qab,ax->qbx", coefficients, along), across), rim
 
 
-def _slope(cell: PouchCell, variation: Variation, mesh: Mesh) -> np.ndarray:
-    x, _ = mesh.centres
-    return (1 + variation.slope * (x / mesh.x[-1] - 0.5))[:, None]
-
-
-def _conductances(mesh: Mesh, sheet: float, across: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Conductances in S between neighbours along x (nx - 1, ny) and y (nx, ny - 1)."""
+@lru_cache(maxsize=64)
+def _geometry(cell: PouchCell, defect: Defect, mesh: Mesh) -> tuple[np.ndarray, ...]:
+    """Conductances over sheet conductance of aluminium and copper, along x and y; shares of the current at the tabs."""
     x, y = mesh.centres
-    gx = sheet * np.diff(mesh.y) / np.diff(x)[:, None]
-    gy = sheet * np.diff(mesh.x)[:, None] / np.diff(y)
-    return (gx if across is None else gx * across), gy
+    gx = np.diff(mesh.y) / np.diff(x)[:, None]
+    gy = np.diff(mesh.x)[:, None] / np.diff(y)
+    torn = [gx if cut is None else gx * cut for cut in (_torn(cell, defect, mesh, side) for side in (True, False))]
+    return torn[0], gy, torn[1], gy, _tab(cell, defect, mesh, True), _tab(cell, defect, mesh, False)
 
 
 def _torn(cell: PouchCell, defect: Defect, mesh: Mesh, positive: bool) -> np.ndarray | None:
@@ -226,8 +211,8 @@ def _tab(cell: PouchCell, defect: Defect, mesh: Mesh, positive: bool) -> np.ndar
     return tau
 
 
-def _unit_resistance(cell: PouchCell, defect: Defect) -> np.ndarray:
-    """(U,) factor on the resistance of each unit."""
+def _contact(cell: PouchCell, defect: Defect) -> np.ndarray:
+    """(U,) factor on the instant resistance of each unit."""
     factor = np.ones(cell.units)
     if defect.kind == "layer":
         foils = (cell.units + 1) // 2
@@ -237,19 +222,23 @@ def _unit_resistance(cell: PouchCell, defect: Defect) -> np.ndarray:
     return factor
 
 
-def _units(cell, state, defect, variation, ocv, anode, means, fixed, area) -> np.ndarray:
-    """(5, U) resistances in ohm and capacity term in V/C of each unit as a lump (see `network.share`)."""
-    units = cell.units
-    depth = np.linspace(-1, 1, units) if units > 1 else np.zeros(1)
-    own = np.zeros((4, units)) if variation.units is None else variation.units
-    n_p, n_n, n_li = means
-    n_p = n_p * (1 - own[1]) * (1 + own[3])
-    n_n = n_n * (1 - own[1]) * (1 + own[3])
-    n_li = n_li - cell.n_li_Ahm2 * (state.gradient_lli * depth + own[0])
-    x = anodes_near(cell.material, ocv, n_p, n_n, n_li, anode)
-    _, r_p, r_n, kappa = _scales(cell.material, x, n_p, n_n, n_li, cell.tau_p_s, cell.tau_n_s)
-    instant = ladder(cell.tau_p_s, cell.two_modes)[2] * r_p + ladder(cell.tau_n_s, cell.two_modes)[2] * r_n
-    r = (1 + state.gradient_r * depth) * (1 + own[2])
-    found = np.stack([fixed[0] * r + instant, fixed[1] / (1 + own[3]) * np.ones(units), r_p, r_n, kappa]) / area
-    found[0] *= _unit_resistance(cell, defect)
-    return found
+def _units(cell, state, variation, ocv, anode, means, area, contact) -> np.ndarray:
+    """(5, U + 1) resistances in ohm and capacity term in V/C of each unit and of the mean (see `network.share`).
+
+    A gradient of resistance is one of the ohmic part.
+    """
+    depth = np.append(np.linspace(-1, 1, cell.units) if cell.units > 1 else 0.0, 0.0)
+    own = np.zeros((4, cell.units + 1))
+    if variation.units is not None:
+        own[:, :-1] = variation.units
+    n_p, n_n = (n * (1 - own[1]) * (1 + own[3]) for n in means[:2])
+    n_li = means[2] - cell.n_li_Ahm2 * (state.gradient_lli * depth + own[0])
+    _, _, r_p, r_n, kappa, _, _ = _at_rest(cell.material, ocv, anode, n_p, n_n, n_li, cell.tau_p_s, cell.tau_n_s)
+    instant_p, instant_n = (ladder(tau, cell.two_modes)[2] for tau in (cell.tau_p_s, cell.tau_n_s))
+    common = 1e-4 * (1 + variation.resistance)
+    found = np.empty((5, cell.units + 1))
+    found[0] = cell.r_0_ohmcm2 * state.r_ohm * common * (1 + state.gradient_r * depth) * (1 + own[2])
+    found[0] = (found[0] + instant_p * r_p + instant_n * r_n) * np.append(contact, 1.0)
+    found[1] = cell.r_ct_ohmcm2 * state.r_ct * common / (1 + own[3])
+    found[2:] = r_p, r_n, kappa
+    return found / area

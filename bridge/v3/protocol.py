@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -32,17 +33,17 @@ class Protocol:
         check_number("rate_C", self.rate_C, above=0, most=20)
         check_number("applied_mT", self.applied_mT, above=0, most=1000)
 
-    @property
+    @cached_property
     def dt_s(self) -> np.ndarray:
         """(33,) length of each step in s; 0 where the current jumps."""
         return np.concatenate([[1, 0], np.full(10, 3.0), [0], np.repeat(RELAXATION_S, 4)])
 
-    @property
+    @cached_property
     def time_s(self) -> np.ndarray:
         """(33,) time of each voltage in s."""
         return np.cumsum(self.dt_s)
 
-    @property
+    @cached_property
     def on(self) -> np.ndarray:
         """(33,) 1 where the pulse's current flows, 0 elsewhere."""
         return np.concatenate([[0.0], np.ones(11), np.zeros(21)])

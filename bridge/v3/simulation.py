@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
 from bridge.v3 import network
 from bridge.v3.design import PouchCell
-from bridge.v3.field import MU0_4PI, current_terms, moment_field, wire_field
+from bridge.v3.field import MU0_4PI, current_terms, moment_field, sheet_field, wire_field
 from bridge.v3.layers import Layers, layers
 from bridge.v3.patches import GROUP, Patches, patches
 from bridge.v3.protocol import Noise, Placement, Protocol, SensorArray
 from bridge.v3.state import CellState, Defect, Mesh, Variation
+from dataset_card.errors import MagBridgeError
 from dataset_card.running.compiled import compiled
 
 FLICKER_S = (1.0, 10.0, 100.0, 1000.0)
@@ -50,8 +52,9 @@ class Simulation:
         rest_s, rest_T: (7,) time after the pulse and (7, S, 3).
         scan_T: (S, 3) in the applied field, which is taken off.
         soh: Capacity over the nominal one.
-        current_Am2: (8, nx, ny) current density through the stack: under load, then at rest.
-        sheet_Am: (8, 2, 2, nx, ny) sheet current of aluminium and copper along x and y.
+        ocv_V: Open-circuit voltage before the pulse.
+        flows: (nx, ny, 5, 8) under load, then at rest: current density through the stack in A/m2; sheet current of the
+            aluminium along x and y, of the copper along x and y, in A/m.
         units_A: (8, U) each unit's current.
         lithium: (2, nx, ny) stoichiometry of cathode and anode before the pulse.
         mesh: Edges of the patches.
@@ -64,8 +67,8 @@ class Simulation:
     rest_T: np.ndarray
     scan_T: np.ndarray
     soh: float
-    current_Am2: np.ndarray
-    sheet_Am: np.ndarray
+    ocv_V: float
+    flows: np.ndarray
     units_A: np.ndarray
     lithium: np.ndarray
     mesh: Mesh
@@ -112,12 +115,22 @@ def simulate(
     return found if noise is None else read(found, cell, sensors, protocol or Protocol(), noise, placement, rng)
 
 
-def simulate_cases(cases: Sequence[Case], sensors: SensorArray, protocol: Protocol) -> list[Simulation]:
+def simulate_cases(
+    cases: Sequence[Case], sensors: SensorArray, protocol: Protocol, *, uniform_foils: bool = False
+) -> list[Simulation]:
     """Simulate measurements without noise; meshes of one batch have one shape, and no case depends on another.
 
+    Args:
+        cases: What to simulate.
+        sensors: The array, outside every cell.
+        protocol: The pulse and the applied field.
+        uniform_foils: Solve for one potential instead of two: a third of the time, the same currents to 1e-9, no tears.
+
     Raises:
-        MagBridgeError: As `simulate`.
+        MagBridgeError: As `simulate`, or a tear in uniform foils.
     """
+    if uniform_foils and any(case.defect.kind == "tear" for case in cases):
+        raise MagBridgeError("a tear in uniform foils: solve for two potentials, uniform_foils=False")
     found: list[Simulation] = []
     shared = _Shared(sensors)
     for first in range(0, len(cases), network.LANES):
@@ -127,96 +140,113 @@ def simulate_cases(cases: Sequence[Case], sensors: SensorArray, protocol: Protoc
             patches(case.cell, case.state, case.defect, case.variation, mesh)
             for case, mesh in zip(group, meshes, strict=True)
         ]
-        voltages, maps, spreads = _march(group, numbers, meshes, protocol)
+        voltages, flows, even = _march(group, numbers, meshes, protocol, 1 if uniform_foils else 2)
         for c, (case, own, mesh) in enumerate(zip(group, numbers, meshes, strict=True)):
-            found.append(
-                _assemble(case, own, mesh, voltages[:, c], maps[..., c], [s[..., c] for s in spreads], shared, protocol)
-            )
+            found.append(_assemble(case, own, mesh, voltages[:, c], flows[c], even[c], shared, protocol))
     return found
+
+
+@lru_cache(maxsize=16)
+def _uniform(cell: PouchCell) -> Mesh:
+    return Mesh.uniform(cell)
 
 
 def _mesh(case: Case) -> Mesh:
     if case.mesh is not None:
         return case.mesh
-    mesh = Mesh.uniform(case.cell)
+    mesh = _uniform(case.cell)
     if case.defect.kind != "tear":
         return mesh
     x, y0, y1 = case.defect.cut(case.cell)
     tip = y1 if case.defect.low else y0
-    return mesh.through(x, tip) if 0 < tip < mesh.y[-1] else mesh.through(x, float(mesh.y[1]))
+    return mesh.through(x, tip if 0 < tip < mesh.y[-1] else float(mesh.y[1]))
 
 
-def _march(group, numbers: list[Patches], meshes: list[Mesh], protocol: Protocol):
-    """Voltages, maps and patterns of evenly spread currents of a group, padded to the lanes with its first."""
+def _march(group, numbers: list[Patches], meshes: list[Mesh], protocol: Protocol, unknowns: int):
+    """Voltages (33, LANES); currents of each case at its readings and where 1 A is collected evenly (see `_flows`)."""
 
     def lanes(arrays) -> np.ndarray:
-        padded = [*arrays, *[arrays[0]] * (network.LANES - len(arrays))]
-        return np.ascontiguousarray(np.stack(padded, axis=-1))
+        return np.stack([*arrays, *[arrays[0]] * (network.LANES - len(arrays))], axis=-1)
 
-    area = lanes([np.diff(mesh.x)[:, None] * np.diff(mesh.y) for mesh in meshes])
-    columns = {name: lanes([getattr(own, name) for own in numbers]) for name in Patches._fields[2:11]}
-    current = protocol.rate_C * lanes([protocol.on * case.cell.nominal_Ah for case in group])
+    area = lanes([mesh.areas for mesh in meshes])
+    gxp, gyp, gxn, gyn, tau_p, tau_n = (
+        lanes([getattr(own, name) for own in numbers]) for name in Patches._fields[5:11]
+    )
+    current = protocol.rate_C * protocol.on[:, None] * lanes([np.float64(case.cell.nominal_Ah) for case in group])
+    steps = [protocol.load_step, *protocol.rest_steps]
     keep = np.full(len(protocol.dt_s), -1)
-    keep[[protocol.load_step, *protocol.rest_steps]] = range(1 + len(protocol.rest_steps))
-    even = area / area.sum(axis=(0, 1))
-    spreads = [
-        network.spread(columns["gxp"], columns["gyp"], even - columns["tau_p"]),
-        network.spread(columns["gxn"], columns["gyn"], columns["tau_n"] - even),
-    ]
+    keep[steps] = range(len(steps))
+    part = np.stack([gxn[0, 0], gxp[0, 0]]) / (gxn[0, 0] + gxp[0, 0])
     voltage, maps = network.march(
-        columns["gxp"],
-        columns["gyp"],
-        columns["gxn"],
-        columns["gyn"],
-        columns["tau_p"],
-        columns["tau_n"],
+        network.banded(gxp, gyp, gxn, gyn, unknowns),
+        network.spread(gxp + gxn, gyp + gyn, tau_n - tau_p) if unknowns == 1 else area,
+        part,
+        tau_p,
+        tau_n,
+        part[0] * tau_p + part[1] * tau_n,
         area,
         lanes([np.float64(own.ocv_V) for own in numbers]),
-        columns["scale"],
+        lanes([own.scale for own in numbers]),
         GROUP,
-        columns["weight"],
-        columns["time"],
+        lanes([own.weight for own in numbers]),
+        lanes([own.time for own in numbers]),
         protocol.dt_s,
         current,
         keep,
     )
-    return voltage, maps, spreads
+    even = np.empty((1, *maps.shape[1:]))
+    density = 1 / area.sum(axis=(0, 1))
+    even[0, 0] = density
+    even[0, 1] = network.spread(gxp, gyp, density * area - tau_p)
+    even[0, 2] = network.spread(gxn, gyn, tau_n - density * area)
+    foils = gxp, gyp, gxn, gyn, tau_p, tau_n
+    dx, dy = lanes([np.diff(mesh.x) for mesh in meshes]), lanes([np.diff(mesh.y) for mesh in meshes])
+    return voltage, _flows(maps, *foils, dx, dy, current[steps]), _flows(even, *foils, dx, dy, np.ones_like(part[:1]))
 
 
-def _sheet(potential, gx, gy, mesh: Mesh, inflow: np.ndarray) -> np.ndarray:
-    """(..., 2, nx, ny) sheet current in A/m of each patch, the mean of its faces.
+@_jit
+def _flows(maps, gxp, gyp, gxn, gyn, tau_p, tau_n, dx, dy, current):
+    """Currents of every patch, (LANES, nx, ny, 5, T): density in A/m2; sheet currents K_p along x and y, K_n, in A/m.
 
-    Args:
-        potential: (..., nx, ny) in V.
-        gx, gy: Conductances in S.
-        mesh: The patches.
-        inflow: (..., 2, ny) current in A that enters along +x through the edges x = 0 and x = length.
+    A sheet current is the mean of a patch's two faces; at an edge with a tab it is the tab's current that passes.
     """
-    dx, dy = np.diff(mesh.x), np.diff(mesh.y)
-    through_x = gx * -np.diff(potential, axis=-2)
-    through_y = gy * -np.diff(potential, axis=-1)
-    faces = np.concatenate([inflow[..., :1, :], through_x, inflow[..., 1:, :]], axis=-2) / dy
-    kx = (faces[..., 1:, :] + faces[..., :-1, :]) / 2
-    rim = np.zeros((*through_y.shape[:-1], 1))
-    faces = np.concatenate([rim, through_y, rim], axis=-1) / dx[:, None]
-    return np.stack([kx, (faces[..., 1:] + faces[..., :-1]) / 2], axis=-3)
-
-
-def _inflow(tau: np.ndarray, current: np.ndarray, positive: bool) -> np.ndarray:
-    """(T, 2, ny) current along +x through both short edges: out of the positive tab, into the negative one."""
-    near, far = tau[0] * current[:, None], tau[-1] * current[:, None]
-    return np.stack([-near, far] if positive else [near, -far], axis=1)
+    times, _, nx, ny, lanes = maps.shape
+    out = np.zeros((lanes, nx, ny, 5, times))
+    for c in range(lanes):
+        for i in range(nx):
+            for j in range(ny):
+                for t in range(times):
+                    out[c, i, j, 0, t] = maps[t, 0, i, j, c]
+                for f in range(2):
+                    gx, gy, tau = (gxp, gyp, tau_p) if f == 0 else (gxn, gyn, tau_n)
+                    for t in range(times):
+                        phi = maps[t, 1 + f]
+                        # Current leaves the aluminium by its tab, against x at the near edge; it enters the copper.
+                        rim = (-0.5 if f == 0 else 0.5) * current[t, c] * tau[i, j, c] / dy[j, c]
+                        if i + 1 < nx:
+                            half = 0.5 * gx[i, j, c] * (phi[i, j, c] - phi[i + 1, j, c]) / dy[j, c]
+                            out[c, i, j, 1 + 2 * f, t] += half
+                            out[c, i + 1, j, 1 + 2 * f, t] += half
+                        else:
+                            out[c, i, j, 1 + 2 * f, t] -= rim
+                        if i == 0:
+                            out[c, i, j, 1 + 2 * f, t] += rim
+                        if j + 1 < ny:
+                            half = 0.5 * gy[i, j, c] * (phi[i, j, c] - phi[i, j + 1, c]) / dx[i, c]
+                            out[c, i, j, 2 + 2 * f, t] += half
+                            out[c, i, j + 1, 2 + 2 * f, t] += half
+    return out
 
 
 class _Shared:
-    """What cases share: layers, integrals and leads of a design, an array and a mesh."""
+    """What cases share: layers, kernels and leads of a design, an array and a mesh."""
 
     def __init__(self, sensors: SensorArray):
         self.sensors = sensors
-        self.kept: dict[tuple, tuple[np.ndarray, Layers, np.ndarray, np.ndarray]] = {}
+        self.kept: dict[tuple, tuple] = {}
 
-    def of(self, case: Case, mesh: Mesh):
-        """Positions, layers, integrals and the field of 1 A in tabs and leads."""
+    def of(self, case: Case, mesh: Mesh) -> tuple[np.ndarray, Layers, np.ndarray, np.ndarray, np.ndarray]:
+        """Positions, layers, integrals, the kernel of equally loaded units, and the field of 1 A in tabs and leads."""
         key = (case.cell, mesh.x.tobytes(), mesh.y.tobytes())
         if case.placement is None and key in self.kept:
             return self.kept[key]
@@ -224,9 +254,10 @@ class _Shared:
         position = self.sensors.position_mm * 1e-3
         if case.placement is not None:
             position = case.placement.moved(self.sensors, case.cell)
-        nearest = float(np.abs(self.sensors.position_mm[:, 2]).min()) * 1e-3
-        stack = layers(case.cell, nearest)
-        made = position, stack, current_terms(position, mesh.x, mesh.y, stack.z), outer_field(case.cell, position)
+        stack = layers(case.cell, float(np.abs(position[:, 2]).min()))
+        terms = current_terms(position, mesh.x, mesh.y, stack.z)
+        weights = np.stack([stack.foil_p, stack.foil_n, stack.gap])
+        made = position, stack, terms, kernel(terms, weights), outer_field(case.cell, position)
         if case.placement is None:
             self.kept[key] = made
         return made
@@ -242,8 +273,6 @@ def outer_field(cell: PouchCell, position: np.ndarray) -> np.ndarray:
         cell: The design.
         position: (S, 3) in m.
     """
-    from bridge.v3.field import sheet_field
-
     total = np.zeros((len(position), 3))
     half, tab, lead = cell.tab_width_mm * 5e-4, cell.tab_length_mm * 1e-3, cell.lead_mm * 1e-3
     length, far = cell.length_mm * 1e-3, []
@@ -268,65 +297,61 @@ def outer_field(cell: PouchCell, position: np.ndarray) -> np.ndarray:
 
 
 @_jit
-def _field(terms, foil_p, foil_n, gap, sheet, density):
-    """Field (T, S, 3) in T of currents that all heights share.
-
-    Args:
-        terms: (S, M, 3, nx, ny) integrals.
-        foil_p, foil_n, gap: (M,) weights.
-        sheet: (T, 2, 2, nx, ny) sheet currents of aluminium and copper in A/m.
-        density: (T, nx, ny) current density in A/m2.
-    """
-    times, (count, heights, _, nx, ny) = len(sheet), terms.shape
-    found = np.zeros((times, count, 3))
-    kernel = np.empty((3, 3, ny))
+def kernel(terms, weights):
+    """Integrals (S, 3, 3, nx, ny), of aluminium, copper and gaps, from those of every height by weights (3, M)."""
+    count, heights, _, nx, ny = terms.shape
+    found = np.zeros((count, 3, 3, nx, ny))
     for s in range(count):
-        for i in range(nx):
-            kernel[:] = 0.0
+        for f in range(3):
             for m in range(heights):
                 for q in range(3):
-                    for j in range(ny):
-                        term = terms[s, m, q, i, j]
-                        kernel[0, q, j] += foil_p[m] * term
-                        kernel[1, q, j] += foil_n[m] * term
-                        kernel[2, q, j] += gap[m] * term
-            for t in range(times):
-                bx, by, bz = 0.0, 0.0, 0.0
-                for j in range(ny):
-                    for f in range(2):
-                        kx, ky = sheet[t, f, 0, i, j], sheet[t, f, 1, i, j]
-                        bx += ky * kernel[f, 0, j]
-                        by -= kx * kernel[f, 0, j]
-                        bz += kx * kernel[f, 1, j] - ky * kernel[f, 2, j]
-                    bx -= density[t, i, j] * kernel[2, 1, j]
-                    by += density[t, i, j] * kernel[2, 2, j]
-                found[t, s, 0] += bx
-                found[t, s, 1] += by
-                found[t, s, 2] += bz
-    return MU0_4PI * found
+                    found[s, f, q] += weights[f, m] * terms[s, m, q]
+    return found
 
 
 @_jit
-def _height_field(terms, sheet, density):
+def flow_field(kernels, flows):
+    """Field (T, S, 3) in T of currents (nx, ny, 5, T), as `_flows` gives them, by kernels as `kernel` gives them."""
+    nx, ny, _, times = flows.shape
+    found = np.zeros((len(kernels), 3, times))
+    for s in range(len(kernels)):
+        p, n, gap = kernels[s]
+        for i in range(nx):
+            for j in range(ny):
+                flow = flows[i, j]
+                for t in range(times):
+                    found[s, 0, t] += p[0, i, j] * flow[2, t] + n[0, i, j] * flow[4, t] - gap[1, i, j] * flow[0, t]
+                    found[s, 1, t] += gap[2, i, j] * flow[0, t] - p[0, i, j] * flow[1, t] - n[0, i, j] * flow[3, t]
+                    found[s, 2, t] += (
+                        p[1, i, j] * flow[1, t]
+                        - p[2, i, j] * flow[2, t]
+                        + n[1, i, j] * flow[3, t]
+                        - n[2, i, j] * flow[4, t]
+                    )
+    return MU0_4PI * found.transpose(2, 0, 1)
+
+
+@_jit
+def _height_field(terms, flows):
     """Field (3, M, S, 3) in T per unit of weight at each height: of aluminium, of copper, of vertical current."""
     count, heights, _, nx, ny = terms.shape
     found = np.zeros((3, heights, count, 3))
     for s in range(count):
         for m in range(heights):
+            omega, a, c = terms[s, m]
             for i in range(nx):
                 for j in range(ny):
-                    omega, a, c = terms[s, m, 0, i, j], terms[s, m, 1, i, j], terms[s, m, 2, i, j]
                     for f in range(2):
-                        kx, ky = sheet[f, 0, i, j], sheet[f, 1, i, j]
-                        found[f, m, s, 0] += ky * omega
-                        found[f, m, s, 1] -= kx * omega
-                        found[f, m, s, 2] += kx * a - ky * c
-                    found[2, m, s, 0] -= density * a
-                    found[2, m, s, 1] += density * c
+                        kx, ky = flows[i, j, 1 + 2 * f, 0], flows[i, j, 2 + 2 * f, 0]
+                        found[f, m, s, 0] += ky * omega[i, j]
+                        found[f, m, s, 1] -= kx * omega[i, j]
+                        found[f, m, s, 2] += kx * a[i, j] - ky * c[i, j]
+                    found[2, m, s, 0] -= flows[i, j, 0, 0] * a[i, j]
+                    found[2, m, s, 1] += flows[i, j, 0, 0] * c[i, j]
     return MU0_4PI * found
 
 
-def _assemble(case, own: Patches, mesh: Mesh, voltage, maps, spreads, shared: _Shared, protocol) -> Simulation:
+def _assemble(case, own: Patches, mesh: Mesh, voltage, flows, even, shared: _Shared, protocol) -> Simulation:
     """Adds the stack's deviations to the solution in the plane, and the fields."""
     cell = case.cell
     steps = [protocol.load_step, *protocol.rest_steps]
@@ -335,45 +360,31 @@ def _assemble(case, own: Patches, mesh: Mesh, voltage, maps, spreads, shared: _S
     stack_V, units = network.share(own.ocv_V, own.unit_scale[0].copy(), own.unit_scale, *states, current)
     mean_V, _ = network.share(own.ocv_V, own.mean_scale[0].copy(), own.mean_scale, *states, current / cell.units)
 
-    position, stack, terms, outer = shared.of(case, mesh)
-    ones = np.ones(1)
-    sheet = np.stack(
-        [
-            _sheet(maps[:, 1], own.gxp, own.gyp, mesh, _inflow(own.tau_p, current[steps], True)),
-            _sheet(maps[:, 2], own.gxn, own.gyn, mesh, _inflow(own.tau_n, current[steps], False)),
-        ],
-        axis=1,
-    )
-    even = np.stack(
-        [
-            _sheet(spreads[0][None], own.gxp, own.gyp, mesh, _inflow(own.tau_p, ones, True))[0],
-            _sheet(spreads[1][None], own.gxn, own.gyn, mesh, _inflow(own.tau_n, ones, False))[0],
-        ]
-    )
-    density = np.ascontiguousarray(maps[:, 0])
-    b = _field(terms, stack.foil_p, stack.foil_n, stack.gap, sheet, density)
+    position, stack, terms, kernels, outer = shared.of(case, mesh)
+    b = flow_field(kernels, flows)
     apart = units[steps] - current[steps, None] / cell.units
-    at_height = _height_field(terms, even, 1 / cell.area_m2)
-    for f, weight in enumerate((stack.unit_p, stack.unit_n, stack.unit_gap)):
-        b += np.einsum("tm,msk->tsk", np.einsum("tu,um->tm", apart, weight), at_height[f])
+    if np.abs(apart).max() > 1e-12 * np.abs(current).max():
+        at_height = _height_field(terms, even)
+        for f, weight in enumerate((stack.unit_p, stack.unit_n, stack.unit_gap)):
+            b += np.einsum("tm,msk->tsk", np.einsum("tu,um->tm", apart, weight), at_height[f])
     b += current[steps, None, None] * outer
     scan = moment_field(position, mesh.x, mesh.y, stack.z, stack.solid, own.moment * applied_A(protocol))
     if case.placement is not None:
         turned = case.placement.rotation()
         b, scan = (np.einsum("...j,jk->...k", value, turned) for value in (b, scan))
     return Simulation(
-        protocol.time_s,
-        voltage + (stack_V - mean_V),
-        b[0],
-        protocol.rest_s,
-        b[1:],
-        scan,
-        own.soh,
-        density,
-        sheet,
-        units[steps],
-        own.lithium,
-        mesh,
+        time_s=protocol.time_s,
+        voltage_V=voltage + (stack_V - mean_V),
+        load_T=b[0],
+        rest_s=protocol.rest_s,
+        rest_T=b[1:],
+        scan_T=scan,
+        soh=own.soh,
+        ocv_V=own.ocv_V,
+        flows=flows,
+        units_A=units[steps],
+        lithium=own.lithium,
+        mesh=mesh,
     )
 
 
@@ -392,8 +403,6 @@ def read(
     rng: np.random.Generator,
 ) -> Simulation:
     """The simulation as instruments read it: dipole, gains, white and 1/f noise, each reading its own."""
-    import dataclasses
-
     count = len(sensors.position_mm)
     position = sensors.position_mm * 1e-3 if placement is None else placement.moved(sensors, cell)
     moment = noise.dipole_Am2 * rng.standard_normal(3)
@@ -409,7 +418,7 @@ def read(
     fields = gain * np.concatenate([found.load_T[None], found.rest_T, (found.scan_T + dipole)[None]])
     fields += white + np.concatenate([slow, scan_slow[None]])
     voltage = found.voltage_V + noise.voltage_V * rng.standard_normal(len(found.voltage_V))
-    return dataclasses.replace(found, voltage_V=voltage, load_T=fields[0], rest_T=fields[1:-1], scan_T=fields[-1])
+    return replace(found, voltage_V=voltage, load_T=fields[0], rest_T=fields[1:-1], scan_T=fields[-1])
 
 
 def _flicker(times: np.ndarray, normal: np.ndarray) -> np.ndarray:

@@ -199,9 +199,9 @@ def map_amplitudes(cell: PouchCell) -> np.ndarray:
     return np.sqrt(power / (power * share).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mesh:
-    """Edges of the patches in m.
+    """Edges of the patches in m; a mesh equals itself only, so that what depends on it alone can be kept.
 
     Attributes:
         x, y: (nx + 1,), (ny + 1,).
@@ -223,6 +223,11 @@ class Mesh:
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
         """Centres of the patches along x and y in m."""
         return (self.x[1:] + self.x[:-1]) / 2, (self.y[1:] + self.y[:-1]) / 2
+
+    @property
+    def areas(self) -> np.ndarray:
+        """(nx, ny) area of each patch in m2."""
+        return (self.x[1:] - self.x[:-1])[:, None] * (self.y[1:] - self.y[:-1])
 
     def overlap(self, x0: float, x1: float, y0: float, y1: float) -> np.ndarray:
         """(nx, ny) share of each patch inside a rectangle."""

@@ -6,10 +6,11 @@ Inventories n are in A h/m2 of one coated pair. Losses act on them alone: LLI ta
 
 from __future__ import annotations
 
-import numpy as np
-
 from bridge.v3.chemistry import GRAPHITE, HIGH, LOW, potential
 from dataset_card.running.compiled import compiled
+
+COMPILED_IN = {"chemistry.py": "12290278116d1e7b"}
+"""SHA-256 of the files whose kernels numba compiles into this one: it compiles anew only when this file changes."""
 
 _jit = compiled(nogil=True, error_model="numpy")
 
@@ -54,15 +55,6 @@ def anode_near(material, volts, n_p, n_n, n_li, guess):
             return moved
         x = moved
     return x
-
-
-@_jit
-def anodes_near(material, volts, n_p, n_n, n_li, guess):
-    """`anode_near` of each element of one-dimensional inventories, all at one voltage."""
-    found = np.empty(len(n_li))
-    for k in range(len(n_li)):
-        found[k] = anode_near(material, volts, n_p[k], n_n[k], n_li[k], guess)
-    return found
 
 
 @_jit

@@ -1,0 +1,134 @@
+"""What one change at a time does to voltage and fields of a design: a table for people who choose sensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bridge.v3.design import PouchCell
+from bridge.v3.protocol import Protocol, SensorArray
+from bridge.v3.simulation import Case, Simulation, simulate_cases
+from bridge.v3.state import CellState, Defect, Mesh, Variation
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Root mean square over sensors and axes of what a change does.
+
+    Attributes:
+        change: What was changed.
+        load_nT: At the pulse's end.
+        rest_pT: 1 s after the pulse.
+        scan_nT: In the applied field.
+        voltage_mV: Terminal voltage at the pulse's end, signed.
+    """
+
+    change: str
+    load_nT: float
+    rest_pT: float
+    scan_nT: float
+    voltage_mV: float
+
+
+def changes(cell: PouchCell) -> dict[str, tuple[Case, Case]]:
+    """Each change by name: the case without it and the case with it."""
+    aged = Case(cell, CellState(soc=0.5, lli=0.05, lam_pe=0.02))
+    even = Case(cell, CellState(soc=0.5, lli=0.05))
+    torn = 0.29167 * cell.length_mm
+    mesh = Mesh.uniform(cell).through(torn * 1e-3, cell.width_mm * 5e-4)
+    foils = (cell.units + 1) // 2
+
+    def state(case: Case, **values) -> tuple[Case, Case]:
+        return case, replace(case, state=replace(case.state, **values))
+
+    def defect(case: Case, kind: str, **values) -> tuple[Case, Case]:
+        return case, replace(case, defect=Defect(kind, **values))
+
+    def tear(share: float) -> tuple[Case, Case]:
+        return defect(replace(aged, mesh=mesh), "tear", share=share, length=0.5, x_mm=torn)
+
+    depth = np.linspace(-1, 1, cell.units)
+    bowl = np.zeros((4, cell.units))
+    bowl[2] = 0.05 * (depth**2 - (depth**2).mean())
+    return {
+        "LLI +10 %, uniform": state(aged, lli=0.15),
+        "LAM_PE +10 %": state(aged, lam_pe=0.12),
+        "ohmic resistance x 1.5": state(aged, r_ohm=1.5),
+        "resistance +20 % from tab to end": (aged, replace(aged, variation=Variation(slope=0.2))),
+        "dry, 6 % of the area": defect(aged, "dry", share=0.06),
+        "plated, 6 % of the area": defect(aged, "plating", share=0.06),
+        "weld half torn": defect(aged, "weld", share=0.5, positive=False),
+        "all Al foils torn to half width": tear(0.4995),
+        "the same, a tenth of the foils": tear(0.05),
+        "one Al foil off its tab, outer": defect(even, "layer", share=1.0, depth=0),
+        "one Al foil off its tab, middle": defect(even, "layer", share=1.0, depth=foils // 2),
+        "resistance +-5 % front to back": state(even, gradient_r=0.05),
+        "the same, symmetric": (even, replace(even, variation=Variation(units=bowl))),
+        "LLI +-2 % front to back": state(even, gradient_lli=0.02),
+    }
+
+
+def effects(cell: PouchCell, distance_mm: float = 10.0, protocol: Protocol | None = None) -> list[Effect]:
+    """The table of one change at a time for 24 sensors; sensors moved by .1 mm up and .2 mm along y come last.
+
+    Args:
+        cell: The design.
+        distance_mm: From the cell's surface.
+        protocol: The pulse and the applied field; 1C and 1 mT by default.
+    """
+    protocol = protocol or Protocol()
+    array = SensorArray.grid(cell, distance_mm=distance_mm)
+    pairs = changes(cell)
+    found = simulate_cases([case for pair in pairs.values() for case in pair], array, protocol)
+    table = [_effect(name, *found[2 * k : 2 * k + 2]) for k, name in enumerate(pairs)]
+    aged = Case(cell, CellState(soc=0.5, lli=0.05, lam_pe=0.02))
+    for name, move in (("lift-off +.1 mm", [0, 0, 0.1]), ("shift .2 mm along y", [0, 0.2, 0])):
+        moved = simulate_cases([aged], SensorArray(array.position_mm + move), protocol)[0]
+        table.append(_effect(name, found[0], moved))
+    return table
+
+
+def whole(cell: PouchCell, distance_mm: float = 10.0) -> Effect:
+    """The readings themselves, of an aged cell."""
+    found = simulate_cases(
+        [Case(cell, CellState(soc=0.5, lli=0.05, lam_pe=0.02))],
+        SensorArray.grid(cell, distance_mm=distance_mm),
+        Protocol(),
+    )[0]
+    nothing = replace(
+        found, load_T=0 * found.load_T, rest_T=0 * found.rest_T, scan_T=0 * found.scan_T, voltage_V=0 * found.voltage_V
+    )
+    return _effect("in all", nothing, found)
+
+
+def _effect(name: str, before: Simulation, after: Simulation) -> Effect:
+    def rms(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.sqrt(((b - a) ** 2).mean()))
+
+    return Effect(
+        name,
+        1e9 * rms(before.load_T, after.load_T),
+        1e12 * rms(before.rest_T[0], after.rest_T[0]),
+        1e9 * rms(before.scan_T, after.scan_T),
+        1e3 * float(after.voltage_V[11] - before.voltage_V[11]),
+    )
+
+
+def table(found: list[Effect], beside: list[Effect] | None = None) -> str:
+    """The effects as text, those of another design beside them in brackets."""
+    other = {effect.change: effect for effect in beside or []}
+    lines = [f"{'change':34s}{'load, nT':>22s}{'rest, pT':>22s}{'scan, nT':>18s}{'voltage, mV':>20s}"]
+    for effect in found:
+        cells = []
+        for name, width in (("load_nT", 22), ("rest_pT", 22), ("scan_nT", 18), ("voltage_mV", 20)):
+            text = _figure(getattr(effect, name))
+            if effect.change in other:
+                text += f" ({_figure(getattr(other[effect.change], name))})"
+            cells.append(text.rjust(width))
+        lines.append(f"{effect.change:34s}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) >= 1e-3 else "0"

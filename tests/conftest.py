@@ -62,6 +62,14 @@ def published_release(published, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The wheel of this source, installed in an environment of its own."""
+    from tests.wheel import installed
+
+    return installed(tmp_path_factory.mktemp("wheel"))
+
+
 def pytest_collection_modifyitems(items):
     """A test that asks for the upstream folder is marked `upstream`."""
     for item in items:

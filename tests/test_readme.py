@@ -1,16 +1,15 @@
-"""A newcomer's path: every example of the README runs as printed, without network and with empty caches."""
+"""A newcomer's path: every example of the README runs as printed, from a wheel, without network, with empty caches."""
 
-import importlib
-import os
 import re
 import shutil
 import subprocess
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import typer
 
+import magbridge
 from tests.hub import LoopbackHub
 
 ROOT = Path(__file__).parents[1]
@@ -19,8 +18,6 @@ SET_UP_COMMANDS = 2
 """The first two bash blocks install, build and test: the gate runs them as they are."""
 
 BLOCK = re.compile(r"^## (?P<heading>[^\n]+)$|^```(?P<language>python|bash)\n(?P<code>.*?)^```$", re.M | re.S)
-NOWHERE = "http://127.0.0.1:9"
-"""A proxy that refuses every connection: nothing outside this machine answers."""
 
 
 @dataclass(frozen=True)
@@ -33,44 +30,46 @@ class Example:
     code: str
 
 
-def examples(text: str) -> list[Example]:
-    """The fenced python and bash blocks of a README in order, without its set-up commands."""
-    found, heading, set_up = [], "", 0
+def examples(text: str, set_up: int = SET_UP_COMMANDS) -> list[Example]:
+    """The fenced python and bash blocks of a page in order, without its first bash blocks, which set up."""
+    found, heading = [], ""
     for match in BLOCK.finditer(text):
         if match["heading"]:
             heading = match["heading"]
-        elif match["language"] == "bash" and set_up < SET_UP_COMMANDS:
-            set_up += 1
+        elif match["language"] == "bash" and set_up:
+            set_up -= 1
         else:
             found.append(Example(heading, len(found) + 1, match["language"], match["code"]))
     return found
 
 
-EXAMPLES = examples(README)
+PAGES = ("leaderboard", "upstream", "publish")
+"""Guides whose examples need nothing but a release; the others are run by tests of their own."""
+
+EXAMPLES = examples(README) + [
+    replace(example, heading=page)
+    for page in PAGES
+    for example in examples((ROOT / "docs" / "guides" / f"{page}.md").read_text(encoding="utf-8"), set_up=0)
+]
 
 
 @pytest.fixture(scope="module")
-def newcomer(tiny_release, tmp_path_factory):
-    """Runs a command in a fresh clone with a release in ./magbridge-battery; the Hub is on the loopback."""
-    clone = tmp_path_factory.mktemp("clone")
-    for path in ROOT.iterdir():
-        if path.name not in ("results", "magbridge-battery") and not path.name.startswith("."):
-            (clone / path.name).symlink_to(path)
-    shutil.copytree(tiny_release, clone / "magbridge-battery")
+def newcomer(wheel, tiny_release, tmp_path_factory):
+    """Run a command as a user: the wheel alone is installed, and a file of their own stands in front of a package.
+
+    A release lies in ./magbridge-battery, the Hub is on the loopback.
+    """
+    python, folder = wheel.python, tmp_path_factory.mktemp("newcomer")
+    (folder / "benchmark.py").write_text("raise SystemExit('a file of the user was run')\n")
+    shutil.copytree(tiny_release, folder / "magbridge-battery")
     with LoopbackHub() as hub:
         environment = hub.env(tmp_path_factory.mktemp("home"), token="any-token")
-        environment.pop("MAGBRIDGE_UPSTREAM", None)
-        environment |= {
-            "MAGBRIDGE_CACHE": str(tmp_path_factory.mktemp("cache")),
-            "PATH": os.pathsep.join((str(Path(sys.executable).parent), environment["PATH"])),
-            "HTTP_PROXY": NOWHERE,
-            "HTTPS_PROXY": NOWHERE,
-            "NO_PROXY": "127.0.0.1,localhost",
-        }
+        environment |= wheel.environment | {"PYTHONSAFEPATH": "1"}  # as `python -P`, which the README names
 
         def run(*command):
-            return subprocess.run(command, cwd=clone, env=environment, text=True, capture_output=True, timeout=400)
+            return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, timeout=400)
 
+        run.python = python
         yield run
 
 
@@ -81,7 +80,7 @@ def test_the_example_runs_as_printed(newcomer, example):
     if "hqvqvae" in example.code or "plot" in example.code:
         pytest.importorskip("torch")
         pytest.importorskip("matplotlib")
-    interpreter = (sys.executable, "-c") if example.language == "python" else ("bash", "-euo", "pipefail", "-c")
+    interpreter = (newcomer.python, "-c") if example.language == "python" else ("bash", "-euo", "pipefail", "-c")
     outcome = newcomer(*interpreter, example.code)
     assert outcome.returncode == 0, f"{example.code}\n{outcome.stdout[-1000:]}\n{outcome.stderr[-3000:]}"
     assert outcome.stdout.strip() or "print(" not in example.code
@@ -93,30 +92,38 @@ def test_each_of_the_four_uses_has_an_example():
         'load_dataset("magbridge-battery", "by_cell_primary")',
         "evaluate_model(",
         "HQVQVAEModel.from_pretrained(",
-        ".generate(",
+        "magbridge plot",
     ):
         assert use in code
 
 
 def test_the_first_two_bash_blocks_install_and_test():
     first, second = re.findall(r"^```bash\n(.*?)^```$", README, re.M | re.S)[:SET_UP_COMMANDS]
-    assert "pip install" in first and "python -m bridge build" in first
+    assert "pip install" in first and "magbridge build" in first
     assert "pip install" in second and "pytest" in second
 
 
-def test_every_command_that_the_readme_names_exists():
-    import typer
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")) + [ROOT / "README.md"], ids=lambda p: p.stem)
+def test_every_command_that_a_page_names_exists(page):
+    root = typer.main.get_command(magbridge.command_line())
+    for words in re.findall(r"\bmagbridge((?: [a-z-]+)+)", page.read_text(encoding="utf-8")):
+        command = root
+        for word in words.split():
+            if not hasattr(command, "commands"):
+                break
+            assert word in command.commands, f"{page.name}: magbridge{words}"
+            command = command.commands[word]
 
-    named = set(re.findall(r"python -m (bridge|benchmark|hqvqvae) ([a-z-]+)", README))
-    assert named
-    for package, command in named:
-        application = importlib.import_module(f"{package}.__main__").app
-        assert command in typer.main.get_command(application).commands, f"python -m {package} {command}"
+
+def test_every_link_of_the_readme_leads_somewhere():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
 
 
-def test_every_file_that_the_readme_names_exists():
-    for name in re.findall(r"^\| `([\w./-]+)` \|", README, re.M):
-        assert (ROOT / name).exists(), name
+def test_the_readme_is_one_page_and_begins_with_a_picture():
+    lines = README.splitlines()
+    assert len(lines) <= 100
+    assert any(line.startswith("![") for line in lines[:20])
 
 
 def test_examples_are_found_under_their_headings():
@@ -136,7 +143,6 @@ ROW = re.compile(
 @pytest.mark.parametrize(
     "path, editions",
     [
-        ("README.md", ("v1", "v2")),
         ("dataset_card/cards/templates/card.md", ("v1",)),
         ("dataset_card/cards/templates/card_v2.md", ("v2",)),
     ],

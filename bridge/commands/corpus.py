@@ -30,9 +30,7 @@ EngineOption = Annotated[
     Literal["joblib", "dask"] | None,
     typer.Option(help="What runs them: joblib, or Dask where there is an --address.", show_default=False),
 ]
-corpus = typer.Typer(
-    help="Any number of rows, on any number of machines: see bridge/corpus/README.md.", no_args_is_help=True
-)
+corpus = typer.Typer(help="Make any number of rows on any number of machines.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -1,6 +1,6 @@
 """The contract of what a laboratory brings: columns of its tables and scans, with unit, range and meaning.
 
-Readers, the commands' help and the guide (`bridge/measured/README.md`) are derived from these values.
+Readers, the commands' help and the guide (`docs/guides/your-cells.md`) are derived from these values.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """The guide: its tables are the contract's, its examples run as printed."""
 
-import importlib
 import os
 import re
 import shlex
@@ -10,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import magbridge
 from dataset_card.contract import measured
 from tests.bridge.measured.conftest import write_scans
 from tests.bridge.measured.test_cells import table
 from tests.bridge.measured.test_scans import archive
 
 ROOT = Path(__file__).parents[3]
-GUIDE = (ROOT / "bridge" / "measured" / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guides" / "your-cells.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(bash|python|yaml)\n(.*?)^```$", GUIDE, re.M | re.S)
 
 
@@ -53,9 +53,9 @@ def test_examples_run_as_printed(pristine, measurements, v2_release, tmp_path, m
         if language == "python":
             exec(compile(code, "guide", "exec"), {})
         for line in code.splitlines() if language == "bash" else ():
-            python, option, package, *arguments = shlex.split(line)
-            assert (python, option) == ("python", "-m")
-            importlib.import_module(f"{package}.__main__").app(arguments, standalone_mode=False)
+            program, *arguments = shlex.split(line)
+            assert program == "magbridge"
+            magbridge.command_line()(arguments, standalone_mode=False)
     assert (tmp_path / "report" / "report.html").is_file() and (tmp_path / "own-scans" / "scan_map.npz").is_file()
 
 

@@ -1,0 +1,189 @@
+"""Pages that are made when the documentation is built: notebooks, commands, tables, and texts kept elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+import re
+import sys
+from pathlib import Path
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = "https://github.com/SakthiGs/MagBridge-Battery/blob/main"
+
+KEPT_ELSEWHERE = {
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+    "guides/rounds.md": "benchmark/submissions/README.md",
+    "explanations/analysis.md": "benchmark/results/analysis/README.md",
+    "explanations/results-v2.md": "benchmark/results/v2/README.md",
+}
+LINK = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)\s]+)(?=\))")
+
+
+def on_files(files: Files, config) -> Files:
+    """Add what is made: one file for each page, picture and table."""
+    if str(ROOT) not in sys.path:  # MkDocs takes back what is added while it loads the hooks
+        sys.path.insert(0, str(ROOT))
+    for page, path in KEPT_ELSEWHERE.items():
+        files.append(File.generated(config, page, content=_page(page, path)))
+    for picture in sorted((ROOT / "benchmark/results/analysis").glob("*.png")):
+        files.append(File.generated(config, f"explanations/{picture.name}", abs_src_path=str(picture)))
+    for notebook in sorted((ROOT / "examples").glob("*.ipynb")):
+        page = f"tutorials/{notebook.stem}.md"
+        text, pictures = _notebook(notebook)
+        files.append(File.generated(config, page, content=text))
+        for name, content in pictures.items():
+            files.append(File.generated(config, f"tutorials/{name}", content=content))
+    for name, text in _commands().items():
+        files.append(File.generated(config, f"reference/{name}.md", content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page, config, files: Files) -> str:
+    """Fill in the tables that a page names: `{{ scores v1 }}`, `{{ fields }}`, `{{ configs v2 }}`."""
+    return re.sub(r"^\{\{ (\w+) ?(\w*) \}\}$", lambda m: TABLES[m[1]](m[2]), markdown, flags=re.M)
+
+
+def _page(page: str, path: str) -> str:
+    """A text kept elsewhere, with the links of its page."""
+    return LINK.sub(lambda match: _moved(match[1], page, path), (ROOT / path).read_text(encoding="utf-8"))
+
+
+def _moved(link: str, page: str, path: str) -> str:
+    """A link of a text kept elsewhere, seen from its page: another page, a picture beside it, or the source."""
+    target, _, anchor = link.partition("#")
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    pages = {source: made for made, source in KEPT_ELSEWHERE.items()}
+    if target in pages:
+        return posixpath.relpath(pages[target], posixpath.dirname(page)) + (f"#{anchor}" if anchor else "")
+    if target.startswith("docs/"):
+        return posixpath.relpath(target.removeprefix("docs/"), posixpath.dirname(page))
+    return link if link.endswith(".png") else f"{SOURCE}/{target}"
+
+
+def _notebook(path: Path) -> tuple[str, dict[str, bytes]]:
+    """A notebook as Markdown, and its pictures by file name."""
+    import nbformat
+
+    parts = [f"*This page is the notebook [`examples/{path.name}`]({SOURCE}/examples/{path.name}).*"]
+    pictures = {}
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+            continue
+        parts.append(f"```python\n{cell.source}\n```")
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if "image/png" in data:
+                name = f"{path.stem}-{len(pictures)}.png"
+                pictures[name] = base64.b64decode(data["image/png"])
+                parts.append(f"![]({name})")
+            elif text := output.get("text") or data.get("text/plain"):
+                parts.append(f"```text\n{text.rstrip()}\n```")
+    parts.insert(1, parts.pop(0))  # the title first
+    return "\n\n".join(parts) + "\n", pictures
+
+
+def _commands() -> dict[str, str]:
+    """The pages of commands, made from `--help`."""
+    import typer
+
+    import magbridge
+
+    root = typer.main.get_command(magbridge.command_line())
+    context = typer.Context(root, info_name="magbridge")
+    own = {name: command for name, command in root.commands.items() if name not in ("benchmark", "hqvqvae")}
+    pages = {"commands": _command_page("magbridge", root.help, own, context)}
+    for name in ("benchmark", "hqvqvae"):
+        group = root.commands[name]
+        inner = typer.Context(group, info_name=name, parent=context)
+        pages[f"commands-{name}"] = _command_page(f"magbridge {name}", group.help, group.commands, inner)
+    return pages
+
+
+def _command_page(title: str, words: str, commands: dict, context) -> str:
+    import typer
+
+    parts = [f"# {title}", words]
+    for name, command in commands.items():
+        inner = typer.Context(command, info_name=name, parent=context)
+        if hasattr(command, "commands"):
+            parts += [_command_page(f"{title} {name}", command.help, command.commands, inner).replace("# ", "## ", 1)]
+            continue
+        usage = " ".join(command.collect_usage_pieces(inner))
+        rows = [(p.opts[0] if p.param_type_name == "option" else p.display_name_raw.upper(), p) for p in command.params]
+        parts += [
+            f"## {title} {name}",
+            _paragraphs(command.help),
+            f"```bash\n{inner.command_path} {usage}\n```",
+        ]
+        parts.append(
+            _table(
+                ("option", "default", "meaning"),
+                [(f"`{name}`", _default(p), (p.help or "").replace("|", "\\|")) for name, p in rows],
+            )
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(" ".join(block.split()) for block in (text or "").split("\n\n"))
+
+
+def _default(parameter) -> str:
+    if parameter.required:
+        return "required"
+    value = parameter.default
+    return "" if value is None or value is False or callable(value) else f"`{getattr(value, 'value', value)}`"
+
+
+def _table(head: tuple[str, ...], rows) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows)]
+    return "\n".join(lines)
+
+
+def _scores(edition: str) -> str:
+    """The best ranked model of each task on the default seed, as the board has it."""
+    from benchmark.results import SHIPPED, read_results
+    from dataset_card.contract.schema import MASTER_SEED
+
+    shipped = read_results(SHIPPED / "v2" if edition == "v2" else SHIPPED)
+    own = [r for r in shipped if r.dataset.seed == MASTER_SEED and r.split == "by_cell_primary"]
+    rows = []
+    for task in ("t1", "t2", "t3", "t4"):
+        best = max(
+            (r for r in own if r.task == task and r.protocol in ("rows", "cells", "full")), key=lambda r: r.mean()
+        )
+        by_cell = [r for r in own if (r.task, r.model, r.protocol) == (task, best.model, "cross_validation")]
+        low, high = best.interval()
+        rows.append(
+            (
+                f"{task.upper()}, {best.headline}",
+                f"`{best.model}`",
+                f"{best.mean():.3f}",
+                f"{low:.3f} to {high:.3f}",
+                f"{by_cell[0].mean():.3f}" if by_cell else "",
+            )
+        )
+    return _table(("task and metric", "model", "test cells", "95 % interval", "cross-validation by cell"), rows)
+
+
+def _fields(_: str) -> str:
+    from dataset_card.contract import schema
+
+    return _table(
+        ("field", "type", "unit", "meaning"),
+        [(f"`{f.name}`", f.dtype + (f"[{f.length}]" if f.length else ""), f.unit, f.meaning) for f in schema.FIELDS],
+    )
+
+
+def _configs(edition: str) -> str:
+    from dataset_card.contract.editions import EDITIONS
+
+    return _table(("configuration", "rows"), [(f"`{c.name}`", c.description) for c in EDITIONS[edition].configs])
+
+
+TABLES = {"scores": _scores, "fields": _fields, "configs": _configs}

@@ -2,8 +2,6 @@
 
 from dataset_card.errors import EXTRAS, missing
 
-from .hub.auto_classes import watch
-
 _PUBLIC = {
     "HQVQVAEConfig": "configuration_hqvqvae",
     "HQVQVAEModel": "modeling_hqvqvae",
@@ -14,17 +12,25 @@ __all__ = list(_PUBLIC)
 
 
 def __getattr__(name: str):
-    """Load torch, transformers or pandas only when a name that needs them is used."""
+    """Load torch, transformers or pandas only when a name that needs them is used.
+
+    The configuration and the model are then known to transformers' auto classes, too.
+    """
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
     try:
-        return getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
+        found = getattr(importlib.import_module(f".{_PUBLIC[name]}", __name__), name)
+        if name in ("HQVQVAEConfig", "HQVQVAEModel"):
+            from transformers import AutoConfig, AutoModel
+
+            config = found if name == "HQVQVAEConfig" else found.config_class
+            AutoConfig.register(config.model_type, config, exist_ok=True)
+            if found is not config:
+                AutoModel.register(config, found, exist_ok=True)
+        return found
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
         raise ModuleNotFoundError(missing(error.name), name=error.name) from None
-
-
-watch()

@@ -1,4 +1,4 @@
-"""The auto classes of transformers know the model: with the package by import in either order, without by its code."""
+"""transformers' auto classes know the model: once it is imported from the package, or without that by its own code."""
 
 import subprocess
 import sys
@@ -9,9 +9,8 @@ from hqvqvae.modeling_hqvqvae import PACKAGED
 from tests.hqvqvae.small import small_model
 
 ORDERS = {
-    "package first": "import hqvqvae\nfrom transformers import AutoConfig, AutoModel\n",
-    "package last": "from transformers import AutoConfig, AutoModel\nAutoModel, AutoConfig\nimport hqvqvae\n",
-    "both half loaded": "import transformers, hqvqvae\nfrom transformers import AutoConfig, AutoModel\n",
+    "model first": "from hqvqvae import HQVQVAEModel\nfrom transformers import AutoConfig, AutoModel\n",
+    "model last": "from transformers import AutoConfig, AutoModel\nfrom hqvqvae import HQVQVAEModel\n",
 }
 
 

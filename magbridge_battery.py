@@ -26,7 +26,7 @@ from bridge.generate import AnyUpstream, edition_of_upstream, resolve
 from bridge.release import bundle, zenodo
 from bridge.release import folder as releases
 from dataset_card.contract.configs import DEFAULT_CONFIG, METADATA_FILE
-from dataset_card.contract.editions import DATASETS, V1, V2, Edition, edition_of
+from dataset_card.contract.editions import DATASETS, V1, V2, Edition, edition_of, unpublished
 from dataset_card.contract.schema import features
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.arrays import signals
@@ -72,7 +72,17 @@ def load(
     _check(V2 if release is not None else _named(dataset), config, split)
     folder = release_folder(release, upstream, upstream_dir, dataset=dataset, source=source)
     name = _check(_edition(folder), config, split)
-    return datasets.load_dataset(str(folder), name, split=split, streaming=streaming)
+    manifest = read_manifest(folder)
+    remark = unpublished(manifest["dataset_digest"], manifest["bridge_version"], manifest.get("master_seed"))
+    if remark is not None:
+        print(f"note: {remark}", file=sys.stderr)
+    loaded = datasets.load_dataset(str(folder), name, split=split, streaming=streaming)
+    return loaded.sort("sample_id") if _is_shuffled(_edition(folder), name) and not streaming else loaded
+
+
+def _is_shuffled(edition: Edition, name: str) -> bool:
+    """Whether rows come by their ids, which tell nothing, and not file by file: the tasks of v2."""
+    return edition is V2 and edition.config(name).task is not None
 
 
 def _check(edition: Edition, config: str, split: str | None) -> str:

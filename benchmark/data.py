@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from benchmark.tasks import PRIMARY_SPLIT, Task, check_split, get_task
 from dataset_card.contract.configs import BY_NAME, METADATA_FILE, SPLITS, atom_path
-from dataset_card.contract.editions import V1
+from dataset_card.contract.editions import V1, unpublished
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.hub import pull_release
@@ -56,6 +56,17 @@ class DatasetInfo:
     def short(self) -> str:
         """The digest's first digits, for readers."""
         return "no digest" if self.digest is None else self.digest[:12]
+
+    @property
+    def bridge(self) -> str:
+        """`v2` for rows of that bridge, else `v1`."""
+        return "v2" if (self.bridge_version or "").startswith("v2") else "v1"
+
+    @property
+    def remark(self) -> str | None:
+        """One line for rows of another release than the published ones; None for those, for rounds and plain arrays."""
+        is_round = self.seed is None and self.bridge == "v2"
+        return None if self.digest is None or is_round else unpublished(self.digest, self.bridge_version, self.seed)
 
 
 IN_MEMORY = DatasetInfo("in memory")

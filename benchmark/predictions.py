@@ -230,6 +230,8 @@ def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split
     best = task.headline.highest if task.headline.higher_is_better else task.headline.lowest
     if any(scores[task.headline.name] == best for scores in scored.scores):
         remarks.append("every prediction is right: make sure that no label of a test row was used")
+    if dataset.remark is not None:
+        remarks.append(dataset.remark)
     return dataclasses.replace(scored, remarks=tuple(remarks))
 
 

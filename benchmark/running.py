@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmark.baselines import get_model, models, tabicl
-from benchmark.data import load_task
+from benchmark.data import TaskData, load_task
+from benchmark.laws import law_transfer
 from benchmark.models import Model, import_model
+from benchmark.nulls import nulls
 from benchmark.protocol import cross_validate, evaluate_model, few_shot
 from benchmark.results import SAMPLINGS, Result, read_results, write_result
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, Task, get_task
@@ -25,8 +27,9 @@ def _needs_the_bridge() -> Model:
 OUTSIDE: dict[str, Callable[[], Model]] = {"reservoir-ridge": _needs_the_bridge, "tabicl": lambda: tabicl.MODEL}
 """Models that run only when asked for by name. The first is supplied by a package above, the second needs weights."""
 
-RUN = (*SAMPLINGS, "few_shot", "cross_validation")
-"""Protocols that a model is run under here."""
+LAWS = "law_transfer"
+RUN = (*SAMPLINGS, "few_shot", "cross_validation", LAWS, "null")
+"""Protocols that are run here; the last is of no model, but of what a terminal tells without signals."""
 
 
 def run_baselines(
@@ -49,7 +52,7 @@ def run_baselines(
         model: One model's name, or `module:name` for one of the user's own; all by default.
         table: 3 or 4, the models of that table.
         split: Split to read.
-        protocol: One of `RUN`; each model's own sampling by default.
+        protocol: One of `RUN`; each model's own sampling by default. `law_transfer` is of T1 alone.
         like: Results file or folder: the models, tasks and protocols of these results alone.
         out: Folder that each result is written to as soon as it is there.
         engine: Processes or a cluster that run a fit each; by default this process, one by one.
@@ -73,11 +76,15 @@ def run_baselines(
     elif model is not None and ":" in model:
         own = import_model(model)
     pairs = [(t, own) for t in tasks] if own else [(t, m) for t in tasks for m in _chosen(t, model, table)]
-    if like is None:
-        chosen = [(t, m, protocol) for t, m in pairs]
+    chosen: list[tuple[Task, Model | None, str | None]]
+    if protocol == "null":
+        chosen = [(t, None, protocol) for t in tasks]
+    elif like is None:
+        chosen = [(t, m, protocol) for t, m in pairs if protocol != LAWS or t.id == "t1"]
     else:
         filed = {(r.task, r.model, r.protocol) for r in read_results(like) if protocol in (None, r.protocol)}
         chosen = [(t, m, kind) for t, m in pairs for kind in RUN if (t.id, m.name, kind) in filed]
+        chosen += [(t, None, "null") for t in tasks if (t.id, "null") in {(task, kind) for task, _, kind in filed}]
     if not chosen:
         raise MagBridgeError(
             f"no baseline fits --task {task} --model {model} --table {table} --like {like}: see "
@@ -87,16 +94,25 @@ def run_baselines(
     for t, m, kind in chosen:
         if rows is None or rows.task != t:
             rows = load_task(t, data, split)
-        if kind == "few_shot":
-            result = few_shot(t, m, rows, engine=engine, progress=True)
-        elif kind == "cross_validation":
-            result = cross_validate(t, m, rows, engine=engine, progress=True)
-        else:
-            result = evaluate_model(t, m, rows, sampling=kind, engine=engine, progress=True)
-        if out is not None:
-            write_result(result, out)
-        results.append(result)
+        for result in _run(t, m, kind, rows, data, engine):
+            if out is not None:
+                write_result(result, out)
+            results.append(result)
     return results
+
+
+def _run(
+    task: Task, model: Model | None, protocol: str | None, rows: TaskData, data: str | Path, engine: Engine | None
+) -> Iterable[Result]:
+    if model is None:
+        return nulls(task, rows, data, rows.dataset.bridge)
+    if protocol == "few_shot":
+        return [few_shot(task, model, rows, engine=engine, progress=True)]
+    if protocol == "cross_validation":
+        return [cross_validate(task, model, rows, engine=engine, progress=True)]
+    if protocol == LAWS:
+        return [law_transfer(model, rows)]
+    return [evaluate_model(task, model, rows, sampling=protocol, engine=engine, progress=True)]
 
 
 def _chosen(task: Task, name: str | None, table: int | None) -> list[Model]:

@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmark import Subset, TaskData, evaluate_model, load_task
-from benchmark.analysis.measures import READERS, bridge_of
 from benchmark.baselines import get_model
 from benchmark.baselines.recipe import CLEAN, REGIME_B, SYNTHETIC
 from benchmark.data import dataset_info
+from benchmark.nulls import READERS
 from benchmark.results import write_result
 from bridge.anomalies import inject
 from dataset_card.contract.schema import SYNTHETIC_SUBTYPES
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--fresh", type=Path, nargs="+", required=True, help="releases of other master seeds")
     parser.add_argument("--out", type=Path, help="folder for result files")
     arguments = parser.parse_args()
-    bridge = bridge_of(dataset_info(arguments.release))
+    bridge = dataset_info(arguments.release).bridge
     clean = fresh("t1", arguments.fresh)
     if bridge == "v1":
         faults = fresh_faults(clean)

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmark import Subset, cross_validate, evaluate_model, load_task
-from benchmark.analysis.measures import READERS, bridge_of
 from benchmark.baselines import get_model
 from benchmark.data import TaskData
+from benchmark.nulls import READERS
 from benchmark.scoring import battery_statistics, headline, interval, visit_statistics
 from benchmark.tasks import Task, get_task
 from dataset_card.contract.schema import table_of
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--model", help="the release's best reader by default")
     arguments = parser.parse_args()
     task, data = get_task(arguments.task), load_task(arguments.task, arguments.release)
-    model = get_model(arguments.model or READERS[bridge_of(data.dataset)][task.id])
+    model = get_model(arguments.model or READERS[data.dataset.bridge][task.id])
     pool = Subset.concatenate(data.subsets())
     found = cross_validate(task, model, data).table
     assert found is not None

@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 from benchmark import evaluate_model, load_task
-from benchmark.analysis.measures import READERS, REFERENCE
+from benchmark.analysis.measures import REFERENCE
 from benchmark.baselines import get_model
+from benchmark.nulls import READERS
 
 
 def main() -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.analysis import measures
-from benchmark.analysis.measures import READERS, REFERENCE, OutOfFold, bridge_of
+from benchmark.analysis.measures import REFERENCE, OutOfFold
 from benchmark.analysis.occlusion import occlusion
 from benchmark.analysis.splits import MODELS, spread
 from benchmark.data import DatasetInfo, dataset_info, load_truth, release_folder
+from benchmark.nulls import READERS
 from benchmark.results import Result, read_predictions, read_results, release_stem
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, get_task
 from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES
@@ -47,7 +48,7 @@ def measure(release: str | Path, folder: Path, say: Callable[[str], None] = lamb
         MagBridgeError: A result that the page tells of is missing; no time is spent before that is known.
     """
     dataset = dataset_info(release_folder(release))
-    bridge = bridge_of(dataset)
+    bridge = dataset.bridge
     filed = _filed(folder, dataset)
     readers = READERS[bridge]
     folds = {task: _folds(filed, task, model, release, folder) for task, model in readers.items()}

@@ -14,24 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.baselines import get_model
-from benchmark.data import DatasetInfo, TaskData, load_task, release_folder
+from benchmark.data import TaskData, load_task, release_folder
 from benchmark.models import Model
 from benchmark.protocol import evaluate_model
 from benchmark.scoring import LEVEL, RESAMPLES, percentiles, score
 from benchmark.tasks import get_task
 from dataset_card.contract.configs import METADATA_FILE
 from dataset_card.contract.schema import SYNTHETIC_SUBTYPES, table_of
-
-READERS = {
-    "v1": {"t1": "noise-level", "t2": "noise-level", "t3": "matched", "t4": "matched"},
-    "v2": {
-        "t1": "functional-corrected",
-        "t2": "functional-corrected",
-        "t3": "departure-boosting",
-        "t4": "departure-boosting",
-    },
-}
-"""The model that is taken apart on each task, by the bridge that made the rows."""
 
 REFERENCE = {
     "v1": {"t1": "ridge", "t2": "ridge-classifier", "t3": "random-forest", "t4": "random-forest"},
@@ -48,11 +37,6 @@ SHARES = (0.03, 0.1, 0.3, 1.0)
 
 FEWEST_ROWS = 60
 CURVE_SEEDS = (0, 1, 2)
-
-
-def bridge_of(dataset: DatasetInfo) -> str:
-    """`v2` for rows of that bridge, else `v1`."""
-    return "v2" if (dataset.bridge_version or "").startswith("v2") else "v1"
 
 
 @dataclass(frozen=True)

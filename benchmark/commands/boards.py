@@ -60,7 +60,7 @@ def score(
     for metric, mean in outcome["mean"].items():
         print(f"  {metric:<40} {mean:8.4f}")
     interval = outcome["interval"]
-    print(f"  {interval['metric']} over test cells, 95 %: [{interval['low']:.4f}, {interval['high']:.4f}]")
+    print(f"  {interval['metric']} over test batteries, 95 %: [{interval['low']:.4f}, {interval['high']:.4f}]")
     _note(outcome["remarks"])
 
 
@@ -138,9 +138,9 @@ def leaderboard(
 ) -> None:
     """Ranks results within each task and split."""
     from benchmark.leaderboard.boards import leaderboard as rank
-    from benchmark.leaderboard.boards import to_markdown
     from benchmark.leaderboard.page import to_html
     from benchmark.leaderboard.submissions import SUBMISSIONS, folders, read_submission
+    from benchmark.leaderboard.texts import to_markdown
     from benchmark.tasks import check_split, get_task
 
     def page(boards: list) -> str:
@@ -159,7 +159,7 @@ def leaderboard(
 def _table_text(boards: list) -> str:
     from rich.console import Console
 
-    from benchmark.leaderboard.boards import print_table
+    from benchmark.leaderboard.texts import print_table
 
     text, on_terminal = io.StringIO(), sys.stdout.isatty()
     print_table(boards, Console(file=text, width=Console().width if on_terminal else 140, force_terminal=on_terminal))

@@ -79,6 +79,9 @@ def run(
         out=out,
         engine=engine,
     )
+    remark = results[0].dataset.remark
+    if remark is not None and (as_json or table is not None):
+        print(f"note: {remark}", file=sys.stderr)
     published = table if protocol is None and split == PRIMARY_SPLIT else None
     if published is not None and (rows := comparison(published, results)):
         _print_comparison(published, results[0].dataset, rows, as_json)

@@ -12,24 +12,9 @@ import numpy as np
 
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.scoring import bootstrap, percentiles
-from benchmark.tasks import R2_BY_TABLE, TASKS, get_task, leaks
+from benchmark.tasks import TASKS, get_task, leaks
 from dataset_card.contract.editions import V1
 from dataset_card.contract.schema import MASTER_SEED
-
-COLUMNS = (
-    "rank",
-    "model",
-    "score",
-    "95 % interval",
-    "cross-validation",
-    "other releases",
-    "features",
-    "seconds",
-    "protocol",
-    "runs",
-)
-RIGHT = ("rank", "features", "seconds", "runs")
-LEAK_NOTE = "LEAKS: cells and parents are shared between subsets; compare with the primary split, never rank on it"
 
 
 @dataclass(frozen=True)
@@ -42,6 +27,7 @@ class Entry:
         result: The result ranked.
         interval: Of the headline mean by cell, or None.
         cross_validation: Mean and std over folds of the same model, or None.
+        other_law: On T1 of v2, the worse of its scores when fitted on one ageing law and scored on the other, or None.
         other_releases: Scores of the same model, split and protocol on releases of other master seeds, ascending.
     """
 
@@ -50,6 +36,7 @@ class Entry:
     result: Result
     interval: tuple[float, float] | None
     cross_validation: tuple[float, float] | None
+    other_law: float | None
     other_releases: tuple[float, ...]
 
 
@@ -66,6 +53,7 @@ class Board:
         seed: Master seed of the release, or None where that is not known.
         entries: Best first.
         name: Name of the dataset.
+        yardsticks: Results that are never ranked: what a terminal tells without magnetometry, and ceilings.
     """
 
     task: str
@@ -76,6 +64,7 @@ class Board:
     seed: int | None
     entries: tuple[Entry, ...]
     name: str
+    yardsticks: tuple[Result, ...] = ()
 
     @property
     def title(self) -> str:
@@ -113,15 +102,18 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
         Boards by task, honest splits before leaking ones, the default master seed before others, v1 before v2.
     """
     groups: dict[tuple, dict[str, Result]] = {}
-    folds: dict[tuple, Result] = {}
+    besides: dict[str, dict[tuple, Result]] = {"cross_validation": {}, "law_transfer": {}}
+    yardsticks: dict[tuple, list[Result]] = {}
     elsewhere: dict[tuple, dict[str | None, float]] = {}
     for result in results:
         wanted = task in (None, result.task) and split in (None, result.split)
         if not wanted or result.task_version != get_task(result.task).version:
             continue
         key = (result.task, leaks(result.split), result.split, result.dataset.digest)
-        if result.protocol == "cross_validation":
-            folds[(*key, result.model)] = result
+        if result.protocol in besides:
+            besides[result.protocol][(*key, result.model)] = result
+        elif result.protocol in ("null", "ceiling"):
+            yardsticks.setdefault(key, []).append(result)
         elif result.protocol in OFFICIAL_TEST:
             models = groups.setdefault(key, {})
             models[result.model] = min(
@@ -141,9 +133,10 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
         info = infos[key]
         seed_label = None if info.seed is None else f"seed {info.seed}"
         label = ", ".join(filter(None, (info.name, info.upstream, seed_label, info.short)))
-        cross_validated = {r.model: r for k, r in folds.items() if k[:4] == key}
-        entries = _entries(list(groups[key].values()), cross_validated, elsewhere)
-        boards.append(Board(task_id, split_name, leaking, digest, label, info.seed, entries, info.name))
+        folds, laws = ({r.model: r for k, r in found.items() if k[:4] == key} for found in besides.values())
+        entries = _entries(list(groups[key].values()), folds, laws, elsewhere)
+        beside = tuple(sorted(yardsticks.get(key, []), key=lambda r: (r.protocol == "ceiling", r.mean())))
+        boards.append(Board(task_id, split_name, leaking, digest, label, info.seed, entries, info.name, beside))
     return boards
 
 
@@ -153,7 +146,9 @@ def _kin(result: Result) -> tuple:
     return result.task, result.split, result.protocol, result.model, rows.name, rows.upstream, rows.bridge_version
 
 
-def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -> tuple[Entry, ...]:
+def _entries(
+    results: list[Result], folds: dict[str, Result], laws: dict[str, Result], elsewhere: dict
+) -> tuple[Entry, ...]:
     sign = get_task(results[0].task).headline.sign
     results = sorted(results, key=lambda r: (-sign * r.mean(), r.model))
     drawn = {result.model: replicates(result) for result in results}
@@ -170,6 +165,7 @@ def _entries(results: list[Result], folds: dict[str, Result], elsewhere: dict) -
             result,
             None if (samples := drawn[result.model]) is None else percentiles(samples),
             (folds[result.model].mean(), folds[result.model].std()) if result.model in folds else None,
+            float(laws[result.model].values().min()) if result.model in laws else None,
             tuple(sorted(v for d, v in elsewhere[_kin(result)].items() if d != result.dataset.digest)),
         )
         for (first, last), result in zip(places, results)
@@ -196,78 +192,3 @@ def _beats(better: Result, worse: Result, drawn: dict[str, np.ndarray | None]) -
     if better.battery_ids == worse.battery_ids:
         return percentiles(ours - theirs)[0] > 0
     return percentiles(ours)[0] > percentiles(theirs)[1]
-
-
-def texts_of(entry: Entry) -> tuple[str, ...]:
-    """One entry as text, in the order of `COLUMNS`."""
-    result = entry.result
-    return (
-        f"{entry.rank}" if entry.last == entry.rank else f"{entry.rank}–{entry.last}",
-        result.model,
-        f"{result.mean():.3f} ± {result.std():.3f}{_by_table(result)}",
-        "" if entry.interval is None else f"{entry.interval[0]:.3f} to {entry.interval[1]:.3f}",
-        "" if entry.cross_validation is None else "{:.3f} ± {:.3f}".format(*entry.cross_validation),
-        f"{entry.other_releases[0]:.3f} to {entry.other_releases[-1]:.3f}" if entry.other_releases else "",
-        "" if result.n_features is None else f"{result.n_features:,}",
-        _seconds(result.seconds / len(result.runs)),
-        result.protocol,
-        str(len(result.runs)),
-    )
-
-
-def _by_table(result: Result) -> str:
-    """The mean over tables, where the release has several."""
-    if R2_BY_TABLE.name not in result.runs[0].scores:
-        return ""
-    return f" (by table {result.mean(R2_BY_TABLE.name):.3f})"
-
-
-def _seconds(seconds: float) -> str:
-    """Two digits; nothing where no time is known."""
-    return "" if seconds == 0 else f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
-
-
-def to_markdown(boards: list[Board]) -> str:
-    """The boards as Markdown, leaking ones last and marked."""
-    lines = ["# MagBridge-Battery leaderboard", "", EXPLANATION, ""]
-    for board in _honest_first(boards):
-        lines += [f"## {board.title}{' (leaks)' if board.leaks else ''}", ""]
-        if board.leaks:
-            lines += [f"**{LEAK_NOTE}.**", ""]
-        lines += [f"Dataset: {board.dataset_label}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-        lines += [f"| {' | '.join(texts_of(entry))} |" for entry in board.entries] + [""]
-    return "\n".join(lines)
-
-
-def print_table(boards: list[Board], console) -> None:
-    """Prints the boards on a `rich` console."""
-    from rich.table import Table
-
-    for board in _honest_first(boards):
-        caption = board.dataset_label + (f"\n{LEAK_NOTE}" if board.leaks else "")
-        table = Table(title=board.title, caption=caption, caption_justify="left", title_justify="left")
-        for column in COLUMNS:
-            table.add_column(column, justify="right" if column in RIGHT else "left", no_wrap=True)
-        for entry in board.entries:
-            table.add_row(*texts_of(entry))
-        console.print(table)
-    console.print(EXPLANATION, soft_wrap=True)
-
-
-RANK_RULE = (
-    "Models that share a rank are level with the best of their group: its lead over them is within the 95 % interval "
-    "of the paired difference."
-)
-EXPLANATION = (
-    f"Order: by score. Rank: {RANK_RULE} Score: mean ± population std over seeds on the test subset. Interval: 95 % "
-    "bootstrap over test cells; v1's nine are few, so it is a little narrow there. Cross-validation: mean ± std over "
-    "folds of all cells, the steadier figure. Other releases: lowest to highest score on releases of other master "
-    "seeds. Features: numbers a row that the last learner sees, 600 where it sees the samples. Seconds: mean wall time "
-    "of a run (features, fit, prediction; features common to all runs are made once) on the machine that the results "
-    "name."
-)
-
-
-def _honest_first(boards: list[Board]) -> list[Board]:
-    """The default master seed split by cell, then other seeds, then what leaks."""
-    return sorted(boards, key=lambda board: (board.leaks, board.other_seed))

@@ -6,14 +6,24 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from benchmark.leaderboard.boards import COLUMNS, EXPLANATION, LEAK_NOTE, RANK_RULE, Board, Entry, texts_of
+from benchmark.leaderboard.boards import Board, Entry
 from benchmark.leaderboard.charts import cost_chart, rank_chart
 from benchmark.leaderboard.submissions import Submission
 from benchmark.leaderboard.summary import summarize
-from benchmark.tasks import TASKS, get_task
+from benchmark.leaderboard.texts import (
+    COLUMNS,
+    EXPLANATION,
+    LEAK_NOTE,
+    RANK_RULE,
+    columns_of,
+    notes_of,
+    texts_of,
+    yardsticks_of,
+)
+from benchmark.tasks import TASKS, WITHOUT_PARENTS, get_task
 
 TEMPLATE = Path(__file__).with_name("leaderboard.html")
-NUMERIC = {"rank", "score", "95 % interval", "cross-validation", "other releases", "features", "seconds", "runs"}
+NUMERIC = set(COLUMNS) - {"model", "protocol"}
 """Columns sorted by the number in `data-value`, the largest first."""
 
 LOW_FIRST = {"rank", "features", "seconds"}
@@ -92,7 +102,7 @@ def _summary(name: str, boards: list[Board]) -> str:
     return (
         f"<div><h3>{escape(name)}</h3><p>First on each task: {', '.join(first)}.</p>"
         f'<p class="note">Below, the {len(standings)} models that do all four tasks, by their mean rank among each '
-        "other; intervals: 95 %, test cells resampled for all models at once.</p>"
+        "other; intervals: 95 %, test batteries resampled for all models at once.</p>"
         f'<div class="scroll">{rank_chart(standings)}</div>'
         f"{_scrolled(f'{name}: mean rank over all tasks')}<table>"
         '<caption class="hidden">Mean rank over all tasks</caption><thead><tr>'
@@ -129,9 +139,9 @@ def _section(board: Board, chart: str = "") -> str:
     head = "".join(
         f'<th scope="col" aria-sort="{"ascending" if column == "rank" else "none"}" class="{_kind(column)}">'
         f'<button type="button">{escape(column)}</button></th>'
-        for column in COLUMNS
+        for column in (COLUMNS[i] for i in columns_of(board))
     )
-    rows = "".join(_row(entry, place) for place, entry in enumerate(board.entries, 1))
+    rows = "".join(_row(entry, place, columns_of(board)) for place, entry in enumerate(board.entries, 1))
     badge = '<span class="leak">leaks</span>' if board.leaks else ""
     task = get_task(board.task)
     return (
@@ -142,22 +152,39 @@ def _section(board: Board, chart: str = "") -> str:
         f"dataset {escape(board.dataset_label)}</p>"
         f'{_scrolled(board.title)}<table><caption class="hidden">{escape(board.title)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        + _yardsticks(board)
+        + "".join(f'<p class="note">{escape(note)}</p>' for note in notes_of(board))
         + (f"<details><summary>Score against cost</summary>{chart}</details>" if chart else "")
         + "</section>"
     )
+
+
+def _yardsticks(board: Board) -> str:
+    """What the board is to be read against; nothing where none of it was measured."""
+    if not board.yardsticks:
+        return ""
+    items = "".join(
+        f"<li><b>{escape(name)}</b> {escape(score)}{f' ({escape(interval)})' if interval else ''}: {escape(what)}"
+        f"{f'; per visit {escape(pooled)}' if pooled else ''}</li>"
+        for name, what, score, interval, pooled in yardsticks_of(board)
+    )
+    return f'<p class="note">Never ranked:</p><ul class="note">{items}</ul>'
 
 
 def _kind(column: str) -> str:
     return ("number low" if column in LOW_FIRST else "number") if column in NUMERIC else "text"
 
 
-def _row(entry: Entry, place: int) -> str:
+def _row(entry: Entry, place: int, shown: list[int]) -> str:
     result = entry.result
     values = (
         place,
         "",
         result.mean(),
         entry.interval[0] if entry.interval else "",
+        pooled[0] if (pooled := result.by_visit()) else "",
+        "" if entry.other_law is None else entry.other_law,
+        result.mean(WITHOUT_PARENTS.name) if WITHOUT_PARENTS.name in result.runs[0].scores else "",
         entry.cross_validation[0] if entry.cross_validation else "",
         entry.other_releases[0] if entry.other_releases else "",
         "" if result.n_features is None else result.n_features,
@@ -166,7 +193,8 @@ def _row(entry: Entry, place: int) -> str:
         len(result.runs),
     )
     columns = []
-    for column, value, text in zip(COLUMNS, values, texts_of(entry)):
+    texts = texts_of(entry)
+    for column, value, text in ((COLUMNS[i], values[i], texts[i]) for i in shown):
         attributes = f' class="number" data-value="{value}"' if column in NUMERIC else ""
         if column == "model":
             columns.append(f'<th scope="row">{_link(text)}</th>')

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.leaderboard.boards import Entry, leaderboard, texts_of
+from benchmark.leaderboard.boards import Entry, leaderboard
+from benchmark.leaderboard.texts import texts_of
 from benchmark.predictions import Scored, check_file, score_file
 from benchmark.results import Result, Run, read_results
 from benchmark.rounds import answers, digest_of, open_round
@@ -216,6 +217,8 @@ def placed(result: Result, board: list[Result]) -> str:
     limits = "" if entry.interval is None else " ({:.4f} to {:.4f})".format(*entry.interval)
     words = f", level with {', '.join(level)}" if level else ""
     place = f"rank {texts_of(entry)[0]} of {len(entries)}"
+    if result.dataset.remark is not None and len(entries) == 1:
+        place = "no rank: no other entry is scored on these rows"
     return f"{result.task}: {result.headline} {result.mean():.4f}{limits}, {place}{words}"
 
 

@@ -235,6 +235,8 @@ class Result:
             lines.append(
                 "  {} per cell visit, scans pooled, unranked: {:.4f} [{:.4f}, {:.4f}]".format(self.headline, *pooled)
             )
+        if self.dataset.remark is not None:
+            lines.append(f"  note: {self.dataset.remark}")
         return "\n".join(lines)
 
 

@@ -77,3 +77,30 @@ def edition_of(bridge_version: object) -> Edition:
 def has_own_cells(bridge_version: str) -> bool:
     """Whether the cells of such rows are a user's own, measured or generated, and not those of PulseBat."""
     return str(bridge_version).endswith(OWN_CELLS) or edition_of(bridge_version) is MEASURED
+
+
+PUBLISHED_DIGESTS = {
+    V1.name: "29486ce6deaae8406660b1a978074d8289a01114beefede89e6c4a563315d339",
+    V2.name: "2c754e0eaabe",
+}
+"""Digests of the releases that boards rank results of, or how they begin."""
+
+
+def unpublished(digest: str, bridge_version: object, seed: int | None) -> str | None:
+    """One line on a release that is not a published one: what it is, and why nothing else ranks there; None for those.
+
+    Args:
+        digest: Of its rows.
+        bridge_version: Of its rows.
+        seed: Its master seed, if known.
+    """
+    if any(digest.startswith(known) for known in PUBLISHED_DIGESTS.values()):
+        return None
+    version = str(bridge_version)
+    kind = "simulated" if "simulated" in version else "not a published one"
+    of_seed = "" if seed is None else f", seed {seed}"
+    return (
+        f"this release is {kind} ({version}{of_seed}, dataset {digest[:12]}): scores on it compare with each other "
+        "alone and rank beside nothing on the published boards, whose rows are others; `python -m bridge upstream "
+        "--fetch` downloads the files that published releases are built from"
+    )

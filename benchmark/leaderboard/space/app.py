@@ -15,12 +15,13 @@ import traceback
 from html import escape
 from pathlib import Path
 
-from benchmark.data import release_folder
-from benchmark.leaderboard.boards import COLUMNS, leaderboard
+from benchmark.data import dataset_info, release_folder
+from benchmark.leaderboard.boards import leaderboard
 from benchmark.leaderboard.page import to_html
 from benchmark.leaderboard.space.server import Guard, Uploads, free_port, run
 from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
 from benchmark.leaderboard.submissions import SUBMISSIONS, filed_results, folders, read_submission
+from benchmark.leaderboard.texts import COLUMNS
 from benchmark.reading import MAX_BYTES
 from benchmark.results import Result, read_results, result_files, shipped_files
 from benchmark.tasks import TASKS
@@ -69,6 +70,9 @@ def build(results: list[Result], release: str | Path, submissions: str | None = 
     folder = release_folder(release)
     counted = uploads or Uploads()
     board = results + filed_results(SUBMISSIONS)
+    remark = dataset_info(folder).remark
+    if remark is not None:
+        print(f"note: {remark}", file=sys.stderr)
     html = to_html(leaderboard(board), [read_submission(path) for path in folders(SUBMISSIONS)])
 
     def submit(file: str | None, *fields: str):
@@ -100,6 +104,8 @@ def build(results: list[Result], release: str | Path, submissions: str | None = 
                 f'style="width: 100%; height: 85vh; border: 0" srcdoc="{escape(html)}"></iframe>'
             )
         with gradio.Tab("Submit predictions"):
+            if remark is not None:
+                gradio.Markdown(f"**Note:** {remark}.")
             gradio.Markdown(HOW_TO_SUBMIT.format(queue=QUEUE) + (KEPT.format(repo=submissions) if submissions else ""))
             with gradio.Row():
                 task = gradio.Dropdown(TASK_CHOICES, value=TASKS[0].id, label="Task")

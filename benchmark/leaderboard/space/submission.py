@@ -13,8 +13,8 @@ from pathlib import Path
 import yaml
 
 from benchmark.data import dataset_info
-from benchmark.leaderboard.boards import COLUMNS, texts_of
 from benchmark.leaderboard.submissions import FILE, Checked, check, placed, standing
+from benchmark.leaderboard.texts import COLUMNS, texts_of
 from benchmark.results import Result
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
@@ -126,7 +126,7 @@ def summary(result: Result, notes: list[str]) -> str:
     metric, seeds = get_task(result.task).headline.name, len(result.runs)
     low, high = result.interval() or (float("nan"), float("nan"))
     lines = [
-        f"**{metric} {result.mean():.4f}** (95 % over test cells {low:.4f} to {high:.4f}), {result.n_test:,} test "
+        f"**{metric} {result.mean():.4f}** (95 % over test batteries {low:.4f} to {high:.4f}), {result.n_test:,} test "
         f"rows, {seeds} seed{'s' if seeds > 1 else ''}, dataset `{result.dataset.short}`.",
         "",
         *(f"- {note}" for note in notes),

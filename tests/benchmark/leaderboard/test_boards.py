@@ -7,7 +7,8 @@ import random
 from rich.console import Console
 
 from benchmark.data import DatasetInfo
-from benchmark.leaderboard.boards import leaderboard, print_table, texts_of, to_markdown
+from benchmark.leaderboard.boards import leaderboard
+from benchmark.leaderboard.texts import print_table, texts_of, to_markdown
 from benchmark.results import Result, Run
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
 from dataset_card.contract.schema import MASTER_SEED

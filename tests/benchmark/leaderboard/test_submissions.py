@@ -10,7 +10,7 @@ import yaml
 
 from benchmark import evaluate_model, load_task
 from benchmark.baselines import get_model
-from benchmark.leaderboard.boards import leaderboard, texts_of
+from benchmark.leaderboard.boards import leaderboard
 from benchmark.leaderboard.submissions import (
     FILE,
     SCHEMA_FILE,
@@ -23,6 +23,7 @@ from benchmark.leaderboard.submissions import (
     rescore,
     standing,
 )
+from benchmark.leaderboard.texts import texts_of
 from benchmark.predictions import write_predictions
 from benchmark.results import SHIPPED, read_results, write_results
 from dataset_card.errors import MagBridgeError

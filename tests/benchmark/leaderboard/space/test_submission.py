@@ -9,8 +9,8 @@ import pytest
 
 from benchmark import evaluate_model, load_task
 from benchmark.baselines import get_model
-from benchmark.leaderboard.boards import COLUMNS
 from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
+from benchmark.leaderboard.texts import COLUMNS
 from dataset_card.errors import MagBridgeError
 
 

@@ -1,0 +1,198 @@
+"""The boards as text: columns and their words, yardsticks and notes beside a board, Markdown and terminal tables."""
+
+from __future__ import annotations
+
+from benchmark.leaderboard.boards import Board, Entry
+from benchmark.results import Result
+from benchmark.tasks import R2_BY_TABLE, WITHOUT_PARENTS, get_task
+from dataset_card.contract.editions import V1, V2
+
+COLUMNS = (
+    "rank",
+    "model",
+    "score",
+    "95 % interval",
+    "per visit",
+    "other law",
+    "without parents",
+    "cross-validation",
+    "other releases",
+    "features",
+    "seconds",
+    "protocol",
+    "runs",
+)
+OPTIONAL = ("per visit", "other law", "without parents")
+"""Columns that only some boards have."""
+
+RIGHT = ("rank", "features", "seconds", "runs")
+LEAK_NOTE = "LEAKS: batteries and parents are shared between subsets; compare with the primary split, never rank on it"
+
+
+def columns_of(board: Board) -> list[int]:
+    """Numbers of those of `COLUMNS` that say something of an entry."""
+    texts = list(zip(*(texts_of(entry) for entry in board.entries)))
+    return [i for i, name in enumerate(COLUMNS) if any(texts[i]) or name not in OPTIONAL]
+
+
+def texts_of(entry: Entry) -> tuple[str, ...]:
+    """One entry as text, in the order of `COLUMNS`."""
+    result = entry.result
+    return (
+        f"{entry.rank}" if entry.last == entry.rank else f"{entry.rank}–{entry.last}",
+        result.model,
+        f"{result.mean():.3f} ± {result.std():.3f}{_by_table(result)}",
+        "" if entry.interval is None else f"{entry.interval[0]:.3f} to {entry.interval[1]:.3f}",
+        _per_visit(result),
+        "" if entry.other_law is None else f"{entry.other_law:.3f}",
+        _without_parents(result),
+        "" if entry.cross_validation is None else "{:.3f} ± {:.3f}".format(*entry.cross_validation),
+        f"{entry.other_releases[0]:.3f} to {entry.other_releases[-1]:.3f}" if entry.other_releases else "",
+        "" if result.n_features is None else f"{result.n_features:,}",
+        _seconds(result.seconds / len(result.runs)),
+        result.protocol,
+        str(len(result.runs)),
+    )
+
+
+def _per_visit(result: Result) -> str:
+    """Score with the scans of each cell visit pooled, and its interval; nothing where it is not known."""
+    found = result.by_visit()
+    return "" if found is None else "{:.3f} ({:.3f} to {:.3f})".format(*found)
+
+
+def _without_parents(result: Result) -> str:
+    """Score over the rows that no fault was injected into; nothing where it is not known."""
+    name = WITHOUT_PARENTS.name
+    return f"{result.mean(name):.3f}" if name in result.runs[0].scores else ""
+
+
+def yardsticks_of(board: Board) -> list[tuple[str, ...]]:
+    """What a board is to be read against, a line each: name, meaning, score, its interval, and the score per visit.
+
+    The first is the best score without looking at anything, the last before the ceiling the best magnetic readout.
+    """
+    task = get_task(board.task)
+    lines: list[tuple[str, ...]] = [("chance", "the best constant prediction", f"{task.chance:.3f}", "", "")]
+    best = board.entries[0]
+    interval = "" if best.interval is None else f"{best.interval[0]:.3f} to {best.interval[1]:.3f}"
+    magnetic = ("magnetics", f"the first entry, {best.result.model}: signals alone", f"{best.result.mean():.3f}")
+    for result in board.yardsticks:
+        limits = result.interval()
+        lines.append(
+            (
+                result.model if result.protocol == "null" else "ceiling",
+                result.description if result.protocol == "null" else f"a lower estimate: {result.description}",
+                f"{result.mean():.3f}",
+                "" if limits is None else f"{limits[0]:.3f} to {limits[1]:.3f}",
+                _per_visit(result),
+            )
+        )
+    nulls = sum(result.protocol == "null" for result in board.yardsticks)
+    lines.insert(nulls + 1, (*magnetic, interval, _per_visit(best.result)))
+    return lines
+
+
+YARDSTICKS = ("yardstick", "what it is", "score", "95 % interval", "per visit")
+
+
+def notes_of(board: Board) -> list[str]:
+    """What must be said beside a board."""
+    notes = []
+    if board.task in ("t1", "t2"):
+        notes.append(
+            "Magnetics wins here by construction: the signals are made from SOH, the pulse voltages are measurements."
+        )
+    if board.task in ("t3", "t4") and board.name.startswith(V1.name) and not board.name.startswith(V2.name):
+        notes.append(
+            "The clean parent of each faulty test row is in the test subset too (v1), and a fault leaves some of its "
+            "samples as they were. A score may use nothing but the row itself. "
+            + (
+                "Without parents: the same predictions over the test rows that no fault was injected into; unranked."
+                if board.task == "t3"
+                else "T4's own rows hold no parent, so that without parents its scores are the same."
+            )
+        )
+    return notes
+
+
+def _by_table(result: Result) -> str:
+    """The mean over tables, where the release has several."""
+    if R2_BY_TABLE.name not in result.runs[0].scores:
+        return ""
+    return f" (by table {result.mean(R2_BY_TABLE.name):.3f})"
+
+
+def _seconds(seconds: float) -> str:
+    """Two digits; nothing where no time is known."""
+    return "" if seconds == 0 else f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
+
+
+def to_markdown(boards: list[Board]) -> str:
+    """The boards as Markdown, leaking ones last and marked."""
+    lines = ["# MagBridge-Battery leaderboard", "", EXPLANATION, ""]
+    for board in _honest_first(boards):
+        lines += [f"## {board.title}{' (leaks)' if board.leaks else ''}", ""]
+        if board.leaks:
+            lines += [f"**{LEAK_NOTE}.**", ""]
+        lines += [f"Dataset: {board.dataset_label}", ""]
+        rows = [COLUMNS, *(texts_of(entry) for entry in board.entries)]
+        lines += _markdown([tuple(row[i] for i in columns_of(board)) for row in rows])
+        if board.yardsticks:
+            lines += ["Never ranked:", "", *_markdown([YARDSTICKS, *yardsticks_of(board)])]
+        for note in notes_of(board):
+            lines += [note, ""]
+    return "\n".join(lines)
+
+
+def _markdown(rows: list[tuple[str, ...]]) -> list[str]:
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return [head, "|---" * len(rows[0]) + "|", *body, ""]
+
+
+def print_table(boards: list[Board], console) -> None:
+    """Prints the boards on a `rich` console."""
+    from rich.table import Table
+
+    for board in _honest_first(boards):
+        caption = board.dataset_label + (f"\n{LEAK_NOTE}" if board.leaks else "")
+        table = Table(title=board.title, caption=caption, caption_justify="left", title_justify="left")
+        for column in (COLUMNS[i] for i in columns_of(board)):
+            table.add_column(column, justify="right" if column in RIGHT else "left", no_wrap=True)
+        for entry in board.entries:
+            texts = texts_of(entry)
+            table.add_row(*(texts[i] for i in columns_of(board)))
+        console.print(table)
+        if board.yardsticks:
+            beside = Table(title="Never ranked", title_justify="left")
+            for column in YARDSTICKS:
+                beside.add_column(column, no_wrap=column != "what it is")
+            for line in yardsticks_of(board):
+                beside.add_row(*line)
+            console.print(beside)
+        for note in notes_of(board):
+            console.print(note, soft_wrap=True)
+    console.print(EXPLANATION, soft_wrap=True)
+
+
+RANK_RULE = (
+    "Models that share a rank are level with the best of their group: its lead over them is within the 95 % interval "
+    "of the paired difference."
+)
+EXPLANATION = (
+    f"Order: by score. Rank: {RANK_RULE} Score, per scan: a prediction uses one row alone; mean ± population std "
+    "over seeds on the test subset. Interval: 95 % bootstrap over test batteries; v1's nine are few: draws of "
+    "theirs may have hardly any spread of SOH, and R2 then falls far below zero. Per visit: the predictions of all "
+    "scans of a cell visit pooled (mean of SOH, most frequent class), with its interval; never ranked. Other law: "
+    "the worse of two scores, fitted on batteries of one ageing law and scored on those of the other. "
+    "Cross-validation: mean ± std over folds of all batteries, the steadier figure. Other releases: lowest to "
+    "highest score on releases of other master seeds, whose test batteries carry the same labels; rounds and the "
+    "analysis deal others. Features: numbers a row that the last learner sees, 600 where it sees the samples. "
+    "Seconds: mean wall time of a run (features, fit, prediction; features common to all runs are made once) on the "
+    "machine that the results name."
+)
+
+
+def _honest_first(boards: list[Board]) -> list[Board]:
+    """The default master seed split by cell, then other seeds, then what leaks."""
+    return sorted(boards, key=lambda board: (board.leaks, board.other_seed))

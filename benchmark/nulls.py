@@ -1,0 +1,134 @@
+"""Yardsticks of a board: what a terminal of the cell tells without magnetometry, alone and beside a magnetic readout.
+
+The pulse voltages are measurements of real cells; the magnetic signals are made from SOH. So the magnetic readout wins
+on T1 and T2 by construction, and these figures say by how much. They are never ranked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark.baselines import get_model
+from benchmark.data import Subset, TaskData, release_folder
+from benchmark.models import Model
+from benchmark.protocol import battery_folds, evaluate_model
+from benchmark.results import Result
+from benchmark.tasks import Task
+from dataset_card.contract.schema import U_FEATURES
+
+READERS = {
+    "v1": {"t1": "noise-level", "t2": "noise-level", "t3": "matched", "t4": "matched"},
+    "v2": {
+        "t1": "functional-corrected",
+        "t2": "functional-corrected",
+        "t3": "departure-boosting",
+        "t4": "departure-boosting",
+    },
+}
+"""A strong and fast magnetic readout of each task, by the bridge that made the rows."""
+
+NULLS = {
+    "voltage-soc": "Extra trees on the cell's voltage and SOC; no magnetometry.",
+    "pulses": "Extra trees on the 21 pulse voltages, which are measurements; no magnetometry.",
+    "pulses-and-magnetics": "Extra trees on pulse voltages, voltage, SOC and what {} says of the signals, learnt on "
+    "rows of batteries that it was not fitted on.",
+}
+TREES, LEAF = 200, 3
+SEEDS = (0, 1, 2)
+FOLDS = 5
+"""Folds over training batteries, from which the last learner sees the readout's held-out predictions."""
+
+_TERMINAL = ("voltage", "soc", "u_features")
+
+
+def nulls(task: Task, data: TaskData, release: str | Path, bridge: str) -> Iterator[Result]:
+    """Scores each of `NULLS` on a task.
+
+    Args:
+        task: The task.
+        data: Its rows.
+        release: The release that they are read from.
+        bridge: `v1` or `v2`, the bridge that made them.
+
+    Returns:
+        Results under the protocol `null`.
+    """
+    terminal = _terminal(release_folder(release))
+    reader = get_model(READERS[bridge][task.id])
+    magnetic = _magnetic(task, reader, data)
+    for name, description in NULLS.items():
+        columns = {"voltage-soc": slice(0, 2), "pulses": slice(2, None)}.get(name, slice(None))
+
+        def inputs(subset: str, columns: slice = columns, both: bool = name == "pulses-and-magnetics") -> Subset:
+            rows: Subset = getattr(data, subset)
+            found = np.array([terminal[i] for i in rows.sample_ids.tolist()])[:, columns]
+            found = np.column_stack([found, magnetic[subset]]) if both else found
+            return replace(rows, signals=found[:, :, None])
+
+        model = Model(name, (task.id,), _trees, description.format(reader.name), _flat, seeds=SEEDS)
+        given = TaskData(task, inputs("train"), None, inputs("test"), data.split, data.dataset)
+        yield replace(evaluate_model(task, model, given, sampling="rows"), protocol="null", table=None)
+
+
+def _flat(inputs: np.ndarray) -> np.ndarray:
+    return inputs[:, :, 0]
+
+
+def _trees(seed: int, task: Task):
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+    options = {"n_estimators": TREES, "min_samples_leaf": LEAF, "random_state": seed}
+    if task.is_regression:
+        return ExtraTreesRegressor(**options)
+    return ExtraTreesClassifier(class_weight="balanced", **options)
+
+
+def _terminal(folder: Path) -> dict[str, np.ndarray]:
+    """Voltage, SOC and pulse voltages, (23,), of each row; zeros for the pulses that Regime-B rows do not have."""
+    table = pa.concat_tables(
+        [
+            pq.read_table(p, columns=["sample_id", *_TERMINAL], partitioning=None)
+            for p in folder.glob("data/**/*.parquet")
+        ]
+    )
+    pulses = np.array([u or [0.0] * U_FEATURES for u in table["u_features"].to_pylist()])
+    values = np.column_stack([table["voltage"].to_numpy(), table["soc"].to_numpy(), pulses])
+    return dict(zip(table["sample_id"].to_pylist(), values))
+
+
+def _magnetic(task: Task, reader: Model, data: TaskData) -> dict[str, np.ndarray]:
+    """What a magnetic readout says of each row, (n, F): of training rows by fits that saw none of their battery."""
+    train = data.train
+    held_out = None
+    for batteries in battery_folds(train.battery_ids, FOLDS):
+        fold = np.isin(train.battery_ids, batteries)
+        said = _said(task, reader, data, train.take(~fold), train.take(fold))
+        held_out = np.zeros((len(train), said.shape[1])) if held_out is None else held_out
+        held_out[fold] = said
+    assert held_out is not None
+    return {"train": held_out, "test": _said(task, reader, data, train, data.test)}
+
+
+def _said(task: Task, reader: Model, data: TaskData, fitted: Subset, asked: Subset) -> np.ndarray:
+    """Predictions of the rows asked by a fit on others: SOH, or a column for each class and one for the score."""
+
+    def clean() -> dict[str, Subset]:
+        rows = data.clean()["train"]
+        return {"train": rows.take(np.isin(rows.battery_ids, fitted.battery_ids))}
+
+    given = TaskData(task, fitted, data.validation, asked, data.split, load_clean=clean)
+    table = evaluate_model(task, reader, given, sampling="full", seeds=(0,)).table
+    assert table is not None
+    prediction = np.array(table["prediction"].to_pylist())
+    if task.is_regression:
+        return prediction[:, None]
+    columns = [prediction == label for label in task.labels]
+    if "score" in table.column_names:
+        columns.append(table["score"].to_numpy())
+    return np.column_stack(columns).astype(float)

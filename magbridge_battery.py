@@ -22,12 +22,12 @@ require_own("bridge", "benchmark")
 # isort: split
 
 from bridge.generate import CONFIGS as BRIDGE_CONFIGS
-from bridge.generate import AnyUpstream, edition_of_upstream, resolve
+from bridge.generate import ReleaseInputs, edition_of_upstream, inputs_of
 from bridge.release import bundle, zenodo
 from bridge.release import folder as releases
 from dataset_card.contract.configs import DEFAULT_CONFIG, METADATA_FILE
-from dataset_card.contract.editions import DATASETS, V1, V2, Edition, edition_of, unpublished
-from dataset_card.contract.schema import features
+from dataset_card.contract.editions import DATASETS, V1, V2, V3, Edition, edition_of, unpublished
+from dataset_card.contract.field import features_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.arrays import signals
 from dataset_card.storage.digests import files_digest, sha256_of
@@ -51,12 +51,12 @@ def load(
     """Loads one configuration of a release.
 
     Args:
-        config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`; `t1` to `t4` will do.
+        config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`; `t1` to `t9` will do.
         split: `train`, `validation` or `test`; all of them by default.
         release: A release folder or a bundle. By default the release in the cache, which is built first where
             there is none; each upstream has a release of its own there.
         dataset: Which dataset's release is taken from the cache: `magbridge-battery` (v1), the default, or
-            `magbridge-battery-v2`.
+            `magbridge-battery-v2` or `magbridge-battery-v3`.
         source: `zenodo` for the original: the published bundle, downloaded into the cache on first use.
         upstream: Upstream of a release in the cache: `auto`, `published`, `osf` or `simulated`.
         upstream_dir: Folder of published upstream files.
@@ -69,7 +69,7 @@ def load(
         MagBridgeError: Unknown configuration or split, or a damaged, incomplete or missing release.
     """
     # Asked before anything is built, and again of the release that is found.
-    _check(V2 if release is not None else _named(dataset), config, split)
+    _check(_named(dataset) if release is None else V3 if config in _names(V3) else V2, config, split)
     folder = release_folder(release, upstream, upstream_dir, dataset=dataset, source=source)
     name = _check(_edition(folder), config, split)
     manifest = read_manifest(folder)
@@ -81,14 +81,18 @@ def load(
 
 
 def _is_shuffled(edition: Edition, name: str) -> bool:
-    """Whether rows come by their ids, which tell nothing, and not file by file: the tasks of v2."""
-    return edition is V2 and edition.config(name).task is not None
+    """Whether rows come by their ids, which tell nothing, and not file by file: tasks from v2 on."""
+    return edition in (V2, V3) and edition.config(name).task is not None
+
+
+def _names(edition: Edition) -> dict[str, str]:
+    """The full name of each configuration, by its name and its task's."""
+    return {name: c.name for c in edition.configs for name in (c.name, c.task) if name}
 
 
 def _check(edition: Edition, config: str, split: str | None) -> str:
     """The configuration's full name, if an edition has it and it has the split."""
-    of_task = {found.task: found.name for found in edition.configs if found.task}
-    found = edition.config(of_task.get(config, config))
+    found = edition.config(_names(edition).get(config, config))
     names = list(found.patterns())
     if split is not None and split not in names:
         raise MagBridgeError(f"split {split!r} of {config}: expected one of {', '.join(names)}")
@@ -148,7 +152,7 @@ def _releases_dir() -> Path:
 
 def _cached_release(edition: Edition, choice: str, upstream_dir: Path | None) -> Path:
     """The cache's release of an edition and upstream, built where there is none."""
-    inputs = resolve(edition.bridge, choice, upstream_dir)
+    inputs = inputs_of(edition.bridge, choice, upstream_dir)
     folder = _releases_dir() / _key(inputs) / edition.name
     if not (standing(folder) / MANIFEST).is_file():
         print(f"building a release from the {inputs.name} upstream into {folder}", file=sys.stderr)
@@ -166,7 +170,7 @@ def _published_release() -> Path:
     return standing(folder)
 
 
-def _key(inputs: AnyUpstream) -> str:
+def _key(inputs: ReleaseInputs) -> str:
     """Folder name of a release in the cache: another upstream, configuration or version is another folder."""
     import hashlib
 
@@ -205,7 +209,10 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
         >>> data = builder.as_dataset()
     """
 
-    BUILDER_CONFIGS = [datasets.BuilderConfig(name=c.name, description=c.description) for c in V2.configs]
+    BUILDER_CONFIGS = [
+        datasets.BuilderConfig(name=name, description=description)
+        for name, description in {c.name: c.description for c in (*V3.configs, *V2.configs)}.items()
+    ]
     DEFAULT_CONFIG_NAME = DEFAULT_CONFIG
 
     def __init__(
@@ -228,7 +235,8 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
 
     def _info(self) -> datasets.DatasetInfo:
         config = self._edition.config(self.config.name)
-        return datasets.DatasetInfo(description=config.description, features=features(config.columns))
+        columns = self._edition.columns_named(config.columns)
+        return datasets.DatasetInfo(description=config.description, features=features_of(columns))
 
     def _split_generators(self, dl_manager) -> list[datasets.SplitGenerator]:
         generators = []

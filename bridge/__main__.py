@@ -20,7 +20,7 @@ from bridge.commands import rounds as commands_rounds
 from bridge.commands import upstream as commands_upstream
 from bridge.commands import validation as commands_validation
 from bridge.commands.options import (
-    BridgeOption,
+    DatasetOption,
     OutFolderOption,
     ReleaseArgument,
     UpstreamDirOption,
@@ -51,7 +51,7 @@ def build(
         Path | None,
         typer.Option(help="The release folder to write; named after its dataset by default.", show_default=False),
     ] = None,
-    bridge: BridgeOption = "v1",
+    bridge: DatasetOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     seed: Annotated[int, typer.Option(help="Master seed; the published releases have the default.")] = MASTER_SEED,
@@ -62,12 +62,12 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Generate a release and write its folder."""
-    from bridge.generate import resolve
+    from bridge.generate import inputs_of
     from bridge.release import folder as release
 
     out = out or Path(EDITIONS[bridge].name)
     require_folder(out, RELEASE, replace=True)  # before the inputs are read; whether it may be replaced, after
-    inputs = resolve(bridge, upstream, upstream_dir)
+    inputs = inputs_of(bridge, upstream, upstream_dir)
     typer.echo(upstream_line(inputs.name), err=True)
     inputs, own_files = commands_measured.with_own(inputs, own)
     manifest = release.build(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from dataset_card.storage.digests import canonical_json
 
@@ -29,6 +32,15 @@ class HashedConfig:
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 of the configuration's canonical JSON."""
         return config_hash(dataclasses.asdict(self))
+
+    @classmethod
+    def of(cls, document: Mapping) -> Self:
+        """The configuration that a manifest states, of its own configurations and tuples in plain values.
+
+        Raises:
+            TypeError: An entry is missing, unknown or of another kind.
+        """
+        return _from_plain(cls, document)
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,19 @@ class BridgeConfig(HashedConfig):
     soc_fluctuation_strength: float = 0.04
     soc_rest: float = 50.0
     soc_range: float = 50.0
+
+
+def _from_plain(kind, document):
+    """A dataclass from what `dataclasses.asdict` and JSON made of it, derived fields left out."""
+    types, fixed = typing.get_type_hints(kind), {f.name for f in dataclasses.fields(kind) if not f.init}
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
+    return kind(
+        **{
+            name: _from_plain(types[name], value) if dataclasses.is_dataclass(types.get(name)) else value
+            for name, value in values.items()
+            if name not in fixed
+        }
+    )
 
 
 def config_hash(config: dict) -> str:

@@ -1,8 +1,9 @@
-"""Either bridge: which one serves a version, and how it turns a plan into signals."""
+"""Every bridge: which one serves a version, and how those of scans turn a plan into signals."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from bridge.plan import Plan
 from bridge.upstream import Upstream
 from bridge.v1.generate import Bridge
 from bridge.v2 import BridgeV2, BridgeV2Config, ScanMap, UpstreamV2
-from dataset_card.contract.editions import EDITIONS, V1, V2, Edition, edition_of
+from bridge.v3.config import PhysicsConfig
+from bridge.v3.release import BridgeV3, InputsV3
+from dataset_card.contract.editions import EDITIONS, V1, V2, V3, Edition, edition_of
 from dataset_card.contract.schema import CHANNELS, MASTER_SEED, MEASURED_CHANNELS, T
 from dataset_card.errors import MagBridgeError
 
@@ -21,8 +24,28 @@ AnyBridge = Bridge | BridgeV2
 AnyUpstream = Upstream | UpstreamV2
 AnyConfig = BridgeConfig | BridgeV2Config
 
-CONFIGS = {V1: BridgeConfig, V2: BridgeV2Config}
+ReleaseInputs = AnyUpstream | InputsV3
+ReleaseBridge = AnyBridge | BridgeV3
+ReleaseConfig = AnyConfig | PhysicsConfig
+"""What releases are made from: scans and pulse tables, or v3's physics, which reads neither."""
+
+CONFIGS: dict[Edition, type[ReleaseConfig]] = {V1: BridgeConfig, V2: BridgeV2Config, V3: PhysicsConfig}
 """Configuration of each edition's bridge."""
+
+
+def inputs_of(
+    bridge: str = "v1", choice: str = "auto", upstream_dir: Path | str | None = None, fetch: bool = True
+) -> ReleaseInputs:
+    """The inputs of any bridge; arguments as in `resolve`. v3 reads no upstream.
+
+    Raises:
+        MagBridgeError: As in `resolve`, or v3 was given an upstream.
+    """
+    if bridge != V3.bridge:
+        return resolve(bridge, choice, upstream_dir, fetch)
+    if choice != "auto" or upstream_dir is not None:
+        raise MagBridgeError(f"upstream {choice!r} for v3: it is computed and reads none; leave the upstream out")
+    return InputsV3()
 
 
 def resolve(
@@ -39,26 +62,35 @@ def resolve(
     Raises:
         MagBridgeError: Unknown bridge or choice; a file is missing or damaged, or its contents are not as expected.
     """
-    known = [edition.bridge for edition in CONFIGS]
+    known = [edition.bridge for edition in (V1, V2)]
     if bridge not in known:
         raise MagBridgeError(f"bridge {bridge!r}: expected {' or '.join(known)}")
     return (v2 if EDITIONS[bridge] is V2 else upstream).resolve(choice, upstream_dir, fetch)
 
 
+@overload
 def make_bridge(
-    inputs: AnyUpstream,
-    config: AnyConfig | None = None,
-    master_seed: int = MASTER_SEED,
-    scan_map: ScanMap | None = None,
-) -> AnyBridge:
+    inputs: AnyUpstream, config: AnyConfig | None = None, master_seed: int = ..., scan_map: ScanMap | None = None
+) -> AnyBridge: ...
+
+
+@overload
+def make_bridge(
+    inputs: ReleaseInputs, config: ReleaseConfig | None = None, master_seed: int = ..., scan_map: ScanMap | None = None
+) -> ReleaseBridge: ...
+
+
+def make_bridge(inputs, config=None, master_seed=MASTER_SEED, scan_map=None):
     """The bridge that serves some inputs.
 
     Args:
-        inputs: What `resolve` found.
+        inputs: What `resolve` or `inputs_of` found.
         config: Its numbers; those of the published release by default.
-        master_seed: Seed of v2's virtual cells; v1 has none.
+        master_seed: Seed of virtual cells; v1 has none.
         scan_map: v2's map, fitted before; fitted to the inputs by default.
     """
+    if isinstance(inputs, InputsV3):
+        return BridgeV3(_of(PhysicsConfig, config), master_seed)
     if isinstance(inputs, UpstreamV2):
         return BridgeV2(inputs, _of(BridgeV2Config, config), scan_map, master_seed)
     return Bridge(inputs, _of(BridgeConfig, config))
@@ -100,6 +132,6 @@ def generate_plan(bridge: AnyBridge, plan: Plan, workers: int | None = None) -> 
     return out
 
 
-def edition_of_upstream(inputs: AnyUpstream) -> Edition:
+def edition_of_upstream(inputs: ReleaseInputs) -> Edition:
     """The edition of the releases that are built from some inputs."""
     return edition_of(inputs.bridge_version)

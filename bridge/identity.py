@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from bridge.config import ANCHOR_VOLTAGES, GROUNDED_MAX_V, GROUNDED_MIN_V
-from dataset_card.contract.editions import V1, edition_of, has_own_cells
+from dataset_card.contract.editions import V1, V3, edition_of, has_own_cells
 from dataset_card.contract.schema import table_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import canonical_json
@@ -31,7 +31,12 @@ def sample_seed(master: int, *parts, bits: int = 31) -> int:
 
 
 def stratum_of(row: dict) -> str:
-    """What a by-cell split holds the shares of: a cell's table, or its chemistry where cells are a user's own."""
+    """What a by-cell split holds the shares of: a cell's table, or its chemistry where cells are a user's own.
+
+    Of v3: chemistry, what is known of the charge, stack and defect.
+    """
+    if edition_of(row["bridge_version"]) is V3:
+        return "-".join(row[name] for name in ("chemistry", "soc_knowledge", "stack", "defect"))
     if has_own_cells(row["bridge_version"]) and row["anomaly_origin"] != "bridge_extrapolation":
         return row["chemistry"]
     return table_of(row["cell_id"])

@@ -22,7 +22,8 @@ from bridge.config import (
 from bridge.identity import nearest_anchor, sample_id, sample_seed
 from bridge.upstream.pulsebat import PulseTables
 from bridge.v1.inputs import PulseTable
-from dataset_card.contract.editions import V1, V2, Edition, edition_of
+from dataset_card.contract.editions import V1, V2, V3, Edition, edition_of
+from dataset_card.contract.physics import CHEMISTRIES, SOC_KNOWLEDGE
 from dataset_card.contract.schema import MASTER_SEED, METADATA_FIELDS, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES
 from dataset_card.errors import MagBridgeError
 
@@ -37,6 +38,13 @@ REGIME_B_CELLS = 100
 
 REGIME_B_SOH = 1.0
 """Regime-B signals carry no degradation: the bridge has no scans to show it with."""
+
+
+VISITS = 4
+"""Visits to each cell of v3."""
+
+CELL_BLOCKS = len(CHEMISTRIES) * len(SOC_KNOWLEDGE)
+"""Kinds of cells of v3 that come in equal numbers: chemistry times what is known of the charge."""
 
 
 def _check_integer(name: str, value, least: int) -> None:
@@ -93,14 +101,56 @@ class Composition:
             return tuple(self.anomalies)
         return (self.anomalies // len(SYNTHETIC_SUBTYPES),) * len(SYNTHETIC_SUBTYPES)
 
+    def rows(self, records: int) -> int:
+        """Rows of a release of so many pulse records."""
+        return records * self.variants + sum(self.per_subtype) + self.regime_b
 
-COMPOSITIONS = {V1: Composition(), V2: Composition(variants=5, anomalies=1500, regime_b=1000)}
+
+@dataclass(frozen=True)
+class CompositionV3:
+    """How many rows a v3 release has.
+
+    Attributes:
+        virtual_cells: Cells, in equal shares of chemistry and of what is known of the charge.
+
+    Raises:
+        MagBridgeError: The number is out of range.
+    """
+
+    virtual_cells: int = 1500
+
+    def __post_init__(self) -> None:
+        _check_integer("virtual_cells", self.virtual_cells, CELL_BLOCKS)
+        if self.virtual_cells % CELL_BLOCKS:
+            raise MagBridgeError(f"virtual_cells {self.virtual_cells}: expected a multiple of {CELL_BLOCKS}")
+
+    def rows(self, records: int = 0) -> int:
+        """Rows of a release; there are no pulse records."""
+        return self.virtual_cells * VISITS
+
+
+AnyComposition = Composition | CompositionV3
+
+COMPOSITIONS: dict[Edition, AnyComposition] = {
+    V1: Composition(),
+    V2: Composition(variants=5, anomalies=1500, regime_b=1000),
+    V3: CompositionV3(),
+}
 """What the published release of each edition is made of."""
 
 
-def composition_of(edition: Edition, **changes) -> Composition:
-    """The composition of an edition's release, with the entries that are given and not None in place of its own."""
-    return dataclasses.replace(COMPOSITIONS[edition], **{k: v for k, v in changes.items() if v is not None})
+def composition_of(edition: Edition, **changes) -> AnyComposition:
+    """The composition of an edition's release, with the entries that are given and not None in place of its own.
+
+    Raises:
+        MagBridgeError: An entry is out of range, or not one of the edition's.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    unknown = [name for name in given if name not in vars(COMPOSITIONS[edition])]
+    if unknown:
+        expected = ", ".join(f"--{name.replace('_', '-')}" for name in vars(COMPOSITIONS[edition]))
+        raise MagBridgeError(f"--{unknown[0].replace('_', '-')} for {edition.bridge}: expected {expected}")
+    return dataclasses.replace(COMPOSITIONS[edition], **given)
 
 
 @dataclass(frozen=True)
@@ -125,7 +175,7 @@ def make_plan(
     config: HashedConfig = BridgeConfig(),
     *,
     master_seed: int = MASTER_SEED,
-    composition: Composition | None = None,
+    composition: AnyComposition | None = None,
     bridge_version: str = BRIDGE_VERSION,
     lowest_V: float = REGIME_B_MIN_V,
 ) -> Plan:
@@ -145,6 +195,8 @@ def make_plan(
     _check_integer("seed", master_seed, 0)
     edition = edition_of(bridge_version)
     composition = composition or COMPOSITIONS[edition]
+    if not isinstance(composition, Composition):
+        raise MagBridgeError(f"{composition} for scans: expected variants, anomalies, regime_b and severity")
     common = {
         "bridge_version": bridge_version,
         "bridge_config_hash": config.hash(),

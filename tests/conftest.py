@@ -45,6 +45,18 @@ def v2_release(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def v3_release(tmp_path_factory) -> Path:
+    """A whole v3 release of 200 cells on a coarse mesh: 800 rows; tests leave it as it is."""
+    from bridge.release import folder as release
+    from bridge.v3.config import PhysicsConfig
+    from bridge.v3.release import InputsV3
+
+    folder = tmp_path_factory.mktemp("v3") / "magbridge-battery-v3"
+    release.build(folder, InputsV3(), PhysicsConfig(mesh=(9, 7)), virtual_cells=200)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def published(upstream_dir):
     """The published upstream."""
     from bridge.upstream import resolve

@@ -13,7 +13,7 @@ from bridge.release import bundle
 from bridge.release import folder as release
 from bridge.upstream import resolve
 from dataset_card.contract.configs import BY_NAME
-from dataset_card.contract.editions import V2
+from dataset_card.contract.editions import V2, V3
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.arrays import signals as table_signals
 
@@ -206,3 +206,29 @@ def test_mistakes_are_answered_with_what_is_possible(published_release):
         magbridge_battery.load(split="val", release=published_release)
     with pytest.raises(MagBridgeError, match="no such release"):
         magbridge_battery.load(release="nowhere")
+
+
+@pytest.mark.parametrize("config", [config.name for config in V3.configs])
+def test_every_configuration_of_v3_loads_plain_and_through_the_front_door(v3_release, config):
+    plain = load_dataset(str(v3_release), config)
+    loaded = magbridge_battery.load(config, release=v3_release)
+    for split, subset in plain.items():
+        assert tuple(subset.column_names) == V3.config(config).columns == tuple(loaded[split].column_names)
+        assert subset.num_rows and subset["sample_id"][:] == loaded[split]["sample_id"][:]
+
+
+def test_signals_of_v3_are_its_channels_one_after_another(v3_release):
+    rows = magbridge_battery.load("t7", "test", release=v3_release)
+    x = magbridge_battery.signals(rows)
+    assert x.shape == (rows.num_rows, 681) and x.dtype == np.float64
+    assert np.array_equal(x[:, :33], np.array(rows["voltage"])) and np.array_equal(
+        x[3, 609:], np.array(rows[3]["scan"])
+    )
+    assert np.array_equal(magbridge_battery.signals(rows.select([5, 2])), x[[5, 2]])
+
+
+def test_a_task_of_v3_is_not_asked_of_v1(tiny_release):
+    with pytest.raises(MagBridgeError, match="configuration 't5'"):
+        magbridge_battery.load("t5", release=tiny_release)
+    with pytest.raises(MagBridgeError, match="configuration 't5'"):
+        magbridge_battery.load("t5")

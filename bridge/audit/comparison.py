@@ -9,10 +9,10 @@ import numpy as np
 import pandas
 
 from bridge.audit.contents import Contents, read_contents
+from bridge.audit.table import u_features
 from bridge.release.splits import PRIMARY, RECORD
-from dataset_card.contract.schema import CHANNELS, METADATA_FIELDS
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.arrays import signals
+from dataset_card.storage.arrays import place_of, signals
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,15 @@ def _compare(first: Contents, second: Contents) -> Comparison:
             raise MagBridgeError(
                 f"{contents.root}: a sample id is there twice; run `python -m bridge verify` on it first"
             )
+    if first.edition.fields != second.edition.fields:
+        raise MagBridgeError(f"{second.root}: rows of another version of the contract than those of {first.root}")
     shared = [i for i in rows[0].index if i in set(rows[1].index)]
     in_both = set(shared)
     orders = [[i for i in contents.order if i in in_both] for contents in (first, second)]
     at = [frame.index.get_indexer(pandas.Index(shared)) for frame in rows]
     values = [signals(contents.table)[index] for contents, index in zip((first, second), at)]
     labels = _labels(*(frame.loc[shared] for frame in rows))
-    pulses = [contents.u_features[index] for contents, index in zip((first, second), at)]
+    pulses = [u_features(contents.table)[index] for contents, index in zip((first, second), at)]
     other = ~((pulses[0] == pulses[1]) | np.isnan(pulses[0]) & np.isnan(pulses[1]))
     labels += [
         (shared[i], f"u_features[{j}]", float(pulses[0][i, j]), float(pulses[1][i, j])) for i, j in np.argwhere(other)
@@ -112,8 +114,8 @@ def _compare(first: Contents, second: Contents) -> Comparison:
     gap[np.isnan(values[0]) ^ np.isnan(values[1])] = np.inf
     gap = np.nan_to_num(gap, nan=0.0, posinf=np.inf)
     if gap.size and gap.max() > 0:
-        i, step, channel = np.unravel_index(gap.argmax(), gap.shape)
-        largest, largest_at = float(gap.max()), (shared[i], CHANNELS[channel], int(step))
+        i, *place = (int(k) for k in np.unravel_index(gap.argmax(), gap.shape))
+        largest, largest_at = float(gap.max()), (shared[i], *place_of(first.edition, tuple(place)))
     return Comparison(
         shared=len(shared),
         only_here=[i for i in rows[0].index if i not in in_both],
@@ -121,7 +123,7 @@ def _compare(first: Contents, second: Contents) -> Comparison:
         order=orders[0] == orders[1],
         labels=labels,
         splits=_splits(first, second, shared),
-        signals_differ=int((gap > 0).any(axis=(1, 2)).sum()),
+        signals_differ=int((gap > 0).reshape(len(gap), -1).any(axis=1).sum()),
         largest_nT=largest,
         largest_at=largest_at,
     )
@@ -130,7 +132,7 @@ def _compare(first: Contents, second: Contents) -> Comparison:
 def _labels(here: pandas.DataFrame, there: pandas.DataFrame) -> list[tuple[str, str, object, object]]:
     return [
         (sample_id, name, a, b)
-        for name in METADATA_FIELDS
+        for name in here.columns.intersection(there.columns)
         for sample_id, a, b in zip(here.index, here[name], there[name])
         if a != b
     ]

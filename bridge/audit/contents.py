@@ -17,7 +17,8 @@ from bridge.release import bundle
 from bridge.release.splits import PRIMARY, RECORD
 from dataset_card.contract.configs import METADATA_FILE
 from dataset_card.contract.editions import V1, Edition, edition_of
-from dataset_card.contract.schema import METADATA_FIELDS, U_FEATURES, arrow_schema
+from dataset_card.contract.field import arrow_schema_of, metadata_of, select
+from dataset_card.contract.schema import arrow_schema
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import check_split, read_json
 from dataset_card.storage.files import standing
@@ -73,15 +74,6 @@ class Contents:
         """Sample ids in release order, as the metadata table has it."""
         return [] if self.metadata is None else self.metadata["sample_id"].tolist()
 
-    @property
-    def u_features(self) -> np.ndarray:
-        """(n, 21) pulse voltages in V; NaN for null."""
-        column = self.table["u_features"].combine_chunks()
-        values = np.full((len(column), U_FEATURES), np.nan)
-        valid = column.is_valid().to_numpy(zero_copy_only=False)
-        values[valid] = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(-1, U_FEATURES)
-        return values
-
     def subset(self, name: str) -> np.ndarray | None:
         """Subset of each row by a split document, None where it does not cover them all."""
         members = self.splits[name].get("sample_ids", {})
@@ -120,13 +112,16 @@ def _read(root: Path, is_bundle: bool) -> Contents:
         for i in range(bundle.SHARDS):
             if f"shard_{i:04d}.parquet" not in present:
                 note(Finding("files", f"data/shard_{i:04d}.parquet", "missing"))
-    parts = []
+    parts: list[pa.Table] = []
     for path in paths:
         name = path.relative_to(root).as_posix()
         try:
             part = by_contract(read_parquet(path), name)
         except MagBridgeError as error:
             note(Finding("files", name, str(error).removeprefix(f"{name}: ")))
+            continue
+        if parts and part.schema != parts[0].schema:
+            note(Finding("files", name, f"has another schema_version than {contents.files[0]}"))
             continue
         if part.num_rows == 0:
             note(Finding("files", name, "holds no row; readers refuse such a file"))
@@ -138,8 +133,9 @@ def _read(root: Path, is_bundle: bool) -> Contents:
     elif not paths:
         note(Finding("files", "data", "no Parquet file"))
     try:
-        table = read_parquet(root / contents.metadata_file).select(METADATA_FIELDS)
-        contents.metadata = scalars(table.cast(pa.schema([arrow_schema().field(name) for name in METADATA_FIELDS])))
+        fields = contents.edition.fields
+        table = read_parquet(root / contents.metadata_file).select(metadata_of(fields))
+        contents.metadata = scalars(table.cast(arrow_schema_of(select(fields, metadata_of(fields)))))
     except (MagBridgeError, KeyError, ValueError, pa.ArrowException) as error:
         note(Finding("files", contents.metadata_file, str(error)))
     for name in (PRIMARY, RECORD):

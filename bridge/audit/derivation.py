@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge.audit.contents import Contents
 from bridge.audit.rows import Finding
-from bridge.plan import Composition, composition_of
+from bridge.plan import COMPOSITIONS, AnyComposition, composition_of
 from bridge.release.bundle import DOCUMENTS, LOADER, origin_of, stated_split
 from bridge.release.folder import choice_of, json_text, rebuild_command
 from bridge.release.manifest import make_manifest
@@ -143,9 +143,9 @@ def _check_owners(manifest: dict) -> None:
         raise MagBridgeError("notes are no list of sentences")
 
 
-def composition_from(manifest: dict, contents: Contents) -> Composition:
+def composition_from(manifest: dict, contents: Contents) -> AnyComposition:
     """How many rows of each kind a manifest says that the release was planned with."""
-    names = ("variants", "anomalies", "regime_b", "severity")
+    names = vars(COMPOSITIONS[contents.edition])
     entries = {name: manifest[name] for name in names if name in manifest}
     entries = {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
     return composition_of(contents.edition, **entries)

@@ -8,24 +8,20 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
 from bridge.audit.contents import Contents, read_contents
 from bridge.audit.derivation import derived, unlisted
-from bridge.audit.rows import Finding, check_rows
+from bridge.audit.rows import Finding
+from bridge.audit.table import check_table
 from bridge.config import config_hash
 from bridge.generate import CONFIGS
 from bridge.release import splits
 from bridge.release.folder import data_paths
 from bridge.release.splits import PRIMARY, RECORD
-from dataset_card.contract.configs import SPLITS
+from dataset_card.contract.configs import PROVENANCE_OF_ORIGIN, SPLITS
 from dataset_card.contract.editions import OWN_CELLS
-from dataset_card.contract.schema import ANOMALY_ORIGINS, METADATA_FIELDS, T
-from dataset_card.storage.arrays import signals
+from dataset_card.contract.field import metadata_of
 from dataset_card.storage.digests import dataset_digest, files_digest
 from dataset_card.storage.reading import MANIFEST
-
-TIME_TOLERANCE = 1e-12
 
 PROVES = (
     "this shows that files, rows, labels, splits, manifest and documents agree, not who made them: signals that were "
@@ -50,7 +46,7 @@ def audit_release(path: Path) -> list[Finding]:
         findings = list(contents.findings)
         if not contents.table.num_rows:
             return findings
-        findings += _rows(contents)
+        findings += check_table(contents.table, contents.where)
         findings += _metadata(contents)
         for name in (PRIMARY, RECORD):
             findings += _split(contents, name)
@@ -59,14 +55,6 @@ def audit_release(path: Path) -> list[Finding]:
         findings += _manifest(contents)
         findings += unlisted(contents)
         return findings or derived(contents)
-
-
-def _rows(contents: Contents) -> list[Finding]:
-    table, where = contents.table, contents.where
-    findings = check_rows(contents.rows, signals(table), contents.u_features, where)
-    time = table["time_norm"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, T)
-    off = ~(np.abs(time - np.linspace(0, 1, T)).max(axis=1) <= TIME_TOLERANCE)
-    return findings + [Finding("time_norm", where[i], "is not linspace(0, 1, 100)") for i in np.flatnonzero(off)]
 
 
 def _metadata(contents: Contents) -> list[Finding]:
@@ -89,7 +77,7 @@ def _metadata(contents: Contents) -> list[Finding]:
                 f"{where}, row {m}",
                 f"{name} of {record['sample_id']} is {record[name]!r}, {contents.where[i]} has {rows[i][name]!r}",
             )
-            for name in METADATA_FIELDS
+            for name in metadata_of(contents.edition.fields)
             if record[name] != rows[i][name]
         ]
         if contents.is_bundle and i != m:
@@ -149,7 +137,7 @@ def _placement(contents: Contents) -> list[Finding]:
     primary, record = contents.subset(PRIMARY), contents.subset(RECORD)
     if primary is None or record is None:
         return []  # reported by the splits' own check
-    if not set(contents.rows["anomaly_origin"]) <= set(ANOMALY_ORIGINS):
+    if not set(contents.rows[contents.edition.origin]) <= set(PROVENANCE_OF_ORIGIN):
         return []  # likewise, by the rows' check
     expected = data_paths(contents.table, {PRIMARY: primary, RECORD: record}, contents.edition)
     return [
@@ -188,7 +176,7 @@ def _manifest(contents: Contents) -> list[Finding]:
     if isinstance(manifest.get("config"), dict):
         try:
             kind = CONFIGS.get(contents.edition)  # none where nothing was generated
-            found = config_hash(manifest["config"]) if kind is None else kind(**manifest["config"]).hash()
+            found = config_hash(manifest["config"]) if kind is None else kind.of(manifest["config"]).hash()
             expect("hash of config", found, rows["bridge_config_hash"].iat[0])
         except (TypeError, ValueError, AttributeError) as error:
             findings.append(Finding("manifest", MANIFEST, f"config is not a bridge configuration ({error})"))

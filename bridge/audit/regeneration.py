@@ -10,13 +10,18 @@ import numpy as np
 from bridge.audit.contents import Contents, read_contents
 from bridge.audit.derivation import composition_from
 from bridge.audit.rows import Finding
-from bridge.generate import CONFIGS, AnyBridge, generate_plan, make_bridge, resolve
-from bridge.plan import Plan, make_plan
-from bridge.release.folder import fitted_files
-from dataset_card.contract.schema import CHANNELS, METADATA_FIELDS
+from bridge.audit.table import u_features
+from bridge.generate import CONFIGS, AnyBridge, ReleaseBridge, generate_plan, inputs_of, make_bridge
+from bridge.plan import AnyComposition, Plan
+from bridge.release.folder import fitted_files, plan_of
+from bridge.v3.release import BridgeV3
+from dataset_card.contract.field import metadata_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.arrays import signals
+from dataset_card.storage.arrays import place_of, signals
 from dataset_card.storage.reading import MANIFEST
+
+CHOICES = {"hybrid": "published", "physics": "auto"}
+"""What `--upstream` was, where a manifest has another name for it."""
 
 
 def regenerate(
@@ -37,35 +42,50 @@ def regenerate(
         MagBridgeError: The release does not say what it was made from, or its upstream is not at hand.
     """
     with read_contents(path) as contents:
-        bridge, plan = _again(contents, upstream_dir)
+        bridge, counts, seed = _again(contents, upstream_dir)
+        n = len(contents.order)
+        rows = np.arange(n) if count is None else np.sort(rng.choice(n, min(count, n), replace=False))
+        if isinstance(bridge, BridgeV3):
+            return _computed(contents, bridge, counts, rows), len(rows)
+        plan = plan_of(bridge, counts, seed)
         findings = _labels(contents, plan) + _fitted(contents, bridge)
         if findings:
             return findings, 0
-        n = len(plan.rows)
-        rows = np.arange(n) if count is None else np.sort(rng.choice(n, min(count, n), replace=False))
         return _signals(contents, bridge, plan, rows), len(rows)
 
 
-def _again(contents: Contents, upstream_dir: Path | None) -> tuple[AnyBridge, Plan]:
-    """The bridge and the plan that a release's manifest speaks of."""
+def _again(contents: Contents, upstream_dir: Path | None) -> tuple[ReleaseBridge, AnyComposition, int]:
+    """The bridge, the composition and the master seed that a release's manifest speaks of."""
     manifest, edition = contents.manifest or {}, contents.edition
     try:
         name, seed = manifest["upstream"]["name"], manifest["master_seed"]
-        numbers = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest["config"].items()}
-        config, counts = CONFIGS[edition](**numbers), composition_from(manifest, contents)
+        config, counts = CONFIGS[edition].of(manifest["config"]), composition_from(manifest, contents)
     except (KeyError, TypeError) as error:
         raise MagBridgeError(
             f"{contents.root}: its {MANIFEST} does not say what it was made from ({error}): it cannot be made again"
         ) from error
-    upstream = resolve(edition.bridge, "published" if name == "hybrid" else name, upstream_dir)
+    upstream = inputs_of(edition.bridge, CHOICES.get(name, name), upstream_dir)
     if upstream.sources != manifest["upstream"]["sources"]:
         raise MagBridgeError(
             f"{contents.root}: made from {manifest['upstream']['sources']}, at hand are {upstream.sources}"
         )
-    plan = make_plan(
-        upstream.pulses, config, master_seed=seed, composition=counts, bridge_version=upstream.bridge_version
-    )
-    return make_bridge(upstream, config, seed), plan
+    return make_bridge(upstream, config, seed), counts, seed
+
+
+def _computed(contents: Contents, bridge: BridgeV3, counts: AnyComposition, rows: np.ndarray) -> list[Finding]:
+    """Rows of v3, whose labels are computed with their signals."""
+    requests = sorted(bridge.requests(counts.rows(0) // bridge.config.visits), key=bridge.sample_id)
+    if contents.order != [bridge.sample_id(request) for request in requests]:
+        return [Finding("regeneration", contents.metadata_file, "ids or their order are not those of the master seed")]
+    position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
+    at = [position[contents.order[i]] for i in rows]
+    found, fresh = contents.table.take(at), bridge.rows([requests[i] for i in rows])
+    return [
+        Finding("regeneration", contents.where[at[k]], f"its {name} is not what the bridge makes")
+        for name in fresh.column_names
+        for k, (a, b) in enumerate(zip(found[name].to_pylist(), fresh[name].to_pylist()))
+        if a != b
+    ]
 
 
 def _labels(contents: Contents, plan: Plan) -> list[Finding]:
@@ -74,13 +94,13 @@ def _labels(contents: Contents, plan: Plan) -> list[Finding]:
     planned = plan.rows.astype(object).where(plan.rows.notna(), None)
     rows = contents.rows.set_index("sample_id", drop=False).loc[contents.order]
     findings = []
-    for name in METADATA_FIELDS:
+    for name in metadata_of(contents.edition.fields):
         for sample_id, found, expected in zip(contents.order, rows[name], planned[name]):
             if found != expected:
                 findings.append(Finding("regeneration", sample_id, f"{name} is {found!r}, the plan has {expected!r}"))
     position = {sample_id: i for i, sample_id in enumerate(contents.rows["sample_id"])}
     at = [position[sample_id] for sample_id in contents.order]
-    other = ~_equal(contents.u_features[at], plan.u_features).all(axis=1)
+    other = ~_equal(u_features(contents.table)[at], plan.u_features).all(axis=1)
     return findings + [
         Finding("regeneration", contents.order[i], "u_features are not those of the upstream")
         for i in np.flatnonzero(other)
@@ -115,12 +135,12 @@ def _signals(contents: Contents, bridge: AnyBridge, plan: Plan, rows: np.ndarray
     findings = []
     for i in np.flatnonzero(~_equal(found, fresh).all(axis=(1, 2))):
         gap = np.abs(found[i] - fresh[i])
-        step, channel = np.unravel_index(gap.argmax(), gap.shape)
+        channel, step = place_of(contents.edition, np.unravel_index(gap.argmax(), gap.shape))
         findings.append(
             Finding(
                 "regeneration",
                 contents.where[at[i]],
-                f"its signal is up to {gap.max():.3g} nT off what the bridge makes ({CHANNELS[channel]}, step {step})",
+                f"its signal is up to {gap.max():.3g} nT off what the bridge makes ({channel}, step {step})",
             )
         )
     return findings

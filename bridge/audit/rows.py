@@ -13,13 +13,7 @@ import pandas
 from bridge.config import SEVERITY_MAX, SEVERITY_MIN
 from bridge.identity import nearest_anchor, regime_of, sample_id
 from dataset_card.contract.editions import MEASURED, OWN_CELLS, edition_of
-from dataset_card.contract.schema import (
-    BY_NAME,
-    CHANNELS,
-    METADATA_FIELDS,
-    REUSE_ABOVE_SOH,
-    SYNTHETIC_SUBTYPES,
-)
+from dataset_card.contract.schema import CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES, fields_of
 from dataset_card.errors import MagBridgeError
 
 SYNTHETIC, REGIME_B = "synthetic_sensor_perturbation", "bridge_extrapolation"
@@ -76,8 +70,8 @@ def check_rows(
         for name, value in record.items():
             if isinstance(value, float) and math.isnan(value):
                 record[name] = None
-    findings = list(_unique(rows["sample_id"], where, "unique ids", "sample_id {} is also at {}"))
-    for check in (_null_and_values, _identity, _voltage_labels, _health_labels, _anomaly_labels):
+    findings = list(unique(rows["sample_id"], where, "unique ids", "sample_id {} is also at {}"))
+    for check in (valid_fields, _identity, _voltage_labels, _health_labels, _anomaly_labels):
         for i, record in enumerate(records):
             findings += [Finding(name, where[i], message) for name, message in check(record)]
     findings += _parents(records, where)
@@ -86,7 +80,8 @@ def check_rows(
     return findings
 
 
-def _unique(values, where: Sequence[str], check: str, message: str) -> Iterator[Finding]:
+def unique(values, where: Sequence[str], check: str, message: str) -> Iterator[Finding]:
+    """What is there more than once."""
     first: dict = {}
     for i, value in enumerate(values):
         if value in first:
@@ -95,9 +90,12 @@ def _unique(values, where: Sequence[str], check: str, message: str) -> Iterator[
             first[value] = i
 
 
-def _null_and_values(row: dict) -> Iterator[tuple[str, str]]:
-    for name in METADATA_FIELDS:
-        field, value = BY_NAME[name], row[name]
+def valid_fields(row: dict) -> Iterator[tuple[str, str]]:
+    """What is null, unknown, not finite, or of another version of the contract in a row: check and words."""
+    for field in fields_of(row["schema_version"]):
+        if field.length is not None:
+            continue
+        name, value = field.name, row[field.name]
         if value is None:
             if not field.nullable:
                 yield "fields", f"{name} is null"
@@ -226,8 +224,13 @@ def _signals(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
     for i, c in np.argwhere(~finite):
         step = int(np.flatnonzero(~np.isfinite(signals[i, :, c]))[0])
         yield Finding("finite signals", where[i], f"{CHANNELS[c]} is {signals[i, step, c]} at step {step}")
+    yield from unique_signals(signals, where)
+
+
+def unique_signals(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
+    """Rows whose signals are those of an earlier row, bit by bit."""
     digests = [hashlib.sha256(np.ascontiguousarray(signal).tobytes()).digest() for signal in signals]
-    yield from _unique(digests, where, "unique signals", "the same signal as {1}")
+    yield from unique(digests, where, "unique signals", "the same signal as {1}")
 
 
 def _u_features(records: list[dict], u_features: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from bridge.commands.options import (
-    BridgeOption,
+    DatasetOption,
     UpstreamDirOption,
     UpstreamOption,
     composition,
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 def _recipe(
     out: OutArgument,
     rows: RowsOption,
-    bridge: BridgeOption = "v1",
+    bridge: DatasetOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     seed: SeedOption = MASTER_SEED,
@@ -51,9 +51,9 @@ def _recipe(
     composition,
 ):
     from bridge.corpus import run
-    from bridge.generate import resolve
+    from bridge.generate import inputs_of
 
-    inputs = resolve(bridge, upstream, upstream_dir)
+    inputs = inputs_of(bridge, upstream, upstream_dir)
     typer.echo(upstream_line(inputs.name), err=True)
     return run.plan(
         out,

@@ -59,7 +59,12 @@ def with_own(inputs, own: OwnOptions):
     from bridge.release.folder import OwnFiles
     from bridge.upstream.pulsebat import PulseTables
     from bridge.v2 import UpstreamV2
+    from bridge.v3.release import InputsV3
 
+    if isinstance(inputs, InputsV3):
+        if any(value is not None for value in vars(own).values()):
+            raise MagBridgeError("your own cells or scans for v3, which is computed: expected --bridge v1 or v2")
+        return inputs, None
     chemistries = None if own.chemistry is None else [name.strip() for name in own.chemistry.split(",")]
     notes: tuple[str, ...] = ()
     if own.cells is not None:

@@ -25,6 +25,7 @@ UpstreamDirOption = Annotated[
 ]
 FigureOption = Annotated[Path | None, typer.Option(help="A figure to write; its suffix picks the format.")]
 BridgeOption = Annotated[Literal["v1", "v2"], typer.Option(help="Bridge, and with it the dataset.")]
+DatasetOption = Annotated[Literal["v1", "v2", "v3"], typer.Option("--bridge", help="Bridge, and with it the dataset.")]
 
 
 def composition(
@@ -39,6 +40,9 @@ def composition(
     severity: Annotated[
         tuple[float, float] | None, typer.Option(help="Lowest and highest severity of anomalies: 0.2 1.0.")
     ] = None,
+    virtual_cells: Annotated[
+        int | None, typer.Option(help="v3: cells of four visits each; 1500 by default.", show_default=False)
+    ] = None,
 ) -> dict:
     """How many rows of each kind a release has, as `make_plan` takes it; an edition's own where None."""
     return {
@@ -46,6 +50,7 @@ def composition(
         "anomalies": anomaly_counts(anomalies),
         "regime_b": regime_b,
         "severity": severity,
+        "virtual_cells": virtual_cells,
     }
 
 
@@ -99,6 +104,7 @@ def report_written(out: Path | str, manifest: dict, what: str, load_with: str, a
 def upstream_line(name: str) -> str:
     """One plain line that tells which upstream is used."""
     return {
+        "physics": "computed from cell designs; no upstream is read",
         "published": "upstream: published files, checked against their SHA-256 (surrogate scans: the raw ones are not "
         "public)",
         "hybrid": "upstream: published files, checked against their SHA-256 (correlations are borrowed: simulated)",

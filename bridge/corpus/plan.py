@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.corpus.storage import Folder
-from bridge.generate import CONFIGS, AnyConfig, AnyUpstream, edition_of_upstream
-from bridge.plan import Composition, composition_of
+from bridge.generate import CONFIGS, ReleaseConfig, ReleaseInputs, edition_of_upstream
+from bridge.plan import COMPOSITIONS, AnyComposition, composition_of
 from bridge.release.folder import PACKAGES
 from bridge.v2 import ScanMap
+from bridge.v3.release import InputsV3
 from dataset_card.cards.corpus import DTYPES
 from dataset_card.contract.editions import Edition, edition_of
 from dataset_card.contract.schema import MASTER_SEED
@@ -71,15 +72,15 @@ class Specification:
         return edition_of(self.bridge_version)
 
     @property
-    def bridge_config(self) -> AnyConfig:
+    def bridge_config(self) -> ReleaseConfig:
         """The bridge's numbers, as its bridge takes them."""
-        return CONFIGS[self.edition](**self.config)
+        return CONFIGS[self.edition].of(self.config)
 
     @property
-    def counts(self) -> Composition:
+    def counts(self) -> AnyComposition:
         """Rows of each kind in one release."""
         entries: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.composition.items()}
-        return Composition(**entries)
+        return type(COMPOSITIONS[self.edition])(**entries)
 
     @property
     def rows(self) -> int:
@@ -106,10 +107,10 @@ class Specification:
 
 
 def specify(
-    upstream: AnyUpstream,
+    upstream: ReleaseInputs,
     rows: int,
     *,
-    config: AnyConfig | None = None,
+    config: ReleaseConfig | None = None,
     first_seed: int = MASTER_SEED,
     dtype: str = "float64",
     shard_rows: int = SHARD_ROWS,
@@ -119,15 +120,14 @@ def specify(
     """The specification of a corpus.
 
     Args:
-        upstream: The bridge's inputs, of v1 or v2.
+        upstream: The bridge's inputs.
         rows: Rows wanted; made up to whole releases.
         config: The bridge's numbers; those of the published release by default.
         first_seed: Master seed of the first release; the others follow it one by one.
         dtype: `float64` or `float32`, of signals, time and pulse voltages.
         shard_rows: Rows of a shard, made down to whole releases.
         scan_map: v2's fitted map.
-        **composition: Entries of `bridge.plan.Composition` that differ from the published release's: `variants`,
-            `anomalies`, `regime_b`, `severity`.
+        **composition: Entries that differ from the published release's, as `bridge.release.folder.build` takes them.
 
     Raises:
         MagBridgeError: A number is out of range, or the dtype unknown.
@@ -138,7 +138,7 @@ def specify(
         raise MagBridgeError(f"dtype {dtype!r}: expected {' or '.join(DTYPES)}")
     edition = edition_of_upstream(upstream)
     counts = composition_of(edition, **composition)
-    per_seed = len(upstream.pulses) * counts.variants + sum(counts.per_subtype) + counts.regime_b
+    per_seed = counts.rows(0 if isinstance(upstream, InputsV3) else len(upstream.pulses))
     seeds = math.ceil(rows / per_seed)
     if not 0 <= first_seed <= SEED_LIMIT - seeds:
         raise MagBridgeError(f"seed {first_seed}: expected 0 to {SEED_LIMIT - seeds}, with {seeds} seeds from it on")

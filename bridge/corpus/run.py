@@ -15,13 +15,12 @@ from bridge.corpus.plan import (
     require_same,
     specify,
 )
-from bridge.corpus.shards import Recipe, audit_shard, build_shard, finished, plan_of
+from bridge.corpus.shards import Recipe, audit_shard, build_shard, finished
 from bridge.corpus.storage import Folder
 from bridge.corpus.summaries import combine, combined_digest, combined_files_digest
-from bridge.generate import AnyConfig, AnyUpstream, make_bridge
-from bridge.release.folder import SCAN_MAP, json_text, rebuild_command
+from bridge.generate import ReleaseConfig, ReleaseInputs, make_bridge
+from bridge.release.folder import SCAN_MAP, json_text, rebuild_command, require_sound
 from bridge.v2 import BridgeV2, ScanMap, UpstreamV2
-from bridge.validation.report import require_invariants
 from dataset_card.cards import corpus as contract
 from dataset_card.contract.configs import SPLITS
 from dataset_card.errors import MagBridgeError
@@ -35,17 +34,17 @@ CARD = "README.md"
 
 def plan(
     out: str | Path,
-    upstream: AnyUpstream,
+    upstream: ReleaseInputs,
     rows: int,
     *,
-    config: AnyConfig | None = None,
+    config: ReleaseConfig | None = None,
     **options,
 ) -> Recipe:
     """Writes what a corpus will be, and checks the bridge; a folder that holds the same plan is left as it is.
 
     Args:
         out: A folder, or a URL that fsspec knows.
-        upstream: The bridge's inputs, of v1 or v2 (see `bridge.generate.resolve`).
+        upstream: The bridge's inputs (see `bridge.generate.inputs_of`).
         rows: Rows wanted; made up to whole releases.
         config: The bridge's numbers; those of the published release by default.
         **options: `first_seed`, `dtype`, `shard_rows` and the composition, as `specify` takes them.
@@ -180,7 +179,7 @@ def _checked(shard: int, corpus: tuple[Folder, Specification]) -> dict | None:
 
 
 def _map(
-    folder: Folder, found: Specification | None, upstream: AnyUpstream, config: AnyConfig | None
+    folder: Folder, found: Specification | None, upstream: ReleaseInputs, config: ReleaseConfig | None
 ) -> ScanMap | None:
     """v2's map: the one in the folder, since another machine's fit may differ in the last digit; else fitted."""
     if not isinstance(upstream, UpstreamV2):
@@ -194,9 +193,9 @@ def _map(
         return ScanMap.load(path, found.scan_map)
 
 
-def _require_sound(upstream: AnyUpstream, specification: Specification, scan_map: ScanMap | None) -> None:
+def _require_sound(upstream: ReleaseInputs, specification: Specification, scan_map: ScanMap | None) -> None:
     bridge = make_bridge(upstream, specification.bridge_config, specification.first_seed, scan_map)
-    require_invariants(bridge, plan_of(upstream, specification, specification.first_seed).rows)
+    require_sound(bridge, specification.counts, specification.first_seed)
 
 
 def _files(markers: list[dict]) -> dict[str, dict]:
@@ -206,7 +205,7 @@ def _files(markers: list[dict]) -> dict[str, dict]:
 def _manifest(folder: Folder, specification: Specification, markers: list[dict]) -> dict:
     """What a corpus is, from the markers of all its shards."""
     try:
-        summary = combine(marker["summary"] for marker in markers)
+        summary = combine((marker["summary"] for marker in markers), specification.edition.same_cells)
     except (TypeError, AttributeError, IndexError, KeyError) as error:
         raise MagBridgeError(
             f"{folder.url}: a marker's summary is damaged ({error}): build the corpus again"

@@ -9,25 +9,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bridge.audit.rows import Finding, check_rows
+from bridge.audit.rows import Finding
+from bridge.audit.table import check_table
 from bridge.corpus.plan import Specification, package_versions
 from bridge.corpus.storage import Folder
 from bridge.corpus.summaries import combine
-from bridge.generate import AnyUpstream, generate_plan, make_bridge
-from bridge.plan import Plan, make_plan
-from bridge.release.folder import assemble
+from bridge.generate import ReleaseInputs, make_bridge
+from bridge.release.folder import make_table
 from bridge.release.manifest import summarise
 from bridge.release.splits import PRIMARY, by_cell_primary
 from bridge.v2 import ScanMap
 from dataset_card.cards.corpus import MASTER_SEED_FIELD, arrow_schema, data_path
 from dataset_card.contract.configs import SPLITS
-from dataset_card.contract.schema import FIELDS, METADATA_FIELDS, U_FEATURES, T
+from dataset_card.contract.field import metadata_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.arrays import signals
 from dataset_card.storage.digests import dataset_digest, sha256_of
 from dataset_card.storage.reading import scalars
-
-TIME_TOLERANCE = {"float64": 1e-12, "float32": 1e-7}
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Recipe:
 
     out: Folder
     specification: Specification
-    upstream: AnyUpstream
+    upstream: ReleaseInputs
     scan_map: ScanMap | None
 
 
@@ -114,7 +111,8 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
                 subset = by_cell_primary(rows)
                 seeds[str(seed)] = {"rows": table.num_rows, "dataset_digest": dataset_digest(table)}
                 summaries.append(summarise(rows, {PRIMARY: subset}))
-                cells = _same_cells(cells, {s: sorted(set(rows["cell_id"][subset == s])) for s in SPLITS}, seed)
+                if specification.edition.same_cells:
+                    cells = _same_cells(cells, {s: sorted(set(rows["cell_id"][subset == s])) for s in SPLITS}, seed)
                 for split, writer in writers.items():
                     part = _by_contract(table.take(np.flatnonzero(subset == split)), seed, specification.dtype)
                     writer.write_table(part, row_group_size=part.num_rows)
@@ -129,7 +127,7 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
         "files": files,
         "seeds": seeds,
         "cells": cells,
-        "summary": combine(summaries),
+        "summary": combine(summaries, specification.edition.same_cells),
     }
     out.write_json(marker_path(shard), marker)
     return marker
@@ -144,22 +142,11 @@ def _require_packages(specification: Specification) -> None:
             )
 
 
-def plan_of(upstream: AnyUpstream, specification: Specification, seed: int) -> Plan:
-    """The plan of the release of one master seed."""
-    return make_plan(
-        upstream.pulses,
-        specification.bridge_config,
-        master_seed=seed,
-        composition=specification.counts,
-        bridge_version=specification.bridge_version,
-    )
-
-
 def _release(recipe: Recipe, seed: int) -> pa.Table:
     """The rows of the release of one master seed, in release order."""
-    bridge = make_bridge(recipe.upstream, recipe.specification.bridge_config, seed, recipe.scan_map)
-    plan = plan_of(recipe.upstream, recipe.specification, seed)
-    return assemble(plan, generate_plan(bridge, plan, workers=1))
+    specification = recipe.specification
+    bridge = make_bridge(recipe.upstream, specification.bridge_config, seed, recipe.scan_map)
+    return make_table(bridge, specification.counts, seed, workers=1)
 
 
 def _same_cells(known: dict, found: dict, seed: int) -> dict:
@@ -174,17 +161,19 @@ def _same_cells(known: dict, found: dict, seed: int) -> dict:
 
 def _by_contract(table: pa.Table, seed: int, dtype: str) -> pa.Table:
     seeds = pa.array(np.full(table.num_rows, seed))
-    return table.append_column(MASTER_SEED_FIELD.name, seeds).cast(arrow_schema(dtype))
+    schema = arrow_schema(dtype, table["schema_version"][0].as_py())
+    return table.append_column(MASTER_SEED_FIELD.name, seeds).cast(schema)
 
 
 def _writer(path, specification: Specification) -> pq.ParquetWriter:
+    edition = specification.edition
     # Signals: the bytes of one significance side by side are what compresses. Labels: few values, many times.
     return pq.ParquetWriter(
         path,
-        arrow_schema(specification.dtype),
+        arrow_schema(specification.dtype, edition.schema_version),
         compression="zstd",
-        use_dictionary=[*METADATA_FIELDS, MASTER_SEED_FIELD.name],
-        use_byte_stream_split=[f"{field.name}.list.element" for field in FIELDS if field.length],
+        use_dictionary=[*metadata_of(edition.fields), MASTER_SEED_FIELD.name],
+        use_byte_stream_split=[f"{field.name}.list.element" for field in edition.fields if field.length],
     )
 
 
@@ -211,7 +200,7 @@ def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict 
         files = {s: stack.enter_context(pq.ParquetFile(out.open(data_path(s, shard)))) for s in SPLITS}
         for split, file in files.items():
             where = data_path(split, shard)
-            if file.schema_arrow != arrow_schema(specification.dtype):
+            if file.schema_arrow != arrow_schema(specification.dtype, specification.edition.schema_version):
                 return marker, [*findings, Finding("columns", where, "are not those of the contract")]
             if file.num_row_groups != len(seeds):
                 return marker, [
@@ -223,7 +212,7 @@ def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict 
             summary, found = _audit_release(parts, shard, seed, specification)
             summaries.append(summary)
             findings += found
-    if combine(summaries) != marker["summary"]:
+    if combine(summaries, specification.edition.same_cells) != marker["summary"]:
         findings.append(Finding("counts", marker_path(shard), "the summary is not that of the rows"))
     return marker, findings
 
@@ -236,10 +225,8 @@ def _audit_release(
     rows, findings = scalars(table), []
     subset = np.array([split for split, part in parts.items() for _ in range(part.num_rows)], dtype=object)
     where = [f"{data_path(s, shard)}, seed {seed}, row {i}" for s, part in parts.items() for i in range(part.num_rows)]
-    findings += check_rows(rows, signals(table), _lists(table, "u_features", U_FEATURES), where)
-    off = np.abs(_lists(table, "time_norm", T) - np.linspace(0, 1, T)).max(axis=1)
+    findings += check_table(table, where)
     expected = {
-        "time_norm": (off <= TIME_TOLERANCE[specification.dtype], "time_norm is not linspace(0, 1, 100)"),
         "master seed": (table[MASTER_SEED_FIELD.name].to_numpy() == seed, f"master_seed is not {seed}"),
         "bridge": (
             (
@@ -258,13 +245,3 @@ def _audit_release(
         )
     # in the order of the columns' own rows: counts do not depend on it
     return summarise(rows, {PRIMARY: subset}), findings
-
-
-def _lists(table: pa.Table, name: str, length: int) -> np.ndarray:
-    """(n, length) values of a list column; NaN where it is null."""
-    column = table[name].combine_chunks()
-    out = np.full((len(column), length), np.nan)
-    out[column.is_valid().to_numpy(zero_copy_only=False)] = (
-        column.flatten().to_numpy(zero_copy_only=False).reshape(-1, length)
-    )
-    return out

@@ -9,23 +9,28 @@ from functools import reduce
 from dataset_card.errors import MagBridgeError
 
 
-def combine(summaries: Iterable[dict]) -> dict:
+def combine(summaries: Iterable[dict], same_cells: bool = True) -> dict:
     """Adds the summaries of `bridge.release.manifest.summarise` of several seeds: rows add, ranges widen.
 
+    Args:
+        summaries: Of the seeds, or of shards.
+        same_cells: Whether every seed has the same cells, which then count once.
+
     Raises:
-        MagBridgeError: The seeds have different cells.
+        MagBridgeError: The seeds have different cells where they should not.
     """
-    return reduce(lambda one, other: {k: _add(k, one.get(k), other.get(k)) for k in one | other}, summaries)
+    fixed = "cells" if same_cells else None
+    return reduce(lambda one, other: {k: _add(k, one.get(k), other.get(k), fixed) for k in one | other}, summaries)
 
 
-def _add(name: str, one, other):
+def _add(name: str, one, other, fixed: str | None):
     if one is None or other is None:
         return other if one is None else one
     if isinstance(one, dict):
-        return {k: _add(k, one.get(k), other.get(k)) for k in one | other}
+        return {k: _add(k, one.get(k), other.get(k), fixed) for k in one | other}
     if isinstance(one, list):
         return [min(one[0], other[0]), max(one[1], other[1])]
-    if name == "cells":
+    if name == fixed:
         if one != other:
             raise MagBridgeError(
                 f"cells: {one} in one release, {other} in another; expected the same cells in every seed"

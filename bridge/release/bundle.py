@@ -15,7 +15,7 @@ import pyarrow as pa
 from bridge.release import folder as release
 from bridge.release.splits import PRIMARY
 from dataset_card.contract.editions import MEASURED
-from dataset_card.contract.schema import METADATA_FIELDS
+from dataset_card.contract.field import metadata_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.archives import unpack
 from dataset_card.storage.digests import dataset_digest, listed_digests, sha256_of
@@ -26,6 +26,8 @@ from dataset_card.storage.reading import (
     CHECKSUMS,
     MANIFEST,
     checked_digest,
+    fields_in,
+    joined,
     one_release,
     read_manifest,
     read_rows,
@@ -44,14 +46,15 @@ DOCUMENTS = {
 """Documents of a release folder and their names in a bundle; v1 has no comparison."""
 
 ORIGIN_KEYS = (
-    "upstream", "config", "master_seed", "variants", "anomalies", "regime_b", "severity", "rebuild", "packages",
+    "upstream", "config", "master_seed", "variants", "anomalies", "regime_b", "severity", "virtual_cells", "rebuild",
+    "packages",
 )  # fmt: skip
 """Manifest entries that travel from a bundle into the release folder made of it."""
 
 OWN_KEYS = {"scans": ("notes",), "measured": ("name", "licence", "citation", "notes")}
 """And those of upstreams that are a user's own, whose words nothing can be derived from."""
 
-UPSTREAMS = ("published", "osf", "simulated", "hybrid", *OWN_KEYS)
+UPSTREAMS = ("published", "osf", "simulated", "hybrid", "physics", *OWN_KEYS)
 """What a release may be made from."""
 
 LOADER = '''"""Loads this bundle with nothing but pandas and pyarrow: `rows = load()`."""
@@ -103,7 +106,7 @@ def _write_bundle(folder: Path, out: Path) -> Path:
         size = -(-table.num_rows // SHARDS)
         for i in range(SHARDS):
             release.write_parquet(table.slice(i * size, size), root / "data" / f"shard_{i:04d}.parquet")
-        release.write_parquet(table.select(METADATA_FIELDS), root / "data" / "metadata.parquet")
+        release.write_parquet(table.select(metadata_of(fields_in(table))), root / "data" / "metadata.parquet")
         shutil.copytree(folder / "splits", root / "splits")
         shutil.copy(folder / MANIFEST, root / MANIFEST)
         for name, bundled in (DOCUMENTS | {release.SCAN_MAP: release.SCAN_MAP}).items():
@@ -221,7 +224,7 @@ def read_bundle(root: Path) -> pa.Table:
         raise MagBridgeError(
             f"{root}: {missing[0]} is missing from data/; expected {len(expected)} shards; download the bundle again"
         )
-    table = pa.concat_tables([read_rows(path) for path in paths])
+    table = joined([read_rows(path) for path in paths], str(root))
     if not table.num_rows:
         raise MagBridgeError(f"{root}: no row in data/; expected a bundle of a release")
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,23 +14,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bridge.generate import AnyBridge, AnyConfig, AnyUpstream, edition_of_upstream, generate_plan, make_bridge
-from bridge.plan import COMPOSITIONS, Composition, Plan, composition_of, make_plan
+from bridge.generate import (
+    AnyBridge,
+    ReleaseBridge,
+    ReleaseConfig,
+    ReleaseInputs,
+    edition_of_upstream,
+    generate_plan,
+    make_bridge,
+)
+from bridge.plan import COMPOSITIONS, AnyComposition, Plan, composition_of, make_plan
 from bridge.release.manifest import make_manifest
 from bridge.release.splits import PRIMARY, RECORD, make_splits, split_document
 from bridge.v2 import BridgeV2
+from bridge.v3.release import BridgeV3
 from bridge.validation.report import require_invariants
 from dataset_card.cards import card
 from dataset_card.contract.configs import METADATA_FILE, atom_path, provenance
-from dataset_card.contract.editions import V1, Edition, edition_of
-from dataset_card.contract.schema import (
-    CHANNELS,
-    MASTER_SEED,
-    METADATA_FIELDS,
-    U_FEATURES,
-    T,
-    arrow_schema,
-)
+from dataset_card.contract.editions import V1, V3, Edition, edition_of
+from dataset_card.contract.field import arrow_schema_of, metadata_of
+from dataset_card.contract.schema import CHANNELS, FIELDS, MASTER_SEED, U_FEATURES, T
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import files_digest, sha256_of
 from dataset_card.storage.output import RELEASE, require_folder, writing_folder
@@ -60,8 +63,8 @@ class OwnFiles:
 
 def build(
     out: Path,
-    upstream: AnyUpstream,
-    config: AnyConfig | None = None,
+    upstream: ReleaseInputs,
+    config: ReleaseConfig | None = None,
     *,
     master_seed: int = MASTER_SEED,
     workers: int | None = None,
@@ -73,14 +76,14 @@ def build(
 
     Args:
         out: The folder; an older build of the same request there is replaced once the new one is complete.
-        upstream: The bridge's inputs, of v1 or v2 (see `bridge.generate.resolve`).
+        upstream: The bridge's inputs (see `bridge.generate.inputs_of`).
         config: The bridge's numbers; those of the published release by default.
         master_seed: Seed of everything.
         workers: Threads; all cores by default. The bytes written do not depend on it.
         own: What the manifest says of a user's own files, where some are in the upstream's place.
         replace: Whether a release made otherwise may be replaced too.
-        **composition: Entries of `bridge.plan.Composition` that differ from the published release's: `variants`,
-            `anomalies`, `regime_b`, `severity`.
+        **composition: Entries that differ from the published release's: of `bridge.plan.Composition`, or of v3's
+            `CompositionV3`.
 
     Returns:
         The manifest.
@@ -96,39 +99,66 @@ def build(
     made_so = {"version": edition.version, "bridge_version": upstream.bridge_version, "upstream": upstream_entry}
     require_folder(out, RELEASE, replace or _stands(Path(out), {**made_so, "rebuild": rebuild}))
     bridge = make_bridge(upstream, config, master_seed)
-    plan = make_plan(
-        upstream.pulses,
-        bridge.config,
-        master_seed=master_seed,
-        composition=counts,
-        bridge_version=upstream.bridge_version,
-        lowest_V=float(upstream.statistics.voltages[0]),
-    )
-    require_invariants(bridge, plan.rows)
-    signals = generate_plan(bridge, plan, workers)
+    require_sound(bridge, counts, master_seed)
+    table = make_table(bridge, counts, master_seed, workers)
     origin = {
         "upstream": upstream_entry,
         "config": dataclasses.asdict(bridge.config),
         "master_seed": master_seed,
-        "variants": counts.variants,
-        **_other_counts(edition, counts),
+        **_counts(edition, counts),
         "rebuild": rebuild,
         **({"notes": list(own.notes)} if own and own.notes else {}),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
-    return write(Path(out), assemble(plan, signals), origin, fitted_files(bridge))
+    return write(Path(out), table, origin, fitted_files(bridge))
 
 
-def fitted_files(bridge: AnyBridge) -> dict[str, Callable[[Path], object]]:
+def make_table(bridge: ReleaseBridge, counts: AnyComposition, master_seed: int, workers: int | None = None) -> pa.Table:
+    """The rows of a release in release order.
+
+    Args:
+        bridge: From `make_bridge`, of the same master seed.
+        counts: How many rows of each kind.
+        master_seed: Seed of everything.
+        workers: Threads; the bytes do not depend on it.
+    """
+    if isinstance(bridge, BridgeV3):
+        return bridge.table(counts.rows(0) // bridge.config.visits, workers)
+    plan = plan_of(bridge, counts, master_seed)
+    return assemble(plan, generate_plan(bridge, plan, workers))
+
+
+def require_sound(bridge: ReleaseBridge, counts: AnyComposition, master_seed: int) -> None:
+    """Refuses a bridge of scans that breaks a sanity invariant: the gate ahead of writing a release.
+
+    Raises:
+        MagBridgeError: Names the broken invariants.
+    """
+    if not isinstance(bridge, BridgeV3):
+        require_invariants(bridge, plan_of(bridge, counts, master_seed).rows)
+
+
+def plan_of(bridge: AnyBridge, counts: AnyComposition, master_seed: int) -> Plan:
+    """The plan of a release of scans."""
+    return make_plan(
+        bridge.upstream.pulses,
+        bridge.config,
+        master_seed=master_seed,
+        composition=counts,
+        bridge_version=bridge.upstream.bridge_version,
+        lowest_V=float(bridge.upstream.statistics.voltages[0]),
+    )
+
+
+def fitted_files(bridge: ReleaseBridge) -> dict[str, Callable[[Path], object]]:
     """Writers of what a release carries of its bridge: v2's fitted map, from which any machine makes the same bytes."""
     return {SCAN_MAP: bridge.scan_map.save} if isinstance(bridge, BridgeV2) else {}
 
 
-def _other_counts(edition: Edition, counts: Composition) -> dict:
-    """Entries of a manifest beside `variants`; v1's has them only where they differ from the published release's."""
-    known = COMPOSITIONS[edition]
-    names = ("anomalies", "regime_b", "severity")
-    return {name: getattr(counts, name) for name in names if edition is not V1 or counts != known}
+def _counts(edition: Edition, counts: AnyComposition) -> dict:
+    """Entries of a manifest; v1's has those beside `variants` only where they differ from the published release's."""
+    stated = vars(counts)
+    return {"variants": stated["variants"]} if edition is V1 and counts == COMPOSITIONS[V1] else stated
 
 
 def choice_of(upstream: Mapping) -> str:
@@ -139,11 +169,12 @@ def choice_of(upstream: Mapping) -> str:
 
 
 def rebuild_command(
-    edition: Edition, upstream: str, master_seed: int, counts: Composition, command: str = "build"
+    edition: Edition, upstream: str, master_seed: int, counts: AnyComposition, command: str = "build"
 ) -> str:
     """The command that makes the same rows again, with the options that are not the published release's."""
     command = f"python -m bridge {command}" + ("" if edition is V1 else f" --bridge {edition.bridge}")
-    command += f" --upstream {'published' if upstream == 'hybrid' else upstream}"
+    if edition is not V3:
+        command += f" --upstream {'published' if upstream == 'hybrid' else upstream}"
     if master_seed != MASTER_SEED:
         command += f" --seed {master_seed}"
     known = COMPOSITIONS[edition]
@@ -167,7 +198,7 @@ def assemble(plan: Plan, signals: np.ndarray) -> pa.Table:
     for c, name in enumerate(CHANNELS):
         arrays[name] = _fixed_lists(signals[:, :, c], T)
     arrays["time_norm"] = _fixed_lists(np.tile(np.linspace(0, 1, T), (len(plan.rows), 1)), T)
-    schema = arrow_schema()
+    schema = arrow_schema_of(FIELDS)
     return pa.table([arrays[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 
 
@@ -231,7 +262,7 @@ def _write_tables(
     folder: Path, table: pa.Table, subsets: dict[str, np.ndarray], edition: Edition
 ) -> dict[str, tuple[int, int, str]]:
     """Writes the data files; returns rows, bytes and SHA-256 of each."""
-    parts = {METADATA_FILE: table.select(METADATA_FIELDS)}
+    parts = {METADATA_FILE: table.select(metadata_of(edition.fields))}
     paths = np.array(data_paths(table, subsets, edition))
     for path in np.unique(paths).tolist():
         parts[path] = table.take(np.flatnonzero(paths == path))
@@ -244,22 +275,22 @@ def _write_tables(
 
 def data_paths(table: pa.Table, subsets: Mapping[str, np.ndarray], edition: Edition) -> list[str]:
     """The file, relative to the release folder, that each row lies in."""
-    chemistries = table["chemistry"].to_pylist() if edition.by_chemistry else [None] * table.num_rows
-    return [
-        atom_path(*where)
-        for where in zip(
-            provenance(table["anomaly_origin"].to_pylist()), subsets[PRIMARY], subsets[RECORD], chemistries
-        )
-    ]
+    columns = {name: table[name].to_pylist() for name in (edition.origin, "chemistry")}
+    groups: Iterable[str | None] = [None] * table.num_rows
+    if edition is V3:
+        groups = map("{}-{}".format, columns["chemistry"], table["stack"].to_pylist())
+    elif edition.in_groups:
+        groups = columns["chemistry"]
+    where = zip(provenance(columns[edition.origin]), subsets[PRIMARY], subsets[RECORD], groups)
+    return [atom_path(*parts) for parts in where]
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Writes plain Parquet that any reader understands."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Signals are noise: compression and dictionaries cost time and save next to nothing on them.
-    pq.write_table(
-        table, path, compression="zstd", use_dictionary=[n for n in table.column_names if n in METADATA_FIELDS]
-    )
+    labels = [field.name for field in table.schema if not pa.types.is_fixed_size_list(field.type)]
+    pq.write_table(table, path, compression="zstd", use_dictionary=labels)
 
 
 def json_text(value) -> str:

@@ -8,8 +8,10 @@ import pyarrow as pa
 
 from bridge.identity import stratum_of
 from bridge.release import splits
+from bridge.v3.config import PhysicsConfig
+from bridge.v3.release import readings
 from dataset_card.contract.configs import SPLITS, provenance
-from dataset_card.contract.editions import MEASURED, Edition, edition_of
+from dataset_card.contract.editions import MEASURED, V2, V3, Edition, edition_of
 from dataset_card.storage.digests import dataset_digest
 
 
@@ -25,6 +27,7 @@ def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np
         "bridge_config_hash": rows["bridge_config_hash"].iloc[0],
         "dataset_digest": dataset_digest(table),
         **origin,
+        **(readings(PhysicsConfig.of(origin["config"])) if edition is V3 else {}),
         **summarise(rows, subsets),
     }
 
@@ -37,18 +40,23 @@ def release_name(edition: Edition, upstream: str) -> str:
 def summarise(rows: pandas.DataFrame, subsets: dict[str, np.ndarray]) -> dict:
     """Counts, range of SOH, and the same of each split's subsets."""
     edition = edition_of(rows["bridge_version"].iat[0])
+    grounded = rows if edition is V3 else rows[rows["regime"] == "grounded"]
+    of_all, of_subset = CLASSES.get(edition, (("anomaly_subtype", "second_life_class"), ("anomaly_subtype",)))
     return {
         "counts": {
             "rows": len(rows),
-            "cells": int(rows.loc[rows["regime"] == "grounded", "cell_id"].nunique()),
-            "provenance": _counts(provenance(rows["anomaly_origin"])),
-            "anomaly_subtype": _counts(rows["anomaly_subtype"]),
-            "second_life_class": _counts(rows["second_life_class"].dropna()),
-            **({"tables": _tables(rows)} if edition.by_chemistry or edition is MEASURED else {}),
+            "cells": int(grounded["cell_id"].nunique()),
+            "provenance": _counts(provenance(rows[edition.origin])),
+            **{name: _counts(rows[name].dropna()) for name in of_all},
+            **({"tables": _tables(rows)} if edition in (V2, MEASURED) else {}),
         },
         "soh_range": _soh_range(rows),
-        "splits": {name: _split_summary(rows, subset) for name, subset in subsets.items()},
+        "splits": {name: _split_summary(rows, subset, of_subset) for name, subset in subsets.items()},
     }
+
+
+CLASSES = {V3: (("chemistry", "stack", "defect"), ("chemistry", "defect"))}
+"""Columns whose values are counted, over all rows and in each subset, where they are not those of scans."""
 
 
 def _counts(values) -> dict[str, int]:
@@ -70,7 +78,7 @@ def _soh_range(rows: pandas.DataFrame) -> list[float] | None:
     return [float(soh.min()), float(soh.max())] if len(soh) else None
 
 
-def _split_summary(rows: pandas.DataFrame, subset: np.ndarray) -> dict:
+def _split_summary(rows: pandas.DataFrame, subset: np.ndarray, classes: tuple[str, ...]) -> dict:
     return {
         "leakage": splits.leakage(rows, subset),
         "subsets": {
@@ -78,7 +86,7 @@ def _split_summary(rows: pandas.DataFrame, subset: np.ndarray) -> dict:
                 "rows": int((subset == s).sum()),
                 "cells": int(rows.loc[subset == s, "cell_id"].nunique()),
                 "soh_range": _soh_range(rows[subset == s]),
-                "anomaly_subtype": _counts(rows.loc[subset == s, "anomaly_subtype"]),
+                **{name: _counts(rows.loc[subset == s, name]) for name in classes},
             }
             for s in SPLITS
         },

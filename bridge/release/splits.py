@@ -122,6 +122,8 @@ def shared_cells(rows: pandas.DataFrame, subset: Iterable[str | None]) -> dict[s
 
 def separated_pairs(rows: pandas.DataFrame, subset: Iterable[str | None]) -> list[tuple[str, str]]:
     """Parents and their anomalies that lie in different subsets; rows in no subset (None) do not count."""
+    if "parent_sample_id" not in rows:  # v3: no row comes from another
+        return []
     of = dict(zip(rows["sample_id"], subset))
     return [
         (parent, child)

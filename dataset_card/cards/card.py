@@ -15,9 +15,11 @@ from dataset_card.cards.evaluation import FILE as EVALUATION
 from dataset_card.cards.evaluation import eval_yaml
 from dataset_card.cards.figure import REGIME_B, composition
 from dataset_card.contract.configs import DEFAULT_CONFIG, SPLITS, Config
-from dataset_card.contract.editions import MEASURED, OWN_CELLS, V2, Edition, edition_of
+from dataset_card.contract.editions import MEASURED, OWN_CELLS, V2, V3, Edition, edition_of
+from dataset_card.contract.field import Field, features_of, names_of
 from dataset_card.contract.measured import MEANINGS
-from dataset_card.contract.schema import BY_NAME, FIELD_NAMES, FIELDS, Field, T, features_of
+from dataset_card.contract.physics import LABELS
+from dataset_card.contract.schema import FIELD_NAMES, T
 
 ARXIV_ID = "2605.20240"
 PAPER = f"arXiv:{ARXIV_ID}"
@@ -74,6 +76,9 @@ def _card_and_figures(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict
     if edition is V2:
         values |= V2_NOTES[manifest["upstream"]["name"]] | {"cell_table": _cell_table(manifest)}
         template = "card_v2.md"
+    elif edition is V3:
+        values |= _physics_values(manifest)
+        return with_citations(manifest, "card_v3.md", metadata(manifest, sizes), values)
     else:
         values["nature"] = "simulated" if _simulated(manifest) else "real"
         values["upstream_note"] = UPSTREAM_NOTES[_kind(manifest)]
@@ -100,7 +105,8 @@ def with_citations(manifest: dict, template: str, header: dict, values: dict) ->
     """
     values = _values(manifest) | values
     # The template's lines that only a simulated or only a published release carries are chosen by name.
-    documents_of = "v2" if _edition(manifest) is V2 else _kind(manifest)
+    edition = _edition(manifest)
+    documents_of = edition.bridge if edition in (V2, V3) else _kind(manifest)
     citing = _template(f"citing_{documents_of}.md").substitute(values)
     values["citing"] = citing.replace("# How to cite", "## How to cite").strip()
     head = yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=1000)
@@ -136,7 +142,7 @@ def _measured_documents(values: dict[str, str], manifest: dict, sizes: dict[str,
         ),
         "field_table": _table(
             ("field", "type", "unit", "meaning"),
-            ((f"`{f.name}`", _type(f), f.unit, MEANINGS.get(f.name, f.meaning)) for f in FIELDS),
+            ((f"`{f.name}`", _type(f), f.unit, MEANINGS.get(f.name, f.meaning)) for f in MEASURED.fields),
         ),
         "class_table": _table(("second-life class", "scans"), manifest["counts"]["second_life_class"].items()),
     }
@@ -164,7 +170,7 @@ def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
         **about(manifest),
         "configs": [config_entry(config, edition.patterns(config), manifest) for config in configs],
         "dataset_info": [
-            info_entry(config, edition.patterns(config), sizes, tuple(BY_NAME[name] for name in config.columns))
+            info_entry(config, edition.patterns(config), sizes, edition.columns_named(config.columns))
             for config in configs
         ],
     }
@@ -240,7 +246,7 @@ def config_entry(config: Config, patterns: dict[str, list[str]], manifest: dict)
         "description": f"{config.description} Files {manifest['files_digest'][:12]}.",
         "data_files": [{"split": split, "path": paths} for split, paths in patterns.items()],
     }
-    if config.columns != FIELD_NAMES:
+    if config.columns not in (FIELD_NAMES, names_of(_edition(manifest).fields)):
         entry["columns"] = list(config.columns)
     if config.name == DEFAULT_CONFIG:
         entry["default"] = True
@@ -296,7 +302,7 @@ def _edition(manifest: dict) -> Edition:
 def _title(manifest: dict) -> str:
     if _edition(manifest) is MEASURED:
         return f"{manifest['name']} (measured)"
-    title = "MagBridge-Battery" + (" v2" if _edition(manifest) is V2 else "")
+    title = "MagBridge-Battery" + (f" {edition.bridge}" if (edition := _edition(manifest)) in (V2, V3) else "")
     title += " corpus" if "seeds" in manifest else ""
     return title + (" (simulated upstream)" if _simulated(manifest) else "")
 
@@ -358,6 +364,35 @@ OWN_CELLS_NOTE = (
 IMPORTED = "It was imported from a bundle that does not list them."
 
 
+DERIVED = (
+    "They derive from anchor statistics of MagBridge-Battery (Apache-2.0) and from PulseBat pulse tests (MIT / "
+    "CC-BY-4.0), or from a\nsimulation of both where the card says so."
+)
+COMPUTED = "They are computed and derive from nobody's data."
+"""What the licence says of the rows' origin."""
+
+
+def _physics_values(manifest: dict) -> dict[str, str]:
+    """What the card of v3 says beside what every card says."""
+    counts, measured = manifest["counts"], manifest["protocol"]
+    noise = manifest["config"]["noise"]
+    return {
+        "voltage_noise": f"{1e3 * noise['voltage_V']:g} mV",
+        "field_noise": f"{1e3 * noise['field_nT']:g} pT and as much again as 1/f noise"
+        if noise["flicker"] == 1
+        else f"{1e3 * noise['field_nT']:g} pT, with 1/f noise of {noise['flicker']:g} times that",
+        "count_table": _table(
+            ("rows", "of"),
+            [(f"{n:,}", name) for part in ("chemistry", "provenance", "stack") for name, n in counts[part].items()],
+        ),
+        "defect_table": _table(("defect", "rows"), counts["defect"].items()),
+        "voltage_times": ", ".join(f"{time:.4g}" for time in measured["voltage_s"]),
+        "load_time": f"{measured['load_s']:g}",
+        "rest_times": ", ".join(f"{time:.4g}" for time in measured["rest_s"]),
+        "labels": ", ".join(f"`{name}`" for name in LABELS),
+    }
+
+
 def _values(manifest: dict) -> dict[str, str]:
     counts, splits = manifest["counts"], manifest["splits"]
     provenance = counts["provenance"]
@@ -381,11 +416,12 @@ def _values(manifest: dict) -> dict[str, str]:
         "regime_b": f"{provenance.get('regime_b', 0):,}",
         "steps": str(T),
         "soh_range": "none" if soh is None else f"{soh[0]:.3f} to {soh[1]:.3f}",
-        "subtype_table": _table(("subtype", "rows"), counts["anomaly_subtype"].items()),
+        "subtype_table": _table(("subtype", "rows"), counts.get("anomaly_subtype", {}).items()),
+        "derived": COMPUTED if _edition(manifest) is V3 else DERIVED,
         "config_table": _table(
             ("configuration", "what it holds"), ((f"`{c.name}`", c.description) for c in _edition(manifest).configs)
         ),
-        "field_table": field_table(FIELDS),
+        "field_table": field_table(_edition(manifest).fields),
         "split_table": _table(
             ("split", *SPLITS, "cells in more than one subset", "parents apart from their anomaly"),
             (
@@ -439,7 +475,7 @@ def _cell_table(manifest: dict) -> str:
 def _test_cells(manifest: dict) -> int:
     """Real cells of v1's test subset: its Regime-B rows have a pseudo-cell of their own."""
     subset = manifest["splits"][DEFAULT_CONFIG]["subsets"]["test"]
-    return subset["cells"] - (REGIME_B in subset["anomaly_subtype"])
+    return subset["cells"] - (REGIME_B in subset.get("anomaly_subtype", ()))
 
 
 def _type(field) -> str:

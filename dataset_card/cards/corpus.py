@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from dataset_card.cards import card
 from dataset_card.contract.configs import DEFAULT_CONFIG, SPLITS, Config
-from dataset_card.contract.schema import FIELDS, Field, arrow_schema_of
+from dataset_card.contract.editions import V3, edition_of
+from dataset_card.contract.field import Field, arrow_schema_of
+from dataset_card.contract.schema import fields_of
 
 DTYPES = ("float64", "float32")
 """Of signals, time and pulse voltages; labels are float64 in either."""
@@ -29,15 +31,19 @@ PATTERNS = {split: [f"data/{split}/*.parquet"] for split in SPLITS}
 """Globs of each split, relative to the folder."""
 
 
-def fields(dtype: str) -> tuple[Field, ...]:
+def fields(dtype: str, schema_version: str) -> tuple[Field, ...]:
     """Columns of a corpus: those of a release, its lists as `dtype`, and the master seed."""
-    lists = (dataclasses.replace(f, dtype=dtype) if f.length else f for f in FIELDS)
+    # v3's lists are float32 in a release too
+    lists = (
+        dataclasses.replace(f, dtype=dtype) if f.dtype == "float64" and f.length else f
+        for f in fields_of(schema_version)
+    )
     return (*lists, MASTER_SEED_FIELD)
 
 
-def arrow_schema(dtype: str) -> pa.Schema:
+def arrow_schema(dtype: str, schema_version: str) -> pa.Schema:
     """Arrow schema of a corpus."""
-    return arrow_schema_of(fields(dtype))
+    return arrow_schema_of(fields(dtype, schema_version))
 
 
 UNFINISHED = """---
@@ -63,7 +69,7 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
     Returns:
         Text by file name: `README.md` (the card), `composition.svg`, `CITING.md`, `CITATION.cff`, `LICENSE`.
     """
-    columns, seeds = fields(manifest["dtype"]), manifest["seeds"]
+    columns, seeds = fields(manifest["dtype"], manifest["schema_version"]), manifest["seeds"]
     values = {
         "seeds": f"{seeds['count']:,}",
         "first_seed": seeds["first"],
@@ -79,4 +85,5 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         "configs": [card.config_entry(CONFIG, PATTERNS, manifest)],
         "dataset_info": [card.info_entry(CONFIG, PATTERNS, sizes, columns)],
     }
-    return card.with_citations(manifest, "card_corpus.md", header, values)
+    template = "card_corpus_v3.md" if edition_of(manifest["bridge_version"]) is V3 else "card_corpus.md"
+    return card.with_citations(manifest, template, header, values)

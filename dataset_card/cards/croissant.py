@@ -10,12 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dataset_card.contract.configs import Config
-from dataset_card.contract.editions import MEASURED, V2, Edition
-from dataset_card.contract.schema import BY_NAME, Field
+from dataset_card.contract.editions import MEASURED, V2, V3, Edition
+from dataset_card.contract.field import Field
 
 FILE = "croissant.json"
 CROISSANT, RAI = "http://mlcommons.org/croissant/", "http://mlcommons.org/croissant/RAI/"
-DATA_TYPES = {"string": "sc:Text", "int64": "cr:Int64", "float64": "cr:Float64", "bool": "sc:Boolean"}
+DATA_TYPES = {
+    "string": "sc:Text",
+    "int64": "cr:Int64",
+    "float64": "cr:Float64",
+    "float32": "cr:Float32",
+    "bool": "sc:Boolean",
+}
 
 
 class About(NamedTuple):
@@ -97,7 +103,7 @@ def croissant(
                     "@id": name,
                     "name": name,
                     "description": f"{config.description} Subset: {split}.",
-                    "field": [_field(BY_NAME[column], name) for column in config.columns],
+                    "field": [_field(column, name) for column in edition.columns_named(config.columns)],
                 }
             )
     document = {
@@ -157,6 +163,22 @@ def _responsible(about: About, edition: Edition) -> dict[str, object]:
             "dataBiases": "Cells, chemistries and states of health are those that the laboratory chose.",
             "dataUseCases": "Training and testing models of magnetic diagnostics on measured cells.",
             "dataSocialImpact": "Few cells of one laboratory: no ground for deciding about other cells.",
+        }
+    if edition is V3:
+        return common | {
+            "dataCollection": "Synthetic. Terminal voltage and magnetic field of virtual pouch cells, computed from "
+            "open-circuit potentials, diffusion, currents in foils and tabs, and magnetic susceptibility, with errors "
+            "of mounting, gains and noise.",
+            "dataCollectionType": ["Software Collection"],
+            "dataAnnotationProtocol": "Labels are the parameters that a row was computed from, SOH the capacity that "
+            "follows from them.",
+            "machineAnnotationTools": [f"MagBridge-Battery {about.version}"],
+            "dataBiases": "Two chemistries, one format, one array and one protocol; ageing, gradients, defects and "
+            "their shares are chosen.",
+            "dataUseCases": "Measuring what magnetic readings add to terminal voltage, and sizing experiments. Not for "
+            "deciding about real cells.",
+            "dataSocialImpact": "A model that scores well here has seen no real cell: sorting real cells by it could "
+            "put unsafe ones back to use.",
         }
     read = "A simulation of both was read" if about.upstream == "simulated" else "Both were read"
     ageing = (

@@ -23,7 +23,7 @@ REGIME_B = "low_voltage_regime_B"
 
 
 def composition(manifest: dict) -> str:
-    """Draws rows by kind and anomalies by subtype, each split into the subsets of `by_cell_primary`.
+    """Draws rows by kind and by class, each split into the subsets of `by_cell_primary`.
 
     Args:
         manifest: A release's manifest.
@@ -33,13 +33,19 @@ def composition(manifest: dict) -> str:
     """
     subsets = manifest["splits"]["by_cell_primary"]["subsets"]
 
-    def counts(*subtypes: str) -> dict[str, int]:
-        return {s: sum(subsets[s]["anomaly_subtype"].get(subtype, 0) for subtype in subtypes) for s in SPLITS}
+    def counts(column: str, *values: str) -> dict[str, int]:
+        return {s: sum(subsets[s][column].get(value, 0) for value in values) for s in SPLITS}
 
-    kinds = {"clean": counts("none"), "synthetic anomaly": counts(*SYNTHETIC_SUBTYPES), "Regime-B": counts(REGIME_B)}
-    subtypes = {name.replace("_", " "): counts(name) for name in SYNTHETIC_SUBTYPES}
-    upper, y = _panel("Rows by kind", kinds, 38)
-    lower, y = _panel("Synthetic anomalies by subtype", subtypes, y + 12)
+    if "defect" in manifest["counts"]:
+        titles = ("Rows by chemistry", "Rows by defect")
+        kinds, subtypes = ({v: counts(c, v) for v in manifest["counts"][c]} for c in ("chemistry", "defect"))
+    else:
+        titles = ("Rows by kind", "Synthetic anomalies by subtype")
+        of_kind = {"clean": ("none",), "synthetic anomaly": SYNTHETIC_SUBTYPES, "Regime-B": (REGIME_B,)}
+        kinds = {name: counts("anomaly_subtype", *values) for name, values in of_kind.items()}
+        subtypes = {name.replace("_", " "): counts("anomaly_subtype", name) for name in SYNTHETIC_SUBTYPES}
+    upper, y = _panel(titles[0], kinds, 38)
+    lower, y = _panel(titles[1], subtypes, y + 12)
     summary = "; ".join(f"{name} {sum(parts.values())}" for name, parts in (kinds | subtypes).items())
     return "\n".join(
         [

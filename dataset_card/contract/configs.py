@@ -1,7 +1,7 @@
 """The release folder's configurations: named views of the same Parquet files.
 
 Each row of a release is stored once, in `data/<provenance>/<primary split>/<record split>.parquet`, or in
-`<chemistry>-<record split>.parquet` where there is more than one chemistry; a configuration is a set of globs over
+`<group>-<record split>.parquet` where rows come in groups, such as chemistries; a configuration is a set of globs over
 those files and, for some, a choice of columns.
 """
 
@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dataset_card.contract import physics
+from dataset_card.contract.field import metadata_of, names_of
 from dataset_card.contract.schema import ANOMALY_ORIGINS, CHANNELS, FIELD_NAMES, METADATA_FIELDS
 from dataset_card.errors import MagBridgeError
 
@@ -20,11 +22,12 @@ PROVENANCES = ("clean", "anomaly", "regime_b")
 METADATA_FILE = "metadata.parquet"
 
 
-PROVENANCE_OF_ORIGIN = dict(zip(ANOMALY_ORIGINS, PROVENANCES))
+PROVENANCE_OF_ORIGIN = dict(zip(ANOMALY_ORIGINS, PROVENANCES)) | {name: name for name in physics.SOC_KNOWLEDGE}
+"""Folder of a row's file, by its `anomaly_origin`, or of v3 by its `soc_knowledge`."""
 
 
 def provenance(origins: Iterable[str]) -> np.ndarray:
-    """(n,) provenance of rows with these values of `anomaly_origin`: `clean`, `anomaly` or `regime_b`.
+    """(n,) provenance of rows with these origins: `clean`, `anomaly` or `regime_b`; of v3 what is known of the charge.
 
     Raises:
         MagBridgeError: An origin that the contract does not know.
@@ -32,14 +35,12 @@ def provenance(origins: Iterable[str]) -> np.ndarray:
     try:
         return np.array([PROVENANCE_OF_ORIGIN[origin] for origin in origins], dtype=object)
     except KeyError as error:
-        raise MagBridgeError(
-            f"anomaly_origin {error.args[0]!r}: expected one of {', '.join(ANOMALY_ORIGINS)}"
-        ) from error
+        raise MagBridgeError(f"origin {error.args[0]!r}: expected one of {', '.join(PROVENANCE_OF_ORIGIN)}") from error
 
 
-def atom_path(provenance: str, primary_split: str, record_split: str, chemistry: str | None = None) -> str:
-    """Path in the release folder of the rows with this provenance and these two splits, and this chemistry if given."""
-    prefix = "" if chemistry is None else f"{chemistry.lower()}-"
+def atom_path(provenance: str, primary_split: str, record_split: str, group: str | None = None) -> str:
+    """Path in the release folder of the rows with this provenance and these two splits, and of this group if given."""
+    prefix = "" if group is None else f"{group.lower()}-"
     return f"data/{provenance}/{primary_split}/{prefix}{record_split}.parquet"
 
 
@@ -54,7 +55,7 @@ class Config:
         split_by: `primary`, `record`, or None for a single split.
         columns: Columns in file order.
         task: Benchmark task the config serves, if any.
-        chemistry: Its only chemistry, if it has one.
+        group: Its only group of files, such as a chemistry; a glob, or None for all of them.
     """
 
     name: str
@@ -63,22 +64,22 @@ class Config:
     split_by: str | None = "primary"
     columns: tuple[str, ...] = FIELD_NAMES
     task: str | None = None
-    chemistry: str | None = None
+    group: str | None = None
 
-    def patterns(self, by_chemistry: bool = False) -> dict[str, list[str]]:
+    def patterns(self, in_groups: bool = False) -> dict[str, list[str]]:
         """Globs of each split, relative to the release folder.
 
         Args:
-            by_chemistry: Whether each chemistry has files of its own.
+            in_groups: Whether each group of rows has files of its own.
         """
         if self.name == "metadata":
             return {"train": [METADATA_FILE]}
-        chemistry = (self.chemistry or "*") if by_chemistry else None
+        group = (self.group or "*") if in_groups else None
         if self.split_by is None:
-            return {"train": [atom_path(p, "*", "*", chemistry) for p in self.provenances]}
+            return {"train": [atom_path(p, "*", "*", group) for p in self.provenances]}
         if self.split_by == "primary":
-            return {s: [atom_path(p, s, "*", chemistry) for p in self.provenances] for s in SPLITS}
-        return {s: [atom_path(p, "*", s, chemistry) for p in self.provenances] for s in SPLITS}
+            return {s: [atom_path(p, s, "*", group) for p in self.provenances] for s in SPLITS}
+        return {s: [atom_path(p, "*", s, group) for p in self.provenances] for s in SPLITS}
 
 
 def _task_columns(*extra: str) -> tuple[str, ...]:
@@ -138,7 +139,7 @@ CHEMISTRY_CONFIGS = tuple(
         chemistry.lower(),
         f"Clean rows and synthetic anomalies of the {chemistry} cells, split by cell.",
         provenances=("clean", "anomaly"),
-        chemistry=chemistry,
+        group=chemistry,
     )
     for chemistry in CHEMISTRIES
 )
@@ -157,3 +158,48 @@ MEASURED_CONFIGS = tuple(
     for name, description in _DESCRIPTIONS.items()
 )
 """Configurations of releases of measured cells, which hold clean rows only."""
+
+
+def _of_v3(name: str, description: str, *provenances: str, **options) -> Config:
+    options = {"columns": names_of(physics.FIELDS)} | options
+    return Config(name, description, provenances or physics.SOC_KNOWLEDGE, **options)
+
+
+def _task_of_v3(name: str, description: str, *targets: str, knowledge: str = "as_received") -> Config:
+    columns = ("sample_id", "cell_id", *targets, *physics.CHANNELS)
+    return _of_v3(name, description, knowledge, columns=columns, task=name[:2])
+
+
+V3_CONFIGS = (
+    _of_v3("by_cell_primary", "Every row, split by cell: the benchmark's split. No cell is in two subsets."),
+    _of_v3(
+        "by_record_optimistic_baseline",
+        "Every row, split at random by row. It leaks: the visits to a cell are shared between subsets.",
+        split_by="record",
+    ),
+    _of_v3("as_received", "Rows at a state of charge that is not told, split by cell.", "as_received"),
+    _of_v3("known_soc", "Rows at 50 % charge, known to 0.5 %, split by cell.", "known_soc"),
+    _of_v3("nmc", "NMC cells, split by cell.", group="nmc-*"),
+    _of_v3("lfp", "LFP cells, split by cell.", group="lfp-*"),
+    _of_v3("symmetric", "Stacks of 20 units, copper at both ends, split by cell.", group="*-symmetric"),
+    _of_v3("asymmetric", "Stacks of 19 units, split by cell.", group="*-asymmetric"),
+    _task_of_v3("t5_defect_class", "T5: rows as received with `defect` (six classes).", "defect"),
+    _task_of_v3(
+        "t6_defect_place", "T6: rows as received with `x_mm` and `y_mm`; null without a place.", "x_mm", "y_mm"
+    ),
+    _task_of_v3(
+        "t7_stack_gradient", "T7: rows as received with `gradient_r` and `gradient_lli`.", "gradient_r", "gradient_lli"
+    ),
+    _task_of_v3("t8_soh_as_received", "T8: rows as received with `soh`.", "soh"),
+    _task_of_v3(
+        "t9_soh_known_soc", "T9: rows at known charge with `soh`; a null is expected.", "soh", knowledge="known_soc"
+    ),
+    _of_v3(
+        "metadata",
+        "Scalar fields of every row in release order, no signals.",
+        split_by=None,
+        columns=metadata_of(physics.FIELDS),
+    ),
+    _of_v3("full", "Every row in one split, in file order.", split_by=None),
+)
+"""Configurations of a v3 release."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dataset_card.contract.configs import CHEMISTRY_CONFIGS, CONFIGS, MEASURED_CONFIGS, Config
+from dataset_card.contract import physics
+from dataset_card.contract.configs import CHEMISTRY_CONFIGS, CONFIGS, MEASURED_CONFIGS, V3_CONFIGS, Config
+from dataset_card.contract.field import Field, select
+from dataset_card.contract.schema import CHANNELS, V3_VERSION, fields_of
 from dataset_card.errors import MagBridgeError
 
 
@@ -18,7 +22,10 @@ class Edition:
         version: Version of the published release.
         schema_version: Version of the contract that its rows keep.
         configs: Its configurations.
-        by_chemistry: Whether each chemistry has files of its own.
+        in_groups: Whether each group of rows, such as a chemistry, has files of its own.
+        origin: Column that tells in which folder of `data/` a row lies.
+        channels: Columns of its signals.
+        same_cells: Whether every master seed has the same cells; of v3 each has others.
     """
 
     bridge: str
@@ -26,11 +33,23 @@ class Edition:
     version: str
     schema_version: str
     configs: tuple[Config, ...]
-    by_chemistry: bool = False
+    in_groups: bool = False
+    origin: str = "anomaly_origin"
+    channels: tuple[str, ...] = CHANNELS
+    same_cells: bool = True
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Columns of its rows."""
+        return fields_of(self.schema_version)
+
+    def columns_named(self, names: Iterable[str]) -> tuple[Field, ...]:
+        """Columns of these names."""
+        return select(self.fields, names)
 
     def patterns(self, config: Config) -> dict[str, list[str]]:
         """Globs of each split of a configuration, relative to the release folder."""
-        return config.patterns(self.by_chemistry)
+        return config.patterns(self.in_groups)
 
     def config(self, name: str) -> Config:
         """The configuration of this name.
@@ -45,15 +64,26 @@ class Edition:
 
 
 V1 = Edition("v1", "magbridge-battery", "1.0.0", "1.0", CONFIGS)
-V2 = Edition("v2", "magbridge-battery-v2", "2.0.0", "1.1", (*CONFIGS, *CHEMISTRY_CONFIGS), by_chemistry=True)
+V2 = Edition("v2", "magbridge-battery-v2", "2.0.0", "1.1", (*CONFIGS, *CHEMISTRY_CONFIGS), in_groups=True)
+V3 = Edition(
+    "v3",
+    "magbridge-battery-v3",
+    "3.0.0",
+    V3_VERSION,
+    V3_CONFIGS,
+    in_groups=True,
+    origin="soc_knowledge",
+    channels=physics.CHANNELS,
+    same_cells=False,
+)
 
 MEASURED = Edition("measured", "measured-cells", "1.0.0", "1.2", MEASURED_CONFIGS)
 """Scans of a laboratory's own cells; no bridge had a part in them. Such a release has the name of its own folder."""
 
-EDITIONS = {edition.bridge: edition for edition in (V1, V2, MEASURED)}
+EDITIONS = {edition.bridge: edition for edition in (V1, V2, V3, MEASURED)}
 """Editions by the name of their bridge."""
 
-DATASETS = {edition.name: edition for edition in (V1, V2)}
+DATASETS = {edition.name: edition for edition in (V1, V2, V3)}
 """Editions that this project generates, by the name of the dataset."""
 
 OWN_CELLS = "+cells"

@@ -1,15 +1,17 @@
 """The contract: what one row of a MagBridge-Battery release holds.
 
 Every other description of a row (the Arrow schema, the `datasets` features, the card's tables, the
-audit) is derived from `FIELDS`. This module imports nothing of the project.
+audit) is derived from the fields of its edition.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import pyarrow as pa
+
+from dataset_card.contract import physics
+from dataset_card.contract.field import Field, arrow_schema_of, features_of, metadata_of, names_of, select
 
 MASTER_SEED = 20260512
 """Master seed of the v1.0 release; releases of other seeds are other draws of the same bridge."""
@@ -39,35 +41,6 @@ REUSE_ABOVE_SOH = 0.85
 def table_of(cell_id: str) -> str:
     """The table that a v2 cell stands in, `LMO-10Ah` of `LMO-10Ah-017`; `regimeB` for a pseudo-cell."""
     return re.split(r"[-_](?=[^-_]*$)", cell_id)[0]
-
-
-@dataclass(frozen=True)
-class Field:
-    """One column of a release.
-
-    Attributes:
-        name: Column name.
-        dtype: Arrow type name of one value: `string`, `int64`, `float64` or `bool`.
-        meaning: One sentence for the card.
-        unit: Physical unit, or `-`.
-        length: Length of a fixed-size list, or None for a scalar.
-        nullable: Whether null is a legal value.
-        values: The closed set of legal values, or None.
-    """
-
-    name: str
-    dtype: str
-    meaning: str
-    unit: str = "-"
-    length: int | None = None
-    nullable: bool = False
-    values: tuple[str, ...] | None = None
-
-    @property
-    def arrow_type(self) -> pa.DataType:
-        """The column's Arrow type."""
-        scalar = pa.type_for_alias(self.dtype)
-        return scalar if self.length is None else pa.list_(scalar, self.length)
 
 
 FIELDS = (
@@ -122,34 +95,26 @@ FIELDS = (
     Field("time_norm", "float64", "Normalised scan time, the same in every row.", unit="scan", length=T),
 )
 
-FIELD_NAMES = tuple(field.name for field in FIELDS)
-METADATA_FIELDS = tuple(f.name for f in FIELDS if f.length is None)
-"""Columns of the `metadata` table: every scalar column, no signals, no u_features."""
+FIELD_NAMES, METADATA_FIELDS = names_of(FIELDS), metadata_of(FIELDS)
+"""Columns of a release of scans, and those of its `metadata` table."""
 
 BY_NAME = {field.name: field for field in FIELDS}
 
 
+V3_VERSION = "2.0"
+"""Version of this contract that v3's rows keep."""
+
+
+def fields_of(schema_version: object) -> tuple[Field, ...]:
+    """Columns of rows of a version of this contract; those of scans where it is not v3's."""
+    return physics.FIELDS if schema_version == V3_VERSION else FIELDS
+
+
 def arrow_schema(columns: tuple[str, ...] = FIELD_NAMES) -> pa.Schema:
-    """Arrow schema of the given columns, in the given order, without library metadata."""
-    return arrow_schema_of(tuple(BY_NAME[c] for c in columns))
-
-
-def arrow_schema_of(fields: tuple[Field, ...]) -> pa.Schema:
-    """Arrow schema of the given fields."""
-    return pa.schema([pa.field(f.name, f.arrow_type, nullable=f.nullable) for f in fields])
+    """Arrow schema of these columns of a release of scans, in the given order, without library metadata."""
+    return arrow_schema_of(select(FIELDS, columns))
 
 
 def features(columns: tuple[str, ...] = FIELD_NAMES):
-    """`datasets.Features` of the given columns; imports `datasets` when called."""
-    return features_of(tuple(BY_NAME[c] for c in columns))
-
-
-def features_of(fields: tuple[Field, ...]):
-    """`datasets.Features` of the given fields; imports `datasets` when called."""
-    import datasets
-
-    def feature(field: Field):
-        value = datasets.Value(field.dtype)
-        return value if field.length is None else datasets.List(value, length=field.length)
-
-    return datasets.Features({f.name: feature(f) for f in fields})
+    """`datasets.Features` of these columns of a release of scans; imports `datasets` when called."""
+    return features_of(select(FIELDS, columns))

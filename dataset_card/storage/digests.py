@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from dataset_card.errors import MagBridgeError
 
-DIGEST_DECIMALS = 3
-"""Signals enter the digest to 1e-3 nT, far below any noise: machines may round the last digits differently."""
+DIGEST_DECIMALS = {"double": 3, "float": 6}
+"""Signals enter the digest to 1e-3 nT, far below any noise: machines may round the last digits differently. v3's, in
+nT and V, were rounded to float32 after their noise, and enter it to 1e-6."""
 
 _LISTED = re.compile(r"([0-9a-f]{64})  (?:\./)?(.+)")
 """A line that `sha256sum` writes."""
@@ -37,7 +38,8 @@ def dataset_digest(table: pa.Table) -> str:
         digest.update(f"{name}:{column.type}:{len(column)}\n".encode())
         if pa.types.is_fixed_size_list(column.type):
             digest.update(np.packbits(column.is_valid().to_numpy(zero_copy_only=False)).tobytes())
-            digest.update(_rounded(column.flatten().to_numpy(zero_copy_only=False), DIGEST_DECIMALS))
+            decimals = DIGEST_DECIMALS[str(column.type.value_type)]
+            digest.update(_rounded(column.flatten().to_numpy(zero_copy_only=False), decimals))
         elif pa.types.is_float64(column.type):
             digest.update(np.packbits(column.is_valid().to_numpy(zero_copy_only=False)).tobytes())
             digest.update(_rounded(pc.fill_null(column, 0.0).to_numpy(), 9))
@@ -48,7 +50,7 @@ def dataset_digest(table: pa.Table) -> str:
 
 def _rounded(values: np.ndarray, decimals: int) -> bytes:
     with np.errstate(over="ignore", invalid="ignore"):  # damaged numbers have a digest too
-        return (np.round(values, decimals) + 0.0).astype("<f8").tobytes()  # adding 0 turns -0 into 0
+        return (np.round(values.astype(np.float64), decimals) + 0.0).astype("<f8").tobytes()  # adding 0 turns -0 into 0
 
 
 def files_digest(folder: Path) -> str:

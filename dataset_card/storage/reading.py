@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from dataset_card.contract.configs import METADATA_FILE
-from dataset_card.contract.schema import METADATA_FIELDS, arrow_schema
+from dataset_card.contract.field import Field, arrow_schema_of, metadata_of
+from dataset_card.contract.schema import fields_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import dataset_digest
 from dataset_card.storage.documents import check_manifest, read_json
@@ -134,7 +135,7 @@ def _table(folder: Path) -> pa.Table:
     paths = sorted((folder / "data").rglob("*.parquet"))
     if not paths:
         raise MagBridgeError(f"{folder}: no Parquet files in data/; restore them or rebuild the release")
-    table = pa.concat_tables([read_rows(path) for path in paths])
+    table = joined([read_rows(path) for path in paths], str(folder))
     row_of = {sample_id: i for i, sample_id in enumerate(table["sample_id"].to_pylist())}
     absent = [i for i in order if i not in row_of]
     if absent or len(order) != table.num_rows:
@@ -143,6 +144,17 @@ def _table(folder: Path) -> pa.Table:
         )
         raise MagBridgeError(f"{folder}: {METADATA_FILE} and data/ disagree: {detail}; a file is missing or damaged")
     return table.take([row_of[i] for i in order])
+
+
+def joined(parts: list[pa.Table], where: str) -> pa.Table:
+    """Rows of several files as one table.
+
+    Raises:
+        MagBridgeError: They are of different versions of the contract.
+    """
+    if any(part.schema != parts[0].schema for part in parts):
+        raise MagBridgeError(f"{where}: files of different schema_version; expected one; rebuild the release")
+    return pa.concat_tables(parts)
 
 
 def read_rows(path: Path) -> pa.Table:
@@ -157,7 +169,7 @@ def read_rows(path: Path) -> pa.Table:
 
 def by_contract(part: pa.Table, where: str) -> pa.Table:
     """Columns of a table by the contract; raises as `read_rows` does, naming `where` they come from."""
-    schema = arrow_schema()
+    schema = arrow_schema_of(fields_in(part))
     missing = [name for name in schema.names if name not in part.column_names]
     extra = [name for name in part.column_names if name not in schema.names]
     if missing or extra or len(part.column_names) != len(schema.names):
@@ -186,7 +198,13 @@ def by_contract(part: pa.Table, where: str) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
+def fields_in(table: pa.Table) -> tuple[Field, ...]:
+    """The contract's columns for the version that a table's first row states; v1's where it states none."""
+    states = "schema_version" in table.column_names and table.num_rows
+    return fields_of(table["schema_version"][0].as_py() if states else "")
+
+
 def scalars(table: pa.Table) -> pandas.DataFrame:
     """The scalar fields of every row, with None for null."""
-    frame = table.select(METADATA_FIELDS).to_pandas()
+    frame = table.select(metadata_of(fields_in(table))).to_pandas(integer_object_nulls=True)
     return frame.astype(object).where(frame.notna(), None)

@@ -5,6 +5,7 @@ import pytest
 
 from bridge.audit.contents import read_contents
 from bridge.audit.rows import Finding, check_rows
+from bridge.audit.table import u_features
 from bridge.release import folder as release
 from dataset_card.storage.arrays import signals
 from dataset_card.storage.reading import scalars
@@ -24,7 +25,7 @@ def sound(tiny_release):
         return (
             rows.iloc[chosen].reset_index(drop=True),
             signals(contents.table)[chosen],
-            contents.u_features[chosen],
+            u_features(contents.table)[chosen],
             [f"row {i}" for i in range(len(chosen))],
         )
 

@@ -10,6 +10,8 @@ from datasets.distributed import split_dataset_by_node
 from bridge.corpus import run
 from bridge.corpus.shards import build_shard
 from bridge.corpus.storage import Folder
+from bridge.v3.config import PhysicsConfig
+from bridge.v3.release import InputsV3
 from dataset_card.contract.configs import SPLITS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine
@@ -200,3 +202,16 @@ def test_the_commands(tmp_path):
     (out / "CITING.md").write_text("")
     broken = bridge("corpus", "verify", out, "--jobs", 1)
     assert broken.returncode == 1 and broken.stdout.endswith("1 broken promises\n")
+
+
+def test_a_corpus_of_v3_has_new_cells_in_every_seed(tmp_path):
+    config = PhysicsConfig(mesh=(9, 7))
+    options = {"config": config, "virtual_cells": 40, "first_seed": 1, "shard_rows": 160}
+    recipe = run.plan(tmp_path / "out", InputsV3(), 320, **options)
+    manifest = run.build(recipe, ONE)
+    assert recipe.specification.shards == 2 and manifest["counts"]["rows"] == 320 and manifest["counts"]["cells"] == 80
+    assert not run.verify(tmp_path / "out", ONE)
+    rows = load_dataset(str(tmp_path / "out"), split="train")
+    assert rows.features["rest"].feature.dtype == "float32" and set(rows["master_seed"]) == {1, 2}
+    run.build(run.plan(tmp_path / "again", InputsV3(), 320, **options), Engine(jobs=2))
+    assert corpora.files_of(tmp_path / "again") == corpora.files_of(tmp_path / "out")

@@ -27,5 +27,5 @@ def test_a_chemistry_leads_the_files_name():
 
 def test_provenance_knows_its_origins_alone():
     assert provenance(["none", "bridge_extrapolation"]).tolist() == ["clean", "regime_b"]
-    with pytest.raises(MagBridgeError, match="anomaly_origin 'elsewhere': expected one of none"):
+    with pytest.raises(MagBridgeError, match="origin 'elsewhere': expected one of none"):
         provenance(["elsewhere"])

@@ -22,7 +22,7 @@ def test_own_cells_are_told_by_the_version():
     assert edition_of("v1.3-simulated+cells") is V1 and edition_of("v2.0-scans+cells") is V2
 
 
-@pytest.mark.parametrize("version", ["v3.0", "2.0", "", None])
+@pytest.mark.parametrize("version", ["v4.0", "2.0", "", None])
 def test_an_unknown_bridge_is_one_error(version):
     with pytest.raises(MagBridgeError, match="expected one that begins with v1 or v2"):
         edition_of(version)

@@ -1,0 +1,184 @@
+"""The promises of v3's rows: labels that fit together, and signals from which nothing but physics can be read.
+
+Readers that use no physics (order, names, low bits, counts, repeated samples, exact relations) must be at chance: each
+has broken a data set of this kind before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas
+
+from bridge.audit.rows import Finding, unique, unique_signals, valid_fields
+from bridge.plan import VISITS
+from dataset_card.contract.editions import V3
+from dataset_card.contract.physics import DEFECTS, LABELS, PLACED, SOC_KNOWLEDGE
+from dataset_card.storage.arrays import place_of, spans
+
+SAMPLE, CELL = re.compile("s[0-9a-f]{16}"), re.compile("cell-[0-9a-f]{16}")
+OF_VISIT = ("soc", "soh", "lli", "lam_pe", "lam_ne", "r_ohm", "r_ct")
+"""Labels that change from visit to visit; the others are the cell's."""
+SOC_RANGES = {"as_received": (20.0, 80.0), "known_soc": (46.0, 54.0)}
+"""In percent; the second is eight standard deviations to either side."""
+
+SHARED_SAMPLES = 5
+"""Two rows may agree in fewer samples than this by the rounding to float32: among pairs whose voltages are within the
+noise of each other, more than four are met less than once in a thousand releases."""
+
+EXACT = 0.1
+"""Of the variance that noise alone leaves in the direction in which the signals vary least (Marchenko and Pastur 1967):
+an exact relation between samples leaves none."""
+
+SIGMAS = 4.5
+"""Of a reader's score above chance; some 300 readers are tried, so 3 would be met by chance."""
+
+
+def check_physics(rows: pandas.DataFrame, signals: np.ndarray, where: Sequence[str]) -> list[Finding]:
+    """Checks names, labels, cells and signals of a release of v3.
+
+    Args:
+        rows: (n,) scalar fields of the contract, None for null.
+        signals: (n, 681), one channel after another.
+        where: (n,) file and row of each, for the findings.
+
+    Returns:
+        Every broken promise, in the order of the checks.
+    """
+    records = rows.to_dict("records")
+    findings = list(unique(rows["sample_id"], where, "unique ids", "sample_id {} is also at {}"))
+    for check in (valid_fields, _names, _labels):
+        for i, record in enumerate(records):
+            findings += [Finding(name, where[i], message) for name, message in check(record)]
+    findings += _cells(rows, where)
+    finite = np.isfinite(signals)
+    for i in np.flatnonzero(~finite.all(axis=1)):
+        findings.append(Finding("finite signals", where[i], f"{_place(int(np.argmin(finite[i])))} is no number"))
+    findings += unique_signals(signals, where)
+    if findings:
+        return findings
+    return [*_shared(signals, where), *_relations(signals), *_readers(rows, signals)]
+
+
+def _names(row: dict) -> Iterator[tuple[str, str]]:
+    for name, form in (("sample_id", SAMPLE), ("cell_id", CELL)):
+        if not form.fullmatch(str(row[name])):
+            yield "opaque names", f"{name} is {row[name]!r}, expected {form.pattern}"
+
+
+def _labels(row: dict) -> Iterator[tuple[str, str]]:
+    defect, knowledge = row["defect"], row["soc_knowledge"]
+    if defect not in DEFECTS or knowledge not in SOC_KNOWLEDGE or row["soc"] is None or row["soh"] is None:
+        return  # reported by the check of the fields
+    for names, has in (
+        (("share",), defect != "none"),
+        (("x_mm", "y_mm"), defect in PLACED),
+        (("depth",), defect == "layer"),
+    ):
+        for name in names:
+            if (row[name] is not None) != has:
+                expected = "a number" if has else "null"
+                yield "labels of defects", f"{name} is {row[name]!r} with defect {defect!r}, expected {expected}"
+    low, high = SOC_RANGES[knowledge]
+    if not low <= row["soc"] <= high:
+        yield "health labels", f"soc is {row['soc']} % in {knowledge}, expected {low:g} to {high:g}"
+    if not 0 < row["soh"] <= 1.1:
+        yield "health labels", f"soh is {row['soh']}, expected a fraction in (0, 1.1]"
+    if row["share"] is not None and not 0 < row["share"] <= 1:
+        yield "labels of defects", f"share is {row['share']}, expected more than 0, at most 1"
+
+
+def _cells(rows: pandas.DataFrame, where: Sequence[str]) -> Iterator[Finding]:
+    """Every cell has each visit once, and one design, defect and gradient through them."""
+    own = [name for name in ("chemistry", "stack", "soc_knowledge", *LABELS) if name not in OF_VISIT]
+    at = dict(zip(rows["cell_id"], where))
+    for cell, part in rows.groupby("cell_id", sort=False):
+        if sorted(part["visit"]) != list(range(VISITS)):
+            yield Finding("visits", at[cell], f"{cell} has the visits {sorted(part['visit'])}, expected {VISITS}")
+        for name in own:
+            if part[name].nunique(dropna=False) > 1:
+                yield Finding("visits", at[cell], f"{cell} has several values of {name}: expected one at all visits")
+
+
+def _place(sample: int) -> str:
+    return "{}[{}]".format(*place_of(V3, (sample,)))
+
+
+def _shared(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
+    """No two rows share samples, or only so many as rounding explains."""
+    count: dict[tuple[int, int], list[int]] = {}
+    for sample, column in enumerate(signals.T):
+        order = np.argsort(column, kind="stable")
+        for k in np.flatnonzero(np.diff(column[order]) == 0):
+            pair = tuple(sorted(order[k : k + 2].tolist()))
+            count.setdefault(pair, []).append(sample)
+    for (i, j), samples in count.items():
+        if len(samples) >= SHARED_SAMPLES:
+            yield Finding(
+                "shared samples",
+                where[i],
+                f"{len(samples)} samples are those of {where[j]}, {_place(samples[0])} first",
+            )
+
+
+def _relations(signals: np.ndarray) -> Iterator[Finding]:
+    """No sample follows from the others exactly: each has noise of its own."""
+    for name, columns in (*((name, signals[:, span]) for name, span in spans(V3).items()), ("all channels", signals)):
+        n, p = columns.shape
+        if n < 3 * p:
+            continue
+        noise = _noise(columns, name)
+        least = np.linalg.svd((columns - columns.mean(axis=0)) / noise, compute_uv=False)[-1] ** 2 / n
+        if least < EXACT * (1 - np.sqrt(p / n)) ** 2:
+            yield Finding(
+                "exact relations", "all rows", f"{name}: one sample follows from others to {least:.1e} of the noise"
+            )
+
+
+NOISE = {"voltage": 1e-4, "load": 0.05, "rest": 0.05, "scan": 0.05}
+"""Least standard deviation of each sample's own noise, in V and nT."""
+
+
+def _noise(columns: np.ndarray, name: str) -> np.ndarray:
+    if name in NOISE:
+        return np.full(columns.shape[1], NOISE[name])
+    return np.concatenate([np.full(span.stop - span.start, NOISE[channel]) for channel, span in spans(V3).items()])
+
+
+def _readers(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Finding]:
+    """Order, names, low bits and design tell nothing of class or health."""
+    n = len(rows)
+    cells = rows.drop_duplicates("cell_id")
+    classes = {name: (rows["defect"] == name).to_numpy(float) for name in DEFECTS}
+    targets = classes | {name: rows[name].to_numpy(float) for name in ("soh", "gradient_r", "soc")}
+    bits = np.ascontiguousarray(signals, dtype=np.float32).view(np.uint32)
+    codes = {
+        "order": np.arange(n, dtype=float),
+        "sample_id": np.array([int(name[1:], 16) for name in rows["sample_id"]], dtype=float),
+        "cell_id": np.array([int(name[5:], 16) for name in rows["cell_id"]], dtype=float),
+        **{f"low bits of {name}": (bits[:, span] & 1).mean(axis=1) for name, span in spans(V3).items()},
+        **{f"zeros of {name}": (signals[:, span] == 0).mean(axis=1) for name, span in spans(V3).items()},
+    }
+    effective = len(cells)  # visits to a cell share class and gradient
+    for reader, code in codes.items():
+        for target, values in targets.items():
+            r = _correlation(code, values)
+            if abs(r) > SIGMAS / np.sqrt(effective):
+                yield Finding(
+                    "readers", "all rows", f"{reader} tells {target}: correlation {r:.3f} in {effective} cells"
+                )
+    for name in ("chemistry", "stack", "soc_knowledge"):
+        table = pandas.crosstab(cells[name], cells["defect"]).to_numpy(float)
+        expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+        freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
+        chi2 = float(((table - expected) ** 2 / expected).sum())
+        if freedom and chi2 > freedom + SIGMAS * np.sqrt(2 * freedom):
+            yield Finding("readers", "all rows", f"{name} tells the defect: chi-square {chi2:.0f} of {freedom}")
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    scale = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / scale) if scale > 0 else 0.0

@@ -1,0 +1,117 @@
+"""Rows of a v3 release as one table by the contract: opaque names, an order that tells nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+
+import pandas
+import pyarrow as pa
+
+from bridge.identity import sample_seed
+from bridge.v3.cells import Request
+from bridge.v3.config import BRIDGE_VERSION, CHEMISTRIES, KNOWLEDGE, STACKS, PhysicsConfig
+from bridge.v3.design import PRESETS
+from bridge.v3.generate import generate
+from dataset_card.contract.editions import V3
+from dataset_card.contract.field import arrow_schema_of
+from dataset_card.contract.physics import PLACED
+from dataset_card.contract.schema import MASTER_SEED
+from dataset_card.storage.digests import sha256_of
+
+
+@dataclass(frozen=True)
+class InputsV3:
+    """What v3 is computed from: the presets of its cells, which lie beside this file.
+
+    Attributes:
+        name: Kind of upstream, as a manifest states it.
+        sources: SHA-256 of the presets.
+        bridge_version: Version written into every row.
+    """
+
+    name: str = "physics"
+    sources: dict[str, str] = field(default_factory=lambda: {PRESETS.name: sha256_of(PRESETS)})
+    bridge_version: str = BRIDGE_VERSION
+
+
+@dataclass(frozen=True)
+class BridgeV3:
+    """The rows of one master seed.
+
+    Attributes:
+        config: What is drawn and measured.
+        master_seed: Seed of cells, mountings and noise.
+
+    Example:
+        >>> BridgeV3().table(virtual_cells=4).num_rows
+        16
+    """
+
+    config: PhysicsConfig = field(default_factory=PhysicsConfig)
+    master_seed: int = MASTER_SEED
+
+    def table(self, virtual_cells: int, workers: int | None = None) -> pa.Table:
+        """Rows in release order, which is that of their ids.
+
+        Args:
+            virtual_cells: Cells, in equal shares of chemistry and of what is known of the charge.
+            workers: Threads; the bytes do not depend on it.
+        """
+        requests = self.requests(virtual_cells)
+        return self.rows(sorted(requests, key=self.sample_id), workers)
+
+    def requests(self, virtual_cells: int) -> list[Request]:
+        """Every row of a release."""
+        kinds = [(chemistry, knowledge) for chemistry in CHEMISTRIES for knowledge in KNOWLEDGE]
+        cells = range(virtual_cells // len(kinds))
+        return [Request(*kind, cell, visit) for kind in kinds for cell in cells for visit in range(self.config.visits)]
+
+    def sample_id(self, request: Request) -> str:
+        """A row's id, which tells nothing of the row."""
+        return f"s{sample_seed(self.master_seed, 'v3', 'sample', *request, bits=63):016x}"
+
+    def rows(self, requests: list[Request], workers: int | None = None) -> pa.Table:
+        """The rows of some requests, in their order."""
+        made = generate(requests, self.config, self.master_seed, workers or os.cpu_count() or 1)
+        labels = made.labels.rename(columns={"knowledge": "soc_knowledge"})
+        labels = labels.assign(
+            sample_id=[self.sample_id(request) for request in requests],
+            bridge_version=BRIDGE_VERSION,
+            bridge_config_hash=self.config.hash(),
+            schema_version=V3.schema_version,
+            soc=100 * labels["soc"],
+        )
+        in_plane = labels["defect"].isin(PLACED)
+        labels[["x_mm", "y_mm"]] = labels[["x_mm", "y_mm"]].where(in_plane)
+        schema = arrow_schema_of(V3.fields)
+        columns = [
+            _lists(getattr(made, column.name)) if column.name in V3.channels else _labels(labels[column.name], column)
+            for column in schema
+        ]
+        return pa.table(columns, schema=schema)
+
+
+def readings(config: PhysicsConfig) -> dict:
+    """When and where a release reads what, and the designs of its cells, as its manifest states them."""
+    designs = {f"{chemistry}-{stack}": config.cell(chemistry, stack) for chemistry in CHEMISTRIES for stack in STACKS}
+    protocol = config.protocol
+    return {
+        "protocol": {
+            "voltage_s": protocol.time_s.tolist(),
+            "load_s": float(protocol.time_s[protocol.load_step]),
+            "rest_s": protocol.rest_s.tolist(),
+        },
+        "sensors_mm": {name: config.array(cell).position_mm.tolist() for name, cell in designs.items()},
+        "designs": {name: dataclasses.asdict(cell) for name, cell in designs.items()},
+    }
+
+
+def _labels(values: pandas.Series, column: pa.Field) -> pa.Array:
+    return pa.array(values, from_pandas=True).cast(column.type)
+
+
+def _lists(values) -> pa.Array:
+    """Rows of numbers, (n, ...), as lists."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values[0].size)

@@ -1,0 +1,72 @@
+"""One column of a release, and what follows from a list of them: names, Arrow schema, `datasets` features.
+
+This module imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a release.
+
+    Attributes:
+        name: Column name.
+        dtype: Arrow type name of one value: `string`, `int64`, `float64`, `float32` or `bool`.
+        meaning: One sentence for the card.
+        unit: Physical unit, or `-`.
+        length: Length of a fixed-size list, or None for a scalar.
+        nullable: Whether null is a legal value.
+        values: The closed set of legal values, or None.
+    """
+
+    name: str
+    dtype: str
+    meaning: str
+    unit: str = "-"
+    length: int | None = None
+    nullable: bool = False
+    values: tuple[str, ...] | None = None
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The column's Arrow type."""
+        scalar = pa.type_for_alias(self.dtype)
+        return scalar if self.length is None else pa.list_(scalar, self.length)
+
+
+def names_of(fields: tuple[Field, ...]) -> tuple[str, ...]:
+    """Names of fields."""
+    return tuple(field.name for field in fields)
+
+
+def metadata_of(fields: tuple[Field, ...]) -> tuple[str, ...]:
+    """Columns of the `metadata` table: every scalar column, no signals, no u_features."""
+    return tuple(field.name for field in fields if field.length is None)
+
+
+def select(fields: tuple[Field, ...], columns: Iterable[str]) -> tuple[Field, ...]:
+    """The fields of these names, in the order of the names."""
+    by_name = {field.name: field for field in fields}
+    return tuple(by_name[column] for column in columns)
+
+
+def arrow_schema_of(fields: tuple[Field, ...]) -> pa.Schema:
+    """Arrow schema of the given fields."""
+    return pa.schema([pa.field(f.name, f.arrow_type, nullable=f.nullable) for f in fields])
+
+
+def features_of(fields: tuple[Field, ...]):
+    """`datasets.Features` of the given fields; imports `datasets` when called."""
+    import datasets
+
+    def feature(field: Field):
+        value = datasets.Value(field.dtype)
+        return value if field.length is None else datasets.List(value, length=field.length)
+
+    return datasets.Features({f.name: feature(f) for f in fields})

@@ -36,10 +36,11 @@ def open_(
     There are no rounds of v1: its rows have seeds of 31 bits, which can be found by trying them all.
     """
     from bridge.generate import resolve
-    from bridge.rounds.folder import open_round
+    from bridge.rounds.folder import open_round, require_new
     from bridge.rounds.secret import draw_secret, read_secret
     from dataset_card.errors import MagBridgeError
 
+    require_new(out)
     place, secret_place = (Path(os.path.realpath(path)) for path in (out, secret_file))  # links in a circle included
     name = place.name
     if place in secret_place.parents:

@@ -13,7 +13,7 @@ import pandas
 
 from dataset_card.contract.measured import PULSES, InputField
 from dataset_card.faults import MOST, Fault, FaultyInput, fault, require
-from dataset_card.storage.archives import honest_copy
+from dataset_card.storage.archives import workbook
 from dataset_card.storage.columns import Column, ColumnMap, Found, did_you_mean, find_columns, read_column_map
 from dataset_card.storage.layout import text_layout, text_rows, workbook_rows
 from dataset_card.storage.parquet import read_parquet
@@ -129,7 +129,7 @@ def _read(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> tuple[
 def _read_workbook(
     path: Path, fields: Sequence[InputField], mapped: ColumnMap
 ) -> tuple[pandas.DataFrame, tuple[str, ...]]:
-    book = pandas.ExcelFile(honest_copy(path, MAX_BYTES, "workbook"), engine="openpyxl")
+    book = pandas.ExcelFile(workbook(path, MAX_BYTES), engine="openpyxl")
     if mapped.path is not None or PULSEBAT_SHEET not in book.sheet_names:
         return workbook_rows(path, fields, mapped, MAX_ROWS + 1)
     sheet = book.parse(PULSEBAT_SHEET, dtype=object, nrows=MAX_ROWS + 1).rename(lambda i: i + 2)

@@ -46,17 +46,18 @@ def open_round(out: Path, secret: Secret, upstream: AnyUpstream, size: RoundSize
     Raises:
         MagBridgeError: `out` is there already, or the upstream is not v2's.
     """
-    _require_new(out)
+    require_new(out)
     configuration = make_configuration(secret.round, upstream, size)
     rows = make_rows(configuration, secret.master_seed, upstream)
     with alone(out.parent), replacing(out) as folder:
-        _require_new(out)  # another command may have opened it meanwhile
+        require_new(out)  # another command may have opened it meanwhile
         folder.mkdir()
         _write_public(folder, rows, configuration, commitment_of(configuration, secret.master_seed, secret.salt))
     return read_round(out)
 
 
-def _require_new(out: Path) -> None:
+def require_new(out: Path) -> None:
+    """Raises unless a round may be opened at `out`."""
     if os.path.lexists(require_place(out)):
         raise MagBridgeError(f"{out} exists: expected a new folder; a round that is open never changes")
     require_writable(out)

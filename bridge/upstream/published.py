@@ -12,7 +12,7 @@ from bridge.v1.latent_space import LATENT, LatentSpace
 from bridge.v1.reservoir import EMBEDDING
 from dataset_card.contract.schema import CHANNELS, U_FEATURES, T
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.archives import honest_copy, read_npz
+from dataset_card.storage.archives import read_npz, workbook
 
 POSITIONS = 41
 """Scan positions at each anchor."""
@@ -52,7 +52,7 @@ def read_pulse_table(path: Path, cells: int = 56, voltages: tuple[float, float] 
     """
     import pandas
 
-    book = honest_copy(path, MAX_WORKBOOK_BYTES, "workbook")
+    book = workbook(path, MAX_WORKBOOK_BYTES)
     try:
         # One row more than there may be: a cell far below would make a frame of a million rows.
         frame = pandas.read_excel(book, sheet_name=PULSEBAT_SHEET, nrows=cells * PULSEBAT_SOC_LEVELS + 1)

@@ -6,6 +6,7 @@ import errno
 import io
 import lzma
 import math
+import re
 import stat
 import struct
 import zipfile
@@ -28,6 +29,12 @@ MAX_ENTRIES = 10_000
 
 MAX_NAME = 255
 """Characters of a path: no file system has longer names."""
+
+LAST_COLUMN = b"IV"
+"""Of a sheet: the 256 that older workbooks had are more than any table of this data needs."""
+
+_CELL = re.compile(rb"""\br\s*=\s*["']\$?([A-Za-z]+)\$?[0-9]""")
+"""The place of a cell, as a sheet's XML has it."""
 
 PLAIN_NPZ = "npz file of plain arrays"
 
@@ -73,6 +80,26 @@ def honest_copy(path: Path, limit: int, kind: str) -> io.BytesIO:
         for entry in archive.infolist():
             with archive.open(entry) as file:
                 plain.writestr(entry.filename, file.read(entry.file_size + 1))
+    copy.seek(0)
+    return copy
+
+
+def workbook(path: Path, limit: int) -> io.BytesIO:
+    """An XLSX file in memory whose sheets are of a bounded width; raises as `opened_zip` does.
+
+    One stray cell far to the right would make a reader fill all columns before it, in every row.
+    """
+    copy = honest_copy(path, limit, "workbook")
+    with zipfile.ZipFile(copy) as archive:
+        for entry in archive.infolist():
+            data = archive.read(entry)
+            letters = {found[1].upper() for found in _CELL.finditer(data)} if b"sheetData" in data else set()
+            far = max(letters, key=lambda name: (len(name), name), default=b"A")
+            if (len(far), far) > (len(LAST_COLUMN), LAST_COLUMN):
+                raise MagBridgeError(
+                    f"{path}: {entry.filename} has a cell in column {far.decode()[:9]}: expected none after "
+                    f"{LAST_COLUMN.decode()}; remove it"
+                )
     copy.seek(0)
     return copy
 

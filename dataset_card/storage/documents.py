@@ -90,8 +90,8 @@ def plain_yaml(text: str) -> Any:
 
     try:
         return yaml.load(text, Loader=_yaml_loader())
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
+    except Exception as error:  # its constructors raise many kinds, all of them the document's fault
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
 @functools.cache
@@ -104,6 +104,8 @@ def _yaml_loader():
         def compose_node(self, parent, index):
             if self.check_event(yaml.AliasEvent):
                 raise yaml.YAMLError("aliases are not taken")
+            if getattr(self.peek_event(), "tag", None) not in (None, "!"):
+                raise yaml.YAMLError(f"tags such as {self.peek_event().tag!r} are not taken")
             self.depth += 1
             if self.depth > MAX_YAML_DEPTH:
                 raise yaml.YAMLError(f"values more than {MAX_YAML_DEPTH} deep")

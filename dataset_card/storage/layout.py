@@ -13,7 +13,7 @@ import pandas as pd
 
 from dataset_card.contract.measured import InputField
 from dataset_card.faults import fault
-from dataset_card.storage.archives import honest_copy
+from dataset_card.storage.archives import workbook
 from dataset_card.storage.columns import ColumnMap, recognised
 
 HEAD_BYTES = 1 << 18
@@ -160,7 +160,7 @@ def workbook_rows(
     Raises:
         FaultyInput: No sheet of that name, or columns of such fields in several sheets or in none.
     """
-    book = pd.ExcelFile(honest_copy(path, WORKBOOK_BYTES, "workbook"), engine="openpyxl")
+    book = pd.ExcelFile(workbook(path, WORKBOOK_BYTES), engine="openpyxl")
     sheets = [str(name) for name in book.sheet_names]
     if mapped.sheet is not None and mapped.sheet not in sheets:
         found = f"no sheet {mapped.sheet!r} in {path.name}"

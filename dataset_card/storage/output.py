@@ -95,6 +95,28 @@ def require_folder(out: Path | str, kind: str, replace: bool = False) -> None:
             )
 
 
+def require_begun(out: Path | str, kind: str, first: str) -> None:
+    """Raises unless files of this kind may be added to the folder `out`: it is free, empty, or was begun as such.
+
+    Args:
+        out: The folder.
+        kind: What is in it, such as `training run`.
+        first: The file that it begins with, whose own reader refuses another's.
+
+    Raises:
+        MagBridgeError: Something else is there, or the place cannot be written to.
+    """
+    out = require_place(out)
+    require_writable(out)
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise MagBridgeError(f"{out} exists and is not a folder: expected a {kind} or a free name")
+    names = [path.name for path in out.iterdir() if not path.name.startswith(".")] if out.exists() else []
+    if names and first not in names:
+        raise MagBridgeError(
+            f"{out} holds something other than a {kind}: expected a {kind} or a free name; it is left as it was"
+        )
+
+
 @contextmanager
 def writing_folder(out: Path | str, kind: str, replace: bool = False) -> Iterator[Path]:
     """A folder to write into, there already; it becomes `out` if the block ends well, marked as of this kind.

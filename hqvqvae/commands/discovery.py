@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,8 @@ from typing import Annotated
 import typer
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.commands import ReplaceOption
+from dataset_card.storage.output import MARKER, require_file, require_folder, require_place
 
 from .terminal import Address, Jobs, Json, answer, note, processes, quiet_libraries
 
@@ -63,6 +66,7 @@ def discover(
     permutations: Annotated[int, typer.Option(help="Draws per null.")] = 1999,
     seed: Annotated[int, typer.Option(help="Seed of the nulls.")] = 0,
     seeds: Annotated[int, typer.Option(help="Training seeds, from 0.", min=1)] = 3,
+    replace: ReplaceOption = False,
     jobs: Jobs = None,
     address: Address = None,
     as_json: Json = False,
@@ -80,7 +84,7 @@ def discover(
         n_permutations=permutations,
         seed=seed,
     )
-    discovery_run.check_free(out)
+    require_folder(out, discovery_run.KIND, replace)
     if codes is None:
         quiet_libraries()
     segments, features, curves = _tables(data, protocol)
@@ -100,7 +104,7 @@ def discover(
     )
     if data is None and codes is None:
         found.notes.extend(_power_of(plan))
-    report = discovery_run.write_run(found, out)
+    report = discovery_run.write_run(found, out, replace)
     answer(discovery_run.record(found), as_json, f"{found.verdict[0]}\nreport: {report}")
 
 
@@ -121,6 +125,7 @@ def plot(
     figure: Annotated[str, typer.Option(help="One figure by name, or all.")] = "all",
     cell: Annotated[str | None, typer.Option(help="Cell of the timeline; the longest by default.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files; the run's own by default.")] = None,
+    replace: ReplaceOption = False,
 ) -> None:
     """Draw the figures of a run again from their CSV files: PNG, SVG and CSV each."""
     from ..discovery.figures import FIGURES, read_frame, save_figure
@@ -131,6 +136,10 @@ def plot(
     there = [name for name in names if (run / "figures" / f"{name}.csv").is_file()]
     if not there:
         raise MagBridgeError(f"{run} holds no data for {figure}: expected a folder that `discover` wrote")
+    if out is None and not (run / MARKER).is_file():
+        raise MagBridgeError(f"{run} is not a run that `discover` wrote: expected one, or --out")
+    for name, suffix in itertools.product(there, ("png", "svg", "csv")):
+        require_file(require_place(out or run / "figures") / f"{name}.{suffix}", replace or out is None)
     for name in there:
         frame = read_frame(run / "figures" / f"{name}.csv")
         options = {"cell": cell} if name == "timeline" else {}
@@ -179,6 +188,7 @@ def interpret(
     ] = None,
     code: Annotated[list[int] | None, typer.Option(help="Only these codes; repeatable.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the output; RUN/interpretation by default.")] = None,
+    replace: ReplaceOption = False,
     attempts: Annotated[int, typer.Option(help="Tries per code until the output parses.", min=1)] = 3,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the prompts only; load no model.")] = False,
     as_json: Json = False,
@@ -186,6 +196,8 @@ def interpret(
     """Ask a language model what each code might mean. Its answers are unverified hypotheses."""
     from ..discovery import interpretation
 
+    for name in ("prompts.json",) if dry_run else ("interpretation.json", "log.jsonl"):
+        require_file(require_place(out or run / "interpretation") / name, replace)
     if not dry_run and url is None:
         quiet_libraries()
     result = interpretation.interpret_run(

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.commands import ReplaceOption
+from dataset_card.storage.output import require_file
 
 from .terminal import Address, Jobs, Json, answer, processes, quiet_libraries
 
@@ -47,6 +49,7 @@ def features(
     fetch_matr: Annotated[Path | None, typer.Option(help="Folder to download the MATR zip to, and read it.")] = None,
     table: Annotated[Path | None, typer.Option(help="Your own cycling data, CSV or Parquet.")] = None,
     curves: Annotated[Path | None, typer.Option(help="Also write the resampled voltage curves here.")] = None,
+    replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
     """Write the feature table of discharge segments: NASA's (embedded, if no source is given), MATR's or your own.
@@ -61,6 +64,9 @@ def features(
     from ..cells.cycling import read_table, segments_of
     from ..cells.features import feature_table
 
+    for path in (out, curves):
+        if path is not None:
+            require_file(path, replace)
     if sum(source is not None for source in (nasa, fetch, matr, fetch_matr, table)) > 1:
         raise MagBridgeError("--nasa, --fetch, --matr, --fetch-matr and --table are alternatives; give one of them")
     matr = matr if fetch_matr is None else matr_module.fetch(fetch_matr)
@@ -102,6 +108,7 @@ def train(
     seed: int = 0,
     resume: Annotated[bool, typer.Option(help="Go on from the run in the folder, if there is one.")] = False,
     export: Annotated[Path | None, typer.Option(help="Also write the last model as packaged weights here.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace packaged weights that --export wrote.")] = False,
     device: Annotated[str, typer.Option(help="torch device.")] = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -117,7 +124,7 @@ def train(
     training = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     record = train_run(
         table, out, training, config_name=config, changes=changes, protocol=protocol,
-        validation_cells=validation or [], resume=resume, export=export, device=device,
+        validation_cells=validation or [], resume=resume, export=export, replace=replace, device=device,
     )  # fmt: skip
     metrics = record["metrics"]
     line = f"train MSE {metrics['train_mse']:.4f}, {metrics['codes_used']} codes in use"
@@ -135,6 +142,7 @@ def evaluate(
     jobs: Jobs = None,
     address: Address = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
+    replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
     """Leave one cell (or one cohort) out: error, codes in use and agreement over seeds of every method."""
@@ -144,6 +152,8 @@ def evaluate(
     from ..training.evaluation import evaluate as run
     from ..training.methods import METHODS
 
+    if out is not None:
+        require_file(out, replace)
     table = _load(data, protocol)
     records = [
         run(
@@ -164,6 +174,7 @@ def score(
     model: Annotated[str, typer.Option(help="Packaged name, folder, run or Hub id.")] = "recommended",
     out: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if left out.")] = None,
     skip_invalid: Annotated[bool, typer.Option(help="Leave out discharges without load or too short.")] = False,
+    replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
     """Code and reconstruction error of each discharge of your own cell."""
@@ -173,6 +184,8 @@ def score(
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.scoring import score_cells
 
+    if out is not None:
+        require_file(out, replace)
     quiet_libraries()
     segments = segments_of(read_table(table))
     scored = score_cells(HQVQVAEModel.from_pretrained(model), segments, skip_invalid)
@@ -186,11 +199,13 @@ def score(
 def export(
     model: Annotated[str, typer.Argument(help="Packaged name, folder, run or Hub id.")] = "recommended",
     onnx: Annotated[Path, typer.Option(help="ONNX file to write.")] = Path("encoder.onnx"),
+    replace: ReplaceOption = False,
 ) -> None:
     """Write the encoder as ONNX, for runtimes without torch: features (n, F) to codes (n,) and latents (n, D)."""
     from ..hub.export import export_onnx
     from ..modeling_hqvqvae import HQVQVAEModel
 
+    require_file(onnx, replace)
     quiet_libraries()
     export_onnx(HQVQVAEModel.from_pretrained(model), onnx)
     print(f"encoder of {model} -> {onnx}")

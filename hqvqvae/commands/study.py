@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from dataset_card.running.commands import ReplaceOption
+from dataset_card.storage.output import require_begun, require_file, require_folder, require_place
+
 from .terminal import Address, Jobs, Json, answer, note, processes, quiet_libraries
 
 
@@ -37,6 +40,7 @@ def study(
     from ..training.study import Study
     from ..training.study_summary import plot_study, run_study
 
+    require_begun(out, "study", "records.jsonl")
     workers = processes(jobs, address)
     fits = Study(
         load_segments(), out, jobs=workers, address=address, seeds=seeds, first_seed=first_seed, short=short,
@@ -55,6 +59,7 @@ def study(
 def power(
     out: Annotated[Path, typer.Option(help="Folder of power.json and power.png.")] = Path("power"),
     trials: Annotated[int, typer.Option(min=1, help="Precursors planted for each effect and number of cells.")] = 300,
+    replace: ReplaceOption = False,
     jobs: Jobs = None,
     address: Address = None,
     as_json: Json = False,
@@ -72,6 +77,8 @@ def power(
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.evaluation import table_sha256
 
+    for name in ("power.json", "power.png"):
+        require_file(require_place(out) / name, replace)
     quiet_libraries()
     segments = load_segments()
     study = prepare(segments, DiscoveryPlan())
@@ -95,17 +102,20 @@ def reproduce(
     evaluation: Annotated[
         Path | None, typer.Option(help="JSON of `evaluate` to take errors from; measured anew if left out.")
     ] = None,
+    replace: ReplaceOption = False,
     jobs: Jobs = None,
     address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Make the paper's tables and figures anew, its own figures beside ours, or say why there is none."""
+    from ..discovery.reproduction.reproduce import KIND
     from ..discovery.reproduction.reproduce import reproduce as run
 
+    require_folder(out, KIND, replace)
     quiet_libraries()
     result = run(
-        out, seeds=range(seeds), short=short, evaluated=evaluation, workers=processes(jobs, address), address=address,
-        say=note, progress=True,
+        out, seeds=range(seeds), short=short, replace=replace, evaluated=evaluation, workers=processes(jobs, address),
+        address=address, say=note, progress=True,
     )  # fmt: skip
     lines = [f"{artefact['name']}: {artefact['title']}" for artefact in result["artefacts"]]
     answer(result, as_json, "\n".join([*lines, f"report: {out / 'report.md'}"]))

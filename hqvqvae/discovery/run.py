@@ -11,7 +11,7 @@ import pandas as pd
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
-from dataset_card.storage.files import replacing
+from dataset_card.storage.output import writing_folder
 
 from .analysis import Coding, DiscoveryPlan, MethodResult, Study, analyse, prepare
 from .controls import (
@@ -36,6 +36,7 @@ from .warning_score import evaluate as evaluate_warning
 if TYPE_CHECKING:
     from ..training.fit import TrainingConfig
 
+KIND = "discovery run"
 MAX_CODE = 4095  # a larger one is a mistake, and would cost memory
 
 
@@ -225,7 +226,7 @@ def _warning(study: Study, primary: MethodResult, codings: Sequence[Coding]) -> 
     return evaluate_warning(study, codings[seed], primary.nested.chosen[seed], final if seed == 0 else None)
 
 
-def write_run(discovery: Discovery, folder: str | Path) -> Path:
+def write_run(discovery: Discovery, folder: str | Path, replace: bool = False) -> Path:
     """Write tables, figures, the warning score and its model, `discovery.json` and the report into a folder.
 
     The folder appears whole or not at all.
@@ -234,23 +235,12 @@ def write_run(discovery: Discovery, folder: str | Path) -> Path:
         Path of the HTML report.
 
     Raises:
-        MagBridgeError: If the folder is there and not empty: files of two runs are never mixed.
+        MagBridgeError: If the folder holds something else, or a run that may not be replaced.
     """
     final = Path(folder)
-    check_free(final)
-    with replacing(final) as partial:
+    with writing_folder(final, KIND, replace) as partial:
         _write_files(discovery, partial)
     return final / "report.html"
-
-
-def check_free(folder: Path) -> None:
-    """Refuse a folder that holds something.
-
-    Raises:
-        MagBridgeError: If it does.
-    """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise MagBridgeError(f"{folder} is not empty: choose another folder for this run, or remove it")
 
 
 def _write_files(discovery: Discovery, folder: Path) -> None:

@@ -7,26 +7,28 @@ import tempfile
 from pathlib import Path
 
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.files import replacing
+from dataset_card.storage.output import writing_folder
 
 from ..modeling_hqvqvae import HQVQVAEModel
 from .model_card import Measured, render_card
 
 MODEL_CODE = "modeling_hqvqvae.py"  # every published HQ-VQVAE carries it
+PACKAGED_MODEL = "packaged model"
 
 
-def export_packaged(model: HQVQVAEModel, folder: Path, name: str, training: dict) -> None:
+def export_packaged(model: HQVQVAEModel, folder: Path, name: str, training: dict, replace: bool = False) -> None:
     """Write weights that ship with the package: config.json, model.safetensors, training.json and the model card.
 
     The package is their code, so the copy of it that transformers would put beside them is left out.
 
     Args:
         model: the trained model.
-        folder: where to; an existing one is replaced.
+        folder: where to.
         name: of the configuration.
         training: seed, epochs and the measures of the run, as JSON.
+        replace: whether packaged weights there may be replaced.
     """
-    with replacing(folder) as temporary:
+    with writing_folder(folder, PACKAGED_MODEL, replace) as temporary:
         model.save_pretrained(temporary)
         for code in temporary.glob("*.py"):
             code.unlink()

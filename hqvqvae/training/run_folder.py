@@ -13,10 +13,11 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
 from dataset_card.storage.files import replacing
+from dataset_card.storage.output import require_begun, require_folder
 
 from ..cells.reference import less_the_beginning
 from ..configuration_hqvqvae import HQVQVAEConfig
-from ..hub.publishing import export_packaged
+from ..hub.publishing import PACKAGED_MODEL, export_packaged
 from .evaluation import table_sha256, versions
 from .fit import TrainingConfig, fit, plot_history
 from .methods import RAW_Z_CLIP
@@ -33,6 +34,7 @@ def train_run(
     validation_cells: list[str] | tuple[str, ...] = (),
     resume: bool = False,
     export: Path | None = None,
+    replace: bool = False,
     device: str = "cpu",
 ) -> dict:
     """Train a named configuration on a feature table and write the run.
@@ -47,6 +49,7 @@ def train_run(
         validation_cells: cells to hold out; the best epoch is chosen on them.
         resume: go on from the run in the folder.
         export: also write the last model as packaged weights to this folder.
+        replace: whether packaged weights there may be replaced.
         device: a torch device.
 
     Returns:
@@ -55,6 +58,9 @@ def train_run(
     Raises:
         MagBridgeError: unknown cells, nothing left to train on, a folder that holds another run.
     """
+    require_begun(out, "training run", "state.safetensors")
+    if export is not None:
+        require_folder(export, PACKAGED_MODEL, replace)
     z_clip = RAW_Z_CLIP if protocol == "P" else None
     config = HQVQVAEConfig.named(config_name, protocol=protocol, z_clip=z_clip, **(changes or {}))
     absent = [name for name in config.feature_names if name not in table]
@@ -101,5 +107,5 @@ def train_run(
     with replacing(out / "training_curve.png") as temporary:
         plot_history(result.history, temporary)
     if export is not None:
-        export_packaged(result.model, export, config_name, record)
+        export_packaged(result.model, export, config_name, record, replace)
     return record

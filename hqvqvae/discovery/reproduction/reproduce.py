@@ -17,7 +17,7 @@ import pandas as pd
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
-from dataset_card.storage.files import replacing
+from dataset_card.storage.output import require_folder, writing_folder
 
 from ...cells.nasa import load_curves, load_segments
 from ...configuration_hqvqvae import HQVQVAEConfig
@@ -37,11 +37,12 @@ from ..paper_values import PAPER, TABLE_2
 from ..power import plot_power
 from ..report import markdown_table, paper_comparison, table_10
 from ..result import Discovery, record
-from ..run import check_free, discover
+from ..run import discover
 from ..verdict import headline
 from . import diagrams, tables
 
 SCHEMA_VERSION = 1
+KIND = "reproduction"
 SHORT_CELLS = ("B0025", "B0026", "B0045", "B0046")
 SHORT_TRAINING = TrainingConfig(epochs=6, warmup_epochs=2, restart_before_epoch=5)
 SHORT_PLAN = DiscoveryPlan(n_permutations=199, min_cells_present=2)
@@ -69,6 +70,7 @@ def reproduce(
     *,
     seeds: Sequence[int] = (0, 1, 2),
     short: bool = False,
+    replace: bool = False,
     evaluated: Path | None = None,
     workers: int | None = None,
     address: str | None = None,
@@ -81,6 +83,7 @@ def reproduce(
         out: A new folder: report.md, report.json, figures/.
         seeds: Training seeds.
         short: Four cells and six epochs: shows that all parts work, its figures mean nothing.
+        replace: Whether an earlier reproduction in the folder may be replaced.
         evaluated: File of `python -m hqvqvae evaluate` on the same segments and seeds, to take errors from; they are
             measured here without one.
         workers: Processes, one by default; the result does not depend on it.
@@ -92,9 +95,9 @@ def reproduce(
         What report.json holds.
 
     Raises:
-        MagBridgeError: If the folder is not empty, or the file is not of these segments, seeds and methods.
+        MagBridgeError: If the folder holds something else, or the file is not of these segments, seeds and methods.
     """
-    check_free(out)
+    require_folder(out, KIND, replace)
     if not seeds:
         raise MagBridgeError("reproducing the paper needs at least one seed")
     segments, curves = load_segments("C"), load_curves()
@@ -124,8 +127,8 @@ def reproduce(
         "discovery": record(found),
         "evaluation": evaluation,
     }
-    with replacing(out) as folder:
-        (folder / "figures").mkdir(parents=True)
+    with writing_folder(out, KIND, replace) as folder:
+        (folder / "figures").mkdir()
         for artefact in artefacts:
             if artefact.draw is not None:
                 artefact.draw().savefig(folder / "figures" / artefact.file, dpi=DPI, format="png")

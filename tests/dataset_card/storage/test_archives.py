@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage import archives
-from dataset_card.storage.archives import honest_copy, opened_zip, read_npz, unpack
+from dataset_card.storage.archives import honest_copy, opened_zip, read_npz, unpack, workbook
 from tests.mutations import mutated
 
 SHAPES = {"mean": (20, 6), "names": (3,)}
@@ -171,3 +171,17 @@ def test_a_copy_unpacks_to_no_more_than_is_claimed(tmp_path):
     )
     with zipfile.ZipFile(honest_copy(path, 2**20, "workbook")) as copy:
         assert copy.read("x") == b"0" * 1000
+
+
+@pytest.mark.parametrize(("place", "holds"), [("IV1", True), ("IW1", False), ("XFD1", False), ("A200000", True)])
+def test_a_cell_far_to_the_right_is_refused_before_it_is_read(tmp_path, place, holds):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["cell_id", "soh"])
+    book.active[place] = "x"
+    book.save(tmp_path / "cells.xlsx")
+    if holds:
+        assert openpyxl.load_workbook(workbook(tmp_path / "cells.xlsx", 2**24)).active["A1"].value == "cell_id"
+    else:
+        with pytest.raises(MagBridgeError, match=f"has a cell in column {place.rstrip('1')}: expected none after IV"):
+            workbook(tmp_path / "cells.xlsx", 2**24)

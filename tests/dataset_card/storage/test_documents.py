@@ -5,6 +5,7 @@ import os
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage import documents
@@ -107,7 +108,7 @@ def test_yaml_is_plain():
         ("a: 1\na: 2\n", "the field a stands there twice"),
         ("[" * 11 + "]" * 11, "values more than 10 deep"),
         ("- " * 20_000, "values more than 10 deep"),
-        ("!!python/object/apply:os.system [id]", "could not determine a constructor"),
+        ("!!python/object/apply:os.system [id]", "are not taken"),
         ("a: [1", "expected"),
     ],
 )
@@ -115,3 +116,31 @@ def test_other_yaml_is_one_error(text, words):
     with pytest.raises(ValueError, match=words) as caught:
         plain_yaml(text)
     assert "\n" not in str(caught.value)
+
+
+TAGS = ("int", "float", "bool", "null", "binary", "timestamp", "set", "omap", "pairs", "seq", "map", "str", "merge")
+
+
+@pytest.mark.parametrize("tag", [*(f"!!{name}" for name in TAGS), "!x", "!!python/object:os.system", "!<tag:x>"])
+@pytest.mark.parametrize("value", ["''", "x", "[]", "{}", "[1]", "{a: 1}", "-", "0x", "1:2", '"\\x00"'])
+def test_tags_are_one_error(tag, value):
+    with pytest.raises(ValueError, match="are not taken|line"):
+        plain_yaml(f"name: {tag} {value}")
+
+
+@pytest.mark.parametrize(
+    "value", ["0b_", "0x_", "1:_", "._", "-._", "9" * 5000, "=", "<<: 3", "? [a]\n: 1", "0o9", "1e999"]
+)
+def test_odd_scalars_are_a_value_or_one_error(value):
+    try:
+        plain_yaml(f"a: {value}\n" if not value.startswith(("<<", "?")) else value)
+    except ValueError as error:
+        assert str(error) and "\n" not in str(error)
+
+
+@given(st.text("!<>&*[]{}:,-?|#'\"%@`~ \n\tabint0b_x.1", max_size=30))
+def test_any_text_is_a_value_or_one_error(text):
+    try:
+        plain_yaml(text)
+    except ValueError as error:
+        assert str(error) and "\n" not in str(error)

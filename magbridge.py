@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataset_card.running.commands import CommandLine
+from dataset_card.errors import MagBridgeError
 from dataset_card.running.door import answer_signals, require_own, run
 
 if TYPE_CHECKING:
@@ -29,7 +29,12 @@ def command_line() -> typer.Typer:
     from hqvqvae.__main__ import app as model
 
     OUTSIDE["reservoir-ridge"] = _reservoir_ridge
-    app = CommandLine("Build datasets, score models and train HQ-VQVAE.", completion=True, callback=_options)
+    app = typer.Typer(
+        help="Build, score and model MagBridge-Battery.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        callback=_options,
+    )
     app.add_typer(bridge)
     app.add_typer(benchmark, name="benchmark")
     app.add_typer(model, name="hqvqvae")
@@ -53,17 +58,20 @@ def _options(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
-    """Build datasets, score models and train HQ-VQVAE."""
+    """Build, score and model MagBridge-Battery."""
 
 
 def main() -> None:
     """Run the command line."""
     answer_signals()
-    from hqvqvae.errors import HQVQVAEError
-
-    run(_checked, (HQVQVAEError,))
+    run(_checked)
 
 
 def _checked() -> None:
-    require_own("bridge", "benchmark")
-    command_line()()
+    require_own("bridge", "benchmark", "hqvqvae")
+    from hqvqvae.errors import HQVQVAEError
+
+    try:
+        command_line()()
+    except HQVQVAEError as error:
+        raise MagBridgeError(str(error)) from error

@@ -8,10 +8,16 @@ if __name__ == "__main__":
     answer_signals()  # before the imports, which take a second
 
 # isort: split
-from benchmark.commands import analysis, boards, hub, running
-from dataset_card.running.commands import CommandLine
+import typer
 
-app = CommandLine("Score models and rank them.")
+from benchmark.commands import analysis, boards, hub, running
+
+app = typer.Typer(
+    help="Scores models on MagBridge-Battery releases.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
 for commands in (running, boards, analysis, hub):
     commands.register(app)
 

@@ -105,29 +105,33 @@ def _of(kind, config):
 
 
 def generate_plan(bridge: AnyBridge, plan: Plan, workers: int | None = None) -> np.ndarray:
-    """Signals of every row of a plan, (n, 100, 6) in nT: generated where clean or Regime-B, injected where not.
+    """Signals of every row of a plan, (n, 100, 6) in nT.
 
-    Faults befall all six channels in v1. In v2 they befall the four measured ones, and the magnitudes are derived from
-    what those then read, as an instrument would: in clean rows they follow from the measured channels and the voltage
-    exactly, so a fault of their own would break that relation, and a model could tell every fault from it unseen.
+    In v1 a fault befalls a copy of its parent's signal, in all six channels. In v2 it befalls a scan of its own: the
+    parent's battery, voltage, SOC, SOH and mounting, and noise, lines, transients and place across the cell from its
+    own seed, so that no reading of the one is in the other. There it befalls the four measured channels, and the
+    magnitudes are derived from what these then read, as an instrument would: in clean rows they follow from the
+    measured channels and the field that these do not see, so a fault of their own would break that relation, and a
+    model could tell every fault from it unseen.
     """
-    rows = plan.rows
-    own = np.flatnonzero(plan.parent < 0)
-    out = np.empty((len(rows), T, len(CHANNELS)))
-    voltage, soc, seed, cell = (rows[name].to_numpy()[own] for name in ("voltage", "soc", "generation_seed", "cell_id"))
-    soh = plan.signal_soh[own]
+    rows, injected = plan.rows, np.flatnonzero(plan.parent >= 0)
+    voltage, soc, seed = (rows[name].to_numpy() for name in ("voltage", "soc", "generation_seed"))
     if isinstance(bridge, BridgeV2):
-        out[own] = bridge.generate_many(voltage, soc, soh, seed, cell.tolist(), workers)
+        mounted = np.where(plan.parent >= 0, seed[plan.parent], seed)
+        battery = rows["battery_id"].tolist()
+        out = bridge.generate_many(voltage, soc, plan.signal_soh, seed, battery, workers, mounted)
+        faulty = out[injected]
     else:
-        out[own] = bridge.generate_many(voltage, soc, soh, seed, workers)
-    injected = np.flatnonzero(plan.parent >= 0)
-    faulty = out[plan.parent[injected]]
+        own = np.flatnonzero(plan.parent < 0)
+        out = np.empty((len(rows), T, len(CHANNELS)))
+        out[own] = bridge.generate_many(voltage[own], soc[own], plan.signal_soh[own], seed[own], workers)
+        faulty = out[plan.parent[injected]]
     befallen = faulty[..., :MEASURED_CHANNELS] if isinstance(bridge, BridgeV2) else faulty
     faults = rows.iloc[injected][["anomaly_subtype", "anomaly_severity", "generation_seed"]]
     for x, subtype, severity, fault_seed in zip(befallen, *(faults[name] for name in faults)):
         x[:] = inject(x, subtype, severity, int(fault_seed))
     if isinstance(bridge, BridgeV2):
-        bridge.derive_magnitudes(rows["voltage"].to_numpy()[injected], faulty)
+        bridge.derive_magnitudes(voltage[injected], seed[injected], faulty)
     out[injected] = faulty
     return out
 

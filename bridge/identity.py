@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 
 from bridge.config import ANCHOR_VOLTAGES, GROUNDED_MAX_V, GROUNDED_MIN_V
-from dataset_card.contract.editions import V1, V3, edition_of, has_own_cells
+from dataset_card.contract.editions import V1, V2, V3, edition_of, has_own_cells
 from dataset_card.contract.schema import table_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import canonical_json
@@ -43,7 +44,10 @@ def stratum_of(row: dict) -> str:
 
 
 def sample_id(row: dict) -> str:
-    """Id of a row: a readable prefix and 8 hex digits of the SHA-256 of its identity fields.
+    """Id of a row: from its identity fields by SHA-256.
+
+    Of v1 and of measured cells: a readable prefix and 8 hex digits. Of v2: 16 hex digits of a hash that the row's own
+    seed keys. Neither the id nor an order by ids then tells anything of a row, to whoever has not its other fields.
 
     Args:
         row: The row's scalar fields by name (see `dataset_card.contract.schema`).
@@ -62,9 +66,12 @@ def sample_id(row: dict) -> str:
         "bridge_version": row["bridge_version"],
         "bridge_config_hash": row["bridge_config_hash"],
     }
-    digest = hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:8]
+    text, edition = canonical_json(identity).encode(), edition_of(row["bridge_version"])
+    if edition is V2:
+        return f"s{hmac.new(str(row['generation_seed']).encode(), text, 'sha256').hexdigest()[:16]}"
+    digest = hashlib.sha256(text).hexdigest()[:8]
     # v1 has one chemistry and numbers its cells; later cells' own names tell their chemistry.
-    chemistry = "lfp_" if edition_of(row["bridge_version"]) is V1 else ""
+    chemistry = "lfp_" if edition is V1 else ""
     if row["regime"] == "extrapolation":
         return f"{chemistry}regimeb_v{round(row['voltage'] * 100):03d}_{digest}"
     stem = f"{chemistry}{row['cell_id'].lower()}_soc{int(row['soc']):02d}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import numbers
 from dataclasses import dataclass
 
@@ -22,9 +23,12 @@ from bridge.config import (
 from bridge.identity import nearest_anchor, sample_id, sample_seed
 from bridge.upstream.pulsebat import PulseTables
 from bridge.v1.inputs import PulseTable
+from bridge.v2.config import BridgeV2Config
+from bridge.v2.draws import draw_cell, law_of
 from dataset_card.contract.editions import V1, V2, V3, Edition, edition_of
+from dataset_card.contract.field import metadata_of
 from dataset_card.contract.physics import CHEMISTRIES, SOC_KNOWLEDGE
-from dataset_card.contract.schema import MASTER_SEED, METADATA_FIELDS, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES
+from dataset_card.contract.schema import MASTER_SEED, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES
 from dataset_card.errors import MagBridgeError
 
 REGIME_B_ANCHORS = (2.54, 2.81, 3.00)
@@ -158,7 +162,8 @@ class Plan:
     """Requests and labels of a release.
 
     Attributes:
-        rows: One row per sample in release order (clean, anomalies, Regime-B), the scalar fields of the contract.
+        rows: One row per sample in release order, the scalar fields of the contract. v1: clean, anomalies, Regime-B;
+            v2: by `sample_id`, which is as good as shuffled.
         u_features: (n, 21) pulse voltages in V; NaN for Regime-B.
         signal_soh: (n,) SOH that the signal is generated at (the label is null for Regime-B).
         parent: (n,) row number of a synthetic anomaly's parent, -1 elsewhere.
@@ -168,6 +173,18 @@ class Plan:
     u_features: np.ndarray
     signal_soh: np.ndarray
     parent: np.ndarray
+
+    def take(self, order: np.ndarray) -> Plan:
+        """The rows of these numbers, parents of theirs among them, in this order."""
+        place = np.full(len(self.rows), -1)
+        place[order] = np.arange(len(order))
+        parent = self.parent[order]
+        return Plan(
+            self.rows.iloc[order].reset_index(drop=True),
+            self.u_features[order],
+            self.signal_soh[order],
+            np.where(parent >= 0, place[parent], -1),
+        )
 
 
 def make_plan(
@@ -202,7 +219,7 @@ def make_plan(
         "bridge_config_hash": config.hash(),
         "schema_version": edition.schema_version,
     }
-    clean, clean_record = _clean_rows(pulses, common, edition, master_seed, composition.variants)
+    clean, clean_record = _clean_rows(pulses, common, edition, master_seed, composition.variants, config)
     anomalies, anomaly_parent = _anomaly_rows(clean, edition, master_seed, composition)
     regime_b = _regime_b_rows(pulses, common, edition, master_seed, composition.regime_b, lowest_V)
 
@@ -213,7 +230,8 @@ def make_plan(
     parent = np.full(len(rows), -1)
     parent[len(clean) : len(clean) + len(anomalies)] = anomaly_parent
     signal_soh = np.array([REGIME_B_SOH if row["soh"] is None else row["soh"] for row in rows])
-    return Plan(pandas.DataFrame(rows, columns=list(METADATA_FIELDS)), u_features, signal_soh, parent)
+    plan = Plan(pandas.DataFrame(rows, columns=list(metadata_of(edition.fields))), u_features, signal_soh, parent)
+    return plan if edition is V1 else plan.take(plan.rows["sample_id"].to_numpy(str).argsort())
 
 
 def record_voltages(pulses: PulseTable) -> np.ndarray:
@@ -235,22 +253,31 @@ def _seed(edition: Edition, master_seed: int, kind: str, *parts) -> int:
 
 
 def _clean_rows(
-    pulses: PulseTable, common: dict, edition: Edition, master_seed: int, variants: int
+    pulses: PulseTable, common: dict, edition: Edition, master_seed: int, variants: int, config: HashedConfig
 ) -> tuple[list[dict], np.ndarray]:
     """Clean rows and the record each comes from."""
     # Python's own floats and strings: ids are hashes of their text.
     if isinstance(pulses, PulseTables):
         voltages, chemistries = pulses.voltage.tolist(), pulses.chemistry.tolist()
+        batteries, ages = pulses.battery.tolist(), pulses.age_cycles.tolist()
     else:
         voltages = np.clip(pulses.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V).tolist()
-        chemistries = [CHEMISTRY] * len(pulses)
+        chemistries, batteries, ages = [CHEMISTRY] * len(pulses), pulses.cell.tolist(), [math.nan] * len(pulses)
+    laws = {}
+    if isinstance(config, BridgeV2Config):
+        laws = {battery: law_of(draw_cell(battery, master_seed), config) for battery in set(batteries)}
     rows: list[dict] = []
-    records = zip(pulses.cell.tolist(), pulses.soc.tolist(), pulses.soh.tolist(), voltages, chemistries)
-    for cell, soc, soh, voltage, chemistry in records:
+    records = zip(
+        pulses.cell.tolist(), pulses.soc.tolist(), pulses.soh.tolist(), voltages, chemistries, batteries, ages
+    )
+    for cell, soc, soh, voltage, chemistry, battery, age in records:
         label = {
             **common,
             "parent_sample_id": None,
             "cell_id": cell,
+            "battery_id": battery,
+            "age_cycles": None if math.isnan(age) else int(age),
+            "ageing_law": laws.get(battery),
             "voltage": voltage,
             "soc": soc,
             "soh": soh,
@@ -324,6 +351,9 @@ def _regime_b_rows(
                     **common,
                     "parent_sample_id": None,
                     "cell_id": cell,
+                    "battery_id": cell,
+                    "age_cycles": None,
+                    "ageing_law": None,
                     "generation_seed": _seed(edition, master_seed, "regimeb", i, voltage),
                     "voltage": voltage,
                     "soc": float(pulses.soc[record]),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 EXTRAS = {
-    "matplotlib": "plot",
-    **dict.fromkeys(("accelerate", "torch", "transformers"), "model"),
+    **dict.fromkeys(("accelerate", "matplotlib", "torch", "transformers"), "model"),
     **dict.fromkeys(("catboost", "lightgbm"), "boosting"),
     **dict.fromkeys(("dask", "distributed"), "cluster"),
     "aeon": "rocket",

@@ -8,12 +8,17 @@ if __name__ == "__main__":
     answer_signals()  # before the imports, which take a second
 
 # isort: split
-from dataset_card.running.commands import CommandLine
+import typer
 
 from .commands import discovery, model, study
 from .errors import HQVQVAEError
 
-app = CommandLine("Train and use HQ-VQVAE, which gives battery discharges codes.")
+app = typer.Typer(
+    help="HQ-VQVAE: codes for battery discharge segments.",
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+)
 model.register(app)
 discovery.register(app)
 study.register(app)

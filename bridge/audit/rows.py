@@ -13,7 +13,8 @@ import pandas
 from bridge.config import SEVERITY_MAX, SEVERITY_MIN
 from bridge.identity import nearest_anchor, regime_of, sample_id
 from dataset_card.contract.editions import MEASURED, OWN_CELLS, edition_of
-from dataset_card.contract.schema import CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES, fields_of
+from dataset_card.contract.field import metadata_of
+from dataset_card.contract.schema import CHANNELS, FIELDS_V2, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES, fields_of
 from dataset_card.errors import MagBridgeError
 
 SYNTHETIC, REGIME_B = "synthetic_sensor_perturbation", "bridge_extrapolation"
@@ -26,7 +27,7 @@ _OWN_OF_CHILD = {
     "anomaly_origin",
     "anomaly_severity",
 }
-INHERITED = tuple(name for name in METADATA_FIELDS if name not in _OWN_OF_CHILD)
+INHERITED = tuple(name for name in metadata_of(FIELDS_V2) if name not in _OWN_OF_CHILD)
 """Labels that a synthetic anomaly takes over from its parent."""
 
 
@@ -62,7 +63,8 @@ def check_rows(
     Returns:
         Every broken promise, in the order of the checks.
     """
-    missing = [name for name in METADATA_FIELDS if name not in rows.columns]
+    versions = rows["schema_version"].unique() if "schema_version" in rows.columns else [""]
+    missing = [name for v in versions for name in metadata_of(fields_of(v)) if name not in rows.columns]
     if missing:
         return [Finding("fields", "all rows", f"no column {name!r}") for name in missing]
     records = rows.to_dict("records")
@@ -204,7 +206,7 @@ def _parents(records: list[dict], where: Sequence[str]) -> Iterator[Finding]:
         if parent["anomaly_origin"] != "none" or parent["regime"] != "grounded":
             yield Finding("parents", where[i], f"parent {parent_id} is not a clean grounded row")
         for name in INHERITED:
-            if row[name] != parent[name]:
+            if row.get(name) != parent.get(name):
                 yield Finding(
                     "parents", where[i], f"{name} is {row[name]!r}, its parent {parent_id} has {parent[name]!r}"
                 )

@@ -89,6 +89,10 @@ def with_own(inputs, own: OwnOptions):
         if not isinstance(inputs.pulses, PulseTables):
             raise MagBridgeError("--chemistry with v1's one table: expected --bridge v2 or --cells")
         inputs = dataclasses.replace(inputs, pulses=inputs.pulses.of(chemistries))
+    if own.cells is None and isinstance(inputs.pulses, PulseTables):
+        for what, count in inputs.pulses.overridden().items():
+            if count:
+                typer.echo(f"cells: {count} of {len(inputs.pulses)} records have their {what}", err=True)
     files = {"cells": own.cells, "scans": own.scans, "scan-table": own.scan_table, "channels": own.channels,
              "columns": own.columns}  # fmt: skip
     options = "".join(f" --{option} {shlex.quote(path.name)}" for option, path in files.items() if path is not None)

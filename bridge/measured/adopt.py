@@ -27,7 +27,7 @@ from bridge.release.splits import by_record_optimistic_baseline
 from dataset_card.contract.configs import SPLITS
 from dataset_card.contract.editions import MEASURED
 from dataset_card.contract.measured import LABEL_FIELDS
-from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS, METADATA_FIELDS, REUSE_ABOVE_SOH
+from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS, REUSE_ABOVE_SOH, metadata_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.faults import Fault, FaultyInput, fault, require
 from dataset_card.storage.digests import sha256_of
@@ -275,6 +275,7 @@ def channel_notes(mapping: ChannelMap) -> list[str]:
 def _rows(table: pandas.DataFrame, config: dict) -> pandas.DataFrame:
     common = {
         "parent_sample_id": None,
+        "ageing_law": None,
         "bridge_version": MEASURED.bridge,
         "bridge_config_hash": config_hash(config),
         "schema_version": MEASURED.schema_version,
@@ -285,15 +286,18 @@ def _rows(table: pandas.DataFrame, config: dict) -> pandas.DataFrame:
         "anomaly_severity": 0.0,
     }
     rows = []
-    for record in table[["scan_id", "cell_id", "chemistry", "voltage", "soc", "soh"]].to_dict("records"):
+    names = ["scan_id", "cell_id", "battery_id", "age_cycles", "chemistry", "voltage", "soc", "soh"]
+    for record in table[[name for name in names if name in table]].to_dict("records"):
         label = {str(name): value for name, value in record.items()}
         scan_id = label.pop("scan_id")
         row = {
             **common,
+            "battery_id": label["cell_id"],
+            "age_cycles": None,
             **label,
             "generation_seed": sample_seed(0, "measured", scan_id, bits=63),
             "nearest_anchor": nearest_anchor(label["voltage"]),
             "second_life_class": "reuse" if label["soh"] > REUSE_ABOVE_SOH else "recondition",
         }
         rows.append({**row, "sample_id": sample_id(row)})
-    return pandas.DataFrame(rows, columns=list(METADATA_FIELDS))
+    return pandas.DataFrame(rows, columns=list(metadata_of(MEASURED.fields)))

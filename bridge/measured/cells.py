@@ -16,7 +16,7 @@ from bridge.upstream.pulsebat import SCANNED, PulseTables
 from bridge.v1.inputs import PulseTable
 from bridge.v2 import UpstreamV2
 from dataset_card.contract.editions import OWN_CELLS
-from dataset_card.contract.measured import CELL_FIELDS, PULSES
+from dataset_card.contract.measured import CELL_FIELDS, PULSES, chemistry_of
 from dataset_card.faults import Fault, fault, require
 from dataset_card.storage.digests import sha256_of
 
@@ -45,6 +45,7 @@ def with_cells(
     path = Path(path)
     table = read_labels(path, CELL_FIELDS, columns)
     notes = table.attrs["notes"]
+    chemistries = None if chemistries is None else [chemistry_of(name) for name in chemistries]
     for name in chemistries or ():
         if name not in set(table["chemistry"]):
             known = ", ".join(sorted(set(table["chemistry"])))
@@ -52,23 +53,27 @@ def with_cells(
     if chemistries is not None:
         table = table[table["chemistry"].isin(list(chemistries))].reset_index(drop=True)
     _check(path, table, isinstance(upstream, UpstreamV2))
+    own = own_voltages(table)
     pulses = PulseTables(
         cell=table["cell_id"].to_numpy(object),
+        battery=table["battery_id" if "battery_id" in table else "cell_id"].to_numpy(object),
+        age_cycles=table["age_cycles"].to_numpy(float) if "age_cycles" in table else np.full(len(table), np.nan),
         soc=table["soc"].to_numpy(float),
         soh=table["soh"].to_numpy(float),
         u=pulses_of(table),
         table=table["chemistry"].to_numpy(object),
         chemistry=table["chemistry"].to_numpy(object),
-        voltage=_voltages(table, upstream),
+        voltage=_voltages(table, own, upstream),
+        own_voltage=own,
     )
-    notes = (*notes, *_voltage_notes(table, pulses.voltage))
+    notes = (*notes, *_voltage_notes(table, own, pulses.voltage))
     sources = {**_without_tables(upstream), path.name: sha256_of(path)}
     if columns is not None:
         sources[Path(columns).name] = sha256_of(Path(columns))
     if isinstance(upstream, UpstreamV2):
         return dataclasses.replace(upstream, pulses=pulses, sources=sources, own_cells=True), notes
-    own = upstream.bridge_version + OWN_CELLS
-    return dataclasses.replace(upstream, pulses=pulses, sources=sources, bridge_version=own), notes
+    version = upstream.bridge_version + OWN_CELLS
+    return dataclasses.replace(upstream, pulses=pulses, sources=sources, bridge_version=version), notes
 
 
 def _check(path: Path, table: pandas.DataFrame, any_chemistry: bool) -> None:
@@ -91,13 +96,17 @@ def _check(path: Path, table: pandas.DataFrame, any_chemistry: bool) -> None:
     require(faults)
 
 
-def _voltages(table: pandas.DataFrame, upstream: AnyUpstream) -> np.ndarray:
+def own_voltages(table: pandas.DataFrame) -> np.ndarray:
+    """(n,) voltage in V that the table has for each record: its `voltage`, else its mean pulse voltage."""
+    return table["voltage"].to_numpy(float) if "voltage" in table else pulses_of(table).mean(axis=1)
+
+
+def _voltages(table: pandas.DataFrame, own: np.ndarray, upstream: AnyUpstream) -> np.ndarray:
     """The voltage that the scanned cell stands at for each record, in V, by the rule of PulseBat's tables.
 
     An LFP cell stands at its own voltage, clipped to the grounded regime. Others' voltages are those of the scanned
     cell at the same SOC: the median of the upstream's LFP table, linear between its SOC levels.
     """
-    own = table["voltage"].to_numpy(float) if "voltage" in table else pulses_of(table).mean(axis=1)
     own = np.clip(own, GROUNDED_MIN_V, GROUNDED_MAX_V)
     scanned, voltage = scanned_voltages(upstream.pulses)
     levels = np.unique(scanned.soc)
@@ -105,9 +114,8 @@ def _voltages(table: pandas.DataFrame, upstream: AnyUpstream) -> np.ndarray:
     return np.where(table["chemistry"] == CHEMISTRY, own, np.interp(table["soc"], levels, median))
 
 
-def _voltage_notes(table: pandas.DataFrame, stood: np.ndarray) -> list[str]:
+def _voltage_notes(table: pandas.DataFrame, own: np.ndarray, stood: np.ndarray) -> list[str]:
     """How many of the table's own voltages the bridge could not keep, and what stands in their place."""
-    own = table["voltage"].to_numpy(float) if "voltage" in table else pulses_of(table).mean(axis=1)
     lfp = (table["chemistry"] == CHEMISTRY).to_numpy()
     notes = []
     if moved := int((lfp & (stood != own)).sum()):

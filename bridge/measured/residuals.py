@@ -159,7 +159,7 @@ def _compare(release: Path, against: Path, seed: int, workers: int | None) -> Co
     columns = {
         name: np.array(table[f].to_pylist())
         for name, f in (
-            ("cell", "cell_id"),
+            ("cell", "battery_id"),
             ("chemistry", "chemistry"),
             ("voltage", "voltage"),
             ("soc", "soc"),

@@ -100,15 +100,16 @@ def own_split(path: Path, table: pandas.DataFrame) -> np.ndarray:
         faults.append(Fault(str(path), "", f"{missing[0]!r} in no subset", f"every {column}", "add it"))
     require(faults)
     subset = table[column].map(of)
-    for cell, names in subset.groupby(table["cell_id"]).unique().items():
+    unit = "battery_id" if "battery_id" in table else "cell_id"
+    for cell, names in subset.groupby(table[unit]).unique().items():
         if len(names) > 1:
             faults.append(
                 Fault(
                     str(path),
-                    f"cell {cell!r}",
+                    f"{unit.removesuffix('_id')} {cell!r}",
                     f"scans in {' and '.join(sorted(names))}",
-                    "a cell in one subset",
-                    "this leaks: split by cell",
+                    f"a {unit.removesuffix('_id')} in one subset",
+                    f"this leaks: split by {unit.removesuffix('_id')}",
                 )
             )
     empty = [name for name in SPLITS if name not in set(subset)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from dataset_card.contract.measured import PULSES, InputField
+from dataset_card.contract.measured import PULSES, InputField, chemistry_of
 from dataset_card.faults import MOST, Fault, FaultyInput, fault, require
 from dataset_card.storage.archives import workbook
 from dataset_card.storage.columns import Column, ColumnMap, Found, did_you_mean, find_columns, read_column_map
@@ -78,6 +78,8 @@ def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | 
         _check_range(path, _field(fields, "soh"), out["soh"], where, faults)
         notes += ("SOH is capacity over nominal capacity: the table has no column of its own for it.",)
         require(faults)
+    if "chemistry" in out:
+        out["chemistry"] = [chemistry_of(str(name)) for name in out["chemistry"]]
     _consistent(path, out, where, faults)
     require(faults)
     table = pandas.DataFrame({**out, "where": where})
@@ -286,9 +288,9 @@ def _consistent(path: Path, table: dict[str, list], where: list[str], faults: li
         _once(path, table["scan_id"], where, faults)
     if "cell_id" not in table:
         return
-    for column in ("cell_id", "chemistry"):
+    for column in ("cell_id", "battery_id", "chemistry"):
         spelling: dict[str, str] = {}
-        for name, row in zip(table[column], where):
+        for name, row in zip(table.get(column, []), where):
             other = spelling.setdefault(name.lower(), name)
             if other != name:
                 faults.append(
@@ -300,7 +302,7 @@ def _consistent(path: Path, table: dict[str, list], where: list[str], faults: li
                         "use one of them: two names would be two of them, in two subsets",
                     )
                 )
-    for name in ("chemistry", "nominal_Ah"):
+    for name in ("battery_id", "age_cycles", "chemistry", "nominal_Ah"):
         first: dict[str, tuple] = {}
         for cell, value, row in zip(table["cell_id"], table.get(name, []), where):
             known, at = first.setdefault(cell, (value, row))

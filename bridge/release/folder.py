@@ -26,14 +26,15 @@ from bridge.generate import (
 from bridge.plan import COMPOSITIONS, AnyComposition, Plan, composition_of, make_plan
 from bridge.release.manifest import make_manifest
 from bridge.release.splits import PRIMARY, RECORD, make_splits, split_document
+from bridge.upstream.pulsebat import PulseTables
 from bridge.v2 import BridgeV2
 from bridge.v3.release import BridgeV3
 from bridge.validation.report import require_invariants
 from dataset_card.cards import card
-from dataset_card.contract.configs import METADATA_FILE, atom_path, provenance
+from dataset_card.contract.configs import AGEING, METADATA_FILE, atom_path, provenance
 from dataset_card.contract.editions import V1, V3, Edition, edition_of
 from dataset_card.contract.field import arrow_schema_of, metadata_of
-from dataset_card.contract.schema import CHANNELS, FIELDS, MASTER_SEED, U_FEATURES, T
+from dataset_card.contract.schema import CHANNELS, MASTER_SEED, U_FEATURES, T, fields_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import files_digest, sha256_of
 from dataset_card.storage.output import RELEASE, require_folder, writing_folder
@@ -108,6 +109,7 @@ def build(
         **_counts(edition, counts),
         "rebuild": rebuild,
         **({"notes": list(own.notes)} if own and own.notes else {}),
+        **_overridden(bridge),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
     return write(Path(out), table, origin, fitted_files(bridge))
@@ -161,6 +163,12 @@ def _counts(edition: Edition, counts: AnyComposition) -> dict:
     return {"variants": stated["variants"]} if edition is V1 and counts == COMPOSITIONS[V1] else stated
 
 
+def _overridden(bridge: ReleaseBridge) -> dict:
+    """Entry of a manifest for records whose own voltage was changed: of v2, and of a user's own cells."""
+    pulses = None if isinstance(bridge, BridgeV3) else bridge.upstream.pulses
+    return {"overridden": pulses.overridden()} if isinstance(pulses, PulseTables) else {}
+
+
 def choice_of(upstream: Mapping) -> str:
     """What `--upstream` was for a manifest's upstream; own scans stand beside pulse tables of either kind."""
     if upstream["name"] == "scans":
@@ -198,7 +206,7 @@ def assemble(plan: Plan, signals: np.ndarray) -> pa.Table:
     for c, name in enumerate(CHANNELS):
         arrays[name] = _fixed_lists(signals[:, :, c], T)
     arrays["time_norm"] = _fixed_lists(np.tile(np.linspace(0, 1, T), (len(plan.rows), 1)), T)
-    schema = arrow_schema_of(FIELDS)
+    schema = arrow_schema_of(fields_of(str(plan.rows["schema_version"].iat[0])))
     return pa.table([arrays[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 
 
@@ -280,7 +288,8 @@ def data_paths(table: pa.Table, subsets: Mapping[str, np.ndarray], edition: Edit
     if edition is V3:
         groups = map("{}-{}".format, columns["chemistry"], table["stack"].to_pylist())
     elif edition.in_groups:
-        groups = columns["chemistry"]
+        ages = table["age_cycles"].to_pylist()
+        groups = [c if age is None else f"{c}-{AGEING}" for c, age in zip(columns["chemistry"], ages)]
     where = zip(provenance(columns[edition.origin]), subsets[PRIMARY], subsets[RECORD], groups)
     return [atom_path(*parts) for parts in where]
 

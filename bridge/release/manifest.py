@@ -11,7 +11,7 @@ from bridge.release import splits
 from bridge.v3.config import PhysicsConfig
 from bridge.v3.release import readings
 from dataset_card.contract.configs import SPLITS, provenance
-from dataset_card.contract.editions import MEASURED, V2, V3, Edition, edition_of
+from dataset_card.contract.editions import MEASURED, V1, V2, V3, Edition, edition_of
 from dataset_card.storage.digests import dataset_digest
 
 
@@ -46,6 +46,7 @@ def summarise(rows: pandas.DataFrame, subsets: dict[str, np.ndarray]) -> dict:
         "counts": {
             "rows": len(rows),
             "cells": int(grounded["cell_id"].nunique()),
+            **_batteries(grounded, edition),
             "provenance": _counts(provenance(rows[edition.origin])),
             **{name: _counts(rows[name].dropna()) for name in of_all},
             **({"tables": _tables(rows)} if edition in (V2, MEASURED) else {}),
@@ -57,6 +58,14 @@ def summarise(rows: pandas.DataFrame, subsets: dict[str, np.ndarray]) -> dict:
 
 CLASSES = {V3: (("chemistry", "stack", "defect"), ("chemistry", "defect"))}
 """Columns whose values are counted, over all rows and in each subset, where they are not those of scans."""
+
+
+def _batteries(rows: pandas.DataFrame, edition: Edition) -> dict:
+    """Batteries, and how many of them age by each law, from v2 on."""
+    if edition in (V1, V3):
+        return {}
+    laws = rows.drop_duplicates("battery_id")["ageing_law"].dropna()
+    return {"batteries": int(rows["battery_id"].nunique()), **({"ageing_law": _counts(laws)} if len(laws) else {})}
 
 
 def _counts(values) -> dict[str, int]:

@@ -20,17 +20,20 @@ TRAIN_SHARE, VALIDATION_SHARE = 0.70, 0.15
 
 
 STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE = 0.60, 0.20
-"""Of the cells of each table, and of the Regime-B pseudo-cells, from v2 on."""
+"""Of the batteries of each table, and of the Regime-B pseudo-cells, from v2 on."""
 
 
 def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
     """Subset of every row, split by cell: no cell, and no parent with its anomaly, spans two subsets.
 
+    In v2 and of measured cells the unit is the battery: a cell there is one visit to it, and all of its visits are in
+    one subset.
+
     In v1 the clean cells are shuffled and cut in the proportions 39 : 8 : 9; the three Regime-B pseudo-cells go to one
-    subset each. From v2 on the cells of each table and the Regime-B pseudo-cells are shuffled and cut 60 : 20 : 20.
+    subset each. From v2 on the batteries of each table and the Regime-B pseudo-cells are shuffled and cut 60 : 20 : 20.
 
     Args:
-        rows: Rows with `cell_id`, `regime`, `chemistry`, `anomaly_origin` and `bridge_version`.
+        rows: Rows with `cell_id`, from v2 on `battery_id`, `regime`, `chemistry`, `anomaly_origin`, `bridge_version`.
 
     Returns:
         (n,) array of `train`, `validation` or `test`.
@@ -38,15 +41,21 @@ def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
     if edition_of(rows["bridge_version"].iat[0]) is V1:
         return _by_cell(rows)
     strata: dict[str, list[str]] = {}
-    for row in rows.drop_duplicates("cell_id").sort_values("cell_id").to_dict("records"):
-        strata.setdefault(stratum_of(row), []).append(row["cell_id"])
+    unit = unit_of(rows)
+    for row in rows.drop_duplicates(unit).sort_values(unit).to_dict("records"):
+        strata.setdefault(stratum_of(row), []).append(row[unit])
     shuffler = random.Random(PRIMARY_SEED)
     subset: dict[str, str] = {}
-    for _, cells in sorted(strata.items()):
-        shuffler.shuffle(cells)
-        train, validation = (round(len(cells) * share) for share in (STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE))
-        subset.update(zip(cells, ["train"] * train + ["validation"] * validation + ["test"] * len(cells)))
-    return rows["cell_id"].map(subset).to_numpy(dtype=object)
+    for _, batteries in sorted(strata.items()):
+        shuffler.shuffle(batteries)
+        train, validation = (round(len(batteries) * share) for share in (STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE))
+        subset.update(zip(batteries, ["train"] * train + ["validation"] * validation + ["test"] * len(batteries)))
+    return rows[unit].map(subset).to_numpy(dtype=object)
+
+
+def unit_of(rows: pandas.DataFrame) -> str:
+    """Column of what a split keeps whole: the battery, or the cell where every cell is a battery of its own."""
+    return "battery_id" if "battery_id" in rows else "cell_id"
 
 
 def _by_cell(rows: pandas.DataFrame) -> np.ndarray:
@@ -112,9 +121,9 @@ def split_document(rows: pandas.DataFrame, name: str, subset: np.ndarray) -> dic
 
 
 def shared_cells(rows: pandas.DataFrame, subset: Iterable[str | None]) -> dict[str, list[str]]:
-    """Cells in more than one subset, and the subsets; rows in no subset (None) do not count."""
+    """Batteries, in v1 cells, in more than one subset, and the subsets; rows in no subset (None) do not count."""
     found: dict[str, set[str]] = {}
-    for cell, name in zip(rows["cell_id"], subset):
+    for cell, name in zip(rows[unit_of(rows)], subset):
         if name is not None:
             found.setdefault(cell, set()).add(name)
     return {cell: sorted(names) for cell, names in sorted(found.items()) if len(names) > 1}
@@ -133,7 +142,7 @@ def separated_pairs(rows: pandas.DataFrame, subset: Iterable[str | None]) -> lis
 
 
 def leakage(rows: pandas.DataFrame, subset: Iterable[str | None]) -> dict[str, int]:
-    """Cells found in more than one subset, and anomalies in another subset than their parent."""
+    """Batteries, in v1 cells, found in more than one subset, and anomalies in another subset than their parent."""
     return {
         "cells_in_more_than_one_subset": len(shared_cells(rows, subset)),
         "parent_child_pairs_across_subsets": len(separated_pairs(rows, subset)),

@@ -57,6 +57,9 @@ def smoothed_cells(pulses: PulseTables, counts: Mapping[str, int], rng: np.rando
                     table=np.full(len(soc), table, dtype=object),
                     chemistry=np.full(len(soc), pulses.chemistry[rows][0], dtype=object),
                     voltage=voltage,
+                    battery=np.full(len(soc), f"{table}-r{number:03d}", dtype=object),
+                    own_voltage=np.full(len(soc), np.nan),
+                    age_cycles=np.full(len(soc), np.nan),
                 )
             )
     return PulseTables(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})

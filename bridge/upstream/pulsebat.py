@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
+from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.upstream import files
 from bridge.upstream.published import read_pulse_table
 from bridge.v1.inputs import PulseTable
+from dataset_card.contract.measured import chemistry_of
 from dataset_card.errors import MagBridgeError
 
 
@@ -25,6 +27,8 @@ class PulseSheet:
         cells: Cells it holds, at 10 SOC levels each.
         voltages: Range in V, lower bound excluded, that a record's mean voltage is possible in.
         file: Where it is published.
+        visits: Batteries, and the cycles at which each was tested, in the order of the cells' numbers, where one
+            battery stands in the table at several ages.
     """
 
     name: str
@@ -32,7 +36,32 @@ class PulseSheet:
     cells: int
     voltages: tuple[float, float]
     file: files.UpstreamFile
+    visits: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
+    def battery(self, cell: int) -> tuple[str, float]:
+        """Battery that a cell's number stands for, and its cycles; a cell is a battery of its own where none is told.
+
+        Args:
+            cell: The table's `No.`, from 1.
+        """
+        ages = [(battery, cycles) for battery, seen in self.visits for cycles in seen]
+        if not ages:
+            return f"{self.name}-{cell:03d}", math.nan
+        return f"{self.name}-{ages[cell - 1][0]}", float(ages[cell - 1][1])
+
+
+_VISITS = tuple(
+    (battery, tuple(cycles for cycles in range(100, 601, 100) if cycles != absent))
+    for battery, absent in zip(
+        ("D3", "D4", "E3", "E4", "H3", "H4", "I3", "I4", "J1", "J2", "J3", "J4"),
+        (None, None, 100, None, 300, None, None, 300, None, None, 100, 300),
+    )
+)
+"""Of the column `ID`, `D3-100` to `J4-600`: twelve batteries at 100 to 600 cycles, one visit of some missing."""
+
+CLIPPED = f"voltages clipped to {GROUNDED_MIN_V} to {GROUNDED_MAX_V} V"
+REPLACED = "voltages replaced by the scanned cell's at the same SOC"
+"""What becomes of a record's own voltage; the first befalls LFP, the second other chemistries."""
 
 SCANNED = "LFP-35Ah"
 """The table of the cell type that was scanned."""
@@ -40,7 +69,7 @@ SCANNED = "LFP-35Ah"
 SHEETS = (
     PulseSheet(SCANNED, "LFP", 56, (2.0, 4.0), files.PULSE_TABLE),
     PulseSheet("LMO-10Ah", "LMO", 95, (2.0, 4.5), files.PULSE_TABLE_LMO),
-    PulseSheet("NMC-2.1Ah", "NMC", 67, (2.0, 4.5), files.PULSE_TABLE_NMC_SMALL),
+    PulseSheet("NMC-2.1Ah", "NMC", 67, (2.0, 4.5), files.PULSE_TABLE_NMC_SMALL, _VISITS),
     PulseSheet("NMC-21Ah", "NMC", 52, (2.0, 4.5), files.PULSE_TABLE_NMC_LARGE),
 )
 """The tables of a v2 release, in release order."""
@@ -55,11 +84,23 @@ class PulseTables(PulseTable):
         table: (n,) name of each record's table.
         chemistry: (n,) LFP, LMO or NMC.
         voltage: (n,) voltage in V that the scanned cell stands at.
+        battery: (n,) ids of the batteries; cells are visits to them.
+        age_cycles: (n,) cycles that each battery had seen, NaN where unknown.
+        own_voltage: (n,) voltage in V that the record itself has, NaN where it was not measured.
     """
 
     table: np.ndarray
     chemistry: np.ndarray
     voltage: np.ndarray
+    battery: np.ndarray
+    age_cycles: np.ndarray
+    own_voltage: np.ndarray
+
+    def overridden(self) -> dict[str, int]:
+        """Records whose own voltage the signals are not made at, by what was done to it."""
+        other = np.isfinite(self.own_voltage) & (self.own_voltage != self.voltage)
+        scanned = self.chemistry == CHEMISTRY
+        return {CLIPPED: int((other & scanned).sum()), REPLACED: int((other & ~scanned).sum())}
 
     def of(self, chemistries: Collection[str]) -> PulseTables:
         """The records of some chemistries only.
@@ -67,7 +108,7 @@ class PulseTables(PulseTable):
         Raises:
             MagBridgeError: A chemistry has no table.
         """
-        known = sorted(set(self.chemistry))
+        chemistries, known = [chemistry_of(name) for name in chemistries], sorted(set(self.chemistry))
         for chemistry in chemistries:
             if chemistry not in known:
                 raise MagBridgeError(f"chemistry {chemistry!r} has no pulse table: expected {', '.join(known)}")
@@ -101,6 +142,7 @@ def combine(tables: Mapping[str, PulseTable]) -> PulseTables:
             raise MagBridgeError(
                 f"pulse table {sheet.name!r} has records at SOC {strange[0]:g} %: expected the levels of {SCANNED!r}"
             )
+        visits = [sheet.battery(int(cell)) for cell in table.cell]
         parts.append(
             PulseTables(
                 cell=np.array([f"{sheet.name}-{int(cell):03d}" for cell in table.cell], dtype=object),
@@ -110,6 +152,9 @@ def combine(tables: Mapping[str, PulseTable]) -> PulseTables:
                 table=np.full(len(table), sheet.name, dtype=object),
                 chemistry=np.full(len(table), sheet.chemistry, dtype=object),
                 voltage=own if sheet.name == SCANNED else np.array([median[level] for level in table.soc.tolist()]),
+                battery=np.array([battery for battery, _ in visits], dtype=object),
+                own_voltage=table.u.mean(axis=1),
+                age_cycles=np.array([cycles for _, cycles in visits]),
             )
         )
     return PulseTables(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})

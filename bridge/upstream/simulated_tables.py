@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.upstream.pulsebat import SCANNED, SHEETS, PulseTables, combine
+from bridge.upstream.pulsebat import SCANNED, SHEETS, PulseSheet, PulseTables, combine
 from bridge.upstream.simulated import TABLE_SEED, pulse_table
 from bridge.upstream.simulated_parameters import LARGEST, PulseParameters, SimulationParameters
+from bridge.v1.inputs import PulseTable
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import read_json
 
@@ -35,10 +36,20 @@ def simulated_pulse_tables(parameters: SimulationParameters, path: Path = TABLE_
     others = [sheet for sheet in SHEETS if sheet.name != SCANNED]
     for number, (sheet, (deciles, pulse)) in enumerate(zip(others, _read(path, [s.name for s in others])), 1):
         soh = np.interp(np.linspace(0, 1, sheet.cells), np.linspace(0, 1, DECILES), deciles)
-        tables[sheet.name] = pulse_table(
+        table = pulse_table(
             dataclasses.replace(parameters, pulse_table=pulse), sheet.cells, seed=TABLE_SEED + number, soh=soh
         )
+        tables[sheet.name] = _numbered_by_age(table, sheet) if sheet.visits else table
     return combine(tables)
+
+
+def _numbered_by_age(table: PulseTable, sheet: PulseSheet) -> PulseTable:
+    """The table with its cells' numbers dealt so that SOH falls as the cycles of the visit they stand for rise."""
+    numbers, first = np.unique(table.cell, return_index=True)
+    fresh_first = numbers[np.argsort(-table.soh[first], kind="stable")]
+    visits = sorted(range(1, sheet.cells + 1), key=lambda number: (sheet.battery(number)[1], number))
+    number_of = {cell: str(number) for cell, number in zip(fresh_first.tolist(), visits)}
+    return dataclasses.replace(table, cell=np.array([number_of[c] for c in table.cell.tolist()], dtype=object))
 
 
 def _read(path: Path, names: list[str]) -> list[tuple[np.ndarray, PulseParameters]]:

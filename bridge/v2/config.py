@@ -24,14 +24,20 @@ class BridgeV2Config(HashedConfig):
         line_threshold: A line's power, at least, over the median power in the band.
         line_window: Distance of a scan's own frequency from the line's, at most, in 1 / step.
         line_share: Scans with at least this share of the median amplitude tell the line's frequency and its spread.
+        map_threshold: A trajectory's cosines count as found from this multiple of the power that noise gives them.
         spectrum_lag: Lag in steps at which the covariance is tapered to 0.
         bures_ridge: Ridge of the covariances before they are transported, as a fraction of their trace.
+        unseen_waves: Share of the unseen field's mean square in its waves along the scan: constant, half a wave, one,
+            one and a half.
         magnitude_floor: Unseen field below this fraction of the squared magnitude counts as rounding.
         spread_positions: Positions over which the map's own standard deviation is taken.
         soh_baseline: SOH at and above which a signal carries no ageing.
         moment_slope: State-dependent moment of the sheet in 1e4 nT step^3 / V: the slope of the line, with free
             intercept, through the simulated upstream's moments at its anchors.
         moment_zero_V: Voltage at which the state-dependent moment is zero.
+        full_V: Voltage at which the state-dependent moment is that of a full cell.
+        inventory_share: Share of the batteries whose moment follows lost lithium instead of lost material; the nominal
+            cell's follows lost material.
         ageing: Loss of moment per unit of lost SOH on the modes mean, edge, z and y.
         ageing_jitter: Standard deviation over cells of the last three.
         cell_moment: Standard deviation over cells of the logarithm of the moment.
@@ -54,13 +60,17 @@ class BridgeV2Config(HashedConfig):
     line_threshold: float = 20.0
     line_window: float = 0.018
     line_share: float = 0.5
-    spectrum_lag: int = 69
+    map_threshold: float = 1.5
+    spectrum_lag: int = 16
     bures_ridge: float = 1e-9
+    unseen_waves: tuple[float, float, float, float] = (1 / 2, 1 / 6, 1 / 6, 1 / 6)
     magnitude_floor: float = 1e-9
     spread_positions: int = 820
     soh_baseline: float = 1.0
     moment_slope: float = 6.175
     moment_zero_V: float = 2.54
+    full_V: float = 3.34
+    inventory_share: float = 0.5
     ageing: tuple[float, float, float, float] = (1.0, 0.25, 0.35, 0.0)
     ageing_jitter: float = 0.10
     cell_moment: float = 0.015

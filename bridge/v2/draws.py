@@ -7,12 +7,17 @@ from typing import NamedTuple
 import numpy as np
 
 from bridge.identity import sample_seed
+from bridge.v2.config import BridgeV2Config
 from bridge.v2.covariance import BINS
 from bridge.v2.lines import LINES
-from dataset_card.contract.schema import MEASURED_CHANNELS
+from dataset_card.contract.schema import AGEING_LAWS, MEASURED_CHANNELS
 
-CELL_NUMBERS = 9
-"""Numbers of a virtual cell: moment, modes edge, z and y, length, width, ageing of the three modes."""
+SENSORS = MEASURED_CHANNELS // 2
+UNSEEN_WAVES = 4
+"""Waves along the scan, from the constant up, of the field that Y and Z of a sensor do not see."""
+
+CELL_NUMBERS = 10
+"""Numbers of a virtual battery: moment, modes edge, z and y, length, width, ageing of the three modes, ageing law."""
 
 
 class Draws(NamedTuple):
@@ -28,6 +33,7 @@ class Draws(NamedTuple):
         line: (n, 2, 2, 4) standard normal: line, real and imaginary part, channel.
         mounting: (n, 2) standard normal: lift-off and shift.
         soc: (n,) standard normal, of the SOC-dependent fluctuation.
+        unseen: (n, 2, 4) standard normal: sensor, wave of the field that its Y and Z do not see.
     """
 
     position: np.ndarray
@@ -39,17 +45,19 @@ class Draws(NamedTuple):
     line: np.ndarray
     mounting: np.ndarray
     soc: np.ndarray
+    unseen: np.ndarray
 
 
 _NOISE = 2 * BINS * MEASURED_CHANNELS
 _LINE = LINES * 2 * MEASURED_CHANNELS
+_UNSEEN = SENSORS * UNSEEN_WAVES
 
 
 def draw(seeds: list[int]) -> Draws:
     """Draws for each seed from a generator of its own: five calls, whatever the request needs of them."""
     n = len(seeds)
     position, normal = np.empty(n), np.empty((n, MEASURED_CHANNELS + _NOISE))
-    height, uniform, late = np.empty((n, 2)), np.empty((n, 1 + LINES)), np.empty((n, _LINE + 3))
+    height, uniform, late = np.empty((n, 2)), np.empty((n, 1 + LINES)), np.empty((n, _LINE + 3 + _UNSEEN))
     for i, seed in enumerate(seeds):
         rng = np.random.Generator(np.random.PCG64(seed))
         position[i] = rng.random()
@@ -66,12 +74,20 @@ def draw(seeds: list[int]) -> Draws:
         detuning=2 * uniform[:, 1:] - 1,
         line=late[:, :_LINE].reshape(n, LINES, 2, MEASURED_CHANNELS),
         mounting=late[:, _LINE : _LINE + 2],
-        soc=late[:, -1],
+        soc=late[:, _LINE + 2],
+        unseen=late[:, _LINE + 3 :].reshape(n, SENSORS, UNSEEN_WAVES),
     )
     # Of one layout whatever n is: the kernel is compiled once, and reads whole vectors.
     return Draws(*(np.ascontiguousarray(part) for part in parts))
 
 
 def draw_cell(cell: str, master_seed: int) -> np.ndarray:
-    """(9,) standard normal numbers of a virtual cell, from its name and the master seed."""
-    return np.random.default_rng(sample_seed(master_seed, "v2", "cell", cell)).standard_normal(CELL_NUMBERS)
+    """(10,) numbers of a virtual battery, from its name and the master seed: 9 standard normal, one uniform."""
+    rng = np.random.default_rng(sample_seed(master_seed, "v2", "cell", cell))
+    return np.append(rng.standard_normal(CELL_NUMBERS - 1), rng.random())
+
+
+def law_of(numbers: np.ndarray, config: BridgeV2Config) -> str:
+    """The ageing law of a battery with these numbers: `material` or `inventory`."""
+    material, inventory = AGEING_LAWS
+    return inventory if numbers[-1] < config.inventory_share else material

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bridge.upstream.simulated_parameters import load_parameters
 from bridge.v1.inputs import scans_by_anchor
 from bridge.v2.config import BridgeV2Config
 from bridge.v2.covariance import spectrum, stationary_covariance, transported_roots
 from bridge.v2.lines import LINES, find_lines
 from bridge.v2.model import EDGE, ScanMap
+from bridge.v2.sheet import nominal_field
 from dataset_card.contract.schema import MEASURED_CHANNELS, T
 
 
@@ -35,20 +37,22 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
     x = scans_by_anchor(scans, voltages)
     anchors, positions = x.shape[:2]
     mean, measured = x.mean(axis=1), x[..., :MEASURED_CHANNELS]
+    measured, sheet = without_sheet(measured, voltages)
     polynomials = orthonormal_polynomials(positions, min(config.polynomials, (positions - 1) // 4))
     phi = np.vander(places(positions), polynomials.shape[1], increasing=True) @ polynomials.T
     inner = slice(config.edge_steps, T - config.edge_steps)
     waves = np.zeros_like(measured)
-    # Twice: lines that leak through the low-pass at the ends would be extended as slopes, so the second map is without.
-    for _ in range(2):
+    # More than once: mean and map are to be without the lines, which would be extended as slopes at the ends, and whose
+    # average over the scans would be taken off every one of them.
+    for _ in range(3):
         beta = trajectories(measured - waves, phi, config)
-        residual = measured - mean[:, None, :, :MEASURED_CHANNELS] - np.einsum("pk,aknc->apnc", phi, beta)
+        residual = measured - (measured - waves).mean(axis=1, keepdims=True) - np.einsum("pk,aknc->apnc", phi, beta)
         offset = residual[:, :, inner].mean(axis=2)
         rest = residual - offset[:, :, None]
         lines = find_lines(rest.reshape(-1, T, MEASURED_CHANNELS), config)
         waves = lines.waves.reshape(rest.shape)
     noise = rest - waves
-    density = np.stack([spectrum(a[:, inner], config.spectrum_lag) for a in noise])
+    density = spectra(noise[:, :, inner], config, len(lines.frequency))
     start, end, onset = transients(noise.reshape(-1, T, MEASURED_CHANNELS), stationary_covariance(density.mean(axis=0)))
 
     found = len(lines.frequency)
@@ -58,6 +62,7 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
     amplitude[:, :, :found] = lines.amplitude.reshape(anchors, positions, found, MEASURED_CHANNELS)
     gamma = np.einsum("aplc,apld->alcd", amplitude, amplitude.conj()) / positions
     noise_root, line_root = (transported_roots(s, config.bures_ridge) for s in (density, gamma))
+    unseen, unseen_shape = unseen_field((x**2).mean(axis=1), config)
     return ScanMap(
         voltages=np.asarray(voltages, float),
         positions=np.array(float(positions)),
@@ -72,9 +77,47 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
         start=start,
         end=end,
         onset=onset,
-        unseen=unseen_field((x**2).mean(axis=1), config),
+        unseen=unseen,
+        unseen_shape=unseen_shape,
+        sheet=np.array(float(sheet)),
         scale=np.ones((anchors, T, MEASURED_CHANNELS)),
     )
+
+
+def without_sheet(measured: np.ndarray, voltages: Sequence[float]) -> tuple[np.ndarray, bool]:
+    """The scans less the nominal sheet's field, where that leaves less variance over positions than there is.
+
+    The sheet moves with the voltage and along the scan, which no map that is linear between anchors follows; what it
+    leaves is smooth in both.
+
+    Args:
+        measured: (A, P, T, 4) in nT.
+        voltages: (A,) in V.
+
+    Returns:
+        The scans, and whether the sheet's field was taken off.
+    """
+    parameters, u = load_parameters(), places(measured.shape[1])
+    rest = measured - np.stack([nominal_field(parameters, float(v), u) for v in voltages])
+    if rest.var(axis=1).sum() < measured.var(axis=1).sum():
+        return rest, True
+    return measured, False
+
+
+def spectra(noise: np.ndarray, config: BridgeV2Config, lines: int) -> np.ndarray:
+    """Spectra (A, 129, C, C) of the noise: one shape for all anchors, since noise is the sensors', at each one's level.
+
+    Args:
+        noise: (A, P, N, C) inner steps of scans without mean, map, offset and lines.
+        config: Numbers of the fit.
+        lines: Lines that were taken off: what noise lost to them, to offset and mean is given back.
+    """
+    anchors, positions, steps, channels = noise.shape
+    pooled = spectrum(noise.reshape(-1, steps, channels), config.spectrum_lag)
+    variance, kept = (noise**2).mean(axis=(1, 2)), (steps - 1 - 2 * lines) / steps * (1 - 1 / positions)
+    own = variance.mean(axis=0) * kept
+    level = np.sqrt(np.divide(variance, own, out=np.zeros_like(variance), where=own > 0))
+    return level[:, None, :, None] * pooled * level[:, None, None, :]
 
 
 def places(positions: int) -> np.ndarray:
@@ -95,9 +138,10 @@ def orthonormal_polynomials(positions: int, degree: int) -> np.ndarray:
 def trajectories(x: np.ndarray, phi: np.ndarray, config: BridgeV2Config) -> np.ndarray:
     """Trajectories (A, K, T, C) that weigh the polynomials: least squares, low-passed, shrunk, extended to the ends.
 
-    The inner steps are projected on the first DCT-II functions. Each coefficient is shrunk by the share of its power,
-    over anchors, that the noise of so few positions gives it (James and Stein 1961): unshrunk, that noise would be
-    the same in every signal, and the noise drawn for each would lack it. The ends are a straight line from the nearest
+    The inner steps are projected on the first DCT-II functions. Octaves of them are shrunk by the share of their power,
+    over anchors, that the noise of so few positions gives them, and dropped below a threshold (block thresholding,
+    Cai 1999): otherwise that noise would be the same in every signal, and the noise drawn for each would lack it. The
+    ends are a straight line from the nearest
     smoothed inner step, with the slope of the nearest few: a low-pass over the ends as well would ring with the
     transients.
 
@@ -117,7 +161,11 @@ def trajectories(x: np.ndarray, phi: np.ndarray, config: BridgeV2Config) -> np.n
     rest = slow - slow.mean(axis=1, keepdims=True) - np.einsum("pk,akmc->apmc", phi, found)
     noise = (rest**2).sum(axis=(0, 1)) / (positions * (positions - degree - 1))
     power = (found**2).sum(axis=0)
-    found *= np.maximum(1 - np.divide(noise, power, out=np.ones_like(power), where=power > 0), 0)
+    for first in [0, *(2**i for i in range(config.map_functions.bit_length()) if 2**i < config.map_functions)]:
+        octave = slice(first, max(1, min(2 * first, config.map_functions)))
+        block, expected = power[:, octave].sum(axis=1), config.map_threshold * noise[octave].sum(axis=0)
+        share = np.divide(expected, block, out=np.ones_like(block), where=block > 0)
+        found[:, :, octave] *= np.maximum(1 - share, 0)[:, None]
     out = np.empty((len(x), degree, T, x.shape[3]))
     out[:, :, e : T - e] = np.einsum("mn,akmc->aknc", basis, found, optimize=True)
     ramp = np.arange(near) - (near - 1) / 2
@@ -165,11 +213,18 @@ def _principal(x: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return sign * np.sqrt(max(values[-1], 0.0)) * direction
 
 
-def unseen_field(mean_square: np.ndarray, config: BridgeV2Config) -> np.ndarray:
-    """Mean square (A, T, 2) of what Y and Z of each sensor do not see, from mean squares (A, T, 6) in nT^2."""
+def unseen_field(mean_square: np.ndarray, config: BridgeV2Config) -> tuple[np.ndarray, np.ndarray]:
+    """Mean square of what Y and Z of each sensor do not see, from mean squares (A, T, 6) in nT^2.
+
+    Returns:
+        Its mean over the scan at each anchor (A, 2), and its course along the scan (T, 2), of mean 1, pooled over
+        anchors: a course of each anchor's own would tell the voltage, whatever its height.
+    """
     out = np.empty((*mean_square.shape[:2], 2))
     for sensor in range(2):
         magnitude = mean_square[..., MEASURED_CHANNELS + sensor]
         rest = magnitude - mean_square[..., 2 * sensor] - mean_square[..., 2 * sensor + 1]
         out[..., sensor] = np.where(rest < config.magnitude_floor * magnitude, 0, rest)
-    return out
+    level, course = out.mean(axis=1), out.mean(axis=0)
+    whole = course.mean(axis=0)
+    return level, np.divide(course, whole, out=np.ones_like(course), where=whole > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,10 @@ from bridge.v2 import kernel
 from bridge.v2.config import BridgeV2Config
 from bridge.v2.covariance import SPECTRUM_LENGTH
 from bridge.v2.draws import draw, draw_cell
+from bridge.v2.fit import places
 from bridge.v2.inputs import UpstreamV2, fit_upstream
 from bridge.v2.model import ScanMap, evaluate_polynomials
-from bridge.v2.sheet import sheet_rows, soc_wave
+from bridge.v2.sheet import nominal_field, sheet_rows, soc_wave
 from dataset_card.contract.schema import CHANNELS, MASTER_SEED, MEASURED_CHANNELS, T
 from dataset_card.errors import MagBridgeError
 
@@ -64,7 +66,7 @@ class BridgeV2:
         self._parameters = load_parameters()
         for voltage in self.scan_map.voltages[[0, -1]].tolist():
             self._parameters.anchors.at(voltage)
-        self._intervals = _intervals(self.scan_map)
+        self._intervals = _intervals(self.scan_map, self._parameters)
         self._fixed = _fixed(self.scan_map, self._parameters, config)
 
     @property
@@ -109,13 +111,22 @@ class BridgeV2:
         return self.generate_many([voltage], [soc], [soh], [seed], [cell])[0]
 
     def generate_many(
-        self, voltage, soc, soh, seed, cell: Sequence[str | None] | None = None, workers: int | None = None
+        self,
+        voltage,
+        soc,
+        soh,
+        seed,
+        cell: Sequence[str | None] | None = None,
+        workers: int | None = None,
+        mounted: np.ndarray | None = None,
     ) -> np.ndarray:
         """Signals of many requests; each equals what `generate` gives for it, byte for byte.
 
         Args:
             voltage, soc, soh, seed, cell: As `generate` takes them, n of each; no cells by default.
             workers: Threads; all cores by default.
+            mounted: (n,) seeds of the signals under whose mounting, lift-off and shift, each is taken; each under its
+                own by default.
 
         Returns:
             (n, 100, 6) signals in nT.
@@ -136,22 +147,28 @@ class BridgeV2:
         def run(chunk):
             interval, rows = chunk
             v, who = voltage[rows], [numbers.get(cells[i]) for i in rows]
-            self._generate_chunk(interval, rows, v, soc[rows], soh[rows], [seeds[i] for i in rows], who, out)
+            draws = draw([seeds[i] for i in rows])
+            if mounted is not None:
+                other = np.flatnonzero([mounted[i] != seeds[i] for i in rows])
+                draws.mounting[other] = draw([int(mounted[rows[i]]) for i in other]).mounting
+            self._generate_chunk(interval, rows, v, soc[rows], soh[rows], draws, who, out)
 
         with ThreadPoolExecutor(workers or _cores()) as pool:
             for _ in pool.map(run, chunks):
                 pass
         return out
 
-    def derive_magnitudes(self, voltage: np.ndarray, signals: np.ndarray) -> None:
+    def derive_magnitudes(self, voltage: np.ndarray, seed: np.ndarray, signals: np.ndarray) -> None:
         """Writes the magnitudes of signals anew from their measured channels, as generation derives them.
 
         Args:
             voltage: (n,) in V, that the signals were generated at.
+            seed: (n,) their seeds.
             signals: (n, 100, 6) in nT, C-contiguous; the last two channels are written.
         """
         for interval, rows in self._rows_by_interval(voltage):
-            kernel.magnitudes(self._place(interval, voltage[rows]), self._intervals[interval].unseen, rows, signals)
+            t, unseen = self._place(interval, voltage[rows]), draw(seed[rows].tolist()).unseen
+            kernel.magnitudes(t, self._intervals[interval].unseen, self._fixed.unseen_wave, unseen, rows, signals)
 
     def _rows_by_interval(self, voltage: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """Ordinal numbers of the rows in each interval: the first that has the voltage, so an anchor is its end."""
@@ -164,12 +181,10 @@ class BridgeV2:
         low, high = self.scan_map.voltages[interval : interval + 2]
         return (voltage - low) / (high - low)
 
-    def _generate_chunk(self, interval: int, rows, voltage, soc, soh, seeds, cells, out) -> None:
+    def _generate_chunk(self, interval: int, rows, voltage, soc, soh, draws, cells, out) -> None:
         scan_map = self.scan_map
         t = self._place(interval, voltage)
-        draws = draw(seeds)
-        last = float(scan_map.positions) - 1
-        u = np.clip((last + 1) * draws.position - 0.5, 0, last) / (last / 2) - 1
+        u = 2 * draws.position - 1
         sheets = sheet_rows(
             self._parameters,
             self.config,
@@ -187,18 +202,23 @@ class BridgeV2:
         noise = np.fft.irfft(spectra, SPECTRUM_LENGTH)
         phi = evaluate_polynomials(scan_map.polynomials, u)
         kernel.signals(t, phi, draws, noise, arrays, self._fixed, sheets, rows, out)
-        kernel.magnitudes(t, arrays.unseen, rows, out)
+        kernel.magnitudes(t, arrays.unseen, self._fixed.unseen_wave, draws.unseen, rows, out)
 
 
-def _intervals(scan_map: ScanMap) -> list[kernel.Interval]:
+def _intervals(scan_map: ScanMap, parameters: SimulationParameters) -> list[kernel.Interval]:
     """The map between each two neighbouring anchors, steps and frequencies last."""
+    mean = scan_map.mean[..., :MEASURED_CHANNELS]
+    if scan_map.sheet:
+        u = places(int(scan_map.positions))
+        sheets = np.stack([nominal_field(parameters, v, u).mean(axis=0) for v in scan_map.voltages.tolist()])
+        mean = mean - scan_map.scale * sheets
     arrays = kernel.Interval(
-        mean=scan_map.mean[..., :MEASURED_CHANNELS].swapaxes(1, 2),
+        mean=mean.swapaxes(1, 2),
         beta=scan_map.beta.swapaxes(2, 3),
         offset_root=scan_map.offset_root,
         line_root=scan_map.line_root,
         noise_root=scan_map.noise_root,
-        unseen=scan_map.unseen.swapaxes(1, 2),
+        unseen=scan_map.unseen,
         scale=scan_map.scale.swapaxes(1, 2),
     )
     return [
@@ -222,7 +242,18 @@ def _fixed(scan_map: ScanMap, parameters: SimulationParameters, config: BridgeV2
         length=float(scan.sheet_length),
         width=float(scan.sheet_width),
         soc_wave=soc_wave(T, config),
+        sheet=bool(scan_map.sheet),
+        unseen_wave=unseen_waves(scan_map.unseen_shape, config),
     )
+
+
+def unseen_waves(shape: np.ndarray, config: BridgeV2Config) -> np.ndarray:
+    """Waves (2, 4, T) of the unseen field, whose heights are standard normal; its mean square is `shape` (T, 2)."""
+    phase = np.pi * (np.arange(T) + 0.5) / T
+    waves = np.stack(
+        [math.sqrt(share * (2 if k else 1)) * np.cos(k * phase) for k, share in enumerate(config.unseen_waves)]
+    )
+    return np.sqrt(shape.T)[:, None] * waves
 
 
 def _cores() -> int:

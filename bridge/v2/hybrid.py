@@ -6,10 +6,12 @@ import dataclasses
 
 import numpy as np
 
+from bridge.upstream.simulated_parameters import load_parameters
 from bridge.v1.inputs import AnchorStatistics
 from bridge.v2.config import BridgeV2Config
 from bridge.v2.fit import unseen_field
 from bridge.v2.model import EDGE, ScanMap, evaluate_polynomials
+from bridge.v2.sheet import nominal_field
 from dataset_card.contract.schema import MEASURED_CHANNELS
 from dataset_card.errors import MagBridgeError
 
@@ -36,11 +38,13 @@ def impose_statistics(
             f"{scan_map.voltages.tolist()} V"
         )
     own = standard_deviation(scan_map, config.spread_positions)
+    unseen, unseen_shape = unseen_field(statistics.mean**2 + statistics.std**2, config)
     given = statistics.std[..., :MEASURED_CHANNELS]
     return dataclasses.replace(
         scan_map,
         mean=statistics.mean.astype(float),
-        unseen=unseen_field(statistics.mean**2 + statistics.std**2, config),
+        unseen=unseen,
+        unseen_shape=unseen_shape,
         scale=np.divide(given, own, out=np.zeros_like(own), where=own > 0),
     )
 
@@ -52,11 +56,13 @@ def standard_deviation(scan_map: ScanMap, positions: int) -> np.ndarray:
         scan_map: The map.
         positions: Places, evenly spread over what a seed may draw, that stand for the continuous position.
     """
-    count = float(scan_map.positions)
-    drawn = (np.arange(positions) + 0.5) / positions
-    u = np.clip(count * drawn - 0.5, 0, count - 1) / ((count - 1) / 2) - 1
+    u = (2 * np.arange(positions) + 1) / positions - 1
     phi = evaluate_polynomials(scan_map.polynomials, u)
-    variance = np.einsum("pk,aknc->apnc", phi, scan_map.beta).var(axis=1)
+    course = np.einsum("pk,aknc->apnc", phi, scan_map.beta)
+    if scan_map.sheet:
+        parameters = load_parameters()
+        course += np.stack([nominal_field(parameters, v, u) for v in scan_map.voltages.tolist()])
+    variance = course.var(axis=1)
     stationary = (scan_map.offset_root**2).sum(axis=2)
     stationary = stationary + (scan_map.line_root**2).sum(axis=(1, 2, 4)) / 2
     # Mean over the full circle of frequencies, of which the roots hold one half and both ends.

@@ -23,7 +23,7 @@ from bridge.v2.model import ScanMap
 from dataset_card.contract.editions import OWN_CELLS
 from dataset_card.storage.digests import sha256_of
 
-BRIDGE_VERSIONS = {"osf": "v2.0-osf", "simulated": "v2.0-simulated", "hybrid": "v2.0-hybrid", "scans": "v2.0-scans"}
+BRIDGE_VERSIONS = {"osf": "v2.1-osf", "simulated": "v2.1-simulated", "hybrid": "v2.1-hybrid", "scans": "v2.1-scans"}
 """Version written into every row, by the kind of upstream."""
 
 PUBLISHED = (files.ANCHOR_STATISTICS, *(sheet.file for sheet in SHEETS))

@@ -20,12 +20,12 @@ class Interval(NamedTuple):
     """A scan map between two neighbouring anchors; the first axis of each array runs over the two.
 
     Attributes:
-        mean: (2, 4, T) of the measured channels.
+        mean: (2, 4, T) of the measured channels, without the nominal sheet's where the map was fitted without it.
         beta: (2, K, 4, T).
         offset_root: (2, 4, 4).
         line_root: (2, 2, 2, 4, 4): line, real and imaginary part.
         noise_root: (2, 2, 4, 4, 129): real and imaginary part.
-        unseen: (2, 2, T), by sensor.
+        unseen: (2, 2), by sensor.
         scale: (2, 4, T).
     """
 
@@ -54,6 +54,8 @@ class Fixed(NamedTuple):
         length: Length of the nominal sheet, in steps.
         width: Its width.
         soc_wave: (T,).
+        sheet: Whether the map was fitted without the nominal sheet's field.
+        unseen_wave: (2, 4, T) waves that the unseen field of each sensor is made of.
     """
 
     line_frequency: np.ndarray
@@ -68,6 +70,8 @@ class Fixed(NamedTuple):
     length: float
     width: float
     soc_wave: np.ndarray
+    sheet: bool
+    unseen_wave: np.ndarray
 
 
 @_jit
@@ -160,6 +164,17 @@ def _sheet(z, y, h, length, width, corners, by, bz, work):
 
 
 @_jit
+def _add_dipole(z, y, h, mx, my, by, bz):
+    """Adds the field of a point dipole to by and bz (T,); see `simulated.dipole_field`."""
+    for n in range(len(z)):
+        r2 = h * h + z[n] * z[n] + y * y
+        r5 = r2 * r2 * math.sqrt(r2)
+        d = 3 * (mx * h + my * y)
+        by[n] += (d * y - my * r2) / r5
+        bz[n] += d * z[n] / r5
+
+
+@_jit
 def signals(t, phi, draws, noise, interval, fixed, sheets, row_of, out):
     """Signals of rows between the same two anchors.
 
@@ -177,42 +192,49 @@ def signals(t, phi, draws, noise, interval, fixed, sheets, row_of, out):
     channels, steps = interval.mean.shape[1:]
     wave = np.empty((channels, steps))
     z, by, bz = np.empty(steps), np.empty(steps), np.empty(steps)
-    old_by, old_bz = np.empty(steps), np.empty(steps)
+    old = np.zeros((channels, steps))
+    ranges = np.empty(channels)
     work = np.empty((3, steps))
     nominal = np.empty((2, 2))
     for row in range(len(t)):
         hi = t[row]
         lo = 1.0 - hi
         _fluctuation(lo, hi, row, phi, draws, noise, interval, fixed, wave)
+        charge = sheets.moment[row] / (fixed.length * fixed.width)
+        nominal[0, 0] = nominal[1, 1] = charge
+        nominal[0, 1] = nominal[1, 0] = -charge
+        for sensor in range(len(fixed.h)):
+            across = (sheets.lateral[row] - fixed.y0[sensor]) * fixed.dy
+            for n in range(steps):
+                z[n] = n - fixed.z0[sensor] - sheets.dz[row]
+            h = fixed.h[sensor]
+            _sheet(z, across, h, fixed.length, fixed.width, nominal, old[2 * sensor], old[2 * sensor + 1], work)
+            for c in (2 * sensor, 2 * sensor + 1):
+                ranges[c] = old[c].max() - old[c].min()
+                if fixed.sheet:
+                    wave[c] += old[c]
+            if fixed.sheet:
+                mx, my = sheets.dipole[row, 0], sheets.dipole[row, 1]
+                _add_dipole(z, across, h, mx, my, wave[2 * sensor], wave[2 * sensor + 1])
         for c in range(channels):
             y, low, high = wave[c], interval.mean[0, c], interval.mean[1, c]
             low_scale, high_scale = interval.scale[0, c], interval.scale[1, c]
             for n in range(steps):
                 y[n] = y[n] * (lo * low_scale[n] + hi * high_scale[n]) + (lo * low[n] + hi * high[n])
-        charge = sheets.moment[row] / (fixed.length * fixed.width)
-        nominal[0, 0] = nominal[1, 1] = charge
-        nominal[0, 1] = nominal[1, 0] = -charge
-        if sheets.changed[row] or sheets.soc[row] != 0.0:
+        if sheets.changed[row]:
             for sensor in range(len(fixed.h)):
                 across = (sheets.lateral[row] - fixed.y0[sensor]) * fixed.dy
                 for n in range(steps):
-                    z[n] = n - fixed.z0[sensor] - sheets.dz[row]
-                h = fixed.h[sensor]
-                _sheet(z, across, h, fixed.length, fixed.width, nominal, old_by, old_bz, work)
-                y_wave, z_wave = wave[2 * sensor], wave[2 * sensor + 1]
-                if sheets.changed[row]:
-                    for n in range(steps):
-                        z[n] -= sheets.shift[row]
-                    h += sheets.lift[row]
-                    _sheet(z, across, h, sheets.length[row], sheets.width[row], sheets.corners[row], by, bz, work)
-                    for n in range(steps):
-                        y_wave[n] += by[n] - old_by[n]
-                        z_wave[n] += bz[n] - old_bz[n]
-                y_range = sheets.soc[row] * (old_by.max() - old_by.min())
-                z_range = sheets.soc[row] * (old_bz.max() - old_bz.min())
+                    z[n] = n - fixed.z0[sensor] - sheets.dz[row] - sheets.shift[row]
+                h = fixed.h[sensor] + sheets.lift[row]
+                _sheet(z, across, h, sheets.length[row], sheets.width[row], sheets.corners[row], by, bz, work)
                 for n in range(steps):
-                    y_wave[n] += y_range * fixed.soc_wave[n]
-                    z_wave[n] += z_range * fixed.soc_wave[n]
+                    wave[2 * sensor, n] += by[n] - old[2 * sensor, n]
+                    wave[2 * sensor + 1, n] += bz[n] - old[2 * sensor + 1, n]
+        for c in range(channels):
+            height = sheets.soc[row] * ranges[c]
+            for n in range(steps):
+                wave[c, n] += height * fixed.soc_wave[n]
         target = out[row_of[row]]
         for n in range(steps):
             for c in range(channels):
@@ -220,16 +242,20 @@ def signals(t, phi, draws, noise, interval, fixed, sheets, row_of, out):
 
 
 @_jit
-def magnitudes(t, unseen, row_of, out):
-    """Magnitude of each sensor from its measured channels: sqrt(Y^2 + Z^2 + what they do not see).
+def magnitudes(t, unseen, wave, normal, row_of, out):
+    """Magnitude of each sensor from its measured channels: sqrt(Y^2 + Z^2 + X^2), X what they do not see.
+
+    X is a sum of waves of random height, whose mean square over the scan alone depends on the voltage.
 
     Args:
         t: (n,) place between the anchors.
-        unseen: (2, 2, T) of an `Interval`.
+        unseen: (2, 2) of an `Interval`.
+        wave: (2, 4, T) of `Fixed`.
+        normal: (n, 2, 4) of `Draws`.
         row_of: (n,) where each signal is in `out`.
         out: (N, T, 6) whose measured channels are read and whose magnitudes are written, nT.
     """
-    sensors, steps = unseen.shape[1:]
+    sensors, waves, steps = wave.shape
     for row in range(len(t)):
         hi = t[row]
         lo = 1.0 - hi
@@ -237,7 +263,10 @@ def magnitudes(t, unseen, row_of, out):
         for n in range(steps):
             for sensor in range(sensors):
                 y, z = target[n, 2 * sensor], target[n, 2 * sensor + 1]
-                rest = lo * unseen[0, sensor, n] + hi * unseen[1, sensor, n]
+                x = 0.0
+                for k in range(waves):
+                    x += normal[row, sensor, k] * wave[sensor, k, n]
+                rest = (lo * unseen[0, sensor] + hi * unseen[1, sensor]) * x * x
                 target[n, 2 * sensors + sensor] = math.sqrt(y * y + z * z + rest)
 
 

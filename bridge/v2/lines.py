@@ -12,6 +12,10 @@ LINES = 2
 """Lines that a signal draws amplitudes for, whether or not they were found."""
 
 
+ROUNDS = 8
+"""Steps from the grid's frequencies to each scan's own: near lines leak into each other's maxima."""
+
+
 @dataclass(frozen=True)
 class MainsLines:
     """The lines of an archive's scans.
@@ -53,6 +57,9 @@ def find_lines(x: np.ndarray, config: BridgeV2Config) -> MainsLines:
         others = np.delete(waves, line, axis=1).sum(axis=1)
         own[line] = _own_maximum(x - others, centre, config)
         amplitude, waves = _fit(x, own, config)
+    for _ in range(ROUNDS if centres else 0):
+        own = _refined(x, own, amplitude, waves, config)
+        amplitude, waves = _fit(x, own, config)
     strength = np.linalg.norm(amplitude, axis=2)
     clear = strength >= config.line_share * np.median(strength, axis=0)
     seen = [frequencies[clear[:, line]] for line, frequencies in enumerate(own)]
@@ -78,6 +85,22 @@ def _own_maximum(x: np.ndarray, centre: float, config: BridgeV2Config) -> np.nda
     reach = round(config.line_window / config.line_grid)
     near = centre + config.line_grid * np.arange(-reach, reach + 1)
     return near[_periodogram(x, near, config).argmax(axis=1)]
+
+
+def _refined(
+    x: np.ndarray, own: list[np.ndarray], amplitude: np.ndarray, waves: np.ndarray, config: BridgeV2Config
+) -> list[np.ndarray]:
+    """One Gauss-Newton step of all of a scan's frequencies, by what the lines leave of it; (L,) times (S,)."""
+    scans, steps, _ = x.shape
+    f, n = np.stack(own, axis=1), np.arange(steps)
+    # about the middle of the scan, where a step of the frequency leaves the phase as it was
+    turn = 2j * np.pi * (n - n.mean()) * np.exp(2j * np.pi * f[:, :, None] * n)
+    slope = (amplitude[:, :, None] * turn[..., None]).real
+    design = _inner(slope.swapaxes(1, 2), config).swapaxes(2, 3).reshape(scans, -1, len(own))
+    rest = _inner(x - waves.sum(axis=1), config)
+    rest = (rest - rest.mean(axis=1, keepdims=True)).reshape(scans, -1, 1)
+    step = (np.linalg.pinv(design) @ rest)[:, :, 0]
+    return list((f + np.clip(step, -config.line_grid, config.line_grid)).T)
 
 
 def _fit(x: np.ndarray, own: list[np.ndarray], config: BridgeV2Config) -> tuple[np.ndarray, np.ndarray]:

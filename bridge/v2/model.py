@@ -46,7 +46,9 @@ class ScanMap:
         start: (4, 4) mean height of the start transient, step by channel.
         end: (4,) mean height of the end transient.
         onset: (4,) probability that the end transient has begun, at each of the last steps.
-        unseen: (A, T, 2) mean square of the field that Y and Z of each sensor do not see, in nT^2.
+        unseen: (A, 2) mean square of the field that Y and Z of each sensor do not see, in nT^2.
+        unseen_shape: (T, 2) its course along the scan, with mean 1, pooled over anchors.
+        sheet: () 1 where the field of the nominal sheet was taken off the scans before the map was fitted, else 0.
         scale: (A, T, 4) what the fluctuation is multiplied by; 1 unless published statistics are imposed.
     """
 
@@ -63,7 +65,9 @@ class ScanMap:
     start: np.ndarray = _array(EDGE, MEASURED_CHANNELS)
     end: np.ndarray = _array(MEASURED_CHANNELS)
     onset: np.ndarray = _array(EDGE)
-    unseen: np.ndarray = _array("A", T, 2)
+    unseen: np.ndarray = _array("A", 2)
+    unseen_shape: np.ndarray = _array(T, 2)
+    sheet: np.ndarray = _array()
     scale: np.ndarray = _array("A", T, MEASURED_CHANNELS)
 
     def __post_init__(self):
@@ -83,6 +87,8 @@ class ScanMap:
             object.__setattr__(self, field.name, array)
         if lengths["A"] < 2 or (np.diff(self.voltages) <= 0).any():
             raise MagBridgeError(f"scan map: anchors {self.voltages.tolist()} V; expected at least two, ascending")
+        if self.sheet not in (0, 1) or (self.unseen < 0).any() or (self.unseen_shape < 0).any():
+            raise MagBridgeError("scan map: 'sheet' is not 0 or 1, or a mean square is negative")
         if not 2 <= self.positions == int(self.positions):
             raise MagBridgeError(f"scan map: {self.positions:g} positions; expected an integer of at least 2")
 

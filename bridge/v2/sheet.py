@@ -11,9 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bridge.upstream.simulated import dipole_field, sheet_field
 from bridge.upstream.simulated_parameters import SimulationParameters
 from bridge.v2.config import BridgeV2Config
 from bridge.v2.draws import CELL_NUMBERS
+from dataset_card.contract.schema import MEASURED_CHANNELS, T
+
+NOMINAL = np.append(np.zeros(CELL_NUMBERS - 1), 1.0)
+"""Numbers of the nominal cell, which ages by lost material."""
 
 PATCHES = 3
 """Patches along each side."""
@@ -42,6 +47,7 @@ class SheetRows(NamedTuple):
 
     Attributes:
         moment: (n,) of the nominal, uniform sheet.
+        dipole: (n, 2) moments of the dipole along the sensors' normal and across the scan.
         dz: (n,) place of the nominal sheet along the scan.
         lateral: (n,) place across the sheet in positions, before the sensor's own offset.
         changed: (n,) whether the sheet differs from the nominal one.
@@ -54,6 +60,7 @@ class SheetRows(NamedTuple):
     """
 
     moment: np.ndarray
+    dipole: np.ndarray
     dz: np.ndarray
     lateral: np.ndarray
     changed: np.ndarray
@@ -66,25 +73,33 @@ class SheetRows(NamedTuple):
 
 
 def patch_moments(
-    moment: np.ndarray, voltage: np.ndarray, soh: np.ndarray, q: np.ndarray, config: BridgeV2Config
+    moment: np.ndarray, voltage: np.ndarray, soc: np.ndarray, soh: np.ndarray, q: np.ndarray, config: BridgeV2Config
 ) -> np.ndarray:
     """Moments of the patches of cells of a make and an age.
 
-        m = (1/9) [mean (1 + .02 (q1 edge + q2 z + q3 y)) - max(0, 1 - SOH) s(v) (1 + (.25 + .10 q6) edge + ...)]
+        m = (1/9) [mean (1 + .02 (q1 edge + q2 z + q3 y)) - max(0, 1 - SOH) s (1 + (.25 + .10 q6) edge + ...)]
 
-    with s(v) = 6.175 (v - 2.54 V), all with the configuration's numbers.
+    with the configuration's numbers. What s is depends on the law of ageing, and both are hypotheses:
+
+    - `material`: s(v) = 6.175 (v - 2.54 V), the state-dependent moment: lost capacity is lost active material.
+    - `inventory`: s = -(1 - SOC) s(3.34 V): lost capacity is lost lithium, so that at an equal state of charge more of
+      the cathode stands without it, 1 - (1 - SOC) SOH of it in place of SOC, and the moment rises.
 
     Args:
         moment: (n,) moment of the whole sheet, of this make, in 1e4 nT step^3.
         voltage: (n,) in V.
+        soc: (n,) in percent.
         soh: (n,) fractions.
-        q: (n, 9) numbers of the virtual cells; zero without one.
+        q: (n, 10) numbers of the virtual batteries; `NOMINAL` without one.
         config: Strengths.
 
     Returns:
         (n, 3, 3) in 1e4 nT step^3, along the scan, then across.
     """
-    lost = np.maximum(0, config.soh_baseline - soh) * config.moment_slope * (voltage - config.moment_zero_V)
+    material = config.moment_slope * (voltage - config.moment_zero_V)
+    inventory = (soc / 100 - 1) * (config.moment_slope * (config.full_V - config.moment_zero_V))
+    moved = np.where(q[:, -1] < config.inventory_share, inventory, material)
+    lost = np.maximum(0, config.soh_baseline - soh) * moved
     of_make = [np.ones(len(q)), *(config.cell_pattern * q[:, 1:4].T)]
     of_age = [np.full(len(q), config.ageing[0])]
     of_age += [mean + config.ageing_jitter * x for mean, x in zip(config.ageing[1:], q[:, 6:9].T)]
@@ -125,14 +140,14 @@ def sheet_rows(
         soc: (n,) in percent.
         soh: (n,) fractions.
         u: (n,) place across the cell, -1 to 1.
-        cell: n times the (9,) numbers of a virtual cell, or None for no cell: nominal make, no mounting scatter.
+        cell: n times the (10,) numbers of a virtual battery, or None for no cell: nominal make, no mounting scatter.
         mounting: (n, 2) standard normal numbers, lift-off and shift.
         soc_draw: (n,) standard normal numbers.
     """
     anchors, scan = parameters.anchors, parameters.scan
-    mz, dz, dp = (np.interp(voltage, anchors.voltage, y) for y in (anchors.moment[:, 0], anchors.dz, anchors.dp))
+    mz, mx, my, dz, dp = (np.interp(voltage, anchors.voltage, y) for y in (*anchors.moment.T, anchors.dz, anchors.dp))
     mounted = np.array([c is not None for c in cell])
-    q = np.stack([np.zeros(CELL_NUMBERS) if c is None else c for c in cell])
+    q = np.stack([NOMINAL if c is None else c for c in cell])
     # libm's exp number by number: numpy's may differ with an element's place in a vector. The nominal cell is nominal
     # exactly: its moment is not the median of the cells', which is a little below their mean.
     make = [1.0 if c is None else math.exp(config.cell_moment * c[0] - config.cell_moment**2 / 2) for c in cell]
@@ -141,10 +156,11 @@ def sheet_rows(
         for size, k in ((scan.sheet_length, 4), (scan.sheet_width, 5))
     )
     density = FIELD_SCALE_NT * PATCHES**2 / (length * width)
-    patches = patch_moments(mz * np.array(make), voltage, soh, q, config)
+    patches = patch_moments(mz * np.array(make), voltage, soc, soh, q, config)
     full = np.minimum(1, np.abs(soc - config.soc_rest) / config.soc_range)
     return SheetRows(
         moment=FIELD_SCALE_NT * mz,
+        dipole=FIELD_SCALE_NT * np.column_stack([mx, my]),
         dz=dz,
         lateral=HALF_WIDTH_POSITIONS * u - dp,
         changed=mounted | (soh < config.soh_baseline),
@@ -155,6 +171,28 @@ def sheet_rows(
         corners=corner_charges(patches * density[:, None, None]),
         soc=config.soc_strength * full * soc_draw,
     )
+
+
+def nominal_field(parameters: SimulationParameters, voltage: float, u: np.ndarray) -> np.ndarray:
+    """Field (n, 100, 4) in nT of the nominal sheet and its dipole, as the simulated upstream has it.
+
+    Args:
+        parameters: Geometry and moments.
+        voltage: In V; beyond the parameters' voltages their ends hold.
+        u: (n,) places across the cell, -1 to 1.
+    """
+    anchors, scan = parameters.anchors, parameters.scan
+    mz, mx, my = (np.interp(voltage, anchors.voltage, m) * FIELD_SCALE_NT for m in anchors.moment.T)
+    dz, dp = (np.interp(voltage, anchors.voltage, shift) for shift in (anchors.dz, anchors.dp))
+    out = np.empty((len(u), T, MEASURED_CHANNELS))
+    for sensor in range(MEASURED_CHANNELS // 2):
+        z = np.arange(T) - scan.z0[sensor] - dz
+        y = (HALF_WIDTH_POSITIONS * u[:, None] - scan.y0[sensor] - dp) * scan.dy
+        sheet = sheet_field(z, y, scan.h[sensor], scan.sheet_length, scan.sheet_width)
+        dipole = dipole_field(z, y, scan.h[sensor], mx, my)
+        for component in range(2):
+            out[..., 2 * sensor + component] = mz * sheet[component] + dipole[component]
+    return out
 
 
 def soc_wave(steps: int, config: BridgeV2Config) -> np.ndarray:

@@ -13,9 +13,6 @@ from bridge.upstream.simulated_parameters import load_parameters
 ARCHIVES = range(100, 120)
 """Seeds of the archives that are held out: 820 scans an anchor."""
 
-FRESH_ARCHIVES = range(140, 160)
-"""Seeds nobody looked at: the steps that the map's ends are extended from were chosen with `ARCHIVES` in view."""
-
 FLOOR_ARCHIVES = range(200, 220)
 """Seeds of the scans that stand in for a bridge without fault."""
 

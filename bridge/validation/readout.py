@@ -28,7 +28,7 @@ class CleanRows:
         soc: (n,) in percent.
         soh: (n,) fractions.
         seed: (n,) seeds.
-        cell: (n,) names of cells.
+        cell: (n,) names of batteries, in v1 of cells.
     """
 
     voltage: np.ndarray
@@ -59,7 +59,7 @@ def clean_rows(bridge: AnyBridge, variants: int = VARIANTS) -> CleanRows:
         composition=Composition(variants, anomalies=0, regime_b=0),
         bridge_version=upstream.bridge_version,
     ).rows
-    names = ("voltage", "soc", "soh", "generation_seed", "cell_id")
+    names = ("voltage", "soc", "soh", "generation_seed", "battery_id" if "battery_id" in rows else "cell_id")
     return CleanRows(*(rows[name].to_numpy() for name in names))
 
 

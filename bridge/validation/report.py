@@ -12,6 +12,7 @@ from bridge.plan import composition_of, make_plan
 from bridge.v1.generate import Bridge
 from bridge.v2 import BridgeV2
 from bridge.validation.checks import Check
+from bridge.validation.critics import check_critics
 from bridge.validation.distribution import check_distribution
 from bridge.validation.invariants import check_invariants
 from bridge.validation.likeness import check_likeness
@@ -27,6 +28,7 @@ TITLES = {
     "invariants": "sanity invariants",
     "distribution": "distribution against the fitted scans",
     "likeness": "likeness to held-out scans",
+    "critics": "critics of three kinds against fresh scans",
     "two_sample": "two-sample test against held-out scans",
     "soh": "where SOH can be read",
     "limits": "what the fit to these scans cannot carry",
@@ -112,6 +114,7 @@ def validate(bridge: AnyBridge, full: bool = False) -> ValidationReport:
         rows = clean_rows(bridge)
         checks |= {
             "likeness": check_likeness(bridge, against_scans),
+            "critics": check_critics(bridge, against_scans),
             "two_sample": check_two_sample(bridge, against_scans),
             "soh": [
                 *check_noise_leak(rows, rows.signals(bridge), not v1),

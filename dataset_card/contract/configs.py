@@ -14,7 +14,7 @@ import numpy as np
 
 from dataset_card.contract import physics
 from dataset_card.contract.field import metadata_of, names_of
-from dataset_card.contract.schema import ANOMALY_ORIGINS, CHANNELS, FIELD_NAMES, METADATA_FIELDS
+from dataset_card.contract.schema import ANOMALY_ORIGINS, CHANNELS, FIELD_NAMES, FIELDS_V2, METADATA_FIELDS
 from dataset_card.errors import MagBridgeError
 
 SPLITS = ("train", "validation", "test")
@@ -145,6 +145,31 @@ CHEMISTRY_CONFIGS = tuple(
 )
 """Configurations of releases with more than one chemistry, beside the others."""
 
+AGEING = "ageing"
+"""Rows of batteries of known age lie in files of their own, `<chemistry>-ageing-...`."""
+
+AGEING_CONFIG = Config(
+    AGEING,
+    "Clean rows of the batteries that were visited at several ages; sort them by `battery_id` and `age_cycles`.",
+    provenances=("clean",),
+    group=f"*-{AGEING}",
+)
+
+
+def _of_v2(config: Config) -> Config:
+    """The configuration with the columns that rows have from v2 on."""
+    columns = {FIELD_NAMES: names_of(FIELDS_V2), METADATA_FIELDS: metadata_of(FIELDS_V2)}
+    return replace(config, columns=columns.get(config.columns, config.columns))
+
+
+def _without_cell(config: Config) -> Config:
+    """A task's configuration without what a prediction may not use: who the cell is stands in the metadata."""
+    return replace(config, columns=tuple(c for c in config.columns if c != "cell_id")) if config.task else config
+
+
+V2_CONFIGS = tuple(_without_cell(_of_v2(config)) for config in (*CONFIGS, *CHEMISTRY_CONFIGS, AGEING_CONFIG))
+"""Configurations of a v2 release."""
+
 _DESCRIPTIONS = {
     "by_cell_primary": "Every scan, split by cell. No cell is in two subsets.",
     "by_record_optimistic_baseline": "Every scan, split at random by scan. It leaks: cells are shared between subsets.",
@@ -154,7 +179,7 @@ _DESCRIPTIONS = {
     "full": "Every scan in one split, in file order.",
 }
 MEASURED_CONFIGS = tuple(
-    replace(BY_NAME[name], description=description, provenances=("clean",))
+    replace(_of_v2(BY_NAME[name]), description=description, provenances=("clean",))
     for name, description in _DESCRIPTIONS.items()
 )
 """Configurations of releases of measured cells, which hold clean rows only."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dataset_card.contract import physics
-from dataset_card.contract.configs import CHEMISTRY_CONFIGS, CONFIGS, MEASURED_CONFIGS, V3_CONFIGS, Config
+from dataset_card.contract.configs import CONFIGS, MEASURED_CONFIGS, V2_CONFIGS, V3_CONFIGS, Config
 from dataset_card.contract.field import Field, select
-from dataset_card.contract.schema import CHANNELS, V3_VERSION, fields_of
+from dataset_card.contract.schema import CHANNELS, SCHEMA_V1, SCHEMA_V2, V3_VERSION, fields_of
 from dataset_card.errors import MagBridgeError
 
 
@@ -63,8 +63,8 @@ class Edition:
         raise MagBridgeError(f"configuration {name!r}: expected one of {', '.join(c.name for c in self.configs)}")
 
 
-V1 = Edition("v1", "magbridge-battery", "1.0.0", "1.0", CONFIGS)
-V2 = Edition("v2", "magbridge-battery-v2", "2.0.0", "1.1", (*CONFIGS, *CHEMISTRY_CONFIGS), in_groups=True)
+V1 = Edition("v1", "magbridge-battery", "1.0.0", SCHEMA_V1, CONFIGS)
+V2 = Edition("v2", "magbridge-battery-v2", "2.1.0", SCHEMA_V2, V2_CONFIGS, in_groups=True)
 V3 = Edition(
     "v3",
     "magbridge-battery-v3",
@@ -77,7 +77,7 @@ V3 = Edition(
     same_cells=False,
 )
 
-MEASURED = Edition("measured", "measured-cells", "1.0.0", "1.2", MEASURED_CONFIGS)
+MEASURED = Edition("measured", "measured-cells", "1.0.0", SCHEMA_V2, MEASURED_CONFIGS)
 """Scans of a laboratory's own cells; no bridge had a part in them. Such a release has the name of its own folder."""
 
 EDITIONS = {edition.bridge: edition for edition in (V1, V2, V3, MEASURED)}
@@ -91,7 +91,7 @@ OWN_CELLS = "+cells"
 
 
 def edition_of(bridge_version: object) -> Edition:
-    """The edition that rows of a `bridge_version` such as `v1.3` or `v2.0-hybrid` belong to.
+    """The edition that rows of a `bridge_version` such as `v1.3` or `v2.1-hybrid` belong to.
 
     Raises:
         MagBridgeError: No edition has such a bridge.

@@ -51,8 +51,32 @@ class InputField:
         return f"{'(' if self.above else '['}{self.low:g}, {self.high:g}]"
 
 
+CHEMISTRY_NAMES = {
+    "LFP": ("lifepo4", "lfp/graphite", "lfp-graphite", "lithium iron phosphate"),
+    "LMO": ("limn2o4", "lmo/graphite", "lmo-graphite"),
+    "NMC": ("ncm", "linimncoo2", "nmc/graphite", "nmc-graphite", "nmc111", "nmc532", "nmc622", "nmc811"),
+}
+"""Chemistries of PulseBat's tables, and other names for them, in lower case."""
+
+
+def chemistry_of(name: str) -> str:
+    """The contract's name of a chemistry: `LFP` of `lfp` or `LiFePO4`; a name that it does not know stays.
+
+    Example:
+        >>> chemistry_of("LiFePO4"), chemistry_of("lfp"), chemistry_of("NCA")
+        ('LFP', 'LFP', 'NCA')
+    """
+    known = {n: chemistry for chemistry, names in CHEMISTRY_NAMES.items() for n in (chemistry.lower(), *names)}
+    return known.get(name.lower(), name)
+
+
 CELL_ID = InputField("cell_id", "Name of the cell; the split keeps its rows together.",
                      aliases=("cell", "cell name", "cell no", "cell number"))  # fmt: skip
+BATTERY_ID = InputField(
+    "battery_id", "Battery, where cells are visits to one at several ages; the split keeps it together.",
+    required=False, aliases=("battery", "battery name", "battery number"),
+)  # fmt: skip
+AGE = InputField("age_cycles", "Cycles that the battery had seen.", "cycles", 0.0, 1e6, required=False)
 CHEMISTRY = InputField("chemistry", "Cell chemistry, such as LFP or NMC.", aliases=("cell chemistry",))
 VOLTAGE = InputField(
     "voltage", "Voltage at rest.", "V", 1.5, 5.0,
@@ -89,13 +113,13 @@ SOH_MAX = 1.05
 """Greatest SOH that a bridge can be asked for: a fresh cell may exceed its nominal capacity a little."""
 
 CELL_FIELDS = (
-    CELL_ID, CHEMISTRY, replace(SOC, above=True), replace(SOH, high=SOH_MAX), replace(VOLTAGE, required=False),
-    CAPACITY, NOMINAL, *PULSES,
+    CELL_ID, BATTERY_ID, AGE, CHEMISTRY, replace(SOC, above=True), replace(SOH, high=SOH_MAX),
+    replace(VOLTAGE, required=False), CAPACITY, NOMINAL, *PULSES,
 )  # fmt: skip
 """Columns of a table of cells (`bridge build --cells`): one row a record, voltage or U1..U21."""
 
 SCAN_ID = InputField("scan_id", "Name of the scan, the same as in the signals.", aliases=("scan", "scan name"))
-LABEL_FIELDS = (SCAN_ID, CELL_ID, CHEMISTRY, VOLTAGE, SOC, SOH, CAPACITY, NOMINAL, *PULSES)
+LABEL_FIELDS = (SCAN_ID, CELL_ID, BATTERY_ID, AGE, CHEMISTRY, VOLTAGE, SOC, SOH, CAPACITY, NOMINAL, *PULSES)
 """Columns of the labels of measured scans (`bridge adopt --labels`): one row a scan."""
 
 POSITION = InputField("position", "Place across the cell, in any unit, evenly spaced.", "-", -1e6, 1e6)
@@ -117,6 +141,7 @@ SIGNAL_ROWS = (
     *((name, "s" if name == "time_s" else "-", "no", meaning) for name, meaning in TIME_COLUMNS.items()),
 )  # fmt: skip
 MEANINGS = {
+    "ageing_law": "Null: nothing is generated.",
     "parent_sample_id": "Null: no row comes from another.",
     "cell_id": "The laboratory's name of the cell.",
     "generation_seed": "A number of the scan, from its name; nothing is generated.",

@@ -96,25 +96,45 @@ FIELDS = (
 )
 
 FIELD_NAMES, METADATA_FIELDS = names_of(FIELDS), metadata_of(FIELDS)
-"""Columns of a release of scans, and those of its `metadata` table."""
+"""Columns of a v1 release, and those of its `metadata` table."""
 
-BY_NAME = {field.name: field for field in FIELDS}
+AGEING_LAWS = ("material", "inventory")
+"""How a cell's magnetic moment follows its capacity from v2 on: by lost active material, or by lost lithium."""
+
+BATTERY_FIELDS = (
+    Field("battery_id", "string", "Battery that was measured, at one or more ages: the unit that splits keep whole."),
+    Field("age_cycles", "int64", "Cycles that the battery had seen, where known.", unit="cycles", nullable=True),
+    Field(
+        "ageing_law",
+        "string",
+        "Law by which the signal shows SOH: `material` or `inventory`; null for Regime-B, which shows none.",
+        nullable=True,
+        values=AGEING_LAWS,
+    ),
+)
+"""Columns from v2 on, after `cell_id`: there a cell is one visit to a battery."""
+
+_AFTER = 1 + next(i for i, field in enumerate(FIELDS) if field.name == "cell_id")
+FIELDS_V2 = (*FIELDS[:_AFTER], *BATTERY_FIELDS, *FIELDS[_AFTER:])
+"""Columns of a release from v2 on; `FIELDS` are v1's."""
 
 
-V3_VERSION = "2.0"
-"""Version of this contract that v3's rows keep."""
+BY_NAME = {field.name: field for field in FIELDS_V2}
+
+SCHEMA_V1, SCHEMA_V2, V3_VERSION = "1.0", "1.3", "2.0"
+"""Versions of this contract that rows of v1, of v2 and measured cells, and of v3 keep."""
 
 
 def fields_of(schema_version: object) -> tuple[Field, ...]:
-    """Columns of rows of a version of this contract; those of scans where it is not v3's."""
-    return physics.FIELDS if schema_version == V3_VERSION else FIELDS
+    """Columns of rows of a version of this contract; those of v1 where it is none."""
+    return {SCHEMA_V2: FIELDS_V2, V3_VERSION: physics.FIELDS}.get(str(schema_version), FIELDS)
 
 
 def arrow_schema(columns: tuple[str, ...] = FIELD_NAMES) -> pa.Schema:
     """Arrow schema of these columns of a release of scans, in the given order, without library metadata."""
-    return arrow_schema_of(select(FIELDS, columns))
+    return arrow_schema_of(select(FIELDS_V2, columns))
 
 
 def features(columns: tuple[str, ...] = FIELD_NAMES):
     """`datasets.Features` of these columns of a release of scans; imports `datasets` when called."""
-    return features_of(select(FIELDS, columns))
+    return features_of(select(FIELDS_V2, columns))

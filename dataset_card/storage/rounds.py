@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dataset_card.contract.schema import BY_NAME, CHANNELS, METADATA_FIELDS, Field, arrow_schema_of
+from dataset_card.contract.schema import BY_NAME, CHANNELS, FIELDS_V2, Field, arrow_schema_of, metadata_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import canonical_json, sha256_of
 from dataset_card.storage.documents import read_json
@@ -34,7 +34,7 @@ SIGNAL_FIELDS = (
 LABEL_FIELDS = (
     SIGNAL_FIELDS[0],
     Field("task", "string", "Task whose file has the signal.", values=TASKS),
-    *(BY_NAME[name] for name in METADATA_FIELDS if name not in ("sample_id", "parent_sample_id")),
+    *(BY_NAME[name] for name in metadata_of(FIELDS_V2) if name not in ("sample_id", "parent_sample_id")),
 )
 """Columns of `labels.parquet`; the row an anomaly was injected into is in no file."""
 

@@ -53,7 +53,7 @@ def test_the_first_seeds_rows_are_that_release_table_and_digest_and_split(corpus
 
 def test_the_key_is_unique_and_signals_differ_between_seeds(corpus):
     table = pa.concat_tables([pq.read_table(path) for path in sorted((corpus / "data").rglob("*.parquet"))])
-    assert table.schema == arrow_schema("float64") and table.num_rows == 5 * corpora.ROWS_A_SEED
+    assert table.schema == arrow_schema("float64", "1.3") and table.num_rows == 5 * corpora.ROWS_A_SEED
     assert len(set(zip(table["master_seed"].to_pylist(), table["sample_id"].to_pylist()))) == table.num_rows
     assert len({signal.tobytes() for signal in signals(table)}) == table.num_rows
 
@@ -139,7 +139,7 @@ def replaced(table, name, values):
     (lambda t: t.take([0, *range(t.num_rows)]), {"unique ids", "unique signals"}),
     (lambda t: t.drop(["voltage"]), {"columns"}),
     (lambda t: replaced(t, "time_norm", [[0.0] * 100] * t.num_rows), {"time_norm"}),
-    (lambda t: replaced(t, "bridge_version", ["v2.0-osf"] * t.num_rows), {"bridge"}),
+    (lambda t: replaced(t, "bridge_version", ["v2.1-osf"] * t.num_rows), {"bridge"}),
 ])  # fmt: skip
 def test_the_audit_sees(copy, change, checks):
     assert checks <= {finding.check for finding in rewrite(copy, "validation", 0, change)}

@@ -49,7 +49,7 @@ def upstream(tmp_path):
 def test_the_fit_takes_them_and_a_release_keeps_every_promise(upstream, tmp_path):
     archive(tmp_path)
     inputs, notes = with_scans(upstream, tmp_path / "a.parquet", tmp_path / "a.csv")
-    assert inputs.bridge_version == "v2.0-scans+cells" and "resampled to 100" in " ".join(notes)
+    assert inputs.bridge_version == "v2.1-scans+cells" and "resampled to 100" in " ".join(notes)
     bridge = BridgeV2(inputs)
     assert bridge.scan_map.voltages.tolist() == [2.95, 3.15, 3.30] and float(bridge.scan_map.positions) == 9
     np.testing.assert_array_equal(bridge.anchor_replica(3.15), inputs.scans[9:18].mean(axis=0))

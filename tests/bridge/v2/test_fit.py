@@ -48,9 +48,23 @@ def test_the_transients_are_the_simulated_ones(maps):
 
 
 def test_the_spread_is_that_of_the_scans(maps):
-    scans = scan_archive(PARAMETERS, seed=1).reshape(5, 41, 100, 6)[..., :4]
-    ratio = scans.var(axis=1) / standard_deviation(maps[0], 820) ** 2
-    assert np.sqrt(ratio.mean(axis=(1, 2))) == pytest.approx(1, abs=0.02)
+    scans = scan_archive(PARAMETERS, positions=1000, seed=50).reshape(5, 1000, 100, 6)[..., :4]
+    ratio = scans.var(axis=1) / np.mean([standard_deviation(m, 820) ** 2 for m in maps], axis=0)
+    assert np.sqrt(ratio.mean(axis=(1, 2))) == pytest.approx(1, abs=0.03)
+
+
+def test_the_sheet_is_taken_off_where_it_explains_the_scans(maps):
+    assert all(m.sheet == 1 for m in maps)
+    rng = np.random.default_rng(0)
+    assert fit(100 * rng.standard_normal((205, 100, 6)), ANCHOR_VOLTAGES).sheet == 0
+
+
+def test_noise_is_that_of_the_sensors(maps):
+    """White, 0.7 and 2.0 nT, at every anchor: what lines, offset and mean take of it is given back."""
+    circle = np.full(129, 2.0)
+    circle[[0, -1]] = 1
+    found = np.sqrt(np.mean([(m.noise_root**2 * circle).sum(axis=(1, 3, 4)) / 256 for m in maps], axis=0))
+    assert found[:, ::2] == pytest.approx(0.7, rel=0.03) and found[:, 1::2] == pytest.approx(2.0, rel=0.15)
 
 
 def test_trajectories_keep_what_varies_with_position_and_shed_what_noise_gives_them():
@@ -78,8 +92,9 @@ def test_the_mean_is_exact_and_nothing_is_unseen(maps):
 def test_a_third_component_is_unseen_by_the_other_two():
     scans = scan_archive(PARAMETERS, seed=1)
     scans[..., 4] = np.sqrt(scans[..., 4] ** 2 + 30.0**2)
-    unseen = fit(scans, ANCHOR_VOLTAGES).unseen
-    assert unseen[..., 0] == pytest.approx(900, rel=1e-9) and not unseen[..., 1].any()
+    found = fit(scans, ANCHOR_VOLTAGES)
+    assert found.unseen[:, 0] == pytest.approx(900, rel=1e-9) and not found.unseen[:, 1].any()
+    assert found.unseen_shape == pytest.approx(1, rel=1e-9)
 
 
 @pytest.mark.parametrize("positions, degree", [(41, 9), (9, 2), (5, 1)])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge.config import ANCHOR_VOLTAGES
 from bridge.upstream.simulated import scan_archive
 from bridge.upstream.simulated_parameters import load_parameters
-from bridge.v2 import BridgeV2, generate
+from bridge.v2 import BridgeV2, generate, resolve
 from bridge.v2.generate import CHUNK
 from dataset_card.errors import MagBridgeError
 from tests.bridge.v2 import oracle
@@ -91,9 +91,10 @@ def test_a_small_step_in_voltage_is_a_small_change(bridge_v2):
 def test_noise_is_the_same_at_every_age(bridge_v2):
     """What ageing adds is the field of the lost moment at the seed's place, and nothing else."""
     change = many(bridge_v2, 3.2, soh=0.6)[..., :4] - many(bridge_v2, 3.2)[..., :4]
-    aged, fresh = (oracle.aged_patches(bridge_v2.config, 3.2, soh, np.zeros(9), 1.0) for soh in (0.6, 1.0))
+    nominal = np.append(np.zeros(9), 1)
+    aged, fresh = (oracle.aged_patches(bridge_v2.config, 3.2, 50, soh, nominal, 1.0) for soh in (0.6, 1.0))
     for seed, found in zip(SEEDS, change):
-        u = np.clip(41 * np.random.default_rng(seed).random() - 0.5, 0, 40) / 20 - 1
+        u = 2 * np.random.default_rng(seed).random() - 1
         expected = oracle.sheet(3.2, u, aged) - oracle.sheet(3.2, u, fresh)
         assert np.abs(expected).max() > 10 and found == pytest.approx(expected, abs=1e-11)
 
@@ -144,6 +145,26 @@ def test_magnitudes_are_those_of_the_parts(bridge_v2):
     x = many(bridge_v2, 3.0, soc=20, soh=0.7, cell="a")
     assert x[..., 4] == pytest.approx(np.hypot(x[..., 0], x[..., 1]), rel=1e-12)
     assert x[..., 5] == pytest.approx(np.hypot(x[..., 2], x[..., 3]), rel=1e-12)
+
+
+def test_a_fault_is_mounted_as_its_parent(bridge_v2):
+    """Lift-off and shift are the parent's; place, noise, lines and transients are the row's own."""
+    request = ([3.2] * 2, [50] * 2, [0.8] * 2, [1, 2], ["a", "a"])
+    own, mounted = (bridge_v2.generate_many(*request, mounted=m) for m in (None, np.array([1, 1])))
+    assert np.array_equal(own[0], mounted[0]) and not np.array_equal(own[1], mounted[1])
+    change = (mounted[1] - own[1])[:, :4]
+    assert np.abs(change).max() > 1 and np.abs(np.diff(change, axis=0)).max() < 100  # a smooth field, no noise
+    assert not (own[0] == mounted[1]).any()
+
+
+def test_the_unseen_field_differs_from_scan_to_scan(upstream_dir):
+    bridge = BridgeV2(resolve("published", upstream_dir))
+    x = many(bridge, 3.0, seeds=range(2000))
+    rest = x[..., 4] ** 2 - x[..., 0] ** 2 - x[..., 1] ** 2
+    assert (rest > -1e-6).all() and rest.std(axis=0).min() > 0.5 * rest.mean(axis=0).max()
+    assert rest.mean() == pytest.approx(bridge.scan_map.unseen[2, 0], rel=0.08)
+    # The course along the scan is the same at every voltage, so only the height can tell of it.
+    assert bridge.scan_map.unseen_shape.mean(axis=0) == pytest.approx(1)
 
 
 def test_archives_of_other_sizes_generate():

@@ -33,7 +33,7 @@ def test_signals_have_the_published_mean_and_spread(hybrid):
 
 
 def test_the_fluctuation_is_borrowed(hybrid, bridge_v2):
-    assert hybrid.upstream.bridge_version == "v2.0-hybrid" and len(hybrid.upstream.pulses) == 2700
+    assert hybrid.upstream.bridge_version == "v2.1-hybrid" and len(hybrid.upstream.pulses) == 2700
     for name in ("beta", "noise_root", "line_root", "offset_root", "start", "end", "onset"):
         assert np.array_equal(getattr(hybrid.scan_map, name), getattr(bridge_v2.scan_map, name))
 

@@ -15,7 +15,7 @@ from dataset_card.errors import MagBridgeError
 
 
 def test_simulated(upstream_v2):
-    assert (upstream_v2.name, upstream_v2.bridge_version) == ("simulated", "v2.0-simulated")
+    assert (upstream_v2.name, upstream_v2.bridge_version) == ("simulated", "v2.1-simulated")
     assert np.array_equal(upstream_v2.scans, scan_archive(load_parameters()))
     digests = set(upstream_v2.sources.values())
     assert len(digests) == 4 and hashlib.sha256(upstream_v2.pulses.u.tobytes()).hexdigest() in digests
@@ -23,7 +23,7 @@ def test_simulated(upstream_v2):
 
 def test_published_is_a_hybrid(upstream_dir):
     upstream = resolve("auto", upstream_dir, fetch=False)
-    assert (upstream.name, upstream.bridge_version) == ("hybrid", "v2.0-hybrid")
+    assert (upstream.name, upstream.bridge_version) == ("hybrid", "v2.1-hybrid")
     for file in PUBLISHED:
         assert upstream.sources[file.path] == file.sha256 == sha256_of(upstream_dir / file.path)
 
@@ -36,7 +36,7 @@ def test_a_users_scans(upstream_dir, published, tmp_path):
         resolve("osf", tmp_path, fetch=False)
     np.savez(tmp_path / files.OSF_SCANS, X_seq=published.scans)
     upstream = resolve("osf", tmp_path, fetch=False)
-    assert (upstream.name, upstream.bridge_version) == ("osf", "v2.0-osf")
+    assert (upstream.name, upstream.bridge_version) == ("osf", "v2.1-osf")
     assert np.array_equal(upstream.scans, published.scans) and files.OSF_SCANS in upstream.sources
 
 

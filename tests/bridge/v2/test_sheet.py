@@ -7,10 +7,10 @@ from bridge.upstream.simulated import sheet_field
 from bridge.upstream.simulated_parameters import load_parameters
 from bridge.v2 import kernel
 from bridge.v2.config import BridgeV2Config
-from bridge.v2.sheet import FIELD_SCALE_NT, MODES, corner_charges, patch_moments, sheet_rows
+from bridge.v2.sheet import FIELD_SCALE_NT, MODES, NOMINAL, corner_charges, patch_moments, sheet_rows
 from tests.bridge.v2 import oracle
 
-CONFIG, FRESH = BridgeV2Config(), np.zeros((1, 9))
+CONFIG, FRESH, HALF = BridgeV2Config(), NOMINAL[None], np.array([50.0])
 
 
 def test_modes_are_orthonormal():
@@ -43,12 +43,14 @@ def test_local_loss():
     """A tenth of the capacity gone takes a tenth of the state-dependent moment, least in the centre."""
     voltage, soh = np.array([3.10]), np.array([0.9])
     moment = np.array([6.32])
-    lost = moment / 9 - patch_moments(moment, voltage, soh, FRESH, CONFIG)[0]
+    lost = moment / 9 - patch_moments(moment, voltage, HALF, soh, FRESH, CONFIG)[0]
     state = CONFIG.moment_slope * (3.10 - 2.54) / 9 * 0.1
     assert lost.sum() == pytest.approx(9 * state)
     assert (lost / state).min() == pytest.approx(0.293, abs=1e-3) and np.argmin(lost) == 4
     assert (lost / state).max() == pytest.approx(1.517, abs=1e-3)
-    assert np.array_equal(patch_moments(moment, voltage, np.array([1.05]), FRESH, CONFIG)[0], np.full((3, 3), 6.32 / 9))
+    assert np.array_equal(
+        patch_moments(moment, voltage, HALF, np.array([1.05]), FRESH, CONFIG)[0], np.full((3, 3), 6.32 / 9)
+    )
 
 
 def test_the_slope_is_that_of_the_simulated_moments():
@@ -80,7 +82,7 @@ def patches_of(rows):
 
 
 def test_make_scatters_the_moment_by_the_stated_share():
-    q = np.random.default_rng(1).standard_normal((4000, 9))
+    q = np.column_stack([np.random.default_rng(1).standard_normal((4000, 9)), np.ones(4000)])
     rows = make(q, soh=1.0)
     total = patches_of(rows).sum(axis=(1, 2))
     nominal = rows.moment[0]
@@ -91,7 +93,18 @@ def test_make_scatters_the_moment_by_the_stated_share():
 
 
 def test_moments_agree_with_the_oracle():
-    q = np.random.default_rng(2).standard_normal(9)
     moment = load_parameters().anchors.at(3.2)["moment"][:1]
-    found = patch_moments(moment, np.array([3.2]), np.array([0.7]), q[None], CONFIG)[0]
-    assert found == pytest.approx(oracle.aged_patches(CONFIG, 3.2, 0.7, q, 1.0), rel=1e-12)
+    for law in (0.0, 1.0):
+        q = np.append(np.random.default_rng(2).standard_normal(9), law)
+        found = patch_moments(moment, np.array([3.2]), np.array([20.0]), np.array([0.7]), q[None], CONFIG)[0]
+        assert found == pytest.approx(oracle.aged_patches(CONFIG, 3.2, 20.0, 0.7, q, 1.0), rel=1e-12)
+
+
+@pytest.mark.parametrize("soc", [5.0, 20.0, 50.0])
+def test_lost_lithium_raises_the_moment_where_lost_material_lowers_it(soc):
+    """The share without lithium is 1 - (1 - s) SOH in place of s: it rises by (1 - s) (1 - SOH)."""
+    both = np.stack([np.append(np.zeros(9), law) for law in (0.0, 1.0)])
+    request = [np.full(2, x) for x in (7.0, 3.3, soc, 0.8)]
+    inventory, material = patch_moments(*request, both, CONFIG).sum(axis=(1, 2)) - 7.0
+    assert material == pytest.approx(-0.2 * 6.175 * (3.3 - 2.54))
+    assert inventory == pytest.approx(0.2 * (1 - soc / 100) * 6.175 * 0.8)

@@ -7,7 +7,8 @@ import pytest
 
 from bridge.generate import resolve
 from bridge.upstream.simulated import SCAN_SEED
-from bridge.validation.held_out import ARCHIVES, FLOOR_ARCHIVES, FRESH_ARCHIVES, fitted_scans, held_out_scans
+from bridge.validation.critics import DIRECTION_ARCHIVES, FLOOR_ARCHIVE
+from bridge.validation.held_out import ARCHIVES, FLOOR_ARCHIVES, fitted_scans, held_out_scans
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def upstream():
 
 
 def test_archives_do_not_meet():
-    seeds = [SCAN_SEED, *ARCHIVES, *FRESH_ARCHIVES, *FLOOR_ARCHIVES]
+    seeds = [SCAN_SEED, *ARCHIVES, *FLOOR_ARCHIVES, *DIRECTION_ARCHIVES, FLOOR_ARCHIVE]
     assert len(set(seeds)) == len(seeds)
 
 

@@ -7,7 +7,7 @@ from benchmark.features import static_features
 from bridge.generate import resolve
 from bridge.validation import two_sample
 from bridge.validation.held_out import held_out_scans
-from bridge.validation.two_sample import LEARNERS, fit_network, perfect_signals, separability
+from bridge.validation.two_sample import fit_logistic, fit_network, fit_trees, perfect_signals, separability
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +20,8 @@ def others():
     return held_out_scans(resolve("v2", "simulated"), 3.10, range(110, 120))
 
 
-@pytest.mark.parametrize("learner", LEARNERS)
-def test_scans_are_not_told_from_scans_and_a_flat_channel_is(learner, scans, others):
-    fit = LEARNERS[learner]
+@pytest.mark.parametrize("fit", [fit_logistic, fit_trees])
+def test_scans_are_not_told_from_scans_and_a_flat_channel_is(fit, scans, others):
     assert separability(static_features(scans), static_features(others), fit, 5) == pytest.approx(0.5, abs=0.08)
     white = others + 10 * np.random.default_rng(0).standard_normal(others.shape)
     assert separability(static_features(scans), static_features(white), fit, 5) > 0.95

@@ -7,19 +7,19 @@ from dataset_card.errors import MagBridgeError
 
 def test_each_bridge_version_belongs_to_one_edition():
     assert {edition_of(version) for version in ("v1.3", "v1.3-simulated")} == {V1}
-    assert {edition_of(version) for version in ("v2.0-hybrid", "v2.0-osf", "v2.0-simulated")} == {V2}
+    assert {edition_of(version) for version in ("v2.1-hybrid", "v2.1-osf", "v2.1-simulated")} == {V2}
     assert edition_of("measured") is MEASURED
     assert {edition.name: edition for edition in EDITIONS.values() if edition is not MEASURED} == DATASETS
 
 
 def test_own_cells_are_told_by_the_version():
-    assert [has_own_cells(v) for v in ("v1.3", "v1.3+cells", "v2.0-hybrid+cells", "measured")] == [
+    assert [has_own_cells(v) for v in ("v1.3", "v1.3+cells", "v2.1-hybrid+cells", "measured")] == [
         False,
         True,
         True,
         True,
     ]
-    assert edition_of("v1.3-simulated+cells") is V1 and edition_of("v2.0-scans+cells") is V2
+    assert edition_of("v1.3-simulated+cells") is V1 and edition_of("v2.1-scans+cells") is V2
 
 
 @pytest.mark.parametrize("version", ["v4.0", "2.0", "", None])
@@ -30,7 +30,7 @@ def test_an_unknown_bridge_is_one_error(version):
 
 def test_v2_has_every_configuration_of_v1_and_one_a_chemistry():
     assert V1.configs == CONFIGS
-    assert [config.name for config in V2.configs[len(CONFIGS) :]] == ["lfp", "lmo", "nmc"]
+    assert [config.name for config in V2.configs[len(CONFIGS) :]] == ["lfp", "lmo", "nmc", "ageing"]
 
 
 def test_patterns_name_the_chemistry_where_files_have_one():

@@ -20,7 +20,8 @@ from benchmark.scoring import battery_statistics, interval, score, visit_statist
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import plain_yaml
-from dataset_card.storage.files import replacing
+from dataset_card.storage.files import alone, replacing
+from dataset_card.storage.output import require_place
 
 SHOWN = 3
 """Ids named in an error before it counts the rest."""
@@ -93,39 +94,41 @@ def save_entry(
     if isinstance(authors, str):
         raise MagBridgeError(f"authors {authors!r}: expected a list of names, [{authors!r}]")
 
-    folder, task = Path(folder), get_task(task)
+    folder, task = require_place(folder), get_task(task)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "submission.yaml"
-    earlier = _earlier(path)
-    if earlier.get("release", digest) != digest:
-        raise MagBridgeError(
-            f"{path} has predictions of {earlier['release'][:12]}, these are of {digest[:12]}: expected one release a "
-            "folder; choose another folder"
-        )
-    tasks = earlier.get("tasks", {})
-    tasks[task.id] = {"predictions": f"{task.id}.parquet", "seconds": float(f"{seconds:.4g}")}
-    if features is not None:
-        tasks[task.id]["features"] = features
-    document: dict = {
-        "schema_version": "1.0",
-        "name": folder.resolve().name,
-        "version": version,
-        "authors": list(authors),
-        "description": description,
-        "url": url,
-        "paper": paper,
-        "code": code,
-        "licence": licence,
-        "date": datetime.date.today().isoformat(),
-        "release": digest,
-        "tasks": dict(sorted(tasks.items())),
-        "trained_on": trained_on,
-        "hardware": hardware,
-        "test_data_leakage": test_data_leakage,
-        "replication_code": code is not None,
-    }
-    write_predictions(folder / f"{task.id}.parquet", table, digest)
-    with replacing(path) as temporary:
-        temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    with alone(folder):  # others may add their tasks
+        earlier = _earlier(path)
+        if earlier.get("release", digest) != digest:
+            raise MagBridgeError(
+                f"{path} has predictions of {earlier['release'][:12]}, these are of {digest[:12]}: expected one "
+                "release a folder; choose another folder"
+            )
+        tasks = earlier.get("tasks", {})
+        tasks[task.id] = {"predictions": f"{task.id}.parquet", "seconds": float(f"{seconds:.4g}")}
+        if features is not None:
+            tasks[task.id]["features"] = features
+        document: dict = {
+            "schema_version": "1.0",
+            "name": folder.resolve().name,
+            "version": version,
+            "authors": list(authors),
+            "description": description,
+            "url": url,
+            "paper": paper,
+            "code": code,
+            "licence": licence,
+            "date": datetime.date.today().isoformat(),
+            "release": digest,
+            "tasks": dict(sorted(tasks.items())),
+            "trained_on": trained_on,
+            "hardware": hardware,
+            "test_data_leakage": test_data_leakage,
+            "replication_code": code is not None,
+        }
+        write_predictions(folder / f"{task.id}.parquet", table, digest)
+        with replacing(path) as temporary:
+            temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
 
 

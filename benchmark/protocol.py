@@ -490,7 +490,9 @@ def predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.n
     """Predictions and, where the model has them, scores of the task's scored label."""
     prediction = estimator.predict(inputs)
     if isinstance(prediction, tuple):
-        return prediction
+        if len(prediction) == 2 and np.ndim(prediction[0]) == 1:
+            return prediction
+        prediction = list(prediction)  # one value per row
     if task.scored_label is None or not hasattr(estimator, "classes_"):
         return prediction, None
     column = list(estimator.classes_).index(task.scored_label)

@@ -78,9 +78,10 @@ def submit(
 ) -> None:
     """Checks and scores a submission, tells where it stands, and files its scores in its folder."""
     from benchmark.leaderboard import submissions
-    from benchmark.results import to_json, write_results
+    from benchmark.leaderboard.entries import LATE, duplicates
+    from benchmark.results import shipped_files, to_json, write_results
 
-    taken = _board(results, folder)
+    taken = _board(results, [data], folder)
     checked = submissions.check(folder, data, taken)
     if not checked.results:
         _note(checked.remarks)
@@ -88,12 +89,15 @@ def submit(
         return
     if not check:
         write_results(checked.results, folder, predictions=False)
-    _note(checked.remarks)
+    alike = duplicates(checked.results, [] if results else shipped_files())
+    _note(checked.remarks + [f"{remark.result.task}: {remark.words}" for remark in alike])
     if as_json:
         print_json([to_json(result) for result in checked.results])
         return
+    late = submissions.is_late(folder, checked.submission, data)
     for result in checked.results:
-        print(submissions.placed(result, taken))
+        place = f"{result.task}: {result.headline} {result.mean():.4f}, not ranked: {LATE}"
+        print(place if late else submissions.placed(result, taken))
     print(f"{folder} holds" + ("; nothing was written" if check else f", scores filed in {folder}"))
 
 
@@ -121,11 +125,13 @@ def _shipped(results: Path | None) -> list:
     return read_results(results) if results else [r for path in shipped_files() for r in read_results(path)]
 
 
-def _board(results: Path | None, besides: Path | None = None) -> list:
-    """The results named, or the shipped ones and those of the shipped submissions, perhaps besides one."""
-    from benchmark.leaderboard.submissions import SUBMISSIONS, filed_results
+def _board(results: Path | None, releases: list[str], besides: Path) -> list:
+    """The results named, or the shipped ones and the shipped submissions to these releases, besides one."""
+    from benchmark.leaderboard.entries import read_entries
+    from benchmark.leaderboard.submissions import SUBMISSIONS
 
-    return _shipped(results) + ([] if results else filed_results(SUBMISSIONS, besides))
+    taken = _shipped(results)
+    return taken + ([] if results else read_entries(SUBMISSIONS, releases, taken, besides=besides).ranked)
 
 
 def leaderboard(
@@ -133,14 +139,20 @@ def leaderboard(
     task: Task = None,
     split: AnySplit = None,
     format: Annotated[str, typer.Option(help="table, markdown or html.")] = "table",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Release or round that entries name, to recompute them; once for each of them."),
+    ] = None,
     out: Out = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Ranks results within each task and split."""
+    """Ranks results within each task and split; an entry only where its release is there to recompute it."""
     from benchmark.leaderboard.boards import leaderboard as rank
+    from benchmark.leaderboard.entries import read_entries, released
     from benchmark.leaderboard.page import to_html
     from benchmark.leaderboard.submissions import SUBMISSIONS, folders, read_submission
     from benchmark.leaderboard.texts import to_markdown
+    from benchmark.results import shipped_files
     from benchmark.tasks import check_split, get_task
 
     def page(boards: list) -> str:
@@ -151,8 +163,11 @@ def leaderboard(
         raise MagBridgeError(f"unknown format {format!r}: expected table, markdown or html")
     task = None if task is None else get_task(task).id
     split = None if split is None else check_split(split)
-    read = _board(results)
-    print_text(renderers[format](rank(read, task, split)), out, replace)
+    read, remarks = _shipped(results), None
+    if not results:
+        entries = read_entries(SUBMISSIONS, released(data, DEFAULT_RELEASE), read, shipped_files())
+        read, remarks = read + entries.ranked, entries.remarks
+    print_text(renderers[format](rank(read, task, split, remarks or ())), out, replace)
     print(f"read {len(read)} results of {results or 'the shipped ones; --results DIR reads your own'}", file=sys.stderr)
 
 

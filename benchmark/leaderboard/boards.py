@@ -6,6 +6,7 @@ draw.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,23 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """Something to be said of an entry beside its board.
+
+    Attributes:
+        result: The entry's.
+        words: What is said.
+        ranked: Whether it is ranked nevertheless.
+        shown: Whether its score may be shown.
+    """
+
+    result: Result
+    words: str
+    ranked: bool = False
+    shown: bool = True
+
+
+@dataclass(frozen=True)
 class Board:
     """Ranked entries of one task, split and dataset.
 
@@ -53,6 +71,7 @@ class Board:
         seed: Master seed of the release, or None where that is not known.
         entries: Best first.
         name: Name of the dataset.
+        remarks: What is to be said of entries, ranked or not.
         yardsticks: Results that are never ranked: what a terminal tells without magnetometry, and ceilings.
     """
 
@@ -65,6 +84,7 @@ class Board:
     entries: tuple[Entry, ...]
     name: str
     yardsticks: tuple[Result, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def title(self) -> str:
@@ -84,7 +104,9 @@ class Board:
         return self.seed not in (None, MASTER_SEED)
 
 
-def leaderboard(results: list[Result], task: str | None = None, split: str | None = None) -> list[Board]:
+def leaderboard(
+    results: list[Result], task: str | None = None, split: str | None = None, remarks: Sequence[Remark] = ()
+) -> list[Board]:
     """Ranks results within each task, split and dataset.
 
     Models stand in the order of their scores. A rank group begins with its best model and goes on until that one leads
@@ -97,6 +119,7 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
         results: Of any tasks, splits and protocols; few-shot results have no place on a board.
         task: Keep this task id.
         split: Keep this split.
+        remarks: On entries, for the boards of their rows.
 
     Returns:
         Boards by task, honest splits before leaking ones, the default master seed before others, v1 before v2.
@@ -120,23 +143,31 @@ def leaderboard(results: list[Result], task: str | None = None, split: str | Non
                 (models.get(result.model, result), result), key=lambda r: OFFICIAL_TEST.index(r.protocol)
             )
             elsewhere.setdefault(_kin(result), {})[result.dataset.digest] = result.mean()
+    infos = {key: next(iter(models.values())).dataset for key, models in groups.items()}
+    beside_of: dict[tuple, list[Remark]] = {}
+    for remark in remarks:
+        result = remark.result
+        if task in (None, result.task) and split in (None, result.split):
+            key = (result.task, leaks(result.split), result.split, result.dataset.digest)
+            beside_of.setdefault(key, []).append(remark)
+            infos.setdefault(key, result.dataset)
     order = [t.id for t in TASKS]
     boards = []
-    infos = {key: next(iter(models.values())).dataset for key, models in groups.items()}
 
     def position(key: tuple) -> tuple:
         seed = infos[key].seed
         return (order.index(key[0]), *key[1:3], seed != MASTER_SEED, seed or 0, infos[key].name, key[3] or "")
 
-    for key in sorted(groups, key=position):
+    for key in sorted(infos, key=position):
         task_id, leaking, split_name, digest = key
         info = infos[key]
         seed_label = None if info.seed is None else f"seed {info.seed}"
         label = ", ".join(filter(None, (info.name, info.upstream, seed_label, info.short)))
         folds, laws = ({r.model: r for k, r in found.items() if k[:4] == key} for found in besides.values())
-        entries = _entries(list(groups[key].values()), folds, laws, elsewhere)
+        entries = _entries(list(groups[key].values()), folds, laws, elsewhere) if key in groups else ()
         beside = tuple(sorted(yardsticks.get(key, []), key=lambda r: (r.protocol == "ceiling", r.mean())))
-        boards.append(Board(task_id, split_name, leaking, digest, label, info.seed, entries, info.name, beside))
+        said = tuple(beside_of.get(key, ()))
+        boards.append(Board(task_id, split_name, leaking, digest, label, info.seed, entries, info.name, beside, said))
     return boards
 
 

@@ -51,7 +51,7 @@ def rank_chart(standings: list[Standing]) -> str:
 
 def cost_chart(board: Board) -> str:
     """Headline against seconds a run, logarithmic; models that nothing cheaper beats are named, and those below (↓)."""
-    entries = [e for e in board.entries if e.result.seconds > 0]
+    entries = [e for e in board.entries if e.result.seconds > 0 and e.result.protocol != "submitted"]
     if len(entries) < 2:
         return ""
     task, width, height, left, base, top = get_task(board.task), 420, 260, 46, 214, 30

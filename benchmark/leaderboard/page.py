@@ -97,7 +97,7 @@ def _summary(name: str, boards: list[Board]) -> str:
         f"{task.id.upper()} {_link(board.entries[0].result.model)} ({board.entries[0].result.mean():.3f})"
         for task in TASKS
         for board in boards
-        if board.task == task.id
+        if board.task == task.id and board.entries
     ]
     return (
         f"<div><h3>{escape(name)}</h3><p>First on each task: {', '.join(first)}.</p>"
@@ -129,7 +129,7 @@ def _models(boards: list[Board], submissions: dict[str, Submission]) -> str:
         words = escape(about[model])
         if (entry := submissions.get(model)) is not None:
             links = [(name, getattr(entry, name)) for name in ("url", "paper", "code")]
-            words += f" {escape(', '.join(entry.authors))}, {entry.date}."
+            words += f" {escape(', '.join(entry.authors))}, {entry.date}; reported by its author."
             words += "".join(f' <a href="{escape(href)}" rel="nofollow">{name}</a>' for name, href in links if href)
         items.append(f'<dt id="model-{escape(model)}">{escape(model)}</dt><dd>{words}</dd>')
     return f"<dl>{''.join(items)}</dl>" if items else NOTHING

@@ -68,8 +68,9 @@ def leaderboard_files(
             inside = path.relative_to(package).parts
             # The results given go instead; their code and schema stay.
             shipped = inside[0] == SHIPPED.name and (len(inside) > 2 or path.suffix not in (".py", ".json"))
-            # Of submissions the page needs what they say and scored, not their predictions.
-            if path.is_file() and "__pycache__" not in inside and not shipped and path.suffix != ".parquet":
+            # Of submissions the page needs the predictions too: it scores them itself.
+            needed = path.suffix != ".parquet" or inside[0] == "submissions"
+            if path.is_file() and "__pycache__" not in inside and not shipped and needed:
                 files["/".join((package.name, *inside))] = path
     return files | {f"results/{path.name}": path for path in filed}
 

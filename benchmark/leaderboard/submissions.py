@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmark.leaderboard.boards import Entry, leaderboard
 from benchmark.leaderboard.texts import texts_of
 from benchmark.predictions import Scored, check_file, score_file
-from benchmark.results import Result, Run, read_results
+from benchmark.results import Result, Run, read_results, to_json
 from benchmark.rounds import answers, digest_of, open_round
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.documents import plain_yaml
+from dataset_card.storage.rounds import is_round, read_entries, read_round
 
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 """Where the entries of the shipped board lie, a folder each."""
@@ -199,6 +201,7 @@ def as_result(scored: Scored, task: Task, submission: Submission) -> Result:
         seconds=float(about.get("seconds", 0.0)),
         n_features=about.get("features"),
         n_test=scored.n_test,
+        table=scored.predictions,
     )
 
 
@@ -229,18 +232,31 @@ def folders(submissions: Path) -> list[Path]:
     return sorted(path for path in submissions.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def filed_results(submissions: Path, besides: Path | None = None) -> list[Result]:
-    """What every entry of a folder of submissions was scored at, as `submit` wrote it; `besides` may not be yet."""
-    except_for = None if besides is None else os.path.realpath(besides)  # which may be links in a circle
-    entries = [folder for folder in folders(submissions) if os.path.realpath(folder) != except_for]
-    return [result for folder in entries for result in _filed(folder, read_submission(folder))]
+def is_late(folder: Path, submission: Submission, release: str | Path) -> bool:
+    """Whether an entry of a round that is revealed was not committed, file for file, before the reveal."""
+    if not is_round(release) or not (found := read_round(release)).is_revealed:
+        return False
+    committed = read_entries(found).get(submission.name, {})
+    return any(
+        committed.get(task) != sha256_of(folder / about["predictions"]) for task, about in submission.tasks.items()
+    )
 
 
-def _filed(folder: Path, submission: Submission) -> list[Result]:
+def filed(folder: Path, submission: Submission) -> list[Result]:
+    """The results that `submit` wrote into an entry's folder; their figures are to be recomputed.
+
+    Raises:
+        MagBridgeError: There are none, or they speak of another entry, release or task.
+    """
     files = sorted(folder.glob(_filed_name(submission)))
     if len(files) != 1:
         raise MagBridgeError(f"{folder} holds {len(files)} results files: run `python -m benchmark submit {folder}`")
-    return read_results(files[0])
+    results = read_results(files[0])
+    for result in results:
+        told = (result.model, result.dataset.digest, result.protocol, result.split, result.task in submission.tasks)
+        if told != (submission.name, submission.release, "submitted", PRIMARY_SPLIT, True):
+            raise MagBridgeError(f"{files[0]} holds {' '.join(result.key)}, which is no result of this entry")
+    return results
 
 
 def _filed_name(submission: Submission) -> str:
@@ -269,23 +285,30 @@ def rescore(submissions: Path, releases: Sequence[str | Path], taken: list[Resul
                 f"{folder / FILE}: release: {named[:12]} is none of those given, {given}: add it with one more --data"
             )
         again = check(folder, by_digest[named], taken)
-        filed = {result.key: result for result in _filed(folder, again.submission)}
-        if filed.keys() != {result.key for result in again.results}:
+        before = filed(folder, again.submission)
+        if [result.key for result in before] != [result.key for result in again.results]:
             raise MagBridgeError(f"{folder}: other tasks are filed than it has predictions for: submit it again")
-        for result in again.results:
-            old = filed[result.key]
-            if not _same_figures(old, result):
+        (file,) = folder.glob(_filed_name(again.submission))
+        for result, line in zip(again.results, file.read_text(encoding="utf-8").splitlines()):
+            for where, old, new in _differences(json.loads(line), json.loads(json.dumps(to_json(result)))):
                 raise MagBridgeError(
-                    f"{folder}: {result.task} is filed with {result.headline} {old.mean()}, its predictions give "
-                    f"{result.mean()}: submit it again"
+                    f"{folder}: {result.task} is filed with {where} {str(old)[:60]}, its predictions and {FILE} give "
+                    f"{str(new)[:60]}: submit it again"
                 )
         checked.append(again)
     return checked
 
 
-def _same_figures(old: Result, new: Result) -> bool:
-    """Whether all scores agree; another machine may round the last digit otherwise."""
-    if [(r.seed, r.scores.keys()) for r in old.runs] != [(r.seed, r.scores.keys()) for r in new.runs]:
-        return False
-    pairs = np.array([(a.scores[name], b.scores[name]) for a, b in zip(old.runs, new.runs) for name in a.scores])
-    return bool(np.allclose(pairs[:, 0], pairs[:, 1], rtol=1e-9, atol=1e-12))
+def _differences(old: Any, new: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two documents differ, versions of packages apart; another machine may round the last digit otherwise."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        for name in sorted(new.keys() - {"packages"}):
+            yield from _differences(old[name], new[name], f"{where}/{name}".strip("/"))
+    elif isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
+        for number, (one, other) in enumerate(zip(old, new)):
+            yield from _differences(one, other, f"{where}/{number}")
+    elif isinstance(old, float) or isinstance(new, float):
+        if not isinstance(old, int | float) or not np.isclose(old, new, rtol=1e-9, atol=1e-12):
+            yield where, old, new
+    elif old != new or isinstance(old, bool) != isinstance(new, bool):
+        yield where, old, new

@@ -31,7 +31,7 @@ LEAK_NOTE = "LEAKS: batteries and parents are shared between subsets; compare wi
 
 def columns_of(board: Board) -> list[int]:
     """Numbers of those of `COLUMNS` that say something of an entry."""
-    texts = list(zip(*(texts_of(entry) for entry in board.entries)))
+    texts = list(zip(*(texts_of(entry) for entry in board.entries))) or [()] * len(COLUMNS)
     return [i for i, name in enumerate(COLUMNS) if any(texts[i]) or name not in OPTIONAL]
 
 
@@ -48,11 +48,16 @@ def texts_of(entry: Entry) -> tuple[str, ...]:
         _without_parents(result),
         "" if entry.cross_validation is None else "{:.3f} ± {:.3f}".format(*entry.cross_validation),
         f"{entry.other_releases[0]:.3f} to {entry.other_releases[-1]:.3f}" if entry.other_releases else "",
-        "" if result.n_features is None else f"{result.n_features:,}",
-        _seconds(result.seconds / len(result.runs)),
+        "" if result.n_features is None else f"{result.n_features:,}{reported(result)}",
+        f"{seconds}{reported(result)}" if (seconds := _seconds(result.seconds / len(result.runs))) else "",
         result.protocol,
         str(len(result.runs)),
     )
+
+
+def reported(result: Result) -> str:
+    """The mark of what an entry's author says and nobody can recompute."""
+    return " †" if result.protocol == "submitted" else ""
 
 
 def _per_visit(result: Result) -> str:
@@ -74,6 +79,8 @@ def yardsticks_of(board: Board) -> list[tuple[str, ...]]:
     """
     task = get_task(board.task)
     lines: list[tuple[str, ...]] = [("chance", "the best constant prediction", f"{task.chance:.3f}", "", "")]
+    if not board.entries:
+        return lines
     best = board.entries[0]
     interval = "" if best.interval is None else f"{best.interval[0]:.3f} to {best.interval[1]:.3f}"
     magnetic = ("magnetics", f"the first entry, {best.result.model}: signals alone", f"{best.result.mean():.3f}")
@@ -99,6 +106,9 @@ YARDSTICKS = ("yardstick", "what it is", "score", "95 % interval", "per visit")
 def notes_of(board: Board) -> list[str]:
     """What must be said beside a board."""
     notes = []
+    for remark in board.remarks:
+        score = f", {remark.result.headline} {remark.result.mean():.3f}" if remark.shown and not remark.ranked else ""
+        notes.append(f"{'' if remark.ranked else 'Not ranked: '}{remark.result.model}{score}: {remark.words}.")
     if board.task in ("t1", "t2"):
         notes.append(
             "Magnetics wins here by construction: the signals are made from SOH, the pulse voltages are measurements."
@@ -189,7 +199,8 @@ EXPLANATION = (
     "highest score on releases of other master seeds, whose test batteries carry the same labels; rounds and the "
     "analysis deal others. Features: numbers a row that the last learner sees, 600 where it sees the samples. "
     "Seconds: mean wall time of a run (features, fit, prediction; features common to all runs are made once) on the "
-    "machine that the results name."
+    "machine that the results name. Entries: scores are recomputed from their predictions; † is reported by its "
+    "author, as descriptions and authors are, and never ranks."
 )
 
 

@@ -109,6 +109,10 @@ def classification_scores(spec, truth: np.ndarray, prediction: np.ndarray, score
     return out
 
 
+LARGEST = 1e12
+"""Of a prediction: squares of far larger ones overflow, and no quantity of a battery comes near."""
+
+
 def numbers(values, name: str) -> np.ndarray:
     """`values` as finite float64 of shape (n,).
 
@@ -124,6 +128,9 @@ def numbers(values, name: str) -> np.ndarray:
     bad = np.flatnonzero(~np.isfinite(array))
     if len(bad):
         raise ValueError(f"{len(bad)} {name} are NaN or infinite, the first in row {bad[0]}: expected finite numbers")
+    far = np.flatnonzero(np.abs(array) > LARGEST)
+    if len(far) and name != "scores":
+        raise ValueError(f"{name} hold {array[far[0]]:g} in row {far[0]}: expected numbers of at most {LARGEST:g}")
     return array
 
 

@@ -1,4 +1,4 @@
-"""`python -m bridge round open | reveal | verify`: hidden tests that need no trusted server."""
+"""`python -m bridge round open | commit | reveal | verify`: hidden tests that need no trusted server."""
 
 from __future__ import annotations
 
@@ -54,6 +54,23 @@ def open_(
     rows = ", ".join(f"{task} {file['rows']}" for task, file in found.files.items())
     typer.echo(f"{out}: {rows}, digest {found.digest[:12]}")
     typer.echo(f"publish the commitment: {found.commitment}")
+
+
+@rounds.command()
+def commit(
+    folder: FolderArgument,
+    entries: Annotated[list[Path], typer.Argument(help="Folders of entries, as they were handed in.")],
+) -> None:
+    """Put entries on the list of an open round: the SHA-256 of each predictions file. Publish the list."""
+    from benchmark.leaderboard.submissions import check
+    from bridge.rounds import folder as round_folder
+    from dataset_card.storage.digests import sha256_of
+
+    for entry in entries:
+        found = check(entry, folder, []).submission
+        digests = {task: sha256_of(entry / about["predictions"]) for task, about in sorted(found.tasks.items())}
+        round_folder.commit(folder, found.name, digests)
+        typer.echo(f"{found.name}: " + ", ".join(f"{task} {digest[:12]}" for task, digest in digests.items()))
 
 
 @rounds.command()

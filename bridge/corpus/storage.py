@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 
 from dataset_card.errors import MagBridgeError, innermost
 from dataset_card.storage.documents import parse_json
-from dataset_card.storage.files import replacing
+from dataset_card.storage.files import create_text, replacing
 
 MAX_BYTES = 1 << 28
 """Of the largest file that is read at once: the checksums of a million files are a third of it."""
@@ -95,16 +94,7 @@ class Folder:
     def create_text(self, name: str, text: str) -> bool:
         """Writes a text file where there is none; False, and nothing written, where there is one."""
         if self.local:
-            path = Path(self._path(name))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with open(path, "x", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-            except FileExistsError:
-                return False
-            return True
+            return create_text(Path(self._path(name)), text)
         with self._reported(name):
             try:
                 self._place[0].pipe_file(self._path(name), text.encode(), mode="create")

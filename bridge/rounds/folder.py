@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,20 @@ from bridge.rounds.rows import FULL_SIZE, RoundRows, RoundSize, make_configurati
 from bridge.rounds.secret import Secret
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import canonical_json, sha256_of
+from dataset_card.storage.documents import write_json
 from dataset_card.storage.files import alone, replacing, require_writable
 from dataset_card.storage.output import require_place
 from dataset_card.storage.rounds import (
+    ENTRIES,
     FORMAT,
     LABELS,
     REVEAL,
     ROUND,
     Round,
     commitment_of,
+    entries_sha256,
     file_of,
+    read_entries,
     read_reveal,
     read_round,
     round_digest,
@@ -106,13 +111,39 @@ def reveal(folder: Path, secret: Secret, upstream: AnyUpstream) -> Round:
         whole.mkdir()
         rows = _write_again(whole, found, secret.master_seed, upstream)
         _compare(found, whole)
-        _write_labels(whole, rows.labels, secret.master_seed, secret.salt)
+        if (folder / ENTRIES).is_file():
+            shutil.copyfile(folder / ENTRIES, whole / ENTRIES)
+        _write_labels(whole, rows.labels, secret.master_seed, secret.salt, entries_sha256(whole))
     return read_round(folder)
 
 
-def _write_labels(folder: Path, labels: pa.Table, master_seed: int, salt: str) -> None:
+def commit(folder: Path, name: str, digests: dict[str, str]) -> None:
+    """Puts an entry on the list of a round that is open; one of the same name is replaced.
+
+    Args:
+        folder: Of the round.
+        name: Of the entry.
+        digests: SHA-256 of the predictions file of each task.
+
+    Raises:
+        MagBridgeError: The round is revealed, or its list is damaged.
+    """
+    with alone(folder.parent):
+        found = read_round(folder)
+        if found.is_revealed:
+            raise MagBridgeError(f"{folder}: {found.name} is revealed: its list of entries is closed")
+        entries = {**read_entries(found), name: digests}
+        write_json(folder / ENTRIES, {"entries": dict(sorted(entries.items()))})
+
+
+def _write_labels(folder: Path, labels: pa.Table, master_seed: int, salt: str, entries: str | None) -> None:
     write_parquet(labels, folder / LABELS)
-    document = {"master_seed": str(master_seed), "salt": salt, "labels_sha256": sha256_of(folder / LABELS)}
+    document = {
+        "master_seed": str(master_seed),
+        "salt": salt,
+        "labels_sha256": sha256_of(folder / LABELS),
+        "entries_sha256": entries,
+    }
     (folder / REVEAL).write_text(json_text(document), encoding="utf-8")
 
 
@@ -137,7 +168,7 @@ def verify(folder: Path, upstream: AnyUpstream | None = None) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         whole = Path(temporary)
         again = _write_again(whole, found, master_seed, upstream or upstream_of(found))
-        _write_labels(whole, again.labels, master_seed, salt)
+        _write_labels(whole, again.labels, master_seed, salt, entries_sha256(folder))
         _compare(found, whole)
     return f"revealed, {rows:,} rows made again byte for byte, commitment {found.commitment}"
 
@@ -164,7 +195,7 @@ def _write_again(folder: Path, found: Round, master_seed: int, upstream: AnyUpst
 
 def _compare(found: Round, again: Path) -> None:
     """Raises unless a round's folder holds the same files, byte for byte, as the one made again."""
-    made, lying = ({path.name for path in folder.iterdir()} for folder in (again, found.folder))
+    made, lying = ({path.name for path in folder.iterdir()} - {ENTRIES} for folder in (again, found.folder))
     for name in sorted(lying - made):
         raise MagBridgeError(f"{found.folder / name}: no file of a round: expected {', '.join(sorted(made))}")
     # Data first: round.json only follows them.
@@ -183,7 +214,8 @@ def _readme(configuration: dict[str, Any], commitment: str) -> str:
 A hidden round of MagBridge-Battery: signals of cells that nobody has seen, one file a task (`t1.parquet` to
 `t4.parquet`), with `sample_id` and the six channels of 100 steps in nT. Train on a release of
 `{configuration["bridge"]}`, predict every row, and hand in a folder with `submission.yaml` whose `release` is the
-digest of `round.json`.
+digest of `round.json`. Whoever keeps the round puts its digests on the list `entries.json` before the reveal, which
+closes the list: what comes later, or was changed since, is shown apart and never ranked.
 
 ```python
 from benchmark import load_task

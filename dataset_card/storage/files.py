@@ -95,6 +95,32 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def create_text(path: Path, text: str) -> bool:
+    """Writes a text file in one piece where there is none; False, and nothing written, where there is one."""
+    path = Path(os.path.abspath(path))
+    temporary = path.with_name(f".{path.name}.{_host()}.{os.getpid()}.{next(_numbers)}.{PARTIAL}")
+    _open.add(temporary.stem)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        temporary.write_text(text, encoding="utf-8")
+        _to_disk(temporary)
+        try:
+            os.link(temporary, path)  # the one step that makes a file only where there is none
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK) or path.exists():
+                raise
+            os.replace(temporary, path)  # a file system without hard links
+        return True
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise naming(error, path) from error
+    finally:
+        _remove(temporary)
+        _open.discard(temporary.stem)
+
+
 def naming(error: OSError, path: Path) -> OSError:
     """The error of a write, with the path: write() knows no name, and open() may know a temporary one."""
     if error.errno in NOWHERE_TO_WRITE or (error.errno is not None and error.filename is not None):

@@ -1,8 +1,9 @@
 """The folder of a hidden round: signals without labels, what they are bound to, and, once it closes, the labels.
 
 While a round is open its folder holds `round.json` and one Parquet file a task, with `sample_id` and the six channels.
-`round.json` states the commitment: the SHA-256 of master seed, salt and configuration. The reveal adds `reveal.json`,
-which has seed and salt, and `labels.parquet`. `python -m bridge round verify` makes all of it again.
+`round.json` states the commitment: the SHA-256 of master seed, salt and configuration. `entries.json` states what was
+handed in: a SHA-256 of each predictions file. The reveal closes that list and adds `reveal.json`, which has seed, salt
+and the list's SHA-256, and `labels.parquet`. `python -m bridge round verify` makes all of it again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dataset_card.storage.digests import canonical_json, sha256_of
 from dataset_card.storage.documents import read_json
 from dataset_card.storage.reading import read_parquet
 
-ROUND, REVEAL, LABELS = "round.json", "reveal.json", "labels.parquet"
+ROUND, REVEAL, LABELS, ENTRIES = "round.json", "reveal.json", "labels.parquet", "entries.json"
 FORMAT = "1.0"
 TASKS = ("t1", "t2", "t3", "t4")
 
@@ -179,6 +180,31 @@ def read_reveal(found: Round) -> tuple[int, str]:
     if not (found.folder / LABELS).is_file() or sha256_of(found.folder / LABELS) != labels:
         raise MagBridgeError(f"{found.folder / LABELS}: missing or changed: {REVEAL} states another SHA-256")
     return int(seed), salt
+
+
+def entries_sha256(folder: Path) -> str | None:
+    """SHA-256 of a round's list of entries, None where it has none."""
+    return sha256_of(folder / ENTRIES) if (folder / ENTRIES).is_file() else None
+
+
+def read_entries(found: Round) -> dict[str, dict[str, str]]:
+    """What was committed: SHA-256 of the predictions file of each task, by name of the entry.
+
+    Raises:
+        MagBridgeError: The list is damaged, or was changed since the reveal, which closed it.
+    """
+    path = found.folder / ENTRIES
+    if found.is_revealed and read_json(found.folder / REVEAL).get("entries_sha256") != entries_sha256(found.folder):
+        raise MagBridgeError(f"{path}: was changed since the reveal: {REVEAL} states another SHA-256")
+    if not path.is_file():
+        return {}
+    entries = read_json(path).get("entries")
+    if not isinstance(entries, dict) or not all(
+        isinstance(files, dict) and set(files) <= set(TASKS) and all(isinstance(d, str) for d in files.values())
+        for files in entries.values()
+    ):
+        raise MagBridgeError(f"{path}: expected the SHA-256 of each task's predictions, by name of the entry")
+    return entries
 
 
 def _of_fields(path: Path, fields: tuple[Field, ...], rows: int) -> pa.Table:

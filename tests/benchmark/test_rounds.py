@@ -1,5 +1,6 @@
 """A hidden round as an entrant, an organiser and a stranger go through it."""
 
+import json
 import shutil
 
 import numpy as np
@@ -8,19 +9,23 @@ from sklearn.linear_model import Ridge
 
 from benchmark import load_task
 from benchmark.features import static_features
+from benchmark.leaderboard.boards import leaderboard
+from benchmark.leaderboard.entries import LATE, read_entries
 from benchmark.leaderboard.submissions import check, placed, rescore
+from benchmark.leaderboard.texts import to_markdown
 from benchmark.predictions import save_entry, score_predictions
 from benchmark.results import write_results
 from benchmark.rounds import answers, load_round
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.digests import sha256_of
 
 
 @pytest.fixture(scope="module")
 def story(v2_release, tmp_path_factory):
     """Opened by an organiser, entered by a stranger, revealed; the open copy stays."""
     from bridge.generate import resolve
-    from bridge.rounds.folder import open_round, reveal
+    from bridge.rounds.folder import commit, open_round, reveal
     from bridge.rounds.secret import draw_secret
 
     place = tmp_path_factory.mktemp("round")
@@ -34,8 +39,49 @@ def story(v2_release, tmp_path_factory):
     about = {"authors": ["Ada Lovelace"], "licence": "MIT", "trained_on": [train.dataset.digest]}
     save_entry(place / "entries/my-ridge", "t1", predicted, hidden.digest, description="Ridge.", **about)
 
+    commit(place / "round-1", "my-ridge", {"t1": sha256_of(place / "entries/my-ridge/t1.parquet")})
     reveal(place / "round-1", secret, upstream)
     return place
+
+
+def test_what_was_not_committed_before_the_reveal_is_never_ranked(story, tmp_path):
+    """Labels are there for all to read by then, and the date in a file is nobody's witness."""
+    from bridge.rounds.folder import commit, verify
+
+    revealed = shutil.copytree(story / "round-1", tmp_path / "round-1")
+    entries = shutil.copytree(story / "entries", tmp_path / "entries", ignore=shutil.ignore_patterns("*.jsonl"))
+    hidden, (_, truth) = load_round("t1", revealed), answers(get_task("t1"), revealed)
+    about = {"description": "x", "authors": ["A"], "licence": "MIT", "trained_on": []}
+    save_entry(entries / "seer", "t1", hidden.table(truth.target), hidden.digest, **about)
+    ranked, remarks = read_entries(entries, [revealed], [])
+    assert [result.model for result in ranked] == ["my-ridge"]
+    assert [(remark.result.model, remark.words, remark.ranked) for remark in remarks] == [("seer", LATE, False)]
+    (board,) = leaderboard(ranked, remarks=remarks)
+    assert [entry.result.model for entry in board.entries] == ["my-ridge"]
+    assert f"Not ranked: seer, r2 1.000: {LATE}." in to_markdown([board])
+
+    save_entry(entries / "my-ridge", "t1", hidden.table(truth.target), hidden.digest, **about)  # under another's name
+    assert read_entries(entries, [revealed], []).ranked == []
+    with pytest.raises(MagBridgeError, match="its list of entries is closed"):
+        commit(revealed, "seer", {"t1": "0" * 64})
+    forged = {"seer": {"t1": sha256_of(entries / "seer/t1.parquet")}}
+    (revealed / "entries.json").write_text(json.dumps({"entries": forged}))
+    with pytest.raises(MagBridgeError, match="entries.json: was changed since the reveal"):
+        read_entries(entries, [revealed], [])
+    with pytest.raises(MagBridgeError, match="reveal.json: is not what seed, salt and configuration give"):
+        verify(revealed)
+
+
+def test_entries_are_put_on_the_list_by_a_command(story, tmp_path):
+    from typer.testing import CliRunner
+
+    from bridge.__main__ import app
+
+    open_ = shutil.copytree(story / "still-open", tmp_path / "still-open")
+    done = CliRunner().invoke(app, ["round", "commit", str(open_), str(story / "entries/my-ridge")])
+    digest = sha256_of(story / "entries/my-ridge/t1.parquet")
+    assert done.exit_code == 0 and done.output == f"my-ridge: t1 {digest[:12]}\n", done.exception
+    assert json.loads((open_ / "entries.json").read_text()) == {"entries": {"my-ridge": {"t1": digest}}}
 
 
 def test_an_entry_is_checked_while_the_round_is_open(story):

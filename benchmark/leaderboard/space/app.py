@@ -12,15 +12,17 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from benchmark.data import dataset_info, release_folder
 from benchmark.leaderboard.boards import leaderboard
+from benchmark.leaderboard.entries import read_entries
 from benchmark.leaderboard.page import to_html
 from benchmark.leaderboard.space.server import Guard, Uploads, free_port, run
 from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
-from benchmark.leaderboard.submissions import SUBMISSIONS, filed_results, folders, read_submission
+from benchmark.leaderboard.submissions import SUBMISSIONS, folders, read_submission
 from benchmark.leaderboard.texts import COLUMNS
 from benchmark.reading import MAX_BYTES
 from benchmark.results import Result, read_results, result_files, shipped_files
@@ -51,7 +53,13 @@ ARRIVAL_S = 5
 """What a file that was uploaded has to reach its place."""
 
 
-def build(results: list[Result], release: str | Path, submissions: str | None = None, uploads: Uploads | None = None):
+def build(
+    results: list[Result],
+    release: str | Path,
+    submissions: str | None = None,
+    uploads: Uploads | None = None,
+    files: Sequence[Path] = (),
+):
     """The page, not launched.
 
     Args:
@@ -59,6 +67,7 @@ def build(results: list[Result], release: str | Path, submissions: str | None = 
         release: Release folder, or a dataset's id on the Hub.
         submissions: Dataset on the Hub that checked submissions are proposed to, if any.
         uploads: Where the server counts them.
+        files: Files of results whose predictions entries are compared with.
 
     Returns:
         A `gradio.Blocks`.
@@ -69,11 +78,13 @@ def build(results: list[Result], release: str | Path, submissions: str | None = 
     gradio = _gradio()
     folder = release_folder(release)
     counted = uploads or Uploads()
-    board = results + filed_results(SUBMISSIONS)
+    entries = read_entries(SUBMISSIONS, [folder], results, files)
+    board = results + entries.ranked
     remark = dataset_info(folder).remark
     if remark is not None:
         print(f"note: {remark}", file=sys.stderr)
-    html = to_html(leaderboard(board), [read_submission(path) for path in folders(SUBMISSIONS)])
+    about = [read_submission(path) for path in folders(SUBMISSIONS)]
+    html = to_html(leaderboard(board, remarks=entries.remarks), about)
 
     def submit(file: str | None, *fields: str):
         if file is None:
@@ -148,7 +159,8 @@ def serve(results: Path | None, release: str | Path, port: int | None = None, su
     gradio, uploads = _gradio(), Uploads()
     from fastapi import FastAPI
 
-    page = build([result for path in filed for result in read_results(path)], release, submissions, uploads)
+    read = [result for path in filed for result in read_results(path)]
+    page = build(read, release, submissions, uploads, () if results else filed)  # a Space has no predictions of them
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # as a Space sets it
     port = port or int(os.environ.get("GRADIO_SERVER_PORT", "0")) or free_port(host)

@@ -57,7 +57,10 @@ def test_discover_prints_its_record_and_nothing_else(run):
 def test_discover_refuses_a_folder_in_use(run, tables):
     done = hqvqvae("discover", "--data", tables / "segments.parquet", "--codes", tables / "codes.csv", "--out", run[0])
     assert done.returncode == 1
-    assert done.stderr == f"error: {run[0]} is not empty: choose another folder for this run, or remove it\n"
+    assert (
+        done.stderr
+        == f"error: {run[0]} holds a discovery run: expected another --out, or --replace; it is left as it was\n"
+    )
 
 
 def test_plot_draws_again_from_the_csv_files(run, tmp_path):

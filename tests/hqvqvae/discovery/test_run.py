@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.output import MARKER
 from hqvqvae.discovery.figures import FIGURES
 from hqvqvae.discovery.report import markdown_report
 from hqvqvae.discovery.result import record
@@ -20,7 +21,7 @@ def test_the_folder_of_a_run_is_whole(planted_run, run_folder):
     figures = {f"figures/{name}.{kind}" for name in FIGURES if name != "curves" for kind in ("png", "svg", "csv")}
     tables = {"tables/warning_cells.csv", "tables/warning_curve.csv"}
     tables |= {f"tables/codes_{name}.csv" for name in ("given", "random", "age-bins")}
-    files = {"report.html", "report.md", "discovery.json", "segments.csv", "cells.csv", "warning_score.json"}
+    files = {"report.html", "report.md", "discovery.json", "segments.csv", "cells.csv", "warning_score.json", MARKER}
     assert names == figures | tables | files
     page = (run_folder / "report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:)', page)  # self-contained
@@ -28,7 +29,7 @@ def test_the_folder_of_a_run_is_whole(planted_run, run_folder):
     content = json.loads((run_folder / "discovery.json").read_text())
     assert content["plan"]["proxy"] == "fade" and content["verdict"] == planted_run.verdict
     assert content["primary"]["nested"]["p_within"] == planted_run.primary.nested.p_within
-    with pytest.raises(MagBridgeError, match="is not empty"):
+    with pytest.raises(MagBridgeError, match="holds a discovery run: expected another"):
         write_run(planted_run, run_folder)
 
 

@@ -1,0 +1,202 @@
+"""Entries on a board: forged ones refused, those that cannot be recomputed unranked, copies and late ones named."""
+
+import dataclasses
+import json
+import shutil
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+
+from benchmark import evaluate_model
+from benchmark.baselines import get_model
+from benchmark.leaderboard.boards import leaderboard
+from benchmark.leaderboard.entries import NOT_RECOMPUTED, duplicates, fingerprints, read_entries
+from benchmark.leaderboard.page import to_html
+from benchmark.leaderboard.submissions import FILE, check, rescore
+from benchmark.leaderboard.texts import to_markdown
+from benchmark.predictions import save_entry, write_predictions
+from benchmark.results import write_results
+from dataset_card.errors import MagBridgeError
+
+ABOUT = {"authors": ["Ada Lovelace"], "licence": "MIT", "trained_on": []}
+
+
+@pytest.fixture(scope="module")
+def ridge(release):
+    return evaluate_model("t1", get_model("ridge"), release)
+
+
+@pytest.fixture(scope="module")
+def made(release, ridge, tmp_path_factory):
+    """A copy of ridge's predictions, scored and filed."""
+    folder = tmp_path_factory.mktemp("entries") / "copied"
+    save_entry(folder, "t1", ridge.table, ridge.dataset.digest, description="Mine.", seconds=3, features=5, **ABOUT)
+    write_results(check(folder, release, []).results, folder, predictions=False)
+    return folder
+
+
+@pytest.fixture
+def entry(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "entries" / "copied")
+
+
+def leaves(value, path=()):
+    """Every value of a document, by path."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from leaves(inner, (*path, number))
+    else:
+        yield path, value
+
+
+def forged(value):
+    """Another value of the same type."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case float():
+            return value * 1.001 + 1e-6
+        case str():
+            return f"{value}x"
+        case _:
+            return 1
+
+
+def test_no_field_that_a_board_shows_can_be_forged(entry, release):
+    (file,) = entry.glob("*.jsonl")
+    whole = json.loads(file.read_text())
+    rescore(entry.parent, [release], [])
+    places = [path for path, _ in leaves(whole) if path[0] not in ("packages", "schema_version")]
+    rng = np.random.default_rng(0)
+    named = [path for path in places if "batteries" not in path and "visits" not in path and "runs" not in path]
+    statistics = [path for path in places if path not in named]
+    for path in named + [statistics[i] for i in rng.permutation(len(statistics))[:30]]:
+        document = json.loads(json.dumps(whole))
+        inner = document
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = forged(inner[path[-1]])
+        file.write_text(json.dumps(document) + "\n")
+        with pytest.raises(MagBridgeError):
+            rescore(entry.parent, [release], [])
+            pytest.fail(f"{path} was believed")
+
+
+def _moved(document):
+    for run in document["runs"]:
+        total = sum(row[3] for row in run["batteries"])
+        for row in run["batteries"]:
+            row[3] = 0.0
+        run["batteries"][0][3] = total
+
+
+def _renamed(document):
+    document["battery_ids"] = document["battery_ids"][::-1]
+
+
+def _fewer(document):
+    document["runs"] = document["runs"][:1]
+
+
+def _quick(document):
+    document["seconds"], document["n_features"], document["description"] = 1e-6, 1, "Best."
+
+
+def _elsewhere(document):
+    document["dataset"]["name"], document["dataset"]["bridge_version"] = "magbridge-battery-v2", "v2.0"
+
+
+@pytest.mark.parametrize("forge", [_moved, _renamed, _fewer, _quick, _elsewhere])
+def test_forgeries_that_keep_the_sums_are_refused(entry, release, forge):
+    (file,) = entry.glob("*.jsonl")
+    document = json.loads(file.read_text())
+    forge(document)
+    document["headline"] = document["headline"] | {"mean": np.mean([r["scores"]["r2"] for r in document["runs"]])}
+    file.write_text(json.dumps(document) + "\n")
+    with pytest.raises(MagBridgeError, match="t1 is filed with"):
+        rescore(entry.parent, [release], [])
+    ranked, _ = read_entries(entry.parent, [release], [])  # what is filed is not looked at where all is at hand
+    assert ranked[0].seconds == 3 and ranked[0].n_features == 5 and len(ranked[0].runs) == 5
+
+
+def test_predictions_on_another_release_are_refused(entry, release, ridge):
+    write_predictions(entry / "t1.parquet", ridge.table, "f" * 64)
+    with pytest.raises(MagBridgeError, match="was predicted on the dataset ffffffffffff"):
+        read_entries(entry.parent, [release], [])
+
+
+def test_without_its_release_an_entry_has_no_rank_and_no_figure(entry, ridge):
+    ranked, remarks = read_entries(entry.parent, [], [])
+    assert ranked == [] and [(r.words, r.ranked, r.shown) for r in remarks] == [(NOT_RECOMPUTED, False, False)]
+    (board,) = leaderboard([ridge], remarks=remarks)
+    assert [e.result.model for e in board.entries] == ["ridge"]
+    note = f"Not ranked: copied: {NOT_RECOMPUTED}."
+    assert note in to_markdown([board]) and note in to_html([board])
+    (alone,) = leaderboard([], remarks=remarks)
+    assert note in to_markdown([alone]) and note in to_html([alone])
+
+
+def test_filed_results_of_another_entry_are_no_entry(entry):
+    document = yaml.safe_load((entry / FILE).read_text())
+    (entry / FILE).write_text(yaml.safe_dump({**document, "name": "other"}))
+    with pytest.raises(MagBridgeError, match="which is no result of this entry"):
+        read_entries(entry.rename(entry.with_name("other")).parent, [], [])
+
+
+def test_what_the_author_says_is_marked(entry, release, ridge):
+    ranked, remarks = read_entries(entry.parent, [release], [])
+    text = to_markdown(leaderboard([ridge, *ranked], remarks=remarks))
+    assert "| 5 † | 0.6 † | submitted |" in text and "reported by its author" in text
+
+
+def test_recomputing_is_remembered_by_the_files(entry, release, monkeypatch, tmp_path):
+    from benchmark.leaderboard import entries
+
+    monkeypatch.setenv("MAGBRIDGE_CACHE", str(tmp_path / "cache"))
+    first = read_entries(entry.parent, [release], [])
+    monkeypatch.setattr(entries, "check", None)
+    began = time.monotonic()
+    assert read_entries(entry.parent, [release], []).ranked == first.ranked and time.monotonic() - began < 5
+    for path in (tmp_path / "cache" / "entries").iterdir():
+        path.write_text("{}")
+    with pytest.raises(TypeError):  # computed again
+        read_entries(entry.parent, [release], [])
+
+
+def _with(result, change):
+    table = result.table
+    values = pa.array(change(table["prediction"].to_numpy()))
+    return dataclasses.replace(
+        result, model="other", table=table.set_column(table.column_names.index("prediction"), "prediction", values)
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (lambda p: p, True),
+        (lambda p: 0.5 * p + 0.3, True),
+        (lambda p: -2 * p + 1, True),
+        (lambda p: p + 1e-3 * np.sin(np.arange(len(p))), False),
+        (lambda p: np.full(len(p), 0.8), False),
+    ],
+)
+def test_copies_are_known_for_any_scale_and_offset(ridge, change, same):
+    assert (fingerprints(_with(ridge, change)) == fingerprints(ridge)) == same
+
+
+def test_copies_are_named(entry, release, ridge, tmp_path):
+    (path,) = write_results([ridge], tmp_path / "results")
+    _, (remark,) = read_entries(entry.parent, [release], [], [path])
+    assert remark.ranked and "its predictions are those of ridge" in remark.words
+    assert duplicates([dataclasses.replace(ridge, model="mine")], [path])[0].words == remark.words
+    for change in (np.sqrt, np.zeros_like):
+        assert duplicates([_with(ridge, change)], [path]) == []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dataset_card.errors import MagBridgeError
+from dataset_card.running.commands import CommandLine
 from dataset_card.running.door import answer_signals, require_own, run
 
 if TYPE_CHECKING:
@@ -29,12 +29,7 @@ def command_line() -> typer.Typer:
     from hqvqvae.__main__ import app as model
 
     OUTSIDE["reservoir-ridge"] = _reservoir_ridge
-    app = typer.Typer(
-        help="Build, score and model MagBridge-Battery.",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        callback=_options,
-    )
+    app = CommandLine("Build datasets, score models and train HQ-VQVAE.", completion=True, callback=_options)
     app.add_typer(bridge)
     app.add_typer(benchmark, name="benchmark")
     app.add_typer(model, name="hqvqvae")
@@ -58,20 +53,17 @@ def _options(
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
-    """Build, score and model MagBridge-Battery."""
+    """Build datasets, score models and train HQ-VQVAE."""
 
 
 def main() -> None:
     """Run the command line."""
     answer_signals()
-    run(_checked)
+    from hqvqvae.errors import HQVQVAEError
+
+    run(_checked, (HQVQVAEError,))
 
 
 def _checked() -> None:
-    require_own("bridge", "benchmark", "hqvqvae")
-    from hqvqvae.errors import HQVQVAEError
-
-    try:
-        command_line()()
-    except HQVQVAEError as error:
-        raise MagBridgeError(str(error)) from error
+    require_own("bridge", "benchmark")
+    command_line()()

@@ -8,16 +8,10 @@ if __name__ == "__main__":
     answer_signals()  # before the imports, which take a second
 
 # isort: split
-import typer
-
 from benchmark.commands import analysis, boards, hub, running
+from dataset_card.running.commands import CommandLine
 
-app = typer.Typer(
-    help="Scores models on MagBridge-Battery releases.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+app = CommandLine("Score models and rank them.")
 for commands in (running, boards, analysis, hub):
     commands.register(app)
 

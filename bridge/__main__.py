@@ -33,15 +33,10 @@ from bridge.commands.options import (
 from dataset_card.contract.editions import EDITIONS
 from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption, ReplaceOption
+from dataset_card.running.commands import CommandLine, JsonOption, ReplaceOption
 from dataset_card.storage.output import RELEASE, require_file, require_folder
 
-app = typer.Typer(
-    help="Builds MagBridge-Battery releases from source.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = CommandLine("Build, check and publish releases.")
 
 
 @app.command()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 EXTRAS = {
-    **dict.fromkeys(("accelerate", "matplotlib", "torch", "transformers"), "model"),
+    "matplotlib": "plot",
+    **dict.fromkeys(("accelerate", "torch", "transformers"), "model"),
     **dict.fromkeys(("catboost", "lightgbm"), "boosting"),
     **dict.fromkeys(("dask", "distributed"), "cluster"),
     "aeon": "rocket",

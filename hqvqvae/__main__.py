@@ -8,17 +8,12 @@ if __name__ == "__main__":
     answer_signals()  # before the imports, which take a second
 
 # isort: split
-import typer
+from dataset_card.running.commands import CommandLine
 
 from .commands import discovery, model, study
 from .errors import HQVQVAEError
 
-app = typer.Typer(
-    help="HQ-VQVAE: codes for battery discharge segments.",
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    add_completion=False,
-)
+app = CommandLine("Train and use HQ-VQVAE, which gives battery discharges codes.")
 model.register(app)
 discovery.register(app)
 study.register(app)

@@ -87,3 +87,17 @@ def test_a_file_of_the_users_in_front_of_a_package_is_one_line(folder_of_a_user)
 def test_the_command_does_not_see_a_file_of_the_users(folder_of_a_user):
     done = run(*COMMAND, "benchmark", "list", cwd=folder_of_a_user)
     assert done.returncode == 0 and "reservoir" not in done.stderr and done.stdout.startswith("t1  SOH regression")
+
+
+def test_flags_show_no_type(tmp_path):
+    for arguments in ((), ("build",), ("benchmark", "run"), ("hqvqvae", "train"), ("corpus", "build")):
+        text = run(*COMMAND, *arguments, "--help", cwd=tmp_path).stdout
+        assert "--help" in text and "<bool>" not in text
+
+
+@pytest.mark.parametrize("value", ["t2", "t1"])
+def test_an_option_given_twice_is_an_error_unless_it_may_repeat(tmp_path, value):
+    done = run(*COMMAND, "benchmark", "leaderboard", "--task", "t1", "--task", value, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr == "error: --task is given 2 times: expected it once\n"
+    twice = ("--data", "nowhere", "--data", "elsewhere")
+    assert "2 times" not in run(*COMMAND, "benchmark", "rescore", *twice, cwd=tmp_path).stderr

@@ -16,7 +16,7 @@ from bridge.commands.options import (
     upstream_line,
 )
 from dataset_card.contract.schema import MASTER_SEED
-from dataset_card.running.commands import AddressOption, JobsOption, JsonOption, list_findings, print_json
+from dataset_card.running.commands import AddressOption, CommandLine, JobsOption, JsonOption, list_findings, print_json
 
 OutArgument = Annotated[
     str, typer.Argument(metavar="OUT", help="A folder, or a URL that fsspec opens: s3://bucket/corpus.")
@@ -30,7 +30,7 @@ EngineOption = Annotated[
     Literal["joblib", "dask"] | None,
     typer.Option(help="What runs them: joblib, or Dask where there is an --address.", show_default=False),
 ]
-corpus = typer.Typer(help="Make any number of rows on any number of machines.", no_args_is_help=True)
+corpus = CommandLine("Make any number of rows on any number of machines.")
 
 
 def register(app: typer.Typer) -> None:

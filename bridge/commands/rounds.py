@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from bridge.commands.options import UpstreamDirOption, UpstreamOption, upstream_line
+from dataset_card.running.commands import CommandLine
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of the round.")]
 SecretOption = Annotated[
     Path, typer.Option(help="Master seed and salt, yours alone until the reveal; drawn by `open` where there is none.")
 ]
 
-rounds = typer.Typer(help="Hidden rounds: commit, hand out signals without labels, reveal.", no_args_is_help=True)
+rounds = CommandLine("Run hidden rounds: commit, hand out signals without labels, reveal.")
 
 
 def register(app: typer.Typer) -> None:

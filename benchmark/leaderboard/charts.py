@@ -44,8 +44,8 @@ def rank_chart(standings: list[Standing]) -> str:
     words = "; ".join(f"{s.model} {s.mean_rank:.2f}" for s in standings)
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="Mean rank over tasks: {escape(words)}">{ticks}'
-        f'{"".join(marks)}<text x="{(LEFT + width - RIGHT) / 2}" y="{height - 3}" text-anchor="middle">'
-        "mean rank over the four tasks, best first; bars: 95 %</text></svg>"
+        f'{"".join(marks)}<text x="{(LEFT + width - RIGHT) / 2}" y="{height - 6}" text-anchor="middle">'
+        "mean rank, best first; bars: 95 %</text></svg>"
     )
 
 

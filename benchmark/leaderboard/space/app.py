@@ -1,4 +1,4 @@
-"""The page: boards in one tab, submission in the other. Runs locally and as a Space of the Hub.
+"""The board, and a form that scores predictions beside it. Runs locally and as a Space of the Hub.
 
 python -m benchmark serve --data magbridge-battery
 """
@@ -13,7 +13,6 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from benchmark.data import dataset_info, release_folder
@@ -42,6 +41,9 @@ Submissions are scored one after another, in a second each; at most {queue} wait
 KEPT = """ With name, authors, description and licence it is also proposed, in public, as a pull request on
 [{repo}](https://huggingface.co/datasets/{repo})."""
 
+FORM = "/submit"
+"""Where the form is served; the board is at the root."""
+
 NOT_SCORED = "**Not scored:**"
 MAX_AGE_S = 600
 """Uploads that nobody submits go after this."""
@@ -60,7 +62,7 @@ def build(
     uploads: Uploads | None = None,
     files: Sequence[Path] = (),
 ):
-    """The page, not launched.
+    """Build the form, not launched, and the board beside it.
 
     Args:
         results: Result files' contents.
@@ -70,7 +72,7 @@ def build(
         files: Files of results whose predictions entries are compared with.
 
     Returns:
-        A `gradio.Blocks`.
+        A `gradio.Blocks`, and the board as HTML.
 
     Raises:
         MagBridgeError: There is no release, or gradio is not installed.
@@ -84,7 +86,7 @@ def build(
     if remark is not None:
         print(f"note: {remark}", file=sys.stderr)
     about = [read_submission(path) for path in folders(SUBMISSIONS)]
-    html = to_html(leaderboard(board, remarks=entries.remarks), about)
+    html = to_html(leaderboard(board, remarks=entries.remarks), about, FORM)
 
     def submit(file: str | None, *fields: str):
         if file is None:
@@ -107,34 +109,29 @@ def build(
         return summary(result, notes), ranked(result, board)
 
     with gradio.Blocks(
-        title="MagBridge-Battery leaderboard", analytics_enabled=False, delete_cache=(MAX_AGE_S, MAX_AGE_S)
+        title="Submit to MagBridge-Battery", analytics_enabled=False, delete_cache=(MAX_AGE_S, MAX_AGE_S)
     ) as page:
-        with gradio.Tab("Leaderboard"):
-            gradio.HTML(
-                f'<iframe id="board" title="Leaderboard" sandbox="allow-scripts allow-popups" '
-                f'style="width: 100%; height: 85vh; border: 0" srcdoc="{escape(html)}"></iframe>'
-            )
-        with gradio.Tab("Submit predictions"):
-            if remark is not None:
-                gradio.Markdown(f"**Note:** {remark}.")
-            gradio.Markdown(HOW_TO_SUBMIT.format(queue=QUEUE) + (KEPT.format(repo=submissions) if submissions else ""))
-            with gradio.Row():
-                task = gradio.Dropdown(TASK_CHOICES, value=TASKS[0].id, label="Task")
-                name = gradio.Textbox(label="Name on the board", max_length=60)
-            with gradio.Row():
-                authors = gradio.Textbox(label="Authors, commas between", max_length=1000)
-                licence = gradio.Textbox(label="Licence of the predictions", max_length=60)
-            with gradio.Row():
-                description = gradio.Textbox(label="Description, one sentence", max_length=500)
-                code = gradio.Textbox(label="Address of the code, if public", max_length=500)
-            file = gradio.File(label="Predictions", file_types=[".parquet", ".csv", ".jsonl"], elem_id="predictions")
-            button = gradio.Button("Score", variant="primary", elem_id="score")
-            outcome = gradio.Markdown(elem_id="outcome")
-            place = gradio.Dataframe(headers=list(COLUMNS), interactive=False, wrap=False, elem_id="place")
+        gradio.Markdown("# Submit predictions\n\n[Back to the board](/)")
+        if remark is not None:
+            gradio.Markdown(f"**Note:** {remark}.")
+        gradio.Markdown(HOW_TO_SUBMIT.format(queue=QUEUE) + (KEPT.format(repo=submissions) if submissions else ""))
+        with gradio.Row():
+            task = gradio.Dropdown(TASK_CHOICES, value=TASKS[0].id, label="Task")
+            name = gradio.Textbox(label="Name on the board", max_length=60)
+        with gradio.Row(visible=bool(submissions)):  # only what is proposed for the board needs these
+            authors = gradio.Textbox(label="Authors, commas between", max_length=1000)
+            licence = gradio.Textbox(label="Licence of the predictions", max_length=60)
+        with gradio.Row(visible=bool(submissions)):
+            description = gradio.Textbox(label="Description, one sentence", max_length=500)
+            code = gradio.Textbox(label="Address of the code, if public", max_length=500)
+        file = gradio.File(label="Predictions", file_types=[".parquet", ".csv", ".jsonl"], elem_id="predictions")
+        button = gradio.Button("Score", variant="primary", elem_id="score")
+        outcome = gradio.Markdown(elem_id="outcome")
+        place = gradio.Dataframe(headers=list(COLUMNS), interactive=False, wrap=False, elem_id="place")
         filled = [file, task, name, authors, description, licence, code]
         button.click(submit, filled, [outcome, place], api_name=False).then(lambda: None, None, file, api_name=False)
     page.queue(max_size=QUEUE)
-    return page
+    return page, html
 
 
 def _copy(upload: Path, folder: Path) -> Path:
@@ -158,14 +155,22 @@ def serve(results: Path | None, release: str | Path, port: int | None = None, su
     filed = result_files(results) if results else shipped_files()
     gradio, uploads = _gradio(), Uploads()
     from fastapi import FastAPI
+    from fastapi.responses import HTMLResponse
 
     read = [result for path in filed for result in read_results(path)]
-    page = build(read, release, submissions, uploads, () if results else filed)  # a Space has no predictions of them
+    # A Space has no predictions of the results it is given.
+    page, html = build(read, release, submissions, uploads, () if results else filed)
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # as a Space sets it
     port = port or int(os.environ.get("GRADIO_SERVER_PORT", "0")) or free_port(host)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/", response_class=HTMLResponse)
+    def board() -> str:
+        return html
+
     app = gradio.mount_gradio_app(
-        FastAPI(), page, "/", theme=theme, max_file_size=MAX_BYTES, footer_links=[], show_error=True, ssr_mode=False
+        app, page, FORM, theme=theme, max_file_size=MAX_BYTES, footer_links=[], show_error=True, ssr_mode=False
     )
     run(Guard(app, uploads), host, port)
 

@@ -40,6 +40,7 @@ UNITS: dict[str, dict[str, float]] = {
     "fraction": {"fraction": 1, "1": 1, "-": 1, "%": 1e-2, "percent": 1e-2, "pct": 1e-2},
     "%": {"%": 1, "percent": 1, "pct": 1, "fraction": 100, "1": 100},
     "degC": {"degC": 1, "C": 1, "celsius": 1, "degree celsius": 1, "K": 1, "kelvin": 1},
+    "-": {"-": 1, "1": 1, "dimensionless": 1},
     "nT": {"T": 1e9, "mT": 1e6, "uT": 1e3, "nT": 1, "pT": 1e-3, "fT": 1e-6, "G": 1e5, "gauss": 1e5, "mG": 1e2},
 }  # fmt: skip
 """What a unit is worth in the unit of the contract, by spelling; capitals matter only where two would be one."""
@@ -151,7 +152,7 @@ def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> Col
 
 def known_unit(unit: str, target: str) -> str | None:
     """The spelling in `UNITS` of a unit that can be brought to the target unit; None where it is no such unit."""
-    spelling = re.sub("[µμ]", "u", unit.strip()).replace("℃", "C").lstrip("°").strip()
+    spelling = re.sub("[µμ]", "u", unit).replace("℃", "C").encode("ascii", "ignore").decode().strip()
     spellings = UNITS.get(target, {})
     if spelling in spellings:
         return spelling
@@ -233,6 +234,8 @@ def find_columns(
             fits = [(fit, name) for name in names if (fit := named(name, each)) is not None and name not in taken]
             if not fits:
                 continue
+            in_unit = [(fit, name) for fit, name in fits if not fit[1] or unit_factor(fit[1], each.unit) is not None]
+            fits = in_unit or fits  # capacity in mAh beside one in mWh
             (rank, unit), column = min(fits, key=lambda item: item[0][0])
             rivals = [name for (other, _), name in fits if other == rank and name != column]
             if rivals:
@@ -253,16 +256,18 @@ def find_columns(
         taken[column] = each.name
     require(faults)
     ignored = tuple(str(name) for name in names if name not in taken)
-    return Found(columns, ignored, _notes(columns, ignored, fields))
+    return Found(columns, ignored, _notes(columns, ignored, fields, mapped))
 
 
-def _notes(columns: dict[str, Column], ignored: tuple[str, ...], fields: Sequence[InputField]) -> tuple[str, ...]:
+def _notes(
+    columns: dict[str, Column], ignored: tuple[str, ...], fields: Sequence[InputField], mapped: ColumnMap
+) -> tuple[str, ...]:
     notes = []
     units = {each.name: each.unit for each in fields}
     changed = [
         f"{name} from {c.column!r} in {c.unit or units[name]}{', sign turned' if c.factor < 0 else ''}"
         for name, c in columns.items()
-        if c.factor != 1 or c.offset or words(c.column) != words(name)
+        if c.factor != 1 or c.offset or name in mapped.entries
     ]
     if changed:
         notes.append(f"Columns: {'; '.join(changed)}.")

@@ -1,42 +1,39 @@
-"""A user's own cycling data, a CSV or Parquet table of samples, as discharge segments; units are checked, not guessed.
+"""A user's own cycling data as discharge segments: whole tests or discharges only; units are checked, not guessed.
 
 ===============  ======  ==============================================================================
 column           unit    meaning
 ===============  ======  ==============================================================================
 cell_id                  name of the cell; may be left out of a file of one cell, then its file name is it
-cycle                    whole number, one per discharge, counted from 0 or any other start
-time_s           s       time within the discharge, strictly increasing
+cycle                    whole number of the cycle; left out, cycles are counted by their discharges
+time_s           s       time, of the test or within the cycle, strictly increasing
 voltage_V        V       terminal voltage
-current_A        A       current, negative in discharge
-temperature_C    degC    cell temperature
+current_A        A       current, negative in discharge (`current_sign` says otherwise)
+temperature_C    degC    cell temperature; left out, `temp_mean` has no value unless an ambient one is declared
 capacity_Ah      Ah      optional: capacity reported for the discharge, the same in each of its rows
 ===============  ======  ==============================================================================
 
-Rows hold discharges only, one rest sample before the load and the recovery after it welcome. Exports under the names of
-the Battery Data Format, PyProBE or cellpy are taken as they are, whole tests included: see `formats`.
+Other names and units are read as `exports` tells, or by a column map. Of a cycle with a charge, what counts is its
+discharge, from the last sample at rest before the load to the last one under load; rows of a cycle without any charge
+are taken whole, one rest sample before the load and the recovery after it welcome.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.columns import Found
 
-from .child import MAX_MEMORY_BYTES, Broken, bounded_child
-from .features import (
-    LOAD_CURRENT_A,
-    MIN_LOAD_S,
-    MIN_LOADED_SAMPLES,
-    MIN_REPORTED_AH,
-    Segment,
-    discharged_Ah,
-    loaded_samples,
-)
-from .formats import as_numbers, in_own_names
+from . import cycles
+from .exports import CELL, CYCLE, NEEDED, STEP_TYPE, TEMPERATURE, Raw, columns_of, read_raw, read_samples
+from .features import MIN_LOAD_S, MIN_LOADED_SAMPLES, MIN_REPORTED_AH, Segment, discharged_Ah, loaded_samples
 
 CHANNELS = ("time_s", "voltage_V", "current_A", "temperature_C")
 
@@ -46,160 +43,391 @@ MIN_PEAK_VOLTAGE_V = 0.1
 MAX_CURRENT_A = 300.0
 TEMPERATURE_RANGE_C = (-60.0, 150.0)
 MIN_PEAK_TEMPERATURE_C = 0.1  # a cell whose every reading is nearer to 0 has no sensor, or one in kilodegrees
+SPARSE = 0.8  # a sensor that is logged at a smaller share of the samples is slower than the cycler, not broken
+KELVIN = (200.0, 400.0)
 MAX_DURATION_S = 500 * 3600.0
 MIN_DURATION_S = MIN_LOAD_S  # of the longest discharge that has enough samples
-MAX_COLUMNS = 1000
-MAX_HEADER_BYTES = 1 << 16  # that are looked at: 64 a column
-MAX_UNPACKING = 20  # a table of samples takes in memory at most so many times its Parquet file, or `MAX_MEMORY_BYTES`
 MAX_CAPACITY_RATIO = 50.0  # reported capacity over the integral of the current, either way
+COUNTER_TOLERANCE = 0.02  # of the integral of the current against the charge that the cycler itself counted
+SIGNS = ("negative", "positive")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a user tells of a file beside the file.
+
+    Attributes:
+        columns: A column map.
+        current_sign: `negative` or `positive`: the current of a discharge in the file; None to have it checked.
+        ambient_C: Temperature of all samples, where the file has none.
+    """
+
+    columns: Path | None = None
+    current_sign: str | None = None
+    ambient_C: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no sign and no temperature."""
+        if self.current_sign not in (None, *SIGNS):
+            raise MagBridgeError(
+                f"current sign {self.current_sign!r}: expected {' or '.join(SIGNS)}, that of a discharge"
+            )
+        low, high = TEMPERATURE_RANGE_C
+        if self.ambient_C is not None and not low <= self.ambient_C <= high:
+            raise MagBridgeError(f"ambient temperature {self.ambient_C:g}: expected {low:g} to {high:g} degC")
+
+
+@dataclass
+class Cells:
+    """The discharges of a file, and what is to be said of them.
+
+    Attributes:
+        segments: In order of cell and cycle; those with a `fault` are there to be counted.
+        notes: How the file was read, in sentences.
+    """
+
+    segments: list[Segment]
+    notes: list[str] = field(default_factory=list)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """A CSV or Parquet file as a table; a file without `cell_id` is one cell, named after the file.
+    """A CSV, XLSX or Parquet file as a table; a file without `cell_id` is one cell, named after the file.
 
     Raises:
         MagBridgeError: no such file, or one that cannot be parsed.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MagBridgeError(f"{path} does not exist; expected a CSV or Parquet file of samples")
-    try:
-        if path.suffix == ".parquet":
-            with bounded_child(max(1.0, MAX_UNPACKING * path.stat().st_size / MAX_MEMORY_BYTES)) as call:
-                call(_try_parquet, path)
-            table = _read_parquet(path)
-        else:
-            table = _read_csv(path)
-    except MagBridgeError:
-        raise
-    except Broken as error:
-        raise MagBridgeError(f"{path} is damaged or too large (it {error}); split it by cell") from None
-    except Exception as error:  # pandas and pyarrow raise a dozen kinds for files that are not tables
-        raise MagBridgeError(f"{path} cannot be read as {path.suffix or 'CSV'}: {error}") from error
+    raw = read_raw(path)
+    return _with_cells(raw, raw.table)
+
+
+def _with_cells(raw: Raw, table: pd.DataFrame) -> pd.DataFrame:
     if "cell_id" not in table:
-        table = table.assign(cell_id=path.stem)
+        return table.assign(cell_id=re.sub(r"\.bdf$", "", raw.path.stem))
     if table["cell_id"].isna().any():
-        row = int(np.flatnonzero(table["cell_id"].isna())[0])
-        raise MagBridgeError(f"{path}: row {row} has no cell_id; name the cell in every row, or leave the column out")
+        row = table.index[int(np.flatnonzero(table["cell_id"].isna())[0])]
+        raise MagBridgeError(
+            f"{raw.path}: row {row} has no cell_id; name the cell in every row, or leave the column out"
+        )
     return table
 
 
-def _try_parquet(path: Path) -> None:
-    """A small file can claim any size, and damaged footers crash pyarrow: this process reads what another one could."""
-    _read_parquet(path)
+def read_cells(path: str | Path, reading: Reading | None = None) -> Cells:
+    """The discharges of a file of a cycler.
+
+    Args:
+        path: A table as above, BDF, or a vendor's export that batterydf reads.
+        reading: What is told beside it.
+
+    Raises:
+        MagBridgeError: names what is wrong with the file as a whole; one bad cycle is one segment with a `fault`.
+    """
+    reading = reading or Reading()
+    raw, found = read_samples(path, reading.columns)
+    notes = [*raw.notes, *found.notes]
+    return Cells(_segments(_with_cells(raw, _converted(raw, found)), found, reading, notes), notes)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    with pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
-        _check_width(path, len(names))
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise MagBridgeError(f"{path} has the column {twice[0]!r} twice; remove one")
-        return file.read(use_threads=False).to_pandas()
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    with open(path, "rb") as file:  # pandas takes half a minute for a hundred thousand columns
-        header = file.readline(MAX_HEADER_BYTES)
-    separator = ";" if b";" in header and b"," not in header else ","  # cellpy writes the former
-    _check_width(path, 1 + header.count(separator.encode()))
-    return pd.read_csv(path, float_precision="round_trip", sep=separator, compression=None)
-
-
-def _check_width(path: Path, columns: int) -> None:
-    if columns > MAX_COLUMNS:
-        raise MagBridgeError(f"{path} has {columns} columns; expected a table of samples, at most {MAX_COLUMNS}")
-
-
-def segments_of(table: pd.DataFrame) -> list[Segment]:
+def segments_of(table: pd.DataFrame, reading: Reading | None = None) -> list[Segment]:
     """The discharge segments of a table of samples.
 
     Args:
-        table: columns as above, more are ignored; rows of one discharge in order of time.
+        table: columns as above or as `exports` names them, more are ignored.
+        reading: What is told beside it.
 
     Returns:
-        Checked segments in order of cell and cycle.
+        Segments in order of cell and cycle.
 
     Raises:
-        MagBridgeError: a column is missing or holds no numbers, a value is not finite, or a channel is in another unit.
+        MagBridgeError: a column is missing or holds no numbers, or a channel is in another unit.
     """
-    table = in_own_names(table)
-    missing = [name for name in ("cell_id", "cycle", *CHANNELS) if name not in table]
+    raw = Raw(Path("the table"), table)
+    found = columns_of(raw)
+    missing = [each.name for each in (*NEEDED, *([] if len(table) else [CELL])) if each.name not in found.columns]
     if missing:
         raise MagBridgeError(
             f"the table lacks {missing}; it has {list(table.columns)[:20]}; hqvqvae.cells.cycling tells names and units"
         )
-    if not len(table):
-        raise MagBridgeError("the table has no rows")
-    for name in ("cycle", *CHANNELS, *(["capacity_Ah"] if "capacity_Ah" in table else [])):
-        if not pd.api.types.is_numeric_dtype(table[name]):
-            bad = table[name][as_numbers(table[name]).isna()]
-            found = f"{str(bad.iloc[0])[:80]!r} in row {bad.index[0]}" if len(bad) else f"{table[name].dtype}"
-            raise MagBridgeError(f"column {name} holds {found}; expected numbers")
-    cycles = table["cycle"].to_numpy(dtype=float)
-    broken = ~np.isfinite(cycles) | (np.abs(cycles) > 1e9) | (cycles != np.round(cycles))
-    if broken.any():
-        raise MagBridgeError(f"cycle holds {cycles[broken][0]:g}; expected whole numbers")
-    segments = []
-    for (cell, _), rows in table.groupby(["cell_id", "cycle"], sort=True):
-        channels = {name: rows[name].to_numpy(dtype=float) for name in CHANNELS}
-        capacity = float(rows["capacity_Ah"].iloc[0]) if "capacity_Ah" in rows else float("nan")
-        segment = Segment(str(cell), int(rows["cycle"].iloc[0]), **channels, capacity_Ah=capacity)
-        segment.check()
-        segments.append(segment)
-    by_cell: dict[str, list[Segment]] = {}
-    for segment in segments:
-        by_cell.setdefault(segment.cell_id, []).append(segment)
-    for cell, of_cell in by_cell.items():
-        check_units(cell, of_cell)
+    return _segments(_with_cells(raw, _converted(raw, found)), found, reading or Reading(), [])
+
+
+def _converted(raw: Raw, found: Found) -> pd.DataFrame:
+    """The fields that were found, in our names and units; text that is no number is NaN where others are numbers."""
+    if not len(raw.table):
+        raise MagBridgeError(f"{raw.path}: there are column names, {', '.join(found.columns)}, and no rows under them")
+    out = {}
+    for name, column in found.columns.items():
+        values = raw.table[column.column]
+        if name in (CELL.name, STEP_TYPE.name):
+            out[name] = values if values.isna().any() else values.astype(str)
+        else:
+            out[name] = _numbers(values, name, column.column) * column.factor + column.offset
+    return pd.DataFrame(out)
+
+
+def _numbers(values: pd.Series, name: str, column: str) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(values) and values.dtype != bool:
+        return values.astype(float)
+    try:
+        numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise MagBridgeError(f"column {column!r} holds no numbers ({error}); correct it") from error
+    filled = values.notna() & values.astype(str).str.strip().ne("")
+    text = numbers.isna() & filled
+    if name == "time_s" and text.any() and values[text].astype(str).str.contains(":").all():
+        clock = pd.to_timedelta(values.where(text).astype("string"), errors="coerce").dt.total_seconds()
+        numbers = numbers.fillna(clock)
+        text = numbers.isna() & filled
+    if text.mean() > 0.5:
+        first = values[text]
+        expected = (
+            "seconds or HH:MM:SS of the test; is there another column of time?" if name == "time_s" else "numbers"
+        )
+        raise MagBridgeError(f"column {column!r} holds {str(first.iloc[0])[:80]!r} in row {first.index[0]}; expected "
+                           f"{expected}")  # fmt: skip
+    return numbers
+
+
+def _segments(table: pd.DataFrame, found: Found, reading: Reading, notes: list[str]) -> list[Segment]:
+    segments: list[Segment] = []
+    for cell, rows in table.groupby("cell_id", sort=True):
+        of_cell = list(_of_cell(str(cell), rows, reading, notes))
+        if not any(not segment.fault and loaded_samples(segment).size for segment in of_cell):
+            if faulty := [segment for segment in of_cell if segment.fault]:
+                raise MagBridgeError(f"cell {cell}: none of {len(faulty)} discharges can be read; cycle "
+                                   f"{faulty[0].cycle}: {faulty[0].fault}")  # fmt: skip
+            low, high = rows["current_A"].min(), rows["current_A"].max()
+            raise MagBridgeError(
+                f"cell {cell}: no discharge in {len(rows)} rows: the current spans {low:g} to {high:g} A; expected "
+                "loads, negative in discharge (or --current-sign positive)"
+            )
+        check_units(str(cell), [segment for segment in of_cell if not segment.fault], found)
+        segments += of_cell
     return segments
 
 
-def check_units(cell: str, segments: list[Segment]) -> None:
+def _of_cell(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[str]) -> Iterator[Segment]:
+    """The discharges of one cell, numbered as in the file where its numbers can be kept, else on from the first."""
+    time, voltage, current = (rows[name].to_numpy(float) for name in CHANNELS[:3])
+    cycle = _cycle(cell, rows, notes)
+    trace = cycles.Trace(time, voltage, current, cycle)
+    types = rows["step_type"].to_numpy(object) if "step_type" in rows else None
+    current, note = cycles.signed(trace, types, reading.current_sign, cell)
+    notes += [f"{cell}: {note}"] if note else []
+    trace = replace(trace, current=current)
+    load = cycles.load_current(current)
+    temperature = _temperature(cell, rows, reading, notes)
+    counter = rows["counted_Ah"].to_numpy(float) if "counted_Ah" in rows else None
+    ratios = []
+    capacity = rows["capacity_Ah"].to_numpy(float) if "capacity_Ah" in rows else None
+    restarts = cycles.blocks(trace, cell)
+    said = Counter[str]()
+    found: list[tuple[float, Segment]] = []
+    for block in restarts:
+        for group in _groups(trace, block, load):
+            back = np.flatnonzero(np.diff(time[group]) < 0)
+            for row in _discharges(trace.take(group), load, cycle is not None, said):
+                at = slice(group.start + row.start, group.start + row.stop)
+                number = np.nan if cycle is None else cycle[group.start]
+                reported = np.nan if capacity is None else float(capacity[at.start])
+                segment = _segment(cell, trace.take(at), temperature[at], reported, load, said)
+                if back.size and not segment.fault:
+                    place = rows.index[group.start + back[0] + 1]
+                    fault = (
+                        f"time_s runs back inside the cycle, in row {place}: is it the time of the test, and sorted?"
+                    )
+                    segment = replace(segment, fault=fault)
+                found.append((number, segment))
+                if counter is not None and not segment.fault:
+                    own = np.nanmax(counter[at]) - np.nanmin(counter[at])
+                    ratios += [discharged_Ah(segment, slice(None)) / own] if own > 0 else []
+    numbers = np.array([number for number, _ in found])
+    counted = cycle is None
+    renumbered = counted or len(np.unique(numbers)) < len(numbers)
+    if renumbered and len(found):
+        first = 1 if counted else int(numbers[0])
+        numbers = first + np.arange(len(found))
+    if len(restarts) > 1:
+        row = rows.index[restarts[1].start]
+        what = "time begins" if counted else "cycles begin"
+        notes.append(f"{cell}: {what} anew in row {row}; its {len(found)} discharges are numbered on.")
+    elif renumbered and not counted:
+        notes.append(f"{cell}: some cycles have several full discharges; all {len(found)} are numbered on.")
+    off = float(np.median(ratios)) if ratios else 1.0
+    if abs(off - 1) > COUNTER_TOLERANCE:
+        notes.append(f"{cell}: the integral of the current is {off:.3f} of what the cycler counted in most discharges; "
+                     "coarse currents or times, or a column in another unit?")  # fmt: skip
+    notes += [f"{cell}: {count} {what}." for what, count in sorted(said.items())]
+    for number, (_, segment) in zip(numbers, found):
+        yield replace(segment, cycle=int(number))
+
+
+def _cycle(cell: str, rows: pd.DataFrame, notes: list[str]) -> np.ndarray | None:
+    """The file's numbers of cycles where they are whole numbers and tell cycles apart; else None, to count them."""
+    if CYCLE.name not in rows:
+        return None
+    cycle = rows["cycle"].to_numpy(float)
+    broken = ~np.isfinite(cycle) | (np.abs(cycle) > 1e9) | (cycle != np.round(cycle))
+    charging = (rows["current_A"] > cycles.load_current(rows["current_A"].to_numpy(float))).any()
+    if not broken.any():
+        if len(np.unique(cycle)) > 1 or not charging:
+            return cycle
+        return None  # one number over a whole test tells nothing
+    if not charging:
+        raise MagBridgeError(f"cell {cell}: cycle holds {cycle[broken][0]:g}; expected whole numbers")
+    notes.append(f"{cell}: the cycle column holds {cycle[broken][0]:g}, no whole number; cycles were counted by their "
+                 "discharges.")  # fmt: skip
+    return None
+
+
+def _groups(trace: cycles.Trace, block: slice, load: float) -> Iterator[slice]:
+    """Rows of one cycle each; of a block without cycles, all."""
+    if trace.cycle is None:
+        yield block
+        return
+    edges = block.start + np.flatnonzero(np.diff(trace.cycle[block])) + 1
+    for start, stop in zip([block.start, *edges], [*edges, block.stop]):
+        yield slice(int(start), int(stop))
+
+
+def _discharges(trace: cycles.Trace, load: float, told: bool, said: Counter[str]) -> list[cycles.Discharge]:
+    """What of a group's samples are discharges: all of them if none is a charge, else the full ones among them."""
+    whole = cycles.Discharge(0, len(trace.time), 0.0)
+    charging = (trace.current > load).any()
+    if told and not charging:
+        return [whole]
+    found = cycles.discharges(trace, load)
+    if not found:
+        said["cycles without a discharge"] += 1
+        return []
+    if not told:
+        top = float(np.quantile([each.charge for each in found], 0.9))
+        kept = [each for each in found if each.charge >= cycles.SMALL * top]
+        said["small discharges left out, such as pulses"] += len(found) - len(kept)
+    else:
+        top = max(each.charge for each in found)
+        kept = [each for each in found if each.charge >= cycles.FULL * top]
+        said["smaller discharges of a cycle left out beside its full one, such as pulses"] += len(found) - len(kept)
+    for what in [what for what, count in said.items() if not count]:
+        del said[what]
+    return kept
+
+
+def _segment(
+    cell: str, trace: cycles.Trace, temperature: np.ndarray, reported: float, load: float, said: Counter[str]
+) -> Segment:
+    """One discharge, its time from its start; samples at a time that the next one has too are left out."""
+    keep = np.r_[np.diff(trace.time) != 0, True]
+    if not keep.all():
+        said["samples left out that have the time of the next one"] += int((~keep).sum())
+    part = trace.take(keep)
+    own_clock = part.time - part.time[0]
+    channels = dict(zip(CHANNELS, (own_clock, part.voltage, part.current, temperature[keep]), strict=True))
+    segment = Segment(cell, 0, **channels, capacity_Ah=reported, load_A=load)
+    low, high = TEMPERATURE_RANGE_C
+    wild = np.flatnonzero((segment.temperature_C < low) | (segment.temperature_C > high))
+    fault = segment.problem() or cycles.gap_reason(part, load)
+    if not fault and wild.size:
+        fault = (f"temperature_C is {segment.temperature_C[wild[0]]:g} at sample {wild[0]} ({wild.size} such samples); "
+                 f"expected {low:g} to {high:g} degC")  # fmt: skip
+    return replace(segment, fault=fault)
+
+
+def _temperature(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[str]) -> np.ndarray:
+    """The temperature of each row in degC; NaN throughout where it is not known.
+
+    Raises:
+        MagBridgeError: most of the samples cannot be in degC.
+    """
+    values = rows["temperature_C"].to_numpy(float) if TEMPERATURE.name in rows else np.full(len(rows), np.nan)
+    known = values[np.isfinite(values)]
+    if known.size and np.abs(known).max() >= MIN_PEAK_TEMPERATURE_C:
+        low, high = TEMPERATURE_RANGE_C
+        middle = float(np.median(known))
+        if not low <= middle <= high:
+            looks = "kelvin: name it 'Temperature [K]', or map it with unit: K" if KELVIN[0] < middle < KELVIN[1] else (
+                "m°C, or another unit: convert it")  # fmt: skip
+            seen = f"temperature_C is {middle:g} in most samples; expected {low:g} to {high:g} degC"
+            raise MagBridgeError(f"cell {cell}: {seen} (looks like {looks})")
+        share = known.size / len(values)
+        if share < SPARSE:
+            notes.append(f"{cell}: the temperature is known at {100 * share:.0f} % of the samples; between, it is "
+                         "interpolated.")  # fmt: skip
+            return np.interp(np.arange(len(values)), np.flatnonzero(np.isfinite(values)), known)
+        return values
+    if reading.ambient_C is not None:
+        return np.full(len(rows), reading.ambient_C)
+    why = "stays at 0: no sensor" if known.size else "is not in the file"
+    notes.append(f"{cell}: the temperature {why}; temp_mean has no value (declare one with --ambient).")
+    return np.full(len(rows), np.nan)
+
+
+def check_units(cell: str, segments: list[Segment], found: Found) -> None:
     """Refuse a cell with a channel that cannot be in the unit of its column.
 
     Raises:
-        MagBridgeError: names cell, channel, the value seen and the unit it looks like.
+        MagBridgeError: names cell, the file's column, the value seen and the unit it looks like.
     """
 
     def refuse(channel: str, seen: str, expected: str, looks_like: str) -> None:
-        raise MagBridgeError(f"cell {cell}: {channel} {seen}; expected {expected} (looks like {looks_like}): convert")
+        column = found.columns[channel].column
+        named = channel if column == channel else f"{column!r} ({channel})"
+        raise MagBridgeError(
+            f"cell {cell}: {named} {seen}; expected {expected} (looks like {looks_like}); state the unit in its name, "
+            f"such as '{channel.split('_')[0]} [{looks_like.split(',')[0].split(' ')[0]}]', or in a column map"
+        )
 
-    peak = {name: max(float(np.abs(getattr(s, name)).max()) for s in segments) for name in CHANNELS}
+    peak = {name: max(float(np.abs(getattr(s, name)).max()) for s in segments) for name in CHANNELS[:3]}
     if peak["voltage_V"] > MAX_VOLTAGE_V:
         refuse("voltage_V", f"reaches {peak['voltage_V']:g}", f"at most {MAX_VOLTAGE_V:g} V", "mV, or a pack of cells")
     if peak["voltage_V"] < MIN_PEAK_VOLTAGE_V:
         refuse("voltage_V", f"stays below {peak['voltage_V']:g}", f"at least {MIN_PEAK_VOLTAGE_V:g} V", "kV")
     if peak["current_A"] > MAX_CURRENT_A:
         refuse("current_A", f"reaches {peak['current_A']:g}", f"at most {MAX_CURRENT_A:g} A", "mA")
-    coldest = min(float(segment.temperature_C.min()) for segment in segments)
-    hottest = max(float(segment.temperature_C.max()) for segment in segments)
-    low, high = TEMPERATURE_RANGE_C
-    if coldest < low or hottest > high:
-        refuse("temperature_C", f"spans {coldest:g} to {hottest:g}", f"{low:g} to {high:g} degC", "kelvin or m°C")
-    if peak["temperature_C"] < MIN_PEAK_TEMPERATURE_C:
-        refuse("temperature_C", f"stays within {peak['temperature_C']:g} of 0", "degC", "kilodegrees, or no sensor")
     loaded = [segment for segment in segments if loaded_samples(segment).size]
-    if not loaded:
-        least = min(float(segment.current_A.min()) for segment in segments)
-        positive = all(segment.current_A.mean() > 0 for segment in segments)
-        hint = "the sign is that of charge: flip it" if positive else "no load, or kA"
-        refuse("current_A", f"is never below {LOAD_CURRENT_A} (least {least:g})", "a discharge, negative, in A", hint)
     durations = [s.time_s[-1] - s.time_s[0] for s in loaded if loaded_samples(s).size >= MIN_LOADED_SAMPLES]
     if durations and max(durations) > MAX_DURATION_S:
         refuse("time_s", f"runs {max(durations):g} in one discharge", f"at most {MAX_DURATION_S:g} s", "ms")
     if durations and max(durations) < MIN_DURATION_S:
-        unit = "minutes" if max(durations) * 60 > MIN_DURATION_S else "hours or ks"
+        unit = "minutes" if max(durations) * 60 > MIN_DURATION_S else "hours, or ks"
         seen = f"runs {max(durations):g} in the longest discharge"
         refuse("time_s", seen, f"seconds, at least {MIN_DURATION_S:g} in one of them", unit)
     for segment in loaded:
         if segment.capacity_Ah > MIN_REPORTED_AH:
             charge = discharged_Ah(segment, slice(None))
-            ratio = segment.capacity_Ah / max(charge, MIN_REPORTED_AH)
+            ratio = segment.capacity_Ah / max(charge, MIN_REPORTED_AH * segment.load_A)
             if not 1 / MAX_CAPACITY_RATIO < ratio < MAX_CAPACITY_RATIO:
-                refuse(
-                    "capacity_Ah",
-                    f"of cycle {segment.cycle} is {segment.capacity_Ah:g}, the integral of the current {charge:.4g} Ah",
-                    "Ah",
-                    "mAh, or current_A or time_s in another unit",
-                )
+                reported = f"of cycle {segment.cycle} is {segment.capacity_Ah:g}"
+                seen = f"{reported}, the integral of the current {charge:.4g} Ah"
+                refuse("capacity_Ah", seen, "Ah", "mAh, or current_A or time_s in another unit")
+
+
+def summary(table: pd.DataFrame) -> list[str]:
+    """What was taken and what dropped, in lines: of all cells, then of each cell that lost some.
+
+    Args:
+        table: As of `features.feature_table`.
+    """
+    dropped = table[~table["valid"]]
+    cells = table.groupby("cell_id")["valid"]
+    count = table["cell_id"].nunique()
+    lines = [f"{count:,} cell{'s' * (count != 1)}, {len(table):,} discharges, {int(table['valid'].sum()):,} valid"]
+    if len(dropped):
+        lines[0] += f"; {len(dropped)} dropped: {_kinds(dropped)}"
+        if len(cells) > 1:
+            for cell, rows in dropped.groupby("cell_id"):
+                valid = cells.get_group(cell)
+                lines.append(f"  {cell}: {int(valid.sum())} of {len(valid)} valid; {_kinds(rows)}")
+    return lines
+
+
+def _kinds(dropped: pd.DataFrame) -> str:
+    def kind(reason: str) -> str:
+        if reason.startswith("0 loaded"):
+            return "without current"
+        if "loaded samples" in reason:
+            return f"with fewer than {MIN_LOADED_SAMPLES} loaded samples"
+        return f"shorter than {MIN_LOAD_S:.0f} s" if "under load, less" in reason else reason
+
+    counts = Counter(kind(reason) for reason in dropped["reason"])
+    first = [f"{count} {what}" for what, count in counts.most_common(4)]
+    return ", ".join(first) + (f" and {len(counts) - 4} other kinds" if len(counts) > 4 else "")

@@ -29,7 +29,7 @@ FEATURES = tuple(FEATURE_UNITS)
 RAW_FEATURES = tuple(f"{name}_raw" for name in FEATURES)
 PROTOCOLS = ("C", "P", "D")
 
-LOAD_CURRENT_A = -0.1  # a sample is loaded below this
+LOAD_CURRENT_A = -0.1  # a sample is loaded below this; in a cell of small currents, below a share of its greatest
 MIN_LOADED_SAMPLES = 10
 MIN_LOAD_S = 300.0
 MIN_REPORTED_AH = 0.05  # a capacity at or below this was not measured (the run stopped before the reference voltage)
@@ -49,6 +49,8 @@ class Segment:
         current_A: current, negative in discharge.
         temperature_C: cell temperature.
         capacity_Ah: reported capacity, NaN where there is none.
+        load_A: current above which a sample is loaded, for a cell of small currents less than 0.1 A.
+        fault: why nothing can be computed from the record; "" where everything can.
     """
 
     cell_id: str
@@ -58,37 +60,44 @@ class Segment:
     current_A: np.ndarray
     temperature_C: np.ndarray
     capacity_Ah: float = float("nan")
+    load_A: float = -LOAD_CURRENT_A
+    fault: str = ""
 
     def check(self) -> None:
-        """Refuse a record that no feature can be computed from.
+        """Refuse a record that no feature can be computed from; a temperature that is nowhere known is none.
 
         Raises:
             MagBridgeError: channels of different length, fewer than two samples, NaN, or time that does not increase.
         """
-        where = f"cell {self.cell_id} cycle {self.cycle}"
+        if problem := self.problem():
+            raise MagBridgeError(f"cell {self.cell_id} cycle {self.cycle}: {problem}")
+
+    def problem(self) -> str:
+        """What is wrong with the record, "" if nothing is."""
         channels = {name: getattr(self, name) for name in ("time_s", "voltage_V", "current_A", "temperature_C")}
         lengths = {name: len(values) for name, values in channels.items()}
         if len(set(lengths.values())) > 1 or min(lengths.values()) < 2:
-            raise MagBridgeError(f"{where}: channels need one common length of at least 2, got {lengths}")
+            return f"channels need one common length of at least 2, got {lengths}"
         for name, values in channels.items():
             bad = np.flatnonzero(~np.isfinite(values))
-            if bad.size:
-                raise MagBridgeError(
-                    f"{where}: {name} is {values[bad[0]]} at sample {bad[0]} ({bad.size} such samples); "
+            if bad.size and not (name == "temperature_C" and bad.size == len(values)):
+                return (
+                    f"{name} is {values[bad[0]]} at sample {bad[0]} ({bad.size} such samples); "
                     "expected finite numbers: drop or interpolate them first"
                 )
         steps = np.diff(self.time_s)
         if steps.min() <= 0:
             at = int(np.argmin(steps > 0)) + 1
-            raise MagBridgeError(
-                f"{where}: time_s does not increase at sample {at} "
+            return (
+                f"time_s does not increase at sample {at} "
                 f"({self.time_s[at - 1]:g} then {self.time_s[at]:g}); sort the samples and drop duplicates"
             )
+        return ""
 
 
 def loaded_samples(segment: Segment) -> np.ndarray:
-    """Indices of the samples under load, current below -0.1 A."""
-    return np.flatnonzero(segment.current_A < LOAD_CURRENT_A)
+    """Indices of the samples under load: current below -0.1 A, or below the share of it that a small cell has."""
+    return np.flatnonzero(segment.current_A < -segment.load_A)
 
 
 def load_window(segment: Segment) -> slice:
@@ -106,8 +115,8 @@ def load_window(segment: Segment) -> slice:
     loaded = loaded_samples(segment)
     if loaded.size == 0:
         raise MagBridgeError(
-            f"cell {segment.cell_id} cycle {segment.cycle}: no load (current_A is never below {LOAD_CURRENT_A} A, its "
-            f"minimum is {segment.current_A.min():g}); expected a discharge with negative current in ampere"
+            f"cell {segment.cell_id} cycle {segment.cycle}: no load (current_A is never below {-segment.load_A:g} A, "
+            f"its minimum is {segment.current_A.min():g}); expected a discharge with negative current in ampere"
         )
     return slice(max(int(loaded[0]) - 1, 0), int(loaded[-1]) + 1)
 
@@ -117,6 +126,8 @@ def exclusion_reason(segment: Segment) -> str:
 
     Kept are segments with at least 10 loaded samples over at least 300 s.
     """
+    if segment.fault:
+        return segment.fault
     loaded = loaded_samples(segment)
     if loaded.size < MIN_LOADED_SAMPLES:
         return f"{loaded.size} loaded samples, fewer than {MIN_LOADED_SAMPLES}"
@@ -181,7 +192,8 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
     throughput: dict[str, list[float]] = {}
     seen = set()
     for segment in sorted(segments, key=lambda s: (s.cell_id, s.cycle)):
-        segment.check()
+        if not segment.fault:
+            segment.check()
         if (segment.cell_id, segment.cycle) in seen:
             raise MagBridgeError(
                 f"cell {segment.cell_id} cycle {segment.cycle} appears twice; number the cycles uniquely"
@@ -191,7 +203,10 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
         total = throughput.setdefault(segment.cell_id, [0.0, 0.0])
         reason = exclusion_reason(segment)
         row = {"cell_id": segment.cell_id, "cycle": segment.cycle, "valid": not reason, "reason": reason}
-        row |= dict.fromkeys(("resistance_ohm", *FEATURES), np.nan)
+        row |= dict.fromkeys(("resistance_ohm", *FEATURES, *RAW_FEATURES), np.nan)
+        rows.append(row)
+        if segment.fault:
+            continue
         if loaded_samples(segment).size:
             charge = discharged_Ah(segment, load_window(segment))
             total[0] += charge
@@ -199,12 +214,12 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
             row["resistance_ohm"] = start_resistance(segment)
             row |= _statistics(segment, load_window(segment))
             row["ah_throughput"] = total[0]
-            row["capacity"] = segment.capacity_Ah if segment.capacity_Ah > MIN_REPORTED_AH else charge
+            measured = MIN_REPORTED_AH * segment.load_A / -LOAD_CURRENT_A
+            row["capacity"] = segment.capacity_Ah if segment.capacity_Ah > measured else charge
         total[1] += discharged_Ah(segment, whole)
         row |= {f"{name}_raw": value for name, value in _statistics(segment, whole).items()}
         row["ah_throughput_raw"] = total[1]
         row["capacity_raw"] = float(np.nan_to_num(segment.capacity_Ah))
-        rows.append(row)
     columns = ["cell_id", "cycle", "valid", "reason", "resistance_ohm", *FEATURES, *RAW_FEATURES]
     return pd.DataFrame(rows, columns=columns)
 
@@ -227,7 +242,7 @@ def apply_protocol(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
         raise MagBridgeError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
     features = list(FEATURES)
     if protocol == "P":
-        table = table.copy()
+        table = table[table["t_total_raw"].notna()].copy()  # a broken record has nothing raw either
         table[features] = table[list(RAW_FEATURES)].to_numpy()
     else:
         table = table[table["valid"]].copy()

@@ -137,7 +137,15 @@ def read_archive(path: str | Path) -> list[Segment]:
     if not found:
         raise MagBridgeError(f"{path} holds no file B*.mat; expected the cells of the NASA battery set")
     return [
-        Segment(cell, cycle, **channels, capacity_Ah=capacity)
+        Segment(
+            cell,
+            cycle,
+            channels["time_s"],
+            channels["voltage_V"],
+            channels["current_A"],
+            channels["temperature_C"],
+            capacity,
+        )  # fmt: skip
         for cell, records in read_mats(found)
         for cycle, (channels, capacity) in enumerate(records)
     ]

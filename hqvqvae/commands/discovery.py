@@ -156,7 +156,7 @@ def warn(
     as_json: Json = False,
 ) -> None:
     """Apply a run's early-warning score to new cells: the score of each one's last discharge, and its first alarm."""
-    from ..cells.cycling import read_table, segments_of
+    from ..cells.cycling import read_cells, read_table
     from ..discovery.warning_score import WarningScore, warn_cells
 
     path = run / "warning_score.json"
@@ -168,7 +168,7 @@ def warn(
         from ..training.scoring import score_cells
 
         quiet_libraries()
-        table = score_cells(HQVQVAEModel.from_pretrained(run), segments_of(table))
+        table = score_cells(HQVQVAEModel.from_pretrained(run), read_cells(codes).segments)
     found = warn_cells(WarningScore.load(path), table)
     lines = []
     for cell in found:

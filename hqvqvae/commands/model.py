@@ -11,7 +11,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import ReplaceOption
 from dataset_card.storage.output import require_file
 
-from .terminal import Address, Jobs, Json, answer, processes, quiet_libraries
+from .terminal import Address, Ambient, Columns, CurrentSign, Jobs, Json, answer, processes, quiet_libraries, remark
 
 Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
 Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embedded NASA segments if left out.")]
@@ -47,21 +47,26 @@ def features(
     fetch: Annotated[Path | None, typer.Option(help="Folder to download the NASA zip to, and read it.")] = None,
     matr: Annotated[Path | None, typer.Option(help="The tables of the 124 MATR cells, zip or folder.")] = None,
     fetch_matr: Annotated[Path | None, typer.Option(help="Folder to download the MATR zip to, and read it.")] = None,
-    table: Annotated[Path | None, typer.Option(help="Your own cycling data, CSV or Parquet.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Your own cycling data: a table, BDF, or a cycler's export.")
+    ] = None,
+    columns: Columns = None,
+    current_sign: CurrentSign = None,
+    ambient: Ambient = None,
     curves: Annotated[Path | None, typer.Option(help="Also write the resampled voltage curves here.")] = None,
     replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
     """Write the feature table of discharge segments: NASA's (embedded, if no source is given), MATR's or your own.
 
-    Columns of your own table, one row a sample, discharges only: cell_id, cycle, time_s, voltage_V, current_A (negative
-    in discharge), temperature_C and, if reported, capacity_Ah.
+    Your own table has one row per sample, of whole tests or discharges only: time_s, voltage_V, current_A (negative in
+    discharge) and, where known, cell_id, cycle, temperature_C, capacity_Ah; or those under other names and units.
     """
     from dataset_card.storage.files import replacing
 
     from ..cells import matr as matr_module
     from ..cells import nasa as nasa_module
-    from ..cells.cycling import read_table, segments_of
+    from ..cells.cycling import Reading, read_cells, summary
     from ..cells.features import feature_table
 
     for path in (out, curves):
@@ -74,8 +79,13 @@ def features(
         raise MagBridgeError("--curves: the MATR tables are curves over charge already; leave it out")
     archive = nasa if fetch is None else nasa_module.fetch(fetch)
     segments = None if archive is None else nasa_module.read_archive(archive)
+    if table is None and (columns, current_sign, ambient) != (None, None, None):
+        raise MagBridgeError("--columns, --current-sign and --ambient tell of a --table; give one")
     if table is not None:
-        segments = segments_of(read_table(table))
+        cells = read_cells(table, Reading(columns, current_sign, ambient))
+        segments = cells.segments
+        for words in cells.notes:
+            remark(words)
     if matr is not None:
         result, curve_result = matr_module.read_archive(matr), None
     elif segments is None:
@@ -89,8 +99,8 @@ def features(
             with replacing(path) as temporary:
                 frame.to_parquet(temporary, index=False, compression="zstd")
     counts = {"segments": len(result), "valid": int(result["valid"].sum()), "cells": int(result["cell_id"].nunique())}
-    line = f"{counts['segments']} segments of {counts['cells']} cells, {counts['valid']} valid -> {out}"
-    answer(counts | {"out": str(out)}, as_json, line)
+    lines = summary(result)
+    answer(counts | {"out": str(out), "summary": lines}, as_json, "\n".join([*lines, f"-> {out}"]))
 
 
 def train(
@@ -170,24 +180,30 @@ def evaluate(
 
 
 def score(
-    table: Annotated[Path, typer.Argument(metavar="CELL.csv", help="Samples of a cell's discharges, CSV or Parquet.")],
+    table: Annotated[Path, typer.Argument(metavar="CELL.csv", help="Samples of a cell: a table, BDF, or an export.")],
     model: Annotated[str, typer.Option(help="Packaged name, folder, run or Hub id.")] = "recommended",
     out: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if left out.")] = None,
-    skip_invalid: Annotated[bool, typer.Option(help="Leave out discharges without load or too short.")] = False,
+    skip_invalid: Annotated[bool, typer.Option(help="Leave out discharges without load, too short or broken.")] = False,
+    columns: Columns = None,
+    current_sign: CurrentSign = None,
+    ambient: Ambient = None,
     replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
     """Code and reconstruction error of each discharge of your own cell."""
     from dataset_card.storage.files import replacing
 
-    from ..cells.cycling import read_table, segments_of
+    from ..cells.cycling import Reading, read_cells
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.scoring import score_cells
 
     if out is not None:
         require_file(out, replace)
     quiet_libraries()
-    segments = segments_of(read_table(table))
+    cells = read_cells(table, Reading(columns, current_sign, ambient))
+    segments = cells.segments
+    for words in cells.notes:
+        remark(words)
     scored = score_cells(HQVQVAEModel.from_pretrained(model), segments, skip_invalid)
     if out is not None:
         with replacing(out) as temporary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,12 @@ Jobs = Annotated[int | None, typer.Option(min=1, help="Processes, which change n
 Address = Annotated[
     str | None, typer.Option(help="HOST:PORT of a Dask scheduler that you run: its workers do the jobs.")
 ]
+
+Columns = Annotated[Path | None, typer.Option(help="YAML that maps the columns and units of your table to ours.")]
+CurrentSign = Annotated[
+    str | None, typer.Option(help="Sign of a discharge in your table, negative or positive; checked if left out.")
+]
+Ambient = Annotated[float | None, typer.Option(help="Temperature in degC of a table that has none.")]
 
 
 def processes(jobs: int | None, address: str | None) -> int | None:
@@ -31,6 +38,11 @@ def note(text: str) -> None:
     """A line of progress, on a terminal only."""
     if sys.stderr.isatty():
         print(text, file=sys.stderr)
+
+
+def remark(text: str) -> None:
+    """A line on how a file was read, wherever it is printed to."""
+    print(text, file=sys.stderr)
 
 
 def quiet_libraries() -> None:

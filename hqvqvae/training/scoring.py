@@ -49,6 +49,10 @@ def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool
     missing = [name for name in names if name not in table]
     if missing:
         raise MagBridgeError(f"the model needs features {missing}; segments have {list(table.columns)}")
+    unknown = [name for name in names if not np.isfinite(table[name].to_numpy(float)).all()]
+    if unknown:
+        hint = "; declare the temperature with --ambient" if "temp_mean" in unknown else ""
+        raise MagBridgeError(f"the model needs {', '.join(unknown)}, which have no value in every discharge{hint}")
     if model.config.reference_window is not None:
         table = less_the_beginning(table, names, model.config.reference_window)
     features = torch.tensor(table[names].to_numpy(dtype=np.float32))

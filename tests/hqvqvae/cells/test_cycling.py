@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataset_card.errors import MagBridgeError
-from hqvqvae.cells.cycling import read_table, segments_of
-from hqvqvae.cells.features import feature_table
+from hqvqvae.cells.cycling import Reading, read_cells, read_table, segments_of, summary
+from hqvqvae.cells.features import apply_protocol, feature_table
 from tests.hqvqvae.small import cell_table
 
 
@@ -25,17 +25,15 @@ def test_reads_csv_and_parquet_alike(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("column", "factor", "message"),
     [
-        ("voltage_V", 1000, "voltage_V reaches 4200; .*looks like mV"),
+        ("voltage_V", 1000, "voltage_V reaches 4200; .*looks like mV.*'voltage .mV.'"),
         ("voltage_V", 0.001, "voltage_V stays below 0.0042; .*looks like kV"),
         ("current_A", 1000, "current_A reaches 2000; .*looks like mA"),
-        ("current_A", 0.001, r"current_A is never below -0.1 \(least -0.002\)"),
-        ("current_A", -1, ".*the sign is that of charge"),
+        ("current_A", -1, "the voltage falls under charge .*--current-sign positive"),
         ("time_s", 1000, "time_s runs 2.36e[+]06 in one discharge; .*looks like ms"),
         ("time_s", 0.001, "time_s runs 2.36 in the longest discharge"),
-        ("time_s", 1 / 60, "time_s runs 39.3333 in the longest discharge; .*looks like minutes"),
+        ("time_s", 1 / 60, "time_s runs 39.3333 in the longest discharge; .*looks like minutes.*'time .minutes.'"),
         ("time_s", 1 / 3600, "time_s runs 0.655556 in the longest discharge; .*looks like hours"),
-        ("temperature_C", 1000, "temperature_C spans 24000 to 34000"),
-        ("temperature_C", 0.001, "temperature_C stays within 0.034 of 0"),
+        ("temperature_C", 1000, "temperature_C is 29000 in most samples; .*m°C"),
         ("capacity_Ah", 1000, "capacity_Ah of cycle 1 is 1300, the integral of the current 1.3 Ah"),
     ],
 )
@@ -46,34 +44,79 @@ def test_a_channel_in_another_unit_is_named(column, factor, message):
         segments_of(table)
 
 
-def test_kelvin_is_noticed():
+def test_the_users_own_column_is_named(tmp_path):
+    table = cell_table().rename(columns={"time_s": "Test Time", "voltage_V": "U"})
+    table["Test Time"] /= 60
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    (tmp_path / "columns.yaml").write_text("columns: {voltage_V: {column: U}}\n")
+    with pytest.raises(MagBridgeError, match=r"cell mine: 'Test Time' \(time_s\) runs 39.3.*or in a column map"):
+        read_cells(tmp_path / "mine.csv", Reading(columns=tmp_path / "columns.yaml"))
+    (tmp_path / "columns.yaml").write_text(
+        "columns: {voltage_V: {column: U}, time_s: {column: Test Time, unit: min}}\n"
+    )
+    cells = read_cells(tmp_path / "mine.csv", Reading(columns=tmp_path / "columns.yaml"))
+    assert feature_table(cells.segments)["t_total"].tolist() == pytest.approx([2360.0] * 3)
+    assert "Columns: time_s from 'Test Time' in min; voltage_V from 'U' in V." in cells.notes
+
+
+def test_kelvin_is_noticed_and_one_wild_sample_is_not_called_so():
     table = cell_table()
     table["temperature_C"] += 273.15
-    with pytest.raises(MagBridgeError, match="looks like kelvin"):
+    with pytest.raises(MagBridgeError, match="looks like kelvin: name it"):
         segments_of(table)
+    table = cell_table()
+    table.loc[70, "temperature_C"] = -4000.0
+    found = feature_table(segments_of(table))
+    assert found["valid"].tolist() == [True, False, True]
+    assert found["reason"][1] == "temperature_C is -4000 at sample 10 (1 such samples); expected -60 to 150 degC"
 
 
-@pytest.mark.parametrize("column", ["cycle", "time_s", "voltage_V", "current_A", "temperature_C"])
-def test_missing_columns_and_text_are_named(column):
+@pytest.mark.parametrize("column", ["time_s", "voltage_V", "current_A"])
+def test_missing_columns_are_named(column):
     with pytest.raises(MagBridgeError, match=rf"lacks \['{column}'\]"):
         segments_of(cell_table().drop(columns=column))
+
+
+@pytest.mark.parametrize("column", ["time_s", "voltage_V", "current_A", "temperature_C"])
+@pytest.mark.parametrize("value", ["n/a", np.nan, np.inf])
+def test_one_bad_sample_is_one_invalid_cycle(column, value):
     table = cell_table().astype({column: object})
-    table.loc[5, column] = "n/a"
-    with pytest.raises(MagBridgeError, match=f"column {column} holds 'n/a' in row 5"):
-        segments_of(table)
+    table.loc[75, column] = value
+    found = feature_table(segments_of(table))
+    assert found["valid"].tolist() == [True, False, True] and column in found["reason"][1]
+    assert found.loc[1, ["capacity", "capacity_raw", "v_min"]].isna().all()
+    assert summary(found)[0].startswith("1 cell, 3 discharges, 2 valid; 1 dropped: 1 ")
 
 
-def test_nan_fractions_and_empty_tables_are_named():
+@pytest.mark.parametrize("protocol", ["C", "P", "D"])
+def test_no_protocol_takes_a_broken_cycle(protocol):
     table = cell_table()
-    table.loc[70, "voltage_V"] = np.nan
-    with pytest.raises(MagBridgeError, match="cell mine cycle 2: voltage_V is nan at sample 10"):
-        segments_of(table)
+    table.loc[75, "voltage_V"] = np.nan
+    assert apply_protocol(feature_table(segments_of(table)), protocol)["cycle"].tolist() == [1, 3]
+
+
+def test_a_column_of_words_is_named():
+    with pytest.raises(MagBridgeError, match="column 'voltage_V' holds 'high' in row 0; expected numbers"):
+        segments_of(cell_table().assign(voltage_V="high"))
+
+
+def test_cycles_that_are_no_numbers_and_empty_tables_are_named():
     with pytest.raises(MagBridgeError, match="cycle holds 1.5; expected whole numbers"):
         segments_of(cell_table().assign(cycle=1.5))
-    with pytest.raises(MagBridgeError, match="cycle holds inf; expected whole numbers"):
-        segments_of(cell_table().assign(cycle=np.inf))
-    with pytest.raises(MagBridgeError, match="no rows"):
+    with pytest.raises(MagBridgeError, match="column names, cell_id, .*and no rows under them"):
         segments_of(cell_table().iloc[:0])
+
+
+def test_a_temperature_is_declared_or_left_out_by_name(tmp_path):
+    cell_table().drop(columns="temperature_C").to_csv(tmp_path / "mine.csv", index=False)
+    cells = read_cells(tmp_path / "mine.csv")
+    found = feature_table(cells.segments)
+    assert found["valid"].all() and found["temp_mean"].isna().all() and found["capacity"].notna().all()
+    assert any("temp_mean has no value (declare one with --ambient)" in note for note in cells.notes)
+    declared = read_cells(tmp_path / "mine.csv", Reading(ambient_C=21.5))
+    assert (feature_table(declared.segments)["temp_mean"] == 21.5).all()
+    with pytest.raises(MagBridgeError, match="ambient temperature 300: expected -60 to 150 degC"):
+        Reading(ambient_C=300)
 
 
 def test_files_that_are_no_tables_are_named(tmp_path):
@@ -83,7 +126,7 @@ def test_files_that_are_no_tables_are_named(tmp_path):
     with pytest.raises(MagBridgeError, match=r"has \d{4,} columns; expected a table of samples"):
         read_table(tmp_path / "wide.csv")
     cell_table().assign(cell_id=["mine"] * 70 + [None] * 110).to_csv(tmp_path / "nameless.csv", index=False)
-    with pytest.raises(MagBridgeError, match="row 70 has no cell_id"):
+    with pytest.raises(MagBridgeError, match="row 72 has no cell_id"):
         read_table(tmp_path / "nameless.csv")
     pq.write_table(pa.table([[1.0], [2.0]], ["time_s", "time_s"]), tmp_path / "twice.parquet")
     with pytest.raises(MagBridgeError, match="twice.parquet has the column 'time_s' twice"):
@@ -92,7 +135,7 @@ def test_files_that_are_no_tables_are_named(tmp_path):
     with pytest.raises(MagBridgeError, match="cannot be read as .parquet"):
         read_table(tmp_path / "bad.parquet")
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(MagBridgeError, match="cannot be read as .csv"):
+    with pytest.raises(MagBridgeError, match="empty.csv: an empty file"):
         read_table(tmp_path / "empty.csv")
 
 

@@ -1,0 +1,258 @@
+"""Discharges of a whole test: where cycles begin, which way the current flows, what of a cycle is its discharge.
+
+Thresholds are shares of the cell's own current and charge, so that a coin cell and a pouch cell are read alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dataset_card.errors import MagBridgeError
+
+from .features import LOAD_CURRENT_A, MIN_LOAD_S, MIN_LOADED_SAMPLES
+
+LOAD_SHARE = 0.01
+"""A current above this share of the cell's greatest is a load or a charge, and so is one above 0.1 A."""
+
+GIVEN_BACK = 0.2
+"""A charge ends a discharge once it has given back this share of the greatest charge or discharge; less of it is
+regeneration in a drive cycle, unless it lasts longer than `MIN_LOAD_S` without a rest."""
+
+FULL = 0.5
+"""A further discharge of a cycle with at least this share of its greatest one's charge is a discharge of its own."""
+
+MOVES = 20
+"""Pieces of a stretch of current whose change of voltage tells the sign of the current."""
+
+SMALL = 0.1
+"""Where cycles are counted, a discharge with less than this share of the usual charge is none."""
+
+RESTART_SHARE = 0.01
+"""A test that begins anew begins within this share of the first one's time from its first sample."""
+
+MAGNITUDE_SHARE = 0.2
+"""Where the voltage rises so much, as a share of its fall, under a current that has one sign, it is a magnitude."""
+
+GAP_SHARE = 0.2
+GAP_STEPS = 10
+"""One interval that has this share of a discharge's charge, and so many times the usual length, is a gap in the record,
+of which no load can be told."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One cell's samples as in its file, (n,) each: time in s, voltage in V, current in A, cycle where it is told."""
+
+    time: np.ndarray
+    voltage: np.ndarray
+    current: np.ndarray
+    cycle: np.ndarray | None
+
+    def take(self, rows: np.ndarray | slice) -> Trace:
+        """Some of the samples."""
+        cycle = None if self.cycle is None else self.cycle[rows]
+        return Trace(self.time[rows], self.voltage[rows], self.current[rows], cycle)
+
+
+def load_current(current: np.ndarray) -> float:
+    """The current above which a cell of such currents (n,) in A is loaded."""
+    known = np.abs(current[np.isfinite(current)])
+    top = float(np.quantile(known, 0.999)) if known.size else 0.0
+    return min(-LOAD_CURRENT_A, LOAD_SHARE * top)
+
+
+def blocks(trace: Trace, cell: str) -> list[slice]:
+    """The stretches of a file in which cycles, or time where there are none, only go on.
+
+    Raises:
+        MagBridgeError: the rows are out of order: such a stretch is no longer than a few samples.
+    """
+    step = np.diff(trace.time if trace.cycle is None else trace.cycle)
+    starts = np.r_[0, np.flatnonzero(step < 0) + 1, len(trace.time)]
+    lengths = np.diff(starts)
+    distinct = len(lengths) if trace.cycle is None else len(np.unique(trace.cycle))
+    out_of_order = len(starts) > 2 and (lengths.min() < MIN_LOADED_SAMPLES or len(lengths) > distinct)
+    for first, start, stop in zip(starts, starts[1:-1], starts[2:]):
+        time = trace.time[first:start]
+        new = trace.time[start:stop]
+        # A test that goes on goes on in time; one that begins anew begins where the first did, and runs beside it.
+        beside = ((new >= time[0]) & (new <= time.max())).any()
+        anew = beside and new[0] <= time[0] + RESTART_SHARE * (time.max() - time[0])
+        out_of_order |= new[0] < time[-1] and not anew
+    if out_of_order:
+        what = "time runs back" if trace.cycle is None else "the cycle falls"
+        raise MagBridgeError(
+            f"cell {cell}: {what} {len(starts) - 2} times, first at sample {starts[1]}, and no test begins anew there; "
+            "expected the rows of a cycle together and in order of time: sort the table by cell, cycle and time"
+        )
+    return [slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:])]
+
+
+def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: str) -> tuple[np.ndarray, str]:
+    """The current (n,) in A, negative in discharge, and what was done to it.
+
+    Args:
+        trace: a cell's samples.
+        step_type: What each sample's step is called, where the file tells.
+        told: `negative` or `positive`: the sign of a discharge; None to find out.
+        cell: Its name, for messages.
+
+    Raises:
+        MagBridgeError: the voltage rises under what is called discharge, or the current has no sign at all.
+    """
+    current, note = trace.current, ""
+    if told is None and step_type is not None:
+        current, note = _by_steps(current, step_type)
+    if told == "positive":
+        current, note = -current, "Discharge is positive in the file, as told."
+    load = load_current(current)
+    down = _move(trace, current < -load)
+    up = _move(trace, current > load)
+    if told is not None or (down.size == 0 and up.size == 0):
+        return current, note
+    for moves, word, other in ((up, "positive", "negative"), (down, "negative", "positive")):
+        rise, fall = moves.clip(min=0).sum(), -moves.clip(max=0).sum()
+        if (
+            moves.size
+            and not (down if word == "positive" else up).size
+            and min(rise, fall) > MAGNITUDE_SHARE * max(rise, fall)
+        ):
+            raise MagBridgeError(
+                f"cell {cell}: the current is never {other}, and the voltage both rises and falls under it: it is a "
+                "magnitude, without the sign that tells charge from discharge; export it with its sign, or with a "
+                "column of the step's type (charge, discharge, rest)"
+            )
+    if up.sum() - down.sum() < 0:
+        word = "falls under charge" if not down.size else "rises under discharge"
+        raise MagBridgeError(
+            f"cell {cell}: the voltage {word} if discharge is negative; if discharge is positive in your file, say so: "
+            "--current-sign positive"
+        )
+    return current, note
+
+
+def _by_steps(current: np.ndarray, step_type: np.ndarray) -> tuple[np.ndarray, str]:
+    words = np.array([str(word).casefold() for word in step_type])
+    distinct = {word: ("dis" in word or "dch" in word, "ch" in word) for word in set(words)}
+    discharge = np.isin(words, [word for word, (dis, _) in distinct.items() if dis])
+    charge = np.isin(words, [word for word, (dis, ch) in distinct.items() if ch and not dis])
+    if not discharge.any() or not charge.any():
+        return current, ""
+    out, into = np.nanmean(current[discharge]), np.nanmean(current[charge])
+    if out > 0 > into:
+        return -current, "Discharge is positive in the file, as its step types tell; turned."
+    if out > 0 and into > 0:
+        return np.where(discharge, -current, current), "The sign of the current is that of the step types."
+    return current, ""
+
+
+def _move(trace: Trace, loaded: np.ndarray) -> np.ndarray:
+    """Changes of voltage over pieces of each stretch of samples loaded one way, within a cycle and a record."""
+    step = np.diff(trace.time, prepend=trace.time[:1])
+    breaks = (step < 0) | (step > GAP_STEPS * np.median(step))
+    if trace.cycle is not None:
+        breaks |= np.diff(trace.cycle, prepend=trace.cycle[:1]) != 0
+    stretch = np.cumsum(breaks | ~loaded)
+    moves = []
+    for rows in np.split(np.flatnonzero(loaded), np.flatnonzero(np.diff(stretch[loaded])) + 1):
+        if len(rows) > 1:
+            at = rows[np.unique(np.linspace(0, len(rows) - 1, MOVES + 1).astype(int))]
+            moves.append(np.diff(trace.voltage[at]))
+    found = np.concatenate(moves) if moves else np.zeros(0)
+    return found[np.isfinite(found)]
+
+
+@dataclass(frozen=True)
+class Discharge:
+    """One discharge of a group of samples: rows `start` to `stop`, and its charge in Ah."""
+
+    start: int
+    stop: int
+    charge: float
+
+
+def discharges(trace: Trace, load: float) -> list[Discharge]:
+    """Every discharge among a group's samples, in order: from the last rest before the load to the last loaded sample.
+
+    Args:
+        trace: samples with the current negative in discharge.
+        load: as of `load_current`.
+    """
+    current = np.nan_to_num(trace.current)
+    steps = np.diff(trace.time, prepend=trace.time[:1])
+    steps = np.where(np.isfinite(steps) & (steps > 0), steps, 0.0)
+    mean = np.r_[0.0, (current[1:] + current[:-1]) / 2]
+    charge = np.cumsum(mean * steps) / 3600
+    sign = np.where(current < -load, -1, np.where(current > load, 1, 0))
+    runs = _runs(sign, charge, trace.time)
+    greatest = max((run.charge for run in runs), default=0.0)
+    while True:  # a drive cycle's runs are small until they are put together
+        found = _legs(runs, GIVEN_BACK * greatest)
+        top = max((-(charge[stop - 1] - charge[start]) for start, stop in found), default=0.0)
+        if top <= greatest:
+            break
+        greatest = top
+    return [_trimmed(start, stop, sign, charge) for start, stop in found]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A stretch of current one way, rests aside: its rows, its longest time without a rest in s, its charge in Ah."""
+
+    start: int
+    stop: int
+    seconds: float
+    charge: float
+    is_charge: bool
+
+
+def _runs(sign: np.ndarray, charge: np.ndarray, time: np.ndarray) -> list[_Run]:
+    edges = np.flatnonzero(np.diff(np.r_[0, sign, 0]))
+    runs: list[_Run] = []
+    for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist()):
+        if not sign[start]:
+            continue
+        seconds = float(time[stop - 1] - time[max(start - 1, 0)])
+        if runs and runs[-1].is_charge == (sign[start] > 0):
+            last = runs.pop()
+            start, seconds = last.start, max(last.seconds, seconds)
+        amount = abs(float(charge[stop - 1] - charge[max(start - 1, 0)]))
+        runs.append(_Run(start, stop, seconds, amount, bool(sign[start] > 0)))
+    return runs
+
+
+def _legs(runs: list[_Run], least: float) -> list[tuple[int, int]]:
+    """Discharges as rows, start and stop: runs that no charge of `least` Ah, or of `MIN_LOAD_S`, comes between."""
+    legs: list[tuple[int, int]] = []
+    back, joined = 0.0, False
+    for run in runs:
+        if run.is_charge:
+            back += run.charge
+            joined = joined and back <= least and run.seconds <= MIN_LOAD_S
+        elif joined:
+            legs[-1] = (legs[-1][0], run.stop)
+            back = max(back - run.charge, 0.0)
+        else:
+            legs.append((run.start, run.stop))
+            back, joined = 0.0, True
+    return legs
+
+
+def _trimmed(start: int, stop: int, sign: np.ndarray, charge: np.ndarray) -> Discharge:
+    first = start - 1 if start and sign[start - 1] == 0 else start
+    return Discharge(first, stop, float(charge[first] - charge[stop - 1]))
+
+
+def gap_reason(trace: Trace, load: float) -> str:
+    """Why the charge of a discharge cannot be told from its samples; "" where it can."""
+    if len(trace.time) < MIN_LOADED_SAMPLES:
+        return ""
+    steps = np.diff(trace.time)
+    loaded = np.minimum(trace.current[1:], trace.current[:-1]) < -load
+    share = steps * np.abs(trace.current[1:] + trace.current[:-1]) * loaded
+    worst = int(np.argmax(share))
+    if share[worst] <= GAP_SHARE * share.sum() or steps[worst] < GAP_STEPS * np.median(steps):
+        return ""
+    return f"a gap of {steps[worst]:.0f} s under load after sample {worst}, where the record was interrupted"

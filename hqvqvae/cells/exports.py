@@ -1,0 +1,219 @@
+"""Files of cyclers as tables of samples: our own names, the Battery Data Format, tables of the field, vendors' exports.
+
+A table whose columns are named by their quantity is read here, with its units. What batterydf (Battery Data Alliance;
+the extra `[cyclers]`) knows beside it, it parses: exports with a preamble, sections or a binary form. batterydf leaves
+the units of columns that came as text as they were, so what it names is converted here, by the vendor's own header.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from dataset_card.contract.measured import InputField
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.columns import ColumnMap, Found, find_columns, named, read_column_map, split_unit
+from dataset_card.storage.layout import text_layout, workbook_rows
+
+from .child import MAX_MEMORY_BYTES, Broken, bounded_child
+
+CELL = InputField("cell_id", "Name of the cell.", aliases=("cell",))
+CYCLE = InputField(
+    "cycle", "Number of the cycle.", "-", 0, 1e9,
+    aliases=("cycle count", "cycle index", "cycle num", "cycle number", "cycle no"),
+)  # fmt: skip
+TIME = InputField("time_s", "Time of the test.", "s", 0, 1e10, aliases=("test time", "total time", "time"))
+VOLTAGE = InputField(
+    "voltage_V", "Terminal voltage.", "V", 0, 10, aliases=("voltage", "voltage measured", "potential", "cell voltage")
+)
+CURRENT = InputField(
+    "current_A", "Current, negative in discharge.", "A", -300, 300, aliases=("current", "current measured")
+)
+TEMPERATURE = InputField(
+    "temperature_C", "Temperature of the cell.", "degC", -60, 150,
+    aliases=("surface temperature", "surface temperature t1", "temperature t1", "cell temperature", "temperature",
+             "temperature measured", "temperature 1", "aux temperature 1", "ambient temperature"),
+)  # fmt: skip
+CAPACITY = InputField("capacity_Ah", "Capacity reported for the discharge.", "Ah", 0, 2000)
+COUNTED = InputField(
+    "counted_Ah", "Charge that the cycler itself counted out of the cell.", "Ah", 0, 1e6,
+    aliases=("discharge capacity", "discharging capacity", "dchg cap", "ahdch"),
+)  # fmt: skip
+STEP_TYPE = InputField("step_type", "Charge, discharge or rest.", aliases=("step name", "state"))
+FIELDS = (CELL, CYCLE, TIME, VOLTAGE, CURRENT, TEMPERATURE, CAPACITY, COUNTED, STEP_TYPE)
+"""Columns of a table of samples. Without any but time, voltage and current it is one cell's whole test."""
+
+NEEDED = (TIME, VOLTAGE, CURRENT)
+MAX_COLUMNS = 1000
+MAX_UNPACKING = 20  # a table of samples takes in memory at most so many times its Parquet file, or `MAX_MEMORY_BYTES`
+MAX_WORKBOOK_ROWS = 1_000_000
+TEXT = (".csv", ".tsv", ".txt")
+EXTRA = "pip install 'magbridge-battery[cyclers]'"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A table as it is in its file.
+
+    Attributes:
+        path: The file.
+        table: Its columns under their own names.
+        notes: How it was read, in sentences.
+    """
+
+    path: Path
+    table: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
+    """A table of any columns: CSV (commas, semicolons, tabs; decimal commas; UTF-16), XLSX or Parquet.
+
+    Raises:
+        MagBridgeError: no such file, or one that cannot be parsed.
+    """
+    path = Path(path)
+    mapped = mapped or ColumnMap()
+    if not path.is_file():
+        raise MagBridgeError(f"{path} does not exist; expected a table of samples")
+    try:
+        if path.suffix == ".parquet":
+            with bounded_child(max(1.0, MAX_UNPACKING * path.stat().st_size / MAX_MEMORY_BYTES)) as call:
+                call(_try_parquet, path)
+            return Raw(path, _read_parquet(path))
+        if path.suffix.lower() == ".xlsx":
+            rows, notes = workbook_rows(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
+            return Raw(path, rows.infer_objects(), notes)
+        layout = text_layout(path, FIELDS, mapped, strict=False)
+        names = [name or f"column {i + 1}" for i, name in enumerate(layout.names)]
+        _check_names(path, names)
+        if layout.header and not any(layout.names[:2]):
+            raise MagBridgeError(
+                f"{path} has layers of column names, of cycles, steps and samples in one sheet; export the samples "
+                "alone, with one row of names"
+            )
+        table = pd.read_csv(
+            path, sep=layout.separator, decimal=layout.decimal, encoding=layout.encoding, header=None,
+            names=names, skiprows=layout.header + 1, index_col=False, float_precision="round_trip",
+            compression=None, low_memory=False, on_bad_lines="error", skipinitialspace=True,
+        )  # fmt: skip
+        return Raw(path, table.set_axis(table.index + layout.header + 2), layout.notes)
+    except MagBridgeError:
+        raise
+    except Broken as error:
+        raise MagBridgeError(f"{path} is damaged or too large (it {error}); split it by cell") from None
+    except Exception as error:  # pandas and pyarrow raise a dozen kinds for files that are not tables
+        raise MagBridgeError(f"{path} cannot be read as {path.suffix or 'CSV'}: {error}") from error
+
+
+def _try_parquet(path: Path) -> None:
+    """A small file can claim any size, and damaged footers crash pyarrow: this process reads what another one could."""
+    _read_parquet(path)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    with pq.ParquetFile(path) as file:
+        _check_names(path, file.schema_arrow.names)
+        return file.read(use_threads=False).to_pandas()
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    if len(names) > MAX_COLUMNS:
+        raise MagBridgeError(f"{path} has {len(names)} columns; expected a table of samples, at most {MAX_COLUMNS}")
+    if twice := [name for name in names if name and names.count(name) > 1]:
+        raise MagBridgeError(f"{path} has the column {twice[0]!r} twice; remove one")
+
+
+def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[Raw, Found]:
+    """A file of a cycler and which of its columns are which fields.
+
+    Args:
+        path: The file.
+        columns: A column map.
+
+    Raises:
+        MagBridgeError: it holds no time, voltage and current, or only batterydf can read it, which is not installed.
+    """
+    path = Path(path)
+    mapped = read_column_map(columns, [each.name for each in FIELDS])
+    reason = f"its suffix is {path.suffix!r}"
+    if path.suffix.lower() in (*TEXT, ".parquet", ".xlsx") or not path.is_file():
+        try:
+            raw = read_raw(path, mapped)
+            found = columns_of(raw, mapped)
+            if all(each.name in found.columns for each in NEEDED):
+                return raw, found
+            missing = [each.name for each in NEEDED if each.name not in found.columns]
+            reason = f"no column for {', '.join(missing)} among {', '.join(map(repr, raw.table.columns[:12]))}"
+        except MagBridgeError as error:
+            if mapped.path is not None or path.suffix.lower() not in (*TEXT, ".xlsx"):
+                raise
+            reason = str(error).removeprefix(f"{path} ")
+    if mapped.path is not None or not path.is_file() or path.suffix == ".parquet":
+        raise MagBridgeError(f"{path}: {reason}; name your columns in a column map (--columns)")
+    return _through_batterydf(path, reason)
+
+
+def columns_of(raw: Raw, mapped: ColumnMap | None = None) -> Found:
+    """Which columns of a table are which fields."""
+    names = [str(name) for name, values in raw.table.items() if not len(values) or values.notna().any()]
+    return find_columns(raw.path, names, FIELDS, mapped or ColumnMap())
+
+
+def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
+    try:
+        import bdf  # type: ignore[import-untyped]
+    except ImportError:
+        raise MagBridgeError(
+            f"{path}: {reason}; vendors' exports are read through batterydf: {EXTRA}, or name your columns in a column "
+            "map (--columns)"
+        ) from None
+    tried = []
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        ranked = sorted(bdf.plugins(), key=lambda name: name != bdf.detect(path).id)
+        for plugin in ranked:
+            try:
+                table = bdf.parse(path, plugin=plugin)
+                numbers = table.apply(_numbers_if_they_are)
+                bdf_table = bdf.normalize(numbers, plugin=plugin)
+            except Exception as error:  # every plugin has its own way to say that a file is another's
+                tried.append(f"{plugin}: {' '.join(str(error).split())[:60]}")
+                continue
+            raw = Raw(path, _in_units(numbers, bdf_table), (f"Parsed by batterydf as {plugin}.",))
+            found = columns_of(raw)
+            if all(each.name in found.columns for each in NEEDED):
+                return raw, found
+    raise MagBridgeError(
+        f"{path}: {reason}; batterydf knows no export like it either. Export one table with one row of column names, "
+        "or name your columns in a column map (--columns)"
+    )
+
+
+def _numbers_if_they_are(column: pd.Series) -> pd.Series:
+    """A column as numbers where it holds any, text where it does not."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    return numbers if numbers.notna().sum() > len(column) / 2 else column
+
+
+def _in_units(vendor: pd.DataFrame, bdf_table: pd.DataFrame) -> pd.DataFrame:
+    """batterydf's columns, those of time, voltage, current and temperature from the vendor's columns and units.
+
+    Its own conversion guesses where a header states a unit that it does not know; the vendor's header decides here.
+    """
+    told = bdf_table.attrs.get("bdf:columns", {})
+    table = pd.DataFrame(bdf_table).copy()
+    for each in (TIME, VOLTAGE, CURRENT, TEMPERATURE):
+        label = next((name for name in table.columns if named(name, each) is not None), None)
+        source = str(told.get(label, {}).get("sourceHeader", "")) if label else ""
+        if label and source in vendor.columns and vendor[source].dtype.kind in "fiu":
+            unit = split_unit(source)[1]
+            if unit:
+                table = table.drop(columns=label).assign(**{f"{each.aliases[0]} [{unit}]": vendor[source].to_numpy()})
+    return table

@@ -142,8 +142,10 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
     """
     path = Path(path)
     mapped = read_column_map(columns, [each.name for each in FIELDS])
+    if not path.is_file():
+        raise MagBridgeError(f"{path} does not exist; expected a table of samples, or an export of a cycler")
     reason = f"its suffix is {path.suffix!r}"
-    if path.suffix.lower() in (*TEXT, ".parquet", ".xlsx") or not path.is_file():
+    if path.suffix.lower() in (*TEXT, ".parquet", ".xlsx"):
         try:
             raw = read_raw(path, mapped)
             found = columns_of(raw, mapped)
@@ -155,7 +157,7 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
             if mapped.path is not None or path.suffix.lower() not in (*TEXT, ".xlsx"):
                 raise
             reason = str(error).removeprefix(f"{path} ")
-    if mapped.path is not None or not path.is_file() or path.suffix == ".parquet":
+    if mapped.path is not None or path.suffix == ".parquet":
         raise MagBridgeError(f"{path}: {reason}; name your columns in a column map (--columns)")
     return _through_batterydf(path, reason)
 

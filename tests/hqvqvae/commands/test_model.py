@@ -37,7 +37,7 @@ def test_features_writes_the_embedded_table_or_a_users(run, tmp_path):
     assert len(pd.read_parquet("curves.parquet")) == 1466
     cell_table().to_csv("cell.csv", index=False)
     code, out, _ = run("features", "--table", "cell.csv", "--out", "mine.parquet")
-    assert code == 0 and out.startswith("3 segments of 1 cells, 3 valid")
+    assert code == 0 and out.startswith("1 cell, 3 discharges, 3 valid")
     assert set(FEATURES) <= set(pd.read_parquet("mine.parquet"))
     code, _, err = run("features", "--table", "cell.csv", "--nasa", "x", "--out", "other.parquet")
     assert code == 1 and "alternatives" in err and not (tmp_path / "other.parquet").exists()
@@ -92,7 +92,7 @@ def test_score_with_packaged_weights(run):
     assert code == 0 and list(pd.read_csv("scored.csv")["cycle"]) == [1, 3]
     table.assign(current_A=0.0).to_csv("idle.csv", index=False)
     code, _, err = run("score", "idle.csv")
-    assert code == 1 and "never below" in err
+    assert code == 1 and "no discharge in 180 rows" in err
 
 
 def test_packaged_model_uses_its_codes_on_the_nasa_set():

@@ -180,7 +180,7 @@ def discharges(trace: Trace, load: float) -> list[Discharge]:
         trace: samples with the current negative in discharge.
         load: as of `load_current`.
     """
-    current = np.nan_to_num(trace.current)
+    current = np.where(np.isfinite(trace.current), trace.current, 0.0)
     steps = np.diff(trace.time, prepend=trace.time[:1])
     steps = np.where(np.isfinite(steps) & (steps > 0), steps, 0.0)
     mean = np.r_[0.0, (current[1:] + current[:-1]) / 2]

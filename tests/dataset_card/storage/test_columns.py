@@ -27,7 +27,7 @@ def test_kelvin_is_shifted_and_other_units_are_none():
 @pytest.mark.parametrize(
     "name, field, expected",
     [
-        ("Voltage / mV", VOLTAGE, (1, "mV")),
+        ("Voltage / mV", VOLTAGE, (0, "mV")),
         ("voltage_mV", VOLTAGE, (0, "mv")),
         ("OCV(V)", VOLTAGE, (2, "V")),
         ("voltage range", VOLTAGE, None),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+
 import numpy as np
 import pyarrow as pa
 
@@ -10,36 +12,80 @@ from dataset_card.contract.field import Field
 from dataset_card.errors import MagBridgeError
 
 
-def signals(dataset) -> np.ndarray:
-    """Returns the channels of every row as one array.
+def signals(data) -> np.ndarray:
+    """Return the channels of every row as one array.
 
     Args:
-        dataset: A `datasets.Dataset` of any configuration with signals, or a `pyarrow.Table`.
+        data: A `datasets.Dataset` or `IterableDataset` of any configuration with signals, a batch of one as
+            `map(batched=True)` or a `DataLoader` gives it, a single row, a list of rows, a `pyarrow.Table` or a
+            `pandas.DataFrame`.
 
     Returns:
         Contiguous float64 array. Scans: shape (n, 100, 6) in nT, channels in release order. v3, whose channels differ
-        in length: shape (n, 681), one channel after another (see `spans`), `voltage` in V and the others in nT.
+        in length: shape (n, 681), one channel after another (see `spans`), `voltage` in V and the others in nT. A
+        single row has no first axis.
 
     Raises:
         MagBridgeError: A channel is missing, null or of another length.
+
+    Example:
+        >>> from dataset_card.contract.schema import CHANNELS
+        >>> signals({name: [[0.0] * 100] * 2 for name in CHANNELS}).shape
+        (2, 100, 6)
     """
-    table, rows = _table_of(dataset)
-    edition = V3 if set(table.column_names) & set(V3.channels[1:]) else V1  # voltages of scans are plain numbers
-    missing = [c for c in edition.channels if c not in table.column_names]
+    if isinstance(data, Mapping) and not any(hasattr(value, "column_names") for value in data.values()):
+        return _stacked(data, lambda name, field: _of_batch(data[name], field))
+    if hasattr(data, "iter") and hasattr(data, "features"):  # a stream
+        return np.concatenate([signals(batch) for batch in data.iter(1000)])
+    if isinstance(data, list | tuple) and data and isinstance(data[0], Mapping):
+        return np.stack([signals(row) for row in data])
+    if type(data).__name__ == "DataFrame":
+        return _stacked(data, lambda name, field: _of_batch(data[name].tolist(), field))
+    table, rows = _table_of(data)
+
+    def column(name: str, field: Field) -> np.ndarray:
+        values = _fixed_lists(table[name], field)
+        return values if rows is None else values[rows]
+
+    return _stacked(table.column_names, column)
+
+
+def _stacked(names: Iterable[str], column: Callable[[str, Field], np.ndarray]) -> np.ndarray:
+    """The channels among the names as one array; `column` gives the values of one, (n, length) or (length,)."""
+    present = set(names)
+    edition = V3 if present & set(V3.channels[1:]) else V1  # voltages of scans are plain numbers
+    missing = [c for c in edition.channels if c not in present]
     if missing:
         raise MagBridgeError(
             f"no column {', '.join(missing)}: expected the channels {', '.join(edition.channels)}; "
             "use a configuration with signals, such as by_cell_primary"
         )
-    parts, count = spans(edition), table.num_rows if rows is None else len(rows)
-    lengths = [int(part.stop - part.start) for part in parts.values()]
-    flat = np.empty((count, sum(lengths)))
+    values = [column(name, edition.columns_named((name,))[0]) for name in edition.channels]
     # Channels of one length lie side by side at each step, others one after another.
-    steps = flat.reshape(count, lengths[0], len(lengths)) if len(set(lengths)) == 1 else None
-    for c, (name, part) in enumerate(parts.items()):
-        values = _fixed_lists(table[name], edition.columns_named((name,))[0])
-        (flat[:, part] if steps is None else steps[:, :, c])[...] = values if rows is None else values[rows]
-    return flat if steps is None else steps
+    alike = len({part.shape for part in values}) == 1
+    return np.stack(values, axis=-1) if alike else np.concatenate(values, axis=-1)
+
+
+def _of_batch(values, field: Field) -> np.ndarray:
+    """One channel of a batch, (n, length), or of a row, (length,)."""
+    steps = isinstance(values, list | tuple) and len(values) == field.length and hasattr(values[0], "detach")
+    try:
+        parts = [_numpy(v) for v in values] if isinstance(values, list | tuple) else _numpy(values)
+        found = np.array(parts, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise MagBridgeError(f"column {field.name}: expected {field.length} numbers in each row ({error})") from error
+    if steps:  # torch's default collation turns lists into a tensor for each step
+        found = found.T
+    if found.ndim not in (1, 2) or (found.size and found.shape[-1] != field.length):
+        raise MagBridgeError(f"column {field.name} has shape {found.shape}: expected (n, {field.length})")
+    if np.isnan(found).any():
+        raise MagBridgeError(f"null signals in column {field.name}: expected none")
+    return found if found.size else found.reshape(0, field.length or 0)
+
+
+def _numpy(values):
+    """What a tensor holds; anything else as it is."""
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else values
 
 
 def spans(edition: Edition) -> dict[str, slice]:

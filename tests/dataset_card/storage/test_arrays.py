@@ -25,6 +25,42 @@ def test_a_table_a_dataset_and_a_selection_of_it(rows):
     assert signals(table(rows[:0])).shape == (0, T, 6)
 
 
+def test_batches_rows_frames_and_streams(rows):
+    dataset = datasets.Dataset(table(rows))
+    for kind in (None, "numpy", "torch", "pandas", "arrow"):
+        assert np.array_equal(signals(dataset.with_format(kind)[:3]), rows[:3]), kind
+    assert np.array_equal(signals(dataset[2]), rows[2]) and np.array_equal(
+        signals([dataset[4], dataset[0]]), rows[[4, 0]]
+    )
+    assert np.array_equal(signals(dataset.to_iterable_dataset()), rows)
+    seen = []
+    dataset.map(lambda batch: seen.append(signals(batch)) or {"n": [0] * len(batch["B_s1Y"])}, batched=True)
+    assert np.array_equal(np.concatenate(seen), rows)
+
+
+@pytest.mark.parametrize("kind", [None, "torch"])
+def test_what_a_data_loader_collates(rows, kind):
+    data = pytest.importorskip("torch.utils.data", reason="the extra [model] is not installed")
+    loader = data.DataLoader(datasets.Dataset(table(rows)).with_format(kind), batch_size=3)
+    assert np.allclose(np.concatenate([signals(batch) for batch in loader]), rows, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ([[1.0] * 99] * 2, r"B_s1Y has shape \(2, 99\): expected \(n, 100\)"),
+        ([[1.0] * 100, [1.0] * 99], "B_s1Y: expected 100 numbers in each row"),
+        ([[1.0] * 100, None], "B_s1Y"),
+        ([["x"] * 100] * 2, "B_s1Y: expected 100 numbers in each row"),
+        ([[float("nan")] * 100] * 2, "null signals in column B_s1Y"),
+    ],
+)
+def test_a_batch_that_is_none_is_named(rows, column, message):
+    batch = datasets.Dataset(table(rows))[:2] | {"B_s1Y": column}
+    with pytest.raises(MagBridgeError, match=message):
+        signals(batch)
+
+
 def test_what_has_no_signals_is_named(rows):
     with pytest.raises(MagBridgeError, match="no column B_s2C6"):
         signals(table(rows).drop_columns(["B_s2C6"]))

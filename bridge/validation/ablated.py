@@ -19,6 +19,14 @@ ABLATIONS = {
 }
 
 
+def of_one_law(bridge: AnyBridge) -> AnyBridge:
+    """The bridge with every battery ageing by lost material: where there are two laws, direction says nothing."""
+    if not isinstance(bridge, BridgeV2):
+        return bridge
+    config = dataclasses.replace(bridge.config, inventory_share=0.0)
+    return BridgeV2(bridge.upstream, config, bridge.scan_map, bridge.master_seed)
+
+
 def ablated(bridge: AnyBridge, ablation: str, rng: np.random.Generator) -> AnyBridge:
     """The bridge with its direction of ageing as an ablation has it; the strength of ageing stays.
 

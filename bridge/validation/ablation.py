@@ -19,7 +19,7 @@ from bridge.generate import AnyBridge
 from bridge.identity import sample_seed
 from bridge.plan import record_voltages
 from bridge.v1.generate import Bridge
-from bridge.validation.ablated import ABLATIONS, ablated, permuted
+from bridge.validation.ablated import ABLATIONS, ablated, of_one_law, permuted
 from bridge.validation.readout import CleanRows
 from bridge.validation.transfer import READOUTS, Transfer, transfer_scores, transfer_table
 from dataset_card.contract.schema import MASTER_SEED, REUSE_ABOVE_SOH
@@ -167,7 +167,7 @@ def run_ablations(
     """
     if not seeds or len(set(seeds)) != len(seeds) or not set(seeds) <= set(SEEDS):
         raise MagBridgeError(f"seeds {list(seeds)}: expected different numbers of {', '.join(map(str, SEEDS))}")
-    scores = []
+    bridge, scores = of_one_law(bridge), []
     for ablation, seed in _bar([(a, s) for a in ABLATIONS for s in seeds], progress):
         for task, data in make_pilot(bridge, ablation, seed).items():
             for model in models(task, "classical"):

@@ -87,14 +87,15 @@ def _across(bridge: BridgeV2) -> Check:
 
 def _spectrum(bridge: BridgeV2) -> Check:
     positions, lag = int(bridge.scan_map.positions), bridge.config.spectrum_lag
-    freedom = TUKEY * positions * (T - 2 * bridge.config.edge_steps) / lag
+    anchors = len(bridge.scan_map.voltages)
+    freedom = TUKEY * anchors * positions * (T - 2 * bridge.config.edge_steps) / lag
     return _bounded(
         "relative error of the noise spectrum",
         float(np.sqrt(2 / freedom)),
         "share",
         SPECTRUM_ERROR,
-        f"{positions} scans an anchor, {freedom:.0f} degrees of freedom a frequency: correlations of noise between "
-        f"channels are as uncertain; peaks closer than {1 / lag:.3f} / step are one",
+        f"{positions} scans at each of {anchors} anchors, {freedom:.0f} degrees of freedom a frequency: "
+        f"correlations of noise between channels are as uncertain; peaks closer than {1 / lag:.3f} / step are one",
     )
 
 

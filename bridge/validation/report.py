@@ -11,6 +11,7 @@ from bridge.generate import AnyBridge, edition_of_upstream
 from bridge.plan import composition_of, make_plan
 from bridge.v1.generate import Bridge
 from bridge.v2 import BridgeV2
+from bridge.validation.ablated import of_one_law
 from bridge.validation.checks import Check
 from bridge.validation.critics import check_critics
 from bridge.validation.distribution import check_distribution
@@ -22,6 +23,7 @@ from bridge.validation.readout import clean_rows
 from bridge.validation.separation import MEANING, Separation, separations
 from bridge.validation.transfer import check_transfer, transfer_scores
 from bridge.validation.two_sample import check_two_sample
+from bridge.validation.voltage_leak import check_voltage_leak
 from dataset_card.errors import MagBridgeError
 
 TITLES = {
@@ -118,7 +120,8 @@ def validate(bridge: AnyBridge, full: bool = False) -> ValidationReport:
             "two_sample": check_two_sample(bridge, against_scans),
             "soh": [
                 *check_noise_leak(rows, rows.signals(bridge), not v1),
-                *check_transfer(transfer_scores(bridge, rows), rows, not v1),
+                *check_transfer(transfer_scores(of_one_law(bridge), rows), rows, not v1),
+                *([check_voltage_leak(bridge, True)] if isinstance(bridge, BridgeV2) else []),
             ],
         }
     found = []

@@ -107,7 +107,7 @@ def check_transfer(scores: list[Transfer], rows: CleanRows, blocking: bool) -> l
     draws = ", ".join(f"{score.transfer:.2f}" for score in of["A1"])
     how = f"ridge on 30 cosine coefficients a channel, {len(rows.soh)} clean rows of {len(np.unique(rows.cell))} cells"
     return [
-        Check("SOH from shape", own.within, "R2", REPORTED, True, False, f"A0, by cell; {how}"),
+        Check("SOH from shape", own.within, "R2", REPORTED, True, False, f"A0, lost material alone, by battery; {how}"),
         Check(
             "SOH permuted across cells (A2)",
             shuffled.within,

@@ -24,8 +24,8 @@ def test_validate(version, invariants, distribution):
     assert len(report["distribution"]) == distribution and len(report["likeness"]) == 10
     assert all(check["blocking"] == (version == "v2") for check in report["likeness"])
     assert ("separations" in report) == (version == "v1")
-    blocking = [check for part in ("two_sample", "soh") for check in report[part] if check["blocking"]]
-    assert len(blocking) == (9 if version == "v2" else 0)
+    blocking = [check for part in ("critics", "two_sample", "soh") for check in report[part] if check["blocking"]]
+    assert len(blocking) == (24 if version == "v2" else 0)
 
 
 def test_verify_passes_a_sound_release(tiny_release):

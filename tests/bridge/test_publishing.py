@@ -105,7 +105,7 @@ def test_the_second_dataset_goes_to_a_repository_of_its_own(hub, client, pushed,
     assert outcome.returncode == 0, outcome.stderr
     files = {p.relative_to(v2_release).as_posix(): p.read_bytes() for p in v2_release.rglob("*") if p.is_file()}
     assert hub.files("dataset", repo) == files | {".gitattributes": b""}
-    assert list(hub.repos["dataset", repo].tags) == ["v2.0.0"] and "comparison.svg" in files
+    assert list(hub.repos["dataset", repo].tags) == ["v2.1.0"] and "comparison.svg" in files
     load = f"from datasets import load_dataset; d = load_dataset({repo!r}, 'nmc'); print(set(d['test']['chemistry']))"
     outcome = client("-c", load)
     assert outcome.stdout.strip() == "{'NMC'}", outcome.stderr[-2000:]

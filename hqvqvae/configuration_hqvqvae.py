@@ -18,12 +18,21 @@ PAPER_FEATURES = (
     "temp_mean", "dv_dt_mean", "dv_dt_min", "ah_throughput", "capacity",
 )  # fmt: skip
 
+# Capacity, mean voltage over the charge, and voltages at 20, 50, 80 and 90 % of a discharge: what a curve Q(V) gives.
+CHARGE_FEATURES = ("capacity", "v_mean_charge", "v_20", "v_50", "v_80", "v_90")
+
 MAX_WIDTH, MAX_DEPTH = 4096, 8  # a layer of 4096 by 4096 takes 64 MB: a file that asks for more is damaged
 MAX_NUMBER = 1e9  # of every other number: far beyond any use, and torch takes it
 
 # What the recommended recipe adds to the paper's model; 5 warm-up epochs as a plain autoencoder come with codebook_init
 # "kmeans". The measured gains are in pretrained/evaluation.json.
 RECIPE: dict[str, Any] = {"codebook_init": "kmeans", "codebook_update": "ema", "restart_unused_codes": True}
+
+# Few inputs and few codes, relative to the cell's beginning: chosen on the MATR cells that are not test2.
+_PRECURSOR: dict[str, Any] = {
+    **RECIPE, "feature_names": CHARGE_FEATURES, "reference_window": (7, 11), "codebook_size": 4, "latent_dim": 4,
+    "n_qubits": 4,
+}  # fmt: skip
 
 NAMED_CONFIGS: dict[str, dict[str, Any]] = {
     "paper": {},
@@ -33,6 +42,8 @@ NAMED_CONFIGS: dict[str, dict[str, Any]] = {
     "recommended-classical": {**RECIPE, "bottleneck": "none"},
     "bounded": {**RECIPE, "circuit_init_std": 0.1},
     "bounded-classical": {**RECIPE, "bottleneck": "tanh"},
+    "precursor": {**_PRECURSOR, "residual": True, "circuit_init_std": 0.1},
+    "precursor-classical": {**_PRECURSOR, "bottleneck": "none"},
 }
 
 _CHOICES = {
@@ -218,8 +229,9 @@ class HQVQVAEConfig(PreTrainedConfig):
         Args:
             name: "paper" (exactly the paper's), "paper-classical" (no circuit), "paper-recipe" (the paper's
                 architecture, trained by the recommended recipe), "recommended" (that, a bypass around the circuit and
-                small initial weights), "recommended-classical" (no circuit), or, without a bypass, "bounded" and its
-                fair twin "bounded-classical" (tanh in place of the circuit).
+                small initial weights), "recommended-classical" (no circuit), without a bypass "bounded" and its fair
+                twin "bounded-classical" (tanh in place of the circuit), or "precursor" and "precursor-classical" (like
+                the recommended ones, for features relative to a cell's beginning).
             **changes: arguments that differ from it.
 
         Returns:

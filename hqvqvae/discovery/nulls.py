@@ -119,6 +119,34 @@ def max_statistic(
     return MaxStatistic(rho, int(np.nanargmax(rho)), adjusted[0], adjusted[1], points[0])
 
 
+def choose_and_predict(
+    target: np.ndarray, seen: np.ndarray, unseen: np.ndarray, eligible: np.ndarray, *, either_sign: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the predictor that ranks the training cells best, fit a line, predict the others.
+
+    Args:
+        target: Proxy of the training cells under each of B orders, (B, n).
+        seen: Predictors of the training cells, (n, K).
+        unseen: Those of the others, (m, K).
+        eligible: Which may be chosen, (K,) bool.
+        either_sign: Whether a predictor that falls as the proxy rises may be chosen too.
+
+    Returns:
+        Predictions (B, m), the mean of the training cells where no predictor is eligible; the choice (B,), -1 for none.
+    """
+    mean = target.mean(axis=1, keepdims=True)
+    ranks = _standard_ranks(seen, 0)
+    usable = np.flatnonzero(eligible & (np.abs(ranks).sum(axis=0) > 0))
+    if not len(usable):
+        return np.repeat(mean, len(unseen), axis=1), np.full(len(target), -1)
+    rho = _standard_ranks(target, 1) @ ranks[:, usable]
+    pick = usable[np.argmax(np.abs(rho) if either_sign else rho, axis=1)]
+    centre = seen.mean(axis=0)
+    variance = ((seen - centre) ** 2).sum(axis=0)
+    slope = np.einsum("bc,cb->b", target - mean, (seen - centre)[:, pick]) / variance[pick]
+    return mean + slope[:, None] * (unseen - centre)[:, pick].T, pick
+
+
 def nested_predictions(
     proxy: np.ndarray, predictors: np.ndarray, eligible: np.ndarray, fold: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -140,17 +168,7 @@ def nested_predictions(
         test = fold == f
         seen, unseen = predictors[f][~test], predictors[f][test]
         target = proxy[:, ~test]
-        mean = target.mean(axis=1, keepdims=True)
-        predictions[:, test] = mean
-        ranks = _standard_ranks(seen, 0)
-        usable = np.flatnonzero(eligible[f] & (np.abs(ranks).sum(axis=0) > 0))
-        if not len(usable):
-            continue
-        pick = usable[np.argmax(_standard_ranks(target, 1) @ ranks[:, usable], axis=1)]
-        centre = seen.mean(axis=0)
-        variance = ((seen - centre) ** 2).sum(axis=0)
-        slope = np.einsum("bc,cb->b", target - mean, (seen - centre)[:, pick]) / variance[pick]
-        predictions[:, test] = mean + slope[:, None] * (unseen - centre)[:, pick].T
+        predictions[:, test], pick = choose_and_predict(target, seen, unseen, eligible[f])
         chosen[:, test] = pick[:, None]
     return predictions, chosen
 

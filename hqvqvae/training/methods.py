@@ -17,11 +17,13 @@ from dataset_card.errors import MagBridgeError
 from ..configuration_hqvqvae import NAMED_CONFIGS, PAPER_FEATURES, HQVQVAEConfig
 
 CODEBOOK_SIZE = 32
-PCA_DIM = 8
 RAW_Z_CLIP = 10.0  # protocol P keeps broken records; their z-scores are bounded
 
 BASELINES = ("ae-kmeans", "vae-kmeans", "pca-kmeans", "random")
-METHODS = (*NAMED_CONFIGS, *BASELINES)
+METHODS = (*(name for name, options in NAMED_CONFIGS.items() if "feature_names" not in options), *BASELINES)
+LIFE_METHODS = ("kmeans", "pca3-kmeans", "vae-kmeans", "precursor-classical", "precursor", "random")
+"""Of the search for codes that foretell lives, whose inputs are few: three principal components are half of them."""
+PCA_DIMS = {"pca-kmeans": 8, "pca3-kmeans": 3, "kmeans": 10_000}
 
 
 class Coder(Protocol):
@@ -66,15 +68,15 @@ class _Standardised:
 
 
 class PCAKMeans(_Standardised):
-    """k-means with 32 centres on 8 principal components."""
+    """k-means on principal components, or on all there is of them."""
 
-    def __init__(self, features: np.ndarray, seed: int, z_clip: float | None):
+    def __init__(self, features: np.ndarray, seed: int, z_clip: float | None, n_codes: int, n_components: int):
         from sklearn.cluster import KMeans
         from sklearn.decomposition import PCA
 
         super().__init__(features, z_clip)
-        self.pca = PCA(min(PCA_DIM, features.shape[1]), random_state=seed).fit(self.z(features))
-        self.kmeans = KMeans(CODEBOOK_SIZE, n_init=10, random_state=seed).fit(self.pca.transform(self.z(features)))
+        self.pca = PCA(min(n_components, features.shape[1]), random_state=seed).fit(self.z(features))
+        self.kmeans = KMeans(n_codes, n_init=10, random_state=seed).fit(self.pca.transform(self.z(features)))
 
     def encode(self, features: np.ndarray) -> np.ndarray:
         return self.kmeans.predict(self.pca.transform(self.z(features))).astype(np.int64)
@@ -85,15 +87,15 @@ class PCAKMeans(_Standardised):
 
 
 class VAEKMeans(_Standardised):
-    """k-means with 32 centres on the latents of a variational autoencoder, see `vae`."""
+    """k-means on the latents of a variational autoencoder, see `vae`."""
 
-    def __init__(self, features: np.ndarray, training, z_clip: float | None):
+    def __init__(self, features: np.ndarray, training, z_clip: float | None, n_codes: int):
         from .vae import ClusteredVAE
 
         super().__init__(features, z_clip)
         like = HQVQVAEConfig()
         widths = [features.shape[1], *like.hidden_sizes, like.latent_dim]
-        self.clustered = ClusteredVAE(self.z(features), widths, CODEBOOK_SIZE, training)
+        self.clustered = ClusteredVAE(self.z(features), widths, n_codes, training)
 
     def encode(self, features: np.ndarray) -> np.ndarray:
         return self.clustered.encode(self.z(features))
@@ -105,15 +107,15 @@ class VAEKMeans(_Standardised):
 class RandomCodes(_Standardised):
     """A code drawn at random for each segment, decoded to the mean of the training segments that drew it."""
 
-    def __init__(self, features: np.ndarray, seed: int, z_clip: float | None):
+    def __init__(self, features: np.ndarray, seed: int, z_clip: float | None, n_codes: int):
         super().__init__(features, z_clip)
-        self.seed = seed
+        self.seed, self.n_codes = seed, n_codes
         codes, z = self.encode(features), self.z(features)
-        drawn = [z[codes == code] for code in range(CODEBOOK_SIZE)]
+        drawn = [z[codes == code] for code in range(n_codes)]
         self.means = np.stack([rows.mean(0) if len(rows) else np.zeros(z.shape[1]) for rows in drawn])
 
     def encode(self, features: np.ndarray) -> np.ndarray:
-        return np.random.default_rng((self.seed, len(features))).integers(CODEBOOK_SIZE, size=len(features))
+        return np.random.default_rng((self.seed, len(features))).integers(self.n_codes, size=len(features))
 
     def errors(self, features: np.ndarray) -> np.ndarray:
         return np.square(self.means[self.encode(features)] - self.z(features)).mean(-1)
@@ -127,17 +129,20 @@ def fit_method(
     protocol: str = "C",
     feature_names: tuple[str, ...] = PAPER_FEATURES,
     training=None,
+    n_codes: int = CODEBOOK_SIZE,
 ) -> Coder:
     """Fit one method on training segments.
 
     Args:
-        name: one of `METHODS`: a named configuration, "ae-kmeans" (the autoencoder without bottleneck, k-means on its
-            latents), "vae-kmeans" (the same of a variational one), "pca-kmeans" or "random".
+        name: one of `METHODS` or `LIFE_METHODS`: a named configuration, "ae-kmeans" (the autoencoder without
+            bottleneck, k-means on its latents), "vae-kmeans" (the same of a variational one), "kmeans", "pca-kmeans",
+            "pca3-kmeans" or "random".
         features: training segments `(n, F)` in their own units.
         seed: of everything random in it.
         protocol: how the features were cleaned; "P" bounds z-scores at +-10.
         feature_names: names of the columns.
         training: a `TrainingConfig` other than the default; its seed is replaced.
+        n_codes: size of the codebook.
 
     Returns:
         The fitted coder.
@@ -145,8 +150,8 @@ def fit_method(
     Raises:
         MagBridgeError: an unknown method, or a feature that is constant.
     """
-    if name not in METHODS:
-        raise MagBridgeError(f"method {name!r} is unknown; expected one of {', '.join(METHODS)}")
+    if name not in METHODS + LIFE_METHODS:
+        raise MagBridgeError(f"method {name!r} is unknown; expected one of {', '.join(METHODS + LIFE_METHODS)}")
     from .fit import TrainingConfig, fit, single_thread
 
     z_clip = RAW_Z_CLIP if protocol == "P" else None
@@ -156,13 +161,18 @@ def fit_method(
     if constant:
         raise MagBridgeError(f"constant over the {len(features)} training segments: {constant}; leave them out")
     with single_thread():
+        values = np.asarray(features, dtype=float)
         if name == "vae-kmeans":
-            return VAEKMeans(np.asarray(features, dtype=float), training, z_clip)
-        if name in ("pca-kmeans", "random"):
-            return (PCAKMeans if name == "pca-kmeans" else RandomCodes)(np.asarray(features, dtype=float), seed, z_clip)
+            return VAEKMeans(values, training, z_clip, n_codes)
+        if name == "random":
+            return RandomCodes(values, seed, z_clip, n_codes)
+        if name in PCA_DIMS:
+            return PCAKMeans(values, seed, z_clip, n_codes, PCA_DIMS[name])
     config_name = name
     if name == "ae-kmeans":
         # All epochs are warm-up: an autoencoder that never sees its codebook, which k-means then places.
         config_name, training = "recommended-classical", replace(training, warmup_epochs=training.epochs)
-    config = HQVQVAEConfig.named(config_name, feature_names=list(feature_names), protocol=protocol, z_clip=z_clip)
+    config = HQVQVAEConfig.named(
+        config_name, feature_names=list(feature_names), protocol=protocol, z_clip=z_clip, codebook_size=n_codes
+    )
     return NeuralCoder(fit(config, features, training, measure_each_epoch=False).model)

@@ -1,0 +1,1 @@
+"""Discovery where lives are known: which early codes foretell how long a cell lasts."""

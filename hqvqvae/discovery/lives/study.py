@@ -1,0 +1,131 @@
+"""The cells of a search for codes that foretell lives, and the plan that is fixed before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from dataset_card.errors import MagBridgeError
+
+from ...cells.charge_features import CHARGE_FEATURES
+from ...cells.matr import load_cycles
+from ...cells.proxies import CellIndex, index_cells
+from ...cells.reference import less_the_beginning
+
+REFERENCE_WINDOW = (7, 11)  # cycles 8 to 12 of the MATR cells, whose first is cycle 2
+TRAIN_STEP = 8  # models are trained on one segment in so many: neighbours are alike; all segments get codes
+
+
+@dataclass(frozen=True)
+class LifePlan:
+    """What is fixed before the run and written into its report.
+
+    Attributes:
+        n_codes: Sizes of the codebook that each fold chooses from.
+        folds: Parts that the cells are divided into, each cohort evenly; each is held out once.
+        inner_folds: Parts of the training cells, for the choice of the size.
+        min_cells_present: A code is eligible if at least this many training cells hold it.
+        reference_window: Segments whose mean is a cell's beginning, counted from 1; None for features as they are.
+        n_permutations: Draws per null.
+        seed: Seed of folds, models and nulls.
+    """
+
+    n_codes: tuple[int, ...] = (3, 4, 6, 8)
+    folds: int = 10
+    inner_folds: int = 5
+    min_cells_present: int = 6
+    reference_window: tuple[int, int] | None = REFERENCE_WINDOW
+    n_permutations: int = 499
+    seed: int = 0
+
+    def __post_init__(self):
+        if min(self.folds, self.inner_folds) < 2 or self.n_permutations < 99 or not self.n_codes:
+            raise MagBridgeError(
+                f"{self.folds} folds, {self.inner_folds} inner ones, {self.n_permutations} permutations, codebooks of "
+                f"{list(self.n_codes)}: expected at least 2 folds of each, 99 permutations and one size"
+            )
+
+
+@dataclass(frozen=True)
+class LifeStudy:
+    """Cells with known lives, prepared once for all methods.
+
+    Attributes:
+        plan: What was fixed beforehand.
+        table: The model's input, one row per segment after the reference window, in order of cell and cycle.
+        names: The features in it.
+        index: Cells and their segments.
+        lives: Cycles that each cell lasted, (C,).
+        splits: Published part of each cell, (C,).
+        bounds: Features without codes, one row per cell, (C,).
+    """
+
+    plan: LifePlan
+    table: pd.DataFrame
+    names: tuple[str, ...]
+    index: CellIndex
+    lives: np.ndarray
+    splits: np.ndarray
+    bounds: pd.DataFrame = field(repr=False)
+
+    @property
+    def severity(self) -> np.ndarray:
+        """Minus the log of the life: lives span a factor of 15, and larger means more degraded, (C,)."""
+        return -np.log(self.lives)
+
+    @property
+    def features(self) -> np.ndarray:
+        """The model's input, (N, F)."""
+        return self.table[list(self.names)].to_numpy(dtype=float)
+
+
+def prepare(
+    plan: LifePlan = LifePlan(), cells: Sequence[str] | None = None, cycles: pd.DataFrame | None = None
+) -> LifeStudy:
+    """Take the MATR cells, or some of them.
+
+    Args:
+        plan: What is fixed before the run.
+        cells: The cells to take, all by default.
+        cycles: A table like that of `matr.load_cycles` in its place.
+
+    Raises:
+        MagBridgeError: fewer cells than folds.
+    """
+    table = load_cycles() if cycles is None else cycles
+    if cells is not None:
+        table = table[table["cell_id"].isin(cells)]
+    last = table.groupby("cell_id", sort=True).tail(1).sort_values("cell_id")
+    if plan.reference_window is None:
+        first = table.groupby("cell_id", sort=False).cumcount() >= REFERENCE_WINDOW[1]
+        table = table[first].sort_values(["cell_id", "cycle"], kind="stable").reset_index(drop=True)
+    else:
+        table = less_the_beginning(table, CHARGE_FEATURES, plan.reference_window)
+    index = index_cells(table)
+    if len(index.cell_ids) < 2 * plan.folds:
+        raise MagBridgeError(f"{len(index.cell_ids)} cells in {plan.folds} folds: expected at least two in each")
+    drift = table.groupby("cell_id", sort=True)[list(CHARGE_FEATURES)].apply(lambda rows: rows.tail(10).mean())
+    of_cells = table.groupby("cell_id", sort=True)
+    return LifeStudy(
+        plan=plan,
+        table=table,
+        names=CHARGE_FEATURES,
+        index=index,
+        lives=of_cells["life_cycles"].first().to_numpy(dtype=float),
+        splits=of_cells["split"].first().to_numpy(dtype=object),
+        bounds=drift.assign(dq_log_var=last.set_index("cell_id")["dq_log_var"]),
+    )
+
+
+def balanced_folds(cohorts: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """The fold of each cell, (C,): each cohort is spread over the folds as evenly as it can be."""
+    fold = np.empty(len(cohorts), dtype=int)
+    offset = 0
+    for cohort in np.unique(cohorts):
+        members = rng.permutation(np.flatnonzero(cohorts == cohort))
+        fold[members] = (offset + np.arange(len(members))) % n
+        offset += len(members)
+    return fold

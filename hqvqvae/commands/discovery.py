@@ -148,7 +148,9 @@ def plot(
 
 
 def warn(
-    run: Run,
+    run: Annotated[
+        Path, typer.Argument(help="Folder that `discover` or `precursors` wrote, or the packaged precursor.")
+    ],
     codes: Annotated[
         Path,
         typer.Argument(help="New cells: samples as for `score`, or codes (cell_id, cycle, code) by the run's model."),
@@ -158,12 +160,15 @@ def warn(
     """Apply a run's early-warning score to new cells: the score of each one's last discharge, and its first alarm."""
     from ..cells.cycling import read_cells, read_table
     from ..discovery.warning_score import WarningScore, warn_cells
+    from ..modeling_hqvqvae import PACKAGED
 
+    if not run.is_dir() and (PACKAGED / run / "warning_score.json").is_file():
+        run = PACKAGED / run
     path = run / "warning_score.json"
     if not path.is_file():
         raise MagBridgeError(f"{run} holds no warning_score.json: that run could fit no score, or {run} is no run")
     table = read_table(codes)
-    if "code" not in table and (run / "model").is_dir():
+    if "code" not in table and ((run / "model").is_dir() or (run / "config.json").is_file()):
         from ..modeling_hqvqvae import HQVQVAEModel
         from ..training.scoring import score_cells
 

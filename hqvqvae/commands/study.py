@@ -1,4 +1,4 @@
-"""Commands that measure more than one model: study, power, reproduce. Heavy imports wait until a command runs."""
+"""Commands that measure more than one model: study, power, precursors, reproduce. Heavy imports wait for one to run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .terminal import Address, Jobs, Json, answer, note, processes, quiet_librar
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to an app."""
-    for command in (study, power, reproduce):
+    for command in (study, power, precursors, reproduce):
         app.command()(command)
 
 
@@ -93,6 +93,42 @@ def power(
     with replacing(out / "power.png") as temporary:
         plot_power(record, temporary)
     answer(record, as_json, power_sentences(record))
+
+
+def precursors(
+    out: Annotated[Path, typer.Option(help="New folder for record, report, picture and model.")] = Path("precursors"),
+    method: Annotated[
+        list[str] | None, typer.Option(help="kmeans, precursor ...; may be repeated. All six if left out.")
+    ] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(help="search, transfer, numbers or warning; may be repeated. All if left out.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of folds and models, from 0.")] = 10,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of fewer cells, for each number.")] = 6,
+    export: Annotated[Path | None, typer.Option(help="Also write the model as packaged weights here.")] = None,
+    replace: ReplaceOption = False,
+    jobs: Jobs = None,
+    address: Address = None,
+    as_json: Json = False,
+) -> None:
+    """Find early codes that foretell the lives of the 124 MATR cells; transfer, fewer cells, and when it warns.
+
+    k-means takes minutes; a seed of HQ-VQVAE about one CPU-minute, its twin half of that.
+    """
+    from ..discovery.lives.report import KIND, PARTS, run
+    from ..hub.precursor_card import precursor_report
+    from ..hub.publishing import PACKAGED_MODEL
+    from ..training.methods import LIFE_METHODS
+
+    require_folder(out, KIND, replace)
+    if export is not None:
+        require_folder(export, PACKAGED_MODEL, replace)
+    quiet_libraries()
+    found = run(
+        out, methods=tuple(method or LIFE_METHODS), parts=tuple(part or PARTS), seeds=seeds, draws=draws, export=export,
+        replace_run=replace, say=note, workers=processes(jobs, address), address=address, progress=True,
+    )  # fmt: skip
+    answer(found, as_json, f"{precursor_report(found)}\nreport: {out / 'report.md'}")
 
 
 def reproduce(

@@ -167,8 +167,6 @@ def fit(codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor
         The score without a threshold; None where the segments before an onset cannot be told apart because all, or
         none, of the training segments are within the horizon of one.
     """
-    from sklearn.linear_model import LogisticRegression
-
     late, total = np.ones(n_codes), np.full(n_codes, 2.0)
     for sequence, onset in zip(codes, onsets, strict=True):
         total += np.bincount(sequence, minlength=n_codes)
@@ -186,13 +184,26 @@ def fit(codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor
         weights.append(np.full(end, 1 / end))
     if not rows or len(np.unique(np.concatenate(labels))) < 2:
         return None
+    return regress(rows, labels, weights, late_share, precursor)
+
+
+def regress(
+    rows: list[np.ndarray],
+    labels: list[np.ndarray],
+    weights: list[np.ndarray],
+    late_share: np.ndarray,
+    precursor: int | None,
+) -> WarningScore:
+    """Fit the logistic regression: window features, labels and weights of each training cell's segments."""
+    from sklearn.linear_model import LogisticRegression
+
     features, weight = np.concatenate(rows), np.concatenate(weights)
     scale = features.std(axis=0)
     scale[scale < 1e-9] = 1.0  # a constant feature, but for rounding
     model = LogisticRegression(solver="newton-cholesky")
     model.fit(features / scale, np.concatenate(labels), sample_weight=weight / weight.mean())
     return WarningScore(
-        n_codes=n_codes,
+        n_codes=len(late_share),
         precursor=precursor,
         late_share=tuple(late_share.tolist()),
         weights=tuple((model.coef_[0] / scale).tolist()),
@@ -214,23 +225,25 @@ def first_alarm(scores: np.ndarray, threshold: float) -> int | None:
     return int(where[0]) if len(where) else None
 
 
-def outcome(alarm: int | None, onset: float) -> str:
+def outcome(alarm: int | None, onset: float, horizon: float = HORIZON) -> str:
     """Judge one cell: hit, false_alarm (no onset, or more than the horizon early), missed, or quiet (rightly)."""
     if not np.isfinite(onset):
         return "quiet" if alarm is None else "false_alarm"
     if alarm is None or alarm >= onset:
         return "missed"
-    return "false_alarm" if onset - alarm > HORIZON else "hit"
+    return "false_alarm" if onset - alarm > horizon else "hit"
 
 
-def sweep(scores: Sequence[np.ndarray], onsets: np.ndarray, thresholds: np.ndarray) -> pd.DataFrame:
+def sweep(
+    scores: Sequence[np.ndarray], onsets: np.ndarray, thresholds: np.ndarray, horizon: float = HORIZON
+) -> pd.DataFrame:
     """Outcomes of a set of cells at each threshold: shares of hits and false alarms, and the median lead of hits."""
     # A running maximum is sorted, so one search finds the first alarm at every threshold.
     first = np.array([np.searchsorted(np.maximum.accumulate(s), thresholds) for s in scores])
     rows = []
     for threshold, where in zip(thresholds, first.T, strict=True):
         alarms = [int(a) if a < len(s) else None for a, s in zip(where, scores, strict=True)]
-        judged = [outcome(a, o) for a, o in zip(alarms, onsets, strict=True)]
+        judged = [outcome(a, o, horizon) for a, o in zip(alarms, onsets, strict=True)]
         leads = [o - a for a, o, j in zip(alarms, onsets, judged, strict=True) if j == "hit"]
         rows.append(
             {
@@ -243,10 +256,10 @@ def sweep(scores: Sequence[np.ndarray], onsets: np.ndarray, thresholds: np.ndarr
     return pd.DataFrame(rows)
 
 
-def calibrate(scores: Sequence[np.ndarray], onsets: np.ndarray) -> float | None:
+def calibrate(scores: Sequence[np.ndarray], onsets: np.ndarray, horizon: float = HORIZON) -> float | None:
     """The threshold with most hits whose false alarms stay within `MAX_FALSE_ALARMS`; None if it has none."""
     thresholds = np.unique(np.quantile(np.concatenate(scores), np.linspace(0, 1, 101)))
-    table = sweep(scores, onsets, thresholds)
+    table = sweep(scores, onsets, thresholds, horizon)
     allowed = table[(table["false_alarms"] <= MAX_FALSE_ALARMS) & (table["hits"] > 0)]
     if allowed.empty:
         return None

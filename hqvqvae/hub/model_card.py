@@ -11,6 +11,7 @@ import yaml
 
 from ..cells.nasa import URL
 from .power_card import power_sentences
+from .precursor_card import MATR_DATA, PRECURSOR_LIMITS, precursor_sections
 from .study_card import study_report
 
 REPOSITORY = "https://github.com/SakthiGs/MagBridge-Battery"
@@ -20,6 +21,7 @@ EVALUATION = "evaluation.json"
 STUDY = "study/summary.json"
 DISCOVERY = "discovery.json"
 POWER = "power/power.json"
+PRECURSORS = "precursors.json"  # in the folder of the weights that it is about
 
 METHOD_MEANING = {
     "paper": "HQ-VQVAE exactly as in the paper",
@@ -50,16 +52,20 @@ class Measured:
         study: Summary of `python -m hqvqvae study`.
         discovery: Record of `python -m hqvqvae discover`.
         power: Record of `python -m hqvqvae power`.
+        precursors: Record of `python -m hqvqvae precursors`, for the weights that it wrote; then nothing else is there.
     """
 
     evaluations: list[dict[str, Any]] | None = None
     study: dict[str, Any] | None = None
     discovery: dict[str, Any] | None = None
     power: dict[str, Any] | None = None
+    precursors: dict[str, Any] | None = None
 
     @classmethod
-    def read(cls, folder: Path) -> Measured:
-        """The records beside the packaged weights of a folder."""
+    def read(cls, folder: Path, weights: Path | None = None) -> Measured:
+        """The records beside the packaged weights of a folder, or those in the folder of the weights themselves."""
+        if weights is not None and (own := read_record(weights / PRECURSORS)) is not None:
+            return cls(precursors=own)
         evaluation = read_record(folder / EVALUATION)
         return cls(
             evaluations=None if evaluation is None else evaluation["evaluations"],
@@ -164,6 +170,29 @@ def _header(name: str | None, measured: Measured) -> dict:
     return header | {"model-index": [{"name": f"HQ-VQVAE ({name})", "results": results}]}
 
 
+def _reference(config: dict) -> str:
+    """What features are less, where the model works relative to the beginning of a cell."""
+    window = config.get("reference_window")
+    if window is None:
+        return ""
+    return (
+        f"`encode` takes each cell's features less their mean over its discharges {window[0]} to {window[1]} (counted "
+        "from 1, in order, from the first one on; `cells` tells cells apart), and gives code -1 up to there. "
+    )
+
+
+def _limits(name: str | None, measured: Measured) -> str:
+    """What the data that a model was trained on do not allow."""
+    if measured.precursors is not None:
+        return PRECURSOR_LIMITS
+    if name is None:
+        return "It knows the cells that its owner trained it on; what was measured of other weights says nothing of it."
+    return (
+        "Five cohorts are an effective sample near five; codes mostly name the cohort. No code is a proven precursor "
+        "of degradation."
+    )
+
+
 def render_card(
     config: dict,
     name: str | None,
@@ -200,12 +229,15 @@ def render_card(
         f"encoding = model.encode(features)  # float32 (n, {n_features}), in the units below\n"
         "encoding.codes, encoding.latents\n```\n\n"
         f"Features, in this order: {', '.join(config['feature_names'])} (protocol {config['protocol']}; in s, V, A, "
-        "degC, V/s and Ah; current is negative in discharge). Standardisation is part of the model. "
+        f"degC, V/s and Ah; current is negative in discharge). Standardisation is part of the model. "
+        + _reference(config)
         + (f'In the package: `HQVQVAEModel.from_pretrained("{name}")`; ' if name else "In the package: ")
         + "`python -m hqvqvae score CELL.csv` scores raw cycling data. No task of `transformers.pipeline` fits, "
         "since a row of numbers is no text, image or sound: call `encode`.",
     ]
-    if name:
+    if measured.precursors is not None:
+        parts.append(f"## Data\n\n{MATR_DATA} The code is part of [MagBridge-Battery]({REPOSITORY}).")
+    elif name:
         parts.append(
             f"## Data and paper\n\nThe [NASA PCoE battery set]({URL}) (B. Saha and K. Goebel, 2007, NASA Prognostics "
             "Data Repository; public domain): 1,499 discharge segments of 20 cells in 5 cohorts, 1,466 after cleaning, "
@@ -216,10 +248,8 @@ def render_card(
         )
     parts.append(
         "## Intended use and limits\n\nResearch on degradation patterns in laboratory cycling data. Not a safety "
-        "device, not a diagnosis of a battery in use. Five cohorts are an effective sample near five; codes mostly "
-        "name the cohort, and the code numbers of two trainings are unrelated. Other chemistries, formats "
-        "and protocols are out of distribution: look at the reconstruction error. No code is a proven precursor of "
-        "degradation."
+        f"device, not a diagnosis of a battery in use. {_limits(name, measured)} The code numbers of two trainings are "
+        "unrelated. Other chemistries, formats and protocols are out of distribution: look at the reconstruction error."
     )
     if training:
         measures = ", ".join(f"{key} {value:.4g}" for key, value in sorted(training["metrics"].items()))
@@ -242,7 +272,13 @@ def render_card(
             "" if measured.discovery is None else f" `python -m hqvqvae discover`: {measured.discovery['verdict'][0]}"
         )
         parts.append(f"## Precursors\n\n{power_sentences(measured.power, measured.discovery)}{told}")
-    if name:
+    if measured.precursors is not None:
+        parts += [
+            precursor_sections(measured.precursors),
+            "## Reproduce\n\n```bash\npip install 'magbridge-battery[model]'\n"
+            "python -m hqvqvae precursors --out precursors\n```",
+        ]
+    elif name:
         parts.append(
             "## Reproduce\n\n```bash\npip install 'magbridge-battery[model]'\n"
             f"python -m hqvqvae train --config {name} --seed {training['seed'] if training else 0} --out run\n"

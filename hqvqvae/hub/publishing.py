@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.output import writing_folder
 
-from ..modeling_hqvqvae import HQVQVAEModel
+from ..modeling_hqvqvae import PACKAGED, HQVQVAEModel
 from .model_card import Measured, render_card
 
+BESIDE = ("warning_score.json", "codes.png")  # what a precursor's weights come with, its card's picture included
 MODEL_CODE = "modeling_hqvqvae.py"  # every published HQ-VQVAE carries it
 PACKAGED_MODEL = "packaged model"
 
 
-def export_packaged(model: HQVQVAEModel, folder: Path, name: str, training: dict, replace: bool = False) -> None:
+def export_packaged(
+    model: HQVQVAEModel, folder: Path, name: str, training: dict, replace: bool = False, extra: Sequence[Path] = ()
+) -> None:
     """Write weights that ship with the package: config.json, model.safetensors, training.json and the model card.
 
     The package is their code, so the copy of it that transformers would put beside them is left out.
@@ -27,6 +32,7 @@ def export_packaged(model: HQVQVAEModel, folder: Path, name: str, training: dict
         name: of the configuration.
         training: seed, epochs and the measures of the run, as JSON.
         replace: whether packaged weights there may be replaced.
+        extra: files that go beside the weights, such as a warning score.
     """
     with writing_folder(folder, PACKAGED_MODEL, replace) as temporary:
         model.save_pretrained(temporary)
@@ -36,7 +42,9 @@ def export_packaged(model: HQVQVAEModel, folder: Path, name: str, training: dict
         config.pop("auto_map", None)
         (temporary / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
         (temporary / "training.json").write_text(json.dumps(training, indent=2, sort_keys=True) + "\n")
-        card = render_card(model.config.to_dict(), name, training, Measured.read(folder.parent))
+        for file in extra:
+            shutil.copyfile(file, temporary / file.name)
+        card = render_card(model.config.to_dict(), name, training, Measured.read(folder.parent, temporary))
         (temporary / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -89,6 +97,9 @@ def _write(name_or_path: str, repo_id: str, folder: Path) -> None:
     model = HQVQVAEModel.from_pretrained(name_or_path)
     text = model.card or render_card(model.config.to_dict(), None)
     model.save_pretrained(folder)
+    for name in BESIDE:
+        if (found := PACKAGED / name_or_path / name).is_file() or (found := Path(name_or_path) / name).is_file():
+            shutil.copyfile(found, folder / name)
     (folder / "README.md").write_text(text.replace("REPO_ID", repo_id), encoding="utf-8")
 
 

@@ -54,6 +54,13 @@ def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool
         hint = "; declare the temperature with --ambient" if "temp_mean" in unknown else ""
         raise MagBridgeError(f"the model needs {', '.join(unknown)}, which have no value in every discharge{hint}")
     if model.config.reference_window is not None:
+        needed = model.config.reference_window[1]
+        sizes = table.groupby("cell_id").size()
+        if not skip_invalid and sizes.min() <= needed:
+            raise MagBridgeError(
+                f"cell {sizes.idxmin()} has {sizes.min()} valid discharges; the model needs more than the {needed} "
+                "that are the cell's beginning: leave the cell out, or skip such cells with --skip-invalid"
+            )
         table = less_the_beginning(table, names, model.config.reference_window)
     features = torch.tensor(table[names].to_numpy(dtype=np.float32))
     with torch.no_grad():

@@ -36,7 +36,7 @@ def fold_of(study: LifeStudy) -> np.ndarray:
     return balanced_folds(study.index.cohorts, study.plan.folds, np.random.default_rng((study.plan.seed, 0)))
 
 
-def _fit_seed(seed: int, method: str, n_codes: int, part: int) -> int:
+def fit_seed(seed: int, method: str, n_codes: int, part: int) -> int:
     digest = hashlib.sha256(f"{seed}/{method}/{n_codes}/{part}".encode()).digest()
     return int.from_bytes(digest[:4], "little")
 
@@ -59,7 +59,7 @@ def fit_rates(
     train = np.flatnonzero(~held_out[part][study.index.cell])[::TRAIN_STEP]
     start = time.process_time()
     coder = fit_method(
-        method, study.features[train], _fit_seed(study.plan.seed, method, n_codes, part),
+        method, study.features[train], fit_seed(study.plan.seed, method, n_codes, part),
         feature_names=study.names, training=training, n_codes=n_codes,
     )  # fmt: skip
     seconds = time.process_time() - start

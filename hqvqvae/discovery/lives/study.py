@@ -38,7 +38,7 @@ class LifePlan:
     inner_folds: int = 5
     min_cells_present: int = 6
     reference_window: tuple[int, int] | None = REFERENCE_WINDOW
-    n_permutations: int = 499
+    n_permutations: int = 199
     seed: int = 0
 
     def __post_init__(self):

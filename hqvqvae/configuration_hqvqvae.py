@@ -65,7 +65,7 @@ _OF_TRANSFORMERS = {field.name for field in dataclasses.fields(PreTrainedConfig)
 
 
 class HQVQVAEConfig(PreTrainedConfig):
-    """What an HQ-VQVAE is made of; the defaults are the paper's model (sections 3 and 4, Table 4).
+    """What an HQ-VQVAE is made of; the defaults are the paper's model (sections 3 and 4, Table 7).
 
     The paper gives latent 8, 32 codes, beta 0.25, 8 qubits, 2 entangling layers, angle encoding and Pauli-Z readout;
     the hidden widths, the entangler and the initial codebook U(-1/K, 1/K) are ours.

@@ -163,7 +163,7 @@ def markdown_report(discovery: Discovery) -> str:
         markdown_table(code_rows(primary.table)),
         "## The paper's numbers beside ours",
         (
-            "Table 2 of the paper (18 cells, three of its ten codes) has no null; its best Spearman, 0.65, is what "
+            "Table 2 of the paper (18 cells, its ten codes) has no null; its best Spearman, 0.65, is what "
             "the best of 32 random codes reaches by chance in one run of twenty (here "
             f"{number(_random_chance(discovery))}). What differs: the paper does not say how segments are cleaned "
             "or how codes of separate folds are matched, and picks and describes its code on the same cells. Below, "

@@ -1,7 +1,8 @@
-"""The paper's diagrams, drawn from a configuration: the method, the model, the circuit."""
+"""The paper's diagrams: the method, the model and the circuit from a configuration, protocol and split from cells."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ...training.plotting import ACCENT, INK, NEUTRAL, OKABE_ITO, canvas
@@ -138,6 +139,48 @@ def draw_circuit(config: HQVQVAEConfig) -> Canvas:
     figure, axis = _blank(0.085 * max(map(len, lines)) + 1, 0.16 * len(lines) + 0.8)
     axis.text(0.5, 0.5, text, family="DejaVu Sans Mono", fontsize=10, ha="center", va="center", linespacing=1.0)
     axis.set_title(f"{config.ansatz}, {config.n_qubits} qubits, {config.n_layers} layers", fontsize=10)
+    return figure
+
+
+def draw_protocol() -> Canvas:
+    """Leave one cell out: what is learned from training cells, and what of it meets the unseen cell."""
+    upper = ["training cells", "z-scores:\nmean and spread", "model and\ncodebook", "code chosen,\nline fitted"]
+    lower = ["unseen cell", "the same\nz-scores", "its codes", "prediction,\njudged once"]
+    step = BOX_WIDTH + 0.4
+    figure, axis = _blank(9, 3.2)
+    for place, (above, below) in enumerate(zip(upper, lower, strict=True)):
+        _box(axis, place * step, 2, above, OKABE_ITO[4])
+        _box(axis, place * step, 0.3, below, OKABE_ITO[1])
+        if place:
+            for y in (2, 0.3):
+                _arrow(axis, ((place - 1) * step + BOX_WIDTH / 2 + 0.03, y), (place * step - BOX_WIDTH / 2 - 0.03, y))
+            _arrow(axis, (place * step, 2 - BOX_HEIGHT / 2 - 0.04), (place * step, 0.3 + BOX_HEIGHT / 2 + 0.04))
+    axis.set_xlim(-1, 3 * step + 1)
+    axis.set_ylim(-0.4, 2.7)
+    axis.set_title("Nothing goes from the unseen cell to what is learned", fontsize=10)
+    return figure
+
+
+def draw_split(cohort_of: Mapping[str, str]) -> Canvas:
+    """The folds as a matrix: one cell held out in each, all others in training.
+
+    Args:
+        cohort_of: Cohort of each cell, in the order of the folds.
+    """
+    from matplotlib.colors import ListedColormap
+
+    cells = list(cohort_of.keys())
+    figure, axes = canvas(6.4, 5.6)
+    axis = axes[0, 0]
+    held_out = [[int(row == column) for column in range(len(cells))] for row in range(len(cells))]
+    axis.imshow(held_out, cmap=ListedColormap([OKABE_ITO[4], ACCENT]), vmin=0, vmax=1)
+    axis.set_xticks(range(len(cells)), cells, rotation=90, fontsize=7)
+    axis.set_yticks(range(len(cells)), [f"fold {row + 1}" for row in range(len(cells))], fontsize=7)
+    cohorts = [cohort_of[cell] for cell in cells]
+    for place in range(1, len(cells)):
+        if cohorts[place] != cohorts[place - 1]:
+            axis.axvline(place - 0.5, color=INK, linewidth=0.8)
+    axis.set_title("Training (blue) and held out (red); lines part the cohorts", fontsize=10)
     return figure
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...cells.features import FEATURE_UNITS
 from ...cells.proxies import PROXIES
 from ...configuration_hqvqvae import HQVQVAEConfig
 from ...hub.model_card import METHOD_MEANING
@@ -14,7 +15,7 @@ from ...training.fit import TrainingConfig
 from ...training.methods import CODEBOOK_SIZE
 from ..analysis import MethodResult, Study, early_rates
 from ..interpretation import ANSWER_SCHEMA
-from ..paper_values import TABLE_4, TABLE_8
+from ..paper_values import TABLE_1, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLE_7, TABLE_8, TABLE_9, TABLE_12, table_11
 from ..report import number
 from ..verdict import p_text
 
@@ -30,42 +31,114 @@ BASELINES = (
 )
 
 
+NOT_REPRODUCED = "not reproduced"
+OURS_OF_TABLE_5 = {
+    "HQ-VQVAE (ours)": "paper",
+    "VQ-VAE (no PQC)": "paper-classical",
+    "AE/VAE (continuous)": "vae-kmeans",
+    "PCA + K-means": "pca-kmeans",
+    "Random codes": "random",
+}
+
+
+def features() -> pd.DataFrame:
+    """Table 1: the features, the paper's units beside ours."""
+    units = {**FEATURE_UNITS, "cycle_index": "column `cycle`, no input: Table 3 leaves it out"}
+    return TABLE_1.rename(columns={"unit": "unit, paper"}).assign(**{"unit, ours": TABLE_1["feature"].map(units)})
+
+
+def inputs(config: HQVQVAEConfig) -> pd.DataFrame:
+    """Table 3: which features the model takes."""
+    used = ["yes" if name in config.feature_names else "no" for name in TABLE_3["feature"]]
+    return TABLE_3.assign(**{"used, paper": "yes", "used, ours": used})
+
+
 def settings(config: HQVQVAEConfig, training: TrainingConfig) -> pd.DataFrame:
-    """Table 4: what the model is made of and how it is trained."""
-    ours = {**config.to_dict(), **vars(training)}
-    columns = {"paper": TABLE_4.values(), "ours": [ours[name] for name in TABLE_4]}
-    printed = {
-        label: [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
-        for label, values in columns.items()
-    }
-    return pd.DataFrame({"setting": list(TABLE_4), **printed})
-
-
-def baselines(evaluation: dict[str, Any]) -> pd.DataFrame:
-    """Table 5: the methods that the model is compared with, and their errors on cells left out of training."""
-    rows = []
-    for name, figures in evaluation["methods"].items():
-        pooled = figures["test_mse_pooled"]
-        spread = "" if pooled["std"] is None else f" ± {pooled['std']:.3f}"
-        rows.append(
-            {
-                "method": f"{name}: {METHOD_MEANING[name]}",
-                "training MSE": f"{figures['train_mse']:.3f}",
-                "unseen cells, MSE": f"{pooled['mean']:.3f}{spread}",
-                "median cell": f"{figures['test_mse_median_cell']['mean']:.3f}",
-            }
-        )
+    """Table 7: what the model is made of and how it is trained."""
+    fixed = {
+        "encoding": "Angle", "optimizer": "Adam", "weight_decay": "0.0", "clipping": "None", "scheduler": "None",
+        "normalization": "Z-score", "protocol": "Cross-cell",
+    }  # fmt: skip
+    ours = {**config.to_dict(), **vars(training), **fixed, "readout": f"Pauli-{config.readout}"}
+    rows = [
+        {"hyperparameter": label, "paper": value, "ours": str(ours[name])} for label, (name, value) in TABLE_7.items()
+    ]
     return pd.DataFrame(rows)
 
 
+def baselines(evaluation: dict[str, Any]) -> pd.DataFrame:
+    """Table 5: the methods that the model is compared with, and our errors on cells left out of training."""
+    rows = TABLE_5.to_dict("records")
+    for row in rows:
+        row["ours"] = OURS_OF_TABLE_5[row["method"]]
+    named = {row["ours"] for row in rows}
+    rows += [{"method": "-", "ours": name} for name in evaluation["methods"] if name not in named]
+    for row in rows:
+        figures = evaluation["methods"][row["ours"]]
+        pooled = figures["test_mse_pooled"]
+        spread = "" if pooled["std"] is None else f" ± {pooled['std']:.3f}"
+        row["ours, unseen cells, MSE"] = f"{pooled['mean']:.3f}{spread}"
+        row["ours"] = f"{row['ours']}: {METHOD_MEANING[row['ours']]}"
+    return pd.DataFrame(rows).fillna("-")
+
+
+def schema_fields() -> pd.DataFrame:
+    """Table 6: the answer's fields in short."""
+    ours = {path.split(".")[-1] for path, *_ in _schema_rows()}
+    rows = [{"field": name, "meaning": text, "ours": "yes" if name in ours else "no"} for name, text in TABLE_6.items()]
+    return pd.DataFrame(rows)
+
+
+def datasets(recorded: pd.DataFrame) -> pd.DataFrame:
+    """Table 8: the cohorts, counted in all recorded segments."""
+    cohorts = recorded.groupby("cohort", sort=False)
+    ours = pd.DataFrame(
+        {
+            "batteries, ours": cohorts["cell_id"].nunique().map(str),
+            "segments, ours": cohorts.size().map(str),
+            "cycles, ours": cohorts["cycle"].min().map(str) + "-" + cohorts["cycle"].max().map(str),
+        }
+    )
+    paper = TABLE_8.astype({"batteries": str, "segments": str}).set_index("cohort")
+    return paper.join(ours).reset_index(drop=True)
+
+
+def environment() -> pd.DataFrame:
+    """Table 9: what the paper and we computed on."""
+    import platform
+
+    import torch
+
+    cuda = torch.cuda.is_available()
+    ours = {
+        "OS": platform.platform(),
+        "Python": platform.python_version(),
+        "pandas": pd.__version__,
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+        "cuda_available": str(cuda),
+        "gpu_name": torch.cuda.get_device_name() if cuda else "none: a CPU",
+        "cuda_version": str(torch.version.cuda),
+        "timestamp": "left out: the same run gives the same bytes",
+    }
+    return pd.DataFrame([{"item": item, "paper": value, "ours": ours[item]} for item, value in TABLE_9.items()])
+
+
+def interpretations() -> pd.DataFrame:
+    """Table 11: the paper's interpretations; a language model wrote them, and its codes are not ours."""
+    return table_11().assign(ours=NOT_REPRODUCED)
+
+
 def splits(protocols: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Table 8: leave one cell out, counted in the segments of each protocol, `{label: table of segments}`."""
-    table = pd.DataFrame({"count": list(TABLE_8), "paper": [number(value) for value in TABLE_8.values()]})
+    """Table 4: leave one cell out, counted in the segments of each protocol, `{label: table of segments}`."""
+    table = pd.DataFrame({"count": list(TABLE_4), "paper": [number(value) for value in TABLE_4.values()]})
     for label, segments in protocols.items():
         held_out = segments["cell_id"].value_counts()
         counts = {
             "cells in training": len(held_out) - 1,
+            "mean training segments": len(segments) - held_out.mean(),
             "cells held out": 1,
+            "cells in all": len(held_out),
             "segments in all": len(segments),
             "fewest training segments": len(segments) - held_out.max(),
             "most training segments": len(segments) - held_out.min(),
@@ -73,12 +146,12 @@ def splits(protocols: dict[str, pd.DataFrame]) -> pd.DataFrame:
             "most held-out segments": held_out.max(),
             "mean held-out segments": held_out.mean(),
         }
-        table[label] = [number(counts[name], 1) for name in TABLE_8]
+        table[label] = [number(counts[name], 1) for name in TABLE_4]
     return table
 
 
 def measures(evaluation: dict[str, Any], results: dict[str, MethodResult]) -> pd.DataFrame:
-    """Table 9: the paper's metrics of every method: error and codebook from `evaluation`, the rest from `results`."""
+    """The paper's metrics (section 4.5) of every method: errors from `evaluation`, others from `results`."""
     rows = []
     for name, figures in evaluation["methods"].items():
         result = results.get(name)
@@ -107,7 +180,7 @@ def measures(evaluation: dict[str, Any], results: dict[str, MethodResult]) -> pd
 
 
 def leads_by_cell(study: Study, result: MethodResult) -> pd.DataFrame | None:
-    """Table 11: the candidate code cell by cell; None where no code is eligible."""
+    """The candidate code cell by cell; None where no code is eligible."""
     if result.candidate is None:
         return None
     rates, _ = early_rates(study, result.codes[study.rows], result.n_codes)
@@ -129,18 +202,32 @@ def leads_by_cell(study: Study, result: MethodResult) -> pd.DataFrame | None:
 
 
 def answer_fields(measured_shapes: list[str]) -> pd.DataFrame:
-    """Table 12: the fields of a language model's answer; beside `key_shapes`, what we measured of the curve."""
+    """Table 12: the fields of a language model's answer, the paper's beside ours; what we measured of the curve."""
+    ours = {path: (kind, needed) for path, kind, needed in _schema_rows()}
+    rows = []
+    for field in TABLE_12.to_dict("records"):
+        kind, needed = ours.get(field["field"], ("none", "no"))
+        shapes = "; ".join(measured_shapes) if field["field"].endswith("key_shapes") else ""
+        rows.append(
+            {
+                "field": field["field"], "type, paper": field["type"], "type, ours": kind,
+                "required, paper": field["required"], "required, ours": needed, "measured": shapes,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _schema_rows() -> list[tuple[str, str, str]]:
+    """Every field of the answer's schema: path, type, whether it is required."""
     rows = []
 
     def walk(schema: dict[str, Any], path: str) -> None:
         for name, field in schema["properties"].items():
             inner = field.get("items", field)
             kind = "one of " + ", ".join(field["enum"]) if "enum" in field else str(field["type"])
-            ours = "; ".join(measured_shapes) if name == "key_shapes" else ""
-            needed = "yes" if name in schema["required"] else "no"
-            rows.append({"field": f"{path}{name}", "type": kind, "required": needed, "measured": ours})
+            rows.append((f"{path}{name}", kind, "yes" if name in schema["required"] else "no"))
             if "properties" in inner:
                 walk(inner, f"{path}{name}{'[]' if inner is not field else ''}.")
 
     walk(ANSWER_SCHEMA, "")
-    return pd.DataFrame(rows)
+    return rows

@@ -1,13 +1,20 @@
 """The typed figures agree among themselves: a slip of the finger would not."""
 
-from hqvqvae.discovery.paper_values import TABLE_2, TABLE_2_CELLS, TABLE_8, TABLE_10
+from hqvqvae.discovery.paper_values import TABLE_2, TABLE_2_CELLS, TABLE_4, TABLE_8, TABLE_10, table_11
 
 
 def test_segments_in_training_and_held_out_add_up():
-    total, cells = TABLE_8["segments in all"], TABLE_8["cells in training"] + TABLE_8["cells held out"]
-    assert TABLE_8["fewest training segments"] + TABLE_8["most held-out segments"] == total
-    assert TABLE_8["most training segments"] + TABLE_8["fewest held-out segments"] == total
-    assert round(total / cells) == TABLE_8["mean held-out segments"] and cells == TABLE_10["cells_total"]
+    total, cells = TABLE_4["segments in all"], TABLE_4["cells in training"] + TABLE_4["cells held out"]
+    assert TABLE_4["fewest training segments"] + TABLE_4["most held-out segments"] == total
+    assert TABLE_4["most training segments"] + TABLE_4["fewest held-out segments"] == total
+    assert TABLE_4["mean training segments"] + TABLE_4["mean held-out segments"] == total
+    assert round(total / cells) == TABLE_4["mean held-out segments"]
+    assert cells == TABLE_4["cells in all"] == TABLE_10["cells_total"] == TABLE_8["batteries"].sum()
+    assert TABLE_8["segments"].sum() == total
+
+
+def test_all_codes_have_an_interpretation_and_ten_stand_in_table_2():
+    assert len(table_11()) == 32 and len(TABLE_2) == TABLE_2["code"].nunique() == 10
 
 
 def test_a_code_is_early_in_no_more_cells_than_hold_it():

@@ -4,7 +4,15 @@ import pytest
 
 from hqvqvae import HQVQVAEConfig, HQVQVAEModel
 from hqvqvae.discovery.analysis import DiscoveryPlan
-from hqvqvae.discovery.reproduction.diagrams import draw_circuit, draw_method, draw_model, draw_notice, layers
+from hqvqvae.discovery.reproduction.diagrams import (
+    draw_circuit,
+    draw_method,
+    draw_model,
+    draw_notice,
+    draw_protocol,
+    draw_split,
+    layers,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +48,11 @@ def test_diagrams_say_what_the_configuration_says():
     circuit = words(draw_circuit(config))
     assert circuit.count("RY") == 3 and circuit.count("Rot") == 6 and circuit.count("<Z>") == 3
     assert words(draw_notice("none is eligible")).strip() == "none is eligible"
+
+
+def test_each_cell_is_held_out_once_and_nothing_of_it_is_learned_from():
+    figure = draw_split({"B0005": "a", "B0006": "a", "B0025": "b"})
+    image = figure.axes[0].images[0].get_array()
+    assert (image.sum(axis=0) == 1).all() and (image.sum(axis=1) == 1).all()
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["B0005", "B0006", "B0025"]
+    assert "unseen cell" in words(draw_protocol())

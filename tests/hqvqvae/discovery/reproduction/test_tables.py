@@ -3,25 +3,50 @@
 import numpy as np
 
 from hqvqvae import HQVQVAEConfig, load_segments
-from hqvqvae.discovery.paper_values import TABLE_4, TABLE_8
+from hqvqvae.cells.features import FEATURES
+from hqvqvae.discovery.paper_values import TABLE_4
 from hqvqvae.discovery.reproduction import tables
 from hqvqvae.training.fit import TrainingConfig
 
 
-def test_our_paper_configuration_and_training_are_those_of_table_4():
+def test_our_paper_configuration_and_training_are_those_of_table_7():
     table = tables.settings(HQVQVAEConfig.named("paper"), TrainingConfig())
-    assert table["setting"].tolist() == list(TABLE_4)
-    assert table["paper"].tolist() == table["ours"].tolist()
+    assert len(table) == 16 and table["paper"].tolist() == table["ours"].tolist()
     other = tables.settings(HQVQVAEConfig.named("paper", n_qubits=4), TrainingConfig(epochs=3))
     differs = other["paper"] != other["ours"]
-    assert other.loc[differs, "setting"].tolist() == ["n_qubits", "epochs"]
+    assert other.loc[differs, "hyperparameter"].tolist() == ["PQC qubits", "Epochs"]
 
 
-def test_the_recorded_segments_are_counted_as_in_table_8():
-    table = tables.splits({"ours": load_segments("P")}).set_index("count")
-    for name in TABLE_8:
-        expected = "75.0" if name == "mean held-out segments" else table.loc[name, "paper"]
-        assert table.loc[name, "ours"] == expected, name
+def test_the_recorded_segments_are_counted_as_in_tables_4_and_8():
+    table = tables.splits({"ours": load_segments("P")})
+    assert table["count"].tolist() == list(TABLE_4)
+    assert table["paper"].astype(float).round().tolist() == table["ours"].astype(float).round().tolist()
+    cohorts = tables.datasets(load_segments("P"))
+    for name in ("batteries", "segments", "cycles"):
+        assert cohorts[name].tolist() == cohorts[f"{name}, ours"].tolist(), name
+
+
+def test_the_features_are_those_of_tables_1_and_3():
+    assert tables.features()["feature"].tolist() == [*FEATURES, "cycle_index"]
+    table = tables.inputs(HQVQVAEConfig.named("paper"))
+    assert table["feature"].tolist() == list(FEATURES) and (table["used, ours"] == "yes").all()
+    few = tables.inputs(HQVQVAEConfig(feature_names=["v_min"]))
+    assert few.loc[few["used, ours"] == "yes", "feature"].tolist() == ["v_min"]
+
+
+def test_every_method_of_table_5_has_an_error_of_ours_and_ours_alone_come_after():
+    figures = {name: {"test_mse_pooled": {"mean": 0.5, "std": None}} for name in tables.BASELINES}
+    table = tables.baselines({"methods": figures})
+    assert table["method"].tolist()[:5] == list(tables.OURS_OF_TABLE_5) and (table["method"][5:] == "-").all()
+    assert len(table) == len(figures) and (table["ours, unseen cells, MSE"] == "0.500").all()
+
+
+def test_what_a_language_model_wrote_is_not_reproduced_and_the_environment_is_ours():
+    table = tables.interpretations()
+    assert table["code"].tolist() == [str(code) for code in range(32)]
+    assert (table["ours"] == "not reproduced").all() and set(table["confidence"]) == {"Med", "High"}
+    environment = tables.environment().set_index("item")["ours"]
+    assert environment["numpy"] == np.__version__ and "bytes" in environment["timestamp"]
 
 
 def test_leads_cell_by_cell_are_onset_less_first_activation(planted_run):
@@ -50,9 +75,11 @@ def test_every_method_has_its_metrics_as_far_as_they_were_measured(planted_run):
     assert other["stability over seeds, ARI / AMI"] == "- / -"
 
 
-def test_fields_of_the_answer_are_those_of_its_schema():
+def test_fields_of_the_answer_are_those_of_tables_6_and_12():
     table = tables.answer_fields(["no knee"]).set_index("field")
     assert table.loc["curve_morphology.key_shapes", "measured"] == "no knee"
-    assert table.loc["confidence", "type"] == "one of low, med, high"
-    assert table.loc["mechanism_hypotheses[].expected_symptoms", "required"] == "no"
-    assert (table["measured"] != "").sum() == 1 and np.isin(table["required"], ["yes", "no"]).all()
+    assert table.loc["confidence", "type, ours"] == "one of low, med, high"
+    assert not (table["type, ours"] == "none").any()
+    differs = table.index[table["required, paper"] != table["required, ours"]]
+    assert differs.tolist() == ["curve_morphology.key_shapes"]  # the object that holds nothing else is required
+    assert (tables.schema_fields()["ours"] == "yes").all()

@@ -23,7 +23,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.faults import releases  # noqa: E402
+from tests.faults import releases, trust  # noqa: E402
 from tests.faults.bench import Bench, make_bench  # noqa: E402
 from tests.faults.doors import commands  # noqa: E402
 from tests.faults.fuzz import fuzzed  # noqa: E402
@@ -78,6 +78,13 @@ KINDS: dict[str, tuple[Callable[[Bench, int], Iterator[Outcome]], int, int]] = {
     "laboratory files": (partial(fuzzed, make=laboratory_inputs), 30, 2500),
     "benchmark files": (partial(fuzzed, make=benchmark_inputs), 30, 2700),
     "model files": (partial(fuzzed, make=model_inputs), 30, 1800),
+    "YAML": (trust.tags, 60, 1000),
+    "forged entries": (trust.forged, 2, 60),
+    "foreign folders": (trust.foreign, 3, 60),
+    "replaced while read": (trust.replaced, 4, 300),
+    "concurrent writers": (trust.writers, 3, 100),
+    "origins": (trust.origins, 60, 1000),
+    "terminals": (trust.terminals, 2, 60),
 }
 """Faults by name: how they are tried, how many in the short form and how many in the long one."""
 

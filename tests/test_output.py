@@ -85,6 +85,14 @@ def state(folder: Path) -> dict[str, str]:
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A working folder, a folder full of a user's files beside it, and a run with its figures' data."""
+    furnish(tmp_path)
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def furnish(tmp_path: Path) -> None:
+    """Makes the folders of `place`."""
     for name in ("work", "mine/docs", "run/figures"):
         (tmp_path / name).mkdir(parents=True)
     for name, text in FOREIGN.items():
@@ -93,9 +101,6 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "run" / "segments.csv").write_text("cell_id,cycle,code\n")
     for name in ("timeline", "flow"):
         (tmp_path / "run" / "figures" / f"{name}.csv").write_text("cell_id\n")
-    monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path
 
 
 def refused(words: str, out: Path | str, place: Path, replace: bool) -> None:

@@ -1,6 +1,6 @@
 """Measures how often the 95 % interval of T1 holds the value it speaks of.
 
-    python perf/coverage.py magbridge-battery-v2 --fresh fresh2/1 fresh2/2 fresh2/3
+    python perf/interval_coverage.py magbridge-battery-v2 --fresh fresh2/1 fresh2/2 fresh2/3
 
 Test subsets of the official size are dealt anew by battery within tables, `DEALS` times. First on the release: each
 row's prediction is of a model that saw none of its battery (cross-validation), and the value is the score over all

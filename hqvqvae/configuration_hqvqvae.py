@@ -22,6 +22,8 @@ PAPER_FEATURES = (
 CHARGE_FEATURES = ("capacity", "v_mean_charge", "v_20", "v_50", "v_80", "v_90")
 
 MAX_WIDTH, MAX_DEPTH = 4096, 8  # a layer of 4096 by 4096 takes 64 MB: a file that asks for more is damaged
+MAX_WEIGHTS = 2**25  # of the encoder: 128 MB, and as much for the decoder; ours have some thousands
+MAX_SHOTS = 10**6  # samples of each expectation value, which are held at once
 MAX_NUMBER = 1e9  # of every other number: far beyond any use, and torch takes it
 
 # What the recommended recipe adds to the paper's model; 5 warm-up epochs as a plain autoencoder come with codebook_init
@@ -166,6 +168,9 @@ class HQVQVAEConfig(PreTrainedConfig):
         self.z_clip = z_clip
         self.reference_window = None if reference_window is None else list(reference_window)
         self._check()
+        labels = kwargs.get("num_labels")
+        if labels is not None and (type(labels) is not int or not 0 <= labels <= MAX_WIDTH):
+            raise HQVQVAEError(f"num_labels={labels!r}: expected none, since the model has no labels")
         super().__init__(**kwargs)
 
     def _check(self) -> None:
@@ -188,6 +193,12 @@ class HQVQVAEConfig(PreTrainedConfig):
                 f"{len(self.hidden_sizes)} hidden layers of {len(self.feature_names)} features: expected at most "
                 f"{MAX_DEPTH} and {MAX_WIDTH}"
             )
+        widths = [len(self.feature_names), *self.hidden_sizes, self.latent_dim]
+        weights = sum(one * other for one, other in zip(widths, widths[1:]))
+        if weights > MAX_WEIGHTS:
+            raise HQVQVAEError(
+                f"layers of {', '.join(map(str, widths))} have {weights:,} weights: expected at most {MAX_WEIGHTS:,}"
+            )
         if self.bottleneck == "quantum" and self.n_qubits > MAX_QUBITS:
             raise HQVQVAEError(
                 f"n_qubits={self.n_qubits} is more than the {MAX_QUBITS} supported "
@@ -209,6 +220,9 @@ class HQVQVAEConfig(PreTrainedConfig):
             value = getattr(self, name)
             if value is not None and not 0 < value <= MAX_NUMBER:
                 raise HQVQVAEError(f"{name}={value!r}: expected a positive number up to {MAX_NUMBER:g}, or None")
+        shots = self.pennylane_shots
+        if shots is not None and (type(shots) is not int or shots > MAX_SHOTS):
+            raise HQVQVAEError(f"pennylane_shots={shots!r}: expected a whole number up to {MAX_SHOTS:,}, or None")
         window = self.reference_window
         if window is not None and not (
             len(window) == 2

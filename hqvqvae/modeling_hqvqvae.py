@@ -328,7 +328,7 @@ class HQVQVAEModel(PreTrainedModel):
             if not (Path(name_or_path) / "config.json").exists() and (Path(name_or_path) / inside).is_dir():
                 name_or_path = Path(name_or_path) / inside
         # Mismatches are let through only to be named, all at once, below.
-        kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True, "use_safetensors": True}
         verbosity = logging.get_verbosity()
         logging.set_verbosity_error()  # its report of what does not fit is the error below
         try:

@@ -66,3 +66,21 @@ def test_a_number_that_no_tensor_takes_is_refused(name):
 def test_a_model_too_large_to_be_one_is_refused(changes):
     with pytest.raises(HQVQVAEError, match="at most"):
         HQVQVAEConfig(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_labels": 10**9},
+        {"num_labels": -1},
+        {"num_labels": "many"},
+        {"hidden_sizes": [4096] * 8},
+        {"pennylane_shots": 10**9},
+        {"pennylane_shots": 1.5},
+    ],
+)
+def test_a_configuration_that_asks_for_gigabytes_is_refused_before_it_gets_them(changes):
+    with pytest.raises(HQVQVAEError, match="expected"):
+        HQVQVAEConfig(**changes)
+    with pytest.raises(HQVQVAEError, match="expected"):
+        HQVQVAEConfig.from_dict({**HQVQVAEConfig().to_dict(), **changes})

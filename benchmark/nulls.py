@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.baselines import get_model
-from benchmark.data import Subset, TaskData, release_folder
+from benchmark.data import REGIME_B_PREFIX, Subset, TaskData, release_folder
 from benchmark.models import Model
 from benchmark.protocol import battery_folds, evaluate_model
 from benchmark.results import Result
@@ -105,10 +105,13 @@ def _terminal(folder: Path) -> dict[str, np.ndarray]:
 def _magnetic(task: Task, reader: Model, data: TaskData) -> dict[str, np.ndarray]:
     """What a magnetic readout says of each row, (n, F): of training rows by fits that saw none of their battery."""
     train = data.train
+    pseudo = np.char.startswith(train.battery_ids, REGIME_B_PREFIX)
+    # Where all Regime-B rows are of one pseudo-cell, as in v1, every fit needs them.
+    kept = pseudo if len(set(train.battery_ids[pseudo].tolist())) < FOLDS else np.zeros(len(train), bool)
     held_out = None
     for batteries in battery_folds(train.battery_ids, FOLDS):
         fold = np.isin(train.battery_ids, batteries)
-        said = _said(task, reader, data, train.take(~fold), train.take(fold))
+        said = _said(task, reader, data, train.take(~fold | kept), train.take(fold))
         held_out = np.zeros((len(train), said.shape[1])) if held_out is None else held_out
         held_out[fold] = said
     assert held_out is not None

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from bridge.audit.contents import Contents, read_contents
 from bridge.audit.derivation import derived, unlisted
 from bridge.audit.rows import Finding
+from bridge.audit.shortcuts import check_shortcuts
 from bridge.audit.table import check_table
 from bridge.config import config_hash
 from bridge.generate import CONFIGS
@@ -18,8 +21,9 @@ from bridge.release import splits
 from bridge.release.folder import data_paths
 from bridge.release.splits import PRIMARY, RECORD
 from dataset_card.contract.configs import PROVENANCE_OF_ORIGIN, SPLITS
-from dataset_card.contract.editions import OWN_CELLS
+from dataset_card.contract.editions import OWN_CELLS, V2
 from dataset_card.contract.field import metadata_of
+from dataset_card.storage.arrays import signals
 from dataset_card.storage.digests import dataset_digest, files_digest
 from dataset_card.storage.reading import MANIFEST
 
@@ -54,6 +58,7 @@ def audit_release(path: Path) -> list[Finding]:
             findings += _placement(contents)
         findings += _manifest(contents)
         findings += unlisted(contents)
+        findings += _shortcuts(contents)
         return findings or derived(contents)
 
 
@@ -145,6 +150,16 @@ def _placement(contents: Contents) -> list[Finding]:
         for i, path in enumerate(expected)
         if contents.files[i] != path
     ]
+
+
+def _shortcuts(contents: Contents) -> list[Finding]:
+    """A v2 release cannot be read by how its rows were made; v1's can, and its card says so."""
+    subset, place = contents.subset(PRIMARY), {name: i for i, name in enumerate(contents.order)}
+    ids = contents.rows["sample_id"]
+    if contents.edition is not V2 or subset is None or not set(ids) <= set(place):
+        return []  # the latter are reported by the checks of splits and metadata
+    order = np.array([place[name] for name in ids])
+    return check_shortcuts(contents.rows, signals(contents.table), order, subset == "test")
 
 
 def _manifest(contents: Contents) -> list[Finding]:

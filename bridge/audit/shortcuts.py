@@ -1,0 +1,183 @@
+"""Whether a release of v2 can be read by a shortcut: not from what a signal shows, but from how its rows were made.
+
+Each reader is a program that cheats. It sees what stands beside the signals in a task's configuration, or bits of them
+that no physics sets, is fitted on the training and validation rows, and must score at chance on the test rows: at most
+three standard errors above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas
+
+from bridge.audit.rows import Finding
+from bridge.release.splits import unit_of
+from dataset_card.contract.schema import ANOMALY_ORIGINS, CHANNELS, SYNTHETIC_SUBTYPES
+
+STANDARD_ERRORS = 3.0
+FEWEST = 20
+"""Rows of each class, to fit on and to score, below which nothing is said."""
+
+STEPS = (0, 1, 50, 98, 99)
+"""Steps whose low bits are read: both ends, where some faults leave a signal as it was, and the middle."""
+
+SENSORS = ((0, 1, 4), (2, 3, 5))
+"""Measured channels of a sensor, and its magnitude."""
+
+
+def check_shortcuts(rows: pandas.DataFrame, signals: np.ndarray, order: np.ndarray, test: np.ndarray) -> list[Finding]:
+    """Tries every reader.
+
+    Args:
+        rows: (n,) labels, file after file.
+        signals: (n, T, C) in nT.
+        order: (n,) place of each row in the metadata table.
+        test: (n,) bool, whether a row is in the test subset of the split by cell.
+    """
+    return [*_equal_samples(rows, signals), *_readers(rows, signals, order, test), *_voltage(rows, signals, test)]
+
+
+def _equal_samples(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Finding]:
+    """No two rows share a sample of a channel: by one, a faulty row could be matched with the row that it began as."""
+    ids, steps = rows["sample_id"].to_numpy(), signals.shape[1]
+    for c, channel in enumerate(CHANNELS):
+        values = signals[:, :, c].ravel()
+        place = np.argsort(values, kind="stable")
+        same = np.flatnonzero(values[place[1:]] == values[place[:-1]])
+        pairs = {(place[i] // steps, place[i + 1] // steps) for i in same.tolist()}
+        pairs = {(a, b) for a, b in pairs if a != b}
+        if pairs:
+            a, b = min(pairs)
+            message = f"{len(pairs)} pairs of rows share a sample of {channel}, {ids[a]} and {ids[b]} among them"
+            yield Finding("no shortcut: equal samples", "data", message)
+
+
+def readers(rows: pandas.DataFrame, signals: np.ndarray, order: np.ndarray) -> dict[str, np.ndarray]:
+    """What each reader sees of the rows, (n, F) by its name."""
+    ids = rows["sample_id"].astype(str)
+    width = int(ids.str.len().max())
+    letters = np.array([[ord(letter) for letter in name.ljust(width)] for name in ids])
+    place = np.arange(len(rows))
+    bits = np.ascontiguousarray(signals).view(np.uint64)
+    trailing = np.log2((bits & (~bits + np.uint64(1))).astype(float) + (bits == 0)).mean(axis=1)
+    prefixes = [ids.str[:length] for length in (2, 3, 4)]
+    return {
+        "words in ids": letters,
+        "row order": np.column_stack([v for p in (order, place) for v in (p, p % 2, p % 3, p % 5)]),
+        "low bits": np.column_stack([(bits[:, STEPS] & np.uint64(255)).reshape(len(rows), -1), trailing]),
+        "counts": np.column_stack([prefix.map(prefix.value_counts()).to_numpy() for prefix in prefixes]),
+    }
+
+
+def _readers(rows: pandas.DataFrame, signals: np.ndarray, order: np.ndarray, test: np.ndarray) -> Iterator[Finding]:
+    seen = readers(rows, signals, order)
+    origin, subtype = rows["anomaly_origin"].to_numpy(), rows["anomaly_subtype"].to_numpy()
+    parts = {
+        "T1": (origin == "none", rows["soh"].to_numpy(), ()),
+        "T3": (np.ones(len(rows), bool), origin, ANOMALY_ORIGINS),
+        "T4": (np.isin(subtype, SYNTHETIC_SUBTYPES), subtype, SYNTHETIC_SUBTYPES),
+    }
+    unit = unit_of(rows).to_numpy()
+    for task, (of_task, target, labels) in parts.items():
+        fit, scored = of_task & ~test, of_task & test
+        if min(fit.sum(), scored.sum(), *_support(target, labels, fit), *_support(target, labels, scored)) < FEWEST:
+            continue
+        # All readers in one fit: three tests and not twelve, of which one in sixty releases would fail by chance.
+        if _excess(np.column_stack(list(seen.values())), target, labels, fit, scored, unit) is None:
+            continue
+        alone = {name: _excess(inputs, target, labels, fit, scored, unit) for name, inputs in seen.items()}
+        for name, found in alone.items():
+            if found is not None:
+                yield Finding(f"no shortcut: {name}", "data", f"{task}: {found}")
+        if not any(alone.values()):
+            yield Finding("no shortcut", "data", f"{task} is told by {', '.join(seen)} together")
+
+
+def _support(target: np.ndarray, labels: tuple[str, ...], rows: np.ndarray) -> list[int]:
+    return [int((target[rows] == label).sum()) for label in labels]
+
+
+def _excess(
+    inputs: np.ndarray,
+    target: np.ndarray,
+    labels: tuple[str, ...],
+    fit: np.ndarray,
+    scored: np.ndarray,
+    unit: np.ndarray,
+) -> str | None:
+    """What a learner scores, if that is more than chance and three standard errors."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    options = {"max_iter": 40, "max_leaf_nodes": 8, "random_state": 0}
+    truth = target[scored]
+    if not labels:
+        said = (
+            HistGradientBoostingRegressor(**options).fit(inputs[fit], target[fit].astype(float)).predict(inputs[scored])
+        )
+        return _r2_excess(truth.astype(float), said, unit[scored])
+    model = HistGradientBoostingClassifier(class_weight="balanced", **options).fit(inputs[fit], target[fit])
+    right = model.predict(inputs[scored]) == truth
+    score = float(np.mean([right[truth == label].mean() for label in labels]))
+    chance = 1 / len(labels)
+    error = np.sqrt(chance * (1 - chance) * sum(1 / n for n in _support(target, labels, scored))) / len(labels)
+    if score <= chance + STANDARD_ERRORS * error:
+        return None
+    return f"balanced accuracy {score:.3f}, chance is {chance:.3f} +- {error:.3f}"
+
+
+def _r2_excess(truth: np.ndarray, said: np.ndarray, unit: np.ndarray) -> str | None:
+    _, index = np.unique(unit, return_inverse=True)
+    terms = np.stack([np.ones(len(truth)), truth, truth**2, (truth - said) ** 2], axis=1)
+    sums = np.zeros((index.max() + 1, 4))
+    np.add.at(sums, index, terms)
+    weights = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=1000)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        draws = 1 - (weights @ sums[:, 3]) / (
+            weights @ sums[:, 2] - (weights @ sums[:, 1]) ** 2 / (weights @ sums[:, 0])
+        )
+    score, error = 1 - sums[:, 3].sum() / ((truth - truth.mean()) ** 2).sum(), np.nanstd(draws)
+    if score <= STANDARD_ERRORS * error:
+        return None
+    return f"R2 {score:.3f} +- {error:.3f}, chance is 0"
+
+
+def voltage_errors(
+    rows: pandas.DataFrame, signals: np.ndarray, test: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Errors in V of the voltage of clean test rows: from the field that Y and Z do not see, and from the level.
+
+    The first regresses on mean, spread and ends over the scan of C^2 - Y^2 - Z^2 of both sensors, the second on the
+    means of the four measured channels and their squares. None where there are too few rows.
+    """
+    clean = (rows["anomaly_origin"] == "none").to_numpy()
+    fit, scored = clean & ~test, clean & test
+    if min(fit.sum(), scored.sum()) < 4 * FEWEST:
+        return None
+    unseen = [signals[..., c] ** 2 - signals[..., y] ** 2 - signals[..., z] ** 2 for y, z, c in SENSORS]
+    derived = np.column_stack([f for u in unseen for f in (u.mean(axis=1), u.std(axis=1), u[:, 0], u[:, -1])])
+    level = signals[..., :4].mean(axis=1)
+    voltage = rows["voltage"].to_numpy(float)
+    return _errors(derived, voltage, fit, scored), _errors(level, voltage, fit, scored)
+
+
+def _errors(inputs: np.ndarray, target: np.ndarray, fit: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    scaled = (inputs - inputs[fit].mean(axis=0)) / (inputs[fit].std(axis=0) + 1e-30)
+    design = np.column_stack([np.ones(len(scaled)), scaled, scaled**2])
+    weights = np.linalg.lstsq(design[fit], target[fit], rcond=None)[0]
+    return design[scored] @ weights - target[scored]
+
+
+def _voltage(rows: pandas.DataFrame, signals: np.ndarray, test: np.ndarray) -> Iterator[Finding]:
+    found = voltage_errors(rows, signals, test)
+    if found is None:
+        return
+    derived, level = (float(np.sqrt((error**2).mean())) for error in found)
+    error = float((found[0] ** 2).std() / (2 * derived * np.sqrt(len(found[0])))) if derived > 0 else 0.0
+    if derived + STANDARD_ERRORS * error < level:
+        yield Finding(
+            "no shortcut: derived channels",
+            "data",
+            f"C5, C6, Y and Z give the voltage to {1000 * derived:.3g} mV, the signal's level to {1000 * level:.3g}",
+        )

@@ -159,7 +159,7 @@ def _shortcuts(contents: Contents) -> list[Finding]:
     if contents.edition is not V2 or subset is None or not set(ids) <= set(place):
         return []  # the latter are reported by the checks of splits and metadata
     order = np.array([place[name] for name in ids])
-    return check_shortcuts(contents.rows, signals(contents.table), order, subset == "test")
+    return check_shortcuts(contents.rows, signals(contents.table), order, contents.files, subset == "test")
 
 
 def _manifest(contents: Contents) -> list[Finding]:

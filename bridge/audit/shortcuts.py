@@ -7,7 +7,7 @@ three standard errors above it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas
@@ -27,16 +27,23 @@ SENSORS = ((0, 1, 4), (2, 3, 5))
 """Measured channels of a sensor, and its magnitude."""
 
 
-def check_shortcuts(rows: pandas.DataFrame, signals: np.ndarray, order: np.ndarray, test: np.ndarray) -> list[Finding]:
+def check_shortcuts(
+    rows: pandas.DataFrame, signals: np.ndarray, order: np.ndarray, files: Sequence[str], test: np.ndarray
+) -> list[Finding]:
     """Tries every reader.
 
     Args:
         rows: (n,) labels, file after file.
         signals: (n, T, C) in nT.
         order: (n,) place of each row in the metadata table.
+        files: (n,) data file of each row.
         test: (n,) bool, whether a row is in the test subset of the split by cell.
     """
-    return [*_equal_samples(rows, signals), *_readers(rows, signals, order, test), *_voltage(rows, signals, test)]
+    return [
+        *_equal_samples(rows, signals),
+        *_readers(rows, readers(rows, signals, order, files), test),
+        *_voltage(rows, signals, test),
+    ]
 
 
 def _equal_samples(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Finding]:
@@ -54,25 +61,28 @@ def _equal_samples(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Find
             yield Finding("no shortcut: equal samples", "data", message)
 
 
-def readers(rows: pandas.DataFrame, signals: np.ndarray, order: np.ndarray) -> dict[str, np.ndarray]:
+def readers(
+    rows: pandas.DataFrame, signals: np.ndarray, order: np.ndarray, files: Sequence[str]
+) -> dict[str, np.ndarray]:
     """What each reader sees of the rows, (n, F) by its name."""
     ids = rows["sample_id"].astype(str)
     width = int(ids.str.len().max())
     letters = np.array([[ord(letter) for letter in name.ljust(width)] for name in ids])
-    place = np.arange(len(rows))
-    bits = np.ascontiguousarray(signals).view(np.uint64)
-    trailing = np.log2((bits & (~bits + np.uint64(1))).astype(float) + (bits == 0)).mean(axis=1)
+    # A row's place in its file as a share: files of more rows are of other kinds.
+    by_file = pandas.Series(np.arange(len(rows))).groupby(list(files))
+    shares = [(by_file.cumcount() + 0.5) / by_file.transform("size"), (order + 0.5) / len(order)]
+    steps = [by_file.cumcount() % 2, by_file.cumcount() % 5, order % 2, order % 5]
+    bits = np.ascontiguousarray(signals[:, STEPS]).view(np.uint64) & np.uint64(255)
     prefixes = [ids.str[:length] for length in (2, 3, 4)]
     return {
         "words in ids": letters,
-        "row order": np.column_stack([v for p in (order, place) for v in (p, p % 2, p % 3, p % 5)]),
-        "low bits": np.column_stack([(bits[:, STEPS] & np.uint64(255)).reshape(len(rows), -1), trailing]),
+        "row order": np.column_stack([np.floor(50 * np.column_stack(shares)), *steps]),
+        "low bits": bits.reshape(len(rows), -1),
         "counts": np.column_stack([prefix.map(prefix.value_counts()).to_numpy() for prefix in prefixes]),
     }
 
 
-def _readers(rows: pandas.DataFrame, signals: np.ndarray, order: np.ndarray, test: np.ndarray) -> Iterator[Finding]:
-    seen = readers(rows, signals, order)
+def _readers(rows: pandas.DataFrame, seen: dict[str, np.ndarray], test: np.ndarray) -> Iterator[Finding]:
     origin, subtype = rows["anomaly_origin"].to_numpy(), rows["anomaly_subtype"].to_numpy()
     parts = {
         "T1": (origin == "none", rows["soh"].to_numpy(), ()),

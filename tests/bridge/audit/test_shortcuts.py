@@ -15,7 +15,7 @@ ROWS = 3000
 
 @pytest.fixture
 def sound():
-    """Labels, signals, order and test rows of a made-up release that gives nothing away."""
+    """Labels, signals, order, files and test rows of a made-up release that gives nothing away."""
     rng = np.random.default_rng(0)
     origin = rng.choice(ANOMALY_ORIGINS, ROWS, p=(0.6, 0.3, 0.1))
     subtype = np.where(origin == ANOMALY_ORIGINS[1], rng.choice(SYNTHETIC_SUBTYPES, ROWS), "none")
@@ -34,7 +34,7 @@ def sound():
     signals = rng.normal(0, 5, (ROWS, 20, 6)) + level
     unseen = rng.normal(100, 10, (ROWS, 20, 2))
     signals[..., 4:] = np.sqrt(signals[..., 0:4:2] ** 2 + signals[..., 1:4:2] ** 2 + unseen**2)
-    return rows, signals, rng.permutation(ROWS), battery % 5 == 0
+    return rows, signals, rng.permutation(ROWS), ["data.parquet"] * ROWS, battery % 5 == 0
 
 
 def names(found) -> set[str]:
@@ -60,9 +60,9 @@ def test_ids_that_begin_with_the_cell_give_soh_away(sound):
 
 
 def test_an_order_by_class_is_found(sound):
-    rows, signals, _, test = sound
+    rows, signals, _, files, test = sound
     order = np.argsort(np.argsort(rows["anomaly_origin"].to_numpy(), kind="stable"))
-    found = check_shortcuts(rows, signals, order, test)
+    found = check_shortcuts(rows, signals, order, files, test)
     assert names(found) == {"no shortcut: row order"} and "T3: balanced accuracy 1.000" in str(found[0])
 
 
@@ -82,10 +82,10 @@ def test_one_shared_sample_is_found(sound):
 
 
 def test_a_voltage_in_the_derived_channels_is_found(sound):
-    rows, signals, order, test = sound
+    rows, signals, order, files, test = sound
     unseen = (100 + 50 * rows["voltage"].to_numpy())[:, None, None]
     signals[..., 4:] = np.sqrt(signals[..., 0:4:2] ** 2 + signals[..., 1:4:2] ** 2 + unseen)
-    (found,) = check_shortcuts(rows, signals, order, test)
+    (found,) = check_shortcuts(rows, signals, order, files, test)
     assert found.check == "no shortcut: derived channels"
     derived, level = voltage_errors(rows, signals, test)
     assert np.abs(derived).max() < 1e-6 < np.abs(level).max()

@@ -177,7 +177,7 @@ def _table_text(boards: list) -> str:
     from benchmark.leaderboard.texts import print_table
 
     text, on_terminal = io.StringIO(), sys.stdout.isatty()
-    print_table(boards, Console(file=text, width=Console().width if on_terminal else 140, force_terminal=on_terminal))
+    print_table(boards, Console(file=text, width=Console().width if on_terminal else 190, force_terminal=on_terminal))
     return text.getvalue()
 
 

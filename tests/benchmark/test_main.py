@@ -102,7 +102,7 @@ def test_run_score_leaderboard_and_plot(release, tmp_path):
     write_predictions(file, read_predictions(*out.glob("*.jsonl"), [ridge])[ridge.key], ridge.dataset.digest)
     outcome = json.loads(run("score", file, "--task", "t1", "--data", release, "--json").stdout)
     assert outcome["mean"]["r2"] == ridge.mean()
-    assert "r2 over test cells, 95 %" in run("score", file, "--task", "t1", "--data", release).stdout
+    assert "r2 over test batteries, 95 %" in run("score", file, "--task", "t1", "--data", release).stdout
     page = tmp_path / "page.html"
     run("leaderboard", "--results", out, "--format", "html", "--out", page)
     assert "random-forest" in page.read_text(encoding="utf-8")
@@ -131,7 +131,7 @@ def test_a_model_of_ones_own(release, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert "half on t2" in done.stdout and "over test cells, 95 %: [0.5000, 0.5000]" in done.stdout, done
+    assert "half on t2" in done.stdout and "over test batteries, 95 %: [0.5000, 0.5000]" in done.stdout, done
 
 
 def test_the_leaderboard_says_what_it_read(release, tmp_path):
@@ -175,7 +175,7 @@ def test_shipped_leaderboard_in_every_form(tmp_path):
         (("leaderboard", "--results", "nowhere"), "no results at nowhere"),
         (("leaderboard", "--task", "t9"), "unknown task 't9'"),
         (("export", "nowhere.jsonl", "--dataset-id", "u/d"), "no results at nowhere.jsonl"),
-        (("plot", "--model", "rigde", "--out", "x.png"), "no result of model rigde among 348"),
+        (("plot", "--model", "rigde", "--out", "x.png"), "no result of model rigde among 360"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_1(arguments, message):

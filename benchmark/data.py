@@ -65,8 +65,8 @@ class DatasetInfo:
     @property
     def remark(self) -> str | None:
         """One line for rows of another release than the published ones; None for those, for rounds and plain arrays."""
-        is_round = self.seed is None and self.bridge == "v2"
-        return None if self.digest is None or is_round else unpublished(self.digest, self.bridge_version, self.seed)
+        is_round = self.digest is not None and self.seed is None and self.bridge == "v2"
+        return None if is_round else unpublished(self.digest, self.bridge_version, self.seed)
 
 
 IN_MEMORY = DatasetInfo("in memory")
@@ -334,10 +334,20 @@ def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData
         return load_task(task, data, split)
     if isinstance(data, Mapping) and {"train", "test"} <= set(data):
         subsets = {s: Subset.of(data[s], task.target) for s in SPLITS if s in data}
-        return TaskData(task, subsets["train"], subsets.get("validation"), subsets["test"], split)
+        info = replace(IN_MEMORY, bridge_version=_version(data["train"]))
+        return TaskData(task, subsets["train"], subsets.get("validation"), subsets["test"], split, info)
     raise MagBridgeError(
         f"cannot read rows from {type(data).__name__}: expected a release folder, a Hub id, TaskData, or "
         "a mapping with the splits train and test"
+    )
+
+
+def _version(dataset) -> str | None:
+    """Version of the bridge that made the rows, where they tell it."""
+    if "bridge_version" not in dataset.column_names or not len(dataset):
+        return None
+    return str(
+        dataset.slice(0, 1)["bridge_version"][0] if isinstance(dataset, pa.Table) else dataset[0]["bridge_version"]
     )
 
 

@@ -70,13 +70,14 @@ def readers(
     letters = np.array([[ord(letter) for letter in name.ljust(width)] for name in ids])
     # A row's place in its file as a share: files of more rows are of other kinds.
     by_file = pandas.Series(np.arange(len(rows))).groupby(list(files))
-    shares = [(by_file.cumcount() + 0.5) / by_file.transform("size"), (order + 0.5) / len(order)]
-    steps = [by_file.cumcount() % 2, by_file.cumcount() % 5, order % 2, order % 5]
+    place, size = by_file.cumcount().to_numpy(), by_file.transform("size").to_numpy()
+    shares = np.floor(50 * np.column_stack([(place + 0.5) / size, (order + 0.5) / len(order)]))
+    parity = np.column_stack([place % 2, place % 5, order % 2, order % 5])
     bits = np.ascontiguousarray(signals[:, STEPS]).view(np.uint64) & np.uint64(255)
     prefixes = [ids.str[:length] for length in (2, 3, 4)]
     return {
         "words in ids": letters,
-        "row order": np.column_stack([np.floor(50 * np.column_stack(shares)), *steps]),
+        "row order": np.column_stack([shares, parity]),
         "low bits": bits.reshape(len(rows), -1),
         "counts": np.column_stack([prefix.map(prefix.value_counts()).to_numpy() for prefix in prefixes]),
     }
@@ -89,7 +90,7 @@ def _readers(rows: pandas.DataFrame, seen: dict[str, np.ndarray], test: np.ndarr
         "T3": (np.ones(len(rows), bool), origin, ANOMALY_ORIGINS),
         "T4": (np.isin(subtype, SYNTHETIC_SUBTYPES), subtype, SYNTHETIC_SUBTYPES),
     }
-    unit = unit_of(rows).to_numpy()
+    unit = rows[unit_of(rows)].to_numpy()
     for task, (of_task, target, labels) in parts.items():
         fit, scored = of_task & ~test, of_task & test
         if min(fit.sum(), scored.sum(), *_support(target, labels, fit), *_support(target, labels, scored)) < FEWEST:

@@ -83,7 +83,8 @@ class Config:
 
 
 def _task_columns(*extra: str) -> tuple[str, ...]:
-    wanted = {"sample_id", "cell_id", *CHANNELS, *extra}
+    # The version says whether the rows are simulated, whatever they are copied into.
+    wanted = {"sample_id", "cell_id", "bridge_version", *CHANNELS, *extra}
     return tuple(c for c in FIELD_NAMES if c in wanted)
 
 

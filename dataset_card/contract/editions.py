@@ -111,26 +111,26 @@ def has_own_cells(bridge_version: str) -> bool:
 
 PUBLISHED_DIGESTS = {
     V1.name: "29486ce6deaae8406660b1a978074d8289a01114beefede89e6c4a563315d339",
-    V2.name: "2c754e0eaabe",
+    V2.name: "2587888272878a9a70b2b6ec39d95552e1d489bd203ef94e50e1bbd59de63050",
 }
-"""Digests of the releases that boards rank results of, or how they begin."""
+"""Digests of the releases that boards rank results of."""
 
 
-def unpublished(digest: str, bridge_version: object, seed: int | None) -> str | None:
+def unpublished(digest: str | None, bridge_version: object, seed: int | None) -> str | None:
     """One line on a release that is not a published one: what it is, and why nothing else ranks there; None for those.
 
     Args:
-        digest: Of its rows.
+        digest: Of its rows; None where rows came without it, of which those that a simulation made are told.
         bridge_version: Of its rows.
         seed: Its master seed, if known.
     """
-    if any(digest.startswith(known) for known in PUBLISHED_DIGESTS.values()):
-        return None
     version = str(bridge_version)
+    if digest in PUBLISHED_DIGESTS.values() or (digest is None and "simulated" not in version):
+        return None
     kind = "simulated" if "simulated" in version else "not a published one"
-    of_seed = "" if seed is None else f", seed {seed}"
+    of_seed, rows = "" if seed is None else f", seed {seed}", (digest or "in memory")[:12]
     return (
-        f"this release is {kind} ({version}{of_seed}, dataset {digest[:12]}): scores on it compare with each other "
+        f"this release is {kind} ({version}{of_seed}, dataset {rows}): scores on it compare with each other "
         "alone and rank beside nothing on the published boards, whose rows are others; `python -m bridge upstream "
         "--fetch` downloads the files that published releases are built from"
     )

@@ -31,8 +31,8 @@ def sound():
         }
     )
     level = 1000 * (rows["voltage"].to_numpy() - 3.2)[:, None, None] + rng.normal(0, 20, (ROWS, 1, 1))
-    signals = rng.normal(0, 5, (ROWS, 20, 6)) + level
-    unseen = rng.normal(100, 10, (ROWS, 20, 2))
+    signals = rng.normal(0, 5, (ROWS, 100, 6)) + level
+    unseen = rng.normal(100, 10, (ROWS, 100, 2))
     signals[..., 4:] = np.sqrt(signals[..., 0:4:2] ** 2 + signals[..., 1:4:2] ** 2 + unseen**2)
     return rows, signals, rng.permutation(ROWS), ["data.parquet"] * ROWS, battery % 5 == 0
 

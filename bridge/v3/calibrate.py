@@ -1,0 +1,175 @@
+"""Resistances fitted to PulseBat's 5 s pulses, the one real calibration there is, and what such pulses leave open.
+
+PulseBat's cells have 2.1 to 35 A h, ours 5.8: resistances are compared times capacity, in ohm A h. A record is U1 at
+rest and five pulses of 5 s (+.5, -.5, +1, -1, +1.5C, charge positive), each read as it begins, as it ends, just after,
+and after a rest. LMO is left out: no LMO cell is simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from bridge.upstream.pulsebat import SHEETS
+from bridge.v1.inputs import PulseTable
+from bridge.v3 import network
+from bridge.v3.design import PouchCell
+from bridge.v3.patches import GROUP, patches
+from bridge.v3.state import CellState, Defect, Mesh, Variation
+from dataset_card.errors import MagBridgeError
+
+RATES_C = (0.5, -0.5, 1.0, -1.0, 1.5)
+"""Currents of the pulses over the nominal capacity in 1/h, charge positive."""
+PULSE_S = 5.0
+REST_S = 25.0
+"""Rest after a pulse: not in the tables, so [C]; the reading after it is fitted like the others."""
+PARAMETERS = ("r_0", "r_ct", "tau_ct", "tau_p", "tau_n")
+FITTED = 2
+"""The first of `PARAMETERS` are fitted; times are the design's, and what the pulses say of them is reported."""
+PRIOR = 3.0
+"""Standard deviation of a parameter's logarithm before any data: a factor of twenty either way [C]."""
+UNIDENTIFIED = 0.5
+"""Relative standard deviation from which a parameter counts as not identified."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The fit to one table.
+
+    Attributes:
+        table: Name of PulseBat's table.
+        fitted: Value of each of `PARAMETERS`: resistances in ohm A h, times in s.
+        preset: The same of the preset.
+        uncertainty: Relative standard deviation of each, were all five free, after a prior of `PRIOR`.
+        residual_mV: Root mean square misfit of the mean record of each SOC level.
+        spread_mV: Root mean square of single records about their level's mean: what the table itself scatters.
+        preset_mV: Misfit of the preset as it is.
+        cells: Relative standard deviation of the step at a pulse's begin between the table's cells.
+    """
+
+    table: str
+    fitted: dict[str, float]
+    preset: dict[str, float]
+    uncertainty: dict[str, float]
+    residual_mV: float
+    spread_mV: float
+    preset_mV: float
+    cells: float
+
+    @property
+    def unidentified(self) -> list[str]:
+        """Parameters that these pulses do not tell."""
+        return [name for name, value in self.uncertainty.items() if value > UNIDENTIFIED]
+
+
+def response(cell: PouchCell, soc: float, values: Mapping[str, float]) -> np.ndarray:
+    """(20,) change in V from U1 of a fresh cell at a charge: `PARAMETERS`' values, resistances in ohm A h."""
+    areal = cell.nominal_Ah / cell.units / cell.area_m2
+    own = PouchCell(
+        **{
+            **vars(cell),
+            "r_0_ohmcm2": 1e4 * values["r_0"] / areal,
+            "r_ct_ohmcm2": 1e4 * values["r_ct"] / areal,
+            "tau_ct_s": values["tau_ct"],
+            "tau_p_s": values["tau_p"],
+            "tau_n_s": values["tau_n"],
+        }
+    )
+    numbers = patches(own, CellState(soc=soc), Defect(), Variation(), Mesh.uniform(own, 3, 3))
+    steps = np.concatenate([[0.0], np.full(5, PULSE_S / 5), [0.0], np.full(5, REST_S / 5)])
+    on = np.concatenate([np.ones(6), np.zeros(6)])
+    current = np.concatenate([-rate * on for rate in RATES_C]) * cell.nominal_Ah / cell.units
+    scale = numbers.mean_scale
+    volts, _ = network.share(
+        0.0, scale[0].copy(), scale, GROUP, numbers.weight, numbers.time, np.tile(steps, len(RATES_C)), current
+    )
+    return volts.reshape(len(RATES_C), 12)[:, [0, 5, 6, 11]].ravel()
+
+
+def calibrate(name: str, table: PulseTable, cell: PouchCell) -> Calibration:
+    """Fit ohmic and charge-transfer resistance to the mean record of each SOC level.
+
+    Args:
+        name: The table's name.
+        table: Its records.
+        cell: The design whose chemistry it has.
+    """
+    areal = cell.nominal_Ah / cell.units / cell.area_m2
+    preset = {
+        "r_0": cell.r_0_ohmcm2 * 1e-4 * areal,
+        "r_ct": cell.r_ct_ohmcm2 * 1e-4 * areal,
+        "tau_ct": cell.tau_ct_s,
+        "tau_p": cell.tau_p_s,
+        "tau_n": cell.tau_n_s,
+    }
+    change = table.u[:, 1:] - table.u[:, :1]
+    levels = np.unique(table.soc)
+    mean = np.stack([change[table.soc == level].mean(axis=0) for level in levels])
+    within = change - mean[np.searchsorted(levels, table.soc)]
+
+    def misfit(logs: np.ndarray) -> np.ndarray:
+        values = preset | dict(zip(PARAMETERS, np.exp(logs), strict=False))
+        return np.concatenate([response(cell, level / 100, values) for level in levels]) - mean.ravel()
+
+    start = np.log(list(preset.values()))
+    low, high = np.log([1e-3, 1e-3]), np.log([1.0, 1.0])
+    found = least_squares(misfit, start[:FITTED], bounds=(low, high), x_scale=0.3)
+    best = np.concatenate([found.x, start[FITTED:]])
+    step = 1e-3
+    slopes = np.stack([(misfit(best + step * e) - misfit(best - step * e)) / (2 * step) for e in np.eye(len(best))], 1)
+    residual = np.sqrt((found.fun**2).mean())
+    covariance = np.linalg.inv(slopes.T @ slopes / residual**2 + np.eye(len(best)) / PRIOR**2)
+    begins = change[:, 0].reshape(-1)
+    by_cell = [begins[table.cell == one].mean() for one in dict.fromkeys(table.cell)]
+    return Calibration(
+        name,
+        preset | dict(zip(PARAMETERS, np.exp(best).tolist(), strict=True)),
+        preset,
+        dict(zip(PARAMETERS, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
+        1e3 * float(residual),
+        1e3 * float(np.sqrt((within**2).mean())),
+        1e3 * float(np.sqrt((misfit(start[:FITTED]) ** 2).mean())),
+        float(np.std(by_cell) / np.mean(by_cell)),
+    )
+
+
+def calibrate_all(tables: Mapping[str, PulseTable]) -> list[Calibration]:
+    """The fits to every table of a simulated chemistry.
+
+    Args:
+        tables: A table for each name of `SHEETS` whose chemistry is NMC or LFP.
+
+    Raises:
+        MagBridgeError: A table is missing.
+    """
+    found = []
+    for sheet in SHEETS:
+        if sheet.chemistry not in ("NMC", "LFP"):
+            continue
+        if sheet.name not in tables:
+            raise MagBridgeError(f"no pulse table {sheet.name!r}")
+        found.append(calibrate(sheet.name, tables[sheet.name], PouchCell.preset(sheet.chemistry.lower())))
+    return found
+
+
+def text(found: list[Calibration]) -> str:
+    """The fits for people."""
+    lines = ["resistances in mohm A h, times in s: fitted (preset) +- relative standard deviation were all five free"]
+    for one in found:
+        lines.append(
+            f"{one.table}: misfit {one.residual_mV:.1f} mV (preset {one.preset_mV:.1f}); "
+            f"records scatter {one.spread_mV:.1f} mV about their level, cells' first step {100 * one.cells:.0f} %"
+        )
+        for name in PARAMETERS:
+            scale = 1e3 if name.startswith("r_") else 1.0
+            fixed = "" if name in PARAMETERS[:FITTED] else ", not fitted"
+            told = ": not identified" if name in one.unidentified else ""
+            lines.append(
+                f"    {name:7s}{scale * one.fitted[name]:10.4g} ({scale * one.preset[name]:.4g}{fixed}) "
+                f"+- {one.uncertainty[name]:.2f}{told}"
+            )
+    lines.append("LMO is left out: no LMO cell is simulated")
+    return "\n".join(lines)

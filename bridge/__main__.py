@@ -16,6 +16,7 @@ import typer
 from bridge.commands import corpus as commands_corpus
 from bridge.commands import hub as commands_hub
 from bridge.commands import measured as commands_measured
+from bridge.commands import physics as commands_physics
 from bridge.commands import rounds as commands_rounds
 from bridge.commands import upstream as commands_upstream
 from bridge.commands import validation as commands_validation
@@ -142,6 +143,7 @@ def plot(
 commands_corpus.register(app)
 commands_hub.register(app)
 commands_measured.register(app)
+commands_physics.register(app)
 commands_rounds.register(app)
 commands_upstream.register(app)
 commands_validation.register(app)

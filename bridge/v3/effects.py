@@ -69,16 +69,16 @@ def changes(cell: PouchCell) -> dict[str, tuple[Case, Case]]:
     }
 
 
-def effects(cell: PouchCell, distance_mm: float = 10.0, protocol: Protocol | None = None) -> list[Effect]:
-    """The table of one change at a time for 24 sensors; sensors moved by .1 mm up and .2 mm along y come last.
+def effects(cell: PouchCell, array: SensorArray | None = None, protocol: Protocol | None = None) -> list[Effect]:
+    """The table of one change at a time; sensors moved by .1 mm up and .2 mm along y come last.
 
     Args:
         cell: The design.
-        distance_mm: From the cell's surface.
+        array: The sensors; 24 of them 10 mm from the surface by default.
         protocol: The pulse and the applied field; 1C and 1 mT by default.
     """
     protocol = protocol or Protocol()
-    array = SensorArray.grid(cell, distance_mm=distance_mm)
+    array = array or SensorArray.grid(cell)
     pairs = changes(cell)
     found = simulate_cases([case for pair in pairs.values() for case in pair], array, protocol)
     table = [_effect(name, *found[2 * k : 2 * k + 2]) for k, name in enumerate(pairs)]
@@ -89,16 +89,12 @@ def effects(cell: PouchCell, distance_mm: float = 10.0, protocol: Protocol | Non
     return table
 
 
-def whole(cell: PouchCell, distance_mm: float = 10.0) -> Effect:
-    """The readings themselves, of an aged cell."""
-    found = simulate_cases(
-        [Case(cell, CellState(soc=0.5, lli=0.05, lam_pe=0.02))],
-        SensorArray.grid(cell, distance_mm=distance_mm),
-        Protocol(),
-    )[0]
-    nothing = replace(
-        found, load_T=0 * found.load_T, rest_T=0 * found.rest_T, scan_T=0 * found.scan_T, voltage_V=0 * found.voltage_V
-    )
+def whole(cell: PouchCell) -> Effect:
+    """The readings themselves, of an aged cell, by 24 sensors 10 mm from the surface."""
+    aged = Case(cell, CellState(soc=0.5, lli=0.05, lam_pe=0.02))
+    found = simulate_cases([aged], SensorArray.grid(cell), Protocol())[0]
+    names = "load_T", "rest_T", "scan_T", "voltage_V"
+    nothing = replace(found, **{name: np.zeros_like(getattr(found, name)) for name in names})
     return _effect("in all", nothing, found)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from bridge.v3.chemistry import GRAPHITE, potential, slope, susceptibility
 from bridge.v3.design import PouchCell
 from bridge.v3.impedance import LADDER, ladder
-from bridge.v3.state import EDGE_M, LIVE_DRY, MAP_MODES, CellState, Defect, Mesh, Variation, map_amplitudes
+from bridge.v3.state import EDGE_M, LIVE_DRY, MAP_MODES, TEAR_M, CellState, Defect, Mesh, Variation, map_amplitudes
 from bridge.v3.thermodynamics import anode_near, window
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.compiled import compiled
@@ -199,7 +199,10 @@ def _torn(cell: PouchCell, defect: Defect, mesh: Mesh, positive: bool) -> np.nda
     x, y0, y1 = defect.cut(cell)
     factor = np.ones((len(mesh.x) - 2, len(mesh.y) - 1))
     cut = min(defect.share / defect.length, 0.999)
-    factor[int(np.argmin(np.abs(mesh.x[1:-1] - x)))] -= cut * mesh.overlap(0, 1, y0, y1)[0]
+    face = int(np.argmin(np.abs(mesh.x[1:-1] - x)))
+    between = float(np.diff(mesh.centres[0])[face])
+    across = between / (between - TEAR_M + TEAR_M / (1 - cut))  # in series with what is left whole
+    factor[face] += (across - 1) * mesh.overlap(0, 1, y0, y1)[0]
     return factor
 
 

@@ -173,9 +173,11 @@ class Noise:
     dipole_Am2: float = 1e-7
     shift_mm: tuple[float, float, float] = (0.2, 0.2, 0.1)
     turn_rad: float = 2e-3
-    error_mm: float = 0.05
+    error_mm: float = 0.01
 
     def __post_init__(self) -> None:
+        if not isinstance(self.shift_mm, tuple) or len(self.shift_mm) != 3:
+            raise MagBridgeError(f"shift_mm {self.shift_mm!r}: expected three numbers, along x, y and z")
         for name, value in vars(self).items():
             for part in value if isinstance(value, tuple) else (value,):
                 check_number(name, part, least=0)

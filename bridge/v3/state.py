@@ -17,6 +17,8 @@ EDGE_M = 0.01
 """Width of the rim that ages differently [C]."""
 MAP_MODES = (9, 7)
 """Cosine modes of a map along x and y; the next holds less than 1 % of the first's power."""
+TEAR_M = 0.005
+"""Width of a torn band along x, over which the cut foils do not conduct [C]; a patch of the prototype's mesh."""
 LIVE_DRY = 0.02
 """Share of a dry region that still works."""
 
@@ -62,7 +64,7 @@ class Defect:
     | kind | share of | place | what it does |
     |---|---|---|---|
     | weld | a tab's width, lost from one end | the lost part's middle | no current leaves there |
-    | tear | the polarity's cross-section, cut along y from one edge | the cut's middle | conductance across it falls |
+    | tear | the polarity's cross-section, cut along y from one edge | the cut's middle | 5 mm of it conduct less |
     | layer | the current of one aluminium foil's units | - | their resistance grows; 1: the foil is off its tab |
     | dry | the area | the region's middle | 98 % of it dead, cathode full and graphite empty |
     | plating | the area | the region's middle | lithium lost there |

@@ -1,0 +1,118 @@
+"""A design file: a cell, its state, what is wrong with it, protocol, sensors and noise, in YAML.
+
+    preset: nmc              # a cell of presets.yaml, changed by `cell`
+    cell: {length_mm: 140, tab_p_mm: 55}
+    state: {soc: 0.5, lli: 0.05}
+    defect: {kind: weld, share: 0.3}
+    protocol: {rate_C: 1.0, applied_mT: 1.0}
+    sensors: {columns: 6, rows: 4, distance_mm: 10}     # or {position_mm: [[60, 40, 12]]}, z from the stack's middle
+    noise: {field_nT: 0.05}
+
+Every part may be left out; fields and units are those of the classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.v3.design import PouchCell
+from bridge.v3.protocol import Noise, Protocol, SensorArray
+from bridge.v3.state import CellState, Defect
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import plain_yaml
+
+MAX_BYTES = 2**16
+"""Of a design file: some hundred times what one needs."""
+MAX_SENSORS = 4096
+PARTS = ("preset", "cell", "state", "defect", "protocol", "sensors", "noise")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a design file says."""
+
+    cell: PouchCell
+    state: CellState
+    defect: Defect
+    protocol: Protocol
+    sensors: SensorArray
+    noise: Noise
+
+
+def read_experiment(path: Path | str) -> Experiment:
+    """Read a design file.
+
+    Raises:
+        MagBridgeError: It is missing, too large, no plain YAML, or one of its values is impossible.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MagBridgeError(f"{path}: no such file: expected a design file, such as `preset: nmc`")
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise MagBridgeError(f"{path}: larger than {MAX_BYTES // 1024} kB: expected a design file")
+    try:
+        document = plain_yaml(data.decode())
+    except ValueError as error:
+        raise MagBridgeError(f"{path}: not plain YAML: {error}") from error
+    try:
+        return experiment({} if document is None else document)
+    except MagBridgeError as error:
+        raise MagBridgeError(f"{path}: {error}") from error
+
+
+def experiment(document: Any) -> Experiment:
+    """An experiment from a design file's document.
+
+    Raises:
+        MagBridgeError: A part or field is unknown, or a value impossible.
+    """
+    parts = _mapping("design", document, PARTS)
+    preset = parts.pop("preset", "nmc")
+    changes = _mapping("cell", parts.get("cell", {}), [field.name for field in fields(PouchCell)])
+    cell = PouchCell.preset(str(preset), **changes)
+    state, defect, protocol, noise = (
+        _made(kind, name, parts)
+        for kind, name in ((CellState, "state"), (Defect, "defect"), (Protocol, "protocol"), (Noise, "noise"))
+    )
+    sensors = _sensors(cell, parts.get("sensors", {}))
+    sensors.require_outside(cell)
+    return Experiment(cell, state, defect, protocol, sensors, noise)
+
+
+def _mapping(name: str, value: Any, known) -> dict:
+    if not isinstance(value, Mapping):
+        raise MagBridgeError(f"{name} {value!r}: expected fields, such as {known[0]}")
+    for field in value:
+        if field not in known:
+            raise MagBridgeError(f"{name} field {field!r}: expected one of {', '.join(known)}")
+    return dict(value)
+
+
+def _made(kind, name: str, parts: Mapping):
+    values = _mapping(name, parts.get(name, {}), [field.name for field in fields(kind) if field.init])
+    for field, value in values.items():
+        if isinstance(value, list):
+            values[field] = tuple(value)
+    return kind(**values)
+
+
+def _sensors(cell: PouchCell, part: Any) -> SensorArray:
+    values = _mapping("sensors", part, ["columns", "rows", "distance_mm", "two_sided", "position_mm"])
+    if "position_mm" not in values:
+        return SensorArray.grid(cell, **values)
+    if len(values) > 1:
+        raise MagBridgeError("sensors: expected position_mm alone, or columns, rows and distance_mm")
+    try:
+        position = np.array(values["position_mm"], float)
+    except (TypeError, ValueError):
+        position = np.empty(0)
+    if position.ndim != 2 or position.shape[1] != 3 or not 1 <= len(position) <= MAX_SENSORS:
+        raise MagBridgeError(f"position_mm: expected a list of 1 to {MAX_SENSORS} places [x, y, z] in mm")
+    return SensorArray(position)

@@ -1,0 +1,158 @@
+"""Pictures: where currents and lithium are, what sensors see, how large a defect must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bridge.v3.detect import Detection
+from bridge.v3.experiment import Experiment
+from bridge.v3.protocol import SensorArray
+from bridge.v3.simulation import Case, Simulation, simulate_cases
+from bridge.v3.state import DEFECTS, Mesh
+from dataset_card.running.plotting import INK, MARK, QUIET, canvas, save, styles
+
+PLANE = (48, 32)
+"""Points of a field map along x and y."""
+PICTURE_MESH = (48, 32)
+
+
+def field_figure(plan: Experiment, out: Path | str) -> None:
+    """Draw currents, lithium, field maps in the sensors' plane, and time courses of an experiment.
+
+    Args:
+        plan: What to simulate, without noise.
+        out: The figure; its suffix picks the format.
+    """
+    cell = plan.cell
+    height = float(np.abs(plan.sensors.position_mm[:, 2]).min())
+    x, y = (np.linspace(0, side, n) for side, n in zip((cell.length_mm, cell.width_mm), PLANE, strict=True))
+    plane = np.array([(a, b, height) for a in x for b in y])
+    array = SensorArray(np.concatenate([plane, plan.sensors.position_mm]))
+    mesh = Mesh.uniform(cell, *PICTURE_MESH)
+    if plan.defect.kind == "tear":
+        cut, y0, y1 = plan.defect.cut(cell)
+        tip = y1 if plan.defect.low else y0
+        mesh = mesh.through(cut, tip if 0 < tip < mesh.y[-1] else float(mesh.y[1]))
+    found = simulate_cases([Case(cell, plan.state, plan.defect, mesh=mesh)], array, plan.protocol)[0]
+
+    figure, axes = canvas(3, 3, size=(11.5, 8.6))
+    _maps(axes[0], found)
+    _fields(axes[1], found, plan, x, y, len(plane), height)
+    _courses(axes[2], found, len(plane))
+    what = "no defect" if plan.defect.kind == "none" else f"{plan.defect.kind}, share {plan.defect.share:.3g}"
+    figure.suptitle(
+        f"{cell.chemistry}/graphite, {cell.units} units, {cell.nominal_Ah:g} A h, {what}: SOH {found.soh:.3f}",
+        color=INK,
+    )
+    save(figure, out)
+
+
+def _maps(axes, found: Simulation) -> None:
+    x, y = found.mesh.x * 1e3, found.mesh.y * 1e3
+    density, kx, ky = found.flows[:, :, 0, 0], found.flows[:, :, 1, 0], found.flows[:, :, 2, 0]
+    _image(axes[0], x, y, density, "current density at the pulse's end, A/m²", "viridis")
+    _image(axes[1], x, y, np.hypot(kx, ky), "sheet current of the aluminium, A/m", "magma")
+    a, b = found.mesh.centres
+    axes[1].streamplot(
+        *(np.linspace(edge[0], edge[-1], n) * 1e3 for edge, n in ((a, 30), (b, 20))),
+        *(_even(a, b, values).T for values in (kx, ky)),
+        color="white",
+        density=0.6,
+        linewidth=0.6,
+        arrowsize=0.6,
+    )
+    axes[1].set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+    _image(axes[2], x, y, found.lithium[1], "lithium in graphite before the pulse, x", "cividis")
+
+
+def _even(a: np.ndarray, b: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values on an even grid, which stream lines need."""
+    from scipy.interpolate import RegularGridInterpolator
+
+    grid = np.meshgrid(np.linspace(a[0], a[-1], 30), np.linspace(b[0], b[-1], 20), indexing="ij")
+    return RegularGridInterpolator((a, b), values)(np.stack(grid, axis=-1))
+
+
+def _fields(axes, found: Simulation, plan: Experiment, x, y, count: int, height: float) -> None:
+    position = plan.sensors.position_mm
+    for axis, (name, field, scale, unit) in zip(
+        axes,
+        (
+            ("under load", found.load_T, 1e6, "µT"),
+            ("1 s after the pulse", found.rest_T[0], 1e12, "pT"),
+            ("scan", found.scan_T, 1e9, "nT"),
+        ),
+        strict=True,
+    ):
+        values = scale * field[:count, 2].reshape(len(x), len(y))
+        most = max(float(np.abs(values).max()), 1e-9)
+        edges = [np.linspace(-0.5 * s[1], s[-1] + 0.5 * s[1], len(s) + 1) for s in (x, y)]
+        _image(axis, edges[0], edges[1], values, f"{name}: Bz at z = {height:.1f} mm, {unit}", "RdBu_r", (-most, most))
+        axis.plot(position[:, 0], position[:, 1], "o", ms=3, mfc="none", mec=INK, mew=0.6)
+
+
+def _image(
+    axis, x, y, values, title: str, colours: str, limits: tuple[float, float] | tuple[None, None] = (None, None)
+):
+    shown = axis.pcolormesh(x, y, values.T, cmap=colours, vmin=limits[0], vmax=limits[1], rasterized=True)
+    axis.set(aspect="equal", xlabel="x, mm", ylabel="y, mm")
+    axis.set_title(title, fontsize=9)
+    axis.figure.colorbar(shown, ax=axis, shrink=0.75)
+
+
+def _courses(axes, found: Simulation, count: int) -> None:
+    axes[0].plot(found.time_s, found.voltage_V, color=INK, marker=".", ms=3)
+    axes[0].set(xlabel="time, s", ylabel="terminal voltage, V", xscale="symlog")
+    largest = np.sqrt((found.rest_T[:, count:] ** 2).sum(axis=2)) * 1e12
+    axes[1].loglog(found.rest_s, np.maximum(largest, 1e-3), color=QUIET, lw=0.7)
+    axes[1].loglog(found.rest_s, np.maximum(largest.mean(axis=1), 1e-3), color=MARK, lw=2)
+    axes[1].set(xlabel="time after the pulse, s", ylabel="|B| at each sensor, pT")
+    axes[1].set_title("at rest: each sensor, and their mean", fontsize=9)
+    strength = np.sqrt((found.load_T[count:] ** 2).sum(axis=1)) * 1e6
+    scan = np.sqrt((found.scan_T[count:] ** 2).sum(axis=1)) * 1e9
+    axes[2].plot(strength, color=INK, marker="o", ms=3, lw=0.8, label="load, µT")
+    axes[2].plot(scan, color=MARK, marker="s", ms=3, lw=0.8, label="scan, nT")
+    axes[2].set(xlabel="sensor", ylabel="|B|", yscale="log")
+    axes[2].legend(frameon=False)
+
+
+def detect_figure(found: Sequence[Detection], out: Path | str) -> None:
+    """Draw the smallest share found over noise, one panel a defect, one line a distance; terminals beside them.
+
+    Args:
+        found: As `detect` returns it.
+        out: The figure; its suffix picks the format.
+    """
+    figure, axes = canvas(1, 5, size=(14, 3.4))
+    look = styles([f"{distance:g} mm" for distance in sorted({one.distance_mm for one in found})])
+    noises = [1e3 * one.noise_nT for one in found]
+    limits = min(noises) / 1.5, max(noises) * 1.5
+    for axis, kind in zip(axes, DEFECTS[1:], strict=True):
+        own = [one for one in found if one.defect == kind]
+        for name, style in look.items():
+            line = [one for one in own if one.channel == "magnetics" and f"{one.distance_mm:g} mm" == name]
+            known = [one for one in line if one.share is not None]
+            axis.plot([1e3 * one.noise_nT for one in known], [one.share for one in known], label=name, **style)
+        blind = next(one for one in own if one.channel == "terminals")
+        seen = blind.share
+        axis.axhline(blind.largest if seen is None else seen, color=QUIET, lw=1, ls="--")
+        words = "terminals alone: not found" if seen is None else "terminals alone"
+        axis.annotate(
+            words,
+            (0.03, blind.largest if seen is None else seen),
+            xycoords=("axes fraction", "data"),
+            va="bottom",
+            fontsize=7,
+            color=QUIET,
+        )
+        axis.set(xscale="log", yscale="log", xlabel="noise of a reading, pT", xlim=limits, ylim=(2e-4, 1.5))
+        axis.set_title(kind, fontsize=10)
+        if all(one.share is None for one in own if one.channel == "magnetics"):
+            best = max(one.power for one in own if one.channel == "magnetics")
+            axis.text(0.5, 0.5, f"at best {best:.0%} are found", transform=axis.transAxes, ha="center", color=INK)
+    axes[0].set_ylabel("smallest share found")
+    axes[-1].legend(frameon=False, fontsize=8)
+    save(figure, out)

@@ -11,7 +11,7 @@ import typer
 from bridge.commands.measured import OwnOptions, with_own
 from bridge.commands.options import (
     AnyReleaseArgument,
-    BridgeOption,
+    DatasetOption,
     FigureOption,
     UpstreamDirOption,
     UpstreamOption,
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 @takes(own=OwnOptions)
 def validate(
-    bridge: BridgeOption = "v1",
+    bridge: DatasetOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     full: Annotated[bool, typer.Option("--full", help="Compare v1 as v2 always is; takes minutes.")] = False,
@@ -43,13 +43,23 @@ def validate(
 ) -> None:
     """Check invariants, likeness to scans and where SOH can be read; exit 1 if a blocking check fails.
 
-    With --scans: the invariants, and what the fit to them cannot carry.
+    With --scans: the invariants, and what the fit to them cannot carry. v3: solvers, the theorem and the nulls.
     """
+    if bridge == "v3":
+        from bridge.validation.physics import validate_physics
+
+        _require_no_upstream("validate", upstream, upstream_dir, full)
+        _report(validate_physics(), as_json)
+        return
     from bridge.generate import make_bridge, resolve
     from bridge.validation import report
 
     inputs, _ = with_own(resolve(bridge, upstream, upstream_dir), own)
-    found = report.validate(make_bridge(inputs), full)
+    _report(report.validate(make_bridge(inputs), full), as_json)
+
+
+def _report(found, as_json: bool) -> None:
+    """Prints a report of checks; exits with 1 unless it passed."""
     if as_json:
         print_json(found.as_dict())
     else:
@@ -58,15 +68,33 @@ def validate(
         raise typer.Exit(1)
 
 
+def _require_no_upstream(command: str, upstream: str, upstream_dir: Path | None, full: bool = False) -> None:
+    """v3 is computed: options that name an upstream say nothing about it."""
+    if upstream != "auto" or upstream_dir is not None or full:
+        raise MagBridgeError(f"{command} --bridge v3 takes no --upstream, --upstream-dir or --full: v3 has no upstream")
+
+
 def ablate(
-    bridge: BridgeOption = "v1",
+    bridge: DatasetOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
     out: FigureOption = None,
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Grade the ablations A0 to A3 within themselves, few-shot, and by readouts carried over from A0."""
+    """Grade the ablations A0 to A3 within themselves, few-shot, and by readouts carried from A0; v3: by mechanism."""
+    if bridge == "v3":
+        from bridge.validation import physics_ablation
+
+        _require_no_upstream("ablate", upstream, upstream_dir)
+        if out is not None:
+            raise MagBridgeError("ablate --bridge v3 draws no figure: leave --out out")
+        made = physics_ablation.ablate_physics()
+        if as_json:
+            print_json(physics_ablation.as_dict(made))
+        else:
+            typer.echo(physics_ablation.table(made))
+        return
     from bridge.generate import make_bridge, resolve
     from bridge.validation import ablation
 

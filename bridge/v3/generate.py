@@ -102,13 +102,16 @@ def generate(
     )
 
 
-def physics(cells: Sequence[VirtualCell], config: PhysicsConfig, placed: bool = True) -> list[Simulation]:
+def physics(
+    cells: Sequence[VirtualCell], config: PhysicsConfig, *, placed: bool = True, through_plane: bool = True
+) -> list[Simulation]:
     """The cells' measurements without noise.
 
     Args:
         cells: Drawn cells.
         config: The configuration.
         placed: Whether the array sits where the visit's seed puts it, rather than at its nominal place.
+        through_plane: Whether the current between foils has a field; an ablation leaves it out.
     """
     found: list[Simulation | None] = [None] * len(cells)
     for design in dict.fromkeys(drawn.cell for drawn in cells):
@@ -125,15 +128,21 @@ def physics(cells: Sequence[VirtualCell], config: PhysicsConfig, placed: bool = 
             )
             for drawn in (cells[k] for k in own)
         ]
-        for k, one in zip(own, simulate_cases(cases, array, config.protocol), strict=True):
+        for k, one in zip(own, simulate_cases(cases, array, config.protocol, through_plane=through_plane), strict=True):
             found[k] = one
     return [one for one in found if one is not None]
 
 
 def _chunk(rows: Sequence[Request], config: PhysicsConfig, master_seed: int) -> Rows:
-    cells = draw(rows, config, master_seed)
+    return measure(rows, draw(rows, config, master_seed), config)
+
+
+def measure(
+    rows: Sequence[Request], cells: Sequence[VirtualCell], config: PhysicsConfig, *, through_plane: bool = True
+) -> Rows:
+    """The rows of drawn cells, which an ablation may have changed, with noise."""
     read_out = []
-    for drawn, clean in zip(cells, physics(cells, config), strict=True):
+    for drawn, clean in zip(cells, physics(cells, config, through_plane=through_plane), strict=True):
         array = config.array(drawn.cell)
         placement = config.noise.place(np.random.default_rng([drawn.seed, 0]), array)
         rng = np.random.default_rng([drawn.seed, 1])

@@ -116,7 +116,12 @@ def simulate(
 
 
 def simulate_cases(
-    cases: Sequence[Case], sensors: SensorArray, protocol: Protocol, *, uniform_foils: bool = False
+    cases: Sequence[Case],
+    sensors: SensorArray,
+    protocol: Protocol,
+    *,
+    uniform_foils: bool = False,
+    through_plane: bool = True,
 ) -> list[Simulation]:
     """Simulate measurements without noise; meshes of one batch have one shape, and no case depends on another.
 
@@ -125,6 +130,7 @@ def simulate_cases(
         sensors: The array, outside every cell.
         protocol: The pulse and the applied field.
         uniform_foils: Solve for one potential instead of two: a third of the time, the same currents to 1e-9, no tears.
+        through_plane: Whether the current between foils has a field.
 
     Raises:
         MagBridgeError: As `simulate`, or a tear in uniform foils.
@@ -132,7 +138,7 @@ def simulate_cases(
     if uniform_foils and any(case.defect.kind == "tear" for case in cases):
         raise MagBridgeError("a tear in uniform foils: solve for two potentials, uniform_foils=False")
     found: list[Simulation] = []
-    shared = _Shared(sensors)
+    shared = _Shared(sensors, through_plane)
     for first in range(0, len(cases), network.LANES):
         group = cases[first : first + network.LANES]
         meshes = [_mesh(case) for case in group]
@@ -241,8 +247,8 @@ def _flows(maps, gxp, gyp, gxn, gyn, tau_p, tau_n, dx, dy, current):
 class _Shared:
     """What cases share: layers, kernels and leads of a design, an array and a mesh."""
 
-    def __init__(self, sensors: SensorArray):
-        self.sensors = sensors
+    def __init__(self, sensors: SensorArray, through_plane: bool):
+        self.sensors, self.through_plane = sensors, through_plane
         self.kept: dict[tuple, tuple] = {}
 
     def of(self, case: Case, mesh: Mesh) -> tuple[np.ndarray, Layers, np.ndarray, np.ndarray, np.ndarray]:
@@ -255,6 +261,8 @@ class _Shared:
         if case.placement is not None:
             position = case.placement.moved(self.sensors, case.cell)
         stack = layers(case.cell, float(np.abs(position[:, 2]).min()))
+        if not self.through_plane:
+            stack = stack._replace(gap=0 * stack.gap, unit_gap=0 * stack.unit_gap)
         terms = current_terms(position, mesh.x, mesh.y, stack.z)
         weights = np.stack([stack.foil_p, stack.foil_n, stack.gap])
         made = position, stack, terms, kernel(terms, weights), outer_field(case.cell, position)

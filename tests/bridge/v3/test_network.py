@@ -17,8 +17,8 @@ def lanes(array):
     return np.ascontiguousarray(np.repeat(np.asarray(array, float)[..., None], LANES, axis=-1))
 
 
-def solve_once(own, mesh, unknowns=2):
-    """Currents (nx, ny) in A/m2 just after 5.76 A begin to flow, and the potentials."""
+def solve_once(own, mesh, unknowns=2, current=5.76):
+    """Currents (nx, ny) in A/m2 just after a current in A begins to flow, and the potentials."""
     foils = [lanes(getattr(own, name)) for name in ("gxp", "gyp", "gxn", "gyn")]
     tau_p, tau_n = lanes(own.tau_p), lanes(own.tau_n)
     part = np.stack([foils[2][0, 0], foils[0][0, 0]]) / (foils[2][0, 0] + foils[0][0, 0])
@@ -37,7 +37,7 @@ def solve_once(own, mesh, unknowns=2):
         lanes(own.weight),
         lanes(own.time),
         np.zeros(1),
-        np.full((1, LANES), 5.76),
+        np.full((1, LANES), current),
         np.zeros(1, int),
     )
     return voltage[0, 0], maps[0, ..., 0]

@@ -1,0 +1,183 @@
+"""Ablations of v3: what each mechanism contributes to what is read, by readouts fitted within each ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from bridge.v3.cells import VirtualCell, draw, requests
+from bridge.v3.config import PhysicsConfig
+from bridge.v3.generate import Rows, measure
+from bridge.v3.state import CellState, Variation
+from bridge.validation.physics import readout
+from dataset_card.contract.schema import MASTER_SEED
+
+CELLS = 150
+"""Cells of each knowledge; NMC, one visit each."""
+GAINED = -0.25
+"""Lithium gained for lithium lost in the ablation that inverts the direction."""
+
+
+def _state(**values) -> Callable[[VirtualCell], VirtualCell]:
+    def change(drawn: VirtualCell) -> VirtualCell:
+        return replace(drawn, state=CellState(**(vars(drawn.state) | values)))
+
+    return change
+
+
+def _gain(drawn: VirtualCell) -> VirtualCell:
+    return replace(drawn, state=replace(drawn.state, lli=GAINED * drawn.state.lli))
+
+
+def _even(drawn: VirtualCell) -> VirtualCell:
+    return replace(drawn, variation=Variation())
+
+
+def _same(drawn: VirtualCell) -> VirtualCell:
+    return drawn
+
+
+ABLATIONS: dict[str, Callable[[VirtualCell], VirtualCell]] = {
+    "as it is": _same,
+    "labels shuffled": _same,
+    "lithium loss off": _state(lli=0.0),
+    "active material loss off": _state(lam_pe=0.0, lam_ne=0.0),
+    "resistance growth off": _state(r_ohm=1.0, r_ct=1.0),
+    "gradients off": _state(gradient_lli=0.0, gradient_r=0.0),
+    "variation of cells off": _even,
+    "lithium gained": _gain,
+    "placement off": _same,
+    "current through the plane off": _same,
+}
+"""What each does to a drawn cell; shuffled labels, placement and current through the plane are changed elsewhere."""
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """Readouts under one ablation, by cell; None where a label does not vary.
+
+    Attributes:
+        ablation: One of `ABLATIONS`.
+        soh_terminals, soh_both: R2 of SOH at unknown charge, from voltage, and from voltage and scan; healthy rows.
+        gradient_terminals, gradient_rest: R2 of gradient_r at known charge.
+        current_defects: AUC of weld or tear against healthy, from the field under load.
+        lithium_defects: AUC of dry or plating against healthy, from the scan.
+        carried: R2 of SOH by `soh_both`'s readout of the rows as they are, carried over.
+    """
+
+    ablation: str
+    soh_terminals: float | None
+    soh_both: float | None
+    gradient_terminals: float | None
+    gradient_rest: float | None
+    current_defects: float
+    lithium_defects: float
+    carried: float | None
+
+
+def ablate_physics(cells: int = CELLS) -> list[Ablated]:
+    """Generate and read out every ablation; about a minute and a half."""
+    config = PhysicsConfig(cells=cells)
+    still = replace(config, noise=replace(config.noise, shift_mm=(0.0, 0.0, 0.0), turn_rad=0.0, error_mm=0.0))
+    rows = [row for row in requests(config) if row.chemistry == "NMC" and row.visit == row.number % config.visits]
+    drawn = draw(rows, config, MASTER_SEED)
+    found: list[Ablated] = []
+    plain: Rows | None = None
+    for name, change in ABLATIONS.items():
+        if name == "labels shuffled" and plain is not None:
+            made = _shuffled(plain)
+        else:
+            made = measure(
+                rows,
+                [change(one) for one in drawn],
+                still if name == "placement off" else config,
+                through_plane=name != "current through the plane off",
+            )
+        plain = plain or made
+        found.append(_read(name, made, plain))
+    return found
+
+
+def _shuffled(rows: Rows) -> Rows:
+    labels = rows.labels.copy()
+    order = np.random.default_rng(0).permutation(len(labels))
+    for column in ("soh", "gradient_r", "defect"):
+        labels[column] = labels[column].to_numpy()[order]
+    return replace(rows, labels=labels)
+
+
+def _read(name: str, rows: Rows, plain: Rows) -> Ablated:
+    labels = rows.labels
+    healthy = (labels.defect == "none").to_numpy()
+    received = healthy & (labels.knowledge == "as_received").to_numpy()
+    known = healthy & (labels.knowledge == "known_soc").to_numpy()
+    both = np.concatenate([rows.voltage, rows.scan], axis=1)
+    soh, gradient = labels.soh.to_numpy(float), labels.gradient_r.to_numpy(float)
+    rest = rows.rest.reshape(len(labels), -1)
+
+    def r2(x: np.ndarray, y: np.ndarray, keep: np.ndarray) -> float | None:
+        return None if np.ptp(y[keep]) < 1e-9 else readout(x[keep], y[keep])
+
+    return Ablated(
+        name,
+        r2(rows.voltage, soh, received),
+        r2(both, soh, received),
+        r2(rows.voltage, gradient, known),
+        r2(rest, gradient, known),
+        _auc(rows.load, labels.defect, ("weld", "tear")),
+        _auc(rows.scan, labels.defect, ("dry", "plating")),
+        None if rows is plain else _carried(plain, both, soh, received),
+    )
+
+
+def _auc(x: np.ndarray, defect, kinds: Sequence[str]) -> float:
+    """AUC of defects against healthy rows by distance in the metric of healthy rows, fitted on other rows."""
+    from sklearn.covariance import LedoitWolf
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import KFold
+
+    kept = defect.isin(["none", *kinds]).to_numpy()
+    x, sick = x[kept].astype(float), defect[kept].to_numpy() != "none"
+    scale = x.std(axis=0)
+    x = x / np.where(scale > 0, scale, 1)
+    scores = np.empty(len(x))
+    for train, test in KFold(5, shuffle=True, random_state=0).split(x):
+        scores[test] = LedoitWolf().fit(x[train][~sick[train]]).mahalanobis(x[test])
+    return float(roc_auc_score(sick, scores))
+
+
+def _carried(plain: Rows, both: np.ndarray, soh: np.ndarray, keep: np.ndarray) -> float:
+    """R2 of a linear readout of the rows as they are, on ablated rows of the same cells that it was not fitted on."""
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import KFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x = np.concatenate([plain.voltage, plain.scan], axis=1)[keep]
+    y = plain.labels.soh.to_numpy(float)[keep]
+    guess = np.empty(len(x))
+    for train, test in KFold(5, shuffle=True, random_state=0).split(x):
+        model = make_pipeline(StandardScaler(), RidgeCV(np.geomspace(1e-2, 1e6, 17)))
+        guess[test] = model.fit(x[train], y[train]).predict(both[keep][test])
+    truth = soh[keep]
+    return 1 - float(((truth - guess) ** 2).sum() / ((truth - truth.mean()) ** 2).sum())
+
+
+def as_dict(found: Sequence[Ablated]) -> dict:
+    """The ablations as plain values, for JSON."""
+    return {"bridge": "v3", "cells": CELLS, "ablations": [asdict(one) for one in found]}
+
+
+def table(found: Sequence[Ablated]) -> str:
+    """The ablations for people."""
+    titles = ("SOH, V", "V + scan", "grad_r, V", "grad_r, rest", "weld/tear", "dry/plated", "carried")
+    lines = [f"{'ablation':32s}" + "".join(f"{title:>14s}" for title in titles)]
+    for one in found:
+        values = list(asdict(one).values())[1:]
+        lines.append(f"{one.ablation:32s}" + "".join(f"{'-' if v is None else f'{v:.2f}':>14s}" for v in values))
+    lines.append(
+        "R2 of SOH (charge unknown) and gradient_r (known); AUC of the metric of healthy rows; R2 carried over"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,77 @@
+"""Times v3: one healthy cell, its parts, and a release; PyBaMM's time for one cell beside them.
+
+    python perf/v3.py [--rows 200]
+
+Prints milliseconds of CPU time, least of several calls. PyBaMM is timed where it is installed (its 2+1D single
+particle model on 24 x 24 places, once); elsewhere the time that was measured with its table of currents is quoted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from bridge.v3.cells import requests
+from bridge.v3.config import PhysicsConfig
+from bridge.v3.design import PouchCell
+from bridge.v3.generate import generate
+from bridge.v3.protocol import Protocol, SensorArray
+from bridge.v3.simulation import Case, simulate_cases
+from bridge.v3.state import CellState
+
+REPEATS = 5
+PYBAMM_S = 1.58
+"""CPU time of PyBaMM 26.10 for one cell of 30 s, beside 2 s to import, on the machine that made the tests' table."""
+
+
+def best(function) -> float:
+    """Least seconds of CPU time of several calls."""
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.process_time()
+        function()
+        seconds.append(time.process_time() - start)
+    return min(seconds)
+
+
+def pybamm_s() -> tuple[float, str]:
+    """Seconds of CPU time that PyBaMM takes for one cell, and where the number is from."""
+    try:
+        import pybamm
+    except ImportError:
+        return PYBAMM_S, "measured before"
+    start = time.process_time()
+    model = pybamm.lithium_ion.SPM({"current collector": "potential pair", "dimensionality": 2})
+    points = {"x_n": 5, "x_s": 5, "x_p": 5, "r_n": 20, "r_p": 20, "y": 24, "z": 24}
+    values = pybamm.ParameterValues("Marquis2019")
+    pybamm.Simulation(model, parameter_values=values, var_pts=points).solve([0, 30])
+    return time.process_time() - start, "measured now"
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=200, help="rows of the release that are timed")
+    n = parser.parse_args().rows
+    cell = PouchCell.preset("nmc")
+    array, protocol = SensorArray.grid(cell), Protocol()
+    cases = [Case(cell, CellState(soc=0.3 + 0.4 * k / 64, lli=0.05)) for k in range(64)]
+    for uniform, name in ((True, "one potential"), (False, "two potentials")):
+        simulate_cases(cases[:8], array, protocol, uniform_foils=uniform)
+        seconds = best(lambda uniform=uniform: simulate_cases(cases, array, protocol, uniform_foils=uniform))
+        print(f"{1e3 * seconds / 64:8.2f} ms  a healthy cell, 24 x 16, 33 steps, no placement, {name}")
+        if uniform:
+            healthy = seconds / 64
+    config = PhysicsConfig()
+    rows = requests(config)
+    rows = rows[:: max(len(rows) // n, 1)][:n]
+    generate(rows[:8], config)
+    seconds = best(lambda: generate(rows, config)) / len(rows)
+    print(f"{1e3 * seconds:8.2f} ms  a row of the release: {config.mesh[0]} x {config.mesh[1]}, two potentials, placed")
+    print(f"{6000 * seconds:8.1f} s   the release's 6,000 rows on one core")
+    theirs, where = pybamm_s()
+    print(f"{1e3 * theirs:8.0f} ms  PyBaMM, one cell ({where}): {theirs / healthy:.0f} times a healthy cell")
+
+
+if __name__ == "__main__":
+    main()

@@ -321,22 +321,24 @@ def kernel(terms, weights):
 def flow_field(kernels, flows):
     """Field (T, S, 3) in T of currents (nx, ny, 5, T), as `_flows` gives them, by kernels as `kernel` gives them."""
     nx, ny, _, times = flows.shape
-    found = np.zeros((len(kernels), 3, times))
-    for s in range(len(kernels)):
-        p, n, gap = kernels[s]
-        for i in range(nx):
-            for j in range(ny):
-                flow = flows[i, j]
-                for t in range(times):
-                    found[s, 0, t] += p[0, i, j] * flow[2, t] + n[0, i, j] * flow[4, t] - gap[1, i, j] * flow[0, t]
-                    found[s, 1, t] += gap[2, i, j] * flow[0, t] - p[0, i, j] * flow[1, t] - n[0, i, j] * flow[3, t]
-                    found[s, 2, t] += (
-                        p[1, i, j] * flow[1, t]
-                        - p[2, i, j] * flow[2, t]
-                        + n[1, i, j] * flow[3, t]
-                        - n[2, i, j] * flow[4, t]
-                    )
-    return MU0_4PI * found.transpose(2, 0, 1)
+    count = len(kernels)
+    found = np.zeros((3, times, count))
+    k = np.empty((3, 3, count))
+    for i in range(nx):
+        for j in range(ny):
+            for f in range(3):
+                for q in range(3):
+                    for s in range(count):
+                        k[f, q, s] = kernels[s, f, q, i, j]
+            for t in range(times):
+                up, p_x, p_y, n_x, n_y = flows[i, j, :, t]
+                for s in range(count):
+                    found[0, t, s] += p_y * k[0, 0, s] + n_y * k[1, 0, s] - up * k[2, 1, s]
+                for s in range(count):
+                    found[1, t, s] += up * k[2, 2, s] - p_x * k[0, 0, s] - n_x * k[1, 0, s]
+                for s in range(count):
+                    found[2, t, s] += p_x * k[0, 1, s] - p_y * k[0, 2, s] + n_x * k[1, 1, s] - n_y * k[1, 2, s]
+    return MU0_4PI * found.transpose(1, 2, 0)
 
 
 @_jit

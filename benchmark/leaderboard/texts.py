@@ -25,6 +25,12 @@ COLUMNS = (
 OPTIONAL = ("per visit", "other law", "without parents")
 """Columns that only some boards have."""
 
+ALWAYS = 4
+"""The first columns, which are shown however narrow the terminal is."""
+
+NARROW = 100
+"""Characters below which a terminal shows the score alone, without the mean over tables."""
+
 RIGHT = ("rank", "features", "seconds", "runs")
 LEAK_NOTE = "LEAKS: batteries and parents are shared between subsets; compare with the primary split, never rank on it"
 
@@ -161,28 +167,48 @@ def _markdown(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def print_table(boards: list[Board], console) -> None:
-    """Prints the boards on a `rich` console."""
+    """Print the boards on a `rich` console, each with as many columns as fit its width."""
     from rich.table import Table
 
     for board in _honest_first(boards):
-        caption = board.dataset_label + (f"\n{LEAK_NOTE}" if board.leaks else "")
-        table = Table(title=board.title, caption=caption, caption_justify="left", title_justify="left")
-        for column in (COLUMNS[i] for i in columns_of(board)):
-            table.add_column(column, justify="right" if column in RIGHT else "left", no_wrap=True)
-        for entry in board.entries:
-            texts = texts_of(entry)
-            table.add_row(*(texts[i] for i in columns_of(board)))
+        rows = [texts_of(entry) for entry in board.entries]
+        if console.width < NARROW:
+            rows = [(*row[:2], row[2].partition(" (by table")[0], *row[3:]) for row in rows]
+        shown, left_out = _fitting(rows, console.width)
+        caption = [board.dataset_label] + [LEAK_NOTE] * board.leaks
+        if left_out:
+            caption.append(f"Left out, too wide for this terminal: {', '.join(left_out)} (see --format markdown)")
+        table = Table(title=board.title, caption="\n".join(caption), caption_justify="left", title_justify="left")
+        for i in shown:
+            table.add_column(COLUMNS[i], justify="right" if COLUMNS[i] in RIGHT else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(row[i] for i in shown))
         console.print(table)
         if board.yardsticks:
             beside = Table(title="Never ranked", title_justify="left")
             for column in YARDSTICKS:
-                beside.add_column(column, no_wrap=column != "what it is")
+                beside.add_column(column, overflow="fold")
             for line in yardsticks_of(board):
                 beside.add_row(*line)
             console.print(beside)
         for note in notes_of(board):
-            console.print(note, soft_wrap=True)
-    console.print(EXPLANATION, soft_wrap=True)
+            console.print(note)
+    console.print(EXPLANATION)
+
+
+def _fitting(rows: list[tuple[str, ...]], width: int) -> tuple[list[int], list[str]]:
+    """Numbers of the columns that hold something and fit, the first four in any case, and names of the others."""
+    shown, left_out, used = [], [], 1
+    for i, name in enumerate(COLUMNS):
+        widest = max((len(row[i]) for row in rows), default=0)
+        if not widest:
+            continue
+        used += max(widest, len(name)) + 3
+        if i < ALWAYS or (used <= width and not left_out):
+            shown.append(i)
+        else:
+            left_out.append(name)
+    return shown, left_out
 
 
 RANK_RULE = (

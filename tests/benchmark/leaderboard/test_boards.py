@@ -4,12 +4,13 @@ import dataclasses
 import io
 import random
 
+import pytest
 from rich.console import Console
 
 from benchmark.data import DatasetInfo
 from benchmark.leaderboard.boards import leaderboard
 from benchmark.leaderboard.texts import print_table, texts_of, to_markdown
-from benchmark.results import Result, Run
+from benchmark.results import SHIPPED, Result, Run, read_results
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
 from dataset_card.contract.schema import MASTER_SEED
 
@@ -77,6 +78,23 @@ def test_leaking_splits_stand_apart_and_marked():
     console = Console(width=140, file=io.StringIO())
     print_table(boards, console)
     assert "LEAKS" in console.file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    filed = [r for r in read_results(SHIPPED / "v2") if r.task == "t1"]
+    return [board for board in leaderboard(filed) if not board.leaks]
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 140, 250])
+def test_the_table_fits_its_terminal_and_begins_with_what_counts(shipped, width):
+    console = Console(width=width, file=io.StringIO())
+    print_table(shipped, console)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    heads = [[name.strip() for name in line.strip("┃").split("┃")] for line in lines if line.startswith("┃")]
+    assert heads[0][:4] == ["rank", "model", "score", "95 % interval"] and "without parents" not in heads[0]
+    assert any("Left out" in line for line in lines) == (width < 250)
 
 
 def test_other_datasets_and_task_versions_do_not_mix():

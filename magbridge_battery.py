@@ -1,6 +1,6 @@
 """MagBridge-Battery through `datasets`: load a release, or build one on the spot.
 
-Example:
+Examples:
     >>> import magbridge_battery
     >>> data = magbridge_battery.load("t1_soh_regression", release="magbridge-battery")
     >>> magbridge_battery.signals(data["train"]).shape
@@ -9,13 +9,13 @@ Example:
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import datasets
 import pyarrow.parquet as pq
 
 from dataset_card.running.door import require_own
+from dataset_card.running.log import LOG
 
 require_own("bridge", "benchmark")
 
@@ -48,7 +48,7 @@ def load(
     upstream_dir: Path | str | None = None,
     streaming: bool = False,
 ):
-    """Loads one configuration of a release.
+    """Load one configuration of a release.
 
     Args:
         config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`; `t1` to `t9` will do.
@@ -75,7 +75,7 @@ def load(
     manifest = read_manifest(folder)
     remark = unpublished(manifest["dataset_digest"], manifest["bridge_version"], manifest.get("master_seed"))
     if remark is not None:
-        print(f"note: {remark}", file=sys.stderr)
+        LOG.info(f"note: {remark}")
     loaded = datasets.load_dataset(str(folder), name, split=split, streaming=streaming)
     return loaded.sort("sample_id") if _is_shuffled(_edition(folder), name) and not streaming else loaded
 
@@ -155,7 +155,7 @@ def _cached_release(edition: Edition, choice: str, upstream_dir: Path | None) ->
     inputs = inputs_of(edition.bridge, choice, upstream_dir)
     folder = _releases_dir() / _key(inputs) / edition.name
     if not (standing(folder) / MANIFEST).is_file():
-        print(f"building a release from the {inputs.name} upstream into {folder}", file=sys.stderr)
+        LOG.info(f"building a release from the {inputs.name} upstream into {folder}")
         releases.build(folder, inputs, replace=True)  # another process may have been quicker
     return standing(folder)
 
@@ -164,9 +164,9 @@ def _published_release() -> Path:
     """The cache's copy of the published release, downloaded where there is none."""
     folder = _releases_dir() / f"zenodo-{zenodo.RECORD}" / V1.name
     if not (standing(folder) / MANIFEST).is_file():
-        print(f"downloading {zenodo.BUNDLE_URL}", file=sys.stderr)
+        LOG.info(f"downloading {zenodo.BUNDLE_URL}")
         differences = zenodo.fetch_release(folder, zenodo.BUNDLE_URL)
-        print("\n".join(differences) or "ids and labels are those of the plan", file=sys.stderr)
+        LOG.info("\n".join(differences) or "ids and labels are those of the plan")
     return standing(folder)
 
 
@@ -203,7 +203,7 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
         upstream_dir: Folder of published upstream files.
         **kwargs: As `datasets.DatasetBuilder` takes them, such as `cache_dir`.
 
-    Example:
+    Examples:
         >>> builder = MagBridgeBattery("by_cell_primary", release="magbridge-battery")
         >>> builder.download_and_prepare()
         >>> data = builder.as_dataset()

@@ -54,7 +54,7 @@ _HOMES = {
 
 
 def __getattr__(name: str):
-    """Loads a name's module only when it is used: a command answers signals before."""
+    """Load a name's module only when it is used: a command answers signals before."""
     for home, names in _HOMES.items():
         if name in names:
             return getattr(import_module(home), name)

@@ -37,7 +37,7 @@ def static_features(signals: np.ndarray) -> np.ndarray:
     Returns:
         Shape (n, 57), float64, columns as in `FEATURE_NAMES`; a correlation with a constant channel is 0.
 
-    Example:
+    Examples:
         >>> static_features(np.zeros((2, 100, 6))).shape
         (2, 57)
     """
@@ -49,7 +49,7 @@ def static_features(signals: np.ndarray) -> np.ndarray:
 
 
 def _block(x: np.ndarray, out: np.ndarray) -> None:
-    """Fills `out` (n, 57) from signals (n, 6, 100)."""
+    """Fill `out` (n, 57) from signals (n, 6, 100)."""
     n, channels, _ = x.shape
     quarter = T // 4
     table = out[:, : channels * len(STATISTICS)].reshape(n, channels, len(STATISTICS))

@@ -23,7 +23,7 @@ TASK = get_task("t1")
 
 
 def law_transfer(model: Model, data: TaskData) -> Result:
-    """Fits a T1 model on all training rows of one law and scores it on test rows of the other, both ways.
+    """Fit a T1 model on all training rows of one law and score it on test rows of the other, both ways.
 
     Args:
         model: A model of T1.

@@ -54,11 +54,11 @@ class FunctionModel:
         self.function = function
 
     def fit(self, signals, target) -> FunctionModel:
-        """Does nothing: the function is already what it is."""
+        """Do nothing: the function is already what it is."""
         return self
 
     def predict(self, signals):
-        """Returns the function's value."""
+        """Return the function's value."""
         return self.function(signals)
 
 

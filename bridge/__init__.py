@@ -19,7 +19,7 @@ _HOMES = {
 
 
 def __getattr__(name: str):
-    """Loads numba and pandas only when a name that needs them is used: a command answers signals before."""
+    """Load numba and pandas only when a name that needs them is used: a command answers signals before."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataset_card.running.door import answer_signals, require_own, run
+from dataset_card.running.log import LOG
 
 if __name__ == "__main__":
     answer_signals()  # before the imports, which take a second
@@ -64,7 +65,7 @@ def build(
     out = out or Path(EDITIONS[bridge].name)
     require_folder(out, RELEASE, replace=True)  # before the inputs are read; whether it may be replaced, after
     inputs = inputs_of(bridge, upstream, upstream_dir)
-    typer.echo(upstream_line(inputs.name), err=True)
+    LOG.info(upstream_line(inputs.name))
     inputs, own_files = commands_measured.with_own(inputs, own)
     manifest = release.build(
         out,

@@ -73,7 +73,7 @@ INJECTORS = {
 
 
 def inject(x: np.ndarray, subtype: str, severity: float, seed: int) -> np.ndarray:
-    """Injects a synthetic anomaly.
+    """Inject a synthetic anomaly.
 
     Args:
         x: (T, C) clean signal in nT.

@@ -63,7 +63,7 @@ def listing(files: dict[str, Path]) -> list[tuple[str, int]]:
 
 
 def push(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
-    """Creates or updates a dataset repository with a release, in one commit, and tags its version.
+    """Create or update a dataset repository with a release, in one commit, and tags its version.
 
     A push that was interrupted is repeated: what arrived is not sent again, and a missing tag is added. A version
     stands for its rows: another release of the same version is refused.

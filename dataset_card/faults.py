@@ -71,7 +71,7 @@ class FaultyInput(MagBridgeError):
 
 
 def require(faults: Sequence[Fault]) -> None:
-    """Raises if there is a fault.
+    """Raise if there is a fault.
 
     Raises:
         FaultyInput: There is one.

@@ -161,7 +161,7 @@ def _scores(edition: str) -> str:
         low, high = best.interval()
         rows.append(
             (
-                f"{task.upper()}, {best.headline}",
+                f"{task.upper()}, {best.headline.replace('_', ' ')}",
                 f"`{best.model}`",
                 f"{best.mean():.3f}",
                 f"{low:.3f} to {high:.3f}",

@@ -90,7 +90,7 @@ class HQVQVAEModel(PreTrainedModel):
     them are part of the weights. No task of `transformers.pipeline` fits: they take text, images, audio or video
     through a tokenizer or processor, and here a row of numbers goes in as it is; call `encode`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from hqvqvae import HQVQVAEModel, load_segments
         >>> model = HQVQVAEModel.from_pretrained("recommended")

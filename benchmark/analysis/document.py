@@ -34,7 +34,7 @@ COMMAND = "python -m benchmark run --data {} --protocol {} --model {} --task {} 
 
 
 def measure(release: str | Path, folder: Path, say: Callable[[str], None] = lambda words: None) -> dict:
-    """Measures one release.
+    """Measure one release.
 
     Args:
         release: Release folder or Hub id.
@@ -82,7 +82,7 @@ def measure(release: str | Path, folder: Path, say: Callable[[str], None] = lamb
 
 
 def write(document: dict, out: Path) -> Path:
-    """Writes a document in place of that of older rows of the same dataset."""
+    """Write a document in place of that of older rows of the same dataset."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{release_stem(DatasetInfo(**document['dataset']))}.json"
     if path.exists() and "dataset" not in read(path):

@@ -129,7 +129,7 @@ def learning_curves(documents: list[dict]):
 
 
 def _metrics(line) -> None:
-    """Names the metric where it changes along a row of panels: R2 on T1, balanced accuracy on the others."""
+    """Name the metric where it changes along a row of panels: R2 on T1, balanced accuracy on the others."""
     line[0].set_ylabel("R2")
     line[1].set_ylabel("balanced accuracy")
 
@@ -170,7 +170,7 @@ def few_shot_shown(document: dict, task: str) -> list[str]:
 
 @printed
 def splits(documents: list[dict]):
-    """Scores on splits dealt anew by cell and by row, beside both official splits."""
+    """Score on splits dealt anew by cell and by row, beside both official splits."""
     found = [(document, document["splits"]) for document in documents]
     most = max(len(spreads) for _, spreads in found)
     figure, axes = canvas(1, len(documents), (PAGE, 0.36 * most + 1.2))

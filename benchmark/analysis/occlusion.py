@@ -52,7 +52,7 @@ class Occlusion:
 
 
 def occlusion(model: str, release: str | Path) -> Occlusion:
-    """Fits a model of T1 on the official training rows, seed 0, and scores it with parts of the test rows filled in.
+    """Fit a model of T1 on the official training rows, seed 0, and score it with parts of the test rows filled in.
 
     Args:
         model: Name of a model that reads signals.

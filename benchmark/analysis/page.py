@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
@@ -19,6 +18,7 @@ from benchmark.data import DatasetInfo
 from benchmark.results import SHIPPED
 from benchmark.tasks import TASKS
 from dataset_card.contract.schema import CHANNELS
+from dataset_card.running.log import LOG
 from dataset_card.running.plotting import save
 from dataset_card.storage.files import replacing
 
@@ -29,7 +29,7 @@ ABLATIONS = "ablations-*.json"
 
 
 def write_page(releases: Sequence[str | Path], out: str | Path, results: Path | None = None) -> Path:
-    """Measures releases and writes the page on every release that the folder knows.
+    """Measure releases and write the page on every release that the folder knows.
 
     Args:
         releases: Folders or Hub ids; none to draw anew what was measured before.
@@ -45,7 +45,7 @@ def write_page(releases: Sequence[str | Path], out: str | Path, results: Path | 
     """
     out = Path(out)
     for release in releases:
-        measured = document.measure(release, results or SHIPPED, lambda words: print(words, file=sys.stderr))
+        measured = document.measure(release, results or SHIPPED, LOG.info)
         document.write(measured, out)
     documents = document.read_all(out)
     for name, draw in FIGURES.items():

@@ -34,7 +34,7 @@ def default_kind(results: list[Result]) -> str:
 
 
 def plot(results: list[Result], kind: str, *, release: str | Path | None = None):
-    """Draws one figure.
+    """Draw one figure.
 
     Args:
         results: One result for `parity` and `confusion`, several for the others.
@@ -161,7 +161,7 @@ R2_TICKS = (-100, -30, -10, -3, -1, 0, 0.5, 0.8, 0.9, 0.95, 0.99)
 
 
 def few_shot_panel(axes, task: Task, curves: dict[str, list], style: dict[str, dict]) -> None:
-    """Draws one task.
+    """Draw one task.
 
     Args:
         axes: To draw on.

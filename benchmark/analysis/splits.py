@@ -78,7 +78,7 @@ class Spread:
 
 
 def spread(task: str, model: str, release: str | Path) -> Spread:
-    """Scores a model on both official splits and on `DEALS` deals of each kind."""
+    """Score a model on both official splits and on `DEALS` deals of each kind."""
     declared = get_model(model)
     honest, leaking = (load_task(task, release, split) for split in (PRIMARY_SPLIT, OPTIMISTIC_SPLIT))
     by_cell, by_row = (evaluate_model(task, declared, data, sampling="rows").mean() for data in (honest, leaking))

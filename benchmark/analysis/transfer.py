@@ -104,7 +104,7 @@ def read_rows(releases: Mapping[str, str | Path]) -> dict[str, Subset]:
 
 
 def transfers(rows: Mapping[str, Subset], models=MODELS, pairs=PAIRS, deals: int = DEALS) -> Iterator[Transfer]:
-    """Fits each model on each source, with true and with dealt SOH, and scores it on the target.
+    """Fit each model on each source, with true and with dealt SOH, and score it on the target.
 
     Args:
         rows: From `read_rows`.
@@ -218,7 +218,7 @@ WORDS = (
     "SOH moves the shape along nearly one direction, dealt SOH of a few dozen cells still correlates with it by "
     "chance, with either sign, so the range is wide; what transfers lies above it.",
     "",
-    "`noise-level` reads how noisy a signal is: v1's noise falls as SOH rises, v2's knows nothing of SOH. "
+    "`noise-level` reads how noisy a signal is: v1's noise follows SOH, v2's does not. "
     "`functional-ridge` reads the smooth shape, `ridge` 57 summary statistics.",
 )
 
@@ -228,7 +228,7 @@ def _range(limits: tuple[float, float]) -> str:
 
 
 def write_page(releases: Mapping[str, str | Path], out: str | Path) -> Path:
-    """Runs the track and writes its page.
+    """Run the track and write its page.
 
     Args:
         releases: Folder or Hub id of `v1`, `v2` and `simulated` (v2 of the simulated upstream).

@@ -35,7 +35,7 @@ class AveragedRegressor:
     """T1: the mean of ridges on 14, 22 and 30 coefficients, corrected where that helps on cells held out."""
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> AveragedRegressor:
-        """Fits the ridges and the correction.
+        """Fit the ridges and the correction.
 
         Args:
             signals: Shape (n, 100, 6), nT.

@@ -45,7 +45,7 @@ class LevelBackground:
     """
 
     def fit(self, signals: np.ndarray) -> LevelBackground:
-        """Fits both regressions by least squares.
+        """Fit both regressions by least squares.
 
         Args:
             signals: Shape (n, 100, 6), clean rows, nT.
@@ -69,7 +69,7 @@ class LevelBackground:
         return self
 
     def whiten(self, signals: np.ndarray) -> Whitened:
-        """Measures signals (n, 100, 6) against the background."""
+        """Measure signals (n, 100, 6) against the background."""
         terms = self._terms(signals)
         mean = (terms @ self.mean_weights).reshape(-1, T, len(CHANNELS))
         scale = np.exp(self._linear(terms) @ self.log_variance_weights / 2).reshape(mean.shape)

@@ -50,7 +50,7 @@ class Boosting(KeptByTask):
         self.library, self.seed, self.task = library, seed, task
 
     def fit(self, features: np.ndarray, target: np.ndarray) -> Boosting:
-        """Fits the trees.
+        """Fit the trees.
 
         Args:
             features: Shape (n, F).

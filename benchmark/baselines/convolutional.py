@@ -46,7 +46,7 @@ class NormalisedCNN(SequenceModel):
         super().__init__(_network, seed, task)
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset) -> Self:
-        """Trains for 15 epochs on a one-cycle schedule.
+        """Train for 15 epochs on a one-cycle schedule.
 
         Args:
             signals: Shape (n, 100, 6), nT.
@@ -132,14 +132,14 @@ def dilated_network(outputs: int, channels: int):
             )
 
         def forward(self, x):
-            """Maps (n, width, T) to the same shape."""
+            """Map (n, width, T) to the same shape."""
             return torch.relu(x + self.body(x))
 
     class StatisticsPooling(nn.Module):  # type: ignore[name-defined]
         """Mean and log std over time."""
 
         def forward(self, x):
-            """Maps (n, width, T) to (n, 2 width)."""
+            """Map (n, width, T) to (n, 2 width)."""
             return torch.cat([x.mean(dim=2), 0.5 * torch.log(x.var(dim=2) + 1e-4)], dim=1)
 
     return nn.Sequential(

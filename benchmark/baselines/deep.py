@@ -46,7 +46,7 @@ class SequenceModel(KeptByTask):
         self.network, self.seed, self.task = network, seed, task
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset) -> Self:
-        """Trains for up to 15 epochs and keeps the weights of the best headline score on the validation rows.
+        """Train for up to 15 epochs and keep the weights of the best headline score on the validation rows.
 
         The score decides, not the loss: Regime-B's validation anchor is another than the training one, and the loss
         of the networks that miss it (3 to 5 on T3) says nothing about the other rows.
@@ -189,7 +189,7 @@ def _lstm(outputs: int) -> nn.Module:
             self.head = nn.Linear(64, outputs)
 
         def forward(self, x):
-            """Maps (n, 6, 100) to (n, outputs)."""
+            """Map (n, 6, 100) to (n, outputs)."""
             return self.head(self.lstm(x.transpose(1, 2))[1][0][-1])
 
     return LastState()

@@ -96,7 +96,7 @@ class DepartureBoosting:
         self.seed = seed
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> DepartureBoosting:
-        """Fits features and trees.
+        """Fit features and trees.
 
         Args:
             signals: Shape (n, 100, 6), nT.

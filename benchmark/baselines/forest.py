@@ -191,7 +191,7 @@ def _grow(columns, order, outputs, weights, candidates, state):
 
 @compiled(nogil=True)
 def _set_value(members, weights, outputs, value):
-    """Writes the weighted mean output of a node's rows to `value` (K,); returns whether they are all equal."""
+    """Write the weighted mean output of a node's rows to `value` (K,); return whether they are all equal."""
     weight, pure = 0.0, True
     value[:] = 0
     for row in members:
@@ -205,7 +205,7 @@ def _set_value(members, weights, outputs, value):
 
 @compiled(nogil=True)
 def _add_values(rows, feature, threshold, children, value, total):
-    """Adds to `total` (n, K) the value of the leaf that each row falls into."""
+    """Add to `total` (n, K) the value of the leaf that each row falls into."""
     for i in range(len(rows)):
         node = 0
         while feature[node] != LEAF:

@@ -102,7 +102,7 @@ class FunctionalRegressor:
         self.count, self.between = count, between
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> FunctionalRegressor:
-        """Fits features, penalty and weights.
+        """Fit features, penalty and weights.
 
         Args:
             signals: Shape (n, 100, 6), nT.
@@ -121,7 +121,7 @@ class FunctionalRegressor:
         return cosine_coefficients(signals[..., :MEASURED_CHANNELS], self.count)
 
     def fit_ridge(self, signals: np.ndarray, target: np.ndarray, cells: np.ndarray) -> np.ndarray:
-        """Fits everything but a correction; returns the SOH (n,) that fits without a row's cell give it."""
+        """Fit everything but a correction; return the SOH (n,) that fits without a row's cell give it."""
         rows = self.rows(signals)
         self.features = Place().fit(rows)
         inputs = self.features.transform(rows)
@@ -142,7 +142,7 @@ class CorrectedRegressor(FunctionalRegressor):
     """T1: the ridge, and boosting of what it leaves on rows of cells that it was not fitted on."""
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> CorrectedRegressor:
-        """Fits ridge and boosting; arguments as in `FunctionalRegressor.fit`."""
+        """Fit ridge and boosting; arguments as in `FunctionalRegressor.fit`."""
         held_out = self.fit_ridge(signals, target, clean.battery_ids)
         self.correction = correction().fit(self.summary(signals, held_out), target - held_out)
         return self
@@ -217,7 +217,7 @@ class FunctionalSecondLife(SecondLifeThreshold):
         self.regressor = regressor
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> FunctionalSecondLife:
-        """Fits the regression on the SOH of the same rows; arguments as in `SecondLifeThreshold.fit`."""
+        """Fit the regression on the SOH of the same rows; arguments as in `SecondLifeThreshold.fit`."""
         self.regressor.fit(clean.signals, clean.target, clean=clean)
         self.n_features_ = self.regressor.n_features_
         return self

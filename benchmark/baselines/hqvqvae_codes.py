@@ -34,7 +34,7 @@ class CodesModel(KeptByTask):
         self.bottleneck, self.seed, self.task = bottleneck, seed, task
 
     def fit(self, features: np.ndarray, target: np.ndarray) -> CodesModel:
-        """Trains the HQ-VQVAE on the features alone, then the linear model on its codes.
+        """Train the HQ-VQVAE on the features alone, then the linear model on its codes.
 
         Args:
             features: Shape (n, 57), the static descriptor.

@@ -118,7 +118,7 @@ class Baseline:
 
 
 def fit_baseline(task: str | Task, name: str, data: TaskData | str | Path) -> Baseline:
-    """Fits a declared baseline once a seed, as the board does.
+    """Fit a declared baseline once a seed, as the board does.
 
     Raises:
         MagBridgeError: No such baseline or task, or rows of no release.
@@ -161,7 +161,7 @@ def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
 
 
 def push_baseline(repo_id: str, baseline: Baseline, *, private: bool = False) -> str:
-    """Creates or updates a baseline's repository, in one commit; returns its address.
+    """Create or update a baseline's repository, in one commit; return its address.
 
     Raises:
         MagBridgeError: As in `baseline_files`, a repository with other content, or the Hub refuses.

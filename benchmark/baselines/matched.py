@@ -66,7 +66,7 @@ class MatchedFeatures(TransformerMixin, BaseEstimator):
     """
 
     def fit(self, signals: np.ndarray, y=None) -> MatchedFeatures:
-        """Fits the background on clean rows.
+        """Fit the background on clean rows.
 
         Args:
             signals: Shape (n, 100, 6), clean rows, nT.

@@ -37,7 +37,7 @@ class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
         self.components = components
 
     def fit(self, signals: np.ndarray, y=None) -> NoiseLevelFeatures:
-        """Fits background and noise profile.
+        """Fit background and noise profile.
 
         Args:
             signals: Shape (n, 100, 6), clean rows, nT.

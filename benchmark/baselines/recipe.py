@@ -36,7 +36,7 @@ class NoiseLevelRegressor:
     """T1: support vector regression on the noise-level features."""
 
     def fit(self, signals: np.ndarray, target: np.ndarray) -> NoiseLevelRegressor:
-        """Fits features and regression on clean rows.
+        """Fit features and regression on clean rows.
 
         Args:
             signals: Shape (n, 100, 6), nT.
@@ -68,7 +68,7 @@ class SecondLifeThreshold:
     classes_ = np.array(["recondition", "reuse"])
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> SecondLifeThreshold:
-        """Fits the regression on the SOH of the same rows.
+        """Fit the regression on the SOH of the same rows.
 
         Args:
             signals: Shape (n, 100, 6), nT; unused, `clean` holds the same rows.
@@ -105,7 +105,7 @@ class GatedDetector:
         self.seed = seed
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> GatedDetector:
-        """Fits gate, features and detector.
+        """Fit gate, features and detector.
 
         Args:
             signals: Shape (n, 100, 6), nT.
@@ -170,7 +170,7 @@ class SubtypeClassifier:
         self.seed = seed
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> SubtypeClassifier:
-        """Fits features and classifiers.
+        """Fit features and classifiers.
 
         Args:
             signals: Shape (n, 100, 6), nT, anomalous rows.

@@ -46,7 +46,7 @@ class Rocket(KeptByTask):
         self.transform, self.seed, self.task = transform, seed, task
 
     def fit(self, signals: np.ndarray, target: np.ndarray) -> Rocket:
-        """Fits convolutions and readout.
+        """Fit convolutions and readout.
 
         Args:
             signals: Shape (n, 100, 6), nT.
@@ -109,7 +109,7 @@ class AeonLearner(KeptByTask):
         self.family, self.name, self.seed, self.task = family, name, seed, task
 
     def fit(self, signals: np.ndarray, target: np.ndarray) -> AeonLearner:
-        """Fits the learner; arguments as in `Rocket.fit`.
+        """Fit the learner; arguments as in `Rocket.fit`.
 
         Raises:
             MagBridgeError: aeon or torch is not installed.

@@ -35,7 +35,7 @@ class PretrainedTable:
         self.seed, self.task = seed, task
 
     def fit(self, features: np.ndarray, target: np.ndarray) -> PretrainedTable:
-        """Reads the checkpoint and keeps the rows.
+        """Read the checkpoint and keep the rows.
 
         Args:
             features: Shape (n, F).

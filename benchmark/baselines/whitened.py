@@ -45,7 +45,7 @@ class WhitenedNetwork(NormalisedCNN):
         self.network = network
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset, clean: Subset) -> Self:  # type: ignore[override]
-        """Trains for 15 epochs on a one-cycle schedule and keeps the epoch with the best validation score.
+        """Train for 15 epochs on a one-cycle schedule and keep the epoch with the best validation score.
 
         Args:
             signals: Shape (n, 100, 6), nT.
@@ -104,7 +104,7 @@ def _transformer(outputs: int):
             self.head = nn.Sequential(nn.LayerNorm(WIDTH * STEPS // PATCH), nn.Linear(WIDTH * STEPS // PATCH, outputs))
 
         def forward(self, x):
-            """Maps (n, 8, 32) to (n, outputs)."""
+            """Map (n, 8, 32) to (n, outputs)."""
             return self.head(self.encoder(self.tokens(x).transpose(1, 2) + self.positions).flatten(1))
 
     return Transformer()

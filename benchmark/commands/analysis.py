@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,11 +20,12 @@ from benchmark.commands.options import (
 )
 from benchmark.data import DEFAULT_RELEASE
 from dataset_card.running.commands import ReplaceOption
+from dataset_card.running.log import LOG
 from dataset_card.storage.output import require_file, require_place
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the application."""
+    """Add the commands to the application."""
     for command in (plot, analyse, transfer):
         app.command()(command)
 
@@ -43,7 +43,7 @@ def plot(
     data: Data = DEFAULT_RELEASE,
     replace: ReplaceOption = False,
 ) -> None:
-    """Draws a parity plot (T1), a confusion matrix (T2 to T4), few-shot curves or the leakage gap."""
+    """Draw a parity plot (T1), a confusion matrix (T2 to T4), few-shot curves or the leakage gap."""
     from benchmark.analysis.plots import default_kind
     from benchmark.analysis.plots import plot as draw
     from benchmark.results import read_predictions
@@ -69,12 +69,12 @@ def analyse(
     results: Results = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Writes the analysis page: severity, SOH error, learning and few-shot curves, leakage, what carries SOH."""
+    """Write the analysis page: severity, SOH error, learning and few-shot curves, leakage, what carries SOH."""
     from benchmark.analysis.page import page_files, write_page
 
     for path in page_files(require_place(out)):
         require_file(path, replace)
-    print(f"wrote {write_page(data or [], out, results)}", file=sys.stderr)
+    LOG.info(f"wrote {write_page(data or [], out, results)}")
 
 
 def transfer(
@@ -84,8 +84,8 @@ def transfer(
     out: Annotated[Path, typer.Option(help="Markdown file to write.")],
     replace: ReplaceOption = False,
 ) -> None:
-    """Fits on one release or chemistry, scores on another, and writes the page."""
+    """Fit on one release or chemistry, scores on another, and write the page."""
     from benchmark.analysis.transfer import write_page
 
     require_file(out, replace)
-    print(f"wrote {write_page({'v1': v1, 'v2': v2, 'simulated': simulated}, out)}", file=sys.stderr)
+    LOG.info(f"wrote {write_page({'v1': v1, 'v2': v2, 'simulated': simulated}, out)}")

@@ -28,6 +28,7 @@ from benchmark.data import DEFAULT_RELEASE
 from benchmark.tasks import PRIMARY_SPLIT
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import ReplaceOption
+from dataset_card.running.log import LOG
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +67,7 @@ def score(
 
 def _note(remarks: list[str]) -> None:
     for remark in remarks:
-        print(f"note: {remark}", file=sys.stderr)
+        LOG.info(f"note: {remark}")
 
 
 def submit(
@@ -168,7 +169,7 @@ def leaderboard(
         entries = read_entries(SUBMISSIONS, released(data, DEFAULT_RELEASE), read, shipped_files())
         read, remarks = read + entries.ranked, entries.remarks
     print_text(renderers[format](rank(read, task, split, remarks or ())), out, replace)
-    print(f"read {len(read)} results of {results or 'the shipped ones; --results DIR reads your own'}", file=sys.stderr)
+    LOG.info(f"read {len(read)} results of {results or 'the shipped ones; --results DIR reads your own'}")
 
 
 def _table_text(boards: list) -> str:

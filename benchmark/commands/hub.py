@@ -22,7 +22,7 @@ class Published(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the application."""
+    """Add the commands to the application."""
     for command in (push, serve):
         app.command()(command)
 
@@ -45,7 +45,7 @@ def push(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Publishes the metric or the leaderboard as a Space, or a fitted baseline as a model, in one commit."""
+    """Publish the metric or the leaderboard as a Space, or a fitted baseline as a model, in one commit."""
     from benchmark.leaderboard.push import leaderboard_files, metric_files, push_leaderboard, push_metric
 
     if (what is Published.metric) == (data is not None):
@@ -97,7 +97,7 @@ def serve(
     results: Results = None,
     port: Annotated[int | None, typer.Option(help="Port; the first free one from 7860 by default.")] = None,
 ) -> None:
-    """Serves the leaderboard on this machine, with a form that scores predictions files."""
+    """Serve the leaderboard on this machine, with a form that scores predictions files."""
     from benchmark.leaderboard.space.app import serve as serve_page
 
     serve_page(results, data, port)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from benchmark.results import SHIPPED, Result, read_results, result_files
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.log import LOG
 from dataset_card.storage.files import replacing
 from dataset_card.storage.output import require_file
 
@@ -32,19 +32,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def print_json(document) -> None:
-    """Prints a document as one line of JSON."""
+    """Print a document as one line of JSON."""
     print(json.dumps(document))
 
 
 def print_text(text: str, out: Path | None, replace: bool = False) -> None:
-    """Prints text, or writes it to a file in one piece."""
+    """Print text, or writes it to a file in one piece."""
     if out is None:
         print(text)
         return
     require_file(out, replace)
     with replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    print(f"wrote {out}", file=sys.stderr)
+    LOG.info(f"wrote {out}")
 
 
 def chosen(results: Path | None, **wanted: str | None) -> list[tuple[Path, Result]]:

@@ -12,6 +12,7 @@ from benchmark.commands.options import Data, Json, Protocol, Runnable, Split, Ta
 from benchmark.data import DEFAULT_RELEASE, DatasetInfo
 from benchmark.tasks import PRIMARY_SPLIT, TASKS
 from dataset_card.running.commands import AddressOption, JobsOption
+from dataset_card.running.log import LOG
 
 
 def register(app: typer.Typer) -> None:
@@ -81,7 +82,7 @@ def run(
     )
     remark = results[0].dataset.remark
     if remark is not None and (as_json or table is not None):
-        print(f"note: {remark}", file=sys.stderr)
+        LOG.info(f"note: {remark}")
     published = table if protocol is None and split == PRIMARY_SPLIT else None
     if published is not None and (rows := comparison(published, results)):
         _print_comparison(published, results[0].dataset, rows, as_json)
@@ -93,7 +94,7 @@ def run(
         if published is not None:
             print("The paper's figures speak of v1 from the published upstream and are not shown beside these rows.")
     if out is not None:
-        print(f"rank them: python -m benchmark leaderboard --results {out}", file=sys.stderr)
+        LOG.info(f"rank them: python -m benchmark leaderboard --results {out}")
 
 
 def _print_comparison(table: int, dataset: DatasetInfo, rows: list[dict], as_json: bool) -> None:

@@ -198,7 +198,9 @@ def print_table(boards: list[Board], console) -> None:
 
 def _fitting(rows: list[tuple[str, ...]], width: int) -> tuple[list[int], list[str]]:
     """Numbers of the columns that hold something and fit, the first four in any case, and names of the others."""
-    shown, left_out, used = [], [], 1
+    shown: list[int] = []
+    left_out: list[str] = []
+    used = 1
     for i, name in enumerate(COLUMNS):
         widest = max((len(row[i]) for row in rows), default=0)
         if not widest:

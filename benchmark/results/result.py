@@ -108,7 +108,7 @@ class Result:
 
     @property
     def headline(self) -> str:
-        """Name of the task's headline metric."""
+        """Names of the task's headline metric."""
         return get_task(self.task).headline.name
 
     def values(self, metric: str | None = None, k: int | None = None) -> np.ndarray:
@@ -169,7 +169,7 @@ class Result:
         trained_on: list[str] | None = None,
         test_data_leakage: bool = False,
     ) -> Path:
-        """Writes the result as a submission's folder, or adds its task to one (see CONTRIBUTING.md).
+        """Write the result as a submission's folder, or adds its task to one (see CONTRIBUTING.md).
 
         Args:
             folder: Named as the model, made if need be; `python -m benchmark submit FOLDER` checks and scores it.

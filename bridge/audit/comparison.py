@@ -72,7 +72,7 @@ class Comparison:
 
 
 def compare_releases(here: Path, there: Path) -> Comparison:
-    """Compares two releases, each a folder or a bundle.
+    """Compare two releases, each a folder or a bundle.
 
     Args:
         here: The first release.

@@ -84,7 +84,7 @@ class Contents:
 
 @contextmanager
 def read_contents(path: Path) -> Iterator[Contents]:
-    """Opens a release and reads whatever can be read of it; yields `Contents`.
+    """Open a release and read whatever can be read of it; yields `Contents`.
 
     Raises:
         MagBridgeError: There is no release at `path` at all, or a zip cannot be opened safely.

@@ -58,7 +58,7 @@ def _is_snapshot_of_the_hub(link: Path, root: Path) -> bool:
 
 
 def derived(contents: Contents) -> list[Finding]:
-    """Derives manifest, splits and documents from the rows.
+    """Derive manifest, splits and documents from the rows.
 
     Args:
         contents: A release whose rows keep their promises: nothing can be derived from others.

@@ -108,7 +108,7 @@ def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[s
 
 
 def read_split(path: Path) -> dict[str, list[str]]:
-    """Reads a split file: JSON that maps each subset to its sample ids, alone or under `sample_ids` as a release's own.
+    """Read a split file: JSON that maps each subset to its sample ids, alone or under `sample_ids` as a release's own.
 
     Raises:
         MagBridgeError: Unreadable, or of another form.

@@ -37,7 +37,7 @@ SIGMAS = 4.5
 
 
 def check_physics(rows: pandas.DataFrame, signals: np.ndarray, where: Sequence[str]) -> list[Finding]:
-    """Checks names, labels, cells and signals of a release of v3.
+    """Check names, labels, cells and signals of a release of v3.
 
     Args:
         rows: (n,) scalar fields of the contract, None for null.

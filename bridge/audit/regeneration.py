@@ -27,7 +27,7 @@ CHOICES = {"hybrid": "published", "physics": "auto"}
 def regenerate(
     path: Path, count: int | None, rng: np.random.Generator, upstream_dir: Path | None = None
 ) -> tuple[list[Finding], int]:
-    """Plans a release again, ids, labels and order, and generates some of its signals again.
+    """Plan a release again, ids, labels and order, and generate some of its signals again.
 
     Args:
         path: A release folder or bundle without findings.

@@ -18,7 +18,7 @@ TIME_TOLERANCE = {"double": 1e-12, "float": 1e-7}
 
 
 def check_table(table: pa.Table, where: Sequence[str]) -> list[Finding]:
-    """Checks labels and signals of a whole release.
+    """Check labels and signals of a whole release.
 
     Args:
         table: n rows by the contract, at least one.

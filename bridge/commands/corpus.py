@@ -17,6 +17,7 @@ from bridge.commands.options import (
 )
 from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.running.commands import AddressOption, CommandLine, JobsOption, JsonOption, list_findings, print_json
+from dataset_card.running.log import LOG
 
 OutArgument = Annotated[
     str, typer.Argument(metavar="OUT", help="A folder, or a URL that fsspec opens: s3://bucket/corpus.")
@@ -54,7 +55,7 @@ def _recipe(
     from bridge.generate import inputs_of
 
     inputs = inputs_of(bridge, upstream, upstream_dir)
-    typer.echo(upstream_line(inputs.name), err=True)
+    LOG.info(upstream_line(inputs.name))
     return run.plan(
         out,
         inputs,

@@ -12,7 +12,7 @@ from dataset_card.running.commands import JsonOption, print_json
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Add the command to the application."""
     app.command()(push)
 
 

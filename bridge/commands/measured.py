@@ -14,6 +14,7 @@ from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FI
 from dataset_card.errors import MagBridgeError
 from dataset_card.faults import FaultyInput
 from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json
+from dataset_card.running.log import LOG
 from dataset_card.storage.output import require_folder
 
 ChannelsOption = Annotated[
@@ -69,9 +70,9 @@ def with_own(inputs, own: OwnOptions):
     notes: tuple[str, ...] = ()
     if own.cells is not None:
         inputs, notes = with_cells(inputs, own.cells, chemistries, own.columns)
-        typer.echo(f"cells: {len(set(inputs.pulses.cell))} of your own, in {len(inputs.pulses)} records", err=True)
+        LOG.info(f"cells: {len(set(inputs.pulses.cell))} of your own, in {len(inputs.pulses)} records")
         for note in notes:
-            typer.echo(f"cells: {note}", err=True)
+            LOG.info(f"cells: {note}")
     elif own.columns is not None:
         raise MagBridgeError("--columns without --cells: expected the table that it maps")
     if (own.scans is None) != (own.scan_table is None) or (own.channels is not None and own.scans is None):
@@ -83,7 +84,7 @@ def with_own(inputs, own: OwnOptions):
             raise MagBridgeError("--scans with bridge v1: expected --bridge v2, which fits its map to any archive")
         inputs, of_scans = with_scans(inputs, own.scans, own.scan_table, own.channels)
         for note in of_scans:
-            typer.echo(f"scans: {note}", err=True)
+            LOG.info(f"scans: {note}")
         notes += of_scans
     if chemistries is not None and own.cells is None:
         if not isinstance(inputs.pulses, PulseTables):

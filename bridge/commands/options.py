@@ -55,7 +55,7 @@ def composition(
 
 
 def takes(**makers: Callable) -> Callable[[Callable], Callable]:
-    """Gives a command, in place of each named parameter, the options of a function that makes it."""
+    """Give a command, in place of each named parameter, the options of a function that makes it."""
     made_from = {name: inspect.signature(maker, eval_str=True).parameters for name, maker in makers.items()}
 
     def decorate(command: Callable) -> Callable:
@@ -91,7 +91,7 @@ def anomaly_counts(text: str | None) -> int | tuple[int, ...] | None:
 
 
 def report_written(out: Path | str, manifest: dict, what: str, load_with: str, as_json: bool) -> None:
-    """Prints what was written: its name and size, its digest, rows of each subset of the primary split, how to load."""
+    """Print what was written: its name and size, its digest, rows of each subset of the primary split, how to load."""
     if as_json:
         print_json({"out": str(out), **manifest})
         return

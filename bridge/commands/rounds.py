@@ -11,6 +11,7 @@ import typer
 
 from bridge.commands.options import UpstreamDirOption, UpstreamOption, upstream_line
 from dataset_card.running.commands import CommandLine
+from dataset_card.running.log import LOG
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of the round.")]
 SecretOption = Annotated[
@@ -47,10 +48,10 @@ def open_(
     if place in secret_place.parents:
         raise MagBridgeError(f"{secret_file} lies in {out}, which is public: expected another place for the secret")
     inputs = resolve("v2", upstream, upstream_dir)
-    typer.echo(upstream_line(inputs.name), err=True)
+    LOG.info(upstream_line(inputs.name))
     with contextlib.suppress(FileExistsError):
         draw_secret(secret_file, name)
-        typer.echo(f"{secret_file}: a new secret; keep it, and keep it to yourself until {name} closes", err=True)
+        LOG.info(f"{secret_file}: a new secret; keep it, and keep it to yourself until {name} closes")
     found = open_round(out, read_secret(secret_file, name), inputs)
     rows = ", ".join(f"{task} {file['rows']}" for task, file in found.files.items())
     typer.echo(f"{out}: {rows}, digest {found.digest[:12]}")

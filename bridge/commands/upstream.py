@@ -11,11 +11,12 @@ import typer
 from bridge.commands.options import UpstreamDirOption
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import JsonOption, ReplaceOption, print_json
+from dataset_card.running.log import LOG
 from dataset_card.storage.output import require_file
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Add the command to the application."""
     app.command()(upstream)
 
 
@@ -65,7 +66,7 @@ def upstream(
 
 
 def _compare(upstream_dir: Path | None, fetch: bool, out: Path | None, as_json: bool) -> None:
-    """Prints how close the simulated upstream is to the published one, which must be at hand."""
+    """Print how close the simulated upstream is to the published one, which must be at hand."""
     from bridge.upstream import resolve
     from bridge.validation import upstreams as comparison
 
@@ -77,4 +78,4 @@ def _compare(upstream_dir: Path | None, fetch: bool, out: Path | None, as_json: 
         typer.echo(comparison.report(found))
     if out is not None:
         comparison.plot(published, simulated, out)
-        typer.echo(f"figure: {out}", err=True)
+        LOG.info(f"figure: {out}")

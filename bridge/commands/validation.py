@@ -26,7 +26,7 @@ SHOWN = 5
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the application."""
+    """Add the commands to the application."""
     for command in (validate, ablate, verify, leakage):
         app.command()(command)
 

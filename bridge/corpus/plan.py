@@ -197,7 +197,7 @@ def read_specification(out: Folder) -> Specification | None:
 
 
 def require_same(out: Folder, found: Specification, asked: Specification) -> None:
-    """Refuses another specification than that of the folder.
+    """Refuse another specification than that of the folder.
 
     Raises:
         MagBridgeError: Names the first entry that differs.

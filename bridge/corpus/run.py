@@ -40,7 +40,7 @@ def plan(
     config: ReleaseConfig | None = None,
     **options,
 ) -> Recipe:
-    """Writes what a corpus will be, and checks the bridge; a folder that holds the same plan is left as it is.
+    """Write what a corpus will be, and check the bridge; a folder that holds the same plan is left as it is.
 
     Args:
         out: A folder, or a URL that fsspec knows.
@@ -82,7 +82,7 @@ def plan(
 
 
 def build(recipe: Recipe, engine: Engine = Engine()) -> dict:
-    """Makes the shards that are not whole yet, and finishes the corpus.
+    """Make the shards that are not whole yet, and finishes the corpus.
 
     Args:
         recipe: What `plan` returned.
@@ -103,7 +103,7 @@ def build(recipe: Recipe, engine: Engine = Engine()) -> dict:
 
 
 def finish(out: str | Path, engine: Engine = Engine()) -> dict:
-    """Writes manifest, card and checksums of a corpus whose shards are all whole.
+    """Write manifest, card and checksums of a corpus whose shards are all whole.
 
     Args:
         out: A planned corpus.
@@ -127,7 +127,7 @@ def finish(out: str | Path, engine: Engine = Engine()) -> dict:
 
 
 def verify(out: str | Path, engine: Engine = Engine()) -> list[Finding]:
-    """Audits a corpus: every file to the last byte, every row as a row of a release, manifest and checksums.
+    """Audit a corpus: every file to the last byte, every row as a row of a release, manifest and checksums.
 
     Args:
         out: A corpus.

@@ -79,7 +79,7 @@ def _is_marker(marker: dict) -> bool:
 
 
 def build_shard(shard: int, recipe: Recipe) -> dict:
-    """Writes a shard's files and then its marker; leaves a shard that is whole as it is.
+    """Write a shard's files and then its marker; leaves a shard that is whole as it is.
 
     Args:
         shard: Ordinal number.
@@ -178,7 +178,7 @@ def _writer(path, specification: Specification) -> pq.ParquetWriter:
 
 
 def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict | None, list[Finding]]:
-    """Checks every promise of a shard: its files to the last byte, its rows as those of a release, its split.
+    """Check every promise of a shard: its files to the last byte, its rows as those of a release, its split.
 
     Args:
         shard: Ordinal number.
@@ -220,7 +220,7 @@ def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict 
 def _audit_release(
     parts: dict[str, pa.Table], shard: int, seed: int, specification: Specification
 ) -> tuple[dict, list[Finding]]:
-    """Checks the rows of one seed, in their three files."""
+    """Check the rows of one seed, in their three files."""
     table = pa.concat_tables(parts.values())
     rows, findings = scalars(table), []
     subset = np.array([split for split, part in parts.items() for _ in range(part.num_rows)], dtype=object)

@@ -10,7 +10,7 @@ from dataset_card.errors import MagBridgeError
 
 
 def combine(summaries: Iterable[dict], same_cells: bool = True) -> dict:
-    """Adds the summaries of `bridge.release.manifest.summarise` of several seeds: rows add, ranges widen.
+    """Add the summaries of `bridge.release.manifest.summarise` of several seeds: rows add, ranges widen.
 
     Args:
         summaries: Of the seeds, or of shards.

@@ -63,7 +63,7 @@ RELEASE_NAMES = ChannelMap(tuple(Channel(name, name) for name in CHANNELS))
 
 
 def read_channel_map(path: Path | str) -> ChannelMap:
-    """Reads a channel map: a column map whose fields are the channels of a scan.
+    """Read a channel map: a column map whose fields are the channels of a scan.
 
     Args:
         path: YAML by `dataset_card/storage/column_map.schema.json`.

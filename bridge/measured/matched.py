@@ -98,7 +98,7 @@ class Matched:
 def match(
     bridge: BridgeV2, labels: Labels, signals: np.ndarray, sampled: np.ndarray, seed: int, workers: int | None = None
 ) -> Matched:
-    """Draws the bridge at every scan's labels.
+    """Draw the bridge at every scan's labels.
 
     Draws of one number give each measured cell one virtual cell over all its scans, as measured cells have one make.
 

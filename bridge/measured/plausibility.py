@@ -41,7 +41,7 @@ MAGNITUDE_SHARE = 0.9
 
 
 def check_scans(x: np.ndarray, scans: Sequence[RawScan], channels: ChannelMap, voltage: np.ndarray) -> None:
-    """Checks a set of scans.
+    """Check a set of scans.
 
     Args:
         x: (n, N, C) scans in nT, channels as in `channels`.

@@ -30,7 +30,7 @@ img {{ max-width: 100%; }}
 
 
 def write_report(found: Comparison, out: Path, replace: bool = False) -> Path:
-    """Writes the report in one piece; returns the path of its Markdown.
+    """Write the report in one piece; return the path of its Markdown.
 
     Raises:
         MagBridgeError: `out` holds something else, or matplotlib is not installed.

@@ -55,7 +55,7 @@ class RawScan:
 
 
 def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], dict[str, str]]:
-    """Reads all scans.
+    """Read all scans.
 
     Args:
         path: A Parquet or HDF5 file, one CSV file of all steps (`scan_id` in each row), or a folder of CSV files.

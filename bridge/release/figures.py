@@ -17,7 +17,7 @@ ANCHOR_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d9b800")
 
 
 def sample(table: pa.Table, sample_id: str, out: Path) -> None:
-    """Plots one sample's six channels over the mean and std of the clean or Regime-B rows nearest its anchor.
+    """Plot one sample's six channels over the mean and std of the clean or Regime-B rows nearest its anchor.
 
     Args:
         table: A release's rows.
@@ -71,7 +71,7 @@ def _sample(x: np.ndarray, mean: np.ndarray, std: np.ndarray, title: str, near: 
 
 
 def overview(table: pa.Table, manifest: dict, out: Path) -> None:
-    """Plots a release: rows by kind, SOH of the clean cells, and the mean signal at each anchor.
+    """Plot a release: rows by kind, SOH of the clean cells, and the mean signal at each anchor.
 
     Args:
         table: A release's rows.

@@ -21,7 +21,7 @@ BRING_IT = "bring the bundle yourself and turn it into a release with `python -m
 
 
 def fetch_release(folder: Path, url: str = BUNDLE_URL) -> list[str]:
-    """Downloads the published bundle, checks it against its own checksums and writes it as a release folder.
+    """Download the published bundle, check it against its own checksums and write it as a release folder.
 
     Args:
         folder: The release folder to write. The download is kept beside it until it is whole, and resumed.
@@ -49,7 +49,7 @@ def fetch_release(folder: Path, url: str = BUNDLE_URL) -> list[str]:
 
 
 def compare_with_plan(folder: Path) -> list[str]:
-    """Compares ids and labels of a release with the plan made from the published pulse table.
+    """Compare ids and labels of a release with the plan made from the published pulse table.
 
     Args:
         folder: A release folder.

@@ -35,7 +35,7 @@ class Secret:
 
 
 def draw_secret(path: Path, name: str) -> Secret:
-    """Draws a secret from the system's source of randomness into a new file that only its owner may read.
+    """Draw a secret from the system's source of randomness into a new file that only its owner may read.
 
     Raises:
         OSError: The file is there already, or cannot be written.

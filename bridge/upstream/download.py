@@ -21,7 +21,7 @@ MAX_DOWNLOAD_BYTES = 2**32
 
 
 def download(url: str, out: Path, partial: Path, otherwise: str, timeout_s: float = DOWNLOAD_TIMEOUT_S) -> None:
-    """Downloads a file. What arrived of one that is cut off is kept, and the next call asks for the rest.
+    """Download a file. What arrived of one that is cut off is kept, and the next call asks for the rest.
 
     Args:
         url: Its address.

@@ -142,7 +142,7 @@ def find(file: UpstreamFile, upstream_dir: Path | None = None) -> Path | None:
 
 
 def fetch(file: UpstreamFile, url: str | None = None, timeout_s: float = DOWNLOAD_TIMEOUT_S) -> Path:
-    """Downloads a published file into the cache, resuming a partial download, and checks it.
+    """Download a published file into the cache, resuming a partial download, and check it.
 
     Args:
         file: The file.

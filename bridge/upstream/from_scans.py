@@ -20,7 +20,7 @@ def upstream_from_scans(
     sources: dict[str, str],
     voltages: Sequence[float] = ANCHOR_VOLTAGES,
 ) -> Upstream:
-    """Fits everything a bridge needs to a scan archive.
+    """Fit everything a bridge needs to a scan archive.
 
     Args:
         name: Name of the upstream in manifests.

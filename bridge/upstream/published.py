@@ -26,7 +26,7 @@ U_COLUMNS = tuple(f"U{i}" for i in range(1, U_FEATURES + 1))
 
 
 def read_anchor_statistics(path: Path) -> AnchorStatistics:
-    """Reads `anchor_stats.npz`: per-anchor mean and std trajectories, (5, 100, 6) each, in nT."""
+    """Read `anchor_stats.npz`: per-anchor mean and std trajectories, (5, 100, 6) each, in nT."""
     keys = [f"v{v:.2f}".replace(".", "_") for v in ANCHOR_VOLTAGES]
     shape = (T, len(CHANNELS))
     shapes = {f"{key}__{kind}_traj": shape for key in keys for kind in ("mean", "std")}
@@ -40,7 +40,7 @@ def read_anchor_statistics(path: Path) -> AnchorStatistics:
 
 
 def read_pulse_table(path: Path, cells: int = 56, voltages: tuple[float, float] = (2.0, 4.0)) -> PulseTable:
-    """Reads a workbook of PulseBat's, sheet `SOC ALL`: each cell at 10 SOC levels, in the sheet's order.
+    """Read a workbook of PulseBat's, sheet `SOC ALL`: each cell at 10 SOC levels, in the sheet's order.
 
     Args:
         path: The workbook.
@@ -95,7 +95,7 @@ def read_pulse_table(path: Path, cells: int = 56, voltages: tuple[float, float] 
 
 
 def check_pulse_table(table: PulseTable, source, voltages: tuple[float, float]) -> PulseTable:
-    """Returns the table if its SOC and SOH are physically possible, and its mean voltages in range, else raises."""
+    """Return the table if its SOC and SOH are physically possible, and its mean voltages in range, else raises."""
     for name, values, low, high, unit in (
         ("SOC", table.soc, 0.0, 100.0, " %"),
         ("SOH", table.soh, 0.0, 1.1, ""),
@@ -129,7 +129,7 @@ def surrogate_scans(statistics: AnchorStatistics, positions: int = POSITIONS) ->
 
 
 def read_osf_scans(path: Path, statistics: AnchorStatistics) -> np.ndarray:
-    """Reads a user's `osf_sequences.npz` and checks it against the anchor statistics.
+    """Read a user's `osf_sequences.npz` and check it against the anchor statistics.
 
     Args:
         path: The file, with an array `X_seq` of shape (205, 100, 6) in nT, ordered by anchor.
@@ -159,13 +159,13 @@ def read_osf_scans(path: Path, statistics: AnchorStatistics) -> np.ndarray:
 
 
 def read_embeddings(path: Path) -> np.ndarray:
-    """Reads `qrec_embeddings.npz`: (205, 171) reservoir embeddings of the raw scans."""
+    """Read `qrec_embeddings.npz`: (205, 171) reservoir embeddings of the raw scans."""
     shape = (len(ANCHOR_VOLTAGES) * POSITIONS, EMBEDDING)
     return read_npz(path, {"embeddings": shape})["embeddings"]
 
 
 def read_latent_space(path: Path) -> LatentSpace:
-    """Reads `lda_fit.npz`: the published scaler, LDA components and state direction."""
+    """Read `lda_fit.npz`: the published scaler, LDA components and state direction."""
     arrays = read_npz(
         path,
         {

@@ -16,7 +16,7 @@ CHOICES = ("auto", "published", "osf", "simulated")
 
 
 def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch: bool = True) -> Upstream:
-    """Finds the bridge's inputs.
+    """Find the bridge's inputs.
 
     Published files are looked for in `upstream_dir`, else `$MAGBRIDGE_UPSTREAM`, then in the cache, and
     fetched last; every one is checked against its SHA-256.

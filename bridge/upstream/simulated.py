@@ -143,7 +143,7 @@ def scan_archive(
     Raises:
         MagBridgeError: A voltage is out of range, or a number is too small or not an integer.
 
-    Example:
+    Examples:
         >>> scan_archive(load_parameters(), voltages=(3.10, 3.22), positions=8).shape
         (16, 100, 6)
     """
@@ -246,7 +246,7 @@ def pulse_table(
     Raises:
         MagBridgeError: A level is out of range or repeated, or a number is too small or not an integer.
 
-    Example:
+    Examples:
         >>> pulse_table(load_parameters(), cells=12, soc_levels=(10, 50)).u.shape
         (24, 21)
     """

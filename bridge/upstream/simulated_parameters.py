@@ -171,7 +171,7 @@ class SimulationParameters:
 
 
 def load_parameters(path: Path = PARAMETER_FILE) -> SimulationParameters:
-    """Reads a parameter file.
+    """Read a parameter file.
 
     Args:
         path: JSON with the groups `scan`, `anchors` and `pulse_table`; each parameter is an object

@@ -28,7 +28,7 @@ class Bridge:
         upstream: Anchor statistics, scans and latent space (see `bridge.upstream.resolve`).
         config: Strengths of the stages; v1.0 by default.
 
-    Example:
+    Examples:
         >>> from bridge import Bridge, upstream
         >>> bridge = Bridge(upstream.resolve("simulated"))
         >>> bridge.generate(voltage=3.2, soc=50, soh=0.85, seed=7).shape

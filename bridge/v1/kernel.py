@@ -279,13 +279,13 @@ def _read_z(state, work, z):
 
 @_inline
 def _read_pair(x, y, a_re, a_im, b_re, b_im):
-    """Adds conj(a) b to x and y."""
+    """Add conj(a) b to x and y."""
     return x + (a_re * b_re + a_im * b_im), y + (a_re * b_im - a_im * b_re)
 
 
 @_jit
 def _read_xy(state, sums, q):
-    """Sums over the memory of conj(a) b, for the pairs of amplitudes that differ in processor qubit q, or in q + 1.
+    """Sum over the memory of conj(a) b, for the pairs of amplitudes that differ in processor qubit q, or in q + 1.
 
     Each qubit has 32 rows for X, then 32 for Y.
     """
@@ -336,7 +336,7 @@ def _read(state, work, z, sums, z_rows, out):
 
 @_jit
 def run(x, circuit, out):
-    """Runs the reservoir over signals.
+    """Run the reservoir over signals.
 
     Args:
         x: (n, T, 6) processor angles in rad; n is a multiple of LANES.

@@ -52,7 +52,7 @@ def load(typing, rows, row):
 
 @intrinsic
 def store(typing, rows, row, value):
-    """Writes row number `row` of an array."""
+    """Write row number `row` of an array."""
 
     def generate(context, builder, signature, args):
         array, number, vector = args

@@ -59,7 +59,7 @@ class LatentSpace:
 
     @classmethod
     def fit(cls, embeddings: np.ndarray, anchor: np.ndarray) -> LatentSpace:
-        """Fits the space to embedded scans.
+        """Fit the space to embedded scans.
 
         Args:
             embeddings: (n, 171) embeddings of the scans.

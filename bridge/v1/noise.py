@@ -16,7 +16,7 @@ SOC_WINDOW = 10
 def add_noise(
     x: np.ndarray, delta: np.ndarray, soc: np.ndarray, rngs: Sequence[np.random.Generator], config: BridgeConfig
 ) -> np.ndarray:
-    """Adds amplitude, spectral, sensor and SOC variation to signals, to each as if it were alone.
+    """Add amplitude, spectral, sensor and SOC variation to signals, to each as if it were alone.
 
     Args:
         x: (n, T, C) signals in nT.

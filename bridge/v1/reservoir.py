@@ -112,7 +112,7 @@ def layer_cnots() -> list[tuple[int, int]]:
 
 
 def embed(signals: np.ndarray, mean: np.ndarray, std: np.ndarray, workers: int | None = None) -> np.ndarray:
-    """Embeds signals.
+    """Embed signals.
 
     Args:
         signals: (n, T, 6) in nT.

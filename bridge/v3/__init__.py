@@ -1,6 +1,6 @@
 """v3: fields computed from the physics of a cell. Cell design, state, protocol and sensors give voltage and field.
 
-Example:
+Examples:
     >>> from bridge.v3 import CellState, PouchCell, SensorArray, simulate
     >>> cell = PouchCell.preset("nmc")
     >>> found = simulate(cell, CellState(soc=0.5, lli=0.05), sensors=SensorArray.grid(cell), noise=None)

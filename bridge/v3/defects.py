@@ -28,7 +28,7 @@ class DrawnDefect(NamedTuple):
 
 
 def draw_defect(kind: str, cell: PouchCell, rng: np.random.Generator) -> DrawnDefect:
-    """Draws a defect of a class from twelve uniform numbers."""
+    """Draw a defect of a class from twelve uniform numbers."""
     u = rng.random(12)
     low, high = SHARES[kind]
     share = float(low * (high / low) ** u[0])

@@ -52,7 +52,7 @@ class PouchCell:
     Raises:
         MagBridgeError: A value is impossible.
 
-    Example:
+    Examples:
         >>> cell = PouchCell.preset("nmc")
         >>> round(cell.thickness_mm, 2)
         2.76
@@ -188,7 +188,7 @@ class PouchCell:
 
 
 def check_number(name: str, value, above: float = -np.inf, least: float = -np.inf, most: float = np.inf) -> None:
-    """Refuses what is not a finite number in a range.
+    """Refuse what is not a finite number in a range.
 
     Raises:
         MagBridgeError: It is none.

@@ -87,7 +87,7 @@ def generate(
         master_seed: Master seed of the release.
         threads: Threads that work.
 
-    Example:
+    Examples:
         >>> found = generate([Request("NMC", "known_soc", 0, 0)])
         >>> found.voltage.shape, found.load.shape, found.rest.shape, found.scan.shape
         ((1, 33), (1, 72), (1, 7, 72), (1, 72))

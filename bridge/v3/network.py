@@ -56,7 +56,7 @@ def factor(a):
 
 @_jit
 def solve(a, b):
-    """Solves with the factors of `factor`, in place of the right-hand sides b (n, LANES)."""
+    """Solve with the factors of `factor`, in place of the right-hand sides b (n, LANES)."""
     n, width = a.shape[0], a.shape[1]
     for k in range(n):
         for j in range(1, min(width, n - k)):
@@ -91,7 +91,7 @@ def coefficients(dt, time, out):
 
 @_jit
 def add_foil(matrix, gx, gy, stride, offset):
-    """Adds a foil's conductances in S, gx (nx - 1, ny, LANES) and gy (nx, ny - 1, LANES), to a banded matrix."""
+    """Add a foil's conductances in S, gx (nx - 1, ny, LANES) and gy (nx, ny - 1, LANES), to a banded matrix."""
     nx, ny = gy.shape[0], gx.shape[1]
     for i in range(nx):
         for j in range(ny):
@@ -151,7 +151,7 @@ def _moves(dt, time, group, weight, move, total):
 
 @_jit
 def _source(scale, group, weight, before, move, z, i_old, e):
-    """Moves the states z (nx, ny, J, LANES) by what is known of a step; the source e, less the open-circuit voltage."""
+    """Move the states z (nx, ny, J, LANES) by what is known of a step; the source e, less the open-circuit voltage."""
     drop = np.empty((5, LANES))
     for i in range(e.shape[0]):
         for j in range(e.shape[1]):

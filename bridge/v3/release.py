@@ -44,7 +44,7 @@ class BridgeV3:
         config: What is drawn and measured.
         master_seed: Seed of cells, mountings and noise.
 
-    Example:
+    Examples:
         >>> BridgeV3().table(virtual_cells=4).num_rows
         16
     """

@@ -102,7 +102,7 @@ def simulate(
     Raises:
         MagBridgeError: A sensor is inside the cell, the defect does not fit it, or its state holds no capacity.
 
-    Example:
+    Examples:
         >>> cell = PouchCell.preset("nmc")
         >>> found = simulate(cell, CellState(soc=0.5), sensors=SensorArray.grid(cell), noise=None)
         >>> found.voltage_V.shape, found.load_T.shape, found.rest_T.shape, found.scan_T.shape

@@ -153,7 +153,7 @@ def run_ablations(
     names: tuple[str, ...] | None = None,
     progress: bool = False,
 ) -> AblationReport:
-    """Generates a pilot for each ablation and seed and grades it with the benchmark's few-shot protocol.
+    """Generate a pilot for each ablation and seed and grade it with the benchmark's few-shot protocol.
 
     Args:
         bridge: Its upstream has a record at 5 % SOC for every cell.
@@ -246,7 +246,7 @@ def _bar(items: list, shown: bool):
 
 
 def plot(report: AblationReport, out) -> None:
-    """Plots the best score over k for every ablation, T1 and T2; for v1 the paper's dashed."""
+    """Plot the best score over k for every ablation, T1 and T2; for v1 the paper's dashed."""
     paper = report.bridge == "v1"
     figure, axes = canvas(1, 2, (11, 4.5))
     for axis, task, label in zip(axes, TASKS, ("R2", "balanced accuracy")):

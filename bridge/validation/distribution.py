@@ -27,7 +27,7 @@ SURROGATE_NOTE = (
 
 
 def check_distribution(bridge: AnyBridge) -> list[Check]:
-    """Compares as many synthetic signals as there are scans with the scans at each grounded anchor, at SOH 1.0.
+    """Compare as many synthetic signals as there are scans with the scans at each grounded anchor, at SOH 1.0.
 
     Args:
         bridge: The bridge to check.

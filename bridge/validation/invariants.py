@@ -47,7 +47,7 @@ SOC_AT_REST, SOC_AWAY = 50.0, 30.0
 
 
 def check_invariants(bridge: AnyBridge, rows: pandas.DataFrame) -> list[Check]:
-    """Runs the five invariants.
+    """Run the five invariants.
 
     Args:
         bridge: The bridge to check.

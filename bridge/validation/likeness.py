@@ -20,7 +20,7 @@ NEIGHBOURS = 5
 
 
 def check_likeness(bridge: AnyBridge, blocking: bool) -> list[Check]:
-    """Compares 820 healthy signals with 820 held-out scans at each grounded anchor.
+    """Compare 820 healthy signals with 820 held-out scans at each grounded anchor.
 
     Args:
         bridge: The bridge to check.

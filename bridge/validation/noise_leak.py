@@ -21,7 +21,7 @@ def noise_levels(signals: np.ndarray) -> np.ndarray:
 
 
 def check_noise_leak(rows: CleanRows, signals: np.ndarray, blocking: bool) -> list[Check]:
-    """Reads SOH by ridge from noise levels, and from voltage and SOC.
+    """Read SOH by ridge from noise levels, and from voltage and SOC.
 
     Args:
         rows: Clean rows.

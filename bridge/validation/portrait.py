@@ -22,7 +22,7 @@ SHADES = ("#9ecae1", "#6baed6", "#2171b5", "#08306b")
 
 
 def portrait(out: Path) -> None:
-    """Plots trajectories, channel correlations, spectra and the response to SOH, all from the simulated upstream.
+    """Plot trajectories, channel correlations, spectra and the response to SOH, all from the simulated upstream.
 
     The scans are of archives that neither bridge was fitted to.
 

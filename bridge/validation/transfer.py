@@ -61,7 +61,7 @@ def transfer_scores(
     scenarios: Iterable[tuple[str, int]] = SCENARIOS,
     readouts: Sequence[str] = ("shape",),
 ) -> list[Transfer]:
-    """Fits a ridge on A0 and on each scenario, by cell.
+    """Fit a ridge on A0 and on each scenario, by cell.
 
     Args:
         bridge: The bridge as it is.
@@ -94,7 +94,7 @@ def transfer_scores(
 
 
 def check_transfer(scores: list[Transfer], rows: CleanRows, blocking: bool) -> list[Check]:
-    """Holds transfer to its bounds: A2 leaves nothing, A1 transfers nothing, A3 reads backwards.
+    """Hold transfer to its bounds: A2 leaves nothing, A1 transfers nothing, A3 reads backwards.
 
     Args:
         scores: From `transfer_scores`, all ablations, one readout.
@@ -139,7 +139,7 @@ def check_transfer(scores: list[Transfer], rows: CleanRows, blocking: bool) -> l
 
 
 def transfer_table(scores: list[Transfer]) -> str:
-    """Scores as a text table, one part a readout."""
+    """Score as a text table, one part a readout."""
     lines = []
     for name in dict.fromkeys(score.readout for score in scores):
         lines.append(f"{f'T1, R2, ridge by cell, {name}':29}{'within':>10}{'transfer':>10}{'slope':>10}")

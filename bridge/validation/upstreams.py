@@ -67,7 +67,7 @@ class UpstreamComparison:
 
 
 def compare_upstreams(published: Upstream, simulated: Upstream) -> UpstreamComparison:
-    """Compares statistics, pulse tables and latent spaces.
+    """Compare statistics, pulse tables and latent spaces.
 
     Args:
         published: The upstream to be like.

@@ -23,7 +23,7 @@ REGIME_B = "low_voltage_regime_B"
 
 
 def composition(manifest: dict) -> str:
-    """Draws rows by kind and by class, each split into the subsets of `by_cell_primary`.
+    """Draw rows by kind and by class, each split into the subsets of `by_cell_primary`.
 
     Args:
         manifest: A release's manifest.

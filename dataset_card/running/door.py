@@ -29,7 +29,7 @@ THREADS = "NUMBA_NUM_THREADS"
 
 
 def answer_signals() -> None:
-    """Lets a signal end the process at once with one line: for the time of the imports, before anything is written."""
+    """Let a signal end the process at once with one line: for the time of the imports, before anything is written."""
     _answer(_exit)
 
 
@@ -90,7 +90,7 @@ def _answer(handler: Callable) -> None:
 
 
 def _open_streams() -> None:
-    """Opens what was closed, so that no file of ours gets the number of a stream; lets any text be printed anywhere."""
+    """Open what was closed, so that no file of ours gets the number of a stream; lets any text be printed anywhere."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)

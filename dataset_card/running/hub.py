@@ -61,7 +61,7 @@ class Repository:
             self.files = frozenset(file.rfilename for file in info.siblings)
 
     def check(self, marker: str, private: bool) -> None:
-        """Raises unless the repository is free, or is one of ours that may be replaced.
+        """Raise unless the repository is free, or is one of ours that may be replaced.
 
         Args:
             marker: A file that every repository of this sort has.
@@ -99,7 +99,7 @@ class Repository:
     def replace(
         self, files: Mapping[str, Path | bytes], message: str, *, private: bool = False, space_sdk: str | None = None
     ) -> str:
-        """Makes the repository hold `files`, in one commit; creates it where there is none.
+        """Make the repository hold `files`, in one commit; creates it where there is none.
 
         Files beside them stay, apart from those in a folder that `files` has too. Large files that reached the Hub in
         an interrupted try are not sent again. Where every file is there already, there is no new commit.
@@ -134,7 +134,7 @@ class Repository:
         return commit.oid
 
     def propose(self, files: Mapping[str, Path | bytes], message: str) -> str:
-        """Opens a pull request that adds `files`; returns its address.
+        """Open a pull request that adds `files`; return its address.
 
         Raises:
             MagBridgeError: There is no such repository, or the Hub refuses or cannot be reached.
@@ -151,7 +151,7 @@ class Repository:
         return str(commit.pr_url)
 
     def tag(self, name: str, revision: str) -> None:
-        """Names a commit, which stays where it cannot be named.
+        """Name a commit, which stays where it cannot be named.
 
         Raises:
             MagBridgeError: The Hub refuses or cannot be reached.
@@ -203,7 +203,7 @@ def pull_release(repo_id: str) -> Path:
 
 @contextmanager
 def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
-    """Turns huggingface_hub's many errors into one sentence with the fix, and what became of what was asked for."""
+    """Turn huggingface_hub's many errors into one sentence with the fix, and what became of what was asked for."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
     try:

@@ -79,7 +79,7 @@ def run_jobs(
     label: str | None = "jobs",
     keep: Callable[[Any], object] = lambda result: None,
 ) -> dict[str, Any]:
-    """Calls `function(job, shared)` for every job, each on one thread.
+    """Call `function(job, shared)` for every job, each on one thread.
 
     A process that dies takes no job with it: the job is done again, elsewhere where there is an elsewhere. The same
     holds for a job that meets an error of the operating system on a cluster: another machine's disk may have room.

@@ -48,7 +48,7 @@ PRINT = {
 
 
 def printed(draw: Callable) -> Callable:
-    """Gives a function that returns a figure, `COLUMN` or `PAGE` wide, the sizes of `PRINT`."""
+    """Give a function that returns a figure, `COLUMN` or `PAGE` wide, the sizes of `PRINT`."""
 
     @wraps(draw)
     def with_print_sizes(*args, **kwargs):
@@ -94,7 +94,7 @@ def canvas(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6, 4)):
 
 
 def save(figure, path: str | Path) -> None:
-    """Writes a figure in one piece; the suffix picks the format. An SVG of the same figure is the same text.
+    """Write a figure in one piece; the suffix picks the format. An SVG of the same figure is the same text.
 
     Raises:
         MagBridgeError: matplotlib does not know the suffix.

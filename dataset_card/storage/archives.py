@@ -105,7 +105,7 @@ def workbook(path: Path, limit: int) -> io.BytesIO:
 
 
 def unpack(path: Path, folder: Path) -> None:
-    """Unpacks a zip file into a folder; raises as `opened_zip` does."""
+    """Unpack a zip file into a folder; raise as `opened_zip` does."""
     with opened_zip(path) as archive:
         try:
             archive.extractall(folder)

@@ -125,7 +125,7 @@ def _yaml_loader():
 
 
 def check_manifest(manifest: Mapping[str, Any], where: str) -> None:
-    """Raises unless a manifest has the entries that readers rely on, each of its type."""
+    """Raise unless a manifest has the entries that readers rely on, each of its type."""
     upstream = manifest.get("upstream")
     upstream = upstream if isinstance(upstream, dict) else {}
     for name, holds, expected in (
@@ -151,7 +151,7 @@ def check_members(members: Any, where: str) -> dict[str, list[str]]:
 
 
 def check_split(document: Mapping[str, Any], where: str) -> None:
-    """Raises unless a release's split document lists ids, cells and counts of every subset."""
+    """Raise unless a release's split document lists ids, cells and count of every subset."""
     members = document.get("sample_ids")
     if not isinstance(members, dict) or set(members) != set(SPLITS) or not all(_texts(ids) for ids in members.values()):
         raise MagBridgeError(f"{where}: sample_ids is not an object with lists of ids for {', '.join(SPLITS)}")

@@ -43,7 +43,7 @@ def require_place(out: Path | str) -> Path:
 
 
 def require_file(out: Path | str, replace: bool = False) -> None:
-    """Raises unless a file may be written at `out`.
+    """Raise unless a file may be written at `out`.
 
     Args:
         out: The file.
@@ -61,7 +61,7 @@ def require_file(out: Path | str, replace: bool = False) -> None:
 
 
 def require_folder(out: Path | str, kind: str, replace: bool = False) -> None:
-    """Raises unless a folder of this kind may be written at `out` as a whole.
+    """Raise unless a folder of this kind may be written at `out` as a whole.
 
     Args:
         out: The folder.
@@ -96,7 +96,7 @@ def require_folder(out: Path | str, kind: str, replace: bool = False) -> None:
 
 
 def require_begun(out: Path | str, kind: str, first: str) -> None:
-    """Raises unless files of this kind may be added to the folder `out`: it is free, empty, or was begun as such.
+    """Raise unless files of this kind may be added to the folder `out`: it is free, empty, or was begun as such.
 
     Args:
         out: The folder.

@@ -73,7 +73,7 @@ def _opened(path: Path, columns: Collection[str] | None, limit: int) -> Iterator
 
 
 def read_parquet(path: Path, columns: list[str] | None = None, limit: int = MAX_TABLE_BYTES) -> pa.Table:
-    """Reads one Parquet file, or some columns of it; damage is one clear error.
+    """Read one Parquet file, or some columns of it; damage is one clear error.
 
     Raises:
         MagBridgeError: It is missing, unreadable, or would take more than `limit` bytes.
@@ -183,7 +183,7 @@ def _structure(
 
 
 def _list(data: mmap.mmap | bytes, at: int, above: tuple[int, ...], numbers: dict[tuple[int, ...], int]) -> int:
-    """Adds the numbers of a list, by path and place in it; gives where it ends."""
+    """Add the numbers of a list, by path and place in it; gives where it ends."""
     length, kind = data[at] >> 4, data[at] & 15
     at += 1
     if length == 15:

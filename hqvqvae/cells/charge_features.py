@@ -27,7 +27,7 @@ def charge_features(charge_Ah: np.ndarray, voltage_V: np.ndarray) -> dict[str, f
     Returns:
         `CHARGE_FEATURES`; `capacity` is the last charge.
 
-    Example:
+    Examples:
         >>> charge_features(np.array([0.0, 1.0]), np.array([4.0, 3.0]))["v_20"]
         3.8
     """

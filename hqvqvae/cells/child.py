@@ -47,7 +47,7 @@ def bounded_child(scale: float = 1.0) -> Iterator[Callable[..., Any]]:
 
 
 def _bound(memory: int) -> None:
-    """Lets this process take no more than `memory` bytes beyond what it has, where the system can."""
+    """Let this process take no more than `memory` bytes beyond what it has, where the system can."""
     try:
         import resource
 

@@ -80,7 +80,7 @@ def load_cycles() -> pd.DataFrame:
     Returns:
         The columns above and `DERIVED_FEATURES`, features in float64, rows numbered from 0.
 
-    Example:
+    Examples:
         >>> cycles = load_cycles()
         >>> len(cycles), cycles["cell_id"].nunique()
         (12247, 124)

@@ -62,7 +62,7 @@ def _ink_on(colour) -> str:
 
 
 def _runs(codes: np.ndarray, cycles: np.ndarray):
-    """Runs of one code over successive cycles: (first cycle, length, code)."""
+    """Run of one code over successive cycles: (first cycle, length, code)."""
     breaks = np.flatnonzero((np.diff(codes) != 0) | (np.diff(cycles) != 1)) + 1
     for part in np.split(np.arange(len(codes)), breaks):
         yield cycles[part[0]], len(part), codes[part[0]]

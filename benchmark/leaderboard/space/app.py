@@ -27,6 +27,7 @@ from benchmark.reading import MAX_BYTES
 from benchmark.results import Result, read_results, result_files, shipped_files
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.log import LOG
 
 SETTINGS = "leaderboard.json"
 """Beside the page of a Space: the dataset that it scores against, and the one it proposes submissions to."""
@@ -84,7 +85,7 @@ def build(
     board = results + entries.ranked
     remark = dataset_info(folder).remark
     if remark is not None:
-        print(f"note: {remark}", file=sys.stderr)
+        LOG.info(f"note: {remark}")
     about = [read_submission(path) for path in folders(SUBMISSIONS)]
     html = to_html(leaderboard(board, remarks=entries.remarks), about, FORM)
 

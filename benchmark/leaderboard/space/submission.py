@@ -78,7 +78,7 @@ class Form:
 
 
 def handle(form: Form, release: Path, board: list[Result], repo: str | None) -> tuple[Result, list[str]]:
-    """Checks and scores a form, and keeps it as a pull request where it can; the upload is gone afterwards.
+    """Check and score a form, and keep it as a pull request where it can; the upload is gone afterwards.
 
     Args:
         form: As filled in.

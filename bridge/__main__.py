@@ -116,13 +116,13 @@ def import_(
 def plot(
     out: Annotated[Path, typer.Option(help="The figure to write; its suffix picks the format.")],
     release: Annotated[Path | None, typer.Argument(help="A release folder.", show_default=False)] = None,
-    sample: Annotated[str | None, typer.Option(help="A sample id; without it, an overview of the release.")] = None,
+    sample: Annotated[str | None, typer.Option(help="A sample id; an overview of the release by default.")] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Held-out scans, v1 and v2 side by side; takes no release.")
     ] = False,
     replace: ReplaceOption = False,
 ) -> None:
-    """Plot one sample over its anchor's mean and std, an overview of a release, or what tells the bridges apart."""
+    """Plot one sample over its anchor's mean and std, an overview of a release, or the bridges side by side."""
     from bridge.release import figures
     from bridge.validation.portrait import portrait
     from dataset_card.storage.reading import one_release, read_manifest, read_table

@@ -38,7 +38,7 @@ def plot(
     split: AnySplit = None,
     protocol: Protocol = None,
     kind: Annotated[
-        str | None, typer.Option(help="parity, confusion, few-shot or leakage; what suits the results by default.")
+        str | None, typer.Option(help="parity, confusion, few-shot or leakage; chosen to suit the results by default.")
     ] = None,
     data: Data = DEFAULT_RELEASE,
     replace: ReplaceOption = False,
@@ -63,7 +63,7 @@ def analyse(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Release folder, or Hub id, to measure; repeat it. Without it, what was measured is drawn anew."
+            help="Release folder, or Hub id, to measure; may be repeated. Without it, earlier measurements are drawn."
         ),
     ] = None,
     results: Results = None,
@@ -84,7 +84,7 @@ def transfer(
     out: Annotated[Path, typer.Option(help="Markdown file to write.")],
     replace: ReplaceOption = False,
 ) -> None:
-    """Fit on one release or chemistry, scores on another, and write the page."""
+    """Fit on one release or chemistry, score on another, and write the page."""
     from benchmark.analysis.transfer import write_page
 
     require_file(out, replace)

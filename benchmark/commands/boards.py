@@ -32,21 +32,21 @@ from dataset_card.running.log import LOG
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the application."""
+    """Add the commands to the application."""
     for command in (score, submit, rescore, leaderboard, export):
         app.command()(command)
 
 
 def score(
     predictions: Annotated[
-        Path, typer.Argument(help="Parquet, CSV or JSON lines: sample_id, prediction, perhaps seed and score.")
+        Path, typer.Argument(help="Parquet, CSV or JSON lines: sample_id, prediction, and optionally seed and score.")
     ],
     task: Annotated[str, typer.Option(help="t1, t2, t3 or t4.")],
     data: Data = DEFAULT_RELEASE,
     split: Split = PRIMARY_SPLIT,
     as_json: Json = False,
 ) -> None:
-    """Recomputes the scores of a predictions file against a release."""
+    """Score a predictions file against a release."""
     from benchmark.predictions import score_predictions
 
     outcome = score_predictions(predictions, task, data, split)
@@ -71,13 +71,13 @@ def _note(remarks: list[str]) -> None:
 
 
 def submit(
-    folder: Annotated[Path, typer.Argument(help="Folder with submission.yaml and a predictions file a task.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with submission.yaml and one predictions file per task.")],
     data: Data = DEFAULT_RELEASE,
     results: Results = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Checks and scores a submission, tells where it stands, and files its scores in its folder."""
+    """Check and score an entry, print its rank, and file its scores in its folder."""
     from benchmark.leaderboard import submissions
     from benchmark.leaderboard.entries import LATE, duplicates
     from benchmark.results import shipped_files, to_json, write_results
@@ -104,12 +104,10 @@ def submit(
 
 def rescore(
     folder: Annotated[Path | None, typer.Argument(help="Folder of submissions; the shipped ones by default.")] = None,
-    data: Annotated[
-        list[str] | None, typer.Option(help="Release or round that entries name; once for each of them.")
-    ] = None,
+    data: Annotated[list[str] | None, typer.Option(help="Release or round that entries name; may be repeated.")] = None,
     results: Results = None,
 ) -> None:
-    """Recomputes every submission from its predictions; one that differs from what is filed is an error."""
+    """Recompute every entry from its predictions; fail if one differs from its filed scores."""
     from benchmark.leaderboard.submissions import SUBMISSIONS
     from benchmark.leaderboard.submissions import rescore as recompute
 
@@ -142,12 +140,12 @@ def leaderboard(
     format: Annotated[str, typer.Option(help="table, markdown or html.")] = "table",
     data: Annotated[
         list[str] | None,
-        typer.Option(help="Release or round that entries name, to recompute them; once for each of them."),
+        typer.Option(help="Release or round that entries name, to recompute them; may be repeated."),
     ] = None,
     out: Out = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Ranks results within each task and split; an entry only where its release is there to recompute it."""
+    """Rank results within each task and split; rank an entry only if its release is here to recompute it."""
     from benchmark.leaderboard.boards import leaderboard as rank
     from benchmark.leaderboard.entries import read_entries, released
     from benchmark.leaderboard.page import to_html
@@ -192,7 +190,7 @@ def export(
     out: Out = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Writes a model's results as a model card's model-index or as an .eval_results file."""
+    """Write a model's results as a model card's model-index or as an .eval_results file."""
     from benchmark.leaderboard.export import headline_results, to_eval_results, to_model_index
 
     if format not in ("model-index", "eval-results"):

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def push(
     what: Annotated[Published, typer.Argument(help="metric, leaderboard or baseline.")],
-    repo: Annotated[str, typer.Option(help="USER/magbridge_metric or USER/NAME; made where there is none.")],
+    repo: Annotated[str, typer.Option(help="USER/magbridge_metric or USER/NAME; created if it does not exist.")],
     data: Annotated[
         str | None, typer.Option(help="Leaderboard: the dataset on the Hub. Baseline: the release to fit on.")
     ] = None,
@@ -39,9 +39,9 @@ def push(
     submissions: Annotated[
         str | None, typer.Option(help="Leaderboard: dataset on the Hub that the Space proposes submissions to.")
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Only you may see it.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make it visible to you only.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be uploaded; ask nothing of the Hub.")
+        bool, typer.Option("--dry-run", help="List what would be uploaded, without contacting the Hub.")
     ] = False,
     as_json: Json = False,
 ) -> None:

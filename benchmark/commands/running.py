@@ -16,13 +16,13 @@ from dataset_card.running.log import LOG
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the application."""
+    """Add the commands to the application."""
     app.command("list")(list_)
     app.command()(run)
 
 
 def list_(as_json: Json = False) -> None:
-    """Lists tasks and baseline models."""
+    """List tasks and baseline models."""
     from benchmark.baselines import models
 
     if as_json:
@@ -55,14 +55,14 @@ def run(
     split: Split = PRIMARY_SPLIT,
     protocol: Protocol = None,
     like: Annotated[
-        Path | None, typer.Option(help="Results file or folder: runs the models, tasks and protocols of these alone.")
+        Path | None, typer.Option(help="Results file or folder: run only the models, tasks and protocols found there.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder whose results files each result is added to.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to add each result to.")] = None,
     jobs: JobsOption = None,
     address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
-    """Runs baselines; with --table on v1 of the published upstream, prints the paper's numbers beside ours."""
+    """Run baselines; with --table, on v1 of the published upstream, print the paper's figures beside ours."""
     from benchmark.analysis.published import comparison
     from benchmark.results import to_json
     from benchmark.running import run_baselines

@@ -22,20 +22,20 @@ from dataset_card.running.log import LOG
 OutArgument = Annotated[
     str, typer.Argument(metavar="OUT", help="A folder, or a URL that fsspec opens: s3://bucket/corpus.")
 ]
-RowsOption = Annotated[int, typer.Option(help="Rows wanted; made up to whole releases.")]
+RowsOption = Annotated[int, typer.Option(help="Number of rows, rounded up to whole releases.")]
 SeedOption = Annotated[int, typer.Option(help="Master seed of the first release; the others follow one by one.")]
 DtypeOption = Annotated[
     Literal["float64", "float32"], typer.Option(help="Of signals, time and pulse voltages; labels stay float64.")
 ]
 EngineOption = Annotated[
     Literal["joblib", "dask"] | None,
-    typer.Option(help="What runs them: joblib, or Dask where there is an --address.", show_default=False),
+    typer.Option(help="What runs the jobs: joblib by default, or Dask with --address.", show_default=False),
 ]
 corpus = CommandLine("Make any number of rows on any number of machines.")
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the application."""
+    """Add the commands to the application."""
     app.add_typer(corpus, name="corpus")
 
 
@@ -75,7 +75,7 @@ def _engine(jobs: JobsOption = None, engine: EngineOption = None, address: Addre
 @corpus.command()
 @takes(recipe=_recipe)
 def plan(recipe, as_json: JsonOption = False) -> None:
-    """Write what a corpus will be, and say how large it gets; `build` with the same options makes it."""
+    """Write the specification of a corpus and print its size; `build` with the same options makes it."""
     found = recipe.specification
     if as_json:
         print_json({"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **found.as_dict()})
@@ -91,7 +91,7 @@ def plan(recipe, as_json: JsonOption = False) -> None:
 @corpus.command()
 @takes(engine=_engine, recipe=_recipe)
 def build(recipe, engine, as_json: JsonOption = False) -> None:
-    """Make a corpus, on all cores by default; again, make what is missing and leave every whole shard as it is."""
+    """Make a corpus on all cores; run it again to make what is missing. Complete shards are left alone."""
     from bridge.corpus import run
 
     _report(recipe.out.url, run.build(recipe, engine), as_json)
@@ -100,7 +100,7 @@ def build(recipe, engine, as_json: JsonOption = False) -> None:
 @corpus.command()
 @takes(engine=_engine)
 def finish(out: OutArgument, engine, as_json: JsonOption = False) -> None:
-    """Write manifest, card and checksums of a corpus whose shards are all whole."""
+    """Write manifest, card and checksums of a corpus whose shards are all complete."""
     from bridge.corpus import run
 
     _report(out, run.finish(out, engine), as_json)
@@ -109,7 +109,7 @@ def finish(out: OutArgument, engine, as_json: JsonOption = False) -> None:
 @corpus.command()
 @takes(engine=_engine)
 def verify(out: OutArgument, engine, as_json: JsonOption = False) -> None:
-    """Audit a corpus and list every broken promise; exit 1 if there is one."""
+    """Audit a corpus and list every broken promise; exit with 1 if there is one."""
     from bridge.corpus import run
 
     findings = run.verify(out, engine)

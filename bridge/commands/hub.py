@@ -18,10 +18,12 @@ def register(app: typer.Typer) -> None:
 
 def push(
     release: ReleaseArgument,
-    repo: Annotated[str, typer.Option(help="Dataset repository, USER/magbridge-battery; made where there is none.")],
-    private: Annotated[bool, typer.Option("--private", help="Only you may see it.")] = False,
+    repo: Annotated[
+        str, typer.Option(help="Dataset repository, USER/magbridge-battery; created if it does not exist.")
+    ],
+    private: Annotated[bool, typer.Option("--private", help="Make it visible to you only.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be uploaded; ask nothing of the Hub.")
+        bool, typer.Option("--dry-run", help="List what would be uploaded, without contacting the Hub.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -41,14 +41,14 @@ class OwnOptions:
         typer.Option(help="Your scan archive for v2: Parquet, HDF5 or a folder of CSV; needs --scan-table."),
     ] = None
     scan_table: Annotated[
-        Path | None, typer.Option(help=f"Its table, a row a scan: {columns_in_words(ARCHIVE_FIELDS)}.")
+        Path | None, typer.Option(help=f"Its table, one row per scan: {columns_in_words(ARCHIVE_FIELDS)}.")
     ] = None
     channels: ChannelsOption = None
     columns: ColumnsOption = None
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the application."""
+    """Add the commands to the application."""
     app.command()(adopt)
     app.command()(residuals)
 
@@ -105,16 +105,16 @@ def adopt(
     signals: Annotated[
         Path,
         typer.Argument(
-            help="Scans: Parquet (a row a scan), HDF5 (a group a scan), a folder of CSV, or one CSV of all steps."
+            help="Parquet (one row per scan), HDF5 (one group per scan), a folder of CSV, or one CSV of all steps."
         ),
     ],
     labels: Annotated[
-        Path, typer.Option(help=f"CSV, Parquet or XLSX, a row a scan: {columns_in_words(LABEL_FIELDS)}.")
+        Path, typer.Option(help=f"CSV, Parquet or XLSX, one row per scan: {columns_in_words(LABEL_FIELDS)}.")
     ],
     out: Annotated[Path | None, typer.Option(help="The release folder to write; its name is the release's.")] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Say what was understood, or what is wrong (exit 1); write nothing."),
+        typer.Option("--check", help="Report what was understood, or what is wrong (exit code 1); write nothing."),
     ] = False,
     channels: ChannelsOption = None,
     columns: ColumnsOption = None,
@@ -122,12 +122,12 @@ def adopt(
         Path | None,
         typer.Option(help="Your split by cell: a JSON object with lists of cells under train, validation and test."),
     ] = None,
-    licence: Annotated[str | None, typer.Option(help="Licence of your data, such as CC-BY-4.0; yours to say.")] = None,
-    citation: Annotated[str | None, typer.Option(help="How to cite your data; yours to say.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of your data, such as CC-BY-4.0.")] = None,
+    citation: Annotated[str | None, typer.Option(help="How to cite your data.")] = None,
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a release of measured cells: scans with labels, in the contract of every other release."""
+    """Make a release from your measured scans and labels, in the format of every other release."""
     from bridge.measured.adopt import adopt as write
     from bridge.measured.adopt import read_measured
 
@@ -180,7 +180,7 @@ def residuals(
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare measured cells with the bridge at the same SOH, SOC and voltage: how wrong it is, and where."""
+    """Compare measured cells with the bridge at the same SOH, SOC and voltage: show show how wrong it is, and where."""
     from bridge.measured import report
     from bridge.measured.residuals import compare
 

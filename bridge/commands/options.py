@@ -18,7 +18,7 @@ AnyReleaseArgument = Annotated[Path, typer.Argument(help="A release folder, or a
 OutFolderOption = Annotated[Path, typer.Option(help="The release folder to write.")]
 UpstreamOption = Annotated[
     Literal["auto", "published", "osf", "simulated"],
-    typer.Option(help="auto: the published files where they can be had, else the simulation."),
+    typer.Option(help="auto: the published files if they can be had, otherwise the simulation."),
 ]
 UpstreamDirOption = Annotated[
     Path | None, typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
@@ -34,7 +34,7 @@ def composition(
     ] = None,
     anomalies: Annotated[
         str | None,
-        typer.Option(help="Synthetic anomalies, 600 in v1, 1500 in v2; or one number a subtype: 150,150,150,150."),
+        typer.Option(help="Synthetic anomalies, 600 in v1, 1500 in v2; or one number per subtype: 150,150,150,150."),
     ] = None,
     regime_b: Annotated[int | None, typer.Option(help="Regime-B rows: 560 in v1, 1000 in v2.")] = None,
     severity: Annotated[

@@ -15,14 +15,17 @@ from dataset_card.running.log import LOG
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of the round.")]
 SecretOption = Annotated[
-    Path, typer.Option(help="Master seed and salt, yours alone until the reveal; drawn by `open` where there is none.")
+    Path,
+    typer.Option(
+        help="Master seed and salt, yours alone until the reveal; drawn by `open` if the file does not exist."
+    ),
 ]
 
 rounds = CommandLine("Run hidden rounds: commit, hand out signals without labels, reveal.")
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands to the application."""
+    """Add the commands to the application."""
     app.add_typer(rounds, name="round")
 
 
@@ -90,7 +93,7 @@ def reveal(folder: FolderArgument, secret_file: SecretOption, upstream_dir: Upst
 
 @rounds.command()
 def verify(folder: FolderArgument, upstream_dir: UpstreamDirOption = None) -> None:
-    """Make a revealed round again, byte for byte; of an open one, check its files."""
+    """Make a revealed round again and compare every byte; check the files of an open one."""
     from bridge.rounds import folder as round_folder
     from dataset_card.storage.rounds import read_round
 

@@ -30,7 +30,7 @@ def upstream(
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which upstream files are there, missing or damaged; exit 1 unless all published ones are whole."""
+    """List upstream files as present, missing or damaged; exit with 1 unless all published ones are intact."""
     from bridge.upstream import files
     from bridge.upstream.status import status
 

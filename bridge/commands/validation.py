@@ -36,12 +36,12 @@ def validate(
     bridge: DatasetOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
-    full: Annotated[bool, typer.Option("--full", help="Compare v1 as v2 always is; takes minutes.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Compare v1 as thoroughly as v2; takes minutes.")] = False,
     *,
     own,
     as_json: JsonOption = False,
 ) -> None:
-    """Check invariants, likeness to scans and where SOH can be read; exit 1 if a blocking check fails.
+    """Check invariants, likeness to scans and where SOH shows; exit with 1 if a blocking check fails.
 
     With --scans: the invariants, and what the fit to them cannot carry. v3: solvers, the theorem and the nulls.
     """
@@ -122,7 +122,7 @@ def verify(
     upstream_dir: UpstreamDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Audit a release and list every broken promise; exit 1 if there is one."""
+    """Audit a release and list every broken promise; exit with 1 if there is one."""
     from bridge.audit.comparison import compare_releases
     from bridge.audit.promises import PROVES, audit_release
 

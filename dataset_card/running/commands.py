@@ -15,7 +15,8 @@ from dataset_card.errors import MagBridgeError
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace what a command wrote there before.")]
 JobsOption = Annotated[
-    int | None, typer.Option(help="Processes on this machine, which change no result.", show_default=False)
+    int | None,
+    typer.Option(help="Number of processes on this machine; results do not depend on it.", show_default=False),
 ]
 AddressOption = Annotated[
     str | None, typer.Option(help="HOST:PORT of a Dask scheduler that you run: its workers do the work.")

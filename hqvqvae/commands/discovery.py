@@ -52,7 +52,9 @@ def discover(
     out: Annotated[Path, typer.Option(help="New folder for report, tables and figures.")] = Path("discovery"),
     data: Annotated[
         Path | None,
-        typer.Option(help="Segments, Parquet or CSV: cell_id, cohort, cycle, capacity, features. Else the NASA cells."),
+        typer.Option(
+            help="Segments, Parquet or CSV: cell_id, cohort, cycle, capacity, features. The NASA cells by default."
+        ),
     ] = None,
     codes: Annotated[
         Path | None, typer.Option(help="Codes from any model (cell_id, cycle, code) in place of a trained method.")
@@ -71,7 +73,7 @@ def discover(
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Which codes come early, whether that means anything, a warning score, figures and a report."""
+    """Find which codes come early, test whether that means anything, and write a report with figures."""
     from ..cells.cycling import read_table
     from ..discovery import run as discovery_run
     from ..discovery.analysis import DiscoveryPlan
@@ -189,9 +191,11 @@ def interpret(
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="OpenAI-compatible server of the model (key: $OPENAI_API_KEY); else it loads here."),
+        typer.Option(
+            help="OpenAI-compatible server of the model (key: $OPENAI_API_KEY); else it is loaded on this machine."
+        ),
     ] = None,
-    code: Annotated[list[int] | None, typer.Option(help="Only these codes; repeatable.")] = None,
+    code: Annotated[list[int] | None, typer.Option(help="Only these codes; may be repeated.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the output; RUN/interpretation by default.")] = None,
     replace: ReplaceOption = False,
     attempts: Annotated[int, typer.Option(help="Tries per code until the output parses.", min=1)] = 3,

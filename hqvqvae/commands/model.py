@@ -14,7 +14,7 @@ from dataset_card.storage.output import require_file
 from .terminal import Address, Ambient, Columns, CurrentSign, Jobs, Json, answer, processes, quiet_libraries, remark
 
 Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
-Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embedded NASA segments if left out.")]
+Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embedded NASA segments by default.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -109,20 +109,22 @@ def train(
     data: Data = None,
     protocol: Protocol = "C",
     validation: Annotated[list[str] | None, typer.Option(help="A cell to hold out; may be repeated.")] = None,
-    features: Annotated[str | None, typer.Option(help="Features to train on, comma-separated; all ten else.")] = None,
-    n_qubits: Annotated[int | None, typer.Option(help="Qubits of the circuit; the configuration's else.")] = None,
-    n_layers: Annotated[int | None, typer.Option(help="Layers of the circuit; the configuration's else.")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Features to train on, comma-separated; all ten by default.")
+    ] = None,
+    n_qubits: Annotated[int | None, typer.Option(help="Qubits of the circuit; the configuration's by default.")] = None,
+    n_layers: Annotated[int | None, typer.Option(help="Layers of the circuit; the configuration's by default.")] = None,
     epochs: int = 50,
     batch_size: int = 256,
     learning_rate: float = 1e-3,
     seed: int = 0,
-    resume: Annotated[bool, typer.Option(help="Go on from the run in the folder, if there is one.")] = False,
+    resume: Annotated[bool, typer.Option(help="Continue the run in the folder, if there is one.")] = False,
     export: Annotated[Path | None, typer.Option(help="Also write the last model as packaged weights here.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace packaged weights that --export wrote.")] = False,
     device: Annotated[str, typer.Option(help="torch device.")] = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Train a model; writes best/, last/, metrics.json, training_curve.png and the state to resume from."""
+    """Train a model and write best/, last/, metrics.json, training_curve.png and the state to resume from."""
     from ..training.fit import TrainingConfig
     from ..training.run_folder import train_run
 
@@ -144,7 +146,7 @@ def train(
 
 
 def evaluate(
-    method: Annotated[list[str] | None, typer.Option(help="A method; may be repeated. All if left out.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="A method; may be repeated. All by default.")] = None,
     by: Annotated[list[str] | None, typer.Option(help="cell or cohort: what is left out; may be repeated.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, from 0 on.")] = 3,
     protocol: Protocol = "C",
@@ -155,7 +157,7 @@ def evaluate(
     replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
-    """Leave one cell (or one cohort) out: error, codes in use and agreement over seeds of every method."""
+    """Compare all methods with one cell (or cohort) left out: error, codes in use, agreement over seeds."""
     from dataset_card.storage.documents import write_json
 
     from ..hub.model_card import evaluation_table
@@ -182,7 +184,7 @@ def evaluate(
 def score(
     table: Annotated[Path, typer.Argument(metavar="CELL.csv", help="Samples of a cell: a table, BDF, or an export.")],
     model: Annotated[str, typer.Option(help="Packaged name, folder, run or Hub id.")] = "recommended",
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; stdout if left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; stdout by default.")] = None,
     skip_invalid: Annotated[bool, typer.Option(help="Leave out discharges without load, too short or broken.")] = False,
     columns: Columns = None,
     current_sign: CurrentSign = None,
@@ -190,7 +192,7 @@ def score(
     replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
-    """Code and reconstruction error of each discharge of your own cell."""
+    """Print code and reconstruction error of each discharge of your own cell."""
     from dataset_card.storage.files import replacing
 
     from ..cells.cycling import Reading, read_cells
@@ -230,9 +232,9 @@ def export(
 def push(
     model: Annotated[str, typer.Argument(help="Packaged name, or a folder that `train` wrote.")],
     repo: Annotated[str, typer.Option(help="USER/NAME on the Hub.")],
-    private: Annotated[bool, typer.Option(help="Only you may see it.")] = False,
+    private: Annotated[bool, typer.Option(help="Make it visible to you only.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be uploaded, ask the Hub nothing.")
+        bool, typer.Option("--dry-run", help="List what would be uploaded, without contacting the Hub.")
     ] = False,
     as_json: Json = False,
 ) -> None:

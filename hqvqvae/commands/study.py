@@ -20,17 +20,21 @@ def register(app: typer.Typer) -> None:
 
 
 def study(
-    out: Annotated[Path, typer.Option(help="Folder of the results; a cut run goes on from it.")] = Path("study"),
+    out: Annotated[Path, typer.Option(help="Folder of the results; an interrupted run continues from it.")] = Path(
+        "study"
+    ),
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; more of them add to what is there.")] = 5,
-    first_seed: Annotated[int, typer.Option(help="The first of them; others than ours extend the study.")] = 1,
-    short: Annotated[bool, typer.Option("--short", help="One seed, one unseen cell a cohort: minutes.")] = False,
+    first_seed: Annotated[int, typer.Option(help="The first of them; other seeds than ours extend the study.")] = 1,
+    short: Annotated[
+        bool, typer.Option("--short", help="One seed, one unseen cell per cohort: takes minutes.")
+    ] = False,
     jobs: Jobs = None,
     address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Measure whether the circuit helps: each circuit of the grid against a classical twin of equal size.
 
-    Writes records.jsonl (one line a fit), summary.json, study.md and study.png.
+    Writes records.jsonl (one line per fit), summary.json, study.md and study.png.
     """
     from dataset_card.storage.documents import write_json
     from dataset_card.storage.files import replacing
@@ -134,16 +138,18 @@ def precursors(
 def reproduce(
     out: Annotated[Path, typer.Option(help="New folder for report.md, report.json and figures/.")] = Path("report"),
     seeds: Annotated[int, typer.Option(min=1, help="Training seeds, from 0.")] = 3,
-    short: Annotated[bool, typer.Option("--short", help="Four cells, six epochs: seconds, and no meaning.")] = False,
+    short: Annotated[
+        bool, typer.Option("--short", help="Four cells, six epochs: takes seconds, and the figures mean nothing.")
+    ] = False,
     evaluation: Annotated[
-        Path | None, typer.Option(help="JSON of `evaluate` to take errors from; measured anew if left out.")
+        Path | None, typer.Option(help="JSON of `evaluate` to take errors from; measured again by default.")
     ] = None,
     replace: ReplaceOption = False,
     jobs: Jobs = None,
     address: Address = None,
     as_json: Json = False,
 ) -> None:
-    """Make the paper's tables and figures anew, its own figures beside ours, or say why there is none."""
+    """Remake the paper's tables and figures beside its own values, or say why one cannot be made."""
     from ..discovery.reproduction.reproduce import KIND
     from ..discovery.reproduction.reproduce import reproduce as run
 

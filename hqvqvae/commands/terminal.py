@@ -12,9 +12,11 @@ import typer
 from dataset_card.storage.documents import json_text
 
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON record to stdout.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Processes, which change no figure; by default one a core.")]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, help="Number of processes, by default one per core; results do not depend on it.")
+]
 Address = Annotated[
-    str | None, typer.Option(help="HOST:PORT of a Dask scheduler that you run: its workers do the jobs.")
+    str | None, typer.Option(help="HOST:PORT of a Dask scheduler that you run: its workers do the work.")
 ]
 
 Columns = Annotated[Path | None, typer.Option(help="YAML that maps the columns and units of your table to ours.")]

@@ -138,7 +138,8 @@ def adopt(
             if as_json:
                 print_json({"faults": [vars(fault) for fault in error.faults]})
             else:
-                list_findings(signals, error.faults, "kinds of mistake", "")
+                kinds = "kinds" if len(error.faults) > 1 else "kind"
+                list_findings(signals, error.faults, f"{kinds} of mistake", "")
             raise typer.Exit(1) from None
         if as_json:
             print_json({"faults": [], "understood": found.understood(), "notes": list(found.notes)})

@@ -194,7 +194,7 @@ def discharges(trace: Trace, load: float) -> list[Discharge]:
         if top <= greatest:
             break
         greatest = top
-    return [_trimmed(start, stop, sign, charge) for start, stop in found]
+    return [_trimmed(start, stop, sign, charge, steps) for start, stop in found]
 
 
 @dataclass(frozen=True)
@@ -240,8 +240,10 @@ def _legs(runs: list[_Run], least: float) -> list[tuple[int, int]]:
     return legs
 
 
-def _trimmed(start: int, stop: int, sign: np.ndarray, charge: np.ndarray) -> Discharge:
-    first = start - 1 if start and sign[start - 1] == 0 else start
+def _trimmed(start: int, stop: int, sign: np.ndarray, charge: np.ndarray, steps: np.ndarray) -> Discharge:
+    """With the last sample at rest before it, unless that lies so far back that its interval would count as load."""
+    near = steps[start] <= GAP_STEPS * np.median(steps[start + 1 : stop]) if stop > start + 1 else True
+    first = start - 1 if start and sign[start - 1] == 0 and near else start
     return Discharge(first, stop, float(charge[first] - charge[stop - 1]))
 
 
@@ -250,7 +252,7 @@ def gap_reason(trace: Trace, load: float) -> str:
     if len(trace.time) < MIN_LOADED_SAMPLES:
         return ""
     steps = np.diff(trace.time)
-    loaded = np.minimum(trace.current[1:], trace.current[:-1]) < -load
+    loaded = np.maximum(trace.current[1:], trace.current[:-1]) < -load
     share = steps * np.abs(trace.current[1:] + trace.current[:-1]) * loaded
     worst = int(np.argmax(share))
     if share[worst] <= GAP_SHARE * share.sum() or steps[worst] < GAP_STEPS * np.median(steps):

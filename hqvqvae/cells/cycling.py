@@ -388,7 +388,8 @@ def check_units(cell: str, segments: list[Segment], found: Found) -> None:
     if durations and max(durations) > MAX_DURATION_S:
         refuse("time_s", f"runs {max(durations):g} in one discharge", f"at most {MAX_DURATION_S:g} s", "ms")
     if durations and max(durations) < MIN_DURATION_S:
-        unit = "minutes" if max(durations) * 60 > MIN_DURATION_S else "hours, or ks"
+        unit = "minutes" if max(durations) * 60 > MIN_DURATION_S else "hours"
+        unit += ", or all discharges are too short to be described"
         seen = f"runs {max(durations):g} in the longest discharge"
         refuse("time_s", seen, f"seconds, at least {MIN_DURATION_S:g} in one of them", unit)
     for segment in loaded:

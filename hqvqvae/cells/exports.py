@@ -26,19 +26,24 @@ from .child import MAX_MEMORY_BYTES, Broken, bounded_child
 CELL = InputField("cell_id", "Name of the cell.", aliases=("cell",))
 CYCLE = InputField(
     "cycle", "Number of the cycle.", "-", 0, 1e9,
-    aliases=("cycle count", "cycle index", "cycle num", "cycle number", "cycle no"),
+    aliases=("cycle count", "cycle index", "cycle num", "cycle number", "cycle no", "cycle c"),
 )  # fmt: skip
-TIME = InputField("time_s", "Time of the test.", "s", 0, 1e10, aliases=("test time", "total time", "time"))
+TIME = InputField("time_s", "Time of the test.", "s", 0, 1e10, aliases=("test time", "total time", "run time", "time"))
 VOLTAGE = InputField(
-    "voltage_V", "Terminal voltage.", "V", 0, 10, aliases=("voltage", "voltage measured", "potential", "cell voltage")
+    "voltage_V",
+    "Terminal voltage.",
+    "V",
+    0,
+    10,
+    aliases=("voltage", "voltage measured", "potential", "cell voltage", "ecell", "ewe"),
 )
 CURRENT = InputField(
-    "current_A", "Current, negative in discharge.", "A", -300, 300, aliases=("current", "current measured")
+    "current_A", "Current, negative in discharge.", "A", -300, 300, aliases=("current", "current measured", "i")
 )
 TEMPERATURE = InputField(
     "temperature_C", "Temperature of the cell.", "degC", -60, 150,
     aliases=("surface temperature", "surface temperature t1", "temperature t1", "cell temperature", "temperature",
-             "temperature measured", "temperature 1", "aux temperature 1", "ambient temperature"),
+             "temperature measured", "temperature 1", "temp 1", "aux temperature 1", "ambient temperature"),
 )  # fmt: skip
 CAPACITY = InputField("capacity_Ah", "Capacity reported for the discharge.", "Ah", 0, 2000)
 COUNTED = InputField(

@@ -142,6 +142,14 @@ def test_a_gap_under_load_makes_its_cycle_invalid(fades, which, lost):
     np.testing.assert_allclose(found["capacity"].dropna(), np.delete(truth, which), rtol=1e-6)
 
 
+def test_a_long_rest_that_was_not_logged_is_no_load():
+    table, truth = whole_test([2.0, 1.9], ampere=2.0)
+    rest = (table["Current [A]"] == 0) & (table["Current [A]"].shift() == 0) & (table["Current [A]"].shift(-1) == 0)
+    time = table["Time [s]"] + 20_000.0 * (table["Current [A]"] < 0).astype(int).diff().clip(lower=0).cumsum()
+    found = capacities_of(table.assign(**{"Time [s]": time})[~rest])
+    np.testing.assert_allclose(found["capacity"], truth - STEP_S / 3600, rtol=1e-6)  # half an interval at 2 A
+
+
 def test_two_blocks_of_discharges_alone_are_numbered_on():
     """Discharges only, numbered anew in a second block: no gap between blocks is taken for load."""
     table, truth = whole_test(2 * np.linspace(1, 0.8, 6), ampere=2.0)

@@ -105,7 +105,7 @@ def _split(line: str, separator: str) -> list[str]:
 def _header(lines: list[str], fields: Sequence[InputField], mapped: ColumnMap) -> tuple[int, str]:
     """Row of the names and the separator: where most fields are named, the first of such rows."""
     first = next((i for i, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
-    rows: Sequence[int] = range(first, min(len(lines), MAX_HEADER_ROW))
+    rows: Sequence[int] = range(min(len(lines), MAX_HEADER_ROW))
     if mapped.header is not None:
         rows = [min(mapped.header, len(lines)) - 1]
     best = (0, first if mapped.header is None else rows[0], "")

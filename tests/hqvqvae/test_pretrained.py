@@ -61,3 +61,27 @@ def test_decoded_codes_are_plausible_segments():
     low, high = segments.min(0), segments.max(0)
     margin = 0.25 * (high - low)
     assert (np.median(decoded, axis=0) > low - margin).all() and (np.median(decoded, axis=0) < high + margin).all()
+
+
+def test_the_precursor_ranks_the_lives_it_was_trained_on_and_its_card_is_that_of_its_record():
+    from scipy.stats import spearmanr
+
+    from hqvqvae.cells.matr import load_cycles
+    from hqvqvae.discovery.warning_score import WarningScore
+    from hqvqvae.hub.model_card import Measured, render_card
+
+    folder = PACKAGED / "precursor"
+    model, score = HQVQVAEModel.from_pretrained("precursor"), WarningScore.load(folder / "warning_score.json")
+    cycles = load_cycles()
+    cells, names = np.unique(cycles["cell_id"], return_inverse=True)[::-1]
+    codes = model.encode(cycles, torch.tensor(cells)).codes.numpy()
+    assert set(codes) == {-1, 0, 1, 2, 3}
+    share = [np.mean(codes[(cells == cell) & (codes >= 0)] == score.precursor) for cell in range(len(names))]
+    lives = cycles.groupby("cell_id")["life_cycles"].first()
+    assert abs(spearmanr(share, lives)[0]) > 0.8
+    warned = [score.alarm(codes[(cells == cell) & (codes >= 0)]) is not None for cell in range(len(names))]
+    short = (lives < lives.median()).to_numpy()
+    assert np.mean(np.array(warned)[short]) > 0.9 and np.mean(np.array(warned)[~short]) < 0.3
+    training = json.loads((folder / "training.json").read_text())
+    card = render_card(model.config.to_dict(), "precursor", training, Measured.read(PACKAGED, folder))
+    assert (folder / "README.md").read_text(encoding="utf-8") == card and "NASA" not in card

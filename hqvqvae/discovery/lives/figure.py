@@ -53,7 +53,7 @@ def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Figu
     left.set_xlabel("cycle", fontsize=9)
     left.set_ylabel(f"{len(order)} cells, by life [cycles]", fontsize=9)
     handles: list[Patch | Line2D] = [
-        Patch(color=colours(int(rank[code])), label=f"code {code}{' (precursor)' if code == score.precursor else ''}")
+        Patch(color=colours(int(rank[code])), label=f"code {code}{' (chosen)' if code == score.precursor else ''}")
         for code in np.argsort(rank)
     ]
     handles.append(Line2D([], [], color="#D55E00", marker="o", linestyle="", markersize=4, label="first alarm"))

@@ -127,6 +127,7 @@ def _call(function, name: str, job, shared) -> tuple[str, Any]:
 
 def _on_this_machine(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Iterator[tuple[str, Any]]:
     from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     left, deaths, processes = dict(jobs), dict.fromkeys(jobs, 0), engine.processes
@@ -157,6 +158,9 @@ def _on_this_machine(function, jobs: Mapping[str, Any], shared, engine: Engine) 
                     f"{' or '.join(in_hand)}: its process was killed {ATTEMPTS} times, perhaps for want of memory; run "
                     "it with fewer jobs"
                 ) from error
+        except BaseException:  # a signal, say: workers that stay would leave semaphores, and a warning of them
+            get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+            raise
 
 
 def _call_here(function, name: str, job, shared) -> tuple[str, Any]:

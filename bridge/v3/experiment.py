@@ -28,7 +28,7 @@ from dataset_card.storage.documents import plain_yaml
 
 MAX_BYTES = 2**16
 """Of a design file: some hundred times what one needs."""
-MAX_SENSORS = 4096
+MAX_SENSORS = 1024
 PARTS = ("preset", "cell", "state", "defect", "protocol", "sensors", "noise")
 
 

@@ -16,7 +16,7 @@ from dataset_card.running.plotting import INK, MARK, QUIET, canvas, save, styles
 
 PLANE = (48, 32)
 """Points of a field map along x and y."""
-PICTURE_MESH = (48, 32)
+PICTURE_MESH = (36, 24)
 
 
 def field_figure(plan: Experiment, out: Path | str) -> None:

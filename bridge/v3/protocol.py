@@ -85,8 +85,8 @@ class SensorArray:
             MagBridgeError: A number is impossible.
         """
         for name, value in (("columns", columns), ("rows", rows)):
-            if not isinstance(value, int) or not 1 <= value <= 64:
-                raise MagBridgeError(f"sensor {name} {value!r}: expected a whole number from 1 to 64")
+            if not isinstance(value, int) or not 1 <= value <= 32:
+                raise MagBridgeError(f"sensor {name} {value!r}: expected a whole number from 1 to 32")
         check_number("distance_mm", distance_mm, above=0, most=1000)
         x = (np.arange(columns) + 0.5) / columns * cell.length_mm
         y = (np.arange(rows) + 0.5) / rows * cell.width_mm
@@ -94,8 +94,8 @@ class SensorArray:
         above = np.array([(a, b, z) for a in x for b in y])
         return cls(np.concatenate([above, above * [1, 1, -1]]) if two_sided else above)
 
-    def require_outside(self, cell: PouchCell) -> None:
-        """Refuses sensors inside the cell or closer to its stack than half its thickness.
+    def require_outside(self, cell: PouchCell, half_thicknesses: float = 1.2) -> None:
+        """Refuses sensors inside the cell, or nearer to its middle plane than some of its half thicknesses.
 
         Raises:
             MagBridgeError: A sensor is there, or a place is no number.
@@ -103,7 +103,7 @@ class SensorArray:
         position = np.asarray(self.position_mm, float)
         if position.ndim != 2 or position.shape[1] != 3 or not len(position) or not np.isfinite(position).all():
             raise MagBridgeError("sensor positions: expected (S, 3) finite numbers in mm")
-        least = cell.thickness_mm / 2 * 1.2
+        least = cell.thickness_mm / 2 * half_thicknesses
         low = np.abs(position[:, 2]) < least
         if low.any():
             k = int(np.argmax(low))

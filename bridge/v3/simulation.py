@@ -260,6 +260,7 @@ class _Shared:
         position = self.sensors.position_mm * 1e-3
         if case.placement is not None:
             position = case.placement.moved(self.sensors, case.cell)
+            SensorArray(1e3 * position).require_outside(case.cell, 1.02)
         stack = layers(case.cell, float(np.abs(position[:, 2]).min()))
         if not self.through_plane:
             stack = stack._replace(gap=0 * stack.gap, unit_gap=0 * stack.unit_gap)

@@ -142,6 +142,14 @@ def test_moving_the_array_is_moving_it_exactly():
     assert np.allclose(moved.load_T, expected.load_T, rtol=1e-9, atol=1e-18)
 
 
+def test_an_array_that_slips_into_the_cell_is_refused():
+    near = SensorArray.grid(CELL, distance_mm=0.4)
+    noise = replace(Noise(), shift_mm=(0.0, 0.0, 5.0))
+    with pytest.raises(MagBridgeError, match="inside the cell"):
+        for seed in range(20):
+            one(array=near, placement=noise.place(np.random.default_rng(seed), near))
+
+
 def test_refusals():
     inside = SensorArray(np.array([[60.0, 40.0, 0.5]]))
     with pytest.raises(MagBridgeError, match="sensor 0 at z = 0.5 mm: inside the cell"):

@@ -11,10 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.tasks import PRIMARY_SPLIT, Task, check_split, get_task
+from benchmark.tasks import PRIMARY_SPLIT, Task, check_split, get_task, tasks_of
 from dataset_card.contract.configs import BY_NAME, METADATA_FILE, SPLITS, atom_path
-from dataset_card.contract.editions import V1, unpublished
-from dataset_card.contract.schema import CHANNELS
+from dataset_card.contract.editions import V1, V3, Edition, unpublished
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.hub import pull_release
 from dataset_card.storage.arrays import signals
@@ -59,8 +58,9 @@ class DatasetInfo:
 
     @property
     def bridge(self) -> str:
-        """`v2` for rows of that bridge, else `v1`."""
-        return "v2" if (self.bridge_version or "").startswith("v2") else "v1"
+        """`v2` or `v3` for rows of that bridge, else `v1`."""
+        bridge = (self.bridge_version or "").partition(".")[0]
+        return bridge if bridge in ("v2", "v3") else "v1"
 
     @property
     def remark(self) -> str | None:
@@ -79,8 +79,8 @@ class Subset:
     Attributes:
         sample_ids: Shape (n,), str.
         cell_ids: Shape (n,), str; one visit to a battery each.
-        signals: Shape (n, 100, 6), float64, nT.
-        target: Shape (n,): float64 for regression, str for classification.
+        signals: Shape (n, 100, 6), float64, nT; of v3 (n, 681), V and nT.
+        target: Shape (n,): float64 for regression, str for classification; (n, 2) for places in mm.
         battery_ids: Shape (n,), str: the unit of independence. Splits, folds, shots and intervals keep a battery's rows
             together. By default the cells, which is what they are in v1.
         parents: Shape (n,), bool: whether a fault of the same release was injected into the row; False by default.
@@ -101,7 +101,7 @@ class Subset:
         for name, value in defaults.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        if {len(column) for column in self._columns()} != {rows} or self.signals.ndim != 3:
+        if {len(column) for column in self._columns()} != {rows} or self.signals.ndim not in (2, 3):
             raise MagBridgeError(
                 f"a subset has {len(self.sample_ids)} ids, {len(self.cell_ids)} cells, {len(self.target)} targets and "
                 f"signals of shape {self.signals.shape}: expected one of each a row and signals (n, 100, 6)"
@@ -123,8 +123,8 @@ class Subset:
         return cls(*(np.concatenate(column) for column in zip(*(s._columns() for s in subsets))))
 
     @classmethod
-    def of(cls, dataset, target: str) -> Subset:
-        """Rows of a `datasets.Dataset` or `pyarrow.Table` with ids, signals and the column `target`.
+    def of(cls, dataset, *targets: str) -> Subset:
+        """Rows of a `datasets.Dataset` or `pyarrow.Table` with ids, signals and the columns to predict.
 
         Where there is no `cell_id`, as in v2's task configurations, all rows count as one battery: they can be fitted
         on and scored, but not resampled or dealt into folds.
@@ -132,7 +132,7 @@ class Subset:
 
         def column(name: str) -> np.ndarray:
             if name not in dataset.column_names:
-                raise MagBridgeError(f"no column {name}: expected sample_id, {target} and the six channels")
+                raise MagBridgeError(f"no column {name}: expected sample_id, {' and '.join(targets)}, and the channels")
             values = dataset[name]
             return np.array(values.to_pylist() if isinstance(values, pa.ChunkedArray) else list(values))
 
@@ -145,7 +145,12 @@ class Subset:
         cells = np.full(len(ids), UNKNOWN) if cells is None else cells
         groups = {"battery_ids": given(BATTERY), "laws": given(LAW)}
         known = {name: values for name, values in groups.items() if values is not None}
-        return cls(ids, cells, signals(dataset), column(target), **known)
+        return cls(ids, cells, signals(dataset), _target([column(name) for name in targets]), **known)
+
+
+def _target(columns: list[np.ndarray]) -> np.ndarray:
+    """One column as it is, two as (n, 2)."""
+    return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
 
 @dataclass(frozen=True)
@@ -225,13 +230,17 @@ def load_task(task: str | Task, release: str | Path = DEFAULT_RELEASE, split: st
 
 def _load(task: Task, folder: Path, split: str) -> TaskData:
     dataset = dataset_info(folder)  # first: whoever reads on reads rows that are known to be the release's
+    edition = _edition(folder)
+    if task.config not in {config.name for config in edition.configs}:
+        served = ", ".join(config.task for config in edition.configs if config.task)
+        raise MagBridgeError(f"{folder} has no rows of {task.id}: its rows are for {served}")
     order = _release_order(folder)
 
     parents = _parents(folder)
 
-    def read(provenances: tuple[str, ...], target: str) -> dict[str, Subset]:
-        columns = ["sample_id", *_groups(folder), target, *CHANNELS]
-        found = {s: Subset.of(_read(folder, provenances, split, s, columns, order), target) for s in SPLITS}
+    def read(provenances: tuple[str, ...], *targets: str) -> dict[str, Subset]:
+        columns = ["sample_id", *_groups(folder), *targets, *edition.channels]
+        found = {s: Subset.of(_read(folder, provenances, split, s, columns, order, targets), *targets) for s in SPLITS}
         return {s: replace(rows, parents=np.isin(rows.sample_ids, parents)) for s, rows in found.items()}
 
     def read_clean() -> dict[str, Subset]:
@@ -240,7 +249,7 @@ def _load(task: Task, folder: Path, split: str) -> TaskData:
                 raise MagBridgeError(f"{folder} is another release than the task's rows were read of: load them again")
             return read(("clean",), "soh")
 
-    rows = read(task.rows, task.target)
+    rows = read(task.rows, *task.targets)
     reads_clean_already = task.rows == ("clean",) and task.target == "soh"
     return TaskData(
         task,
@@ -276,12 +285,13 @@ class Truth(NamedTuple):
 def load_truth(task: Task, folder: Path, split: str) -> Truth:
     """Ids and targets of a task's test rows, without reading a signal."""
     order, groups = _release_order(folder), _groups(folder)
-    names = ["sample_id", *groups, task.target]
-    table = _read(folder, task.rows, check_split(split), "test", names, order)
+    names = ["sample_id", *groups, *task.targets]
+    table = _read(folder, task.rows, check_split(split), "test", names, order, task.targets)
     column = {name: np.array(table[name].to_pylist()) for name in names}
     ids, cells = column["sample_id"], column["cell_id"]
     parents = np.isin(ids, _parents(folder))
-    return Truth(ids, cells, column.get(BATTERY, cells), parents, column[task.target], order.keys())
+    target = _target([column[name] for name in task.targets])
+    return Truth(ids, cells, column.get(BATTERY, cells), parents, target, order.keys())
 
 
 def release_folder(release: str | Path) -> Path:
@@ -299,6 +309,16 @@ def release_folder(release: str | Path) -> Path:
             "build one with `python -m bridge build`"
         )
     return folder
+
+
+def tasks_in(release: str | Path) -> tuple[Task, ...]:
+    """The tasks that the rows of a release folder or Hub id are for."""
+    return tasks_of(_edition(release_folder(release)).bridge)
+
+
+def _edition(folder: Path) -> Edition:
+    """v3 where rows have its columns, else v1, whose channels and tasks are those of all releases of scans."""
+    return V3 if V3.origin in pq.read_schema(folder / METADATA_FILE).names else V1
 
 
 def dataset_info(folder: Path) -> DatasetInfo:
@@ -333,7 +353,7 @@ def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData
     if isinstance(data, (str, Path)):
         return load_task(task, data, split)
     if isinstance(data, Mapping) and {"train", "test"} <= set(data):
-        subsets = {s: Subset.of(data[s], task.target) for s in SPLITS if s in data}
+        subsets = {s: Subset.of(data[s], *task.targets) for s in SPLITS if s in data}
         info = replace(IN_MEMORY, bridge_version=_version(data["train"]))
         return TaskData(task, subsets["train"], subsets.get("validation"), subsets["test"], split, info)
     raise MagBridgeError(
@@ -358,7 +378,9 @@ def _groups(folder: Path) -> list[str]:
 
 
 def _parents(folder: Path) -> list[str]:
-    """Ids of the rows that faults were injected into."""
+    """Ids of the rows that faults were injected into; of v3 none."""
+    if "parent_sample_id" not in pq.read_schema(folder / METADATA_FILE).names:
+        return []
     column = _columns(folder / METADATA_FILE, ["parent_sample_id"])["parent_sample_id"]
     return column.drop_null().unique().to_pylist()
 
@@ -369,9 +391,15 @@ def _release_order(folder: Path) -> dict[str, int]:
 
 
 def _read(
-    folder: Path, provenances: tuple[str, ...], split: str, subset: str, columns: list[str], order: dict[str, int]
+    folder: Path,
+    provenances: tuple[str, ...],
+    split: str,
+    subset: str,
+    columns: list[str],
+    order: dict[str, int],
+    targets: Collection[str],
 ) -> pa.Table:
-    """Rows of the release's Parquet files that fall in one subset of a split, in release order."""
+    """Rows of the release's Parquet files that fall in one subset of a split and have a target, in release order."""
     by_primary = BY_NAME[split].split_by == "primary"
     paths = []
     for provenance in provenances:
@@ -384,6 +412,8 @@ def _read(
             )
         paths += found
     table = pa.concat_tables([_columns(path, columns) for path in paths])
+    for target in targets:
+        table = table.filter(table[target].is_valid())
     position = [order[sample_id] for sample_id in table["sample_id"].to_pylist()]
     return table.take(np.argsort(position))
 

@@ -39,8 +39,18 @@ def write_predictions(path: str | Path, table: pa.Table, digest: str) -> None:
             `score` (of the class the task's AUC speaks of).
         digest: `dataset_digest` of the release's manifest.
     """
+    table = one_number_a_column(table)
     with replacing(Path(path)) as temporary:
         pq.write_table(table.replace_schema_metadata({DIGEST_KEY: digest.encode()}), temporary, compression="zstd")
+
+
+def one_number_a_column(table: pa.Table) -> pa.Table:
+    """Predictions with the y of a place as `second`; those of other tasks as they are."""
+    if not pa.types.is_list(table["prediction"].type):
+        return table
+    both = np.array(table["prediction"].to_pylist())
+    at = table.column_names.index("prediction")
+    return table.set_column(at, "prediction", pa.array(both[:, 0])).append_column("second", pa.array(both[:, 1]))
 
 
 def save_entry(
@@ -284,7 +294,7 @@ def _seeds(
         rows, of_seed = table.filter(pa.array(per_seed == seed)), f"{where}, seed {seed}"
         order = _order(rows["sample_id"].to_pylist(), position, truth, of_seed, f"{task.id} ({split})")
         prediction = np.array(rows["prediction"].to_pylist())[order]
-        if task.is_regression and np.median(prediction) > PERCENT_FROM:
+        if task.target == "soh" and np.median(prediction) > PERCENT_FROM:
             raise MagBridgeError(
                 f"{of_seed}: {task.target} is predicted as {prediction.min():.4g} to {prediction.max():.4g}: expected "
                 "a fraction, about 0.7 to 1; divide percent by 100"

@@ -408,6 +408,10 @@ def _sample(train: Subset, sampling: str, seed: int) -> np.ndarray:
 def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
     """k training rows of each class, or of each SOH bin."""
     target, rng = data.train.target, np.random.default_rng(seed)
+    if data.task.second is not None:
+        raise MagBridgeError(
+            f"few shots of {data.task.id}, whose target is a place: expected a task of classes or of one number"
+        )
     if data.task.is_regression:
         edges = np.quantile(target, np.linspace(0, 1, SOH_BINS + 1)[1:-1])
         groups = np.digitize(target, edges)
@@ -511,8 +515,8 @@ def prediction_table(
     columns = {"sample_id": pa.array(sample_ids.tolist()), "seed": pa.array(np.full(len(sample_ids), seed))}
     if fold is not None:
         columns["fold"] = pa.array(np.full(len(sample_ids), fold))
-    values = np.asarray(prediction, dtype=float) if task.is_regression else np.asarray(prediction).tolist()
-    columns["prediction"] = pa.array(values)
+    values = np.asarray(prediction, dtype=float if task.is_regression else None)
+    columns["prediction"] = pa.array(values.tolist())
     if scores is not None:
         columns["score"] = pa.array(np.asarray(scores, dtype=float))
     return pa.table(columns)

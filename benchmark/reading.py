@@ -24,7 +24,7 @@ from dataset_card.storage.parquet import opened_parquet
 DIGEST_KEY = b"magbridge_dataset_digest"
 """Parquet metadata key that says which release the predictions are for."""
 
-COLUMNS = ("sample_id", "prediction", "seed", "score")
+COLUMNS = ("sample_id", "prediction", "seed", "score", "second")
 EXPECTED = "expected sample_id and prediction, optionally seed and score"
 INDEX = ("", "index", "level_0")
 """Names that an index without a name gets; such columns pass without a remark, as do pandas' own marks."""
@@ -53,8 +53,9 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
         task: Whose targets are predicted.
 
     Returns:
-        A table with `sample_id` (text), `prediction` (float64 or text), `seed` (int64) and, where the file has it and
-        the task reads it, `score` (float64); the digest of the release that a Parquet file names; and remarks.
+        A table with `sample_id` (text), `prediction` (float64, text, or x and y of a place), `seed` (int64) and, where
+        the file has it and the task reads it, `score` (float64); the digest of the release that a Parquet file names;
+        and remarks.
 
     Raises:
         MagBridgeError: It is too large, no such file, or holds something else; says what.
@@ -74,9 +75,14 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
     remarks = []
     marks = ("__index_level_", "Unnamed:")
     extra = [name for name in names if name not in COLUMNS + INDEX and not name.startswith(marks)]
-    if "score" in columns and task.auc is None:
-        del columns["score"]
-        extra.append("score")
+    for name, reads in (("score", task.auc is not None), ("second", task.second is not None)):
+        if name in columns and not reads:
+            del columns[name]
+            extra.append(name)
+    if task.second is not None and "second" not in columns:
+        raise MagBridgeError(
+            f"{path} has no column second: expected {task.target} as prediction, {task.second} as second"
+        )
     if extra:
         shown = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
         remarks.append(f"columns ignored: {shown}")
@@ -92,6 +98,9 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
     }
     if "score" in columns:
         out["score"] = pa.array(_numbers(path, "score", columns["score"]))
+    if task.second is not None:
+        pairs = np.stack([out["prediction"], _numbers(path, "second", columns["second"])], axis=1)
+        out["prediction"] = pa.array(pairs.tolist(), pa.list_(pa.float64()))
     return pa.table(out), digest, remarks
 
 

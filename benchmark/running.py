@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmark.baselines import get_model, models, tabicl
-from benchmark.data import TaskData, load_task
+from benchmark.data import TaskData, load_task, tasks_in
 from benchmark.laws import law_transfer
 from benchmark.models import Model, import_model
 from benchmark.nulls import nulls
 from benchmark.protocol import cross_validate, evaluate_model, few_shot
 from benchmark.results import SAMPLINGS, Result, read_results, write_result
-from benchmark.tasks import PRIMARY_SPLIT, TASKS, Task, get_task
+from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import require_place
@@ -69,12 +69,14 @@ def run_baselines(
         require_place(out)
     if protocol not in (None, *RUN):
         raise MagBridgeError(f"unknown protocol {protocol!r}: expected one of {', '.join(RUN)}")
-    tasks = TASKS if task is None else (get_task(task),)
     own = None
     if model in OUTSIDE:
         own = OUTSIDE[model]()
     elif model is not None and ":" in model:
         own = import_model(model)
+    elif model is not None:
+        get_model(model)
+    tasks = tasks_in(data) if task is None else (get_task(task),)
     pairs = [(t, own) for t in tasks] if own else [(t, m) for t in tasks for m in _chosen(t, model, table)]
     chosen: list[tuple[Task, Model | None, str | None]]
     if protocol == "null":
@@ -117,6 +119,4 @@ def _run(
 
 def _chosen(task: Task, name: str | None, table: int | None) -> list[Model]:
     family = None if table is None else TABLE_FAMILIES[table]
-    if name is not None:
-        get_model(name)
     return [m for m in models(task.id, family) if name in (None, m.name)]

@@ -11,6 +11,9 @@ from dataset_card.contract.schema import table_of
 from dataset_card.errors import MagBridgeError
 
 RESAMPLES = 2000
+VISITS, ABSENT = 4, -1.0
+"""Rows of a place's battery at most, and what stands for a row that is not there."""
+
 LEVEL = 0.95
 
 
@@ -88,9 +91,16 @@ def battery_statistics(
 
     Returns:
         Sorted battery ids, and an array (batteries, S) whose sum over batteries `headline` turns into the metric: for
-        regression n, sum of y, sum of y squared, sum of squared residuals; else the confusion matrix, flattened.
+        regression n, sum of y, sum of y squared, sum of squared residuals; else the confusion matrix, flattened. Of
+        places the distances of up to `VISITS` rows, -1 where there are fewer: a median is no sum.
     """
     batteries, index = np.unique(battery_ids, return_inverse=True)
+    if task.second is not None:
+        statistics = np.full((len(batteries), VISITS), ABSENT)
+        turn = np.arange(len(index)) - np.searchsorted(np.sort(index), np.sort(index))
+        order = np.argsort(index, kind="stable")
+        statistics[index[order], turn] = np.hypot(*(truth - prediction).T)[order]
+        return batteries, statistics
     if task.is_regression:
         terms = np.stack([np.ones(len(truth)), truth, truth**2, (truth - prediction) ** 2], axis=1)
         statistics = np.zeros((len(batteries), terms.shape[1]))
@@ -131,6 +141,27 @@ def _pooled(task: Task, values: np.ndarray, visit: np.ndarray) -> np.ndarray:
     return np.array(task.labels)[votes.argmax(axis=1)]
 
 
+def whole(task: Task, statistics: np.ndarray) -> np.ndarray:
+    """The headline metric from statistics of every battery, (..., B, S) to (...)."""
+    statistics = np.asarray(statistics, dtype=float)
+    if task.second is not None:
+        flat = statistics.reshape(*statistics.shape[:-2], -1)
+        return np.nanmedian(np.where(flat == ABSENT, np.nan, flat), axis=-1)
+    return headline(task, statistics.sum(axis=-2))
+
+
+def _resampled_medians(statistics: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean over runs of the median distance in each draw, from statistics (runs, B, S) and weights (draws, B)."""
+    out = np.zeros(len(weights))
+    for run in statistics:
+        battery, visit = np.nonzero(run != ABSENT)
+        distance = run[battery, visit]
+        order = np.argsort(distance)
+        total = np.cumsum(weights[:, battery[order]], axis=1)
+        out += distance[order][(total >= total[:, -1:] / 2).argmax(axis=1)] / len(statistics)
+    return out
+
+
 def headline(task: Task, statistics: np.ndarray) -> np.ndarray:
     """The headline metric from statistics summed over cells, (..., S) to (...)."""
     if task.is_regression:
@@ -169,6 +200,8 @@ def bootstrap(task: Task, battery_ids, statistics: np.ndarray, resamples: int = 
     for group in (np.flatnonzero(~pseudo), np.flatnonzero(pseudo)):
         if len(group):
             weights[:, group] = rng.multinomial(len(group), np.full(len(group), 1 / len(group)), size=resamples)
+    if task.second is not None:
+        return _resampled_medians(statistics, weights)
     drawn = weights @ statistics
     if task.is_regression:
         n, total, squares, _ = np.moveaxis(drawn, -1, 0)
@@ -177,8 +210,8 @@ def bootstrap(task: Task, battery_ids, statistics: np.ndarray, resamples: int = 
             return np.where(flat, np.nan, headline(task, drawn)).mean(axis=0)
     size = len(task.labels)
     support = drawn.reshape(*drawn.shape[:2], size, size).sum(axis=-1)
-    whole = statistics.sum(axis=1).reshape(-1, 1, size, size).sum(axis=-1)
-    lacks_a_class = ((support == 0) & (whole > 0)).any(axis=(0, 2))
+    of_all = statistics.sum(axis=1).reshape(-1, 1, size, size).sum(axis=-1)
+    lacks_a_class = ((support == 0) & (of_all > 0)).any(axis=(0, 2))
     return np.where(lacks_a_class, np.nan, headline(task, drawn).mean(axis=0))
 
 

@@ -1,4 +1,4 @@
-"""The four benchmark tasks as frozen declarations; the logic they share is in `scoring` and `protocol`."""
+"""The benchmark tasks as frozen declarations; the logic they share is in `scoring` and `protocol`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 from dataset_card.contract.configs import PROVENANCES
+from dataset_card.contract.physics import DEFECTS
 from dataset_card.contract.schema import ANOMALY_ORIGINS, SECOND_LIFE_CLASSES, SYNTHETIC_SUBTYPES
 from dataset_card.errors import MagBridgeError
 
@@ -48,7 +49,7 @@ class Task:
     """One benchmark task.
 
     Attributes:
-        id: `t1` to `t4`.
+        id: `t1` to `t4` on releases of scans, `t5` to `t9` on v3.
         version: Rises when rows, target or headline metric change, so that results never mix.
         title: A few words.
         rows: Provenances of the rows it uses.
@@ -61,6 +62,7 @@ class Task:
         chance: Headline value of the best constant predictor.
         config: Configuration of a release that serves the task.
         split: Split of the headline figures.
+        second: Second column to predict, where the target is a place in the plane; rows without one are left out.
     """
 
     id: str
@@ -76,6 +78,12 @@ class Task:
     scored_label: str | None = None
     auc: str | None = None
     split: str = PRIMARY_SPLIT
+    second: str | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Columns to predict."""
+        return (self.target,) if self.second is None else (self.target, self.second)
 
     @property
     def headline(self) -> Metric:
@@ -169,7 +177,82 @@ TASKS = (
     ),
 )
 
-BY_ID = {task.id: task for task in TASKS}
+MEDIAN_ERROR = Metric("median_error_mm", "median distance from the place", highest=float("inf"), higher_is_better=False)
+PRIOR_ERROR_MM = 34.4
+"""Median distance of the release's test places from the middle of its training places: what a constant reaches."""
+
+V3_TASKS = (
+    Task(
+        "t5",
+        "1.0",
+        "Defect class",
+        rows=("as_received",),
+        target="defect",
+        labels=DEFECTS,
+        metrics=(
+            BALANCED_ACCURACY,
+            *_recalls(DEFECTS),
+            Metric("healthy_auc", "ROC AUC of healthy against defective cells", needs_scores=True),
+        ),
+        chance=1 / len(DEFECTS),
+        config="t5_defect_class",
+        scored_label="none",
+        auc="healthy_auc",
+    ),
+    Task(
+        "t6",
+        "1.0",
+        "Defect place",
+        rows=("as_received",),
+        target="x_mm",
+        labels=(),
+        metrics=(MEDIAN_ERROR, Metric("within_10_mm", "share of places found to 10 mm")),
+        chance=PRIOR_ERROR_MM,
+        config="t6_defect_place",
+        second="y_mm",
+    ),
+    Task(
+        "t7",
+        "1.0",
+        "Stack gradient",
+        rows=("as_received",),
+        target="gradient_r",
+        labels=(),
+        metrics=(R2, MAE),
+        chance=0.0,
+        config="t7_stack_gradient",
+    ),
+    Task(
+        "t8",
+        "1.0",
+        "SOH as received",
+        rows=("as_received",),
+        target="soh",
+        labels=(),
+        metrics=(R2, MAE),
+        chance=0.0,
+        config="t8_soh_as_received",
+    ),
+    Task(
+        "t9",
+        "1.0",
+        "SOH at known charge",
+        rows=("known_soc",),
+        target="soh",
+        labels=(),
+        metrics=(R2, MAE),
+        chance=0.0,
+        config="t9_soh_known_soc",
+    ),
+)
+"""Tasks of v3: what magnetic readings add to terminal voltage, which every row has. T9 is an expected null."""
+
+BY_ID = {task.id: task for task in (*TASKS, *V3_TASKS)}
+
+
+def tasks_of(bridge: str) -> tuple[Task, ...]:
+    """The tasks of a release's rows, by the name of its bridge."""
+    return V3_TASKS if bridge == "v3" else TASKS
 
 
 def get_task(task: str | Task) -> Task:
@@ -180,7 +263,7 @@ def get_task(task: str | Task) -> Task:
     """
     if isinstance(task, Task):
         return task
-    task = {t.config: t.id for t in TASKS}.get(task, task.lower())
+    task = {t.config: t.id for t in BY_ID.values()}.get(task, task.lower())
     if task not in BY_ID:
         raise MagBridgeError(f"unknown task {task!r}: expected one of {', '.join(BY_ID)}{did_you_mean(task, BY_ID)}")
     return BY_ID[task]

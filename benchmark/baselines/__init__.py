@@ -13,6 +13,7 @@ from benchmark.baselines import (
     functional,
     general,
     hqvqvae_codes,
+    physics,
     recipe,
     rocket,
     whitened,
@@ -29,6 +30,7 @@ FAMILIES = {
     "functional": (*functional.MODELS, *averaged.MODELS, *departure.MODELS),
     "hqvqvae": hqvqvae_codes.MODELS,
     "recipe": recipe.MODELS,
+    "physics": physics.MODELS,
 }
 
 

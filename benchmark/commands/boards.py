@@ -137,7 +137,7 @@ def leaderboard(
     results: Results = None,
     task: Task = None,
     split: AnySplit = None,
-    format: Annotated[str, typer.Option(help="table, markdown or html.")] = "table",
+    format: Annotated[str, typer.Option(help="table, markdown, html, or added: what v3's magnetics add.")] = "table",
     data: Annotated[
         list[str] | None,
         typer.Option(help="Release or round that entries name, to recompute them; may be repeated."),
@@ -146,6 +146,7 @@ def leaderboard(
     replace: ReplaceOption = False,
 ) -> None:
     """Rank results within each task and split; rank an entry only if its release is here to recompute it."""
+    from benchmark.leaderboard import added
     from benchmark.leaderboard.boards import leaderboard as rank
     from benchmark.leaderboard.entries import read_entries, released
     from benchmark.leaderboard.page import to_html
@@ -158,15 +159,19 @@ def leaderboard(
         return to_html(boards, [read_submission(folder) for folder in folders(SUBMISSIONS)])
 
     renderers = {"markdown": to_markdown, "html": page, "table": _table_text}
-    if format not in renderers:
-        raise MagBridgeError(f"unknown format {format!r}: expected table, markdown or html")
+    if format not in (*renderers, "added"):
+        raise MagBridgeError(f"unknown format {format!r}: expected table, markdown, html or added")
     task = None if task is None else get_task(task).id
     split = None if split is None else check_split(split)
     read, remarks = _shipped(results), None
     if not results:
         entries = read_entries(SUBMISSIONS, released(data, DEFAULT_RELEASE), read, shipped_files())
         read, remarks = read + entries.ranked, entries.remarks
-    print_text(renderers[format](rank(read, task, split, remarks or ())), out, replace)
+    if format == "added":
+        text = added.to_markdown(added.added(r for r in read if task in (None, r.task)))
+    else:
+        text = renderers[format](rank(read, task, split, remarks or ()))
+    print_text(text, out, replace)
     LOG.info(f"read {len(read)} results of {results or 'the shipped ones; --results DIR reads your own'}")
 
 

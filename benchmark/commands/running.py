@@ -10,7 +10,7 @@ import typer
 
 from benchmark.commands.options import Data, Json, Protocol, Runnable, Split, Task, print_json
 from benchmark.data import DEFAULT_RELEASE, DatasetInfo
-from benchmark.tasks import PRIMARY_SPLIT, TASKS
+from benchmark.tasks import BY_ID, PRIMARY_SPLIT
 from dataset_card.running.commands import AddressOption, JobsOption
 from dataset_card.running.log import LOG
 
@@ -36,12 +36,12 @@ def list_(as_json: Json = False) -> None:
                 "headline": t.headline.name,
                 "metrics": [m.name for m in t.metrics],
             }
-            for t in TASKS
+            for t in BY_ID.values()
         ]
         declared = [{"name": m.name, "tasks": list(m.tasks), "description": m.description} for m in models()]
         print_json({"tasks": tasks, "models": declared})
         return
-    for task in TASKS:
+    for task in BY_ID.values():
         print(f"{task.id}  {task.title}: {task.target}, by {task.headline.name}")
         for model in models(task.id):
             print(f"    {model.name:<20} {model.description}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.scoring import bootstrap, percentiles
-from benchmark.tasks import TASKS, get_task, leaks
+from benchmark.tasks import BY_ID, get_task, leaks
 from dataset_card.contract.editions import V1
 from dataset_card.contract.schema import MASTER_SEED
 
@@ -151,7 +151,7 @@ def leaderboard(
             key = (result.task, leaks(result.split), result.split, result.dataset.digest)
             beside_of.setdefault(key, []).append(remark)
             infos.setdefault(key, result.dataset)
-    order = [t.id for t in TASKS]
+    order = list(BY_ID)
     boards = []
 
     def position(key: tuple) -> tuple:

@@ -65,9 +65,10 @@ def build():
     with gradio.Blocks(title="MagBridge metric") as page:
         gradio.Markdown(
             "# MagBridge metric\nScores of the MagBridge-Battery tasks, from CSV with a header "
-            "`prediction,reference` and, for t2 and t3, optionally `score`."
+            "`prediction,reference` and, for t2, t3 and t5, optionally `score`."
         )
-        task = gradio.Dropdown(list(TASKS), value="t1", label="Task")
+        one_column = [name for name, spec in TASKS.items() if spec.second is None]  # places: through `evaluate`
+        task = gradio.Dropdown(one_column, value="t1", label="Task")
         text = gradio.Textbox(EXAMPLE, lines=10, label="CSV")
         button = gradio.Button("Score", variant="primary")
         table = gradio.Dataframe(headers=["metric", "value"], label="Scores", interactive=False)

@@ -3,12 +3,14 @@
 import datasets
 import evaluate
 
-from .scores import TASKS, classes, numbers, score
+from .scores import TASKS, checked, score
 
 DESCRIPTION = """\
 Scores of the MagBridge-Battery tasks: t1, SOH regression (R2, MAE); t2, second-life class (balanced accuracy, F1 and
 ROC AUC of reuse); t3, anomaly detection in three classes (balanced accuracy, recalls, ROC AUC of Regime-B against
-grounded rows, which is a sanity check and never the headline); t4, anomaly subtype (balanced accuracy, recalls).
+grounded rows, which is a sanity check and never the headline); t4, anomaly subtype (balanced accuracy, recalls). Of
+v3: t5, defect class (balanced accuracy, recalls, ROC AUC of healthy cells); t6, place of a defect (median error in mm,
+share within 10 mm); t7, gradient of resistance through the stack, t8 and t9, SOH at unknown and known charge (R2, MAE).
 """
 
 CITATION = """\
@@ -21,10 +23,10 @@ CITATION = """\
 
 INPUTS = """
 Args:
-    predictions: numbers (t1) or label strings (t2 to t4), one a row.
+    predictions: numbers (t1, t7 to t9), label strings (t2 to t5) or pairs of x and y in mm (t6), one a row.
     references: the same kind.
-    scores: optional, t2 and t3: one number a row, higher meaning more likely `reuse` (t2) or
-        `bridge_extrapolation` (t3); adds the ROC AUC.
+    scores: optional, t2, t3 and t5: one number a row, higher meaning more likely `reuse` (t2),
+        `bridge_extrapolation` (t3) or `none` (t5); adds the ROC AUC.
 Returns:
     Metric name to unrounded value.
 Example:
@@ -43,7 +45,10 @@ class MagbridgeMetric(evaluate.Metric):
                 f"unknown task {self.config_name!r}: expected one of {', '.join(TASKS)}, "
                 'as in evaluate.load("magbridge_metric", "t1")'
             )
-        value = datasets.Value("string" if TASKS[self.config_name].labels else "float64")
+        spec = TASKS[self.config_name]
+        value = datasets.Value("string" if spec.labels else "float64")
+        if spec.second is not None:
+            value = datasets.List(value, length=2)
         return evaluate.MetricInfo(
             description=DESCRIPTION,
             citation=CITATION,
@@ -55,15 +60,16 @@ class MagbridgeMetric(evaluate.Metric):
     def add_batch(self, *, predictions=None, references=None, **kwargs):
         """Adds rows after checking them: the cast to the features would turn numbers into labels or text in silence."""
         spec = TASKS[self.config_name]
-        checked = {}
-        for name, values in (("predictions", predictions), ("references", references)):
-            checked[name] = (classes(values, name, spec.labels) if spec.labels else numbers(values, name)).tolist()
-        if len(checked["predictions"]) != len(checked["references"]):
+        rows = {
+            name: checked(spec, values, name).tolist()
+            for name, values in (("predictions", predictions), ("references", references))
+        }
+        if len(rows["predictions"]) != len(rows["references"]):
             raise ValueError(
-                f"{len(checked['predictions'])} predictions for {len(checked['references'])} references: "
+                f"{len(rows['predictions'])} predictions for {len(rows['references'])} references: "
                 "expected one prediction a reference"
             )
-        return super().add_batch(**checked, **kwargs)
+        return super().add_batch(**rows, **kwargs)
 
     def add(self, *, prediction=None, reference=None, **kwargs):
         """Adds one row."""

@@ -12,12 +12,13 @@ import numpy as np
 
 
 class Task(NamedTuple):
-    """What the formulas need to know of a task: its classes (none for regression), and those of F1 and AUC."""
+    """What the formulas need to know of a task: classes (none for regression), those of F1 and AUC, a second number."""
 
     labels: tuple[str, ...] = ()
     positive: str | None = None
     scored_label: str | None = None
     auc: str | None = None
+    second: str | None = None
 
 
 TASKS = {
@@ -30,6 +31,11 @@ TASKS = {
         "regime_b_auroc",
     ),
     "t4": Task(("sensor_dropout", "calibration_drift", "temporal_warp", "periodic_interference")),
+    "t5": Task(("none", "weld", "tear", "layer", "dry", "plating"), None, "none", "healthy_auc"),
+    "t6": Task(second="y_mm"),
+    "t7": Task(),
+    "t8": Task(),
+    "t9": Task(),
 }
 
 
@@ -48,6 +54,24 @@ def regression_scores(truth: np.ndarray, prediction: np.ndarray) -> dict[str, fl
     if not (spread @ spread) > 0:
         raise ValueError("R2 is undefined: every reference has the same value; score a subset with more than one")
     return {"r2": float(1 - residual @ residual / (spread @ spread)), "mae": float(np.abs(residual).mean())}
+
+
+NEAR_MM = 10.0
+"""A place is found when it is predicted to this."""
+
+
+def place_scores(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+    """Median distance of predicted places, and the share of them that are near.
+
+    Args:
+        truth: Shape (n, 2), x and y in mm.
+        prediction: Shape (n, 2).
+
+    Returns:
+        `median_error_mm` and `within_10_mm`.
+    """
+    distance = np.hypot(*(truth - prediction).T)
+    return {"median_error_mm": float(np.median(distance)), "within_10_mm": float((distance <= NEAR_MM).mean())}
 
 
 def confusion(truth: np.ndarray, prediction: np.ndarray, labels: tuple[str, ...]) -> np.ndarray:
@@ -113,24 +137,28 @@ LARGEST = 1e12
 """Of a prediction: squares of far larger ones overflow, and no quantity of a battery comes near."""
 
 
-def numbers(values, name: str) -> np.ndarray:
-    """`values` as finite float64 of shape (n,).
+def numbers(values, name: str, shape: str = "(n,)") -> np.ndarray:
+    """`values` as finite float64 of shape (n,), or (n, 2) for places.
 
     Raises:
-        ValueError: Not one-dimensional, not numeric, NaN or infinite.
+        ValueError: Of another shape, not numeric, NaN or infinite.
     """
     array = np.asarray(values)
-    if array.ndim != 1 or array.dtype.kind not in "fiu":
+    fits = array.ndim == 1 if shape == "(n,)" else array.ndim == 2 and array.shape[1] == 2
+    if not fits or array.dtype.kind not in "fiu":
+        each = "one number" if shape == "(n,)" else "x and y in mm"
         raise ValueError(
-            f"{name} have type {array.dtype} and shape {array.shape}: expected one number a row, shape (n,)"
+            f"{name} have type {array.dtype} and shape {array.shape}: expected {each} a row, shape {shape}"
         )
     array = array.astype(np.float64)
-    bad = np.flatnonzero(~np.isfinite(array))
+    finite = np.isfinite(array)
+    bad = np.flatnonzero(~(finite if array.ndim == 1 else finite.all(axis=1)))
     if len(bad):
         raise ValueError(f"{len(bad)} {name} are NaN or infinite, the first in row {bad[0]}: expected finite numbers")
-    far = np.flatnonzero(np.abs(array) > LARGEST)
+    size = np.abs(array) if array.ndim == 1 else np.abs(array).max(axis=1, initial=0)
+    far = np.flatnonzero(size > LARGEST)
     if len(far) and name != "scores":
-        raise ValueError(f"{name} hold {array[far[0]]:g} in row {far[0]}: expected numbers of at most {LARGEST:g}")
+        raise ValueError(f"{name} hold {size[far[0]]:g} in row {far[0]}: expected numbers of at most {LARGEST:g}")
     return array
 
 
@@ -156,12 +184,23 @@ def classes(values, name: str, labels: tuple[str, ...]) -> np.ndarray:
     return array.astype(str)
 
 
+def checked(spec, values, name: str) -> np.ndarray:
+    """Predictions or references of a task as the array that its formulas take.
+
+    Raises:
+        ValueError: They are of another kind or shape.
+    """
+    if spec.labels:
+        return classes(values, name, spec.labels)
+    return numbers(values, name, "(n,)" if spec.second is None else "(n, 2)")
+
+
 def score(spec, truth, prediction, scores=None) -> dict[str, float]:
     """All metrics of one task.
 
     Args:
         spec: A task: `labels` is empty for regression; otherwise as in `classification_scores`.
-        truth: Shape (n,): numbers for regression, labels for classification.
+        truth: Shape (n,): numbers for regression, labels for classification; (n, 2) for places.
         prediction: Shape (n,), of the same kind.
         scores: Shape (n,), optional score of `spec.scored_label`; higher means more likely.
 
@@ -171,8 +210,7 @@ def score(spec, truth, prediction, scores=None) -> dict[str, float]:
     Raises:
         ValueError: NaN, wrong lengths, unknown or numeric labels, no rows, or scores for a task without an AUC.
     """
-    check = (lambda v, name: classes(v, name, spec.labels)) if spec.labels else numbers
-    truth, prediction = check(truth, "references"), check(prediction, "predictions")
+    truth, prediction = (checked(spec, v, name) for v, name in ((truth, "references"), (prediction, "predictions")))
     if len(truth) != len(prediction):
         raise ValueError(
             f"{len(prediction)} predictions for {len(truth)} references: expected one prediction a reference"
@@ -185,6 +223,8 @@ def score(spec, truth, prediction, scores=None) -> dict[str, float]:
         scores = numbers(scores, "scores")
         if len(scores) != len(truth):
             raise ValueError(f"{len(scores)} scores for {len(truth)} references: expected one score a reference")
+    if spec.second is not None:
+        return place_scores(truth, prediction)
     if not spec.labels:
         return regression_scores(truth, prediction)
     return classification_scores(spec, truth, prediction, scores)

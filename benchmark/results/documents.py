@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmark.data import DatasetInfo
 from benchmark.results.result import Result, Run
-from benchmark.scoring import LEVEL, RESAMPLES, headline
+from benchmark.scoring import LEVEL, RESAMPLES, whole
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 
@@ -88,7 +88,7 @@ def _check_figures(result: Result, run: Run, where: str) -> None:
             raise MagBridgeError(f"{where}/{name}: expected {width} statistics for each of {count} batteries")
     given = run.scores[task.headline.name]
     with np.errstate(all="ignore"):
-        recomputed = headline(task, np.array(run.batteries, dtype=float).sum(axis=0))
+        recomputed = whole(task, np.array(run.batteries, dtype=float))
     if not np.isclose(recomputed, given, rtol=1e-9, atol=1e-12):
         raise MagBridgeError(f"{where}: {task.headline.name} is {given}, its statistics by battery give {recomputed}")
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.data import DatasetInfo
+from benchmark.predictions import one_number_a_column
 from benchmark.results.documents import from_json, to_json
 from benchmark.results.result import KEY, Result, named_digest
 from benchmark.tasks import get_task
@@ -98,21 +100,29 @@ def _write_file(path: Path, lines: dict[tuple, str], tables: dict[tuple, pa.Tabl
     if tables:
         with (
             replacing(path.with_suffix(".parquet")) as temporary,
-            pq.ParquetWriter(temporary, PREDICTIONS, compression="zstd") as writer,
+            pq.ParquetWriter(temporary, _columns_of(tables), compression="zstd") as writer,
         ):
             for key in sorted(tables):
-                writer.write_table(_filed(key, tables[key]), row_group_size=max(1, tables[key].num_rows))
+                filed = _filed(key, tables[key], _columns_of(tables))
+                writer.write_table(filed, row_group_size=max(1, tables[key].num_rows))
     with replacing(path) as temporary:
         temporary.write_text("".join(f"{lines[key]}\n" for key in sorted(lines)), encoding="utf-8")
 
 
-def _filed(key: tuple[str, ...], table: pa.Table) -> pa.Table:
-    """Predictions in the columns of `PREDICTIONS`."""
+def _columns_of(tables: Mapping[tuple[str, ...], pa.Table]) -> pa.Schema:
+    """Columns of a file of predictions: those of places have a second number."""
+    places = any(pa.types.is_list(table["prediction"].type) for table in tables.values())
+    return PREDICTIONS.append(pa.field("second", pa.float64())) if places else PREDICTIONS
+
+
+def _filed(key: tuple[str, ...], table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Predictions in the columns of a file; of places, x as `value` and y as `second`."""
+    table = one_number_a_column(table)
     target = "value" if pa.types.is_floating(table["prediction"].type) else "label"
     columns = {name: pa.array([value] * table.num_rows) for name, value in zip(KEY, key)}
     columns |= {target if name == "prediction" else name: table[name] for name in table.column_names}
     absent = pa.nulls(table.num_rows)
-    return pa.table({f.name: columns.get(f.name, absent).cast(f.type) for f in PREDICTIONS})
+    return pa.table({f.name: columns.get(f.name, absent).cast(f.type) for f in schema})
 
 
 def _digest(table: pa.Table) -> str:
@@ -140,6 +150,11 @@ def read_predictions(path: Path, results: Sequence[Result]) -> dict[tuple[str, .
     return {result.key: _predictions_of(result, found.get(result.key), path, beside) for result in results}
 
 
+def _places(filed: pa.Table) -> pa.ChunkedArray:
+    both = np.stack([filed[name].to_numpy() for name in ("value", "second")], axis=1)
+    return pa.chunked_array([pa.array(both.tolist(), pa.list_(pa.float64()))])
+
+
 def _row_groups(beside: Path) -> dict[tuple[str, ...], pa.Table]:
     """What a file of predictions holds: a row group a result, by the key in its first row."""
     with opened_parquet(beside) as file:
@@ -155,7 +170,9 @@ def _predictions_of(result: Result, filed: pa.Table | None, path: Path, beside: 
             "sample_id": filed["sample_id"],
             "seed": filed["seed"],
             "fold": filed["fold"],
-            "prediction": filed[target].cast(pa.float64() if target == "value" else pa.string()),
+            "prediction": _places(filed)
+            if get_task(result.task).second is not None
+            else filed[target].cast(pa.float64() if target == "value" else pa.string()),
             "score": filed["score"],
         }
         table = pa.table({name: c for name, c in columns.items() if c.null_count < len(c) or not len(c)})

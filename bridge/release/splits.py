@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable
 
@@ -10,7 +11,7 @@ import pandas
 
 from bridge.identity import stratum_of
 from dataset_card.contract.configs import SPLITS
-from dataset_card.contract.editions import V1, edition_of
+from dataset_card.contract.editions import V1, V3, edition_of
 
 PRIMARY, RECORD = "by_cell_primary", "by_record_optimistic_baseline"
 PRIMARY_SEED, REGIME_B_SEED, RECORD_SEED = 42, 43, 42
@@ -20,7 +21,10 @@ TRAIN_SHARE, VALIDATION_SHARE = 0.70, 0.15
 
 
 STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE = 0.60, 0.20
-"""Of the batteries of each table, and of the Regime-B pseudo-cells, from v2 on."""
+"""Of the batteries of each table, and of the Regime-B pseudo-cells, in v2."""
+
+DEALT = ("train", "validation", "train", "test", "train")
+"""Turns of v3's cells."""
 
 
 def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
@@ -30,7 +34,8 @@ def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
     one subset.
 
     In v1 the clean cells are shuffled and cut in the proportions 39 : 8 : 9; the three Regime-B pseudo-cells go to one
-    subset each. From v2 on the batteries of each table and the Regime-B pseudo-cells are shuffled and cut 60 : 20 : 20.
+    subset each. In v2 the batteries of each table and the Regime-B pseudo-cells are shuffled and cut 60 : 20 : 20. In
+    v3, whose strata are many and small, the shuffled cells are dealt in turn, stratum after stratum.
 
     Args:
         rows: Rows with `cell_id`, from v2 on `battery_id`, `regime`, `chemistry`, `anomaly_origin`, `bridge_version`.
@@ -38,7 +43,8 @@ def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
     Returns:
         (n,) array of `train`, `validation` or `test`.
     """
-    if edition_of(rows["bridge_version"].iat[0]) is V1:
+    edition = edition_of(rows["bridge_version"].iat[0])
+    if edition is V1:
         return _by_cell(rows)
     strata: dict[str, list[str]] = {}
     unit = unit_of(rows)
@@ -46,10 +52,14 @@ def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
         strata.setdefault(stratum_of(row), []).append(row[unit])
     shuffler = random.Random(PRIMARY_SEED)
     subset: dict[str, str] = {}
-    for _, batteries in sorted(strata.items()):
-        shuffler.shuffle(batteries)
-        train, validation = (round(len(batteries) * share) for share in (STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE))
-        subset.update(zip(batteries, ["train"] * train + ["validation"] * validation + ["test"] * len(batteries)))
+    turn = itertools.cycle(DEALT)
+    for _, units in sorted(strata.items()):
+        shuffler.shuffle(units)
+        if edition is V3:
+            subset.update((cell, next(turn)) for cell in units)
+            continue
+        train, validation = (round(len(units) * share) for share in (STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE))
+        subset.update(zip(units, ["train"] * train + ["validation"] * validation + ["test"] * len(units)))
     return rows[unit].map(subset).to_numpy(dtype=object)
 
 

@@ -192,7 +192,7 @@ def _of_v3(name: str, description: str, *provenances: str, **options) -> Config:
 
 
 def _task_of_v3(name: str, description: str, *targets: str, knowledge: str = "as_received") -> Config:
-    columns = ("sample_id", "cell_id", *targets, *physics.CHANNELS)
+    columns = ("sample_id", "cell_id", "bridge_version", *targets, *physics.CHANNELS)
     return _of_v3(name, description, knowledge, columns=columns, task=name[:2])
 
 

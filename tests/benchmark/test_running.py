@@ -42,7 +42,7 @@ def test_what_results_hold_runs_again_to_the_same(release, tmp_path):
         ({"table": 5}, "unknown table 5: expected 3 or 4"),
         ({"protocol": "row"}, "unknown protocol 'row'"),
         ({"protocol": "submitted"}, "unknown protocol 'submitted'"),
-        ({"task": "t9"}, "unknown task 't9'"),
+        ({"task": "t10"}, "unknown task 't10'"),
         ({"model": "rigde"}, "did you mean ridge"),
         ({"task": "t2", "model": "ridge"}, "no baseline fits --task t2 --model ridge --table None"),
     ],

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from benchmark.scoring import battery_statistics, bootstrap, headline, interval, score, visit_statistics
-from benchmark.tasks import TASKS
+from benchmark.scoring import battery_statistics, bootstrap, headline, interval, score, visit_statistics, whole
+from benchmark.tasks import BY_ID, TASKS
 from dataset_card.errors import MagBridgeError
 
 
@@ -202,3 +202,21 @@ def test_r2_by_table_is_the_mean_of_scikit_learns_over_tables():
 def test_r2_by_table_needs_several_tables(cells):
     truth = np.array([0.7, 0.8, 0.9])
     assert "r2_by_table" not in score(TASKS[0], truth, truth, cell_ids=np.array(cells))
+
+
+def test_the_median_of_places_is_resampled_by_cell():
+    rng, task = np.random.default_rng(0), BY_ID["t6"]
+    truth = rng.uniform(0, 100, (40, 2))
+    prediction = truth + rng.normal(0, 5, (40, 2))
+    cells = np.repeat([f"c{i:02d}" for i in range(11)], 4)[:40]
+    order = rng.permutation(40)
+    ids, statistics = battery_statistics(task, truth[order], prediction[order], cells[order])
+    assert statistics.shape == (10, 4) and (statistics >= 0).all()
+    exact = score(task, truth, prediction)["median_error_mm"]
+    assert whole(task, statistics) == pytest.approx(exact)
+    low, high = interval(task, ids, statistics[None])
+    assert low < exact < high
+    short = battery_statistics(task, truth[:39], prediction[:39], cells[:39])[1]
+    assert (short == -1).sum() == 1 and whole(task, short) == pytest.approx(
+        score(task, truth[:39], prediction[:39])["median_error_mm"]
+    )

@@ -1,0 +1,126 @@
+"""What a magnetometer adds on v3: learners on terminals, on magnetics and on both, and the gain with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmark.baselines.physics import VIEWS
+from benchmark.leaderboard.boards import replicates
+from benchmark.results import OFFICIAL_TEST, Result
+from benchmark.scoring import percentiles
+from benchmark.tasks import PRIMARY_SPLIT, V3_TASKS, Task, get_task
+from dataset_card.errors import MagBridgeError
+
+SPOKEN_OF = ("t7", "t8", "t9")
+"""Tasks whose gain is put into a sentence."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """One learner on one task of one release.
+
+    Attributes:
+        task: Its id.
+        learner: Name without the view.
+        release: Name, seed and short digest.
+        scores: Headline by view, those of `VIEWS` that were run.
+        gain: Both over terminals, as the headline improves; None without both.
+        interval: Of the gain at level 0.95, test cells resampled for both at once.
+        over_better: Both over the better of the two alone, and its interval; None unless all three were run.
+    """
+
+    task: str
+    learner: str
+    release: str
+    scores: dict[str, float]
+    gain: float | None
+    interval: tuple[float, float] | None
+    over_better: tuple[float, float, float] | None
+
+
+def added(results: Iterable[Result]) -> list[Added]:
+    """Groups results by task, release and learner.
+
+    Args:
+        results: Of any tasks; those of v3 on the official test rows count, where the model's name ends in a view.
+
+    Raises:
+        MagBridgeError: None of them does.
+    """
+    found: dict[tuple, dict[str, Result]] = {}
+    for result in results:
+        learner, _, view = result.model.rpartition("-")
+        official = result.protocol in OFFICIAL_TEST and result.split == PRIMARY_SPLIT
+        if view in VIEWS and official and result.task in {task.id for task in V3_TASKS}:
+            dataset = result.dataset
+            release = f"{dataset.name}, seed {dataset.seed}, {dataset.short}"
+            found.setdefault((result.task, release, learner), {})[view] = result
+    if not found:
+        raise MagBridgeError(
+            f"no result of v3 whose model ends in {', '.join(VIEWS)}: run `python -m benchmark run --data "
+            "magbridge-battery-v3 --out FOLDER` first"
+        )
+    return [
+        _added(get_task(task), release, learner, views) for (task, release, learner), views in sorted(found.items())
+    ]
+
+
+def _added(task: Task, release: str, learner: str, views: dict[str, Result]) -> Added:
+    scores = {view: views[view].mean() for view in VIEWS if view in views}
+    gain = interval = over = None
+    if {"both", "terminals"} <= set(views):
+        gain, *interval_ = _lead(task, views["both"], views["terminals"])
+        interval = (interval_[0], interval_[1])
+    if set(views) == set(VIEWS):
+        alone = max((views[view] for view in ("terminals", "magnetics")), key=lambda r: task.headline.sign * r.mean())
+        over = _lead(task, views["both"], alone)
+    return Added(task.id, learner, release, scores, gain, interval, over)
+
+
+def _lead(task: Task, ours: Result, theirs: Result) -> tuple[float, float, float]:
+    """By how much one result is better than another, and the paired interval."""
+    sign, (a, b) = task.headline.sign, (replicates(result) for result in (ours, theirs))
+    low, high = (float("nan"),) * 2 if a is None or b is None else percentiles(sign * (a - b))
+    return sign * (ours.mean() - theirs.mean()), low, high
+
+
+def sentence(found: Added) -> str:
+    """Whether magnetics adds to the terminals, from the interval alone."""
+    if found.gain is None or found.interval is None or not np.isfinite(found.interval).all():
+        return f"{found.task.upper()}, {found.learner}: terminals and both were not run on the same cells."
+    low, high = found.interval
+    figures = f"{found.gain:+.3f} (95 %: {low:+.3f} to {high:+.3f})"
+    if low > 0:
+        return f"{found.task.upper()}, {found.learner}: magnetics adds to the terminals, {figures}."
+    if high < 0:
+        return f"{found.task.upper()}, {found.learner}: adding magnetics makes the score worse, {figures}."
+    return f"{found.task.upper()}, {found.learner}: no gain is shown; the interval of {figures} holds zero."
+
+
+def to_markdown(table: list[Added]) -> str:
+    """Three columns and the gain for each learner, task by task, and the sentences."""
+    lines = []
+    for release in dict.fromkeys(found.release for found in table):
+        lines += [f"## {release}", ""]
+        for task in V3_TASKS:
+            rows = [found for found in table if found.task == task.id and found.release == release]
+            if not rows:
+                continue
+            better = "higher" if task.headline.higher_is_better else "lower"
+            lines += [
+                f"### {task.id.upper()} {task.title}: {task.headline.name}, {better} is better",
+                "",
+                f"| learner | {' | '.join(VIEWS)} | gain over terminals | 95 % interval |",
+                "|---|" + "---:|" * (len(VIEWS) + 2),
+            ]
+            for found in rows:
+                scores = " | ".join(f"{found.scores[v]:.3f}" if v in found.scores else "" for v in VIEWS)
+                gain = "" if found.gain is None else f"{found.gain:+.3f}"
+                limits = "" if found.interval is None else f"{found.interval[0]:+.3f} to {found.interval[1]:+.3f}"
+                lines.append(f"| {found.learner} | {scores} | {gain} | {limits} |")
+            lines.append("")
+            lines += [f"{sentence(found)}\n" for found in rows if task.id in SPOKEN_OF]
+    return "\n".join(lines)

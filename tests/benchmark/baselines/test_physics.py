@@ -1,0 +1,83 @@
+"""Every baseline of v3 under one contract, on a small release."""
+
+import numpy as np
+import pytest
+
+from benchmark import cross_validate, evaluate_model, few_shot, load_task
+from benchmark.baselines import get_model, models
+from benchmark.baselines.physics import VIEWS, Components, view
+from benchmark.predictions import score_predictions
+from benchmark.tasks import V3_TASKS, get_task
+from dataset_card.errors import MagBridgeError
+
+
+@pytest.mark.parametrize("task", V3_TASKS, ids=lambda task: task.id)
+@pytest.mark.parametrize("name", ["constant-v3", "ridge-magnetics", "ridge-both", "boosting-terminals"])
+def test_contract(v3_release, task, name):
+    """Fits, predicts the task's kind of value, scores, repeats itself and leaves the inputs alone."""
+    model, data = get_model(name), load_task(task, v3_release)
+    before = data.train.signals.copy()
+    first, again = (evaluate_model(task, model, data, seeds=(0,)) for _ in range(2))
+    assert first.runs == again.runs and np.array_equal(before, data.train.signals)
+    assert {metric.name for metric in task.metrics} >= first.runs[0].scores.keys() >= {task.headline.name}
+    low, high = first.interval()
+    assert low <= first.mean() <= high
+
+
+def test_every_task_has_a_baseline_on_each_view():
+    for task in V3_TASKS:
+        names = {model.name for model in models(task.id)}
+        assert names >= {f"{kind}-{name}" for kind in ("ridge", "boosting") for name in VIEWS}
+
+
+def test_a_view_holds_its_channels_alone(v3_release):
+    x = load_task("t9", v3_release).train.signals
+    assert view(x, "terminals").shape[1] == 33 and view(x, "magnetics").shape[1] == 648
+    assert np.array_equal(view(x, "both"), x)
+    changed = x.copy()
+    changed[:, 33:] = 0
+    assert np.array_equal(view(changed, "terminals"), view(x, "terminals"))
+
+
+def test_components_are_those_of_the_training_rows(v3_release):
+    x = view(load_task("t9", v3_release).train.signals, "both")
+    fitted = Components("both").fit(x[:100])
+    voltage, *_ = fitted.transform(x[:100])
+    assert np.allclose(voltage.std(axis=0), 1) and np.allclose(voltage.mean(axis=0), 0, atol=1e-9)
+    assert np.allclose(fitted.transform(x)[0][:100], voltage)
+
+
+def test_an_entry_of_places_is_saved_read_and_scored_again(v3_release, tmp_path):
+    result = evaluate_model("t6", get_model("ridge-magnetics"), v3_release)
+    folder = tmp_path / "ridge-magnetics"
+    result.save(folder, authors=["A"], licence="CC0-1.0")
+    scored = score_predictions(folder / "t6.parquet", "t6", v3_release)
+    assert scored["mean"] == result.runs[0].scores
+    assert (scored["interval"]["low"], scored["interval"]["high"]) == result.interval()
+    text = tmp_path / "t6.csv"
+    rows = [f"{i},{x},{y}" for i, (x, y) in zip(*(result.table[c].to_pylist() for c in ("sample_id", "prediction")))]
+    text.write_text("\n".join(["sample_id,prediction,second", *rows]))
+    assert score_predictions(text, "t6", v3_release)["mean"] == result.runs[0].scores
+    text.write_text("\n".join(["sample_id,prediction", *(row.rpartition(",")[0] for row in rows)]))
+    with pytest.raises(MagBridgeError, match="no column second: expected x_mm as prediction, y_mm as second"):
+        score_predictions(text, "t6", v3_release)
+
+
+def test_folds_keep_cells_together_and_places_have_no_shots(v3_release):
+    task, data = get_task("t7"), load_task("t7", v3_release)
+    found = cross_validate(task, get_model("ridge-terminals"), data, folds=4)
+    cell = dict(zip(data.train.sample_ids, data.train.cell_ids)) | dict(zip(data.test.sample_ids, data.test.cell_ids))
+    folds = {}
+    for sample, fold in zip(found.table["sample_id"].to_pylist(), found.table["fold"].to_pylist()):
+        if sample in cell:
+            folds.setdefault(cell[sample], set()).add(fold)
+    assert all(len(of_cell) == 1 for of_cell in folds.values())
+    with pytest.raises(MagBridgeError, match="few shots of t6"):
+        few_shot("t6", get_model("ridge-terminals"), v3_release)
+
+
+def test_a_task_is_asked_of_its_own_release(v3_release, tiny_release):
+    with pytest.raises(MagBridgeError, match="no rows of t1: its rows are for t5, t6, t7, t8, t9"):
+        load_task("t1", v3_release)
+    with pytest.raises(MagBridgeError, match="no rows of t5: its rows are for t1, t2, t3, t4"):
+        load_task("t5", tiny_release)

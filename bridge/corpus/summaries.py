@@ -19,21 +19,21 @@ def combine(summaries: Iterable[dict], same_cells: bool = True) -> dict:
     Raises:
         MagBridgeError: The seeds have different cells where they should not.
     """
-    fixed = "cells" if same_cells else None
+    fixed = ("cells", "batteries") if same_cells else ()
     return reduce(lambda one, other: {k: _add(k, one.get(k), other.get(k), fixed) for k in one | other}, summaries)
 
 
-def _add(name: str, one, other, fixed: str | None):
+def _add(name: str, one, other, fixed: tuple[str, ...]):
     if one is None or other is None:
         return other if one is None else one
     if isinstance(one, dict):
         return {k: _add(k, one.get(k), other.get(k), fixed) for k in one | other}
     if isinstance(one, list):
         return [min(one[0], other[0]), max(one[1], other[1])]
-    if name == fixed:
+    if name in fixed:
         if one != other:
             raise MagBridgeError(
-                f"cells: {one} in one release, {other} in another; expected the same cells in every seed"
+                f"{name}: {one} in one release, {other} in another; expected the same cells in every seed"
             )
         return one
     return one + other

@@ -74,7 +74,12 @@ def _card_and_figures(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict
     if edition is MEASURED:
         return _measured_documents(values, manifest, sizes)
     if edition is V2:
-        values |= V2_NOTES[manifest["upstream"]["name"]] | {"cell_table": _cell_table(manifest)}
+        values |= V2_NOTES[manifest["upstream"]["name"]] | {
+            "cell_table": _cell_table(manifest),
+            "batteries": str(manifest["counts"]["batteries"]),
+            "laws": ", ".join(f"{n} by `{law}`" for law, n in manifest["counts"].get("ageing_law", {}).items()),
+            "overridden": _overridden(manifest),
+        }
         template = "card_v2.md"
     elif edition is V3:
         values |= _physics_values(manifest)
@@ -470,6 +475,12 @@ def _cell_table(manifest: dict) -> str:
             for name, t in tables.items()
         ),
     )
+
+
+def _overridden(manifest: dict) -> str:
+    """A sentence on each thing that was done to records' own voltages."""
+    done = manifest.get("overridden", {}).items()
+    return " ".join(f"{count:,} records have their {what}." for what, count in done if count)
 
 
 def _test_cells(manifest: dict) -> int:

@@ -102,3 +102,32 @@ def test_the_command_writes_nothing_for_a_faulty_table(tmp_path):
     )
     assert result.returncode == 1 and "error: cells.csv, row 2, column 'soh'" in result.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["cells.csv"]
+
+
+def test_names_of_one_chemistry_give_the_same_rows(upstreams, tmp_path):
+    digests = set()
+    for name in ("lfp", "LFP", "LiFePO4"):
+        table(tmp_path / f"{name}.csv", chemistry=name)
+        inputs, _ = with_cells(upstreams["v2"], tmp_path / f"{name}.csv")
+        out = tmp_path / f"out-{name}"
+        manifest = release.build(out, inputs, variants=1, anomalies=20, regime_b=30)
+        assert manifest["overridden"]["voltages replaced by the scanned cell's at the same SOC"] == 0
+        digests.add((manifest["dataset_digest"], manifest["files_digest"]))
+    assert len(digests) == 1
+
+
+def test_visits_to_a_battery_stay_together(upstreams, tmp_path):
+    frame = table(tmp_path / "cells.csv")
+    battery = frame["cell_id"].map(lambda cell: f"B{int(cell[1:]) // 2}")
+    frame = frame.assign(battery_id=battery, age_cycles=100, chemistry="LFP")
+    frame.to_csv(tmp_path / "cells.csv", index=False)
+    inputs, _ = with_cells(upstreams["v2"], tmp_path / "cells.csv")
+    release.build(tmp_path / "out", inputs, variants=1, anomalies=20, regime_b=30)
+    assert audit_release(tmp_path / "out") == []
+    rows = read_table(tmp_path / "out").select(["cell_id", "battery_id", "age_cycles", "anomaly_origin"]).to_pandas()
+    clean = rows[rows["anomaly_origin"] == "none"]
+    assert clean["battery_id"].nunique() == 7 and set(clean["age_cycles"]) == {100}
+    split = json.loads((tmp_path / "out" / "splits" / "by_cell_primary.json").read_text())["cells"]
+    subset_of = {cell: name for name, cells in split.items() for cell in cells}
+    subsets = clean.assign(subset=clean["cell_id"].map(subset_of)).groupby("battery_id")["subset"].nunique()
+    assert (subsets == 1).all()

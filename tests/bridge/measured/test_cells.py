@@ -60,6 +60,12 @@ def test_voltages_follow_the_rule_of_pulsebats_tables(upstreams, tmp_path):
         np.testing.assert_allclose(pulses.voltage[~lfp & (pulses.soc == level)], expected, rtol=1e-12)
 
 
+def test_voltages_that_are_replaced_are_said(upstreams, tmp_path):
+    table(tmp_path / "cells.csv")
+    (note,) = with_cells(upstreams["v2"], tmp_path / "cells.csv")[1]
+    assert note.startswith("18 voltages of NCA cells are replaced by those of the scanned LFP cell")
+
+
 def test_v1_takes_lfp_cells_and_the_command_filters(upstreams, tmp_path):
     table(tmp_path / "cells.csv")
     with pytest.raises(FaultyInput, match="row 26: chemistry 'NCA'; expected LFP; use --bridge v2"):

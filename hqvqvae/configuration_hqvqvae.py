@@ -36,6 +36,8 @@ _PRECURSOR: dict[str, Any] = {
     "n_qubits": 4,
 }  # fmt: skip
 
+_UNTENDED: dict[str, Any] = {"codebook_init": "uniform", "codebook_update": "loss", "restart_unused_codes": False}
+
 NAMED_CONFIGS: dict[str, dict[str, Any]] = {
     "paper": {},
     "paper-classical": {"bottleneck": "none"},
@@ -46,6 +48,9 @@ NAMED_CONFIGS: dict[str, dict[str, Any]] = {
     "bounded-classical": {**RECIPE, "bottleneck": "tanh"},
     "precursor": {**_PRECURSOR, "residual": True, "circuit_init_std": 0.1},
     "precursor-classical": {**_PRECURSOR, "bottleneck": "none"},
+    "precursor-rotation": {**_PRECURSOR, "residual": True, "circuit_init_std": 0.1, "gradient": "rotation"},
+    "precursor-simvq": {**_PRECURSOR, "residual": True, "circuit_init_std": 0.1, "quantizer": "simvq", **_UNTENDED},
+    "precursor-fsq": {**_PRECURSOR, "residual": True, "circuit_init_std": 0.1, "quantizer": "fsq", **_UNTENDED},
 }
 
 _CHOICES = {
@@ -56,6 +61,8 @@ _CHOICES = {
     "codebook_init": ("uniform", "kmeans"),
     "codebook_update": ("loss", "ema"),
     "protocol": ("C", "P", "D"),
+    "quantizer": ("nearest", "simvq", "fsq"),
+    "gradient": ("straight_through", "rotation"),
 }
 
 
@@ -99,6 +106,9 @@ class HQVQVAEConfig(PreTrainedConfig):
         ema_decay: decay of that average per step.
         restart_unused_codes: move a code that no segment used in an epoch onto a random latent.
         z_clip: bound on standardised inputs; None for no bound. Protocol P needs one (10).
+        quantizer: "nearest" (the code whose vector is nearest), "simvq" (the same, vectors by `simvq.SimVQ`) or "fsq"
+            (`fsq.FiniteScalarQuantizer`). The last two have no codebook to start, average or restart.
+        gradient: "straight_through", or "rotation" (`rotation.rotate_to`), of the first two.
         reference_window: first and last segment, counted from 1, whose mean is the beginning of a cell; features are
             taken less that (`encode` and `score` do it, training takes such features). None for features as they are.
 
@@ -136,6 +146,8 @@ class HQVQVAEConfig(PreTrainedConfig):
         restart_unused_codes: bool = False,
         z_clip: float | None = None,
         reference_window: list[int] | tuple[int, int] | None = None,
+        quantizer: str = "nearest",
+        gradient: str = "straight_through",
         **kwargs,
     ):
         unknown = kwargs.keys() - _OF_TRANSFORMERS
@@ -166,6 +178,8 @@ class HQVQVAEConfig(PreTrainedConfig):
         self.ema_decay = ema_decay
         self.restart_unused_codes = restart_unused_codes
         self.z_clip = z_clip
+        self.quantizer = quantizer
+        self.gradient = gradient
         self.reference_window = None if reference_window is None else list(reference_window)
         self._check()
         labels = kwargs.get("num_labels")
@@ -223,6 +237,12 @@ class HQVQVAEConfig(PreTrainedConfig):
         shots = self.pennylane_shots
         if shots is not None and (type(shots) is not int or shots > MAX_SHOTS):
             raise HQVQVAEError(f"pennylane_shots={shots!r}: expected a whole number up to {MAX_SHOTS:,}, or None")
+        tended = (self.codebook_init, self.codebook_update, self.restart_unused_codes) != ("uniform", "loss", False)
+        if self.quantizer != "nearest" and tended:
+            raise HQVQVAEError(
+                f"quantizer={self.quantizer!r} has no codebook to start, average or restart: expected codebook_init "
+                "'uniform', codebook_update 'loss' and restart_unused_codes False"
+            )
         window = self.reference_window
         if window is not None and not (
             len(window) == 2

@@ -27,8 +27,10 @@ from transformers.utils import ModelOutput, can_return_tuple, logging
 from .bottleneck import Bottleneck
 from .configuration_hqvqvae import HQVQVAEConfig
 from .errors import HQVQVAEError
+from .fsq import FiniteScalarQuantizer
 from .quantizer import VectorQuantizer, mean_square, perplexity
 from .reference import less_the_beginning
+from .simvq import SimVQ
 
 _LOADING_FAULTS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 _DAMAGE = (SafetensorError, TypeError, AttributeError, LookupError, RuntimeError, ValueError, OverflowError)
@@ -83,6 +85,16 @@ def perceptron(widths: list[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def _quantizer(config: HQVQVAEConfig) -> VectorQuantizer | FiniteScalarQuantizer:
+    if config.quantizer == "fsq":
+        return FiniteScalarQuantizer(config.codebook_size, config.latent_dim)
+    if config.quantizer == "simvq":
+        return SimVQ(config.codebook_size, config.latent_dim, config.gradient)
+    return VectorQuantizer(
+        config.codebook_size, config.latent_dim, config.codebook_update, config.ema_decay, config.gradient
+    )
+
+
 class HQVQVAEModel(PreTrainedModel):
     """Codes for discharge segments (paper, section 3).
 
@@ -119,9 +131,7 @@ class HQVQVAEModel(PreTrainedModel):
         self.register_buffer("feature_std", torch.empty(widths[0]))
         self.encoder = perceptron(widths)
         self.bottleneck = nn.Identity() if config.bottleneck == "none" else Bottleneck(config)
-        self.quantizer = VectorQuantizer(
-            config.codebook_size, config.latent_dim, config.codebook_update, config.ema_decay
-        )
+        self.quantizer = _quantizer(config)
         self.decoder = perceptron(widths[::-1])
         self.post_init()
 
@@ -130,9 +140,12 @@ class HQVQVAEModel(PreTrainedModel):
         if isinstance(module, nn.Linear):
             bound = 1 / math.sqrt(module.in_features)  # torch's own default for a linear layer
             init.uniform_(module.weight, -bound, bound)
-            init.uniform_(module.bias, -bound, bound)
+            if module.bias is not None:
+                init.uniform_(module.bias, -bound, bound)
         elif isinstance(module, Bottleneck):
             module.init_weights(self.config.circuit_init_std)
+        elif isinstance(module, SimVQ):
+            init.normal_(module.codebook, 0.0, module.codebook.shape[1] ** -0.5)
         elif isinstance(module, VectorQuantizer):
             init.uniform_(module.codebook, -1 / module.codebook_size, 1 / module.codebook_size)
             if module.codebook_update == "ema":

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from transformers import TrainerCallback
 
 from .errors import HQVQVAEError
+from .rotation import rotate_to
 
 EMA_EPSILON = 1e-5  # keeps the vector of a code that nothing was assigned to where it is
 
@@ -26,14 +27,23 @@ class VectorQuantizer(nn.Module):
         codebook_update: "loss" (the codebook is a parameter, moved by the codebook term of the loss) or "ema" (a moving
             average of the latents assigned to each code, updated in training mode).
         ema_decay: decay of that average per step.
+        gradient: how the gradient of a code's vector reaches the latent: "straight_through", or "rotation".
     """
 
     codebook: torch.Tensor
     ema_count: torch.Tensor
     ema_sum: torch.Tensor
 
-    def __init__(self, codebook_size: int, latent_dim: int, codebook_update: str = "loss", ema_decay: float = 0.9):
+    def __init__(
+        self,
+        codebook_size: int,
+        latent_dim: int,
+        codebook_update: str = "loss",
+        ema_decay: float = 0.9,
+        gradient: str = "straight_through",
+    ):
         super().__init__()
+        self.gradient = gradient
         self.codebook_size = codebook_size
         self.codebook_update = codebook_update
         self.ema_decay = ema_decay
@@ -46,11 +56,15 @@ class VectorQuantizer(nn.Module):
             self.register_buffer("ema_count", torch.empty(codebook_size))
             self.register_buffer("ema_sum", torch.empty(codebook_size, latent_dim))
 
+    def vectors(self) -> torch.Tensor:
+        """The vectors of all codes, `(K, D)`."""
+        return self.codebook
+
     def encode(self, latents: torch.Tensor) -> torch.Tensor:
         """The nearest code of each latent: `(n, D)` to int64 `(n,)`."""
         if torch.compiler.is_exporting():  # ONNX has no cdist
-            return (latents[:, None] - self.codebook).square().sum(-1).argmin(-1)
-        return torch.cdist(latents, self.codebook, compute_mode="donot_use_mm_for_euclid_dist").argmin(-1)
+            return (latents[:, None] - self.vectors()).square().sum(-1).argmin(-1)
+        return torch.cdist(latents, self.vectors(), compute_mode="donot_use_mm_for_euclid_dist").argmin(-1)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """The vectors of codes: int64 `(n,)` to `(n, D)`.
@@ -62,7 +76,7 @@ class VectorQuantizer(nn.Module):
             raise HQVQVAEError(
                 f"codes run from {int(codes.min())} to {int(codes.max())}; expected 0 to {self.codebook_size - 1}"
             )
-        return F.embedding(codes, self.codebook)
+        return F.embedding(codes, self.vectors())
 
     def forward(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Quantize latents `(n, D)`.
@@ -73,7 +87,7 @@ class VectorQuantizer(nn.Module):
             both as means over the elements.
         """
         codes = self.encode(latents)
-        vectors = F.embedding(codes, self.codebook)
+        vectors = F.embedding(codes, self.vectors())
         codebook_loss = mean_square(vectors, latents.detach())
         commitment_loss = mean_square(latents, vectors.detach())
         # Latents that nothing trains, under `no_grad` or with all parameters frozen, leave the codebook alone.
@@ -82,7 +96,9 @@ class VectorQuantizer(nn.Module):
                 self.used += torch.bincount(codes, minlength=self.codebook_size)
             if self.codebook_update == "ema":
                 self._update_average(latents.detach(), codes)
-        return latents + (vectors - latents).detach(), codes, codebook_loss, commitment_loss
+        rotated = self.gradient == "rotation"
+        passed = rotate_to(latents, vectors) if rotated else latents + (vectors - latents).detach()
+        return passed, codes, codebook_loss, commitment_loss
 
     @torch.no_grad()
     def _update_average(self, latents: torch.Tensor, codes: torch.Tensor) -> None:

@@ -22,6 +22,7 @@ RAW_Z_CLIP = 10.0  # protocol P keeps broken records; their z-scores are bounded
 BASELINES = ("ae-kmeans", "vae-kmeans", "pca-kmeans", "random")
 METHODS = (*(name for name, options in NAMED_CONFIGS.items() if "feature_names" not in options), *BASELINES)
 LIFE_METHODS = ("kmeans", "pca3-kmeans", "vae-kmeans", "precursor-classical", "precursor", "random")
+QUANTIZERS = ("precursor-rotation", "precursor-simvq", "precursor-fsq")
 """Of the search for codes that foretell lives, whose inputs are few: three principal components are half of them."""
 PCA_DIMS = {"pca-kmeans": 8, "pca3-kmeans": 3, "kmeans": 10_000}
 
@@ -150,8 +151,9 @@ def fit_method(
     Raises:
         MagBridgeError: an unknown method, or a feature that is constant.
     """
-    if name not in METHODS + LIFE_METHODS:
-        raise MagBridgeError(f"method {name!r} is unknown; expected one of {', '.join(METHODS + LIFE_METHODS)}")
+    known = METHODS + LIFE_METHODS + QUANTIZERS
+    if name not in known:
+        raise MagBridgeError(f"method {name!r} is unknown; expected one of {', '.join(known)}")
     from .fit import TrainingConfig, fit, single_thread
 
     z_clip = RAW_Z_CLIP if protocol == "P" else None

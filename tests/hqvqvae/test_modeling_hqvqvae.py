@@ -289,7 +289,8 @@ def test_gpu_gives_the_same_codes():
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("recomended", "did you mean 'recommended'?"), ("gpt", "packaged: paper, recommended")]
+    ("name", "hint"),
+    [("recomended", "did you mean 'recommended'?"), ("gpt", "packaged: paper, precursor, recommended")],
 )
 def test_a_name_that_is_nowhere_is_refused_before_the_hub_is_asked(name, hint):
     with pytest.raises(HQVQVAEError, match=f"no packaged model and no folder '{name}'; {re.escape(hint)}"):

@@ -134,7 +134,7 @@ def test_examples_are_found_under_their_headings():
 
 
 ROW = re.compile(
-    r"^\| T(?P<task>\d), [^|]+ \| `(?P<model>[\w-]+)` \| (?P<score>[\d.]+) \| (?P<low>[\d.]+) to (?P<high>[\d.]+) "
+    r"^\| T(?P<task>\d), [^|]+ \| `(?P<model>[\w-]+)` \| (?P<score>[\d.]+) \| (?P<low>-?[\d.]+) to (?P<high>[\d.]+) "
     r"\| (?P<cross_validation>[\d.]+) \|$",
     re.M,
 )

@@ -24,8 +24,9 @@ print([HQVQVAEModel.from_pretrained(name).config.model_type for name in ("recomm
 def run(wheel, tmp_path):
     (tmp_path / "benchmark.py").write_text("raise SystemExit('a file of the user was run')\n")
 
-    def run(*command):
-        done = subprocess.run(command, cwd=tmp_path, env=wheel.environment, text=True, capture_output=True)
+    def run(*command, **variables):
+        environment = wheel.environment | variables
+        done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True)
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
 
@@ -41,7 +42,7 @@ def test_every_packaged_model_and_metric_is_there(run, wheel):
 
 def test_the_command_is_installed(run):
     assert run("magbridge", "--version") == f"magbridge-battery {importlib.metadata.version('magbridge-battery')}\n"
-    assert "magbridge" in run("magbridge", "--show-completion", "bash")
+    assert "complete" in run("magbridge", _MAGBRIDGE_COMPLETE="source_bash")
 
 
 def test_the_board_that_ships_is_shown(run):

@@ -53,7 +53,7 @@ def test_plots_are_images(tiny_release, tmp_path):
 
     sample = pq.read_table(tiny_release / "metadata.parquet")["sample_id"][1500].as_py()
     for extra in ([], ["--sample", sample]):
-        assert bridge("plot", tiny_release, "--out", tmp_path / "p.png", *extra).returncode == 0
+        assert bridge("plot", tiny_release, "--out", tmp_path / "p.png", "--replace", *extra).returncode == 0
         assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     fails_with(
         bridge("plot", tiny_release, "--out", tmp_path / "q.png", "--sample", sample[:-1]), "did you mean " + sample

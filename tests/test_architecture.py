@@ -66,10 +66,13 @@ HUB_FILES = [
     "circuit",
     "configuration_hqvqvae",
     "errors",
+    "fsq",
     "modeling_hqvqvae",
     "pennylane_circuit",
     "quantizer",
     "reference",
+    "rotation",
+    "simvq",
 ]
 """Of `hqvqvae/`: they travel to the Hub with the weights and stand alone there."""
 

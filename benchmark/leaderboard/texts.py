@@ -117,7 +117,8 @@ def notes_of(board: Board) -> list[str]:
         notes.append(f"{'' if remark.ranked else 'Not ranked: '}{remark.result.model}{score}: {remark.words}.")
     if board.task in ("t1", "t2"):
         notes.append(
-            "Magnetics wins here by construction: the signals are made from SOH, the pulse voltages are measurements."
+            "The signals are made from SOH, the pulse voltages are measurements: where magnetics wins, it wins by "
+            "construction."
         )
     if board.task in ("t3", "t4") and board.name.startswith(V1.name) and not board.name.startswith(V2.name):
         notes.append(

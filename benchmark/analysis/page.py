@@ -243,7 +243,7 @@ def _occlusion(documents: list[dict]) -> list[str]:
                 f"{channels or 'none costs more than .005'}; sensor 1 {o['whole'] - o['sensors'][0]:.2f}, sensor 2 "
                 f"{o['whole'] - o['sensors'][1]:.2f}."
             ]
-    return lines
+    return ["![R2 lost without a window of steps](occlusion.png)", "", *lines] if lines else lines
 
 
 def _ablations(reports: list[dict]) -> list[str]:

@@ -30,7 +30,7 @@ SQUARED = 12
 def view(signals: np.ndarray, name: str) -> np.ndarray:
     """(n, D) the channels of a view, from the signals (n, 681) of v3."""
     places = spans(V3)
-    return np.concatenate([signals[:, places[channel]] for channel in VIEWS[name]], axis=1)
+    return np.concatenate([signals[:, places[channel]] for channel in VIEWS[name]], axis=1, dtype=np.float64)
 
 
 class Components:

@@ -194,7 +194,7 @@ MISTAKES = {
     "test_data_leakage: true: labels of test rows were used": _change(test_data_leakage=True),
     "replication_code: true without `code`": _change(code=None),
     "tasks: {} should be non-empty|tasks: {} does not have enough": _change(tasks={}),
-    "tasks: .*'t9' does not match": _change(tasks={"t9": {"predictions": "t9.csv"}}),
+    "tasks: .*'t0' does not match": _change(tasks={"t0": {"predictions": "t1.parquet"}}),
     "tasks/t1/predictions: '\\.\\./t1.csv' does not match": _change(tasks={"t1": {"predictions": "../t1.csv"}}),
     "tasks/t1/seconds: -1 is less than": _change(tasks={"t1": {"predictions": "t1.parquet", "seconds": -1}}),
     "holds t2.parquet: expected submission.yaml, t1.parquet and no more": _change(

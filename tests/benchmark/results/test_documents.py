@@ -21,7 +21,7 @@ def _scores(document, **scores):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda d: {**d, "task": "t9"}, "task: 't9'"),
+        (lambda d: {**d, "task": "t0"}, "task: 't0'"),
         (lambda d: {**d, "extra": 1}, "the document: .*extra"),
         (lambda d: {**d, "seconds": -1.0}, "seconds: -1.0"),
         (lambda d: {**d, "runs": []}, "runs"),

@@ -13,7 +13,7 @@ from bridge.release import bundle
 from bridge.release import folder as release
 from bridge.upstream import resolve
 from dataset_card.contract.configs import BY_NAME
-from dataset_card.contract.editions import V2, V3
+from dataset_card.contract.editions import DATASETS, V3
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.arrays import signals as table_signals
 
@@ -110,7 +110,8 @@ def test_the_builder_equals_the_folder(published_release, tmp_path):
 
 
 def test_the_builder_knows_every_configuration():
-    assert list(magbridge_battery.MagBridgeBattery.builder_configs) == [c.name for c in V2.configs]
+    names = {config.name for edition in DATASETS.values() for config in edition.configs}
+    assert set(magbridge_battery.MagBridgeBattery.builder_configs) == names
 
 
 def test_signals_are_one_contiguous_array(published_release):
@@ -147,11 +148,11 @@ def test_load_builds_into_the_cache_and_keeps_upstreams_apart(
     monkeypatch.delenv("MAGBRIDGE_UPSTREAM")
     build = release.build
 
-    def quick(folder, upstream):
+    def quick(folder, upstream, **options):
         """The published release is at hand already; the simulated one is cut down."""
         if upstream.name == "published":
             return shutil.copytree(published_release, folder)
-        return build(folder, upstream, variants=2)
+        return build(folder, upstream, variants=2, **options)
 
     monkeypatch.setattr(release, "build", quick)
     for upstream, version in (("simulated", "v1.3-simulated"), ("auto", "v1.3")):

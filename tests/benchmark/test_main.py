@@ -87,7 +87,7 @@ def test_scoring_never_imports_running(module):
 
 def test_list_names_every_task_and_model():
     document = json.loads(run("list", "--json").stdout)
-    assert [task["id"] for task in document["tasks"]] == ["t1", "t2", "t3", "t4"]
+    assert [task["id"] for task in document["tasks"]] == [f"t{n}" for n in range(1, 10)]
     assert {"ridge", "mlp", "constant"} <= {model["name"] for model in document["models"]}
     assert "random-forest" in run("list").stdout
 
@@ -117,7 +117,8 @@ def test_submit_and_rescore(release, tmp_path):
     checked = run("submit", tmp_path / "my-ridge", "--data", release, "--check")
     assert checked.stdout.startswith(f"t1: r2 {result.mean():.4f} (") and "nothing was written" in checked.stdout
     assert len(list((tmp_path / "my-ridge").iterdir())) == 2
-    assert "rank 1 of 1" in run("submit", tmp_path / "my-ridge", "--data", release).stdout
+    said = run("submit", tmp_path / "my-ridge", "--data", release).stdout
+    assert "no rank: no other entry is scored on these rows" in said
     assert "my-ridge: t1 as filed" in run("rescore", tmp_path, "--data", release).stdout
     (tmp_path / "my-ridge" / "t1.parquet").write_bytes(b"PAR1")
     assert "is not readable Parquet" in run("rescore", tmp_path, "--data", release, code=1).stderr
@@ -169,11 +170,11 @@ def test_shipped_leaderboard_in_every_form(tmp_path):
         (("run", "--protocol", "row", "--data", "nowhere"), "unknown protocol 'row'"),
         (("run", "--task", "t2", "--model", "ridge", "--data", "nowhere"), "no baseline fits"),
         (("run", "--model", "my_model:predict", "--data", "nowhere"), "no model my_model:predict"),
-        (("submit", "nowhere", "--data", "nowhere"), "no submission.yaml in nowhere"),
+        (("submit", "nowhere", "--data", "nowhere"), "no release at nowhere"),
         (("push", "baseline", "--repo", "u/r", "--data", "nowhere"), "which baseline? expected --model NAME"),
         (("leaderboard", "--format", "pdf"), "unknown format 'pdf'"),
         (("leaderboard", "--results", "nowhere"), "no results at nowhere"),
-        (("leaderboard", "--task", "t9"), "unknown task 't9'"),
+        (("leaderboard", "--task", "t0"), "unknown task 't0'"),
         (("export", "nowhere.jsonl", "--dataset-id", "u/d"), "no results at nowhere.jsonl"),
         (("plot", "--model", "rigde", "--out", "x.png"), "no result of model rigde among 360"),
     ],

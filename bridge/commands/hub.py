@@ -28,7 +28,7 @@ def push(
     as_json: JsonOption = False,
 ) -> None:
     """Publish a release on the Hugging Face Hub: one commit, tagged with its version."""
-    from bridge import publishing
+    from bridge.audit import publishing
 
     if dry_run:
         files = publishing.listing(publishing.release_files(release))

@@ -29,8 +29,8 @@ from dataset_card.contract.editions import MEASURED
 from dataset_card.contract.measured import LABEL_FIELDS
 from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS, REUSE_ABOVE_SOH, metadata_of
 from dataset_card.errors import MagBridgeError
-from dataset_card.faults import Fault, FaultyInput, fault, require
 from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.faults import Fault, FaultyInput, fault, require
 from dataset_card.storage.output import RELEASE, require_folder
 
 SCANS_FILE = "scans.csv"

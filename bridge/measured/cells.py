@@ -17,8 +17,8 @@ from bridge.v1.inputs import PulseTable
 from bridge.v2 import UpstreamV2
 from dataset_card.contract.editions import OWN_CELLS
 from dataset_card.contract.measured import CELL_FIELDS, PULSES, chemistry_of
-from dataset_card.faults import Fault, fault, require
 from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.faults import Fault, fault, require
 
 FEWEST_CELLS = 5
 """Of one chemistry, so that no subset of the split by cell is empty."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dataset_card.contract.measured import AXES, MEASURED_CHANNELS
 from dataset_card.contract.schema import CHANNELS
-from dataset_card.faults import Fault, fault, require
 from dataset_card.storage.columns import UNITS, read_column_map, unit_factor
+from dataset_card.storage.faults import Fault, fault, require
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 from bridge.measured.channels import ChannelMap
 from bridge.measured.signals import RawScan
 from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS
-from dataset_card.faults import Fault, require
 from dataset_card.storage.columns import UNITS
+from dataset_card.storage.faults import Fault, require
 
 LEAST_NT, GREATEST_NT = 5.0, 1e5
 """Typical greatest value of a scan: fields of cells are tens to thousands of nT, the Earth's 5e4."""

@@ -11,8 +11,8 @@ import numpy as np
 from bridge.measured.channels import ChannelMap
 from bridge.measured.signals import RawScan
 from dataset_card.contract.schema import T
-from dataset_card.faults import Fault, require
 from dataset_card.storage.columns import unit_factor
+from dataset_card.storage.faults import Fault, require
 
 GAP = 1.5
 """An interval this many times the scan's own median is a gap."""

@@ -20,8 +20,8 @@ from bridge.v1.inputs import AnchorStatistics
 from bridge.v2 import UpstreamV2
 from dataset_card.contract.measured import ARCHIVE_FIELDS
 from dataset_card.errors import MagBridgeError
-from dataset_card.faults import Fault, fault, require
 from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.faults import Fault, fault, require
 
 ANCHOR_STEP = 0.01
 """Scans whose voltages round to the same multiple of this, in V, are of one anchor."""

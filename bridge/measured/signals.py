@@ -16,9 +16,9 @@ from bridge.measured.channels import ChannelMap
 from bridge.measured.tables import NAME
 from dataset_card.contract.measured import MEASURED_CHANNELS, TIME_COLUMNS, InputField
 from dataset_card.errors import MagBridgeError
-from dataset_card.faults import MOST, Fault, FaultyInput, fault, require
 from dataset_card.storage.columns import ColumnMap
 from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.faults import MOST, Fault, FaultyInput, fault, require
 from dataset_card.storage.layout import text_layout
 from dataset_card.storage.parquet import opened_parquet
 

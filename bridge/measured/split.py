@@ -10,7 +10,7 @@ import pandas
 
 from bridge.release.splits import STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE
 from dataset_card.contract.configs import SPLITS
-from dataset_card.faults import Fault, FaultyInput, fault, require
+from dataset_card.storage.faults import Fault, FaultyInput, fault, require
 
 MAX_BYTES = 64 * 2**20
 

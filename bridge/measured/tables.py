@@ -12,9 +12,9 @@ import numpy as np
 import pandas
 
 from dataset_card.contract.measured import PULSES, InputField, chemistry_of
-from dataset_card.faults import MOST, Fault, FaultyInput, fault, require
 from dataset_card.storage.archives import workbook
 from dataset_card.storage.columns import Column, ColumnMap, Found, did_you_mean, find_columns, read_column_map
+from dataset_card.storage.faults import MOST, Fault, FaultyInput, fault, require
 from dataset_card.storage.layout import text_layout, text_rows, workbook_rows
 from dataset_card.storage.parquet import read_parquet
 

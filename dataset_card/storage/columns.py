@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from dataset_card.contract.measured import InputField
-from dataset_card.faults import Fault, fault, require
 from dataset_card.storage.documents import plain_yaml
+from dataset_card.storage.faults import Fault, fault, require
 
 MAX_BYTES = 64 * 2**10
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from dataset_card.contract.measured import InputField
-from dataset_card.faults import fault
 from dataset_card.storage.archives import workbook
 from dataset_card.storage.columns import ColumnMap, recognised
+from dataset_card.storage.faults import fault
 
 HEAD_BYTES = 1 << 18
 MAX_HEADER_ROW = 200

@@ -34,8 +34,8 @@ from bridge.upstream.simulated_tables import TABLE_FILE, simulated_pulse_tables
 from bridge.v2 import ScanMap
 from bridge.v2.inputs import fit_upstream, simulated_upstream
 from dataset_card.contract.schema import CHANNELS
-from dataset_card.faults import FaultyInput
 from dataset_card.running.parallel import Engine
+from dataset_card.storage.faults import FaultyInput
 from dataset_card.storage.reading import read_manifest, read_rows
 from tests import corpora
 from tests.faults.bench import Bench, Input

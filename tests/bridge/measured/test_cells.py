@@ -10,8 +10,8 @@ from bridge.audit.promises import audit_release
 from bridge.generate import resolve
 from bridge.measured.cells import with_cells
 from bridge.release import folder as release
-from dataset_card.faults import FaultyInput
 from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.faults import FaultyInput
 from dataset_card.storage.reading import read_table
 from tests.bridge.test_main import bridge as command
 

@@ -10,7 +10,7 @@ import pytest
 from bridge.measured.adopt import adopt, read_measured
 from bridge.measured.channels import read_channel_map
 from dataset_card.errors import MagBridgeError
-from dataset_card.faults import FaultyInput
+from dataset_card.storage.faults import FaultyInput
 from tests.bridge.measured.conftest import write_scans
 
 MAP = "channels:\n" + "".join(

@@ -11,8 +11,8 @@ from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import RawScan
 from dataset_card.contract.schema import CHANNELS
-from dataset_card.faults import FaultyInput
 from dataset_card.storage.columns import UNITS
+from dataset_card.storage.faults import FaultyInput
 
 NAMES = CHANNELS[:4]
 

@@ -16,7 +16,7 @@ from bridge.upstream.simulated_parameters import load_parameters
 from bridge.v2 import BridgeV2
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
-from dataset_card.faults import FaultyInput
+from dataset_card.storage.faults import FaultyInput
 from dataset_card.storage.reading import read_manifest
 from tests.bridge.measured.test_cells import table
 

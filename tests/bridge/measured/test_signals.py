@@ -11,7 +11,7 @@ from bridge.measured import signals
 from bridge.measured.channels import RELEASE_NAMES
 from bridge.measured.signals import read_scans
 from dataset_card.contract.schema import CHANNELS
-from dataset_card.faults import FaultyInput
+from dataset_card.storage.faults import FaultyInput
 
 
 def fails(path, *words):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.measured.tables import read_labels
 from dataset_card.contract.measured import CELL_FIELDS
-from dataset_card.faults import FaultyInput
+from dataset_card.storage.faults import FaultyInput
 
 TRUTH = pandas.DataFrame(
     {

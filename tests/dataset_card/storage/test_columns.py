@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dataset_card.contract.measured import CAPACITY, SOC, VOLTAGE
-from dataset_card.faults import Fault, FaultyInput, grouped
 from dataset_card.storage.columns import ColumnMap, find_columns, named, unit_factor
+from dataset_card.storage.faults import Fault, FaultyInput, grouped
 
 
 @pytest.mark.parametrize(

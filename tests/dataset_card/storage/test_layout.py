@@ -3,8 +3,8 @@
 import pytest
 
 from dataset_card.contract.measured import CELL_FIELDS
-from dataset_card.faults import FaultyInput
 from dataset_card.storage.columns import ColumnMap
+from dataset_card.storage.faults import FaultyInput
 from dataset_card.storage.layout import text_layout, text_rows
 
 

@@ -11,7 +11,7 @@ from dataset_card.contract.configs import CONFIGS
 from tests.hub import LoopbackHub, Repo
 
 REPO = "USER/magbridge-battery"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 LOAD_EVERYTHING = """
 import json, sys
@@ -33,7 +33,7 @@ print(json.dumps({"counts": counts, "findings": [str(f) for f in audit_release(c
 
 PUSH_EACH = """
 import dataclasses, json, sys
-from bridge.publishing import push
+from bridge.audit.publishing import push
 from dataset_card.errors import MagBridgeError
 
 outcomes = []

@@ -123,7 +123,7 @@ def _compare(first: Contents, second: Contents) -> Comparison:
         order=orders[0] == orders[1],
         labels=labels,
         splits=_splits(first, second, shared),
-        signals_differ=int((gap > 0).reshape(len(gap), -1).any(axis=1).sum()),
+        signals_differ=int((gap > 0).any(axis=tuple(range(1, gap.ndim))).sum()),
         largest_nT=largest,
         largest_at=largest_at,
     )

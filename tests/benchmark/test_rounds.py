@@ -97,7 +97,7 @@ def test_whoever_has_the_reveal_scores_it(story, v2_release):
     assert "made again byte for byte" in verify(story / "round-1")
     (result,) = check(story / "entries/my-ridge", story / "round-1", []).results
     assert result.dataset.name == "round-1" and result.n_test == 1220 and len(result.battery_ids) > 250
-    assert result.mean() > 0.3, "a model of the release's signals serves the round's"
+    assert -0.3 < result.mean() < 0.3, "a linear readout tells nothing where two laws of ageing are mixed"
     assert "r2_by_table" in result.runs[0].scores
     assert placed(result, []).endswith("rank 1 of 1")
     write_results([result], story / "entries/my-ridge", predictions=False)

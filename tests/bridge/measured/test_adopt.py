@@ -109,7 +109,7 @@ def test_parquet_hdf5_and_csv_are_the_same_release(adopted, pristine, measuremen
                 file[f"s{i:03d}/{name}"] = scan[:, c]
     digest = read_manifest(adopted)["dataset_digest"]
     for source in (tmp_path / "scans.h5", pristine / "scans"):
-        manifest, _ = adopt(source, pristine / "labels.csv", tmp_path / "out", **OWNERS)
+        manifest, _ = adopt(source, pristine / "labels.csv", tmp_path / "out", **OWNERS, replace=True)
         assert manifest["dataset_digest"] == digest
 
 
@@ -118,7 +118,7 @@ def test_labels_may_be_parquet_or_a_workbook(adopted, pristine, tmp_path):
     frame.to_parquet(tmp_path / "labels.parquet")
     frame.to_excel(tmp_path / "labels.xlsx", index=False)
     for name in ("labels.parquet", "labels.xlsx"):
-        manifest, _ = adopt(pristine / "scans.parquet", tmp_path / name, tmp_path / "out", **OWNERS)
+        manifest, _ = adopt(pristine / "scans.parquet", tmp_path / name, tmp_path / "out", **OWNERS, replace=True)
         assert manifest["dataset_digest"] == read_manifest(adopted)["dataset_digest"]
 
 

@@ -1,13 +1,14 @@
 """Transfer scores on the bridge's own rows, and the verdicts that hang on them."""
 
 from bridge.generate import make_bridge, resolve
+from bridge.v2 import BridgeV2Config
 from bridge.validation.ablation import pilot_rows
 from bridge.validation.readout import clean_rows
 from bridge.validation.transfer import SCENARIOS, Transfer, check_transfer, transfer_scores, transfer_table
 
 
 def test_direction_decides_in_v2():
-    bridge = make_bridge(resolve("v2", "simulated"))
+    bridge = make_bridge(resolve("v2", "simulated"), BridgeV2Config(inventory_share=0))  # one law has one direction
     rows = clean_rows(bridge, variants=1)
     scores = transfer_scores(bridge, rows)
     assert [(s.ablation, s.seed) for s in scores] == list(SCENARIOS)

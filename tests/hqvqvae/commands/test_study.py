@@ -44,5 +44,5 @@ def test_power_plants_in_the_nasa_cells_and_writes_record_and_figure(monkeypatch
 def test_reproduce_leaves_a_folder_in_use_as_it_is(monkeypatch, capsys, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     assert run(monkeypatch, "reproduce", "--short", "--out", tmp_path) == 1
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path} is not empty")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path} holds something other than a reproduction")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dataset_card.errors import MagBridgeError
-from hqvqvae import HQVQVAEConfig
+from hqvqvae import HQVQVAEConfig, HQVQVAEError
 from hqvqvae.training.fit import TrainingConfig, fit, plot_history, quantized_mse
 from tests.hqvqvae.small import QUICK, assert_same, nasa_features
 
@@ -54,11 +54,11 @@ def test_what_cannot_be_trained_is_named():
         TrainingConfig(epochs=0)
     with pytest.raises(MagBridgeError, match="device 'abacus' cannot be used"):
         fit(HQVQVAEConfig.named("paper"), nasa_features(), QUICK, device="abacus")
-    with pytest.raises(MagBridgeError, match="got 20 for 32"):
+    with pytest.raises(HQVQVAEError, match="got 20 for 32"):
         fit(HQVQVAEConfig.named("recommended"), nasa_features()[:20], QUICK)
     broken = nasa_features()
     broken[4, 2] = np.nan
-    with pytest.raises(MagBridgeError, match="v_max of row 4"):
+    with pytest.raises(HQVQVAEError, match="v_max of row 4"):
         fit(HQVQVAEConfig.named("paper"), broken, QUICK)
 
 

@@ -5,8 +5,7 @@ import pytest
 import torch
 from transformers import Trainer, TrainingArguments
 
-from dataset_card.errors import MagBridgeError
-from hqvqvae import HQVQVAEConfig, load_segments
+from hqvqvae import HQVQVAEConfig, HQVQVAEError, load_segments
 from hqvqvae.quantizer import CodebookCallback
 from hqvqvae.training.fit import TrainingConfig, build_model, fit, quantized_mse
 from tests.hqvqvae.small import nasa_features
@@ -52,7 +51,7 @@ def test_without_the_callback_the_model_warns_once(tmp_path):
 
 def test_mixed_precision_is_refused_in_one_line(tmp_path):
     _, trainer = trained(nasa_features(), tmp_path, 0, [CodebookCallback()], num_train_epochs=1, bf16=True)
-    with pytest.raises(MagBridgeError, match="runs in float32 or float64"):
+    with pytest.raises(HQVQVAEError, match="runs in float32 or float64"):
         trainer.train()
 
 

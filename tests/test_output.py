@@ -30,6 +30,7 @@ FOLDERS = (
     "hqvqvae discover --out OUT",
     "hqvqvae study --short --jobs 1 --out OUT",
     "hqvqvae reproduce --short --jobs 1 --out OUT",
+    "hqvqvae precursors --part warning --method kmeans --seeds 1 --jobs 1 --out OUT",
 )
 """Commands whose whole folder is OUT."""
 
@@ -46,6 +47,8 @@ FILES = (
     "bridge plot none --out OUT",
     "bridge upstream --compare --out OUT",
     "bridge ablate --upstream simulated --out OUT",
+    "bridge field none --out OUT",
+    "bridge detect none --out OUT",
     "benchmark plot --task t2 --out OUT",
     "benchmark transfer --v1 none --v2 none --simulated none --out OUT",
     "benchmark leaderboard --task t1 --out OUT",

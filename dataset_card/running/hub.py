@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -123,7 +124,9 @@ class Repository:
         stale = sorted(p for p in self.files - set(files) if PurePosixPath(p).parts[0] in folders)
         operations: list = [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
         operations += [CommitOperationDelete(path, is_folder=False) for path in stale]
-        with self._plainly(), _quiet_in_a_pipe():
+        with self._plainly(), _quiet_in_a_pipe(), warnings.catch_warnings():
+            # A Space needs the predictions of its entries, to recompute what it shows: they are no dataset gone astray.
+            warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
             if self.revision is None:
                 self._api.create_repo(
                     self.repo_id, repo_type=self.kind, private=private, exist_ok=True, space_sdk=space_sdk

@@ -16,7 +16,7 @@ def scans():
 @pytest.mark.parametrize("critic", CRITICS, ids=lambda critic: critic.name)
 def test_fresh_scans_are_not_told_from_fresh_scans_and_loud_ones_are(critic, scans):
     here, there = scans
-    loud = there + 2 * np.random.default_rng(0).standard_normal(there.shape)
+    loud = there + 5 * np.random.default_rng(0).standard_normal(there.shape)
     x, same, other = (critic.features(rows) for rows in (here, there, loud))
     fit = critic.fits[0]
     assert separability(x, same, fit, 5) == pytest.approx(0.5, abs=0.08)

@@ -7,7 +7,13 @@ import pytest
 from tests.notebooks import NOTEBOOKS, execute
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+LONG = ("2-train-a-cnn",)
+"""Over a minute: the gate runs it apart from the default tests."""
+
+TO_RUN = [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG), id=path.stem) for path in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("path", TO_RUN)
 def test_the_notebook_runs(path, wheel, tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("nbclient")

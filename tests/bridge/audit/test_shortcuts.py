@@ -45,6 +45,7 @@ def test_a_sound_release_has_no_shortcut(sound):
     assert check_shortcuts(*sound) == []
 
 
+@pytest.mark.slow
 def test_words_in_ids_are_found(sound):
     rows, *rest = sound
     faulty = rows["anomaly_origin"] == ANOMALY_ORIGINS[1]
@@ -52,6 +53,7 @@ def test_words_in_ids_are_found(sound):
     assert names(check_shortcuts(rows, *rest)) == {"no shortcut: words in ids"}
 
 
+@pytest.mark.slow
 def test_ids_that_begin_with_the_cell_give_soh_away(sound):
     rows, *rest = sound
     rows["sample_id"] = rows["battery_id"].str[-3:] + rows["sample_id"].str[3:]

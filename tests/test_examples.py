@@ -6,7 +6,6 @@ import pytest
 
 from tests.notebooks import NOTEBOOKS, execute
 
-
 LONG = ("2-train-a-cnn",)
 """Over a minute: the gate runs it apart from the default tests."""
 

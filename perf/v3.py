@@ -63,7 +63,7 @@ def main() -> None:
         if uniform:
             healthy = seconds / 64
     config = PhysicsConfig()
-    rows = requests(config)
+    rows = requests(375, config.visits)
     rows = rows[:: max(len(rows) // n, 1)][:n]
     generate(rows[:8], config)
     seconds = best(lambda: generate(rows, config)) / len(rows)

@@ -14,7 +14,7 @@ from bridge.audit.table import u_features
 from bridge.generate import CONFIGS, AnyBridge, ReleaseBridge, generate_plan, inputs_of, make_bridge
 from bridge.plan import AnyComposition, Plan
 from bridge.release.folder import fitted_files, plan_of
-from bridge.v3.release import BridgeV3
+from bridge.v3.release import BridgeV3, operator_digests
 from dataset_card.contract.field import metadata_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.arrays import place_of, signals
@@ -77,10 +77,16 @@ def _computed(contents: Contents, bridge: BridgeV3, counts: AnyComposition, rows
     requests = sorted(bridge.requests(counts.rows(0) // bridge.config.visits), key=bridge.sample_id)
     if contents.order != [bridge.sample_id(request) for request in requests]:
         return [Finding("regeneration", contents.metadata_file, "ids or their order are not those of the master seed")]
+    here = operator_digests(bridge.config)
+    operators = [
+        Finding("regeneration", MANIFEST, f"its operator {name} is not the one computed here: last digits may differ")
+        for name, digest in (contents.manifest or {}).get("operators", {}).items()
+        if here.get(name) != digest
+    ]
     position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
     at = [position[contents.order[i]] for i in rows]
     found, fresh = contents.table.take(at), bridge.rows([requests[i] for i in rows])
-    return [
+    return operators + [
         Finding("regeneration", contents.where[at[k]], f"its {name} is not what the bridge makes")
         for name in fresh.column_names
         for k, (a, b) in enumerate(zip(found[name].to_pylist(), fresh[name].to_pylist()))

@@ -47,7 +47,7 @@ DOCUMENTS = {
 
 ORIGIN_KEYS = (
     "upstream", "config", "master_seed", "variants", "anomalies", "regime_b", "severity", "virtual_cells", "rebuild",
-    "overridden", "packages",
+    "overridden", "operators", "packages",
 )  # fmt: skip
 """Manifest entries that travel from a bundle into the release folder made of it."""
 

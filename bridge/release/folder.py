@@ -28,7 +28,7 @@ from bridge.release.manifest import make_manifest
 from bridge.release.splits import PRIMARY, RECORD, make_splits, split_document
 from bridge.upstream.pulsebat import PulseTables
 from bridge.v2 import BridgeV2
-from bridge.v3.release import BridgeV3
+from bridge.v3.release import BridgeV3, operator_digests
 from bridge.validation.report import require_invariants
 from dataset_card.cards import card
 from dataset_card.contract.configs import AGEING, METADATA_FILE, atom_path, provenance
@@ -110,6 +110,7 @@ def build(
         "rebuild": rebuild,
         **({"notes": list(own.notes)} if own and own.notes else {}),
         **_overridden(bridge),
+        **({"operators": operator_digests(bridge.config)} if isinstance(bridge, BridgeV3) else {}),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
     return write(Path(out), table, origin, fitted_files(bridge))

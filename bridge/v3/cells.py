@@ -37,14 +37,14 @@ class Request(NamedTuple):
     visit: int
 
 
-def requests(config: PhysicsConfig) -> list[Request]:
-    """Every row of a release, by chemistry, knowledge, cell and visit."""
+def requests(cells: int, visits: int) -> list[Request]:
+    """Every row of so many cells of each chemistry and knowledge, at so many visits each."""
     return [
         Request(chemistry, knowledge, number, visit)
         for chemistry in CHEMISTRIES
         for knowledge in KNOWLEDGE
-        for number in range(config.cells)
-        for visit in range(config.visits)
+        for number in range(cells)
+        for visit in range(visits)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The configuration of a v3 release: how many cells, which array, protocol and noise."""
+"""The configuration of a v3 release: visits, mesh, array, protocol and noise."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ class PhysicsConfig(HashedConfig):
     """What a release draws and measures; the defaults are v3.0's.
 
     Attributes:
-        cells: Virtual cells of each pair of chemistry and SOC knowledge; 4 x 375 x 4 visits are 6,000 rows.
         visits: Measurements of each cell, at growing age.
         mesh: Patches along x and y; no reader's mesh divides it.
         columns, rows: Sensors along x and y, S = columns x rows.
@@ -34,7 +33,6 @@ class PhysicsConfig(HashedConfig):
         MagBridgeError: A number is impossible.
     """
 
-    cells: int = 375
     visits: int = 4
     mesh: tuple[int, int] = (29, 19)
     columns: int = 6
@@ -44,10 +42,8 @@ class PhysicsConfig(HashedConfig):
     noise: Noise = field(default_factory=Noise)
 
     def __post_init__(self) -> None:
-        for name, least, most in (("cells", 1, 10**7), ("visits", 1, 100)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not least <= value <= most:
-                raise MagBridgeError(f"{name} {value!r}: expected a whole number from {least} to {most}")
+        if not isinstance(self.visits, int) or not 1 <= self.visits <= 100:
+            raise MagBridgeError(f"visits {self.visits!r}: expected a whole number from 1 to 100")
         check_number("distance_mm", self.distance_mm, above=0)
 
     @property

@@ -10,10 +10,12 @@ import pandas
 import pyarrow as pa
 
 from bridge.identity import sample_seed
-from bridge.v3.cells import Request
+from bridge.v3.cells import Request, requests
 from bridge.v3.config import BRIDGE_VERSION, CHEMISTRIES, KNOWLEDGE, STACKS, PhysicsConfig
-from bridge.v3.design import PRESETS
+from bridge.v3.design import PRESETS, PouchCell
 from bridge.v3.generate import generate
+from bridge.v3.operators import Operators
+from bridge.v3.state import Mesh
 from dataset_card.contract.editions import V3
 from dataset_card.contract.field import arrow_schema_of
 from dataset_card.contract.physics import PLACED
@@ -59,25 +61,22 @@ class BridgeV3:
             virtual_cells: Cells, in equal shares of chemistry and of what is known of the charge.
             workers: Threads; the bytes do not depend on it.
         """
-        requests = self.requests(virtual_cells)
-        return self.rows(sorted(requests, key=self.sample_id), workers)
+        return self.rows(sorted(self.requests(virtual_cells), key=self.sample_id), workers)
 
     def requests(self, virtual_cells: int) -> list[Request]:
         """Every row of a release."""
-        kinds = [(chemistry, knowledge) for chemistry in CHEMISTRIES for knowledge in KNOWLEDGE]
-        cells = range(virtual_cells // len(kinds))
-        return [Request(*kind, cell, visit) for kind in kinds for cell in cells for visit in range(self.config.visits)]
+        return requests(virtual_cells // (len(CHEMISTRIES) * len(KNOWLEDGE)), self.config.visits)
 
     def sample_id(self, request: Request) -> str:
         """A row's id, which tells nothing of the row."""
         return f"s{sample_seed(self.master_seed, 'v3', 'sample', *request, bits=63):016x}"
 
-    def rows(self, requests: list[Request], workers: int | None = None) -> pa.Table:
+    def rows(self, wanted: list[Request], workers: int | None = None) -> pa.Table:
         """The rows of some requests, in their order."""
-        made = generate(requests, self.config, self.master_seed, workers or os.cpu_count() or 1)
+        made = generate(wanted, self.config, self.master_seed, workers or os.cpu_count() or 1)
         labels = made.labels.rename(columns={"knowledge": "soc_knowledge"})
         labels = labels.assign(
-            sample_id=[self.sample_id(request) for request in requests],
+            sample_id=[self.sample_id(request) for request in wanted],
             bridge_version=BRIDGE_VERSION,
             bridge_config_hash=self.config.hash(),
             schema_version=V3.schema_version,
@@ -95,8 +94,7 @@ class BridgeV3:
 
 def readings(config: PhysicsConfig) -> dict:
     """When and where a release reads what, and the designs of its cells, as its manifest states them."""
-    designs = {f"{chemistry}-{stack}": config.cell(chemistry, stack) for chemistry in CHEMISTRIES for stack in STACKS}
-    protocol = config.protocol
+    designs, protocol = _designs(config), config.protocol
     return {
         "protocol": {
             "voltage_s": protocol.time_s.tolist(),
@@ -106,6 +104,21 @@ def readings(config: PhysicsConfig) -> dict:
         "sensors_mm": {name: config.array(cell).position_mm.tolist() for name, cell in designs.items()},
         "designs": {name: dataclasses.asdict(cell) for name, cell in designs.items()},
     }
+
+
+def operator_digests(config: PhysicsConfig) -> dict[str, str]:
+    """SHA-256 of each design's operators, with the array unmoved.
+
+    Where a machine's mathematical library rounds otherwise they differ, and rows of the same seed may.
+    """
+    return {
+        name: Operators(config.array(cell)).of(cell, Mesh.uniform(cell, *config.mesh)).sha256()
+        for name, cell in _designs(config).items()
+    }
+
+
+def _designs(config: PhysicsConfig) -> dict[str, PouchCell]:
+    return {f"{chemistry}-{stack}": config.cell(chemistry, stack) for chemistry in CHEMISTRIES for stack in STACKS}
 
 
 def _labels(values: pandas.Series, column: pa.Field) -> pa.Array:

@@ -10,8 +10,8 @@ import numpy as np
 
 from bridge.v3 import network
 from bridge.v3.design import PouchCell
-from bridge.v3.field import MU0_4PI, current_terms, moment_field, sheet_field, wire_field
-from bridge.v3.layers import Layers, layers
+from bridge.v3.field import MU0_4PI, moment_field
+from bridge.v3.operators import Operators, flow_field, height_field
 from bridge.v3.patches import GROUP, Patches, patches
 from bridge.v3.protocol import Noise, Placement, Protocol, SensorArray
 from bridge.v3.state import CellState, Defect, Mesh, Variation
@@ -20,8 +20,6 @@ from dataset_card.running.compiled import compiled
 
 FLICKER_S = (1.0, 10.0, 100.0, 1000.0)
 """Time constants of the processes that make 1/f noise."""
-RETURN_M = 0.3
-"""How far below the cell the leads of opposite tabs return [C]."""
 
 _jit = compiled(nogil=True, error_model="numpy")
 
@@ -138,7 +136,7 @@ def simulate_cases(
     if uniform_foils and any(case.defect.kind == "tear" for case in cases):
         raise MagBridgeError("a tear in uniform foils: solve for two potentials, uniform_foils=False")
     found: list[Simulation] = []
-    shared = _Shared(sensors, through_plane)
+    operators = Operators(sensors, through_plane)
     for first in range(0, len(cases), network.LANES):
         group = cases[first : first + network.LANES]
         meshes = [_mesh(case) for case in group]
@@ -148,7 +146,7 @@ def simulate_cases(
         ]
         voltages, flows, even = _march(group, numbers, meshes, protocol, 1 if uniform_foils else 2)
         for c, (case, own, mesh) in enumerate(zip(group, numbers, meshes, strict=True)):
-            found.append(_assemble(case, own, mesh, voltages[:, c], flows[c], even[c], shared, protocol))
+            found.append(_assemble(case, own, mesh, voltages[:, c], flows[c], even[c], operators, protocol))
     return found
 
 
@@ -244,125 +242,7 @@ def _flows(maps, gxp, gyp, gxn, gyn, tau_p, tau_n, dx, dy, current):
     return out
 
 
-class _Shared:
-    """What cases share: layers, kernels and leads of a design, an array and a mesh."""
-
-    def __init__(self, sensors: SensorArray, through_plane: bool):
-        self.sensors, self.through_plane = sensors, through_plane
-        self.kept: dict[tuple, tuple] = {}
-
-    def of(self, case: Case, mesh: Mesh) -> tuple[np.ndarray, Layers, np.ndarray, np.ndarray, np.ndarray]:
-        """Positions, layers, integrals, the kernel of equally loaded units, and the field of 1 A in tabs and leads."""
-        key = (case.cell, mesh.x.tobytes(), mesh.y.tobytes())
-        if case.placement is None and key in self.kept:
-            return self.kept[key]
-        self.sensors.require_outside(case.cell)
-        position = self.sensors.position_mm * 1e-3
-        if case.placement is not None:
-            position = case.placement.moved(self.sensors, case.cell)
-            SensorArray(1e3 * position).require_outside(case.cell, 1.02)
-        stack = layers(case.cell, float(np.abs(position[:, 2]).min()))
-        if not self.through_plane:
-            stack = stack._replace(gap=0 * stack.gap, unit_gap=0 * stack.unit_gap)
-        terms = current_terms(position, mesh.x, mesh.y, stack.z)
-        weights = np.stack([stack.foil_p, stack.foil_n, stack.gap])
-        made = position, stack, terms, kernel(terms, weights), outer_field(case.cell, position)
-        if case.placement is None:
-            self.kept[key] = made
-        return made
-
-
-def outer_field(cell: PouchCell, position: np.ndarray) -> np.ndarray:
-    """Field (S, 3) in T of 1 A of discharge in tabs and leads.
-
-    Tabs are rectangles and leads straight wires at z = 0. The lead's far ends are joined: on one edge by a straight
-    wire, of opposite tabs by a return .3 m below the cell.
-
-    Args:
-        cell: The design.
-        position: (S, 3) in m.
-    """
-    total = np.zeros((len(position), 3))
-    half, tab, lead = cell.tab_width_mm * 5e-4, cell.tab_length_mm * 1e-3, cell.lead_mm * 1e-3
-    length, far = cell.length_mm * 1e-3, []
-    for middle, out in ((cell.tab_p_mm * 1e-3, True), (cell.tab_n_mm * 1e-3, False)):
-        opposite = cell.opposite and not out
-        edge, away = (length, 1.0) if opposite else (0.0, -1.0)
-        end = edge + away * tab
-        flow = away if out else -away  # along x: out of the positive tab, into the negative one
-        k = np.zeros((2, 1, 1))
-        k[0] = flow / (2 * half)
-        x = np.sort([edge, end])
-        total += sheet_field(position, x, np.array([middle - half, middle + half]), 0.0, k)
-        tip = np.array([end + away * lead, middle, 0.0])
-        points = np.array([[end, middle, 0.0], tip])
-        total += wire_field(position, points if out else points[::-1])
-        far.append(tip)
-    if cell.closed_leads:
-        below = np.array([0, 0, -RETURN_M]) if cell.opposite else np.zeros(3)
-        path = [far[0], far[0] + below, far[1] + below, far[1]] if cell.opposite else far
-        total += wire_field(position, np.array(path))
-    return total
-
-
-@_jit
-def kernel(terms, weights):
-    """Integrals (S, 3, 3, nx, ny), of aluminium, copper and gaps, from those of every height by weights (3, M)."""
-    count, heights, _, nx, ny = terms.shape
-    found = np.zeros((count, 3, 3, nx, ny))
-    for s in range(count):
-        for f in range(3):
-            for m in range(heights):
-                for q in range(3):
-                    found[s, f, q] += weights[f, m] * terms[s, m, q]
-    return found
-
-
-@_jit
-def flow_field(kernels, flows):
-    """Field (T, S, 3) in T of currents (nx, ny, 5, T), as `_flows` gives them, by kernels as `kernel` gives them."""
-    nx, ny, _, times = flows.shape
-    count = len(kernels)
-    found = np.zeros((3, times, count))
-    k = np.empty((3, 3, count))
-    for i in range(nx):
-        for j in range(ny):
-            for f in range(3):
-                for q in range(3):
-                    for s in range(count):
-                        k[f, q, s] = kernels[s, f, q, i, j]
-            for t in range(times):
-                up, p_x, p_y, n_x, n_y = flows[i, j, :, t]
-                for s in range(count):
-                    found[0, t, s] += p_y * k[0, 0, s] + n_y * k[1, 0, s] - up * k[2, 1, s]
-                for s in range(count):
-                    found[1, t, s] += up * k[2, 2, s] - p_x * k[0, 0, s] - n_x * k[1, 0, s]
-                for s in range(count):
-                    found[2, t, s] += p_x * k[0, 1, s] - p_y * k[0, 2, s] + n_x * k[1, 1, s] - n_y * k[1, 2, s]
-    return MU0_4PI * found.transpose(1, 2, 0)
-
-
-@_jit
-def _height_field(terms, flows):
-    """Field (3, M, S, 3) in T per unit of weight at each height: of aluminium, of copper, of vertical current."""
-    count, heights, _, nx, ny = terms.shape
-    found = np.zeros((3, heights, count, 3))
-    for s in range(count):
-        for m in range(heights):
-            omega, a, c = terms[s, m]
-            for i in range(nx):
-                for j in range(ny):
-                    for f in range(2):
-                        kx, ky = flows[i, j, 1 + 2 * f, 0], flows[i, j, 2 + 2 * f, 0]
-                        found[f, m, s, 0] += ky * omega[i, j]
-                        found[f, m, s, 1] -= kx * omega[i, j]
-                        found[f, m, s, 2] += kx * a[i, j] - ky * c[i, j]
-                    found[2, m, s, 0] -= flows[i, j, 0, 0] * a[i, j]
-                    found[2, m, s, 1] += flows[i, j, 0, 0] * c[i, j]
-    return MU0_4PI * found
-
-
-def _assemble(case, own: Patches, mesh: Mesh, voltage, flows, even, shared: _Shared, protocol) -> Simulation:
+def _assemble(case, own: Patches, mesh: Mesh, voltage, flows, even, operators: Operators, protocol) -> Simulation:
     """Adds the stack's deviations to the solution in the plane, and the fields."""
     cell = case.cell
     steps = [protocol.load_step, *protocol.rest_steps]
@@ -371,11 +251,11 @@ def _assemble(case, own: Patches, mesh: Mesh, voltage, flows, even, shared: _Sha
     stack_V, units = network.share(own.ocv_V, own.unit_scale[0].copy(), own.unit_scale, *states, current)
     mean_V, _ = network.share(own.ocv_V, own.mean_scale[0].copy(), own.mean_scale, *states, current / cell.units)
 
-    position, stack, terms, kernels, outer = shared.of(case, mesh)
+    position, stack, terms, kernels, outer = operators.of(case.cell, mesh, case.placement)
     b = flow_field(kernels, flows)
     apart = units[steps] - current[steps, None] / cell.units
     if np.abs(apart).max() > 1e-12 * np.abs(current).max():
-        at_height = _height_field(terms, even)
+        at_height = height_field(terms, even)
         for f, weight in enumerate((stack.unit_p, stack.unit_n, stack.unit_gap)):
             b += np.einsum("tm,msk->tsk", np.einsum("tu,um->tm", apart, weight), at_height[f])
     b += current[steps, None, None] * outer

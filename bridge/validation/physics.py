@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bridge.v3.cells import draw, requests
+from bridge.v3.cells import Request, draw, requests
 from bridge.v3.config import PhysicsConfig
 from bridge.v3.design import PouchCell
 from bridge.v3.effects import Effect, effects
@@ -176,10 +176,16 @@ def misfits(found: list[Effect]) -> dict[str, float]:
     return result
 
 
+def one_visit_each(cells: int, config: PhysicsConfig) -> list[Request]:
+    """Rows of NMC cells with charge known and unknown, so many of each, every cell at one of its visits."""
+    rows = requests(cells, config.visits)
+    return [row for row in rows if row.chemistry == "NMC" and row.visit == row.number % config.visits]
+
+
 def generate_healthy(config: PhysicsConfig | None = None, cells: int = CELLS) -> Rows:
     """Rows of healthy cells, each at one visit, of NMC with charge known and unknown."""
-    config = config or PhysicsConfig(cells=cells)
-    rows = [row for row in requests(config) if row.chemistry == "NMC" and row.visit == row.number % config.visits]
+    config = config or PhysicsConfig()
+    rows = one_visit_each(cells, config)
     healthy = [d.defect.defect.kind == "none" for d in draw(rows, config, MASTER_SEED)]
     return generate([row for row, keep in zip(rows, healthy, strict=True) if keep], config)
 

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from bridge.v3.cells import VirtualCell, draw, requests
+from bridge.v3.cells import VirtualCell, draw
 from bridge.v3.config import PhysicsConfig
 from bridge.v3.generate import Rows, measure
 from bridge.v3.state import CellState, Variation
-from bridge.validation.physics import readout
+from bridge.validation.physics import one_visit_each, readout
 from dataset_card.contract.schema import MASTER_SEED
 
 CELLS = 150
@@ -79,9 +79,9 @@ class Ablated:
 
 def ablate_physics(cells: int = CELLS) -> list[Ablated]:
     """Generate and read out every ablation; about a minute and a half."""
-    config = PhysicsConfig(cells=cells)
+    config = PhysicsConfig()
     still = replace(config, noise=replace(config.noise, shift_mm=(0.0, 0.0, 0.0), turn_rad=0.0, error_mm=0.0))
-    rows = [row for row in requests(config) if row.chemistry == "NMC" and row.visit == row.number % config.visits]
+    rows = one_visit_each(cells, config)
     drawn = draw(rows, config, MASTER_SEED)
     found: list[Ablated] = []
     plain: Rows | None = None

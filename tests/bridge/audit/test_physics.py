@@ -1,5 +1,8 @@
 """Each rule of the audit of v3 against a release that breaks it."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
@@ -8,7 +11,7 @@ from bridge.audit.promises import audit_release
 from bridge.audit.regeneration import regenerate
 from dataset_card.contract.editions import V3
 from dataset_card.storage.arrays import signals, spans
-from dataset_card.storage.reading import read_table, scalars
+from dataset_card.storage.reading import MANIFEST, read_table, scalars
 
 SPANS = spans(V3)
 
@@ -27,6 +30,15 @@ def test_a_sound_release_has_no_findings(v3_release, sound):
     assert not audit_release(v3_release) and not checks(*sound)
     findings, made = regenerate(v3_release, 6, np.random.default_rng(0))
     assert not findings and made == 6
+
+
+def test_operators_of_another_arithmetic_are_told(v3_release, tmp_path):
+    other = shutil.copytree(v3_release, tmp_path / "other")
+    manifest = (other / MANIFEST).read_text()
+    digest = json.loads(manifest)["operators"]["LFP-symmetric"]
+    (other / MANIFEST).write_text(manifest.replace(digest, "0" * 64))
+    (finding,), made = regenerate(other, 2, np.random.default_rng(0))
+    assert made == 2 and "operator LFP-symmetric is not the one computed here" in finding.message
 
 
 def _shared(rows, x):

@@ -11,13 +11,13 @@ from bridge.v3.cells import Request, class_and_stack, draw, requests
 from bridge.v3.config import PhysicsConfig
 from bridge.v3.state import DEFECTS
 
-CONFIG = PhysicsConfig(cells=250, visits=2)
+CONFIG = PhysicsConfig(visits=2)
 SEED = 11
 
 
 @pytest.fixture(scope="module")
 def cells():
-    return draw([row for row in requests(CONFIG) if row.visit == 1], CONFIG, SEED)
+    return draw([row for row in requests(250, 2) if row.visit == 1], CONFIG, SEED)
 
 
 def test_shares_of_classes_and_stacks_are_exact_in_every_fifty():

@@ -12,7 +12,7 @@ from dataset_card.errors import MagBridgeError
 def test_every_number_is_in_the_hash():
     default = PhysicsConfig()
     for change in (
-        {"cells": 10},
+        {"visits": 3},
         {"mesh": (28, 19)},
         {"distance_mm": 11.0},
         {"noise": Noise(field_nT=1.0)},
@@ -28,7 +28,7 @@ def test_stacks_have_the_design_s_capacity_by_unit():
     assert config.array(config.cell("NMC", "symmetric")).position_mm.shape == (config.sensors, 3)
 
 
-@pytest.mark.parametrize("change", [{"cells": 0}, {"visits": 1.5}, {"distance_mm": -2.0}])
+@pytest.mark.parametrize("change", [{"visits": 0}, {"visits": 1.5}, {"distance_mm": -2.0}])
 def test_impossible_numbers(change):
     with pytest.raises(MagBridgeError):
         PhysicsConfig(**change)

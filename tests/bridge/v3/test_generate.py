@@ -8,13 +8,13 @@ from bridge.v3.config import PhysicsConfig
 from bridge.v3.generate import LABELS, generate
 from bridge.v3.state import DEFECTS
 
-CONFIG = PhysicsConfig(cells=50, mesh=(12, 9))
+CONFIG = PhysicsConfig(mesh=(12, 9))
 
 
 @pytest.fixture(scope="module")
 def rows():
     """One visit of each of fifty cells of one stratum: every class is there."""
-    return [row for row in requests(CONFIG) if row.visit == 2 and row.knowledge == "known_soc"][:50]
+    return [row for row in requests(50, 4) if row.visit == 2 and row.knowledge == "known_soc"][:50]
 
 
 @pytest.fixture(scope="module")

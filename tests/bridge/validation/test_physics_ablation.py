@@ -2,6 +2,7 @@
 
 import pytest
 
+from bridge.v3.cells import requests
 from bridge.validation import physics_ablation
 
 
@@ -19,8 +20,8 @@ def test_shuffled_labels_collapse_and_mechanisms_carry_what_they_should():
 
 
 def test_each_ablation_changes_what_it_names_and_nothing_else():
-    config = physics_ablation.PhysicsConfig(cells=1, visits=1)
-    drawn = physics_ablation.draw(physics_ablation.requests(config), config, 5)[0]
+    config = physics_ablation.PhysicsConfig(visits=1)
+    drawn = physics_ablation.draw(requests(1, 1), config, 5)[0]
     for name, changed in {
         "lithium loss off": {"lli"},
         "active material loss off": {"lam_pe", "lam_ne"},

@@ -1,0 +1,167 @@
+"""From currents to fields: what a design, an array and a mesh share, computed once unless the array is moved."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from bridge.v3.design import PouchCell
+from bridge.v3.field import MU0_4PI, current_terms, sheet_field, wire_field
+from bridge.v3.layers import Layers, layers
+from bridge.v3.protocol import Placement, SensorArray
+from bridge.v3.state import Mesh
+from dataset_card.running.compiled import compiled
+
+RETURN_M = 0.3
+"""How far below the cell the leads of opposite tabs return [C]."""
+
+_jit = compiled(nogil=True, error_model="numpy")
+
+
+class Operator(NamedTuple):
+    """What turns the currents of one design into the field at an array.
+
+    Attributes:
+        position: (S, 3) places of the sensors in m.
+        stack: Weights of foils, gaps and units on the heights.
+        terms: (S, M, 3, nx, ny) integrals, as `field.current_terms` gives them.
+        kernels: (S, 3, 3, nx, ny) those of equally loaded units, as `kernel` gives them.
+        outer: (S, 3) field in T of 1 A in tabs and leads.
+    """
+
+    position: np.ndarray
+    stack: Layers
+    terms: np.ndarray
+    kernels: np.ndarray
+    outer: np.ndarray
+
+    def sha256(self) -> str:
+        """Digest of kernels, weights and outer field, bit by bit."""
+        whole = hashlib.sha256()
+        for part in (self.kernels, *self.stack, self.outer):
+            whole.update(np.ascontiguousarray(part, "<f8").tobytes())
+        return whole.hexdigest()
+
+
+class Operators:
+    """The operators of an array, one for each design and mesh."""
+
+    def __init__(self, sensors: SensorArray, through_plane: bool = True):
+        self.sensors, self.through_plane = sensors, through_plane
+        self.kept: dict[tuple, Operator] = {}
+
+    def of(self, cell: PouchCell, mesh: Mesh, placement: Placement | None = None) -> Operator:
+        """The operator of a design on a mesh, of the array where it was placed.
+
+        Raises:
+            MagBridgeError: A sensor is inside the cell.
+        """
+        key = (cell, mesh.x.tobytes(), mesh.y.tobytes())
+        if placement is None and key in self.kept:
+            return self.kept[key]
+        self.sensors.require_outside(cell)
+        position = self.sensors.position_mm * 1e-3
+        if placement is not None:
+            position = placement.moved(self.sensors, cell)
+            SensorArray(1e3 * position).require_outside(cell, 1.02)
+        stack = layers(cell, float(np.abs(position[:, 2]).min()))
+        if not self.through_plane:
+            stack = stack._replace(gap=0 * stack.gap, unit_gap=0 * stack.unit_gap)
+        terms = current_terms(position, mesh.x, mesh.y, stack.z)
+        weights = np.stack([stack.foil_p, stack.foil_n, stack.gap])
+        made = Operator(position, stack, terms, kernel(terms, weights), outer_field(cell, position))
+        if placement is None:
+            self.kept[key] = made
+        return made
+
+
+def outer_field(cell: PouchCell, position: np.ndarray) -> np.ndarray:
+    """Field (S, 3) in T of 1 A of discharge in tabs and leads.
+
+    Tabs are rectangles and leads straight wires at z = 0. The lead's far ends are joined: on one edge by a straight
+    wire, of opposite tabs by a return .3 m below the cell.
+
+    Args:
+        cell: The design.
+        position: (S, 3) in m.
+    """
+    total = np.zeros((len(position), 3))
+    half, tab, lead = cell.tab_width_mm * 5e-4, cell.tab_length_mm * 1e-3, cell.lead_mm * 1e-3
+    length, far = cell.length_mm * 1e-3, []
+    for middle, out in ((cell.tab_p_mm * 1e-3, True), (cell.tab_n_mm * 1e-3, False)):
+        opposite = cell.opposite and not out
+        edge, away = (length, 1.0) if opposite else (0.0, -1.0)
+        end = edge + away * tab
+        flow = away if out else -away  # along x: out of the positive tab, into the negative one
+        k = np.zeros((2, 1, 1))
+        k[0] = flow / (2 * half)
+        x = np.sort([edge, end])
+        total += sheet_field(position, x, np.array([middle - half, middle + half]), 0.0, k)
+        tip = np.array([end + away * lead, middle, 0.0])
+        points = np.array([[end, middle, 0.0], tip])
+        total += wire_field(position, points if out else points[::-1])
+        far.append(tip)
+    if cell.closed_leads:
+        below = np.array([0, 0, -RETURN_M]) if cell.opposite else np.zeros(3)
+        path = [far[0], far[0] + below, far[1] + below, far[1]] if cell.opposite else far
+        total += wire_field(position, np.array(path))
+    return total
+
+
+@_jit
+def kernel(terms, weights):
+    """Integrals (S, 3, 3, nx, ny), of aluminium, copper and gaps, from those of every height by weights (3, M)."""
+    count, heights, _, nx, ny = terms.shape
+    found = np.zeros((count, 3, 3, nx, ny))
+    for s in range(count):
+        for f in range(3):
+            for m in range(heights):
+                for q in range(3):
+                    found[s, f, q] += weights[f, m] * terms[s, m, q]
+    return found
+
+
+@_jit
+def flow_field(kernels, flows):
+    """Field (T, S, 3) in T of currents (nx, ny, 5, T), as `_flows` gives them, by kernels as `kernel` gives them."""
+    nx, ny, _, times = flows.shape
+    count = len(kernels)
+    found = np.zeros((3, times, count))
+    k = np.empty((3, 3, count))
+    for i in range(nx):
+        for j in range(ny):
+            for f in range(3):
+                for q in range(3):
+                    for s in range(count):
+                        k[f, q, s] = kernels[s, f, q, i, j]
+            for t in range(times):
+                up, p_x, p_y, n_x, n_y = flows[i, j, :, t]
+                for s in range(count):
+                    found[0, t, s] += p_y * k[0, 0, s] + n_y * k[1, 0, s] - up * k[2, 1, s]
+                for s in range(count):
+                    found[1, t, s] += up * k[2, 2, s] - p_x * k[0, 0, s] - n_x * k[1, 0, s]
+                for s in range(count):
+                    found[2, t, s] += p_x * k[0, 1, s] - p_y * k[0, 2, s] + n_x * k[1, 1, s] - n_y * k[1, 2, s]
+    return MU0_4PI * found.transpose(1, 2, 0)
+
+
+@_jit
+def height_field(terms, flows):
+    """Field (3, M, S, 3) in T per unit of weight at each height: of aluminium, of copper, of vertical current."""
+    count, heights, _, nx, ny = terms.shape
+    found = np.zeros((3, heights, count, 3))
+    for s in range(count):
+        for m in range(heights):
+            omega, a, c = terms[s, m]
+            for i in range(nx):
+                for j in range(ny):
+                    for f in range(2):
+                        kx, ky = flows[i, j, 1 + 2 * f, 0], flows[i, j, 2 + 2 * f, 0]
+                        found[f, m, s, 0] += ky * omega[i, j]
+                        found[f, m, s, 1] -= kx * omega[i, j]
+                        found[f, m, s, 2] += kx * a[i, j] - ky * c[i, j]
+                    found[2, m, s, 0] -= flows[i, j, 0, 0] * a[i, j]
+                    found[2, m, s, 1] += flows[i, j, 0, 0] * c[i, j]
+    return MU0_4PI * found

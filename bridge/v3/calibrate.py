@@ -1,6 +1,6 @@
 """Resistances fitted to PulseBat's 5 s pulses, the one real calibration there is, and what such pulses leave open.
 
-PulseBat's cells have 2.1 to 35 A h, ours 5.8: resistances are compared times capacity, in ohm A h. A record is U1 at
+PulseBat's cells have 2.1 to 35 A h, ours 5.8, so resistances are compared times capacity, in ohm A h. A record is U1 at
 rest and five pulses of 5 s (+.5, -.5, +1, -1, +1.5C, charge positive), each read as it begins, as it ends, just after,
 and after a rest. LMO is left out: no LMO cell is simulated.
 """
@@ -8,7 +8,7 @@ and after a rest. LMO is left out: no LMO cell is simulated.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -16,9 +16,12 @@ from scipy.optimize import least_squares
 from bridge.upstream.pulsebat import SHEETS
 from bridge.v1.inputs import PulseTable
 from bridge.v3 import network
+from bridge.v3.cells import Request, draw
+from bridge.v3.config import PhysicsConfig
 from bridge.v3.design import PouchCell
 from bridge.v3.patches import GROUP, patches
 from bridge.v3.state import CellState, Defect, Mesh, Variation
+from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
 
 RATES_C = (0.5, -0.5, 1.0, -1.0, 1.5)
@@ -31,6 +34,8 @@ FITTED = 2
 """The first of `PARAMETERS` are fitted; times are the design's, and what the pulses say of them is reported."""
 PRIOR = 3.0
 """Standard deviation of a parameter's logarithm before any data: a factor of twenty either way [C]."""
+DRAWN = 60
+"""Virtual cells of a spread."""
 UNIDENTIFIED = 0.5
 """Relative standard deviation from which a parameter counts as not identified."""
 
@@ -48,6 +53,9 @@ class Calibration:
         spread_mV: Root mean square of single records about their level's mean: what the table itself scatters.
         preset_mV: Misfit of the preset as it is.
         cells: Relative standard deviation of the step at a pulse's begin between the table's cells.
+        soc: (L,) charge of each level in percent.
+        measured_mV, simulated_mV: (L, 6) standard deviation within a level of U1 and of the changes in each pulse: of
+            the table's records, and of `DRAWN` healthy virtual cells.
     """
 
     table: str
@@ -58,11 +66,26 @@ class Calibration:
     spread_mV: float
     preset_mV: float
     cells: float
+    soc: list[float]
+    measured_mV: list[list[float]]
+    simulated_mV: list[list[float]]
 
     @property
     def unidentified(self) -> list[str]:
         """Parameters that these pulses do not tell."""
         return [name for name, value in self.uncertainty.items() if value > UNIDENTIFIED]
+
+
+def record(cell: PouchCell, state: CellState, variation: Variation | None = None) -> np.ndarray:
+    """(21,) U1 to U21 in V of a cell: at rest, then four readings of each pulse."""
+    numbers = patches(cell, state, Defect(), variation or Variation(), Mesh.uniform(cell, 3, 3))
+    steps = np.concatenate([[0.0], np.full(5, PULSE_S / 5), [0.0], np.full(5, REST_S / 5)])
+    on = np.concatenate([np.ones(6), np.zeros(6)])
+    current = np.concatenate([-rate * on for rate in RATES_C]) * cell.nominal_Ah / cell.units
+    scale = numbers.mean_scale
+    states = GROUP, numbers.weight, numbers.time, np.tile(steps, len(RATES_C))
+    volts, _ = network.share(numbers.ocv_V, scale[0].copy(), scale, *states, current)
+    return np.concatenate([[numbers.ocv_V], volts.reshape(len(RATES_C), 12)[:, [0, 5, 6, 11]].ravel()])
 
 
 def response(cell: PouchCell, soc: float, values: Mapping[str, float]) -> np.ndarray:
@@ -78,15 +101,23 @@ def response(cell: PouchCell, soc: float, values: Mapping[str, float]) -> np.nda
             "tau_n_s": values["tau_n"],
         }
     )
-    numbers = patches(own, CellState(soc=soc), Defect(), Variation(), Mesh.uniform(own, 3, 3))
-    steps = np.concatenate([[0.0], np.full(5, PULSE_S / 5), [0.0], np.full(5, REST_S / 5)])
-    on = np.concatenate([np.ones(6), np.zeros(6)])
-    current = np.concatenate([-rate * on for rate in RATES_C]) * cell.nominal_Ah / cell.units
-    scale = numbers.mean_scale
-    volts, _ = network.share(
-        0.0, scale[0].copy(), scale, GROUP, numbers.weight, numbers.time, np.tile(steps, len(RATES_C)), current
-    )
-    return volts.reshape(len(RATES_C), 12)[:, [0, 5, 6, 11]].ravel()
+    found = record(own, CellState(soc=soc))
+    return found[1:] - found[0]
+
+
+def simulated_spread(chemistry: str, levels: np.ndarray) -> np.ndarray:
+    """(L, 6) spread in mV, as `spread` gives it, of healthy virtual cells that are drawn as the dataset draws them."""
+    records = []
+    for drawn in draw([Request(chemistry, "known_soc", k, k % 4) for k in range(DRAWN)], PhysicsConfig(), MASTER_SEED):
+        own = [replace(drawn.state, soc=drawn.state.soc - 0.5 + level / 100) for level in levels]
+        records.append([record(drawn.cell, state, drawn.variation) for state in own])
+    return np.stack([spread(of_level) for of_level in np.swapaxes(records, 0, 1)])
+
+
+def spread(u: np.ndarray) -> np.ndarray:
+    """(6,) standard deviation in mV of records (n, 21): of U1, and of each pulse's four changes from it."""
+    change = (u[:, 1:] - u[:, :1]).reshape(len(u), len(RATES_C), 4)
+    return 1e3 * np.concatenate([[u[:, 0].std()], np.sqrt(change.var(axis=0).mean(axis=1))])
 
 
 def calibrate(name: str, table: PulseTable, cell: PouchCell) -> Calibration:
@@ -133,6 +164,9 @@ def calibrate(name: str, table: PulseTable, cell: PouchCell) -> Calibration:
         1e3 * float(np.sqrt((within**2).mean())),
         1e3 * float(np.sqrt((misfit(start[:FITTED]) ** 2).mean())),
         float(np.std(by_cell) / np.mean(by_cell)),
+        levels.tolist(),
+        [spread(table.u[table.soc == level]).tolist() for level in levels],
+        simulated_spread(cell.chemistry, levels).tolist(),
     )
 
 
@@ -171,5 +205,26 @@ def text(found: list[Calibration]) -> str:
                 f"    {name:7s}{scale * one.fitted[name]:10.4g} ({scale * one.preset[name]:.4g}{fixed}) "
                 f"+- {one.uncertainty[name]:.2f}{told}"
             )
+        lines += _spread_text(one)
     lines.append("LMO is left out: no LMO cell is simulated")
     return "\n".join(lines)
+
+
+def _spread_text(one: Calibration) -> list[str]:
+    measured, simulated = np.array(one.measured_mV), np.array(one.simulated_mV)
+    wider = (measured > simulated).sum(axis=0)
+    titles = "".join(f"{title:>14s}" for title in ("U1", *(f"{rate:+g}C" for rate in RATES_C)))
+    lines = [
+        "    standard deviation within a level, mV: of the records / of virtual cells aged and scattered as in v3",
+        f"    {'SOC, %':>7s}{titles}",
+    ]
+    for level, *pair in zip(one.soc, measured, simulated, strict=True):
+        lines.append(f"    {level:7g}" + "".join(f"{f'{a:.1f} / {b:.1f}':>14s}" for a, b in zip(*pair, strict=True)))
+    total = [np.sqrt((values**2).mean(axis=0)) for values in (measured, simulated)]
+    lines.append(f"    {'all':>7s}" + "".join(f"{f'{a:.1f} / {b:.1f}':>14s}" for a, b in zip(*total, strict=True)))
+    count = len(one.soc)
+    return [
+        *lines,
+        f"    the records' is the wider at {wider[0]} of {count} levels for U1, at {wider[1:].sum()} of "
+        f"{count * len(RATES_C)} for the pulses",
+    ]

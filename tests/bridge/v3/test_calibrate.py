@@ -1,8 +1,11 @@
 """Calibration: made-up pulses give their resistances back, and PulseBat's give the presets'."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import dataset_card
 from bridge.upstream.files import find
 from bridge.upstream.published import read_pulse_table
 from bridge.upstream.pulsebat import SHEETS
@@ -23,7 +26,10 @@ def test_pulses_of_the_model_give_their_resistances_back():
     for name in ("r_0", "r_ct"):
         assert found.fitted[name] == pytest.approx(truth[name], rel=0.02)
     assert found.residual_mV < 0.1 < found.preset_mV
-    assert "made up: misfit" in text([found])
+    assert np.shape(found.measured_mV) == np.shape(found.simulated_mV) == (3, 6)
+    # The table's records differ by their noise alone, the virtual cells by age and scatter.
+    assert np.allclose(np.array(found.measured_mV)[:, 1:], 0.1, atol=0.06) and np.min(found.simulated_mV) > 1
+    assert "made up: misfit" in text([found]) and "at 0 of 15 for the pulses" in text([found])
 
 
 def test_a_missing_table_is_named():
@@ -45,4 +51,9 @@ def test_presets_are_what_pulsebat_says():
     nmc = [found[name].fitted["r_0"] for name in ("NMC-2.1Ah", "NMC-21Ah")]
     assert min(nmc) * 0.97 < found["NMC-21Ah"].preset["r_0"] < max(nmc)
     assert all(one.residual_mV < 10 and one.residual_mV < one.preset_mV * 1.01 for one in found.values())
+    for one in found.values():  # cells that are aged and scattered as chosen spread wider than retired ones
+        assert (np.array(one.simulated_mV)[:, 1:] > np.array(one.measured_mV)[:, 1:]).mean() > 0.9
+    card = (Path(dataset_card.__file__).parent / "cards/templates/card_v3.md").read_text(encoding="utf-8")
+    for name, one in found.items():
+        assert f"| {name} | {one.residual_mV:.1f} mV | {one.spread_mV:.1f} mV |" in card
     assert "tau_ct" in found["LFP-35Ah"].unidentified and "r_0" not in found["LFP-35Ah"].unidentified

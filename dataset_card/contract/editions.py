@@ -112,6 +112,7 @@ def has_own_cells(bridge_version: str) -> bool:
 PUBLISHED_DIGESTS = {
     V1.name: "29486ce6deaae8406660b1a978074d8289a01114beefede89e6c4a563315d339",
     V2.name: "2587888272878a9a70b2b6ec39d95552e1d489bd203ef94e50e1bbd59de63050",
+    V3.name: "72a68f166552236577ade95ceb99134025135fda7241c560676965d871d045c6",
 }
 """Digests of the releases that boards rank results of."""
 
@@ -128,9 +129,14 @@ def unpublished(digest: str | None, bridge_version: object, seed: int | None) ->
     if digest in PUBLISHED_DIGESTS.values() or (digest is None and "simulated" not in version):
         return None
     kind = "simulated" if "simulated" in version else "not a published one"
+    reads_none = version.startswith(V3.bridge)
+    fetch = "" if reads_none else "; `python -m bridge upstream --fetch` downloads the files that those are built from"
     of_seed, rows = "" if seed is None else f", seed {seed}", (digest or "in memory")[:12]
     return (
         f"this release is {kind} ({version}{of_seed}, dataset {rows}): scores on it compare with each other "
-        "alone and rank beside nothing on the published boards, whose rows are others; `python -m bridge upstream "
-        "--fetch` downloads the files that published releases are built from"
+        "alone and rank beside nothing on the published boards, whose rows are others"
+        + (
+            "; `python -m bridge upstream --fetch` downloads the files that those are built from"
+            * ("v3" not in version)
+        )
     )

@@ -1,7 +1,18 @@
 import pytest
 
 from dataset_card.contract.configs import CONFIGS
-from dataset_card.contract.editions import DATASETS, EDITIONS, MEASURED, V1, V2, edition_of, has_own_cells
+from dataset_card.contract.editions import (
+    DATASETS,
+    EDITIONS,
+    MEASURED,
+    PUBLISHED_DIGESTS,
+    V1,
+    V2,
+    V3,
+    edition_of,
+    has_own_cells,
+    unpublished,
+)
 from dataset_card.errors import MagBridgeError
 
 
@@ -20,6 +31,13 @@ def test_own_cells_are_told_by_the_version():
         True,
     ]
     assert edition_of("v1.3-simulated+cells") is V1 and edition_of("v2.1-scans+cells") is V2
+
+
+def test_a_release_is_published_by_its_digest_alone():
+    assert unpublished(PUBLISHED_DIGESTS[V3.name], "v3.0-physics", 20260512) is None
+    other = unpublished("0" * 64, "v3.0-physics", 1)
+    assert other is not None and "not a published one (v3.0-physics, seed 1" in other and "upstream" not in other
+    assert "upstream --fetch" in str(unpublished(None, "v1.3-simulated", None))
 
 
 @pytest.mark.parametrize("version", ["v4.0", "2.0", "", None])

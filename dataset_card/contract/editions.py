@@ -133,10 +133,6 @@ def unpublished(digest: str | None, bridge_version: object, seed: int | None) ->
     fetch = "" if reads_none else "; `python -m bridge upstream --fetch` downloads the files that those are built from"
     of_seed, rows = "" if seed is None else f", seed {seed}", (digest or "in memory")[:12]
     return (
-        f"this release is {kind} ({version}{of_seed}, dataset {rows}): scores on it compare with each other "
-        "alone and rank beside nothing on the published boards, whose rows are others"
-        + (
-            "; `python -m bridge upstream --fetch` downloads the files that those are built from"
-            * ("v3" not in version)
-        )
+        f"this release is {kind} ({version}{of_seed}, dataset {rows}): scores on it compare with each other alone and "
+        f"rank beside nothing on the published boards, whose rows are others{fetch}"
     )

@@ -113,7 +113,7 @@ def detect(
     if out is not None:
         from bridge.v3.figures import detect_figure
 
-        detect_figure(found, out)
+        detect_figure(found, distance_mm, out)
     if as_json:
         print_json({"detections": [asdict(one) for one in found]})
         return

@@ -20,9 +20,9 @@ from bridge.v3.simulation import Case, Simulation, simulate_cases
 from bridge.v3.state import DEFECTS, MAP_MODES, CellState, Mesh, Variation
 
 POWER, FALSE_ALARMS = 0.95, 0.05
-HEALTHY = 240
+HEALTHY = 480
 """Healthy virtual cells, half to fit and half to judge."""
-PLACES = 5
+PLACES = 20
 """Places of each defect, drawn as the dataset draws them."""
 SIZES = 9
 MESH = (18, 12)
@@ -35,6 +35,8 @@ CHANNELS = {
     "terminals": (slice(0, 33),),
 }
 """Blocks of readings of each channel."""
+SENSORS = {24: tuple(range(24)), 6: (0, 2, 5, 18, 20, 23), 2: (8, 15)}
+"""Sensors of the 6 x 4 array that are read: all, six about the rim and two near the middle."""
 SEED = 0
 
 
@@ -47,6 +49,7 @@ class Detection:
         channel: One of `CHANNELS`: the field under load, at rest, in the scan, all of these, or the voltage alone.
         distance_mm: Of the sensors from the surface.
         noise_nT: White noise of a field reading.
+        sensors: How many of the array are read, one of `SENSORS`; fewer than all with `magnetics` alone.
         share: None where not even the largest is found; the smallest tried where that is found already.
         largest, power: Largest share tried, and how many of its cells are found.
     """
@@ -55,13 +58,14 @@ class Detection:
     channel: str
     distance_mm: float
     noise_nT: float
+    sensors: int
     share: float | None
     largest: float
     power: float
 
     def text(self) -> str:
         """The share for people."""
-        return f"{self.power:.0%} of {self.largest:.3g}" if self.share is None else f"{self.share:.3g}"
+        return f"{self.power:.0%} of {self.largest:.3g}" if self.share is None else f"{self.share:.2g}"
 
 
 def detect(plan: Experiment, distances_mm: Sequence[float], noises_nT: Sequence[float]) -> list[Detection]:
@@ -74,24 +78,31 @@ def detect(plan: Experiment, distances_mm: Sequence[float], noises_nT: Sequence[
     """
     arrays = [SensorArray.grid(plan.cell, distance_mm=distance) for distance in distances_mm]
     array = SensorArray(np.concatenate([one.position_mm for one in arrays]))
-    rng = np.random.default_rng(SEED)
     mesh = Mesh.uniform(plan.cell, *MESH)
-    cases = [replace(_healthy(plan, array, rng), mesh=mesh) for _ in range(HEALTHY)]
+    cases = [replace(_healthy(plan, array, np.random.default_rng([SEED, k])), mesh=mesh) for k in range(HEALTHY)]
     healthy = _features(simulate_cases(cases, array, plan.protocol, uniform_foils=True), len(arrays))
-    healthy = _with_gains(healthy, plan, rng)
-    noise = rng.standard_normal(healthy.shape)
+    shares, changes = zip(*(_changes(kind, plan, array, mesh, len(arrays)) for kind in DEFECTS[1:]), strict=True)
     found = []
-    for kind in DEFECTS[1:]:
-        shares, changes = _changes(kind, plan, array, mesh, len(arrays))
-        for d, distance in enumerate(distances_mm):
-            for sd in noises_nT:
-                scale = np.concatenate([np.full(33, plan.noise.voltage_V), np.full(648, sd)])
-                parts = healthy[:, d] / scale, noise[:, d], changes[..., d, :] / scale
-                for channel, blocks in CHANNELS.items():
-                    power = _power(*parts, blocks)
-                    smallest = _smallest(shares, power)
-                    found.append(Detection(kind, channel, distance, sd, smallest, float(shares[-1]), float(power[-1])))
+    for d, distance in enumerate(distances_mm):
+        rng = np.random.default_rng([SEED, HEALTHY])
+        gained = _with_gains(healthy[:, d], plan, rng)
+        noise = rng.standard_normal(gained.shape)
+        for sd in noises_nT:
+            scale = np.concatenate([np.full(33, plan.noise.voltage_V), np.full(648, sd)])
+            parts = gained / scale, noise, np.stack([change[..., d, :] for change in changes]) / scale
+            for channel, blocks in CHANNELS.items():
+                for count, kept in SENSORS.items() if channel == "magnetics" else [(len(SENSORS[24]), SENSORS[24])]:
+                    power = _power(*parts, [_columns(block, kept) for block in blocks])
+                    for kind, own, reached in zip(DEFECTS[1:], shares, power, strict=True):
+                        smallest, most = _smallest(own, reached), float(reached[-1])
+                        found.append(Detection(kind, channel, distance, sd, count, smallest, float(own[-1]), most))
     return found
+
+
+def _columns(block: slice, kept: Sequence[int]) -> np.ndarray:
+    """The readings of a block that some sensors give."""
+    every = np.arange(block.start, block.stop)
+    return every if block.stop <= 33 else every.reshape(-1, 24, 3)[:, list(kept)].ravel()
 
 
 def _healthy(plan: Experiment, array: SensorArray, rng: np.random.Generator) -> Case:
@@ -137,11 +148,10 @@ def _features(found: list[Simulation], blocks: int) -> np.ndarray:
 
 
 def _with_gains(values: np.ndarray, plan: Experiment, rng: np.random.Generator) -> np.ndarray:
-    """Calibration errors of each array, the same under load, at rest and in the scan."""
-    n, blocks, _ = values.shape
-    gain = 1 + plan.noise.gain_common * rng.standard_normal((n, blocks, 1))
-    gain = gain + plan.noise.gain_channel * rng.standard_normal((n, blocks, 72))
-    return values * np.concatenate([np.ones((n, blocks, 33)), np.tile(gain, 9)], axis=2)
+    """Calibration errors of each cell's array, the same under load, at rest and in the scan."""
+    gain = 1 + plan.noise.gain_common * rng.standard_normal((len(values), 1))
+    gain = gain + plan.noise.gain_channel * rng.standard_normal((len(values), 72))
+    return values * np.concatenate([np.ones((len(values), 33)), np.tile(gain, 9)], axis=1)
 
 
 def _changes(kind: str, plan: Experiment, array: SensorArray, mesh: Mesh, blocks: int) -> tuple[np.ndarray, np.ndarray]:
@@ -164,13 +174,13 @@ def _changes(kind: str, plan: Experiment, array: SensorArray, mesh: Mesh, blocks
     return shares, np.moveaxis(features[:, 1:] - features[:, :1], 0, 1)
 
 
-def _power(healthy: np.ndarray, noise: np.ndarray, changes: np.ndarray, blocks: Sequence[slice]) -> np.ndarray:
-    """(SIZES,) share of cells with the defect that the filters find; everything in units of the noise.
+def _power(healthy: np.ndarray, noise: np.ndarray, changes: np.ndarray, blocks: Sequence[np.ndarray]) -> np.ndarray:
+    """(...,) share of cells with changes (..., PLACES, 681) that the filters find; everything in units of the noise.
 
     Each block of readings has a filter of its own; their scores are added, each by its shift over its variance.
     """
     half = len(healthy) // 2
-    power = np.zeros(len(changes))
+    power = np.zeros(changes.shape[:-2])
     for fit, judge in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
         score, shift = np.zeros((half, changes[..., 0].size)), np.zeros(changes[..., 0].size)
         for block in blocks:
@@ -184,7 +194,9 @@ def _power(healthy: np.ndarray, noise: np.ndarray, changes: np.ndarray, blocks: 
             score += part * weight
             shift += moved * weight
         found = score + shift > np.quantile(score, 1 - FALSE_ALARMS, axis=0)
-        power += found.mean(axis=0).reshape(changes.shape[:-1]).mean(axis=1) / 2
+        # What changes no reading is found as often as a healthy cell.
+        rate = np.where(shift > 0, found.mean(axis=0), FALSE_ALARMS)
+        power += rate.reshape(changes.shape[:-1]).mean(axis=-1) / 2
     return power
 
 
@@ -201,15 +213,16 @@ def _smallest(shares: np.ndarray, power: np.ndarray) -> float | None:
 
 
 def table(found: list[Detection], distance_mm: float, noise_nT: float) -> str:
-    """Smallest shares by defect and channel at one distance and noise, as text."""
-    own = {
-        (one.defect, one.channel): one for one in found if (one.distance_mm, one.noise_nT) == (distance_mm, noise_nT)
-    }
+    """Smallest shares by defect and channel, and by sensors read, at one distance and noise, as text."""
+    here = [one for one in found if (one.distance_mm, one.noise_nT) == (distance_mm, noise_nT)]
+    own = {(one.defect, one.channel, one.sensors): one for one in here}
+    columns = {channel: (channel, 24) for channel in CHANNELS}
+    columns |= {f"{count} sensors": ("magnetics", count) for count in SENSORS if count < 24}
     lines = [
         f"smallest share found with {POWER:.0%} at {FALSE_ALARMS:.0%} false alarms, sensors at {distance_mm:g} mm, "
         f"{1e3 * noise_nT:g} pT a reading; or how many are found of the largest share",
-        f"{'defect':10s}" + "".join(f"{channel:>14s}" for channel in CHANNELS),
+        f"{'defect':10s}" + "".join(f"{title:>14s}" for title in columns),
     ]
     for kind in DEFECTS[1:]:
-        lines.append(f"{kind:10s}" + "".join(f"{own[kind, channel].text():>14s}" for channel in CHANNELS))
+        lines.append(f"{kind:10s}" + "".join(f"{own[kind, *key].text():>14s}" for key in columns.values()))
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.v3.detect import Detection
+from bridge.v3.detect import SENSORS, Detection
 from bridge.v3.experiment import Experiment
 from bridge.v3.protocol import SensorArray
 from bridge.v3.simulation import Case, Simulation, simulate_cases
@@ -119,40 +119,46 @@ def _courses(axes, found: Simulation, count: int) -> None:
     axes[2].legend(frameon=False)
 
 
-def detect_figure(found: Sequence[Detection], out: Path | str) -> None:
-    """Draw the smallest share found over noise, one panel a defect, one line a distance; terminals beside them.
+def detect_figure(found: Sequence[Detection], distance_mm: float, out: Path | str) -> None:
+    """Draw the smallest share found over noise: by distance above, by sensors at one distance below; a panel a defect.
 
     Args:
         found: As `detect` returns it.
+        distance_mm: Of the sensors in the lower row.
         out: The figure; its suffix picks the format.
     """
-    figure, axes = canvas(1, 5, size=(14, 3.4))
-    look = styles([f"{distance:g} mm" for distance in sorted({one.distance_mm for one in found})])
+    figure, axes = canvas(2, 5, size=(14, 6.2))
     noises = [1e3 * one.noise_nT for one in found]
     limits = min(noises) / 1.5, max(noises) * 1.5
-    for axis, kind in zip(axes, DEFECTS[1:], strict=True):
-        own = [one for one in found if one.defect == kind]
-        for name, style in look.items():
-            line = [one for one in own if one.channel == "magnetics" and f"{one.distance_mm:g} mm" == name]
-            known = [one for one in line if one.share is not None]
-            axis.plot([1e3 * one.noise_nT for one in known], [one.share for one in known], label=name, **style)
-        blind = next(one for one in own if one.channel == "terminals")
-        seen = blind.share
-        axis.axhline(blind.largest if seen is None else seen, color=QUIET, lw=1, ls="--")
-        words = "terminals alone: not found" if seen is None else "terminals alone"
-        axis.annotate(
-            words,
-            (0.03, blind.largest if seen is None else seen),
-            xycoords=("axes fraction", "data"),
-            va="bottom",
-            fontsize=7,
-            color=QUIET,
-        )
-        axis.set(xscale="log", yscale="log", xlabel="noise of a reading, pT", xlim=limits, ylim=(2e-4, 1.5))
-        axis.set_title(kind, fontsize=10)
-        if all(one.share is None for one in own if one.channel == "magnetics"):
-            best = max(one.power for one in own if one.channel == "magnetics")
-            axis.text(0.5, 0.5, f"at best {best:.0%} are found", transform=axis.transAxes, ha="center", color=INK)
-    axes[0].set_ylabel("smallest share found")
-    axes[-1].legend(frameon=False, fontsize=8)
+    near = [one for one in found if one.distance_mm == distance_mm]
+    rows = (
+        ([one for one in found if one.sensors == max(SENSORS)], lambda one: one.distance_mm, "{:g} mm"),
+        (near, lambda one: -one.sensors, f"{{:g}} sensors, {distance_mm:g} mm"),
+    )
+    for row, (kept, key, words) in zip(axes, rows, strict=True):
+        values = sorted({key(one) for one in kept})
+        look = dict(zip(values, styles([words.format(abs(value)) for value in values]).items(), strict=True))
+        for axis, kind in zip(row, DEFECTS[1:], strict=True):
+            axis.set(xscale="log", yscale="log", xlim=limits, ylim=(2e-4, 1.5))
+            own = [one for one in kept if one.defect == kind]
+            magnetics = [one for one in own if one.channel == "magnetics"]
+            for value, (name, style) in look.items():
+                line = [one for one in magnetics if key(one) == value and one.share is not None]
+                axis.plot([1e3 * one.noise_nT for one in line], [one.share for one in line], label=name, **style)
+            _terminals(axis, next(one for one in own if one.channel == "terminals"))
+            if all(one.share is None for one in magnetics):
+                best = max(one.power for one in magnetics)
+                axis.text(0.5, 0.5, f"at best {best:.0%} are found", transform=axis.transAxes, ha="center", color=INK)
+        row[0].set_ylabel("smallest share found")
+        row[0].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, 0.88))
+    for top, bottom, kind in zip(*axes, DEFECTS[1:], strict=True):
+        top.set_title(kind, fontsize=10)
+        bottom.set_xlabel("noise of a reading, pT")
     save(figure, out)
+
+
+def _terminals(axis, blind: Detection) -> None:
+    at = blind.largest if blind.share is None else blind.share
+    axis.axhline(at, color=QUIET, lw=1, ls="--")
+    words = "terminals alone: not found" if blind.share is None else "terminals alone"
+    axis.annotate(words, (0.03, at), xycoords=("axes fraction", "data"), va="bottom", fontsize=7, color=QUIET)

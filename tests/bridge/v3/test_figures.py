@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.v3.detect import CHANNELS, Detection
+from bridge.v3.detect import CHANNELS, SENSORS, Detection
 from bridge.v3.experiment import experiment
 from bridge.v3.figures import detect_figure, field_figure
 from bridge.v3.state import DEFECTS
@@ -19,10 +19,12 @@ def test_field_figure(tmp_path, kind, monkeypatch):
 
 def test_detect_figure_says_what_is_not_found(tmp_path):
     found = [
-        Detection(kind, channel, 10.0, noise, None if kind == "layer" else 0.01, 1.0, 0.7)
+        Detection(kind, channel, 10.0, noise, sensors, None if kind == "layer" else 0.01, 1.0, 0.7)
         for kind in DEFECTS[1:]
         for channel in CHANNELS
+        for sensors in (SENSORS if channel == "magnetics" else (24,))
         for noise in (0.01, 0.1)
     ]
-    detect_figure(found, tmp_path / "detect.svg")
-    assert "at best 70% are found" in (tmp_path / "detect.svg").read_text()
+    detect_figure(found, 10.0, tmp_path / "detect.svg")
+    drawn = (tmp_path / "detect.svg").read_text()
+    assert "at best 70% are found" in drawn and "2 sensors, 10 mm" in drawn

@@ -175,18 +175,35 @@ def adopt(
 
 
 def residuals(
-    release: Annotated[Path, typer.Argument(help="A release of measured cells, which `adopt` wrote.")],
-    against: Annotated[Path, typer.Option(help="A v2 release, whose folder carries its bridge.")],
+    measured: Annotated[
+        Path,
+        typer.Argument(
+            help="A release of measured cells, which `adopt` wrote; or a field map as CSV, Parquet or XLSX."
+        ),
+    ],
+    against: Annotated[
+        Path, typer.Option(help="A v2 release, whose folder carries its bridge; or, for a field map, a design as YAML.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the report: Markdown, HTML, JSON and figures.")],
+    columns: ColumnsOption = None,
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare measured cells with the bridge at the same SOH, SOC and voltage: show show how wrong it is, and where."""
+    """Compare measured cells with the bridge, or a field map with v3's model of a design: show how wrong it is.
+
+    Cells are compared at the same SOH, SOC and voltage. Of a map, a background and a small translation are fitted.
+    """
     from bridge.measured import report
-    from bridge.measured.residuals import compare
 
     require_folder(out, report.KIND, replace)
-    found = compare(release, against)
+    if against.suffix.lower() in (".yaml", ".yml"):
+        _map_residuals(measured, against, out, columns, replace, as_json)
+        return
+    from bridge.measured.residuals import compare
+
+    if columns is not None:
+        raise MagBridgeError("--columns with a release: expected a field map and, as --against, a design (.yaml)")
+    found = compare(measured, against)
     path = report.write_report(found, out, replace)
     if as_json:
         print_json(found.as_dict())
@@ -194,3 +211,17 @@ def residuals(
     for words in report.verdict(found):
         typer.echo(words.replace("**", ""))
     typer.echo(f"report: {path}")
+
+
+def _map_residuals(path: Path, against: Path, out: Path, columns: Path | None, replace: bool, as_json: bool) -> None:
+    from bridge.measured import field_map, report
+
+    found = field_map.compare_map(path, against, columns)
+    figures = {"map.png": found.figure()}
+    written = report.write_pages(out, field_map.markdown(found, path.name), figures, found.as_dict(), replace)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    for words in (found.understood, *found.map.notes, found.text(), *found.verdict()):
+        typer.echo(words)
+    typer.echo(f"report: {written}")

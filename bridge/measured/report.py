@@ -35,9 +35,17 @@ def write_report(found: Comparison, out: Path, replace: bool = False) -> Path:
     Raises:
         MagBridgeError: `out` holds something else, or matplotlib is not installed.
     """
+    return write_pages(out, markdown(found), figures(found), found.as_dict(), replace)
+
+
+def write_pages(out: Path, text: str, drawn: dict, document: dict, replace: bool = False) -> Path:
+    """Write a report's Markdown, as such and as HTML, its figures and its JSON in one piece; return the first's path.
+
+    Raises:
+        MagBridgeError: `out` holds something else, or matplotlib is not installed.
+    """
     from markdown_it import MarkdownIt
 
-    drawn, text = figures(found), markdown(found)
     with writing_folder(out, KIND, replace) as folder:
         for name, figure in drawn.items():
             save(figure, folder / name)
@@ -45,7 +53,7 @@ def write_report(found: Comparison, out: Path, replace: bool = False) -> Path:
         # Names come from the laboratory's files: no HTML of theirs gets into the page.
         body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
         (folder / HTML).write_text(PAGE.format(title=text.splitlines()[0].lstrip("# "), body=body), encoding="utf-8")
-        (folder / JSON).write_text(json.dumps(found.as_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / JSON).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return Path(out) / MARKDOWN
 
 

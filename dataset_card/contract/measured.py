@@ -126,6 +126,19 @@ POSITION = InputField("position", "Place across the cell, in any unit, evenly sp
 ARCHIVE_FIELDS = (SCAN_ID, VOLTAGE, POSITION)
 """Columns of the table of a scan archive (`bridge build --scans --scan-table`): one row a scan."""
 
+MAP_POSITION = tuple(
+    InputField(f"{axis}_mm", f"Place along {axis} in the cell's coordinates.", "mm", -1e4, 1e4, required=axis != "z",
+               aliases=(axis, f"position {axis}", f"{axis} position"))
+    for axis in "xyz"
+)  # fmt: skip
+MAP_FIELDS = (
+    *MAP_POSITION,
+    *(InputField(f"b{axis}_nT", f"Field along {axis}.", "nT", -1e9, 1e9, required=False,
+                 aliases=(f"b{axis}", f"b {axis}"))
+      for axis in "xyz"),
+)  # fmt: skip
+"""Columns of a field map (`bridge residuals MAP --against DESIGN`): one row a place, one to three axes."""
+
 AXES = dict(zip(CHANNELS, ("across", "along", "across", "along", "magnitude", "magnitude")))
 """Which way each channel looks: across the scan's path (Y), along it (Z), or the magnitude of both."""
 

@@ -39,6 +39,7 @@ UNITS: dict[str, dict[str, float]] = {
     },
     "fraction": {"fraction": 1, "1": 1, "-": 1, "%": 1e-2, "percent": 1e-2, "pct": 1e-2},
     "%": {"%": 1, "percent": 1, "pct": 1, "fraction": 100, "1": 100},
+    "mm": {"mm": 1, "cm": 10, "m": 1e3, "um": 1e-3, "millimetre": 1, "millimeter": 1, "metre": 1e3, "meter": 1e3},
     "degC": {"degC": 1, "C": 1, "celsius": 1, "degree celsius": 1, "K": 1, "kelvin": 1},
     "-": {"-": 1, "1": 1, "dimensionless": 1},
     "nT": {"T": 1e9, "mT": 1e6, "uT": 1e3, "nT": 1, "pT": 1e-3, "fT": 1e-6, "G": 1e5, "gauss": 1e5, "mG": 1e2},
@@ -105,6 +106,28 @@ def _validator():
     return jsonschema.Draft202012Validator(json.loads(text))
 
 
+def read_small_yaml(path: Path, expected: str) -> Any:
+    """Read a YAML file that a user wrote by hand; `expected` says what belongs into it.
+
+    Raises:
+        FaultyInput: Not plain YAML of a few lines.
+    """
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise fault(path, "", "no file", "a YAML file", "check the path")
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise fault(path, "", f"not readable ({error.strerror})", "a YAML file", "check the path") from error
+    if len(data) > MAX_BYTES:
+        raise fault(path, "", f"over {MAX_BYTES} bytes", f"at most {MAX_BYTES}", "it is a few lines")
+    try:
+        return plain_yaml(data.decode("utf-8"))
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise fault(path, "", f"not plain YAML ({reason})", expected, "see the guide") from error
+
+
 def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> ColumnMap:
     """Read a column map.
 
@@ -118,20 +141,7 @@ def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> Col
     if path is None:
         return ColumnMap()
     path = Path(path)
-    if path.exists() and not path.is_file():  # a pipe would never end
-        raise fault(path, "", "no file", "a YAML file", "check the path")
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise fault(path, "", f"not readable ({error.strerror})", "a YAML file", "check the path") from error
-    if len(data) > MAX_BYTES:
-        raise fault(path, "", f"over {MAX_BYTES} bytes", f"at most {MAX_BYTES}", "a column map is a few lines")
-    try:
-        document = plain_yaml(data.decode("utf-8"))
-    except ValueError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise fault(path, "", f"not plain YAML ({reason})", "fields and their columns", "see the guide") from error
+    document = read_small_yaml(path, "fields and their columns")
     for broken in sorted(_validator().iter_errors(document), key=lambda e: [str(part) for part in e.absolute_path]):
         where = ".".join(str(part) for part in broken.absolute_path)
         raise fault(path, where, broken.message[:200], "the schema's entries", "see column_map.schema.json")

@@ -20,7 +20,9 @@ GUIDE = (ROOT / "docs" / "guides" / "your-cells.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(bash|python|yaml)\n(.*?)^```$", GUIDE, re.M | re.S)
 
 
-@pytest.mark.parametrize("fields", [measured.CELL_FIELDS, measured.ARCHIVE_FIELDS, measured.LABEL_FIELDS])
+@pytest.mark.parametrize(
+    "fields", [measured.CELL_FIELDS, measured.ARCHIVE_FIELDS, measured.LABEL_FIELDS, measured.MAP_FIELDS]
+)
 def test_tables_of_columns_are_the_contracts(fields):
     assert measured.table_of(fields) in GUIDE
 
@@ -48,6 +50,9 @@ def test_examples_run_as_printed(pristine, measurements, v2_release, tmp_path, m
         np.stack(_columns(tmp_path / "a.parquet"), axis=-1) / 1e3 * [1, -1, 1, -1],
         "a",
     )
+    (design,) = re.findall(r"^```\n(cell: .*?)^```$", GUIDE, re.M | re.S)
+    (tmp_path / "design.yaml").write_text(design)
+    _field_map(tmp_path / "map.csv")
     monkeypatch.chdir(tmp_path)
     for language, code in BLOCKS:
         if language == "python":
@@ -74,3 +79,14 @@ def _rig(path, names, x, prefix="s"):
     rows = pq.read_table(path)
     rows = rows.set_column(0, "scan_id", pa.array([f"{prefix}{i:03d}" for i in range(len(x))]))
     pq.write_table(rows.append_column("t", pa.array([list(np.arange(x.shape[1]) * 20.0)] * len(x))), path)
+
+
+def _field_map(path):
+    """A map of one axis, without z, of the guide's cell."""
+    from bridge.v3 import CellState, PouchCell, Protocol, SensorArray, simulate
+
+    cell = PouchCell.preset("nmc", length_mm=110, tab_n_mm=22)
+    sensors, protocol = SensorArray.grid(cell, 8, 6, 8.0), Protocol(rate_C=4.0 / cell.nominal_Ah)
+    found = simulate(cell, CellState(soc=0.6, lli=0.05), sensors=sensors, noise=None, protocol=protocol)
+    rows = np.column_stack([sensors.position_mm[:, :2], 1e6 * found.load_T[:, 2]])
+    np.savetxt(path, rows, delimiter=",", header="x (mm),y (mm),Bz (uT)", comments="")

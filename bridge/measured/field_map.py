@@ -1,0 +1,322 @@
+"""A laboratory's field map against v3's forward model of the cell's design: residuals after the least fit there is.
+
+A map is a table of places and fields, from an array or from one sensor that was moved. It is in the cell's coordinates:
+x along the length from the positive tab's edge, y along the width, z from the middle of the stack, in mm; a column map
+exchanges axes and turns signs. The design is a YAML file:
+
+```yaml
+cell: {preset: nmc, length_mm: 125}   # a preset of v3, and what is otherwise
+state: {soc: 0.5, lli: 0.05}          # charge and age
+current_A: 5.8                        # of the discharge while the map was taken
+distance_mm: 10                       # of the sensors from the cell's surface, if the map has no z
+```
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import least_squares
+from scipy.spatial import cKDTree
+
+from bridge.measured.tables import read_labels
+from bridge.v3 import CellState, PouchCell, Protocol, SensorArray
+from bridge.v3.design import check_number
+from bridge.v3.protocol import Placement
+from bridge.v3.simulation import Case, simulate_cases
+from dataset_card.contract.measured import MAP_FIELDS, MAP_POSITION
+from dataset_card.errors import MagBridgeError
+from dataset_card.running.plotting import canvas
+from dataset_card.storage.columns import read_small_yaml
+from dataset_card.storage.faults import fault
+
+AXES = ("bx_nT", "by_nT", "bz_nT")
+FEWEST_POINTS, MOST_POINTS = 20, 5000
+LEAST_SPAN = 0.05
+"""A map spans at least this share of the cell's length or width; less is in another unit."""
+MOST_SHIFT_MM = 5.0
+"""How far a map may lie from where it says it does: by hand, not by the width of a tab [C]."""
+NEAREST = 1.05
+"""Sensors stay so many half thicknesses from the middle plane."""
+OTHER_SCALE = 150.0
+"""Fields that differ by this factor are in different units."""
+TURNED = -0.5
+"""A correlation below which the map is the model's with the other sign."""
+STRUCTURED = 3.0
+"""Standard errors by which residuals of neighbours correlate where more than noise is left."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a map is compared with: `cell` in `state`, discharged under `protocol`; sensors `distance_mm` above it."""
+
+    cell: PouchCell
+    state: CellState
+    protocol: Protocol
+    distance_mm: float | None
+
+
+@dataclass(frozen=True)
+class FieldMap:
+    """A map: `position_mm` (S, 3), `field_nT` (S, A) of the axes `axes`, and what was done to it."""
+
+    position_mm: np.ndarray
+    field_nT: np.ndarray
+    axes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MapResiduals:
+    """A map beside the model.
+
+    Attributes:
+        map: As measured.
+        model_nT: (S, A) the model at the fitted places, without the offsets.
+        offset_nT: (A,) fitted background of each axis.
+        shift_mm, shift_sd_mm: (3,) fitted translation of the map, and its standard deviation.
+        neighbours: Correlation of each point's residual with its neighbour's, and the standard error of none.
+        agreement: Correlation of map and model, offsets aside.
+        understood: What was made of the files, in a sentence.
+    """
+
+    map: FieldMap
+    model_nT: np.ndarray
+    offset_nT: np.ndarray
+    shift_mm: np.ndarray
+    shift_sd_mm: np.ndarray
+    neighbours: tuple[float, float]
+    agreement: float
+    understood: str
+
+    @property
+    def residual_nT(self) -> np.ndarray:
+        """(S, A) measured less model and offset."""
+        return self.map.field_nT - self.offset_nT - self.model_nT
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Of each axis: root mean squares in nT of the map less its offset, of the model, of the residual."""
+        parts = (self.map.field_nT - self.offset_nT, self.model_nT, self.residual_nT)
+        rms = np.array([np.sqrt((part**2).mean(axis=0)) for part in parts])
+        return [
+            {"axis": axis[:2], "measured_nT": m, "model_nT": c, "residual_nT": r, "share": r / m, "offset_nT": o}
+            for axis, (m, c, r), o in zip(self.map.axes, rms.T.tolist(), self.offset_nT.tolist(), strict=True)
+        ]
+
+    def verdict(self) -> list[str]:
+        """What was fitted and what is left, in sentences."""
+        shift = ", ".join(f"{v:+.2f} +- {sd:.2f}" for v, sd in zip(self.shift_mm, self.shift_sd_mm, strict=True))
+        words = [f"Fitted: a constant offset per axis, and a shift of the map by {shift} mm along x, y, z; no scale."]
+        if (np.abs(self.shift_mm) > 0.99 * MOST_SHIFT_MM).any():
+            words.append(f"The shift is at its bound of {MOST_SHIFT_MM:g} mm: correct the positions or the design.")
+        if self.agreement < TURNED:
+            words.append(f"The map is the model with the other sign (correlation {self.agreement:.2f}): the cell is "
+                         "charged, or axes look the other way; turn them in a column map, sign: -1.")  # fmt: skip
+        found, error = self.neighbours
+        left = (
+            "structure is left: the design, its state, the leads, or gains and axes of the sensors are not these"
+            if found > STRUCTURED * error
+            else "no structure is left that these points could tell from noise"
+        )
+        words.append(f"Residuals of neighbours correlate by {found:.2f} (noise: 0 +- {error:.2f}): {left}.")
+        return words
+
+    def text(self) -> str:
+        """The table for a terminal and for Markdown."""
+        head = ("axis", "measured, nT", "model, nT", "residual, nT", "residual / measured", "offset, nT")
+        body = [
+            (r["axis"], *(f"{r[k]:.4g}" for k in ("measured_nT", "model_nT", "residual_nT", "share", "offset_nT")))
+            for r in self.rows()
+        ]
+        return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *body))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every figure as plain values, for JSON."""
+        return {
+            "schema_version": "1.0",
+            "understood": self.understood,
+            "notes": list(self.map.notes),
+            "points": len(self.map.field_nT),
+            "axes": self.rows(),
+            "shift_mm": self.shift_mm.tolist(),
+            "shift_sd_mm": self.shift_sd_mm.tolist(),
+            "neighbours": {"correlation": self.neighbours[0], "standard_error": self.neighbours[1]},
+            "agreement": self.agreement,
+        }
+
+    def figure(self):
+        """Measured, model and residual over the cell, a row per axis."""
+        count = len(self.map.axes)
+        figure, panels = canvas(count, 3, (11, 2.8 * count))
+        x, y = self.map.position_mm[:, :2].T
+        for row, axis in zip(np.reshape(panels, (count, 3)), range(count), strict=True):
+            drawn = (self.map.field_nT - self.offset_nT, self.model_nT, self.residual_nT)
+            for panel, values, title in zip(row, drawn, ("measured", "model", "residual"), strict=True):
+                reach = np.abs(values[:, axis]).max() or 1.0
+                dots = panel.scatter(x, y, c=values[:, axis], cmap="RdBu_r", vmin=-reach, vmax=reach, s=14)
+                panel.set(title=f"{self.map.axes[axis][:2]}, {title}", xlabel="x, mm", ylabel="y, mm", aspect="equal")
+                figure.colorbar(dots, ax=panel, label="nT")
+        return figure
+
+
+def read_design(path: Path) -> Design:
+    """Read a design.
+
+    Args:
+        path: YAML as in the module's docstring.
+
+    Raises:
+        MagBridgeError: Not such a file, or an impossible value; names the entry.
+    """
+    document = read_small_yaml(path, "cell, state, current_A")
+    known = ("cell", "state", "current_A", "distance_mm")
+    if not isinstance(document, dict) or set(document) - set(known) or not {"cell", "current_A"} <= set(document):
+        found = ", ".join(map(str, document)) if isinstance(document, dict) else type(document).__name__
+        raise fault(path, "", f"entries {found}", "cell and current_A; state and distance_mm beside them", "correct it")
+    cell, state = document["cell"], document.get("state", {})
+    for name, part in (("cell", cell), ("state", state)):
+        if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
+            raise fault(path, name, repr(part)[:60], "names and values, such as {preset: nmc}", "correct it")
+    fields = [field.name for field in dataclasses.fields(CellState)]
+    for key in set(state) - set(fields):
+        raise fault(path, "state", f"entry {key!r}", ", ".join(fields), "correct it")
+    try:
+        design = PouchCell.preset(cell.get("preset", "nmc"), **{k: v for k, v in cell.items() if k != "preset"})
+        check_number("current_A", document["current_A"], above=0)
+        distance = document.get("distance_mm")
+        if distance is not None:
+            check_number("distance_mm", distance, above=0, most=1000)
+        protocol = Protocol(rate_C=document["current_A"] / design.nominal_Ah)
+        return Design(design, CellState(**state), protocol, distance)
+    except MagBridgeError as error:
+        raise MagBridgeError(f"{path}: {error}") from error
+
+
+def read_map(path: Path, design: Design, columns: Path | None = None) -> FieldMap:
+    """Read a field map.
+
+    Args:
+        path: CSV, Parquet or XLSX with the columns of `dataset_card.contract.measured.MAP_FIELDS`.
+        design: Whose distance places sensors in a map without z.
+        columns: A column map.
+
+    Raises:
+        MagBridgeError: Not such a table; no field axis, no distance, too few points, or places far from the cell.
+    """
+    path = Path(path)
+    table = read_labels(path, MAP_FIELDS, columns)
+    axes = tuple(axis for axis in AXES if axis in table)
+    if not axes:
+        raise fault(path, "", "no field", "bx, by or bz, in nT or the unit that they state", "name one (--columns)")
+    if not FEWEST_POINTS <= len(table) <= MOST_POINTS:
+        raise fault(path, "", f"{len(table)} points", f"{FEWEST_POINTS} to {MOST_POINTS}", "measure more, or thin it")
+    if "z_mm" not in table and design.distance_mm is None:
+        raise fault(path, "", "no column 'z_mm'", "z from the middle of the stack", "or distance_mm in the design")
+    above = design.cell.thickness_mm / 2 + (design.distance_mm or 0.0)
+    names = [field.name for field in MAP_POSITION]
+    position = table.assign(z_mm=table.get("z_mm", above))[names].to_numpy(float)
+    size = np.array([design.cell.length_mm, design.cell.width_mm])
+    low, high = position[:, :2].min(axis=0), position[:, :2].max(axis=0)
+    if ((high - low) < LEAST_SPAN * size).all() or (high < -size).any() or (low > 2 * size).any():
+        found = f"x {low[0]:g} to {high[0]:g} mm, y {low[1]:g} to {high[1]:g} mm"
+        expected = f"places about a cell of {size[0]:g} by {size[1]:g} mm, from the corner at the positive tab's edge"
+        raise fault(
+            path, "", found, expected, "state another unit in the column's name, such as 'x (m)', or correct it"
+        )
+    return FieldMap(position, table[list(axes)].to_numpy(float), axes, tuple(table.attrs["notes"]))
+
+
+def compare_map(path: Path, against: Path, columns: Path | None = None) -> MapResiduals:
+    """Compare a field map with the model of a design.
+
+    What is fitted is what nobody knows: a constant background of each axis, and where the map lies, as a translation of
+    at most `MOST_SHIFT_MM`. Current, state, scale and rotation are taken as they are told.
+
+    Args:
+        path: The map, as of `read_map`.
+        against: The design, as of `read_design`.
+        columns: A column map of the map.
+
+    Raises:
+        MagBridgeError: As of both, or the fields are in another unit.
+    """
+    design = read_design(against)
+    found = read_map(path, design, columns)
+    model = _model(design, found)
+    at_rest = model(np.zeros((1, 3)))[0]
+    measured = found.field_nT
+    ratio = float(np.std(measured - measured.mean(axis=0)) / np.std(at_rest - at_rest.mean(axis=0)))
+    if not 1 / OTHER_SCALE < ratio < OTHER_SCALE:
+        fix = "state its unit in the column's name, such as 'Bx (uT)', or correct current_A"
+        raise fault(path, "", f"a field {ratio:.3g} times the design's", "the same order of magnitude", fix)
+
+    def residual(shift: np.ndarray) -> np.ndarray:
+        off = measured - model(shift[None])[0]
+        return (off - off.mean(axis=0)).ravel()
+
+    def slopes(shift: np.ndarray, step: float = 1e-3) -> np.ndarray:
+        away = model(shift + step * np.concatenate([np.eye(3), -np.eye(3)]))
+        slope = (away[:3] - away[3:]) / (2 * step)
+        return -(slope - slope.mean(axis=1, keepdims=True)).reshape(3, -1).T
+
+    best = least_squares(residual, np.zeros(3), slopes, _bounds(design, found), ftol=1e-6, xtol=1e-6, max_nfev=20)
+    fitted = model(best.x[None])[0]
+    offset = (measured - fitted).mean(axis=0)
+    freedom = measured.size - 3 - len(found.axes)
+    spread = np.sqrt((best.fun**2).sum() / freedom * np.diag(np.linalg.pinv(best.jac.T @ best.jac)))
+    left = best.fun.reshape(measured.shape)
+    unit = left / np.maximum(np.sqrt((left**2).mean(axis=0)), 1e-12)
+    nearest = cKDTree(found.position_mm).query(found.position_mm, k=2)[1][:, 1]
+    centred = fitted - fitted.mean(axis=0), measured - measured.mean(axis=0)
+    agreement = float((centred[0] * centred[1]).sum() / np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
+    x, y, z = ((v.min(), v.max()) for v in found.position_mm.T)
+    understood = (
+        f"{len(measured)} points with {', '.join(axis[:2] for axis in found.axes)}; x {x[0]:.4g} to {x[1]:.4g} mm, "
+        f"y {y[0]:.4g} to {y[1]:.4g} mm, z {z[0]:.4g} to {z[1]:.4g} mm; greatest field "
+        f"{np.abs(measured).max():.4g} nT; "
+        f"{design.cell.chemistry} cell of {design.cell.length_mm:g} by {design.cell.width_mm:g} by "
+        f"{design.cell.thickness_mm:.3g} mm at {design.protocol.rate_C * design.cell.nominal_Ah:.3g} A"
+    )
+    neighbours = float((unit * unit[nearest]).mean()), float(np.sqrt(2 / measured.size))
+    return MapResiduals(found, fitted, offset, best.x, spread, neighbours, agreement, understood)
+
+
+def _model(design: Design, found: FieldMap) -> Callable[[np.ndarray], np.ndarray]:
+    """The field (K, S, A) in nT at the end of the pulse, by translations (K, 3) of the map in mm."""
+    sensors = SensorArray(found.position_mm)
+    sensors.require_outside(design.cell, NEAREST)
+    kept = [AXES.index(axis) for axis in found.axes]
+    still = np.zeros(3), np.zeros_like(found.position_mm)
+
+    def at(shifts: np.ndarray) -> np.ndarray:
+        cases = [Case(design.cell, design.state, placement=Placement(shift, *still)) for shift in shifts]
+        simulated = simulate_cases(cases, sensors, design.protocol, uniform_foils=True)
+        return np.stack([1e9 * one.load_T[:, kept] for one in simulated])
+
+    return at
+
+
+def _bounds(design: Design, found: FieldMap) -> tuple[np.ndarray, np.ndarray]:
+    """Translations that keep every sensor outside the cell."""
+    z, least = found.position_mm[:, 2], NEAREST * design.cell.thickness_mm / 2
+    low, high = np.full(3, -MOST_SHIFT_MM), np.full(3, MOST_SHIFT_MM)
+    low[2] = max(low[2], least - z[z > 0].min(initial=np.inf))
+    high[2] = min(high[2], -least - z[z < 0].max(initial=-np.inf))
+    return low - 1e-9, high + 1e-9
+
+
+def markdown(found: MapResiduals, name: str) -> str:
+    """The report's text."""
+    words = [f"* {line}" for line in (*found.map.notes, *found.verdict())]
+    caveat = (
+        "The model's field is that at the end of a 30 s discharge, with straight leads in the cell's plane. A residual "
+        "does not say which of design, state, leads, gains and rotation is wrong; compare designs on the same map."
+    )
+    return "\n".join([f"# {name} against its design", "", f"{found.understood}.", "", caveat, "", found.text(), "",
+                      "Root mean squares over the points, the offset taken off.", "", *words, "",
+                      "![Measured, model and residual](map.png)", ""])  # fmt: skip

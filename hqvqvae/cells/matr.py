@@ -36,7 +36,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -53,6 +53,8 @@ URL = f"https://github.com/petermattia/revisit-severson-et-al/archive/{COMMIT}.z
 CELLS = {"train": 41, "test1": 43, "test2": 40}
 CYCLES = np.arange(2, 101)
 VOLTAGE_V = np.linspace(3.5, 2.0, 1000)  # of the rows of a file
+CURVE_ROWS = np.arange(49, 1000, 50)  # of a curve that is a model's input
+CURVE_POINTS = tuple(f"q_{volts:.2f}V" for volts in VOLTAGE_V[CURVE_ROWS])
 CURRENT_A = 4.4
 FEATURES = (*CHARGE_FEATURES, "dv_dt_min")
 DERIVED_FEATURES = ("t_total", "dv_dt_mean", "ah_throughput")
@@ -134,20 +136,45 @@ def read_archive(path: str | Path) -> pd.DataFrame:
     Raises:
         MagBridgeError: nothing is there, or a table is missing or has another SHA-256.
     """
-    members = _members(Path(path))
     parts = []
+    for split, number, life, curves in _cells(Path(path)):
+        part = cell_features(curves)
+        part.insert(0, "life_cycles", life)
+        part.insert(0, "cohort", batch_of(split, number))
+        part.insert(0, "split", split)
+        part.insert(0, "cell_id", f"{split}-{number:02d}")
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    return table.sort_values(["cell_id", "cycle"], kind="stable", ignore_index=True)
+
+
+def read_curves(path: str | Path) -> pd.DataFrame:
+    """The curves themselves, decimated to 20 voltages: a model's input in place of the features.
+
+    Args:
+        path: as for `read_archive`.
+
+    Returns:
+        `cell_id`, `cycle` and the charge at `CURVE_POINTS` in Ah, all 12,276 cycles.
+
+    Raises:
+        MagBridgeError: as for `read_archive`.
+    """
+    parts = []
+    for split, number, _, curves in _cells(Path(path)):
+        part = pd.DataFrame(curves[CURVE_ROWS].T, columns=list(CURVE_POINTS))
+        parts.append(part.assign(cell_id=f"{split}-{number:02d}", cycle=CYCLES))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _cells(path: Path) -> Iterator[tuple[str, int, int, np.ndarray]]:
+    """Split, number, life and charge (1000, 99) of every cell."""
+    members = _members(path)
     for split, n_cells in CELLS.items():
         lives = np.loadtxt(io.BytesIO(members[f"cycle_lives/{split}_cycle_lives.csv"]))
         for number in range(1, n_cells + 1):
-            curves = pd.read_csv(io.BytesIO(members[f"{split}/cell{number}.csv"]), header=None).to_numpy(dtype=float)
-            part = cell_features(curves)
-            part.insert(0, "life_cycles", int(lives[number - 1]))
-            part.insert(0, "cohort", batch_of(split, number))
-            part.insert(0, "split", split)
-            part.insert(0, "cell_id", f"{split}-{number:02d}")
-            parts.append(part)
-    table = pd.concat(parts, ignore_index=True)
-    return table.sort_values(["cell_id", "cycle"], kind="stable", ignore_index=True)
+            table = pd.read_csv(io.BytesIO(members[f"{split}/cell{number}.csv"]), header=None)
+            yield split, number, int(lives[number - 1]), table.to_numpy(dtype=float)
 
 
 def cell_features(curves_Ah: np.ndarray) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import ReplaceOption
 from dataset_card.storage.output import MARKER, require_file, require_folder, require_place
 
-from .terminal import Address, Jobs, Json, answer, note, processes, quiet_libraries
+from .terminal import Address, Jobs, Json, Reference, answer, note, processes, quiet_libraries, window_of
 
 Run = Annotated[Path, typer.Argument(help="Folder that `discover` wrote.")]
 
@@ -61,6 +61,7 @@ def discover(
     ] = None,
     method: Annotated[str, typer.Option(help="Method in question; all others are controls.")] = "recommended",
     protocol: Annotated[str, typer.Option(help="Features: C (cleaned), P (raw) or D (less each cell's start).")] = "C",
+    reference: Reference = None,
     proxy: Annotated[str, typer.Option(help="Degradation proxy: fade, r_late or r_growth.")] = "fade",
     early: Annotated[float, typer.Option(help="Early window, share of a cell's segments.")] = 0.3,
     min_cells: Annotated[int, typer.Option(help="A code is eligible in at least this many cells.")] = 6,
@@ -83,6 +84,7 @@ def discover(
         early_fraction=early,
         min_cells_present=min_cells,
         min_segments=min_segments,
+        reference_window=window_of(reference),
         n_permutations=permutations,
         seed=seed,
     )

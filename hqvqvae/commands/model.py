@@ -11,7 +11,20 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import ReplaceOption
 from dataset_card.storage.output import require_file
 
-from .terminal import Address, Ambient, Columns, CurrentSign, Jobs, Json, answer, processes, quiet_libraries, remark
+from .terminal import (
+    Address,
+    Ambient,
+    Columns,
+    CurrentSign,
+    Jobs,
+    Json,
+    Reference,
+    answer,
+    processes,
+    quiet_libraries,
+    remark,
+    window_of,
+)
 
 Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
 Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embedded NASA segments by default.")]
@@ -112,6 +125,7 @@ def train(
     features: Annotated[
         str | None, typer.Option(help="Features to train on, comma-separated; all ten by default.")
     ] = None,
+    reference: Reference = None,
     n_qubits: Annotated[int | None, typer.Option(help="Qubits of the circuit; the configuration's by default.")] = None,
     n_layers: Annotated[int | None, typer.Option(help="Layers of the circuit; the configuration's by default.")] = None,
     epochs: int = 50,
@@ -131,7 +145,9 @@ def train(
     quiet_libraries()
     table = _load(data, protocol)
     names = None if features is None else [name.strip() for name in features.split(",")]
-    given = {"feature_names": names, "n_qubits": n_qubits, "n_layers": n_layers}
+    given = {
+        "feature_names": names, "n_qubits": n_qubits, "n_layers": n_layers, "reference_window": window_of(reference),
+    }  # fmt: skip
     changes = {name: value for name, value in given.items() if value is not None}
     training = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     record = train_run(

@@ -100,17 +100,24 @@ def power(
 
 
 def precursors(
-    out: Annotated[Path, typer.Option(help="New folder for record, report, picture and model.")] = Path("precursors"),
+    out: Annotated[
+        Path, typer.Option(help="Folder of record, report, picture and model; more runs add to what is there.")
+    ] = Path("precursors"),
     method: Annotated[
-        list[str] | None, typer.Option(help="kmeans, precursor ...; may be repeated. All six if left out.")
+        list[str] | None, typer.Option(help="kmeans, precursor ...; may be repeated. The six of the card if left out.")
     ] = None,
     part: Annotated[
-        list[str] | None, typer.Option(help="search, transfer, numbers or warning; may be repeated. All if left out.")
+        list[str] | None,
+        typer.Option(help="search, absolute, transfer, numbers or warning; may be repeated. All if left out."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of folds and models, from 0.")] = 10,
     draws: Annotated[int, typer.Option(min=1, help="Draws of fewer cells, for each number.")] = 6,
+    matr: Annotated[
+        Path | None,
+        typer.Option(help="The MATR tables, zip or folder: search on the curves themselves, in place of the parts."),
+    ] = None,
     export: Annotated[Path | None, typer.Option(help="Also write the model as packaged weights here.")] = None,
-    replace: ReplaceOption = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace packaged weights that --export wrote.")] = False,
     jobs: Jobs = None,
     address: Address = None,
     as_json: Json = False,
@@ -119,18 +126,21 @@ def precursors(
 
     k-means takes minutes; a seed of HQ-VQVAE about one CPU-minute, its twin half of that.
     """
+    from ..cells.matr import read_curves
     from ..discovery.lives.report import KIND, PARTS, run
+    from ..hub.model_card import PRECURSORS
     from ..hub.precursor_card import precursor_report
     from ..hub.publishing import PACKAGED_MODEL
     from ..training.methods import LIFE_METHODS
 
-    require_folder(out, KIND, replace)
+    require_begun(out, KIND, PRECURSORS)
     if export is not None:
         require_folder(export, PACKAGED_MODEL, replace)
     quiet_libraries()
     found = run(
-        out, methods=tuple(method or LIFE_METHODS), parts=tuple(part or PARTS), seeds=seeds, draws=draws, export=export,
-        replace_run=replace, say=note, workers=processes(jobs, address), address=address, progress=True,
+        out, methods=tuple(method or LIFE_METHODS), parts=tuple(part or PARTS), seeds=seeds, draws=draws,
+        curves=None if matr is None else read_curves(matr), export=export, replace_export=replace,
+        workers=processes(jobs, address), address=address, progress=True,
     )  # fmt: skip
     answer(found, as_json, f"{precursor_report(found)}\nreport: {out / 'report.md'}")
 

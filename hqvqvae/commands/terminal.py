@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import json_text
 
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON record to stdout.")]
@@ -19,11 +20,28 @@ Address = Annotated[
     str | None, typer.Option(help="HOST:PORT of a Dask scheduler that you run: its workers do the work.")
 ]
 
+Reference = Annotated[
+    str | None,
+    typer.Option(metavar="FIRST:LAST", help="Take features less their mean over these segments of each cell, from 1."),
+]
 Columns = Annotated[Path | None, typer.Option(help="YAML that maps the columns and units of your table to ours.")]
 CurrentSign = Annotated[
     str | None, typer.Option(help="Sign of a discharge in your table, negative or positive; checked if left out.")
 ]
 Ambient = Annotated[float | None, typer.Option(help="Temperature in degC of a table that has none.")]
+
+
+def window_of(reference: str | None) -> tuple[int, int] | None:
+    """The segments that `--reference` names, None where it names none."""
+    if reference is None:
+        return None
+    try:
+        first, last = map(int, reference.split(":"))
+    except ValueError:
+        first, last = 0, 0
+    if not 1 <= first <= last:
+        raise MagBridgeError(f"--reference {reference!r}: expected the first and last segment, such as 1:5")
+    return first, last
 
 
 def processes(jobs: int | None, address: str | None) -> int | None:

@@ -29,6 +29,8 @@ class DiscoveryPlan:
         early_fraction: Early window, share of a cell's segments (paper, Table 10: 0.3).
         min_cells_present: A code is eligible if at least this many cells hold it.
         min_segments: Cells with fewer valid segments are left out of the association (20 leaves the paper's 18).
+        reference_window: Segments of each cell, from 1, whose mean the features are taken less; all up to the last of
+            them take no part in anything but proxies. None for features as they are.
         alpha: Level below which a p counts.
         n_permutations: Draws per null.
         seed: Seed of the nulls.
@@ -38,6 +40,7 @@ class DiscoveryPlan:
     early_fraction: float = 0.3
     min_cells_present: int = 6
     min_segments: int = 20
+    reference_window: tuple[int, int] | None = None
     alpha: float = 0.05
     n_permutations: int = 1999
     seed: int = 0
@@ -50,12 +53,22 @@ class DiscoveryPlan:
                 f"min_segments is {self.min_segments}: a life of fewer than {FEWEST_SEGMENTS} segments has no "
                 f"meaningful early window or last third; choose at least {FEWEST_SEGMENTS}"
             )
+        if self.reference_window is not None and self.beginning >= self.min_segments:
+            raise MagBridgeError(
+                f"the reference ends with segment {self.beginning}: expected one before min_segments, "
+                f"{self.min_segments}, so that every cell has segments after it"
+            )
         if self.min_cells_present < 1:
             raise MagBridgeError(f"min_cells_present is {self.min_cells_present}: expected at least 1")
         if self.n_permutations < 99:
             raise MagBridgeError(
                 f"n_permutations is {self.n_permutations}: fewer than 99 cannot show p < 0.05 reliably"
             )
+
+    @property
+    def beginning(self) -> int:
+        """Segments up to the end of the reference window, 0 without one."""
+        return 0 if self.reference_window is None else self.reference_window[1]
 
 
 @dataclass(frozen=True)
@@ -92,12 +105,12 @@ class Study:
 
     Attributes:
         plan: What was fixed beforehand.
-        segments: All valid segments, (N rows).
+        segments: All valid segments after the reference window, (N rows).
         cells: One row per cell, with the reason where it is left out.
         rows: Segments of cells that take part, (N,) bool.
         index: Those cells and their segments.
         proxy: Proxy per cell taking part, (C,).
-        onsets: Position of the onset of degradation, NaN for never, (C,).
+        onsets: Position of the onset of degradation among the segments, NaN for never, (C,).
         early_drop: Relative capacity drop at the end of the early window, (C,).
     """
 
@@ -131,6 +144,10 @@ def prepare(segments: pd.DataFrame, plan: DiscoveryPlan) -> Study:
     """
     segments = valid_segments(segments)
     cells = cell_table(segments, plan.proxy, min_segments=plan.min_segments, early_fraction=plan.early_fraction)
+    if plan.reference_window is not None:
+        segments = segments[segments.groupby("cell_id").cumcount() >= plan.beginning].reset_index(drop=True)
+        cells = cells[cells["n_segments"] > plan.beginning].reset_index(drop=True)
+        cells["onset"] = (cells["onset"] - plan.beginning).clip(lower=0)
     used = cells[cells["left_out"] == ""]
     rows = segments["cell_id"].isin(used["cell_id"]).to_numpy()
     return Study(

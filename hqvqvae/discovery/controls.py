@@ -68,14 +68,25 @@ def _codes(
 
 
 def reference_model(
-    table: pd.DataFrame, method: str, seed: int, protocol: str, training: TrainingConfig | None = None
+    table: pd.DataFrame,
+    method: str,
+    seed: int,
+    protocol: str,
+    training: TrainingConfig | None = None,
+    reference_window: tuple[int, int] | None = None,
 ) -> HQVQVAEModel | None:
-    """The model of all cells whose codes are the reference, trained again; None where the method is no HQ-VQVAE."""
+    """The model of all cells whose codes are the reference, trained again; None where the method is no HQ-VQVAE.
+
+    The features are those that the methods are trained on; of a reference window the model is only told.
+    """
     from ..training.methods import NeuralCoder, fit_method
 
     columns = feature_columns(table)
     features = table[columns].to_numpy(dtype=float, copy=True)
-    coder = fit_method(method, features, seed, protocol=protocol, feature_names=tuple(columns), training=training)
+    coder = fit_method(
+        method, features, seed, protocol=protocol, feature_names=tuple(columns), training=training,
+        reference_window=reference_window,
+    )  # fmt: skip
     return coder.model if isinstance(coder, NeuralCoder) else None
 
 

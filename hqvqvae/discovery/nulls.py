@@ -120,7 +120,13 @@ def max_statistic(
 
 
 def choose_and_predict(
-    target: np.ndarray, seen: np.ndarray, unseen: np.ndarray, eligible: np.ndarray, *, either_sign: bool = False
+    target: np.ndarray,
+    seen: np.ndarray,
+    unseen: np.ndarray,
+    eligible: np.ndarray,
+    *,
+    either_sign: bool = False,
+    target_ranks: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose the predictor that ranks the training cells best, fit a line, predict the others.
 
@@ -130,6 +136,7 @@ def choose_and_predict(
         unseen: Those of the others, (m, K).
         eligible: Which may be chosen, (K,) bool.
         either_sign: Whether a predictor that falls as the proxy rises may be chosen too.
+        target_ranks: Ranks of the target in each order, (B, n), where they are known.
 
     Returns:
         Predictions (B, m), the mean of the training cells where no predictor is eligible; the choice (B,), -1 for none.
@@ -139,7 +146,8 @@ def choose_and_predict(
     usable = np.flatnonzero(eligible & (np.abs(ranks).sum(axis=0) > 0))
     if not len(usable):
         return np.repeat(mean, len(unseen), axis=1), np.full(len(target), -1)
-    rho = _standard_ranks(target, 1) @ ranks[:, usable]
+    # Up to a factor of each order, which does not matter for the choice.
+    rho = (rankdata(target, axis=1) if target_ranks is None else target_ranks) @ ranks[:, usable]
     pick = usable[np.argmax(np.abs(rho) if either_sign else rho, axis=1)]
     centre = seen.mean(axis=0)
     variance = ((seen - centre) ** 2).sum(axis=0)
@@ -164,11 +172,15 @@ def nested_predictions(
     """
     predictions = np.empty_like(proxy, dtype=float)
     chosen = np.full(proxy.shape, -1)
+    ranks = rankdata(proxy, axis=1)
     for f in np.unique(fold):
         test = fold == f
         seen, unseen = predictors[f][~test], predictors[f][test]
         target = proxy[:, ~test]
-        predictions[:, test], pick = choose_and_predict(target, seen, unseen, eligible[f])
+        of_target = ranks[:, ~test]
+        for c in np.flatnonzero(test):  # sorting again takes longer: each cell left out lowers the ranks above its own
+            of_target = of_target - (np.sign(target - proxy[:, [c]]) + 1) / 2
+        predictions[:, test], pick = choose_and_predict(target, seen, unseen, eligible[f], target_ranks=of_target)
         chosen[:, test] = pick[:, None]
     return predictions, chosen
 

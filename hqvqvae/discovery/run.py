@@ -13,6 +13,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
 from dataset_card.storage.output import writing_folder
 
+from ..cells.reference import less_the_beginning
 from .analysis import Coding, DiscoveryPlan, MethodResult, Study, analyse, prepare
 from .controls import (
     LABELS,
@@ -123,9 +124,21 @@ def discover(
         codings["given"] = [given_coding(study, _named(codes))]
     columns = feature_columns(features)
     methods = [m for m in dict.fromkeys((method, *TRAINED)) if codes is None or m in TRAINED]
+    window = study.plan.reference_window
+    if window is not None and (codes is not None or protocol != "C"):
+        raise MagBridgeError(
+            f"the reference {window} is for methods trained on protocol C, not for "
+            f"{'codes as given' if codes is not None else f'protocol {protocol}'}: leave it out"
+        )
     unusable = _untrainable(features, columns)
     if unusable and codes is None:
         raise MagBridgeError(unusable)
+    if window is not None:
+        features = less_the_beginning(features, columns, window)
+        notes.append(
+            f"Features are taken less each cell's own mean over its segments {window[0]} to {window[1]}; the segments "
+            "up to there have no code and serve the proxies alone."
+        )
     if unusable:
         notes.append(f"No trained controls: {unusable}")
         codings["random"] = [_random_codes(study, codings["given"][0].n_codes, seed) for seed in seeds]
@@ -157,7 +170,7 @@ def discover(
     model = None
     if codes is None:
         say("keeping the model")
-        model = reference_model(features, method, seeds[_answered(primary)], protocol, training)
+        model = reference_model(features, method, seeds[_answered(primary)], protocol, training, window)
     return Discovery(
         study=study,
         primary=primary,

@@ -131,6 +131,7 @@ def fit_method(
     feature_names: tuple[str, ...] = PAPER_FEATURES,
     training=None,
     n_codes: int = CODEBOOK_SIZE,
+    reference_window: tuple[int, int] | None = None,
 ) -> Coder:
     """Fit one method on training segments.
 
@@ -144,6 +145,7 @@ def fit_method(
         feature_names: names of the columns.
         training: a `TrainingConfig` other than the default; its seed is replaced.
         n_codes: size of the codebook.
+        reference_window: which segments of a cell the features were taken less; a model will do so itself.
 
     Returns:
         The fitted coder.
@@ -174,7 +176,8 @@ def fit_method(
     if name == "ae-kmeans":
         # All epochs are warm-up: an autoencoder that never sees its codebook, which k-means then places.
         config_name, training = "recommended-classical", replace(training, warmup_epochs=training.epochs)
+    own = {} if reference_window is None else {"reference_window": reference_window}
     config = HQVQVAEConfig.named(
-        config_name, feature_names=list(feature_names), protocol=protocol, z_clip=z_clip, codebook_size=n_codes
+        config_name, **own, feature_names=list(feature_names), protocol=protocol, z_clip=z_clip, codebook_size=n_codes
     )
     return NeuralCoder(fit(config, features, training, measure_each_epoch=False).model)

@@ -63,6 +63,17 @@ def test_decoded_codes_are_plausible_segments():
     assert (np.median(decoded, axis=0) > low - margin).all() and (np.median(decoded, axis=0) < high + margin).all()
 
 
+def test_the_precursor_is_pulled_by_transformers_alone(tmp_path):
+    from transformers import AutoModel
+
+    model = HQVQVAEModel.from_pretrained("precursor")
+    model.save_pretrained(tmp_path)
+    pulled = AutoModel.from_pretrained(tmp_path, trust_remote_code=True)
+    features = torch.randn(30, 6, generator=torch.Generator().manual_seed(0)).cumsum(0)
+    assert torch.equal(pulled.encode(features).codes, model.encode(features).codes)
+    assert (pulled.encode(features).codes[:11] == -1).all() and (pulled.encode(features).codes[11:] >= 0).all()
+
+
 def test_the_precursor_ranks_the_lives_it_was_trained_on_and_its_card_is_that_of_its_record():
     from scipy.stats import spearmanr
 

@@ -14,6 +14,8 @@ from .study import LifeStudy
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LIVES = [200, 500, 1000, 2000]  # cycles, labels of the axis
+
 
 def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Figure:
     """Codes of every cell over its cycles, the shortest life above, and the precursor's share against life.
@@ -67,6 +69,8 @@ def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Figu
             right.plot(rates[mine, score.precursor], study.lives[mine], label=cohort, **style)
         right.legend(fontsize=8, frameon=False)
     right.set_yscale("log")
+    right.set_yticks(LIVES, LIVES)
+    right.minorticks_off()
     right.set_ylabel("life [cycles]", fontsize=9, color=INK)
     right.set_xlabel(f"share of code {score.precursor} in cycles {first} to {last}", fontsize=9)
     return figure

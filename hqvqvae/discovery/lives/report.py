@@ -1,57 +1,113 @@
-"""One run of the search as a folder: the record, the model of all cells with its warning score, figure and report."""
+"""One run of the search as a folder: the record, the model of all cells with its warning score, figure and report.
+
+The record grows: what it holds of the same cells and plan is not measured again.
+"""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.documents import write_json
-from dataset_card.storage.output import writing_folder
+from dataset_card.storage.documents import json_text, write_json
+from dataset_card.storage.files import replacing
 
 from ...cells.code_statistics import code_rates
-from ...configuration_hqvqvae import HQVQVAEConfig
-from ...hub.model_card import POWER, read_record
+from ...hub.model_card import POWER, PRECURSORS, read_record
 from ...hub.precursor_card import precursor_report
 from ...hub.publishing import export_packaged
 from ...modeling_hqvqvae import PACKAGED, HQVQVAEModel
 from ...training.evaluation import table_sha256, versions
 from ...training.fit import TrainingConfig, quantized_mse
-from ...training.methods import LIFE_METHODS, NeuralCoder, fit_method
+from ...training.jobs import run_jobs
+from ...training.methods import LIFE_METHODS, QUANTIZERS, NeuralCoder, fit_method
 from ...training.plotting import DPI
 from ..warning_score import WarningScore
 from . import warning
 from .figure import draw_lives
-from .search import by_number, search, transfer
+from .search import BOUNDS, fewer_cells, search, transfer
 from .study import TRAIN_STEP, LifePlan, LifeStudy, balanced_folds, prepare
 
 KIND = "search for precursors"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MODEL = "precursor"
-NUMBERS = (20, 40, 60, 90, 124)
-TRANSFER_SEEDS = 3
-PARTS = ("search", "transfer", "numbers", "warning")
+NUMBERS = (20, 40, 60, 90)
+SEEDS = {"absolute": 1, "warning": 1}  # at most so many of a part
+PARTS = ("search", "absolute", "transfer", "numbers", "warning")
+BESIDE = {"search": tuple(BOUNDS), "transfer": tuple(BOUNDS), "warning": warning.PLAIN}
+"""What is measured in a part beside the methods."""
+
+Job = tuple[str, str, int, int]
+"""Part, method, number of cells and seed, which is that of the draw where cells are drawn."""
 
 
-def add_predictions(found: dict[str, Any]) -> None:
-    """What planted precursors had predicted: the share found at the strength that all cells show within cohorts."""
+def jobs_of(parts: Sequence[str], methods: Sequence[str], cells: int, seeds: int, draws: int) -> list[Job]:
+    """What a run measures, those that take longest first."""
+    found = []
+    for part in parts:
+        numbers, repeats = (NUMBERS, draws) if part == "numbers" else ((cells,), min(seeds, SEEDS.get(part, seeds)))
+        named = (*reversed(methods), *BESIDE.get(part, ()))
+        found += list(itertools.product((part,), named, numbers, range(repeats)))
+    return found
+
+
+def measure(job: Job, curves: pd.DataFrame | None = None) -> dict[str, Any]:
+    """One row of the record; part "curve" takes the curves for its input."""
+    part, method, n, seed = job
+    plan = LifePlan(seed=seed) if part != "absolute" else LifePlan(seed=seed, reference_window=None)
+    study = fewer_cells(plan, n) if part == "numbers" else prepare(plan, curves=curves)
+    found = {"transfer": transfer, "warning": warning.evaluate}.get(part, search)(study, method)
+    return dict(zip(("part", "method", "cells", "seed"), job, strict=True)) | found
+
+
+def begin(out: Path, study: LifeStudy) -> dict[str, Any]:
+    """The record in a folder, or a new one.
+
+    Raises:
+        MagBridgeError: The folder holds a record of other cells or another plan.
+    """
+    of_run = json.loads(json_text({
+        "schema_version": SCHEMA_VERSION, "plan": asdict(study.plan) | {"train_step": TRAIN_STEP},
+        "cells": len(study.lives), "data_sha256": table_sha256(study.table, study.names),
+    }))  # fmt: skip
+    path = out / PRECURSORS
+    try:
+        found = read_record(path)
+    except ValueError as error:
+        raise MagBridgeError(f"{path} is not a record of a search ({error}): give another --out") from error
+    if found is None:
+        return of_run | {"rows": [], "versions": versions()}
+    if not isinstance(found, dict) or any(found.get(name) != value for name, value in of_run.items()):
+        raise MagBridgeError(f"{path} is not a record of a search among these cells by this plan: give another --out")
+    return found | {"versions": versions()}
+
+
+def predictions(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """What planted precursors had predicted: by method and number of cells, the share found at its strength.
+
+    The strength is that of all cells within cohorts, mean over seeds.
+    """
     power = read_record(PACKAGED / POWER)
-    for rows in found["numbers"].values():
-        strength = float(np.mean(rows[-1]["within"]))
-        for row in rows:
-            curve = None if power is None else power["curves"].get(str(row["cells"]))
-            row["predicted"] = None
-            if power is not None and curve is not None:
-                row["predicted"] = float(np.interp(strength, power["effects"], curve["found"]))
+    predicted: dict[str, dict[str, float]] = {}
+    for method in dict.fromkeys(row["method"] for row in found["rows"] if row["part"] == "numbers"):
+        whole = [row["within"] for row in found["rows"] if (row["part"], row["method"]) == ("search", method)]
+        if power is not None and whole:
+            curves = {n: np.interp(np.mean(whole), power["effects"], c["found"]) for n, c in power["curves"].items()}
+            predicted[method] = {n: float(share) for n, share in curves.items()}
+    return predicted
 
 
-def final_model(study: LifeStudy, n_codes: int, training: TrainingConfig) -> tuple[Any, WarningScore, np.ndarray]:
+def final_model(study: LifeStudy, training: TrainingConfig) -> tuple[HQVQVAEModel, WarningScore, np.ndarray]:
     """The model of all cells, its warning score, and the codes of all segments (N,)."""
+    n_codes = warning.N_CODES
     coder = fit_method(
         MODEL,
         study.features[::TRAIN_STEP],
@@ -86,72 +142,76 @@ def run(
     parts: Sequence[str] = PARTS,
     seeds: int = 10,
     draws: int = 6,
+    curves: pd.DataFrame | None = None,
     export: Path | None = None,
-    replace_run: bool = False,
-    say: Callable[[str], None] = lambda text: None,
-    **jobs: Any,
+    replace_export: bool = False,
+    workers: int | None = None,
+    address: str | None = None,
+    progress: bool = False,
 ) -> dict[str, Any]:
-    """Search, transfer, fewer cells and warning, then the model of all cells, into a new folder.
+    """Search, transfer, fewer cells and warning, then the model of all cells; what the folder holds already stays.
 
     Args:
-        out: A new folder: precursors.json, report.md, codes.png, model/, warning_score.json.
-        methods: Of `methods.LIFE_METHODS`.
+        out: The folder: precursors.json, report.md, codes.png, model/, warning_score.json.
+        methods: Of `methods.LIFE_METHODS` and `methods.QUANTIZERS`.
         parts: Of `PARTS`.
         seeds: Of folds and models, from 0.
         draws: Of fewer cells, for each number.
+        curves: A table of `matr.read_curves`: the search on these alone, in place of the parts.
         export: Also write the model as packaged weights there.
-        replace_run: Whether such folders that are there may be replaced.
-        say: Called with a line of progress.
-        **jobs: `workers`, `address` and `progress` of `run_jobs`.
+        replace_export: Whether packaged weights that are there may be replaced.
+        workers: Processes, one by default; the results do not depend on it.
+        address: HOST:PORT of a Dask scheduler, in place of them.
+        progress: Show a bar on stderr if that is a terminal.
 
     Returns:
         What precursors.json holds.
+
+    Raises:
+        MagBridgeError: A method or part is unknown, or the folder holds a record of other cells or another plan.
     """
-    unknown = [name for name in (*methods, *parts) if name not in LIFE_METHODS + PARTS]
-    if unknown:
-        raise MagBridgeError(f"{unknown[0]!r} is unknown; expected methods {LIFE_METHODS} and parts {PARTS}")
-    plan = LifePlan()
-    study = prepare(plan)
-    found: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION, "plan": asdict(plan) | {"train_step": TRAIN_STEP},
-        "cells": len(study.lives), "data_sha256": table_sha256(study.table, study.names), "versions": versions(),
-    }  # fmt: skip
-    if "search" in parts:
-        found["search"] = []
-        for seed in range(seeds):
-            say(f"search, seed {seed} of {seeds}")
-            found["search"].append(search(prepare(replace(plan, seed=seed)), methods, **jobs))
-        say("the same without a reference")
-        absolute = prepare(replace(plan, reference_window=None))
-        found["absolute"] = search(absolute, methods[:1], **jobs)[methods[0]]
-        found["absolute_method"] = methods[0]
-    if "transfer" in parts:
-        say("transfer to the later batch")
-        few = min(seeds, TRANSFER_SEEDS)
-        found["transfer"] = [transfer(prepare(replace(plan, seed=seed)), methods, **jobs) for seed in range(few)]
-    if "numbers" in parts:
-        say("fewer cells")
-        found["numbers"] = {methods[0]: by_number(plan, methods[0], NUMBERS, draws, **jobs)}
-        add_predictions(found)
-    n_codes = HQVQVAEConfig.named(MODEL).codebook_size
-    if "warning" in parts:
-        say("warning of short lives")
-        found["warning"] = warning.evaluate(study, MODEL, n_codes, **jobs)
-    say("the model of all cells")
-    model, score, codes = final_model(study, n_codes, TrainingConfig())
+    for names, known in ((methods, LIFE_METHODS + QUANTIZERS), (parts, PARTS)):
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise MagBridgeError(f"{unknown[0]!r} is unknown; expected one of {', '.join(known)}")
+    study = prepare()
+    found = begin(out, study)
+    there = {(row["part"], row["method"], row["cells"], row["seed"]) for row in found["rows"]}
+    parts = parts if curves is None else ("curve",)
+    todo = [job for job in jobs_of(parts, methods, len(study.lives), seeds, draws) if job not in there]
+
+    def keep(row: dict[str, Any]) -> None:
+        found["rows"].append(row)
+        write_json(out / PRECURSORS, found)
+
+    run_jobs(
+        functools.partial(measure, curves=curves), todo, workers=workers, address=address, progress=progress, keep=keep
+    )
+    found["rows"].sort(key=_place)
+    found["predicted"] = predictions(found)
+    model, score, codes = final_model(study, TrainingConfig())
     metrics = model_metrics(model, study.features[::TRAIN_STEP])
     found["model"] = {
         "seed": 0, "precursor": score.precursor, "short_below": float(np.median(study.lives)), "metrics": metrics,
     }  # fmt: skip
-    with writing_folder(out, KIND, replace_run) as folder:
-        write_json(folder / "precursors.json", found)
-        model.save_pretrained(folder / "model")
-        score.save(folder / "warning_score.json")
-        draw_lives(study, codes, score).savefig(folder / "codes.png", dpi=DPI, format="png")
-        (folder / "report.md").write_text(precursor_report(found), encoding="utf-8")
+    write_json(out / PRECURSORS, found)
+    with replacing(out / "model") as temporary:
+        model.save_pretrained(temporary)
+    score.save(out / "warning_score.json")
+    with replacing(out / "codes.png") as temporary:
+        draw_lives(study, codes, score).savefig(temporary, dpi=DPI, format="png")
+    with replacing(out / "report.md") as temporary:
+        temporary.write_text(precursor_report(found), encoding="utf-8")
     if export is not None:
-        export_precursor(out, export, replace_run)
+        export_precursor(out, export, replace_export)
     return found
+
+
+def _place(row: dict[str, Any]) -> tuple[int, int, str, int, int]:
+    """Where a row stands in the record: methods in the order of `methods`, what is beside them last."""
+    known, part, method = (*LIFE_METHODS, *QUANTIZERS), row["part"], row["method"]
+    place = known.index(method) if method in known else len(known)
+    return (*PARTS, "curve").index(part), place, method, row["cells"], row["seed"]
 
 
 def export_precursor(run: Path, folder: Path, replace_there: bool = False) -> None:

@@ -1,13 +1,9 @@
-"""The search on the MATR cells: every method on the same folds, transfer to a later batch, fewer cells, no codes."""
+"""The search on the MATR cells: each method on the same folds, transfer to a later batch, fewer cells, no codes."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import itertools
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +12,9 @@ from dataset_card.errors import MagBridgeError
 
 from ...cells.code_statistics import code_rates
 from ...training.fit import TrainingConfig
-from ...training.jobs import run_jobs
-from ...training.methods import LIFE_METHODS, fit_method
-from ..nulls import spearman
-from .nested import LifeResult, judge, nested_lives, orders_of, predict, within_cohorts
+from ...training.methods import Coder, fit_method
+from ..nulls import p_value, spearman
+from .nested import LifeResult, judge, nested_lives, orders_of, predict
 from .study import TRAIN_STEP, LifePlan, LifeStudy, balanced_folds, prepare
 
 BOUNDS = {
@@ -27,7 +22,6 @@ BOUNDS = {
     "drift of the six features": None,
 }  # ridge regressions without codes: of the published feature, and of the features' last ten cycles
 RIDGE = 1.0
-ALPHA = 0.05
 TRANSFER_TO = "test2"
 
 
@@ -36,80 +30,62 @@ def fold_of(study: LifeStudy) -> np.ndarray:
     return balanced_folds(study.index.cohorts, study.plan.folds, np.random.default_rng((study.plan.seed, 0)))
 
 
-def fit_seed(seed: int, method: str, n_codes: int, part: int) -> int:
-    digest = hashlib.sha256(f"{seed}/{method}/{n_codes}/{part}".encode()).digest()
-    return int.from_bytes(digest[:4], "little")
-
-
-def fit_rates(
-    job: tuple[str, int, int], study: LifeStudy, held_out: np.ndarray, training: TrainingConfig | None = None
-) -> tuple[np.ndarray, float]:
-    """Fit a method without some cells and take the share of each code in every cell.
+def rates_of(
+    study: LifeStudy, method: str, held_out: np.ndarray, training: TrainingConfig | None = None
+) -> tuple[dict[int, np.ndarray], float]:
+    """Fit a method without the cells of each part, and take the share of each code in every cell.
 
     Args:
-        job: Method, size of the codebook, and which of the parts is held out.
         study: The cells.
+        method: Of `methods.LIFE_METHODS` or `methods.QUANTIZERS`.
         held_out: Cells of each part, (parts, C) bool.
         training: Other than the default.
 
     Returns:
-        Shares (C, K), and the CPU seconds of the fit.
+        Shares by size of the codebook, (parts, C, K) each, and the CPU seconds of the fits.
     """
-    method, n_codes, part = job
-    train = np.flatnonzero(~held_out[part][study.index.cell])[::TRAIN_STEP]
-    start = time.process_time()
-    coder = fit_method(
-        method, study.features[train], fit_seed(study.plan.seed, method, n_codes, part),
-        feature_names=study.names, training=training, n_codes=n_codes,
+    seconds, rates = 0.0, {}
+    for n_codes in study.plan.n_codes:
+        shares = []
+        for part, out in enumerate(held_out):
+            start = time.process_time()
+            coder = fit_without(study, out, method, n_codes, part, training)
+            seconds += time.process_time() - start
+            shares.append(code_rates(study.index, coder.encode(study.features), n_codes))
+        rates[n_codes] = np.stack(shares)
+    return rates, seconds
+
+
+def fit_without(
+    study: LifeStudy, out: np.ndarray, method: str, n_codes: int, part: int, training: TrainingConfig | None = None
+) -> Coder:
+    """A method fitted on the cells that are not out, (C,) bool; each part draws its own weights."""
+    train = np.flatnonzero(~out[study.index.cell])[::TRAIN_STEP]
+    digest = hashlib.sha256(f"{study.plan.seed}/{method}/{n_codes}/{part}".encode()).digest()
+    return fit_method(
+        method, study.features[train], int.from_bytes(digest[:4], "little"), feature_names=study.names,
+        training=training, n_codes=n_codes,
     )  # fmt: skip
-    seconds = time.process_time() - start
-    return code_rates(study.index, coder.encode(study.features), n_codes), seconds
 
 
-def rates_of(
-    study: LifeStudy, methods: Sequence[str], held_out: np.ndarray, training: TrainingConfig | None = None, **jobs: Any
-) -> tuple[dict[str, dict[int, np.ndarray]], dict[str, float]]:
-    """Shares of codes by method and size, (parts, C, K) each, and the CPU seconds of each method's fits."""
-    work = list(itertools.product(methods, study.plan.n_codes, range(len(held_out))))
-    done = run_jobs(functools.partial(fit_rates, study=study, held_out=held_out, training=training), work, **jobs)
-    found = dict(zip(work, done, strict=True))
-    parts = range(len(held_out))
-    rates = {
-        method: {n: np.stack([found[method, n, part][0] for part in parts]) for n in study.plan.n_codes}
-        for method in methods
-    }
-    return rates, {method: sum(done[1] for job, done in found.items() if job[0] == method) for method in methods}
-
-
-def search(
-    study: LifeStudy, methods: Sequence[str] = LIFE_METHODS, training: TrainingConfig | None = None, **jobs: Any
-) -> dict[str, dict[str, Any]]:
-    """Every method and every bound on the plan's folds.
+def search(study: LifeStudy, method: str, training: TrainingConfig | None = None) -> dict[str, Any]:
+    """A method, or a bound, on the plan's folds.
 
     Args:
         study: The cells.
-        methods: Of `methods.LIFE_METHODS`.
+        method: Of `methods.LIFE_METHODS`, `methods.QUANTIZERS` or `BOUNDS`.
         training: Other than the default.
-        **jobs: `workers`, `address` and `progress` of `run_jobs`.
 
     Returns:
-        A JSON-ready row per method: `rho`, `within` (cohorts), `by_cohort`, `p_free`, `p_within`, `n_codes` and
-        `chosen` of the folds, `cpu_seconds`.
+        A JSON-ready row: `rho`, `within` (cohorts), `by_cohort`, `p_free`, `p_within`, `n_codes` and `chosen` of the
+        folds, `cpu_seconds`.
     """
     fold = fold_of(study)
-    rates, seconds = rates_of(study, methods, fold == np.arange(study.plan.folds)[:, None], training, **jobs)
-    cohorts = study.index.cohorts
-    rows = {
-        method: as_row(nested_lives(study.severity, rates[method], fold, cohorts, study.plan), seconds[method])
-        for method in methods
-    }
-    for name in BOUNDS:
-        rows[name] = as_row(_bound(study, name, fold), 0.0)
-    return rows
-
-
-def as_row(result: LifeResult, seconds: float) -> dict[str, Any]:
-    """A result as it is written."""
+    if method in BOUNDS:
+        result, seconds = _bound(study, method, fold), 0.0
+    else:
+        rates, seconds = rates_of(study, method, fold == np.arange(study.plan.folds)[:, None], training)
+        result = nested_lives(study.severity, rates, fold, study.index.cohorts, study.plan)
     kept = {name: value for name, value in vars(result).items() if name != "predictions"}
     return kept | {"cpu_seconds": round(seconds, 1)}
 
@@ -135,79 +111,40 @@ def _bound(study: LifeStudy, name: str, fold: np.ndarray) -> LifeResult:
     return judge(orders, predictions, cohorts, plan, [], [])
 
 
-def transfer(
-    study: LifeStudy, methods: Sequence[str] = LIFE_METHODS, training: TrainingConfig | None = None, **jobs: Any
-) -> dict[str, dict[str, Any]]:
+def transfer(study: LifeStudy, method: str, training: TrainingConfig | None = None) -> dict[str, Any]:
     """Choose and fit on train and test1, score the later batch test2 once.
 
     Returns:
-        A row per method and bound: `rho` on test2 with its `p` (lives of test2 exchanged), `n_codes`, `chosen`.
+        A row of a method or bound: `rho` on test2 with its `p` (lives of test2 exchanged); of a method `n_codes`,
+        `chosen` and `cpu_seconds`.
     """
-    plan, later = study.plan, study.splits == TRANSFER_TO
-    rates, seconds = rates_of(study, methods, later[None], training, **jobs)
-    severity, cohorts = study.severity, study.index.cohorts
-    drawn = np.random.default_rng((plan.seed, 3)).permuted(np.tile(severity[later], (plan.n_permutations, 1)), axis=1)
-
-    def row(predicted: np.ndarray) -> dict[str, Any]:
-        rho = float(spearman(predicted, severity[later]))
-        chance = spearman(np.broadcast_to(predicted, drawn.shape), drawn)
-        return {"rho": rho, "p": float((1 + np.sum(chance >= rho)) / (1 + len(drawn)))}
-
-    rows = {}
-    for method in methods:
-        of_one = {n: shares[0] for n, shares in rates[method].items()}
-        predicted, size, code = predict(severity[None, ~later], of_one, ~later, later, cohorts, plan)
-        chosen = {"n_codes": int(size[0]), "chosen": int(code[0])}
-        rows[method] = row(predicted[0]) | chosen | {"cpu_seconds": round(seconds[method], 1)}
-    for name in BOUNDS:
-        rows[name] = row(_ridge(study, name, ~later, later, severity[None, ~later])[0])
-    return rows
+    plan, later, severity = study.plan, study.splits == TRANSFER_TO, study.severity
+    chosen: dict[str, Any] = {}
+    if method in BOUNDS:
+        predicted = _ridge(study, method, ~later, later, severity[None, ~later])[0]
+    else:
+        rates, seconds = rates_of(study, method, later[None], training)
+        of_one = {n: shares[0] for n, shares in rates.items()}
+        drawn, size, code = predict(severity[None, ~later], of_one, ~later, later, study.index.cohorts, plan)
+        predicted = drawn[0]
+        chosen = {"n_codes": int(size[0]), "chosen": int(code[0]), "cpu_seconds": round(seconds, 1)}
+    rng = np.random.default_rng((plan.seed, 3))
+    orders = rng.permuted(np.tile(severity[later], (plan.n_permutations, 1)), axis=1)
+    rho = float(spearman(predicted, severity[later]))
+    return {"rho": rho, "p": p_value(rho, spearman(np.broadcast_to(predicted, orders.shape), orders))} | chosen
 
 
-def by_number(
-    plan: LifePlan, method: str, numbers: Sequence[int], draws: int, training: TrainingConfig | None = None, **jobs: Any
-) -> list[dict[str, Any]]:
-    """The same search among fewer cells, drawn anew.
+def fewer_cells(plan: LifePlan, n: int) -> LifeStudy:
+    """So many of the cells, drawn anew by the plan's seed, every cohort in proportion.
 
-    Args:
-        plan: That of the whole; each draw has a seed of its own.
-        method: One method.
-        numbers: Cells to draw; as many as there are is drawn once.
-        draws: How often.
-        training: Other than the default.
-        **jobs: Of `run_jobs`.
-
-    Returns:
-        Per number of cells: `rho` and `within` of each draw, and the share `found` with p within cohorts below .05.
+    Raises:
+        MagBridgeError: There are not so many.
     """
-    everything = prepare(plan)
-    cells, cohorts = everything.index.cell_ids, everything.index.cohorts
-    rows = []
-    for n in numbers:
-        if n > len(cells):
-            raise MagBridgeError(f"{n} cells of {len(cells)}: expected at most all of them")
-        results = []
-        for draw in range(draws if n < len(cells) else 1):
-            # Every cohort in proportion: the parts of a division into len(cells) / n, taken one after the other.
-            order = np.argsort(balanced_folds(cohorts, len(cells), np.random.default_rng((plan.seed, 4, n, draw))))
-            study = prepare(replace(plan, seed=plan.seed + draw), cells=list(cells[_spread(order, n)]))
-            fold = fold_of(study)
-            rates, _ = rates_of(study, [method], fold == np.arange(plan.folds)[:, None], training, **jobs)
-            results.append(nested_lives(study.severity, rates[method], fold, study.index.cohorts, study.plan))
-        rows.append(
-            {
-                "cells": int(n),
-                "rho": [result.rho for result in results],
-                "within": [result.within for result in results],
-                "found": float(np.mean([result.p_within < ALPHA for result in results])),
-            }
-        )
-    return rows
-
-
-def _spread(order: np.ndarray, n: int) -> np.ndarray:
-    """n of the cells in an order, at equal steps."""
-    return np.sort(order[np.linspace(0, len(order) - 1, n).round().astype(int)])
-
-
-__all__ = ["BOUNDS", "by_number", "search", "transfer", "within_cohorts"]
+    index = prepare(plan).index
+    if n > len(index.cell_ids):
+        raise MagBridgeError(f"{n} cells of {len(index.cell_ids)}: expected at most all of them")
+    # The parts of a division into single cells, each cohort in turn; then equal steps through them.
+    rng = np.random.default_rng((0, 4, n, plan.seed))
+    order = np.argsort(balanced_folds(index.cohorts, len(index.cell_ids), rng))
+    chosen = np.sort(order[np.linspace(0, len(order) - 1, n).round().astype(int)])
+    return prepare(plan, cells=list(index.cell_ids[chosen]))

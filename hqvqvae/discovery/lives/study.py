@@ -11,7 +11,7 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 
 from ...cells.charge_features import CHARGE_FEATURES
-from ...cells.matr import load_cycles
+from ...cells.matr import CURVE_POINTS, load_cycles
 from ...cells.proxies import CellIndex, index_cells
 from ...cells.reference import less_the_beginning
 
@@ -30,6 +30,7 @@ class LifePlan:
         min_cells_present: A code is eligible if at least this many training cells hold it.
         reference_window: Segments whose mean is a cell's beginning, counted from 1; None for features as they are.
         n_permutations: Draws per null.
+        n_alarm_orders: Draws of the null of alarms, each of which fits sixty warning scores.
         seed: Seed of folds, models and nulls.
     """
 
@@ -39,6 +40,7 @@ class LifePlan:
     min_cells_present: int = 6
     reference_window: tuple[int, int] | None = REFERENCE_WINDOW
     n_permutations: int = 199
+    n_alarm_orders: int = 39
     seed: int = 0
 
     def __post_init__(self):
@@ -83,7 +85,10 @@ class LifeStudy:
 
 
 def prepare(
-    plan: LifePlan = LifePlan(), cells: Sequence[str] | None = None, cycles: pd.DataFrame | None = None
+    plan: LifePlan = LifePlan(),
+    cells: Sequence[str] | None = None,
+    cycles: pd.DataFrame | None = None,
+    curves: pd.DataFrame | None = None,
 ) -> LifeStudy:
     """Take the MATR cells, or some of them.
 
@@ -91,6 +96,7 @@ def prepare(
         plan: What is fixed before the run.
         cells: The cells to take, all by default.
         cycles: A table like that of `matr.load_cycles` in its place.
+        curves: A table of `matr.read_curves`, whose columns are then the model's input in place of the features.
 
     Raises:
         MagBridgeError: fewer cells than folds.
@@ -98,12 +104,16 @@ def prepare(
     table = load_cycles() if cycles is None else cycles
     if cells is not None:
         table = table[table["cell_id"].isin(cells)]
+    names = CHARGE_FEATURES
+    if curves is not None:
+        table = table.merge(curves, on=["cell_id", "cycle"], how="left")
+        names = CURVE_POINTS
     last = table.groupby("cell_id", sort=True).tail(1).sort_values("cell_id")
     if plan.reference_window is None:
         first = table.groupby("cell_id", sort=False).cumcount() >= REFERENCE_WINDOW[1]
         table = table[first].sort_values(["cell_id", "cycle"], kind="stable").reset_index(drop=True)
     else:
-        table = less_the_beginning(table, CHARGE_FEATURES, plan.reference_window)
+        table = less_the_beginning(table, list(dict.fromkeys((*CHARGE_FEATURES, *names))), plan.reference_window)
     index = index_cells(table)
     if len(index.cell_ids) < 2 * plan.folds:
         raise MagBridgeError(f"{len(index.cell_ids)} cells in {plan.folds} folds: expected at least two in each")
@@ -112,7 +122,7 @@ def prepare(
     return LifeStudy(
         plan=plan,
         table=table,
-        names=CHARGE_FEATURES,
+        names=names,
         index=index,
         lives=of_cells["life_cycles"].first().to_numpy(dtype=float),
         splits=of_cells["split"].first().to_numpy(dtype=object),

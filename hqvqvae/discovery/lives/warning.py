@@ -7,26 +7,21 @@ score reaches a threshold that at most a fifth of the long-lived training cells 
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ...configuration_hqvqvae import HQVQVAEConfig
 from ...training.fit import TrainingConfig
-from ...training.jobs import run_jobs
-from ...training.methods import fit_method
-from ..nulls import choose_and_predict
-from ..warning_score import WarningScore, calibrate, first_alarm, outcome, regress, window_features
-from .search import fit_seed, fold_of
-from .study import TRAIN_STEP, LifeStudy, balanced_folds
+from ..nulls import choose_and_predict, lead_times, p_value, permutations
+from ..warning_score import OUTCOMES, WarningScore, calibrate, first_alarm, outcome, regress, window_features
+from .search import fit_without, fold_of
+from .study import LifeStudy, balanced_folds
 
-DETECTORS = {
-    "score": "warning score of the codes",
-    "capacity": "capacity less than at the beginning",
-    "v_mean_charge": "mean voltage less than at the beginning",
-}
-SMOOTH = 10  # segments of the trailing mean of the two plain detectors
+N_CODES = HQVQVAEConfig.named("precursor").codebook_size
+PLAIN = ("capacity", "v_mean_charge")  # detectors without codes: less of it than at the beginning
+SMOOTH = 10  # segments of their trailing mean
 
 
 def fit_short(codes: list[np.ndarray], short: np.ndarray, n_codes: int, precursor: int | None) -> WarningScore:
@@ -63,77 +58,100 @@ def _ends(scores: list[np.ndarray], short: np.ndarray) -> np.ndarray:
     return np.where(short, [len(score) for score in scores], np.nan)
 
 
-def precursor_of(study: LifeStudy, rates: np.ndarray, cells: np.ndarray) -> int | None:
-    """The code that ranks the lives of some cells best, either way; None where none is eligible."""
+def precursor_of(study: LifeStudy, rates: np.ndarray, cells: np.ndarray, *, either_sign: bool = True) -> int | None:
+    """The code that ranks the lives of some cells best, either way or as lives get shorter; None if none may."""
     usable = (rates[cells] > 0).sum(axis=0) >= study.plan.min_cells_present
-    pick = choose_and_predict(study.severity[None, cells], rates[cells], rates[:0], usable, either_sign=True)[1][0]
+    target = study.severity[None, cells]
+    pick = choose_and_predict(target, rates[cells], rates[:0], usable, either_sign=either_sign)[1][0]
     return None if pick < 0 else int(pick)
 
 
-def _codes(part: int, study: LifeStudy, method: str, n_codes: int, training: TrainingConfig | None) -> np.ndarray:
-    train = np.flatnonzero(fold_of(study)[study.index.cell] != part)[::TRAIN_STEP]
-    seed = fit_seed(study.plan.seed, method, n_codes, part)
-    coder = fit_method(
-        method, study.features[train], seed, feature_names=study.names, training=training, n_codes=n_codes
-    )
-    return coder.encode(study.features)
-
-
-def evaluate(
-    study: LifeStudy, method: str, n_codes: int, training: TrainingConfig | None = None, **jobs: Any
-) -> dict[str, Any]:
-    """Raise alarms on cells that neither codes, score nor threshold have seen, beside two plain detectors.
+def evaluate(study: LifeStudy, method: str, training: TrainingConfig | None = None) -> dict[str, Any]:
+    """Raise alarms on cells that neither codes, score nor threshold have seen.
 
     Args:
         study: The cells.
-        method: Of the codes.
-        n_codes: Size of the codebook.
+        method: Of the codes, or one of `PLAIN`.
         training: Other than the default.
-        **jobs: `workers`, `address` and `progress` of `run_jobs`.
 
     Returns:
-        Per detector: cells by outcome (`hit`, `false_alarm`, `missed`, `quiet`), median `alarm_cycle` and median
-        `lead_cycles` from the alarm to the end of life of hits; `lives` below the median are short.
+        Cells by outcome (`hit`, `false_alarm`, `missed`, `quiet`; lives below the median are short), median
+        `alarm_cycle` and `lead_cycles` of hits, from the alarm to the end of life; `p` of cells judged rightly, all of
+        it repeated on lives exchanged within cohorts. Of codes also `first`, see `_first`.
     """
-    fold, cuts = fold_of(study), study.index.starts[1:-1]
-    work = functools.partial(_codes, study=study, method=method, n_codes=n_codes, training=training)
-    coded = run_jobs(work, list(range(study.plan.folds)), **jobs)
-    plain = {name: _plain(study, name) for name in list(DETECTORS)[1:]}
-    rows: dict[str, list[tuple[str, float, float]]] = {name: [] for name in DETECTORS}
-    cycles = np.split(study.table["cycle"].to_numpy(), cuts)
+    fold = fold_of(study)
+    sequences = None
+    if method not in PLAIN:
+        cuts = study.index.starts[1:-1]
+        coders = [fit_without(study, fold == part, method, N_CODES, part, training) for part in range(study.plan.folds)]
+        sequences = [np.split(coder.encode(study.features), cuts) for coder in coders]
+    rng = np.random.default_rng((study.plan.seed, 5))
+    drawn = study.lives[permutations(study.index.cohorts, study.plan.n_alarm_orders, rng, within=True)]
+    found, *chance = (_alarms(replace(study, lives=lives), sequences, method) for lives in (study.lives, *drawn))
+    right = [row["hit"] + row["quiet"] for row in chance]
+    found["p"] = p_value(found["hit"] + found["quiet"], np.array(right))
+    return found if sequences is None else found | {"first": _first(study, sequences)}
+
+
+def _alarms(study: LifeStudy, sequences: list[list[np.ndarray]] | None, method: str) -> dict[str, Any]:
+    """Cells by outcome and the medians of hits; codes of all cells by fold, or None for a plain detector."""
+    fold, lives = fold_of(study), study.lives
+    cycles = np.split(study.table["cycle"].to_numpy(), study.index.starts[1:-1])
+    rows = []
     for part in range(study.plan.folds):
         train = np.flatnonzero(fold != part)
-        limit = float(np.median(study.lives[train]))
-        short = study.lives < limit
-        codes = np.split(coded[part], cuts)
-        shares = np.stack([np.bincount(sequence, minlength=n_codes) / len(sequence) for sequence in codes])
-        inner = balanced_folds(study.index.cohorts[train], study.plan.inner_folds, np.random.default_rng(part))
-        fitted = fit_calibrated(
-            [codes[c] for c in train], short[train], n_codes, precursor_of(study, shares, train), inner
-        )
-        for name in DETECTORS:
-            scores = [fitted.score(sequence) for sequence in codes] if name == "score" else plain[name]
+        short = lives < np.median(lives[train])
+        if sequences is None:
+            scores = _plain(study, method)
             of_train = [scores[c] for c in train]
-            threshold = (
-                fitted.threshold if name == "score" else calibrate(of_train, _ends(of_train, short[train]), np.inf)
-            )
-            for c in np.flatnonzero(fold == part):
-                alarm = None if threshold is None else first_alarm(scores[c], threshold)
-                judged = outcome(alarm, len(codes[c]) if short[c] else np.nan, np.inf)
-                cycle = np.nan if alarm is None else float(cycles[c][alarm])
-                rows[name].append((judged, cycle, study.lives[c] - cycle))
-    return {name: _summary(found) for name, found in rows.items()}
+            threshold = calibrate(of_train, _ends(of_train, short[train]), np.inf)
+        else:
+            codes = sequences[part]
+            inner = balanced_folds(study.index.cohorts[train], study.plan.inner_folds, np.random.default_rng(part))
+            precursor = precursor_of(study, _shares(codes), train)
+            fitted = fit_calibrated([codes[c] for c in train], short[train], N_CODES, precursor, inner)
+            scores, threshold = [fitted.score(sequence) for sequence in codes], fitted.threshold
+        for c in np.flatnonzero(fold == part):
+            alarm = None if threshold is None else first_alarm(scores[c], threshold)
+            judged = outcome(alarm, len(scores[c]) if short[c] else np.nan, np.inf)
+            cycle = np.nan if alarm is None else float(cycles[c][alarm])
+            rows.append((judged, cycle, lives[c] - cycle))
+    judged_all = [row[0] for row in rows]
+    hits = np.array([row[1:] for row in rows if row[0] == "hit"]).reshape(-1, 2)
+    medians = np.median(hits, axis=0) if len(hits) else (np.nan, np.nan)
+    counts = {name: judged_all.count(name) for name in OUTCOMES}
+    return counts | {"alarm_cycle": float(medians[0]), "lead_cycles": float(medians[1])}
+
+
+def _first(study: LifeStudy, sequences: list[list[np.ndarray]]) -> dict[str, Any]:
+    """When the code of short lives, chosen without the cell, first fires in it, and how long before its end.
+
+    Returns:
+        `cells` in which it fires, medians of the `cycle` and of the `lead_cycles` to the end of life, and `p` of that
+        lead against sequences shifted at random, as in `nulls.lead_times`.
+    """
+    fold = fold_of(study)
+    first_cycle = study.table["cycle"].to_numpy()[study.index.starts[:-1]]
+    active = [np.empty(0, dtype=bool)] * len(fold)
+    for part, codes in enumerate(sequences):
+        code = precursor_of(study, _shares(codes), np.flatnonzero(fold != part), either_sign=False)
+        for c in np.flatnonzero(fold == part):
+            active[c] = codes[c] == (-1 if code is None else code)
+    rng = np.random.default_rng((study.plan.seed, 6))
+    leads = lead_times(active, study.lives - first_cycle, study.plan.n_permutations, rng)
+    if leads is None:
+        return {"cells": 0, "cycle": np.nan, "lead_cycles": np.nan, "p": np.nan}
+    cycle = np.nanmedian(study.lives - leads.leads)
+    return {
+        "cells": int(np.isfinite(leads.leads).sum()), "cycle": float(cycle), "lead_cycles": leads.median, "p": leads.p,
+    }  # fmt: skip
+
+
+def _shares(codes: list[np.ndarray]) -> np.ndarray:
+    return np.stack([np.bincount(sequence, minlength=N_CODES) / len(sequence) for sequence in codes])
 
 
 def _plain(study: LifeStudy, name: str) -> list[np.ndarray]:
     """Trailing mean of minus a feature, per cell; the features are relative to the beginning."""
     means = -study.table.groupby("cell_id", sort=False)[name].transform(lambda rows: rows.rolling(SMOOTH, 1).mean())
     return np.split(means.to_numpy(), study.index.starts[1:-1])
-
-
-def _summary(rows: list[tuple[str, float, float]]) -> dict[str, Any]:
-    judged = [row[0] for row in rows]
-    hits = np.array([row[1:] for row in rows if row[0] == "hit"]).reshape(-1, 2)
-    medians = np.median(hits, axis=0) if len(hits) else (np.nan, np.nan)
-    counts = {name: judged.count(name) for name in ("hit", "false_alarm", "missed", "quiet")}
-    return counts | {"alarm_cycle": float(medians[0]), "lead_cycles": float(medians[1])}

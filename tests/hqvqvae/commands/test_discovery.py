@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 from unittest import mock
 
+import numpy as np
 import pytest
 
 from hqvqvae import HQVQVAEModel
@@ -14,6 +15,7 @@ from hqvqvae.__main__ import main
 from hqvqvae.commands.discovery import _power_of
 from hqvqvae.discovery.analysis import DiscoveryPlan
 from hqvqvae.discovery.warning_score import WarningScore
+from hqvqvae.modeling_hqvqvae import PACKAGED
 from tests.hqvqvae.small import cell_table
 from tests.hqvqvae.synthetic_cells import planted_study
 
@@ -101,6 +103,20 @@ def test_warn_scores_samples_by_the_model_of_the_run(tmp_path):
     assert json.loads(from_samples.stdout) == json.loads(from_codes.stdout)
 
 
+def test_the_packaged_precursor_scores_and_warns_of_a_users_cell(tmp_path):
+    cell_table(16).to_csv(tmp_path / "cell.csv", index=False)
+    scored = hqvqvae("score", tmp_path / "cell.csv", "--model", "precursor", "--json")
+    assert scored.returncode == 0, scored.stderr
+    rows = json.loads(scored.stdout)
+    assert [row["cycle"] for row in rows] == list(range(11, 16)) and {row["code"] for row in rows} <= {0, 1, 2, 3}
+    warned = hqvqvae("warn", "precursor", tmp_path / "cell.csv", "--json")
+    assert warned.returncode == 0, warned.stderr
+    (cell,) = json.loads(warned.stdout)
+    score = WarningScore.load(PACKAGED / "precursor" / "warning_score.json")
+    codes = np.array([row["code"] for row in rows])
+    assert cell["segments"] == 5 and cell["last_score"] == pytest.approx(score.score(codes)[-1])
+
+
 def test_interpret_dry_run_writes_prompts(run, tmp_path):
     done = hqvqvae("interpret", run[0], "--dry-run", "--code", 7, "--out", tmp_path / "prompts", "--json")
     assert done.returncode == 0, done.stderr
@@ -112,6 +128,7 @@ def test_interpret_dry_run_writes_prompts(run, tmp_path):
     [
         (("discover", "--proxy", "luck", "--out", "unused"), "unknown proxy 'luck'"),
         (("discover", "--protocol", "Q", "--out", "unused"), "protocol 'Q' is unknown"),
+        (("discover", "--reference", "5", "--out", "unused"), "--reference '5': expected the first and last segment"),
         (("discover", "--early", "1.5", "--out", "unused"), "early_fraction is 1.5"),
         (("discover", "--data", "missing.csv", "--out", "unused"), "missing.csv does not exist"),
         (("plot", "missing"), "missing holds no data for all"),

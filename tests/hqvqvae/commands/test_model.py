@@ -70,6 +70,11 @@ def test_train_on_a_users_cells_then_score(run, tmp_path):
     config = HQVQVAEModel.from_pretrained(tmp_path / "narrow").config  # a run folder is where a model is
     assert (code, err) == (0, "") and config.feature_names == ["t_total", "v_mean", "capacity"]
     assert (config.n_qubits, config.n_layers) == (3, 1)
+    narrow = ("--features", "t_total,v_mean,capacity", "--reference", "1:5", "--out", "relative")
+    code, out, err = run("train", "--data", "cells.parquet", "--epochs", "2", *narrow, "--json")
+    assert (code, err) == (0, "") and json.loads(out)["metrics"]["segments"] == 45 - 2 * 5
+    code, out, err = run("score", "cells.csv", "--model", "relative")
+    assert (code, err) == (0, "") and pd.read_csv(io.StringIO(out))["cycle"].min() == 5
     code, _, err = run("train", "--data", "cells.parquet", "--features", "t_total,colour", "--out", "none")
     assert code == 1 and "the table has no features ['colour']; it has" in err
     code, _, err = run(*train)

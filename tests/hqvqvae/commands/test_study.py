@@ -9,6 +9,7 @@ from hqvqvae import __main__
 from hqvqvae.hub.model_card import STUDY
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training import study
+from tests.hqvqvae.discovery.lives.conftest import in_little
 
 
 def run(monkeypatch, *arguments):
@@ -39,6 +40,18 @@ def test_power_plants_in_the_nasa_cells_and_writes_record_and_figure(monkeypatch
         assert record[same] == packaged[same], same
     assert record["trials"] == 1 and record["curves"].keys() == packaged["curves"].keys()
     assert (tmp_path / "power.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_precursors_searches_prints_its_tables_and_adds_to_what_is_there(monkeypatch, capsys, tmp_path):
+    in_little(monkeypatch)
+    arguments = ("precursors", "--out", tmp_path, "--method", "kmeans", "--part", "search", "--jobs", 1)
+    assert run(monkeypatch, *arguments, "--seeds", 1) == 0
+    printed = capsys.readouterr().out
+    assert "| k-means | 1 |" in printed and f"report: {tmp_path / 'report.md'}" in printed
+    assert run(monkeypatch, *arguments, "--seeds", 2, "--json") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [row["seed"] for row in record["rows"] if row["method"] == "kmeans"] == [0, 1]
+    assert run(monkeypatch, "warn", tmp_path, tmp_path / "none.csv") == 1  # a run is a place to warn from
 
 
 def test_reproduce_leaves_a_folder_in_use_as_it_is(monkeypatch, capsys, tmp_path):

@@ -3,7 +3,10 @@
 import json
 import sys
 
-from hqvqvae.commands.terminal import answer, note
+import pytest
+
+from dataset_card.errors import MagBridgeError
+from hqvqvae.commands.terminal import answer, note, window_of
 
 
 def test_an_answer_is_text_or_json(capsys):
@@ -21,3 +24,10 @@ def test_notes_are_for_terminals(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     note("training")
     assert capsys.readouterr() == ("", "training\n")
+
+
+def test_a_reference_is_two_numbers():
+    assert window_of(None) is None and window_of("1:5") == (1, 5)
+    for wrong in ("5", "5:1", "0:3", "a:b", "1:2:3", ""):
+        with pytest.raises(MagBridgeError, match="expected the first and last segment, such as 1:5"):
+            window_of(wrong)

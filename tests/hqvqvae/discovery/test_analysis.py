@@ -1,5 +1,7 @@
 """A planted precursor is found, random codes are not, and the tables follow their definitions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest, pearsonr, spearmanr
@@ -149,11 +151,22 @@ def test_a_short_cell_is_left_out_but_keeps_its_codes():
         ({"min_segments": 5}, "min_segments is 5"),
         ({"min_cells_present": 0}, "min_cells_present is 0"),
         ({"n_permutations": 10}, "n_permutations is 10"),
+        ({"reference_window": (1, 20)}, "the reference ends with segment 20"),
     ],
 )
 def test_plans_that_mean_nothing_are_refused(change, message):
     with pytest.raises(MagBridgeError, match=message):
         DiscoveryPlan(**change)
+
+
+def test_a_reference_leaves_out_the_beginning_and_changes_no_proxy():
+    segments, _ = planted_study(0)
+    short = segments[(segments["cell_id"] != "cell03") | (segments["cycle"] < 4)]
+    whole, after = prepare(short, PLAN), prepare(short, replace(PLAN, reference_window=(2, 5)))
+    assert after.segments.groupby("cell_id")["cycle"].min().eq(5).all() and "cell03" not in set(after.cells["cell_id"])
+    np.testing.assert_array_equal(after.proxy, whole.proxy)
+    np.testing.assert_array_equal(after.onsets, whole.onsets - 5)
+    assert (after.index.n_segments == 55).all() and np.isfinite(after.onsets).any()
 
 
 def test_codes_outside_the_codebook_are_refused():

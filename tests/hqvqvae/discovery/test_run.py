@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,12 @@ import pytest
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.output import MARKER
+from hqvqvae.discovery import run as run_module
 from hqvqvae.discovery.figures import FIGURES
 from hqvqvae.discovery.report import markdown_report
 from hqvqvae.discovery.result import record
 from hqvqvae.discovery.run import discover, write_run
+from hqvqvae.training.fit import TrainingConfig
 from tests.hqvqvae.synthetic_cells import PLAN, given_run, make_segments, planted_study, random_study
 
 
@@ -77,6 +80,27 @@ def test_features_that_cannot_be_trained_on_are_named(swing, message):
     segments = make_segments(np.linspace(0, 1, 4)).assign(swing=swing)
     with pytest.raises(MagBridgeError, match=message):
         discover(segments, PLAN, seeds=[0])
+
+
+def test_with_a_reference_only_what_changes_in_a_cell_counts(monkeypatch):
+    monkeypatch.setattr(run_module, "TRAINED", ("random",))
+    rng = np.random.default_rng(0)
+    segments = make_segments(rng.random(6), n_segments=24)
+    segments = segments.assign(swing=rng.random(len(segments)), drop=segments["cycle"] + rng.random(len(segments)))
+    offsets = segments["cell_id"].map({name: 8.0 * c for c, name in enumerate(segments["cell_id"].unique())})
+    plan = replace(PLAN, reference_window=(1, 5), n_permutations=99)
+    options = {"method": "recommended-classical", "seeds": [0], "training": TrainingConfig(epochs=2, warmup_epochs=1)}
+    one, other = (
+        discover(segments, plan, features=segments.assign(drop=segments["drop"] + shift), **options)
+        for shift in (0.0, offsets)
+    )
+    np.testing.assert_array_equal(one.primary.codes, other.primary.codes)
+    assert one.model.config.reference_window == [1, 5] and "segments 1 to 5" in " ".join(one.notes)
+    assert one.study.segments["cycle"].min() == 5 and json.loads(json.dumps(record(one)["plan"]))
+    with pytest.raises(MagBridgeError, match="not for protocol D"):
+        discover(segments, plan, protocol="D", **options)
+    with pytest.raises(MagBridgeError, match="not for codes as given"):
+        discover(segments, plan, codes=segments.assign(code=0))
 
 
 @pytest.mark.slow

@@ -1,13 +1,18 @@
 """Cells whose lives follow from a drift that begins early, and cells whose lives follow from nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from hqvqvae.cells.charge_features import CHARGE_FEATURES
+from hqvqvae.discovery.lives import report
 from hqvqvae.discovery.lives.study import LifePlan, prepare
+from hqvqvae.training.fit import TrainingConfig
 
 PLAN = LifePlan(n_codes=(2, 4), folds=4, inner_folds=3, n_permutations=99)
+QUICK = TrainingConfig(epochs=6, warmup_epochs=3)
 
 
 def cycles_of(n_cells=36, n_cycles=40, related=True, seed=0):
@@ -27,6 +32,14 @@ def cycles_of(n_cells=36, n_cycles=40, related=True, seed=0):
         )  # fmt: skip
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def in_little(monkeypatch):
+    """Make `report.run` take such cells, a smaller plan and a shorter training."""
+    real = report.prepare
+    monkeypatch.setattr(report, "LifePlan", lambda **changes: replace(PLAN, **changes))
+    monkeypatch.setattr(report, "prepare", lambda plan=PLAN, **rest: real(plan, cycles=cycles_of(), **rest))
+    monkeypatch.setattr(report, "TrainingConfig", lambda: QUICK)
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,7 @@ def test_the_packaged_precursor_scores_and_warns_of_a_users_cell(tmp_path):
     scored = hqvqvae("score", tmp_path / "cell.csv", "--model", "precursor", "--json")
     assert scored.returncode == 0, scored.stderr
     rows = json.loads(scored.stdout)
-    assert [row["cycle"] for row in rows] == list(range(11, 16)) and {row["code"] for row in rows} <= {0, 1, 2, 3}
+    assert [row["cycle"] for row in rows] == list(range(12, 17)) and {row["code"] for row in rows} <= {0, 1, 2, 3}
     warned = hqvqvae("warn", "precursor", tmp_path / "cell.csv", "--json")
     assert warned.returncode == 0, warned.stderr
     (cell,) = json.loads(warned.stdout)

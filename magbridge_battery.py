@@ -13,6 +13,7 @@ from pathlib import Path
 
 import datasets
 import pyarrow.parquet as pq
+from datasets.table import table_cast
 
 from dataset_card.running.door import require_own
 from dataset_card.running.log import LOG
@@ -25,6 +26,7 @@ from bridge.generate import CONFIGS as BRIDGE_CONFIGS
 from bridge.generate import ReleaseInputs, edition_of_upstream, inputs_of
 from bridge.release import bundle, zenodo
 from bridge.release import folder as releases
+from dataset_card.cards.card import REPOSITORY, about
 from dataset_card.contract.configs import DEFAULT_CONFIG, METADATA_FILE
 from dataset_card.contract.editions import DATASETS, V1, V2, V3, Edition, edition_of, unpublished
 from dataset_card.contract.field import features_of
@@ -52,7 +54,8 @@ def load(
 
     Args:
         config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`; `t1` to `t9` will do.
-        split: `train`, `validation` or `test`; all of them by default.
+        split: `train`, `validation` or `test`, or slices of them as `datasets` writes them (`train[:10%]`,
+            `train+test[:50]`), of rows in the order in which they come; all of them by default.
         release: A release folder or a bundle. By default the release in the cache, which is built first where
             there is none; each upstream has a release of its own there.
         dataset: Which dataset's release is taken from the cache: `magbridge-battery` (v1), the default, or
@@ -76,8 +79,40 @@ def load(
     remark = unpublished(manifest["dataset_digest"], manifest["bridge_version"], manifest.get("master_seed"))
     if remark is not None:
         LOG.info(f"note: {remark}")
-    loaded = datasets.load_dataset(str(folder), name, split=split, streaming=streaming)
-    return loaded.sort("sample_id") if _is_shuffled(_edition(folder), name) and not streaming else loaded
+    loaded = datasets.load_dataset(str(folder), name, streaming=streaming)
+    if _is_shuffled(_edition(folder), name) and not streaming:
+        loaded = loaded.sort("sample_id")
+    for rows in loaded.values():
+        rows.info.update(_about(folder, name))
+    if split is None:
+        return loaded
+    return loaded[split] if split in loaded else _sliced(loaded, split, streaming)
+
+
+def _about(folder: Path, name: str) -> datasets.DatasetInfo:
+    """What `datasets` can tell of a configuration beside its columns, which is all that it reads in a folder."""
+    edition = _edition(folder)
+    return datasets.DatasetInfo(
+        description=edition.config(name).description,
+        citation=(folder / "CITING.md").read_text(encoding="utf-8"),
+        homepage=REPOSITORY,
+        license=about(read_manifest(folder))["license"],
+        version=edition.version,
+    )
+
+
+def _sliced(loaded: datasets.DatasetDict, split: str, streaming: bool) -> datasets.Dataset:
+    """The rows that slices name, such as `train[:10%]+test[:50]`."""
+    if streaming:
+        raise MagBridgeError(f"split {split!r} of a stream: expected a whole split; take rows of it with .take(n)")
+    sizes = {name: rows.num_rows for name, rows in loaded.items()}
+    try:
+        parts = datasets.ReadInstruction.from_spec(split).to_absolute(sizes)
+    except (ValueError, AssertionError) as error:
+        raise MagBridgeError(f"split {split!r} ({error}): expected slices such as train[:10%]") from error
+    return datasets.concatenate_datasets(
+        [loaded[p.splitname].select(range(sizes[p.splitname])[p.from_ : p.to]) for p in parts]
+    )
 
 
 def _is_shuffled(edition: Edition, name: str) -> bool:
@@ -94,7 +129,7 @@ def _check(edition: Edition, config: str, split: str | None) -> str:
     """The configuration's full name, if an edition has it and it has the split."""
     found = edition.config(_names(edition).get(config, config))
     names = list(found.patterns())
-    if split is not None and split not in names:
+    if split is not None and not {part.partition("[")[0].strip() for part in split.split("+")} <= set(names):
         raise MagBridgeError(f"split {split!r} of {config}: expected one of {', '.join(names)}")
     return found.name
 
@@ -234,9 +269,9 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
         super().__init__(config_name=config_name, hash=files_digest(self._folder), **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:
-        config = self._edition.config(self.config.name)
-        columns = self._edition.columns_named(config.columns)
-        return datasets.DatasetInfo(description=config.description, features=features_of(columns))
+        info = _about(self._folder, self.config.name)
+        info.features = features_of(self._edition.columns_of(self._edition.config(self.config.name)))
+        return info
 
     def _split_generators(self, dl_manager) -> list[datasets.SplitGenerator]:
         generators = []
@@ -248,4 +283,5 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
     def _generate_tables(self, paths: list[str]):
         columns = list(self._edition.config(self.config.name).columns)
         for number, path in enumerate(paths):
-            yield datasets.builder.Key(number, 0), pq.read_table(path, columns=columns)
+            rows = pq.read_table(path, columns=columns)
+            yield datasets.builder.Key(number, 0), table_cast(rows, self.info.features.arrow_schema)

@@ -133,7 +133,9 @@ class Subset:
         def column(name: str) -> np.ndarray:
             if name not in dataset.column_names:
                 raise MagBridgeError(f"no column {name}: expected sample_id, {' and '.join(targets)}, and the channels")
-            values = dataset[name]
+            values, feature = dataset[name], getattr(dataset, "features", {}).get(name)
+            if hasattr(feature, "int2str"):
+                values = [None if value is None else feature.int2str(int(value)) for value in values]
             return np.array(values.to_pylist() if isinstance(values, pa.ChunkedArray) else list(values))
 
         def given(name: str) -> np.ndarray | None:
@@ -403,8 +405,8 @@ def _read(
     by_primary = BY_NAME[split].split_by == "primary"
     paths = []
     for provenance in provenances:
-        # A star before the record split: files of one chemistry have its name there.
-        found = sorted(folder.glob(atom_path(provenance, *((subset, "*") if by_primary else ("*", f"*{subset}")))))
+        # A star after the record split: files of one chemistry have its name there.
+        found = sorted(folder.glob(atom_path(provenance, *((subset, "*") if by_primary else ("*", f"{subset}*")))))
         if not found:
             raise MagBridgeError(
                 f"{folder} has no {provenance} rows in the {subset} subset of {split}: expected a whole "

@@ -9,11 +9,12 @@ import pytest
 from datasets import load_dataset
 
 import magbridge_battery
+from benchmark.tasks import get_task
 from bridge.release import bundle
 from bridge.release import folder as release
 from bridge.upstream import resolve
 from dataset_card.contract.configs import BY_NAME
-from dataset_card.contract.editions import DATASETS, V3
+from dataset_card.contract.editions import DATASETS, V1, V2, V3
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.arrays import signals as table_signals
 
@@ -48,41 +49,79 @@ def test_every_configuration_streams(published_release, config):
         assert tuple(next(iter(subset))) == BY_NAME[config].columns
 
 
-@pytest.mark.parametrize("config", COUNTS)
-def test_every_configuration_has_a_numpy_format_but_for_pulses_that_are_null(tiny_release, config):
-    for subset in load_dataset(str(tiny_release), config).values():
-        kept = subset.shuffle(seed=0).select_columns([name for name in subset.column_names if name != "u_features"])
-        batches = list(kept.with_format("numpy").iter(batch_size=16))
-        assert sum(len(batch["sample_id"]) for batch in batches) == subset.num_rows
-        if "B_s1Y" in kept.column_names:
-            assert np.concatenate([batch["B_s1Y"] for batch in batches]).shape == (subset.num_rows, 100)
-    if config == "by_cell_primary":  # the day this passes, the card need not speak of it
-        with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'shape'"):
-            list(subset.shuffle(seed=0).with_format("numpy").iter(batch_size=16))
-
-
-def test_a_data_loader_takes_what_the_card_says(tiny_release):
+def test_every_configuration_of_every_release_is_collated(tiny_release, v2_release, v3_release):
     torch = pytest.importorskip("torch")
-    code = (tiny_release / "README.md").read_text().partition("never null:\n\n```python\n")[2].partition("```")[0]
-    scope = {"data": load_dataset(str(tiny_release), "by_cell_primary")}
-    exec(code, scope)
-    sets = [scope["rows"]]
-    sets += [load_dataset(str(tiny_release), c, split="train").with_format("torch") for c in COUNTS if c[0] == "t"]
-    assert len(sets) == 5
-    for rows in sets:
-        loader = torch.utils.data.DataLoader(rows, batch_size=64, shuffle=True)
-        assert sum(batch["B_s1Y"].shape[0] for batch in loader) == len(rows)
-    with pytest.raises(TypeError, match="NoneType"):
-        next(iter(torch.utils.data.DataLoader(scope["data"]["train"], batch_size=2000)))
+    for folder, edition in ((tiny_release, V1), (v2_release, V2), (v3_release, V3)):
+        for config in edition.configs:
+            for name, rows in load_dataset(str(folder), config.name).items():
+                rows = rows.select(range(0, rows.num_rows, 4)).with_format("torch")
+                # the processes are as many as the configurations: one that has all kinds of rows stands for them
+                workers = 2 if config.name == "t3_anomaly_detection" and name == "train" else 0
+                loader = torch.utils.data.DataLoader(rows, batch_size=64, shuffle=True, num_workers=workers)
+                found = [table_signals(batch).shape for batch in loader if set(edition.channels) <= set(batch)]
+                assert sum(shape[0] for shape in found) == (len(rows) if edition.channels[1] in rows.features else 0)
+                assert sum(len(batch["sample_id"]) for batch in rows.with_format("numpy").iter(16)) == len(rows)
 
 
-def test_labels_are_encoded_and_stratified_as_the_card_says(tiny_release):
-    (code,) = re.findall(
-        r'^`(data\["train"\]\.class_encode_column.*)`\.$', (tiny_release / "README.md").read_text(), re.M
+@pytest.mark.parametrize("release", ["tiny_release", "v2_release"])
+def test_the_card_collates_and_stratifies(release, request):
+    folder = request.getfixturevalue(release)
+    card, scope = (folder / "README.md").read_text(), {"data": load_dataset(str(folder), "by_cell_primary")}
+    exec(
+        card.partition("collated:\n\n```python\n")[2].partition("```")[0].replace("num_workers=2", "num_workers=0"),
+        scope,
     )
-    parts = eval(code, {"data": load_dataset(str(tiny_release), "by_cell_primary")})
+    assert scope["batch"]["B_s1Y"].shape == (64, 100)
+    (code,) = re.findall(r'^`(data\["train"\]\.train_test_split.*)` stratifies', card, re.M)
+    parts = eval(code, scope)
     shares = [np.bincount(np.array(parts[name]["anomaly_origin"])) / len(parts[name]) for name in ("train", "test")]
     assert np.abs(shares[0] - shares[1]).max() < 0.01
+    assert eval(re.findall(r"^`(data.*int2str.*)` names", card, re.M)[0], scope) == "none"
+
+
+def test_columns_that_no_batch_could_hold_are_left_to_the_files(tiny_release):
+    names = {
+        c: set(load_dataset(str(tiny_release), c, split="train").column_names) for c in ("full", "grounded", "anomaly")
+    }
+    assert {"parent_sample_id", "u_features"} & names["full"] == set()
+    assert "u_features" in names["grounded"] and {"parent_sample_id", "u_features"} <= names["anomaly"]
+    assert {"parent_sample_id", "u_features"} <= set(release.read_table(tiny_release).column_names)
+
+
+def test_labels_are_classes_of_their_task(tiny_release, v3_release):
+    data = magbridge_battery.load("t4", "train", release=tiny_release)
+    assert data.features["anomaly_subtype"].names == list(get_task("t4").labels)
+    by_id = {row["sample_id"]: row["anomaly_subtype"] for row in release.read_table(tiny_release).to_pylist()}
+    names = data.features["anomaly_subtype"].int2str(data["anomaly_subtype"][:])
+    assert names == [by_id[sample_id] for sample_id in data["sample_id"]]
+    assert magbridge_battery.load("t5", "test", release=v3_release).features["defect"].names == list(
+        get_task("t5").labels
+    )
+
+
+def test_slices_are_those_of_datasets(v2_release):
+    whole = magbridge_battery.load("t1", "train", release=v2_release)
+    ids = whole["sample_id"][:]
+    tenth = magbridge_battery.load("t1", "train[:10%]", release=v2_release)
+    assert tenth["sample_id"][:] == ids[: round(len(ids) / 10)] and tenth.features == whole.features
+    both = magbridge_battery.load("t1", "train[-3:]+test", release=v2_release)
+    assert both["sample_id"][:3] == ids[-3:] and set(both["sample_id"][3:]).isdisjoint(ids)
+    for wrong, words in (
+        ("train[:10", "expected slices"),
+        ("trai[:10%]", "expected one of train"),
+        ("train[5:2%]", "expected slices"),
+    ):
+        with pytest.raises(MagBridgeError, match=words):
+            magbridge_battery.load("t1", wrong, release=v2_release)
+    with pytest.raises(MagBridgeError, match=r"\.take\(n\)"):
+        magbridge_battery.load("t1", "train[:5]", release=v2_release, streaming=True)
+
+
+def test_what_is_loaded_says_what_it_is(tiny_release):
+    info = magbridge_battery.load("t1", "test", release=tiny_release).info
+    assert info.description == BY_NAME["t1_soh_regression"].description and info.license == "cc-by-4.0"
+    assert "@misc" in info.citation or "@article" in info.citation
+    assert info.homepage.startswith("https://") and str(info.version) == "1.0.0"
 
 
 def test_the_name_in_the_readme_works_from_the_folder_above(published_release, tmp_path):
@@ -184,7 +223,8 @@ def copy(published_release, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["data/clean/test/test.parquet", "metadata.parquet", "README.md", "splits/by_cell_primary.json"]
+    "name",
+    ["data/clean/by-cell-test/by-record-test.parquet", "metadata.parquet", "README.md", "splits/by_cell_primary.json"],
 )
 def test_a_flipped_byte_is_found(copy, name):
     content = bytearray((copy / name).read_bytes())
@@ -195,8 +235,8 @@ def test_a_flipped_byte_is_found(copy, name):
 
 
 def test_a_missing_file_is_named(copy):
-    (copy / "data/anomaly/test/train.parquet").unlink()
-    with pytest.raises(MagBridgeError, match="data/anomaly/test/train.parquet is missing"):
+    (copy / "data/anomaly/by-cell-test/by-record-train.parquet").unlink()
+    with pytest.raises(MagBridgeError, match="data/anomaly/by-cell-test/by-record-train.parquet is missing"):
         magbridge_battery.load(release=copy)
 
 

@@ -174,6 +174,8 @@ def _writer(path, specification: Specification) -> pq.ParquetWriter:
         compression="zstd",
         use_dictionary=[*metadata_of(edition.fields), MASTER_SEED_FIELD.name],
         use_byte_stream_split=[f"{field.name}.list.element" for field in edition.fields if field.length],
+        use_content_defined_chunking=True,
+        write_page_index=True,
     )
 
 

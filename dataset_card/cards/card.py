@@ -175,8 +175,7 @@ def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
         **about(manifest),
         "configs": [config_entry(config, edition.patterns(config), manifest) for config in configs],
         "dataset_info": [
-            info_entry(config, edition.patterns(config), sizes, edition.columns_named(config.columns))
-            for config in configs
+            info_entry(config, edition.patterns(config), sizes, edition.columns_of(config)) for config in configs
         ],
     }
 

@@ -103,7 +103,7 @@ def croissant(
                     "@id": name,
                     "name": name,
                     "description": f"{config.description} Subset: {split}.",
-                    "field": [_field(column, name) for column in edition.columns_named(config.columns)],
+                    "field": [_field(column, name) for column in edition.columns_of(config)],
                 }
             )
     document = {

@@ -1,8 +1,8 @@
 """The release folder's configurations: named views of the same Parquet files.
 
-Each row of a release is stored once, in `data/<provenance>/<primary split>/<record split>.parquet`, or in
-`<group>-<record split>.parquet` where rows come in groups, such as chemistries; a configuration is a set of globs over
-those files and, for some, a choice of columns.
+Each row of a release is stored once, in `data/<provenance>/by-cell-<subset>/by-record-<subset>.parquet`, named by its
+subset of either split, or in `by-record-<subset>-<group>.parquet` where rows come in groups, such as chemistries; a
+configuration is a set of globs over those files and a choice of columns.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ import numpy as np
 
 from dataset_card.contract import physics
 from dataset_card.contract.field import metadata_of, names_of
-from dataset_card.contract.schema import ANOMALY_ORIGINS, CHANNELS, FIELD_NAMES, FIELDS_V2, METADATA_FIELDS
+from dataset_card.contract.schema import (
+    ANOMALY_ORIGINS,
+    CHANNELS,
+    FIELD_NAMES,
+    FIELDS_V2,
+    METADATA_FIELDS,
+    SYNTHETIC_SUBTYPES,
+)
 from dataset_card.errors import MagBridgeError
 
 SPLITS = ("train", "validation", "test")
@@ -40,8 +47,8 @@ def provenance(origins: Iterable[str]) -> np.ndarray:
 
 def atom_path(provenance: str, primary_split: str, record_split: str, group: str | None = None) -> str:
     """Path in the release folder of the rows with this provenance and these two splits, and of this group if given."""
-    prefix = "" if group is None else f"{group.lower()}-"
-    return f"data/{provenance}/{primary_split}/{prefix}{record_split}.parquet"
+    suffix = "" if group is None else f"-{group.lower()}"
+    return f"data/{provenance}/by-cell-{primary_split}/by-record-{record_split}{suffix}.parquet"
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ class Config:
         description: One sentence for the card.
         provenances: Rows it holds; empty for `metadata`.
         split_by: `primary`, `record`, or None for a single split.
-        columns: Columns in file order.
+        columns: Columns in file order; those that a batch could not hold are left out.
+        labels: Classes of the task's label, where they are not all that the column knows.
         task: Benchmark task the config serves, if any.
         group: Its only group of files, such as a chemistry; a glob, or None for all of them.
     """
@@ -65,6 +73,7 @@ class Config:
     columns: tuple[str, ...] = FIELD_NAMES
     task: str | None = None
     group: str | None = None
+    labels: tuple[str, ...] = ()
 
     def patterns(self, in_groups: bool = False) -> dict[str, list[str]]:
         """Globs of each split, relative to the release folder.
@@ -88,7 +97,7 @@ def _task_columns(*extra: str) -> tuple[str, ...]:
     return tuple(c for c in FIELD_NAMES if c in wanted)
 
 
-CONFIGS = (
+_ALL = (
     Config("by_cell_primary", "Every row, split by cell: the benchmark's split. No cell is in two subsets."),
     Config(
         "by_record_optimistic_baseline",
@@ -124,6 +133,7 @@ CONFIGS = (
         provenances=("anomaly",),
         columns=_task_columns("anomaly_subtype"),
         task="t4",
+        labels=SYNTHETIC_SUBTYPES,
     ),
     Config(
         "metadata", "Scalar fields of every row in release order, no signals.", split_by=None, columns=METADATA_FIELDS
@@ -131,6 +141,18 @@ CONFIGS = (
     Config("full", "Every row in one split, in file order.", split_by=None),
 )
 
+WHOLE_IN = {"parent_sample_id": ("anomaly",), "u_features": ("clean", "anomaly")}
+"""Where texts and lists are never null. Elsewhere configurations leave them out: a null is no tensor, and a batch with
+one cannot be collated. Numbers and labels become NaN there, and stay."""
+
+
+def _collated(config: Config) -> Config:
+    """The configuration without columns whose nulls no batch could hold; the files have them."""
+    held = set(config.provenances)
+    return replace(config, columns=tuple(c for c in config.columns if held <= set(WHOLE_IN.get(c, PROVENANCES))))
+
+
+CONFIGS = tuple(map(_collated, _ALL))
 DEFAULT_CONFIG = CONFIGS[0].name
 BY_NAME = {config.name: config for config in CONFIGS}
 
@@ -140,14 +162,14 @@ CHEMISTRY_CONFIGS = tuple(
         chemistry.lower(),
         f"Clean rows and synthetic anomalies of the {chemistry} cells, split by cell.",
         provenances=("clean", "anomaly"),
-        group=chemistry,
+        group=f"{chemistry}*",
     )
     for chemistry in CHEMISTRIES
 )
 """Configurations of releases with more than one chemistry, beside the others."""
 
 AGEING = "ageing"
-"""Rows of batteries of known age lie in files of their own, `<chemistry>-ageing-...`."""
+"""Rows of batteries of known age lie in files of their own, `...-<chemistry>-ageing`."""
 
 AGEING_CONFIG = Config(
     AGEING,
@@ -168,7 +190,7 @@ def _without_cell(config: Config) -> Config:
     return replace(config, columns=tuple(c for c in config.columns if c != "cell_id")) if config.task else config
 
 
-V2_CONFIGS = tuple(_without_cell(_of_v2(config)) for config in (*CONFIGS, *CHEMISTRY_CONFIGS, AGEING_CONFIG))
+V2_CONFIGS = tuple(_collated(_without_cell(_of_v2(config))) for config in (*_ALL, *CHEMISTRY_CONFIGS, AGEING_CONFIG))
 """Configurations of a v2 release."""
 
 _DESCRIPTIONS = {
@@ -179,8 +201,9 @@ _DESCRIPTIONS = {
     "metadata": "Scalar fields of every scan in release order, no signals.",
     "full": "Every scan in one split, in file order.",
 }
+_MEASURED = {config.name: _collated(_of_v2(config)) for config in _ALL}  # pulses need not have been measured
 MEASURED_CONFIGS = tuple(
-    replace(_of_v2(BY_NAME[name]), description=description, provenances=("clean",))
+    replace(_MEASURED[name], description=description, provenances=("clean",))
     for name, description in _DESCRIPTIONS.items()
 )
 """Configurations of releases of measured cells, which hold clean rows only."""

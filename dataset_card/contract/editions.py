@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dataset_card.contract import physics
 from dataset_card.contract.configs import CONFIGS, MEASURED_CONFIGS, V2_CONFIGS, V3_CONFIGS, Config
@@ -46,6 +46,15 @@ class Edition:
     def columns_named(self, names: Iterable[str]) -> tuple[Field, ...]:
         """Columns of these names."""
         return select(self.fields, names)
+
+    def columns_of(self, config: Config) -> tuple[Field, ...]:
+        """Columns of a configuration, its task's label with the task's classes alone."""
+        columns = self.columns_named(config.columns)
+        if not config.labels:
+            return columns
+        return tuple(
+            replace(f, values=config.labels) if set(config.labels) <= {*(f.values or ())} else f for f in columns
+        )
 
     def patterns(self, config: Config) -> dict[str, list[str]]:
         """Globs of each split of a configuration, relative to the release folder."""

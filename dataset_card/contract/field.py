@@ -62,11 +62,14 @@ def arrow_schema_of(fields: tuple[Field, ...]) -> pa.Schema:
 
 
 def features_of(fields: tuple[Field, ...]):
-    """`datasets.Features` of the given fields; imports `datasets` when called."""
+    """`datasets.Features` of the given fields, labels as classes; imports `datasets` when called.
+
+    Files hold labels as text, which every reader understands; `datasets` turns them into classes as it loads them.
+    """
     import datasets
 
     def feature(field: Field):
-        value = datasets.Value(field.dtype)
+        value = datasets.Value(field.dtype) if field.values is None else datasets.ClassLabel(names=list(field.values))
         return value if field.length is None else datasets.List(value, length=field.length)
 
     return datasets.Features({f.name: feature(f) for f in fields})

@@ -50,7 +50,7 @@ def test_primary_split_shares_no_cell_and_the_optimistic_one_does(release):
 
 def test_signals_are_those_of_the_row(release):
     data = load_task("t4", release)
-    path = next(release.glob("data/anomaly/train/*.parquet"))
+    path = next(release.glob("data/anomaly/by-cell-train/*.parquet"))
     row = pq.read_table(path).slice(2, 1).to_pylist()[0]
     i = data.train.sample_ids.tolist().index(row["sample_id"])
     np.testing.assert_array_equal(data.train.signals[i], np.array([row[c] for c in CHANNELS]).T)
@@ -68,7 +68,7 @@ def test_clean_rows_come_with_soh(release, task):
 def test_reads_a_dataset_dict(release, tmp_path):
     import datasets
 
-    files = {s: [str(p) for p in sorted(release.glob(f"data/clean/{s}/*.parquet"))] for s in ("train", "test")}
+    files = {s: [str(p) for p in sorted(release.glob(f"data/clean/by-cell-{s}/*.parquet"))] for s in ("train", "test")}
     dataset = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path))
     data = as_task_data("t1", dataset)
     whole = load_task("t1", release)

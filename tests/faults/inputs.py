@@ -45,7 +45,7 @@ def release_inputs(bench: Bench) -> dict[str, Input]:
     """Releases, their parts and what they are made from, by name."""
     made = bench.folder / "made"
     out = bench.folder / "imported"
-    rows = f"data/clean/test/{next((bench.release / 'data' / 'clean' / 'test').iterdir()).name}"
+    rows = f"data/clean/by-cell-test/{next((bench.release / 'data' / 'clean' / 'by-cell-test').iterdir()).name}"
     found = {
         "manifest": Input(bench.release, read_manifest, ("manifest.json",), 8),
         "split": Input(

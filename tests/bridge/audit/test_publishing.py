@@ -118,7 +118,7 @@ def test_pushing_again_changes_nothing_and_an_update_removes_what_the_release_no
 ):
     before = dict(hub.repos["dataset", REPO].commits)
     hub.repos["dataset", "USER/older"] = repo = Repo(private=False)
-    tree = hub.files("dataset", REPO) | {"data/clean/train/gone.parquet": b"old", "notes/mine.md": b"kept"}
+    tree = hub.files("dataset", REPO) | {"data/clean/by-cell-train/gone.parquet": b"old", "notes/mine.md": b"kept"}
     repo.commit("main", tree, "an older release")
     again, update, secret = push_each(
         (tiny_release, REPO, {}), (tiny_release, "USER/older", {}), (tiny_release, "USER/secret", {"private": True})

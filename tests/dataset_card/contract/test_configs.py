@@ -21,8 +21,8 @@ def test_each_task_has_its_configuration():
     assert "soh" in BY_NAME["t1_soh_regression"].columns and "soh" not in BY_NAME["t4_anomaly_subtype"].columns
 
 
-def test_a_chemistry_leads_the_files_name():
-    assert atom_path("clean", "train", "test", "NMC") == "data/clean/train/nmc-test.parquet"
+def test_a_chemistry_ends_the_files_name():
+    assert atom_path("clean", "train", "test", "NMC") == "data/clean/by-cell-train/by-record-test-nmc.parquet"
 
 
 def test_provenance_knows_its_origins_alone():

@@ -53,11 +53,14 @@ def test_v2_has_every_configuration_of_v1_and_one_a_chemistry():
 
 def test_patterns_name_the_chemistry_where_files_have_one():
     grounded = V1.config("grounded")
-    assert V1.patterns(grounded)["test"] == ["data/clean/test/*.parquet"]
-    assert V2.patterns(V2.config("by_record_optimistic_baseline"))["test"][0] == "data/clean/*/*-test.parquet"
+    assert V1.patterns(grounded)["test"] == ["data/clean/by-cell-test/by-record-*.parquet"]
+    assert (
+        V2.patterns(V2.config("by_record_optimistic_baseline"))["test"][0]
+        == "data/clean/by-cell-*/by-record-test-*.parquet"
+    )
     assert V2.patterns(V2.config("nmc"))["train"] == [
-        "data/clean/train/nmc-*.parquet",
-        "data/anomaly/train/nmc-*.parquet",
+        "data/clean/by-cell-train/by-record-*-nmc*.parquet",
+        "data/anomaly/by-cell-train/by-record-*-nmc*.parquet",
     ]
 
 

@@ -54,7 +54,7 @@ def cached(tmp_path):
 
 
 def test_a_damaged_download_leaves_the_cache_and_the_next_one_is_whole(hub, run, tree, tmp_path):
-    name = next(path for path in tree if path.startswith("data/clean/test"))
+    name = next(path for path in tree if path.startswith("data/clean/by-cell-test"))
     damaged = bytearray(tree[name])
     damaged[len(damaged) // 2] ^= 1
     hub.repos["dataset", REPO].commit("main", tree | {name: bytes(damaged)}, "damaged")

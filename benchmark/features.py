@@ -28,11 +28,16 @@ def cosine_coefficients(signals: np.ndarray, count: int) -> np.ndarray:
     return dct(signals, axis=1, norm="ortho")[:, :count].reshape(len(signals), -1)
 
 
+def channels_first(signals: np.ndarray) -> np.ndarray:
+    """Signals with time last, (n, 6, 100), as aeon and most convolutions take them; v3's as one channel."""
+    return signals.swapaxes(1, 2) if signals.ndim == 3 else signals[:, None]
+
+
 def static_features(signals: np.ndarray) -> np.ndarray:
     """The static descriptor of every row (specification: benchmark, static descriptor).
 
     Args:
-        signals: Shape (n, 100, 6), in nT.
+        signals: Shape (n, 100, 6), in nT; v3's (n, 681) come back as they are.
 
     Returns:
         Shape (n, 57), float64, columns as in `FEATURE_NAMES`; a correlation with a constant channel is 0.
@@ -41,6 +46,8 @@ def static_features(signals: np.ndarray) -> np.ndarray:
         >>> static_features(np.zeros((2, 100, 6))).shape
         (2, 57)
     """
+    if signals.ndim == 2:
+        return signals
     out = np.empty((len(signals), len(FEATURE_NAMES)))
     for start in range(0, len(signals), BLOCK):
         rows = slice(start, start + BLOCK)

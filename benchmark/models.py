@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmark.features import static_features
-from benchmark.tasks import TASKS, Task, get_task
+import numpy as np
+
+from benchmark.features import channels_first, static_features
+from benchmark.tasks import BY_ID, Task, get_task
 from dataset_card.errors import MagBridgeError
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -25,7 +27,8 @@ class Model:
     The object that `build` returns has `fit(inputs, target)` and `predict(inputs)`; `predict_proba` or
     `decision_function` with `classes_` give scores for the AUC. Its `fit` may ask by name for more:
     `validation`, the validation rows as a `Subset`, for early stopping; `clean`, the clean grounded rows that
-    it may fit on, as a `Subset` with SOH as target. An `n_features_` that it sets tells how many numbers a row its last
+    it may fit on, as a `Subset` with SOH as target; `groups`, the battery of each row, which a search whose `cv` splits
+    by groups gets too. An `n_features_` that it sets tells how many numbers a row its last
     learner sees; by default those of the inputs.
 
     Attributes:
@@ -48,10 +51,14 @@ class Model:
 
 
 class FunctionModel:
-    """A plain function of signals, (n, 100, 6) to n predictions or (predictions, scores); nothing is fitted."""
+    """A plain function of signals, (n, 100, 6) to n predictions or (predictions, scores); nothing is fitted.
 
-    def __init__(self, function: Callable):
-        self.function = function
+    A torch module, already trained, is such a function of tensors: its logits (n, k), or whole numbers, are of the
+    task's classes in their order, which is that of the `ClassLabel` in `datasets`.
+    """
+
+    def __init__(self, function: Callable, task: Task):
+        self.function, self.task = function, task
 
     def fit(self, signals, target) -> FunctionModel:
         """Do nothing: the function is already what it is."""
@@ -59,7 +66,30 @@ class FunctionModel:
 
     def predict(self, signals):
         """Return the function's value."""
-        return self.function(signals)
+        name, shape = _name(self.function), signals.shape
+        if hasattr(self.function, "named_parameters"):
+            return labelled(self._forward(signals), self.task)
+        try:
+            return self.function(signals)
+        except (AttributeError, TypeError) as error:
+            raise MagBridgeError(
+                f"{name} on a NumPy array of shape {shape}: {error}; a function of tensors begins with "
+                "x = torch.as_tensor(x, dtype=torch.float32)"
+            ) from error
+
+    def _forward(self, signals) -> np.ndarray:
+        import torch
+
+        module = copy.deepcopy(self.function).eval()
+        like = next(module.parameters(), torch.empty(0))
+        with torch.no_grad():
+            try:
+                return plain(module(torch.as_tensor(signals).to(like)))
+            except RuntimeError as error:
+                raise MagBridgeError(
+                    f"{_name(module)} on a tensor of shape {signals.shape}: {' '.join(str(error).split())[:200]}; "
+                    "a module of (n, channels, time) begins with x = x.transpose(1, 2)"
+                ) from error
 
 
 class KeptByTask:
@@ -74,6 +104,55 @@ class KeptByTask:
         vars(self).update(state, task=get_task(state["task"]))
 
 
+class Coded(KeptByTask):
+    """A learner of whole numbers, such as XGBoost's: it is fitted on the places of labels in the task's classes."""
+
+    def __init__(self, learner, task: Task):
+        self.learner, self.task = learner, task
+
+    def fit(self, inputs, target, **extras) -> Coded:
+        """Fit the learner on the labels' places."""
+        self.learner.fit(inputs, np.array([self.task.labels.index(label) for label in target]), **extras)
+        return self
+
+    def predict(self, inputs):
+        """Labels at the places that the learner predicts."""
+        return labelled(plain(self.learner.predict(inputs)), self.task)
+
+    @property
+    def classes_(self) -> list[str]:
+        """Labels in the order of the learner's classes."""
+        return [self.task.labels[int(place)] for place in self.learner.classes_]
+
+    def __getattr__(self, name: str):
+        if name == "learner":  # not there yet
+            raise AttributeError(name)
+        return getattr(self.learner, name)
+
+
+def plain(values) -> np.ndarray:
+    """Predictions of any kind (array, tensor, frame, list, tuple) as an array, a column (n, 1) as (n,)."""
+    if isinstance(values, list | tuple):
+        values = [value.detach().cpu() if hasattr(value, "detach") else value for value in values]
+    values = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def labelled(values: np.ndarray, task: Task) -> np.ndarray:
+    """Labels of the task at places (n,) in its classes, or where scores (n, k) are greatest; numbers as they are."""
+    if task.is_regression or values.dtype.kind not in "iufb":
+        return values
+    if values.ndim == 2 and values.shape[1] == len(task.labels):
+        values = values.argmax(axis=1)
+    places = range(len(task.labels))
+    if not np.isin(values, places).all():
+        raise MagBridgeError(
+            f"task {task.id}: numbers from {values.min():.4g} to {values.max():.4g} as predictions: expected labels, "
+            f"or 0 to {places[-1]} for {', '.join(task.labels)}"
+        )
+    return np.array(task.labels)[values.astype(int)]
+
+
 def as_model(
     model, *, name: str | None = None, description: str | None = None, features: Callable | None = static_features
 ) -> Model:
@@ -81,15 +160,16 @@ def as_model(
 
     Args:
         model: A `Model`; anything with `fit` and `predict`, copied for each seed, whose unset `random_state`
-            parameters take the seed; or a function of signals (n, 100, 6).
+            parameters take the seed; a function of signals (n, 100, 6); or a torch module that is trained already.
         name: Name in results; the class or function name by default, for a pipeline those of its steps.
         description: One sentence for boards.
-        features: Inputs of an estimator, the static descriptor by default; None passes the signals themselves.
+        features: Inputs of an estimator, the static descriptor by default; None passes the signals themselves. Where
+            aeon or sktime made it, or the first step of a pipeline, it gets signals with time last, as they read them.
 
     Raises:
         MagBridgeError: It is none of these, or the name is none.
     """
-    every_task = tuple(task.id for task in TASKS)
+    every_task = tuple(BY_ID)
     if name is not None:
         check_name(name)
     if isinstance(model, Model):
@@ -97,19 +177,21 @@ def as_model(
     if hasattr(model, "fit") and hasattr(model, "predict"):
         if isinstance(model, type):
             raise MagBridgeError(f"{model.__name__} is a class: pass an instance, {model.__name__}()")
+        steps = getattr(model, "steps", [("", model)])
+        of_series = type(steps[0][1]).__module__.partition(".")[0] in ("aeon", "sktime")
         return Model(
-            name or "-".join(type(step).__name__ for _, step in getattr(model, "steps", [("", model)])),
+            name or "-".join(type(step).__name__ for _, step in steps),
             every_task,
             lambda seed, task: _seeded(model, seed),
             description or "An estimator passed to evaluate_model.",
-            features,
+            channels_first if of_series and features in (None, static_features) else features,
         )
     if callable(model):
         # One seed is enough: with nothing fitted, every seed scores the same.
         return Model(
-            name or str(getattr(model, "__name__", "")).strip("<>") or "function",
+            name or _name(model),
             every_task,
-            lambda seed, task: FunctionModel(model),
+            lambda seed, task: FunctionModel(model, task),
             description or "A function of the signals, with nothing fitted.",
             None,
             "full",
@@ -119,6 +201,10 @@ def as_model(
         f"cannot evaluate {type(model).__name__}: expected an object with fit and predict, or a function "
         "of signals (n, 100, 6)"
     )
+
+
+def _name(function: Callable) -> str:
+    return str(getattr(function, "__name__", type(function).__name__)).strip("<>")
 
 
 def check_name(name: str) -> str:

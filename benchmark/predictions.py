@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from benchmark.data import DatasetInfo, Truth
 from benchmark.reading import DIGEST_KEY, read_file
 from benchmark.rounds import answers, open_round
-from benchmark.scoring import battery_statistics, interval, score, visit_statistics
+from benchmark.scoring import battery_statistics, check_fraction, interval, score, visit_statistics
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import plain_yaml
@@ -25,9 +25,6 @@ from dataset_card.storage.output import require_place
 
 SHOWN = 3
 """Ids named in an error before it counts the rest."""
-
-PERCENT_FROM = 10.0
-"""A median SOH above this is no fraction."""
 
 
 def write_predictions(path: str | Path, table: pa.Table, digest: str) -> None:
@@ -294,11 +291,7 @@ def _seeds(
         rows, of_seed = table.filter(pa.array(per_seed == seed)), f"{where}, seed {seed}"
         order = _order(rows["sample_id"].to_pylist(), position, truth, of_seed, f"{task.id} ({split})")
         prediction = np.array(rows["prediction"].to_pylist())[order]
-        if task.target == "soh" and np.median(prediction) > PERCENT_FROM:
-            raise MagBridgeError(
-                f"{of_seed}: {task.target} is predicted as {prediction.min():.4g} to {prediction.max():.4g}: expected "
-                "a fraction, about 0.7 to 1; divide percent by 100"
-            )
+        check_fraction(task, prediction, of_seed)
         yield seed, prediction, np.array(rows["score"].to_pylist())[order] if "score" in rows.column_names else None
 
 

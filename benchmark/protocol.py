@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from benchmark.data import REGIME_B_PREFIX, UNKNOWN, Subset, TaskData, Truth, as_task_data
 from benchmark.features import static_features
-from benchmark.models import Model, as_model
+from benchmark.models import Coded, Model, as_model, plain
 from benchmark.results import OFFICIAL_TEST, SAMPLINGS, Result, Run, environment
 from benchmark.scoring import battery_statistics, score, visit_statistics
 from benchmark.tasks import PRIMARY_SPLIT, Task, did_you_mean, get_task
@@ -58,6 +58,7 @@ class _Pool:
     validation: Subset | None
     clean: Subset | None
     n_jobs: int
+    groups: np.ndarray
 
 
 def evaluate_model(
@@ -236,6 +237,7 @@ def cross_validate(
         rows if asks["validation"] else None,
         Subset.concatenate(list(data.clean().values())) if asks["clean"] else None,
         n_jobs,
+        rows.battery_ids,
     )
     held_out = [np.isin(rows.battery_ids, fold) for fold in battery_folds(rows.battery_ids, folds)]
     draws = []
@@ -286,6 +288,7 @@ def _test_pool(data: TaskData, model: Model, n_jobs: int) -> _Pool:
         validation,
         data.clean()["train"] if _asks(model, data.task, "clean") else None,
         n_jobs,
+        np.concatenate([data.train.battery_ids, data.test.battery_ids]),
     )
 
 
@@ -482,24 +485,41 @@ def _fit(draw: _Draw, pool: _Pool):
     if pool.clean is not None and draw.clean is not None:
         extras["clean"] = pool.clean.take(draw.clean)
     estimator = pool.model.build(draw.seed, pool.task)
+    parameters = inspect.signature(estimator.fit).parameters
+    if "groups" in parameters or "Group" in type(getattr(estimator, "cv", None)).__name__:
+        extras["groups"] = pool.groups[draw.train]
     # Threads only while fitting: forests add up votes in the order threads finish, so predicting stays serial.
     with joblib.parallel_config(backend="threading", n_jobs=pool.n_jobs), warnings.catch_warnings():
         # Features of a signal are correlated and unlike in size: a plain ridge on them would warn at every seed.
         warnings.simplefilter("ignore", LinAlgWarning)
-        estimator.fit(pool.inputs[draw.train], pool.target[draw.train], **extras)
+        try:
+            estimator.fit(pool.inputs[draw.train], pool.target[draw.train], **extras)
+        except (TypeError, ValueError) as error:
+            if pool.task.is_regression:
+                raise
+            estimator = Coded(pool.model.build(draw.seed, pool.task), pool.task)
+            try:  # a learner that takes whole numbers for classes
+                estimator.fit(pool.inputs[draw.train], pool.target[draw.train], **extras)
+            except Exception:
+                raise error from None
     return estimator
 
 
 def predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray | None]:
     """Predictions and, where the model has them, scores of the task's scored label."""
     prediction = estimator.predict(inputs)
-    if isinstance(prediction, tuple):
-        if len(prediction) == 2 and np.ndim(prediction[0]) == 1:
-            return prediction
-        prediction = list(prediction)  # one value per row
+    if isinstance(prediction, tuple) and len(prediction) == 2 and np.ndim(prediction[0]) > 0:
+        return plain(prediction[0]), plain(prediction[1])
+    prediction = plain(prediction)
     if task.scored_label is None or not hasattr(estimator, "classes_"):
         return prediction, None
-    column = list(estimator.classes_).index(task.scored_label)
+    classes = list(estimator.classes_)
+    if task.scored_label not in classes:
+        raise MagBridgeError(
+            f"the learner's classes are {', '.join(map(str, classes))}: expected {', '.join(task.labels)}; one that "
+            "codes labels inside has to give them back"
+        )
+    column = classes.index(task.scored_label)
     if hasattr(estimator, "predict_proba"):
         return prediction, estimator.predict_proba(inputs)[:, column]
     if hasattr(estimator, "decision_function"):

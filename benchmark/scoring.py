@@ -15,6 +15,8 @@ VISITS, ABSENT = 4, -1.0
 """Rows of a place's battery at most, and what stands for a row that is not there."""
 
 LEVEL = 0.95
+PERCENT_FROM = 10.0
+"""A median SOH above this is no fraction."""
 
 
 def score(
@@ -39,8 +41,9 @@ def score(
         Metric name to unrounded value.
 
     Raises:
-        MagBridgeError: NaN, wrong lengths, unknown labels.
+        MagBridgeError: NaN, wrong lengths, unknown labels, percent for a fraction.
     """
+    check_fraction(task, prediction, f"task {task.id}")
     try:
         out = formulas.score(task, truth, prediction, scores)
     except ValueError as error:
@@ -53,6 +56,17 @@ def score(
         counts = formulas.confusion(np.asarray(truth)[~parents], np.asarray(prediction)[~parents], task.labels)
         out[WITHOUT_PARENTS.name] = formulas.balanced_accuracy(counts)
     return out
+
+
+def check_fraction(task: Task, prediction: np.ndarray, where: str) -> None:
+    """Raise where SOH is predicted in percent; `where` begins the message."""
+    prediction = np.asarray(prediction)
+    numbers = task.target == "soh" and prediction.dtype.kind in "iuf" and prediction.size
+    if numbers and np.median(prediction) > PERCENT_FROM:
+        raise MagBridgeError(
+            f"{where}: {task.target} is predicted as {prediction.min():.4g} to {prediction.max():.4g}: expected "
+            "a fraction, about 0.7 to 1; divide percent by 100"
+        )
 
 
 def r2_of_tables(truth: np.ndarray, prediction: np.ndarray, cell_ids: np.ndarray) -> dict[str, float]:

@@ -44,7 +44,7 @@ class Metric:
         return 1 if self.higher_is_better else -1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task:
     """One benchmark task.
 
@@ -79,6 +79,10 @@ class Task:
     auc: str | None = None
     split: str = PRIMARY_SPLIT
     second: str | None = None
+
+    def __repr__(self) -> str:
+        kind = " and ".join(self.targets) if self.is_regression else f"{self.target} ({', '.join(self.labels)})"
+        return f"<task {self.id} {self.version}: {self.title}; predicts {kind}; ranked by {self.headline.name}>"
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ class Subset:
             if name not in dataset.column_names:
                 raise MagBridgeError(f"no column {name}: expected sample_id, {' and '.join(targets)}, and the channels")
             values, feature = dataset[name], getattr(dataset, "features", {}).get(name)
-            if hasattr(feature, "int2str"):
+            if feature is not None and hasattr(feature, "int2str"):
                 values = [None if value is None else feature.int2str(int(value)) for value in values]
             return np.array(values.to_pylist() if isinstance(values, pa.ChunkedArray) else list(values))
 

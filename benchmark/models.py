@@ -80,7 +80,8 @@ class FunctionModel:
     def _forward(self, signals) -> np.ndarray:
         import torch
 
-        module = copy.deepcopy(self.function).eval()
+        module: Any = copy.deepcopy(self.function)
+        module.eval()
         like = next(module.parameters(), torch.empty(0))
         with torch.no_grad():
             try:

@@ -60,6 +60,7 @@ def save_entry(
     authors: Sequence[str],
     licence: str,
     trained_on: list[str],
+    pooling: str,
     seconds: float = 0.0,
     features: int | None = None,
     hardware: str = "",
@@ -80,6 +81,7 @@ def save_entry(
         authors: Their names.
         licence: Of the predictions.
         trained_on: Digests of the releases that the model saw.
+        pooling: `scan` where each prediction read its own row alone, `visit` where it read all rows of a cell visit.
         seconds: Fitting and predicting, a seed.
         features: Numbers a row that the last learner sees.
         hardware: What it ran on.
@@ -94,13 +96,14 @@ def save_entry(
 
     Raises:
         MagBridgeError: The folder has predictions of another release or a `submission.yaml` that cannot be added to,
-            or the authors are no list.
+            the authors are no list, or the pooling is none.
     """
     import yaml
 
     if isinstance(authors, str):
         raise MagBridgeError(f"authors {authors!r}: expected a list of names, [{authors!r}]")
-
+    if pooling not in ("scan", "visit"):
+        raise MagBridgeError(f"pooling {pooling!r}: expected scan (each prediction read its own row alone) or visit")
     folder, task = require_place(folder), get_task(task)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "submission.yaml"
@@ -129,6 +132,7 @@ def save_entry(
             "release": digest,
             "tasks": dict(sorted(tasks.items())),
             "trained_on": trained_on,
+            "pooling": pooling,
             "hardware": hardware,
             "test_data_leakage": test_data_leakage,
             "replication_code": code is not None,

@@ -32,6 +32,9 @@ SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 
 FILE = "submission.yaml"
 SCHEMA_FILE = Path(__file__).with_name("submission.schema.json")
+POOLING = {"scan": "", "visit": " Each prediction reads all scans of a cell visit."}
+"""What a board adds to the description."""
+
 MAX_BYTES = 64 * 2**10
 """Of a submission.yaml."""
 
@@ -44,6 +47,7 @@ class Submission:
         tasks: Predictions file, and perhaps `seconds` and `features`, by task id.
         release: Digest of the release whose test rows were predicted.
         trained_on: Digests of the releases that the model saw.
+        pooling: `scan` where each prediction read its own row alone, `visit` where it read all rows of a cell visit.
         test_data_leakage: Whether a label of a test row was used, in any way.
         replication_code: Whether the code that made the predictions is public.
     """
@@ -57,6 +61,7 @@ class Submission:
     release: str
     tasks: dict[str, dict]
     trained_on: list[str]
+    pooling: str
     test_data_leakage: bool
     replication_code: bool
     url: str | None = None
@@ -181,7 +186,7 @@ def as_result(scored: Scored, task: Task, submission: Submission) -> Result:
         task=task.id,
         task_version=task.version,
         model=submission.name,
-        description=submission.description,
+        description=submission.description + POOLING[submission.pooling],
         dataset=scored.dataset,
         split=PRIMARY_SPLIT,
         protocol="submitted",
@@ -220,7 +225,7 @@ def placed(result: Result, board: list[Result]) -> str:
     limits = "" if entry.interval is None else " ({:.4f} to {:.4f})".format(*entry.interval)
     words = f", level with {', '.join(level)}" if level else ""
     place = f"rank {texts_of(entry)[0]} of {len(entries)}"
-    if result.dataset.remark is not None and len(entries) == 1:
+    if len(entries) == 1:
         place = "no rank: no other entry is scored on these rows"
     return f"{result.task}: {result.headline} {result.mean():.4f}{limits}, {place}{words}"
 

@@ -115,6 +115,8 @@ def notes_of(board: Board) -> list[str]:
     for remark in board.remarks:
         score = f", {remark.result.headline} {remark.result.mean():.3f}" if remark.shown and not remark.ranked else ""
         notes.append(f"{'' if remark.ranked else 'Not ranked: '}{remark.result.model}{score}: {remark.words}.")
+    if len(board.entries) == 1:
+        notes.append("One entry: there is no other on these rows to rank it against.")
     if board.task in ("t1", "t2"):
         notes.append(
             "The signals are made from SOH, the pulse voltages are measurements: where magnetics wins, it wins by "

@@ -162,11 +162,12 @@ class Result:
         *,
         authors: list[str],
         licence: str,
+        trained_on: list[str],
+        pooling: str,
         version: str = "1.0",
         url: str | None = None,
         paper: str | None = None,
         code: str | None = None,
-        trained_on: list[str] | None = None,
         test_data_leakage: bool = False,
     ) -> Path:
         """Write the result as a submission's folder, or adds its task to one (see CONTRIBUTING.md).
@@ -175,11 +176,12 @@ class Result:
             folder: Named as the model, made if need be; `python -m benchmark submit FOLDER` checks and scores it.
             authors: Their names.
             licence: Of the predictions.
+            trained_on: Digests of the releases that the model saw, such as `result.dataset.digest`.
+            pooling: `scan` where each prediction read its own row alone, `visit` where it read all of a cell visit.
             version: Of the model.
             url: The model's page.
             paper: Address of the paper.
             code: Address of the code that makes the predictions.
-            trained_on: Digests of the releases that the model saw; the result's own by default.
             test_data_leakage: Whether a label of a test row was used, in any way.
 
         Returns:
@@ -206,7 +208,8 @@ class Result:
             description=self.description,
             authors=authors,
             licence=licence,
-            trained_on=[digest] if trained_on is None else trained_on,
+            trained_on=trained_on,
+            pooling=pooling,
             seconds=self.seconds / len(self.runs),
             features=self.n_features,
             hardware=f"{self.hardware['processor']}, {self.hardware['cores']} cores",

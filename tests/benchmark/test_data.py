@@ -102,7 +102,7 @@ def test_errors_name_what_is_wrong(release, tmp_path):
         Subset(np.array(["a"]), np.array(["1"]), np.zeros((2, 100, 6)), np.zeros(1))
     broken = tmp_path / "broken"
     shutil.copytree(release, broken)
-    shutil.rmtree(broken / "data" / "regime_b" / "test")
+    shutil.rmtree(broken / "data" / "regime_b" / "by-cell-test")
     with pytest.raises(MagBridgeError, match="metadata.parquet and data/ disagree: .* has no row in data/"):
         load_task("t3", broken)
     with pytest.raises(MagBridgeError, match="has no regime_b rows in the test subset of by_cell_primary"):

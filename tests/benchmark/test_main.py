@@ -113,7 +113,7 @@ def test_run_score_leaderboard_and_plot(release, tmp_path):
 
 def test_submit_and_rescore(release, tmp_path):
     result = evaluate_model("t1", get_model("ridge"), release, name="my-ridge", description="Ridge.")
-    result.save(tmp_path / "my-ridge", authors=["Ada"], licence="MIT")
+    result.save(tmp_path / "my-ridge", authors=["Ada"], licence="MIT", trained_on=[], pooling="scan")
     checked = run("submit", tmp_path / "my-ridge", "--data", release, "--check")
     assert checked.stdout.startswith(f"t1: r2 {result.mean():.4f} (") and "nothing was written" in checked.stdout
     assert len(list((tmp_path / "my-ridge").iterdir())) == 2

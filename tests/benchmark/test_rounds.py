@@ -36,7 +36,7 @@ def story(v2_release, tmp_path_factory):
     train, hidden = load_task("t1", v2_release), load_round("t1", place / "round-1")
     model = Ridge().fit(static_features(train.train.signals), train.train.target)
     predicted = hidden.table(model.predict(static_features(hidden.signals)))
-    about = {"authors": ["Ada Lovelace"], "licence": "MIT", "trained_on": [train.dataset.digest]}
+    about = {"authors": ["Ada Lovelace"], "licence": "MIT", "trained_on": [train.dataset.digest], "pooling": "scan"}
     save_entry(place / "entries/my-ridge", "t1", predicted, hidden.digest, description="Ridge.", **about)
 
     commit(place / "round-1", "my-ridge", {"t1": sha256_of(place / "entries/my-ridge/t1.parquet")})
@@ -51,7 +51,7 @@ def test_what_was_not_committed_before_the_reveal_is_never_ranked(story, tmp_pat
     revealed = shutil.copytree(story / "round-1", tmp_path / "round-1")
     entries = shutil.copytree(story / "entries", tmp_path / "entries", ignore=shutil.ignore_patterns("*.jsonl"))
     hidden, (_, truth) = load_round("t1", revealed), answers(get_task("t1"), revealed)
-    about = {"description": "x", "authors": ["A"], "licence": "MIT", "trained_on": []}
+    about = {"description": "x", "authors": ["A"], "licence": "MIT", "trained_on": [], "pooling": "scan"}
     save_entry(entries / "seer", "t1", hidden.table(truth.target), hidden.digest, **about)
     ranked, remarks = read_entries(entries, [revealed], [])
     assert [result.model for result in ranked] == ["my-ridge"]
@@ -114,7 +114,7 @@ def test_right_labels_score_one_and_constant_ones_chance(story, task, tmp_path):
     for prediction, expected in ((truth.target, 1.0), (one, get_task(task).chance)):
         save_entry(
             tmp_path / "e", task, hidden.table(prediction), hidden.digest,
-            description="x", authors=["A"], licence="MIT", trained_on=[],
+            description="x", authors=["A"], licence="MIT", trained_on=[], pooling="scan",
         )  # fmt: skip
         outcome = score_predictions(tmp_path / "e" / f"{task}.parquet", task, story / "round-1")
         assert outcome["mean"][get_task(task).headline.name] == pytest.approx(expected, abs=1e-12)
@@ -132,7 +132,7 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
         MagBridgeError, match="has predictions of .*, these are of 000000000000: expected one release a"
     ):
         save_entry(entry, "t2", hidden.table(np.zeros(1220)), "0" * 64, description="x", authors=["A"], licence="MIT",
-                   trained_on=[])  # fmt: skip
+                   trained_on=[], pooling="scan")  # fmt: skip
     with pytest.raises(MagBridgeError, match="is a round, whose cells are new: expected the split by_cell_primary"):
         answers(get_task("t1"), story / "round-1", "by_record_optimistic_baseline")
     whole = hidden.table(np.full(1220, 0.8))
@@ -142,6 +142,16 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
         (hidden.table(np.full(1220, 80.0)), "divide percent by 100"),
     ):
         folder = tmp_path / "wrong"
-        save_entry(folder, "t1", table, hidden.digest, description="x", authors=["A"], licence="MIT", trained_on=[])
+        save_entry(
+            folder,
+            "t1",
+            table,
+            hidden.digest,
+            description="x",
+            authors=["A"],
+            licence="MIT",
+            trained_on=[],
+            pooling="scan",
+        )
         with pytest.raises(MagBridgeError, match=message):
             check(folder, story / "still-open", [])

@@ -90,7 +90,7 @@ def laboratory_inputs(bench: Bench) -> dict[str, Input]:
 
     folder = bench.folder / "laboratory"
     folder.mkdir()
-    table = read_rows(next((bench.release / "data" / "clean" / "test").iterdir())).slice(0, 12)
+    table = read_rows(next((bench.release / "data" / "clean" / "by-cell-test").iterdir())).slice(0, 12)
     scans = np.stack([np.stack(table[name].to_pylist()) for name in CHANNELS], axis=-1)
     ids = [f"s{i:02d}" for i in range(len(scans))]
     frame = table.select(["cell_id", "chemistry", "voltage", "soc", "soh"]).to_pandas()
@@ -144,7 +144,14 @@ def benchmark_inputs(bench: Bench) -> dict[str, Input]:
     results = [evaluate_model(task, get_model("ridge" if task == "t1" else "constant"), data[task]) for task in data]
     write_results(results, folder / "results")
     mine = dataclasses.replace(results[0], model="my-model", description="A model.")
-    mine.save(folder / "my-model", authors=["Ada"], licence="MIT", code="https://example.org/code")
+    mine.save(
+        folder / "my-model",
+        authors=["Ada"],
+        licence="MIT",
+        trained_on=[],
+        pooling="scan",
+        code="https://example.org/code",
+    )
     predictions = folder / "predictions"
     predictions.mkdir()
     shutil.copy(folder / "my-model" / "t1.parquet", predictions / "p.parquet")

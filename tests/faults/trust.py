@@ -34,7 +34,7 @@ from tests.faults.bench import Bench
 from tests.faults.child import CONTEXT, ROOT, outcomes_of
 from tests.test_output import FILES, FOLDERS, INTO, furnish, refused
 
-ABOUT = {"description": "x", "authors": ["A"], "licence": "MIT", "trained_on": []}
+ABOUT = {"description": "x", "authors": ["A"], "licence": "MIT", "trained_on": [], "pooling": "scan"}
 
 
 def forged(bench: Bench, count: int) -> Iterator[str | None]:

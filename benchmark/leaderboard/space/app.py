@@ -39,7 +39,7 @@ HOW_TO_SUBMIT = """Upload Parquet, CSV or JSON lines with one row for each test 
 the class that the task's AUC speaks of). It is checked and scored here against the dataset's labels, and deleted.
 Submissions are scored one after another, in a second each; at most {queue} wait."""
 
-KEPT = """ With name, authors, description and licence it is also proposed, in public, as a pull request on
+KEPT = """ With all fields filled in it is also proposed, in public, as a pull request on
 [{repo}](https://huggingface.co/datasets/{repo})."""
 
 FORM = "/submit"
@@ -125,11 +125,16 @@ def build(
         with gradio.Row(visible=bool(submissions)):
             description = gradio.Textbox(label="Description, one sentence", max_length=500)
             code = gradio.Textbox(label="Address of the code, if public", max_length=500)
+        with gradio.Row(visible=bool(submissions)):
+            seen = gradio.Textbox(label="Trained on: digests of releases, commas between", max_length=1000)
+            pooling = gradio.Radio(
+                [("each scan alone", "scan"), ("all scans of a visit", "visit")], label="Predicted from"
+            )
         file = gradio.File(label="Predictions", file_types=[".parquet", ".csv", ".jsonl"], elem_id="predictions")
         button = gradio.Button("Score", variant="primary", elem_id="score")
         outcome = gradio.Markdown(elem_id="outcome")
         place = gradio.Dataframe(headers=list(COLUMNS), interactive=False, wrap=False, elem_id="place")
-        filled = [file, task, name, authors, description, licence, code]
+        filled = [file, task, name, authors, description, licence, seen, pooling, code]
         button.click(submit, filled, [outcome, place], api_name=False).then(lambda: None, None, file, api_name=False)
     page.queue(max_size=QUEUE)
     return page, html

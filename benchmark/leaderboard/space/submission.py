@@ -34,6 +34,8 @@ class Form:
         authors: Names, with commas between.
         description: One sentence.
         licence: Of the predictions.
+        trained_on: Digests of the releases that the model saw, with commas between.
+        pooling: As in a submission.
         code: Address of the code, or empty.
     """
 
@@ -43,12 +45,15 @@ class Form:
     authors: str = ""
     description: str = ""
     licence: str = ""
+    trained_on: str = ""
+    pooling: str = ""
     code: str = ""
 
     @property
     def missing(self) -> list[str]:
         """What would be needed to keep it."""
-        return [name for name in ("name", "authors", "description", "licence") if not getattr(self, name).strip()]
+        asked = ("name", "authors", "description", "licence", "trained_on", "pooling")
+        return [name.replace("_", " ") for name in asked if not getattr(self, name).strip()]
 
     def write(self, parent: Path, release: Path) -> Path:
         """The form as a submission folder in `parent`."""
@@ -66,7 +71,8 @@ class Form:
             "date": datetime.date.today().isoformat(),
             "release": digest,
             "tasks": {get_task(self.task).id: {"predictions": f"{self.task}{suffix}"}},
-            "trained_on": [digest],
+            "trained_on": [each.strip() for each in self.trained_on.split(",") if each.strip()],
+            "pooling": self.pooling or "scan",
             "test_data_leakage": False,
             "replication_code": bool(self.code.strip()),
         }

@@ -50,7 +50,7 @@ def test_components_are_those_of_the_training_rows(v3_release):
 def test_an_entry_of_places_is_saved_read_and_scored_again(v3_release, tmp_path):
     result = evaluate_model("t6", get_model("ridge-magnetics"), v3_release)
     folder = tmp_path / "ridge-magnetics"
-    result.save(folder, authors=["A"], licence="CC0-1.0")
+    result.save(folder, authors=["A"], licence="CC0-1.0", trained_on=[], pooling="scan")
     scored = score_predictions(folder / "t6.parquet", "t6", v3_release)
     assert scored["mean"] == result.runs[0].scores
     assert (scored["interval"]["low"], scored["interval"]["high"]) == result.interval()

@@ -21,7 +21,7 @@ from benchmark.predictions import save_entry, write_predictions
 from benchmark.results import write_results
 from dataset_card.errors import MagBridgeError
 
-ABOUT = {"authors": ["Ada Lovelace"], "licence": "MIT", "trained_on": []}
+ABOUT = {"authors": ["Ada Lovelace"], "licence": "MIT", "trained_on": [], "pooling": "scan"}
 
 
 @pytest.fixture(scope="module")

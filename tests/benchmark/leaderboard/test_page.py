@@ -214,6 +214,7 @@ def test_models_link_to_what_is_known_of_them(boards):
         release="0" * 64,
         tasks={},
         trained_on=[],
+        pooling="scan",
         test_data_leakage=False,
         replication_code=True,
         code="https://example.org/?a=1&b=2",

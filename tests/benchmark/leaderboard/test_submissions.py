@@ -51,7 +51,14 @@ def made(release, tmp_path_factory):
     folder = tmp_path_factory.mktemp("submissions") / "my-model"
     for task, model in (("t1", Ridge()), ("t2", quiet_is_reuse)):
         result = evaluate_model(task, model, release, name="my-model", description="Ridge, and a threshold.")
-        result.save(folder, authors=["Ada Lovelace"], licence="MIT", code="https://example.org/code")
+        result.save(
+            folder,
+            authors=["Ada Lovelace"],
+            licence="MIT",
+            trained_on=[],
+            pooling="scan",
+            code="https://example.org/code",
+        )
     return folder
 
 
@@ -189,6 +196,8 @@ MISTAKES = {
     "date: '2026-02-30' is no day": _change(date="2026-02-30"),
     "release: 'abc' does not match": _change(release="abc"),
     "release: ffffffffffff was predicted, .* has the digest": _change(release="f" * 64),
+    "the document: 'pooling' is a required property": _change(pooling=None),
+    "pooling: 'cell' is not one of": _change(pooling="cell"),
     "trained_on/0: 'v1' does not match": _change(trained_on=["v1"]),
     "test_data_leakage: 'no' is not of type 'boolean'": _change(test_data_leakage="no"),
     "test_data_leakage: true: labels of test rows were used": _change(test_data_leakage=True),
@@ -230,12 +239,14 @@ def test_a_name_on_the_board_is_not_free(entry, release, taken):
 def test_what_cannot_be_submitted_is_not_saved(release, tmp_path):
     result = evaluate_model("t2", get_model("constant"), release)
     with pytest.raises(MagBridgeError, match="the folder .* for the model 'constant': expected the same name"):
-        result.save(tmp_path / "other", authors=["A"], licence="MIT")
+        result.save(tmp_path / "other", authors=["A"], licence="MIT", trained_on=[], pooling="scan")
     with pytest.raises(MagBridgeError, match="authors 'Ada': expected a list of names"):
-        result.save(tmp_path / "constant", authors="Ada", licence="MIT")
+        result.save(tmp_path / "constant", authors="Ada", licence="MIT", trained_on=[], pooling="scan")
+    with pytest.raises(MagBridgeError, match="pooling 'cell': expected scan"):
+        result.save(tmp_path / "constant", authors=["A"], licence="MIT", trained_on=[], pooling="cell")
     leaking = evaluate_model("t2", get_model("constant"), release, split="by_record_optimistic_baseline")
     with pytest.raises(MagBridgeError, match="is no result to submit"):
-        leaking.save(tmp_path / "constant", authors=["A"], licence="MIT")
+        leaking.save(tmp_path / "constant", authors=["A"], licence="MIT", trained_on=[], pooling="scan")
     assert not list(tmp_path.iterdir())
 
 
@@ -255,7 +266,7 @@ def test_a_damaged_description_is_named_before_anything_is_added(release, tmp_pa
     folder.mkdir()
     (folder / FILE).write_text(text, encoding="latin-1")
     with pytest.raises(MagBridgeError, match=message):
-        result.save(folder, authors=["A"], licence="MIT")
+        result.save(folder, authors=["A"], licence="MIT", trained_on=[], pooling="scan")
     assert [path.name for path in folder.iterdir()] == [FILE]
 
 

@@ -20,5 +20,5 @@ def test_a_tasks_configuration_shows_its_label_and_nothing_else_to_lean_on():
 
 def test_groups_of_files_hold_their_own_rows():
     assert V3.patterns(V3.config("symmetric"))["test"] == [
-        f"data/{knowledge}/test/*-symmetric-*.parquet" for knowledge in physics.SOC_KNOWLEDGE
+        f"data/{knowledge}/by-cell-test/by-record-*-*-symmetric.parquet" for knowledge in physics.SOC_KNOWLEDGE
     ]

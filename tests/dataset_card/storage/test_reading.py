@@ -51,7 +51,7 @@ def test_the_digest_is_the_rows_and_is_remembered(copy, cache, monkeypatch):
 def test_rows_under_a_digest_that_is_not_theirs_are_refused(copy, cache, monkeypatch):
     monkeypatch.setattr(reading, "SETTLED_NS", 0)
     checked_digest(copy)
-    edit(next((copy / "data" / "clean" / "test").iterdir()), halved)
+    edit(next((copy / "data" / "clean" / "by-cell-test").iterdir()), halved)
     with pytest.raises(MagBridgeError, match="its rows have the digest .* its manifest.json states"):
         checked_digest(copy)
 
@@ -86,7 +86,7 @@ def test_missing_and_odd_columns(copy):
 def test_a_bit_flipped_in_place_is_seen_though_size_and_time_are_put_back(copy, cache, monkeypatch):
     monkeypatch.setattr(reading, "SETTLED_NS", 0)
     checked_digest(copy)
-    path = next((copy / "data" / "clean" / "test").iterdir())
+    path = next((copy / "data" / "clean" / "by-cell-test").iterdir())
     data, times = bytearray(path.read_bytes()), path.stat()
     data[len(data) // 2] ^= 1
     with open(path, "r+b") as file:

@@ -77,6 +77,7 @@ class LoopbackHub:
         self.token = token
         self.repos: dict[tuple[str, str], Repo] = {}
         self.blobs: dict[str, bytes] = {}
+        self.collections: dict[str, list[str]] = {}
         self.requests: list[tuple[str, str]] = []
         self.faults: list[Fault] = []
         self.lock = threading.RLock()
@@ -209,6 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/api/whoami-v2":
             self._require_token()
             self._json({"type": "user", "name": "user", "orgs": [], "auth": {"accessToken": {"role": "write"}}})
+        elif path.startswith("/api/collections"):
+            self._require_token()
+            self._collections(path.removeprefix("/api/collections").strip("/"), json.loads(body))
         elif LFS_BATCH.match(path):
             self._require_token()
             self._lfs_batch(json.loads(body))
@@ -238,6 +242,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.repos[kind, repo_id] = repo = Repo(private)
         repo.commit("main", {".gitattributes": b""}, "initial commit")
         self._json(answer)
+
+    def _collections(self, rest: str, request: dict) -> None:
+        """A collection by `owner/title`; an item that is there already, or a title, answers 409."""
+        slug = rest.removesuffix("/items") or f"{request['namespace']}/{request['title'].lower().replace(' ', '-')}"
+        known = self.hub.collections.setdefault(slug, [])
+        item = request.get("item")
+        again = item["id"] in known if item else bool(known)
+        if item and not again:
+            known.append(item["id"])
+        owner = {"name": "user", "type": "user", "fullname": "", "avatarUrl": ""}
+        answer = {"slug": slug, "title": slug, "owner": owner, "items": [], "private": False, "theme": "blue"}
+        answer |= {"upvotes": 0, "position": 0, "lastUpdated": WHEN, "description": None}
+        self._json(answer, 409 if again else 200)
 
     def _lfs_batch(self, request: dict) -> None:
         objects = []

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from benchmark.baselines import get_model
 from benchmark.data import TaskData, load_task
 from benchmark.models import Model
-from benchmark.protocol import fit_seeds, predict, prediction_table
+from benchmark.protocol import fit_seeds, predict, prediction_table, score_rows
 from benchmark.results import named_digest
 from benchmark.tasks import Task, get_task
 from dataset_card.errors import MagBridgeError
@@ -68,7 +69,7 @@ TRUSTED = [
 CARD = Template("""---
 license: apache-2.0
 library_name: skops
-tags:
+${datasets}tags:
 - magbridge
 - tabular
 ---
@@ -95,12 +96,16 @@ class Baseline:
         task: What it was fitted for.
         digest: Of the release that it was fitted on.
         fitted: Estimator by seed.
+        dataset_id: Dataset on the Hub that it was fitted on, where it came from there.
+        evaluation: Its scores there, as the Hub's leaderboards read them.
     """
 
     model: Model
     task: Task
     digest: str
     fitted: dict[int, Any]
+    dataset_id: str | None = None
+    evaluation: str | None = None
 
     def predictions(self, data: TaskData | str | Path) -> pa.Table:
         """Predictions of the test rows by every seed, as `evaluate_model` files them.
@@ -125,7 +130,24 @@ def fit_baseline(task: str | Task, name: str, data: TaskData | str | Path) -> Ba
     """
     task, model = get_task(task), get_model(name)
     rows = data if isinstance(data, TaskData) else load_task(task, data)
-    return Baseline(model, task, named_digest(rows.dataset), dict(fit_seeds(task, model, rows)))
+    fitted = dict(fit_seeds(task, model, rows))
+    baseline = Baseline(model, task, named_digest(rows.dataset), fitted)
+    if isinstance(data, TaskData) or Path(data).exists() or not task.headline.higher_is_better:
+        return baseline
+    inputs = rows.inputs(model.features, "test")
+    scores = [score_rows(task, rows.test, *predict(fit, inputs, task))[task.headline.name] for fit in fitted.values()]
+    return replace(baseline, dataset_id=str(data), evaluation=_evaluation(baseline, str(data), scores))
+
+
+def _evaluation(baseline: Baseline, dataset_id: str, scores: list[float]) -> str:
+    """The `.eval_results` document of a score a seed."""
+    import yaml
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+    task = baseline.task
+    notes = f"{task.headline.name}, {task.split}, mean over {len(scores)} seeds, dataset {baseline.digest}"
+    entry = EvalResultEntry(dataset_id, task.config, float(np.mean(scores)), notes=notes)
+    return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False)
 
 
 def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
@@ -156,7 +178,10 @@ def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
         seeds=len(baseline.fitted),
         digest=baseline.digest[:12],
         repo=repo_id,
+        datasets=f"datasets:\n- {baseline.dataset_id}\n" if baseline.dataset_id else "",
     )
+    if baseline.evaluation is not None:
+        files[".eval_results/magbridge.yaml"] = baseline.evaluation.encode()
     return files | {"README.md": card.encode()}
 
 

@@ -190,18 +190,11 @@ def export(
     results: ResultsArgument = None,
     model: Model = None,
     protocol: Protocol = None,
-    format: Annotated[str, typer.Option(help="model-index or eval-results.")] = "model-index",
-    name: Annotated[str | None, typer.Option(help="Model name on the card; the results' by default.")] = None,
     out: Out = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Write a model's results as a model card's model-index or as an .eval_results file."""
-    from benchmark.leaderboard.export import headline_results, to_eval_results, to_model_index
+    """Write a model's results as an .eval_results file for its repository on the Hub."""
+    from benchmark.leaderboard.export import headline_results, to_eval_results
 
-    if format not in ("model-index", "eval-results"):
-        raise MagBridgeError(f"unknown format {format!r}: expected model-index or eval-results")
     found = headline_results([result for _, result in chosen(results, model=model, protocol=protocol)])
-    if format == "eval-results":
-        print_text(to_eval_results(found, dataset_id), out, replace)
-    else:
-        print_text(to_model_index(found, name or found[0].model, dataset_id), out, replace)
+    print_text(to_eval_results(found, dataset_id), out, replace)

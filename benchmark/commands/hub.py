@@ -31,7 +31,10 @@ def push(
     what: Annotated[Published, typer.Argument(help="metric, leaderboard or baseline.")],
     repo: Annotated[str, typer.Option(help="USER/magbridge_metric or USER/NAME; created if it does not exist.")],
     data: Annotated[
-        str | None, typer.Option(help="Leaderboard: the dataset on the Hub. Baseline: the release to fit on.")
+        str | None,
+        typer.Option(
+            help="Leaderboard: the dataset on the Hub. Baseline: the release to fit on; a Hub id adds its scores."
+        ),
     ] = None,
     model: Model = None,
     task: Task = None,

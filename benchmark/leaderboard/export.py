@@ -1,4 +1,4 @@
-"""Results in the Hub's own forms: a model card's `model-index`, and `.eval_results` files."""
+"""Results in the Hub's own form, `.eval_results` files."""
 
 from __future__ import annotations
 
@@ -19,43 +19,6 @@ def headline_results(results: list[Result]) -> list[Result]:
     return list(first.values())
 
 
-def to_model_index(results: list[Result], model_name: str, dataset_id: str) -> str:
-    """The `model-index` metadata of a model card, as YAML.
-
-    Args:
-        results: Of one model.
-        model_name: Name shown on the card.
-        dataset_id: Id of the dataset on the Hub.
-
-    Returns:
-        YAML for the card's front matter, every metric of every task.
-
-    Raises:
-        MagBridgeError: Results of several models, or none that can be exported.
-    """
-    from huggingface_hub import EvalResult, ModelCardData
-
-    _check(results)
-    entries = [
-        EvalResult(
-            task_type="tabular-regression" if get_task(result.task).is_regression else "tabular-classification",
-            task_name=get_task(result.task).title,
-            dataset_type=dataset_id,
-            dataset_name="MagBridge-Battery",
-            dataset_config=get_task(result.task).config,
-            dataset_split="test",
-            dataset_revision=None,
-            metric_type=metric,
-            metric_name=f"{metric} ({result.protocol}, {len(result.runs)} seeds)",
-            metric_value=result.mean(metric),
-            metric_args={"std": result.std(metric), "split": result.split, "dataset_digest": result.dataset.digest},
-        )
-        for result in results
-        for metric in result.runs[0].scores
-    ]
-    return ModelCardData(model_name=model_name, eval_results=entries).to_yaml()
-
-
 def to_eval_results(results: list[Result], dataset_id: str) -> str:
     """A `.eval_results/*.yaml` document: the headline score of each task, all of them higher-is-better.
 
@@ -67,7 +30,7 @@ def to_eval_results(results: list[Result], dataset_id: str) -> str:
         YAML.
 
     Raises:
-        MagBridgeError: As in `to_model_index`.
+        MagBridgeError: Results of several models, or none that can be exported.
     """
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml

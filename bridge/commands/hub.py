@@ -21,6 +21,9 @@ def push(
     repo: Annotated[
         str, typer.Option(help="Dataset repository, USER/magbridge-battery; created if it does not exist.")
     ],
+    collection: Annotated[
+        str | None, typer.Option(help="Title of a collection of yours to add it to; created if it does not exist.")
+    ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make it visible to you only.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be uploaded, without contacting the Hub.")
@@ -29,6 +32,7 @@ def push(
 ) -> None:
     """Publish a release on the Hugging Face Hub: one commit, tagged with its version."""
     from bridge.audit import publishing
+    from dataset_card.running.hub import Repository
 
     if dry_run:
         files = publishing.listing(publishing.release_files(release))
@@ -40,9 +44,12 @@ def push(
         typer.echo(f"{sum(size for _, size in files):>12,}  bytes in {len(files)} files would go to dataset {repo}")
         return
     pushed = publishing.push(release, repo, private=private)
+    address = None if collection is None else Repository(repo, "dataset").collect(collection)
     if as_json:
         print_json(dataclasses.asdict(pushed))
         return
     done = "created" if pushed.created else "updated" if pushed.changed else "already up to date"
     typer.echo(f"{pushed.url}: {done}, commit {pushed.commit[:12]}, tag {pushed.tag}")
+    if address is not None:
+        typer.echo(f"in the collection {address}")
     typer.echo(f'load it with: datasets.load_dataset("{repo}", "by_cell_primary")')

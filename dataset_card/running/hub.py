@@ -162,6 +162,18 @@ class Repository:
         with self._plainly(f"the files are there as commit {revision[:12]}, only its tag {name} is missing"):
             self._api.create_tag(self.repo_id, tag=name, revision=revision, repo_type=self.kind)
 
+    def collect(self, title: str) -> str:
+        """Add the repository to its owner's collection of this title, made where there is none; return its address.
+
+        Raises:
+            MagBridgeError: The Hub refuses or cannot be reached.
+        """
+        with self._plainly(f"{self.repo_id} is there, only not in the collection"):
+            owner = self.repo_id.split("/")[0]
+            slug = self._api.create_collection(title, namespace=owner, exists_ok=True).slug
+            self._api.add_collection_item(slug, self.repo_id, self.kind, exists_ok=True)  # type: ignore[arg-type]
+            return f"{self._api.endpoint}/collections/{slug}"
+
     @property
     def url(self) -> str:
         """Where people find it."""

@@ -139,35 +139,12 @@ def findings(by_what: dict[str, dict]) -> str:
     )
 
 
-def _header(name: str | None, measured: Measured) -> dict:
-    """What the Hub reads: licence, tags and, of packaged weights, the errors measured on cells left out."""
-    header: dict = {
-        "license": "apache-2.0",
-        "library_name": "transformers",
-        "tags": ["battery", "tabular", "vector-quantization", "vq-vae", "quantum-machine-learning", "custom_code"],
-    }
-    if name is None or not measured.evaluations:
-        return header
-    results = [
-        {
-            "task": {"type": "tabular-regression", "name": "Reconstruction of standardised features"},
-            "dataset": {
-                "type": "nasa-pcoe-battery",
-                # The Hub's own tools take results of one type and configuration for one result.
-                "config": f"leave-one-{record['leave_out']}-out",
-                "name": f"NASA PCoE battery set, each {record['leave_out']} left out",
-            },
-            "metrics": [
-                {
-                    "type": "mse",
-                    "name": f"mean squared error, pooled, {len(record['seeds'])} seeds",
-                    "value": record["methods"][name]["test_mse_pooled"]["mean"],
-                }
-            ],
-        }
-        for record in measured.evaluations
-    ]
-    return header | {"model-index": [{"name": f"HQ-VQVAE ({name})", "results": results}]}
+HEADER = {
+    "license": "apache-2.0",
+    "library_name": "transformers",
+    "tags": ["battery", "tabular", "vector-quantization", "vq-vae", "quantum-machine-learning", "custom_code"],
+}
+"""What the Hub reads. Its leaderboards and `datasets` name data on the Hub alone, and these cells are not there."""
 
 
 def _reference(config: dict) -> str:
@@ -221,7 +198,7 @@ def render_card(
     title = f"HQ-VQVAE ({name})" if name else "HQ-VQVAE"
     n_features = len(config["feature_names"])
     parts = [
-        f"---\n{yaml.safe_dump(_header(name, measured), sort_keys=False)}---",
+        f"---\n{yaml.safe_dump(HEADER, sort_keys=False)}---",
         f"# {title}\n\nTurns one discharge segment of a Li-ion cell, described by {n_features} features, into one "
         f"of {config['codebook_size']} codes: encoder, {circuit}, vector quantizer, decoder.",
         "## Use\n\n```python\nfrom transformers import AutoModel\n\n"

@@ -76,6 +76,22 @@ def test_a_pushed_baseline_can_be_pulled(release, tmp_path):
         assert seen.stdout.strip() == "True", seen.stderr
 
 
+def test_a_baseline_of_a_dataset_on_the_hub_carries_its_scores(release, monkeypatch):
+    import yaml
+    from huggingface_hub import ModelCard, parse_eval_result_entries
+
+    from benchmark.baselines import hub
+
+    monkeypatch.setattr(hub, "load_task", lambda task, data: load_task(task, release))
+    files = baseline_files(fit_baseline("t1", "ridge", "user/magbridge-battery"), "user/ridge")
+    (entry,) = parse_eval_result_entries(yaml.safe_load(files[".eval_results/magbridge.yaml"]))
+    assert (entry.dataset_id, entry.task_id) == ("user/magbridge-battery", "t1_soh_regression")
+    assert entry.value == pytest.approx(evaluate_model("t1", get_model("ridge"), release).mean(), abs=1e-12)
+    assert ModelCard(files["README.md"].decode()).data.datasets == ["user/magbridge-battery"]
+    local = baseline_files(fit_baseline("t1", "ridge", release), "user/ridge")
+    assert ".eval_results/magbridge.yaml" not in local and b"datasets" not in local["README.md"][:200]
+
+
 @pytest.mark.parametrize("name", ["hydra", "quant"])
 def test_what_torch_holds_is_kept_as_arrays(release, name):
     """Of one seed, on the quickest task; the slow test above has all of them."""

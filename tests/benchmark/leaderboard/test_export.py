@@ -1,24 +1,14 @@
-"""Results in the Hub's own forms."""
+"""Results in the Hub's own form."""
 
 import pytest
 import yaml
 
-from benchmark.leaderboard.export import headline_results, to_eval_results, to_model_index
+from benchmark.leaderboard.export import headline_results, to_eval_results
 from benchmark.results import SHIPPED, read_results
 from dataset_card.contract.configs import BY_NAME as CONFIGS
 from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
 from tests.benchmark.leaderboard.test_boards import FOLDS, LEAKING, STRONG, WEAK
-
-
-def test_model_index_reads_back():
-    from huggingface_hub import ModelCardData
-
-    text = to_model_index([STRONG], "my-model", "user/magbridge-battery")
-    (entry,) = yaml.safe_load(text)["model-index"][0]["results"]
-    assert entry["dataset"]["config"] == "t2_second_life" and entry["dataset"]["split"] == "test"
-    assert entry["metrics"][0]["value"] == 0.9
-    assert ModelCardData(**yaml.safe_load(text)).to_dict()
 
 
 def test_eval_results_read_back():
@@ -38,9 +28,8 @@ def test_eval_results_read_back():
     ],
 )
 def test_only_one_models_headline_results_are_exported(results, message):
-    for export in (lambda r: to_model_index(r, "m", "u/d"), lambda r: to_eval_results(r, "u/d")):
-        with pytest.raises(MagBridgeError, match=message):
-            export(results)
+    with pytest.raises(MagBridgeError, match=message):
+        to_eval_results(results, "u/d")
 
 
 def test_every_entry_resolves_to_a_task_of_eval_yaml(tiny_release):

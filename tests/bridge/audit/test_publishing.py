@@ -101,8 +101,9 @@ def test_every_configuration_of_the_copy_loads_and_the_copy_verifies(client, pus
 
 def test_the_second_dataset_goes_to_a_repository_of_its_own(hub, client, pushed, v2_release):
     repo = "USER/magbridge-battery-v2"
-    outcome = client("-m", "bridge", "push", v2_release, "--repo", repo, "--json")
+    outcome = client("-m", "bridge", "push", v2_release, "--repo", repo, "--collection", "MagBridge Battery")
     assert outcome.returncode == 0, outcome.stderr
+    assert "in the collection " in outcome.stdout and hub.collections == {"USER/magbridge-battery": [repo]}
     files = {p.relative_to(v2_release).as_posix(): p.read_bytes() for p in v2_release.rglob("*") if p.is_file()}
     assert hub.files("dataset", repo) == files | {".gitattributes": b""}
     assert list(hub.repos["dataset", repo].tags) == ["v2.1.0"] and "comparison.svg" in files

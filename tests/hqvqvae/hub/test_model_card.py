@@ -28,13 +28,7 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
     assert f"{outcome} found on these cells. The smallest effect that 20 cells could have shown" in card
     header = yaml.safe_load(card.split("---")[1])
     assert header["license"] == "apache-2.0" and header["library_name"] == "transformers"
-    shown = {result.dataset_name: result.metric_value for result in ModelCard(card).data.eval_results}
-    assert shown == {
-        f"NASA PCoE battery set, each {record['leave_out']} left out": record["methods"][name]["test_mse_pooled"][
-            "mean"
-        ]
-        for record in measured.evaluations
-    }
+    assert "model-index" not in header and "datasets" not in header, "the cells are no dataset of the Hub"
     assert (
         f"[NASA PCoE battery set]({URL})" in card and "*HQ-VQVAE for Unsupervised Battery Precursor Discovery*" in card
     )

@@ -3,7 +3,7 @@
 import datasets
 import evaluate
 
-from .scores import TASKS, checked, score
+from .scores import TASKS, checked, numbers, score
 
 DESCRIPTION = """\
 Scores of the MagBridge-Battery tasks: t1, SOH regression (R2, MAE); t2, second-life class (balanced accuracy, F1 and
@@ -39,6 +39,9 @@ Example:
 class MagbridgeMetric(evaluate.Metric):
     """Metrics of one task; the configuration name is the task id."""
 
+    _scores = None
+    """Those of the batches so far: `evaluate` keeps what the features name, which tasks without an AUC would miss."""
+
     def _info(self):
         if self.config_name not in TASKS:
             raise ValueError(
@@ -57,7 +60,7 @@ class MagbridgeMetric(evaluate.Metric):
             reference_urls=["https://arxiv.org/abs/2605.20240"],
         )
 
-    def add_batch(self, *, predictions=None, references=None, **kwargs):
+    def add_batch(self, *, predictions=None, references=None, scores=None, **kwargs):
         """Adds rows after checking them: the cast to the features would turn numbers into labels or text in silence."""
         spec = TASKS[self.config_name]
         rows = {
@@ -69,6 +72,8 @@ class MagbridgeMetric(evaluate.Metric):
                 f"{len(rows['predictions'])} predictions for {len(rows['references'])} references: "
                 "expected one prediction a reference"
             )
+        if scores is not None:
+            self._scores = [*(self._scores or ()), *numbers(scores, "scores")]
         return super().add_batch(**rows, **kwargs)
 
     def add(self, *, prediction=None, reference=None, **kwargs):
@@ -76,4 +81,5 @@ class MagbridgeMetric(evaluate.Metric):
         return self.add_batch(predictions=[prediction], references=[reference], **kwargs)
 
     def _compute(self, predictions, references, scores=None):
-        return score(TASKS[self.config_name], references, predictions, scores)
+        added, self._scores = self._scores, None
+        return score(TASKS[self.config_name], references, predictions, added if scores is None else scores)

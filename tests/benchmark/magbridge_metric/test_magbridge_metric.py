@@ -35,6 +35,15 @@ out["tensor"] = metric.compute(predictions=torch.tensor(prediction, dtype=torch.
 for p, t in zip(prediction, truth):
     metric.add(prediction=p, reference=t)
 out["one by one"] = metric.compute()
+metric = evaluate.load(sys.argv[2], "t2")
+truth, prediction, scores = cases["t2"]
+for rows in (slice(None, 7), slice(7, None)):
+    metric.add_batch(predictions=prediction[rows], references=truth[rows], scores=scores[rows])
+out["in batches"] = metric.compute()
+again = metric.compute(predictions=prediction, references=truth)
+out["scores are of one computation"] = "roc_auc" in again
+places = evaluate.load(sys.argv[2], "t6")
+out["t6"] = places.compute(predictions=[[0.0, 3.0], [9.0, 9.0]], references=[[0.0, 0.0], [9.0, 9.0]])
 errors = []
 for task, bad in (("t1", dict(predictions=[0.1, float("nan")], references=[0.1, 0.2])),
                   ("t1", dict(predictions=[0.1], references=[0.1, 0.2])),
@@ -95,6 +104,12 @@ def test_equals_the_benchmark(outcome, cases, task):
     truth, prediction, scores = cases[task.id]
     assert outcome["values"][task.id] == score(task, truth, prediction, scores)
     assert outcome["values"][task.id].keys() == {m.name for m in task.metrics if not m.needs_rows}
+
+
+def test_batches_bring_their_scores(outcome):
+    assert outcome["values"]["in batches"] == outcome["values"]["t2"] and "roc_auc" in outcome["values"]["t2"]
+    assert outcome["values"]["scores are of one computation"] is False
+    assert outcome["values"]["t6"] == {"median_error_mm": 1.5, "within_10_mm": 1.0}
 
 
 def test_takes_tensors_arrays_and_single_rows(outcome):

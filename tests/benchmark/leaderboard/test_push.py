@@ -167,7 +167,7 @@ def submit(address, name, content, session):
         f"{address}/submit/gradio_api/upload", files={"files": (name, content)}, timeout=PATIENCE_S
     ).json()[0]
     file = {"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
-    call = {"data": [file, "t1", "", "", "", "", ""], "fn_index": 0, "session_hash": session}
+    call = {"data": [file, "t1", "", "", "", "", "", None, ""], "fn_index": 0, "session_hash": session}
     requests.post(f"{address}/submit/gradio_api/queue/join", json=call, timeout=PATIENCE_S).raise_for_status()
     with requests.get(
         f"{address}/submit/gradio_api/queue/data?session_hash={session}", stream=True, timeout=PATIENCE_S
@@ -263,6 +263,8 @@ def test_the_page_shows_boards_scores_a_file_and_proposes_it(browser, page, hub,
 
     for label, words in (("Name on", "oracle"), ("Authors", "Ada, Bob"), ("Licence", "MIT"), ("Description", "True.")):
         fill(label, words)
+    fill("Trained on", "0" * 64)
+    click("//label[contains(., 'each scan alone')]")
     upload(predictions)
     wait.until(lambda b: "Kept as a pull request" in text("#outcome"))
     entry = hub.files("dataset", ENTRIES, "refs/pr/1")

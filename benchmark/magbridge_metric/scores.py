@@ -175,7 +175,8 @@ def classes(values, name: str, labels: tuple[str, ...]) -> np.ndarray:
         if not isinstance(value, str):
             raise ValueError(
                 f"{name} hold {value!r} ({type(value).__name__}) in row {row}: expected a label as a string, "
-                f"one of {', '.join(labels)}; class numbers and probabilities are not labels, int2str() of a dataset's features names them"
+                f"one of {', '.join(labels)}; class numbers and probabilities are not labels, "
+                "int2str() of a dataset's features names them"
             )
         if value not in labels:
             raise ValueError(

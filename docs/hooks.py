@@ -19,7 +19,9 @@ KEPT_ELSEWHERE = {
     "guides/rounds.md": "benchmark/submissions/README.md",
     "explanations/analysis.md": "benchmark/results/analysis/README.md",
     "explanations/results-v2.md": "benchmark/results/v2/README.md",
+    "explanations/precursors.md": "hqvqvae/pretrained/precursor/README.md",
 }
+PRECURSOR_PICTURE = "hqvqvae/pretrained/precursor/codes.png"
 LINK = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)\s]+)(?=\))")
 
 
@@ -29,7 +31,8 @@ def on_files(files: Files, config) -> Files:
         sys.path.insert(0, str(ROOT))
     for page, path in KEPT_ELSEWHERE.items():
         files.append(File.generated(config, page, content=_page(page, path)))
-    for picture in sorted((ROOT / "benchmark/results/analysis").glob("*.png")):
+    pictures = (*sorted((ROOT / "benchmark/results/analysis").glob("*.png")), ROOT / PRECURSOR_PICTURE)
+    for picture in pictures:
         files.append(File.generated(config, f"explanations/{picture.name}", abs_src_path=str(picture)))
     for notebook in sorted((ROOT / "examples").glob("*.ipynb")):
         page = f"tutorials/{notebook.stem}.md"

@@ -126,6 +126,7 @@ TABLE_7: dict[str, tuple[str, str]] = {  # what it is called here, and what the 
     "Epochs": ("epochs", "50"),
     "Gradient clipping": ("clipping", "None"),
     "Scheduler": ("scheduler", "None"),
+    "Input features": ("feature_names", "v_min, v_max, v_mean, i_mean, T_mean, dV/dt, ..."),
     "Normalization": ("normalization", "Z-score"),
     "Train/Test protocol": ("protocol", "Cross-cell"),
 }
@@ -138,7 +139,7 @@ TABLE_8 = pd.DataFrame(
         ("53-56", "BatteryAgingARC_53_54_55_56", 4, 363, "0-102"),
     ],
     columns=["cohort", "dataset", "batteries", "segments", "cycles"],
-)
+)  # channels of all: V, I, T, dV/dt stats
 TABLE_9 = {
     "OS": "Linux-6.14.0-29-generic-x86_64-with-glibc2.29",
     "Python": "3.8.10",

@@ -29,7 +29,8 @@ from .nulls import nested_test
 
 SCHEMA_VERSION = 1
 EFFECTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
-NUMBERS_OF_CELLS = (10, 20, 40)
+NUMBERS_OF_CELLS = (10, 20, 40, 60, 90, 124)
+MANY_CELLS = 40  # more have a third of the trials, each of which takes as long as many small ones
 TRIALS = 300
 N_PERMUTATIONS = 199  # a trial asks whether p is below the level, not for its digits
 POWER = 0.8  # share of precursors found that counts as enough
@@ -124,11 +125,16 @@ def plant(ground: Background, cells: np.ndarray, effect: float, rng: np.random.G
     return proxy, rates, np.hstack([ground.present[cells], fired > 0])
 
 
+def trials_of(n_cells: int, trials: int) -> int:
+    """Of so many trials, those among a number of cells."""
+    return trials if n_cells <= MANY_CELLS else -(-trials // 3)
+
+
 def _trials(job: tuple[int, float], ground: Background, plan: DiscoveryPlan, trials: int) -> tuple[float, float]:
     """Share of planted precursors that are found, and their mean Spearman with the proxy, over all cells."""
     n_cells, effect = job
     found, spearman = [], []
-    for trial in range(trials):
+    for trial in range(trials_of(n_cells, trials)):
         rng = np.random.default_rng((plan.seed, n_cells, round(1000 * effect), trial))
         cells = draw_cells(ground, n_cells, rng)
         cells = cells[ground.segments[cells] >= plan.min_segments]
@@ -199,12 +205,12 @@ def measure_power(
             "found": found,
             "spearman": [results[n, effect][1] for effect in effects],
             "smallest_effect": smallest_effect(effects, found),
+            "trials": trials_of(n, trials),
         }
     return {
         "schema_version": SCHEMA_VERSION,
         "plan": asdict(plan),
         "cells": len(ground.cohorts),
-        "trials": trials,
         "power": POWER,
         "effects": list(effects),
         "curves": curves,

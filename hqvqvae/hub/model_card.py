@@ -20,6 +20,7 @@ REPOSITORY = "https://github.com/SakthiGs/MagBridge-Battery"
 EVALUATION = "evaluation.json"
 STUDY = "study/summary.json"
 DISCOVERY = "discovery.json"
+RELATIVE = "discovery-relative.json"
 POWER = "power/power.json"
 PRECURSORS = "precursors.json"  # in the folder of the weights that it is about
 
@@ -51,6 +52,7 @@ class Measured:
         evaluations: Records of `python -m hqvqvae evaluate`, by cell and by cohort.
         study: Summary of `python -m hqvqvae study`.
         discovery: Record of `python -m hqvqvae discover`.
+        relative: The same with `--reference`: features less each cell's own beginning.
         power: Record of `python -m hqvqvae power`.
         precursors: Record of `python -m hqvqvae precursors`, for the weights that it wrote; then nothing else is there.
     """
@@ -58,6 +60,7 @@ class Measured:
     evaluations: list[dict[str, Any]] | None = None
     study: dict[str, Any] | None = None
     discovery: dict[str, Any] | None = None
+    relative: dict[str, Any] | None = None
     power: dict[str, Any] | None = None
     precursors: dict[str, Any] | None = None
 
@@ -71,6 +74,7 @@ class Measured:
             evaluations=None if evaluation is None else evaluation["evaluations"],
             study=read_record(folder / STUDY),
             discovery=read_record(folder / DISCOVERY),
+            relative=read_record(folder / RELATIVE),
             power=read_record(folder / POWER),
         )
 
@@ -248,12 +252,20 @@ def render_card(
         told = (
             "" if measured.discovery is None else f" `python -m hqvqvae discover`: {measured.discovery['verdict'][0]}"
         )
+        if measured.relative is not None:
+            first, last = measured.relative["plan"]["reference_window"]
+            told += f" With `--reference {first}:{last}`, less each cell's beginning: {measured.relative['verdict'][0]}"
         parts.append(f"## Precursors\n\n{power_sentences(measured.power, measured.discovery)}{told}")
     if measured.precursors is not None:
         parts += [
             precursor_sections(measured.precursors),
-            "## Reproduce\n\n```bash\npip install 'magbridge-battery[model]'\n"
-            "python -m hqvqvae precursors --out precursors\n```",
+            "## Reproduce\n\nEach line adds to the folder `precursors`; times are in the first table. "
+            "`--method precursor` is HQ-VQVAE.\n\n```bash\npip install 'magbridge-battery[model]'\n"
+            "python -m hqvqvae precursors --method kmeans --part search\n"
+            "python -m hqvqvae precursors --method kmeans --part numbers\n"
+            "python -m hqvqvae precursors --method kmeans --part transfer\n"
+            "python -m hqvqvae precursors --method precursor --part search\n"
+            "python -m hqvqvae precursors\n```",
         ]
     elif name:
         parts.append(

@@ -44,8 +44,15 @@ def power_sentences(power: dict[str, Any], found: dict[str, Any] | None = None) 
     if power["effects"][0] == 0:
         most = max(curve["found"][0] for curve in power["curves"].values())
         at_rest = f" Planted without any effect, at most {most:.1%} are taken for precursors."
+    by_trials: dict[int, list[str]] = {}
+    for n in counts:
+        by_trials.setdefault(power["curves"][n]["trials"], []).append(n)
+    planted = "; ".join(
+        f"{trials} among {', '.join(numbers)} cells" if len(by_trials) > 1 else str(trials)
+        for trials, numbers in by_trials.items()
+    )
     return (
-        f"{outcome}{text}.{at_rest} {power['trials']} precursors were planted for each effect, in codes that are "
+        f"{outcome}{text}.{at_rest} Precursors planted for each effect: {planted}, in codes that are "
         f"given: learning the code as well can only take more cells, and a codebook none of whose codes is held by "
         f"{power['plan']['min_cells_present']} cells shows none at any effect."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ DETECTORS = {
     "capacity": "capacity below its beginning",
     "v_mean_charge": "mean voltage below its beginning",
 }
+FIGURES = ("rho", "within")
 LEAST, LEVEL = 0.35, 0.01  # what every seed is to reach within batches: set before the search
 METHOD = (
     "124 LFP/graphite cells (Severson et al. 2019), cycles 13 to 100, six features of each discharge less their mean "
@@ -50,9 +52,9 @@ def precursor_report(found: dict[str, Any]) -> str:
 def precursor_sections(found: dict[str, Any]) -> str:
     """The sections of report and card, as far as they were measured."""
     parts = {
-        "search": f"## Unseen cells\n\n{search_table(found)}\n\n{seed_lines(found)}",
-        "absolute": absolute_table(found),
-        "curve": curve_table(found),
+        "search": f"## Unseen cells\n\n{search_table(found)}\n\n{seed_table(found)}",
+        "absolute": f"{against_table(found, 'absolute', 'features as they are')}\n\nThese mostly name the batch.",
+        "curve": against_table(found, "curve", "the curve itself: charge at 20 voltages, relative"),
         "transfer": f"## A later batch\n\n{transfer_table(found)}",
         "numbers": f"## With fewer cells\n\n{number_table(found)}",
         "warning": f"## When it warns\n\n{warning_table(found)}",
@@ -83,133 +85,116 @@ def holds(found: dict[str, Any], method: str) -> bool:
     return bool((values_of(rows, "within") >= LEAST).all() and (values_of(rows, "p_within") < LEVEL).all())
 
 
-def seed_lines(found: dict[str, Any]) -> str:
-    """Spearman within batches, seed by seed, and whether all of them keep the criterion."""
-    lines = []
-    for method, rows in rows_of(found, "search").items():
-        each = ", ".join(f"{value:.2f}" for value in values_of(rows, "within"))
-        told = "yes" if holds(found, method) else "no"
-        lines.append(f"| {MEANING[method]} | {each} | {values_of(rows, 'p_within').max():.3f} | {told} |")
-    head = f"| method | within batches, seed by seed | largest p | all at least {LEAST} with p < {LEVEL} |\n"
-    return head + "|---|---|---|---|\n" + "\n".join(lines)
+def _table(head: str, rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; floats with two digits."""
+    lines = [head.split(" | "), ["---"] * (head.count(" | ") + 1)]
+    lines += [[f"{value:.2f}" if isinstance(value, float) else str(value) for value in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _spread(values: np.ndarray) -> str:
+    return f"{values.mean():.2f} ({values.min():.2f} to {values.max():.2f})"
+
+
+def _each(values: np.ndarray) -> str:
+    return ", ".join(f"{value:.2f}" for value in values)
 
 
 def search_table(found: dict[str, Any]) -> str:
     """Spearman of predicted and true lives of unseen cells by method, over the seeds of folds."""
-    lines = [
-        "| method | seeds | Spearman, all cells | within batches, mean | lowest seed | sizes chosen | CPU s per seed |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for method, rows in rows_of(found, "search").items():
-        within = values_of(rows, "within")
-        sizes = np.concatenate([row["n_codes"] for row in rows]).astype(int)
+    rows = []
+    for method, seeds in rows_of(found, "search").items():
+        sizes = np.concatenate([row["n_codes"] for row in seeds]).astype(int)
         shown = ", ".join(f"{size} ({np.mean(sizes == size):.0%})" for size in np.unique(sizes)) or "-"
-        lines.append(
-            f"| {MEANING[method]} | {len(rows)} | {values_of(rows, 'rho').mean():.2f} | {within.mean():.2f} "
-            f"| {within.min():.2f} | {shown} | {values_of(rows, 'cpu_seconds').mean():.1f} |"
+        rho, within, seconds = (values_of(seeds, name) for name in ("rho", "within", "cpu_seconds"))
+        rows.append((MEANING[method], len(seeds), rho.mean(), _spread(within), shown, f"{seconds.mean():.1f}"))
+    head = "method | seeds | Spearman, all cells | within batches: mean (lowest to highest) | sizes | CPU s per seed"
+    return _table(head, rows)
+
+
+def seed_table(found: dict[str, Any]) -> str:
+    """Spearman within batches, seed by seed, and whether all of them keep the criterion."""
+    rows = [
+        (
+            MEANING[method], _each(values_of(seeds, "within")), f"{values_of(seeds, 'p_within').max():.3f}",
+            "yes" if holds(found, method) else "no",
         )
-    return "\n".join(lines)
+        for method, seeds in rows_of(found, "search").items()
+    ]  # fmt: skip
+    return _table(f"method | within batches, seed by seed | largest p | all at least {LEAST} with p < {LEVEL}", rows)
 
 
-def absolute_table(found: dict[str, Any]) -> str:
-    """What the reference gives: the same search on features as they are, with the first seed."""
-    lines = [
-        "| first seed | features as they are: all cells | within batches | relative: all cells | within batches |",
-        "|---|---|---|---|---|",
-    ]
-    relative = rows_of(found, "search")
-    for method, (row, *_) in rows_of(found, "absolute").items():
-        own = relative.get(method)
-        told = f"{own[0]['rho']:.2f} | {own[0]['within']:.2f}" if own else "- | -"
-        lines.append(f"| {MEANING[method]} | {row['rho']:.2f} | {row['within']:.2f} | {told} |")
-    return "\n".join(lines) + "\n\nAbsolute features mostly name the batch."
-
-
-def curve_table(found: dict[str, Any]) -> str:
-    """What the curve itself gives in place of the six features."""
-    lines = [
-        "| input: the charge at 20 voltages | seeds | Spearman, all cells | within batches, mean | lowest seed "
-        "| six features, same seeds: within batches, mean |",
-        "|---|---|---|---|---|---|",
-    ]
+def against_table(found: dict[str, Any], part: str, name: str) -> str:
+    """Another input of the same search, beside the six relative features with the same seeds."""
     six = rows_of(found, "search")
-    for method, rows in rows_of(found, "curve").items():
-        within, seeds = values_of(rows, "within"), {row["seed"] for row in rows}
-        same = [row["within"] for row in six.get(method, ()) if row["seed"] in seeds]
-        lines.append(
-            f"| {MEANING[method]} | {len(rows)} | {values_of(rows, 'rho').mean():.2f} | {within.mean():.2f} "
-            f"| {within.min():.2f} | {f'{np.mean(same):.2f}' if same else '-'} |"
-        )
-    return "\n".join(lines)
+    rows = []
+    for method, other in rows_of(found, part).items():
+        same = [row for row in six.get(method, ()) if row["seed"] < len(other)]
+        figures = [values_of(measured, key).mean() for measured in (other, same) if measured for key in FIGURES]
+        rows.append((MEANING[method], len(other), *figures, *["-"] * (4 - len(figures))))
+    return _table(
+        f"{name} | seeds | Spearman, all cells | within batches | six relative features: all cells | within batches",
+        rows,
+    )
 
 
 def transfer_table(found: dict[str, Any]) -> str:
     """Spearman on test2, fitted on train and test1."""
-    lines = [
-        "| fitted on train and test1, scored on test2 | Spearman: mean | seed by seed | largest p |",
-        "|---|---|---|---|",
-    ]
-    for method, rows in rows_of(found, "transfer").items():
-        rho = values_of(rows, "rho")
-        each = ", ".join(f"{value:.2f}" for value in rho)
-        lines.append(f"| {MEANING[method]} | {rho.mean():.2f} | {each} | {values_of(rows, 'p').max():.3f} |")
-    return "\n".join(lines)
+    rows = []
+    for method, seeds in rows_of(found, "transfer").items():
+        rho, p = values_of(seeds, "rho"), values_of(seeds, "p")
+        rows.append((MEANING[method], rho.mean(), _each(rho), f"{p.max():.3f}"))
+    return _table("fitted on train and test1, scored on test2 | Spearman: mean | seed by seed | largest p", rows)
 
 
 def number_table(found: dict[str, Any]) -> str:
     """Spearman by number of cells, beside what planted precursors had predicted; all cells are the search itself."""
-    lines = [
-        "| method | cells | draws | Spearman, all cells: mean (lowest to highest) "
-        "| within batches: mean (lowest to highest) | found, p < .05 | predicted |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     whole = rows_of(found, "search")
     for method, drawn in rows_of(found, "numbers").items():
-        rows = drawn + whole.get(method, [])
-        for n in dict.fromkeys(row["cells"] for row in rows):
-            mine = [row for row in rows if row["cells"] == n]
-            rho, within = values_of(mine, "rho"), values_of(mine, "within")
+        every = drawn + whole.get(method, [])
+        for n in dict.fromkeys(row["cells"] for row in every):
+            mine = [row for row in every if row["cells"] == n]
             predicted = found["predicted"].get(method, {}).get(str(n))
-            lines.append(
-                f"| {MEANING[method]} | {n} | {len(mine)} | {rho.mean():.2f} ({rho.min():.2f} to {rho.max():.2f}) "
-                f"| {within.mean():.2f} ({within.min():.2f} to {within.max():.2f}) "
-                f"| {np.mean(values_of(mine, 'p_within') < 0.05):.0%} "
-                f"| {'-' if predicted is None else f'{predicted:.0%}'} |"
-            )
-    return "\n".join(lines) + (
-        "\n\nPredicted: the share of precursors of this strength within batches that the power analysis on planted "
+            rows.append(
+                (
+                    MEANING[method], n, len(mine), *(_spread(values_of(mine, name)) for name in FIGURES),
+                    f"{np.mean(values_of(mine, 'p_within') < 0.05):.0%}",
+                    "-" if predicted is None else f"{predicted:.0%}",
+                )
+            )  # fmt: skip
+    told = (
+        "Predicted: the share of precursors of this strength within batches that the power analysis on planted "
         "precursors (`python -m hqvqvae power`, on other cells, some drawn more than once) finds with so many cells. "
         "All cells are not drawn: their rows are seeds of folds and models."
     )
+    head = "method | cells | draws | Spearman, all cells: mean (lowest to highest) | within batches: mean (lowest to "
+    return f"{_table(f'{head}highest) | found, p < .05 | predicted', rows)}\n\n{told}"
 
 
 def warning_table(found: dict[str, Any]) -> str:
     """Alarms on unseen cells, of codes and of plain thresholds calibrated alike; then when a code first fires."""
-    lines = [
-        "| detector | short-lived, warned | short-lived, missed | long-lived, warned | long-lived, quiet "
-        "| p | median cycle of the alarm | median cycles left |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    leads = [
-        "| code of short lives | cells in which it fires | median cycle of the first | median cycles left | p |",
-        "|---|---|---|---|---|",
-    ]
+    rows, leads = [], []
     for method, (row, *_) in rows_of(found, "warning").items():
         name = DETECTORS.get(method) or f"score of the codes of {MEANING[method]}"
-        lines.append(
-            f"| {name} | {row['hit']} | {row['missed']} | {row['false_alarm']} | {row['quiet']} | {row['p']:.3f} "
-            f"| {row['alarm_cycle']:.0f} | {row['lead_cycles']:.0f} |"
-        )
+        counts = (row[outcome] for outcome in ("hit", "missed", "false_alarm", "quiet"))
+        rows.append((name, *counts, f"{row['p']:.3f}", f"{row['alarm_cycle']:.0f}", f"{row['lead_cycles']:.0f}"))
         if first := row.get("first"):
-            leads.append(
-                f"| {MEANING[method]} | {first['cells']} | {first['cycle']:.0f} | {first['lead_cycles']:.0f} "
-                f"| {first['p']:.3f} |"
-            )
+            medians = (f"{first[key]:.0f}" for key in ("cycle", "lead_cycles"))
+            leads.append((MEANING[method], first["cells"], *medians, f"{first['p']:.3f}"))
+    alarms = _table(
+        "detector | short-lived, warned | short-lived, missed | long-lived, warned | long-lived, quiet | p | median "
+        "cycle of the alarm | median cycles left",
+        rows,
+    )
     told = (
         "Short-lived is below the median life of the training cells. Thresholds let at most a fifth of all training "
         "cells be warned of falsely. p: as many cells judged rightly when lives are exchanged within batches, and "
         f"score and threshold fitted again ({found['plan']['n_alarm_orders']} draws). Age alone cannot warn: all cells "
         "are equally old."
+    )
+    fires = _table(
+        "code of short lives | cells in which it fires | median cycle of the first | median cycles left | p", leads
     )
     first = (
         "Lead times as in the paper, from the first time that the code of short lives fires. The null shifts each "
@@ -217,4 +202,4 @@ def warning_table(found: dict[str, Any]) -> str:
         "drift, so it comes late in the 100 cycles. That hundreds of cycles are left is due to the lives, not to an "
         "early code; what tells is in which cells it fires."
     )
-    return "\n".join(lines) + f"\n\n{told}\n\n" + "\n".join(leads) + f"\n\n{first}"
+    return "\n\n".join((alarms, told, fires, first))

@@ -58,6 +58,7 @@ def settings(config: HQVQVAEConfig, training: TrainingConfig) -> pd.DataFrame:
     fixed = {
         "encoding": "Angle", "optimizer": "Adam", "weight_decay": "0.0", "clipping": "None", "scheduler": "None",
         "normalization": "Z-score", "protocol": "Cross-cell",
+        "feature_names": ", ".join(config.feature_names),
     }  # fmt: skip
     ours = {**config.to_dict(), **vars(training), **fixed, "readout": f"Pauli-{config.readout}"}
     rows = [

@@ -87,6 +87,11 @@ def test_power_rises_with_effect_and_cells(study):
     assert again["curves"]["20"]["found"] == all_cells[1:2]  # what one point draws is its own
 
 
+def test_many_cells_have_a_third_of_the_trials(study):
+    record = measure_power(*study, N_CODES, numbers_of_cells=(41,), effects=(1.0,), trials=4)
+    assert {n: curve["trials"] for n, curve in record["curves"].items()} == {"20": 4, "41": 2}
+
+
 def test_a_precursor_that_is_found_in_a_run_is_found_here(study):
     segments, coding = planted_study(0)
     record = measure_power(
@@ -96,6 +101,7 @@ def test_a_precursor_that_is_found_in_a_run_is_found_here(study):
         "found": [1.0],
         "spearman": record["curves"]["20"]["spearman"],
         "smallest_effect": 1,
+        "trials": 5,
     }
 
 

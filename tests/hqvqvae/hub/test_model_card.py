@@ -24,6 +24,7 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
     assert card == render_card(config, name, training, measured)
     assert measured.study["verdict"] in card and measured.discovery["verdict"][0] in card
     assert power_sentences(measured.power, measured.discovery) in card
+    assert f"With `--reference 1:5`, less each cell's beginning: {measured.relative['verdict'][0]}" in card
     outcome = "A precursor was" if measured.discovery["precursor_found"] else "No precursor was"
     assert f"{outcome} found on these cells. The smallest effect that 20 cells could have shown" in card
     header = yaml.safe_load(card.split("---")[1])

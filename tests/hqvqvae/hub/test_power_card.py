@@ -7,14 +7,18 @@ from hqvqvae.hub.power_card import power_sentences
 
 def record(smallest, effects=(0.0, 0.5, 1.0)):
     curves = {
-        cells: {"found": [0.02, 0.5, 1.0], "spearman": [0.0, 0.4, 0.8], "smallest_effect": effect}
+        cells: {
+            "found": [0.02, 0.5, 1.0],
+            "spearman": [0.0, 0.4, 0.8],
+            "smallest_effect": effect,
+            "trials": 50 if int(cells) < 60 else 17,
+        }  # fmt: skip
         for cells, effect in smallest.items()
     }
     return {
         "plan": {"min_cells_present": 6},
         "cells": 20,
         "power": 0.8,
-        "trials": 50,
         "effects": list(effects),
         "curves": curves,
     }
@@ -27,8 +31,13 @@ def test_the_smallest_effect_of_the_study_s_own_cells_comes_first():
         "correlation of 0.75 between a code's early rate and the late proxy among cells of a cohort (Spearman 0.60 over"
     )
     assert "; 10 cells would show none of them with 80%; 40 cells would show 0.40." in text
-    assert "at most 2.0% are taken for precursors" in text and "50 precursors were planted" in text
+    assert "at most 2.0% are taken for precursors" in text and "planted for each effect: 50, in codes" in text
     assert text.endswith("a codebook none of whose codes is held by 6 cells shows none at any effect.")
+
+
+def test_fewer_trials_among_many_cells_are_said():
+    text = power_sentences(record({"20": 0.75, "40": 0.4, "124": 0.3}))
+    assert "planted for each effect: 50 among 20, 40 cells; 17 among 124 cells, in codes" in text
 
 
 @pytest.mark.parametrize(

@@ -48,4 +48,4 @@ def test_what_was_not_measured_is_left_out(record):
 def test_figures_follow_the_record(record):
     changed = [row | {"within": 0.1, "rho": 0.2} if row["method"] == "kmeans" else row for row in record["rows"]]
     line = next(line for line in search_table({"rows": changed}).splitlines() if line.startswith("| k-means |"))
-    assert "| 10 | 0.20 | 0.10 | 0.10 |" in line and not holds({"rows": changed}, "kmeans")
+    assert "| 10 | 0.20 | 0.10 (0.10 to 0.10) |" in line and not holds({"rows": changed}, "kmeans")

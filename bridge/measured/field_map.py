@@ -2,19 +2,11 @@
 
 A map is a table of places and fields, from an array or from one sensor that was moved. It is in the cell's coordinates:
 x along the length from the positive tab's edge, y along the width, z from the middle of the stack, in mm; a column map
-exchanges axes and turns signs. The design is a YAML file:
-
-```yaml
-cell: {preset: nmc, length_mm: 125}   # a preset of v3, and what is otherwise
-state: {soc: 0.5, lli: 0.05}          # charge and age
-current_A: 5.8                        # of the discharge while the map was taken
-distance_mm: 10                       # of the sensors from the cell's surface, if the map has no z
-```
+exchanges axes and turns signs. The design is the file that `field` takes (see `bridge.v3.experiment`).
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +17,12 @@ from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
 from bridge.measured.tables import read_labels
-from bridge.v3 import CellState, PouchCell, Protocol, SensorArray
-from bridge.v3.design import check_number
+from bridge.v3 import SensorArray
+from bridge.v3.experiment import Experiment, read_experiment
 from bridge.v3.protocol import Placement
 from bridge.v3.simulation import Case, simulate_cases
 from dataset_card.contract.measured import MAP_FIELDS, MAP_POSITION
-from dataset_card.errors import MagBridgeError
 from dataset_card.running.plotting import canvas
-from dataset_card.storage.columns import read_small_yaml
 from dataset_card.storage.faults import fault
 
 AXES = ("bx_nT", "by_nT", "bz_nT")
@@ -49,16 +39,6 @@ TURNED = -0.5
 """A correlation below which the map is the model's with the other sign."""
 STRUCTURED = 3.0
 """Standard errors by which residuals of neighbours correlate where more than noise is left."""
-
-
-@dataclass(frozen=True)
-class Design:
-    """What a map is compared with: `cell` in `state`, discharged under `protocol`; sensors `distance_mm` above it."""
-
-    cell: PouchCell
-    state: CellState
-    protocol: Protocol
-    distance_mm: float | None
 
 
 @dataclass(frozen=True)
@@ -164,49 +144,16 @@ class MapResiduals:
         return figure
 
 
-def read_design(path: Path) -> Design:
-    """Read a design.
-
-    Args:
-        path: YAML as in the module's docstring.
-
-    Raises:
-        MagBridgeError: Not such a file, or an impossible value; names the entry.
-    """
-    document = read_small_yaml(path, "cell, state, current_A")
-    known = ("cell", "state", "current_A", "distance_mm")
-    if not isinstance(document, dict) or set(document) - set(known) or not {"cell", "current_A"} <= set(document):
-        found = ", ".join(map(str, document)) if isinstance(document, dict) else type(document).__name__
-        raise fault(path, "", f"entries {found}", "cell and current_A; state and distance_mm beside them", "correct it")
-    cell, state = document["cell"], document.get("state", {})
-    for name, part in (("cell", cell), ("state", state)):
-        if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
-            raise fault(path, name, repr(part)[:60], "names and values, such as {preset: nmc}", "correct it")
-    fields = [field.name for field in dataclasses.fields(CellState)]
-    for key in set(state) - set(fields):
-        raise fault(path, "state", f"entry {key!r}", ", ".join(fields), "correct it")
-    try:
-        design = PouchCell.preset(cell.get("preset", "nmc"), **{k: v for k, v in cell.items() if k != "preset"})
-        check_number("current_A", document["current_A"], above=0)
-        distance = document.get("distance_mm")
-        if distance is not None:
-            check_number("distance_mm", distance, above=0, most=1000)
-        protocol = Protocol(rate_C=document["current_A"] / design.nominal_Ah)
-        return Design(design, CellState(**state), protocol, distance)
-    except MagBridgeError as error:
-        raise MagBridgeError(f"{path}: {error}") from error
-
-
-def read_map(path: Path, design: Design, columns: Path | None = None) -> FieldMap:
+def read_map(path: Path, design: Experiment, columns: Path | None = None) -> FieldMap:
     """Read a field map.
 
     Args:
         path: CSV, Parquet or XLSX with the columns of `dataset_card.contract.measured.MAP_FIELDS`.
-        design: Whose distance places sensors in a map without z.
+        design: Whose sensors' height is that of a map without z.
         columns: A column map.
 
     Raises:
-        MagBridgeError: Not such a table; no field axis, no distance, too few points, or places far from the cell.
+        MagBridgeError: Not such a table; no field axis, too few points, or places far from the cell.
     """
     path = Path(path)
     table = read_labels(path, MAP_FIELDS, columns)
@@ -215,9 +162,10 @@ def read_map(path: Path, design: Design, columns: Path | None = None) -> FieldMa
         raise fault(path, "", "no field", "bx, by or bz, in nT or the unit that they state", "name one (--columns)")
     if not FEWEST_POINTS <= len(table) <= MOST_POINTS:
         raise fault(path, "", f"{len(table)} points", f"{FEWEST_POINTS} to {MOST_POINTS}", "measure more, or thin it")
-    if "z_mm" not in table and design.distance_mm is None:
-        raise fault(path, "", "no column 'z_mm'", "z from the middle of the stack", "or distance_mm in the design")
-    above = design.cell.thickness_mm / 2 + (design.distance_mm or 0.0)
+    notes = list(table.attrs["notes"])
+    above = float(design.sensors.position_mm[:, 2].max())
+    if "z_mm" not in table:
+        notes.append(f"The map has no z: it is taken at {above:.4g} mm, where the design's sensors are.")
     names = [field.name for field in MAP_POSITION]
     position = table.assign(z_mm=table.get("z_mm", above))[names].to_numpy(float)
     size = np.array([design.cell.length_mm, design.cell.width_mm])
@@ -228,7 +176,7 @@ def read_map(path: Path, design: Design, columns: Path | None = None) -> FieldMa
         raise fault(
             path, "", found, expected, "state another unit in the column's name, such as 'x (m)', or correct it"
         )
-    return FieldMap(position, table[list(axes)].to_numpy(float), axes, tuple(table.attrs["notes"]))
+    return FieldMap(position, table[list(axes)].to_numpy(float), axes, tuple(notes))
 
 
 def compare_map(path: Path, against: Path, columns: Path | None = None) -> MapResiduals:
@@ -245,14 +193,14 @@ def compare_map(path: Path, against: Path, columns: Path | None = None) -> MapRe
     Raises:
         MagBridgeError: As of both, or the fields are in another unit.
     """
-    design = read_design(against)
+    design = read_experiment(against)
     found = read_map(path, design, columns)
     model = _model(design, found)
     at_rest = model(np.zeros((1, 3)))[0]
     measured = found.field_nT
     ratio = float(np.std(measured - measured.mean(axis=0)) / np.std(at_rest - at_rest.mean(axis=0)))
     if not 1 / OTHER_SCALE < ratio < OTHER_SCALE:
-        fix = "state its unit in the column's name, such as 'Bx (uT)', or correct current_A"
+        fix = "state its unit in the column's name, such as 'Bx (uT)', or correct rate_C in the design"
         raise fault(path, "", f"a field {ratio:.3g} times the design's", "the same order of magnitude", fix)
 
     def residual(shift: np.ndarray) -> np.ndarray:
@@ -286,7 +234,7 @@ def compare_map(path: Path, against: Path, columns: Path | None = None) -> MapRe
     return MapResiduals(found, fitted, offset, best.x, spread, neighbours, agreement, understood)
 
 
-def _model(design: Design, found: FieldMap) -> Callable[[np.ndarray], np.ndarray]:
+def _model(design: Experiment, found: FieldMap) -> Callable[[np.ndarray], np.ndarray]:
     """The field (K, S, A) in nT at the end of the pulse, by translations (K, 3) of the map in mm."""
     sensors = SensorArray(found.position_mm)
     sensors.require_outside(design.cell, NEAREST)
@@ -294,14 +242,15 @@ def _model(design: Design, found: FieldMap) -> Callable[[np.ndarray], np.ndarray
     still = np.zeros(3), np.zeros_like(found.position_mm)
 
     def at(shifts: np.ndarray) -> np.ndarray:
-        cases = [Case(design.cell, design.state, placement=Placement(shift, *still)) for shift in shifts]
-        simulated = simulate_cases(cases, sensors, design.protocol, uniform_foils=True)
+        cases = [Case(design.cell, design.state, design.defect, placement=Placement(s, *still)) for s in shifts]
+        whole = design.defect.kind != "tear"
+        simulated = simulate_cases(cases, sensors, design.protocol, uniform_foils=whole)
         return np.stack([1e9 * one.load_T[:, kept] for one in simulated])
 
     return at
 
 
-def _bounds(design: Design, found: FieldMap) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(design: Experiment, found: FieldMap) -> tuple[np.ndarray, np.ndarray]:
     """Translations that keep every sensor outside the cell."""
     z, least = found.position_mm[:, 2], NEAREST * design.cell.thickness_mm / 2
     low, high = np.full(3, -MOST_SHIFT_MM), np.full(3, MOST_SHIFT_MM)

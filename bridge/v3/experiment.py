@@ -24,10 +24,8 @@ from bridge.v3.design import PouchCell
 from bridge.v3.protocol import Noise, Protocol, SensorArray
 from bridge.v3.state import CellState, Defect
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.documents import plain_yaml
+from dataset_card.storage.columns import read_small_yaml
 
-MAX_BYTES = 2**16
-"""Of a design file: some hundred times what one needs."""
 MAX_SENSORS = 1024
 PARTS = ("preset", "cell", "state", "defect", "protocol", "sensors", "noise")
 
@@ -51,16 +49,7 @@ def read_experiment(path: Path | str) -> Experiment:
         MagBridgeError: It is missing, too large, no plain YAML, or one of its values is impossible.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MagBridgeError(f"{path}: no such file: expected a design file, such as `preset: nmc`")
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise MagBridgeError(f"{path}: larger than {MAX_BYTES // 1024} kB: expected a design file")
-    try:
-        document = plain_yaml(data.decode())
-    except ValueError as error:
-        raise MagBridgeError(f"{path}: not plain YAML: {error}") from error
+    document = read_small_yaml(path, "a design, such as `preset: nmc`")
     try:
         return experiment({} if document is None else document)
     except MagBridgeError as error:

@@ -12,22 +12,19 @@ from bridge.measured.field_map import compare_map
 from bridge.v3 import CellState, Noise, PouchCell, Protocol, SensorArray, simulate
 from dataset_card.errors import MagBridgeError
 
-CELL = {"preset": "nmc", "length_mm": 110, "tab_n_mm": 22}
-DESIGN = "cell: {preset: nmc, length_mm: 110, tab_n_mm: 22}\nstate: {soc: 0.6, lli: 0.05}\ncurrent_A: 4.0\n"
+DESIGN = "cell: {length_mm: 110, tab_n_mm: 22}\nstate: {soc: 0.6, lli: 0.05}\nprotocol: {rate_C: 0.7}\n"
 SHIFT = np.array([1.1, -0.7, 0.4])
 OFFSET = np.array([21_000.0, -3_500.0, 42_000.0])
 NOISE_NT = 30.0
-QUIET = Noise(voltage_V=0, field_nT=0, flicker=0, gain_common=0, gain_channel=0, dipole_Am2=0,
-              shift_mm=(0, 0, 0), turn_rad=0, error_mm=0)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def truth():
     """Places of a plane 8 mm above the cell, and the field in nT of the cell whose array really lies `SHIFT` away."""
-    cell = PouchCell.preset(**{k: v for k, v in CELL.items() if k != "preset"})
+    cell = PouchCell.preset("nmc", length_mm=110, tab_n_mm=22)
     x, y = (v.ravel() for v in np.meshgrid(np.linspace(-5, 115, 13), np.linspace(0, 80, 9), indexing="ij"))
     position = np.column_stack([x, y, np.full(x.size, cell.thickness_mm / 2 + 8)])
-    state, protocol = CellState(soc=0.6, lli=0.05), Protocol(rate_C=4.0 / cell.nominal_Ah)
+    state, protocol = CellState(soc=0.6, lli=0.05), Protocol(rate_C=0.7)
     found = simulate(cell, state, sensors=SensorArray(position + SHIFT), noise=None, protocol=protocol)
     return position, 1e9 * found.load_T
 
@@ -62,7 +59,7 @@ def test_what_was_drawn_comes_back(tmp_path, table):
     [
         ("tab_n_mm: 22", "tab_n_mm: 58, tab_p_mm: 20"),
         ("length_mm: 110", "length_mm: 125"),
-        ("current_A: 4.0", "current_A: 4.4"),
+        ("rate_C: 0.7", "rate_C: 0.77"),
         ("tab_n_mm: 22", "tab_n_mm: 22, opposite: true"),
     ],
 )
@@ -78,7 +75,8 @@ def test_one_axis_in_another_unit_and_frame_is_the_same(tmp_path, table):
     mapped = (
         "columns:\n  x_mm: {column: 'V [cm]'}\n  y_mm: {column: 'U [cm]'}\n  bz_nT: {column: 'Bdown (uT)', sign: -1}\n"
     )
-    found = compared(tmp_path, own, DESIGN + "distance_mm: 8\n", mapped)
+    found = compared(tmp_path, own, DESIGN + "sensors: {distance_mm: 8}\n", mapped)
+    assert "no z: it is taken at 9.38 mm" in " ".join(found.map.notes)
     assert found.map.axes == ("bz_nT",) and "sign turned" in " ".join(found.map.notes)
     assert (np.abs(found.shift_mm - SHIFT) < 4 * found.shift_sd_mm).all()
     assert found.rows()[0]["residual_nT"] == pytest.approx(NOISE_NT, rel=0.2)
@@ -86,8 +84,8 @@ def test_one_axis_in_another_unit_and_frame_is_the_same(tmp_path, table):
 
 def test_a_real_arrays_errors_are_structure_above_its_noise(tmp_path, truth):
     position, _ = truth
-    cell = PouchCell.preset(length_mm=110, tab_n_mm=22)
-    state, protocol = CellState(soc=0.6, lli=0.05), Protocol(rate_C=4.0 / cell.nominal_Ah)
+    cell = PouchCell.preset("nmc", length_mm=110, tab_n_mm=22)
+    state, protocol = CellState(soc=0.6, lli=0.05), Protocol(rate_C=0.7)
     turned = Noise(turn_rad=2e-2)
     read = simulate(cell, state, sensors=SensorArray(position), noise=turned, protocol=protocol,
                     rng=np.random.default_rng(1)).load_T * 1e9  # fmt: skip
@@ -105,7 +103,6 @@ def test_a_charge_is_called_the_other_sign(tmp_path, table):
     [
         (lambda t: t.drop(columns=["bx", "by", "bz"]), DESIGN, "map.csv: no field; expected bx, by or bz"),
         (lambda t: t.drop(columns="x"), DESIGN, "no column for 'x_mm' among 'y', 'z'"),
-        (lambda t: t.drop(columns="z"), DESIGN, "no column 'z_mm'; .*or distance_mm in the design"),
         (lambda t: t.head(10), DESIGN, "10 points; expected 20 to 5000"),
         (lambda t: t.assign(z=1.0), DESIGN, "sensor 0 at z = 1 mm: inside the cell"),
         (lambda t: t.assign(x=t["x"] / 1e3, y=t["y"] / 1e3), DESIGN, "x -0.005 to 0.115 mm.*state another unit"),
@@ -114,14 +111,9 @@ def test_a_charge_is_called_the_other_sign(tmp_path, table):
          "a field 0.0009.* times the design's; .*'Bx .uT.'"),
         (lambda t: t.assign(bz=["x"] * len(t)), DESIGN, "row 2, column 'bz': 'x'; expected a number nT"),
         (lambda t: t.rename(columns={"bz": "bz (kG)"}), DESIGN, "column 'bz .kG.' in 'kG'; expected bz_nT in T, mT"),
-        (lambda t: t, "cell: {preset: nmd}\ncurrent_A: 4\n", "design.yaml: preset 'nmd': expected one of nmc"),
-        (lambda t: t, "cell: {lenght_mm: 4}\ncurrent_A: 4\n", "design.yaml: design field 'lenght_mm': expected one of"),
-        (lambda t: t, "cell: {}\ncurrent_A: -4\n", "design.yaml: current_A -4: expected more than 0"),
-        (lambda t: t, "cell: {}\n", "design.yaml: entries cell; expected cell and current_A"),
-        (lambda t: t, "cell: nmc\ncurrent_A: 4\n", "design.yaml, cell: 'nmc'; expected names and values"),
-        (lambda t: t, "cell: {}\nstate: {soc: 50}\ncurrent_A: 4\n", "design.yaml: soc 50: expected at least 0"),
-        (lambda t: t, "cell: {}\nstate: {soh: 1}\ncurrent_A: 4\n", "design.yaml, state: entry 'soh'; expected soc"),
-        (lambda t: t, "- 1\n", "design.yaml: entries list; expected cell and current_A"),
+        (lambda t: t, "preset: nmd", "design.yaml: preset 'nmd': expected one of nmc"),
+        (lambda t: t, "cell: {lenght_mm: 4}", "design.yaml: cell field 'lenght_mm': expected one of"),
+        (lambda t: t, "protocol: {rate_C: -1}", "design.yaml: rate_C -1: expected more than 0"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line(tmp_path, table, spoil, design, words):

@@ -86,7 +86,7 @@ def _field_map(path):
     from bridge.v3 import CellState, PouchCell, Protocol, SensorArray, simulate
 
     cell = PouchCell.preset("nmc", length_mm=110, tab_n_mm=22)
-    sensors, protocol = SensorArray.grid(cell, 8, 6, 8.0), Protocol(rate_C=4.0 / cell.nominal_Ah)
+    sensors, protocol = SensorArray.grid(cell, 8, 6, 8.0), Protocol(rate_C=0.7)
     found = simulate(cell, CellState(soc=0.6, lli=0.05), sensors=sensors, noise=None, protocol=protocol)
     rows = np.column_stack([sensors.position_mm[:, :2], 1e6 * found.load_T[:, 2]])
     np.savetxt(path, rows, delimiter=",", header="x (mm),y (mm),Bz (uT)", comments="")

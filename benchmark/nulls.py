@@ -25,8 +25,8 @@ from dataset_card.contract.schema import U_FEATURES
 READERS = {
     "v1": {"t1": "noise-level", "t2": "noise-level", "t3": "matched", "t4": "matched"},
     "v2": {
-        "t1": "functional-corrected",
-        "t2": "functional-corrected",
+        "t1": "functional-signed",
+        "t2": "functional-signed",
         "t3": "departure-boosting",
         "t4": "departure-boosting",
     },

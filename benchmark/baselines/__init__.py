@@ -16,6 +16,7 @@ from benchmark.baselines import (
     physics,
     recipe,
     rocket,
+    signed,
     whitened,
 )
 from benchmark.models import Model
@@ -27,7 +28,7 @@ FAMILIES = {
     "classical": classical.MODELS,
     "deep": deep.MODELS,
     "general": (*general.MODELS, *boosting.MODELS, *rocket.MODELS, *convolutional.MODELS, *whitened.MODELS),
-    "functional": (*functional.MODELS, *averaged.MODELS, *departure.MODELS),
+    "functional": (*functional.MODELS, *averaged.MODELS, *signed.MODELS, *departure.MODELS),
     "hqvqvae": hqvqvae_codes.MODELS,
     "recipe": recipe.MODELS,
     "physics": physics.MODELS,

@@ -31,7 +31,7 @@ from dataset_card.contract.schema import MEASURED_CHANNELS
 COEFFICIENTS = 22
 """Cosine coefficients of each channel: half waves over the scan, 0 to 21."""
 
-CORRECTION = {"max_iter": 60, "learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 200}
+CORRECTION = {"learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 200}
 """Boosting of what the ridge leaves: each leaf holds rows of several cells."""
 
 COMPONENTS = 4
@@ -114,6 +114,10 @@ class FunctionalRegressor:
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """SOH of each row, (n,)."""
+        return self.ridge(signals)
+
+    def ridge(self, signals: np.ndarray) -> np.ndarray:
+        """What the ridge alone reads, (n,)."""
         return (self.features.transform(self.rows(signals)) - self.mean) @ self.weights + self.offset
 
     def rows(self, signals: np.ndarray) -> np.ndarray:
@@ -149,15 +153,15 @@ class CorrectedRegressor(FunctionalRegressor):
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """SOH of each row, (n,)."""
-        soh = super().predict(signals)
+        soh = self.ridge(signals)
         return soh + self.correction.predict(self.summary(signals, soh))
 
 
-def correction():
+def correction(trees: int = 60):
     """Unfitted boosting of what a ridge leaves."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    return HistGradientBoostingRegressor(**CORRECTION, early_stopping=False, random_state=0)
+    return HistGradientBoostingRegressor(max_iter=trees, **CORRECTION, early_stopping=False, random_state=0)
 
 
 def inner_folds(cells: np.ndarray) -> list[np.ndarray]:

@@ -194,7 +194,7 @@ def _entries(
             first,
             last,
             result,
-            None if (samples := drawn[result.model]) is None else percentiles(samples),
+            result.interval(),
             (folds[result.model].mean(), folds[result.model].std()) if result.model in folds else None,
             float(laws[result.model].values().min()) if result.model in laws else None,
             tuple(sorted(v for d, v in elsewhere[_kin(result)].items() if d != result.dataset.digest)),

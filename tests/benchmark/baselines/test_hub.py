@@ -28,6 +28,7 @@ LONG = {
     *((task, "departure-boosting") for task in ("t3", "t4")),
     ("t1", "functional-corrected"),
     *((task, "functional-average") for task in ("t1", "t2")),
+    ("t1", "functional-signed"),
     ("t3", "matched"),
     ("t3", "minirocket"),
     ("t4", "minirocket"),

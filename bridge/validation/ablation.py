@@ -28,7 +28,7 @@ from dataset_card.running.plotting import LINE, MARK, canvas, save
 
 TASKS = ("t1", "t2")
 SEEDS = (0, 1, 2, 3, 4)
-"""Each seed draws its own signals and few-shot rows, and holds out its own fifth of the cells."""
+"""Each seed draws its own signals and few-shot rows, and holds out its own fifth of the batteries."""
 
 SOC_LEVEL = 5.0
 """One SOC level keeps the voltage of a cell fixed, so that few rows need not also teach a model what voltage does."""
@@ -190,15 +190,16 @@ def pilot_rows(bridge: AnyBridge, seed: int) -> CleanRows:
     if not len(records):
         raise MagBridgeError(f"no pulse record at {SOC_LEVEL:g} % SOC: expected one for every cell")
     record = np.repeat(records, SIGNALS_PER_CELL)
-    cell = pulses.cell[record].astype(str).astype(object)
-    seeds = [sample_seed(MASTER_SEED, "ablation", seed, c, i % SIGNALS_PER_CELL) for i, c in enumerate(cell)]
-    return CleanRows(record_voltages(pulses)[record], pulses.soc[record], pulses.soh[record], np.array(seeds), cell)
+    cells = enumerate(pulses.cell[record].astype(str))
+    seeds = [sample_seed(MASTER_SEED, "ablation", seed, c, i % SIGNALS_PER_CELL) for i, c in cells]
+    unit = (pulses.cell if isinstance(bridge, Bridge) else pulses.battery)[record].astype(str).astype(object)
+    return CleanRows(record_voltages(pulses)[record], pulses.soc[record], pulses.soh[record], np.array(seeds), unit)
 
 
 def make_pilot(bridge: AnyBridge, ablation: str, seed: int) -> dict[str, TaskData]:
-    """One pilot, a fifth of its cells held out.
+    """One pilot, a fifth of its batteries held out.
 
-    The cells are dealt into five groups in the order of their SOH, so that every group spans the whole range: nine
+    Batteries are dealt into five groups in the order of their mean SOH, so that every group spans the whole range: nine
     random cells, as in v1's own split, would be too few to compare four ablations on.
 
     Args:
@@ -215,11 +216,14 @@ def make_pilot(bridge: AnyBridge, ablation: str, seed: int) -> dict[str, TaskDat
     rows, rng = pilot_rows(bridge, seed), np.random.default_rng(seed)
     changed = ablated(bridge, ablation, rng)
     signals = rows.signals(changed, permuted(rows.soh, rows.cell, rng) if ablation == "A2" else rows.soh)
-    own = rows.soh[::SIGNALS_PER_CELL]
-    held_out = np.argsort(np.argsort(own, kind="stable"), kind="stable") % len(SEEDS) == seed
-    test = np.repeat(held_out, SIGNALS_PER_CELL)
+    _, first, battery = np.unique(rows.cell, return_index=True, return_inverse=True)
+    mean = np.bincount(battery, rows.soh) / np.bincount(battery)
+    order = np.lexsort((first, mean))  # of equal SOH in the order of the records
+    group = np.empty(len(mean), int)
+    group[order] = np.arange(len(mean)) % len(SEEDS)
+    test = group[battery] == seed
 
-    ids = np.array([f"{c}_{i % SIGNALS_PER_CELL}" for i, c in enumerate(rows.cell)])
+    ids = np.char.mod("%d", np.arange(len(rows.cell)))
     targets = {"t1": rows.soh, "t2": np.where(rows.soh > REUSE_ABOVE_SOH, "reuse", "recondition")}
     pilots = {}
     for task in TASKS:

@@ -5,13 +5,17 @@ Nulls repeat all choices on lives that are exchanged between cells, freely or wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..nulls import choose_and_predict, p_value, permutations, spearman
 from .study import LifePlan, balanced_folds
+
+Answer = Callable[[int, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""Fold, severity of the cells to learn from under B orders (B, n) and cells to predict (C,) bool, to predictions (B, m)
+and, where codes are chosen, their sizes and codes (B,), else empty."""
 
 
 @dataclass(frozen=True)
@@ -95,38 +99,26 @@ def predict(
 
 
 def nested_lives(
-    severity: np.ndarray,
-    rates: Mapping[int, np.ndarray],
-    fold: np.ndarray,
-    cohorts: np.ndarray,
-    plan: LifePlan,
+    severity: np.ndarray, fold: np.ndarray, cohorts: np.ndarray, plan: LifePlan, answer: Answer
 ) -> LifeResult:
     """Predict every cell from the other folds, on the true lives and on exchanged ones.
 
     Args:
         severity: Minus log life, (C,).
-        rates: By size of the codebook, shares from the model of each fold, (F, C, K).
         fold: Fold that holds each cell out, (C,).
         cohorts: Cohort of each cell, (C,).
-        plan: Folds, eligibility, permutations and seed.
+        plan: Permutations and seed.
+        answer: What predicts the cells of a fold.
     """
-    orders = orders_of(severity, cohorts, plan.n_permutations, np.random.default_rng((plan.seed, 2)))
+    n = plan.n_permutations
+    orders = orders_of(severity, cohorts, n, np.random.default_rng((plan.seed, 2)))
     predictions = np.empty_like(orders)
     sizes, codes = [], []
     for f in np.unique(fold):
         test = fold == f
-        of_fold = {size: shares[f] for size, shares in rates.items()}
-        predictions[:, test], size, code = predict(orders[:, ~test], of_fold, ~test, test, cohorts, plan)
-        sizes.append(int(size[0]))
-        codes.append(int(code[0]))
-    return judge(orders, predictions, cohorts, plan, sizes, codes)
-
-
-def judge(
-    orders: np.ndarray, predictions: np.ndarray, cohorts: np.ndarray, plan: LifePlan, sizes: list[int], codes: list[int]
-) -> LifeResult:
-    """Figures and p of predictions on the true order (first row), then exchanged ones as `orders_of` has them."""
-    n = plan.n_permutations
+        predictions[:, test], size, code = answer(int(f), orders[:, ~test], test)
+        sizes += size[:1].tolist()
+        codes += code[:1].tolist()
     rho, within = spearman(predictions, orders), within_cohorts(predictions, orders, cohorts)
     return LifeResult(
         rho=float(rho[0]),

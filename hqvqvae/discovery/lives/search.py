@@ -14,7 +14,7 @@ from ...cells.code_statistics import code_rates
 from ...training.fit import TrainingConfig
 from ...training.methods import Coder, fit_method
 from ..nulls import p_value, spearman
-from .nested import LifeResult, judge, nested_lives, orders_of, predict
+from .nested import Answer, nested_lives, predict
 from .study import TRAIN_STEP, LifePlan, LifeStudy, balanced_folds, prepare
 
 BOUNDS = {
@@ -81,13 +81,26 @@ def search(study: LifeStudy, method: str, training: TrainingConfig | None = None
         folds, `cpu_seconds`.
     """
     fold = fold_of(study)
-    if method in BOUNDS:
-        result, seconds = _bound(study, method, fold), 0.0
-    else:
-        rates, seconds = rates_of(study, method, fold == np.arange(study.plan.folds)[:, None], training)
-        result = nested_lives(study.severity, rates, fold, study.index.cohorts, study.plan)
+    answer, seconds = answer_of(study, method, fold == np.arange(study.plan.folds)[:, None], training)
+    result = nested_lives(study.severity, fold, study.index.cohorts, study.plan, answer)
     kept = {name: value for name, value in vars(result).items() if name != "predictions"}
     return kept | {"cpu_seconds": round(seconds, 1)}
+
+
+def answer_of(
+    study: LifeStudy, method: str, held_out: np.ndarray, training: TrainingConfig | None
+) -> tuple[Answer, float]:
+    """What predicts the cells of each part, (parts, C) bool, from a method or a bound; and CPU seconds of its fits."""
+    if method in BOUNDS:
+        nothing = np.empty(0, dtype=int)
+        return lambda part, target, test: (_ridge(study, method, ~test, test, target), nothing, nothing), 0.0
+    rates, seconds = rates_of(study, method, held_out, training)
+
+    def answer(part: int, target: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        of_part = {size: shares[part] for size, shares in rates.items()}
+        return predict(target, of_part, ~test, test, study.index.cohorts, study.plan)
+
+    return answer, seconds
 
 
 def _ridge(study: LifeStudy, name: str, train: np.ndarray, test: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -101,37 +114,23 @@ def _ridge(study: LifeStudy, name: str, train: np.ndarray, test: np.ndarray, tar
     return mean + (unseen @ weights).T
 
 
-def _bound(study: LifeStudy, name: str, fold: np.ndarray) -> LifeResult:
-    plan, cohorts = study.plan, study.index.cohorts
-    orders = orders_of(study.severity, cohorts, plan.n_permutations, np.random.default_rng((plan.seed, 2)))
-    predictions = np.empty_like(orders)
-    for f in np.unique(fold):
-        test = fold == f
-        predictions[:, test] = _ridge(study, name, ~test, test, orders[:, ~test])
-    return judge(orders, predictions, cohorts, plan, [], [])
-
-
 def transfer(study: LifeStudy, method: str, training: TrainingConfig | None = None) -> dict[str, Any]:
     """Choose and fit on train and test1, score the later batch test2 once.
 
     Returns:
-        A row of a method or bound: `rho` on test2 with its `p` (lives of test2 exchanged); of a method `n_codes`,
-        `chosen` and `cpu_seconds`.
+        A row of a method or bound: `rho` on test2 with its `p` (lives of test2 exchanged), `n_codes`, `chosen` and
+        `cpu_seconds`.
     """
     plan, later, severity = study.plan, study.splits == TRANSFER_TO, study.severity
-    chosen: dict[str, Any] = {}
-    if method in BOUNDS:
-        predicted = _ridge(study, method, ~later, later, severity[None, ~later])[0]
-    else:
-        rates, seconds = rates_of(study, method, later[None], training)
-        of_one = {n: shares[0] for n, shares in rates.items()}
-        drawn, size, code = predict(severity[None, ~later], of_one, ~later, later, study.index.cohorts, plan)
-        predicted = drawn[0]
-        chosen = {"n_codes": int(size[0]), "chosen": int(code[0]), "cpu_seconds": round(seconds, 1)}
+    answer, seconds = answer_of(study, method, later[None], training)
+    (predicted,), size, code = answer(0, severity[None, ~later], later)
     rng = np.random.default_rng((plan.seed, 3))
     orders = rng.permuted(np.tile(severity[later], (plan.n_permutations, 1)), axis=1)
     rho = float(spearman(predicted, severity[later]))
-    return {"rho": rho, "p": p_value(rho, spearman(np.broadcast_to(predicted, orders.shape), orders))} | chosen
+    return {
+        "rho": rho, "p": p_value(rho, spearman(np.broadcast_to(predicted, orders.shape), orders)),
+        "n_codes": size.tolist(), "chosen": code.tolist(), "cpu_seconds": round(seconds, 1),
+    }  # fmt: skip
 
 
 def fewer_cells(plan: LifePlan, n: int) -> LifeStudy:

@@ -26,7 +26,12 @@ def result(signal, seed=0, sign=1):
     severity = rng.normal(size=60)
     rates = {2: shares(severity, rng, 0, 2), 3: shares(sign * severity, rng, signal)}
     fold = balanced_folds(COHORTS, PLAN.folds, rng)
-    return nested_lives(severity, rates, fold, COHORTS, replace(PLAN, seed=seed)), severity
+    plan = replace(PLAN, seed=seed)
+
+    def answer(part, target, test):
+        return predict(target, {size: shares[part] for size, shares in rates.items()}, ~test, test, COHORTS, plan)
+
+    return nested_lives(severity, fold, COHORTS, plan, answer), severity
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -62,7 +62,8 @@ def ageing(release: Path) -> None:
     read = dict(zip(table["sample_id"].to_pylist(), table["prediction"].to_pylist()))
     labels = pq.read_table(release / "metadata.parquet").to_pandas().set_index("sample_id")
     frame = labels.loc[rows.sample_ids].assign(read=[read[i] for i in rows.sample_ids.tolist()])
-    visits = frame.dropna(subset="age_cycles").groupby(["ageing_law", "battery_id", "age_cycles"])[["soh", "read"]].mean()
+    ages = frame.dropna(subset="age_cycles").groupby(["ageing_law", "battery_id", "age_cycles"])
+    visits = ages[["soh", "read"]].mean()
     figure, axes = canvas(1, 2, (10, 3.6))
     names = {"soh": "SOH as measured", "read": "SOH as read from the signals of a visit,\nbattery held out"}
     for axis, column in zip(axes.flat, names):

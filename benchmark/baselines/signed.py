@@ -7,9 +7,9 @@ with which a battery's rows, predicted by ridges that saw none of them, agree. T
 held-out rows of several random starts is kept; nearly all starts end in the same one. Boosting on the signed loss and
 the place of the scan then gives SOH: how an amount of signed loss translates differs between the laws.
 
-Designed on releases of the seeds 21 and 22, by cross-validation over their cells: R2 .884 and .838 without the laws, and
-.883 and .838 where the ridge is told the law of each training battery. Nine in ten signs are the law's; the others are
-of batteries that lost next to nothing.
+Designed on releases of the seeds 21 and 22, by cross-validation over their cells: R2 .884 and .838 without the laws,
+and .883 and .838 where the ridge is told the law of each training battery. Nine in ten signs are the law's; the others
+are of batteries that lost next to nothing.
 """
 
 from __future__ import annotations

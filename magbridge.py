@@ -67,3 +67,7 @@ def main() -> None:
 def _checked() -> None:
     require_own("bridge", "benchmark")
     command_line()()
+
+
+if __name__ == "__main__":
+    main()

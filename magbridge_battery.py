@@ -35,8 +35,9 @@ from dataset_card.storage.arrays import signals
 from dataset_card.storage.digests import files_digest, sha256_of
 from dataset_card.storage.files import cache_dir, standing
 from dataset_card.storage.reading import CHECKSUMS, MANIFEST, checked_digest, read_manifest
+from dataset_card.storage.samples import sample
 
-__all__ = ["MagBridgeBattery", "load", "release_folder", "signals"]
+__all__ = ["MagBridgeBattery", "load", "release_folder", "sample", "signals"]
 
 
 def load(

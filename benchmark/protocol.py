@@ -228,21 +228,21 @@ def cross_validate(
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
     rows, started, runs, tables = Subset.concatenate(data.subsets()), time.perf_counter(), [], []
-    asks = {extra: _asks(model, data.task, extra) for extra in ("clean", "validation")}
+    wanted = {extra: asks(model, data.task, extra) for extra in ("clean", "validation")}
     pool = _Pool(
         data.task,
         model,
         rows.signals if model.features is None else model.features(rows.signals),
         rows.target,
-        rows if asks["validation"] else None,
-        Subset.concatenate(list(data.clean().values())) if asks["clean"] else None,
+        rows if wanted["validation"] else None,
+        Subset.concatenate(list(data.clean().values())) if wanted["clean"] else None,
         n_jobs,
         rows.battery_ids,
     )
     held_out = [np.isin(rows.battery_ids, fold) for fold in battery_folds(rows.battery_ids, folds)]
     draws = []
     for fold, test in enumerate(held_out):
-        next_fold = held_out[(fold + 1) % folds] & ~test if asks["validation"] else np.zeros(len(rows), bool)
+        next_fold = held_out[(fold + 1) % folds] & ~test if wanted["validation"] else np.zeros(len(rows), bool)
         train = ~test & ~next_fold
         clean = None
         if pool.clean is not None:
@@ -277,8 +277,8 @@ def pooled(result: Result, data: TaskData) -> dict[str, float]:
 
 def _test_pool(data: TaskData, model: Model, n_jobs: int) -> _Pool:
     """The training rows and then the test rows."""
-    validation = data.validation if _asks(model, data.task, "validation") else None
-    if validation is None and _asks(model, data.task, "validation"):
+    validation = data.validation if asks(model, data.task, "validation") else None
+    if validation is None and asks(model, data.task, "validation"):
         raise MagBridgeError(f"model {model.name} stops early on validation rows: pass data that has them")
     return _Pool(
         data.task,
@@ -286,7 +286,7 @@ def _test_pool(data: TaskData, model: Model, n_jobs: int) -> _Pool:
         np.concatenate([data.inputs(model.features, subset) for subset in ("train", "test")]),
         np.concatenate([data.train.target, data.test.target]),
         validation,
-        data.clean()["train"] if _asks(model, data.task, "clean") else None,
+        data.clean()["train"] if asks(model, data.task, "clean") else None,
         n_jobs,
         np.concatenate([data.train.battery_ids, data.test.battery_ids]),
     )
@@ -470,7 +470,7 @@ def _for_task(model: Model, task: Task) -> Model:
     return model
 
 
-def _asks(model: Model, task: Task, extra: str) -> bool:
+def asks(model: Model, task: Task, extra: str) -> bool:
     """Whether the model's `fit` names this argument."""
     return extra in inspect.signature(model.build(0, task).fit).parameters
 

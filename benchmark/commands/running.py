@@ -43,8 +43,9 @@ def list_(as_json: Json = False) -> None:
         return
     for task in BY_ID.values():
         print(f"{task.id}  {task.title}: {task.target}, by {task.headline.name}")
-        for model in models(task.id):
-            print(f"    {model.name:<20} {model.description}")
+    print()
+    for model in models():
+        print(f"{model.name:<22} {' '.join(model.tasks):<14} {model.description}")
 
 
 def run(

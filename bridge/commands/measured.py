@@ -1,15 +1,18 @@
-"""`python -m bridge adopt | residuals`: a laboratory's own cells, and what they say of the bridge."""
+"""`python -m bridge adopt | residuals | predict`: a laboratory's own cells, and what they say of the bridge."""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dataset_card.contract.editions import V1
 from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json
@@ -51,6 +54,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command()(adopt)
     app.command()(residuals)
+    app.command()(predict)
 
 
 def with_own(inputs, own: OwnOptions):
@@ -172,6 +176,45 @@ def adopt(
         typer.echo(f"  {note}")
     typer.echo(f"by_cell_primary: {leaks.text(3)}")
     typer.echo(f'load it with: datasets.load_dataset("{out}", "by_cell_primary")')
+
+
+def predict(
+    model: Annotated[
+        str, typer.Argument(help="A baseline's name, fitted on the release here, or the id of one on the Hub.")
+    ],
+    scans: Annotated[
+        Path,
+        typer.Argument(
+            help="Parquet (one row per scan), HDF5 (one group per scan), a folder of CSV, or one CSV of all steps."
+        ),
+    ],
+    data: Annotated[
+        str, typer.Option(help="The release it is fitted on: its held-out batteries calibrate the intervals.")
+    ] = V1.name,
+    task: Annotated[str, typer.Option(help="t1, t2, t3 or t4.")] = "t1",
+    channels: ChannelsOption = None,
+    level: Annotated[float, typer.Option(help="Share of new batteries' scans that intervals are to hold.")] = 0.9,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict your own scans: each with an interval, conformal by battery, and a warning where it is like no other."""
+    from bridge.measured.prediction import predict_scans
+
+    found = predict_scans(model, scans, data, task, channels, level)
+    head: tuple[str, ...] = ("scan_id", "prediction", "low", "high", "unlikeness")
+    if isinstance(found.predictions[0], str):
+        head = ("scan_id", "prediction", "not_excluded", "unlikeness")
+    rows = [
+        (scan, prediction, *(limits if len(head) == 5 else [" ".join(limits)]), float(unlike))
+        for scan, prediction, limits, unlike in zip(found.scan_ids, found.predictions, found.sets, found.unlikeness)
+    ]
+    if as_json:
+        print_json({"scans": [dict(zip(head, row)) for row in rows], "notes": found.notes})
+        return
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(head)
+    table.writerows([f"{value:.4g}" if isinstance(value, float) else value for value in row] for row in rows)
+    for note in found.notes:
+        LOG.info(f"note: {note}")
 
 
 def residuals(

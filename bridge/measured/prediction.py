@@ -1,0 +1,195 @@
+"""A baseline's predictions of a user's own scans: each with a conformal set, and how unlike the training data it is.
+
+The set is of split conformal prediction with whole batteries: a battery is drawn, then one of its scans, so that each
+battery weighs the same however many scans it has (Dunn, Wasserman and Ramdas 2022, "Distribution-free prediction sets
+for two-layer hierarchical models"). It holds for new batteries that are drawn as the release's were, and promises
+nothing for others: a release is generated, and a laboratory's scans are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.baselines import get_model
+from benchmark.baselines.hub import pull_baseline
+from benchmark.data import Subset, TaskData, load_task
+from benchmark.features import static_features
+from benchmark.models import Model
+from benchmark.protocol import asks, fit_seeds
+from benchmark.tasks import TASKS, Task, get_task
+from bridge.measured.adopt import release_channels, stacked
+from bridge.measured.channels import RELEASE_NAMES, read_channel_map
+from bridge.measured.sampling import evenly_sampled
+from bridge.measured.signals import read_scans
+from dataset_card.errors import MagBridgeError
+
+LEVEL = 0.9
+"""Share of new batteries' scans that sets are to hold."""
+
+USUAL = 0.95
+"""Share of the release's own scans whose nearest training scan is nearer than that of an unlike one."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a baseline says of scans.
+
+    Attributes:
+        scan_ids: One a scan.
+        predictions: Numbers or labels.
+        sets: Low and high of each number, or the labels that are not excluded.
+        unlikeness: Distance to the nearest training scan, as a multiple of what is usual in the release.
+        notes: What is to be said of them.
+    """
+
+    scan_ids: list[str]
+    predictions: list
+    sets: list[tuple]
+    unlikeness: np.ndarray
+    notes: list[str]
+
+
+def predict_scans(
+    model: str, scans: Path, release: str | Path, task: str | Task, channels: Path | None = None, level: float = LEVEL
+) -> Predicted:
+    """Predict a user's own scans.
+
+    Args:
+        model: A baseline's name, which is fitted on the release, or its id on the Hub, fitted on the same release.
+        scans: File or folder, as `adopt` takes it.
+        release: Release folder or Hub id, of v1 or v2: its validation and test batteries calibrate the sets.
+        task: `t1` to `t4`.
+        channels: Channel map; by default columns are named as in a release, in nT.
+        level: Share of new batteries' scans that sets are to hold.
+
+    Raises:
+        MagBridgeError: Unknown model or task, another release than the model's, too few batteries for the level, or
+            faults in the scans.
+    """
+    task = get_task(task)
+    if task not in TASKS:
+        raise MagBridgeError(f"{task.id} is of v3's readings, not of scans: expected t1, t2, t3 or t4")
+    if not 0 < level < 1:
+        raise MagBridgeError(f"level {level}: expected a share between 0 and 1, such as {LEVEL}")
+    scan_ids, signals, sampling_note = _read(scans, channels)
+    data = load_task(task, release)
+    declared, fitted = _fitted(model, task, data)
+    # A model that stops early on validation rows has seen them.
+    seen = asks(declared, task, "validation")
+    held_out = [s for s in (data.validation, data.test) if s is not None and not (seen and s is data.validation)]
+    calibration = Subset.concatenate(held_out)
+
+    def outputs(rows: np.ndarray) -> np.ndarray:
+        return _outputs(fitted, rows if declared.features is None else declared.features(rows), task)
+
+    found, known = outputs(signals), outputs(calibration.signals)
+    weights, batteries = _weights(calibration)
+    if task.is_regression:
+        width = _quantile(np.abs(known - calibration.target), weights, batteries, level)
+        predictions: list = found.tolist()
+        sets: list[tuple] = [(value - width, value + width) for value in predictions]
+    else:
+        labels = np.array(task.labels)
+        true = known[np.arange(len(known)), [task.labels.index(label) for label in calibration.target]]
+        most = _quantile(1 - true, weights, batteries, level)
+        predictions = labels[found.argmax(axis=1)].tolist()
+        sets = [tuple(labels[1 - row <= most].tolist()) for row in found]
+    near = _nearest(data.train.signals, [signals, calibration.signals])
+    unlikeness = near[0] / _quantile(near[1], weights, batteries - 1, USUAL)  # a share of these, not of new ones
+    notes = [sampling_note, *_notes(data, unlikeness, level, batteries)]
+    return Predicted(scan_ids, predictions, sets, unlikeness, notes)
+
+
+def _read(scans: Path, channels: Path | None) -> tuple[list[str], np.ndarray, str]:
+    """Ids and signals (n, 100, 6) in nT of a user's scans, and what was done to their sampling."""
+    mapping = RELEASE_NAMES if channels is None else read_channel_map(channels)
+    raw, sampling = evenly_sampled(read_scans(scans, mapping)[0], mapping)
+    values, mapping = stacked(raw, mapping)
+    return [scan.scan_id for scan in raw], release_channels(values, mapping, sampling), sampling.note
+
+
+def _fitted(model: str, task: Task, data: TaskData) -> tuple[Model, list[Any]]:
+    """The model, and what was fitted of it: by the Hub's owner, or here on all training rows."""
+    if "/" not in model:
+        declared = get_model(model)
+        everything = replace(declared, sampling="full", seeds=declared.seeds[:1])
+        return declared, [fit for _, fit in fit_seeds(task, everything, data)]
+    baseline = pull_baseline(model)
+    if (baseline.task, baseline.digest) != (task, data.dataset.digest):
+        raise MagBridgeError(
+            f"{model} was fitted for {baseline.task.id} on {baseline.digest[:12]}, asked is {task.id} on "
+            f"{data.dataset.short}: expected the release that it was fitted on, with --data, and its task"
+        )
+    return baseline.model, list(baseline.fitted.values())
+
+
+def _outputs(fitted: Sequence[Any], inputs: np.ndarray, task: Task) -> np.ndarray:
+    """Mean over fits of predicted numbers (n,), or of the share (n, k) that each label has."""
+    if task.is_regression:
+        return np.mean([np.asarray(fit.predict(inputs), dtype=float) for fit in fitted], axis=0)
+    shares = np.zeros((len(inputs), len(task.labels)))
+    for fit in fitted:
+        if hasattr(fit, "predict_proba"):
+            at = [task.labels.index(label) for label in fit.classes_]
+            shares[:, at] += fit.predict_proba(inputs) / len(fitted)
+        else:
+            prediction = np.asarray(fit.predict(inputs))
+            shares += (prediction[:, None] == np.array(task.labels)) / len(fitted)
+    return shares
+
+
+def _weights(rows: Subset) -> tuple[np.ndarray, int]:
+    """What each row weighs, so that a battery weighs 1, and the number of batteries."""
+    _, index, counts = np.unique(rows.battery_ids, return_inverse=True, return_counts=True)
+    return 1 / counts[index], len(counts)
+
+
+def _quantile(scores: np.ndarray, weights: np.ndarray, batteries: int, level: float) -> float:
+    """The conformal quantile: the least score under which `level` of the batteries lie, the new one among them above.
+
+    Raises:
+        MagBridgeError: So few batteries that no finite score will do.
+    """
+    order = np.argsort(scores)
+    total = np.cumsum(weights[order])
+    at = np.searchsorted(total, level * (batteries + 1) - 1e-9)
+    if at == len(scores):
+        raise MagBridgeError(
+            f"level {level} with {batteries} batteries to calibrate on: expected at most "
+            f"{batteries / (batteries + 1):.2f}"
+        )
+    return float(scores[order][at])
+
+
+def _nearest(train: np.ndarray, others: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Distance of each scan to the nearest training scan, in standardised static features."""
+    from scipy.spatial import cKDTree
+
+    known = static_features(train)
+    middle, spread = known.mean(axis=0), known.std(axis=0)
+    spread[spread == 0] = 1
+    tree = cKDTree((known - middle) / spread)
+    return [tree.query((static_features(rows) - middle) / spread)[0] for rows in others]
+
+
+def _notes(data: TaskData, unlikeness: np.ndarray, level: float, batteries: int) -> list[str]:
+    unlike = int((unlikeness > 1).sum())
+    notes = [
+        f"sets hold {level:.0%} of the scans of new batteries that are drawn as the {batteries} of {data.dataset.name} "
+        "were, which are generated; for scans of another origin they promise nothing"
+    ]
+    if data.task.rows != ("clean",):
+        notes.append(
+            "its training data hold faults of every size, so that unlikeness tells less here than for t1 and t2"
+        )
+    if unlike:
+        notes.append(
+            f"{unlike} of {len(unlikeness)} scans are unlike the training data (unlikeness over 1: farther from any "
+            f"training scan than {USUAL:.0%} of the release's own): do not rely on their predictions"
+        )
+    return notes

@@ -135,7 +135,9 @@ def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: s
 
 def _by_steps(current: np.ndarray, step_type: np.ndarray) -> tuple[np.ndarray, str]:
     words = np.array([str(word).casefold() for word in step_type])
-    distinct = {word: ("dis" in word or "dch" in word, "ch" in word) for word in set(words)}
+    distinct = {
+        word: ("dis" in word or "dch" in word or word == "d", "ch" in word or word == "c") for word in set(words)
+    }
     discharge = np.isin(words, [word for word, (dis, _) in distinct.items() if dis])
     charge = np.isin(words, [word for word, (dis, ch) in distinct.items() if ch and not dis])
     if not discharge.any() or not charge.any():

@@ -20,6 +20,7 @@ are taken whole, one rest sample before the load and the recovery after it welco
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,10 @@ MIN_DURATION_S = MIN_LOAD_S  # of the longest discharge that has enough samples
 MAX_CAPACITY_RATIO = 50.0  # reported capacity over the integral of the current, either way
 COUNTER_TOLERANCE = 0.02  # of the integral of the current against the charge that the cycler itself counted
 SIGNS = ("negative", "positive")
+STAMP = r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T]+\d"
+CLOCK_ROWS = 2000
+CLOCK_UNITS = {"min": 60.0, "h": 3600.0, "ms": 1e-3}
+CLOCK_TOLERANCE = 0.1  # of the median interval by time stamps, whose last digit is often the second
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,32 @@ def read_cells(path: str | Path, reading: Reading | None = None) -> Cells:
     reading = reading or Reading()
     raw, found = read_samples(path, reading.columns)
     notes = [*raw.notes, *found.notes]
-    return Cells(_segments(_with_cells(raw, _converted(raw, found)), found, reading, notes), notes)
+    table = _converted(raw, found)
+    _check_clock(raw, found, table["time_s"])
+    return Cells(_segments(_with_cells(raw, table), found, reading, notes), notes)
+
+
+def _check_clock(raw: Raw, found: Found, time: pd.Series) -> None:
+    """Refuse a time whose unit is not that of the time stamps beside it.
+
+    Raises:
+        MagBridgeError: names the column and the unit that it is in.
+    """
+    for name in found.ignored:
+        stamps = raw.table[name].head(CLOCK_ROWS) if name in raw.table else pd.Series(dtype=object)
+        if not stamps.dropna().astype(str).head(1).str.match(STAMP).any():
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of formats that pandas has to guess
+            stamps = pd.to_datetime(stamps, errors="coerce", utc=True)
+        ratio = stamps.diff().dt.total_seconds().median() / time.head(CLOCK_ROWS).diff().median()
+        for unit, worth in CLOCK_UNITS.items():
+            if abs(ratio / worth - 1) < CLOCK_TOLERANCE:
+                column = found.columns["time_s"].column
+                raise MagBridgeError(
+                    f"{raw.path}: {column!r} is in {unit} by the time stamps in {name!r}; say so in a column map "
+                    f"(--columns): time_s: {{column: {column}, unit: {unit}}}"
+                )
 
 
 def segments_of(table: pd.DataFrame, reading: Reading | None = None) -> list[Segment]:
@@ -174,7 +204,8 @@ def _numbers(values: pd.Series, name: str, column: str) -> pd.Series:
     filled = values.notna() & values.astype(str).str.strip().ne("")
     text = numbers.isna() & filled
     if name == "time_s" and text.any() and values[text].astype(str).str.contains(":").all():
-        clock = pd.to_timedelta(values.where(text).astype("string"), errors="coerce").dt.total_seconds()
+        words = values.where(text).astype("string").str.replace(r"(?<=\d)\s*d\b", " D", regex=True)
+        clock = pd.to_timedelta(words, errors="coerce").dt.total_seconds()
         numbers = numbers.fillna(clock)
         text = numbers.isna() & filled
     if text.mean() > 0.5:
@@ -230,7 +261,7 @@ def _of_cell(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[str]) 
                 number = np.nan if cycle is None else cycle[group.start]
                 reported = np.nan if capacity is None else float(capacity[at.start])
                 segment = _segment(cell, trace.take(at), temperature[at], reported, load, said)
-                if back.size and not segment.fault:
+                if back.size:
                     place = rows.index[group.start + back[0] + 1]
                     fault = (
                         f"time_s runs back inside the cycle, in row {place}: is it the time of the test, and sorted?"
@@ -238,7 +269,7 @@ def _of_cell(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[str]) 
                     segment = replace(segment, fault=fault)
                 found.append((number, segment))
                 if counter is not None and not segment.fault:
-                    own = np.nanmax(counter[at]) - np.nanmin(counter[at])
+                    own = np.diff(counter[at]).clip(min=0).sum()  # counters begin anew with a step
                     ratios += [discharged_Ah(segment, slice(None)) / own] if own > 0 else []
     numbers = np.array([number for number, _ in found])
     counted = cycle is None
@@ -387,6 +418,11 @@ def check_units(cell: str, segments: list[Segment], found: Found) -> None:
     durations = [s.time_s[-1] - s.time_s[0] for s in loaded if loaded_samples(s).size >= MIN_LOADED_SAMPLES]
     if durations and max(durations) > MAX_DURATION_S:
         refuse("time_s", f"runs {max(durations):g} in one discharge", f"at most {MAX_DURATION_S:g} s", "ms")
+    if durations and max(durations) < MIN_DURATION_S and found.columns["time_s"].unit:
+        raise MagBridgeError(
+            f"cell {cell}: the longest discharge runs {max(durations):g} s by {found.columns['time_s'].column!r}; "
+            f"expected at least {MIN_DURATION_S:g} s under load in one of them: pulses are not described"
+        )
     if durations and max(durations) < MIN_DURATION_S:
         unit = "minutes" if max(durations) * 60 > MIN_DURATION_S else "hours"
         unit += ", or all discharges are too short to be described"

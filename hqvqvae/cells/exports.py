@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,19 +27,27 @@ from .child import MAX_MEMORY_BYTES, Broken, bounded_child
 CELL = InputField("cell_id", "Name of the cell.", aliases=("cell",))
 CYCLE = InputField(
     "cycle", "Number of the cycle.", "-", 0, 1e9,
-    aliases=("cycle count", "cycle index", "cycle num", "cycle number", "cycle no", "cycle c"),
+    aliases=("cycle count", "cycle index", "cycle num", "cycle number", "cycle no", "cycle c", "cyc",
+             "icyc"),
 )  # fmt: skip
-TIME = InputField("time_s", "Time of the test.", "s", 0, 1e10, aliases=("test time", "total time", "run time", "time"))
+TIME = InputField(
+    "time_s",
+    "Time of the test.",
+    "s",
+    0,
+    1e10,
+    aliases=("test time", "testtime", "total time", "cumulative time", "run time", "time", "seconds"),
+)
 VOLTAGE = InputField(
     "voltage_V",
     "Terminal voltage.",
     "V",
     0,
     10,
-    aliases=("voltage", "voltage measured", "potential", "cell voltage", "ecell", "ewe"),
+    aliases=("voltage", "voltage measured", "potential", "cell voltage", "ecell", "ewe", "volts"),
 )
 CURRENT = InputField(
-    "current_A", "Current, negative in discharge.", "A", -300, 300, aliases=("current", "current measured", "i")
+    "current_A", "Current, negative in discharge.", "A", -300, 300, aliases=("current", "current measured", "i", "amps")
 )
 TEMPERATURE = InputField(
     "temperature_C", "Temperature of the cell.", "degC", -60, 150,
@@ -48,9 +57,9 @@ TEMPERATURE = InputField(
 CAPACITY = InputField("capacity_Ah", "Capacity reported for the discharge.", "Ah", 0, 2000)
 COUNTED = InputField(
     "counted_Ah", "Charge that the cycler itself counted out of the cell.", "Ah", 0, 1e6,
-    aliases=("discharge capacity", "discharging capacity", "dchg cap", "ahdch"),
+    aliases=("discharge capacity", "discharging capacity", "dchg cap", "ahdch", "cap", "amp hr"),
 )  # fmt: skip
-STEP_TYPE = InputField("step_type", "Charge, discharge or rest.", aliases=("step name", "state"))
+STEP_TYPE = InputField("step_type", "Charge, discharge or rest.", aliases=("step name", "state", "status", "md"))
 FIELDS = (CELL, CYCLE, TIME, VOLTAGE, CURRENT, TEMPERATURE, CAPACITY, COUNTED, STEP_TYPE)
 """Columns of a table of samples. Without any but time, voltage and current it is one cell's whole test."""
 
@@ -59,6 +68,13 @@ MAX_COLUMNS = 1000
 MAX_UNPACKING = 20  # a table of samples takes in memory at most so many times its Parquet file, or `MAX_MEMORY_BYTES`
 MAX_WORKBOOK_ROWS = 1_000_000
 TEXT = (".csv", ".tsv", ".txt")
+AS_TEXT = {
+    ".mpr": "export it as text (.mpt) in EC-Lab",
+    ".res": "export it as CSV or XLSX in MITS Pro",
+}
+"""What to do with binary files that batterydf does not read."""
+CLOCK_SET_S = 1.0
+"""By how much a cycler's clock is set back now and then, without a break in its record."""
 EXTRA = "pip install 'magbridge-battery[cyclers]'"
 
 
@@ -96,7 +112,8 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
             rows, notes = workbook_rows(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
             return Raw(path, rows.infer_objects(), notes)
         layout = text_layout(path, FIELDS, mapped, strict=False)
-        names = [name or f"column {i + 1}" for i, name in enumerate(layout.names)]
+        _check_width(path, layout.names)
+        names = _apart([name or f"column {i + 1}" for i, name in enumerate(layout.names)])
         _check_names(path, names)
         if layout.header and not any(layout.names[:2]):
             raise MagBridgeError(
@@ -128,9 +145,19 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         return file.read(use_threads=False).to_pandas()
 
 
-def _check_names(path: Path, names: list[str]) -> None:
+def _apart(names: list[str]) -> list[str]:
+    """Column names with numbers on those that stand twice and name no field, as `Units` does."""
+    field = {name: any(named(name, each) is not None for each in FIELDS) for name in set(names)}
+    return [f"{n}.{i}" if n in names[:i] and not field[n] else n for i, n in enumerate(names)]
+
+
+def _check_width(path: Path, names: Collection[str]) -> None:
     if len(names) > MAX_COLUMNS:
         raise MagBridgeError(f"{path} has {len(names)} columns; expected a table of samples, at most {MAX_COLUMNS}")
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    _check_width(path, names)
     if twice := [name for name in names if name and names.count(name) > 1]:
         raise MagBridgeError(f"{path} has the column {twice[0]!r} twice; remove one")
 
@@ -197,30 +224,44 @@ def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
             found = columns_of(raw)
             if all(each.name in found.columns for each in NEEDED):
                 return raw, found
-    raise MagBridgeError(
-        f"{path}: {reason}; batterydf knows no export like it either. Export one table with one row of column names, "
-        "or name your columns in a column map (--columns)"
+    fix = AS_TEXT.get(
+        path.suffix.lower(),
+        "export one table with one row of column names, or name your columns in a column map (--columns)",
     )
+    raise MagBridgeError(f"{path}: {reason}; batterydf knows no export like it either: {fix}")
 
 
 def _numbers_if_they_are(column: pd.Series) -> pd.Series:
-    """A column as numbers where it holds any, text where it does not."""
+    """A column as numbers where it holds any, text or times where it does not."""
+    if column.dtype.kind == "M":
+        return column
     numbers = pd.to_numeric(column, errors="coerce")
     return numbers if numbers.notna().sum() > len(column) / 2 else column
 
 
 def _in_units(vendor: pd.DataFrame, bdf_table: pd.DataFrame) -> pd.DataFrame:
-    """batterydf's columns, those of time, voltage, current and temperature from the vendor's columns and units.
+    """batterydf's columns, those of cycle, time, voltage, current and temperature from the vendor's columns and units.
 
-    Its own conversion guesses where a header states a unit that it does not know; the vendor's header decides here.
+    Its own conversion guesses where a header states a unit that it does not know, and takes a cycle for 2 pi; the
+    vendor's header decides here. Where the time is that of each step, the time stamps beside it are that of the test.
     """
     told = bdf_table.attrs.get("bdf:columns", {})
     table = pd.DataFrame(bdf_table).copy()
-    for each in (TIME, VOLTAGE, CURRENT, TEMPERATURE):
+    for each in (CYCLE, TIME, VOLTAGE, CURRENT, TEMPERATURE):
         label = next((name for name in table.columns if named(name, each) is not None), None)
         source = str(told.get(label, {}).get("sourceHeader", "")) if label else ""
         if label and source in vendor.columns and vendor[source].dtype.kind in "fiu":
             unit = split_unit(source)[1]
             if unit:
                 table = table.drop(columns=label).assign(**{f"{each.aliases[0]} [{unit}]": vendor[source].to_numpy()})
+            elif each is CYCLE:
+                table[label] = vendor[source].to_numpy()
+    if "Status" in vendor and STEP_TYPE.name not in table:
+        table["step_type"] = vendor["Status"].to_numpy()
+    stamps = next((values for _, values in vendor.items() if values.dtype.kind == "M"), None)
+    label = next((name for name in table.columns if named(name, TIME) is not None), None)
+    if stamps is not None and label is not None and (table[label].diff() < 0).any():
+        seconds = (stamps - stamps.iloc[0]).dt.total_seconds()
+        seconds = seconds.cummax() if (seconds.diff() < -CLOCK_SET_S).sum() == 0 else seconds
+        table = table.drop(columns=label).assign(**{"Test Time / s": seconds.to_numpy()})
     return table

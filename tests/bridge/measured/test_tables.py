@@ -42,7 +42,7 @@ NAMES = {
 PER_UNIT = {"/ 1": 0.01, "fraction": 0.01, "mV": 1000.0, "SOH (%)": 100.0, "soh_pct": 100.0}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     names=st.fixed_dictionaries({name: st.sampled_from(names) for name, names in NAMES.items()}),
     separator=st.sampled_from([",", ";", "\t"]),

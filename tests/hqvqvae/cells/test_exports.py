@@ -1,6 +1,7 @@
 """Exports in the field's own names give the segments of the same samples under ours; units are converted or named."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from dataset_card.errors import MagBridgeError
+from hqvqvae.cells import cycling
 from hqvqvae.cells.cycling import Reading, read_cells, segments_of
 from hqvqvae.cells.features import feature_table
 from tests.hqvqvae.small import cell_table
@@ -137,6 +139,90 @@ def test_without_batterydf_the_error_says_what_to_install(tmp_path, monkeypatch)
     same(tmp_path / "mine.csv")
 
 
+def test_what_batterydf_makes_of_neware_is_put_right(tmp_path, monkeypatch):
+    """Its time is each step's, its cycle 2 pi: time stamps and the vendor's own column say what they are."""
+    bdf = pytest.importorskip("bdf")
+    table = whole_test()
+    kind = np.where(table["current_A"] > 0, "CC_Chg", np.where(table["current_A"] < 0, "CC_DChg", "Rest"))
+    step = np.cumsum(np.r_[True, kind[1:] != kind[:-1]])
+    first = table.groupby(step)["time_s"].transform("min")
+    stamps = pd.Timestamp("2026-02-27 10:17:33Z") + pd.to_timedelta(table["time_s"], unit="s")
+    stamps[7] -= pd.Timedelta(seconds=40.4)  # a clock that is set back
+    vendor = pd.DataFrame(
+        {"Index": np.arange(len(table)) + 1, "Cycle": table["cycle"], "Step": step, "Status": kind,
+         "Time": table["time_s"] - first, "Voltage": table["voltage_V"], "Current(mA)": 1e3 * table["current_A"],
+         "T1": table["temperature_C"], "Timestamp": stamps}
+    )  # fmt: skip
+    monkeypatch.setattr(bdf, "parse", lambda path, plugin: vendor)
+    (tmp_path / "mine.nda").write_bytes(b"NEWARE")
+    same(tmp_path / "mine.nda")
+
+
+LETTERS = {-1: "D", 0: "R", 1: "C"}
+
+
+def maccor(path, per_minute=1.0):
+    """Maccor's text: magnitudes with letters of steps, days in the clock, columns of one name, a preamble, tabs."""
+    table = whole_test()
+    start = pd.Timestamp("2026-03-01 08:00:00")
+    out = pd.DataFrame({"Rec#": np.arange(len(table)), "Cyc#": table["cycle"]})
+    seconds = table["time_s"]
+    out["TestTime"] = [
+        f"  {s // 86400:.0f}d {s // 3600 % 24:02.0f}:{s // 60 % 60:02.0f}:{s % 60:05.2f}" for s in seconds
+    ]
+    if per_minute != 1:
+        out["TestTime"] = seconds / per_minute
+    out["Amps"], out["Volts"] = table["current_A"].abs(), table["voltage_V"]
+    out["State"] = [LETTERS[int(np.sign(value))] for value in table["current_A"]]
+    out["DPt Time"] = [(start + pd.Timedelta(seconds=s)).strftime("%m/%d/%Y %H:%M:%S") for s in seconds]
+    out["Temp 1"], out["Units"], out["Units "] = table["temperature_C"], "C", "C"
+    text = out.rename(columns={"Units ": "Units"}).to_csv(index=False, sep="\t")
+    path.write_text("Today's Date\t1 March 2026\tDate of Test:\t1 March 2026\nProcedure:\tmine\n" + text)
+
+
+def test_maccors_text_is_read(tmp_path):
+    maccor(tmp_path / "mine.txt")
+    assert "The sign of the current is that of the step types" in " ".join(same(tmp_path / "mine.txt"))
+
+
+@pytest.mark.parametrize("unit, per_minute", [("min", 60), ("h", 3600), ("ms", 1e-3)])
+def test_time_stamps_tell_another_unit_of_time(tmp_path, unit, per_minute):
+    maccor(tmp_path / "mine.txt", per_minute)
+    with pytest.raises(
+        MagBridgeError, match=rf"'TestTime' is in {unit} by the time stamps in 'DPt Time'; .*unit: {unit}"
+    ):
+        read_cells(tmp_path / "mine.txt")
+    (tmp_path / "columns.yaml").write_text(f"columns: {{time_s: {{column: TestTime, unit: {unit}}}}}\n")
+    same(tmp_path / "mine.txt", columns=tmp_path / "columns.yaml")
+
+
+def test_names_that_are_units_and_names_without_a_space_are_known(tmp_path):
+    table = whole_test().rename(columns=NAMES["PyProBE"])
+    for names in (("Seconds", "Volts", "Amps"), ("TestTime/Sec", "Voltage/V", "Current/A")):
+        new = dict(zip(("Time [s]", "Voltage [V]", "Current [A]"), names, strict=True))
+        table.rename(columns=new).to_csv(tmp_path / "mine.csv", index=False)
+        same(tmp_path / "mine.csv")
+    clock = table.assign(**{"Cumulative Time": table["Time [s]"]}).drop(columns="Time [s]")
+    clock["Time"] = clock.groupby("Cycle")["Cumulative Time"].transform(lambda t: (t - t.min()) % 400)  # of each step
+    clock.to_csv(tmp_path / "mine.csv", index=False)
+    same(tmp_path / "mine.csv")
+
+
+def test_binary_files_that_nobody_reads_say_how_to_export_them(tmp_path):
+    pytest.importorskip("bdf")
+    (tmp_path / "mine.mpr").write_bytes(b"BIO-LOGIC MODULAR FILE" + bytes(100))
+    with pytest.raises(MagBridgeError, match=r"'\.mpr'; .*: export it as text \(\.mpt\) in EC-Lab"):
+        read_cells(tmp_path / "mine.mpr")
+
+
+def test_short_discharges_in_a_unit_that_is_told_are_said_to_be_short(tmp_path):
+    table = whole_test().rename(columns=NAMES["PyProBE"])
+    table["Time [s]"] /= 20
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(MagBridgeError, match=r"the longest discharge runs 118 s by 'Time \[s\]'; .*pulses are not"):
+        read_cells(tmp_path / "mine.csv")
+
+
 def test_layers_of_names_are_one_line(tmp_path):
     names = "Cycle Index,Chg. Cap.(Ah),DChg. Cap.(Ah)\n,Step Index,Step Type\n,,DataPoint,Time,Current(A),Voltage(V)\n"
     (tmp_path / "mine.csv").write_text(names + "1,2,3\n,,1,0,0.0,4.1\n")
@@ -145,10 +231,10 @@ def test_layers_of_names_are_one_line(tmp_path):
 
 
 REAL = {
-    "batmo_bdf.csv": 0.02, "pec.csv": 0.02,
-    # The file's current has four decimals, of a cell of 0.2 mA; the other file's counter runs 3.6 % below I times t.
-    "landt-raw.csv": 0.15, "sintef-r2032.bdf.csv": 0.15, "sintef-g20m7.bdf.csv": 0.04,
-    "legacy.bdf.parquet": None,
+    "batmo_bdf.csv": (0, 0.02), "pec.csv": (0, 0.02), "sintef-g20m7.bdf.csv": (0, 0.02),
+    # The current has four decimals, of a cell of 0.2 mA: it is 14 % above what the cycler counted, and this is said.
+    "landt-raw.csv": (0.02, 0.15), "sintef-r2032.bdf.csv": (0.02, 0.15),
+    "legacy.bdf.parquet": None,  # no count of its own
 }  # fmt: skip
 ONE_LINE = {
     "arbin_pyprobe.csv": "no discharge in 13 rows",
@@ -162,15 +248,19 @@ ONE_LINE = {
 @pytest.mark.upstream
 @pytest.mark.skipif(not CYCLERS.is_dir(), reason="needs the exports of cyclers under $MAGBRIDGE_UPSTREAM/cyclers")
 @pytest.mark.parametrize("name", REAL)
-def test_real_exports_are_read_and_agree_with_their_own_counter(name):
+def test_real_exports_are_read_and_agree_with_their_own_counter(name, monkeypatch):
+    monkeypatch.setattr(cycling, "COUNTER_TOLERANCE", 0.0)  # so that the ratio is always said
     cells = read_cells(CYCLERS / name)
-    assert feature_table(cells.segments)["valid"].any()
-    said = [note for note in cells.notes if "what the cycler counted" in note]
-    if REAL[name] == 0.02 or REAL[name] is None:
-        assert said == []
+    features = feature_table(cells.segments)
+    assert features["valid"].any()
+    ratios = [re.search(r"integral of the current is (\S+) of what", note) for note in cells.notes]
+    off = [abs(float(ratio[1]) - 1) for ratio in ratios if ratio]
+    print(f"{name}: {len(features)} discharges, {features['valid'].sum()} valid, off its own count by {off}")
+    if REAL[name] is None:
+        assert off == []
     else:
-        ratio = float(said[0].split("current is ")[1].split()[0])
-        assert 0.02 < abs(ratio - 1) < REAL[name]
+        low, high = REAL[name]
+        assert low <= off[0] < high
 
 
 @pytest.mark.upstream

@@ -46,7 +46,7 @@ def on_files(files: Files, config) -> Files:
 
 
 def on_page_markdown(markdown: str, page, config, files: Files) -> str:
-    """Fill in the tables that a page names: `{{ scores v1 }}`, `{{ fields }}`, `{{ configs v2 }}`."""
+    """Fill in the tables that a page names: `{{ scores v1 }}`, `{{ fields }}`, `{{ configs v2 }}`, `{{ presets }}`."""
     return re.sub(r"^\{\{ (\w+) ?(\w*) \}\}$", lambda m: TABLES[m[1]](m[2]), markdown, flags=re.M)
 
 
@@ -189,4 +189,17 @@ def _configs(edition: str) -> str:
     return _table(("configuration", "rows"), [(f"`{c.name}`", c.description) for c in EDITIONS[edition].configs])
 
 
-TABLES = {"scores": _scores, "fields": _fields, "configs": _configs}
+def _presets(_: str) -> str:
+    import yaml
+
+    from bridge.v3.design import PRESETS
+
+    presets = yaml.safe_load(PRESETS.read_text(encoding="utf-8"))
+    rows = []
+    for name, (value, source) in presets["nmc"].items():
+        other, reason = presets["lfp"].get(name, (value, None))
+        rows.append((f"`{name}`", f"{value}", f"{other}", source if reason is None else f"{source}; LFP: {reason}"))
+    return _table(("value", "NMC", "LFP", "source"), rows)
+
+
+TABLES = {"scores": _scores, "fields": _fields, "configs": _configs, "presets": _presets}

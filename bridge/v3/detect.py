@@ -79,7 +79,7 @@ def detect(plan: Experiment, distances_mm: Sequence[float], noises_nT: Sequence[
     arrays = [SensorArray.grid(plan.cell, distance_mm=distance) for distance in distances_mm]
     array = SensorArray(np.concatenate([one.position_mm for one in arrays]))
     mesh = Mesh.uniform(plan.cell, *MESH)
-    cases = [replace(_healthy(plan, array, np.random.default_rng([SEED, k])), mesh=mesh) for k in range(HEALTHY)]
+    cases = [replace(_healthy(plan, arrays, np.random.default_rng([SEED, k])), mesh=mesh) for k in range(HEALTHY)]
     healthy = _features(simulate_cases(cases, array, plan.protocol, uniform_foils=True), len(arrays))
     shares, changes = zip(*(_changes(kind, plan, array, mesh, len(arrays)) for kind in DEFECTS[1:]), strict=True)
     found = []
@@ -105,10 +105,11 @@ def _columns(block: slice, kept: Sequence[int]) -> np.ndarray:
     return every if block.stop <= 33 else every.reshape(-1, 24, 3)[:, list(kept)].ravel()
 
 
-def _healthy(plan: Experiment, array: SensorArray, rng: np.random.Generator) -> Case:
-    """A healthy cell of the design at some age, and an array that sits somewhere."""
+def _healthy(plan: Experiment, arrays: Sequence[SensorArray], rng: np.random.Generator) -> Case:
+    """A healthy cell of the design at some age, and arrays that are misplaced alike: each stands for itself."""
     loss, grow = rng.random(5), rng.standard_normal(9)
     units = UNIT_SD[:, None] * rng.standard_normal((4, max(plan.cell.units, MOST_UNITS)))[:, : plan.cell.units]
+    placement = plan.noise.place(rng, arrays[0])
     return Case(
         plan.cell,
         CellState(
@@ -130,7 +131,7 @@ def _healthy(plan: Experiment, array: SensorArray, rng: np.random.Generator) -> 
             maps=rng.standard_normal((5, *MAP_MODES)),
             units=units,
         ),
-        placement=plan.noise.place(rng, array),
+        placement=replace(placement, error_mm=np.tile(placement.error_mm, (len(arrays), 1))),
     )
 
 

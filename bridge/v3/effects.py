@@ -70,7 +70,7 @@ def changes(cell: PouchCell) -> dict[str, tuple[Case, Case]]:
 
 
 def effects(cell: PouchCell, array: SensorArray | None = None, protocol: Protocol | None = None) -> list[Effect]:
-    """The table of one change at a time; sensors moved by .1 mm up and .2 mm along y come last.
+    """The readings in all of an aged cell, then one change at a time; sensors moved up and along y come last.
 
     Args:
         cell: The design.
@@ -81,21 +81,15 @@ def effects(cell: PouchCell, array: SensorArray | None = None, protocol: Protoco
     array = array or SensorArray.grid(cell)
     pairs = changes(cell)
     found = simulate_cases([case for pair in pairs.values() for case in pair], array, protocol)
-    table = [_effect(name, *found[2 * k : 2 * k + 2]) for k, name in enumerate(pairs)]
+    parts = "load_T", "rest_T", "scan_T", "voltage_V"
+    nothing = replace(found[0], **{name: np.zeros_like(getattr(found[0], name)) for name in parts})
+    table = [_effect("in all", nothing, found[0])]
+    table += [_effect(name, *found[2 * k : 2 * k + 2]) for k, name in enumerate(pairs)]
     aged = Case(cell, CellState(soc=0.5, lli=0.05, lam_pe=0.02))
     for name, move in (("lift-off +.1 mm", [0, 0, 0.1]), ("shift .2 mm along y", [0, 0.2, 0])):
         moved = simulate_cases([aged], SensorArray(array.position_mm + move), protocol)[0]
         table.append(_effect(name, found[0], moved))
     return table
-
-
-def whole(cell: PouchCell) -> Effect:
-    """The readings themselves, of an aged cell, by 24 sensors 10 mm from the surface."""
-    aged = Case(cell, CellState(soc=0.5, lli=0.05, lam_pe=0.02))
-    found = simulate_cases([aged], SensorArray.grid(cell), Protocol())[0]
-    names = "load_T", "rest_T", "scan_T", "voltage_V"
-    nothing = replace(found, **{name: np.zeros_like(getattr(found, name)) for name in names})
-    return _effect("in all", nothing, found)
 
 
 def _effect(name: str, before: Simulation, after: Simulation) -> Effect:
@@ -118,13 +112,16 @@ def table(found: list[Effect], beside: list[Effect] | None = None) -> str:
     for effect in found:
         cells = []
         for name, width in (("load_nT", 22), ("rest_pT", 22), ("scan_nT", 18), ("voltage_mV", 20)):
-            text = _figure(getattr(effect, name))
+            text = figure(getattr(effect, name))
             if effect.change in other:
-                text += f" ({_figure(getattr(other[effect.change], name))})"
+                text += f" ({figure(getattr(other[effect.change], name))})"
             cells.append(text.rjust(width))
         lines.append(f"{effect.change:34s}" + "".join(cells))
     return "\n".join(lines)
 
 
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) >= 1e-3 else "0"
+def figure(value: float) -> str:
+    """A figure of the table: three digits, or what it stays below."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1e-3 else "< 0.001" if value else "0"

@@ -22,6 +22,7 @@ CELLS = 150
 """Cells of each chemistry and knowledge that the nulls are judged on, at one visit."""
 
 PROTOTYPE = {
+    "in all": (15299, None, 2.28, None),
     "LLI +10 %, uniform": (None, None, 0.114, 61.6),
     "LAM_PE +10 %": (None, None, 0.092, -69.3),
     "ohmic resistance x 1.5": (None, None, None, -9.0),

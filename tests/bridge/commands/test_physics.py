@@ -24,7 +24,7 @@ def test_field_prints_readings_and_effects(tmp_path):
     assert result.exit_code == 0, result.output
     assert "weld half torn" in result.output and (tmp_path / "field.png").is_file()
     found = json.loads(CliRunner().invoke(app, ["field", str(design), "--json"]).output)
-    assert len(found["load_nT"]) == 4 and len(found["voltage_V"]) == 33 and len(found["effects"]) == 16
+    assert len(found["load_nT"]) == 4 and len(found["voltage_V"]) == 33 and len(found["effects"]) == 17
 
 
 def test_refusals_come_before_the_work(tmp_path):

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dataset_card
 from bridge.upstream.files import find
 from bridge.upstream.published import read_pulse_table
 from bridge.upstream.pulsebat import SHEETS
@@ -13,6 +12,8 @@ from bridge.v1.inputs import PulseTable
 from bridge.v3.calibrate import calibrate, calibrate_all, response, text
 from bridge.v3.design import PouchCell
 from dataset_card.errors import MagBridgeError
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_pulses_of_the_model_give_their_resistances_back():
@@ -53,7 +54,10 @@ def test_presets_are_what_pulsebat_says():
     assert all(one.residual_mV < 10 and one.residual_mV < one.preset_mV * 1.01 for one in found.values())
     for one in found.values():  # cells that are aged and scattered as chosen spread wider than retired ones
         assert (np.array(one.simulated_mV)[:, 1:] > np.array(one.measured_mV)[:, 1:]).mean() > 0.9
-    card = (Path(dataset_card.__file__).parent / "cards/templates/card_v3.md").read_text(encoding="utf-8")
-    for name, one in found.items():
-        assert f"| {name} | {one.residual_mV:.1f} mV | {one.spread_mV:.1f} mV |" in card
+    for path in ("dataset_card/cards/templates/card_v3.md", "docs/explanations/magnetometer.md"):
+        page = (ROOT / path).read_text(encoding="utf-8")
+        for name, one in found.items():
+            pulse = [np.sqrt((np.array(values)[:, 3] ** 2).mean()) for values in (one.measured_mV, one.simulated_mV)]
+            row = f"| {name} | {one.residual_mV:.1f} mV | {one.spread_mV:.1f} mV | {pulse[0]:.1f} / {pulse[1]:.1f} mV |"
+            assert row in page
     assert "tau_ct" in found["LFP-35Ah"].unidentified and "r_0" not in found["LFP-35Ah"].unidentified

@@ -46,11 +46,8 @@ def main() -> None:
     found = detect(plan, DISTANCES_MM, NOISES_NT)
     detect_figure(found, DISTANCES_MM[1], PICTURES / "detect.png")
     field_figure(experiment({"defect": TORN}), PICTURES / "torn.png")
-    print(
-        "\n".join(
-            [*theorem(PICTURES / "theorem.png"), "", *stacks(), "", *changes(), "", *charges(), "", *shares(found)]
-        )
-    )
+    parts = theorem(PICTURES / "theorem.png"), stacks(), changes(), charges(), shares(found)
+    print("\n\n".join("\n".join(part) for part in parts))
 
 
 def theorem(out: Path) -> list[str]:

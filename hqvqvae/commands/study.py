@@ -124,7 +124,8 @@ def precursors(
 ) -> None:
     """Find early codes that foretell the lives of the 124 MATR cells; transfer, fewer cells, and when it warns.
 
-    k-means takes minutes; a seed of HQ-VQVAE about one CPU-minute, its twin half of that.
+    k-means takes minutes; a seed of HQ-VQVAE or of the variational autoencoder about one CPU-minute, its twin half of
+    that; all methods with all seeds and draws some hours. An interrupted run continues from its folder.
     """
     from ..cells.matr import read_curves
     from ..discovery.lives.report import KIND, PARTS, run

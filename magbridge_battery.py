@@ -72,6 +72,7 @@ def load(
     Raises:
         MagBridgeError: Unknown configuration or split, or a damaged, incomplete or missing release.
     """
+    split = None if split is None else str(split)  # datasets.Split.TEST is no str
     # Asked before anything is built, and again of the release that is found.
     _check(_named(dataset) if release is None else V3 if config in _names(V3) else V2, config, split)
     folder = release_folder(release, upstream, upstream_dir, dataset=dataset, source=source)

@@ -104,6 +104,7 @@ def test_slices_are_those_of_datasets(v2_release):
     ids = whole["sample_id"][:]
     tenth = magbridge_battery.load("t1", "train[:10%]", release=v2_release)
     assert tenth["sample_id"][:] == ids[: round(len(ids) / 10)] and tenth.features == whole.features
+    assert magbridge_battery.load("t1", datasets.Split.TRAIN, release=v2_release)["sample_id"][:] == ids
     both = magbridge_battery.load("t1", "train[-3:]+test", release=v2_release)
     assert both["sample_id"][:3] == ids[-3:] and set(both["sample_id"][3:]).isdisjoint(ids)
     for wrong, words in (

@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ from dataset_card.storage.documents import plain_yaml
 from dataset_card.storage.faults import Fault, fault, require
 
 MAX_BYTES = 64 * 2**10
+
+MOST_NAMES = 2000
+"""Names of one row that are looked at to tell a header; wider tables are refused by their readers."""
 
 UNITS: dict[str, dict[str, float]] = {
     "V": {"V": 1, "mV": 1e-3, "uV": 1e-6, "volt": 1, "volts": 1, "millivolt": 1e-3},
@@ -40,13 +44,15 @@ UNITS: dict[str, dict[str, float]] = {
     "fraction": {"fraction": 1, "1": 1, "-": 1, "%": 1e-2, "percent": 1e-2, "pct": 1e-2},
     "%": {"%": 1, "percent": 1, "pct": 1, "fraction": 100, "1": 100},
     "mm": {"mm": 1, "cm": 10, "m": 1e3, "um": 1e-3, "millimetre": 1, "millimeter": 1, "metre": 1e3, "meter": 1e3},
-    "degC": {"degC": 1, "C": 1, "celsius": 1, "degree celsius": 1, "K": 1, "kelvin": 1},
+    "degC": {"degC": 1, "C": 1, "celsius": 1, "degree celsius": 1, "K": 1, "kelvin": 1,
+             "F": 5 / 9, "degF": 5 / 9, "fahrenheit": 5 / 9},
     "-": {"-": 1, "1": 1, "dimensionless": 1},
     "nT": {"T": 1e9, "mT": 1e6, "uT": 1e3, "nT": 1, "pT": 1e-3, "fT": 1e-6, "G": 1e5, "gauss": 1e5, "mG": 1e2},
 }  # fmt: skip
 """What a unit is worth in the unit of the contract, by spelling; capitals matter only where two would be one."""
 
-KELVIN = 273.15
+ZERO = {"K": -273.15, "kelvin": -273.15, "F": -160 / 9, "degF": -160 / 9, "fahrenheit": -160 / 9}
+"""What a reading of 0 in a unit is in degC."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ def known_unit(unit: str, target: str) -> str | None:
 def unit_factor(unit: str, target: str) -> tuple[float, float] | None:
     """Factor and offset that bring a unit to a target unit of `UNITS`; None where it is no such unit."""
     name = known_unit(unit, target)
-    return None if name is None else (UNITS[target][name], -KELVIN if name in ("K", "kelvin") else 0.0)
+    return None if name is None else (UNITS[target][name], ZERO.get(name, 0.0))
 
 
 def words(name: object) -> str:
@@ -205,7 +211,7 @@ def named(name: object, of: InputField) -> tuple[int, str] | None:
 
 def recognised(names: Iterable[object], fields: Sequence[InputField], mapped: ColumnMap) -> int:
     """How many fields a row of names names: what tells a header from other rows."""
-    names = [name for name in names if isinstance(name, str) and name.strip()]
+    names = [name for name in islice(names, MOST_NAMES) if isinstance(name, str) and name.strip()]
     columns = {words(entry["column"]) for entry in mapped.entries.values()}
     return sum(words(name) in columns or any(named(name, each) is not None for each in fields) for name in names)
 

@@ -45,6 +45,7 @@ MAX_CURRENT_A = 300.0
 TEMPERATURE_RANGE_C = (-60.0, 150.0)
 MIN_PEAK_TEMPERATURE_C = 0.1  # a cell whose every reading is nearer to 0 has no sensor, or one in kilodegrees
 SPARSE = 0.8  # a sensor that is logged at a smaller share of the samples is slower than the cycler, not broken
+HOT_C = 60.0  # above it few cells are cycled, and room temperature in Fahrenheit lies there
 KELVIN = (200.0, 400.0)
 MAX_DURATION_S = 500 * 3600.0
 MIN_DURATION_S = MIN_LOAD_S  # of the longest discharge that has enough samples
@@ -379,6 +380,9 @@ def _temperature(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[st
                 "m°C, or another unit: convert it")  # fmt: skip
             seen = f"temperature_C is {middle:g} in most samples; expected {low:g} to {high:g} degC"
             raise MagBridgeError(f"cell {cell}: {seen} (looks like {looks})")
+        if middle > HOT_C:
+            notes.append(f"{cell}: the temperature is {middle:.0f} degC in most samples; if it is in another unit, "
+                         "name it: 'Temperature [F]'.")  # fmt: skip
         share = known.size / len(values)
         if share < SPARSE:
             notes.append(f"{cell}: the temperature is known at {100 * share:.0f} % of the samples; between, it is "

@@ -208,7 +208,6 @@ def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
             f"{path}: {reason}; vendors' exports are read through batterydf: {EXTRA}, or name your columns in a column "
             "map (--columns)"
         ) from None
-    tried = []
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         ranked = sorted(bdf.plugins(), key=lambda name: name != bdf.detect(path).id)
@@ -217,11 +216,10 @@ def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
                 table = bdf.parse(path, plugin=plugin)
                 numbers = table.apply(_numbers_if_they_are)
                 bdf_table = bdf.normalize(numbers, plugin=plugin)
-            except Exception as error:  # every plugin has its own way to say that a file is another's
-                tried.append(f"{plugin}: {' '.join(str(error).split())[:60]}")
+                raw = Raw(path, _in_units(numbers, bdf_table), (f"Parsed by batterydf as {plugin}.",))
+                found = columns_of(raw)
+            except Exception:  # every plugin has its own way to say that a file is another's
                 continue
-            raw = Raw(path, _in_units(numbers, bdf_table), (f"Parsed by batterydf as {plugin}.",))
-            found = columns_of(raw)
             if all(each.name in found.columns for each in NEEDED):
                 return raw, found
     fix = AS_TEXT.get(

@@ -162,3 +162,14 @@ def test_a_page_that_claims_much_is_refused(tmp_path):
         MagBridgeError, match=r"forged.parquet is damaged or too large \(it takes over 900 MiB in its reader"
     ):
         read_table(path)
+
+
+def test_a_room_in_fahrenheit_is_said_and_a_unit_that_is_not_known_is_named_as_it_stands(tmp_path):
+    table = cell_table().drop(columns="temperature_C").assign(Temperature=77.0)
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    assert "the temperature is 77 degC in most samples; if it is in another unit" in " ".join(
+        read_cells(tmp_path / "mine.csv").notes
+    )
+    table.rename(columns={"Temperature": "Temperature [R]"}).to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(MagBridgeError, match=r"column 'Temperature \[R\]' in 'R'; expected temperature_C in degC, C"):
+        read_cells(tmp_path / "mine.csv")

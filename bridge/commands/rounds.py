@@ -38,7 +38,8 @@ def open_(
 ) -> None:
     """Write a round's public folder: v2 signals of new cells without labels, and the commitment.
 
-    There are no rounds of v1: its rows have seeds of 31 bits, which can be found by trying them all.
+    There are no rounds of v1: its rows have seeds of 31 bits, which can be found by trying them all;
+    none of v3, whose rows are no scans and whose tasks a round does not know.
     """
     from bridge.generate import resolve
     from bridge.rounds.folder import open_round, require_new

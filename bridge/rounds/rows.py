@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from bridge.generate import AnyUpstream, edition_of_upstream, generate_plan, make_bridge
+from bridge.generate import AnyUpstream, ReleaseInputs, edition_of_upstream, generate_plan, make_bridge
 from bridge.identity import sample_seed
 from bridge.plan import Composition, Plan, make_plan
 from bridge.release.folder import PACKAGES
 from bridge.rounds.cells import SOC_BINS, smoothed_cells
 from bridge.v2 import BridgeV2Config, UpstreamV2
+from bridge.v3.release import InputsV3
 from dataset_card.contract.schema import CHANNELS, SYNTHETIC_SUBTYPES, T, arrow_schema_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.rounds import LABEL_FIELDS, SIGNAL_FIELDS, TASKS
@@ -82,7 +83,7 @@ class RoundRows(NamedTuple):
     labels: pa.Table
 
 
-def make_configuration(name: str, upstream: AnyUpstream, size: RoundSize) -> dict[str, Any]:
+def make_configuration(name: str, upstream: ReleaseInputs, size: RoundSize) -> dict[str, Any]:
     """Everything beside the secret that a round's rows depend on, as plain values.
 
     Raises:
@@ -132,8 +133,12 @@ def make_rows(configuration: Mapping[str, Any], master_seed: int, upstream: AnyU
     )
 
 
-def _v2(upstream: AnyUpstream) -> UpstreamV2:
+def _v2(upstream: ReleaseInputs) -> UpstreamV2:
     """The upstream, if a round can be made from it."""
+    if isinstance(upstream, InputsV3):
+        raise MagBridgeError(
+            "a round of v3: expected v2; a round's files hold scans (100, 6) and the labels of T1 to T4, v3 has neither"
+        )
     if not isinstance(upstream, UpstreamV2):
         raise MagBridgeError(
             "a round of v1: expected v2; v1's rows have seeds of 31 bits, which can be found by trying them all"

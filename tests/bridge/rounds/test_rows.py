@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from benchmark.tasks import TASKS
 from bridge.rounds.rows import RoundSize, make_configuration, make_rows
+from bridge.v3.release import InputsV3
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.arrays import signals
 from dataset_card.storage.rounds import LABEL_FIELDS, SIGNAL_FIELDS
@@ -129,6 +130,8 @@ def test_another_seed_is_another_round(simulated_v2):
 def test_what_cannot_be_a_round_is_refused(simulated_v2):
     with pytest.raises(MagBridgeError, match="a round of v1: expected v2; .* 31 bits"):
         make_configuration("r", object(), RoundSize())
+    with pytest.raises(MagBridgeError, match="a round of v3: expected v2; .* v3 has neither"):
+        make_configuration("r", InputsV3(), RoundSize())
     with pytest.raises(MagBridgeError, match="a round of the upstream 'osf': expected published or simulated"):
         make_configuration("r", dataclasses.replace(simulated_v2, name="osf"), RoundSize())
 

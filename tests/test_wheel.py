@@ -11,12 +11,15 @@ from benchmark.baselines import get_model, models
 from benchmark.leaderboard.submissions import SUBMISSIONS, folders
 from benchmark.results import shipped_files
 from bridge.reservoir_ridge import reservoir_ridge
+from dataset_card.contract.editions import DATASETS
+from dataset_card.storage.samples import sample
 from hqvqvae import HQVQVAEModel, load_segments
 
 print(benchmark.__file__)
 print(len(models()) > 20, reservoir_ridge().name, len(list(folders(SUBMISSIONS))) > 0, len(list(shipped_files())) > 4)
 print(evaluate.load(benchmark.METRIC, "t2").compute(predictions=["reuse"], references=["reuse"])["balanced_accuracy"])
 print([HQVQVAEModel.from_pretrained(name).config.model_type for name in ("recommended", "paper")], len(load_segments()))
+print([sample(name).num_rows for name in DATASETS])
 """
 
 
@@ -37,7 +40,7 @@ def test_every_packaged_model_and_metric_is_there(run, wheel):
     pytest.importorskip("torch")
     lines = run(wheel.python, "-P", "-c", CODE).splitlines()
     assert lines[0].startswith(str(wheel.python.parents[1]))
-    assert lines[1:] == ["True reservoir-ridge True True", "1.0", "['hqvqvae', 'hqvqvae'] 1466"]
+    assert lines[1:] == ["True reservoir-ridge True True", "1.0", "['hqvqvae', 'hqvqvae'] 1466", "[200, 200, 200]"]
 
 
 def test_the_command_is_installed(run):

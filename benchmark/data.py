@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmark.tasks import PRIMARY_SPLIT, Task, check_split, get_task, tasks_of
 from dataset_card.contract.configs import BY_NAME, METADATA_FILE, SPLITS, atom_path
 from dataset_card.contract.editions import V1, V3, Edition, unpublished
+from dataset_card.contract.physics import SOC_KNOWLEDGE
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.hub import pull_release
 from dataset_card.storage.arrays import signals
@@ -249,7 +251,10 @@ def _load(task: Task, folder: Path, split: str) -> TaskData:
         with one_release(folder):
             if checked_digest(folder) != dataset.digest:
                 raise MagBridgeError(f"{folder} is another release than the task's rows were read of: load them again")
-            return read(("clean",), "soh")
+            if edition is not V3:
+                return read(("clean",), "soh")
+            healthy = _healthy(folder)
+            return {s: rows.take(np.isin(rows.sample_ids, healthy)) for s, rows in read(SOC_KNOWLEDGE, "soh").items()}
 
     rows = read(task.rows, *task.targets)
     reads_clean_already = task.rows == ("clean",) and task.target == "soh"
@@ -385,6 +390,12 @@ def _parents(folder: Path) -> list[str]:
         return []
     column = _columns(folder / METADATA_FILE, ["parent_sample_id"])["parent_sample_id"]
     return column.drop_null().unique().to_pylist()
+
+
+def _healthy(folder: Path) -> list[str]:
+    """Ids of v3's rows without a defect."""
+    columns = _columns(folder / METADATA_FILE, ["sample_id", "defect"])
+    return columns.filter(pc.equal(columns["defect"], "none"))["sample_id"].to_pylist()
 
 
 def _release_order(folder: Path) -> dict[str, int]:

@@ -35,8 +35,14 @@ FAULTS_A_ROW = 2
 
 def fresh(task: str, releases: list[Path]) -> Subset:
     """A task's rows of training and validation cells."""
-    rows = [load_task(task, folder) for folder in releases]
-    return Subset.concatenate([s for data in rows for s in (data.train, data.validation)])
+    several = [load_task(task, folder) for folder in releases]
+    # The same names are other batteries under another master seed.
+    rows = [
+        dataclasses.replace(s, battery_ids=np.char.add(s.battery_ids, f".{data.dataset.seed}"))
+        for data in several
+        for s in (data.train, data.validation)
+    ]
+    return Subset.concatenate(rows)
 
 
 def fresh_faults(clean: Subset, seed: int = 0) -> Subset:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.baselines.functional import FunctionalRegressor, correction, inner_folds, regressor_of
-from benchmark.data import Subset
 from benchmark.models import Model
 
 COUNTS = (14, 22, 30)
@@ -34,19 +33,19 @@ SUMMARISED = 1
 class AveragedRegressor:
     """T1: the mean of ridges on 14, 22 and 30 coefficients, corrected where that helps on cells held out."""
 
-    def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> AveragedRegressor:
+    def fit(self, signals: np.ndarray, target: np.ndarray, *, groups: np.ndarray) -> AveragedRegressor:
         """Fit the ridges and the correction.
 
         Args:
             signals: Shape (n, 100, 6), nT.
             target: Shape (n,), SOH.
-            clean: The same rows; their cells divide the folds that make every choice.
+            groups: Shape (n,), batteries; they divide the folds that make every choice.
         """
         self.members = [FunctionalRegressor(count, BETWEEN) for count in COUNTS]
-        held_out = np.mean([member.fit_ridge(signals, target, clean.battery_ids) for member in self.members], axis=0)
+        held_out = np.mean([member.fit_ridge(signals, target, groups) for member in self.members], axis=0)
         summary, left = self._summary(signals, held_out), target - held_out
         corrected = np.zeros(len(target))
-        for rows in inner_folds(clean.battery_ids):
+        for rows in inner_folds(groups):
             others = np.setdiff1d(np.arange(len(target)), rows)
             corrected[rows] = correction().fit(summary[others], left[others]).predict(summary[rows])
         helps = ((left - corrected) ** 2).sum() < (left**2).sum()

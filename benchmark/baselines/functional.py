@@ -101,15 +101,15 @@ class FunctionalRegressor:
     def __init__(self, count: int = COEFFICIENTS, between: tuple[float, ...] = (1.0,)):
         self.count, self.between = count, between
 
-    def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> FunctionalRegressor:
+    def fit(self, signals: np.ndarray, target: np.ndarray, *, groups: np.ndarray) -> FunctionalRegressor:
         """Fit features, penalty and weights.
 
         Args:
             signals: Shape (n, 100, 6), nT.
             target: Shape (n,), SOH.
-            clean: The same rows; their cells divide the folds that choose the penalty.
+            groups: Shape (n,), batteries; they divide the folds that choose the penalty.
         """
-        self.fit_ridge(signals, target, clean.battery_ids)
+        self.fit_ridge(signals, target, groups)
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
@@ -145,9 +145,9 @@ class FunctionalRegressor:
 class CorrectedRegressor(FunctionalRegressor):
     """T1: the ridge, and boosting of what it leaves on rows of cells that it was not fitted on."""
 
-    def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> CorrectedRegressor:
+    def fit(self, signals: np.ndarray, target: np.ndarray, *, groups: np.ndarray) -> CorrectedRegressor:
         """Fit ridge and boosting; arguments as in `FunctionalRegressor.fit`."""
-        held_out = self.fit_ridge(signals, target, clean.battery_ids)
+        held_out = self.fit_ridge(signals, target, groups)
         self.correction = correction().fit(self.summary(signals, held_out), target - held_out)
         return self
 
@@ -222,7 +222,7 @@ class FunctionalSecondLife(SecondLifeThreshold):
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> FunctionalSecondLife:
         """Fit the regression on the SOH of the same rows; arguments as in `SecondLifeThreshold.fit`."""
-        self.regressor.fit(clean.signals, clean.target, clean=clean)
+        self.regressor.fit(clean.signals, clean.target, groups=clean.battery_ids)
         self.n_features_ = self.regressor.n_features_
         return self
 

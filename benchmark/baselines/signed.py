@@ -17,7 +17,6 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.baselines.functional import CorrectedRegressor, Place, correction, inner_folds, regressor_of
-from benchmark.data import Subset
 from benchmark.models import Model
 
 STARTS, ROUNDS = 4, 10
@@ -28,18 +27,18 @@ PENALTY = 10.0
 class SignedRegressor(CorrectedRegressor):
     """T1: SOH from the loss of capacity with the sign that it has in the field."""
 
-    def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> SignedRegressor:
+    def fit(self, signals: np.ndarray, target: np.ndarray, *, groups: np.ndarray) -> SignedRegressor:
         """Fit signs, ridge and boosting.
 
         Args:
             signals: Shape (n, 100, 6), nT.
             target: Shape (n,), SOH.
-            clean: The same rows; of theirs the batteries are read, never the laws.
+            groups: Shape (n,), batteries.
         """
         loss, rows = 1 - np.asarray(target), self.rows(signals)
         inputs = Place().fit(rows).transform(rows)
-        signs = find_signs(inputs - inputs.mean(axis=0), loss, clean.battery_ids)
-        held_out = self.fit_ridge(signals, signs * loss, clean.battery_ids)
+        signs = find_signs(inputs - inputs.mean(axis=0), loss, groups)
+        held_out = self.fit_ridge(signals, signs * loss, groups)
         self.correction = correction(150).fit(self.summary(signals, held_out), target)
         return self
 

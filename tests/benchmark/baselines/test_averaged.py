@@ -19,7 +19,7 @@ def counts():
 
 @pytest.fixture(scope="module")
 def fitted(train):
-    return AveragedRegressor().fit(train.signals, train.target, clean=train)
+    return AveragedRegressor().fit(train.signals, train.target, groups=train.battery_ids)
 
 
 def test_three_ridges_choose_among_the_candidates_and_their_mean_is_corrected_or_not(fitted, test, counts):
@@ -34,7 +34,7 @@ def test_three_ridges_choose_among_the_candidates_and_their_mean_is_corrected_or
 def test_nothing_is_corrected_where_cells_held_out_gain_nothing(train, test):
     """SOH drawn at random for each cell: what boosting finds is gone on other cells."""
     dealt = np.repeat(np.random.default_rng(3).uniform(0.6, 1, 40), 15)
-    model = AveragedRegressor().fit(train.signals, dealt, clean=train)
+    model = AveragedRegressor().fit(train.signals, dealt, groups=train.battery_ids)
     assert model.correction is None
     mean = np.mean([member.predict(test.signals) for member in model.members], axis=0)
     np.testing.assert_array_equal(model.predict(test.signals), mean)
@@ -42,9 +42,9 @@ def test_nothing_is_corrected_where_cells_held_out_gain_nothing(train, test):
 
 def test_a_capped_soh_is_corrected(train, test):
     capped = np.minimum(train.target, 0.75)
-    model = AveragedRegressor().fit(train.signals, capped, clean=train)
+    model = AveragedRegressor().fit(train.signals, capped, groups=train.battery_ids)
     assert model.correction is not None
-    ridge = FunctionalRegressor().fit(train.signals, capped, clean=train)
+    ridge = FunctionalRegressor().fit(train.signals, capped, groups=train.battery_ids)
     truth = np.minimum(test.target, 0.75)
     error = [np.abs(m.predict(test.signals) - truth).mean() for m in (ridge, model)]
     assert error[1] < 0.9 * error[0]
@@ -52,7 +52,8 @@ def test_a_capped_soh_is_corrected(train, test):
 
 def test_a_few_rows_are_enough(train, test):
     few = train.take(np.array([0, 20]))
-    assert np.isfinite(AveragedRegressor().fit(few.signals, few.target, clean=few).predict(test.signals)).all()
+    model = AveragedRegressor().fit(few.signals, few.target, groups=few.battery_ids)
+    assert np.isfinite(model.predict(test.signals)).all()
 
 
 def test_second_life_is_the_regression_against_the_threshold(train, test, fitted):

@@ -24,7 +24,7 @@ def r2(truth, prediction):
 
 
 def test_weights_follow_the_place(train, test):
-    model = FunctionalRegressor().fit(train.signals, train.target, clean=train)
+    model = FunctionalRegressor().fit(train.signals, train.target, groups=train.battery_ids)
     plain = Ridge().fit(FunctionalRegressor().rows(train.signals), train.target)
     assert r2(test.target, model.predict(test.signals)) > 0.8
     assert r2(test.target, plain.predict(FunctionalRegressor().rows(test.signals))) < 0.5
@@ -32,7 +32,7 @@ def test_weights_follow_the_place(train, test):
 
 
 def test_reads_neither_fast_noise_nor_derived_channels(train, test):
-    model = CorrectedRegressor().fit(train.signals, train.target, clean=train)
+    model = CorrectedRegressor().fit(train.signals, train.target, groups=train.battery_ids)
     other = test.signals.copy()
     half_waves = np.cos(np.pi * np.arange(COEFFICIENTS, T)[:, None] * (np.arange(T) + 0.5) / T)
     other[..., :4] += np.einsum(
@@ -78,8 +78,8 @@ def test_the_correction_learns_what_a_line_cannot(train, test):
     def capped(rows):
         return np.minimum(rows.target, 0.75)
 
-    ridge = FunctionalRegressor().fit(train.signals, capped(train), clean=train)
-    corrected = CorrectedRegressor().fit(train.signals, capped(train), clean=train)
+    ridge = FunctionalRegressor().fit(train.signals, capped(train), groups=train.battery_ids)
+    corrected = CorrectedRegressor().fit(train.signals, capped(train), groups=train.battery_ids)
     assert corrected.n_features_ == ridge.n_features_
     error = [np.abs(m.predict(test.signals) - capped(test)).mean() for m in (ridge, corrected)]
     assert error[1] < 0.9 * error[0]
@@ -88,7 +88,7 @@ def test_the_correction_learns_what_a_line_cannot(train, test):
 @pytest.mark.parametrize("rows", [[0, 1], [0, 20], list(range(0, 60, 6))])
 def test_a_few_rows_are_enough(train, test, rows):
     few = train.take(np.array(rows))
-    prediction = CorrectedRegressor().fit(few.signals, few.target, clean=few).predict(test.signals)
+    prediction = CorrectedRegressor().fit(few.signals, few.target, groups=few.battery_ids).predict(test.signals)
     assert np.isfinite(prediction).all()
 
 
@@ -98,7 +98,7 @@ def test_a_few_rows_are_enough(train, test, rows):
 def test_second_life_is_the_regression_against_the_threshold(train, test, name, kind):
     t2 = get_model(name).build(0, get_task("t2"))
     t2.fit(train.signals, np.full(len(train), "reuse"), clean=train)
-    soh = kind().fit(train.signals, train.target, clean=train).predict(test.signals)
+    soh = kind().fit(train.signals, train.target, groups=train.battery_ids).predict(test.signals)
     np.testing.assert_array_equal(t2.predict(test.signals), np.where(soh > 0.85, "reuse", "recondition"))
 
 

@@ -1,15 +1,20 @@
 """Baselines of v3, each on the terminals alone, on the magnetic readings alone, and on both.
 
-Every choice is made on training cells: ridge penalties by leave-one-out within them, boosting at its library's
-defaults. Readings are standardised and reduced to their largest principal components.
+Every choice is made on training cells: penalties by leave-one-out within them, weights of stacked readers on cells held
+out, boosting at fixed settings. A cell's chemistry is read off its readings and a learner fitted for each: moments and
+voltages of NMC and LFP are far apart. Readings are drawn in by one scale a channel, which keeps their patterns, and
+reduced to principal components.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from benchmark.baselines.functional import inner_folds
+from benchmark.data import Subset
 from benchmark.models import KeptByTask, Model
 from benchmark.tasks import V3_TASKS, Task
 from dataset_card.contract.editions import V3
@@ -23,8 +28,16 @@ COMPONENTS = {"voltage": 12, "load": 24, "rest": 40, "scan": 24}
 """Principal components kept of each channel, the largest. More carry noise."""
 
 PENALTIES = tuple(10.0**k for k in range(-2, 7))
-SQUARED = 12
+SQUARED = 5
 """Components of each channel, the largest, whose squares and products the quadratic ridge sees."""
+
+BOOSTING = {"max_iter": 100, "learning_rate": 0.06, "max_leaf_nodes": 8, "min_samples_leaf": 15}
+NEIGHBOURS = 8
+GAP = 0.1
+"""Share of their range by which the readings of two chemistries lie apart at least."""
+
+DEFECT = 2.0
+"""Root mean square, in standard deviations of healthy cells, from which a pattern counts in full."""
 
 
 def view(signals: np.ndarray, name: str) -> np.ndarray:
@@ -33,52 +46,227 @@ def view(signals: np.ndarray, name: str) -> np.ndarray:
     return np.concatenate([signals[:, places[channel]] for channel in VIEWS[name]], axis=1, dtype=np.float64)
 
 
-class Components:
-    """Standardised principal components of each channel, fitted on training rows.
+def channels(inputs: np.ndarray, name: str) -> dict[str, np.ndarray]:
+    """The channels of a view by name, from inputs (n, D)."""
+    places, start, out = spans(V3), 0, {}
+    for channel in VIEWS[name]:
+        width = places[channel].stop - places[channel].start
+        out[channel] = inputs[:, start : start + width]
+        start += width
+    return out
 
-    Heavy tails, as of the load field of a half-torn weld, are drawn in: sign(z) log(1 + |z|).
+
+class Components:
+    """Principal components of each channel, fitted on training rows.
+
+    Heavy tails, as of the load field of a half-torn weld, are drawn in: asinh of the distance from the median, in units
+    of the channel's own.
     """
 
     def __init__(self, name: str):
         self.name = name
 
-    def _channels(self, inputs: np.ndarray):
-        places, start = spans(V3), 0
-        for channel in VIEWS[self.name]:
-            width = places[channel].stop - places[channel].start
-            yield channel, inputs[:, start : start + width]
-            start += width
-
     def fit(self, inputs: np.ndarray) -> Components:
         """Fits the components of each channel."""
         self.fitted = {}
-        for channel, x in self._channels(inputs):
-            mean, scale = x.mean(axis=0), x.std(axis=0)
-            white = _drawn_in((x - mean) / scale)
-            centre = white.mean(axis=0)
-            _, _, axes = np.linalg.svd(white - centre, full_matrices=False)
+        for channel, x in channels(inputs, self.name).items():
+            centre = np.median(x, axis=0)
+            scale = float(np.median(np.abs(x - centre))) or 1.0
+            drawn = np.arcsinh((x - centre) / scale)
+            mean = drawn.mean(axis=0)
+            _, _, axes = np.linalg.svd(drawn - mean, full_matrices=False)
             axes = axes[: COMPONENTS[channel]]
-            self.fitted[channel] = mean, scale, centre, axes, ((white - centre) @ axes.T).std(axis=0)
+            spread = ((drawn - mean) @ axes.T).std(axis=0)
+            # A few rows have fewer directions: what has no spread stays out.
+            spread[spread < 1e-6 * spread.max()] = np.inf
+            self.fitted[channel] = centre, scale, mean, axes, spread
         return self
 
     def transform(self, inputs: np.ndarray) -> list[np.ndarray]:
         """(n, K) components of each channel."""
         out = []
-        for channel, x in self._channels(inputs):
-            mean, scale, centre, axes, spread = self.fitted[channel]
-            out.append((_drawn_in((x - mean) / scale) - centre) @ axes.T / spread)
+        for channel, x in channels(inputs, self.name).items():
+            centre, scale, mean, axes, spread = self.fitted[channel]
+            out.append((np.arcsinh((x - centre) / scale) - mean) @ axes.T / spread)
         return out
 
 
-def _drawn_in(z: np.ndarray) -> np.ndarray:
-    return np.sign(z) * np.log1p(np.abs(z))
+class HealthyMetric:
+    """Readings in the metric of healthy cells: what varies in them counts little, what does not counts much.
+
+    Each channel is whitened by the covariance of healthy rows, shrunk (Ledoit and Wolf), in its own coordinates.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def fit(self, healthy: np.ndarray) -> HealthyMetric:
+        """Learns the metric from inputs (n, D) of healthy cells."""
+        from sklearn.covariance import ledoit_wolf
+
+        self.fitted = {}
+        for channel, x in channels(healthy, self.name).items():
+            if channel != "rest":
+                mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-12
+                variance, axes = np.linalg.eigh(ledoit_wolf((x - mean) / spread)[0])
+                self.fitted[channel] = mean, spread, (axes / np.sqrt(variance)) @ axes.T
+        return self
+
+    def transform(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """(n, D) whitened readings of each channel but `rest`, which is too long for the rows there are."""
+        read = channels(inputs, self.name)
+        return [(read[c] - mean) / spread @ white for c, (mean, spread, white) in self.fitted.items()]
+
+
+class Quadratic:
+    """Quadratic ridge on components, its penalty by leave-one-out on training rows."""
+
+    def __init__(self, name: str, seed: int, task: Task):
+        self.name, self.task = name, task
+
+    def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Quadratic:
+        """Fits components and weights."""
+        from sklearn.linear_model import RidgeClassifierCV, RidgeCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        self.components = Components(self.name).fit(inputs)
+        ridge = RidgeClassifierCV(PENALTIES, class_weight="balanced") if self.task.labels else RidgeCV(PENALTIES)
+        self.learner = make_pipeline(StandardScaler(), ridge).fit(self.features(inputs), target)
+        return self
+
+    def features(self, inputs: np.ndarray) -> np.ndarray:
+        """(n, F) components, and products of the largest."""
+        parts = self.components.transform(inputs)
+        main = np.concatenate([part[:, :SQUARED] for part in parts], axis=1)
+        first, second = np.triu_indices(main.shape[1])
+        return np.concatenate([*parts, main[:, first] * main[:, second]], axis=1)
+
+    def scores(self, inputs: np.ndarray) -> np.ndarray:
+        """Numbers or places of rows, or (n, K) the score of each class."""
+        features = self.features(inputs)
+        return self.learner.decision_function(features) if self.task.labels else self.learner.predict(features)
+
+
+class Boosted(Quadratic):
+    """Boosting on components."""
+
+    def __init__(self, name: str, seed: int, task: Task):
+        super().__init__(name, seed, task)
+        self.seed = seed
+
+    def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Boosted:
+        """Fits components and trees."""
+        self.components = Components(self.name).fit(inputs)
+        self.learner = boosting(self.task, self.seed).fit(self.features(inputs), target)
+        return self
+
+    def features(self, inputs: np.ndarray) -> np.ndarray:
+        """(n, F) components."""
+        return np.concatenate(self.components.transform(inputs), axis=1)
+
+    def scores(self, inputs: np.ndarray) -> np.ndarray:
+        """Numbers or places of rows, or (n, K) the score of each class."""
+        features = self.features(inputs)
+        return self.learner.predict_proba(features) if self.task.labels else self.learner.predict(features)
+
+
+def boosting(task: Task, seed: int):
+    """Unfitted boosting of a task's target."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.multioutput import MultiOutputRegressor
+
+    options = {**BOOSTING, "early_stopping": False, "random_state": seed}
+    if task.labels:
+        return HistGradientBoostingClassifier(class_weight="balanced", **options)
+    regressor = HistGradientBoostingRegressor(**options)
+    return regressor if task.second is None else MultiOutputRegressor(regressor)
+
+
+class Metric(Boosted):
+    """Boosting of the defect, or neighbours of its place, in the metric of healthy cells.
+
+    For classes the metric of a row's fold is learned without its cell: a cell that took part in it looks healthier than
+    one that did not.
+    """
+
+    def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Metric:
+        """Fits metric and learner."""
+        from sklearn.neighbors import KNeighborsRegressor
+
+        assert healthy is not None
+        rows, cells = healthy
+        self.metric = HealthyMetric(self.name).fit(rows)
+        if not self.task.labels:
+            self.learner = KNeighborsRegressor(NEIGHBOURS, weights="distance").fit(self.features(inputs), target)
+            return self
+        found = self.features(inputs)
+        for fold in inner_folds(groups):
+            others = HealthyMetric(self.name).fit(rows[~np.isin(cells, groups[fold])])
+            found[fold] = self._features(others, inputs[fold])
+        self.learner = boosting(self.task, self.seed).fit(found, target)
+        return self
+
+    def features(self, inputs: np.ndarray) -> np.ndarray:
+        """(n, F) whitened readings: drawn in for trees, as directions for neighbours; and how far from healthy."""
+        return self._features(self.metric, inputs)
+
+    def _features(self, metric: HealthyMetric, inputs: np.ndarray) -> np.ndarray:
+        out = []
+        for white in metric.transform(inputs):
+            size = np.sqrt((white**2).mean(axis=1, keepdims=True))
+            if self.task.labels:
+                out += [np.arcsinh(white), np.log(size)]
+            else:
+                direction = white / (size * np.sqrt(white.shape[1]))
+                out += [direction * np.minimum(size / DEFECT, 1), np.log(size)]
+        return np.concatenate(out, axis=1)
+
+
+class Stacked:
+    """Readers of the terminals, of the magnetics and of both, weighed by what they are worth on cells held out.
+
+    Readings that say nothing of the target then cost nothing: without, a learner on all of them fits their noise and
+    does worse than one on the terminals.
+    """
+
+    def __init__(self, kind: str, seed: int, task: Task):
+        self.kind, self.seed, self.task = kind, seed, task
+
+    def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Stacked:
+        """Fits readers and weights."""
+        from scipy.optimize import nnls
+
+        held_out = np.empty((len(VIEWS), len(target)))
+        for fold in inner_folds(groups):
+            rest = np.setdiff1d(np.arange(len(target)), fold)
+            readers = self._readers(inputs[rest], target[rest], groups[rest])
+            held_out[:, fold] = [reader.scores(part) for reader, part in zip(readers, self._views(inputs[fold]))]
+        self.offset = float(target.mean())
+        self.weights = nnls(held_out.T - self.offset, target - self.offset)[0]
+        self.readers = self._readers(inputs, target, groups)
+        return self
+
+    def _views(self, inputs: np.ndarray) -> list[np.ndarray]:
+        read = channels(inputs, "both")
+        return [np.concatenate([read[c] for c in VIEWS[name]], axis=1) for name in VIEWS]
+
+    def _readers(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray) -> list[Any]:
+        make = KINDS[self.kind][0]
+        parts = zip(VIEWS, self._views(inputs))
+        return [make(name, self.seed, self.task).fit(part, target, groups, None) for name, part in parts]
+
+    def scores(self, inputs: np.ndarray) -> np.ndarray:
+        """Numbers of rows."""
+        found = [reader.scores(part) for reader, part in zip(self.readers, self._views(inputs))]
+        return self.offset + (np.array(found) - self.offset).T @ self.weights
 
 
 class Reader(KeptByTask):
-    """Components of a view, read by a linear or a boosted learner.
+    """A learner for each chemistry, told apart by its readings.
 
     Args:
-        kind: `ridge` (quadratic) or `boosting`.
+        kind: Key of `KINDS`.
         name: View.
         seed: Of the learner.
         task: Its task.
@@ -87,52 +275,72 @@ class Reader(KeptByTask):
     def __init__(self, kind: str, name: str, seed: int, task: Task):
         self.kind, self.name, self.seed, self.task = kind, name, seed, task
 
-    def fit(self, inputs: np.ndarray, target: np.ndarray) -> Reader:
-        """Fits components and learner on training rows."""
-        self.components = Components(self.name).fit(inputs)
-        features = self._features(inputs)
-        self.n_features_ = features.shape[1]
-        self.learner = self._learner().fit(features, target)
+    def _one(self) -> Any:
+        if self.name == "both" and self.task.is_regression and self.task.second is None:
+            return Stacked(self.kind, self.seed, self.task)
+        return KINDS[self.kind][0](self.name, self.seed, self.task)
+
+    def fit(self, inputs: np.ndarray, target: np.ndarray, *, groups: np.ndarray, clean: Subset) -> Reader:
+        """Fits the learners.
+
+        Args:
+            inputs: Shape (n, D), of the view.
+            target: Shape (n,), or (n, 2) for places.
+            groups: Shape (n,), cells.
+            clean: Rows of healthy training cells.
+        """
         if self.task.labels:
-            self.classes_ = self.learner.classes_
+            self.classes_ = np.unique(target)
+        level = self._level(inputs)
+        self.border = _border(level)
+        sides = target[level > self.border], target[level <= self.border]
+        if self.task.labels and any(len(np.unique(side)) < len(self.classes_) for side in sides):
+            self.border = np.inf  # a learner of one chemistry would lack a class
+        healthy, cells = view(clean.signals, self.name), clean.battery_ids
+        self.learners = []
+        for side in (False, True):
+            rows, others = (level > self.border) == side, (self._level(healthy) > self.border) == side
+            if rows.any():
+                known = healthy[others], cells[others]
+                self.learners.append(self._one().fit(inputs[rows], target[rows], groups[rows], known))
+        self.n_features_ = inputs.shape[1]
         return self
 
-    def _features(self, inputs: np.ndarray) -> np.ndarray:
-        parts = self.components.transform(inputs)
-        linear = np.concatenate(parts, axis=1)
-        if self.kind == "boosting":
-            return linear
-        main = np.concatenate([part[:, :SQUARED] for part in parts], axis=1)
-        first, second = np.triu_indices(main.shape[1])
-        return np.concatenate([linear, main[:, first] * main[:, second]], axis=1)
-
-    def _learner(self):
-        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-        from sklearn.linear_model import RidgeClassifierCV, RidgeCV
-        from sklearn.multioutput import MultiOutputRegressor
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        if self.kind == "ridge":
-            ridge = RidgeClassifierCV(PENALTIES, class_weight="balanced") if self.task.labels else RidgeCV(PENALTIES)
-            return make_pipeline(StandardScaler(), ridge)
-        if self.task.labels:
-            return HistGradientBoostingClassifier(class_weight="balanced", random_state=self.seed)
-        boosting = HistGradientBoostingRegressor(random_state=self.seed)
-        return boosting if self.task.second is None else MultiOutputRegressor(boosting)
-
-    def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """Labels, numbers or places of rows."""
-        return self.learner.predict(self._features(inputs))
+    def _level(self, inputs: np.ndarray) -> np.ndarray:
+        """(n,) what tells chemistries apart: size of the scan, or the voltage before the pulse."""
+        read = channels(inputs, self.name)
+        return np.log(np.linalg.norm(read["scan"], axis=1)) if "scan" in read else read["voltage"][:, 0]
 
     def decision_function(self, inputs: np.ndarray) -> np.ndarray:
         """(n, K) score of each class."""
-        features = self._features(inputs)
-        return (
-            self.learner.predict_proba(features)
-            if self.kind == "boosting"
-            else self.learner.decision_function(features)
-        )
+        return self._scores(inputs)
+
+    def _scores(self, inputs: np.ndarray) -> np.ndarray:
+        side = self._level(inputs) > self.border
+        out: np.ndarray | None = None
+        for learner, rows in zip(self.learners, (~side, side)):
+            if rows.any():
+                found = learner.scores(inputs[rows])
+                out = np.empty((len(inputs), *found.shape[1:])) if out is None else out
+                out[rows] = found
+        assert out is not None
+        return out
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Labels, numbers or places of rows."""
+        found = self._scores(inputs)
+        return self.classes_[found.argmax(axis=1)] if self.task.labels else found
+
+
+def _border(level: np.ndarray) -> float:
+    """The middle of the widest gap in values (n,); infinity where there is no wide one, and all are of one kind."""
+    values = np.sort(level)
+    edge = len(values) // 10  # each kind has a tenth of the rows at least
+    gaps = np.diff(values[edge : len(values) - edge])
+    if not len(gaps) or gaps.max() < GAP * (values[-1] - values[0]):
+        return np.inf
+    place = edge + int(gaps.argmax())
+    return float(values[place : place + 2].mean())
 
 
 class Constant(KeptByTask):
@@ -167,22 +375,23 @@ def _constant(seed: int, task: Task) -> Constant:
 
 TASKS = tuple(task.id for task in V3_TASKS)
 KINDS = {
-    "ridge": ("Quadratic ridge, penalty by leave-one-out on training rows", (0,)),
-    "boosting": ("Histogram gradient boosting at scikit-learn's defaults", (0,)),
+    "ridge": (Quadratic, TASKS, "Quadratic ridge on principal components of {}, penalty by leave-one-out"),
+    "boosting": (Boosted, TASKS, "Histogram gradient boosting on principal components of {}"),
+    "metric": (Metric, ("t5", "t6"), "Boosting (T5) or neighbours (T6) of {} in the metric of healthy cells"),
 }
 MODELS = (
     Model("constant-v3", TASKS, _constant, "The best constant of the training rows.", None, "full", (0,)),
     *(
         Model(
             f"{kind}-{name}",
-            TASKS,
+            tasks,
             partial(_reader, kind, name),
-            f"{words}, on principal components of {' and '.join(VIEWS[name])}.",
+            f"{words.format(' and '.join(VIEWS[name]))}; a learner for each chemistry.",
             partial(view, name=name),
             "full",
-            seeds,
+            (0,),
         )
-        for kind, (words, seeds) in KINDS.items()
+        for kind, (_, tasks, words) in KINDS.items()
         for name in VIEWS
     ),
 )

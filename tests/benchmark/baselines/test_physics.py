@@ -5,7 +5,7 @@ import pytest
 
 from benchmark import cross_validate, evaluate_model, few_shot, load_task
 from benchmark.baselines import get_model, models
-from benchmark.baselines.physics import VIEWS, Components, view
+from benchmark.baselines.physics import VIEWS, Components, HealthyMetric, Stacked, _border, view
 from benchmark.predictions import score_predictions
 from benchmark.tasks import V3_TASKS, get_task
 from dataset_card.errors import MagBridgeError
@@ -43,8 +43,47 @@ def test_components_are_those_of_the_training_rows(v3_release):
     x = view(load_task("t9", v3_release).train.signals, "both")
     fitted = Components("both").fit(x[:100])
     voltage, *_ = fitted.transform(x[:100])
+    assert voltage.shape == (100, 12)
     assert np.allclose(voltage.std(axis=0), 1) and np.allclose(voltage.mean(axis=0), 0, atol=1e-9)
     assert np.allclose(fitted.transform(x)[0][:100], voltage)
+
+
+@pytest.mark.parametrize("task, name", [("t5", "metric-magnetics"), ("t6", "metric-both"), ("t6", "metric-terminals")])
+def test_the_metric_of_healthy_cells_reads_classes_and_places(v3_release, task, name):
+    first, again = (evaluate_model(task, get_model(name), v3_release) for _ in range(2))
+    assert first.runs == again.runs
+
+
+def test_healthy_rows_are_the_clean_ones(v3_release):
+    data = load_task("t5", v3_release)
+    healthy = data.train.sample_ids[data.train.target == "none"]
+    clean = data.clean()["train"]
+    assert set(healthy) < set(clean.sample_ids) and not set(data.train.sample_ids) - set(healthy) & set(
+        clean.sample_ids
+    )
+    white, *_ = (
+        HealthyMetric("magnetics").fit(view(clean.signals, "magnetics")).transform(view(clean.signals, "magnetics"))
+    )
+    assert white.shape == (len(clean), 72) and 0.2 < (white**2).mean() < 1.5  # shrunk: two hundred rows
+
+
+def test_chemistries_are_told_by_the_widest_gap():
+    rng = np.random.default_rng(0)
+    low, high = rng.normal(2.8, 0.1, 300), rng.normal(4.4, 0.05, 200)
+    assert low.max() < _border(np.concatenate([low, high])) < high.min()
+    assert _border(low) == np.inf and _border(np.append(low, 9.0)) == np.inf and _border(low[:1]) == np.inf
+
+
+def test_readings_that_say_nothing_cost_next_to_nothing():
+    rng = np.random.default_rng(1)
+    inputs, target = rng.normal(size=(240, 681)), rng.normal(size=240)
+    inputs[:, :33] += target[:, None]
+    groups = np.repeat(np.arange(60), 4).astype(str)
+    task = get_task("t9")
+    model = Stacked("ridge", 0, task).fit(inputs[:160], target[:160], groups[:160], None)
+    error = ((model.scores(inputs[160:]) - target[160:]) ** 2).mean()
+    alone = model.readers[0].scores(inputs[160:, :33])
+    assert error < 1.1 * ((alone - target[160:]) ** 2).mean() < 0.2 * target.var()
 
 
 def test_an_entry_of_places_is_saved_read_and_scored_again(v3_release, tmp_path):

@@ -194,17 +194,22 @@ def split_unit(name: object) -> tuple[str, str]:
     return match[1], next((part for part in match.groups()[1:] if part is not None), "").strip()
 
 
+@cache
+def _spellings(of: InputField) -> tuple[str, ...]:
+    return tuple(words(alias) for alias in (of.name, *of.aliases))
+
+
 def named(name: object, of: InputField) -> tuple[int, str] | None:
     """How well a column's name fits a field (0 is best) and the unit that it states; None where it is another's."""
     base, unit = split_unit(name)
-    for rank, alias in enumerate((of.name, *of.aliases)):
-        alias = words(alias)
-        if words(name) == alias:
+    whole, base = words(name), words(base)
+    for rank, alias in enumerate(_spellings(of)):
+        if whole == alias:
             return rank, ""
-        if words(base) == alias and unit:
+        if base == alias and unit:
             return rank, unit
-        rest = words(name).removeprefix(f"{alias} ")
-        if rest != words(name) and unit_factor(rest, of.unit) is not None:
+        rest = whole.removeprefix(f"{alias} ")
+        if rest != whole and unit_factor(rest, of.unit) is not None:
             return rank, rest
     return None
 

@@ -53,9 +53,9 @@ def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | 
     """
     path = Path(path)
     mapped = read_column_map(columns, [field.name for field in fields])
-    raw, notes, header = _read(path, fields, mapped)
+    raw, notes, header, units = _read(path, fields, mapped)
     names = [str(name) for name in raw.columns]
-    found = find_columns(path, names, fields, mapped, header)
+    found = find_columns(path, names, fields, mapped, header, units)
     present = _present(path, names, found, fields, header)
     if not len(raw):
         raise fault(path, "", "no rows", "one row a record under the header", "export the table again")
@@ -95,8 +95,10 @@ def pulses_of(table: pandas.DataFrame) -> np.ndarray:
     return np.ascontiguousarray(table[names].to_numpy(float))
 
 
-def _read(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> tuple[pandas.DataFrame, tuple[str, ...], int]:
-    """The raw table, its rows numbered as in the file (in Parquet from 1), notes, and the row of the names."""
+def _read(
+    path: Path, fields: Sequence[InputField], mapped: ColumnMap
+) -> tuple[pandas.DataFrame, tuple[str, ...], int, dict[str, str]]:
+    """The raw table, its rows numbered as in the file (in Parquet from 1); notes; the row of the names; units."""
     if not path.is_file():
         raise fault(path, "", "no such file", "a table as CSV, Parquet or XLSX", "check the path")
     if path.stat().st_size > MAX_BYTES:
@@ -105,16 +107,18 @@ def _read(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> tuple[
     if suffix not in (".csv", ".tsv", ".txt", ".parquet", ".xlsx"):
         raise fault(path, "", f"suffix {path.suffix!r}", ".csv, .parquet or .xlsx", "save the table as one of them")
     notes: tuple[str, ...] = ()
+    units: dict[str, str] = {}
     header = 1
     try:
         if suffix == ".parquet":
             raw = read_parquet(path).to_pandas().reset_index(drop=True).rename(lambda i: i + 1)
         elif suffix == ".xlsx":
-            raw, notes = _read_workbook(path, fields, mapped)
-            header = int(raw.index[0]) - 1 if len(raw) else 1
+            raw, notes, units = _read_workbook(path, fields, mapped)
+            header = int(raw.index[0]) - 1 - bool(units) if len(raw) else 1
         else:
             layout = text_layout(path, fields, mapped)
             raw, notes, header = text_rows(path, layout), layout.notes, layout.header + 1
+            units = dict(zip(layout.names, layout.units))
     except FaultyInput:
         raise
     except Exception as error:  # pandas, pyarrow, zipfile and openpyxl raise many kinds, all of them the file's fault
@@ -125,19 +129,19 @@ def _read(path: Path, fields: Sequence[InputField], mapped: ColumnMap) -> tuple[
         raise fault(path, f"row {header}", f"column {repeated[0]!r} twice", "each column once", "remove one of them")
     if len(raw) > MAX_ROWS:
         raise fault(path, "", f"{len(raw)} rows", f"at most {MAX_ROWS}", "labels are one row a scan")
-    return raw, notes, header
+    return raw, notes, header, units
 
 
 def _read_workbook(
     path: Path, fields: Sequence[InputField], mapped: ColumnMap
-) -> tuple[pandas.DataFrame, tuple[str, ...]]:
+) -> tuple[pandas.DataFrame, tuple[str, ...], dict[str, str]]:
     book = pandas.ExcelFile(workbook(path, MAX_BYTES), engine="openpyxl")
     if mapped.path is not None or PULSEBAT_SHEET not in book.sheet_names:
         return workbook_rows(path, fields, mapped, MAX_ROWS + 1)
     sheet = book.parse(PULSEBAT_SHEET, dtype=object, nrows=MAX_ROWS + 1).rename(lambda i: i + 2)
     own = {column: name for name, column in PULSEBAT_COLUMNS.items()}
     sheet = sheet.rename(columns=own)
-    return sheet[[name for name in sheet.columns if name in {field.name for field in fields} | {"SOC", "SOH"}]], ()
+    return sheet[[name for name in sheet.columns if name in {field.name for field in fields} | {"SOC", "SOH"}]], (), {}
 
 
 def _present(path: Path, names: list[str], found: Found, fields: Sequence[InputField], header: int) -> list[InputField]:

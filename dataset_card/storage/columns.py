@@ -22,6 +22,7 @@ from functools import cache
 from importlib import resources
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dataset_card.contract.measured import InputField
@@ -39,6 +40,7 @@ UNITS: dict[str, dict[str, float]] = {
     "Ah": {"Ah": 1, "mAh": 1e-3, "A*h": 1, "ampere hour": 1, "milliampere hour": 1e-3},
     "s": {
         "s": 1, "sec": 1, "second": 1, "seconds": 1, "ms": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3,
+        "hh:mm:ss": 1, "h:min:s": 1, "h:min:s.ms": 1,
         "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hr": 3600, "hour": 3600, "hours": 3600,
     },
     "fraction": {"fraction": 1, "1": 1, "-": 1, "%": 1e-2, "percent": 1e-2, "pct": 1e-2},
@@ -214,6 +216,11 @@ def named(name: object, of: InputField) -> tuple[int, str] | None:
     return None
 
 
+def _stated(column: str, of: InputField) -> str:
+    """The unit that a field's column states in its name; else empty."""
+    return (named(column, of) or (0, split_unit(column)[1]))[1]
+
+
 def recognised(names: Iterable[object], fields: Sequence[InputField], mapped: ColumnMap) -> int:
     """How many fields a row of names names: what tells a header from other rows."""
     names = [name for name in islice(names, MOST_NAMES) if isinstance(name, str) and name.strip()]
@@ -222,7 +229,12 @@ def recognised(names: Iterable[object], fields: Sequence[InputField], mapped: Co
 
 
 def find_columns(
-    path: Path, names: Sequence[str], fields: Sequence[InputField], mapped: ColumnMap, header: int = 1
+    path: Path,
+    names: Sequence[str],
+    fields: Sequence[InputField],
+    mapped: ColumnMap,
+    header: int = 1,
+    units: Mapping[str, str] = MappingProxyType({}),
 ) -> Found:
     """Tell which column is which field: what the map says, else what names and units say.
 
@@ -232,6 +244,7 @@ def find_columns(
         fields: Fields that it may have; none is required here.
         mapped: The column map.
         header: Row of the names, for messages.
+        units: Units of columns that a row of their own tells.
 
     Raises:
         FaultyInput: A column of the map is not there, a unit is not one of the field's, or two columns are one field's.
@@ -249,7 +262,7 @@ def find_columns(
                 listed = ", ".join(map(str, names[:12]))
                 faults.append(Fault(str(mapped.path), f"columns.{each.name}", f"no column {column!r}", listed, fix))
                 continue
-            unit = (named(column, each) or (0, split_unit(column)[1]))[1] if unit is None else unit
+            unit = _stated(column, each) or units.get(column, "") if unit is None else unit
             sign = entry.get("sign", 1)
         else:
             fits = [(fit, name) for name in names if (fit := named(name, each)) is not None and name not in taken]
@@ -258,6 +271,7 @@ def find_columns(
             in_unit = [(fit, name) for fit, name in fits if not fit[1] or unit_factor(fit[1], each.unit) is not None]
             fits = in_unit or fits  # capacity in mAh beside one in mWh
             (rank, unit), column = min(fits, key=lambda item: item[0][0])
+            unit = unit or units.get(column, "")
             rivals = [name for (other, _), name in fits if other == rank and name != column]
             if rivals:
                 found = f"columns {column!r} and {rivals[0]!r}, both {each.name}"

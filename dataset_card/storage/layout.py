@@ -25,6 +25,9 @@ FEWEST_NAMES = 2
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 WORKBOOK_BYTES = 256 * 2**20
+NOTHING = ("", "-", "1", "n/a", "na", "nan", "none", "null")
+"""What says no unit in a row of units, or no value in a row of values."""
+
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 
@@ -39,6 +42,7 @@ class Layout:
         separator: Between columns.
         decimal: Decimal sign.
         encoding: As of `codecs`.
+        units: The cells of a row of units under the names; empty where there is none.
     """
 
     names: tuple[str, ...]
@@ -46,6 +50,7 @@ class Layout:
     separator: str
     decimal: str
     encoding: str
+    units: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -54,6 +59,7 @@ class Layout:
         parts += ["decimal commas"] if self.decimal == "," else []
         parts += [self.encoding] if self.encoding.startswith("utf-16") else []
         parts += [f"column names in row {self.header + 1}"] if self.header else []
+        parts += [f"units in row {self.header + 2}"] if self.units else []
         return (f"Read with {', '.join(parts)}.",) if parts else ()
 
 
@@ -80,7 +86,23 @@ def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, str
     header, separator = _header(lines, fields, mapped)
     names = tuple(name.strip().removeprefix("\ufeff") for name in _split(lines[header].lstrip("#~ "), separator))
     decimal = "." if separator == "," else _decimal(lines[header + 1 : header + 50], separator)
-    return Layout(names, header, separator, decimal, encoding)
+    under = _split(lines[header + 1], separator) if header + 1 < len(lines) else []
+    return Layout(names, header, separator, decimal, encoding, units_row(names, under, fields, mapped))
+
+
+def units_row(
+    names: Sequence[str], cells: Sequence[object], fields: Sequence[InputField], mapped: ColumnMap
+) -> tuple[str, ...]:
+    """The units that a row under the names holds, without brackets; empty where it is a row of values.
+
+    It holds no number, and words in two columns of quantities at least.
+    """
+    quantities = [each for each in fields if not each.is_text and each.unit != "-"]
+    units = tuple(str(cell).strip(" []()") if isinstance(cell, str) else "" for cell in cells)
+    told = sum(
+        unit.lower() not in NOTHING and recognised([name], quantities, mapped) for name, unit in zip(names, units)
+    )
+    return units if told >= FEWEST_NAMES and not any(re.search(r"\d", u) and u != "1" for u in map(str, cells)) else ()
 
 
 def _encoding(path: Path, data: bytes, strict: bool) -> str:
@@ -136,7 +158,7 @@ def text_rows(path: Path, layout: Layout) -> pd.DataFrame:
     try:
         with open(path, encoding=layout.encoding, newline="") as file:
             for number, row in enumerate(csv.reader(file, delimiter=layout.separator), 1):
-                if number <= layout.header + 1 or not any(cell.strip() for cell in row):
+                if number <= layout.header + 1 + bool(layout.units) or not any(cell.strip() for cell in row):
                     continue
                 while len(row) > width and not row[-1].strip():
                     row.pop()
@@ -154,8 +176,8 @@ def text_rows(path: Path, layout: Layout) -> pd.DataFrame:
 
 def workbook_rows(
     path: Path, fields: Sequence[InputField], mapped: ColumnMap, most: int
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The one sheet of a workbook whose columns are known, its rows numbered as in the file, and what is to be said.
+) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
+    """The one sheet of a workbook whose columns are known, its rows numbered as in the file; notes; a row's units.
 
     Raises:
         FaultyInput: No sheet of that name, or columns of such fields in several sheets or in none.
@@ -184,9 +206,12 @@ def workbook_rows(
     body: pd.DataFrame = (
         rows.iloc[header + 1 :].set_axis(pd.Index(columns), axis=1).rename(lambda i: i + 1).dropna(how="all")
     )
+    units = units_row(columns, body.iloc[0].tolist(), fields, mapped) if len(body) else ()
     parts = [f"sheet {sheet!r}"] if len(sheets) > 1 else []
     parts += [f"column names in row {header + 1}"] if header else []
-    return body, (f"Read with {', '.join(parts)}.",) if parts else ()
+    parts += [f"units in row {body.index[0]}"] if units else []
+    notes = (f"Read with {', '.join(parts)}.",) if parts else ()
+    return body.iloc[int(bool(units)) :], notes, dict(zip(columns, units))
 
 
 def _workbook_header(rows: pd.DataFrame, fields: Sequence[InputField], mapped: ColumnMap) -> int | None:

@@ -128,7 +128,7 @@ def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: s
         word = "falls under charge" if not down.size else "rises under discharge"
         raise MagBridgeError(
             f"cell {cell}: the voltage {word} if discharge is negative; if discharge is positive in your file, say so: "
-            "--current-sign positive"
+            "--current-sign positive; if this is an anode half cell, where that is right: --current-sign negative"
         )
     return current, note
 

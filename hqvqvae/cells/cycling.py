@@ -30,11 +30,32 @@ import numpy as np
 import pandas as pd
 
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.columns import Found
+from dataset_card.storage.columns import Found, known_unit
 
 from . import cycles
-from .exports import CELL, CYCLE, NEEDED, STEP_TYPE, TEMPERATURE, Raw, columns_of, read_raw, read_samples
-from .features import MIN_LOAD_S, MIN_LOADED_SAMPLES, MIN_REPORTED_AH, Segment, discharged_Ah, loaded_samples
+from .exports import (
+    CELL,
+    CURRENT,
+    CYCLE,
+    NEEDED,
+    STEP_TYPE,
+    TEMPERATURE,
+    TIME,
+    VOLTAGE,
+    Raw,
+    columns_of,
+    read_raw,
+    read_samples,
+)
+from .features import (
+    MIN_LOAD_S,
+    MIN_LOADED_SAMPLES,
+    MIN_REPORTED_AH,
+    Segment,
+    discharged_Ah,
+    load_window,
+    loaded_samples,
+)
 
 CHANNELS = ("time_s", "voltage_V", "current_A", "temperature_C")
 
@@ -50,9 +71,11 @@ KELVIN = (200.0, 400.0)
 MAX_DURATION_S = 500 * 3600.0
 MIN_DURATION_S = MIN_LOAD_S  # of the longest discharge that has enough samples
 MAX_CAPACITY_RATIO = 50.0  # reported capacity over the integral of the current, either way
+MAX_NOMINAL_RATIO = 2.0  # greatest discharge over nominal capacity, either way: a full one of a cell not yet dead
 COUNTER_TOLERANCE = 0.02  # of the integral of the current against the charge that the cycler itself counted
 SIGNS = ("negative", "positive")
 STAMP = r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T]+\d"
+ISO_STAMP = r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}"
 CLOCK_ROWS = 2000
 CLOCK_UNITS = {"min": 60.0, "h": 3600.0, "ms": 1e-3}
 CLOCK_TOLERANCE = 0.1  # of the median interval by time stamps, whose last digit is often the second
@@ -66,11 +89,13 @@ class Reading:
         columns: A column map.
         current_sign: `negative` or `positive`: the current of a discharge in the file; None to have it checked.
         ambient_C: Temperature of all samples, where the file has none.
+        nominal_Ah: Nominal capacity of each cell, which its greatest discharge is compared with.
     """
 
     columns: Path | None = None
     current_sign: str | None = None
     ambient_C: float | None = None
+    nominal_Ah: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no sign and no temperature."""
@@ -78,6 +103,8 @@ class Reading:
             raise MagBridgeError(
                 f"current sign {self.current_sign!r}: expected {' or '.join(SIGNS)}, that of a discharge"
             )
+        if self.nominal_Ah is not None and not self.nominal_Ah > 0:
+            raise MagBridgeError(f"nominal capacity {self.nominal_Ah:g}: expected a positive number of Ah")
         low, high = TEMPERATURE_RANGE_C
         if self.ambient_C is not None and not low <= self.ambient_C <= high:
             raise MagBridgeError(f"ambient temperature {self.ambient_C:g}: expected {low:g} to {high:g} degC")
@@ -132,7 +159,26 @@ def read_cells(path: str | Path, reading: Reading | None = None) -> Cells:
     notes = [*raw.notes, *found.notes]
     table = _converted(raw, found)
     _check_clock(raw, found, table["time_s"])
-    return Cells(_segments(_with_cells(raw, table), found, reading, notes), notes)
+    segments = _segments(_with_cells(raw, table), found, reading, notes)
+    return Cells(segments, [_understood(table, found, segments), *notes])
+
+
+def _understood(table: pd.DataFrame, found: Found, segments: list[Segment]) -> str:
+    """The ranges that were read, in units, and where each unit comes from: what no check can tell, a reader can."""
+    parts = []
+    for each in (TIME, VOLTAGE, CURRENT, TEMPERATURE):
+        if each.name not in table:
+            continue
+        column, values = found.columns[each.name], table[each.name].replace([np.inf, -np.inf], np.nan)
+        unit, worth = ("h", 3600.0) if each is TIME else (each.unit, 1.0)
+        quantity, name = each.name.split("_")[0], column.column
+        told = f"{column.unit} told" if column.unit.casefold() not in name.casefold() else ""
+        if not column.unit and name != each.name and known_unit(name, each.unit) is None:
+            told = f"no unit told, {each.unit} taken"
+        source = f"{name!r}{told and f': {told}'}"
+        parts.append(f"{quantity} {values.min() / worth:.4g} to {values.max() / worth:.4g} {unit} ({source})")
+    charges = [charge_of(segment) for segment in segments if not segment.fault and loaded_samples(segment).size]
+    return f"Understood: {', '.join(parts)}; discharges of {min(charges):.4g} to {max(charges):.4g} Ah."
 
 
 def _check_clock(raw: Raw, found: Found, time: pd.Series) -> None:
@@ -190,9 +236,27 @@ def _converted(raw: Raw, found: Found) -> pd.DataFrame:
         values = raw.table[column.column]
         if name in (CELL.name, STEP_TYPE.name):
             out[name] = values if values.isna().any() else values.astype(str)
+        elif name == TIME.name and (clock := _clock(values)) is not None:
+            out[name] = clock
         else:
             out[name] = _numbers(values, name, column.column) * column.factor + column.offset
     return pd.DataFrame(out)
+
+
+def _clock(values: pd.Series) -> pd.Series | None:
+    """Seconds of times such as `26:10:05` or `1d 02:10:05`, or of ISO stamps since the first; None of other columns."""
+    if values.dtype.kind == "M":
+        return (values - values.min()).dt.total_seconds()
+    if values.dtype.kind in "biuf":
+        return None
+    texts = values.astype("string").str.strip()
+    if not texts.str.contains(":").mean() > 0.5:
+        return None
+    if texts.str.match(ISO_STAMP).mean() > 0.5:
+        stamps = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601")
+        return (stamps - stamps.min()).dt.total_seconds()
+    seconds = pd.to_timedelta(texts.str.replace(r"(?<=\d)\s*d\b", " D", regex=True), errors="coerce").dt.total_seconds()
+    return seconds if seconds.notna().mean() > 0.5 else None
 
 
 def _numbers(values: pd.Series, name: str, column: str) -> pd.Series:
@@ -202,21 +266,22 @@ def _numbers(values: pd.Series, name: str, column: str) -> pd.Series:
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
     except (OverflowError, TypeError, ValueError) as error:
         raise MagBridgeError(f"column {column!r} holds no numbers ({error}); correct it") from error
-    filled = values.notna() & values.astype(str).str.strip().ne("")
-    text = numbers.isna() & filled
-    if name == "time_s" and text.any() and values[text].astype(str).str.contains(":").all():
-        words = values.where(text).astype("string").str.replace(r"(?<=\d)\s*d\b", " D", regex=True)
-        clock = pd.to_timedelta(words, errors="coerce").dt.total_seconds()
-        numbers = numbers.fillna(clock)
-        text = numbers.isna() & filled
+    text = numbers.isna() & values.notna() & values.astype(str).str.strip().ne("")
     if text.mean() > 0.5:
         first = values[text]
         expected = (
-            "seconds or HH:MM:SS of the test; is there another column of time?" if name == "time_s" else "numbers"
+            "seconds, HH:MM:SS or stamps as 2026-03-01T08:00:00; is there another column of time?"
+            if name == TIME.name
+            else "numbers"
         )
         raise MagBridgeError(f"column {column!r} holds {str(first.iloc[0])[:80]!r} in row {first.index[0]}; expected "
                            f"{expected}")  # fmt: skip
     return numbers
+
+
+def charge_of(segment: Segment) -> float:
+    """Charge in Ah of a discharge under load."""
+    return discharged_Ah(segment, load_window(segment))
 
 
 def _segments(table: pd.DataFrame, found: Found, reading: Reading, notes: list[str]) -> list[Segment]:
@@ -232,7 +297,7 @@ def _segments(table: pd.DataFrame, found: Found, reading: Reading, notes: list[s
                 f"cell {cell}: no discharge in {len(rows)} rows: the current spans {low:g} to {high:g} A; expected "
                 "loads, negative in discharge (or --current-sign positive)"
             )
-        check_units(str(cell), [segment for segment in of_cell if not segment.fault], found)
+        check_units(str(cell), [segment for segment in of_cell if not segment.fault], found, reading.nominal_Ah)
         segments += of_cell
     return segments
 
@@ -396,8 +461,8 @@ def _temperature(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[st
     return np.full(len(rows), np.nan)
 
 
-def check_units(cell: str, segments: list[Segment], found: Found) -> None:
-    """Refuse a cell with a channel that cannot be in the unit of its column.
+def check_units(cell: str, segments: list[Segment], found: Found, nominal_Ah: float | None = None) -> None:
+    """Refuse a cell with a channel that cannot be in the unit of its column, or one with more charge than it can hold.
 
     Raises:
         MagBridgeError: names cell, the file's column, the value seen and the unit it looks like.
@@ -432,6 +497,10 @@ def check_units(cell: str, segments: list[Segment], found: Found) -> None:
         unit += ", or all discharges are too short to be described"
         seen = f"runs {max(durations):g} in the longest discharge"
         refuse("time_s", seen, f"seconds, at least {MIN_DURATION_S:g} in one of them", unit)
+    top = max(charge_of(segment) for segment in loaded)
+    if nominal_Ah is not None and not 1 / MAX_NOMINAL_RATIO < top / nominal_Ah < MAX_NOMINAL_RATIO:
+        seen = f"gives {top:.4g} Ah in the greatest discharge"
+        refuse("current_A", seen, f"about {nominal_Ah:g} Ah nominal", "mA, or time_s in another unit")
     for segment in loaded:
         if segment.capacity_Ah > MIN_REPORTED_AH:
             charge = discharged_Ah(segment, slice(None))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -86,11 +86,13 @@ class Raw:
         path: The file.
         table: Its columns under their own names.
         notes: How it was read, in sentences.
+        units: Units of columns that a row under the names tells.
     """
 
     path: Path
     table: pd.DataFrame
     notes: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
@@ -109,8 +111,8 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
                 call(_try_parquet, path)
             return Raw(path, _read_parquet(path))
         if path.suffix.lower() == ".xlsx":
-            rows, notes = workbook_rows(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
-            return Raw(path, rows.infer_objects(), notes)
+            rows, notes, units = workbook_rows(path, FIELDS, mapped, MAX_WORKBOOK_ROWS)
+            return Raw(path, rows.infer_objects(), notes, units)
         layout = text_layout(path, FIELDS, mapped, strict=False)
         _check_width(path, layout.names)
         names = _apart([name or f"column {i + 1}" for i, name in enumerate(layout.names)])
@@ -120,12 +122,14 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
                 f"{path} has layers of column names, of cycles, steps and samples in one sheet; export the samples "
                 "alone, with one row of names"
             )
+        first = layout.header + 1 + bool(layout.units)
         table = pd.read_csv(
             path, sep=layout.separator, decimal=layout.decimal, encoding=layout.encoding, header=None,
-            names=names, skiprows=layout.header + 1, index_col=False, float_precision="round_trip",
+            names=names, skiprows=first, index_col=False, float_precision="round_trip",
             compression=None, low_memory=False, on_bad_lines="error", skipinitialspace=True,
         )  # fmt: skip
-        return Raw(path, table.set_axis(table.index + layout.header + 2), layout.notes)
+        units = dict(zip(names, layout.units))
+        return Raw(path, table.set_axis(table.index + first + 1), layout.notes, units)
     except MagBridgeError:
         raise
     except Broken as error:
@@ -147,8 +151,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _apart(names: list[str]) -> list[str]:
     """Column names with numbers on those that stand twice and name no field, as `Units` does."""
-    field = {name: any(named(name, each) is not None for each in FIELDS) for name in set(names)}
-    return [f"{n}.{i}" if n in names[:i] and not field[n] else n for i, n in enumerate(names)]
+    known = {name for name in names if any(named(name, each) is not None for each in FIELDS)}
+    return [f"{n}.{i}" if n in names[:i] and n not in known else n for i, n in enumerate(names)]
 
 
 def _check_width(path: Path, names: Collection[str]) -> None:
@@ -197,7 +201,7 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
 def columns_of(raw: Raw, mapped: ColumnMap | None = None) -> Found:
     """Which columns of a table are which fields."""
     names = [str(name) for name, values in raw.table.items() if not len(values) or values.notna().any()]
-    return find_columns(raw.path, names, FIELDS, mapped or ColumnMap())
+    return find_columns(raw.path, names, FIELDS, mapped or ColumnMap(), units=raw.units)
 
 
 def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:

@@ -18,6 +18,7 @@ from .terminal import (
     CurrentSign,
     Jobs,
     Json,
+    Nominal,
     Reference,
     answer,
     processes,
@@ -66,6 +67,7 @@ def features(
     columns: Columns = None,
     current_sign: CurrentSign = None,
     ambient: Ambient = None,
+    nominal: Nominal = None,
     curves: Annotated[Path | None, typer.Option(help="Also write the resampled voltage curves here.")] = None,
     replace: ReplaceOption = False,
     as_json: Json = False,
@@ -92,10 +94,10 @@ def features(
         raise MagBridgeError("--curves: the MATR tables are curves over charge already; leave it out")
     archive = nasa if fetch is None else nasa_module.fetch(fetch)
     segments = None if archive is None else nasa_module.read_archive(archive)
-    if table is None and (columns, current_sign, ambient) != (None, None, None):
-        raise MagBridgeError("--columns, --current-sign and --ambient tell of a --table; give one")
+    if table is None and (columns, current_sign, ambient, nominal) != (None,) * 4:
+        raise MagBridgeError("--columns, --current-sign, --ambient and --nominal tell of a --table; give one")
     if table is not None:
-        cells = read_cells(table, Reading(columns, current_sign, ambient))
+        cells = read_cells(table, Reading(columns, current_sign, ambient, nominal))
         segments = cells.segments
         for words in cells.notes:
             remark(words)
@@ -205,6 +207,7 @@ def score(
     columns: Columns = None,
     current_sign: CurrentSign = None,
     ambient: Ambient = None,
+    nominal: Nominal = None,
     replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
@@ -218,7 +221,7 @@ def score(
     if out is not None:
         require_file(out, replace)
     quiet_libraries()
-    cells = read_cells(table, Reading(columns, current_sign, ambient))
+    cells = read_cells(table, Reading(columns, current_sign, ambient, nominal))
     segments = cells.segments
     for words in cells.notes:
         remark(words)

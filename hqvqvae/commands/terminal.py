@@ -29,6 +29,9 @@ CurrentSign = Annotated[
     str | None, typer.Option(help="Sign of a discharge in your table, negative or positive; checked if left out.")
 ]
 Ambient = Annotated[float | None, typer.Option(help="Temperature in degC of a table that has none.")]
+Nominal = Annotated[
+    float | None, typer.Option(help="Nominal capacity of a cell of your table in Ah: refuse charges far from it.")
+]
 
 
 def window_of(reference: str | None) -> tuple[int, int] | None:

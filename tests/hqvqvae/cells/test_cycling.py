@@ -173,3 +173,36 @@ def test_a_room_in_fahrenheit_is_said_and_a_unit_that_is_not_known_is_named_as_i
     table.rename(columns={"Temperature": "Temperature [R]"}).to_csv(tmp_path / "mine.csv", index=False)
     with pytest.raises(MagBridgeError, match=r"column 'Temperature \[R\]' in 'R'; expected temperature_C in degC, C"):
         read_cells(tmp_path / "mine.csv")
+
+
+def test_a_current_in_an_unstated_unit_is_shown_and_refused_beside_a_nominal_capacity(tmp_path):
+    table = cell_table().drop(columns="capacity_Ah").rename(columns={"current_A": "I", "voltage_V": "Voltage (V)"})
+    table["I"] *= 20
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    assert read_cells(tmp_path / "mine.csv").notes[0] == (
+        "Understood: time 0 to 0.6556 h ('time_s'), voltage 2.7 to 4.2 V ('Voltage (V)'), "
+        "current -40 to 0 A ('I': no unit told, A taken), temperature 24 to 34 degC ('temperature_C'); "
+        "discharges of 26 to 26 Ah."
+    )
+    with pytest.raises(
+        MagBridgeError, match=r"'I' \(current_A\) gives 26 Ah in the greatest discharge; .* 2 Ah nominal"
+    ):
+        read_cells(tmp_path / "mine.csv", Reading(nominal_Ah=2.0))
+    (tmp_path / "columns.yaml").write_text("columns: {current_A: {column: I, unit: mA}}\n")
+    with pytest.raises(MagBridgeError, match="gives 0.026 Ah"):
+        read_cells(tmp_path / "mine.csv", Reading(columns=tmp_path / "columns.yaml", nominal_Ah=2.0))
+    told = read_cells(tmp_path / "mine.csv", Reading(columns=tmp_path / "columns.yaml", nominal_Ah=0.03))
+    assert "current -0.04 to 0 A ('I': mA told)" in told.notes[0]
+    with pytest.raises(MagBridgeError, match="nominal capacity -1: expected a positive number of Ah"):
+        Reading(nominal_Ah=-1)
+
+
+def test_an_anodes_half_cell_is_told_from_a_turned_sign():
+    """The voltage of an anode rises while its cell is discharged: both causes are named, and the sign may be told."""
+    table = cell_table().drop(columns="capacity_Ah")
+    table["voltage_V"] = 4.3 - table["voltage_V"]
+    with pytest.raises(
+        MagBridgeError, match="--current-sign positive; if this is an anode half cell.*--current-sign negative"
+    ):
+        segments_of(table)
+    assert feature_table(segments_of(table, Reading(current_sign="negative")))["valid"].all()

@@ -108,6 +108,70 @@ def test_a_workbook_and_a_clock_of_hours_and_a_preamble(tmp_path):
     assert "column names in row 3" in " ".join(same(tmp_path / "mine.csv"))
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".xlsx"])
+def test_a_row_of_units_under_the_names_tells_the_units(suffix, tmp_path):
+    names = {
+        "time_s": "Time",
+        "voltage_V": "U",
+        "current_A": "Current",
+        "cycle": "Cycle",
+        "temperature_C": "Temperature",
+    }
+    table = whole_test().rename(columns=names)
+    table = table.assign(Time=table["Time"] / 60, U=table["U"] * 1e3, Current=table["Current"] * 1e3)
+    units = {"Time": "min", "U": "[mV]", "Current": "mA", "Cycle": "-", "Temperature": "°C"}
+    path = tmp_path / f"mine{suffix}"
+
+    def write(units):
+        whole = pd.concat([pd.DataFrame([units]), table])[list(table)]
+        if suffix == ".xlsx":
+            whole.to_excel(path, index=False)
+        else:
+            whole.to_csv(path, index=False, sep="\t" if suffix == ".tsv" else ",")
+
+    write(units)
+    (tmp_path / "columns.yaml").write_text("columns: {voltage_V: {column: U}}\n")
+    assert "units in row 2" in " ".join(same(path, columns=tmp_path / "columns.yaml"))
+    write(units | {"Current": "milliamps DC"})
+    with pytest.raises(MagBridgeError, match="column 'Current' in 'milliamps DC'; expected current_A in A, mA"):
+        read_cells(path, Reading(columns=tmp_path / "columns.yaml"))
+
+
+def test_stamps_are_seconds_since_the_first_and_clocks_state_their_own_unit(tmp_path):
+    table = whole_test().rename(columns=NAMES["PyProBE"])
+    stamps = pd.Timestamp("2026-03-01 08:00:00") + pd.to_timedelta(table.pop("Time [s]"), unit="s")
+    for words in (stamps.dt.strftime("%Y-%m-%d %H:%M:%S"), stamps.dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")):
+        table.assign(Time=words).to_csv(tmp_path / "mine.csv", index=False)
+        same(tmp_path / "mine.csv")
+    table.assign(Time=stamps).to_parquet(tmp_path / "mine.parquet")
+    same(tmp_path / "mine.parquet")
+    clock = [f"{s // 3600:.0f}:{s // 60 % 60:02.0f}:{s % 60:06.3f}" for s in (stamps - stamps[0]).dt.total_seconds()]
+    for name in ("Time(h:min:s.ms)", "Total Time (h)", "Time [hh:mm:ss]"):
+        table.assign(**{name: clock}).to_csv(tmp_path / "mine.csv", index=False)
+        same(tmp_path / "mine.csv")
+    table.assign(Time=stamps.dt.strftime("%d.%m.%Y %H:%M:%S")).to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(
+        MagBridgeError, match="'Time' holds '01.03.2026 08:00:00' in row 2; expected seconds, HH:MM:SS or"
+    ):
+        read_cells(tmp_path / "mine.csv")
+
+
+def test_kaggles_names_of_the_nasa_cells(tmp_path):
+    """One file a discharge, without a cycle, with the load's channels beside the cell's."""
+    table = whole_test(1)
+    discharge = table[table["current_A"] < 0]
+    names = {"voltage_V": "Voltage_measured", "current_A": "Current_measured", "temperature_C": "Temperature_measured"}
+    kaggle = discharge.rename(columns=names)[list(names.values())]
+    kaggle = kaggle.assign(Current_load=2.0, Voltage_load=1.0, Time=discharge["time_s"] - discharge["time_s"].iloc[0])
+    kaggle.to_csv(tmp_path / "07001.csv", index=False)
+    cells = read_cells(tmp_path / "07001.csv")
+    found = feature_table(cells.segments)
+    assert found["cell_id"].tolist() == ["07001"] and found["valid"].all()
+    loaded = EXPECTED["capacity"][0] - 40 / 3600  # without the ramp from rest: half an interval of 40 s at 2 A
+    assert found["capacity"].tolist() == pytest.approx([loaded], rel=1e-9)
+    assert "Ignored columns: 'Current_load', 'Voltage_load'." in cells.notes
+
+
 def test_units_that_are_not_known_are_named(tmp_path):
     whole_test().rename(columns=BDF | {"voltage_V": "Voltage / kV"}).to_csv(tmp_path / "mine.csv", index=False)
     with pytest.raises(MagBridgeError, match=r"column 'Voltage / kV' in 'kV'; expected voltage_V in V, mV.*--columns"):

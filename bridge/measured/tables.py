@@ -78,8 +78,6 @@ def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | 
         _check_range(path, _field(fields, "soh"), out["soh"], where, faults)
         notes += ("SOH is capacity over nominal capacity: the table has no column of its own for it.",)
         require(faults)
-    if "chemistry" in out:
-        out["chemistry"] = [chemistry_of(str(name)) for name in out["chemistry"]]
     _consistent(path, out, where, faults)
     require(faults)
     table = pandas.DataFrame({**out, "where": where})
@@ -196,6 +194,7 @@ def _names(
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # a spreadsheet's number
         text = "" if value is None or value is pandas.NaT or value != value else str(value)
+        text = chemistry_of(text) if field.name == "chemistry" else text  # before `LFP/graphite` is no file's name
         at = f"{row}, column {column.column!r}"
         if isinstance(value, (datetime.date, datetime.datetime)) or DATE.fullmatch(text):
             fix = "the spreadsheet made a date of it: format the column as text and type the id again"

@@ -122,6 +122,18 @@ def test_names_of_one_chemistry_give_the_same_rows(upstreams, tmp_path):
     assert len(digests) == 1
 
 
+def test_measured_voltages_of_another_chemistry_are_replaced_counted_and_said(upstreams, tmp_path):
+    made = {}
+    for name in ("NMC", "nmc", "LiNiMnCoO2"):
+        frame = table(tmp_path / "cells.csv", chemistry=name, voltage=3.4 + np.tile([0.07, 0.21, 0.35], 14))
+        inputs, (note,) = with_cells(upstreams["v2"], tmp_path / "cells.csv")
+        assert inputs.pulses.soh.tolist() == frame["soh"].tolist() and set(inputs.pulses.chemistry) == {"NMC"}
+        assert inputs.pulses.overridden()["voltages replaced by the scanned cell's at the same SOC"] == 42
+        assert note.startswith("42 voltages of NMC cells are replaced by those of the scanned LFP cell")
+        made[name] = inputs.pulses.voltage.tolist()
+    assert made["NMC"] == made["nmc"] == made["LiNiMnCoO2"]
+
+
 def test_visits_to_a_battery_stay_together(upstreams, tmp_path):
     frame = table(tmp_path / "cells.csv")
     battery = frame["cell_id"].map(lambda cell: f"B{int(cell[1:]) // 2}")

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.measured.adopt import stacked
-from bridge.measured.channels import RELEASE_NAMES, Channel, ChannelMap
+from bridge.measured.channels import RELEASE_NAMES, Channel, ChannelMap, read_channel_map
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import RawScan
+from dataset_card.contract.measured import AXES
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.storage.columns import UNITS
 from dataset_card.storage.faults import FaultyInput
@@ -81,3 +82,11 @@ def test_values_in_every_unit_are_the_same_and_undeclared_ones_are_named(unit):
         factor = f"{UNITS['nT'][unit]:g}".replace("+", "[+]")
         with pytest.raises(FaultyInput, match=f"it looks like {unit}: .*multiply by {factor}"):
             checked(x / UNITS["nT"][unit])
+
+
+@pytest.mark.parametrize("micro", ["\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}", "u"])
+def test_both_spellings_of_micro_are_one_unit(micro, tmp_path):
+    lines = [f"  {name}: {{column: {name}, axis: {AXES[name]}, unit: {micro}T}}" for name in NAMES]
+    (tmp_path / "channels.yaml").write_text("channels:\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    mapping = read_channel_map(tmp_path / "channels.yaml")
+    np.testing.assert_allclose(checked(smooth(4) / 1e3, mapping)[0], smooth(4), rtol=1e-12)

@@ -2,10 +2,13 @@
 
 import h5py
 import numpy as np
+import pandas
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.measured import signals
 from bridge.measured.channels import RELEASE_NAMES
@@ -63,6 +66,29 @@ def test_one_table_of_all_steps_is_the_same_scans(tmp_path):
             np.testing.assert_array_equal(scan.columns["B_s2Z"], table["B_s2Z"].to_numpy()[rows])
     pq.write_table(pa.concat_tables([table, table.slice(0, 5)]), tmp_path / "s.parquet")
     fails(tmp_path / "s.parquet", "row 136", "'s0' again, after others", "sort the rows")
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(lengths=st.lists(st.integers(20, 60), min_size=1, max_size=4), seed=st.integers(0, 99),
+       layout=st.sampled_from([(",", "."), (";", ","), ("\t", "."), (";", ".")]),
+       encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]), notes=st.integers(0, 2),
+       order=st.permutations(["scan_id", "step", "note", *CHANNELS]))  # fmt: skip
+def test_scans_in_long_form_are_the_scans_they_were_written_from(
+    tmp_path_factory, lengths, seed, layout, encoding, notes, order
+):
+    rng = np.random.default_rng(seed)
+    truth = {f"m{i}": 100 * rng.normal(size=(n, len(CHANNELS))) for i, n in enumerate(lengths)}
+    names = list(rng.permutation(list(truth)))
+    parts = [pandas.DataFrame(truth[n], columns=list(CHANNELS)).assign(scan_id=n, note="x") for n in names]
+    table = pandas.concat([part.assign(step=range(len(part))) for part in parts])[order]
+    text = "# a rig\n" * notes + table.to_csv(index=False, sep=layout[0], decimal=layout[1])
+    path = tmp_path_factory.mktemp("long") / "s.csv"
+    path.write_bytes(text.encode(encoding))
+    scans, _ = read_scans(path, RELEASE_NAMES)
+    assert [scan.scan_id for scan in scans] == names
+    for scan in scans:
+        found = np.stack([scan.columns[name] for name in CHANNELS], axis=1)
+        np.testing.assert_allclose(found, truth[scan.scan_id], rtol=1e-12)
 
 
 def test_too_long_and_too_many(tmp_path, monkeypatch):

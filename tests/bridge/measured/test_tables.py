@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.measured.tables import read_labels
-from dataset_card.contract.measured import CELL_FIELDS
+from dataset_card.contract.measured import CELL_FIELDS, CHEMISTRY_NAMES
 from dataset_card.storage.faults import FaultyInput
 
 TRUTH = pandas.DataFrame(
@@ -70,6 +70,31 @@ def test_however_it_is_written_the_numbers_are_the_truth(
     text = "# a line of words\n" * preamble + frame.to_csv(index=False, sep=separator, decimal=decimal)
     path.write_bytes(text.encode(encoding))
     same(read_labels(path, CELL_FIELDS), ["Ignored columns: '', 'operator'"] if extra else ())
+
+
+SPELLINGS = [(name, spelling) for name, others in CHEMISTRY_NAMES.items() for spelling in (name, *others)]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(drawn=st.lists(st.sampled_from(SPELLINGS), min_size=6, max_size=6), upper=st.integers(0, 2**30))
+def test_every_spelling_of_a_chemistry_is_its_name(tmp_path_factory, drawn, upper):
+    texts = ["".join(c.upper() if upper >> i % 30 & 1 else c.lower() for i, c in enumerate(s)) for _, s in drawn]
+    path = tmp_path_factory.mktemp("labels") / "labels.csv"
+    TRUTH.assign(chemistry=texts).to_csv(path, index=False)
+    assert read_labels(path, CELL_FIELDS)["chemistry"].tolist() == [name for name, _ in drawn]
+
+
+def test_a_row_of_units_under_the_names(tmp_path):
+    units = {"cell_id": "", "chemistry": "", "soc": "%", "soh": "%", "voltage": "mV"}
+    table = TRUTH.assign(soh=100 * TRUTH["soh"], voltage=1000 * TRUTH["voltage"])
+    whole = pandas.concat([pandas.DataFrame([units]), table])
+    whole.to_csv(tmp_path / "labels.csv", index=False)
+    same(read_labels(tmp_path / "labels.csv", CELL_FIELDS), ["units in row 2"])
+    whole.to_excel(tmp_path / "labels.xlsx", index=False)
+    same(read_labels(tmp_path / "labels.xlsx", CELL_FIELDS), ["units in row 2"])
+    whole.replace({"mV": "kV"}).to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(FaultyInput, match="column 'voltage' in 'kV'; expected voltage in V, mV"):
+        read_labels(tmp_path / "labels.csv", CELL_FIELDS)
 
 
 def test_a_sheet_and_a_header_row_are_found(tmp_path):

@@ -179,6 +179,50 @@ def test_a_gap_under_load_makes_its_cycle_invalid(fades, which, lost):
     np.testing.assert_allclose(found["capacity"].dropna(), np.delete(truth, which), rtol=1e-6)
 
 
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(fades=FADES, column=st.sampled_from(["Time [s]", "Voltage [V]", "Current [A]", "Temperature [C]"]),
+       which=st.integers(0, 4), where=st.sampled_from(["load", "rest after"]), offset=st.integers(1, 11),
+       count=st.integers(1, 8))  # fmt: skip
+def test_lost_samples_make_their_own_cycle_invalid_and_no_other(fades, column, which, where, offset, count):
+    table, truth = whole_test(2 * np.array(fades), ampere=2.0)
+    which = which % len(truth)
+    loaded = np.flatnonzero((table["Cycle"] == which + 1) & (table["Current [A]"] < 0))
+    start = loaded[offset] if where == "load" else loaded[-1] + offset
+    table.loc[start : start + count - 1, column] = np.nan
+    found = feature_table(segments_of(table.assign(cell_id="mine")))
+    assert found["cycle"].tolist() == list(range(1, len(truth) + 1))
+    expected = [where != "load" or i != which for i in range(len(truth))]
+    assert found["valid"].tolist() == expected
+    np.testing.assert_allclose(found["capacity"][expected], truth[expected], rtol=1e-6)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(layout=st.sampled_from([(",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), ("|", ".")]),
+       encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"]),
+       ending=st.sampled_from(["\n", "\r\n"]), preamble=st.integers(0, 3), units=st.booleans(),
+       order=st.permutations(["Time [s]", "Cycle", "Current [A]", "Voltage [V]", "Temperature [°C]"]))  # fmt: skip
+def test_however_the_text_is_laid_out_the_charges_are_the_truth(
+    tmp_path_factory, layout, encoding, ending, preamble, units, order
+):
+    table, truth = whole_test([2.0, 1.8], ampere=2.0)
+    table = table.rename(columns={"Temperature [C]": "Temperature [°C]"})[order]
+    if units:
+        row = [name.split(" ")[1] if " " in name else "" for name in table]
+        table = pd.concat([pd.DataFrame([row], columns=table.columns), table.set_axis(table.columns, axis=1)])
+        table.columns = [name.split(" ")[0] for name in table]
+        numbers = table.iloc[1:].astype(float).to_csv(None, index=False, header=False, sep=layout[0], decimal=layout[1])
+        text = table.iloc[:1].to_csv(None, index=False, sep=layout[0]) + numbers
+    else:
+        text = table.to_csv(None, index=False, sep=layout[0], decimal=layout[1])
+    text = f"Operator{layout[0]}me\n" * preamble + text
+    path = tmp_path_factory.mktemp("text") / "mine.csv"
+    path.write_bytes(text.replace("\n", ending).encode(encoding))
+    found = feature_table(read_cells(path).segments)
+    assert found["valid"].all() and found["cycle"].tolist() == [1, 2]
+    np.testing.assert_allclose(found["capacity"], truth, rtol=1e-9)
+    np.testing.assert_allclose(found["temp_mean"], 25)
+
+
 def test_a_long_rest_that_was_not_logged_is_no_load():
     table, truth = whole_test([2.0, 1.9], ampere=2.0)
     rest = (table["Current [A]"] == 0) & (table["Current [A]"].shift() == 0) & (table["Current [A]"].shift(-1) == 0)

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.columns import Found, known_unit
+from dataset_card.storage.columns import Found, known_unit, split_unit
 
 from . import cycles
 from .exports import (
@@ -470,19 +470,29 @@ def check_units(cell: str, segments: list[Segment], found: Found, nominal_Ah: fl
 
     def refuse(channel: str, seen: str, expected: str, looks_like: str) -> None:
         column = found.columns[channel].column
-        named = channel if column == channel else f"{column!r} ({channel})"
+        named, own = (channel, channel.split("_")[0]) if column == channel else (f"{column!r} ({channel})", column)
         raise MagBridgeError(
             f"cell {cell}: {named} {seen}; expected {expected} (looks like {looks_like}); state the unit in its name, "
-            f"such as '{channel.split('_')[0]} [{looks_like.split(',')[0].split(' ')[0]}]', or in a column map"
+            f"such as '{split_unit(own)[0]} [{looks_like.split(',')[0].split(' ')[0]}]', or in a column map"
         )
 
     peak = {name: max(float(np.abs(getattr(s, name)).max()) for s in segments) for name in CHANNELS[:3]}
     if peak["voltage_V"] > MAX_VOLTAGE_V:
-        refuse("voltage_V", f"reaches {peak['voltage_V']:g}", f"at most {MAX_VOLTAGE_V:g} V", "mV, or a pack of cells")
+        refuse(
+            "voltage_V",
+            f"reaches {peak['voltage_V']:g}",
+            f"at most {MAX_VOLTAGE_V:g} V",
+            "uV" if peak["voltage_V"] > 1000 * MAX_VOLTAGE_V else "mV, or a pack of cells",
+        )
     if peak["voltage_V"] < MIN_PEAK_VOLTAGE_V:
         refuse("voltage_V", f"stays below {peak['voltage_V']:g}", f"at least {MIN_PEAK_VOLTAGE_V:g} V", "kV")
     if peak["current_A"] > MAX_CURRENT_A:
-        refuse("current_A", f"reaches {peak['current_A']:g}", f"at most {MAX_CURRENT_A:g} A", "mA")
+        refuse(
+            "current_A",
+            f"reaches {peak['current_A']:g}",
+            f"at most {MAX_CURRENT_A:g} A",
+            "uA" if peak["current_A"] > 1000 * MAX_CURRENT_A else "mA",
+        )
     loaded = [segment for segment in segments if loaded_samples(segment).size]
     durations = [s.time_s[-1] - s.time_s[0] for s in loaded if loaded_samples(s).size >= MIN_LOADED_SAMPLES]
     if durations and max(durations) > MAX_DURATION_S:

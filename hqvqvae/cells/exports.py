@@ -212,7 +212,11 @@ def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
             f"{path}: {reason}; vendors' exports are read through batterydf: {EXTRA}, or name your columns in a column "
             "map (--columns)"
         ) from None
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
         ranked = sorted(bdf.plugins(), key=lambda name: name != bdf.detect(path).id)
         for plugin in ranked:

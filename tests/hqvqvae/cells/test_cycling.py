@@ -28,6 +28,8 @@ def test_reads_csv_and_parquet_alike(tmp_path, suffix):
         ("voltage_V", 1000, "voltage_V reaches 4200; .*looks like mV.*'voltage .mV.'"),
         ("voltage_V", 0.001, "voltage_V stays below 0.0042; .*looks like kV"),
         ("current_A", 1000, "current_A reaches 2000; .*looks like mA"),
+        ("voltage_V", 1e6, "voltage_V reaches 4.2e[+]06; .*looks like uV"),
+        ("current_A", 1e6, "current_A reaches 2e[+]06; .*looks like uA"),
         ("current_A", -1, "the voltage falls under charge .*--current-sign positive"),
         ("time_s", 1000, "time_s runs 2.36e[+]06 in one discharge; .*looks like ms"),
         ("time_s", 0.001, "time_s runs 2.36 in the longest discharge"),
@@ -49,7 +51,9 @@ def test_the_users_own_column_is_named(tmp_path):
     table["Test Time"] /= 60
     table.to_csv(tmp_path / "mine.csv", index=False)
     (tmp_path / "columns.yaml").write_text("columns: {voltage_V: {column: U}}\n")
-    with pytest.raises(MagBridgeError, match=r"cell mine: 'Test Time' \(time_s\) runs 39.3.*or in a column map"):
+    with pytest.raises(
+        MagBridgeError, match=r"cell mine: 'Test Time' \(time_s\) runs 39.3.*'Test Time .minutes.', or in a"
+    ):
         read_cells(tmp_path / "mine.csv", Reading(columns=tmp_path / "columns.yaml"))
     (tmp_path / "columns.yaml").write_text(
         "columns: {voltage_V: {column: U}, time_s: {column: Test Time, unit: min}}\n"

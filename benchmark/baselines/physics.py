@@ -24,6 +24,10 @@ from dataset_card.storage.arrays import spans
 VIEWS = {"terminals": TERMINALS, "magnetics": MAGNETICS, "both": (*TERMINALS, *MAGNETICS)}
 """What a baseline sees: channels by the name of the view."""
 
+PARTS = {**{channel: (channel,) for channel in MAGNETICS}, **VIEWS}
+STACKED = {name: [part for part, read in PARTS.items() if set(read) <= set(VIEWS[name])] for name in VIEWS}
+"""Of each view, the views and channels whose readers are stacked."""
+
 COMPONENTS = {"voltage": 12, "load": 24, "rest": 40, "scan": 24}
 """Principal components kept of each channel, the largest. More carry noise."""
 
@@ -43,13 +47,13 @@ DEFECT = 2.0
 def view(signals: np.ndarray, name: str) -> np.ndarray:
     """(n, D) the channels of a view, from the signals (n, 681) of v3."""
     places = spans(V3)
-    return np.concatenate([signals[:, places[channel]] for channel in VIEWS[name]], axis=1, dtype=np.float64)
+    return np.concatenate([signals[:, places[channel]] for channel in PARTS[name]], axis=1, dtype=np.float64)
 
 
 def channels(inputs: np.ndarray, name: str) -> dict[str, np.ndarray]:
     """The channels of a view by name, from inputs (n, D)."""
     places, start, out = spans(V3), 0, {}
-    for channel in VIEWS[name]:
+    for channel in PARTS[name]:
         width = places[channel].stop - places[channel].start
         out[channel] = inputs[:, start : start + width]
         start += width
@@ -224,41 +228,41 @@ class Metric(Boosted):
 
 
 class Stacked:
-    """Readers of the terminals, of the magnetics and of both, weighed by what they are worth on cells held out.
+    """Readers of each channel, of several, and of all, weighed by what they are worth on cells held out.
 
     Readings that say nothing of the target then cost nothing: without, a learner on all of them fits their noise and
     does worse than one on the terminals.
     """
 
-    def __init__(self, kind: str, seed: int, task: Task):
-        self.kind, self.seed, self.task = kind, seed, task
+    def __init__(self, kind: str, name: str, seed: int, task: Task):
+        self.kind, self.name, self.seed, self.task = kind, name, seed, task
 
     def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Stacked:
         """Fits readers and weights."""
         from scipy.optimize import nnls
 
-        held_out = np.empty((len(VIEWS), len(target)))
+        held_out = np.empty((len(STACKED[self.name]), len(target)))
         for fold in inner_folds(groups):
             rest = np.setdiff1d(np.arange(len(target)), fold)
             readers = self._readers(inputs[rest], target[rest], groups[rest])
-            held_out[:, fold] = [reader.scores(part) for reader, part in zip(readers, self._views(inputs[fold]))]
+            held_out[:, fold] = [reader.scores(part) for reader, part in zip(readers, self._parts(inputs[fold]))]
         self.offset = float(target.mean())
         self.weights = nnls(held_out.T - self.offset, target - self.offset)[0]
         self.readers = self._readers(inputs, target, groups)
         return self
 
-    def _views(self, inputs: np.ndarray) -> list[np.ndarray]:
-        read = channels(inputs, "both")
-        return [np.concatenate([read[c] for c in VIEWS[name]], axis=1) for name in VIEWS]
+    def _parts(self, inputs: np.ndarray) -> list[np.ndarray]:
+        read = channels(inputs, self.name)
+        return [np.concatenate([read[c] for c in PARTS[part]], axis=1) for part in STACKED[self.name]]
 
     def _readers(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray) -> list[Any]:
         make = KINDS[self.kind][0]
-        parts = zip(VIEWS, self._views(inputs))
+        parts = zip(STACKED[self.name], self._parts(inputs))
         return [make(name, self.seed, self.task).fit(part, target, groups, None) for name, part in parts]
 
     def scores(self, inputs: np.ndarray) -> np.ndarray:
         """Numbers of rows."""
-        found = [reader.scores(part) for reader, part in zip(self.readers, self._views(inputs))]
+        found = [reader.scores(part) for reader, part in zip(self.readers, self._parts(inputs))]
         return self.offset + (np.array(found) - self.offset).T @ self.weights
 
 
@@ -276,8 +280,8 @@ class Reader(KeptByTask):
         self.kind, self.name, self.seed, self.task = kind, name, seed, task
 
     def _one(self) -> Any:
-        if self.name == "both" and self.task.is_regression and self.task.second is None:
-            return Stacked(self.kind, self.seed, self.task)
+        if len(STACKED[self.name]) > 1 and self.task.is_regression and self.task.second is None:
+            return Stacked(self.kind, self.name, self.seed, self.task)
         return KINDS[self.kind][0](self.name, self.seed, self.task)
 
     def fit(self, inputs: np.ndarray, target: np.ndarray, *, groups: np.ndarray, clean: Subset) -> Reader:

@@ -192,7 +192,7 @@ def pilot_rows(bridge: AnyBridge, seed: int) -> CleanRows:
     record = np.repeat(records, SIGNALS_PER_CELL)
     cells = enumerate(pulses.cell[record].astype(str))
     seeds = [sample_seed(MASTER_SEED, "ablation", seed, c, i % SIGNALS_PER_CELL) for i, c in cells]
-    unit = (pulses.cell if isinstance(bridge, Bridge) else pulses.battery)[record].astype(str).astype(object)
+    unit = getattr(pulses, "battery", pulses.cell)[record].astype(str).astype(object)  # v1's cells are batteries
     return CleanRows(record_voltages(pulses)[record], pulses.soc[record], pulses.soh[record], np.array(seeds), unit)
 
 

@@ -80,9 +80,9 @@ def test_readings_that_say_nothing_cost_next_to_nothing():
     inputs[:, :33] += target[:, None]
     groups = np.repeat(np.arange(60), 4).astype(str)
     task = get_task("t9")
-    model = Stacked("ridge", 0, task).fit(inputs[:160], target[:160], groups[:160], None)
+    model = Stacked("ridge", "both", 0, task).fit(inputs[:160], target[:160], groups[:160], None)
     error = ((model.scores(inputs[160:]) - target[160:]) ** 2).mean()
-    alone = model.readers[0].scores(inputs[160:, :33])
+    alone = model.readers[3].scores(inputs[160:, :33])
     assert error < 1.1 * ((alone - target[160:]) ** 2).mean() < 0.2 * target.var()
 
 

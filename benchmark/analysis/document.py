@@ -21,8 +21,8 @@ from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing
 
-OCCLUDED = {"v1": (), "v2": ("functional-corrected", "whitened-transformer")}
-"""Readouts of shape whose steps and channels are occluded, by bridge, on v2 a network beside the regression.
+OCCLUDED = {"v1": (), "v2": ("functional-signed",)}
+"""Readouts of shape whose steps and channels are occluded, by bridge.
 
 v1's SOH is in its noise, which has no steps.
 """

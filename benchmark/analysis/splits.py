@@ -23,7 +23,7 @@ DEALS = 15
 """Splits dealt by battery, and as many by row."""
 
 MODELS = {
-    "t1": ("ridge", "noise-level", "functional-corrected"),
+    "t1": ("ridge", "noise-level", "functional-signed"),
     "t2": ("ridge-classifier", "logistic-regression"),
     "t3": ("logistic-regression",),
     "t4": ("logistic-regression", "random-forest"),

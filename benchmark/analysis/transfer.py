@@ -22,7 +22,7 @@ from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES, t
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing
 
-MODELS = ("ridge", "noise-level", "functional-ridge")
+MODELS = ("ridge", "noise-level", "functional-signed")
 """Readouts of SOH: of summary statistics, of noise, and of shape. T2 is their SOH against 0.85."""
 
 SEED = 0
@@ -144,7 +144,7 @@ def _dealt(rows: Subset, deal: int) -> Subset:
 
 def _fit(model: Model, rows: Subset, inputs: np.ndarray):
     estimator = model.build(0, get_task("t1"))
-    extras = {"clean": rows} if "clean" in inspect.signature(estimator.fit).parameters else {}
+    extras = {"groups": rows.battery_ids} if "groups" in inspect.signature(estimator.fit).parameters else {}
     return estimator.fit(inputs, rows.target, **extras)
 
 

@@ -26,7 +26,6 @@ from dataset_card.storage.output import require_place
 from dataset_card.storage.parquet import opened_parquet
 
 SHIPPED = Path(__file__).parent
-SHIPPED_V2 = SHIPPED / "v2"
 MAX_BYTES = 256 * 2**20
 """Of a results file; the shipped ones have a few MB."""
 
@@ -207,8 +206,8 @@ def _read_file(path: Path) -> Iterator[tuple[Result, str]]:
 
 
 def shipped_files() -> list[Path]:
-    """Paths of the shipped results on v1 and v2."""
-    return result_files(SHIPPED) + result_files(SHIPPED_V2)
+    """Paths of the shipped results on v1, v2 and v3."""
+    return [path for folder in (SHIPPED, SHIPPED / "v2", SHIPPED / "v3") for path in result_files(folder)]
 
 
 def result_files(path: str | Path) -> list[Path]:

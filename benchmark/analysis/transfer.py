@@ -219,7 +219,7 @@ WORDS = (
     "chance, with either sign, so the range is wide; what transfers lies above it.",
     "",
     "`noise-level` reads how noisy a signal is: v1's noise follows SOH, v2's does not. "
-    "`functional-ridge` reads the smooth shape, `ridge` 57 summary statistics.",
+    "`functional-signed` reads the smooth shape, under either law of ageing, `ridge` 57 summary statistics.",
 )
 
 

@@ -122,7 +122,7 @@ class HealthyMetric:
         return [(read[c] - mean) / spread @ white for c, (mean, spread, white) in self.fitted.items()]
 
 
-class Quadratic:
+class Quadratic(KeptByTask):
     """Quadratic ridge on components, its penalty by leave-one-out on training rows."""
 
     def __init__(self, name: str, seed: int, task: Task):
@@ -227,7 +227,7 @@ class Metric(Boosted):
         return np.concatenate(out, axis=1)
 
 
-class Stacked:
+class Stacked(KeptByTask):
     """Readers of each channel, of several, and of all, weighed by what they are worth on cells held out.
 
     Readings that say nothing of the target then cost nothing: without, a learner on all of them fits their noise and

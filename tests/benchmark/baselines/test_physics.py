@@ -5,6 +5,7 @@ import pytest
 
 from benchmark import cross_validate, evaluate_model, few_shot, load_task
 from benchmark.baselines import get_model, models
+from benchmark.baselines.hub import baseline_files, fit_baseline, read_baseline
 from benchmark.baselines.physics import VIEWS, Components, HealthyMetric, Stacked, _border, view
 from benchmark.predictions import score_predictions
 from benchmark.tasks import V3_TASKS, get_task
@@ -84,6 +85,13 @@ def test_readings_that_say_nothing_cost_next_to_nothing():
     error = ((model.scores(inputs[160:]) - target[160:]) ** 2).mean()
     alone = model.readers[3].scores(inputs[160:, :33])
     assert error < 1.1 * ((alone - target[160:]) ** 2).mean() < 0.2 * target.var()
+
+
+@pytest.mark.parametrize("task, name", [("t9", "ridge-both"), ("t6", "metric-magnetics")])
+def test_a_fitted_reader_travels_without_a_pickle(v3_release, task, name):
+    data = load_task(task, v3_release)
+    back = read_baseline(baseline_files(fit_baseline(task, name, data), "user/baseline"), "files")
+    assert back.predictions(data).equals(evaluate_model(task, get_model(name), data).table)
 
 
 def test_an_entry_of_places_is_saved_read_and_scored_again(v3_release, tmp_path):

@@ -20,7 +20,7 @@ def copy(tiny_release, tmp_path):
 
 
 def first_file(folder):
-    return sorted((folder / "data" / "clean" / "train").iterdir())[0]
+    return sorted((folder / "data" / "clean" / "by-cell-train").iterdir())[0]
 
 
 def edit(path, name, change):

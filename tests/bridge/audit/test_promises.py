@@ -124,7 +124,7 @@ def test_a_file_against_the_contract(copy, change, words):
 
 
 def test_a_row_in_the_wrong_file(copy):
-    first, second = sorted((copy / "data" / "clean" / "train").iterdir())[:2]
+    first, second = sorted((copy / "data" / "clean" / "by-cell-train").iterdir())[:2]
     moved = pq.ParquetFile(first).read().slice(0, 1)
     edit_table(first, lambda t: t.slice(1))
     edit_table(second, lambda t: pa.concat_tables([t, moved]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from benchmark.data import REGIME_B_PREFIX
@@ -233,12 +235,18 @@ def bootstrap(task: Task, battery_ids, statistics: np.ndarray, resamples: int = 
 
 def _draws(battery_ids, resamples: int) -> np.ndarray:
     """How often each draw of batteries with replacement takes each, (resamples, B)."""
-    pseudo = np.char.startswith(np.asarray(battery_ids), REGIME_B_PREFIX)
-    rng = np.random.default_rng(0)
+    return _weights(tuple(np.char.startswith(np.asarray(battery_ids), REGIME_B_PREFIX).tolist()), resamples)
+
+
+@lru_cache(maxsize=32)
+def _weights(regime_b: tuple[bool, ...], resamples: int) -> np.ndarray:
+    """The draws; the same for every result on batteries of as many kinds, of which a board has hundreds."""
+    pseudo, rng = np.array(regime_b, dtype=bool), np.random.default_rng(0)
     weights = np.zeros((resamples, len(pseudo)))
     for group in (np.flatnonzero(~pseudo), np.flatnonzero(pseudo)):
         if len(group):
             weights[:, group] = rng.multinomial(len(group), np.full(len(group), 1 / len(group)), size=resamples)
+    weights.flags.writeable = False
     return weights
 
 

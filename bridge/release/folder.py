@@ -100,8 +100,7 @@ def build(
     made_so = {"version": edition.version, "bridge_version": upstream.bridge_version, "upstream": upstream_entry}
     require_folder(out, RELEASE, replace or _stands(Path(out), {**made_so, "rebuild": rebuild}))
     bridge = make_bridge(upstream, config, master_seed)
-    require_sound(bridge, counts, master_seed)
-    table = make_table(bridge, counts, master_seed, workers)
+    table = make_table(bridge, counts, master_seed, workers, require_sound(bridge, counts, master_seed))
     origin = {
         "upstream": upstream_entry,
         "config": dataclasses.asdict(bridge.config),
@@ -116,7 +115,13 @@ def build(
     return write(Path(out), table, origin, fitted_files(bridge))
 
 
-def make_table(bridge: ReleaseBridge, counts: AnyComposition, master_seed: int, workers: int | None = None) -> pa.Table:
+def make_table(
+    bridge: ReleaseBridge,
+    counts: AnyComposition,
+    master_seed: int,
+    workers: int | None = None,
+    plan: Plan | None = None,
+) -> pa.Table:
     """The rows of a release in release order.
 
     Args:
@@ -124,21 +129,28 @@ def make_table(bridge: ReleaseBridge, counts: AnyComposition, master_seed: int, 
         counts: How many rows of each kind.
         master_seed: Seed of everything.
         workers: Threads; the bytes do not depend on it.
+        plan: That of `plan_of`, if it was made already.
     """
     if isinstance(bridge, BridgeV3):
         return bridge.table(counts.rows(0) // bridge.config.visits, workers)
-    plan = plan_of(bridge, counts, master_seed)
+    plan = plan or plan_of(bridge, counts, master_seed)
     return assemble(plan, generate_plan(bridge, plan, workers))
 
 
-def require_sound(bridge: ReleaseBridge, counts: AnyComposition, master_seed: int) -> None:
+def require_sound(bridge: ReleaseBridge, counts: AnyComposition, master_seed: int) -> Plan | None:
     """Refuses a bridge of scans that breaks a sanity invariant: the gate ahead of writing a release.
+
+    Returns:
+        The plan of its rows; None of v3, which has none.
 
     Raises:
         MagBridgeError: Names the broken invariants.
     """
-    if not isinstance(bridge, BridgeV3):
-        require_invariants(bridge, plan_of(bridge, counts, master_seed).rows)
+    if isinstance(bridge, BridgeV3):
+        return None
+    plan = plan_of(bridge, counts, master_seed)
+    require_invariants(bridge, plan.rows)
+    return plan
 
 
 def plan_of(bridge: AnyBridge, counts: AnyComposition, master_seed: int) -> Plan:

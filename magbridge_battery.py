@@ -82,6 +82,9 @@ def load(
     if remark is not None:
         LOG.info(f"note: {remark}")
     loaded = datasets.load_dataset(str(folder), name, streaming=streaming)
+    if split is not None:
+        for other in loaded.keys() - _splits_of(split):
+            del loaded[other]
     if _is_shuffled(_edition(folder), name) and not streaming:
         loaded = loaded.sort("sample_id")
     for rows in loaded.values():
@@ -101,6 +104,11 @@ def _about(folder: Path, name: str) -> datasets.DatasetInfo:
         license=about(read_manifest(folder))["license"],
         version=edition.version,
     )
+
+
+def _splits_of(split: str) -> set[str]:
+    """The splits that slices are of."""
+    return {part.partition("[")[0].strip() for part in split.split("+")}
 
 
 def _sliced(loaded: datasets.DatasetDict, split: str, streaming: bool) -> datasets.Dataset:
@@ -131,7 +139,7 @@ def _check(edition: Edition, config: str, split: str | None) -> str:
     """The configuration's full name, if an edition has it and it has the split."""
     found = edition.config(_names(edition).get(config, config))
     names = list(found.patterns())
-    if split is not None and not {part.partition("[")[0].strip() for part in split.split("+")} <= set(names):
+    if split is not None and not _splits_of(split) <= set(names):
         raise MagBridgeError(f"split {split!r} of {config}: expected one of {', '.join(names)}")
     return found.name
 

@@ -6,7 +6,6 @@ same rows with the SOH of whole cells dealt to other cells, `DEALS` times. Nothi
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from benchmark.baselines import get_model
 from benchmark.data import Subset, dataset_info, load_task, release_folder
 from benchmark.models import Model
+from benchmark.protocol import asks
 from benchmark.scoring import battery_statistics, interval, score
 from benchmark.tasks import Task, get_task
 from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES, table_of
@@ -143,9 +143,9 @@ def _dealt(rows: Subset, deal: int) -> Subset:
 
 
 def _fit(model: Model, rows: Subset, inputs: np.ndarray):
-    estimator = model.build(0, get_task("t1"))
-    extras = {"groups": rows.battery_ids} if "groups" in inspect.signature(estimator.fit).parameters else {}
-    return estimator.fit(inputs, rows.target, **extras)
+    task = get_task("t1")
+    extras = {"groups": rows.battery_ids} if asks(model, task, "groups") else {}
+    return model.build(0, task).fit(inputs, rows.target, **extras)
 
 
 def _inputs(model: Model, rows: Subset) -> np.ndarray:

@@ -125,19 +125,25 @@ class HealthyMetric:
 class Quadratic(KeptByTask):
     """Quadratic ridge on components, its penalty by leave-one-out on training rows."""
 
+    scored_by = "decision_function"
+    """The learner's own score of each class."""
+
     def __init__(self, name: str, seed: int, task: Task):
-        self.name, self.task = name, task
+        self.name, self.seed, self.task = name, seed, task
 
     def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Quadratic:
-        """Fits components and weights."""
+        """Fits components and learner."""
+        self.components = Components(self.name).fit(inputs)
+        self.learner = self._learner().fit(self.features(inputs), target)
+        return self
+
+    def _learner(self) -> Any:
         from sklearn.linear_model import RidgeClassifierCV, RidgeCV
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        self.components = Components(self.name).fit(inputs)
         ridge = RidgeClassifierCV(PENALTIES, class_weight="balanced") if self.task.labels else RidgeCV(PENALTIES)
-        self.learner = make_pipeline(StandardScaler(), ridge).fit(self.features(inputs), target)
-        return self
+        return make_pipeline(StandardScaler(), ridge)
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
         """(n, F) components, and products of the largest."""
@@ -148,31 +154,20 @@ class Quadratic(KeptByTask):
 
     def scores(self, inputs: np.ndarray) -> np.ndarray:
         """Numbers or places of rows, or (n, K) the score of each class."""
-        features = self.features(inputs)
-        return self.learner.decision_function(features) if self.task.labels else self.learner.predict(features)
+        return getattr(self.learner, self.scored_by if self.task.labels else "predict")(self.features(inputs))
 
 
 class Boosted(Quadratic):
     """Boosting on components."""
 
-    def __init__(self, name: str, seed: int, task: Task):
-        super().__init__(name, seed, task)
-        self.seed = seed
+    scored_by = "predict_proba"
 
-    def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Boosted:
-        """Fits components and trees."""
-        self.components = Components(self.name).fit(inputs)
-        self.learner = boosting(self.task, self.seed).fit(self.features(inputs), target)
-        return self
+    def _learner(self) -> Any:
+        return boosting(self.task, self.seed)
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
         """(n, F) components."""
         return np.concatenate(self.components.transform(inputs), axis=1)
-
-    def scores(self, inputs: np.ndarray) -> np.ndarray:
-        """Numbers or places of rows, or (n, K) the score of each class."""
-        features = self.features(inputs)
-        return self.learner.predict_proba(features) if self.task.labels else self.learner.predict(features)
 
 
 def boosting(task: Task, seed: int):

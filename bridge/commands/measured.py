@@ -8,7 +8,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -239,32 +239,25 @@ def residuals(
     from bridge.measured import report
 
     require_folder(out, report.KIND, replace)
+    found: Any
     if against.suffix.lower() in (".yaml", ".yml"):
-        _map_residuals(measured, against, out, columns, replace, as_json)
-        return
-    from bridge.measured.residuals import compare
+        from bridge.measured import field_map
 
-    if columns is not None:
+        found = field_map.compare_map(measured, against, columns)
+        pages = field_map.markdown(found, measured.name), {"map.png": found.figure()}
+        path = report.write_pages(out, *pages, found.as_dict(), replace)
+        said = [found.understood, *found.map.notes, found.text(), *found.verdict()]
+    elif columns is not None:
         raise MagBridgeError("--columns with a release: expected a field map and, as --against, a design (.yaml)")
-    found = compare(measured, against)
-    path = report.write_report(found, out, replace)
+    else:
+        from bridge.measured.residuals import compare
+
+        found = compare(measured, against)
+        path = report.write_report(found, out, replace)
+        said = [words.replace("**", "") for words in report.verdict(found)]
     if as_json:
         print_json(found.as_dict())
         return
-    for words in report.verdict(found):
-        typer.echo(words.replace("**", ""))
-    typer.echo(f"report: {path}")
-
-
-def _map_residuals(path: Path, against: Path, out: Path, columns: Path | None, replace: bool, as_json: bool) -> None:
-    from bridge.measured import field_map, report
-
-    found = field_map.compare_map(path, against, columns)
-    figures = {"map.png": found.figure()}
-    written = report.write_pages(out, field_map.markdown(found, path.name), figures, found.as_dict(), replace)
-    if as_json:
-        print_json(found.as_dict())
-        return
-    for words in (found.understood, *found.map.notes, found.text(), *found.verdict()):
+    for words in said:
         typer.echo(words)
-    typer.echo(f"report: {written}")
+    typer.echo(f"report: {path}")

@@ -222,9 +222,9 @@ RANK_RULE = (
 )
 EXPLANATION = (
     f"Order: by score. Rank: {RANK_RULE} Score, per scan: a prediction uses one row alone; mean ± population std "
-    "over seeds on the test subset. Interval: 95 % bootstrap over test batteries; v1's nine are few: draws of "
-    "theirs may have hardly any spread of SOH, and R2 then falls far below zero. Per visit: the predictions of all "
-    "scans of a cell visit pooled (mean of SOH, most frequent class), with its interval; never ranked. Other law: "
+    "over seeds on the test subset. Interval: 95 % bootstrap over test batteries, studentised for R2; v1's "
+    "nine are few, and leave it wide. Per visit: the predictions of all scans of a cell visit pooled (mean of SOH, "
+    "most frequent class), with its interval; never ranked. Other law: "
     "the worse of two scores, fitted on batteries of one ageing law and scored on those of the other. "
     "Cross-validation: mean ± std over folds of all batteries, the steadier figure. Other releases: lowest to "
     "highest score on releases of other master seeds, whose test batteries carry the same labels; rounds and the "

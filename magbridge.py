@@ -24,16 +24,21 @@ if TYPE_CHECKING:
 def command_line() -> typer.Typer:
     """Return the command line with every command of the three packages."""
     from benchmark.__main__ import app as benchmark
-    from benchmark.running import OUTSIDE
     from bridge.__main__ import app as bridge
     from hqvqvae.__main__ import app as model
 
-    OUTSIDE["reservoir-ridge"] = _reservoir_ridge
     app = CommandLine("Build datasets, score models and train HQ-VQVAE.", completion=True, callback=_options)
     app.add_typer(bridge)
     app.add_typer(benchmark, name="benchmark")
     app.add_typer(model, name="hqvqvae")
     return app
+
+
+def supply_models() -> None:
+    """Let `benchmark run` find the model that the bridge supplies, which the benchmark itself may not import."""
+    from benchmark.running import OUTSIDE
+
+    OUTSIDE["reservoir-ridge"] = _reservoir_ridge
 
 
 def _reservoir_ridge() -> Model:
@@ -66,6 +71,7 @@ def main() -> None:
 
 def _checked() -> None:
     require_own("bridge", "benchmark")
+    supply_models()
     command_line()()
 
 

@@ -10,16 +10,10 @@ import pytest
 import typer
 
 import magbridge
-from benchmark.running import OUTSIDE
 
 ROOT = Path(__file__).parents[1]
 COMMAND = ("-P", "-c", "import magbridge; magbridge.main()")
 """What the installed command does: the working folder is not on its path."""
-
-
-@pytest.fixture(autouse=True)
-def models_of_the_benchmark_alone(monkeypatch):
-    monkeypatch.setattr("benchmark.running.OUTSIDE", dict(OUTSIDE))
 
 
 def run(*arguments, cwd, **environment):

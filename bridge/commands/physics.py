@@ -136,7 +136,7 @@ def calibrate(upstream_dir: UpstreamDirOption = None, as_json: JsonOption = Fals
             path = find(sheet.file, upstream_dir)
             if path is None:
                 raise MagBridgeError(f"no {sheet.file.path}: see `upstream`, or name its folder with --upstream-dir")
-            tables[sheet.name] = read_pulse_table(path, sheet.cells, sheet.voltages)
+            tables[sheet.name] = read_pulse_table(path)
     found = calibration.calibrate_all(tables)
     if as_json:
         print_json({"tables": [{**asdict(one), "unidentified": one.unidentified} for one in found]})

@@ -32,7 +32,6 @@ def upstream(
 ) -> None:
     """List upstream files as present, missing or damaged; exit with 1 unless all published ones are intact."""
     from bridge.upstream import files
-    from bridge.upstream.status import status
 
     if out is not None and not compare:
         raise MagBridgeError("--out names the figure of --compare: add --compare")
@@ -42,11 +41,11 @@ def upstream(
         _compare(upstream_dir, fetch, out, as_json)
         return
     if fetch:
-        state = {entry["file"]: entry["state"] for entry in status(upstream_dir)}
+        state = {entry["file"]: entry["state"] for entry in files.status(upstream_dir)}
         for file in files.PUBLISHED:
             if state[file.path] in ("missing", "damaged"):
                 files.fetch(file)
-    entries = status(upstream_dir)
+    entries = files.status(upstream_dir)
     whole = all(entry["state"] == "ok" for entry in entries if entry["file"] != files.OSF_SCANS)
     if as_json:
         print_json({"complete": whole, "files": entries})

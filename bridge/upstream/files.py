@@ -166,3 +166,44 @@ def fetch(file: UpstreamFile, url: str | None = None, timeout_s: float = DOWNLOA
                 "file was truncated on its way or is another version; try again"
             )
     return target
+
+
+def status(upstream_dir: Path | None = None) -> list[dict]:
+    """The state of every upstream file.
+
+    Args:
+        upstream_dir: Folder of published files; `$MAGBRIDGE_UPSTREAM` by default.
+
+    Returns:
+        One entry a file: `file`, `meaning`, `licence`, `state` (`ok`, `missing`, `damaged` or `unchecked`),
+        `path`, `detail`.
+    """
+    entries = []
+    for file in PUBLISHED:
+        path, state, detail = None, "missing", f"published at {file.url}"
+        try:
+            found = find(file, upstream_dir)
+            if found is not None:
+                path, state, detail = str(found), "ok", f"SHA-256 {file.sha256}"
+        except MagBridgeError as error:
+            if not any((folder / file.path).is_file() for _, folder in local_folders(upstream_dir)):
+                raise
+            state, detail = "damaged", str(error)
+        about = {"file": file.path, "meaning": file.meaning, "licence": file.licence}
+        entries.append({**about, "path": path, "state": state, "detail": detail})
+    raw = osf_scans(upstream_dir)
+    state, detail = "missing", "made from the OSF archive, DOI 10.17605/OSF.IO/CW8ZV"
+    if raw is not None:
+        state, detail = "unchecked", "checked against the anchor statistics when used (--upstream osf)"
+    about = {
+        "file": OSF_SCANS,
+        "meaning": "205 raw scans, optional: surrogates stand in for them",
+        "licence": "none to redistribute: bring your own",
+    }
+    return [*entries, {**about, "path": None if raw is None else str(raw), "state": state, "detail": detail}]
+
+
+def osf_scans(upstream_dir: Path | None = None) -> Path | None:
+    """Path of the raw scans that a user brings; None where there are none."""
+    places = (folder / OSF_SCANS for _, folder in local_folders(upstream_dir))
+    return next((path for path in places if path.is_file()), None)

@@ -34,7 +34,6 @@ class PulseSheet:
     name: str
     chemistry: str
     cells: int
-    voltages: tuple[float, float]
     file: files.UpstreamFile
     visits: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
@@ -67,10 +66,10 @@ SCANNED = "LFP-35Ah"
 """The table of the cell type that was scanned."""
 
 SHEETS = (
-    PulseSheet(SCANNED, "LFP", 56, (2.0, 4.0), files.PULSE_TABLE),
-    PulseSheet("LMO-10Ah", "LMO", 95, (2.0, 4.5), files.PULSE_TABLE_LMO),
-    PulseSheet("NMC-2.1Ah", "NMC", 67, (2.0, 4.5), files.PULSE_TABLE_NMC_SMALL, _VISITS),
-    PulseSheet("NMC-21Ah", "NMC", 52, (2.0, 4.5), files.PULSE_TABLE_NMC_LARGE),
+    PulseSheet(SCANNED, "LFP", 56, files.PULSE_TABLE),
+    PulseSheet("LMO-10Ah", "LMO", 95, files.PULSE_TABLE_LMO),
+    PulseSheet("NMC-2.1Ah", "NMC", 67, files.PULSE_TABLE_NMC_SMALL, _VISITS),
+    PulseSheet("NMC-21Ah", "NMC", 52, files.PULSE_TABLE_NMC_LARGE),
 )
 """The tables of a v2 release, in release order."""
 
@@ -169,6 +168,4 @@ def read_pulse_tables(paths: Mapping[str, Path]) -> PulseTables:
     Raises:
         MagBridgeError: A workbook's contents are not as expected.
     """
-    return combine(
-        {sheet.name: read_pulse_table(paths[sheet.file.path], sheet.cells, sheet.voltages) for sheet in SHEETS}
-    )
+    return combine({sheet.name: read_pulse_table(paths[sheet.file.path]) for sheet in SHEETS})

@@ -115,10 +115,9 @@ def osf_path(upstream_dir: Path | None) -> Path:
     Raises:
         MagBridgeError: They are not at hand; says how to get them.
     """
-    for _, folder in files.local_folders(upstream_dir):
-        path = folder / files.OSF_SCANS
-        if path.is_file():
-            return path
+    path = files.osf_scans(upstream_dir)
+    if path is not None:
+        return path
     raise MagBridgeError(
         f"the raw scans are not at hand: expected {files.OSF_SCANS} in the folder of --upstream-dir or "
         f"${files.ENVIRONMENT_VARIABLE}. They may not be redistributed: build osf_sequences.npz from the OSF "

@@ -13,15 +13,10 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from bridge.config import ANCHOR_VOLTAGES, BRIDGE_VERSION_SIMULATED
-from bridge.upstream.from_scans import upstream_from_scans
-from bridge.upstream.simulated_parameters import (
-    PARAMETER_FILE,
-    PulseParameters,
-    ScanParameters,
-    SimulationParameters,
-    load_parameters,
-)
-from bridge.v1.inputs import PulseTable, Upstream
+from bridge.upstream.simulated_parameters import PARAMETER_FILE, SimulationParameters, load_parameters
+from bridge.v1 import reservoir
+from bridge.v1.inputs import AnchorStatistics, PulseTable, Upstream
+from bridge.v1.latent_space import AngleScaler, LatentSpace
 from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
@@ -60,7 +55,12 @@ def simulated_upstream() -> Upstream:
         f"simulated scans, seed {SCAN_SEED}": hashlib.sha256(scans.tobytes()).hexdigest(),
         f"simulated pulse table, seed {TABLE_SEED}": hashlib.sha256(pulses.u.tobytes()).hexdigest(),
     }
-    return upstream_from_scans("simulated", scans, pulses, BRIDGE_VERSION_SIMULATED, sources)
+    statistics = AnchorStatistics.from_scans(scans, np.array(ANCHOR_VOLTAGES))
+    scaler = AngleScaler.from_trajectories(statistics.mean, statistics.std)
+    embeddings = reservoir.embed(scans, scaler.mean, scaler.std)
+    latent = LatentSpace.fit(embeddings, np.repeat(np.arange(len(ANCHOR_VOLTAGES)), POSITIONS))
+    version = BRIDGE_VERSION_SIMULATED
+    return Upstream("simulated", statistics, scans, embeddings, scaler, latent, pulses, version, sources)
 
 
 def sheet_field(
@@ -200,7 +200,7 @@ def _hum(frequency: float, spread: float, n: np.ndarray, positions: int, rng: np
     return real * np.cos(phase) + imaginary * np.sin(phase)
 
 
-def _edges(scan: ScanParameters, positions: int, steps: int, rng: np.random.Generator) -> np.ndarray:
+def _edges(scan, positions: int, steps: int, rng: np.random.Generator) -> np.ndarray:
     """Transients of the acquisition's start and end, (P, N) in nT."""
     out = np.zeros((positions, steps))
     out[:, : len(scan.edge_shape)] = scan.edge[0] * rng.exponential(size=(positions, 1)) * scan.edge_shape
@@ -276,26 +276,29 @@ def pulse_table(
     )
 
 
-def _soh_quantiles(pulse: PulseParameters, cells: int) -> np.ndarray:
+def _soh_quantiles(pulse, cells: int) -> np.ndarray:
     """Mid-quantiles of the truncated normal distribution of SOH, ascending."""
     low, high = (ndtr((bound - pulse.soh_mu) / pulse.soh_sd) for bound in (pulse.soh_lo, pulse.soh_hi))
     share = (np.arange(cells) + 0.5) / cells
     return pulse.soh_mu + pulse.soh_sd * ndtri(low + share * (high - low))
 
 
-def _cell_factors(pulse: PulseParameters, soh: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _cell_factors(pulse, soh: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Resistance R_i in mOhm and polarisation factor p_i of each cell; their sample correlations are exact."""
     columns = np.column_stack([soh, rng.standard_normal((len(soh), 2))])
     columns -= columns.mean(axis=0)
     # Whiten by QR, which leaves the first column SOH up to its sign; then colour.
     q, r = np.linalg.qr(columns)
     white = q * np.sign(np.diag(r)) * np.sqrt(len(soh))
-    _, z_resistance, z_polarisation = (white @ np.linalg.cholesky(pulse.correlation).T).T
+    # of SOH, ohmic resistance and polarisation over cells
+    of_soh, of_resistance = [1, pulse.rho_R, pulse.rho_P], [pulse.rho_R, 1, pulse.rho_RP]
+    correlation = np.array([of_soh, of_resistance, [pulse.rho_P, pulse.rho_RP, 1]])
+    _, z_resistance, z_polarisation = (white @ np.linalg.cholesky(correlation).T).T
     return pulse.R0 * (1 + pulse.R0_cv * z_resistance), 1 + pulse.P_cv * z_polarisation
 
 
 def _pulse_voltages(
-    pulse: PulseParameters,
+    pulse,
     s: np.ndarray,
     soh: np.ndarray,
     resistance: np.ndarray,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -27,10 +26,6 @@ from bridge.audit.promises import audit_release
 from bridge.corpus import run as corpus
 from bridge.measured.adopt import read_measured
 from bridge.release.bundle import import_bundle
-from bridge.upstream import files as upstream_files
-from bridge.upstream.published import read_anchor_statistics, read_latent_space, read_pulse_table
-from bridge.upstream.simulated_parameters import PARAMETER_FILE, load_parameters
-from bridge.upstream.simulated_tables import TABLE_FILE, simulated_pulse_tables
 from bridge.v2 import ScanMap
 from bridge.v2.inputs import fit_upstream, simulated_upstream
 from dataset_card.contract.schema import CHANNELS
@@ -59,28 +54,11 @@ def release_inputs(bench: Bench) -> dict[str, Input]:
             lambda folder: import_bundle(folder / bench.bundle.name, out, replace=True),
             share=2,
         ),
-        "parameters": Input(
-            _of(made / "parameters", PARAMETER_FILE), lambda folder: load_parameters(folder / PARAMETER_FILE.name)
-        ),
-        "simulated tables": Input(
-            _of(made / "tables", TABLE_FILE),
-            lambda folder: simulated_pulse_tables(load_parameters(), folder / TABLE_FILE.name),
-        ),
         "corpus": Input(_corpus(made / "corpus"), lambda folder: corpus.verify(folder, Engine(jobs=1)), share=1),
     }  # fmt: skip
     (made / "map").mkdir()
     fit_upstream(simulated_upstream()).save(made / "map" / "map.npz")
     found["scan map"] = Input(made / "map", lambda folder: ScanMap.load(folder / "map.npz"))
-    if upstream := os.environ.get(upstream_files.ENVIRONMENT_VARIABLE):
-        for name, file, read in (
-            ("anchor statistics", upstream_files.ANCHOR_STATISTICS, read_anchor_statistics),
-            ("latent space", upstream_files.LATENT_SPACE, read_latent_space),
-            ("workbook", upstream_files.PULSE_TABLE, read_pulse_table),
-        ):
-            source = Path(upstream, file.path)
-            found[name] = Input(
-                _of(made / name, source), lambda folder, read=read, source=source: read(folder / source.name), share=2
-            )
     return found
 
 

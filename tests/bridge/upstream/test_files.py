@@ -1,8 +1,9 @@
+import dataclasses
 import hashlib
 
 import pytest
 
-from bridge.upstream import files
+from bridge.upstream import files, locate
 from dataset_card.errors import MagBridgeError
 
 BODY = bytes(range(256)) * 20
@@ -38,3 +39,13 @@ def test_a_damaged_local_file_is_named(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(MagBridgeError, match="--upstream-dir is .*nowhere: expected an existing folder"):
         files.find(FILE, tmp_path / "nowhere")
+
+
+def test_missing_files_are_all_named_with_the_way_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("MAGBRIDGE_CACHE", str(tmp_path))
+    monkeypatch.delenv("MAGBRIDGE_UPSTREAM", raising=False)
+    wanted = (FILE, dataclasses.replace(FILE, path="pulsebat/other.xlsx"))
+    monkeypatch.setattr(files, "PUBLISHED", wanted)
+    with pytest.raises(FileNotFoundError, match="thing.npz, pulsebat/other.xlsx missing.*--upstream-dir"):
+        locate(fetch=False, wanted=wanted)
+    assert [entry["state"] for entry in files.status()] == ["missing"] * 3

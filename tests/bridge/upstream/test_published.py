@@ -13,72 +13,10 @@ def sheet(upstream_dir):
     return pandas.read_excel(upstream_dir / files.PULSE_TABLE.path, sheet_name=reader.PULSEBAT_SHEET)
 
 
-def written(frame, tmp_path, sheet_name=reader.PULSEBAT_SHEET):
-    path = tmp_path / "pulses.xlsx"
-    frame.to_excel(path, sheet_name=sheet_name, index=False)
-    return path
-
-
 def test_pulse_table_keeps_the_sheets_order(published, sheet):
     pulses = published.pulses
     assert len(pulses) == 560 and pulses.cell[0] == "10" and pulses.cell[100] == "1"
     assert np.array_equal(pulses.u[:, 20], sheet["U21"]) and np.array_equal(pulses.soc[:3], [5, 10, 15])
-
-
-def test_a_missing_column(sheet, tmp_path):
-    with pytest.raises(MagBridgeError, match="has no column 'U7'"):
-        reader.read_pulse_table(written(sheet.drop(columns="U7"), tmp_path))
-
-
-def test_a_duplicated_record(sheet, tmp_path):
-    frame = sheet.copy()
-    frame.loc[4, ["No.", "SOC"]] = frame.loc[3, ["No.", "SOC"]].to_numpy()
-    with pytest.raises(MagBridgeError, match="row 6 repeats cell 10 at SOC 20 %"):
-        reader.read_pulse_table(written(frame, tmp_path))
-
-
-@pytest.mark.parametrize("column, value, words", [
-    ("U3", None, "row 4, column 'U3' is empty"),
-    ("SOH", "good", "row 4, column 'SOH' is empty or not a number"),
-    ("SOH", 80.5, "record 2 has SOH 80.5; expected a value in"),
-    ("SOC", 150, "record 2 has SOC 150"),
-    ("U1", 3200, "record 2 has U "),
-])  # fmt: skip
-def test_a_bad_value(sheet, tmp_path, column, value, words):
-    frame = sheet.astype({column: object})
-    frame.loc[2, column] = value
-    with pytest.raises(MagBridgeError, match=words):
-        reader.read_pulse_table(written(frame, tmp_path))
-
-
-def test_missing_records_and_sheets(sheet, tmp_path):
-    with pytest.raises(MagBridgeError, match="559 records; expected 560"):
-        reader.read_pulse_table(written(sheet.iloc[:-1], tmp_path))
-    with pytest.raises(MagBridgeError, match="with a sheet 'SOC ALL'"):
-        reader.read_pulse_table(written(sheet, tmp_path, "SOC5"))
-    (tmp_path / "text.xlsx").write_text("hello")
-    with pytest.raises(MagBridgeError, match="not a readable workbook"):
-        reader.read_pulse_table(tmp_path / "text.xlsx")
-
-
-def statistics_file(upstream_dir, tmp_path, **changes):
-    with np.load(upstream_dir / files.ANCHOR_STATISTICS.path, allow_pickle=False) as archive:
-        arrays = {**archive, **changes}
-    path = tmp_path / "anchor_stats.npz"
-    np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
-    return path
-
-
-@pytest.mark.parametrize("changes, words", [
-    ({"v3_00__std_traj": np.zeros((100, 5))}, r"'v3_00__std_traj' has shape \(100, 5\); expected \(100, 6\)"),
-    ({"v3_00__std_traj": None}, "no array 'v3_00__std_traj'"),
-    ({"v3_00__mean_traj": np.full((100, 6), np.nan)}, "holds NaN or infinity"),
-    ({"v3_00__std_traj": np.full((100, 6), -1.0)}, "negative standard deviation"),
-    ({"voltages": np.arange(5.0)}, "anchors at"),
-])  # fmt: skip
-def test_bad_statistics(upstream_dir, tmp_path, changes, words):
-    with pytest.raises(MagBridgeError, match=words):
-        reader.read_anchor_statistics(statistics_file(upstream_dir, tmp_path, **changes))
 
 
 def test_pickles_are_refused(tmp_path):

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from bridge.config import ANCHOR_VOLTAGES
-from bridge.upstream import simulated
+from bridge.upstream import resolve, simulated
 from bridge.upstream.published import read_anchor_statistics, read_pulse_table
 from bridge.upstream.simulated import dipole_field, pulse_table, scan_archive, sheet_field
 from bridge.upstream.simulated_parameters import load_parameters
 from bridge.v1.inputs import AnchorStatistics
+from bridge.v1.latent_space import separation
 from dataset_card.errors import MagBridgeError
 
 PARAMETERS = load_parameters()
@@ -192,3 +193,23 @@ def test_the_examples_run():
 def test_bad_arguments_are_named(call, named):
     with pytest.raises(MagBridgeError, match=named):
         call()
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    return resolve("simulated")
+
+
+def test_simulated_upstream_is_marked_and_fitted(upstream):
+    assert upstream.name == "simulated" and upstream.bridge_version == "v1.3-simulated"
+    assert "simulated_parameters.json" in upstream.sources and len(upstream.sources) == 3
+    assert all(len(digest) == 64 for digest in upstream.sources.values())
+    assert np.linalg.norm(upstream.latent.direction) == pytest.approx(1, abs=1e-12)
+
+
+def test_latent_scale_is_that_of_the_published_bridge(upstream):
+    # Drift strength and kernel width are in these units: another scale would be another bridge.
+    figures = separation(upstream.latent.project(upstream.embeddings), upstream.scan_anchor)
+    assert figures["scatter"] == pytest.approx(1.78, abs=0.05)
+    assert figures["adjacent"] == pytest.approx(279.0, abs=5)
+    assert figures["r2"] > 0.999

@@ -1,15 +1,12 @@
 """Simulated LMO and NMC tables: like the published ones in what v2 uses of them."""
 
-import json
-
 import numpy as np
 import pytest
 
 from bridge.upstream.pulsebat import SHEETS, read_pulse_tables
 from bridge.upstream.simulated import pulse_table
 from bridge.upstream.simulated_parameters import load_parameters
-from bridge.upstream.simulated_tables import TABLE_FILE, simulated_pulse_tables
-from dataset_card.errors import MagBridgeError
+from bridge.upstream.simulated_tables import simulated_pulse_tables
 
 
 @pytest.fixture(scope="module")
@@ -32,23 +29,3 @@ def test_cells_soh_and_voltages_are_like_the_published(tables, upstream_dir):
         for level in range(5, 51, 5):
             medians = [np.median(t.u[(t.table == sheet.name) & (t.soc == level)], axis=0) for t in (tables, published)]
             assert np.abs(medians[0] - medians[1]).max() < 0.06
-
-
-@pytest.mark.parametrize("change, words", [
-    (lambda d: d.pop("LMO-10Ah"), "expected an object 'LMO-10Ah' with exactly the keys"),
-    (lambda d: d["NMC-21Ah"].pop("Q"), "expected an object 'NMC-21Ah' with exactly the keys"),
-    (lambda d: d["NMC-21Ah"]["soh_deciles"].pop(), "soh_deciles of 'NMC-21Ah' are .*: expected 11, above 0, ascending"),
-    (lambda d: d["NMC-21Ah"].update(Q=-1), "'Q' is -1.0: expected above 0"),
-])  # fmt: skip
-def test_bad_parameter_files(tmp_path, change, words):
-    document = json.loads(TABLE_FILE.read_text(encoding="utf-8"))
-    change(document)
-    (tmp_path / "tables.json").write_text(json.dumps(document))
-    with pytest.raises(MagBridgeError, match=words):
-        simulated_pulse_tables(load_parameters(), tmp_path / "tables.json")
-
-
-def test_not_json(tmp_path):
-    (tmp_path / "tables.json").write_text("hello")
-    with pytest.raises(MagBridgeError, match="not readable as JSON"):
-        simulated_pulse_tables(load_parameters(), tmp_path / "tables.json")

@@ -45,7 +45,7 @@ def test_presets_are_what_pulsebat_says():
         path = find(sheet.file)
         if path is None:
             pytest.skip(f"no {sheet.file.path}: set $MAGBRIDGE_UPSTREAM")
-        tables[sheet.name] = read_pulse_table(path, sheet.cells, sheet.voltages)
+        tables[sheet.name] = read_pulse_table(path)
     found = {one.table: one for one in calibrate_all(tables)}
     assert list(found) == ["LFP-35Ah", "NMC-2.1Ah", "NMC-21Ah"]
     assert found["LFP-35Ah"].fitted["r_0"] == pytest.approx(found["LFP-35Ah"].preset["r_0"], rel=0.03)

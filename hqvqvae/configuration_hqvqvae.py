@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -66,6 +65,38 @@ _CHOICES = {
 }
 
 
+def _is_whole(value: Any, most: int = MAX_WIDTH) -> bool:
+    return type(value) is int and 1 <= value <= most
+
+
+def _is_positive_or_none(value: Any) -> bool:
+    return value is None or 0 < value <= MAX_NUMBER
+
+
+def _is_window(value: Any) -> bool:
+    return value is None or (len(value) == 2 and all(map(_is_whole, value)) and value[0] <= value[1])
+
+
+_WHOLE = f"a whole number of at least 1, at most {MAX_WIDTH}"
+_POSITIVE = f"a positive number up to {MAX_NUMBER:g}"
+_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "feature_names": (lambda names: 0 < len(names) == len(set(map(str, names))), "at least one name, each once"),
+    **dict.fromkeys(("latent_dim", "codebook_size", "n_qubits", "n_layers"), (_is_whole, _WHOLE)),
+    "hidden_sizes": (lambda sizes: all(map(_is_whole, sizes)), _WHOLE.replace("a whole number", "whole numbers")),
+    "input_scale": (lambda value: 0 < value <= MAX_NUMBER, _POSITIVE),
+    "input_shift": (lambda value: -MAX_NUMBER <= value <= MAX_NUMBER, f"a number of rad up to {MAX_NUMBER:g}"),
+    "ema_decay": (lambda value: 0 < value < 1, "a number between 0 and 1"),
+    **dict.fromkeys(("z_clip", "circuit_init_std"), (_is_positive_or_none, f"{_POSITIVE}, or None")),
+    "pennylane_shots": (
+        lambda value: value is None or _is_whole(value, MAX_SHOTS), f"a whole number up to {MAX_SHOTS:,}, or None",
+    ),
+    "commitment_cost": (lambda value: 0 <= value <= MAX_NUMBER, f"0 to {MAX_NUMBER:g}"),
+    "reference_window": (
+        _is_window, "the first and last segment of a cell's beginning, from 1 on, such as [7, 11]"
+    ),
+}  # fmt: skip
+
+
 # Keys of every configuration of transformers, those in saved files included.
 _OF_TRANSFORMERS = {field.name for field in dataclasses.fields(PreTrainedConfig)} | {
     "model_type", "auto_map", "torch_dtype", "num_labels", "name_or_path", "_name_or_path", "_commit_hash",
@@ -118,90 +149,57 @@ class HQVQVAEConfig(PreTrainedConfig):
 
     model_type = "hqvqvae"
 
-    def __init__(
-        self,
-        feature_names: list[str] | tuple[str, ...] = PAPER_FEATURES,
-        protocol: str = "C",
-        hidden_sizes: list[int] | tuple[int, ...] = (64, 32),
-        latent_dim: int = 8,
-        codebook_size: int = 32,
-        commitment_cost: float = 0.25,
-        bottleneck: str = "quantum",
-        residual: bool = False,
-        n_qubits: int = 8,
-        n_layers: int = 2,
-        ansatz: str = "strongly_entangling",
-        readout: str = "Z",
-        input_scale: float = 1.0,
-        input_shift: float = 0.0,
-        freeze_circuit: bool = False,
-        n_couplings: int = 0,
-        circuit_init_std: float | None = None,
-        backend: str = "torch",
-        pennylane_device: str = "default.qubit",
-        pennylane_shots: int | None = None,
-        codebook_init: str = "uniform",
-        codebook_update: str = "loss",
-        ema_decay: float = 0.9,
-        restart_unused_codes: bool = False,
-        z_clip: float | None = None,
-        reference_window: list[int] | tuple[int, int] | None = None,
-        quantizer: str = "nearest",
-        gradient: str = "straight_through",
-        **kwargs,
-    ):
+    feature_names: list[str] | tuple[str, ...] = PAPER_FEATURES
+    protocol: str = "C"
+    hidden_sizes: list[int] | tuple[int, ...] = (64, 32)
+    latent_dim: int = 8
+    codebook_size: int = 32
+    commitment_cost: float = 0.25
+    bottleneck: str = "quantum"
+    residual: bool = False
+    n_qubits: int = 8
+    n_layers: int = 2
+    ansatz: str = "strongly_entangling"
+    readout: str = "Z"
+    input_scale: float = 1.0
+    input_shift: float = 0.0
+    freeze_circuit: bool = False
+    n_couplings: int = 0
+    circuit_init_std: float | None = None
+    backend: str = "torch"
+    pennylane_device: str = "default.qubit"
+    pennylane_shots: int | None = None
+    codebook_init: str = "uniform"
+    codebook_update: str = "loss"
+    ema_decay: float = 0.9
+    restart_unused_codes: bool = False
+    z_clip: float | None = None
+    reference_window: list[int] | tuple[int, int] | None = None
+    quantizer: str = "nearest"
+    gradient: str = "straight_through"
+
+    def __post_init__(self, **kwargs):
         unknown = kwargs.keys() - _OF_TRANSFORMERS
         if unknown:
             raise HQVQVAEError(self.unknown_keys(unknown))
-        self.feature_names = list(feature_names)
-        self.protocol = protocol
-        self.hidden_sizes = list(hidden_sizes)
-        self.latent_dim = latent_dim
-        self.codebook_size = codebook_size
-        self.commitment_cost = commitment_cost
-        self.bottleneck = bottleneck
-        self.residual = residual
-        self.n_qubits = n_qubits
-        self.n_layers = n_layers
-        self.ansatz = ansatz
-        self.readout = readout
-        self.input_scale = input_scale
-        self.input_shift = input_shift
-        self.freeze_circuit = freeze_circuit
-        self.n_couplings = n_couplings
-        self.circuit_init_std = circuit_init_std
-        self.backend = backend
-        self.pennylane_device = pennylane_device
-        self.pennylane_shots = pennylane_shots
-        self.codebook_init = codebook_init
-        self.codebook_update = codebook_update
-        self.ema_decay = ema_decay
-        self.restart_unused_codes = restart_unused_codes
-        self.z_clip = z_clip
-        self.quantizer = quantizer
-        self.gradient = gradient
-        self.reference_window = None if reference_window is None else list(reference_window)
+        for name in ("feature_names", "hidden_sizes", "reference_window"):
+            value = getattr(self, name)
+            setattr(self, name, None if value is None else list(value))
         self._check()
         labels = kwargs.get("num_labels")
         if labels is not None and (type(labels) is not int or not 0 <= labels <= MAX_WIDTH):
             raise HQVQVAEError(f"num_labels={labels!r}: expected none, since the model has no labels")
-        super().__init__(**kwargs)
+        super().__post_init__(**kwargs)
 
     def _check(self) -> None:
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
                 raise HQVQVAEError(f"{name}={value!r} is unknown; expected one of {', '.join(choices)}")
-        if not self.feature_names or len(set(map(str, self.feature_names))) != len(self.feature_names):
-            raise HQVQVAEError(f"feature_names={self.feature_names!r}: expected at least one name, each once")
-        for name in ("latent_dim", "codebook_size", "n_qubits", "n_layers"):
+        for name, (holds, expected) in _EXPECTED.items():
             value = getattr(self, name)
-            if type(value) is not int or not 1 <= value <= MAX_WIDTH:
-                raise HQVQVAEError(f"{name}={value!r}: expected a whole number of at least 1, at most {MAX_WIDTH}")
-        if any(type(width) is not int or not 1 <= width <= MAX_WIDTH for width in self.hidden_sizes):
-            raise HQVQVAEError(
-                f"hidden_sizes={self.hidden_sizes!r}: expected whole numbers of at least 1, at most {MAX_WIDTH}"
-            )
+            if not holds(value):
+                raise HQVQVAEError(f"{name}={value!r}: expected {expected}")
         if len(self.hidden_sizes) > MAX_DEPTH or len(self.feature_names) > MAX_WIDTH:
             raise HQVQVAEError(
                 f"{len(self.hidden_sizes)} hidden layers of {len(self.feature_names)} features: expected at most "
@@ -224,37 +222,12 @@ class HQVQVAEConfig(PreTrainedConfig):
                 f"n_couplings={self.n_couplings!r}: expected a whole number from 0 to {pairs}, the pairs of units of "
                 f"bottleneck {self.bottleneck!r}"
             )
-        if not 0 < self.input_scale <= MAX_NUMBER:
-            raise HQVQVAEError(f"input_scale={self.input_scale!r}: expected a positive number up to {MAX_NUMBER:g}")
-        if not -MAX_NUMBER <= self.input_shift <= MAX_NUMBER:
-            raise HQVQVAEError(f"input_shift={self.input_shift!r}: expected a number of rad up to {MAX_NUMBER:g}")
-        if not 0 < self.ema_decay < 1:
-            raise HQVQVAEError(f"ema_decay={self.ema_decay!r}: expected a number between 0 and 1")
-        for name in ("z_clip", "circuit_init_std", "pennylane_shots"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value <= MAX_NUMBER:
-                raise HQVQVAEError(f"{name}={value!r}: expected a positive number up to {MAX_NUMBER:g}, or None")
-        shots = self.pennylane_shots
-        if shots is not None and (type(shots) is not int or shots > MAX_SHOTS):
-            raise HQVQVAEError(f"pennylane_shots={shots!r}: expected a whole number up to {MAX_SHOTS:,}, or None")
         tended = (self.codebook_init, self.codebook_update, self.restart_unused_codes) != ("uniform", "loss", False)
         if self.quantizer != "nearest" and tended:
             raise HQVQVAEError(
                 f"quantizer={self.quantizer!r} has no codebook to start, average or restart: expected codebook_init "
                 "'uniform', codebook_update 'loss' and restart_unused_codes False"
             )
-        window = self.reference_window
-        if window is not None and not (
-            len(window) == 2
-            and all(type(place) is int for place in window)
-            and 1 <= window[0] <= window[1] <= MAX_WIDTH
-        ):
-            raise HQVQVAEError(
-                f"reference_window={window!r}: expected the first and last segment of a cell's beginning, from 1 on, "
-                "such as [7, 11]"
-            )
-        if not 0 <= self.commitment_cost <= MAX_NUMBER:
-            raise HQVQVAEError(f"commitment_cost={self.commitment_cost!r}: expected 0 to {MAX_NUMBER:g}")
 
     @classmethod
     def named(cls, name: str, **changes) -> HQVQVAEConfig:
@@ -283,7 +256,7 @@ class HQVQVAEConfig(PreTrainedConfig):
     @classmethod
     def unknown_keys(cls, names: Iterable[str]) -> str:
         """The error of keys that no configuration has, with a guess."""
-        known = [name for name in inspect.signature(cls).parameters if name != "kwargs"]
+        known = list(cls.__annotations__)
         guesses = [guess for name in names for guess in difflib.get_close_matches(name, known, n=1)]
         hint = f"did you mean {', '.join(guesses)}?" if guesses else f"there are {', '.join(known)}"
         return f"the configuration has no {', '.join(sorted(names))}; {hint}"
@@ -291,8 +264,8 @@ class HQVQVAEConfig(PreTrainedConfig):
     @classmethod
     def from_dict(cls, config_dict: dict, **kwargs) -> HQVQVAEConfig:
         """As in transformers, but another kind of model or a change out of its range is an error, not a warning."""
-        known = set(inspect.signature(cls).parameters)
-        config_dict = {**config_dict, **{name: kwargs.pop(name) for name in known & kwargs.keys()}}
+        changes = {name: kwargs.pop(name) for name in cls.__annotations__.keys() & kwargs.keys()}
+        config_dict = {**config_dict, **changes}
         kind = config_dict.get("model_type", cls.model_type)
         if kind != cls.model_type:
             raise HQVQVAEError(f"this is the configuration of a {kind!r} model; expected model_type 'hqvqvae'")

@@ -11,9 +11,10 @@ import typer
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import ReplaceOption
+from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import MARKER, require_file, require_folder, require_place
 
-from .terminal import Address, Jobs, Json, Reference, answer, note, processes, quiet_libraries, window_of
+from .terminal import Address, Jobs, Json, Reference, answer, note, quiet_libraries, window_of
 
 Run = Annotated[Path, typer.Argument(help="Folder that `discover` wrote.")]
 
@@ -100,11 +101,9 @@ def discover(
         method=method,
         codes=None if codes is None else read_table(codes),
         seeds=range(seeds),
-        workers=processes(jobs, address),
-        address=address,
+        engine=Engine(jobs=jobs, address=address),
         curves=curves,
         say=note,
-        progress=True,
     )
     if data is None and codes is None:
         found.notes.extend(_power_of(plan))
@@ -115,7 +114,7 @@ def discover(
 def _power_of(plan) -> list[str]:
     """What a search among the NASA cells could have shown, if the packaged record was made under this plan."""
     from ..hub.model_card import POWER, read_record
-    from ..hub.power_card import power_sentences
+    from ..hub.sentences import power_sentences
     from ..modeling_hqvqvae import PACKAGED
 
     power = read_record(PACKAGED / POWER)

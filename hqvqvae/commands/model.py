@@ -9,6 +9,7 @@ import typer
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import ReplaceOption
+from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import require_file
 
 from .terminal import (
@@ -21,7 +22,6 @@ from .terminal import (
     Nominal,
     Reference,
     answer,
-    processes,
     quiet_libraries,
     remark,
     window_of,
@@ -178,7 +178,7 @@ def evaluate(
     """Compare all methods with one cell (or cohort) left out: error, codes in use, agreement over seeds."""
     from dataset_card.storage.documents import write_json
 
-    from ..hub.model_card import evaluation_table
+    from ..hub.sentences import evaluation_table
     from ..training.evaluation import evaluate as run
     from ..training.methods import METHODS
 
@@ -188,7 +188,7 @@ def evaluate(
     records = [
         run(
             table, tuple(method or METHODS), by=what, seeds=tuple(range(seeds)), protocol=protocol,
-            workers=processes(jobs, address), address=address, progress=True,
+            engine=Engine(jobs=jobs, address=address),
         )
         for what in (by or ["cell"])
     ]  # fmt: skip

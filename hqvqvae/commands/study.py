@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from dataset_card.running.commands import ReplaceOption
+from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import require_begun, require_file, require_folder, require_place
 
-from .terminal import Address, Jobs, Json, answer, note, processes, quiet_libraries
+from .terminal import Address, Jobs, Json, answer, note, quiet_libraries
 
 
 def register(app: typer.Typer) -> None:
@@ -40,16 +41,13 @@ def study(
     from dataset_card.storage.files import replacing
 
     from ..cells.nasa import load_segments
-    from ..hub.study_card import study_report
+    from ..hub.sentences import study_report
     from ..training.study import Study
     from ..training.study_summary import plot_study, run_study
 
     require_begun(out, "study", "records.jsonl")
-    workers = processes(jobs, address)
-    fits = Study(
-        load_segments(), out, jobs=workers, address=address, seeds=seeds, first_seed=first_seed, short=short,
-        progress=True,
-    )  # fmt: skip
+    engine = Engine(jobs=jobs, address=address)
+    fits = Study(load_segments(), out, engine=engine, seeds=seeds, first_seed=first_seed, short=short)
     summary = run_study(fits)
     fits.sort_records()
     write_json(out / "summary.json", summary)
@@ -77,7 +75,7 @@ def power(
     from ..cells.nasa import load_segments
     from ..discovery.analysis import DiscoveryPlan, prepare
     from ..discovery.power import measure_power, plot_power
-    from ..hub.power_card import power_sentences
+    from ..hub.sentences import power_sentences
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.evaluation import table_sha256
 
@@ -90,8 +88,8 @@ def power(
     features = torch.tensor(study.segments[model.config.feature_names].to_numpy(), dtype=torch.float32)
     with torch.no_grad():
         codes = model.encode(features).codes.numpy()
-    size, workers = model.config.codebook_size, processes(jobs, address)
-    record = measure_power(study, codes, size, trials=trials, workers=workers, address=address, progress=True)
+    engine = Engine(jobs=jobs, address=address)
+    record = measure_power(study, codes, model.config.codebook_size, trials=trials, engine=engine)
     record |= {"codes": "recommended", "data_sha256": table_sha256(segments)}
     write_json(out / "power.json", record)
     with replacing(out / "power.png") as temporary:
@@ -141,7 +139,7 @@ def precursors(
     found = run(
         out, methods=tuple(method or LIFE_METHODS), parts=tuple(part or PARTS), seeds=seeds, draws=draws,
         curves=None if matr is None else read_curves(matr), export=export, replace_export=replace,
-        workers=processes(jobs, address), address=address, progress=True,
+        engine=Engine(jobs=jobs, address=address),
     )  # fmt: skip
     answer(found, as_json, f"{precursor_report(found)}\nreport: {out / 'report.md'}")
 
@@ -166,9 +164,7 @@ def reproduce(
 
     require_folder(out, KIND, replace)
     quiet_libraries()
-    result = run(
-        out, seeds=range(seeds), short=short, replace=replace, evaluated=evaluation, workers=processes(jobs, address),
-        address=address, say=note, progress=True,
-    )  # fmt: skip
+    engine = Engine(jobs=jobs, address=address)
+    result = run(out, seeds=range(seeds), short=short, replace=replace, evaluated=evaluation, engine=engine, say=note)
     lines = [f"{artefact['name']}: {artefact['title']}" for artefact in result["artefacts"]]
     answer(result, as_json, "\n".join([*lines, f"report: {out / 'report.md'}"]))

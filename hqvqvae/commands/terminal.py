@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -45,11 +44,6 @@ def window_of(reference: str | None) -> tuple[int, int] | None:
     if not 1 <= first <= last:
         raise MagBridgeError(f"--reference {reference!r}: expected the first and last segment, such as 1:5")
     return first, last
-
-
-def processes(jobs: int | None, address: str | None) -> int | None:
-    """As many processes as asked for, or as there are cores; none of this machine's where there is a cluster."""
-    return jobs if jobs or address else os.cpu_count() or 1
 
 
 def answer(record: object, as_json: bool, text: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..cells.proxies import index_cells
-from ..training.jobs import run_jobs
+from ..training.jobs import ALONE, Engine, run_jobs
 from .analysis import Coding, MethodResult, Study
 from .nulls import NestedResult, enough_orders, nested_test, p_value, permutations, skill, spearman
 
@@ -98,9 +98,7 @@ def trained_codings(
     *,
     protocol: str = "C",
     training: TrainingConfig | None = None,
-    workers: int | None = None,
-    address: str | None = None,
-    progress: bool = False,
+    engine: Engine = ALONE,
 ) -> dict[str, list[Coding]]:
     """Train every method on all cells, and without each cell that takes part, for every seed.
 
@@ -111,9 +109,7 @@ def trained_codings(
         seeds: Training seeds.
         protocol: How the features were cleaned.
         training: Other than the default.
-        workers: Processes, one by default; the codes do not depend on their number.
-        address: HOST:PORT of a Dask scheduler whose workers train, in place of them.
-        progress: Show a bar on stderr if that is a terminal.
+        engine: where the fits run.
 
     Returns:
         One coding per seed for each method.
@@ -126,7 +122,7 @@ def trained_codings(
     cells = list(study.index.cell_ids) if table["cell_id"].nunique() > 1 else []
     jobs = list(itertools.product(methods, seeds, [None, *cells]))
     fold = functools.partial(_codes, table=table, protocol=protocol, training=training)
-    codes = run_jobs(fold, jobs, workers=workers, address=address, progress=progress)
+    codes = run_jobs(fold, jobs, engine)
     found = {job: fold[rows] for job, fold in zip(jobs, codes, strict=True)}
     return {
         method: [

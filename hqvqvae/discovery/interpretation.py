@@ -6,6 +6,7 @@ the prompt, the model and its revision, the decoding settings and the time.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -13,6 +14,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,48 +38,18 @@ MAX_NEW_TOKENS = 900
 MAX_ANSWER_BYTES = 1 << 20
 LABEL = "unverified hypotheses: written by a language model from summary statistics, checked by no experiment"
 
-_TEXT = {"type": "string", "minLength": 1}
-_TEXTS = {"type": "array", "items": _TEXT}
-# The fields of section 5 of the paper.
-ANSWER_SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["code_id", "short_name", "mechanism_hypotheses", "curve_morphology", "confidence"],
-    "properties": {
-        "code_id": {"type": "integer"},
-        "short_name": _TEXT,
-        "mechanism_hypotheses": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["name", "electrochemical_story", "why_this_code_triggers"],
-                "properties": {
-                    "name": _TEXT,
-                    "electrochemical_story": _TEXT,
-                    "why_this_code_triggers": _TEXT,
-                    "expected_symptoms": _TEXTS,
-                },
-            },
-        },
-        "curve_morphology": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["key_shapes"],
-            "properties": {"key_shapes": _TEXTS},
-        },
-        "limitations": _TEXTS,
-        "suggested_followup_tests": _TEXTS,
-        "confidence": {"enum": ["low", "med", "high"]},
-    },
-}
-
 SYSTEM = (
     "You are a battery electrochemist. You get summary statistics of the discharge segments that an unsupervised "
     "model put under one code. Propose mechanisms that could explain them, as hypotheses. Answer with one JSON "
     "object and nothing else."
 )
+
+
+@functools.cache
+def answer_schema() -> dict[str, Any]:
+    """JSON Schema of an answer: the fields of section 5 of the paper."""
+    text = (resources.files("hqvqvae") / "data" / "interpretation.schema.json").read_text(encoding="utf-8")
+    return json.loads(text)
 
 
 def summarise_code(segments: pd.DataFrame, code: int, shapes: Sequence[str] = ()) -> dict[str, Any]:
@@ -131,7 +103,7 @@ def prompt_for(summary: dict[str, Any]) -> str:
         "the deviation from the mean of all segments in standard deviations; place_in_life runs from 0 to 1; "
         "curve_shape describes the mean discharge curve: put what matters of it into key_shapes.\nUnits: "
         f"{json.dumps(units)}\nSummary: {json.dumps(summary)}\nAnswer with one JSON object that satisfies this JSON "
-        f"Schema, with code_id {summary['code_id']}:\n{json.dumps(ANSWER_SCHEMA)}"
+        f"Schema, with code_id {summary['code_id']}:\n{json.dumps(answer_schema())}"
     )
 
 
@@ -159,7 +131,7 @@ def parse_answer(text: str, code: int) -> dict[str, object]:
         answer, _ = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text[start:])
     except (ValueError, RecursionError) as error:
         raise MagBridgeError(f"the output is not JSON: {error}") from None
-    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(ANSWER_SCHEMA).iter_errors(answer))
+    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(answer_schema()).iter_errors(answer))
     if problem is not None:
         raise MagBridgeError(f"the JSON breaks the schema at {problem.json_path}: {problem.message[:300]}")
     if answer["code_id"] != code:

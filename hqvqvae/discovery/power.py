@@ -22,7 +22,7 @@ from dataset_card.errors import MagBridgeError
 
 from ..cells.code_statistics import code_rates
 from ..cells.proxies import index_cells
-from ..training.jobs import run_jobs
+from ..training.jobs import ALONE, Engine, run_jobs
 from ..training.plotting import DPI, INK, MARKERS, NEUTRAL, OKABE_ITO, canvas
 from .analysis import DiscoveryPlan, Study
 from .nulls import nested_test
@@ -163,9 +163,7 @@ def measure_power(
     numbers_of_cells: Sequence[int] = NUMBERS_OF_CELLS,
     effects: Sequence[float] = EFFECTS,
     trials: int = TRIALS,
-    workers: int | None = None,
-    address: str | None = None,
-    progress: bool = False,
+    engine: Engine = ALONE,
 ) -> dict[str, Any]:
     """Count how often a planted precursor is found, for each effect and number of cells.
 
@@ -176,9 +174,7 @@ def measure_power(
         numbers_of_cells: Cells drawn, beside as many as the study has; those with too few segments are left out.
         effects: Correlations to plant, increasing.
         trials: Planted precursors for each.
-        workers: Processes, one by default; the result does not depend on it.
-        address: HOST:PORT of a Dask scheduler whose workers count, in place of them.
-        progress: Show a bar on stderr if that is a terminal.
+        engine: where the fits run.
 
     Returns:
         A JSON-ready record: the plan, and per number of cells the share found, the mean Spearman over all cells and
@@ -196,7 +192,7 @@ def measure_power(
     plan = replace(study.plan, n_permutations=N_PERMUTATIONS)
     jobs = list(itertools.product(numbers, effects))
     work = functools.partial(_trials, ground=ground, plan=plan, trials=trials)
-    counted = run_jobs(work, jobs, workers=workers, address=address, progress=progress)
+    counted = run_jobs(work, jobs, engine)
     results = dict(zip(jobs, counted, strict=True))
     curves = {}
     for n in numbers:

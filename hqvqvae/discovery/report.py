@@ -10,24 +10,15 @@ import numpy as np
 import pandas as pd
 
 from ..cells.proxies import PROXIES
+from ..hub.template import render
+from . import paper_values
 from .analysis import MethodResult
 from .figures import FIGURES
-from .paper_values import TABLE_2, TABLE_10
 from .result import Discovery
 from .verdict import is_precursor, p_text
 from .warning_score import DETECTORS, HORIZON, MAX_FALSE_ALARMS, WINDOW
 
 TITLE = "Precursor discovery"
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-blockquote { border-left: 6px solid #0072B2; background: #eef5fa; margin: 0; padding: .1rem 1rem; }
-table { display: block; overflow-x: auto; border-collapse: collapse; font-size: .85rem; margin: 1rem 0; }
-th:first-child { text-align: left; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }
-thead th { border-bottom: 2px solid #666; vertical-align: bottom; white-space: normal; min-width: 3rem; }
-img { max-width: 100%; height: auto; } em { color: #555; font-size: .9rem; }
-"""
 
 
 def number(value: float | str | None, digits: int = 2) -> str:
@@ -118,81 +109,29 @@ def code_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 def markdown_report(discovery: Discovery) -> str:
     """The report as Markdown, figures linked from the folder `figures` beside it."""
-    study, plan, primary = discovery.study, discovery.study.plan, discovery.primary
-    proxy = PROXIES[plan.proxy].label
+    primary, plan, warning = discovery.primary, discovery.study.plan, discovery.warning
     results = [primary, *discovery.controls.values()]
-    apart, origin = "", "The codes as given."
-    if discovery.settings["method"] != "given":
-        apart = "the models are trained without it, "
-        origin = (
-            "Each cell's codes come from the model that never saw it, in the names of the model of all cells "
-            "(Hungarian matching on shared training segments); first training seed."
-        )
-    found = "precursor found" if is_precursor(study, primary) else "no precursor established"
-    parts = [
-        f"# {TITLE}: {found}",
-        f"> {_text(discovery.verdict[0])}",
-        "\n".join(f"- {_text(sentence)}" for sentence in discovery.verdict[1:] + discovery.notes),
-        "## What was fixed beforehand",
-        (
-            f"Method: {primary.label}. Proxy: {proxy}. Early window: the first {plan.early_fraction:.0%} of a cell's "
-            f"segments. Eligible: codes held by at least {plan.min_cells_present} cells. Cells: "
-            f"{len(study.index.cell_ids)} of {len(study.cells)}, those with at least {plan.min_segments} valid "
-            f"segments and a proxy; {len(study.segments)} valid segments in all. Level: {plan.alpha:g}. Draws per "
-            f"null: {plan.n_permutations}, seed {plan.seed}. Training seeds: "
-            f"{', '.join(map(str, discovery.settings['seeds']))}. Features: protocol "
-            f"{discovery.settings['protocol']}."
-        ),
-        "## Primary result: unseen cells, the method and its controls",
-        (
-            f"For each cell in turn {apart}the code is chosen and a line fitted on the "
-            "other cells, and the cell is predicted; rho is Spearman's between the pooled predictions and the "
-            "proxy. pF exchanges cells freely and is too kind, since cells of a cohort are alike; pW exchanges them "
-            "within cohorts. Without any relation rho is negative, not 0, because the mean of the others falls as "
-            "the left-out cell rises. R2 compares with that mean. On the right, the best code picked in the paper's "
-            "way, its p adjusted by the largest of all eligible codes, and the Spearman that the best code reaches "
-            "by chance. 'none': no code is eligible. A fold without an eligible code predicts the mean of its cells."
-        ),
-        markdown_table(methods_table(results)),
-        "## Codes one by one (the paper's Table 2, with its null)",
-        (
-            f"{origin} Persistence: how often a code "
-            "is followed by itself. Place in life: mean relative position. Early drop: Spearman of the early rate "
-            "with the capacity already lost by the end of the early window."
-        ),
-        markdown_table(code_rows(primary.table)),
-        "## The paper's numbers beside ours",
-        (
-            "Table 2 of the paper (18 cells, its ten codes) has no null; its best Spearman, 0.65, is what "
-            "the best of 32 random codes reaches by chance in one run of twenty (here "
-            f"{number(_random_chance(discovery))}). What differs: the paper does not say how segments are cleaned "
-            "or how codes of separate folds are matched, and picks and describes its code on the same cells. Below, "
-            "the best three codes of the paper, of this run, of the paper's model trained here, and of random codes."
-        ),
-        markdown_table(paper_comparison(discovery)),
-        markdown_table(table_10(discovery)),
-        "## Codebooks: use, purity, stability",
-        markdown_table(quality_table(results)),
-        (
-            "Purity: how often the code of a segment names its cohort or cell. ARI and AMI compare codings of the "
-            "same segments over training seeds, and of each fold with the model of all cells. Last column: share of "
-            "held-out segments that get the code they get in training."
-        ),
-    ]
-    parts += _warning_parts(discovery)
-    parts.append("## Figures")
-    for name, kind in FIGURES.items():
-        if name in discovery.figures:
-            parts.append(f"![{kind.title}](figures/{name}.png)\n\n*{kind.title} (figures/{name}.png, .svg, .csv)*")
-    absent = [kind.title.lower() for name, kind in FIGURES.items() if name not in discovery.figures]
-    if absent:
-        parts.append(f"Not drawn, for want of data or of an eligible code: {'; '.join(absent)}.")
-    return "\n\n".join(parts) + "\n"
-
-
-def _random_chance(discovery: Discovery) -> float:
-    control = discovery.controls.get("random")
-    return control.chance if control else np.nan
+    random = discovery.controls.get("random")
+    values = vars(discovery) | {
+        "title": TITLE,
+        "plan": plan,
+        "proxy": PROXIES[plan.proxy].label,
+        "is_precursor": is_precursor(discovery.study, primary),
+        "methods": methods_table(results),
+        "codes": code_rows(primary.table),
+        "paper": paper_comparison(discovery),
+        "random_chance": number(random.chance if random else np.nan),
+        "table_10": table_10(discovery),
+        "quality": quality_table(results),
+        "warning": None if warning is None else warning.summary,
+        "detectors": DETECTORS,
+        "window": WINDOW,
+        "horizon": HORIZON,
+        "max_false_alarms": MAX_FALSE_ALARMS,
+        "drawn": {name: kind for name, kind in FIGURES.items() if name in discovery.figures},
+        "absent": [kind.title.lower() for name, kind in FIGURES.items() if name not in discovery.figures],
+    }
+    return render("discovery.md", values, {"plain": _text, "table": markdown_table, "number": number}) + "\n"
 
 
 def compared(discovery: Discovery) -> list[MethodResult]:
@@ -203,9 +142,10 @@ def compared(discovery: Discovery) -> list[MethodResult]:
 
 def paper_comparison(discovery: Discovery, n_best: int = 3) -> pd.DataFrame:
     """The paper's Table 2 and the best codes of this run, ready to print."""
+    printed = paper_values.table(2)
     rows = [
-        {"source": "paper", "adjusted pW": "not given", **dict(zip(TABLE_2, map(number, row), strict=True))}
-        for row in TABLE_2.itertuples(index=False)
+        {"source": "paper", "adjusted pW": "not given", **dict(zip(printed, map(number, row), strict=True))}
+        for row in printed.itertuples(index=False)
     ]
     for result in compared(discovery):
         best = result.table[np.isfinite(result.table["spearman"])].head(n_best)
@@ -213,45 +153,19 @@ def paper_comparison(discovery: Discovery, n_best: int = 3) -> pd.DataFrame:
             rows.append({"source": result.label, "code": "none"})
         for code in best.to_dict("records"):
             keys = ("code", "cells_present", "cells_early", "pearson", "spearman")
-            row = dict(zip(TABLE_2, (number(code[key]) for key in keys), strict=True))
+            row = dict(zip(printed, (number(code[key]) for key in keys), strict=True))
             rows.append({"source": result.label, **row, "adjusted pW": p_text(code["p_within"])})
-    return pd.DataFrame(rows, columns=["source", *TABLE_2.columns, "adjusted pW"]).fillna("-")
+    return pd.DataFrame(rows, columns=["source", *printed, "adjusted pW"]).fillna("-")
 
 
 def table_10(discovery: Discovery) -> pd.DataFrame:
     """The paper's Table 10 beside ours, ready to print."""
-    columns = {"Table 10": list(TABLE_10), "paper": [number(value, 4) for value in TABLE_10.values()]}
+    printed = paper_values.listing(10)
+    columns = {"Table 10": list(printed), "paper": [number(value, 4) for value in printed.values()]}
     for result in compared(discovery):
         ours = result.summary or {}
-        columns[result.label] = [number(ours[key], 4) if key in ours else "none" for key in TABLE_10]
+        columns[result.label] = [number(ours[key], 4) if key in ours else "none" for key in printed]
     return pd.DataFrame(columns)
-
-
-def _warning_parts(discovery: Discovery) -> list[str]:
-    if discovery.warning is None:
-        return []
-    summary = discovery.warning.summary
-    table = pd.DataFrame(
-        {
-            "detector": summary["detector"].map(DETECTORS),
-            "hits": summary["hit"].map(str),
-            "false alarms": summary["false_alarm"].map(str),
-            "missed": summary["missed"].map(str),
-            "rightly quiet": summary["quiet"].map(str),
-            "median lead [segments]": summary["median_lead"].map(number),
-        }
-    )
-    return [
-        "## Early warning on held-out cells",
-        (
-            f"The score reads the codes of the last {WINDOW} segments only. It and its threshold are set on the "
-            f"other cells, with false alarms on at most {MAX_FALSE_ALARMS:.0%} of them. A hit is an alarm at most "
-            f"{HORIZON} segments before the onset of degradation (capacity 0.9 of the first); an earlier one, or one "
-            "in a cell without onset, is a false alarm. A capacity threshold and age alone are the plain "
-            "alternatives."
-        ),
-        markdown_table(table),
-    ]
 
 
 def html_report(discovery: Discovery, figures: Path) -> str:
@@ -262,11 +176,7 @@ def html_report(discovery: Discovery, figures: Path) -> str:
     for name in discovery.figures:
         image = base64.b64encode((figures / f"{name}.png").read_bytes()).decode()
         body = body.replace(f'src="figures/{name}.png"', f'src="data:image/png;base64,{image}"')
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{TITLE}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
-    )
+    return render("discovery.html", {"title": TITLE, "body": body}) + "\n"
 
 
 def _text(words: object) -> str:

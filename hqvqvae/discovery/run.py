@@ -14,6 +14,7 @@ from dataset_card.storage.documents import write_json
 from dataset_card.storage.output import writing_folder
 
 from ..cells.reference import less_the_beginning
+from ..training.jobs import ALONE, Engine
 from .analysis import Coding, DiscoveryPlan, MethodResult, Study, analyse, prepare
 from .controls import (
     LABELS,
@@ -83,11 +84,9 @@ def discover(
     codes: pd.DataFrame | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     training: TrainingConfig | None = None,
-    workers: int | None = None,
-    address: str | None = None,
+    engine: Engine = ALONE,
     curves: pd.DataFrame | None = None,
     say: Callable[[str], None] = lambda text: None,
-    progress: bool = False,
 ) -> Discovery:
     """Run precursor discovery with all controls.
 
@@ -100,11 +99,9 @@ def discover(
         codes: Codes from outside (`cell_id`, `cycle`, `code`) in place of a trained method.
         seeds: Training seeds.
         training: Of the methods, other than the default.
-        workers: Processes for training, one by default; the result does not depend on it.
-        address: HOST:PORT of a Dask scheduler whose workers train, in place of them.
+        engine: Where the methods are trained.
         curves: Discharge curves for the figures, where there are any.
         say: Called with a line of progress.
-        progress: Show a bar on stderr if that is a terminal.
 
     Returns:
         What was found.
@@ -144,10 +141,7 @@ def discover(
         codings["random"] = [_random_codes(study, codings["given"][0].n_codes, seed) for seed in seeds]
     else:
         say(f"training {len(methods)} methods, {len(seeds)} seeds, {len(study.index.cell_ids)} held-out cells")
-        codings |= trained_codings(
-            study, features, methods, seeds, protocol=protocol, training=training, workers=workers, address=address,
-            progress=progress,
-        )  # fmt: skip
+        codings |= trained_codings(study, features, methods, seeds, protocol=protocol, training=training, engine=engine)
     codings["age-bins"] = [age_codes(study)]
     results = {}
     for key, coding in codings.items():

@@ -18,7 +18,7 @@ from dataset_card.errors import MagBridgeError
 from ..cells.code_statistics import purity, stability
 from ..cells.features import FEATURES
 from .fit import TrainingConfig, single_thread
-from .jobs import run_jobs
+from .jobs import ALONE, Engine, run_jobs
 from .methods import CODEBOOK_SIZE, METHODS, fit_method
 
 SCHEMA_VERSION = 1
@@ -85,9 +85,7 @@ def evaluate(
     seeds: tuple[int, ...] = (0, 1, 2),
     protocol: str = "C",
     training: TrainingConfig | None = None,
-    workers: int | None = None,
-    address: str | None = None,
-    progress: bool = False,
+    engine: Engine = ALONE,
 ) -> dict:
     """Measure methods on segments of groups they were not fitted on.
 
@@ -98,9 +96,7 @@ def evaluate(
         seeds: one full round of folds each.
         protocol: that of the table.
         training: other than the default; each fold has a seed of its own.
-        workers: processes, one by default; the result does not depend on it.
-        address: HOST:PORT of a Dask scheduler whose workers fit, in place of them.
-        progress: show a bar on stderr if that is a terminal.
+        engine: where the fits run.
 
     Returns:
         A JSON-ready record; errors are mean squared errors in z units of the training segments, unrounded.
@@ -118,7 +114,7 @@ def evaluate(
         raise MagBridgeError(f"leaving one {by} out needs at least two, got {groups}")
     jobs = [Job(*job) for job in itertools.product(methods, [by], groups, seeds)]
     fold = functools.partial(run_job, segments=segments, protocol=protocol, training=training)
-    folds = run_jobs(fold, jobs, workers=workers, address=address, progress=progress)
+    folds = run_jobs(fold, jobs, engine)
     results = dict(zip(jobs, folds, strict=True))
     return {
         "schema_version": SCHEMA_VERSION,

@@ -14,14 +14,14 @@ from ..errors import HQVQVAEError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+ALONE = Engine(jobs=1)
+"""This process; the default of whatever runs jobs, whose results do not depend on where they run."""
+
 
 def run_jobs(
     function: Callable[[Job], Result],
     jobs: Sequence[Job],
-    *,
-    workers: int | None = None,
-    address: str | None = None,
-    progress: bool = False,
+    engine: Engine = ALONE,
     keep: Callable[[Result], object] = lambda result: None,
 ) -> list[Result]:
     """Call a function on each job; a process that dies has its job done again elsewhere.
@@ -29,24 +29,19 @@ def run_jobs(
     Args:
         function: of a module's top level, or a `functools.partial` of one; its result must depend on the job alone.
         jobs: one argument each; as text, the name that errors tell.
-        workers: processes of this machine; one, this one, by default.
-        address: HOST:PORT of a Dask scheduler that the user runs, in place of `workers`.
-        progress: show a bar on stderr if that is a terminal.
+        engine: where they run.
         keep: called with each result in this process as soon as it is there.
 
     Returns:
         Results in the order of the jobs.
 
     Raises:
-        MagBridgeError: a job failed, with its name and its error; both `workers` and `address` are given; the scheduler
-            cannot be reached or was lost.
+        MagBridgeError: a job failed, with its name and its error; the scheduler cannot be reached or was lost.
     """
     if not jobs:
         return []
-    engine = Engine(jobs=workers if address else workers or 1, address=address)
     named = {str(job): job for job in jobs}
-    label = "fits" if progress else None
-    return list(run(_apply, named, function, engine=engine, label=label, keep=keep).values())
+    return list(run(_apply, named, function, engine=engine, label="fits", keep=keep).values())
 
 
 def _apply(job: Job, function: Callable[[Job], Result]) -> Result:

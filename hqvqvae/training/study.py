@@ -32,7 +32,7 @@ from ..bottleneck import n_parameters, twin_options
 from ..configuration_hqvqvae import RECIPE, HQVQVAEConfig
 from .evaluation import GROUPS, fold_seed, table_sha256
 from .fit import TrainingConfig, fit, segment_errors, single_thread
-from .jobs import run_jobs
+from .jobs import ALONE, Engine, run_jobs
 
 EPOCHS = 50
 LEARNING_RATES = (1e-3, 3e-3)
@@ -188,13 +188,11 @@ class Study:
     Args:
         segments: a table of `nasa.load_segments`, protocol C.
         out: folder of the records.
-        jobs: processes, one by default; the figures do not depend on it.
-        address: HOST:PORT of a Dask scheduler whose workers fit, in place of them.
+        engine: where the fits run.
         seeds: how many; more of them add to the records that are there.
         first_seed: the first of them, so that others extend what one has measured.
         short: one seed and one held-out cell a cohort.
         arms: bottlenecks to measure, all by default; a circuit brings its twin.
-        progress: show a bar on stderr if that is a terminal.
     """
 
     def __init__(
@@ -202,20 +200,17 @@ class Study:
         segments: pd.DataFrame,
         out: Path,
         *,
-        jobs: int | None = None,
-        address: str | None = None,
+        engine: Engine = ALONE,
         seeds: int = 2,
         first_seed: int = FIRST_SEED,
         short: bool = False,
         arms: Sequence[str] = tuple(ARMS),
-        progress: bool = False,
     ):
         unknown = sorted(set(arms) - set(ARMS))
         if unknown:
             raise MagBridgeError(f"no bottlenecks {unknown} in the grid; there are {', '.join(ARMS)}")
         asked = {*arms, *(ARMS[name].twin for name in arms)}
-        self.segments, self.progress = segments, progress
-        self.jobs, self.address = jobs, address
+        self.segments, self.engine = segments, engine
         self.arms = [name for name in ARMS if name in asked]
         n_seeds = 1 if short else seeds
         if not FIRST_SEED <= first_seed <= FIRST_FRESH_SEED - n_seeds:
@@ -241,7 +236,7 @@ class Study:
         if missing and self.path.exists():
             self._drop_unfinished_line()
         job = functools.partial(run_task, segments=self.segments)
-        made = run_jobs(job, missing, workers=self.jobs, address=self.address, progress=self.progress, keep=self._keep)
+        made = run_jobs(job, missing, self.engine, self._keep)
         self._kept |= {record.key: record for record in made}
         return [self._kept[key] for key in keys.values()]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..bottleneck import n_parameters
-from ..hub.study_card import PROTOCOLS, ahead, verdict
+from ..hub.sentences import PROTOCOLS, ahead, verdict
 from .study import (
     ARMS,
     CIRCUITS,

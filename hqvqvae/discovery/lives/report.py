@@ -27,7 +27,7 @@ from ...hub.publishing import export_packaged
 from ...modeling_hqvqvae import PACKAGED, HQVQVAEModel
 from ...training.evaluation import table_sha256, versions
 from ...training.fit import TrainingConfig, quantized_mse
-from ...training.jobs import run_jobs
+from ...training.jobs import ALONE, Engine, run_jobs
 from ...training.methods import LIFE_METHODS, QUANTIZERS, NeuralCoder, fit_method
 from ...training.plotting import DPI
 from ..warning_score import WarningScore
@@ -145,9 +145,7 @@ def run(
     curves: pd.DataFrame | None = None,
     export: Path | None = None,
     replace_export: bool = False,
-    workers: int | None = None,
-    address: str | None = None,
-    progress: bool = False,
+    engine: Engine = ALONE,
 ) -> dict[str, Any]:
     """Search, transfer, fewer cells and warning, then the model of all cells; what the folder holds already stays.
 
@@ -160,9 +158,7 @@ def run(
         curves: A table of `matr.read_curves`: the search on these alone, in place of the parts.
         export: Also write the model as packaged weights there.
         replace_export: Whether packaged weights that are there may be replaced.
-        workers: Processes, one by default; the results do not depend on it.
-        address: HOST:PORT of a Dask scheduler, in place of them.
-        progress: Show a bar on stderr if that is a terminal.
+        engine: where the fits run.
 
     Returns:
         What precursors.json holds.
@@ -184,9 +180,7 @@ def run(
         found["rows"].append(row)
         write_json(out / PRECURSORS, found)
 
-    run_jobs(
-        functools.partial(measure, curves=curves), todo, workers=workers, address=address, progress=progress, keep=keep
-    )
+    run_jobs(functools.partial(measure, curves=curves), todo, engine, keep)
     found["rows"].sort(key=_place)
     found["predicted"] = predictions(found)
     model, score, codes = final_model(study, TrainingConfig())

@@ -22,18 +22,20 @@ from dataset_card.storage.output import require_folder, writing_folder
 from ...cells.nasa import load_curves, load_segments
 from ...configuration_hqvqvae import HQVQVAEConfig
 from ...hub.model_card import POWER, STUDY, read_record
-from ...hub.power_card import power_sentences
-from ...hub.study_card import study_report
+from ...hub.sentences import power_sentences, study_report
+from ...hub.template import render
 from ...modeling_hqvqvae import PACKAGED
 from ...training.evaluation import evaluate, table_sha256
 from ...training.fit import TrainingConfig
+from ...training.jobs import ALONE, Engine
 from ...training.plotting import DPI
 from ..analysis import DiscoveryPlan, MethodResult
 from ..curve_shape import key_shapes
 from ..figure_data import figure_data
 from ..figures import FIGURES
 from ..interpretation import prompt_for, summarise_code
-from ..paper_values import CAPTIONS, PAPER, TABLE_2
+from ..paper_values import paper as printed
+from ..paper_values import table
 from ..power import plot_power
 from ..report import markdown_table, paper_comparison, table_10
 from ..result import Discovery, record
@@ -72,10 +74,8 @@ def reproduce(
     short: bool = False,
     replace: bool = False,
     evaluated: Path | None = None,
-    workers: int | None = None,
-    address: str | None = None,
+    engine: Engine = ALONE,
     say: Callable[[str], None] = lambda text: None,
-    progress: bool = False,
 ) -> dict[str, Any]:
     """Train and analyse what the paper's tables and figures are made of, and write them.
 
@@ -86,10 +86,8 @@ def reproduce(
         replace: Whether an earlier reproduction in the folder may be replaced.
         evaluated: File of `python -m hqvqvae evaluate` on the same segments and seeds, to take errors from; they are
             measured here without one.
-        workers: Processes, one by default; the result does not depend on it.
-        address: HOST:PORT of a Dask scheduler whose workers train, in place of them.
+        engine: Where the methods are trained.
         say: Called with a line of progress.
-        progress: Show a bar on stderr if that is a terminal.
 
     Returns:
         What report.json holds.
@@ -105,23 +103,16 @@ def reproduce(
     if short:
         segments = segments[segments["cell_id"].isin(SHORT_CELLS)].reset_index(drop=True)
     known = None if evaluated is None else _read_evaluation(evaluated, segments, seeds)
-    run: dict[str, Any] = {
-        "seeds": list(seeds),
-        "training": training,
-        "workers": workers,
-        "address": address,
-        "progress": progress,
-    }
-    found = discover(segments, plan, curves=curves, say=say, **run)
+    found = discover(segments, plan, curves=curves, say=say, seeds=seeds, training=training, engine=engine)
     if known is None:
         say(f"leaving each cell out: {len(tables.BASELINES)} methods, {len(seeds)} seeds")
-        known = evaluate(segments, tables.BASELINES, **{**run, "seeds": tuple(seeds)})
+        known = evaluate(segments, tables.BASELINES, seeds=tuple(seeds), training=training, engine=engine)
     evaluation = known | {"methods": {name: known["methods"][name] for name in tables.BASELINES}}
     say("writing the report")
     artefacts = collect(found, evaluation, training, curves)
     result = {
         "schema_version": SCHEMA_VERSION,
-        "paper": PAPER,
+        "paper": printed()["paper"],
         "short": short,
         "artefacts": [_as_record(artefact) for artefact in artefacts],
         "discovery": record(found),
@@ -132,7 +123,8 @@ def reproduce(
         for artefact in artefacts:
             if artefact.draw is not None:
                 artefact.draw().savefig(folder / "figures" / artefact.file, dpi=DPI, format="png")
-        _write_extras(folder)
+        if power := read_record(PACKAGED / POWER):
+            plot_power(power, folder / "figures" / "power.png")
         write_json(folder / "report.json", result)
         (folder / "report.md").write_text(_markdown(found, artefacts, short), encoding="utf-8")
     return result
@@ -177,43 +169,43 @@ def collect(
             return lambda: diagrams.draw_notice(about)
         return lambda: FIGURES[name].draw(frames[name])
 
-    def printed(name: str, note: str = "", **made: Any) -> Artefact:
-        return Artefact(name, CAPTIONS[name], note, **made)
+    def of(name: str, note: str = "", **made: Any) -> Artefact:
+        return Artefact(name, printed()["captions"][name], note, **made)
 
     answers = "A language model wrote the paper's interpretations of its codes; the numbers of our codes are others."
     return [
-        printed("Table 1", table=tables.features()),
-        printed("Table 2", about, table=paper_comparison(found)),
-        printed("Table 3", table=tables.inputs(config)),
-        printed(
+        of("Table 1", table=tables.features()),
+        of("Table 2", about, table=paper_comparison(found)),
+        of("Table 3", table=tables.inputs(config)),
+        of(
             "Table 4", "As recorded (protocol P) and cleaned (C): the paper counts all segments.",
             table=tables.splits({"ours, as recorded": load_segments("P"), "ours, cleaned": load_segments("C")}),
         ),
-        printed("Table 5", "The paper prints no errors. Rows without a name of the paper are ours.",
+        of("Table 5", "The paper prints no errors. Rows without a name of the paper are ours.",
                 table=tables.baselines(evaluation)),
-        printed("Table 6", table=tables.schema_fields()),
-        printed("Table 7", "Ours: the configuration `paper`, and the training of this run.",
+        of("Table 6", table=tables.schema_fields()),
+        of("Table 7", "Ours: the configuration `paper`, and the training of this run.",
                 table=tables.settings(config, training)),
-        printed("Table 8", "All recorded segments.", table=tables.datasets(load_segments("P"))),
-        printed("Table 9", table=tables.environment()),
-        printed("Table 10", about, table=table_10(found)),
-        printed(
+        of("Table 8", "All recorded segments.", table=tables.datasets(load_segments("P"))),
+        of("Table 9", table=tables.environment()),
+        of("Table 10", about, table=table_10(found)),
+        of(
             "Table 11", f"{answers} `python -m hqvqvae interpret` asks a model for ours, and logs it.",
             table=tables.interpretations(),
         ),
-        printed(
+        of(
             "Table 12", f"`key_shapes` of code {shown} of `{paper.name}` as measured.",
             table=tables.answer_fields(shapes),
             text=f"Prompt for code {shown} (section 5.2):\n\n```text\n{prompt}\n```",
         ),
-        printed("Figure 1", draw=lambda: diagrams.draw_method(config, found.study.plan)),
-        printed("Figure 2", about, draw=figure("lead_times")),
-        printed("Figure 3", draw=figure("heatmap")),
-        printed("Figure 4", f"{about} The paper's neutral code is 13.", draw=figure("early_late")),
-        printed("Figure 5", draw=lambda: diagrams.draw_model(config)),
-        printed("Figure 6", draw=figure("timeline")),
-        printed("Figure 7", draw=diagrams.draw_protocol),
-        printed("Figure 8", draw=lambda: diagrams.draw_split(cells)),
+        of("Figure 1", draw=lambda: diagrams.draw_method(config, found.study.plan)),
+        of("Figure 2", about, draw=figure("lead_times")),
+        of("Figure 3", draw=figure("heatmap")),
+        of("Figure 4", f"{about} The paper's neutral code is 13.", draw=figure("early_late")),
+        of("Figure 5", draw=lambda: diagrams.draw_model(config)),
+        of("Figure 6", draw=figure("timeline")),
+        of("Figure 7", draw=diagrams.draw_protocol),
+        of("Figure 8", draw=lambda: diagrams.draw_split(cells)),
         Artefact(
             "Metrics", "the paper's section 4.5, which prints no values",
             "Without any relation rho is negative. Not run: `discover` leaves these methods out, for time.",
@@ -239,7 +231,7 @@ def _about_codes(found: Discovery, paper: MethodResult) -> str:
 
 def _power_of_the_paper(power: dict[str, Any]) -> str:
     """How often a precursor as close to the proxy as the paper's best code would be found."""
-    best = float(TABLE_2["Spearman"].max())
+    best = float(table(2)["Spearman"].max())
     curve = power["curves"][str(power["cells"])]
     share = np.interp(best, np.maximum.accumulate(curve["spearman"]), curve["found"])
     return (
@@ -258,38 +250,18 @@ def _as_record(artefact: Artefact) -> dict[str, Any]:
     }
 
 
-def _write_extras(folder: Path) -> None:
-    power = read_record(PACKAGED / POWER)
-    if power is not None:
-        plot_power(power, folder / "figures" / "power.png")
-
-
 def _markdown(found: Discovery, artefacts: list[Artefact], short: bool) -> str:
-    seeds = ", ".join(map(str, found.settings["seeds"]))
-    parts = [
-        f"# The paper's tables and figures, made anew\n\n*{PAPER}*",
-        f"NASA cells, protocol C, training seeds {seeds}. Numbers and captions of tables and figures are the paper's; "
-        "so are values in columns named *paper*, and `python -m hqvqvae reproduce` makes all others.",
-        *(f"> `{result.name}`: {headline(found.study, result)}" for result in (found.controls["paper"], found.primary)),
-    ]
-    if short:
-        parts.append("**Short form: four cells, six epochs. The figures show that all parts work and mean nothing.**")
-    for artefact in artefacts:
-        parts.append(f"## {artefact.name}: {artefact.title}")
-        if artefact.draw is not None:
-            parts.append(f"![{artefact.title}](figures/{artefact.file})")
-        elif artefact.table is None:
-            parts.append(f"*There is none.* {artefact.note}")
-            continue
-        else:
-            parts.append(markdown_table(artefact.table))
-        parts += [text for text in (artefact.note, artefact.text) if text]
     power, study = read_record(PACKAGED / POWER), read_record(PACKAGED / STUDY)
-    if power is not None:
-        parts.append(
-            "## What so many cells could have shown\n\n![Planted precursors found](figures/power.png)\n\n"
-            f"{power_sentences(power, None if short else record(found))} {_power_of_the_paper(power)}"
-        )
-    if study is not None:
-        parts.append(f"## Does the circuit help?\n\n{study_report(study).rstrip()}")
-    return "\n\n".join(parts) + "\n"
+    values = {
+        "paper": printed()["paper"],
+        "seeds": found.settings["seeds"],
+        "headlines": {r.name: headline(found.study, r) for r in (found.controls["paper"], found.primary)},
+        "short": short,
+        "artefacts": artefacts,
+        "power": "",
+        "study": study_report(study).rstrip() if study else "",
+    }
+    if power:
+        told = power_sentences(power, None if short else record(found))
+        values["power"] = f"{told} {_power_of_the_paper(power)}"
+    return render("reproduction.md", values, {"table": markdown_table}) + "\n"

@@ -10,12 +10,12 @@ import pandas as pd
 from ...cells.features import FEATURE_UNITS
 from ...cells.proxies import PROXIES
 from ...configuration_hqvqvae import HQVQVAEConfig
-from ...hub.model_card import METHOD_MEANING
+from ...hub.sentences import METHOD_MEANING
 from ...training.fit import TrainingConfig
 from ...training.methods import CODEBOOK_SIZE
 from ..analysis import MethodResult, Study, early_rates
-from ..interpretation import ANSWER_SCHEMA
-from ..paper_values import TABLE_1, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLE_7, TABLE_8, TABLE_9, TABLE_12, table_11
+from ..interpretation import answer_schema
+from ..paper_values import listing, table
 from ..report import number
 from ..verdict import p_text
 
@@ -44,13 +44,15 @@ OURS_OF_TABLE_5 = {
 def features() -> pd.DataFrame:
     """Table 1: the features, the paper's units beside ours."""
     units = {**FEATURE_UNITS, "cycle_index": "column `cycle`, no input: Table 3 leaves it out"}
-    return TABLE_1.rename(columns={"unit": "unit, paper"}).assign(**{"unit, ours": TABLE_1["feature"].map(units)})
+    printed = table(1)
+    return printed.rename(columns={"unit": "unit, paper"}).assign(**{"unit, ours": printed["feature"].map(units)})
 
 
 def inputs(config: HQVQVAEConfig) -> pd.DataFrame:
     """Table 3: which features the model takes."""
-    used = ["yes" if name in config.feature_names else "no" for name in TABLE_3["feature"]]
-    return TABLE_3.assign(**{"used, paper": "yes", "used, ours": used})
+    printed = table(3)
+    used = ["yes" if name in config.feature_names else "no" for name in printed["feature"]]
+    return printed.assign(**{"used, paper": "yes", "used, ours": used})
 
 
 def settings(config: HQVQVAEConfig, training: TrainingConfig) -> pd.DataFrame:
@@ -62,14 +64,15 @@ def settings(config: HQVQVAEConfig, training: TrainingConfig) -> pd.DataFrame:
     }  # fmt: skip
     ours = {**config.to_dict(), **vars(training), **fixed, "readout": f"Pauli-{config.readout}"}
     rows = [
-        {"hyperparameter": label, "paper": value, "ours": str(ours[name])} for label, (name, value) in TABLE_7.items()
+        {"hyperparameter": label, "paper": value, "ours": str(ours[name])}
+        for label, (name, value) in listing(7).items()
     ]
     return pd.DataFrame(rows)
 
 
 def baselines(evaluation: dict[str, Any]) -> pd.DataFrame:
     """Table 5: the methods that the model is compared with, and our errors on cells left out of training."""
-    rows = TABLE_5.to_dict("records")
+    rows = table(5).to_dict("records")
     for row in rows:
         row["ours"] = OURS_OF_TABLE_5[row["method"]]
     named = {row["ours"] for row in rows}
@@ -86,7 +89,9 @@ def baselines(evaluation: dict[str, Any]) -> pd.DataFrame:
 def schema_fields() -> pd.DataFrame:
     """Table 6: the answer's fields in short."""
     ours = {path.split(".")[-1] for path, *_ in _schema_rows()}
-    rows = [{"field": name, "meaning": text, "ours": "yes" if name in ours else "no"} for name, text in TABLE_6.items()]
+    rows = [
+        {"field": name, "meaning": text, "ours": "yes" if name in ours else "no"} for name, text in listing(6).items()
+    ]
     return pd.DataFrame(rows)
 
 
@@ -100,7 +105,7 @@ def datasets(recorded: pd.DataFrame) -> pd.DataFrame:
             "cycles, ours": cohorts["cycle"].min().map(str) + "-" + cohorts["cycle"].max().map(str),
         }
     )
-    paper = TABLE_8.astype({"batteries": str, "segments": str}).set_index("cohort")
+    paper = table(8).astype({"batteries": str, "segments": str}).set_index("cohort")
     return paper.join(ours).reset_index(drop=True)
 
 
@@ -122,17 +127,18 @@ def environment() -> pd.DataFrame:
         "cuda_version": str(torch.version.cuda),
         "timestamp": "left out: the same run gives the same bytes",
     }
-    return pd.DataFrame([{"item": item, "paper": value, "ours": ours[item]} for item, value in TABLE_9.items()])
+    return pd.DataFrame([{"item": item, "paper": value, "ours": ours[item]} for item, value in listing(9).items()])
 
 
 def interpretations() -> pd.DataFrame:
     """Table 11: the paper's interpretations; a language model wrote them, and its codes are not ours."""
-    return table_11().assign(ours=NOT_REPRODUCED)
+    return table(11).assign(ours=NOT_REPRODUCED)
 
 
 def splits(protocols: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Table 4: leave one cell out, counted in the segments of each protocol, `{label: table of segments}`."""
-    table = pd.DataFrame({"count": list(TABLE_4), "paper": [number(value) for value in TABLE_4.values()]})
+    printed = listing(4)
+    counted = pd.DataFrame({"count": list(printed), "paper": [number(value) for value in printed.values()]})
     for label, segments in protocols.items():
         held_out = segments["cell_id"].value_counts()
         counts = {
@@ -147,8 +153,8 @@ def splits(protocols: dict[str, pd.DataFrame]) -> pd.DataFrame:
             "most held-out segments": held_out.max(),
             "mean held-out segments": held_out.mean(),
         }
-        table[label] = [number(counts[name], 1) for name in TABLE_4]
-    return table
+        counted[label] = [number(counts[name], 1) for name in printed]
+    return counted
 
 
 def measures(evaluation: dict[str, Any], results: dict[str, MethodResult]) -> pd.DataFrame:
@@ -206,7 +212,7 @@ def answer_fields(measured_shapes: list[str]) -> pd.DataFrame:
     """Table 12: the fields of a language model's answer, the paper's beside ours; what we measured of the curve."""
     ours = {path: (kind, needed) for path, kind, needed in _schema_rows()}
     rows = []
-    for field in TABLE_12.to_dict("records"):
+    for field in table(12).to_dict("records"):
         kind, needed = ours.get(field["field"], ("none", "no"))
         shapes = "; ".join(measured_shapes) if field["field"].endswith("key_shapes") else ""
         rows.append(
@@ -230,5 +236,5 @@ def _schema_rows() -> list[tuple[str, str, str]]:
             if "properties" in inner:
                 walk(inner, f"{path}{name}{'[]' if inner is not field else ''}.")
 
-    walk(ANSWER_SCHEMA, "")
+    walk(answer_schema(), "")
     return rows

@@ -131,7 +131,7 @@ def test_the_code_has_one_address_everywhere(card):
         if path.suffix in (".py", ".md", ".cff", ".txt") and REPOSITORY in path.read_text(encoding="utf-8")
     ]
     cards = [f"hqvqvae/pretrained/{name}/README.md" for name in ("paper", "precursor", "recommended")]
-    constants = ["dataset_card/cards/card.py", "hqvqvae/hub/model_card.py"]  # the model stands alone, and has its own
+    constants = ["dataset_card/cards/card.py"]
     assert sorted(named) == sorted(constants + cards)
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from dataset_card.running.parallel import Engine
 from hqvqvae.discovery import controls
 from hqvqvae.discovery.analysis import DiscoveryPlan, analyse, prepare
 from tests.hqvqvae.synthetic_cells import make_segments
@@ -42,7 +43,7 @@ def test_codes_do_not_depend_on_the_number_of_processes():
     segments, table = cells_with_an_early_change(1, n_cells=4)
     study = prepare(segments, PLAN)
     serial, parallel = (
-        controls.trained_codings(study, table, ["pca-kmeans", "random"], [0, 1], workers=w) for w in (1, 2)
+        controls.trained_codings(study, table, ["pca-kmeans", "random"], [0, 1], engine=Engine(jobs=w)) for w in (1, 2)
     )
     for method, codings in serial.items():
         for one, other in zip(codings, parallel[method], strict=True):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import MARKER
 from hqvqvae.discovery import run as run_module
 from hqvqvae.discovery.figures import FIGURES
@@ -107,7 +108,9 @@ def test_with_a_reference_only_what_changes_in_a_cell_counts(monkeypatch):
 def test_a_run_that_trains_its_methods_reports_all_controls(tmp_path):
     from hqvqvae.cells.nasa import load_curves, load_segments
 
-    found = discover(load_segments("C"), PLAN, method="pca-kmeans", seeds=[0], workers=2, curves=load_curves())
+    found = discover(
+        load_segments("C"), PLAN, method="pca-kmeans", seeds=[0], engine=Engine(jobs=2), curves=load_curves()
+    )
     expected = {"recommended", "recommended-classical", "paper", "ae-kmeans", "random"}
     assert set(found.controls) == expected | {"age-bins", "cohort-mean", "raw-feature"}
     assert found.controls["paper"].quality["codes_used"] <= 8

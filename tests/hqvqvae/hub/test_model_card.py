@@ -8,8 +8,8 @@ from huggingface_hub import ModelCard
 
 from hqvqvae import HQVQVAEConfig, HQVQVAEModel
 from hqvqvae.cells.nasa import URL
-from hqvqvae.hub.model_card import METHOD_MEANING, Measured, render_card
-from hqvqvae.hub.power_card import power_sentences
+from hqvqvae.hub.model_card import Measured, render_card
+from hqvqvae.hub.sentences import METHOD_MEANING, power_sentences
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training.methods import METHODS
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.parallel import Engine
 from hqvqvae import load_segments
 from hqvqvae.cells.features import FEATURES
-from hqvqvae.hub.model_card import Measured, evaluation_table
+from hqvqvae.hub.model_card import Measured
+from hqvqvae.hub.sentences import evaluation_table
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training.evaluation import evaluate, fold_seed, table_sha256
 from hqvqvae.training.methods import METHODS, fit_method
@@ -58,7 +60,7 @@ def test_leaving_a_cohort_out_holds_back_all_its_cells():
 
 def test_processes_do_not_change_a_byte():
     table, methods = few_cells("B0025", "B0027", "B0046"), ("recommended", "pca-kmeans", "random")
-    one, two = (evaluate(table, methods, seeds=(0,), workers=workers) for workers in (1, 2))
+    one, two = (evaluate(table, methods, seeds=(0,), engine=Engine(jobs=workers)) for workers in (1, 2))
     assert json.dumps(one) == json.dumps(two)
 
 
@@ -107,7 +109,7 @@ def test_published_evaluation_is_what_this_code_measures(method):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", BOUNDS)
 def test_leave_one_cell_out_on_the_real_data(method):
-    record = evaluate(load_segments(), (method,), workers=2)
+    record = evaluate(load_segments(), (method,), engine=Engine(jobs=2))
     low, high = BOUNDS[method]
     figures = record["methods"][method]
     assert low <= figures["test_mse_pooled"]["mean"] <= high, evaluation_table(record)

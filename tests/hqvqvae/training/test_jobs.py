@@ -12,7 +12,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running import parallel
 from hqvqvae import load_segments
 from hqvqvae.training.evaluation import evaluate
-from hqvqvae.training.jobs import run_jobs
+from hqvqvae.training.jobs import Engine, run_jobs
 from hqvqvae.training.study import Study, Task, read_records
 from tests import jobs
 from tests.cluster import cluster
@@ -23,7 +23,7 @@ SQUARES = [i * i for i in range(6)]
 def test_results_come_in_order_from_any_number_of_processes():
     kept = []
     one, two = (
-        run_jobs(functools.partial(jobs.scaled, factor=3), range(6), workers=workers, keep=kept.append)
+        run_jobs(functools.partial(jobs.scaled, factor=3), range(6), engine=Engine(jobs=workers), keep=kept.append)
         for workers in (None, 2)
     )
     assert [value for value, _ in one] == [value for value, _ in two] == [0, 3, 6, 9, 12, 15]
@@ -35,30 +35,30 @@ def test_results_come_in_order_from_any_number_of_processes():
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_of_a_job_has_its_name(workers):
     with pytest.raises(MagBridgeError, match="^2: a rate of 0: expected a positive number$"):
-        run_jobs(jobs.refuse_rate, [2], workers=workers)
+        run_jobs(jobs.refuse_rate, [2], engine=Engine(jobs=workers))
     with pytest.raises(RuntimeError, match="^1: ZeroDivisionError: division by zero$"):
-        run_jobs(jobs.refuse_rate, [1], workers=workers)
+        run_jobs(jobs.refuse_rate, [1], engine=Engine(jobs=workers))
 
 
 def test_a_killed_process_costs_its_job_a_repetition_and_one_that_always_kills_is_named(tmp_path):
-    assert run_jobs(functools.partial(jobs.die_once, scratch=tmp_path), range(6), workers=2) == SQUARES
+    assert run_jobs(functools.partial(jobs.die_once, scratch=tmp_path), range(6), engine=Engine(jobs=2)) == SQUARES
     assert (tmp_path / "died").exists()
     with pytest.raises(MagBridgeError, match="3.*: its process was killed 4 times.*fewer jobs"):
-        run_jobs(functools.partial(jobs.die_always, scratch=None), range(6), workers=2)
+        run_jobs(functools.partial(jobs.die_always, scratch=None), range(6), engine=Engine(jobs=2))
 
 
 def test_a_cluster_that_cannot_be(monkeypatch):
     with pytest.raises(MagBridgeError, match="jobs 2 with address 127.0.0.1:1: .*leave one of them out"):
-        run_jobs(jobs.refuse_rate, [0], workers=2, address="127.0.0.1:1")
+        run_jobs(jobs.refuse_rate, [0], engine=Engine(jobs=2, address="127.0.0.1:1"))
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "distributed", None)
         with pytest.raises(MagBridgeError, match=r"magbridge-battery\[cluster\]"):
-            run_jobs(jobs.refuse_rate, [0], address="127.0.0.1:1")
+            run_jobs(jobs.refuse_rate, [0], Engine(address="127.0.0.1:1"))
     pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
     monkeypatch.setattr(parallel, "CONNECT_TIMEOUT_S", 1)
     with pytest.raises(MagBridgeError, match="127.0.0.1:1: no Dask scheduler answers there"):
-        run_jobs(jobs.refuse_rate, [0], address="127.0.0.1:1")
-    assert run_jobs(jobs.refuse_rate, [], address="127.0.0.1:1") == []
+        run_jobs(jobs.refuse_rate, [0], Engine(address="127.0.0.1:1"))
+    assert run_jobs(jobs.refuse_rate, [], Engine(address="127.0.0.1:1")) == []
 
 
 @pytest.mark.slow
@@ -67,9 +67,11 @@ def test_sweeps_on_a_cluster_are_those_of_one_process_to_the_last_digit(two_work
     table = table[table["cell_id"].isin(["B0046", "B0047"])].reset_index(drop=True)
     fits = [Task("tanh-100", "cell", cell, 1, 1e-3) for cell in ("B0046", "B0047")]
     addresses = (None, two_workers.address)
-    one, two = (evaluate(table, ("recommended-classical",), seeds=(0,), address=a) for a in addresses)
+    one, two = (evaluate(table, ("recommended-classical",), seeds=(0,), engine=Engine(address=a)) for a in addresses)
     assert json.dumps(one) == json.dumps(two)
-    studies = [Study(table, tmp_path / str(a), address=a, arms=("tanh-100",)).records(fits) for a in addresses]
+    studies = [
+        Study(table, tmp_path / str(a), engine=Engine(address=a), arms=("tanh-100",)).records(fits) for a in addresses
+    ]
     one, two = ([dataclasses.replace(record, cpu_seconds=0.0) for record in records] for records in studies)
     assert one == two
     kept = read_records(next((tmp_path / "tcp:").rglob("records.jsonl")))
@@ -78,10 +80,10 @@ def test_sweeps_on_a_cluster_are_those_of_one_process_to_the_last_digit(two_work
 
 def test_a_killed_worker_of_a_cluster_costs_its_job_a_repetition(two_workers, tmp_path):
     die = functools.partial(jobs.die_once, scratch=tmp_path)
-    assert run_jobs(die, range(6), address=two_workers.address) == SQUARES
+    assert run_jobs(die, range(6), engine=Engine(address=two_workers.address)) == SQUARES
     assert (tmp_path / "died").exists()
     with pytest.raises(MagBridgeError, match="^2: a rate of 0: expected"):
-        run_jobs(jobs.refuse_rate, [0, 2, 3], address=two_workers.address)
+        run_jobs(jobs.refuse_rate, [0, 2, 3], engine=Engine(address=two_workers.address))
     two_workers.add_worker()
     two_workers.wait(2)
 
@@ -90,4 +92,4 @@ def test_a_killed_worker_of_a_cluster_costs_its_job_a_repetition(two_workers, tm
 def test_a_job_that_kills_every_worker_is_named(tmp_path):
     pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
     with cluster(tmp_path / "cluster", workers=5) as made, pytest.raises(MagBridgeError, match="^3: 4 workers died"):
-        run_jobs(functools.partial(jobs.die_always, scratch=None), range(6), address=made.address)
+        run_jobs(functools.partial(jobs.die_always, scratch=None), range(6), engine=Engine(address=made.address))

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.parallel import Engine
 from hqvqvae import load_segments
 from hqvqvae.bottleneck import n_parameters
 from hqvqvae.training import study
@@ -75,7 +76,7 @@ def test_jobs_do_not_change_a_figure_and_a_cut_run_goes_on(segments, quick, tmp_
         pass
 
     arms = ("rot-zz", "none")
-    whole = Study(segments, tmp_path / "one", jobs=1, short=True, arms=arms)
+    whole = Study(segments, tmp_path / "one", short=True, arms=arms)
     summary = run_study(whole)
     path = tmp_path / "two" / "records.jsonl"
     path.parent.mkdir()
@@ -89,7 +90,7 @@ def test_jobs_do_not_change_a_figure_and_a_cut_run_goes_on(segments, quick, tmp_
             return real(task, segments)
 
         patch.setattr(study, "run_task", count)
-        again = run_study(Study(segments, path.parent, jobs=1, short=True, arms=arms))
+        again = run_study(Study(segments, path.parent, short=True, arms=arms))
     assert len(made) == 4
     both = [read_records(tmp_path / name / "records.jsonl") for name in ("one", "two")]
     assert without_cost(both[0]) == without_cost(both[1])
@@ -102,7 +103,7 @@ def test_jobs_do_not_change_a_figure_and_a_cut_run_goes_on(segments, quick, tmp_
 
 def test_processes_make_the_same_records(segments, tmp_path):
     tasks = [Task("tanh-100", "cell", cell, 1, 1e-3) for cell in CELLS[2:4]]
-    one, two = (Study(segments, tmp_path / str(jobs), jobs=jobs, arms=("tanh-100",)) for jobs in (1, 2))
+    one, two = (Study(segments, tmp_path / str(jobs), engine=Engine(jobs=jobs), arms=("tanh-100",)) for jobs in (1, 2))
     assert without_cost(one.records(tasks)) == without_cost(two.records(tasks))
     for each in (one, two):
         each.sort_records()

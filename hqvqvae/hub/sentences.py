@@ -1,0 +1,132 @@
+"""Records of studies in words: what was measured of methods, bottlenecks and planted precursors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .template import render
+
+PROTOCOLS = ("cell", "cohort")
+METHOD_MEANING = {
+    "paper": "HQ-VQVAE exactly as in the paper",
+    "paper-classical": "the same without the circuit",
+    "paper-recipe": "the paper's architecture, recommended recipe",
+    "recommended": "recipe, bypass around the circuit, small initial weights",
+    "recommended-classical": "its classical twin: no bottleneck",
+    "bounded": "recipe and small initial weights, no bypass",
+    "bounded-classical": "its fair classical twin: tanh in place of the circuit",
+    "ae-kmeans": "autoencoder + k-means",
+    "vae-kmeans": "variational autoencoder + k-means, KL weight searched",
+    "pca-kmeans": "PCA(8) + k-means",
+    "random": "random codes",
+}  # of the methods of methods.METHODS
+
+
+def evaluation_table(evaluation: dict[str, Any]) -> str:
+    """One record of `evaluation.evaluate` as a Markdown table."""
+    return render("evaluation.md", evaluation | {"meaning": METHOD_MEANING})
+
+
+def findings(by_what: dict[str, dict[str, Any]]) -> str:
+    """What the records by cell and by cohort say, good or bad, in sentences that quote them."""
+    cell = by_what["cell"]["methods"]
+    pooled, unseen_cohort = (
+        {name: figures["test_mse_pooled"]["mean"] for name, figures in by_what[by]["methods"].items()}
+        for by in PROTOCOLS
+    )
+    pairs = {name: (pooled[name], pooled[f"{name}-classical"]) for name in ("paper", "recommended", "bounded")}
+    values = {
+        "cell": cell,
+        "pooled": pooled,
+        "against": {name: f"{circuit:.3f} against {twin:.3f}" for name, (circuit, twin) in pairs.items()},
+        "worse": sum(circuit > twin for circuit, twin in pairs.values()),
+        "harder": [unseen_cohort[name] / pooled[name] for name in cell if name != "random"],
+        "best": min(pooled, key=pooled.__getitem__),
+        "worst": max(cell["recommended"]["test_mse_by_cell"].items(), key=lambda item: item[1]),
+    }
+    return render("findings.md", values)
+
+
+def power_sentences(power: dict[str, Any], found: dict[str, Any] | None = None) -> str:
+    """The smallest effect that a search among the cells could have shown.
+
+    Args:
+        power: record of `python -m hqvqvae power`.
+        found: record of a discovery run on the same cells, if its outcome is to be told first.
+    """
+    own, curves, share = str(power["cells"]), power["curves"], f"{power['power']:.0%}"
+    counts = sorted(curves, key=int)
+    parts = []
+    for n in sorted(counts, key=lambda n: n != own):
+        smallest = curves[n]["smallest_effect"]
+        if smallest is None:
+            parts.append(f"{n} cells would show none of them with {share}")
+        elif n != own:
+            parts.append(f"{n} cells would show {smallest:.2f}")
+        else:
+            over_all = np.interp(smallest, power["effects"], curves[n]["spearman"])
+            parts.append(
+                f"The smallest effect that {n} cells could have shown with {share} is a correlation of {smallest:.2f} "
+                f"between a code's early rate and the late proxy among cells of a cohort (Spearman {over_all:.2f} over "
+                "all cells)"
+            )
+    by_trials: dict[int, list[str]] = {}
+    for n in counts:
+        by_trials.setdefault(curves[n]["trials"], []).append(n)
+    at_rest = max(curve["found"][0] for curve in curves.values())
+    told = {"found": found, "shown": "; ".join(parts), "at_rest": at_rest, "by_trials": by_trials}
+    return render("power.md", power | told)
+
+
+def ahead(summary: dict[str, Any]) -> list[str]:
+    """Circuits whose error is below their twin's beyond the interval, on unseen cells or on unseen cohorts."""
+    return [name for name, pair in summary["pairs"].items() if any(pair[by]["high"] < 0 for by in PROTOCOLS)]
+
+
+def verdict(summary: dict[str, Any]) -> str:
+    """What the figures say: whether a circuit beats its twin, where they differ, what the controls reach.
+
+    A circuit beats its twin if it was ahead and then, on fresh seeds against a twin of twice the search, is ahead on
+    unseen cells and on unseen cohorts.
+    """
+    pairs, bottlenecks = summary["pairs"], summary["bottlenecks"]
+    if not pairs:
+        return "No circuit was measured."
+    first = ahead(summary)
+    proven = [name for name in first if all(pairs[name]["fresh_seeds"][by]["high"] < 0 for by in PROTOCOLS)]
+    of_all = f"of {len(pairs)} circuits"
+    if proven:
+        answer = (
+            f"{_listed(proven)} ({len(proven)} {of_all}) beat the classical twin of equal size, on fresh seeds too."
+        )
+    elif first:
+        answer = (
+            f"None {of_all} beats its classical twin of equal size: ahead on the first seeds, {_listed(first)} did not "
+            "stay so on fresh ones, on unseen cells and cohorts, against a twin of twice the search."
+        )
+    else:
+        answer = f"None {of_all} beats its classical twin of equal size."
+    counts = [
+        f"{sum(pair[by]['high'] < 0 for pair in pairs.values())} better and "
+        f"{sum(pair[by]['low'] > 0 for pair in pairs.values())} worse on unseen {by}s"
+        for by in PROTOCOLS
+    ]
+    best = min(pairs, key=lambda name: bottlenecks[name]["cell"]["mse"])
+    compared = [name for name in ("paper", "product", "frozen", "none") if name in bottlenecks and name != best]
+    figures = ", ".join(f"`{name}` {bottlenecks[name]['cell']['mse']:.3f}" for name in (best, *compared))
+    return (
+        f"{answer} Beyond the 95 % interval of the first comparison, {' and '.join(counts)}. "
+        f"Error on unseen cells of the best circuit and the controls: {figures}."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def study_report(summary: dict[str, Any]) -> str:
+    """The summary of `python -m hqvqvae study` as Markdown: verdict, table, how it was measured."""
+    return render("study.md", summary) + "\n"

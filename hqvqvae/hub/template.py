@@ -1,0 +1,28 @@
+"""Documents from the templates in `hqvqvae/templates`: the words stand there, the figures come from records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+def render(name: str, values: Mapping[str, Any], filters: Mapping[str, Callable[..., object]] | None = None) -> str:
+    """Fill in a template.
+
+    Args:
+        name: Its file.
+        values: What it names; a name that is not there is an error.
+        filters: What it may call on a value beside jinja2's own filters and `fmt`, which is Python's `format`.
+
+    Returns:
+        The document, without a line break at the end.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"fmt": format, **(filters or {})}
+    text = (TEMPLATES / name).read_text(encoding="utf-8")
+    return environment.from_string(text).render(values).rstrip()

@@ -28,9 +28,7 @@ from .bottleneck import Bottleneck
 from .configuration_hqvqvae import HQVQVAEConfig
 from .errors import HQVQVAEError
 from .fsq import FiniteScalarQuantizer
-from .quantizer import VectorQuantizer, mean_square, perplexity
-from .reference import less_the_beginning
-from .simvq import SimVQ
+from .quantizer import SimVQ, VectorQuantizer, mean_square, perplexity
 
 _LOADING_FAULTS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 _DAMAGE = (SafetensorError, TypeError, AttributeError, LookupError, RuntimeError, ValueError, OverflowError)
@@ -83,6 +81,35 @@ def perceptron(widths: list[int]) -> nn.Sequential:
     for n_in, n_out in zip(widths, widths[1:]):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+def less_the_beginning(
+    features: torch.Tensor, cells: torch.Tensor | None, window: tuple[int, int] | list[int]
+) -> torch.Tensor:
+    """Features relative to the beginning of each cell.
+
+    Args:
+        features: segments `(n, F)`, those of a cell in order of life from its first one on.
+        cells: which cell each row is of, integers `(n,)`; None for one cell.
+        window: first and last segment of the reference, counted from 1 in each cell.
+
+    Returns:
+        `(n, F)`, NaN in rows up to the end of the window: nothing is said before the reference is known.
+
+    Raises:
+        HQVQVAEError: `cells` does not name a cell for each row.
+    """
+    if cells is None:
+        cells = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+    cells = torch.as_tensor(cells, device=features.device)
+    if cells.shape != features.shape[:1]:
+        raise HQVQVAEError(f"cells has shape {tuple(cells.shape)}; expected ({len(features)},): a cell for each row")
+    first, last = window
+    relative = torch.full_like(features, torch.nan)
+    for cell in cells.unique():
+        rows = torch.nonzero(cells == cell).flatten()
+        relative[rows[last:]] = features[rows[last:]] - features[rows[first - 1 : last]].mean(0)
+    return relative
 
 
 def _quantizer(config: HQVQVAEConfig) -> VectorQuantizer | FiniteScalarQuantizer:

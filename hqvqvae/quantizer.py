@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from transformers import TrainerCallback
 
 from .errors import HQVQVAEError
-from .rotation import rotate_to
 
+TINY = 1e-6  # no length is divided by less
 EMA_EPSILON = 1e-5  # keeps the vector of a code that nothing was assigned to where it is
 
 
@@ -153,6 +153,28 @@ class VectorQuantizer(nn.Module):
         return len(unused)
 
 
+class SimVQ(VectorQuantizer):
+    """A codebook of K vectors, each the same linear map of a vector that stays as it was drawn: all codes move together.
+
+    Source: Y. Zhu et al., "Addressing Representation Collapse in Vector Quantized Models with One Linear Layer",
+    arXiv:2411.02038.
+
+    Args:
+        codebook_size: number of codes K.
+        latent_dim: width D of a code's vector.
+        gradient: see `VectorQuantizer`.
+    """
+
+    def __init__(self, codebook_size: int, latent_dim: int, gradient: str = "straight_through"):
+        super().__init__(codebook_size, latent_dim, "loss", gradient=gradient)
+        del self.codebook
+        self.register_buffer("codebook", torch.empty(codebook_size, latent_dim))
+        self.transform = nn.Linear(latent_dim, latent_dim, bias=False)
+
+    def vectors(self) -> torch.Tensor:
+        return self.transform(self.codebook)
+
+
 class CodebookLife:
     """A codebook's life between epochs: warm-up as a plain autoencoder, k-means, restarts of unused codes.
 
@@ -258,3 +280,23 @@ def mean_square(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 def perplexity(counts: torch.Tensor) -> torch.Tensor:
     """exp of the entropy of code usage, from counts `(K,)`: 1 for a single code or none, K for an even use of K."""
     return torch.exp(torch.special.entr(counts.double() / counts.sum().clamp(min=1)).sum())
+
+
+def rotate_to(latents: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+    """The vectors, as a rotation and scaling of the latents that counts as constant in the gradient.
+
+    The gradient of a code's vector so reaches the latent turned and scaled, not copied. Source: C. Fifty et al.,
+    "Restructuring Vector Quantization with the Rotation Trick", arXiv:2410.06424.
+
+    Args:
+        latents: `(n, D)`.
+        vectors: of their codes, `(n, D)`.
+
+    Returns:
+        The values of `vectors`, `(n, D)`.
+    """
+    scale = vectors.norm(dim=-1, keepdim=True) / latents.norm(dim=-1, keepdim=True).clamp(min=TINY)
+    source, target = F.normalize(latents, dim=-1, eps=TINY).detach(), F.normalize(vectors, dim=-1, eps=TINY).detach()
+    middle = F.normalize(source + target, dim=-1, eps=TINY)
+    along = lambda direction: (latents * direction).sum(-1, keepdim=True)  # noqa: E731
+    return (latents - 2 * along(middle) * middle + 2 * along(source) * target) * scale.detach()

@@ -70,9 +70,6 @@ HUB_FILES = [
     "modeling_hqvqvae",
     "pennylane_circuit",
     "quantizer",
-    "reference",
-    "rotation",
-    "simvq",
 ]
 """Of `hqvqvae/`: they travel to the Hub with the weights and stand alone there."""
 

@@ -1,4 +1,4 @@
-"""Tables of segments relative to each cell's own beginning, as `hqvqvae.reference` does it for a model's input."""
+"""Tables of segments relative to each cell's own beginning, as the model does it for a model's input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents from the templates in `hqvqvae/templates`: the words stand there, the figures come from records."""
+"""Documents from the templates in `hqvqvae/hub/templates`: the words stand there, the figures come from records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(name: str, values: Mapping[str, Any], filters: Mapping[str, Callable[..., object]] | None = None) -> str:

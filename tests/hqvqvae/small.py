@@ -54,3 +54,13 @@ def assert_same(first, second):
     for one, other in ((first.model, second.model), (first.best_model, second.best_model)):
         for name, tensor in one.state_dict().items():
             assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+NAMES = ["a", "b", "c"]
+
+
+def cells_of(sizes, seed=0):
+    rng = np.random.default_rng(seed)
+    cell = np.repeat(np.arange(len(sizes)), sizes)
+    cycle = np.concatenate([np.arange(size) for size in sizes])
+    return pd.DataFrame(rng.normal(size=(len(cell), 3)), columns=NAMES).assign(cell_id=cell, cycle=cycle)

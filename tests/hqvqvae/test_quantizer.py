@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hqvqvae.errors import HQVQVAEError
-from hqvqvae.quantizer import VectorQuantizer, over_ranks, perplexity
+from hqvqvae.quantizer import SimVQ, VectorQuantizer, over_ranks, perplexity, rotate_to
 from tests.hqvqvae.small import features, small_model
 
 
@@ -150,3 +150,52 @@ def test_two_ranks_end_with_the_codebook_of_one_process(tmp_path):
     alone, first, second = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1"))
     torch.testing.assert_close(first, second, rtol=0, atol=0)
     torch.testing.assert_close(first, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_rotated_values_and_gradients_are_those_of_vector_quantize_pytorch():
+    module = pytest.importorskip("vector_quantize_pytorch.vector_quantize_pytorch")
+    draw = torch.Generator().manual_seed(0)
+    latents, vectors, weights = (torch.randn(20, 4, generator=draw) for _ in range(3))
+    latents.requires_grad_()
+    found = [
+        torch.autograd.grad((rotate(latents, vectors) * weights).sum(), latents)[0]
+        for rotate in (rotate_to, module.rotate_to)
+    ]
+    torch.testing.assert_close(rotate_to(latents, vectors), vectors, rtol=0, atol=1e-5)
+    torch.testing.assert_close(found[0], found[1])
+    assert not torch.allclose(found[0], weights)  # straight through it would be a copy
+
+
+def test_a_quantizer_passes_the_rotated_gradient():
+    quantizer = VectorQuantizer(3, 4, gradient="rotation")
+    torch.nn.init.normal_(quantizer.codebook)
+    latents = torch.randn(6, 4, requires_grad=True)
+    vectors, codes, _, _ = quantizer(latents)
+    torch.testing.assert_close(vectors, quantizer.decode(codes), rtol=0, atol=1e-5)
+    (gradient,) = torch.autograd.grad(vectors.sum(), latents)
+    assert not torch.allclose(gradient, torch.ones_like(gradient))
+
+
+def test_codes_and_losses_of_simvq_are_those_of_vector_quantize_pytorch():
+    module = pytest.importorskip("vector_quantize_pytorch")
+    theirs = module.SimVQ(dim=4, codebook_size=6, rotation_trick=False, input_to_quantize_commit_loss_weight=0.25)
+    ours = SimVQ(6, 4)
+    ours.codebook.copy_(theirs.frozen_codebook)
+    with torch.no_grad():
+        ours.transform.weight.copy_(theirs.code_transform.weight)
+    latents = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
+    values, codes, loss = theirs(latents[None])
+    found = ours(latents)
+    assert torch.equal(found[1], codes[0])
+    torch.testing.assert_close(found[0], values[0])
+    torch.testing.assert_close(found[2] + 0.25 * found[3], loss)
+
+
+def test_the_codebook_of_simvq_stays_as_drawn_and_the_layer_moves():
+    model = small_model("paper", quantizer="simvq").train()
+    before = {name: tensor.clone() for name, tensor in model.quantizer.state_dict().items()}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(features()).loss.backward()
+    optimizer.step()
+    assert torch.equal(model.quantizer.codebook, before["codebook"])
+    assert not torch.equal(model.quantizer.transform.weight, before["transform.weight"])

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from dataset_card.errors import MagBridgeError
 from hqvqvae.cells.reference import less_the_beginning as of_table
-from hqvqvae.reference import less_the_beginning
-from tests.hqvqvae.test_reference import NAMES, cells_of
+from hqvqvae.modeling_hqvqvae import less_the_beginning
+from tests.hqvqvae.small import NAMES, cells_of
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.tuples(st.integers(1, 4), st.integers(0, 3)))

@@ -12,7 +12,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running import parallel
 from hqvqvae import load_segments
 from hqvqvae.training.evaluation import evaluate
-from hqvqvae.training.jobs import Engine, run_jobs
+from hqvqvae.training.jobs import ALONE, Engine, run_jobs
 from hqvqvae.training.study import Study, Task, read_records
 from tests import jobs
 from tests.cluster import cluster
@@ -23,8 +23,8 @@ SQUARES = [i * i for i in range(6)]
 def test_results_come_in_order_from_any_number_of_processes():
     kept = []
     one, two = (
-        run_jobs(functools.partial(jobs.scaled, factor=3), range(6), engine=Engine(jobs=workers), keep=kept.append)
-        for workers in (None, 2)
+        run_jobs(functools.partial(jobs.scaled, factor=3), range(6), engine, kept.append)
+        for engine in (ALONE, Engine(jobs=2))
     )
     assert [value for value, _ in one] == [value for value, _ in two] == [0, 3, 6, 9, 12, 15]
     assert {process for _, process in one} == {os.getpid()}
@@ -66,11 +66,12 @@ def test_sweeps_on_a_cluster_are_those_of_one_process_to_the_last_digit(two_work
     table = load_segments()
     table = table[table["cell_id"].isin(["B0046", "B0047"])].reset_index(drop=True)
     fits = [Task("tanh-100", "cell", cell, 1, 1e-3) for cell in ("B0046", "B0047")]
-    addresses = (None, two_workers.address)
-    one, two = (evaluate(table, ("recommended-classical",), seeds=(0,), engine=Engine(address=a)) for a in addresses)
+    engines = (ALONE, Engine(address=two_workers.address))
+    one, two = (evaluate(table, ("recommended-classical",), seeds=(0,), engine=engine) for engine in engines)
     assert json.dumps(one) == json.dumps(two)
     studies = [
-        Study(table, tmp_path / str(a), engine=Engine(address=a), arms=("tanh-100",)).records(fits) for a in addresses
+        Study(table, tmp_path / str(engine.address), engine=engine, arms=("tanh-100",)).records(fits)
+        for engine in engines
     ]
     one, two = ([dataclasses.replace(record, cpu_seconds=0.0) for record in records] for records in studies)
     assert one == two

@@ -137,7 +137,7 @@ class HQVQVAEConfig(PreTrainedConfig):
         ema_decay: decay of that average per step.
         restart_unused_codes: move a code that no segment used in an epoch onto a random latent.
         z_clip: bound on standardised inputs; None for no bound. Protocol P needs one (10).
-        quantizer: "nearest" (the code whose vector is nearest), "simvq" (the same, vectors by `quantizer.SimVQ`) or "fsq"
+        quantizer: "nearest" (the nearest vector's code), "simvq" (the same, vectors by `quantizer.SimVQ`) or "fsq"
             (`fsq.FiniteScalarQuantizer`). The last two have no codebook to start, average or restart.
         gradient: "straight_through", or "rotation" (`quantizer.rotate_to`), of the first two.
         reference_window: first and last segment, counted from 1, whose mean is the beginning of a cell; features are

@@ -154,7 +154,7 @@ class VectorQuantizer(nn.Module):
 
 
 class SimVQ(VectorQuantizer):
-    """A codebook of K vectors, each the same linear map of a vector that stays as it was drawn: all codes move together.
+    """A codebook of K vectors, each the same linear map of a vector that stays as drawn: all codes move together.
 
     Source: Y. Zhu et al., "Addressing Representation Collapse in Vector Quantized Models with One Linear Layer",
     arXiv:2411.02038.

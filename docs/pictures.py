@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from benchmark import Subset, cross_validate, load_task
@@ -18,6 +19,9 @@ from benchmark.baselines import get_model
 from benchmark.nulls import READERS
 from benchmark.tasks import get_task
 from bridge.generate import make_bridge, resolve
+from bridge.v3 import Defect, PouchCell, Protocol, SensorArray
+from bridge.v3.simulation import Case, simulate_cases
+from bridge.v3.state import Mesh
 from bridge.validation.distribution import healthy_signals
 from bridge.validation.held_out import PER_ANCHOR, held_out_scans
 from dataset_card.contract.schema import AGEING_LAWS, CHANNELS
@@ -25,19 +29,20 @@ from dataset_card.running.plotting import INK, QUIET, SERIES, canvas, save
 
 OUT = Path(__file__).parent / "pictures"
 VOLTAGE_V = 3.10
+TORN, ABOVE_MM, PLANE = Defect("tear", share=0.4, length=0.5, x_mm=50), 10.0, (48, 32)
 SHOWN = 4
 """Sensors' channels in a panel: Y and Z of both; the magnitudes follow from them."""
 
 
 def signals() -> None:
-    """Draw one signal in each panel, all of a healthy LFP cell at the same voltage."""
+    """Draw one signal in each panel, of healthy LFP cells at one voltage, and v3's field of a torn foil."""
     v1, v2 = (make_bridge(resolve(version, "simulated")) for version in ("v1", "v2"))
     panels = {
         "a scan (simulated)": held_out_scans(v2.upstream, VOLTAGE_V)[20],
         "v1: the paper's bridge": healthy_signals(v1, VOLTAGE_V, PER_ANCHOR)[20],
         "v2: fitted to scans": healthy_signals(v2, VOLTAGE_V, PER_ANCHOR)[20],
     }
-    figure, axes = canvas(1, len(panels), (10, 2.9))
+    figure, axes = canvas(1, len(panels) + 1, (12, 2.8))
     low = min(signal[:, :SHOWN].min() for signal in panels.values())
     high = max(signal[:, :SHOWN].max() for signal in panels.values())
     for axis, (name, signal) in zip(axes.flat, panels.items()):
@@ -48,8 +53,26 @@ def signals() -> None:
         axis.set_ylim(low - 20, high + 20)
         axis.grid(color=QUIET, alpha=0.15)
     axes.flat[0].set_ylabel("magnetic field in nT")
-    axes.flat[-1].legend(fontsize=8, ncols=2, loc="upper right")
+    axes.flat[2].legend(fontsize=8, ncols=2, loc="upper right")
+    torn(figure, axes.flat[-1])
     save(figure, OUT / "signals.png")
+
+
+def torn(figure, axis) -> None:
+    """Draw the field one second after a pulse over a cell with a torn foil, and where v3's sensors stand."""
+    cell = PouchCell.preset("nmc")
+    height = cell.thickness_mm / 2 + ABOVE_MM
+    x, y = (np.linspace(0, side, n) for side, n in zip((cell.length_mm, cell.width_mm), PLANE, strict=True))
+    array = SensorArray(np.array([(a, b, height) for a in x for b in y]))
+    (found,) = simulate_cases([Case(cell, defect=TORN, mesh=Mesh.uniform(cell, *PLANE))], array, Protocol())
+    field = 1e9 * found.rest_T[0, :, 2].reshape(PLANE)
+    most = np.abs(field).max()
+    shown = axis.pcolormesh(x, y, field.T, cmap="RdBu_r", vmin=-most, vmax=most, rasterized=True)
+    sensors = SensorArray.grid(cell, distance_mm=ABOVE_MM).position_mm
+    axis.plot(sensors[:, 0], sensors[:, 1], "o", mfc="none", mec=INK, ms=4, mew=0.8)
+    axis.set_title("v3: over a torn foil", fontsize=11, color=INK)
+    axis.set(aspect="equal", xlabel="x in mm; 1 s after a pulse", ylabel="y in mm")
+    figure.colorbar(shown, ax=axis, shrink=0.65, pad=0.02, label="$B_z$ in nT")
 
 
 def ageing(release: Path) -> None:

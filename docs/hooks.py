@@ -151,27 +151,31 @@ def _table(head: tuple[str, ...], rows) -> str:
 def _scores(edition: str) -> str:
     """The best ranked model of each task on the default seed, as the board has it."""
     from benchmark.results import SHIPPED, read_results
+    from benchmark.tasks import TASKS, V3_TASKS
     from dataset_card.contract.schema import MASTER_SEED
 
-    shipped = read_results(SHIPPED / "v2" if edition == "v2" else SHIPPED)
+    shipped = read_results(SHIPPED if edition == "v1" else SHIPPED / edition)
     own = [r for r in shipped if r.dataset.seed == MASTER_SEED and r.split == "by_cell_primary"]
     rows = []
-    for task in ("t1", "t2", "t3", "t4"):
-        best = max(
-            (r for r in own if r.task == task and r.protocol in ("rows", "cells", "full")), key=lambda r: r.mean()
-        )
-        by_cell = [r for r in own if (r.task, r.model, r.protocol) == (task, best.model, "cross_validation")]
+    for task in V3_TASKS if edition == "v3" else TASKS:
+        ranked = (r for r in own if r.task == task.id and r.protocol in ("rows", "cells", "full"))
+        best = max(ranked, key=lambda r: r.mean() * task.headline.sign)
+        by_cell = [r for r in own if (r.task, r.model, r.protocol) == (task.id, best.model, "cross_validation")]
         low, high = best.interval()
         rows.append(
             (
-                f"{task.upper()}, {best.headline.replace('_', ' ')}",
+                f"{task.id.upper()}, {best.headline.replace('_', ' ')}",
                 f"`{best.model}`",
-                f"{best.mean():.3f}",
-                f"{low:.3f} to {high:.3f}",
-                f"{by_cell[0].mean():.3f}" if by_cell else "",
+                _figure(best.mean()),
+                f"{_figure(low)} to {_figure(high)}",
+                _figure(by_cell[0].mean()) if by_cell else "",
             )
         )
     return _table(("task and metric", "model", "test cells", "95 % interval", "cross-validation by cell"), rows)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
 
 
 def _fields(_: str) -> str:

@@ -69,16 +69,12 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
     Returns:
         Text by file name: `README.md` (the card), `composition.svg`, `CITING.md`, `CITATION.cff`, `LICENSE`.
     """
-    columns, seeds = fields(manifest["dtype"], manifest["schema_version"]), manifest["seeds"]
+    columns = fields(manifest["dtype"], manifest["schema_version"])
+    total = sum(size for _, size in sizes.values())
     values = {
-        "seeds": f"{seeds['count']:,}",
-        "first_seed": seeds["first"],
-        "last_seed": seeds["first"] + seeds["count"] - 1,
-        "files": f"{len(sizes):,}",
-        "gigabytes": f"{sum(size for _, size in sizes.values()) / 1e9:.3g}",
-        "dtype": manifest["dtype"],
-        "row_bytes": f"{sum(size for _, size in sizes.values()) / manifest['counts']['rows']:,.0f}",
-        "field_table": card.field_table(columns),
+        "files": len(sizes),
+        "gigabytes": f"{total / 1e9:.3g}",
+        "row_bytes": f"{total / manifest['counts']['rows']:,.0f}",
     }
     header = {
         **card.about(manifest),
@@ -86,4 +82,4 @@ def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, st
         "dataset_info": [card.info_entry(CONFIG, PATTERNS, sizes, columns)],
     }
     template = "card_corpus_v3.md" if edition_of(manifest["bridge_version"]) is V3 else "card_corpus.md"
-    return card.with_citations(manifest, template, header, values)
+    return card.with_citations(manifest, template, header, columns, **values)

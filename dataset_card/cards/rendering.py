@@ -1,0 +1,50 @@
+"""The one engine of the documents: jinja2 over `templates/`, with `${...}` for a value, since BibTeX has braces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from dataset_card.errors import MagBridgeError
+
+FOLDER = Path(__file__).with_name("templates")
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Fill in a template.
+
+    Raises:
+        MagBridgeError: It names something that `values` lack.
+    """
+    try:
+        return _environment().get_template(template).render(values)
+    except jinja2.UndefinedError as error:
+        raise MagBridgeError(f"{template} cannot be filled in: {error.message}; expected a whole manifest") from error
+
+
+def source(template: str) -> str:
+    """A template as it stands."""
+    return (FOLDER / template).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        variable_start_string="${",
+        variable_end_string="}",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "thousands": lambda number: f"{number:,}",
+        "digits": lambda number, digits=6: f"{number:.{digits}g}",
+        "span": lambda limits: "none" if limits is None else f"{limits[0]:.3f} to {limits[1]:.3f}",
+    }
+    return environment

@@ -144,8 +144,9 @@ def _default(parameter) -> str:
 
 
 def _table(head: tuple[str, ...], rows) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows)]
-    return "\n".join(lines)
+    from dataset_card.contract.field import markdown_table
+
+    return markdown_table(head, rows)
 
 
 def _scores(edition: str) -> str:

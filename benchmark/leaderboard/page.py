@@ -14,12 +14,12 @@ from benchmark.leaderboard.texts import (
     EXPLANATION,
     LEAK_NOTE,
     RANK_RULE,
+    cells_of,
     columns_of,
     notes_of,
-    texts_of,
     yardsticks_of,
 )
-from benchmark.tasks import WITHOUT_PARENTS, Task, get_task
+from benchmark.tasks import Task, get_task
 from dataset_card.cards.card import ARXIV_ID, DATA_DOI, REPOSITORY
 from dataset_card.contract.editions import V1, V2
 
@@ -53,7 +53,7 @@ class Cell:
 
     column: str
     text: str
-    value: float | str = ""
+    value: float | None = None
 
     @property
     def css(self) -> str:
@@ -144,8 +144,8 @@ def _view(board: Board, charts: bool = False) -> View:
     best = _best_null(board)
     rows = []
     for place, entry in enumerate(board.entries, 1):
-        texts, values = texts_of(entry), _values(entry, place)
-        cells = [Cell(COLUMNS[i], texts[i], values[i]) for i in shown]
+        found = cells_of(entry)
+        cells = [Cell(COLUMNS[i], found[i][0], place if COLUMNS[i] == "rank" else found[i][1]) for i in shown]
         gain = get_task(board.task).headline.sign * (entry.result.mean() - best)
         rows.append((entry, [*cells[:at], Cell("gain", f"{gain:+.3f}", gain), *cells[at:]]))
     nulls = [
@@ -165,23 +165,3 @@ def _best_null(board: Board) -> float:
         result.mean() for result in board.yardsticks if result.protocol == "null" and "magnetics" not in result.model
     ]
     return max([task.chance, *nulls], key=lambda score: task.headline.sign * score)
-
-
-def _values(entry: Entry, place: int) -> tuple[float | str, ...]:
-    """What each of `COLUMNS` is sorted by."""
-    result = entry.result
-    return (
-        place,
-        "",
-        result.mean(),
-        entry.interval[0] if entry.interval else "",
-        pooled[0] if (pooled := result.by_visit()) else "",
-        "" if entry.other_law is None else entry.other_law,
-        result.mean(WITHOUT_PARENTS.name) if WITHOUT_PARENTS.name in result.runs[0].scores else "",
-        entry.cross_validation[0] if entry.cross_validation else "",
-        entry.other_releases[0] if entry.other_releases else "",
-        "" if result.n_features is None else result.n_features,
-        result.seconds / len(result.runs) if result.seconds else "",
-        "",
-        len(result.runs),
-    )

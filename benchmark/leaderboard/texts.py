@@ -6,6 +6,7 @@ from benchmark.leaderboard.boards import Board, Entry
 from benchmark.results import Result
 from benchmark.tasks import R2_BY_TABLE, WITHOUT_PARENTS, get_task
 from dataset_card.contract.editions import V1, V2
+from dataset_card.contract.field import markdown_table
 
 COLUMNS = (
     "rank",
@@ -41,41 +42,44 @@ def columns_of(board: Board) -> list[int]:
     return [i for i, name in enumerate(COLUMNS) if any(texts[i]) or name not in OPTIONAL]
 
 
+def cells_of(entry: Entry) -> tuple[tuple[str, float | None], ...]:
+    """One entry as text and the number that it is sorted by, if any, in the order of `COLUMNS`."""
+    result, visit = entry.result, entry.result.by_visit()
+    metrics, seconds = result.runs[0].scores, result.seconds / len(result.runs)
+    without_parents = result.mean(WITHOUT_PARENTS.name) if WITHOUT_PARENTS.name in metrics else None
+    by_table = f" (by table {result.mean(R2_BY_TABLE.name):.3f})" if R2_BY_TABLE.name in metrics else ""
+    others = entry.other_releases and (entry.other_releases[0], entry.other_releases[-1])
+    return (
+        (f"{entry.rank}" if entry.last == entry.rank else f"{entry.rank}–{entry.last}", entry.rank),
+        (result.model, None),
+        (f"{result.mean():.3f} ± {result.std():.3f}{by_table}", result.mean()),
+        _cell("{:.3f} to {:.3f}", entry.interval),
+        _cell("{:.3f} ({:.3f} to {:.3f})", visit),
+        _cell("{:.3f}", entry.other_law),
+        _cell("{:.3f}", without_parents),
+        _cell("{:.3f} ± {:.3f}", entry.cross_validation),
+        _cell("{:.3f} to {:.3f}", others),
+        _cell("{:,}" + reported(result), result.n_features),
+        _cell(("{:.0f}" if seconds >= 10 else "{:.2g}") + reported(result), seconds or None),
+        (result.protocol, None),
+        (str(len(result.runs)), len(result.runs)),
+    )
+
+
+def _cell(form: str, values: tuple[float, ...] | float | None) -> tuple[str, float | None]:
+    """Figures in words, and the first of them; nothing where there are none."""
+    values = values if isinstance(values, tuple) else () if values is None else (values,)
+    return (form.format(*values), values[0]) if values else ("", None)
+
+
 def texts_of(entry: Entry) -> tuple[str, ...]:
     """One entry as text, in the order of `COLUMNS`."""
-    result = entry.result
-    return (
-        f"{entry.rank}" if entry.last == entry.rank else f"{entry.rank}–{entry.last}",
-        result.model,
-        f"{result.mean():.3f} ± {result.std():.3f}{_by_table(result)}",
-        "" if entry.interval is None else f"{entry.interval[0]:.3f} to {entry.interval[1]:.3f}",
-        _per_visit(result),
-        "" if entry.other_law is None else f"{entry.other_law:.3f}",
-        _without_parents(result),
-        "" if entry.cross_validation is None else "{:.3f} ± {:.3f}".format(*entry.cross_validation),
-        f"{entry.other_releases[0]:.3f} to {entry.other_releases[-1]:.3f}" if entry.other_releases else "",
-        "" if result.n_features is None else f"{result.n_features:,}{reported(result)}",
-        f"{seconds}{reported(result)}" if (seconds := _seconds(result.seconds / len(result.runs))) else "",
-        result.protocol,
-        str(len(result.runs)),
-    )
+    return tuple(text for text, _ in cells_of(entry))
 
 
 def reported(result: Result) -> str:
     """The mark of what an entry's author says and nobody can recompute."""
     return " †" if result.protocol == "submitted" else ""
-
-
-def _per_visit(result: Result) -> str:
-    """Score with the scans of each cell visit pooled, and its interval; nothing where it is not known."""
-    found = result.by_visit()
-    return "" if found is None else "{:.3f} ({:.3f} to {:.3f})".format(*found)
-
-
-def _without_parents(result: Result) -> str:
-    """Score over the rows that no fault was injected into; nothing where it is not known."""
-    name = WITHOUT_PARENTS.name
-    return f"{result.mean(name):.3f}" if name in result.runs[0].scores else ""
 
 
 def yardsticks_of(board: Board) -> list[tuple[str, ...]]:
@@ -87,23 +91,17 @@ def yardsticks_of(board: Board) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = [("chance", "the best constant prediction", f"{task.chance:.3f}", "", "")]
     if not board.entries:
         return lines
-    best = board.entries[0]
-    interval = "" if best.interval is None else f"{best.interval[0]:.3f} to {best.interval[1]:.3f}"
-    magnetic = ("magnetics", f"the first entry, {best.result.model}: signals alone", f"{best.result.mean():.3f}")
-    for result in board.yardsticks:
-        limits = result.interval()
-        lines.append(
-            (
-                result.model if result.protocol == "null" else "ceiling",
-                result.description if result.protocol == "null" else f"a lower estimate: {result.description}",
-                f"{result.mean():.3f}",
-                "" if limits is None else f"{limits[0]:.3f} to {limits[1]:.3f}",
-                _per_visit(result),
-            )
-        )
-    nulls = sum(result.protocol == "null" for result in board.yardsticks)
-    lines.insert(nulls + 1, (*magnetic, interval, _per_visit(best.result)))
-    return lines
+    nulls = [result for result in board.yardsticks if result.protocol == "null"]
+    lines += [_yardstick(result, result.model, result.description) for result in nulls]
+    best = board.entries[0].result
+    lines.append(_yardstick(best, "magnetics", f"the first entry, {best.model}: signals alone"))
+    ceilings = [result for result in board.yardsticks if result.protocol == "ceiling"]
+    return lines + [_yardstick(r, "ceiling", f"a lower estimate: {r.description}") for r in ceilings]
+
+
+def _yardstick(result: Result, name: str, meaning: str) -> tuple[str, ...]:
+    limits, visit = _cell("{:.3f} to {:.3f}", result.interval()), _cell("{:.3f} ({:.3f} to {:.3f})", result.by_visit())
+    return name, meaning, f"{result.mean():.3f}", limits[0], visit[0]
 
 
 YARDSTICKS = ("yardstick", "what it is", "score", "95 % interval", "per visit")
@@ -135,18 +133,6 @@ def notes_of(board: Board) -> list[str]:
     return notes
 
 
-def _by_table(result: Result) -> str:
-    """The mean over tables, where the release has several."""
-    if R2_BY_TABLE.name not in result.runs[0].scores:
-        return ""
-    return f" (by table {result.mean(R2_BY_TABLE.name):.3f})"
-
-
-def _seconds(seconds: float) -> str:
-    """Two digits; nothing where no time is known."""
-    return "" if seconds == 0 else f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
-
-
 def to_markdown(boards: list[Board]) -> str:
     """The boards as Markdown, leaking ones last and marked."""
     lines = ["# MagBridge-Battery leaderboard", "", EXPLANATION, ""]
@@ -156,17 +142,13 @@ def to_markdown(boards: list[Board]) -> str:
             lines += [f"**{LEAK_NOTE}.**", ""]
         lines += [f"Dataset: {board.dataset_label}", ""]
         rows = [COLUMNS, *(texts_of(entry) for entry in board.entries)]
-        lines += _markdown([tuple(row[i] for i in columns_of(board)) for row in rows])
+        head, *body = (tuple(row[i] for i in columns_of(board)) for row in rows)
+        lines += [markdown_table(head, body, "---"), ""]
         if board.yardsticks:
-            lines += ["Never ranked:", "", *_markdown([YARDSTICKS, *yardsticks_of(board)])]
+            lines += ["Never ranked:", "", markdown_table(YARDSTICKS, yardsticks_of(board), "---"), ""]
         for note in notes_of(board):
             lines += [note, ""]
     return "\n".join(lines)
-
-
-def _markdown(rows: list[tuple[str, ...]]) -> list[str]:
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    return [head, "|---" * len(rows[0]) + "|", *body, ""]
 
 
 def print_table(boards: list[Board], console) -> None:

@@ -1,11 +1,11 @@
-"""One column of a release, and what follows from a list of them: names, Arrow schema, `datasets` features.
+"""One column of a release, and what follows from a list of them: names, Arrow schema, `datasets` features, tables.
 
 This module imports nothing of the project.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -59,6 +59,12 @@ def select(fields: tuple[Field, ...], columns: Iterable[str]) -> tuple[Field, ..
 def arrow_schema_of(fields: tuple[Field, ...]) -> pa.Schema:
     """Arrow schema of the given fields."""
     return pa.schema([pa.field(f.name, f.arrow_type, nullable=f.nullable) for f in fields])
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], rule: str = " --- ") -> str:
+    """Rows of cells as a Markdown table, without a line's end; `rule` stands under each column's name."""
+    lines = [f"| {' | '.join(map(str, cells))} |" for cells in (head, *rows)]
+    return "\n".join([lines[0], f"|{'|'.join([rule] * len(head))}|", *lines[1:]])
 
 
 def features_of(fields: tuple[Field, ...]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from dataset_card.contract.field import markdown_table
 from dataset_card.contract.schema import CHANNELS, REUSE_ABOVE_SOH, U_FEATURES, T
 
 
@@ -186,21 +187,20 @@ FORMS = (
 
 def table_of(fields: tuple[InputField, ...]) -> str:
     """Columns as a Markdown table; the pulse voltages on one line."""
-    rows = [("column", "unit", "range", "required", "meaning"), ("---",) * 5]
+    rows = []
     for field in fields:
         if field in PULSES[1:]:
             continue
         name = f"`U1` to `U{U_FEATURES}`" if field in PULSES else f"`{field.name}`"
         meaning = f"Voltages of PulseBat's pulse test; all {U_FEATURES} or none." if field in PULSES else field.meaning
         rows.append((name, field.unit, field.range, "yes" if field.required else "no", meaning))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_table(("column", "unit", "range", "required", "meaning"), rows)
 
 
 def signal_table() -> str:
     """Columns of a scan as a Markdown table."""
-    rows: list[tuple[str, ...]] = [("column", "unit", "required", "meaning"), ("---",) * 4]
-    rows += [(f"`{name}`", *rest) for name, *rest in SIGNAL_ROWS]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [(f"`{name}`", *rest) for name, *rest in SIGNAL_ROWS]
+    return markdown_table(("column", "unit", "required", "meaning"), rows)
 
 
 def columns_in_words(fields: tuple[InputField, ...]) -> str:

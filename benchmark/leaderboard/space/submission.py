@@ -17,6 +17,7 @@ from benchmark.leaderboard.submissions import FILE, Checked, check, placed, stan
 from benchmark.leaderboard.texts import COLUMNS, texts_of
 from benchmark.results import Result
 from benchmark.tasks import get_task
+from dataset_card.contract.field import markdown_table
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.hub import Repository
 
@@ -137,10 +138,9 @@ def summary(result: Result, notes: list[str]) -> str:
         "",
         *(f"- {note}" for note in notes),
         "",
-        "| metric | value |",
-        "|---|---|",
+        markdown_table(("metric", "value"), [(n, f"{result.mean(n):.4f}") for n in result.runs[0].scores], "---"),
     ]
-    return "\n".join(lines + [f"| {name} | {result.mean(name):.4f} |" for name in result.runs[0].scores])
+    return "\n".join(lines)
 
 
 def ranked(result: Result, board: list[Result]) -> list[list[str]]:

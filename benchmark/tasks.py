@@ -50,30 +50,30 @@ class Task:
 
     Attributes:
         id: `t1` to `t4` on releases of scans, `t5` to `t9` on v3.
-        version: Rises when rows, target or headline metric change, so that results never mix.
         title: A few words.
+        config: Configuration of a release that serves the task.
         rows: Provenances of the rows it uses.
         target: Column to predict.
+        metrics: Every metric, the headline first.
+        chance: Headline value of the best constant predictor.
         labels: Classes in a fixed order; empty for regression.
+        version: Rises when rows, target or headline metric change, so that results never mix.
         positive: Class whose F1 is reported, or None.
         scored_label: Class that optional scores speak of, or None.
         auc: Name of the metric that reads the scores, or None.
-        metrics: Every metric, the headline first.
-        chance: Headline value of the best constant predictor.
-        config: Configuration of a release that serves the task.
         split: Split of the headline figures.
         second: Second column to predict, where the target is a place in the plane; rows without one are left out.
     """
 
     id: str
-    version: str
     title: str
+    config: str
     rows: tuple[str, ...]
     target: str
-    labels: tuple[str, ...]
     metrics: tuple[Metric, ...]
-    chance: float
-    config: str
+    chance: float = 0.0
+    labels: tuple[str, ...] = ()
+    version: str = "1.0"
     positive: str | None = None
     scored_label: str | None = None
     auc: str | None = None
@@ -119,44 +119,32 @@ def _recalls(labels: tuple[str, ...]) -> tuple[Metric, ...]:
 
 
 TASKS = (
-    Task(
-        "t1",
-        "1.0",
-        "SOH regression",
-        rows=("clean",),
-        target="soh",
-        labels=(),
-        metrics=(R2, MAE, R2_BY_TABLE),
-        chance=0.0,
-        config="t1_soh_regression",
-    ),
+    Task("t1", "SOH regression", "t1_soh_regression", ("clean",), "soh", (R2, MAE, R2_BY_TABLE)),
     Task(
         "t2",
-        "1.0",
         "Second-life class",
-        rows=("clean",),
-        target="second_life_class",
-        labels=SECOND_LIFE_CLASSES,
-        metrics=(
+        "t2_second_life",
+        ("clean",),
+        "second_life_class",
+        (
             BALANCED_ACCURACY,
             Metric("f1", "F1 of reuse"),
             Metric("roc_auc", "ROC AUC of reuse", needs_scores=True),
             *_recalls(SECOND_LIFE_CLASSES),
         ),
         chance=1 / 2,
-        config="t2_second_life",
+        labels=SECOND_LIFE_CLASSES,
         positive="reuse",
         scored_label="reuse",
         auc="roc_auc",
     ),
     Task(
         "t3",
-        "1.0",
         "Anomaly detection",
-        rows=PROVENANCES,
-        target="anomaly_origin",
-        labels=ANOMALY_ORIGINS,
-        metrics=(
+        "t3_anomaly_detection",
+        PROVENANCES,
+        "anomaly_origin",
+        (
             BALANCED_ACCURACY,
             *_recalls(ANOMALY_ORIGINS),
             WITHOUT_PARENTS,
@@ -164,20 +152,19 @@ TASKS = (
             Metric("regime_b_auroc", "ROC AUC of Regime-B against grounded rows", needs_scores=True),
         ),
         chance=1 / 3,
-        config="t3_anomaly_detection",
+        labels=ANOMALY_ORIGINS,
         scored_label="bridge_extrapolation",
         auc="regime_b_auroc",
     ),
     Task(
         "t4",
-        "1.0",
         "Anomaly subtype",
-        rows=("anomaly",),
-        target="anomaly_subtype",
-        labels=SYNTHETIC_SUBTYPES,
-        metrics=(BALANCED_ACCURACY, *_recalls(SYNTHETIC_SUBTYPES)),
+        "t4_anomaly_subtype",
+        ("anomaly",),
+        "anomaly_subtype",
+        (BALANCED_ACCURACY, *_recalls(SYNTHETIC_SUBTYPES)),
         chance=1 / 4,
-        config="t4_anomaly_subtype",
+        labels=SYNTHETIC_SUBTYPES,
     ),
 )
 
@@ -188,66 +175,33 @@ PRIOR_ERROR_MM = 34.4
 V3_TASKS = (
     Task(
         "t5",
-        "1.0",
         "Defect class",
-        rows=("as_received",),
-        target="defect",
-        labels=DEFECTS,
-        metrics=(
+        "t5_defect_class",
+        ("as_received",),
+        "defect",
+        (
             BALANCED_ACCURACY,
             *_recalls(DEFECTS),
             Metric("healthy_auc", "ROC AUC of healthy against defective cells", needs_scores=True),
         ),
         chance=1 / len(DEFECTS),
-        config="t5_defect_class",
+        labels=DEFECTS,
         scored_label="none",
         auc="healthy_auc",
     ),
     Task(
         "t6",
-        "1.0",
         "Defect place",
-        rows=("as_received",),
-        target="x_mm",
-        labels=(),
-        metrics=(MEDIAN_ERROR, Metric("within_10_mm", "share of places found to 10 mm")),
+        "t6_defect_place",
+        ("as_received",),
+        "x_mm",
+        (MEDIAN_ERROR, Metric("within_10_mm", "share of places found to 10 mm")),
         chance=PRIOR_ERROR_MM,
-        config="t6_defect_place",
         second="y_mm",
     ),
-    Task(
-        "t7",
-        "1.0",
-        "Stack gradient",
-        rows=("as_received",),
-        target="gradient_r",
-        labels=(),
-        metrics=(R2, MAE),
-        chance=0.0,
-        config="t7_stack_gradient",
-    ),
-    Task(
-        "t8",
-        "1.0",
-        "SOH as received",
-        rows=("as_received",),
-        target="soh",
-        labels=(),
-        metrics=(R2, MAE),
-        chance=0.0,
-        config="t8_soh_as_received",
-    ),
-    Task(
-        "t9",
-        "1.0",
-        "SOH at known charge",
-        rows=("known_soc",),
-        target="soh",
-        labels=(),
-        metrics=(R2, MAE),
-        chance=0.0,
-        config="t9_soh_known_soc",
-    ),
+    Task("t7", "Stack gradient", "t7_stack_gradient", ("as_received",), "gradient_r", (R2, MAE)),
+    Task("t8", "SOH as received", "t8_soh_as_received", ("as_received",), "soh", (R2, MAE)),
+    Task("t9", "SOH at known charge", "t9_soh_known_soc", ("known_soc",), "soh", (R2, MAE)),
 )
 """Tasks of v3: what magnetic readings add to terminal voltage, which every row has. T9 is an expected null."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 EXTRAS = {
     "matplotlib": "plot",
     **dict.fromkeys(("accelerate", "torch", "transformers"), "model"),
     **dict.fromkeys(("catboost", "lightgbm"), "boosting"),
     **dict.fromkeys(("dask", "distributed"), "cluster"),
-    "aeon": "rocket",
+    "aeon": "model,rocket",
     "skops": "skops",
     "tabicl": "tabicl",
 }
@@ -48,3 +50,16 @@ def innermost(error: BaseException) -> str:
 def missing(library: str) -> str:
     """Return the line for an optional library that is not installed."""
     return f"this needs {library}: pip install 'magbridge-battery[{EXTRAS[library]}]'"
+
+
+@contextmanager
+def optional(library: str) -> Iterator[None]:
+    """Import an optional library in this block, or say which extra has it.
+
+    Raises:
+        MagBridgeError: It, or what it needs itself, is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MagBridgeError(missing(library)) from error

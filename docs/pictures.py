@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from benchmark import Subset, cross_validate, load_task
 from benchmark.baselines import get_model
-from benchmark.nulls import READERS
+from benchmark.running.yardsticks import READERS
 from benchmark.tasks import get_task
 from bridge.generate import make_bridge, resolve
 from bridge.v3 import Defect, PouchCell, Protocol, SensorArray

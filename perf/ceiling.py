@@ -24,8 +24,8 @@ from benchmark import Subset, TaskData, evaluate_model, load_task
 from benchmark.baselines import get_model
 from benchmark.baselines.recipe import CLEAN, REGIME_B, SYNTHETIC
 from benchmark.data import dataset_info
-from benchmark.nulls import READERS
 from benchmark.results import write_result
+from benchmark.running.yardsticks import READERS
 from bridge.anomalies import inject
 from dataset_card.contract.schema import SYNTHETIC_SUBTYPES
 

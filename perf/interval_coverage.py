@@ -18,7 +18,7 @@ import numpy as np
 from benchmark import Subset, cross_validate, evaluate_model, load_task
 from benchmark.baselines import get_model
 from benchmark.data import TaskData
-from benchmark.nulls import READERS
+from benchmark.running.yardsticks import READERS
 from benchmark.scoring import battery_statistics, headline, interval, visit_statistics
 from benchmark.tasks import Task, get_task
 from dataset_card.contract.schema import table_of

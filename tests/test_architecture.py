@@ -143,7 +143,7 @@ def modules_under(module: str) -> set[str]:
 
 
 def test_scoring_never_imports_running():
-    loaded = modules_under("benchmark.scoring") | modules_under("benchmark.predictions")
+    loaded = modules_under("benchmark.scoring") | modules_under("benchmark.predictions.scored")
     assert "benchmark.tasks" in loaded
     assert not [m for m in loaded if m == "benchmark.protocol" or m.startswith("benchmark.baselines")]
 

@@ -14,8 +14,8 @@ from benchmark.analysis.measures import REFERENCE, OutOfFold
 from benchmark.analysis.occlusion import occlusion
 from benchmark.analysis.splits import MODELS, spread
 from benchmark.data import DatasetInfo, dataset_info, load_truth, release_folder
-from benchmark.nulls import READERS
 from benchmark.results import Result, read_predictions, read_results, release_stem
+from benchmark.running.yardsticks import READERS
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, get_task
 from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES
 from dataset_card.errors import MagBridgeError

@@ -6,12 +6,10 @@ from benchmark.baselines import (
     averaged,
     boosting,
     classical,
-    constant,
     convolutional,
     deep,
     departure,
     functional,
-    general,
     hqvqvae_codes,
     physics,
     recipe,
@@ -24,10 +22,10 @@ from benchmark.tasks import did_you_mean
 from dataset_card.errors import MagBridgeError
 
 FAMILIES = {
-    "constant": constant.MODELS,
+    "constant": classical.CONSTANT,
     "classical": classical.MODELS,
     "deep": deep.MODELS,
-    "general": (*general.MODELS, *boosting.MODELS, *rocket.MODELS, *convolutional.MODELS, *whitened.MODELS),
+    "general": (*boosting.MODELS, *rocket.MODELS, *convolutional.MODELS, *whitened.MODELS),
     "functional": (*functional.MODELS, *averaged.MODELS, *signed.MODELS, *departure.MODELS),
     "hqvqvae": hqvqvae_codes.MODELS,
     "recipe": recipe.MODELS,

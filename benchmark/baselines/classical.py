@@ -1,4 +1,4 @@
-"""The classical models of Table III on the static descriptor (paper, section V-C)."""
+"""The classical models of Table III on the static descriptor (paper, section V-C), and the constant they must beat."""
 
 from __future__ import annotations
 
@@ -54,6 +54,15 @@ def _linear_svc(seed: int, task: Task):
     return _scaled(LinearSVC(dual="auto", max_iter=SVC_MAX_ITER, random_state=seed))
 
 
+def _constant(seed: int, task: Task):
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+
+    model = DummyRegressor(strategy="mean") if task.is_regression else DummyClassifier(strategy="most_frequent")
+    model.n_features_ = 0
+    return model
+
+
+CONSTANT = (Model("constant", ("t1", *CLASSIFICATION), _constant, "The training mean (T1) or most frequent class."),)
 MODELS = (
     Model("ridge", ("t1",), _ridge, "Ridge regression, alpha 1, on the standardised static descriptor."),
     Model("svr-rbf", ("t1",), _svr, "RBF support vector regression on the standardised static descriptor."),

@@ -11,7 +11,7 @@ from benchmark.models import KeptByTask, Model
 from benchmark.scoring import score
 from benchmark.tasks import Task
 from dataset_card.contract.schema import CHANNELS, T
-from dataset_card.errors import MagBridgeError
+from dataset_card.errors import optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,10 +201,8 @@ def require_torch() -> Any:
     Raises:
         MagBridgeError: It is not installed.
     """
-    try:
+    with optional("torch"):
         import torch
-    except ImportError as error:
-        raise MagBridgeError("the networks on signals need torch: pip install 'magbridge-battery[model]'") from error
     return torch
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.baselines.functional import FLOOR, boosted_trees, roughness
+from benchmark.baselines.functional import FAULT_TREES, FLOOR, roughness
+from benchmark.baselines.recipe import boosting
 from benchmark.data import Subset
 from benchmark.features import cosine_coefficients
 from benchmark.models import Model
@@ -105,7 +106,7 @@ class DepartureBoosting:
         """
         self.features = Departure().fit(clean.signals)
         inputs = self.features.transform(signals)
-        self.trees = boosted_trees(self.seed).fit(inputs, target)
+        self.trees = boosting(*FAULT_TREES, self.seed).fit(inputs, target)
         self.classes_, self.n_features_ = self.trees.classes_, inputs.shape[1]
         return self
 

@@ -21,7 +21,7 @@ from itertools import product
 
 import numpy as np
 
-from benchmark.baselines.recipe import SecondLifeThreshold
+from benchmark.baselines.recipe import SecondLifeThreshold, boosting
 from benchmark.data import Subset
 from benchmark.features import cosine_coefficients
 from benchmark.models import Model
@@ -36,6 +36,9 @@ CORRECTION = {"learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 20
 
 COMPONENTS = 4
 """Principal components of the unscaled coefficients that weights follow: place, level and voltage."""
+
+FAULT_TREES = 80, 8
+"""Boosted trees a class, and their leaves, that tell faults."""
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 INNER_FOLDS = 5
@@ -250,13 +253,6 @@ def roughness(signals: np.ndarray) -> np.ndarray:
     return np.concatenate([*power, quiet, loud, np.sort(quiet, axis=1)], axis=1)
 
 
-def boosted_trees(seed: int):
-    """Boosting, 80 trees of 8 leaves a class, classes weighted equally."""
-    from benchmark.baselines.recipe import boosting
-
-    return boosting(80, 8, seed)
-
-
 def regressor_of(kind: type, task: Task):
     """An unfitted regressor of T1, or for T2 its SOH against the threshold."""
     return kind() if task.is_regression else FunctionalSecondLife(kind())
@@ -282,7 +278,7 @@ MODELS = (
     Model(
         "functional-boosting",
         ("t3", "t4"),
-        lambda seed, task: boosted_trees(seed),
+        lambda seed, task: boosting(*FAULT_TREES, seed),
         "Boosting, 80 trees of 8 leaves a class, on cosine coefficients, power a band and roughness a window; untuned.",
         features=shape_features,
         seeds=(0, 1, 2),

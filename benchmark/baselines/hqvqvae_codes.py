@@ -13,7 +13,7 @@ import numpy as np
 from benchmark.features import FEATURE_NAMES
 from benchmark.models import KeptByTask, Model
 from benchmark.tasks import Task
-from dataset_card.errors import MagBridgeError
+from dataset_card.errors import optional
 
 CONFIGURATION = "recommended"
 """Of the model, by its name in `hqvqvae`: circuit with a bypass, codebook from k-means, moved by averages."""
@@ -101,11 +101,9 @@ class CodesModel(KeptByTask):
 
 
 def _hqvqvae():
-    try:
+    with optional("torch"):
         from hqvqvae import configuration_hqvqvae
         from hqvqvae.training import fit as training
-    except ImportError as error:
-        raise MagBridgeError("the HQ-VQVAE baselines need torch: pip install 'magbridge-battery[model]'") from error
     return configuration_hqvqvae, training
 
 

@@ -22,7 +22,7 @@ from benchmark.models import Model
 from benchmark.protocol import fit_seeds, predict, prediction_table, score_rows
 from benchmark.results import named_digest
 from benchmark.tasks import Task, get_task
-from dataset_card.errors import MagBridgeError
+from dataset_card.errors import MagBridgeError, optional
 from dataset_card.running.hub import Repository
 
 FILE = "baseline.json"
@@ -253,8 +253,6 @@ def read_baseline(files: dict[str, bytes], where: str) -> Baseline:
 
 
 def _skops():
-    try:
+    with optional("skops"):
         import skops.io
-    except ImportError as error:
-        raise MagBridgeError("baselines on the Hub need skops: pip install 'magbridge-battery[skops]'") from error
     return skops.io

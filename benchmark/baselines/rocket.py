@@ -14,7 +14,7 @@ from benchmark.baselines.deep import private_randomness, require_torch
 from benchmark.models import SEEDS, KeptByTask, Model
 from benchmark.tasks import Task
 from dataset_card.contract.schema import CHANNELS, T
-from dataset_card.errors import MagBridgeError
+from dataset_card.errors import optional
 
 PENALTIES = np.logspace(-3, 3, 10)
 """Ridge penalties; leave-one-out on the training rows picks one."""
@@ -60,11 +60,9 @@ class Rocket(KeptByTask):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        try:
+        with optional("aeon"):
             import numba
             from aeon.transformations.collection import convolution_based
-        except ImportError as error:
-            raise MagBridgeError(f"{self.transform} needs aeon: pip install 'magbridge-battery[rocket]'") from error
         # numba, which aeon runs on, refuses more threads than this process has cores.
         threads = min(joblib.effective_n_jobs(None), numba.config.NUMBA_NUM_THREADS)
         self.convolutions = getattr(convolution_based, self.transform)(random_state=self.seed, n_jobs=threads)
@@ -116,13 +114,10 @@ class AeonLearner(KeptByTask):
         """
         regression = self.task.is_regression
         kind, balanced = ("regression", {}) if regression else ("classification", {"class_weight": "balanced"})
-        try:
+        with optional("aeon"):
             import torch  # noqa: F401
 
             module = importlib.import_module(f"aeon.{kind}.{self.family}")
-        except ImportError as error:
-            extras = "pip install 'magbridge-battery[model,rocket]'"
-            raise MagBridgeError(f"{self.name} needs aeon and torch: {extras}") from error
         learner = getattr(module, self.name + ("Regressor" if regression else "Classifier"))
         with self._private_randomness():
             fitted = vars(learner(random_state=self.seed, **balanced).fit(Rocket._inputs(signals), target))

@@ -15,7 +15,7 @@ from benchmark.baselines.deep import DEEP_SEEDS, private_randomness, require_tor
 from benchmark.baselines.functional import shape_features
 from benchmark.models import Model
 from benchmark.tasks import Task
-from dataset_card.errors import MagBridgeError
+from dataset_card.errors import MagBridgeError, optional
 
 FOLDER = "MAGBRIDGE_TABICL"
 """Environment variable: folder of the checkpoints."""
@@ -51,10 +51,8 @@ class PretrainedTable:
                 f"no {checkpoint}: download {CHECKPOINTS[kind]} yourself and name its folder in {FOLDER}"
             )
         torch = require_torch()
-        try:
+        with optional("tabicl"):
             import tabicl
-        except ImportError as error:
-            raise MagBridgeError("tabicl is not installed: pip install 'magbridge-battery[tabicl]'") from error
         build = getattr(tabicl, f"TabICL{kind}")
         self.learner = build(model_path=checkpoint, allow_auto_download=False, random_state=self.seed)
         with private_randomness(torch, self.seed):

@@ -10,7 +10,6 @@ import json
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,57 +17,22 @@ import numpy as np
 
 from benchmark.leaderboard.boards import Entry, leaderboard
 from benchmark.leaderboard.texts import texts_of
-from benchmark.predictions import Scored, check_file, score_file
+from benchmark.predictions.entry import FILE, POOLING, Submission
+from benchmark.predictions.scored import Scored, check_file, score_file
 from benchmark.results import Result, Run, read_results, to_json
 from benchmark.rounds import answers, digest_of, open_round
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
-from dataset_card.storage.documents import plain_yaml
+from dataset_card.storage.documents import plain_yaml, schema_errors
 from dataset_card.storage.rounds import is_round, read_entries, read_round
 
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 """Where the entries of the shipped board lie, a folder each."""
 
-FILE = "submission.yaml"
 SCHEMA_FILE = Path(__file__).with_name("submission.schema.json")
-POOLING = {"scan": "", "visit": " Each prediction reads all scans of a cell visit."}
-"""What a board adds to the description."""
-
 MAX_BYTES = 64 * 2**10
 """Of a submission.yaml."""
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What `submission.yaml` says; fields as in `submission.schema.json`.
-
-    Attributes:
-        tasks: Predictions file, and perhaps `seconds` and `features`, by task id.
-        release: Digest of the release whose test rows were predicted.
-        trained_on: Digests of the releases that the model saw.
-        pooling: `scan` where each prediction read its own row alone, `visit` where it read all rows of a cell visit.
-        test_data_leakage: Whether a label of a test row was used, in any way.
-        replication_code: Whether the code that made the predictions is public.
-    """
-
-    name: str
-    version: str
-    authors: list[str]
-    description: str
-    licence: str
-    date: str
-    release: str
-    tasks: dict[str, dict]
-    trained_on: list[str]
-    pooling: str
-    test_data_leakage: bool
-    replication_code: bool
-    url: str | None = None
-    paper: str | None = None
-    code: str | None = None
-    hardware: str = ""
-    schema_version: str = "1.0"
 
 
 @dataclass(frozen=True)
@@ -102,9 +66,8 @@ def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
     except ValueError as error:
         reason = " ".join(str(error).split())[:200]
         raise MagBridgeError(f"{path} is not plain YAML ({reason}): expected one field a line") from error
-    for broken in _validator().iter_errors(document):
-        where = "/".join(str(part) for part in broken.absolute_path) or "the document"
-        raise MagBridgeError(f"{path}: {where}: {broken.message[:300]}; see {SCHEMA_FILE.name}")
+    for where, message in schema_errors(document, SCHEMA_FILE):
+        raise MagBridgeError(f"{path}: {'/'.join(where) or 'the document'}: {message[:300]}; see {SCHEMA_FILE.name}")
     try:
         datetime.date.fromisoformat(document["date"])
     except ValueError as error:
@@ -118,13 +81,6 @@ def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
     if document["replication_code"] and not document.get("code"):
         raise MagBridgeError(f"{path}: replication_code: true without `code`: expected the code's address")
     return Submission(**document)
-
-
-@cache
-def _validator():
-    import jsonschema
-
-    return jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
 
 def check(folder: str | Path, release: str | Path, taken: list[Result], named_as_folder: bool = True) -> Checked:

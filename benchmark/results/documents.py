@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, fields
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from benchmark.results.result import Result, Run
 from benchmark.scoring import LEVEL, RESAMPLES, whole
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import schema_errors
 
 SCHEMA_VERSION = "3.0"
 GREATEST = 1e300
@@ -52,9 +51,8 @@ def from_json(document: dict, where: str) -> Result:
         MagBridgeError: It breaks the schema, or its figures cannot be: not finite, out of a metric's bounds, or other
             than its own statistics by battery give.
     """
-    for error in _validator().iter_errors(_without_statistics(document)):
-        part = "/".join(str(part) for part in error.absolute_path) or "the document"
-        raise MagBridgeError(f"{where}: {part}: {error.message[:300]}; see {SCHEMA_FILE.name}")
+    for part, message in schema_errors(_without_statistics(document), SCHEMA_FILE):
+        raise MagBridgeError(f"{where}: {'/'.join(part) or 'the document'}: {message[:300]}; see {SCHEMA_FILE.name}")
     kept = {f.name: document[f.name] for f in fields(Result) if f.name != "table"}
     kept["dataset"] = DatasetInfo(**document["dataset"])
     kept["runs"] = tuple(Run(**run) for run in document["runs"])
@@ -113,10 +111,3 @@ def _check_figures(result: Result, run: Run, where: str) -> None:
         recomputed = whole(task, np.array(run.batteries, dtype=float))
     if not np.isclose(recomputed, given, rtol=1e-9, atol=1e-12):
         raise MagBridgeError(f"{where}: {task.headline.name} is {given}, its statistics by battery give {recomputed}")
-
-
-@cache
-def _validator():
-    import jsonschema
-
-    return jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.data import DatasetInfo
-from benchmark.predictions import one_number_a_column
+from benchmark.predictions.scored import one_number_a_column
 from benchmark.results.documents import from_json, to_json
 from benchmark.results.result import KEY, Result, named_digest
 from benchmark.tasks import get_task

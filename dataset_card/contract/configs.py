@@ -91,10 +91,10 @@ class Config:
         return {s: [atom_path(p, "*", s, group) for p in self.provenances] for s in SPLITS}
 
 
-def _task_columns(*extra: str) -> tuple[str, ...]:
+def _task(name: str, description: str, label: str, **options) -> Config:
     # The version says whether the rows are simulated, whatever they are copied into.
-    wanted = {"sample_id", "cell_id", "bridge_version", *CHANNELS, *extra}
-    return tuple(c for c in FIELD_NAMES if c in wanted)
+    wanted = {"sample_id", "cell_id", "bridge_version", *CHANNELS, label}
+    return Config(name, description, columns=tuple(c for c in FIELD_NAMES if c in wanted), task=name[:2], **options)
 
 
 _ALL = (
@@ -107,32 +107,19 @@ _ALL = (
     Config("grounded", "The clean grounded rows, split by cell.", provenances=("clean",)),
     Config("anomaly", "The synthetic sensor anomalies, split by their parents' cells.", provenances=("anomaly",)),
     Config("regime_b", "The low-voltage extrapolation rows, one anchor a subset.", provenances=("regime_b",)),
-    Config(
-        "t1_soh_regression",
-        "T1: clean grounded rows with `soh`.",
-        provenances=("clean",),
-        columns=_task_columns("soh"),
-        task="t1",
-    ),
-    Config(
+    _task("t1_soh_regression", "T1: clean grounded rows with `soh`.", "soh", provenances=("clean",)),
+    _task(
         "t2_second_life",
         "T2: clean grounded rows with `second_life_class`.",
+        "second_life_class",
         provenances=("clean",),
-        columns=_task_columns("second_life_class"),
-        task="t2",
     ),
-    Config(
-        "t3_anomaly_detection",
-        "T3: every row with `anomaly_origin` (three classes).",
-        columns=_task_columns("anomaly_origin"),
-        task="t3",
-    ),
-    Config(
+    _task("t3_anomaly_detection", "T3: every row with `anomaly_origin` (three classes).", "anomaly_origin"),
+    _task(
         "t4_anomaly_subtype",
         "T4: synthetic anomalies with `anomaly_subtype`.",
+        "anomaly_subtype",
         provenances=("anomaly",),
-        columns=_task_columns("anomaly_subtype"),
-        task="t4",
         labels=SYNTHETIC_SUBTYPES,
     ),
     Config(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from dataset_card.errors import MagBridgeError
+from dataset_card.errors import MagBridgeError, optional
 
 ENGINES = ("joblib", "dask")
 CONNECT_TIMEOUT_S = 20
@@ -249,13 +249,8 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
 @contextmanager
 def _connected(engine: Engine):
     """A client of the user's scheduler, or of a cluster of this machine's own processes."""
-    try:
+    with optional("distributed"):
         from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise MagBridgeError(
-            "engine dask: dask and distributed are not installed; expected the extra: "
-            '`pip install "magbridge-battery[cluster]"`'
-        ) from error
     if engine.address is None:
         with (
             LocalCluster(n_workers=engine.processes, threads_per_worker=1, dashboard_address=None) as cluster,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_card.errors import MagBridgeError
+from dataset_card.errors import MagBridgeError, optional
 from dataset_card.storage.files import replacing
 
 LINE, BAND, MARK = "#08519c", "#9ecae1", "#d95f02"
@@ -52,10 +52,8 @@ def printed(draw: Callable) -> Callable:
 
     @wraps(draw)
     def with_print_sizes(*args, **kwargs):
-        try:
+        with optional("matplotlib"):
             from matplotlib import rc_context
-        except ImportError:  # `canvas` says so
-            return draw(*args, **kwargs)
         with rc_context(PRINT):
             return draw(*args, **kwargs)
 
@@ -81,11 +79,9 @@ def canvas(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6, 4)):
     Raises:
         MagBridgeError: matplotlib is not installed.
     """
-    try:
+    with optional("matplotlib"):
         from matplotlib import rcParams
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MagBridgeError('figures need matplotlib: pip install "magbridge-battery[plot]"') from error
     figure = Figure(figsize=size, dpi=max(DPI, rcParams["figure.dpi"]), layout="constrained")
     axes = figure.subplots(rows, columns)
     for axis in np.ravel(axes):

@@ -14,22 +14,21 @@ header: 4           # row of the column names
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from dataset_card.contract.measured import InputField
-from dataset_card.storage.documents import plain_yaml
+from dataset_card.storage.documents import plain_yaml, schema_errors
 from dataset_card.storage.faults import Fault, fault, require
 
 MAX_BYTES = 64 * 2**10
+SCHEMA_FILE = Path(__file__).with_name("column_map.schema.json")
 
 MOST_NAMES = 2000
 """Names of one row that are looked at to tell a header; wider tables are refused by their readers."""
@@ -106,14 +105,6 @@ class Found:
     notes: tuple[str, ...]
 
 
-@cache
-def _validator():
-    import jsonschema
-
-    text = resources.files("dataset_card.storage").joinpath("column_map.schema.json").read_text(encoding="utf-8")
-    return jsonschema.Draft202012Validator(json.loads(text))
-
-
 def read_small_yaml(path: Path, expected: str) -> Any:
     """Read a YAML file that a user wrote by hand; `expected` says what belongs into it.
 
@@ -150,9 +141,8 @@ def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> Col
         return ColumnMap()
     path = Path(path)
     document = read_small_yaml(path, "fields and their columns")
-    for broken in sorted(_validator().iter_errors(document), key=lambda e: [str(part) for part in e.absolute_path]):
-        where = ".".join(str(part) for part in broken.absolute_path)
-        raise fault(path, where, broken.message[:200], "the schema's entries", "see column_map.schema.json")
+    for where, message in sorted(schema_errors(document, SCHEMA_FILE), key=lambda error: error[0]):
+        raise fault(path, ".".join(where), message[:200], "the schema's entries", f"see {SCHEMA_FILE.name}")
     section = "channels" if "channels" in document else "columns"
     entries = document.get(section, {}) | ({"time": document["time"]} if "time" in document else {})
     faults = []

@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,19 @@ def _yaml_loader():
 
     Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: node.value)
     return Loader
+
+
+def schema_errors(document: Any, schema: Path) -> Iterator[tuple[list[str], str]]:
+    """Where a document breaks a JSON schema, and how."""
+    for error in _validator(schema).iter_errors(document):
+        yield [str(part) for part in error.absolute_path], error.message
+
+
+@functools.cache
+def _validator(schema: Path):
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
 
 
 def check_manifest(manifest: Mapping[str, Any], where: str) -> None:

@@ -74,7 +74,7 @@ def test_scoring_a_file_loads_no_library_of_models(release, tmp_path):
 @pytest.mark.parametrize(
     "module",
     [
-        *("tasks", "data", "scoring", "predictions", "results/result", "results/documents", "results/filing"),
+        *("tasks", "data", "scoring", "predictions/scored", "results/result", "results/documents", "results/filing"),
         *("leaderboard/boards", "leaderboard/page"),
     ],
 )

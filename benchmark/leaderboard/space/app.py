@@ -23,7 +23,7 @@ from benchmark.leaderboard.space.server import Guard, Uploads, free_port, run
 from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
 from benchmark.leaderboard.submissions import SUBMISSIONS, folders, read_submission
 from benchmark.leaderboard.texts import COLUMNS
-from benchmark.reading import MAX_BYTES
+from benchmark.predictions.reading import MAX_BYTES
 from benchmark.results import Result, read_results, result_files, shipped_files
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from benchmark.data import dataset_info
-from benchmark.leaderboard.submissions import FILE, Checked, check, placed, standing
+from benchmark.leaderboard.submissions import Checked, check, placed, standing
 from benchmark.leaderboard.texts import COLUMNS, texts_of
+from benchmark.predictions.entry import write_submission
 from benchmark.results import Result
 from benchmark.tasks import get_task
 from dataset_card.contract.field import markdown_table
@@ -60,27 +58,21 @@ class Form:
         """The form as a submission folder in `parent`."""
         names = [name.strip() for name in self.authors.split(",") if name.strip()]
         suffix = self.file.suffix if self.file.suffix in (".parquet", ".csv", ".jsonl") else ".csv"
-        digest = dataset_info(release).digest
-        document = {
-            "schema_version": "1.0",
-            "name": self.name.strip() or DEFAULT_NAME,
-            "version": "1.0",
-            "authors": names or ["not named"],
-            "description": self.description.strip() or "A predictions file.",
-            "code": self.code.strip() or None,
-            "licence": self.licence.strip() or "not given",
-            "date": datetime.date.today().isoformat(),
-            "release": digest,
-            "tasks": {get_task(self.task).id: {"predictions": f"{self.task}{suffix}"}},
-            "trained_on": [each.strip() for each in self.trained_on.split(",") if each.strip()],
-            "pooling": self.pooling or "scan",
-            "test_data_leakage": False,
-            "replication_code": bool(self.code.strip()),
-        }
         folder = parent / "submission"
         folder.mkdir()
         shutil.copyfile(self.file, folder / f"{self.task}{suffix}")
-        (folder / FILE).write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        write_submission(
+            folder,
+            str(dataset_info(release).digest),
+            {get_task(self.task).id: {"predictions": f"{self.task}{suffix}"}},
+            name=self.name.strip() or DEFAULT_NAME,
+            authors=names or ["not named"],
+            description=self.description.strip() or "A predictions file.",
+            code=self.code.strip() or None,
+            licence=self.licence.strip() or "not given",
+            trained_on=[each.strip() for each in self.trained_on.split(",") if each.strip()],
+            pooling=self.pooling or "scan",
+        )
         return folder
 
 

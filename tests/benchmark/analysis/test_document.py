@@ -9,9 +9,9 @@ from benchmark.analysis import document, measures, splits
 from benchmark.analysis.figures import FIGURES
 from benchmark.analysis.page import write_page
 from benchmark.baselines import get_model
-from benchmark.nulls import READERS
 from benchmark.results import write_result
 from benchmark.running import run_baselines
+from benchmark.running.yardsticks import READERS
 from dataset_card.errors import MagBridgeError
 
 

@@ -38,5 +38,5 @@ def test_classes_and_values(release, name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_missing_library_is_named(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(MagBridgeError, match=rf"{name} is not installed: pip install 'magbridge-battery\[boosting\]'"):
+    with pytest.raises(MagBridgeError, match=rf"this needs {name}: pip install 'magbridge-battery\[boosting\]'"):
         Boosting(name, 0, get_task("t1")).fit(np.zeros((4, 2)), np.zeros(4))

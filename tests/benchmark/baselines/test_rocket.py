@@ -60,10 +60,10 @@ def test_scores_rank_the_classes(release):
 
 def test_missing_aeon_is_named(release, monkeypatch):
     monkeypatch.setitem(sys.modules, "aeon.transformations.collection", None)
-    with pytest.raises(MagBridgeError, match=r"needs aeon: pip install 'magbridge-battery\[rocket\]'"):
+    with pytest.raises(MagBridgeError, match=r"this needs aeon: pip install 'magbridge-battery\[model,rocket\]'"):
         evaluate_model("t4", get_model("multirocket"), release, seeds=(0,))
     monkeypatch.setitem(sys.modules, "aeon.classification.convolution_based", None)
-    with pytest.raises(MagBridgeError, match=r"Hydra needs aeon and torch: .*\[model,rocket\]"):
+    with pytest.raises(MagBridgeError, match=r"this needs aeon: .*\[model,rocket\]"):
         evaluate_model("t4", get_model("hydra"), release, seeds=(0,))
 
 

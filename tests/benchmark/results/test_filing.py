@@ -13,7 +13,7 @@ import pytest
 from benchmark import cross_validate, evaluate_model, few_shot, load_task
 from benchmark.baselines import get_model
 from benchmark.data import load_truth
-from benchmark.predictions import score_table
+from benchmark.predictions.scored import score_table
 from benchmark.results import (
     OFFICIAL_TEST,
     SHIPPED,

@@ -1,13 +1,16 @@
-"""Yardsticks of a board: what a terminal of the cell tells without magnetometry, alone and beside a magnetic readout.
+"""Yardsticks of a board, never ranked: what a terminal tells without magnetometry, and T1 between two laws of ageing.
 
 The pulse voltages are measurements of real cells; the magnetic signals are made from SOH. So the magnetic readout wins
-on T1 and T2 by construction, and these figures say by how much. They are never ranked.
+on T1 and T2 by construction, and these figures say by how much. How the field follows SOH is a hypothesis, and v2 draws
+a battery's law from two: a readout that only inverts one of them shows it when it is scored on batteries of the other.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +22,9 @@ from benchmark.data import REGIME_B_PREFIX, Subset, TaskData, release_folder
 from benchmark.models import Model
 from benchmark.protocol import battery_folds, evaluate_model
 from benchmark.results import Result
-from benchmark.tasks import Task
+from benchmark.tasks import Task, get_task
 from dataset_card.contract.schema import U_FEATURES
+from dataset_card.errors import MagBridgeError
 
 READERS = {
     "v1": {"t1": "noise-level", "t2": "noise-level", "t3": "matched", "t4": "matched"},
@@ -135,3 +139,48 @@ def _said(task: Task, reader: Model, data: TaskData, fitted: Subset, asked: Subs
     if "score" in table.column_names:
         columns.append(table["score"].to_numpy())
     return np.column_stack(columns).astype(float)
+
+
+def law_transfer(model: Model, data: TaskData) -> Result:
+    """Fit a T1 model on all training rows of one law and score it on test rows of the other, both ways.
+
+    Args:
+        model: A model of T1.
+        data: Its rows, of a release that has laws.
+
+    Returns:
+        Two runs: fold 0 is fitted on the law whose name comes first and scored on the other, fold 1 the other way.
+
+    Raises:
+        MagBridgeError: The rows have no laws, or they have one law alone.
+    """
+    laws = sorted(set(data.train.laws.tolist()) - {""})
+    if len(laws) != 2 or not set(laws) <= set(data.test.laws.tolist()):
+        raise MagBridgeError(
+            f"ageing laws {laws} in the training rows: expected two, in the test rows too; they are mixed from v2.1 on"
+        )
+    task, runs, started = get_task("t1"), [], time.perf_counter()
+    for fold, (fitted, scored) in enumerate((laws, laws[::-1])):
+        validation = data.validation and _of(data.validation, fitted)
+        rows = (_of(data.train, fitted), validation, _of(data.test, scored))
+        clean = partial(_clean_of, data, fitted)
+        given = TaskData(task, *rows, data.split, data.dataset, load_clean=clean)
+        result = evaluate_model(task, model, given, sampling="full", seeds=(0,))
+        runs.append(replace(result.runs[0], fold=fold, batteries=None, visits=None))
+    return replace(
+        result,
+        protocol="law_transfer",
+        runs=tuple(runs),
+        battery_ids=(),
+        n_test=None,
+        seconds=time.perf_counter() - started,
+        table=None,
+    )
+
+
+def _clean_of(data: TaskData, law: str) -> dict[str, Subset]:
+    return {"train": _of(data.clean()["train"], law)}
+
+
+def _of(rows: Subset, law: str) -> Subset:
+    return rows.take(rows.laws == law)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from benchmark.baselines import get_model, models, tabicl
 from benchmark.data import TaskData, load_task, tasks_in
-from benchmark.laws import law_transfer
 from benchmark.models import Model, import_model
-from benchmark.nulls import nulls
 from benchmark.protocol import cross_validate, evaluate_model, few_shot
 from benchmark.results import SAMPLINGS, Result, read_results, write_result
+from benchmark.running.yardsticks import law_transfer, nulls
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from benchmark import load_task
 from benchmark.data import dataset_info, load_truth
-from benchmark.predictions import score_file, score_predictions
-from benchmark.reading import MAX_BYTES, MAX_ROWS, read_file
+from benchmark.predictions.reading import MAX_BYTES, MAX_ROWS, read_file
+from benchmark.predictions.scored import score_file, score_predictions
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 

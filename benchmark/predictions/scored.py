@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.data import DatasetInfo, Truth
-from benchmark.reading import DIGEST_KEY, read_file
+from benchmark.predictions.reading import DIGEST_KEY, read_file
 from benchmark.rounds import answers, open_round
 from benchmark.scoring import battery_statistics, check_fraction, interval, score, visit_statistics
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.documents import plain_yaml
-from dataset_card.storage.files import alone, replacing
-from dataset_card.storage.output import require_place
+from dataset_card.storage.files import replacing
 
 SHOWN = 3
 """Ids named in an error before it counts the rest."""
@@ -48,113 +45,6 @@ def one_number_a_column(table: pa.Table) -> pa.Table:
     both = np.array(table["prediction"].to_pylist())
     at = table.column_names.index("prediction")
     return table.set_column(at, "prediction", pa.array(both[:, 0])).append_column("second", pa.array(both[:, 1]))
-
-
-def save_entry(
-    folder: str | Path,
-    task: str | Task,
-    table: pa.Table,
-    digest: str,
-    *,
-    description: str,
-    authors: Sequence[str],
-    licence: str,
-    trained_on: list[str],
-    pooling: str,
-    seconds: float = 0.0,
-    features: int | None = None,
-    hardware: str = "",
-    version: str = "1.0",
-    url: str | None = None,
-    paper: str | None = None,
-    code: str | None = None,
-    test_data_leakage: bool = False,
-) -> Path:
-    """Writes one task's predictions as a submission's folder, or adds them to one (see CONTRIBUTING.md).
-
-    Args:
-        folder: Named as the model, made if need be; `python -m benchmark submit FOLDER` checks and scores it.
-        task: Task or its id.
-        table: As in `write_predictions`.
-        digest: Of the release or round that was predicted.
-        description: One sentence on the model.
-        authors: Their names.
-        licence: Of the predictions.
-        trained_on: Digests of the releases that the model saw.
-        pooling: `scan` where each prediction read its own row alone, `visit` where it read all rows of a cell visit.
-        seconds: Fitting and predicting, a seed.
-        features: Numbers a row that the last learner sees.
-        hardware: What it ran on.
-        version: Of the model.
-        url: The model's page.
-        paper: Address of the paper.
-        code: Address of the code that makes the predictions.
-        test_data_leakage: Whether a label of a test row was used, in any way.
-
-    Returns:
-        Path of `submission.yaml`.
-
-    Raises:
-        MagBridgeError: The folder has predictions of another release or a `submission.yaml` that cannot be added to,
-            the authors are no list, or the pooling is none.
-    """
-    import yaml
-
-    if isinstance(authors, str):
-        raise MagBridgeError(f"authors {authors!r}: expected a list of names, [{authors!r}]")
-    if pooling not in ("scan", "visit"):
-        raise MagBridgeError(f"pooling {pooling!r}: expected scan (each prediction read its own row alone) or visit")
-    folder, task = require_place(folder), get_task(task)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "submission.yaml"
-    with alone(folder):  # others may add their tasks
-        earlier = _earlier(path)
-        if earlier.get("release", digest) != digest:
-            raise MagBridgeError(
-                f"{path} has predictions of {earlier['release'][:12]}, these are of {digest[:12]}: expected one "
-                "release a folder; choose another folder"
-            )
-        tasks = earlier.get("tasks", {})
-        tasks[task.id] = {"predictions": f"{task.id}.parquet", "seconds": float(f"{seconds:.4g}")}
-        if features is not None:
-            tasks[task.id]["features"] = features
-        document: dict = {
-            "schema_version": "1.0",
-            "name": folder.resolve().name,
-            "version": version,
-            "authors": list(authors),
-            "description": description,
-            "url": url,
-            "paper": paper,
-            "code": code,
-            "licence": licence,
-            "date": datetime.date.today().isoformat(),
-            "release": digest,
-            "tasks": dict(sorted(tasks.items())),
-            "trained_on": trained_on,
-            "pooling": pooling,
-            "hardware": hardware,
-            "test_data_leakage": test_data_leakage,
-            "replication_code": code is not None,
-        }
-        write_predictions(folder / f"{task.id}.parquet", table, digest)
-        with replacing(path) as temporary:
-            temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    return path
-
-
-def _earlier(path: Path) -> dict:
-    """The description that a folder has already; empty where it has none."""
-    if not path.is_file():
-        return {}
-    try:
-        found = plain_yaml(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise MagBridgeError(f"{path} is not plain YAML ({error}): correct it, or choose another folder") from error
-    known = isinstance(found, dict) and isinstance(found.get("release"), str) and isinstance(found.get("tasks"), dict)
-    if not known:
-        raise MagBridgeError(f"{path} lacks `release` and `tasks`: correct it, or choose another folder")
-    return found
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmark import load_task
-from benchmark.predictions import DIGEST_KEY, score_predictions, write_predictions
+from benchmark.predictions.scored import DIGEST_KEY, score_predictions, write_predictions
 from dataset_card.errors import MagBridgeError
 
 

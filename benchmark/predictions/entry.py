@@ -1,0 +1,145 @@
+"""An entry of the board: a folder with `submission.yaml` and one predictions file a task."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from benchmark.predictions.scored import write_predictions
+from benchmark.tasks import Task, get_task
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import plain_yaml
+from dataset_card.storage.files import alone, replacing
+from dataset_card.storage.output import require_place
+
+FILE = "submission.yaml"
+POOLING = {"scan": "", "visit": " Each prediction reads all scans of a cell visit."}
+"""What a board adds to the description."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What `submission.yaml` says; fields as in `submission.schema.json`.
+
+    Attributes:
+        version: Of the model.
+        authors: Their names.
+        description: One sentence on the model.
+        url: The model's page.
+        paper: Address of the paper.
+        code: Address of the code that makes the predictions.
+        licence: Of the predictions.
+        release: Digest of the release or round whose test rows were predicted.
+        tasks: Predictions file, and perhaps `seconds` and `features`, by task id.
+        trained_on: Digests of the releases that the model saw.
+        pooling: `scan` where each prediction read its own row alone, `visit` where it read all rows of a cell visit.
+        hardware: What it ran on.
+        test_data_leakage: Whether a label of a test row was used, in any way.
+        replication_code: Whether the code that made the predictions is public.
+    """
+
+    schema_version: str = "1.0"
+    name: str
+    version: str
+    authors: list[str]
+    description: str
+    url: str | None = None
+    paper: str | None = None
+    code: str | None = None
+    licence: str
+    date: str
+    release: str
+    tasks: dict[str, dict]
+    trained_on: list[str]
+    pooling: str
+    hardware: str = ""
+    test_data_leakage: bool
+    replication_code: bool
+
+
+def write_submission(folder: Path, release: str, tasks: dict[str, dict], **about: Any) -> Path:
+    """Write a folder's `submission.yaml`, of today; `about` is what `Submission` has beside that.
+
+    Raises:
+        MagBridgeError: The authors are no list, or the pooling is none.
+    """
+    if isinstance(about["authors"], str):
+        raise MagBridgeError(f"authors {about['authors']!r}: expected a list of names, [{about['authors']!r}]")
+    if about["pooling"] not in POOLING:
+        raise MagBridgeError(
+            f"pooling {about['pooling']!r}: expected scan (each prediction read its own row alone) or visit"
+        )
+    fixed = {"date": datetime.date.today().isoformat(), "release": release, "tasks": dict(sorted(tasks.items()))}
+    usual = {"version": "1.0", "test_data_leakage": False, "replication_code": about.get("code") is not None}
+    named = {"name": folder.resolve().name}
+    document = asdict(Submission(**named | usual | about | fixed))
+    document["authors"] = list(document["authors"])
+    with replacing(folder / FILE) as temporary:
+        temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return folder / FILE
+
+
+def save_entry(
+    folder: str | Path,
+    task: str | Task,
+    table: pa.Table,
+    digest: str,
+    *,
+    seconds: float = 0.0,
+    features: int | None = None,
+    **about: Any,
+) -> Path:
+    """Write one task's predictions as a submission's folder, or add them to one (see CONTRIBUTING.md).
+
+    Args:
+        folder: Named as the model, made if need be; `python -m benchmark submit FOLDER` checks and scores it.
+        task: Task or its id.
+        table: As in `write_predictions`.
+        digest: Of the release or round that was predicted.
+        seconds: Fitting and predicting, a seed.
+        features: Numbers a row that the last learner sees.
+        about: `description`, `authors`, `licence`, `trained_on` and `pooling`, and perhaps `version`, `url`, `paper`,
+            `code`, `hardware` and `test_data_leakage`, as in `Submission`.
+
+    Returns:
+        Path of `submission.yaml`.
+
+    Raises:
+        MagBridgeError: The folder has predictions of another release or a `submission.yaml` that cannot be added to,
+            the authors are no list, or the pooling is none.
+    """
+    folder, task = require_place(folder), get_task(task)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / FILE
+    with alone(folder):  # others may add their tasks
+        earlier = _earlier(path)
+        if earlier.get("release", digest) != digest:
+            raise MagBridgeError(
+                f"{path} has predictions of {earlier['release'][:12]}, these are of {digest[:12]}: expected one "
+                "release a folder; choose another folder"
+            )
+        tasks = earlier.get("tasks", {})
+        tasks[task.id] = {"predictions": f"{task.id}.parquet", "seconds": float(f"{seconds:.4g}")}
+        if features is not None:
+            tasks[task.id]["features"] = features
+        write_predictions(folder / f"{task.id}.parquet", table, digest)
+        return write_submission(folder, digest, tasks, **about)
+
+
+def _earlier(path: Path) -> dict:
+    """The description that a folder has already; empty where it has none."""
+    if not path.is_file():
+        return {}
+    try:
+        found = plain_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MagBridgeError(f"{path} is not plain YAML ({error}): correct it, or choose another folder") from error
+    known = isinstance(found, dict) and isinstance(found.get("release"), str) and isinstance(found.get("tasks"), dict)
+    if not known:
+        raise MagBridgeError(f"{path} lacks `release` and `tasks`: correct it, or choose another folder")
+    return found

@@ -63,22 +63,11 @@ class Submission:
 
 
 def write_submission(folder: Path, release: str, tasks: dict[str, dict], **about: Any) -> Path:
-    """Write a folder's `submission.yaml`, of today; `about` is what `Submission` has beside that.
-
-    Raises:
-        MagBridgeError: The authors are no list, or the pooling is none.
-    """
-    if isinstance(about["authors"], str):
-        raise MagBridgeError(f"authors {about['authors']!r}: expected a list of names, [{about['authors']!r}]")
-    if about["pooling"] not in POOLING:
-        raise MagBridgeError(
-            f"pooling {about['pooling']!r}: expected scan (each prediction read its own row alone) or visit"
-        )
-    fixed = {"date": datetime.date.today().isoformat(), "release": release, "tasks": dict(sorted(tasks.items()))}
+    """Write a folder's `submission.yaml`, of today; `about` is what `Submission` has beside that."""
     usual = {"version": "1.0", "test_data_leakage": False, "replication_code": about.get("code") is not None}
-    named = {"name": folder.resolve().name}
-    document = asdict(Submission(**named | usual | about | fixed))
-    document["authors"] = list(document["authors"])
+    entry: dict[str, Any] = {"name": folder.resolve().name} | usual | about | {"authors": list(about["authors"])}
+    today = datetime.date.today().isoformat()
+    document = asdict(Submission(date=today, release=release, tasks=dict(sorted(tasks.items())), **entry))
     with replacing(folder / FILE) as temporary:
         temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return folder / FILE
@@ -113,6 +102,11 @@ def save_entry(
         MagBridgeError: The folder has predictions of another release or a `submission.yaml` that cannot be added to,
             the authors are no list, or the pooling is none.
     """
+    authors, pooling = about["authors"], about["pooling"]
+    if isinstance(authors, str):
+        raise MagBridgeError(f"authors {authors!r}: expected a list of names, [{authors!r}]")
+    if pooling not in POOLING:
+        raise MagBridgeError(f"pooling {pooling!r}: expected scan (each prediction read its own row alone) or visit")
     folder, task = require_place(folder), get_task(task)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE

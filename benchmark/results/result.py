@@ -182,9 +182,13 @@ class Result:
             raise MagBridgeError(
                 f"the folder {folder} for the model {self.model!r}: expected the same name; pass evaluate_model a name="
             )
-        about |= {"hardware": f"{self.hardware['processor']}, {self.hardware['cores']} cores"}
-        cost = {"seconds": self.seconds / len(self.runs), "features": self.n_features}
-        return save_entry(folder, task, self.table, digest, description=self.description, **cost, **about)
+        about |= {
+            "description": self.description,
+            "seconds": self.seconds / len(self.runs),
+            "features": self.n_features,
+            "hardware": f"{self.hardware['processor']}, {self.hardware['cores']} cores",
+        }
+        return save_entry(folder, task, self.table, digest, **about)
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def fit_network(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
     from benchmark.data import Subset
     from benchmark.tasks import BALANCED_ACCURACY, Task
 
-    task = Task("two-sample", "1.0", "Two-sample test", (), "", (SCAN, SIGNAL), (BALANCED_ACCURACY,), 0.5, "")
+    task = Task("two-sample", "Two-sample test", "", (), "", (BALANCED_ACCURACY,), 0.5, (SCAN, SIGNAL))
     chosen = np.isin(archive, np.unique(archive)[::VALIDATION_SHARE])
     names = archive[chosen].astype(str)
     validation = Subset(names, names, inputs[chosen], labels[chosen])

@@ -42,9 +42,13 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {
-        "thousands": lambda number: f"{number:,}",
-        "digits": lambda number, digits=6: f"{number:.{digits}g}",
-        "span": lambda limits: "none" if limits is None else f"{limits[0]:.3f} to {limits[1]:.3f}",
-    }
+    environment.filters |= {"thousands": "{:,}".format, "digits": _digits, "span": _span}
     return environment
+
+
+def _digits(number: float, digits: int = 6) -> str:
+    return f"{number:.{digits}g}"
+
+
+def _span(limits: tuple[float, float] | None) -> str:
+    return "none" if limits is None else f"{limits[0]:.3f} to {limits[1]:.3f}"

@@ -141,8 +141,8 @@ def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> Col
         return ColumnMap()
     path = Path(path)
     document = read_small_yaml(path, "fields and their columns")
-    for where, message in sorted(schema_errors(document, SCHEMA_FILE), key=lambda error: error[0]):
-        raise fault(path, ".".join(where), message[:200], "the schema's entries", f"see {SCHEMA_FILE.name}")
+    for place, message in sorted(schema_errors(document, SCHEMA_FILE), key=lambda error: error[0]):
+        raise fault(path, ".".join(place), message[:200], "the schema's entries", f"see {SCHEMA_FILE.name}")
     section = "channels" if "channels" in document else "columns"
     entries = document.get(section, {}) | ({"time": document["time"]} if "time" in document else {})
     faults = []

@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.baselines.functional import FunctionalRegressor, correction, inner_folds, regressor_of
-from benchmark.models import Model
+from benchmark.baselines.functional import FunctionalRegressor, correction, declared, inner_folds
 
 COUNTS = (14, 22, 30)
 """Cosine coefficients of each channel, a ridge each."""
@@ -63,13 +62,11 @@ class AveragedRegressor:
 
 
 MODELS = (
-    Model(
+    declared(
         "functional-average",
-        ("t1", "t2"),
-        lambda seed, task: regressor_of(AveragedRegressor, task),
+        AveragedRegressor,
         "Mean of ridges on 14, 22 and 30 cosine coefficients, as functional-ridge, corrected by boosting; for T2 its "
         "SOH against 0.85. Penalties, weight between cells and whether to correct chosen in each fit, by "
         "cross-validation over training cells.",
-        features=None,
     ),
 )

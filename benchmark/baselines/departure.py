@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.baselines.functional import FAULT_TREES, FLOOR, roughness
-from benchmark.baselines.recipe import boosting
+from benchmark.baselines.recipe import Featured, boosting
 from benchmark.data import Subset
 from benchmark.features import cosine_coefficients
 from benchmark.models import Model
@@ -86,7 +86,7 @@ def _warp(signals: np.ndarray) -> np.ndarray:
     return np.log(np.stack([*means, np.median(along / (steep + 1), axis=1)], axis=1) + FLOOR**2)
 
 
-class DepartureBoosting:
+class DepartureBoosting(Featured):
     """T3 and T4: boosted small trees on `Departure`.
 
     Args:
@@ -106,17 +106,9 @@ class DepartureBoosting:
         """
         self.features = Departure().fit(clean.signals)
         inputs = self.features.transform(signals)
-        self.trees = boosting(*FAULT_TREES, self.seed).fit(inputs, target)
-        self.classes_, self.n_features_ = self.trees.classes_, inputs.shape[1]
+        self.classifier = boosting(*FAULT_TREES, self.seed).fit(inputs, target)
+        self.classes_, self.n_features_ = self.classifier.classes_, inputs.shape[1]
         return self
-
-    def predict_proba(self, signals: np.ndarray) -> np.ndarray:
-        """Share of each class, (n, K), columns as in `classes_`."""
-        return self.trees.predict_proba(self.features.transform(signals))
-
-    def predict(self, signals: np.ndarray) -> np.ndarray:
-        """Class of each row, (n,)."""
-        return self.trees.predict(self.features.transform(signals))
 
 
 MODELS = (

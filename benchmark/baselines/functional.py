@@ -258,22 +258,23 @@ def regressor_of(kind: type, task: Task):
     return kind() if task.is_regression else FunctionalSecondLife(kind())
 
 
+def declared(name: str, kind: type, description: str) -> Model:
+    """A regressor of SOH from signals, for T1 and T2."""
+    return Model(name, ("t1", "t2"), lambda seed, task: regressor_of(kind, task), description, features=None)
+
+
 MODELS = (
-    Model(
+    declared(
         "functional-ridge",
-        ("t1", "t2"),
-        lambda seed, task: regressor_of(FunctionalRegressor, task),
+        FunctionalRegressor,
         "Ridge on 22 cosine coefficients of each measured channel and their products with the place estimated from "
         "them; for T2 its SOH against 0.85. Penalty chosen by cross-validation over training cells.",
-        features=None,
     ),
-    Model(
+    declared(
         "functional-corrected",
-        ("t1", "t2"),
-        lambda seed, task: regressor_of(CorrectedRegressor, task),
+        CorrectedRegressor,
         "functional-ridge, and boosting of what it leaves on cells held out, by its SOH and the estimated place and "
         "level; for T2 its SOH against 0.85.",
-        features=None,
     ),
     Model(
         "functional-boosting",

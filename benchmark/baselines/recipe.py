@@ -156,7 +156,22 @@ SUBTYPE_FEATURES = (
 """A log likelihood ratio a fault, or what stands for it, and the drift's size in standard errors."""
 
 
-class SubtypeClassifier:
+class Featured:
+    """A classifier on features of signals; a fit sets both."""
+
+    features: Any
+    classifier: Any
+
+    def predict_proba(self, signals: np.ndarray) -> np.ndarray:
+        """Share of each class, (n, K), columns as in `classes_`."""
+        return self.classifier.predict_proba(self.features.transform(signals))
+
+    def predict(self, signals: np.ndarray) -> np.ndarray:
+        """Class of each row, (n,)."""
+        return self.classifier.predict(self.features.transform(signals))
+
+
+class SubtypeClassifier(Featured):
     """T4: the mean vote of a linear model and a forest on the matched features.
 
     Log likelihood ratios are what a linear model weighs best: it gets one or two a fault, since with 100 training rows
@@ -187,14 +202,6 @@ class SubtypeClassifier:
         self.classifier = VotingClassifier(members, voting="soft").fit(self.features.transform(signals), target)
         self.classes_, self.n_features_ = self.classifier.classes_, len(names)
         return self
-
-    def predict_proba(self, signals: np.ndarray) -> np.ndarray:
-        """Share of each subtype, (n, 4), columns as in `classes_`."""
-        return self.classifier.predict_proba(self.features.transform(signals))
-
-    def predict(self, signals: np.ndarray) -> np.ndarray:
-        """Subtype of each row, (n,)."""
-        return self.classifier.predict(self.features.transform(signals))
 
 
 def logistic(C: float):

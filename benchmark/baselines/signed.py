@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.baselines.functional import CorrectedRegressor, Place, correction, inner_folds, regressor_of
-from benchmark.models import Model
+from benchmark.baselines.functional import CorrectedRegressor, Place, correction, declared, inner_folds
 
 STARTS, ROUNDS = 4, 10
 PENALTY = 10.0
@@ -79,13 +78,11 @@ def find_signs(inputs: np.ndarray, loss: np.ndarray, batteries: np.ndarray) -> n
 
 
 MODELS = (
-    Model(
+    declared(
         "functional-signed",
-        ("t1", "t2"),
-        lambda seed, task: regressor_of(SignedRegressor, task),
+        SignedRegressor,
         "As functional-corrected, for batteries of two ageing laws: a ridge on the loss of capacity with the sign that "
         "it has in the field, found for each training battery from its rows; boosting turns it into SOH. Laws are not "
         "told. For T2 its SOH against 0.85.",
-        features=None,
     ),
 )

@@ -62,18 +62,30 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: It cannot be written; `path` is what it was, and the error names it.
     """
     path = Path(os.path.abspath(path))
-    temporary = path.with_name(f".{path.name}.{_host()}.{os.getpid()}.{next(_numbers)}.{PARTIAL}")
+    temporary = _neighbour(path)
+    try:
+        with _writing(temporary, path):
+            yield temporary
+            _to_disk(temporary)
+            _take_place(temporary, path)
+            _to_disk(path.parent, whole=False)
+    except OSError as error:
+        raise (naming(error, path) if error.filename in (None, str(temporary)) else error) from error
+
+
+def _neighbour(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{_host()}.{os.getpid()}.{next(_numbers)}.{PARTIAL}")
+
+
+@contextlib.contextmanager
+def _writing(temporary: Path, path: Path) -> Iterator[None]:
+    """Make room for a neighbour of `path`, and leave nothing of it."""
     _open.add(temporary.stem)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
         _remove(temporary)
-        yield temporary
-        _to_disk(temporary)
-        _take_place(temporary, path)
-        _to_disk(path.parent, whole=False)
-    except OSError as error:
-        raise (naming(error, path) if error.filename in (None, str(temporary)) else error) from error
+        yield
     finally:
         _remove(temporary)
         _open.discard(temporary.stem)
@@ -98,27 +110,22 @@ def alone(folder: Path) -> Iterator[None]:
 def create_text(path: Path, text: str) -> bool:
     """Writes a text file in one piece where there is none; False, and nothing written, where there is one."""
     path = Path(os.path.abspath(path))
-    temporary = path.with_name(f".{path.name}.{_host()}.{os.getpid()}.{next(_numbers)}.{PARTIAL}")
-    _open.add(temporary.stem)
+    temporary = _neighbour(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        temporary.write_text(text, encoding="utf-8")
-        _to_disk(temporary)
-        try:
-            os.link(temporary, path)  # the one step that makes a file only where there is none
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK) or path.exists():
-                raise
-            os.replace(temporary, path)  # a file system without hard links
+        with _writing(temporary, path):
+            temporary.write_text(text, encoding="utf-8")
+            _to_disk(temporary)
+            try:
+                os.link(temporary, path)  # the one step that makes a file only where there is none
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK) or path.exists():
+                    raise
+                os.replace(temporary, path)  # a file system without hard links
         return True
     except FileExistsError:
         return False
     except OSError as error:
         raise naming(error, path) from error
-    finally:
-        _remove(temporary)
-        _open.discard(temporary.stem)
 
 
 def naming(error: OSError, path: Path) -> OSError:

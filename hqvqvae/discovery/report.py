@@ -32,81 +32,6 @@ def number(value: float | str | None, digits: int = 2) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before a rounded zero
 
 
-def methods_table(results: list[MethodResult]) -> pd.DataFrame:
-    """The primary result of the method in question and of every control, ready to print."""
-    rows = []
-    for result in results:
-        nested, best = result.nested, result.summary
-        row = {"method": result.label}
-        if nested is None:
-            row |= {"folds with a code": "0%", "rho, unseen cells": "none", "R2": "-", "pF": "-", "pW": "-"}
-        else:
-            row |= {"folds with a code": f"{np.mean(nested.chosen >= 0):.0%}" if result.n_codes else "-"}
-            row |= {"rho, unseen cells": number(nested.rho), "R2": number(nested.r2)}
-            row |= {"pF": p_text(nested.p_free), "pW": p_text(nested.p_within)}
-        if result.table.empty:
-            best_code = ("-",) * 4
-        elif best is None:
-            best_code = ("none", "-", "-", "-")
-        else:
-            first = result.table.iloc[0]
-            best_code = (
-                f"{number(first['spearman'])} (code {best['precursor_code']})",
-                p_text(first["p_free"]),
-                p_text(first["p_within"]),
-                number(result.chance),
-            )
-        titles = ("best code, Spearman", "adjusted pF", "adjusted pW", "95 % by chance")
-        row |= dict(zip(titles, best_code, strict=True))
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def quality_table(results: list[MethodResult]) -> pd.DataFrame:
-    """Usage, purity and stability of every method's codes, ready to print."""
-    names = {
-        "codes_used": "codes used",
-        "perplexity": "perplexity",
-        "cohort_purity": "cohort purity",
-        "cell_purity": "cell purity",
-        "ari_seeds": "ARI, seeds",
-        "ami_seeds": "AMI, seeds",
-        "ari_folds": "ARI, folds",
-        "ami_folds": "AMI, folds",
-        "agreement": "held out = trained",
-    }
-    return pd.DataFrame(
-        {"method": result.label, **{title: number(result.quality[key]) for key, title in names.items()}}
-        for result in results
-        if result.quality
-    )
-
-
-def code_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `analysis.code_table`, ready to print."""
-    columns = {
-        "code": "code",
-        "segments": "segments",
-        "cells_present": "cells present",
-        "cells_early": "cells early",
-        "persistence": "persistence",
-        "mean_life": "place in life",
-        "pearson": "Pearson",
-        "spearman": "Spearman",
-        "p_free": "adjusted pF",
-        "p_within": "adjusted pW",
-        "sensitivity": "early drop, Spearman",
-    }
-    printed = pd.DataFrame(index=table.index)
-    for key, title in columns.items():
-        show = p_text if key.startswith("p_") else number
-        printed[title] = [show(value) if np.isfinite(value) else "-" for value in table[key].tolist()]
-    unusable = ~np.isfinite(table["spearman"])
-    printed.loc[unusable, "Spearman"] = "not eligible"
-    printed.loc[unusable & table["eligible"], "Spearman"] = "early rate constant"
-    return printed
-
-
 def markdown_report(discovery: Discovery) -> str:
     """The report as Markdown, figures linked from the folder `figures` beside it."""
     primary, plan, warning = discovery.primary, discovery.study.plan, discovery.warning
@@ -117,12 +42,10 @@ def markdown_report(discovery: Discovery) -> str:
         "plan": plan,
         "proxy": PROXIES[plan.proxy].label,
         "is_precursor": is_precursor(discovery.study, primary),
-        "methods": methods_table(results),
-        "codes": code_rows(primary.table),
+        "results": results,
         "paper": paper_comparison(discovery),
         "random_chance": number(random.chance if random else np.nan),
         "table_10": table_10(discovery),
-        "quality": quality_table(results),
         "warning": None if warning is None else warning.summary,
         "detectors": DETECTORS,
         "window": WINDOW,
@@ -131,7 +54,8 @@ def markdown_report(discovery: Discovery) -> str:
         "drawn": {name: kind for name, kind in FIGURES.items() if name in discovery.figures},
         "absent": [kind.title.lower() for name, kind in FIGURES.items() if name not in discovery.figures],
     }
-    return render("discovery.md", values, {"plain": _text, "table": markdown_table, "number": number}) + "\n"
+    filters = {"plain": _text, "table": markdown_table, "number": number, "p": p_text, "is_known": np.isfinite}
+    return render("discovery.md", values, filters) + "\n"
 
 
 def compared(discovery: Discovery) -> list[MethodResult]:

@@ -9,8 +9,8 @@ It is compared, with thresholds calibrated in the same way, with a capacity thre
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,61 +154,62 @@ def window_features(codes: np.ndarray, precursor: int | None, late_share: np.nda
     return np.column_stack([trailing[0], since, trailing[1], trailing[2]])
 
 
-def fit(codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor: int | None) -> WarningScore | None:
-    """Fit the score on training cells.
+def fit(
+    codes: Sequence[np.ndarray],
+    late_from: np.ndarray,
+    labels: Sequence[np.ndarray],
+    n_codes: int,
+    precursor: int | None,
+) -> WarningScore | None:
+    """Fit the score, without a threshold, on training cells.
 
     Args:
         codes: Codes of each cell in order of life.
-        onsets: Position of each cell's onset, NaN for never.
+        late_from: Position of the first late segment of each cell, NaN for none, (C,).
+        labels: Per cell, whether the end is near at each of its first segments, (m,) bool; the rest takes no part.
         n_codes: Size of the codebook.
         precursor: The precursor code, chosen on the same training cells, or None.
 
     Returns:
-        The score without a threshold; None where the segments before an onset cannot be told apart because all, or
-        none, of the training segments are within the horizon of one.
+        The score; None where all labels are alike, or there are none.
     """
-    late, total = np.ones(n_codes), np.full(n_codes, 2.0)
-    for sequence, onset in zip(codes, onsets, strict=True):
-        total += np.bincount(sequence, minlength=n_codes)
-        if np.isfinite(onset):
-            late += np.bincount(sequence[int(onset) :], minlength=n_codes)
-    late_share = late / total
-    rows, labels, weights = [], [], []
-    for sequence, onset in zip(codes, onsets, strict=True):
-        # Up to the onset; where none came, the last segments stay out: what follows them is unknown.
-        end = int(onset) + 1 if np.isfinite(onset) else max(len(sequence) - HORIZON, 0)
-        if not end:
-            continue
-        rows.append(window_features(sequence, precursor, late_share)[:end])
-        labels.append(np.arange(end) >= onset - HORIZON if np.isfinite(onset) else np.zeros(end, dtype=bool))
-        weights.append(np.full(end, 1 / end))
-    if not rows or len(np.unique(np.concatenate(labels))) < 2:
-        return None
-    return regress(rows, labels, weights, late_share, precursor)
-
-
-def regress(
-    rows: list[np.ndarray],
-    labels: list[np.ndarray],
-    weights: list[np.ndarray],
-    late_share: np.ndarray,
-    precursor: int | None,
-) -> WarningScore:
-    """Fit the logistic regression: window features, labels and weights of each training cell's segments."""
     from sklearn.linear_model import LogisticRegression
 
-    features, weight = np.concatenate(rows), np.concatenate(weights)
+    late, total = np.ones(n_codes), np.full(n_codes, 2.0)
+    for sequence, start in zip(codes, late_from, strict=True):
+        total += np.bincount(sequence, minlength=n_codes)
+        if np.isfinite(start):
+            late += np.bincount(sequence[int(start) :], minlength=n_codes)
+    late_share = late / total
+    pairs = [(sequence, known) for sequence, known in zip(codes, labels, strict=True) if len(known)]
+    target = np.concatenate([known for _, known in pairs]) if pairs else np.empty(0)
+    if len(np.unique(target)) < 2:
+        return None
+    features = np.concatenate([window_features(seq, precursor, late_share)[: len(known)] for seq, known in pairs])
+    weight = np.concatenate([np.full(len(known), 1 / len(known)) for _, known in pairs])
     scale = features.std(axis=0)
     scale[scale < 1e-9] = 1.0  # a constant feature, but for rounding
     model = LogisticRegression(solver="newton-cholesky")
-    model.fit(features / scale, np.concatenate(labels), sample_weight=weight / weight.mean())
+    model.fit(features / scale, target, sample_weight=weight / weight.mean())
     return WarningScore(
-        n_codes=len(late_share),
+        n_codes=n_codes,
         precursor=precursor,
         late_share=tuple(late_share.tolist()),
         weights=tuple((model.coef_[0] / scale).tolist()),
         bias=float(model.intercept_[0]),
     )
+
+
+def fit_to_onsets(
+    codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor: int | None
+) -> WarningScore | None:
+    """Fit the score to onsets, (C,), NaN for never: an end is near from `HORIZON` segments before the onset on."""
+    labels = []
+    for sequence, onset in zip(codes, onsets, strict=True):
+        # Up to the onset; where none came, the last segments stay out: what follows them is unknown.
+        end = int(onset) + 1 if np.isfinite(onset) else max(len(sequence) - HORIZON, 0)
+        labels.append(np.arange(end) >= onset - HORIZON)
+    return fit(codes, onsets, labels, n_codes, precursor)
 
 
 def capacity_score(capacity: np.ndarray) -> np.ndarray:
@@ -266,19 +267,42 @@ def calibrate(scores: Sequence[np.ndarray], onsets: np.ndarray, horizon: float =
     return float(allowed.sort_values(["hits", "median_lead"], ascending=False, kind="stable")["threshold"].iloc[0])
 
 
-def _fit_calibrated(codes: list[np.ndarray], onsets: np.ndarray, n_codes: int, precursor: int | None):
-    """Fit on all given cells; the threshold comes from scores of cells that each fit left out."""
-    fitted = fit(codes, onsets, n_codes, precursor)
+def fit_calibrated(
+    fit_to: Callable[[np.ndarray], WarningScore | None],
+    codes: Sequence[np.ndarray],
+    ends: np.ndarray,
+    fold: np.ndarray,
+    horizon: float = HORIZON,
+) -> WarningScore | None:
+    """Fit on all given cells; the threshold comes from scores of cells that each fit left out.
+
+    Args:
+        fit_to: What fits a score on some of the cells, by their indices.
+        codes: Codes of each cell in order of life.
+        ends: Position that an alarm must come before, NaN where none may come, (C,).
+        fold: Fold that leaves each cell out, (C,).
+        horizon: Segments: an alarm earlier than this before the end counts as false.
+    """
+    fitted = fit_to(np.arange(len(codes)))
     if fitted is None:
         return None
-    inner, inner_onsets = [], []
-    for i in range(len(codes)):
-        without = fit(codes[:i] + codes[i + 1 :], np.delete(onsets, i), n_codes, precursor)
+    scores = {}
+    for part in np.unique(fold):
+        without = fit_to(np.flatnonzero(fold != part))
         if without is not None:
-            inner.append(without.score(codes[i]))
-            inner_onsets.append(onsets[i])
-    threshold = calibrate(inner, np.array(inner_onsets)) if inner else None
-    return WarningScore(**{**asdict(fitted), "threshold": threshold})
+            scores |= {c: without.score(codes[c]) for c in np.flatnonzero(fold == part)}
+    kept = sorted(scores)
+    threshold = calibrate([scores[c] for c in kept], ends[kept], horizon) if kept else None
+    return replace(fitted, threshold=threshold)
+
+
+def _calibrated_to_onsets(
+    codes: list[np.ndarray], onsets: np.ndarray, n_codes: int, precursor: int | None
+) -> WarningScore | None:
+    def fit_to(cells: np.ndarray) -> WarningScore | None:
+        return fit_to_onsets([codes[c] for c in cells], onsets[cells], n_codes, precursor)
+
+    return fit_calibrated(fit_to, codes, onsets, np.arange(len(codes)))
 
 
 @dataclass(frozen=True)
@@ -328,7 +352,7 @@ def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor:
         others = np.delete(np.arange(len(study.onsets)), c)
         codes = np.split(coding.fold(cell_id)[study.rows], cuts)
         precursor = int(chosen[c]) if chosen[c] >= 0 else None
-        fitted = _fit_calibrated([codes[i] for i in others], study.onsets[others], coding.n_codes, precursor)
+        fitted = _calibrated_to_onsets([codes[i] for i in others], study.onsets[others], coding.n_codes, precursor)
         unfitted += fitted is None
         found = {
             "score": (fitted.score(codes[c]), fitted.threshold) if fitted else (np.zeros(len(codes[c])), None),
@@ -358,6 +382,6 @@ def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor:
         cells=cells,
         summary=summary.reset_index(),
         curve=pd.concat(curves, ignore_index=True),
-        fitted=_fit_calibrated(all_codes, study.onsets, coding.n_codes, final_precursor),
+        fitted=_calibrated_to_onsets(all_codes, study.onsets, coding.n_codes, final_precursor),
         note=note if unfitted else "",
     )

@@ -123,7 +123,7 @@ def final_model(study: LifeStudy, training: TrainingConfig) -> tuple[HQVQVAEMode
     inner = balanced_folds(study.index.cohorts, study.plan.inner_folds, np.random.default_rng(study.plan.seed))
     of_cells = np.split(codes, study.index.starts[1:-1])
     short = study.lives < np.median(study.lives)
-    return coder.model, warning.fit_calibrated(of_cells, short, n_codes, precursor, inner), codes
+    return coder.model, warning.calibrated_to_short(of_cells, short, n_codes, precursor, inner), codes
 
 
 def model_metrics(model: HQVQVAEModel, features: np.ndarray) -> dict[str, float]:

@@ -15,7 +15,7 @@ import numpy as np
 from ...configuration_hqvqvae import HQVQVAEConfig
 from ...training.fit import TrainingConfig
 from ..nulls import choose_and_predict, lead_times, p_value, permutations
-from ..warning_score import OUTCOMES, WarningScore, calibrate, first_alarm, outcome, regress, window_features
+from ..warning_score import OUTCOMES, WarningScore, calibrate, first_alarm, fit, fit_calibrated, outcome
 from .search import fit_without, fold_of
 from .study import LifeStudy, balanced_folds
 
@@ -24,38 +24,23 @@ PLAIN = ("capacity", "v_mean_charge")  # detectors without codes: less of it tha
 SMOOTH = 10  # segments of their trailing mean
 
 
-def fit_short(codes: list[np.ndarray], short: np.ndarray, n_codes: int, precursor: int | None) -> WarningScore:
-    """Fit the score to which cells are short-lived, without a threshold."""
-    late, total = np.ones(n_codes), np.full(n_codes, 2.0)
-    for sequence, is_short in zip(codes, short, strict=True):
-        counts = np.bincount(sequence, minlength=n_codes)
-        total += counts
-        late += counts * is_short
-    late_share = late / total
-    rows = [window_features(sequence, precursor, late_share) for sequence in codes]
-    labels = [np.full(len(sequence), is_short) for sequence, is_short in zip(codes, short, strict=True)]
-    return regress(
-        rows, labels, [np.full(len(sequence), 1 / len(sequence)) for sequence in codes], late_share, precursor
-    )
-
-
-def fit_calibrated(
+def calibrated_to_short(
     codes: list[np.ndarray], short: np.ndarray, n_codes: int, precursor: int | None, fold: np.ndarray
 ) -> WarningScore:
-    """Fit on all given cells; the threshold comes from scores of cells that each fit left out."""
-    scores: list[np.ndarray] = [np.empty(0)] * len(codes)
-    for f in np.unique(fold):
-        kept = np.flatnonzero(fold != f)
-        without = fit_short([codes[c] for c in kept], short[kept], n_codes, precursor)
-        for c in np.flatnonzero(fold == f):
-            scores[c] = without.score(codes[c])
-    fitted = fit_short(codes, short, n_codes, precursor)
-    return replace(fitted, threshold=calibrate(scores, _ends(scores, short), np.inf))
+    """Fit the score to which cells are short-lived; the threshold comes from cells that each fit left out."""
+
+    def fit_to(cells: np.ndarray) -> WarningScore | None:
+        labels = [np.full(len(codes[c]), short[c]) for c in cells]
+        return fit([codes[c] for c in cells], np.where(short[cells], 0, np.nan), labels, n_codes, precursor)
+
+    fitted = fit_calibrated(fit_to, codes, _ends(codes, short), fold, np.inf)
+    assert fitted is not None, "the median parts short lives from long ones"
+    return fitted
 
 
-def _ends(scores: list[np.ndarray], short: np.ndarray) -> np.ndarray:
+def _ends(values: list[np.ndarray], short: np.ndarray) -> np.ndarray:
     """The end of the record for short-lived cells, which an alarm must come before; NaN for the others."""
-    return np.where(short, [len(score) for score in scores], np.nan)
+    return np.where(short, [len(of_cell) for of_cell in values], np.nan)
 
 
 def precursor_of(study: LifeStudy, rates: np.ndarray, cells: np.ndarray, *, either_sign: bool = True) -> int | None:
@@ -109,7 +94,7 @@ def _alarms(study: LifeStudy, sequences: list[list[np.ndarray]] | None, method: 
             codes = sequences[part]
             inner = balanced_folds(study.index.cohorts[train], study.plan.inner_folds, np.random.default_rng(part))
             precursor = precursor_of(study, _shares(codes), train)
-            fitted = fit_calibrated([codes[c] for c in train], short[train], N_CODES, precursor, inner)
+            fitted = calibrated_to_short([codes[c] for c in train], short[train], N_CODES, precursor, inner)
             scores, threshold = [fitted.score(sequence) for sequence in codes], fitted.threshold
         for c in np.flatnonzero(fold == part):
             alarm = None if threshold is None else first_alarm(scores[c], threshold)

@@ -16,7 +16,7 @@ from hqvqvae.discovery.warning_score import (
     calibrate,
     capacity_score,
     evaluate,
-    fit,
+    fit_to_onsets,
     outcome,
     sweep,
     window_features,
@@ -134,8 +134,8 @@ def test_no_onset_anywhere_is_said_and_scores_nothing():
 
 def test_nothing_to_fit_is_none():
     codes = [np.zeros(20, int)] * 3
-    assert fit(codes, np.full(3, np.nan), 2, 0) is None
-    assert fit(codes, np.full(3, 10.0), 2, 0) is None  # every segment lies within the horizon
+    assert fit_to_onsets(codes, np.full(3, np.nan), 2, 0) is None
+    assert fit_to_onsets(codes, np.full(3, 10.0), 2, 0) is None  # every segment lies within the horizon
 
 
 def test_a_saved_score_gives_the_same_scores(tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hqvqvae.discovery.lives.warning import PLAIN, evaluate, fit_calibrated, fit_short
+from hqvqvae.discovery.lives.warning import PLAIN, calibrated_to_short, evaluate
 
 
 def few(study):
@@ -32,8 +32,7 @@ def test_nothing_is_found_where_lives_follow_from_nothing(unrelated):
 def test_the_score_rises_with_the_code_of_short_lives():
     short = np.arange(12) < 6
     codes = [np.full(20, 1 if is_short else 0) for is_short in short]
-    score = fit_short(codes, short, 2, 1)
-    assert score.score(codes[0])[-1] > 0.9 > 0.1 > score.score(codes[-1])[-1]
-    fitted = fit_calibrated(codes, short, 2, 1, np.arange(12) % 3)
+    fitted = calibrated_to_short(codes, short, 2, 1, np.arange(12) % 3)
+    assert fitted.score(codes[0])[-1] > 0.9 > 0.1 > fitted.score(codes[-1])[-1]
     assert [fitted.alarm(sequence) is not None for sequence in codes] == short.tolist()
     assert fitted.late_share[1] == pytest.approx((1 + 120) / (2 + 120))

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 
 from dataset_card.errors import MagBridgeError
-
-ZIP_DAMAGE = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError,
-    OverflowError,
-)  # fmt: skip
 
 
 def download(url: str, name: str, folder: str | Path) -> Path:

@@ -35,18 +35,19 @@ import functools
 import hashlib
 import io
 import json
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.archives import opened_zip
 
 from .charge_features import CHARGE_FEATURES, charge_features
-from .download import ZIP_DAMAGE, download
+from .download import download
 
 COMMIT = "3a77c7d513126e921896315038d0f8f2645e440d"
 URL = f"https://github.com/petermattia/revisit-severson-et-al/archive/{COMMIT}.zip"
@@ -217,42 +218,16 @@ def _fault(start: float, fall: float, capacity: float) -> str:
 def _members(path: Path) -> dict[str, bytes]:
     """The bytes of every published table by its last two names, each with the pinned SHA-256."""
     pinned = json.loads((resources.files("hqvqvae") / "data" / "matr_sha256.json").read_text())
-    readers: dict[str, Callable[[], bytes]]
     if path.is_dir():
-        readers = {_short(file): functools.partial(_read, file) for file in path.rglob("*.csv")}
-        return _checked(path, readers, pinned)
-    if not path.is_file():
+        files = {_short(file): file for file in path.rglob("*.csv")}
+        found = {name: _bounded(files[name].open("rb")) for name in pinned if name in files}
+    elif path.is_file():
+        with opened_zip(path, kind="zip of the MATR tables") as archive:
+            entries = {_short(Path(entry.filename)): entry for entry in archive.infolist()}
+            found = {name: _bounded(archive.open(entries[name])) for name in pinned if name in entries}
+    else:
         raise MagBridgeError(f"{path} does not exist; give the zip of {URL}, or the folder unpacked from it")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            readers = {
-                _short(Path(member.filename)): functools.partial(_unpack, archive, member)
-                for member in archive.infolist()
-            }
-            return _checked(path, readers, pinned)
-    except MagBridgeError:
-        raise
-    except ZIP_DAMAGE as error:
-        raise MagBridgeError(f"{path} is not a whole zip ({error}); fetch it again") from error
-
-
-def _short(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
-
-
-def _read(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(MAX_MEMBER_BYTES)
-
-
-def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    with archive.open(member) as file:
-        return file.read(MAX_MEMBER_BYTES)
-
-
-def _checked(path: Path, readers: dict[str, Callable[[], bytes]], pinned: dict[str, str]) -> dict[str, bytes]:
-    missing = [name for name in pinned if name not in readers]
-    found = {name: readers[name]() for name in pinned if name in readers}
+    missing = [name for name in pinned if name not in found]
     changed = [name for name, data in found.items() if hashlib.sha256(data).hexdigest() != pinned[name]]
     if missing or changed:
         shown = "; ".join(
@@ -263,3 +238,12 @@ def _checked(path: Path, readers: dict[str, Callable[[], bytes]], pinned: dict[s
             f"{path} does not hold the {len(pinned)} published tables of MATR: {shown}; fetch it again"
         )
     return found
+
+
+def _short(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _bounded(file: IO[bytes]) -> bytes:
+    with file:
+        return file.read(MAX_MEMBER_BYTES)

@@ -37,8 +37,9 @@ from pathlib import Path
 import pandas as pd
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.archives import opened_zip
 
-from .download import ZIP_DAMAGE, download
+from .download import download
 from .features import FEATURE_UNITS, FEATURES, PROTOCOLS, Segment, apply_protocol, resampled_voltage
 from .mat import CHANNEL_FIELDS, read_mats
 
@@ -127,25 +128,12 @@ def read_archive(path: str | Path) -> list[Segment]:
     elif path.suffix.lower() == ".mat":
         found = {path.stem: path}
     else:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                found = dict(_mat_members(archive, str(path), [MAX_ARCHIVE_BYTES]))
-        except MagBridgeError:
-            raise
-        except ZIP_DAMAGE as error:
-            raise MagBridgeError(f"{path} is neither a .mat file nor a whole zip ({error}); fetch it again") from error
+        with opened_zip(path, kind=".mat file or whole zip of them; fetch it again") as archive:
+            found = dict(_mat_members(archive, str(path), [MAX_ARCHIVE_BYTES]))
     if not found:
         raise MagBridgeError(f"{path} holds no file B*.mat; expected the cells of the NASA battery set")
     return [
-        Segment(
-            cell,
-            cycle,
-            channels["time_s"],
-            channels["voltage_V"],
-            channels["current_A"],
-            channels["temperature_C"],
-            capacity,
-        )  # fmt: skip
+        Segment(cell, cycle, **channels, capacity_Ah=capacity)
         for cell, records in read_mats(found)
         for cycle, (channels, capacity) in enumerate(records)
     ]
@@ -163,10 +151,6 @@ def _mat_members(archive: zipfile.ZipFile, where: str, left: list[int], depth: i
         inner_zip = name.lower().endswith(".zip")
         if not inner_zip and not (name.startswith("B") and name.endswith(".mat")):
             continue
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise MagBridgeError(
-                f"{where}: {member.filename} is packed by method {member.compress_type}; expected deflate"
-            )
         left[0] -= member.file_size
         if left[0] < 0:
             raise MagBridgeError(

@@ -78,7 +78,7 @@ def test_other_tables_than_the_published_ones_are_refused(tmp_path, contents, to
 
 def test_what_is_no_zip_and_what_is_nowhere_is_told(tmp_path):
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 no")
-    with pytest.raises(MagBridgeError, match="not a whole zip"):
+    with pytest.raises(MagBridgeError, match="not a readable zip of the MATR tables"):
         matr.read_archive(tmp_path / "broken.zip")
     with pytest.raises(MagBridgeError, match="does not exist"):
         matr.read_archive(tmp_path / "nowhere")

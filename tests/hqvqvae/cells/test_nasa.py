@@ -73,7 +73,7 @@ def test_a_truncated_file_is_named(tmp_path):
         with pytest.raises(MagBridgeError, match="B0099.mat"):
             nasa.read_archive(path)
     path.with_suffix(".zip").write_bytes(whole[:100])
-    with pytest.raises(MagBridgeError, match="neither a .mat file nor a whole zip"):
+    with pytest.raises(MagBridgeError, match="not a readable .mat file or whole zip"):
         nasa.read_archive(path.with_suffix(".zip"))
 
 

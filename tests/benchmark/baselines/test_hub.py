@@ -14,28 +14,20 @@ from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 from tests.hub import LoopbackHub
 
-HEAVY = {
-    *("cnn", "lstm", "normalised-cnn", "whitened-cnn", "whitened-transformer", "multirocket", "catboost", "lightgbm"),
-    *("hqvqvae-classical", "hqvqvae-quantum", "hydra", "quant"),
-}
-"""Networks, transforms and trees that take long on every task; `mlp` and `minirocket` stand for them by default."""
-
 AEON = {"minirocket", "multirocket", "hydra", "quant"}
-
-LONG = {
-    *((task, "gradient-boosting") for task in ("t1", "t2", "t3", "t4")),
-    *((task, "functional-boosting") for task in ("t3", "t4")),
-    *((task, "departure-boosting") for task in ("t3", "t4")),
-    ("t1", "functional-corrected"),
-    *((task, "functional-average") for task in ("t1", "t2")),
-    ("t1", "functional-signed"),
-    ("t3", "matched"),
-    ("t3", "minirocket"),
-    ("t4", "minirocket"),
-    ("t4", "matched"),
+TORCH = {"mlp", "cnn", "lstm", "normalised-cnn", "whitened-cnn", "whitened-transformer", "hydra", "quant"}
+TORCH |= {"hqvqvae-classical", "hqvqvae-quantum"}
+TREES = {"catboost", "lightgbm"}
+QUICK = {
+    *(("t1", name) for name in ("ridge", "svr-rbf", "functional-ridge")),
+    *(("t2", name) for name in ("constant", "random-forest", "mlp", "minirocket", "functional-signed", "noise-level")),
+    *(("t2", name) for name in ("functional-corrected", "logistic-regression", "linear-svc")),
+    *(("t4", name) for name in ("ridge-classifier",)),
 }
+"""One of each kind of learner; the slow tests have every model on every task."""
+
 PAIRS = [
-    pytest.param(task.id, model.name, marks=[pytest.mark.slow] * ((task.id, model.name) in LONG or model.name in HEAVY))
+    pytest.param(task.id, model.name, marks=[pytest.mark.slow] * ((task.id, model.name) not in QUICK))
     for task in TASKS
     for model in models(task.id)
 ]
@@ -45,9 +37,9 @@ PAIRS = [
 def test_files_give_the_boards_predictions(release, task, name):
     if name in AEON:
         pytest.importorskip("aeon")
-    if name in ("catboost", "lightgbm"):
+    if name in TREES:
         pytest.importorskip(name)
-    elif name in HEAVY or name == "mlp":
+    if name in TORCH:
         pytest.importorskip("torch")
     data = load_task(task, release)
     files = baseline_files(fit_baseline(task, name, data), "user/baseline")

@@ -9,19 +9,25 @@ from benchmark.baselines.boosting import SETTINGS
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 
-LONG = {
-    *((task, "multirocket") for task in ("t1", "t2", "t3")),
-    *((task, "minirocket") for task in ("t1", "t2", "t3")),
-    *((task, "gradient-boosting") for task in ("t1", "t3", "t4")),
-    ("t1", "quant"),
-    ("t3", "functional-boosting"),
-    ("t3", "departure-boosting"),
-    ("t1", "functional-average"),
+QUICK = {
+    "ridge",
+    "svr-rbf",
+    "random-forest",
+    "ridge-classifier",
+    "functional-ridge",
+    "noise-level",
+    "constant",
+    "matched",
 }
-"""Over ten seconds each; by default another task stands for the model."""
+"""Quick models, which run on each of their tasks by default; the others on one, and on all in the slow tests."""
+
+
+def _is_quick(task, model):
+    return model.name in QUICK or task.id == next(id for id in ("t2", "t4", "t1") if id in model.tasks)
+
 
 PAIRS = [
-    pytest.param(task, model, marks=[pytest.mark.slow] * ((task.id, model.name) in LONG))
+    pytest.param(task, model, marks=[pytest.mark.slow] * (not _is_quick(task, model)))
     for task in TASKS
     for model in models(task.id)
 ]

@@ -18,6 +18,7 @@ KEPT_ELSEWHERE = {
     "changelog.md": "CHANGELOG.md",
     "guides/rounds.md": "benchmark/submissions/README.md",
     "explanations/analysis.md": "benchmark/results/analysis/README.md",
+    "explanations/analysis-v3.md": "benchmark/results/v3/analysis.md",
     "explanations/results-v2.md": "benchmark/results/v2/README.md",
     "explanations/precursors.md": "hqvqvae/pretrained/precursor/README.md",
 }
@@ -31,7 +32,8 @@ def on_files(files: Files, config) -> Files:
         sys.path.insert(0, str(ROOT))
     for page, path in KEPT_ELSEWHERE.items():
         files.append(File.generated(config, page, content=_page(page, path)))
-    pictures = (*sorted((ROOT / "benchmark/results/analysis").glob("*.png")), ROOT / PRECURSOR_PICTURE)
+    folders = [ROOT / "benchmark/results" / name for name in ("analysis", "v3")]
+    pictures = (*(path for folder in folders for path in sorted(folder.glob("*.png"))), ROOT / PRECURSOR_PICTURE)
     for picture in pictures:
         files.append(File.generated(config, f"explanations/{picture.name}", abs_src_path=str(picture)))
     for notebook in sorted((ROOT / "examples").glob("*.ipynb")):

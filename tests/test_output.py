@@ -36,6 +36,7 @@ FOLDERS = (
 
 INTO = (
     "benchmark analyse --out OUT",
+    "benchmark magnetics --out OUT",
     "hqvqvae plot RUN --out OUT",
     "hqvqvae interpret RUN --dry-run --out OUT",
     "hqvqvae power --out OUT",
@@ -75,7 +76,7 @@ FOREIGN = {
     "manifest.json": '{"name": "web app", "version": "1.0.0"}', "thesis.tex": "precious", "README.md": "mine",
     "checksums.sha256": "mine", "report.json": "{}", "residuals.json": "{}", "config.json": "{}", "prompts.json": "{}",
     "study.md": "mine", "metrics.json": "{}", "power.json": "{}", "timeline.png": "mine", "severity.png": "mine",
-    "round.json": "{}", "docs/a.md": "mine",
+    "round.json": "{}", "docs/a.md": "mine", "defects.png": "mine",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmark plot | analyse | transfer`: figures of results, and pages on what can be read off a signal."""
+"""`python -m benchmark plot | analyse | magnetics | transfer`: figures of results, and pages on what signals tell."""
 
 from __future__ import annotations
 
@@ -23,10 +23,17 @@ from dataset_card.running.commands import ReplaceOption
 from dataset_card.running.log import LOG
 from dataset_card.storage.output import require_file, require_place
 
+Measured = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Release folder, or Hub id, to measure; may be repeated. Without it, earlier measurements are drawn."
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (plot, analyse, transfer):
+    for command in (plot, analyse, magnetics, transfer):
         app.command()(command)
 
 
@@ -60,17 +67,26 @@ def plot(
 
 def analyse(
     out: Annotated[Path, typer.Option(help="Folder for the page, its figures, and what was measured.")],
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Release folder, or Hub id, to measure; may be repeated. Without it, earlier measurements are drawn."
-        ),
-    ] = None,
+    data: Measured = None,
     results: Results = None,
     replace: ReplaceOption = False,
 ) -> None:
     """Write the analysis page: severity, SOH error, learning and few-shot curves, leakage, what carries SOH."""
     from benchmark.analysis.page import page_files, write_page
+
+    for path in page_files(require_place(out)):
+        require_file(path, replace)
+    LOG.info(f"wrote {write_page(data or [], out, results)}")
+
+
+def magnetics(
+    out: Annotated[Path, typer.Option(help="Folder for the page, its figures, and what was measured.")],
+    data: Measured = None,
+    results: Results = None,
+    replace: ReplaceOption = False,
+) -> None:
+    """Write the page on v3's magnetometers: defects by share, places, calibration, sensors and times that matter."""
+    from benchmark.analysis.magnetics_page import page_files, write_page
 
     for path in page_files(require_place(out)):
         require_file(path, replace)

@@ -89,10 +89,13 @@ def draw_discharges(path: Path, out: Path) -> None:
     right.plot([s.cycle for s in segments], capacity, "o-", color=SERIES[0])
     right.set_xlabel("cycle")
     right.set_ylabel("discharged in Ah")
-    for axis in (left, right):
+    _finish(figure, ("one discharge of each cycle", "its charge"), out)
+
+
+def _finish(figure, titles: tuple[str, str], out: Path) -> None:
+    for axis, title in zip(figure.axes, titles):
         axis.grid(color=QUIET, alpha=0.15)
-    left.set_title("one discharge of each cycle", fontsize=11, color=INK)
-    right.set_title("its charge", fontsize=11, color=INK)
+        axis.set_title(title, fontsize=11, color=INK)
     save(figure, out)
 
 
@@ -120,11 +123,7 @@ def draw_scans(folder: Path, out: Path) -> None:
         cells = found.rows[subset == name].groupby("cell_id")["soh"].mean()
         right.plot(cells, [name] * len(cells), "o", color=color)
     right.set_xlabel("SOH")
-    for axis in (left, right):
-        axis.grid(color=QUIET, alpha=0.15)
-    left.set_title("one scan: steps of 3 nT, an uneven clock", fontsize=11, color=INK)
-    right.set_title("the split by cell", fontsize=11, color=INK)
-    save(figure, out)
+    _finish(figure, ("one scan: steps of 3 nT, an uneven clock", "the split by cell"), out)
 
 
 def main() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -59,25 +60,23 @@ def push(
         )
     if what is Published.baseline and (model is None or task is None):
         raise MagBridgeError("which baseline? expected --model NAME and --task t1, t2, t3 or t4")
+    plan: Callable[[], Mapping]
+    publish: Callable[..., str]
     if what is Published.baseline:
         from benchmark.baselines.hub import baseline_files, fit_baseline, push_baseline
 
         fitted = fit_baseline(str(task), str(model), str(data))
-        files: Mapping = baseline_files(fitted, repo) if dry_run else {}
-        url = "" if dry_run else push_baseline(repo, fitted, private=private)
+        plan, publish = partial(baseline_files, fitted, repo), partial(push_baseline, repo, fitted)
     elif what is Published.metric:
-        files = metric_files()
-        url = "" if dry_run else push_metric(repo, private=private)
+        plan, publish = metric_files, partial(push_metric, repo)
     else:
-        files = leaderboard_files(str(data), results, submissions)
-        url = (
-            ""
-            if dry_run
-            else push_leaderboard(repo, str(data), results=results, submissions=submissions, private=private)
-        )
+        plan = partial(leaderboard_files, str(data), results, submissions)
+        publish = partial(push_leaderboard, repo, str(data), results=results, submissions=submissions)
     if dry_run:
-        _print_plan(repo, files, as_json)
-    elif as_json:
+        _print_plan(repo, plan(), as_json)
+        return
+    url = publish(private=private)
+    if as_json:
         print_json({"url": url})
     else:
         print(url)

@@ -71,15 +71,7 @@ def run(
 
     engine = None if jobs is address is None else Engine(jobs, address=address)
     results = run_baselines(
-        data,
-        task=task,
-        model=model,
-        table=table,
-        split=split,
-        protocol=protocol,
-        like=like,
-        out=out,
-        engine=engine,
+        data, task=task, model=model, table=table, split=split, protocol=protocol, like=like, out=out, engine=engine
     )
     remark = results[0].dataset.remark
     if remark is not None and (as_json or table is not None):

@@ -353,8 +353,8 @@ class HQVQVAEModel(PreTrainedModel):
         was drawn anew in silence would give other codes.
 
         Raises:
-            HQVQVAEError: tensors are missing, left over or of another shape; a file is damaged, which has left the
-                cache then if it came from the Hub.
+            HQVQVAEError: there are no safetensors weights; tensors are missing, left over or of another shape; a file
+                is damaged, which has left the cache then if it came from the Hub.
         """
         packaged = PACKAGED / str(name_or_path)
         if os.sep not in str(name_or_path) and (packaged / "config.json").is_file():
@@ -367,6 +367,13 @@ class HQVQVAEModel(PreTrainedModel):
         for inside in ("last", "model"):  # the folder of a training run, of a discovery run
             if not (Path(name_or_path) / "config.json").exists() and (Path(name_or_path) / inside).is_dir():
                 name_or_path = Path(name_or_path) / inside
+        folder = Path(name_or_path)
+        if (folder / "config.json").is_file() and not any(folder.glob("*.safetensors")):
+            others = ", ".join(sorted(path.name for path in folder.glob("*.bin"))) or "no weights"
+            raise HQVQVAEError(
+                f"{folder} has {others}, and no {WEIGHTS}: expected weights as `save_pretrained` writes them; a pickle "
+                "could run code, and is never read"
+            )
         # Mismatches are let through only to be named, all at once, below.
         kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True, "use_safetensors": True}
         verbosity = logging.get_verbosity()

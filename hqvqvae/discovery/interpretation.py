@@ -163,11 +163,11 @@ class Interpreter:
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(name)
-            model = AutoModelForCausalLM.from_pretrained(name).eval()
+            model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True).eval()  # never a pickle
         except Exception as error:  # transformers and the Hub client raise a dozen kinds for what is not a model
             raise MagBridgeError(
                 f"{name} cannot be loaded as a causal language model: {str(error).strip().splitlines()[0]}; give the "
-                "path of one with --model, or use --dry-run for the prompts alone"
+                "path of one with safetensors weights (`save_pretrained`), or use --dry-run for the prompts alone"
             ) from error
         return cls(name, _revision(name, model), model, tokenizer)
 

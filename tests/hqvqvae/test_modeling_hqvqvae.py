@@ -214,6 +214,13 @@ def test_keys_that_no_configuration_has_are_refused_on_loading(tmp_path):
         HQVQVAEModel.from_pretrained(tmp_path, n_qubit=4)
 
 
+def test_pickled_weights_are_named_and_never_read(tmp_path):
+    small_model().save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+    with pytest.raises(HQVQVAEError, match=r"has pytorch_model\.bin, and no model\.safetensors: .* `save_pretrained`"):
+        HQVQVAEModel.from_pretrained(tmp_path)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_one_clear_error(dtype, tmp_path):
     small_model().save_pretrained(tmp_path)

@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -133,6 +134,16 @@ def test_a_path_without_a_model_is_refused(run, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(MagBridgeError, match="cannot be loaded as a causal language model"):
         interpret_run(run, model=str(tmp_path / "empty"), out=tmp_path / "out")
+
+
+def test_pickled_weights_are_never_read(run, tmp_path):
+    import torch
+
+    model = Path(tiny_model(tmp_path / "model", json.dumps(ANSWER)))
+    torch.save({}, model / "pytorch_model.bin")
+    (model / "model.safetensors").unlink()
+    with pytest.raises(MagBridgeError, match=r"no file named model\.safetensors .*`save_pretrained`"):
+        interpret_run(run, model=str(model), out=tmp_path / "out")
 
 
 def test_dry_run_writes_prompts_and_loads_nothing(run, segments, tmp_path):

@@ -90,7 +90,7 @@ def submit(
         return
     if not check:
         write_results(checked.results, folder, predictions=False)
-    alike = duplicates(checked.results, [] if results else shipped_files())
+    alike = duplicates(checked.results, [] if results else shipped_files(), data)
     _note(checked.remarks + [f"{remark.result.task}: {remark.words}" for remark in alike])
     if as_json:
         print_json([to_json(result) for result in checked.results])

@@ -6,26 +6,28 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from benchmark.data import Truth
 from benchmark.leaderboard.boards import Remark
 from benchmark.leaderboard.submissions import FILE, Submission, check, filed, folders, is_late, read_submission
 from benchmark.results import OFFICIAL_TEST, Result, from_json, read_predictions, read_results, to_json
 from benchmark.results.documents import SCHEMA_VERSION
-from benchmark.rounds import digest_of
-from benchmark.tasks import PRIMARY_SPLIT, get_task
+from benchmark.rounds import answers, digest_of
+from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import canonical_json, sha256_of
 from dataset_card.storage.documents import read_json, write_json
 from dataset_card.storage.files import cache_dir
 
-DECIMALS = 6
-"""To which standardised predictions are compared."""
+ALIKE = 0.98
+"""From which on two results' errors are the same ones: of numbers their correlation, of labels the share of rows that
+either has wrong on which both say the same. Shipped models reach 0.94 and 0.99 among themselves."""
 
 NOT_RECOMPUTED = "not recomputed here, so that no figure of it is shown: give its release or round with --data"
 LATE = "handed in after the reveal, or changed since it was committed"
@@ -45,7 +47,7 @@ class Entries(NamedTuple):
 
 class _Known(NamedTuple):
     result: Result
-    fingerprints: frozenset[str]
+    errors: list[list[float]]
 
 
 def read_entries(
@@ -86,86 +88,109 @@ def read_entries(
             continue
         known += found
         ranked += [each.result for each in found]
-    return Entries(ranked, remarks + _duplicates(known, files))
+    return Entries(ranked, remarks + _duplicates(known, files, by_digest))
 
 
 def _recomputed(folder: Path, submission: Submission, release: str | Path, taken: list[Result]) -> list[_Known]:
-    """Results and fingerprints of an entry, from the cache where the same files were scored before."""
+    """Results and errors of an entry, from the cache where the same files were scored before."""
     digests = {task: sha256_of(folder / about["predictions"]) for task, about in submission.tasks.items()}
     versions = {task: get_task(task).version for task in submission.tasks}
     what = [SCHEMA_VERSION, submission.release, sha256_of(folder / FILE), digests, versions]
     memory = cache_dir() / "entries" / f"{hashlib.sha256(canonical_json(what).encode()).hexdigest()}.json"
     with contextlib.suppress(MagBridgeError, KeyError, TypeError):  # not there, or of another version: it is computed
         stored = read_json(memory)["entries"]
-        return [_Known(from_json(each["result"], str(memory)), frozenset(each["fingerprints"])) for each in stored]
-    found = [_Known(result, fingerprints(result)) for result in check(folder, release, taken).results]
+        return [_Known(from_json(each["result"], str(memory)), each["errors"]) for each in stored]
+    found = _known(check(folder, release, taken).results, release)
     if not found:
         return []  # of a round that is open
-    document = [{"result": to_json(each.result), "fingerprints": sorted(each.fingerprints)} for each in found]
+    document = [{"result": to_json(each.result), "errors": each.errors} for each in found]
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone
         write_json(memory, {"entries": document})
     return found
 
 
-def fingerprints(result: Result) -> frozenset[str]:
-    """SHA-256 of each seed's predictions, the same for any scale and offset; none of those that are all alike.
+def _known(results: Sequence[Result], release: str | Path) -> list[_Known]:
+    truths = {task: answers(get_task(task), release)[1] for task in {result.task for result in results}}
+    return [_Known(result, errors(result, truths[result.task])) for result in results]
+
+
+def errors(result: Result, truth: Truth) -> list[list[float]]:
+    """What each seed has wrong, the same for any scale and offset; of those that are neither right nor alike.
 
     Args:
         result: With its predictions.
+        truth: Labels of the rows that were predicted.
+
+    Returns:
+        Of numbers what the truth leaves of them, at length 1; of labels their number, 0 where they are right.
     """
-    found = set()
-    table = result.table
+    task, table = get_task(result.task), result.table
     assert table is not None
+    target = truth.target[np.argsort(truth.sample_ids)]
     seeds = table["seed"].to_numpy() if "seed" in table.column_names else np.zeros(table.num_rows, int)
-    ids = np.array(table["sample_id"].to_pylist())
-    values = np.array(table["prediction"].to_pylist())
+    ids, values = (np.array(table[name].to_pylist()) for name in ("sample_id", "prediction"))
+    found = []
     for seed in np.unique(seeds):
-        chosen = seeds == seed
-        prediction = values[chosen][np.argsort(ids[chosen])]
-        if len(set(prediction.tolist())) < 2:
-            continue
-        if get_task(result.task).is_regression:
-            standard = (prediction - prediction.mean()) / prediction.std()
-            standard *= np.sign(standard[np.abs(standard) > 0.1][0])
-            text = (np.round(standard, DECIMALS) + 0.0).tobytes()
+        prediction = values[seeds == seed][np.argsort(ids[seeds == seed])]
+        if task.is_regression:
+            prediction = prediction / (np.abs(prediction).max() or 1.0)
+            known = np.column_stack([np.ones(len(target)), target])
+            left = (prediction - known @ np.linalg.lstsq(known, prediction, rcond=None)[0]).ravel()
+            wrong = (
+                left / np.linalg.norm(left) if np.linalg.norm(left) > 1e-6 * np.linalg.norm(prediction) else 0 * left
+            )
         else:
-            text = "\n".join(prediction.tolist()).encode()
-        found.add(hashlib.sha256(text).hexdigest())
-    return frozenset(found)
+            numbers = np.array([task.labels.index(label) + 1 for label in prediction])
+            wrong = np.where((prediction != target) & (len(set(numbers)) > 1), numbers, 0)
+        if wrong.any():
+            found.append(np.round(wrong, 6).tolist())
+    return found
 
 
-def duplicates(results: Sequence[Result], files: Sequence[Path]) -> list[Remark]:
-    """Names each result whose predictions are those of another, or of one in the files.
+def _likeness(task: Task, one: list[list[float]], other: list[list[float]]) -> float:
+    """The greatest likeness of a seed's errors to another's, 0 to 1."""
+    if not one or not other:
+        return 0.0
+    a, b = np.array(one)[:, None], np.array(other)[None]
+    if task.is_regression:
+        return float(abs((a * b).sum(axis=2)).max())
+    return float((((a == b) & (a > 0)).sum(axis=2) / ((a > 0) | (b > 0)).sum(axis=2)).max())
+
+
+def duplicates(results: Sequence[Result], files: Sequence[Path], release: str | Path) -> list[Remark]:
+    """Names each result whose errors are those of another, or of one in the files.
 
     Args:
         results: With their predictions.
         files: Files of results.
+        release: Whose rows were predicted.
     """
-    return _duplicates([_Known(result, fingerprints(result)) for result in results], files)
+    return _duplicates(_known(results, release), files, {digest_of(release): release})
 
 
-def _duplicates(entries: list[_Known], files: Sequence[Path]) -> list[Remark]:
-    """Names each entry whose predictions are those of another entry or of a filed result."""
+def _duplicates(entries: list[_Known], files: Sequence[Path], releases: Mapping[str, str | Path]) -> list[Remark]:
+    """Names each entry whose errors are those of another entry or of a filed result."""
     remarks = []
     wanted = {(each.result.task, each.result.dataset.digest) for each in entries}
-    others = [*entries, *(each for path in files for each in _filed_with_predictions(path, wanted))]
+    others = [*entries, *(each for path in files for each in _filed_with_predictions(path, wanted, releases))]
     for entry in entries:
-        models = sorted(
-            {
-                other.result.model
-                for other in others
-                if (other.result.task, other.result.dataset.digest) == (entry.result.task, entry.result.dataset.digest)
-                and other.result.model != entry.result.model
-                and other.fingerprints & entry.fingerprints
-            }
-        )
-        if models:
-            words = f"its predictions are those of {', '.join(models)}, but perhaps for a scale and an offset"
+        task, digest = entry.result.task, entry.result.dataset.digest
+        likeness = {
+            other.result.model: _likeness(get_task(task), entry.errors, other.errors)
+            for other in others
+            if (other.result.task, other.result.dataset.digest) == (task, digest)
+            and other.result.model != entry.result.model
+        }
+        alike = [f"{model} ({likeness[model]:.3f})" for model in sorted(likeness) if likeness[model] >= ALIKE]
+        if alike:
+            words = f"its errors are those of {', '.join(alike)}: a copy, scaled or with noise, or much the same model"
             remarks.append(Remark(entry.result, words, ranked=True))
     return remarks
 
 
-def _filed_with_predictions(path: Path, wanted: set[tuple[str, str | None]]) -> list[_Known]:
+def _filed_with_predictions(
+    path: Path, wanted: set[tuple[str, str | None]], releases: Mapping[str, str | Path]
+) -> list[_Known]:
     results = [
         result
         for result in read_results(path)
@@ -174,20 +199,21 @@ def _filed_with_predictions(path: Path, wanted: set[tuple[str, str | None]]) -> 
         and result.split == PRIMARY_SPLIT
         and result.protocol in OFFICIAL_TEST
     ]
-    cache = cache_dir() / "fingerprints"
+    cache = cache_dir() / "errors"
     memory = {r.key: cache / f"{r.predictions['sha256']}.json" for r in results if r.predictions is not None}
     found, missing = [], []
     for result in results:
         try:
-            found.append(_Known(result, frozenset(read_json(memory[result.key])["fingerprints"])))
+            found.append(_Known(result, read_json(memory[result.key])["errors"]))
         except (MagBridgeError, KeyError, TypeError):
             missing.append(result)
     tables: dict[tuple[str, ...], pa.Table] = read_predictions(path, missing) if missing else {}
-    for result in missing:
-        prints = fingerprints(dataclasses.replace(result, table=tables[result.key]))
-        found.append(_Known(result, prints))
-        with contextlib.suppress(OSError):
-            write_json(memory[result.key], {"fingerprints": sorted(prints)})
+    read = [dataclasses.replace(result, table=tables[result.key]) for result in missing]
+    for digest in {result.dataset.digest for result in read}:
+        for each in _known([result for result in read if result.dataset.digest == digest], releases[str(digest)]):
+            found.append(each)
+            with contextlib.suppress(OSError):
+                write_json(memory[each.result.key], {"errors": each.errors})
     return found
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +13,15 @@ import yaml
 
 from benchmark import evaluate_model
 from benchmark.baselines import get_model
+from benchmark.data import load_truth
 from benchmark.leaderboard.boards import leaderboard
-from benchmark.leaderboard.entries import NOT_RECOMPUTED, duplicates, fingerprints, read_entries
+from benchmark.leaderboard.entries import NOT_RECOMPUTED, duplicates, read_entries
 from benchmark.leaderboard.page import to_html
 from benchmark.leaderboard.submissions import FILE, check, rescore
 from benchmark.leaderboard.texts import to_markdown
 from benchmark.predictions import save_entry, write_predictions
 from benchmark.results import write_results
+from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 
 ABOUT = {"authors": ["Ada Lovelace"], "licence": "MIT", "trained_on": [], "pooling": "scan"}
@@ -180,23 +183,46 @@ def _with(result, change):
 
 
 @pytest.mark.parametrize(
-    ("change", "same"),
+    ("change", "named"),
     [
-        (lambda p: p, True),
-        (lambda p: 0.5 * p + 0.3, True),
-        (lambda p: -2 * p + 1, True),
-        (lambda p: p + 1e-3 * np.sin(np.arange(len(p))), False),
-        (lambda p: np.full(len(p), 0.8), False),
+        (lambda p, noise: p, True),
+        (lambda p, noise: 0.5 * p + 0.3, True),
+        (lambda p, noise: -2 * p + 1, True),
+        (lambda p, noise: p + 0.1 * noise, True),
+        (lambda p, noise: 1e150 * (0.9 * p + 0.1 * noise), True),
+        (lambda p, noise: p + 0.5 * noise, False),
+        (lambda p, noise: 0 * p, False),
     ],
+    ids=["same", "scaled", "turned", "noise", "huge", "much noise", "constant"],
 )
-def test_copies_are_known_for_any_scale_and_offset(ridge, change, same):
-    assert (fingerprints(_with(ridge, change)) == fingerprints(ridge)) == same
+def test_copies_of_numbers_are_named_with_a_little_noise_too(ridge, release, tmp_path, change, named):
+    (path,) = write_results([ridge], tmp_path)
+    truth = load_truth(get_task("t1"), Path(release), "by_cell_primary")
+    known = dict(zip(truth.sample_ids.tolist(), truth.target))
+    spread = np.std(ridge.table["prediction"].to_numpy() - [known[s] for s in ridge.table["sample_id"].to_pylist()])
+    noise = np.random.default_rng(0).normal(0, spread, ridge.table.num_rows)
+    found = duplicates([_with(ridge, lambda p: change(p, noise))], [path], release)
+    assert [remark.ranked for remark in found] == [True] * named
+    assert not named or "its errors are those of ridge (" in found[0].words
 
 
-def test_copies_are_named(entry, release, ridge, tmp_path):
+def test_copies_of_labels_are_named_and_right_ones_are_not(release, tmp_path):
+    forest = evaluate_model("t2", get_model("ridge-classifier"), release)
+    (path,) = write_results([forest], tmp_path)
+    truth = load_truth(get_task("t2"), Path(release), "by_cell_primary")
+    right = dict(zip(truth.sample_ids.tolist(), truth.target.tolist()))
+    labels = forest.table["prediction"].to_pylist()
+    wrong = [i for i, (s, label) in enumerate(zip(forest.table["sample_id"].to_pylist(), labels)) if right[s] != label]
+    for share, named in ((0.0, 1), (0.01, 1), (0.3, 0), (1.0, 0)):  # of the errors, put right
+        mended = list(labels)
+        for i in np.random.default_rng(0).permutation(wrong)[: int(share * len(wrong))]:
+            mended[i] = right[forest.table["sample_id"][i].as_py()]
+        table = forest.table.set_column(forest.table.column_names.index("prediction"), "prediction", pa.array(mended))
+        assert len(duplicates([dataclasses.replace(forest, model="mine", table=table)], [path], release)) == named
+
+
+def test_copies_are_named_on_the_board(entry, release, ridge, tmp_path):
     (path,) = write_results([ridge], tmp_path / "results")
-    _, (remark,) = read_entries(entry.parent, [release], [], [path])
-    assert remark.ranked and "its predictions are those of ridge" in remark.words
-    assert duplicates([dataclasses.replace(ridge, model="mine")], [path])[0].words == remark.words
-    for change in (np.sqrt, np.zeros_like):
-        assert duplicates([_with(ridge, change)], [path]) == []
+    for _ in range(2):  # the second time from the cache
+        _, (remark,) = read_entries(entry.parent, [release], [], [path])
+        assert remark.ranked and "its errors are those of ridge (1.000): a copy" in remark.words

@@ -40,6 +40,15 @@ def die_each_once(job, scratch):
     return job * job
 
 
+def show_and_wait(job, scratch):
+    """Shows a bar, tells that it does so, and takes a minute."""
+    from tqdm import tqdm
+
+    for _ in tqdm(range(60), disable=None):
+        Path(scratch, f"{job}-is-at-it").touch()
+        time.sleep(1)
+
+
 def ended_at(seconds, shared):
     """Takes as long as it is told, and tells when it ended."""
     time.sleep(seconds)

@@ -7,7 +7,9 @@ for ever.
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -17,6 +19,7 @@ from itertools import islice
 from typing import Any
 
 from dataset_card.errors import MagBridgeError, optional
+from dataset_card.running.door import SIGNALS
 
 ENGINES = ("joblib", "dask")
 CONNECT_TIMEOUT_S = 20
@@ -144,7 +147,9 @@ def _on_this_machine(function, jobs: Mapping[str, Any], shared, engine: Engine) 
         )
         order, finished = list(left), 0
         try:
-            for name, result in pool([delayed(_call_here)(function, name, left[name], shared) for name in order]):
+            with _deaf():
+                results = pool([delayed(_call_here)(function, name, left[name], shared) for name in order])
+            for name, result in results:
                 del left[name]
                 finished += 1
                 yield name, result
@@ -163,8 +168,33 @@ def _on_this_machine(function, jobs: Mapping[str, Any], shared, engine: Engine) 
             raise
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes started meanwhile hear no signal of a terminal or a scheduler: it is this one that ends them."""
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as of_loky
+
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        for tracker in (resource_tracker, of_loky):
+            tracker.ensure_running()  # which blocks signals itself, and then lets them through
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _call_here(function, name: str, job, shared) -> tuple[str, Any]:
     """On one machine every job meets the same disk: an error of the operating system ends the run."""
+    from tqdm import tqdm
+
+    tqdm.set_lock(
+        threading.RLock()
+    )  # a lock between processes is a semaphore: a killed worker leaves it, and a warning
     try:
         return _call(function, name, job, shared)
     except OSError as error:

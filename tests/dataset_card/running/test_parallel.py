@@ -1,4 +1,9 @@
+import os
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +13,7 @@ from dataset_card.running.parallel import Engine, run_jobs
 from tests import jobs
 
 NAMED = {f"job {i}": i for i in range(6)}
+ROOT = Path(__file__).parents[3]
 TWO = Engine(jobs=2)
 
 
@@ -36,6 +42,23 @@ def test_a_killed_process_costs_its_job_a_repetition(tmp_path):
 def test_a_job_that_always_kills_its_process_is_named(tmp_path):
     with pytest.raises(MagBridgeError, match="job 3.*killed 4 times.*fewer jobs"):
         run_jobs(jobs.die_always, NAMED, str(tmp_path), engine=TWO)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="the system has no groups of processes")
+@pytest.mark.parametrize("send", ["kill", "killpg"])
+def test_a_signal_to_one_or_all_processes_is_one_line_and_leaves_nobody(tmp_path, send):
+    code = (
+        "from dataset_card.running import door, parallel\nfrom tests import jobs\n"
+        f"work = lambda: parallel.run_jobs(jobs.show_and_wait, {{'a': 0, 'b': 1}}, {str(tmp_path)!r}, "
+        "engine=parallel.Engine(jobs=2))\ndoor.run(work)"
+    )
+    command = [sys.executable, "-c", code]
+    run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while len(list(tmp_path.iterdir())) < 2 and run.poll() is None:
+        time.sleep(0.05)
+    getattr(os, send)(run.pid, signal.SIGTERM)
+    _, said = run.communicate(timeout=60)  # until nobody holds the other end
+    assert run.returncode == 143 and said.startswith("stopped by SIGTERM: ") and said.count("\n") == 1
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -42,7 +42,6 @@ def draw_secret(path: Path, name: str) -> Secret:
     """
     secret = Secret(name, secrets.randbits(SEED_BITS) | LEAST_SEED, secrets.token_hex(SALT_BITS // 8))
     text = json.dumps({"round": name, "master_seed": str(secret.master_seed), "salt": secret.salt}, indent=1) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
     with alone(path.parent), replacing(path) as temporary:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(text)

@@ -93,7 +93,8 @@ def _writing(temporary: Path, path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Waits until no other process is in such a block on the same folder, which must be there."""
+    """Waits until no other process is in such a block on the same folder, which is made where there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         import fcntl
     except ImportError:  # no such lock on this system

@@ -57,9 +57,9 @@ def test_an_open_round_holds_no_part_of_the_secret_and_no_label(opened, revealed
 
 
 def test_opening_again_gives_the_same_bytes(opened, simulated_v2, size, tmp_path):
-    open_round(tmp_path / "round-1", SECRET, simulated_v2, size)
+    open_round(tmp_path / "new" / "round-1", SECRET, simulated_v2, size)
     for path in opened.iterdir():
-        assert path.read_bytes() == (tmp_path / "round-1" / path.name).read_bytes(), path.name
+        assert path.read_bytes() == (tmp_path / "new" / "round-1" / path.name).read_bytes(), path.name
 
 
 def test_the_reveal_is_made_again_byte_for_byte(opened, revealed, simulated_v2):

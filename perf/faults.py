@@ -83,6 +83,8 @@ KINDS: dict[str, tuple[Callable[[Bench, int], Iterator[Outcome]], int, int]] = {
     "foreign folders": (trust.foreign, 3, 60),
     "replaced while read": (trust.replaced, 4, 300),
     "concurrent writers": (trust.writers, 3, 100),
+    "races of rounds": (trust.rounds, 1, 50),
+    "stopped corpora": (trust.stopped, 1, 30),
     "origins": (trust.origins, 60, 1000),
     "terminals": (trust.terminals, 2, 60),
 }

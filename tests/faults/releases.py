@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import resource
 import shutil
 import signal
@@ -21,7 +22,7 @@ from bridge.release import folder as release
 from bridge.release.bundle import ORIGIN_KEYS, import_bundle, write_bundle
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing, standing
-from dataset_card.storage.reading import CHECKSUMS, checked_digest, read_manifest, read_table
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST, checked_digest, read_manifest, read_table
 from tests.faults.bench import Bench
 from tests.faults.child import CONTEXT, outcomes_of
 
@@ -99,7 +100,10 @@ def forgeries(bench: Bench, count: int) -> Iterator[str | None]:
         else:
             name = texts[bench.rng.integers(len(texts))]
             text = (copy / name).read_text(encoding="utf-8")
-            at = int(bench.rng.integers(len(text)))
+            # packages are who built it: another machine's are no forgery, and none can tell them from one
+            packages = re.search(r'"packages": {[^}]*}', text) if name.name == MANIFEST else None
+            told = range(*packages.span()) if packages else ()
+            at = next(at for at in bench.rng.permutation(len(text)).tolist() if at not in told)
             (copy / name).write_text(text[:at] + chr(ord(text[at]) + 1) + text[at + 1 :], encoding="utf-8")
             release.write_checksums(copy)
             what = f"character {at} of {name}"

@@ -1,13 +1,17 @@
-"""Forged entries, a user's own folders, releases replaced while they are read, many writers, pages, terminals, YAML."""
+"""Forged entries, a user's folders, releases replaced while they are read, races, signals, pages, terminals, YAML."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +25,15 @@ from benchmark.leaderboard.submissions import check, rescore
 from benchmark.predictions import save_entry
 from benchmark.results import write_results
 from benchmark.tasks import TASKS, get_task
+from bridge.generate import AnyUpstream, resolve
 from bridge.release import folder as release
 from bridge.release.bundle import origin_of
+from bridge.rounds.folder import commit, open_round, reveal, verify
+from bridge.rounds.rows import RoundSize
+from bridge.rounds.secret import draw_secret, read_secret
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.door import SIGNALS
 from dataset_card.storage.arrays import signals
 from dataset_card.storage.documents import plain_yaml
 from dataset_card.storage.reading import checked_digest, read_manifest, read_table
@@ -116,18 +125,88 @@ def writers(bench: Bench, count: int) -> Iterator[str | None]:
     table = pa.table({"sample_id": ["a"], "prediction": ["x"]})
     for number in range(count):
         folder = bench.folder / "writers" / f"entry-{number}"
-        many = [CONTEXT.Process(target=_save, args=(folder, task.id, table)) for task in TASKS]
-        for one in many:
-            one.start()
-        for one in many:
-            one.join()
+        ends = _ends(*(partial(save_entry, folder, task.id, table, "0" * 64, **ABOUT) for task in TASKS))
         found = set(yaml.safe_load((folder / "submission.yaml").read_text())["tasks"])
         lost = {task.id for task in TASKS} - found
-        yield f"lost {sorted(lost)}" if lost or any(one.exitcode for one in many) else None
+        yield f"lost {sorted(lost)}" if lost or any(ends) else None
 
 
-def _save(folder: Path, task: str, table: pa.Table) -> None:
-    save_entry(folder, task, table, "0" * 64, **ABOUT)
+def rounds(bench: Bench, count: int) -> Iterator[str | None]:
+    """Two open a round with one secret; then two reveal it, while one opens it again and one commits an entry."""
+    upstream = resolve("v2", "simulated")
+    size = RoundSize(dict.fromkeys(upstream.pulses.table.tolist(), 2), 1, 4, 4)
+    for _ in range(count):
+        with tempfile.TemporaryDirectory(dir=bench.folder) as folder:
+            place = Path(folder, "new")
+            opens, reveals = partial(_open, place, upstream, size), partial(_reveal, place, upstream)
+            opened = _ends(opens, opens)
+            *closed, again, _ = _ends(
+                reveals, reveals, opens, partial(commit, place / "round", "mine", {"t1": "0" * 64})
+            )
+            whole = sorted(opened) == sorted(closed) == [0, REFUSED] and again == REFUSED
+            whole = whole and verify(place / "round", upstream).startswith("revealed")
+        yield None if whole else f"opens end with {opened}, reveals with {closed}, an open meanwhile with {again}"
+
+
+def _open(place: Path, upstream: AnyUpstream, size: RoundSize) -> None:
+    with contextlib.suppress(FileExistsError):
+        draw_secret(place / "secret", "round")
+    open_round(place / "round", read_secret(place / "secret", "round"), upstream, size)
+
+
+def _reveal(place: Path, upstream: AnyUpstream) -> None:
+    reveal(place / "round", read_secret(place / "secret", "round"), upstream)
+
+
+REFUSED = 3
+
+
+def _ends(*functions: Callable[[], object]) -> list[int | None]:
+    """Exit codes of processes that run at once; `REFUSED` is one line."""
+    many = [CONTEXT.Process(target=_end, args=(function,)) for function in functions]
+    for one in many:
+        one.start()
+    for one in many:
+        one.join()
+    return [one.exitcode for one in many]
+
+
+def _end(function: Callable[[], object]) -> None:
+    try:
+        function()
+    except MagBridgeError:
+        sys.exit(REFUSED)
+
+
+def stopped(bench: Bench, count: int) -> Iterator[str | None]:
+    """A signal to a corpus in the making or to all its processes: one line, nobody left; the next build is whole."""
+    out = bench.folder / "stopped"
+    rows = "--rows 4000 --upstream simulated --variants 1 --anomalies 8 --regime-b 8 --jobs 2"
+    words = [sys.executable, "-m", "bridge", "corpus", "build", str(out), *rows.split()]
+    for _ in range(count):
+        shutil.rmtree(out, ignore_errors=True)
+        build = subprocess.Popen(
+            words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+        )
+        while build.poll() is None and not any(out.glob("data/*/.*")):
+            time.sleep(0.01)
+        time.sleep(bench.rng.uniform(0, 2))
+        number = int(bench.rng.choice([*SIGNALS, signal.SIGKILL]))
+        everybody = number == signal.SIGKILL or bench.rng.integers(2)
+        if build.poll() is None:
+            (os.killpg if everybody else os.kill)(build.pid, number)
+        try:
+            _, said = build.communicate(timeout=60)
+        except subprocess.TimeoutExpired:  # somebody holds the other end
+            os.killpg(build.pid, signal.SIGKILL)
+            said = "processes are left"
+        said = [line for line in said.splitlines() if not line.startswith("upstream: ")]
+        ended = build.returncode in (0, -signal.SIGKILL) and not said
+        ended = ended or (build.returncode == 128 + number and len(said) == 1 and said[0].startswith("stopped by"))
+        again = subprocess.run(words, capture_output=True, cwd=ROOT)
+        whole = again.returncode == 0 and not any(out.rglob(".*"))
+        what = f"signal {number}, everybody {bool(everybody)}: exit {build.returncode}, {said}, "
+        yield None if ended and whole else f"{what}then {again.returncode}, {again.stderr[-200:]!r}"
 
 
 def origins(bench: Bench, count: int) -> Iterator[str | None]:

@@ -120,6 +120,19 @@ def test_a_file_that_readers_would_take_for_rows_is_refused(copy, lfp_cells):
         run.finish(copy, ONE)
 
 
+@pytest.mark.parametrize("name", ["README.md", "manifest.json"])
+def test_a_file_of_the_users_is_kept(copy, lfp_cells, name):
+    (copy / "notes.txt").write_text("mine")
+    assert run.build(corpora.plan(copy, inputs=lfp_cells), ONE) and (copy / "notes.txt").read_text() == "mine"
+    (copy / name).write_text("mine")
+    with pytest.raises(MagBridgeError, match=f"{name} is not as this corpus was written: move it away"):
+        run.build(corpora.plan(copy, inputs=lfp_cells), ONE)
+    assert (copy / name).read_text() == "mine"
+    (copy / name).unlink()
+    run.build(corpora.plan(copy, inputs=lfp_cells), ONE)
+    assert run.verify(copy, ONE) == []
+
+
 def test_the_map_in_the_folder_is_used_and_a_lost_one_is_fitted_again(copy, corpus, lfp_cells):
     (copy / "scan_map.npz").unlink()
     recipe = corpora.plan(copy, inputs=lfp_cells)

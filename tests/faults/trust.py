@@ -227,14 +227,23 @@ LOCALES = ("C", "C.UTF-8", "POSIX", "de_DE", "tr_TR.UTF-8", "ja_JP.SJIS", "xx_XX
 
 
 def terminals(bench: Bench, count: int) -> Iterator[str | None]:
-    """A command whose words go beyond ASCII, in any encoding, into pipes that close."""
+    """A command whose words go beyond ASCII, in any encoding, into pipes that close, half with nowhere to write."""
+    (bench.folder / "home").mkdir()
+    mounts = "".join(f"mount --bind {p} {p}; mount -o remount,ro,bind {p}; " for p in (ROOT, bench.folder / "home"))
+    shells = [["bash", "-c"], ["unshare", "-m", "bash", "-c"]]
+    shells = [shell for shell in shells if subprocess.run([*shell, mounts * len(shell[2:])]).returncode == 0]
     for _ in range(count):
         encoding, locale, redirect = (bench.rng.choice(list(names)) for names in (ENCODINGS, LOCALES, REDIRECTS))
+        shell = shells[bench.rng.integers(len(shells))]
         command = f"{sys.executable} -m benchmark leaderboard --task t1 {redirect}; exit ${{PIPESTATUS[0]}}"
         environment = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": locale}
-        done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, env=environment, timeout=120)
+        if len(shell) > 2:
+            command, environment["HOME"] = mounts + command, str(bench.folder / "home")
+        done = subprocess.run([*shell, command], capture_output=True, cwd=ROOT, env=environment, timeout=120)
         ends = done.returncode == REDIRECTS[redirect] and b"Traceback" not in done.stderr
-        yield None if ends else f"{encoding} {locale} {redirect!r}: exit {done.returncode}, {done.stderr[-200:]!r}"
+        yield (
+            None if ends else f"{encoding} {locale} {shell[0]} {redirect!r}: {done.returncode}, {done.stderr[-200:]!r}"
+        )
 
 
 PIECES = ("!!int", "!!float", "!!bool", "!!binary", "!!set", "!!omap", "!!timestamp", "!x", "''", "'", '"\\x', "[", "]",

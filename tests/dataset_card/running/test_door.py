@@ -101,10 +101,14 @@ def test_an_argument_that_is_no_text_is_one_line(package):
     assert (done.returncode, done.stderr) == (1, "error: argument '\\udcff': expected UTF-8; rename the file\n")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "shift_jis", "koi8-r", "utf-8"])
-def test_any_text_is_printed_in_any_encoding(tmp_path, encoding):
+@pytest.mark.parametrize(
+    ("encoding", "locale"),
+    [("ascii", "C"), ("cp1252", "POSIX"), ("latin-1", "de_DE"), ("shift_jis", "ja_JP.SJIS"), ("koi8-r", "xx_XX"),
+     ("utf-8", "tr_TR.UTF-8")],
+)  # fmt: skip
+def test_any_text_is_printed_in_any_encoding_and_locale(tmp_path, encoding, locale):
     script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); exec({APP!r})"
-    environment = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": locale}
     done = subprocess.run([sys.executable, "-c", script, "work", "words"], capture_output=True, env=environment)
     assert (done.returncode, done.stderr) == (0, b"")
     first = done.stdout.decode(encoding).splitlines()[0]

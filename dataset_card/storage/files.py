@@ -28,6 +28,9 @@ NOWHERE_TO_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ER
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _numbers = itertools.count()
+_free: set[str] = set()
+"""Places that were found free, to be written soon: what somebody else puts there meanwhile is not to be replaced."""
+
 _open: set[str] = set()
 """Stems of the partial files that this process writes now: after a restart a container may have the pid it had."""
 
@@ -146,6 +149,11 @@ def standing(path: Path) -> Path:
     return path
 
 
+def expect_free(path: Path, free: bool) -> None:
+    """Remember whether a place is free now: the next `replacing` of a free one refuses what was put there meanwhile."""
+    (_free.add if free else _free.discard)(os.path.abspath(path))
+
+
 def require_writable(path: Path) -> None:
     """Raises, before the work, where a file or a folder could not be written at `path`.
 
@@ -163,6 +171,9 @@ def require_writable(path: Path) -> None:
 
 
 def _take_place(new: Path, path: Path) -> None:
+    if str(path) in _free and os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise MagBridgeError(f"{path} was put there meanwhile: expected a name that stays free; it is left as it was")
+    _free.discard(str(path))
     kept = new.with_suffix(f".{REPLACED}")
     try:
         while True:

@@ -18,7 +18,7 @@ from dataset_card.contract.configs import METADATA_FILE
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import listed_digests, sha256_of
 from dataset_card.storage.documents import read_json
-from dataset_card.storage.files import replacing, require_writable
+from dataset_card.storage.files import expect_free, replacing, require_writable
 from dataset_card.storage.reading import CHECKSUMS, read_manifest
 
 MARKER = ".magbridge.json"
@@ -58,6 +58,7 @@ def require_file(out: Path | str, replace: bool = False) -> None:
     if out.exists() and not replace:
         raise MagBridgeError(f"{out} exists: expected a free name, or --replace; it is left as it was")
     require_writable(out)
+    expect_free(out, not out.exists())
 
 
 def require_folder(out: Path | str, kind: str, replace: bool = False) -> None:
@@ -76,7 +77,9 @@ def require_folder(out: Path | str, kind: str, replace: bool = False) -> None:
     require_writable(out)
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise MagBridgeError(f"{out} exists and is not a folder: expected a {kind} or a free name")
-    if not out.exists() or not any(out.iterdir()):
+    free = not out.exists() or not any(out.iterdir())
+    expect_free(out, free)
+    if free:
         return
     written = _written(out, kind)
     if written is None:

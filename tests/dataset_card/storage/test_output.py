@@ -6,6 +6,7 @@ import os
 import pytest
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.files import replacing
 from dataset_card.storage.output import MARKER, require_file, require_folder, require_place, writing_folder
 
 KIND = "report"
@@ -114,3 +115,21 @@ def test_what_was_removed_from_a_folder_is_no_reason_to_keep_it(tmp_path):
     (out / "report.md").unlink()
     write(out, replace=True)
     assert (out / "report.md").read_text() == "text"
+
+
+def test_what_is_put_into_a_free_place_during_the_work_stays(tmp_path):
+    require_file(tmp_path / "made.md")
+    (tmp_path / "made.md").write_text("mine")
+    with (
+        pytest.raises(MagBridgeError, match="made.md was put there meanwhile"),
+        replacing(tmp_path / "made.md") as file,
+    ):
+        file.write_text("ours")
+    with pytest.raises(MagBridgeError, match="made was put there meanwhile"), writing_folder(tmp_path / "made", KIND):
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "mine").write_text("mine")
+    assert {path.name for path in tmp_path.rglob("*")} == {"made.md", "made", "mine"}
+    assert (tmp_path / "made.md").read_text() == (tmp_path / "made" / "mine").read_text() == "mine"
+    require_file(tmp_path / "made.md", replace=True)
+    with replacing(tmp_path / "made.md") as file:
+        file.write_text("ours")

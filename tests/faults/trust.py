@@ -212,7 +212,16 @@ def stopped(bench: Bench, count: int) -> Iterator[str | None]:
 def origins(bench: Bench, count: int) -> Iterator[str | None]:
     """Requests of other pages and under other names."""
     own = ["127.0.0.1", "localhost", "[::1]", "10.0.0.7"]
-    others = ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "0x7f.1", "", "a b", "localhost@evil"]
+    others = [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "0x7f.1",
+        "",
+        "a b",
+        "localhost@evil",
+        "[::1",
+    ]
     for _ in range(count):
         host, port = bench.rng.choice(own + others), bench.rng.choice(["", ":7860", ":80"])
         origin = bench.rng.choice(["none", "null", f"http://{host}{port}", *(f"http://{name}:7860" for name in others)])

@@ -129,15 +129,17 @@ class Guard:
 
 def refusal_of(headers: dict[str, str]) -> tuple[int, str] | None:
     """Status and words for a request that another page or a rebound name sent; None for one that may pass."""
-    host = headers.get("host", "")
-    name = urlsplit(f"//{host}").hostname or ""
+    host, origin = headers.get("host", ""), headers.get("origin")
+    try:
+        name, source = urlsplit(f"//{host}").hostname or "", urlsplit(origin or "").netloc
+    except ValueError:  # half a bracket
+        return 400, "this is no address"
     known = {"localhost", os.environ.get("SPACE_HOST", "localhost").lower()}
     with contextlib.suppress(ValueError):
         known.add(str(ipaddress.ip_address(name)))  # a name can be rebound, an address cannot
     if name not in known:
         return 421, f"this page is not served as {name[:100]!r}: open the address that it printed"
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and source != host:
         return 403, "this page takes requests of its own only"
     return None
 

@@ -29,6 +29,8 @@ HEADERS = [(b"content-type", b"application/json")]
         ({"host": "evil.example:7860", "origin": "http://evil.example:7860"}, 421),
         ({"host": "127.0.0.1.evil.example"}, 421),
         ({}, 421),
+        ({"host": "[::1"}, 400),
+        ({"host": "127.0.0.1:7860", "origin": "http://[::1"}, 400),
     ],
 )
 def test_other_pages_and_rebound_names_are_refused(headers, status, monkeypatch):

@@ -40,11 +40,17 @@ class Uploads:
         self._lock = threading.Lock()
         self._arrived: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
+        self._ever: set[str] = set()
 
     def arrive(self, path: str) -> None:
         """Count an upload."""
         with self._lock:
             self._arrived[path] += 1
+            self._ever.add(path)
+
+    def knows(self, path: str) -> bool:
+        """Whether an upload lay there, which may be answered and deleted by now."""
+        return path in self._ever
 
     def join(self, path: str) -> None:
         """Count a place in the queue; a double click takes two for one upload."""
@@ -89,6 +95,8 @@ class Guard:
             await self._join(scope, receive, send)
         elif path.endswith("/upload"):
             await self._upload(scope, receive, send)
+        elif scope["method"] == "POST":  # other ways to call the form's function, whose files nobody counts
+            await _answer(send, 404, "there is no such page")
         else:
             await self.app(scope, receive, send)
 
@@ -100,10 +108,19 @@ class Guard:
             if len(body) > MAX_JOIN_BYTES:
                 await _answer(send, 413, "the form is too large: shorten its texts")
                 return
-        with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):  # gradio answers these
-            for value in json.loads(body).get("data") or []:
-                if isinstance(value, dict) and isinstance(value.get("path"), str):
-                    self.uploads.join(value["path"])
+        paths: list[str] = []
+
+        def note(found: dict) -> None:
+            if isinstance(found.get("path"), str):
+                paths.append(found["path"])
+
+        with contextlib.suppress(ValueError, RecursionError):  # gradio answers these
+            json.loads(body, object_hook=note)
+        if not all(self.uploads.knows(path) for path in paths):  # gradio, when mounted, reads any file of the server
+            await _answer(send, 403, "this page reads what was uploaded to it, and no other file")
+            return
+        for path in paths:
+            self.uploads.join(path)
         messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def replayed() -> _Message:

@@ -92,6 +92,18 @@ def test_an_upload_stays_until_all_who_sent_it_are_answered(address):
         Path(path).read_bytes()
 
 
+@pytest.mark.parametrize("wrap", [lambda p: {"data": [p]}, lambda p: {"x": {"y": [{"z": p}]}}])
+def test_files_of_the_server_are_never_read(address, wrap):
+    url, _, uploads = address
+    body = wrap({"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}})
+    found = requests.post(f"{url}/queue/join", json=body, timeout=9)
+    assert (found.status_code, found.text) == (403, "this page reads what was uploaded to it, and no other file\n")
+    for other in ("run/predict", "api/predict", "call/submit", "upload/x", "component_server"):
+        assert requests.post(f"{url}/gradio_api/{other}", json=body, timeout=9).status_code == 404
+    uploads.arrive("/etc/hostname")
+    assert requests.post(f"{url}/queue/join", json=body, timeout=9).json() == body
+
+
 @pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b'{"data": 3}', b'{"data": [{"path": 3}]}', b"[" * 100_000])
 def test_odd_places_in_the_queue_are_passed_on(address, body):
     assert requests.post(f"{address[0]}/queue/join", data=body, timeout=9).content == body

@@ -54,7 +54,7 @@ def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
     """Reads and checks a folder's `submission.yaml`, whose name is the folder's where it is to stay.
 
     Raises:
-        MagBridgeError: There is none, it is no YAML, or it breaks the schema.
+        MagBridgeError: There is none, it is no YAML, it breaks the schema, or predictions are no file.
     """
     path = folder / FILE
     if not path.is_file() or path.is_symlink():
@@ -80,6 +80,10 @@ def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
         raise MagBridgeError(f"{path}: test_data_leakage: true: labels of test rows were used, so it cannot be ranked")
     if document["replication_code"] and not document.get("code"):
         raise MagBridgeError(f"{path}: replication_code: true without `code`: expected the code's address")
+    for about in document["tasks"].values():
+        file = folder / about["predictions"]
+        if file.is_symlink() or (file.exists() and not file.is_file()):
+            raise MagBridgeError(f"{file} is a link, a folder or a pipe: expected a file")
     return Submission(**document)
 
 
@@ -113,8 +117,6 @@ def check(folder: str | Path, release: str | Path, taken: list[Result], named_as
                 f"{dataset.short}: pass the release that it names with --data"
             )
         file = folder / submission.tasks[task_id]["predictions"]
-        if file.is_symlink():
-            raise MagBridgeError(f"{file} is a link: expected a file")
         if hidden:
             remarks += [f"{task.id}: {remark}" for remark in check_file(file, task, dataset, truth, PRIMARY_SPLIT)]
             continue

@@ -120,6 +120,13 @@ def _yaml_loader():
                 raise yaml.YAMLError(f"the field {twice[0]} stands there twice")
             return super().construct_mapping(node, deep=deep)
 
+        def construct_yaml_float(self, node):
+            value = super().construct_yaml_float(node)
+            if not math.isfinite(value):
+                raise yaml.YAMLError(f"{node.value} is not a number that is taken")
+            return value
+
+    Loader.add_constructor("tag:yaml.org,2002:float", Loader.construct_yaml_float)
     Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: node.value)
     return Loader
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 
 import numpy as np
@@ -216,6 +217,13 @@ MISTAKES = {
     "holds model.pkl: expected": lambda folder: (folder / "model.pkl").write_bytes(b"x"),
     "no predictions file": lambda folder: (folder / "t2.parquet").unlink(),
     "t1.parquet is a link": _link,
+    "t1.parquet is a link, a folder or a pipe": lambda folder: (
+        (folder / "t1.parquet").unlink(),
+        os.mkfifo(folder / "t1.parquet"),
+    ),
+    "is not plain YAML .*nan is not a number that is taken": _change(
+        tasks={"t1": {"predictions": "t1.parquet", "seconds": float("nan")}}
+    ),
     "is not readable Parquet": lambda folder: (folder / "t1.parquet").write_bytes(b"PAR1"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def fingerprint(config, training: dict, features: np.ndarray, validation: np.nda
     for array in (features, validation):
         digest.update(b"none" if array is None else np.ascontiguousarray(array, dtype="<f8").tobytes())
     return digest.hexdigest()
+
+
+def save_model(model, folder: Path) -> None:
+    """Write a model's folder in one piece; what a user put beside the weights stays."""
+    with replacing(folder) as temporary:
+        if folder.is_dir():
+            shutil.copytree(folder, temporary)
+        model.save_pretrained(temporary)
 
 
 def save_state(path: Path, state: TrainingState, model, optimizer, generator: torch.Generator) -> None:

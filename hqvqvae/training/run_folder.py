@@ -18,6 +18,7 @@ from dataset_card.storage.output import require_begun, require_folder
 from ..cells.reference import less_the_beginning
 from ..configuration_hqvqvae import HQVQVAEConfig
 from ..hub.publishing import PACKAGED_MODEL, export_packaged
+from .checkpoint import save_model
 from .evaluation import table_sha256, versions
 from .fit import TrainingConfig, fit, plot_history
 from .methods import RAW_Z_CLIP
@@ -101,8 +102,7 @@ def train_run(
         "metrics": result.metrics,
     }
     for name, model in (("best", result.best_model), ("last", result.model)):
-        with replacing(out / name) as temporary:
-            model.save_pretrained(temporary)
+        save_model(model, out / name)
     write_json(out / "metrics.json", record | {"history": result.history})
     with replacing(out / "training_curve.png") as temporary:
         plot_history(result.history, temporary)

@@ -25,6 +25,7 @@ from ...hub.model_card import POWER, PRECURSORS, read_record
 from ...hub.precursor_card import precursor_report
 from ...hub.publishing import export_packaged
 from ...modeling_hqvqvae import PACKAGED, HQVQVAEModel
+from ...training.checkpoint import save_model
 from ...training.evaluation import table_sha256, versions
 from ...training.fit import TrainingConfig, quantized_mse
 from ...training.jobs import ALONE, Engine, run_jobs
@@ -189,8 +190,7 @@ def run(
         "seed": 0, "precursor": score.precursor, "short_below": float(np.median(study.lives)), "metrics": metrics,
     }  # fmt: skip
     write_json(out / PRECURSORS, found)
-    with replacing(out / "model") as temporary:
-        model.save_pretrained(temporary)
+    save_model(model, out / "model")
     score.save(out / "warning_score.json")
     with replacing(out / "codes.png") as temporary:
         draw_lives(study, codes, score).savefig(temporary, dpi=DPI, format="png")

@@ -147,7 +147,7 @@ def _on_this_machine(function, jobs: Mapping[str, Any], shared, engine: Engine) 
         )
         order, finished = list(left), 0
         try:
-            with _deaf():
+            with _deaf(processes):
                 results = pool([delayed(_call_here)(function, name, left[name], shared) for name in order])
             for name, result in results:
                 del left[name]
@@ -169,13 +169,13 @@ def _on_this_machine(function, jobs: Mapping[str, Any], shared, engine: Engine) 
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _deaf(processes: int) -> Iterator[None]:
     """Processes started meanwhile hear no signal of a terminal or a scheduler: it is this one that ends them."""
     from multiprocessing import resource_tracker
 
     from joblib.externals.loky.backend import resource_tracker as of_loky
 
-    if not hasattr(signal, "pthread_sigmask"):
+    if processes == 1 or not hasattr(signal, "pthread_sigmask"):
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

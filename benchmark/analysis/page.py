@@ -17,6 +17,7 @@ from benchmark.analysis.splits import DEALS, Spread
 from benchmark.data import DatasetInfo
 from benchmark.results import SHIPPED
 from benchmark.tasks import TASKS
+from dataset_card.contract.field import markdown_table
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.running.log import LOG
 from dataset_card.running.plotting import save
@@ -90,12 +91,12 @@ def _releases(documents: list[dict]) -> list[str]:
 
 def _scores(documents: list[dict]) -> list[str]:
     columns = ("release", "task", "model", "official test", "95 % interval", "cross-validation by cell", "fresh rows")
-    lines = _table(columns)
+    rows = []
     for d in documents:
         for row in d["scores"]:
             mean, std, low, high = row["test"]
             own = row["seed"] == d["dataset"]["seed"]
-            lines += _row(
+            cells = (
                 short_name(d) if own else f"{short_name(d)}, seed {row['seed']}",
                 row["task"].upper(),
                 row["model"],
@@ -104,18 +105,19 @@ def _scores(documents: list[dict]) -> list[str]:
                 "" if row["folds"] is None else "{:.3f} ± {:.3f}".format(*row["folds"]),
                 "" if row["ceiling"] is None else f"{row['ceiling']:.3f}",
             )
-    return lines
+            rows.append(cells)
+    return [_table(columns, rows)]
 
 
 def _severity(documents: list[dict]) -> list[str]:
     bands = [f"{low:.1f} to {high:.1f}" for low, high in zip(SEVERITY_EDGES, SEVERITY_EDGES[1:])]
-    lines = _table(("release", "fault", *bands))
+    rows = []
     for d in documents:
         for fault, found in d["severity"]["t3"].items():
             pairs = zip(found, d["severity"]["t4"][fault])
             texts = (f"{_percent(a)} / {_percent(b)} (n {a[1]})" for a, b in pairs)
-            lines += _row(short_name(d), SHORT[fault], *texts)
-    lines += [""]
+            rows.append((short_name(d), SHORT[fault], *texts))
+    lines = [_table(("release", "fault", *bands), rows), ""]
     for d in documents:
         alarms = share(*d["false_alarms"])[0]
         weak = {SHORT[fault]: _pooled(counts[:2]) for fault, counts in d["severity"]["t3"].items()}
@@ -128,11 +130,12 @@ def _severity(documents: list[dict]) -> list[str]:
 
 
 def _soh(documents: list[dict]) -> list[str]:
-    lines = _table(("release", "table", "rows", "error", "95 % interval"))
-    for d in documents:
-        for b in d["soh"]["table"]:
-            lines += _row(short_name(d), b["name"], f"{b['rows']:,}", f"{b['rmse'][0]:.4f}", _span(b["rmse"][1:], 4))
-    lines += [""]
+    rows = [
+        (short_name(d), b["name"], f"{b['rows']:,}", f"{b['rmse'][0]:.4f}", _span(b["rmse"][1:], 4))
+        for d in documents
+        for b in d["soh"]["table"]
+    ]
+    lines = [_table(("release", "table", "rows", "error", "95 % interval"), rows), ""]
     for d in documents:
         low, high = d["soh"]["SOH"][0], d["soh"]["SOH"][-1]
         lines += [
@@ -144,45 +147,45 @@ def _soh(documents: list[dict]) -> list[str]:
 
 
 def _curves(documents: list[dict]) -> list[str]:
-    lines = _table(("release", "task", "model", "score (training rows)"))
-    for d in documents:
-        for task, models in d["curves"].items():
-            for model, points in models.items():
-                shown = ", ".join(f"{mean:.3f} ({n:,})" for n, mean, _ in points)
-                lines += _row(short_name(d), task.upper(), model, shown)
-    return lines
+    rows = [
+        (short_name(d), task.upper(), model, ", ".join(f"{mean:.3f} ({n:,})" for n, mean, _ in points))
+        for d in documents
+        for task, models in d["curves"].items()
+        for model, points in models.items()
+    ]
+    return [_table(("release", "task", "model", "score (training rows)"), rows)]
 
 
 def _few_shot(documents: list[dict]) -> list[str]:
     found = [(d, task, models) for d in documents for task, models in d["few_shot"].items() if models]
     shots = sorted({k for _, _, models in found for points in models.values() for k, _, _ in points})
-    lines = _table(("release", "task", *(f"k = {k}" for k in shots)))
+    rows = []
     for d, task, models in found:
         best = [max((points[i][1], m) for m, points in models.items()) for i in range(len(shots))]
-        lines += _row(short_name(d), task.upper(), *(f"{value:.2f} {model}" for value, model in best))
-    return lines
+        rows.append((short_name(d), task.upper(), *(f"{value:.2f} {model}" for value, model in best)))
+    return [_table(("release", "task", *(f"k = {k}" for k in shots)), rows)]
 
 
 def _splits(documents: list[dict]) -> list[str]:
     columns = ("by cell", "by row", "gap", "luck", "leakage", "rest", "std over deals: cells", "rows")
-    lines = _table(("release", "task", "model", *columns))
-    for d in documents:
-        for s in _spreads(d):
-            lines += _row(
-                short_name(d),
-                s.task.upper(),
-                s.model,
-                f"{s.by_cell:.3f}",
-                f"{s.by_row:.3f}",
-                f"{s.gap:+.3f}",
-                f"{s.luck:+.3f}",
-                f"{s.leakage:+.3f} ± {s.leakage_error:.3f}",
-                f"{s.rest:+.3f}",
-                f"{np.std(s.cell_deals, ddof=1):.3f}",
-                f"{np.std(s.row_deals, ddof=1):.3f}",
-            )
-    lines += [""]
-    return lines + [
+    rows = [
+        (
+            short_name(d),
+            s.task.upper(),
+            s.model,
+            f"{s.by_cell:.3f}",
+            f"{s.by_row:.3f}",
+            f"{s.gap:+.3f}",
+            f"{s.luck:+.3f}",
+            f"{s.leakage:+.3f} ± {s.leakage_error:.3f}",
+            f"{s.rest:+.3f}",
+            f"{np.std(s.cell_deals, ddof=1):.3f}",
+            f"{np.std(s.row_deals, ddof=1):.3f}",
+        )
+        for d in documents
+        for s in _spreads(d)
+    ]
+    return [_table(("release", "task", "model", *columns), rows), ""] + [
         f"- {short_name(d)}, {task.id.upper()}: {_why(d, task.id)}"
         for d in documents
         for task in TASKS
@@ -233,12 +236,13 @@ def _occlusion(documents: list[dict]) -> list[str]:
         for o in d["occlusion"]:
             steps = o["whole"] - np.array(o["steps"])
             worst = np.sort(np.argsort(-steps)[:4])
+            dearest = ", ".join(f"{steps[i]:.2f}" for i in worst)
             lost = {name: o["whole"] - r2 for name, r2 in zip(CHANNELS, o["channels"])}
             channels = ", ".join(f"{name} {value:.2f}" for name, value in lost.items() if value > 0.005)
             lines += [
                 f"- {short_name(d)}, `{o['model']}`: R2 {o['whole']:.3f} with everything in sight, {o['blind']:.2f} "
                 f"with everything filled in. The windows that cost most begin at steps "
-                f"{_list(f'{i * WINDOW}' for i in worst)} (R2 lost {_list(f'{steps[i]:.2f}' for i in worst)}, all "
+                f"{', '.join(f'{i * WINDOW}' for i in worst)} (R2 lost {dearest}, all "
                 f"channels at once); the median window costs {np.median(steps):.3f}. Whole channels: "
                 f"{channels or 'none costs more than .005'}; sensor 1 {o['whole'] - o['sensors'][0]:.2f}, sensor 2 "
                 f"{o['whole'] - o['sensors'][1]:.2f}."
@@ -252,31 +256,26 @@ def _ablations(reports: list[dict]) -> list[str]:
         shots = sorted({row["k"] for row in report["best"]})
         cells = {(row["task"], row["ablation"], row["k"]): row["mean"] for row in report["best"]}
         tasks = list(dict.fromkeys(row["task"] for row in report["best"]))
+        pairs = [(task, k) for task in tasks for k in shots]
+        names = dict.fromkeys(row["ablation"] for row in report["best"])
+        rows = [(name, *(f"{cells[task, name, k]:.2f}" for task, k in pairs)) for name in names]
+        carried = []
+        for row in report["transfer"]:
+            draw = f"{row['ablation']}, draw {row['seed']}" if row["ablation"] == "A1" else row["ablation"]
+            carried.append((draw, *(f"{row[key]:.2f}" for key in ("within", "transfer", "slope"))))
         lines += [
             *([""] if lines else []),
             f"{report['bridge']}, upstream {report['upstream']}, {report['rows']:,} rows a pilot:",
             "",
-            *_table(("ablation", *(f"{task.upper()} k = {k}" for task in tasks for k in shots))),
+            _table(("ablation", *(f"{task.upper()} k = {k}" for task, k in pairs)), rows),
+            "",
+            _table(("T1 over all cells", "R2, fitted anew", "R2, carried over from A0", "its slope"), carried),
         ]
-        for name in dict.fromkeys(row["ablation"] for row in report["best"]):
-            lines += _row(name, *(f"{cells[task, name, k]:.2f}" for task in tasks for k in shots))
-        lines += ["", *_table(("T1 over all cells", "R2, fitted anew", "R2, carried over from A0", "its slope"))]
-        for row in report["transfer"]:
-            draw = f"{row['ablation']}, draw {row['seed']}" if row["ablation"] == "A1" else row["ablation"]
-            lines += _row(draw, *(f"{row[key]:.2f}" for key in ("within", "transfer", "slope")))
     return lines
 
 
-def _table(columns: Sequence[str]) -> list[str]:
-    return [*_row(*columns), "|---" * len(columns) + "|"]
-
-
-def _row(*values: str) -> list[str]:
-    return [f"| {' | '.join(values)} |"]
-
-
-def _list(texts: Iterable[str]) -> str:
-    return ", ".join(texts)
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return markdown_table(head, rows, "---")
 
 
 def _percent(counts: Sequence[int]) -> str:

@@ -18,6 +18,7 @@ from benchmark.models import Model
 from benchmark.protocol import asks
 from benchmark.scoring import battery_statistics, interval, score
 from benchmark.tasks import Task, get_task
+from dataset_card.contract.field import markdown_table
 from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES, table_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing
@@ -194,7 +195,7 @@ def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
         if t.deal is not None:
             dealt.setdefault((t.source, t.target, t.model), []).append(t)
     lines = ["# What transfers", "", *WORDS, "", *(f"- {name}: {label}" for name, label in labels.items()), ""]
-    lines += [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
+    rows = []
     for t in found:
         if t.deal is not None:
             continue
@@ -204,8 +205,8 @@ def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
         for task in ("t1", "t2"):
             scores = [o.scores[task] for o in others]
             columns.append(_range((min(scores), max(scores))))
-        lines.append(f"| {' | '.join(columns)} |")
-    return "\n".join([*lines, ""])
+        rows.append(columns)
+    return "\n".join([*lines, markdown_table(HEAD, rows, "---"), ""])
 
 
 WORDS = (

@@ -23,6 +23,7 @@ from dataset_card.running.commands import ReplaceOption
 from dataset_card.running.log import LOG
 from dataset_card.storage.output import require_file, require_place
 
+Page = Annotated[Path, typer.Option(help="Folder for the page, its figures, and what was measured.")]
 Measured = Annotated[
     list[str] | None,
     typer.Option(
@@ -65,12 +66,7 @@ def plot(
     save(draw(read, kind, release=data if kind == "parity" else None), out)
 
 
-def analyse(
-    out: Annotated[Path, typer.Option(help="Folder for the page, its figures, and what was measured.")],
-    data: Measured = None,
-    results: Results = None,
-    replace: ReplaceOption = False,
-) -> None:
+def analyse(out: Page, data: Measured = None, results: Results = None, replace: ReplaceOption = False) -> None:
     """Write the analysis page: severity, SOH error, learning and few-shot curves, leakage, what carries SOH."""
     from benchmark.analysis.page import page_files, write_page
 
@@ -79,12 +75,7 @@ def analyse(
     LOG.info(f"wrote {write_page(data or [], out, results)}")
 
 
-def magnetics(
-    out: Annotated[Path, typer.Option(help="Folder for the page, its figures, and what was measured.")],
-    data: Measured = None,
-    results: Results = None,
-    replace: ReplaceOption = False,
-) -> None:
+def magnetics(out: Page, data: Measured = None, results: Results = None, replace: ReplaceOption = False) -> None:
     """Write the page on v3's magnetometers: defects by share, places, calibration, sensors and times that matter."""
     from benchmark.analysis.magnetics_page import page_files, write_page
 

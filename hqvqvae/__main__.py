@@ -14,9 +14,8 @@ from .commands import discovery, model, study
 from .errors import HQVQVAEError
 
 app = CommandLine("Train and use HQ-VQVAE, which gives battery discharges codes.")
-model.register(app)
-discovery.register(app)
-study.register(app)
+for command in (*model.COMMANDS, *discovery.COMMANDS, *study.COMMANDS):
+    app.command()(command)
 
 
 def main() -> None:

@@ -51,6 +51,10 @@ class CellIndex:
         """Row of each cell's first segment, then the number of rows, (C + 1,)."""
         return np.concatenate([[0], np.cumsum(self.n_segments)])
 
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        """Values of all segments, (N,), cut into those of each cell."""
+        return np.split(values, self.starts[1:-1])
+
     def early(self, fraction: float) -> np.ndarray:
         """Mark the early window: the first ceil(fraction * n_c) segments of each cell, (N,) bool."""
         lengths = np.array([window_length(n, fraction) for n in self.n_segments])

@@ -19,12 +19,6 @@ from .terminal import Address, Jobs, Json, Reference, answer, note, quiet_librar
 Run = Annotated[Path, typer.Argument(help="Folder that `discover` wrote.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module to an app."""
-    for command in (discover, plot, warn, interpret):
-        app.command()(command)
-
-
 def _tables(data: Path | None, protocol: str):
     """Segments for the proxies (never transformed), features for training, and curves where they are known."""
     from ..cells import nasa
@@ -228,3 +222,6 @@ def interpret(
             f"{parsed} of {len(result['codes'])} codes interpreted, {result['retries']} retries (unverified hypotheses)"
         )
     answer(result, as_json, line)
+
+
+COMMANDS = (discover, plot, warn, interpret)

@@ -12,29 +12,18 @@ from dataset_card.running.commands import ReplaceOption
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import require_file
 
-from .terminal import (
-    Address,
-    Ambient,
-    Columns,
-    CurrentSign,
-    Jobs,
-    Json,
-    Nominal,
-    Reference,
-    answer,
-    quiet_libraries,
-    remark,
-    window_of,
-)
+from .terminal import Address, Jobs, Json, Reference, answer, quiet_libraries, remark, window_of
 
 Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
+Columns = Annotated[Path | None, typer.Option(help="YAML that maps the columns and units of your table to ours.")]
+CurrentSign = Annotated[
+    str | None, typer.Option(help="Sign of a discharge in your table, negative or positive; checked if left out.")
+]
+Ambient = Annotated[float | None, typer.Option(help="Temperature in degC of a table that has none.")]
+Nominal = Annotated[
+    float | None, typer.Option(help="Nominal capacity of a cell of your table in Ah: refuse charges far from it.")
+]
 Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embedded NASA segments by default.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module to an app."""
-    for command in (features, train, evaluate, score, export, push):
-        app.command()(command)
 
 
 def _load(data: Path | None, protocol: str):
@@ -270,3 +259,6 @@ def push(
         return
     url = publish(model, repo, private=private)
     answer({"repo": repo, "commit": url}, as_json, f"pushed to {url}")
+
+
+COMMANDS = (features, train, evaluate, score, export, push)

@@ -14,12 +14,6 @@ from dataset_card.storage.output import require_begun, require_file, require_fol
 from .terminal import Address, Jobs, Json, answer, note, quiet_libraries
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module to an app."""
-    for command in (study, power, precursors, reproduce):
-        app.command()(command)
-
-
 def study(
     out: Annotated[Path, typer.Option(help="Folder of the results; an interrupted run continues from it.")] = Path(
         "study"
@@ -168,3 +162,6 @@ def reproduce(
     result = run(out, seeds=range(seeds), short=short, replace=replace, evaluated=evaluation, engine=engine, say=note)
     lines = [f"{artefact['name']}: {artefact['title']}" for artefact in result["artefacts"]]
     answer(result, as_json, "\n".join([*lines, f"report: {out / 'report.md'}"]))
+
+
+COMMANDS = (study, power, precursors, reproduce)

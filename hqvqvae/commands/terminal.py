@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,14 +21,6 @@ Address = Annotated[
 Reference = Annotated[
     str | None,
     typer.Option(metavar="FIRST:LAST", help="Take features less their mean over these segments of each cell, from 1."),
-]
-Columns = Annotated[Path | None, typer.Option(help="YAML that maps the columns and units of your table to ours.")]
-CurrentSign = Annotated[
-    str | None, typer.Option(help="Sign of a discharge in your table, negative or positive; checked if left out.")
-]
-Ambient = Annotated[float | None, typer.Option(help="Temperature in degC of a table that has none.")]
-Nominal = Annotated[
-    float | None, typer.Option(help="Nominal capacity of a cell of your table in Ah: refuse charges far from it.")
 ]
 
 

@@ -127,6 +127,19 @@ class Study:
         """A fresh generator: every method meets the same permutations."""
         return np.random.default_rng(self.plan.seed)
 
+    def nested_test(self, predictors: np.ndarray, eligible: np.ndarray) -> NestedResult | None:
+        """Predict the proxy of each cell from the others, as `nulls.nested_test` does."""
+        cohorts, draws = self.index.cohorts, self.plan.n_permutations
+        return nested_test(self.proxy, predictors, eligible, cohorts, draws, self.rng())
+
+    def leads(self, active: list[np.ndarray]) -> LeadTimes | None:
+        """Lead times of a code that is active at some segments of each cell, with their circular-shift null."""
+        return lead_times(active, self.onsets, self.plan.n_permutations, self.rng())
+
+    def by_cell(self, codes: np.ndarray) -> list[np.ndarray]:
+        """Codes of all segments (N,) cut into those of each cell that takes part."""
+        return self.index.split(codes[self.rows])
+
 
 def prepare(segments: pd.DataFrame, plan: DiscoveryPlan) -> Study:
     """Index the valid segments and compute the plan's proxy for every cell.
@@ -179,15 +192,7 @@ def nested_analysis(study: Study, codings: Sequence[Coding]) -> NestedResult | N
             usable.append(np.delete(present, c, axis=0).sum(axis=0) >= study.plan.min_cells_present)
         predictors.append(rates)
         eligible.append(usable)
-    return nested_test(
-        study.proxy,
-        np.array(predictors),
-        np.array(eligible),
-        np.arange(len(study.proxy)),
-        study.index.cohorts,
-        study.plan.n_permutations,
-        study.rng(),
-    )
+    return study.nested_test(np.array(predictors), np.array(eligible))
 
 
 def held_out_codes(study: Study, coding: Coding) -> tuple[np.ndarray, float]:
@@ -261,20 +266,10 @@ def code_table(study: Study, codes: np.ndarray, n_codes: int) -> tuple[pd.DataFr
     return table.reset_index(drop=True), late.chance
 
 
-def candidate_leads(study: Study, codes: np.ndarray, code: int) -> LeadTimes | None:
-    """Lead times of one code over the cells taking part, with their circular-shift null."""
-    active = np.split(codes[study.rows] == code, study.index.starts[1:-1])
-    return lead_times(active, study.onsets, study.plan.n_permutations, study.rng())
-
-
 def nested_leads(study: Study, coding: Coding, chosen: np.ndarray) -> LeadTimes | None:
     """Lead times of the code that each held-out cell's fold chose without it; chosen is (C,), -1 for none."""
-    starts = study.index.starts
-    active = [
-        coding.fold(cell_id)[study.rows][starts[c] : starts[c + 1]] == chosen[c]
-        for c, cell_id in enumerate(study.index.cell_ids)
-    ]
-    return lead_times(active, study.onsets, study.plan.n_permutations, study.rng())
+    pairs = enumerate(study.index.cell_ids)
+    return study.leads([study.by_cell(coding.fold(cell))[c] == chosen[c] for c, cell in pairs])
 
 
 @dataclass(frozen=True)
@@ -351,7 +346,7 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
     cell_of = study.segments["cell_id"].to_numpy()
     fold_pairs = [(c.reference[cell_of != cell], f[cell_of != cell]) for c in codings for cell, f in c.folds.items()]
     seed_pairs = [(a.reference, b.reference) for i, a in enumerate(codings) for b in codings[i + 1 :]]
-    over_seeds, over_folds = stability(seed_pairs), stability(fold_pairs)
+    agreements = {"seeds": stability(seed_pairs), "folds": stability(fold_pairs)}
     quality = {key: float(np.mean([usage(c.reference, c.n_codes)[key] for c in codings])) for key in USAGE}
     return MethodResult(
         name=name,
@@ -361,20 +356,14 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
         table=table,
         chance=chance,
         summary=summary,
-        leads=candidate_leads(study, codes, int(summary["precursor_code"])) if summary else None,
+        leads=study.leads([own == summary["precursor_code"] for own in study.by_cell(codes)]) if summary else None,
         nested_leads=nested_leads(study, codings[answered], nested.chosen[answered]) if nested else None,
         chosen=chosen_names(study, codings[answered], nested.chosen[answered]) if nested else np.empty(0, dtype=int),
         codes=codes,
         quality=quality
-        | {
-            "cohort_purity": purity(codes, study.segments["cohort"].to_numpy()),
-            "cell_purity": purity(codes, cell_of),
-            "ari_seeds": over_seeds["ari"],
-            "ami_seeds": over_seeds["ami"],
-            "ari_folds": over_folds["ari"],
-            "ami_folds": over_folds["ami"],
-            "agreement": agreement,
-        },
+        | {"cohort_purity": purity(codes, study.segments["cohort"].to_numpy()), "cell_purity": purity(codes, cell_of)}
+        | {f"{name}_{over}": value for over, found in agreements.items() for name, value in found.items()}
+        | {"agreement": agreement},
     )
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from ..cells.proxies import index_cells
 from ..training.jobs import ALONE, Engine, run_jobs
 from .analysis import Coding, MethodResult, Study
-from .nulls import NestedResult, enough_orders, nested_test, p_value, permutations, skill, spearman
+from .nulls import NestedResult, enough_orders, p_value, permutations, skill, spearman
 
 if TYPE_CHECKING:
     from ..modeling_hqvqvae import HQVQVAEModel
@@ -148,15 +148,7 @@ def raw_feature_control(study: Study, table: pd.DataFrame) -> MethodResult:
     means = joined.loc[study.rows & early].groupby("cell_id", sort=False)[columns].mean().to_numpy()
     predictors = np.concatenate([means, -means], axis=1)
     shape = (1, len(means), *predictors.shape)
-    nested = nested_test(
-        study.proxy,
-        np.broadcast_to(predictors, shape),
-        np.ones(shape[:2] + shape[3:], dtype=bool),
-        np.arange(len(means)),
-        study.index.cohorts,
-        study.plan.n_permutations,
-        study.rng(),
-    )
+    nested = study.nested_test(np.broadcast_to(predictors, shape), np.ones(shape[:2] + shape[3:], dtype=bool))
     return MethodResult("raw-feature", LABELS["raw-feature"], 0, nested)
 
 
@@ -181,7 +173,7 @@ def cohort_control(study: Study) -> MethodResult:
     nested = NestedResult(
         rho=float(rho[0]),
         rho_seeds=rho[:1],
-        r2=skill(predictions[0], study.proxy, np.arange(n)),
+        r2=skill(predictions[0], study.proxy),
         p_free=p_value(rho[0], rho[1:]) if enough_orders(study.index.cohorts, within=False) else np.nan,
         p_within=np.nan,
         p_within_seeds=np.array([np.nan]),

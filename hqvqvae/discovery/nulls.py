@@ -156,15 +156,14 @@ def choose_and_predict(
 
 
 def nested_predictions(
-    proxy: np.ndarray, predictors: np.ndarray, eligible: np.ndarray, fold: np.ndarray
+    proxy: np.ndarray, predictors: np.ndarray, eligible: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predict each held-out cell from a predictor chosen, and a line fitted, on the other cells only.
+    """Predict each cell from a predictor chosen, and a line fitted, on the other cells only.
 
     Args:
         proxy: Proxy of every cell under each of B orders, (B, C).
-        predictors: Values from the model of each fold, (F, C, K).
-        eligible: Which predictors may be chosen in each fold, (F, K) bool.
-        fold: Fold that holds each cell out, (C,).
+        predictors: Values from the model that holds each cell out, (C, C, K).
+        eligible: Which predictors may be chosen without each cell, (C, K) bool.
 
     Returns:
         Predictions (B, C), the mean of the other cells where no predictor is eligible; and the chosen
@@ -173,15 +172,15 @@ def nested_predictions(
     predictions = np.empty_like(proxy, dtype=float)
     chosen = np.full(proxy.shape, -1)
     ranks = rankdata(proxy, axis=1)
-    for f in np.unique(fold):
-        test = fold == f
-        seen, unseen = predictors[f][~test], predictors[f][test]
-        target = proxy[:, ~test]
-        of_target = ranks[:, ~test]
-        for c in np.flatnonzero(test):  # sorting again takes longer: each cell left out lowers the ranks above its own
-            of_target = of_target - (np.sign(target - proxy[:, [c]]) + 1) / 2
-        predictions[:, test], pick = choose_and_predict(target, seen, unseen, eligible[f], target_ranks=of_target)
-        chosen[:, test] = pick[:, None]
+    for c in range(proxy.shape[1]):
+        others = np.arange(proxy.shape[1]) != c
+        target = proxy[:, others]
+        # Sorting again takes longer: the cell left out lowers the ranks above its own.
+        of_target = ranks[:, others] - (np.sign(target - proxy[:, [c]]) + 1) / 2
+        seen, unseen = predictors[c][others], predictors[c][[c]]
+        predictions[:, [c]], chosen[:, c] = choose_and_predict(
+            target, seen, unseen, eligible[c], target_ranks=of_target
+        )
     return predictions, chosen
 
 
@@ -210,7 +209,6 @@ def nested_test(
     proxy: np.ndarray,
     predictors: np.ndarray,
     eligible: np.ndarray,
-    fold: np.ndarray,
     cohorts: np.ndarray,
     n_permutations: int,
     rng: np.random.Generator,
@@ -219,9 +217,8 @@ def nested_test(
 
     Args:
         proxy: One number per cell, (C,).
-        predictors: Values per training seed and fold, (S, F, C, K).
-        eligible: Which may be chosen, (S, F, K) bool.
-        fold: Fold that holds each cell out, (C,).
+        predictors: Values per training seed from the model that holds each cell out, (S, C, C, K).
+        eligible: Which may be chosen without each cell, (S, C, K) bool.
         cohorts: Cohort of each cell, (C,).
         n_permutations: Permutations per null.
         rng: Source of randomness.
@@ -235,7 +232,7 @@ def nested_test(
     stacked = np.concatenate([proxy[None], proxy[orders[False]], proxy[orders[True]]])
     per_seed: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for seed_predictors, seed_eligible in zip(predictors, eligible, strict=True):
-        predicted, picked = nested_predictions(stacked, seed_predictors, seed_eligible, fold)
+        predicted, picked = nested_predictions(stacked, seed_predictors, seed_eligible)
         none = bool((picked[0] < 0).all())
         rho_of = np.full(len(stacked), np.nan) if none else spearman(predicted, stacked)
         per_seed.append((rho_of, predicted[0], picked[0]))
@@ -251,7 +248,7 @@ def nested_test(
     return NestedResult(
         rho=float(mean[0]),
         rho_seeds=rho[:, 0],
-        r2=float(np.mean([skill(p, proxy, fold) for p in predictions[answered]])),
+        r2=float(np.mean([skill(p, proxy) for p in predictions[answered]])),
         p_free=free_p,
         p_within=p_value(mean[0], mean[within]) if judge_within else np.nan,
         p_within_seeds=np.array(within_seeds),
@@ -260,9 +257,9 @@ def nested_test(
     )
 
 
-def skill(predictions: np.ndarray, proxy: np.ndarray, fold: np.ndarray) -> float:
+def skill(predictions: np.ndarray, proxy: np.ndarray) -> float:
     """1 - squared error over that of predicting each held-out cell by the mean of the others."""
-    baseline = np.array([proxy[fold != f].mean() for f in fold])
+    baseline = np.array([np.delete(proxy, c).mean() for c in range(len(proxy))])
     return 1 - float(np.sum((proxy - predictions) ** 2) / np.sum((proxy - baseline) ** 2))
 
 

@@ -139,17 +139,10 @@ def _trials(job: tuple[int, float], ground: Background, plan: DiscoveryPlan, tri
         cells = draw_cells(ground, n_cells, rng)
         cells = cells[ground.segments[cells] >= plan.min_segments]
         proxy, rates, present = plant(ground, cells, effect, rng)
-        n = len(cells)
         others = present.sum(axis=0) - present  # (n, K + 1): held by so many cells but for the one left out
-        result = nested_test(
-            proxy,
-            np.broadcast_to(rates, (1, n, *rates.shape)),
-            (others >= plan.min_cells_present)[None],
-            np.arange(n),
-            ground.cohorts[cells],
-            plan.n_permutations,
-            rng,
-        )
+        repeated = np.broadcast_to(rates, (1, len(cells), *rates.shape))
+        eligible = (others >= plan.min_cells_present)[None]
+        result = nested_test(proxy, repeated, eligible, ground.cohorts[cells], plan.n_permutations, rng)
         found.append(result is not None and result.finds_precursor(plan.alpha))
         spearman.append(pd.Series(rates[:, -1]).corr(pd.Series(proxy), method="spearman"))
     return float(np.mean(found)), float(np.mean(spearman))

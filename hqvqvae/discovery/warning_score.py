@@ -343,14 +343,13 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
 
 
 def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: int | None) -> WarningEvaluation:
-    cuts = study.index.starts[1:-1]
-    capacity = [capacity_score(c) for c in np.split(study.segments["capacity"].to_numpy()[study.rows], cuts)]
+    capacity = [capacity_score(c) for c in study.by_cell(study.segments["capacity"].to_numpy())]
     age = [np.arange(len(c), dtype=float) for c in capacity]
     rows, unfitted = [], 0
     scores: dict[str, list[np.ndarray]] = {name: [] for name in DETECTORS}
     for c, cell_id in enumerate(study.index.cell_ids):
         others = np.delete(np.arange(len(study.onsets)), c)
-        codes = np.split(coding.fold(cell_id)[study.rows], cuts)
+        codes = study.by_cell(coding.fold(cell_id))
         precursor = int(chosen[c]) if chosen[c] >= 0 else None
         fitted = _calibrated_to_onsets([codes[i] for i in others], study.onsets[others], coding.n_codes, precursor)
         unfitted += fitted is None
@@ -373,7 +372,7 @@ def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor:
         sweep(s, study.onsets, np.unique(np.quantile(np.concatenate(s), np.linspace(0, 1, 51)))).assign(detector=name)
         for name, s in scores.items()
     ]
-    all_codes = np.split(coding.reference[study.rows], cuts)
+    all_codes = study.by_cell(coding.reference)
     note = (
         f"no score could be fitted for {unfitted} of {len(study.onsets)} held-out cells: among the other cells, all or "
         f"none of the segments lie within {HORIZON} segments of an onset"

@@ -46,7 +46,7 @@ def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Figu
     colours = ListedColormap(colormaps["cividis"](np.linspace(0.95, 0.05, n_codes)))
     extent = (first - 0.5, last + 0.5, len(order) - 0.5, -0.5)
     left.imshow(grid, aspect="auto", cmap=colours, vmin=-0.5, vmax=n_codes - 0.5, interpolation="none", extent=extent)
-    for cell, sequence in enumerate(np.split(codes, study.index.starts[1:-1])):
+    for cell, sequence in enumerate(study.index.split(codes)):
         alarm = score.alarm(sequence)
         if alarm is not None:
             left.plot(cycles[study.index.starts[cell] + alarm], row_of[cell], "o", color="#D55E00", markersize=3)

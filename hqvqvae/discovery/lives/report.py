@@ -122,7 +122,7 @@ def final_model(study: LifeStudy, training: TrainingConfig) -> tuple[HQVQVAEMode
     everyone = np.arange(len(study.lives))
     precursor = warning.precursor_of(study, code_rates(study.index, codes, n_codes), everyone)
     inner = balanced_folds(study.index.cohorts, study.plan.inner_folds, np.random.default_rng(study.plan.seed))
-    of_cells = np.split(codes, study.index.starts[1:-1])
+    of_cells = study.index.split(codes)
     short = study.lives < np.median(study.lives)
     return coder.model, warning.calibrated_to_short(of_cells, short, n_codes, precursor, inner), codes
 

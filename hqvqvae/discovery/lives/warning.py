@@ -67,9 +67,8 @@ def evaluate(study: LifeStudy, method: str, training: TrainingConfig | None = No
     fold = fold_of(study)
     sequences = None
     if method not in PLAIN:
-        cuts = study.index.starts[1:-1]
         coders = [fit_without(study, fold == part, method, N_CODES, part, training) for part in range(study.plan.folds)]
-        sequences = [np.split(coder.encode(study.features), cuts) for coder in coders]
+        sequences = [study.index.split(coder.encode(study.features)) for coder in coders]
     rng = np.random.default_rng((study.plan.seed, 5))
     drawn = study.lives[permutations(study.index.cohorts, study.plan.n_alarm_orders, rng, within=True)]
     found, *chance = (_alarms(replace(study, lives=lives), sequences, method) for lives in (study.lives, *drawn))
@@ -81,7 +80,7 @@ def evaluate(study: LifeStudy, method: str, training: TrainingConfig | None = No
 def _alarms(study: LifeStudy, sequences: list[list[np.ndarray]] | None, method: str) -> dict[str, Any]:
     """Cells by outcome and the medians of hits; codes of all cells by fold, or None for a plain detector."""
     fold, lives = fold_of(study), study.lives
-    cycles = np.split(study.table["cycle"].to_numpy(), study.index.starts[1:-1])
+    cycles = study.index.split(study.table["cycle"].to_numpy())
     rows = []
     for part in range(study.plan.folds):
         train = np.flatnonzero(fold != part)
@@ -139,4 +138,4 @@ def _shares(codes: list[np.ndarray]) -> np.ndarray:
 def _plain(study: LifeStudy, name: str) -> list[np.ndarray]:
     """Trailing mean of minus a feature, per cell; the features are relative to the beginning."""
     means = -study.table.groupby("cell_id", sort=False)[name].transform(lambda rows: rows.rolling(SMOOTH, 1).mean())
-    return np.split(means.to_numpy(), study.index.starts[1:-1])
+    return study.index.split(means.to_numpy())

@@ -31,7 +31,6 @@ BASELINES = (
 )
 
 
-NOT_REPRODUCED = "not reproduced"
 OURS_OF_TABLE_5 = {
     "HQ-VQVAE (ours)": "paper",
     "VQ-VAE (no PQC)": "paper-classical",
@@ -72,23 +71,18 @@ def settings(config: HQVQVAEConfig, training: TrainingConfig) -> pd.DataFrame:
 
 def baselines(evaluation: dict[str, Any]) -> pd.DataFrame:
     """Table 5: the methods that the model is compared with, and our errors on cells left out of training."""
-    rows = table(5).to_dict("records")
-    for row in rows:
-        row["ours"] = OURS_OF_TABLE_5[row["method"]]
-    named = {row["ours"] for row in rows}
-    rows += [{"method": "-", "ours": name} for name in evaluation["methods"] if name not in named]
-    for row in rows:
-        figures = evaluation["methods"][row["ours"]]
-        pooled = figures["test_mse_pooled"]
+    rows = {OURS_OF_TABLE_5[row["method"]]: row for row in table(5).to_dict("records")}
+    rows |= {name: {"method": "-"} for name in evaluation["methods"] if name not in rows}
+    for name, row in rows.items():
+        pooled = evaluation["methods"][name]["test_mse_pooled"]
         spread = "" if pooled["std"] is None else f" ± {pooled['std']:.3f}"
-        row["ours, unseen cells, MSE"] = f"{pooled['mean']:.3f}{spread}"
-        row["ours"] = f"{row['ours']}: {METHOD_MEANING[row['ours']]}"
-    return pd.DataFrame(rows).fillna("-")
+        row |= {"ours": f"{name}: {METHOD_MEANING[name]}", "ours, unseen cells, MSE": f"{pooled['mean']:.3f}{spread}"}
+    return pd.DataFrame(rows.values()).fillna("-")
 
 
 def schema_fields() -> pd.DataFrame:
     """Table 6: the answer's fields in short."""
-    ours = {path.split(".")[-1] for path, *_ in _schema_rows()}
+    ours = {path.split(".")[-1] for path in _schema_fields()}
     rows = [
         {"field": name, "meaning": text, "ours": "yes" if name in ours else "no"} for name, text in listing(6).items()
     ]
@@ -128,11 +122,6 @@ def environment() -> pd.DataFrame:
         "timestamp": "left out: the same run gives the same bytes",
     }
     return pd.DataFrame([{"item": item, "paper": value, "ours": ours[item]} for item, value in listing(9).items()])
-
-
-def interpretations() -> pd.DataFrame:
-    """Table 11: the paper's interpretations; a language model wrote them, and its codes are not ours."""
-    return table(11).assign(ours=NOT_REPRODUCED)
 
 
 def splits(protocols: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -191,7 +180,7 @@ def leads_by_cell(study: Study, result: MethodResult) -> pd.DataFrame | None:
     if result.candidate is None:
         return None
     rates, _ = early_rates(study, result.codes[study.rows], result.n_codes)
-    active = np.split(result.codes[study.rows] == result.candidate, study.index.starts[1:-1])
+    active = study.by_cell(result.codes == result.candidate)
     first = [float(np.argmax(fires)) if fires.any() else np.nan for fires in active]
     leads = np.full(len(first), np.nan) if result.leads is None else result.leads.leads
     return pd.DataFrame(
@@ -210,7 +199,7 @@ def leads_by_cell(study: Study, result: MethodResult) -> pd.DataFrame | None:
 
 def answer_fields(measured_shapes: list[str]) -> pd.DataFrame:
     """Table 12: the fields of a language model's answer, the paper's beside ours; what we measured of the curve."""
-    ours = {path: (kind, needed) for path, kind, needed in _schema_rows()}
+    ours = _schema_fields()
     rows = []
     for field in table(12).to_dict("records"):
         kind, needed = ours.get(field["field"], ("none", "no"))
@@ -224,17 +213,17 @@ def answer_fields(measured_shapes: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _schema_rows() -> list[tuple[str, str, str]]:
-    """Every field of the answer's schema: path, type, whether it is required."""
-    rows = []
+def _schema_fields() -> dict[str, tuple[str, str]]:
+    """Every field of the answer's schema by its path: its type, and whether it is required."""
+    found = {}
 
     def walk(schema: dict[str, Any], path: str) -> None:
         for name, field in schema["properties"].items():
             inner = field.get("items", field)
             kind = "one of " + ", ".join(field["enum"]) if "enum" in field else str(field["type"])
-            rows.append((f"{path}{name}", kind, "yes" if name in schema["required"] else "no"))
+            found[f"{path}{name}"] = (kind, "yes" if name in schema["required"] else "no")
             if "properties" in inner:
                 walk(inner, f"{path}{name}{'[]' if inner is not field else ''}.")
 
     walk(answer_schema(), "")
-    return rows
+    return found

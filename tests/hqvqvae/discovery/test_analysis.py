@@ -11,7 +11,6 @@ from hqvqvae.discovery.analysis import (
     Coding,
     DiscoveryPlan,
     analyse,
-    candidate_leads,
     chosen_names,
     code_table,
     held_out_codes,
@@ -192,4 +191,4 @@ def test_age_alone_is_early_in_all_nasa_cells_and_always_leads():
     coding = age_codes(study)
     table, _ = code_table(study, coding.reference, coding.n_codes)
     assert table.set_index("code").loc[0, "cells_early"] == 18
-    assert candidate_leads(study, coding.reference, 0).positive == 1.0
+    assert study.leads([codes == 0 for codes in study.by_cell(coding.reference)]).positive == 1.0

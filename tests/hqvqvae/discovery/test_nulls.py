@@ -79,7 +79,7 @@ def test_nothing_eligible_is_none_and_not_zero():
     found = max_statistic(np.arange(9.0), np.ones((9, 3)), np.ones(3, bool), COHORTS, 99, np.random.default_rng(0))
     assert found.best is None and np.isnan(found.rho).all()
     rng, constant = np.random.default_rng(0), np.ones((1, 9, 9, 3))
-    nested = nested_test(np.arange(9.0), constant, np.ones((1, 9, 3), bool), np.arange(9), COHORTS, 99, rng)
+    nested = nested_test(np.arange(9.0), constant, np.ones((1, 9, 3), bool), COHORTS, 99, rng)
     assert nested is None
 
 
@@ -88,7 +88,7 @@ def test_nested_predictions_agree_with_a_loop():
     proxy, predictors = rng.random((4, 9)), rng.integers(0, 5, size=(9, 9, 6)).astype(float)
     eligible = rng.random((9, 6)) < 0.7
     eligible[5] = False
-    predictions, chosen = nested_predictions(proxy, predictors, eligible, np.arange(9))
+    predictions, chosen = nested_predictions(proxy, predictors, eligible)
     for b in range(4):
         for c in range(9):
             others = np.arange(9) != c
@@ -107,9 +107,9 @@ def test_nested_predictions_agree_with_a_loop():
 def test_the_held_out_cell_has_no_say_in_what_is_chosen_for_it():
     rng = np.random.default_rng(4)
     proxy, predictors, eligible = rng.random((1, 9)), rng.random((9, 9, 6)), np.ones((9, 6), bool)
-    before = nested_predictions(proxy, predictors, eligible, np.arange(9))
+    before = nested_predictions(proxy, predictors, eligible)
     proxy[0, 2] = 100.0
-    after = nested_predictions(proxy, predictors, eligible, np.arange(9))
+    after = nested_predictions(proxy, predictors, eligible)
     assert before[1][0, 2] == after[1][0, 2]
     assert before[0][0, 2] == after[0][0, 2]
 
@@ -120,7 +120,7 @@ def test_a_perfect_predictor_is_found_and_seeds_are_averaged():
     cohorts = np.repeat(list("ABCDE"), [4, 4, 4, 2, 4])
     predictors = rng.random((2, 18, 18, 8))
     predictors[0, :, :, 3] = 2 * proxy + 1
-    found = nested_test(proxy, predictors, np.ones((2, 18, 8), bool), np.arange(18), cohorts, 199, rng)
+    found = nested_test(proxy, predictors, np.ones((2, 18, 8), bool), cohorts, 199, rng)
     assert found.rho_seeds[0] == pytest.approx(1.0, abs=1e-12)
     assert found.rho == pytest.approx(found.rho_seeds.mean(), abs=1e-12)
     assert (found.chosen[0] == 3).all()
@@ -132,16 +132,14 @@ def test_cohorts_alone_are_significant_freely_but_not_within():
     cohorts = np.repeat(list("ABCDE"), 4)
     proxy = np.repeat(np.arange(5.0), 4) + 0.1 * rng.random(20)
     predictors = np.broadcast_to(np.repeat(np.arange(5.0), 4)[:, None] + 0.1 * rng.random((20, 3)), (1, 20, 20, 3))
-    found = nested_test(proxy, predictors, np.ones((1, 20, 3), bool), np.arange(20), cohorts, 499, rng)
+    found = nested_test(proxy, predictors, np.ones((1, 20, 3), bool), cohorts, 499, rng)
     assert found.p_free < 0.05
     assert found.p_within > 0.05
 
 
 def test_too_few_cells_to_exchange_give_no_p():
     rng = np.random.default_rng(7)
-    found = nested_test(
-        rng.random(6), rng.random((1, 6, 6, 3)), np.ones((1, 6, 3), bool), np.arange(6), np.arange(6), 99, rng
-    )
+    found = nested_test(rng.random(6), rng.random((1, 6, 6, 3)), np.ones((1, 6, 3), bool), np.arange(6), 99, rng)
     assert np.isnan(found.p_within) and np.isfinite(found.p_free)
 
 

@@ -1,10 +1,27 @@
-"""One door for the public data sets: fetched once, kept in the user's folder, checked by the caller."""
+"""One door for the public data sets: what ships with the package, and what is fetched once into the user's folder."""
 
 from __future__ import annotations
 
+import functools
+import json
+from importlib import resources
 from pathlib import Path
 
+import pandas as pd
+
 from dataset_card.errors import MagBridgeError
+
+
+def packaged_json(name: str) -> dict[str, str]:
+    """A JSON document of the package's data, such as the SHA-256 of published files."""
+    return json.loads((resources.files("hqvqvae") / "data" / name).read_text(encoding="utf-8"))
+
+
+@functools.cache
+def packaged_table(name: str) -> pd.DataFrame:
+    """A Parquet table of the package's data; copy it before you change it."""
+    with resources.as_file(resources.files("hqvqvae") / "data" / name) as path:
+        return pd.read_parquet(path)
 
 
 def download(url: str, name: str, folder: str | Path) -> Path:

@@ -6,6 +6,7 @@ Battery Precursor Discovery", under its names; the paper does not say how a segm
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +94,19 @@ class Segment:
                 f"({self.time_s[at - 1]:g} then {self.time_s[at]:g}); sort the samples and drop duplicates"
             )
         return ""
+
+
+def require_known(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise MagBridgeError unless a name is one of those that are known."""
+    if name not in known:
+        raise MagBridgeError(f"{what} {name!r} is unknown; expected one of {', '.join(known)}")
+
+
+def require_columns(table: pd.DataFrame, names: Iterable[str], expected: str) -> None:
+    """Raise MagBridgeError unless a table has some columns; `expected` says which table it should be."""
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise MagBridgeError(f"the table lacks {', '.join(missing)}: expected {expected}")
 
 
 def loaded_samples(segment: Segment) -> np.ndarray:
@@ -238,8 +252,7 @@ def apply_protocol(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
     Raises:
         MagBridgeError: an unknown protocol.
     """
-    if protocol not in PROTOCOLS:
-        raise MagBridgeError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
+    require_known("protocol", protocol, PROTOCOLS)
     features = list(FEATURES)
     if protocol == "P":
         table = table[table["t_total_raw"].notna()].copy()  # a broken record has nothing raw either

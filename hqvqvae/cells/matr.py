@@ -31,12 +31,9 @@ resistance, charge, cycle 1, and all cycles after 100.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
-import json
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import IO
 
@@ -47,7 +44,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.archives import opened_zip
 
 from .charge_features import CHARGE_FEATURES, charge_features
-from .download import download
+from .download import download, packaged_json, packaged_table
 
 COMMIT = "3a77c7d513126e921896315038d0f8f2645e440d"
 URL = f"https://github.com/petermattia/revisit-severson-et-al/archive/{COMMIT}.zip"
@@ -98,14 +95,8 @@ def load_cycles() -> pd.DataFrame:
 
 def embedded_table() -> pd.DataFrame:
     """The whole embedded table of 12,276 cycles, features in float64."""
-    table = _embedded()
+    table = packaged_table("matr_cycles.parquet")
     return table.astype(dict.fromkeys((*FEATURES, "dq_log_var"), float))
-
-
-@functools.cache
-def _embedded() -> pd.DataFrame:
-    with resources.as_file(resources.files("hqvqvae") / "data" / "matr_cycles.parquet") as path:
-        return pd.read_parquet(path)
 
 
 def fetch(folder: str | Path) -> Path:
@@ -217,7 +208,7 @@ def _fault(start: float, fall: float, capacity: float) -> str:
 
 def _members(path: Path) -> dict[str, bytes]:
     """The bytes of every published table by its last two names, each with the pinned SHA-256."""
-    pinned = json.loads((resources.files("hqvqvae") / "data" / "matr_sha256.json").read_text())
+    pinned = packaged_json("matr_sha256.json")
     if path.is_dir():
         files = {_short(file): file for file in path.rglob("*.csv")}
         found = {name: _bounded(files[name].open("rb")) for name in pinned if name in files}

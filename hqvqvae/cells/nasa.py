@@ -25,13 +25,10 @@ steps of normalised time).
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +36,7 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.archives import opened_zip
 
-from .download import download
+from .download import download, packaged_json, packaged_table
 from .features import FEATURE_UNITS, FEATURES, PROTOCOLS, Segment, apply_protocol, resampled_voltage
 from .mat import CHANNEL_FIELDS, read_mats
 
@@ -76,23 +73,17 @@ def load_segments(protocol: str = "C") -> pd.DataFrame:
     Raises:
         MagBridgeError: an unknown protocol.
     """
-    return apply_protocol(_embedded("nasa_segments.parquet"), protocol)
+    return apply_protocol(packaged_table("nasa_segments.parquet"), protocol)
 
 
 def embedded_table() -> pd.DataFrame:
     """The whole embedded table of 1,499 segments, columns as in the head of this module."""
-    return _embedded("nasa_segments.parquet").copy()
+    return packaged_table("nasa_segments.parquet").copy()
 
 
 def load_curves() -> pd.DataFrame:
     """The embedded voltage curves of the valid segments: `cell_id`, `cycle`, `voltage_V` (float32 arrays of 64)."""
-    return _embedded("nasa_curves.parquet").copy()
-
-
-@functools.cache
-def _embedded(name: str) -> pd.DataFrame:
-    with resources.as_file(resources.files("hqvqvae") / "data" / name) as path:
-        return pd.read_parquet(path)
+    return packaged_table("nasa_curves.parquet").copy()
 
 
 def curve_table(segments: list[Segment], table: pd.DataFrame) -> pd.DataFrame:
@@ -200,7 +191,7 @@ def verify(segments: list[Segment]) -> None:
     Raises:
         MagBridgeError: a cell is missing or its values differ; all such cells are named.
     """
-    pinned = json.loads((resources.files("hqvqvae") / "data" / "nasa_sha256.json").read_text())
+    pinned = packaged_json("nasa_sha256.json")
     by_cell: dict[str, list[Segment]] = {}
     for segment in segments:
         by_cell.setdefault(segment.cell_id, []).append(segment)

@@ -14,6 +14,8 @@ import pandas as pd
 
 from dataset_card.errors import MagBridgeError
 
+from .features import require_columns, require_known
+
 INITIAL_SEGMENTS = 5  # Q0 is the median capacity of this many first segments
 ONSET_FRACTION = 0.9  # onset of degradation: capacity at most this share of Q0 ...
 ONSET_MEDIAN = 3  # ... in the median of this many successive segments
@@ -83,12 +85,7 @@ def valid_segments(segments: pd.DataFrame) -> pd.DataFrame:
     Raises:
         MagBridgeError: If a column is missing, a segment stands twice, a cell has two cohorts or no row is left.
     """
-    missing = [name for name in REQUIRED_COLUMNS if name not in segments.columns]
-    if missing:
-        raise MagBridgeError(
-            f"the table of segments lacks {', '.join(missing)}: it needs one row per discharge segment with "
-            f"{', '.join(REQUIRED_COLUMNS)}"
-        )
+    require_columns(segments, REQUIRED_COLUMNS, f"one row per discharge segment with {', '.join(REQUIRED_COLUMNS)}")
     kept = segments[segments["valid"].astype(bool)] if "valid" in segments else segments
     if kept.empty:
         raise MagBridgeError(f"none of the {len(segments)} segments is valid: there is nothing to analyse")
@@ -209,11 +206,9 @@ def cell_table(segments: pd.DataFrame, proxy: str, *, min_segments: int, early_f
     Raises:
         MagBridgeError: If the proxy is unknown, its column is missing, or no cell yields it.
     """
-    if proxy not in PROXIES:
-        raise MagBridgeError(f"unknown proxy {proxy!r}: expected one of {', '.join(PROXIES)}")
+    require_known("proxy", proxy, PROXIES)
     chosen = PROXIES[proxy]
-    if chosen.needs not in segments.columns:
-        raise MagBridgeError(f"proxy {proxy!r} needs the column {chosen.needs!r}, which the table of segments lacks")
+    require_columns(segments, [chosen.needs], f"the column of proxy {proxy!r}")
     rows = []
     for cell_id, cell in segments.groupby("cell_id", sort=False):
         capacity = cell["capacity"].to_numpy(dtype=float)

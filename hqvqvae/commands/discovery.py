@@ -23,10 +23,9 @@ def _tables(data: Path | None, protocol: str):
     """Segments for the proxies (never transformed), features for training, and curves where they are known."""
     from ..cells import nasa
     from ..cells.cycling import read_table
-    from ..cells.features import PROTOCOLS, RAW_FEATURES, apply_protocol
+    from ..cells.features import PROTOCOLS, RAW_FEATURES, apply_protocol, require_known
 
-    if protocol not in PROTOCOLS:
-        raise MagBridgeError(f"protocol {protocol!r} is unknown; expected one of {', '.join(PROTOCOLS)}")
+    require_known("protocol", protocol, PROTOCOLS)
     if data is None:
         return nasa.load_segments("C"), nasa.load_segments(protocol), nasa.load_curves()
     table = read_table(data)

@@ -36,9 +36,7 @@ def _load(data: Path | None, protocol: str):
         return nasa.load_segments(protocol)
     table = read_table(data)
     needed = ("cycle", "valid", *feature_module.FEATURES, *feature_module.RAW_FEATURES)
-    missing = [name for name in needed if name not in table]
-    if missing:
-        raise MagBridgeError(f"{data} lacks the columns {missing}; write it with `python -m hqvqvae features`")
+    feature_module.require_columns(table, needed, "one that `python -m hqvqvae features` wrote")
     if "cohort" not in table:
         table["cohort"] = [nasa.cohort_of(cell) for cell in table["cell_id"]]
     return feature_module.apply_protocol(table, protocol)

@@ -13,6 +13,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
 from dataset_card.storage.output import writing_folder
 
+from ..cells.features import require_columns, require_known
 from ..cells.reference import less_the_beginning
 from ..training.jobs import ALONE, Engine
 from .analysis import Coding, DiscoveryPlan, MethodResult, Study, analyse, prepare
@@ -52,9 +53,7 @@ def given_coding(study: Study, codes: pd.DataFrame) -> Coding:
     Raises:
         MagBridgeError: If a column or a segment is missing, or a code is no integer from 0.
     """
-    missing = [name for name in ("cell_id", "cycle", "code") if name not in codes.columns]
-    if missing:
-        raise MagBridgeError(f"the table of codes lacks {', '.join(missing)}: expected cell_id, cycle, code")
+    require_columns(codes, ("cell_id", "cycle", "code"), "a table of codes: cell_id, cycle, code")
     if codes.duplicated(["cell_id", "cycle"]).any():
         row = codes[codes.duplicated(["cell_id", "cycle"])].iloc[0]
         raise MagBridgeError(f"the table of codes has cell {row.cell_id} cycle {row.cycle} twice")
@@ -113,7 +112,9 @@ def discover(
     study = prepare(segments, plan or DiscoveryPlan())
     features = segments if features is None else _named(features)
     if codes is None:
-        _check_method(method)
+        from ..training.methods import METHODS
+
+        require_known("method", method, METHODS)
     notes = []
     name = "given" if codes is not None else method
     codings: dict[str, list[Coding]] = {}
@@ -183,13 +184,6 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(cell_id=table["cell_id"].astype(str)) if "cell_id" in table else table
 
 
-def _check_method(method: str) -> None:
-    from ..training.methods import METHODS
-
-    if method not in METHODS:
-        raise MagBridgeError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
-
-
 def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
     """Why no method can be trained on a table, in words; empty if one can."""
     if len(columns) < 2:
@@ -200,14 +194,10 @@ def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
     constant = [name for name in columns if features[name].nunique() < 2]
     if constant:
         return f"the features {', '.join(constant)} are constant: leave these columns out of the table"
-    if features["cell_id"].nunique() > 1:
-        # What is left of training segments when the longest cell is held out.
-        left = len(features) - int(features["cell_id"].value_counts().max())
-    else:
-        left = len(features)
-    from ..training.methods import (
-        CODEBOOK_SIZE,  # brings torch and transformers, which a run on given codes may do without
-    )
+    # What is left of training segments when the longest cell is held out.
+    sizes = features["cell_id"].value_counts()
+    left = len(features) - (int(sizes.max()) if len(sizes) > 1 else 0)
+    from ..training.methods import CODEBOOK_SIZE  # brings torch, which a run on given codes may do without
 
     if left < CODEBOOK_SIZE:
         return f"{left} training segments are fewer than the {CODEBOOK_SIZE} codes"
@@ -245,8 +235,8 @@ def write_run(discovery: Discovery, folder: str | Path, replace: bool = False) -
         MagBridgeError: If the folder holds something else, or a run that may not be replaced.
     """
     final = Path(folder)
-    with writing_folder(final, KIND, replace) as partial:
-        _write_files(discovery, partial)
+    with writing_folder(final, KIND, replace) as folder:
+        _write_files(discovery, folder)
     return final / "report.html"
 
 

@@ -20,6 +20,7 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
 
+from ..cells.features import require_columns
 from ..cells.proxies import INITIAL_SEGMENTS, ONSET_MEDIAN, initial_capacity
 from .analysis import Coding, Study
 
@@ -116,9 +117,7 @@ def warn_cells(score: WarningScore, codes: pd.DataFrame) -> list[dict[str, objec
     Raises:
         MagBridgeError: If a column is missing or a code is not of that model.
     """
-    missing = [name for name in ("cell_id", "cycle", "code") if name not in codes.columns]
-    if missing:
-        raise MagBridgeError(f"the table of codes lacks {', '.join(missing)}: expected cell_id, cycle, code")
+    require_columns(codes, ("cell_id", "cycle", "code"), "a table of codes: cell_id, cycle, code")
     found = []
     for cell_id, cell in codes.sort_values("cycle").groupby("cell_id", sort=True):
         sequence = cell["code"].to_numpy()

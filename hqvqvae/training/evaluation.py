@@ -16,7 +16,7 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 
 from ..cells.code_statistics import purity, stability
-from ..cells.features import FEATURES
+from ..cells.features import FEATURES, require_known
 from .fit import TrainingConfig, single_thread
 from .jobs import ALONE, Engine, run_jobs
 from .methods import CODEBOOK_SIZE, METHODS, fit_method
@@ -104,11 +104,9 @@ def evaluate(
     Raises:
         MagBridgeError: an unknown method or kind of group, or fewer than two groups.
     """
-    if by not in GROUPS:
-        raise MagBridgeError(f"by={by!r} is unknown; expected one of {', '.join(GROUPS)}")
+    require_known("what is left out,", by, GROUPS)
     for method in methods:
-        if method not in METHODS:
-            raise MagBridgeError(f"method {method!r} is unknown; expected one of {', '.join(METHODS)}")
+        require_known("method", method, METHODS)
     groups = sorted(segments[GROUPS[by]].unique())
     if len(groups) < 2:
         raise MagBridgeError(f"leaving one {by} out needs at least two, got {groups}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from dataset_card.errors import MagBridgeError
 
+from ..cells.features import require_known
 from ..configuration_hqvqvae import NAMED_CONFIGS, PAPER_FEATURES, HQVQVAEConfig
 
 CODEBOOK_SIZE = 32
@@ -153,9 +154,7 @@ def fit_method(
     Raises:
         MagBridgeError: an unknown method, or a feature that is constant.
     """
-    known = METHODS + LIFE_METHODS + QUANTIZERS
-    if name not in known:
-        raise MagBridgeError(f"method {name!r} is unknown; expected one of {', '.join(known)}")
+    require_known("method", name, METHODS + LIFE_METHODS + QUANTIZERS)
     from .fit import TrainingConfig, fit, single_thread
 
     z_clip = RAW_Z_CLIP if protocol == "P" else None

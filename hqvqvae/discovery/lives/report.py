@@ -21,6 +21,7 @@ from dataset_card.storage.documents import json_text, write_json
 from dataset_card.storage.files import replacing
 
 from ...cells.code_statistics import code_rates
+from ...cells.features import require_known
 from ...hub.model_card import POWER, PRECURSORS, read_record
 from ...hub.precursor_card import precursor_report
 from ...hub.publishing import export_packaged
@@ -167,10 +168,10 @@ def run(
     Raises:
         MagBridgeError: A method or part is unknown, or the folder holds a record of other cells or another plan.
     """
-    for names, known in ((methods, LIFE_METHODS + QUANTIZERS), (parts, PARTS)):
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise MagBridgeError(f"{unknown[0]!r} is unknown; expected one of {', '.join(known)}")
+    for name in methods:
+        require_known("method", name, LIFE_METHODS + QUANTIZERS)
+    for name in parts:
+        require_known("part", name, PARTS)
     study = prepare()
     found = begin(out, study)
     there = {(row["part"], row["method"], row["cells"], row["seed"]) for row in found["rows"]}

@@ -66,7 +66,7 @@ def test_processes_do_not_change_a_byte():
 
 def test_bad_requests_are_named():
     table = few_cells("B0025")
-    with pytest.raises(MagBridgeError, match="by='lab' is unknown; expected one of cell, cohort"):
+    with pytest.raises(MagBridgeError, match="'lab' is unknown; expected one of cell, cohort"):
         evaluate(table, by="lab")
     with pytest.raises(MagBridgeError, match="method 'svm' is unknown"):
         evaluate(table, ("svm",))

@@ -6,7 +6,7 @@ Battery Precursor Discovery", under its names; the paper does not say how a segm
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -264,3 +264,82 @@ def apply_protocol(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
             start = table.loc[rows[:START_SEGMENTS], features].median()
             table.loc[rows, features] = table.loc[rows, features] - start
     return table.drop(columns=list(RAW_FEATURES)).reset_index(drop=True)
+
+
+FRACTIONS = (0.2, 0.5, 0.8, 0.9)
+VOLTAGES = tuple(f"v_{round(100 * fraction)}" for fraction in FRACTIONS)
+CHARGE_UNITS = {"capacity": "Ah", "v_mean_charge": "V", **dict.fromkeys(VOLTAGES, "V")}
+CHARGE_FEATURES = tuple(CHARGE_UNITS)
+"""`capacity`, the mean voltage over the charge, and the voltage at 20, 50, 80 and 90 % of the discharge."""
+
+
+def charge_features(charge_Ah: np.ndarray, voltage_V: np.ndarray) -> dict[str, float]:
+    """Describe one discharge by its charge.
+
+    Args:
+        charge_Ah: discharged so far, never decreasing, (n,).
+        voltage_V: voltage there, (n,).
+
+    Returns:
+        `CHARGE_FEATURES`; `capacity` is the last charge.
+
+    Examples:
+        >>> charge_features(np.array([0.0, 1.0]), np.array([4.0, 3.0]))["v_20"]
+        3.8
+    """
+    voltages = np.interp(np.array(FRACTIONS) * charge_Ah[-1], charge_Ah, voltage_V)
+    mean = np.trapezoid(voltage_V, charge_Ah) / (charge_Ah[-1] - charge_Ah[0])
+    return {"capacity": float(charge_Ah[-1]), "v_mean_charge": float(mean)} | dict(
+        zip(VOLTAGES, voltages.tolist(), strict=True)
+    )
+
+
+def add_charge_features(table: pd.DataFrame, segments: list[Segment]) -> pd.DataFrame:
+    """Add the charge features, but for `capacity`, to the valid rows of a table of `features.feature_table`.
+
+    Args:
+        table: one row per segment, `valid` among its columns.
+        segments: the records that it was made from.
+
+    Returns:
+        The table with `v_mean_charge` and `VOLTAGES`, NaN in rows that are not valid.
+    """
+    by_key = {(segment.cell_id, segment.cycle): segment for segment in segments}
+    names = [name for name in CHARGE_FEATURES if name != "capacity"]
+    rows = np.full((len(table), len(names)), np.nan)
+    for row in np.flatnonzero(table["valid"]):
+        segment = by_key[table["cell_id"].iloc[row], table["cycle"].iloc[row]]
+        window = load_window(segment)
+        time, current = segment.time_s[window], segment.current_A[window]
+        steps = -np.diff(time) * (current[1:] + current[:-1]) / 7200
+        charge = np.concatenate([[0.0], np.cumsum(np.maximum(steps, 0.0))])
+        found = charge_features(charge, segment.voltage_V[window])
+        rows[row] = [found[name] for name in names]
+    return table.assign(**dict(zip(names, rows.T, strict=True)))
+
+
+def less_the_beginning(table: pd.DataFrame, names: Sequence[str], window: Sequence[int]) -> pd.DataFrame:
+    """Features less their mean over the first segments of each cell; the rows after the window alone are kept.
+
+    Args:
+        table: valid segments with `cell_id`, `cycle` and the features, every cell from its first segment on.
+        names: the features; other columns stay as they are.
+        window: first and last segment of the reference, counted from 1 in each cell.
+
+    Returns:
+        The rows after the window in order of cell and cycle, numbered from 0.
+
+    Raises:
+        MagBridgeError: no cell has a segment after the window.
+    """
+    table = table.sort_values(["cell_id", "cycle"], kind="stable")
+    first, last = window
+    place = table.groupby("cell_id", sort=False).cumcount() + 1
+    inside = (place >= first) & (place <= last)
+    reference = table.loc[inside].groupby("cell_id")[list(names)].mean()
+    kept = table[place > last].reset_index(drop=True)
+    if kept.empty:
+        longest = int(place.max()) if len(place) else 0
+        raise MagBridgeError(f"no cell has a segment after the {last} of its reference; the longest has {longest}")
+    kept[list(names)] = kept[list(names)].to_numpy(dtype=float) - reference.loc[kept["cell_id"]].to_numpy()
+    return kept

@@ -20,7 +20,7 @@ CHANNEL_FIELDS = {
     "temperature_C": "Temperature_measured",
 }
 
-Record = tuple[dict[str, np.ndarray], float]  # the channels of a discharge by name, and the capacity reported in Ah
+Record = tuple[dict[str, Any], float]  # the channels, arrays of a discharge by name, and the capacity reported in Ah
 
 
 def read_mats(sources: Mapping[str, Path | bytes]) -> Iterator[tuple[str, list[Record]]]:

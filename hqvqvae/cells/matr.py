@@ -43,8 +43,8 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.archives import opened_zip
 
-from .charge_features import CHARGE_FEATURES, charge_features
 from .download import download, packaged_json, packaged_table
+from .features import CHARGE_FEATURES, charge_features
 
 COMMIT = "3a77c7d513126e921896315038d0f8f2645e440d"
 URL = f"https://github.com/petermattia/revisit-severson-et-al/archive/{COMMIT}.zip"

@@ -36,8 +36,7 @@ def study(
 
     from ..cells.nasa import load_segments
     from ..hub.sentences import study_report
-    from ..training.study import Study
-    from ..training.study_summary import plot_study, run_study
+    from ..training.study import Study, plot_study, run_study
 
     require_begun(out, "study", "records.jsonl")
     engine = Engine(jobs=jobs, address=address)
@@ -122,8 +121,8 @@ def precursors(
     from ..cells.matr import read_curves
     from ..discovery.lives.report import KIND, PARTS, run
     from ..hub.model_card import PRECURSORS
-    from ..hub.precursor_card import precursor_report
     from ..hub.publishing import PACKAGED_MODEL
+    from ..hub.sentences import precursor_report
     from ..training.methods import LIFE_METHODS
 
     require_begun(out, KIND, PRECURSORS)

@@ -27,7 +27,7 @@ from dataset_card.storage.files import replacing
 
 from ..cells.proxies import index_cells
 from .controls import feature_columns
-from .curve_shape import key_shapes
+from .figure_data import key_shapes
 from .figures import read_frame
 
 if TYPE_CHECKING:

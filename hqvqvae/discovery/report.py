@@ -1,10 +1,17 @@
-"""The report of a discovery run in Markdown, and the same as one self-contained HTML page."""
+"""What a discovery run found: as a record, as a verdict in plain words, as a report in Markdown and in HTML.
+
+The words are in `hub/templates`: `headline.md` and `verdict.md`, one sentence a line, and `discovery.md`.
+"""
 
 from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +19,173 @@ import pandas as pd
 from ..cells.proxies import PROXIES
 from ..hub.template import render
 from . import paper_values
-from .analysis import MethodResult
+from .analysis import MethodResult, Study, proxy_by_cohort
 from .figures import FIGURES
-from .result import Discovery
-from .verdict import is_precursor, p_text
-from .warning_score import DETECTORS, HORIZON, MAX_FALSE_ALARMS, WINDOW
+from .nulls import distinct_permutations, enough_orders
+from .warning_score import DETECTORS, HORIZON, MAX_FALSE_ALARMS, WINDOW, WarningEvaluation
+
+if TYPE_CHECKING:
+    from ..modeling_hqvqvae import HQVQVAEModel
 
 TITLE = "Precursor discovery"
+SCHEMA_VERSION = 1
+PACKAGES = ("magbridge-battery", "numpy", "scipy", "scikit-learn", "torch")
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Everything that a run found.
+
+    Attributes:
+        study: The cells under the plan.
+        primary: Result of the method in question.
+        controls: Results of the controls by name.
+        warning: Evaluation of the early-warning score, None where there are too few cells.
+        verdict: The verdict in sentences.
+        model: The model whose codes the warning score reads, None where the codes come from none.
+        figures: Data behind each figure.
+        settings: Seeds, protocol and methods.
+        notes: What could not be done, and why.
+    """
+
+    study: Study
+    primary: MethodResult
+    controls: dict[str, MethodResult]
+    warning: WarningEvaluation | None
+    model: HQVQVAEModel | None
+    verdict: list[str]
+    figures: dict[str, pd.DataFrame]
+    settings: dict[str, Any]
+    notes: list[str]
+
+
+def method_record(result: MethodResult) -> dict[str, object]:
+    """One method's figures, unrounded and ready for JSON; what cannot be computed is NaN."""
+    nested, leads = result.nested, result.nested_leads
+    record: dict[str, object] = {"label": result.label, "nested": None, "table_10": result.summary, **result.quality}
+    if nested is not None:
+        record["nested"] = {
+            "rho": nested.rho,
+            "folds_with_code": float(np.mean(nested.chosen >= 0)),
+            "r2": nested.r2,
+            "p_free": nested.p_free,
+            "p_within": nested.p_within,
+            "rho_seeds": nested.rho_seeds.tolist(),
+            "p_within_seeds": nested.p_within_seeds.tolist(),
+        }
+    if len(result.table):
+        record["chance_spearman_95"] = result.chance
+        record["table_2"] = result.table.to_dict("records")
+    if leads is not None:
+        record["lead_time"] = {"median": leads.median, "positive": leads.positive, "p": leads.p}
+    return record
+
+
+def record(discovery: Discovery) -> dict[str, object]:
+    """The run as one record, ready for JSON."""
+
+    study = discovery.study
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "plan": asdict(study.plan),
+        **discovery.settings,
+        "segments": len(study.segments),
+        "cells": study.cells.to_dict("records"),
+        "precursor_found": is_precursor(study, discovery.primary),
+        "verdict": discovery.verdict,
+        "notes": discovery.notes,
+        "primary": method_record(discovery.primary),
+        "controls": {name: method_record(result) for name, result in discovery.controls.items()},
+        "warning": None if discovery.warning is None else discovery.warning.summary.to_dict("records"),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def p_text(p: float) -> str:
+    """A p as it is printed: three digits, or below the smallest that three digits show."""
+    if not np.isfinite(p):
+        return "not testable"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _p_equals(p: float, name: str) -> str:
+    text = p_text(p)
+    return f"{name} {text}" if text[0] in "<n" else f"{name} = {text}"
+
+
+_FILTERS = {"p": _p_equals, "is_known": np.isfinite}
+
+
+def is_precursor(study: Study, result: MethodResult) -> bool:
+    """Whether the nested analysis finds a precursor: unseen cells predicted beyond what their cohort tells."""
+    return result.nested is not None and result.nested.finds_precursor(study.plan.alpha)
+
+
+def headline(study: Study, result: MethodResult) -> str:
+    """One sentence that answers the question of the run."""
+    codes, counts = np.unique(result.chosen[result.chosen >= 0], return_counts=True)
+    values = _about(study, result) | {
+        "constant": len(study.proxy) > 0 and np.ptp(study.proxy) == 0,
+        "is_precursor": is_precursor(study, result),
+        "often": (codes[counts.argmax()], counts.max()) if len(codes) else None,
+    }
+    return render("headline.md", values, _FILTERS)
+
+
+def _about(study: Study, result: MethodResult) -> dict[str, Any]:
+    cells, proxy = len(study.index.cell_ids), PROXIES[study.plan.proxy].label
+    return {"plan": study.plan, "cells": cells, "proxy": proxy, "nested": result.nested}
+
+
+def verdict(
+    study: Study,
+    primary: MethodResult,
+    controls: Mapping[str, MethodResult],
+    warning: WarningEvaluation | None,
+    *,
+    trained_apart: bool,
+) -> list[str]:
+    """The verdict: the headline first, then what a reader needs to weigh it.
+
+    Args:
+        study: The prepared cells.
+        primary: Result of the method in question.
+        controls: Results of the controls by name.
+        warning: Evaluation of the warning score, where there is one.
+        trained_apart: Whether held-out cells took no part in training.
+
+    Returns:
+        Sentences.
+    """
+    known = [control for control in controls.values() if control.nested is not None]
+    leads, cohorts = primary.nested_leads, study.index.cohorts
+    values = _about(study, primary) | {
+        "headline": headline(study, primary),
+        "primary": primary,
+        "controls": known,
+        "better": [c for c in known if c.nested and primary.nested and c.nested.rho >= primary.nested.rho],
+        "best_code": None if primary.summary is None else primary.table.iloc[0],
+        "cells_in_all": study.segments["cell_id"].nunique(),
+        "cohorts": study.segments["cohort"].value_counts(normalize=True),
+        "by_cohort": proxy_by_cohort(study),
+        "sizes": np.unique(cohorts, return_counts=True)[1],
+        "enough": enough_orders(cohorts, within=True),
+        "ways": distinct_permutations(cohorts, within=True),
+        "leads": leads,
+        "leads_known": 0 if leads is None else int(np.isfinite(leads.leads).sum()),
+        "warning": warning,
+        "trained_apart": trained_apart,
+        "left_out": study.cells[study.cells["left_out"] != ""],
+        "zip": zip,
+    }
+    if warning is not None:
+        values |= {
+            "detectors": DETECTORS,
+            "horizon": HORIZON,
+            "reach": int(warning.cells.loc[warning.cells["detector"] == "age", "onset"].notna().sum()),
+            "counts": {row["detector"]: row for row in warning.summary.to_dict("records")},
+        }
+    return [line for line in render("verdict.md", values, _FILTERS).split("\n") if line]
 
 
 def number(value: float | str | None, digits: int = 2) -> str:

@@ -13,8 +13,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
 from dataset_card.storage.output import writing_folder
 
-from ..cells.features import require_columns, require_known
-from ..cells.reference import less_the_beginning
+from ..cells.features import less_the_beginning, require_columns, require_known
 from ..training.jobs import ALONE, Engine
 from .analysis import Coding, DiscoveryPlan, MethodResult, Study, analyse, prepare
 from .controls import (
@@ -30,9 +29,7 @@ from .controls import (
 )
 from .figure_data import figure_data
 from .figures import save_figure
-from .report import html_report, markdown_report
-from .result import Discovery, record
-from .verdict import verdict
+from .report import Discovery, html_report, markdown_report, record, verdict
 from .warning_score import WarningEvaluation
 from .warning_score import evaluate as evaluate_warning
 

@@ -285,7 +285,7 @@ def fit_calibrated(
     fitted = fit_to(np.arange(len(codes)))
     if fitted is None:
         return None
-    scores = {}
+    scores: dict[int, np.ndarray] = {}
     for part in np.unique(fold):
         without = fit_to(np.flatnonzero(fold != part))
         if without is not None:

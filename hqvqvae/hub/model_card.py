@@ -10,8 +10,7 @@ from typing import Any
 from dataset_card.cards.card import REPOSITORY
 
 from ..cells.nasa import URL
-from .precursor_card import precursor_sections
-from .sentences import evaluation_table, findings, power_sentences, study_report
+from .sentences import evaluation_table, findings, power_sentences, precursor_sections, study_report
 from .template import render
 
 # Beside the folders of packaged weights, each written by the command of its name.

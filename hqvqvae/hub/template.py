@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(name: str, values: Mapping[str, Any], filters: Mapping[str, Callable[..., object]] | None = None) -> str:
+def render(name: str, values: Mapping[str, Any], filters: Mapping[str, Any] | None = None) -> str:
     """Fill in a template.
 
     Args:

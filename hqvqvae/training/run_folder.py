@@ -15,7 +15,7 @@ from dataset_card.storage.documents import write_json
 from dataset_card.storage.files import replacing
 from dataset_card.storage.output import require_begun, require_folder
 
-from ..cells.reference import less_the_beginning
+from ..cells.features import less_the_beginning
 from ..configuration_hqvqvae import HQVQVAEConfig
 from ..hub.publishing import PACKAGED_MODEL, export_packaged
 from .checkpoint import save_model

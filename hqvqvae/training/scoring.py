@@ -8,9 +8,14 @@ import torch
 
 from dataset_card.errors import MagBridgeError
 
-from ..cells.charge_features import CHARGE_FEATURES, add_charge_features
-from ..cells.features import Segment, apply_protocol, feature_table
-from ..cells.reference import less_the_beginning
+from ..cells.features import (
+    CHARGE_FEATURES,
+    Segment,
+    add_charge_features,
+    apply_protocol,
+    feature_table,
+    less_the_beginning,
+)
 from ..modeling_hqvqvae import HQVQVAEModel
 from .fit import segment_errors
 

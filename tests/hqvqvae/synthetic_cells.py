@@ -5,7 +5,7 @@ import pandas as pd
 
 from hqvqvae.discovery.analysis import Coding, DiscoveryPlan, Study, analyse, prepare
 from hqvqvae.discovery.figure_data import figure_data
-from hqvqvae.discovery.result import Discovery
+from hqvqvae.discovery.report import Discovery
 from hqvqvae.discovery.run import discover
 
 COHORTS = ("A", "B", "C", "D", "E")

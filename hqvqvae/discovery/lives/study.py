@@ -10,10 +10,9 @@ import pandas as pd
 
 from dataset_card.errors import MagBridgeError
 
-from ...cells.charge_features import CHARGE_FEATURES
+from ...cells.features import CHARGE_FEATURES, less_the_beginning
 from ...cells.matr import CURVE_POINTS, load_cycles
 from ...cells.proxies import CellIndex, index_cells
-from ...cells.reference import less_the_beginning
 
 REFERENCE_WINDOW = (7, 11)  # cycles 8 to 12 of the MATR cells, whose first is cycle 2
 TRAIN_STEP = 8  # models are trained on one segment in so many: neighbours are alike; all segments get codes

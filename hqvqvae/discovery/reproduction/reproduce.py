@@ -30,17 +30,14 @@ from ...training.fit import TrainingConfig
 from ...training.jobs import ALONE, Engine
 from ...training.plotting import DPI
 from ..analysis import DiscoveryPlan, MethodResult
-from ..curve_shape import key_shapes
-from ..figure_data import figure_data
+from ..figure_data import figure_data, key_shapes
 from ..figures import FIGURES
 from ..interpretation import prompt_for, summarise_code
 from ..paper_values import paper as printed
 from ..paper_values import table
 from ..power import plot_power
-from ..report import markdown_table, paper_comparison, table_10
-from ..result import Discovery, record
+from ..report import Discovery, headline, markdown_table, paper_comparison, record, table_10
 from ..run import discover
-from ..verdict import headline
 from . import diagrams, tables
 
 SCHEMA_VERSION = 1

@@ -16,8 +16,7 @@ from ...training.methods import CODEBOOK_SIZE
 from ..analysis import MethodResult, Study, early_rates
 from ..interpretation import answer_schema
 from ..paper_values import listing, table
-from ..report import number
-from ..verdict import p_text
+from ..report import number, p_text
 
 BASELINES = (
     "paper",

@@ -1,22 +1,32 @@
 """Features of a discharge against values worked out by hand; what a segment is refused for; the three protocols."""
 
+import doctest
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset_card.errors import MagBridgeError
+from hqvqvae.cells import charge_features as module
 from hqvqvae.cells.features import (
+    CHARGE_FEATURES,
     FEATURES,
     Segment,
+    add_charge_features,
     apply_protocol,
+    charge_features,
     exclusion_reason,
     feature_table,
     load_window,
     resampled_voltage,
     start_resistance,
 )
+from hqvqvae.cells.features import less_the_beginning as of_table
+from hqvqvae.modeling_hqvqvae import less_the_beginning
+from tests.hqvqvae.small import NAMES, cells_of
 
 
 def discharge(cell="A", cycle=0, n_load=40, step=10.0, current=-2.0, capacity=float("nan"), temperature=25.0):
@@ -151,3 +161,47 @@ def test_resampled_voltage_runs_from_rest_to_the_last_loaded_sample():
     curve = resampled_voltage(discharge())
     assert curve.dtype == np.float32 and curve.shape == (64,)
     assert curve[0] == np.float32(4.2) and curve[-1] == np.float32(3.0)
+
+
+@given(st.floats(0.5, 5), st.integers(50, 300))
+def test_samples_and_curve_of_one_discharge_agree_whatever_the_current(current, n):
+    voltage = np.linspace(3.6, 2.0, n) - 0.1 * np.sin(np.linspace(0, 3, n))
+    time = np.linspace(0, 3600 / current, n)  # 1 Ah
+    rest = lambda values, value: np.r_[value, values]  # noqa: E731
+    segment = Segment(
+        "c", 3, rest(time + 1, 0.0), rest(voltage, 3.7), rest(np.full(n, -current), 0.0), np.full(n + 1, 25.0)
+    )
+    table = add_charge_features(feature_table([segment]), [segment])
+    expected = charge_features(np.linspace(0, 1, n), voltage)
+    for name in CHARGE_FEATURES[1:]:
+        assert table[name].iloc[0] == pytest.approx(expected[name], abs=0.01), name
+    assert table["capacity"].iloc[0] == pytest.approx(1, abs=0.01)
+
+
+def test_rows_that_are_not_valid_have_none():
+    idle = Segment("c", 1, np.arange(20.0), np.full(20, 3.3), np.zeros(20), np.full(20, 25.0))
+    table = add_charge_features(feature_table([idle]), [idle])
+    assert table[list(CHARGE_FEATURES)].isna().all(axis=None)
+
+
+def test_the_documented_example_runs():
+    result = doctest.testmod(module)
+    assert result.attempted and not result.failed
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.tuples(st.integers(1, 4), st.integers(0, 3)))
+def test_table_and_model_agree_whatever_the_order_of_cells(sizes, lengths):
+    window = (lengths[0], lengths[0] + lengths[1])
+    table = cells_of(sizes)
+    mixed = table.sample(frac=1, random_state=1).sort_values("cycle", kind="stable")
+    relative = less_the_beginning(
+        torch.tensor(mixed[NAMES].to_numpy()), torch.tensor(mixed["cell_id"].to_numpy()), window
+    )
+    known = torch.isfinite(relative[:, 0]).numpy()
+    assert known.sum() == sum(max(size - window[1], 0) for size in sizes)
+    if not known.any():
+        with pytest.raises(MagBridgeError, match="no cell has a segment after"):
+            of_table(table, NAMES, window)
+        return
+    order = mixed[known].assign(row=np.arange(known.sum())).sort_values(["cell_id", "cycle"])["row"].to_numpy()
+    np.testing.assert_allclose(of_table(mixed, NAMES, window)[NAMES], relative[known][order.copy()], atol=1e-12)

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 
 from dataset_card.errors import MagBridgeError
 from hqvqvae.cells import matr
-from hqvqvae.cells.charge_features import CHARGE_FEATURES
+from hqvqvae.cells.features import CHARGE_FEATURES
 
 PINNED = json.loads((resources.files("hqvqvae") / "data" / "matr_sha256.json").read_text())
 

@@ -13,8 +13,7 @@ from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import MARKER
 from hqvqvae.discovery import run as run_module
 from hqvqvae.discovery.figures import FIGURES
-from hqvqvae.discovery.report import markdown_report
-from hqvqvae.discovery.result import record
+from hqvqvae.discovery.report import markdown_report, record
 from hqvqvae.discovery.run import discover, write_run
 from hqvqvae.training.fit import TrainingConfig
 from tests.hqvqvae.synthetic_cells import PLAN, given_run, make_segments, planted_study, random_study

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hqvqvae.cells.charge_features import CHARGE_FEATURES
+from hqvqvae.cells.features import CHARGE_FEATURES
 from hqvqvae.discovery.lives import report
 from hqvqvae.discovery.lives.study import LifePlan, prepare
 from hqvqvae.training.fit import TrainingConfig

@@ -7,8 +7,7 @@ import pytest
 
 from dataset_card.errors import MagBridgeError
 from hqvqvae.discovery.lives import report
-from hqvqvae.discovery.lives.figure import draw_lives
-from hqvqvae.discovery.lives.report import final_model, jobs_of, measure, predictions, run
+from hqvqvae.discovery.lives.report import draw_lives, final_model, jobs_of, measure, predictions, run
 from hqvqvae.discovery.warning_score import WarningScore
 from hqvqvae.modeling_hqvqvae import HQVQVAEModel
 from tests.hqvqvae.discovery.lives.conftest import QUICK, in_little

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset_card.errors import MagBridgeError
-from hqvqvae.cells.charge_features import CHARGE_FEATURES
+from hqvqvae.cells.features import CHARGE_FEATURES
 from hqvqvae.discovery.lives.study import LifePlan, balanced_folds, prepare
 
 

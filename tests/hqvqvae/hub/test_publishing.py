@@ -1,12 +1,13 @@
 """Publishing over real HTTP: push, pull, load in fresh processes by the package and by transformers alone."""
 
-import json
-
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
 
+from dataset_card.errors import MagBridgeError
 from hqvqvae import HQVQVAEModel
+from hqvqvae.hub.publishing import listing, push
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from tests.hqvqvae.small import features, small_model
 from tests.hub import LoopbackHub, Repo
@@ -65,31 +66,35 @@ def test_pushed_and_pulled_models_give_the_same(tmp_path):
         np.testing.assert_allclose(there["latents"], here.latents.detach().numpy(), atol=tolerance, rtol=0)
 
 
-def test_a_dry_run_asks_nothing_and_other_repositories_stay_as_they_are(tmp_path):
-    small_model("paper").save_pretrained(tmp_path / "mine")
+def reach(hub, monkeypatch):
+    """Let this process reach the loopback hub, and no other."""
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+
+
+def test_a_listing_asks_nothing_and_other_repositories_stay_as_they_are(tmp_path, monkeypatch):
+    small_model("paper").save_pretrained(tmp_path)
     with LoopbackHub(token="secret") as hub:
-        plan = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", "user/hq", "--dry-run", "--json")
-        assert plan.returncode == 0 and hub.requests == [], plan.stderr
-        sizes = json.loads(plan.stdout)["files"]
-        assert sizes["model.safetensors"] == (tmp_path / "mine" / "model.safetensors").stat().st_size
+        reach(hub, monkeypatch)
+        sizes = listing(str(tmp_path), "user/hq")
+        assert sizes["model.safetensors"] == (tmp_path / "model.safetensors").stat().st_size and hub.requests == []
         for name, files, words in (
             ("user/bert", {"config.json": b"{}", "pytorch_model.bin": b""}, "something other than an HQ-VQVAE"),
             ("user/open", {"config.json": b"{}", "modeling_hqvqvae.py": b""}, "is public"),
         ):
             hub.repos["model", name] = repo = Repo(private=False)
             repo.commit("main", files, "what was there")
-            refused = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", name, "--private")
-            assert refused.returncode == 1 and words in refused.stderr and refused.stderr.count("\n") == 1
+            with pytest.raises(MagBridgeError, match=words):
+                push(str(tmp_path), name, private=True, token="any")
             assert hub.files("model", name) == files
 
 
-def test_a_hub_that_is_not_there_is_one_line(tmp_path):
-    small_model("paper").save_pretrained(tmp_path / "mine")
+def test_a_hub_that_is_not_there_is_told(tmp_path, monkeypatch):
+    small_model("paper").save_pretrained(tmp_path)
     with LoopbackHub() as hub:
-        pass
-    failed = client(hub, tmp_path, "-m", "hqvqvae", "push", "mine", "--repo", "user/hq")
-    assert failed.returncode == 1 and failed.stderr.startswith("error: cannot push to user/hq"), failed.stderr
-    assert failed.stderr.count("\n") == 1
+        reach(hub, monkeypatch)
+    with pytest.raises(MagBridgeError, match="^cannot push to user/hq: "):
+        push(str(tmp_path), "user/hq", token="any")
 
 
 @pytest.mark.parametrize("name", ["recommended", "paper"])

@@ -26,6 +26,7 @@ from dataset_card.storage.documents import write_json
 from dataset_card.storage.files import replacing
 
 from ..cells.proxies import index_cells
+from ..hub.template import render
 from .controls import feature_columns
 from .figure_data import key_shapes
 from .figures import read_frame
@@ -98,13 +99,9 @@ def prompt_for(summary: dict[str, Any]) -> str:
     from ..cells.features import FEATURE_UNITS
 
     units = {name: FEATURE_UNITS[name] for name in summary["features"] if name in FEATURE_UNITS}
-    return (
-        f"Code {summary['code_id']} groups discharge segments of Li-ion cells. Current is negative in discharge; z is "
-        "the deviation from the mean of all segments in standard deviations; place_in_life runs from 0 to 1; "
-        "curve_shape describes the mean discharge curve: put what matters of it into key_shapes.\nUnits: "
-        f"{json.dumps(units)}\nSummary: {json.dumps(summary)}\nAnswer with one JSON object that satisfies this JSON "
-        f"Schema, with code_id {summary['code_id']}:\n{json.dumps(answer_schema())}"
-    )
+    shown = {"units": units, "summary": summary, "schema": answer_schema()}
+    texts = {name: json.dumps(value) for name, value in shown.items()}
+    return render("prompt.md", texts | {"code_id": summary["code_id"]})
 
 
 def parse_answer(text: str, code: int) -> dict[str, object]:

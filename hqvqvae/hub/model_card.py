@@ -79,20 +79,11 @@ def render_card(
     Returns:
         Markdown with a YAML header; `REPO_ID` stands for the repository's name until it is pushed.
     """
-    circuit = {"none": "no circuit"}.get(
-        config["bottleneck"], f"a bounded classical bottleneck ({config['bottleneck']})"
-    )
-    if config["bottleneck"] == "quantum":
-        bypass = " with a bypass around it" if config["residual"] else ""
-        circuit = (
-            f"a circuit of {config['n_qubits']} qubits and {config['n_layers']} layers ({config['ansatz']}){bypass}"
-        )
     by_what = {evaluation["leave_out"]: evaluation for evaluation in measured.evaluations or []}
     values = vars(measured) | {
         "config": config,
         "name": name,
         "training": training,
-        "circuit": circuit,
         "window": config.get("reference_window"),
         "repository": REPOSITORY,
         "nasa": URL,

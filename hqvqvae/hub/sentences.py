@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,28 +57,19 @@ def power_sentences(power: dict[str, Any], found: dict[str, Any] | None = None) 
         power: record of `python -m hqvqvae power`.
         found: record of a discovery run on the same cells, if its outcome is to be told first.
     """
-    own, curves, share = str(power["cells"]), power["curves"], f"{power['power']:.0%}"
+    own, curves = str(power["cells"]), power["curves"]
     counts = sorted(curves, key=int)
-    parts = []
-    for n in sorted(counts, key=lambda n: n != own):
-        smallest = curves[n]["smallest_effect"]
-        if smallest is None:
-            parts.append(f"{n} cells would show none of them with {share}")
-        elif n != own:
-            parts.append(f"{n} cells would show {smallest:.2f}")
-        else:
-            over_all = np.interp(smallest, power["effects"], curves[n]["spearman"])
-            parts.append(
-                f"The smallest effect that {n} cells could have shown with {share} is a correlation of {smallest:.2f} "
-                f"between a code's early rate and the late proxy among cells of a cohort (Spearman {over_all:.2f} over "
-                "all cells)"
-            )
     by_trials: dict[int, list[str]] = {}
     for n in counts:
         by_trials.setdefault(curves[n]["trials"], []).append(n)
-    at_rest = max(curve["found"][0] for curve in curves.values())
-    told = {"found": found, "shown": "; ".join(parts), "at_rest": at_rest, "by_trials": by_trials}
-    return render("power.md", power | told)
+    values = {
+        "found": found,
+        "numbers": sorted(counts, key=lambda n: n != own),
+        "over_all": np.interp(curves[own]["smallest_effect"] or 0, power["effects"], curves[own]["spearman"]),
+        "at_rest": max(curve["found"][0] for curve in curves.values()),
+        "by_trials": by_trials,
+    }
+    return render("power.md", power | values)
 
 
 def ahead(summary: dict[str, Any]) -> list[str]:
@@ -96,36 +86,19 @@ def verdict(summary: dict[str, Any]) -> str:
     pairs, bottlenecks = summary["pairs"], summary["bottlenecks"]
     if not pairs:
         return "No circuit was measured."
-    first = ahead(summary)
-    proven = [name for name in first if all(pairs[name]["fresh_seeds"][by]["high"] < 0 for by in PROTOCOLS)]
-    of_all = f"of {len(pairs)} circuits"
-    if proven:
-        answer = (
-            f"{_listed(proven)} ({len(proven)} {of_all}) beat the classical twin of equal size, on fresh seeds too."
-        )
-    elif first:
-        answer = (
-            f"None {of_all} beats its classical twin of equal size: ahead on the first seeds, {_listed(first)} did not "
-            "stay so on fresh ones, on unseen cells and cohorts, against a twin of twice the search."
-        )
-    else:
-        answer = f"None {of_all} beats its classical twin of equal size."
-    counts = [
-        f"{sum(pair[by]['high'] < 0 for pair in pairs.values())} better and "
-        f"{sum(pair[by]['low'] > 0 for pair in pairs.values())} worse on unseen {by}s"
-        for by in PROTOCOLS
-    ]
+    first, of_all = ahead(summary), list(pairs.values())
     best = min(pairs, key=lambda name: bottlenecks[name]["cell"]["mse"])
-    compared = [name for name in ("paper", "product", "frozen", "none") if name in bottlenecks and name != best]
-    figures = ", ".join(f"`{name}` {bottlenecks[name]['cell']['mse']:.3f}" for name in (best, *compared))
-    return (
-        f"{answer} Beyond the 95 % interval of the first comparison, {' and '.join(counts)}. "
-        f"Error on unseen cells of the best circuit and the controls: {figures}."
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+    controls = [name for name in ("paper", "product", "frozen", "none") if name in bottlenecks and name != best]
+    values = {
+        "first": first,
+        "proven": [name for name in first if all(pairs[name]["fresh_seeds"][by]["high"] < 0 for by in PROTOCOLS)],
+        "counts": {
+            by: (sum(pair[by]["high"] < 0 for pair in of_all), sum(pair[by]["low"] > 0 for pair in of_all))
+            for by in PROTOCOLS
+        },
+        "shown": [best, *controls],
+    }
+    return render("study_verdict.md", summary | values)
 
 
 def study_report(summary: dict[str, Any]) -> str:

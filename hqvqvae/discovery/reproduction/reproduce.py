@@ -226,17 +226,6 @@ def _about_codes(found: Discovery, paper: MethodResult) -> str:
     return " ".join(parts)
 
 
-def _power_of_the_paper(power: dict[str, Any]) -> str:
-    """How often a precursor as close to the proxy as the paper's best code would be found."""
-    best = float(table(2)["Spearman"].max())
-    curve = power["curves"][str(power["cells"])]
-    share = np.interp(best, np.maximum.accumulate(curve["spearman"]), curve["found"])
-    return (
-        f"A precursor with the Spearman of the paper's best code, {best:.2f} over all cells, would be found in "
-        f"{share:.0%} of searches among {power['cells']} cells."
-    )
-
-
 def _as_record(artefact: Artefact) -> dict[str, Any]:
     return {
         "name": artefact.name,
@@ -259,6 +248,11 @@ def _markdown(found: Discovery, artefacts: list[Artefact], short: bool) -> str:
         "study": study_report(study).rstrip() if study else "",
     }
     if power:
-        told = power_sentences(power, None if short else record(found))
-        values["power"] = f"{told} {_power_of_the_paper(power)}"
+        best, curve = float(table(2)["Spearman"].max()), power["curves"][str(power["cells"])]
+        values |= {
+            "power": power_sentences(power, None if short else record(found)),
+            "best": best,
+            "share": np.interp(best, np.maximum.accumulate(curve["spearman"]), curve["found"]),
+            "cells": power["cells"],
+        }
     return render("reproduction.md", values, {"table": markdown_table}) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,13 @@ def render(name: str, values: Mapping[str, Any], filters: Mapping[str, Any] | No
     Returns:
         The document, without a line break at the end.
     """
+    return _template(name, tuple((filters or {}).items())).render(values).rstrip()
+
+
+@functools.cache
+def _template(name: str, filters: tuple[tuple[str, Any], ...]):
     import jinja2
 
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"fmt": format, **(filters or {})}
-    text = (TEMPLATES / name).read_text(encoding="utf-8")
-    return environment.from_string(text).render(values).rstrip()
+    environment.filters |= {"fmt": format, **dict(filters)}
+    return environment.from_string((TEMPLATES / name).read_text(encoding="utf-8"))

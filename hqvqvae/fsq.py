@@ -10,7 +10,7 @@ import math
 import torch
 from torch import nn
 
-from .errors import HQVQVAEError
+from .quantizer import check_codes
 
 MOST_LEVELS = 8
 MARGIN = 1e-3  # the bound lies this share beyond the outer levels, as in the paper
@@ -69,10 +69,7 @@ class FiniteScalarQuantizer(nn.Module):
         Raises:
             HQVQVAEError: a code outside 0 ... K - 1.
         """
-        if codes.numel() and (codes.min() < 0 or codes.max() >= self.codebook_size):
-            raise HQVQVAEError(
-                f"codes run from {int(codes.min())} to {int(codes.max())}; expected 0 to {self.codebook_size - 1}"
-            )
+        check_codes(codes, self.codebook_size)
         counts = torch.tensor(self.counts, device=codes.device)
         whole = codes[:, None] // self._basis(codes.device) % counts - counts // 2
         return self._vectors(whole.to(self.project_out.weight))

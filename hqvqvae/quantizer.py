@@ -72,10 +72,7 @@ class VectorQuantizer(nn.Module):
         Raises:
             HQVQVAEError: a code outside 0 ... K - 1.
         """
-        if codes.numel() and (codes.min() < 0 or codes.max() >= self.codebook_size):
-            raise HQVQVAEError(
-                f"codes run from {int(codes.min())} to {int(codes.max())}; expected 0 to {self.codebook_size - 1}"
-            )
+        check_codes(codes, self.codebook_size)
         return F.embedding(codes, self.vectors())
 
     def forward(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -263,6 +260,14 @@ class CodebookCallback(TrainerCallback):
     def on_train_end(self, args, state, control, **kwargs) -> None:
         """Leave the model as one to use."""
         self.life.end()
+
+
+def check_codes(codes: torch.Tensor, codebook_size: int) -> None:
+    """Raise HQVQVAEError unless codes run from 0 to K - 1."""
+    if codes.numel() and (codes.min() < 0 or codes.max() >= codebook_size):
+        raise HQVQVAEError(
+            f"codes run from {int(codes.min())} to {int(codes.max())}; expected 0 to {codebook_size - 1}"
+        )
 
 
 def over_ranks(counted: torch.Tensor) -> torch.Tensor:

@@ -315,12 +315,6 @@ def read_frame(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=text, float_precision="round_trip")
 
 
-def _written(path: Path, write: Callable[[Path], None]) -> Path:
-    with replacing(path) as partial:
-        write(partial)
-    return path
-
-
 def save_figure(name: str, frame: pd.DataFrame, folder: str | Path, **options: str | None) -> list[Path]:
     """Draw one figure and write it as PNG and SVG with its data as CSV.
 
@@ -337,10 +331,12 @@ def save_figure(name: str, frame: pd.DataFrame, folder: str | Path, **options: s
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg", "csv")]
     # A fixed salt and no date: the same table gives the same bytes.
     with rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
         figure = FIGURES[name].draw(frame, **options)
-        png = _written(folder / f"{name}.png", lambda path: figure.savefig(path, dpi=DPI, format="png"))
-        svg = _written(folder / f"{name}.svg", lambda path: figure.savefig(path, format="svg", metadata={"Date": None}))
-    csv = _written(folder / f"{name}.csv", lambda path: frame.to_csv(path, index=False))
-    return [png, svg, csv]
+        with replacing(paths[0]) as png, replacing(paths[1]) as svg, replacing(paths[2]) as csv:
+            figure.savefig(png, dpi=DPI, format="png")
+            figure.savefig(svg, format="svg", metadata={"Date": None})
+            frame.to_csv(csv, index=False)
+    return paths

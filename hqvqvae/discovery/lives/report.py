@@ -201,7 +201,9 @@ def run(
     with replacing(out / "report.md") as temporary:
         temporary.write_text(precursor_report(found), encoding="utf-8")
     if export is not None:
-        export_precursor(out, export, replace_export)
+        training = found["model"] | {"config": MODEL} | {name: found[name] for name in ("data_sha256", "versions")}
+        extra = [out / name for name in ("warning_score.json", PRECURSORS, "codes.png")]
+        export_packaged(model, export, MODEL, training, replace_export, extra)
     return found
 
 
@@ -210,15 +212,6 @@ def _place(row: dict[str, Any]) -> tuple[int, int, str, int, int]:
     known, part, method = (*LIFE_METHODS, *QUANTIZERS), row["part"], row["method"]
     place = known.index(method) if method in known else len(known)
     return (*PARTS, "curve").index(part), place, method, row["cells"], row["seed"]
-
-
-def export_precursor(run: Path, folder: Path, replace_there: bool = False) -> None:
-    """Write a run's model, warning score, record and picture as packaged weights, with their card."""
-    model = HQVQVAEModel.from_pretrained(run)
-    found = json.loads((run / "precursors.json").read_text(encoding="utf-8"))
-    training = found["model"] | {"config": MODEL, "data_sha256": found["data_sha256"], "versions": found["versions"]}
-    extra = [run / name for name in ("warning_score.json", "precursors.json", "codes.png")]
-    export_packaged(model, folder, MODEL, training, replace_there, extra)
 
 
 LIVES = [200, 500, 1000, 2000]  # cycles, labels of the axis
@@ -232,6 +225,7 @@ def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Figu
         codes: Code of every segment, (N,).
         score: The fitted score; its precursor is marked, its alarms are dots.
     """
+    from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -248,8 +242,6 @@ def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Figu
     first, last = cycles.min(), cycles.max()
     grid = np.full((len(order), last - first + 1), np.nan)
     grid[row_of[study.index.cell], cycles - first] = rank[codes]
-    from matplotlib import colormaps
-
     colours = ListedColormap(colormaps["cividis"](np.linspace(0.95, 0.05, n_codes)))
     extent = (first - 0.5, last + 0.5, len(order) - 0.5, -0.5)
     left.imshow(grid, aspect="auto", cmap=colours, vmin=-0.5, vmax=n_codes - 0.5, interpolation="none", extent=extent)

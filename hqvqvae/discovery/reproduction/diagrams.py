@@ -15,20 +15,36 @@ if TYPE_CHECKING:
     from ..analysis import DiscoveryPlan
 
 BOX_WIDTH, BOX_HEIGHT = 1.55, 0.9
+STEP = BOX_WIDTH + 0.4
 
 
-def _box(axis: Axes, x: float, y: float, text: str, colour: str = OKABE_ITO[4], height: float = BOX_HEIGHT) -> None:
+def _box(axis: Axes, x: float, y: float, text: str, colour: str) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    corner = (x - BOX_WIDTH / 2, y - height / 2)
+    corner = (x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2)
     shape = "round,pad=0.02,rounding_size=0.08"
-    box = FancyBboxPatch(corner, BOX_WIDTH, height, boxstyle=shape, facecolor=colour, edgecolor=INK, alpha=0.45)
+    box = FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, boxstyle=shape, facecolor=colour, edgecolor=INK, alpha=0.45)
     axis.add_patch(box)
     axis.text(x, y, text, ha="center", va="center", fontsize=8, color=INK)
 
 
 def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
     axis.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1})
+
+
+def _row(axis: Axes, y: float, texts: list[str], colours: list[str], backwards: bool = False) -> None:
+    """Boxes side by side, an arrow from each to the next."""
+    edge = BOX_WIDTH / 2 + 0.03
+    for place, (text, colour) in enumerate(zip(texts, colours, strict=True)):
+        _box(axis, place * STEP, y, text, colour)
+        if place:
+            ends = ((place - 1) * STEP + edge, y), (place * STEP - edge, y)
+            _arrow(axis, *(ends[::-1] if backwards else ends))
+
+
+def _down(axis: Axes, place: int) -> None:
+    """An arrow from a box of the upper row to the one below it."""
+    _arrow(axis, (place * STEP, 2 - BOX_HEIGHT / 2 - 0.04), (place * STEP, 0.3 + BOX_HEIGHT / 2 + 0.04))
 
 
 def _blank(width: float, height: float) -> tuple[Canvas, Axes]:
@@ -62,18 +78,11 @@ def draw_method(config: HQVQVAEConfig, plan: DiscoveryPlan) -> Canvas:
         f"early share\nagainst late\n{plan.proxy}",
         f"one code a segment\nfirst {plan.early_fraction:.0%}: early",
     ]
-    step = BOX_WIDTH + 0.4
     figure, axis = _blank(13, 3.6)
-    for place, text in enumerate(upper):
-        _box(axis, place * step, 2, text, ACCENT if place == 3 else OKABE_ITO[4])
-        if place:
-            _arrow(axis, ((place - 1) * step + BOX_WIDTH / 2 + 0.03, 2), (place * step - BOX_WIDTH / 2 - 0.03, 2))
-    for place, text in enumerate(lower):
-        _box(axis, place * step, 0.3, text, OKABE_ITO[2])
-        if place:
-            _arrow(axis, (place * step - BOX_WIDTH / 2 - 0.03, 0.3), ((place - 1) * step + BOX_WIDTH / 2 + 0.03, 0.3))
-    _arrow(axis, (4 * step, 2 - BOX_HEIGHT / 2 - 0.04), (4 * step, 0.3 + BOX_HEIGHT / 2 + 0.04))
-    axis.set_xlim(-1, 6 * step + 1)
+    _row(axis, 2, upper, [OKABE_ITO[4]] * 3 + [ACCENT] + [OKABE_ITO[4]] * 3)
+    _row(axis, 0.3, lower, [OKABE_ITO[2]] * 5, backwards=True)
+    _down(axis, 4)
+    axis.set_xlim(-1, 6 * STEP + 1)
     axis.set_ylim(-0.4, 2.7)
     axis.set_title("From a discharge segment to a code (above), from codes to an answer (below)", fontsize=10)
     return figure
@@ -146,16 +155,12 @@ def draw_protocol() -> Canvas:
     """Leave one cell out: what is learned from training cells, and what of it meets the unseen cell."""
     upper = ["training cells", "z-scores:\nmean and spread", "model and\ncodebook", "code chosen,\nline fitted"]
     lower = ["unseen cell", "the same\nz-scores", "its codes", "prediction,\njudged once"]
-    step = BOX_WIDTH + 0.4
     figure, axis = _blank(9, 3.2)
-    for place, (above, below) in enumerate(zip(upper, lower, strict=True)):
-        _box(axis, place * step, 2, above, OKABE_ITO[4])
-        _box(axis, place * step, 0.3, below, OKABE_ITO[1])
-        if place:
-            for y in (2, 0.3):
-                _arrow(axis, ((place - 1) * step + BOX_WIDTH / 2 + 0.03, y), (place * step - BOX_WIDTH / 2 - 0.03, y))
-            _arrow(axis, (place * step, 2 - BOX_HEIGHT / 2 - 0.04), (place * step, 0.3 + BOX_HEIGHT / 2 + 0.04))
-    axis.set_xlim(-1, 3 * step + 1)
+    _row(axis, 2, upper, [OKABE_ITO[4]] * 4)
+    _row(axis, 0.3, lower, [OKABE_ITO[1]] * 4)
+    for place in (1, 2, 3):
+        _down(axis, place)
+    axis.set_xlim(-1, 3 * STEP + 1)
     axis.set_ylim(-0.4, 2.7)
     axis.set_title("Nothing goes from the unseen cell to what is learned", fontsize=10)
     return figure

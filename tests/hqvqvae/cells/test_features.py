@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset_card.errors import MagBridgeError
-from hqvqvae.cells import charge_features as module
+from hqvqvae.cells import features as module
 from hqvqvae.cells.features import (
     CHARGE_FEATURES,
     FEATURES,

@@ -35,16 +35,23 @@ def command_line() -> typer.Typer:
 
 
 def supply_models() -> None:
-    """Let `benchmark run` find the model that the bridge supplies, which the benchmark itself may not import."""
+    """Let `benchmark run` find the models that the bridge supplies, which the benchmark itself may not import."""
     from benchmark.running import OUTSIDE
 
     OUTSIDE["reservoir-ridge"] = _reservoir_ridge
+    OUTSIDE["matched-filters"] = _matched_filters
 
 
 def _reservoir_ridge() -> Model:
     from bridge.reservoir_ridge import reservoir_ridge
 
     return reservoir_ridge()
+
+
+def _matched_filters() -> Model:
+    from bridge.matched_filters import matched_filters
+
+    return matched_filters()
 
 
 def _version(asked: bool) -> None:

@@ -85,7 +85,8 @@ class Subset:
         target: Shape (n,): float64 for regression, str for classification; (n, 2) for places in mm.
         battery_ids: Shape (n,), str: the unit of independence. Splits, folds, shots and intervals keep a battery's rows
             together. By default the cells, which is what they are in v1.
-        parents: Shape (n,), bool: whether a fault of the same release was injected into the row; False by default.
+        parents: Shape (n,), bool: whether a score beside the headline leaves the row out: a fault of the same release
+            was injected into it, or its cell in v3 has a defect; False by default.
         laws: Shape (n,), str: the ageing law of the row's battery; empty where there is none, as in v1.
     """
 
@@ -385,9 +386,10 @@ def _groups(folder: Path) -> list[str]:
 
 
 def _parents(folder: Path) -> list[str]:
-    """Ids of the rows that faults were injected into; of v3 none."""
-    if "parent_sample_id" not in pq.read_schema(folder / METADATA_FILE).names:
-        return []
+    """Ids of the rows that faults were injected into; of v3 those of defective cells."""
+    if V3.origin in pq.read_schema(folder / METADATA_FILE).names:
+        columns = _columns(folder / METADATA_FILE, ["sample_id", "defect"])
+        return columns.filter(pc.not_equal(columns["defect"], "none"))["sample_id"].to_pylist()
     column = _columns(folder / METADATA_FILE, ["parent_sample_id"])["parent_sample_id"]
     return column.drop_null().unique().to_pylist()
 

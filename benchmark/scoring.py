@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmark.data import REGIME_B_PREFIX
 from benchmark.magbridge_metric import scores as formulas
-from benchmark.tasks import R2_BY_TABLE, WITHOUT_PARENTS, Task
+from benchmark.tasks import R2_BY_TABLE, R2_HEALTHY, WITHOUT_PARENTS, Task
 from dataset_card.contract.schema import table_of
 from dataset_card.errors import MagBridgeError
 
@@ -44,7 +44,7 @@ def score(
         prediction: Shape (n,), numbers or labels as in `truth`.
         scores: Shape (n,), optional score of `task.scored_label`.
         cell_ids: Shape (n,), for the metric that needs tables.
-        parents: Shape (n,), bool, for the metric that leaves out rows that faults were injected into.
+        parents: Shape (n,), bool, for the metrics that leave rows out: those with faults injected, or with a defect.
 
     Returns:
         Metric name to unrounded value.
@@ -64,6 +64,9 @@ def score(
     if parents is not None and parents.any() and WITHOUT_PARENTS in task.metrics:
         counts = formulas.confusion(np.asarray(truth)[~parents], np.asarray(prediction)[~parents], task.labels)
         out[WITHOUT_PARENTS.name] = formulas.balanced_accuracy(counts)
+    if parents is not None and parents.any() and R2_HEALTHY in task.metrics:
+        y, p = np.asarray(truth)[~parents], np.asarray(prediction)[~parents]
+        out[R2_HEALTHY.name] = float(1 - ((y - p) ** 2).sum() / ((y - y.mean()) ** 2).sum())
     return out
 
 

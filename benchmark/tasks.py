@@ -27,7 +27,7 @@ class Metric:
         higher_is_better: Direction.
         needs_scores: Whether it reads a score a row next to the predicted label.
         needs_rows: Whether it needs to know more of the rows than their labels: the tables that v2's cells come from,
-            or which rows are parents.
+            or which rows are parents or have a defect.
     """
 
     name: str
@@ -108,6 +108,9 @@ class Task:
 R2 = Metric("r2", "coefficient of determination", lowest=float("-inf"))
 MAE = Metric("mae", "mean absolute error, in the target's unit", highest=float("inf"), higher_is_better=False)
 R2_BY_TABLE = Metric("r2_by_table", "mean over tables of R2 within each", lowest=float("-inf"), needs_rows=True)
+R2_HEALTHY = Metric(
+    "r2_healthy", "R2 over the test rows of cells without a defect; unranked", lowest=float("-inf"), needs_rows=True
+)
 BALANCED_ACCURACY = Metric("balanced_accuracy", "mean recall over classes")
 WITHOUT_PARENTS = Metric(
     "without_parents", "balanced accuracy over the test rows that no fault was injected into; unranked", needs_rows=True
@@ -200,8 +203,8 @@ V3_TASKS = (
         second="y_mm",
     ),
     Task("t7", "Stack gradient", "t7_stack_gradient", ("as_received",), "gradient_r", (R2, MAE)),
-    Task("t8", "SOH as received", "t8_soh_as_received", ("as_received",), "soh", (R2, MAE)),
-    Task("t9", "SOH at known charge", "t9_soh_known_soc", ("known_soc",), "soh", (R2, MAE)),
+    Task("t8", "SOH as received", "t8_soh_as_received", ("as_received",), "soh", (R2, MAE, R2_HEALTHY)),
+    Task("t9", "SOH at known charge", "t9_soh_known_soc", ("known_soc",), "soh", (R2, MAE, R2_HEALTHY)),
 )
 """Tasks of v3: what magnetic readings add to terminal voltage, which every row has. T9 is an expected null."""
 

@@ -11,7 +11,7 @@ from benchmark.baselines.physics import VIEWS
 from benchmark.leaderboard.boards import replicates
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.scoring import percentiles
-from benchmark.tasks import PRIMARY_SPLIT, V3_TASKS, Task, get_task
+from benchmark.tasks import PRIMARY_SPLIT, R2_HEALTHY, V3_TASKS, Task, get_task
 from dataset_card.errors import MagBridgeError
 
 SPOKEN_OF = ("t7", "t8", "t9")
@@ -27,6 +27,7 @@ class Added:
         learner: Name without the view.
         release: Name, seed and short digest.
         scores: Headline by view, those of `VIEWS` that were run.
+        healthy: Of SOH, the score over cells without a defect by view.
         gain: Both over terminals, as the headline improves; None without both.
         interval: Of the gain at level 0.95, test cells resampled for both at once.
         over_better: Both over the better of the two alone, and its interval; None unless all three were run.
@@ -36,6 +37,7 @@ class Added:
     learner: str
     release: str
     scores: dict[str, float]
+    healthy: dict[str, float]
     gain: float | None
     interval: tuple[float, float] | None
     over_better: tuple[float, float, float] | None
@@ -70,6 +72,8 @@ def added(results: Iterable[Result]) -> list[Added]:
 
 def _added(task: Task, release: str, learner: str, views: dict[str, Result]) -> Added:
     scores = {view: views[view].mean() for view in VIEWS if view in views}
+    known = {view: result for view, result in views.items() if R2_HEALTHY.name in result.runs[0].scores}
+    healthy = {view: result.mean(R2_HEALTHY.name) for view, result in known.items()}
     gain = interval = over = None
     if {"both", "terminals"} <= set(views):
         gain, *interval_ = _lead(task, views["both"], views["terminals"])
@@ -77,7 +81,7 @@ def _added(task: Task, release: str, learner: str, views: dict[str, Result]) -> 
     if set(views) == set(VIEWS):
         alone = max((views[view] for view in ("terminals", "magnetics")), key=lambda r: task.headline.sign * r.mean())
         over = _lead(task, views["both"], alone)
-    return Added(task.id, learner, release, scores, gain, interval, over)
+    return Added(task.id, learner, release, scores, healthy, gain, interval, over)
 
 
 def _lead(task: Task, ours: Result, theirs: Result) -> tuple[float, float, float]:
@@ -100,6 +104,12 @@ def sentence(found: Added) -> str:
     return f"{found.task.upper()}, {found.learner}: no gain is shown; the interval of {figures} holds zero."
 
 
+def _score(found: Added, view: str) -> str:
+    """Headline of a view, and over healthy cells; nothing where it was not run."""
+    beside = f" ({found.healthy[view]:.3f})" if view in found.healthy else ""
+    return f"{found.scores[view]:.3f}{beside}" if view in found.scores else ""
+
+
 def to_markdown(table: list[Added]) -> str:
     """Three columns and the gain for each learner, task by task, and the sentences."""
     lines = []
@@ -117,10 +127,12 @@ def to_markdown(table: list[Added]) -> str:
                 "|---|" + "---:|" * (len(VIEWS) + 2),
             ]
             for found in rows:
-                scores = " | ".join(f"{found.scores[v]:.3f}" if v in found.scores else "" for v in VIEWS)
+                scores = " | ".join(_score(found, view) for view in VIEWS)
                 gain = "" if found.gain is None else f"{found.gain:+.3f}"
                 limits = "" if found.interval is None else f"{found.interval[0]:+.3f} to {found.interval[1]:+.3f}"
                 lines.append(f"| {found.learner} | {scores} | {gain} | {limits} |")
             lines.append("")
+            if any(found.healthy for found in rows):
+                lines += ["In brackets: the same predictions over cells without a defect.", ""]
             lines += [f"{sentence(found)}\n" for found in rows if task.id in SPOKEN_OF]
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark.leaderboard.boards import Board, Entry
 from benchmark.results import Result
-from benchmark.tasks import R2_BY_TABLE, WITHOUT_PARENTS, get_task
+from benchmark.tasks import R2_BY_TABLE, R2_HEALTHY, WITHOUT_PARENTS, get_task
 from dataset_card.contract.editions import V1, V2
 from dataset_card.contract.field import markdown_table
 
@@ -47,12 +47,13 @@ def cells_of(entry: Entry) -> tuple[tuple[str, float | None], ...]:
     result, visit = entry.result, entry.result.by_visit()
     metrics, seconds = result.runs[0].scores, result.seconds / len(result.runs)
     without_parents = result.mean(WITHOUT_PARENTS.name) if WITHOUT_PARENTS.name in metrics else None
-    by_table = f" (by table {result.mean(R2_BY_TABLE.name):.3f})" if R2_BY_TABLE.name in metrics else ""
+    words = {R2_BY_TABLE.name: " (by table {:.3f})", R2_HEALTHY.name: " (healthy cells {:.3f})"}
+    beside = "".join(text.format(result.mean(name)) for name, text in words.items() if name in metrics)
     others = entry.other_releases and (entry.other_releases[0], entry.other_releases[-1])
     return (
         (f"{entry.rank}" if entry.last == entry.rank else f"{entry.rank}–{entry.last}", entry.rank),
         (result.model, None),
-        (f"{result.mean():.3f} ± {result.std():.3f}{by_table}", result.mean()),
+        (f"{result.mean():.3f} ± {result.std():.3f}{beside}", result.mean()),
         _cell("{:.3f} to {:.3f}", entry.interval),
         _cell("{:.3f} ({:.3f} to {:.3f})", visit),
         _cell("{:.3f}", entry.other_law),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from benchmark.baselines import get_model, models, tabicl
@@ -19,12 +20,15 @@ from dataset_card.storage.output import require_place
 TABLE_FAMILIES = {3: "classical", 4: "deep"}
 
 
-def _needs_the_bridge() -> Model:
-    raise MagBridgeError("reservoir-ridge needs the bridge: run `magbridge benchmark run --model reservoir-ridge`")
+def _needs_the_bridge(name: str) -> Model:
+    raise MagBridgeError(f"{name} needs the bridge: run `magbridge benchmark run --model {name}`")
 
 
-OUTSIDE: dict[str, Callable[[], Model]] = {"reservoir-ridge": _needs_the_bridge, "tabicl": lambda: tabicl.MODEL}
-"""Models that run only when asked for by name. The first is supplied by a package above, the second needs weights."""
+OUTSIDE: dict[str, Callable[[], Model]] = {
+    **{name: partial(_needs_the_bridge, name) for name in ("reservoir-ridge", "matched-filters")},
+    "tabicl": lambda: tabicl.MODEL,
+}
+"""Models that run only when asked for by name. Packages above supply two, the third needs weights."""
 
 LAWS = "law_transfer"
 RUN = (*SAMPLINGS, "few_shot", "cross_validation", LAWS, "null")
@@ -76,7 +80,11 @@ def run_baselines(
     elif model is not None:
         get_model(model)
     tasks = tasks_in(data) if task is None else (get_task(task),)
-    pairs = [(t, own) for t in tasks] if own else [(t, m) for t in tasks for m in _chosen(t, model, table)]
+    pairs = (
+        [(t, own) for t in tasks if t.id in own.tasks]
+        if own
+        else [(t, m) for t in tasks for m in _chosen(t, model, table)]
+    )
     chosen: list[tuple[Task, Model | None, str | None]]
     if protocol == "null":
         chosen = [(t, None, protocol) for t in tasks]

@@ -16,7 +16,7 @@ from benchmark.scoring import (
     visit_statistics,
     whole,
 )
-from benchmark.tasks import BY_ID, TASKS
+from benchmark.tasks import BY_ID, TASKS, get_task
 from dataset_card.errors import MagBridgeError
 
 
@@ -235,3 +235,13 @@ def test_the_median_of_places_is_resampled_by_cell():
     assert (short == -1).sum() == 1 and whole(task, short) == pytest.approx(
         score(task, truth[:39], prediction[:39])["median_error_mm"]
     )
+
+
+def test_soh_over_healthy_cells_stands_beside_the_score():
+    task, rng = get_task("t8"), np.random.default_rng(0)
+    truth = rng.normal(0.85, 0.05, 20)
+    prediction, sick = truth + rng.normal(0, 0.02, 20), np.arange(20) % 3 == 0
+    found = score(task, truth, prediction, parents=sick)
+    assert found["r2_healthy"] == pytest.approx(sk.r2_score(truth[~sick], prediction[~sick]), rel=1e-12)
+    assert found["r2"] == pytest.approx(sk.r2_score(truth, prediction)) and found["r2"] != found["r2_healthy"]
+    assert "r2_healthy" not in score(task, truth, prediction) | score(get_task("t7"), truth, prediction, parents=sick)

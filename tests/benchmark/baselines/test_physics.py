@@ -55,6 +55,18 @@ def test_the_metric_of_healthy_cells_reads_classes_and_places(v3_release, task, 
     assert first.runs == again.runs
 
 
+def test_places_are_sought_without_voltages(v3_release):
+    """Among neighbours they are noise: both reads what magnetics alone reads."""
+    both, alone = (evaluate_model("t6", get_model(f"metric-{name}"), v3_release) for name in ("both", "magnetics"))
+    assert [run.scores for run in both.runs] == [run.scores for run in alone.runs]
+
+
+def test_the_discriminant_reads_steps_of_the_voltage_and_finds_next_to_nothing(v3_release):
+    model = get_model("discriminant-terminals")
+    first, again = (evaluate_model("t5", model, v3_release) for _ in range(2))
+    assert model.tasks == ("t5",) and first.runs == again.runs and 0.1 < first.mean() < 0.35
+
+
 def test_healthy_rows_are_the_clean_ones(v3_release):
     data = load_task("t5", v3_release)
     healthy = data.train.sample_ids[data.train.target == "none"]

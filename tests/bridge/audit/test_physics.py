@@ -4,12 +4,18 @@ import json
 import shutil
 
 import numpy as np
+import pandas
+import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.tree import DecisionTreeClassifier
 
 from bridge.audit.physics import check_physics
 from bridge.audit.promises import audit_release
 from bridge.audit.regeneration import regenerate
 from dataset_card.contract.editions import V3
+from dataset_card.contract.physics import DEFECTS
 from dataset_card.storage.arrays import signals, spans
 from dataset_card.storage.reading import MANIFEST, read_table, scalars
 
@@ -115,3 +121,60 @@ def test_a_release_that_tells_more_than_physics_is_found(sound, cheat, check):
     rows, x = sound[0].copy(), sound[1].copy()
     cheat(rows, x)
     assert check in checks(rows, x)
+
+
+METADATA = ("order", "sample_id", "cell_id", "visit", "chemistry", "stack", "soc_knowledge", "soc")
+AGEING = ("lli", "lam_pe", "lam_ne", "r_ohm", "r_ct", "gradient_lli", "gradient_r")
+CHANCE = 1 / len(DEFECTS) + 4.5 * np.sqrt(1 / 6 * 5 / 6 / 24 / 6)
+"""Balanced accuracy over six classes of 24 cells at least, 4.5 standard errors above chance."""
+
+
+def told_by(rows, name):
+    """Balanced accuracy of a tree that sees one column, over folds of cells."""
+    column = rows.assign(order=np.arange(len(rows)))[name]
+    if name.endswith("_id"):
+        column = [int(text.removeprefix("cell-").removeprefix("s"), 16) / 2**63 for text in column]
+    elif column.dtype.kind not in "iuf":
+        column = pandas.factorize(column)[0]
+    tree = DecisionTreeClassifier(max_leaf_nodes=12, min_samples_leaf=8, class_weight="balanced", random_state=0)
+    inputs, kind = np.reshape(column, (-1, 1)), rows["defect"].to_numpy(str)
+    said = cross_val_predict(tree, inputs, kind, groups=rows["cell_id"], cv=GroupKFold(5))
+    return balanced_accuracy_score(kind, said)
+
+
+@pytest.mark.parametrize("name", [*METADATA, *AGEING])
+def test_no_column_alone_tells_the_class(sound, name):
+    assert told_by(sound[0], name) < CHANCE
+
+
+@pytest.mark.parametrize("name", ["soc", "lli", "sample_id"])
+def test_a_column_that_tells_the_class_is_found_by_the_same_reader(sound, name):
+    rows = sound[0].copy()
+    sick = (rows["defect"] == "dry").to_numpy() | (rows["defect"] == "weld").to_numpy()
+    if name == "sample_id":
+        rows[name] = [f"s{'0' if flag else 'f'}{text[2:]}" for flag, text in zip(sick, rows[name], strict=True)]
+    else:
+        rows.loc[sick, name] = rows.loc[sick, name] * 0.3
+    assert told_by(rows, name) > CHANCE
+
+
+def test_what_is_missing_or_how_it_is_kept_tells_no_class(v3_release):
+    """Nulls only where the contract has them, one type a column, and every file holds every class in its share."""
+    table = read_table(v3_release)
+    nullable = {field.name for field in V3.fields if field.nullable}
+    assert {name for name in table.column_names if table[name].null_count} <= nullable
+    shares = scalars(table)["defect"].value_counts(normalize=True)
+    files = [path for path in v3_release.rglob("*.parquet") if "defect" in pq.read_schema(path).names]
+    assert (
+        len(files) > 3
+        and len({pq.read_schema(path).field("load").type for path in files if "load" in pq.read_schema(path).names})
+        == 1
+    )
+    for path in files:
+        assert not [kind for kind in DEFECTS[1:] if kind in str(path.relative_to(v3_release))]
+        own = (
+            pq.read_table(path, columns=["defect"], partitioning=None)
+            .to_pandas()["defect"]
+            .value_counts(normalize=True)
+        )
+        assert (own - shares).abs().max() < 0.1, path

@@ -41,6 +41,9 @@ def test_known_charge_is_known_to_half_a_percent(cells):
 
 
 def test_no_nuisance_tells_a_class(cells):
+    def place(drawn):
+        return CONFIG.noise.place(np.random.default_rng([drawn.seed, 0]), CONFIG.array(drawn.cell))
+
     columns = {name: np.array([getattr(drawn.state, name) for drawn in cells]) for name in vars(cells[0].state)} | {
         "loading": np.array([drawn.variation.loading for drawn in cells]),
         "resistance": np.array([drawn.variation.resistance for drawn in cells]),
@@ -49,6 +52,8 @@ def test_no_nuisance_tells_a_class(cells):
         "mesh": np.array([drawn.mesh.x[10] for drawn in cells]),
         "name": np.array([int(drawn.name[5:], 16) / 2**63 for drawn in cells]),
         "units": np.array([drawn.cell.units for drawn in cells]),
+        "lift": np.array([place(drawn).shift_mm[2] for drawn in cells]),
+        "turn": np.array([place(drawn).turn_rad[0] for drawn in cells]),
     }
     kind = np.array([drawn.defect.defect.kind for drawn in cells])
     for name, values in columns.items():

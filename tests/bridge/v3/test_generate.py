@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from bridge.v3.cells import requests
+from bridge.v3.cells import draw, requests
 from bridge.v3.config import PhysicsConfig
-from bridge.v3.generate import LABELS, generate
+from bridge.v3.generate import LABELS, generate, physics
 from bridge.v3.state import DEFECTS
+from dataset_card.contract.schema import MASTER_SEED
 
 CONFIG = PhysicsConfig(mesh=(12, 9))
 
@@ -54,3 +55,20 @@ def test_another_seed_draws_other_cells(rows, found):
     other = generate(rows[:2], CONFIG, master_seed=7)
     assert (other.labels.cell_id != found.labels.cell_id[:2]).all()
     assert not np.allclose(other.load, found.load[:2])
+
+
+def test_visits_and_cells_share_no_noise_and_no_gain(rows):
+    """What readings add to the physics is of the visit alone: a shared draw would tell one visit by another."""
+    wanted = [row._replace(visit=visit) for row in rows[:6] for visit in range(4)]
+    read, clean = generate(wanted, CONFIG), physics(draw(wanted, CONFIG, MASTER_SEED), CONFIG)
+    volts = read.voltage - np.array([one.voltage_V for one in clean])
+    rest = read.rest.reshape(len(wanted), -1) - 1e9 * np.array([one.rest_T.ravel() for one in clean])
+    assert volts.std() == pytest.approx(1e-4, rel=0.1) and 0.05 < rest.std() < 0.07
+    for noise, most in ((volts, 0.8), (rest, 0.3)):  # 33 and 504 numbers, the latter slow in part
+        alike = np.corrcoef(noise) - np.eye(len(wanted))
+        assert np.abs(alike).max() < most
+    load = 1e9 * np.array([one.load_T.ravel() for one in clean])
+    gain = ((read.load - load) * load).sum(axis=1) / (load**2).sum(axis=1)
+    assert gain.std() == pytest.approx(1e-3, rel=0.4)
+    visits = gain.reshape(6, 4)
+    assert visits.std(axis=1).min() > 1e-4 and np.ptp(visits, axis=1).mean() > 1e-3

@@ -134,10 +134,10 @@ def told_by(rows, name):
     column = rows.assign(order=np.arange(len(rows)))[name]
     if name.endswith("_id"):
         column = [int(text.removeprefix("cell-").removeprefix("s"), 16) / 2**63 for text in column]
-    elif column.dtype.kind not in "iuf":
+    elif name in ("chemistry", "stack", "soc_knowledge"):
         column = pandas.factorize(column)[0]
     tree = DecisionTreeClassifier(max_leaf_nodes=12, min_samples_leaf=8, class_weight="balanced", random_state=0)
-    inputs, kind = np.reshape(column, (-1, 1)), rows["defect"].to_numpy(str)
+    inputs, kind = np.array(column, dtype=float)[:, None], rows["defect"].to_numpy(str)
     said = cross_val_predict(tree, inputs, kind, groups=rows["cell_id"], cv=GroupKFold(5))
     return balanced_accuracy_score(kind, said)
 
@@ -154,7 +154,7 @@ def test_a_column_that_tells_the_class_is_found_by_the_same_reader(sound, name):
     if name == "sample_id":
         rows[name] = [f"s{'0' if flag else 'f'}{text[2:]}" for flag, text in zip(sick, rows[name], strict=True)]
     else:
-        rows.loc[sick, name] = rows.loc[sick, name] * 0.3
+        rows.loc[sick, name] = rows.loc[sick, name].astype(float) * 0.3
     assert told_by(rows, name) > CHANCE
 
 
@@ -172,9 +172,6 @@ def test_what_is_missing_or_how_it_is_kept_tells_no_class(v3_release):
     )
     for path in files:
         assert not [kind for kind in DEFECTS[1:] if kind in str(path.relative_to(v3_release))]
-        own = (
-            pq.read_table(path, columns=["defect"], partitioning=None)
-            .to_pandas()["defect"]
-            .value_counts(normalize=True)
-        )
-        assert (own - shares).abs().max() < 0.1, path
+        rows = pq.read_table(path, columns=["cell_id", "defect"], partitioning=None).to_pandas().drop_duplicates()
+        own = rows["defect"].value_counts(normalize=True).reindex(shares.index, fill_value=0)
+        assert ((own - shares).abs() < 4.5 * np.sqrt(shares * (1 - shares) / len(rows))).all(), path

@@ -63,10 +63,10 @@ class Contents:
 
     @property
     def edition(self) -> Edition:
-        """The dataset that the rows say they belong to; v1 where they name none, which the rows' check reports."""
+        """The dataset that the rows name; v1 where there is none or it is unknown, which the checks report."""
         try:
             return edition_of(self.rows["bridge_version"].iat[0])
-        except MagBridgeError:
+        except (MagBridgeError, IndexError):
             return V1
 
     @property

@@ -155,9 +155,13 @@ def _apart(names: list[str]) -> list[str]:
     return [f"{n}.{i}" if n in names[:i] and n not in known else n for i, n in enumerate(names)]
 
 
+class _TooWide(MagBridgeError):
+    """A table that no other reader should be asked for either: batterydf takes a minute for 5,000 columns."""
+
+
 def _check_width(path: Path, names: Collection[str]) -> None:
     if len(names) > MAX_COLUMNS:
-        raise MagBridgeError(f"{path} has {len(names)} columns; expected a table of samples, at most {MAX_COLUMNS}")
+        raise _TooWide(f"{path} has {len(names)} columns; expected a table of samples, at most {MAX_COLUMNS}")
 
 
 def _check_names(path: Path, names: list[str]) -> None:
@@ -189,6 +193,8 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
                 return raw, found
             missing = [each.name for each in NEEDED if each.name not in found.columns]
             reason = f"no column for {', '.join(missing)} among {', '.join(map(repr, raw.table.columns[:12]))}"
+        except _TooWide:
+            raise
         except MagBridgeError as error:
             if mapped.path is not None or path.suffix.lower() not in (*TEXT, ".xlsx"):
                 raise

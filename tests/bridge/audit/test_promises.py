@@ -245,6 +245,12 @@ def test_damaged_json_is_a_finding(copy):
     assert {f.where for f in findings if f.check == "files"} == {"splits/by_cell_primary.json", "manifest.json"}
 
 
+def test_texts_in_place_of_a_release_are_findings(tmp_path):
+    for name in ("manifest.json", "metadata.parquet", "checksums.sha256"):
+        (tmp_path / name).write_text('{"name": 3}')
+    assert {"checksums", "files"} <= {finding.check for finding in audit_release(tmp_path)}
+
+
 def test_nothing_there(tmp_path):
     with pytest.raises(MagBridgeError, match="no such release"):
         audit_release(tmp_path / "none")

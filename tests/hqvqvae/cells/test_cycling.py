@@ -129,6 +129,8 @@ def test_files_that_are_no_tables_are_named(tmp_path):
     (tmp_path / "wide.csv").write_text(",".join(f"x{i}" for i in range(100_000)) + "\n")
     with pytest.raises(MagBridgeError, match=r"has \d{4,} columns; expected a table of samples"):
         read_table(tmp_path / "wide.csv")
+    with pytest.raises(MagBridgeError, match=r"has \d{4,} columns; expected a table of samples, at most 1000$"):
+        read_cells(tmp_path / "wide.csv")  # and batterydf, which would take minutes, is not asked
     cell_table().assign(cell_id=["mine"] * 70 + [None] * 110).to_csv(tmp_path / "nameless.csv", index=False)
     with pytest.raises(MagBridgeError, match="row 72 has no cell_id"):
         read_table(tmp_path / "nameless.csv")

@@ -114,6 +114,9 @@ def _yaml_loader():
             return node
 
         def construct_mapping(self, node, deep=False):
+            odd = [key.value for key, _ in node.value if key.tag.rpartition(":")[2] not in ("str", "merge")]
+            if odd:
+                raise yaml.YAMLError(f"{odd[0]} names a field: expected text, in quotes if need be")
             keys = [key.value for key, _ in node.value]
             twice = [str(key) for key in keys if keys.count(key) > 1]
             if twice:

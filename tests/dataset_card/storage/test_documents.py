@@ -106,6 +106,9 @@ def test_yaml_is_plain():
     [
         ("a: &a [1]\nb: *a\n", "aliases are not taken"),
         ("a: 1\na: 2\n", "the field a stands there twice"),
+        ("tasks: {1: 2}\n", "1 names a field: expected text"),
+        ("~: 2\n", "~ names a field: expected text"),
+        ("seconds: .nan\n", ".nan is not a number that is taken"),
         ("[" * 11 + "]" * 11, "values more than 10 deep"),
         ("- " * 20_000, "values more than 10 deep"),
         ("!!python/object/apply:os.system [id]", "are not taken"),

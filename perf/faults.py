@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--count", type=int, help="faults of each kind, in place of the form's number")
     parser.add_argument("--keep", type=Path, help="folder for copies of the files that fell")
-    parser.add_argument("--long", action="store_true", help="thousands of faults, in a quarter of an hour of one core")
+    parser.add_argument("--long", action="store_true", help="thousands of faults, in half an hour of one core")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     totals: list[Score] = []

@@ -22,8 +22,7 @@ from bridge.generate import make_bridge, resolve
 from bridge.v3 import Defect, PouchCell, Protocol, SensorArray
 from bridge.v3.simulation import Case, simulate_cases
 from bridge.v3.state import Mesh
-from bridge.validation.distribution import healthy_signals
-from bridge.validation.held_out import PER_ANCHOR, held_out_scans
+from bridge.validation.likeness import PER_ANCHOR, healthy_signals, held_out_scans
 from dataset_card.contract.schema import AGEING_LAWS, CHANNELS
 from dataset_card.running.plotting import INK, QUIET, SERIES, canvas, save
 

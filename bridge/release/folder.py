@@ -29,7 +29,7 @@ from bridge.release.splits import PRIMARY, RECORD, make_splits, split_document
 from bridge.upstream.pulsebat import PulseTables
 from bridge.v2 import BridgeV2
 from bridge.v3.release import BridgeV3, operator_digests
-from bridge.validation.report import require_invariants
+from bridge.validation.invariants import require_invariants
 from dataset_card.cards import card
 from dataset_card.contract.configs import AGEING, METADATA_FILE, atom_path, provenance
 from dataset_card.contract.editions import V1, V3, Edition, edition_of

@@ -19,9 +19,17 @@ from bridge.generate import AnyBridge
 from bridge.identity import sample_seed
 from bridge.plan import record_voltages
 from bridge.v1.generate import Bridge
-from bridge.validation.ablated import ABLATIONS, ablated, of_one_law, permuted
-from bridge.validation.readout import CleanRows
-from bridge.validation.transfer import READOUTS, Transfer, transfer_scores, transfer_table
+from bridge.validation.soh import (
+    ABLATIONS,
+    READOUTS,
+    CleanRows,
+    Transfer,
+    ablated,
+    of_one_law,
+    permuted,
+    transfer_scores,
+    transfer_table,
+)
 from dataset_card.contract.schema import MASTER_SEED, REUSE_ABOVE_SOH
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.plotting import LINE, MARK, canvas, save

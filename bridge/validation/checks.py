@@ -1,11 +1,34 @@
-"""What a gate reports: one figure, its bound, and whether it holds."""
+"""What a gate reports: one figure, its bound, and whether it holds; the bounds and the words are in `checks.yaml`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import operator
+import re
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+
+import yaml
 
 REPORTED = "reported"
 """Bound of a figure that has none."""
+
+TITLES = {
+    "invariants": "sanity invariants",
+    "distribution": "distribution against the fitted scans",
+    "likeness": "likeness to held-out scans",
+    "critics": "critics of three kinds against fresh scans",
+    "two_sample": "two-sample test against held-out scans",
+    "soh": "where SOH can be read",
+    "limits": "what the fit to these scans cannot carry",
+    "physics": "physics",
+}
+"""Parts of a report, in order."""
+
+ROUNDING = 1 + 1e-9
+"""Of a figure that stands at its bound but for the last digits."""
+
+_HOLDS = {"<=": operator.le, "at most": operator.le, ">=": operator.ge, "<": operator.lt, "=": operator.eq}
 
 
 @dataclass(frozen=True)
@@ -36,3 +59,90 @@ class Check:
         figure = "no figure" if self.figure is None else f"{self.figure:.4g} {self.unit}"
         condition = self.bound if self.bound == REPORTED else f"expected {self.bound}"
         return f"{verdict}  {self.name}: {figure}, {condition}\n      {self.note}"
+
+
+@cache
+def _declared() -> dict[str, dict[str, str]]:
+    text = resources.files("bridge.validation").joinpath("checks.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+def check(
+    key: str, figure: float | None, blocking: bool, *, others: tuple[float, ...] = (), also: bool = True, **facts
+) -> Check:
+    """A check of `checks.yaml`.
+
+    Args:
+        key: Its entry there.
+        figure: What was measured.
+        blocking: Whether a release hangs on it.
+        others: Further figures that must meet the bound.
+        also: A further condition.
+        **facts: What the entry's texts name.
+    """
+    entry = _declared()[key]
+    name, bound, note = (entry[part].format(**facts) for part in ("name", "bound", "note"))
+    passed = also and all(holds(bound, value) for value in (figure, *others))
+    return Check(name, figure, entry["unit"], bound, passed, blocking, note)
+
+
+def holds(bound: str, figure: float | None) -> bool:
+    """Whether a figure meets a bound such as `<= 0.05`, `in [0.9, 1.1]` or `reported`; NaN meets none."""
+    if bound == REPORTED or figure is None:
+        return bound == REPORTED
+    if span := re.fullmatch(r"in \[(.+), (.+)\]", bound):
+        return float(span[1]) <= figure <= float(span[2])
+    relation, number = bound.rsplit(" ", 1)
+    return bool(_HOLDS[relation](figure, float(number) * (ROUNDING if relation == "<=" else 1)))
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """Everything to be checked of a bridge before its data is trusted.
+
+    Attributes:
+        bridge: `v1`, `v2` or `v3`.
+        upstream: Name of its upstream; empty for v3, which has none.
+        checks: Checks of each part, in order.
+        separations: Of v1: how well its latent space separates the anchors.
+        meaning: What to mind about them.
+    """
+
+    bridge: str
+    upstream: str
+    checks: dict[str, list[Check]]
+    separations: tuple = ()
+    meaning: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every blocking check holds."""
+        return all(check.passed for part in self.checks.values() for check in part if check.blocking)
+
+    def as_dict(self) -> dict:
+        """The report as plain values, for JSON."""
+        document = {
+            "bridge": self.bridge,
+            **({"upstream": self.upstream} if self.upstream else {}),
+            "passed": self.passed,
+            **{part: [asdict(check) for check in checks] for part, checks in self.checks.items()},
+        }
+        if self.separations:
+            document["separations"] = [asdict(separation) for separation in self.separations]
+            document["separations_meaning"] = self.meaning
+        return document
+
+    def text(self) -> str:
+        """The report for people."""
+        lines = []
+        for part, checks in self.checks.items():
+            blocking = sum(check.blocking for check in checks)
+            kind = "all blocking" if blocking == len(checks) else f"{blocking} of {len(checks)} blocking"
+            upstream = f", upstream {self.upstream}" if self.upstream else ""
+            lines += [f"{TITLES[part]}, bridge {self.bridge}{upstream} ({kind})"]
+            lines += [*(check.line() for check in checks), ""]
+        if self.separations:
+            lines.append("separation of the anchors in latent space: adjacent centroids / scatter within an anchor")
+            lines += [f"      {s.name}: {s.adjacent:.1f} / {s.scatter:.2f} = {s.ratio:.1f}" for s in self.separations]
+            lines.append(f"      {self.meaning}")
+        return "\n".join(lines).rstrip()

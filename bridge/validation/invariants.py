@@ -13,10 +13,9 @@ from bridge.generate import AnyBridge
 from bridge.identity import regime_of
 from bridge.v1.inputs import AnchorStatistics
 from bridge.v2 import BridgeV2
-from bridge.validation.checks import Check
+from bridge.validation.checks import Check, check
 from dataset_card.errors import MagBridgeError
 
-REPLICA_TOLERANCE_NT = 1e-12
 SCANS_TOLERANCE = 1e-6
 """Rounding of a scan archive against its statistics, as a share of the largest mean; it may be stored in float32."""
 
@@ -31,9 +30,6 @@ PUBLISHED_START_V, PUBLISHED_SEED = 3.10, 42
 """Start and seed of the published step figures: 189 nT for 0.01 V and 1881 nT for 0.10 V."""
 CROSSINGS = (2.81, 3.00, 3.06, 3.10, 3.20)
 """Voltages that a small and a large step are centred on: inner anchors, the regime bound, and one plain voltage."""
-STEP_RATIO = 0.25
-"""Greatest ratio of the two steps; a signal linear in voltage has 0.1, one that jumps at the crossing tends to 1."""
-
 REGIMES = (
     (2.54, "extrapolation"),
     (2.81, "extrapolation"),
@@ -71,21 +67,12 @@ def anchor_identity(bridge: AnyBridge) -> Check:
     upstream = bridge.upstream
     voltages, mean = upstream.statistics.voltages, upstream.statistics.mean
     gaps = [np.abs(bridge.anchor_replica(float(voltage)) - m).max() for voltage, m in zip(voltages, mean)]
-    worst = float(np.max(gaps))
     # A hybrid's scans are borrowed, and have other means than the published ones that it imposes.
     own = AnchorStatistics.from_scans(upstream.scans, voltages).mean if upstream.name != "hybrid" else mean
     off_scans = float(np.abs(own - mean).max())
     allowed = SCANS_TOLERANCE * float(np.abs(mean).max())
-    return Check(
-        "anchor replica equals the mean trajectory",
-        worst,
-        "nT",
-        f"<= {REPLICA_TOLERANCE_NT:g}",
-        worst <= REPLICA_TOLERANCE_NT and off_scans <= allowed,
-        True,
-        f"greatest difference over {len(gaps)} anchors, at {voltages[int(np.argmax(gaps))]:.2f} V; the mean of the "
-        f"scans is {off_scans:.2g} nT off the mean trajectory, {allowed:.2g} is allowed",
-    )
+    facts = {"anchors": len(gaps), "voltage": voltages[int(np.argmax(gaps))], "off": off_scans, "allowed": allowed}
+    return check("replica", float(np.max(gaps)), True, also=off_scans <= allowed, **facts)
 
 
 def _monotone_degradation(bridge: AnyBridge) -> list[Check]:
@@ -112,17 +99,9 @@ def monotone_degradation(bridge: AnyBridge, voltage: float, soc: float, least: f
     signals = bridge.generate_many(*requests).reshape(len(seeds), steps, -1)
     distance = np.linalg.norm(signals - signals[:, :1], axis=2)
     grows = (np.diff(distance, axis=1) > 0).all(axis=1)
-    share = float(grows.mean())
-    return Check(
-        f"degradation grows monotonically at {voltage:.2f} V" + ("" if soc == SOC_AT_REST else f", SOC {soc:g} %"),
-        share,
-        "share of seeds",
-        f">= {least:g}",
-        share >= least,
-        True,
-        f"L2 distance over all channels and steps from SOH 1.00, SOH {SOH_LADDER[1]:.2f} to {SOH_LADDER[-1]:.2f}, "
-        f"{len(seeds)} seeds; median at SOH {SOH_LADDER[-1]:.2f}: {np.median(distance[:, -1]):.0f} nT",
-    )
+    facts = {"voltage": voltage, "state": "" if soc == SOC_AT_REST else f", SOC {soc:g} %", "least": least}
+    ladder = {"first": SOH_LADDER[1], "last": SOH_LADDER[-1], "seeds": len(seeds), "median": np.median(distance[:, -1])}
+    return check("monotone", float(grows.mean()), True, **facts, **ladder)
 
 
 def voltage_continuity(bridge: AnyBridge) -> list[Check]:
@@ -143,27 +122,11 @@ def voltage_continuity(bridge: AnyBridge) -> list[Check]:
     crossings = [v for v in CROSSINGS if _within(bridge, v - far, v + far)] or [start + far]
     ratios = [distance(v - near, v + near) / distance(v - far, v + far) for v in crossings]
     worst = int(np.argmax(ratios))
+    steps = {"small": small_V, "large": large_V}
+    listed = ", ".join(f"{v:.2f}" for v in crossings)
     return [
-        Check(
-            f"{small_V:g} V changes less than {large_V:.2f} V",
-            small,
-            "nT",
-            f"< {large:.1f}",
-            small < large,
-            True,
-            f"L2 distance from {start:.2f} V at SOH 1.0, seed {PUBLISHED_SEED}; published 1881 for "
-            "this large step, and about 261 for a small one whose voltage and seed are not given",
-        ),
-        Check(
-            "no jump at an anchor or regime bound",
-            ratios[worst],
-            "ratio",
-            f"<= {STEP_RATIO:g}",
-            ratios[worst] <= STEP_RATIO,
-            True,
-            f"{small_V:g} V over {large_V:.2f} V, worst at {crossings[worst]:.2f} V of steps centred on "
-            f"{', '.join(f'{v:.2f}' for v in crossings)} V; linear in voltage gives 0.1",
-        ),
+        check("small step", small, True, distance=large, start=start, seed=PUBLISHED_SEED, **steps),
+        check("jump", ratios[worst], True, worst=crossings[worst], crossings=listed, **steps),
     ]
 
 
@@ -189,16 +152,9 @@ def regime_bounds(bridge: AnyBridge) -> Check:
         except MagBridgeError:
             continue
         wrong.append(f"{voltage:.2f} V is generated, expected a rejection")
-    return Check(
-        "regimes and rejections",
-        float(len(wrong)),
-        "wrong voltages",
-        "= 0",
-        not wrong,
-        True,
-        "; ".join(wrong)
-        or f"{len(REGIMES)} voltages have their regime, {' and '.join(f'{v:.2f}' for v in REJECTED_V)} V are rejected",
-    )
+    rejected = " and ".join(f"{v:.2f}" for v in REJECTED_V)
+    sound = f"{len(REGIMES)} voltages have their regime, {rejected} V are rejected"
+    return check("regimes", float(len(wrong)), True, note="; ".join(wrong) or sound)
 
 
 def anomaly_flags(rows: pandas.DataFrame) -> Check:
@@ -207,14 +163,21 @@ def anomaly_flags(rows: pandas.DataFrame) -> Check:
     clean = ~regime_b & (rows["anomaly_origin"] == "none")
     flag = rows["anomaly_flag"].astype(bool)
     wrong = int((regime_b & ~flag).sum() + (clean & flag).sum())
-    return Check(
-        "anomaly flags",
-        float(wrong),
-        "wrong rows",
-        "= 0",
-        wrong == 0,
-        True,
-        f"{int(regime_b.sum())} Regime-B rows flagged, {int(clean.sum())} clean grounded rows not"
-        if not wrong
-        else f"{wrong} rows with the wrong flag",
-    )
+    sound = f"{int(regime_b.sum())} Regime-B rows flagged, {int(clean.sum())} clean grounded rows not"
+    return check("flags", float(wrong), True, note=f"{wrong} rows with the wrong flag" if wrong else sound)
+
+
+def require_invariants(bridge: AnyBridge, rows: pandas.DataFrame) -> None:
+    """Refuses a bridge that breaks a sanity invariant: the gate ahead of writing a release.
+
+    Args:
+        bridge: The bridge to check.
+        rows: The rows of its release.
+
+    Raises:
+        MagBridgeError: An invariant is broken.
+    """
+    broken = [one for one in check_invariants(bridge, rows) if not one.passed]
+    if broken:
+        reasons = "; ".join(f"{c.name}: {c.figure:.4g} {c.unit}, expected {c.bound} ({c.note})" for c in broken)
+        raise MagBridgeError(f"the bridge breaks {len(broken)} sanity checks, so no release is written: {reasons}")

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bridge.generate import make_bridge, resolve
-from bridge.validation.distribution import healthy_signals
-from bridge.validation.held_out import PER_ANCHOR, held_out_scans
+from bridge.validation.likeness import PER_ANCHOR, healthy_signals, held_out_scans
 from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.running.plotting import INK, LINE, MARK, QUIET, canvas, save
 

@@ -9,9 +9,8 @@ import pytest
 from bridge import Bridge, generate, identity
 from bridge.plan import Composition, make_plan
 from bridge.upstream import resolve
-from bridge.validation.distribution import check_distribution
-from bridge.validation.invariants import check_invariants
-from bridge.validation.report import require_invariants
+from bridge.validation.invariants import check_invariants, require_invariants
+from bridge.validation.likeness import check_distribution
 from bridge.validation.separation import separations
 from dataset_card.errors import MagBridgeError
 

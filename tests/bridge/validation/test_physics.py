@@ -5,22 +5,20 @@ import pytest
 
 from bridge.v3.effects import Effect
 from bridge.validation import physics
-from bridge.validation.checks import Check
 
 
 @pytest.mark.slow
 def test_every_check_holds():
     found = physics.validate_physics()
     assert found.passed, found.text()
-    assert len(found.checks) == 11 and all(check.blocking for check in found.checks)
+    assert len(found.checks["physics"]) == 11 and all(check.blocking for check in found.checks["physics"])
     assert found.as_dict()["passed"] and "theorem" in found.text()
 
 
 def test_one_figure_off_its_bound_blocks():
-    good = physics._bound("a", 0.1, "-", 0.2, "note")
-    bad = physics._bound("b", float("nan"), "-", 0.2, "note")
-    assert physics.PhysicsReport([good]).passed and not physics.PhysicsReport([good, bad]).passed
-    assert isinstance(bad, Check) and "FAIL" in bad.line()
+    good, bad = (physics.check("table", figure, True) for figure in (0.1, float("nan")))
+    reports = [physics.ValidationReport("v3", "", {"physics": checks}) for checks in ([good], [good, bad])]
+    assert [report.passed for report in reports] == [True, False] and "FAIL" in bad.line()
 
 
 def test_a_readout_finds_what_is_there_and_nothing_else():

@@ -254,7 +254,7 @@ def residuals(
 
         found = compare(measured, against)
         path = report.write_report(found, out, replace)
-        said = [words.replace("**", "") for words in report.verdict(found)]
+        said = [words.replace("**", "") for words in found.verdict()]
     if as_json:
         print_json(found.as_dict())
         return

@@ -15,9 +15,9 @@ import pandas
 from bridge.audit.leakage import LeakageReport, leakage_report
 from bridge.config import config_hash
 from bridge.identity import nearest_anchor, sample_id, sample_seed
-from bridge.measured.channels import RELEASE_NAMES, ChannelMap, read_channel_map
+from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.plausibility import check_scans
-from bridge.measured.sampling import Sampling, evenly_sampled, resampling_matrix
+from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import RawScan, read_scans
 from bridge.measured.split import default_split, own_split, split_notes
 from bridge.measured.tables import pulses_of, read_labels
@@ -27,10 +27,10 @@ from bridge.release.splits import by_record_optimistic_baseline
 from dataset_card.contract.configs import SPLITS
 from dataset_card.contract.editions import MEASURED
 from dataset_card.contract.measured import LABEL_FIELDS
-from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS, REUSE_ABOVE_SOH, metadata_of
+from dataset_card.contract.schema import MEASURED_CHANNELS, REUSE_ABOVE_SOH, metadata_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
-from dataset_card.storage.faults import Fault, FaultyInput, fault, require
+from dataset_card.storage.faults import Fault, Faults, FaultyInput, fault, require
 from dataset_card.storage.output import RELEASE, require_folder
 
 SCANS_FILE = "scans.csv"
@@ -184,11 +184,10 @@ def read_measured(
     require(faults)
     assert mapping is not None and table is not None and found is not None  # else there was a fault
     scans, sources = found
-    scans = _paired(scans, table, Path(signals), Path(labels))
-    scans, sampling = evenly_sampled(scans, mapping)
-    x, mapping = stacked(scans, mapping)
-    check_scans(x, scans, mapping, table["voltage"].to_numpy())
-    config = {**mapping.as_dict(), "steps": sampling.steps, "resampling": sampling.method,
+    scan_set = evenly_sampled(paired(scans, table, Path(signals), Path(labels)), mapping)
+    check_scans(scan_set, table["voltage"].to_numpy())
+    sampling = scan_set.sampling
+    config = {**scan_set.mapping.as_dict(), "steps": sampling.steps, "resampling": sampling.method,
               "interval_s": sampling.interval_s}  # fmt: skip
     rows = _rows(table, config)
     primary = default_split(rows, Path(labels)) if split is None else own_split(Path(split), table)
@@ -201,75 +200,39 @@ def read_measured(
         rows,
         table["scan_id"].tolist(),
         pulses_of(table),
-        release_channels(x, mapping, sampling),
+        scan_set.released(),
         primary,
         config,
-        (*table.attrs["notes"], sampling.note, *channel_notes(mapping), *split_notes(rows, primary)),
+        (*table.attrs["notes"], *scan_set.notes(), *split_notes(rows, primary)),
         sources,
     )
 
 
-def _paired(scans: list[RawScan], table: pandas.DataFrame, signals: Path, labels: Path) -> list[RawScan]:
-    """The scans in the order of their labels."""
-    faults: list[Fault] = []
+def paired(
+    scans: list[RawScan], table: pandas.DataFrame, signals: Path, labels: Path, row: str = "label"
+) -> list[RawScan]:
+    """The scans in the order of their rows in a table, each row a `label` or simply a `row`.
+
+    Raises:
+        FaultyInput: A scan without a row, a row without a scan, or two scans of one name.
+    """
+    faults = Faults(labels)
     by_id: dict[str, RawScan] = {}
     for scan in scans:
         if scan.scan_id in by_id:
-            faults.append(Fault(scan.file, scan.where, f"scan id {scan.scan_id!r} again", "each once", "rename one"))
+            faults.append(scan.fault(f"scan id {scan.scan_id!r} again", "each once", "rename one"))
         by_id[scan.scan_id] = scan
-    labelled = dict(zip(table["scan_id"], table["where"]))
-    for scan_id, where in labelled.items():
-        if scan_id not in by_id:
-            faults.append(
-                Fault(
-                    str(labels),
-                    where,
-                    f"a label of {scan_id!r}, without a scan",
-                    f"a scan of that name in {signals.name}",
-                    "add the scan or remove the row",
-                )
-            )
-    for scan_id, scan in by_id.items():
-        if scan_id not in labelled:
-            faults.append(
-                Fault(
-                    scan.file,
-                    scan.where,
-                    "a scan without a label",
-                    f"a row with this scan_id in {labels.name}",
-                    "add the row or remove the scan",
-                )
-            )
+    listed = dict(zip(table["scan_id"], table["where"]))
+    for scan_id in [name for name in listed if name not in by_id]:
+        expected = f"a scan of that name in {signals.name}"
+        faults.add(
+            listed[scan_id], f"a {row} of {scan_id!r}, without a scan", expected, "add the scan or remove the row"
+        )
+    for scan_id in [name for name in by_id if name not in listed]:
+        expected, fix = f"a row with this scan_id in {labels.name}", "add the row or remove the scan"
+        faults.append(by_id[scan_id].fault(f"a scan without a {row}", expected, fix))
     require(faults)
     return [by_id[scan_id] for scan_id in table["scan_id"]]
-
-
-def stacked(scans: Sequence[RawScan], mapping: ChannelMap) -> tuple[np.ndarray, ChannelMap]:
-    """Scans as (n, N, C) in nT, and the channels that every one of them has."""
-    common = [c for c in mapping.channels if all(c.column in scan.columns for scan in scans)]
-    x = np.stack([[scan.columns[c.column] for c in common] for scan in scans]).swapaxes(1, 2)
-    return x * [c.factor for c in common], ChannelMap(tuple(common), mapping.time)
-
-
-def release_channels(x: np.ndarray, mapping: ChannelMap, sampling: Sampling) -> np.ndarray:
-    """(n, 100, 6) scans in release order: resampled, magnitudes derived where they were not measured."""
-    x = x if sampling.steps == len(resampling_matrix(sampling.steps)) else resampling_matrix(sampling.steps) @ x
-    out = np.empty((*x.shape[:2], len(CHANNELS)))
-    out[..., [CHANNELS.index(name) for name in mapping.names]] = x
-    for sensor in range(2):
-        if CHANNELS[4 + sensor] not in mapping.names:
-            out[..., 4 + sensor] = np.hypot(out[..., 2 * sensor], out[..., 2 * sensor + 1])
-    return out
-
-
-def channel_notes(mapping: ChannelMap) -> list[str]:
-    """Sentences on units, signs and derived channels."""
-    derived = [name for name in CHANNELS if name not in mapping.names]
-    words = [f"{c.name} from {c.column!r} in {c.unit}{', sign turned' if c.sign < 0 else ''}" for c in mapping.channels]
-    notes = ["Channels: " + "; ".join(words) + "."]
-    if derived:
-        notes.append(f"{' and '.join(derived)} derived as the magnitude of Y and Z, since not every scan has them.")
-    return notes
 
 
 def _rows(table: pandas.DataFrame, config: dict) -> pandas.DataFrame:

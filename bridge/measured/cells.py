@@ -18,7 +18,7 @@ from bridge.v2 import UpstreamV2
 from dataset_card.contract.editions import OWN_CELLS
 from dataset_card.contract.measured import CELL_FIELDS, PULSES, chemistry_of
 from dataset_card.storage.digests import sha256_of
-from dataset_card.storage.faults import Fault, fault, require
+from dataset_card.storage.faults import Faults, fault, require
 
 FEWEST_CELLS = 5
 """Of one chemistry, so that no subset of the split by cell is empty."""
@@ -77,22 +77,19 @@ def with_cells(
 
 
 def _check(path: Path, table: pandas.DataFrame, any_chemistry: bool) -> None:
-    faults = []
+    faults = Faults(path)
     if "voltage" not in table and PULSES[0].name not in table:
         raise fault(path, "row 1", "no column 'voltage' and no U1..U21", "one of them, in V", "add it")
-    repeated = table.duplicated(["cell_id", "soc", "soh"])
-    for row in table[repeated].to_dict("records"):
+    for row in table[table.duplicated(["cell_id", "soc", "soh"])].to_dict("records"):
         found = f"cell {row['cell_id']!r} at SOC {row['soc']:g} % and SOH {row['soh']:g} again"
-        faults.append(Fault(str(path), row["where"], found, "each record once", "remove one"))
+        faults.add(row["where"], found, "each record once", "remove one")
     if not any_chemistry:
         for row in table[table["chemistry"] != CHEMISTRY].to_dict("records")[:1]:
-            faults.append(
-                Fault(str(path), row["where"], f"chemistry {row['chemistry']!r}", CHEMISTRY, "use --bridge v2")
-            )
+            faults.add(row["where"], f"chemistry {row['chemistry']!r}", CHEMISTRY, "use --bridge v2")
     counts = table.groupby("chemistry")["cell_id"].nunique()
     if counts.max() < FEWEST_CELLS:
         found = ", ".join(f"{n} {name} cells" for name, n in counts.items())
-        faults.append(Fault(str(path), "", found, f"at least {FEWEST_CELLS} of one chemistry", "add cells"))
+        faults.add("", found, f"at least {FEWEST_CELLS} of one chemistry", "add cells")
     require(faults)
 
 

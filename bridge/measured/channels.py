@@ -8,7 +8,7 @@ from pathlib import Path
 from dataset_card.contract.measured import AXES, MEASURED_CHANNELS
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.storage.columns import UNITS, read_column_map, unit_factor
-from dataset_card.storage.faults import Fault, fault, require
+from dataset_card.storage.faults import Faults, fault, require
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,19 @@ def read_channel_map(path: Path | str) -> ChannelMap:
     if missing:
         raise fault(path, "channels", f"no {missing[0]}", ", ".join(MEASURED_CHANNELS), "map the four of them")
     entries = {name: entry for name, entry in mapped.entries.items() if name != "time"}
-    faults = []
+    faults = Faults(path)
     for name, entry in entries.items():
         if entry["axis"] != AXES[name]:
             fix = "Y looks across the scan's path, Z along it: swap the columns"
-            faults.append(Fault(str(path), f"channels.{name}", f"axis {entry['axis']!r}", repr(AXES[name]), fix))
+            faults.add(f"channels.{name}", f"axis {entry['axis']!r}", repr(AXES[name]), fix)
         if unit_factor(entry["unit"], "nT") is None:
             known = ", ".join(UNITS["nT"])
-            faults.append(Fault(str(path), f"channels.{name}.unit", repr(entry["unit"]), known, "correct it"))
+            faults.add(f"channels.{name}.unit", repr(entry["unit"]), known, "correct it")
     time = mapped.entries.get("time")
     time_unit = None if time is None else time.get("unit")
     if time is not None and time_unit != "step" and unit_factor(str(time_unit), "s") is None:
         known = ", ".join((*UNITS["s"], "step"))
-        faults.append(Fault(str(path), "time.unit", repr(time_unit), known, "correct it"))
+        faults.add("time.unit", repr(time_unit), known, "correct it")
     require(faults)
     channels = tuple(
         Channel(name, str(entries[name]["column"]), str(entries[name]["unit"]), int(entries[name].get("sign", 1)))

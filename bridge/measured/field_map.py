@@ -23,6 +23,7 @@ from bridge.v3.protocol import Placement
 from bridge.v3.simulation import Case, simulate_cases
 from dataset_card.contract.measured import MAP_FIELDS, MAP_POSITION
 from dataset_card.running.plotting import canvas
+from dataset_card.running.templates import macros
 from dataset_card.storage.faults import fault
 
 AXES = ("bx_nT", "by_nT", "bz_nT")
@@ -90,30 +91,12 @@ class MapResiduals:
 
     def verdict(self) -> list[str]:
         """What was fitted and what is left, in sentences."""
-        shift = ", ".join(f"{v:+.2f} +- {sd:.2f}" for v, sd in zip(self.shift_mm, self.shift_sd_mm, strict=True))
-        words = [f"Fitted: a constant offset per axis, and a shift of the map by {shift} mm along x, y, z; no scale."]
-        if (np.abs(self.shift_mm) > 0.99 * MOST_SHIFT_MM).any():
-            words.append(f"The shift is at its bound of {MOST_SHIFT_MM:g} mm: correct the positions or the design.")
-        if self.agreement < TURNED:
-            words.append(f"The map is the model with the other sign (correlation {self.agreement:.2f}): the cell is "
-                         "charged, or axes look the other way; turn them in a column map, sign: -1.")  # fmt: skip
-        found, error = self.neighbours
-        left = (
-            "structure is left: the design, its state, the leads, or gains and axes of the sensors are not these"
-            if found > STRUCTURED * error
-            else "no structure is left that these points could tell from noise"
-        )
-        words.append(f"Residuals of neighbours correlate by {found:.2f} (noise: 0 +- {error:.2f}): {left}.")
-        return words
+        shifts = list(zip(self.shift_mm.tolist(), self.shift_sd_mm.tolist(), strict=True))
+        return _words().verdict(self, shifts, MOST_SHIFT_MM, TURNED, STRUCTURED).splitlines()
 
     def text(self) -> str:
         """The table for a terminal and for Markdown."""
-        head = ("axis", "measured, nT", "model, nT", "residual, nT", "residual / measured", "offset, nT")
-        body = [
-            (r["axis"], *(f"{r[k]:.4g}" for k in ("measured_nT", "model_nT", "residual_nT", "share", "offset_nT")))
-            for r in self.rows()
-        ]
-        return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *body))
+        return _words().table(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Every figure as plain values, for JSON."""
@@ -222,14 +205,9 @@ def compare_map(path: Path, against: Path, columns: Path | None = None) -> MapRe
     nearest = cKDTree(found.position_mm).query(found.position_mm, k=2)[1][:, 1]
     centred = fitted - fitted.mean(axis=0), measured - measured.mean(axis=0)
     agreement = float((centred[0] * centred[1]).sum() / np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
-    x, y, z = ((v.min(), v.max()) for v in found.position_mm.T)
-    understood = (
-        f"{len(measured)} points with {', '.join(axis[:2] for axis in found.axes)}; x {x[0]:.4g} to {x[1]:.4g} mm, "
-        f"y {y[0]:.4g} to {y[1]:.4g} mm, z {z[0]:.4g} to {z[1]:.4g} mm; greatest field "
-        f"{np.abs(measured).max():.4g} nT; "
-        f"{design.cell.chemistry} cell of {design.cell.length_mm:g} by {design.cell.width_mm:g} by "
-        f"{design.cell.thickness_mm:.3g} mm at {design.protocol.rate_C * design.cell.nominal_Ah:.3g} A"
-    )
+    greatest, ampere = np.abs(measured).max(), design.protocol.rate_C * design.cell.nominal_Ah
+    names = [axis[:2] for axis in found.axes]
+    understood = _words().understood(names, found.position_mm, greatest, design.cell, ampere)
     neighbours = float((unit * unit[nearest]).mean()), float(np.sqrt(2 / measured.size))
     return MapResiduals(found, fitted, offset, best.x, spread, neighbours, agreement, understood)
 
@@ -261,11 +239,8 @@ def _bounds(design: Experiment, found: FieldMap) -> tuple[np.ndarray, np.ndarray
 
 def markdown(found: MapResiduals, name: str) -> str:
     """The report's text."""
-    words = [f"* {line}" for line in (*found.map.notes, *found.verdict())]
-    caveat = (
-        "The model's field is that at the end of a 30 s discharge, with straight leads in the cell's plane. A residual "
-        "does not say which of design, state, leads, gains and rotation is wrong; compare designs on the same map."
-    )
-    return "\n".join([f"# {name} against its design", "", f"{found.understood}.", "", caveat, "", found.text(), "",
-                      "Root mean squares over the points, the offset taken off.", "", *words, "",
-                      "![Measured, model and residual](map.png)", ""])  # fmt: skip
+    return _words().report(found, name, [*found.map.notes, *found.verdict()])
+
+
+def _words():
+    return macros("bridge.measured", "field_map.md")

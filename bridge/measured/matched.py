@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from bridge.identity import sample_seed
-from bridge.v2 import BridgeV2
+from bridge.release.folder import SCAN_MAP
+from bridge.v2 import BridgeV2, BridgeV2Config, ScanMap
+from dataset_card.contract.editions import V2, edition_of
 from dataset_card.contract.schema import CHANNELS, T
+from dataset_card.errors import MagBridgeError
+from dataset_card.storage.reading import read_manifest
 
 DRAWS = 39
 """Draws of the bridge for each scan: between the second and the 38th lie exactly 36 / 40 = .90 of what is like them."""
@@ -168,3 +173,34 @@ def _add(found, rows, of_cell, x, mean, std, low, high) -> None:
     found["rms"][rows] = np.sqrt((residual**2).mean(axis=1))
     found["coverage"][rows] = ((x > low) & (x < high)).mean(axis=1)
     np.add.at(found["by_cell"], of_cell[rows], residual)
+
+
+def bridge_of(release: Path) -> BridgeV2:
+    """The bridge of a v2 release: its map, configuration and master seed.
+
+    Raises:
+        MagBridgeError: No v2 release, or its map or configuration is damaged.
+    """
+    release = Path(release)
+    manifest = read_manifest(release)
+    version = str(manifest.get("bridge_version"))
+    if edition_of(version) is not V2:
+        raise MagBridgeError(
+            f"{release} is of bridge {version}: expected a v2 release, whose folder carries its bridge; "
+            "build one with `python -m bridge build --bridge v2`"
+        )
+    path = release / SCAN_MAP
+    if not path.is_file():
+        raise MagBridgeError(
+            f"{path} is missing: expected the map of a v2 release; restore it or build the release again"
+        )
+    try:
+        config = BridgeV2Config.of(manifest["config"])
+    except (KeyError, AttributeError, TypeError) as error:
+        raise MagBridgeError(f"{release}: its manifest has no configuration of v2 ({error}); restore it") from error
+    if config.hash() != manifest.get("bridge_config_hash"):
+        raise MagBridgeError(
+            f"{release}: the configuration's hash is {config.hash()}, the manifest says "
+            f"{manifest.get('bridge_config_hash')}; restore it"
+        )
+    return BridgeV2(None, config, ScanMap.load(path), int(manifest["master_seed"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from bridge.measured.channels import ChannelMap
-from bridge.measured.signals import RawScan
+from bridge.measured.sampling import ScanSet
 from dataset_card.contract.schema import CHANNELS, MEASURED_CHANNELS
 from dataset_card.storage.columns import UNITS
 from dataset_card.storage.faults import Fault, require
@@ -40,52 +40,44 @@ MAGNITUDE_SHARE = 0.9
 """A magnitude is at least this share of what its Y and Z alone give, root mean square."""
 
 
-def check_scans(x: np.ndarray, scans: Sequence[RawScan], channels: ChannelMap, voltage: np.ndarray) -> None:
+def check_scans(found: ScanSet, voltage: np.ndarray) -> None:
     """Check a set of scans.
 
     Args:
-        x: (n, N, C) scans in nT, channels as in `channels`.
-        scans: (n,) where each comes from.
-        channels: Which channels they are.
-        voltage: (n,) in V.
+        found: The scans.
+        voltage: (n,) voltage of each in V.
 
     Raises:
-        FaultyInput: Names every scan that cannot be used.
+        FaultyInput: One of them cannot be what it is said to be; every fault names its scan.
     """
-    faults = list(_finite(x, scans, channels))
-    require(faults)  # nothing else can be told of scans with holes
-    for check in (_clipped, _units, _swapped, _magnitudes, _repeated):
-        faults += check(x, scans, channels, voltage)
-    require(faults)
+    require(list(_finite(found)))  # nothing else can be told of scans with holes
+    checks = (_clipped(found), _units(found), _swapped(found, voltage), _magnitudes(found), _repeated(found))
+    require([fault for check in checks for fault in check])
 
 
-def _finite(x: np.ndarray, scans: Sequence[RawScan], channels: ChannelMap) -> Iterator[Fault]:
-    bad = ~np.isfinite(x)
+def _finite(found: ScanSet) -> Iterator[Fault]:
+    bad = ~np.isfinite(found.x)
     for i in np.flatnonzero(bad.any(axis=(1, 2))):
         c = int(np.flatnonzero(bad[i].any(axis=0))[0])
         steps = np.flatnonzero(bad[i, :, c])
         run = int((np.cumsum(np.diff(steps, prepend=steps[0] - 1) != 1) == 0).sum())
-        value = x[i, steps[0], c]
-        yield Fault(
-            scans[i].file,
-            f"{scans[i].at(int(steps[0]))}, {channels.channels[c].column}",
+        value = found.x[i, steps[0], c]
+        yield found.scans[i].fault(
             f"{'empty or NaN' if np.isnan(value) else value} for {run} steps",
             "a number at every step",
             "repair or remove the scan: nothing is filled in here",
+            found.mapping.channels[c].column,
+            int(steps[0]),
         )
 
 
-def _clipped(x, scans, channels, voltage) -> Iterator[Fault]:
+def _clipped(found: ScanSet) -> Iterator[Fault]:
+    x, columns = found.x, [channel.column for channel in found.mapping.channels]
     least = max(CLIPPED_LEAST, int(np.ceil(CLIPPED_SHARE * x.shape[1])))
     low, high = x.min(axis=1), x.max(axis=1)
     for i, c in np.argwhere(low == high):
-        yield Fault(
-            scans[i].file,
-            f"{scans[i].where}, {channels.channels[c].column}",
-            f"{low[i, c]:g} nT at every step",
-            "a signal",
-            "the sensor is dead or not connected: remove the scan",
-        )
+        fix = "the sensor is dead or not connected: remove the scan"
+        yield found.scans[i].fault(f"{low[i, c]:g} nT at every step", "a signal", fix, columns[c])
     for extreme, word in ((low, "lowest"), (high, "highest")):
         at = x == extreme[:, None]
         count = at.sum(axis=1)  # mains hum lifts a clipped signal off the limit now and then: no run is asked for
@@ -94,41 +86,34 @@ def _clipped(x, scans, channels, voltage) -> Iterator[Fault]:
             beside = levels[1 : 1 + BESIDE] if word == "lowest" else levels[-1 - BESIDE : -1]
             if count[i, c] <= FULLER * beside.max():
                 continue  # an instrument of coarse steps, inside its range
-            yield Fault(
-                scans[i].file,
-                f"{scans[i].at(int(np.flatnonzero(at[i, :, c])[0]))}, {channels.channels[c].column}",
-                f"{extreme[i, c]:g} nT, its {word} value, at {count[i, c]} steps and the next level at {beside.max()}",
+            often = f"at {count[i, c]} steps and the next level at {beside.max()}"
+            yield found.scans[i].fault(
+                f"{extreme[i, c]:g} nT, its {word} value, {often}",
                 "a signal inside the sensor's range",
                 "the channel is saturated: widen the range or remove the scan",
+                columns[c],
+                int(np.flatnonzero(at[i, :, c])[0]),
             )
 
 
-def _units(x, scans, channels, voltage) -> Iterator[Fault]:
-    top = np.abs(x[..., :MEASURED_CHANNELS]).max(axis=(1, 2))
+def _units(found: ScanSet) -> Iterator[Fault]:
+    top = np.abs(found.x[..., :MEASURED_CHANNELS]).max(axis=(1, 2))
     typical = float(np.median(top))
     if not LEAST_NT <= typical <= GREATEST_NT:
         i = int(np.argmin(np.abs(top - typical)))
-        unit, factor = _unit_of(typical, scans[i], channels)
-        yield Fault(
-            scans[i].file,
-            scans[i].where,
-            f"a greatest value of {top[i]:.3g} nT, as most scans",
-            f"{LEAST_NT:g} to {GREATEST_NT:g} nT",
-            f"it looks like {unit}: declare it with --channels, or multiply by {factor:g}",
-        )
+        unit, factor = _unit_of(typical, found.mapping)
+        fix = f"it looks like {unit}: declare it with --channels, or multiply by {factor:g}"
+        value, expected = f"a greatest value of {top[i]:.3g} nT, as most scans", f"{LEAST_NT:g} to {GREATEST_NT:g} nT"
+        yield found.scans[i].fault(value, expected, fix)
         return
     for i in np.flatnonzero((top > OTHER_UNIT * typical) | (top < typical / OTHER_UNIT)):
-        unit, _ = _unit_of(top[i], scans[i], channels)
-        yield Fault(
-            scans[i].file,
-            scans[i].where,
-            f"a greatest value of {top[i]:.3g} nT",
-            f"about {typical:.3g} nT, as most scans have",
-            f"it looks like {unit} among scans in {channels.channels[0].unit}: bring all to one unit",
-        )
+        unit, own = _unit_of(top[i], found.mapping)[0], found.mapping.channels[0].unit
+        fix = f"it looks like {unit} among scans in {own}: bring all to one unit"
+        value, expected = f"a greatest value of {top[i]:.3g} nT", f"about {typical:.3g} nT, as most scans have"
+        yield found.scans[i].fault(value, expected, fix)
 
 
-def _unit_of(nanotesla: float, scan: RawScan, channels: ChannelMap) -> tuple[str, float]:
+def _unit_of(nanotesla: float, channels: ChannelMap) -> tuple[str, float]:
     """The unit that a value taken to be in the channel's unit is in, and what would make that unit of it."""
     own = channels.channels[0].factor
     value = max(nanotesla / abs(own), 1e-300)
@@ -136,10 +121,10 @@ def _unit_of(nanotesla: float, scan: RawScan, channels: ChannelMap) -> tuple[str
     return unit, UNITS["nT"][unit] / abs(own)
 
 
-def _swapped(x, scans, channels, voltage) -> Iterator[Fault]:
+def _swapped(found: ScanSet, voltage: np.ndarray) -> Iterator[Fault]:
     """Scans that look like the others only once Y and Z change places."""
-    measured = x[..., :MEASURED_CHANNELS] - x[..., :MEASURED_CHANNELS].mean(axis=1, keepdims=True)
-    group = np.round(voltage / VOLTAGE_BIN)
+    x = found.x[..., :MEASURED_CHANNELS]
+    measured, group = x - x.mean(axis=1, keepdims=True), np.round(voltage / VOLTAGE_BIN)
     for value in np.unique(group):
         rows = np.flatnonzero(group == value)
         if len(rows) < FEWEST_OTHERS:
@@ -148,13 +133,10 @@ def _swapped(x, scans, channels, voltage) -> Iterator[Fault]:
         straight, swapped = (
             _correlation(measured[rows][..., order], typical) for order in ([0, 1, 2, 3], [1, 0, 3, 2])
         )
-        for i in rows[swapped > straight + SWAP_MARGIN]:
-            j = int(np.flatnonzero(rows == i)[0])
-            yield Fault(
-                scans[i].file,
-                scans[i].where,
-                f"a correlation of {straight[j]:.2f} with the other scans near {voltage[i]:.2f} V, "
-                f"{swapped[j]:.2f} with Y and Z swapped",
+        for j in np.flatnonzero(swapped > straight + SWAP_MARGIN):
+            beside = f"{straight[j]:.2f} with the other scans near {voltage[rows[j]]:.2f} V"
+            yield found.scans[rows[j]].fault(
+                f"a correlation of {beside}, {swapped[j]:.2f} with Y and Z swapped",
                 "Y across the scan's path and Z along it",
                 "swapped axes: exchange the scan's columns",
             )
@@ -164,33 +146,24 @@ def _correlation(x: np.ndarray, typical: np.ndarray) -> np.ndarray:
     return (x * typical).sum(axis=(1, 2)) / np.sqrt((x**2).sum(axis=(1, 2)) * (typical**2).sum() + 1e-300)
 
 
-def _magnitudes(x, scans, channels, voltage) -> Iterator[Fault]:
+def _magnitudes(found: ScanSet) -> Iterator[Fault]:
     for sensor in range(2):
         name = CHANNELS[4 + sensor]
-        if name not in channels.names:
+        if name not in found.mapping.names:
             continue
-        c = channels.names.index(name)
-        own = np.sqrt((x[..., c] ** 2).mean(axis=1))
-        seen = np.sqrt((x[..., 2 * sensor] ** 2 + x[..., 2 * sensor + 1] ** 2).mean(axis=1))
+        c = found.mapping.names.index(name)
+        own = np.sqrt((found.x[..., c] ** 2).mean(axis=1))
+        seen = np.sqrt((found.x[..., 2 * sensor] ** 2 + found.x[..., 2 * sensor + 1] ** 2).mean(axis=1))
         for i in np.flatnonzero(own < MAGNITUDE_SHARE * seen):
-            yield Fault(
-                scans[i].file,
-                f"{scans[i].where}, {channels.channels[c].column}",
-                f"a magnitude of {own[i]:.3g} nT",
-                f"at least the {seen[i]:.3g} nT of its Y and Z",
-                "channels or units mixed up? leave the column out to have it derived",
-            )
+            value, expected = f"a magnitude of {own[i]:.3g} nT", f"at least the {seen[i]:.3g} nT of its Y and Z"
+            fix = "channels or units mixed up? leave the column out to have it derived"
+            yield found.scans[i].fault(value, expected, fix, found.mapping.channels[c].column)
 
 
-def _repeated(x, scans, channels, voltage) -> Iterator[Fault]:
+def _repeated(found: ScanSet) -> Iterator[Fault]:
     first: dict[bytes, int] = {}
-    for i, scan in enumerate(x):
+    for i, scan in enumerate(found.x):
         j = first.setdefault(scan.tobytes(), i)
         if j != i:
-            yield Fault(
-                scans[i].file,
-                scans[i].where,
-                f"the same numbers as {scans[j].where}",
-                "a scan of its own",
-                "one scan under two names: remove one",
-            )
+            same = f"the same numbers as {found.scans[j].where}"
+            yield found.scans[i].fault(same, "a scan of its own", "one scan under two names: remove one")

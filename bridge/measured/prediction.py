@@ -22,7 +22,6 @@ from benchmark.features import static_features
 from benchmark.models import Model
 from benchmark.protocol import asks, fit_seeds
 from benchmark.tasks import TASKS, Task, get_task
-from bridge.measured.adopt import release_channels, stacked
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import read_scans
@@ -108,9 +107,8 @@ def predict_scans(
 def _read(scans: Path, channels: Path | None) -> tuple[list[str], np.ndarray, str]:
     """Ids and signals (n, 100, 6) in nT of a user's scans, and what was done to their sampling."""
     mapping = RELEASE_NAMES if channels is None else read_channel_map(channels)
-    raw, sampling = evenly_sampled(read_scans(scans, mapping)[0], mapping)
-    values, mapping = stacked(raw, mapping)
-    return [scan.scan_id for scan in raw], release_channels(values, mapping, sampling), sampling.note
+    found = evenly_sampled(read_scans(scans, mapping)[0], mapping)
+    return [scan.scan_id for scan in found.scans], found.released(), found.sampling.note
 
 
 def _fitted(model: str, task: Task, data: TaskData) -> tuple[Model, list[Any]]:

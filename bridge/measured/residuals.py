@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
-from bridge.measured import transfer, two_sample
-from bridge.measured.matched import NOMINAL, Labels, Matched, match
-from bridge.measured.reference import bridge_of
+from bridge.measured import readers
+from bridge.measured.matched import NOMINAL, Labels, Matched, bridge_of, match
 from bridge.measured.response import Slope, amplitude, response_trajectory, shuffle_cells, slope_interval, soh_slope
 from bridge.v2 import BridgeV2
 from dataset_card.contract.editions import MEASURED, edition_of
 from dataset_card.contract.measured import SOH_MAX
 from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import macros
 from dataset_card.storage.arrays import signals
 from dataset_card.storage.reading import one_release, read_manifest, read_table
 
@@ -70,9 +70,9 @@ class Side:
     slope: Slope
     slope_difference: Interval
     shape: float
-    within: transfer.Score
-    from_bridge: transfer.Score
-    to_bridge: transfer.Score
+    within: readers.Score
+    from_bridge: readers.Score
+    to_bridge: readers.Score
 
 
 @dataclass(frozen=True)
@@ -120,16 +120,16 @@ class Comparison:
         reach = stats.t.ppf(FLOOR_LEVEL, pairs - 1) * np.sqrt(1 + 1 / pairs)
         return float(np.mean(self.floor) + reach * np.std(self.floor, ddof=1))
 
+    def verdict(self) -> list[str]:
+        """What the figures say, a sentence each."""
+        return macros("bridge.measured", "residuals.md").verdict(self, NOMINAL).splitlines()
+
     def as_dict(self) -> dict:
         """Every figure as plain values, for JSON."""
-        skip = ("labels", "matched", "x")
-        out = asdict(_Shell({k: v for k, v in vars(self).items() if k not in skip}))["values"]
+        out = asdict(replace(self, labels=None, matched=None, x=None))
+        for name in ("labels", "matched", "x"):
+            del out[name]
         return {"schema_version": "1.0", "nominal_coverage": NOMINAL, "floor_high": self.floor_high, **out}
-
-
-@dataclass(frozen=True)
-class _Shell:
-    values: dict
 
 
 def compare(release: Path, against: Path, seed: int = SEED, workers: int | None = None) -> Comparison:
@@ -226,10 +226,9 @@ def compare_scans(
     matched = match(bridge, labels, x, sampled, seed, workers)
     reference = soh_slope(amplitude(matched.generated, labels.chemistry), labels, seed)
     floor = tuple(
-        two_sample.auc(two_sample.features(a), two_sample.features(b), labels.cell[sampled], seed)
-        for a, b in matched.pairs
+        readers.auc(readers.features(a), readers.features(b), labels.cell[sampled], seed) for a, b in matched.pairs
     )
-    cosines = transfer.cosines(x)
+    cosines = readers.cosines(x)
     shuffled = tuple(_shuffled_r2(cosines, labels, rng, seed) for _ in range(SHUFFLED_READOUTS))
     sides = {
         which: _side(which, scans, labels, matched, seed) for which, scans in (("measured", x), ("itself", matched.own))
@@ -270,7 +269,7 @@ def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, seed: int
 
     relative, of_reference = (amplitude(signals, labels.chemistry) for signals in (x, matched.generated))
     own, theirs = (response_trajectory(signals, labels).ravel() for signals in (x, matched.generated))
-    cosines, of_bridge = transfer.cosines(x), transfer.cosines(matched.generated)
+    cosines, of_bridge = readers.cosines(x), readers.cosines(matched.generated)
     rows, soh = matched.sampled, labels.soh
     return Side(
         residual_nT={c: mean(found.rms[:, i]) for i, c in enumerate(CHANNELS)},
@@ -282,15 +281,13 @@ def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, seed: int
         },
         correlation=float(np.abs(correlations(x) - correlations(matched.generated)).max()),
         spectrum_dB=float(np.sqrt(((spectra(x) - spectra(matched.generated)) ** 2).mean())),
-        auc=two_sample.auc(
-            two_sample.features(x[rows]), two_sample.features(matched.generated[rows]), labels.cell[rows], seed
-        ),
+        auc=readers.auc(readers.features(x[rows]), readers.features(matched.generated[rows]), labels.cell[rows], seed),
         slope=soh_slope(relative, labels, seed),
         slope_difference=Interval(*slope_interval(relative - of_reference, labels)),
         shape=float(own @ theirs / (np.linalg.norm(own) * np.linalg.norm(theirs) + 1e-300)),
-        within=transfer.within(cosines, soh, labels, seed),
-        from_bridge=transfer.across(of_bridge, cosines, soh),
-        to_bridge=transfer.across(cosines, of_bridge, soh),
+        within=readers.within(cosines, soh, labels, seed),
+        from_bridge=readers.across(of_bridge, cosines, soh),
+        to_bridge=readers.across(cosines, of_bridge, soh),
     )
 
 
@@ -320,33 +317,13 @@ def _shuffled_r2(cosines: np.ndarray, labels: Labels, rng: np.random.Generator, 
     _, first, of_cell = np.unique(labels.cell, return_index=True, return_inverse=True)
     mean = np.bincount(of_cell, labels.soh) / np.bincount(of_cell)
     soh = shuffle_cells(mean, labels.chemistry[first], rng)[of_cell] + labels.soh - mean[of_cell]
-    return transfer.within(cosines, soh, labels, seed).r2
+    return readers.within(cosines, soh, labels, seed).r2
 
 
 def _caveats(
     labels: Labels, left_out: dict[str, int], derived: tuple[str, ...], notes: tuple[str, ...]
 ) -> tuple[str, ...]:
-    cells = len(np.unique(labels.cell))
-    words = [
-        f"{cells} cells are compared, of SOH {labels.soh.min():.3f} to {labels.soh.max():.3f}. Intervals are "
-        f"over cells: "
-        f"{'so few make them rough.' if cells < 20 else 'they say nothing of cells of another kind.'}",
-        "SOH goes with whatever else differs between these cells: age, history, make, the day of the scan. A "
-        "slope on SOH is "
-        "no cause.",
-        "The bridge does not know where across the cell a scan was taken, nor the rig. Its band spans the "
-        "archive's positions; "
-        "another distance or sensor moves residuals, coverage and AUC even where ageing is right. The slope of "
-        "the relative "
-        "amplitude and the shuffled labels do not depend on that.",
-        "Means over SOC and voltage are taken as smooth; a sharp change with either is not looked for.",
-    ]
-    if len(np.unique(labels.chemistry)) > 1 or set(labels.chemistry) != {"LFP"}:
-        words.append("The bridge's field is that of one LFP cell whatever the chemistry asked for.")
-    if derived:
-        words.append(
-            f"{' and '.join(derived)} were derived from Y and Z, so they miss what those do not see; the "
-            f"bridge's do not."
-        )
-    words += [f"{n} scans were left out: {reason}." for reason, n in left_out.items()]
-    return (*words, *(note for note in notes if "resampled" in note))
+    cells, low, high = len(np.unique(labels.cell)), labels.soh.min(), labels.soh.max()
+    other_chemistry = set(labels.chemistry) != {"LFP"}
+    words = macros("bridge.measured", "residuals.md").caveats(cells, low, high, other_chemistry, derived, left_out)
+    return (*words.splitlines(), *(note for note in notes if "resampled" in note))

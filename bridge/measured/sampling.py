@@ -1,4 +1,4 @@
-"""Sampling of scans: one for a whole set, even in time, and resampled to the release's 100 steps."""
+"""Scans as they were read, brought to one sampling, even in time, and to the channels and 100 steps of a release."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from bridge.measured.channels import ChannelMap
 from bridge.measured.signals import RawScan
-from dataset_card.contract.schema import T
+from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.storage.columns import unit_factor
 from dataset_card.storage.faults import Fault, require
 
@@ -70,54 +70,85 @@ class Sampling:
         )
 
 
-def evenly_sampled(scans: Sequence[RawScan], channels: ChannelMap) -> tuple[list[RawScan], Sampling]:
-    """The scans in even steps of time, and the sampling of the set.
+@dataclass(frozen=True)
+class ScanSet:
+    """Scans of one sampling, even in time.
+
+    Attributes:
+        scans: Each as it was read.
+        mapping: The channels that every one of them has.
+        sampling: How they were sampled.
+        x: (n, N, C) their values in nT.
+    """
+
+    scans: Sequence[RawScan]
+    mapping: ChannelMap
+    sampling: Sampling
+    x: np.ndarray
+
+    def released(self) -> np.ndarray:
+        """(n, 100, 6) scans in release order: resampled, magnitudes derived where they were not measured."""
+        x, steps = self.x, self.sampling.steps
+        x = x if steps == T else resampling_matrix(steps) @ x
+        out = np.empty((*x.shape[:2], len(CHANNELS)))
+        out[..., [CHANNELS.index(name) for name in self.mapping.names]] = x
+        for sensor in range(2):
+            if CHANNELS[4 + sensor] not in self.mapping.names:
+                out[..., 4 + sensor] = np.hypot(out[..., 2 * sensor], out[..., 2 * sensor + 1])
+        return out
+
+    def notes(self) -> list[str]:
+        """Sentences on sampling, units, signs and derived channels."""
+        channels = self.mapping.channels
+        words = [f"{c.name} from {c.column!r} in {c.unit}{', sign turned' if c.sign < 0 else ''}" for c in channels]
+        notes = [self.sampling.note, "Channels: " + "; ".join(words) + "."]
+        derived = " and ".join(name for name in CHANNELS if name not in self.mapping.names)
+        if derived:
+            notes.append(f"{derived} derived as the magnitude of Y and Z, since not every scan has them.")
+        return notes
+
+
+def evenly_sampled(scans: Sequence[RawScan], channels: ChannelMap) -> ScanSet:
+    """The scans in even steps of time.
 
     Raises:
         FaultyInput: Steps differ between scans, time runs backwards, has a gap, or is in another unit than declared.
     """
-    faults: list[Fault] = []
-    counts = Counter(_steps(scan) for scan in scans)
+    counts = Counter(scan.steps for scan in scans)
     steps = counts.most_common(1)[0][0]
-    for scan in scans:
-        if _steps(scan) != steps:
-            faults.append(
-                Fault(
-                    scan.file,
-                    scan.where,
-                    f"{_steps(scan)} steps",
-                    f"{steps}, as {counts[steps]} other scans have",
-                    "mixed sampling: adopt each apart, or cut the scans to one length",
-                )
-            )
-    intervals = {}
+    faults = [
+        scan.fault(
+            f"{scan.steps} steps",
+            f"{steps}, as {counts[steps]} other scans have",
+            "mixed sampling: adopt each apart, or cut the scans to one length",
+        )
+        for scan in scans
+        if scan.steps != steps
+    ]
+    intervals: dict[int, float] = {}
     for i, scan in enumerate(scans):
         name, unit = _time(scan, channels)
         if name is None:
             continue
         found = _steps_fault(scan, name) if unit == "step" else _time_fault(scan, name)
-        if found is not None:
-            faults.append(found)
-        elif unit != "step":
+        faults += found
+        if not found and unit != "step":
             intervals[i] = float(np.median(np.diff(scan.columns[name]))) * _seconds(unit)
     typical = float(np.median(list(intervals.values()))) if intervals else 0.0
-    for i, interval in intervals.items():
-        if abs(interval / typical - 1) > INTERVAL_TOLERANCE:
-            faults.append(
-                Fault(
-                    scans[i].file,
-                    scans[i].where,
-                    f"{interval:.6g} s between steps",
-                    f"{typical:.6g} s, as most scans have",
-                    "mixed sampling: adopt each apart, or correct the time's unit",
-                )
-            )
+    mixed = "mixed sampling: adopt each apart, or correct the time's unit"
+    faults += [
+        scans[i].fault(f"{interval:.6g} s between steps", f"{typical:.6g} s, as most scans have", mixed)
+        for i, interval in intervals.items()
+        if abs(interval / typical - 1) > INTERVAL_TOLERANCE
+    ]
     require(faults)
     strayed = {i: _jitter(scans[i].columns[_time(scans[i], channels)[0] or ""]) for i in intervals}
     jittered = {i for i, share in strayed.items() if share > JITTER}
     even = [_even(scan, channels) if i in jittered else scan for i, scan in enumerate(scans)]
-    worst = max((strayed[i] for i in jittered), default=0.0)
-    return even, Sampling(steps, typical or None, len(jittered), worst)
+    sampling = Sampling(steps, typical or None, len(jittered), max((strayed[i] for i in jittered), default=0.0))
+    common = [c for c in channels.channels if all(c.column in scan.columns for scan in even)]
+    x = np.stack([[scan.columns[c.column] for c in common] for scan in even]).swapaxes(1, 2)
+    return ScanSet(even, ChannelMap(tuple(common), channels.time), sampling, x * [c.factor for c in common])
 
 
 def _jitter(time: np.ndarray) -> float:
@@ -134,10 +165,6 @@ def _even(scan: RawScan, channels: ChannelMap) -> RawScan:
     return replace(scan, columns={key: np.interp(grid, time, values) for key, values in scan.columns.items()})
 
 
-def _steps(scan: RawScan) -> int:
-    return len(next(iter(scan.columns.values())))
-
-
 def _seconds(unit: str) -> float:
     factor = unit_factor(unit, "s")
     assert factor is not None  # as the channel map's reader made sure
@@ -148,55 +175,41 @@ def _time(scan: RawScan, channels: ChannelMap) -> tuple[str | None, str]:
     """The scan's time column and its unit."""
     if channels.time is not None:
         return channels.time
-    for name, unit in (("step", "step"), ("time_s", "s")):
-        if name in scan.columns:
-            return name, unit
-    return None, ""
+    return next(
+        ((name, unit) for name, unit in (("step", "step"), ("time_s", "s")) if name in scan.columns), (None, "")
+    )
 
 
-def _steps_fault(scan: RawScan, name: str) -> Fault | None:
+def _steps_fault(scan: RawScan, name: str) -> list[Fault]:
     values = scan.columns[name]
     wrong = np.flatnonzero(values != np.arange(len(values)))
     if not len(wrong):
-        return None
+        return []
     i = int(wrong[0])
-    seconds = np.isfinite(values).all() and not (values == np.round(values)).all()
-    fix = (
-        "it looks like seconds: name the column time_s"
-        if seconds
-        else "number the steps from 0, or leave the column out"
-    )
-    return Fault(scan.file, f"{scan.at(i)}, column {name!r}", f"{values[i]:g}", f"{i}", fix)
+    fix = "number the steps from 0, or leave the column out"
+    if np.isfinite(values).all() and not (values == np.round(values)).all():
+        fix = "it looks like seconds: name the column time_s"
+    return [scan.fault(f"{values[i]:g}", f"{i}", fix, f"column {name!r}", i)]
 
 
-def _time_fault(scan: RawScan, name: str) -> Fault | None:
-    time = scan.columns[name]
+def _time_fault(scan: RawScan, name: str) -> list[Fault]:
+    time, column = scan.columns[name], f"column {name!r}"
     bad = np.flatnonzero(~np.isfinite(time))
     if len(bad):
-        return Fault(scan.file, f"{scan.at(int(bad[0]))}, column {name!r}", "no number", "a time", "fill it in")
+        return [scan.fault("no number", "a time", "fill it in", column, int(bad[0]))]
     interval = np.diff(time)
-    back = np.flatnonzero(interval <= 0)
+    typical = float(np.median(interval))
+    back, gap = np.flatnonzero(interval <= 0), np.flatnonzero(interval > GAP * typical)
     if len(back):
         i = int(back[0]) + 1
-        return Fault(
-            scan.file,
-            f"{scan.at(i)}, column {name!r}",
-            f"{time[i]:g} after {time[i - 1]:g}",
-            "time that increases",
-            "time runs backwards or stands still: sort the rows or correct the clock",
-        )
-    typical = float(np.median(interval))
-    gap = np.flatnonzero(interval > GAP * typical)
+        fix = "time runs backwards or stands still: sort the rows or correct the clock"
+        return [scan.fault(f"{time[i]:g} after {time[i - 1]:g}", "time that increases", fix, column, i)]
     if len(gap):
         i = int(gap[0]) + 1
-        return Fault(
-            scan.file,
-            f"{scan.at(i)}, column {name!r}",
-            f"{interval[i - 1]:g} after the step before",
-            f"{typical:g}, as the other steps have",
-            "a gap: steps are missing; remove the scan or fill it in",
-        )
-    return None
+        found, expected = f"{interval[i - 1]:g} after the step before", f"{typical:g}, as the other steps have"
+        fix = "a gap: steps are missing; remove the scan or fill it in"
+        return [scan.fault(found, expected, fix, column, i)]
+    return []
 
 
 def resampling_matrix(steps: int) -> np.ndarray:

@@ -53,6 +53,16 @@ class RawScan:
         row = "" if self.first_row is None else f"row {self.first_row + step}, "
         return f"{row}{self.where}, step {step}"
 
+    @property
+    def steps(self) -> int:
+        """Number of its steps."""
+        return len(next(iter(self.columns.values())))
+
+    def fault(self, found: str, expected: str, fix: str, column: str = "", step: int | None = None) -> Fault:
+        """A fault of the scan, of a column of it or of a step."""
+        where = self.where if step is None else self.at(step)
+        return Fault(self.file, f"{where}, {column}" if column else where, found, expected, fix)
+
 
 def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], dict[str, str]]:
     """Read all scans.
@@ -132,14 +142,11 @@ def _checked(scan: RawScan) -> RawScan | Fault:
     lengths = {name: len(values) for name, values in scan.columns.items()}
     if len(set(lengths.values())) != 1:
         words = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        return Fault(scan.file, scan.where, f"channels of different lengths: {words}", "one number of steps", "cut it")
-    steps = next(iter(lengths.values()))
-    if not LEAST_STEPS <= steps <= MAX_STEPS:
-        return Fault(scan.file, scan.where, f"{steps} steps", f"{LEAST_STEPS} to {MAX_STEPS}", "scan it again")
+        return scan.fault(f"channels of different lengths: {words}", "one number of steps", "cut it")
+    if not LEAST_STEPS <= scan.steps <= MAX_STEPS:
+        return scan.fault(f"{scan.steps} steps", f"{LEAST_STEPS} to {MAX_STEPS}", "scan it again")
     if not NAME.fullmatch(scan.scan_id):
-        return Fault(
-            scan.file, scan.where, f"scan id {scan.scan_id[:80]!r}", "letters, digits, '.', '_', '+', '-'", "rename it"
-        )
+        return scan.fault(f"scan id {scan.scan_id[:80]!r}", "letters, digits, '.', '_', '+', '-'", "rename it")
     return scan
 
 

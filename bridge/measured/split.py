@@ -10,7 +10,7 @@ import pandas
 
 from bridge.release.splits import STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE
 from dataset_card.contract.configs import SPLITS
-from dataset_card.storage.faults import Fault, FaultyInput, fault, require
+from dataset_card.storage.faults import Faults, FaultyInput, fault, require
 
 MAX_BYTES = 64 * 2**20
 
@@ -86,34 +86,26 @@ def own_split(path: Path, table: pandas.DataFrame) -> np.ndarray:
     column = "cell_id" if set(ids) <= set(table["cell_id"]) else "scan_id"
     known = set(table[column])
     of: dict[str, str] = {}
-    faults: list[Fault] = []
+    faults = Faults(path)
     for name, names in members.items():
         for i in names:
             if i not in known:
-                faults.append(Fault(str(path), name, repr(i), "a cell of the labels", "correct it or remove it"))
+                faults.add(name, repr(i), "a cell of the labels", "correct it or remove it")
             if of.setdefault(i, name) != name:
-                faults.append(
-                    Fault(str(path), name, f"{i!r}, which is in {of[i]} too", "each in one subset", "remove one")
-                )
+                faults.add(name, f"{i!r}, which is in {of[i]} too", "each in one subset", "remove one")
     missing = sorted(known - set(of))
     if missing:
-        faults.append(Fault(str(path), "", f"{missing[0]!r} in no subset", f"every {column}", "add it"))
+        faults.add("", f"{missing[0]!r} in no subset", f"every {column}", "add it")
     require(faults)
     subset = table[column].map(of)
     unit = "battery_id" if "battery_id" in table else "cell_id"
+    kept = unit.removesuffix("_id")
     for cell, names in subset.groupby(table[unit]).unique().items():
         if len(names) > 1:
-            faults.append(
-                Fault(
-                    str(path),
-                    f"{unit.removesuffix('_id')} {cell!r}",
-                    f"scans in {' and '.join(sorted(names))}",
-                    f"a {unit.removesuffix('_id')} in one subset",
-                    f"this leaks: split by {unit.removesuffix('_id')}",
-                )
-            )
+            found, fix = f"scans in {' and '.join(sorted(names))}", f"this leaks: split by {kept}"
+            faults.add(f"{kept} {cell!r}", found, f"a {kept} in one subset", fix)
     empty = [name for name in SPLITS if name not in set(subset)]
     if empty:
-        faults.append(Fault(str(path), empty[0], "no scan", "at least one cell in each subset", "move a cell"))
+        faults.add(empty[0], "no scan", "at least one cell in each subset", "move a cell")
     require(faults)
     return subset.to_numpy(dtype=object)

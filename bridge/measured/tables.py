@@ -14,7 +14,7 @@ import pandas
 from dataset_card.contract.measured import PULSES, InputField, chemistry_of
 from dataset_card.storage.archives import workbook
 from dataset_card.storage.columns import Column, ColumnMap, Found, did_you_mean, find_columns, read_column_map
-from dataset_card.storage.faults import MOST, Fault, FaultyInput, fault, require
+from dataset_card.storage.faults import MOST, Faults, FaultyInput, fault, require
 from dataset_card.storage.layout import text_layout, text_rows, workbook_rows
 from dataset_card.storage.parquet import read_parquet
 
@@ -59,28 +59,25 @@ def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | 
     present = _present(path, names, found, fields, header)
     if not len(raw):
         raise fault(path, "", "no rows", "one row a record under the header", "export the table again")
-    where = [f"row {number}" for number in raw.index]
-    faults: list[Fault] = []
-    out: dict[str, list] = {}
+    reader = _Rows(path, [f"row {number}" for number in raw.index])
+    faults, out = reader.faults, reader.table
     notes += found.notes
     for field in present:
         column = found.columns[field.name]
-        values = raw[column.column].tolist()
-        if field.is_text:
-            out[field.name] = _names(path, field, column, values, where, faults)
-        else:
-            out[field.name] = _numbers(path, field, column, values, where, faults)
-    if (cleaned := _cleaned(path, found, raw, out, where, faults)) is not None:
+        read = reader.names if field.is_text else reader.numbers
+        out[field.name] = read(field, column, raw[column.column].tolist())
+    if "cell_id" in out and (cleaned := reader.cleaned(raw[found.columns["cell_id"].column])):
         notes += (cleaned,)
     require(faults)
-    if any(field.name == "soh" for field in fields) and "soh" not in out:
+    soh = next((field for field in fields if field.name == "soh"), None)
+    if soh is not None and "soh" not in out:
         out["soh"] = [capacity / nominal for capacity, nominal in zip(out["capacity_Ah"], out["nominal_Ah"])]
-        _check_range(path, _field(fields, "soh"), out["soh"], where, faults)
+        reader.check_range(soh, "soh", out["soh"], told=False)
         notes += ("SOH is capacity over nominal capacity: the table has no column of its own for it.",)
         require(faults)
-    _consistent(path, out, where, faults)
+    reader.check_consistent()
     require(faults)
-    table = pandas.DataFrame({**out, "where": where})
+    table = pandas.DataFrame({**out, "where": reader.where})
     table.attrs["notes"] = list(notes)
     return table
 
@@ -144,75 +141,23 @@ def _read_workbook(
 
 def _present(path: Path, names: list[str], found: Found, fields: Sequence[InputField], header: int) -> list[InputField]:
     """The fields that are there; missing required and half-given ones are faults."""
-    faults = []
-    there = found.columns
+    faults, there = Faults(path), found.columns
     derived = {"capacity_Ah", "nominal_Ah"} <= set(there)
     for field in fields:
         if field.required and field.name not in there and not (field.name == "soh" and derived):
-            unit = "" if field.unit == "-" else f" in {field.unit}"
-            fix = did_you_mean(field, found.ignored)
-            listed = ", ".join(map(repr, names[:12]))
-            missing = f"no column for {field.name!r} among {listed}"
-            faults.append(Fault(str(path), f"row {header}", missing, f"{field.name}{unit}", fix))
-    pulses = [field.name for field in PULSES if field.name in there]
-    if pulses and len(pulses) < len(PULSES):
-        absent = next(field.name for field in PULSES if field.name not in there)
-        faults.append(
-            Fault(str(path), f"row {header}", f"{len(pulses)} pulse voltages without {absent!r}", "all 21 or none",
-                  "add it")
-        )  # fmt: skip
+            missing = f"no column for {field.name!r} among {', '.join(map(repr, names[:12]))}"
+            faults.add(f"row {header}", missing, f"{field.name}{_in(field)}", did_you_mean(field, found.ignored))
+    absent = [field.name for field in PULSES if field.name not in there]
+    if absent and len(absent) < len(PULSES):
+        half = f"{len(PULSES) - len(absent)} pulse voltages without {absent[0]!r}"
+        faults.add(f"row {header}", half, "all 21 or none", "add it")
     require(faults)
     return [field for field in fields if field.name in there]
 
 
-def _field(fields: Sequence[InputField], name: str) -> InputField:
-    return next(field for field in fields if field.name == name)
-
-
-def _cleaned(
-    path: Path, found: Found, raw: pandas.DataFrame, out: dict[str, list], where: list[str], faults: list[Fault]
-) -> str | None:
-    """Says which names of cells were changed so that they can be names of files; two that become one are a fault."""
-    if "cell_id" not in out:
-        return None
-    before = [str(value) for value in raw[found.columns["cell_id"].column]]
-    first: dict[str, str] = {}
-    for old, new, row in zip(before, out["cell_id"], where):
-        if first.setdefault(new, old) != old:
-            fix = "rename one: letters, digits, '.', '_', '+' and '-' stay as they are"
-            faults.append(Fault(str(path), f"{row}, column 'cell_id'", f"{old!r} and {first[new]!r}, both {new!r}",
-                                "names that stay apart", fix))  # fmt: skip
-    changed = [(old, new) for new, old in first.items() if old not in (new, f"{new}.0")]
-    return f"Cells renamed: {changed[0][0]!r} is {changed[0][1]!r}, {len(changed)} in all." if changed else None
-
-
-def _names(
-    path: Path, field: InputField, column: Column, values: list, where: list[str], faults: list[Fault]
-) -> list[str]:
-    out = []
-    for value, row in zip(values, where):
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)  # a spreadsheet's number
-        text = "" if value is None or value is pandas.NaT or value != value else str(value)
-        text = chemistry_of(text) if field.name == "chemistry" else text  # before `LFP/graphite` is no file's name
-        at = f"{row}, column {column.column!r}"
-        if isinstance(value, (datetime.date, datetime.datetime)) or DATE.fullmatch(text):
-            fix = "the spreadsheet made a date of it: format the column as text and type the id again"
-            faults.append(Fault(str(path), at, f"a date, {text!r}", "a name", fix))
-        elif not text:
-            faults.append(Fault(str(path), at, "empty", "a name", "fill it in or remove the row"))
-        elif field.name == "cell_id" and not NAME.fullmatch(text) and NAME.fullmatch(_plain(text)):
-            text = _plain(text)
-        elif not NAME.fullmatch(text):
-            wrong = "a space" if re.search(r"\s", text) else "another character"
-            fix = f"remove {wrong}, the same in all files"
-            faults.append(Fault(str(path), at, repr(text[:80]), "letters, digits, '.', '_', '+', '-', at most 64", fix))
-        elif text.lower().startswith("regimeb"):
-            faults.append(Fault(str(path), at, repr(text), "another name", "names that begin with regimeB are taken"))
-        out.append(text)
-        if len(faults) >= MOST:
-            break
-    return out
+def _in(field: InputField, joined: str = " in ") -> str:
+    """A field's unit as it follows a number or a name."""
+    return "" if field.unit == "-" else f"{joined}{field.unit}"
 
 
 def _plain(text: str) -> str:
@@ -220,48 +165,122 @@ def _plain(text: str) -> str:
     return re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_")
 
 
-def _numbers(
-    path: Path, field: InputField, column: Column, values: list, where: list[str], faults: list[Fault]
-) -> list[float]:
-    out = []
-    for value, row in zip(values, where):
-        number = _number(value)
-        if number is None:
-            found, fix = _not_a_number(value)
-            unit = "" if field.unit == "-" else f" {column.unit or field.unit}"
-            faults.append(Fault(str(path), f"{row}, column {column.column!r}", found, f"a number{unit}", fix))
-        out.append(math.nan if number is None else number * column.factor + column.offset)
-        if len(faults) >= MOST:
-            return out
-    _check_range(path, field, out, where, faults, column)
-    return out
+class _Rows:
+    """The values of a table's rows as they are read, and what is wrong with them.
+
+    Args:
+        path: The file.
+        where: Each row's place in it, in words.
+    """
+
+    def __init__(self, path: Path, where: list[str]):
+        self.faults, self.where = Faults(path), where
+        self.table: dict[str, list] = {}
+
+    def _add(self, row: str, column: str, found: str, expected: str, fix: str) -> None:
+        self.faults.add(f"{row}, column {column!r}", found, expected, fix)
+
+    def names(self, field: InputField, column: Column, values: list) -> list[str]:
+        """Values that are names."""
+        out = []
+        for value, row in zip(values, self.where):
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)  # a spreadsheet's number
+            text = "" if value is None or value is pandas.NaT or value != value else str(value)
+            text = chemistry_of(text) if field.name == "chemistry" else text  # before `LFP/graphite` is no file's name
+            is_date = isinstance(value, datetime.date) or DATE.fullmatch(text) is not None
+            if field.name == "cell_id" and not is_date and not NAME.fullmatch(text) and NAME.fullmatch(_plain(text)):
+                text = _plain(text)
+            if wrong := _not_a_name(text, is_date):
+                self._add(row, column.column, *wrong)
+            out.append(text)
+            if len(self.faults) >= MOST:
+                break
+        return out
+
+    def numbers(self, field: InputField, column: Column, values: list) -> list[float]:
+        """Values that are numbers in the field's range, in its unit."""
+        out = []
+        for value, row in zip(values, self.where):
+            number = _number(value)
+            if number is None:
+                found, fix = _not_a_number(value)
+                unit = "" if field.unit == "-" else f" {column.unit or field.unit}"
+                self._add(row, column.column, found, f"a number{unit}", fix)
+            out.append(math.nan if number is None else number * column.factor + column.offset)
+            if len(self.faults) >= MOST:
+                return out
+        self.check_range(field, column.column, out, told=bool(column.unit))
+        return out
+
+    def check_range(self, field: InputField, name: str, values: list[float], told: bool) -> None:
+        """Every number is in the field's range, and not all of them where only another unit puts them."""
+        unit, low, high = _in(field, " "), field.low or 0.0, field.high or 0.0
+        for number, row in zip(values, self.where):
+            if not math.isnan(number) and not (low < number <= high if field.above else low <= number <= high):
+                fix = "correct it or remove the row"
+                if field.slip and low < number * field.slip[0] <= high and not told:
+                    fix = f"it looks like {field.slip[1]}"
+                self._add(row, name, f"{number:g}{unit}", f"{field.range}{unit}", fix)
+        top = max((number for number in values if not math.isnan(number)), default=math.nan)
+        if field.suspect_up_to is not None and field.slip and top <= field.suspect_up_to and not told:
+            row, found = self.where[values.index(top)], f"{top:g}, the largest of the column"
+            self._add(row, name, found, f"{field.unit}, {field.range}", f"it looks like {field.slip[1]}")
+
+    def cleaned(self, before: pandas.Series) -> str | None:
+        """Say which names of cells were changed to be names of files; two that become one are a fault."""
+        first: dict[str, str] = {}
+        for old, new, row in zip(before.astype(str), self.table["cell_id"], self.where):
+            if first.setdefault(new, old) != old:
+                both = f"{old!r} and {first[new]!r}, both {new!r}"
+                fix = "rename one: letters, digits, '.', '_', '+' and '-' stay as they are"
+                self._add(row, "cell_id", both, "names that stay apart", fix)
+        changed = [(old, new) for new, old in first.items() if old not in (new, f"{new}.0")]
+        return f"Cells renamed: {changed[0][0]!r} is {changed[0][1]!r}, {len(changed)} in all." if changed else None
+
+    def check_consistent(self) -> None:
+        """What rows say of one another."""
+        table, first = self.table, {}
+        for name, row in zip(table.get("scan_id", []), self.where):
+            if first.setdefault(name, row) != row:
+                found = f"{name!r}, which is in {first[name]} too"
+                self._add(row, "scan_id", found, "each scan once", "remove one row or correct the id")
+        if "cell_id" not in table:
+            return
+        for column in ("cell_id", "battery_id", "chemistry"):
+            spelling: dict[str, str] = {}
+            fix = "use one of them: two names would be two of them, in two subsets"
+            for name, row in zip(table.get(column, []), self.where):
+                if spelling.setdefault(name.lower(), name) != name:
+                    self._add(row, column, f"{name!r} beside {spelling[name.lower()]!r}", "one spelling", fix)
+        for column in ("battery_id", "age_cycles", "chemistry", "nominal_Ah"):
+            seen: dict[str, tuple] = {}
+            for cell, value, row in zip(table["cell_id"], table.get(column, []), self.where):
+                known, at = seen.setdefault(cell, (value, row))
+                if value != known:
+                    found = f"{value!r} of cell {cell!r}, which has {known!r} in {at}"
+                    self._add(row, column, found, "one value a cell", "two cells under one name? give each its own")
+        if "capacity_Ah" in table and "nominal_Ah" in table:
+            for capacity, nominal, soh, row in zip(table["capacity_Ah"], table["nominal_Ah"], table["soh"], self.where):
+                if abs(capacity / nominal - soh) > CAPACITY_TOLERANCE:
+                    found, fix = f"{soh:g} with {capacity:g} of {nominal:g} Ah", "correct the capacity or the SOH"
+                    self._add(row, "soh", found, f"{capacity / nominal:.3f}", fix)
 
 
-def _check_range(
-    path: Path,
-    field: InputField,
-    values: list[float],
-    where: list[str],
-    faults: list[Fault],
-    column: Column | None = None,
-) -> None:
-    """Every number is in the field's range, and not all of them where only another unit puts them."""
-    unit = "" if field.unit == "-" else f" {field.unit}"
-    name = field.name if column is None else column.column
-    low, high = field.low or 0.0, field.high or 0.0
-    told = column is not None and bool(column.unit)
-    for number, row in zip(values, where):
-        if not math.isnan(number) and not (low < number <= high if field.above else low <= number <= high):
-            fix = "correct it or remove the row"
-            if field.slip and low < number * field.slip[0] <= high and not told:
-                fix = f"it looks like {field.slip[1]}"
-            faults.append(Fault(str(path), f"{row}, column {name!r}", f"{number:g}{unit}", f"{field.range}{unit}", fix))
-    top = max((number for number in values if not math.isnan(number)), default=math.nan)
-    if field.suspect_up_to is not None and field.slip and top <= field.suspect_up_to and not told:
-        found = f"{top:g}, the largest of the column"
-        fix = f"it looks like {field.slip[1]}"
-        at = f"{where[values.index(top)]}, column {name!r}"
-        faults.append(Fault(str(path), at, found, f"{field.unit}, {field.range}", fix))
+def _not_a_name(text: str, is_date: bool) -> tuple[str, str, str] | None:
+    """What is wrong with a text as a name, what was expected and the fix; None where it is one."""
+    if is_date:
+        fix = "the spreadsheet made a date of it: format the column as text and type the id again"
+        return f"a date, {text!r}", "a name", fix
+    if not text:
+        return "empty", "a name", "fill it in or remove the row"
+    if not NAME.fullmatch(text):
+        wrong = "a space" if re.search(r"\s", text) else "another character"
+        fix = f"remove {wrong}, the same in all files"
+        return repr(text[:80]), "letters, digits, '.', '_', '+', '-', at most 64", fix
+    if text.lower().startswith("regimeb"):
+        return repr(text), "another name", "names that begin with regimeB are taken"
+    return None
 
 
 def _number(value) -> float | None:
@@ -283,67 +302,3 @@ def _not_a_number(value) -> tuple[str, str]:
     if text.lower() in ("", "nan", "none", "nat", "<na>", "na", "#n/a"):
         return f"empty ({text})" if text else "empty", "fill it in or remove the row"
     return repr(text[:80]), "correct it or remove the row"
-
-
-def _consistent(path: Path, table: dict[str, list], where: list[str], faults: list[Fault]) -> None:
-    """What rows say of one another."""
-    if "scan_id" in table:
-        _once(path, table["scan_id"], where, faults)
-    if "cell_id" not in table:
-        return
-    for column in ("cell_id", "battery_id", "chemistry"):
-        spelling: dict[str, str] = {}
-        for name, row in zip(table.get(column, []), where):
-            other = spelling.setdefault(name.lower(), name)
-            if other != name:
-                faults.append(
-                    Fault(
-                        str(path),
-                        f"{row}, column {column!r}",
-                        f"{name!r} beside {other!r}",
-                        "one spelling",
-                        "use one of them: two names would be two of them, in two subsets",
-                    )
-                )
-    for name in ("battery_id", "age_cycles", "chemistry", "nominal_Ah"):
-        first: dict[str, tuple] = {}
-        for cell, value, row in zip(table["cell_id"], table.get(name, []), where):
-            known, at = first.setdefault(cell, (value, row))
-            if value != known:
-                faults.append(
-                    Fault(
-                        str(path),
-                        f"{row}, column {name!r}",
-                        f"{value!r} of cell {cell!r}, which has {known!r} in {at}",
-                        "one value a cell",
-                        "two cells under one name? give each its own",
-                    )
-                )
-    if "capacity_Ah" in table and "nominal_Ah" in table:
-        for capacity, nominal, soh, row in zip(table["capacity_Ah"], table["nominal_Ah"], table["soh"], where):
-            if abs(capacity / nominal - soh) > CAPACITY_TOLERANCE:
-                faults.append(
-                    Fault(
-                        str(path),
-                        f"{row}, column 'soh'",
-                        f"{soh:g} with {capacity:g} of {nominal:g} Ah",
-                        f"{capacity / nominal:.3f}",
-                        "correct the capacity or the SOH",
-                    )
-                )
-
-
-def _once(path: Path, names: list[str], where: list[str], faults: list[Fault]) -> None:
-    first: dict[str, str] = {}
-    for name, row in zip(names, where):
-        other = first.setdefault(name, row)
-        if other != row:
-            faults.append(
-                Fault(
-                    str(path),
-                    f"{row}, column 'scan_id'",
-                    f"{name!r}, which is in {other} too",
-                    "each scan once",
-                    "remove one row or correct the id",
-                )
-            )

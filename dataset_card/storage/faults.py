@@ -70,6 +70,22 @@ class FaultyInput(MagBridgeError):
         super().__init__(f"{self.faults[0]}{more}")
 
 
+class Faults(list[Fault]):
+    """Faults of one file as they are found.
+
+    Args:
+        file: The file's name or path.
+    """
+
+    def __init__(self, file: Path | str):
+        super().__init__()
+        self.file = str(file)
+
+    def add(self, where: str, found: str, expected: str, fix: str) -> None:
+        """Note a fault of the file."""
+        self.append(Fault(self.file, where, found, expected, fix))
+
+
 def require(faults: Sequence[Fault]) -> None:
     """Raise if there is a fault.
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.measured.adopt import stacked
 from bridge.measured.channels import RELEASE_NAMES, Channel, ChannelMap, read_channel_map
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import evenly_sampled
@@ -30,10 +29,9 @@ def checked(x, mapping=None, time=None):
     mapping = mapping or ChannelMap(RELEASE_NAMES.channels[:4], None if time is None else ("t", "s"))
     clock = {} if time is None else {"t": time}
     scans = [RawScan("s0", "x.csv", "scan s0", 2, {**{n: x[:, c] for c, n in enumerate(NAMES)}, **clock})]
-    scans, sampling = evenly_sampled(scans, mapping)
-    signals, mapping = stacked(scans, mapping)
-    check_scans(signals, scans, mapping, np.array([3.1]))
-    return signals[0], sampling
+    found = evenly_sampled(scans, mapping)
+    check_scans(found, np.array([3.1]))
+    return found.x[0], found.sampling
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

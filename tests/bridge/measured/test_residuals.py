@@ -9,10 +9,9 @@ from scipy import stats
 
 from bridge.measured import report
 from bridge.measured.matched import DRAWS, NOMINAL, match
+from bridge.measured.readers import auc, score
 from bridge.measured.residuals import compare, compare_scans, over_cells
 from bridge.measured.response import amplitude, response_trajectory, slope_interval, soh_slope
-from bridge.measured.transfer import score
-from bridge.measured.two_sample import auc
 from bridge.v2 import BridgeV2, BridgeV2Config
 from bridge.v2 import resolve as resolve_v2
 from dataset_card.errors import MagBridgeError
@@ -191,7 +190,7 @@ def test_verdicts_of_none_and_of_the_other_sign(found):
     turned = dataclasses.replace(measured.slope, value=-1.0, low=-1.2, high=-0.8)
     for slope, words in ((none, "none found"), (turned, "opposite to the bridge's")):
         other = dataclasses.replace(found, measured=dataclasses.replace(measured, slope=slope))
-        assert words in report.verdict(other)[0]
+        assert words in other.verdict()[0]
 
 
 def test_releases_are_compared_from_their_folders(adopted, v2_release, tiny_release):

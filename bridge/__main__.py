@@ -14,13 +14,9 @@ from typing import Annotated
 
 import typer
 
-from bridge.commands import corpus as commands_corpus
-from bridge.commands import hub as commands_hub
-from bridge.commands import measured as commands_measured
-from bridge.commands import physics as commands_physics
-from bridge.commands import rounds as commands_rounds
-from bridge.commands import upstream as commands_upstream
-from bridge.commands import validation as commands_validation
+from bridge.commands.corpus import corpus
+from bridge.commands.hub import push
+from bridge.commands.measured import OwnOptions, adopt, predict, residuals, with_own
 from bridge.commands.options import (
     DatasetOption,
     OutFolderOption,
@@ -32,6 +28,10 @@ from bridge.commands.options import (
     takes,
     upstream_line,
 )
+from bridge.commands.physics import calibrate, detect, field
+from bridge.commands.rounds import rounds
+from bridge.commands.upstream import upstream
+from bridge.commands.validation import ablate, leakage, validate, verify
 from dataset_card.contract.editions import EDITIONS
 from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
@@ -42,7 +42,7 @@ app = CommandLine("Build, check and publish releases.")
 
 
 @app.command()
-@takes(composition=composition, own=commands_measured.OwnOptions)
+@takes(composition=composition, own=OwnOptions)
 def build(
     out: Annotated[
         Path | None,
@@ -66,15 +66,8 @@ def build(
     require_folder(out, RELEASE, replace=True)  # before the inputs are read; whether it may be replaced, after
     inputs = inputs_of(bridge, upstream, upstream_dir)
     LOG.info(upstream_line(inputs.name))
-    inputs, own_files = commands_measured.with_own(inputs, own)
-    manifest = release.build(
-        out,
-        inputs,
-        master_seed=seed,
-        own=own_files,
-        replace=replace,
-        **composition,
-    )
+    inputs, own_files = with_own(inputs, own)
+    manifest = release.build(out, inputs, master_seed=seed, own=own_files, replace=replace, **composition)
     _report(out, manifest, as_json)
 
 
@@ -141,13 +134,12 @@ def plot(
     typer.echo(str(out))
 
 
-commands_corpus.register(app)
-commands_hub.register(app)
-commands_measured.register(app)
-commands_physics.register(app)
-commands_rounds.register(app)
-commands_upstream.register(app)
-commands_validation.register(app)
+app.add_typer(corpus, name="corpus")
+app.add_typer(rounds, name="round")
+for command in (
+    push, adopt, residuals, predict, field, detect, calibrate, upstream, validate, ablate, verify, leakage,
+):  # fmt: skip
+    app.command()(command)
 
 
 def _checked() -> None:

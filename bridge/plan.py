@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas
@@ -141,6 +143,11 @@ COMPOSITIONS: dict[Edition, AnyComposition] = {
     V3: CompositionV3(),
 }
 """What the published release of each edition is made of."""
+
+
+def as_tuples(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries of a composition as they were before JSON made lists of tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
 
 
 def composition_of(edition: Edition, **changes) -> AnyComposition:

@@ -52,23 +52,14 @@ class Comparison:
         lines += [f"{sample_id}: only in the first" for sample_id in self.only_here]
         lines += [f"{sample_id}: only in the second" for sample_id in self.only_there]
         lines += [] if self.order else ["the rows in both come in another order"]
-        lines += [
-            f"{sample_id}: {name} is {here!r} here, {there!r} there" for sample_id, name, here, there in self.labels
-        ]
-        lines += [
-            f"{sample_id}: {split} has it in {here} here, in {there} there"
-            for split, sample_id, here, there in self.splits
-        ]
-        if self.largest_at is None:
-            return "\n".join([*lines, "signals are equal to the last bit"])
-        sample_id, channel, step = self.largest_at
-        return "\n".join(
-            [
-                *lines,
-                f"{self.signals_differ} signals differ, at most by {self.largest_nT:.3g} nT: "
-                f"{sample_id}, {channel}, step {step}",
-            ]
-        )
+        lines += [f"{row}: {name} is {here!r} here, {there!r} there" for row, name, here, there in self.labels]
+        lines += [f"{row}: {split} has it in {here} here, in {there} there" for split, row, here, there in self.splits]
+        last = "signals are equal to the last bit"
+        if self.largest_at is not None:
+            sample_id, channel, step = self.largest_at
+            size = f"{self.signals_differ} signals differ, at most by {self.largest_nT:.3g} nT"
+            last = f"{size}: {sample_id}, {channel}, step {step}"
+        return "\n".join([*lines, last])
 
 
 def compare_releases(here: Path, there: Path) -> Comparison:

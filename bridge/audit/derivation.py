@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge.audit.contents import Contents
 from bridge.audit.rows import Finding
-from bridge.plan import COMPOSITIONS, AnyComposition, composition_of
+from bridge.plan import COMPOSITIONS, AnyComposition, as_tuples, composition_of
 from bridge.release.bundle import DOCUMENTS, LOADER, origin_of, stated_split
 from bridge.release.folder import choice_of, json_text, rebuild_command
 from bridge.release.manifest import make_manifest
@@ -146,9 +146,7 @@ def _check_owners(manifest: dict) -> None:
 def composition_from(manifest: dict, contents: Contents) -> AnyComposition:
     """How many rows of each kind a manifest says that the release was planned with."""
     names = vars(COMPOSITIONS[contents.edition])
-    entries = {name: manifest[name] for name in names if name in manifest}
-    entries = {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
-    return composition_of(contents.edition, **entries)
+    return composition_of(contents.edition, **as_tuples({n: manifest[n] for n in names if n in manifest}))
 
 
 def _body(text: str) -> str:

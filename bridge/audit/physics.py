@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas
+from scipy.stats import chi2_contingency
 
-from bridge.audit.rows import Finding, unique, unique_signals, valid_fields
+from bridge.audit.rows import Finding, each_row, unique, unique_signals, valid_fields
 from bridge.plan import VISITS
 from dataset_card.contract.editions import V3
 from dataset_card.contract.physics import DEFECTS, LABELS, PLACED, SOC_KNOWLEDGE
@@ -49,9 +50,7 @@ def check_physics(rows: pandas.DataFrame, signals: np.ndarray, where: Sequence[s
     """
     records = rows.to_dict("records")
     findings = list(unique(rows["sample_id"], where, "unique ids", "sample_id {} is also at {}"))
-    for check in (valid_fields, _names, _labels):
-        for i, record in enumerate(records):
-            findings += [Finding(name, where[i], message) for name, message in check(record)]
+    findings += each_row((valid_fields, _names, _labels), records, where)
     findings += _cells(rows, where)
     finite = np.isfinite(signals)
     for i in np.flatnonzero(~finite.all(axis=1)):
@@ -116,11 +115,8 @@ def _shared(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
             count.setdefault(pair, []).append(sample)
     for (i, j), samples in count.items():
         if len(samples) >= SHARED_SAMPLES:
-            yield Finding(
-                "shared samples",
-                where[i],
-                f"{len(samples)} samples are those of {where[j]}, {_place(samples[0])} first",
-            )
+            found = f"{len(samples)} samples are those of {where[j]}, {_place(samples[0])} first"
+            yield Finding("shared samples", where[i], found)
 
 
 def _relations(signals: np.ndarray) -> Iterator[Finding]:
@@ -132,9 +128,8 @@ def _relations(signals: np.ndarray) -> Iterator[Finding]:
         noise = _noise(columns, name)
         least = np.linalg.svd((columns - columns.mean(axis=0)) / noise, compute_uv=False)[-1] ** 2 / n
         if least < EXACT * (1 - np.sqrt(p / n)) ** 2:
-            yield Finding(
-                "exact relations", "all rows", f"{name}: one sample follows from others to {least:.1e} of the noise"
-            )
+            found = f"{name}: one sample follows from others to {least:.1e} of the noise"
+            yield Finding("exact relations", "all rows", found)
 
 
 NOISE = {"voltage": 1e-4, "load": 0.05, "rest": 0.05, "scan": 0.05}
@@ -164,21 +159,13 @@ def _readers(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Finding]:
     effective = len(cells)  # visits to a cell share class and gradient
     for reader, code in codes.items():
         for target, values in targets.items():
-            r = _correlation(code, values)
+            constant = np.ptp(code) == 0 or np.ptp(values) == 0
+            r = 0.0 if constant else float(np.corrcoef(code, values)[0, 1])
             if abs(r) > SIGMAS / np.sqrt(effective):
-                yield Finding(
-                    "readers", "all rows", f"{reader} tells {target}: correlation {r:.3f} in {effective} cells"
-                )
+                found = f"{reader} tells {target}: correlation {r:.3f} in {effective} cells"
+                yield Finding("readers", "all rows", found)
     for name in ("chemistry", "stack", "soc_knowledge"):
         table = pandas.crosstab(cells[name], cells["defect"]).to_numpy(float)
-        expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
-        freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
-        chi2 = float(((table - expected) ** 2 / expected).sum())
+        chi2, _, freedom, _ = chi2_contingency(table, correction=False)
         if freedom and chi2 > freedom + SIGMAS * np.sqrt(2 * freedom):
             yield Finding("readers", "all rows", f"{name} tells the defect: chi-square {chi2:.0f} of {freedom}")
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    scale = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / scale) if scale > 0 else 0.0

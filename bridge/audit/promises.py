@@ -66,34 +66,26 @@ def _metadata(contents: Contents) -> list[Finding]:
     """The metadata table says of every row what the data files say."""
     if contents.metadata is None:
         return []
-    where = contents.metadata_file
-    rows, metadata, findings = contents.rows.to_dict("records"), contents.metadata.to_dict("records"), []
+    file = contents.metadata_file
+    rows, metadata = contents.rows.to_dict("records"), contents.metadata.to_dict("records")
     position = {row["sample_id"]: i for i, row in enumerate(rows)}
-    seen = set()
+    listed = Counter(record["sample_id"] for record in metadata)
+    found: list[tuple[str, str]] = []
     for m, record in enumerate(metadata):
-        i = position.get(record["sample_id"])
+        name, where = record["sample_id"], f"{file}, row {m}"
+        i = position.get(name)
         if i is None:
-            findings.append(Finding("metadata", f"{where}, row {m}", f"{record['sample_id']} has no row in data/"))
+            found.append((where, f"{name} has no row in data/"))
             continue
-        seen.add(record["sample_id"])
-        findings += [
-            Finding(
-                "metadata",
-                f"{where}, row {m}",
-                f"{name} of {record['sample_id']} is {record[name]!r}, {contents.where[i]} has {rows[i][name]!r}",
-            )
-            for name in metadata_of(contents.edition.fields)
-            if record[name] != rows[i][name]
-        ]
+        for field in metadata_of(contents.edition.fields):
+            if record[field] != rows[i][field]:
+                other = f"{contents.where[i]} has {rows[i][field]!r}"
+                found.append((where, f"{field} of {name} is {record[field]!r}, {other}"))
         if contents.is_bundle and i != m:
-            findings.append(Finding("metadata", f"{where}, row {m}", f"{record['sample_id']} is row {i} of the shards"))
-    findings += [
-        Finding("metadata", contents.where[i], f"{sample_id} has no row in {where}")
-        for sample_id, i in position.items()
-        if sample_id not in seen
-    ]
-    repeated = [sample_id for sample_id, n in Counter(record["sample_id"] for record in metadata).items() if n > 1]
-    return findings + [Finding("metadata", where, f"{sample_id} is listed more than once") for sample_id in repeated]
+            found.append((where, f"{name} is row {i} of the shards"))
+    found += [(contents.where[i], f"{name} has no row in {file}") for name, i in position.items() if name not in listed]
+    found += [(file, f"{name} is listed more than once") for name, n in listed.items() if n > 1]
+    return [Finding("metadata", *one) for one in found]
 
 
 def _split(contents: Contents, name: str) -> list[Finding]:
@@ -101,39 +93,34 @@ def _split(contents: Contents, name: str) -> list[Finding]:
     where, document, rows = f"splits/{name}.json", contents.splits[name], contents.rows
     if not document:
         return []
-    known, findings = set(rows["sample_id"]), []
-    of: dict[str, str] = {}
+    known, of = set(rows["sample_id"]), {}
+    found = []
     for subset, ids in document["sample_ids"].items():
         for sample_id in ids:
             if sample_id not in known:
-                findings.append(Finding("splits", where, f"{sample_id} of {subset} is not in the release"))
+                found.append(f"{sample_id} of {subset} is not in the release")
             elif sample_id in of:
-                findings.append(Finding("splits", where, f"{sample_id} is in {of[sample_id]} and again in {subset}"))
+                found.append(f"{sample_id} is in {of[sample_id]} and again in {subset}")
             of[sample_id] = subset
         if document["counts"].get(subset) != len(ids):
-            findings.append(
-                Finding("splits", where, f"counts of {subset} is {document['counts'].get(subset)}, it lists {len(ids)}")
-            )
-    findings += [Finding("splits", where, f"{i} is in no subset") for i in rows["sample_id"] if i not in of]
-    cells = {s: sorted(set(rows["cell_id"][rows["sample_id"].map(of) == s])) for s in SPLITS}
-    findings += [
-        Finding("splits", where, f"cells of {s} are not those of its rows")
-        for s in SPLITS
-        if document["cells"].get(s) != cells[s]
-    ]
+            found.append(f"counts of {subset} is {document['counts'].get(subset)}, it lists {len(ids)}")
+    found += [f"{i} is in no subset" for i in rows["sample_id"] if i not in of]
+    for subset in SPLITS:
+        if document["cells"].get(subset) != sorted(set(rows["cell_id"][rows["sample_id"].map(of) == subset])):
+            found.append(f"cells of {subset} are not those of its rows")
+    if name == RECORD and not document.get("warning"):
+        found.append("no warning that it leaks")
+    findings = [Finding("splits", where, message) for message in found]
     if name == RECORD:
-        if not document.get("warning"):
-            findings.append(Finding("splits", where, "no warning that it leaks"))
         return findings
-    subset = [of.get(i) for i in rows["sample_id"]]
-    at = dict(zip(rows["sample_id"], contents.where))
+    subsets, at = [of.get(i) for i in rows["sample_id"]], dict(zip(rows["sample_id"], contents.where))
     findings += [
-        Finding("split guarantee", where, f"cell {cell} is in {' and '.join(found)}")
-        for cell, found in splits.shared_cells(rows, subset).items()
+        Finding("split guarantee", where, f"cell {cell} is in {' and '.join(names)}")
+        for cell, names in splits.shared_cells(rows, subsets).items()
     ]
     return findings + [
         Finding("split guarantee", at[child], f"is in {of[child]}, its parent {parent} in {of[parent]}")
-        for parent, child in splits.separated_pairs(rows, subset)
+        for parent, child in splits.separated_pairs(rows, subsets)
     ]
 
 
@@ -198,15 +185,10 @@ def _manifest(contents: Contents) -> list[Finding]:
     simulated = any(version.removesuffix(OWN_CELLS).endswith("-simulated") for version in versions)
     upstream = manifest.get("upstream")
     if isinstance(upstream, dict) and (upstream.get("name") == "simulated") != simulated:
-        findings.append(
-            Finding(
-                "manifest",
-                MANIFEST,
-                f"upstream is {upstream.get('name')!r}, the rows have bridge_version {', '.join(versions)}",
-            )
-        )
+        found = f"upstream is {upstream.get('name')!r}, the rows have bridge_version {', '.join(versions)}"
+        findings.append(Finding("manifest", MANIFEST, found))
+    summaries = manifest.get("splits")
     for name in (PRIMARY, RECORD):
-        summaries = manifest.get("splits")
         subset, summary = contents.subset(name), summaries.get(name) if isinstance(summaries, dict) else None
         if subset is not None and isinstance(summary, dict) and "leakage" in summary:
             expect(f"leakage of {name}", summary["leakage"], splits.leakage(rows, subset))

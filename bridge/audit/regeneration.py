@@ -127,13 +127,7 @@ def _fitted(contents: Contents, bridge: AnyBridge) -> list[Finding]:
 
 def _signals(contents: Contents, bridge: AnyBridge, plan: Plan, rows: np.ndarray) -> list[Finding]:
     with_parents = np.union1d(rows, plan.parent[rows][plan.parent[rows] >= 0])
-    parent = plan.parent[with_parents]
-    part = Plan(
-        plan.rows.iloc[with_parents].reset_index(drop=True),
-        plan.u_features[with_parents],
-        plan.signal_soh[with_parents],
-        np.where(parent >= 0, np.searchsorted(with_parents, parent), -1),
-    )
+    part = plan.take(with_parents)
     fresh = generate_plan(bridge, part)[np.searchsorted(with_parents, rows)]
     position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
     at = [position[contents.order[i]] for i in rows]
@@ -142,13 +136,8 @@ def _signals(contents: Contents, bridge: AnyBridge, plan: Plan, rows: np.ndarray
     for i in np.flatnonzero(~_equal(found, fresh).all(axis=(1, 2))):
         gap = np.abs(found[i] - fresh[i])
         channel, step = place_of(contents.edition, np.unravel_index(gap.argmax(), gap.shape))
-        findings.append(
-            Finding(
-                "regeneration",
-                contents.where[at[i]],
-                f"its signal is up to {gap.max():.3g} nT off what the bridge makes ({channel}, step {step})",
-            )
-        )
+        off = f"up to {gap.max():.3g} nT off what the bridge makes ({channel}, step {step})"
+        findings.append(Finding("regeneration", contents.where[at[i]], f"its signal is {off}"))
     return findings
 
 

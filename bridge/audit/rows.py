@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +18,8 @@ from dataset_card.contract.schema import CHANNELS, FIELDS_V2, REUSE_ABOVE_SOH, S
 from dataset_card.errors import MagBridgeError
 
 SYNTHETIC, REGIME_B = "synthetic_sensor_perturbation", "bridge_extrapolation"
-_OWN_OF_CHILD = {
-    "sample_id",
-    "parent_sample_id",
-    "generation_seed",
-    "anomaly_flag",
-    "anomaly_subtype",
-    "anomaly_origin",
-    "anomaly_severity",
-}
+_OWN_OF_CHILD = ("sample_id", "parent_sample_id", "generation_seed", "anomaly_flag", "anomaly_subtype",
+                 "anomaly_origin", "anomaly_severity")  # fmt: skip
 INHERITED = tuple(name for name in metadata_of(FIELDS_V2) if name not in _OWN_OF_CHILD)
 """Labels that a synthetic anomaly takes over from its parent."""
 
@@ -67,19 +60,24 @@ def check_rows(
     missing = [name for v in versions for name in metadata_of(fields_of(v)) if name not in rows.columns]
     if missing:
         return [Finding("fields", "all rows", f"no column {name!r}") for name in missing]
-    records = rows.to_dict("records")
-    for record in records:  # pandas turns nulls of any kind into NaN
-        for name, value in record.items():
-            if isinstance(value, float) and math.isnan(value):
-                record[name] = None
+    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
     findings = list(unique(rows["sample_id"], where, "unique ids", "sample_id {} is also at {}"))
-    for check in (valid_fields, _identity, _voltage_labels, _health_labels, _anomaly_labels):
-        for i, record in enumerate(records):
-            findings += [Finding(name, where[i], message) for name, message in check(record)]
+    checks = (valid_fields, _identity, _voltage_labels, _health_labels, _anomaly_labels)
+    findings += each_row(checks, records, where)
     findings += _parents(records, where)
     findings += _signals(signals, where)
     findings += _u_features(records, u_features, where)
     return findings
+
+
+def each_row(checks: Sequence[Callable], records: Sequence[dict], where: Sequence[str]) -> list[Finding]:
+    """What some checks of single rows find, check by check."""
+    return [
+        Finding(name, where[i], message)
+        for check in checks
+        for i, record in enumerate(records)
+        for name, message in check(record)
+    ]
 
 
 def unique(values, where: Sequence[str], check: str, message: str) -> Iterator[Finding]:
@@ -168,48 +166,41 @@ def _anomaly_labels(row: dict) -> Iterator[tuple[str, str]]:
         regime, flag, subtypes, low, high = "extrapolation", True, ("low_voltage_regime_B",), 1.0, 1.0
     else:
         regime, flag, subtypes, low, high = "grounded", False, ("none",), 0.0, 0.0
+    of = f"anomaly_origin is {origin!r}"
     if row["anomaly_flag"] != flag:
         yield "anomaly flags", f"anomaly_flag is {row['anomaly_flag']} with anomaly_origin {origin!r}, expected {flag}"
     if row["regime"] != regime:
-        yield "anomaly labels", f"anomaly_origin is {origin!r} in regime {row['regime']!r}, expected {regime!r}"
+        yield "anomaly labels", f"{of} in regime {row['regime']!r}, expected {regime!r}"
     if row["anomaly_subtype"] not in subtypes:
-        yield (
-            "anomaly labels",
-            (
-                f"anomaly_subtype is {row['anomaly_subtype']!r} with anomaly_origin {origin!r}, "
-                f"expected {' or '.join(subtypes)}"
-            ),
-        )
+        found, expected = f"anomaly_subtype is {row['anomaly_subtype']!r}", " or ".join(subtypes)
+        yield "anomaly labels", f"{found} with anomaly_origin {origin!r}, expected {expected}"
     if severity is not None and not low <= severity <= high:
-        yield (
-            "anomaly labels",
-            f"anomaly_severity is {severity} with anomaly_origin {origin!r}, "
-            + (f"expected {low:g}" if low == high else f"expected {low:g} to {high:g}"),
-        )
+        expected = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        yield "anomaly labels", f"anomaly_severity is {severity} with anomaly_origin {origin!r}, expected {expected}"
 
 
 def _parents(records: list[dict], where: Sequence[str]) -> Iterator[Finding]:
     by_id = {record["sample_id"]: record for record in records}
     for i, row in enumerate(records):
-        parent_id, synthetic = row["parent_sample_id"], row["anomaly_origin"] == SYNTHETIC
-        if parent_id is None:
-            if synthetic:
-                yield Finding("parents", where[i], "a synthetic anomaly without parent_sample_id")
-            continue
-        if not synthetic:
-            yield Finding("parents", where[i], f"parent_sample_id {parent_id} on a row that is no synthetic anomaly")
-            continue
-        parent = by_id.get(parent_id)
-        if parent is None:
-            yield Finding("parents", where[i], f"parent_sample_id {parent_id} is not in the release")
-            continue
+        yield from (Finding("parents", where[i], message) for message in _parent(row, by_id))
+
+
+def _parent(row: dict, by_id: dict[str, dict]) -> Iterator[str]:
+    name, synthetic = row["parent_sample_id"], row["anomaly_origin"] == SYNTHETIC
+    parent = by_id.get(name)
+    if name is None:
+        if synthetic:
+            yield "a synthetic anomaly without parent_sample_id"
+    elif not synthetic:
+        yield f"parent_sample_id {name} on a row that is no synthetic anomaly"
+    elif parent is None:
+        yield f"parent_sample_id {name} is not in the release"
+    else:
         if parent["anomaly_origin"] != "none" or parent["regime"] != "grounded":
-            yield Finding("parents", where[i], f"parent {parent_id} is not a clean grounded row")
-        for name in INHERITED:
-            if row.get(name) != parent.get(name):
-                yield Finding(
-                    "parents", where[i], f"{name} is {row[name]!r}, its parent {parent_id} has {parent[name]!r}"
-                )
+            yield f"parent {name} is not a clean grounded row"
+        for label in INHERITED:
+            if row.get(label) != parent.get(label):
+                yield f"{label} is {row[label]!r}, its parent {name} has {parent[label]!r}"
 
 
 def _is_measured(row: dict) -> bool:
@@ -242,10 +233,7 @@ def _u_features(records: list[dict], u_features: np.ndarray, where: Sequence[str
         if null[i] and _may_lack_pulses(row):
             continue
         if regime_b != null[i]:
-            yield Finding(
-                "u_features",
-                where[i],
-                "u_features are " + ("given on a Regime-B row, expected null" if regime_b else "null outside Regime-B"),
-            )
+            found = "given on a Regime-B row, expected null" if regime_b else "null outside Regime-B"
+            yield Finding("u_features", where[i], f"u_features are {found}")
         elif not null[i] and not np.isfinite(u_features[i]).all():
             yield Finding("u_features", where[i], "u_features hold NaN or infinity")

@@ -34,11 +34,6 @@ EngineOption = Annotated[
 corpus = CommandLine("Make any number of rows on any number of machines.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.add_typer(corpus, name="corpus")
-
-
 @takes(composition=composition)
 def _recipe(
     out: OutArgument,
@@ -56,14 +51,7 @@ def _recipe(
 
     inputs = inputs_of(bridge, upstream, upstream_dir)
     LOG.info(upstream_line(inputs.name))
-    return run.plan(
-        out,
-        inputs,
-        rows,
-        first_seed=seed,
-        dtype=dtype,
-        **composition,
-    )
+    return run.plan(out, inputs, rows, first_seed=seed, dtype=dtype, **composition)
 
 
 def _engine(jobs: JobsOption = None, engine: EngineOption = None, address: AddressOption = None):
@@ -122,7 +110,5 @@ def verify(out: OutArgument, engine, as_json: JsonOption = False) -> None:
 
 
 def _report(out: str, manifest: dict, as_json: bool) -> None:
-    made = f"{manifest['counts']['rows']} rows of {manifest['seeds']['count']} seeds"
-    report_written(
-        out, manifest, f"{manifest['name']} ({manifest['bridge_version']}), {made}", "streaming=True", as_json
-    )
+    what = f"{manifest['name']} ({manifest['bridge_version']}), {manifest['counts']['rows']} rows"
+    report_written(out, manifest, f"{what} of {manifest['seeds']['count']} seeds", "streaming=True", as_json)

@@ -11,11 +11,6 @@ from bridge.commands.options import ReleaseArgument
 from dataset_card.running.commands import JsonOption, print_json
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(push)
-
-
 def push(
     release: ReleaseArgument,
     repo: Annotated[

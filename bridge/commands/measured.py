@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bridge.commands.options import show
 from dataset_card.contract.editions import V1
 from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
 from dataset_card.errors import MagBridgeError
@@ -20,6 +21,12 @@ from dataset_card.running.log import LOG
 from dataset_card.storage.faults import FaultyInput
 from dataset_card.storage.output import require_folder
 
+ScansArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="Parquet (one row per scan), HDF5 (one group per scan), a folder of CSV, or one CSV of all steps."
+    ),
+]
 ChannelsOption = Annotated[
     Path | None, typer.Option(help="YAML that maps your columns, axes and units (T to fT, G, mG) to channels.")
 ]
@@ -48,13 +55,6 @@ class OwnOptions:
     ] = None
     channels: ChannelsOption = None
     columns: ColumnsOption = None
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(adopt)
-    app.command()(residuals)
-    app.command()(predict)
 
 
 def with_own(inputs, own: OwnOptions):
@@ -106,12 +106,7 @@ def with_own(inputs, own: OwnOptions):
 
 
 def adopt(
-    signals: Annotated[
-        Path,
-        typer.Argument(
-            help="Parquet (one row per scan), HDF5 (one group per scan), a folder of CSV, or one CSV of all steps."
-        ),
-    ],
+    signals: ScansArgument,
     labels: Annotated[
         Path, typer.Option(help=f"CSV, Parquet or XLSX, one row per scan: {columns_in_words(LABEL_FIELDS)}.")
     ],
@@ -154,17 +149,8 @@ def adopt(
         return
     if out is None:
         raise MagBridgeError("no --out: expected the folder to write, or --check to look for faults only")
-    manifest, leaks = write(
-        signals,
-        labels,
-        out,
-        licence=licence,
-        citation=citation,
-        channels=channels,
-        split=split,
-        columns=columns,
-        replace=replace,
-    )
+    words, tables = {"licence": licence, "citation": citation}, {"channels": channels, "split": split}
+    manifest, leaks = write(signals, labels, out, **words, **tables, columns=columns, replace=replace)
     if as_json:
         print_json({"out": str(out), "leaks": leaks.as_dict(), **manifest})
         return
@@ -182,12 +168,7 @@ def predict(
     model: Annotated[
         str, typer.Argument(help="A baseline's name, fitted on the release here, or the id of one on the Hub.")
     ],
-    scans: Annotated[
-        Path,
-        typer.Argument(
-            help="Parquet (one row per scan), HDF5 (one group per scan), a folder of CSV, or one CSV of all steps."
-        ),
-    ],
+    scans: ScansArgument,
     data: Annotated[
         str, typer.Option(help="The release it is fitted on: its held-out batteries calibrate the intervals.")
     ] = V1.name,
@@ -255,9 +236,4 @@ def residuals(
         found = compare(measured, against)
         path = report.write_report(found, out, replace)
         said = [words.replace("**", "") for words in found.verdict()]
-    if as_json:
-        print_json(found.as_dict())
-        return
-    for words in said:
-        typer.echo(words)
-    typer.echo(f"report: {path}")
+    show(found.as_dict(), "\n".join([*said, f"report: {path}"]), as_json)

@@ -101,6 +101,14 @@ def report_written(out: Path | str, manifest: dict, what: str, load_with: str, a
     typer.echo(f'load it with: datasets.load_dataset("{out}", {load_with})')
 
 
+def show(found: Any, text: str, as_json: bool) -> None:
+    """Print what was found: as JSON, or as text for people."""
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(text)
+
+
 def upstream_line(name: str) -> str:
     """One plain line that tells which upstream is used."""
     return {

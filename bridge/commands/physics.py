@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.commands.options import FigureOption, UpstreamDirOption
+from bridge.commands.options import FigureOption, UpstreamDirOption, show
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import JsonOption, ReplaceOption, print_json
 from dataset_card.storage.output import require_file
@@ -19,12 +19,6 @@ DesignArgument = Annotated[
 ]
 UNITS = {"fT": 1e-6, "pT": 1e-3, "nT": 1.0, "uT": 1e3, "mm": 1.0, "cm": 10.0, "um": 1e-3}
 """Of a quantity on the command line, in nT or mm."""
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands to the application."""
-    for command in (field, detect, calibrate):
-        app.command()(command)
 
 
 def quantity(text: str, units: tuple[str, ...]) -> float:
@@ -53,28 +47,26 @@ def field(
     plan = read_experiment(design)
     if out is not None:
         require_file(out, replace)
-    found = simulate(
-        plan.cell, plan.state, sensors=plan.sensors, noise=None, protocol=plan.protocol, defect=plan.defect
-    )
+    whole = {"sensors": plan.sensors, "protocol": plan.protocol, "defect": plan.defect}
+    found = simulate(plan.cell, plan.state, noise=None, **whole)
     changes = effects(plan.cell, plan.sensors, plan.protocol)
     if out is not None:
         from bridge.v3.figures import field_figure
 
         field_figure(plan, out)
     if as_json:
-        print_json(
-            {
-                "soh": found.soh,
-                "position_mm": plan.sensors.position_mm.tolist(),
-                "time_s": found.time_s.tolist(),
-                "voltage_V": found.voltage_V.tolist(),
-                "load_nT": (1e9 * found.load_T).tolist(),
-                "rest_s": found.rest_s.tolist(),
-                "rest_nT": (1e9 * found.rest_T).tolist(),
-                "scan_nT": (1e9 * found.scan_T).tolist(),
-                "effects": [asdict(effect) for effect in changes],
-            }
-        )
+        fields = {f"{name}_nT": (1e9 * getattr(found, f"{name}_T")).tolist() for name in ("load", "rest", "scan")}
+        document = {
+            "soh": found.soh,
+            "position_mm": plan.sensors.position_mm.tolist(),
+            "time_s": found.time_s.tolist(),
+            "voltage_V": found.voltage_V.tolist(),
+            "load_nT": fields["load_nT"],
+            "rest_s": found.rest_s.tolist(),
+            **fields,
+            "effects": [asdict(effect) for effect in changes],
+        }
+        print_json(document)
         return
     volts = f"{found.voltage_V[0]:.4f} V at rest, {found.voltage_V[11]:.4f} V at the pulse's end"
     typer.echo(f"SOH {found.soh:.4f}; {volts}")
@@ -138,7 +130,5 @@ def calibrate(upstream_dir: UpstreamDirOption = None, as_json: JsonOption = Fals
                 raise MagBridgeError(f"no {sheet.file.path}: see `upstream`, or name its folder with --upstream-dir")
             tables[sheet.name] = read_pulse_table(path)
     found = calibration.calibrate_all(tables)
-    if as_json:
-        print_json({"tables": [{**asdict(one), "unidentified": one.unidentified} for one in found]})
-    else:
-        typer.echo(calibration.text(found))
+    tables = [{**asdict(one), "unidentified": one.unidentified} for one in found]
+    show({"tables": tables}, calibration.text(found), as_json)

@@ -24,11 +24,6 @@ SecretOption = Annotated[
 rounds = CommandLine("Run hidden rounds: commit, hand out signals without labels, reveal.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.add_typer(rounds, name="round")
-
-
 @rounds.command("open")
 def open_(
     out: Annotated[Path, typer.Option(help="The folder to write; its name is the round's.")],

@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from bridge.commands.options import UpstreamDirOption
+from bridge.commands.options import UpstreamDirOption, show
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import JsonOption, ReplaceOption, print_json
 from dataset_card.running.log import LOG
 from dataset_card.storage.output import require_file
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(upstream)
+INCOMPLETE = (
+    "the published upstream is incomplete: `build` will use the simulation unless the files can be downloaded; get "
+    "them with --fetch, or name their folder with --upstream-dir"
+)
 
 
 def upstream(
@@ -53,13 +53,7 @@ def upstream(
         for entry in entries:
             typer.echo(f"{entry['state']:9}  {entry['file']}  ({entry['meaning']}; {entry['licence']})")
             typer.echo(f"           {entry['path'] or entry['detail']}")
-        typer.echo(
-            "the published upstream is complete"
-            if whole
-            else "the published upstream is incomplete: `build` will "
-            "use the simulation unless the files can be downloaded; get them with --fetch, or name their folder "
-            "with --upstream-dir"
-        )
+        typer.echo("the published upstream is complete" if whole else INCOMPLETE)
     if not whole:
         raise typer.Exit(1)
 
@@ -71,10 +65,7 @@ def _compare(upstream_dir: Path | None, fetch: bool, out: Path | None, as_json: 
 
     published, simulated = resolve("published", upstream_dir, fetch), resolve("simulated")
     found = comparison.compare_upstreams(published, simulated)
-    if as_json:
-        print_json(asdict(found))
-    else:
-        typer.echo(comparison.report(found))
+    show(asdict(found), comparison.report(found), as_json)
     if out is not None:
         comparison.plot(published, simulated, out)
         LOG.info(f"figure: {out}")

@@ -15,6 +15,7 @@ from bridge.commands.options import (
     FigureOption,
     UpstreamDirOption,
     UpstreamOption,
+    show,
     takes,
 )
 from dataset_card.errors import MagBridgeError
@@ -23,12 +24,6 @@ from dataset_card.storage.output import require_file
 
 SHOWN = 5
 """Examples of each kind of leak that the leakage report prints; --json has all."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    for command in (validate, ablate, verify, leakage):
-        app.command()(command)
 
 
 @takes(own=OwnOptions)
@@ -60,10 +55,7 @@ def validate(
 
 def _report(found, as_json: bool) -> None:
     """Prints a report of checks; exits with 1 unless it passed."""
-    if as_json:
-        print_json(found.as_dict())
-    else:
-        typer.echo(found.text())
+    show(found.as_dict(), found.text(), as_json)
     if not found.passed:
         raise typer.Exit(1)
 
@@ -90,10 +82,7 @@ def ablate(
         if out is not None:
             raise MagBridgeError("ablate --bridge v3 draws no figure: leave --out out")
         made = physics_ablation.ablate_physics()
-        if as_json:
-            print_json(physics_ablation.as_dict(made))
-        else:
-            typer.echo(physics_ablation.table(made))
+        show(physics_ablation.as_dict(made), physics_ablation.table(made), as_json)
         return
     from bridge.generate import make_bridge, resolve
     from bridge.validation import ablation
@@ -103,10 +92,7 @@ def ablate(
     found = ablation.run_ablations(make_bridge(resolve(bridge, upstream, upstream_dir)), progress=True)
     if out is not None:
         ablation.plot(found, out)
-    if as_json:
-        print_json(found.as_dict())
-    else:
-        typer.echo(found.table())
+    show(found.as_dict(), found.table(), as_json)
 
 
 def verify(
@@ -136,14 +122,9 @@ def verify(
         findings, made = regeneration.regenerate(release, count, np.random.default_rng(), upstream_dir)
     comparison = compare_releases(release, against) if against is not None and not findings else None
     if as_json:
-        print_json(
-            {
-                "release": str(release),
-                "findings": [vars(finding) for finding in findings],
-                "regenerated": made,
-                "comparison": None if comparison is None else asdict(comparison),
-            }
-        )
+        other = None if comparison is None else asdict(comparison)
+        said = [vars(finding) for finding in findings]
+        print_json({"release": str(release), "findings": said, "regenerated": made, "comparison": other})
     else:
         list_findings(release, findings, "broken promises", "every promise holds")
         if made:
@@ -181,17 +162,9 @@ def leakage(
     with read_contents(release) as contents:
         if not contents.table.num_rows:
             raise MagBridgeError(f"{release}: {contents.findings[0]}")
-        splits = (
-            {split.stem: read_split(split)}
-            if split is not None
-            else {
-                name: document["sample_ids"] for name, document in contents.splits.items() if "sample_ids" in document
-            }
-        )
+        own = {name: document["sample_ids"] for name, document in contents.splits.items() if "sample_ids" in document}
+        splits = own if split is None else {split.stem: read_split(split)}
         x = signals(contents.table)
         found = {name: leakage_report(contents.rows, x, members) for name, members in splits.items()}
-    if as_json:
-        print_json({name: report.as_dict() for name, report in found.items()})
-        return
-    for name, report in found.items():
-        typer.echo(f"{name}: {report.text(SHOWN)}")
+    text = "\n".join(f"{name}: {report.text(SHOWN)}" for name, report in found.items())
+    show({name: report.as_dict() for name, report in found.items()}, text, as_json)

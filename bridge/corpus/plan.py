@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from bridge.corpus.storage import Folder
 from bridge.generate import CONFIGS, ReleaseConfig, ReleaseInputs, edition_of_upstream
-from bridge.plan import COMPOSITIONS, AnyComposition, composition_of
-from bridge.release.folder import PACKAGES
+from bridge.plan import COMPOSITIONS, AnyComposition, as_tuples, composition_of
+from bridge.release.folder import package_versions
 from bridge.v2 import ScanMap
 from bridge.v3.release import InputsV3
 from dataset_card.cards.corpus import DTYPES
@@ -79,8 +77,7 @@ class Specification:
     @property
     def counts(self) -> AnyComposition:
         """Rows of each kind in one release."""
-        entries: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.composition.items()}
-        return type(COMPOSITIONS[self.edition])(**entries)
+        return type(COMPOSITIONS[self.edition])(**as_tuples(self.composition))
 
     @property
     def rows(self) -> int:
@@ -158,11 +155,6 @@ def specify(
     )
 
 
-def package_versions() -> dict[str, str]:
-    """Versions here of the packages that could change a digit."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
 def read_specification(out: Folder) -> Specification | None:
     """The specification of a planned corpus; None where there is none.
 
@@ -176,12 +168,7 @@ def read_specification(out: Folder) -> Specification | None:
         specification = Specification(**document)
         if specification.format != FORMAT:
             raise ValueError(f"format {specification.format}, this version knows {FORMAT}")
-        whole = (
-            specification.first_seed,
-            specification.seeds,
-            specification.seeds_per_shard,
-            specification.rows_per_seed,
-        )
+        whole = [document[name] for name in ("first_seed", "seeds", "seeds_per_shard", "rows_per_seed")]
         if not all(type(number) is int and number >= 0 for number in whole) or 0 in whole[1:]:
             raise ValueError("a number of seeds or rows is no positive integer")
         if specification.shards > MAX_SHARDS or specification.first_seed + specification.seeds > SEED_LIMIT:

@@ -8,16 +8,17 @@ import tempfile
 from pathlib import Path
 
 from bridge.audit.rows import Finding
-from bridge.corpus.plan import (
-    SPECIFICATION,
-    Specification,
-    read_specification,
-    require_same,
-    specify,
+from bridge.corpus.plan import SPECIFICATION, Specification, read_specification, require_same, specify
+from bridge.corpus.shards import (
+    Recipe,
+    audit_shard,
+    build_shard,
+    combine,
+    combined_digest,
+    combined_files_digest,
+    finished,
 )
-from bridge.corpus.shards import Recipe, audit_shard, build_shard, finished
 from bridge.corpus.storage import Folder
-from bridge.corpus.summaries import combine, combined_digest, combined_files_digest
 from bridge.generate import ReleaseConfig, ReleaseInputs, make_bridge
 from bridge.release.folder import SCAN_MAP, json_text, rebuild_command, require_sound
 from bridge.v2 import BridgeV2, ScanMap, UpstreamV2
@@ -33,12 +34,7 @@ CARD = "README.md"
 
 
 def plan(
-    out: str | Path,
-    upstream: ReleaseInputs,
-    rows: int,
-    *,
-    config: ReleaseConfig | None = None,
-    **options,
+    out: str | Path, upstream: ReleaseInputs, rows: int, *, config: ReleaseConfig | None = None, **options
 ) -> Recipe:
     """Write what a corpus will be, and check the bridge; a folder that holds the same plan is left as it is.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +14,10 @@ import pyarrow.parquet as pq
 
 from bridge.audit.rows import Finding
 from bridge.audit.table import check_table
-from bridge.corpus.plan import Specification, package_versions
+from bridge.corpus.plan import Specification
 from bridge.corpus.storage import Folder
-from bridge.corpus.summaries import combine
 from bridge.generate import ReleaseInputs, make_bridge
-from bridge.release.folder import make_table
+from bridge.release.folder import make_table, package_versions
 from bridge.release.manifest import summarise
 from bridge.release.splits import PRIMARY, by_cell_primary
 from bridge.v2 import ScanMap
@@ -117,18 +119,10 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
                     part = _by_contract(table.take(np.flatnonzero(subset == split)), seed, specification.dtype)
                     writer.write_table(part, row_group_size=part.num_rows)
         for split, path in written.items():
-            files[paths[split]] = {
-                "rows": pq.read_metadata(path).num_rows,
-                "bytes": path.stat().st_size,
-                "sha256": sha256_of(path),
-            }
-    marker = {
-        "specification": specification.hash(),
-        "files": files,
-        "seeds": seeds,
-        "cells": cells,
-        "summary": combine(summaries, specification.edition.same_cells),
-    }
+            rows, size = pq.read_metadata(path).num_rows, path.stat().st_size
+            files[paths[split]] = {"rows": rows, "bytes": size, "sha256": sha256_of(path)}
+    marker = {"specification": specification.hash(), "files": files, "seeds": seeds, "cells": cells}
+    marker["summary"] = combine(summaries, specification.edition.same_cells)
     out.write_json(marker_path(shard), marker)
     return marker
 
@@ -192,9 +186,8 @@ def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict 
     out, specification = corpus
     marker = finished(shard, out, specification)
     if marker is None:
-        return None, [
-            Finding("shards", marker_path(shard), "missing, of another corpus, or its files are not those it names")
-        ]
+        missing = "missing, of another corpus, or its files are not those it names"
+        return None, [Finding("shards", marker_path(shard), missing)]
     findings, summaries, seeds = [], [], specification.seeds_of(shard)
     if list(marker["seeds"]) != [str(seed) for seed in seeds]:
         findings.append(Finding("shards", marker_path(shard), f"seeds {', '.join(marker['seeds'])}: expected {seeds}"))
@@ -205,10 +198,8 @@ def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict 
             if file.schema_arrow != arrow_schema(specification.dtype, specification.edition.schema_version):
                 return marker, [*findings, Finding("columns", where, "are not those of the contract")]
             if file.num_row_groups != len(seeds):
-                return marker, [
-                    *findings,
-                    Finding("columns", where, f"{file.num_row_groups} row groups: expected one a seed"),
-                ]
+                groups = f"{file.num_row_groups} row groups: expected one a seed"
+                return marker, [*findings, Finding("columns", where, groups)]
         for group, seed in enumerate(seeds):
             parts = {split: file.read_row_group(group, use_threads=False) for split, file in files.items()}
             summary, found = _audit_release(parts, shard, seed, specification)
@@ -228,22 +219,58 @@ def _audit_release(
     subset = np.array([split for split, part in parts.items() for _ in range(part.num_rows)], dtype=object)
     where = [f"{data_path(s, shard)}, seed {seed}, row {i}" for s, part in parts.items() for i in range(part.num_rows)]
     findings += check_table(table, where)
-    expected = {
-        "master seed": (table[MASTER_SEED_FIELD.name].to_numpy() == seed, f"master_seed is not {seed}"),
-        "bridge": (
-            (
-                (rows["bridge_version"] == specification.bridge_version)
-                & (rows["bridge_config_hash"] == specification.bridge_config.hash())
-            ).to_numpy(),
-            "bridge_version or bridge_config_hash is not the specification's",
-        ),
-        "placement": (by_cell_primary(rows) == subset, "its cell belongs to another subset"),
-    }
-    for check, (holds, message) in expected.items():
+    version, config = specification.bridge_version, specification.bridge_config.hash()
+    of_bridge = ((rows["bridge_version"] == version) & (rows["bridge_config_hash"] == config)).to_numpy()
+    for check, holds, message in (
+        ("master seed", table[MASTER_SEED_FIELD.name].to_numpy() == seed, f"master_seed is not {seed}"),
+        ("bridge", of_bridge, "bridge_version or bridge_config_hash is not the specification's"),
+        ("placement", by_cell_primary(rows) == subset, "its cell belongs to another subset"),
+    ):
         findings += [Finding(check, where[i], message) for i in np.flatnonzero(~holds)]
     if table.num_rows != specification.rows_per_seed:
-        findings.append(
-            Finding("counts", f"seed {seed}", f"{table.num_rows} rows: expected {specification.rows_per_seed}")
-        )
+        counted = f"{table.num_rows} rows: expected {specification.rows_per_seed}"
+        findings.append(Finding("counts", f"seed {seed}", counted))
     # in the order of the columns' own rows: counts do not depend on it
     return summarise(rows, {PRIMARY: subset}), findings
+
+
+def combine(summaries: Iterable[dict], same_cells: bool = True) -> dict:
+    """Add the summaries of `bridge.release.manifest.summarise` of several seeds: rows add, ranges widen.
+
+    Args:
+        summaries: Of the seeds, or of shards.
+        same_cells: Whether every seed has the same cells, which then count once.
+
+    Raises:
+        MagBridgeError: The seeds have different cells where they should not.
+    """
+    fixed = ("cells", "batteries") if same_cells else ()
+    return reduce(lambda one, other: {k: _add(k, one.get(k), other.get(k), fixed) for k in one | other}, summaries)
+
+
+def _add(name: str, one, other, fixed: tuple[str, ...]):
+    if one is None or other is None:
+        return other if one is None else one
+    if isinstance(one, dict):
+        return {k: _add(k, one.get(k), other.get(k), fixed) for k in one | other}
+    if isinstance(one, list):
+        return [min(one[0], other[0]), max(one[1], other[1])]
+    if name in fixed:
+        if one != other:
+            raise MagBridgeError(
+                f"{name}: {one} in one release, {other} in another; expected the same cells in every seed"
+            )
+        return one
+    return one + other
+
+
+def combined_digest(digests: dict[int, str]) -> str:
+    """SHA-256 over the digests of releases, by master seed."""
+    lines = "".join(f"{digest}  {seed}\n" for seed, digest in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def combined_files_digest(files: dict[str, dict]) -> str:
+    """SHA-256 over the checksums of data files, as `dataset_card.storage.digests.files_digest` takes it of a folder."""
+    lines = "".join(f"{file['sha256']}  {path}\n" for path, file in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -128,7 +127,7 @@ def adopt(
         "citation": str(citation).strip(),
         "notes": list(found.notes),
         "rebuild": _command(signals, labels, {"channels": channels, "columns": columns, "split": split}),
-        "packages": {name: importlib.metadata.version(name) for name in release.PACKAGES},
+        "packages": release.package_versions(),
     }
     plan = Plan(found.rows, found.u_features, found.rows["soh"].to_numpy(float), np.full(len(found.rows), -1))
     pairs = list(zip(found.rows["sample_id"], found.scan_ids))

@@ -49,6 +49,11 @@ PACKAGES = ("numpy", "numba", "pandas", "pyarrow", "scikit-learn", "scipy")
 """Packages whose versions could change a digit of a release."""
 
 
+def package_versions() -> dict[str, str]:
+    """Versions here of the packages that could change a digit."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
 @dataclass(frozen=True)
 class OwnFiles:
     """A user's own files in an upstream.
@@ -110,7 +115,7 @@ def build(
         **({"notes": list(own.notes)} if own and own.notes else {}),
         **_overridden(bridge),
         **({"operators": operator_digests(bridge.config)} if isinstance(bridge, BridgeV3) else {}),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": package_versions(),
     }
     return write(Path(out), table, origin, fitted_files(bridge))
 

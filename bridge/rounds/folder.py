@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import shutil
 import tempfile
@@ -12,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from bridge.generate import AnyUpstream, resolve
-from bridge.release.folder import PACKAGES, choice_of, json_text, write_parquet
+from bridge.release.folder import choice_of, json_text, package_versions, write_parquet
 from bridge.rounds.rows import FULL_SIZE, RoundRows, RoundSize, make_configuration, make_rows
 from bridge.rounds.secret import Secret
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import macros
 from dataset_card.storage.digests import canonical_json, sha256_of
 from dataset_card.storage.documents import write_json
 from dataset_card.storage.files import alone, replacing, require_writable
@@ -83,7 +83,8 @@ def _write_public(folder: Path, rows: RoundRows, configuration: dict[str, Any], 
         "configuration": configuration,
     }
     (folder / ROUND).write_text(json_text(document), encoding="utf-8")
-    (folder / README).write_text(_readme(configuration, commitment), encoding="utf-8")
+    text = macros("bridge.rounds", "readme.md").readme(configuration["name"], configuration["bridge"], commitment)
+    (folder / README).write_text(text, encoding="utf-8")
 
 
 def reveal(folder: Path, secret: Secret, upstream: AnyUpstream) -> Round:
@@ -203,32 +204,6 @@ def _compare(found: Round, again: Path) -> None:
         path = found.folder / name
         if not path.is_file() or sha256_of(path) != sha256_of(again / name):
             packages = found.configuration.get("packages", {})
-            other = [f"{k} {packages.get(k)}" for k in PACKAGES if importlib.metadata.version(k) != packages.get(k)]
+            other = [f"{k} {packages.get(k)}" for k, own in package_versions().items() if own != packages.get(k)]
             words = f"; it was made with {', '.join(other)}" if other else ""
             raise MagBridgeError(f"{path}: is not what seed, salt and configuration give, byte for byte{words}")
-
-
-def _readme(configuration: dict[str, Any], commitment: str) -> str:
-    return f"""# {configuration["name"]}
-
-A hidden round of MagBridge-Battery: signals of cells that nobody has seen, one file a task (`t1.parquet` to
-`t4.parquet`), with `sample_id` and the six channels of 100 steps in nT. Train on a release of
-`{configuration["bridge"]}`, predict every row, and hand in a folder with `submission.yaml` whose `release` is the
-digest of `round.json`. Whoever keeps the round puts its digests on the list `entries.json` before the reveal, which
-closes the list: what comes later, or was changed since, is shown apart and never ranked.
-
-```python
-from benchmark import load_task
-from benchmark.rounds import load_round
-
-train = load_task("t1", "magbridge-battery-v2").train
-hidden = load_round("t1", "{configuration["name"]}")  # sample_ids, and signals (n, 100, 6)
-```
-
-The labels are fixed already: `round.json` states the SHA-256 of master seed, salt and configuration,
-
-    {commitment}
-
-When the round closes, `reveal.json` gives seed and salt. Anyone then makes the round again and compares it byte for
-byte, with `python -m bridge round verify`, and scores predictions, with `python -m benchmark submit`.
-"""

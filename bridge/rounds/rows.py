@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ import pyarrow as pa
 from bridge.generate import AnyUpstream, ReleaseInputs, edition_of_upstream, generate_plan, make_bridge
 from bridge.identity import sample_seed
 from bridge.plan import Composition, Plan, make_plan
-from bridge.release.folder import PACKAGES
+from bridge.release.folder import package_versions
 from bridge.rounds.cells import SOC_BINS, smoothed_cells
 from bridge.v2 import BridgeV2Config, UpstreamV2
 from bridge.v3.release import InputsV3
@@ -101,7 +100,7 @@ def make_configuration(name: str, upstream: ReleaseInputs, size: RoundSize) -> d
         "bridge_config_hash": config.hash(),
         "upstream": {"name": upstream.name, "sources": upstream.sources},
         "rows": dataclasses.asdict(dataclasses.replace(size, cells=dict(size.cells) or cells)),
-        "packages": {package: importlib.metadata.version(package) for package in PACKAGES},
+        "packages": package_versions(),
     }
 
 
@@ -135,19 +134,16 @@ def make_rows(configuration: Mapping[str, Any], master_seed: int, upstream: AnyU
 
 def _v2(upstream: ReleaseInputs) -> UpstreamV2:
     """The upstream, if a round can be made from it."""
+    why = None
     if isinstance(upstream, InputsV3):
-        raise MagBridgeError(
-            "a round of v3: expected v2; a round's files hold scans (100, 6) and the labels of T1 to T4, v3 has neither"
-        )
-    if not isinstance(upstream, UpstreamV2):
-        raise MagBridgeError(
-            "a round of v1: expected v2; v1's rows have seeds of 31 bits, which can be found by trying them all"
-        )
-    if upstream.name not in ("hybrid", "simulated"):
-        raise MagBridgeError(
-            f"a round of the upstream {upstream.name!r}: expected published or simulated, which everybody can have to "
-            "make the round again"
-        )
+        why = "v3: expected v2; a round's files hold scans (100, 6) and the labels of T1 to T4, v3 has neither"
+    elif not isinstance(upstream, UpstreamV2):
+        why = "v1: expected v2; v1's rows have seeds of 31 bits, which can be found by trying them all"
+    elif upstream.name not in ("hybrid", "simulated"):
+        expected = "published or simulated, which everybody can have to make the round again"
+        why = f"the upstream {upstream.name!r}: expected {expected}"
+    if why is not None or not isinstance(upstream, UpstreamV2):
+        raise MagBridgeError(f"a round of {why}")
     return upstream
 
 

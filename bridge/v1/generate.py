@@ -8,9 +8,7 @@ from bridge.config import BridgeConfig
 from bridge.requests import checked_requests
 from bridge.v1 import reservoir
 from bridge.v1.inputs import Upstream
-from bridge.v1.modulator import blend_share, degrade
-from bridge.v1.morphology import draw_base, interpolate
-from bridge.v1.noise import add_noise
+from bridge.v1.stages import add_noise, blend_share, degrade, draw_base, interpolate
 from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
 

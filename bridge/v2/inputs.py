@@ -17,8 +17,7 @@ from bridge.upstream.simulated_parameters import PARAMETER_FILE, load_parameters
 from bridge.upstream.simulated_tables import TABLE_FILE, simulated_pulse_tables
 from bridge.v1.inputs import AnchorStatistics
 from bridge.v2.config import BridgeV2Config
-from bridge.v2.fit import fit
-from bridge.v2.hybrid import impose_statistics
+from bridge.v2.fit import fit, impose_statistics
 from bridge.v2.model import ScanMap
 from dataset_card.contract.editions import OWN_CELLS
 from dataset_card.storage.digests import sha256_of

@@ -10,9 +10,8 @@ import numpy as np
 
 from bridge.identity import sample_seed
 from bridge.v3.config import CHEMISTRIES, KNOWLEDGE, STACKS, PhysicsConfig
-from bridge.v3.defects import DrawnDefect, draw_defect
 from bridge.v3.design import PouchCell
-from bridge.v3.state import DEFECTS, MAP_MODES, CellState, Mesh, Variation
+from bridge.v3.state import DEFECTS, MAP_MODES, CellState, Defect, Mesh, Variation
 
 BLOCK = (20, 6, 6, 6, 6, 6)
 """Cells of each class of `DEFECTS` among fifty in a row, half of each with either stack: shares .4 and .12."""
@@ -93,15 +92,7 @@ def draw_cell(request: Request, config: PhysicsConfig, master_seed: int) -> Virt
     maps = rng.standard_normal((5, *MAP_MODES))
     units = rng.standard_normal((4, MOST_UNITS))
     defect = draw_defect(kind, cell, rng)
-    variation = Variation(
-        loading=0.01 * common[0],
-        lithium=0.01 * common[1],
-        resistance=float(np.exp(0.05 * common[2])) - 1,
-        sheet=(0.02 * common[3], 0.02 * common[4]),
-        edge=common[5],
-        maps=maps,
-        units=UNIT_SD[:, None] * units[:, : cell.units],
-    )
+    variation = scattered(common, maps, units[:, : cell.units])
     seed = sample_seed(master_seed, "v3", "visit", *request, bits=63)
     rng = np.random.default_rng(seed)
     age = (request.visit + rng.random()) / config.visits
@@ -122,6 +113,67 @@ def draw_cell(request: Request, config: PhysicsConfig, master_seed: int) -> Virt
     return VirtualCell(name, stack, cell, state, defect, variation, mesh, seed)
 
 
+def scattered(common: np.ndarray, maps: np.ndarray, units: np.ndarray) -> Variation:
+    """How a cell differs from its design, from standard normal numbers: six, its maps, and (4, U) of units."""
+    return Variation(
+        loading=0.01 * common[0],
+        lithium=0.01 * common[1],
+        resistance=float(np.exp(0.05 * common[2])) - 1,
+        sheet=(0.02 * common[3], 0.02 * common[4]),
+        edge=common[5],
+        maps=maps,
+        units=UNIT_SD[:, None] * units,
+    )
+
+
 def draw(rows: Sequence[Request], config: PhysicsConfig, master_seed: int) -> list[VirtualCell]:
     """The cells of many requests."""
     return [draw_cell(row, config, master_seed) for row in rows]
+
+
+SHARES = {
+    "none": (1.0, 1.0),
+    "weld": (0.05, 0.8),
+    "tear": (0.03, 0.8),
+    "layer": (0.05, 2.0),
+    "dry": (0.01, 0.12),
+    "plating": (0.01, 0.12),
+}
+"""Smallest and largest share of each class [C]; what exceeds 1 is a foil off its tab."""
+
+
+class DrawnDefect(NamedTuple):
+    """A defect, and the place in m that an edge of the mesh goes through, whatever the class."""
+
+    defect: Defect
+    line: tuple[float, float]
+
+
+def draw_defect(kind: str, cell: PouchCell, rng: np.random.Generator) -> DrawnDefect:
+    """Draw a defect of a class from twelve uniform numbers."""
+    u = rng.random(12)
+    low, high = SHARES[kind]
+    share = float(low * (high / low) ** u[0])
+    length = 0.3 + 0.5 * float(u[1])
+    torn_x = (0.1 + 0.8 * float(u[2])) * cell.length_mm
+    start_low = bool(u[3] < 0.5)
+    tip = (length if start_low else 1 - length) * cell.width_mm
+    values: dict = {"positive": bool(u[4] < 0.5), "low": start_low}
+    if kind == "tear":
+        values |= {"share": min(share, length), "length": length, "x_mm": torn_x}
+    elif kind == "layer":
+        values |= {"share": min(share, 1.0), "depth": int((cell.units // 2 + cell.units % 2) * u[5])}
+    elif kind in ("dry", "plating"):
+        aspect = float(np.exp(1.2 * (u[6] - 0.5)))
+        size = np.sqrt(share * aspect), np.sqrt(share / aspect)
+        x, y = ((part / 2 + (1 - part) * float(v)) for part, v in zip(size, u[7:9], strict=True))
+        values |= {
+            "share": share,
+            "aspect": aspect,
+            "x_mm": float(x * cell.length_mm),
+            "y_mm": float(y * cell.width_mm),
+        }
+        values["loss"] = 0.15 + 0.25 * float(u[9])
+    elif kind == "weld":
+        values["share"] = share
+    return DrawnDefect(Defect(kind, **values), (torn_x * 1e-3, tip * 1e-3))

@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bridge.v3.cells import MOST_UNITS, UNIT_SD
-from bridge.v3.defects import SHARES, draw_defect
+from bridge.v3.cells import MOST_UNITS, SHARES, draw_defect, scattered
 from bridge.v3.experiment import Experiment
 from bridge.v3.protocol import SensorArray
 from bridge.v3.simulation import Case, Simulation, simulate_cases
-from bridge.v3.state import DEFECTS, MAP_MODES, CellState, Mesh, Variation
+from bridge.v3.state import DEFECTS, MAP_MODES, CellState, Mesh
 
 POWER, FALSE_ALARMS = 0.95, 0.05
 HEALTHY = 480
@@ -108,7 +107,7 @@ def _columns(block: slice, kept: Sequence[int]) -> np.ndarray:
 def _healthy(plan: Experiment, arrays: Sequence[SensorArray], rng: np.random.Generator) -> Case:
     """A healthy cell of the design at some age, and arrays that are misplaced alike: each stands for itself."""
     loss, grow = rng.random(5), rng.standard_normal(9)
-    units = UNIT_SD[:, None] * rng.standard_normal((4, max(plan.cell.units, MOST_UNITS)))[:, : plan.cell.units]
+    units = rng.standard_normal((4, max(plan.cell.units, MOST_UNITS)))[:, : plan.cell.units]
     placement = plan.noise.place(rng, arrays[0])
     return Case(
         plan.cell,
@@ -122,15 +121,7 @@ def _healthy(plan: Experiment, arrays: Sequence[SensorArray], rng: np.random.Gen
             gradient_lli=0.02 * grow[1],
             gradient_r=0.05 * grow[2],
         ),
-        variation=Variation(
-            loading=0.01 * grow[3],
-            lithium=0.01 * grow[4],
-            resistance=float(np.exp(0.05 * grow[5])) - 1,
-            sheet=(0.02 * grow[6], 0.02 * grow[7]),
-            edge=grow[8],
-            maps=rng.standard_normal((5, *MAP_MODES)),
-            units=units,
-        ),
+        variation=scattered(grow[3:], rng.standard_normal((5, *MAP_MODES)), units),
         placement=replace(placement, error_mm=np.tile(placement.error_mm, (len(arrays), 1))),
     )
 

@@ -105,18 +105,12 @@ def _effect(name: str, before: Simulation, after: Simulation) -> Effect:
     )
 
 
-def table(found: list[Effect], beside: list[Effect] | None = None) -> str:
-    """The effects as text, those of another design beside them in brackets."""
-    other = {effect.change: effect for effect in beside or []}
+def table(found: list[Effect]) -> str:
+    """The effects as text."""
     lines = [f"{'change':34s}{'load, nT':>22s}{'rest, pT':>22s}{'scan, nT':>18s}{'voltage, mV':>20s}"]
     for effect in found:
-        cells = []
-        for name, width in (("load_nT", 22), ("rest_pT", 22), ("scan_nT", 18), ("voltage_mV", 20)):
-            text = figure(getattr(effect, name))
-            if effect.change in other:
-                text += f" ({figure(getattr(other[effect.change], name))})"
-            cells.append(text.rjust(width))
-        lines.append(f"{effect.change:34s}" + "".join(cells))
+        load, rest, scan, voltage = (figure(value) for name, value in vars(effect).items() if name != "change")
+        lines.append(f"{effect.change:34s}{load:>22s}{rest:>22s}{scan:>18s}{voltage:>20s}")
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ A row has, S sensors with three axes each (S = 24 by default), axes fastest:
 | `rest` | (7, 3S) | nT, at `PhysicsConfig.protocol.rest_s` after the pulse |
 | `scan` | (3S,) | nT, in the applied field |
 
-and the labels of `LABELS`. All readings have noise; `physics` gives them without it and says so in its name.
+and the labels of `COLUMNS`. All readings have noise; `physics` gives them without it and says so in its name.
 """
 
 from __future__ import annotations
@@ -24,31 +24,11 @@ import pandas
 from bridge.v3.cells import Request, VirtualCell, draw
 from bridge.v3.config import PhysicsConfig
 from bridge.v3.simulation import Case, Simulation, read, simulate_cases
+from dataset_card.contract.physics import LABELS
 from dataset_card.contract.schema import MASTER_SEED
 
-LABELS = {
-    "cell_id": "opaque name of the cell",
-    "visit": "number of the visit, from 0",
-    "chemistry": "NMC or LFP",
-    "knowledge": "as_received or known_soc",
-    "stack": "symmetric (20 units) or asymmetric (19)",
-    "soc": "charge over present capacity, 0 to 1; an input where knowledge is known_soc, to .005",
-    "soh": "capacity over nominal",
-    "lli": "loss of lithium inventory, share",
-    "lam_pe": "loss of cathode sites, share",
-    "lam_ne": "loss of anode sites, share",
-    "r_ohm": "ohmic resistance over the fresh cell's",
-    "r_ct": "charge-transfer resistance over the fresh cell's",
-    "gradient_lli": "LLI of the upper face less the middle's",
-    "gradient_r": "ohmic resistance of the upper face over the middle's, less 1",
-    "defect": "none, weld, tear, layer, dry or plating",
-    "share": "size of the defect as a share; null where there is none",
-    "x_mm": "place of the defect along x; null where it has none",
-    "y_mm": "place of the defect along y; null where it has none",
-    "depth": "aluminium foil from the bottom; null unless layer",
-    "generation_seed": "seed of placement and noise",
-}
-"""Columns of the label table, with their meaning."""
+COLUMNS = ("cell_id", "visit", "chemistry", "knowledge", "stack", *LABELS, "generation_seed")
+"""Columns of the label table: knowledge is the contract's `soc_knowledge`, soc a share, the seed that of the noise."""
 
 CHUNK = 64
 """Rows that a thread takes at a time."""
@@ -59,7 +39,7 @@ class Rows:
     """n rows: labels, and the readings as float32.
 
     Attributes:
-        labels: n rows of `LABELS`.
+        labels: n rows of `COLUMNS`.
         voltage: (n, 33) V.
         load: (n, 3S) nT.
         rest: (n, 7, 3S) nT.
@@ -180,6 +160,6 @@ def labels(rows: Sequence[Request], cells: Sequence[VirtualCell], soh: np.ndarra
                 "generation_seed": drawn.seed,
             }
         )
-    table = pandas.DataFrame.from_records(records, columns=list(LABELS))
+    table = pandas.DataFrame.from_records(records, columns=list(COLUMNS))
     floats = {"share": "float64", "x_mm": "float64", "y_mm": "float64"}
     return table.astype({**floats, "depth": "Int64"})

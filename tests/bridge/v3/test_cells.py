@@ -7,8 +7,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
-from bridge.v3.cells import Request, class_and_stack, draw, requests
+from bridge.v3.cells import SHARES, Request, class_and_stack, draw, draw_defect, requests
 from bridge.v3.config import PhysicsConfig
+from bridge.v3.design import PouchCell
 from bridge.v3.state import DEFECTS
 
 CONFIG = PhysicsConfig(visits=2)
@@ -70,3 +71,31 @@ def test_no_nuisance_tells_a_class(cells):
 def test_names_are_opaque_and_unique(cells):
     names = [drawn.name for drawn in cells]
     assert len(set(names)) == len(names) and all(len(name) == 21 for name in names)
+
+
+CELL = PouchCell.preset("nmc", units=19)
+
+
+@pytest.mark.parametrize("kind", DEFECTS[1:])
+def test_shares_spread_and_places_are_continuous(kind):
+    drawn = [draw_defect(kind, CELL, np.random.default_rng(seed)).defect for seed in range(200)]
+    shares = np.array([defect.share for defect in drawn])
+    assert shares.min() < 1.3 * SHARES[kind][0] and shares.max() <= min(SHARES[kind][1], 1)
+    places = [defect.place_mm(CELL) for defect in drawn]
+    if kind == "layer":
+        assert set(places) == {None} and {defect.depth for defect in drawn} == set(range(10))
+        assert 0.05 < (shares == 1).mean() < 0.4
+    else:
+        x, y = np.array(places).T
+        assert len(np.unique(y)) == 200 and (x >= 0).all() and (x <= 120).all() and (y >= 0).all() and (y <= 80).all()
+
+
+def test_every_class_consumes_the_same_numbers():
+    for kind in DEFECTS:
+        rng = np.random.default_rng(4)
+        line = draw_defect(kind, CELL, rng).line
+        assert line == draw_defect("none", CELL, np.random.default_rng(4)).line
+        after = rng.random()
+        reference = np.random.default_rng(4)
+        reference.random(12)
+        assert after == reference.random()

@@ -5,7 +5,7 @@ import pytest
 
 from bridge.v3.cells import draw, requests
 from bridge.v3.config import PhysicsConfig
-from bridge.v3.generate import LABELS, generate, physics
+from bridge.v3.generate import COLUMNS, generate, physics
 from bridge.v3.state import DEFECTS
 from dataset_card.contract.schema import MASTER_SEED
 
@@ -27,7 +27,7 @@ def test_rows_have_the_shapes_that_the_module_promises(found):
     assert found.voltage.shape == (50, 33)
     assert found.load.shape == found.scan.shape == (50, 72)
     assert found.rest.shape == (50, 7, 72)
-    assert list(found.labels) == list(LABELS)
+    assert list(found.labels) == list(COLUMNS)
     for name in ("voltage", "load", "rest", "scan"):
         values = getattr(found, name)
         assert values.dtype == np.float32

@@ -5,7 +5,7 @@ import pytest
 
 from bridge.v3.design import PouchCell
 from bridge.v3.field import current_terms
-from bridge.v3.layers import layers
+from bridge.v3.operators import layers
 
 RNG = np.random.default_rng(0)
 X, Y = np.array([0.01, 0.035]), np.array([0.02, 0.06])

@@ -221,19 +221,14 @@ def make_plan(
     composition = composition or COMPOSITIONS[edition]
     if not isinstance(composition, Composition):
         raise MagBridgeError(f"{composition} for scans: expected variants, anomalies, regime_b and severity")
-    common = {
-        "bridge_version": bridge_version,
-        "bridge_config_hash": config.hash(),
-        "schema_version": edition.schema_version,
-    }
+    common = {"bridge_version": bridge_version, "bridge_config_hash": config.hash()}
+    common["schema_version"] = edition.schema_version
     clean, clean_record = _clean_rows(pulses, common, edition, master_seed, composition.variants, config)
     anomalies, anomaly_parent = _anomaly_rows(clean, edition, master_seed, composition)
     regime_b = _regime_b_rows(pulses, common, edition, master_seed, composition.regime_b, lowest_V)
 
-    u_features = np.full((len(clean) + len(anomalies) + len(regime_b), pulses.u.shape[1]), np.nan)
-    u_features[: len(clean)] = pulses.u[clean_record]
-    u_features[len(clean) : len(clean) + len(anomalies)] = pulses.u[clean_record[anomaly_parent]]
-    rows = clean + anomalies + regime_b
+    rows, none = clean + anomalies + regime_b, np.full((len(regime_b), pulses.u.shape[1]), np.nan)
+    u_features = np.concatenate([pulses.u[clean_record], pulses.u[clean_record[anomaly_parent]], none])
     parent = np.full(len(rows), -1)
     parent[len(clean) : len(clean) + len(anomalies)] = anomaly_parent
     signal_soh = np.array([REGIME_B_SOH if row["soh"] is None else row["soh"] for row in rows])
@@ -248,7 +243,24 @@ def record_voltages(pulses: PulseTable) -> np.ndarray:
     return np.clip(pulses.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V)
 
 
-def _with_id(row: dict) -> dict:
+CLEAN = {
+    "parent_sample_id": None,
+    "age_cycles": None,
+    "ageing_law": None,
+    "regime": "grounded",
+    "anomaly_flag": False,
+    "anomaly_subtype": "none",
+    "anomaly_origin": "none",
+    "anomaly_severity": 0.0,
+}
+"""Labels of a row without a fault, an age and a parent, which other rows change."""
+
+
+def with_id(row: dict) -> dict:
+    """A row with what follows from its labels: nearest anchor, second life and id."""
+    soh = row["soh"]
+    second_life = None if soh is None else "reuse" if soh > REUSE_ABOVE_SOH else "recondition"
+    row = {**row, "nearest_anchor": nearest_anchor(row["voltage"]), "second_life_class": second_life}
     return {**row, "sample_id": sample_id(row)}
 
 
@@ -264,12 +276,10 @@ def _clean_rows(
 ) -> tuple[list[dict], np.ndarray]:
     """Clean rows and the record each comes from."""
     # Python's own floats and strings: ids are hashes of their text.
+    voltages, chemistries = record_voltages(pulses).tolist(), [CHEMISTRY] * len(pulses)
+    batteries, ages = pulses.cell.tolist(), [math.nan] * len(pulses)
     if isinstance(pulses, PulseTables):
-        voltages, chemistries = pulses.voltage.tolist(), pulses.chemistry.tolist()
-        batteries, ages = pulses.battery.tolist(), pulses.age_cycles.tolist()
-    else:
-        voltages = np.clip(pulses.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V).tolist()
-        chemistries, batteries, ages = [CHEMISTRY] * len(pulses), pulses.cell.tolist(), [math.nan] * len(pulses)
+        chemistries, batteries, ages = pulses.chemistry.tolist(), pulses.battery.tolist(), pulses.age_cycles.tolist()
     laws = {}
     if isinstance(config, BridgeV2Config):
         laws = {battery: law_of(draw_cell(battery, master_seed), config) for battery in set(batteries)}
@@ -279,8 +289,8 @@ def _clean_rows(
     )
     for cell, soc, soh, voltage, chemistry, battery, age in records:
         label = {
+            **CLEAN,
             **common,
-            "parent_sample_id": None,
             "cell_id": cell,
             "battery_id": battery,
             "age_cycles": None if math.isnan(age) else int(age),
@@ -289,16 +299,9 @@ def _clean_rows(
             "soc": soc,
             "soh": soh,
             "chemistry": chemistry,
-            "regime": "grounded",
-            "nearest_anchor": nearest_anchor(voltage),
-            "anomaly_flag": False,
-            "anomaly_subtype": "none",
-            "anomaly_origin": "none",
-            "anomaly_severity": 0.0,
-            "second_life_class": "reuse" if soh > REUSE_ABOVE_SOH else "recondition",
         }
         rows.extend(
-            _with_id({**label, "generation_seed": _seed(edition, master_seed, "clean", cell, int(soc), variant)})
+            with_id({**label, "generation_seed": _seed(edition, master_seed, "clean", cell, int(soc), variant)})
             for variant in range(variants)
         )
     return rows, np.repeat(np.arange(len(pulses)), variants)
@@ -318,19 +321,15 @@ def _anomaly_rows(
     for i, (parent, subtype) in enumerate(zip(parents, subtypes)):
         parent_id = clean[parent]["sample_id"]
         seed = _seed(edition, master_seed, "anomaly", parent_id, subtype, i)
-        rows.append(
-            _with_id(
-                {
-                    **clean[parent],
-                    "parent_sample_id": parent_id,
-                    "generation_seed": seed,
-                    "anomaly_flag": True,
-                    "anomaly_subtype": subtype,
-                    "anomaly_origin": "synthetic_sensor_perturbation",
-                    "anomaly_severity": float(np.random.default_rng(seed).uniform(*composition.severity)),
-                }
-            )
-        )
+        fault = {
+            "parent_sample_id": parent_id,
+            "generation_seed": seed,
+            "anomaly_flag": True,
+            "anomaly_subtype": subtype,
+            "anomaly_origin": "synthetic_sensor_perturbation",
+            "anomaly_severity": float(np.random.default_rng(seed).uniform(*composition.severity)),
+        }
+        rows.append(with_id({**clean[parent], **fault}))
     return rows, parents
 
 
@@ -352,28 +351,21 @@ def _regime_b_rows(
             voltage = float(rng.uniform(lowest_V, GROUNDED_MIN_V))
             cell = f"regimeB_{i % REGIME_B_CELLS:03d}"
         record = int(rng.integers(0, len(pulses)))
-        rows.append(
-            _with_id(
-                {
-                    **common,
-                    "parent_sample_id": None,
-                    "cell_id": cell,
-                    "battery_id": cell,
-                    "age_cycles": None,
-                    "ageing_law": None,
-                    "generation_seed": _seed(edition, master_seed, "regimeb", i, voltage),
-                    "voltage": voltage,
-                    "soc": float(pulses.soc[record]),
-                    "soh": None,
-                    "chemistry": CHEMISTRY,
-                    "regime": "extrapolation",
-                    "nearest_anchor": nearest_anchor(voltage),
-                    "anomaly_flag": True,
-                    "anomaly_subtype": "low_voltage_regime_B",
-                    "anomaly_origin": "bridge_extrapolation",
-                    "anomaly_severity": 1.0,
-                    "second_life_class": None,
-                }
-            )
-        )
+        row = {
+            **CLEAN,
+            **common,
+            "cell_id": cell,
+            "battery_id": cell,
+            "generation_seed": _seed(edition, master_seed, "regimeb", i, voltage),
+            "voltage": voltage,
+            "soc": float(pulses.soc[record]),
+            "soh": None,
+            "chemistry": CHEMISTRY,
+            "regime": "extrapolation",
+            "anomaly_flag": True,
+            "anomaly_subtype": "low_voltage_regime_B",
+            "anomaly_origin": "bridge_extrapolation",
+            "anomaly_severity": 1.0,
+        }
+        rows.append(with_id(row))
     return rows

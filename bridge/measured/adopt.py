@@ -13,20 +13,20 @@ import pandas
 
 from bridge.audit.leakage import LeakageReport, leakage_report
 from bridge.config import config_hash
-from bridge.identity import nearest_anchor, sample_id, sample_seed
+from bridge.identity import sample_seed
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import RawScan, read_scans
 from bridge.measured.split import default_split, own_split, split_notes
 from bridge.measured.tables import pulses_of, read_labels
-from bridge.plan import Plan
+from bridge.plan import CLEAN, Plan, with_id
 from bridge.release import folder as release
 from bridge.release.splits import by_record_optimistic_baseline
 from dataset_card.contract.configs import SPLITS
 from dataset_card.contract.editions import MEASURED
 from dataset_card.contract.measured import LABEL_FIELDS
-from dataset_card.contract.schema import MEASURED_CHANNELS, REUSE_ABOVE_SOH, metadata_of
+from dataset_card.contract.schema import MEASURED_CHANNELS, metadata_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.faults import Fault, Faults, FaultyInput, fault, require
@@ -235,31 +235,12 @@ def paired(
 
 
 def _rows(table: pandas.DataFrame, config: dict) -> pandas.DataFrame:
-    common = {
-        "parent_sample_id": None,
-        "ageing_law": None,
-        "bridge_version": MEASURED.bridge,
-        "bridge_config_hash": config_hash(config),
-        "schema_version": MEASURED.schema_version,
-        "regime": "grounded",
-        "anomaly_flag": False,
-        "anomaly_subtype": "none",
-        "anomaly_origin": "none",
-        "anomaly_severity": 0.0,
-    }
+    common = {"bridge_version": MEASURED.bridge, "bridge_config_hash": config_hash(config)}
+    common["schema_version"] = MEASURED.schema_version
     rows = []
     names = ["scan_id", "cell_id", "battery_id", "age_cycles", "chemistry", "voltage", "soc", "soh"]
     for record in table[[name for name in names if name in table]].to_dict("records"):
         label = {str(name): value for name, value in record.items()}
-        scan_id = label.pop("scan_id")
-        row = {
-            **common,
-            "battery_id": label["cell_id"],
-            "age_cycles": None,
-            **label,
-            "generation_seed": sample_seed(0, "measured", scan_id, bits=63),
-            "nearest_anchor": nearest_anchor(label["voltage"]),
-            "second_life_class": "reuse" if label["soh"] > REUSE_ABOVE_SOH else "recondition",
-        }
-        rows.append({**row, "sample_id": sample_id(row)})
+        seed = sample_seed(0, "measured", label.pop("scan_id"), bits=63)
+        rows.append(with_id({**CLEAN, **common, "battery_id": label["cell_id"], **label, "generation_seed": seed}))
     return pandas.DataFrame(rows, columns=list(metadata_of(MEASURED.fields)))

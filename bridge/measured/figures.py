@@ -120,14 +120,8 @@ def response(found: Comparison):
         ("measured", found.measured.slope, MARK),
     )
     for row, (_, slope, colour) in enumerate(rows):
-        right.errorbar(
-            slope.value,
-            -row,
-            xerr=[[slope.value - slope.low], [slope.high - slope.value]],
-            fmt="o",
-            color=colour,
-            capsize=4,
-        )
+        reach = [[slope.value - slope.low], [slope.high - slope.value]]
+        right.errorbar(slope.value, -row, xerr=reach, fmt="o", color=colour, capsize=4)
     right.axvline(0, color=INK, lw=1, ls="--", label="no response")
     right.set_yticks([0, -1, -2], [name for name, *_ in rows])
     right.set(title="Slope on SOH, 95 % by cell", xlabel="relative amplitude per unit of SOH", ylim=(-2.6, 0.6))

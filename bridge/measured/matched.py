@@ -142,9 +142,8 @@ def match(
     counts = np.bincount(of_cell, minlength=len(cells))[:, None, None]
     for values in found.values():
         values["by_cell"] /= counts
-    return Matched(
-        Residuals(**found["measured"]), Residuals(**found["itself"]), band / n, own, generated, pairs, sampled
-    )
+    measured, itself = (Residuals(**found[name]) for name in ("measured", "itself"))
+    return Matched(measured, itself, band / n, own, generated, pairs, sampled)
 
 
 def _draws(

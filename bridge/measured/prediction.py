@@ -182,9 +182,7 @@ def _notes(data: TaskData, unlikeness: np.ndarray, level: float, batteries: int)
         "were, which are generated; for scans of another origin they promise nothing"
     ]
     if data.task.rows != ("clean",):
-        notes.append(
-            "its training data hold faults of every size, so that unlikeness tells less here than for t1 and t2"
-        )
+        notes += ["its training data hold faults of every size, so that unlikeness tells less here than for t1 and t2"]
     if unlike:
         notes.append(
             f"{unlike} of {len(unlikeness)} scans are unlike the training data (unlikeness over 1: farther from any "

@@ -156,17 +156,9 @@ def _compare(release: Path, against: Path, seed: int, workers: int | None) -> Co
             "`python -m bridge adopt` wrote"
         )
     bridge, table = bridge_of(against), read_table(release)
-    columns = {
-        name: np.array(table[f].to_pylist())
-        for name, f in (
-            ("cell", "battery_id"),
-            ("chemistry", "chemistry"),
-            ("voltage", "voltage"),
-            ("soc", "soc"),
-            ("soh", "soh"),
-        )
-    }
-    labels, x = Labels(**columns), signals(table)
+    fields = {"cell": "battery_id", **{name: name for name in ("chemistry", "voltage", "soc", "soh")}}
+    labels = Labels(**{name: np.array(table[field].to_pylist()) for name, field in fields.items()})
+    x = signals(table)
     kept, left_out = _askable(labels, bridge)
     labels, x = labels.take(kept), x[kept]
     other = read_manifest(against)
@@ -230,26 +222,12 @@ def compare_scans(
     )
     cosines = readers.cosines(x)
     shuffled = tuple(_shuffled_r2(cosines, labels, rng, seed) for _ in range(SHUFFLED_READOUTS))
-    sides = {
-        which: _side(which, scans, labels, matched, seed) for which, scans in (("measured", x), ("itself", matched.own))
-    }
-    return Comparison(
-        name,
-        digest,
-        against,
-        len(cells),
-        len(x),
-        left_out or {},
-        _caveats(labels, left_out or {}, derived, notes),
-        sides["measured"],
-        sides["itself"],
-        reference,
-        floor,
-        shuffled,
-        labels,
-        matched,
-        x,
-    )
+    measured = _side("measured", x, labels, matched, seed)
+    itself = _side("itself", matched.own, labels, matched, seed)
+    left_out = left_out or {}
+    caveats = _caveats(labels, left_out, derived, notes)
+    said = (name, digest, against, len(cells), len(x), left_out, caveats)
+    return Comparison(*said, measured, itself, reference, floor, shuffled, labels, matched, x)
 
 
 def _sample(cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -271,17 +249,16 @@ def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, seed: int
     own, theirs = (response_trajectory(signals, labels).ravel() for signals in (x, matched.generated))
     cosines, of_bridge = readers.cosines(x), readers.cosines(matched.generated)
     rows, soh = matched.sampled, labels.soh
+    features = [readers.features(scans[rows]) for scans in (x, matched.generated)]
+    coverage = {c: mean(found.coverage[:, i]) for i, c in enumerate(CHANNELS)}
     return Side(
         residual_nT={c: mean(found.rms[:, i]) for i, c in enumerate(CHANNELS)},
         z={c: mean(found.z[:, i]) for i, c in enumerate(CHANNELS)},
         z_rms={c: float(np.sqrt(found.z_square[:, i].mean())) for i, c in enumerate(CHANNELS)},
-        coverage={
-            **{c: mean(found.coverage[:, i]) for i, c in enumerate(CHANNELS)},
-            "all": mean(found.coverage[:, :4].mean(axis=1)),
-        },
+        coverage=coverage | {"all": mean(found.coverage[:, :4].mean(axis=1))},
         correlation=float(np.abs(correlations(x) - correlations(matched.generated)).max()),
         spectrum_dB=float(np.sqrt(((spectra(x) - spectra(matched.generated)) ** 2).mean())),
-        auc=readers.auc(readers.features(x[rows]), readers.features(matched.generated[rows]), labels.cell[rows], seed),
+        auc=readers.auc(*features, labels.cell[rows], seed),
         slope=soh_slope(relative, labels, seed),
         slope_difference=Interval(*slope_interval(relative - of_reference, labels)),
         shape=float(own @ theirs / (np.linalg.norm(own) * np.linalg.norm(theirs) + 1e-300)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,27 +88,21 @@ def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], d
     scans: list[RawScan] = []
     faults: list[Fault] = []
     total = 0
-    for scan in _tolerant(reader(path, channels), faults):
+    for scan in reader(path, channels):
+        if isinstance(scan, Fault):
+            faults.append(scan)
+            if len(faults) >= MOST:
+                break
+            continue
         scans.append(scan)
         total += sum(len(values) for values in scan.columns.values())
         if len(scans) > MAX_SCANS or total > MAX_VALUES:
-            raise fault(
-                path, scan.where, f"over {MAX_SCANS} scans or {MAX_VALUES} numbers", "fewer", "adopt it in parts"
-            )
+            found = f"over {MAX_SCANS} scans or {MAX_VALUES} numbers"
+            raise fault(path, scan.where, found, "fewer", "adopt it in parts")
     require(faults)
     if not scans:
         raise fault(path, "", "no scan", "one a row, group or CSV file", "check the path")
     return scans, _sources(path)
-
-
-def _tolerant(found: Iterator[RawScan | Fault], faults: list[Fault]) -> Iterator[RawScan]:
-    for item in found:
-        if isinstance(item, RawScan):
-            yield item
-            continue
-        faults.append(item)
-        if len(faults) >= MOST:
-            return
 
 
 def _sources(path: Path) -> dict[str, str]:
@@ -151,33 +144,31 @@ def _checked(scan: RawScan) -> RawScan | Fault:
 
 
 def _parquet(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
-    with _faulty(path), opened_parquet(path, limit=8 * MAX_VALUES) as file:
-        names = file.schema_arrow.names
-        if "scan_id" not in names:
-            raise fault(path, "", "no column 'scan_id'", "a name a row", "add it")
-        wanted = _wanted(path, names, channels)
-        if not _is_list(file.schema_arrow.field(wanted[0]).type):
-            table = file.read(columns=["scan_id", *wanted], use_threads=False)
-            yield from _long_form(path, table, wanted, 1)
-            return
-        row = 0
-        for batch in file.iter_batches(1024, columns=["scan_id", *wanted]):
-            ids = batch.column("scan_id").to_pylist()
-            columns = {name: _lists(path, batch.column(batch.schema.get_field_index(name)), name) for name in wanted}
-            for i, scan_id in enumerate(ids):
-                row += 1
-                at = f"row {row} (scan {str(scan_id)[:80]})"
-                yield _checked(RawScan(str(scan_id), str(path), at, None, {name: columns[name][i] for name in wanted}))
-
-
-@contextmanager
-def _faulty(path: Path) -> Iterator[None]:
     try:
-        yield
+        with opened_parquet(path, limit=8 * MAX_VALUES) as file:
+            yield from _parquet_scans(path, file, channels)
     except FaultyInput:
         raise
     except MagBridgeError as error:
         raise fault(path, "", f"not readable ({error})", "a Parquet file", "export it again") from error
+
+
+def _parquet_scans(path: Path, file, channels: ChannelMap) -> Iterator[RawScan | Fault]:
+    names = file.schema_arrow.names
+    if "scan_id" not in names:
+        raise fault(path, "", "no column 'scan_id'", "a name a row", "add it")
+    wanted = _wanted(path, names, channels)
+    if not _is_list(file.schema_arrow.field(wanted[0]).type):
+        table = file.read(columns=["scan_id", *wanted], use_threads=False)
+        yield from _long_form(path, table, wanted, 1)
+        return
+    row = 0
+    for batch in file.iter_batches(1024, columns=["scan_id", *wanted]):
+        columns = {name: _lists(path, batch.column(batch.schema.get_field_index(name)), name) for name in wanted}
+        for i, scan_id in enumerate(batch.column("scan_id").to_pylist()):
+            row += 1
+            at = f"row {row} (scan {str(scan_id)[:80]})"
+            yield _checked(RawScan(str(scan_id), str(path), at, None, {name: columns[name][i] for name in wanted}))
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -232,9 +223,8 @@ def _hdf5(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
                 yield Fault(str(path), where, "a dataset", "a group a scan with a dataset a channel", "group them")
                 continue
             try:
-                columns = {
-                    name: _dataset(path, where, group, name) for name in _wanted(path, list(group), channels, where)
-                }
+                wanted = _wanted(path, list(group), channels, where)
+                columns = {name: _dataset(path, where, group, name) for name in wanted}
             except FaultyInput as error:
                 yield error.faults[0]
                 continue
@@ -246,12 +236,8 @@ def _dataset(path: Path, where: str, group, name: str) -> np.ndarray:
 
     hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
     dataset = group[name] if hard else None
-    if (
-        not isinstance(dataset, h5py.Dataset)
-        or dataset.ndim != 1
-        or dataset.dtype.kind not in "iuf"
-        or dataset.external
-    ):
+    plain = isinstance(dataset, h5py.Dataset) and dataset.ndim == 1 and dataset.dtype.kind in "iuf"
+    if dataset is None or not plain or dataset.external:
         raise fault(path, f"{where}, {name}", "no plain 1-D dataset of numbers", "one number a step", "store it so")
     if len(dataset) > MAX_STEPS:
         raise fault(path, f"{where}, {name}", f"{len(dataset)} steps", f"at most {MAX_STEPS}", "store one scan a group")
@@ -291,23 +277,19 @@ def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
     layout = text_layout(file, known, ColumnMap())
     names = list(layout.names)
     if repeated := [name for name in names if names.count(name) > 1]:
-        raise fault(
-            file, f"row {layout.header + 1}", f"column {repeated[0]!r} twice", "each once", "remove one of them"
-        )
+        where, found = f"row {layout.header + 1}", f"column {repeated[0]!r} twice"
+        raise fault(file, where, found, "each once", "remove one of them")
+    read = pa.csv.ReadOptions(
+        use_threads=False, skip_rows=layout.header + 1, column_names=names, encoding=layout.encoding
+    )
+    convert = pa.csv.ConvertOptions(
+        null_values=["", "NaN", "nan", "NA", "NULL"],
+        strings_can_be_null=True,
+        decimal_point=layout.decimal,
+        column_types={"scan_id": pa.string()},
+    )
     try:
-        table = pa.csv.read_csv(
-            file,
-            read_options=pa.csv.ReadOptions(
-                use_threads=False, skip_rows=layout.header + 1, column_names=names, encoding=layout.encoding
-            ),
-            parse_options=pa.csv.ParseOptions(delimiter=layout.separator),
-            convert_options=pa.csv.ConvertOptions(
-                null_values=["", "NaN", "nan", "NA", "NULL"],
-                strings_can_be_null=True,
-                decimal_point=layout.decimal,
-                column_types={"scan_id": pa.string()},
-            ),
-        )
+        table = pa.csv.read_csv(file, read, pa.csv.ParseOptions(delimiter=layout.separator), convert)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:160]
         line = re.search(r"Row #(\d+)", reason)

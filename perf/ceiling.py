@@ -28,7 +28,7 @@ from benchmark.baselines.recipe import CLEAN, REGIME_B, SYNTHETIC
 from benchmark.data import dataset_info
 from benchmark.results import write_result
 from benchmark.running.yardsticks import READERS
-from bridge.anomalies import inject
+from bridge.generate import inject
 from bridge.matched_filters import matched_filters
 from dataset_card.contract.schema import SYNTHETIC_SUBTYPES
 

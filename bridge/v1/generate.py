@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bridge.config import BridgeConfig
-from bridge.requests import checked_requests
+from bridge.identity import checked_requests
 from bridge.v1 import reservoir
 from bridge.v1.inputs import Upstream
 from bridge.v1.stages import add_noise, blend_share, degrade, draw_base, interpolate

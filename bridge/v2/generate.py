@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from bridge.requests import checked_requests
+from bridge.identity import checked_requests
 from bridge.upstream.simulated_parameters import SimulationParameters, load_parameters
 from bridge.v2 import kernel
 from bridge.v2.config import BridgeV2Config

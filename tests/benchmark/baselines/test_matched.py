@@ -6,7 +6,7 @@ import pytest
 from benchmark.baselines.background import LevelBackground
 from benchmark.baselines.matched import GAINS, NAMES, MatchedFeatures
 from benchmark.baselines.recipe import SUBTYPE_FEATURES
-from bridge.anomalies import INJECTORS, inject
+from bridge.generate import INJECTORS, inject
 from dataset_card.errors import MagBridgeError
 
 

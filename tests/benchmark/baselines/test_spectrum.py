@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 
 from benchmark.baselines import spectrum
 from benchmark.baselines.spectrum import NoiseModel, cosine_basis, soc_spectrum, warp_spectrum
-from bridge.anomalies import periodic_interference, temporal_warp
+from bridge.generate import periodic_interference, temporal_warp
 from dataset_card.contract.schema import T
 
 

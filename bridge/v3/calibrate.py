@@ -23,6 +23,7 @@ from bridge.v3.patches import GROUP, patches
 from bridge.v3.state import CellState, Defect, Mesh, Variation
 from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import macros
 
 RATES_C = (0.5, -0.5, 1.0, -1.0, 1.5)
 """Currents of the pulses over the nominal capacity in 1/h, charge positive."""
@@ -75,6 +76,17 @@ class Calibration:
         """Parameters that these pulses do not tell."""
         return [name for name, value in self.uncertainty.items() if value > UNIDENTIFIED]
 
+    def levels(self) -> list[tuple[str, list[tuple[float, float]]]]:
+        """Spread of records and of virtual cells at each SOC level, and at all of them together."""
+        both = [np.array(self.measured_mV), np.array(self.simulated_mV)]
+        rows = [np.vstack([values, np.sqrt((values**2).mean(axis=0))]).tolist() for values in both]
+        names = [*(f"{level:g}" for level in self.soc), "all"]
+        return [(name, list(zip(*pair))) for name, *pair in zip(names, *rows, strict=True)]
+
+    def wider(self) -> list[int]:
+        """Levels at which the records spread wider than virtual cells, for U1 and each pulse."""
+        return (np.array(self.measured_mV) > np.array(self.simulated_mV)).sum(axis=0).tolist()
+
 
 def record(cell: PouchCell, state: CellState, variation: Variation | None = None) -> np.ndarray:
     """(21,) U1 to U21 in V of a cell: at rest, then four readings of each pulse."""
@@ -91,16 +103,8 @@ def record(cell: PouchCell, state: CellState, variation: Variation | None = None
 def response(cell: PouchCell, soc: float, values: Mapping[str, float]) -> np.ndarray:
     """(20,) change in V from U1 of a fresh cell at a charge: `PARAMETERS`' values, resistances in ohm A h."""
     areal = cell.nominal_Ah / cell.units / cell.area_m2
-    own = PouchCell(
-        **{
-            **vars(cell),
-            "r_0_ohmcm2": 1e4 * values["r_0"] / areal,
-            "r_ct_ohmcm2": 1e4 * values["r_ct"] / areal,
-            "tau_ct_s": values["tau_ct"],
-            "tau_p_s": values["tau_p"],
-            "tau_n_s": values["tau_n"],
-        }
-    )
+    resistances = {f"{name}_ohmcm2": 1e4 * values[name] / areal for name in ("r_0", "r_ct")}
+    own = replace(cell, **resistances, **{f"{name}_s": values[name] for name in ("tau_ct", "tau_p", "tau_n")})
     found = record(own, CellState(soc=soc))
     return found[1:] - found[0]
 
@@ -129,13 +133,8 @@ def calibrate(name: str, table: PulseTable, cell: PouchCell) -> Calibration:
         cell: The design whose chemistry it has.
     """
     areal = cell.nominal_Ah / cell.units / cell.area_m2
-    preset = {
-        "r_0": cell.r_0_ohmcm2 * 1e-4 * areal,
-        "r_ct": cell.r_ct_ohmcm2 * 1e-4 * areal,
-        "tau_ct": cell.tau_ct_s,
-        "tau_p": cell.tau_p_s,
-        "tau_n": cell.tau_n_s,
-    }
+    preset = {name: getattr(cell, f"{name}_ohmcm2") * 1e-4 * areal for name in ("r_0", "r_ct")}
+    preset |= {name: getattr(cell, f"{name}_s") for name in ("tau_ct", "tau_p", "tau_n")}
     change = table.u[:, 1:] - table.u[:, :1]
     levels = np.unique(table.soc)
     mean = np.stack([change[table.soc == level].mean(axis=0) for level in levels])
@@ -191,40 +190,5 @@ def calibrate_all(tables: Mapping[str, PulseTable]) -> list[Calibration]:
 
 def text(found: list[Calibration]) -> str:
     """The fits for people."""
-    lines = ["resistances in mohm A h, times in s: fitted (preset) +- relative standard deviation were all five free"]
-    for one in found:
-        lines.append(
-            f"{one.table}: misfit {one.residual_mV:.1f} mV (preset {one.preset_mV:.1f}); "
-            f"records scatter {one.spread_mV:.1f} mV about their level, cells' first step {100 * one.cells:.0f} %"
-        )
-        for name in PARAMETERS:
-            scale = 1e3 if name.startswith("r_") else 1.0
-            fixed = "" if name in PARAMETERS[:FITTED] else ", not fitted"
-            told = ": not identified" if name in one.unidentified else ""
-            lines.append(
-                f"    {name:7s}{scale * one.fitted[name]:10.4g} ({scale * one.preset[name]:.4g}{fixed}) "
-                f"+- {one.uncertainty[name]:.2f}{told}"
-            )
-        lines += _spread_text(one)
-    lines.append("LMO is left out: no LMO cell is simulated")
-    return "\n".join(lines)
-
-
-def _spread_text(one: Calibration) -> list[str]:
-    measured, simulated = np.array(one.measured_mV), np.array(one.simulated_mV)
-    wider = (measured > simulated).sum(axis=0)
-    titles = "".join(f"{title:>14s}" for title in ("U1", *(f"{rate:+g}C" for rate in RATES_C)))
-    lines = [
-        "    standard deviation within a level, mV: of the records / of virtual cells aged and scattered as in v3",
-        f"    {'SOC, %':>7s}{titles}",
-    ]
-    for level, *pair in zip(one.soc, measured, simulated, strict=True):
-        lines.append(f"    {level:7g}" + "".join(f"{f'{a:.1f} / {b:.1f}':>14s}" for a, b in zip(*pair, strict=True)))
-    total = [np.sqrt((values**2).mean(axis=0)) for values in (measured, simulated)]
-    lines.append(f"    {'all':>7s}" + "".join(f"{f'{a:.1f} / {b:.1f}':>14s}" for a, b in zip(*total, strict=True)))
-    count = len(one.soc)
-    return [
-        *lines,
-        f"    the records' is the wider at {wider[0]} of {count} levels for U1, at {wider[1:].sum()} of "
-        f"{count * len(RATES_C)} for the pulses",
-    ]
+    rates = [f"{rate:+g}C" for rate in RATES_C]
+    return macros("bridge.v3", "calibrate.md").text(found, PARAMETERS, PARAMETERS[:FITTED], rates)

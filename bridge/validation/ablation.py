@@ -19,6 +19,7 @@ from bridge.generate import AnyBridge
 from bridge.identity import sample_seed
 from bridge.plan import record_voltages
 from bridge.v1.generate import Bridge
+from bridge.validation.checks import reports
 from bridge.validation.soh import (
     ABLATIONS,
     READOUTS,
@@ -109,6 +110,11 @@ class AblationReport:
         """Values of k, ascending."""
         return sorted({score.k for score in self.scores})
 
+    @property
+    def seeds(self) -> int:
+        """Number of seeds."""
+        return len({score.seed for score in self.scores})
+
     def as_dict(self) -> dict:
         """Best means and every score as plain values, for JSON."""
         best = [
@@ -129,28 +135,8 @@ class AblationReport:
 
     def table(self) -> str:
         """The paper's table, for v1 its numbers beside ours, and the transfer scores."""
-        paper = "in brackets the paper's; " if self.bridge == "v1" else ""
-        lines = []
-        for task, title in (("t1", "T1, R2"), ("t2", "T2, balanced accuracy")):
-            lines.append(f"{title:28}" + "".join(f"{f'k = {k}':>16}" for k in self.shots))
-            for ablation, meaning in ABLATIONS.items():
-                published = dict(zip(SHOTS, PUBLISHED[task, ablation])) if self.bridge == "v1" else {}
-                cells = (
-                    f"{self.mean(ablation, task, k)[1]:.2f}" + (f" ({published[k]:.2f})" if k in published else "")
-                    for k in self.shots
-                )
-                lines.append(f"{ablation} {meaning[:24]:25}" + "".join(f"{cell:>16}" for cell in cells))
-            lines.append("")
-        seeds = len({score.seed for score in self.scores})
-        return "\n".join(
-            [
-                *lines,
-                f"mean over {seeds} seeds of the best model per shot, {paper}{self.rows} rows, bridge {self.bridge}, "
-                f"upstream {self.upstream}",
-                "",
-                transfer_table(self.transfer),
-            ]
-        )
+        published = {key: dict(zip(SHOTS, values)) for key, values in PUBLISHED.items()} if self.bridge == "v1" else {}
+        return reports().ablations(self, ABLATIONS, published, transfer_table(self.transfer))
 
 
 def run_ablations(

@@ -7,8 +7,11 @@ import re
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import yaml
+
+from dataset_card.running.templates import macros
 
 REPORTED = "reported"
 """Bound of a figure that has none."""
@@ -134,15 +137,9 @@ class ValidationReport:
 
     def text(self) -> str:
         """The report for people."""
-        lines = []
-        for part, checks in self.checks.items():
-            blocking = sum(check.blocking for check in checks)
-            kind = "all blocking" if blocking == len(checks) else f"{blocking} of {len(checks)} blocking"
-            upstream = f", upstream {self.upstream}" if self.upstream else ""
-            lines += [f"{TITLES[part]}, bridge {self.bridge}{upstream} ({kind})"]
-            lines += [*(check.line() for check in checks), ""]
-        if self.separations:
-            lines.append("separation of the anchors in latent space: adjacent centroids / scatter within an anchor")
-            lines += [f"      {s.name}: {s.adjacent:.1f} / {s.scatter:.2f} = {s.ratio:.1f}" for s in self.separations]
-            lines.append(f"      {self.meaning}")
-        return "\n".join(lines).rstrip()
+        return reports().checks(self, TITLES).rstrip()
+
+
+def reports() -> Any:
+    """The texts of every report here, as macros."""
+    return macros("bridge.validation", "reports.txt")

@@ -11,6 +11,7 @@ from bridge.v3.cells import VirtualCell, draw
 from bridge.v3.config import PhysicsConfig
 from bridge.v3.generate import Rows, measure
 from bridge.v3.state import CellState, Variation
+from bridge.validation.checks import reports
 from bridge.validation.physics import one_visit_each, readout
 from dataset_card.contract.schema import MASTER_SEED
 
@@ -173,11 +174,4 @@ def as_dict(found: Sequence[Ablated]) -> dict:
 def table(found: Sequence[Ablated]) -> str:
     """The ablations for people."""
     titles = ("SOH, V", "V + scan", "grad_r, V", "grad_r, rest", "weld/tear", "dry/plated", "carried")
-    lines = [f"{'ablation':32s}" + "".join(f"{title:>14s}" for title in titles)]
-    for one in found:
-        values = list(asdict(one).values())[1:]
-        lines.append(f"{one.ablation:32s}" + "".join(f"{'-' if v is None else f'{v:.2f}':>14s}" for v in values))
-    lines.append(
-        "R2 of SOH (charge unknown) and gradient_r (known); AUC of the metric of healthy rows; R2 carried over"
-    )
-    return "\n".join(lines)
+    return reports().physics_ablations([(one.ablation, list(asdict(one).values())[1:]) for one in found], titles)

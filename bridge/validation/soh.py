@@ -22,7 +22,7 @@ from bridge.generate import AnyBridge
 from bridge.plan import Composition, make_plan
 from bridge.v1.generate import Bridge
 from bridge.v2 import BridgeV2
-from bridge.validation.checks import Check, check
+from bridge.validation.checks import Check, check, reports
 from dataset_card.contract.schema import MEASURED_CHANNELS
 from dataset_card.errors import MagBridgeError
 
@@ -277,16 +277,7 @@ def check_transfer(scores: list[Transfer], rows: CleanRows, blocking: bool) -> l
 
 def transfer_table(scores: list[Transfer]) -> str:
     """Score as a text table, one part a readout."""
-    lines = []
-    for name in dict.fromkeys(score.readout for score in scores):
-        lines.append(f"{f'T1, R2, ridge by cell, {name}':29}{'within':>10}{'transfer':>10}{'slope':>10}")
-        lines += [
-            f"{s.ablation} draw {s.seed:<21}{s.within:>10.2f}{s.transfer:>10.2f}{s.slope:>10.2f}"
-            for s in scores
-            if s.readout == name
-        ]
-        lines += [f"{name}: {READOUTS[name][1]}", ""]
-    return "\n".join([*lines, "within: readout fitted on the ablation itself; transfer and slope: on A0, scored here"])
+    return reports().transfer(scores, READOUTS)
 
 
 def check_voltage_leak(bridge: BridgeV2, blocking: bool) -> Check:

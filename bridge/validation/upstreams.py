@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from bridge.upstream import Upstream
 from bridge.v1.inputs import PulseTable
+from bridge.validation.checks import reports
 from bridge.validation.separation import Separation, separations
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
@@ -118,29 +120,8 @@ def _pulses(published: PulseTable, simulated: PulseTable) -> list[PulseMatch]:
 
 def report(comparison: UpstreamComparison) -> str:
     """The comparison as text tables."""
-    lines = [
-        "mean trajectory: correlation / RMSE in nT / ratio of std (simulated over published)",
-        "anchor   " + "".join(f"{channel:>20}" for channel in CHANNELS),
-    ]
-    of = {(match.anchor_V, match.channel): match for match in comparison.trajectories}
-    for anchor in sorted({match.anchor_V for match in comparison.trajectories}):
-        cells = (of[anchor, channel] for channel in CHANNELS)
-        lines.append(
-            f"{anchor:.2f} V   "
-            + "".join(f"{m.correlation:>7.2f} {m.rmse_nT:>6.1f} {m.std_ratio:>5.2f}" for m in cells)
-        )
-    lines += ["", "pulse table: RMSE of the mean over cells in mV; correlation with SOH, published and simulated"]
-    for start in range(0, len(comparison.pulses), 7):
-        part = comparison.pulses[start : start + 7]
-        lines += [
-            "      " + "".join(f"{m.u:>14}" for m in part),
-            "RMSE  " + "".join(f"{m.rmse_mV:>14.2f}" for m in part),
-            "r SOH " + "".join(f"{m.published_correlation:>7.2f}{m.simulated_correlation:>7.2f}" for m in part),
-        ]
-    lines += ["", "LDA: distance of adjacent anchors / scatter within an anchor = ratio"]
-    for name, figures in comparison.separations.items():
-        lines += [f"{name:10} {s.name:30} {s.adjacent:7.1f} / {s.scatter:6.2f} = {s.ratio:6.1f}" for s in figures]
-    return "\n".join(lines)
+    anchors = itertools.groupby(comparison.trajectories, key=lambda match: match.anchor_V)
+    return reports().upstreams(comparison, CHANNELS, anchors).rstrip("\n")
 
 
 def plot(published: Upstream, simulated: Upstream, out: Path) -> None:

@@ -12,6 +12,7 @@ from bridge.audit.contents import Contents, read_contents
 from bridge.audit.table import u_features
 from bridge.release.splits import PRIMARY, RECORD
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import macros
 from dataset_card.storage.arrays import place_of, signals
 
 
@@ -48,18 +49,7 @@ class Comparison:
 
     def text(self) -> str:
         """The comparison for people: every difference of ids, labels and splits, and the largest of signals."""
-        lines = [f"{self.shared} rows in both"]
-        lines += [f"{sample_id}: only in the first" for sample_id in self.only_here]
-        lines += [f"{sample_id}: only in the second" for sample_id in self.only_there]
-        lines += [] if self.order else ["the rows in both come in another order"]
-        lines += [f"{row}: {name} is {here!r} here, {there!r} there" for row, name, here, there in self.labels]
-        lines += [f"{row}: {split} has it in {here} here, in {there} there" for split, row, here, there in self.splits]
-        last = "signals are equal to the last bit"
-        if self.largest_at is not None:
-            sample_id, channel, step = self.largest_at
-            size = f"{self.signals_differ} signals differ, at most by {self.largest_nT:.3g} nT"
-            last = f"{size}: {sample_id}, {channel}, step {step}"
-        return "\n".join([*lines, last])
+        return macros("bridge.audit", "reports.txt").differences(self)
 
 
 def compare_releases(here: Path, there: Path) -> Comparison:

@@ -74,6 +74,15 @@ class Contents:
         """Sample ids in release order, as the metadata table has it."""
         return [] if self.metadata is None else self.metadata["sample_id"].tolist()
 
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Row number in the data files of each sample id."""
+        return {sample_id: i for i, sample_id in enumerate(self.table["sample_id"].to_pylist())}
+
+    def in_order(self) -> pa.Table:
+        """The rows in release order."""
+        return self.table.take([self.position[sample_id] for sample_id in self.order])
+
     def subset(self, name: str) -> np.ndarray | None:
         """Subset of each row by a split document, None where it does not cover them all."""
         members = self.splits[name].get("sample_ids", {})

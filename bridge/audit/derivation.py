@@ -88,8 +88,7 @@ def derived(contents: Contents) -> list[Finding]:
 
 def _texts(contents: Contents, manifest: dict) -> dict[str, str]:
     """Every text of a release, by file name, as its rows and origin give it."""
-    position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
-    table = contents.table.take([position[sample_id] for sample_id in contents.order])
+    table = contents.in_order()
     rows = scalars(table)
     subsets = make_splits(rows)
     if contents.edition is MEASURED:

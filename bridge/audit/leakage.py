@@ -16,6 +16,7 @@ import pandas
 from bridge.release import splits
 from dataset_card.contract.schema import MEASURED_CHANNELS
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import macros
 from dataset_card.storage.documents import check_members, read_json
 
 NEAR = 0.5
@@ -59,24 +60,7 @@ class LeakageReport:
 
     def text(self, shown: int) -> str:
         """The report for people, with the first few leaks of each kind."""
-        rows = ", ".join(f"{name} {count}" for name, count in self.rows.items())
-        lines = [
-            f"{rows}"
-            + (f", in no subset {self.unassigned}" if self.unassigned else "")
-            + (": nothing leaks" if self.clean else "")
-        ]
-        for title, leaks in (
-            ("cells in more than one subset", [f"{cell} ({', '.join(names)})" for cell, names in self.shared_cells]),
-            ("parents and anomalies in different subsets", [f"{a} - {b}" for a, b in self.separated_pairs]),
-            ("equal signals in different subsets", [f"{a} - {b}" for a, b in self.duplicates]),
-            (
-                f"signals nearer than {NEAR} of their noise in different subsets",
-                [f"{a} - {b} ({distance:.3f})" for a, b, distance in self.near_duplicates],
-            ),
-        ):
-            examples = ": " + ", ".join(leaks[:shown]) + (", ..." if len(leaks) > shown else "") if leaks else ""
-            lines.append(f"  {len(leaks)} {title}{examples}")
-        return "\n".join(lines)
+        return macros("bridge.audit", "reports.txt").leaks(self, NEAR, shown)
 
 
 def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[str, Sequence[str]]) -> LeakageReport:
@@ -130,14 +114,11 @@ def assign(sample_ids: Sequence[str], split: Mapping[str, Sequence[str]]) -> lis
     for name, ids in split.items():
         for sample_id in ids:
             if sample_id not in known:
-                raise MagBridgeError(
-                    f"sample {sample_id!r} of subset {name!r} is not in the release; expected its sample ids"
-                )
+                where = f"sample {sample_id!r} of subset {name!r}"
+                raise MagBridgeError(f"{where} is not in the release; expected its sample ids")
             if sample_id in found:
-                raise MagBridgeError(
-                    f"sample {sample_id!r} is in subset {found[sample_id]!r} and again in {name!r}; "
-                    "expected each sample once"
-                )
+                where = f"sample {sample_id!r} is in subset {found[sample_id]!r} and again in {name!r}"
+                raise MagBridgeError(f"{where}; expected each sample once")
             found[sample_id] = name
     return [found.get(sample_id) for sample_id in sample_ids]
 

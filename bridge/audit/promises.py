@@ -163,9 +163,8 @@ def _manifest(contents: Contents) -> list[Finding]:
 
     own = not contents.is_bundle
     order = contents.order
-    position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
-    if len(order) == len(position) == contents.table.num_rows and all(s in position for s in order):
-        digest = dataset_digest(contents.table.take([position[s] for s in order]))
+    if len(order) == len(contents.position) == contents.table.num_rows and set(order) == set(contents.position):
+        digest = dataset_digest(contents.in_order())
         expect("dataset_digest", manifest.get("dataset_digest"), digest, required=own)
     if own:
         expect("files_digest", manifest.get("files_digest"), files_digest(contents.root), required=True)

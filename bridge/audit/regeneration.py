@@ -83,8 +83,7 @@ def _computed(contents: Contents, bridge: BridgeV3, counts: AnyComposition, rows
         for name, digest in (contents.manifest or {}).get("operators", {}).items()
         if here.get(name) != digest
     ]
-    position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
-    at = [position[contents.order[i]] for i in rows]
+    at = [contents.position[contents.order[i]] for i in rows]
     found, fresh = contents.table.take(at), bridge.rows([requests[i] for i in rows])
     return operators + [
         Finding("regeneration", contents.where[at[k]], f"its {name} is not what the bridge makes")
@@ -104,8 +103,7 @@ def _labels(contents: Contents, plan: Plan) -> list[Finding]:
         for sample_id, found, expected in zip(contents.order, rows[name], planned[name]):
             if found != expected:
                 findings.append(Finding("regeneration", sample_id, f"{name} is {found!r}, the plan has {expected!r}"))
-    position = {sample_id: i for i, sample_id in enumerate(contents.rows["sample_id"])}
-    at = [position[sample_id] for sample_id in contents.order]
+    at = [contents.position[sample_id] for sample_id in contents.order]
     other = ~_equal(u_features(contents.table)[at], plan.u_features).all(axis=1)
     return findings + [
         Finding("regeneration", contents.order[i], "u_features are not those of the upstream")
@@ -129,8 +127,7 @@ def _signals(contents: Contents, bridge: AnyBridge, plan: Plan, rows: np.ndarray
     with_parents = np.union1d(rows, plan.parent[rows][plan.parent[rows] >= 0])
     part = plan.take(with_parents)
     fresh = generate_plan(bridge, part)[np.searchsorted(with_parents, rows)]
-    position = {sample_id: i for i, sample_id in enumerate(contents.table["sample_id"].to_pylist())}
-    at = [position[contents.order[i]] for i in rows]
+    at = [contents.position[contents.order[i]] for i in rows]
     found = signals(contents.table.take(at))
     findings = []
     for i in np.flatnonzero(~_equal(found, fresh).all(axis=(1, 2))):

@@ -12,6 +12,7 @@ import typer
 from bridge.commands.options import FigureOption, UpstreamDirOption, show
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import JsonOption, ReplaceOption, print_json
+from dataset_card.running.templates import macros
 from dataset_card.storage.output import require_file
 
 DesignArgument = Annotated[
@@ -68,16 +69,7 @@ def field(
         }
         print_json(document)
         return
-    volts = f"{found.voltage_V[0]:.4f} V at rest, {found.voltage_V[11]:.4f} V at the pulse's end"
-    typer.echo(f"SOH {found.soh:.4f}; {volts}")
-    typer.echo("sensor    x, mm   y, mm   z, mm |      load x, y, z, nT       |  1 s after, nT  |     scan, nT")
-    for k, place in enumerate(plan.sensors.position_mm):
-        load, rest, scan = 1e9 * found.load_T[k], 1e9 * found.rest_T[0, k], 1e9 * found.scan_T[k]
-        typer.echo(
-            f"{k:6d} {place[0]:8.2f}{place[1]:8.2f}{place[2]:8.2f} |{load[0]:10.1f}{load[1]:10.1f}{load[2]:10.1f} |"
-            f"{rest[0]:8.4f}{rest[1]:8.4f}{rest[2]:8.4f} |{scan[0]:8.3f}{scan[1]:8.3f}{scan[2]:8.3f}"
-        )
-    typer.echo("\none change at a time, root mean square over these sensors, without noise:")
+    typer.echo(macros("bridge.v3", "tables.txt").readings(found, plan.sensors.position_mm), nl=False)
     typer.echo(table(changes))
     if out is not None:
         typer.echo(str(out))

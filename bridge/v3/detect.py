@@ -17,6 +17,7 @@ from bridge.v3.experiment import Experiment
 from bridge.v3.protocol import SensorArray
 from bridge.v3.simulation import Case, Simulation, simulate_cases
 from bridge.v3.state import DEFECTS, MAP_MODES, CellState, Mesh
+from dataset_card.running.templates import macros
 
 POWER, FALSE_ALARMS = 0.95, 0.05
 HEALTHY = 480
@@ -210,11 +211,5 @@ def table(found: list[Detection], distance_mm: float, noise_nT: float) -> str:
     own = {(one.defect, one.channel, one.sensors): one for one in here}
     columns = {channel: (channel, 24) for channel in CHANNELS}
     columns |= {f"{count} sensors": ("magnetics", count) for count in SENSORS if count < 24}
-    lines = [
-        f"smallest share found with {POWER:.0%} at {FALSE_ALARMS:.0%} false alarms, sensors at {distance_mm:g} mm, "
-        f"{1e3 * noise_nT:g} pT a reading; or how many are found of the largest share",
-        f"{'defect':10s}" + "".join(f"{title:>14s}" for title in columns),
-    ]
-    for kind in DEFECTS[1:]:
-        lines.append(f"{kind:10s}" + "".join(f"{own[kind, *key].text():>14s}" for key in columns.values()))
-    return "\n".join(lines)
+    head = {"power": f"{POWER:.0%}", "alarms": f"{FALSE_ALARMS:.0%}", "distance": distance_mm, "noise": 1e3 * noise_nT}
+    return macros("bridge.v3", "tables.txt").detections(head, columns, DEFECTS[1:], own).rstrip("\n")

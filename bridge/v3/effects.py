@@ -10,6 +10,7 @@ from bridge.v3.design import PouchCell
 from bridge.v3.protocol import Protocol, SensorArray
 from bridge.v3.simulation import Case, Simulation, simulate_cases
 from bridge.v3.state import CellState, Defect, Mesh, Variation
+from dataset_card.running.templates import macros
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,7 @@ def _effect(name: str, before: Simulation, after: Simulation) -> Effect:
 
 def table(found: list[Effect]) -> str:
     """The effects as text."""
-    lines = [f"{'change':34s}{'load, nT':>22s}{'rest, pT':>22s}{'scan, nT':>18s}{'voltage, mV':>20s}"]
-    for effect in found:
-        load, rest, scan, voltage = (figure(value) for name, value in vars(effect).items() if name != "change")
-        lines.append(f"{effect.change:34s}{load:>22s}{rest:>22s}{scan:>18s}{voltage:>20s}")
-    return "\n".join(lines)
+    return macros("bridge.v3", "tables.txt").effects(found, figure).rstrip("\n")
 
 
 def figure(value: float) -> str:

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge import Bridge, BridgeConfig, BridgeV2, BridgeV2Config
@@ -97,6 +97,7 @@ def test_depends_on_seed_and_leaves_its_input_alone(subtype):
     assert first.shape == X.shape and np.isfinite(first).all()
 
 
+@settings(deadline=None)
 @given(SEVERITY, SEED)
 def test_dropout_silences_one_to_three_channels_in_one_window(severity, seed):
     changed = inject(X, "sensor_dropout", severity, seed) != X
@@ -113,6 +114,7 @@ def test_dropout_of_a_constant_channel_keeps_a_trace_of_noise():
     assert 0 < np.abs(out[out != 7.0]).max() < 1e-6
 
 
+@settings(deadline=None)
 @given(SEVERITY, SEED)
 def test_drift_is_one_gain_curve_for_all_channels(severity, seed):
     gain = inject(X, "calibration_drift", severity, seed) / X
@@ -121,6 +123,7 @@ def test_drift_is_one_gain_curve_for_all_channels(severity, seed):
     assert gain[0] == pytest.approx(1) and np.abs(gain[-1] - 1) == pytest.approx(magnitude)
 
 
+@settings(deadline=None)
 @given(SEVERITY, SEED)
 def test_warp_keeps_the_ends_and_stays_within_neighbours(severity, seed):
     out = inject(X, "temporal_warp", severity, seed)
@@ -129,6 +132,7 @@ def test_warp_keeps_the_ends_and_stays_within_neighbours(severity, seed):
     assert (out[1:-1] >= neighbours.min(0) - 1e-9).all() and (out[1:-1] <= neighbours.max(0) + 1e-9).all()
 
 
+@settings(deadline=None)
 @given(SEVERITY, SEED, st.sampled_from([4, 6]))
 def test_interference_adds_low_frequency_waves_of_bounded_size(severity, seed, channels):
     x = X[:, :channels]

@@ -100,7 +100,7 @@ def test_two_anchors_are_enough_and_none_below_needs_no_regime_b(upstream, tmp_p
             "anchor 3.15 V: 8 positions; expected 9, as at 2.95 V",
         ),
         ({"voltage": np.repeat([2.20, 3.15, 3.30], 9)}, "2.2 V; expected 2.54 to 3.34 V"),
-        ({"scan_id": [f"b{i}" for i in range(27)]}, "a scan without a row"),
+        ({"scan_id": [f"b{i}" for i in range(27)]}, "a row of 'b0', without a scan"),
     ],
 )
 def test_mistakes(upstream, tmp_path, arguments, words):

@@ -17,9 +17,9 @@ def test_preset_prototype_meets_the_prototype():
         assert misfit < 0.1, change
 
 
-def test_the_table_has_a_line_for_each_change_and_both_designs():
+def test_the_table_has_a_line_for_each_change():
     cell = PouchCell.preset("nmc", units=2)
     found = effects(cell)
-    text = table(found, found)
+    text = table(found)
     assert len(text.splitlines()) == len(found) + 1 == 18
-    assert "weld half torn" in text and "(" in text
+    assert "weld half torn" in text

@@ -20,7 +20,7 @@ from bridge.v3.cells import Request, draw_cell
 from bridge.v3.config import PhysicsConfig
 from bridge.v3.field import MU0_4PI, moment_field
 from bridge.v3.generate import physics
-from bridge.v3.layers import layers
+from bridge.v3.operators import layers
 from bridge.v3.patches import patches
 from bridge.v3.protocol import Placement
 from bridge.v3.simulation import FLICKER_S, Case, Simulation, applied_A, simulate_cases

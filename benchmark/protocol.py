@@ -9,7 +9,7 @@ import inspect
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmark.data import REGIME_B_PREFIX, UNKNOWN, Subset, TaskData, Truth, as_task_data
+from benchmark.features import static_features
 from benchmark.models import Coded, Model, as_model, plain
 from benchmark.results import OFFICIAL_TEST, SAMPLINGS, Result, Run, environment
 from benchmark.scoring import battery_statistics, score, visit_statistics
@@ -68,10 +69,12 @@ def evaluate_model(
     split: str = PRIMARY_SPLIT,
     sampling: str | None = None,
     seeds: tuple[int, ...] | None = None,
+    name: str | None = None,
+    description: str | None = None,
+    features: Callable | None = static_features,
     n_jobs: int = -1,
     engine: Engine | None = None,
     progress: bool = False,
-    **declared,
 ) -> Result:
     """Fits a model once a seed and scores it on the whole test subset.
 
@@ -83,10 +86,12 @@ def evaluate_model(
         sampling: `rows` (the published protocol: 80 % of the training rows a seed), `cells` (80 % of the
             training batteries, stricter) or `full`; the model's own by default.
         seeds: The model's own by default.
+        name: Name in results; a declared model's own, else the class or function name, by default.
+        description: One sentence for boards.
+        features: Inputs of an undeclared estimator: the static descriptor, or None for signals (n, 100, 6).
         n_jobs: Threads for models that use joblib to fit; scores do not depend on it.
         engine: Processes or a cluster that run a fit each, on one thread; by default this process, one by one.
         progress: Whether to show a bar on a terminal.
-        declared: `name`, `description` and `features` of an undeclared model, as in `benchmark.models.as_model`.
 
     Returns:
         Scores of every seed, with what is needed to file and rank them.
@@ -99,7 +104,8 @@ def evaluate_model(
         >>> result = evaluate_model("t1", Ridge(), "magbridge-battery")  # doctest: +SKIP
         >>> print(result)  # doctest: +SKIP
     """
-    model, data = _for_task(as_model(model, **declared), get_task(task)), as_task_data(task, data, split)
+    model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
+    data = as_task_data(task, data, split)
     sampling = sampling or model.sampling
     if sampling not in SAMPLINGS:
         raise MagBridgeError(
@@ -121,10 +127,12 @@ def few_shot(
     split: str = PRIMARY_SPLIT,
     shots: tuple[int, ...] = SHOTS,
     seeds: tuple[int, ...] | None = None,
+    name: str | None = None,
+    description: str | None = None,
+    features: Callable | None = static_features,
     n_jobs: int = -1,
     engine: Engine | None = None,
     progress: bool = False,
-    **declared,
 ) -> Result:
     """Fits a model on k rows a class (T1: a SOH bin) and scores it on the whole test subset.
 
@@ -139,10 +147,7 @@ def few_shot(
         split: Split to read where `data` is a release.
         shots: Values of k.
         seeds: The model's own by default.
-        n_jobs: As in `evaluate_model`.
-        engine: As in `evaluate_model`.
-        progress: Whether to show a bar on a terminal.
-        declared: As in `evaluate_model`.
+        name, description, features, n_jobs, engine, progress: As in `evaluate_model`.
 
     Returns:
         One run for each k and seed; `result.mean(k=5)` averages over seeds.
@@ -150,7 +155,8 @@ def few_shot(
     Raises:
         MagBridgeError: As in `evaluate_model`, or a class has no training row.
     """
-    model, data = _for_task(as_model(model, **declared), get_task(task)), as_task_data(task, data, split)
+    model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
+    data = as_task_data(task, data, split)
     pool = _test_pool(data, model, n_jobs)
     draws = [
         _test_draw(data, pool, seed, _shots(data, k, seed), k)
@@ -181,10 +187,12 @@ def cross_validate(
     *,
     split: str = PRIMARY_SPLIT,
     folds: int = FOLDS,
+    name: str | None = None,
+    description: str | None = None,
+    features: Callable | None = static_features,
     n_jobs: int = -1,
     engine: Engine | None = None,
     progress: bool = False,
-    **declared,
 ) -> Result:
     """Scores a model on each fold of the batteries after fitting on all others: the steadier second figure.
 
@@ -198,10 +206,7 @@ def cross_validate(
         data: As in `evaluate_model`.
         split: Split to read where `data` is a release; all its rows are pooled.
         folds: Number of folds.
-        n_jobs: As in `evaluate_model`.
-        engine: As in `evaluate_model`.
-        progress: Whether to show a bar on a terminal.
-        declared: As in `evaluate_model`.
+        name, description, features, n_jobs, engine, progress: As in `evaluate_model`.
 
     Returns:
         One run a fold; `table` holds the predictions of each fold: every row by a model that saw none of its battery,
@@ -210,7 +215,8 @@ def cross_validate(
     Raises:
         MagBridgeError: As in `evaluate_model`, or there are fewer batteries than folds.
     """
-    model, data = _for_task(as_model(model, **declared), get_task(task)), as_task_data(task, data, split)
+    model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
+    data = as_task_data(task, data, split)
     rows, started, runs, tables = Subset.concatenate(data.subsets()), time.perf_counter(), [], []
     wanted = {extra: asks(model, data.task, extra) for extra in ("clean", "validation")}
     pool = _Pool(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from dataset_card.storage.output import require_place
 FILE = "submission.yaml"
 POOLING = {"scan": "", "visit": " Each prediction reads all scans of a cell visit."}
 """What a board adds to the description."""
+OPTIONAL = {"version", "url", "paper", "code", "hardware", "test_data_leakage"}
+"""What an entry may say beside what it must."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,11 @@ def save_entry(
     table: pa.Table,
     digest: str,
     *,
+    description: str,
+    authors: Sequence[str],
+    licence: str,
+    trained_on: list[str],
+    pooling: str,
     seconds: float = 0.0,
     features: int | None = None,
     **about: Any,
@@ -90,10 +98,14 @@ def save_entry(
         task: Task or its id.
         table: As in `write_predictions`.
         digest: Of the release or round that was predicted.
-        seconds: Fitting and predicting, a seed.
-        features: Numbers a row that the last learner sees.
-        about: `description`, `authors`, `licence`, `trained_on` and `pooling`, and perhaps `version`, `url`, `paper`,
-            `code`, `hardware` and `test_data_leakage`, as in `Submission`.
+        description: One sentence on the model.
+        authors: Their names.
+        licence: Of the predictions.
+        trained_on: Digests of the releases that the model saw.
+        pooling: `scan` where each prediction read its own row alone, `visit` where it read all rows of a cell visit.
+        seconds: Fitting and predicting, per seed.
+        features: Numbers per row that the last learner sees.
+        about: Perhaps `version`, `url`, `paper`, `code`, `hardware` and `test_data_leakage`, as in `Submission`.
 
     Returns:
         Path of `submission.yaml`.
@@ -102,7 +114,8 @@ def save_entry(
         MagBridgeError: The folder has predictions of another release or a `submission.yaml` that cannot be added to,
             the authors are no list, or the pooling is none.
     """
-    authors, pooling = about["authors"], about["pooling"]
+    if strange := about.keys() - OPTIONAL:
+        raise MagBridgeError(f"an entry has no {sorted(strange)[0]!r}: expected {', '.join(sorted(OPTIONAL))}")
     if isinstance(authors, str):
         raise MagBridgeError(f"authors {authors!r}: expected a list of names, [{authors!r}]")
     if pooling not in POOLING:
@@ -122,7 +135,8 @@ def save_entry(
         if features is not None:
             tasks[task.id]["features"] = features
         write_predictions(folder / f"{task.id}.parquet", table, digest)
-        return write_submission(folder, digest, tasks, **about)
+        about |= {"description": description, "authors": authors, "licence": licence}
+        return write_submission(folder, digest, tasks, trained_on=trained_on, pooling=pooling, **about)
 
 
 def _earlier(path: Path) -> dict:

@@ -8,7 +8,6 @@ import sys
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -157,14 +156,33 @@ class Result:
             *interval(task, self.battery_ids, statistics),
         )
 
-    def save(self, folder: str | Path, **about: Any) -> Path:
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        authors: list[str],
+        licence: str,
+        trained_on: list[str],
+        pooling: str,
+        version: str = "1.0",
+        url: str | None = None,
+        paper: str | None = None,
+        code: str | None = None,
+        test_data_leakage: bool = False,
+    ) -> Path:
         """Write the result as a submission's folder, or add its task to one (see CONTRIBUTING.md).
 
         Args:
             folder: Named as the model, made if need be; `python -m benchmark submit FOLDER` checks and scores it.
-            about: `authors`, `licence`, `trained_on` (digests, such as `result.dataset.digest`) and `pooling`, and
-                perhaps `version`, `url`, `paper`, `code` and `test_data_leakage`; see
-                `benchmark.predictions.entry.Submission`.
+            authors: Their names.
+            licence: Of the predictions.
+            trained_on: Digests of the releases that the model saw, such as `result.dataset.digest`.
+            pooling: `scan` where each prediction read its own row alone, `visit` where it read all of a cell visit.
+            version: Of the model.
+            url: The model's page.
+            paper: Address of the paper.
+            code: Address of the code that makes the predictions.
+            test_data_leakage: Whether a label of a test row was used, in any way.
 
         Returns:
             Path of `submission.yaml`.
@@ -182,13 +200,25 @@ class Result:
             raise MagBridgeError(
                 f"the folder {folder} for the model {self.model!r}: expected the same name; pass evaluate_model a name="
             )
-        about |= {
-            "description": self.description,
-            "seconds": self.seconds / len(self.runs),
-            "features": self.n_features,
-            "hardware": f"{self.hardware['processor']}, {self.hardware['cores']} cores",
-        }
-        return save_entry(folder, task, self.table, digest, **about)
+        return save_entry(
+            folder,
+            task,
+            self.table,
+            digest,
+            description=self.description,
+            authors=authors,
+            licence=licence,
+            trained_on=trained_on,
+            pooling=pooling,
+            seconds=self.seconds / len(self.runs),
+            features=self.n_features,
+            hardware=f"{self.hardware['processor']}, {self.hardware['cores']} cores",
+            version=version,
+            url=url,
+            paper=paper,
+            code=code,
+            test_data_leakage=test_data_leakage,
+        )
 
     @property
     def key(self) -> tuple[str, ...]:

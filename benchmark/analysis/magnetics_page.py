@@ -104,8 +104,10 @@ def _beside(names: tuple[str, str], rows: Iterable[tuple[dict, list, list, int]]
     return markdown_table(head, ((r[0]["defect"], s, r[0]["cells"], *v) for r, s, v in zip(rows, shares, values)))
 
 
-RELIABILITY = ("release", "task", "model", "rows", "ECE", "error", "AURC", "95 % interval", "best order")
-RELIABILITY += ("error of the sure", "unsure measured again")
+RELIABILITY = (
+    *("release", "task", "model", "rows", "ECE", "error", "AURC", "95 % interval", "best order"),
+    *("error of the sure", "unsure measured again"),
+)
 TRANSFERS = ("task", "fitted on", "scored on", "at home", "score", "95 % interval", "labels dealt", "constant")
 
 

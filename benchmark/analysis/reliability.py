@@ -75,7 +75,7 @@ def reliability(probability: np.ndarray, truth: np.ndarray, cells: np.ndarray, t
     _, tie = np.unique(confidence, return_inverse=True)  # among equally sure rows any order is as good
     risk = (np.bincount(tie, wrong) / np.bincount(tie))[tie][order]
     error, curve = float(wrong.mean()), np.cumsum(risk) / np.arange(1, len(risk) + 1)
-    drawn = [_area(risk, row[index[order]]) for row in weights]
+    areas = [_area(risk, row[index[order]]) for row in weights]
     kept = [max(1, round(share * len(risk))) for share in COVERAGES]
     unsure = order[round((1 - AGAIN) * len(order)) :]
     second = probability.copy()
@@ -85,7 +85,7 @@ def reliability(probability: np.ndarray, truth: np.ndarray, cells: np.ndarray, t
         "ece": float(sum(n * abs(sure - right) for sure, right, _, _, n in bins) / len(truth)),
         "bins": bins,
         "error": error,
-        "aurc": [_area(risk, np.ones(len(risk))), *percentiles(np.array(drawn))],
+        "aurc": [_area(risk, np.ones(len(risk))), *percentiles(np.array(areas))],
         "aurc_best": error + (1 - error) * float(np.log1p(-error)) if error < 1 else 1.0,
         "curve": [[n / len(risk), float(curve[n - 1])] for n in kept],
         "again": [float(np.delete(wrong, unsure).mean()), float((second.argmax(axis=1) != truth).mean())],

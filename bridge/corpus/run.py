@@ -255,10 +255,10 @@ def _finish(folder: Folder, specification: Specification, markers: list[dict]) -
     digests = {path: file["sha256"] for path, file in files.items()}
     digests |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in {**texts, CARD: card}.items()}
     digests |= {name: folder.sha256(name) for name in (SPECIFICATION, SCAN_MAP) if folder.size(name) is not None}
-    known = {} if folder.size(CHECKSUMS) is None else listed_digests(folder.read(CHECKSUMS), CHECKSUMS)
+    written = {} if folder.size(CHECKSUMS) is None else listed_digests(folder.read(CHECKSUMS), CHECKSUMS)
     unfinished = hashlib.sha256(contract.UNFINISHED.encode()).hexdigest()
     for name in (*texts, CARD):
-        if folder.size(name) is not None and folder.sha256(name) not in (known.get(name), digests[name], unfinished):
+        if folder.size(name) is not None and folder.sha256(name) not in (written.get(name), digests[name], unfinished):
             raise MagBridgeError(
                 f"{folder.url}/{name} is not as this corpus was written: move it away; it is left as it was"
             )

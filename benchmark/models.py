@@ -28,7 +28,7 @@ class Model:
     `decision_function` with `classes_` give scores for the AUC. Its `fit` may ask by name for more:
     `validation`, the validation rows as a `Subset`, for early stopping; `clean`, the clean grounded rows that
     it may fit on, as a `Subset` with SOH as target; `groups`, the battery of each row, which a search whose `cv` splits
-    by groups gets too. An `n_features_` that it sets tells how many numbers a row its last
+    by groups gets too. An `n_features_` that it sets tells how many numbers per row its last
     learner sees; by default those of the inputs.
 
     Attributes:

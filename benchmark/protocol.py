@@ -76,7 +76,7 @@ def evaluate_model(
     engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
-    """Fits a model once a seed and scores it on the whole test subset.
+    """Fit a model once a seed and score it on the whole test subset.
 
     Args:
         task: Task or its id.
@@ -134,7 +134,7 @@ def few_shot(
     engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
-    """Fits a model on k rows a class (T1: a SOH bin) and scores it on the whole test subset.
+    """Fit a model on k rows per class (T1: a SOH bin) and score it on the whole test subset.
 
     The k rows of a seed are among its rows for any larger k. Where batteries were visited more than once, as in v2,
     they are rows of k batteries as far as a class has so many. A class with fewer than k rows gives all it has; each
@@ -194,7 +194,7 @@ def cross_validate(
     engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
-    """Scores a model on each fold of the batteries after fitting on all others: the steadier second figure.
+    """Score a model on each fold of the batteries after fitting on all others: the steadier second figure.
 
     The batteries of all subsets are shuffled once and dealt into folds, and so are Regime-B's pseudo-cells; v1's three
     take turns, one held out in each fold. A model that asks for validation rows gets those of the next fold, which it
@@ -295,7 +295,7 @@ def _test_draw(data: TaskData, pool: _Pool, seed: int, rows: np.ndarray, k: int 
 def _on_test(
     data: TaskData, pool: _Pool, protocol: str, draws: list[_Draw], engine: Engine | None, progress: bool
 ) -> Result:
-    """Fits each draw of training rows and scores it on the test subset."""
+    """Fit each draw of training rows and score it on the test subset."""
     task, test = data.task, data.test
     started, runs, tables = time.perf_counter(), [], []
     batteries: tuple[str, ...] = ()
@@ -331,7 +331,7 @@ def _with_statistics(task: Task, test: Subset, prediction: np.ndarray, run: Run)
 
 
 def _predict(draws: list[_Draw], pool: _Pool, engine: Engine | None, progress: bool) -> Iterable[tuple]:
-    """Of each draw in order: predictions, scores, and numbers a row that the learner saw."""
+    """Of each draw in order: predictions, scores, and numbers per row that the learner saw."""
     label = f"{pool.task.id} {pool.model.name}"
     if engine is None:
         return (_fit_and_predict(draw, pool) for draw in _bar(draws, label, progress))
@@ -456,7 +456,7 @@ def _for_task(model: Model, task: Task) -> Model:
     wanted, other = ("regressor", "classifier") if task.is_regression else ("classifier", "regressor")
     if tags is not None and tags().estimator_type == other:
         what = "a number" if task.is_regression else f"one of {', '.join(task.labels)}"
-        raise MagBridgeError(f"{model.name} is a {other}: {task.id} asks for {what} a row; expected a {wanted}")
+        raise MagBridgeError(f"{model.name} is a {other}: {task.id} asks for {what} per row; expected a {wanted}")
     return model
 
 

@@ -25,7 +25,7 @@ class Metric:
         lowest: Least possible value; minus infinity where there is none.
         highest: Greatest possible value.
         higher_is_better: Direction.
-        needs_scores: Whether it reads a score a row next to the predicted label.
+        needs_scores: Whether it reads a score per row next to the predicted label.
         needs_rows: Whether it needs to know more of the rows than their labels: the tables that v2's cells come from,
             or which rows are parents or have a defect.
     """

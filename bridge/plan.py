@@ -203,7 +203,7 @@ def make_plan(
     bridge_version: str = BRIDGE_VERSION,
     lowest_V: float = REGIME_B_MIN_V,
 ) -> Plan:
-    """Plans a release: clean rows of every record, synthetic anomalies, Regime-B rows.
+    """Plan a release: clean rows of every record, synthetic anomalies, Regime-B rows.
 
     Args:
         pulses: Pulse-test records; their order matters, since parents are drawn by row number.

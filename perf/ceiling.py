@@ -73,7 +73,7 @@ def with_regime_b(releases: list[Path], clean: Subset, faults: Subset) -> Subset
 
 
 def main() -> None:
-    """Prints and files one result a task."""
+    """Print and file one result a task."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("release", type=Path, help="release whose test rows are scored")
     parser.add_argument("--fresh", type=Path, nargs="+", required=True, help="releases of other master seeds")

@@ -34,7 +34,7 @@ SLOTS, SMALL_SEEDS, WARM_SHARDS = 2, 16, 3
 
 
 def timed(shard: int, recipe: Recipe) -> tuple[float, int, float]:
-    """Makes a shard: seconds, process and its memory in MB afterwards."""
+    """Make a shard: seconds, process and its memory in MB afterwards."""
     start = time.perf_counter()
     build_shard(shard, recipe)
     return time.perf_counter() - start, os.getpid(), psutil.Process().memory_info().rss / 1e6
@@ -108,7 +108,7 @@ def driver_killed(scratch: Path, expected: dict) -> tuple[bool, int, int]:
 
 
 def main() -> None:
-    """Prints the table; exit 1 if a line of it does not hold."""
+    """Print the table; exit 1 if a line of it does not hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shards", type=int, default=80, help="40 for each of two workers")
     parser.add_argument("--variants", type=int, default=2, help="clean signals a record; 5 in the release")

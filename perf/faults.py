@@ -57,7 +57,7 @@ class Score:
     spent: float = 0.0
 
     def count(self, outcome: str | None) -> None:
-        """Counts one fault; the outcome is None where it held."""
+        """Count one fault; the outcome is None where it held."""
         self.tried += 1
         self.spent = sum(os.times()[:4]) - self.start
         if outcome is not None:
@@ -92,7 +92,7 @@ KINDS: dict[str, tuple[Callable[[Bench, int], Iterator[Outcome]], int, int]] = {
 
 
 def main() -> int:
-    """Tries the faults; returns the exit code."""
+    """Try the faults; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS))

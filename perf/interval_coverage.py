@@ -55,7 +55,7 @@ def coverage(task: Task, batteries: np.ndarray, statistics: np.ndarray, share: f
 
 
 def report(label: str, task: Task, rows: Subset, prediction: np.ndarray, share: float) -> None:
-    """Prints the coverage by scan and by visit."""
+    """Print the coverage by scan and by visit."""
     batteries, by_scan = battery_statistics(task, rows.target, prediction, rows.battery_ids)
     by_visit = visit_statistics(task, rows.target, prediction, rows.cell_ids, rows.battery_ids)
     for kind, statistics in (("scan", by_scan), ("visit", by_visit)):
@@ -68,7 +68,7 @@ def report(label: str, task: Task, rows: Subset, prediction: np.ndarray, share: 
 
 
 def main() -> None:
-    """Prints the coverage on the release and on fresh ones."""
+    """Print the coverage on the release and on fresh ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("release", type=Path)
     parser.add_argument("--fresh", type=Path, nargs="*", default=[], help="releases of other master seeds")

@@ -7,7 +7,7 @@ CPU time of this process, least of several: other programs on the machine do not
 
 The limit: a step turns 24,576 pairs of numbers (four multiplications and two additions each), multiplies 3,072 complex
 numbers and reads 3,072 pairs and 1,024 probabilities, 126,000 multiplications and 73,000 additions in all, in double
-precision. A core that multiplies eight numbers a cycle (two 256-bit units, as in Zen 4) takes 1.6 million cycles a
+precision. A core that multiplies eight numbers per cycle (two 256-bit units, as in Zen 4) takes 1.6 million cycles a
 signal: 0.42 ms at 3.7 GHz. Additions and memory fit beside that, and fused operations would not make it less: they take
 the multipliers' place, and change the last digits. Fewer gates would be another circuit, and another dataset.
 """
@@ -49,7 +49,7 @@ def one_pass(signals: np.ndarray) -> float:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=256, help="signals for the kernel")
     signals = np.random.default_rng(0).standard_normal((parser.parse_args().samples, 100, 6))

@@ -120,7 +120,7 @@ def class_scores(task: str, release: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Prints one table a task."""
+    """Print one table a task."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("releases", type=Path, nargs="+", help="releases of other master seeds")
     parser.add_argument("--tasks", nargs="+", choices=("t1", "t3", "t4"), default=("t1", "t3", "t4"))

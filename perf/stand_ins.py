@@ -21,7 +21,7 @@ CELLS, SCANS = 50, 20
 
 
 def main() -> None:
-    """Prints the counts."""
+    """Print the counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=60, help="laboratories of each kind")
     parser.add_argument("--compared", type=int, default=20, help="of those, compared in full with the bridge")

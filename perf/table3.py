@@ -70,7 +70,7 @@ def straightforward(release: str) -> dict[tuple[str, str], float]:
 
 
 def main(release: str) -> None:
-    """Prints seconds and ratios."""
+    """Print seconds and ratios."""
     warnings.filterwarnings("ignore", message="invalid value encountered")
     signals = np.concatenate([s.signals for s in load_task("t3", release).subsets()])
     seconds = []

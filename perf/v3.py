@@ -49,7 +49,7 @@ def pybamm_s() -> tuple[float, str]:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=200, help="rows of the release that are timed")
     n = parser.parse_args().rows

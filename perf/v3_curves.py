@@ -200,7 +200,7 @@ def _fitted(cells: Readings, task: str, model: Model, signals: np.ndarray, train
 
 
 def main() -> None:
-    """Writes the curves and the transfers."""
+    """Write the curves and the transfers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--cells", type=int, default=700, help="virtual cells, half of each chemistry")

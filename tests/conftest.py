@@ -24,7 +24,7 @@ def upstream_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_release(tmp_path_factory) -> Path:
-    """A whole release of 2,280 rows from the simulated upstream, two variants a record; tests leave it as it is."""
+    """A whole release of 2,280 rows from the simulated upstream, two variants per record; tests leave it as it is."""
     from bridge.release import folder as release
     from bridge.upstream import resolve
 

@@ -1,4 +1,4 @@
-"""A small corpus of v2's LFP cells: 668 rows a seed, two seeds a shard, five seeds."""
+"""A small corpus of v2's LFP cells: 668 rows per seed, two seeds a shard, five seeds."""
 
 import dataclasses
 import hashlib

@@ -234,7 +234,7 @@ FIGURES: dict[str, Callable] = {"defects": defects, "reliability": reliability, 
 
 @printed
 def curve_figure(curves: dict):
-    """Scores against noise, distance and sensors by chemistry."""
+    """Score against noise, distance and sensors by chemistry."""
     tasks = list(dict.fromkeys(c["task"] for c in curves["curves"]))
     figure, axes = canvas(len(tasks), 3, (PAGE, 1.8 * len(tasks) + 0.5))
     axes = np.reshape(axes, (len(tasks), 3))

@@ -114,7 +114,7 @@ class SequenceModel(KeptByTask):
             self.model = model.to(self.device)
 
     def _prepare(self, signals: np.ndarray, target: np.ndarray) -> None:
-        """Learns how to standardise."""
+        """Learn how to standardise."""
         self.mean = signals.mean(axis=(0, 1))
         self.scale = signals.std(axis=(0, 1))
 

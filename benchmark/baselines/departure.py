@@ -43,7 +43,7 @@ class Departure:
     """
 
     def fit(self, signals: np.ndarray) -> Departure:
-        """Learns centre and directions from clean rows (n, 100, 6)."""
+        """Learn centre and directions from clean rows (n, 100, 6)."""
         rows = cosine_coefficients(signals[..., :MEASURED_CHANNELS], COEFFICIENTS)
         self.mean = rows.mean(axis=0)
         variance, directions = np.linalg.eigh(np.atleast_2d(np.cov(rows.T, bias=True)))

@@ -33,7 +33,7 @@ class Forest:
             self.classes_ = np.array(labels)
 
     def fit(self, inputs: np.ndarray, target: np.ndarray) -> Forest:
-        """Grows the trees.
+        """Grow the trees.
 
         Args:
             inputs: Shape (n, F).

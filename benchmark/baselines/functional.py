@@ -10,7 +10,7 @@ Chosen by cross-validation over the cells of a v2 release with the default seed:
 cells of the release took part in that choice as those of any fold: the cross-validated figure is a little flattered.
 The penalty is chosen anew in each fit, by cross-validation over its own training cells.
 
-What is left is corrected by boosting on six numbers a row: the ridge's SOH, place, level and voltage. A ridge shrinks
+What is left is corrected by boosting on six numbers per row: the ridge's SOH, place, level and voltage. A ridge shrinks
 rows of every SOH and voltage alike; how far to trust it depends on both. Four settings of the boosting were compared
 by the same cross-validation and lie within .0004 in R2: their choice decides nothing.
 """
@@ -60,7 +60,7 @@ class Place:
     """
 
     def fit(self, rows: np.ndarray) -> Place:
-        """Learns scales and components from coefficients (n, F)."""
+        """Learn scales and components from coefficients (n, F)."""
         self.mean, self.scale = rows.mean(axis=0), rows.std(axis=0) + 1e-12
         centred = rows - self.mean
         self.place = _components(centred / self.scale, 1)

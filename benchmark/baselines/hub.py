@@ -1,4 +1,4 @@
-"""Fitted baselines on the Hub: one skops file a seed, without pickle, and what they are in `baseline.json`.
+"""Fitted baselines on the Hub: one skops file per seed, without pickle, and what they are in `baseline.json`.
 
 skops builds nothing but the types it knows and those of `TRUSTED`. Trees and convolutions among these are arrays that
 compiled code walks unchecked: a forged file could crash the process, but run no code of its own.
@@ -149,7 +149,7 @@ def fit_baseline(task: str | Task, name: str, data: TaskData | str | Path) -> Ba
 
 
 def _evaluation(baseline: Baseline, dataset_id: str, scores: list[float]) -> str:
-    """The `.eval_results` document of a score a seed."""
+    """The `.eval_results` document of a score per seed."""
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 

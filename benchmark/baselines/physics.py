@@ -73,7 +73,7 @@ class Components:
         self.name = name
 
     def fit(self, inputs: np.ndarray) -> Components:
-        """Fits the components of each channel."""
+        """Fit the components of each channel."""
         self.fitted = {}
         for channel, x in channels(inputs, self.name).items():
             centre = np.median(x, axis=0)
@@ -107,7 +107,7 @@ class HealthyMetric:
         self.name = name
 
     def fit(self, healthy: np.ndarray) -> HealthyMetric:
-        """Learns the metric from inputs (n, D) of healthy cells."""
+        """Learn the metric from inputs (n, D) of healthy cells."""
         from sklearn.covariance import ledoit_wolf
 
         self.fitted = {}
@@ -134,7 +134,7 @@ class Quadratic(KeptByTask):
         self.name, self.seed, self.task = name, seed, task
 
     def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Quadratic:
-        """Fits components and learner."""
+        """Fit components and learner."""
         self.components = Components(self.name).fit(inputs)
         self.learner = self._learner().fit(self.features(inputs), target)
         return self
@@ -192,7 +192,7 @@ class Metric(Boosted):
     """
 
     def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Metric:
-        """Fits metric and learner."""
+        """Fit metric and learner."""
         from sklearn.neighbors import KNeighborsRegressor
 
         assert healthy is not None
@@ -230,7 +230,7 @@ class Discriminant(Quadratic):
     """Linear discriminant of the steps of a pulse: of eight learners the best on terminals, over folds of cells."""
 
     def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Discriminant:
-        """Fits the learner."""
+        """Fit the learner."""
         self.learner = self._learner().fit(self.features(inputs), target)
         return self
 
@@ -259,7 +259,7 @@ class Stacked(KeptByTask):
         self.kind, self.name, self.seed, self.task = kind, name, seed, task
 
     def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Stacked:
-        """Fits readers and weights."""
+        """Fit readers and weights."""
         from scipy.optimize import nnls
 
         held_out = np.empty((len(STACKED[self.name]), len(target)))
@@ -306,7 +306,7 @@ class Reader(KeptByTask):
         return KINDS[self.kind][0](self.name, self.seed, self.task)
 
     def fit(self, inputs: np.ndarray, target: np.ndarray, *, groups: np.ndarray, clean: Subset) -> Reader:
-        """Fits the learners.
+        """Fit the learners.
 
         Args:
             inputs: Shape (n, D), of the view.
@@ -377,7 +377,7 @@ class Constant(KeptByTask):
         self.task = task
 
     def fit(self, inputs: np.ndarray, target: np.ndarray) -> Constant:
-        """Keeps the best constant."""
+        """Keep the best constant."""
         if self.task.labels:
             labels, counts = np.unique(target, return_counts=True)
             self.value = labels[counts.argmax()]

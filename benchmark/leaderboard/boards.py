@@ -107,7 +107,7 @@ class Board:
 def leaderboard(
     results: list[Result], task: str | None = None, split: str | None = None, remarks: Sequence[Remark] = ()
 ) -> list[Board]:
-    """Ranks results within each task, split and dataset.
+    """Rank results within each task, split and dataset.
 
     Models stand in the order of their scores. A rank group begins with its best model and goes on until that one leads
     beyond doubt: when the 95 % bootstrap interval of its lead, both resampled on the same test cells, lies above zero.

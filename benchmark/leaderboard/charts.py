@@ -17,7 +17,7 @@ LETTER = 7
 
 
 def rank_chart(standings: list[Standing]) -> str:
-    """One row a model: its mean rank over tasks and the interval."""
+    """One row per model: its mean rank over tasks and the interval."""
     width, height = 480, PITCH * len(standings) + 46
     last = max(2, ceil(max(s.interval[1] for s in standings)))
     every = ceil(last / 12)  # so that the numbers of the axis stay apart

@@ -57,7 +57,7 @@ def read_entries(
     files: Sequence[Path] = (),
     besides: Path | None = None,
 ) -> Entries:
-    """Recomputes every entry whose release is at hand; the others are not ranked.
+    """Recompute every entry whose release is at hand; the others are not ranked.
 
     Args:
         submissions: A folder with one folder per entry.

@@ -76,7 +76,7 @@ def leaderboard_files(
 
 
 def push_metric(repo_id: str, *, private: bool = False) -> str:
-    """Creates or updates the metric's Space, in one commit.
+    """Create or update the metric's Space, in one commit.
 
     Args:
         repo_id: `user/magbridge_metric`: `evaluate.load` looks for a file of the Space's own name.
@@ -98,7 +98,7 @@ def push_metric(repo_id: str, *, private: bool = False) -> str:
 def push_leaderboard(
     repo_id: str, dataset_id: str, *, results: Path | None = None, submissions: str | None = None, private: bool = False
 ) -> str:
-    """Creates or updates the leaderboard's Space, in one commit.
+    """Create or update the leaderboard's Space, in one commit.
 
     Args:
         repo_id: `user/name` of the Space.

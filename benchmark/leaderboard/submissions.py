@@ -1,4 +1,4 @@
-"""Submissions: a folder with `submission.yaml` and one predictions file a task, checked, scored and rescored.
+"""Submissions: a folder with `submission.yaml` and one predictions file per task, checked, scored and rescored.
 
 Scores are recomputed here from the predictions; a submission brings no code that would be run.
 """
@@ -51,7 +51,7 @@ class Checked:
 
 
 def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
-    """Reads and checks a folder's `submission.yaml`, whose name is the folder's where it is to stay.
+    """Read and check a folder's `submission.yaml`, whose name is the folder's where it is to stay.
 
     Raises:
         MagBridgeError: There is none, it is no YAML, it breaks the schema, or predictions are no file.
@@ -88,7 +88,7 @@ def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
 
 
 def check(folder: str | Path, release: str | Path, taken: list[Result], named_as_folder: bool = True) -> Checked:
-    """Checks a submission folder and scores it.
+    """Check a submission folder and score it.
 
     Args:
         folder: With `submission.yaml` and its predictions files.
@@ -227,7 +227,7 @@ def _filed_name(submission: Submission) -> str:
 
 
 def rescore(submissions: Path, releases: Sequence[str | Path], taken: list[Result]) -> list[Checked]:
-    """Recomputes every entry of a folder of submissions and compares it with what is filed.
+    """Recompute every entry of a folder of submissions and compare it with what is filed.
 
     Args:
         submissions: A folder an entry.

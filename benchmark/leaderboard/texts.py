@@ -211,7 +211,7 @@ EXPLANATION = (
     "the worse of two scores, fitted on batteries of one ageing law and scored on those of the other. "
     "Cross-validation: mean ± std over folds of all batteries, the steadier figure. Other releases: lowest to "
     "highest score on releases of other master seeds, whose test batteries carry the same labels; rounds and the "
-    "analysis deal others. Features: numbers a row that the last learner sees, 600 where it sees the samples. "
+    "analysis deal others. Features: numbers per row that the last learner sees, 600 where it sees the samples. "
     "Seconds: mean wall time of a run (features, fit, prediction; features common to all runs are made once) on the "
     "machine that the results name. Entries: scores are recomputed from their predictions; † is reported by its "
     "author, as descriptions and authors are, and never ranks."

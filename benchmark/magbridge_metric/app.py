@@ -26,7 +26,7 @@ def parse(text: str, task: str):
     if not {"prediction", "reference"} <= set(found) <= set(COLUMNS):
         raise ValueError(
             f"found the columns {', '.join(map(str, found)) or 'none'}: expected a header with prediction, "
-            "reference and optionally score, then one line a row"
+            "reference and optionally score, then one line per row"
         )
 
     def column(name: str, number: bool):

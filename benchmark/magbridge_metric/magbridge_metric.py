@@ -25,7 +25,7 @@ INPUTS = """
 Args:
     predictions: numbers (t1, t7 to t9), label strings (t2 to t5) or pairs of x and y in mm (t6), one a row.
     references: the same kind.
-    scores: optional, t2, t3 and t5: one number a row, higher meaning more likely `reuse` (t2),
+    scores: optional, t2, t3 and t5: one number per row, higher meaning more likely `reuse` (t2),
         `bridge_extrapolation` (t3) or `none` (t5); adds the ROC AUC.
 Returns:
     Metric name to unrounded value.
@@ -61,7 +61,7 @@ class MagbridgeMetric(evaluate.Metric):
         )
 
     def add_batch(self, *, predictions=None, references=None, scores=None, **kwargs):
-        """Adds rows after checking them: the cast to the features would turn numbers into labels or text in silence."""
+        """Add rows after checking them: the cast to the features would turn numbers into labels or text in silence."""
         spec = TASKS[self.config_name]
         rows = {
             name: checked(spec, values, name).tolist()
@@ -77,7 +77,7 @@ class MagbridgeMetric(evaluate.Metric):
         return super().add_batch(**rows, **kwargs)
 
     def add(self, *, prediction=None, reference=None, **kwargs):
-        """Adds one row."""
+        """Add one row."""
         return self.add_batch(predictions=[prediction], references=[reference], **kwargs)
 
     def _compute(self, predictions, references, scores=None):

@@ -148,7 +148,7 @@ def numbers(values, name: str, shape: str = "(n,)") -> np.ndarray:
     if not fits or array.dtype.kind not in "fiu":
         each = "one number" if shape == "(n,)" else "x and y in mm"
         raise ValueError(
-            f"{name} have type {array.dtype} and shape {array.shape}: expected {each} a row, shape {shape}"
+            f"{name} have type {array.dtype} and shape {array.shape}: expected {each} per row, shape {shape}"
         )
     array = array.astype(np.float64)
     finite = np.isfinite(array)
@@ -170,7 +170,7 @@ def classes(values, name: str, labels: tuple[str, ...]) -> np.ndarray:
     """
     array = np.array(values, dtype=object)
     if array.ndim != 1:
-        raise ValueError(f"{name} have shape {array.shape}: expected one label a row, shape (n,)")
+        raise ValueError(f"{name} have shape {array.shape}: expected one label per row, shape (n,)")
     for row, value in enumerate(array):
         if not isinstance(value, str):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""An entry of the board: a folder with `submission.yaml` and one predictions file a task."""
+"""An entry of the board: a folder with `submission.yaml` and one predictions file per task."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ MAX_NUMBER = 1e9
 
 
 def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
-    """Reads a predictions file.
+    """Read a predictions file.
 
     Args:
         path: Parquet, CSV (comma, semicolon or tab) or JSON lines, told by its content.

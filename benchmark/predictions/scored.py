@@ -1,4 +1,4 @@
-"""Predictions files: one row a sample and seed, from which scores are recomputed."""
+"""Predictions files: one row per sample and seed, from which scores are recomputed."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SHOWN = 3
 
 
 def write_predictions(path: str | Path, table: pa.Table, digest: str) -> None:
-    """Writes a predictions file.
+    """Write a predictions file.
 
     Args:
         path: Parquet file.
-        table: Columns `sample_id`, `prediction` (SOH or label), optionally `seed` (several rows a sample) and
+        table: Columns `sample_id`, `prediction` (SOH or label), optionally `seed` (several rows per sample) and
             `score` (of the class the task's AUC speaks of).
         digest: `dataset_digest` of the release's manifest.
     """
@@ -75,7 +75,7 @@ class Scored:
 
 
 def score_predictions(path: str | Path, task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT) -> dict:
-    """Recomputes every metric from a predictions file.
+    """Recompute every metric from a predictions file.
 
     Args:
         path: Parquet, CSV or JSON lines with `sample_id` and `prediction`, optionally `seed` and `score`; a file
@@ -107,7 +107,7 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
 
 
 def score_seeds(path: str | Path, task: Task, release: str | Path, split: str) -> Scored:
-    """Scores each seed of a predictions file; arguments and errors as in `score_predictions`."""
+    """Score each seed of a predictions file; arguments and errors as in `score_predictions`."""
     if found := open_round(release):
         raise MagBridgeError(
             f"{release}: {found.name} is open: its labels come with the reveal; `submit --check` tells whether "
@@ -117,7 +117,7 @@ def score_seeds(path: str | Path, task: Task, release: str | Path, split: str) -
 
 
 def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str) -> Scored:
-    """Scores each seed of a predictions file against labels that are at hand.
+    """Score each seed of a predictions file against labels that are at hand.
 
     Args:
         path: As in `score_predictions`.
@@ -140,7 +140,7 @@ def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split
 
 
 def check_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str) -> list[str]:
-    """Checks that a predictions file is whole where no label is known yet; arguments and errors as in `score_file`.
+    """Check that a predictions file is whole where no label is known yet; arguments and errors as in `score_file`.
 
     Returns:
         Remarks.
@@ -163,7 +163,7 @@ def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[
 
 
 def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth, where: str, split: str) -> Scored:
-    """Scores each seed of a predictions table; `where` names it in errors, the rest is as in `score_file`."""
+    """Score each seed of a predictions table; `where` names it in errors, the rest is as in `score_file`."""
     seeds, scores, by_battery, by_visit = [], [], [], []
     for seed, prediction, given in _seeds(table, task, truth, where, split):
         seeds.append(seed)

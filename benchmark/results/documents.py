@@ -87,7 +87,7 @@ def _holds(table: object) -> bool:
 
 
 def _check_figures(result: Result, run: Run, where: str) -> None:
-    """Refuses scores that no predictions can have."""
+    """Refuse scores that no predictions can have."""
     task = get_task(result.task)
     metrics = {metric.name: metric for metric in task.metrics}
     if task.headline.name not in run.scores:

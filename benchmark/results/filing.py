@@ -51,7 +51,7 @@ def release_stem(dataset: DatasetInfo) -> str:
 
 
 def write_result(result: Result, folder: str | Path, *, predictions: bool = True) -> Path:
-    """Adds a result to a folder's files, in place of an earlier one of the same task, model, split and protocol.
+    """Add a result to a folder's files, in place of an earlier one of the same task, model, split and protocol.
 
     Args:
         result: From `evaluate_model` and its kin, on a release.
@@ -68,7 +68,7 @@ def write_result(result: Result, folder: str | Path, *, predictions: bool = True
 
 
 def write_results(results: list[Result], folder: str | Path, *, predictions: bool = True) -> list[Path]:
-    """Adds several results, as `write_result` does one; returns the paths of the JSON lines files."""
+    """Add several results, as `write_result` does one; return the paths of the JSON lines files."""
     folder = require_place(folder)
     by_file: dict[Path, list[Result]] = {}
     for result in results:

@@ -27,7 +27,7 @@ SAMPLINGS = {
 
 PROTOCOLS = SAMPLINGS | {
     "submitted": "predictions that someone submitted; how they were fitted is theirs to say",
-    "few_shot": "each seed fits on k training rows a class (T1: a fifth of the SOH range)",
+    "few_shot": "each seed fits on k training rows per class (T1: a fifth of the SOH range)",
     "cross_validation": "each fold fits on the rows of all other batteries, over all batteries of the release",
     "null": "fitted on what a terminal measures, alone or beside a magnetic readout: a yardstick, never ranked",
     "law_transfer": "fitted on the batteries of one ageing law, scored on test rows of the other, never ranked",

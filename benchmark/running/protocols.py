@@ -47,7 +47,7 @@ def run_baselines(
     out: Path | None = None,
     engine: Engine | None = None,
 ) -> list[Result]:
-    """Runs the chosen baselines.
+    """Run the chosen baselines.
 
     Args:
         data: Release folder or Hub id.

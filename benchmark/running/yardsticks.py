@@ -52,7 +52,7 @@ _TERMINAL = ("voltage", "soc", "u_features")
 
 
 def nulls(task: Task, data: TaskData, release: str | Path, bridge: str) -> Iterator[Result]:
-    """Scores each of `NULLS` on a task.
+    """Score each of `NULLS` on a task.
 
     Args:
         task: The task.

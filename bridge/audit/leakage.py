@@ -64,7 +64,7 @@ class LeakageReport:
 
 
 def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[str, Sequence[str]]) -> LeakageReport:
-    """Reports what leaks between the subsets of a split.
+    """Report what leaks between the subsets of a split.
 
     Args:
         rows: (n,) rows with `sample_id`, `parent_sample_id`, `cell_id`.

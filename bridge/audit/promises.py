@@ -35,7 +35,7 @@ PROVES = (
 
 
 def audit_release(path: Path) -> list[Finding]:
-    """Checks every promise of a release.
+    """Check every promise of a release.
 
     Args:
         path: A release folder, an unpacked bundle, or a bundle's zip file.

@@ -45,7 +45,7 @@ class Finding:
 def check_rows(
     rows: pandas.DataFrame, signals: np.ndarray, u_features: np.ndarray, where: Sequence[str]
 ) -> list[Finding]:
-    """Checks ids, labels, parents and signals of a whole release.
+    """Check ids, labels, parents and signals of a whole release.
 
     Args:
         rows: (n,) scalar fields of the contract; None or NaN for null.

@@ -30,7 +30,7 @@ SENSORS = ((0, 1, 4), (2, 3, 5))
 def check_shortcuts(
     rows: pandas.DataFrame, signals: np.ndarray, order: np.ndarray, files: Sequence[str], test: np.ndarray
 ) -> list[Finding]:
-    """Tries every reader.
+    """Try every reader.
 
     Args:
         rows: (n,) labels, file after file.

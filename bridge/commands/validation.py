@@ -54,7 +54,7 @@ def validate(
 
 
 def _report(found, as_json: bool) -> None:
-    """Prints a report of checks; exits with 1 unless it passed."""
+    """Print a report of checks; exit with 1 unless it passed."""
     show(found.as_dict(), found.text(), as_json)
     if not found.passed:
         raise typer.Exit(1)

@@ -106,7 +106,7 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
         written = {split: stack.enter_context(out.writing(path)) for split, path in paths.items()}
         with ExitStack() as writing:
             writers = {split: writing.enter_context(_writer(path, specification)) for split, path in written.items()}
-            # a row group a seed: one release is in memory, never the shard
+            # a row group per seed: one release is in memory, never the shard
             for seed in specification.seeds_of(shard):
                 table = _release(recipe, seed)
                 rows = scalars(table)

@@ -83,16 +83,16 @@ class Folder:
                 self._place[0].put_file(str(path), self._path(name))
 
     def write_text(self, name: str, text: str) -> None:
-        """Writes a text file."""
+        """Write a text file."""
         with self.writing(name) as path:
             path.write_text(text, encoding="utf-8")
 
     def write_json(self, name: str, value) -> None:
-        """Writes a JSON file."""
+        """Write a JSON file."""
         self.write_text(name, json.dumps(value, indent=1) + "\n")
 
     def create_text(self, name: str, text: str) -> bool:
-        """Writes a text file where there is none; False, and nothing written, where there is one."""
+        """Write a text file where there is none; False, and nothing written, where there is one."""
         if self.local:
             return create_text(Path(self._path(name)), text)
         with self._reported(name):

@@ -91,11 +91,11 @@ def adopt(
     columns: Path | None = None,
     replace: bool = False,
 ) -> tuple[dict, LeakageReport]:
-    """Writes measured scans as a release.
+    """Write measured scans as a release.
 
     Args:
         signals: Parquet or HDF5 file, or a folder of CSV files (see `dataset_card.contract.measured`).
-        labels: Table of labels, one row a scan.
+        labels: Table of labels, one row per scan.
         out: The release folder; its name is the release's.
         licence: The data's licence, their owner's to say.
         citation: How to cite them, likewise.
@@ -163,7 +163,7 @@ def read_measured(
     split: Path | None = None,
     columns: Path | None = None,
 ) -> Measured:
-    """Reads and checks measurements; arguments as in `adopt`.
+    """Read and check measurements; arguments as in `adopt`.
 
     Raises:
         FaultyInput: `faults` names what is wrong with every file that could be read.

@@ -133,7 +133,7 @@ class Comparison:
 
 
 def compare(release: Path, against: Path, seed: int = SEED, workers: int | None = None) -> Comparison:
-    """Compares a release of measured cells with the bridge of a v2 release.
+    """Compare a release of measured cells with the bridge of a v2 release.
 
     Args:
         release: Release folder of measured cells.
@@ -200,7 +200,7 @@ def compare_scans(
     derived: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Comparison:
-    """Compares labelled scans (n, T, 6) in nT with a bridge; the rest as in `Comparison`.
+    """Compare labelled scans (n, T, 6) in nT with a bridge; the rest as in `Comparison`.
 
     Raises:
         MagBridgeError: Too few cells, or cells of one SOH.

@@ -41,7 +41,7 @@ def with_scans(
     Args:
         upstream: v2's, whose pulse tables or own cells are kept.
         signals: Parquet or HDF5 file, or a folder of CSV files.
-        table: One row a scan: `scan_id`, `voltage`, `position`.
+        table: One row per scan: `scan_id`, `voltage`, `position`.
         channels: Channel map; by default columns are named as in a release, in nT.
 
     Returns:

@@ -156,7 +156,7 @@ def _parquet(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
 def _parquet_scans(path: Path, file, channels: ChannelMap) -> Iterator[RawScan | Fault]:
     names = file.schema_arrow.names
     if "scan_id" not in names:
-        raise fault(path, "", "no column 'scan_id'", "a name a row", "add it")
+        raise fault(path, "", "no column 'scan_id'", "a name per row", "add it")
     wanted = _wanted(path, names, channels)
     if not _is_list(file.schema_arrow.field(wanted[0]).type):
         table = file.read(columns=["scan_id", *wanted], use_threads=False)
@@ -176,7 +176,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _long_form(path: Path, table: pa.Table, wanted: list[str], first_row: int) -> Iterator[RawScan | Fault]:
-    """Scans of a table of one row a step, each scan's rows together."""
+    """Scans of a table of one row per step, each scan's rows together."""
     ids = np.array([str(value) for value in table["scan_id"].to_pylist()], dtype=object)
     columns = {name: _csv_numbers(path, name, table[name], first_row) for name in wanted}
     bounds = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.zeros(0, int)
@@ -196,7 +196,7 @@ def _long_form(path: Path, table: pa.Table, wanted: list[str], first_row: int) -
 def _lists(path: Path, column: pa.Array, name: str) -> list[np.ndarray]:
     kind = column.type
     if not _is_list(kind) or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
-        raise fault(path, f"column {name!r}", f"type {kind}", "a list of numbers a scan", "store one row a scan")
+        raise fault(path, f"column {name!r}", f"type {kind}", "a list of numbers per scan", "store one row per scan")
     values = []
     for scalar in column:
         array = pa.array([], pa.float64()) if not scalar.is_valid else scalar.values.cast(pa.float64())
@@ -220,7 +220,7 @@ def _hdf5(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
                 continue
             group = file[scan_id]
             if not isinstance(group, h5py.Group):
-                yield Fault(str(path), where, "a dataset", "a group a scan with a dataset a channel", "group them")
+                yield Fault(str(path), where, "a dataset", "a group per scan with a dataset per channel", "group them")
                 continue
             try:
                 wanted = _wanted(path, list(group), channels, where)
@@ -238,7 +238,7 @@ def _dataset(path: Path, where: str, group, name: str) -> np.ndarray:
     dataset = group[name] if hard else None
     plain = isinstance(dataset, h5py.Dataset) and dataset.ndim == 1 and dataset.dtype.kind in "iuf"
     if dataset is None or not plain or dataset.external:
-        raise fault(path, f"{where}, {name}", "no plain 1-D dataset of numbers", "one number a step", "store it so")
+        raise fault(path, f"{where}, {name}", "no plain 1-D dataset of numbers", "one number per step", "store it so")
     if len(dataset) > MAX_STEPS:
         raise fault(path, f"{where}, {name}", f"{len(dataset)} steps", f"at most {MAX_STEPS}", "store one scan a group")
     return np.asarray(dataset[()], float)
@@ -264,7 +264,7 @@ def _csv_folder(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
 def _csv_file(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
     table, first_row = _csv(path, channels, MAX_VALUES // 6)
     if "scan_id" not in table.column_names:
-        fix = "add it, one row a step; or store one file a scan in a folder"
+        fix = "add it, one row per step; or store one file per scan in a folder"
         raise fault(path, f"row {first_row - 1}", "no column 'scan_id'", "the scan of each row", fix)
     yield from _long_form(path, table, _wanted(path, table.column_names, channels), first_row)
 
@@ -295,7 +295,7 @@ def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
         line = re.search(r"Row #(\d+)", reason)
         fix = "a decimal comma between comma-separated columns? export with points in decimals, or with semicolons"
         where = f"row {line[1]}" if line else ""
-        raise fault(file, where, f"not readable ({reason})", "one row a step", fix) from error
+        raise fault(file, where, f"not readable ({reason})", "one row per step", fix) from error
     return table, layout.header + 2
 
 

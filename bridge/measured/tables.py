@@ -37,7 +37,7 @@ CAPACITY_TOLERANCE = 0.02
 
 
 def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | str | None = None) -> pandas.DataFrame:
-    """Reads a table by its declared columns.
+    """Read a table by its declared columns.
 
     Args:
         path: CSV (commas, semicolons or tabs; decimal points or commas), Parquet, XLSX, or a workbook of PulseBat's.
@@ -58,7 +58,7 @@ def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | 
     found = find_columns(path, names, fields, mapped, header, units)
     present = _present(path, names, found, fields, header)
     if not len(raw):
-        raise fault(path, "", "no rows", "one row a record under the header", "export the table again")
+        raise fault(path, "", "no rows", "one row per record under the header", "export the table again")
     reader = _Rows(path, [f"row {number}" for number in raw.index])
     faults, out = reader.faults, reader.table
     notes += found.notes
@@ -97,7 +97,7 @@ def _read(
     if not path.is_file():
         raise fault(path, "", "no such file", "a table as CSV, Parquet or XLSX", "check the path")
     if path.stat().st_size > MAX_BYTES:
-        raise fault(path, "", f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}", "labels are one row a scan")
+        raise fault(path, "", f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}", "labels are one row per scan")
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".tsv", ".txt", ".parquet", ".xlsx"):
         raise fault(path, "", f"suffix {path.suffix!r}", ".csv, .parquet or .xlsx", "save the table as one of them")
@@ -123,7 +123,7 @@ def _read(
     if len(repeated):
         raise fault(path, f"row {header}", f"column {repeated[0]!r} twice", "each column once", "remove one of them")
     if len(raw) > MAX_ROWS:
-        raise fault(path, "", f"{len(raw)} rows", f"at most {MAX_ROWS}", "labels are one row a scan")
+        raise fault(path, "", f"{len(raw)} rows", f"at most {MAX_ROWS}", "labels are one row per scan")
     return raw, notes, header, units
 
 
@@ -259,7 +259,7 @@ class _Rows:
                 known, at = seen.setdefault(cell, (value, row))
                 if value != known:
                     found = f"{value!r} of cell {cell!r}, which has {known!r} in {at}"
-                    self._add(row, column, found, "one value a cell", "two cells under one name? give each its own")
+                    self._add(row, column, found, "one value per cell", "two cells under one name? give each its own")
         if "capacity_Ah" in table and "nominal_Ah" in table:
             for capacity, nominal, soh, row in zip(table["capacity_Ah"], table["nominal_Ah"], table["soh"], self.where):
                 if abs(capacity / nominal - soh) > CAPACITY_TOLERANCE:

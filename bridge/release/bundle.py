@@ -79,7 +79,7 @@ def bundle_name(manifest: dict) -> str:
 
 
 def write_bundle(folder: Path, out: Path, replace: bool = False) -> Path:
-    """Writes a release folder as a bundle, complete or not at all.
+    """Write a release folder as a bundle, complete or not at all.
 
     Args:
         folder: A release folder whose checksums hold.
@@ -124,7 +124,7 @@ def _write_bundle(folder: Path, out: Path) -> Path:
 
 
 def import_bundle(bundle: Path, out: Path, replace: bool = False) -> dict:
-    """Turns a bundle into a release folder.
+    """Turn a bundle into a release folder.
 
     Args:
         bundle: The zip file, or the folder it unpacks to.
@@ -231,7 +231,7 @@ def read_bundle(root: Path) -> pa.Table:
 
 
 def check_checksums(root: Path) -> None:
-    """Checks every file named in `checksums.sha256`.
+    """Check every file named in `checksums.sha256`.
 
     Raises:
         MagBridgeError: The list is missing, or a file of it is missing or differs; names the first.

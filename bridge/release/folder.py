@@ -78,7 +78,7 @@ def build(
     replace: bool = False,
     **composition,
 ) -> dict:
-    """Generates a release and writes its folder.
+    """Generate a release and write its folder.
 
     Args:
         out: The folder; an older build of the same request there is replaced once the new one is complete.
@@ -143,7 +143,7 @@ def make_table(
 
 
 def require_sound(bridge: ReleaseBridge, counts: AnyComposition, master_seed: int) -> Plan | None:
-    """Refuses a bridge of scans that breaks a sanity invariant: the gate ahead of writing a release.
+    """Refuse a bridge of scans that breaks a sanity invariant: the gate ahead of writing a release.
 
     Returns:
         The plan of its rows; None of v3, which has none.
@@ -213,7 +213,7 @@ def rebuild_command(
 
 
 def assemble(plan: Plan, signals: np.ndarray) -> pa.Table:
-    """Joins labels and signals into one table by the contract, in release order.
+    """Join labels and signals into one table by the contract, in release order.
 
     Args:
         plan: n rows.
@@ -241,7 +241,7 @@ def write(
     primary: np.ndarray | None = None,
     replace: bool = True,
 ) -> dict:
-    """Writes a release folder from its rows; complete at once, or not at all.
+    """Write a release folder from its rows; complete at once, or not at all.
 
     Args:
         out: The folder.
@@ -278,7 +278,7 @@ def write(
 
 
 def write_checksums(folder: Path) -> None:
-    """Writes `checksums.sha256` of every file in the folder, in a form `sha256sum -c` reads."""
+    """Write `checksums.sha256` of every file in the folder, in a form `sha256sum -c` reads."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CHECKSUMS)
     lines = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
     (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
@@ -287,7 +287,7 @@ def write_checksums(folder: Path) -> None:
 def _write_tables(
     folder: Path, table: pa.Table, subsets: dict[str, np.ndarray], edition: Edition
 ) -> dict[str, tuple[int, int, str]]:
-    """Writes the data files; returns rows, bytes and SHA-256 of each."""
+    """Write the data files; return rows, bytes and SHA-256 of each."""
     parts = {METADATA_FILE: table.select(metadata_of(edition.fields))}
     paths = np.array(data_paths(table, subsets, edition))
     for path in np.unique(paths).tolist():
@@ -313,7 +313,7 @@ def data_paths(table: pa.Table, subsets: Mapping[str, np.ndarray], edition: Edit
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Writes plain Parquet that any reader understands, in pages that the Hub stores and reads apart.
+    """Write plain Parquet that any reader understands, in pages that the Hub stores and reads apart.
 
     Page bounds follow the content, so that another release's equal rows are stored once; the page index tells a reader
     which of them it needs.

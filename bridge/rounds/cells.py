@@ -20,7 +20,7 @@ def bandwidth(values: np.ndarray) -> float:
 
 
 def smoothed_cells(pulses: PulseTables, counts: Mapping[str, int], rng: np.random.Generator) -> PulseTables:
-    """Draws cells that nobody has seen: a smooth bootstrap of each table.
+    """Draw cells that nobody has seen: a smooth bootstrap of each table.
 
     A new cell takes the SOH of a cell drawn from its table and the voltages that this one stands at, each moved by a
     Gaussian of Silverman's bandwidth; its SOC lie anywhere in their bins. So SOH, SOC and voltage are numbers that are

@@ -40,7 +40,7 @@ README = "README.md"
 
 
 def open_round(out: Path, secret: Secret, upstream: AnyUpstream, size: RoundSize = FULL_SIZE) -> Round:
-    """Writes the public folder of a round: signals without labels, and the commitment to the secret.
+    """Write the public folder of a round: signals without labels, and the commitment to the secret.
 
     Args:
         out: A new folder.
@@ -62,7 +62,7 @@ def open_round(out: Path, secret: Secret, upstream: AnyUpstream, size: RoundSize
 
 
 def require_new(out: Path) -> None:
-    """Raises unless a round may be opened at `out`."""
+    """Raise unless a round may be opened at `out`."""
     if os.path.lexists(require_place(out)):
         raise MagBridgeError(f"{out} exists: expected a new folder; a round that is open never changes")
     require_writable(out)
@@ -88,7 +88,7 @@ def _write_public(folder: Path, rows: RoundRows, configuration: dict[str, Any], 
 
 
 def reveal(folder: Path, secret: Secret, upstream: AnyUpstream) -> Round:
-    """Adds seed, salt and labels to a round's folder, once they are found to make exactly what lies there.
+    """Add seed, salt and labels to a round's folder, once they are found to make exactly what lies there.
 
     Args:
         folder: Of a round that is open.
@@ -119,7 +119,7 @@ def reveal(folder: Path, secret: Secret, upstream: AnyUpstream) -> Round:
 
 
 def commit(folder: Path, name: str, digests: dict[str, str]) -> None:
-    """Puts an entry on the list of a round that is open; one of the same name is replaced.
+    """Put an entry on the list of a round that is open; one of the same name is replaced.
 
     Args:
         folder: Of the round.
@@ -149,7 +149,7 @@ def _write_labels(folder: Path, labels: pa.Table, master_seed: int, salt: str, e
 
 
 def verify(folder: Path, upstream: AnyUpstream | None = None) -> str:
-    """Makes a round again from what it reveals, and compares it byte for byte; of an open one, checks the files.
+    """Make a round again from what it reveals, and compare it byte for byte; of an open one, check the files.
 
     Args:
         folder: Of the round.
@@ -180,7 +180,7 @@ def upstream_of(found: Round, upstream_dir: Path | None = None) -> AnyUpstream:
 
 
 def _write_again(folder: Path, found: Round, master_seed: int, upstream: AnyUpstream) -> RoundRows:
-    """Writes what is public of a round once more, from its seed; raises where an input here is another."""
+    """Write what is public of a round once more, from its seed; raise where an input here is another."""
     stated = found.configuration
     here = make_configuration(found.name, upstream, RoundSize.of(stated))
     for name in sorted((stated.keys() | here.keys()) - {"packages"}):
@@ -195,7 +195,7 @@ def _write_again(folder: Path, found: Round, master_seed: int, upstream: AnyUpst
 
 
 def _compare(found: Round, again: Path) -> None:
-    """Raises unless a round's folder holds the same files, byte for byte, as the one made again."""
+    """Raise unless a round's folder holds the same files, byte for byte, as the one made again."""
     made, lying = ({path.name for path in folder.iterdir()} - {ENTRIES} for folder in (again, found.folder))
     for name in sorted(lying - made):
         raise MagBridgeError(f"{found.folder / name}: no file of a round: expected {', '.join(sorted(made))}")

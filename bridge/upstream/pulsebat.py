@@ -116,7 +116,7 @@ class PulseTables(PulseTable):
 
 
 def combine(tables: Mapping[str, PulseTable]) -> PulseTables:
-    """Joins tables into one.
+    """Join tables into one.
 
     An LFP record stands at its mean pulse voltage, clipped to the grounded regime, as in v1. The other chemistries' own
     voltages lie outside the scanned cell's range: their records stand at the median LFP voltage of the same SOC.
@@ -160,7 +160,7 @@ def combine(tables: Mapping[str, PulseTable]) -> PulseTables:
 
 
 def read_pulse_tables(paths: Mapping[str, Path]) -> PulseTables:
-    """Reads the four published workbooks.
+    """Read the four published workbooks.
 
     Args:
         paths: Where each is, by the path of its `UpstreamFile`.

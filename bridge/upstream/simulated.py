@@ -120,7 +120,7 @@ def scan_archive(
     steps: int = T,
     seed: int = SCAN_SEED,
 ) -> np.ndarray:
-    """Simulates the magnetometry archive: scans of one cell at several voltages and lateral positions.
+    """Simulate the magnetometry archive: scans of one cell at several voltages and lateral positions.
 
     At step n, position p, with u = (p - 20) / 20 and q = u^2 - mean(u^2), channel c of Y1, Z1, Y2, Z2 is
 
@@ -216,7 +216,7 @@ def pulse_table(
     seed: int = TABLE_SEED,
     soh: np.ndarray | None = None,
 ) -> PulseTable:
-    """Simulates PulseBat's pulse test of retired 35 Ah LFP cells.
+    """Simulate PulseBat's pulse test of retired 35 Ah LFP cells.
 
     U1 is the rest voltage; then five pulses of 5 s, each with on, end, off and rest voltage. With s = SOC in
     percent, f = s / 100, low = exp(-(s - 5) / P_lo_s), I the current in C, A = Q I and resistances in mOhm:

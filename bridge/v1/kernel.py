@@ -120,7 +120,7 @@ def _put_four(rows, first, high, low, four):
 
 @_inline
 def _put_moved(rows, k, phases, place, re, im):
-    """Multiplies an amplitude by its phase and moves it: the RZs and CNOTs at the end of a layer."""
+    """Multiply an amplitude by its phase and move it: the RZs and CNOTs at the end of a layer."""
     phase_re, phase_im = phases[k, 0], phases[k, 1]
     row = 2 * place[k]
     store(rows, row, phase_re * re - phase_im * im)

@@ -66,7 +66,7 @@ def degrade(
     direction: np.ndarray,
     config: BridgeConfig,
 ) -> np.ndarray:
-    """Blends a base signal towards the decoded signal of its drifted latent position.
+    """Blend a base signal towards the decoded signal of its drifted latent position.
 
     Args:
         base: (T, C) base signal in nT.

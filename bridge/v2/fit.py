@@ -19,7 +19,7 @@ from dataset_card.errors import MagBridgeError
 
 
 def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = BridgeV2Config()) -> ScanMap:
-    """Fits mean, map over position, offsets, mains lines, noise, transients and unseen field.
+    """Fit mean, map over position, offsets, mains lines, noise, transients and unseen field.
 
     Args:
         scans: (A * P, 100, 6) scans in nT, ordered by anchor and position, channels in release order.

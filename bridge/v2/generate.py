@@ -159,7 +159,7 @@ class BridgeV2:
         return out
 
     def derive_magnitudes(self, voltage: np.ndarray, seed: np.ndarray, signals: np.ndarray) -> None:
-        """Writes the magnitudes of signals anew from their measured channels, as generation derives them.
+        """Write the magnitudes of signals anew from their measured channels, as generation derives them.
 
         Args:
             voltage: (n,) in V, that the signals were generated at.

@@ -69,7 +69,7 @@ def fit_upstream(upstream: UpstreamV2, config: BridgeV2Config = BridgeV2Config()
 
 
 def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch: bool = True) -> UpstreamV2:
-    """Finds the inputs of v2, as `bridge.upstream.resolve` finds those of v1.
+    """Find the inputs of v2, as `bridge.upstream.resolve` finds those of v1.
 
     Args:
         choice: `published` (the hybrid) and `simulated` are strict; `osf` takes the raw scans of the user's own

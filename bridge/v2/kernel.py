@@ -119,7 +119,7 @@ def noise_spectra(t, root, normal, out):
 
 @_jit
 def _add_line(wave, re, im, turn_re, turn_im):
-    """Adds Re(A exp(i w n)), the cosine by angle addition."""
+    """Add Re(A exp(i w n)), the cosine by angle addition."""
     for n in range(len(wave)):
         wave[n] += re
         re, im = re * turn_re - im * turn_im, re * turn_im + im * turn_re
@@ -165,7 +165,7 @@ def _sheet(z, y, h, length, width, corners, by, bz, work):
 
 @_jit
 def _add_dipole(z, y, h, mx, my, by, bz):
-    """Adds the field of a point dipole to by and bz (T,); see `simulated.dipole_field`."""
+    """Add the field of a point dipole to by and bz (T,); see `simulated.dipole_field`."""
     for n in range(len(z)):
         r2 = h * h + z[n] * z[n] + y * y
         r5 = r2 * r2 * math.sqrt(r2)

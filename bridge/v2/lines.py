@@ -34,7 +34,7 @@ class MainsLines:
 
 
 def find_lines(x: np.ndarray, config: BridgeV2Config) -> MainsLines:
-    """Finds up to two lines, the strongest first.
+    """Find up to two lines, the strongest first.
 
     Args:
         x: (S, T, C) scans without mean, map and offset, in nT.

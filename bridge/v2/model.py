@@ -24,7 +24,7 @@ MAX_BYTES = 64 * 2**20
 
 
 def _array(*shape: int | str):
-    """Declares an array; A stands for the number of anchors, K for that of the polynomials."""
+    """Declare an array; A stands for the number of anchors, K for that of the polynomials."""
     return dataclasses.field(metadata={"shape": shape})
 
 
@@ -103,13 +103,13 @@ class ScanMap:
         return digest.hexdigest()
 
     def save(self, path: Path | str) -> None:
-        """Writes the map as one npz file, in place of what was there."""
+        """Write the map as one npz file, in place of what was there."""
         with replacing(Path(path)) as partial, open(partial, "wb") as file:
             np.savez(file, **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
     @classmethod
     def load(cls, path: Path | str, sha256: str | None = None) -> ScanMap:
-        """Reads a map that `save` wrote; pickled contents are refused.
+        """Read a map that `save` wrote; pickled contents are refused.
 
         Args:
             path: The npz file.

@@ -95,7 +95,7 @@ class SensorArray:
         return cls(np.concatenate([above, above * [1, 1, -1]]) if two_sided else above)
 
     def require_outside(self, cell: PouchCell, half_thicknesses: float = 1.2) -> None:
-        """Refuses sensors inside the cell, or nearer to its middle plane than some of its half thicknesses.
+        """Refuse sensors inside the cell, or nearer to its middle plane than some of its half thicknesses.
 
         Raises:
             MagBridgeError: A sensor is there, or a place is no number.
@@ -183,7 +183,7 @@ class Noise:
                 check_number(name, part, least=0)
 
     def place(self, rng: np.random.Generator, sensors: SensorArray) -> Placement:
-        """Draws where the array sits."""
+        """Draw where the array sits."""
         return Placement(
             np.array(self.shift_mm) * rng.standard_normal(3),
             self.turn_rad * rng.standard_normal(3),

@@ -243,7 +243,7 @@ def _flows(maps, gxp, gyp, gxn, gyn, tau_p, tau_n, dx, dy, current):
 
 
 def _assemble(case, own: Patches, mesh: Mesh, voltage, flows, even, operators: Operators, protocol) -> Simulation:
-    """Adds the stack's deviations to the solution in the plane, and the fields."""
+    """Add the stack's deviations to the solution in the plane, and the fields."""
     cell = case.cell
     steps = [protocol.load_step, *protocol.rest_steps]
     current = protocol.rate_C * cell.nominal_Ah * protocol.on

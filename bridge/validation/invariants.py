@@ -168,7 +168,7 @@ def anomaly_flags(rows: pandas.DataFrame) -> Check:
 
 
 def require_invariants(bridge: AnyBridge, rows: pandas.DataFrame) -> None:
-    """Refuses a bridge that breaks a sanity invariant: the gate ahead of writing a release.
+    """Refuse a bridge that breaks a sanity invariant: the gate ahead of writing a release.
 
     Args:
         bridge: The bridge to check.

@@ -24,7 +24,7 @@ from bridge.validation.soh import (
 
 
 def validate(bridge: AnyBridge, full: bool = False) -> ValidationReport:
-    """Runs the checks on a bridge.
+    """Run the checks on a bridge.
 
     On a user's own scans there is no archive to compare with: beside the invariants, the report says what the fit
     cannot carry. All block for v2 on the simulated upstream. On other upstreams no further scans exist to hold it to,

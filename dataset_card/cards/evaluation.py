@@ -15,9 +15,9 @@ FILE = "eval.yaml"
 
 DESCRIPTIONS = {
     False: "Magnetic diagnostics of Li-ion cells: state of health, second life, anomalies and their kind. "
-    "One score a task, higher is better: R2 of T1, balanced accuracy of the others.",
+    "One score per task, higher is better: R2 of T1, balanced accuracy of the others.",
     True: "What a magnetometer adds to the terminals of a Li-ion cell: defects and their place, differences through "
-    "the stack, state of health. One score a task: balanced accuracy of T5, median error in mm of T6 (lower is "
+    "the stack, state of health. One score per task: balanced accuracy of T5, median error in mm of T6 (lower is "
     "better), R2 of the others.",
 }
 """Of releases of scans, and of v3."""

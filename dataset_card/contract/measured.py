@@ -117,15 +117,15 @@ CELL_FIELDS = (
     CELL_ID, BATTERY_ID, AGE, CHEMISTRY, replace(SOC, above=True), replace(SOH, high=SOH_MAX),
     replace(VOLTAGE, required=False), CAPACITY, NOMINAL, *PULSES,
 )  # fmt: skip
-"""Columns of a table of cells (`bridge build --cells`): one row a record, voltage or U1..U21."""
+"""Columns of a table of cells (`bridge build --cells`): one row per record, voltage or U1..U21."""
 
 SCAN_ID = InputField("scan_id", "Name of the scan, the same as in the signals.", aliases=("scan", "scan name"))
 LABEL_FIELDS = (SCAN_ID, CELL_ID, BATTERY_ID, AGE, CHEMISTRY, VOLTAGE, SOC, SOH, CAPACITY, NOMINAL, *PULSES)
-"""Columns of the labels of measured scans (`bridge adopt --labels`): one row a scan."""
+"""Columns of the labels of measured scans (`bridge adopt --labels`): one row per scan."""
 
 POSITION = InputField("position", "Place across the cell, in any unit, evenly spaced.", "-", -1e6, 1e6)
 ARCHIVE_FIELDS = (SCAN_ID, VOLTAGE, POSITION)
-"""Columns of the table of a scan archive (`bridge build --scans --scan-table`): one row a scan."""
+"""Columns of the table of a scan archive (`bridge build --scans --scan-table`): one row per scan."""
 
 MAP_POSITION = tuple(
     InputField(f"{axis}_mm", f"Place along {axis} in the cell's coordinates.", "mm", -1e4, 1e4, required=axis != "z",
@@ -138,7 +138,7 @@ MAP_FIELDS = (
                  aliases=(f"b{axis}", f"b {axis}"))
       for axis in "xyz"),
 )  # fmt: skip
-"""Columns of a field map (`bridge residuals MAP --against DESIGN`): one row a place, one to three axes."""
+"""Columns of a field map (`bridge residuals MAP --against DESIGN`): one row per place, one to three axes."""
 
 AXES = dict(zip(CHANNELS, ("across", "along", "across", "along", "magnitude", "magnitude")))
 """Which way each channel looks: across the scan's path (Y), along it (Z), or the magnitude of both."""
@@ -176,11 +176,9 @@ MEANINGS = {
 """What fields of the contract mean in a release of measured cells, where that differs."""
 
 FORMS = (
-    f"Parquet: one row a scan, `scan_id` and a list a channel. HDF5: one group a scan, named by its id, one 1-D "
-    f"dataset a "
-    f"channel. CSV: a folder, one file a scan, `SCAN_ID.csv`, one row a step; or one table of all steps with `scan_id` "
-    f"in each row. Steps other than {T} are "
-    f"resampled to {T}."
+    f"Parquet: one row per scan, `scan_id` and a list per channel. HDF5: one group per scan, named by its id, one 1-D "
+    "dataset per channel. CSV: a folder, one file per scan, `SCAN_ID.csv`, one row per step; or one table of all steps "
+    f"with `scan_id` in each row. Steps other than {T} are resampled to {T}."
 )
 """How signals are stored."""
 

@@ -72,12 +72,12 @@ def _without_types_of_flags(params: list) -> list:
 
 
 def print_json(value: Any) -> None:
-    """Prints a value as one line of JSON."""
+    """Print a value as one line of JSON."""
     typer.echo(json.dumps(value))
 
 
 def list_findings(where: object, findings: Sequence[object], what: str, none: str) -> None:
-    """Prints a line a finding, and how many of what they are, or that there are none."""
+    """Print a line a finding, and how many of what they are, or that there are none."""
     for finding in findings:
         typer.echo(str(finding))
     typer.echo(f"{where}: {len(findings)} {what}" if findings else f"{where}: {none}")

@@ -244,7 +244,7 @@ def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
 
 @contextmanager
 def _without_retries() -> Iterator[None]:
-    """huggingface_hub tells each of its retries, up to twelve lines a file; the last one's error says it all."""
+    """huggingface_hub tells each of its retries, up to twelve lines per file; the last one's error says it all."""
     handlers = logging.getLogger("huggingface_hub").handlers
 
     def is_error(record: logging.LogRecord) -> bool:

@@ -96,7 +96,7 @@ def _writing(temporary: Path, path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Waits until no other process is in such a block on the same folder, which is made where there is none."""
+    """Wait until no other process is in such a block on the same folder, which is made where there is none."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         import fcntl
@@ -112,7 +112,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def create_text(path: Path, text: str) -> bool:
-    """Writes a text file in one piece where there is none; False, and nothing written, where there is one."""
+    """Write a text file in one piece where there is none; False, and nothing written, where there is one."""
     path = Path(os.path.abspath(path))
     temporary = _neighbour(path)
     try:
@@ -196,7 +196,7 @@ def _take_place(new: Path, path: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swaps two paths in one step; False where the system or the file system cannot."""
+    """Swap two paths in one step; False where the system or the file system cannot."""
     if not sys.platform.startswith("linux"):
         return False
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -211,7 +211,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _to_disk(path: Path, whole: bool = True) -> None:
-    """Waits until a file, or a folder with all that it holds, is on the disk."""
+    """Wait until a file, or a folder with all that it holds, is on the disk."""
     if whole and path.is_dir():
         for child in path.iterdir():
             _to_disk(child)
@@ -234,7 +234,7 @@ def _strays(path: Path) -> Iterator[tuple[Path, str, int, str]]:
 
 
 def _sweep(path: Path) -> None:
-    """Removes what killed writers of the same path on this machine left behind."""
+    """Remove what killed writers of the same path on this machine left behind."""
     for stray, host, pid, kind in _strays(path):
         if host != _host() or (stray.stem in _open if pid == os.getpid() else _runs(pid)):
             continue

@@ -1,6 +1,6 @@
 """The folder of a hidden round: signals without labels, what they are bound to, and, once it closes, the labels.
 
-While a round is open its folder holds `round.json` and one Parquet file a task, with `sample_id` and the six channels.
+While a round is open its folder holds `round.json` and one Parquet file per task, with `sample_id` and six channels.
 `round.json` states the commitment: the SHA-256 of master seed, salt and configuration. `entries.json` states what was
 handed in: a SHA-256 of each predictions file. The reveal closes that list and adds `reveal.json`, which has seed, salt
 and the list's SHA-256, and `labels.parquet`. `python -m bridge round verify` makes all of it again.

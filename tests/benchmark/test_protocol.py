@@ -251,7 +251,7 @@ def test_bad_input_is_named(release, recorder):
         evaluate_model("t1", Ridge, data)
     with pytest.raises(MagBridgeError, match="Ridge is a regressor: t2 asks for one of reuse, recondition a row"):
         evaluate_model("t2", Ridge(), release)
-    with pytest.raises(MagBridgeError, match="is a classifier: t1 asks for a number a row; expected a regressor"):
+    with pytest.raises(MagBridgeError, match="is a classifier: t1 asks for a number per row; expected a regressor"):
         evaluate_model("t1", make_pipeline(StandardScaler(), LogisticRegression()), data)
     with pytest.raises(MagBridgeError, match="3 predictions for 96 references"):
         evaluate_model("t1", lambda signals: np.zeros(3), data)

@@ -75,7 +75,7 @@ T1, T2, T3, T4 = TASKS
     [
         (T1, [1.0, 2.0], [1.0, np.nan], None, "1 predictions are NaN or infinite, the first in row 1"),
         (T1, [1.0, 2.0], [1.0], None, "1 predictions for 2 references"),
-        (T1, [1.0, 2.0], ["a", "b"], None, "expected one number a row"),
+        (T1, [1.0, 2.0], ["a", "b"], None, "expected one number per row"),
         (T1, [1.0, 2.0], [[1.0], [2.0]], None, "shape"),
         (T1, [1.0, 1.0], [1.0, 2.0], None, "R2 is undefined"),
         (T1, [], [], None, "no rows to score"),

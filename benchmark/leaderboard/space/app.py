@@ -35,8 +35,8 @@ SETTINGS = "leaderboard.json"
 TASK_CHOICES = [(f"{task.id.upper()} {task.title}", task.id) for task in TASKS]
 
 HOW_TO_SUBMIT = """Upload Parquet, CSV or JSON lines with one row for each test sample of `by_cell_primary`:
-`sample_id` and `prediction` (SOH as a fraction, or a label), optionally `seed` (several rows a sample) and `score` (of
-the class that the task's AUC speaks of). It is checked and scored here against the dataset's labels, and deleted.
+`sample_id` and `prediction` (SOH as a fraction, or a label), optionally `seed` (several rows per sample) and `score`
+(of the class that the task's AUC speaks of). It is checked and scored here against the dataset's labels, and deleted.
 Submissions are scored one after another, in a second each; at most {queue} wait."""
 
 KEPT = """ With all fields filled in it is also proposed, in public, as a pull request on
@@ -150,7 +150,7 @@ def _copy(upload: Path, folder: Path) -> Path:
 
 
 def serve(results: Path | None, release: str | Path, port: int | None = None, submissions: str | None = None) -> None:
-    """Builds the page and serves it until interrupted.
+    """Build the page and serve it until interrupted.
 
     Args:
         results: Folder of results; the shipped ones by default.
@@ -182,7 +182,7 @@ def serve(results: Path | None, release: str | Path, port: int | None = None, su
 
 
 def serve_space(folder: Path) -> None:
-    """Serves a Space whose folder holds `leaderboard.json` and the results in `results/`."""
+    """Serve a Space whose folder holds `leaderboard.json` and the results in `results/`."""
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     serve(folder / "results", settings["dataset"], submissions=settings["submissions"])
 

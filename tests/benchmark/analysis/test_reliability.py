@@ -8,7 +8,7 @@ from benchmark.analysis.reliability import AGAIN, _another, mapped, reliability
 
 @pytest.fixture
 def calibrated():
-    """Probabilities of two classes, and classes drawn by them; four rows a cell."""
+    """Probabilities of two classes, and classes drawn by them; four rows per cell."""
     rng = np.random.default_rng(0)
     one = rng.beta(0.7, 0.7, 4000)
     truth = (rng.random(4000) < one).astype(int)

@@ -120,7 +120,7 @@ def test_rejects_what_it_cannot_score(outcome):
     messages = (
         "predictions are NaN or infinite, the first in row 1",
         "1 predictions for 2 references",
-        "expected one number a row",
+        "expected one number per row",
         r"1.7 \(float\) in row 0: expected a label",
         r"1 \(int\) in row 0: expected a label",
         "unknown label 'Reuse' in row 1: expected one of reuse, recondition",

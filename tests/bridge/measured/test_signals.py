@@ -37,7 +37,7 @@ def test_links_of_hdf5_are_not_followed(tmp_path):
 def test_hdf5_of_another_layout(tmp_path):
     with h5py.File(tmp_path / "scans.h5", "w") as file:
         file["s0"] = np.zeros((100, 6))
-    fails(tmp_path / "scans.h5", "scan s0: a dataset", "a group a scan")
+    fails(tmp_path / "scans.h5", "scan s0: a dataset", "a group per scan")
     with h5py.File(tmp_path / "scans.h5", "w") as file:
         for name in CHANNELS:
             file[f"s0/{name}"] = np.zeros((100, 2))

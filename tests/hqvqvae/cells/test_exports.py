@@ -157,7 +157,7 @@ def test_stamps_are_seconds_since_the_first_and_clocks_state_their_own_unit(tmp_
 
 
 def test_kaggles_names_of_the_nasa_cells(tmp_path):
-    """One file a discharge, without a cycle, with the load's channels beside the cell's."""
+    """One file per discharge, without a cycle, with the load's channels beside the cell's."""
     table = whole_test(1)
     discharge = table[table["current_A"] < 0]
     names = {"voltage_V": "Voltage_measured", "current_A": "Current_measured", "temperature_C": "Temperature_measured"}

@@ -93,8 +93,8 @@ def _split(contents: Contents, name: str) -> list[Finding]:
     where, document, rows = f"splits/{name}.json", contents.splits[name], contents.rows
     if not document:
         return []
-    known, of = set(rows["sample_id"]), {}
-    found = []
+    known, found = set(rows["sample_id"]), []
+    of: dict[str, str] = {}
     for subset, ids in document["sample_ids"].items():
         for sample_id in ids:
             if sample_id not in known:

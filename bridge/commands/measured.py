@@ -149,8 +149,14 @@ def adopt(
         return
     if out is None:
         raise MagBridgeError("no --out: expected the folder to write, or --check to look for faults only")
-    words, tables = {"licence": licence, "citation": citation}, {"channels": channels, "split": split}
-    manifest, leaks = write(signals, labels, out, **words, **tables, columns=columns, replace=replace)
+    said: dict[str, Any] = {
+        "licence": licence,
+        "citation": citation,
+        "channels": channels,
+        "split": split,
+        "columns": columns,
+    }
+    manifest, leaks = write(signals, labels, out, **said, replace=replace)
     if as_json:
         print_json({"out": str(out), "leaks": leaks.as_dict(), **manifest})
         return

@@ -48,8 +48,9 @@ def field(
     plan = read_experiment(design)
     if out is not None:
         require_file(out, replace)
-    whole = {"sensors": plan.sensors, "protocol": plan.protocol, "defect": plan.defect}
-    found = simulate(plan.cell, plan.state, noise=None, **whole)
+    found = simulate(
+        plan.cell, plan.state, sensors=plan.sensors, noise=None, protocol=plan.protocol, defect=plan.defect
+    )
     changes = effects(plan.cell, plan.sensors, plan.protocol)
     if out is not None:
         from bridge.v3.figures import field_figure
@@ -122,5 +123,5 @@ def calibrate(upstream_dir: UpstreamDirOption = None, as_json: JsonOption = Fals
                 raise MagBridgeError(f"no {sheet.file.path}: see `upstream`, or name its folder with --upstream-dir")
             tables[sheet.name] = read_pulse_table(path)
     found = calibration.calibrate_all(tables)
-    tables = [{**asdict(one), "unidentified": one.unidentified} for one in found]
-    show({"tables": tables}, calibration.text(found), as_json)
+    shown = [{**asdict(one), "unidentified": one.unidentified} for one in found]
+    show({"tables": shown}, calibration.text(found), as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -126,9 +127,8 @@ class Comparison:
 
     def as_dict(self) -> dict:
         """Every figure as plain values, for JSON."""
-        out = asdict(replace(self, labels=None, matched=None, x=None))
-        for name in ("labels", "matched", "x"):
-            del out[name]
+        without: Any = {"labels": None, "matched": None, "x": None}
+        out = {name: value for name, value in asdict(replace(self, **without)).items() if name not in without}
         return {"schema_version": "1.0", "nominal_coverage": NOMINAL, "floor_high": self.floor_high, **out}
 
 
@@ -249,7 +249,7 @@ def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, seed: int
     own, theirs = (response_trajectory(signals, labels).ravel() for signals in (x, matched.generated))
     cosines, of_bridge = readers.cosines(x), readers.cosines(matched.generated)
     rows, soh = matched.sampled, labels.soh
-    features = [readers.features(scans[rows]) for scans in (x, matched.generated)]
+    own_features, its_features = (readers.features(scans[rows]) for scans in (x, matched.generated))
     coverage = {c: mean(found.coverage[:, i]) for i, c in enumerate(CHANNELS)}
     return Side(
         residual_nT={c: mean(found.rms[:, i]) for i, c in enumerate(CHANNELS)},
@@ -258,7 +258,7 @@ def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, seed: int
         coverage=coverage | {"all": mean(found.coverage[:, :4].mean(axis=1))},
         correlation=float(np.abs(correlations(x) - correlations(matched.generated)).max()),
         spectrum_dB=float(np.sqrt(((spectra(x) - spectra(matched.generated)) ** 2).mean())),
-        auc=readers.auc(*features, labels.cell[rows], seed),
+        auc=readers.auc(own_features, its_features, labels.cell[rows], seed),
         slope=soh_slope(relative, labels, seed),
         slope_difference=Interval(*slope_interval(relative - of_reference, labels)),
         shape=float(own @ theirs / (np.linalg.norm(own) * np.linalg.norm(theirs) + 1e-300)),

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -240,7 +241,8 @@ class _Rows:
 
     def check_consistent(self) -> None:
         """What rows say of one another."""
-        table, first = self.table, {}
+        table = self.table
+        first: dict[Any, Any] = {}
         for name, row in zip(table.get("scan_id", []), self.where):
             if first.setdefault(name, row) != row:
                 found = f"{name!r}, which is in {first[name]} too"

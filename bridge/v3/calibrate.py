@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -103,8 +104,8 @@ def record(cell: PouchCell, state: CellState, variation: Variation | None = None
 def response(cell: PouchCell, soc: float, values: Mapping[str, float]) -> np.ndarray:
     """(20,) change in V from U1 of a fresh cell at a charge: `PARAMETERS`' values, resistances in ohm A h."""
     areal = cell.nominal_Ah / cell.units / cell.area_m2
-    resistances = {f"{name}_ohmcm2": 1e4 * values[name] / areal for name in ("r_0", "r_ct")}
-    own = replace(cell, **resistances, **{f"{name}_s": values[name] for name in ("tau_ct", "tau_p", "tau_n")})
+    resistances: dict[str, Any] = {f"{name}_ohmcm2": 1e4 * values[name] / areal for name in ("r_0", "r_ct")}
+    own = replace(cell, **resistances | {f"{name}_s": values[name] for name in ("tau_ct", "tau_p", "tau_n")})
     found = record(own, CellState(soc=soc))
     return found[1:] - found[0]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
@@ -177,7 +178,13 @@ def check_critics(bridge: AnyBridge, blocking: bool) -> list[Check]:
         for critic in CRITICS:
             x, ours, floor = (critic.features(rows) for rows in (scans, signals, moved))
             auc, least = (max(separability(x, rows, fit, FOLDS) for fit in critic.fits) for rows in (ours, floor))
-            facts = {"critic": critic.name, "voltage": voltage, "scans": SCANS, "folds": FOLDS, "floor": least}
+            facts: dict[str, Any] = {
+                "critic": critic.name,
+                "voltage": voltage,
+                "scans": SCANS,
+                "folds": FOLDS,
+                "floor": least,
+            }
             checks.append(check("critic", auc, blocking, **facts))
         checks.append(_spread(bridge, voltage, blocking))
     return checks
@@ -187,7 +194,13 @@ def _spread(bridge: AnyBridge, voltage: float, blocking: bool) -> Check:
     scans = np.concatenate([continuous_scans(bridge.upstream, voltage, seed) for seed in DIRECTION_ARCHIVES])
     ratio = spread_by_direction(healthy_signals(bridge, voltage, len(scans)), scans)
     low, high = float(ratio.min()), float(ratio.max())
-    facts = {"voltage": voltage, "low": low, "high": high, "scans": len(scans), "directions": DIRECTIONS}
+    facts: dict[str, Any] = {
+        "voltage": voltage,
+        "low": low,
+        "high": high,
+        "scans": len(scans),
+        "directions": DIRECTIONS,
+    }
     farthest = float(ratio[np.abs(np.log(ratio)).argmax()])
     return check("spread", farthest, blocking, others=(low, high), **facts)
 

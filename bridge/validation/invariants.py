@@ -6,6 +6,8 @@ continuous step), the choice is named in the check's note.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas
 
@@ -99,8 +101,17 @@ def monotone_degradation(bridge: AnyBridge, voltage: float, soc: float, least: f
     signals = bridge.generate_many(*requests).reshape(len(seeds), steps, -1)
     distance = np.linalg.norm(signals - signals[:, :1], axis=2)
     grows = (np.diff(distance, axis=1) > 0).all(axis=1)
-    facts = {"voltage": voltage, "state": "" if soc == SOC_AT_REST else f", SOC {soc:g} %", "least": least}
-    ladder = {"first": SOH_LADDER[1], "last": SOH_LADDER[-1], "seeds": len(seeds), "median": np.median(distance[:, -1])}
+    facts: dict[str, Any] = {
+        "voltage": voltage,
+        "state": "" if soc == SOC_AT_REST else f", SOC {soc:g} %",
+        "least": least,
+    }
+    ladder: dict[str, Any] = {
+        "first": SOH_LADDER[1],
+        "last": SOH_LADDER[-1],
+        "seeds": len(seeds),
+        "median": np.median(distance[:, -1]),
+    }
     return check("monotone", float(grows.mean()), True, **facts, **ladder)
 
 
@@ -122,7 +133,7 @@ def voltage_continuity(bridge: AnyBridge) -> list[Check]:
     crossings = [v for v in CROSSINGS if _within(bridge, v - far, v + far)] or [start + far]
     ratios = [distance(v - near, v + near) / distance(v - far, v + far) for v in crossings]
     worst = int(np.argmax(ratios))
-    steps = {"small": small_V, "large": large_V}
+    steps: dict[str, Any] = {"small": small_V, "large": large_V}
     listed = ", ".join(f"{v:.2f}" for v in crossings)
     return [
         check("small step", small, True, distance=large, start=start, seed=PUBLISHED_SEED, **steps),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -154,7 +155,7 @@ def correlation_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray, 
     """
     ours, theirs = (channel_correlations(x) for x in (synthetic, scans))
     said = SURROGATE_NOTE if surrogate else ""
-    facts = {"pairs": len(ours), "published": PUBLISHED_CORRELATION[voltage], "surrogate": said}
+    facts: dict[str, Any] = {"pairs": len(ours), "published": PUBLISHED_CORRELATION[voltage], "surrogate": said}
     return check("correlation", float(np.abs(ours - theirs).mean()), False, voltage=voltage, **facts)
 
 
@@ -175,7 +176,7 @@ def check_likeness(bridge: AnyBridge, blocking: bool) -> list[Check]:
         correlation, memory = (
             float(np.abs(of(signals) - of(scans)).mean()) for of in (channel_correlations, autocorrelation)
         )
-        facts = {
+        facts: dict[str, Any] = {
             "voltage": voltage,
             "archives": f"{len(scans)} scans of archives {ARCHIVES.start} to {ARCHIVES.stop - 1}",
             "lags": LAGS,

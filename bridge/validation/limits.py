@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
@@ -64,7 +66,7 @@ def _spectrum(bridge: BridgeV2) -> Check:
     positions, lag = int(bridge.scan_map.positions), bridge.config.spectrum_lag
     anchors = len(bridge.scan_map.voltages)
     freedom = TUKEY * anchors * positions * (T - 2 * bridge.config.edge_steps) / lag
-    facts = {"positions": positions, "anchors": anchors, "freedom": freedom, "closer": 1 / lag}
+    facts: dict[str, Any] = {"positions": positions, "anchors": anchors, "freedom": freedom, "closer": 1 / lag}
     return check("spectrum", float(np.sqrt(2 / freedom)), False, **facts)
 
 

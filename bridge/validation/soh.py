@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.fft import dct
@@ -266,7 +267,7 @@ def check_transfer(scores: list[Transfer], rows: CleanRows, blocking: bool) -> l
     of = {ablation: [s for s in scores if s.ablation == ablation] for ablation in ABLATIONS}
     (own,), (shuffled,), (negated,) = of["A0"], of["A2"], of["A3"]
     worst = max(of["A1"], key=lambda score: score.transfer)
-    drawn = {"count": len(of["A1"]), "draws": ", ".join(f"{score.transfer:.2f}" for score in of["A1"])}
+    drawn: dict[str, Any] = {"count": len(of["A1"]), "draws": ", ".join(f"{score.transfer:.2f}" for score in of["A1"])}
     return [
         check("shape", own.within, False, rows=len(rows.soh), cells=len(np.unique(rows.cell))),
         check("permuted", shuffled.within, blocking),

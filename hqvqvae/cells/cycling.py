@@ -264,9 +264,9 @@ def _numbers(values: pd.Series, name: str, column: str) -> pd.Series:
         return values.astype(float)
     try:
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
+        text = numbers.isna() & values.notna() & values.astype(str).str.strip().ne("")
     except (OverflowError, TypeError, ValueError) as error:
         raise MagBridgeError(f"column {column!r} holds no numbers ({error}); correct it") from error
-    text = numbers.isna() & values.notna() & values.astype(str).str.strip().ne("")
     if text.mean() > 0.5:
         first = values[text]
         expected = (

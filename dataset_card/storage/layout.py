@@ -20,6 +20,9 @@ HEAD_BYTES = 1 << 18
 MAX_HEADER_ROW = 200
 """Rows that are searched for the column names."""
 
+LONGEST_LINE = 50_000
+"""Characters in one of the first lines: a header of a thousand names has fewer."""
+
 FEWEST_NAMES = 2
 """A row that names so many fields is the header."""
 
@@ -73,7 +76,7 @@ def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, str
         strict: Whether the text must be UTF-8 (or say that it is UTF-16); else other bytes are taken as Windows-1252.
 
     Raises:
-        FaultyInput: The file is empty or no text.
+        FaultyInput: The file is empty or no text, or one of its first lines is too long for a table.
     """
     with open(path, "rb") as file:
         data = file.read(HEAD_BYTES)
@@ -83,6 +86,9 @@ def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, str
         lines.pop()  # may be cut
     if not any(line.strip() for line in lines):
         raise fault(path, "", "an empty file", "column names and rows", "export it again")
+    if (longest := max(map(len, lines))) > LONGEST_LINE:
+        limit = f"at most {LONGEST_LINE:,}"
+        raise fault(path, "", f"a line of {longest:,} characters", limit, "export the table with one row per line")
     header, separator = _header(lines, fields, mapped)
     names = tuple(name.strip().removeprefix("\ufeff") for name in _split(lines[header].lstrip("#~ "), separator))
     decimal = "." if separator == "," else _decimal(lines[header + 1 : header + 50], separator)
@@ -171,6 +177,10 @@ def text_rows(path: Path, layout: Layout) -> pd.DataFrame:
                 rows[number] = row
     except UnicodeDecodeError as error:
         raise fault(path, "", f"not UTF-8 text ({error.reason})", "UTF-8", "save it as 'CSV UTF-8'") from error
+    except csv.Error as error:
+        raise fault(
+            path, f"row {max(rows, default=0) + 1} or later", str(error), "a cell", "export it again"
+        ) from error
     return pd.DataFrame(list(rows.values()), columns=list(layout.names), index=list(rows), dtype=object)
 
 

@@ -152,7 +152,8 @@ def _by_steps(current: np.ndarray, step_type: np.ndarray) -> tuple[np.ndarray, s
 
 def _move(trace: Trace, loaded: np.ndarray) -> np.ndarray:
     """Changes of voltage over pieces of each stretch of samples loaded one way, within a cycle and a record."""
-    step = np.diff(trace.time, prepend=trace.time[:1])
+    with np.errstate(invalid="ignore", over="ignore"):  # times of a damaged file; what reads them on names them
+        step = np.diff(trace.time, prepend=trace.time[:1])
     breaks = (step < 0) | (step > GAP_STEPS * np.median(step))
     if trace.cycle is not None:
         breaks |= np.diff(trace.cycle, prepend=trace.cycle[:1]) != 0

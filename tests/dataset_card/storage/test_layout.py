@@ -42,3 +42,11 @@ def test_windows_text_is_named_or_taken(tmp_path):
 def test_an_empty_file_is_named(tmp_path):
     with pytest.raises(FaultyInput, match="an empty file"):
         layout(tmp_path, b"\n\n")
+
+
+def test_lines_too_long_for_a_table_are_named(tmp_path):
+    with pytest.raises(FaultyInput, match="a line of 262,144 characters; expected at most 50,000"):
+        layout(tmp_path, b"soh,soc," * 400_000)
+    found = layout(tmp_path, b"soh,soc,voltage\n" + b"0.9,50,3.2\n" * 30_000 + b"0.9,50," + b"3" * 200_000 + b"\n")
+    with pytest.raises(FaultyInput, match="row 30002 or later: field larger than field limit"):
+        text_rows(tmp_path / "t.csv", found)

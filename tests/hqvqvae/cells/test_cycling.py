@@ -102,6 +102,8 @@ def test_no_protocol_takes_a_broken_cycle(protocol):
 def test_a_column_of_words_is_named():
     with pytest.raises(MagBridgeError, match="column 'voltage_V' holds 'high' in row 0; expected numbers"):
         segments_of(cell_table().assign(voltage_V="high"))
+    with pytest.raises(MagBridgeError, match="column 'voltage_V' holds no numbers"):
+        segments_of(cell_table().assign(voltage_V=b"\xff\xfe"))
 
 
 def test_cycles_that_are_no_numbers_and_empty_tables_are_named():

@@ -128,7 +128,7 @@ def test_a_temperature_is_declared_or_left_out_by_name(tmp_path):
 def test_files_that_are_no_tables_are_named(tmp_path):
     with pytest.raises(MagBridgeError, match="does not exist"):
         read_table(tmp_path / "none.csv")
-    (tmp_path / "wide.csv").write_text(",".join(f"x{i}" for i in range(100_000)) + "\n")
+    (tmp_path / "wide.csv").write_text(",".join(f"x{i}" for i in range(5_000)) + "\n")
     with pytest.raises(MagBridgeError, match=r"has \d{4,} columns; expected a table of samples"):
         read_table(tmp_path / "wide.csv")
     with pytest.raises(MagBridgeError, match=r"has \d{4,} columns; expected a table of samples, at most 1000$"):

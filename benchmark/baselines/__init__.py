@@ -14,6 +14,7 @@ from benchmark.baselines import (
     physics,
     recipe,
     rocket,
+    sensor_network,
     signed,
     whitened,
 )
@@ -29,7 +30,7 @@ FAMILIES = {
     "functional": (*functional.MODELS, *averaged.MODELS, *signed.MODELS, *departure.MODELS),
     "hqvqvae": hqvqvae_codes.MODELS,
     "recipe": recipe.MODELS,
-    "physics": physics.MODELS,
+    "physics": (*physics.MODELS, *sensor_network.MODELS),
 }
 
 

@@ -63,7 +63,7 @@ class SequenceModel(KeptByTask):
         self._prepare(signals, target)
         x, y = self._inputs(signals), self._target(target)
         with private_randomness(torch, self.seed):
-            self.model = self.network(1 if self.task.is_regression else len(self.task.labels)).to(self.device)
+            self.model = self.network(len(self.task.labels or self.task.targets)).to(self.device)
             step = self._optimization(len(x))
             best, stale, weights = -np.inf, 0, None
             for _ in _bar(self._epochs(), self.task, self.seed):
@@ -109,7 +109,7 @@ class SequenceModel(KeptByTask):
         if weights is not None:
             torch = require_torch()
             self.device = "cuda" if torch.cuda.is_available() else "cpu"
-            model = self.network(1 if self.task.is_regression else len(self.task.labels))
+            model = self.network(len(self.task.labels or self.task.targets))
             model.load_state_dict({name: torch.as_tensor(array) for name, array in weights.items()})
             self.model = model.to(self.device)
 

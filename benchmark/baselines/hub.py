@@ -61,6 +61,8 @@ TRUSTED = [
     "benchmark.baselines.recipe.SubtypeClassifier",
     "benchmark.baselines.rocket.AeonLearner",
     "benchmark.baselines.rocket.Rocket",
+    "benchmark.baselines.sensor_network.BothNetworks",
+    "benchmark.baselines.sensor_network.SensorNetwork",
     "benchmark.baselines.signed.SignedRegressor",
     "benchmark.baselines.whitened.WhitenedNetwork",
     "catboost.core.CatBoostClassifier",

@@ -316,15 +316,15 @@ class Reader(KeptByTask):
         """
         if self.task.labels:
             self.classes_ = np.unique(target)
-        level = self._level(inputs)
-        self.border = _border(level)
-        sides = target[level > self.border], target[level <= self.border]
+        of = self._level(inputs)
+        self.border = border(of)
+        sides = target[of > self.border], target[of <= self.border]
         if self.task.labels and any(len(np.unique(side)) < len(self.classes_) for side in sides):
             self.border = np.inf  # a learner of one chemistry would lack a class
         healthy, cells = view(clean.signals, self.name), clean.battery_ids
         self.learners = []
         for side in (False, True):
-            rows, others = (level > self.border) == side, (self._level(healthy) > self.border) == side
+            rows, others = (of > self.border) == side, (self._level(healthy) > self.border) == side
             if rows.any():
                 known = healthy[others], cells[others]
                 self.learners.append(self._one().fit(inputs[rows], target[rows], groups[rows], known))
@@ -332,9 +332,7 @@ class Reader(KeptByTask):
         return self
 
     def _level(self, inputs: np.ndarray) -> np.ndarray:
-        """(n,) what tells chemistries apart: size of the scan, or the voltage before the pulse."""
-        read = channels(inputs, self.name)
-        return np.log(np.linalg.norm(read["scan"], axis=1)) if "scan" in read else read["voltage"][:, 0]
+        return level(channels(inputs, self.name))
 
     def decision_function(self, inputs: np.ndarray) -> np.ndarray:
         """(n, K) score of each class."""
@@ -357,9 +355,14 @@ class Reader(KeptByTask):
         return self.classes_[found.argmax(axis=1)] if self.task.labels else found
 
 
-def _border(level: np.ndarray) -> float:
+def level(read: dict[str, np.ndarray]) -> np.ndarray:
+    """(n,) what tells chemistries apart: size of the scan, or the voltage before the pulse; of channels by name."""
+    return np.log(np.linalg.norm(read["scan"], axis=1)) if "scan" in read else read["voltage"][:, 0]
+
+
+def border(of: np.ndarray) -> float:
     """The middle of the widest gap in values (n,); infinity where there is no wide one, and all are of one kind."""
-    values = np.sort(level)
+    values = np.sort(of)
     edge = len(values) // 10  # each kind has a tenth of the rows at least
     gaps = np.diff(values[edge : len(values) - edge])
     if not len(gaps) or gaps.max() < GAP * (values[-1] - values[0]):

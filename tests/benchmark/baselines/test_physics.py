@@ -6,7 +6,7 @@ import pytest
 from benchmark import cross_validate, evaluate_model, few_shot, load_task
 from benchmark.baselines import get_model, models
 from benchmark.baselines.hub import baseline_files, fit_baseline, read_baseline
-from benchmark.baselines.physics import VIEWS, Components, HealthyMetric, Stacked, _border, view
+from benchmark.baselines.physics import VIEWS, Components, HealthyMetric, Stacked, border, view
 from benchmark.predictions import score_predictions
 from benchmark.tasks import V3_TASKS, get_task
 from dataset_card.errors import MagBridgeError
@@ -83,8 +83,8 @@ def test_healthy_rows_are_the_clean_ones(v3_release):
 def test_chemistries_are_told_by_the_widest_gap():
     rng = np.random.default_rng(0)
     low, high = rng.normal(2.8, 0.1, 300), rng.normal(4.4, 0.05, 200)
-    assert low.max() < _border(np.concatenate([low, high])) < high.min()
-    assert _border(low) == np.inf and _border(np.append(low, 9.0)) == np.inf and _border(low[:1]) == np.inf
+    assert low.max() < border(np.concatenate([low, high])) < high.min()
+    assert border(low) == np.inf and border(np.append(low, 9.0)) == np.inf and border(low[:1]) == np.inf
 
 
 def test_readings_that_say_nothing_cost_next_to_nothing():

@@ -1,0 +1,214 @@
+"""Networks over v3's sensors and times, each reading in the metric of healthy cells.
+
+Magnetic readings are maps of 6 x 4 places with a channel for each axis and time, read by convolutions; the terminal
+voltage goes through layers of its own. A chemistry is told by its readings, as `physics` tells it, and one network
+reads both. What both networks say is weighed by validation rows: one network of all readings fits the noise of those
+that say nothing (R2 of T9 .30 where the terminals alone have .65, on validation cells).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from benchmark.baselines.deep import DEEP_SEEDS, WEIGHT_DECAY, SequenceModel, require_torch
+from benchmark.baselines.physics import TASKS, VIEWS, HealthyMetric, border, channels, level, view
+from benchmark.models import KeptByTask, Model
+from benchmark.scoring import score
+from benchmark.tasks import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from benchmark.data import Subset
+
+GRID = 6, 4
+"""Sensors along x and y, x slowest in a row's readings."""
+
+TIMES = {"load": 1, "rest": 7, "scan": 1}
+VOLTAGES, MAPS = 33, 3 * sum(TIMES.values())
+WIDTH, HIDDEN, EPOCHS, QUIT = 48, 128, 120, 30
+RATES = {"terminals": 3e-3, "magnetics": 1e-3}
+"""Learning rates, of five settings the best on validation cells (epoch chosen on other training cells)."""
+
+WEIGHTS = tuple(k / 10 for k in range(11))
+
+
+class SensorNetwork(SequenceModel):
+    """A network on terminals or on magnetics, trained with Adam and stopped early on validation rows.
+
+    Args:
+        network: Makes the network for a number of outputs.
+        name: View.
+        seed: Of the initial weights, dropout and batch order.
+        task: Its task.
+    """
+
+    patience = QUIT
+
+    def __init__(self, network, name: str, seed: int, task: Task):
+        super().__init__(network, seed, task)
+        self.name = name
+
+    def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset, clean: Subset) -> Self:  # type: ignore[override]
+        """Train for up to 120 epochs and keep the weights of the best headline score on the validation rows.
+
+        Args:
+            signals: Shape (n, 681).
+            target: Shape (n,), or (n, 2) for places.
+            validation: Rows for early stopping.
+            clean: Rows of healthy training cells, whose spread readings are measured by.
+        """
+        healthy = view(clean.signals, self.name)
+        of = level(channels(healthy, self.name))
+        self.border = border(of)
+        self.metrics, self.scales = [], []
+        for side in (of <= self.border, of > self.border):
+            rows = healthy[side] if side.any() else healthy
+            rest = channels(rows, self.name).get("rest", np.zeros((1, 0)))
+            self.metrics.append(HealthyMetric(self.name).fit(rows))
+            self.scales.append((rest.mean(axis=0), rest.std(axis=0) + 1e-12))
+        return super().fit(signals, target, validation=validation)
+
+    def predict(self, signals: np.ndarray) -> np.ndarray:
+        """Labels or numbers, shape (n,), or places (n, 2) in mm."""
+        return self.answer(self.scores(signals))
+
+    def scores(self, signals: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, K), or the numbers (n, 1) or places (n, 2) that are predicted."""
+        return self.predict_proba(signals) if self.task.labels else self._output(signals) * self.scale + self.mean
+
+    def answer(self, scores: np.ndarray) -> np.ndarray:
+        """What scores predict."""
+        if self.task.labels:
+            return self.classes_[scores.argmax(axis=1)]
+        return scores if self.task.second else scores[:, 0]
+
+    def _prepare(self, signals: np.ndarray, target: np.ndarray) -> None:
+        if not self.task.labels:
+            self.mean, self.scale = target.mean(axis=0), target.std(axis=0)
+
+    def _epochs(self) -> int:
+        return EPOCHS
+
+    def _optimization(self, n_rows: int) -> Callable[[], None]:
+        optimizer = require_torch().optim.Adam
+        return optimizer(self.model.parameters(), lr=RATES[self.name], weight_decay=WEIGHT_DECAY).step
+
+    def _target(self, target: np.ndarray):
+        if self.task.labels:
+            return super()._target(target)
+        scaled = ((target - self.mean) / self.scale).reshape(len(target), -1)
+        return require_torch().from_numpy(scaled.astype(np.float32)).to(self.device)
+
+    def _loss(self, x, y):
+        if self.task.labels:
+            return super()._loss(x, y)
+        return require_torch().nn.functional.smooth_l1_loss(self.model(x), y)
+
+    def _inputs(self, signals: np.ndarray):
+        """Readings in standard deviations of healthy cells, drawn in, as a float32 tensor (n, D) on the device."""
+        x = view(signals, self.name)
+        side = (level(channels(x, self.name)) > self.border).astype(int)
+        out = np.empty_like(x)
+        for k, (metric, (mean, spread)) in enumerate(zip(self.metrics, self.scales)):
+            rows = x[side == k]
+            parts = dict(zip(metric.fitted, metric.transform(rows)))
+            read = channels(rows, self.name)
+            parts |= {"rest": (read["rest"] - mean) / spread} if "rest" in read else {}
+            out[side == k] = np.concatenate([parts[c] for c in VIEWS[self.name]], axis=1)
+        return require_torch().from_numpy(np.arcsinh(out).astype(np.float32)).to(self.device)
+
+
+class BothNetworks(KeptByTask):
+    """A network on terminals and one on magnetics, their answers weighed by the score on validation rows."""
+
+    def __init__(self, seed: int, task: Task):
+        self.task = task
+        self.networks = [SensorNetwork(NETWORKS[name], name, seed, task) for name in NETWORKS]
+
+    def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset, clean: Subset) -> Self:
+        """Fit both networks and choose the weight; arguments as in `SensorNetwork.fit`."""
+        first, second = (
+            network.fit(signals, target, validation=validation, clean=clean).scores(validation.signals)
+            for network in self.networks
+        )
+        headline = self.task.headline
+        found = {
+            w: headline.sign
+            * score(self.task, validation.target, self.networks[0].answer(w * first + (1 - w) * second))[headline.name]
+            for w in WEIGHTS
+        }
+        self.weight = max(WEIGHTS, key=found.__getitem__)
+        return self
+
+    def predict(self, signals: np.ndarray) -> np.ndarray:
+        """As in `SensorNetwork.predict`."""
+        return self.networks[0].answer(self.predict_proba(signals))
+
+    def predict_proba(self, signals: np.ndarray) -> np.ndarray:
+        """As in `SensorNetwork.scores`."""
+        first, second = (network.scores(signals) for network in self.networks)
+        return self.weight * first + (1 - self.weight) * second
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Labels in the order of the probabilities."""
+        return self.networks[0].classes_
+
+
+def _terminals(outputs: int) -> nn.Module:
+    nn = require_torch().nn
+    return nn.Sequential(
+        *(nn.Linear(VOLTAGES, 64), nn.GELU(), nn.Dropout(0.1)),
+        *(nn.Linear(64, HIDDEN), nn.GELU(), nn.Dropout(0.1)),
+        nn.Linear(HIDDEN, outputs),
+    )
+
+
+def _magnetics(outputs: int) -> nn.Module:
+    nn = require_torch().nn
+
+    class Maps(nn.Module):  # type: ignore[name-defined]
+        """Readings as maps of the array: a channel for each time and axis."""
+
+        def forward(self, x):
+            """Map (n, 648) to (n, 27, 6, 4)."""
+            return x.reshape(len(x), -1, *GRID, 3).movedim(4, 2).reshape(len(x), MAPS, *GRID)
+
+    return nn.Sequential(
+        Maps(),
+        *(nn.Conv2d(MAPS, WIDTH, 3, padding=1), nn.GELU()),
+        *(nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.GELU(), nn.Flatten(), nn.Dropout(0.3)),
+        *(nn.Linear(WIDTH * GRID[0] * GRID[1], HIDDEN), nn.GELU(), nn.Dropout(0.3)),
+        nn.Linear(HIDDEN, outputs),
+    )
+
+
+NETWORKS = {"terminals": _terminals, "magnetics": _magnetics}
+
+
+def _build(name: str, seed: int, task: Task) -> SensorNetwork | BothNetworks:
+    return SensorNetwork(NETWORKS[name], name, seed, task) if name in NETWORKS else BothNetworks(seed, task)
+
+
+MODELS = tuple(
+    Model(
+        f"network-{name}",
+        TASKS,
+        partial(_build, name),
+        f"{words}, readings in the metric of healthy cells. Epoch{more} chosen on validation rows.",
+        features=None,
+        sampling="full",
+        seeds=DEEP_SEEDS,
+    )
+    for name, words, more in (
+        ("terminals", "Two layers on the voltage", ""),
+        ("magnetics", "Convolutions over the sensors' grid, axes and times", ""),
+        ("both", "Layers on the voltage and convolutions over the sensors' grid", " and weight"),
+    )
+)

@@ -82,8 +82,23 @@ def wheel(tmp_path_factory):
     return installed(tmp_path_factory.mktemp("wheel"))
 
 
+LONGEST = {
+    *(
+        "test_examples.py",
+        "test_residuals.py",
+        "test_filing.py",
+        "test_publishing.py",
+        "test_page.py",
+        "test_faults.py",
+    ),
+    *("test_run.py", "test_main.py", "test_protocol.py", "test_parallel.py", "test_readme.py", "test_controls.py"),
+}
+"""Files that take longest: they go first, so that no worker is left alone with one at the end."""
+
+
 def pytest_collection_modifyitems(items):
-    """A test that asks for the upstream folder is marked `upstream`."""
+    """A test that asks for the upstream folder is marked `upstream`; the longest files come first."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
         if "upstream_dir" in getattr(item, "fixturenames", ()):
             item.add_marker("upstream")

@@ -146,7 +146,7 @@ def test_tables_of_results_are_the_shipped_ones(edition):
     from benchmark.results import SHIPPED, read_results
     from dataset_card.contract.schema import MASTER_SEED
 
-    card = ROOT / "dataset_card" / "cards" / "templates" / ("card.md" if edition == "v1" else "card_v2.md")
+    card = ROOT / "dataset_card" / "cards" / "templates" / f"card_{edition}.md"
     rows = [match.groupdict() for match in ROW.finditer(card.read_text(encoding="utf-8"))]
     assert len(rows) == 4
     shipped = read_results(SHIPPED if edition == "v1" else SHIPPED / "v2")

@@ -249,7 +249,7 @@ def test_bad_input_is_named(release, recorder):
         evaluate_model("t1", 3, data)
     with pytest.raises(MagBridgeError, match="Ridge is a class: pass an instance"):
         evaluate_model("t1", Ridge, data)
-    with pytest.raises(MagBridgeError, match="Ridge is a regressor: t2 asks for one of reuse, recondition a row"):
+    with pytest.raises(MagBridgeError, match="Ridge is a regressor: t2 asks for one of reuse, recondition per row"):
         evaluate_model("t2", Ridge(), release)
     with pytest.raises(MagBridgeError, match="is a classifier: t1 asks for a number per row; expected a regressor"):
         evaluate_model("t1", make_pipeline(StandardScaler(), LogisticRegression()), data)

@@ -89,5 +89,4 @@ def test_the_published_tables_give_the_embedded_one():
     if "MAGBRIDGE_UPSTREAM" not in os.environ:
         pytest.skip("needs the MATR tables in $MAGBRIDGE_UPSTREAM")
     found = matr.read_archive(next((Path(os.environ["MAGBRIDGE_UPSTREAM"]) / "matr").glob("*.zip")))
-    embedded = matr._embedded()
-    pd.testing.assert_frame_equal(found, embedded, check_dtype=False, rtol=1e-6)
+    pd.testing.assert_frame_equal(found, matr.embedded_table(), check_dtype=False, rtol=1e-6)

@@ -118,8 +118,8 @@ def test_cells_left_out_say_why():
 @pytest.mark.parametrize(
     ("proxy", "change", "message"),
     [
-        ("temperature", lambda t: t, "unknown proxy 'temperature'"),
-        ("r_late", lambda t: t.drop(columns="resistance_ohm"), "needs the column 'resistance_ohm'"),
+        ("temperature", lambda t: t, "proxy 'temperature' is unknown"),
+        ("r_late", lambda t: t.drop(columns="resistance_ohm"), "the table lacks resistance_ohm"),
         ("r_late", lambda t: t.assign(resistance_ohm=np.nan), "no cell can take part"),
         ("fade", lambda t: t.head(9), "no cell can take part"),
     ],

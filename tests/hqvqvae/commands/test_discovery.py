@@ -126,7 +126,7 @@ def test_interpret_dry_run_writes_prompts(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("discover", "--proxy", "luck", "--out", "unused"), "unknown proxy 'luck'"),
+        (("discover", "--proxy", "luck", "--out", "unused"), "proxy 'luck' is unknown"),
         (("discover", "--protocol", "Q", "--out", "unused"), "protocol 'Q' is unknown"),
         (("discover", "--reference", "5", "--out", "unused"), "--reference '5': expected the first and last segment"),
         (("discover", "--early", "1.5", "--out", "unused"), "early_fraction is 1.5"),

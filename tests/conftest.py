@@ -12,6 +12,10 @@ os.environ["HF_HOME"] = str(Path(_CACHES.name) / "hf")
 os.environ["MAGBRIDGE_CACHE"] = str(Path(_CACHES.name) / "magbridge")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# Several workers share the cores: more threads in each would wait for one another.
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
+
 
 @pytest.fixture(scope="session")
 def upstream_dir() -> Path:

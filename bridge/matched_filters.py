@@ -19,6 +19,7 @@ from benchmark.models import KeptByTask
 from benchmark.tasks import Task
 from bridge.v3.config import CHEMISTRIES, STACKS, PhysicsConfig
 from bridge.v3.filters import CLASSES, CURRENT, LOAD, SCAN, Filters
+from dataset_card.contract.physics import STEPS
 
 CHUNK = 100
 """Rows read at a time."""
@@ -44,7 +45,7 @@ class MatchedFilters(KeptByTask):
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> MatchedFilters:
         """Take the healthy load fields of the designs from clean rows, and fit the learner."""
-        voltage, fields = np.split(clean.signals.astype(np.float64), [33], axis=1)
+        voltage, fields = np.split(clean.signals.astype(np.float64), [STEPS], axis=1)
         chemistry = self._chemistry(fields)
         size = np.log(np.linalg.norm(fields[:, LOAD], axis=1))
         self.load = {}
@@ -101,7 +102,7 @@ class MatchedFilters(KeptByTask):
             (n, F): place; evidence of each of `CLASSES`; logarithm of the mean squares of load, rest and scan;
             gradients and filtered readings; chemistry and stack as numbers; for numbers to predict the voltages.
         """
-        voltage, fields = np.split(np.asarray(signals, np.float64), [33], axis=1)
+        voltage, fields = np.split(np.asarray(signals, np.float64), [STEPS], axis=1)
         chemistry = self._chemistry(fields)
         out = np.empty((len(fields), self.n_features_))
         for code, kind in enumerate(CHEMISTRIES):

@@ -42,6 +42,8 @@ class SequenceModel(KeptByTask):
     patience: int | None = PATIENCE
     """None for a fit that always runs to its end."""
 
+    rate: float = LEARNING_RATE
+
     def __init__(self, network, seed: int, task: Task):
         self.network, self.seed, self.task = network, seed, task
 
@@ -121,7 +123,7 @@ class SequenceModel(KeptByTask):
     def _optimization(self, n_rows: int) -> Callable[[], None]:
         """What to do with the gradients of a batch."""
         parameters = self.model.parameters()
-        return require_torch().optim.Adam(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY).step
+        return require_torch().optim.Adam(parameters, lr=self.rate, weight_decay=WEIGHT_DECAY).step
 
     def _epochs(self) -> int:
         return MAX_EPOCHS

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from benchmark.baselines.deep import DEEP_SEEDS, WEIGHT_DECAY, SequenceModel, require_torch
+from benchmark.baselines.deep import DEEP_SEEDS, SequenceModel, require_torch
 from benchmark.baselines.physics import TASKS, VIEWS, HealthyMetric, border, channels, level, view
 from benchmark.models import KeptByTask, Model
 from benchmark.scoring import score
 from benchmark.tasks import Task
+from dataset_card.contract.physics import AXES, REST_TIMES, SENSORS, STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import nn
 
     from benchmark.data import Subset
@@ -29,8 +28,9 @@ if TYPE_CHECKING:
 GRID = 6, 4
 """Sensors along x and y, x slowest in a row's readings."""
 
-TIMES = {"load": 1, "rest": 7, "scan": 1}
-VOLTAGES, MAPS = 33, 3 * sum(TIMES.values())
+MAPS = AXES * (REST_TIMES + 2)
+"""A map of each component under load, at each time at rest, and of the scan."""
+
 WIDTH, HIDDEN, EPOCHS, QUIT = 48, 128, 120, 30
 RATES = {"terminals": 3e-3, "magnetics": 1e-3}
 """Learning rates, of five settings the best on validation cells (epoch chosen on other training cells)."""
@@ -52,7 +52,7 @@ class SensorNetwork(SequenceModel):
 
     def __init__(self, network, name: str, seed: int, task: Task):
         super().__init__(network, seed, task)
-        self.name = name
+        self.name, self.rate = name, RATES[name]
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset, clean: Subset) -> Self:  # type: ignore[override]
         """Train for up to 120 epochs and keep the weights of the best headline score on the validation rows.
@@ -94,10 +94,6 @@ class SensorNetwork(SequenceModel):
 
     def _epochs(self) -> int:
         return EPOCHS
-
-    def _optimization(self, n_rows: int) -> Callable[[], None]:
-        optimizer = require_torch().optim.Adam
-        return optimizer(self.model.parameters(), lr=RATES[self.name], weight_decay=WEIGHT_DECAY).step
 
     def _target(self, target: np.ndarray):
         if self.task.labels:
@@ -148,9 +144,13 @@ class BothNetworks(KeptByTask):
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """As in `SensorNetwork.predict`."""
-        return self.networks[0].answer(self.predict_proba(signals))
+        return self.networks[0].answer(self.scores(signals))
 
     def predict_proba(self, signals: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, K)."""
+        return self.scores(signals)
+
+    def scores(self, signals: np.ndarray) -> np.ndarray:
         """As in `SensorNetwork.scores`."""
         first, second = (network.scores(signals) for network in self.networks)
         return self.weight * first + (1 - self.weight) * second
@@ -164,7 +164,7 @@ class BothNetworks(KeptByTask):
 def _terminals(outputs: int) -> nn.Module:
     nn = require_torch().nn
     return nn.Sequential(
-        *(nn.Linear(VOLTAGES, 64), nn.GELU(), nn.Dropout(0.1)),
+        *(nn.Linear(STEPS, 64), nn.GELU(), nn.Dropout(0.1)),
         *(nn.Linear(64, HIDDEN), nn.GELU(), nn.Dropout(0.1)),
         nn.Linear(HIDDEN, outputs),
     )
@@ -178,13 +178,13 @@ def _magnetics(outputs: int) -> nn.Module:
 
         def forward(self, x):
             """Map (n, 648) to (n, 27, 6, 4)."""
-            return x.reshape(len(x), -1, *GRID, 3).movedim(4, 2).reshape(len(x), MAPS, *GRID)
+            return x.reshape(len(x), -1, *GRID, AXES).movedim(4, 2).reshape(len(x), MAPS, *GRID)
 
     return nn.Sequential(
         Maps(),
         *(nn.Conv2d(MAPS, WIDTH, 3, padding=1), nn.GELU()),
         *(nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.GELU(), nn.Flatten(), nn.Dropout(0.3)),
-        *(nn.Linear(WIDTH * GRID[0] * GRID[1], HIDDEN), nn.GELU(), nn.Dropout(0.3)),
+        *(nn.Linear(WIDTH * SENSORS, HIDDEN), nn.GELU(), nn.Dropout(0.3)),
         nn.Linear(HIDDEN, outputs),
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import engine
 
 FOLDER = Path(__file__).with_name("templates")
 
@@ -33,14 +34,11 @@ def source(template: str) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+    environment = engine(
         loader=jinja2.FileSystemLoader(FOLDER),
         variable_start_string="${",
         variable_end_string="}",
-        trim_blocks=True,
-        lstrip_blocks=True,
         keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"thousands": "{:,}".format, "digits": _digits, "span": _span}
     return environment

@@ -7,6 +7,17 @@ from importlib import resources
 from typing import Any
 
 
+def engine(**options: Any) -> Any:
+    """A jinja2 environment in which a block takes no line of its own and a missing name is an error.
+
+    Args:
+        **options: What differs from that, as of `jinja2.Environment`.
+    """
+    import jinja2
+
+    return jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, **options)
+
+
 @cache
 def macros(package: str, name: str) -> Any:
     """The macros of a template, as functions that return text.
@@ -15,9 +26,4 @@ def macros(package: str, name: str) -> Any:
         package: The package that the template lies in, such as `bridge.measured`.
         name: Its file name.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=False, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.from_string(resources.files(package).joinpath(name).read_text(encoding="utf-8")).module
+    return engine().from_string(resources.files(package).joinpath(name).read_text(encoding="utf-8")).module

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dataset_card.running.templates import engine
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -26,8 +28,6 @@ def render(name: str, values: Mapping[str, Any], filters: Mapping[str, Any] | No
 
 @functools.cache
 def _template(name: str, filters: tuple[tuple[str, Any], ...]):
-    import jinja2
-
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = engine()
     environment.filters |= {"fmt": format, **dict(filters)}
     return environment.from_string((TEMPLATES / name).read_text(encoding="utf-8"))

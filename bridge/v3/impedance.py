@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import brentq, nnls
+import scipy
 
 MODES = 400
 """Modes of the exact sphere: enough at .05 s for every diffusion time of the presets."""
@@ -21,7 +21,8 @@ LADDER = 6
 def sphere_modes() -> np.ndarray:
     """Roots lambda_k of tan(lambda) = lambda: 4.4934, 7.7253 and on."""
     roots = [
-        brentq(lambda q: np.sin(q) - q * np.cos(q), k * np.pi + 1e-9, (k + 0.5) * np.pi) for k in range(1, MODES + 1)
+        scipy.optimize.brentq(lambda q: np.sin(q) - q * np.cos(q), k * np.pi + 1e-9, (k + 0.5) * np.pi)
+        for k in range(1, MODES + 1)
     ]
     return np.array(roots)
 
@@ -60,7 +61,7 @@ def ladder(tau_s: float, two_modes: bool = False) -> tuple[np.ndarray, np.ndarra
     rises = np.column_stack([np.ones_like(t), 1 - np.exp(-np.outer(t, 1 / times))]) * scale_t[:, None]
     answers = np.column_stack([np.ones_like(t), 1 / (1 + 1j * np.outer(omega, times))]) * scale_w[:, None]
     target = (exact - 1 / (1j * omega * tau_s)) * scale_w
-    found, _ = nnls(
+    found, _ = scipy.optimize.nnls(
         np.vstack([rises, answers.real, answers.imag]),
         np.concatenate([step * scale_t, target.real, target.imag]),
     )

@@ -428,7 +428,8 @@ def _read(
         paths += found
     table = pa.concat_tables([_columns(path, columns) for path in paths])
     for target in targets:
-        table = table.filter(table[target].is_valid())
+        if table[target].null_count:
+            table = table.filter(table[target].is_valid())
     position = [order[sample_id] for sample_id in table["sample_id"].to_pylist()]
     return table.take(np.argsort(position))
 

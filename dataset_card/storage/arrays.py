@@ -123,5 +123,5 @@ def _fixed_lists(column: pa.ChunkedArray, field: Field) -> np.ndarray:
         raise MagBridgeError(
             f"column {field.name} has type {column.type}: expected fixed_size_list of {field.length} {field.dtype}"
         )
-    flat = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    return np.concatenate(flat).reshape(-1, field.length) if flat else np.empty((0, field.length or 0))
+    whole = column.combine_chunks()  # copies nothing where there is one chunk
+    return whole.flatten().to_numpy(zero_copy_only=False).reshape(-1, field.length)

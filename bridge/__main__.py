@@ -19,8 +19,6 @@ from bridge.commands.hub import push
 from bridge.commands.measured import OwnOptions, adopt, predict, residuals, with_own
 from bridge.commands.options import (
     DatasetOption,
-    OutFolderOption,
-    ReleaseArgument,
     UpstreamDirOption,
     UpstreamOption,
     composition,
@@ -44,21 +42,23 @@ app = CommandLine("Build, check and publish releases.")
 @app.command()
 @takes(composition=composition, own=OwnOptions)
 def build(
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The release folder to write; named after its dataset by default.", show_default=False),
-    ] = None,
+    out: Path | None = None,
     bridge: DatasetOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
-    seed: Annotated[int, typer.Option(help="Master seed; the published releases have the default.")] = MASTER_SEED,
+    seed: int = MASTER_SEED,
     *,
     composition,
     own,
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate a release and write its folder."""
+    """Generate a release and write its folder.
+
+    Args:
+        out: The release folder to write; named after its dataset by default.
+        seed: Master seed; the published releases have the default.
+    """
     from bridge.generate import inputs_of
     from bridge.release import folder as release
 
@@ -77,14 +77,13 @@ def _report(out: Path, manifest: dict, as_json: bool) -> None:
 
 
 @app.command()
-def bundle(
-    release: ReleaseArgument,
-    out: Annotated[
-        Path | None, typer.Option(help="The zip file to write; named after the release by default.", show_default=False)
-    ] = None,
-    replace: ReplaceOption = False,
-) -> None:
-    """Write a release folder as a Zenodo-style bundle."""
+def bundle(release: Path, out: Path | None = None, replace: ReplaceOption = False) -> None:
+    """Write a release folder as a Zenodo-style bundle.
+
+    Args:
+        release: A release folder.
+        out: The zip file to write; named after the release by default.
+    """
     from bridge.release.bundle import bundle_name, write_bundle
     from bridge.release.folder import read_manifest
 
@@ -93,13 +92,13 @@ def bundle(
 
 
 @app.command("import")
-def import_(
-    bundle: Annotated[Path, typer.Argument(help="A bundle: zip file or folder.")],
-    out: OutFolderOption,
-    replace: ReplaceOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Turn a bundle into a release folder."""
+def import_(bundle: Path, *, out: Path, replace: ReplaceOption = False, as_json: JsonOption = False) -> None:
+    """Turn a bundle into a release folder.
+
+    Args:
+        bundle: A bundle: zip file or folder.
+        out: The release folder to write.
+    """
     from bridge.release.bundle import import_bundle
 
     _report(out, import_bundle(bundle, out, replace), as_json)
@@ -107,15 +106,20 @@ def import_(
 
 @app.command()
 def plot(
-    out: Annotated[Path, typer.Option(help="The figure to write; its suffix picks the format.")],
-    release: Annotated[Path | None, typer.Argument(help="A release folder.", show_default=False)] = None,
-    sample: Annotated[str | None, typer.Option(help="A sample id; an overview of the release by default.")] = None,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Held-out scans, v1 and v2 side by side; takes no release.")
-    ] = False,
+    out: Annotated[Path, typer.Option()],
+    release: Annotated[Path | None, typer.Argument(show_default=False)] = None,
+    sample: str | None = None,
+    compare: bool = False,
     replace: ReplaceOption = False,
 ) -> None:
-    """Plot one sample over its anchor's mean and std, an overview of a release, or the bridges side by side."""
+    """Plot one sample over its anchor's mean and std, an overview of a release, or the bridges side by side.
+
+    Args:
+        out: The figure to write; its suffix picks the format.
+        release: A release folder.
+        sample: A sample id; an overview of the release by default.
+        compare: Held-out scans, v1 and v2 side by side; takes no release.
+    """
     from bridge.release import figures
     from bridge.validation.portrait import portrait
     from dataset_card.storage.reading import one_release, read_manifest, read_table

@@ -12,6 +12,7 @@ from bridge.commands.options import (
     UpstreamOption,
     composition,
     report_written,
+    show,
     takes,
     upstream_line,
 )
@@ -22,30 +23,28 @@ from dataset_card.running.log import LOG
 OutArgument = Annotated[
     str, typer.Argument(metavar="OUT", help="A folder, or a URL that fsspec opens: s3://bucket/corpus.")
 ]
-RowsOption = Annotated[int, typer.Option(help="Number of rows, rounded up to whole releases.")]
-SeedOption = Annotated[int, typer.Option(help="Master seed of the first release; the others follow one by one.")]
-DtypeOption = Annotated[
-    Literal["float64", "float32"], typer.Option(help="Of signals, time and pulse voltages; labels stay float64.")
-]
-EngineOption = Annotated[
-    Literal["joblib", "dask"] | None,
-    typer.Option(help="What runs the jobs: joblib by default, or Dask with --address.", show_default=False),
-]
 corpus = CommandLine("Make any number of rows on any number of machines.")
 
 
 @takes(composition=composition)
 def _recipe(
     out: OutArgument,
-    rows: RowsOption,
+    rows: Annotated[int, typer.Option()],
     bridge: DatasetOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
-    seed: SeedOption = MASTER_SEED,
-    dtype: DtypeOption = "float64",
+    seed: int = MASTER_SEED,
+    dtype: Literal["float64", "float32"] = "float64",
     *,
     composition,
 ):
+    """What is to be made.
+
+    Args:
+        rows: Number of rows, rounded up to whole releases.
+        seed: Master seed of the first release; the others follow one by one.
+        dtype: Of signals, time and pulse voltages; labels stay float64.
+    """
     from bridge.corpus import run
     from bridge.generate import inputs_of
 
@@ -54,7 +53,12 @@ def _recipe(
     return run.plan(out, inputs, rows, first_seed=seed, dtype=dtype, **composition)
 
 
-def _engine(jobs: JobsOption = None, engine: EngineOption = None, address: AddressOption = None):
+def _engine(jobs: JobsOption = None, engine: Literal["joblib", "dask"] | None = None, address: AddressOption = None):
+    """What makes it.
+
+    Args:
+        engine: What runs the jobs: joblib by default, or Dask with --address.
+    """
     from dataset_card.running.parallel import Engine
 
     return Engine(jobs, engine, address)
@@ -65,15 +69,13 @@ def _engine(jobs: JobsOption = None, engine: EngineOption = None, address: Addre
 def plan(recipe, as_json: JsonOption = False) -> None:
     """Write the specification of a corpus and print its size; `build` with the same options makes it."""
     found = recipe.specification
-    if as_json:
-        print_json({"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **found.as_dict()})
-        return
-    last = found.first_seed + found.seeds - 1
-    typer.echo(
+    document = {"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **found.as_dict()}
+    text = (
         f"{recipe.out.url}: {found.rows} rows of {found.bridge_version}, the releases of the master seeds "
-        f"{found.first_seed} to {last}, in {found.shards} shards of "
+        f"{found.first_seed} to {found.first_seed + found.seeds - 1}, in {found.shards} shards of "
         f"{min(found.seeds, found.seeds_per_shard)} seeds, {found.dtype}"
     )
+    show(document, text, as_json)
 
 
 @corpus.command()

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from pathlib import Path
 
 import typer
 
-from bridge.commands.options import ReleaseArgument
 from dataset_card.running.commands import JsonOption, print_json
 
 
 def push(
-    release: ReleaseArgument,
-    repo: Annotated[
-        str, typer.Option(help="Dataset repository, USER/magbridge-battery; created if it does not exist.")
-    ],
-    collection: Annotated[
-        str | None, typer.Option(help="Title of a collection of yours to add it to; created if it does not exist.")
-    ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make it visible to you only.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be uploaded, without contacting the Hub.")
-    ] = False,
+    release: Path,
+    *,
+    repo: str,
+    collection: str | None = None,
+    private: bool = False,
+    dry_run: bool = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish a release on the Hugging Face Hub: one commit, tagged with its version."""
+    """Publish a release on the Hugging Face Hub: one commit, tagged with its version.
+
+    Args:
+        release: A release folder.
+        repo: Dataset repository, USER/magbridge-battery; created if it does not exist.
+        collection: Title of a collection of yours to add it to; created if it does not exist.
+        private: Make it visible to you only.
+        dry_run: List what would be uploaded, without contacting the Hub.
+    """
     from bridge.audit import publishing
     from dataset_card.running.hub import Repository
 

@@ -37,24 +37,24 @@ ColumnsOption = Annotated[
 
 @dataclass(frozen=True)
 class OwnOptions:
-    """A user's own cells and scans, as options of the commands that take them in an upstream's place."""
+    """A user's own cells and scans, as options of the commands that take them in an upstream's place.
+
+    Attributes:
+        scans: Your scan archive for v2: Parquet, HDF5 or a folder of CSV; needs --scan-table.
+        chemistry: Only cells of these chemistries, with commas between them; v2 or --cells.
+    """
 
     cells: Annotated[
         Path | None,
         typer.Option(help=f"Your cells in place of PulseBat's: CSV, Parquet or XLSX, {columns_in_words(CELL_FIELDS)}."),
     ] = None
-    chemistry: Annotated[
-        str | None, typer.Option(help="Only cells of these chemistries, with commas between them; v2 or --cells.")
-    ] = None
-    scans: Annotated[
-        Path | None,
-        typer.Option(help="Your scan archive for v2: Parquet, HDF5 or a folder of CSV; needs --scan-table."),
-    ] = None
+    scans: Path | None = None
     scan_table: Annotated[
         Path | None, typer.Option(help=f"Its table, one row per scan: {columns_in_words(ARCHIVE_FIELDS)}.")
     ] = None
     channels: ChannelsOption = None
     columns: ColumnsOption = None
+    chemistry: str | None = None
 
 
 def with_own(inputs, own: OwnOptions):
@@ -66,16 +66,17 @@ def with_own(inputs, own: OwnOptions):
     from bridge.v2 import UpstreamV2
     from bridge.v3.release import InputsV3
 
+    given = {name: value for name, value in vars(own).items() if value is not None}
     if isinstance(inputs, InputsV3):
-        if any(value is not None for value in vars(own).values()):
+        if given:
             raise MagBridgeError("your own cells or scans for v3, which is computed: expected --bridge v1 or v2")
         return inputs, None
     chemistries = None if own.chemistry is None else [name.strip() for name in own.chemistry.split(",")]
     notes: tuple[str, ...] = ()
     if own.cells is not None:
         inputs, notes = with_cells(inputs, own.cells, chemistries, own.columns)
-        LOG.info(f"cells: {len(set(inputs.pulses.cell))} of your own, in {len(inputs.pulses)} records")
-        for note in notes:
+        count = f"{len(set(inputs.pulses.cell))} of your own, in {len(inputs.pulses)} records"
+        for note in (count, *notes):
             LOG.info(f"cells: {note}")
     elif own.columns is not None:
         raise MagBridgeError("--columns without --cells: expected the table that it maps")
@@ -90,19 +91,17 @@ def with_own(inputs, own: OwnOptions):
         for note in of_scans:
             LOG.info(f"scans: {note}")
         notes += of_scans
-    if chemistries is not None and own.cells is None:
-        if not isinstance(inputs.pulses, PulseTables):
+    if own.cells is None and not isinstance(inputs.pulses, PulseTables):
+        if chemistries is not None:
             raise MagBridgeError("--chemistry with v1's one table: expected --bridge v2 or --cells")
-        inputs = dataclasses.replace(inputs, pulses=inputs.pulses.of(chemistries))
-    if own.cells is None and isinstance(inputs.pulses, PulseTables):
+    elif own.cells is None:
+        if chemistries is not None:
+            inputs = dataclasses.replace(inputs, pulses=inputs.pulses.of(chemistries))
         for what, count in inputs.pulses.overridden().items():
             if count:
                 typer.echo(f"cells: {count} of {len(inputs.pulses)} records have their {what}", err=True)
-    files = {"cells": own.cells, "scans": own.scans, "scan-table": own.scan_table, "channels": own.channels,
-             "columns": own.columns}  # fmt: skip
-    options = "".join(f" --{option} {shlex.quote(path.name)}" for option, path in files.items() if path is not None)
-    options += f" --chemistry {shlex.quote(own.chemistry)}" if own.chemistry is not None else ""
-    return inputs, OwnFiles(options, notes) if options else None
+    options = [f" --{name.replace('_', '-')} {shlex.quote(getattr(it, 'name', it))}" for name, it in given.items()]
+    return inputs, OwnFiles("".join(options), notes) if options else None
 
 
 def adopt(
@@ -110,29 +109,32 @@ def adopt(
     labels: Annotated[
         Path, typer.Option(help=f"CSV, Parquet or XLSX, one row per scan: {columns_in_words(LABEL_FIELDS)}.")
     ],
-    out: Annotated[Path | None, typer.Option(help="The release folder to write; its name is the release's.")] = None,
-    check: Annotated[
-        bool,
-        typer.Option("--check", help="Report what was understood, or what is wrong (exit code 1); write nothing."),
-    ] = False,
+    out: Path | None = None,
+    check: bool = False,
     channels: ChannelsOption = None,
     columns: ColumnsOption = None,
-    split: Annotated[
-        Path | None,
-        typer.Option(help="Your split by cell: a JSON object with lists of cells under train, validation and test."),
-    ] = None,
-    licence: Annotated[str | None, typer.Option(help="Licence of your data, such as CC-BY-4.0.")] = None,
-    citation: Annotated[str | None, typer.Option(help="How to cite your data.")] = None,
+    split: Path | None = None,
+    licence: str | None = None,
+    citation: str | None = None,
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a release from your measured scans and labels, in the format of every other release."""
+    """Make a release from your measured scans and labels, in the format of every other release.
+
+    Args:
+        out: The release folder to write; its name is the release's.
+        check: Report what was understood, or what is wrong (exit code 1); write nothing.
+        split: Your split by cell: a JSON object with lists of cells under train, validation and test.
+        licence: Licence of your data, such as CC-BY-4.0.
+        citation: How to cite your data.
+    """
     from bridge.measured.adopt import adopt as write
     from bridge.measured.adopt import read_measured
 
+    files = {"channels": channels, "split": split, "columns": columns}
     if check:
         try:
-            found = read_measured(signals, labels, channels, split, columns)
+            found = read_measured(signals, labels, **files)
         except FaultyInput as error:
             if as_json:
                 print_json({"faults": [vars(fault) for fault in error.faults]})
@@ -140,59 +142,49 @@ def adopt(
                 kinds = "kinds" if len(error.faults) > 1 else "kind"
                 list_findings(signals, error.faults, f"{kinds} of mistake", "")
             raise typer.Exit(1) from None
-        if as_json:
-            print_json({"faults": [], "understood": found.understood(), "notes": list(found.notes)})
-        else:
-            for note in (found.understood(), *found.notes):
-                typer.echo(note)
-            typer.echo(f"{signals}: ready to be adopted")
+        document = {"faults": [], "understood": found.understood(), "notes": list(found.notes)}
+        lines = (found.understood(), *found.notes, f"{signals}: ready to be adopted")
+        show(document, "\n".join(lines), as_json)
         return
     if out is None:
         raise MagBridgeError("no --out: expected the folder to write, or --check to look for faults only")
-    said: dict[str, Any] = {
-        "licence": licence,
-        "citation": citation,
-        "channels": channels,
-        "split": split,
-        "columns": columns,
-    }
-    manifest, leaks = write(signals, labels, out, **said, replace=replace)
-    if as_json:
-        print_json({"out": str(out), "leaks": leaks.as_dict(), **manifest})
-        return
+    manifest, leaks = write(signals, labels, out, licence=licence, citation=citation, **files, replace=replace)
     counts = manifest["counts"]
-    typer.echo(
-        f"{out}: {counts['rows']} measured scans of {counts['cells']} cells, digest {manifest['dataset_digest'][:12]}"
+    lines = (
+        f"{out}: {counts['rows']} measured scans of {counts['cells']} cells, digest {manifest['dataset_digest'][:12]}",
+        *(f"  {note}" for note in manifest["notes"]),
+        f"by_cell_primary: {leaks.text(3)}",
+        f'load it with: datasets.load_dataset("{out}", "by_cell_primary")',
     )
-    for note in manifest["notes"]:
-        typer.echo(f"  {note}")
-    typer.echo(f"by_cell_primary: {leaks.text(3)}")
-    typer.echo(f'load it with: datasets.load_dataset("{out}", "by_cell_primary")')
+    show({"out": str(out), "leaks": leaks.as_dict(), **manifest}, "\n".join(lines), as_json)
 
 
 def predict(
-    model: Annotated[
-        str, typer.Argument(help="A baseline's name, fitted on the release here, or the id of one on the Hub.")
-    ],
+    model: str,
     scans: ScansArgument,
-    data: Annotated[
-        str, typer.Option(help="The release it is fitted on: its held-out batteries calibrate the intervals.")
-    ] = V1.name,
-    task: Annotated[str, typer.Option(help="t1, t2, t3 or t4.")] = "t1",
+    data: str = V1.name,
+    task: str = "t1",
     channels: ChannelsOption = None,
-    level: Annotated[float, typer.Option(help="Share of new batteries' scans that intervals are to hold.")] = 0.9,
+    level: float = 0.9,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict your own scans: each with an interval, conformal by battery, and a warning where it is like no other."""
+    """Predict your own scans: each with an interval, conformal by battery, and a warning where it is like no other.
+
+    Args:
+        model: A baseline's name, fitted on the release here, or the id of one on the Hub.
+        data: The release it is fitted on: its held-out batteries calibrate the intervals.
+        task: t1, t2, t3 or t4.
+        level: Share of new batteries' scans that intervals are to hold.
+    """
     from bridge.measured.prediction import predict_scans
 
     found = predict_scans(model, scans, data, task, channels, level)
-    head: tuple[str, ...] = ("scan_id", "prediction", "low", "high", "unlikeness")
-    if isinstance(found.predictions[0], str):
-        head = ("scan_id", "prediction", "not_excluded", "unlikeness")
+    labels = isinstance(found.predictions[0], str)
+    head = ("scan_id", "prediction", *(("not_excluded",) if labels else ("low", "high")), "unlikeness")
+    limits = [[" ".join(each)] if labels else each for each in found.sets]
     rows = [
-        (scan, prediction, *(limits if len(head) == 5 else [" ".join(limits)]), float(unlike))
-        for scan, prediction, limits, unlike in zip(found.scan_ids, found.predictions, found.sets, found.unlikeness)
+        (scan, prediction, *limit, float(unlike))
+        for scan, prediction, limit, unlike in zip(found.scan_ids, found.predictions, limits, found.unlikeness)
     ]
     if as_json:
         print_json({"scans": [dict(zip(head, row)) for row in rows], "notes": found.notes})
@@ -205,16 +197,10 @@ def predict(
 
 
 def residuals(
-    measured: Annotated[
-        Path,
-        typer.Argument(
-            help="A release of measured cells, which `adopt` wrote; or a field map as CSV, Parquet or XLSX."
-        ),
-    ],
-    against: Annotated[
-        Path, typer.Option(help="A v2 release, whose folder carries its bridge; or, for a field map, a design as YAML.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the report: Markdown, HTML, JSON and figures.")],
+    measured: Path,
+    *,
+    against: Path,
+    out: Path,
     columns: ColumnsOption = None,
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
@@ -222,6 +208,11 @@ def residuals(
     """Compare measured cells with the bridge, or a field map with v3's model of a design: show how wrong it is.
 
     Cells are compared at the same SOH, SOC and voltage. Of a map, a background and a small translation are fitted.
+
+    Args:
+        measured: A release of measured cells, which `adopt` wrote; or a field map as CSV, Parquet or XLSX.
+        against: A v2 release, whose folder carries its bridge; or, for a field map, a design as YAML.
+        out: Folder of the report: Markdown, HTML, JSON and figures.
     """
     from bridge.measured import report
 

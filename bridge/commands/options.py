@@ -11,11 +11,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import print_json
+from dataset_card.running.commands import described, print_json
 
-ReleaseArgument = Annotated[Path, typer.Argument(help="A release folder.")]
 AnyReleaseArgument = Annotated[Path, typer.Argument(help="A release folder, or a bundle (folder or zip).")]
-OutFolderOption = Annotated[Path, typer.Option(help="The release folder to write.")]
 UpstreamOption = Annotated[
     Literal["auto", "published", "osf", "simulated"],
     typer.Option(help="auto: the published files if they can be had, otherwise the simulation."),
@@ -24,27 +22,25 @@ UpstreamDirOption = Annotated[
     Path | None, typer.Option(help="Folder of published files (magbridge/, pulsebat/), before $MAGBRIDGE_UPSTREAM.")
 ]
 FigureOption = Annotated[Path | None, typer.Option(help="A figure to write; its suffix picks the format.")]
-BridgeOption = Annotated[Literal["v1", "v2"], typer.Option(help="Bridge, and with it the dataset.")]
 DatasetOption = Annotated[Literal["v1", "v2", "v3"], typer.Option("--bridge", help="Bridge, and with it the dataset.")]
 
 
 def composition(
-    variants: Annotated[
-        int | None, typer.Option(help="Clean signals per pulse record: 10 in v1, 5 in v2.", show_default=False)
-    ] = None,
-    anomalies: Annotated[
-        str | None,
-        typer.Option(help="Synthetic anomalies, 600 in v1, 1500 in v2; or one number per subtype: 150,150,150,150."),
-    ] = None,
-    regime_b: Annotated[int | None, typer.Option(help="Regime-B rows: 560 in v1, 1000 in v2.")] = None,
-    severity: Annotated[
-        tuple[float, float] | None, typer.Option(help="Lowest and highest severity of anomalies: 0.2 1.0.")
-    ] = None,
-    virtual_cells: Annotated[
-        int | None, typer.Option(help="v3: cells of four visits each; 1500 by default.", show_default=False)
-    ] = None,
+    variants: int | None = None,
+    anomalies: str | None = None,
+    regime_b: int | None = None,
+    severity: tuple[float, float] | None = None,
+    virtual_cells: int | None = None,
 ) -> dict:
-    """How many rows of each kind a release has, as `make_plan` takes it; an edition's own where None."""
+    """How many rows of each kind a release has, as `make_plan` takes it; an edition's own where None.
+
+    Args:
+        variants: Clean signals per pulse record: 10 in v1, 5 in v2.
+        anomalies: Synthetic anomalies, 600 in v1, 1500 in v2; or one number per subtype: 150,150,150,150.
+        regime_b: Regime-B rows: 560 in v1, 1000 in v2.
+        severity: Lowest and highest severity of anomalies: 0.2 1.0.
+        virtual_cells: v3: cells of four visits each; 1500 by default.
+    """
     return {
         "variants": variants,
         "anomalies": anomaly_counts(anomalies),
@@ -56,7 +52,7 @@ def composition(
 
 def takes(**makers: Callable) -> Callable[[Callable], Callable]:
     """Give a command, in place of each named parameter, the options of a function that makes it."""
-    made_from = {name: inspect.signature(maker, eval_str=True).parameters for name, maker in makers.items()}
+    made_from = {name: described(maker) for name, maker in makers.items()}
 
     def decorate(command: Callable) -> Callable:
         @functools.wraps(command)
@@ -65,11 +61,9 @@ def takes(**makers: Callable) -> Callable[[Callable], Callable]:
             return command(**made, **given)
 
         options: dict[str, inspect.Parameter] = {}
-        for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        for name, parameter in described(command).items():
             options |= made_from.get(name, {name: parameter})
-        shown: Any = run
-        shown.__signature__ = inspect.Signature(list(options.values()))
-        shown.__annotations__ = {name: option.annotation for name, option in options.items()}
+        run.__signature__ = inspect.Signature(list(options.values()))  # type: ignore[attr-defined]
         return run
 
     return decorate

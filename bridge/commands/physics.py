@@ -11,7 +11,7 @@ import typer
 
 from bridge.commands.options import FigureOption, UpstreamDirOption, show
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption, ReplaceOption, print_json
+from dataset_card.running.commands import JsonOption, ReplaceOption
 from dataset_card.running.templates import macros
 from dataset_card.storage.output import require_file
 
@@ -20,6 +20,8 @@ DesignArgument = Annotated[
 ]
 UNITS = {"fT": 1e-6, "pT": 1e-3, "nT": 1.0, "uT": 1e3, "mm": 1.0, "cm": 10.0, "um": 1e-3}
 """Of a quantity on the command line, in nT or mm."""
+
+BOUND = "a bound: the test knows what the defect does and where; it knows neither ageing nor the cell's scatter"
 
 
 def quantity(text: str, units: tuple[str, ...]) -> float:
@@ -35,10 +37,7 @@ def quantity(text: str, units: tuple[str, ...]) -> float:
 
 
 def field(
-    design: DesignArgument,
-    out: FigureOption = None,
-    replace: ReplaceOption = False,
-    as_json: JsonOption = False,
+    design: DesignArgument, out: FigureOption = None, replace: ReplaceOption = False, as_json: JsonOption = False
 ) -> None:
     """Show what sensors see of a cell under load, at rest and in a scan, and what each change does to it."""
     from bridge.v3.effects import effects, table
@@ -52,39 +51,37 @@ def field(
         plan.cell, plan.state, sensors=plan.sensors, noise=None, protocol=plan.protocol, defect=plan.defect
     )
     changes = effects(plan.cell, plan.sensors, plan.protocol)
+    text = macros("bridge.v3", "tables.txt").readings(found, plan.sensors.position_mm) + table(changes)
     if out is not None:
         from bridge.v3.figures import field_figure
 
         field_figure(plan, out)
-    if as_json:
-        fields = {f"{name}_nT": (1e9 * getattr(found, f"{name}_T")).tolist() for name in ("load", "rest", "scan")}
-        document = {
-            "soh": found.soh,
-            "position_mm": plan.sensors.position_mm.tolist(),
-            "time_s": found.time_s.tolist(),
-            "voltage_V": found.voltage_V.tolist(),
-            "load_nT": fields["load_nT"],
-            "rest_s": found.rest_s.tolist(),
-            **fields,
-            "effects": [asdict(effect) for effect in changes],
-        }
-        print_json(document)
-        return
-    typer.echo(macros("bridge.v3", "tables.txt").readings(found, plan.sensors.position_mm), nl=False)
-    typer.echo(table(changes))
-    if out is not None:
-        typer.echo(str(out))
+        text += f"\n{out}"
+    fields = {f"{name}_nT": (1e9 * getattr(found, f"{name}_T")).tolist() for name in ("load", "rest", "scan")}
+    document = {
+        "soh": found.soh,
+        "position_mm": plan.sensors.position_mm.tolist(),
+        **{name: getattr(found, name).tolist() for name in ("time_s", "voltage_V", "rest_s")},
+        **fields,
+        "effects": [asdict(effect) for effect in changes],
+    }
+    show(document, text, as_json)
 
 
 def detect(
     design: DesignArgument,
-    noise: Annotated[str, typer.Option(help="White noise of a field reading, such as 50pT.")] = "50pT",
-    distance: Annotated[str, typer.Option(help="Of the sensors from the cell's surface, such as 10mm.")] = "10mm",
+    noise: str = "50pT",
+    distance: str = "10mm",
     out: FigureOption = None,
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the smallest share of each defect that a 6 x 4 array finds with 95 % power at 5 % false alarms."""
+    """Find the smallest share of each defect that a 6 x 4 array finds with 95 % power at 5 % false alarms.
+
+    Args:
+        noise: White noise of a field reading, such as 50pT.
+        distance: Of the sensors from the cell's surface, such as 10mm.
+    """
     from bridge.v3 import detect as detection
     from bridge.v3.experiment import read_experiment
 
@@ -95,17 +92,13 @@ def detect(
     distances = sorted({distance_mm, *((5.0, 10.0, 20.0) if out is not None else ())})
     noises = sorted({noise_nT, *((0.001, 0.01, 0.1, 1.0) if out is not None else ())})
     found = detection.detect(plan, distances, noises)
+    text = f"{detection.table(found, distance_mm, noise_nT)}\n{BOUND}"
     if out is not None:
         from bridge.v3.figures import detect_figure
 
         detect_figure(found, distance_mm, out)
-    if as_json:
-        print_json({"detections": [asdict(one) for one in found]})
-        return
-    typer.echo(detection.table(found, distance_mm, noise_nT))
-    typer.echo("a bound: the test knows what the defect does and where; it knows neither ageing nor the cell's scatter")
-    if out is not None:
-        typer.echo(str(out))
+        text += f"\n{out}"
+    show({"detections": [asdict(one) for one in found]}, text, as_json)
 
 
 def calibrate(upstream_dir: UpstreamDirOption = None, as_json: JsonOption = False) -> None:

@@ -26,7 +26,8 @@ rounds = CommandLine("Run hidden rounds: commit, hand out signals without labels
 
 @rounds.command("open")
 def open_(
-    out: Annotated[Path, typer.Option(help="The folder to write; its name is the round's.")],
+    *,
+    out: Path,
     secret_file: SecretOption,
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
@@ -35,6 +36,9 @@ def open_(
 
     There are no rounds of v1: its rows have seeds of 31 bits, which can be found by trying them all;
     none of v3, whose rows are no scans and whose tasks a round does not know.
+
+    Args:
+        out: The folder to write; its name is the round's.
     """
     from bridge.generate import resolve
     from bridge.rounds.folder import open_round, require_new
@@ -58,11 +62,12 @@ def open_(
 
 
 @rounds.command()
-def commit(
-    folder: FolderArgument,
-    entries: Annotated[list[Path], typer.Argument(help="Folders of entries, as they were handed in.")],
-) -> None:
-    """Put entries on the list of an open round: the SHA-256 of each predictions file. Publish the list."""
+def commit(folder: FolderArgument, entries: list[Path]) -> None:
+    """Put entries on the list of an open round: the SHA-256 of each predictions file. Publish the list.
+
+    Args:
+        entries: Folders of entries, as they were handed in.
+    """
     from benchmark.leaderboard.submissions import check
     from bridge.rounds import folder as round_folder
     from dataset_card.storage.digests import sha256_of

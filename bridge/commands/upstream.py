@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from bridge.commands.options import UpstreamDirOption, show
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption, ReplaceOption, print_json
+from dataset_card.running.commands import JsonOption, ReplaceOption
 from dataset_card.running.log import LOG
 from dataset_card.storage.output import require_file
 
@@ -22,15 +21,19 @@ INCOMPLETE = (
 
 def upstream(
     upstream_dir: UpstreamDirOption = None,
-    fetch: Annotated[bool, typer.Option("--fetch", help="Download what is missing into the cache.")] = False,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Compare the simulation with the published files instead.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="With --compare: a figure to write, anchors by channels.")] = None,
+    fetch: bool = False,
+    compare: bool = False,
+    out: Path | None = None,
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List upstream files as present, missing or damaged; exit with 1 unless all published ones are intact."""
+    """List upstream files as present, missing or damaged; exit with 1 unless all published ones are intact.
+
+    Args:
+        fetch: Download what is missing into the cache.
+        compare: Compare the simulation with the published files instead.
+        out: With --compare: a figure to write, anchors by channels.
+    """
     from bridge.upstream import files
 
     if out is not None and not compare:
@@ -47,13 +50,10 @@ def upstream(
                 files.fetch(file)
     entries = files.status(upstream_dir)
     whole = all(entry["state"] == "ok" for entry in entries if entry["file"] != files.OSF_SCANS)
-    if as_json:
-        print_json({"complete": whole, "files": entries})
-    else:
-        for entry in entries:
-            typer.echo(f"{entry['state']:9}  {entry['file']}  ({entry['meaning']}; {entry['licence']})")
-            typer.echo(f"           {entry['path'] or entry['detail']}")
-        typer.echo("the published upstream is complete" if whole else INCOMPLETE)
+    line = "{state:9}  {file}  ({meaning}; {licence})\n           {where}"
+    lines = [line.format(**entry, where=entry["path"] or entry["detail"]) for entry in entries]
+    lines.append("the published upstream is complete" if whole else INCOMPLETE)
+    show({"complete": whole, "files": entries}, "\n".join(lines), as_json)
     if not whole:
         raise typer.Exit(1)
 

@@ -31,7 +31,7 @@ def validate(
     bridge: DatasetOption = "v1",
     upstream: UpstreamOption = "auto",
     upstream_dir: UpstreamDirOption = None,
-    full: Annotated[bool, typer.Option("--full", help="Compare v1 as thoroughly as v2; takes minutes.")] = False,
+    full: bool = False,
     *,
     own,
     as_json: JsonOption = False,
@@ -39,6 +39,9 @@ def validate(
     """Check invariants, likeness to scans and where SOH shows; exit with 1 if a blocking check fails.
 
     With --scans: the invariants, and what the fit to them cannot carry. v3: solvers, the theorem and the nulls.
+
+    Args:
+        full: Compare v1 as thoroughly as v2; takes minutes.
     """
     if bridge == "v3":
         from bridge.validation.physics import validate_physics
@@ -97,18 +100,19 @@ def ablate(
 
 def verify(
     release: AnyReleaseArgument,
-    against: Annotated[
-        Path | None,
-        typer.Option(help="Another release: ids, labels and splits must be equal, signals within --tolerance."),
-    ] = None,
-    tolerance: Annotated[float, typer.Option(min=0, help="With --against: largest difference of signals in nT.")] = 0.0,
-    regenerate: Annotated[
-        str | None, typer.Option(help="Make this many signals again from the upstream, or `all`: they must be equal.")
-    ] = None,
+    against: Path | None = None,
+    tolerance: Annotated[float, typer.Option(min=0)] = 0.0,
+    regenerate: str | None = None,
     upstream_dir: UpstreamDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Audit a release and list every broken promise; exit with 1 if there is one."""
+    """Audit a release and list every broken promise; exit with 1 if there is one.
+
+    Args:
+        against: Another release: ids, labels and splits must be equal, signals within --tolerance.
+        tolerance: With --against: largest difference of signals in nT.
+        regenerate: Make this many signals again from the upstream, or `all`: they must be equal.
+    """
     from bridge.audit.comparison import compare_releases
     from bridge.audit.promises import PROVES, audit_release
 
@@ -146,15 +150,12 @@ def _count(text: str | None) -> int | None:
     return int(text)
 
 
-def leakage(
-    release: AnyReleaseArgument,
-    split: Annotated[
-        Path | None,
-        typer.Option(help="Your own split: JSON with the sample ids of each subset. By default the release's."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Report what leaks between the subsets of a split: cells, families, duplicates, near-duplicates."""
+def leakage(release: AnyReleaseArgument, split: Path | None = None, as_json: JsonOption = False) -> None:
+    """Report what leaks between the subsets of a split: cells, families, duplicates, near-duplicates.
+
+    Args:
+        split: Your own split: JSON with the sample ids of each subset. By default the release's.
+    """
     from bridge.audit.contents import read_contents
     from bridge.audit.leakage import leakage_report, read_split
     from dataset_card.storage.arrays import signals

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from copy import copy
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -41,8 +44,38 @@ class CommandLine(typer.Typer):
         )
 
     def command(self, name: str | None = None, **options: Any) -> Callable:
-        """Register a command, as `typer.Typer.command` does."""
-        return super().command(name, cls=_Command, **options)
+        """Register a command, as `typer.Typer.command` does, with the help that its docstring has for its options."""
+
+        def register(function: Any) -> Callable:
+            parameters, about = described(function), re.split(r"\n+Args:\n", inspect.getdoc(function) or "")[0]
+            function.__signature__ = inspect.Signature(list(parameters.values()))
+            function.__annotations__ = {name: one.annotation for name, one in parameters.items()}
+            return super(CommandLine, self).command(name, cls=_Command, help=about, **options)(function)
+
+        return register
+
+
+def described(function: Callable) -> dict[str, inspect.Parameter]:
+    """The options of a function, with help from `Args:` (of a class `Attributes:`) of its docstring.
+
+    A parameter whose annotation says nothing of its own is an option where it has a default or comes after `*`, and
+    an argument otherwise; a flag has no opposite.
+    """
+    section = re.split(r"(?:Args|Attributes):\n", inspect.getdoc(function) or "")[-1]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.M)
+    words = {name: " ".join(text.split()) for name, text in entries}
+    options = {}
+    for name, one in inspect.signature(function, eval_str=True).parameters.items():
+        kind = one.annotation
+        if get_origin(kind) is not Annotated:
+            flag = [f"--{name.replace('_', '-')}"] if kind is bool else []
+            is_argument = one.default is one.empty and one.kind is not one.KEYWORD_ONLY
+            kind = Annotated[kind, typer.Argument() if is_argument else typer.Option(*flag)]
+        if name in words:
+            kind = Annotated[get_args(kind)[0], copy(get_args(kind)[1])]
+            get_args(kind)[1].help = words[name]
+        options[name] = one.replace(annotation=kind, kind=one.KEYWORD_ONLY)
+    return options
 
 
 class _Group(TyperGroup):

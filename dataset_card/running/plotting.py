@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,8 +74,14 @@ def styles(names: Iterable[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def canvas(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6, 4)):
+def canvas(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6, 4), **options: Any):
     """A figure of this size in inches and its axes, shaped as `matplotlib.pyplot.subplots` returns them.
+
+    Args:
+        rows: Of axes.
+        columns: Of axes.
+        size: Width and height in inches.
+        **options: Of `matplotlib.figure.Figure.subplots`.
 
     Raises:
         MagBridgeError: matplotlib is not installed.
@@ -83,7 +90,7 @@ def canvas(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6, 4)):
         from matplotlib import rcParams
         from matplotlib.figure import Figure
     figure = Figure(figsize=size, dpi=max(DPI, rcParams["figure.dpi"]), layout="constrained")
-    axes = figure.subplots(rows, columns)
+    axes = figure.subplots(rows, columns, **options)
     for axis in np.ravel(axes):
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes

@@ -36,7 +36,8 @@ def study(
 
     from ..cells.nasa import load_segments
     from ..hub.sentences import study_report
-    from ..training.study import Study, plot_study, run_study
+    from ..training.plotting import save_figure_of
+    from ..training.study import Study, draw_study, run_study
 
     require_begun(out, "study", "records.jsonl")
     engine = Engine(jobs=jobs, address=address)
@@ -46,8 +47,7 @@ def study(
     write_json(out / "summary.json", summary)
     with replacing(out / "study.md") as temporary:
         temporary.write_text(study_report(summary), encoding="utf-8")
-    with replacing(out / "study.png") as temporary:
-        plot_study(summary, temporary)
+    save_figure_of(out / "study.png", draw_study, summary)
     answer(summary, as_json, study_report(summary))
 
 
@@ -63,14 +63,14 @@ def power(
     import torch
 
     from dataset_card.storage.documents import write_json
-    from dataset_card.storage.files import replacing
 
     from ..cells.nasa import load_segments
     from ..discovery.analysis import DiscoveryPlan, prepare
-    from ..discovery.power import measure_power, plot_power
+    from ..discovery.power import draw_power, measure_power
     from ..hub.sentences import power_sentences
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.evaluation import table_sha256
+    from ..training.plotting import save_figure_of
 
     for name in ("power.json", "power.png"):
         require_file(require_place(out) / name, replace)
@@ -85,8 +85,7 @@ def power(
     record = measure_power(study, codes, model.config.codebook_size, trials=trials, engine=engine)
     record |= {"codes": "recommended", "data_sha256": table_sha256(segments)}
     write_json(out / "power.json", record)
-    with replacing(out / "power.png") as temporary:
-        plot_power(record, temporary)
+    save_figure_of(out / "power.png", draw_power, record)
     answer(record, as_json, power_sentences(record))
 
 

@@ -370,14 +370,6 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
 USAGE = ("codes_used", "utilisation", "perplexity")
 
 
-def neutral_code(table: pd.DataFrame) -> int | None:
-    """The eligible code whose early rate says least about the proxy: the contrast to the best one."""
-    rho = table["spearman"].abs()
-    if rho.notna().sum() < 2:
-        return None
-    return int(table["code"].to_numpy()[int(np.nanargmin(rho))])
-
-
 def proxy_by_cohort(study: Study) -> float:
     """Spearman of the proxy with the mean proxy of its cohort: how much of it the cohort already tells."""
     means = pd.Series(study.proxy).groupby(study.index.cohorts).transform("mean").to_numpy()

@@ -6,29 +6,22 @@ import numpy as np
 import pandas as pd
 
 from ..cells.proxies import PROXIES, index_cells
-from .analysis import MethodResult, Study, early_rates, neutral_code
-
-
-def code_order(study: Study, codes: np.ndarray) -> pd.Series:
-    """Rank of every code that occurs by its mean relative position in life: 0 is the earliest code."""
-    life = pd.Series(index_cells(study.segments).life).groupby(codes).mean()
-    return life.rank(method="first").astype(int) - 1
+from .analysis import MethodResult, Study, early_rates
 
 
 def heatmap_data(study: Study, codes: np.ndarray) -> pd.DataFrame:
-    """One row per segment: `cell_id`, `cohort`, `cycle`, `code`, `life_rank` (of the code)."""
-    frame = study.segments[["cell_id", "cohort", "cycle"]].copy()
-    return frame.assign(code=codes, life_rank=code_order(study, codes).loc[codes].to_numpy())
+    """One row per segment: `cell_id`, `cohort`, `cycle`, `code`, `life_rank` (of the code: 0 is the earliest)."""
+    life = pd.Series(index_cells(study.segments).life).groupby(codes).mean()
+    rank = life.rank(method="first").astype(int) - 1
+    return study.segments[["cell_id", "cohort", "cycle"]].assign(code=codes, life_rank=rank.loc[codes].to_numpy())
 
 
 def timeline_data(study: Study, codes: np.ndarray, precursor: int | None) -> pd.DataFrame:
     """One row per segment of every cell: code, capacity, onset (cycle) and which code is the candidate precursor."""
     frame = heatmap_data(study, codes).assign(capacity_Ah=study.segments["capacity"].to_numpy())
-    onsets = []
-    for (_, cell), onset in zip(study.segments.groupby("cell_id", sort=False), study.cells["onset"], strict=True):
-        cycle = cell["cycle"].to_numpy()[int(onset)] if np.isfinite(onset) else np.nan
-        onsets.append(np.full(len(cell), cycle))
-    return frame.assign(onset_cycle=np.concatenate(onsets), candidate=codes == precursor)
+    cells = zip(frame.groupby("cell_id", sort=False), study.cells["onset"], strict=True)
+    onset = {name: cell["cycle"].iloc[int(at)] for (name, cell), at in cells if np.isfinite(at)}
+    return frame.assign(onset_cycle=frame["cell_id"].map(onset).astype(float), candidate=codes == precursor)
 
 
 def histogram_data(study: Study, codes: np.ndarray, n_codes: int) -> pd.DataFrame:
@@ -52,24 +45,22 @@ def curve_data(study: Study, codes: np.ndarray, curves: pd.DataFrame) -> pd.Data
         `code`, `segments`, `time` (0 to 1), `voltage_V`, `low_V`, `high_V`.
     """
     keys = study.segments[["cell_id", "cycle"]].assign(code=codes)
-    joined = keys.merge(curves, on=["cell_id", "cycle"], how="inner")
     rows = []
-    for code, group in joined.groupby("code"):
+    for code, group in keys.merge(curves, on=["cell_id", "cycle"], how="inner").groupby("code"):
         voltage = np.stack(list(group["voltage_V"]))
         low, high = np.quantile(voltage, [0.1, 0.9], axis=0)
-        rows.append(
-            pd.DataFrame(
-                {
-                    "code": code,
-                    "segments": len(group),
-                    "time": np.linspace(0, 1, voltage.shape[1]),
-                    "voltage_V": voltage.mean(axis=0),
-                    "low_V": low,
-                    "high_V": high,
-                }
-            )
-        )
+        mean = pd.DataFrame({"time": np.linspace(0, 1, voltage.shape[1]), "voltage_V": voltage.mean(axis=0)})
+        mean.insert(0, "code", code)
+        mean.insert(1, "segments", len(group))
+        rows.append(mean.assign(low_V=low, high_V=high))
     return pd.concat(rows, ignore_index=True)
+
+
+def mean_curve(curves: pd.DataFrame) -> pd.Series:
+    """The mean voltage of all segments over normalised time, from the curves of their codes."""
+    weighted = curves.assign(sum_V=curves["voltage_V"] * curves["segments"]).groupby("time")[["sum_V", "segments"]]
+    total = weighted.sum()
+    return total["sum_V"] / total["segments"]
 
 
 def lead_data(study: Study, result: MethodResult) -> pd.DataFrame | None:
@@ -91,29 +82,16 @@ def early_late_data(study: Study, result: MethodResult) -> pd.DataFrame | None:
     if result.candidate is None:
         return None
     rates, _ = early_rates(study, result.codes[study.rows], result.n_codes)
-    pairs = [("candidate", result.candidate)]
-    neutral = neutral_code(result.table)
-    if neutral is not None and neutral != pairs[0][1]:
-        pairs.append(("neutral", neutral))
     rho = result.table.set_index("code")["spearman"]
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "role": role,
-                    "code": code,
-                    "spearman": rho[code],
-                    "cell_id": study.index.cell_ids,
-                    "cohort": study.index.cohorts,
-                    "early_rate": rates[:, code],
-                    "proxy": study.proxy,
-                    "proxy_name": PROXIES[study.plan.proxy].label,
-                }
-            )
-            for role, code in pairs
-        ],
-        ignore_index=True,
-    )
+    roles = {result.candidate: "candidate"}
+    roles.setdefault(rho.index[int(np.nanargmin(rho.abs()))], "neutral")  # says least about the proxy
+    cells = {"cell_id": study.index.cell_ids, "cohort": study.index.cohorts}
+    late = {"proxy": study.proxy, "proxy_name": PROXIES[study.plan.proxy].label}
+    frames = [
+        pd.DataFrame({"role": role, "code": code, "spearman": rho[code], **cells, "early_rate": rates[:, code], **late})
+        for code, role in roles.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
 def flow_data(study: Study, codes: np.ndarray) -> pd.DataFrame:
@@ -172,9 +150,7 @@ def key_shapes(curves: pd.DataFrame, code: int) -> list[str]:
     if mine.empty:
         return []
     time, voltage = mine["time"].to_numpy(dtype=float), mine["voltage_V"].to_numpy(dtype=float)
-    weighted = curves.assign(sum_V=curves["voltage_V"] * curves["segments"]).groupby("time")[["sum_V", "segments"]]
-    total = weighted.sum()
-    above = float(np.mean(voltage - (total["sum_V"] / total["segments"]).to_numpy()))
+    above = float(np.mean(voltage - mean_curve(curves).to_numpy()))
     start, sagged, early, late = np.interp((0.0, SAG_END, *PLATEAU), time, voltage)
     # The knee is where the curve lies farthest above the straight line to its end.
     tail = time >= SEARCHED

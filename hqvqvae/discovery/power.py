@@ -12,18 +12,18 @@ import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.plotting import MARKERS, canvas
 
 from ..cells.code_statistics import code_rates
 from ..cells.proxies import index_cells
 from ..training.jobs import ALONE, Engine, run_jobs
-from ..training.plotting import DPI, INK, MARKERS, NEUTRAL, OKABE_ITO, canvas
+from ..training.plotting import INK, NEUTRAL, OKABE_ITO
 from .analysis import DiscoveryPlan, Study
 from .nulls import nested_test
 
@@ -224,16 +224,14 @@ def smallest_effect(effects: Sequence[float], found: Sequence[float], power: flo
     return float(effects[before] + share * (effects[after] - effects[before]))
 
 
-def plot_power(record: dict[str, Any], out: Path) -> None:
+def draw_power(record: dict[str, Any]) -> Any:
     """Draw the share found against the effect, a line for each number of cells."""
-    figure, axes = canvas(6.4, 4)
-    axis = axes[0, 0]
+    figure, axis = canvas(size=(6.4, 4))
     for (cells, curve), colour, marker in zip(record["curves"].items(), OKABE_ITO, MARKERS, strict=False):
         axis.plot(record["effects"], curve["found"], color=colour, marker=marker, markersize=4, label=f"{cells} cells")
     axis.axhline(record["power"], color=NEUTRAL, linewidth=1, linestyle="--")
     axis.axhline(record["plan"]["alpha"], color=INK, linewidth=0.8, linestyle=":", label="level of the test")
-    axis.set_ylim(-0.02, 1.02)
-    axis.set_xlabel("effect: correlation of early rate and late fade among cells of a cohort", fontsize=9)
-    axis.set_ylabel("planted precursors found", fontsize=9)
-    axis.legend(fontsize=8, frameon=False, loc="upper left")
-    figure.savefig(out, dpi=DPI, format="png")
+    effect = "effect: correlation of early rate and late fade among cells of a cohort"
+    axis.set(ylim=(-0.02, 1.02), xlabel=effect, ylabel="planted precursors found")
+    axis.legend(loc="upper left")
+    return figure

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +14,14 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.plotting import canvas
 
 from ..configuration_hqvqvae import HQVQVAEConfig
 from ..hub.model_card import render_card
 from ..modeling_hqvqvae import HQVQVAEModel
 from ..quantizer import CodebookLife, perplexity
 from .checkpoint import TrainingState, fingerprint, load_state, save_state
-from .plotting import ACCENT, DPI, NEUTRAL, OKABE_ITO, canvas
+from .plotting import ACCENT, NEUTRAL, OKABE_ITO
 
 
 @dataclass(frozen=True)
@@ -203,24 +205,18 @@ def _final_metrics(model: HQVQVAEModel, features: np.ndarray, state: TrainingSta
     }
 
 
-def plot_history(history: list[dict[str, float]], out: Path) -> None:
+def draw_history(history: list[dict[str, float]]) -> Any:
     """Draw the training curve as a PNG: errors on a logarithmic axis above, codes in use below."""
     epochs = [row["epoch"] + 1 for row in history]
-    figure, axes = canvas(7, 5.5, rows=2, sharex=True, height_ratios=(2, 1))
-    errors, codes = axes[:, 0]
-    curves = {
-        "train_mse": "reconstruction, training",
-        "validation_mse": "reconstruction, held out",
-        "commitment_loss": "commitment",
-    }
-    for (name, label), colour in zip(curves.items(), OKABE_ITO, strict=False):
-        points = [(epoch, row[name]) for epoch, row in zip(epochs, history, strict=True) if row.get(name)]
-        if points:
-            errors.plot(*zip(*points, strict=True), color=colour, label=label)
+    figure, (errors, codes) = canvas(2, 1, (7, 5.5), sharex=True, height_ratios=(2, 1))
+    labels = ("reconstruction, training", "reconstruction, held out", "commitment")
+    for name, label, colour in zip(("train_mse", "validation_mse", "commitment_loss"), labels, OKABE_ITO, strict=False):
+        if any(row.get(name) for row in history):
+            errors.plot(epochs, [row.get(name) or np.nan for row in history], color=colour, label=label)
     errors.set(yscale="log", ylabel="mean squared error (z units)")
     codes.plot(epochs, [row["codes_used"] for row in history], color=ACCENT, label="codes used")
     codes.plot(epochs, [row["perplexity"] for row in history], color=NEUTRAL, label="perplexity")
     codes.set(xlabel="epoch", ylabel="codes", ylim=(0, None))
-    for axis in (errors, codes):
-        axis.legend(frameon=False)
-    figure.savefig(out, dpi=DPI, format="png")
+    errors.legend()
+    codes.legend()
+    return figure

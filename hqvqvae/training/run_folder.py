@@ -12,7 +12,6 @@ import pandas as pd
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
-from dataset_card.storage.files import replacing
 from dataset_card.storage.output import require_begun, require_folder
 
 from ..cells.features import less_the_beginning
@@ -20,8 +19,9 @@ from ..configuration_hqvqvae import HQVQVAEConfig
 from ..hub.publishing import PACKAGED_MODEL, export_packaged
 from .checkpoint import save_model
 from .evaluation import table_sha256, versions
-from .fit import TrainingConfig, fit, plot_history
+from .fit import TrainingConfig, draw_history, fit
 from .methods import RAW_Z_CLIP
+from .plotting import save_figure_of
 
 
 def train_run(
@@ -104,8 +104,7 @@ def train_run(
     for name, model in (("best", result.best_model), ("last", result.model)):
         save_model(model, out / name)
     write_json(out / "metrics.json", record | {"history": result.history})
-    with replacing(out / "training_curve.png") as temporary:
-        plot_history(result.history, temporary)
+    save_figure_of(out / "training_curve.png", draw_history, result.history)
     if export is not None:
         export_packaged(result.model, export, config_name, record, replace)
     return record

@@ -27,6 +27,7 @@ import pandas as pd
 import torch
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.plotting import canvas
 from dataset_card.storage.files import replacing
 
 from ..bottleneck import n_parameters, twin_options
@@ -35,6 +36,7 @@ from ..hub.sentences import PROTOCOLS, ahead, verdict
 from .evaluation import GROUPS, fold_seed, table_sha256
 from .fit import TrainingConfig, fit, segment_errors, single_thread
 from .jobs import ALONE, Engine, run_jobs
+from .plotting import ACCENT, INK, NEUTRAL
 
 EPOCHS = 50
 LEARNING_RATES = (1e-3, 3e-3)
@@ -393,20 +395,17 @@ def _pair(records: Sequence[Record], circuit: str) -> dict[str, Any]:
     return {by: vars(paired_difference(of(circuit, by), of(twin, by))) for by in PROTOCOLS}
 
 
-def plot_study(summary: dict[str, Any], out: Path) -> None:
+def draw_study(summary: dict[str, Any]) -> Any:
     """Draw each circuit's difference to its twin with its interval, unseen cells left, unseen cohorts right."""
-    from .plotting import ACCENT, DPI, INK, NEUTRAL, canvas
-
     names = list(summary["pairs"])[::-1]
-    figure, axes = canvas(8, 1.2 + 0.35 * len(names), columns=2, sharey=True)
-    for axis, by in zip(axes[0], PROTOCOLS, strict=True):
+    figure, axes = canvas(1, 2, (8, 1.2 + 0.35 * len(names)), sharey=True)
+    for axis, by in zip(axes, PROTOCOLS, strict=True):
         for row, name in enumerate(names):
             difference = summary["pairs"][name][by]
-            clear = difference["low"] > 0 or difference["high"] < 0
-            colour = ACCENT if clear else INK
+            colour = ACCENT if difference["low"] > 0 or difference["high"] < 0 else INK
             axis.plot([difference["low"], difference["high"]], [row, row], color=colour, linewidth=1.5)
             axis.plot(difference["mean"], row, "o", color=colour, markersize=5)
         axis.axvline(0, color=NEUTRAL, linewidth=1)
         axis.set_yticks(range(len(names)), names)
-        axis.set_xlabel(f"MSE less that of the twin, unseen {by}", fontsize=9)
-    figure.savefig(out, dpi=DPI, format="png")
+        axis.set_xlabel(f"MSE less that of the twin, unseen {by}")
+    return figure

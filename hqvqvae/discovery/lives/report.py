@@ -11,12 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.plotting import MARKERS, canvas
 from dataset_card.storage.documents import json_text, write_json
 from dataset_card.storage.files import replacing
 
@@ -31,15 +32,11 @@ from ...training.evaluation import table_sha256, versions
 from ...training.fit import TrainingConfig, quantized_mse
 from ...training.jobs import ALONE, Engine, run_jobs
 from ...training.methods import LIFE_METHODS, QUANTIZERS, NeuralCoder, fit_method
-from ...training.plotting import DPI, INK, MARKERS, OKABE_ITO, canvas
+from ...training.plotting import ACCENT, OKABE_ITO, save_figure_of
 from ..warning_score import WarningScore
 from . import warning
 from .search import BOUNDS, fewer_cells, search, transfer
 from .study import TRAIN_STEP, LifePlan, LifeStudy, balanced_folds, prepare
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 KIND = "search for precursors"
 SCHEMA_VERSION = 2
@@ -196,8 +193,7 @@ def run(
     write_json(out / PRECURSORS, found)
     save_model(model, out / "model")
     score.save(out / "warning_score.json")
-    with replacing(out / "codes.png") as temporary:
-        draw_lives(study, codes, score).savefig(temporary, dpi=DPI, format="png")
+    save_figure_of(out / "codes.png", draw_lives, study, codes, score)
     with replacing(out / "report.md") as temporary:
         temporary.write_text(precursor_report(found), encoding="utf-8")
     if export is not None:
@@ -217,7 +213,7 @@ def _place(row: dict[str, Any]) -> tuple[int, int, str, int, int]:
 LIVES = [200, 500, 1000, 2000]  # cycles, labels of the axis
 
 
-def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Figure:
+def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Any:
     """Codes of every cell over its cycles, the shortest life above, and the precursor's share against life.
 
     Args:
@@ -227,15 +223,12 @@ def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Figu
     """
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
 
-    figure, axes = canvas(11, 6.5, columns=2, width_ratios=(1.7, 1))
-    left, right = axes[0]
+    figure, (left, right) = canvas(1, 2, (11, 6.5), width_ratios=(1.7, 1))
     n_codes = score.n_codes
     rates = code_rates(study.index, codes, n_codes)
     # Colours by place between long and short lives: a code's mean severity.
-    rank = np.argsort(np.argsort(np.average(np.repeat(study.severity[:, None], n_codes, 1), axis=0, weights=rates)))
+    rank = np.argsort(np.argsort(study.severity @ rates / rates.sum(axis=0)))
     cycles = study.table["cycle"].to_numpy()
     order = np.argsort(study.lives, kind="stable")
     row_of = np.argsort(order)
@@ -248,28 +241,23 @@ def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Figu
     for cell, sequence in enumerate(study.index.split(codes)):
         alarm = score.alarm(sequence)
         if alarm is not None:
-            left.plot(cycles[study.index.starts[cell] + alarm], row_of[cell], "o", color="#D55E00", markersize=3)
+            left.plot(cycles[study.index.starts[cell] + alarm], row_of[cell], "o", color=ACCENT, markersize=3)
     ticks = np.linspace(0, len(order) - 1, 9).round().astype(int)
     left.set_yticks(ticks, [f"{study.lives[order[tick]]:.0f}" for tick in ticks])
-    left.set_xlabel("cycle", fontsize=9)
-    left.set_ylabel(f"{len(order)} cells, by life [cycles]", fontsize=9)
-    handles: list[Patch | Line2D] = [
-        Patch(color=colours(int(rank[code])), label=f"code {code}{' (chosen)' if code == score.precursor else ''}")
-        for code in np.argsort(rank)
-    ]
-    handles.append(Line2D([], [], color="#D55E00", marker="o", linestyle="", markersize=4, label="first alarm"))
-    left.legend(
-        handles=handles, fontsize=8, ncols=len(handles), frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1)
-    )
+    left.set(xlabel="cycle", ylabel=f"{len(order)} cells, by life [cycles]")
+    for code in np.argsort(rank):
+        chosen = " (chosen)" if code == score.precursor else ""
+        left.plot([], [], "s", color=colours(int(rank[code])), markersize=8, label=f"code {code}{chosen}")
+    left.plot([], [], "o", color=ACCENT, markersize=4, label="first alarm")
+    left.legend(ncols=n_codes + 1, loc="lower center", bbox_to_anchor=(0.5, 1))
     if score.precursor is not None:
-        for number, cohort in enumerate(np.unique(study.index.cohorts)):
+        for cohort, colour, marker in zip(np.unique(study.index.cohorts), OKABE_ITO, MARKERS, strict=False):
             mine = study.index.cohorts == cohort
-            style = {"color": OKABE_ITO[number], "marker": MARKERS[number], "linestyle": "", "markersize": 5}
+            style = {"color": colour, "marker": marker, "linestyle": "", "markersize": 5}
             right.plot(rates[mine, score.precursor], study.lives[mine], label=cohort, **style)
-        right.legend(fontsize=8, frameon=False)
-    right.set_yscale("log")
+        right.legend()
+    label = f"share of code {score.precursor} in cycles {first} to {last}"
+    right.set(yscale="log", ylabel="life [cycles]", xlabel=label)
     right.set_yticks(LIVES, LIVES)
     right.minorticks_off()
-    right.set_ylabel("life [cycles]", fontsize=9, color=INK)
-    right.set_xlabel(f"share of code {score.precursor} in cycles {first} to {last}", fontsize=9)
     return figure

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ...training.plotting import ACCENT, INK, NEUTRAL, OKABE_ITO, canvas
+import numpy as np
+
+from dataset_card.running.plotting import canvas
+
+from ...training.plotting import ACCENT, INK, NEUTRAL, OKABE_ITO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,10 +25,9 @@ STEP = BOX_WIDTH + 0.4
 def _box(axis: Axes, x: float, y: float, text: str, colour: str) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    corner = (x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2)
-    shape = "round,pad=0.02,rounding_size=0.08"
-    box = FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, boxstyle=shape, facecolor=colour, edgecolor=INK, alpha=0.45)
-    axis.add_patch(box)
+    corner, shape = (x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2), "round,pad=0.02,rounding_size=0.08"
+    style: dict[str, Any] = {"boxstyle": shape, "facecolor": colour, "edgecolor": INK, "alpha": 0.45}
+    axis.add_patch(FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, **style))
     axis.text(x, y, text, ha="center", va="center", fontsize=8, color=INK)
 
 
@@ -48,8 +51,7 @@ def _down(axis: Axes, place: int) -> None:
 
 
 def _blank(width: float, height: float) -> tuple[Canvas, Axes]:
-    figure, axes = canvas(width, height)
-    axis = axes[0, 0]
+    figure, axis = canvas(size=(width, height))
     axis.set_axis_off()
     return figure, axis
 
@@ -82,9 +84,8 @@ def draw_method(config: HQVQVAEConfig, plan: DiscoveryPlan) -> Canvas:
     _row(axis, 2, upper, [OKABE_ITO[4]] * 3 + [ACCENT] + [OKABE_ITO[4]] * 3)
     _row(axis, 0.3, lower, [OKABE_ITO[2]] * 5, backwards=True)
     _down(axis, 4)
-    axis.set_xlim(-1, 6 * STEP + 1)
-    axis.set_ylim(-0.4, 2.7)
-    axis.set_title("From a discharge segment to a code (above), from codes to an answer (below)", fontsize=10)
+    title = "From a discharge segment to a code (above), from codes to an answer (below)"
+    axis.set(xlim=(-1, 6 * STEP + 1), ylim=(-0.4, 2.7), title=title)
     return figure
 
 
@@ -131,11 +132,10 @@ def draw_model(config: HQVQVAEConfig) -> Canvas:
         axis.text(place, -41, f"{trained:,}" if trained else "", ha="center", va="top", fontsize=7, color=NEUTRAL)
         if place:
             _arrow(axis, (place - 0.78, 0), (place - 0.22, 0))
-    axis.set_xlim(-0.8, len(rows) - 0.4)
-    axis.set_ylim(-47, 40)
     total = sum(trained for _, _, trained in rows)
     bypass = ", the latent added to what the bottleneck gives" if config.residual else ""
-    axis.set_title(f"Widths of the layers, and their {total:,} trained numbers (grey){bypass}", fontsize=10)
+    title = f"Widths of the layers, and their {total:,} trained numbers (grey){bypass}"
+    axis.set(xlim=(-0.8, len(rows) - 0.4), ylim=(-47, 40), title=title)
     return figure
 
 
@@ -147,7 +147,7 @@ def draw_circuit(config: HQVQVAEConfig) -> Canvas:
     lines = text.splitlines()
     figure, axis = _blank(0.085 * max(map(len, lines)) + 1, 0.16 * len(lines) + 0.8)
     axis.text(0.5, 0.5, text, family="DejaVu Sans Mono", fontsize=10, ha="center", va="center", linespacing=1.0)
-    axis.set_title(f"{config.ansatz}, {config.n_qubits} qubits, {config.n_layers} layers", fontsize=10)
+    axis.set_title(f"{config.ansatz}, {config.n_qubits} qubits, {config.n_layers} layers")
     return figure
 
 
@@ -160,9 +160,8 @@ def draw_protocol() -> Canvas:
     _row(axis, 0.3, lower, [OKABE_ITO[1]] * 4)
     for place in (1, 2, 3):
         _down(axis, place)
-    axis.set_xlim(-1, 3 * STEP + 1)
-    axis.set_ylim(-0.4, 2.7)
-    axis.set_title("Nothing goes from the unseen cell to what is learned", fontsize=10)
+    title = "Nothing goes from the unseen cell to what is learned"
+    axis.set(xlim=(-1, 3 * STEP + 1), ylim=(-0.4, 2.7), title=title)
     return figure
 
 
@@ -174,18 +173,15 @@ def draw_split(cohort_of: Mapping[str, str]) -> Canvas:
     """
     from matplotlib.colors import ListedColormap
 
-    cells = list(cohort_of.keys())
-    figure, axes = canvas(6.4, 5.6)
-    axis = axes[0, 0]
-    held_out = [[int(row == column) for column in range(len(cells))] for row in range(len(cells))]
-    axis.imshow(held_out, cmap=ListedColormap([OKABE_ITO[4], ACCENT]), vmin=0, vmax=1)
+    cells, cohorts = list(cohort_of), list(cohort_of.values())
+    figure, axis = canvas(size=(6.4, 5.6))
+    axis.imshow(np.eye(len(cells)), cmap=ListedColormap([OKABE_ITO[4], ACCENT]), vmin=0, vmax=1)
     axis.set_xticks(range(len(cells)), cells, rotation=90, fontsize=7)
     axis.set_yticks(range(len(cells)), [f"fold {row + 1}" for row in range(len(cells))], fontsize=7)
-    cohorts = [cohort_of[cell] for cell in cells]
     for place in range(1, len(cells)):
         if cohorts[place] != cohorts[place - 1]:
             axis.axvline(place - 0.5, color=INK, linewidth=0.8)
-    axis.set_title("Training (blue) and held out (red); lines part the cohorts", fontsize=10)
+    axis.set_title("Training (blue) and held out (red); lines part the cohorts")
     return figure
 
 

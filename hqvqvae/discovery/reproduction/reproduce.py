@@ -28,14 +28,14 @@ from ...modeling_hqvqvae import PACKAGED
 from ...training.evaluation import evaluate, table_sha256
 from ...training.fit import TrainingConfig
 from ...training.jobs import ALONE, Engine
-from ...training.plotting import DPI
+from ...training.plotting import save_figure_of
 from ..analysis import DiscoveryPlan, MethodResult
 from ..figure_data import figure_data, key_shapes
 from ..figures import FIGURES
 from ..interpretation import prompt_for, summarise_code
 from ..paper_values import paper as printed
 from ..paper_values import table
-from ..power import plot_power
+from ..power import draw_power
 from ..report import Discovery, headline, markdown_table, paper_comparison, record, table_10
 from ..run import discover
 from . import diagrams, tables
@@ -119,9 +119,9 @@ def reproduce(
         (folder / "figures").mkdir()
         for artefact in artefacts:
             if artefact.draw is not None:
-                artefact.draw().savefig(folder / "figures" / artefact.file, dpi=DPI, format="png")
+                save_figure_of(folder / "figures" / artefact.file, artefact.draw)
         if power := read_record(PACKAGED / POWER):
-            plot_power(power, folder / "figures" / "power.png")
+            save_figure_of(folder / "figures" / "power.png", draw_power, power)
         write_json(folder / "report.json", result)
         (folder / "report.md").write_text(_markdown(found, artefacts, short), encoding="utf-8")
     return result

@@ -6,10 +6,12 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import rc_context
 
 from dataset_card.errors import MagBridgeError
 from hqvqvae.discovery.analysis import Coding
 from hqvqvae.discovery.figures import FIGURES, draw_heatmap, draw_timeline, read_frame, save_figure
+from hqvqvae.training.plotting import SIZES
 from tests.hqvqvae.synthetic_cells import N_CODES, figure_frames, planted_study
 
 
@@ -54,13 +56,14 @@ def test_names_that_look_like_something_else_stay_names(planted_frames, tmp_path
 
 def test_heatmap_names_all_cells_and_codes(planted_frames):
     study, frames = planted_frames
-    canvas = draw_heatmap(frames["heatmap"])
+    with rc_context(SIZES):
+        canvas = draw_heatmap(frames["heatmap"])
+        canvas.draw_without_rendering()
     axis, bar = canvas.axes
     labels = [label.get_text() for label in axis.get_yticklabels()]
     assert len(labels) == 20 and labels[0] == "cell00  (A)"
     assert {int(label.get_text()) for label in bar.get_yticklabels()} == set(frames["heatmap"]["code"])
     # Neighbouring labels must not touch: the room of a row against the height of its text.
-    canvas.draw_without_rendering()
     for side, texts in ((axis, axis.get_yticklabels()), (bar, bar.get_yticklabels())):
         boxes = sorted((text.get_window_extent().y0, text.get_window_extent().y1) for text in texts)
         assert all(low[1] <= high[0] + 1 for low, high in zip(boxes, boxes[1:], strict=False)), side

@@ -10,14 +10,15 @@ from hqvqvae.discovery.power import (
     Background,
     background,
     draw_cells,
+    draw_power,
     measure_power,
     plant,
-    plot_power,
     smallest_effect,
 )
 from hqvqvae.hub.model_card import POWER, read_record
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training.evaluation import table_sha256
+from hqvqvae.training.plotting import save_figure_of
 from tests.hqvqvae.synthetic_cells import N_CODES, PLAN, planted_study, random_study
 
 
@@ -146,5 +147,5 @@ def test_the_packaged_record_is_of_the_nasa_cells_and_draws(tmp_path):
     own = record["curves"]["20"]
     assert own["smallest_effect"] == smallest_effect(record["effects"], own["found"])
     assert own["found"][0] < DiscoveryPlan().alpha + 0.03  # planted without effect
-    plot_power(record, tmp_path / "power.png")
+    save_figure_of(tmp_path / "power.png", draw_power, record)
     assert (tmp_path / "power.png").read_bytes().startswith(b"\x89PNG")

@@ -6,7 +6,8 @@ import torch
 
 from dataset_card.errors import MagBridgeError
 from hqvqvae import HQVQVAEConfig, HQVQVAEError
-from hqvqvae.training.fit import TrainingConfig, fit, plot_history, quantized_mse
+from hqvqvae.training.fit import TrainingConfig, draw_history, fit, quantized_mse
+from hqvqvae.training.plotting import save_figure_of
 from tests.hqvqvae.small import QUICK, assert_same, nasa_features
 
 
@@ -64,8 +65,8 @@ def test_what_cannot_be_trained_is_named():
 
 def test_training_curve_is_a_png(tmp_path):
     result = fit(HQVQVAEConfig.named("paper-classical"), nasa_features(), QUICK)
-    plot_history(result.history, tmp_path / "curve")
-    assert (tmp_path / "curve").read_bytes().startswith(b"\x89PNG")
+    save_figure_of(tmp_path / "curve.png", draw_history, result.history)
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -14,6 +14,7 @@ from hqvqvae.hub.model_card import STUDY
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training import study
 from hqvqvae.training.evaluation import fold_seed
+from hqvqvae.training.plotting import save_figure_of
 from hqvqvae.training.study import (
     ARMS,
     CIRCUITS,
@@ -23,8 +24,8 @@ from hqvqvae.training.study import (
     Record,
     Study,
     Task,
+    draw_study,
     paired_difference,
-    plot_study,
     read_records,
     run_study,
     run_task,
@@ -221,7 +222,7 @@ def test_the_packaged_study_is_what_its_records_say(tmp_path, monkeypatch):
     published = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     summary = run_study(Study(load_segments(), tmp_path, seeds=len(published["seeds"])))
     assert summary == published
-    plot_study(summary, tmp_path / "study.png")
+    save_figure_of(tmp_path / "study.png", draw_study, summary)
     assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
 
 

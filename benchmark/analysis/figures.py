@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from benchmark.analysis.measures import SEVERITY_EDGES, share
 from benchmark.analysis.occlusion import WINDOW
-from benchmark.analysis.plots import SHORT, few_shot_panel
+from benchmark.analysis.plots import SHORT, errors, few_shot_panel, legend_below, log_axis, score_lines
 from benchmark.data import DatasetInfo
 from benchmark.tasks import TASKS, get_task
 from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.running.plotting import INK, LINE, MARK, PAGE, QUIET, canvas, printed, styles
 
+BINS = {"marker": "o", "linestyle": "-"}
 FAULTS = styles(["sensor_dropout", "calibration_drift", "temporal_warp", "periodic_interference"])
 PANEL = 2.05
 """Height of a row of panels, in inches."""
@@ -30,12 +31,6 @@ def _rows(documents: list[dict], columns: int, height: float = PANEL, legend: fl
     return figure, np.reshape(axes, (len(documents), columns))
 
 
-def _legend(figure, axes, columns: int) -> None:
-    """One legend below all panels."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
-
-
 @printed
 def severity(documents: list[dict]):
     """Share of anomalies found (T3) and named (T4) against severity, with intervals and counts."""
@@ -45,16 +40,8 @@ def severity(documents: list[dict]):
         for panel, task, title in zip(line, ("t3", "t4"), ("found as an anomaly (T3)", "fault named (T4)")):
             found = document["severity"][task]
             for number, (fault, counts) in enumerate(found.items()):
-                value, low, high = np.array([share(*pair) for pair in counts]).T
-                panel.errorbar(
-                    np.arange(len(bands)) + 0.09 * (number - 1.5),
-                    value,
-                    yerr=np.clip([value - low, high - value], 0, None),
-                    label=SHORT[fault],
-                    capsize=1.5,
-                    elinewidth=0.8,
-                    **(FAULTS[fault] | {"linestyle": "-"}),
-                )
+                at = np.arange(len(bands)) + 0.09 * (number - 1.5)
+                errors(panel, at, [share(*pair) for pair in counts], SHORT[fault], **FAULTS[fault] | {"linestyle": "-"})
             rows = np.array([[n for _, n in counts] for counts in found.values()])
             panel.set_xticks(range(len(bands)), [f"{b}\nn {c.min()}–{c.max()}" for b, c in zip(bands, rows.T)])
             panel.set(ylim=(-0.03, 1.03), ylabel="share of rows", title=f"{short_name(document)}: {title}")
@@ -64,7 +51,7 @@ def severity(documents: list[dict]):
         line[1].axhline(get_task("t4").chance, color=QUIET, linewidth=0.8, linestyle="--")
     for panel in axes[-1]:
         panel.set_xlabel("severity, and rows of each fault")
-    _legend(figure, axes[0, 0], 5)
+    legend_below(figure, 5)
     return figure
 
 
@@ -76,32 +63,20 @@ def soh_error(documents: list[dict]):
         bins = document["soh"]
         top = 1.15 * max(b["rmse"][2] for name in ("SOC", "voltage", "table") for b in bins[name])
         for panel, name in zip(line, ("SOC", "voltage", "table")):
-            _bars(panel, range(len(bins[name])), [b["rmse"] for b in bins[name]], LINE, joined=name != "table")
-            panel.set_ylim(0, top)
-            panel.set_xlim(-0.6, len(bins[name]) - 0.4)
-            panel.set_title(f"{short_name(document)}: by {name}")
-            if panel is not line[0]:
-                panel.tick_params(labelleft=False)
+            style = BINS | {"linestyle": "none" if name == "table" else "-"}
+            errors(panel, range(len(bins[name])), [b["rmse"] for b in bins[name]], color=LINE, **style)
+            panel.set(ylim=(0, top), xlim=(-0.6, len(bins[name]) - 0.4), title=f"{short_name(document)}: by {name}")
+            panel.tick_params(labelleft=panel is line[0])
         line[0].set_ylabel("RMSE of SOH")
         line[0].set_xticks(range(1, len(bins["SOC"]), 2), [f"{b['name']:.0f}" for b in bins["SOC"][1::2]])
         line[1].set_xticks(range(len(bins["voltage"])), [f"{b['name']:.2f}" for b in bins["voltage"]], rotation=60)
         line[2].set_xticks(range(len(bins["table"])), [b["name"].replace("-", "\n") for b in bins["table"]])
-        _bars(line[3], [b["name"] for b in bins["SOH"]], [b["mean"] for b in bins["SOH"]], MARK)
+        errors(line[3], [b["name"] for b in bins["SOH"]], [b["mean"] for b in bins["SOH"]], color=MARK, **BINS)
         line[3].axhline(0, color=QUIET, linewidth=0.8)
         line[3].set(ylabel="predicted less true", title=f"{short_name(document)}: mean error")
     for panel, label in zip(axes[-1], ("SOC, %", "voltage, V, eighths", "", "true SOH, tenths")):
         panel.set_xlabel(label)
     return figure
-
-
-def _bars(panel, at, values: list, colour: str, joined: bool = True) -> None:
-    """Values with their intervals."""
-    value, low, high = np.array(values).T
-    limits = np.array([value - low, high - value])
-    dash = "-" if joined else "none"
-    panel.errorbar(
-        np.array(at), value, yerr=limits, marker="o", linestyle=dash, color=colour, capsize=1.5, elinewidth=0.8
-    )
 
 
 @printed
@@ -114,9 +89,7 @@ def learning_curves(documents: list[dict]):
             for colour, marker, (name, points) in zip((LINE, MARK), "os", curves.items()):
                 n, mean, std = np.array(points).T
                 panel.errorbar(n, mean, yerr=std, marker=marker, color=colour, label=name, capsize=1.5, elinewidth=0.8)
-            panel.set_xscale("log")
-            panel.set_xticks(n, [f"{rows:,.0f}" for rows in n], fontsize=6.5)
-            panel.minorticks_off()
+            log_axis(panel, n, "{:,.0f}", fontsize=6.5)
             panel.axhline(task.chance, color=QUIET, linewidth=0.8, linestyle=":")
             low = min(task.chance, *(mean - std for points in curves.values() for _, mean, std in points))
             panel.set_ylim(low - 0.3 * (1 - low), 1.02)  # the legend stands below every point
@@ -149,12 +122,10 @@ def few_shot(documents: list[dict]):
             curves = {m: document["few_shot"][task.id][m] for m in shown[id(document)][task.id]}
             few_shot_panel(panel, task, curves, style)
             panel.set_title(f"{short_name(document)}, {task.id.upper()}")
-            panel.set_xlabel("")
         _metrics(line)
-    for panel, task in zip(axes[-1], TASKS):
-        panel.set_xlabel("rows a SOH bin (of five)" if task.is_regression else "rows a class")
-    entries = {label: handle for panel in axes.flat for handle, label in zip(*panel.get_legend_handles_labels())}
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
+    for panel in axes[:-1].flat:
+        panel.set_xlabel("")
+    legend_below(figure, 5)
     return figure
 
 
@@ -171,42 +142,25 @@ def few_shot_shown(document: dict, task: str) -> list[str]:
 @printed
 def splits(documents: list[dict]):
     """Score on splits dealt anew by cell and by row, beside both official splits."""
-    found = [(document, document["splits"]) for document in documents]
-    most = max(len(spreads) for _, spreads in found)
+    most = max(len(document["splits"]) for document in documents)
     figure, axes = canvas(1, len(documents), (PAGE, 0.36 * most + 1.2))
-    for panel, (document, spreads) in zip(np.atleast_1d(axes), found):
+    for panel, document in zip(np.atleast_1d(axes), documents):
+        spreads = document["splits"]
         for y, s in enumerate(spreads):
-            for values, official, colour, marker, shift, name in (
+            for deals, official, colour, marker, shift, name in (
                 (s["cell_deals"], s["by_cell"], LINE, "o", -0.17, "by cell"),
                 (s["row_deals"], s["by_row"], MARK, "s", 0.17, "by row (leaks)"),
             ):
-                first = y == 0
-                panel.plot(
-                    values,
-                    np.full(len(values), y + shift),
-                    linestyle="none",
-                    marker="|",
-                    markersize=6,
-                    color=colour,
-                    alpha=0.7,
-                    label=f"dealt anew {name}" if first else None,
-                )
-                panel.plot(
-                    official,
-                    y + shift,
-                    marker,
-                    color="white",
-                    markeredgecolor=colour,
-                    markeredgewidth=1.3,
-                    markersize=5.5,
-                    label=f"official split {name}" if first else None,
-                )
-        panel.set_yticks(range(len(spreads)), [f"{s['task'].upper()} {s['model']}" for s in spreads])
-        panel.set_ylim(len(spreads) - 0.5, -0.5)
-        panel.grid(axis="x", color=QUIET, alpha=0.2, linewidth=0.5)
-        panel.set(xlabel="R2 (T1), balanced accuracy (T2 to T4)", title=short_name(document))
-    _legend(figure, np.atleast_1d(axes)[0], 4)
+                panel.plot(deals, [y + shift] * len(deals), color=colour, label=f"dealt anew {name}", **DEALT)
+                panel.plot(official, y + shift, marker, mec=colour, label=f"official split {name}", **OFFICIAL)
+        score_lines(panel, [(s["task"], s["model"]) for s in spreads])
+        panel.set(ylim=(len(spreads) - 0.5, -0.5), title=short_name(document))
+    legend_below(figure, 4)
     return figure
+
+
+DEALT: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 6, "alpha": 0.7}
+OFFICIAL: dict[str, Any] = {"color": "white", "markeredgewidth": 1.3, "markersize": 5.5}
 
 
 @printed
@@ -220,13 +174,8 @@ def occlusion(documents: list[dict]):
     figure, axes = canvas(2, len(found), (PAGE if len(found) > 1 else 5.2, 3.3))
     for (panel, below), (document, o) in zip(np.reshape(axes, (2, len(found))).T, found):
         lost = o["whole"] - np.array(o["windows"])
-        image = panel.imshow(
-            np.clip(lost, 0.003, 1),
-            aspect="auto",
-            cmap="Blues",
-            norm=LogNorm(0.003, 1),
-            extent=(0, T, len(CHANNELS), 0),
-        )
+        scale = {"cmap": "Blues", "norm": LogNorm(0.003, 1), "extent": (0, T, len(CHANNELS), 0)}
+        image = panel.imshow(np.clip(lost, 0.003, 1), aspect="auto", **scale)
         whole = [f"{name}  ({o['whole'] - r2:.2f})" for name, r2 in zip(CHANNELS, o["channels"])]
         panel.set_yticks(np.arange(len(CHANNELS)) + 0.5, whole)
         panel.set_title(f"{short_name(document)}, {o['model']}: R2 {o['whole']:.3f}")
@@ -234,20 +183,12 @@ def occlusion(documents: list[dict]):
         panel.spines[:].set_visible(False)
         panel.set_xticks([])
         steps = o["whole"] - np.array(o["steps"])
-        below.bar(
-            np.arange(len(steps)) * WINDOW, steps, WINDOW, align="edge", color=LINE, edgecolor="white", linewidth=0.5
-        )
+        at = np.arange(len(steps)) * WINDOW
+        below.bar(at, steps, WINDOW, align="edge", color=LINE, edgecolor="white", linewidth=0.5)
         below.set(xlim=(0, T), xlabel="step of the scan", ylabel="R2 lost, all channels")
         figure.colorbar(image, ax=panel, label="R2 lost", ticks=[0.01, 0.1, 1], format="%g", pad=0.02)
     return figure
 
 
-FIGURES: dict[str, Callable] = {
-    "severity": severity,
-    "soh_error": soh_error,
-    "learning_curves": learning_curves,
-    "few_shot": few_shot,
-    "splits": splits,
-    "occlusion": occlusion,
-}
+FIGURES = {f.__name__: f for f in (severity, soh_error, learning_curves, few_shot, splits, occlusion)}
 """Function that draws each, by the name of its file."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from string import Template
 
 import numpy as np
 
 from benchmark.analysis import magnetics
 from benchmark.analysis.document import read
-from benchmark.analysis.figures import _legend
+from benchmark.analysis.plots import errors, legend_below, log_axis
 from benchmark.analysis.reliability import AGAIN
 from benchmark.data import DatasetInfo
 from benchmark.results import SHIPPED
-from dataset_card.contract.field import markdown_table
 from dataset_card.contract.physics import DEFECTS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.log import LOG
 from dataset_card.running.plotting import INK, LINE, MARK, PAGE, QUIET, canvas, printed, save, styles
+from dataset_card.running.templates import template
 from dataset_card.storage.files import replacing
 
 NAME, MEASURED, CURVES = "analysis.md", "analysis.json", "curves.json"
@@ -69,93 +68,33 @@ def page(measured: dict, curves: dict | None) -> str:
     """The Markdown text."""
     v3, given = measured["v3"], curves or {"curves": [], "transfers": [], "cells": 0, "folds": 0, "deals": 0}
     terminals, ours = ([d for d in v3["detection"] if d["model"] == name] for name in magnetics.DETECTORS)
-    found = [(a, a["auc"], b["auc"], 3) for a, b in zip(ours, terminals, strict=True)]
-    placed = [(d, d["error"], d["prior"], 1) for d in v3["place"]]
-    words = {
-        "releases": "\n".join(
-            f"- {b}: {d['dataset']['name']}, dataset {d['dataset']['digest'][:12]}" for b, d in measured.items()
-        ),
-        "detection": _beside(("magnetics", "terminals"), found),
-        "place": _beside(("median error", "constant"), placed),
-        "reliability": markdown_table(RELIABILITY, (_reliability(*judged) for judged in _judged(measured))),
-        "sensors": "\n".join(map(_sensors, v3["occlusion"])),
-        "curves": markdown_table(
-            ("noise, pT", "distance, mm", "sensors", "task", *CHEMISTRY), _curves(given["curves"])
-        ),
-        "transfers": markdown_table(TRANSFERS, map(_transfer, given["transfers"])),
-    }
-    template = Template(Path(__file__).with_name("magnetics.md").read_text(encoding="utf-8"))
-    return template.substitute(
-        words,
+    scores: dict[tuple, dict] = {}
+    for point in given["curves"]:
+        setting = (*(point[axis] for axis in AXES), point["task"])
+        scores.setdefault(setting, {})[point["chemistry"]] = point["score"]
+    return template("benchmark.analysis", "magnetics.md", keep_trailing_newline=True).render(
+        measured=measured,
+        given=given,
+        found=[(a, a["auc"], b["auc"]) for a, b in zip(ours, terminals, strict=True)],
+        placed=[(d, d["error"], d["prior"]) for d in v3["place"]],
+        curves=scores,
+        chemistries=list(CHEMISTRY),
+        losses=_losses,
+        metrics=METRICS,
         folds=magnetics.FOLDS,
         placer=magnetics.PLACER,
         again=f"{AGAIN:.0%}",
-        cells=f"{given['cells']:,}",
-        curve_folds=given["folds"],
-        deals=given["deals"],
     )
 
 
-def _beside(names: tuple[str, str], rows: Iterable[tuple[dict, list, list, int]]) -> str:
-    """A value of each defect and part, beside that without what is tried."""
-    head = ("defect", "share", "cells", names[0], "95 % interval", names[1], "95 % interval")
-    shares = ("all" if d["share"] is None else "{:.3f} to {:.3f}".format(*d["share"]) for d, *_ in rows)
-    values = ([text for v in values for text in _value(v, digits)] for _, *values, digits in rows)
-    return markdown_table(head, ((r[0]["defect"], s, r[0]["cells"], *v) for r, s, v in zip(rows, shares, values)))
-
-
-RELIABILITY = (
-    *("release", "task", "model", "rows", "ECE", "error", "AURC", "95 % interval", "best order"),
-    *("error of the sure", "unsure measured again"),
-)
-TRANSFERS = ("task", "fitted on", "scored on", "at home", "score", "95 % interval", "labels dealt", "constant")
-
-
-def _reliability(bridge: str, r: dict) -> tuple[str, ...]:
-    ece = f"{r['ece']:.3f}" + (f" ({r['ece_given']:.3f})" if "ece_given" in r else "")
-    who = bridge, r["task"].upper(), f"`{r['model']}`", f"{r['rows']:,} {r['rows_of']}"
-    return *who, ece, f"{r['error']:.3f}", *_value(r["aurc"]), *(f"{v:.3f}" for v in (r["aurc_best"], *r["again"]))
+def _losses(o: dict) -> dict:
+    """What a score loses without each sensor, time and channel, and the sensors that cost most."""
+    lost = {name: o["whole"] - np.array(o[name]) for name in ("sensors", "times", "channels")}
+    return {**lost, "median": np.median(lost["sensors"]), "worst": np.argsort(-lost["sensors"])[:3]}
 
 
 def _judged(measured: dict) -> list[tuple[str, dict]]:
     return [(bridge, r) for bridge, d in measured.items() for r in d["reliability"]]
-
-
-def _sensors(o: dict) -> str:
-    sensors, times, channels = (o["whole"] - np.array(o[name]) for name in ("sensors", "times", "channels"))
-    return (
-        f"- {o['task'].upper()}, `{o['model']}`: {METRICS[o['task']]} {o['whole']:.3f}, {o['all'][0]:.3f} with "
-        f"everything filled in. Lost without load, rest, scan {_list(channels)}; without one sensor "
-        f"{np.median(sensors):.3f} in the median, {sensors.max():.3f} at most (sensors "
-        f"{', '.join(map(str, np.argsort(-sensors)[:3]))} cost most); without one time at rest {_list(times)}. "
-        f"With one time at rest alone it is {_list(o['alone'])}."
-    )
-
-
-def _list(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.3f}" for value in values)
-
-
-def _curves(points: list[dict]) -> Iterator[tuple[str, ...]]:
-    scores = {(*(str(p[axis]) for axis in AXES), p["task"].upper(), p["chemistry"]): _value(p["score"]) for p in points}
-    for key in dict.fromkeys(key[:-1] for key in scores):
-        yield *key, *("{} ({})".format(*scores[*key, chemistry]) for chemistry in CHEMISTRY)
-
-
-def _transfer(t: dict) -> tuple[str, ...]:
-    null = "{:.3f} to {:.3f}".format(*t["dealt"]), f"{t['constant']:.3f}"
-    return t["task"].upper(), t["from"], t["to"], f"{t['within'][0]:.3f}", *_value(t["score"]), *null
-
-
-def _value(found: Sequence[float], digits: int = 3) -> tuple[str, str]:
-    value, low, high = (f"{number:.{digits}f}" for number in found)
-    return value, f"{low} to {high}"
-
-
-def _errors(panel, x, values, label: str | None, **style) -> None:
-    value, low, high = np.array(values).T
-    bars = np.clip([value - low, high - value], 0, None)
-    panel.errorbar(x, value, yerr=bars, label=label, capsize=1.5, elinewidth=0.8, **style)
 
 
 @printed
@@ -171,16 +110,14 @@ def defects(measured: dict):
         for defect in dict.fromkeys(d["defect"] for d in found):
             parts, nulls = ([d for d in rows if d["defect"] == defect and d["share"]] for rows in (found, others))
             x, style = [float(np.prod(d["share"]) ** 0.5) for d in parts], DEFECT[defect]
-            _errors(panel, x, [d[name] for d in parts], defect, **style)
+            errors(panel, x, [d[name] for d in parts], defect, **style)
             panel.plot(x, [d[beside][0] for d in nulls], color=style["color"], linestyle=":", linewidth=1, marker=".")
-        panel.set_xscale("log")
-        panel.set_xticks(ticks := (0.01, 0.03, 0.1, 0.3, 1), [f"{tick:g}" for tick in ticks])
-        panel.minorticks_off()
+        log_axis(panel, (0.01, 0.03, 0.1, 0.3, 1), "{:g}")
         panel.set_xlabel("share of the defect")
     left.axhline(0.5, color=QUIET, linewidth=0.8)
     left.set(ylabel="AUC against healthy cells", title="found (dotted: by the terminals)")
     right.set(ylabel="median error of the place, mm", title="placed (dotted: by a constant)", ylim=(0, None))
-    _legend(figure, left, len(DEFECT))
+    legend_below(figure, len(DEFECT))
     return figure
 
 
@@ -191,7 +128,7 @@ def reliability(measured: dict):
     names = [f"{bridge} {r['task'].upper()}, {r['model']}" for bridge, r in _judged(measured)]
     for (_, r), (name, style) in zip(_judged(measured), styles(names).items(), strict=True):
         sure, *right_share = np.array(r["bins"])[:, :4].T
-        _errors(left, sure, np.transpose(right_share), name, **style)
+        errors(left, sure, np.transpose(right_share), name, **style)
         right.plot(*np.array(r["curve"]).T, **(style | {"marker": ""}))
     left.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8)
     lowest = min(min(b[0], b[2]) for _, r in _judged(measured) for b in r["bins"])
@@ -199,7 +136,7 @@ def reliability(measured: dict):
     left.set(xlabel="probability of the predicted class", ylabel="share of rows it is right in", title="calibration")
     right.set(xlabel="coverage: share of rows decided", ylabel="error among them", title="risk against coverage")
     right.set(xlim=(0, 1), ylim=(0, None))
-    _legend(figure, left, 3)
+    legend_below(figure, 3)
     return figure
 
 
@@ -229,7 +166,7 @@ def sensors(measured: dict):
 REST_S = ("1", "2", "6", "17", "68", "266", "600")
 """Readings at rest, in s after the pulse."""
 
-FIGURES: dict[str, Callable] = {"defects": defects, "reliability": reliability, "sensors": sensors}
+FIGURES = {draw.__name__: draw for draw in (defects, reliability, sensors)}
 
 
 @printed
@@ -245,10 +182,8 @@ def curve_figure(curves: dict):
                 on = [c for c in curves["curves"] if all(c[a] == usual[a] for a in AXES if a != axis)]
                 points = [c for c in on if (c["task"], c["chemistry"]) == (task, chemistry)]
                 points.sort(key=lambda c: c[axis])
-                _errors(panel, [c[axis] for c in points], [c["score"] for c in points], chemistry, **style)
-            panel.set_xscale("log")
-            panel.set_xticks(ticks := sorted({c[axis] for c in on}), [f"{tick:,}" for tick in ticks])
-            panel.minorticks_off()
+                errors(panel, [c[axis] for c in points], [c["score"] for c in points], chemistry, **style)
+            log_axis(panel, sorted({c[axis] for c in on}), "{:,}")
             panel.axhline(0 if task == "t7" else 1 / 6, color=QUIET, linewidth=0.8, linestyle=":")
             panel.set_xlabel(AXES[axis])
         line[0].set_ylabel(f"{task.upper()}: {METRICS[task]}")
@@ -256,5 +191,5 @@ def curve_figure(curves: dict):
         for panel in line:
             panel.set_ylim(max(low, -0.5), max(other.get_ylim()[1] for other in line))
     figure.suptitle(f"{curves['cells']:,} cells, {curves['folds']} folds; usual: 50 pT, 10 mm, 24 sensors")
-    _legend(figure, axes[0, 0], 2)
+    legend_below(figure, 2)
     return figure

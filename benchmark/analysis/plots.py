@@ -53,11 +53,9 @@ def plot(results: list[Result], kind: str, *, release: str | Path | None = None)
         raise MagBridgeError(f"{len(results)} results for a {kind} figure: expected one")
     if kind == "parity":
         return parity(results[0], release)
-    return {
-        "confusion": lambda: confusion(results[0]),
-        "few-shot": lambda: few_shot_curves(results),
-        "leakage": lambda: leakage(results),
-    }[kind]()
+    if kind == "confusion":
+        return confusion(results[0])
+    return few_shot_curves(results) if kind == "few-shot" else leakage(results)
 
 
 def parity(result: Result, release: str | Path | None):
@@ -79,21 +77,14 @@ def parity(result: Result, release: str | Path | None):
     left.scatter(truth, predicted, s=6, alpha=0.4, color=LINE, linewidths=0)
     limits = [min(truth.min(), predicted.min()) - 0.01, max(truth.max(), predicted.max()) + 0.01]
     left.plot(limits, limits, color=INK, linewidth=1)
-    left.set(
-        xlim=limits,
-        ylim=limits,
-        xlabel="true SOH",
-        ylabel="predicted SOH, mean over seeds",
-        aspect="equal",
-        title=f"{result.model}: R2 {result.mean():.3f} ± {result.std():.3f}",
-    )
+    left.set(xlim=limits, ylim=limits, xlabel="true SOH", ylabel="predicted SOH, mean over seeds", aspect="equal")
+    left.set_title(f"{result.model}: R2 {result.mean():.3f} ± {result.std():.3f}")
     order = sorted(np.unique(cells), key=lambda cell: truth[cells == cell].mean())
     errors = [predicted[cells == cell] - truth[cells == cell] for cell in order]
     right.axhline(0, color=INK, linewidth=1)
     right.boxplot(errors, showfliers=False, medianprops={"color": LINE, "linewidth": 2})
-    right.set_xticks(
-        range(1, len(order) + 1), [f"{cell}\n{truth[cells == cell].mean():.2f}" for cell in order], fontsize=8
-    )
+    names = [f"{cell}\n{truth[cells == cell].mean():.2f}" for cell in order]
+    right.set_xticks(range(1, len(order) + 1), names, fontsize=8)
     right.set(xlabel="test cell and its mean SOH", ylabel="predicted less true SOH", title="SOH error by cell")
     return figure
 
@@ -114,25 +105,13 @@ def confusion(result: Result):
     names = [SHORT.get(label, label) for label in task.labels]
     axes.set_xticks(range(size), names, fontsize=9)
     axes.set_yticks(range(size), names, fontsize=9)
-    runs = len(result.runs)
-    for i in range(size):
-        for j in range(size):
-            axes.text(
-                j,
-                i,
-                f"{share[i, j]:.2f}\n{counts[i, j] / runs:.0f} rows",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color="white" if share[i, j] > 0.55 else INK,
-            )
+    for i, j in np.ndindex(size, size):
+        words = f"{share[i, j]:.2f}\n{counts[i, j] / len(result.runs):.0f} rows"
+        axes.text(j, i, words, ha="center", va="center", fontsize=9, color="white" if share[i, j] > 0.55 else INK)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    axes.set(
-        xlabel="predicted",
-        ylabel="true",
-        title=f"{task.id.upper()} {result.model}\nbalanced accuracy {result.mean():.3f} ± {result.std():.3f}",
-    )
+    title = f"{task.id.upper()} {result.model}\nbalanced accuracy {result.mean():.3f} ± {result.std():.3f}"
+    axes.set(xlabel="predicted", ylabel="true", title=title)
     return figure
 
 
@@ -152,8 +131,7 @@ def few_shot_curves(results: list[Result]):
         points = {r.model: [(k, r.mean(k=k), r.std(k=k)) for k in shots[r.model]] for r in curves if r.task == task.id}
         few_shot_panel(axes, task, points, style)
         axes.set(title=f"{task.id.upper()} {task.title}", ylabel="R2" if task.is_regression else "balanced accuracy")
-    entries = {label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels())}
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=max(2, len(tasks)))
+    legend_below(figure, max(2, len(tasks)))
     return figure
 
 
@@ -173,9 +151,8 @@ def few_shot_panel(axes, task: Task, curves: dict[str, list], style: dict[str, d
         k, mean, std = np.array(points).T
         axes.errorbar(k, mean, yerr=std, label=model, capsize=1.5, elinewidth=0.7, **style[model])
     axes.axhline(task.chance, color=QUIET, linewidth=0.8, linestyle=":", label="chance")
-    axes.set_xscale("log")
-    axes.set_xticks(shots := sorted({k for points in curves.values() for k, _, _ in points}), [str(k) for k in shots])
-    axes.set_xlabel("rows a SOH bin (of five)" if task.is_regression else "rows a class")
+    log_axis(axes, sorted({k for points in curves.values() for k, _, _ in points}), "{}")
+    axes.set_xlabel("rows per SOH bin (of five)" if task.is_regression else "rows per class")
     if task.is_regression:
         # Fitted on ten rows, a model may be far below 0: equal steps are equal factors of squared error.
         axes.set_yscale("function", functions=(lambda r2: -np.log(np.maximum(1 - r2, 1e-6)), lambda y: 1 - np.exp(-y)))
@@ -183,7 +160,7 @@ def few_shot_panel(axes, task: Task, curves: dict[str, list], style: dict[str, d
         low, high = (1 - (1 - limit) * factor for limit, factor in ((min([*means, 0]), 1.4), (max(means), 0.75)))
         axes.set_yticks([tick for tick in R2_TICKS if low <= tick <= high])
         axes.set_ylim(low, high)
-    axes.minorticks_off()
+        axes.minorticks_off()
 
 
 @printed
@@ -208,28 +185,39 @@ def leakage(results: list[Result]):
         honest, leaking = (scores[task, model, split] for split in (PRIMARY_SPLIT, OPTIMISTIC_SPLIT))
         gaps.append(leaking.mean() - honest.mean())
         axes.plot([honest.mean(), leaking.mean()], [y, y], color=QUIET, linewidth=1.5, alpha=0.6, zorder=1)
-        for result, colour, marker, label in (
-            (honest, LINE, "o", "split by cell"),
-            (leaking, MARK, "s", "optimistic split (leaks)"),
-        ):
-            axes.plot(result.mean(), y, marker, color=colour, label=label if y == 0 else None)
-        axes.annotate(
-            f"{gaps[-1]:+.3f}",
-            (1, y),
-            xycoords=("axes fraction", "data"),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7,
-            color=INK if gaps[-1] > 0 else MARK,
-        )
-    axes.set_yticks(range(len(pairs)), [f"{task.upper()} {model}" for task, model in pairs])
+        axes.plot(honest.mean(), y, "o", color=LINE, label="split by cell")
+        axes.plot(leaking.mean(), y, "s", color=MARK, label="optimistic split (leaks)")
+        at = {"xy": (1, y), "xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points"}
+        axes.annotate(f"{gaps[-1]:+.3f}", **at, va="center", fontsize=7, color=INK if gaps[-1] > 0 else MARK)
+    score_lines(axes, pairs)
     axes.set_ylim(len(pairs) - 0.4, -0.6)
-    axes.grid(axis="x", color=QUIET, alpha=0.2, linewidth=0.5)
-    higher = sum(gap > 0 for gap in gaps)
-    axes.set(
-        xlabel="R2 (T1), balanced accuracy (T2 to T4)",
-        title=f"The leaking split scores higher in {higher} of {len(pairs)}",
-    )
-    figure.legend(loc="outside lower center", ncols=2)
+    axes.set_title(f"The leaking split scores higher in {sum(gap > 0 for gap in gaps)} of {len(pairs)}")
+    legend_below(figure, 2)
     return figure
+
+
+def score_lines(axes, pairs: list[tuple[str, str]]) -> None:
+    """Name a line of scores for each task and model."""
+    axes.set_yticks(range(len(pairs)), [f"{task.upper()} {model}" for task, model in pairs])
+    axes.grid(axis="x", color=QUIET, alpha=0.2, linewidth=0.5)
+    axes.set_xlabel("R2 (T1), balanced accuracy (T2 to T4)")
+
+
+def errors(panel, x, values, label: str | None = None, **style) -> None:
+    """Draw values with the limits of their intervals, (value, low, high) each."""
+    value, low, high = np.array(values).T
+    bars = np.clip([value - low, high - value], 0, None)
+    panel.errorbar(x, value, yerr=bars, label=label, capsize=1.5, elinewidth=0.8, **style)
+
+
+def log_axis(panel, ticks, form: str, **words) -> None:
+    """Make the x axis logarithmic, with these ticks alone."""
+    panel.set_xscale("log")
+    panel.set_xticks(ticks, [form.format(tick) for tick in ticks], **words)
+    panel.minorticks_off()
+
+
+def legend_below(figure, columns: int) -> None:
+    """One legend below all panels."""
+    entries = {label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels())}
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)

@@ -72,6 +72,11 @@ class Spread:
         return float(np.sqrt((np.var(self.row_deals, ddof=1) + np.var(self.cell_deals, ddof=1)) / len(self.cell_deals)))
 
     @property
+    def stds(self) -> tuple[float, float]:
+        """Standard deviation over the deals of cells, and over those of rows."""
+        return float(np.std(self.cell_deals, ddof=1)), float(np.std(self.row_deals, ddof=1))
+
+    @property
     def rest(self) -> float:
         """How much higher the official optimistic split scores than the average deal of rows: its draw and its size."""
         return self.by_row - float(np.mean(self.row_deals))

@@ -19,11 +19,17 @@ def engine(**options: Any) -> Any:
 
 
 @cache
-def macros(package: str, name: str) -> Any:
-    """The macros of a template, as functions that return text.
+def template(package: str, name: str, **options: Any) -> Any:
+    """A template that lies in a package, to be filled in by `render`.
 
     Args:
         package: The package that the template lies in, such as `bridge.measured`.
         name: Its file name.
+        **options: As of `engine`.
     """
-    return engine().from_string(resources.files(package).joinpath(name).read_text(encoding="utf-8")).module
+    return engine(**options).from_string(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+
+
+def macros(package: str, name: str) -> Any:
+    """The macros of a template, as functions that return text; arguments as of `template`."""
+    return template(package, name).module

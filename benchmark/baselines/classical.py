@@ -31,9 +31,9 @@ def _svr(seed: int, task: Task):
 
 
 def _forest(seed: int, task: Task):
-    from benchmark.baselines.forest import Forest
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    return Forest(FOREST_TREES, seed, task.labels)
+    return (RandomForestRegressor if task.is_regression else RandomForestClassifier)(FOREST_TREES, random_state=seed)
 
 
 def _logistic(seed: int, task: Task):

@@ -39,7 +39,6 @@ TRUSTED = [
     "benchmark.baselines.deep.SequenceModel",
     "benchmark.baselines.departure.Departure",
     "benchmark.baselines.departure.DepartureBoosting",
-    "benchmark.baselines.forest.Forest",
     "benchmark.baselines.functional.CorrectedRegressor",
     "benchmark.baselines.functional.FunctionalRegressor",
     "benchmark.baselines.functional.FunctionalSecondLife",

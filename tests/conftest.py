@@ -87,25 +87,24 @@ def wheel(tmp_path_factory):
 
 
 LONGEST = {
-    *(
-        "test_examples.py",
-        "test_residuals.py",
-        "test_filing.py",
-        "test_publishing.py",
-        "test_page.py",
-        "test_faults.py",
-    ),
-    *("test_run.py", "test_main.py", "test_protocol.py", "test_parallel.py", "test_readme.py", "test_controls.py"),
+    *("test_residuals.py", "test_publishing.py", "test_run.py", "test_main.py", "test_protocol.py"),
+    *("test_parallel.py", "test_controls.py", "test_filing.py", "test_magbridge_battery.py"),
 }
 """Files that take longest: they go first, so that no worker is left alone with one at the end."""
 
+FROM_OUTSIDE = {"wheel", "browser", "seen"}
+"""Fixtures of tests that install the package elsewhere or look at a page: the gate runs them, not every test run."""
+
 
 def pytest_collection_modifyitems(items):
-    """A test that asks for the upstream folder is marked `upstream`; the longest files come first."""
+    """Mark tests by what they ask for, `upstream` or `gate`; the longest files come first."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
-        if "upstream_dir" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "upstream_dir" in fixtures:
             item.add_marker("upstream")
+        if FROM_OUTSIDE.intersection(fixtures):
+            item.add_marker("gate")
 
 
 @pytest.fixture(scope="session")

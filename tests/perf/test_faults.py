@@ -24,6 +24,7 @@ def held(outcome):
     assert counts and all(tried == held for tried, held in counts), outcome.stdout
 
 
+@pytest.mark.gate
 def test_the_short_form_holds():
     """Without the model's files, which take a quarter of a minute to make; the long form has them."""
     kinds = ["kills", "flips", "full disks", "commands", "dataset files", "laboratory files", "benchmark files"]

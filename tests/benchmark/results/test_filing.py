@@ -186,6 +186,7 @@ def shipped(request, upstream_dir, tmp_path_factory):
     return folder, path
 
 
+@pytest.mark.gate
 def test_shipped_predictions_give_the_shipped_figures(shipped):
     """To the last digit: labels and formulas are the same on every machine."""
     folder, path = shipped
@@ -201,6 +202,7 @@ def test_shipped_predictions_give_the_shipped_figures(shipped):
         assert scored.batteries.tolist() == [run.batteries for run in result.runs]
 
 
+@pytest.mark.gate
 def test_shipped_fold_predictions_give_the_shipped_figures(shipped):
     folder, path = shipped
     filed = [r for r in read_results(path) if r.predictions and r.protocol == "cross_validation"]
@@ -219,6 +221,7 @@ def test_shipped_fold_predictions_give_the_shipped_figures(shipped):
             assert score(data.task, target, np.array(rows["prediction"].to_pylist()), scores) == run.scores
 
 
+@pytest.mark.gate
 def test_shipped_results_on_v2_hold_r2_by_table_and_their_predictions():
     results = read_results(SHIPPED / "v2")
     assert {(r.dataset.name, r.dataset.bridge_version) for r in results} == {("magbridge-battery-v2", "v2.1-hybrid")}

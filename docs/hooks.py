@@ -93,56 +93,21 @@ def _notebook(path: Path) -> tuple[str, dict[str, bytes]]:
 
 
 def _commands() -> dict[str, str]:
-    """The pages of commands, made from `--help`."""
+    """The pages of commands, made from `--help` by Typer."""
     import typer
+    from typer.cli import get_docs_for_click
 
     import magbridge
 
     root = typer.main.get_command(magbridge.command_line())
     context = typer.Context(root, info_name="magbridge")
-    own = {name: command for name, command in root.commands.items() if name not in ("benchmark", "hqvqvae")}
-    pages = {"commands": _command_page("magbridge", root.help, own, context)}
-    for name in ("benchmark", "hqvqvae"):
-        group = root.commands[name]
-        inner = typer.Context(group, info_name=name, parent=context)
-        pages[f"commands-{name}"] = _command_page(f"magbridge {name}", group.help, group.commands, inner)
-    return pages
-
-
-def _command_page(title: str, words: str, commands: dict, context) -> str:
-    import typer
-
-    parts = [f"# {title}", words]
-    for name, command in commands.items():
-        inner = typer.Context(command, info_name=name, parent=context)
-        if hasattr(command, "commands"):
-            parts += [_command_page(f"{title} {name}", command.help, command.commands, inner).replace("# ", "## ", 1)]
-            continue
-        usage = " ".join(command.collect_usage_pieces(inner))
-        rows = [(p.opts[0] if p.param_type_name == "option" else p.display_name_raw.upper(), p) for p in command.params]
-        parts += [
-            f"## {title} {name}",
-            _paragraphs(command.help),
-            f"```bash\n{inner.command_path} {usage}\n```",
-        ]
-        parts.append(
-            _table(
-                ("option", "default", "meaning"),
-                [(f"`{name}`", _default(p), (p.help or "").replace("|", "\\|")) for name, p in rows],
-            )
+    pages = {
+        f"commands-{name}": get_docs_for_click(
+            obj=root.commands.pop(name), ctx=context, name=name, call_prefix="magbridge", title=f"magbridge {name}"
         )
-    return "\n\n".join(parts) + "\n"
-
-
-def _paragraphs(text: str) -> str:
-    return "\n\n".join(" ".join(block.split()) for block in (text or "").split("\n\n"))
-
-
-def _default(parameter) -> str:
-    if parameter.required:
-        return "required"
-    value = parameter.default
-    return "" if value is None or value is False or callable(value) else f"`{getattr(value, 'value', value)}`"
+        for name in ("benchmark", "hqvqvae")
+    }
+    return {"commands": get_docs_for_click(obj=root, ctx=context, name="magbridge", title="magbridge")} | pages
 
 
 def _table(head: tuple[str, ...], rows) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from bridge.audit.leakage import LeakageReport, leakage_report
 from bridge.config import config_hash
 from bridge.identity import sample_seed
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
+from bridge.measured.faults import said
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import RawScan, read_scans
@@ -28,6 +28,7 @@ from dataset_card.contract.editions import MEASURED
 from dataset_card.contract.measured import LABEL_FIELDS
 from dataset_card.contract.schema import MEASURED_CHANNELS, metadata_of
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import macros
 from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.faults import Fault, Faults, FaultyInput, fault, require
 from dataset_card.storage.output import RELEASE, require_folder
@@ -62,16 +63,10 @@ class Measured:
 
     def understood(self) -> str:
         """What was made of the files, in a sentence: scans, cells, ranges, units and rate."""
-        x = np.abs(self.signals[..., :MEASURED_CHANNELS])
+        greatest = np.abs(self.signals[..., :MEASURED_CHANNELS]).max(axis=(1, 2))
         units = sorted({entry["unit"] for entry in self.config["channels"].values()})
-        cells = self.rows.groupby("cell_id")["soh"].mean()
-        interval = self.config["interval_s"]
-        rate = "no clock" if interval is None else f"{1 / interval:.3g} Hz"
-        return (
-            f"{len(self.rows)} scans of {len(cells)} cells, SOH {cells.min():.2f} to {cells.max():.2f}, "
-            f"{self.rows['voltage'].min():.2f} to {self.rows['voltage'].max():.2f} V; channels in {', '.join(units)}, "
-            f"greatest values {x.max(axis=(1, 2)).min():.3g} to {x.max():.3g} nT; {self.config['steps']} steps, {rate}"
-        )
+        soh = self.rows.groupby("cell_id")["soh"].mean()
+        return macros("bridge.measured", "notes.txt").understood(self.rows, soh, units, greatest, self.config)
 
     def leaks(self) -> LeakageReport:
         """What the split by cell gives away."""
@@ -130,38 +125,21 @@ def adopt(
         "packages": release.package_versions(),
     }
     plan = Plan(found.rows, found.u_features, found.rows["soh"].to_numpy(float), np.full(len(found.rows), -1))
-    pairs = list(zip(found.rows["sample_id"], found.scan_ids))
-    manifest = release.write(
-        out,
-        release.assemble(plan, found.signals),
-        origin,
-        {SCANS_FILE: lambda path: _write_scans(path, pairs)},
-        found.primary,
-        replace,
-    )
-    return manifest, leaks
-
-
-def _write_scans(path: Path, pairs: Sequence[tuple[str, str]]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([("sample_id", "scan_id"), *pairs])
+    pairs = pandas.DataFrame({"sample_id": found.rows["sample_id"], "scan_id": found.scan_ids})
+    extra = {SCANS_FILE: lambda path: pairs.to_csv(path, index=False, lineterminator="\n")}
+    return release.write(out, release.assemble(plan, found.signals), origin, extra, found.primary, replace), leaks
 
 
 def _command(signals: Path, labels: Path, others: Mapping[str, Path | None]) -> str:
     name, table = (shlex.quote(Path(path).resolve().name) for path in (signals, labels))
-    command = f"python -m bridge adopt {name} --labels {table} --out MY-CELLS"
-    for option, path in others.items():
-        if path is not None:
-            command += f" --{option} {shlex.quote(Path(path).name)}"
-    return command + " --licence ... --citation ..."
+    options = [f" --{name} {shlex.quote(Path(path).name)}" for name, path in others.items() if path is not None]
+    return (
+        f"python -m bridge adopt {name} --labels {table} --out MY-CELLS{''.join(options)} --licence ... --citation ..."
+    )
 
 
 def read_measured(
-    signals: Path,
-    labels: Path,
-    channels: Path | None = None,
-    split: Path | None = None,
-    columns: Path | None = None,
+    signals: Path, labels: Path, channels: Path | None = None, split: Path | None = None, columns: Path | None = None
 ) -> Measured:
     """Read and check measurements; arguments as in `adopt`.
 
@@ -191,20 +169,11 @@ def read_measured(
     rows = _rows(table, config)
     primary = default_split(rows, Path(labels)) if split is None else own_split(Path(split), table)
     if len(rows) and set(by_record_optimistic_baseline(rows)) != set(SPLITS):
-        raise fault(labels, "", f"{len(rows)} scans", "at least 7, so that no subset is empty", "measure more")
-    sources |= {
-        Path(path).name: sha256_of(Path(path)) for path in (labels, channels, columns, split) if path is not None
-    }
-    return Measured(
-        rows,
-        table["scan_id"].tolist(),
-        pulses_of(table),
-        scan_set.released(),
-        primary,
-        config,
-        (*table.attrs["notes"], *scan_set.notes(), *split_notes(rows, primary)),
-        sources,
-    )
+        raise fault(labels, "", *said("few_scans", count=len(rows)))
+    sources |= {Path(p).name: sha256_of(Path(p)) for p in (labels, channels, columns, split) if p is not None}
+    notes = (*table.attrs["notes"], *scan_set.notes(), *split_notes(rows, primary))
+    named, x = table["scan_id"].tolist(), scan_set.released()
+    return Measured(rows, named, pulses_of(table), x, primary, config, notes, sources)
 
 
 def paired(
@@ -219,17 +188,13 @@ def paired(
     by_id: dict[str, RawScan] = {}
     for scan in scans:
         if scan.scan_id in by_id:
-            faults.append(scan.fault(f"scan id {scan.scan_id!r} again", "each once", "rename one"))
+            faults.append(scan.fault("scan_id_twice", name=scan.scan_id))
         by_id[scan.scan_id] = scan
     listed = dict(zip(table["scan_id"], table["where"]))
-    for scan_id in [name for name in listed if name not in by_id]:
-        expected = f"a scan of that name in {signals.name}"
-        faults.add(
-            listed[scan_id], f"a {row} of {scan_id!r}, without a scan", expected, "add the scan or remove the row"
-        )
-    for scan_id in [name for name in by_id if name not in listed]:
-        expected, fix = f"a row with this scan_id in {labels.name}", "add the row or remove the scan"
-        faults.append(by_id[scan_id].fault(f"a scan without a {row}", expected, fix))
+    for name in [name for name in listed if name not in by_id]:
+        faults.add(listed[name], *said("row_alone", row=row, name=name, file=signals.name))
+    for name in [name for name in by_id if name not in listed]:
+        faults.append(by_id[name].fault("scan_alone", row=row, file=labels.name))
     require(faults)
     return [by_id[scan_id] for scan_id in table["scan_id"]]
 

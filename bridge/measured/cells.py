@@ -11,12 +11,14 @@ import pandas
 
 from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.generate import AnyUpstream
+from bridge.measured.faults import said
 from bridge.measured.tables import pulses_of, read_labels
 from bridge.upstream.pulsebat import SCANNED, PulseTables
 from bridge.v1.inputs import PulseTable
 from bridge.v2 import UpstreamV2
 from dataset_card.contract.editions import OWN_CELLS
 from dataset_card.contract.measured import CELL_FIELDS, PULSES, chemistry_of
+from dataset_card.running.templates import macros
 from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.faults import Faults, fault, require
 
@@ -49,7 +51,7 @@ def with_cells(
     for name in chemistries or ():
         if name not in set(table["chemistry"]):
             known = ", ".join(sorted(set(table["chemistry"])))
-            raise fault(path, "column 'chemistry'", f"no cell of {name!r}", known, "correct --chemistry")
+            raise fault(path, "column 'chemistry'", *said("no_such_chemistry", name=name, known=known))
     if chemistries is not None:
         table = table[table["chemistry"].isin(list(chemistries))].reset_index(drop=True)
     _check(path, table, isinstance(upstream, UpstreamV2))
@@ -79,17 +81,16 @@ def with_cells(
 def _check(path: Path, table: pandas.DataFrame, any_chemistry: bool) -> None:
     faults = Faults(path)
     if "voltage" not in table and PULSES[0].name not in table:
-        raise fault(path, "row 1", "no column 'voltage' and no U1..U21", "one of them, in V", "add it")
+        raise fault(path, "row 1", *said("no_voltage"))
     for row in table[table.duplicated(["cell_id", "soc", "soh"])].to_dict("records"):
-        found = f"cell {row['cell_id']!r} at SOC {row['soc']:g} % and SOH {row['soh']:g} again"
-        faults.add(row["where"], found, "each record once", "remove one")
+        faults.add(row["where"], *said("record_twice", **{name: row[name] for name in ("cell_id", "soc", "soh")}))
     if not any_chemistry:
         for row in table[table["chemistry"] != CHEMISTRY].to_dict("records")[:1]:
-            faults.add(row["where"], f"chemistry {row['chemistry']!r}", CHEMISTRY, "use --bridge v2")
+            faults.add(row["where"], *said("other_chemistry", name=row["chemistry"], known=CHEMISTRY))
     counts = table.groupby("chemistry")["cell_id"].nunique()
     if counts.max() < FEWEST_CELLS:
         found = ", ".join(f"{n} {name} cells" for name, n in counts.items())
-        faults.add("", found, f"at least {FEWEST_CELLS} of one chemistry", "add cells")
+        faults.add("", *said("few_cells", found=found, least=FEWEST_CELLS))
     require(faults)
 
 
@@ -114,15 +115,9 @@ def _voltages(table: pandas.DataFrame, own: np.ndarray, upstream: AnyUpstream) -
 def _voltage_notes(table: pandas.DataFrame, own: np.ndarray, stood: np.ndarray) -> list[str]:
     """How many of the table's own voltages the bridge could not keep, and what stands in their place."""
     lfp = (table["chemistry"] == CHEMISTRY).to_numpy()
-    notes = []
-    if moved := int((lfp & (stood != own)).sum()):
-        notes.append(f"{moved} voltages of {CHEMISTRY} cells lie outside {GROUNDED_MIN_V} to {GROUNDED_MAX_V} V, where "
-                     "the bridge is grounded, and stand at its edge.")  # fmt: skip
-    if other := int((~lfp).sum()):
-        names = ", ".join(sorted(set(table.loc[~lfp, "chemistry"])))
-        notes.append(f"{other} voltages of {names} cells are replaced by those of the scanned {CHEMISTRY} cell at the "
-                     "same SOC: no scan of another chemistry is known to the bridge.")  # fmt: skip
-    return notes
+    moved, names = int((lfp & (stood != own)).sum()), sorted(set(table.loc[~lfp, "chemistry"]))
+    words = macros("bridge.measured", "notes.txt")
+    return words.voltages(moved, int((~lfp).sum()), names, CHEMISTRY, GROUNDED_MIN_V, GROUNDED_MAX_V).splitlines()
 
 
 def scanned_voltages(pulses: PulseTable) -> tuple[PulseTable, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.measured.faults import said
 from dataset_card.contract.measured import AXES, MEASURED_CHANNELS
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.storage.columns import UNITS, read_column_map, unit_factor
@@ -71,28 +72,23 @@ def read_channel_map(path: Path | str) -> ChannelMap:
     Raises:
         FaultyInput: Not such a file; names the entry.
     """
-    mapped = read_column_map(path, (*CHANNELS, "time"))
-    missing = [name for name in MEASURED_CHANNELS if name not in mapped.entries]
-    if missing:
-        raise fault(path, "channels", f"no {missing[0]}", ", ".join(MEASURED_CHANNELS), "map the four of them")
-    entries = {name: entry for name, entry in mapped.entries.items() if name != "time"}
+    entries = dict(read_column_map(path, (*CHANNELS, "time")).entries)
+    time = entries.pop("time", None)
+    if missing := [name for name in MEASURED_CHANNELS if name not in entries]:
+        raise fault(path, "channels", *said("channel_unmapped", name=missing[0], known=", ".join(MEASURED_CHANNELS)))
     faults = Faults(path)
     for name, entry in entries.items():
         if entry["axis"] != AXES[name]:
-            fix = "Y looks across the scan's path, Z along it: swap the columns"
-            faults.add(f"channels.{name}", f"axis {entry['axis']!r}", repr(AXES[name]), fix)
+            faults.add(f"channels.{name}", *said("axis", found=entry["axis"], expected=AXES[name]))
         if unit_factor(entry["unit"], "nT") is None:
-            known = ", ".join(UNITS["nT"])
-            faults.add(f"channels.{name}.unit", repr(entry["unit"]), known, "correct it")
-    time = mapped.entries.get("time")
-    time_unit = None if time is None else time.get("unit")
-    if time is not None and time_unit != "step" and unit_factor(str(time_unit), "s") is None:
-        known = ", ".join((*UNITS["s"], "step"))
-        faults.add("time.unit", repr(time_unit), known, "correct it")
+            faults.add(f"channels.{name}.unit", *said("unit", unit=entry["unit"], known=", ".join(UNITS["nT"])))
+    unit = "" if time is None else time.get("unit")
+    if time is not None and unit != "step" and unit_factor(str(unit), "s") is None:
+        faults.add("time.unit", *said("unit", unit=unit, known=", ".join((*UNITS["s"], "step"))))
     require(faults)
     channels = tuple(
         Channel(name, str(entries[name]["column"]), str(entries[name]["unit"]), int(entries[name].get("sign", 1)))
         for name in CHANNELS
         if name in entries
     )
-    return ChannelMap(channels, None if time is None else (str(time["column"]), str(time_unit)))
+    return ChannelMap(channels, None if time is None else (str(time["column"]), str(unit)))

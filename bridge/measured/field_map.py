@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
+from bridge.measured.faults import said
 from bridge.measured.tables import read_labels
 from bridge.v3 import SensorArray
 from bridge.v3.experiment import Experiment, read_experiment
@@ -142,9 +143,9 @@ def read_map(path: Path, design: Experiment, columns: Path | None = None) -> Fie
     table = read_labels(path, MAP_FIELDS, columns)
     axes = tuple(axis for axis in AXES if axis in table)
     if not axes:
-        raise fault(path, "", "no field", "bx, by or bz, in nT or the unit that they state", "name one (--columns)")
+        raise fault(path, "", *said("no_field"))
     if not FEWEST_POINTS <= len(table) <= MOST_POINTS:
-        raise fault(path, "", f"{len(table)} points", f"{FEWEST_POINTS} to {MOST_POINTS}", "measure more, or thin it")
+        raise fault(path, "", *said("points", count=len(table), least=FEWEST_POINTS, most=MOST_POINTS))
     notes = list(table.attrs["notes"])
     above = float(design.sensors.position_mm[:, 2].max())
     if "z_mm" not in table:
@@ -154,11 +155,7 @@ def read_map(path: Path, design: Experiment, columns: Path | None = None) -> Fie
     size = np.array([design.cell.length_mm, design.cell.width_mm])
     low, high = position[:, :2].min(axis=0), position[:, :2].max(axis=0)
     if ((high - low) < LEAST_SPAN * size).all() or (high < -size).any() or (low > 2 * size).any():
-        found = f"x {low[0]:g} to {high[0]:g} mm, y {low[1]:g} to {high[1]:g} mm"
-        expected = f"places about a cell of {size[0]:g} by {size[1]:g} mm, from the corner at the positive tab's edge"
-        raise fault(
-            path, "", found, expected, "state another unit in the column's name, such as 'x (m)', or correct it"
-        )
+        raise fault(path, "", *said("places", low=low, high=high, size=size))
     return FieldMap(position, table[list(axes)].to_numpy(float), axes, tuple(notes))
 
 
@@ -183,8 +180,7 @@ def compare_map(path: Path, against: Path, columns: Path | None = None) -> MapRe
     measured = found.field_nT
     ratio = float(np.std(measured - measured.mean(axis=0)) / np.std(at_rest - at_rest.mean(axis=0)))
     if not 1 / OTHER_SCALE < ratio < OTHER_SCALE:
-        fix = "state its unit in the column's name, such as 'Bx (uT)', or correct rate_C in the design"
-        raise fault(path, "", f"a field {ratio:.3g} times the design's", "the same order of magnitude", fix)
+        raise fault(path, "", *said("field_unit", ratio=ratio))
 
     def residual(shift: np.ndarray) -> np.ndarray:
         off = measured - model(shift[None])[0]

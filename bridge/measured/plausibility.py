@@ -62,13 +62,8 @@ def _finite(found: ScanSet) -> Iterator[Fault]:
         steps = np.flatnonzero(bad[i, :, c])
         run = int((np.cumsum(np.diff(steps, prepend=steps[0] - 1) != 1) == 0).sum())
         value = found.x[i, steps[0], c]
-        yield found.scans[i].fault(
-            f"{'empty or NaN' if np.isnan(value) else value} for {run} steps",
-            "a number at every step",
-            "repair or remove the scan: nothing is filled in here",
-            found.mapping.channels[c].column,
-            int(steps[0]),
-        )
+        what, column = "empty or NaN" if np.isnan(value) else value, found.mapping.channels[c].column
+        yield found.scans[i].fault("hole", column, int(steps[0]), what=what, run=run)
 
 
 def _clipped(found: ScanSet) -> Iterator[Fault]:
@@ -76,8 +71,7 @@ def _clipped(found: ScanSet) -> Iterator[Fault]:
     least = max(CLIPPED_LEAST, int(np.ceil(CLIPPED_SHARE * x.shape[1])))
     low, high = x.min(axis=1), x.max(axis=1)
     for i, c in np.argwhere(low == high):
-        fix = "the sensor is dead or not connected: remove the scan"
-        yield found.scans[i].fault(f"{low[i, c]:g} nT at every step", "a signal", fix, columns[c])
+        yield found.scans[i].fault("dead", columns[c], value=low[i, c])
     for extreme, word in ((low, "lowest"), (high, "highest")):
         at = x == extreme[:, None]
         count = at.sum(axis=1)  # mains hum lifts a clipped signal off the limit now and then: no run is asked for
@@ -86,14 +80,8 @@ def _clipped(found: ScanSet) -> Iterator[Fault]:
             beside = levels[1 : 1 + BESIDE] if word == "lowest" else levels[-1 - BESIDE : -1]
             if count[i, c] <= FULLER * beside.max():
                 continue  # an instrument of coarse steps, inside its range
-            often = f"at {count[i, c]} steps and the next level at {beside.max()}"
-            yield found.scans[i].fault(
-                f"{extreme[i, c]:g} nT, its {word} value, {often}",
-                "a signal inside the sensor's range",
-                "the channel is saturated: widen the range or remove the scan",
-                columns[c],
-                int(np.flatnonzero(at[i, :, c])[0]),
-            )
+            values = {"value": extreme[i, c], "word": word, "count": count[i, c], "beside": beside.max()}
+            yield found.scans[i].fault("saturated", columns[c], int(np.flatnonzero(at[i, :, c])[0]), **values)
 
 
 def _units(found: ScanSet) -> Iterator[Fault]:
@@ -102,15 +90,12 @@ def _units(found: ScanSet) -> Iterator[Fault]:
     if not LEAST_NT <= typical <= GREATEST_NT:
         i = int(np.argmin(np.abs(top - typical)))
         unit, factor = _unit_of(typical, found.mapping)
-        fix = f"it looks like {unit}: declare it with --channels, or multiply by {factor:g}"
-        value, expected = f"a greatest value of {top[i]:.3g} nT, as most scans", f"{LEAST_NT:g} to {GREATEST_NT:g} nT"
-        yield found.scans[i].fault(value, expected, fix)
+        values = {"top": top[i], "least": LEAST_NT, "most": GREATEST_NT, "unit": unit, "factor": factor}
+        yield found.scans[i].fault("unit_of_all", **values)
         return
     for i in np.flatnonzero((top > OTHER_UNIT * typical) | (top < typical / OTHER_UNIT)):
         unit, own = _unit_of(top[i], found.mapping)[0], found.mapping.channels[0].unit
-        fix = f"it looks like {unit} among scans in {own}: bring all to one unit"
-        value, expected = f"a greatest value of {top[i]:.3g} nT", f"about {typical:.3g} nT, as most scans have"
-        yield found.scans[i].fault(value, expected, fix)
+        yield found.scans[i].fault("unit_of_one", top=top[i], usual=typical, unit=unit, own=own)
 
 
 def _unit_of(nanotesla: float, channels: ChannelMap) -> tuple[str, float]:
@@ -134,12 +119,8 @@ def _swapped(found: ScanSet, voltage: np.ndarray) -> Iterator[Fault]:
             _correlation(measured[rows][..., order], typical) for order in ([0, 1, 2, 3], [1, 0, 3, 2])
         )
         for j in np.flatnonzero(swapped > straight + SWAP_MARGIN):
-            beside = f"{straight[j]:.2f} with the other scans near {voltage[rows[j]]:.2f} V"
-            yield found.scans[rows[j]].fault(
-                f"a correlation of {beside}, {swapped[j]:.2f} with Y and Z swapped",
-                "Y across the scan's path and Z along it",
-                "swapped axes: exchange the scan's columns",
-            )
+            values = {"straight": straight[j], "swapped": swapped[j], "voltage": voltage[rows[j]]}
+            yield found.scans[rows[j]].fault("swapped", **values)
 
 
 def _correlation(x: np.ndarray, typical: np.ndarray) -> np.ndarray:
@@ -155,9 +136,7 @@ def _magnitudes(found: ScanSet) -> Iterator[Fault]:
         own = np.sqrt((found.x[..., c] ** 2).mean(axis=1))
         seen = np.sqrt((found.x[..., 2 * sensor] ** 2 + found.x[..., 2 * sensor + 1] ** 2).mean(axis=1))
         for i in np.flatnonzero(own < MAGNITUDE_SHARE * seen):
-            value, expected = f"a magnitude of {own[i]:.3g} nT", f"at least the {seen[i]:.3g} nT of its Y and Z"
-            fix = "channels or units mixed up? leave the column out to have it derived"
-            yield found.scans[i].fault(value, expected, fix, found.mapping.channels[c].column)
+            yield found.scans[i].fault("magnitude", found.mapping.channels[c].column, own=own[i], seen=seen[i])
 
 
 def _repeated(found: ScanSet) -> Iterator[Fault]:
@@ -165,5 +144,4 @@ def _repeated(found: ScanSet) -> Iterator[Fault]:
     for i, scan in enumerate(found.x):
         j = first.setdefault(scan.tobytes(), i)
         if j != i:
-            same = f"the same numbers as {found.scans[j].where}"
-            yield found.scans[i].fault(same, "a scan of its own", "one scan under two names: remove one")
+            yield found.scans[i].fault("repeated", where=found.scans[j].where)

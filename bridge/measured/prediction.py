@@ -26,6 +26,7 @@ from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import read_scans
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import macros
 
 LEVEL = 0.9
 """Share of new batteries' scans that sets are to hold."""
@@ -100,8 +101,9 @@ def predict_scans(
         sets = [tuple(labels[1 - row <= most].tolist()) for row in found]
     near = _nearest(data.train.signals, [signals, calibration.signals])
     unlikeness = near[0] / _quantile(near[1], weights, batteries - 1, USUAL)  # a share of these, not of new ones
-    notes = [sampling_note, *_notes(data, unlikeness, level, batteries)]
-    return Predicted(scan_ids, predictions, sets, unlikeness, notes)
+    words = macros("bridge.measured", "notes.txt")
+    said = words.prediction(data, level, USUAL, batteries, int((unlikeness > 1).sum()), len(unlikeness))
+    return Predicted(scan_ids, predictions, sets, unlikeness, [sampling_note, *said.splitlines()])
 
 
 def _read(scans: Path, channels: Path | None) -> tuple[list[str], np.ndarray, str]:
@@ -173,19 +175,3 @@ def _nearest(train: np.ndarray, others: Sequence[np.ndarray]) -> list[np.ndarray
     spread[spread == 0] = 1
     tree = cKDTree((known - middle) / spread)
     return [tree.query((static_features(rows) - middle) / spread)[0] for rows in others]
-
-
-def _notes(data: TaskData, unlikeness: np.ndarray, level: float, batteries: int) -> list[str]:
-    unlike = int((unlikeness > 1).sum())
-    notes = [
-        f"sets hold {level:.0%} of the scans of new batteries that are drawn as the {batteries} of {data.dataset.name} "
-        "were, which are generated; for scans of another origin they promise nothing"
-    ]
-    if data.task.rows != ("clean",):
-        notes += ["its training data hold faults of every size, so that unlikeness tells less here than for t1 and t2"]
-    if unlike:
-        notes.append(
-            f"{unlike} of {len(unlikeness)} scans are unlike the training data (unlikeness over 1: farther from any "
-            f"training scan than {USUAL:.0%} of the release's own): do not rely on their predictions"
-        )
-    return notes

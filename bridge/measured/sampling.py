@@ -11,6 +11,7 @@ import numpy as np
 from bridge.measured.channels import ChannelMap
 from bridge.measured.signals import RawScan
 from dataset_card.contract.schema import CHANNELS, T
+from dataset_card.running.templates import macros
 from dataset_card.storage.columns import unit_factor
 from dataset_card.storage.faults import Fault, require
 
@@ -51,23 +52,7 @@ class Sampling:
     @property
     def note(self) -> str:
         """The same in a sentence for the card."""
-        clock = (
-            f" The clocks of {self.jittered} scans strayed by up to {100 * self.jitter:.0f} % of a step (at most "
-            f"{100 * (GAP - 1):.0f} % is taken); they were brought to even steps in time, between neighbours."
-            if self.jittered
-            else ""
-        )
-        if self.steps == T:
-            return f"Every scan has {T} steps as measured.{clock}"
-        how = {
-            "linear": "between neighbouring steps, which smooths noise and adds no detail",
-            "window means": "as means over windows that meet, so that what is too fast for 100 steps is not "
-            "folded back",
-        }[self.method]
-        return (
-            f"Scans of {self.steps} steps were resampled to {T} {how} ({self.method}, the same for every scan); "
-            f"noise and mains lines are not those of the raw scans.{clock}"
-        )
+        return macros("bridge.measured", "notes.txt").sampling(self, T, 100 * (GAP - 1))
 
 
 @dataclass(frozen=True)
@@ -117,11 +102,7 @@ def evenly_sampled(scans: Sequence[RawScan], channels: ChannelMap) -> ScanSet:
     counts = Counter(scan.steps for scan in scans)
     steps = counts.most_common(1)[0][0]
     faults = [
-        scan.fault(
-            f"{scan.steps} steps",
-            f"{steps}, as {counts[steps]} other scans have",
-            "mixed sampling: adopt each apart, or cut the scans to one length",
-        )
+        scan.fault("mixed_steps", steps=scan.steps, usual=steps, others=counts[steps])
         for scan in scans
         if scan.steps != steps
     ]
@@ -135,9 +116,8 @@ def evenly_sampled(scans: Sequence[RawScan], channels: ChannelMap) -> ScanSet:
         if not found and unit != "step":
             intervals[i] = float(np.median(np.diff(scan.columns[name]))) * _seconds(unit)
     typical = float(np.median(list(intervals.values()))) if intervals else 0.0
-    mixed = "mixed sampling: adopt each apart, or correct the time's unit"
     faults += [
-        scans[i].fault(f"{interval:.6g} s between steps", f"{typical:.6g} s, as most scans have", mixed)
+        scans[i].fault("mixed_clock", interval=interval, usual=typical)
         for i, interval in intervals.items()
         if abs(interval / typical - 1) > INTERVAL_TOLERANCE
     ]
@@ -186,29 +166,23 @@ def _steps_fault(scan: RawScan, name: str) -> list[Fault]:
     if not len(wrong):
         return []
     i = int(wrong[0])
-    fix = "number the steps from 0, or leave the column out"
-    if np.isfinite(values).all() and not (values == np.round(values)).all():
-        fix = "it looks like seconds: name the column time_s"
-    return [scan.fault(f"{values[i]:g}", f"{i}", fix, f"column {name!r}", i)]
+    seconds = np.isfinite(values).all() and not (values == np.round(values)).all()
+    mistake = "step_seconds" if seconds else "step_number"
+    return [scan.fault(mistake, f"column {name!r}", i, value=values[i], usual=i)]
 
 
 def _time_fault(scan: RawScan, name: str) -> list[Fault]:
     time, column = scan.columns[name], f"column {name!r}"
     bad = np.flatnonzero(~np.isfinite(time))
     if len(bad):
-        return [scan.fault("no number", "a time", "fill it in", column, int(bad[0]))]
+        return [scan.fault("no_clock", column, int(bad[0]))]
     interval = np.diff(time)
     typical = float(np.median(interval))
-    back, gap = np.flatnonzero(interval <= 0), np.flatnonzero(interval > GAP * typical)
-    if len(back):
-        i = int(back[0]) + 1
-        fix = "time runs backwards or stands still: sort the rows or correct the clock"
-        return [scan.fault(f"{time[i]:g} after {time[i - 1]:g}", "time that increases", fix, column, i)]
-    if len(gap):
-        i = int(gap[0]) + 1
-        found, expected = f"{interval[i - 1]:g} after the step before", f"{typical:g}, as the other steps have"
-        fix = "a gap: steps are missing; remove the scan or fill it in"
-        return [scan.fault(found, expected, fix, column, i)]
+    for mistake, places in (("backwards", interval <= 0), ("gap", interval > GAP * typical)):
+        if places.any():
+            i = int(places.argmax()) + 1
+            values = {"now": time[i], "before": time[i - 1], "interval": interval[i - 1], "usual": typical}
+            return [scan.fault(mistake, column, i, **values)]
     return []
 
 

@@ -11,6 +11,7 @@ import pandas
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.measured.adopt import paired
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
+from bridge.measured.faults import said
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import read_scans
@@ -20,6 +21,7 @@ from bridge.v1.inputs import AnchorStatistics
 from bridge.v2 import UpstreamV2
 from dataset_card.contract.measured import ARCHIVE_FIELDS
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import macros
 from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.faults import Faults, fault, require
 
@@ -68,14 +70,10 @@ def with_scans(
     voltage = np.clip(upstream.pulses.voltage, low, high)
     moved = int((voltage != upstream.pulses.voltage).sum())
     pulses = dataclasses.replace(upstream.pulses, voltage=voltage)
-    notes = (
-        f"{len(anchors)} anchors at {', '.join(f'{v:.2f}' for v in anchors)} V, {positions} positions each.",
-        *((f"{moved} of {len(voltage)} records lie outside {low:g} to {high:g} V and stand there.",) if moved else ()),
-        *found.notes(),
-    )
+    words = macros("bridge.measured", "notes.txt").archive(anchors, positions, moved, len(voltage), low, high)
     statistics = AnchorStatistics.from_scans(x, np.array(anchors))
     own = UpstreamV2("scans", x, statistics, pulses, {**sources, **kept}, upstream.own_cells)
-    return own, notes
+    return own, (*words.splitlines(), *found.notes())
 
 
 def _archive(labels: pandas.DataFrame, path: Path) -> tuple[list[float], int, pandas.DataFrame]:
@@ -88,31 +86,27 @@ def _archive(labels: pandas.DataFrame, path: Path) -> tuple[list[float], int, pa
     labels = labels.assign(anchor=anchor.round(2)).sort_values(["anchor", "position"], kind="stable", ignore_index=True)
     faults = Faults(path)
     for row in labels[~labels["anchor"].between(REGIME_B_MIN_V, GROUNDED_MAX_V)].to_dict("records"):
-        where, expected = f"{row['where']}, column 'voltage'", f"{REGIME_B_MIN_V} to {GROUNDED_MAX_V} V"
-        fix = "the model of the sheet knows no moment there: remove the anchor"
-        faults.add(where, f"{row['voltage']:g} V", expected, fix)
+        text = said("anchor_range", voltage=row["voltage"], low=REGIME_B_MIN_V, high=GROUNDED_MAX_V)
+        faults.add(f"{row['where']}, column 'voltage'", *text)
     require(faults)
     anchors = sorted(labels["anchor"].unique().tolist())
     if len(anchors) < 2 or anchors[-1] <= GROUNDED_MIN_V:
-        expected = f"at least two, one of them above {GROUNDED_MIN_V} V"
-        raise fault(path, "", f"anchors at {anchors} V", expected, "scan at more voltages")
+        raise fault(path, "", *said("few_anchors", anchors=anchors, low=GROUNDED_MIN_V))
     reference = labels.loc[labels["anchor"] == anchors[0], "position"].to_numpy()
-    if len(reference) < FEWEST_POSITIONS:
-        where, found = f"anchor {anchors[0]:.2f} V", f"{len(reference)} positions"
-        raise fault(path, where, found, f"at least {FEWEST_POSITIONS}", "scan more")
-    spacing = (reference[-1] - reference[0]) / (len(reference) - 1)
-    even = np.linspace(reference[0], reference[-1], len(reference))
+    usual = len(reference)
+    if usual < FEWEST_POSITIONS:
+        raise fault(path, f"anchor {anchors[0]:.2f} V", *said("few_positions", count=usual, least=FEWEST_POSITIONS))
+    even, spacing = np.linspace(reference[0], reference[-1], usual, retstep=True)
     for voltage in anchors:
         rows = labels[labels["anchor"] == voltage]
-        if len(rows) != len(reference):
-            expected = f"{len(reference)}, as at {anchors[0]:.2f} V"
-            fix = "one scan at each position of every anchor"
-            faults.add(f"anchor {voltage:.2f} V", f"{len(rows)} positions", expected, fix)
+        if len(rows) != usual:
+            text = said("uneven_anchors", count=len(rows), usual=usual, first=anchors[0])
+            faults.add(f"anchor {voltage:.2f} V", *text)
             continue
         off = np.abs(rows["position"].to_numpy() - even)
         for i in np.flatnonzero(~(off <= EVEN * spacing))[:1]:
-            row, fix = rows.iloc[int(i)], "space positions evenly, the same at every anchor"
-            where = f"{row['where']}, column 'position'"
-            faults.add(where, f"{row['position']:g}", f"{even[i]:g}, on an even grid", fix)
+            row = rows.iloc[int(i)]
+            text = said("uneven_positions", position=row["position"], even=even[i])
+            faults.add(f"{row['where']}, column 'position'", *text)
     require(faults)
-    return anchors, len(reference), labels
+    return anchors, usual, labels

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from bridge.measured.channels import ChannelMap
+from bridge.measured.faults import said
 from bridge.measured.tables import NAME
 from dataset_card.contract.measured import MEASURED_CHANNELS, TIME_COLUMNS, InputField
 from dataset_card.errors import MagBridgeError
@@ -57,10 +58,10 @@ class RawScan:
         """Number of its steps."""
         return len(next(iter(self.columns.values())))
 
-    def fault(self, found: str, expected: str, fix: str, column: str = "", step: int | None = None) -> Fault:
-        """A fault of the scan, of a column of it or of a step."""
+    def fault(self, mistake: str, column: str = "", step: int | None = None, **values: object) -> Fault:
+        """A fault of the scan, of a column of it or of a step, as of `said`."""
         where = self.where if step is None else self.at(step)
-        return Fault(self.file, f"{where}, {column}" if column else where, found, expected, fix)
+        return Fault(self.file, f"{where}, {column}" if column else where, *said(mistake, **values))
 
 
 def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], dict[str, str]]:
@@ -80,11 +81,11 @@ def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], d
     if path.is_dir():
         reader: Callable = _csv_folder
     elif not path.exists():
-        raise fault(path, "", "no such file or folder", "Parquet, HDF5 or a folder of CSV files", "check the path")
+        raise fault(path, "", *said("no_scans_there"))
     elif path.suffix.lower() in READERS:
         reader = READERS[path.suffix.lower()]
     else:
-        raise fault(path, "", f"suffix {path.suffix!r}", ", ".join(READERS), "store the scans as one of them")
+        raise fault(path, "", *said("scans_suffix", suffix=path.suffix, known=", ".join(READERS)))
     scans: list[RawScan] = []
     faults: list[Fault] = []
     total = 0
@@ -97,11 +98,10 @@ def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], d
         scans.append(scan)
         total += sum(len(values) for values in scan.columns.values())
         if len(scans) > MAX_SCANS or total > MAX_VALUES:
-            found = f"over {MAX_SCANS} scans or {MAX_VALUES} numbers"
-            raise fault(path, scan.where, found, "fewer", "adopt it in parts")
+            raise fault(path, scan.where, *said("too_many_scans", scans=MAX_SCANS, numbers=MAX_VALUES))
     require(faults)
     if not scans:
-        raise fault(path, "", "no scan", "one a row, group or CSV file", "check the path")
+        raise fault(path, "", *said("no_scan"))
     return scans, _sources(path)
 
 
@@ -123,10 +123,9 @@ def _wanted(path: Path, names: list[str], channels: ChannelMap, where: str = "")
     for channel in channels.channels:
         if channel.column not in names and channel.name in MEASURED_CHANNELS:
             known = ", ".join(sorted(map(str, names))[:12])
-            fix = "add it, or name the laboratory's columns with --channels"
-            raise fault(path, where, f"no column {channel.column!r} for {channel.name} among {known}", "each", fix)
+            raise fault(path, where, *said("no_channel", column=channel.column, name=channel.name, known=known))
     if channels.time is not None and channels.time[0] not in names:
-        raise fault(path, where, f"no column {channels.time[0]!r}", "the time of the channel map", "correct the map")
+        raise fault(path, where, *said("no_time", column=channels.time[0]))
     time = [channels.time[0]] if channels.time else [name for name in TIME_COLUMNS if name in names]
     return [c.column for c in channels.channels if c.column in names] + time
 
@@ -134,13 +133,10 @@ def _wanted(path: Path, names: list[str], channels: ChannelMap, where: str = "")
 def _checked(scan: RawScan) -> RawScan | Fault:
     lengths = {name: len(values) for name, values in scan.columns.items()}
     if len(set(lengths.values())) != 1:
-        words = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        return scan.fault(f"channels of different lengths: {words}", "one number of steps", "cut it")
+        return scan.fault("lengths", lengths=", ".join(f"{name} {n}" for name, n in lengths.items()))
     if not LEAST_STEPS <= scan.steps <= MAX_STEPS:
-        return scan.fault(f"{scan.steps} steps", f"{LEAST_STEPS} to {MAX_STEPS}", "scan it again")
-    if not NAME.fullmatch(scan.scan_id):
-        return scan.fault(f"scan id {scan.scan_id[:80]!r}", "letters, digits, '.', '_', '+', '-'", "rename it")
-    return scan
+        return scan.fault("steps", steps=scan.steps, least=LEAST_STEPS, most=MAX_STEPS)
+    return scan if NAME.fullmatch(scan.scan_id) else scan.fault("scan_name", name=scan.scan_id[:80])
 
 
 def _parquet(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
@@ -150,13 +146,13 @@ def _parquet(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
     except FaultyInput:
         raise
     except MagBridgeError as error:
-        raise fault(path, "", f"not readable ({error})", "a Parquet file", "export it again") from error
+        raise fault(path, "", *said("parquet_unreadable", reason=error)) from error
 
 
 def _parquet_scans(path: Path, file, channels: ChannelMap) -> Iterator[RawScan | Fault]:
     names = file.schema_arrow.names
     if "scan_id" not in names:
-        raise fault(path, "", "no column 'scan_id'", "a name per row", "add it")
+        raise fault(path, "", *said("parquet_no_ids"))
     wanted = _wanted(path, names, channels)
     if not _is_list(file.schema_arrow.field(wanted[0]).type):
         table = file.read(columns=["scan_id", *wanted], use_threads=False)
@@ -184,9 +180,7 @@ def _long_form(path: Path, table: pa.Table, wanted: list[str], first_row: int) -
     for start, stop in zip(bounds, [*bounds[1:], len(ids)]):
         where = f"scan {ids[start][:80]}"
         if ids[start] in seen:
-            fix = "sort the rows by scan and step"
-            found = f"{ids[start]!r} again, after others"
-            yield Fault(str(path), f"row {first_row + start}", found, "its rows together", fix)
+            yield Fault(str(path), f"row {first_row + start}", *said("scan_apart", name=ids[start]))
             return
         seen.add(ids[start])
         scan = {name: values[start:stop] for name, values in columns.items()}
@@ -196,7 +190,7 @@ def _long_form(path: Path, table: pa.Table, wanted: list[str], first_row: int) -
 def _lists(path: Path, column: pa.Array, name: str) -> list[np.ndarray]:
     kind = column.type
     if not _is_list(kind) or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
-        raise fault(path, f"column {name!r}", f"type {kind}", "a list of numbers per scan", "store one row per scan")
+        raise fault(path, f"column {name!r}", *said("parquet_type", kind=kind))
     values = []
     for scalar in column:
         array = pa.array([], pa.float64()) if not scalar.is_valid else scalar.values.cast(pa.float64())
@@ -210,17 +204,17 @@ def _hdf5(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise fault(path, "", f"not readable ({error})", "an HDF5 file", "export it again") from error
+        raise fault(path, "", *said("hdf5_unreadable", reason=error)) from error
     with file:
         for scan_id in file:
             where = f"scan {scan_id}"
             # A link may lead out of this file: only what lies in it is read.
             if not isinstance(file.get(scan_id, getlink=True), h5py.HardLink):
-                yield Fault(str(path), where, "a link", "a group in this file", "copy the data into the file")
+                yield Fault(str(path), where, *said("hdf5_link"))
                 continue
             group = file[scan_id]
             if not isinstance(group, h5py.Group):
-                yield Fault(str(path), where, "a dataset", "a group per scan with a dataset per channel", "group them")
+                yield Fault(str(path), where, *said("hdf5_dataset"))
                 continue
             try:
                 wanted = _wanted(path, list(group), channels, where)
@@ -238,9 +232,9 @@ def _dataset(path: Path, where: str, group, name: str) -> np.ndarray:
     dataset = group[name] if hard else None
     plain = isinstance(dataset, h5py.Dataset) and dataset.ndim == 1 and dataset.dtype.kind in "iuf"
     if dataset is None or not plain or dataset.external:
-        raise fault(path, f"{where}, {name}", "no plain 1-D dataset of numbers", "one number per step", "store it so")
+        raise fault(path, f"{where}, {name}", *said("hdf5_values"))
     if len(dataset) > MAX_STEPS:
-        raise fault(path, f"{where}, {name}", f"{len(dataset)} steps", f"at most {MAX_STEPS}", "store one scan a group")
+        raise fault(path, f"{where}, {name}", *said("hdf5_steps", steps=len(dataset), most=MAX_STEPS))
     return np.asarray(dataset[()], float)
 
 
@@ -249,7 +243,7 @@ def _csv_folder(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
         if file.name.startswith(".") or file.is_dir():
             continue
         if file.suffix.lower() != ".csv" or not file.is_file():
-            yield Fault(str(path), file.name, "no CSV file", "one SCAN_ID.csv a scan, and nothing else", "move it away")
+            yield Fault(str(path), file.name, *said("no_csv"))
             continue
         try:
             table, first_row = _csv(file, channels, MAX_STEPS)
@@ -264,21 +258,19 @@ def _csv_folder(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
 def _csv_file(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
     table, first_row = _csv(path, channels, MAX_VALUES // 6)
     if "scan_id" not in table.column_names:
-        fix = "add it, one row per step; or store one file per scan in a folder"
-        raise fault(path, f"row {first_row - 1}", "no column 'scan_id'", "the scan of each row", fix)
+        raise fault(path, f"row {first_row - 1}", *said("csv_no_ids"))
     yield from _long_form(path, table, _wanted(path, table.column_names, channels), first_row)
 
 
 def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
     """A text table of steps and the number of its first row."""
     if file.stat().st_size > most * 400:
-        raise fault(file, "", f"{file.stat().st_size} bytes", f"at most {most} steps", "store one scan a file")
+        raise fault(file, "", *said("csv_size", size=file.stat().st_size, most=most))
     known = [InputField(name, "") for name in ("scan_id", *(c.column for c in channels.channels), *TIME_COLUMNS)]
     layout = text_layout(file, known, ColumnMap())
     names = list(layout.names)
     if repeated := [name for name in names if names.count(name) > 1]:
-        where, found = f"row {layout.header + 1}", f"column {repeated[0]!r} twice"
-        raise fault(file, where, found, "each once", "remove one of them")
+        raise fault(file, f"row {layout.header + 1}", *said("csv_column_twice", name=repeated[0]))
     read = pa.csv.ReadOptions(
         use_threads=False, skip_rows=layout.header + 1, column_names=names, encoding=layout.encoding
     )
@@ -293,9 +285,8 @@ def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:160]
         line = re.search(r"Row #(\d+)", reason)
-        fix = "a decimal comma between comma-separated columns? export with points in decimals, or with semicolons"
         where = f"row {line[1]}" if line else ""
-        raise fault(file, where, f"not readable ({reason})", "one row per step", fix) from error
+        raise fault(file, where, *said("csv_unreadable", reason=reason)) from error
     return table, layout.header + 2
 
 
@@ -307,11 +298,9 @@ def _csv_numbers(file: Path, name: str, column: pa.ChunkedArray, first_row: int)
             float(value)
         except (TypeError, ValueError):
             comma = isinstance(value, str) and re.fullmatch(r"[+-]?\d+,\d+", value.strip())
-            found = f"{value!r}, a decimal comma" if comma else repr(value)
-            fix = "export with decimal points" if comma else "correct it"
-            found = "empty" if value is None else found
-            raise fault(file, f"row {row}, column {name!r}", found, "a number", fix) from None
-    raise fault(file, f"column {name!r}", f"type {column.type}", "numbers", "export it again")
+            text = said("csv_comma" if comma else "csv_number", value="empty" if value is None else repr(value))
+            raise fault(file, f"row {row}, column {name!r}", *text) from None
+    raise fault(file, f"column {name!r}", *said("csv_type", kind=column.type))
 
 
 READERS: dict[str, Callable[[Path, ChannelMap], Iterator[RawScan | Fault]]] = {

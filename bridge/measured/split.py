@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+from bridge.measured.faults import said
 from bridge.release.splits import STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE
 from dataset_card.contract.configs import SPLITS
+from dataset_card.running.templates import macros
 from dataset_card.storage.faults import Faults, FaultyInput, fault, require
 
 MAX_BYTES = 64 * 2**20
@@ -39,9 +41,7 @@ def default_split(rows: pandas.DataFrame, labels: Path) -> np.ndarray:
         subset |= names
     empty = [name for name in SPLITS if name not in subset.values()]
     if empty:
-        found = f"{len(subset)} cells, none of them for {empty[0]}"
-        fix = "measure more cells, or name a split of your own with --split"
-        raise fault(labels, "", found, "at least 5 of one chemistry", fix)
+        raise fault(labels, "", *said("no_test_cells", count=len(subset), subset=empty[0]))
     return rows["cell_id"].map(subset).to_numpy(dtype=object)
 
 
@@ -49,17 +49,9 @@ def split_notes(rows: pandas.DataFrame, subset: np.ndarray) -> list[str]:
     """What the test subset is too small for, in sentences."""
     test = rows[subset == "test"]
     cells = test.groupby("cell_id")["soh"].mean()
-    notes = []
-    if len(cells) < FEWEST_TEST_CELLS:
-        spans = f"SOH {cells.min():.2f} to {cells.max():.2f}"
-        notes.append(f"The test subset has {len(cells)} of {rows['cell_id'].nunique()} cells ({spans}): an R2 of T1 on "
-                     "so few says little and may be far below 0; score T1 by cross-validation over all cells "
-                     "(python -m benchmark run --task t1 --protocol cross_validation).")  # fmt: skip
+    words = macros("bridge.measured", "notes.txt")
     classes = sorted(set(test["second_life_class"]))
-    if len(classes) < 2:
-        notes.append(f"The test subset holds {classes[0]} scans only: T2 cannot be scored on it; adopt more cells, or "
-                     "split them yourself.")  # fmt: skip
-    return notes
+    return words.split(cells, rows["cell_id"].nunique(), classes, FEWEST_TEST_CELLS).splitlines()
 
 
 def own_split(path: Path, table: pandas.DataFrame) -> np.ndarray:
@@ -68,20 +60,19 @@ def own_split(path: Path, table: pandas.DataFrame) -> np.ndarray:
     Raises:
         FaultyInput: Not such a file, a cell is in two subsets or in none, or a subset is empty.
     """
-    form = '{"train": [cell ids], "validation": [...], "test": [...]}'
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise fault(path, "", f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}", "name cells, not scans")
+            raise fault(path, "", *said("split_size", size=path.stat().st_size, most=MAX_BYTES))
         members = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, FaultyInput):
             raise
-        raise fault(path, "", f"not readable as JSON ({error})", form, "write it so") from error
+        raise fault(path, "", *said("split_unreadable", reason=error)) from error
     lists = isinstance(members, dict) and all(
         isinstance(v, list) and all(isinstance(i, str) for i in v) for v in members.values()
     )
     if not lists or set(members) != set(SPLITS):
-        raise fault(path, "", "another form", form, "write it so")
+        raise fault(path, "", *said("split_form"))
     ids = [i for names in members.values() for i in names]
     column = "cell_id" if set(ids) <= set(table["cell_id"]) else "scan_id"
     known = set(table[column])
@@ -90,22 +81,21 @@ def own_split(path: Path, table: pandas.DataFrame) -> np.ndarray:
     for name, names in members.items():
         for i in names:
             if i not in known:
-                faults.add(name, repr(i), "a cell of the labels", "correct it or remove it")
+                faults.add(name, *said("split_unknown", name=i))
             if of.setdefault(i, name) != name:
-                faults.add(name, f"{i!r}, which is in {of[i]} too", "each in one subset", "remove one")
+                faults.add(name, *said("split_twice", name=i, first=of[i]))
     missing = sorted(known - set(of))
     if missing:
-        faults.add("", f"{missing[0]!r} in no subset", f"every {column}", "add it")
+        faults.add("", *said("split_without", name=missing[0], column=column))
     require(faults)
     subset = table[column].map(of)
     unit = "battery_id" if "battery_id" in table else "cell_id"
     kept = unit.removesuffix("_id")
     for cell, names in subset.groupby(table[unit]).unique().items():
         if len(names) > 1:
-            found, fix = f"scans in {' and '.join(sorted(names))}", f"this leaks: split by {kept}"
-            faults.add(f"{kept} {cell!r}", found, f"a {kept} in one subset", fix)
+            faults.add(f"{kept} {cell!r}", *said("split_leaks", subsets=" and ".join(sorted(names)), unit=kept))
     empty = [name for name in SPLITS if name not in set(subset)]
     if empty:
-        faults.add(empty[0], "no scan", "at least one cell in each subset", "move a cell")
+        faults.add(empty[0], *said("split_empty"))
     require(faults)
     return subset.to_numpy(dtype=object)

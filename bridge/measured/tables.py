@@ -5,16 +5,25 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
 
+from bridge.measured.faults import said
 from dataset_card.contract.measured import PULSES, InputField, chemistry_of
 from dataset_card.storage.archives import workbook
-from dataset_card.storage.columns import Column, ColumnMap, Found, did_you_mean, find_columns, read_column_map
+from dataset_card.storage.columns import (
+    MOST_NAMES,
+    Column,
+    ColumnMap,
+    Found,
+    did_you_mean,
+    find_columns,
+    read_column_map,
+)
 from dataset_card.storage.faults import MOST, Faults, FaultyInput, fault, require
 from dataset_card.storage.layout import text_layout, text_rows, workbook_rows
 from dataset_card.storage.parquet import read_parquet
@@ -24,7 +33,7 @@ MAX_ROWS = 1_000_000
 """Far beyond any laboratory's labels; a larger file is not one."""
 
 PULSEBAT_SHEET = "SOC ALL"
-PULSEBAT_COLUMNS = {"chemistry": "Mat", "cell_id": "No.", "capacity_Ah": "Q", "nominal_Ah": "Qn"}
+PULSEBAT_COLUMNS = {"Mat": "chemistry", "No.": "cell_id", "Q": "capacity_Ah", "Qn": "nominal_Ah"}
 """Columns of PulseBat's workbooks that have names of their own; others are not read."""
 
 NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
@@ -59,7 +68,7 @@ def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | 
     found = find_columns(path, names, fields, mapped, header, units)
     present = _present(path, names, found, fields, header)
     if not len(raw):
-        raise fault(path, "", "no rows", "one row per record under the header", "export the table again")
+        raise fault(path, "", *said("no_rows"))
     reader = _Rows(path, [f"row {number}" for number in raw.index])
     faults, out = reader.faults, reader.table
     notes += found.notes
@@ -96,12 +105,12 @@ def _read(
 ) -> tuple[pandas.DataFrame, tuple[str, ...], int, dict[str, str]]:
     """The raw table, its rows numbered as in the file (in Parquet from 1); notes; the row of the names; units."""
     if not path.is_file():
-        raise fault(path, "", "no such file", "a table as CSV, Parquet or XLSX", "check the path")
+        raise fault(path, "", *said("no_table"))
     if path.stat().st_size > MAX_BYTES:
-        raise fault(path, "", f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}", "labels are one row per scan")
+        raise fault(path, "", *said("table_size", size=path.stat().st_size, most=MAX_BYTES))
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".tsv", ".txt", ".parquet", ".xlsx"):
-        raise fault(path, "", f"suffix {path.suffix!r}", ".csv, .parquet or .xlsx", "save the table as one of them")
+        raise fault(path, "", *said("table_suffix", suffix=path.suffix))
     notes: tuple[str, ...] = ()
     units: dict[str, str] = {}
     header = 1
@@ -119,12 +128,14 @@ def _read(
         raise
     except Exception as error:  # pandas, pyarrow, zipfile and openpyxl raise many kinds, all of them the file's fault
         reason = " ".join(str(error).split())[:200]
-        raise fault(path, "", f"not readable ({reason})", f"a {suffix[1:].upper()} table", "export it again") from error
+        raise fault(path, "", *said("table_unreadable", reason=reason, kind=suffix[1:].upper())) from error
     repeated = raw.columns[raw.columns.duplicated()]
     if len(repeated):
-        raise fault(path, f"row {header}", f"column {repeated[0]!r} twice", "each column once", "remove one of them")
+        raise fault(path, f"row {header}", *said("column_twice", name=repeated[0]))
+    if len(raw.columns) > MOST_NAMES:
+        raise fault(path, f"row {header}", *said("table_width", count=len(raw.columns), most=MOST_NAMES))
     if len(raw) > MAX_ROWS:
-        raise fault(path, "", f"{len(raw)} rows", f"at most {MAX_ROWS}", "labels are one row per scan")
+        raise fault(path, "", *said("table_rows", count=len(raw), most=MAX_ROWS))
     return raw, notes, header, units
 
 
@@ -135,8 +146,7 @@ def _read_workbook(
     if mapped.path is not None or PULSEBAT_SHEET not in book.sheet_names:
         return workbook_rows(path, fields, mapped, MAX_ROWS + 1)
     sheet = book.parse(PULSEBAT_SHEET, dtype=object, nrows=MAX_ROWS + 1).rename(lambda i: i + 2)
-    own = {column: name for name, column in PULSEBAT_COLUMNS.items()}
-    sheet = sheet.rename(columns=own)
+    sheet = sheet.rename(columns=PULSEBAT_COLUMNS)
     return sheet[[name for name in sheet.columns if name in {field.name for field in fields} | {"SOC", "SOH"}]], (), {}
 
 
@@ -146,12 +156,11 @@ def _present(path: Path, names: list[str], found: Found, fields: Sequence[InputF
     derived = {"capacity_Ah", "nominal_Ah"} <= set(there)
     for field in fields:
         if field.required and field.name not in there and not (field.name == "soh" and derived):
-            missing = f"no column for {field.name!r} among {', '.join(map(repr, names[:12]))}"
-            faults.add(f"row {header}", missing, f"{field.name}{_in(field)}", did_you_mean(field, found.ignored))
+            known, fix = ", ".join(map(repr, names[:12])), did_you_mean(field, found.ignored)
+            faults.add(f"row {header}", *said("no_column", name=field.name, known=known, unit=_in(field), fix=fix))
     absent = [field.name for field in PULSES if field.name not in there]
     if absent and len(absent) < len(PULSES):
-        half = f"{len(PULSES) - len(absent)} pulse voltages without {absent[0]!r}"
-        faults.add(f"row {header}", half, "all 21 or none", "add it")
+        faults.add(f"row {header}", *said("half_pulses", count=len(PULSES) - len(absent), absent=absent[0]))
     require(faults)
     return [field for field in fields if field.name in there]
 
@@ -178,13 +187,15 @@ class _Rows:
         self.faults, self.where = Faults(path), where
         self.table: dict[str, list] = {}
 
-    def _add(self, row: str, column: str, found: str, expected: str, fix: str) -> None:
-        self.faults.add(f"{row}, column {column!r}", found, expected, fix)
+    def _add(self, row: str, column: str, mistake: str, **values: object) -> None:
+        self.faults.add(f"{row}, column {column!r}", *said(mistake, **values))
 
     def names(self, field: InputField, column: Column, values: list) -> list[str]:
         """Values that are names."""
-        out = []
+        out: list[str] = []
         for value, row in zip(values, self.where):
+            if len(self.faults) >= MOST:
+                break
             if isinstance(value, float) and value.is_integer():
                 value = int(value)  # a spreadsheet's number
             text = "" if value is None or value is pandas.NaT or value != value else str(value)
@@ -192,97 +203,82 @@ class _Rows:
             is_date = isinstance(value, datetime.date) or DATE.fullmatch(text) is not None
             if field.name == "cell_id" and not is_date and not NAME.fullmatch(text) and NAME.fullmatch(_plain(text)):
                 text = _plain(text)
-            if wrong := _not_a_name(text, is_date):
-                self._add(row, column.column, *wrong)
             out.append(text)
-            if len(self.faults) >= MOST:
-                break
+            if is_date:
+                self._add(row, column.column, "name_is_date", text=text)
+            elif not text:
+                self._add(row, column.column, "name_empty")
+            elif not NAME.fullmatch(text):
+                wrong = "a space" if re.search(r"\s", text) else "another character"
+                self._add(row, column.column, "name_letters", text=text[:80], wrong=wrong)
+            elif text.lower().startswith("regimeb"):
+                self._add(row, column.column, "name_taken", text=text)
         return out
 
     def numbers(self, field: InputField, column: Column, values: list) -> list[float]:
         """Values that are numbers in the field's range, in its unit."""
-        out = []
+        out: list[float] = []
         for value, row in zip(values, self.where):
-            number = _number(value)
-            if number is None:
-                found, fix = _not_a_number(value)
-                unit = "" if field.unit == "-" else f" {column.unit or field.unit}"
-                self._add(row, column.column, found, f"a number{unit}", fix)
-            out.append(math.nan if number is None else number * column.factor + column.offset)
             if len(self.faults) >= MOST:
                 return out
+            number = _number(value)
+            if number is None:
+                unit = "" if field.unit == "-" else f" {column.unit or field.unit}"
+                mistake, text = _not_a_number(value)
+                self._add(row, column.column, mistake, text=text, point=text.replace(",", "."), unit=unit)
+            out.append(math.nan if number is None else number * column.factor + column.offset)
         self.check_range(field, column.column, out, told=bool(column.unit))
         return out
 
     def check_range(self, field: InputField, name: str, values: list[float], told: bool) -> None:
         """Every number is in the field's range, and not all of them where only another unit puts them."""
         unit, low, high = _in(field, " "), field.low or 0.0, field.high or 0.0
+        factor, slip = field.slip if field.slip and not told else (math.nan, "")
         for number, row in zip(values, self.where):
             if not math.isnan(number) and not (low < number <= high if field.above else low <= number <= high):
-                fix = "correct it or remove the row"
-                if field.slip and low < number * field.slip[0] <= high and not told:
-                    fix = f"it looks like {field.slip[1]}"
-                self._add(row, name, f"{number:g}{unit}", f"{field.range}{unit}", fix)
+                mistake = "range_unit" if low < number * factor <= high else "range"
+                self._add(row, name, mistake, number=number, unit=unit, range=field.range, slip=slip)
         top = max((number for number in values if not math.isnan(number)), default=math.nan)
-        if field.suspect_up_to is not None and field.slip and top <= field.suspect_up_to and not told:
-            row, found = self.where[values.index(top)], f"{top:g}, the largest of the column"
-            self._add(row, name, found, f"{field.unit}, {field.range}", f"it looks like {field.slip[1]}")
+        if field.suspect_up_to is not None and slip and top <= field.suspect_up_to:
+            row = self.where[values.index(top)]
+            self._add(row, name, "column_unit", top=top, unit=field.unit, range=field.range, slip=slip)
+
+    def _apart(self, keys: Iterable, values: Iterable) -> Iterator[tuple[str, Any, Any, Any, str]]:
+        """Rows whose value is not that of the first row of their key: row, key, value, the first's, and its row."""
+        first: dict[Any, tuple[Any, str]] = {}
+        for key, value, row in zip(keys, values, self.where):
+            known, at = first.setdefault(key, (value, row))
+            if value != known:
+                yield row, key, value, known, at
 
     def cleaned(self, before: pandas.Series) -> str | None:
         """Say which names of cells were changed to be names of files; two that become one are a fault."""
-        first: dict[str, str] = {}
-        for old, new, row in zip(before.astype(str), self.table["cell_id"], self.where):
-            if first.setdefault(new, old) != old:
-                both = f"{old!r} and {first[new]!r}, both {new!r}"
-                fix = "rename one: letters, digits, '.', '_', '+' and '-' stay as they are"
-                self._add(row, "cell_id", both, "names that stay apart", fix)
-        changed = [(old, new) for new, old in first.items() if old not in (new, f"{new}.0")]
+        names, old_names = self.table["cell_id"], before.astype(str).tolist()
+        for row, new, old, first, _ in self._apart(names, old_names):
+            self._add(row, "cell_id", "names_meet", old=old, first=first, new=new)
+        was = pandas.Series(old_names, names).groupby(level=0, sort=False).first()
+        changed = [(old, new) for new, old in was.items() if old not in (new, f"{new}.0")]
         return f"Cells renamed: {changed[0][0]!r} is {changed[0][1]!r}, {len(changed)} in all." if changed else None
 
     def check_consistent(self) -> None:
         """What rows say of one another."""
         table = self.table
-        first: dict[Any, Any] = {}
-        for name, row in zip(table.get("scan_id", []), self.where):
-            if first.setdefault(name, row) != row:
-                found = f"{name!r}, which is in {first[name]} too"
-                self._add(row, "scan_id", found, "each scan once", "remove one row or correct the id")
+        for row, name, _, first, _ in self._apart(table.get("scan_id", []), self.where):
+            self._add(row, "scan_id", "scan_labelled_twice", name=name, first=first)
         if "cell_id" not in table:
             return
         for column in ("cell_id", "battery_id", "chemistry"):
-            spelling: dict[str, str] = {}
-            fix = "use one of them: two names would be two of them, in two subsets"
-            for name, row in zip(table.get(column, []), self.where):
-                if spelling.setdefault(name.lower(), name) != name:
-                    self._add(row, column, f"{name!r} beside {spelling[name.lower()]!r}", "one spelling", fix)
+            names = table.get(column, [])
+            for row, _, name, first, _ in self._apart(map(str.lower, names), names):
+                self._add(row, column, "spelling", name=name, first=first)
         for column in ("battery_id", "age_cycles", "chemistry", "nominal_Ah"):
-            seen: dict[str, tuple] = {}
-            for cell, value, row in zip(table["cell_id"], table.get(column, []), self.where):
-                known, at = seen.setdefault(cell, (value, row))
-                if value != known:
-                    found = f"{value!r} of cell {cell!r}, which has {known!r} in {at}"
-                    self._add(row, column, found, "one value per cell", "two cells under one name? give each its own")
+            for row, cell, value, known, at in self._apart(table["cell_id"], table.get(column, [])):
+                self._add(row, column, "two_of_a_cell", value=value, cell=cell, known=known, at=at)
         if "capacity_Ah" in table and "nominal_Ah" in table:
             for capacity, nominal, soh, row in zip(table["capacity_Ah"], table["nominal_Ah"], table["soh"], self.where):
-                if abs(capacity / nominal - soh) > CAPACITY_TOLERANCE:
-                    found, fix = f"{soh:g} with {capacity:g} of {nominal:g} Ah", "correct the capacity or the SOH"
-                    self._add(row, "soh", found, f"{capacity / nominal:.3f}", fix)
-
-
-def _not_a_name(text: str, is_date: bool) -> tuple[str, str, str] | None:
-    """What is wrong with a text as a name, what was expected and the fix; None where it is one."""
-    if is_date:
-        fix = "the spreadsheet made a date of it: format the column as text and type the id again"
-        return f"a date, {text!r}", "a name", fix
-    if not text:
-        return "empty", "a name", "fill it in or remove the row"
-    if not NAME.fullmatch(text):
-        wrong = "a space" if re.search(r"\s", text) else "another character"
-        fix = f"remove {wrong}, the same in all files"
-        return repr(text[:80]), "letters, digits, '.', '_', '+', '-', at most 64", fix
-    if text.lower().startswith("regimeb"):
-        return repr(text), "another name", "names that begin with regimeB are taken"
-    return None
+                share = capacity / nominal
+                if abs(share - soh) > CAPACITY_TOLERANCE:
+                    self._add(row, "soh", "capacity", soh=soh, capacity=capacity, nominal=nominal, share=share)
 
 
 def _number(value) -> float | None:
@@ -296,11 +292,10 @@ def _number(value) -> float | None:
 
 
 def _not_a_number(value) -> tuple[str, str]:
+    """Which mistake a value is that is no number, and its text."""
     text = "" if value is None else str(value).strip()
     if re.fullmatch(r"[+-]?\d+,\d+", text):
-        return f"{text!r}, a decimal comma", f"write {text.replace(',', '.')}: export with decimal points"
-    if text.endswith("%"):
-        return repr(text), "remove the percent sign and mind the unit"
+        return "number_comma", text
     if text.lower() in ("", "nan", "none", "nat", "<na>", "na", "#n/a"):
-        return f"empty ({text})" if text else "empty", "fill it in or remove the row"
-    return repr(text[:80]), "correct it or remove the row"
+        return "number_empty", f" ({text})" if text else ""
+    return ("number_percent", text) if text.endswith("%") else ("no_number", text[:80])

@@ -1,14 +1,22 @@
 """One column of a release, and what follows from a list of them: names, Arrow schema, `datasets` features, tables.
 
-This module imports nothing of the project.
+The columns themselves are declared in `fields.json`. This module imports nothing of the project.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pyarrow as pa
+
+DECLARED: dict[str, Any] = json.loads(Path(__file__).with_name("fields.json").read_text(encoding="utf-8"))
+"""Sections of `fields.json`: columns of releases of scans, of what v2 adds, of v3, and of a laboratory's tables."""
+
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,12 @@ class Field:
         """The column's Arrow type."""
         scalar = pa.type_for_alias(self.dtype)
         return scalar if self.length is None else pa.list_(scalar, self.length)
+
+
+def declared(kind: Callable[..., _Kind], section: str) -> tuple[_Kind, ...]:
+    """The fields of one section of `fields.json`, each made by `kind` of its entry."""
+    entries = ({k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()} for entry in DECLARED[section])
+    return tuple(kind(**entry) for entry in entries)
 
 
 def names_of(fields: tuple[Field, ...]) -> tuple[str, ...]:

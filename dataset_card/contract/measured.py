@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dataset_card.contract.field import markdown_table
-from dataset_card.contract.schema import CHANNELS, REUSE_ABOVE_SOH, U_FEATURES, T
+from dataset_card.contract.field import DECLARED, declared, markdown_table
+from dataset_card.contract.schema import CHANNELS, U_FEATURES, T
 
 
 @dataclass(frozen=True)
@@ -71,40 +71,9 @@ def chemistry_of(name: str) -> str:
     return known.get(name.lower(), name)
 
 
-CELL_ID = InputField("cell_id", "Name of the cell; the split keeps its rows together.",
-                     aliases=("cell", "cell name", "cell no", "cell number"))  # fmt: skip
-BATTERY_ID = InputField(
-    "battery_id", "Battery, where cells are visits to one at several ages; the split keeps it together.",
-    required=False, aliases=("battery", "battery name", "battery number"),
-)  # fmt: skip
-AGE = InputField("age_cycles", "Cycles that the battery had seen.", "cycles", 0.0, 1e6, required=False)
-CHEMISTRY = InputField("chemistry", "Cell chemistry, such as LFP or NMC.", aliases=("cell chemistry",))
-VOLTAGE = InputField(
-    "voltage", "Voltage at rest.", "V", 1.5, 5.0,
-    slip=(1e-3, "millivolts: say so in its name, voltage_mV, or divide by 1000"),
-    aliases=("voltage", "ocv", "open circuit voltage", "rest voltage"),
-)  # fmt: skip
-SOC = InputField(
-    "soc", "State of charge.", "%", 0.0, 100.0, suspect_up_to=1.0, slip=(1.0, "a fraction: multiply by 100"),
-    aliases=("state of charge",),
-)  # fmt: skip
-SOH = InputField(
-    "soh", "State of health, capacity over nominal capacity.", "fraction", 0.0, 1.1, above=True,
-    slip=(1e-2, "percent: divide by 100"), aliases=("state of health",),
-)  # fmt: skip
-MOST_AH = 2000.0
-"""No single cell holds more; the mAh of a small one are more."""
+INPUTS = {field.name: field for field in declared(InputField, "inputs")}
+"""Every column that a table may have, but the pulse voltages."""
 
-CAPACITY = InputField(
-    "capacity_Ah", "Measured capacity; checked against `soh`.", "Ah", 0.0, MOST_AH, True, False,
-    slip=(1e-3, "mAh: say so in its name, capacity_mAh, or divide by 1000"),
-    aliases=("capacity", "measured capacity", "discharge capacity"),
-)  # fmt: skip
-NOMINAL = InputField(
-    "nominal_Ah", "Nominal capacity.", "Ah", 0.0, MOST_AH, True, False,
-    slip=(1e-3, "mAh: say so in its name, nominal_mAh, or divide by 1000"),
-    aliases=("nominal", "nominal capacity", "rated capacity"),
-)  # fmt: skip
 PULSES = tuple(
     InputField(f"U{i}", f"Voltage {i} of PulseBat's pulse test; all {U_FEATURES} or none.", "V", 1.5, 5.0, False, False)
     for i in range(1, U_FEATURES + 1)
@@ -113,31 +82,23 @@ PULSES = tuple(
 SOH_MAX = 1.05
 """Greatest SOH that a bridge can be asked for: a fresh cell may exceed its nominal capacity a little."""
 
+_LABELS = ("cell_id", "battery_id", "age_cycles", "chemistry")
+_CAPACITIES = ("capacity_Ah", "nominal_Ah")
 CELL_FIELDS = (
-    CELL_ID, BATTERY_ID, AGE, CHEMISTRY, replace(SOC, above=True), replace(SOH, high=SOH_MAX),
-    replace(VOLTAGE, required=False), CAPACITY, NOMINAL, *PULSES,
-)  # fmt: skip
+    *(INPUTS[name] for name in _LABELS),
+    *(replace(INPUTS["soc"], above=True), replace(INPUTS["soh"], high=SOH_MAX)),
+    *(replace(INPUTS["voltage"], required=False), *(INPUTS[name] for name in _CAPACITIES), *PULSES),
+)
 """Columns of a table of cells (`bridge build --cells`): one row per record, voltage or U1..U21."""
 
-SCAN_ID = InputField("scan_id", "Name of the scan, the same as in the signals.", aliases=("scan", "scan name"))
-LABEL_FIELDS = (SCAN_ID, CELL_ID, BATTERY_ID, AGE, CHEMISTRY, VOLTAGE, SOC, SOH, CAPACITY, NOMINAL, *PULSES)
+LABEL_FIELDS = (*(INPUTS[n] for n in ("scan_id", *_LABELS, "voltage", "soc", "soh", *_CAPACITIES)), *PULSES)
 """Columns of the labels of measured scans (`bridge adopt --labels`): one row per scan."""
 
-POSITION = InputField("position", "Place across the cell, in any unit, evenly spaced.", "-", -1e6, 1e6)
-ARCHIVE_FIELDS = (SCAN_ID, VOLTAGE, POSITION)
+ARCHIVE_FIELDS = tuple(INPUTS[name] for name in ("scan_id", "voltage", "position"))
 """Columns of the table of a scan archive (`bridge build --scans --scan-table`): one row per scan."""
 
-MAP_POSITION = tuple(
-    InputField(f"{axis}_mm", f"Place along {axis} in the cell's coordinates.", "mm", -1e4, 1e4, required=axis != "z",
-               aliases=(axis, f"position {axis}", f"{axis} position"))
-    for axis in "xyz"
-)  # fmt: skip
-MAP_FIELDS = (
-    *MAP_POSITION,
-    *(InputField(f"b{axis}_nT", f"Field along {axis}.", "nT", -1e9, 1e9, required=False,
-                 aliases=(f"b{axis}", f"b {axis}"))
-      for axis in "xyz"),
-)  # fmt: skip
+MAP_POSITION = tuple(INPUTS[f"{axis}_mm"] for axis in "xyz")
+MAP_FIELDS = (*MAP_POSITION, *(INPUTS[f"b{axis}_nT"] for axis in "xyz"))
 """Columns of a field map (`bridge residuals MAP --against DESIGN`): one row per place, one to three axes."""
 
 AXES = dict(zip(CHANNELS, ("across", "along", "across", "along", "magnitude", "magnitude")))
@@ -154,25 +115,7 @@ SIGNAL_ROWS = (
       for name, axis in AXES.items()),
     *((name, "s" if name == "time_s" else "-", "no", meaning) for name, meaning in TIME_COLUMNS.items()),
 )  # fmt: skip
-MEANINGS = {
-    "ageing_law": "Null: nothing is generated.",
-    "parent_sample_id": "Null: no row comes from another.",
-    "cell_id": "The laboratory's name of the cell.",
-    "generation_seed": "A number of the scan, from its name; nothing is generated.",
-    "bridge_version": "`measured`: no bridge had a part in it.",
-    "bridge_config_hash": "First 12 hex digits of the SHA-256 of how the scans were read (the manifest's `config`).",
-    "voltage": "Voltage of the cell.",
-    "soc": "State of charge.",
-    "soh": "State of health, capacity over nominal capacity.",
-    "u_features": f"Pulse-test voltages U1 to U{U_FEATURES}; null where none were measured.",
-    "regime": "`grounded`: measured.",
-    "nearest_anchor": "The nearest of MagBridge-Battery's five voltages, for comparison.",
-    "anomaly_flag": "False.",
-    "anomaly_subtype": "`none`.",
-    "anomaly_origin": "`none`.",
-    "anomaly_severity": "0.",
-    "second_life_class": f"`reuse` if SOH > {REUSE_ABOVE_SOH}, else `recondition`.",
-}
+MEANINGS: dict[str, str] = DECLARED["measured"]
 """What fields of the contract mean in a release of measured cells, where that differs."""
 
 FORMS = (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset_card.contract.measured import CAPACITY, SOC, VOLTAGE
+from dataset_card.contract.measured import INPUTS
 from dataset_card.storage.columns import ColumnMap, find_columns, named, unit_factor
 from dataset_card.storage.faults import Fault, FaultyInput, grouped
 
@@ -27,15 +27,15 @@ def test_kelvin_is_shifted_and_other_units_are_none():
 @pytest.mark.parametrize(
     "name, field, expected",
     [
-        ("Voltage / mV", VOLTAGE, (0, "mV")),
-        ("voltage_mV", VOLTAGE, (0, "mv")),
-        ("OCV(V)", VOLTAGE, (2, "V")),
-        ("voltage range", VOLTAGE, None),
-        ("SOC", SOC, (0, "")),
-        ("SOC %", SOC, (0, "%")),
-        ("association", SOC, None),
-        ("Capacity (mAh)", CAPACITY, (1, "mAh")),
-        ("Capacity loss (mAh)", CAPACITY, None),
+        ("Voltage / mV", INPUTS["voltage"], (0, "mV")),
+        ("voltage_mV", INPUTS["voltage"], (0, "mv")),
+        ("OCV(V)", INPUTS["voltage"], (2, "V")),
+        ("voltage range", INPUTS["voltage"], None),
+        ("SOC", INPUTS["soc"], (0, "")),
+        ("SOC %", INPUTS["soc"], (0, "%")),
+        ("association", INPUTS["soc"], None),
+        ("Capacity (mAh)", INPUTS["capacity_Ah"], (1, "mAh")),
+        ("Capacity loss (mAh)", INPUTS["capacity_Ah"], None),
     ],
 )
 def test_names(name, field, expected):
@@ -43,7 +43,7 @@ def test_names(name, field, expected):
 
 
 def test_the_better_name_is_taken_and_the_other_ignored():
-    found = find_columns(Path("x.csv"), ["OCV", "voltage", "note"], [VOLTAGE], ColumnMap())
+    found = find_columns(Path("x.csv"), ["OCV", "voltage", "note"], [INPUTS["voltage"]], ColumnMap())
     assert found.columns["voltage"].column == "voltage" and found.ignored == ("OCV", "note")
 
 

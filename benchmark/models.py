@@ -49,6 +49,10 @@ class Model:
     sampling: str = "rows"
     seeds: tuple[int, ...] = SEEDS
 
+    def inputs(self, signals: np.ndarray) -> np.ndarray:
+        """What it reads of signals (n, 100, 6): `features` of them, or themselves."""
+        return signals if self.features is None else self.features(signals)
+
 
 class FunctionModel:
     """A plain function of signals, (n, 100, 6) to n predictions or (predictions, scores); nothing is fitted.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dataset_card.contract.configs import PROVENANCES
-from dataset_card.contract.physics import DEFECTS
-from dataset_card.contract.schema import ANOMALY_ORIGINS, SECOND_LIFE_CLASSES, SYNTHETIC_SUBTYPES
+from benchmark.magbridge_metric.scores import TASKS as SPECS
+from dataset_card.contract.editions import V1, V3, Edition
 from dataset_card.errors import MagBridgeError
 
 PRIMARY_SPLIT = "by_cell_primary"
@@ -117,94 +117,44 @@ WITHOUT_PARENTS = Metric(
 )
 
 
-def _recalls(labels: tuple[str, ...]) -> tuple[Metric, ...]:
-    return tuple(Metric(f"recall_{label}", f"share of {label} rows found") for label in labels)
+def _recalls(id: str) -> tuple[Metric, ...]:
+    return tuple(Metric(f"recall_{label}", f"share of {label} rows found") for label in SPECS[id].labels)
 
+
+def _task(
+    edition: Edition, id: str, title: str, target: str, metrics: tuple[Metric, ...] = (), chance: float = 0.0
+) -> Task:
+    """A task on the rows of its configuration, with the classes that its formulas know."""
+    config, spec = next(config for config in edition.configs if config.task == id), SPECS[id]
+    if spec.labels:
+        metrics, chance = (BALANCED_ACCURACY, *metrics), 1 / len(spec.labels)
+    return Task(id, title, config.name, config.provenances, target, metrics, chance, **spec._asdict())
+
+
+F1, REUSE_AUC = Metric("f1", "F1 of reuse"), Metric("roc_auc", "ROC AUC of reuse", needs_scores=True)
+REGIME_B_AUC = Metric("regime_b_auroc", "ROC AUC of Regime-B against grounded rows", needs_scores=True)
+"""A sanity check, about 1.00 for any model, and never the headline (paper, section IV-E)."""
 
 TASKS = (
-    Task("t1", "SOH regression", "t1_soh_regression", ("clean",), "soh", (R2, MAE, R2_BY_TABLE)),
-    Task(
-        "t2",
-        "Second-life class",
-        "t2_second_life",
-        ("clean",),
-        "second_life_class",
-        (
-            BALANCED_ACCURACY,
-            Metric("f1", "F1 of reuse"),
-            Metric("roc_auc", "ROC AUC of reuse", needs_scores=True),
-            *_recalls(SECOND_LIFE_CLASSES),
-        ),
-        chance=1 / 2,
-        labels=SECOND_LIFE_CLASSES,
-        positive="reuse",
-        scored_label="reuse",
-        auc="roc_auc",
-    ),
-    Task(
-        "t3",
-        "Anomaly detection",
-        "t3_anomaly_detection",
-        PROVENANCES,
-        "anomaly_origin",
-        (
-            BALANCED_ACCURACY,
-            *_recalls(ANOMALY_ORIGINS),
-            WITHOUT_PARENTS,
-            # A sanity check, about 1.00 for any model, and never the headline (paper, section IV-E).
-            Metric("regime_b_auroc", "ROC AUC of Regime-B against grounded rows", needs_scores=True),
-        ),
-        chance=1 / 3,
-        labels=ANOMALY_ORIGINS,
-        scored_label="bridge_extrapolation",
-        auc="regime_b_auroc",
-    ),
-    Task(
-        "t4",
-        "Anomaly subtype",
-        "t4_anomaly_subtype",
-        ("anomaly",),
-        "anomaly_subtype",
-        (BALANCED_ACCURACY, *_recalls(SYNTHETIC_SUBTYPES)),
-        chance=1 / 4,
-        labels=SYNTHETIC_SUBTYPES,
-    ),
+    _task(V1, "t1", "SOH regression", "soh", (R2, MAE, R2_BY_TABLE)),
+    _task(V1, "t2", "Second-life class", "second_life_class", (F1, REUSE_AUC, *_recalls("t2"))),
+    _task(V1, "t3", "Anomaly detection", "anomaly_origin", (*_recalls("t3"), WITHOUT_PARENTS, REGIME_B_AUC)),
+    _task(V1, "t4", "Anomaly subtype", "anomaly_subtype", _recalls("t4")),
 )
 
 MEDIAN_ERROR = Metric("median_error_mm", "median distance from the place", highest=float("inf"), higher_is_better=False)
 PRIOR_ERROR_MM = 34.4
 """Median distance of the release's test places from the middle of its training places: what a constant reaches."""
 
+HEALTHY_AUC = Metric("healthy_auc", "ROC AUC of healthy against defective cells", needs_scores=True)
+WITHIN_10 = Metric("within_10_mm", "share of places found to 10 mm")
+
 V3_TASKS = (
-    Task(
-        "t5",
-        "Defect class",
-        "t5_defect_class",
-        ("as_received",),
-        "defect",
-        (
-            BALANCED_ACCURACY,
-            *_recalls(DEFECTS),
-            Metric("healthy_auc", "ROC AUC of healthy against defective cells", needs_scores=True),
-        ),
-        chance=1 / len(DEFECTS),
-        labels=DEFECTS,
-        scored_label="none",
-        auc="healthy_auc",
-    ),
-    Task(
-        "t6",
-        "Defect place",
-        "t6_defect_place",
-        ("as_received",),
-        "x_mm",
-        (MEDIAN_ERROR, Metric("within_10_mm", "share of places found to 10 mm")),
-        chance=PRIOR_ERROR_MM,
-        second="y_mm",
-    ),
-    Task("t7", "Stack gradient", "t7_stack_gradient", ("as_received",), "gradient_r", (R2, MAE)),
-    Task("t8", "SOH as received", "t8_soh_as_received", ("as_received",), "soh", (R2, MAE, R2_HEALTHY)),
-    Task("t9", "SOH at known charge", "t9_soh_known_soc", ("known_soc",), "soh", (R2, MAE, R2_HEALTHY)),
+    _task(V3, "t5", "Defect class", "defect", (*_recalls("t5"), HEALTHY_AUC)),
+    _task(V3, "t6", "Defect place", "x_mm", (MEDIAN_ERROR, WITHIN_10), PRIOR_ERROR_MM),
+    _task(V3, "t7", "Stack gradient", "gradient_r", (R2, MAE)),
+    _task(V3, "t8", "SOH as received", "soh", (R2, MAE, R2_HEALTHY)),
+    _task(V3, "t9", "SOH at known charge", "soh", (R2, MAE, R2_HEALTHY)),
 )
 """Tasks of v3: what magnetic readings add to terminal voltage, which every row has. T9 is an expected null."""
 
@@ -225,9 +175,7 @@ def get_task(task: str | Task) -> Task:
     if isinstance(task, Task):
         return task
     task = {t.config: t.id for t in BY_ID.values()}.get(task, task.lower())
-    if task not in BY_ID:
-        raise MagBridgeError(f"unknown task {task!r}: expected one of {', '.join(BY_ID)}{did_you_mean(task, BY_ID)}")
-    return BY_ID[task]
+    return BY_ID[known(task, BY_ID, "task")]
 
 
 def check_split(split: str) -> str:
@@ -236,11 +184,7 @@ def check_split(split: str) -> str:
     Raises:
         MagBridgeError: No such split.
     """
-    if split not in SPLITS:
-        raise MagBridgeError(
-            f"unknown split {split!r}: expected one of {', '.join(SPLITS)}{did_you_mean(split, SPLITS)}"
-        )
-    return split
+    return known(split, SPLITS, "split")
 
 
 def leaks(split: str) -> bool:
@@ -252,3 +196,14 @@ def did_you_mean(wrong: str, known) -> str:
     """`; did you mean X?` where a known name is close, else nothing."""
     close = difflib.get_close_matches(str(wrong), list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def known(name: str, names: Iterable[str], what: str) -> str:
+    """The name, if it is one of those that there are.
+
+    Raises:
+        MagBridgeError: It is none; the names are listed, and the closest is suggested.
+    """
+    if name not in names:
+        raise MagBridgeError(f"unknown {what} {name!r}: expected one of {', '.join(names)}{did_you_mean(name, names)}")
+    return name

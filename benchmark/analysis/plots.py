@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmark.data import load_truth, release_folder
 from benchmark.results import OFFICIAL_TEST, Result
-from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS, Task, get_task
+from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS, Task, get_task, known
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.plotting import COLUMN, INK, LINE, MARK, PAGE, QUIET, canvas, printed, styles
 
@@ -47,9 +47,7 @@ def plot(results: list[Result], kind: str, *, release: str | Path | None = None)
     Raises:
         MagBridgeError: The results do not suit the kind.
     """
-    if kind not in KINDS:
-        raise MagBridgeError(f"unknown figure {kind!r}: expected one of {', '.join(KINDS)}")
-    if kind in ("parity", "confusion") and len(results) != 1:
+    if known(kind, KINDS, "figure") in ("parity", "confusion") and len(results) != 1:
         raise MagBridgeError(f"{len(results)} results for a {kind} figure: expected one")
     if kind == "parity":
         return parity(results[0], release)

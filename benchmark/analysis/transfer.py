@@ -17,10 +17,10 @@ from benchmark.data import Subset, dataset_info, load_task, release_folder
 from benchmark.models import Model
 from benchmark.protocol import asks
 from benchmark.scoring import battery_statistics, interval, score
-from benchmark.tasks import Task, get_task
-from dataset_card.contract.field import markdown_table
+from benchmark.tasks import get_task
 from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES, table_of
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import template
 from dataset_card.storage.files import replacing
 
 MODELS = ("ridge", "noise-level", "functional-signed")
@@ -115,7 +115,7 @@ def transfers(rows: Mapping[str, Subset], models=MODELS, pairs=PAIRS, deals: int
     """
     for name in models:
         model, sides = get_model(name), {side for pair in pairs for side in pair}
-        inputs = {side: _inputs(model, side.of(rows)) for side in sides}
+        inputs = {side: model.inputs(side.of(rows).signals) for side in sides}
         fitted = {}
         for source, target in pairs:
             given, scored = source.of(rows), target.of(rows)
@@ -123,9 +123,8 @@ def transfers(rows: Mapping[str, Subset], models=MODELS, pairs=PAIRS, deals: int
             for deal in (None, *range(deals)):
                 if (source, deal) not in fitted:
                     kept = given.take(drawn)
-                    fitted[source, deal] = _fit(
-                        model, kept if deal is None else _dealt(kept, deal), inputs[source][drawn]
-                    )
+                    kept = kept if deal is None else _dealt(kept, deal)
+                    fitted[source, deal] = _fit(model, kept, inputs[source][drawn])
                 at = np.arange(len(scored)) if deal is None else few
                 prediction = np.asarray(fitted[source, deal].predict(inputs[target][at]), dtype=float)
                 yield _score(prediction, model, source, target, scored.take(at), deal)
@@ -149,10 +148,6 @@ def _fit(model: Model, rows: Subset, inputs: np.ndarray):
     return model.build(0, task).fit(inputs, rows.target, **extras)
 
 
-def _inputs(model: Model, rows: Subset) -> np.ndarray:
-    return rows.signals if model.features is None else model.features(rows.signals)
-
-
 def _score(
     prediction: np.ndarray, model: Model, source: Side, target: Side, rows: Subset, deal: int | None
 ) -> Transfer:
@@ -163,7 +158,8 @@ def _score(
     ):
         scores[task.id] = score(task, truth, given)[task.headline.name]
         if deal is None:
-            intervals[task.id] = _interval(task, truth, given, rows.battery_ids)
+            batteries, statistics = battery_statistics(task, truth, given, rows.battery_ids)
+            intervals[task.id] = interval(task, batteries, statistics[None])
     centred = rows.target - rows.target.mean()
     slope = float(centred @ prediction / (centred @ centred))
     spread = prediction.std()
@@ -173,14 +169,6 @@ def _score(
 
 def _classes(soh: np.ndarray) -> np.ndarray:
     return np.where(soh > REUSE_ABOVE_SOH, *SECOND_LIFE_CLASSES)
-
-
-def _interval(task: Task, truth: np.ndarray, prediction: np.ndarray, batteries: np.ndarray) -> tuple[float, float]:
-    names, statistics = battery_statistics(task, truth, prediction, batteries)
-    return interval(task, names, statistics[None])
-
-
-HEAD = ("from", "to", "model", "T1 R2", "95 %", "slope", "correlation", "T2 accuracy", "95 %", "dealt: R2", "T2")
 
 
 def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
@@ -194,38 +182,9 @@ def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
     for t in found:
         if t.deal is not None:
             dealt.setdefault((t.source, t.target, t.model), []).append(t)
-    lines = ["# What transfers", "", *WORDS, "", *(f"- {name}: {label}" for name, label in labels.items()), ""]
-    rows = []
-    for t in found:
-        if t.deal is not None:
-            continue
-        columns = [str(t.source), str(t.target), t.model, f"{t.scores['t1']:.3f}", _range(t.intervals["t1"])]
-        columns += [f"{t.slope:.2f}", f"{t.correlation:.2f}", f"{t.scores['t2']:.3f}", _range(t.intervals["t2"])]
-        others = dealt[t.source, t.target, t.model]
-        for task in ("t1", "t2"):
-            scores = [o.scores[task] for o in others]
-            columns.append(_range((min(scores), max(scores))))
-        rows.append(columns)
-    return "\n".join([*lines, markdown_table(HEAD, rows, "---"), ""])
-
-
-WORDS = (
-    f"A model is fitted on at most {FIT_ROWS:,} clean rows of one set, drawn over all its cells, and scored on every "
-    "clean row of another; nothing is tuned on the target. T1 is R2, T2 the balanced accuracy of the same SOH "
-    "against 0.85 (chance .500). Intervals resample the target's batteries. R2 is below zero where the mean SOH of the "
-    "target would do better. The slope of prediction on truth tells a readout that follows SOH with a wrong offset "
-    "(above 0) from one that is blind (0) or reversed (below 0). The last columns are the control: the same fit "
-    f"with the SOH of whole cells dealt to other cells, the lowest and the highest score of {DEALS} deals. "
-    "SOH moves the shape along nearly one direction, dealt SOH of a few dozen cells still correlates with it by "
-    "chance, with either sign, so the range is wide; what transfers lies above it.",
-    "",
-    "`noise-level` reads how noisy a signal is: v1's noise follows SOH, v2's does not. "
-    "`functional-signed` reads the smooth shape, under either law of ageing, `ridge` 57 summary statistics.",
-)
-
-
-def _range(limits: tuple[float, float]) -> str:
-    return f"{limits[0]:.3f} to {limits[1]:.3f}"
+    return template("benchmark.analysis", "transfer.md", keep_trailing_newline=True).render(
+        found=[t for t in found if t.deal is None], dealt=dealt, labels=labels, fit_rows=FIT_ROWS, deals=DEALS
+    )
 
 
 def write_page(releases: Mapping[str, str | Path], out: str | Path) -> Path:
@@ -242,7 +201,6 @@ def write_page(releases: Mapping[str, str | Path], out: str | Path) -> Path:
     labels = {name: f"{info.name}, {info.bridge_version}, dataset {info.short}" for name, info in infos.items()}
     text = page(list(transfers(read_rows(releases))), labels)
     out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return out

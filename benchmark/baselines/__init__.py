@@ -19,8 +19,7 @@ from benchmark.baselines import (
     whitened,
 )
 from benchmark.models import Model
-from benchmark.tasks import did_you_mean
-from dataset_card.errors import MagBridgeError
+from benchmark.tasks import known
 
 FAMILIES = {
     "constant": classical.CONSTANT,
@@ -57,8 +56,4 @@ def get_model(name: str) -> Model:
         MagBridgeError: No such model.
     """
     by_name = {model.name: model for model in models()}
-    if name not in by_name:
-        raise MagBridgeError(
-            f"unknown model {name!r}: expected one of {', '.join(by_name)}{did_you_mean(name, by_name)}"
-        )
-    return by_name[name]
+    return by_name[known(name, by_name, "model")]

@@ -10,7 +10,6 @@ import json
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -24,77 +23,14 @@ from benchmark.results import named_digest
 from benchmark.tasks import Task, get_task
 from dataset_card.errors import MagBridgeError, optional
 from dataset_card.running.hub import Repository
+from dataset_card.running.templates import template
 
 FILE = "baseline.json"
 MAX_BYTES = 256 * 2**20
 """Of all files of a pulled baseline."""
 
-TRUSTED = [
-    "aeon.transformations.collection.convolution_based._minirocket.MiniRocket",
-    "aeon.transformations.collection.convolution_based._multirocket.MultiRocket",
-    "benchmark.baselines.averaged.AveragedRegressor",
-    "benchmark.baselines.background.LevelBackground",
-    "benchmark.baselines.boosting.Boosting",
-    "benchmark.baselines.convolutional.NormalisedCNN",
-    "benchmark.baselines.deep.SequenceModel",
-    "benchmark.baselines.departure.Departure",
-    "benchmark.baselines.departure.DepartureBoosting",
-    "benchmark.baselines.functional.CorrectedRegressor",
-    "benchmark.baselines.functional.FunctionalRegressor",
-    "benchmark.baselines.functional.FunctionalSecondLife",
-    "benchmark.baselines.functional.Place",
-    "benchmark.baselines.hqvqvae_codes.CodesModel",
-    "benchmark.baselines.matched.MatchedFeatures",
-    "benchmark.baselines.noise_level.NoiseLevelFeatures",
-    "benchmark.baselines.physics.Boosted",
-    "benchmark.baselines.physics.Components",
-    "benchmark.baselines.physics.Constant",
-    "benchmark.baselines.physics.HealthyMetric",
-    "benchmark.baselines.physics.Metric",
-    "benchmark.baselines.physics.Quadratic",
-    "benchmark.baselines.physics.Reader",
-    "benchmark.baselines.physics.Stacked",
-    "benchmark.baselines.recipe.GatedDetector",
-    "benchmark.baselines.recipe.NoiseLevelRegressor",
-    "benchmark.baselines.recipe.SecondLifeThreshold",
-    "benchmark.baselines.recipe.SubtypeClassifier",
-    "benchmark.baselines.rocket.AeonLearner",
-    "benchmark.baselines.rocket.Rocket",
-    "benchmark.baselines.sensor_network.BothNetworks",
-    "benchmark.baselines.sensor_network.SensorNetwork",
-    "benchmark.baselines.signed.SignedRegressor",
-    "benchmark.baselines.whitened.WhitenedNetwork",
-    "catboost.core.CatBoostClassifier",
-    "catboost.core.CatBoostRegressor",
-    "collections.OrderedDict",
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
-    "lightgbm.sklearn.LGBMRegressor",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-    "sklearn.utils._bunch.Bunch",
-]
+TRUSTED = Path(__file__).with_name("trusted.txt").read_text(encoding="utf-8").split()
 """Types beyond those that skops trusts by itself: the baselines' own, trees, and aeon's transforms."""
-
-CARD = Template("""---
-license: apache-2.0
-library_name: skops
-${datasets}tags:
-- magbridge
-- tabular
----
-
-# $model on $task
-
-$description Fitted on $seeds draws of the training rows of MagBridge-Battery `$digest`, task $title.
-
-```python
-from benchmark.baselines.hub import pull_baseline
-
-baseline = pull_baseline("$repo")
-print(baseline.predictions("magbridge-battery"))
-```
-""")
 
 
 @dataclass(frozen=True)
@@ -180,19 +116,10 @@ def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
                 f"{baseline.model.name} holds {sorted(strange)[0]}: expected a baseline of trusted parts"
             )
         files[f"seed-{seed}.skops"] = content
-    card = CARD.substitute(
-        model=baseline.model.name,
-        task=baseline.task.id.upper(),
-        title=baseline.task.title,
-        description=baseline.model.description,
-        seeds=len(baseline.fitted),
-        digest=baseline.digest[:12],
-        repo=repo_id,
-        datasets=f"datasets:\n- {baseline.dataset_id}\n" if baseline.dataset_id else "",
-    )
+    card = template("benchmark.baselines", "baseline_card.md", keep_trailing_newline=True)
     if baseline.evaluation is not None:
         files[".eval_results/magbridge.yaml"] = baseline.evaluation.encode()
-    return files | {"README.md": card.encode()}
+    return files | {"README.md": card.render(baseline=baseline, repo=repo_id).encode()}
 
 
 def push_baseline(repo_id: str, baseline: Baseline, *, private: bool = False) -> str:

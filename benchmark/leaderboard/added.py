@@ -13,6 +13,7 @@ from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.scoring import percentiles
 from benchmark.tasks import PRIMARY_SPLIT, R2_HEALTHY, V3_TASKS, Task, get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.templates import template
 
 SPOKEN_OF = ("t7", "t8", "t9")
 """Tasks whose gain is put into a sentence."""
@@ -76,8 +77,8 @@ def _added(task: Task, release: str, learner: str, views: dict[str, Result]) -> 
     healthy = {view: result.mean(R2_HEALTHY.name) for view, result in known.items()}
     gain = interval = over = None
     if {"both", "terminals"} <= set(views):
-        gain, *interval_ = _lead(task, views["both"], views["terminals"])
-        interval = (interval_[0], interval_[1])
+        gain, low, high = _lead(task, views["both"], views["terminals"])
+        interval = low, high
     if set(views) == set(VIEWS):
         alone = max((views[view] for view in ("terminals", "magnetics")), key=lambda r: task.headline.sign * r.mean())
         over = _lead(task, views["both"], alone)
@@ -97,42 +98,24 @@ def sentence(found: Added) -> str:
         return f"{found.task.upper()}, {found.learner}: terminals and both were not run on the same cells."
     low, high = found.interval
     figures = f"{found.gain:+.3f} (95 %: {low:+.3f} to {high:+.3f})"
+    words = f"no gain is shown; the interval of {figures} holds zero"
     if low > 0:
-        return f"{found.task.upper()}, {found.learner}: magnetics adds to the terminals, {figures}."
+        words = f"magnetics adds to the terminals, {figures}"
     if high < 0:
-        return f"{found.task.upper()}, {found.learner}: adding magnetics makes the score worse, {figures}."
-    return f"{found.task.upper()}, {found.learner}: no gain is shown; the interval of {figures} holds zero."
-
-
-def _score(found: Added, view: str) -> str:
-    """Headline of a view, and over healthy cells; nothing where it was not run."""
-    beside = f" ({found.healthy[view]:.3f})" if view in found.healthy else ""
-    return f"{found.scores[view]:.3f}{beside}" if view in found.scores else ""
+        words = f"adding magnetics makes the score worse, {figures}"
+    return f"{found.task.upper()}, {found.learner}: {words}."
 
 
 def to_markdown(table: list[Added]) -> str:
     """Three columns and the gain for each learner, task by task, and the sentences."""
-    lines = []
-    for release in dict.fromkeys(found.release for found in table):
-        lines += [f"## {release}", ""]
-        for task in V3_TASKS:
-            rows = [found for found in table if found.task == task.id and found.release == release]
-            if not rows:
-                continue
-            better = "higher" if task.headline.higher_is_better else "lower"
-            lines += [
-                f"### {task.id.upper()} {task.title}: {task.headline.name}, {better} is better",
-                "",
-                f"| learner | {' | '.join(VIEWS)} | gain over terminals | 95 % interval |",
-                "|---|" + "---:|" * (len(VIEWS) + 2),
-            ]
-            for found in rows:
-                scores = " | ".join(_score(found, view) for view in VIEWS)
-                gain = "" if found.gain is None else f"{found.gain:+.3f}"
-                limits = "" if found.interval is None else f"{found.interval[0]:+.3f} to {found.interval[1]:+.3f}"
-                lines.append(f"| {found.learner} | {scores} | {gain} | {limits} |")
-            lines.append("")
-            if any(found.healthy for found in rows):
-                lines += ["In brackets: the same predictions over cells without a defect.", ""]
-            lines += [f"{sentence(found)}\n" for found in rows if task.id in SPOKEN_OF]
-    return "\n".join(lines)
+    boards: dict[str, dict[Task, list[Added]]] = {}
+    for found in sorted(table, key=lambda found: [task.id for task in V3_TASKS].index(found.task)):
+        boards.setdefault(found.release, {}).setdefault(get_task(found.task), []).append(found)
+    text = template("benchmark.leaderboard", "added.md").render(
+        releases=dict.fromkeys(found.release for found in table),
+        boards=boards,
+        views=list(VIEWS),
+        spoken_of=SPOKEN_OF,
+        sentence=sentence,
+    )
+    return text.removesuffix("\n")

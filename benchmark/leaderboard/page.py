@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
-from benchmark.leaderboard.boards import Board, Entry
+from benchmark.leaderboard.boards import Board
 from benchmark.leaderboard.charts import cost_chart, rank_chart
 from benchmark.leaderboard.submissions import Submission
-from benchmark.leaderboard.summary import Standing, summarize
+from benchmark.leaderboard.summary import summarize
 from benchmark.leaderboard.texts import (
     COLUMNS,
     EXPLANATION,
@@ -19,11 +16,11 @@ from benchmark.leaderboard.texts import (
     notes_of,
     yardsticks_of,
 )
-from benchmark.tasks import Task, get_task
+from benchmark.tasks import get_task
 from dataset_card.cards.card import ARXIV_ID, DATA_DOI, REPOSITORY
 from dataset_card.contract.editions import V1, V2
+from dataset_card.running.templates import template
 
-TEMPLATE = Path(__file__).with_name("leaderboard.html")
 FOLDED = ("cross-validation", "other releases", "features", "seconds", "protocol", "runs")
 """Columns that show on demand: the ranked ones fit a window of 1,300 pixels."""
 
@@ -47,47 +44,15 @@ ABOUT = {
 }
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a table: its text, the number it is sorted by, and whether it shows on demand only."""
-
-    column: str
-    text: str
-    value: float | None = None
-
-    @property
-    def css(self) -> str:
-        """Classes of the cell."""
-        words = [] if self.column in TEXT else ["number"]
-        words += ["low"] if self.column in LOW_FIRST else []
-        return " ".join(words + (["more"] if self.column in FOLDED else []))
-
-
-@dataclass(frozen=True)
-class View:
-    """One board as the page shows it."""
-
-    board: Board
-    task: Task
-    head: list[Cell]
-    rows: list[tuple[Entry, list[Cell]]]
-    nulls: list[dict[str, str]]
-    notes: list[str]
-    chart: str
-
-
-@dataclass(frozen=True)
-class Release:
-    """All boards of one dataset: the ranked ones, those of other seeds, and those of the split that leaks."""
-
-    name: str
-    label: str
-    about: str
-    ranked: list[View]
-    others: list[View]
-    leaking: list[View]
-    standings: list[Standing]
-    chart: str
+def _cell(column: str, text: str, value: float | None = None) -> dict:
+    """One cell of a table: its text, the number it is sorted by, and its classes."""
+    kinds = {"number": column not in TEXT, "low": column in LOW_FIRST, "more": column in FOLDED}
+    return {
+        "column": column,
+        "text": text,
+        "value": value,
+        "css": " ".join(name for name, is_so in kinds.items() if is_so),
+    }
 
 
 def to_html(boards: list[Board], submissions: list[Submission] | None = None, form: str | None = None) -> str:
@@ -101,16 +66,11 @@ def to_html(boards: list[Board], submissions: list[Submission] | None = None, fo
     Returns:
         HTML; every row is in the page, so that it reads without JavaScript too.
     """
-    import jinja2
-
     newest = [*reversed(ABOUT), *(board.name for board in boards)]
     names = dict.fromkeys(name for name in newest if any(board.name == name for board in boards))
     entered = {entry.name: entry for entry in submissions or []}
     about = {entry.result.model: entry.result.description for board in boards for entry in board.entries}
-    template = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    return template.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return template("benchmark.leaderboard", "leaderboard.html", autoescape=True).render(
         releases=[_release(name, [board for board in boards if board.name == name]) for name in names],
         models=[(name, about[name], entered.get(name)) for name in sorted(about)],
         links=({} if form is None else {"Submit predictions": form}) | LINKS,
@@ -121,47 +81,50 @@ def to_html(boards: list[Board], submissions: list[Submission] | None = None, fo
     )
 
 
-def _release(name: str, boards: list[Board]) -> Release:
+def _release(name: str, boards: list[Board]) -> dict:
+    """All boards of one dataset: the ranked ones, those of other seeds, and those of the split that leaks."""
     honest = [board for board in boards if not board.leaks and not board.other_seed]
     standings = summarize(honest)
-    return Release(
-        name,
-        next((board.release for board in honest), boards[0].release),
-        ABOUT.get(name, "A release of another dataset."),
-        [_view(board, charts=True) for board in honest],
-        [_view(board) for board in boards if board.other_seed and not board.leaks],
-        [_view(board) for board in boards if board.leaks],
-        standings,
-        rank_chart(standings) if standings else "",
-    )
+    return {
+        "name": name,
+        "label": next((board.release for board in honest), boards[0].release),
+        "about": ABOUT.get(name, "A release of another dataset."),
+        "ranked": [_view(board, charts=True) for board in honest],
+        "others": [_view(board) for board in boards if board.other_seed and not board.leaks],
+        "leaking": [_view(board) for board in boards if board.leaks],
+        "standings": standings,
+        "chart": rank_chart(standings) if standings else "",
+    }
 
 
-def _view(board: Board, charts: bool = False) -> View:
-    shown = columns_of(board)
-    names = [COLUMNS[i] for i in shown]
-    at = names.index("95 % interval") + 1
-    names.insert(at, "gain")
-    best = _best_null(board)
+def _view(board: Board, charts: bool = False) -> dict:
+    """One board as the page shows it."""
+    task, shown, best = get_task(board.task), columns_of(board), _best_null(board)
+    at = [COLUMNS[i] for i in shown].index("95 % interval") + 1
     rows = []
     for place, entry in enumerate(board.entries, 1):
         found = cells_of(entry)
-        cells = [Cell(COLUMNS[i], found[i][0], place if COLUMNS[i] == "rank" else found[i][1]) for i in shown]
-        gain = get_task(board.task).headline.sign * (entry.result.mean() - best)
-        rows.append((entry, [*cells[:at], Cell("gain", f"{gain:+.3f}", gain), *cells[at:]]))
-    nulls = [
-        {"model": name, "what": what, "score": score, "95 % interval": interval, "per visit": pooled}
-        for name, what, score, interval, pooled in yardsticks_of(board)
-        if name != "magnetics"  # the first entry, which the board has
-    ]
-    chart = cost_chart(board) if charts else ""
-    head = [Cell(name, name) for name in names]
-    return View(board, get_task(board.task), head, rows, nulls, notes_of(board), chart)
+        cells = [_cell(COLUMNS[i], found[i][0], place if COLUMNS[i] == "rank" else found[i][1]) for i in shown]
+        gain = task.headline.sign * (entry.result.mean() - best)
+        rows.append((entry, [*cells[:at], _cell("gain", f"{gain:+.3f}", gain), *cells[at:]]))
+    head = [_cell(COLUMNS[i], COLUMNS[i]) for i in shown]
+    return {
+        "board": board,
+        "task": task,
+        "head": [*head[:at], _cell("gain", "gain"), *head[at:]],
+        "rows": rows,
+        # all but the first entry, which the board has
+        "nulls": [dict(zip(NULLS, line)) for line in yardsticks_of(board) if line[0] != "magnetics"],
+        "notes": notes_of(board),
+        "chart": cost_chart(board) if charts else "",
+    }
+
+
+NULLS = ("model", "what", "score", "95 % interval", "per visit")
 
 
 def _best_null(board: Board) -> float:
     """The best of what tells nothing of magnetics: chance, and what the terminals tell."""
     task = get_task(board.task)
-    nulls = [
-        result.mean() for result in board.yardsticks if result.protocol == "null" and "magnetics" not in result.model
-    ]
+    nulls = [r.mean() for r in board.yardsticks if r.protocol == "null" and "magnetics" not in r.model]
     return max([task.chance, *nulls], key=lambda score: task.headline.sign * score)

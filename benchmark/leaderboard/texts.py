@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import yaml
+
 from benchmark.leaderboard.boards import Board, Entry
 from benchmark.results import Result
 from benchmark.tasks import R2_BY_TABLE, R2_HEALTHY, WITHOUT_PARENTS, get_task
 from dataset_card.contract.editions import V1, V2
 from dataset_card.contract.field import markdown_table
 
-COLUMNS = (
-    "rank",
-    "model",
-    "score",
-    "95 % interval",
-    "per visit",
-    "other law",
-    "without parents",
-    "cross-validation",
-    "other releases",
-    "features",
-    "seconds",
-    "protocol",
-    "runs",
-)
+WORDS = yaml.safe_load(Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8"))
+COLUMNS: tuple[str, ...] = tuple(WORDS["columns"])
 OPTIONAL = ("per visit", "other law", "without parents")
 """Columns that only some boards have."""
 
@@ -33,7 +24,8 @@ NARROW = 100
 """Characters below which a terminal shows the score alone, without the mean over tables."""
 
 RIGHT = ("rank", "features", "seconds", "runs")
-LEAK_NOTE = "LEAKS: batteries and parents are shared between subsets; compare with the primary split, never rank on it"
+LEAK_NOTE, RANK_RULE = WORDS["leak_note"], WORDS["rank_rule"]
+EXPLANATION = WORDS["explanation"].format(rank_rule=RANK_RULE)
 
 
 def columns_of(board: Board) -> list[int]:
@@ -115,22 +107,11 @@ def notes_of(board: Board) -> list[str]:
         score = f", {remark.result.headline} {remark.result.mean():.3f}" if remark.shown and not remark.ranked else ""
         notes.append(f"{'' if remark.ranked else 'Not ranked: '}{remark.result.model}{score}: {remark.words}.")
     if len(board.entries) == 1:
-        notes.append("One entry: there is no other on these rows to rank it against.")
+        notes.append(WORDS["only"])
     if board.task in ("t1", "t2"):
-        notes.append(
-            "The signals are made from SOH, the pulse voltages are measurements: where magnetics wins, it wins by "
-            "construction."
-        )
+        notes.append(WORDS["construction"])
     if board.task in ("t3", "t4") and board.name.startswith(V1.name) and not board.name.startswith(V2.name):
-        notes.append(
-            "The clean parent of each faulty test row is in the test subset too (v1), and a fault leaves some of its "
-            "samples as they were. A score may use nothing but the row itself. "
-            + (
-                "Without parents: the same predictions over the test rows that no fault was injected into; unranked."
-                if board.task == "t3"
-                else "T4's own rows hold no parent, so that without parents its scores are the same."
-            )
-        )
+        notes.append(WORDS[f"parents_{board.task}"])
     return notes
 
 
@@ -197,25 +178,6 @@ def _fitting(rows: list[tuple[str, ...]], width: int) -> tuple[list[int], list[s
         else:
             left_out.append(name)
     return shown, left_out
-
-
-RANK_RULE = (
-    "Models that share a rank are level with the best of their group: its lead over them is within the 95 % interval "
-    "of the paired difference."
-)
-EXPLANATION = (
-    f"Order: by score. Rank: {RANK_RULE} Score, per scan: a prediction uses one row alone; mean ± population std "
-    "over seeds on the test subset. Interval: 95 % bootstrap over test batteries, studentised for R2; v1's "
-    "nine are few, and leave it wide. Per visit: the predictions of all scans of a cell visit pooled (mean of SOH, "
-    "most frequent class), with its interval; never ranked. Other law: "
-    "the worse of two scores, fitted on batteries of one ageing law and scored on those of the other. "
-    "Cross-validation: mean ± std over folds of all batteries, the steadier figure. Other releases: lowest to "
-    "highest score on releases of other master seeds, whose test batteries carry the same labels; rounds and the "
-    "analysis deal others. Features: numbers per row that the last learner sees, 600 where it sees the samples. "
-    "Seconds: mean wall time of a run (features, fit, prediction; features common to all runs are made once) on the "
-    "machine that the results name. Entries: scores are recomputed from their predictions; † is reported by its "
-    "author, as descriptions and authors are, and never ranks."
-)
 
 
 def _honest_first(boards: list[Board]) -> list[Board]:

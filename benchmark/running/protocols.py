@@ -12,7 +12,7 @@ from benchmark.models import Model, import_model
 from benchmark.protocol import cross_validate, evaluate_model, few_shot
 from benchmark.results import SAMPLINGS, Result, read_results, write_result
 from benchmark.running.yardsticks import law_transfer, nulls
-from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
+from benchmark.tasks import PRIMARY_SPLIT, Task, get_task, known
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import require_place
@@ -70,8 +70,8 @@ def run_baselines(
         raise MagBridgeError(f"unknown table {table}: expected 3 or 4")
     if out is not None:
         require_place(out)
-    if protocol not in (None, *RUN):
-        raise MagBridgeError(f"unknown protocol {protocol!r}: expected one of {', '.join(RUN)}")
+    if protocol is not None:
+        known(protocol, RUN, "protocol")
     own = None
     if model in OUTSIDE:
         own = OUTSIDE[model]()

@@ -12,8 +12,8 @@ from benchmark.commands import analysis, boards, hub, running
 from dataset_card.running.commands import CommandLine
 
 app = CommandLine("Score models and rank them.")
-for commands in (running, boards, analysis, hub):
-    commands.register(app)
+for command in (*running.COMMANDS, *boards.COMMANDS, *analysis.COMMANDS, *hub.COMMANDS):
+    app.command(command.__name__.rstrip("_"))(command)
 
 
 if __name__ == "__main__":

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from benchmark.commands.options import (
-    AnySplit,
-    Data,
-    Model,
-    Protocol,
-    Results,
-    ResultsArgument,
-    Task,
-    chosen,
-)
+from benchmark.commands.options import AnySplit, Data, Model, Protocol, Results, ResultsArgument, Task, chosen
 from benchmark.data import DEFAULT_RELEASE
 from dataset_card.running.commands import ReplaceOption
 from dataset_card.running.log import LOG
@@ -32,26 +23,24 @@ Measured = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    for command in (plot, analyse, magnetics, transfer):
-        app.command()(command)
-
-
 def plot(
-    out: Annotated[Path, typer.Option(help="Figure to write; its suffix picks the format.")],
     results: ResultsArgument = None,
+    *,
+    out: Path,
     task: Task = None,
     model: Model = None,
     split: AnySplit = None,
     protocol: Protocol = None,
-    kind: Annotated[
-        str | None, typer.Option(help="parity, confusion, few-shot or leakage; chosen to suit the results by default.")
-    ] = None,
+    kind: str | None = None,
     data: Data = DEFAULT_RELEASE,
     replace: ReplaceOption = False,
 ) -> None:
-    """Draw a parity plot (T1), a confusion matrix (T2 to T4), few-shot curves or the leakage gap."""
+    """Draw a parity plot (T1), a confusion matrix (T2 to T4), few-shot curves or the leakage gap.
+
+    Args:
+        out: Figure to write; its suffix picks the format.
+        kind: parity, confusion, few-shot or leakage; chosen to suit the results by default.
+    """
     from benchmark.analysis.plots import default_kind
     from benchmark.analysis.plots import plot as draw
     from benchmark.results import read_predictions
@@ -68,31 +57,37 @@ def plot(
 
 def analyse(out: Page, data: Measured = None, results: Results = None, replace: ReplaceOption = False) -> None:
     """Write the analysis page: severity, SOH error, learning and few-shot curves, leakage, what carries SOH."""
-    from benchmark.analysis.page import page_files, write_page
+    from benchmark.analysis import page
 
-    for path in page_files(require_place(out)):
-        require_file(path, replace)
-    LOG.info(f"wrote {write_page(data or [], out, results)}")
+    _write(page, out, data, results, replace)
 
 
 def magnetics(out: Page, data: Measured = None, results: Results = None, replace: ReplaceOption = False) -> None:
     """Write the page on v3's magnetometers: defects by share, places, calibration, sensors and times that matter."""
-    from benchmark.analysis.magnetics_page import page_files, write_page
+    from benchmark.analysis import magnetics_page
 
-    for path in page_files(require_place(out)):
+    _write(magnetics_page, out, data, results, replace)
+
+
+def _write(page: Any, out: Path, data: list[str] | None, results: Path | None, replace: bool) -> None:
+    for path in page.page_files(require_place(out)):
         require_file(path, replace)
-    LOG.info(f"wrote {write_page(data or [], out, results)}")
+    LOG.info(f"wrote {page.write_page(data or [], out, results)}")
 
 
-def transfer(
-    v1: Annotated[str, typer.Option(help="v1 release folder, or Hub id.")],
-    v2: Annotated[str, typer.Option(help="v2 release folder, or Hub id.")],
-    simulated: Annotated[str, typer.Option(help="v2 release of the simulated upstream.")],
-    out: Annotated[Path, typer.Option(help="Markdown file to write.")],
-    replace: ReplaceOption = False,
-) -> None:
-    """Fit on one release or chemistry, score on another, and write the page."""
+def transfer(*, v1: str, v2: str, simulated: str, out: Path, replace: ReplaceOption = False) -> None:
+    """Fit on one release or chemistry, score on another, and write the page.
+
+    Args:
+        v1: v1 release folder, or Hub id.
+        v2: v2 release folder, or Hub id.
+        simulated: v2 release of the simulated upstream.
+        out: Markdown file to write.
+    """
     from benchmark.analysis.transfer import write_page
 
     require_file(out, replace)
     LOG.info(f"wrote {write_page({'v1': v1, 'v2': v2, 'simulated': simulated}, out)}")
+
+
+COMMANDS = (plot, analyse, magnetics, transfer)

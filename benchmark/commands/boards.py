@@ -21,8 +21,8 @@ from benchmark.commands.options import (
     Split,
     Task,
     chosen,
-    print_json,
     print_text,
+    show,
 )
 from benchmark.data import DEFAULT_RELEASE
 from benchmark.tasks import PRIMARY_SPLIT
@@ -31,38 +31,31 @@ from dataset_card.running.commands import ReplaceOption
 from dataset_card.running.log import LOG
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    for command in (score, submit, rescore, leaderboard, export):
-        app.command()(command)
-
-
 def score(
-    predictions: Annotated[
-        Path, typer.Argument(help="Parquet, CSV or JSON lines: sample_id, prediction, and optionally seed and score.")
-    ],
-    task: Annotated[str, typer.Option(help="t1, t2, t3 or t4.")],
+    predictions: Path,
+    *,
+    task: str,
     data: Data = DEFAULT_RELEASE,
     split: Split = PRIMARY_SPLIT,
     as_json: Json = False,
 ) -> None:
-    """Score a predictions file against a release."""
+    """Score a predictions file against a release.
+
+    Args:
+        predictions: Parquet, CSV or JSON lines: sample_id, prediction, and optionally seed and score.
+        task: t1, t2, t3 or t4.
+    """
     from benchmark.predictions import score_predictions
 
     outcome = score_predictions(predictions, task, data, split)
-    if as_json:
-        print_json(outcome)
-        return
-    seeds = len(outcome["seeds"])
-    print(
-        f"{outcome['task']} ({outcome['split']}), {seeds} {'seed' if seeds == 1 else 'seeds'}, "
-        f"dataset {outcome['dataset'][:12]}"
-    )
-    for metric, mean in outcome["mean"].items():
-        print(f"  {metric:<40} {mean:8.4f}")
-    interval = outcome["interval"]
-    print(f"  {interval['metric']} over test batteries, 95 %: [{interval['low']:.4f}, {interval['high']:.4f}]")
-    _note(outcome["remarks"])
+    seeds = f"{len(outcome['seeds'])} seed{'' if len(outcome['seeds']) == 1 else 's'}"
+    lines = [
+        f"{outcome['task']} ({outcome['split']}), {seeds}, dataset {outcome['dataset'][:12]}",
+        *(f"  {metric:<40} {mean:8.4f}" for metric, mean in outcome["mean"].items()),
+        "  {metric} over test batteries, 95 %: [{low:.4f}, {high:.4f}]".format(**outcome["interval"]),
+    ]
+    show(outcome, "\n".join(lines), as_json)
+    _note([] if as_json else outcome["remarks"])
 
 
 def _note(remarks: list[str]) -> None:
@@ -71,13 +64,14 @@ def _note(remarks: list[str]) -> None:
 
 
 def submit(
-    folder: Annotated[Path, typer.Argument(help="Folder with submission.yaml and one predictions file per task.")],
-    data: Data = DEFAULT_RELEASE,
-    results: Results = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing.")] = False,
-    as_json: Json = False,
+    folder: Path, data: Data = DEFAULT_RELEASE, results: Results = None, check: bool = False, as_json: Json = False
 ) -> None:
-    """Check and score an entry, print its rank, and file its scores in its folder."""
+    """Check and score an entry, print its rank, and file its scores in its folder.
+
+    Args:
+        folder: Folder with submission.yaml and one predictions file per task.
+        check: Write nothing.
+    """
     from benchmark.leaderboard import submissions
     from benchmark.leaderboard.entries import LATE, duplicates
     from benchmark.results import shipped_files, to_json, write_results
@@ -92,22 +86,24 @@ def submit(
         write_results(checked.results, folder, predictions=False)
     alike = duplicates(checked.results, [] if results else shipped_files(), data)
     _note(checked.remarks + [f"{remark.result.task}: {remark.words}" for remark in alike])
-    if as_json:
-        print_json([to_json(result) for result in checked.results])
-        return
     late = submissions.is_late(folder, checked.submission, data)
-    for result in checked.results:
-        place = f"{result.task}: {result.headline} {result.mean():.4f}, not ranked: {LATE}"
-        print(place if late else submissions.placed(result, taken))
-    print(f"{folder} holds" + ("; nothing was written" if check else f", scores filed in {folder}"))
+    lines = [
+        f"{r.task}: {r.headline} {r.mean():.4f}, not ranked: {LATE}" if late else submissions.placed(r, taken)
+        for r in checked.results
+    ]
+    lines.append(f"{folder} holds" + ("; nothing was written" if check else f", scores filed in {folder}"))
+    show([to_json(result) for result in checked.results], "\n".join(lines), as_json)
 
 
 def rescore(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of submissions; the shipped ones by default.")] = None,
-    data: Annotated[list[str] | None, typer.Option(help="Release or round that entries name; may be repeated.")] = None,
-    results: Results = None,
+    folder: Annotated[Path | None, typer.Argument()] = None, data: list[str] | None = None, results: Results = None
 ) -> None:
-    """Recompute every entry from its predictions; fail if one differs from its filed scores."""
+    """Recompute every entry from its predictions; fail if one differs from its filed scores.
+
+    Args:
+        folder: Folder of submissions; the shipped ones by default.
+        data: Release or round that entries name; may be repeated.
+    """
     from benchmark.leaderboard.submissions import SUBMISSIONS
     from benchmark.leaderboard.submissions import rescore as recompute
 
@@ -137,15 +133,17 @@ def leaderboard(
     results: Results = None,
     task: Task = None,
     split: AnySplit = None,
-    format: Annotated[str, typer.Option(help="table, markdown, html, or added: what v3's magnetics add.")] = "table",
-    data: Annotated[
-        list[str] | None,
-        typer.Option(help="Release or round that entries name, to recompute them; may be repeated."),
-    ] = None,
+    format: str = "table",
+    data: list[str] | None = None,
     out: Out = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Rank results within each task and split; rank an entry only if its release is here to recompute it."""
+    """Rank results within each task and split; rank an entry only if its release is here to recompute it.
+
+    Args:
+        format: table, markdown, html, or added: what v3's magnetics add.
+        data: Release or round that entries name, to recompute them; may be repeated.
+    """
     from benchmark.leaderboard import added
     from benchmark.leaderboard.boards import leaderboard as rank
     from benchmark.leaderboard.entries import read_entries, released
@@ -186,15 +184,23 @@ def _table_text(boards: list) -> str:
 
 
 def export(
-    dataset_id: Annotated[str, typer.Option(help="Id of the dataset on the Hub, user/name.")],
     results: ResultsArgument = None,
+    *,
+    dataset_id: str,
     model: Model = None,
     protocol: Protocol = None,
     out: Out = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Write a model's results as an .eval_results file for its repository on the Hub."""
+    """Write a model's results as an .eval_results file for its repository on the Hub.
+
+    Args:
+        dataset_id: Id of the dataset on the Hub, user/name.
+    """
     from benchmark.leaderboard.export import headline_results, to_eval_results
 
     found = headline_results([result for _, result in chosen(results, model=model, protocol=protocol)])
     print_text(to_eval_results(found, dataset_id), out, replace)
+
+
+COMMANDS = (score, submit, rescore, leaderboard, export)

@@ -3,71 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Literal
 
-import typer
-
-from benchmark.commands.options import Data, Json, Model, Results, Task, print_json
+from benchmark.commands.options import Data, Json, Model, Results, Task, show
 from benchmark.data import DEFAULT_RELEASE
 from dataset_card.errors import MagBridgeError
 
 
-class Published(StrEnum):
-    """What can be published."""
-
-    metric = "metric"
-    leaderboard = "leaderboard"
-    baseline = "baseline"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    for command in (push, serve):
-        app.command()(command)
-
-
 def push(
-    what: Annotated[Published, typer.Argument(help="metric, leaderboard or baseline.")],
-    repo: Annotated[str, typer.Option(help="USER/magbridge_metric or USER/NAME; created if it does not exist.")],
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="Leaderboard: the dataset on the Hub. Baseline: the release to fit on; a Hub id adds its scores."
-        ),
-    ] = None,
+    what: Literal["metric", "leaderboard", "baseline"],
+    *,
+    repo: str,
+    data: str | None = None,
     model: Model = None,
     task: Task = None,
     results: Results = None,
-    submissions: Annotated[
-        str | None, typer.Option(help="Leaderboard: dataset on the Hub that the Space proposes submissions to.")
-    ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make it visible to you only.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be uploaded, without contacting the Hub.")
-    ] = False,
+    submissions: str | None = None,
+    private: bool = False,
+    dry_run: bool = False,
     as_json: Json = False,
 ) -> None:
-    """Publish the metric or the leaderboard as a Space, or a fitted baseline as a model, in one commit."""
+    """Publish the metric or the leaderboard as a Space, or a fitted baseline as a model, in one commit.
+
+    Args:
+        what: metric, leaderboard or baseline.
+        repo: USER/magbridge_metric or USER/NAME; created if it does not exist.
+        data: Leaderboard: the dataset on the Hub. Baseline: the release to fit on; a Hub id adds its scores.
+        submissions: Leaderboard: dataset on the Hub that the Space proposes submissions to.
+        private: Make it visible to you only.
+        dry_run: List what would be uploaded, without contacting the Hub.
+    """
     from benchmark.leaderboard.push import leaderboard_files, metric_files, push_leaderboard, push_metric
 
-    if (what is Published.metric) == (data is not None):
+    if (what == "metric") == (data is not None):
         raise MagBridgeError(
             "the leaderboard needs the dataset that it scores against, a baseline the release to fit on, the metric "
             "neither: expected `push leaderboard --data USER/magbridge-battery`, `push baseline --data RELEASE --model "
             "NAME --task t1` or `push metric`"
         )
-    if what is Published.baseline and (model is None or task is None):
+    if what == "baseline" and (model is None or task is None):
         raise MagBridgeError("which baseline? expected --model NAME and --task t1, t2, t3 or t4")
     plan: Callable[[], Mapping]
     publish: Callable[..., str]
-    if what is Published.baseline:
+    if what == "baseline":
         from benchmark.baselines.hub import baseline_files, fit_baseline, push_baseline
 
         fitted = fit_baseline(str(task), str(model), str(data))
         plan, publish = partial(baseline_files, fitted, repo), partial(push_baseline, repo, fitted)
-    elif what is Published.metric:
+    elif what == "metric":
         plan, publish = metric_files, partial(push_metric, repo)
     else:
         plan = partial(leaderboard_files, str(data), results, submissions)
@@ -76,30 +60,27 @@ def push(
         _print_plan(repo, plan(), as_json)
         return
     url = publish(private=private)
-    if as_json:
-        print_json({"url": url})
-    else:
-        print(url)
+    show({"url": url}, url, as_json)
 
 
 def _print_plan(repo: str, files: Mapping, as_json: bool) -> None:
     from dataset_card.running.hub import size_of
 
     sizes = {name: size_of(content) for name, content in files.items()}
-    if as_json:
-        print_json({"repo": repo, "files": sizes, "bytes": sum(sizes.values())})
-        return
-    for name, size in sizes.items():
-        print(f"{size:>12,}  {name}")
-    print(f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files would go to {repo}")
+    lines = [f"{size:>12,}  {name}" for name, size in sizes.items()]
+    lines.append(f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files would go to {repo}")
+    show({"repo": repo, "files": sizes, "bytes": sum(sizes.values())}, "\n".join(lines), as_json)
 
 
-def serve(
-    data: Data = DEFAULT_RELEASE,
-    results: Results = None,
-    port: Annotated[int | None, typer.Option(help="Port; the first free one from 7860 by default.")] = None,
-) -> None:
-    """Serve the leaderboard on this machine, with a form that scores predictions files."""
+def serve(data: Data = DEFAULT_RELEASE, results: Results = None, port: int | None = None) -> None:
+    """Serve the leaderboard on this machine, with a form that scores predictions files.
+
+    Args:
+        port: Port; the first free one from 7860 by default.
+    """
     from benchmark.leaderboard.space.app import serve as serve_page
 
     serve_page(results, data, port)
+
+
+COMMANDS = (push, serve)

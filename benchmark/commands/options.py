@@ -31,9 +31,9 @@ Out = Annotated[Path | None, typer.Option("--out", help="File to write; the term
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def print_json(document) -> None:
-    """Print a document as one line of JSON."""
-    print(json.dumps(document))
+def show(document, text: str, as_json: bool) -> None:
+    """Print a document as one line of JSON, or its text for people."""
+    print(json.dumps(document) if as_json else text)
 
 
 def print_text(text: str, out: Path | None, replace: bool = False) -> None:

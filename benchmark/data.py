@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -206,10 +206,9 @@ class TaskData:
         rows = getattr(self, subset).signals
         if features is None:
             return rows
-        key = (features, subset)
-        if key not in self._inputs:
-            self._inputs[key] = features(rows)
-        return self._inputs[key]
+        if (features, subset) not in self._inputs:
+            self._inputs[features, subset] = features(rows)
+        return self._inputs[features, subset]
 
 
 def load_task(task: str | Task, release: str | Path = DEFAULT_RELEASE, split: str = PRIMARY_SPLIT) -> TaskData:
@@ -239,9 +238,7 @@ def _load(task: Task, folder: Path, split: str) -> TaskData:
     if task.config not in {config.name for config in edition.configs}:
         served = ", ".join(config.task for config in edition.configs if config.task)
         raise MagBridgeError(f"{folder} has no rows of {task.id}: its rows are for {served}")
-    order = _release_order(folder)
-
-    parents = _parents(folder)
+    order, parents = _release_order(folder), _parents(folder)
 
     def read(provenances: tuple[str, ...], *targets: str) -> dict[str, Subset]:
         columns = ["sample_id", *_groups(folder), *targets, *edition.channels]
@@ -254,20 +251,12 @@ def _load(task: Task, folder: Path, split: str) -> TaskData:
                 raise MagBridgeError(f"{folder} is another release than the task's rows were read of: load them again")
             if edition is not V3:
                 return read(("clean",), "soh")
-            healthy = _healthy(folder)
-            return {s: rows.take(np.isin(rows.sample_ids, healthy)) for s, rows in read(SOC_KNOWLEDGE, "soh").items()}
+            return {s: rows.take(~rows.parents) for s, rows in read(SOC_KNOWLEDGE, "soh").items()}
 
     rows = read(task.rows, *task.targets)
     reads_clean_already = task.rows == ("clean",) and task.target == "soh"
-    return TaskData(
-        task,
-        rows["train"],
-        rows["validation"],
-        rows["test"],
-        split,
-        dataset,
-        load_clean=(lambda: rows) if reads_clean_already else read_clean,
-    )
+    clean = (lambda: rows) if reads_clean_already else read_clean
+    return TaskData(task, rows["train"], rows["validation"], rows["test"], split, dataset, load_clean=clean)
 
 
 class Truth(NamedTuple):
@@ -374,9 +363,7 @@ def _version(dataset) -> str | None:
     """Version of the bridge that made the rows, where they tell it."""
     if "bridge_version" not in dataset.column_names or not len(dataset):
         return None
-    return str(
-        dataset.slice(0, 1)["bridge_version"][0] if isinstance(dataset, pa.Table) else dataset[0]["bridge_version"]
-    )
+    return str(dataset["bridge_version"][0])
 
 
 def _groups(folder: Path) -> list[str]:
@@ -394,10 +381,12 @@ def _parents(folder: Path) -> list[str]:
     return column.drop_null().unique().to_pylist()
 
 
-def _healthy(folder: Path) -> list[str]:
-    """Ids of v3's rows without a defect."""
-    columns = _columns(folder / METADATA_FILE, ["sample_id", "defect"])
-    return columns.filter(pc.equal(columns["defect"], "none"))["sample_id"].to_pylist()
+def metadata_of(release: str | Path, ids: Iterable[str], *names: str) -> dict[str, np.ndarray]:
+    """Columns of a release's metadata table for the rows of these ids."""
+    folder = release_folder(release)
+    order, table = _release_order(folder), _columns(folder / METADATA_FILE, list(dict.fromkeys(names)))
+    table = table.take([order[sample_id] for sample_id in ids])
+    return {name: np.array(table[name].to_pylist()) for name in names}
 
 
 def _release_order(folder: Path) -> dict[str, int]:

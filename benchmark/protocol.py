@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,12 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmark.data import REGIME_B_PREFIX, UNKNOWN, Subset, TaskData, Truth, as_task_data
+from benchmark.data import REGIME_B_PREFIX, UNKNOWN, Subset, TaskData, as_task_data
 from benchmark.features import static_features
 from benchmark.models import Coded, Model, as_model, plain
 from benchmark.results import OFFICIAL_TEST, SAMPLINGS, Result, Run, environment
-from benchmark.scoring import battery_statistics, score, visit_statistics
-from benchmark.tasks import PRIMARY_SPLIT, Task, did_you_mean, get_task
+from benchmark.scoring import score, score_rows, statistics_of, turns
+from benchmark.tasks import PRIMARY_SPLIT, Task, get_task, known
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine, run_jobs
 
@@ -107,15 +106,9 @@ def evaluate_model(
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
     sampling = sampling or model.sampling
-    if sampling not in SAMPLINGS:
-        raise MagBridgeError(
-            f"unknown sampling {sampling!r}: expected one of {', '.join(SAMPLINGS)}{did_you_mean(sampling, SAMPLINGS)}"
-        )
-    pool = _test_pool(data, model, n_jobs)
-    draws = [
-        _test_draw(data, pool, seed, _sample(data.train, sampling, seed))
-        for seed in (model.seeds if seeds is None else seeds)
-    ]
+    known(sampling, SAMPLINGS, "sampling")
+    pool, seeds = _test_pool(data, model, n_jobs), model.seeds if seeds is None else seeds
+    draws = [_test_draw(data, pool, seed, _sample(data.train, sampling, seed)) for seed in seeds]
     return _on_test(data, pool, sampling, draws, engine, progress)
 
 
@@ -157,12 +150,8 @@ def few_shot(
     """
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
-    pool = _test_pool(data, model, n_jobs)
-    draws = [
-        _test_draw(data, pool, seed, _shots(data, k, seed), k)
-        for k in shots
-        for seed in (model.seeds if seeds is None else seeds)
-    ]
+    pool, seeds = _test_pool(data, model, n_jobs), model.seeds if seeds is None else seeds
+    draws = [_test_draw(data, pool, seed, _shots(data, k, seed), k) for k in shots for seed in seeds]
     return _on_test(data, pool, "few_shot", draws, engine, progress)
 
 
@@ -218,21 +207,21 @@ def cross_validate(
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
     rows, started, runs, tables = Subset.concatenate(data.subsets()), time.perf_counter(), [], []
-    wanted = {extra: asks(model, data.task, extra) for extra in ("clean", "validation")}
+    asks_clean, asks_validation = (asks(model, data.task, extra) for extra in ("clean", "validation"))
     pool = _Pool(
         data.task,
         model,
-        rows.signals if model.features is None else model.features(rows.signals),
+        model.inputs(rows.signals),
         rows.target,
-        rows if wanted["validation"] else None,
-        Subset.concatenate(list(data.clean().values())) if wanted["clean"] else None,
+        rows if asks_validation else None,
+        Subset.concatenate(list(data.clean().values())) if asks_clean else None,
         n_jobs,
         rows.battery_ids,
     )
     held_out = [np.isin(rows.battery_ids, fold) for fold in battery_folds(rows.battery_ids, folds)]
     draws = []
     for fold, test in enumerate(held_out):
-        next_fold = held_out[(fold + 1) % folds] & ~test if wanted["validation"] else np.zeros(len(rows), bool)
+        next_fold = held_out[(fold + 1) % folds] & ~test if asks_validation else np.zeros(len(rows), bool)
         train = ~test & ~next_fold
         clean = None
         if pool.clean is not None:
@@ -267,15 +256,15 @@ def pooled(result: Result, data: TaskData) -> dict[str, float]:
 
 def _test_pool(data: TaskData, model: Model, n_jobs: int) -> _Pool:
     """The training rows and then the test rows."""
-    validation = data.validation if asks(model, data.task, "validation") else None
-    if validation is None and asks(model, data.task, "validation"):
+    wants_validation = asks(model, data.task, "validation")
+    if data.validation is None and wants_validation:
         raise MagBridgeError(f"model {model.name} stops early on validation rows: pass data that has them")
     return _Pool(
         data.task,
         model,
         np.concatenate([data.inputs(model.features, subset) for subset in ("train", "test")]),
         np.concatenate([data.train.target, data.test.target]),
-        validation,
+        data.validation if wants_validation else None,
         data.clean()["train"] if asks(model, data.task, "clean") else None,
         n_jobs,
         np.concatenate([data.train.battery_ids, data.test.battery_ids]),
@@ -298,43 +287,28 @@ def _on_test(
     """Fit each draw of training rows and score it on the test subset."""
     task, test = data.task, data.test
     started, runs, tables = time.perf_counter(), [], []
-    batteries: tuple[str, ...] = ()
+    resampled = protocol in OFFICIAL_TEST and UNKNOWN not in test.battery_ids
+    batteries = tuple(np.unique(test.battery_ids).tolist()) if resampled else ()
     for draw, (prediction, scores, n_features) in zip(draws, _predict(draws, pool, engine, progress)):  # noqa: B007
         run = Run(draw.seed, len(draw.train), score_rows(task, test, prediction, scores), k=draw.k)
+        if resampled:
+            by_battery, by_visit = statistics_of(task, test, np.asarray(prediction))
+            visits = None if by_visit is None else by_visit.tolist()
+            run = replace(run, batteries=by_battery.tolist(), visits=visits)
         if protocol in OFFICIAL_TEST:
-            batteries, run = _with_statistics(task, test, np.asarray(prediction), run)
             tables.append(prediction_table(task, test.sample_ids, draw.seed, prediction, scores))
         runs.append(run)
     return _result(data, pool.model, protocol, runs, started, n_features, tables, batteries, len(test))
 
 
-def score_rows(task: Task, rows: Subset | Truth, prediction, scores=None) -> dict[str, float]:
-    """All metrics of predictions of rows, those that need more than labels among them."""
-    return score(task, rows.target, prediction, scores, rows.cell_ids, rows.parents)
-
-
-def statistics(
-    task: Task, rows: Subset | Truth, prediction: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Batteries of rows, and what each adds to the headline, by scan and by visit; none where batteries are unknown."""
-    batteries, by_battery = battery_statistics(task, rows.target, prediction, rows.battery_ids)
-    return batteries, by_battery, visit_statistics(task, rows.target, prediction, rows.cell_ids, rows.battery_ids)
-
-
-def _with_statistics(task: Task, test: Subset, prediction: np.ndarray, run: Run) -> tuple[tuple[str, ...], Run]:
-    """Test batteries, and the run with their statistics; neither where it is not known which rows are of which."""
-    if UNKNOWN in test.battery_ids:
-        return (), run
-    batteries, by_battery, by_visit = statistics(task, test, prediction)
-    visits = None if by_visit is None else by_visit.tolist()
-    return tuple(batteries.tolist()), replace(run, batteries=by_battery.tolist(), visits=visits)
-
-
 def _predict(draws: list[_Draw], pool: _Pool, engine: Engine | None, progress: bool) -> Iterable[tuple]:
     """Of each draw in order: predictions, scores, and numbers per row that the learner saw."""
+    from tqdm import tqdm
+
     label = f"{pool.task.id} {pool.model.name}"
     if engine is None:
-        return (_fit_and_predict(draw, pool) for draw in _bar(draws, label, progress))
+        shown_as = {"desc": label, "disable": None if progress else True, "leave": False}
+        return (_fit_and_predict(draw, pool) for draw in tqdm(draws, **shown_as))
     named = {f"{label}, {_words(draw)}": draw for draw in draws}
     shown = label if progress else None
     return run_jobs(_fit_and_predict, named, replace(pool, n_jobs=1), engine=engine, label=shown).values()
@@ -362,7 +336,6 @@ def _result(
     batteries: tuple[str, ...] = (),
     n_test: int | None = None,
 ) -> Result:
-    seconds = time.perf_counter() - started
     packages, hardware = environment()
     return Result(
         task=data.task.id,
@@ -376,7 +349,7 @@ def _result(
         battery_ids=batteries,
         packages=packages,
         hardware=hardware,
-        seconds=seconds,
+        seconds=time.perf_counter() - started,
         n_features=n_features,
         n_test=n_test,
         table=pa.concat_tables(tables).combine_chunks() if tables else None,
@@ -405,12 +378,9 @@ def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
         raise MagBridgeError(
             f"few shots of {data.task.id}, whose target is a place: expected a task of classes or of one number"
         )
+    groups, chosen = target, []
     if data.task.is_regression:
-        edges = np.quantile(target, np.linspace(0, 1, SOH_BINS + 1)[1:-1])
-        groups = np.digitize(target, edges)
-    else:
-        groups = target
-    chosen = []
+        groups = np.digitize(target, np.quantile(target, np.linspace(0, 1, SOH_BINS + 1)[1:-1]))
     for group in data.task.labels or range(SOH_BINS):
         rows = np.flatnonzero(groups == group)
         if not len(rows) and not data.task.is_regression:
@@ -425,12 +395,7 @@ def _spread(rows: np.ndarray, train: Subset) -> np.ndarray:
     """Rows in an order that comes back to a battery only after all others; as they are where a battery is a cell."""
     if np.array_equal(train.battery_ids, train.cell_ids):
         return rows  # the paper's draw
-    seen: Counter = Counter()
-    turn = []
-    for battery in train.battery_ids[rows].tolist():
-        turn.append(seen[battery])
-        seen[battery] += 1
-    return rows[np.argsort(turn, kind="stable")]
+    return rows[np.argsort(turns(train.battery_ids[rows]), kind="stable")]
 
 
 def battery_folds(battery_ids: np.ndarray, folds: int) -> list[np.ndarray]:
@@ -522,19 +487,11 @@ def prediction_table(
     task: Task, sample_ids: np.ndarray, seed: int, prediction, scores, fold: int | None = None
 ) -> pa.Table:
     """Predictions of one fit as `Result.table` has them."""
-    columns = {"sample_id": pa.array(sample_ids.tolist()), "seed": pa.array(np.full(len(sample_ids), seed))}
-    if fold is not None:
-        columns["fold"] = pa.array(np.full(len(sample_ids), fold))
-    values = np.asarray(prediction, dtype=float if task.is_regression else None)
-    columns["prediction"] = pa.array(values.tolist())
-    if scores is not None:
-        columns["score"] = pa.array(np.asarray(scores, dtype=float))
-    return pa.table(columns)
-
-
-def _bar(items, label: str, shown: bool) -> Iterator:
-    if not shown:
-        return iter(items)
-    from tqdm import tqdm
-
-    return iter(tqdm(items, desc=label, disable=None, leave=False))
+    columns = {
+        "sample_id": sample_ids.tolist(),
+        "seed": np.full(len(sample_ids), seed),
+        "fold": None if fold is None else np.full(len(sample_ids), fold),
+        "prediction": np.asarray(prediction, dtype=float if task.is_regression else None).tolist(),
+        "score": None if scores is None else np.asarray(scores, dtype=float),
+    }
+    return pa.table({name: values for name, values in columns.items() if values is not None})

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from benchmark.data import REGIME_B_PREFIX
+from benchmark.data import REGIME_B_PREFIX, Subset, Truth
 from benchmark.magbridge_metric import scores as formulas
 from benchmark.tasks import R2_BY_TABLE, R2_HEALTHY, WITHOUT_PARENTS, Task
 from dataset_card.contract.schema import table_of
@@ -61,13 +61,24 @@ def score(
         by_table = r2_of_tables(truth, prediction, cell_ids)
         if len(by_table) > 1:
             out[R2_BY_TABLE.name] = float(np.mean(list(by_table.values())))
-    if parents is not None and parents.any() and WITHOUT_PARENTS in task.metrics:
-        counts = formulas.confusion(np.asarray(truth)[~parents], np.asarray(prediction)[~parents], task.labels)
-        out[WITHOUT_PARENTS.name] = formulas.balanced_accuracy(counts)
-    if parents is not None and parents.any() and R2_HEALTHY in task.metrics:
+    if parents is not None and parents.any():
         y, p = np.asarray(truth)[~parents], np.asarray(prediction)[~parents]
-        out[R2_HEALTHY.name] = float(1 - ((y - p) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+        if WITHOUT_PARENTS in task.metrics:
+            out[WITHOUT_PARENTS.name] = formulas.balanced_accuracy(formulas.confusion(y, p, task.labels))
+        if R2_HEALTHY in task.metrics:
+            out[R2_HEALTHY.name] = float(1 - ((y - p) ** 2).sum() / ((y - y.mean()) ** 2).sum())
     return out
+
+
+def score_rows(task: Task, rows: Subset | Truth, prediction, scores=None) -> dict[str, float]:
+    """All metrics of predictions of rows, those that need more than labels among them."""
+    return score(task, rows.target, prediction, scores, rows.cell_ids, rows.parents)
+
+
+def statistics_of(task: Task, rows: Subset | Truth, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """What each battery of rows adds to the headline, by scan and by visit."""
+    by_visit = visit_statistics(task, rows.target, prediction, rows.cell_ids, rows.battery_ids)
+    return battery_statistics(task, rows.target, prediction, rows.battery_ids)[1], by_visit
 
 
 def check_fraction(task: Task, prediction: np.ndarray, where: str) -> None:
@@ -123,22 +134,25 @@ def battery_statistics(
     batteries, index = np.unique(battery_ids, return_inverse=True)
     if task.second is not None:
         statistics = np.full((len(batteries), VISITS), ABSENT)
-        turn = np.arange(len(index)) - np.searchsorted(np.sort(index), np.sort(index))
-        order = np.argsort(index, kind="stable")
-        statistics[index[order], turn] = np.hypot(*(truth - prediction).T)[order]
+        statistics[index, turns(index)] = np.hypot(*(truth - prediction).T)
         return batteries, statistics
     if task.is_regression:
         terms = np.stack([np.ones(len(truth)), truth, truth**2, (truth - prediction) ** 2], axis=1)
         statistics = np.zeros((len(batteries), terms.shape[1]))
         np.add.at(statistics, index, terms)
     else:
-        statistics = np.stack(
-            [
-                formulas.confusion(truth[index == b], prediction[index == b], task.labels).ravel()
-                for b in range(len(batteries))
-            ]
-        )
+        rows = [index == b for b in range(len(batteries))]
+        counts = [formulas.confusion(truth[of], prediction[of], task.labels) for of in rows]
+        statistics = np.stack(counts).reshape(len(rows), -1)
     return batteries, statistics
+
+
+def turns(values: np.ndarray) -> np.ndarray:
+    """How often each of the values (n,) stands before its place, (n,)."""
+    order = np.argsort(values, kind="stable")
+    out = np.empty(len(values), int)
+    out[order] = np.arange(len(values)) - np.searchsorted(values[order], values[order])
+    return out
 
 
 def visit_statistics(

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from benchmark.analysis.reliability import cell_draws, mapped, reliability
 from benchmark.baselines import get_model
-from benchmark.data import BATTERY, Subset, TaskData, dataset_info, load_task, release_folder
+from benchmark.data import BATTERY, Subset, TaskData, dataset_info, load_task, metadata_of, release_folder
 from benchmark.models import Model
 from benchmark.protocol import battery_folds, fit_seeds
 from benchmark.results import SHIPPED, read_predictions, read_results, release_stem
@@ -66,7 +66,7 @@ def measure(release: str | Path, say: Callable[[str], None] = lambda words: None
         say(f"{name} on t5, {FOLDS} folds")
         found[name] = out_of_fold(get_model(name), data, "decision_function")
     rows = Subset.concatenate(data.subsets())
-    share = _columns(release, rows.sample_ids, "share")["share"]
+    share = metadata_of(release, rows.sample_ids, "share")["share"]
     out["detection"] = [d for name in DETECTORS for d in detection(rows, found[name], share, name)]
     out["reliability"] = [_mapped(rows, found[name], name) for name in DETECTORS[1:]]
     say(f"{PLACER} on t6")
@@ -81,7 +81,7 @@ def measure(release: str | Path, say: Callable[[str], None] = lambda words: None
 def out_of_fold(model: Model, data: TaskData, ask: str) -> np.ndarray:
     """What a model says of every row, fitted on the rows of other cells: its method `ask`, (n, ...)."""
     rows, clean = Subset.concatenate(data.subsets()), Subset.concatenate(list(data.clean().values()))
-    inputs, order, said = _inputs(model, rows.signals), [], []
+    inputs, order, said = model.inputs(rows.signals), [], []
     for cells in battery_folds(rows.battery_ids, FOLDS):
         held = np.isin(rows.battery_ids, cells)
         learner = model.build(0, data.task)
@@ -90,10 +90,6 @@ def out_of_fold(model: Model, data: TaskData, ask: str) -> np.ndarray:
         order.append(np.flatnonzero(held))
         said.append(getattr(learner, ask)(inputs[held]))
     return np.concatenate(said)[np.argsort(np.concatenate(order))]
-
-
-def _inputs(model: Model, signals: np.ndarray) -> np.ndarray:
-    return signals if model.features is None else model.features(signals)
 
 
 def detection(rows: Subset, probability: np.ndarray, share: np.ndarray, model: str) -> Iterator[dict]:
@@ -129,7 +125,7 @@ def auc(sick: np.ndarray, sick_cells: np.ndarray, healthy: np.ndarray, healthy_c
 def places(data: TaskData, release: str | Path) -> list[dict]:
     """Median error of the place by defect and part, of a reader and of the constant, out of fold, with intervals."""
     rows = Subset.concatenate(data.subsets())
-    known = _columns(release, rows.sample_ids, "defect", "share")
+    known = metadata_of(release, rows.sample_ids, "defect", "share")
     said, constant = out_of_fold(get_model(PLACER), data, "predict"), np.empty((len(rows), 2))
     for cells in battery_folds(rows.battery_ids, FOLDS):
         held = np.isin(rows.battery_ids, cells)
@@ -176,7 +172,7 @@ def _filed(release: str | Path, results: Path) -> Iterator[dict]:
         ids = np.array(table["sample_id"].to_pylist())
         names = pq.read_schema(release_folder(release) / METADATA_FILE).names
         battery = BATTERY if BATTERY in names else "cell_id"
-        known = _columns(release, ids, task.target, "cell_id", battery)
+        known = metadata_of(release, ids, task.target, "cell_id", battery)
         truth, value = (known[task.target] == task.scored_label).astype(int), np.asarray(table["score"])
         given = mapped(value, truth, np.asarray(table["fold"])) if folds else np.stack([1 - value, value], axis=1)
         found = reliability(given, truth, known[battery], known["cell_id"])
@@ -208,9 +204,9 @@ def occlusion(task_id: str, model: str, release: str | Path) -> dict:
     task, declared, data = get_task(task_id), get_model(model), load_task(task_id, release)
     _, reader = next(fit_seeds(task, declared, data))
     x, parts = data.test.signals.astype(float), []
-    chemistry = {s: _columns(release, getattr(data, s).sample_ids, "chemistry")["chemistry"] for s in ("train", "test")}
+    of = [metadata_of(release, rows.sample_ids, "chemistry")["chemistry"] for rows in (data.train, data.test)]
     for name in CHEMISTRIES:
-        train, rows = data.train.signals[chemistry["train"] == name], chemistry["test"] == name
+        train, rows = data.train.signals[of[0] == name], of[1] == name
         mean, spread = train.mean(axis=0), train.std(axis=0) + 1e-12
         parts.append((rows, mean, spread, ledoit_wolf((train - mean) / spread)[0]))
 
@@ -220,16 +216,8 @@ def occlusion(task_id: str, model: str, release: str | Path) -> dict:
             z = (x[rows] - mean) / spread
             told = z[:, seen] @ np.linalg.solve(covariance[np.ix_(seen, seen)], covariance[np.ix_(seen, columns)])
             filled[np.ix_(rows, columns)] = told * spread[columns] + mean[columns]
-        return score(task, data.test.target, reader.predict(_inputs(declared, filled)))[task.headline.name]
+        return score(task, data.test.target, reader.predict(declared.inputs(filled)))[task.headline.name]
 
     found = {name: [without(columns) for columns in groups] for name, groups in blocks().items()}
     alone = [without(np.setdiff1d(blocks()["channels"][1], time)) for time in blocks()["times"]]
     return {"task": task_id, "model": model, "whole": without(np.array([], int)), **found, "alone": alone}
-
-
-def _columns(release: str | Path, ids: np.ndarray, *names: str) -> dict[str, np.ndarray]:
-    """Columns of the metadata table for the given rows."""
-    table = pq.read_table(release_folder(release) / METADATA_FILE, columns=list(dict.fromkeys(["sample_id", *names])))
-    row_of = {sample_id: i for i, sample_id in enumerate(table["sample_id"].to_pylist())}
-    table = table.take([row_of[sample_id] for sample_id in ids.tolist()])
-    return {name: table[name].to_numpy() for name in names}

@@ -6,20 +6,18 @@ Predictions are out of fold (seven folds by cell over all cells): many more rows
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmark.baselines import get_model
-from benchmark.data import TaskData, load_task, release_folder
-from benchmark.models import Model
+from benchmark.data import TaskData, load_task, metadata_of
 from benchmark.protocol import evaluate_model
 from benchmark.scoring import LEVEL, RESAMPLES, percentiles, score
 from benchmark.tasks import get_task
-from dataset_card.contract.configs import METADATA_FILE
 from dataset_card.contract.schema import SYNTHETIC_SUBTYPES, table_of
 
 REFERENCE = {
@@ -68,11 +66,7 @@ def out_of_fold(task: str, predictions: pa.Table, release: str | Path) -> OutOfF
     """
     target = get_task(task).target
     names = [target, "cell_id", "voltage", "soc", "soh", "anomaly_subtype", "anomaly_severity"]
-    table = pq.read_table(release_folder(release) / METADATA_FILE, columns=["sample_id", *dict.fromkeys(names)])
-    row_of = {sample_id: i for i, sample_id in enumerate(table["sample_id"].to_pylist())}
-    order = [row_of[sample_id] for sample_id in predictions["sample_id"].to_pylist()]
-    table = table.take(order)
-    columns = {name: np.array(table[name].to_pylist()) for name in names}
+    columns = metadata_of(release, predictions["sample_id"].to_pylist(), *names)
     return OutOfFold(columns[target], np.array(predictions["prediction"].to_pylist()), columns)
 
 
@@ -182,14 +176,10 @@ def learning_curve(task: str, model: str, release: str | Path) -> list[tuple[int
         if part * len(data.train) < FEWEST_ROWS and task != "t4":
             continue
         seeds = CURVE_SEEDS if part < 1 else CURVE_SEEDS[:1]
-        scores = [_score(declared, _share(data, part, seed), seed) for seed in seeds]
-        rows = sum(1 for _ in _drawn(data, part, 0))
-        points.append((rows, float(np.mean(scores)), float(np.std(scores))))
+        shares = [(_share(data, part, seed), (seed,)) for seed in seeds]
+        scores = [evaluate_model(task, declared, rows, sampling="full", seeds=seed).mean() for rows, seed in shares]
+        points.append((len(shares[0][0].train), float(np.mean(scores)), float(np.std(scores))))
     return points
-
-
-def _score(model: Model, data: TaskData, seed: int) -> float:
-    return evaluate_model(data.task, model, data, sampling="full", seeds=(seed,)).mean()
 
 
 def _share(data: TaskData, part: float, seed: int) -> TaskData:
@@ -198,15 +188,7 @@ def _share(data: TaskData, part: float, seed: int) -> TaskData:
     gone = np.delete(data.train.sample_ids, kept)
     clean = data.clean()["train"]
     clean = clean.take(~np.isin(clean.sample_ids, gone))
-    return TaskData(
-        data.task,
-        data.train.take(kept),
-        data.validation,
-        data.test,
-        data.split,
-        data.dataset,
-        load_clean=lambda: {"train": clean},
-    )
+    return replace(data, train=data.train.take(kept), load_clean=partial(dict, train=clean), _clean={}, _inputs={})
 
 
 def _drawn(data: TaskData, part: float, seed: int) -> Iterator[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from benchmark.baselines import get_model
 from benchmark.data import REGIME_B_PREFIX, Subset, TaskData, load_task
 from benchmark.models import Model
 from benchmark.protocol import evaluate_model
-from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, Task
+from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
 from dataset_card.contract.schema import table_of
 
 DEALS = 15
@@ -118,12 +119,8 @@ def deals(data: TaskData, whole_batteries: bool) -> Iterator[TaskData]:
         train, *validation, test = (pool.take(place == number) for number in range(len(subsets)))
         if all(set(data.task.labels) <= set(part.target.tolist()) for part in (train, test)):
             dealt += 1
-            yield _data(data.task, train, validation[0] if validation else None, test)
-
-
-def _data(task: Task, train: Subset, validation: Subset | None, test: Subset) -> TaskData:
-    """The rows, with those that T1's models fit on as clean rows."""
-    return TaskData(task, train, validation, test, load_clean=lambda: {"train": train})
+            rows = train, validation[0] if validation else None, test
+            yield TaskData(data.task, *rows, load_clean=partial(dict, train=train))  # what T1's models fit on as clean
 
 
 def _stratum(battery: str) -> str:

@@ -18,8 +18,9 @@ import pyarrow as pa
 from benchmark.baselines import get_model
 from benchmark.data import TaskData, load_task
 from benchmark.models import Model
-from benchmark.protocol import fit_seeds, predict, prediction_table, score_rows
+from benchmark.protocol import fit_seeds, predict, prediction_table
 from benchmark.results import named_digest
+from benchmark.scoring import score_rows
 from benchmark.tasks import Task, get_task
 from dataset_card.errors import MagBridgeError, optional
 from dataset_card.running.hub import Repository

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from benchmark.data import DatasetInfo, Truth
 from benchmark.predictions.reading import DIGEST_KEY, read_file
 from benchmark.rounds import answers, open_round
-from benchmark.scoring import battery_statistics, check_fraction, interval, score, visit_statistics
+from benchmark.scoring import check_fraction, interval, score_rows, statistics_of
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing
@@ -164,15 +164,14 @@ def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[
 
 def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth, where: str, split: str) -> Scored:
     """Score each seed of a predictions table; `where` names it in errors, the rest is as in `score_file`."""
-    seeds, scores, by_battery, by_visit = [], [], [], []
+    seeds, scores, statistics = [], [], []
     for seed, prediction, given in _seeds(table, task, truth, where, split):
         seeds.append(seed)
-        scores.append(score(task, truth.target, prediction, given, truth.cell_ids, truth.parents))
-        by_battery.append(battery_statistics(task, truth.target, prediction, truth.battery_ids)[1])
-        by_visit.append(visit_statistics(task, truth.target, prediction, truth.cell_ids, truth.battery_ids))
-    visits = np.array(by_visit) if task.is_pooled else None
-    batteries = np.unique(truth.battery_ids)
-    return Scored(dataset, seeds, scores, batteries, np.array(by_battery), visits, len(truth.sample_ids), table)
+        scores.append(score_rows(task, truth, prediction, given))
+        statistics.append(statistics_of(task, truth, prediction))
+    batteries, visits = (np.array(found) for found in zip(*statistics))
+    known = np.unique(truth.battery_ids), batteries, visits if task.is_pooled else None
+    return Scored(dataset, seeds, scores, *known, len(truth.sample_ids), table)
 
 
 def _seeds(
@@ -191,16 +190,12 @@ def _seeds(
 
 def _order(ids: list[str], position: dict[str, int], truth: Truth, where: str, rows: str) -> np.ndarray:
     """Row numbers that bring the predictions into the order of the truth."""
-    twice = [sample_id for sample_id, n in Counter(ids).items() if n > 1]
-    known = [sample_id for sample_id in ids if sample_id not in position and sample_id in truth.release_ids]
-    extra = [sample_id for sample_id in ids if sample_id not in position and sample_id not in truth.release_ids]
-    given_ids = set(ids)
-    missing = [sample_id for sample_id in position if sample_id not in given_ids]
+    strange, given_ids = [sample_id for sample_id in ids if sample_id not in position], set(ids)
     for names, what in (
-        (twice, "are there twice"),
-        (known, "are rows to train on or of another task"),
-        (extra, "are no rows of the release"),
-        (missing, "are missing"),
+        ([i for i, n in Counter(ids).items() if n > 1], "are there twice"),
+        ([i for i in strange if i in truth.release_ids], "are rows to train on or of another task"),
+        ([i for i in strange if i not in truth.release_ids], "are no rows of the release"),
+        ([i for i in position if i not in given_ids], "are missing"),
     ):
         if names:
             shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

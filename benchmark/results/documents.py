@@ -22,17 +22,10 @@ SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
 
 def to_json(result: Result) -> dict:
     """The result as its JSON document, without the predictions."""
-    limits = result.interval()
     summary: dict = {"metric": result.headline, "mean": result.mean(), "std": result.std(), "interval": None}
-    if limits is not None:
-        low, high = limits
-        summary["interval"] = {
-            "low": low,
-            "high": high,
-            "level": LEVEL,
-            "resamples": RESAMPLES,
-            "resampled": "batteries",
-        }
+    if (limits := result.interval()) is not None:
+        how = {"level": LEVEL, "resamples": RESAMPLES, "resampled": "batteries"}
+        summary["interval"] = dict(zip(("low", "high"), limits)) | how
     plain = {f.name: getattr(result, f.name) for f in fields(Result) if f.name not in ("table", "runs")}
     plain |= {"dataset": asdict(result.dataset), "battery_ids": list(result.battery_ids)}
     runs = [{k: v for k, v in asdict(run).items() if v is not None} for run in result.runs]

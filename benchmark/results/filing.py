@@ -30,17 +30,8 @@ MAX_BYTES = 256 * 2**20
 """Of a results file; the shipped ones have a few MB."""
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
-PREDICTIONS = pa.schema(
-    [(name, _NAMES) for name in KEY]
-    + [
-        ("seed", pa.int64()),
-        ("fold", pa.int64()),
-        ("sample_id", pa.string()),
-        ("value", pa.float64()),
-        ("label", _NAMES),
-        ("score", pa.float64()),
-    ]
-)
+_NUMBERS = {"seed": pa.int64(), "fold": pa.int64(), "sample_id": pa.string(), "value": pa.float64()}
+PREDICTIONS = pa.schema(dict.fromkeys(KEY, _NAMES) | _NUMBERS | {"label": _NAMES, "score": pa.float64()})
 """Columns of the predictions beside a results file; `value` is set in regression, `label` in classification."""
 
 
@@ -162,18 +153,14 @@ def _row_groups(beside: Path) -> dict[tuple[str, ...], pa.Table]:
 
 
 def _predictions_of(result: Result, filed: pa.Table | None, path: Path, beside: Path) -> pa.Table:
-    target = "value" if get_task(result.task).is_regression else "label"
-    filed = PREDICTIONS.empty_table() if filed is None else filed
+    task, filed = get_task(result.task), PREDICTIONS.empty_table() if filed is None else filed
     try:
-        columns = {
-            "sample_id": filed["sample_id"],
-            "seed": filed["seed"],
-            "fold": filed["fold"],
-            "prediction": _places(filed)
-            if get_task(result.task).second is not None
-            else filed[target].cast(pa.float64() if target == "value" else pa.string()),
-            "score": filed["score"],
-        }
+        if task.second is not None:
+            prediction = _places(filed)
+        else:
+            prediction = filed["value"] if task.is_regression else filed["label"].cast(pa.string())
+        columns = {name: filed[name] for name in ("sample_id", "seed", "fold")}
+        columns |= {"prediction": prediction, "score": filed["score"]}
         table = pa.table({name: c for name, c in columns.items() if c.null_count < len(c) or not len(c)})
         digest = _digest(table)
     except (KeyError, UnicodeDecodeError, pa.ArrowException) as error:

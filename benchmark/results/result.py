@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -151,24 +152,11 @@ class Result:
         if not self.battery_ids or any(run.visits is None for run in self.runs):
             return None
         task, statistics = get_task(self.task), np.array([run.visits for run in self.runs], dtype=float)
-        return (
-            float(headline(task, statistics.sum(axis=1)).mean()),
-            *interval(task, self.battery_ids, statistics),
-        )
+        pooled = float(headline(task, statistics.sum(axis=1)).mean())
+        return pooled, *interval(task, self.battery_ids, statistics)
 
     def save(
-        self,
-        folder: str | Path,
-        *,
-        authors: list[str],
-        licence: str,
-        trained_on: list[str],
-        pooling: str,
-        version: str = "1.0",
-        url: str | None = None,
-        paper: str | None = None,
-        code: str | None = None,
-        test_data_leakage: bool = False,
+        self, folder: str | Path, *, authors: list[str], licence: str, trained_on: list[str], pooling: str, **about: Any
     ) -> Path:
         """Write the result as a submission's folder, or add its task to one (see CONTRIBUTING.md).
 
@@ -178,11 +166,8 @@ class Result:
             licence: Of the predictions.
             trained_on: Digests of the releases that the model saw, such as `result.dataset.digest`.
             pooling: `scan` where each prediction read its own row alone, `visit` where it read all of a cell visit.
-            version: Of the model.
-            url: The model's page.
-            paper: Address of the paper.
-            code: Address of the code that makes the predictions.
-            test_data_leakage: Whether a label of a test row was used, in any way.
+            about: Perhaps `version` of the model, `url` of its page, `paper` and `code` (addresses), and
+                `test_data_leakage`, whether a label of a test row was used, in any way.
 
         Returns:
             Path of `submission.yaml`.
@@ -213,11 +198,7 @@ class Result:
             seconds=self.seconds / len(self.runs),
             features=self.n_features,
             hardware=f"{self.hardware['processor']}, {self.hardware['cores']} cores",
-            version=version,
-            url=url,
-            paper=paper,
-            code=code,
-            test_data_leakage=test_data_leakage,
+            **about,
         )
 
     @property
@@ -231,13 +212,12 @@ class Result:
             shot = "" if k is None else f"k={k:<3} "
             for metric in self.runs[0].scores:
                 lines.append(f"  {shot}{metric:<40} {self.mean(metric, k):8.4f} +- {self.std(metric, k):.4f}")
-        if (limits := self.interval()) is not None:
-            low, high = limits
-            lines.append(f"  {self.headline} over test batteries, 95 %: [{low:.4f}, {high:.4f}]")
-        if (pooled := self.by_visit()) is not None:
-            lines.append(
-                "  {} per cell visit, scans pooled, unranked: {:.4f} [{:.4f}, {:.4f}]".format(self.headline, *pooled)
-            )
+        for words, figures in (
+            ("over test batteries, 95 %: [{:.4f}, {:.4f}]", self.interval()),
+            ("per cell visit, scans pooled, unranked: {:.4f} [{:.4f}, {:.4f}]", self.by_visit()),
+        ):
+            if figures is not None:
+                lines.append(f"  {self.headline} {words.format(*figures)}")
         if self.dataset.remark is not None:
             lines.append(f"  note: {self.dataset.remark}")
         return "\n".join(lines)

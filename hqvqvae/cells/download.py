@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
-import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from dataset_card.errors import MagBridgeError
 
 
-def packaged_json(name: str) -> dict[str, str]:
-    """A JSON document of the package's data, such as the SHA-256 of published files."""
-    return json.loads((resources.files("hqvqvae") / "data" / name).read_text(encoding="utf-8"))
+@functools.cache
+def packaged_document(name: str) -> Any:
+    """A YAML or JSON document of the package's data; copy it before you change it."""
+    import yaml
+
+    return yaml.safe_load((resources.files("hqvqvae") / "data" / name).read_text(encoding="utf-8"))
 
 
 @functools.cache

@@ -23,44 +23,13 @@ from dataset_card.storage.columns import ColumnMap, Found, find_columns, named, 
 from dataset_card.storage.layout import text_layout, workbook_rows
 
 from .child import MAX_MEMORY_BYTES, Broken, bounded_child
+from .download import packaged_document
 
-CELL = InputField("cell_id", "Name of the cell.", aliases=("cell",))
-CYCLE = InputField(
-    "cycle", "Number of the cycle.", "-", 0, 1e9,
-    aliases=("cycle count", "cycle index", "cycle num", "cycle number", "cycle no", "cycle c", "cyc",
-             "icyc"),
-)  # fmt: skip
-TIME = InputField(
-    "time_s",
-    "Time of the test.",
-    "s",
-    0,
-    1e10,
-    aliases=("test time", "testtime", "total time", "cumulative time", "run time", "time", "seconds"),
+FIELDS = tuple(
+    InputField(**{**field, "aliases": tuple(field.get("aliases", ()))})
+    for field in packaged_document("names.yaml")["samples"]
 )
-VOLTAGE = InputField(
-    "voltage_V",
-    "Terminal voltage.",
-    "V",
-    0,
-    10,
-    aliases=("voltage", "voltage measured", "potential", "cell voltage", "ecell", "ewe", "volts"),
-)
-CURRENT = InputField(
-    "current_A", "Current, negative in discharge.", "A", -300, 300, aliases=("current", "current measured", "i", "amps")
-)
-TEMPERATURE = InputField(
-    "temperature_C", "Temperature of the cell.", "degC", -60, 150,
-    aliases=("surface temperature", "surface temperature t1", "temperature t1", "cell temperature", "temperature",
-             "temperature measured", "temperature 1", "temp 1", "aux temperature 1", "ambient temperature"),
-)  # fmt: skip
-CAPACITY = InputField("capacity_Ah", "Capacity reported for the discharge.", "Ah", 0, 2000)
-COUNTED = InputField(
-    "counted_Ah", "Charge that the cycler itself counted out of the cell.", "Ah", 0, 1e6,
-    aliases=("discharge capacity", "discharging capacity", "dchg cap", "ahdch", "cap", "amp hr"),
-)  # fmt: skip
-STEP_TYPE = InputField("step_type", "Charge, discharge or rest.", aliases=("step name", "state", "status", "md"))
-FIELDS = (CELL, CYCLE, TIME, VOLTAGE, CURRENT, TEMPERATURE, CAPACITY, COUNTED, STEP_TYPE)
+CELL, CYCLE, TIME, VOLTAGE, CURRENT, TEMPERATURE, CAPACITY, COUNTED, STEP_TYPE = FIELDS
 """Columns of a table of samples. Without any but time, voltage and current it is one cell's whole test."""
 
 NEEDED = (TIME, VOLTAGE, CURRENT)

@@ -14,18 +14,9 @@ import pandas as pd
 
 from dataset_card.errors import MagBridgeError
 
-FEATURE_UNITS = {
-    "t_total": "s",
-    "v_min": "V",
-    "v_max": "V",
-    "v_mean": "V",
-    "i_mean": "A",
-    "temp_mean": "degC",
-    "dv_dt_mean": "V/s",
-    "dv_dt_min": "V/s",
-    "ah_throughput": "Ah",
-    "capacity": "Ah",
-}
+from .download import packaged_document
+
+FEATURE_UNITS: dict[str, str] = packaged_document("names.yaml")["features"]
 FEATURES = tuple(FEATURE_UNITS)
 RAW_FEATURES = tuple(f"{name}_raw" for name in FEATURES)
 PROTOCOLS = ("C", "P", "D")

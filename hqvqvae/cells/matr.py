@@ -43,7 +43,7 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.archives import opened_zip
 
-from .download import download, packaged_json, packaged_table
+from .download import download, packaged_document, packaged_table
 from .features import CHARGE_FEATURES, charge_features
 
 COMMIT = "3a77c7d513126e921896315038d0f8f2645e440d"
@@ -208,7 +208,7 @@ def _fault(start: float, fall: float, capacity: float) -> str:
 
 def _members(path: Path) -> dict[str, bytes]:
     """The bytes of every published table by its last two names, each with the pinned SHA-256."""
-    pinned = packaged_json("matr_sha256.json")
+    pinned = packaged_document("matr_sha256.json")
     if path.is_dir():
         files = {_short(file): file for file in path.rglob("*.csv")}
         found = {name: _bounded(files[name].open("rb")) for name in pinned if name in files}

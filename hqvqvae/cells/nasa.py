@@ -36,19 +36,13 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.archives import opened_zip
 
-from .download import download, packaged_json, packaged_table
+from .download import download, packaged_document, packaged_table
 from .features import FEATURE_UNITS, FEATURES, PROTOCOLS, Segment, apply_protocol, resampled_voltage
 from .mat import CHANNEL_FIELDS, read_mats
 
 __all__ = ["COHORTS", "FEATURES", "FEATURE_UNITS", "PROTOCOLS", "cohort_of", "load_curves", "load_segments"]
 
-COHORTS = {
-    "FY08Q4": ("B0005", "B0006", "B0007", "B0018"),
-    "25-28": ("B0025", "B0026", "B0027", "B0028"),
-    "45-48": ("B0045", "B0046", "B0047", "B0048"),
-    "49-52": ("B0049", "B0050", "B0051", "B0052"),
-    "53-56": ("B0053", "B0054", "B0055", "B0056"),
-}
+COHORTS: dict[str, list[str]] = packaged_document("names.yaml")["cohorts"]
 CELLS = tuple(sorted(cell for cells in COHORTS.values() for cell in cells))
 URL = "https://phm-datasets.s3.amazonaws.com/NASA/5.+Battery+Data+Set.zip"
 MAX_ARCHIVE_BYTES = 640 << 20  # all that is unpacked; the archive has a third of it, a zip bomb more
@@ -191,7 +185,7 @@ def verify(segments: list[Segment]) -> None:
     Raises:
         MagBridgeError: a cell is missing or its values differ; all such cells are named.
     """
-    pinned = packaged_json("nasa_sha256.json")
+    pinned = packaged_document("nasa_sha256.json")
     by_cell: dict[str, list[Segment]] = {}
     for segment in segments:
         by_cell.setdefault(segment.cell_id, []).append(segment)

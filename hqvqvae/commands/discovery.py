@@ -5,32 +5,29 @@ from __future__ import annotations
 import itertools
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import ReplaceOption
+from dataset_card.running.commands import AddressOption, JobsOption, ReplaceOption
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import MARKER, require_file, require_folder, require_place
 
-from .terminal import Address, Jobs, Json, Reference, answer, note, quiet_libraries, window_of
+from .terminal import Json, Reference, answer, note, own_table, quiet_libraries, window_of
 
-Run = Annotated[Path, typer.Argument(help="Folder that `discover` wrote.")]
+Run = Annotated[Path, Argument(help="Folder that `discover` wrote.")]
 
 
 def _tables(data: Path | None, protocol: str):
     """Segments for the proxies (never transformed), features for training, and curves where they are known."""
     from ..cells import nasa
-    from ..cells.cycling import read_table
     from ..cells.features import PROTOCOLS, RAW_FEATURES, apply_protocol, require_known
 
     require_known("protocol", protocol, PROTOCOLS)
     if data is None:
         return nasa.load_segments("C"), nasa.load_segments(protocol), nasa.load_curves()
-    table = read_table(data)
-    if "cohort" not in table and "cell_id" in table:
-        table["cohort"] = [nasa.cohort_of(cell) for cell in table["cell_id"]]
+    table = own_table(data)
     if set(RAW_FEATURES) <= set(table.columns):
         return apply_protocol(table, "C"), apply_protocol(table, protocol), None
     if protocol != "C":
@@ -43,29 +40,25 @@ def _tables(data: Path | None, protocol: str):
 
 
 def discover(
-    out: Annotated[Path, typer.Option(help="New folder for report, tables and figures.")] = Path("discovery"),
+    out: Annotated[Path, Option(help="New folder for report, tables and figures.")] = Path("discovery"),
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="Segments, Parquet or CSV: cell_id, cohort, cycle, capacity, features. The NASA cells by default."
-        ),
+        Option(help="Segments, Parquet or CSV: cell_id, cohort, cycle, capacity, features. The NASA cells by default."),
     ] = None,
-    codes: Annotated[
-        Path | None, typer.Option(help="Codes from any model (cell_id, cycle, code) in place of a trained method.")
-    ] = None,
-    method: Annotated[str, typer.Option(help="Method in question; all others are controls.")] = "recommended",
-    protocol: Annotated[str, typer.Option(help="Features: C (cleaned), P (raw) or D (less each cell's start).")] = "C",
+    codes: Annotated[Path | None, Option(help="Your own codes (cell_id, cycle, code), in place of a method.")] = None,
+    method: Annotated[str, Option(help="Method in question; all others are controls.")] = "recommended",
+    protocol: Annotated[str, Option(help="Features: C (cleaned), P (raw) or D (less each cell's start).")] = "C",
     reference: Reference = None,
-    proxy: Annotated[str, typer.Option(help="Degradation proxy: fade, r_late or r_growth.")] = "fade",
-    early: Annotated[float, typer.Option(help="Early window, share of a cell's segments.")] = 0.3,
-    min_cells: Annotated[int, typer.Option(help="A code is eligible in at least this many cells.")] = 6,
-    min_segments: Annotated[int, typer.Option(help="Cells with fewer valid segments are left out.")] = 20,
-    permutations: Annotated[int, typer.Option(help="Draws per null.")] = 1999,
-    seed: Annotated[int, typer.Option(help="Seed of the nulls.")] = 0,
-    seeds: Annotated[int, typer.Option(help="Training seeds, from 0.", min=1)] = 3,
+    proxy: Annotated[str, Option(help="Degradation proxy: fade, r_late or r_growth.")] = "fade",
+    early: Annotated[float, Option(help="Early window, share of a cell's segments.")] = 0.3,
+    min_cells: Annotated[int, Option(help="A code is eligible in at least this many cells.")] = 6,
+    min_segments: Annotated[int, Option(help="Cells with fewer valid segments are left out.")] = 20,
+    permutations: Annotated[int, Option(help="Draws per null.")] = 1999,
+    seed: Annotated[int, Option(help="Seed of the nulls.")] = 0,
+    seeds: Annotated[int, Option(help="Training seeds, from 0.", min=1)] = 3,
     replace: ReplaceOption = False,
-    jobs: Jobs = None,
-    address: Address = None,
+    jobs: JobsOption = None,
+    address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
     """Find which codes come early, test whether that means anything, and write a report with figures."""
@@ -73,31 +66,16 @@ def discover(
     from ..discovery import run as discovery_run
     from ..discovery.analysis import DiscoveryPlan
 
-    plan = DiscoveryPlan(
-        proxy=proxy,
-        early_fraction=early,
-        min_cells_present=min_cells,
-        min_segments=min_segments,
-        reference_window=window_of(reference),
-        n_permutations=permutations,
-        seed=seed,
-    )
+    window = window_of(reference)
+    plan = DiscoveryPlan(proxy, early, min_cells, min_segments, window, n_permutations=permutations, seed=seed)
     require_folder(out, discovery_run.KIND, replace)
     if codes is None:
         quiet_libraries()
     segments, features, curves = _tables(data, protocol)
-    found = discovery_run.discover(
-        segments,
-        plan,
-        features=features,
-        protocol=protocol,
-        method=method,
-        codes=None if codes is None else read_table(codes),
-        seeds=range(seeds),
-        engine=Engine(jobs=jobs, address=address),
-        curves=curves,
-        say=note,
-    )
+    given = None if codes is None else read_table(codes)
+    engine = Engine(jobs=jobs, address=address)
+    trained: dict[str, Any] = {"protocol": protocol, "method": method, "seeds": range(seeds), "engine": engine}
+    found = discovery_run.discover(segments, plan, features=features, codes=given, curves=curves, say=note, **trained)
     if data is None and codes is None:
         found.notes.extend(_power_of(plan))
     report = discovery_run.write_run(found, out, replace)
@@ -118,45 +96,41 @@ def _power_of(plan) -> list[str]:
 
 def plot(
     run: Run,
-    figure: Annotated[str, typer.Option(help="One figure by name, or all.")] = "all",
-    cell: Annotated[str | None, typer.Option(help="Cell of the timeline; the longest by default.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files; the run's own by default.")] = None,
+    figure: Annotated[str, Option(help="One figure by name, or all.")] = "all",
+    cell: Annotated[str | None, Option(help="Cell of the timeline; the longest by default.")] = None,
+    out: Annotated[Path | None, Option(help="Folder for the files; the run's own by default.")] = None,
     replace: ReplaceOption = False,
 ) -> None:
     """Draw the figures of a run again from their CSV files: PNG, SVG and CSV each."""
+    from ..cells.features import require_known
     from ..discovery.figures import FIGURES, read_frame, save_figure
 
-    if figure != "all" and figure not in FIGURES:
-        raise MagBridgeError(f"figure {figure!r} is unknown; expected all or one of {', '.join(FIGURES)}")
-    names = list(FIGURES) if figure == "all" else [figure]
-    there = [name for name in names if (run / "figures" / f"{name}.csv").is_file()]
+    require_known("figure", figure, ["all", *FIGURES])
+    made = run / "figures"
+    there = [name for name in FIGURES if figure in ("all", name) and (made / f"{name}.csv").is_file()]
     if not there:
         raise MagBridgeError(f"{run} holds no data for {figure}: expected a folder that `discover` wrote")
     if out is None and not (run / MARKER).is_file():
         raise MagBridgeError(f"{run} is not a run that `discover` wrote: expected one, or --out")
     for name, suffix in itertools.product(there, ("png", "svg", "csv")):
-        require_file(require_place(out or run / "figures") / f"{name}.{suffix}", replace or out is None)
+        require_file(require_place(out or made) / f"{name}.{suffix}", replace or out is None)
     for name in there:
-        frame = read_frame(run / "figures" / f"{name}.csv")
         options = {"cell": cell} if name == "timeline" else {}
-        png = save_figure(name, frame, out or run / "figures", **options)[0]
-        print(png)
+        print(save_figure(name, read_frame(made / f"{name}.csv"), out or made, **options)[0])
 
 
 def warn(
-    run: Annotated[
-        Path, typer.Argument(help="Folder that `discover` or `precursors` wrote, or the packaged precursor.")
-    ],
+    run: Annotated[Path, Argument(help="Folder that `discover` or `precursors` wrote, or the packaged precursor.")],
     codes: Annotated[
-        Path,
-        typer.Argument(help="New cells: samples as for `score`, or codes (cell_id, cycle, code) by the run's model."),
+        Path, Argument(help="New cells: samples as for `score`, or codes (cell_id, cycle, code) by the run's model.")
     ],
     as_json: Json = False,
 ) -> None:
     """Apply a run's early-warning score to new cells: the score of each one's last discharge, and its first alarm."""
     from ..cells.cycling import read_cells, read_table
     from ..discovery.warning_score import WarningScore, warn_cells
-    from ..modeling_hqvqvae import PACKAGED
+    from ..modeling_hqvqvae import PACKAGED, HQVQVAEModel
+    from ..training.scoring import score_cells
 
     if not run.is_dir() and (PACKAGED / run / "warning_score.json").is_file():
         run = PACKAGED / run
@@ -165,9 +139,6 @@ def warn(
         raise MagBridgeError(f"{run} holds no warning_score.json: that run could fit no score, or {run} is no run")
     table = read_table(codes)
     if "code" not in table and ((run / "model").is_dir() or (run / "config.json").is_file()):
-        from ..modeling_hqvqvae import HQVQVAEModel
-        from ..training.scoring import score_cells
-
         quiet_libraries()
         table = score_cells(HQVQVAEModel.from_pretrained(run), read_cells(codes).segments)
     found = warn_cells(WarningScore.load(path), table)
@@ -180,46 +151,34 @@ def warn(
 
 def interpret(
     run: Run,
-    model: Annotated[
-        str | None, typer.Option(help="Instruct model that transformers can load: a local path, or a Hub name.")
-    ] = None,
+    model: Annotated[str | None, Option(help="Instruct model of transformers: a local path, or a Hub name.")] = None,
     url: Annotated[
         str | None,
-        typer.Option(
-            help="OpenAI-compatible server of the model (key: $OPENAI_API_KEY); else it is loaded on this machine."
-        ),
+        Option(help="OpenAI-compatible server of the model (key: $OPENAI_API_KEY); else it is loaded on this machine."),
     ] = None,
-    code: Annotated[list[int] | None, typer.Option(help="Only these codes; may be repeated.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the output; RUN/interpretation by default.")] = None,
+    code: Annotated[list[int] | None, Option(help="Only these codes; may be repeated.")] = None,
+    out: Annotated[Path | None, Option(help="Folder for the output; RUN/interpretation by default.")] = None,
     replace: ReplaceOption = False,
-    attempts: Annotated[int, typer.Option(help="Tries per code until the output parses.", min=1)] = 3,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the prompts only; load no model.")] = False,
+    attempts: Annotated[int, Option(help="Tries per code until the output parses.", min=1)] = 3,
+    dry_run: Annotated[bool, Option("--dry-run", help="Write the prompts only; load no model.")] = False,
     as_json: Json = False,
 ) -> None:
     """Ask a language model what each code might mean. Its answers are unverified hypotheses."""
-    from ..discovery import interpretation
+    from ..discovery.interpretation import DEFAULT_MODEL, interpret_run
 
+    out = out or run / "interpretation"
     for name in ("prompts.json",) if dry_run else ("interpretation.json", "log.jsonl"):
-        require_file(require_place(out or run / "interpretation") / name, replace)
+        require_file(require_place(out) / name, replace)
     if not dry_run and url is None:
         quiet_libraries()
-    result = interpretation.interpret_run(
-        run,
-        model=model or interpretation.DEFAULT_MODEL,
-        url=url,
-        codes=code,
-        out=out or run / "interpretation",
-        attempts=attempts,
-        dry_run=dry_run,
-        say=note,
-    )
+    asked: dict[str, Any] = {"model": model or DEFAULT_MODEL, "url": url, "attempts": attempts, "dry_run": dry_run}
+    result = interpret_run(run, **asked, codes=code, out=out, say=note)
     if dry_run:
-        line = f"{len(result['prompts'])} prompts: {out or run / 'interpretation'}"
+        line = f"{len(result['prompts'])} prompts: {out}"
     else:
         parsed = sum(item["interpretation"] is not None for item in result["codes"])
-        line = (
-            f"{parsed} of {len(result['codes'])} codes interpreted, {result['retries']} retries (unverified hypotheses)"
-        )
+        line = f"{parsed} of {len(result['codes'])} codes interpreted, {result['retries']} retries"
+        line += " (unverified hypotheses)"
     answer(result, as_json, line)
 
 

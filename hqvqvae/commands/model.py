@@ -2,60 +2,69 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import ReplaceOption
+from dataset_card.running.commands import AddressOption, JobsOption, ReplaceOption
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import require_file
 
-from .terminal import Address, Jobs, Json, Reference, answer, quiet_libraries, remark, window_of
+from .terminal import Json, Reference, ReplaceExport, answer, own_table, quiet_libraries, window_of
 
-Protocol = Annotated[str, typer.Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
-Columns = Annotated[Path | None, typer.Option(help="YAML that maps the columns and units of your table to ours.")]
+if TYPE_CHECKING:
+    from ..cells.features import Segment
+
+Protocol = Annotated[str, Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
+Columns = Annotated[Path | None, Option(help="YAML that maps the columns and units of your table to ours.")]
 CurrentSign = Annotated[
-    str | None, typer.Option(help="Sign of a discharge in your table, negative or positive; checked if left out.")
+    str | None, Option(help="Sign of a discharge in your table, negative or positive; checked if left out.")
 ]
-Ambient = Annotated[float | None, typer.Option(help="Temperature in degC of a table that has none.")]
+Ambient = Annotated[float | None, Option(help="Temperature in degC of a table that has none.")]
 Nominal = Annotated[
-    float | None, typer.Option(help="Nominal capacity of a cell of your table in Ah: refuse charges far from it.")
+    float | None, Option(help="Nominal capacity of a cell of your table in Ah: refuse charges far from it.")
 ]
-Data = Annotated[Path | None, typer.Option(help="Parquet of `features`; the embedded NASA segments by default.")]
+Data = Annotated[Path | None, Option(help="Parquet of `features`; the embedded NASA segments by default.")]
 
 
 def _load(data: Path | None, protocol: str):
     """The feature table of one protocol, embedded or from a file of `features`."""
-    from ..cells import features as feature_module
-    from ..cells import nasa
-    from ..cells.cycling import read_table
+    from ..cells.features import FEATURES, RAW_FEATURES, apply_protocol, require_columns
+    from ..cells.nasa import load_segments
 
     if data is None:
-        return nasa.load_segments(protocol)
-    table = read_table(data)
-    needed = ("cycle", "valid", *feature_module.FEATURES, *feature_module.RAW_FEATURES)
-    feature_module.require_columns(table, needed, "one that `python -m hqvqvae features` wrote")
-    if "cohort" not in table:
-        table["cohort"] = [nasa.cohort_of(cell) for cell in table["cell_id"]]
-    return feature_module.apply_protocol(table, protocol)
+        return load_segments(protocol)
+    table = own_table(data)
+    needed = ("cycle", "valid", *FEATURES, *RAW_FEATURES)
+    require_columns(table, needed, "one that `python -m hqvqvae features` wrote")
+    return apply_protocol(table, protocol)
+
+
+def _own_segments(table: Path, *told: Any) -> list[Segment]:
+    """The discharges of a user's own cells; how the file was read is told on stderr."""
+    from ..cells.cycling import Reading, read_cells
+
+    cells = read_cells(table, Reading(*told))
+    for words in cells.notes:
+        print(words, file=sys.stderr)
+    return cells.segments
 
 
 def features(
-    out: Annotated[Path, typer.Option(help="Parquet file to write.")] = Path("segments.parquet"),
-    nasa: Annotated[Path | None, typer.Option(help="A NASA .mat file, a folder of them, or the whole zip.")] = None,
-    fetch: Annotated[Path | None, typer.Option(help="Folder to download the NASA zip to, and read it.")] = None,
-    matr: Annotated[Path | None, typer.Option(help="The tables of the 124 MATR cells, zip or folder.")] = None,
-    fetch_matr: Annotated[Path | None, typer.Option(help="Folder to download the MATR zip to, and read it.")] = None,
-    table: Annotated[
-        Path | None, typer.Option(help="Your own cycling data: a table, BDF, or a cycler's export.")
-    ] = None,
+    out: Annotated[Path, Option(help="Parquet file to write.")] = Path("segments.parquet"),
+    nasa: Annotated[Path | None, Option(help="A NASA .mat file, a folder of them, or the whole zip.")] = None,
+    fetch: Annotated[Path | None, Option(help="Folder to download the NASA zip to, and read it.")] = None,
+    matr: Annotated[Path | None, Option(help="The tables of the 124 MATR cells, zip or folder.")] = None,
+    fetch_matr: Annotated[Path | None, Option(help="Folder to download the MATR zip to, and read it.")] = None,
+    table: Annotated[Path | None, Option(help="Your own data: a table, BDF, or a cycler's export.")] = None,
     columns: Columns = None,
     current_sign: CurrentSign = None,
     ambient: Ambient = None,
     nominal: Nominal = None,
-    curves: Annotated[Path | None, typer.Option(help="Also write the resampled voltage curves here.")] = None,
+    curves: Annotated[Path | None, Option(help="Also write the resampled voltage curves here.")] = None,
     replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
@@ -68,63 +77,56 @@ def features(
 
     from ..cells import matr as matr_module
     from ..cells import nasa as nasa_module
-    from ..cells.cycling import Reading, read_cells, summary
+    from ..cells.cycling import summary
     from ..cells.features import feature_table
 
-    for path in (out, curves):
-        if path is not None:
-            require_file(path, replace)
+    written = [path for path in (out, curves) if path is not None]
+    for path in written:
+        require_file(path, replace)
     if sum(source is not None for source in (nasa, fetch, matr, fetch_matr, table)) > 1:
         raise MagBridgeError("--nasa, --fetch, --matr, --fetch-matr and --table are alternatives; give one of them")
-    matr = matr if fetch_matr is None else matr_module.fetch(fetch_matr)
-    if matr is not None and curves is not None:
-        raise MagBridgeError("--curves: the MATR tables are curves over charge already; leave it out")
-    archive = nasa if fetch is None else nasa_module.fetch(fetch)
-    segments = None if archive is None else nasa_module.read_archive(archive)
-    if table is None and (columns, current_sign, ambient, nominal) != (None,) * 4:
+    told = (columns, current_sign, ambient, nominal)
+    if table is None and told != (None,) * 4:
         raise MagBridgeError("--columns, --current-sign, --ambient and --nominal tell of a --table; give one")
-    if table is not None:
-        cells = read_cells(table, Reading(columns, current_sign, ambient, nominal))
-        segments = cells.segments
-        for words in cells.notes:
-            remark(words)
+    if curves is not None and (matr, fetch_matr) != (None, None):
+        raise MagBridgeError("--curves: the MATR tables are curves over charge already; leave it out")
+    matr = matr if fetch_matr is None else matr_module.fetch(fetch_matr)
+    archive = nasa if fetch is None else nasa_module.fetch(fetch)
     if matr is not None:
-        result, curve_result = matr_module.read_archive(matr), None
-    elif segments is None:
-        result, curve_result = nasa_module.embedded_table(), nasa_module.load_curves()
+        frames = [matr_module.read_archive(matr)]
+    elif archive is None and table is None:
+        frames = [nasa_module.embedded_table(), nasa_module.load_curves()]
     else:
-        result = feature_table(segments)
-        result.insert(1, "cohort", [nasa_module.cohort_of(cell) for cell in result["cell_id"]])
-        curve_result = nasa_module.curve_table(segments, result)
-    for path, frame in ((out, result), (curves, curve_result)):
-        if path is not None and frame is not None:
-            with replacing(path) as temporary:
-                frame.to_parquet(temporary, index=False, compression="zstd")
+        segments = nasa_module.read_archive(archive) if archive is not None else _own_segments(table, *told)
+        frames = [feature_table(segments)]
+        frames[0].insert(1, "cohort", frames[0]["cell_id"].map(nasa_module.cohort_of))
+        frames.append(nasa_module.curve_table(segments, frames[0]))
+    for path, frame in zip(written, frames, strict=False):
+        with replacing(path) as temporary:
+            frame.to_parquet(temporary, index=False, compression="zstd")
+    result, lines = frames[0], summary(frames[0])
     counts = {"segments": len(result), "valid": int(result["valid"].sum()), "cells": int(result["cell_id"].nunique())}
-    lines = summary(result)
     answer(counts | {"out": str(out), "summary": lines}, as_json, "\n".join([*lines, f"-> {out}"]))
 
 
 def train(
-    config: Annotated[str, typer.Option(help="Named configuration.")] = "recommended",
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("run"),
+    config: Annotated[str, Option(help="Named configuration.")] = "recommended",
+    out: Annotated[Path, Option(help="Folder of the run.")] = Path("run"),
     data: Data = None,
     protocol: Protocol = "C",
-    validation: Annotated[list[str] | None, typer.Option(help="A cell to hold out; may be repeated.")] = None,
-    features: Annotated[
-        str | None, typer.Option(help="Features to train on, comma-separated; all ten by default.")
-    ] = None,
+    validation: Annotated[list[str] | None, Option(help="A cell to hold out; may be repeated.")] = None,
+    features: Annotated[str | None, Option(help="Features to train on, comma-separated; all ten by default.")] = None,
     reference: Reference = None,
-    n_qubits: Annotated[int | None, typer.Option(help="Qubits of the circuit; the configuration's by default.")] = None,
-    n_layers: Annotated[int | None, typer.Option(help="Layers of the circuit; the configuration's by default.")] = None,
+    n_qubits: Annotated[int | None, Option(help="Qubits of the circuit; the configuration's by default.")] = None,
+    n_layers: Annotated[int | None, Option(help="Layers of the circuit; the configuration's by default.")] = None,
     epochs: int = 50,
     batch_size: int = 256,
     learning_rate: float = 1e-3,
     seed: int = 0,
-    resume: Annotated[bool, typer.Option(help="Continue the run in the folder, if there is one.")] = False,
-    export: Annotated[Path | None, typer.Option(help="Also write the last model as packaged weights here.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace packaged weights that --export wrote.")] = False,
-    device: Annotated[str, typer.Option(help="torch device.")] = "cpu",
+    resume: Annotated[bool, Option(help="Continue the run in the folder, if there is one.")] = False,
+    export: Annotated[Path | None, Option(help="Also write the last model as packaged weights here.")] = None,
+    replace: ReplaceExport = False,
+    device: Annotated[str, Option(help="torch device.")] = "cpu",
     as_json: Json = False,
 ) -> None:
     """Train a model and write best/, last/, metrics.json, training_curve.png and the state to resume from."""
@@ -134,9 +136,8 @@ def train(
     quiet_libraries()
     table = _load(data, protocol)
     names = None if features is None else [name.strip() for name in features.split(",")]
-    given = {
-        "feature_names": names, "n_qubits": n_qubits, "n_layers": n_layers, "reference_window": window_of(reference),
-    }  # fmt: skip
+    window = window_of(reference)
+    given = {"feature_names": names, "n_qubits": n_qubits, "n_layers": n_layers, "reference_window": window}
     changes = {name: value for name, value in given.items() if value is not None}
     training = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
     record = train_run(
@@ -151,14 +152,14 @@ def train(
 
 
 def evaluate(
-    method: Annotated[list[str] | None, typer.Option(help="A method; may be repeated. All by default.")] = None,
-    by: Annotated[list[str] | None, typer.Option(help="cell or cohort: what is left out; may be repeated.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, from 0 on.")] = 3,
+    method: Annotated[list[str] | None, Option(help="A method; may be repeated. All by default.")] = None,
+    by: Annotated[list[str] | None, Option(help="cell or cohort: what is left out; may be repeated.")] = None,
+    seeds: Annotated[int, Option(min=1, help="Number of seeds, from 0 on.")] = 3,
     protocol: Protocol = "C",
     data: Data = None,
-    jobs: Jobs = None,
-    address: Address = None,
-    out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
+    jobs: JobsOption = None,
+    address: AddressOption = None,
+    out: Annotated[Path | None, Option(help="JSON file to write.")] = None,
     replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
@@ -171,14 +172,9 @@ def evaluate(
 
     if out is not None:
         require_file(out, replace)
-    table = _load(data, protocol)
-    records = [
-        run(
-            table, tuple(method or METHODS), by=what, seeds=tuple(range(seeds)), protocol=protocol,
-            engine=Engine(jobs=jobs, address=address),
-        )
-        for what in (by or ["cell"])
-    ]  # fmt: skip
+    table, engine = _load(data, protocol), Engine(jobs=jobs, address=address)
+    methods, numbers = tuple(method or METHODS), tuple(range(seeds))
+    records = [run(table, methods, by=what, seeds=numbers, protocol=protocol, engine=engine) for what in by or ["cell"]]
     result = {"evaluations": records}
     if out is not None:
         write_json(out, result)
@@ -187,10 +183,10 @@ def evaluate(
 
 
 def score(
-    table: Annotated[Path, typer.Argument(metavar="CELL.csv", help="Samples of a cell: a table, BDF, or an export.")],
-    model: Annotated[str, typer.Option(help="Packaged name, folder, run or Hub id.")] = "recommended",
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; stdout by default.")] = None,
-    skip_invalid: Annotated[bool, typer.Option(help="Leave out discharges without load, too short or broken.")] = False,
+    table: Annotated[Path, Argument(metavar="CELL.csv", help="Samples of a cell: a table, BDF, or an export.")],
+    model: Annotated[str, Option(help="Packaged name, folder, run or Hub id.")] = "recommended",
+    out: Annotated[Path | None, Option(help="CSV file to write; stdout by default.")] = None,
+    skip_invalid: Annotated[bool, Option(help="Leave out discharges without load, too short or broken.")] = False,
     columns: Columns = None,
     current_sign: CurrentSign = None,
     ambient: Ambient = None,
@@ -201,28 +197,25 @@ def score(
     """Print code and reconstruction error of each discharge of your own cell."""
     from dataset_card.storage.files import replacing
 
-    from ..cells.cycling import Reading, read_cells
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.scoring import score_cells
 
     if out is not None:
         require_file(out, replace)
     quiet_libraries()
-    cells = read_cells(table, Reading(columns, current_sign, ambient, nominal))
-    segments = cells.segments
-    for words in cells.notes:
-        remark(words)
+    segments = _own_segments(table, columns, current_sign, ambient, nominal)
     scored = score_cells(HQVQVAEModel.from_pretrained(model), segments, skip_invalid)
+    text = scored.to_csv(index=False).rstrip()
     if out is not None:
         with replacing(out) as temporary:
             scored.to_csv(temporary, index=False)
-    written = f"{len(scored)} of {len(segments)} segments, {scored['code'].nunique()} codes -> {out}"
-    answer(scored.to_dict("records"), as_json, scored.to_csv(index=False).rstrip() if out is None else written)
+        text = f"{len(scored)} of {len(segments)} segments, {scored['code'].nunique()} codes -> {out}"
+    answer(scored.to_dict("records"), as_json, text)
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="Packaged name, folder, run or Hub id.")] = "recommended",
-    onnx: Annotated[Path, typer.Option(help="ONNX file to write.")] = Path("encoder.onnx"),
+    model: Annotated[str, Argument(help="Packaged name, folder, run or Hub id.")] = "recommended",
+    onnx: Annotated[Path, Option(help="ONNX file to write.")] = Path("encoder.onnx"),
     replace: ReplaceOption = False,
 ) -> None:
     """Write the encoder as ONNX, for runtimes without torch: features (n, F) to codes (n,) and latents (n, D)."""
@@ -236,12 +229,10 @@ def export(
 
 
 def push(
-    model: Annotated[str, typer.Argument(help="Packaged name, or a folder that `train` wrote.")],
-    repo: Annotated[str, typer.Option(help="USER/NAME on the Hub.")],
-    private: Annotated[bool, typer.Option(help="Make it visible to you only.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be uploaded, without contacting the Hub.")
-    ] = False,
+    model: Annotated[str, Argument(help="Packaged name, or a folder that `train` wrote.")],
+    repo: Annotated[str, Option(help="USER/NAME on the Hub.")],
+    private: Annotated[bool, Option(help="Make it visible to you only.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="List what would be uploaded; the Hub is not asked.")] = False,
     as_json: Json = False,
 ) -> None:
     """Publish a model with its code and card on the Hugging Face Hub (log in with `hf auth login`)."""
@@ -251,9 +242,10 @@ def push(
     quiet_libraries()
     if dry_run:
         sizes = listing(model, repo)
+        total = sum(sizes.values())
         lines = [f"{size:>12,}  {name}" for name, size in sizes.items()]
-        total = f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files would go to {repo}"
-        answer({"repo": repo, "files": sizes, "bytes": sum(sizes.values())}, as_json, "\n".join([*lines, total]))
+        lines.append(f"{total:>12,}  bytes in {len(sizes)} files would go to {repo}")
+        answer({"repo": repo, "files": sizes, "bytes": total}, as_json, "\n".join(lines))
         return
     url = publish(model, repo, private=private)
     answer({"repo": repo, "commit": url}, as_json, f"pushed to {url}")

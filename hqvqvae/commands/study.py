@@ -5,26 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from dataset_card.running.commands import ReplaceOption
+from dataset_card.running.commands import AddressOption, JobsOption, ReplaceOption
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import require_begun, require_file, require_folder, require_place
 
-from .terminal import Address, Jobs, Json, answer, note, quiet_libraries
+from .terminal import Json, ReplaceExport, answer, note, quiet_libraries
 
 
 def study(
-    out: Annotated[Path, typer.Option(help="Folder of the results; an interrupted run continues from it.")] = Path(
-        "study"
-    ),
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; more of them add to what is there.")] = 5,
-    first_seed: Annotated[int, typer.Option(help="The first of them; other seeds than ours extend the study.")] = 1,
-    short: Annotated[
-        bool, typer.Option("--short", help="One seed, one unseen cell per cohort: takes minutes.")
-    ] = False,
-    jobs: Jobs = None,
-    address: Address = None,
+    out: Annotated[Path, Option(help="Folder of the results; an interrupted run goes on from it.")] = Path("study"),
+    seeds: Annotated[int, Option(min=1, help="Number of seeds; more of them add to what is there.")] = 5,
+    first_seed: Annotated[int, Option(help="The first of them; other seeds than ours extend the study.")] = 1,
+    short: Annotated[bool, Option("--short", help="One seed, one unseen cell per cohort: takes minutes.")] = False,
+    jobs: JobsOption = None,
+    address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
     """Measure whether the circuit helps: each circuit of the grid against a classical twin of equal size.
@@ -52,16 +48,14 @@ def study(
 
 
 def power(
-    out: Annotated[Path, typer.Option(help="Folder of power.json and power.png.")] = Path("power"),
-    trials: Annotated[int, typer.Option(min=1, help="Precursors planted for each effect and number of cells.")] = 300,
+    out: Annotated[Path, Option(help="Folder of power.json and power.png.")] = Path("power"),
+    trials: Annotated[int, Option(min=1, help="Precursors planted for each effect and number of cells.")] = 300,
     replace: ReplaceOption = False,
-    jobs: Jobs = None,
-    address: Address = None,
+    jobs: JobsOption = None,
+    address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
     """Plant precursors in the NASA cells: how strong must one be to be found, with how many cells?"""
-    import torch
-
     from dataset_card.storage.documents import write_json
 
     from ..cells.nasa import load_segments
@@ -70,19 +64,18 @@ def power(
     from ..hub.sentences import power_sentences
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.evaluation import table_sha256
+    from ..training.methods import NeuralCoder
     from ..training.plotting import save_figure_of
 
     for name in ("power.json", "power.png"):
         require_file(require_place(out) / name, replace)
     quiet_libraries()
     segments = load_segments()
-    study = prepare(segments, DiscoveryPlan())
+    prepared = prepare(segments, DiscoveryPlan())
     model = HQVQVAEModel.from_pretrained("recommended")
-    features = torch.tensor(study.segments[model.config.feature_names].to_numpy(), dtype=torch.float32)
-    with torch.no_grad():
-        codes = model.encode(features).codes.numpy()
+    codes = NeuralCoder(model).encode(prepared.segments[model.config.feature_names].to_numpy())
     engine = Engine(jobs=jobs, address=address)
-    record = measure_power(study, codes, model.config.codebook_size, trials=trials, engine=engine)
+    record = measure_power(prepared, codes, model.config.codebook_size, trials=trials, engine=engine)
     record |= {"codes": "recommended", "data_sha256": table_sha256(segments)}
     write_json(out / "power.json", record)
     save_figure_of(out / "power.png", draw_power, record)
@@ -90,26 +83,23 @@ def power(
 
 
 def precursors(
-    out: Annotated[
-        Path, typer.Option(help="Folder of record, report, picture and model; more runs add to what is there.")
-    ] = Path("precursors"),
+    out: Annotated[Path, Option(help="Folder of the results; more runs add to what is there.")] = Path("precursors"),
     method: Annotated[
-        list[str] | None, typer.Option(help="kmeans, precursor ...; may be repeated. The six of the card if left out.")
+        list[str] | None, Option(help="kmeans, precursor ...; may be repeated. The six of the card if left out.")
     ] = None,
     part: Annotated[
         list[str] | None,
-        typer.Option(help="search, absolute, transfer, numbers or warning; may be repeated. All if left out."),
+        Option(help="search, absolute, transfer, numbers or warning; may be repeated. All if left out."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds of folds and models, from 0.")] = 10,
-    draws: Annotated[int, typer.Option(min=1, help="Draws of fewer cells, for each number.")] = 6,
+    seeds: Annotated[int, Option(min=1, help="Seeds of folds and models, from 0.")] = 10,
+    draws: Annotated[int, Option(min=1, help="Draws of fewer cells, for each number.")] = 6,
     matr: Annotated[
-        Path | None,
-        typer.Option(help="The MATR tables, zip or folder: search on the curves themselves, in place of the parts."),
+        Path | None, Option(help="The MATR tables, zip or folder: search on the curves themselves, in place of parts.")
     ] = None,
-    export: Annotated[Path | None, typer.Option(help="Also write the model as packaged weights here.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace packaged weights that --export wrote.")] = False,
-    jobs: Jobs = None,
-    address: Address = None,
+    export: Annotated[Path | None, Option(help="Also write the model as packaged weights here.")] = None,
+    replace: ReplaceExport = False,
+    jobs: JobsOption = None,
+    address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
     """Find early codes that foretell the lives of the 124 MATR cells; transfer, fewer cells, and when it warns.
@@ -137,17 +127,13 @@ def precursors(
 
 
 def reproduce(
-    out: Annotated[Path, typer.Option(help="New folder for report.md, report.json and figures/.")] = Path("report"),
-    seeds: Annotated[int, typer.Option(min=1, help="Training seeds, from 0.")] = 3,
-    short: Annotated[
-        bool, typer.Option("--short", help="Four cells, six epochs: takes seconds, and the figures mean nothing.")
-    ] = False,
-    evaluation: Annotated[
-        Path | None, typer.Option(help="JSON of `evaluate` to take errors from; measured again by default.")
-    ] = None,
+    out: Annotated[Path, Option(help="New folder for report.md, report.json and figures/.")] = Path("report"),
+    seeds: Annotated[int, Option(min=1, help="Training seeds, from 0.")] = 3,
+    short: Annotated[bool, Option("--short", help="Four cells, six epochs: seconds, no result mean nothing.")] = False,
+    evaluation: Annotated[Path | None, Option(help="JSON of `evaluate` to take errors from, not measured.")] = None,
     replace: ReplaceOption = False,
-    jobs: Jobs = None,
-    address: Address = None,
+    jobs: JobsOption = None,
+    address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
     """Remake the paper's tables and figures beside its own values, or say why one cannot be made."""

@@ -1,40 +1,44 @@
-"""What the commands share: the `--json` option and its printing, notes on a terminal, quiet libraries."""
+"""What the commands share: options, tables of the user's own, their printing, quiet libraries."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import json_text
 
-Json = Annotated[bool, typer.Option("--json", help="Print a JSON record to stdout.")]
-Jobs = Annotated[
-    int | None, typer.Option(min=1, help="Number of processes, by default one per core; results do not depend on it.")
-]
-Address = Annotated[
-    str | None, typer.Option(help="HOST:PORT of a Dask scheduler that you run: its workers do the work.")
-]
+if TYPE_CHECKING:
+    import pandas as pd
 
+Json = Annotated[bool, Option("--json", help="Print a JSON record to stdout.")]
 Reference = Annotated[
     str | None,
-    typer.Option(metavar="FIRST:LAST", help="Take features less their mean over these segments of each cell, from 1."),
+    Option(metavar="FIRST:LAST", help="Take features less their mean over these segments of each cell, from 1."),
 ]
+ReplaceExport = Annotated[bool, Option("--replace", help="Replace packaged weights that --export wrote.")]
 
 
 def window_of(reference: str | None) -> tuple[int, int] | None:
     """The segments that `--reference` names, None where it names none."""
     if reference is None:
         return None
-    try:
-        first, last = map(int, reference.split(":"))
-    except ValueError:
-        first, last = 0, 0
-    if not 1 <= first <= last:
+    first, _, last = reference.partition(":")
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
         raise MagBridgeError(f"--reference {reference!r}: expected the first and last segment, such as 1:5")
-    return first, last
+    return int(first), int(last)
+
+
+def own_table(data: Path) -> pd.DataFrame:
+    """A table of the user's own; a cell without a cohort is the cohort that NASA tested it in, or one of its own."""
+    from ..cells.cycling import read_table
+    from ..cells.nasa import cohort_of
+
+    table = read_table(data)
+    return table if "cohort" in table else table.assign(cohort=table["cell_id"].map(cohort_of))
 
 
 def answer(record: object, as_json: bool, text: str) -> None:
@@ -46,11 +50,6 @@ def note(text: str) -> None:
     """A line of progress, on a terminal only."""
     if sys.stderr.isatty():
         print(text, file=sys.stderr)
-
-
-def remark(text: str) -> None:
-    """A line on how a file was read, wherever it is printed to."""
-    print(text, file=sys.stderr)
 
 
 def quiet_libraries() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..cells.download import packaged_document
 from ..cells.proxies import index_cells
 from ..training.jobs import ALONE, Engine, run_jobs
 from .analysis import Coding, MethodResult, Study
@@ -25,19 +26,7 @@ if TYPE_CHECKING:
 
 AGE_BINS = 32
 PRIMARY = "recommended"
-LABELS = {
-    "recommended": "HQ-VQVAE, recommended",
-    "recommended-classical": "VQ-VAE, classical twin",
-    "paper": "HQ-VQVAE, as in the paper",
-    "pca-kmeans": "PCA + k-means",
-    "ae-kmeans": "autoencoder + k-means",
-    "vae-kmeans": "variational autoencoder + k-means",
-    "random": "random codes",
-    "given": "codes as given",
-    "age-bins": "age bins (cycle index alone)",
-    "cohort-mean": "mean of the cell's cohort",
-    "raw-feature": "best single raw feature",
-}
+LABELS: dict[str, str] = packaged_document("names.yaml")["discovery"]
 TRAINED = ("recommended", "recommended-classical", "paper", "pca-kmeans", "ae-kmeans", "random")
 RESERVED = ("cell_id", "cohort", "cycle", "valid", "reason", "resistance_ohm", "code")
 

@@ -6,7 +6,6 @@ the prompt, the model and its revision, the decoding settings and the time.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import itertools
 import json
@@ -14,7 +13,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +23,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
 from dataset_card.storage.files import replacing
 
+from ..cells.download import packaged_document
 from ..cells.proxies import index_cells
 from ..hub.template import render
 from .controls import feature_columns
@@ -46,11 +45,9 @@ SYSTEM = (
 )
 
 
-@functools.cache
 def answer_schema() -> dict[str, Any]:
     """JSON Schema of an answer: the fields of section 5 of the paper."""
-    text = (resources.files("hqvqvae") / "data" / "interpretation.schema.json").read_text(encoding="utf-8")
-    return json.loads(text)
+    return packaged_document("interpretation.schema.json")
 
 
 def summarise_code(segments: pd.DataFrame, code: int, shapes: Sequence[str] = ()) -> dict[str, Any]:

@@ -5,21 +5,19 @@ They are the only measured figures of the model that are typed in: `data/paper.y
 
 from __future__ import annotations
 
-import functools
 from importlib import resources
 from typing import Any
 
 import pandas as pd
 
+from ..cells.download import packaged_document
+
 DATA = resources.files("hqvqvae") / "data"
 
 
-@functools.cache
 def paper() -> dict[str, Any]:
     """Title (`paper`), `captions` by name, and `tables` by number."""
-    import yaml
-
-    return yaml.safe_load((DATA / "paper.yaml").read_text(encoding="utf-8"))
+    return packaged_document("paper.yaml")
 
 
 def table(number: int) -> pd.DataFrame:

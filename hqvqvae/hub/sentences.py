@@ -7,27 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from ..cells.download import packaged_document
 from .template import render
 
 PROTOCOLS = ("cell", "cohort")
-METHOD_MEANING = {
-    "paper": "HQ-VQVAE exactly as in the paper",
-    "paper-classical": "the same without the circuit",
-    "paper-recipe": "the paper's architecture, recommended recipe",
-    "recommended": "recipe, bypass around the circuit, small initial weights",
-    "recommended-classical": "its classical twin: no bottleneck",
-    "bounded": "recipe and small initial weights, no bypass",
-    "bounded-classical": "its fair classical twin: tanh in place of the circuit",
-    "ae-kmeans": "autoencoder + k-means",
-    "vae-kmeans": "variational autoencoder + k-means, KL weight searched",
-    "pca-kmeans": "PCA(8) + k-means",
-    "random": "random codes",
-}  # of the methods of methods.METHODS
+WORDS: dict[str, Any] = packaged_document("names.yaml")
 
 
 def evaluation_table(evaluation: dict[str, Any]) -> str:
     """One record of `evaluation.evaluate` as a Markdown table."""
-    return render("evaluation.md", evaluation | {"meaning": METHOD_MEANING})
+    return render("evaluation.md", evaluation | {"meaning": WORDS["methods"]})
 
 
 def findings(by_what: dict[str, dict[str, Any]]) -> str:
@@ -106,23 +95,6 @@ def study_report(summary: dict[str, Any]) -> str:
     return render("study.md", summary) + "\n"
 
 
-MEANING = {
-    "precursor": "HQ-VQVAE (circuit of 4 qubits, bypass)",
-    "precursor-classical": "its classical twin, VQ-VAE",
-    "kmeans": "k-means",
-    "pca3-kmeans": "PCA(3) + k-means",
-    "vae-kmeans": "variational autoencoder + k-means",
-    "random": "random codes",
-    "precursor-rotation": "HQ-VQVAE, rotation trick",
-    "precursor-simvq": "HQ-VQVAE, SimVQ",
-    "precursor-fsq": "HQ-VQVAE, finite scalar quantization",
-    "variance of the curve's change": "no codes: ridge on the variance of Q_100(V) - Q_10(V)",
-    "drift of the six features": "no codes: ridge on the drift of the six features",
-}
-DETECTORS = {
-    "capacity": "capacity below its beginning",
-    "v_mean_charge": "mean voltage below its beginning",
-}
 LEAST, LEVEL = 0.35, 0.01  # what every seed is to reach within batches: set before the search
 
 Rows = list[dict[str, Any]]
@@ -138,8 +110,8 @@ def precursor_sections(found: dict[str, Any]) -> str:
     parts = ("search", "absolute", "curve", "transfer", "numbers", "warning")
     values = {
         "parts": {part: rows_of(found, part) for part in parts},
-        "meaning": MEANING,
-        "detectors": DETECTORS,
+        "meaning": WORDS["lives"],
+        "detectors": WORDS["detectors"],
         "least": LEAST,
         "level": LEVEL,
     }

@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass
@@ -31,6 +30,7 @@ from dataset_card.running.plotting import canvas
 from dataset_card.storage.files import replacing
 
 from ..bottleneck import n_parameters, twin_options
+from ..cells.download import packaged_document
 from ..configuration_hqvqvae import RECIPE, HQVQVAEConfig
 from ..hub.sentences import PROTOCOLS, ahead, verdict
 from .evaluation import GROUPS, fold_seed, table_sha256
@@ -43,10 +43,6 @@ LEARNING_RATES = (1e-3, 3e-3)
 MORE_LEARNING_RATES = (5e-4, 1e-3, 3e-3, 1e-2)  # for the twin of a circuit that beat it
 SEARCH_SEED = 0
 FIRST_SEED, FIRST_FRESH_SEED = 1, 101  # of the comparison, and of the one that a circuit ahead must stand
-
-# Zero angles in the middle of the slope of <Z> = cos, circuits of small weights near the identity.
-_START: dict[str, Any] = {"circuit_init_std": 0.1, "input_shift": math.pi / 2}
-_TWICE: dict[str, Any] = {"circuit_init_std": 0.1, "input_shift": math.pi / 4}  # of circuits that embed twice
 
 
 @dataclass(frozen=True)
@@ -63,23 +59,7 @@ class Arm:
         return HQVQVAEConfig(**{**RECIPE, **self.options})
 
 
-_CIRCUITS: dict[str, tuple[str, dict[str, Any]]] = {
-    "paper": ("strongly entangling, 8 qubits, uniform start", {}),
-    "frozen": ("the same, its weights left as drawn", {"freeze_circuit": True}),
-    "paper-start": ("strongly entangling, 8 qubits, inputs shifted, small weights", _START),
-    "product": ("separable: RY and Rot twice, 8 qubits", {"ansatz": "product", **_TWICE}),
-    "ry-cz": ("RY and CZ, 6 qubits, 3 layers", {"ansatz": "ry_cz", "n_qubits": 6, "n_layers": 3, **_START}),
-    "rot-zz": ("Rot and IsingZZ, 4 qubits", {"ansatz": "rot_ising_zz", "n_qubits": 4, **_START}),
-    "rot-zz-pairs": (
-        "Rot and IsingZZ, 6 qubits, Z and ZZ read out",
-        {"ansatz": "rot_ising_zz", "n_qubits": 6, "readout": "Z+ZZ", **_START},
-    ),
-    "reuploading": ("data re-uploading, 6 qubits", {"ansatz": "reuploading", "n_qubits": 6, **_TWICE}),
-    "iqp": (
-        "IQP embedding, 6 qubits, inputs halved, uniform start",
-        {"ansatz": "iqp", "n_qubits": 6, "input_scale": 0.5},
-    ),
-}
+_CIRCUITS: dict[str, tuple[str, dict[str, Any]]] = packaged_document("circuits.yaml")
 
 
 def _grid() -> dict[str, Arm]:

@@ -10,7 +10,7 @@ import pandas as pd
 from ...cells.features import FEATURE_UNITS
 from ...cells.proxies import PROXIES
 from ...configuration_hqvqvae import HQVQVAEConfig
-from ...hub.sentences import METHOD_MEANING
+from ...hub.sentences import WORDS
 from ...training.fit import TrainingConfig
 from ...training.methods import CODEBOOK_SIZE
 from ..analysis import MethodResult, Study, early_rates
@@ -18,25 +18,7 @@ from ..interpretation import answer_schema
 from ..paper_values import listing, table
 from ..report import number, p_text
 
-BASELINES = (
-    "paper",
-    "paper-classical",
-    "ae-kmeans",
-    "vae-kmeans",
-    "pca-kmeans",
-    "random",
-    "recommended",
-    "recommended-classical",
-)
-
-
-OURS_OF_TABLE_5 = {
-    "HQ-VQVAE (ours)": "paper",
-    "VQ-VAE (no PQC)": "paper-classical",
-    "AE/VAE (continuous)": "vae-kmeans",
-    "PCA + K-means": "pca-kmeans",
-    "Random codes": "random",
-}
+BASELINES: tuple[str, ...] = tuple(WORDS["baselines"])
 
 
 def features() -> pd.DataFrame:
@@ -70,12 +52,12 @@ def settings(config: HQVQVAEConfig, training: TrainingConfig) -> pd.DataFrame:
 
 def baselines(evaluation: dict[str, Any]) -> pd.DataFrame:
     """Table 5: the methods that the model is compared with, and our errors on cells left out of training."""
-    rows = {OURS_OF_TABLE_5[row["method"]]: row for row in table(5).to_dict("records")}
+    rows = {WORDS["printed_as"][row["method"]]: row for row in table(5).to_dict("records")}
     rows |= {name: {"method": "-"} for name in evaluation["methods"] if name not in rows}
     for name, row in rows.items():
         pooled = evaluation["methods"][name]["test_mse_pooled"]
         spread = "" if pooled["std"] is None else f" ± {pooled['std']:.3f}"
-        row |= {"ours": f"{name}: {METHOD_MEANING[name]}", "ours, unseen cells, MSE": f"{pooled['mean']:.3f}{spread}"}
+        row |= {"ours": f"{name}: {WORDS['methods'][name]}", "ours, unseen cells, MSE": f"{pooled['mean']:.3f}{spread}"}
     return pd.DataFrame(rows.values()).fillna("-")
 
 

@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard
 from hqvqvae import HQVQVAEConfig, HQVQVAEModel
 from hqvqvae.cells.nasa import URL
 from hqvqvae.hub.model_card import Measured, render_card
-from hqvqvae.hub.sentences import METHOD_MEANING, power_sentences
+from hqvqvae.hub.sentences import WORDS, power_sentences
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training.methods import METHODS
 
@@ -36,7 +36,7 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
     assert yaml.safe_load(ModelCard(card).data.to_yaml()) == header, "the Hub's reader keeps every field"
     figures = {record["leave_out"]: record for record in measured.evaluations}["cell"]["methods"]
     for method in METHODS:
-        assert f"`{method}`: {METHOD_MEANING[method]} | {figures[method]['train_mse']:.3f}" in card
+        assert f"`{method}`: {WORDS['methods'][method]} | {figures[method]['train_mse']:.3f}" in card
     assert f"collapses: it uses {figures['paper']['codes_used']:.1f} of 32 codes" in card
     for heading in (
         "## Data and paper",

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from hqvqvae.hub.sentences import MEANING, holds, power_sentences, precursor_report, rows_of, study_report, verdict
+from hqvqvae.hub.sentences import WORDS, holds, power_sentences, precursor_report, rows_of, study_report, verdict
 from hqvqvae.modeling_hqvqvae import PACKAGED
 
 CLEAR = {"better": (-0.2, -0.3, -0.1), "worse": (0.2, 0.1, 0.3), "tied": (0.01, -0.1, 0.1)}
@@ -137,7 +137,7 @@ def test_the_report_prints_each_seed_and_whether_all_keep_the_criterion(record):
     report = precursor_report(record)
     for method, rows in rows_of(record, "search").items():
         each = ", ".join(f"{row['within']:.2f}" for row in rows)
-        name = MEANING[method]
+        name = WORDS["lives"][method]
         line = next(line for line in report.splitlines() if line.startswith(f"| {name} | {each} |"))
         assert line.endswith("| yes |" if holds(rows) else "| no |")
 

@@ -9,16 +9,9 @@ from pathlib import Path
 from bridge.upstream.download import DOWNLOAD_TIMEOUT_S, download
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
+from dataset_card.storage.documents import plain_yaml
 from dataset_card.storage.files import cache_dir, replacing
 
-MAGBRIDGE_URL = (
-    "https://raw.githubusercontent.com/SakthiGs/MagBridge-Battery/"
-    "2aead47128136606ea9a1268198c23ed245a4f90/code/bridge/data/v1.0/"
-)
-PULSEBAT_URL = (
-    "https://raw.githubusercontent.com/terencetaothucb/Pulse-Voltage-Response-Generation/"
-    "92aeb9b8a26bc337164401411271fa8eeadf605c/ProcessedData_adjustable/"
-)
 ENVIRONMENT_VARIABLE = "MAGBRIDGE_UPSTREAM"
 
 BRING_IT = "bring the file yourself and name its folder with --upstream-dir"
@@ -43,58 +36,19 @@ class UpstreamFile:
     licence: str
 
 
-ANCHOR_STATISTICS = UpstreamFile(
-    "magbridge/anchor_stats.npz",
-    MAGBRIDGE_URL + "anchor_stats.npz",
-    "0d26ab5a4030bc65450a36f7f7e62f8ffdb29290e2c8afd9192e2159219604a6",
-    "mean and std trajectories at the five anchors",
-    "Apache-2.0",
-)
-EMBEDDINGS = UpstreamFile(
-    "magbridge/qrec_embeddings.npz",
-    MAGBRIDGE_URL + "qrec_embeddings.npz",
-    "4e294e306720fd01c7346bd3835a07ad7558660bb88f551851ccb935dcf32250",
-    "reservoir embeddings of the 205 scans",
-    "Apache-2.0",
-)
-LATENT_SPACE = UpstreamFile(
-    "magbridge/lda_fit.npz",
-    MAGBRIDGE_URL + "lda_fit.npz",
-    "bf9f683f4e2d7d1ae3d22f4924cc436ecdb71b712a8828aa46bbe66647efb897",
-    "LDA space and state direction",
-    "Apache-2.0",
-)
-PULSE_TABLE = UpstreamFile(
-    "pulsebat/LFP_35Ah_W_5000.xlsx",
-    PULSEBAT_URL + "35Ah%20LFP/LFP_35Ah_W_5000.xlsx",
-    "3acc96033ba5474171ff8ddd0eef159e37e10034473e33814fd8aa398e4d7538",
-    "PulseBat LFP pulse tests: 56 cells at 10 SOC levels",
-    "MIT / CC-BY-4.0",
-)
+def _published() -> list[UpstreamFile]:
+    document = plain_yaml(Path(__file__).with_name("published.yaml").read_text(encoding="utf-8"))
+    return [
+        UpstreamFile(f"{folder}/{Path(name).name}", source["url"] + name, licence=source["licence"], **entry)
+        for folder, source in document.items()
+        for name, entry in source["files"].items()
+    ]
+
+
+ANCHOR_STATISTICS, EMBEDDINGS, LATENT_SPACE, *PULSE_TABLES = _published()
+PULSE_TABLE = PULSE_TABLES[0]
 PUBLISHED = (ANCHOR_STATISTICS, EMBEDDINGS, LATENT_SPACE, PULSE_TABLE)
 """What v1 is built from."""
-
-PULSE_TABLE_LMO = UpstreamFile(
-    "pulsebat/LMO_10Ah_W_5000.xlsx",
-    PULSEBAT_URL + "10Ah%20LMO/LMO_10Ah_W_5000.xlsx",
-    "70820b404b712a3764781e6c6dab1999ea884b0f60028b34ffe11bae1c3db9ba",
-    "PulseBat LMO pulse tests: 95 cells at 10 SOC levels",
-    "MIT / CC-BY-4.0",
-)
-PULSE_TABLE_NMC_SMALL = UpstreamFile(
-    "pulsebat/NMC_2.1Ah_W_5000.xlsx",
-    PULSEBAT_URL + "2.1Ah%20NMC/NMC_2.1Ah_W_5000.xlsx",
-    "60822626f9ecddb77470a9d4764c90031dcce8aa3ed9d271d486ee9a35da323c",
-    "PulseBat NMC 2.1 Ah pulse tests: 67 cells at 10 SOC levels",
-    "MIT / CC-BY-4.0",
-)
-PULSE_TABLE_NMC_LARGE = UpstreamFile(
-    "pulsebat/NMC_21Ah_W_5000.xlsx",
-    PULSEBAT_URL + "21Ah%20NMC/NMC_21Ah_W_5000.xlsx",
-    "cc826a7c5901a15075cfcc38184153f83223b3438ed92fd9b17adce34b7af5ee",
-    "PulseBat NMC 21 Ah pulse tests: 52 cells at 10 SOC levels",
-    "MIT / CC-BY-4.0",
-)
 
 OSF_SCANS = "magbridge/osf_sequences.npz"
 """The raw scan archive, which a user brings: it may not be redistributed."""
@@ -178,6 +132,7 @@ def status(upstream_dir: Path | None = None) -> list[dict]:
         One entry a file: `file`, `meaning`, `licence`, `state` (`ok`, `missing`, `damaged` or `unchecked`),
         `path`, `detail`.
     """
+    local_folders(upstream_dir)  # one that the user named is there
     entries = []
     for file in PUBLISHED:
         path, state, detail = None, "missing", f"published at {file.url}"
@@ -186,21 +141,16 @@ def status(upstream_dir: Path | None = None) -> list[dict]:
             if found is not None:
                 path, state, detail = str(found), "ok", f"SHA-256 {file.sha256}"
         except MagBridgeError as error:
-            if not any((folder / file.path).is_file() for _, folder in local_folders(upstream_dir)):
-                raise
             state, detail = "damaged", str(error)
-        about = {"file": file.path, "meaning": file.meaning, "licence": file.licence}
-        entries.append({**about, "path": path, "state": state, "detail": detail})
+        entries.append([file.path, file.meaning, file.licence, path, state, detail])
     raw = osf_scans(upstream_dir)
-    state, detail = "missing", "made from the OSF archive, DOI 10.17605/OSF.IO/CW8ZV"
-    if raw is not None:
-        state, detail = "unchecked", "checked against the anchor statistics when used (--upstream osf)"
-    about = {
-        "file": OSF_SCANS,
-        "meaning": "205 raw scans, optional: surrogates stand in for them",
-        "licence": "none to redistribute: bring your own",
-    }
-    return [*entries, {**about, "path": None if raw is None else str(raw), "state": state, "detail": detail}]
+    about = [OSF_SCANS, "205 raw scans, optional: surrogates stand in for them", "none to redistribute: bring your own"]
+    if raw is None:
+        entries.append([*about, None, "missing", "made from the OSF archive, DOI 10.17605/OSF.IO/CW8ZV"])
+    else:
+        checked = "checked against the anchor statistics when used (--upstream osf)"
+        entries.append([*about, str(raw), "unchecked", checked])
+    return [dict(zip(("file", "meaning", "licence", "path", "state", "detail"), entry)) for entry in entries]
 
 
 def osf_scans(upstream_dir: Path | None = None) -> Path | None:

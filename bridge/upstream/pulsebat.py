@@ -27,15 +27,15 @@ class PulseSheet:
         cells: Cells it holds, at 10 SOC levels each.
         voltages: Range in V, lower bound excluded, that a record's mean voltage is possible in.
         file: Where it is published.
-        visits: Batteries, and the cycles at which each was tested, in the order of the cells' numbers, where one
-            battery stands in the table at several ages.
+        visits: Battery and cycles of each cell, in the order of their numbers, where one battery stands in the table
+            at several ages.
     """
 
     name: str
     chemistry: str
     cells: int
     file: files.UpstreamFile
-    visits: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    visits: tuple[tuple[str, int], ...] = ()
 
     def battery(self, cell: int) -> tuple[str, float]:
         """Battery that a cell's number stands for, and its cycles; a cell is a battery of its own where none is told.
@@ -43,18 +43,18 @@ class PulseSheet:
         Args:
             cell: The table's `No.`, from 1.
         """
-        ages = [(battery, cycles) for battery, seen in self.visits for cycles in seen]
-        if not ages:
+        if not self.visits:
             return f"{self.name}-{cell:03d}", math.nan
-        return f"{self.name}-{ages[cell - 1][0]}", float(ages[cell - 1][1])
+        battery, cycles = self.visits[cell - 1]
+        return f"{self.name}-{battery}", float(cycles)
 
 
+_ABSENT = {"E3": 100, "H3": 300, "I4": 300, "J3": 100, "J4": 300}
 _VISITS = tuple(
-    (battery, tuple(cycles for cycles in range(100, 601, 100) if cycles != absent))
-    for battery, absent in zip(
-        ("D3", "D4", "E3", "E4", "H3", "H4", "I3", "I4", "J1", "J2", "J3", "J4"),
-        (None, None, 100, None, 300, None, None, 300, None, None, 100, 300),
-    )
+    (battery, cycles)
+    for battery in ("D3", "D4", "E3", "E4", "H3", "H4", "I3", "I4", "J1", "J2", "J3", "J4")
+    for cycles in range(100, 601, 100)
+    if cycles != _ABSENT.get(battery)
 )
 """Of the column `ID`, `D3-100` to `J4-600`: twelve batteries at 100 to 600 cycles, one visit of some missing."""
 
@@ -66,10 +66,10 @@ SCANNED = "LFP-35Ah"
 """The table of the cell type that was scanned."""
 
 SHEETS = (
-    PulseSheet(SCANNED, "LFP", 56, files.PULSE_TABLE),
-    PulseSheet("LMO-10Ah", "LMO", 95, files.PULSE_TABLE_LMO),
-    PulseSheet("NMC-2.1Ah", "NMC", 67, files.PULSE_TABLE_NMC_SMALL, _VISITS),
-    PulseSheet("NMC-21Ah", "NMC", 52, files.PULSE_TABLE_NMC_LARGE),
+    PulseSheet(SCANNED, "LFP", 56, files.PULSE_TABLES[0]),
+    PulseSheet("LMO-10Ah", "LMO", 95, files.PULSE_TABLES[1]),
+    PulseSheet("NMC-2.1Ah", "NMC", 67, files.PULSE_TABLES[2], _VISITS),
+    PulseSheet("NMC-21Ah", "NMC", 52, files.PULSE_TABLES[3]),
 )
 """The tables of a v2 release, in release order."""
 

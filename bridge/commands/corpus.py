@@ -69,7 +69,7 @@ def _engine(jobs: JobsOption = None, engine: Literal["joblib", "dask"] | None = 
 def plan(recipe, as_json: JsonOption = False) -> None:
     """Write the specification of a corpus and print its size; `build` with the same options makes it."""
     found = recipe.specification
-    document = {"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **found.as_dict()}
+    document = {"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **vars(found)}
     text = (
         f"{recipe.out.url}: {found.rows} rows of {found.bridge_version}, the releases of the master seeds "
         f"{found.first_seed} to {found.first_seed + found.seeds - 1}, in {found.shards} shards of "

@@ -94,13 +94,9 @@ class Specification:
         first = shard * self.seeds_per_shard
         return range(self.first_seed + first, self.first_seed + min(first + self.seeds_per_shard, self.seeds))
 
-    def as_dict(self) -> dict:
-        """The specification as it is written."""
-        return dataclasses.asdict(self)
-
     def hash(self) -> str:
         """SHA-256 of the specification: shards of another one are not this corpus's."""
-        return hashlib.sha256(canonical_json(self.as_dict()).encode()).hexdigest()
+        return hashlib.sha256(canonical_json(vars(self)).encode()).hexdigest()
 
 
 def specify(
@@ -168,8 +164,8 @@ def read_specification(out: Folder) -> Specification | None:
         specification = Specification(**document)
         if specification.format != FORMAT:
             raise ValueError(f"format {specification.format}, this version knows {FORMAT}")
-        whole = [document[name] for name in ("first_seed", "seeds", "seeds_per_shard", "rows_per_seed")]
-        if not all(type(number) is int and number >= 0 for number in whole) or 0 in whole[1:]:
+        counts = [document[name] for name in ("seeds", "seeds_per_shard", "rows_per_seed")]
+        if not all(type(number) is int and number > 0 for number in (specification.first_seed + 1, *counts)):
             raise ValueError("a number of seeds or rows is no positive integer")
         if specification.shards > MAX_SHARDS or specification.first_seed + specification.seeds > SEED_LIMIT:
             raise ValueError(f"{specification.seeds} seeds in {specification.shards} shards")
@@ -189,10 +185,10 @@ def require_same(out: Folder, found: Specification, asked: Specification) -> Non
     Raises:
         MagBridgeError: Names the first entry that differs.
     """
-    ours, theirs = asked.as_dict(), found.as_dict()
-    for name, value in ours.items():
-        if canonical_json(value) != canonical_json(theirs[name]):
+    for name, value in vars(asked).items():
+        there = vars(found)[name]
+        if canonical_json(value) != canonical_json(there):
             raise MagBridgeError(
-                f"{out.url} holds another corpus: {name} is {theirs[name]!r} there, {value!r} was asked for; choose "
+                f"{out.url} holds another corpus: {name} is {there!r} there, {value!r} was asked for; choose "
                 "another folder, or run the command that began it"
             )

@@ -9,15 +9,7 @@ from pathlib import Path
 
 from bridge.audit.rows import Finding
 from bridge.corpus.plan import SPECIFICATION, Specification, read_specification, require_same, specify
-from bridge.corpus.shards import (
-    Recipe,
-    audit_shard,
-    build_shard,
-    combine,
-    combined_digest,
-    combined_files_digest,
-    finished,
-)
+from bridge.corpus.shards import Recipe, audit_shard, build_shard, combine, digest_of_list, finished
 from bridge.corpus.storage import Folder
 from bridge.generate import ReleaseConfig, ReleaseInputs, make_bridge
 from bridge.release.folder import SCAN_MAP, json_text, rebuild_command, require_sound
@@ -65,8 +57,9 @@ def plan(
     scan_map = _map(folder, found, upstream, config)
     asked = specify(upstream, rows, scan_map=scan_map, **options)
     if found is None:
-        _require_sound(upstream, asked, scan_map)
-        folder.create_text(SPECIFICATION, json_text(asked.as_dict()))
+        bridge = make_bridge(upstream, asked.bridge_config, asked.first_seed, scan_map)
+        require_sound(bridge, asked.counts, asked.first_seed)
+        folder.create_text(SPECIFICATION, json_text(vars(asked)))
         # another command may have begun it meanwhile
         found = read_specification(folder) or asked
     require_same(folder, found, asked)
@@ -112,7 +105,7 @@ def finish(out: str | Path, engine: Engine = Engine()) -> dict:
         MagBridgeError: No corpus is planned there, or a shard is missing or damaged.
     """
     folder, specification = corpus = _planned(out)
-    markers = run_jobs(_checked, shard_names(specification), corpus, engine=engine, label="shards")
+    markers = run_jobs(finished, shard_names(specification), corpus, engine=engine, label="shards")
     missing = [name for name, marker in markers.items() if marker is None]
     if missing:
         raise MagBridgeError(
@@ -170,10 +163,6 @@ def shard_names(specification: Specification) -> dict[str, int]:
     return {f"shard {shard:06d}": shard for shard in range(specification.shards)}
 
 
-def _checked(shard: int, corpus: tuple[Folder, Specification]) -> dict | None:
-    return finished(shard, *corpus)
-
-
 def _map(
     folder: Folder, found: Specification | None, upstream: ReleaseInputs, config: ReleaseConfig | None
 ) -> ScanMap | None:
@@ -189,11 +178,6 @@ def _map(
         return ScanMap.load(path, found.scan_map)
 
 
-def _require_sound(upstream: ReleaseInputs, specification: Specification, scan_map: ScanMap | None) -> None:
-    bridge = make_bridge(upstream, specification.bridge_config, specification.first_seed, scan_map)
-    require_sound(bridge, specification.counts, specification.first_seed)
-
-
 def _files(markers: list[dict]) -> dict[str, dict]:
     return {path: file for marker in markers for path, file in marker["files"].items()}
 
@@ -206,12 +190,12 @@ def _manifest(folder: Folder, specification: Specification, markers: list[dict])
         raise MagBridgeError(
             f"{folder.url}: a marker's summary is damaged ({error}): build the corpus again"
         ) from error
-    cells = markers[0]["cells"]
-    for marker in markers:
-        if marker["cells"] != cells:
-            raise MagBridgeError("a cell is in one subset in some shards, in another in others; expected one in all")
+    if any(marker["cells"] != markers[0]["cells"] for marker in markers):
+        raise MagBridgeError("a cell is in one subset in some shards, in another in others; expected one in all")
     edition, name = specification.edition, specification.upstream["name"]
-    digests = {int(seed): entry["dataset_digest"] for marker in markers for seed, entry in marker["seeds"].items()}
+    digests = sorted((int(seed), s["dataset_digest"]) for marker in markers for seed, s in marker["seeds"].items())
+    command = f"corpus build {edition.name}-corpus --rows {specification.rows}"
+    command += f" --dtype {specification.dtype}" if specification.dtype != contract.DTYPES[0] else ""
     return {
         "name": f"{edition.name}-corpus" + ("-simulated" if name == "simulated" else ""),
         "version": edition.version,
@@ -219,26 +203,17 @@ def _manifest(folder: Folder, specification: Specification, markers: list[dict])
         "bridge_version": specification.bridge_version,
         "bridge_config_hash": specification.bridge_config.hash(),
         "specification": specification.hash(),
-        "dataset_digest": combined_digest(digests),
+        "dataset_digest": digest_of_list(digests),
         "upstream": specification.upstream,
         "config": specification.config,
         "seeds": {"first": specification.first_seed, "count": specification.seeds},
         "composition": specification.composition,
         "dtype": specification.dtype,
-        "rebuild": _rebuild_command(specification),
+        "rebuild": rebuild_command(edition, name, specification.first_seed, specification.counts, command),
         "packages": specification.packages,
         **summary,
-        "files_digest": combined_files_digest(_files(markers)),
+        "files_digest": digest_of_list(sorted((path, file["sha256"]) for path, file in _files(markers).items())),
     }
-
-
-def _rebuild_command(specification: Specification) -> str:
-    name = specification.edition.name
-    command = f"corpus build {name}-corpus --rows {specification.rows}"
-    command += f" --dtype {specification.dtype}" if specification.dtype != contract.DTYPES[0] else ""
-    return rebuild_command(
-        specification.edition, specification.upstream["name"], specification.first_seed, specification.counts, command
-    )
 
 
 def _finish(folder: Folder, specification: Specification, markers: list[dict]) -> dict:

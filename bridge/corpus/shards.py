@@ -17,7 +17,7 @@ from bridge.audit.table import check_table
 from bridge.corpus.plan import Specification
 from bridge.corpus.storage import Folder
 from bridge.generate import ReleaseInputs, make_bridge
-from bridge.release.folder import make_table, package_versions
+from bridge.release.folder import json_text, make_table, package_versions
 from bridge.release.manifest import summarise
 from bridge.release.splits import PRIMARY, by_cell_primary
 from bridge.v2 import ScanMap
@@ -51,8 +51,9 @@ def marker_path(shard: int) -> str:
     return f"_shards/{shard:06d}.json"
 
 
-def finished(shard: int, out: Folder, specification: Specification) -> dict | None:
+def finished(shard: int, corpus: tuple[Folder, Specification]) -> dict | None:
     """The marker of a shard that is whole: of this specification, every file there with its size and SHA-256."""
+    out, specification = corpus
     try:
         marker = out.read_json(marker_path(shard))
     except MagBridgeError:  # cut off while it was written, on a store that shows that: made again
@@ -95,10 +96,15 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
         OSError: A file cannot be written; the shard has no marker then.
     """
     out, specification = recipe.out, recipe.specification
-    marker = finished(shard, out, specification)
+    marker = finished(shard, (out, specification))
     if marker is not None:
         return marker
-    _require_packages(specification)
+    for name, version in package_versions().items():
+        if version != specification.packages[name]:
+            raise MagBridgeError(
+                f"{name} {version} here, the corpus was planned with {specification.packages[name]}: expected the same "
+                "versions on every machine, since another could change a digit"
+            )
     paths = {split: data_path(split, shard) for split in SPLITS}
     cells: dict[str, list[str]] = {}
     seeds, summaries, files = {}, [], {}
@@ -108,55 +114,32 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
             writers = {split: writing.enter_context(_writer(path, specification)) for split, path in written.items()}
             # a row group per seed: one release is in memory, never the shard
             for seed in specification.seeds_of(shard):
-                table = _release(recipe, seed)
+                bridge = make_bridge(recipe.upstream, specification.bridge_config, seed, recipe.scan_map)
+                table = make_table(bridge, specification.counts, seed, workers=1)
                 rows = scalars(table)
                 subset = by_cell_primary(rows)
                 seeds[str(seed)] = {"rows": table.num_rows, "dataset_digest": dataset_digest(table)}
                 summaries.append(summarise(rows, {PRIMARY: subset}))
                 if specification.edition.same_cells:
-                    cells = _same_cells(cells, {s: sorted(set(rows["cell_id"][subset == s])) for s in SPLITS}, seed)
+                    found = {s: sorted(set(rows["cell_id"][subset == s])) for s in SPLITS}
+                    if cells and cells != found:
+                        raise MagBridgeError(
+                            f"seed {seed}: its cells or their subsets are not those of the seed before; expected "
+                            "enough Regime-B rows for every pseudo-cell in every seed"
+                        )
+                    cells = found
                 for split, writer in writers.items():
-                    part = _by_contract(table.take(np.flatnonzero(subset == split)), seed, specification.dtype)
+                    part = table.take(np.flatnonzero(subset == split))
+                    seeds_of_rows = pa.array(np.full(part.num_rows, seed))
+                    part = part.append_column(MASTER_SEED_FIELD.name, seeds_of_rows).cast(writer.schema)
                     writer.write_table(part, row_group_size=part.num_rows)
         for split, path in written.items():
             rows, size = pq.read_metadata(path).num_rows, path.stat().st_size
             files[paths[split]] = {"rows": rows, "bytes": size, "sha256": sha256_of(path)}
     marker = {"specification": specification.hash(), "files": files, "seeds": seeds, "cells": cells}
     marker["summary"] = combine(summaries, specification.edition.same_cells)
-    out.write_json(marker_path(shard), marker)
+    out.write_text(marker_path(shard), json_text(marker))
     return marker
-
-
-def _require_packages(specification: Specification) -> None:
-    for name, version in package_versions().items():
-        if version != specification.packages[name]:
-            raise MagBridgeError(
-                f"{name} {version} here, the corpus was planned with {specification.packages[name]}: expected the same "
-                "versions on every machine, since another could change a digit"
-            )
-
-
-def _release(recipe: Recipe, seed: int) -> pa.Table:
-    """The rows of the release of one master seed, in release order."""
-    specification = recipe.specification
-    bridge = make_bridge(recipe.upstream, specification.bridge_config, seed, recipe.scan_map)
-    return make_table(bridge, specification.counts, seed, workers=1)
-
-
-def _same_cells(known: dict, found: dict, seed: int) -> dict:
-    """A split by cell names: each seed must have the same names in the same subsets."""
-    if known and known != found:
-        raise MagBridgeError(
-            f"seed {seed}: its cells or their subsets are not those of the seed before; expected enough Regime-B rows "
-            "for every pseudo-cell in every seed"
-        )
-    return found
-
-
-def _by_contract(table: pa.Table, seed: int, dtype: str) -> pa.Table:
-    seeds = pa.array(np.full(table.num_rows, seed))
-    schema = arrow_schema(dtype, table["schema_version"][0].as_py())
-    return table.append_column(MASTER_SEED_FIELD.name, seeds).cast(schema)
 
 
 def _writer(path, specification: Specification) -> pq.ParquetWriter:
@@ -184,7 +167,7 @@ def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict 
         Its marker, and every broken promise.
     """
     out, specification = corpus
-    marker = finished(shard, out, specification)
+    marker = finished(shard, corpus)
     if marker is None:
         missing = "missing, of another corpus, or its files are not those it names"
         return None, [Finding("shards", marker_path(shard), missing)]
@@ -264,13 +247,7 @@ def _add(name: str, one, other, fixed: tuple[str, ...]):
     return one + other
 
 
-def combined_digest(digests: dict[int, str]) -> str:
-    """SHA-256 over the digests of releases, by master seed."""
-    lines = "".join(f"{digest}  {seed}\n" for seed, digest in sorted(digests.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def combined_files_digest(files: dict[str, dict]) -> str:
-    """SHA-256 over the checksums of data files, as `dataset_card.storage.digests.files_digest` takes it of a folder."""
-    lines = "".join(f"{file['sha256']}  {path}\n" for path, file in sorted(files.items()))
+def digest_of_list(digests: Iterable[tuple[object, str]]) -> str:
+    """SHA-256 over digests of releases by seed, or of files by path (see `dataset_card.storage.digests.files_digest`)."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in digests)
     return hashlib.sha256(lines.encode()).hexdigest()

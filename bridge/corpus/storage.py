@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from dataset_card.storage.files import create_text, replacing
 
 MAX_BYTES = 1 << 28
 """Of the largest file that is read at once: the checksums of a million files are a third of it."""
-
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -87,30 +84,21 @@ class Folder:
         with self.writing(name) as path:
             path.write_text(text, encoding="utf-8")
 
-    def write_json(self, name: str, value) -> None:
-        """Write a JSON file."""
-        self.write_text(name, json.dumps(value, indent=1) + "\n")
-
     def create_text(self, name: str, text: str) -> bool:
         """Write a text file where there is none; False, and nothing written, where there is one."""
         if self.local:
             return create_text(Path(self._path(name)), text)
-        with self._reported(name):
-            try:
-                self._place[0].pipe_file(self._path(name), text.encode(), mode="create")
-            except FileExistsError:
-                return False
-        return True
+        with self._reported(name), contextlib.suppress(FileExistsError):
+            self._place[0].pipe_file(self._path(name), text.encode(), mode="create")
+            return True
+        return False
 
     def size(self, name: str) -> int | None:
         """Bytes of a file, None where there is none."""
-        files = self._place[0]
-        with self._reported(name):
-            files.invalidate_cache()
-            try:
-                return int(files.info(self._path(name))["size"])
-            except FileNotFoundError:
-                return None
+        with self._reported(name), contextlib.suppress(FileNotFoundError):
+            self._place[0].invalidate_cache()
+            return int(self._place[0].info(self._path(name))["size"])
+        return None
 
     def read_json(self, name: str) -> dict | None:
         """The object of a JSON file; None where there is no such file.
@@ -134,22 +122,16 @@ class Folder:
 
     def names(self, below: str) -> list[str]:
         """Names of the files and folders directly in a folder, sorted; none where it is not there."""
-        files = self._place[0]
-        with self._reported(below):
-            files.invalidate_cache()
-            try:
-                found = files.ls(self._path(below).rstrip("/"), detail=False)
-            except FileNotFoundError:
-                return []
-        return sorted({Path(name).name for name in found} - {""})
+        with self._reported(below), contextlib.suppress(FileNotFoundError):
+            self._place[0].invalidate_cache()
+            found = self._place[0].ls(self._path(below).rstrip("/"), detail=False)
+            return sorted({Path(name).name for name in found} - {""})
+        return []
 
     def sha256(self, name: str) -> str:
         """SHA-256 of a file, in hex."""
-        digest = hashlib.sha256()
         with self._reported(name), self.open(name) as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def open(self, name: str):
         """A file to read from."""

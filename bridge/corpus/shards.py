@@ -248,6 +248,6 @@ def _add(name: str, one, other, fixed: tuple[str, ...]):
 
 
 def digest_of_list(digests: Iterable[tuple[object, str]]) -> str:
-    """SHA-256 over digests of releases by seed, or of files by path (see `dataset_card.storage.digests.files_digest`)."""
+    """SHA-256 over digests of releases by seed, or of files by path: that of a folder's files is its `files_digest`."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in digests)
     return hashlib.sha256(lines.encode()).hexdigest()

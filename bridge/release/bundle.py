@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -93,15 +93,13 @@ def write_bundle(folder: Path, out: Path, replace: bool = False) -> Path:
         MagBridgeError: The folder is not a release, or a file is missing or damaged.
     """
     require_file(out, replace)
-    with one_release(folder) as real:
-        return _write_bundle(real, Path(out))
-
-
-def _write_bundle(folder: Path, out: Path) -> Path:
-    check_checksums(folder)
-    checked_digest(folder)
-    table = read_table(folder)
-    with tempfile.TemporaryDirectory(prefix="magbridge-bundle-") as scratch, replacing(out) as packed:
+    with ExitStack() as stack:
+        folder = stack.enter_context(one_release(folder))
+        check_checksums(folder)
+        checked_digest(folder)
+        table = read_table(folder)
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="magbridge-bundle-"))
+        packed = stack.enter_context(replacing(Path(out)))
         root = Path(scratch) / bundle_name(read_manifest(folder))
         size = -(-table.num_rows // SHARDS)
         for i in range(SHARDS):
@@ -120,7 +118,7 @@ def _write_bundle(folder: Path, out: Path) -> Path:
                 entry = zipfile.ZipInfo(path.relative_to(root.parent).as_posix(), (1980, 1, 1, 0, 0, 0))
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, path.read_bytes())
-    return out
+    return Path(out)
 
 
 def import_bundle(bundle: Path, out: Path, replace: bool = False) -> dict:
@@ -209,7 +207,7 @@ def opened(bundle: Path) -> Iterator[Path]:
 
 def _root(folder: Path) -> Path:
     """The folder that holds `data/`, which may be one level down."""
-    for candidate in (folder, *sorted(p for p in folder.iterdir() if p.is_dir())):
+    for candidate in (folder, *sorted(folder.iterdir())):
         if (candidate / "data").is_dir():
             return candidate
     raise MagBridgeError(f"{folder}: no data/ folder; expected a bundle with data/shard_0000.parquet and on")

@@ -16,6 +16,7 @@ from dataset_card.storage.arrays import signals
 ANCHOR_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d9b800")
 
 
+@printed
 def sample(table: pa.Table, sample_id: str, out: Path) -> None:
     """Plot one sample's six channels over the mean and std of the clean or Regime-B rows nearest its anchor.
 
@@ -47,19 +48,14 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
         f"{sample_id}: {label['voltage']:.3f} V, SOC {label['soc']:.0f} %, SOH {soh}, anomaly: "
         f"{label['anomaly_subtype']}"
     )
-    of_anchor = f"mean and std of the {len(reference):,} rows nearest {label['nearest_anchor']:.2f} V"
-    save(_sample(signals(row)[0], reference.mean(axis=0), reference.std(axis=0), title, of_anchor), out)
-
-
-@printed
-def _sample(x: np.ndarray, mean: np.ndarray, std: np.ndarray, title: str, near: str):
-    """Channels of a sample over a mean and its std, each (100, 6)."""
+    near = f"mean and std of the {len(reference):,} rows nearest {label['nearest_anchor']:.2f} V"
     figure, axes = canvas(2, 3, (PAGE, 3.9))
     t = np.linspace(0, 1, T)
-    for c, (name, axis) in enumerate(zip(CHANNELS, axes.flat)):
-        axis.fill_between(t, mean[:, c] - std[:, c], mean[:, c] + std[:, c], color=BAND, linewidth=0, label=near)
-        axis.plot(t, mean[:, c], color=LINE, linewidth=0.8)
-        axis.plot(t, x[:, c], color=MARK, linewidth=1.1, label="sample")
+    channels = zip(axes.flat, CHANNELS, signals(row)[0].T, reference.mean(axis=0).T, reference.std(axis=0).T)
+    for axis, name, x, mean, std in channels:
+        axis.fill_between(t, mean - std, mean + std, color=BAND, linewidth=0, label=near)
+        axis.plot(t, mean, color=LINE, linewidth=0.8)
+        axis.plot(t, x, color=MARK, linewidth=1.1, label="sample")
         axis.set_title(name)
     for axis in axes[:, 0]:
         axis.set_ylabel("nT")
@@ -67,9 +63,10 @@ def _sample(x: np.ndarray, mean: np.ndarray, std: np.ndarray, title: str, near: 
         axis.set_xlabel("normalised scan time")
     figure.suptitle(title)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return figure
+    save(figure, out)
 
 
+@printed
 def overview(table: pa.Table, manifest: dict, out: Path) -> None:
     """Plot a release: rows by kind, SOH of the clean cells, and the mean signal at each anchor.
 
@@ -78,11 +75,6 @@ def overview(table: pa.Table, manifest: dict, out: Path) -> None:
         manifest: Its manifest.
         out: The figure to write; its suffix picks the format.
     """
-    save(_overview(table, manifest), out)
-
-
-@printed
-def _overview(table: pa.Table, manifest: dict):
     origin = np.array(table["anomaly_origin"].to_pylist())
     anchor = np.array(table["nearest_anchor"].to_pylist())
     soh = table["soh"].to_numpy()[origin == "none"]
@@ -104,14 +96,8 @@ def _overview(table: pa.Table, manifest: dict):
     heights, *_ = axis.hist(soh, bins=40, color=BAND)
     axis.axvline(REUSE_ABOVE_SOH, color=MARK, linewidth=1)
     axis.set_ylim(0, 1.2 * heights.max())
-    axis.annotate(
-        f"reuse above {REUSE_ABOVE_SOH} ",
-        (REUSE_ABOVE_SOH, 1.2 * heights.max()),
-        fontsize=6.5,
-        va="top",
-        ha="right",
-        color=MARK,
-    )
+    place = REUSE_ABOVE_SOH, 1.2 * heights.max()
+    axis.annotate(f"reuse above {REUSE_ABOVE_SOH} ", place, fontsize=6.5, va="top", ha="right", color=MARK)
     axis.set(title="SOH of clean rows", xlabel="SOH", ylabel="rows")
 
     t = np.linspace(0, 1, T)
@@ -129,4 +115,4 @@ def _overview(table: pa.Table, manifest: dict):
         f"{manifest['name']} {manifest['version']} ({manifest['bridge_version']}): {table.num_rows:,} rows, "
         f"digest {manifest['dataset_digest'][:12]}"
     )
-    return figure
+    save(figure, out)

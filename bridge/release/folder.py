@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -106,14 +107,16 @@ def build(
     require_folder(out, RELEASE, replace or _stands(Path(out), {**made_so, "rebuild": rebuild}))
     bridge = make_bridge(upstream, config, master_seed)
     table = make_table(bridge, counts, master_seed, workers, require_sound(bridge, counts, master_seed))
+    pulses = None if isinstance(bridge, BridgeV3) else bridge.upstream.pulses
     origin = {
         "upstream": upstream_entry,
         "config": dataclasses.asdict(bridge.config),
         "master_seed": master_seed,
-        **_counts(edition, counts),
+        # v1's has the counts beside `variants` only where they differ from the published release's
+        **({"variants": vars(counts)["variants"]} if edition is V1 and counts == COMPOSITIONS[V1] else vars(counts)),
         "rebuild": rebuild,
         **({"notes": list(own.notes)} if own and own.notes else {}),
-        **_overridden(bridge),
+        **({"overridden": pulses.overridden()} if isinstance(pulses, PulseTables) else {}),
         **({"operators": operator_digests(bridge.config)} if isinstance(bridge, BridgeV3) else {}),
         "packages": package_versions(),
     }
@@ -175,18 +178,6 @@ def fitted_files(bridge: ReleaseBridge) -> dict[str, Callable[[Path], object]]:
     return {SCAN_MAP: bridge.scan_map.save} if isinstance(bridge, BridgeV2) else {}
 
 
-def _counts(edition: Edition, counts: AnyComposition) -> dict:
-    """Entries of a manifest; v1's has those beside `variants` only where they differ from the published release's."""
-    stated = vars(counts)
-    return {"variants": stated["variants"]} if edition is V1 and counts == COMPOSITIONS[V1] else stated
-
-
-def _overridden(bridge: ReleaseBridge) -> dict:
-    """Entry of a manifest for records whose own voltage was changed: of v2, and of a user's own cells."""
-    pulses = None if isinstance(bridge, BridgeV3) else bridge.upstream.pulses
-    return {"overridden": pulses.overridden()} if isinstance(pulses, PulseTables) else {}
-
-
 def choice_of(upstream: Mapping) -> str:
     """What `--upstream` was for a manifest's upstream; own scans stand beside pulse tables of either kind."""
     if upstream["name"] == "scans":
@@ -203,11 +194,9 @@ def rebuild_command(
         command += f" --upstream {'published' if upstream == 'hybrid' else upstream}"
     if master_seed != MASTER_SEED:
         command += f" --seed {master_seed}"
-    known = COMPOSITIONS[edition]
     for name, value in vars(counts).items():
-        if value != getattr(known, name):
-            values = value if isinstance(value, (tuple, list)) else [value]
-            joined = ("," if name == "anomalies" else " ").join(str(v) for v in values)
+        if value != vars(COMPOSITIONS[edition])[name]:
+            joined = ("," if name == "anomalies" else " ").join(map(str, np.ravel(value).tolist()))
             command += f" --{name.replace('_', '-')} {joined}"
     return command
 
@@ -262,8 +251,16 @@ def write(
     edition = edition_of(rows["bridge_version"].iat[0])
     subsets = make_splits(rows) if primary is None else {**make_splits(rows), PRIMARY: primary}
     manifest = make_manifest(table, rows, subsets, origin)
+    parts = {METADATA_FILE: table.select(metadata_of(edition.fields))}
+    paths = np.array(data_paths(table, subsets, edition))
+    parts |= {path: table.take(np.flatnonzero(paths == path)) for path in np.unique(paths).tolist()}
     with writing_folder(out, RELEASE, replace) as folder:
-        files = _write_tables(folder, table, subsets, edition)
+        for path, part in parts.items():
+            write_parquet(part, folder / path)
+        files = {
+            path: (part.num_rows, (folder / path).stat().st_size, sha256_of(folder / path))
+            for path, part in parts.items()
+        }
         manifest["files_digest"] = files_digest(folder)
         (folder / "splits").mkdir()
         for name, subset in subsets.items():
@@ -282,21 +279,6 @@ def write_checksums(folder: Path) -> None:
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CHECKSUMS)
     lines = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
     (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
-
-
-def _write_tables(
-    folder: Path, table: pa.Table, subsets: dict[str, np.ndarray], edition: Edition
-) -> dict[str, tuple[int, int, str]]:
-    """Write the data files; return rows, bytes and SHA-256 of each."""
-    parts = {METADATA_FILE: table.select(metadata_of(edition.fields))}
-    paths = np.array(data_paths(table, subsets, edition))
-    for path in np.unique(paths).tolist():
-        parts[path] = table.take(np.flatnonzero(paths == path))
-    for path, part in parts.items():
-        write_parquet(part, folder / path)
-    return {
-        path: (part.num_rows, (folder / path).stat().st_size, sha256_of(folder / path)) for path, part in parts.items()
-    }
 
 
 def data_paths(table: pa.Table, subsets: Mapping[str, np.ndarray], edition: Edition) -> list[str]:
@@ -338,10 +320,7 @@ def json_text(value) -> str:
 
 def _stands(out: Path, entries: Mapping) -> bool:
     """Whether a release made by the same request stands there: replacing it loses nothing."""
-    if not (out / MANIFEST).is_file():
-        return False
-    try:
+    with contextlib.suppress(MagBridgeError):
         old = read_manifest(out)
-    except MagBridgeError:
-        return False
-    return all(old.get(name) == value for name, value in entries.items())
+        return all(old.get(name) == value for name, value in entries.items())
+    return False

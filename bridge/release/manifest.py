@@ -20,7 +20,7 @@ def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np
     versions = sorted(set(rows["bridge_version"]))
     edition = edition_of(versions[0])
     return {
-        "name": release_name(edition, origin["upstream"]["name"]),
+        "name": edition.name + ("-simulated" if origin["upstream"]["name"] == "simulated" else ""),
         "version": edition.version,
         "schema_version": edition.schema_version,
         "bridge_version": versions[0] if len(versions) == 1 else versions,
@@ -30,11 +30,6 @@ def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np
         **(readings(PhysicsConfig.of(origin["config"])) if edition is V3 else {}),
         **summarise(rows, subsets),
     }
-
-
-def release_name(edition: Edition, upstream: str) -> str:
-    """The dataset's name, which says where its upstream is simulated."""
-    return f"{edition.name}-simulated" if upstream == "simulated" else edition.name
 
 
 def summarise(rows: pandas.DataFrame, subsets: dict[str, np.ndarray]) -> dict:
@@ -52,7 +47,13 @@ def summarise(rows: pandas.DataFrame, subsets: dict[str, np.ndarray]) -> dict:
             **({"tables": _tables(rows)} if edition in (V2, MEASURED) else {}),
         },
         "soh_range": _soh_range(rows),
-        "splits": {name: _split_summary(rows, subset, of_subset) for name, subset in subsets.items()},
+        "splits": {
+            name: {
+                "leakage": splits.leakage(rows, subset),
+                "subsets": {s: _subset_summary(rows[subset == s], of_subset) for s in SPLITS},
+            }
+            for name, subset in subsets.items()
+        },
     }
 
 
@@ -87,16 +88,6 @@ def _soh_range(rows: pandas.DataFrame) -> list[float] | None:
     return [float(soh.min()), float(soh.max())] if len(soh) else None
 
 
-def _split_summary(rows: pandas.DataFrame, subset: np.ndarray, classes: tuple[str, ...]) -> dict:
-    return {
-        "leakage": splits.leakage(rows, subset),
-        "subsets": {
-            s: {
-                "rows": int((subset == s).sum()),
-                "cells": int(rows.loc[subset == s, "cell_id"].nunique()),
-                "soh_range": _soh_range(rows[subset == s]),
-                **{name: _counts(rows.loc[subset == s, name]) for name in classes},
-            }
-            for s in SPLITS
-        },
-    }
+def _subset_summary(rows: pandas.DataFrame, classes: tuple[str, ...]) -> dict:
+    counts = {name: _counts(rows[name]) for name in classes}
+    return {"rows": len(rows), "cells": int(rows["cell_id"].nunique()), "soh_range": _soh_range(rows), **counts}

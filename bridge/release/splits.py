@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas
@@ -55,12 +55,14 @@ def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
     turn = itertools.cycle(DEALT)
     for _, units in sorted(strata.items()):
         shuffler.shuffle(units)
-        if edition is V3:
-            subset.update((cell, next(turn)) for cell in units)
-            continue
-        train, validation = (round(len(units) * share) for share in (STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE))
-        subset.update(zip(units, ["train"] * train + ["validation"] * validation + ["test"] * len(units)))
+        shares = STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE
+        subset |= dict(zip(units, turn)) if edition is V3 else cut(units, *(round(len(units) * s) for s in shares))
     return rows[unit].map(subset).to_numpy(dtype=object)
+
+
+def cut(units: Sequence[str], train: int, validation: int) -> dict[str, str]:
+    """Subset of each unit: the first so many are for training, the next for validation, the others for the test."""
+    return dict(zip(units, ["train"] * train + ["validation"] * validation + ["test"] * len(units)))
 
 
 def unit_of(rows: pandas.DataFrame) -> str:
@@ -73,13 +75,7 @@ def _by_cell(rows: pandas.DataFrame) -> np.ndarray:
     extrapolated = rows["regime"] == "extrapolation"
     cells = sorted(rows.loc[~extrapolated, "cell_id"].unique())
     random.Random(PRIMARY_SEED).shuffle(cells)
-    total = 56
-    train = round(len(cells) * TRAIN_CELLS / total)
-    validation = round(len(cells) * VALIDATION_CELLS / total)
-    subset = {
-        cell: "train" if i < train else "validation" if i < train + validation else "test"
-        for i, cell in enumerate(cells)
-    }
+    subset = cut(cells, *(round(len(cells) * part / 56) for part in (TRAIN_CELLS, VALIDATION_CELLS)))
     pseudo_cells = sorted(rows.loc[extrapolated, "cell_id"].unique())
     random.Random(REGIME_B_SEED).shuffle(pseudo_cells)
     subset.update(zip(pseudo_cells, ("train", "validation", "test")))
@@ -97,15 +93,10 @@ def by_record_optimistic_baseline(rows: pandas.DataFrame) -> np.ndarray:
     """
     ids = sorted(rows["sample_id"])
     random.Random(RECORD_SEED).shuffle(ids)
-    train, validation = int(len(ids) * TRAIN_SHARE), int(len(ids) * VALIDATION_SHARE)
-    subset = {
-        i: "train" if n < train else "validation" if n < train + validation else "test" for n, i in enumerate(ids)
-    }
+    subset = cut(ids, int(len(ids) * TRAIN_SHARE), int(len(ids) * VALIDATION_SHARE))
     return rows["sample_id"].map(subset).to_numpy(dtype=object)
 
 
-SPLIT_FUNCTIONS = {PRIMARY: by_cell_primary, RECORD: by_record_optimistic_baseline}
-SPLIT_SEEDS = {PRIMARY: PRIMARY_SEED, RECORD: RECORD_SEED}
 LEAK_WARNING = (
     "Rows of one cell, and parents with their anomalies, fall into different subsets: scores on this split are "
     "optimistic. Use it only to measure that gap; report by_cell_primary."
@@ -114,7 +105,7 @@ LEAK_WARNING = (
 
 def make_splits(rows: pandas.DataFrame) -> dict[str, np.ndarray]:
     """Subset of every row, by the name of the split."""
-    return {name: function(rows) for name, function in SPLIT_FUNCTIONS.items()}
+    return {PRIMARY: by_cell_primary(rows), RECORD: by_record_optimistic_baseline(rows)}
 
 
 def split_document(rows: pandas.DataFrame, name: str, subset: np.ndarray) -> dict:
@@ -122,7 +113,7 @@ def split_document(rows: pandas.DataFrame, name: str, subset: np.ndarray) -> dic
     members = {s: rows[subset == s] for s in SPLITS}
     return {
         "name": name,
-        "seed": SPLIT_SEEDS[name],
+        "seed": PRIMARY_SEED if name == PRIMARY else RECORD_SEED,
         "counts": {s: len(members[s]) for s in SPLITS},
         "warning": LEAK_WARNING if name == RECORD else None,
         "cells": {s: sorted(members[s]["cell_id"].unique()) for s in SPLITS},

@@ -10,7 +10,6 @@ from bridge.release.bundle import import_bundle
 from bridge.upstream import files
 from bridge.upstream.download import download
 from bridge.upstream.published import read_pulse_table
-from dataset_card.contract.schema import METADATA_FIELDS
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing
 from dataset_card.storage.reading import read_table, scalars
@@ -75,17 +74,14 @@ def compare_with_plan(folder: Path) -> list[str]:
         differences.append(f"{len(extra)} of {len(rows)} ids are not in the plan, such as {extra[0]}")
     if len(missing):
         differences.append(f"{len(missing)} of the plan's {len(planned)} ids are missing, such as {missing[0]}")
-    if not len(extra) and not len(missing) and list(rows.index) != list(planned.index):
+    if not differences and list(rows.index) != list(planned.index):
         differences.append("the ids are the plan's, in another order")
     shared = planned.index.intersection(rows.index)
-    for name in METADATA_FIELDS:
-        if name != "sample_id":
-            ours, theirs = planned.loc[shared, name], rows.loc[shared, name]
-            off = (ours != theirs) & ~(ours.isna() & theirs.isna())
-            if off.any():
-                first = off.idxmax()
-                differences.append(
-                    f"{name} differs in {int(off.sum())} rows: {theirs[first]!r} where the plan has "
-                    f"{ours[first]!r} ({first})"
-                )
+    for name in planned:
+        ours, theirs = planned.loc[shared, name], rows.loc[shared, name]
+        off = (ours != theirs) & ~(ours.isna() & theirs.isna())
+        if off.any():
+            first = off.idxmax()
+            found = f"{theirs[first]!r} where the plan has {ours[first]!r} ({first})"
+            differences.append(f"{name} differs in {int(off.sum())} rows: {found}")
     return differences

@@ -35,7 +35,8 @@ def smoothed_cells(pulses: PulseTables, counts: Mapping[str, int], rng: np.rando
         Nine records a cell; pulse voltages U1 to U21 are not drawn and NaN.
     """
     jitter_V = _voltage_bandwidth(pulses)
-    parts = []
+    labels: list[tuple[str, str, str, float]] = []
+    charges, voltages = [], []
     for table, count in counts.items():
         rows = pulses.table == table
         cells = np.unique(pulses.cell[rows].astype(str))
@@ -48,21 +49,23 @@ def smoothed_cells(pulses: PulseTables, counts: Mapping[str, int], rng: np.rando
             voltage = np.interp(soc, pulses.soc[records][order], pulses.voltage[records][order])
             voltage = np.clip(voltage + rng.normal(0, jitter_V, len(soc)), GROUNDED_MIN_V, GROUNDED_MAX_V)
             soh = _reflected(soh_of[donor] + rng.normal(0, width), soh_of.min(), soh_of.max())
-            parts.append(
-                PulseTables(
-                    cell=np.full(len(soc), f"{table}-r{number:03d}", dtype=object),
-                    soc=soc,
-                    soh=np.full(len(soc), soh),
-                    u=np.full((len(soc), pulses.u.shape[1]), np.nan),
-                    table=np.full(len(soc), table, dtype=object),
-                    chemistry=np.full(len(soc), pulses.chemistry[rows][0], dtype=object),
-                    voltage=voltage,
-                    battery=np.full(len(soc), f"{table}-r{number:03d}", dtype=object),
-                    own_voltage=np.full(len(soc), np.nan),
-                    age_cycles=np.full(len(soc), np.nan),
-                )
-            )
-    return PulseTables(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
+            labels.append((f"{table}-r{number:03d}", table, pulses.chemistry[rows][0], soh))
+            charges.append(soc)
+            voltages.append(voltage)
+    cell, table_of, chemistry, soh_of_row = np.repeat(np.array(labels, dtype=object), len(SOC_BINS) - 1, axis=0).T
+    unknown = np.full((len(cell), pulses.u.shape[1]), np.nan)
+    return PulseTables(
+        cell=cell,
+        soc=np.concatenate(charges),
+        soh=soh_of_row.astype(float),
+        u=unknown,
+        table=table_of,
+        chemistry=chemistry,
+        voltage=np.concatenate(voltages),
+        battery=cell,
+        own_voltage=unknown[:, 0],
+        age_cycles=unknown[:, 0],
+    )
 
 
 def _voltage_bandwidth(pulses: PulseTables) -> float:

@@ -69,12 +69,10 @@ def require_new(out: Path) -> None:
 
 
 def _write_public(folder: Path, rows: RoundRows, configuration: dict[str, Any], commitment: str) -> None:
+    files = {}
     for task, table in rows.signals.items():
         write_parquet(table, folder / file_of(task))
-    files = {
-        task: {"rows": table.num_rows, "sha256": sha256_of(folder / file_of(task))}
-        for task, table in rows.signals.items()
-    }
+        files[task] = {"rows": table.num_rows, "sha256": sha256_of(folder / file_of(task))}
     document = {
         "format": FORMAT,
         "commitment": commitment,

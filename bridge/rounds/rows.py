@@ -134,17 +134,16 @@ def make_rows(configuration: Mapping[str, Any], master_seed: int, upstream: AnyU
 
 def _v2(upstream: ReleaseInputs) -> UpstreamV2:
     """The upstream, if a round can be made from it."""
-    why = None
-    if isinstance(upstream, InputsV3):
-        why = "v3: expected v2; a round's files hold scans (100, 6) and the labels of T1 to T4, v3 has neither"
-    elif not isinstance(upstream, UpstreamV2):
-        why = "v1: expected v2; v1's rows have seeds of 31 bits, which can be found by trying them all"
-    elif upstream.name not in ("hybrid", "simulated"):
+    if isinstance(upstream, UpstreamV2):
+        if upstream.name in ("hybrid", "simulated"):
+            return upstream
         expected = "published or simulated, which everybody can have to make the round again"
         why = f"the upstream {upstream.name!r}: expected {expected}"
-    if why is not None or not isinstance(upstream, UpstreamV2):
-        raise MagBridgeError(f"a round of {why}")
-    return upstream
+    elif isinstance(upstream, InputsV3):
+        why = "v3: expected v2; a round's files hold scans (100, 6) and the labels of T1 to T4, v3 has neither"
+    else:
+        why = "v1: expected v2; v1's rows have seeds of 31 bits, which can be found by trying them all"
+    raise MagBridgeError(f"a round of {why}")
 
 
 def divide(plan: Plan, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -48,12 +48,12 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
         f"{sample_id}: {label['voltage']:.3f} V, SOC {label['soc']:.0f} %, SOH {soh}, anomaly: "
         f"{label['anomaly_subtype']}"
     )
-    near = f"mean and std of the {len(reference):,} rows nearest {label['nearest_anchor']:.2f} V"
+    around = f"mean and std of the {len(reference):,} rows nearest {label['nearest_anchor']:.2f} V"
     figure, axes = canvas(2, 3, (PAGE, 3.9))
     t = np.linspace(0, 1, T)
     channels = zip(axes.flat, CHANNELS, signals(row)[0].T, reference.mean(axis=0).T, reference.std(axis=0).T)
     for axis, name, x, mean, std in channels:
-        axis.fill_between(t, mean - std, mean + std, color=BAND, linewidth=0, label=near)
+        axis.fill_between(t, mean - std, mean + std, color=BAND, linewidth=0, label=around)
         axis.plot(t, mean, color=LINE, linewidth=0.8)
         axis.plot(t, x, color=MARK, linewidth=1.1, label="sample")
         axis.set_title(name)

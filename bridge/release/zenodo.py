@@ -77,7 +77,7 @@ def compare_with_plan(folder: Path) -> list[str]:
     if not differences and list(rows.index) != list(planned.index):
         differences.append("the ids are the plan's, in another order")
     shared = planned.index.intersection(rows.index)
-    for name in planned:
+    for name in planned.columns.tolist():
         ours, theirs = planned.loc[shared, name], rows.loc[shared, name]
         off = (ours != theirs) & ~(ours.isna() & theirs.isna())
         if off.any():

@@ -7,30 +7,22 @@ each cell at another cell's SOH and is graded against its own; A3 ages the oppos
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmark.baselines import models
 from benchmark.data import Subset, TaskData
 from benchmark.protocol import SHOTS, few_shot
-from benchmark.results import Result
 from benchmark.tasks import get_task
 from bridge.generate import AnyBridge
 from bridge.identity import sample_seed
 from bridge.plan import record_voltages
 from bridge.v1.generate import Bridge
+from bridge.validation import soh
 from bridge.validation.checks import reports
-from bridge.validation.soh import (
-    ABLATIONS,
-    READOUTS,
-    CleanRows,
-    Transfer,
-    ablated,
-    of_one_law,
-    permuted,
-    transfer_scores,
-    transfer_table,
-)
+from bridge.validation.soh import ABLATIONS, READOUTS, CleanRows, ablated, of_one_law, permuted, transfer_scores
 from dataset_card.contract.schema import MASTER_SEED, REUSE_ABOVE_SOH
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.plotting import LINE, MARK, canvas, save
@@ -58,8 +50,7 @@ PUBLISHED = {
 """Best model per shot of v1, k = 2, 5, 10, 20, five seeds (paper, ablation table)."""
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """One fit.
 
     Attributes:
@@ -95,7 +86,7 @@ class AblationReport:
     upstream: str
     rows: int
     scores: list[Score]
-    transfer: list[Transfer]
+    transfer: list[soh.Transfer]
 
     def mean(self, ablation: str, task: str, k: int) -> tuple[str, float]:
         """The model with the best mean over seeds at k, and that mean."""
@@ -124,19 +115,13 @@ class AblationReport:
             for k in self.shots
             for model, value in [self.mean(ablation, task, k)]
         ]
-        return {
-            "bridge": self.bridge,
-            "upstream": self.upstream,
-            "rows": self.rows,
-            "best": best,
-            "scores": [asdict(s) for s in self.scores],
-            "transfer": [asdict(t) for t in self.transfer],
-        }
+        lists = {"scores": [s._asdict() for s in self.scores], "transfer": [asdict(t) for t in self.transfer]}
+        return {"bridge": self.bridge, "upstream": self.upstream, "rows": self.rows, "best": best, **lists}
 
     def table(self) -> str:
         """The paper's table, for v1 its numbers beside ours, and the transfer scores."""
         published = {key: dict(zip(SHOTS, values)) for key, values in PUBLISHED.items()} if self.bridge == "v1" else {}
-        return reports().ablations(self, ABLATIONS, published, transfer_table(self.transfer))
+        return reports().ablations(self, ABLATIONS, published, soh.transfer_table(self.transfer))
 
 
 def run_ablations(
@@ -162,11 +147,14 @@ def run_ablations(
     if not seeds or len(set(seeds)) != len(seeds) or not set(seeds) <= set(SEEDS):
         raise MagBridgeError(f"seeds {list(seeds)}: expected different numbers of {', '.join(map(str, SEEDS))}")
     bridge, scores = of_one_law(bridge), []
-    for ablation, seed in _bar([(a, s) for a in ABLATIONS for s in seeds], progress):
+    pilots = [(a, s) for a in ABLATIONS for s in seeds]
+    for ablation, seed in tqdm(pilots, desc="pilots", disable=None if progress else True, leave=False):
         for task, data in make_pilot(bridge, ablation, seed).items():
             for model in models(task, "classical"):
                 if names is None or model.name in names:
-                    scores += _scores(ablation, few_shot(task, model, data, shots=shots, seeds=(seed,)))
+                    found = few_shot(task, model, data, shots=shots, seeds=(seed,))
+                    fits = [(run.k, run.scores[get_task(task).headline.name]) for run in found.runs]
+                    scores += [Score(ablation, task, model.name, k, seed, value) for k, value in fits if k is not None]
     rows = pilot_rows(bridge, seeds[0])
     transfer = transfer_scores(bridge, rows, readouts=tuple(READOUTS))
     version = "v1" if isinstance(bridge, Bridge) else "v2"
@@ -226,23 +214,6 @@ def make_pilot(bridge: AnyBridge, ablation: str, seed: int) -> dict[str, TaskDat
     return pilots
 
 
-def _scores(ablation: str, result: Result) -> list[Score]:
-    headline = get_task(result.task).headline.name
-    return [
-        Score(ablation, result.task, result.model, run.k, run.seed, run.scores[headline])
-        for run in result.runs
-        if run.k is not None
-    ]
-
-
-def _bar(items: list, shown: bool):
-    if not shown:
-        return items
-    from tqdm import tqdm
-
-    return tqdm(items, desc="pilots", disable=None, leave=False)
-
-
 def plot(report: AblationReport, out) -> None:
     """Plot the best score over k for every ablation, T1 and T2; for v1 the paper's dashed."""
     paper = report.bridge == "v1"
@@ -254,16 +225,11 @@ def plot(report: AblationReport, out) -> None:
             if paper:
                 axis.plot(SHOTS, PUBLISHED[task, ablation], "--", color=colour, lw=1, alpha=0.7)
         axis.axhline(get_task(task).chance, color="0.6", lw=0.8, ls=":")
-        axis.set_xscale("log")
+        axis.set(xscale="log", xlabel="training rows per class (T1: per SOH bin)", ylabel=label)
+        axis.set_title(get_task(task).title)
         axis.set_xticks(report.shots, [str(k) for k in report.shots])
         axis.minorticks_off()
-        axis.set_xlabel("training rows per class (T1: per SOH bin)")
-        axis.set_ylabel(label)
-        axis.set_title(get_task(task).title)
     axes[0].legend(fontsize=7, loc="center right", bbox_to_anchor=(1, 0.4))
-    figure.suptitle(
-        f"ablations of {report.bridge}, best model per shot, {report.rows} rows, upstream {report.upstream}"
-        + ("; dashed: paper" if paper else ""),
-        fontsize=11,
-    )
+    what = f"best model per shot, {report.rows} rows, upstream {report.upstream}{'; dashed: paper' if paper else ''}"
+    figure.suptitle(f"ablations of {report.bridge}, {what}", fontsize=11)
     save(figure, out)

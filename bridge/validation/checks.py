@@ -65,9 +65,9 @@ class Check:
 
 
 @cache
-def _declared() -> dict[str, dict[str, str]]:
-    text = resources.files("bridge.validation").joinpath("checks.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+def declared(name: str) -> Any:
+    """What a YAML file beside this one says."""
+    return yaml.safe_load(resources.files("bridge.validation").joinpath(name).read_text(encoding="utf-8"))
 
 
 def check(
@@ -83,7 +83,7 @@ def check(
         also: A further condition.
         **facts: What the entry's texts name.
     """
-    entry = _declared()[key]
+    entry = declared("checks.yaml")[key]
     name, bound, note = (entry[part].format(**facts) for part in ("name", "bound", "note"))
     passed = also and all(holds(bound, value) for value in (figure, *others))
     return Check(name, figure, entry["unit"], bound, passed, blocking, note)
@@ -124,16 +124,14 @@ class ValidationReport:
 
     def as_dict(self) -> dict:
         """The report as plain values, for JSON."""
-        document = {
+        found = [asdict(separation) for separation in self.separations]
+        return {
             "bridge": self.bridge,
             **({"upstream": self.upstream} if self.upstream else {}),
             "passed": self.passed,
             **{part: [asdict(check) for check in checks] for part, checks in self.checks.items()},
+            **({"separations": found, "separations_meaning": self.meaning} if found else {}),
         }
-        if self.separations:
-            document["separations"] = [asdict(separation) for separation in self.separations]
-            document["separations_meaning"] = self.meaning
-        return document
 
     def text(self) -> str:
         """The report for people."""

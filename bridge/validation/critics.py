@@ -8,11 +8,16 @@ of yet another archive, moved to the signals' own mean. A bridge whose one fault
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from benchmark.features import static_features
 from bridge.generate import AnyBridge, AnyUpstream
@@ -53,35 +58,22 @@ Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], Callable[[np.ndarray], np.n
 
 def fit_logistic(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
     """Logistic regression on standardised inputs."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(inputs, labels).decision_function
 
 
 def fit_trees(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
     """Extra trees."""
-    from sklearn.ensemble import ExtraTreesClassifier
-
     trees = ExtraTreesClassifier(TREES, random_state=0).fit(inputs, labels)
     return lambda rows: trees.predict_proba(rows)[:, 1]
 
 
 def fit_boosting(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
     """Gradient boosting of trees."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     return HistGradientBoostingClassifier(random_state=0).fit(inputs, labels).decision_function
 
 
 def fit_quadratic(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
     """Logistic regression on the first principal components of standardised inputs, their squares and products."""
-    from sklearn.decomposition import PCA
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-
     components = PCA(COMPONENTS, whiten=True, random_state=0)
     products, last = PolynomialFeatures(2, include_bias=False), LogisticRegression(C=0.01, max_iter=500)
     model = make_pipeline(StandardScaler(), components, products, StandardScaler(), last)
@@ -102,8 +94,7 @@ def fit_network(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
     return lambda rows: network.predict_proba(rows)[:, 1]
 
 
-@dataclass(frozen=True)
-class Critic:
+class Critic(NamedTuple):
     """One kind of critic.
 
     Attributes:
@@ -138,8 +129,6 @@ def separability(scans: np.ndarray, signals: np.ndarray, fit: Fit, folds: int) -
         fit: The learner.
         folds: Folds of archives.
     """
-    from sklearn.metrics import roc_auc_score
-
     archive = np.tile(np.arange(len(scans)) // POSITIONS, 2)
     inputs = np.concatenate([scans, signals])
     labels = np.repeat([SCAN, SIGNAL], len(scans))
@@ -178,14 +167,8 @@ def check_critics(bridge: AnyBridge, blocking: bool) -> list[Check]:
         for critic in CRITICS:
             x, ours, floor = (critic.features(rows) for rows in (scans, signals, moved))
             auc, least = (max(separability(x, rows, fit, FOLDS) for fit in critic.fits) for rows in (ours, floor))
-            facts: dict[str, Any] = {
-                "critic": critic.name,
-                "voltage": voltage,
-                "scans": SCANS,
-                "folds": FOLDS,
-                "floor": least,
-            }
-            checks.append(check("critic", auc, blocking, **facts))
+            facts: dict = {"critic": critic.name, "scans": SCANS, "folds": FOLDS, "floor": least}
+            checks.append(check("critic", auc, blocking, voltage=voltage, **facts))
         checks.append(_spread(bridge, voltage, blocking))
     return checks
 
@@ -194,13 +177,7 @@ def _spread(bridge: AnyBridge, voltage: float, blocking: bool) -> Check:
     scans = np.concatenate([continuous_scans(bridge.upstream, voltage, seed) for seed in DIRECTION_ARCHIVES])
     ratio = spread_by_direction(healthy_signals(bridge, voltage, len(scans)), scans)
     low, high = float(ratio.min()), float(ratio.max())
-    facts: dict[str, Any] = {
-        "voltage": voltage,
-        "low": low,
-        "high": high,
-        "scans": len(scans),
-        "directions": DIRECTIONS,
-    }
+    facts: dict = {"voltage": voltage, "low": low, "high": high, "scans": len(scans), "directions": DIRECTIONS}
     farthest = float(ratio[np.abs(np.log(ratio)).argmax()])
     return check("spread", farthest, blocking, others=(low, high), **facts)
 

@@ -6,8 +6,6 @@ continuous step), the choice is named in the check's note.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas
 
@@ -32,14 +30,7 @@ PUBLISHED_START_V, PUBLISHED_SEED = 3.10, 42
 """Start and seed of the published step figures: 189 nT for 0.01 V and 1881 nT for 0.10 V."""
 CROSSINGS = (2.81, 3.00, 3.06, 3.10, 3.20)
 """Voltages that a small and a large step are centred on: inner anchors, the regime bound, and one plain voltage."""
-REGIMES = (
-    (2.54, "extrapolation"),
-    (2.81, "extrapolation"),
-    (3.00, "extrapolation"),
-    (3.06, "grounded"),
-    (3.10, "grounded"),
-    (3.34, "grounded"),
-)
+REGIMES = dict.fromkeys((2.54, 2.81, 3.00), "extrapolation") | dict.fromkeys((3.06, 3.10, 3.34), "grounded")
 REJECTED_V = (2.00, 4.00)
 SOC_AT_REST, SOC_AWAY = 50.0, 30.0
 
@@ -55,9 +46,14 @@ def check_invariants(bridge: AnyBridge, rows: pandas.DataFrame) -> list[Check]:
         All blocking: seven of v1, where the monotone and the continuity invariant come as two each; nine of v2, whose
         monotone one is held at two states of charge.
     """
+    v2 = isinstance(bridge, BridgeV2)
+    states = (SOC_AT_REST, SOC_AWAY) if v2 else (SOC_AT_REST,)
+    voltages = [voltage for voltage in MONOTONE_VOLTAGES if _within(bridge, voltage, voltage)]
+    voltages = voltages or [float(bridge.upstream.statistics.voltages[-1])]  # a user's own anchors
+    share = MONOTONE_SHARE_V2 if v2 else MONOTONE_SHARE
     return [
         anchor_identity(bridge),
-        *_monotone_degradation(bridge),
+        *(monotone_degradation(bridge, voltage, soc, share) for voltage in voltages for soc in states),
         *voltage_continuity(bridge),
         regime_bounds(bridge),
         anomaly_flags(rows),
@@ -77,15 +73,6 @@ def anchor_identity(bridge: AnyBridge) -> Check:
     return check("replica", float(np.max(gaps)), True, also=off_scans <= allowed, **facts)
 
 
-def _monotone_degradation(bridge: AnyBridge) -> list[Check]:
-    v2 = isinstance(bridge, BridgeV2)
-    states = (SOC_AT_REST, SOC_AWAY) if v2 else (SOC_AT_REST,)
-    share = MONOTONE_SHARE_V2 if v2 else MONOTONE_SHARE
-    voltages = [voltage for voltage in MONOTONE_VOLTAGES if _within(bridge, voltage, voltage)]
-    voltages = voltages or [float(bridge.upstream.statistics.voltages[-1])]  # a user's own anchors
-    return [monotone_degradation(bridge, voltage, soc, share) for voltage in voltages for soc in states]
-
-
 def monotone_degradation(bridge: AnyBridge, voltage: float, soc: float, least: float) -> Check:
     """Invariant 2: signals move away from the healthy one as SOH falls, at fixed voltage, SOC and seed.
 
@@ -101,18 +88,10 @@ def monotone_degradation(bridge: AnyBridge, voltage: float, soc: float, least: f
     signals = bridge.generate_many(*requests).reshape(len(seeds), steps, -1)
     distance = np.linalg.norm(signals - signals[:, :1], axis=2)
     grows = (np.diff(distance, axis=1) > 0).all(axis=1)
-    facts: dict[str, Any] = {
-        "voltage": voltage,
-        "state": "" if soc == SOC_AT_REST else f", SOC {soc:g} %",
-        "least": least,
-    }
-    ladder: dict[str, Any] = {
-        "first": SOH_LADDER[1],
-        "last": SOH_LADDER[-1],
-        "seeds": len(seeds),
-        "median": np.median(distance[:, -1]),
-    }
-    return check("monotone", float(grows.mean()), True, **facts, **ladder)
+    facts: dict = {"first": SOH_LADDER[1], "last": SOH_LADDER[-1], "seeds": len(seeds)}
+    facts |= {"voltage": voltage, "least": least, "median": np.median(distance[:, -1])}
+    facts["state"] = "" if soc == SOC_AT_REST else f", SOC {soc:g} %"
+    return check("monotone", float(grows.mean()), True, **facts)
 
 
 def voltage_continuity(bridge: AnyBridge) -> list[Check]:
@@ -133,7 +112,7 @@ def voltage_continuity(bridge: AnyBridge) -> list[Check]:
     crossings = [v for v in CROSSINGS if _within(bridge, v - far, v + far)] or [start + far]
     ratios = [distance(v - near, v + near) / distance(v - far, v + far) for v in crossings]
     worst = int(np.argmax(ratios))
-    steps: dict[str, Any] = {"small": small_V, "large": large_V}
+    steps: dict = {"small": small_V, "large": large_V}
     listed = ", ".join(f"{v:.2f}" for v in crossings)
     return [
         check("small step", small, True, distance=large, start=start, seed=PUBLISHED_SEED, **steps),
@@ -150,7 +129,7 @@ def _within(bridge: AnyBridge, low: float, high: float) -> bool:
 def regime_bounds(bridge: AnyBridge) -> Check:
     """Invariant 4: each voltage has its regime, and voltages outside the anchors are rejected."""
     wrong = []
-    for voltage, expected in REGIMES:
+    for voltage, expected in REGIMES.items():
         try:
             found = regime_of(voltage)
         except MagBridgeError:

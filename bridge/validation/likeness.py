@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
+from scipy.stats import ks_2samp
 
 from bridge.generate import AnyBridge, AnyUpstream
 from bridge.upstream.simulated import POSITIONS, scan_archive
@@ -96,12 +97,11 @@ def check_distribution(bridge: AnyBridge) -> list[Check]:
     checks = []
     for voltage in ANCHORS:
         scans = fitted_scans(bridge.upstream, voltage)
-        synthetic = healthy_signals(bridge, voltage, len(scans))
-        v1 = isinstance(bridge, Bridge)
-        checks.append(ks_check(voltage, synthetic, scans, blocking=not v1 and bridge.upstream.name != "hybrid"))
+        pair = healthy_signals(bridge, voltage, len(scans)), scans
+        v1, name = isinstance(bridge, Bridge), bridge.upstream.name
+        checks.append(ks_check(voltage, *pair, blocking=not v1 and name != "hybrid"))
         if v1:
-            checks.append(std_check(voltage, synthetic, scans))
-            checks.append(correlation_check(voltage, synthetic, scans, surrogate=bridge.upstream.name == "published"))
+            checks += [std_check(voltage, *pair), correlation_check(voltage, *pair, surrogate=name == "published")]
     return checks
 
 
@@ -117,8 +117,6 @@ def ks_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray, blocking:
         scans: (m, T, C) scans in nT.
         blocking: Whether a release hangs on it.
     """
-    from scipy.stats import ks_2samp
-
     p = ks_2samp(synthetic, scans, axis=0).pvalue
     adjusted = np.minimum(p.min(axis=0) * len(p), 1)
     worst, share = int(adjusted.argmin()), 100 * (p > SIGNIFICANCE).mean()
@@ -154,9 +152,9 @@ def correlation_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray, 
         surrogate: Whether the scans are surrogates, which is said in the note.
     """
     ours, theirs = (channel_correlations(x) for x in (synthetic, scans))
-    said = SURROGATE_NOTE if surrogate else ""
-    facts: dict[str, Any] = {"pairs": len(ours), "published": PUBLISHED_CORRELATION[voltage], "surrogate": said}
-    return check("correlation", float(np.abs(ours - theirs).mean()), False, voltage=voltage, **facts)
+    facts: dict = {"voltage": voltage, "pairs": len(ours), "published": PUBLISHED_CORRELATION[voltage]}
+    facts["surrogate"] = SURROGATE_NOTE if surrogate else ""
+    return check("correlation", float(np.abs(ours - theirs).mean()), False, **facts)
 
 
 def check_likeness(bridge: AnyBridge, blocking: bool) -> list[Check]:
@@ -176,20 +174,16 @@ def check_likeness(bridge: AnyBridge, blocking: bool) -> list[Check]:
         correlation, memory = (
             float(np.abs(of(signals) - of(scans)).mean()) for of in (channel_correlations, autocorrelation)
         )
-        facts: dict[str, Any] = {
-            "voltage": voltage,
-            "archives": f"{len(scans)} scans of archives {ARCHIVES.start} to {ARCHIVES.stop - 1}",
-            "lags": LAGS,
-            "fitted": len(trained),
-            "neighbours": NEIGHBOURS,
+        facts: dict = {"voltage": voltage, "lags": LAGS, "fitted": len(trained), "neighbours": NEIGHBOURS}
+        facts["archives"] = f"{len(scans)} scans of archives {ARCHIVES.start} to {ARCHIVES.stop - 1}"
+        figures = {
+            "held-out std": std_ratio(signals, scans),
+            "held-out correlation": correlation,
+            "autocorrelation": memory,
+            "nearest": nearest_ratio(signals, scans, trained),
+            "coverage": coverage(signals, scans),
         }
-        checks += [
-            check("held-out std", std_ratio(signals, scans), blocking, **facts),
-            check("held-out correlation", correlation, blocking, **facts),
-            check("autocorrelation", memory, blocking, **facts),
-            check("nearest", nearest_ratio(signals, scans, trained), blocking, **facts),
-            check("coverage", coverage(signals, scans), blocking, **facts),
-        ]
+        checks += [check(key, figure, blocking, **facts) for key, figure in figures.items()]
     return checks
 
 
@@ -225,6 +219,4 @@ def coverage(signals: np.ndarray, scans: np.ndarray) -> float:
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """L2 distances (len(a), len(b)) in nT over all steps and channels."""
-    from scipy.spatial.distance import cdist
-
     return cdist(a.reshape(len(a), -1), b.reshape(len(b), -1))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
@@ -28,7 +26,9 @@ def check_limits(bridge: BridgeV2) -> list[Check]:
     Returns:
         Seven figures, each with what it means for a release.
     """
-    return [_edges(bridge), _gap(bridge), _across(bridge), _spectrum(bridge), *_found(bridge), _ageing(bridge)]
+    voltages = bridge.scan_map.voltages
+    gap = check("gap", float(np.diff(voltages).max()), False, anchors=len(voltages))
+    return [_edges(bridge), gap, _across(bridge), _spectrum(bridge), *_found(bridge), _ageing(bridge)]
 
 
 def _edges(bridge: BridgeV2) -> Check:
@@ -37,11 +37,6 @@ def _edges(bridge: BridgeV2) -> Check:
     at_edge = (voltage <= low) & (low > GROUNDED_MIN_V) | (voltage >= high) & (high < GROUNDED_MAX_V)
     none = f"; no Regime-B rows, which lie below {GROUNDED_MIN_V} V" if low > GROUNDED_MIN_V else ""
     return check("edges", float(at_edge.mean()), False, low=low, high=high, none=none)
-
-
-def _gap(bridge: BridgeV2) -> Check:
-    voltages = bridge.scan_map.voltages
-    return check("gap", float(np.diff(voltages).max()), False, anchors=len(voltages))
 
 
 def _across(bridge: BridgeV2) -> Check:
@@ -66,7 +61,7 @@ def _spectrum(bridge: BridgeV2) -> Check:
     positions, lag = int(bridge.scan_map.positions), bridge.config.spectrum_lag
     anchors = len(bridge.scan_map.voltages)
     freedom = TUKEY * anchors * positions * (T - 2 * bridge.config.edge_steps) / lag
-    facts: dict[str, Any] = {"positions": positions, "anchors": anchors, "freedom": freedom, "closer": 1 / lag}
+    facts: dict = {"positions": positions, "anchors": anchors, "freedom": freedom, "closer": 1 / lag}
     return check("spectrum", float(np.sqrt(2 / freedom)), False, **facts)
 
 

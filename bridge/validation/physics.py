@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 import numpy as np
-import yaml
+from sklearn.decomposition import PCA
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from bridge.v3.cells import Request, draw, requests
 from bridge.v3.config import PhysicsConfig
@@ -16,7 +18,7 @@ from bridge.v3.impedance import ladder, sphere_impedance, sphere_step
 from bridge.v3.protocol import Protocol, SensorArray
 from bridge.v3.simulation import Case, simulate_cases
 from bridge.v3.state import CellState, Defect, Mesh, Variation
-from bridge.validation.checks import Check, ValidationReport, check
+from bridge.validation.checks import Check, ValidationReport, check, declared
 from dataset_card.contract.schema import MASTER_SEED
 
 CELLS = 150
@@ -64,32 +66,21 @@ def _solvers() -> list[Check]:
     one, two = (simulate_cases(cases, array, protocol, uniform_foils=uniform) for uniform in (True, False))
     pairs = list(zip(one, two, strict=True))
     currents = max(float(np.abs(a.flows[:, :, 0] - b.flows[:, :, 0]).max()) for a, b in pairs) / 600
-    lost = max(
-        float(np.abs((b.flows[:, :, 0] * b.mesh.areas[..., None]).sum(axis=(0, 1)) - np.array([5.76, *[0] * 7])).max())
-        for b in two
-    )
+    sums = [(b.flows[:, :, 0] * b.mesh.areas[..., None]).sum(axis=(0, 1)) for b in two]
+    lost = float(np.abs(np.array(sums) - np.array([5.76, *[0] * 7])).max())
     return [check("potentials", currents, True), check("currents", lost, True)]
 
 
 def _theorem() -> list[Check]:
     cell = PouchCell.preset("nmc")
     array = SensorArray(SensorArray.grid(cell).position_mm * [1, 1, 0] + [0, 0, 20.0])
-    even, moved, old = simulate_cases(
-        [
-            Case(cell),
-            Case(cell, variation=Variation(slope=1.0)),
-            Case(cell, CellState(lli=0.15, lam_pe=0.1, r_ohm=2.0)),
-        ],
-        array,
-        Protocol(),
-    )
+    aged = Case(cell, CellState(lli=0.15, lam_pe=0.1, r_ohm=2.0))
+    cases = [Case(cell), Case(cell, variation=Variation(slope=1.0)), aged]
+    even, moved, old = simulate_cases(cases, array, Protocol())
     amplitude = np.sqrt(2) * rms(moved.flows[:, :, 0, 0] - even.flows[:, :, 0, 0]) * cell.area_m2
     through_tabs = rms(even.load_T) / cell.nominal_Ah
     pattern = rms(moved.load_T - even.load_T) / amplitude / through_tabs
-    return [
-        check("pattern", pattern, True),
-        check("uniform ageing", rms(old.load_T - even.load_T) * 1e9, True),
-    ]
+    return [check("pattern", pattern, True), check("uniform ageing", rms(old.load_T - even.load_T) * 1e9, True)]
 
 
 def _mesh() -> Check:
@@ -124,8 +115,7 @@ def _steps() -> float:
 
 def misfits(found: list[Effect]) -> dict[str, float]:
     """Largest relative difference of each effect from the prototype's printed figures."""
-    text = resources.files("bridge.validation").joinpath("prototype.yaml").read_text(encoding="utf-8")
-    printed, result = yaml.safe_load(text), {}
+    printed, result = declared("prototype.yaml"), {}
     for effect in found:
         values = effect.load_nT, effect.rest_pT, effect.scan_nT, effect.voltage_mV
         pairs = [(v, e) for v, e in zip(values, printed[effect.change], strict=True) if e is not None]
@@ -149,19 +139,9 @@ def generate_healthy(config: PhysicsConfig | None = None, cells: int = CELLS) ->
 
 def readout(x: np.ndarray, y: np.ndarray, directions: int = 12) -> float:
     """R2 of a quadratic ridge on the first principal directions, each row predicted from other cells."""
-    from sklearn.decomposition import PCA
-    from sklearn.linear_model import RidgeCV
-    from sklearn.model_selection import KFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-
-    model = make_pipeline(
-        StandardScaler(),
-        PCA(min(directions, x.shape[1]), whiten=True, svd_solver="full"),
-        PolynomialFeatures(2, include_bias=False),
-        StandardScaler(),
-        RidgeCV(np.geomspace(1e-2, 1e6, 17)),
-    )
+    first = PCA(min(directions, x.shape[1]), whiten=True, svd_solver="full")
+    products, ridge = PolynomialFeatures(2, include_bias=False), RidgeCV(np.geomspace(1e-2, 1e6, 17))
+    model = make_pipeline(StandardScaler(), first, products, StandardScaler(), ridge)
     guess = cross_val_predict(model, x, y, cv=KFold(5, shuffle=True, random_state=0))
     return 1 - float(((y - guess) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
@@ -169,11 +149,8 @@ def readout(x: np.ndarray, y: np.ndarray, directions: int = 12) -> float:
 def nulls(rows: Rows) -> list[Check]:
     """What must not be told: SOH by the field under load, gradients by the terminals."""
     labels = rows.labels
-    read = (
-        ("load field on SOH", rows.load, "soh"),
-        ("terminals on gradient_r", rows.voltage, "gradient_r"),
-        ("terminals on gradient_lli", rows.voltage, "gradient_lli"),
-    )
+    read = [("load field on SOH", rows.load, "soh")]
+    read += [(f"terminals on {label}", rows.voltage, label) for label in ("gradient_r", "gradient_lli")]
     return [
         check("readout", readout(x, labels[label].to_numpy(float)), True, name=name, cells=len(labels))
         for name, x, label in read

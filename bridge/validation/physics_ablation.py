@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+from sklearn.covariance import LedoitWolf
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from bridge.v3.cells import VirtualCell, draw
 from bridge.v3.config import PhysicsConfig
 from bridge.v3.generate import Rows, measure
-from bridge.v3.state import CellState, Variation
+from bridge.v3.state import Variation
 from bridge.validation.checks import reports
 from bridge.validation.physics import one_visit_each, readout
 from dataset_card.contract.schema import MASTER_SEED
@@ -21,42 +28,29 @@ GAINED = -0.25
 """Lithium gained for lithium lost in the ablation that inverts the direction."""
 
 
-def _state(**values) -> Callable[[VirtualCell], VirtualCell]:
-    def change(drawn: VirtualCell) -> VirtualCell:
-        return replace(drawn, state=CellState(**(vars(drawn.state) | values)))
-
-    return change
-
-
-def _gain(drawn: VirtualCell) -> VirtualCell:
-    return replace(drawn, state=replace(drawn.state, lli=GAINED * drawn.state.lli))
-
-
-def _even(drawn: VirtualCell) -> VirtualCell:
-    return replace(drawn, variation=Variation())
-
-
-def _same(drawn: VirtualCell) -> VirtualCell:
-    return drawn
-
-
-ABLATIONS: dict[str, Callable[[VirtualCell], VirtualCell]] = {
-    "as it is": _same,
-    "labels shuffled": _same,
-    "lithium loss off": _state(lli=0.0),
-    "active material loss off": _state(lam_pe=0.0, lam_ne=0.0),
-    "resistance growth off": _state(r_ohm=1.0, r_ct=1.0),
-    "gradients off": _state(gradient_lli=0.0, gradient_r=0.0),
-    "variation of cells off": _even,
-    "lithium gained": _gain,
-    "placement off": _same,
-    "current through the plane off": _same,
+ABLATIONS: dict[str, dict[str, float]] = {
+    "as it is": {},
+    "labels shuffled": {},
+    "lithium loss off": {"lli": 0.0},
+    "active material loss off": {"lam_pe": 0.0, "lam_ne": 0.0},
+    "resistance growth off": {"r_ohm": 1.0, "r_ct": 1.0},
+    "gradients off": {"gradient_lli": 0.0, "gradient_r": 0.0},
+    "variation of cells off": {},
+    "lithium gained": {},
+    "placement off": {},
+    "current through the plane off": {},
 }
-"""What each does to a drawn cell; shuffled labels, placement and current through the plane are changed elsewhere."""
+"""What each makes of the state of every cell; what else they change is in `changed` and `ablate_physics`."""
 
 
-@dataclass(frozen=True)
-class Ablated:
+def changed(drawn: VirtualCell, ablation: str) -> VirtualCell:
+    """A drawn cell under an ablation; of shuffled labels, placement and current through the plane, as it was."""
+    values = {"lli": GAINED * drawn.state.lli} if ablation == "lithium gained" else ABLATIONS[ablation]
+    variation = Variation() if ablation == "variation of cells off" else drawn.variation
+    return replace(drawn, state=replace(drawn.state, **values), variation=variation)
+
+
+class Ablated(NamedTuple):
     """Readouts under one ablation, by cell; None where a label does not vary.
 
     Attributes:
@@ -86,16 +80,12 @@ def ablate_physics(cells: int = CELLS) -> list[Ablated]:
     drawn = draw(rows, config, MASTER_SEED)
     found: list[Ablated] = []
     plain: Rows | None = None
-    for name, change in ABLATIONS.items():
+    for name in ABLATIONS:
         if name == "labels shuffled" and plain is not None:
             made = _shuffled(plain)
         else:
-            made = measure(
-                rows,
-                [change(one) for one in drawn],
-                still if name == "placement off" else config,
-                through_plane=name != "current through the plane off",
-            )
+            cells_so, config_so = [changed(one, name) for one in drawn], still if name == "placement off" else config
+            made = measure(rows, cells_so, config_so, through_plane=name != "current through the plane off")
         plain = plain or made
         found.append(_read(name, made, plain))
     return found
@@ -135,10 +125,6 @@ def _read(name: str, rows: Rows, plain: Rows) -> Ablated:
 
 def _auc(x: np.ndarray, defect, kinds: Sequence[str]) -> float:
     """AUC of defects against healthy rows by distance in the metric of healthy rows, fitted on other rows."""
-    from sklearn.covariance import LedoitWolf
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import KFold
-
     kept = defect.isin(["none", *kinds]).to_numpy()
     x, sick = x[kept].astype(float), defect[kept].to_numpy() != "none"
     scale = x.std(axis=0)
@@ -151,11 +137,6 @@ def _auc(x: np.ndarray, defect, kinds: Sequence[str]) -> float:
 
 def _carried(plain: Rows, both: np.ndarray, soh: np.ndarray, keep: np.ndarray) -> float:
     """R2 of a linear readout of the rows as they are, on ablated rows of the same cells that it was not fitted on."""
-    from sklearn.linear_model import RidgeCV
-    from sklearn.model_selection import KFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     x = np.concatenate([plain.voltage, plain.scan], axis=1)[keep]
     y = plain.labels.soh.to_numpy(float)[keep]
     guess = np.empty(len(x))
@@ -168,10 +149,10 @@ def _carried(plain: Rows, both: np.ndarray, soh: np.ndarray, keep: np.ndarray) -
 
 def as_dict(found: Sequence[Ablated]) -> dict:
     """The ablations as plain values, for JSON."""
-    return {"bridge": "v3", "cells": CELLS, "ablations": [asdict(one) for one in found]}
+    return {"bridge": "v3", "cells": CELLS, "ablations": [one._asdict() for one in found]}
 
 
 def table(found: Sequence[Ablated]) -> str:
     """The ablations for people."""
     titles = ("SOH, V", "V + scan", "grad_r, V", "grad_r, rest", "weld/tear", "dry/plated", "carried")
-    return reports().physics_ablations([(one.ablation, list(asdict(one).values())[1:]) for one in found], titles)
+    return reports().physics_ablations([(one.ablation, one[1:]) for one in found], titles)

@@ -46,25 +46,23 @@ def portrait(out: Path) -> None:
         low, high = zip(*(axis.get_ylim() for axis in row))
         for axis in row:
             axis.set_ylim(min(low), max(high))
-    figure.suptitle(
-        f"Held-out scans, v1 and v2 at {VOLTAGE_V:.2f} V and SOH 1, simulated upstream", fontsize=12, color=INK
-    )
+    title = f"Held-out scans, v1 and v2 at {VOLTAGE_V:.2f} V and SOH 1, simulated upstream"
+    figure.suptitle(title, fontsize=12, color=INK)
     save(figure, out)
 
 
 def _trajectories(axis, name: str, signals: np.ndarray) -> None:
     axis.plot(signals[:: len(signals) // SHOWN, :, CHANNEL].T, color=LINE, lw=0.7, alpha=0.8)
     axis.set_title(f"{name}: {SHOWN} trajectories", fontsize=10)
-    axis.set_xlabel("scan step")
-    axis.set_ylabel(f"{CHANNELS[CHANNEL]} in nT")
+    axis.set(xlabel="scan step", ylabel=f"{CHANNELS[CHANNEL]} in nT")
 
 
 def _correlations(axis, name: str, signals: np.ndarray):
     matrix = np.corrcoef(signals.reshape(-1, len(CHANNELS)).T)
     image = axis.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
-    ticks = range(len(CHANNELS))
-    axis.set_xticks(ticks, [c.removeprefix("B_") for c in CHANNELS], fontsize=7, rotation=45)
-    axis.set_yticks(ticks, [c.removeprefix("B_") for c in CHANNELS], fontsize=7)
+    ticks = range(len(CHANNELS)), [c.removeprefix("B_") for c in CHANNELS]
+    axis.set_xticks(*ticks, fontsize=7, rotation=45)
+    axis.set_yticks(*ticks, fontsize=7)
     axis.set_title(f"{name}: channel correlations", fontsize=10)
     return image
 
@@ -76,8 +74,7 @@ def _spectra(axis, x: dict[str, np.ndarray]) -> None:
         power = (np.abs(np.fft.rfft(rest * np.hanning(T))) ** 2).mean(axis=0)[1:]
         axis.semilogy(frequency, power, color=colour, ls=style, lw=1.3, label=name)
     axis.set_title(f"spectra around the mean, {CHANNELS[CHANNEL]}", fontsize=10)
-    axis.set_xlabel("frequency in 1 / step")
-    axis.set_ylabel("power in nT²")
+    axis.set(xlabel="frequency in 1 / step", ylabel="power in nT²")
     axis.legend(fontsize=8)
 
 
@@ -88,6 +85,5 @@ def _response(axis, name: str, bridge) -> None:
         axis.plot(signal - x[0], color=colour, lw=1.1, label=f"SOH {soh:g}")
     axis.axhline(0, color=QUIET, lw=0.6)
     axis.set_title(f"{name}: change from SOH 1, one seed", fontsize=10)
-    axis.set_xlabel("scan step")
-    axis.set_ylabel("nT")
+    axis.set(xlabel="scan step", ylabel="nT")
     axis.legend(fontsize=7, ncols=2)

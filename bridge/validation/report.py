@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bridge.config import GROUNDED_MIN_V
 from bridge.generate import AnyBridge, edition_of_upstream
-from bridge.plan import composition_of, make_plan
+from bridge.plan import composition_of
+from bridge.release.folder import plan_of
 from bridge.v1.generate import Bridge
 from bridge.v2 import BridgeV2
 from bridge.validation.checks import ValidationReport
@@ -21,6 +22,7 @@ from bridge.validation.soh import (
     of_one_law,
     transfer_scores,
 )
+from dataset_card.contract.schema import MASTER_SEED
 
 
 def validate(bridge: AnyBridge, full: bool = False) -> ValidationReport:
@@ -36,18 +38,12 @@ def validate(bridge: AnyBridge, full: bool = False) -> ValidationReport:
     """
     upstream, v1 = bridge.upstream, isinstance(bridge, Bridge)
     lowest = float(upstream.statistics.voltages[0])
-    plan = make_plan(
-        upstream.pulses,
-        bridge.config,
-        composition=composition_of(edition_of_upstream(upstream), regime_b=0 if lowest >= GROUNDED_MIN_V else None),
-        bridge_version=upstream.bridge_version,
-        lowest_V=lowest,
-    )
+    counts = composition_of(edition_of_upstream(upstream), regime_b=0 if lowest >= GROUNDED_MIN_V else None)
+    checks = {"invariants": check_invariants(bridge, plan_of(bridge, counts, MASTER_SEED).rows)}
     if isinstance(bridge, BridgeV2) and upstream.name == "scans":
-        limits = {"invariants": check_invariants(bridge, plan.rows), "limits": check_limits(bridge)}
-        return ValidationReport("v2", upstream.name, limits)
+        return ValidationReport("v2", upstream.name, {**checks, "limits": check_limits(bridge)})
     against_scans = not v1 and upstream.name == "simulated"
-    checks = {"invariants": check_invariants(bridge, plan.rows), "distribution": check_distribution(bridge)}
+    checks["distribution"] = check_distribution(bridge)
     if full or not v1:
         rows = clean_rows(bridge)
         checks |= {

@@ -53,12 +53,11 @@ def separations(embeddings: np.ndarray, anchor: np.ndarray, fitted: LatentSpace)
     if (counts != positions).any() or positions < 2 * BLOCKS:
         raise MagBridgeError(f"scans per anchor {counts.tolist()}: expected the same number, at least {2 * BLOCKS}")
     inside = separation(fitted.project(embeddings), anchor)
-    position = np.concatenate([np.arange(positions)] * len(counts))
-    blocks = position * BLOCKS // positions
+    position = np.tile(np.arange(positions), len(counts))
     return [
         Separation("in-sample", inside["scatter"], inside["adjacent"], inside["adjacent"] / inside["scatter"], 1),
         _held_out("held out by position", embeddings, anchor, position),
-        _held_out("held out by block of positions", embeddings, anchor, blocks),
+        _held_out("held out by block of positions", embeddings, anchor, position * BLOCKS // positions),
     ]
 
 

@@ -12,19 +12,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.fft import dct
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from benchmark.features import cosine_coefficients, static_features
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.generate import AnyBridge
-from bridge.plan import Composition, make_plan
+from bridge.plan import Composition
+from bridge.release.folder import plan_of
 from bridge.v1.generate import Bridge
-from bridge.v2 import BridgeV2
+from bridge.v2 import BridgeV2, BridgeV2Config
 from bridge.validation.checks import Check, check, reports
-from dataset_card.contract.schema import MEASURED_CHANNELS
+from dataset_card.contract.schema import MASTER_SEED, MEASURED_CHANNELS
 from dataset_card.errors import MagBridgeError
 
 FOLDS = 7
@@ -85,9 +90,7 @@ def clean_rows(bridge: AnyBridge, variants: int = VARIANTS) -> CleanRows:
         bridge: The bridge.
         variants: Signals of each pulse record.
     """
-    upstream, only_clean = bridge.upstream, Composition(variants, anomalies=0, regime_b=0)
-    version = upstream.bridge_version
-    rows = make_plan(upstream.pulses, bridge.config, composition=only_clean, bridge_version=version).rows
+    rows = plan_of(bridge, Composition(variants, anomalies=0, regime_b=0), MASTER_SEED).rows
     names = ("voltage", "soc", "soh", "generation_seed", "battery_id" if "battery_id" in rows else "cell_id")
     return CleanRows(*(rows[name].to_numpy() for name in names))
 
@@ -97,36 +100,26 @@ def cosine_features(signals: np.ndarray) -> np.ndarray:
     return cosine_coefficients(signals, COEFFICIENTS)
 
 
+STATIC = "57 static features; see noise too, which tells SOH, if at all, whatever the direction"
 READOUTS = {
     "shape": (cosine_features, "30 cosine coefficients a channel, no noise"),
-    "static": (
-        static_features,
-        "57 static features; see noise too, which tells SOH, if at all, whatever the direction",
-    ),
+    "static": (static_features, STATIC),
 }
 """Inputs of the ridge, and what they see."""
 
 
 def by_cell_folds(cell: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Row numbers of training and held-out rows of seven folds that keep every cell in one."""
-    from sklearn.model_selection import GroupKFold
-
     return list(GroupKFold(FOLDS).split(cell, groups=cell))
 
 
 def ridge(inputs: np.ndarray, soh: np.ndarray):
     """Ridge regression, alpha 1, on standardised inputs."""
-    from sklearn.linear_model import Ridge
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     return make_pipeline(StandardScaler(), Ridge(alpha=1.0)).fit(inputs, soh)
 
 
 def r2(truth: np.ndarray, prediction: np.ndarray) -> float:
     """Coefficient of determination."""
-    from sklearn.metrics import r2_score
-
     return float(r2_score(truth, prediction))
 
 
@@ -159,7 +152,10 @@ def of_one_law(bridge: AnyBridge) -> AnyBridge:
     """The bridge with every battery ageing by lost material: where there are two laws, direction says nothing."""
     if not isinstance(bridge, BridgeV2):
         return bridge
-    config = dataclasses.replace(bridge.config, inventory_share=0.0)
+    return _with_config(bridge, dataclasses.replace(bridge.config, inventory_share=0.0))
+
+
+def _with_config(bridge: BridgeV2, config: BridgeV2Config) -> BridgeV2:
     return BridgeV2(bridge.upstream, config, bridge.scan_map, bridge.master_seed)
 
 
@@ -183,8 +179,7 @@ def ablated(bridge: AnyBridge, ablation: str, rng: np.random.Generator) -> AnyBr
     own = np.array(bridge.config.ageing) if isinstance(bridge, BridgeV2) else bridge.upstream.latent.direction
     direction = rng.standard_normal(len(own)) if ablation == "A1" else -own
     if isinstance(bridge, BridgeV2):
-        config = bridge.config.with_ageing_direction(direction)
-        return BridgeV2(bridge.upstream, config, bridge.scan_map, bridge.master_seed)
+        return _with_config(bridge, bridge.config.with_ageing_direction(direction))
     if ablation == "A1":
         direction /= np.linalg.norm(direction)
     latent = dataclasses.replace(bridge.upstream.latent, direction=direction)
@@ -267,7 +262,7 @@ def check_transfer(scores: list[Transfer], rows: CleanRows, blocking: bool) -> l
     of = {ablation: [s for s in scores if s.ablation == ablation] for ablation in ABLATIONS}
     (own,), (shuffled,), (negated,) = of["A0"], of["A2"], of["A3"]
     worst = max(of["A1"], key=lambda score: score.transfer)
-    drawn: dict[str, Any] = {"count": len(of["A1"]), "draws": ", ".join(f"{score.transfer:.2f}" for score in of["A1"])}
+    drawn: dict = {"count": len(of["A1"]), "draws": ", ".join(f"{score.transfer:.2f}" for score in of["A1"])}
     return [
         check("shape", own.within, False, rows=len(rows.soh), cells=len(np.unique(rows.cell))),
         check("permuted", shuffled.within, blocking),
@@ -300,8 +295,8 @@ def check_voltage_leak(bridge: BridgeV2, blocking: bool) -> Check:
     measured, derived = x[..., :MEASURED_CHANNELS], cosine_features(x[..., MEASURED_CHANNELS:])
     # with what anybody can derive from Y and Z, so that the magnitudes' own part is what tells
     measured = cosine_features(np.concatenate([measured, np.hypot(measured[..., ::2], measured[..., 1::2])], axis=2))
-    inputs = {"measured": measured, "all": np.hstack([measured, derived, cosine_features(unseen)])}
-    inputs["unseen"] = cosine_features(unseen)
+    alone = cosine_features(unseen)
+    inputs = {"measured": measured, "all": np.hstack([measured, derived, alone]), "unseen": alone}
     error = {name: _error_mV(features, voltage) for name, features in inputs.items()}
     ratio = min(error["all"], error["unseen"]) / error["measured"]
     facts = {"signals": SIGNALS - TRAIN, "low": low, "nothing": 1e3 * voltage.std(), **error}

@@ -110,12 +110,9 @@ def _pulses(published: PulseTable, simulated: PulseTable) -> list[PulseMatch]:
         at_level = [table.soc == level for level in levels]
         mean.append(np.stack([table.u[rows].mean(axis=0) for rows in at_level]))
         by_level = [np.corrcoef(table.soh[rows], table.u[rows].T)[0, 1:] for rows in at_level]
-        correlation.append(np.mean(by_level, axis=0))
+        correlation.append(np.mean(by_level, axis=0).tolist())
     rmse = np.sqrt(((mean[0] - mean[1]) ** 2).mean(axis=0)) * 1e3
-    return [
-        PulseMatch(f"U{i + 1}", float(rmse[i]), float(correlation[0][i]), float(correlation[1][i]))
-        for i in range(len(rmse))
-    ]
+    return [PulseMatch(f"U{i}", *figures) for i, figures in enumerate(zip(rmse.tolist(), *correlation), 1)]
 
 
 def report(comparison: UpstreamComparison) -> str:
@@ -138,21 +135,17 @@ def plot(published: Upstream, simulated: Upstream, out: Path) -> None:
     for a, voltage in enumerate(anchors):
         for c, channel in enumerate(CHANNELS):
             axis = axes[a, c]
-            (mean, std), (ours, spread) = (
-                (u.statistics.mean[a, :, c], u.statistics.std[a, :, c]) for u in (published, simulated)
-            )
+            mean, ours = (u.statistics.mean[a, :, c] for u in (published, simulated))
+            std, spread = (u.statistics.std[a, :, c] for u in (published, simulated))
             axis.fill_between(steps, mean - std, mean + std, color=BAND, lw=0, label=f"{published.name}, std")
             axis.plot(steps, mean, color=LINE, lw=1.2, label=f"{published.name}, mean")
             axis.plot(steps, ours, color=MARK, lw=1.2, label=f"{simulated.name}, mean")
             axis.plot(steps, ours - spread, color=MARK, lw=0.8, ls="--", label=f"{simulated.name}, std")
             axis.plot(steps, ours + spread, color=MARK, lw=0.8, ls="--")
             axis.tick_params(labelsize=7)
-            if a == 0:
-                axis.set_title(channel, fontsize=10)
-            if c == 0:
-                axis.set_ylabel(f"{voltage:.2f} V\nnT", fontsize=9)
-            if a == len(anchors) - 1:
-                axis.set_xlabel("scan step", fontsize=9)
+            axes[0, c].set_title(channel, fontsize=10)
+            axes[-1, c].set_xlabel("scan step", fontsize=9)
+        axes[a, 0].set_ylabel(f"{voltage:.2f} V\nnT", fontsize=9)
     axes[0, 0].legend(fontsize=7, loc="center right")
     figure.suptitle("mean trajectory and its standard deviation over scan positions", fontsize=12)
     save(figure, out)

@@ -9,7 +9,7 @@ import numpy as np
 
 from bridge import upstream, v2
 from bridge.config import SEVERITY_MAX, SEVERITY_MIN, BridgeConfig
-from bridge.plan import Plan
+from bridge.plan import AnyComposition, Plan, make_plan
 from bridge.upstream import Upstream
 from bridge.v1.generate import Bridge
 from bridge.v2 import BridgeV2, BridgeV2Config, ScanMap, UpstreamV2
@@ -101,6 +101,18 @@ def _of(kind, config):
     if not isinstance(config, kind):
         raise MagBridgeError(f"configuration of type {type(config).__name__}: expected {kind.__name__}")
     return config
+
+
+def plan_of(bridge: AnyBridge, counts: AnyComposition, master_seed: int) -> Plan:
+    """The plan of a release of scans."""
+    return make_plan(
+        bridge.upstream.pulses,
+        bridge.config,
+        master_seed=master_seed,
+        composition=counts,
+        bridge_version=bridge.upstream.bridge_version,
+        lowest_V=float(bridge.upstream.statistics.voltages[0]),
+    )
 
 
 def generate_plan(bridge: AnyBridge, plan: Plan, workers: int | None = None) -> np.ndarray:

@@ -11,9 +11,9 @@ from bridge.audit.contents import Contents, read_contents
 from bridge.audit.derivation import composition_from
 from bridge.audit.rows import Finding
 from bridge.audit.table import u_features
-from bridge.generate import CONFIGS, AnyBridge, ReleaseBridge, generate_plan, inputs_of, make_bridge
+from bridge.generate import CONFIGS, AnyBridge, ReleaseBridge, generate_plan, inputs_of, make_bridge, plan_of
 from bridge.plan import AnyComposition, Plan
-from bridge.release.folder import fitted_files, plan_of
+from bridge.release.folder import fitted_files
 from bridge.v3.release import BridgeV3, operator_digests
 from dataset_card.contract.field import metadata_of
 from dataset_card.errors import MagBridgeError

@@ -16,15 +16,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bridge.generate import (
-    AnyBridge,
     ReleaseBridge,
     ReleaseConfig,
     ReleaseInputs,
     edition_of_upstream,
     generate_plan,
     make_bridge,
+    plan_of,
 )
-from bridge.plan import COMPOSITIONS, AnyComposition, Plan, composition_of, make_plan
+from bridge.plan import COMPOSITIONS, AnyComposition, Plan, composition_of
 from bridge.release.manifest import make_manifest
 from bridge.release.splits import PRIMARY, RECORD, make_splits, split_document
 from bridge.upstream.pulsebat import PulseTables
@@ -159,18 +159,6 @@ def require_sound(bridge: ReleaseBridge, counts: AnyComposition, master_seed: in
     plan = plan_of(bridge, counts, master_seed)
     require_invariants(bridge, plan.rows)
     return plan
-
-
-def plan_of(bridge: AnyBridge, counts: AnyComposition, master_seed: int) -> Plan:
-    """The plan of a release of scans."""
-    return make_plan(
-        bridge.upstream.pulses,
-        bridge.config,
-        master_seed=master_seed,
-        composition=counts,
-        bridge_version=bridge.upstream.bridge_version,
-        lowest_V=float(bridge.upstream.statistics.voltages[0]),
-    )
 
 
 def fitted_files(bridge: ReleaseBridge) -> dict[str, Callable[[Path], object]]:

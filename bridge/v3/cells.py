@@ -16,6 +16,10 @@ from bridge.v3.state import DEFECTS, MAP_MODES, CellState, Defect, Mesh, Variati
 BLOCK = (20, 6, 6, 6, 6, 6)
 """Cells of each class of `DEFECTS` among fifty in a row, half of each with either stack: shares .4 and .12."""
 MOST_UNITS = 20
+MOST_LOST = np.array([0.20, 0.15, 0.15, 1.0, 1.0])
+"""At the end of life: LLI, LAM_PE, LAM_NE, growth of ohmic and of charge-transfer resistance [C]."""
+GRADIENT_SD = np.array([0.02, 0.05])
+"""Of LLI and of resistance [C]."""
 UNIT_SD = np.array([0.003, 0.002, 0.02, 0.003])
 """Scatter of units: LLI, LAM, resistance, loading [C]."""
 
@@ -86,8 +90,8 @@ def draw_cell(request: Request, config: PhysicsConfig, master_seed: int) -> Virt
     cell = config.cell(request.chemistry, stack)
     cell_seed = sample_seed(master_seed, "v3", "cell", *request[:3], bits=63)
     rng = np.random.default_rng(cell_seed)
-    most = rng.random(5) * [0.20, 0.15, 0.15, 1.0, 1.0]
-    gradient = rng.standard_normal(2) * [0.02, 0.05]
+    most = rng.random(5) * MOST_LOST
+    gradient = rng.standard_normal(2) * GRADIENT_SD
     common = rng.standard_normal(6)
     maps = rng.standard_normal((5, *MAP_MODES))
     units = rng.standard_normal((4, MOST_UNITS))
@@ -97,20 +101,16 @@ def draw_cell(request: Request, config: PhysicsConfig, master_seed: int) -> Virt
     rng = np.random.default_rng(seed)
     age = (request.visit + rng.random()) / config.visits
     soc = 0.2 + 0.6 * rng.random(), 0.5 + 0.005 * rng.standard_normal()
-    lli, lam_pe, lam_ne, r_ohm, r_ct = (float(value) for value in most * age)
-    state = CellState(
-        soc=float(soc[KNOWLEDGE.index(request.knowledge)]),
-        lli=lli,
-        lam_pe=lam_pe,
-        lam_ne=lam_ne,
-        r_ohm=1 + r_ohm,
-        r_ct=1 + r_ct,
-        gradient_lli=float(gradient[0]),
-        gradient_r=float(gradient[1]),
-    )
+    state = aged(float(soc[KNOWLEDGE.index(request.knowledge)]), most * age, gradient)
     mesh = Mesh.uniform(cell, *config.mesh).through(*defect.line)
     name = f"cell-{sample_seed(master_seed, 'v3', 'name', *request[:3], bits=63):016x}"
     return VirtualCell(name, stack, cell, state, defect, variation, mesh, seed)
+
+
+def aged(soc: float, losses: np.ndarray, gradients: np.ndarray) -> CellState:
+    """A state of losses (5,), LLI, LAM_PE, LAM_NE and growth of both resistances, and gradients (2,), LLI and r."""
+    lli, lam_pe, lam_ne, r_ohm, r_ct = losses.tolist()
+    return CellState(soc, lli, lam_pe, lam_ne, 1 + r_ohm, 1 + r_ct, *gradients.tolist())
 
 
 def scattered(common: np.ndarray, maps: np.ndarray, units: np.ndarray) -> Variation:
@@ -167,13 +167,8 @@ def draw_defect(kind: str, cell: PouchCell, rng: np.random.Generator) -> DrawnDe
         aspect = float(np.exp(1.2 * (u[6] - 0.5)))
         size = np.sqrt(share * aspect), np.sqrt(share / aspect)
         x, y = ((part / 2 + (1 - part) * float(v)) for part, v in zip(size, u[7:9], strict=True))
-        values |= {
-            "share": share,
-            "aspect": aspect,
-            "x_mm": float(x * cell.length_mm),
-            "y_mm": float(y * cell.width_mm),
-        }
-        values["loss"] = 0.15 + 0.25 * float(u[9])
+        values |= {"share": share, "aspect": aspect, "loss": 0.15 + 0.25 * float(u[9])}
+        values |= {"x_mm": float(x * cell.length_mm), "y_mm": float(y * cell.width_mm)}
     elif kind == "weld":
         values["share"] = share
     return DrawnDefect(Defect(kind, **values), (torn_x * 1e-3, tip * 1e-3))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -111,13 +112,11 @@ class PouchCell:
             check_number(name, getattr(self, name), above=0, most=1)
         if self.v_max <= self.v_min:
             raise MagBridgeError(f"v_max {self.v_max} V: expected more than v_min, {self.v_min} V")
-        half = self.tab_width_mm / 2
-        for name in ("tab_p_mm", "tab_n_mm"):
-            if not half <= getattr(self, name) <= self.width_mm - half:
-                raise MagBridgeError(
-                    f"{name} {getattr(self, name):g} mm: the tab, {self.tab_width_mm:g} mm wide, leaves the edge of "
-                    f"{self.width_mm:g} mm; expected {half:g} to {self.width_mm - half:g}"
-                )
+        half, width = self.tab_width_mm / 2, self.width_mm
+        for name, place in (("tab_p_mm", self.tab_p_mm), ("tab_n_mm", self.tab_n_mm)):
+            if not half <= place <= width - half:
+                found = f"{name} {place:g} mm: the tab, {2 * half:g} mm wide, leaves the edge of {width:g} mm"
+                raise MagBridgeError(f"{found}; expected {half:g} to {width - half:g}")
         if not self.opposite and abs(self.tab_p_mm - self.tab_n_mm) < self.tab_width_mm:
             raise MagBridgeError(f"tabs at y = {self.tab_p_mm:g} and {self.tab_n_mm:g} mm overlap: move one of them")
         if self.n_li_Ahm2 >= self.n_p_Ahm2 + self.n_n_Ahm2:
@@ -132,9 +131,8 @@ class PouchCell:
         """
         values = {field: entry[0] for field, entry in preset_entries(name).items()}
         known = {field.name for field in dataclasses.fields(cls)}
-        for field in changes:
-            if field not in known:
-                raise MagBridgeError(f"design field {field!r}: expected one of {', '.join(sorted(known))}")
+        for field in sorted(changes.keys() - known):
+            raise MagBridgeError(f"design field {field!r}: expected one of {', '.join(sorted(known))}")
         return cls(**(values | changes))
 
     @property
@@ -198,6 +196,25 @@ def check_number(name: str, value, above: float = -np.inf, least: float = -np.in
     if value <= above or not least <= value <= most:
         low = f"more than {above:g}" if above > -np.inf else f"at least {least:g}" if least > -np.inf else "a number"
         raise MagBridgeError(f"{name} {value:g}: expected {low}" + (f" and at most {most:g}" if most < np.inf else ""))
+
+
+def number(default: Any, **bounds: float) -> Any:
+    """A field of `Bounded` and its bounds, as `check_number` takes them."""
+    return dataclasses.field(default=default, metadata=bounds)
+
+
+class Bounded:
+    """A dataclass whose numbers, and numbers in tuples, have the bounds that `number` declares.
+
+    Raises:
+        MagBridgeError: A value is impossible.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            for part in (value if isinstance(value, tuple) else (value,)) if field.metadata else ():
+                check_number(field.name, part, **field.metadata)
 
 
 @cache

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bridge.v3.cells import MOST_UNITS, SHARES, draw_defect, scattered
+from bridge.v3.cells import GRADIENT_SD, MOST_LOST, MOST_UNITS, SHARES, aged, draw_defect, scattered
 from bridge.v3.experiment import Experiment
 from bridge.v3.protocol import SensorArray
 from bridge.v3.simulation import Case, Simulation, simulate_cases
-from bridge.v3.state import DEFECTS, MAP_MODES, CellState, Mesh
+from bridge.v3.state import DEFECTS, MAP_MODES, Mesh
+from dataset_card.contract.editions import V3
 from dataset_card.running.templates import macros
+from dataset_card.storage.arrays import spans
 
 POWER, FALSE_ALARMS = 0.95, 0.05
 HEALTHY = 480
@@ -26,14 +28,8 @@ PLACES = 20
 """Places of each defect, drawn as the dataset draws them."""
 SIZES = 9
 MESH = (18, 12)
-_LOAD, _REST, _SCAN = slice(33, 105), slice(105, 609), slice(609, 681)
-CHANNELS = {
-    "load": (_LOAD,),
-    "rest": (_REST,),
-    "scan": (_SCAN,),
-    "magnetics": (_LOAD, _REST, _SCAN),
-    "terminals": (slice(0, 33),),
-}
+_TERMINALS, *_MAGNETICS = spans(V3).values()
+CHANNELS = dict(zip(V3.channels[1:], zip(_MAGNETICS))) | {"magnetics": tuple(_MAGNETICS), "terminals": (_TERMINALS,)}
 """Blocks of readings of each channel."""
 SENSORS = {24: tuple(range(24)), 6: (0, 2, 5, 18, 20, 23), 2: (8, 15)}
 """Sensors of the 6 x 4 array that are read: all, six about the rim and two near the middle."""
@@ -110,18 +106,10 @@ def _healthy(plan: Experiment, arrays: Sequence[SensorArray], rng: np.random.Gen
     loss, grow = rng.random(5), rng.standard_normal(9)
     units = rng.standard_normal((4, max(plan.cell.units, MOST_UNITS)))[:, : plan.cell.units]
     placement = plan.noise.place(rng, arrays[0])
+    soc = float(np.clip(plan.state.soc + 0.005 * grow[0], 0, 1))
     return Case(
         plan.cell,
-        CellState(
-            soc=float(np.clip(plan.state.soc + 0.005 * grow[0], 0, 1)),
-            lli=0.2 * loss[0],
-            lam_pe=0.15 * loss[1],
-            lam_ne=0.15 * loss[2],
-            r_ohm=1 + loss[3],
-            r_ct=1 + loss[4],
-            gradient_lli=0.02 * grow[1],
-            gradient_r=0.05 * grow[2],
-        ),
+        aged(soc, loss * MOST_LOST, grow[1:3] * GRADIENT_SD),
         variation=scattered(grow[3:], rng.standard_normal((5, *MAP_MODES)), units),
         placement=replace(placement, error_mm=np.tile(placement.error_mm, (len(arrays), 1))),
     )
@@ -130,13 +118,10 @@ def _healthy(plan: Experiment, arrays: Sequence[SensorArray], rng: np.random.Gen
 def _features(found: list[Simulation], blocks: int) -> np.ndarray:
     """(n, blocks, 681) voltage in V, load, rest and scan in nT of each simulation and each block of sensors."""
 
-    def split(field: np.ndarray) -> np.ndarray:
-        return 1e9 * np.moveaxis(field.reshape(*field.shape[:-2], blocks, -1), -2, 0).reshape(blocks, -1)
-
     rows = []
     for one in found:
-        voltage = np.repeat(one.voltage_V[None], blocks, axis=0)
-        rows.append(np.concatenate([voltage, split(one.load_T), split(one.rest_T), split(one.scan_T)], axis=1))
+        fields = 1e9 * one.fields_T.reshape(9, blocks, -1).swapaxes(0, 1).reshape(blocks, -1)
+        rows.append(np.concatenate([np.tile(one.voltage_V, (blocks, 1)), fields], axis=1))
     return np.array(rows)
 
 
@@ -157,11 +142,9 @@ def _changes(kind: str, plan: Experiment, array: SensorArray, mesh: Mesh, blocks
         drawn = draw_defect(kind, plan.cell, np.random.default_rng([SEED, place]))
         own = mesh.through(*drawn.line) if kind == "tear" else mesh
         cases.append(Case(plan.cell, state, mesh=own))
-        for share in shares:
-            length = max(drawn.defect.length, share)
-            cases.append(
-                Case(plan.cell, state, replace(drawn.defect, share=float(share), length=float(length)), mesh=own)
-            )
+        for share in shares.tolist():
+            defect = replace(drawn.defect, share=share, length=max(drawn.defect.length, share))
+            cases.append(Case(plan.cell, state, defect, mesh=own))
     features = _features(simulate_cases(cases, array, plan.protocol), blocks)
     features = features.reshape(PLACES, 1 + SIZES, blocks, -1)
     return shares, np.moveaxis(features[:, 1:] - features[:, :1], 0, 1)
@@ -195,12 +178,9 @@ def _power(healthy: np.ndarray, noise: np.ndarray, changes: np.ndarray, blocks: 
 
 def _smallest(shares: np.ndarray, power: np.ndarray) -> float | None:
     """Share from which the power stays at `POWER`, between the sizes tried by its logarithm."""
-    enough = np.flatnonzero(power < POWER)
-    k = int(enough[-1]) + 1 if len(enough) else 0
-    if k == len(shares):
-        return None
-    if k == 0:
-        return float(shares[0])
+    k = int(np.flatnonzero(np.append(True, power < POWER))[-1])
+    if k in (0, len(shares)):
+        return None if k else float(shares[0])
     part = (POWER - power[k - 1]) / (power[k] - power[k - 1])
     return float(np.exp(np.log(shares[k - 1]) + part * np.log(shares[k] / shares[k - 1])))
 

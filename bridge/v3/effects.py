@@ -78,17 +78,15 @@ def effects(cell: PouchCell, array: SensorArray | None = None, protocol: Protoco
         array: The sensors; 24 of them 10 mm from the surface by default.
         protocol: The pulse and the applied field; 1C and 1 mT by default.
     """
-    protocol = protocol or Protocol()
-    array = array or SensorArray.grid(cell)
+    array, protocol = array or SensorArray.grid(cell), protocol or Protocol()
     pairs = changes(cell)
     found = simulate_cases([case for pair in pairs.values() for case in pair], array, protocol)
     parts = "load_T", "rest_T", "scan_T", "voltage_V"
-    nothing = replace(found[0], **{name: np.zeros_like(getattr(found[0], name)) for name in parts})
+    nothing = replace(found[0], **{name: 0 * getattr(found[0], name) for name in parts})
     table = [_effect("in all", nothing, found[0])]
     table += [_effect(name, *found[2 * k : 2 * k + 2]) for k, name in enumerate(pairs)]
-    aged = Case(cell, CellState(soc=0.5, lli=0.05, lam_pe=0.02))
     for name, move in (("lift-off +.1 mm", [0, 0, 0.1]), ("shift .2 mm along y", [0, 0.2, 0])):
-        moved = simulate_cases([aged], SensorArray(array.position_mm + move), protocol)[0]
+        moved = simulate_cases([next(iter(pairs.values()))[0]], SensorArray(array.position_mm + move), protocol)[0]
         table.append(_effect(name, found[0], moved))
     return table
 

@@ -28,6 +28,7 @@ from dataset_card.storage.columns import read_small_yaml
 
 MAX_SENSORS = 1024
 PARTS = ("preset", "cell", "state", "defect", "protocol", "sensors", "noise")
+KINDS: dict[str, type] = {"state": CellState, "defect": Defect, "protocol": Protocol, "noise": Noise}
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,15 @@ def experiment(document: Any) -> Experiment:
         MagBridgeError: A part or field is unknown, or a value impossible.
     """
     parts = _mapping("design", document, PARTS)
-    preset = parts.pop("preset", "nmc")
     changes = _mapping("cell", parts.get("cell", {}), [field.name for field in fields(PouchCell)])
-    cell = PouchCell.preset(str(preset), **changes)
-    state, defect, protocol, noise = (
-        _made(kind, name, parts)
-        for kind, name in ((CellState, "state"), (Defect, "defect"), (Protocol, "protocol"), (Noise, "noise"))
-    )
+    cell = PouchCell.preset(str(parts.get("preset", "nmc")), **changes)
+    made: dict[str, Any] = {}
+    for name, kind in KINDS.items():
+        values = _mapping(name, parts.get(name, {}), [field.name for field in fields(kind) if field.init])
+        made[name] = kind(**{field: tuple(v) if isinstance(v, list) else v for field, v in values.items()})
     sensors = _sensors(cell, parts.get("sensors", {}))
     sensors.require_outside(cell)
-    return Experiment(cell, state, defect, protocol, sensors, noise)
+    return Experiment(cell, sensors=sensors, **made)
 
 
 def _mapping(name: str, value: Any, known) -> dict:
@@ -82,14 +82,6 @@ def _mapping(name: str, value: Any, known) -> dict:
         if field not in known:
             raise MagBridgeError(f"{name} field {field!r}: expected one of {', '.join(known)}")
     return dict(value)
-
-
-def _made(kind, name: str, parts: Mapping):
-    values = _mapping(name, parts.get(name, {}), [field.name for field in fields(kind) if field.init])
-    for field, value in values.items():
-        if isinstance(value, list):
-            values[field] = tuple(value)
-    return kind(**values)
 
 
 def _sensors(cell: PouchCell, part: Any) -> SensorArray:

@@ -104,14 +104,6 @@ def moment_field(sensors, x, y, z, weight, moment):
     return found
 
 
-@_jit
-def _add_sheet(b, terms, kx, ky):
-    omega = (terms[0] * ky).sum(), (terms[0] * kx).sum()
-    b[0] += MU0_4PI * omega[0]
-    b[1] -= MU0_4PI * omega[1]
-    b[2] += MU0_4PI * ((terms[1] * kx).sum() - (terms[2] * ky).sum())
-
-
 def wire_field(sensors: np.ndarray, points: np.ndarray, current: float = 1.0) -> np.ndarray:
     """Field (S, 3) in T of a polyline of current in A: each straight piece in closed form (Biot-Savart).
 
@@ -132,14 +124,8 @@ def sheet_field(sensors: np.ndarray, x: np.ndarray, y: np.ndarray, z: float, k: 
     """Field (S, 3) in T of a grid of rectangles of sheet current k (2, nx, ny) in A/m at height z in m."""
     omega, a, c = np.moveaxis(current_terms(sensors, x, y, np.array([z]))[:, 0], 1, 0)
     over = "sij,ij->s"
-    return MU0_4PI * np.stack(
-        [
-            np.einsum(over, omega, k[1]),
-            -np.einsum(over, omega, k[0]),
-            np.einsum(over, a, k[0]) - np.einsum(over, c, k[1]),
-        ],
-        axis=1,
-    )
+    up = np.einsum(over, a, k[0]) - np.einsum(over, c, k[1])
+    return MU0_4PI * np.stack([np.einsum(over, omega, k[1]), -np.einsum(over, omega, k[0]), up], axis=1)
 
 
 def nodes(half: float, nearest: float) -> np.ndarray:
@@ -161,7 +147,6 @@ def node_weights(z: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Weights (len(at), M) that interpolate from the nodes z (M,) to the heights `at`, by Lagrange's polynomials."""
     difference = z[:, None] - z
     np.fill_diagonal(difference, 1)
-    others = at[:, None, None] - z
-    others = np.broadcast_to(others, (len(at), len(z), len(z))).copy()
+    others = np.tile(at[:, None, None] - z, (1, len(z), 1))
     others[:, np.arange(len(z)), np.arange(len(z))] = 1
     return others.prod(axis=2) / difference.prod(axis=1)

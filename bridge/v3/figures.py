@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.interpolate import RegularGridInterpolator
 
 from bridge.v3.detect import SENSORS, Detection
 from bridge.v3.experiment import Experiment
@@ -31,11 +32,7 @@ def field_figure(plan: Experiment, out: Path | str) -> None:
     x, y = (np.linspace(0, side, n) for side, n in zip((cell.length_mm, cell.width_mm), PLANE, strict=True))
     plane = np.array([(a, b, height) for a in x for b in y])
     array = SensorArray(np.concatenate([plane, plan.sensors.position_mm]))
-    mesh = Mesh.uniform(cell, *PICTURE_MESH)
-    if plan.defect.kind == "tear":
-        cut, y0, y1 = plan.defect.cut(cell)
-        tip = y1 if plan.defect.low else y0
-        mesh = mesh.through(cut, tip if 0 < tip < mesh.y[-1] else float(mesh.y[1]))
+    mesh = plan.defect.meshed(Mesh.uniform(cell, *PICTURE_MESH), cell)
     found = simulate_cases([Case(cell, plan.state, plan.defect, mesh=mesh)], array, plan.protocol)[0]
 
     figure, axes = canvas(3, 3, size=(11.5, 8.6))
@@ -43,10 +40,8 @@ def field_figure(plan: Experiment, out: Path | str) -> None:
     _fields(axes[1], found, plan, x, y, len(plane), height)
     _courses(axes[2], found, len(plane))
     what = "no defect" if plan.defect.kind == "none" else f"{plan.defect.kind}, share {plan.defect.share:.3g}"
-    figure.suptitle(
-        f"{cell.chemistry}/graphite, {cell.units} units, {cell.nominal_Ah:g} A h, {what}: SOH {found.soh:.3f}",
-        color=INK,
-    )
+    design = f"{cell.chemistry}/graphite, {cell.units} units, {cell.nominal_Ah:g} A h"
+    figure.suptitle(f"{design}, {what}: SOH {found.soh:.3f}", color=INK)
     save(figure, out)
 
 
@@ -55,49 +50,42 @@ def _maps(axes, found: Simulation) -> None:
     density, kx, ky = found.flows[:, :, 0, 0], found.flows[:, :, 1, 0], found.flows[:, :, 2, 0]
     _image(axes[0], x, y, density, "current density at the pulse's end, A/m²", "viridis")
     _image(axes[1], x, y, np.hypot(kx, ky), "sheet current of the aluminium, A/m", "magma")
-    a, b = found.mesh.centres
-    axes[1].streamplot(
-        *(np.linspace(edge[0], edge[-1], n) * 1e3 for edge, n in ((a, 30), (b, 20))),
-        *(_even(a, b, values).T for values in (kx, ky)),
-        color="white",
-        density=0.6,
-        linewidth=0.6,
-        arrowsize=0.6,
-    )
+    # stream lines need an even grid
+    even = [np.linspace(edge[0], edge[-1], n) for edge, n in zip(found.mesh.centres, (30, 20), strict=True)]
+    grid = np.stack(np.meshgrid(*even, indexing="ij"), axis=-1)
+    flow = [RegularGridInterpolator(found.mesh.centres, values)(grid).T for values in (kx, ky)]
+    look = {"color": "white", "density": 0.6, "linewidth": 0.6, "arrowsize": 0.6}
+    axes[1].streamplot(*(1e3 * edge for edge in even), *flow, **look)
     axes[1].set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     _image(axes[2], x, y, found.lithium[1], "lithium in graphite before the pulse, x", "cividis")
 
 
-def _even(a: np.ndarray, b: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values on an even grid, which stream lines need."""
-    from scipy.interpolate import RegularGridInterpolator
-
-    grid = np.meshgrid(np.linspace(a[0], a[-1], 30), np.linspace(b[0], b[-1], 20), indexing="ij")
-    return RegularGridInterpolator((a, b), values)(np.stack(grid, axis=-1))
-
-
 def _fields(axes, found: Simulation, plan: Experiment, x, y, count: int, height: float) -> None:
     position = plan.sensors.position_mm
-    for axis, (name, field, scale, unit) in zip(
-        axes,
-        (
-            ("under load", found.load_T, 1e6, "µT"),
-            ("1 s after the pulse", found.rest_T[0], 1e12, "pT"),
-            ("scan", found.scan_T, 1e9, "nT"),
-        ),
-        strict=True,
-    ):
+    x_edges, y_edges = (np.linspace(-0.5 * s[1], s[-1] + 0.5 * s[1], len(s) + 1) for s in (x, y))
+    shown = (
+        ("under load", found.load_T, 1e6, "µT"),
+        ("1 s after the pulse", found.rest_T[0], 1e12, "pT"),
+        ("scan", found.scan_T, 1e9, "nT"),
+    )
+    for axis, (name, field, scale, unit) in zip(axes, shown, strict=True):
         values = scale * field[:count, 2].reshape(len(x), len(y))
         most = max(float(np.abs(values).max()), 1e-9)
-        edges = [np.linspace(-0.5 * s[1], s[-1] + 0.5 * s[1], len(s) + 1) for s in (x, y)]
-        _image(axis, edges[0], edges[1], values, f"{name}: Bz at z = {height:.1f} mm, {unit}", "RdBu_r", (-most, most))
+        _image(
+            axis,
+            x_edges,
+            y_edges,
+            values,
+            f"{name}: Bz at z = {height:.1f} mm, {unit}",
+            "RdBu_r",
+            vmin=-most,
+            vmax=most,
+        )
         axis.plot(position[:, 0], position[:, 1], "o", ms=3, mfc="none", mec=INK, mew=0.6)
 
 
-def _image(
-    axis, x, y, values, title: str, colours: str, limits: tuple[float, float] | tuple[None, None] = (None, None)
-):
-    shown = axis.pcolormesh(x, y, values.T, cmap=colours, vmin=limits[0], vmax=limits[1], rasterized=True)
+def _image(axis, x, y, values, title: str, colours: str, **limits: float) -> None:
+    shown = axis.pcolormesh(x, y, values.T, cmap=colours, rasterized=True, **limits)
     axis.set(aspect="equal", xlabel="x, mm", ylabel="y, mm")
     axis.set_title(title, fontsize=9)
     axis.figure.colorbar(shown, ax=axis, shrink=0.75)
@@ -135,9 +123,9 @@ def detect_figure(found: Sequence[Detection], distance_mm: float, out: Path | st
         ([one for one in found if one.sensors == max(SENSORS)], lambda one: one.distance_mm, "{:g} mm"),
         (near, lambda one: -one.sensors, f"{{:g}} sensors, {distance_mm:g} mm"),
     )
-    for row, (kept, key, words) in zip(axes, rows, strict=True):
+    for row, (kept, key, title) in zip(axes, rows, strict=True):
         values = sorted({key(one) for one in kept})
-        look = dict(zip(values, styles([words.format(abs(value)) for value in values]).items(), strict=True))
+        look = dict(zip(values, styles([title.format(abs(value)) for value in values]).items(), strict=True))
         for axis, kind in zip(row, DEFECTS[1:], strict=True):
             axis.set(xscale="log", yscale="log", xlim=limits, ylim=(2e-4, 1.5))
             own = [one for one in kept if one.defect == kind]
@@ -145,7 +133,11 @@ def detect_figure(found: Sequence[Detection], distance_mm: float, out: Path | st
             for value, (name, style) in look.items():
                 line = [one for one in magnetics if key(one) == value and one.share is not None]
                 axis.plot([1e3 * one.noise_nT for one in line], [one.share for one in line], label=name, **style)
-            _terminals(axis, next(one for one in own if one.channel == "terminals"))
+            blind = next(one for one in own if one.channel == "terminals")
+            at = blind.largest if blind.share is None else blind.share
+            axis.axhline(at, color=QUIET, lw=1, ls="--")
+            words = "terminals alone: not found" if blind.share is None else "terminals alone"
+            axis.annotate(words, (0.03, at), xycoords=("axes fraction", "data"), va="bottom", fontsize=7, color=QUIET)
             if all(one.share is None for one in magnetics):
                 best = max(one.power for one in magnetics)
                 axis.text(0.5, 0.5, f"at best {best:.0%} are found", transform=axis.transAxes, ha="center", color=INK)
@@ -155,10 +147,3 @@ def detect_figure(found: Sequence[Detection], distance_mm: float, out: Path | st
         top.set_title(kind, fontsize=10)
         bottom.set_xlabel("noise of a reading, pT")
     save(figure, out)
-
-
-def _terminals(axis, blind: Detection) -> None:
-    at = blind.largest if blind.share is None else blind.share
-    axis.axhline(at, color=QUIET, lw=1, ls="--")
-    words = "terminals alone: not found" if blind.share is None else "terminals alone"
-    axis.annotate(words, (0.03, at), xycoords=("axes fraction", "data"), va="bottom", fontsize=7, color=QUIET)

@@ -15,6 +15,10 @@ from itertools import product
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import logsumexp
+from sklearn.decomposition import PCA
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from bridge.v3.cells import Request, draw_cell
 from bridge.v3.config import PhysicsConfig
@@ -59,9 +63,7 @@ NEAREST = 60
 
 def magnetics_nT(found: Sequence[Simulation]) -> np.ndarray:
     """(n, 648) load, rest and scan without noise, as a release orders them."""
-    return 1e9 * np.array(
-        [np.concatenate([one.load_T.ravel(), one.rest_T.ravel(), one.scan_T.ravel()]) for one in found]
-    )
+    return 1e9 * np.array([one.fields_T.ravel() for one in found])
 
 
 class Filters:
@@ -82,19 +84,15 @@ class Filters:
         even = self._healthy(gradient_r=0.0, gradient_lli=0.0)
         level = magnetics_nT(even)
         self.mean = level.mean(axis=0)
-        rises = [
-            magnetics_nT(self._healthy(**{**dict.fromkeys(GRADIENTS, 0.0), name: sd})) - level
-            for name, sd in GRADIENTS.items()
-        ]
+        one_each = [dict.fromkeys(GRADIENTS, 0.0) | {name: sd} for name, sd in GRADIENTS.items()]
+        rises = [magnetics_nT(self._healthy(**gradients)) - level for gradients in one_each]
         normal = np.random.default_rng(SEED).standard_normal((2, len(level), 1))
         channel = np.repeat([0, 1, 2], [72, 504, 72])
         same = channel[:, None] == channel
-        self.lower = cholesky(
-            cover + same * np.cov((level + normal[0] * rises[0] + normal[1] * rises[1]).T), lower=True
-        )
-        self._learn_gradients(
-            cover, cover + same * np.cov(level.T), level, rises, np.array([one.voltage_V for one in even])
-        )
+        drawn_nT = level + normal[0] * rises[0] + normal[1] * rises[1]
+        self.lower = cholesky(cover + same * np.cov(drawn_nT.T), lower=True)
+        flat, voltage = cover + same * np.cov(level.T), np.array([one.voltage_V for one in even])
+        self._learn_gradients(cover, flat, level, rises, voltage)
         self.templates = {kind: self._solved(kind) for kind in CURRENT} | {"region": self._regions()}
         self.moments = {kind: self._moments(kind) for kind in REGION}
 
@@ -117,9 +115,8 @@ class Filters:
         signs = np.array(list(product((1, -1), (1, -1))))
         moves = [np.zeros(6), *sd, *-sd, *(a * sd[i] + b * sd[j] for i, j in pairs for a, b in signs)]
         placed = [Placement(move[:3], move[3:], np.zeros((count, 3))) for move in moves]
-        placed += [
-            Placement(np.zeros(3), np.zeros(3), np.tile(axis, (count, 1))) for axis in noise.error_mm * np.eye(3)
-        ]
+        still = Placement(np.zeros(3), np.zeros(3), np.zeros((count, 3)))
+        placed += [replace(still, error_mm=np.tile(axis, (count, 1))) for axis in noise.error_mm * np.eye(3)]
         found = self._simulate([Case(self.cell, REFERENCE, mesh=self.mesh, placement=one) for one in placed])
         centre, up, down, crossed, moved = np.split(found, np.cumsum([1, 6, 6, 4 * len(pairs)]))
         mixed = np.einsum("kpd,p->kd", crossed.reshape(len(pairs), 4, -1), signs.prod(axis=1) / 4)
@@ -153,10 +150,6 @@ class Filters:
 
     def _learn_gradients(self, cover, flat, level, rises, voltage) -> None:
         """A filter of each reading, and what gradients make of it by voltage."""
-        from sklearn.decomposition import PCA
-        from sklearn.linear_model import RidgeCV
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
         def split(values: np.ndarray) -> np.ndarray:
             return values.reshape(-1, READINGS, WIDTH)[:, :-1]
@@ -174,9 +167,8 @@ class Filters:
         parts = cover[: SCAN.start, : SCAN.start].reshape(READINGS - 1, WIDTH, READINGS - 1, WIDTH)
         self.by_noise = np.einsum("id,idje,je->ij", self.weights, parts, self.weights)
         told = voltage + self.config.noise.voltage_V * np.random.default_rng(SEED).standard_normal(voltage.shape)
-        learner = make_pipeline(
-            PCA(6, whiten=True), PolynomialFeatures(2), StandardScaler(), RidgeCV(10.0 ** np.arange(-4, 4))
-        )
+        ridge = RidgeCV(10.0 ** np.arange(-4, 4))
+        learner = make_pipeline(PCA(6, whiten=True), PolynomialFeatures(2), StandardScaler(), ridge)
         self.response = learner.fit(told, response.reshape(len(told), -1))
 
     def gradients(self, change: np.ndarray, voltage: np.ndarray) -> np.ndarray:
@@ -200,11 +192,7 @@ class Filters:
         else:
             lattice = product(np.linspace(0.1, 0.9, ALONG) * cell.length_mm, (0.36, 0.53, 0.7), (0.1, 0.4, 0.9), sides)
             defects = [Defect(kind, share=c * part, length=part, x_mm=float(x), **side) for x, part, c, side in lattice]
-        cases = []
-        for defect in defects:
-            x, y0, y1 = defect.cut(cell) if kind == "tear" else (0.0, 0.0, 0.0)
-            mesh = self.mesh.through(x, y1 if defect.low else y0) if kind == "tear" else self.mesh
-            cases.append(Case(cell, REFERENCE, defect, mesh=mesh))
+        cases = [Case(cell, REFERENCE, defect, mesh=defect.meshed(self.mesh, cell)) for defect in defects]
         whole = [replace(case, defect=Defect()) for case in (cases if kind == "tear" else cases[:1])]
         change = self._simulate(cases, uniform_foils=False) - self._simulate(whole)
         return self.whiten(change), np.array([defect.place_mm(cell) or (np.nan, np.nan) for defect in defects])
@@ -219,8 +207,8 @@ class Filters:
             size = np.sqrt([share * aspect, share / aspect])
             low = (1 - size) * [u, v]
             x, y = np.stack([low, low + size], axis=1) * sides[:, None]
-            one = np.ones((1, 1))
-            change.append(moment_field(self.array.position_mm * 1e-3, x, y, stack.z, stack.solid, one).ravel())
+            at, one = self.array.position_mm * 1e-3, np.ones((1, 1))
+            change.append(moment_field(at, x, y, stack.z, stack.solid, one).ravel())
             place.append([500 * x.sum(), 500 * y.sum()])
         return self.whiten(np.pad(1e9 * np.array(change), ((0, 0), (SCAN.start, 0)))), np.array(place)
 

@@ -23,6 +23,7 @@ import pandas
 
 from bridge.v3.cells import Request, VirtualCell, draw
 from bridge.v3.config import PhysicsConfig
+from bridge.v3.protocol import Placement
 from bridge.v3.simulation import Case, Simulation, read, simulate_cases
 from dataset_card.contract.physics import LABELS
 from dataset_card.contract.schema import MASTER_SEED
@@ -75,7 +76,7 @@ def generate(
     config = config or PhysicsConfig()
     chunks = [rows[first : first + CHUNK] for first in range(0, len(rows), CHUNK)]
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(lambda chunk: _chunk(chunk, config, master_seed), chunks))
+        parts = list(pool.map(lambda chunk: measure(chunk, draw(chunk, config, master_seed), config), chunks))
     return Rows(
         pandas.concat([part.labels for part in parts], ignore_index=True),
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ("voltage", "load", "rest", "scan")),
@@ -93,28 +94,21 @@ def physics(
         placed: Whether the array sits where the visit's seed puts it, rather than at its nominal place.
         through_plane: Whether the current between foils has a field; an ablation leaves it out.
     """
-    found: list[Simulation | None] = [None] * len(cells)
+    found: dict[int, Simulation] = {}
     for design in dict.fromkeys(drawn.cell for drawn in cells):
-        own = [k for k, drawn in enumerate(cells) if drawn.cell == design]
+        own = {k: drawn for k, drawn in enumerate(cells) if drawn.cell == design}
         array = config.array(design)
         cases = [
-            Case(
-                design,
-                drawn.state,
-                drawn.defect.defect,
-                drawn.variation,
-                drawn.mesh,
-                config.noise.place(np.random.default_rng([drawn.seed, 0]), array) if placed else None,
-            )
-            for drawn in (cells[k] for k in own)
+            Case(design, one.state, one.defect.defect, one.variation, one.mesh, _place(one, config) if placed else None)
+            for one in own.values()
         ]
-        for k, one in zip(own, simulate_cases(cases, array, config.protocol, through_plane=through_plane), strict=True):
-            found[k] = one
-    return [one for one in found if one is not None]
+        found |= zip(own, simulate_cases(cases, array, config.protocol, through_plane=through_plane), strict=True)
+    return [found[k] for k in range(len(cells))]
 
 
-def _chunk(rows: Sequence[Request], config: PhysicsConfig, master_seed: int) -> Rows:
-    return measure(rows, draw(rows, config, master_seed), config)
+def _place(drawn: VirtualCell, config: PhysicsConfig) -> Placement:
+    """Where the array sits at a cell's visit."""
+    return config.noise.place(np.random.default_rng([drawn.seed, 0]), config.array(drawn.cell))
 
 
 def measure(
@@ -123,43 +117,23 @@ def measure(
     """The rows of drawn cells, which an ablation may have changed, with noise."""
     read_out = []
     for drawn, clean in zip(cells, physics(cells, config, through_plane=through_plane), strict=True):
-        array = config.array(drawn.cell)
-        placement = config.noise.place(np.random.default_rng([drawn.seed, 0]), array)
-        rng = np.random.default_rng([drawn.seed, 1])
-        read_out.append(read(clean, drawn.cell, array, config.protocol, config.noise, placement, rng))
-    return Rows(
-        labels(rows, cells, np.array([one.soh for one in read_out])),
-        np.array([one.voltage_V for one in read_out], np.float32),
-        *(
-            np.array([1e9 * getattr(one, name).reshape(shape) for one in read_out], np.float32)
-            for name, shape in (("load_T", (-1,)), ("rest_T", (7, -1)), ("scan_T", (-1,)))
-        ),
-    )
+        rng, array = np.random.default_rng([drawn.seed, 1]), config.array(drawn.cell)
+        read_out.append(read(clean, drawn.cell, array, config.protocol, config.noise, _place(drawn, config), rng))
+    fields = np.array([1e9 * one.fields_T.reshape(9, -1) for one in read_out], np.float32)
+    voltage = np.array([one.voltage_V for one in read_out], np.float32)
+    table = labels(rows, cells, [one.soh for one in read_out])
+    return Rows(table, voltage, fields[:, 0], fields[:, 1:-1], fields[:, -1])
 
 
-def labels(rows: Sequence[Request], cells: Sequence[VirtualCell], soh: np.ndarray) -> pandas.DataFrame:
+def labels(rows: Sequence[Request], cells: Sequence[VirtualCell], soh: Sequence[float]) -> pandas.DataFrame:
     """The label table of drawn cells and the capacities that came out."""
     records = []
     for row, drawn, value in zip(rows, cells, soh, strict=True):
         defect = drawn.defect.defect
-        place = defect.place_mm(drawn.cell) or (None, None)
-        records.append(
-            {
-                "cell_id": drawn.name,
-                "visit": row.visit,
-                "chemistry": row.chemistry,
-                "knowledge": row.knowledge,
-                "stack": drawn.stack,
-                **vars(drawn.state),
-                "soh": float(value),
-                "defect": defect.kind,
-                "share": None if defect.kind == "none" else defect.share,
-                "x_mm": place[0],
-                "y_mm": place[1],
-                "depth": defect.depth if defect.kind == "layer" else None,
-                "generation_seed": drawn.seed,
-            }
-        )
-    table = pandas.DataFrame.from_records(records, columns=list(COLUMNS))
-    floats = {"share": "float64", "x_mm": "float64", "y_mm": "float64"}
-    return table.astype({**floats, "depth": "Int64"})
+        share = None if defect.kind == "none" else defect.share
+        sick = dict(zip(("x_mm", "y_mm"), defect.place_mm(drawn.cell) or ()), defect=defect.kind, share=share)
+        sick["depth"] = defect.depth if defect.kind == "layer" else None
+        cell = {"cell_id": drawn.name, "stack": drawn.stack, "generation_seed": drawn.seed, "soh": float(value)}
+        records.append({**row._asdict(), **cell, **vars(drawn.state), **sick})
+    table = pandas.DataFrame(records, columns=list(COLUMNS))
+    return table.astype(dict.fromkeys(("share", "x_mm", "y_mm"), "float64") | {"depth": "Int64"})

@@ -94,16 +94,14 @@ def outer_field(cell: PouchCell, position: np.ndarray) -> np.ndarray:
         edge, away = (length, 1.0) if opposite else (0.0, -1.0)
         end = edge + away * tab
         flow = away if out else -away  # along x: out of the positive tab, into the negative one
-        k = np.zeros((2, 1, 1))
-        k[0] = flow / (2 * half)
-        x = np.sort([edge, end])
-        total += sheet_field(position, x, np.array([middle - half, middle + half]), 0.0, k)
+        k = np.array([[[flow / (2 * half)]], [[0.0]]])
+        total += sheet_field(position, np.sort([edge, end]), np.array([middle - half, middle + half]), 0.0, k)
         tip = np.array([end + away * lead, middle, 0.0])
         points = np.array([[end, middle, 0.0], tip])
         total += wire_field(position, points if out else points[::-1])
         far.append(tip)
     if cell.closed_leads:
-        below = np.array([0, 0, -RETURN_M]) if cell.opposite else np.zeros(3)
+        below = np.array([0, 0, -RETURN_M])
         path = [far[0], far[0] + below, far[1] + below, far[1]] if cell.opposite else far
         total += wire_field(position, np.array(path))
     return total
@@ -202,14 +200,5 @@ def layers(cell: PouchCell, nearest_m: float) -> Layers:
     inside = (foil[:-1, None] + foil[1:, None]) / 2 + cell.pitch_m / 2 * point
     gaps = (node_weights(z, inside.ravel()).reshape(units, 8, -1) * (share / 2)[:, None]).sum(axis=1)
     up = np.where(unit % 2 == 0, cell.pitch_m, -cell.pitch_m)[:, None]
-    unit_p, unit_n, unit_gap = at_foils[aluminium], at_foils[copper], gaps * up
-    return Layers(
-        z,
-        unit_p.mean(axis=0),
-        unit_n.mean(axis=0),
-        unit_gap.mean(axis=0),
-        unit_p,
-        unit_n,
-        unit_gap,
-        gaps.mean(axis=0),
-    )
+    p, n, gap = at_foils[aluminium], at_foils[copper], gaps * up
+    return Layers(z, p.mean(axis=0), n.mean(axis=0), gap.mean(axis=0), p, n, gap, gaps.mean(axis=0))

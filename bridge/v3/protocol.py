@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bridge.v3.design import PouchCell, check_number
+from bridge.v3.design import Bounded, PouchCell, check_number, number
 from dataset_card.errors import MagBridgeError
 
 RELAXATION_S = (0.5, 1.931286, 7.459733, 28.813757, 111.295224)
@@ -15,7 +15,7 @@ RELAXATION_S = (0.5, 1.931286, 7.459733, 28.813757, 111.295224)
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Bounded):
     """1 s of rest, a 30 s discharge pulse, 600 s of relaxation in 33 steps; then a scan in an applied field.
 
     Attributes:
@@ -26,12 +26,8 @@ class Protocol:
         MagBridgeError: A value is impossible.
     """
 
-    rate_C: float = 1.0
-    applied_mT: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_number("rate_C", self.rate_C, above=0, most=20)
-        check_number("applied_mT", self.applied_mT, above=0, most=1000)
+    rate_C: float = number(1.0, above=0, most=20)
+    applied_mT: float = number(1.0, above=0, most=1000)
 
     @cached_property
     def dt_s(self) -> np.ndarray:
@@ -71,13 +67,7 @@ class SensorArray:
 
     @classmethod
     def grid(
-        cls,
-        cell: PouchCell,
-        columns: int = 6,
-        rows: int = 4,
-        distance_mm: float = 10.0,
-        *,
-        two_sided: bool = False,
+        cls, cell: PouchCell, columns: int = 6, rows: int = 4, distance_mm: float = 10.0, *, two_sided: bool = False
     ) -> SensorArray:
         """Columns x rows of sensors over the cell, x slowest, at a distance from its surface.
 
@@ -149,7 +139,7 @@ def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(Bounded):
     """Standard deviations of what a reading adds to the physics. All [C] unless said.
 
     Attributes:
@@ -165,22 +155,20 @@ class Noise:
         MagBridgeError: A value is negative or no number.
     """
 
-    voltage_V: float = 1e-4
-    field_nT: float = 0.05
-    flicker: float = 0.5
-    gain_common: float = 1e-3
-    gain_channel: float = 2e-4
-    dipole_Am2: float = 1e-7
-    shift_mm: tuple[float, float, float] = (0.2, 0.2, 0.1)
-    turn_rad: float = 2e-3
-    error_mm: float = 0.01
+    voltage_V: float = number(1e-4, least=0)
+    field_nT: float = number(0.05, least=0)
+    flicker: float = number(0.5, least=0)
+    gain_common: float = number(1e-3, least=0)
+    gain_channel: float = number(2e-4, least=0)
+    dipole_Am2: float = number(1e-7, least=0)
+    shift_mm: tuple[float, float, float] = number((0.2, 0.2, 0.1), least=0)
+    turn_rad: float = number(2e-3, least=0)
+    error_mm: float = number(0.01, least=0)
 
     def __post_init__(self) -> None:
         if not isinstance(self.shift_mm, tuple) or len(self.shift_mm) != 3:
             raise MagBridgeError(f"shift_mm {self.shift_mm!r}: expected three numbers, along x, y and z")
-        for name, value in vars(self).items():
-            for part in value if isinstance(value, tuple) else (value,):
-                check_number(name, part, least=0)
+        super().__post_init__()
 
     def place(self, rng: np.random.Generator, sensors: SensorArray) -> Placement:
         """Draw where the array sits."""

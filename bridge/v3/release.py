@@ -6,7 +6,6 @@ import dataclasses
 import os
 from dataclasses import dataclass, field
 
-import pandas
 import pyarrow as pa
 
 from bridge.identity import sample_seed
@@ -85,10 +84,13 @@ class BridgeV3:
         in_plane = labels["defect"].isin(PLACED)
         labels[["x_mm", "y_mm"]] = labels[["x_mm", "y_mm"]].where(in_plane)
         schema = arrow_schema_of(V3.fields)
-        columns = [
-            _lists(getattr(made, column.name)) if column.name in V3.channels else _labels(labels[column.name], column)
-            for column in schema
-        ]
+        columns = []
+        for column in schema:
+            if column.name in V3.channels:
+                flat = pa.array(getattr(made, column.name).ravel())
+                columns.append(pa.FixedSizeListArray.from_arrays(flat, column.type.list_size))
+            else:
+                columns.append(pa.array(labels[column.name], from_pandas=True).cast(column.type))
         return pa.table(columns, schema=schema)
 
 
@@ -119,12 +121,3 @@ def operator_digests(config: PhysicsConfig) -> dict[str, str]:
 
 def _designs(config: PhysicsConfig) -> dict[str, PouchCell]:
     return {f"{chemistry}-{stack}": config.cell(chemistry, stack) for chemistry in CHEMISTRIES for stack in STACKS}
-
-
-def _labels(values: pandas.Series, column: pa.Field) -> pa.Array:
-    return pa.array(values, from_pandas=True).cast(column.type)
-
-
-def _lists(values) -> pa.Array:
-    """Rows of numbers, (n, ...), as lists."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values[0].size)

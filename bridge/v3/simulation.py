@@ -71,6 +71,11 @@ class Simulation:
     lithium: np.ndarray
     mesh: Mesh
 
+    @property
+    def fields_T(self) -> np.ndarray:
+        """(9, S, 3) load, rest and scan, in the order of a release."""
+        return np.concatenate([self.load_T[None], self.rest_T, self.scan_T[None]])
+
 
 def simulate(
     cell: PouchCell,
@@ -108,9 +113,10 @@ def simulate(
     """
     rng = np.random.default_rng() if rng is None else rng
     placement = None if noise is None else noise.place(rng, sensors)
+    protocol = protocol or Protocol()
     case = Case(cell, state, defect or Defect(), variation or Variation(), mesh, placement)
-    found = simulate_cases([case], sensors, protocol or Protocol())[0]
-    return found if noise is None else read(found, cell, sensors, protocol or Protocol(), noise, placement, rng)
+    found = simulate_cases([case], sensors, protocol)[0]
+    return found if noise is None else read(found, cell, sensors, protocol, noise, placement, rng)
 
 
 def simulate_cases(
@@ -139,11 +145,8 @@ def simulate_cases(
     operators = Operators(sensors, through_plane)
     for first in range(0, len(cases), network.LANES):
         group = cases[first : first + network.LANES]
-        meshes = [_mesh(case) for case in group]
-        numbers = [
-            patches(case.cell, case.state, case.defect, case.variation, mesh)
-            for case, mesh in zip(group, meshes, strict=True)
-        ]
+        meshes = [case.mesh or case.defect.meshed(_uniform(case.cell), case.cell) for case in group]
+        numbers = [patches(c.cell, c.state, c.defect, c.variation, mesh) for c, mesh in zip(group, meshes, strict=True)]
         voltages, flows, even = _march(group, numbers, meshes, protocol, 1 if uniform_foils else 2)
         for c, (case, own, mesh) in enumerate(zip(group, numbers, meshes, strict=True)):
             found.append(_assemble(case, own, mesh, voltages[:, c], flows[c], even[c], operators, protocol))
@@ -155,17 +158,6 @@ def _uniform(cell: PouchCell) -> Mesh:
     return Mesh.uniform(cell)
 
 
-def _mesh(case: Case) -> Mesh:
-    if case.mesh is not None:
-        return case.mesh
-    mesh = _uniform(case.cell)
-    if case.defect.kind != "tear":
-        return mesh
-    x, y0, y1 = case.defect.cut(case.cell)
-    tip = y1 if case.defect.low else y0
-    return mesh.through(x, tip if 0 < tip < mesh.y[-1] else float(mesh.y[1]))
-
-
 def _march(group, numbers: list[Patches], meshes: list[Mesh], protocol: Protocol, unknowns: int):
     """Voltages (33, LANES); currents of each case at its readings and where 1 A is collected evenly (see `_flows`)."""
 
@@ -173,37 +165,24 @@ def _march(group, numbers: list[Patches], meshes: list[Mesh], protocol: Protocol
         return np.stack([*arrays, *[arrays[0]] * (network.LANES - len(arrays))], axis=-1)
 
     area = lanes([mesh.areas for mesh in meshes])
-    gxp, gyp, gxn, gyn, tau_p, tau_n = (
-        lanes([getattr(own, name) for own in numbers]) for name in Patches._fields[5:11]
-    )
+    # those before the moment, of one shape in every cell
+    ocv, _, scale, weight, time, *foils = (lanes([np.asarray(own[k]) for own in numbers]) for k in range(11))
+    gxp, gyp, gxn, gyn, tau_p, tau_n = foils
     current = protocol.rate_C * protocol.on[:, None] * lanes([np.float64(case.cell.nominal_Ah) for case in group])
     steps = [protocol.load_step, *protocol.rest_steps]
     keep = np.full(len(protocol.dt_s), -1)
     keep[steps] = range(len(steps))
     part = np.stack([gxn[0, 0], gxp[0, 0]]) / (gxn[0, 0] + gxp[0, 0])
-    voltage, maps = network.march(
-        network.banded(gxp, gyp, gxn, gyn, unknowns),
-        network.spread(gxp + gxn, gyp + gyn, tau_n - tau_p) if unknowns == 1 else area,
-        part,
-        tau_p,
-        tau_n,
-        part[0] * tau_p + part[1] * tau_n,
-        area,
-        lanes([np.float64(own.ocv_V) for own in numbers]),
-        lanes([own.scale for own in numbers]),
-        GROUP,
-        lanes([own.weight for own in numbers]),
-        lanes([own.time for own in numbers]),
-        protocol.dt_s,
-        current,
-        keep,
-    )
+    banded = network.banded(gxp, gyp, gxn, gyn, unknowns)
+    psi = network.spread(gxp + gxn, gyp + gyn, tau_n - tau_p) if unknowns == 1 else area
+    tabs = tau_p, tau_n, part[0] * tau_p + part[1] * tau_n
+    states = area, ocv, scale, GROUP, weight, time
+    voltage, maps = network.march(banded, psi, part, *tabs, *states, protocol.dt_s, current, keep)
     even = np.empty((1, *maps.shape[1:]))
     density = 1 / area.sum(axis=(0, 1))
     even[0, 0] = density
     even[0, 1] = network.spread(gxp, gyp, density * area - tau_p)
     even[0, 2] = network.spread(gxn, gyn, tau_n - density * area)
-    foils = gxp, gyp, gxn, gyn, tau_p, tau_n
     dx, dy = lanes([np.diff(mesh.x) for mesh in meshes]), lanes([np.diff(mesh.y) for mesh in meshes])
     return voltage, _flows(maps, *foils, dx, dy, current[steps]), _flows(even, *foils, dx, dy, np.ones_like(part[:1]))
 
@@ -301,12 +280,12 @@ def read(
     r = np.sqrt((away**2).sum(axis=1))[:, None]
     dipole = MU0_4PI * (3 * away * (away * moment).sum(axis=1)[:, None] / r**5 - moment / r**3)
     gain = 1 + noise.gain_common * rng.standard_normal() + noise.gain_channel * rng.standard_normal((count, 3))
-    times = np.concatenate([[protocol.time_s[protocol.load_step]], protocol.time_s[list(protocol.rest_steps)]])
+    times = protocol.time_s[[protocol.load_step, *protocol.rest_steps]]
     sd = noise.field_nT * 1e-9
     white = sd * rng.standard_normal((len(times) + 1, count, 3))
     slow = sd * noise.flicker * _flicker(times, rng.standard_normal((len(FLICKER_S), len(times), count, 3)))
     scan_slow = sd * noise.flicker * rng.standard_normal((count, 3))
-    fields = gain * np.concatenate([found.load_T[None], found.rest_T, (found.scan_T + dipole)[None]])
+    fields = gain * replace(found, scan_T=found.scan_T + dipole).fields_T
     fields += white + np.concatenate([slow, scan_slow[None]])
     voltage = found.voltage_V + noise.voltage_V * rng.standard_normal(len(found.voltage_V))
     return replace(found, voltage_V=voltage, load_T=fields[0], rest_T=fields[1:-1], scan_T=fields[-1])

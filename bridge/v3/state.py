@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bridge.v3.design import PouchCell, check_number
+from bridge.v3.design import Bounded, PouchCell, number
 from dataset_card.errors import MagBridgeError
 
 DEFECTS = ("none", "weld", "tear", "layer", "dry", "plating")
@@ -24,7 +24,7 @@ LIVE_DRY = 0.02
 
 
 @dataclass(frozen=True)
-class CellState:
+class CellState(Bounded):
     """Charge and age of a cell.
 
     Attributes:
@@ -38,27 +38,18 @@ class CellState:
         MagBridgeError: A value is impossible.
     """
 
-    soc: float = 0.5
-    lli: float = 0.0
-    lam_pe: float = 0.0
-    lam_ne: float = 0.0
-    r_ohm: float = 1.0
-    r_ct: float = 1.0
-    gradient_lli: float = 0.0
-    gradient_r: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_number("soc", self.soc, least=0.0, most=1.0)
-        for name in ("lli", "lam_pe", "lam_ne"):
-            check_number(name, getattr(self, name), least=-0.05, most=0.6)
-        for name in ("r_ohm", "r_ct"):
-            check_number(name, getattr(self, name), above=0, most=100)
-        for name in ("gradient_lli", "gradient_r"):
-            check_number(name, getattr(self, name), least=-0.5, most=0.5)
+    soc: float = number(0.5, least=0.0, most=1.0)
+    lli: float = number(0.0, least=-0.05, most=0.6)
+    lam_pe: float = number(0.0, least=-0.05, most=0.6)
+    lam_ne: float = number(0.0, least=-0.05, most=0.6)
+    r_ohm: float = number(1.0, above=0, most=100)
+    r_ct: float = number(1.0, above=0, most=100)
+    gradient_lli: float = number(0.0, least=-0.5, most=0.5)
+    gradient_r: float = number(0.0, least=-0.5, most=0.5)
 
 
 @dataclass(frozen=True)
-class Defect:
+class Defect(Bounded):
     """One fault.
 
     | kind | share of | place | what it does |
@@ -85,23 +76,20 @@ class Defect:
     """
 
     kind: str = "none"
-    share: float = 1.0
+    share: float = number(1.0, above=0, most=1)
     x_mm: float | None = None
     y_mm: float | None = None
     depth: int = 0
     positive: bool = True
     low: bool = True
-    length: float = 1.0
-    aspect: float = 1.0
-    loss: float = 0.25
+    length: float = number(1.0, above=0, most=1)
+    aspect: float = number(1.0, least=0.2, most=5)
+    loss: float = number(0.25, above=0, most=0.5)
 
     def __post_init__(self) -> None:
         if self.kind not in DEFECTS:
             raise MagBridgeError(f"defect {self.kind!r}: expected one of {', '.join(DEFECTS)}")
-        check_number("share", self.share, above=0, most=1)
-        check_number("length", self.length, above=0, most=1)
-        check_number("aspect", self.aspect, least=0.2, most=5)
-        check_number("loss", self.loss, above=0, most=0.5)
+        super().__post_init__()
         if self.kind == "tear" and self.share > self.length + 1e-12:
             raise MagBridgeError(f"tear of share {self.share:g}: expected at most its length, {self.length:g}")
 
@@ -114,9 +102,8 @@ class Defect:
         for place, part, full in zip((self.x_mm, self.y_mm), size, (cell.length_mm, cell.width_mm), strict=True):
             middle = full / 2 if place is None else place
             if not 0 <= middle <= full:
-                raise MagBridgeError(
-                    f"{self.kind} at {middle:g} mm: expected a place inside the cell, 0 to {full:g} mm"
-                )
+                where = f"{self.kind} at {middle:g} mm"
+                raise MagBridgeError(f"{where}: expected a place inside the cell, 0 to {full:g} mm")
             low = min(max(middle - part * full / 2, 0.0), full - part * full)
             corners += [low * 1e-3, (low + part * full) * 1e-3]
         return corners[0], corners[1], corners[2], corners[3]
@@ -133,6 +120,14 @@ class Defect:
         width = cell.width_mm * 1e-3
         span = (0.0, self.length * width) if self.low else ((1 - self.length) * width, width)
         return x * 1e-3, *span
+
+    def meshed(self, mesh: Mesh, cell: PouchCell) -> Mesh:
+        """The mesh with an edge along a tear; of other defects as it is."""
+        if self.kind != "tear":
+            return mesh
+        x, y0, y1 = self.cut(cell)
+        tip = y1 if self.low else y0
+        return mesh.through(x, tip if 0 < tip < mesh.y[-1] else float(mesh.y[1]))
 
     def place_mm(self, cell: PouchCell) -> tuple[float, float] | None:
         """Where the defect is, in mm; None where it has no place in the plane."""

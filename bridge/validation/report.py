@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bridge.config import GROUNDED_MIN_V
-from bridge.generate import AnyBridge, edition_of_upstream
+from bridge.generate import AnyBridge, edition_of_upstream, plan_of
 from bridge.plan import composition_of
-from bridge.release.folder import plan_of
 from bridge.v1.generate import Bridge
 from bridge.v2 import BridgeV2
 from bridge.validation.checks import ValidationReport

@@ -23,9 +23,8 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmark.features import cosine_coefficients, static_features
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
-from bridge.generate import AnyBridge
+from bridge.generate import AnyBridge, plan_of
 from bridge.plan import Composition
-from bridge.release.folder import plan_of
 from bridge.v1.generate import Bridge
 from bridge.v2 import BridgeV2, BridgeV2Config
 from bridge.validation.checks import Check, check, reports

@@ -15,34 +15,20 @@ from hqvqvae.cells.cycling import Reading, read_cells, segments_of
 from hqvqvae.cells.features import feature_table
 from tests.hqvqvae.small import cell_table
 
-BDF = {
-    "time_s": "Test Time / s", "voltage_V": "Voltage / V", "current_A": "Current / A",
-    "cycle": "Cycle Count / 1", "temperature_C": "Surface Temperature / degC",
-}  # fmt: skip
+HEADERS = """
+BDF: Test Time / s, Voltage / V, Current / A, Cycle Count / 1, Surface Temperature / degC
+BDF, for machines: test_time_second, voltage_volt, current_ampere, cycle_count, ambient_temperature_celsius
+BDF, ms: test_time_millisecond, Voltage / V, Current / A, Cycle Count / 1, Surface Temperature / degC
+PyProBE: Time [s], Voltage [V], Current [A], Cycle, Temperature [C]
+cellpy: test_time, potential, current, cycle_num, temperature
+Arbin: Test Time (s), Voltage (V), Current (A), Cycle Index, Aux_Temperature_1 (C)
+milli: Total Time (min), Voltage (mV), Current (mA), Cycle, Temperature [K]
+"""
 NAMES = {
-    "BDF": BDF,
-    "BDF, for machines": {
-        "time_s": "test_time_second", "voltage_V": "voltage_volt", "current_A": "current_ampere",
-        "cycle": "cycle_count", "temperature_C": "ambient_temperature_celsius",
-    },
-    "BDF, ms": BDF | {"time_s": "test_time_millisecond"},
-    "PyProBE": {
-        "time_s": "Time [s]", "voltage_V": "Voltage [V]", "current_A": "Current [A]", "cycle": "Cycle",
-        "temperature_C": "Temperature [C]",
-    },
-    "cellpy": {
-        "time_s": "test_time", "voltage_V": "potential", "current_A": "current", "cycle": "cycle_num",
-        "temperature_C": "temperature",
-    },
-    "Arbin": {
-        "time_s": "Test Time (s)", "voltage_V": "Voltage (V)", "current_A": "Current (A)", "cycle": "Cycle Index",
-        "temperature_C": "Aux_Temperature_1 (C)",
-    },
-    "milli": {
-        "time_s": "Total Time (min)", "voltage_V": "Voltage (mV)", "current_A": "Current (mA)", "cycle": "Cycle",
-        "temperature_C": "Temperature [K]",
-    },
-}  # fmt: skip
+    program: dict(zip(("time_s", "voltage_V", "current_A", "cycle", "temperature_C"), names.split(", "), strict=True))
+    for program, names in (line.split(": ") for line in HEADERS.strip().splitlines())
+}
+BDF = NAMES["BDF"]
 PER_UNIT = {"millisecond": (1e3, 0), "(min)": (1 / 60, 0), "(mV)": (1e3, 0), "(mA)": (1e3, 0), "[K]": (1, 273.15)}
 CYCLERS = Path(os.environ.get("MAGBRIDGE_UPSTREAM", "nowhere")) / "cyclers"
 

@@ -63,18 +63,16 @@ def measure(release: str | Path, folder: Path, say: Callable[[str], None] = lamb
         "few_shot": _few_shot([result for _, result in filed]),
         "test_cells": {task: _test_cells(task, rows, release) for task, rows in folds.items()},
     }
-    document["curves"] = {task.id: {} for task in TASKS}
+    document |= {"curves": {task.id: {} for task in TASKS}, "splits": [], "occlusion": []}
     for task in TASKS:
         for model in dict.fromkeys((readers[task.id], REFERENCE[bridge][task.id])):
             say(f"{dataset.name}: learning curve of {model} on {task.id}")
             document["curves"][task.id][model] = measures.learning_curve(task.id, model, release)
-    document["splits"] = []
     for task_id, models in MODELS.items():
         for model in models:
             if model in readers.values() or not any(model in others.values() for others in READERS.values()):
                 say(f"{dataset.name}: splits dealt for {model} on {task_id}")
                 document["splits"].append(asdict(spread(task_id, model, release)))
-    document["occlusion"] = []
     for model in OCCLUDED[bridge]:
         say(f"{dataset.name}: occlusion of {model}")
         document["occlusion"].append(asdict(occlusion(model, release)))
@@ -170,11 +168,7 @@ def _scores(folder: Path, dataset: DatasetInfo, readers: dict[str, str]) -> list
 
 def _is_kin(result: Result, dataset: DatasetInfo) -> bool:
     other = result.dataset
-    same = (other.name, other.upstream, other.bridge_version) == (
-        dataset.name,
-        dataset.upstream,
-        dataset.bridge_version,
-    )
+    same = all(getattr(other, name) == getattr(dataset, name) for name in ("name", "upstream", "bridge_version"))
     return same and result.split == PRIMARY_SPLIT and (other.seed != dataset.seed or other.digest == dataset.digest)
 
 

@@ -61,12 +61,4 @@ class AveragedRegressor:
         return self.members[SUMMARISED].summary(signals, soh)
 
 
-MODELS = (
-    declared(
-        "functional-average",
-        AveragedRegressor,
-        "Mean of ridges on 14, 22 and 30 cosine coefficients, as functional-ridge, corrected by boosting; for T2 its "
-        "SOH against 0.85. Penalties, weight between cells and whether to correct chosen in each fit, by "
-        "cross-validation over training cells.",
-    ),
-)
+MODELS = (declared("functional-average", AveragedRegressor),)

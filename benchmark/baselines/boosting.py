@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from benchmark.baselines.declaring import ALL, declare
 from benchmark.baselines.functional import shape_features
-from benchmark.models import KeptByTask, Model
+from benchmark.models import SEEDS, KeptByTask
 from benchmark.tasks import Task
 from dataset_card.errors import optional
 
@@ -88,24 +90,7 @@ def _boosting(seed: int, task: Task):
     return HistGradientBoostingClassifier(class_weight="balanced", **shape)
 
 
-def _declare(name: str, words: str) -> Model:
-    return Model(
-        name,
-        ("t1", "t2", "t3", "t4"),
-        lambda seed, task: Boosting(name, seed, task),
-        f"{words} on cosine coefficients, power a band and roughness a window; classes balanced; untuned.",
-        features=shape_features,
-        seeds=(0, 1, 2),
-    )
-
-
 MODELS = (
-    Model(
-        "gradient-boosting",
-        ("t1", "t2", "t3", "t4"),
-        _boosting,
-        "Gradient boosting, 150 trees of 6 leaves, on the static descriptor; classes balanced; untuned.",
-    ),
-    _declare("catboost", f"CatBoost, {TREES} trees of depth 5,"),
-    _declare("lightgbm", f"LightGBM, {TREES} trees of 16 leaves,"),
+    declare("gradient-boosting", ALL, _boosting),
+    *(declare(name, ALL, partial(Boosting, name), shape_features, seeds=SEEDS[:3]) for name in SETTINGS),
 )

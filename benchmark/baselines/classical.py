@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from benchmark.models import Model
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from benchmark.baselines.declaring import ALL, declare
 from benchmark.tasks import Task
 
 FOREST_TREES = 200
@@ -11,47 +15,23 @@ SVC_MAX_ITER = 5000
 CLASSIFICATION = ("t2", "t3", "t4")
 
 
-def _scaled(estimator):
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+def _scaled(module: str, name: str, seeded: bool = False, **options: Any) -> Callable[[int, Task], Any]:
+    """Builds a linear learner of scikit-learn, behind a scaler."""
 
-    return make_pipeline(StandardScaler(), estimator)
+    def build(seed: int, task: Task):
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
 
+        learner = getattr(import_module(f"sklearn.{module}"), name)
+        return make_pipeline(StandardScaler(), learner(**options, **{"random_state": seed} if seeded else {}))
 
-def _ridge(seed: int, task: Task):
-    from sklearn.linear_model import Ridge
-
-    return _scaled(Ridge(alpha=1.0))
-
-
-def _svr(seed: int, task: Task):
-    from sklearn.svm import SVR
-
-    return _scaled(SVR(kernel="rbf"))
+    return build
 
 
 def _forest(seed: int, task: Task):
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     return (RandomForestRegressor if task.is_regression else RandomForestClassifier)(FOREST_TREES, random_state=seed)
-
-
-def _logistic(seed: int, task: Task):
-    from sklearn.linear_model import LogisticRegression
-
-    return _scaled(LogisticRegression(max_iter=LOGISTIC_MAX_ITER))
-
-
-def _ridge_classifier(seed: int, task: Task):
-    from sklearn.linear_model import RidgeClassifier
-
-    return _scaled(RidgeClassifier())
-
-
-def _linear_svc(seed: int, task: Task):
-    from sklearn.svm import LinearSVC
-
-    return _scaled(LinearSVC(dual="auto", max_iter=SVC_MAX_ITER, random_state=seed))
 
 
 def _constant(seed: int, task: Task):
@@ -62,16 +42,14 @@ def _constant(seed: int, task: Task):
     return model
 
 
-CONSTANT = (Model("constant", ("t1", *CLASSIFICATION), _constant, "The training mean (T1) or most frequent class."),)
+_LOGISTIC = _scaled("linear_model", "LogisticRegression", max_iter=LOGISTIC_MAX_ITER)
+_LINEAR_SVC = _scaled("svm", "LinearSVC", True, dual="auto", max_iter=SVC_MAX_ITER)
+CONSTANT = (declare("constant", ALL, _constant),)
 MODELS = (
-    Model("ridge", ("t1",), _ridge, "Ridge regression, alpha 1, on the standardised static descriptor."),
-    Model("svr-rbf", ("t1",), _svr, "RBF support vector regression on the standardised static descriptor."),
-    Model(
-        "logistic-regression", CLASSIFICATION, _logistic, "Logistic regression on the standardised static descriptor."
-    ),
-    Model(
-        "ridge-classifier", CLASSIFICATION, _ridge_classifier, "Ridge classifier on the standardised static descriptor."
-    ),
-    Model("linear-svc", CLASSIFICATION, _linear_svc, "Linear SVM on the standardised static descriptor."),
-    Model("random-forest", ("t1", *CLASSIFICATION), _forest, "Random forest of 200 trees on the static descriptor."),
+    declare("ridge", ("t1",), _scaled("linear_model", "Ridge", alpha=1.0)),
+    declare("svr-rbf", ("t1",), _scaled("svm", "SVR", kernel="rbf")),
+    declare("logistic-regression", CLASSIFICATION, _LOGISTIC),
+    declare("ridge-classifier", CLASSIFICATION, _scaled("linear_model", "RidgeClassifier")),
+    declare("linear-svc", CLASSIFICATION, _LINEAR_SVC),
+    declare("random-forest", ALL, _forest),
 )

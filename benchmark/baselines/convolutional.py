@@ -7,9 +7,9 @@ from typing import Self
 
 import numpy as np
 
+from benchmark.baselines.declaring import ALL, declare
 from benchmark.baselines.deep import BATCH, DEEP_SEEDS, SequenceModel, require_torch
 from benchmark.data import Subset
-from benchmark.models import Model
 from benchmark.tasks import Task
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.errors import MagBridgeError
@@ -154,15 +154,4 @@ def dilated_network(outputs: int, channels: int):
     )
 
 
-MODELS = (
-    Model(
-        "normalised-cnn",
-        ("t1", "t2", "t3", "t4"),
-        NormalisedCNN,
-        "Dilated residual CNN with batch normalisation and statistics pooling on robustly standardised signals, 15 "
-        "epochs. Epoch and settings chosen on validation rows.",
-        features=None,
-        sampling="full",
-        seeds=DEEP_SEEDS,
-    ),
-)
+MODELS = (declare("normalised-cnn", ALL, NormalisedCNN, None, "full", DEEP_SEEDS),)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from benchmark.models import KeptByTask, Model
+from benchmark.baselines.declaring import ALL, declare
+from benchmark.models import KeptByTask
 from benchmark.scoring import score
 from benchmark.tasks import Task
 from dataset_card.contract.schema import CHANNELS, T
@@ -28,6 +32,7 @@ PATIENCE = 5
 """Epochs without a better validation score before a fit stops (the paper gives no number)."""
 
 DEEP_SEEDS = (0, 1, 2)
+BAR: dict[str, Any] = {"unit": "epoch", "disable": None, "leave": False}
 
 
 class SequenceModel(KeptByTask):
@@ -58,6 +63,8 @@ class SequenceModel(KeptByTask):
             target: Shape (n,).
             validation: Rows for early stopping.
         """
+        from tqdm import tqdm
+
         torch = require_torch()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         if not self.task.is_regression:
@@ -68,7 +75,7 @@ class SequenceModel(KeptByTask):
             self.model = self.network(len(self.task.labels or self.task.targets)).to(self.device)
             step = self._optimization(len(x))
             best, stale, weights = -np.inf, 0, None
-            for _ in _bar(self._epochs(), self.task, self.seed):
+            for _ in tqdm(range(self._epochs()), f"{self.task.id} seed {self.seed}", **BAR):
                 self.model.train()
                 for rows in self._batches(len(x)):
                     self.model.zero_grad()
@@ -148,10 +155,8 @@ class SequenceModel(KeptByTask):
         return require_torch().from_numpy(scaled.transpose(0, 2, 1).astype(np.float32)).contiguous().to(self.device)
 
     def _target(self, target: np.ndarray):
-        if self.task.is_regression:
-            values = np.asarray(target, dtype=np.float32)
-        else:
-            values = np.array([self.task.labels.index(label) for label in target])
+        labels = self.task.labels
+        values = np.array([labels.index(label) for label in target]) if labels else np.asarray(target, np.float32)
         return require_torch().from_numpy(values).to(self.device)
 
 
@@ -159,12 +164,8 @@ def _mlp(outputs: int) -> nn.Module:
     nn = require_torch().nn
     return nn.Sequential(
         nn.Flatten(),
-        nn.Linear(len(CHANNELS) * T, 64),
-        nn.ReLU(),
-        nn.Dropout(0.3),
-        nn.Linear(64, 32),
-        nn.ReLU(),
-        nn.Dropout(0.3),
+        *(nn.Linear(len(CHANNELS) * T, 64), nn.ReLU(), nn.Dropout(0.3)),
+        *(nn.Linear(64, 32), nn.ReLU(), nn.Dropout(0.3)),
         nn.Linear(32, outputs),
     )
 
@@ -208,44 +209,20 @@ def require_torch() -> Any:
     return torch
 
 
-class private_randomness:
-    """Seeds torch inside the block, on one thread so that sums have one order, and puts both back after it."""
-
-    def __init__(self, torch, seed: int):
-        self.torch, self.seed = torch, seed
-
-    def __enter__(self):
-        self.threads = self.torch.get_num_threads()
-        self.fork = self.torch.random.fork_rng()
-        self.fork.__enter__()
-        self.torch.manual_seed(self.seed)
-        self.torch.set_num_threads(1)
-
-    def __exit__(self, *error):
-        self.torch.set_num_threads(self.threads)
-        self.fork.__exit__(*error)
+@contextmanager
+def private_randomness(torch, seed: int) -> Iterator[None]:
+    """Seed torch inside the block, on one thread so that sums have one order, and put both back after it."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
-def _bar(epochs: int, task: Task, seed: int):
-    from tqdm import tqdm
-
-    return tqdm(range(epochs), desc=f"{task.id} seed {seed}", unit="epoch", disable=None, leave=False)
-
-
-def _declare(name: str, network, description: str) -> Model:
-    return Model(
-        name,
-        ("t1", "t2", "t3", "t4"),
-        lambda seed, task: SequenceModel(network, seed, task),
-        description,
-        features=None,
-        sampling="full",
-        seeds=DEEP_SEEDS,
-    )
-
-
-MODELS = (
-    _declare("mlp", _mlp, "MLP (64, 32, dropout 0.3) on the flattened standardised signals."),
-    _declare("cnn", _cnn, "1D CNN of three blocks (32, 64, 128 channels) on the standardised signals."),
-    _declare("lstm", _lstm, "LSTM of one layer, 64 units, on the standardised signals."),
+MODELS = tuple(
+    declare(name, ALL, partial(SequenceModel, network), None, "full", DEEP_SEEDS)
+    for name, network in {"mlp": _mlp, "cnn": _cnn, "lstm": _lstm}.items()
 )

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmark.baselines.declaring import declare
 from benchmark.baselines.functional import FAULT_TREES, FLOOR, roughness
 from benchmark.baselines.recipe import Featured, boosting
 from benchmark.data import Subset
 from benchmark.features import cosine_coefficients
-from benchmark.models import Model
+from benchmark.models import SEEDS
 from dataset_card.contract.schema import MEASURED_CHANNELS, T
 
 COEFFICIENTS = 30
@@ -112,13 +113,5 @@ class DepartureBoosting(Featured):
 
 
 MODELS = (
-    Model(
-        "departure-boosting",
-        ("t3", "t4"),
-        lambda seed, task: DepartureBoosting(seed),
-        "Boosting, 80 trees of 8 leaves a class, on departures from clean training rows: whitened cosine coefficients, "
-        "drift and warp matches, roughness; untuned.",
-        features=None,
-        seeds=(0, 1, 2),
-    ),
+    declare("departure-boosting", ("t3", "t4"), lambda seed, task: DepartureBoosting(seed), None, seeds=SEEDS[:3]),
 )

@@ -17,14 +17,16 @@ by the same cross-validation and lie within .0004 in R2: their choice decides no
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 
 import numpy as np
 
+from benchmark.baselines.declaring import declare
 from benchmark.baselines.recipe import SecondLifeThreshold, boosting
 from benchmark.data import Subset
 from benchmark.features import cosine_coefficients
-from benchmark.models import Model
+from benchmark.models import SEEDS, Model
 from benchmark.tasks import Task
 from dataset_card.contract.schema import MEASURED_CHANNELS
 
@@ -134,9 +136,8 @@ class FunctionalRegressor:
         inputs = self.features.transform(rows)
         self.mean, self.offset = inputs.mean(axis=0), float(np.mean(target))
         inputs -= self.mean
-        (self.between_, self.penalty_), self.weights, held_out = _ridge(
-            inputs, target - self.offset, cells, self.between
-        )
+        found = _ridge(inputs, target - self.offset, cells, self.between)
+        (self.between_, self.penalty_), self.weights, held_out = found
         self.n_features_ = inputs.shape[1]
         return held_out + self.offset
 
@@ -191,9 +192,8 @@ def _ridge(
 
     def solved(weight: float, penalty: float, sums) -> np.ndarray:
         square, moment, mean_square, mean_moment = sums
-        return np.linalg.solve(
-            square - (1 - weight) * mean_square + penalty * unit, moment - (1 - weight) * mean_moment
-        )
+        left = square - (1 - weight) * mean_square + penalty * unit
+        return np.linalg.solve(left, moment - (1 - weight) * mean_moment)
 
     def held_out(weight: float, penalty: float) -> np.ndarray:
         predicted = np.empty(len(target))
@@ -244,44 +244,31 @@ def roughness(signals: np.ndarray) -> np.ndarray:
     from scipy.fft import dct
 
     spectrum = dct(signals, axis=1, norm="ortho")
-    power = [
-        np.log((spectrum[:, low:high] ** 2).mean(axis=1) + FLOOR) for low, high in zip(BANDS, BANDS[1:], strict=False)
-    ]
+    power = [np.log((spectrum[:, low:high] ** 2).mean(axis=1) + FLOOR) for low, high in zip(BANDS, BANDS[1:])]
     rough = np.diff(signals, 2, axis=1)[:, : (signals.shape[1] - 2) // WINDOW * WINDOW]
     windows = np.log((rough**2).reshape(len(signals), -1, WINDOW, signals.shape[2]).mean(axis=2) + FLOOR)
     quiet, loud = windows.min(axis=1), windows.max(axis=1)
     return np.concatenate([*power, quiet, loud, np.sort(quiet, axis=1)], axis=1)
 
 
-def regressor_of(kind: type, task: Task):
+def regressor_of(kind: type, seed: int, task: Task):
     """An unfitted regressor of T1, or for T2 its SOH against the threshold."""
     return kind() if task.is_regression else FunctionalSecondLife(kind())
 
 
-def declared(name: str, kind: type, description: str) -> Model:
+def declared(name: str, kind: type) -> Model:
     """A regressor of SOH from signals, for T1 and T2."""
-    return Model(name, ("t1", "t2"), lambda seed, task: regressor_of(kind, task), description, features=None)
+    return declare(name, ("t1", "t2"), partial(regressor_of, kind), None)
 
 
 MODELS = (
-    declared(
-        "functional-ridge",
-        FunctionalRegressor,
-        "Ridge on 22 cosine coefficients of each measured channel and their products with the place estimated from "
-        "them; for T2 its SOH against 0.85. Penalty chosen by cross-validation over training cells.",
-    ),
-    declared(
-        "functional-corrected",
-        CorrectedRegressor,
-        "functional-ridge, and boosting of what it leaves on cells held out, by its SOH and the estimated place and "
-        "level; for T2 its SOH against 0.85.",
-    ),
-    Model(
+    declared("functional-ridge", FunctionalRegressor),
+    declared("functional-corrected", CorrectedRegressor),
+    declare(
         "functional-boosting",
         ("t3", "t4"),
         lambda seed, task: boosting(*FAULT_TREES, seed),
-        "Boosting, 80 trees of 8 leaves a class, on cosine coefficients, power a band and roughness a window; untuned.",
-        features=shape_features,
-        seeds=(0, 1, 2),
+        shape_features,
+        seeds=SEEDS[:3],
     ),
 )

@@ -6,12 +6,14 @@ The two twins differ in one thing: the bottleneck's quantum circuit, or tanh in 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from benchmark.baselines.declaring import ALL, declare
 from benchmark.features import FEATURE_NAMES
-from benchmark.models import KeptByTask, Model
+from benchmark.models import KeptByTask
 from benchmark.tasks import Task
 from dataset_card.errors import optional
 
@@ -47,9 +49,8 @@ class CodesModel(KeptByTask):
         configuration, training = _hqvqvae()
         # In float64, ahead of the model's own float32: the energies are far from zero and close together.
         self.scaler = StandardScaler().fit(features)
-        config = configuration.HQVQVAEConfig.named(
-            CONFIGURATION, feature_names=FEATURE_NAMES, bottleneck=self.bottleneck
-        )
+        own = {"feature_names": FEATURE_NAMES, "bottleneck": self.bottleneck}
+        config = configuration.HQVQVAEConfig.named(CONFIGURATION, **own)
         result = training.fit(config, self.scaler.transform(features), training.TrainingConfig(seed=self.seed))
         self.model = result.model
         linear = Ridge(alpha=1.0) if self.task.is_regression else LogisticRegression(max_iter=LOGISTIC_MAX_ITER)
@@ -107,16 +108,7 @@ def _hqvqvae():
     return configuration_hqvqvae, training
 
 
-def _declare(name: str, bottleneck: str, words: str) -> Model:
-    return Model(
-        name,
-        ("t1", "t2", "t3", "t4"),
-        lambda seed, task: CodesModel(bottleneck, seed, task),
-        f"Linear model on latents and codes of an HQ-VQVAE {words}, trained on the static descriptor.",
-    )
-
-
 MODELS = (
-    _declare("hqvqvae-quantum", "quantum", "with its quantum circuit"),
-    _declare("hqvqvae-classical", "tanh", "with tanh in place of the circuit"),
+    declare("hqvqvae-quantum", ALL, partial(CodesModel, "quantum")),
+    declare("hqvqvae-classical", ALL, partial(CodesModel, "tanh")),
 )

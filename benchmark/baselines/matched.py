@@ -20,11 +20,7 @@ BLOCK = 256
 
 NAMES = (
     *(f"quietest_{rank}_window_{window}" for window in WINDOWS for rank in (1, 2, 3)),
-    "drift_log_ratio",
-    "drift_gain",
-    "drift_significance",
-    "drift_disagreement",
-    "drift_energy",
+    *(f"drift_{name}" for name in ("log_ratio", "gain", "significance", "disagreement", "energy")),
     "noise_gain",
     "warp_log_ratio",
     *(f"warp_log_ratio_{round(100 * shift)}" for shift in WARPS),
@@ -32,12 +28,8 @@ NAMES = (
     "fast_slope",
     "interference_log_ratio",
     *(f"interference_log_ratio_{round(100 * s)}" for s in SEVERITIES),
-    "peak_1",
-    "peak_2",
-    "peak_3",
-    "soc_strength",
-    "warp_over_interference",
-    "fault_log_ratio",
+    *(f"peak_{rank}" for rank in (1, 2, 3)),
+    *("soc_strength", "warp_over_interference", "fault_log_ratio"),
 )
 
 
@@ -87,9 +79,8 @@ class MatchedFeatures(TransformerMixin, BaseEstimator):
         noise = NoiseModel(white.residual, scale, np.ptp(signals, axis=1), signals.std(axis=1))
         drift, warp, interference = _drift(white, self.drift_precision_), noise.warp(), noise.interference()
         faults = np.logaddexp.reduce([drift[:, 0], _log_mean(warp), _log_mean(interference)]) - np.log(3)
-        return np.concatenate(
-            [_dropout(signals, white.scale), drift, *_spectral(noise, warp, interference), faults[:, None]], axis=1
-        )
+        spectral = _spectral(noise, warp, interference)
+        return np.column_stack([_dropout(signals, white.scale), drift, spectral, faults])
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the columns of `transform`, in order."""
@@ -144,20 +135,12 @@ def _drift(white: Whitened, precision: np.ndarray) -> np.ndarray:
     information = np.einsum("na,ab,nb->n", expected, precision, expected)
     explained, common = np.einsum("na,ab,nb->n", match, precision, match), agreement**2 / information
     log_ratio = np.logaddexp.reduce(agreement[:, None] * GAINS - information[:, None] * GAINS**2 / 2, axis=1)
-    return np.stack(
-        [
-            log_ratio - np.log(len(GAINS)),
-            np.abs(agreement / information),
-            np.sqrt(common),
-            explained - common,
-            explained,
-            growth * np.sign(agreement),
-        ],
-        axis=1,
-    )
+    gain, growth = np.abs(agreement / information), growth * np.sign(agreement)
+    log_ratio -= np.log(len(GAINS))
+    return np.column_stack([log_ratio, gain, np.sqrt(common), explained - common, explained, growth])
 
 
-def _spectral(noise: NoiseModel, warp: np.ndarray, interference: np.ndarray) -> list[np.ndarray]:
+def _spectral(noise: NoiseModel, warp: np.ndarray, interference: np.ndarray) -> np.ndarray:
     """Features of warp and interference."""
     warped, periodic = _log_mean(warp), _log_mean(interference)
     residual = noise.residual / np.sqrt(noise.white)[:, None]
@@ -166,17 +149,8 @@ def _spectral(noise: NoiseModel, warp: np.ndarray, interference: np.ndarray) -> 
     fast = (fast - fast.mean()) / np.sqrt(((fast - fast.mean()) ** 2).sum())
     slope = (np.einsum("k,nkc->nc", fast, noise.power[:, WHITE_FROM:]) / noise.white).mean(axis=1)
     peaks = np.sort(np.log(noise.periodogram().max(axis=1)), axis=1)[:, :-4:-1]
-    return [
-        warped[:, None],
-        warp,
-        neighbours[:, None],
-        slope[:, None],
-        periodic[:, None],
-        interference,
-        peaks,
-        noise.soc_strength()[:, None],
-        (warped - periodic)[:, None],
-    ]
+    of_warp = warped, warp, neighbours, slope
+    return np.column_stack([*of_warp, periodic, interference, peaks, noise.soc_strength(), warped - periodic])
 
 
 def _log_mean(log_ratios: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.baselines.declaring import declare
 from benchmark.baselines.functional import inner_folds
 from benchmark.data import Subset
 from benchmark.models import KeptByTask, Model
@@ -335,10 +336,7 @@ class Reader(KeptByTask):
         return level(channels(inputs, self.name))
 
     def decision_function(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, K) score of each class."""
-        return self._scores(inputs)
-
-    def _scores(self, inputs: np.ndarray) -> np.ndarray:
+        """(n, K) score of each class; numbers or places of rows."""
         side = self._level(inputs) > self.border
         out: np.ndarray | None = None
         for learner, rows in zip(self.learners, (~side, side)):
@@ -351,7 +349,7 @@ class Reader(KeptByTask):
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Labels, numbers or places of rows."""
-        found = self._scores(inputs)
+        found = self.decision_function(inputs)
         return self.classes_[found.argmax(axis=1)] if self.task.labels else found
 
 
@@ -393,14 +391,6 @@ class Constant(KeptByTask):
         return np.repeat(np.asarray(self.value)[None], len(inputs), axis=0)
 
 
-def _reader(kind: str, name: str, seed: int, task: Task) -> Reader:
-    return Reader(kind, name, seed, task)
-
-
-def _constant(seed: int, task: Task) -> Constant:
-    return Constant(task)
-
-
 TASKS = tuple(task.id for task in V3_TASKS)
 KINDS = {
     "discriminant": (Discriminant, ("t5",), "Linear discriminant of the steps of {}, equal priors"),
@@ -409,12 +399,12 @@ KINDS = {
     "metric": (Metric, ("t5", "t6"), "Boosting (T5) or neighbours (T6) of {} in the metric of healthy cells"),
 }
 MODELS = (
-    Model("constant-v3", TASKS, _constant, "The best constant of the training rows.", None, "full", (0,)),
+    declare("constant-v3", TASKS, lambda seed, task: Constant(task), None, "full", (0,)),
     *(
         Model(
             f"{kind}-{name}",
             tasks,
-            partial(_reader, kind, name),
+            partial(Reader, kind, name),
             f"{words.format(' and '.join(VIEWS[name]))}; a learner for each chemistry.",
             partial(view, name=name),
             "full",

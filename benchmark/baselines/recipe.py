@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.baselines.declaring import declare
 from benchmark.data import Subset
-from benchmark.models import Model
 from benchmark.tasks import Task
 from dataset_card.contract.schema import REUSE_ABOVE_SOH
 from dataset_card.errors import MagBridgeError
@@ -226,14 +226,8 @@ def boosting(trees: int, leaves: int, seed: int):
     """Boosted small trees, classes weighted equally."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    return HistGradientBoostingClassifier(
-        max_iter=trees,
-        max_leaf_nodes=leaves,
-        max_bins=64,
-        class_weight="balanced",
-        early_stopping=False,
-        random_state=seed,
-    )
+    options = {"max_bins": 64, "class_weight": "balanced", "early_stopping": False, "random_state": seed}
+    return HistGradientBoostingClassifier(max_iter=trees, max_leaf_nodes=leaves, **options)
 
 
 def forest(seed: int):
@@ -252,22 +246,4 @@ def _build(seed: int, task: Task):
     }[task.id]()
 
 
-MODELS = (
-    Model(
-        "noise-level",
-        ("t1", "t2"),
-        _build,
-        "RBF support vector regression on 44 noise-level features; for T2 its SOH, learned on the training rows' SOH, "
-        "against 0.85. Chosen on training and validation cells.",
-        features=None,
-    ),
-    Model(
-        "matched",
-        ("t3", "t4"),
-        _build,
-        "Matched features. T3: a level gate for Regime-B, then logistic regression and boosting on all 35. T4: "
-        "logistic regression on 5 and a random forest on all 35. Chosen on releases of other seeds, whose test cells "
-        "are the same; a comparison without these agrees (perf/selection.py).",
-        features=None,
-    ),
-)
+MODELS = (declare("noise-level", ("t1", "t2"), _build, None), declare("matched", ("t3", "t4"), _build, None))

@@ -6,12 +6,14 @@ import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from benchmark.baselines.declaring import ALL, declare
 from benchmark.baselines.deep import private_randomness, require_torch
-from benchmark.models import SEEDS, KeptByTask, Model
+from benchmark.models import SEEDS, KeptByTask
 from benchmark.tasks import Task
 from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import optional
@@ -192,31 +194,9 @@ def _as_tensors(value):
     return [_as_tensors(one) for one in value] if isinstance(value, list) else require_torch().from_numpy(value)
 
 
-def _declare(name: str, transform: str, words: str, seeds: tuple[int, ...]) -> Model:
-    return Model(
-        name,
-        ("t1", "t2", "t3", "t4"),
-        lambda seed, task: Rocket(transform, seed, task),
-        f"Ridge on {words} of the signals, aeon's defaults; penalty chosen by leave-one-out on the training rows.",
-        features=None,
-        seeds=seeds,
-    )
-
-
-def _declare_learner(name: str, family: str, learner: str, words: str) -> Model:
-    return Model(
-        name,
-        ("t1", "t2", "t3", "t4"),
-        lambda seed, task: AeonLearner(family, learner, seed, task),
-        f"{words}, aeon's defaults.",
-        features=None,
-        seeds=SEEDS[:3],
-    )
-
-
 MODELS = (
-    _declare("minirocket", "MiniRocket", "the 9,996 MiniRocket features", SEEDS),
-    _declare("multirocket", "MultiRocket", "the 49,728 MultiRocket features", SEEDS[:3]),
-    _declare_learner("hydra", "convolution_based", "Hydra", "Ridge on the Hydra features of the signals"),
-    _declare_learner("quant", "interval_based", "QUANT", "200 extra trees on the QUANT features of the signals"),
+    declare("minirocket", ALL, partial(Rocket, "MiniRocket"), None),
+    declare("multirocket", ALL, partial(Rocket, "MultiRocket"), None, seeds=SEEDS[:3]),
+    declare("hydra", ALL, partial(AeonLearner, "convolution_based", "Hydra"), None, seeds=SEEDS[:3]),
+    declare("quant", ALL, partial(AeonLearner, "interval_based", "QUANT"), None, seeds=SEEDS[:3]),
 )

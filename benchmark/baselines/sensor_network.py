@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from benchmark.baselines.declaring import declare
 from benchmark.baselines.deep import DEEP_SEEDS, SequenceModel, require_torch
 from benchmark.baselines.physics import TASKS, VIEWS, HealthyMetric, border, channels, level, view
-from benchmark.models import KeptByTask, Model
+from benchmark.models import KeptByTask
 from benchmark.scoring import score
 from benchmark.tasks import Task
 from dataset_card.contract.physics import AXES, REST_TIMES, SENSORS, STEPS
@@ -134,12 +135,12 @@ class BothNetworks(KeptByTask):
             for network in self.networks
         )
         headline = self.task.headline
-        found = {
-            w: headline.sign
-            * score(self.task, validation.target, self.networks[0].answer(w * first + (1 - w) * second))[headline.name]
-            for w in WEIGHTS
-        }
-        self.weight = max(WEIGHTS, key=found.__getitem__)
+
+        def worth(weight: float) -> float:
+            answer = self.networks[0].answer(weight * first + (1 - weight) * second)
+            return headline.sign * score(self.task, validation.target, answer)[headline.name]
+
+        self.weight = max(WEIGHTS, key=worth)
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
@@ -196,19 +197,4 @@ def _build(name: str, seed: int, task: Task) -> SensorNetwork | BothNetworks:
     return SensorNetwork(NETWORKS[name], name, seed, task) if name in NETWORKS else BothNetworks(seed, task)
 
 
-MODELS = tuple(
-    Model(
-        f"network-{name}",
-        TASKS,
-        partial(_build, name),
-        f"{words}, readings in the metric of healthy cells. Epoch{more} chosen on validation rows.",
-        features=None,
-        sampling="full",
-        seeds=DEEP_SEEDS,
-    )
-    for name, words, more in (
-        ("terminals", "Two layers on the voltage", ""),
-        ("magnetics", "Convolutions over the sensors' grid, axes and times", ""),
-        ("both", "Layers on the voltage and convolutions over the sensors' grid", " and weight"),
-    )
-)
+MODELS = tuple(declare(f"network-{name}", TASKS, partial(_build, name), None, "full", DEEP_SEEDS) for name in VIEWS)

@@ -77,12 +77,4 @@ def find_signs(inputs: np.ndarray, loss: np.ndarray, batteries: np.ndarray) -> n
     return best[index]
 
 
-MODELS = (
-    declared(
-        "functional-signed",
-        SignedRegressor,
-        "As functional-corrected, for batteries of two ageing laws: a ridge on the loss of capacity with the sign that "
-        "it has in the field, found for each training battery from its rows; boosting turns it into SOH. Laws are not "
-        "told. For T2 its SOH against 0.85.",
-    ),
-)
+MODELS = (declared("functional-signed", SignedRegressor),)

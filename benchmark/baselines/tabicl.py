@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.baselines.declaring import ALL, declare
 from benchmark.baselines.deep import DEEP_SEEDS, private_randomness, require_torch
 from benchmark.baselines.functional import shape_features
-from benchmark.models import Model
 from benchmark.tasks import Task
 from dataset_card.errors import MagBridgeError, optional
 
@@ -72,11 +72,4 @@ class PretrainedTable:
             return self.learner.predict_proba(features)
 
 
-MODEL = Model(
-    "tabicl",
-    ("t1", "t2", "t3", "t4"),
-    PretrainedTable,
-    "TabICLv2, pretrained, eight views, on cosine coefficients, power a band and roughness a window.",
-    features=shape_features,
-    seeds=DEEP_SEEDS,
-)
+MODEL = declare("tabicl", ALL, PretrainedTable, shape_features, seeds=DEEP_SEEDS)

@@ -8,16 +8,17 @@ Log roughness a window stands beside them, since whitening keeps nothing faster.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Self
 
 import numpy as np
 
 from benchmark.baselines.convolutional import CLIP, NormalisedCNN, dilated_network
+from benchmark.baselines.declaring import ALL, declare
 from benchmark.baselines.deep import DEEP_SEEDS, require_torch
 from benchmark.baselines.functional import FLOOR
 from benchmark.data import Subset
 from benchmark.features import cosine_coefficients
-from benchmark.models import Model
 from benchmark.tasks import Task
 from dataset_card.contract.schema import MEASURED_CHANNELS
 
@@ -114,20 +115,8 @@ def _dilated(outputs: int):
     return dilated_network(outputs, 2 * MEASURED_CHANNELS)
 
 
-def _declare(name: str, tasks: tuple[str, ...], network, words: str) -> Model:
-    return Model(
-        name,
-        tasks,
-        lambda seed, task: WhitenedNetwork(network, seed, task),
-        f"{words} on whitened measured channels and their roughness, 15 epochs. Epoch chosen on validation rows.",
-        features=None,
-        sampling="full",
-        seeds=DEEP_SEEDS,
-    )
-
-
 MODELS = (
     # For faults alone: its pooling over time forgets where along the scan something is, and T1 falls to R2 .88.
-    _declare("whitened-cnn", ("t3", "t4"), _dilated, "Dilated residual CNN"),
-    _declare("whitened-transformer", ("t1", "t2", "t3", "t4"), _transformer, f"Transformer of {LAYERS} layers"),
+    declare("whitened-cnn", ("t3", "t4"), partial(WhitenedNetwork, _dilated), None, "full", DEEP_SEEDS),
+    declare("whitened-transformer", ALL, partial(WhitenedNetwork, _transformer), None, "full", DEEP_SEEDS),
 )

@@ -143,19 +143,17 @@ def numbers(values, name: str, shape: str = "(n,)") -> np.ndarray:
     Raises:
         ValueError: Of another shape, not numeric, NaN or infinite.
     """
-    array = np.asarray(values)
-    fits = array.ndim == 1 if shape == "(n,)" else array.ndim == 2 and array.shape[1] == 2
-    if not fits or array.dtype.kind not in "fiu":
+    array, width = np.asarray(values), 1 if shape == "(n,)" else 2
+    if array.ndim != width or array.shape[1:] not in ((), (2,)) or array.dtype.kind not in "fiu":
         each = "one number" if shape == "(n,)" else "x and y in mm"
         raise ValueError(
             f"{name} have type {array.dtype} and shape {array.shape}: expected {each} per row, shape {shape}"
         )
     array = array.astype(np.float64)
-    finite = np.isfinite(array)
-    bad = np.flatnonzero(~(finite if array.ndim == 1 else finite.all(axis=1)))
+    size = np.abs(array.reshape(len(array), width)).max(axis=1, initial=0)
+    bad = np.flatnonzero(~np.isfinite(size))
     if len(bad):
         raise ValueError(f"{len(bad)} {name} are NaN or infinite, the first in row {bad[0]}: expected finite numbers")
-    size = np.abs(array) if array.ndim == 1 else np.abs(array).max(axis=1, initial=0)
     far = np.flatnonzero(size > LARGEST)
     if len(far) and name != "scores":
         raise ValueError(f"{name} hold {size[far[0]]:g} in row {far[0]}: expected numbers of at most {LARGEST:g}")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +36,10 @@ MAX_BYTES = 20 * 2**20
 MAX_UNPACKED = 256 * 2**20
 MAX_ROWS = 200_000
 """Over a hundred seeds of the largest task."""
+
+TEXTS = (pa.types.is_string, pa.types.is_large_string)
+NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
+"""Types that a column of a Parquet file may have."""
 
 MAX_COLUMNS = 1000
 MAX_TEXT = 200
@@ -67,11 +72,7 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
         raise MagBridgeError(f"{path} has {size:.1f} MB: expected at most {MAX_BYTES / 2**20:.0f} MB")
     with open(path, "rb") as file:
         start = file.read(4)
-    if start == b"PAR1" or path.suffix == ".parquet":
-        columns, digest, names = _parquet(path)
-    else:
-        columns, names = _text(path)
-        digest = None
+    columns, digest, names = _parquet(path) if start == b"PAR1" or path.suffix == ".parquet" else _text(path)
     remarks = []
     marks = ("__index_level_", "Unnamed:")
     extra = [name for name in names if name not in COLUMNS + INDEX and not name.startswith(marks)]
@@ -86,21 +87,21 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
     if extra:
         shown = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
         remarks.append(f"columns ignored: {shown}")
-    rows = len(columns["sample_id"])
-    out = {
-        "sample_id": pa.array(_texts(path, "sample_id", columns["sample_id"]), pa.string()),
-        "prediction": (
-            pa.array(_numbers(path, "prediction", columns["prediction"]))
-            if task.is_regression
-            else pa.array(_labels(path, columns["prediction"], task), pa.string())
-        ),
-        "seed": pa.array(_seeds(path, columns["seed"]) if "seed" in columns else np.zeros(rows, dtype=np.int64)),
-    }
+    ids = _checked(path, "sample_id", columns["sample_id"], _no_id)
+    numbers = {name: _numbers(path, name, columns[name]) for name in ("score", "second") if name in columns}
+    seeds = _checked(path, "seed", columns.get("seed", [0] * len(ids)), _no_seed)
+    if not task.is_regression:
+        labels = _checked(path, "prediction", columns["prediction"], partial(_no_label, labels=task.labels))
+        prediction = pa.array(labels, pa.string())
+    elif task.second is None:
+        prediction = pa.array(_numbers(path, "prediction", columns["prediction"]))
+    else:
+        both = _numbers(path, "prediction", columns["prediction"]), numbers["second"]
+        prediction = pa.array(np.stack(both, axis=1).tolist(), pa.list_(pa.float64()))
+    out = {"sample_id": pa.array(ids, pa.string()), "prediction": prediction}
+    out["seed"] = pa.array(np.array([_seed(value) for value in seeds], dtype=np.int64))
     if "score" in columns:
-        out["score"] = pa.array(_numbers(path, "score", columns["score"]))
-    if task.second is not None:
-        pairs = np.stack([out["prediction"], _numbers(path, "second", columns["second"])], axis=1)
-        out["prediction"] = pa.array(pairs.tolist(), pa.list_(pa.float64()))
+        out["score"] = pa.array(numbers["score"])
     return pa.table(out), digest, remarks
 
 
@@ -115,10 +116,10 @@ def _parquet(path: Path) -> tuple[dict[str, list], str | None, list[str]]:
             for name in wanted:
                 kind = schema.field(name).type
                 kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-                if not (_is_text(kind) or _is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+                if not any(is_kind(kind) for is_kind in (*TEXTS, *NUMBERS)):
                     raise MagBridgeError(f"{path}: column {name} has the type {kind}: expected text or numbers")
         # Repeated text stays one copy, so that what was measured above is what is held.
-        texts = [name for name in wanted if _is_text(schema.field(name).type)]
+        texts = [name for name in wanted if any(is_text(schema.field(name).type) for is_text in TEXTS)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             table = file.read(columns=wanted)
         columns = {name: _values(path, name, table[name]) for name in wanted}
@@ -142,16 +143,8 @@ def _values(path: Path, name: str, column: pa.ChunkedArray) -> list:
     return out
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
-
-
-def _text(path: Path) -> tuple[dict[str, list], list[str]]:
-    """Columns as lists and all column names of a CSV or JSON lines file."""
+def _text(path: Path) -> tuple[dict[str, list], None, list[str]]:
+    """Columns as lists, no digest, and all column names of a CSV or JSON lines file."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -161,7 +154,8 @@ def _text(path: Path) -> tuple[dict[str, list], list[str]]:
     start = text.lstrip()[:1]
     if start == "[":
         raise MagBridgeError(f"{path} holds a JSON list: expected JSON lines, one object a line (pandas: lines=True)")
-    return _json_lines(path, text) if start == "{" else _csv(path, text)
+    columns, names = _json_lines(path, text) if start == "{" else _csv(path, text)
+    return columns, None, names
 
 
 def _csv(path: Path, text: str) -> tuple[dict[str, list], list[str]]:
@@ -217,77 +211,67 @@ def _check_shape(path: Path, names: list[str], rows: int) -> None:
         raise MagBridgeError(f"{path} is empty: expected one row for each test sample")
 
 
-def _refuse(path: Path, name: str, row: int, value, expected: str) -> NoReturn:
-    raise MagBridgeError(f"{path}: {name} in row {row + 1} is {str(value)[:60]!r}: expected {expected}")
-
-
-def _present(path: Path, name: str, values: Iterable) -> list:
-    values = list(values)
+def _checked(path: Path, name: str, values: list, lacks: Callable[[Any], str | None]) -> list:
+    """The values, if none is null and `lacks` names nothing that it expects in the place of one."""
     absent = [row for row, value in enumerate(values) if value is None]
     if absent:
         raise MagBridgeError(
             f"{path}: column {name} has {len(absent)} nulls, the first in row {absent[0] + 1}: expected a value in "
             "every row"
         )
+    for row, value in enumerate(values):
+        if expected := lacks(value):
+            raise MagBridgeError(f"{path}: {name} in row {row + 1} is {str(value)[:60]!r}: expected {expected}")
     return values
 
 
-def _texts(path: Path, name: str, values: list) -> list[str]:
-    for row, value in enumerate(_present(path, name, values)):
-        if not isinstance(value, str):
-            _refuse(path, name, row, value, "an id as text, as in the release's sample_id")
-        if len(value) > MAX_TEXT:
-            raise MagBridgeError(f"{path}: {name} in row {row + 1} has {len(value):,} characters: expected an id")
-    return values
+def _no_id(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "an id as text, as in the release's sample_id"
+    return f"an id of at most {MAX_TEXT}, not {len(value):,} characters" if len(value) > MAX_TEXT else None
+
+
+def _number(value: Any) -> float | None:
+    """The number that a value stands for, if any."""
+    try:
+        return None if isinstance(value, bool) or not isinstance(value, (str, int, float)) else float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _no_number(value: Any) -> str | None:
+    number = _number(value)
+    if number is None:
+        return "a number, with a point for decimals"
+    return f"a number within {MAX_NUMBER:g}" if MAX_NUMBER < abs(number) < float("inf") else None
 
 
 def _numbers(path: Path, name: str, values: list) -> np.ndarray:
-    out = np.empty(len(values))
-    for row, value in enumerate(_present(path, name, values)):
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            _refuse(path, name, row, value, "a number")
-        try:
-            out[row] = float(value)
-        except (ValueError, OverflowError):
-            _refuse(path, name, row, value, "a number, with a point for decimals")
+    out = np.array([_number(value) for value in _checked(path, name, values, _no_number)], dtype=float)
     bad = np.flatnonzero(~np.isfinite(out))
     if len(bad):
         raise MagBridgeError(
             f"{path}: {len(bad)} {name}s are NaN or infinite, the first in row {bad[0] + 1}: expected finite numbers"
         )
-    large = np.flatnonzero(np.abs(out) > MAX_NUMBER)
-    if len(large):
-        _refuse(path, name, int(large[0]), out[large[0]], f"a number within {MAX_NUMBER:g}")
     return out
 
 
-def _labels(path: Path, values: list, task: Task) -> list[str]:
-    known = ", ".join(task.labels)
-    for row, value in enumerate(_present(path, "prediction", values)):
-        if value in task.labels:
-            continue
-        if isinstance(value, (int, float)) or (isinstance(value, str) and _is_numeral(value)):
-            _refuse(path, "prediction", row, value, f"one of {known}; class numbers and probabilities are not labels")
-        _refuse(path, "prediction", row, value, f"one of {known}{did_you_mean(str(value).lower(), task.labels)}")
-    return values
+def _no_label(value: Any, labels: tuple[str, ...]) -> str | None:
+    if value in labels:
+        return None
+    if isinstance(value, bool) or _number(value) is not None:
+        return f"one of {', '.join(labels)}; class numbers and probabilities are not labels"
+    return f"one of {', '.join(labels)}{did_you_mean(str(value).lower(), labels)}"
 
 
-def _is_numeral(text: str) -> bool:
+def _seed(value: Any) -> int | None:
+    """The seed that a value stands for, if any."""
     try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        number = int(value) if not isinstance(value, float) or value.is_integer() else -1
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if isinstance(value, bool) or not 0 <= number <= MAX_SEED else number
 
 
-def _seeds(path: Path, values: list) -> np.ndarray:
-    numbers = []
-    for row, value in enumerate(_present(path, "seed", values)):
-        try:
-            number = int(value) if not isinstance(value, float) or value.is_integer() else -1
-        except (TypeError, ValueError, OverflowError):
-            number = -1
-        if isinstance(value, bool) or not 0 <= number <= MAX_SEED:
-            _refuse(path, "seed", row, value, "a whole number from 0")
-        numbers.append(number)
-    return np.array(numbers, dtype=np.int64)
+def _no_seed(value: Any) -> str | None:
+    return "a whole number from 0" if _seed(value) is None else None

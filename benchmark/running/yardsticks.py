@@ -95,12 +95,9 @@ def _trees(seed: int, task: Task):
 
 def _terminal(folder: Path) -> dict[str, np.ndarray]:
     """Voltage, SOC and pulse voltages, (23,), of each row; zeros for the pulses that Regime-B rows do not have."""
-    table = pa.concat_tables(
-        [
-            pq.read_table(p, columns=["sample_id", *_TERMINAL], partitioning=None)
-            for p in folder.glob("data/**/*.parquet")
-        ]
-    )
+    columns = ["sample_id", *_TERMINAL]
+    files = folder.glob("data/**/*.parquet")
+    table = pa.concat_tables([pq.read_table(file, columns=columns, partitioning=None) for file in files])
     pulses = np.array([u or [0.0] * U_FEATURES for u in table["u_features"].to_pylist()])
     values = np.column_stack([table["voltage"].to_numpy(), table["soc"].to_numpy(), pulses])
     return dict(zip(table["sample_id"].to_pylist(), values))
@@ -163,19 +160,11 @@ def law_transfer(model: Model, data: TaskData) -> Result:
     for fold, (fitted, scored) in enumerate((laws, laws[::-1])):
         validation = data.validation and _of(data.validation, fitted)
         rows = (_of(data.train, fitted), validation, _of(data.test, scored))
-        clean = partial(_clean_of, data, fitted)
-        given = TaskData(task, *rows, data.split, data.dataset, load_clean=clean)
+        given = TaskData(task, *rows, data.split, data.dataset, load_clean=partial(_clean_of, data, fitted))
         result = evaluate_model(task, model, given, sampling="full", seeds=(0,))
         runs.append(replace(result.runs[0], fold=fold, batteries=None, visits=None))
-    return replace(
-        result,
-        protocol="law_transfer",
-        runs=tuple(runs),
-        battery_ids=(),
-        n_test=None,
-        seconds=time.perf_counter() - started,
-        table=None,
-    )
+    seconds, none = time.perf_counter() - started, {"battery_ids": (), "n_test": None, "table": None}
+    return replace(result, protocol="law_transfer", runs=tuple(runs), seconds=seconds, **none)
 
 
 def _clean_of(data: TaskData, law: str) -> dict[str, Subset]:

@@ -242,5 +242,5 @@ def test_damaged_files_end_in_one_line(real_files, tmp_path, data):
 
 def test_a_number_too_large_to_square_is_named(tmp_path):
     (tmp_path / "p.csv").write_text("sample_id,prediction\na,0.9\nb,1e300\n")
-    with pytest.raises(MagBridgeError, match="prediction in row 2 is '1e.300': expected a number within 1e.09"):
+    with pytest.raises(MagBridgeError, match="prediction in row 2 is '1e300': expected a number within 1e.09"):
         read_file(tmp_path / "p.csv", get_task("t1"))

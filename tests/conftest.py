@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 # Libraries read these when they are imported: tests must not see, nor fill, the user's caches.
 _CACHES = tempfile.TemporaryDirectory(prefix="magbridge-tests-")
@@ -26,38 +27,48 @@ def upstream_dir() -> Path:
     return Path(folder)
 
 
+def once(tmp_path_factory, name: str, build) -> Path:
+    """Return the folder that `build` writes; of several workers of one run the first writes it, and all read it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "shared" / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / ".lock"):
+        if not folder.exists():
+            build(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_release(tmp_path_factory) -> Path:
     """A whole release of 2,280 rows from the simulated upstream, two variants per record; tests leave it as it is."""
-    from bridge.release import folder as release
+    from bridge.release.folder import build
     from bridge.upstream import resolve
 
-    folder = tmp_path_factory.mktemp("tiny") / "magbridge-battery"
-    release.build(folder, resolve("simulated"), variants=2)
-    return folder
+    return once(tmp_path_factory, "tiny/magbridge-battery", lambda out: build(out, resolve("simulated"), variants=2))
 
 
 @pytest.fixture(scope="session")
 def v2_release(tmp_path_factory) -> Path:
     """A whole v2 release from the simulated upstream, one variant a record: 4,700 rows; tests leave it as it is."""
     from bridge.generate import resolve
-    from bridge.release import folder as release
+    from bridge.release.folder import build
 
-    folder = tmp_path_factory.mktemp("v2") / "magbridge-battery-v2"
-    release.build(folder, resolve("v2", "simulated"), variants=1, anomalies=1500, regime_b=500)
-    return folder
+    options = {"variants": 1, "anomalies": 1500, "regime_b": 500}
+    return once(
+        tmp_path_factory, "v2/magbridge-battery-v2", lambda out: build(out, resolve("v2", "simulated"), **options)
+    )
 
 
 @pytest.fixture(scope="session")
 def v3_release(tmp_path_factory) -> Path:
     """A whole v3 release of 200 cells on a coarse mesh: 800 rows; tests leave it as it is."""
-    from bridge.release import folder as release
+    from bridge.release.folder import build
     from bridge.v3.config import PhysicsConfig
     from bridge.v3.release import InputsV3
 
-    folder = tmp_path_factory.mktemp("v3") / "magbridge-battery-v3"
-    release.build(folder, InputsV3(), PhysicsConfig(mesh=(9, 7)), virtual_cells=200)
-    return folder
+    inputs = InputsV3(), PhysicsConfig(mesh=(9, 7))
+    return once(tmp_path_factory, "v3/magbridge-battery-v3", lambda out: build(out, *inputs, virtual_cells=200))
 
 
 @pytest.fixture(scope="session")
@@ -71,11 +82,9 @@ def published(upstream_dir):
 @pytest.fixture(scope="session")
 def published_release(published, tmp_path_factory) -> Path:
     """The whole release from the published upstream, built once; tests read it and leave it as it is."""
-    from bridge.release import folder as release
+    from bridge.release.folder import build
 
-    folder = tmp_path_factory.mktemp("published") / "magbridge-battery"
-    release.build(folder, published)
-    return folder
+    return once(tmp_path_factory, "published/magbridge-battery", lambda out: build(out, published))
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """The published tables: shipped results agree with them, and a release built here gives the shipped results."""
 
 import dataclasses
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -58,28 +56,6 @@ def test_other_rows_than_those_of_the_paper_are_not_compared(shipped, origin):
     result = next(r for r in shipped if (r.task, r.model) == ("t1", "ridge"))
     assert len(comparison(3, [result])) == 1
     assert comparison(3, [dataclasses.replace(result, dataset=dataclasses.replace(result.dataset, **origin))]) == []
-
-
-@pytest.fixture(scope="module")
-def published_release(upstream_dir, tmp_path_factory):
-    """A whole release from the published upstream."""
-    folder = tmp_path_factory.mktemp("published") / "magbridge-battery"
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "bridge",
-            "build",
-            "--out",
-            str(folder),
-            "--upstream",
-            "published",
-            "--upstream-dir",
-            str(upstream_dir),
-        ],
-        check=True,
-    )
-    return folder
 
 
 @pytest.mark.slow

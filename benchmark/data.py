@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -94,9 +94,9 @@ class Subset:
     cell_ids: np.ndarray
     signals: np.ndarray
     target: np.ndarray
-    battery_ids: np.ndarray = None  # type: ignore[assignment]
-    parents: np.ndarray = None  # type: ignore[assignment]
-    laws: np.ndarray = None  # type: ignore[assignment]
+    battery_ids: Any = None
+    parents: Any = None
+    laws: Any = None
 
     def __post_init__(self):
         rows = len(self.target)
@@ -148,9 +148,8 @@ class Subset:
 
         ids, cells = column("sample_id"), given("cell_id")
         cells = np.full(len(ids), UNKNOWN) if cells is None else cells
-        groups = {"battery_ids": given(BATTERY), "laws": given(LAW)}
-        known = {name: values for name, values in groups.items() if values is not None}
-        return cls(ids, cells, signals(dataset), _target([column(name) for name in targets]), **known)
+        target = _target([column(name) for name in targets])
+        return cls(ids, cells, signals(dataset), target, given(BATTERY), None, given(LAW))
 
 
 def _target(columns: list[np.ndarray]) -> np.ndarray:
@@ -374,7 +373,7 @@ def _groups(folder: Path) -> list[str]:
 
 def _parents(folder: Path) -> list[str]:
     """Ids of the rows that faults were injected into; of v3 those of defective cells."""
-    if V3.origin in pq.read_schema(folder / METADATA_FILE).names:
+    if _edition(folder) is V3:
         columns = _columns(folder / METADATA_FILE, ["sample_id", "defect"])
         return columns.filter(pc.not_equal(columns["defect"], "none"))["sample_id"].to_pylist()
     column = _columns(folder / METADATA_FILE, ["parent_sample_id"])["parent_sample_id"]

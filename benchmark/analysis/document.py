@@ -19,7 +19,8 @@ from benchmark.running.yardsticks import READERS
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, get_task
 from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES
 from dataset_card.errors import MagBridgeError
-from dataset_card.storage.files import replacing
+from dataset_card.storage.documents import read_json
+from dataset_card.storage.files import write_text
 
 OCCLUDED = {"v1": (), "v2": ("functional-signed",)}
 """Readouts of shape whose steps and channels are occluded, by bridge.
@@ -83,12 +84,11 @@ def write(document: dict, out: Path) -> Path:
     """Write a document in place of that of older rows of the same dataset."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{release_stem(DatasetInfo(**document['dataset']))}.json"
-    if path.exists() and "dataset" not in read(path):
+    if path.exists() and "dataset" not in read_json(path):
         raise MagBridgeError(f"{path} is not a document of this page: move it away; it is left as it was")
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(document, indent=1) + "\n")
     for other in out.glob("*.json"):
-        if other != path and read(other).get("dataset", {}).get("name") == document["dataset"]["name"]:
+        if other != path and read_json(other).get("dataset", {}).get("name") == document["dataset"]["name"]:
             other.unlink()
     return path
 
@@ -99,25 +99,10 @@ def read_all(out: Path) -> list[dict]:
     Raises:
         MagBridgeError: There is none.
     """
-    found = [document for path in sorted(out.glob("*.json")) if "dataset" in (document := read(path))]
+    found = [document for path in sorted(out.glob("*.json")) if "dataset" in (document := read_json(path))]
     if not found:
         raise MagBridgeError(f"no release was measured into {out}: name one with --data")
     return sorted(found, key=lambda document: document["dataset"]["name"])
-
-
-def read(path: Path) -> dict:
-    """A JSON object beside the page.
-
-    Raises:
-        MagBridgeError: It is none.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise MagBridgeError(f"{path} is not JSON ({error}): write it again, or take it away") from error
-    if not isinstance(found, dict):
-        raise MagBridgeError(f"{path} holds no JSON object: write it again, or take it away")
-    return found
 
 
 def _filed(folder: Path, dataset: DatasetInfo) -> list[tuple[Path, Result]]:

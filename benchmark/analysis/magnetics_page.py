@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.analysis import magnetics
-from benchmark.analysis.document import read
 from benchmark.analysis.plots import errors, legend_below, log_axis
 from benchmark.analysis.reliability import AGAIN
 from benchmark.data import DatasetInfo
@@ -19,7 +18,8 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.log import LOG
 from dataset_card.running.plotting import INK, LINE, MARK, PAGE, QUIET, canvas, printed, save, styles
 from dataset_card.running.templates import template
-from dataset_card.storage.files import replacing
+from dataset_card.storage.documents import read_json
+from dataset_card.storage.files import write_text
 
 NAME, MEASURED, CURVES = "analysis.md", "analysis.json", "curves.json"
 DEFECT = styles(DEFECTS[1:])
@@ -41,21 +41,19 @@ def write_page(releases: Sequence[str | Path], out: Path, results: Path | None =
     """
     out.mkdir(parents=True, exist_ok=True)
     path = out / MEASURED
-    measured = read(path) if path.exists() else {}
+    measured = read_json(path) if path.exists() else {}
     for release in releases:
         found = magnetics.measure(release, LOG.info, results or SHIPPED)
         measured[DatasetInfo(**found["dataset"]).bridge] = found
     if "v3" not in measured:
         raise MagBridgeError(f"no v3 release was measured into {out}: name one with --data")
-    curves = read(out / CURVES) if (out / CURVES).exists() else None
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(dict(sorted(measured.items())), indent=1) + "\n", encoding="utf-8")
+    curves = read_json(out / CURVES) if (out / CURVES).exists() else None
+    write_text(path, json.dumps(dict(sorted(measured.items())), indent=1) + "\n")
     for name, draw in FIGURES.items():
         save(draw(measured), out / f"{name}.png")
     if curves is not None:
         save(curve_figure(curves), out / "curves.png")
-    with replacing(out / NAME) as temporary:
-        temporary.write_text(page(measured, curves), encoding="utf-8")
+    write_text(out / NAME, page(measured, curves))
     return out / NAME
 
 

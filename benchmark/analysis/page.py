@@ -19,7 +19,8 @@ from dataset_card.contract.schema import CHANNELS
 from dataset_card.running.log import LOG
 from dataset_card.running.plotting import save
 from dataset_card.running.templates import template
-from dataset_card.storage.files import replacing
+from dataset_card.storage.documents import read_json
+from dataset_card.storage.files import write_text
 
 ABLATIONS = "ablations-*.json"
 """What `python -m bridge ablate --json` prints, filed beside the page."""
@@ -48,9 +49,8 @@ def write_page(releases: Sequence[str | Path], out: str | Path, results: Path | 
     for name, draw in FIGURES.items():
         if (figure := draw(documents)) is not None:
             save(figure, out / f"{name}.png")
-    ablations = [document.read(path) for path in sorted(out.glob(ABLATIONS))]
-    with replacing(out / "README.md") as temporary:
-        temporary.write_text(page(documents, ablations), encoding="utf-8")
+    ablations = [read_json(path) for path in sorted(out.glob(ABLATIONS))]
+    write_text(out / "README.md", page(documents, ablations))
     return out / "README.md"
 
 

@@ -21,7 +21,7 @@ from benchmark.tasks import get_task
 from dataset_card.contract.schema import REUSE_ABOVE_SOH, SECOND_LIFE_CLASSES, table_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import template
-from dataset_card.storage.files import replacing
+from dataset_card.storage.files import write_text
 
 MODELS = ("ridge", "noise-level", "functional-signed")
 """Readouts of SOH: of summary statistics, of noise, and of shape. T2 is their SOH against 0.85."""
@@ -201,6 +201,5 @@ def write_page(releases: Mapping[str, str | Path], out: str | Path) -> Path:
     labels = {name: f"{info.name}, {info.bridge_version}, dataset {info.short}" for name, info in infos.items()}
     text = page(list(transfers(read_rows(releases))), labels)
     out = Path(out)
-    with replacing(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(out, text)
     return out

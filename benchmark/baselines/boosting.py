@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.baselines.declaring import ALL, declare
+from benchmark.baselines.declaring import ALL, declare, histogram_boosting
 from benchmark.baselines.functional import shape_features
 from benchmark.models import SEEDS, KeptByTask
 from benchmark.tasks import Task
@@ -82,12 +82,7 @@ class Boosting(KeptByTask):
 
 
 def _boosting(seed: int, task: Task):
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    shape = {"max_iter": ITERATIONS, "max_leaf_nodes": LEAVES, "early_stopping": False, "random_state": seed}
-    if task.is_regression:
-        return HistGradientBoostingRegressor(**shape)
-    return HistGradientBoostingClassifier(class_weight="balanced", **shape)
+    return histogram_boosting(not task.is_regression, seed, max_iter=ITERATIONS, max_leaf_nodes=LEAVES)
 
 
 MODELS = (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from benchmark.baselines.declaring import ALL, declare
+from benchmark.baselines.declaring import ALL, declare, scaled
 from benchmark.tasks import Task
 
 FOREST_TREES = 200
@@ -19,11 +19,8 @@ def _scaled(module: str, name: str, seeded: bool = False, **options: Any) -> Cal
     """Builds a linear learner of scikit-learn, behind a scaler."""
 
     def build(seed: int, task: Task):
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
         learner = getattr(import_module(f"sklearn.{module}"), name)
-        return make_pipeline(StandardScaler(), learner(**options, **{"random_state": seed} if seeded else {}))
+        return scaled(learner(**options, **{"random_state": seed} if seeded else {}))
 
     return build
 

@@ -40,7 +40,7 @@ class NormalisedCNN(SequenceModel):
         task: Decides between squared error and cross-entropy.
     """
 
-    patience = None
+    patience, epochs = None, EPOCHS
 
     def __init__(self, seed: int, task: Task):
         super().__init__(_network, seed, task)
@@ -79,7 +79,7 @@ class NormalisedCNN(SequenceModel):
     def _optimization(self, n_rows: int) -> Callable[[], None]:
         torch = require_torch()
         optimizer = torch.optim.AdamW(self.model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-        steps = EPOCHS * (n_rows // BATCH + (n_rows % BATCH > 1))  # as many batches as `_batches` gives
+        steps = self.epochs * (n_rows // BATCH + (n_rows % BATCH > 1))  # as many batches as `_batches` gives
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
 
         def step():
@@ -87,9 +87,6 @@ class NormalisedCNN(SequenceModel):
             schedule.step()
 
         return step
-
-    def _epochs(self) -> int:
-        return EPOCHS
 
     def _batches(self, n_rows: int) -> list:
         """Without a last batch of one row, which has no variance to normalise by."""

@@ -28,3 +28,21 @@ def declare(
 ) -> Model:
     """A baseline of this name; arguments as of `Model`."""
     return Model(name, tasks, build, DESCRIPTIONS[name], features, sampling, seeds)
+
+
+def scaled(*learners: Any):
+    """Learners of scikit-learn, one after another, behind a scaler."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), *learners)
+
+
+def histogram_boosting(of_classes: bool, seed: int, **options: Any):
+    """scikit-learn's histogram gradient boosting, unfitted, without a stop of its own; classes weigh alike."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    if of_classes:
+        options["class_weight"] = "balanced"
+    kind = HistGradientBoostingClassifier if of_classes else HistGradientBoostingRegressor
+    return kind(early_stopping=False, random_state=seed, **options)

@@ -48,6 +48,7 @@ class SequenceModel(KeptByTask):
     """None for a fit that always runs to its end."""
 
     rate: float = LEARNING_RATE
+    epochs: int = MAX_EPOCHS
 
     def __init__(self, network, seed: int, task: Task):
         self.network, self.seed, self.task = network, seed, task
@@ -75,7 +76,7 @@ class SequenceModel(KeptByTask):
             self.model = self.network(len(self.task.labels or self.task.targets)).to(self.device)
             step = self._optimization(len(x))
             best, stale, weights = -np.inf, 0, None
-            for _ in tqdm(range(self._epochs()), f"{self.task.id} seed {self.seed}", **BAR):
+            for _ in tqdm(range(self.epochs), f"{self.task.id} seed {self.seed}", **BAR):
                 self.model.train()
                 for rows in self._batches(len(x)):
                     self.model.zero_grad()
@@ -131,9 +132,6 @@ class SequenceModel(KeptByTask):
         """What to do with the gradients of a batch."""
         parameters = self.model.parameters()
         return require_torch().optim.Adam(parameters, lr=self.rate, weight_decay=WEIGHT_DECAY).step
-
-    def _epochs(self) -> int:
-        return MAX_EPOCHS
 
     def _batches(self, n_rows: int) -> list:
         return list(require_torch().randperm(n_rows).split(BATCH))

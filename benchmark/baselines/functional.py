@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from benchmark.baselines.declaring import declare
+from benchmark.baselines.declaring import declare, histogram_boosting
 from benchmark.baselines.recipe import SecondLifeThreshold, boosting
 from benchmark.data import Subset
 from benchmark.features import cosine_coefficients
@@ -33,7 +34,7 @@ from dataset_card.contract.schema import MEASURED_CHANNELS
 COEFFICIENTS = 22
 """Cosine coefficients of each channel: half waves over the scan, 0 to 21."""
 
-CORRECTION = {"learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 200}
+CORRECTION: dict[str, Any] = {"learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 200}
 """Boosting of what the ridge leaves: each leaf holds rows of several cells."""
 
 COMPONENTS = 4
@@ -163,9 +164,7 @@ class CorrectedRegressor(FunctionalRegressor):
 
 def correction(trees: int = 60):
     """Unfitted boosting of what a ridge leaves."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    return HistGradientBoostingRegressor(max_iter=trees, **CORRECTION, early_stopping=False, random_state=0)
+    return histogram_boosting(False, 0, max_iter=trees, **CORRECTION)
 
 
 def inner_folds(cells: np.ndarray) -> list[np.ndarray]:

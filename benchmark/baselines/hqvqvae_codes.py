@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.baselines.declaring import ALL, declare
+from benchmark.baselines.declaring import ALL, declare, scaled
 from benchmark.features import FEATURE_NAMES
 from benchmark.models import KeptByTask
 from benchmark.tasks import Task
@@ -43,7 +43,6 @@ class CodesModel(KeptByTask):
             target: Shape (n,).
         """
         from sklearn.linear_model import LogisticRegression, Ridge
-        from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         configuration, training = _hqvqvae()
@@ -54,7 +53,7 @@ class CodesModel(KeptByTask):
         result = training.fit(config, self.scaler.transform(features), training.TrainingConfig(seed=self.seed))
         self.model = result.model
         linear = Ridge(alpha=1.0) if self.task.is_regression else LogisticRegression(max_iter=LOGISTIC_MAX_ITER)
-        self.readout = make_pipeline(StandardScaler(), linear).fit(self.encode(features), target)
+        self.readout = scaled(linear).fit(self.encode(features), target)
         self.n_features_ = self.readout.n_features_in_
         if not self.task.is_regression:
             self.classes_ = self.readout.classes_

@@ -7,7 +7,6 @@ compiled code walks unchecked: a forged file could crash the process, but run no
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -167,17 +166,14 @@ def read_baseline(files: dict[str, bytes], where: str) -> Baseline:
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise MagBridgeError(f"{where}: {FILE} is damaged ({str(error)[:200]}): push it again") from error
     fitted = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in seeds:
-            path = Path(folder) / f"seed-{seed}.skops"
-            try:
-                path.write_bytes(files[path.name])
-                fitted[seed] = io.load(path, trusted=TRUSTED)
-            except MagBridgeError:
-                raise  # what a network needs is not installed
-            except Exception as error:  # skops and the zip under it raise whatever a damaged file provokes
-                reason = " ".join(str(error).split())[:200]
-                raise MagBridgeError(f"{where}: {path.name} is no trusted skops file ({reason})") from error
+    for seed in seeds:
+        try:
+            fitted[seed] = io.loads(files[f"seed-{seed}.skops"], trusted=TRUSTED)
+        except MagBridgeError:
+            raise  # what a network needs is not installed
+        except Exception as error:  # skops and the zip under it raise whatever a damaged file provokes
+            reason = " ".join(str(error).split())[:200]
+            raise MagBridgeError(f"{where}: seed-{seed}.skops is no trusted skops file ({reason})") from error
     return Baseline(model, task, digest, fitted)
 
 

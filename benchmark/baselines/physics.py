@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.baselines.declaring import declare
+from benchmark.baselines.declaring import declare, histogram_boosting, scaled
 from benchmark.baselines.functional import inner_folds
 from benchmark.data import Subset
 from benchmark.models import KeptByTask, Model
@@ -36,7 +36,7 @@ PENALTIES = tuple(10.0**k for k in range(-2, 7))
 SQUARED = 5
 """Components of each channel, the largest, whose squares and products the quadratic ridge sees."""
 
-BOOSTING = {"max_iter": 100, "learning_rate": 0.06, "max_leaf_nodes": 8, "min_samples_leaf": 15}
+BOOSTING: dict[str, Any] = {"max_iter": 100, "learning_rate": 0.06, "max_leaf_nodes": 8, "min_samples_leaf": 15}
 NEIGHBOURS = 8
 STEPS_KEPT = 16
 """Principal components of a pulse's steps that the discriminant sees."""
@@ -142,11 +142,9 @@ class Quadratic(KeptByTask):
 
     def _learner(self) -> Any:
         from sklearn.linear_model import RidgeClassifierCV, RidgeCV
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
-        ridge = RidgeClassifierCV(PENALTIES, class_weight="balanced") if self.task.labels else RidgeCV(PENALTIES)
-        return make_pipeline(StandardScaler(), ridge)
+        balanced = {"class_weight": "balanced"}
+        return scaled(RidgeClassifierCV(PENALTIES, **balanced) if self.task.labels else RidgeCV(PENALTIES))
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
         """(n, F) components, and products of the largest."""
@@ -175,14 +173,10 @@ class Boosted(Quadratic):
 
 def boosting(task: Task, seed: int):
     """Unfitted boosting of a task's target."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.multioutput import MultiOutputRegressor
 
-    options = {**BOOSTING, "early_stopping": False, "random_state": seed}
-    if task.labels:
-        return HistGradientBoostingClassifier(class_weight="balanced", **options)
-    regressor = HistGradientBoostingRegressor(**options)
-    return regressor if task.second is None else MultiOutputRegressor(regressor)
+    learner = histogram_boosting(bool(task.labels), seed, **BOOSTING)
+    return learner if task.second is None else MultiOutputRegressor(learner)
 
 
 class Metric(Boosted):
@@ -238,11 +232,9 @@ class Discriminant(Quadratic):
     def _learner(self) -> Any:
         from sklearn.decomposition import PCA
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
         even = np.full(len(self.task.labels), 1 / len(self.task.labels))
-        return make_pipeline(StandardScaler(), PCA(STEPS_KEPT, whiten=True), LinearDiscriminantAnalysis(priors=even))
+        return scaled(PCA(STEPS_KEPT, whiten=True), LinearDiscriminantAnalysis(priors=even))
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
         """(n, 33) the voltage before the pulse, and what others differ from it by."""

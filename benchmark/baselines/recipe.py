@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.baselines.declaring import declare
+from benchmark.baselines.declaring import declare, histogram_boosting, scaled
 from benchmark.data import Subset
 from benchmark.tasks import Task
 from dataset_card.contract.schema import REUSE_ABOVE_SOH
@@ -207,10 +207,8 @@ class SubtypeClassifier(Featured):
 def logistic(C: float):
     """Logistic regression on standardised features, classes weighted equally."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), LogisticRegression(C=C, class_weight="balanced", max_iter=3000))
+    return scaled(LogisticRegression(C=C, class_weight="balanced", max_iter=3000))
 
 
 def ratios(names: np.ndarray, C: float):
@@ -224,10 +222,7 @@ def ratios(names: np.ndarray, C: float):
 
 def boosting(trees: int, leaves: int, seed: int):
     """Boosted small trees, classes weighted equally."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    options = {"max_bins": 64, "class_weight": "balanced", "early_stopping": False, "random_state": seed}
-    return HistGradientBoostingClassifier(max_iter=trees, max_leaf_nodes=leaves, **options)
+    return histogram_boosting(True, seed, max_iter=trees, max_leaf_nodes=leaves, max_bins=64)
 
 
 def forest(seed: int):

@@ -49,7 +49,7 @@ class SensorNetwork(SequenceModel):
         task: Its task.
     """
 
-    patience = QUIT
+    patience, epochs = QUIT, EPOCHS
 
     def __init__(self, network, name: str, seed: int, task: Task):
         super().__init__(network, seed, task)
@@ -92,9 +92,6 @@ class SensorNetwork(SequenceModel):
     def _prepare(self, signals: np.ndarray, target: np.ndarray) -> None:
         if not self.task.labels:
             self.mean, self.scale = target.mean(axis=0), target.std(axis=0)
-
-    def _epochs(self) -> int:
-        return EPOCHS
 
     def _target(self, target: np.ndarray):
         if self.task.labels:

@@ -9,21 +9,8 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands.options import (
-    AnySplit,
-    Data,
-    Json,
-    Model,
-    Out,
-    Protocol,
-    Results,
-    ResultsArgument,
-    Split,
-    Task,
-    chosen,
-    print_text,
-    show,
-)
+from benchmark.commands import options
+from benchmark.commands.options import Data, Json, Results, Task, show
 from benchmark.data import DEFAULT_RELEASE
 from benchmark.tasks import PRIMARY_SPLIT
 from dataset_card.errors import MagBridgeError
@@ -36,7 +23,7 @@ def score(
     *,
     task: str,
     data: Data = DEFAULT_RELEASE,
-    split: Split = PRIMARY_SPLIT,
+    split: options.Split = PRIMARY_SPLIT,
     as_json: Json = False,
 ) -> None:
     """Score a predictions file against a release.
@@ -132,10 +119,10 @@ def _board(results: Path | None, releases: list[str], besides: Path) -> list:
 def leaderboard(
     results: Results = None,
     task: Task = None,
-    split: AnySplit = None,
+    split: options.AnySplit = None,
     format: str = "table",
     data: list[str] | None = None,
-    out: Out = None,
+    out: options.Out = None,
     replace: ReplaceOption = False,
 ) -> None:
     """Rank results within each task and split; rank an entry only if its release is here to recompute it.
@@ -169,7 +156,7 @@ def leaderboard(
         text = added.to_markdown(added.added(r for r in read if task in (None, r.task)))
     else:
         text = renderers[format](rank(read, task, split, remarks or ()))
-    print_text(text, out, replace)
+    options.print_text(text, out, replace)
     LOG.info(f"read {len(read)} results of {results or 'the shipped ones; --results DIR reads your own'}")
 
 
@@ -184,12 +171,12 @@ def _table_text(boards: list) -> str:
 
 
 def export(
-    results: ResultsArgument = None,
+    results: options.ResultsArgument = None,
     *,
     dataset_id: str,
-    model: Model = None,
-    protocol: Protocol = None,
-    out: Out = None,
+    model: options.Model = None,
+    protocol: options.Protocol = None,
+    out: options.Out = None,
     replace: ReplaceOption = False,
 ) -> None:
     """Write a model's results as an .eval_results file for its repository on the Hub.
@@ -199,8 +186,8 @@ def export(
     """
     from benchmark.leaderboard.export import headline_results, to_eval_results
 
-    found = headline_results([result for _, result in chosen(results, model=model, protocol=protocol)])
-    print_text(to_eval_results(found, dataset_id), out, replace)
+    found = headline_results([result for _, result in options.chosen(results, model=model, protocol=protocol)])
+    options.print_text(to_eval_results(found, dataset_id), out, replace)
 
 
 COMMANDS = (score, submit, rescore, leaderboard, export)

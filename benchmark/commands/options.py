@@ -11,7 +11,7 @@ import typer
 from benchmark.results import SHIPPED, Result, read_results, result_files
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.log import LOG
-from dataset_card.storage.files import replacing
+from dataset_card.storage.files import write_text
 from dataset_card.storage.output import require_file
 
 Data = Annotated[
@@ -42,8 +42,7 @@ def print_text(text: str, out: Path | None, replace: bool = False) -> None:
         print(text)
         return
     require_file(out, replace)
-    with replacing(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(out, text)
     LOG.info(f"wrote {out}")
 
 

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+from benchmark.leaderboard import texts
 from benchmark.leaderboard.boards import Board
 from benchmark.leaderboard.charts import cost_chart, rank_chart
 from benchmark.leaderboard.submissions import Submission
 from benchmark.leaderboard.summary import summarize
-from benchmark.leaderboard.texts import (
-    COLUMNS,
-    EXPLANATION,
-    LEAK_NOTE,
-    RANK_RULE,
-    cells_of,
-    columns_of,
-    notes_of,
-    yardsticks_of,
-)
+from benchmark.leaderboard.texts import COLUMNS, WORDS, cells_of, columns_of, notes_of, yardsticks_of
 from benchmark.tasks import get_task
 from dataset_card.cards.card import ARXIV_ID, DATA_DOI, REPOSITORY
-from dataset_card.contract.editions import V1, V2
 from dataset_card.running.templates import template
 
 FOLDED = ("cross-validation", "other releases", "features", "seconds", "protocol", "runs")
@@ -35,13 +26,7 @@ LINKS = {
     "Dataset cards": f"{REPOSITORY}/tree/main/docs/datasets",
     "How to enter": f"{REPOSITORY}/blob/main/docs/guides/leaderboard.md",
 }
-ABOUT = {
-    V1.name: "The paper's release: 6,760 synthetic signals from 56 cells. State of health shows in the noise added.",
-    V2.name: "Synthetic signals statistically close to real scans, from 215 batteries. State of health acts through a "
-    "chosen law of ageing, so that a score says how well a model inverts that law.",
-    "magbridge-battery-v3": "Voltages and fields computed from the physics of a cell. State of health is an outcome, "
-    "and every task is measured against the terminals alone.",
-}
+ABOUT: dict[str, str] = WORDS["about"]
 
 
 def _cell(column: str, text: str, value: float | None = None) -> dict:
@@ -74,9 +59,9 @@ def to_html(boards: list[Board], submissions: list[Submission] | None = None, fo
         releases=[_release(name, [board for board in boards if board.name == name]) for name in names],
         models=[(name, about[name], entered.get(name)) for name in sorted(about)],
         links=({} if form is None else {"Submit predictions": form}) | LINKS,
-        explanation=EXPLANATION,
-        rule=RANK_RULE,
-        leak_note=LEAK_NOTE,
+        explanation=texts.EXPLANATION,
+        rule=texts.RANK_RULE,
+        leak_note=texts.LEAK_NOTE,
         folded=", ".join(FOLDED),
     )
 

@@ -15,7 +15,7 @@ from benchmark.predictions.scored import write_predictions
 from benchmark.tasks import Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import plain_yaml
-from dataset_card.storage.files import alone, replacing
+from dataset_card.storage.files import alone, write_text
 from dataset_card.storage.output import require_place
 
 FILE = "submission.yaml"
@@ -71,8 +71,7 @@ def write_submission(folder: Path, release: str, tasks: dict[str, dict], **about
     entry: dict[str, Any] = {"name": folder.resolve().name} | usual | about | {"authors": list(about["authors"])}
     today = datetime.date.today().isoformat()
     document = asdict(Submission(date=today, release=release, tasks=dict(sorted(tasks.items())), **entry))
-    with replacing(folder / FILE) as temporary:
-        temporary.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_text(folder / FILE, yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
     return folder / FILE
 
 

@@ -21,7 +21,7 @@ from benchmark.results.result import KEY, Result, named_digest
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import plain_json
-from dataset_card.storage.files import alone, replacing
+from dataset_card.storage.files import alone, replacing, write_text
 from dataset_card.storage.output import require_place
 from dataset_card.storage.parquet import opened_parquet
 
@@ -95,8 +95,7 @@ def _write_file(path: Path, lines: dict[tuple, str], tables: dict[tuple, pa.Tabl
             for key in sorted(tables):
                 filed = _filed(key, tables[key], _columns_of(tables))
                 writer.write_table(filed, row_group_size=max(1, tables[key].num_rows))
-    with replacing(path) as temporary:
-        temporary.write_text("".join(f"{lines[key]}\n" for key in sorted(lines)), encoding="utf-8")
+    write_text(path, "".join(f"{lines[key]}\n" for key in sorted(lines)))
 
 
 def _columns_of(tables: Mapping[tuple[str, ...], pa.Table]) -> pa.Schema:

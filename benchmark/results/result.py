@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -238,15 +239,11 @@ def named_digest(dataset: DatasetInfo) -> str:
 
 def environment() -> tuple[dict[str, str], dict[str, object]]:
     """Versions of the packages a score depends on, and the machine."""
-    packages = {"python": platform.python_version()}
-    for name in ("magbridge-battery", "numpy", "scipy", "scikit-learn"):
-        packages[name] = metadata.version(name)
-    for name in ("torch", "aeon", "numba"):  # not every model needs them
-        if name in sys.modules:
-            packages[name] = metadata.version(name)
-    gpu = None
-    if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
-        gpu = sys.modules["torch"].cuda.get_device_name()
+    loaded = [name for name in ("torch", "aeon", "numba") if name in sys.modules]  # not every model needs them
+    names = ("magbridge-battery", "numpy", "scipy", "scikit-learn", *loaded)
+    packages = {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+    torch = sys.modules.get("torch")
+    gpu = torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else None
     # What this process may use: pinned to one core of many, it is as slow as on one.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return packages, {"processor": _processor(), "cores": cores, "gpu": gpu}
@@ -254,8 +251,5 @@ def environment() -> tuple[dict[str, str], dict[str, object]]:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    named = re.search(r"^model name[^:]*:(.*)$", info.read_text() if info.is_file() else "", re.M)
+    return named[1].strip() if named else platform.processor() or platform.machine()

@@ -163,8 +163,9 @@ def law_transfer(model: Model, data: TaskData) -> Result:
         given = TaskData(task, *rows, data.split, data.dataset, load_clean=partial(_clean_of, data, fitted))
         result = evaluate_model(task, model, given, sampling="full", seeds=(0,))
         runs.append(replace(result.runs[0], fold=fold, batteries=None, visits=None))
-    seconds, none = time.perf_counter() - started, {"battery_ids": (), "n_test": None, "table": None}
-    return replace(result, protocol="law_transfer", runs=tuple(runs), seconds=seconds, **none)
+    seconds = time.perf_counter() - started
+    result = replace(result, battery_ids=(), n_test=None, table=None)
+    return replace(result, protocol="law_transfer", runs=tuple(runs), seconds=seconds)
 
 
 def _clean_of(data: TaskData, law: str) -> dict[str, Subset]:

@@ -76,6 +76,12 @@ def replacing(path: Path) -> Iterator[Path]:
         raise (naming(error, path) if error.filename in (None, str(temporary)) else error) from error
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one piece, in UTF-8."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def _neighbour(path: Path) -> Path:
     return path.with_name(f".{path.name}.{_host()}.{os.getpid()}.{next(_numbers)}.{PARTIAL}")
 

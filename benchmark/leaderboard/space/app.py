@@ -28,19 +28,12 @@ from benchmark.results import Result, read_results, result_files, shipped_files
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.log import LOG
+from dataset_card.running.templates import template
 
 SETTINGS = "leaderboard.json"
 """Beside the page of a Space: the dataset that it scores against, and the one it proposes submissions to."""
 
 TASK_CHOICES = [(f"{task.id.upper()} {task.title}", task.id) for task in TASKS]
-
-HOW_TO_SUBMIT = """Upload Parquet, CSV or JSON lines with one row for each test sample of `by_cell_primary`:
-`sample_id` and `prediction` (SOH as a fraction, or a label), optionally `seed` (several rows per sample) and `score`
-(of the class that the task's AUC speaks of). It is checked and scored here against the dataset's labels, and deleted.
-Submissions are scored one after another, in a second each; at most {queue} wait."""
-
-KEPT = """ With all fields filled in it is also proposed, in public, as a pull request on
-[{repo}](https://huggingface.co/datasets/{repo})."""
 
 FORM = "/submit"
 """Where the form is served; the board is at the root."""
@@ -115,7 +108,8 @@ def build(
         gradio.Markdown("# Submit predictions\n\n[Back to the board](/)")
         if remark is not None:
             gradio.Markdown(f"**Note:** {remark}.")
-        gradio.Markdown(HOW_TO_SUBMIT.format(queue=QUEUE) + (KEPT.format(repo=submissions) if submissions else ""))
+        how = template("benchmark.leaderboard.space", "form.md")
+        gradio.Markdown(how.render(queue=QUEUE, repo=submissions))
         with gradio.Row():
             task = gradio.Dropdown(TASK_CHOICES, value=TASKS[0].id, label="Task")
             name = gradio.Textbox(label="Name on the board", max_length=60)

@@ -29,7 +29,7 @@ def test_nothing_measured_is_an_error(tmp_path):
     with pytest.raises(MagBridgeError, match="no release was measured"):
         write_page([], tmp_path)
     (tmp_path / "broken.json").write_text("[1")
-    with pytest.raises(MagBridgeError, match="broken.json is not JSON"):
+    with pytest.raises(MagBridgeError, match="broken.json: not readable as JSON"):
         write_page([], tmp_path)
 
 

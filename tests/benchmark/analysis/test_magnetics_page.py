@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from benchmark.analysis.document import read
 from benchmark.analysis.magnetics import DETECTORS
 from benchmark.analysis.magnetics_page import page, page_files, write_page
 from benchmark.results import SHIPPED, read_results
 from dataset_card.contract.physics import DEFECTS, PLACED
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import read_json
 
 SHARES = [None, [0.01, 0.1], [0.1, 0.3], [0.3, 1.0]]
 SCORE = [0.612, 0.5, 0.7]
@@ -81,7 +81,7 @@ def test_the_text_has_what_was_measured(measured, curves):
 
 def test_the_filed_page_is_what_its_documents_give():
     folder = SHIPPED / "v3"
-    measured, curves = (read(folder / name) for name in ("analysis.json", "curves.json"))
+    measured, curves = (read_json(folder / name) for name in ("analysis.json", "curves.json"))
     assert (folder / "analysis.md").read_text(encoding="utf-8") == page(measured, curves)
     (own,) = [result for result in read_results(folder) if (result.task, result.model) == ("t7", "ridge-magnetics")]
     assert measured["v3"]["dataset"]["digest"] == own.dataset.digest

@@ -42,7 +42,7 @@ def test_reads_soh_off_the_noise(fitted, release):
 
 
 def test_few_rows_and_a_constant_target(release, monkeypatch):
-    monkeypatch.setattr(convolutional, "EPOCHS", 1)
+    monkeypatch.setattr(convolutional.NormalisedCNN, "epochs", 1)
     data = load_task("t1", release)
     with pytest.raises(MagBridgeError, match="at least two training rows: got 1"):
         NormalisedCNN(0, data.task).fit(data.train.signals[:1], data.train.target[:1], validation=data.validation)
@@ -51,7 +51,7 @@ def test_few_rows_and_a_constant_target(release, monkeypatch):
 
 
 def test_a_last_batch_of_one_row_is_left_out(release, monkeypatch):
-    monkeypatch.setattr(convolutional, "EPOCHS", 1)
+    monkeypatch.setattr(convolutional.NormalisedCNN, "epochs", 1)
     data = load_task("t1", release)
     rows = np.arange(2 * convolutional.BATCH + 1)
     part = data.train.take(rows)

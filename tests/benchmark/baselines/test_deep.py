@@ -10,8 +10,8 @@ from benchmark.baselines import get_model
 def test_deep_models_leave_global_randomness_and_threads(name, release, monkeypatch):
     import torch
 
-    monkeypatch.setattr("benchmark.baselines.deep.MAX_EPOCHS", 2)
-    monkeypatch.setattr("benchmark.baselines.convolutional.EPOCHS", 2)
+    monkeypatch.setattr("benchmark.baselines.deep.SequenceModel.epochs", 2)
+    monkeypatch.setattr("benchmark.baselines.convolutional.NormalisedCNN.epochs", 2)
     torch.manual_seed(5)
     state, threads = torch.random.get_rng_state(), torch.get_num_threads()
     first = evaluate_model("t4", get_model(name), release, seeds=(0, 1))

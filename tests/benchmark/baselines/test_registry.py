@@ -36,8 +36,8 @@ PAIRS = [
 @pytest.mark.parametrize("task, model", PAIRS, ids=lambda value: getattr(value, "name", None) or value.id)
 def test_contract(release, task, model, monkeypatch):
     """Fits, predicts the task's kind of value, scores, repeats itself and leaves the inputs alone."""
-    monkeypatch.setattr("benchmark.baselines.deep.MAX_EPOCHS", 2)
-    monkeypatch.setattr("benchmark.baselines.convolutional.EPOCHS", 2)
+    monkeypatch.setattr("benchmark.baselines.deep.SequenceModel.epochs", 2)
+    monkeypatch.setattr("benchmark.baselines.convolutional.NormalisedCNN.epochs", 2)
     monkeypatch.setitem(SETTINGS["catboost"], "iterations", 20)
     monkeypatch.setitem(SETTINGS["lightgbm"], "n_estimators", 20)
     data = load_task(task, release)

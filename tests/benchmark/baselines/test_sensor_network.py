@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 
 @pytest.fixture(autouse=True)
 def few_epochs(monkeypatch):
-    monkeypatch.setattr("benchmark.baselines.sensor_network.EPOCHS", 2)
+    monkeypatch.setattr("benchmark.baselines.sensor_network.SensorNetwork.epochs", 2)
 
 
 NAMED = [("t5", "network-both"), ("t6", "network-magnetics"), ("t8", "network-terminals"), ("t6", "network-both")]

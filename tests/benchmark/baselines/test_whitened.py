@@ -23,7 +23,7 @@ def rows(seed, n=320):
 
 
 def test_a_faint_wave_is_learned(monkeypatch):
-    monkeypatch.setattr(convolutional, "EPOCHS", 8)
+    monkeypatch.setattr(convolutional.NormalisedCNN, "epochs", 8)
     train, validation, test = rows(0), rows(1, 100), rows(2, 200)
     model = get_model("whitened-transformer").build(0, get_task("t1"))
     model.fit(train.signals, train.target, validation=validation, clean=train)
@@ -40,7 +40,7 @@ def test_a_faint_wave_is_learned(monkeypatch):
 
 @pytest.mark.parametrize("name", ["whitened-cnn", "whitened-transformer"])
 def test_faint_faults_are_told(name, monkeypatch):
-    monkeypatch.setattr(convolutional, "EPOCHS", 8)
+    monkeypatch.setattr(convolutional.NormalisedCNN, "epochs", 8)
     task = get_task("t4")
 
     def faulty(seed, n):

@@ -12,18 +12,13 @@ from pathlib import Path
 METRIC = str(Path(__file__).parent / "magbridge_metric")
 """The metric as a module for `evaluate.load`."""
 
-_HOMES = {
-    "TASKS": "tasks",
-    "Model": "models",
-    "Subset": "data",
-    "TaskData": "data",
-    "best_per_shot": "protocol",
-    "cross_validate": "protocol",
-    "evaluate_model": "protocol",
-    "few_shot": "protocol",
-    "get_task": "tasks",
-    "load_task": "data",
+_NAMES = {
+    "data": ("Subset", "TaskData", "load_task"),
+    "models": ("Model",),
+    "protocol": ("best_per_shot", "cross_validate", "evaluate_model", "few_shot"),
+    "tasks": ("TASKS", "get_task"),
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = ["METRIC", *_HOMES]
 
 

@@ -57,20 +57,10 @@ class Side:
         return whole.take(kept)
 
 
-LFP, OTHERS = ("LFP",), ("LMO", "NMC")
-PARTS = (("LMO",), ("NMC",), ("NMC-2.1Ah",), ("NMC-21Ah",))
-PAIRS = (
-    (Side("v1"), Side("v2")),
-    (Side("v2"), Side("v1")),
-    (Side("v1"), Side("v2", LFP)),
-    (Side("v2", LFP), Side("v1")),
-    (Side("v2", LFP), Side("v2", OTHERS)),
-    (Side("v2", OTHERS), Side("v2", LFP)),
-    *(pair for part in PARTS for pair in ((Side("v2", LFP), Side("v2", part)), (Side("v2", part), Side("v2", LFP)))),
-    (Side("v2", ("NMC-2.1Ah",)), Side("v2", ("NMC-21Ah",))),
-    (Side("v2", ("NMC-21Ah",)), Side("v2", ("NMC-2.1Ah",))),
-    (Side("simulated"), Side("v2")),
-)
+V1, V2, LFP, OTHERS = Side("v1"), Side("v2"), Side("v2", ("LFP",)), Side("v2", ("LMO", "NMC"))
+PARTS = tuple(Side("v2", tables) for tables in (("LMO",), ("NMC",), ("NMC-2.1Ah",), ("NMC-21Ah",)))
+BOTH_WAYS = ((V1, V2), (V1, LFP), (LFP, OTHERS), *((LFP, part) for part in PARTS), PARTS[2:])
+PAIRS = (*(pair for a, b in BOTH_WAYS for pair in ((a, b), (b, a))), (Side("simulated"), V2))
 """Source and target."""
 
 

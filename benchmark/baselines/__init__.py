@@ -40,13 +40,8 @@ def models(task: str | None = None, family: str | None = None) -> list[Model]:
         task: Keep those for this task id.
         family: Keep those of this family.
     """
-    return [
-        model
-        for name, members in FAMILIES.items()
-        if family in (None, name)
-        for model in members
-        if task is None or task in model.tasks
-    ]
+    found = [model for name, members in FAMILIES.items() if family in (None, name) for model in members]
+    return [model for model in found if task is None or task in model.tasks]
 
 
 def get_model(name: str) -> Model:

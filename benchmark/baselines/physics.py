@@ -55,12 +55,9 @@ def view(signals: np.ndarray, name: str) -> np.ndarray:
 
 def channels(inputs: np.ndarray, name: str) -> dict[str, np.ndarray]:
     """The channels of a view by name, from inputs (n, D)."""
-    places, start, out = spans(V3), 0, {}
-    for channel in PARTS[name]:
-        width = places[channel].stop - places[channel].start
-        out[channel] = inputs[:, start : start + width]
-        start += width
-    return out
+    places = [spans(V3)[channel] for channel in PARTS[name]]
+    edges = np.cumsum([place.stop - place.start for place in places])
+    return dict(zip(PARTS[name], np.split(inputs, edges[:-1], axis=1)))
 
 
 class Components:

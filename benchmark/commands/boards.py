@@ -131,31 +131,28 @@ def leaderboard(
         format: table, markdown, html, or added: what v3's magnetics add.
         data: Release or round that entries name, to recompute them; may be repeated.
     """
-    from benchmark.leaderboard import added
-    from benchmark.leaderboard.boards import leaderboard as rank
-    from benchmark.leaderboard.entries import read_entries, released
-    from benchmark.leaderboard.page import to_html
-    from benchmark.leaderboard.submissions import SUBMISSIONS, folders, read_submission
-    from benchmark.leaderboard.texts import to_markdown
+    from benchmark.leaderboard import added, boards, entries, page, submissions, texts
     from benchmark.results import shipped_files
     from benchmark.tasks import check_split, get_task
 
-    def page(boards: list) -> str:
-        return to_html(boards, [read_submission(folder) for folder in folders(SUBMISSIONS)])
+    entered = submissions.SUBMISSIONS
 
-    renderers = {"markdown": to_markdown, "html": page, "table": _table_text}
+    def html(ranked: list) -> str:
+        return page.to_html(ranked, [submissions.read_submission(folder) for folder in submissions.folders(entered)])
+
+    renderers = {"markdown": texts.to_markdown, "html": html, "table": _table_text}
     if format not in (*renderers, "added"):
         raise MagBridgeError(f"unknown format {format!r}: expected table, markdown, html or added")
     task = None if task is None else get_task(task).id
     split = None if split is None else check_split(split)
     read, remarks = _shipped(results), None
     if not results:
-        entries = read_entries(SUBMISSIONS, released(data, DEFAULT_RELEASE), read, shipped_files())
-        read, remarks = read + entries.ranked, entries.remarks
+        found = entries.read_entries(entered, entries.released(data, DEFAULT_RELEASE), read, shipped_files())
+        read, remarks = read + found.ranked, found.remarks
     if format == "added":
         text = added.to_markdown(added.added(r for r in read if task in (None, r.task)))
     else:
-        text = renderers[format](rank(read, task, split, remarks or ()))
+        text = renderers[format](boards.leaderboard(read, task, split, remarks or ()))
     options.print_text(text, out, replace)
     LOG.info(f"read {len(read)} results of {results or 'the shipped ones; --results DIR reads your own'}")
 

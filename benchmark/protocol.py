@@ -19,7 +19,7 @@ from benchmark.data import REGIME_B_PREFIX, UNKNOWN, Subset, TaskData, as_task_d
 from benchmark.features import static_features
 from benchmark.models import Coded, Model, as_model, plain
 from benchmark.results import OFFICIAL_TEST, SAMPLINGS, Result, Run, environment
-from benchmark.scoring import score, score_rows, statistics_of, turns
+from benchmark.scoring import run_of, score, score_rows, turns
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task, known
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine, run_jobs
@@ -290,14 +290,12 @@ def _on_test(
     resampled = protocol in OFFICIAL_TEST and UNKNOWN not in test.battery_ids
     batteries = tuple(np.unique(test.battery_ids).tolist()) if resampled else ()
     for draw, (prediction, scores, n_features) in zip(draws, _predict(draws, pool, engine, progress)):  # noqa: B007
-        run = Run(draw.seed, len(draw.train), score_rows(task, test, prediction, scores), k=draw.k)
         if resampled:
-            by_battery, by_visit = statistics_of(task, test, np.asarray(prediction))
-            visits = None if by_visit is None else by_visit.tolist()
-            run = replace(run, batteries=by_battery.tolist(), visits=visits)
+            runs.append(run_of(task, test, prediction, scores, seed=draw.seed, n_train=len(draw.train)))
+        else:
+            runs.append(Run(draw.seed, len(draw.train), score_rows(task, test, prediction, scores), k=draw.k))
         if protocol in OFFICIAL_TEST:
             tables.append(prediction_table(task, test.sample_ids, draw.seed, prediction, scores))
-        runs.append(run)
     return _result(data, pool.model, protocol, runs, started, n_features, tables, batteries, len(test))
 
 

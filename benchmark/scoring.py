@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -26,6 +27,29 @@ FEWEST = 5
 
 EXACT = 1e-9
 """Relative error below which batteries do not differ."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fit and its scores.
+
+    Attributes:
+        seed: Seed of the draw and of the model.
+        n_train: Rows fitted on.
+        scores: Metric name to unrounded value.
+        k: Shots a class, in few-shot runs.
+        fold: Number of the fold, in cross-validation.
+        batteries: Statistics of the headline metric by battery (see `benchmark.scoring`), on the official test rows.
+        visits: The same with the predictions of each cell visit pooled, for T1 and T2.
+    """
+
+    seed: int
+    n_train: int
+    scores: dict[str, float]
+    k: int | None = None
+    fold: int | None = None
+    batteries: list | None = None
+    visits: list | None = None
 
 
 def score(
@@ -75,10 +99,13 @@ def score_rows(task: Task, rows: Subset | Truth, prediction, scores=None) -> dic
     return score(task, rows.target, prediction, scores, rows.cell_ids, rows.parents)
 
 
-def statistics_of(task: Task, rows: Subset | Truth, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """What each battery of rows adds to the headline, by scan and by visit."""
+def run_of(task: Task, rows: Subset | Truth, prediction, scores=None, *, seed: int, n_train: int = 0) -> Run:
+    """A run from its predictions of rows, with what each battery adds to the headline."""
+    prediction = np.asarray(prediction)
+    by_battery = battery_statistics(task, rows.target, prediction, rows.battery_ids)[1].tolist()
     by_visit = visit_statistics(task, rows.target, prediction, rows.cell_ids, rows.battery_ids)
-    return battery_statistics(task, rows.target, prediction, rows.battery_ids)[1], by_visit
+    visits = None if by_visit is None else by_visit.tolist()
+    return Run(seed, n_train, score_rows(task, rows, prediction, scores), batteries=by_battery, visits=visits)
 
 
 def check_fraction(task: Task, prediction: np.ndarray, where: str) -> None:

@@ -19,7 +19,7 @@ from benchmark.leaderboard.boards import Entry, leaderboard
 from benchmark.leaderboard.texts import texts_of
 from benchmark.predictions.entry import FILE, POOLING, Submission
 from benchmark.predictions.scored import Scored, check_file, score_file
-from benchmark.results import Result, Run, read_results, to_json
+from benchmark.results import Result, read_results, to_json
 from benchmark.rounds import answers, digest_of, open_round
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
@@ -148,17 +148,8 @@ def as_result(scored: Scored, task: Task, submission: Submission) -> Result:
         dataset=scored.dataset,
         split=PRIMARY_SPLIT,
         protocol="submitted",
-        runs=tuple(
-            Run(
-                seed,
-                0,
-                scores,
-                batteries=scored.batteries[i].tolist(),
-                visits=None if scored.visits is None else scored.visits[i].tolist(),
-            )
-            for i, (seed, scores) in enumerate(zip(scored.seeds, scored.scores))
-        ),
-        battery_ids=tuple(scored.battery_ids.tolist()),
+        runs=scored.runs,
+        battery_ids=scored.battery_ids,
         packages={"python": platform.python_version(), "numpy": np.__version__},
         hardware={"processor": submission.hardware, "cores": None, "gpu": None},
         seconds=float(about.get("seconds", 0.0)),

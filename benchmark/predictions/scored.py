@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from benchmark.data import DatasetInfo, Truth
 from benchmark.predictions.reading import DIGEST_KEY, read_file
 from benchmark.rounds import answers, open_round
-from benchmark.scoring import check_fraction, interval, score_rows, statistics_of
+from benchmark.scoring import Run, check_fraction, interval, run_of
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing
@@ -53,22 +53,16 @@ class Scored:
 
     Attributes:
         dataset: Release it was scored against.
-        seeds: Seeds in the file.
-        scores: Metric name to unrounded value, one mapping a seed.
+        runs: One a seed in the file.
         battery_ids: Test batteries.
-        batteries: Shape (seeds, batteries, S), statistics of the headline metric by battery (see `benchmark.scoring`).
-        visits: The same with the predictions of each cell visit pooled; None for T3 and T4.
         n_test: Rows scored for each seed.
         predictions: What was scored: `sample_id`, `seed`, `prediction` and perhaps `score`.
         remarks: What the reader should know: columns ignored, a score that is too good.
     """
 
     dataset: DatasetInfo
-    seeds: list[int]
-    scores: list[dict[str, float]]
-    battery_ids: np.ndarray
-    batteries: np.ndarray
-    visits: np.ndarray | None
+    runs: tuple[Run, ...]
+    battery_ids: tuple[str, ...]
     n_test: int
     predictions: pa.Table
     remarks: tuple[str, ...] = ()
@@ -92,28 +86,24 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
         MagBridgeError: Missing, extra or duplicate ids, NaN, unknown labels, or another release's digest.
     """
     task = get_task(task)
-    scored = score_seeds(path, task, release, split)
-    low, high = interval(task, scored.battery_ids, scored.batteries)
-    return {
-        "task": task.id,
-        "split": split,
-        "dataset": scored.dataset.digest,
-        "seeds": scored.seeds,
-        "scores": scored.scores,
-        "mean": {metric: float(np.mean([s[metric] for s in scored.scores])) for metric in scored.scores[0]},
-        "interval": {"metric": task.headline.name, "low": low, "high": high},
-        "remarks": list(scored.remarks),
-    }
-
-
-def score_seeds(path: str | Path, task: Task, release: str | Path, split: str) -> Scored:
-    """Score each seed of a predictions file; arguments and errors as in `score_predictions`."""
     if found := open_round(release):
         raise MagBridgeError(
             f"{release}: {found.name} is open: its labels come with the reveal; `submit --check` tells whether "
             "predictions are whole"
         )
-    return score_file(Path(path), task, *answers(task, release, split), split)
+    scored = score_file(Path(path), task, *answers(task, release, split), split)
+    scores = [run.scores for run in scored.runs]
+    low, high = interval(task, scored.battery_ids, np.array([run.batteries for run in scored.runs]))
+    return {
+        "task": task.id,
+        "split": split,
+        "dataset": scored.dataset.digest,
+        "seeds": [run.seed for run in scored.runs],
+        "scores": scores,
+        "mean": {metric: float(np.mean([s[metric] for s in scores])) for metric in scores[0]},
+        "interval": {"metric": task.headline.name, "low": low, "high": high},
+        "remarks": list(scored.remarks),
+    }
 
 
 def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str) -> Scored:
@@ -132,7 +122,7 @@ def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split
     table, remarks = _read(path, task, dataset)
     scored = score_table(table, task, dataset, truth, f"{path}", split)
     best = task.headline.highest if task.headline.higher_is_better else task.headline.lowest
-    if any(scores[task.headline.name] == best for scores in scored.scores):
+    if any(run.scores[task.headline.name] == best for run in scored.runs):
         remarks.append("every prediction is right: make sure that no label of a test row was used")
     if dataset.remark is not None:
         remarks.append(dataset.remark)
@@ -164,14 +154,9 @@ def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[
 
 def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth, where: str, split: str) -> Scored:
     """Score each seed of a predictions table; `where` names it in errors, the rest is as in `score_file`."""
-    seeds, scores, statistics = [], [], []
-    for seed, prediction, given in _seeds(table, task, truth, where, split):
-        seeds.append(seed)
-        scores.append(score_rows(task, truth, prediction, given))
-        statistics.append(statistics_of(task, truth, prediction))
-    batteries, visits = (np.array(found) for found in zip(*statistics))
-    known = np.unique(truth.battery_ids), batteries, visits if task.is_pooled else None
-    return Scored(dataset, seeds, scores, *known, len(truth.sample_ids), table)
+    found = _seeds(table, task, truth, where, split)
+    runs = tuple(run_of(task, truth, prediction, given, seed=seed) for seed, prediction, given in found)
+    return Scored(dataset, runs, tuple(np.unique(truth.battery_ids).tolist()), len(truth.sample_ids), table)
 
 
 def _seeds(

@@ -14,6 +14,6 @@ from benchmark.results.result import OFFICIAL_TEST as OFFICIAL_TEST
 from benchmark.results.result import PROTOCOLS as PROTOCOLS
 from benchmark.results.result import SAMPLINGS as SAMPLINGS
 from benchmark.results.result import Result as Result
-from benchmark.results.result import Run as Run
 from benchmark.results.result import environment as environment
 from benchmark.results.result import named_digest as named_digest
+from benchmark.scoring import Run as Run

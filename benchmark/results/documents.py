@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.data import DatasetInfo
-from benchmark.results.result import Result, Run
-from benchmark.scoring import LEVEL, RESAMPLES, whole
+from benchmark.results.result import Result
+from benchmark.scoring import LEVEL, RESAMPLES, Run, whole
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import schema_errors

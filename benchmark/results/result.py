@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from benchmark.data import DatasetInfo
 from benchmark.predictions.entry import save_entry
-from benchmark.scoring import headline, interval
+from benchmark.scoring import Run, headline, interval
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 
@@ -42,29 +42,6 @@ OFFICIAL_TEST = (*SAMPLINGS, "submitted")
 
 KEY = ("task", "model", "split", "protocol")
 """What tells the results of a release apart; files are sorted by it."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One fit and its scores.
-
-    Attributes:
-        seed: Seed of the draw and of the model.
-        n_train: Rows fitted on.
-        scores: Metric name to unrounded value.
-        k: Shots a class, in few-shot runs.
-        fold: Number of the fold, in cross-validation.
-        batteries: Statistics of the headline metric by battery (see `benchmark.scoring`), on the official test rows.
-        visits: The same with the predictions of each cell visit pooled, for T1 and T2.
-    """
-
-    seed: int
-    n_train: int
-    scores: dict[str, float]
-    k: int | None = None
-    fold: int | None = None
-    batteries: list | None = None
-    visits: list | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

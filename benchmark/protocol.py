@@ -58,6 +58,7 @@ class _Pool:
     clean: Subset | None
     n_jobs: int
     groups: np.ndarray
+    sample_ids: np.ndarray
 
 
 def evaluate_model(
@@ -105,8 +106,7 @@ def evaluate_model(
     """
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
-    sampling = sampling or model.sampling
-    known(sampling, SAMPLINGS, "sampling")
+    sampling = known(sampling or model.sampling, SAMPLINGS, "sampling")
     pool, seeds = _test_pool(data, model, n_jobs), model.seeds if seeds is None else seeds
     draws = [_test_draw(data, pool, seed, _sample(data.train, sampling, seed)) for seed in seeds]
     return _on_test(data, pool, sampling, draws, engine, progress)
@@ -206,7 +206,7 @@ def cross_validate(
     """
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
-    rows, started, runs, tables = Subset.concatenate(data.subsets()), time.perf_counter(), [], []
+    rows, started = Subset.concatenate(data.subsets()), time.perf_counter()
     asks_clean, asks_validation = (asks(model, data.task, extra) for extra in ("clean", "validation"))
     pool = _Pool(
         data.task,
@@ -217,6 +217,7 @@ def cross_validate(
         Subset.concatenate(list(data.clean().values())) if asks_clean else None,
         n_jobs,
         rows.battery_ids,
+        rows.sample_ids,
     )
     held_out = [np.isin(rows.battery_ids, fold) for fold in battery_folds(rows.battery_ids, folds)]
     draws = []
@@ -228,11 +229,11 @@ def cross_validate(
             clean = np.flatnonzero(np.isin(pool.clean.battery_ids, rows.battery_ids[train]))
         fit, predicted, stopping = (np.flatnonzero(part) for part in (train, test, next_fold))
         draws.append(_Draw(0, fit, predicted, fold=fold, clean=clean, validation=stopping))
-    for draw, (prediction, scores, n_features) in zip(draws, _predict(draws, pool, engine, progress)):  # noqa: B007
-        scored = score(data.task, rows.target[draw.test], prediction, scores)
-        runs.append(Run(0, len(draw.train), scored, fold=draw.fold))
-        tables.append(prediction_table(data.task, rows.sample_ids[draw.test], 0, prediction, scores, draw.fold))
-    return _result(data, model, "cross_validation", runs, started, n_features, tables)
+
+    def scored(draw: _Draw, prediction, scores) -> Run:
+        return Run(0, len(draw.train), score(data.task, rows.target[draw.test], prediction, scores), fold=draw.fold)
+
+    return _result(data, pool, "cross_validation", started, _predict(draws, pool, engine, progress), scored)
 
 
 def pooled(result: Result, data: TaskData) -> dict[str, float]:
@@ -268,6 +269,7 @@ def _test_pool(data: TaskData, model: Model, n_jobs: int) -> _Pool:
         data.clean()["train"] if asks(model, data.task, "clean") else None,
         n_jobs,
         np.concatenate([data.train.battery_ids, data.test.battery_ids]),
+        np.concatenate([data.train.sample_ids, data.test.sample_ids]),
     )
 
 
@@ -285,22 +287,21 @@ def _on_test(
     data: TaskData, pool: _Pool, protocol: str, draws: list[_Draw], engine: Engine | None, progress: bool
 ) -> Result:
     """Fit each draw of training rows and score it on the test subset."""
-    task, test = data.task, data.test
-    started, runs, tables = time.perf_counter(), [], []
+    test, started = data.test, time.perf_counter()
     resampled = protocol in OFFICIAL_TEST and UNKNOWN not in test.battery_ids
     batteries = tuple(np.unique(test.battery_ids).tolist()) if resampled else ()
-    for draw, (prediction, scores, n_features) in zip(draws, _predict(draws, pool, engine, progress)):  # noqa: B007
+
+    def scored(draw: _Draw, prediction, scores) -> Run:
         if resampled:
-            runs.append(run_of(task, test, prediction, scores, seed=draw.seed, n_train=len(draw.train)))
-        else:
-            runs.append(Run(draw.seed, len(draw.train), score_rows(task, test, prediction, scores), k=draw.k))
-        if protocol in OFFICIAL_TEST:
-            tables.append(prediction_table(task, test.sample_ids, draw.seed, prediction, scores))
-    return _result(data, pool.model, protocol, runs, started, n_features, tables, batteries, len(test))
+            return run_of(data.task, test, prediction, scores, seed=draw.seed, n_train=len(draw.train))
+        return Run(draw.seed, len(draw.train), score_rows(data.task, test, prediction, scores), k=draw.k)
+
+    predicted = _predict(draws, pool, engine, progress)
+    return _result(data, pool, protocol, started, predicted, scored, battery_ids=batteries, n_test=len(test))
 
 
 def _predict(draws: list[_Draw], pool: _Pool, engine: Engine | None, progress: bool) -> Iterable[tuple]:
-    """Of each draw in order: predictions, scores, and numbers per row that the learner saw."""
+    """Each draw in order: itself, predictions, scores, and numbers per row that the learner saw."""
     from tqdm import tqdm
 
     label = f"{pool.task.id} {pool.model.name}"
@@ -317,40 +318,37 @@ def _words(draw: _Draw) -> str:
     return " ".join(f"{name} {number}" for name, number in numbers.items() if number is not None)
 
 
-def _fit_and_predict(draw: _Draw, pool: _Pool) -> tuple[np.ndarray, np.ndarray | None, int]:
+def _fit_and_predict(draw: _Draw, pool: _Pool) -> tuple[_Draw, np.ndarray, np.ndarray | None, int]:
     estimator = _fit(draw, pool)
     prediction, scores = predict(estimator, pool.inputs[draw.test], pool.task)
-    return prediction, scores, int(getattr(estimator, "n_features_", np.prod(pool.inputs.shape[1:])))
+    return draw, prediction, scores, int(getattr(estimator, "n_features_", np.prod(pool.inputs.shape[1:])))
 
 
 def _result(
-    data: TaskData,
-    model: Model,
-    protocol: str,
-    runs: list[Run],
-    started: float,
-    n_features: int,
-    tables: list[pa.Table],
-    batteries: tuple[str, ...] = (),
-    n_test: int | None = None,
+    data: TaskData, pool: _Pool, protocol: str, started: float, predicted: Iterable[tuple], scored: Callable, **of: Any
 ) -> Result:
+    """What the draws of a protocol predicted, each scored as a run."""
+    runs, tables = [], []
+    for draw, prediction, scores, n_features in predicted:  # noqa: B007
+        runs.append(scored(draw, prediction, scores))
+        ids = pool.sample_ids[draw.test]
+        tables.append(prediction_table(pool.task, ids, draw.seed, prediction, scores, draw.fold))
     packages, hardware = environment()
     return Result(
         task=data.task.id,
         task_version=data.task.version,
-        model=model.name,
-        description=model.description,
+        model=pool.model.name,
+        description=pool.model.description,
         dataset=data.dataset,
         split=data.split,
         protocol=protocol,
         runs=tuple(runs),
-        battery_ids=batteries,
         packages=packages,
         hardware=hardware,
         seconds=time.perf_counter() - started,
         n_features=n_features,
-        n_test=n_test,
-        table=pa.concat_tables(tables).combine_chunks() if tables else None,
+        table=None if protocol == "few_shot" else pa.concat_tables(tables).combine_chunks(),
+        **({"battery_ids": (), "n_test": None} | of),
     )
 
 
@@ -408,8 +406,8 @@ def battery_folds(battery_ids: np.ndarray, folds: int) -> list[np.ndarray]:
         )
     parts = np.array_split(np.random.default_rng(0).permutation(real), folds)
     # Fewer pseudo-cells than folds take turns: every fold needs some to score.
-    turns = pseudo[np.arange(max(folds, len(pseudo))) % len(pseudo)] if len(pseudo) else pseudo
-    return [np.append(part, turns[i::folds]) for i, part in enumerate(parts)]
+    dealt = pseudo[np.arange(max(folds, len(pseudo))) % len(pseudo)] if len(pseudo) else pseudo
+    return [np.append(part, dealt[i::folds]) for i, part in enumerate(parts)]
 
 
 def _for_task(model: Model, task: Task) -> Model:

@@ -101,11 +101,11 @@ def score_rows(task: Task, rows: Subset | Truth, prediction, scores=None) -> dic
 
 def run_of(task: Task, rows: Subset | Truth, prediction, scores=None, *, seed: int, n_train: int = 0) -> Run:
     """A run from its predictions of rows, with what each battery adds to the headline."""
-    prediction = np.asarray(prediction)
+    scored, prediction = score_rows(task, rows, prediction, scores), np.asarray(prediction)
     by_battery = battery_statistics(task, rows.target, prediction, rows.battery_ids)[1].tolist()
     by_visit = visit_statistics(task, rows.target, prediction, rows.cell_ids, rows.battery_ids)
     visits = None if by_visit is None else by_visit.tolist()
-    return Run(seed, n_train, score_rows(task, rows, prediction, scores), batteries=by_battery, visits=visits)
+    return Run(seed, n_train, scored, batteries=by_battery, visits=visits)
 
 
 def check_fraction(task: Task, prediction: np.ndarray, where: str) -> None:

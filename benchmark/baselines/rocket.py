@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmark.baselines.declaring import ALL, declare
 from benchmark.baselines.deep import private_randomness, require_torch
+from benchmark.features import channels_first
 from benchmark.models import SEEDS, KeptByTask
 from benchmark.tasks import Task
 from dataset_card.contract.schema import CHANNELS, T
@@ -71,7 +72,7 @@ class Rocket(KeptByTask):
         ridge = RidgeCV(PENALTIES) if self.task.is_regression else RidgeClassifierCV(PENALTIES, class_weight="balanced")
         self.readout = make_pipeline(StandardScaler(copy=False), ridge)
         with _private_global_generator():
-            self.convolutions.fit(self._inputs(signals))
+            self.convolutions.fit(np.ascontiguousarray(channels_first(signals)))
         self.readout.fit(self._features(signals), target)
         self.n_features_ = ridge.n_features_in_
         if not self.task.is_regression:
@@ -87,12 +88,7 @@ class Rocket(KeptByTask):
         return self.readout.decision_function(self._features(signals))
 
     def _features(self, signals: np.ndarray) -> np.ndarray:
-        return self.convolutions.transform(self._inputs(signals))
-
-    @staticmethod
-    def _inputs(signals: np.ndarray) -> np.ndarray:
-        """Signals as aeon wants them, (n, 6, 100)."""
-        return np.ascontiguousarray(signals.transpose(0, 2, 1))
+        return self.convolutions.transform(np.ascontiguousarray(channels_first(signals)))
 
 
 class AeonLearner(KeptByTask):
@@ -122,7 +118,8 @@ class AeonLearner(KeptByTask):
             module = importlib.import_module(f"aeon.{kind}.{self.family}")
         learner = getattr(module, self.name + ("Regressor" if regression else "Classifier"))
         with self._private_randomness():
-            fitted = vars(learner(random_state=self.seed, **balanced).fit(Rocket._inputs(signals), target))
+            inputs = np.ascontiguousarray(channels_first(signals))
+            fitted = vars(learner(random_state=self.seed, **balanced).fit(inputs, target))
         # Taken apart, since only the parts can be kept without a pickle. aeon's names differ by kind of learner.
         pipeline = fitted.get("clf_", fitted.get("_clf"))
         if pipeline is not None:
@@ -137,7 +134,7 @@ class AeonLearner(KeptByTask):
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
         """Values, or labels, of shape (n,)."""
-        features = Rocket._inputs(signals)
+        features = np.ascontiguousarray(channels_first(signals))
         with self._private_randomness():
             for transform in self.transforms:
                 features = transform.transform(features)

@@ -60,10 +60,12 @@ def submit(
         check: Write nothing.
     """
     from benchmark.leaderboard import submissions
-    from benchmark.leaderboard.entries import LATE, duplicates
+    from benchmark.leaderboard.entries import LATE, duplicates, read_entries
     from benchmark.results import shipped_files, to_json, write_results
 
-    taken = _board(results, [data], folder)
+    taken = _shipped(results)
+    if not results:  # the shipped entries too, besides this one
+        taken += read_entries(submissions.SUBMISSIONS, [data], taken, besides=folder).ranked
     checked = submissions.check(folder, data, taken)
     if not checked.results:
         _note(checked.remarks)
@@ -105,15 +107,6 @@ def _shipped(results: Path | None) -> list:
     from benchmark.results import read_results, shipped_files
 
     return read_results(results) if results else [r for path in shipped_files() for r in read_results(path)]
-
-
-def _board(results: Path | None, releases: list[str], besides: Path) -> list:
-    """The results named, or the shipped ones and the shipped submissions to these releases, besides one."""
-    from benchmark.leaderboard.entries import read_entries
-    from benchmark.leaderboard.submissions import SUBMISSIONS
-
-    taken = _shipped(results)
-    return taken + ([] if results else read_entries(SUBMISSIONS, releases, taken, besides=besides).ranked)
 
 
 def leaderboard(

@@ -18,10 +18,10 @@ import numpy as np
 from benchmark.leaderboard.boards import Entry, leaderboard
 from benchmark.leaderboard.texts import texts_of
 from benchmark.predictions.entry import FILE, POOLING, Submission
-from benchmark.predictions.scored import Scored, check_file, score_file
+from benchmark.predictions.scored import check_file, score_file
 from benchmark.results import Result, read_results, to_json
 from benchmark.rounds import answers, digest_of, open_round
-from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
+from benchmark.tasks import PRIMARY_SPLIT, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.documents import plain_yaml, schema_errors
@@ -120,9 +120,28 @@ def check(folder: str | Path, release: str | Path, taken: list[Result], named_as
         if hidden:
             remarks += [f"{task.id}: {remark}" for remark in check_file(file, task, dataset, truth, PRIMARY_SPLIT)]
             continue
-        scored = score_file(file, task, dataset, truth, PRIMARY_SPLIT)
-        results.append(as_result(scored, task, submission))
-        remarks += [f"{task.id}: {remark}" for remark in scored.remarks]
+        runs, table, said = score_file(file, task, dataset, truth, PRIMARY_SPLIT)
+        remarks += [f"{task.id}: {remark}" for remark in said]
+        about = submission.tasks[task.id]
+        results.append(
+            Result(
+                task=task.id,
+                task_version=task.version,
+                model=submission.name,
+                description=submission.description + POOLING[submission.pooling],
+                dataset=dataset,
+                split=PRIMARY_SPLIT,
+                protocol="submitted",
+                runs=tuple(runs),
+                battery_ids=tuple(np.unique(truth.battery_ids).tolist()),
+                packages={"python": platform.python_version(), "numpy": np.__version__},
+                hardware={"processor": submission.hardware, "cores": None, "gpu": None},
+                seconds=float(about.get("seconds", 0.0)),
+                n_features=about.get("features"),
+                n_test=len(truth.sample_ids),
+                table=table,
+            )
+        )
     return Checked(submission, results, remarks)
 
 
@@ -135,28 +154,6 @@ def _refuse_strays(folder: Path, submission: Submission) -> None:
     files = [task["predictions"] for task in submission.tasks.values()]
     if len(set(files)) < len(files):
         raise MagBridgeError(f"{folder / FILE}: tasks: one predictions file for two tasks: expected one each")
-
-
-def as_result(scored: Scored, task: Task, submission: Submission) -> Result:
-    """Recomputed scores as a result that a board can rank."""
-    about = submission.tasks[task.id]
-    return Result(
-        task=task.id,
-        task_version=task.version,
-        model=submission.name,
-        description=submission.description + POOLING[submission.pooling],
-        dataset=scored.dataset,
-        split=PRIMARY_SPLIT,
-        protocol="submitted",
-        runs=scored.runs,
-        battery_ids=scored.battery_ids,
-        packages={"python": platform.python_version(), "numpy": np.__version__},
-        hardware={"processor": submission.hardware, "cores": None, "gpu": None},
-        seconds=float(about.get("seconds", 0.0)),
-        n_features=about.get("features"),
-        n_test=scored.n_test,
-        table=scored.predictions,
-    )
 
 
 def standing(result: Result, board: list[Result]) -> tuple[Entry, tuple[Entry, ...]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,27 +45,6 @@ def one_number_a_column(table: pa.Table) -> pa.Table:
     return table.set_column(at, "prediction", pa.array(both[:, 0])).append_column("second", pa.array(both[:, 1]))
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Scores recomputed from a predictions file.
-
-    Attributes:
-        dataset: Release it was scored against.
-        runs: One a seed in the file.
-        battery_ids: Test batteries.
-        n_test: Rows scored for each seed.
-        predictions: What was scored: `sample_id`, `seed`, `prediction` and perhaps `score`.
-        remarks: What the reader should know: columns ignored, a score that is too good.
-    """
-
-    dataset: DatasetInfo
-    runs: tuple[Run, ...]
-    battery_ids: tuple[str, ...]
-    n_test: int
-    predictions: pa.Table
-    remarks: tuple[str, ...] = ()
-
-
 def score_predictions(path: str | Path, task: str | Task, release: str | Path, split: str = PRIMARY_SPLIT) -> dict:
     """Recompute every metric from a predictions file.
 
@@ -91,22 +68,25 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
             f"{release}: {found.name} is open: its labels come with the reveal; `submit --check` tells whether "
             "predictions are whole"
         )
-    scored = score_file(Path(path), task, *answers(task, release, split), split)
-    scores = [run.scores for run in scored.runs]
-    low, high = interval(task, scored.battery_ids, np.array([run.batteries for run in scored.runs]))
+    dataset, truth = answers(task, release, split)
+    runs, _, remarks = score_file(Path(path), task, dataset, truth, split)
+    scores = [run.scores for run in runs]
+    low, high = interval(task, np.unique(truth.battery_ids), np.array([run.batteries for run in runs]))
     return {
         "task": task.id,
         "split": split,
-        "dataset": scored.dataset.digest,
-        "seeds": [run.seed for run in scored.runs],
+        "dataset": dataset.digest,
+        "seeds": [run.seed for run in runs],
         "scores": scores,
         "mean": {metric: float(np.mean([s[metric] for s in scores])) for metric in scores[0]},
         "interval": {"metric": task.headline.name, "low": low, "high": high},
-        "remarks": list(scored.remarks),
+        "remarks": remarks,
     }
 
 
-def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str) -> Scored:
+def score_file(
+    path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str
+) -> tuple[list[Run], pa.Table, list[str]]:
     """Score each seed of a predictions file against labels that are at hand.
 
     Args:
@@ -116,17 +96,21 @@ def score_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split
         truth: Its labels.
         split: Whose test rows they are.
 
+    Returns:
+        A run for each seed; what was scored: `sample_id`, `seed`, `prediction` and perhaps `score`; and what the reader
+        should know: columns ignored, a score that is too good.
+
     Raises:
         MagBridgeError: As in `score_predictions`.
     """
     table, remarks = _read(path, task, dataset)
-    scored = score_table(table, task, dataset, truth, f"{path}", split)
+    runs = score_table(table, task, truth, f"{path}", split)
     best = task.headline.highest if task.headline.higher_is_better else task.headline.lowest
-    if any(run.scores[task.headline.name] == best for run in scored.runs):
+    if any(run.scores[task.headline.name] == best for run in runs):
         remarks.append("every prediction is right: make sure that no label of a test row was used")
     if dataset.remark is not None:
         remarks.append(dataset.remark)
-    return dataclasses.replace(scored, remarks=tuple(remarks))
+    return runs, table, remarks
 
 
 def check_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str) -> list[str]:
@@ -152,11 +136,10 @@ def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[
     return table, remarks
 
 
-def score_table(table: pa.Table, task: Task, dataset: DatasetInfo, truth: Truth, where: str, split: str) -> Scored:
+def score_table(table: pa.Table, task: Task, truth: Truth, where: str, split: str) -> list[Run]:
     """Score each seed of a predictions table; `where` names it in errors, the rest is as in `score_file`."""
     found = _seeds(table, task, truth, where, split)
-    runs = tuple(run_of(task, truth, prediction, given, seed=seed) for seed, prediction, given in found)
-    return Scored(dataset, runs, tuple(np.unique(truth.battery_ids).tolist()), len(truth.sample_ids), table)
+    return [run_of(task, truth, prediction, given, seed=seed) for seed, prediction, given in found]
 
 
 def _seeds(

@@ -66,8 +66,8 @@ def test_labels_may_come_later(release, frames, tmp_path):
     folder, task = release, get_task("t2")
     labels = load_truth(task, folder, "by_cell_primary")._replace(release_ids=())
     frames["t2"].to_csv(tmp_path / "p.csv", index=False)
-    scored = score_file(tmp_path / "p.csv", task, dataset_info(folder), labels, "round")
-    assert scored.runs[0].scores["balanced_accuracy"] == 1.0
+    runs, _, _ = score_file(tmp_path / "p.csv", task, dataset_info(folder), labels, "round")
+    assert runs[0].scores["balanced_accuracy"] == 1.0
 
 
 def _set(frame, column, value, row=3):

@@ -196,10 +196,10 @@ def test_shipped_predictions_give_the_shipped_figures(shipped):
     tables = read_predictions(path, filed)
     for result in filed:
         table, task = tables[result.key], BY_ID[result.task]
-        scored = score_table(table, task, result.dataset, truth(result.task, result.split), "shipped", result.split)
-        assert [run.seed for run in scored.runs] == [run.seed for run in result.runs]
-        assert [run.scores for run in scored.runs] == [run.scores for run in result.runs]
-        assert [run.batteries for run in scored.runs] == [run.batteries for run in result.runs]
+        runs = score_table(table, task, truth(result.task, result.split), "shipped", result.split)
+        assert [run.seed for run in runs] == [run.seed for run in result.runs]
+        assert [run.scores for run in runs] == [run.scores for run in result.runs]
+        assert [run.batteries for run in runs] == [run.batteries for run in result.runs]
 
 
 @pytest.mark.gate

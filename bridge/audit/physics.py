@@ -13,7 +13,7 @@ import numpy as np
 import pandas
 from scipy.stats import chi2_contingency
 
-from bridge.audit.rows import Finding, each_row, unique, unique_signals, valid_fields
+from bridge.audit.rows import Finding, each_row, sound_signals, unique, valid_fields
 from bridge.plan import VISITS
 from dataset_card.contract.editions import V3
 from dataset_card.contract.physics import DEFECTS, LABELS, PLACED, SOC_KNOWLEDGE
@@ -32,6 +32,9 @@ noise of each other, more than four are met less than once in a thousand release
 EXACT = 0.1
 """Of the variance that noise alone leaves in the direction in which the signals vary least (Marchenko and Pastur 1967):
 an exact relation between samples leaves none."""
+
+NOISE = {"voltage": 1e-4, "load": 0.05, "rest": 0.05, "scan": 0.05}
+"""Least standard deviation of each sample's own noise, in V and nT."""
 
 SIGMAS = 4.5
 """Of a reader's score above chance; some 300 readers are tried, so 3 would be met by chance."""
@@ -52,13 +55,8 @@ def check_physics(rows: pandas.DataFrame, signals: np.ndarray, where: Sequence[s
     findings = list(unique(rows["sample_id"], where, "unique ids", "sample_id {} is also at {}"))
     findings += each_row((valid_fields, _names, _labels), records, where)
     findings += _cells(rows, where)
-    finite = np.isfinite(signals)
-    for i in np.flatnonzero(~finite.all(axis=1)):
-        findings.append(Finding("finite signals", where[i], f"{_place(int(np.argmin(finite[i])))} is no number"))
-    findings += unique_signals(signals, where)
-    if findings:
-        return findings
-    return [*_shared(signals, where), *_relations(signals), *_readers(rows, signals)]
+    findings += sound_signals(V3, signals, where)
+    return findings or [*_shared(signals, where), *_relations(signals), *_readers(rows, signals)]
 
 
 def _names(row: dict) -> Iterator[tuple[str, str]]:
@@ -71,15 +69,11 @@ def _labels(row: dict) -> Iterator[tuple[str, str]]:
     defect, knowledge = row["defect"], row["soc_knowledge"]
     if defect not in DEFECTS or knowledge not in SOC_KNOWLEDGE or row["soc"] is None or row["soh"] is None:
         return  # reported by the check of the fields
-    for names, has in (
-        (("share",), defect != "none"),
-        (("x_mm", "y_mm"), defect in PLACED),
-        (("depth",), defect == "layer"),
-    ):
-        for name in names:
-            if (row[name] is not None) != has:
-                expected = "a number" if has else "null"
-                yield "labels of defects", f"{name} is {row[name]!r} with defect {defect!r}, expected {expected}"
+    placed = defect in PLACED
+    for name, has in {"share": defect != "none", "x_mm": placed, "y_mm": placed, "depth": defect == "layer"}.items():
+        if (row[name] is not None) != has:
+            expected = "a number" if has else "null"
+            yield "labels of defects", f"{name} is {row[name]!r} with defect {defect!r}, expected {expected}"
     low, high = SOC_RANGES[knowledge]
     if not low <= row["soc"] <= high:
         yield "health labels", f"soc is {row['soc']} % in {knowledge}, expected {low:g} to {high:g}"
@@ -101,10 +95,6 @@ def _cells(rows: pandas.DataFrame, where: Sequence[str]) -> Iterator[Finding]:
                 yield Finding("visits", at[cell], f"{cell} has several values of {name}: expected one at all visits")
 
 
-def _place(sample: int) -> str:
-    return "{}[{}]".format(*place_of(V3, (sample,)))
-
-
 def _shared(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
     """No two rows share samples, or only so many as rounding explains."""
     count: dict[tuple[int, int], list[int]] = {}
@@ -115,31 +105,23 @@ def _shared(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
             count.setdefault(pair, []).append(sample)
     for (i, j), samples in count.items():
         if len(samples) >= SHARED_SAMPLES:
-            found = f"{len(samples)} samples are those of {where[j]}, {_place(samples[0])} first"
+            channel, step = place_of(V3, (samples[0],))
+            found = f"{len(samples)} samples are those of {where[j]}, {channel}[{step}] first"
             yield Finding("shared samples", where[i], found)
 
 
 def _relations(signals: np.ndarray) -> Iterator[Finding]:
     """No sample follows from the others exactly: each has noise of its own."""
-    for name, columns in (*((name, signals[:, span]) for name, span in spans(V3).items()), ("all channels", signals)):
+    noise_of = np.concatenate([np.full(len(signals[0, span]), NOISE[name]) for name, span in spans(V3).items()])
+    for name, span in {**spans(V3), "all channels": slice(None)}.items():
+        columns, noise = signals[:, span], noise_of[span]
         n, p = columns.shape
         if n < 3 * p:
             continue
-        noise = _noise(columns, name)
         least = np.linalg.svd((columns - columns.mean(axis=0)) / noise, compute_uv=False)[-1] ** 2 / n
         if least < EXACT * (1 - np.sqrt(p / n)) ** 2:
             found = f"{name}: one sample follows from others to {least:.1e} of the noise"
             yield Finding("exact relations", "all rows", found)
-
-
-NOISE = {"voltage": 1e-4, "load": 0.05, "rest": 0.05, "scan": 0.05}
-"""Least standard deviation of each sample's own noise, in V and nT."""
-
-
-def _noise(columns: np.ndarray, name: str) -> np.ndarray:
-    if name in NOISE:
-        return np.full(columns.shape[1], NOISE[name])
-    return np.concatenate([np.full(span.stop - span.start, NOISE[channel]) for channel, span in spans(V3).items()])
 
 
 def _readers(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Finding]:
@@ -151,8 +133,7 @@ def _readers(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Finding]:
     bits = np.ascontiguousarray(signals, dtype=np.float32).view(np.uint32)
     codes = {
         "order": np.arange(n, dtype=float),
-        "sample_id": np.array([int(name[1:], 16) for name in rows["sample_id"]], dtype=float),
-        "cell_id": np.array([int(name[5:], 16) for name in rows["cell_id"]], dtype=float),
+        **{id_: np.array([int(text[-16:], 16) for text in rows[id_]], float) for id_ in ("sample_id", "cell_id")},
         **{f"low bits of {name}": (bits[:, span] & 1).mean(axis=1) for name, span in spans(V3).items()},
         **{f"zeros of {name}": (signals[:, span] == 0).mean(axis=1) for name, span in spans(V3).items()},
     }

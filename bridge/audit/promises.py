@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -151,44 +152,45 @@ def _shortcuts(contents: Contents) -> list[Finding]:
 
 def _manifest(contents: Contents) -> list[Finding]:
     """The manifest says what the rows say; a manifest of other software is held to the entries it has."""
-    manifest, rows, findings = contents.manifest, contents.rows, []
+    manifest, rows, order = contents.manifest, contents.rows, contents.order
     if manifest is None:
         return []
+    own, wrong = not contents.is_bundle, []
 
-    def expect(name: str, found, expected, required: bool = False) -> None:
-        if found is None and not required:
-            return
-        if found != expected:
-            findings.append(Finding("manifest", MANIFEST, f"{name} is {found!r}, the rows give {expected!r}"))
+    def stated(*path: str) -> Any:
+        found: Any = manifest
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
 
-    own = not contents.is_bundle
-    order = contents.order
+    versions, config_id = sorted(set(rows["bridge_version"])), rows["bridge_config_hash"].iat[0]
+    expected = {
+        "bridge_version": versions[0] if len(versions) == 1 else versions,
+        "bridge_config_hash": config_id,
+        "schema_version": contents.edition.schema_version,
+        "counts.rows": len(rows),
+    }
     if len(order) == len(contents.position) == contents.table.num_rows and set(order) == set(contents.position):
-        digest = dataset_digest(contents.in_order())
-        expect("dataset_digest", manifest.get("dataset_digest"), digest, required=own)
+        expected["dataset_digest"] = dataset_digest(contents.in_order())
     if own:
-        expect("files_digest", manifest.get("files_digest"), files_digest(contents.root), required=True)
-    versions = sorted(set(rows["bridge_version"]))
-    expect("bridge_version", manifest.get("bridge_version"), versions[0] if len(versions) == 1 else versions, own)
-    expect("bridge_config_hash", manifest.get("bridge_config_hash"), rows["bridge_config_hash"].iat[0], own)
-    expect("schema_version", manifest.get("schema_version"), contents.edition.schema_version, own)
-    counts = manifest.get("counts")
-    expect("counts.rows", counts.get("rows") if isinstance(counts, dict) else None, len(rows), own)
-    if isinstance(manifest.get("config"), dict):
+        expected["files_digest"] = files_digest(contents.root)
+    found = {name: stated(*name.split(".")) for name in expected}
+    for name in (PRIMARY, RECORD):
+        subset, leaks = contents.subset(name), stated("splits", name, "leakage")
+        if subset is not None and leaks is not None:
+            found[f"leakage of {name}"], expected[f"leakage of {name}"] = leaks, splits.leakage(rows, subset)
+    if isinstance(config := stated("config"), dict):
         try:
             kind = CONFIGS.get(contents.edition)  # none where nothing was generated
-            found = config_hash(manifest["config"]) if kind is None else kind.of(manifest["config"]).hash()
-            expect("hash of config", found, rows["bridge_config_hash"].iat[0])
+            found["hash of config"] = config_hash(config) if kind is None else kind.of(config).hash()
+            expected["hash of config"] = config_id
         except (TypeError, ValueError, AttributeError) as error:
-            findings.append(Finding("manifest", MANIFEST, f"config is not a bridge configuration ({error})"))
+            wrong.append(f"config is not a bridge configuration ({error})")
+    for name, value in expected.items():
+        if found[name] != value and (own or found[name] is not None):
+            wrong.append(f"{name} is {found[name]!r}, the rows give {value!r}")
     simulated = any(version.removesuffix(OWN_CELLS).endswith("-simulated") for version in versions)
-    upstream = manifest.get("upstream")
-    if isinstance(upstream, dict) and (upstream.get("name") == "simulated") != simulated:
-        found = f"upstream is {upstream.get('name')!r}, the rows have bridge_version {', '.join(versions)}"
-        findings.append(Finding("manifest", MANIFEST, found))
-    summaries = manifest.get("splits")
-    for name in (PRIMARY, RECORD):
-        subset, summary = contents.subset(name), summaries.get(name) if isinstance(summaries, dict) else None
-        if subset is not None and isinstance(summary, dict) and "leakage" in summary:
-            expect(f"leakage of {name}", summary["leakage"], splits.leakage(rows, subset))
-    return findings
+    if isinstance(stated("upstream"), dict) and (stated("upstream", "name") == "simulated") != simulated:
+        name = stated("upstream", "name")
+        wrong.append(f"upstream is {name!r}, the rows have bridge_version {', '.join(versions)}")
+    return [Finding("manifest", MANIFEST, words) for words in wrong]

@@ -12,10 +12,11 @@ import pandas
 
 from bridge.config import SEVERITY_MAX, SEVERITY_MIN
 from bridge.identity import nearest_anchor, regime_of, sample_id
-from dataset_card.contract.editions import MEASURED, OWN_CELLS, edition_of
+from dataset_card.contract.editions import MEASURED, OWN_CELLS, V1, Edition, edition_of
 from dataset_card.contract.field import metadata_of
-from dataset_card.contract.schema import CHANNELS, FIELDS_V2, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES, fields_of
+from dataset_card.contract.schema import FIELDS_V2, REUSE_ABOVE_SOH, SYNTHETIC_SUBTYPES, fields_of
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.arrays import place_of
 
 SYNTHETIC, REGIME_B = "synthetic_sensor_perturbation", "bridge_extrapolation"
 _OWN_OF_CHILD = ("sample_id", "parent_sample_id", "generation_seed", "anomaly_flag", "anomaly_subtype",
@@ -64,10 +65,9 @@ def check_rows(
     findings = list(unique(rows["sample_id"], where, "unique ids", "sample_id {} is also at {}"))
     checks = (valid_fields, _identity, _voltage_labels, _health_labels, _anomaly_labels)
     findings += each_row(checks, records, where)
-    findings += _parents(records, where)
-    findings += _signals(signals, where)
-    findings += _u_features(records, u_features, where)
-    return findings
+    by_id = {record["sample_id"]: record for record in records}
+    findings += [Finding("parents", at, words) for at, row in zip(where, records) for words in _parent(row, by_id)]
+    return [*findings, *sound_signals(V1, signals, where), *_u_features(records, u_features, where)]
 
 
 def each_row(checks: Sequence[Callable], records: Sequence[dict], where: Sequence[str]) -> list[Finding]:
@@ -105,11 +105,10 @@ def valid_fields(row: dict) -> Iterator[tuple[str, str]]:
             yield "fields", f"{name} is {value}, expected a finite number"
     try:
         expected = edition_of(row["bridge_version"]).schema_version
+        if row["schema_version"] != expected:
+            yield "fields", f"schema_version is {row['schema_version']!r}, expected {expected!r}"
     except MagBridgeError as error:
         yield "fields", str(error)
-        return
-    if row["schema_version"] != expected:
-        yield "fields", f"schema_version is {row['schema_version']!r}, expected {expected!r}"
 
 
 def _identity(row: dict) -> Iterator[tuple[str, str]]:
@@ -127,14 +126,13 @@ def _voltage_labels(row: dict) -> Iterator[tuple[str, str]]:
         return
     try:
         # What was measured is grounded at any voltage: the anchors bound the bridge, not the world.
-        regime = "grounded" if _is_measured(row) else regime_of(voltage)
+        expected = {"regime": "grounded" if _is_measured(row) else regime_of(voltage)}
     except MagBridgeError as error:
         yield "regimes", str(error)
         return
-    if row["regime"] != regime:
-        yield "regimes", f"regime is {row['regime']!r} at {voltage} V, expected {regime!r}"
-    if row["nearest_anchor"] != nearest_anchor(voltage):
-        yield "regimes", f"nearest_anchor is {row['nearest_anchor']} at {voltage} V, expected {nearest_anchor(voltage)}"
+    for name, value in {**expected, "nearest_anchor": nearest_anchor(voltage)}.items():
+        if row[name] != value:
+            yield "regimes", f"{name} is {row[name]!r} at {voltage} V, expected {value!r}"
 
 
 def _health_labels(row: dict) -> Iterator[tuple[str, str]]:
@@ -143,9 +141,9 @@ def _health_labels(row: dict) -> Iterator[tuple[str, str]]:
     if soc is not None and not lowest <= soc <= 100:
         yield "health labels", f"soc is {soc} %, expected a value in {'[' if lowest == 0 else '('}0, 100]"
     if row["anomaly_origin"] == REGIME_B:
-        for name, value in (("soh", soh), ("second_life_class", second_life)):
-            if value is not None:
-                yield "health labels", f"{name} is {value!r} on a Regime-B row, expected null"
+        for name in ("soh", "second_life_class"):
+            if row[name] is not None:
+                yield "health labels", f"{name} is {row[name]!r} on a Regime-B row, expected null"
         return
     if soh is None:
         yield "health labels", "soh is null outside Regime-B"
@@ -157,32 +155,27 @@ def _health_labels(row: dict) -> Iterator[tuple[str, str]]:
         yield "health labels", f"second_life_class is {second_life!r} at SOH {soh}, expected {expected!r}"
 
 
+OF_ORIGIN: dict[str, tuple[str, bool, tuple[str, ...], float, float]] = {
+    "none": ("grounded", False, ("none",), 0.0, 0.0),
+    SYNTHETIC: ("grounded", True, SYNTHETIC_SUBTYPES, SEVERITY_MIN, SEVERITY_MAX),
+    REGIME_B: ("extrapolation", True, ("low_voltage_regime_B",), 1.0, 1.0),
+}
+"""Regime, flag, subtypes and range of severity of rows of each origin."""
+
+
 def _anomaly_labels(row: dict) -> Iterator[tuple[str, str]]:
     origin, severity = row["anomaly_origin"], row["anomaly_severity"]
-    subtypes: tuple[str, ...]
-    if origin == SYNTHETIC:
-        regime, flag, subtypes, low, high = "grounded", True, SYNTHETIC_SUBTYPES, SEVERITY_MIN, SEVERITY_MAX
-    elif origin == REGIME_B:
-        regime, flag, subtypes, low, high = "extrapolation", True, ("low_voltage_regime_B",), 1.0, 1.0
-    else:
-        regime, flag, subtypes, low, high = "grounded", False, ("none",), 0.0, 0.0
-    of = f"anomaly_origin is {origin!r}"
-    if row["anomaly_flag"] != flag:
-        yield "anomaly flags", f"anomaly_flag is {row['anomaly_flag']} with anomaly_origin {origin!r}, expected {flag}"
-    if row["regime"] != regime:
-        yield "anomaly labels", f"{of} in regime {row['regime']!r}, expected {regime!r}"
-    if row["anomaly_subtype"] not in subtypes:
-        found, expected = f"anomaly_subtype is {row['anomaly_subtype']!r}", " or ".join(subtypes)
-        yield "anomaly labels", f"{found} with anomaly_origin {origin!r}, expected {expected}"
-    if severity is not None and not low <= severity <= high:
-        expected = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-        yield "anomaly labels", f"anomaly_severity is {severity} with anomaly_origin {origin!r}, expected {expected}"
-
-
-def _parents(records: list[dict], where: Sequence[str]) -> Iterator[Finding]:
-    by_id = {record["sample_id"]: record for record in records}
-    for i, row in enumerate(records):
-        yield from (Finding("parents", where[i], message) for message in _parent(row, by_id))
+    regime, flag, subtypes, low, high = OF_ORIGIN.get(origin, OF_ORIGIN["none"])
+    between = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    for name, is_right, expected in (
+        ("anomaly_flag", row["anomaly_flag"] == flag, flag),
+        ("regime", row["regime"] == regime, regime),
+        ("anomaly_subtype", row["anomaly_subtype"] in subtypes, " or ".join(subtypes)),
+        ("anomaly_severity", severity is None or low <= severity <= high, between),
+    ):
+        if not is_right:
+            check = "anomaly flags" if name == "anomaly_flag" else "anomaly labels"
+            yield check, f"{name} is {row[name]!r} with anomaly_origin {origin!r}, expected {expected}"
 
 
 def _parent(row: dict, by_id: dict[str, dict]) -> Iterator[str]:
@@ -207,21 +200,13 @@ def _is_measured(row: dict) -> bool:
     return str(row["bridge_version"]) == MEASURED.bridge
 
 
-def _may_lack_pulses(row: dict) -> bool:
-    """A user's own cells need no pulse test."""
-    return _is_measured(row) or str(row["bridge_version"]).endswith(OWN_CELLS)
-
-
-def _signals(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
-    finite = np.isfinite(signals).all(axis=1)
-    for i, c in np.argwhere(~finite):
-        step = int(np.flatnonzero(~np.isfinite(signals[i, :, c]))[0])
-        yield Finding("finite signals", where[i], f"{CHANNELS[c]} is {signals[i, step, c]} at step {step}")
-    yield from unique_signals(signals, where)
-
-
-def unique_signals(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
-    """Rows whose signals are those of an earlier row, bit by bit."""
+def sound_signals(edition: Edition, signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
+    """Rows with a sample that is no number, and rows whose signals are those of an earlier row, bit by bit."""
+    finite = np.isfinite(signals)
+    for i in np.flatnonzero(~finite.reshape(len(signals), -1).all(axis=1)):
+        at = tuple(int(k) for k in np.unravel_index(np.argmin(finite[i]), finite[i].shape))
+        channel, step = place_of(edition, at)
+        yield Finding("finite signals", where[i], f"{channel} is {signals[i][at]} at step {step}")
     digests = [hashlib.sha256(np.ascontiguousarray(signal).tobytes()).digest() for signal in signals]
     yield from unique(digests, where, "unique signals", "the same signal as {1}")
 
@@ -230,8 +215,8 @@ def _u_features(records: list[dict], u_features: np.ndarray, where: Sequence[str
     null = np.isnan(u_features).all(axis=1)
     for i, row in enumerate(records):
         regime_b = row["anomaly_origin"] == REGIME_B
-        if null[i] and _may_lack_pulses(row):
-            continue
+        if null[i] and (_is_measured(row) or str(row["bridge_version"]).endswith(OWN_CELLS)):
+            continue  # a user's own cells need no pulse test
         if regime_b != null[i]:
             found = "given on a Regime-B row, expected null" if regime_b else "null outside Regime-B"
             yield Finding("u_features", where[i], f"u_features are {found}")

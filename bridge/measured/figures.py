@@ -15,13 +15,25 @@ PAIRS = ("Y1 Z1", "Y1 Y2", "Y1 Z2", "Z1 Y2", "Z1 Z2", "Y2 Z2")
 
 def figures(found: Comparison) -> dict:
     """Figures by file name."""
-    return {
-        "residuals.png": residuals(found),
-        "coverage.png": coverage(found),
-        "spectra.png": spectrum(found),
-        "response.png": response(found),
-        "trajectory.png": trajectory(found),
-    }
+    draw = (residuals, coverage, spectrum, response, trajectory)
+    names = ("residuals.png", "coverage.png", "spectra.png", "response.png", "trajectory.png")
+    return {name: function(found) for name, function in zip(names, draw)}
+
+
+def _legend(axis, **place) -> None:
+    axis.legend(fontsize=9, frameon=False, **place)
+
+
+def _both(axis, x: np.ndarray, theirs: np.ndarray, own: np.ndarray, style: str = "-", shift: float = 0.0) -> None:
+    """A line or dots of the bridge and of what was measured, `shift` apart."""
+    for values, colour, name, side in ((theirs, LINE, "bridge", -1), (own, MARK, "measured", 1)):
+        axis.plot(x + side * shift, values, style, color=colour, lw=1.5, label=name)
+
+
+def _rows(axis, names: tuple[str, ...], **about) -> None:
+    """A row for each name, from the top."""
+    axis.set_yticks(-np.arange(len(names)), names)
+    axis.set(ylim=(-len(names) + 0.4, 0.6), **about)
 
 
 def residuals(found: Comparison):
@@ -36,7 +48,7 @@ def residuals(found: Comparison):
         axis.plot(time, mean[:, c], color=MARK, lw=1.6, label="measured, mean over cells")
         axis.fill_between(time, mean[:, c] - error[:, c], mean[:, c] + error[:, c], color=MARK, alpha=0.3, lw=0)
         axis.set(title=name, xlabel="normalised scan time", ylabel="residual, nT")
-    axes.flat[0].legend(fontsize=8, frameon=False)
+    _legend(axes.flat[0])
     figure.suptitle("Measured less the bridge's mean at the same SOH, SOC and voltage", fontsize=12)
     return figure
 
@@ -45,31 +57,23 @@ def coverage(found: Comparison):
     """Coverage of the band by channel, and the two-sample test beside its floor."""
     figure, (left, right) = canvas(1, 2, (12, 4.2))
     place = np.arange(len(CHANNELS) + 1)
-    for side, colour, name, shift in (
-        (found.itself, LINE, "bridge against itself", -0.1),
-        (found.measured, MARK, "measured", 0.1),
-    ):
-        intervals = [side.coverage[c] for c in (*CHANNELS, "all")]
-        value = np.array([i.value for i in intervals])
-        reach = np.abs(np.array([[i.low, i.high] for i in intervals]).T - value)
-        left.errorbar(place + shift, value, reach, fmt="o", color=colour, capsize=3, label=name)
+    sides = (found.itself, LINE, "bridge against itself", -0.1), (found.measured, MARK, "measured", 0.1)
+    for side, colour, name, shift in sides:
+        value, low, high = np.array([tuple(vars(side.coverage[c]).values()) for c in (*CHANNELS, "all")]).T
+        left.errorbar(place + shift, value, (value - low, high - value), fmt="o", color=colour, capsize=3, label=name)
     left.axhline(NOMINAL, color=INK, lw=1, ls="--", label=f"nominal {NOMINAL:.2f}")
     left.set_xticks(place, [*(c[2:] for c in CHANNELS), "Y and Z"])
     left.set(title="Share of steps inside the bridge's 90 % band", ylabel="coverage")
     left.set_ylim(min(0.5, *(i.low - 0.05 for i in found.measured.coverage.values())), 1.0)
-    left.legend(fontsize=9, frameon=False, loc="lower left")
-    rows = (
-        ("bridge against bridge", found.floor, LINE),
-        ("bridge in their place", (found.itself.auc,), LINE),
-        ("measured", (found.measured.auc,), MARK),
-    )
-    for y, (_, values, colour) in enumerate(rows):
+    _legend(left, loc="lower left")
+    sets = (found.floor, LINE), ((found.itself.auc,), LINE), ((found.measured.auc,), MARK)
+    for y, (values, colour) in enumerate(sets):
         right.plot(values, np.full(len(values), -y), "o", color=colour)
     right.axvline(found.floor_high, color=INK, lw=1, ls="--", label=f"floor, at most {found.floor_high:.2f}")
     right.axvline(0.5, color=QUIET, lw=0.8)
-    right.set_yticks([0, -1, -2], [name for name, *_ in rows])
-    right.set(title="Told apart by a classifier", xlabel="AUC", xlim=(0.4, 1.02), ylim=(-2.6, 0.6))
-    right.legend(fontsize=9, frameon=False, loc="upper right")
+    names = ("bridge against bridge", "bridge in their place", "measured")
+    _rows(right, names, title="Told apart by a classifier", xlabel="AUC", xlim=(0.4, 1.02))
+    _legend(right, loc="upper right")
     return figure
 
 
@@ -79,15 +83,10 @@ def spectrum(found: Comparison):
     frequency = np.fft.rfftfreq(T - 2 * EDGE)[1:]
     own, theirs = spectra(found.x), spectra(found.matched.generated)
     for c, axis in enumerate(axes[:4]):
-        axis.plot(frequency, theirs[:, c], color=LINE, lw=1.6, label="bridge")
-        axis.plot(frequency, own[:, c], color=MARK, lw=1.2, label="measured")
+        _both(axis, frequency, theirs[:, c], own[:, c])
         axis.set(title=CHANNELS[c], xlabel="cycles a step", ylabel="power, dB" if c == 0 else "")
-    axes[0].legend(fontsize=9, frameon=False)
-    for values, colour, name, shift in (
-        (correlations(found.matched.generated), LINE, "bridge", -0.12),
-        (correlations(found.x), MARK, "measured", 0.12),
-    ):
-        axes[4].plot(np.arange(6) + shift, values, "o", color=colour, label=name)
+    _legend(axes[0])
+    _both(axes[4], np.arange(6), correlations(found.matched.generated), correlations(found.x), "o", 0.12)
     axes[4].axhline(0, color=QUIET, lw=0.8)
     axes[4].set_xticks(np.arange(6), PAIRS, rotation=45, fontsize=8)
     axes[4].set(title="correlation within a scan", ylim=(-1.05, 1.05))
@@ -97,47 +96,36 @@ def spectrum(found: Comparison):
 def response(found: Comparison):
     """Relative amplitude of each cell against SOH, and the slopes with their intervals."""
     figure, (left, right) = canvas(1, 2, (12, 4.4))
-    cells, of_cell = np.unique(found.labels.cell, return_inverse=True)
-    counts = np.bincount(of_cell)
-    basis = design(found.labels)
-    soh = np.bincount(of_cell, found.labels.soh) / counts
-    for x, slope, colour, name in (
-        (found.matched.generated, found.generated_slope, LINE, "bridge"),
-        (found.x, found.measured.slope, MARK, "measured"),
-    ):
-        y = amplitude(x, found.labels.chemistry)
-        centred = found.labels.soh - found.labels.soh.mean()
-        effect = y - slope.value * centred
+    of_cell = np.unique(found.labels.cell, return_inverse=True)[1]
+    counts, basis = np.bincount(of_cell), design(found.labels)
+    soh, centred = np.bincount(of_cell, found.labels.soh) / counts, found.labels.soh - found.labels.soh.mean()
+    ends = np.array([soh.min(), soh.max()])
+    sets = (found.matched.generated, found.generated_slope, LINE), (found.x, found.measured.slope, MARK)
+    for (x, slope, colour), name in zip(sets, ("bridge", "measured")):
+        effect = amplitude(x, found.labels.chemistry) - slope.value * centred
         rest = effect - basis @ (basis.T @ effect) + slope.value * centred
         left.plot(soh, 1 + np.bincount(of_cell, rest) / counts, "o", ms=4, color=colour, label=name, alpha=0.8)
-        ends = np.array([soh.min(), soh.max()])
         left.plot(ends, 1 + slope.value * (ends - found.labels.soh.mean()), color=colour, lw=1.4)
     left.set(title="A point is a cell, at equal voltage and SOC", xlabel="SOH", ylabel="relative amplitude")
-    left.legend(fontsize=9, frameon=False)
-    rows = (
-        ("bridge", found.generated_slope, LINE),
-        ("bridge in their place", found.itself.slope, LINE),
-        ("measured", found.measured.slope, MARK),
-    )
-    for row, (_, slope, colour) in enumerate(rows):
+    _legend(left)
+    slopes = (found.generated_slope, LINE), (found.itself.slope, LINE), (found.measured.slope, MARK)
+    for row, (slope, colour) in enumerate(slopes):
         reach = [[slope.value - slope.low], [slope.high - slope.value]]
         right.errorbar(slope.value, -row, xerr=reach, fmt="o", color=colour, capsize=4)
     right.axvline(0, color=INK, lw=1, ls="--", label="no response")
-    right.set_yticks([0, -1, -2], [name for name, *_ in rows])
-    right.set(title="Slope on SOH, 95 % by cell", xlabel="relative amplitude per unit of SOH", ylim=(-2.6, 0.6))
-    right.legend(fontsize=9, frameon=False)
+    about = {"title": "Slope on SOH, 95 % by cell", "xlabel": "relative amplitude per unit of SOH"}
+    _rows(right, ("bridge", "bridge in their place", "measured"), **about)
+    _legend(right)
     return figure
 
 
 def trajectory(found: Comparison):
     """Change of the trajectory per tenth of lost SOH, measured and generated."""
     figure, axes = canvas(1, 4, (15, 3.6))
-    time = np.linspace(0, 1, T)
     own, theirs = (response_trajectory(x, found.labels) / 10 for x in (found.x, found.matched.generated))
     for c, axis in enumerate(axes):
         axis.axhline(0, color=QUIET, lw=0.8)
-        axis.plot(time, theirs[:, c], color=LINE, lw=1.6, label="bridge")
-        axis.plot(time, own[:, c], color=MARK, lw=1.4, label="measured")
+        _both(axis, np.linspace(0, 1, T), theirs[:, c], own[:, c])
         axis.set(title=CHANNELS[c], xlabel="normalised scan time", ylabel="nT per .1 of SOH lost" if c == 0 else "")
-    axes[0].legend(fontsize=9, frameon=False)
+    _legend(axes[0])
     return figure

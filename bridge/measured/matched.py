@@ -122,7 +122,8 @@ def match(
     place = np.full(n, -1)
     place[sampled] = np.arange(len(sampled))
     band = np.zeros((2, T, len(CHANNELS)))
-    found = {name: _empty(n, len(cells)) for name in ("measured", "itself")}
+    parts: dict[str, list] = {"measured": [], "itself": []}
+    by_cell = {name: np.zeros((len(cells), T, len(CHANNELS))) for name in parts}
     for start in range(0, n, CHUNK):
         rows = np.arange(start, min(start + CHUNK, n))
         draws = _draws(bridge, labels, rows, DRAWS + 2, 0, seed, workers)
@@ -134,15 +135,20 @@ def match(
         low, high = ordered[:, LOW], ordered[:, HIGH]
         band += np.stack([(low - mean).sum(axis=0), (high - mean).sum(axis=0)])
         for name, x in (("measured", signals[rows]), ("itself", own[rows])):
-            _add(found[name], rows, of_cell, x, mean, std, low, high)
+            residual = x - mean
+            z = np.divide(residual, std, out=np.zeros_like(residual), where=std > 0)
+            inside = ((x > low) & (x < high)).mean(axis=1)
+            parts[name].append((z.mean(axis=1), (z**2).mean(axis=1), np.sqrt((residual**2).mean(axis=1)), inside))
+            np.add.at(by_cell[name], of_cell[rows], residual)
         kept = rows[place[rows] >= 0]
         if len(kept):
             extra = _draws(bridge, labels, kept, 2 * FLOOR_PAIRS, DRAWS + 2, seed, workers)
             pairs[:, :, place[kept]] = extra.swapaxes(0, 1).reshape(FLOOR_PAIRS, 2, len(kept), T, len(CHANNELS))
     counts = np.bincount(of_cell, minlength=len(cells))[:, None, None]
-    for values in found.values():
-        values["by_cell"] /= counts
-    measured, itself = (Residuals(**found[name]) for name in ("measured", "itself"))
+    measured, itself = (
+        Residuals(*(np.concatenate(part) for part in zip(*parts[name])), by_cell=by_cell[name] / counts)
+        for name in parts
+    )
     return Matched(measured, itself, band / n, own, generated, pairs, sampled)
 
 
@@ -156,22 +162,6 @@ def _draws(
     cells = [f"{labels.cell[i]}/{d}" for i, d in zip(at, number)]
     x = bridge.generate_many(labels.voltage[at], labels.soc[at], labels.soh[at], seeds, cells, workers)
     return x.reshape(len(rows), count, T, len(CHANNELS))
-
-
-def _empty(n: int, cells: int) -> dict[str, np.ndarray]:
-    c = len(CHANNELS)
-    found = {name: np.empty((n, c)) for name in ("z", "z_square", "rms", "coverage")}
-    return {**found, "by_cell": np.zeros((cells, T, c))}
-
-
-def _add(found, rows, of_cell, x, mean, std, low, high) -> None:
-    residual = x - mean
-    z = np.divide(residual, std, out=np.zeros_like(residual), where=std > 0)
-    found["z"][rows] = z.mean(axis=1)
-    found["z_square"][rows] = (z**2).mean(axis=1)
-    found["rms"][rows] = np.sqrt((residual**2).mean(axis=1))
-    found["coverage"][rows] = ((x > low) & (x < high)).mean(axis=1)
-    np.add.at(found["by_cell"], of_cell[rows], residual)
 
 
 def bridge_of(release: Path) -> BridgeV2:

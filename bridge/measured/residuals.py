@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from bridge.measured import readers
-from bridge.measured.matched import NOMINAL, Labels, Matched, bridge_of, match
+from bridge.measured.matched import NOMINAL, Labels, Matched, Residuals, bridge_of, match
 from bridge.measured.response import Slope, amplitude, response_trajectory, shuffle_cells, slope_interval, soh_slope
 from bridge.v2 import BridgeV2
 from dataset_card.contract.editions import MEASURED, edition_of
@@ -144,27 +144,21 @@ def compare(release: Path, against: Path, seed: int = SEED, workers: int | None 
     Raises:
         MagBridgeError: Not such releases, or nothing in the measured one that the bridge can be asked for.
     """
-    with one_release(release) as folder, one_release(against) as other:
-        return _compare(folder, other, seed, workers)
-
-
-def _compare(release: Path, against: Path, seed: int, workers: int | None) -> Comparison:
-    manifest = read_manifest(release)
-    if edition_of(str(manifest.get("bridge_version"))) is not MEASURED:
-        raise MagBridgeError(
-            f"{release} is of bridge {manifest.get('bridge_version')}: expected measured cells, a folder that "
-            "`python -m bridge adopt` wrote"
-        )
-    bridge, table = bridge_of(against), read_table(release)
+    with one_release(release) as folder, one_release(against) as other_folder:
+        manifest, other = read_manifest(folder), read_manifest(other_folder)
+        if edition_of(str(manifest.get("bridge_version"))) is not MEASURED:
+            raise MagBridgeError(
+                f"{release} is of bridge {manifest.get('bridge_version')}: expected measured cells, a folder that "
+                "`python -m bridge adopt` wrote"
+            )
+        bridge, table = bridge_of(other_folder), read_table(folder)
     fields = {"cell": "battery_id", **{name: name for name in ("chemistry", "voltage", "soc", "soh")}}
     labels = Labels(**{name: np.array(table[field].to_pylist()) for name, field in fields.items()})
     x = signals(table)
     kept, left_out = _askable(labels, bridge)
-    labels, x = labels.take(kept), x[kept]
-    other = read_manifest(against)
     return compare_scans(
-        labels,
-        x,
+        labels.take(kept),
+        x[kept],
         bridge,
         seed=seed,
         workers=workers,
@@ -214,7 +208,8 @@ def compare_scans(
             f"cells and a range of {LEAST_SOH_RANGE}; left out: {left_out or 'none'}"
         )
     rng = np.random.default_rng(seed)
-    sampled = _sample(labels.cell, rng)
+    each = max(1, SAMPLED // len(cells))
+    sampled = np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels.cell == c))[:each] for c in cells]))
     matched = match(bridge, labels, x, sampled, seed, workers)
     reference = soh_slope(amplitude(matched.generated, labels.chemistry), labels, seed)
     floor = tuple(
@@ -222,40 +217,32 @@ def compare_scans(
     )
     cosines = readers.cosines(x)
     shuffled = tuple(_shuffled_r2(cosines, labels, rng, seed) for _ in range(SHUFFLED_READOUTS))
-    measured = _side("measured", x, labels, matched, seed)
-    itself = _side("itself", matched.own, labels, matched, seed)
-    left_out = left_out or {}
-    caveats = _caveats(labels, left_out, derived, notes)
+    measured = _side(matched.measured, x, labels, matched, seed)
+    itself = _side(matched.itself, matched.own, labels, matched, seed)
+    left_out, others = left_out or {}, set(labels.chemistry) != {"LFP"}
+    words = macros("bridge.measured", "residuals.md").caveats(len(cells), labels.soh, others, derived, left_out)
+    caveats = (*words.splitlines(), *(note for note in notes if "resampled" in note))
     said = (name, digest, against, len(cells), len(x), left_out, caveats)
     return Comparison(*said, measured, itself, reference, floor, shuffled, labels, matched, x)
 
 
-def _sample(cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Rows of at most `SAMPLED` scans, as many from each cell."""
-    cells = np.unique(cell)
-    each = max(1, SAMPLED // len(cells))
-    rows = [rng.permutation(np.flatnonzero(cell == name))[:each] for name in cells]
-    return np.sort(np.concatenate(rows))
-
-
-def _side(which: str, x: np.ndarray, labels: Labels, matched: Matched, seed: int) -> Side:
-    found = getattr(matched, which)
+def _side(found: Residuals, x: np.ndarray, labels: Labels, matched: Matched, seed: int) -> Side:
     names, of_cell = np.unique(labels.cell, return_inverse=True)
 
-    def mean(values: np.ndarray) -> Interval:
-        return over_cells(values, of_cell, len(names))
+    def mean(values: np.ndarray) -> dict[str, Interval]:
+        return {c: over_cells(values[:, i], of_cell, len(names)) for i, c in enumerate(CHANNELS)}
 
     relative, of_reference = (amplitude(signals, labels.chemistry) for signals in (x, matched.generated))
     own, theirs = (response_trajectory(signals, labels).ravel() for signals in (x, matched.generated))
     cosines, of_bridge = readers.cosines(x), readers.cosines(matched.generated)
     rows, soh = matched.sampled, labels.soh
     own_features, its_features = (readers.features(scans[rows]) for scans in (x, matched.generated))
-    coverage = {c: mean(found.coverage[:, i]) for i, c in enumerate(CHANNELS)}
+    of_all = over_cells(found.coverage[:, :4].mean(axis=1), of_cell, len(names))
     return Side(
-        residual_nT={c: mean(found.rms[:, i]) for i, c in enumerate(CHANNELS)},
-        z={c: mean(found.z[:, i]) for i, c in enumerate(CHANNELS)},
+        residual_nT=mean(found.rms),
+        z=mean(found.z),
         z_rms={c: float(np.sqrt(found.z_square[:, i].mean())) for i, c in enumerate(CHANNELS)},
-        coverage=coverage | {"all": mean(found.coverage[:, :4].mean(axis=1))},
+        coverage=mean(found.coverage) | {"all": of_all},
         correlation=float(np.abs(correlations(x) - correlations(matched.generated)).max()),
         spectrum_dB=float(np.sqrt(((spectra(x) - spectra(matched.generated)) ** 2).mean())),
         auc=readers.auc(own_features, its_features, labels.cell[rows], seed),
@@ -295,12 +282,3 @@ def _shuffled_r2(cosines: np.ndarray, labels: Labels, rng: np.random.Generator, 
     mean = np.bincount(of_cell, labels.soh) / np.bincount(of_cell)
     soh = shuffle_cells(mean, labels.chemistry[first], rng)[of_cell] + labels.soh - mean[of_cell]
     return readers.within(cosines, soh, labels, seed).r2
-
-
-def _caveats(
-    labels: Labels, left_out: dict[str, int], derived: tuple[str, ...], notes: tuple[str, ...]
-) -> tuple[str, ...]:
-    cells, low, high = len(np.unique(labels.cell)), labels.soh.min(), labels.soh.max()
-    other_chemistry = set(labels.chemistry) != {"LFP"}
-    words = macros("bridge.measured", "residuals.md").caveats(cells, low, high, other_chemistry, derived, left_out)
-    return (*words.splitlines(), *(note for note in notes if "resampled" in note))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import overload
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from bridge.v1.generate import Bridge
 from bridge.v2 import BridgeV2, BridgeV2Config, ScanMap, UpstreamV2
 from bridge.v3.config import PhysicsConfig
 from bridge.v3.release import BridgeV3, InputsV3
-from dataset_card.contract.editions import EDITIONS, V1, V2, V3, Edition, edition_of
+from dataset_card.contract.editions import V1, V2, V3, Edition, edition_of
 from dataset_card.contract.schema import CHANNELS, MASTER_SEED, MEASURED_CHANNELS, T
 from dataset_card.errors import MagBridgeError
 
@@ -61,46 +61,29 @@ def resolve(
     Raises:
         MagBridgeError: Unknown bridge or choice; a file is missing or damaged, or its contents are not as expected.
     """
-    known = [edition.bridge for edition in (V1, V2)]
-    if bridge not in known:
-        raise MagBridgeError(f"bridge {bridge!r}: expected {' or '.join(known)}")
-    return (v2 if EDITIONS[bridge] is V2 else upstream).resolve(choice, upstream_dir, fetch)
+    if bridge not in (V1.bridge, V2.bridge):
+        raise MagBridgeError(f"bridge {bridge!r}: expected {V1.bridge} or {V2.bridge}")
+    return (v2 if bridge == V2.bridge else upstream).resolve(choice, upstream_dir, fetch)
 
 
-@overload
 def make_bridge(
-    inputs: AnyUpstream, config: AnyConfig | None = None, master_seed: int = ..., scan_map: ScanMap | None = None
-) -> AnyBridge: ...
-
-
-@overload
-def make_bridge(
-    inputs: ReleaseInputs, config: ReleaseConfig | None = None, master_seed: int = ..., scan_map: ScanMap | None = None
-) -> ReleaseBridge: ...
-
-
-def make_bridge(inputs, config=None, master_seed=MASTER_SEED, scan_map=None):
+    inputs: Any, config: Any = None, master_seed: int = MASTER_SEED, scan_map: ScanMap | None = None
+) -> Any:
     """The bridge that serves some inputs.
 
     Args:
-        inputs: What `resolve` or `inputs_of` found.
-        config: Its numbers; those of the published release by default.
+        inputs: What `resolve` or `inputs_of` found: `ReleaseInputs`.
+        config: Its numbers, a `ReleaseConfig`; those of the published release by default.
         master_seed: Seed of virtual cells; v1 has none.
         scan_map: v2's map, fitted before; fitted to the inputs by default.
     """
-    if isinstance(inputs, InputsV3):
-        return BridgeV3(_of(PhysicsConfig, config), master_seed)
-    if isinstance(inputs, UpstreamV2):
-        return BridgeV2(inputs, _of(BridgeV2Config, config), scan_map, master_seed)
-    return Bridge(inputs, _of(BridgeConfig, config))
-
-
-def _of(kind, config):
-    if config is None:
-        return kind()
+    kind: Any = CONFIGS[edition_of_upstream(inputs)]
+    config = kind() if config is None else config
     if not isinstance(config, kind):
         raise MagBridgeError(f"configuration of type {type(config).__name__}: expected {kind.__name__}")
-    return config
+    if isinstance(inputs, InputsV3):
+        return BridgeV3(config, master_seed)
+    return BridgeV2(inputs, config, scan_map, master_seed) if isinstance(inputs, UpstreamV2) else Bridge(inputs, config)
 
 
 def plan_of(bridge: AnyBridge, counts: AnyComposition, master_seed: int) -> Plan:
@@ -206,10 +189,7 @@ def periodic_interference(x: np.ndarray, severity: float, rng: np.random.Generat
     return out
 
 
-INJECTORS = {
-    function.__name__: function
-    for function in (sensor_dropout, calibration_drift, temporal_warp, periodic_interference)
-}
+INJECTORS = {f.__name__: f for f in (sensor_dropout, calibration_drift, temporal_warp, periodic_interference)}
 
 
 def inject(x: np.ndarray, subtype: str, severity: float, seed: int) -> np.ndarray:

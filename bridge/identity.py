@@ -24,6 +24,10 @@ SUBTYPE_CODES = {
 }
 
 
+IDENTITY = ("cell_id", "anomaly_subtype", "anomaly_origin", "parent_sample_id", "bridge_version", "bridge_config_hash")
+"""Fields whose values are a part of a row's id as they are, beside rounded numbers."""
+
+
 def sample_seed(master: int, *parts, bits: int = 31) -> int:
     """Seed of one sample from the master seed and the parts that identify it.
 
@@ -58,18 +62,12 @@ def sample_id(row: dict) -> str:
         row: The row's scalar fields by name (see `dataset_card.contract.schema`).
     """
     soh = row["soh"]
-    identity = {
-        "cell_id": row["cell_id"],
+    identity = {name: row[name] for name in IDENTITY} | {
         "voltage": round(float(row["voltage"]), 4),
         "soc": round(float(row["soc"]), 4),
         "soh": None if soh is None else round(float(soh), 6),
         "generation_seed": int(row["generation_seed"]),
-        "anomaly_subtype": row["anomaly_subtype"],
-        "anomaly_origin": row["anomaly_origin"],
         "anomaly_severity": round(float(row["anomaly_severity"]), 6),
-        "parent_sample_id": row["parent_sample_id"],
-        "bridge_version": row["bridge_version"],
-        "bridge_config_hash": row["bridge_config_hash"],
     }
     text, edition = canonical_json(identity).encode(), edition_of(row["bridge_version"])
     if edition is V2:

@@ -80,25 +80,19 @@ class Composition:
     def __post_init__(self) -> None:
         _check_integer("variants", self.variants, 1)
         _check_integer("regime_b", self.regime_b, 0)
-        kinds = len(SYNTHETIC_SUBTYPES)
-        if not isinstance(self.anomalies, (tuple, list)):
-            _check_integer("anomalies", self.anomalies, 0)
-            if self.anomalies % kinds:
-                raise MagBridgeError(
-                    f"anomalies {self.anomalies}: expected a multiple of {kinds}, equal shares of "
-                    f"{', '.join(SYNTHETIC_SUBTYPES)}, or one number for each"
-                )
-        elif len(self.anomalies) != kinds:
-            raise MagBridgeError(
-                f"anomalies {self.anomalies}: expected {kinds} numbers, of {', '.join(SYNTHETIC_SUBTYPES)}"
-            )
-        for count in self.per_subtype:
+        counts = self.anomalies if isinstance(self.anomalies, (tuple, list)) else (self.anomalies,)
+        for count in counts:
             _check_integer("anomalies", count, 0)
+        kinds, names = len(SYNTHETIC_SUBTYPES), ", ".join(SYNTHETIC_SUBTYPES)
+        if counts is self.anomalies and len(counts) != kinds:
+            raise MagBridgeError(f"anomalies {counts}: expected {kinds} numbers, of {names}")
+        if counts is not self.anomalies and counts[0] % kinds:
+            expected = f"a multiple of {kinds}, equal shares of {names}, or one number for each"
+            raise MagBridgeError(f"anomalies {self.anomalies}: expected {expected}")
         low, high = self.severity
         if not SEVERITY_MIN <= low <= high <= SEVERITY_MAX:
-            raise MagBridgeError(
-                f"severity {low} to {high}: expected a range within {SEVERITY_MIN} to {SEVERITY_MAX}, lowest first"
-            )
+            expected = f"a range within {SEVERITY_MIN} to {SEVERITY_MAX}, lowest first"
+            raise MagBridgeError(f"severity {low} to {high}: expected {expected}")
 
     @property
     def per_subtype(self) -> tuple[int, ...]:
@@ -223,7 +217,8 @@ def make_plan(
         raise MagBridgeError(f"{composition} for scans: expected variants, anomalies, regime_b and severity")
     common = {"bridge_version": bridge_version, "bridge_config_hash": config.hash()}
     common["schema_version"] = edition.schema_version
-    clean, clean_record = _clean_rows(pulses, common, edition, master_seed, composition.variants, config)
+    clean = _clean_rows(pulses, common, edition, master_seed, composition.variants, config)
+    clean_record = np.repeat(np.arange(len(pulses)), composition.variants)
     anomalies, anomaly_parent = _anomaly_rows(clean, edition, master_seed, composition)
     regime_b = _regime_b_rows(pulses, common, edition, master_seed, composition.regime_b, lowest_V)
 
@@ -273,38 +268,27 @@ def _seed(edition: Edition, master_seed: int, kind: str, *parts) -> int:
 
 def _clean_rows(
     pulses: PulseTable, common: dict, edition: Edition, master_seed: int, variants: int, config: HashedConfig
-) -> tuple[list[dict], np.ndarray]:
-    """Clean rows and the record each comes from."""
+) -> list[dict]:
+    """Clean rows, those of a record together."""
     # Python's own floats and strings: ids are hashes of their text.
-    voltages, chemistries = record_voltages(pulses).tolist(), [CHEMISTRY] * len(pulses)
-    batteries, ages = pulses.cell.tolist(), [math.nan] * len(pulses)
+    records = pandas.DataFrame({"cell_id": pulses.cell, "battery_id": pulses.cell, "voltage": record_voltages(pulses)})
+    records = records.assign(soc=pulses.soc, soh=pulses.soh, chemistry=CHEMISTRY)
+    ages = [math.nan] * len(pulses)
     if isinstance(pulses, PulseTables):
-        chemistries, batteries, ages = pulses.chemistry.tolist(), pulses.battery.tolist(), pulses.age_cycles.tolist()
+        ages = pulses.age_cycles.tolist()
+        records = records.assign(chemistry=pulses.chemistry, battery_id=pulses.battery)
     laws = {}
     if isinstance(config, BridgeV2Config):
-        laws = {battery: law_of(draw_cell(battery, master_seed), config) for battery in set(batteries)}
+        laws = {one: law_of(draw_cell(one, master_seed), config) for one in set(records["battery_id"])}
     rows: list[dict] = []
-    records = zip(
-        pulses.cell.tolist(), pulses.soc.tolist(), pulses.soh.tolist(), voltages, chemistries, batteries, ages
-    )
-    for cell, soc, soh, voltage, chemistry, battery, age in records:
-        label = {
-            **CLEAN,
-            **common,
-            "cell_id": cell,
-            "battery_id": battery,
-            "age_cycles": None if math.isnan(age) else int(age),
-            "ageing_law": laws.get(battery),
-            "voltage": voltage,
-            "soc": soc,
-            "soh": soh,
-            "chemistry": chemistry,
-        }
+    for record, age in zip(records.to_dict("records"), ages):
+        known = {"age_cycles": None if math.isnan(age) else int(age), "ageing_law": laws.get(record["battery_id"])}
+        label, kind = {**CLEAN, **common, **record, **known}, ("clean", record["cell_id"], int(record["soc"]))
         rows.extend(
-            with_id({**label, "generation_seed": _seed(edition, master_seed, "clean", cell, int(soc), variant)})
+            with_id({**label, "generation_seed": _seed(edition, master_seed, *kind, variant)})
             for variant in range(variants)
         )
-    return rows, np.repeat(np.arange(len(pulses)), variants)
+    return rows
 
 
 def _anomaly_rows(
@@ -338,18 +322,13 @@ def _regime_b_rows(
 ) -> list[dict]:
     """Low-voltage extrapolation rows: no SOH, no parent, pseudo-cells."""
     if count and lowest_V >= GROUNDED_MIN_V:
-        raise MagBridgeError(
-            f"{count} Regime-B rows, and no anchor below {GROUNDED_MIN_V} V: expected none of them (--regime-b 0)"
-        )
+        found = f"{count} Regime-B rows, and no anchor below {GROUNDED_MIN_V} V"
+        raise MagBridgeError(f"{found}: expected none of them (--regime-b 0)")
     rng = np.random.default_rng(master_seed + 2)
     rows = []
     for i in range(count):
-        if edition is V1:
-            voltage = float(rng.choice(REGIME_B_ANCHORS))
-            cell = f"regimeB_v{round(voltage * 100):03d}"
-        else:
-            voltage = float(rng.uniform(lowest_V, GROUNDED_MIN_V))
-            cell = f"regimeB_{i % REGIME_B_CELLS:03d}"
+        voltage = float(rng.choice(REGIME_B_ANCHORS) if edition is V1 else rng.uniform(lowest_V, GROUNDED_MIN_V))
+        cell = f"regimeB_v{round(voltage * 100):03d}" if edition is V1 else f"regimeB_{i % REGIME_B_CELLS:03d}"
         record = int(rng.integers(0, len(pulses)))
         row = {
             **CLEAN,

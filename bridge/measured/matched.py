@@ -138,16 +138,18 @@ def match(
             residual = x - mean
             z = np.divide(residual, std, out=np.zeros_like(residual), where=std > 0)
             inside = ((x > low) & (x < high)).mean(axis=1)
-            parts[name].append((z.mean(axis=1), (z**2).mean(axis=1), np.sqrt((residual**2).mean(axis=1)), inside))
+            square, rms = (z**2).mean(axis=1), np.sqrt((residual**2).mean(axis=1))
+            parts[name].append(np.stack([z.mean(axis=1), square, rms, inside]))
             np.add.at(by_cell[name], of_cell[rows], residual)
         kept = rows[place[rows] >= 0]
         if len(kept):
             extra = _draws(bridge, labels, kept, 2 * FLOOR_PAIRS, DRAWS + 2, seed, workers)
             pairs[:, :, place[kept]] = extra.swapaxes(0, 1).reshape(FLOOR_PAIRS, 2, len(kept), T, len(CHANNELS))
     counts = np.bincount(of_cell, minlength=len(cells))[:, None, None]
+    names = ("z", "z_square", "rms", "coverage")
     measured, itself = (
-        Residuals(*(np.concatenate(part) for part in zip(*parts[name])), by_cell=by_cell[name] / counts)
-        for name in parts
+        Residuals(**dict(zip(names, np.concatenate(of, axis=1))), by_cell=by_cell[name] / counts)
+        for name, of in parts.items()
     )
     return Matched(measured, itself, band / n, own, generated, pairs, sampled)
 

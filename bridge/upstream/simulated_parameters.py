@@ -7,9 +7,9 @@ simulated release.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from dataset_card.storage.documents import read_json
 PARAMETER_FILE = Path(__file__).with_name("simulated_parameters.json")
 
 
-class Anchors(SimpleNamespace):
+class Anchors:
     """What changes from anchor to anchor; the first axis of every parameter runs over `voltage`."""
 
     def at(self, voltage: float) -> dict[str, np.ndarray]:
@@ -29,7 +29,7 @@ class Anchors(SimpleNamespace):
         Raises:
             MagBridgeError: The voltage is outside the anchors.
         """
-        volts = self.voltage
+        volts = vars(self)["voltage"]
         if not volts[0] <= voltage <= volts[-1]:
             raise MagBridgeError(
                 f"voltage {voltage} V: expected {volts[0]} to {volts[-1]} V, the range of the fitted anchors"
@@ -41,32 +41,35 @@ class Anchors(SimpleNamespace):
 
 @dataclass(frozen=True)
 class SimulationParameters:
-    """Everything the simulated upstream is made from: read-only arrays by name, for each group of the file.
+    """Everything the simulated upstream is made from: a frozen dataclass of arrays for each group of the file.
 
     Attributes:
         scan: Geometry and noise of the scans.
-        anchors: What changes from anchor to anchor.
+        anchors: What changes from anchor to anchor, as `Anchors`.
         pulse_table: Cells, open-circuit voltage and resistances of the pulse test.
     """
 
-    scan: SimpleNamespace
-    anchors: Anchors
-    pulse_table: SimpleNamespace
+    scan: Any
+    anchors: Any
+    pulse_table: Any
 
 
 def load_parameters() -> SimulationParameters:
     """Read the parameter file."""
     document = read_json(PARAMETER_FILE)
-    scan, anchors, pulse_table = (
-        as_arrays({name: entry["value"] for name, entry in document[group].items()})
-        for group in ("scan", "anchors", "pulse_table")
+    groups = {field.name: document[field.name] for field in dataclasses.fields(SimulationParameters)}
+    return SimulationParameters(
+        **{
+            group: as_arrays({name: entry["value"] for name, entry in entries.items()}, group)
+            for group, entries in groups.items()
+        }
     )
-    return SimulationParameters(SimpleNamespace(**scan), Anchors(**anchors), SimpleNamespace(**pulse_table))
 
 
-def as_arrays(values: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Read-only float arrays with these names."""
+def as_arrays(values: dict[str, Any], group: str) -> Any:
+    """A frozen dataclass of read-only float arrays with these names."""
     arrays = {name: np.array(value, float) for name, value in values.items()}
     for array in arrays.values():
         array.flags.writeable = False
-    return arrays
+    bases = (Anchors,) if group == "anchors" else ()
+    return dataclasses.make_dataclass(group, list(arrays), bases=bases, frozen=True)(**arrays)

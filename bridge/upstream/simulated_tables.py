@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -31,7 +30,7 @@ def simulated_pulse_tables(parameters: SimulationParameters) -> PulseTables:
     for number, sheet in enumerate([sheet for sheet in SHEETS if sheet.name != SCANNED], 1):
         deciles = document[sheet.name].pop("soh_deciles")
         soh = np.interp(np.linspace(0, 1, sheet.cells), np.linspace(0, 1, len(deciles)), deciles)
-        own = dataclasses.replace(parameters, pulse_table=SimpleNamespace(**as_arrays(document[sheet.name])))
+        own = dataclasses.replace(parameters, pulse_table=as_arrays(document[sheet.name], sheet.name))
         table = pulse_table(own, sheet.cells, seed=TABLE_SEED + number, soh=soh)
         tables[sheet.name] = _numbered_by_age(table, sheet) if sheet.visits else table
     return combine(tables)

@@ -19,11 +19,6 @@ from dataset_card.errors import MagBridgeError
 PARAMETERS = load_parameters()
 
 
-def changed(group, **values):
-    """A group of parameters with other values."""
-    return type(group)(**{**vars(group), **values})
-
-
 def test_sheet_field_agrees_with_a_thin_cuboid_magnet():
     magpylib = pytest.importorskip("magpylib")
     length, width, thickness, polarization = 7.6, 11.3, 1e-3, 1.0
@@ -55,8 +50,8 @@ def test_sheet_is_a_dipole_from_far_away():
 
 def test_archive_without_noise_is_the_sum_of_its_parts():
     quiet = {"white": np.zeros(4), "edge": np.zeros(2)}
-    anchors = changed(PARAMETERS.anchors, sr=0 * PARAMETERS.anchors.sr, hum=0 * PARAMETERS.anchors.hum)
-    parameters = dataclasses.replace(PARAMETERS, scan=changed(PARAMETERS.scan, **quiet), anchors=anchors)
+    anchors = dataclasses.replace(PARAMETERS.anchors, sr=0 * PARAMETERS.anchors.sr, hum=0 * PARAMETERS.anchors.hum)
+    parameters = dataclasses.replace(PARAMETERS, scan=dataclasses.replace(PARAMETERS.scan, **quiet), anchors=anchors)
     scans = scan_archive(parameters, voltages=[3.10])
     p, n, k = 7, 61, 3  # anchor 3.10 V is the fourth
     scan, u = parameters.scan, (p - 20) / 20
@@ -84,11 +79,11 @@ def test_archive_without_noise_is_the_sum_of_its_parts():
 
 def test_noise_has_the_stated_size():
     scans = scan_archive(PARAMETERS, voltages=[2.54], positions=400)
-    white = changed(PARAMETERS.scan, white=np.zeros(4))
+    white = dataclasses.replace(PARAMETERS.scan, white=np.zeros(4))
     without = scan_archive(dataclasses.replace(PARAMETERS, scan=white), voltages=[2.54], positions=400)
     np.testing.assert_allclose((scans - without)[..., :4].std(axis=(0, 1)), PARAMETERS.scan.white, rtol=0.02)
     # Two hum lines of independent phase add up in the spectrum: mean power per line is A^2.
-    hum = changed(PARAMETERS.anchors, hum=0 * PARAMETERS.anchors.hum)
+    hum = dataclasses.replace(PARAMETERS.anchors, hum=0 * PARAMETERS.anchors.hum)
     wave = scans - scan_archive(dataclasses.replace(PARAMETERS, anchors=hum), voltages=[2.54], positions=400)
     np.testing.assert_allclose((wave[..., 1] ** 2).mean(), (PARAMETERS.anchors.hum[0] ** 2).sum(), rtol=0.15)
     np.testing.assert_allclose(wave[..., 0], 0.05 * wave[..., 1], atol=1e-9)
@@ -142,7 +137,7 @@ def test_pulse_table_reproduces_pulsebat(upstream_dir):
 
 def test_cell_factors_have_the_stated_correlations():
     # Without record noise, the first pulse's instant step shows R_i and its polarisation p_i exactly.
-    quiet = changed(PARAMETERS.pulse_table, res_R=0.0, noise=0.0, ocv_noise=0.0, soc_err=0.0)
+    quiet = dataclasses.replace(PARAMETERS.pulse_table, res_R=0.0, noise=0.0, ocv_noise=0.0, soc_err=0.0)
     table = pulse_table(dataclasses.replace(PARAMETERS, pulse_table=quiet), soc_levels=[30])
     ohmic = table.u[:, 1] - table.u[:, 0]
     assert np.corrcoef(table.soh, ohmic)[0, 1] == pytest.approx(-0.31, abs=1e-9)

@@ -13,7 +13,7 @@ Every amplitude meets the gates in the circuit's order.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections import namedtuple
 
 import numba
 import numpy as np
@@ -41,7 +41,7 @@ STRIDE = TILE + 1
 PAIRS = PROC_DIM // 2
 
 
-class Circuit(NamedTuple):
+class Circuit(namedtuple("Circuit", "memory_phase memory_order processor_order couple first ry rz place z_rows")):
     """The fixed part of the circuit as arrays.
 
     Attributes:
@@ -55,16 +55,6 @@ class Circuit(NamedTuple):
         place: (2, 1024) where each layer's CNOTs move each amplitude, in the order of the next stage.
         z_rows: (61,) row of `_read`'s transform with each output's product of Z; those of X and Y are unused.
     """
-
-    memory_phase: np.ndarray
-    memory_order: np.ndarray
-    processor_order: np.ndarray
-    couple: np.ndarray
-    first: np.ndarray
-    ry: np.ndarray
-    rz: np.ndarray
-    place: np.ndarray
-    z_rows: np.ndarray
 
 
 def second_layer(index: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ CELL_NUMBERS = 10
 """Numbers of a virtual battery: moment, modes edge, z and y, length, width, ageing of the three modes, ageing law."""
 
 
-class Draws(NamedTuple):
+class Draws(namedtuple("Draws", "position offset noise height onset detuning line mounting soc unseen")):
     """Random numbers of n signals.
 
     Attributes:
@@ -35,17 +35,6 @@ class Draws(NamedTuple):
         soc: (n,) standard normal, of the SOC-dependent fluctuation.
         unseen: (n, 2, 4) standard normal: sensor, wave of the field that its Y and Z do not see.
     """
-
-    position: np.ndarray
-    offset: np.ndarray
-    noise: np.ndarray
-    height: np.ndarray
-    onset: np.ndarray
-    detuning: np.ndarray
-    line: np.ndarray
-    mounting: np.ndarray
-    soc: np.ndarray
-    unseen: np.ndarray
 
 
 _NOISE = 2 * BINS * MEASURED_CHANNELS

@@ -1,13 +1,14 @@
 """Signals from draws as plain loops over rows, compiled by numba.
 
 No row's numbers depend on another's, and every sum runs in a fixed order: bytes do not depend on the batch. The loops
-over steps and frequencies are innermost, over contiguous arrays, and the compiler vectorises them.
+over steps and frequencies are innermost, over contiguous arrays, or expressions of whole arrays where those cost no
+time, and the compiler vectorises them.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from dataset_card.running.compiled import compiled
 _jit = compiled(nogil=True, error_model="numpy")
 
 
-class Interval(NamedTuple):
+class Interval(namedtuple("Interval", "mean beta offset_root line_root noise_root unseen scale")):
     """A scan map between two neighbouring anchors; the first axis of each array runs over the two.
 
     Attributes:
@@ -29,16 +30,10 @@ class Interval(NamedTuple):
         scale: (2, 4, T).
     """
 
-    mean: np.ndarray
-    beta: np.ndarray
-    offset_root: np.ndarray
-    line_root: np.ndarray
-    noise_root: np.ndarray
-    unseen: np.ndarray
-    scale: np.ndarray
 
-
-class Fixed(NamedTuple):
+class Fixed(
+    namedtuple("Fixed", "line_frequency line_reach start end onset h z0 y0 dy length width soc_wave sheet unseen_wave")
+):
     """What all rows of a map share.
 
     Attributes:
@@ -58,21 +53,6 @@ class Fixed(NamedTuple):
         unseen_wave: (2, 4, T) waves that the unseen field of each sensor is made of.
     """
 
-    line_frequency: np.ndarray
-    line_reach: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    onset: np.ndarray
-    h: np.ndarray
-    z0: np.ndarray
-    y0: np.ndarray
-    dy: float
-    length: float
-    width: float
-    soc_wave: np.ndarray
-    sheet: bool
-    unseen_wave: np.ndarray
-
 
 @_jit
 def noise_spectra(t, root, normal, out):
@@ -86,35 +66,26 @@ def noise_spectra(t, root, normal, out):
     """
     channels, bins = root.shape[2], root.shape[4]
     g_re, g_im = np.empty((channels, bins)), np.empty((channels, bins))
-    re, im = np.empty(bins), np.empty(bins)
     half = math.sqrt(0.5)
     for row in range(len(t)):
         hi = t[row]
         lo = 1.0 - hi
-        for f in range(bins):
-            for c in range(channels):
-                g_re[c, f] = half * normal[row, 0, f, c]
-                g_im[c, f] = half * normal[row, 1, f, c]
+        g_re[:] = half * normal[row, 0].T
+        g_im[:] = half * normal[row, 1].T
         # The spectrum of a real signal is real at both ends.
+        for f in (0, bins - 1):
+            g_re[:, f] = normal[row, 0, f]
+            g_im[:, f] = 0.0
         for c in range(channels):
-            for f in (0, bins - 1):
-                g_re[c, f] = normal[row, 0, f, c]
-                g_im[c, f] = 0.0
-        for c in range(channels):
-            re[:] = 0.0
-            im[:] = 0.0
+            re, im = np.zeros(bins), np.zeros(bins)
             for d in range(channels):
-                lo_re, lo_im = root[0, 0, c, d], root[0, 1, c, d]
-                hi_re, hi_im = root[1, 0, c, d], root[1, 1, c, d]
-                a, b = g_re[d], g_im[d]
                 for f in range(bins):
-                    x = lo * lo_re[f] + hi * hi_re[f]
-                    y = lo * lo_im[f] + hi * hi_im[f]
-                    re[f] += x * a[f] - y * b[f]
-                    im[f] += x * b[f] + y * a[f]
-            for f in range(bins):
-                out[row, c, f, 0] = re[f]
-                out[row, c, f, 1] = im[f]
+                    x = lo * root[0, 0, c, d, f] + hi * root[1, 0, c, d, f]
+                    y = lo * root[0, 1, c, d, f] + hi * root[1, 1, c, d, f]
+                    re[f] += x * g_re[d, f] - y * g_im[d, f]
+                    im[f] += x * g_im[d, f] + y * g_re[d, f]
+            out[row, c, :, 0] = re
+            out[row, c, :, 1] = im
 
 
 @_jit
@@ -126,7 +97,7 @@ def _add_line(wave, re, im, turn_re, turn_im):
 
 
 @_jit
-def _sheet(z, y, h, length, width, corners, by, bz, work):
+def _sheet(z, y, h, length, width, corners, by, bz):
     """Field of a sheet of equal patches from the charges at their shared corners; see `simulated.sheet_field`.
 
     Args:
@@ -138,40 +109,31 @@ def _sheet(z, y, h, length, width, corners, by, bz, work):
         corners: (m, m) charges, along the scan, then across.
         by: (T,) written, nT.
         bz: (T,) written, nT.
-        work: (3, T) workspace.
     """
-    zz, r2, lever = work[0], work[1], work[2]
-    steps, sides = len(z), len(corners) - 1
+    sides = len(corners) - 1
     by[:] = 0.0
     bz[:] = 0.0
     for i in range(sides + 1):
-        edge = (i / sides - 0.5) * length
-        for n in range(steps):
-            zz[n] = z[n] - edge
-            r2[n] = h * h + zz[n] * zz[n]
-            lever[n] = 0.0
+        zz = z - (i / sides - 0.5) * length
+        r2 = h * h + zz * zz
+        lever = np.zeros(len(z))
         for j in range(sides + 1):
-            across = y - (j / sides - 0.5) * width
-            charge = corners[i, j]
-            moment = charge * across
-            square = across * across
-            for n in range(steps):
-                inverse = 1.0 / math.sqrt(r2[n] + square)
+            across, charge = y - (j / sides - 0.5) * width, corners[i, j]
+            for n in range(len(z)):
+                inverse = 1.0 / math.sqrt(r2[n] + across * across)
                 by[n] += charge * inverse
-                lever[n] += moment * inverse
-        for n in range(steps):
-            bz[n] -= lever[n] * zz[n] / r2[n]
+                lever[n] += charge * across * inverse
+        bz -= lever * zz / r2
 
 
 @_jit
 def _add_dipole(z, y, h, mx, my, by, bz):
     """Add the field of a point dipole to by and bz (T,); see `simulated.dipole_field`."""
-    for n in range(len(z)):
-        r2 = h * h + z[n] * z[n] + y * y
-        r5 = r2 * r2 * math.sqrt(r2)
-        d = 3 * (mx * h + my * y)
-        by[n] += (d * y - my * r2) / r5
-        bz[n] += d * z[n] / r5
+    r2 = h * h + z * z + y * y
+    r5 = r2 * r2 * np.sqrt(r2)
+    d = 3 * (mx * h + my * y)
+    by += (d * y - my * r2) / r5
+    bz += d * z / r5
 
 
 @_jit
@@ -190,55 +152,35 @@ def signals(t, phi, draws, noise, interval, fixed, sheets, row_of, out):
         out: (N, T, 6) whose measured channels are written, nT.
     """
     channels, steps = interval.mean.shape[1:]
-    wave = np.empty((channels, steps))
-    z, by, bz = np.empty(steps), np.empty(steps), np.empty(steps)
-    old = np.zeros((channels, steps))
-    ranges = np.empty(channels)
-    work = np.empty((3, steps))
-    nominal = np.empty((2, 2))
+    wave, old = np.empty((channels, steps)), np.empty((channels, steps))
+    by, bz = np.empty(steps), np.empty(steps)
+    signs, at = np.array([[1.0, -1.0], [-1.0, 1.0]]), np.arange(steps)
     for row in range(len(t)):
         hi = t[row]
         lo = 1.0 - hi
         _fluctuation(lo, hi, row, phi, draws, noise, interval, fixed, wave)
-        charge = sheets.moment[row] / (fixed.length * fixed.width)
-        nominal[0, 0] = nominal[1, 1] = charge
-        nominal[0, 1] = nominal[1, 0] = -charge
+        nominal = sheets.moment[row] / (fixed.length * fixed.width) * signs
         for sensor in range(len(fixed.h)):
             across = (sheets.lateral[row] - fixed.y0[sensor]) * fixed.dy
-            for n in range(steps):
-                z[n] = n - fixed.z0[sensor] - sheets.dz[row]
-            h = fixed.h[sensor]
-            _sheet(z, across, h, fixed.length, fixed.width, nominal, old[2 * sensor], old[2 * sensor + 1], work)
-            for c in (2 * sensor, 2 * sensor + 1):
-                ranges[c] = old[c].max() - old[c].min()
-                if fixed.sheet:
-                    wave[c] += old[c]
+            z, h = at - fixed.z0[sensor] - sheets.dz[row], fixed.h[sensor]
+            _sheet(z, across, h, fixed.length, fixed.width, nominal, old[2 * sensor], old[2 * sensor + 1])
             if fixed.sheet:
+                wave[2 * sensor : 2 * sensor + 2] += old[2 * sensor : 2 * sensor + 2]
                 mx, my = sheets.dipole[row, 0], sheets.dipole[row, 1]
                 _add_dipole(z, across, h, mx, my, wave[2 * sensor], wave[2 * sensor + 1])
-        for c in range(channels):
-            y, low, high = wave[c], interval.mean[0, c], interval.mean[1, c]
-            low_scale, high_scale = interval.scale[0, c], interval.scale[1, c]
-            for n in range(steps):
-                y[n] = y[n] * (lo * low_scale[n] + hi * high_scale[n]) + (lo * low[n] + hi * high[n])
+        wave *= lo * interval.scale[0] + hi * interval.scale[1]
+        wave += lo * interval.mean[0] + hi * interval.mean[1]
         if sheets.changed[row]:
             for sensor in range(len(fixed.h)):
                 across = (sheets.lateral[row] - fixed.y0[sensor]) * fixed.dy
-                for n in range(steps):
-                    z[n] = n - fixed.z0[sensor] - sheets.dz[row] - sheets.shift[row]
+                z = at - fixed.z0[sensor] - sheets.dz[row] - sheets.shift[row]
                 h = fixed.h[sensor] + sheets.lift[row]
-                _sheet(z, across, h, sheets.length[row], sheets.width[row], sheets.corners[row], by, bz, work)
-                for n in range(steps):
-                    wave[2 * sensor, n] += by[n] - old[2 * sensor, n]
-                    wave[2 * sensor + 1, n] += bz[n] - old[2 * sensor + 1, n]
+                _sheet(z, across, h, sheets.length[row], sheets.width[row], sheets.corners[row], by, bz)
+                wave[2 * sensor] += by - old[2 * sensor]
+                wave[2 * sensor + 1] += bz - old[2 * sensor + 1]
         for c in range(channels):
-            height = sheets.soc[row] * ranges[c]
-            for n in range(steps):
-                wave[c, n] += height * fixed.soc_wave[n]
-        target = out[row_of[row]]
-        for n in range(steps):
-            for c in range(channels):
-                target[n, c] = wave[c, n]
+            wave[c] += sheets.soc[row] * (old[c].max() - old[c].min()) * fixed.soc_wave
+        out[row_of[row], :, :channels] = wave.T
 
 
 @_jit
@@ -258,52 +200,35 @@ def magnitudes(t, unseen, wave, normal, row_of, out):
     sensors, waves, steps = wave.shape
     for row in range(len(t)):
         hi = t[row]
-        lo = 1.0 - hi
         target = out[row_of[row]]
-        for n in range(steps):
-            for sensor in range(sensors):
-                y, z = target[n, 2 * sensor], target[n, 2 * sensor + 1]
-                x = 0.0
-                for k in range(waves):
-                    x += normal[row, sensor, k] * wave[sensor, k, n]
-                rest = (lo * unseen[0, sensor] + hi * unseen[1, sensor]) * x * x
-                target[n, 2 * sensors + sensor] = math.sqrt(y * y + z * z + rest)
+        for sensor in range(sensors):
+            y, z, x = target[:, 2 * sensor], target[:, 2 * sensor + 1], np.zeros(steps)
+            for k in range(waves):
+                x += normal[row, sensor, k] * wave[sensor, k]
+            rest = ((1.0 - hi) * unseen[0, sensor] + hi * unseen[1, sensor]) * x * x
+            target[:, 2 * sensors + sensor] = np.sqrt(y * y + z * z + rest)
 
 
 @_jit
 def _fluctuation(lo, hi, row, phi, draws, noise, interval, fixed, wave):
     """Map, offset, noise, lines and transients of one row, before any scale: wave (4, T), written."""
     channels, steps = wave.shape
-    amplitude = math.sqrt(noise.shape[2])
+    amplitude, half = math.sqrt(noise.shape[2]), math.sqrt(0.5)
     late = steps - len(fixed.onset)
     for c in range(channels):
-        y = wave[c]
-        offset = 0.0
-        for d in range(channels):
-            offset += (lo * interval.offset_root[0, c, d] + hi * interval.offset_root[1, c, d]) * draws.offset[row, d]
-        own = noise[row, c]
-        for n in range(steps):
-            y[n] = offset + amplitude * own[n]
+        root = lo * interval.offset_root[0, c] + hi * interval.offset_root[1, c]
+        wave[c] = (root * draws.offset[row]).sum() + amplitude * noise[row, c, :steps]
         for k in range(phi.shape[1]):
-            low, high = interval.beta[0, k, c], interval.beta[1, k, c]
-            a, b = lo * phi[row, k], hi * phi[row, k]
-            for n in range(steps):
-                y[n] += a * low[n] + b * high[n]
-        for n in range(len(fixed.start)):
-            y[n] += (draws.height[row, 0] - 1.0) * fixed.start[n, c]
+            wave[c] += lo * phi[row, k] * interval.beta[0, k, c] + hi * phi[row, k] * interval.beta[1, k, c]
+        wave[c, : len(fixed.start)] += (draws.height[row, 0] - 1.0) * fixed.start[:, c]
         for n in range(len(fixed.onset)):
             begun = 1.0 if draws.onset[row] < fixed.onset[n] else 0.0
-            y[late + n] += (draws.height[row, 1] * begun - fixed.onset[n]) * fixed.end[c]
-    half = math.sqrt(0.5)
+            wave[c, late + n] += (draws.height[row, 1] * begun - fixed.onset[n]) * fixed.end[c]
     for line in range(len(fixed.line_frequency)):
         frequency = fixed.line_frequency[line] + fixed.line_reach[line] * draws.detuning[row, line]
         turn_re, turn_im = math.cos(2 * math.pi * frequency), math.sin(2 * math.pi * frequency)
+        a, b = half * draws.line[row, line, 0], half * draws.line[row, line, 1]
         for c in range(channels):
-            re, im = 0.0, 0.0
-            for d in range(channels):
-                x = lo * interval.line_root[0, line, 0, c, d] + hi * interval.line_root[1, line, 0, c, d]
-                y_ = lo * interval.line_root[0, line, 1, c, d] + hi * interval.line_root[1, line, 1, c, d]
-                a, b = half * draws.line[row, line, 0, d], half * draws.line[row, line, 1, d]
-                re += x * a - y_ * b
-                im += x * b + y_ * a
-            _add_line(wave[c], re, im, turn_re, turn_im)
+            x = lo * interval.line_root[0, line, 0, c] + hi * interval.line_root[1, line, 0, c]
+            y = lo * interval.line_root[0, line, 1, c] + hi * interval.line_root[1, line, 1, c]
+            _add_line(wave[c], (x * a - y * b).sum(), (x * b + y * a).sum(), turn_re, turn_im)

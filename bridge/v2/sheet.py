@@ -7,7 +7,7 @@ exactly, so the increment of nine patches over the nominal sheet is zero for a n
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -42,7 +42,7 @@ MODES = _modes()
 """(4, 3, 3) orthonormal patterns mean, edge, z and y over the patches, which rise along the scan, then across."""
 
 
-class SheetRows(NamedTuple):
+class SheetRows(namedtuple("SheetRows", "moment dipole dz lateral changed lift shift length width corners soc")):
     """The sheets under n signals, in steps and nT step^3.
 
     Attributes:
@@ -58,18 +58,6 @@ class SheetRows(NamedTuple):
         corners: (n, 4, 4) charges of its patches' corners: moment over area, summed with alternating sign.
         soc: (n,) height of the SOC-dependent fluctuation, as a fraction of the nominal field's range.
     """
-
-    moment: np.ndarray
-    dipole: np.ndarray
-    dz: np.ndarray
-    lateral: np.ndarray
-    changed: np.ndarray
-    lift: np.ndarray
-    shift: np.ndarray
-    length: np.ndarray
-    width: np.ndarray
-    corners: np.ndarray
-    soc: np.ndarray
 
 
 def patch_moments(

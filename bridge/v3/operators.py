@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ RETURN_M = 0.3
 _jit = compiled(nogil=True, error_model="numpy")
 
 
-class Operator(NamedTuple):
+class Operator(namedtuple("Operator", "position stack terms kernels outer")):
     """What turns the currents of one design into the field at an array.
 
     Attributes:
@@ -29,12 +29,6 @@ class Operator(NamedTuple):
         kernels: (S, 3, 3, nx, ny) those of equally loaded units, as `kernel` gives them.
         outer: (S, 3) field in T of 1 A in tabs and leads.
     """
-
-    position: np.ndarray
-    stack: Layers
-    terms: np.ndarray
-    kernels: np.ndarray
-    outer: np.ndarray
 
     def sha256(self) -> str:
         """Digest of kernels, weights and outer field, bit by bit."""
@@ -164,7 +158,7 @@ def height_field(terms, flows):
     return MU0_4PI * found
 
 
-class Layers(NamedTuple):
+class Layers(namedtuple("Layers", "z foil_p foil_n gap unit_p unit_n unit_gap solid")):
     """Weights on M heights.
 
     Attributes:
@@ -174,15 +168,6 @@ class Layers(NamedTuple):
         unit_p, unit_n, unit_gap: (U, M) of single units.
         solid: (M,) of what fills the stack evenly.
     """
-
-    z: np.ndarray
-    foil_p: np.ndarray
-    foil_n: np.ndarray
-    gap: np.ndarray
-    unit_p: np.ndarray
-    unit_n: np.ndarray
-    unit_gap: np.ndarray
-    solid: np.ndarray
 
 
 def layers(cell: PouchCell, nearest_m: float) -> Layers:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from functools import cache, lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,11 @@ COMPILED_IN = {"chemistry.py": "12290278116d1e7b", "thermodynamics.py": "4ef8f2e
 _jit = compiled(nogil=True, error_model="numpy")
 
 
-class Patches(NamedTuple):
+class Patches(
+    namedtuple(
+        "Patches", "ocv_V soh scale weight time gxp gyp gxn gyn tau_p tau_n moment lithium unit_scale mean_scale"
+    )
+):
     """A cell on its mesh; (nx, ny) unless said, areas of the whole stack.
 
     Attributes:
@@ -42,22 +46,6 @@ class Patches(NamedTuple):
         lithium: Stoichiometries y and x, (2, nx, ny).
         unit_scale, mean_scale: (5, U) and (5, 1) as in `network.share`, of the units and of their mean.
     """
-
-    ocv_V: float
-    soh: float
-    scale: np.ndarray
-    weight: np.ndarray
-    time: np.ndarray
-    gxp: np.ndarray
-    gyp: np.ndarray
-    gxn: np.ndarray
-    gyn: np.ndarray
-    tau_p: np.ndarray
-    tau_n: np.ndarray
-    moment: np.ndarray
-    lithium: np.ndarray
-    unit_scale: np.ndarray
-    mean_scale: np.ndarray
 
 
 @_jit

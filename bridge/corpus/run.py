@@ -50,9 +50,8 @@ def plan(
     options |= {"config": config}
     found = read_specification(folder)
     if found is None and any(not name.startswith(".") for name in folder.names("")):
-        raise MagBridgeError(
-            f"{folder.url} holds something other than a corpus: expected a corpus or a free name; it is left as it was"
-        )
+        free = "expected a corpus or a free name; it is left as it was"
+        raise MagBridgeError(f"{folder.url} holds something other than a corpus: {free}")
     specify(upstream, rows, **options)  # refuses a bad number before the bridge is fitted
     scan_map = _map(folder, found, upstream, config)
     asked = specify(upstream, rows, scan_map=scan_map, **options)
@@ -85,7 +84,7 @@ def build(recipe: Recipe, engine: Engine = Engine()) -> dict:
     """
     if recipe.out.in_this_process and (engine.uses_dask or engine.processes > 1):
         raise MagBridgeError(
-            f"{recipe.out.url} lies in one process's memory: expected one job of joblib, or another place"
+            f"{recipe.out.url} lies in one process's memory: expected one job of joblib or another place"
         )
     markers = run_jobs(build_shard, shard_names(recipe.specification), recipe, engine=engine, label="shards")
     return _finish(recipe.out, recipe.specification, list(markers.values()))
@@ -153,7 +152,7 @@ def _planned(out: str | Path) -> tuple[Folder, Specification]:
     specification = read_specification(folder)
     if specification is None:
         raise MagBridgeError(
-            f"{folder.url}: no {SPECIFICATION}; expected a corpus, begun by `python -m bridge corpus build`"
+            f"{folder.url}: no {SPECIFICATION}; expected a corpus, from `python -m bridge corpus build`"
         )
     return folder, specification
 
@@ -188,7 +187,7 @@ def _manifest(folder: Folder, specification: Specification, markers: list[dict])
         summary = combine((marker["summary"] for marker in markers), specification.edition.same_cells)
     except (TypeError, AttributeError, IndexError, KeyError) as error:
         raise MagBridgeError(
-            f"{folder.url}: a marker's summary is damaged ({error}): build the corpus again"
+            f"{folder.url}: a marker's summary is damaged ({error}); build the corpus again"
         ) from error
     if any(marker["cells"] != markers[0]["cells"] for marker in markers):
         raise MagBridgeError("a cell is in one subset in some shards, in another in others; expected one in all")
@@ -234,9 +233,7 @@ def _finish(folder: Folder, specification: Specification, markers: list[dict]) -
     unfinished = hashlib.sha256(contract.UNFINISHED.encode()).hexdigest()
     for name in (*texts, CARD):
         if folder.size(name) is not None and folder.sha256(name) not in (written.get(name), digests[name], unfinished):
-            raise MagBridgeError(
-                f"{folder.url}/{name} is not as this corpus was written: move it away; it is left as it was"
-            )
+            raise MagBridgeError(f"{folder.url}/{name} is not as this corpus was written: move it away; it is kept")
     texts[CHECKSUMS] = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     for name, text in texts.items():
         folder.write_text(name, text)

@@ -240,9 +240,7 @@ def _add(name: str, one, other, fixed: tuple[str, ...]):
         return [min(one[0], other[0]), max(one[1], other[1])]
     if name in fixed:
         if one != other:
-            raise MagBridgeError(
-                f"{name}: {one} in one release, {other} in another; expected the same cells in every seed"
-            )
+            raise MagBridgeError(f"{name}: {one} in one release, {other} in another; expected the same in every seed")
         return one
     return one + other
 

@@ -39,9 +39,8 @@ class Folder:
         try:
             return fsspec.core.url_to_fs(self.url)
         except (ImportError, ValueError) as error:
-            raise MagBridgeError(
-                f"{self.url}: {innermost(error)}; expected a folder or a URL that fsspec opens"
-            ) from error
+            wanted = "expected a folder or a URL that fsspec opens"
+            raise MagBridgeError(f"{self.url}: {innermost(error)}; {wanted}") from error
 
     @classmethod
     def of(cls, out: str | Path) -> Folder:

@@ -17,22 +17,13 @@ from bridge.release.splits import PRIMARY
 from dataset_card.contract.editions import MEASURED
 from dataset_card.contract.field import metadata_of
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage import reading
 from dataset_card.storage.archives import unpack
 from dataset_card.storage.digests import dataset_digest, listed_digests, sha256_of
 from dataset_card.storage.documents import check_manifest, check_split, read_json
 from dataset_card.storage.files import replacing, standing
 from dataset_card.storage.output import RELEASE, require_file, require_folder
-from dataset_card.storage.reading import (
-    CHECKSUMS,
-    MANIFEST,
-    checked_digest,
-    fields_in,
-    joined,
-    one_release,
-    read_manifest,
-    read_rows,
-    read_table,
-)
+from dataset_card.storage.reading import CHECKSUMS, MANIFEST, read_manifest
 
 SHARDS = 5
 DOCUMENTS = {
@@ -94,17 +85,17 @@ def write_bundle(folder: Path, out: Path, replace: bool = False) -> Path:
     """
     require_file(out, replace)
     with ExitStack() as stack:
-        folder = stack.enter_context(one_release(folder))
+        folder = stack.enter_context(reading.one_release(folder))
         check_checksums(folder)
-        checked_digest(folder)
-        table = read_table(folder)
+        reading.checked_digest(folder)
+        table = reading.read_table(folder)
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="magbridge-bundle-"))
         packed = stack.enter_context(replacing(Path(out)))
         root = Path(scratch) / bundle_name(read_manifest(folder))
         size = -(-table.num_rows // SHARDS)
         for i in range(SHARDS):
             release.write_parquet(table.slice(i * size, size), root / "data" / f"shard_{i:04d}.parquet")
-        release.write_parquet(table.select(metadata_of(fields_in(table))), root / "data" / "metadata.parquet")
+        release.write_parquet(table.select(metadata_of(reading.fields_in(table))), root / "data" / "metadata.parquet")
         shutil.copytree(folder / "splits", root / "splits")
         shutil.copy(folder / MANIFEST, root / MANIFEST)
         for name, bundled in (DOCUMENTS | {release.SCAN_MAP: release.SCAN_MAP}).items():
@@ -142,7 +133,7 @@ def import_bundle(bundle: Path, out: Path, replace: bool = False) -> dict:
         manifest = read_json(root / MANIFEST, MANIFEST) if (root / MANIFEST).is_file() else {}
         if "files_digest" in manifest and manifest["dataset_digest"] != dataset_digest(table):
             raise MagBridgeError(
-                f"{bundle}: its rows do not have the digest that its {MANIFEST} states: they were changed"
+                f"{bundle}: its rows do not have the digest that its {MANIFEST} states: it was changed"
             )
         fitted = root / release.SCAN_MAP
         extra = {fitted.name: lambda target: shutil.copy(fitted, target)} if fitted.is_file() else {}
@@ -183,10 +174,9 @@ def _origin(manifest: dict, bundle: Path) -> dict:
         origin["upstream"] = {"name": "published", "sources": {}}
     if not isinstance(origin.get("rebuild"), str):
         origin["rebuild"] = f"python -m bridge import {bundle.name} --out magbridge-battery"
-    if origin["upstream"]["name"] not in UPSTREAMS:
-        raise MagBridgeError(
-            f"{bundle}: made from the upstream {origin['upstream']['name']!r}: expected one of {', '.join(UPSTREAMS)}"
-        )
+    name = origin["upstream"]["name"]
+    if name not in UPSTREAMS:
+        raise MagBridgeError(f"{bundle}: made from the upstream {name!r}: expected one of {', '.join(UPSTREAMS)}")
     check_manifest({**origin, "name": "", "bridge_version": "", "dataset_digest": "0" * 64}, f"{bundle}, {MANIFEST}")
     return origin
 
@@ -219,10 +209,9 @@ def read_bundle(root: Path) -> pa.Table:
     expected = [f"shard_{i:04d}.parquet" for i in range(max(SHARDS, len(paths)))]
     missing = [name for name in expected if name not in {path.name for path in paths}]
     if missing:
-        raise MagBridgeError(
-            f"{root}: {missing[0]} is missing from data/; expected {len(expected)} shards; download the bundle again"
-        )
-    table = joined([read_rows(path) for path in paths], str(root))
+        wanted = f"expected {len(expected)} shards; download the bundle again"
+        raise MagBridgeError(f"{root}: {missing[0]} is missing from data/; {wanted}")
+    table = reading.joined([reading.read_rows(path) for path in paths], str(root))
     if not table.num_rows:
         raise MagBridgeError(f"{root}: no row in data/; expected a bundle of a release")
     return table

@@ -32,10 +32,8 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
 
     ids = table["sample_id"].to_pylist()
     if sample_id not in ids:
-        near = difflib.get_close_matches(sample_id, ids, n=1)
-        raise MagBridgeError(
-            f"sample {sample_id!r} is not in the release" + (f"; did you mean {near[0]}?" if near else "")
-        )
+        near = [f"; did you mean {one}?" for one in difflib.get_close_matches(sample_id, ids, n=1)]
+        raise MagBridgeError(f"sample {sample_id!r} is not in the release{''.join(near)}")
     row = table.slice(ids.index(sample_id), 1)
     label = {name: row[name][0].as_py() for name in ("voltage", "soc", "soh", "nearest_anchor", "anomaly_subtype")}
     origin = np.array(table["anomaly_origin"].to_pylist())

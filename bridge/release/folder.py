@@ -15,15 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bridge.generate import (
-    ReleaseBridge,
-    ReleaseConfig,
-    ReleaseInputs,
-    edition_of_upstream,
-    generate_plan,
-    make_bridge,
-    plan_of,
-)
+from bridge import generate
+from bridge.generate import ReleaseBridge, ReleaseConfig, ReleaseInputs, edition_of_upstream, make_bridge
 from bridge.plan import COMPOSITIONS, AnyComposition, Plan, composition_of
 from bridge.release.manifest import make_manifest
 from bridge.release.splits import PRIMARY, RECORD, make_splits, split_document
@@ -137,12 +130,12 @@ def make_table(
         counts: How many rows of each kind.
         master_seed: Seed of everything.
         workers: Threads; the bytes do not depend on it.
-        plan: That of `plan_of`, if it was made already.
+        plan: That of `bridge.generate.plan_of`, if it was made already.
     """
     if isinstance(bridge, BridgeV3):
         return bridge.table(counts.rows(0) // bridge.config.visits, workers)
-    plan = plan or plan_of(bridge, counts, master_seed)
-    return assemble(plan, generate_plan(bridge, plan, workers))
+    plan = plan or generate.plan_of(bridge, counts, master_seed)
+    return assemble(plan, generate.generate_plan(bridge, plan, workers))
 
 
 def require_sound(bridge: ReleaseBridge, counts: AnyComposition, master_seed: int) -> Plan | None:
@@ -156,7 +149,7 @@ def require_sound(bridge: ReleaseBridge, counts: AnyComposition, master_seed: in
     """
     if isinstance(bridge, BridgeV3):
         return None
-    plan = plan_of(bridge, counts, master_seed)
+    plan = generate.plan_of(bridge, counts, master_seed)
     require_invariants(bridge, plan.rows)
     return plan
 

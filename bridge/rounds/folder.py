@@ -16,25 +16,12 @@ from bridge.rounds.rows import FULL_SIZE, RoundRows, RoundSize, make_configurati
 from bridge.rounds.secret import Secret
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import macros
+from dataset_card.storage import rounds
 from dataset_card.storage.digests import canonical_json, sha256_of
 from dataset_card.storage.documents import write_json
 from dataset_card.storage.files import alone, replacing, require_writable
 from dataset_card.storage.output import require_place
-from dataset_card.storage.rounds import (
-    ENTRIES,
-    FORMAT,
-    LABELS,
-    REVEAL,
-    ROUND,
-    Round,
-    commitment_of,
-    entries_sha256,
-    file_of,
-    read_entries,
-    read_reveal,
-    read_round,
-    round_digest,
-)
+from dataset_card.storage.rounds import ENTRIES, LABELS, REVEAL, ROUND, Round, commitment_of, entries_sha256, read_round
 
 README = "README.md"
 
@@ -71,12 +58,12 @@ def require_new(out: Path) -> None:
 def _write_public(folder: Path, rows: RoundRows, configuration: dict[str, Any], commitment: str) -> None:
     files = {}
     for task, table in rows.signals.items():
-        write_parquet(table, folder / file_of(task))
-        files[task] = {"rows": table.num_rows, "sha256": sha256_of(folder / file_of(task))}
+        write_parquet(table, folder / rounds.file_of(task))
+        files[task] = {"rows": table.num_rows, "sha256": sha256_of(folder / rounds.file_of(task))}
     document = {
-        "format": FORMAT,
+        "format": rounds.FORMAT,
         "commitment": commitment,
-        "digest": round_digest(commitment, configuration, files),
+        "digest": rounds.round_digest(commitment, configuration, files),
         "files": files,
         "configuration": configuration,
     }
@@ -131,7 +118,7 @@ def commit(folder: Path, name: str, digests: dict[str, str]) -> None:
         found = read_round(folder)
         if found.is_revealed:
             raise MagBridgeError(f"{folder}: {found.name} is revealed: its list of entries is closed")
-        entries = {**read_entries(found), name: digests}
+        entries = {**rounds.read_entries(found), name: digests}
         write_json(folder / ENTRIES, {"entries": dict(sorted(entries.items()))})
 
 
@@ -163,7 +150,7 @@ def verify(folder: Path, upstream: AnyUpstream | None = None) -> str:
     rows = sum(file["rows"] for file in found.files.values())
     if not found.is_revealed:
         return f"open, {rows:,} rows, commitment {found.commitment}"
-    master_seed, salt = read_reveal(found)
+    master_seed, salt = rounds.read_reveal(found)
     with tempfile.TemporaryDirectory() as temporary:
         whole = Path(temporary)
         again = _write_again(whole, found, master_seed, upstream or upstream_of(found))

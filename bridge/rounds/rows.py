@@ -61,9 +61,8 @@ class RoundSize:
         except (TypeError, AttributeError, ValueError, MagBridgeError):
             whole = False
         if not whole:
-            raise MagBridgeError(
-                f"rows of the round are {str(rows)[:80]}: expected numbers of at most {MAX_ROWS:,} rows"
-            )
+            wanted = f"expected numbers of at most {MAX_ROWS:,} rows"
+            raise MagBridgeError(f"rows of the round are {str(rows)[:80]}: {wanted}")
         return size
 
 

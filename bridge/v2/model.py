@@ -77,9 +77,8 @@ class ScanMap:
             array = np.asarray(getattr(self, field.name))
             shape = tuple(lengths.get(n, n) for n in field.metadata["shape"])
             if array.dtype != np.float64 or array.shape != shape:
-                raise MagBridgeError(
-                    f"scan map: {field.name!r} is {array.dtype} of shape {array.shape}; expected float64 of {shape}"
-                )
+                found = f"{array.dtype} of shape {array.shape}"
+                raise MagBridgeError(f"scan map: {field.name!r} is {found}; expected float64 of {shape}")
             if not np.isfinite(array).all():
                 raise MagBridgeError(f"scan map: {field.name!r} holds NaN or infinity; expected finite numbers")
             array = np.ascontiguousarray(array).reshape(shape)

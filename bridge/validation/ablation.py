@@ -21,7 +21,7 @@ from bridge.identity import sample_seed
 from bridge.plan import record_voltages
 from bridge.v1.generate import Bridge
 from bridge.validation import soh
-from bridge.validation.checks import reports
+from bridge.validation.checks import declared, reports
 from bridge.validation.soh import ABLATIONS, READOUTS, CleanRows, ablated, of_one_law, permuted, transfer_scores
 from dataset_card.contract.schema import MASTER_SEED, REUSE_ABOVE_SOH
 from dataset_card.errors import MagBridgeError
@@ -36,18 +36,6 @@ SOC_LEVEL = 5.0
 
 SIGNALS_PER_CELL = 6
 """v1's 56 cells give 336 rows (the paper's pilots have about 310), v2's 270 give 1,620."""
-
-PUBLISHED = {
-    ("t1", "A0"): (0.62, 0.64, 0.70, 0.77),
-    ("t1", "A1"): (0.67, 0.61, 0.72, 0.78),
-    ("t1", "A2"): (-0.01, 0.03, 0.00, -0.04),
-    ("t1", "A3"): (0.67, 0.62, 0.72, 0.75),
-    ("t2", "A0"): (0.72, 0.84, 0.84, 0.93),
-    ("t2", "A1"): (0.76, 0.85, 0.85, 0.92),
-    ("t2", "A2"): (0.56, 0.61, 0.56, 0.56),
-    ("t2", "A3"): (0.74, 0.82, 0.85, 0.94),
-}
-"""Best model per shot of v1, k = 2, 5, 10, 20, five seeds (paper, ablation table)."""
 
 
 class Score(NamedTuple):
@@ -120,8 +108,8 @@ class AblationReport:
 
     def table(self) -> str:
         """The paper's table, for v1 its numbers beside ours, and the transfer scores."""
-        published = {key: dict(zip(SHOTS, values)) for key, values in PUBLISHED.items()} if self.bridge == "v1" else {}
-        return reports().ablations(self, ABLATIONS, published, soh.transfer_table(self.transfer))
+        paper = declared("published.yaml") if self.bridge == "v1" else {}
+        return reports().ablations(self, ABLATIONS, paper, soh.transfer_table(self.transfer))
 
 
 def run_ablations(
@@ -223,7 +211,14 @@ def plot(report: AblationReport, out) -> None:
             ours = [report.mean(ablation, task, k)[1] for k in report.shots]
             axis.plot(report.shots, ours, "o-", color=colour, label=f"{ablation}: {ABLATIONS[ablation]}")
             if paper:
-                axis.plot(SHOTS, PUBLISHED[task, ablation], "--", color=colour, lw=1, alpha=0.7)
+                axis.plot(
+                    SHOTS,
+                    list(declared("published.yaml")[task][ablation].values()),
+                    "--",
+                    color=colour,
+                    lw=1,
+                    alpha=0.7,
+                )
         axis.axhline(get_task(task).chance, color="0.6", lw=0.8, ls=":")
         axis.set(xscale="log", xlabel="training rows per class (T1: per SOH bin)", ylabel=label)
         axis.set_title(get_task(task).title)

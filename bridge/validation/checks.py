@@ -16,18 +16,6 @@ from dataset_card.running.templates import macros
 REPORTED = "reported"
 """Bound of a figure that has none."""
 
-TITLES = {
-    "invariants": "sanity invariants",
-    "distribution": "distribution against the fitted scans",
-    "likeness": "likeness to held-out scans",
-    "critics": "critics of three kinds against fresh scans",
-    "two_sample": "two-sample test against held-out scans",
-    "soh": "where SOH can be read",
-    "limits": "what the fit to these scans cannot carry",
-    "physics": "physics",
-}
-"""Parts of a report, in order."""
-
 ROUNDING = 1 + 1e-9
 """Of a figure that stands at its bound but for the last digits."""
 
@@ -135,7 +123,7 @@ class ValidationReport:
 
     def text(self) -> str:
         """The report for people."""
-        return reports().checks(self, TITLES).rstrip()
+        return reports().checks(self).rstrip()
 
 
 def reports() -> Any:

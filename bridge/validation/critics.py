@@ -23,16 +23,9 @@ from benchmark.features import static_features
 from bridge.generate import AnyBridge, AnyUpstream
 from bridge.upstream.simulated import POSITIONS, scan_archive
 from bridge.upstream.simulated_parameters import load_parameters
+from bridge.validation import likeness
 from bridge.validation.checks import Check, check
-from bridge.validation.likeness import (
-    ANCHORS,
-    FLOOR_ARCHIVES,
-    PER_ANCHOR,
-    anchor_of,
-    healthy_signals,
-    held_out_scans,
-    impose_moments,
-)
+from bridge.validation.likeness import ANCHORS, FLOOR_ARCHIVES, PER_ANCHOR, healthy_signals, held_out_scans
 from bridge.validation.soh import cosine_features
 from dataset_card.contract.schema import MEASURED_CHANNELS
 
@@ -146,7 +139,7 @@ def continuous_scans(upstream: AnyUpstream, voltage: float, seed: int, count: in
     """
     scans = scan_archive(load_parameters(), (voltage,), positions=count, seed=seed)
     scans = scans[np.random.default_rng(seed).permutation(count)]
-    return impose_moments(upstream, voltage, scans)
+    return likeness.impose_moments(upstream, voltage, scans)
 
 
 def check_critics(bridge: AnyBridge, blocking: bool) -> list[Check]:
@@ -215,7 +208,7 @@ def check_two_sample(bridge: AnyBridge, blocking: bool) -> list[Check]:
 def perfect_signals(upstream: AnyUpstream, voltage: float, archives: Iterable[int] = FLOOR_ARCHIVES) -> np.ndarray:
     """Scans (n, T, C) of other archives moved to the mean of the fitted one: all that may tell them is that mean."""
     scans = held_out_scans(upstream, voltage, archives)
-    moved = scans + (upstream.statistics.mean[anchor_of(upstream, voltage)] - scans.mean(axis=0))
+    moved = scans + (upstream.statistics.mean[likeness.anchor_of(upstream, voltage)] - scans.mean(axis=0))
     for sensor in range(2):
         moved[..., 4 + sensor] = np.hypot(moved[..., 2 * sensor], moved[..., 2 * sensor + 1])
     return moved

@@ -7,20 +7,13 @@ from bridge.generate import AnyBridge, edition_of_upstream, plan_of
 from bridge.plan import composition_of
 from bridge.v1.generate import Bridge
 from bridge.v2 import BridgeV2
+from bridge.validation import soh
 from bridge.validation.checks import ValidationReport
 from bridge.validation.critics import check_critics, check_two_sample
 from bridge.validation.invariants import check_invariants
 from bridge.validation.likeness import check_distribution, check_likeness
 from bridge.validation.limits import check_limits
 from bridge.validation.separation import MEANING, separations
-from bridge.validation.soh import (
-    check_noise_leak,
-    check_transfer,
-    check_voltage_leak,
-    clean_rows,
-    of_one_law,
-    transfer_scores,
-)
 from dataset_card.contract.schema import MASTER_SEED
 
 
@@ -44,15 +37,15 @@ def validate(bridge: AnyBridge, full: bool = False) -> ValidationReport:
     against_scans = not v1 and upstream.name == "simulated"
     checks["distribution"] = check_distribution(bridge)
     if full or not v1:
-        rows = clean_rows(bridge)
+        rows = soh.clean_rows(bridge)
         checks |= {
             "likeness": check_likeness(bridge, against_scans),
             "critics": check_critics(bridge, against_scans),
             "two_sample": check_two_sample(bridge, against_scans),
             "soh": [
-                *check_noise_leak(rows, rows.signals(bridge), not v1),
-                *check_transfer(transfer_scores(of_one_law(bridge), rows), rows, not v1),
-                *([check_voltage_leak(bridge, True)] if isinstance(bridge, BridgeV2) else []),
+                *soh.check_noise_leak(rows, rows.signals(bridge), not v1),
+                *soh.check_transfer(soh.transfer_scores(soh.of_one_law(bridge), rows), rows, not v1),
+                *([soh.check_voltage_leak(bridge, True)] if isinstance(bridge, BridgeV2) else []),
             ],
         }
     if isinstance(bridge, Bridge):

@@ -100,11 +100,9 @@ def compare_upstreams(published: Upstream, simulated: Upstream) -> UpstreamCompa
 
 
 def _pulses(published: PulseTable, simulated: PulseTable) -> list[PulseMatch]:
-    levels = np.unique(published.soc)
-    if not np.array_equal(levels, np.unique(simulated.soc)):
-        raise MagBridgeError(
-            f"SOC levels {np.unique(simulated.soc).tolist()} %: expected {levels.tolist()} %, as published"
-        )
+    levels, here = np.unique(published.soc), np.unique(simulated.soc)
+    if not np.array_equal(levels, here):
+        raise MagBridgeError(f"SOC levels {here.tolist()} %: expected {levels.tolist()} %, as published")
     mean, correlation = [], []
     for table in (published, simulated):
         at_level = [table.soc == level for level in levels]

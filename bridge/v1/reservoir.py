@@ -157,26 +157,22 @@ def _in_chunks(function, signals, shape, mean, std, workers) -> np.ndarray:
     def run(start):
         function(angles(signals[start : start + CHUNK], mean, std), out[start : start + CHUNK])
 
-    with ThreadPoolExecutor(workers or _cores()) as pool:
+    with ThreadPoolExecutor(workers or cores()) as pool:
         # The long part of a build of v1. On a terminal alone, and only where it takes a while.
-        done = pool.map(run, starts)
-        for _ in tqdm(done, desc="embedding", total=len(starts), delay=1, disable=None, leave=False):
-            pass
+        list(tqdm(pool.map(run, starts), desc="embedding", total=len(starts), delay=1, disable=None, leave=False))
     return out
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores this process may use; not every system can tell."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _features_chunk(x: np.ndarray, out: np.ndarray) -> None:
-    n, steps = x.shape[:2]
-    padded = np.zeros((-(-n // kernel.LANES) * kernel.LANES, steps, PROCESSOR))
-    padded[:n] = x
-    found = np.empty((len(padded), steps, FEATURES))
+    padded = np.pad(x, ((0, -len(x) % kernel.LANES), (0, 0), (0, 0)))
+    found = np.empty((*padded.shape[:2], FEATURES))
     kernel.run(padded, _fixed_circuit(), found)
-    out[:] = found[:n]
+    out[:] = found[: len(x)]
 
 
 def _embed_chunk(x: np.ndarray, out: np.ndarray) -> None:
@@ -208,12 +204,8 @@ def _fixed_circuit() -> kernel.Circuit:
     for i in range(MEMORY):
         skip[:, (i + 2) % PROCESSOR] += SKIP * ((memory_states >> (MEMORY - 1 - i)) & 1)
     memory, processor = np.arange(1, 1 + MEMORY) << PROCESSOR, 1 << np.arange(PROCESSOR)[::-1]
-    z_rows = [
-        np.repeat(processor, 3),
-        np.array([processor[i] | processor[j] for i, j in PROCESSOR_PAIRS]),
-        (memory[:, None] | processor).ravel(),
-        memory,
-    ]
+    pairs = np.array([processor[i] | processor[j] for i, j in PROCESSOR_PAIRS])
+    z_rows = [np.repeat(processor, 3), pairs, (memory[:, None] | processor).ravel(), memory]
     return kernel.Circuit(
         memory_phase=parameters().memory_phases / 2,
         memory_order=np.argsort(encoding[memory_states << PROCESSOR] >> PROCESSOR),

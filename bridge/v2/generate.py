@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from bridge.identity import checked_requests
 from bridge.upstream.simulated_parameters import SimulationParameters, load_parameters
+from bridge.v1.reservoir import cores
 from bridge.v2 import kernel
 from bridge.v2.config import BridgeV2Config
 from bridge.v2.covariance import SPECTRUM_LENGTH
@@ -55,14 +55,10 @@ class BridgeV2:
         scan_map: ScanMap | None = None,
         master_seed: int = MASTER_SEED,
     ):
-        self._upstream = upstream
-        self.config = config
-        if scan_map is None:
-            if upstream is None:
-                raise MagBridgeError("neither an upstream nor a fitted map: expected one of them")
-            scan_map = fit_upstream(upstream, config)
-        self.scan_map = scan_map
-        self.master_seed = master_seed
+        self._upstream, self.config, self.master_seed = upstream, config, master_seed
+        if scan_map is None and upstream is None:
+            raise MagBridgeError("neither an upstream nor a fitted map: expected one of them")
+        self.scan_map = scan_map or fit_upstream(self.upstream, config)
         self._parameters = load_parameters()
         for voltage in self.scan_map.voltages[[0, -1]].tolist():
             self._parameters.anchors.at(voltage)
@@ -146,16 +142,14 @@ class BridgeV2:
 
         def run(chunk):
             interval, rows = chunk
-            v, who = voltage[rows], [numbers.get(cells[i]) for i in rows]
-            draws = draw([seeds[i] for i in rows])
+            who, draws = [numbers.get(cells[i]) for i in rows], draw([seeds[i] for i in rows])
             if mounted is not None:
                 other = np.flatnonzero([mounted[i] != seeds[i] for i in rows])
                 draws.mounting[other] = draw([int(mounted[rows[i]]) for i in other]).mounting
-            self._generate_chunk(interval, rows, v, soc[rows], soh[rows], draws, who, out)
+            self._generate_chunk(interval, rows, voltage[rows], soc[rows], soh[rows], draws, who, out)
 
-        with ThreadPoolExecutor(workers or _cores()) as pool:
-            for _ in pool.map(run, chunks):
-                pass
+        with ThreadPoolExecutor(workers or cores()) as pool:
+            list(pool.map(run, chunks))
         return out
 
     def derive_magnitudes(self, voltage: np.ndarray, seed: np.ndarray, signals: np.ndarray) -> None:
@@ -185,17 +179,8 @@ class BridgeV2:
         scan_map = self.scan_map
         t = self._place(interval, voltage)
         u = 2 * draws.position - 1
-        sheets = sheet_rows(
-            self._parameters,
-            self.config,
-            voltage=voltage,
-            soc=soc,
-            soh=soh,
-            u=u,
-            cell=cells,
-            mounting=draws.mounting,
-            soc_draw=draws.soc,
-        )
+        place = self._parameters, self.config, voltage, soc, soh, u, cells
+        sheets = sheet_rows(*place, draws.mounting, draws.soc)
         arrays = self._intervals[interval]
         spectra = np.empty((len(rows), MEASURED_CHANNELS, SPECTRUM_LENGTH // 2 + 1), complex)
         kernel.noise_spectra(t, arrays.noise_root, draws.noise, spectra.view(float).reshape(*spectra.shape, 2))
@@ -212,15 +197,9 @@ def _intervals(scan_map: ScanMap, parameters: SimulationParameters) -> list[kern
         u = places(int(scan_map.positions))
         sheets = np.stack([nominal_field(parameters, v, u).mean(axis=0) for v in scan_map.voltages.tolist()])
         mean = mean - scan_map.scale * sheets
-    arrays = kernel.Interval(
-        mean=mean.swapaxes(1, 2),
-        beta=scan_map.beta.swapaxes(2, 3),
-        offset_root=scan_map.offset_root,
-        line_root=scan_map.line_root,
-        noise_root=scan_map.noise_root,
-        unseen=scan_map.unseen,
-        scale=scan_map.scale.swapaxes(1, 2),
-    )
+    roots = scan_map.offset_root, scan_map.line_root, scan_map.noise_root
+    courses = mean.swapaxes(1, 2), scan_map.beta.swapaxes(2, 3)
+    arrays = (*courses, *roots, scan_map.unseen, scan_map.scale.swapaxes(1, 2))
     return [
         kernel.Interval(*(np.array(array[low : low + 2], order="C") for array in arrays))
         for low in range(len(scan_map.voltages) - 1)
@@ -229,22 +208,11 @@ def _intervals(scan_map: ScanMap, parameters: SimulationParameters) -> list[kern
 
 def _fixed(scan_map: ScanMap, parameters: SimulationParameters, config: BridgeV2Config) -> kernel.Fixed:
     scan = parameters.scan
-    return kernel.Fixed(
-        line_frequency=scan_map.line_frequency,
-        line_reach=np.sqrt(3) * scan_map.line_spread,
-        start=scan_map.start,
-        end=scan_map.end,
-        onset=scan_map.onset,
-        h=scan.h,
-        z0=scan.z0,
-        y0=scan.y0,
-        dy=float(scan.dy),
-        length=float(scan.sheet_length),
-        width=float(scan.sheet_width),
-        soc_wave=soc_wave(T, config),
-        sheet=bool(scan_map.sheet),
-        unseen_wave=unseen_waves(scan_map.unseen_shape, config),
-    )
+    lines = scan_map.line_frequency, np.sqrt(3) * scan_map.line_spread
+    ends = scan_map.start, scan_map.end, scan_map.onset
+    rig = scan.h, scan.z0, scan.y0, float(scan.dy), float(scan.sheet_length), float(scan.sheet_width)
+    waves = unseen_waves(scan_map.unseen_shape, config)
+    return kernel.Fixed(*lines, *ends, *rig, soc_wave(T, config), bool(scan_map.sheet), waves)
 
 
 def unseen_waves(shape: np.ndarray, config: BridgeV2Config) -> np.ndarray:
@@ -254,8 +222,3 @@ def unseen_waves(shape: np.ndarray, config: BridgeV2Config) -> np.ndarray:
         [math.sqrt(share * (2 if k else 1)) * np.cos(k * phase) for k, share in enumerate(config.unseen_waves)]
     )
     return np.sqrt(shape.T)[:, None] * waves
-
-
-def _cores() -> int:
-    """Cores this process may use; not every system can tell."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -110,7 +110,6 @@ def corner_charges(patches: np.ndarray) -> np.ndarray:
 def sheet_rows(
     parameters: SimulationParameters,
     config: BridgeV2Config,
-    *,
     voltage: np.ndarray,
     soc: np.ndarray,
     soh: np.ndarray,

@@ -104,8 +104,8 @@ def record(cell: PouchCell, state: CellState, variation: Variation | None = None
 def response(cell: PouchCell, soc: float, values: Mapping[str, float]) -> np.ndarray:
     """(20,) change in V from U1 of a fresh cell at a charge: `PARAMETERS`' values, resistances in ohm A h."""
     areal = cell.nominal_Ah / cell.units / cell.area_m2
-    resistances: dict[str, Any] = {f"{name}_ohmcm2": 1e4 * values[name] / areal for name in ("r_0", "r_ct")}
-    own = replace(cell, **resistances | {f"{name}_s": values[name] for name in ("tau_ct", "tau_p", "tau_n")})
+    changes: dict[str, Any] = {f"{name}_ohmcm2": 1e4 * values[name] / areal for name in ("r_0", "r_ct")}
+    own = replace(cell, **changes | {f"{name}_s": values[name] for name in PARAMETERS[FITTED:]})
     found = record(own, CellState(soc=soc))
     return found[1:] - found[0]
 
@@ -135,7 +135,7 @@ def calibrate(name: str, table: PulseTable, cell: PouchCell) -> Calibration:
     """
     areal = cell.nominal_Ah / cell.units / cell.area_m2
     preset = {name: getattr(cell, f"{name}_ohmcm2") * 1e-4 * areal for name in ("r_0", "r_ct")}
-    preset |= {name: getattr(cell, f"{name}_s") for name in ("tau_ct", "tau_p", "tau_n")}
+    preset |= {name: getattr(cell, f"{name}_s") for name in PARAMETERS[FITTED:]}
     change = table.u[:, 1:] - table.u[:, :1]
     levels = np.unique(table.soc)
     mean = np.stack([change[table.soc == level].mean(axis=0) for level in levels])
@@ -155,14 +155,14 @@ def calibrate(name: str, table: PulseTable, cell: PouchCell) -> Calibration:
     covariance = np.linalg.inv(slopes.T @ slopes / residual**2 + np.eye(len(best)) / PRIOR**2)
     begins = change[:, 0].reshape(-1)
     by_cell = [begins[table.cell == one].mean() for one in dict.fromkeys(table.cell)]
+    tables = [dict(zip(PARAMETERS, values.tolist())) for values in (np.exp(best), np.sqrt(np.diag(covariance)))]
+    misfits = residual, np.sqrt((within**2).mean()), np.sqrt((misfit(start[:FITTED]) ** 2).mean())
     return Calibration(
         name,
-        preset | dict(zip(PARAMETERS, np.exp(best).tolist(), strict=True)),
+        preset | tables[0],
         preset,
-        dict(zip(PARAMETERS, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
-        1e3 * float(residual),
-        1e3 * float(np.sqrt((within**2).mean())),
-        1e3 * float(np.sqrt((misfit(start[:FITTED]) ** 2).mean())),
+        tables[1],
+        *(1e3 * float(value) for value in misfits),
         float(np.std(by_cell) / np.mean(by_cell)),
         levels.tolist(),
         [spread(table.u[table.soc == level]).tolist() for level in levels],

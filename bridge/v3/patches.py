@@ -85,11 +85,9 @@ def patches(cell: PouchCell, state: CellState, defect: Defect, variation: Variat
     contact = _contact(cell, defect)
     capacity = means[1] * (full - empty) * area * np.count_nonzero(contact < OFF)
 
-    y, x, r_p, r_n, kappa, chi_p, chi_n = _at_rest(
-        cell.material, ocv, anode, n_p, n_n, n_li, cell.tau_p_s, cell.tau_n_s
-    )
-    rungs_p, times_p, instant_p = ladder(cell.tau_p_s, cell.two_modes)
-    rungs_n, times_n, instant_n = ladder(cell.tau_n_s, cell.two_modes)
+    taus = cell.tau_p_s, cell.tau_n_s
+    y, x, r_p, r_n, kappa, chi_p, chi_n = _at_rest(cell.material, ocv, anode, n_p, n_n, n_li, *taus)
+    (rungs_p, times_p, instant_p), (rungs_n, times_n, instant_n) = (ladder(tau, cell.two_modes) for tau in taus)
     along = 1 + variation.slope * (mesh.centres[0] / mesh.x[-1] - 0.5)
     r = 1e-4 * ((1 + variation.resistance) * (1 + 0.03 * maps[1]) * along[:, None]).ravel()
     scale = np.empty((5, len(r)))
@@ -104,23 +102,12 @@ def patches(cell: PouchCell, state: CellState, defect: Defect, variation: Variat
     solid_p, solid_n = cell.solid_m
     moment = solid_p * (live * chi_p + (1 - live) * dry[0]) + solid_n * (live * chi_n + (1 - live) * dry[1])
     units = _units(cell, state, variation, ocv, anode, means, area, contact)
-    return Patches(
-        ocv_V=ocv,
-        soh=capacity / cell.nominal_Ah,
-        scale=scale.reshape(5, *shape),
-        weight=np.concatenate([[1.0], rungs_p, rungs_n, [1.0]]),
-        time=np.concatenate([[cell.tau_ct_s], times_p, times_n, [0.0]]),
-        gxp=sheets[0] * gxp,
-        gyp=sheets[0] * gyp,
-        gxn=sheets[1] * gxn,
-        gyn=sheets[1] * gyn,
-        tau_p=tau_p,
-        tau_n=tau_n,
-        moment=(cell.units * loading * moment).reshape(shape),
-        lithium=np.stack([y, x]).reshape(2, *shape),
-        unit_scale=units[:, :-1],
-        mean_scale=units[:, -1:],
-    )
+    weight = np.concatenate([[1.0], rungs_p, rungs_n, [1.0]])
+    time = np.concatenate([[cell.tau_ct_s], times_p, times_n, [0.0]])
+    foils = sheets[0] * gxp, sheets[0] * gyp, sheets[1] * gxn, sheets[1] * gyn, tau_p, tau_n
+    maps = (cell.units * loading * moment).reshape(shape), np.stack([y, x]).reshape(2, *shape)
+    states = scale.reshape(5, *shape), weight, time
+    return Patches(ocv, capacity / cell.nominal_Ah, *states, *foils, *maps, units[:, :-1], units[:, -1:])
 
 
 def _inventories(cell, state, defect, variation, mesh, loading, maps, rim) -> tuple[np.ndarray, ...]:
@@ -137,12 +124,8 @@ def _inventories(cell, state, defect, variation, mesh, loading, maps, rim) -> tu
             live -= (1 - LIVE_DRY) * region
         else:
             losses[0] = losses[0] + defect.loss * region
-    return (
-        live,
-        cell.n_p_Ahm2 * loading * (1 - losses[1]),
-        cell.n_n_Ahm2 * loading * (1 - losses[2]),
-        cell.n_li_Ahm2 * (1 + variation.lithium) * (1 - losses[0]),
-    )
+    n_p, n_n = cell.n_p_Ahm2 * loading * (1 - losses[1]), cell.n_n_Ahm2 * loading * (1 - losses[2])
+    return live, n_p, n_n, cell.n_li_Ahm2 * (1 + variation.lithium) * (1 - losses[0])
 
 
 @cache

@@ -242,20 +242,8 @@ def _assemble(case, own: Patches, mesh: Mesh, voltage, flows, even, operators: O
     if case.placement is not None:
         turned = case.placement.rotation()
         b, scan = (np.einsum("...j,jk->...k", value, turned) for value in (b, scan))
-    return Simulation(
-        time_s=protocol.time_s,
-        voltage_V=voltage + (stack_V - mean_V),
-        load_T=b[0],
-        rest_s=protocol.rest_s,
-        rest_T=b[1:],
-        scan_T=scan,
-        soh=own.soh,
-        ocv_V=own.ocv_V,
-        flows=flows,
-        units_A=units[steps],
-        lithium=own.lithium,
-        mesh=mesh,
-    )
+    readings = voltage + (stack_V - mean_V), b[0], protocol.rest_s, b[1:], scan
+    return Simulation(protocol.time_s, *readings, own.soh, own.ocv_V, flows, units[steps], own.lithium, mesh)
 
 
 def applied_A(protocol: Protocol) -> float:

@@ -29,13 +29,13 @@ def test_corners_are_the_sum_of_patches_and_a_uniform_sheet_is_whole():
             for i in range(3)
             for j in range(3)
         )
-        by, bz, work = np.empty(100), np.empty(100), np.empty((3, 100))
+        by, bz = np.empty(100), np.empty(100)
         corners = corner_charges(patches[None])[0] * 9 / (length * width)
-        kernel._sheet(z, y, h, length, width, corners, by, bz, work)
+        kernel._sheet(z, y, h, length, width, corners, by, bz)
         assert np.stack([by, bz]) == pytest.approx(expected, abs=1e-16)
     whole = np.stack(sheet_field(z, y, h, length, width))
     corners = corner_charges(uniform[None])[0] * 9 / (length * width)
-    kernel._sheet(z, y, h, length, width, corners, by, bz, work)
+    kernel._sheet(z, y, h, length, width, corners, by, bz)
     assert np.stack([by, bz]) == pytest.approx(whole, abs=1e-16)
 
 

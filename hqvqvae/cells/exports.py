@@ -92,15 +92,22 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
                 "alone, with one row of names"
             )
         first = layout.header + 1 + bool(layout.units)
-        table = pd.read_csv(
-            path, sep=layout.separator, decimal=layout.decimal, encoding=layout.encoding, header=None,
-            names=names, skiprows=first, index_col=False, float_precision="round_trip",
-            compression=None, low_memory=False, on_bad_lines="error", skipinitialspace=True,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the names would be dropped
+            table = pd.read_csv(
+                path, sep=layout.separator, decimal=layout.decimal, encoding=layout.encoding, header=None,
+                names=names, skiprows=first, index_col=False, float_precision="round_trip",
+                compression=None, low_memory=False, on_bad_lines="error", skipinitialspace=True,
+            )  # fmt: skip
         units = dict(zip(names, layout.units))
         return Raw(path, table.set_axis(table.index + first + 1), layout.notes, units)
     except MagBridgeError:
         raise
+    except pd.errors.ParserWarning as error:
+        raise _Final(
+            f"{path}: rows have more cells than the {len(names)} columns that row {layout.header + 1} names: "
+            "expected a name for each; export it again"
+        ) from error
     except Broken as error:
         raise MagBridgeError(f"{path} is damaged or too large (it {error}); split it by cell") from None
     except Exception as error:  # pandas and pyarrow raise a dozen kinds for files that are not tables
@@ -124,13 +131,13 @@ def _apart(names: list[str]) -> list[str]:
     return [f"{n}.{i}" if n in names[:i] and n not in known else n for i, n in enumerate(names)]
 
 
-class _TooWide(MagBridgeError):
-    """A table that no other reader should be asked for either: batterydf takes a minute for 5,000 columns."""
+class _Final(MagBridgeError):
+    """A fault to tell as it is: of such a table batterydf takes a minute, or shifts the cells."""
 
 
 def _check_width(path: Path, names: Collection[str]) -> None:
     if len(names) > MAX_COLUMNS:
-        raise _TooWide(f"{path} has {len(names)} columns; expected a table of samples, at most {MAX_COLUMNS}")
+        raise _Final(f"{path} has {len(names)} columns; expected a table of samples, at most {MAX_COLUMNS}")
 
 
 def _check_names(path: Path, names: list[str]) -> None:
@@ -162,7 +169,7 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
                 return raw, found
             missing = [each.name for each in NEEDED if each.name not in found.columns]
             reason = f"no column for {', '.join(missing)} among {', '.join(map(repr, raw.table.columns[:12]))}"
-        except _TooWide:
+        except _Final:
             raise
         except MagBridgeError as error:
             if mapped.path is not None or path.suffix.lower() not in (*TEXT, ".xlsx"):

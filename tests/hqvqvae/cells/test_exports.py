@@ -329,3 +329,12 @@ def test_a_clock_of_another_unit_is_read_through_a_map(tmp_path):
     (tmp_path / "columns.yaml").write_text("columns: {time_s: {column: test_time_second, unit: ms}}\n")
     cells = read_cells(CYCLERS / "dlr-lnmo-pocv.bdf.csv", Reading(columns=tmp_path / "columns.yaml"))
     assert 0 < feature_table(cells.segments)["capacity"].max() < 0.05
+
+
+def test_rows_with_more_cells_than_names_are_refused_and_a_comma_at_their_end_is_not(tmp_path):
+    head, path = "Test Time (s),Voltage (V),Current (A),Cycle Index", tmp_path / "mine.csv"
+    path.write_text("\n".join([head, *(f"{t},4.{9 - t},-1,1,7" for t in range(3))]))
+    with pytest.raises(MagBridgeError, match="more cells than the 4 columns that row 1 names"):
+        read_cells(path)
+    path.write_text("\n".join([head, *(f"{t},4.{9 - t},-1,1," for t in range(3))]))
+    assert len(read_cells(path).segments) == 1

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ CLIP_SIGMA = 3.0
 """Inputs are clipped at this many standard deviations, which map to an angle of pi."""
 
 
-class Parameters(NamedTuple):
+class Parameters(namedtuple("Parameters", "rotations projection memory_phases")):
     """The reservoir's fixed random parameters.
 
     Attributes:
@@ -43,10 +43,6 @@ class Parameters(NamedTuple):
         projection: (6, 6) weights from scaled channels to processor angles.
         memory_phases: (4,) RZ angles of the memory encoding, in rad.
     """
-
-    rotations: np.ndarray
-    projection: np.ndarray
-    memory_phases: np.ndarray
 
 
 @cache

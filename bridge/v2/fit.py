@@ -55,7 +55,7 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
         waves = lines.waves.reshape(rest.shape)
     noise = rest - waves
     density = spectra(noise[:, :, inner], config, len(lines.frequency))
-    start, end, onset = transients(noise.reshape(-1, T, MEASURED_CHANNELS), stationary_covariance(density.mean(axis=0)))
+    ends = transients(noise.reshape(-1, T, MEASURED_CHANNELS), stationary_covariance(density.mean(axis=0)))
 
     found = len(lines.frequency)
     frequency, spread = np.zeros((2, LINES))
@@ -64,25 +64,17 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
     amplitude[:, :, :found] = lines.amplitude.reshape(anchors, positions, found, MEASURED_CHANNELS)
     gamma = np.einsum("aplc,apld->alcd", amplitude, amplitude.conj()) / positions
     noise_root, line_root = (transported_roots(s, config.bures_ridge) for s in (density, gamma))
-    unseen, unseen_shape = unseen_field((x**2).mean(axis=1), config)
+    archive = np.asarray(voltages, float), np.array(float(positions)), mean, polynomials, beta
+    lines_of = frequency, spread, np.stack([line_root.real, line_root.imag], axis=2)
     return ScanMap(
-        voltages=np.asarray(voltages, float),
-        positions=np.array(float(positions)),
-        mean=mean,
-        polynomials=polynomials,
-        beta=beta,
-        offset_root=transported_roots(offset.swapaxes(1, 2) @ offset / positions, config.bures_ridge),
-        line_frequency=frequency,
-        line_spread=spread,
-        line_root=np.stack([line_root.real, line_root.imag], axis=2),
-        noise_root=np.moveaxis(np.stack([noise_root.real, noise_root.imag], axis=1), 2, -1),
-        start=start,
-        end=end,
-        onset=onset,
-        unseen=unseen,
-        unseen_shape=unseen_shape,
-        sheet=np.array(float(sheet)),
-        scale=np.ones((anchors, T, MEASURED_CHANNELS)),
+        *archive,
+        transported_roots(offset.swapaxes(1, 2) @ offset / positions, config.bures_ridge),
+        *lines_of,
+        np.moveaxis(np.stack([noise_root.real, noise_root.imag], axis=1), 2, -1),
+        *ends,
+        *unseen_field((x**2).mean(axis=1), config),
+        np.array(float(sheet)),
+        np.ones((anchors, T, MEASURED_CHANNELS)),
     )
 
 

@@ -145,19 +145,13 @@ def sheet_rows(
     density = FIELD_SCALE_NT * PATCHES**2 / (length * width)
     patches = patch_moments(mz * np.array(make), voltage, soc, soh, q, config)
     full = np.minimum(1, np.abs(soc - config.soc_rest) / config.soc_range)
-    return SheetRows(
-        moment=FIELD_SCALE_NT * mz,
-        dipole=FIELD_SCALE_NT * np.column_stack([mx, my]),
-        dz=dz,
-        lateral=HALF_WIDTH_POSITIONS * u - dp,
-        changed=mounted | (soh < config.soh_baseline),
-        lift=np.where(mounted, config.lift_off * mounting[:, 0], 0.0),
-        shift=np.where(mounted, config.shift * mounting[:, 1], 0.0),
-        length=length,
-        width=width,
-        corners=corner_charges(patches * density[:, None, None]),
-        soc=config.soc_strength * full * soc_draw,
+    lift, shift = (
+        np.where(mounted, size * mounting[:, k], 0.0) for k, size in enumerate((config.lift_off, config.shift))
     )
+    nominal = FIELD_SCALE_NT * mz, FIELD_SCALE_NT * np.column_stack([mx, my]), dz, HALF_WIDTH_POSITIONS * u - dp
+    changed = mounted | (soh < config.soh_baseline), lift, shift, length, width
+    corners = corner_charges(patches * density[:, None, None])
+    return SheetRows(*nominal, *changed, corners, config.soc_strength * full * soc_draw)
 
 
 def nominal_field(parameters: SimulationParameters, voltage: float, u: np.ndarray) -> np.ndarray:

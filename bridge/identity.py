@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bridge.config import ANCHOR_VOLTAGES, GROUNDED_MAX_V, GROUNDED_MIN_V
+from bridge.errors import refusal
 from dataset_card.contract.editions import V1, V2, V3, edition_of, has_own_cells
 from dataset_card.contract.measured import SOH_MAX
 from dataset_card.contract.schema import table_of
@@ -90,10 +91,7 @@ def regime_of(voltage: float) -> str:
         MagBridgeError: The voltage is outside [2.54, 3.34] V or not a number.
     """
     if not ANCHOR_VOLTAGES[0] <= voltage <= GROUNDED_MAX_V:
-        raise MagBridgeError(
-            f"voltage {voltage} V: expected {ANCHOR_VOLTAGES[0]} to {GROUNDED_MAX_V} V, "
-            "the range of the magnetometry anchors"
-        )
+        raise refusal("anchor_range", voltage=voltage, low=ANCHOR_VOLTAGES[0], high=GROUNDED_MAX_V)
     return "grounded" if voltage >= GROUNDED_MIN_V else "extrapolation"
 
 
@@ -152,9 +150,7 @@ def checked_requests(
     low, high = float(voltages[0]), float(voltages[-1])
     for i, (v, c, h, s, name) in enumerate(zip(voltage.tolist(), soc.tolist(), soh.tolist(), seed, cell)):
         if not low <= v <= high:
-            raise MagBridgeError(
-                f"request {i}: voltage {v} V: expected {low} to {high} V, the range of the magnetometry anchors"
-            )
+            raise refusal("request_voltage", number=i, voltage=v, low=low, high=high)
         if not 0 <= c <= 100:
             raise MagBridgeError(f"request {i}: SOC {c}: expected 0 to 100 %")
         if not 0 < h <= SOH_MAX:

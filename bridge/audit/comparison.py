@@ -66,33 +66,28 @@ def compare_releases(here: Path, there: Path) -> Comparison:
         for path, contents in ((here, first), (there, second)):
             if not contents.table.num_rows or contents.metadata is None:
                 raise MagBridgeError(f"{path}: {contents.findings[0]}; run `python -m bridge verify` on it first")
+            if not contents.rows["sample_id"].is_unique:
+                raise MagBridgeError(f"{path}: a sample id is there twice; run `python -m bridge verify` on it first")
         return _compare(first, second)
 
 
 def _compare(first: Contents, second: Contents) -> Comparison:
     rows = [contents.rows.set_index("sample_id", drop=False) for contents in (first, second)]
-    for contents, frame in zip((first, second), rows):
-        if not frame.index.is_unique:
-            raise MagBridgeError(
-                f"{contents.root}: a sample id is there twice; run `python -m bridge verify` on it first"
-            )
     if first.edition.fields != second.edition.fields:
         raise MagBridgeError(f"{second.root}: rows of another version of the contract than those of {first.root}")
     shared = [i for i in rows[0].index if i in set(rows[1].index)]
     in_both = set(shared)
     orders = [[i for i in contents.order if i in in_both] for contents in (first, second)]
     at = [frame.index.get_indexer(pandas.Index(shared)) for frame in rows]
-    values = [signals(contents.table)[index] for contents, index in zip((first, second), at)]
+    here, there = (signals(contents.table)[index] for contents, index in zip((first, second), at))
+    own, others = (u_features(contents.table)[index] for contents, index in zip((first, second), at))
+    other = ~((own == others) | np.isnan(own) & np.isnan(others))
     labels = _labels(*(frame.loc[shared] for frame in rows))
-    pulses = [u_features(contents.table)[index] for contents, index in zip((first, second), at)]
-    other = ~((pulses[0] == pulses[1]) | np.isnan(pulses[0]) & np.isnan(pulses[1]))
-    labels += [
-        (shared[i], f"u_features[{j}]", float(pulses[0][i, j]), float(pulses[1][i, j])) for i, j in np.argwhere(other)
-    ]
+    labels += [(shared[i], f"u_features[{j}]", float(own[i, j]), float(others[i, j])) for i, j in np.argwhere(other)]
     largest, largest_at = 0.0, None
-    gap = np.abs(values[0] - values[1])
+    gap = np.abs(here - there)
     # NaN on one side only is a difference without a size.
-    gap[np.isnan(values[0]) ^ np.isnan(values[1])] = np.inf
+    gap[np.isnan(here) ^ np.isnan(there)] = np.inf
     gap = np.nan_to_num(gap, nan=0.0, posinf=np.inf)
     if gap.size and gap.max() > 0:
         i, *place = (int(k) for k in np.unravel_index(gap.argmax(), gap.shape))
@@ -122,9 +117,6 @@ def _labels(here: pandas.DataFrame, there: pandas.DataFrame) -> list[tuple[str, 
 def _splits(first: Contents, second: Contents, shared: list[str]) -> list[tuple[str, str, str | None, str | None]]:
     different = []
     for name in (PRIMARY, RECORD):
-        of = []
-        for contents in (first, second):
-            members = contents.splits[name].get("sample_ids", {})
-            of.append({i: subset for subset, ids in members.items() for i in ids})
-        different += [(name, i, of[0].get(i), of[1].get(i)) for i in shared if of[0].get(i) != of[1].get(i)]
+        here, there = (contents.members(name) for contents in (first, second))
+        different += [(name, i, here.get(i), there.get(i)) for i in shared if here.get(i) != there.get(i)]
     return different

@@ -83,10 +83,14 @@ class Contents:
         """The rows in release order."""
         return self.table.take([self.position[sample_id] for sample_id in self.order])
 
+    def members(self, name: str) -> dict[str, str]:
+        """Subset of each sample id by a split document."""
+        members = self.splits[name].get("sample_ids", {})
+        return {sample_id: subset for subset, ids in members.items() for sample_id in ids}
+
     def subset(self, name: str) -> np.ndarray | None:
         """Subset of each row by a split document, None where it does not cover them all."""
-        members = self.splits[name].get("sample_ids", {})
-        of = {sample_id: subset for subset, ids in members.items() for sample_id in ids}
+        of = self.members(name)
         found = [of.get(sample_id) for sample_id in self.table["sample_id"].to_pylist()]
         return None if None in found else np.array(found, dtype=object)
 
@@ -113,14 +117,10 @@ def read_contents(path: Path) -> Iterator[Contents]:
 def _read(root: Path, is_bundle: bool) -> Contents:
     contents = Contents(root, is_bundle)
     note = contents.findings.append
-    for problem in bundle.checksum_problems(root):
-        note(Finding("checksums", CHECKSUMS, problem))
+    contents.findings += [Finding("checksums", CHECKSUMS, problem) for problem in bundle.checksum_problems(root)]
     paths = sorted(p for p in (root / "data").rglob("*.parquet") if p != root / contents.metadata_file)
-    if is_bundle:
-        present = {p.name for p in paths}
-        for i in range(bundle.SHARDS):
-            if f"shard_{i:04d}.parquet" not in present:
-                note(Finding("files", f"data/shard_{i:04d}.parquet", "missing"))
+    shards = [f"data/shard_{i:04d}.parquet" for i in range(bundle.SHARDS if is_bundle else 0)]
+    contents.findings += [Finding("files", name, "missing") for name in shards if not (root / name).is_file()]
     parts: list[pa.Table] = []
     for path in paths:
         name = path.relative_to(root).as_posix()

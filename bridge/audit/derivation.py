@@ -121,7 +121,13 @@ def _check_origin(manifest: dict, contents: Contents) -> None:
     if _IMPORTED.fullmatch(manifest["rebuild"]):
         return
     if edition is MEASURED:
-        _check_owners(manifest)
+        if not _ADOPTED.fullmatch(manifest["rebuild"]):
+            raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected `python -m bridge adopt` and its files")
+        for name in ("name", "licence", "citation"):  # the owner's words, which nothing can be derived from
+            if not isinstance(manifest[name], str) or not manifest[name].strip():
+                raise MagBridgeError(f"{name} is {manifest[name]!r}: expected the owner's words")
+        if not isinstance(manifest["notes"], list) or not all(isinstance(note, str) for note in manifest["notes"]):
+            raise MagBridgeError("notes are no list of sentences")
         return
     counts = composition_from(manifest, contents)
     command = rebuild_command(edition, choice_of(manifest["upstream"]), manifest["master_seed"], counts)
@@ -129,17 +135,6 @@ def _check_origin(manifest: dict, contents: Contents) -> None:
     options = manifest["rebuild"].removeprefix(command)
     if options == manifest["rebuild"] or not (_OWN_OPTIONS if own else _CHEMISTRY).fullmatch(options):
         raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected {command!r}")
-
-
-def _check_owners(manifest: dict) -> None:
-    """The words of the owner of measured cells, which nothing can be derived from."""
-    if not _ADOPTED.fullmatch(manifest["rebuild"]):
-        raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected `python -m bridge adopt` and its files")
-    for name in ("name", "licence", "citation"):
-        if not isinstance(manifest[name], str) or not manifest[name].strip():
-            raise MagBridgeError(f"{name} is {manifest[name]!r}: expected the owner's words")
-    if not isinstance(manifest["notes"], list) or not all(isinstance(note, str) for note in manifest["notes"]):
-        raise MagBridgeError("notes are no list of sentences")
 
 
 def composition_from(manifest: dict, contents: Contents) -> AnyComposition:

@@ -111,18 +111,14 @@ def _split(contents: Contents, name: str) -> list[Finding]:
             found.append(f"cells of {subset} are not those of its rows")
     if name == RECORD and not document.get("warning"):
         found.append("no warning that it leaks")
-    findings = [Finding("splits", where, message) for message in found]
-    if name == RECORD:
-        return findings
-    subsets, at = [of.get(i) for i in rows["sample_id"]], dict(zip(rows["sample_id"], contents.where))
-    findings += [
-        Finding("split guarantee", where, f"cell {cell} is in {' and '.join(names)}")
-        for cell, names in splits.shared_cells(rows, subsets).items()
-    ]
-    return findings + [
-        Finding("split guarantee", at[child], f"is in {of[child]}, its parent {parent} in {of[parent]}")
-        for parent, child in splits.separated_pairs(rows, subsets)
-    ]
+    findings, check = [Finding("splits", where, message) for message in found], "split guarantee"
+    if name == PRIMARY:
+        subsets, at = [of.get(i) for i in rows["sample_id"]], dict(zip(rows["sample_id"], contents.where))
+        for cell, names in splits.shared_cells(rows, subsets).items():
+            findings.append(Finding(check, where, f"cell {cell} is in {' and '.join(names)}"))
+        for parent, child in splits.separated_pairs(rows, subsets):
+            findings.append(Finding(check, at[child], f"is in {of[child]}, its parent {parent} in {of[parent]}"))
+    return findings
 
 
 def _placement(contents: Contents) -> list[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.audit.promises import audit_release
+from bridge.errors import refusal
 from dataset_card.contract.configs import METADATA_FILE
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.hub import Repository, size_of
@@ -42,17 +43,11 @@ def release_files(folder: Path) -> dict[str, Path]:
     folder = Path(folder)
     read_manifest(folder)
     if not (folder / METADATA_FILE).is_file():
-        raise MagBridgeError(
-            f"{folder}: no {METADATA_FILE}; expected a release folder (a bundle becomes one with `python -m "
-            "bridge import`)"
-        )
+        raise refusal("no_release_folder", folder=folder, file=METADATA_FILE)
     findings = audit_release(folder)
     if findings:
         more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
-        raise MagBridgeError(
-            f"{folder} breaks a promise and is not pushed: {findings[0]}{more}; see `python -m bridge verify "
-            f"{folder}`, then build the release again"
-        )
+        raise refusal("broken_release", folder=folder, finding=findings[0], more=more)
     listed = listed_digests((folder / CHECKSUMS).read_bytes(), CHECKSUMS)
     return {name: folder / name for name in sorted([*listed, CHECKSUMS])}
 
@@ -81,54 +76,27 @@ def push(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
             be reached. The repository is as it was then.
     """
     with one_release(folder) as real:  # to the end: files are read as they are sent
-        return _push(real, repo_id, private)
-
-
-def _push(folder: Path, repo_id: str, private: bool) -> Pushed:
-    files = release_files(folder)
-    manifest = read_manifest(folder)
-    repository = Repository(repo_id, "dataset")
-    repository.check(MANIFEST, private)
-    tag = f"v{manifest['version']}"
-    tagged = repository.tags().get(tag)
-    if MANIFEST in repository.files:
-        _check_name(repository, manifest)
-    if tagged is not None:
-        _check_rows(repository, manifest, tag)
-    message = f"{manifest['name']} {manifest['version']}, rows {manifest['dataset_digest'][:12]}"
-    commit = repository.replace(files, message, private=private)
+        files, manifest = release_files(real), read_manifest(real)
+        name, digest, tag = manifest["name"], manifest["dataset_digest"], f"v{manifest['version']}"
+        repository = Repository(repo_id, "dataset")
+        repository.check(MANIFEST, private)
+        tagged = repository.tags().get(tag)
+        if MANIFEST in repository.files and (other := _stated(repository, None, "name")) != name:
+            raise refusal("other_dataset", repo=repo_id, other=other, name=name)
+        # A published version never comes to mean other rows.
+        if tagged is not None and (other := _stated(repository, tag, "dataset_digest")) != digest:
+            raise refusal("other_rows", tag=tag, repo=repo_id, other=str(other), digest=digest)
+        commit = repository.replace(files, f"{name} {manifest['version']}, rows {digest[:12]}", private=private)
     if tagged is None:
         repository.tag(tag, commit)
     created = repository.revision is None
     return Pushed(repository.url, commit, tag, created, created or commit != repository.revision)
 
 
-def _check_name(repository: Repository, manifest: dict) -> None:
-    name = _manifest_of(repository, None).get("name")
-    if name != manifest["name"]:
-        raise MagBridgeError(
-            f"dataset {repository.repo_id} holds {name!r}, this release is {manifest['name']!r}: nothing is "
-            "changed; choose another repository"
-        )
-
-
-def _check_rows(repository: Repository, manifest: dict, tag: str) -> None:
-    """A published version never comes to mean other rows."""
-    digest = _manifest_of(repository, tag).get("dataset_digest")
-    if digest != manifest["dataset_digest"]:
-        raise MagBridgeError(
-            f"tag {tag} of dataset {repository.repo_id} marks rows with the digest {str(digest)[:12]}, this "
-            f"release has {manifest['dataset_digest'][:12]}: nothing is changed; choose another repository, or "
-            "delete the tag on the Hub if nobody uses those rows"
-        )
-
-
-def _manifest_of(repository: Repository, revision: str | None) -> dict:
+def _stated(repository: Repository, revision: str | None, entry: str) -> object:
+    """What the manifest of a published release says."""
     data = repository.read(MANIFEST, revision)
     try:
-        return parse_json(data, MANIFEST)
+        return parse_json(data, MANIFEST).get(entry)
     except MagBridgeError as error:
-        raise MagBridgeError(
-            f"{MANIFEST} of dataset {repository.repo_id} is not JSON ({error}): nothing is changed; choose "
-            "another repository"
-        ) from error
+        raise refusal("published_manifest", file=MANIFEST, repo=repository.repo_id, reason=error) from error

@@ -58,17 +58,14 @@ def _again(contents: Contents, upstream_dir: Path | None) -> tuple[ReleaseBridge
     """The bridge, the composition and the master seed that a release's manifest speaks of."""
     manifest, edition = contents.manifest or {}, contents.edition
     try:
-        name, seed = manifest["upstream"]["name"], manifest["master_seed"]
+        name, sources, seed = manifest["upstream"]["name"], manifest["upstream"]["sources"], manifest["master_seed"]
         config, counts = CONFIGS[edition].of(manifest["config"]), composition_from(manifest, contents)
     except (KeyError, TypeError) as error:
-        raise MagBridgeError(
-            f"{contents.root}: its {MANIFEST} does not say what it was made from ({error}): it cannot be made again"
-        ) from error
+        found = f"its {MANIFEST} does not say what it was made from ({error})"
+        raise MagBridgeError(f"{contents.root}: {found}: it cannot be made again") from error
     upstream = inputs_of(edition.bridge, CHOICES.get(name, name), upstream_dir)
-    if upstream.sources != manifest["upstream"]["sources"]:
-        raise MagBridgeError(
-            f"{contents.root}: made from {manifest['upstream']['sources']}, at hand are {upstream.sources}"
-        )
+    if upstream.sources != sources:
+        raise MagBridgeError(f"{contents.root}: made from {sources}, at hand are {upstream.sources}")
     return make_bridge(upstream, config, seed), counts, seed
 
 
@@ -98,11 +95,12 @@ def _labels(contents: Contents, plan: Plan) -> list[Finding]:
         return [Finding("regeneration", contents.metadata_file, "ids or their order are not those of the plan")]
     planned = plan.rows.astype(object).where(plan.rows.notna(), None)
     rows = contents.rows.set_index("sample_id", drop=False).loc[contents.order]
-    findings = []
-    for name in metadata_of(contents.edition.fields):
-        for sample_id, found, expected in zip(contents.order, rows[name], planned[name]):
-            if found != expected:
-                findings.append(Finding("regeneration", sample_id, f"{name} is {found!r}, the plan has {expected!r}"))
+    findings = [
+        Finding("regeneration", sample_id, f"{name} is {found!r}, the plan has {expected!r}")
+        for name in metadata_of(contents.edition.fields)
+        for sample_id, found, expected in zip(contents.order, rows[name], planned[name])
+        if found != expected
+    ]
     at = [contents.position[sample_id] for sample_id in contents.order]
     other = ~_equal(u_features(contents.table)[at], plan.u_features).all(axis=1)
     return findings + [

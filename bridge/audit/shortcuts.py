@@ -111,23 +111,16 @@ def _support(target: np.ndarray, labels: tuple[str, ...], rows: np.ndarray) -> l
 
 
 def _excess(
-    inputs: np.ndarray,
-    target: np.ndarray,
-    labels: tuple[str, ...],
-    fit: np.ndarray,
-    scored: np.ndarray,
-    unit: np.ndarray,
+    inputs: np.ndarray, target: np.ndarray, labels: tuple[str, ...], fit: np.ndarray, scored: np.ndarray, unit
 ) -> str | None:
-    """What a learner scores, if that is more than chance and three standard errors."""
+    """What a learner scores, if that is more than chance and three standard errors; `unit` (n,) batteries."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     options = {"max_iter": 40, "max_leaf_nodes": 8, "random_state": 0}
     truth = target[scored]
     if not labels:
-        said = (
-            HistGradientBoostingRegressor(**options).fit(inputs[fit], target[fit].astype(float)).predict(inputs[scored])
-        )
-        return _r2_excess(truth.astype(float), said, unit[scored])
+        regressor = HistGradientBoostingRegressor(**options).fit(inputs[fit], target[fit].astype(float))
+        return _r2_excess(truth.astype(float), regressor.predict(inputs[scored]), unit[scored])
     model = HistGradientBoostingClassifier(class_weight="balanced", **options).fit(inputs[fit], target[fit])
     right = model.predict(inputs[scored]) == truth
     score = float(np.mean([right[truth == label].mean() for label in labels]))
@@ -144,19 +137,16 @@ def _r2_excess(truth: np.ndarray, said: np.ndarray, unit: np.ndarray) -> str | N
     sums = np.zeros((index.max() + 1, 4))
     np.add.at(sums, index, terms)
     weights = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=1000)
+    count, total, square, rest = (weights @ sums).T
     with np.errstate(divide="ignore", invalid="ignore"):
-        draws = 1 - (weights @ sums[:, 3]) / (
-            weights @ sums[:, 2] - (weights @ sums[:, 1]) ** 2 / (weights @ sums[:, 0])
-        )
+        draws = 1 - rest / (square - total**2 / count)
     score, error = 1 - sums[:, 3].sum() / ((truth - truth.mean()) ** 2).sum(), np.nanstd(draws)
     if score <= STANDARD_ERRORS * error:
         return None
     return f"R2 {score:.3f} +- {error:.3f}, chance is 0"
 
 
-def voltage_errors(
-    rows: pandas.DataFrame, signals: np.ndarray, test: np.ndarray
-) -> tuple[np.ndarray, np.ndarray] | None:
+def voltage_errors(rows: pandas.DataFrame, signals: np.ndarray, test: np.ndarray) -> list[np.ndarray] | None:
     """Errors in V of the voltage of clean test rows: from the field that Y and Z do not see, and from the level.
 
     The first regresses on mean, spread and ends over the scan of C^2 - Y^2 - Z^2 of both sensors, the second on the
@@ -168,27 +158,21 @@ def voltage_errors(
         return None
     unseen = [signals[..., c] ** 2 - signals[..., y] ** 2 - signals[..., z] ** 2 for y, z, c in SENSORS]
     derived = np.column_stack([f for u in unseen for f in (u.mean(axis=1), u.std(axis=1), u[:, 0], u[:, -1])])
-    level = signals[..., :4].mean(axis=1)
-    voltage = rows["voltage"].to_numpy(float)
-    return _errors(derived, voltage, fit, scored), _errors(level, voltage, fit, scored)
-
-
-def _errors(inputs: np.ndarray, target: np.ndarray, fit: np.ndarray, scored: np.ndarray) -> np.ndarray:
-    scaled = (inputs - inputs[fit].mean(axis=0)) / (inputs[fit].std(axis=0) + 1e-30)
-    design = np.column_stack([np.ones(len(scaled)), scaled, scaled**2])
-    weights = np.linalg.lstsq(design[fit], target[fit], rcond=None)[0]
-    return design[scored] @ weights - target[scored]
+    voltage, errors = rows["voltage"].to_numpy(float), []
+    for inputs in (derived, signals[..., :4].mean(axis=1)):
+        scaled = (inputs - inputs[fit].mean(axis=0)) / (inputs[fit].std(axis=0) + 1e-30)
+        design = np.column_stack([np.ones(len(scaled)), scaled, scaled**2])
+        weights = np.linalg.lstsq(design[fit], voltage[fit], rcond=None)[0]
+        errors.append(design[scored] @ weights - voltage[scored])
+    return errors
 
 
 def _voltage(rows: pandas.DataFrame, signals: np.ndarray, test: np.ndarray) -> Iterator[Finding]:
-    found = voltage_errors(rows, signals, test)
-    if found is None:
+    errors = voltage_errors(rows, signals, test)
+    if errors is None:
         return
-    derived, level = (float(np.sqrt((error**2).mean())) for error in found)
-    error = float((found[0] ** 2).std() / (2 * derived * np.sqrt(len(found[0])))) if derived > 0 else 0.0
+    derived, level = (float(np.sqrt((error**2).mean())) for error in errors)
+    error = float((errors[0] ** 2).std() / (2 * derived * np.sqrt(len(errors[0])))) if derived > 0 else 0.0
     if derived + STANDARD_ERRORS * error < level:
-        yield Finding(
-            "no shortcut: derived channels",
-            "data",
-            f"C5, C6, Y and Z give the voltage to {1000 * derived:.3g} mV, the signal's level to {1000 * level:.3g}",
-        )
+        found = f"C5, C6, Y and Z give the voltage to {1000 * derived:.3g} mV, the signal's level to {1000 * level:.3g}"
+        yield Finding("no shortcut: derived channels", "data", found)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from bridge.commands.options import show
+from bridge.errors import refusal
 from dataset_card.contract.editions import V1
 from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
 from dataset_card.errors import MagBridgeError
@@ -81,9 +82,7 @@ def with_own(inputs, own: OwnOptions):
     elif own.columns is not None:
         raise MagBridgeError("--columns without --cells: expected the table that it maps")
     if (own.scans is None) != (own.scan_table is None) or (own.channels is not None and own.scans is None):
-        raise MagBridgeError(
-            "--scans, --scan-table and --channels: expected the first two together, the third beside them"
-        )
+        raise refusal("own_scans")
     if own.scans is not None and own.scan_table is not None:
         if not isinstance(inputs, UpstreamV2):
             raise MagBridgeError("--scans with bridge v1: expected --bridge v2, which fits its map to any archive")

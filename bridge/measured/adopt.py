@@ -12,6 +12,7 @@ import pandas
 
 from bridge.audit.leakage import LeakageReport, leakage_report
 from bridge.config import config_hash
+from bridge.errors import refusal
 from bridge.identity import sample_seed
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.faults import said
@@ -27,7 +28,6 @@ from dataset_card.contract.configs import SPLITS
 from dataset_card.contract.editions import MEASURED
 from dataset_card.contract.measured import LABEL_FIELDS
 from dataset_card.contract.schema import MEASURED_CHANNELS, metadata_of
-from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import macros
 from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.faults import Fault, Faults, FaultyInput, fault, require
@@ -107,9 +107,7 @@ def adopt(
     """
     for name, text in (("licence", licence), ("citation", citation)):
         if not (text or "").strip():
-            raise MagBridgeError(
-                f"no --{name}: expected the {name} of your data in your own words; it is never made up here"
-            )
+            raise refusal("not_said", name=name)
     out = Path(out)
     require_folder(out, RELEASE, replace)
     found = read_measured(signals, labels, channels, split, columns)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bridge.errors import refusal
 from bridge.identity import sample_seed
 from bridge.release.folder import SCAN_MAP
 from bridge.v2 import BridgeV2, BridgeV2Config, ScanMap
@@ -176,22 +177,14 @@ def bridge_of(release: Path) -> BridgeV2:
     manifest = read_manifest(release)
     version = str(manifest.get("bridge_version"))
     if edition_of(version) is not V2:
-        raise MagBridgeError(
-            f"{release} is of bridge {version}: expected a v2 release, whose folder carries its bridge; "
-            "build one with `python -m bridge build --bridge v2`"
-        )
+        raise refusal("no_bridge", release=release, version=version)
     path = release / SCAN_MAP
     if not path.is_file():
-        raise MagBridgeError(
-            f"{path} is missing: expected the map of a v2 release; restore it or build the release again"
-        )
+        raise refusal("no_map", path=path)
     try:
         config = BridgeV2Config.of(manifest["config"])
     except (KeyError, AttributeError, TypeError) as error:
         raise MagBridgeError(f"{release}: its manifest has no configuration of v2 ({error}); restore it") from error
     if config.hash() != manifest.get("bridge_config_hash"):
-        raise MagBridgeError(
-            f"{release}: the configuration's hash is {config.hash()}, the manifest says "
-            f"{manifest.get('bridge_config_hash')}; restore it"
-        )
+        raise refusal("other_config", release=release, found=config.hash(), stated=manifest.get("bridge_config_hash"))
     return BridgeV2(None, config, ScanMap.load(path), int(manifest["master_seed"]))

@@ -22,6 +22,7 @@ from benchmark.features import static_features
 from benchmark.models import Model
 from benchmark.protocol import asks, fit_seeds
 from benchmark.tasks import TASKS, Task, get_task
+from bridge.errors import refusal
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import read_scans
@@ -121,10 +122,8 @@ def _fitted(model: str, task: Task, data: TaskData) -> tuple[Model, list[Any]]:
         return declared, [fit for _, fit in fit_seeds(task, everything, data)]
     baseline = pull_baseline(model)
     if (baseline.task, baseline.digest) != (task, data.dataset.digest):
-        raise MagBridgeError(
-            f"{model} was fitted for {baseline.task.id} on {baseline.digest[:12]}, asked is {task.id} on "
-            f"{data.dataset.short}: expected the release that it was fitted on, with --data, and its task"
-        )
+        fitted = {"fitted_task": baseline.task.id, "fitted_on": baseline.digest}
+        raise refusal("other_release", model=model, task=task.id, data=data.dataset.short, **fitted)
     return baseline.model, list(baseline.fitted.values())
 
 
@@ -159,10 +158,7 @@ def _quantile(scores: np.ndarray, weights: np.ndarray, batteries: int, level: fl
     total = np.cumsum(weights[order])
     at = np.searchsorted(total, level * (batteries + 1) - 1e-9)
     if at == len(scores):
-        raise MagBridgeError(
-            f"level {level} with {batteries} batteries to calibrate on: expected at most "
-            f"{batteries / (batteries + 1):.2f}"
-        )
+        raise refusal("level", level=level, batteries=batteries, most=batteries / (batteries + 1))
     return float(scores[order][at])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from bridge.errors import refusal
 from bridge.measured import readers
 from bridge.measured.matched import NOMINAL, Labels, Matched, Residuals, bridge_of, match
 from bridge.measured.response import Slope, amplitude, response_trajectory, shuffle_cells, slope_interval, soh_slope
@@ -16,7 +17,6 @@ from bridge.v2 import BridgeV2
 from dataset_card.contract.editions import MEASURED, edition_of
 from dataset_card.contract.measured import SOH_MAX
 from dataset_card.contract.schema import CHANNELS, T
-from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import macros
 from dataset_card.storage.arrays import signals
 from dataset_card.storage.reading import one_release, read_manifest, read_table
@@ -147,10 +147,7 @@ def compare(release: Path, against: Path, seed: int = SEED, workers: int | None 
     with one_release(release) as folder, one_release(against) as other_folder:
         manifest, other = read_manifest(folder), read_manifest(other_folder)
         if edition_of(str(manifest.get("bridge_version"))) is not MEASURED:
-            raise MagBridgeError(
-                f"{release} is of bridge {manifest.get('bridge_version')}: expected measured cells, a folder that "
-                "`python -m bridge adopt` wrote"
-            )
+            raise refusal("not_measured", release=release, version=manifest.get("bridge_version"))
         bridge, table = bridge_of(other_folder), read_table(folder)
     fields = {"cell": "battery_id", **{name: name for name in ("chemistry", "voltage", "soc", "soh")}}
     labels = Labels(**{name: np.array(table[field].to_pylist()) for name, field in fields.items()})
@@ -202,11 +199,9 @@ def compare_scans(
     cells = np.unique(labels.cell)
     spread = float(np.ptp(labels.soh)) if len(labels) else 0.0
     if len(cells) < FEWEST_CELLS or spread < LEAST_SOH_RANGE:
-        raise MagBridgeError(
-            f"{name}: {len(cells)} cells within the bridge's range, SOH over {spread:.3f}: expected at least "
-            f"{FEWEST_CELLS} "
-            f"cells and a range of {LEAST_SOH_RANGE}; left out: {left_out or 'none'}"
-        )
+        least = {"least": FEWEST_CELLS, "range": LEAST_SOH_RANGE}
+        said = {"name": name, "cells": len(cells), "spread": spread, "left_out": left_out or "none"}
+        raise refusal("few_to_compare", **said, **least)
     rng = np.random.default_rng(seed)
     each = max(1, SAMPLED // len(cells))
     sampled = np.sort(np.concatenate([rng.permutation(np.flatnonzero(labels.cell == c))[:each] for c in cells]))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from bridge.errors import refusal
 from bridge.measured.matched import Labels
 from dataset_card.contract.schema import MEASURED_CHANNELS, T
-from dataset_card.errors import MagBridgeError
 
 EDGE = 4
 """Steps at each end that the acquisition disturbs; they are not read."""
@@ -108,9 +108,7 @@ def slope_interval(y: np.ndarray, labels: Labels) -> tuple[float, float, float]:
     soh = labels.soh - basis @ (basis.T @ labels.soh)
     norm = float(soh @ soh)
     if norm <= 1e-9 * len(soh) * labels.soh.var():
-        raise MagBridgeError(
-            "SOH follows from chemistry, voltage and SOC: expected cells of more than one SOH at the same of these"
-        )
+        raise refusal("soh_follows")
     value = float(soh @ y / norm)
     rest = y - basis @ (basis.T @ y) - value * soh
 

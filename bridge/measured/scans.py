@@ -9,6 +9,7 @@ import numpy as np
 import pandas
 
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
+from bridge.errors import refusal
 from bridge.measured.adopt import paired
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
 from bridge.measured.faults import said
@@ -20,7 +21,6 @@ from bridge.plan import REGIME_B_MIN_V
 from bridge.v1.inputs import AnchorStatistics
 from bridge.v2 import UpstreamV2
 from dataset_card.contract.measured import ARCHIVE_FIELDS
-from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import macros
 from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.faults import Faults, fault, require
@@ -53,10 +53,7 @@ def with_scans(
         MagBridgeError: The scans are not usable, or the labels beside them are simulated.
     """
     if upstream.name == "simulated" and not upstream.own_cells:
-        raise MagBridgeError(
-            "own scans beside simulated labels: expected --cells with your own table, or the published pulse tables "
-            "(--upstream published)"
-        )
+        raise refusal("simulated_labels")
     mapping = RELEASE_NAMES if channels is None else read_channel_map(channels)
     labels = read_labels(table, ARCHIVE_FIELDS)
     scans, sources = read_scans(signals, mapping)

@@ -11,7 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from dataset_card.errors import MagBridgeError, innermost
+from bridge.errors import refusal
+from dataset_card.errors import innermost
 
 DOWNLOAD_TIMEOUT_S = 10.0
 """Seconds without an answer after which a host counts as unreachable."""
@@ -55,14 +56,10 @@ def _request(url: str, out: Path, otherwise: str, timeout_s: float) -> None:
                 response.raise_for_status()
                 _save(response, out, have if response.status_code == 206 else 0)
     except requests.HTTPError as error:
-        raise MagBridgeError(
-            f"{url} answered {error.response.status_code} {error.response.reason}: expected the file; {otherwise}"
-        ) from error
+        answer = {"status": error.response.status_code, "reason": error.response.reason}
+        raise refusal("host_answered", url=url, otherwise=otherwise, **answer) from error
     except requests.RequestException as error:
-        raise MagBridgeError(
-            f"{url} could not be downloaded ({innermost(error)}); what arrived is kept and the next try "
-            f"resumes; without network, {otherwise}"
-        ) from error
+        raise refusal("host_unreachable", url=url, reason=innermost(error), otherwise=otherwise) from error
 
 
 def _save(response, out: Path, have: int) -> None:
@@ -79,7 +76,5 @@ def _save(response, out: Path, have: int) -> None:
         for chunk in response.iter_content(1 << 16):
             have += file.write(chunk)
             if have > MAX_DOWNLOAD_BYTES:
-                raise MagBridgeError(
-                    f"{response.url} sent more than {MAX_DOWNLOAD_BYTES / 1e9:.1f} GB: expected a file of this data"
-                )
+                raise refusal("host_endless", url=response.url, most=MAX_DOWNLOAD_BYTES / 1e9)
             bar.update(len(chunk))

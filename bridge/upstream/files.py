@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.errors import refusal
 from bridge.upstream.download import DOWNLOAD_TIMEOUT_S, download
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
@@ -87,10 +88,7 @@ def find(file: UpstreamFile, upstream_dir: Path | None = None) -> Path | None:
         if path.is_file():
             digest = sha256_of(path)
             if digest != file.sha256:
-                raise MagBridgeError(
-                    f"{path} ({words}) has SHA-256 {digest}: expected {file.sha256}; it is damaged or another "
-                    "version, remove it or fetch it again with `python -m bridge upstream --fetch`"
-                )
+                raise refusal("damaged_file", path=path, words=words, digest=digest, sha256=file.sha256)
             return path
     return None
 
@@ -115,10 +113,7 @@ def fetch(file: UpstreamFile, url: str | None = None, timeout_s: float = DOWNLOA
     with replacing(target) as temporary:
         download(url, temporary, target.with_name(f"{target.name}.partial"), BRING_IT, timeout_s)
         if sha256_of(temporary) != file.sha256:
-            raise MagBridgeError(
-                f"{url} does not have the SHA-256 {file.sha256} that this release is pinned to: the "
-                "file was truncated on its way or is another version; try again"
-            )
+            raise refusal("other_bytes", url=url, sha256=file.sha256)
     return target
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from bridge.config import ANCHOR_VOLTAGES
+from bridge.errors import refusal
 from bridge.v1.inputs import AnchorStatistics, PulseTable
 from bridge.v1.latent_space import LATENT, LatentSpace
 from bridge.v1.reservoir import EMBEDDING
 from dataset_card.contract.schema import CHANNELS, U_FEATURES, T
-from dataset_card.errors import MagBridgeError
 from dataset_card.storage.archives import read_npz
 
 POSITIONS = 41
@@ -88,11 +88,8 @@ def read_osf_scans(path: Path, statistics: AnchorStatistics) -> np.ndarray:
         gap = np.abs(getattr(found, kind) - getattr(statistics, kind))
         if gap.max() > 1e-6 * scale:
             anchor, step, channel = np.unravel_index(gap.argmax(), gap.shape)
-            raise MagBridgeError(
-                f"{path}: the {kind} of the scans at {statistics.voltages[anchor]:.2f} V, channel {CHANNELS[channel]}, "
-                f"step {step} is off the anchor statistics by {gap.max():.3g} nT; expected the OSF archive's 205 scans "
-                "ordered by anchor and position, 41 each"
-            )
+            at = {"voltage": statistics.voltages[anchor], "channel": CHANNELS[channel], "step": step}
+            raise refusal("other_scans", path=path, kind=kind, gap=gap.max(), **at)
     return scans
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
+from bridge.errors import refusal
 from bridge.upstream import files
 from bridge.upstream.published import read_pulse_table
 from bridge.v1.inputs import PulseTable
@@ -138,9 +139,7 @@ def combine(tables: Mapping[str, PulseTable]) -> PulseTables:
         table = tables[sheet.name]
         strange = sorted(set(table.soc.tolist()) - set(median))
         if strange:
-            raise MagBridgeError(
-                f"pulse table {sheet.name!r} has records at SOC {strange[0]:g} %: expected the levels of {SCANNED!r}"
-            )
+            raise refusal("soc_of_a_table", name=sheet.name, soc=strange[0], scanned=SCANNED)
         visits = [sheet.battery(int(cell)) for cell in table.cell]
         parts.append(
             PulseTables(

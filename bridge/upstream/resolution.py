@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.config import BRIDGE_VERSION
+from bridge.errors import refusal
 from bridge.upstream import files, published, simulated
 from bridge.v1.inputs import Upstream
 from bridge.v1.latent_space import AngleScaler
@@ -80,10 +81,8 @@ def locate(
             except MagBridgeError as error:
                 reason = str(error)
         missing = ", ".join(file.path for file in wanted if file.path not in found)
-        raise FileNotFoundError(
-            f"the published upstream is not at hand: {missing} missing ({reason}). Put the files into a folder and "
-            f"name it with --upstream-dir or ${files.ENVIRONMENT_VARIABLE}, or use --upstream simulated"
-        )
+        said = refusal("no_upstream", missing=missing, reason=reason, variable=files.ENVIRONMENT_VARIABLE)
+        raise FileNotFoundError(str(said))
     return found
 
 
@@ -118,8 +117,4 @@ def osf_path(upstream_dir: Path | None) -> Path:
     path = files.osf_scans(upstream_dir)
     if path is not None:
         return path
-    raise MagBridgeError(
-        f"the raw scans are not at hand: expected {files.OSF_SCANS} in the folder of --upstream-dir or "
-        f"${files.ENVIRONMENT_VARIABLE}. They may not be redistributed: build osf_sequences.npz from the OSF "
-        "archive, DOI 10.17605/OSF.IO/CW8ZV"
-    )
+    raise refusal("no_raw_scans", file=files.OSF_SCANS, variable=files.ENVIRONMENT_VARIABLE)

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from bridge.config import ANCHOR_VOLTAGES, BRIDGE_VERSION_SIMULATED
+from bridge.errors import refusal
 from bridge.upstream.simulated_parameters import PARAMETER_FILE, SimulationParameters, load_parameters
 from bridge.v1 import reservoir
 from bridge.v1.inputs import AnchorStatistics, PulseTable, Upstream
@@ -254,10 +255,7 @@ def pulse_table(
     _require_integer("seed", seed, 0)
     levels = np.asarray(soc_levels, dtype=float)
     if levels.ndim != 1 or not len(levels) or not ((levels >= SOC_LEVELS[0]) & (levels <= SOC_LEVELS[-1])).all():
-        raise MagBridgeError(
-            f"SOC levels {list(soc_levels)} %: expected numbers from {SOC_LEVELS[0]} to "
-            f"{SOC_LEVELS[-1]} %, the fitted range"
-        )
+        raise refusal("soc_levels", levels=list(soc_levels), low=SOC_LEVELS[0], high=SOC_LEVELS[-1])
     if len(np.unique(levels)) != len(levels):
         raise MagBridgeError(f"SOC levels {list(soc_levels)} %: expected each level once")
     pulse, rng = parameters.pulse_table, np.random.default_rng(seed)

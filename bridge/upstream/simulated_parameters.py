@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dataset_card.errors import MagBridgeError
+from bridge.errors import refusal
 from dataset_card.storage.documents import read_json
 
 PARAMETER_FILE = Path(__file__).with_name("simulated_parameters.json")
@@ -31,9 +31,7 @@ class Anchors:
         """
         volts = vars(self)["voltage"]
         if not volts[0] <= voltage <= volts[-1]:
-            raise MagBridgeError(
-                f"voltage {voltage} V: expected {volts[0]} to {volts[-1]} V, the range of the fitted anchors"
-            )
+            raise refusal("fitted_range", voltage=voltage, low=volts[0], high=volts[-1])
         upper = min(max(1, int(np.searchsorted(volts, voltage))), len(volts) - 1)
         share = (voltage - volts[upper - 1]) / (volts[upper] - volts[upper - 1])
         return {name: (1 - share) * values[upper - 1] + share * values[upper] for name, values in vars(self).items()}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from bridge.commands.options import (
+    LINES,
     DatasetOption,
     UpstreamDirOption,
     UpstreamOption,
@@ -70,12 +71,7 @@ def plan(recipe, as_json: JsonOption = False) -> None:
     """Write the specification of a corpus and print its size; `build` with the same options makes it."""
     found = recipe.specification
     document = {"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **vars(found)}
-    text = (
-        f"{recipe.out.url}: {found.rows} rows of {found.bridge_version}, the releases of the master seeds "
-        f"{found.first_seed} to {found.first_seed + found.seeds - 1}, in {found.shards} shards of "
-        f"{min(found.seeds, found.seeds_per_shard)} seeds, {found.dtype}"
-    )
-    show(document, text, as_json)
+    show(document, LINES().planned(recipe.out.url, found), as_json)
 
 
 @corpus.command()

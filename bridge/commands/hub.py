@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import typer
-
-from dataset_card.running.commands import JsonOption, print_json
+from bridge.commands.options import LINES, show
+from dataset_card.running.commands import JsonOption
 
 
 def push(
@@ -33,20 +32,10 @@ def push(
 
     if dry_run:
         files = publishing.listing(publishing.release_files(release))
-        if as_json:
-            print_json({"repo": repo, "files": dict(files), "bytes": sum(size for _, size in files)})
-            return
-        for name, size in files:
-            typer.echo(f"{size:>12,}  {name}")
-        typer.echo(f"{sum(size for _, size in files):>12,}  bytes in {len(files)} files would go to dataset {repo}")
+        total = sum(size for _, size in files)
+        text = LINES().to_push(repo, files, total)
+        show({"repo": repo, "files": dict(files), "bytes": total}, text, as_json)
         return
     pushed = publishing.push(release, repo, private=private)
     address = None if collection is None else Repository(repo, "dataset").collect(collection)
-    if as_json:
-        print_json(dataclasses.asdict(pushed))
-        return
-    done = "created" if pushed.created else "updated" if pushed.changed else "already up to date"
-    typer.echo(f"{pushed.url}: {done}, commit {pushed.commit[:12]}, tag {pushed.tag}")
-    if address is not None:
-        typer.echo(f"in the collection {address}")
-    typer.echo(f'load it with: datasets.load_dataset("{repo}", "by_cell_primary")')
+    show(dataclasses.asdict(pushed), LINES().pushed(repo, pushed, address), as_json)

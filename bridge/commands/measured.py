@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bridge.commands.options import show
+from bridge.commands.options import LINES, show
 from bridge.errors import refusal
 from dataset_card.contract.editions import V1
 from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
@@ -148,14 +148,8 @@ def adopt(
     if out is None:
         raise MagBridgeError("no --out: expected the folder to write, or --check to look for faults only")
     manifest, leaks = write(signals, labels, out, licence=licence, citation=citation, **files, replace=replace)
-    counts = manifest["counts"]
-    lines = (
-        f"{out}: {counts['rows']} measured scans of {counts['cells']} cells, digest {manifest['dataset_digest'][:12]}",
-        *(f"  {note}" for note in manifest["notes"]),
-        f"by_cell_primary: {leaks.text(3)}",
-        f'load it with: datasets.load_dataset("{out}", "by_cell_primary")',
-    )
-    show({"out": str(out), "leaks": leaks.as_dict(), **manifest}, "\n".join(lines), as_json)
+    document = {"out": str(out), "leaks": leaks.as_dict(), **manifest}
+    show(document, LINES().adopted(out, manifest, leaks), as_json)
 
 
 def predict(

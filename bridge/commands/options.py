@@ -12,6 +12,10 @@ import typer
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import described, print_json
+from dataset_card.running.templates import macros
+
+LINES = functools.partial(macros, "bridge.commands", "lines.txt")
+"""What commands print, in words."""
 
 AnyReleaseArgument = Annotated[Path, typer.Argument(help="A release folder, or a bundle (folder or zip).")]
 UpstreamOption = Annotated[
@@ -86,13 +90,7 @@ def anomaly_counts(text: str | None) -> int | tuple[int, ...] | None:
 
 def report_written(out: Path | str, manifest: dict, what: str, load_with: str, as_json: bool) -> None:
     """Print what was written: its name and size, its digest, rows of each subset of the primary split, how to load."""
-    if as_json:
-        print_json({"out": str(out), **manifest})
-        return
-    subsets = manifest["splits"]["by_cell_primary"]["subsets"]
-    typer.echo(f"{out}: {what}, digest {manifest['dataset_digest'][:12]}")
-    typer.echo("by_cell_primary: " + ", ".join(f"{name} {subset['rows']}" for name, subset in subsets.items()))
-    typer.echo(f'load it with: datasets.load_dataset("{out}", {load_with})')
+    show({"out": str(out), **manifest}, LINES().written(out, manifest, what, load_with), as_json)
 
 
 def show(found: Any, text: str, as_json: bool) -> None:
@@ -105,11 +103,4 @@ def show(found: Any, text: str, as_json: bool) -> None:
 
 def upstream_line(name: str) -> str:
     """One plain line that tells which upstream is used."""
-    return {
-        "physics": "computed from cell designs; no upstream is read",
-        "published": "upstream: published files, checked against their SHA-256 (surrogate scans: the raw ones are not "
-        "public)",
-        "hybrid": "upstream: published files, checked against their SHA-256 (correlations are borrowed: simulated)",
-        "osf": "upstream: published files, checked against their SHA-256, with your raw scans",
-        "simulated": "upstream: SIMULATED. The published files are not used; this will not be the published release",
-    }[name]
+    return LINES().upstream(name)

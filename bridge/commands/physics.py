@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.commands.options import FigureOption, UpstreamDirOption, show
+from bridge.commands.options import LINES, FigureOption, UpstreamDirOption, show
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import JsonOption, ReplaceOption
 from dataset_card.running.templates import macros
@@ -20,8 +20,6 @@ DesignArgument = Annotated[
 ]
 UNITS = {"fT": 1e-6, "pT": 1e-3, "nT": 1.0, "uT": 1e3, "mm": 1.0, "cm": 10.0, "um": 1e-3}
 """Of a quantity on the command line, in nT or mm."""
-
-BOUND = "a bound: the test knows what the defect does and where; it knows neither ageing nor the cell's scatter"
 
 
 def quantity(text: str, units: tuple[str, ...]) -> float:
@@ -92,7 +90,7 @@ def detect(
     distances = sorted({distance_mm, *((5.0, 10.0, 20.0) if out is not None else ())})
     noises = sorted({noise_nT, *((0.001, 0.01, 0.1, 1.0) if out is not None else ())})
     found = detection.detect(plan, distances, noises)
-    text = f"{detection.table(found, distance_mm, noise_nT)}\n{BOUND}"
+    text = f"{detection.table(found, distance_mm, noise_nT)}\n{LINES().bound()}"
     if out is not None:
         from bridge.v3.figures import detect_figure
 

@@ -7,16 +7,11 @@ from pathlib import Path
 
 import typer
 
-from bridge.commands.options import UpstreamDirOption, show
+from bridge.commands.options import LINES, UpstreamDirOption, show
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import JsonOption, ReplaceOption
 from dataset_card.running.log import LOG
 from dataset_card.storage.output import require_file
-
-INCOMPLETE = (
-    "the published upstream is incomplete: `build` will use the simulation unless the files can be downloaded; get "
-    "them with --fetch, or name their folder with --upstream-dir"
-)
 
 
 def upstream(
@@ -36,9 +31,9 @@ def upstream(
     """
     from bridge.upstream import files
 
-    if out is not None and not compare:
-        raise MagBridgeError("--out names the figure of --compare: add --compare")
     if out is not None:
+        if not compare:
+            raise MagBridgeError("--out names the figure of --compare: add --compare")
         require_file(out, replace)
     if compare:
         _compare(upstream_dir, fetch, out, as_json)
@@ -50,10 +45,7 @@ def upstream(
                 files.fetch(file)
     entries = files.status(upstream_dir)
     whole = all(entry["state"] == "ok" for entry in entries if entry["file"] != files.OSF_SCANS)
-    line = "{state:9}  {file}  ({meaning}; {licence})\n           {where}"
-    lines = [line.format(**entry, where=entry["path"] or entry["detail"]) for entry in entries]
-    lines.append("the published upstream is complete" if whole else INCOMPLETE)
-    show({"complete": whole, "files": entries}, "\n".join(lines), as_json)
+    show({"complete": whole, "files": entries}, LINES().files(entries, whole), as_json)
     if not whole:
         raise typer.Exit(1)
 

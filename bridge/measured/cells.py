@@ -47,13 +47,13 @@ def with_cells(
     path = Path(path)
     table = read_labels(path, CELL_FIELDS, columns)
     notes = table.attrs["notes"]
-    chemistries = None if chemistries is None else [chemistry_of(name) for name in chemistries]
-    for name in chemistries or ():
-        if name not in set(table["chemistry"]):
-            known = ", ".join(sorted(set(table["chemistry"])))
-            raise fault(path, "column 'chemistry'", *said("no_such_chemistry", name=name, known=known))
     if chemistries is not None:
-        table = table[table["chemistry"].isin(list(chemistries))].reset_index(drop=True)
+        wanted, known = [chemistry_of(name) for name in chemistries], sorted(set(table["chemistry"]))
+        for name in wanted:
+            if name not in known:
+                text = said("no_such_chemistry", name=name, known=", ".join(known))
+                raise fault(path, "column 'chemistry'", *text)
+        table = table[table["chemistry"].isin(wanted)].reset_index(drop=True)
     _check(path, table, isinstance(upstream, UpstreamV2))
     own = own_voltages(table)
     pulses = PulseTables(
@@ -69,9 +69,10 @@ def with_cells(
         own_voltage=own,
     )
     notes = (*notes, *_voltage_notes(table, own, pulses.voltage))
-    sources = {**_without_tables(upstream), path.name: sha256_of(path)}
-    if columns is not None:
-        sources[Path(columns).name] = sha256_of(Path(columns))
+    # v2 reads the scanned cell's voltages from the pulse tables still, so it keeps them among its sources.
+    is_v2 = isinstance(upstream, UpstreamV2)
+    sources = {name: digest for name, digest in upstream.sources.items() if is_v2 or "pulse" not in name}
+    sources |= {Path(p).name: sha256_of(Path(p)) for p in (path, columns) if p is not None}
     if isinstance(upstream, UpstreamV2):
         return dataclasses.replace(upstream, pulses=pulses, sources=sources, own_cells=True), notes
     version = upstream.bridge_version + OWN_CELLS
@@ -127,10 +128,3 @@ def scanned_voltages(pulses: PulseTable) -> tuple[PulseTable, np.ndarray]:
         part = PulseTable(*(getattr(pulses, name)[lfp] for name in ("cell", "soc", "soh", "u")))
         return part, pulses.voltage[lfp]
     return pulses, np.clip(pulses.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V)
-
-
-def _without_tables(upstream: AnyUpstream) -> dict[str, str]:
-    """Sources but the pulse tables; v2 reads the scanned cell's voltages from them still, so it keeps them."""
-    if isinstance(upstream, UpstreamV2):
-        return dict(upstream.sources)
-    return {name: digest for name, digest in upstream.sources.items() if "pulse" not in name}

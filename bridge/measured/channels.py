@@ -8,7 +8,7 @@ from pathlib import Path
 from bridge.measured.faults import said
 from dataset_card.contract.measured import AXES, MEASURED_CHANNELS
 from dataset_card.contract.schema import CHANNELS
-from dataset_card.storage.columns import UNITS, read_column_map, unit_factor
+from dataset_card.storage.columns import UNITS, known_unit, read_column_map, unit_factor
 from dataset_card.storage.faults import Faults, fault, require
 
 
@@ -31,9 +31,7 @@ class Channel:
     @property
     def factor(self) -> float:
         """nT in one of the column's units."""
-        known = unit_factor(self.unit, "nT")
-        assert known is not None  # as `read_channel_map` made sure
-        return self.sign * known[0]
+        return self.sign * UNITS["nT"][known_unit(self.unit, "nT") or self.unit]
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,8 @@ def predict_scans(
         raise MagBridgeError(f"{task.id} is of v3's readings, not of scans: expected t1, t2, t3 or t4")
     if not 0 < level < 1:
         raise MagBridgeError(f"level {level}: expected a share between 0 and 1, such as {LEVEL}")
-    scan_ids, signals, sampling_note = _read(scans, channels)
+    mapping = RELEASE_NAMES if channels is None else read_channel_map(channels)
+    read = evenly_sampled(read_scans(scans, mapping)[0], mapping)
     data = load_task(task, release)
     declared, fitted = _fitted(model, task, data)
     # A model that stops early on validation rows has seen them.
@@ -88,6 +89,7 @@ def predict_scans(
     def outputs(rows: np.ndarray) -> np.ndarray:
         return _outputs(fitted, rows if declared.features is None else declared.features(rows), task)
 
+    signals = read.released()
     found, known = outputs(signals), outputs(calibration.signals)
     weights, batteries = _weights(calibration)
     if task.is_regression:
@@ -104,14 +106,8 @@ def predict_scans(
     unlikeness = near[0] / _quantile(near[1], weights, batteries - 1, USUAL)  # a share of these, not of new ones
     words = macros("bridge.measured", "notes.txt")
     said = words.prediction(data, level, USUAL, batteries, int((unlikeness > 1).sum()), len(unlikeness))
-    return Predicted(scan_ids, predictions, sets, unlikeness, [sampling_note, *said.splitlines()])
-
-
-def _read(scans: Path, channels: Path | None) -> tuple[list[str], np.ndarray, str]:
-    """Ids and signals (n, 100, 6) in nT of a user's scans, and what was done to their sampling."""
-    mapping = RELEASE_NAMES if channels is None else read_channel_map(channels)
-    found = evenly_sampled(read_scans(scans, mapping)[0], mapping)
-    return [scan.scan_id for scan in found.scans], found.released(), found.sampling.note
+    scan_ids = [scan.scan_id for scan in read.scans]
+    return Predicted(scan_ids, predictions, sets, unlikeness, [read.sampling.note, *said.splitlines()])
 
 
 def _fitted(model: str, task: Task, data: TaskData) -> tuple[Model, list[Any]]:

@@ -12,7 +12,7 @@ from bridge.measured.channels import ChannelMap
 from bridge.measured.signals import RawScan
 from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.running.templates import macros
-from dataset_card.storage.columns import unit_factor
+from dataset_card.storage.columns import UNITS, known_unit
 from dataset_card.storage.faults import Fault, require
 
 GAP = 1.5
@@ -114,7 +114,7 @@ def evenly_sampled(scans: Sequence[RawScan], channels: ChannelMap) -> ScanSet:
         found = _steps_fault(scan, name) if unit == "step" else _time_fault(scan, name)
         faults += found
         if not found and unit != "step":
-            intervals[i] = float(np.median(np.diff(scan.columns[name]))) * _seconds(unit)
+            intervals[i] = float(np.median(np.diff(scan.columns[name]))) * UNITS["s"][known_unit(unit, "s") or unit]
     typical = float(np.median(list(intervals.values()))) if intervals else 0.0
     faults += [
         scans[i].fault("mixed_clock", interval=interval, usual=typical)
@@ -143,12 +143,6 @@ def _even(scan: RawScan, channels: ChannelMap) -> RawScan:
     time = scan.columns[name or ""]
     grid = np.linspace(time[0], time[-1], len(time))
     return replace(scan, columns={key: np.interp(grid, time, values) for key, values in scan.columns.items()})
-
-
-def _seconds(unit: str) -> float:
-    factor = unit_factor(unit, "s")
-    assert factor is not None  # as the channel map's reader made sure
-    return factor[0]
 
 
 def _time(scan: RawScan, channels: ChannelMap) -> tuple[str | None, str]:

@@ -7,8 +7,6 @@ Examples:
     (3900, 100, 6)
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import datasets

@@ -1,7 +1,5 @@
 """The error that a user's input can cause; commands print it as one line and exit with 1."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Pages that are made when the documentation is built: notebooks, commands, tables, and texts kept elsewhere."""
 
-from __future__ import annotations
-
 import base64
 import posixpath
 import re

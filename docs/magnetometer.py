@@ -5,8 +5,6 @@ python docs/magnetometer.py
 `magbridge field` and `magbridge detect` print the same figures, one design at a time.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 python docs/own_files.py FOLDER
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

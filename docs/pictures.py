@@ -4,8 +4,6 @@ python docs/pictures.py                          a scan beside the signals of ea
 python docs/pictures.py magbridge-battery-v2     batteries of a release as they age
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

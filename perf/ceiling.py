@@ -14,8 +14,6 @@ rows, whose sampling error it shares: where the learner has enough rows already,
 A lower estimate of the best possible score, not a proof. Filed under the protocol `ceiling`, never ranked.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 from pathlib import Path

@@ -8,8 +8,6 @@ adjoint method, one segment at a time. "one matrix" is our circuit with the laye
 that the whole batch is multiplied with: what we tried and did not keep.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Callable

@@ -8,8 +8,6 @@ kills use a small corpus of 16 seeds. CPU seconds count every process, interpret
 the corpus: with 40 shards Dask stands at 1.16). Wall times mean little on a machine that others use.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

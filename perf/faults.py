@@ -6,8 +6,6 @@ Prints the seed, a line for each kind as it goes on, and what fell; exit code 1 
 child processes, so that a crash, a hang and a great allocation are seen as well.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

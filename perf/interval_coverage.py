@@ -8,8 +8,6 @@ batteries. Then on releases of other master seeds, whose batteries have other ma
 release's training rows, and the value is the score over all rows of the fresh releases.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -12,8 +12,6 @@ signal: 0.42 ms at 3.7 GHz. Additions and memory fit beside that, and fused oper
 the multipliers' place, and change the last digits. Fewer gates would be another circuit, and another dataset.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 

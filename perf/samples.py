@@ -5,8 +5,6 @@
 Rows are spaced evenly over the release, so that every kind is among them. Signals are kept in single precision.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

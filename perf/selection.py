@@ -8,8 +8,6 @@ learner's mean score over releases (T1: R2, T3 and T4: balanced accuracy) and ho
 standard error of that difference. T2 is T1 against a threshold, and Regime-B the business of T3's gate.
 """
 
-from __future__ import annotations
-
 import argparse
 from functools import partial
 from pathlib import Path

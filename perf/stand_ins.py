@@ -7,8 +7,6 @@ same scans without noise and make. A turned: the moment grows. Stand-in B: no an
 a cell. Beside them the bridge against itself, from the same comparisons. Prints counts and least seconds of CPU time.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 

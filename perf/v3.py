@@ -6,8 +6,6 @@ Prints milliseconds of CPU time, least of several calls. PyBaMM is timed where i
 particle model on 24 x 24 places, once); elsewhere the time that was measured with its table of currents is quoted.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 

@@ -5,8 +5,6 @@
 The prototype had no mounting and no maps in T7 and two modes of diffusion in T8 and T9, and scored healthy cells.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

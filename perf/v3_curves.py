@@ -8,8 +8,6 @@ not left out: the reading of the nearest sensor that is takes its place, and one
 `magbridge benchmark magnetics` draws what is written here.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Iterator

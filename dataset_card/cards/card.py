@@ -1,7 +1,5 @@
 """Renders the documents of a release folder from the contract and a manifest."""
 
-from __future__ import annotations
-
 import fnmatch
 from collections.abc import Sequence
 

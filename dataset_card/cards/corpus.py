@@ -1,7 +1,5 @@
 """The contract of a corpus: the rows of many releases, told apart by their master seed, in one folder of any size."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pyarrow as pa

@@ -4,8 +4,6 @@ Specification: mlcommons/croissant, docs/croissant-spec-1.1.md and docs/croissan
 as a whole is the template `croissant.yaml`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 

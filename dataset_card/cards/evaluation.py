@@ -3,8 +3,6 @@
 Specification: huggingface.co/docs/hub/eval-results.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import yaml

@@ -1,7 +1,5 @@
 """The card's figure: what a release is composed of, as an SVG made from its manifest alone."""
 
-from __future__ import annotations
-
 from dataset_card.cards.rendering import render
 from dataset_card.contract.configs import SPLITS
 from dataset_card.contract.schema import SYNTHETIC_SUBTYPES

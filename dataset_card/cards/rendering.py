@@ -1,7 +1,5 @@
 """The one engine of the documents: jinja2 over `templates/`, with `${...}` for a value, since BibTeX has braces."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path

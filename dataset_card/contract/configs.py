@@ -5,8 +5,6 @@ subset of either split, or in `by-record-<subset>-<group>.parquet` where rows co
 configuration is a set of globs over those files and a choice of columns.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

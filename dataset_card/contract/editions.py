@@ -1,7 +1,5 @@
 """The datasets that this project publishes, and the releases of measured cells: how they differ in form."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 

@@ -3,8 +3,6 @@
 The columns themselves are declared in `fields.json`. This module imports nothing of the project.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

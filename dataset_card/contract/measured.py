@@ -3,8 +3,6 @@
 Readers, the commands' help and the guide (`docs/guides/your-cells.md`) are derived from these values.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from dataset_card.contract.field import DECLARED, declared, markdown_table

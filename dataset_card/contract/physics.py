@@ -1,7 +1,5 @@
 """The contract of v3: terminal voltage and magnetic field of virtual pouch cells, and the labels behind them."""
 
-from __future__ import annotations
-
 from dataset_card.contract.field import Field, declared, select
 
 SENSORS, AXES = 24, 3

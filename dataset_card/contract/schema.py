@@ -4,8 +4,6 @@ Every other description of a row (the Arrow schema, the `datasets` features, the
 audit) is derived from the fields of its edition.
 """
 
-from __future__ import annotations
-
 import re
 
 import pyarrow as pa

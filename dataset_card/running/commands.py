@@ -1,7 +1,5 @@
 """What the command lines share: options, and how they print JSON."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

@@ -1,7 +1,5 @@
 """Compiled functions, kept between runs where there is a place to keep them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -4,8 +4,6 @@ Nothing heavy is imported here: signals are answered while a command's imports s
 own start, and a signal then ends it in Python's way.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import os

@@ -3,8 +3,6 @@
 The endpoint and the token are huggingface_hub's own: `$HF_ENDPOINT`, and `hf auth login` or `$HF_TOKEN`.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 import tempfile

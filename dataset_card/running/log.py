@@ -5,8 +5,6 @@ Silence it, or send it elsewhere, as any logger of Python's:
     logging.getLogger("magbridge").setLevel(logging.ERROR)
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 

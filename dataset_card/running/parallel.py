@@ -5,8 +5,6 @@ futures, not through joblib: that way a job that kills its workers ends the run 
 for ever.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

@@ -1,7 +1,5 @@
 """The house style of figures: colours, a canvas that needs no display, and files written in one piece."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path

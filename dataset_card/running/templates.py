@@ -1,7 +1,5 @@
 """Texts as jinja2 templates: a file of macros beside the module that fills them in."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib import resources
 from typing import Any

@@ -1,7 +1,5 @@
 """The boundary of zip files from outside: bundles, npz files and workbooks are looked at before they are unpacked."""
 
-from __future__ import annotations
-
 import errno
 import io
 import lzma

@@ -1,7 +1,5 @@
 """Signals of a release as one numpy array."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np

@@ -11,8 +11,6 @@ header: 4           # row of the column names
 ```
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence

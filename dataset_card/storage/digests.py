@@ -1,7 +1,5 @@
 """Digests: of the rows, of a folder's data files, and of one file."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """The boundary of JSON and YAML from outside: plain values of the expected form or one error."""
 
-from __future__ import annotations
-
 import functools
 import json
 import math

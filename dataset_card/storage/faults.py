@@ -1,7 +1,5 @@
 """What is wrong with a laboratory's file: one line per kind of mistake, with a count."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

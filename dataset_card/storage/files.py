@@ -5,8 +5,6 @@ place in one step. Where the system cannot exchange two folders, the older one w
 `standing` finds it there.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import errno

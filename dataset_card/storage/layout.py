@@ -1,7 +1,5 @@
 """How a table lies in its file: encoding, separator, decimal sign, sheet and header row, found and said."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import re

@@ -6,8 +6,6 @@ one is as it was written. Anything else is refused, and left as it was. `/`, the
 folders above them are never written to.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

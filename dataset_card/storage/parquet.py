@@ -4,8 +4,6 @@ Footer and page headers can claim anything, and pyarrow sets memory aside by wha
 text can stand for any number of rows.
 """
 
-from __future__ import annotations
-
 import mmap
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager

@@ -6,8 +6,6 @@ handed in: a SHA-256 of each predictions file. The reveal closes that list and a
 and the list's SHA-256, and `labels.parquet`. `python -m bridge round verify` makes all of it again.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Samples that the package carries: 200 rows of each published release."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pyarrow as pa

@@ -221,9 +221,8 @@ def _finish(folder: Folder, specification: Specification, markers: list[dict]) -
         known = {Path(path).name for path in files if Path(path).parent.name == split}
         for name in folder.names(f"data/{split}"):
             if name not in known and not name.startswith("."):
-                raise MagBridgeError(
-                    f"{folder.url}/data/{split}/{name}: not a file of this corpus, but readers would read it; remove it"
-                )
+                why = "not a file of this corpus, but readers would read it; remove it"
+                raise MagBridgeError(f"{folder.url}/data/{split}/{name}: {why}")
     texts = contract.documents(manifest, {path: (file["rows"], file["bytes"]) for path, file in files.items()})
     texts[MANIFEST], card = json_text(manifest), texts.pop(CARD)
     digests = {path: file["sha256"] for path, file in files.items()}
@@ -251,13 +250,11 @@ def _checksum_findings(folder: Folder, files: dict[str, dict]) -> list[Finding]:
         return [Finding("checksums", CHECKSUMS, str(error))]
     findings = [Finding("checksums", CHECKSUMS, f"{path} is not listed") for path in files if path not in listed]
     for name, digest in listed.items():
-        if name in files:
-            found = files[name]["sha256"]
-        elif Path(name).parent != Path("."):
+        if name not in files and Path(name).parent != Path("."):
             findings.append(Finding("checksums", CHECKSUMS, f"{name} is no file of this corpus"))
             continue
-        else:
-            found = folder.sha256(name) if folder.size(name) is not None else None
+        own = files[name]["sha256"] if name in files else None
+        found = own or (folder.sha256(name) if folder.size(name) is not None else None)
         if found != digest:
             findings.append(Finding("checksums", name, "missing" if found is None else "is not the file listed"))
     return findings

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,10 @@ from dataset_card.contract.configs import SPLITS
 from dataset_card.contract.field import metadata_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import dataset_digest, sha256_of
+from dataset_card.storage.documents import schema_errors
 from dataset_card.storage.reading import scalars
+
+MARKER = Path(__file__).with_name("marker.json")
 
 
 @dataclass(frozen=True)
@@ -58,27 +62,13 @@ def finished(shard: int, corpus: tuple[Folder, Specification]) -> dict | None:
         marker = out.read_json(marker_path(shard))
     except MagBridgeError:  # cut off while it was written, on a store that shows that: made again
         return None
-    if marker is None or marker.get("specification") != specification.hash() or not _is_marker(marker):
+    if marker is None or marker.get("specification") != specification.hash() or any(schema_errors(marker, MARKER)):
         return None
     files = marker["files"]
     whole = set(files) == {data_path(split, shard) for split in SPLITS} and all(
         out.size(path) == file["bytes"] and out.sha256(path) == file["sha256"] for path, file in files.items()
     )
     return marker if whole else None
-
-
-def _is_marker(marker: dict) -> bool:
-    """Whether a marker has the entries of one, each of its form; sums over them are checked where they are made."""
-    files, seeds, cells = (marker.get(name) for name in ("files", "seeds", "cells"))
-    return (
-        isinstance(files, dict)
-        and all(isinstance(f, dict) and {"rows", "bytes", "sha256"} <= set(f) for f in files.values())
-        and all(type(f["rows"]) is int and type(f["bytes"]) is int for f in files.values())
-        and isinstance(seeds, dict)
-        and all(name.isdecimal() and isinstance(s, dict) and "dataset_digest" in s for name, s in seeds.items())
-        and isinstance(cells, dict)
-        and isinstance(marker.get("summary"), dict)
-    )
 
 
 def build_shard(shard: int, recipe: Recipe) -> dict:

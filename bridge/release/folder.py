@@ -190,15 +190,16 @@ def assemble(plan: Plan, signals: np.ndarray) -> pa.Table:
         signals: (n, 100, 6) in nT.
     """
     arrays = {name: pa.array(plan.rows[name], from_pandas=True) for name in plan.rows.columns}
-    arrays["u_features"] = _fixed_lists(plan.u_features, U_FEATURES, mask=np.isnan(plan.u_features).any(axis=1))
+    arrays["u_features"] = fixed_lists(plan.u_features, U_FEATURES, mask=np.isnan(plan.u_features).any(axis=1))
     for c, name in enumerate(CHANNELS):
-        arrays[name] = _fixed_lists(signals[:, :, c], T)
-    arrays["time_norm"] = _fixed_lists(np.tile(np.linspace(0, 1, T), (len(plan.rows), 1)), T)
+        arrays[name] = fixed_lists(signals[:, :, c], T)
+    arrays["time_norm"] = fixed_lists(np.tile(np.linspace(0, 1, T), (len(plan.rows), 1)), T)
     schema = arrow_schema_of(fields_of(str(plan.rows["schema_version"].iat[0])))
     return pa.table([arrays[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 
 
-def _fixed_lists(values: np.ndarray, length: int, mask: np.ndarray | None = None) -> pa.Array:
+def fixed_lists(values: np.ndarray, length: int, mask: np.ndarray | None = None) -> pa.Array:
+    """Rows of numbers, (n, length), as lists; null where masked."""
     flat = pa.array(np.ascontiguousarray(values).ravel())
     return pa.FixedSizeListArray.from_arrays(flat, length, mask=None if mask is None else pa.array(mask))
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from bridge.generate import AnyUpstream, ReleaseInputs, edition_of_upstream, generate_plan, make_bridge
 from bridge.identity import sample_seed
 from bridge.plan import Composition, Plan, make_plan
-from bridge.release.folder import package_versions
+from bridge.release.folder import fixed_lists, package_versions
 from bridge.rounds.cells import SOC_BINS, smoothed_cells
 from bridge.v2 import BridgeV2Config, UpstreamV2
 from bridge.v3.release import InputsV3
@@ -170,10 +170,7 @@ def _rng(master_seed: int, what: str) -> np.random.Generator:
 
 
 def _signal_table(ids: list[str], signals: np.ndarray) -> pa.Table:
-    columns = [pa.array(ids)]
-    for channel in range(len(CHANNELS)):
-        flat = pa.array(np.ascontiguousarray(signals[:, :, channel]).ravel())
-        columns.append(pa.FixedSizeListArray.from_arrays(flat, T))
+    columns = [pa.array(ids), *(fixed_lists(signals[:, :, c], T) for c in range(len(CHANNELS)))]
     schema = arrow_schema_of(SIGNAL_FIELDS)
     return pa.table([column.cast(field.type) for column, field in zip(columns, schema)], schema=schema)
 

@@ -375,14 +375,11 @@ def pool(steps, out):
     """Last, mean and population std over time: steps (n, T, 57), out (n, 171)."""
     n, length, width = steps.shape
     for i in range(n):
-        for f in range(width):
-            total = 0.0
-            for t in range(length):
-                total += steps[i, t, f]
-            mean = total / length
-            squares = 0.0
-            for t in range(length):
-                squares += (steps[i, t, f] - mean) ** 2
-            out[i, f] = steps[i, length - 1, f]
-            out[i, width + f] = mean
-            out[i, 2 * width + f] = math.sqrt(squares / length)
+        mean, squares = np.zeros(width), np.zeros(width)
+        for t in range(length):
+            mean += steps[i, t]
+        mean /= length
+        for t in range(length):
+            squares += (steps[i, t] - mean) * (steps[i, t] - mean)
+        out[i, :width], out[i, width : 2 * width] = steps[i, length - 1], mean
+        out[i, 2 * width :] = np.sqrt(squares / length)

@@ -77,6 +77,8 @@ def moment_field(sensors, x, y, z, weight, moment):
     """
     nx, ny = len(x) - 1, len(y) - 1
     found = np.zeros((len(sensors), 3))
+    padded = np.zeros((nx + 2, ny + 2))
+    padded[1:-1, 1:-1] = moment
     for s in range(len(sensors)):
         for m in range(len(z)):
             w = sensors[s, 2] - z[m]
@@ -85,15 +87,7 @@ def moment_field(sensors, x, y, z, weight, moment):
                 rho2 = u * u + w * w
                 for j in range(ny + 1):
                     # Abel summation: each corner meets the mixed difference of the moments around it.
-                    around = 0.0
-                    if i < nx and j < ny:
-                        around += moment[i, j]
-                    if i < nx and j > 0:
-                        around -= moment[i, j - 1]
-                    if i > 0 and j < ny:
-                        around -= moment[i - 1, j]
-                    if i > 0 and j > 0:
-                        around += moment[i - 1, j - 1]
+                    around = padded[i + 1, j + 1] - padded[i + 1, j] - padded[i, j + 1] + padded[i, j]
                     if around != 0.0:
                         v = sensors[s, 1] - y[j]
                         r = math.sqrt(rho2 + v * v)

@@ -93,18 +93,13 @@ def coefficients(dt, time, out):
 def add_foil(matrix, gx, gy, stride, offset):
     """Add a foil's conductances in S, gx (nx - 1, ny, LANES) and gy (nx, ny - 1, LANES), to a banded matrix."""
     nx, ny = gy.shape[0], gx.shape[1]
-    for i in range(nx):
-        for j in range(ny):
-            k = (i * ny + j) * stride + offset
-            for c in range(LANES):
-                if i + 1 < nx:
-                    matrix[k, 0, c] += gx[i, j, c]
-                    matrix[k + ny * stride, 0, c] += gx[i, j, c]
-                    matrix[k, ny * stride, c] -= gx[i, j, c]
-                if j + 1 < ny:
-                    matrix[k, 0, c] += gy[i, j, c]
-                    matrix[k + stride, 0, c] += gy[i, j, c]
-                    matrix[k, stride, c] -= gy[i, j, c]
+    of_foil = matrix.reshape((nx, ny, stride, matrix.shape[1], LANES))[:, :, offset]
+    of_foil[1:, :, 0] += gx
+    of_foil[:, 1:, 0] += gy
+    of_foil[:-1, :, 0] += gx
+    of_foil[:, :-1, 0] += gy
+    of_foil[:-1, :, ny * stride] -= gx
+    of_foil[:, :-1, stride] -= gy
 
 
 @_jit

@@ -109,8 +109,7 @@ def kernel(terms, weights):
     for s in range(count):
         for f in range(3):
             for m in range(heights):
-                for q in range(3):
-                    found[s, f, q] += weights[f, m] * terms[s, m, q]
+                found[s, f] += weights[f, m] * terms[s, m]
     return found
 
 
@@ -123,10 +122,7 @@ def flow_field(kernels, flows):
     k = np.empty((3, 3, count))
     for i in range(nx):
         for j in range(ny):
-            for f in range(3):
-                for q in range(3):
-                    for s in range(count):
-                        k[f, q, s] = kernels[s, f, q, i, j]
+            k[:] = kernels[:, :, :, i, j].transpose(1, 2, 0)
             for t in range(times):
                 up, p_x, p_y, n_x, n_y = flows[i, j, :, t]
                 for s in range(count):

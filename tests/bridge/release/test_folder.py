@@ -104,7 +104,7 @@ def test_digest_is_of_the_rows_not_of_their_storage(tiny_release, tmp_path):
     assert dataset_digest(again) == dataset_digest(rows) == release.read_manifest(tiny_release)["dataset_digest"]
     x = signals(rows)
     for step, same in ((1e-9, True), (0.01, False)):  # other hardware may round the last digits of a signal otherwise
-        column = release._fixed_lists(x[:, :, 0] + step * (x[:, :, 0] > 0), 100)
+        column = release.fixed_lists(x[:, :, 0] + step * (x[:, :, 0] > 0), 100)
         changed = rows.set_column(rows.column_names.index("B_s1Y"), arrow_schema().field("B_s1Y"), column)
         assert (dataset_digest(changed) == dataset_digest(rows)) == same
 

@@ -7,8 +7,8 @@ import json
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import read_json
@@ -19,8 +19,7 @@ LEAST_SEED = 2**64
 """A smaller seed could be found: the code is public, so each one can be tried until it makes the signals."""
 
 
-@dataclass(frozen=True)
-class Secret:
+class Secret(NamedTuple):
     """What binds a round.
 
     Attributes:

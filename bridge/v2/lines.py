@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ ROUNDS = 8
 """Steps from the grid's frequencies to each scan's own: near lines leak into each other's maxima."""
 
 
-@dataclass(frozen=True)
-class MainsLines:
+class MainsLines(NamedTuple):
     """The lines of an archive's scans.
 
     Attributes:

@@ -14,9 +14,9 @@ Every part may be left out; fields and units are those of the classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,8 +31,7 @@ PARTS = ("preset", "cell", "state", "defect", "protocol", "sensors", "noise")
 KINDS: dict[str, type] = {"state": CellState, "defect": Defect, "protocol": Protocol, "noise": Noise}
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(NamedTuple):
     """What a design file says."""
 
     cell: PouchCell

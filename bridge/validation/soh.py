@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.fft import dct
@@ -56,8 +57,7 @@ FLOOR_NT2 = 1e-3
 """Below this the unseen field is rounding."""
 
 
-@dataclass(frozen=True)
-class CleanRows:
+class CleanRows(NamedTuple):
     """Requests of a release's clean rows.
 
     Attributes:

@@ -133,7 +133,7 @@ def import_bundle(bundle: Path, out: Path, replace: bool = False) -> dict:
         manifest = read_json(root / MANIFEST, MANIFEST) if (root / MANIFEST).is_file() else {}
         if "files_digest" in manifest and manifest["dataset_digest"] != dataset_digest(table):
             raise MagBridgeError(
-                f"{bundle}: its rows do not have the digest that its {MANIFEST} states: it was changed"
+                f"{bundle}: its rows do not have the digest that its {MANIFEST} states: they were changed"
             )
         fitted = root / release.SCAN_MAP
         extra = {fitted.name: lambda target: shutil.copy(fitted, target)} if fitted.is_file() else {}

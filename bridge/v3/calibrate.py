@@ -157,12 +157,15 @@ def calibrate(name: str, table: PulseTable, cell: PouchCell) -> Calibration:
     by_cell = [begins[table.cell == one].mean() for one in dict.fromkeys(table.cell)]
     tables = [dict(zip(PARAMETERS, values.tolist())) for values in (np.exp(best), np.sqrt(np.diag(covariance)))]
     misfits = residual, np.sqrt((within**2).mean()), np.sqrt((misfit(start[:FITTED]) ** 2).mean())
+    of_fit, of_records, of_preset = (1e3 * float(value) for value in misfits)
     return Calibration(
         name,
         preset | tables[0],
         preset,
         tables[1],
-        *(1e3 * float(value) for value in misfits),
+        of_fit,
+        of_records,
+        of_preset,
         float(np.std(by_cell) / np.mean(by_cell)),
         levels.tolist(),
         [spread(table.u[table.soc == level]).tolist() for level in levels],

@@ -105,9 +105,9 @@ def patches(cell: PouchCell, state: CellState, defect: Defect, variation: Variat
     weight = np.concatenate([[1.0], rungs_p, rungs_n, [1.0]])
     time = np.concatenate([[cell.tau_ct_s], times_p, times_n, [0.0]])
     foils = sheets[0] * gxp, sheets[0] * gyp, sheets[1] * gxn, sheets[1] * gyn, tau_p, tau_n
-    maps = (cell.units * loading * moment).reshape(shape), np.stack([y, x]).reshape(2, *shape)
+    densities = (cell.units * loading * moment).reshape(shape), np.stack([y, x]).reshape(2, *shape)
     states = scale.reshape(5, *shape), weight, time
-    return Patches(ocv, capacity / cell.nominal_Ah, *states, *foils, *maps, units[:, :-1], units[:, -1:])
+    return Patches(ocv, capacity / cell.nominal_Ah, *states, *foils, *densities, units[:, :-1], units[:, -1:])
 
 
 def _inventories(cell, state, defect, variation, mesh, loading, maps, rim) -> tuple[np.ndarray, ...]:

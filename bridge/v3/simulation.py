@@ -163,8 +163,9 @@ def _march(group, numbers: list[Patches], meshes: list[Mesh], protocol: Protocol
 
     area = lanes([mesh.areas for mesh in meshes])
     # those before the moment, of one shape in every cell
-    ocv, _, scale, weight, time, *foils = (lanes([np.asarray(own[k]) for own in numbers]) for k in range(11))
-    gxp, gyp, gxn, gyn, tau_p, tau_n = foils
+    ocv, _, scale, weight, time, *stacked = (lanes([np.asarray(own[k]) for own in numbers]) for k in range(11))
+    gxp, gyp, gxn, gyn, tau_p, tau_n = stacked
+    foils = gxp, gyp, gxn, gyn, tau_p, tau_n
     current = protocol.rate_C * protocol.on[:, None] * lanes([np.float64(case.cell.nominal_Ah) for case in group])
     steps = [protocol.load_step, *protocol.rest_steps]
     keep = np.full(len(protocol.dt_s), -1)

@@ -14,18 +14,10 @@ from typing import Annotated
 
 import typer
 
+from bridge.commands import options
 from bridge.commands.corpus import corpus
 from bridge.commands.hub import push
 from bridge.commands.measured import OwnOptions, adopt, predict, residuals, with_own
-from bridge.commands.options import (
-    DatasetOption,
-    UpstreamDirOption,
-    UpstreamOption,
-    composition,
-    report_written,
-    takes,
-    upstream_line,
-)
 from bridge.commands.physics import calibrate, detect, field
 from bridge.commands.rounds import rounds
 from bridge.commands.upstream import upstream
@@ -40,12 +32,12 @@ app = CommandLine("Build, check and publish releases.")
 
 
 @app.command()
-@takes(composition=composition, own=OwnOptions)
+@options.takes(composition=options.composition, own=OwnOptions)
 def build(
     out: Path | None = None,
-    bridge: DatasetOption = "v1",
-    upstream: UpstreamOption = "auto",
-    upstream_dir: UpstreamDirOption = None,
+    bridge: options.DatasetOption = "v1",
+    upstream: options.UpstreamOption = "auto",
+    upstream_dir: options.UpstreamDirOption = None,
     seed: int = MASTER_SEED,
     *,
     composition,
@@ -65,7 +57,7 @@ def build(
     out = out or Path(EDITIONS[bridge].name)
     require_folder(out, RELEASE, replace=True)  # before the inputs are read; whether it may be replaced, after
     inputs = inputs_of(bridge, upstream, upstream_dir)
-    LOG.info(upstream_line(inputs.name))
+    LOG.info(options.upstream_line(inputs.name))
     inputs, own_files = with_own(inputs, own)
     manifest = release.build(out, inputs, master_seed=seed, own=own_files, replace=replace, **composition)
     _report(out, manifest, as_json)
@@ -73,7 +65,7 @@ def build(
 
 def _report(out: Path, manifest: dict, as_json: bool) -> None:
     what = f"{manifest['name']} {manifest['version']} ({manifest['bridge_version']}), {manifest['counts']['rows']} rows"
-    report_written(out, manifest, what, '"by_cell_primary"', as_json)
+    options.report_written(out, manifest, what, '"by_cell_primary"', as_json)
 
 
 @app.command()

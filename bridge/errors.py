@@ -1,4 +1,4 @@
-"""Refusals that take more than a line to say, by their names in `errors.yaml`."""
+"""What is said where something is refused: texts by name, with gaps for values."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from pathlib import Path
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import plain_yaml
 
+HERE = Path(__file__).parent
+
 
 @cache
-def _texts() -> dict[str, str]:
-    return plain_yaml(Path(__file__).with_name("errors.yaml").read_text(encoding="utf-8"))
+def texts(file: str) -> dict:
+    """The texts of a YAML file in this folder."""
+    return plain_yaml((HERE / file).read_text(encoding="utf-8"))
 
 
 def refusal(of: str, **values: object) -> MagBridgeError:
-    """The error to be raised.
+    """The error of a name in `errors.yaml`, its gaps filled with values, to be raised."""
+    return MagBridgeError(texts("errors.yaml")[of].format(**values))
 
-    Args:
-        of: Its name.
-        **values: What fills the gaps of its text.
-    """
-    return MagBridgeError(_texts()[of].format(**values))
+
+def said(of: str, **values: object) -> tuple[str, str, str]:
+    """What was found, expected and the fix, of a mistake by its name in `measured/faults.yaml`."""
+    found, expected, fix = (text.format(**values) for text in texts("measured/faults.yaml")[of])
+    return found, expected, fix

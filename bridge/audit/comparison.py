@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from bridge.audit.contents import Contents, read_contents
-from bridge.audit.table import u_features
+from bridge.audit.contents import Contents, read_contents, u_features
 from bridge.release.splits import PRIMARY, RECORD
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import macros

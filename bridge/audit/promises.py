@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from bridge.audit.contents import Contents, read_contents
+from bridge.audit.contents import Contents, check_table, read_contents
 from bridge.audit.derivation import derived, unlisted
 from bridge.audit.rows import Finding
 from bridge.audit.shortcuts import check_shortcuts
-from bridge.audit.table import check_table
 from bridge.config import config_hash
 from bridge.generate import CONFIGS
 from bridge.release import splits
@@ -68,8 +67,7 @@ def _metadata(contents: Contents) -> list[Finding]:
     if contents.metadata is None:
         return []
     file = contents.metadata_file
-    rows, metadata = contents.rows.to_dict("records"), contents.metadata.to_dict("records")
-    position = {row["sample_id"]: i for i, row in enumerate(rows)}
+    rows, metadata, position = contents.rows.to_dict("records"), contents.metadata.to_dict("records"), contents.position
     listed = Counter(record["sample_id"] for record in metadata)
     found: list[tuple[str, str]] = []
     for m, record in enumerate(metadata):

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.audit.contents import Contents, read_contents
+from bridge.audit.contents import Contents, read_contents, u_features
 from bridge.audit.derivation import composition_from
 from bridge.audit.rows import Finding
-from bridge.audit.table import u_features
 from bridge.generate import CONFIGS, AnyBridge, ReleaseBridge, generate_plan, inputs_of, make_bridge, plan_of
 from bridge.plan import AnyComposition, Plan
 from bridge.release.folder import fitted_files

@@ -6,17 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bridge.commands.options import (
-    LINES,
-    DatasetOption,
-    UpstreamDirOption,
-    UpstreamOption,
-    composition,
-    report_written,
-    show,
-    takes,
-    upstream_line,
-)
+from bridge.commands import options
 from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.running.commands import AddressOption, CommandLine, JobsOption, JsonOption, list_findings, print_json
 from dataset_card.running.log import LOG
@@ -27,13 +17,13 @@ OutArgument = Annotated[
 corpus = CommandLine("Make any number of rows on any number of machines.")
 
 
-@takes(composition=composition)
+@options.takes(composition=options.composition)
 def _recipe(
     out: OutArgument,
     rows: Annotated[int, typer.Option()],
-    bridge: DatasetOption = "v1",
-    upstream: UpstreamOption = "auto",
-    upstream_dir: UpstreamDirOption = None,
+    bridge: options.DatasetOption = "v1",
+    upstream: options.UpstreamOption = "auto",
+    upstream_dir: options.UpstreamDirOption = None,
     seed: int = MASTER_SEED,
     dtype: Literal["float64", "float32"] = "float64",
     *,
@@ -50,7 +40,7 @@ def _recipe(
     from bridge.generate import inputs_of
 
     inputs = inputs_of(bridge, upstream, upstream_dir)
-    LOG.info(upstream_line(inputs.name))
+    LOG.info(options.upstream_line(inputs.name))
     return run.plan(out, inputs, rows, first_seed=seed, dtype=dtype, **composition)
 
 
@@ -66,16 +56,16 @@ def _engine(jobs: JobsOption = None, engine: Literal["joblib", "dask"] | None = 
 
 
 @corpus.command()
-@takes(recipe=_recipe)
+@options.takes(recipe=_recipe)
 def plan(recipe, as_json: JsonOption = False) -> None:
     """Write the specification of a corpus and print its size; `build` with the same options makes it."""
     found = recipe.specification
     document = {"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **vars(found)}
-    show(document, LINES().planned(recipe.out.url, found), as_json)
+    options.show(document, options.LINES().planned(recipe.out.url, found), as_json)
 
 
 @corpus.command()
-@takes(engine=_engine, recipe=_recipe)
+@options.takes(engine=_engine, recipe=_recipe)
 def build(recipe, engine, as_json: JsonOption = False) -> None:
     """Make a corpus on all cores; run it again to make what is missing. Complete shards are left alone."""
     from bridge.corpus import run
@@ -84,7 +74,7 @@ def build(recipe, engine, as_json: JsonOption = False) -> None:
 
 
 @corpus.command()
-@takes(engine=_engine)
+@options.takes(engine=_engine)
 def finish(out: OutArgument, engine, as_json: JsonOption = False) -> None:
     """Write manifest, card and checksums of a corpus whose shards are all complete."""
     from bridge.corpus import run
@@ -93,7 +83,7 @@ def finish(out: OutArgument, engine, as_json: JsonOption = False) -> None:
 
 
 @corpus.command()
-@takes(engine=_engine)
+@options.takes(engine=_engine)
 def verify(out: OutArgument, engine, as_json: JsonOption = False) -> None:
     """Audit a corpus and list every broken promise; exit with 1 if there is one."""
     from bridge.corpus import run
@@ -109,4 +99,4 @@ def verify(out: OutArgument, engine, as_json: JsonOption = False) -> None:
 
 def _report(out: str, manifest: dict, as_json: bool) -> None:
     what = f"{manifest['name']} ({manifest['bridge_version']}), {manifest['counts']['rows']} rows"
-    report_written(out, manifest, f"{what} of {manifest['seeds']['count']} seeds", "streaming=True", as_json)
+    options.report_written(out, manifest, f"{what} of {manifest['seeds']['count']} seeds", "streaming=True", as_json)

@@ -8,16 +8,8 @@ from typing import Annotated
 
 import typer
 
+from bridge.commands import options
 from bridge.commands.measured import OwnOptions, with_own
-from bridge.commands.options import (
-    AnyReleaseArgument,
-    DatasetOption,
-    FigureOption,
-    UpstreamDirOption,
-    UpstreamOption,
-    show,
-    takes,
-)
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json
 from dataset_card.storage.output import require_file
@@ -26,11 +18,11 @@ SHOWN = 5
 """Examples of each kind of leak that the leakage report prints; --json has all."""
 
 
-@takes(own=OwnOptions)
+@options.takes(own=OwnOptions)
 def validate(
-    bridge: DatasetOption = "v1",
-    upstream: UpstreamOption = "auto",
-    upstream_dir: UpstreamDirOption = None,
+    bridge: options.DatasetOption = "v1",
+    upstream: options.UpstreamOption = "auto",
+    upstream_dir: options.UpstreamDirOption = None,
     full: bool = False,
     *,
     own,
@@ -58,7 +50,7 @@ def validate(
 
 def _report(found, as_json: bool) -> None:
     """Print a report of checks; exit with 1 unless it passed."""
-    show(found.as_dict(), found.text(), as_json)
+    options.show(found.as_dict(), found.text(), as_json)
     if not found.passed:
         raise typer.Exit(1)
 
@@ -70,10 +62,10 @@ def _require_no_upstream(command: str, upstream: str, upstream_dir: Path | None,
 
 
 def ablate(
-    bridge: DatasetOption = "v1",
-    upstream: UpstreamOption = "auto",
-    upstream_dir: UpstreamDirOption = None,
-    out: FigureOption = None,
+    bridge: options.DatasetOption = "v1",
+    upstream: options.UpstreamOption = "auto",
+    upstream_dir: options.UpstreamDirOption = None,
+    out: options.FigureOption = None,
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -85,7 +77,7 @@ def ablate(
         if out is not None:
             raise MagBridgeError("ablate --bridge v3 draws no figure: leave --out out")
         made = physics_ablation.ablate_physics()
-        show(physics_ablation.as_dict(made), physics_ablation.table(made), as_json)
+        options.show(physics_ablation.as_dict(made), physics_ablation.table(made), as_json)
         return
     from bridge.generate import make_bridge, resolve
     from bridge.validation import ablation
@@ -95,15 +87,15 @@ def ablate(
     found = ablation.run_ablations(make_bridge(resolve(bridge, upstream, upstream_dir)), progress=True)
     if out is not None:
         ablation.plot(found, out)
-    show(found.as_dict(), found.table(), as_json)
+    options.show(found.as_dict(), found.table(), as_json)
 
 
 def verify(
-    release: AnyReleaseArgument,
+    release: options.AnyReleaseArgument,
     against: Path | None = None,
     tolerance: Annotated[float, typer.Option(min=0)] = 0.0,
     regenerate: str | None = None,
-    upstream_dir: UpstreamDirOption = None,
+    upstream_dir: options.UpstreamDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Audit a release and list every broken promise; exit with 1 if there is one.
@@ -150,7 +142,7 @@ def _count(text: str | None) -> int | None:
     return int(text)
 
 
-def leakage(release: AnyReleaseArgument, split: Path | None = None, as_json: JsonOption = False) -> None:
+def leakage(release: options.AnyReleaseArgument, split: Path | None = None, as_json: JsonOption = False) -> None:
     """Report what leaks between the subsets of a split: cells, families, duplicates, near-duplicates.
 
     Args:
@@ -168,4 +160,4 @@ def leakage(release: AnyReleaseArgument, split: Path | None = None, as_json: Jso
         x = signals(contents.table)
         found = {name: leakage_report(contents.rows, x, members) for name, members in splits.items()}
     text = "\n".join(f"{name}: {report.text(SHOWN)}" for name, report in found.items())
-    show({name: report.as_dict() for name, report in found.items()}, text, as_json)
+    options.show({name: report.as_dict() for name, report in found.items()}, text, as_json)

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bridge.audit.contents import check_table
 from bridge.audit.rows import Finding
-from bridge.audit.table import check_table
 from bridge.corpus.plan import Specification
 from bridge.corpus.storage import Folder
 from bridge.generate import ReleaseInputs, make_bridge

@@ -12,10 +12,9 @@ import pandas
 
 from bridge.audit.leakage import LeakageReport, leakage_report
 from bridge.config import config_hash
-from bridge.errors import refusal
+from bridge.errors import refusal, said
 from bridge.identity import sample_seed
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
-from bridge.measured.faults import said
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import RawScan, read_scans

@@ -10,8 +10,8 @@ import numpy as np
 import pandas
 
 from bridge.config import CHEMISTRY, GROUNDED_MAX_V, GROUNDED_MIN_V
+from bridge.errors import said
 from bridge.generate import AnyUpstream
-from bridge.measured.faults import said
 from bridge.measured.tables import pulses_of, read_labels
 from bridge.upstream.pulsebat import SCANNED, PulseTables
 from bridge.v1.inputs import PulseTable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.measured.faults import said
+from bridge.errors import said
 from dataset_card.contract.measured import AXES, MEASURED_CHANNELS
 from dataset_card.contract.schema import CHANNELS
 from dataset_card.storage.columns import UNITS, known_unit, read_column_map, unit_factor

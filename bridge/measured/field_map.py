@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
-from bridge.measured.faults import said
+from bridge.errors import said
 from bridge.measured.tables import read_labels
 from bridge.v3 import SensorArray
 from bridge.v3.experiment import Experiment, read_experiment
@@ -27,6 +28,7 @@ from dataset_card.running.plotting import canvas
 from dataset_card.running.templates import macros
 from dataset_card.storage.faults import fault
 
+WORDS = partial(macros, "bridge.measured", "field_map.md")
 AXES = ("bx_nT", "by_nT", "bz_nT")
 FEWEST_POINTS, MOST_POINTS = 20, 5000
 LEAST_SPAN = 0.05
@@ -93,11 +95,11 @@ class MapResiduals:
     def verdict(self) -> list[str]:
         """What was fitted and what is left, in sentences."""
         shifts = list(zip(self.shift_mm.tolist(), self.shift_sd_mm.tolist(), strict=True))
-        return _words().verdict(self, shifts, MOST_SHIFT_MM, TURNED, STRUCTURED).splitlines()
+        return WORDS().verdict(self, shifts, MOST_SHIFT_MM, TURNED, STRUCTURED).splitlines()
 
     def text(self) -> str:
         """The table for a terminal and for Markdown."""
-        return _words().table(self)
+        return WORDS().table(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Every figure as plain values, for JSON."""
@@ -203,7 +205,7 @@ def compare_map(path: Path, against: Path, columns: Path | None = None) -> MapRe
     agreement = float((centred[0] * centred[1]).sum() / np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
     greatest, ampere = np.abs(measured).max(), design.protocol.rate_C * design.cell.nominal_Ah
     names = [axis[:2] for axis in found.axes]
-    understood = _words().understood(names, found.position_mm, greatest, design.cell, ampere)
+    understood = WORDS().understood(names, found.position_mm, greatest, design.cell, ampere)
     neighbours = float((unit * unit[nearest]).mean()), float(np.sqrt(2 / measured.size))
     return MapResiduals(found, fitted, offset, best.x, spread, neighbours, agreement, understood)
 
@@ -235,8 +237,4 @@ def _bounds(design: Experiment, found: FieldMap) -> tuple[np.ndarray, np.ndarray
 
 def markdown(found: MapResiduals, name: str) -> str:
     """The report's text."""
-    return _words().report(found, name, [*found.map.notes, *found.verdict()])
-
-
-def _words():
-    return macros("bridge.measured", "field_map.md")
+    return WORDS().report(found, name, [*found.map.notes, *found.verdict()])

@@ -38,12 +38,25 @@ def cosines(signals: np.ndarray) -> np.ndarray:
     return cosine_coefficients(signals[..., :MEASURED_CHANNELS], COSINES)
 
 
-def _readout():
-    from sklearn.linear_model import RidgeCV
+def _scaled(model):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), RidgeCV(ALPHAS))
+    return make_pipeline(StandardScaler(), model)
+
+
+def _readout():
+    from sklearn.linear_model import RidgeCV
+
+    return _scaled(RidgeCV(ALPHAS))
+
+
+def _out_of_fold(model, x: np.ndarray, y: np.ndarray, cells: np.ndarray, seed: int, **options) -> np.ndarray:
+    """Predictions for (n, k) inputs, in folds by cell."""
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    folds = GroupKFold(min(FOLDS, len(np.unique(cells))), shuffle=True, random_state=seed)
+    return cross_val_predict(model, x, y, cv=folds, groups=cells, **options)
 
 
 def across(train: np.ndarray, test: np.ndarray, soh: np.ndarray) -> Score:
@@ -53,10 +66,7 @@ def across(train: np.ndarray, test: np.ndarray, soh: np.ndarray) -> Score:
 
 def within(x: np.ndarray, soh: np.ndarray, labels: Labels, seed: int) -> Score:
     """Trained and tested on one set, in folds by cell."""
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-
-    folds = GroupKFold(min(FOLDS, len(np.unique(labels.cell))), shuffle=True, random_state=seed)
-    return score(soh, cross_val_predict(_readout(), x, soh, cv=folds, groups=labels.cell))
+    return score(soh, _out_of_fold(_readout(), x, soh, labels.cell, seed))
 
 
 def score(truth: np.ndarray, predicted: np.ndarray) -> Score:
@@ -99,15 +109,9 @@ def auc(a: np.ndarray, b: np.ndarray, cells: np.ndarray, seed: int) -> float:
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     x, y, groups = np.concatenate([a, b]), np.repeat([0, 1], len(a)), np.tile(cells, 2)
-    folds = GroupKFold(min(FOLDS, len(np.unique(cells))), shuffle=True, random_state=seed)
-    linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
+    linear = _scaled(LogisticRegression(C=0.01, max_iter=300))
     trees = ExtraTreesClassifier(TREES, min_samples_leaf=3, random_state=seed)
-    scores = [
-        cross_val_predict(m, x, y, cv=folds, groups=groups, method="predict_proba")[:, 1] for m in (linear, trees)
-    ]
-    return max(float(roc_auc_score(y, score)) for score in scores)
+    said = [_out_of_fold(m, x, y, groups, seed, method="predict_proba")[:, 1] for m in (linear, trees)]
+    return max(float(roc_auc_score(y, probability)) for probability in said)

@@ -12,7 +12,7 @@ from scipy import stats
 from bridge.errors import refusal
 from bridge.measured import readers
 from bridge.measured.matched import NOMINAL, Labels, Matched, Residuals, bridge_of, match
-from bridge.measured.response import Slope, amplitude, response_trajectory, shuffle_cells, slope_interval, soh_slope
+from bridge.measured.response import Slope, amplitude, response_trajectory, shuffled_soh, slope_interval, soh_slope
 from bridge.v2 import BridgeV2
 from dataset_card.contract.editions import MEASURED, edition_of
 from dataset_card.contract.measured import SOH_MAX
@@ -211,7 +211,9 @@ def compare_scans(
         readers.auc(readers.features(a), readers.features(b), labels.cell[sampled], seed) for a, b in matched.pairs
     )
     cosines = readers.cosines(x)
-    shuffled = tuple(_shuffled_r2(cosines, labels, rng, seed) for _ in range(SHUFFLED_READOUTS))
+    shuffled = tuple(
+        readers.within(cosines, soh, labels, seed).r2 for soh in shuffled_soh(labels, rng, SHUFFLED_READOUTS)
+    )
     measured = _side(matched.measured, x, labels, matched, seed)
     itself = _side(matched.itself, matched.own, labels, matched, seed)
     left_out, others = left_out or {}, set(labels.chemistry) != {"LFP"}
@@ -270,10 +272,3 @@ def spectra(x: np.ndarray) -> np.ndarray:
     inner = x[:, EDGE : T - EDGE, :4]
     inner = (inner - inner.mean(axis=1, keepdims=True)) * np.hanning(T - 2 * EDGE)[:, None]
     return 10 * np.log10((np.abs(np.fft.rfft(inner, axis=1)[:, 1:]) ** 2).mean(axis=0) + 1e-12)
-
-
-def _shuffled_r2(cosines: np.ndarray, labels: Labels, rng: np.random.Generator, seed: int) -> float:
-    _, first, of_cell = np.unique(labels.cell, return_index=True, return_inverse=True)
-    mean = np.bincount(of_cell, labels.soh) / np.bincount(of_cell)
-    soh = shuffle_cells(mean, labels.chemistry[first], rng)[of_cell] + labels.soh - mean[of_cell]
-    return readers.within(cosines, soh, labels, seed).r2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,28 +132,26 @@ def slope_interval(y: np.ndarray, labels: Labels) -> tuple[float, float, float]:
 
 def _shuffled(y: np.ndarray, labels: Labels, value: float, rng: np.random.Generator) -> float:
     """Share of shuffles of cells' SOH within their chemistry, the true order among them, with as steep a slope."""
-    basis, of_cell = design(labels), np.unique(labels.cell, return_inverse=True)[1]
-    counts = np.bincount(of_cell)
-    mean = np.bincount(of_cell, labels.soh) / counts
-    within = labels.soh - mean[of_cell]
-    first = np.unique(of_cell, return_index=True)[1]
+    basis = design(labels)
     rest = y - basis @ (basis.T @ y)
     steep = 1
-    for _ in range(SHUFFLES):
-        soh = (shuffle_cells(mean, labels.chemistry[first], rng))[of_cell] + within
+    for soh in shuffled_soh(labels, rng, SHUFFLES):
         soh = soh - basis @ (basis.T @ soh)
         norm = soh @ soh
         steep += bool(norm <= 0 or abs(soh @ rest / norm) >= abs(value))
     return steep / (SHUFFLES + 1)
 
 
-def shuffle_cells(values: np.ndarray, chemistry: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Values of cells, shuffled within each chemistry."""
-    out = values.copy()
-    for name in np.unique(chemistry):
-        rows = np.flatnonzero(chemistry == name)
-        out[rows] = values[rng.permutation(rows)]
-    return out
+def shuffled_soh(labels: Labels, rng: np.random.Generator, count: int) -> Iterator[np.ndarray]:
+    """(n,) SOH whose means over cells are shuffled within each chemistry, so many times."""
+    _, first, of_cell = np.unique(labels.cell, return_index=True, return_inverse=True)
+    chemistry, mean = labels.chemistry[first], np.bincount(of_cell, labels.soh) / np.bincount(of_cell)
+    alike = [np.flatnonzero(chemistry == name) for name in np.unique(chemistry)]
+    within, other = labels.soh - mean[of_cell], mean.copy()
+    for _ in range(count):
+        for rows in alike:
+            other[rows] = mean[rng.permutation(rows)]
+        yield other[of_cell] + within
 
 
 def response_trajectory(signals: np.ndarray, labels: Labels) -> np.ndarray:

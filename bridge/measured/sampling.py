@@ -107,14 +107,12 @@ def evenly_sampled(scans: Sequence[RawScan], channels: ChannelMap) -> ScanSet:
         if scan.steps != steps
     ]
     intervals: dict[int, float] = {}
-    for i, scan in enumerate(scans):
-        name, unit = _time(scan, channels)
-        if name is None:
-            continue
-        found = _steps_fault(scan, name) if unit == "step" else _time_fault(scan, name)
+    clocks = {i: clock for i, scan in enumerate(scans) if (clock := _clock(scan, channels)) is not None}
+    for i, (name, unit) in clocks.items():
+        found = _steps_fault(scans[i], name) if unit == "step" else _time_fault(scans[i], name)
         faults += found
         if not found and unit != "step":
-            intervals[i] = float(np.median(np.diff(scan.columns[name]))) * UNITS["s"][known_unit(unit, "s") or unit]
+            intervals[i] = float(np.median(np.diff(scans[i].columns[name]))) * UNITS["s"][known_unit(unit, "s") or unit]
     typical = float(np.median(list(intervals.values()))) if intervals else 0.0
     faults += [
         scans[i].fault("mixed_clock", interval=interval, usual=typical)
@@ -122,10 +120,10 @@ def evenly_sampled(scans: Sequence[RawScan], channels: ChannelMap) -> ScanSet:
         if abs(interval / typical - 1) > INTERVAL_TOLERANCE
     ]
     require(faults)
-    strayed = {i: _jitter(scans[i].columns[_time(scans[i], channels)[0] or ""]) for i in intervals}
-    jittered = {i for i, share in strayed.items() if share > JITTER}
-    even = [_even(scan, channels) if i in jittered else scan for i, scan in enumerate(scans)]
-    sampling = Sampling(steps, typical or None, len(jittered), max((strayed[i] for i in jittered), default=0.0))
+    strayed = {i: _jitter(scans[i].columns[clocks[i][0]]) for i in intervals}
+    jittered = {i: share for i, share in strayed.items() if share > JITTER}
+    even = [_even(scan, clocks[i][0]) if i in jittered else scan for i, scan in enumerate(scans)]
+    sampling = Sampling(steps, typical or None, len(jittered), max(jittered.values(), default=0.0))
     common = [c for c in channels.channels if all(c.column in scan.columns for scan in even)]
     x = np.stack([[scan.columns[c.column] for c in common] for scan in even]).swapaxes(1, 2)
     return ScanSet(even, ChannelMap(tuple(common), channels.time), sampling, x * [c.factor for c in common])
@@ -137,21 +135,17 @@ def _jitter(time: np.ndarray) -> float:
     return float(np.abs(interval / np.median(interval) - 1).max())
 
 
-def _even(scan: RawScan, channels: ChannelMap) -> RawScan:
-    """A scan interpolated linearly to even steps between its first and its last."""
-    name, _ = _time(scan, channels)
-    time = scan.columns[name or ""]
+def _even(scan: RawScan, name: str) -> RawScan:
+    """A scan interpolated linearly to even steps between its first and its last, by its clock of this name."""
+    time = scan.columns[name]
     grid = np.linspace(time[0], time[-1], len(time))
     return replace(scan, columns={key: np.interp(grid, time, values) for key, values in scan.columns.items()})
 
 
-def _time(scan: RawScan, channels: ChannelMap) -> tuple[str | None, str]:
+def _clock(scan: RawScan, channels: ChannelMap) -> tuple[str, str] | None:
     """The scan's time column and its unit."""
-    if channels.time is not None:
-        return channels.time
-    return next(
-        ((name, unit) for name, unit in (("step", "step"), ("time_s", "s")) if name in scan.columns), (None, "")
-    )
+    known = (("step", "step"), ("time_s", "s"))
+    return channels.time or next((clock for clock in known if clock[0] in scan.columns), None)
 
 
 def _steps_fault(scan: RawScan, name: str) -> list[Fault]:

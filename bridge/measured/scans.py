@@ -9,10 +9,9 @@ import numpy as np
 import pandas
 
 from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
-from bridge.errors import refusal
+from bridge.errors import refusal, said
 from bridge.measured.adopt import paired
 from bridge.measured.channels import RELEASE_NAMES, read_channel_map
-from bridge.measured.faults import said
 from bridge.measured.plausibility import check_scans
 from bridge.measured.sampling import evenly_sampled
 from bridge.measured.signals import read_scans

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from bridge.errors import said
 from bridge.measured.channels import ChannelMap
-from bridge.measured.faults import said
 from bridge.measured.tables import NAME
 from dataset_card.contract.measured import MEASURED_CHANNELS, TIME_COLUMNS, InputField
 from dataset_card.errors import MagBridgeError
@@ -28,6 +28,7 @@ MAX_VALUES = 2 * 10**9
 """Numbers of a whole set, 16 GB in memory: more is another machine's work."""
 
 LEAST_STEPS = 20
+NULLS = ["", "NaN", "nan", "NA", "NULL"]
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,10 @@ def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], d
         FaultyInput: Not such scans; `faults` names each one.
     """
     path = Path(path)
-    if path.is_dir():
-        reader: Callable = _csv_folder
-    elif not path.exists():
+    if not path.exists():
         raise fault(path, "", *said("no_scans_there"))
-    elif path.suffix.lower() in READERS:
-        reader = READERS[path.suffix.lower()]
-    else:
+    reader = _csv_folder if path.is_dir() else READERS.get(path.suffix.lower())
+    if reader is None:
         raise fault(path, "", *said("scans_suffix", suffix=path.suffix, known=", ".join(READERS)))
     scans: list[RawScan] = []
     faults: list[Fault] = []
@@ -130,7 +128,12 @@ def _wanted(path: Path, names: list[str], channels: ChannelMap, where: str = "")
     return [c.column for c in channels.channels if c.column in names] + time
 
 
-def _checked(scan: RawScan) -> RawScan | Fault:
+def _checked(read: Callable[..., RawScan], *arguments) -> RawScan | Fault:
+    """The scan that a reader makes, or what is wrong with it."""
+    try:
+        scan = read(*arguments)
+    except FaultyInput as error:
+        return error.faults[0]
     lengths = {name: len(values) for name, values in scan.columns.items()}
     if len(set(lengths.values())) != 1:
         return scan.fault("lengths", lengths=", ".join(f"{name} {n}" for name, n in lengths.items()))
@@ -164,7 +167,8 @@ def _parquet_scans(path: Path, file, channels: ChannelMap) -> Iterator[RawScan |
         for i, scan_id in enumerate(batch.column("scan_id").to_pylist()):
             row += 1
             at = f"row {row} (scan {str(scan_id)[:80]})"
-            yield _checked(RawScan(str(scan_id), str(path), at, None, {name: columns[name][i] for name in wanted}))
+            scan = {name: columns[name][i] for name in wanted}
+            yield _checked(RawScan, str(scan_id), str(path), at, None, scan)
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -184,7 +188,7 @@ def _long_form(path: Path, table: pa.Table, wanted: list[str], first_row: int) -
             return
         seen.add(ids[start])
         scan = {name: values[start:stop] for name, values in columns.items()}
-        yield _checked(RawScan(ids[start], str(path), where, int(first_row + start), scan))
+        yield _checked(RawScan, ids[start], str(path), where, int(first_row + start), scan)
 
 
 def _lists(path: Path, column: pa.Array, name: str) -> list[np.ndarray]:
@@ -207,22 +211,21 @@ def _hdf5(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
         raise fault(path, "", *said("hdf5_unreadable", reason=error)) from error
     with file:
         for scan_id in file:
-            where = f"scan {scan_id}"
-            # A link may lead out of this file: only what lies in it is read.
-            if not isinstance(file.get(scan_id, getlink=True), h5py.HardLink):
-                yield Fault(str(path), where, *said("hdf5_link"))
-                continue
-            group = file[scan_id]
-            if not isinstance(group, h5py.Group):
-                yield Fault(str(path), where, *said("hdf5_dataset"))
-                continue
-            try:
-                wanted = _wanted(path, list(group), channels, where)
-                columns = {name: _dataset(path, where, group, name) for name in wanted}
-            except FaultyInput as error:
-                yield error.faults[0]
-                continue
-            yield _checked(RawScan(scan_id, str(path), where, None, columns))
+            yield _checked(_group, path, file, scan_id, channels)
+
+
+def _group(path: Path, file, scan_id: str, channels: ChannelMap) -> RawScan:
+    import h5py
+
+    where = f"scan {scan_id}"
+    # A link may lead out of this file: only what lies in it is read.
+    if not isinstance(file.get(scan_id, getlink=True), h5py.HardLink):
+        raise fault(path, where, *said("hdf5_link"))
+    group = file[scan_id]
+    if not isinstance(group, h5py.Group):
+        raise fault(path, where, *said("hdf5_dataset"))
+    wanted = _wanted(path, list(group), channels, where)
+    return RawScan(scan_id, str(path), where, None, {name: _dataset(path, where, group, name) for name in wanted})
 
 
 def _dataset(path: Path, where: str, group, name: str) -> np.ndarray:
@@ -244,15 +247,15 @@ def _csv_folder(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
             continue
         if file.suffix.lower() != ".csv" or not file.is_file():
             yield Fault(str(path), file.name, *said("no_csv"))
-            continue
-        try:
-            table, first_row = _csv(file, channels, MAX_STEPS)
-            wanted = _wanted(file, table.column_names, channels)
-            columns = {name: _csv_numbers(file, name, table[name], first_row) for name in wanted}
-        except FaultyInput as error:
-            yield error.faults[0]
-            continue
-        yield _checked(RawScan(file.stem, str(file), f"scan {file.stem}", first_row, columns))
+        else:
+            yield _checked(_csv_scan, file, channels)
+
+
+def _csv_scan(file: Path, channels: ChannelMap) -> RawScan:
+    table, first_row = _csv(file, channels, MAX_STEPS)
+    wanted = _wanted(file, table.column_names, channels)
+    columns = {name: _csv_numbers(file, name, table[name], first_row) for name in wanted}
+    return RawScan(file.stem, str(file), f"scan {file.stem}", first_row, columns)
 
 
 def _csv_file(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
@@ -274,11 +277,9 @@ def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
     read = pa.csv.ReadOptions(
         use_threads=False, skip_rows=layout.header + 1, column_names=names, encoding=layout.encoding
     )
+    kinds = {"scan_id": pa.string()}
     convert = pa.csv.ConvertOptions(
-        null_values=["", "NaN", "nan", "NA", "NULL"],
-        strings_can_be_null=True,
-        decimal_point=layout.decimal,
-        column_types={"scan_id": pa.string()},
+        null_values=NULLS, strings_can_be_null=True, decimal_point=layout.decimal, column_types=kinds
     )
     try:
         table = pa.csv.read_csv(file, read, pa.csv.ParseOptions(delimiter=layout.separator), convert)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas
 
-from bridge.measured.faults import said
+from bridge.errors import said
 from bridge.release.splits import STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE
 from dataset_card.contract.configs import SPLITS
+from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import macros
-from dataset_card.storage.faults import Faults, FaultyInput, fault, require
-
-MAX_BYTES = 64 * 2**20
+from dataset_card.storage.documents import check_members, read_json
+from dataset_card.storage.faults import Faults, fault, require
 
 FEWEST_TEST_CELLS = 5
 """With fewer, the variance of SOH that an R2 divides by is that of a few numbers."""
@@ -61,17 +60,10 @@ def own_split(path: Path, table: pandas.DataFrame) -> np.ndarray:
         FaultyInput: Not such a file, a cell is in two subsets or in none, or a subset is empty.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise fault(path, "", *said("split_size", size=path.stat().st_size, most=MAX_BYTES))
-        members = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, FaultyInput):
-            raise
+        members = check_members(read_json(path), str(path))
+    except MagBridgeError as error:
         raise fault(path, "", *said("split_unreadable", reason=error)) from error
-    lists = isinstance(members, dict) and all(
-        isinstance(v, list) and all(isinstance(i, str) for i in v) for v in members.values()
-    )
-    if not lists or set(members) != set(SPLITS):
+    if set(members) != set(SPLITS):
         raise fault(path, "", *said("split_form"))
     ids = [i for names in members.values() for i in names]
     column = "cell_id" if set(ids) <= set(table["cell_id"]) else "scan_id"

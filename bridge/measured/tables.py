@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas
 
-from bridge.measured.faults import said
+from bridge.errors import said
 from dataset_card.contract.measured import PULSES, InputField, chemistry_of
 from dataset_card.storage.archives import workbook
 from dataset_card.storage.columns import (

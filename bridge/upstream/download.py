@@ -67,12 +67,8 @@ def _save(response, out: Path, have: int) -> None:
 
     length = response.headers.get("Content-Length", "")
     total = have + int(length) if length.isdigit() else None
-    with (
-        open(out, "ab" if have else "wb") as file,
-        tqdm(
-            total=total, initial=have, unit="B", unit_scale=True, desc=out.stem, disable=not sys.stderr.isatty()
-        ) as bar,
-    ):
+    shown = {"unit": "B", "unit_scale": True, "desc": out.stem, "disable": not sys.stderr.isatty()}
+    with open(out, "ab" if have else "wb") as file, tqdm(total=total, initial=have, **shown) as bar:
         for chunk in response.iter_content(1 << 16):
             have += file.write(chunk)
             if have > MAX_DOWNLOAD_BYTES:

@@ -101,14 +101,6 @@ def read_embeddings(path: Path) -> np.ndarray:
 
 def read_latent_space(path: Path) -> LatentSpace:
     """Read `lda_fit.npz`: the published scaler, LDA components and state direction."""
-    arrays = read_npz(
-        path,
-        {
-            "scaler_mean": (EMBEDDING,),
-            "scaler_scale": (EMBEDDING,),
-            "lda_components": (EMBEDDING, LATENT),
-            "lda_xbar": (EMBEDDING,),
-            "d_state_lda_unit": (LATENT,),
-        },
-    )
-    return LatentSpace(*arrays.values())
+    wide, names = (EMBEDDING,), ("scaler_mean", "scaler_scale", "lda_components", "lda_xbar", "d_state_lda_unit")
+    shapes = (wide, wide, (EMBEDDING, LATENT), wide, (LATENT,))
+    return LatentSpace(*read_npz(path, dict(zip(names, shapes))).values())

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from bridge.audit.contents import read_contents
+from bridge.audit.contents import read_contents, u_features
 from bridge.audit.rows import Finding, check_rows
-from bridge.audit.table import u_features
 from bridge.release import folder as release
 from dataset_card.storage.arrays import signals
 from dataset_card.storage.reading import scalars

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bridge.audit.table import check_table, lists, u_features
+from bridge.audit.contents import check_table, lists, u_features
 from dataset_card.storage.reading import read_table
 
 

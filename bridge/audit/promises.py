@@ -27,12 +27,6 @@ from dataset_card.storage.arrays import signals
 from dataset_card.storage.digests import dataset_digest, files_digest
 from dataset_card.storage.reading import MANIFEST
 
-PROVES = (
-    "this shows that files, rows, labels, splits, manifest and documents agree, not who made them: signals that were "
-    "changed and sealed again show against the published digest, or with --regenerate"
-)
-"""What an audit without findings proves and what it cannot."""
-
 
 def audit_release(path: Path) -> list[Finding]:
     """Check every promise of a release.

@@ -60,8 +60,7 @@ class OwnOptions:
 
 def with_own(inputs, own: OwnOptions):
     """An upstream with a user's own cells and scans where they are given, and what the manifest says of them."""
-    from bridge.measured.cells import with_cells
-    from bridge.measured.scans import with_scans
+    from bridge.measured.own import with_cells, with_scans
     from bridge.release.folder import OwnFiles
     from bridge.upstream.pulsebat import PulseTables
     from bridge.v2 import UpstreamV2

@@ -106,7 +106,7 @@ def verify(
         regenerate: Make this many signals again from the upstream, or `all`: they must be equal.
     """
     from bridge.audit.comparison import compare_releases
-    from bridge.audit.promises import PROVES, audit_release
+    from bridge.audit.promises import audit_release
 
     count, made = _count(regenerate), 0
     findings = audit_release(release)
@@ -123,12 +123,7 @@ def verify(
         print_json({"release": str(release), "findings": said, "regenerated": made, "comparison": other})
     else:
         list_findings(release, findings, "broken promises", "every promise holds")
-        if made:
-            typer.echo(f"{made} signals made again from the upstream, equal to the last bit")
-        elif not findings:
-            typer.echo(PROVES)
-        if comparison is not None:
-            typer.echo(comparison.text())
+        typer.echo(options.LINES().verified(made, findings, comparison), nl=False)
     if findings or (comparison is not None and not comparison.same(tolerance)):
         raise typer.Exit(1)
 

@@ -12,8 +12,7 @@ import pytest
 import magbridge
 from dataset_card.contract import measured
 from tests.bridge.measured.conftest import write_scans
-from tests.bridge.measured.test_cells import table
-from tests.bridge.measured.test_scans import archive
+from tests.bridge.measured.test_own import archive, table
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "guides" / "your-cells.md").read_text(encoding="utf-8")

@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 
 from bridge.generate import resolve
-from bridge.measured.cells import with_cells
-from bridge.measured.scans import with_scans
+from bridge.measured.own import with_cells, with_scans
 from bridge.v1.inputs import AnchorStatistics
 from bridge.v2 import BridgeV2
 from bridge.v2 import resolve as resolve_v2
 from bridge.validation.limits import check_limits
 from bridge.validation.report import validate
-from tests.bridge.measured.test_cells import table
-from tests.bridge.measured.test_scans import archive
+from tests.bridge.measured.test_own import archive, table
 
 
 def limits_of(bridge) -> dict:

@@ -1,7 +1,5 @@
 """`python -m bridge`: build, exchange and inspect releases."""
 
-from __future__ import annotations
-
 from dataset_card.running.door import answer_signals, require_own, run
 from dataset_card.running.log import LOG
 

@@ -1,7 +1,5 @@
 """The locked configuration of the v1.0 bridge and its hash."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import typing

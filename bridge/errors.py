@@ -1,7 +1,5 @@
 """What is said where something is refused: texts by name, with gaps for values."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every bridge: which one serves a version, and how those of scans turn a plan into signals, sensor faults included."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

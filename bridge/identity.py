@@ -1,7 +1,5 @@
 """Seeds, sample ids, regime and nearest anchor: pure functions of what a row is; and what may be asked of a bridge."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Sequence

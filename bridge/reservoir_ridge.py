@@ -5,8 +5,6 @@
 The embedding belongs to the bridge, which the benchmark never imports, so the bridge supplies the model.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from benchmark import Model

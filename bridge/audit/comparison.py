@@ -1,7 +1,5 @@
 """Whether two releases are the same: ids, labels and splits exactly, signals to the last digit that differs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

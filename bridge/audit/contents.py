@@ -1,7 +1,5 @@
 """Reads whatever can be read of a release folder or a bundle, and notes what cannot."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field

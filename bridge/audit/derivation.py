@@ -1,7 +1,5 @@
 """What a release says of its rows, derived from the rows again and compared with what lies there, text by text."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -3,8 +3,6 @@
 Works on any assignment of rows to subsets, the release's own or a user's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations

@@ -4,8 +4,6 @@ Readers that use no physics (order, names, low bits, counts, repeated samples, e
 has broken a data set of this kind before.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 

@@ -3,8 +3,6 @@
 Reads the files themselves, without `datasets`, and goes on after a broken promise to find the others.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from typing import Any

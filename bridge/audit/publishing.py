@@ -1,7 +1,5 @@
 """Publishes a release folder as a dataset repository on the Hugging Face Hub."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Rows of a release made again from its upstream and compared byte for byte: what no rewritten checksum can forge."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

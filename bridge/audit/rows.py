@@ -1,7 +1,5 @@
 """The promises that every row of a release keeps, whatever file it lies in."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence

@@ -5,8 +5,6 @@ that no physics sets, is fitted on the training and validation rows, and must sc
 three standard errors above it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """`python -m bridge corpus plan | build | finish | verify`: any number of rows, on any number of machines."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 import typer

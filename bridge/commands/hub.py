@@ -1,7 +1,5 @@
 """`python -m bridge push`: a release as a dataset on the Hugging Face Hub."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`python -m bridge adopt | residuals | predict`: a laboratory's own cells, and what they say of the bridge."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import shlex

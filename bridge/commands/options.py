@@ -1,7 +1,5 @@
 """Options that several commands of the bridge take, and what they print alike."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """`field`, `detect`, `calibrate`: what a magnetometer sees of a cell of your design."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import asdict
 from pathlib import Path

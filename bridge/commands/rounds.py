@@ -1,7 +1,5 @@
 """`python -m bridge round open | commit | reveal | verify`: hidden tests that need no trusted server."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`python -m bridge upstream`: what is there, what is missing, and fetching it."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`python -m bridge validate | ablate | verify | leakage`: the gates between a bridge and its users."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Paired measurements, scans with labels, as a release of the same contract."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass

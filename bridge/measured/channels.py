@@ -1,7 +1,5 @@
 """The channel map: which of a laboratory's columns is which channel, in which unit; a small YAML file."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

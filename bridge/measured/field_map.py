@@ -5,8 +5,6 @@ x along the length from the positive tab's edge, y along the width, z from the m
 exchanges axes and turns signs. The design is the file that `field` takes (see `bridge.v3.experiment`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """A user's own table of cells in place of PulseBat's, and their own scan archive in place of the published one."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Collection
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What measured scans must be before they become a release: finite, unclipped, in nT, with axes as declared."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -6,8 +6,6 @@ for two-layer hierarchical models"). It holds for new batteries that are drawn a
 nothing for others: a release is generated, and a laboratory's scans are not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What learners make of two sets of scans: whether they tell one from the other, and whether SOH carries over."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

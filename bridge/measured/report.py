@@ -1,7 +1,5 @@
 """The comparison as a folder: Markdown, HTML, JSON and figures; what it cannot say first, then nulls, then figures."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Measured cells against a bridge: every figure of the comparison, with its null."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """How the morphology of scans answers to SOH: a slope with its interval by cell, and its null."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Scans as they were read, brought to one sampling, even in time, and to the channels and 100 steps of a release."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Reads scans from Parquet, HDF5 or a folder of CSV files into plain arrays; nothing is judged here but form."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The split of measured cells: by cell, ours or the laboratory's own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

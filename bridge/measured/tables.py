@@ -1,7 +1,5 @@
 """Reads a laboratory's table: CSV, Parquet or XLSX, by the contract's columns, every fault named with its row."""
 
-from __future__ import annotations
-
 import datetime
 import math
 import re

@@ -4,8 +4,6 @@ pooch, which knows this machine's cache folder, starts a download over each time
 too little for a bundle of a hundred megabytes.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """The upstream files: where each is published, its checksum, and how it is found on this machine."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Readers of the published files: PulseBat's workbook and MagBridge-Battery's statistics."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

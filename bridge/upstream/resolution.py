@@ -1,7 +1,5 @@
 """Which upstream is used: the choice, the files it needs, and where they are looked for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

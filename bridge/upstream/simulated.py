@@ -4,8 +4,6 @@ It stands in where the published files are not at hand, and is never the publish
 units and how they were fitted are in `simulated_parameters.json`. The unit of length is one scan step.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

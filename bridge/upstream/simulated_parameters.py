@@ -5,8 +5,6 @@ the simulator is a number that could be fitted. The file is the package's own: i
 simulated release.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path

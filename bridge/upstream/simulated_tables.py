@@ -1,7 +1,5 @@
 """Simulated stand-ins for PulseBat's LMO and NMC tables, beside the LFP table of v1."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

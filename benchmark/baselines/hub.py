@@ -21,6 +21,7 @@ from benchmark.protocol import fit_seeds, predict, prediction_table
 from benchmark.results import named_digest
 from benchmark.scoring import score_rows
 from benchmark.tasks import Task, get_task
+from dataset_card.cards.evaluation import eval_results
 from dataset_card.errors import MagBridgeError, optional
 from dataset_card.running.hub import Repository
 from dataset_card.running.templates import template
@@ -82,18 +83,9 @@ def fit_baseline(task: str | Task, name: str, data: TaskData | str | Path) -> Ba
         return baseline
     inputs = rows.inputs(model.features, "test")
     scores = [score_rows(task, rows.test, *predict(fit, inputs, task))[task.headline.name] for fit in fitted.values()]
-    return replace(baseline, dataset_id=str(data), evaluation=_evaluation(baseline, str(data), scores))
-
-
-def _evaluation(baseline: Baseline, dataset_id: str, scores: list[float]) -> str:
-    """The `.eval_results` document of a score per seed."""
-    import yaml
-    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-
-    task = baseline.task
     notes = f"{task.headline.name}, {task.split}, mean over {len(scores)} seeds, dataset {baseline.digest}"
-    entry = EvalResultEntry(dataset_id, task.config, float(np.mean(scores)), notes=notes)
-    return yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False)
+    evaluation = eval_results(str(data), [(task.config, float(np.mean(scores)), notes)])
+    return replace(baseline, dataset_id=str(data), evaluation=evaluation)
 
 
 def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.tasks import get_task
+from dataset_card.cards.evaluation import eval_results
 from dataset_card.contract.schema import MASTER_SEED
 from dataset_card.errors import MagBridgeError
 
@@ -32,21 +33,13 @@ def to_eval_results(results: list[Result], dataset_id: str) -> str:
     Raises:
         MagBridgeError: Results of several models, or none that can be exported.
     """
-    import yaml
-    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-
     _check(results)
-    entries = [
-        EvalResultEntry(
-            dataset_id=dataset_id,
-            task_id=get_task(result.task).config,
-            value=result.mean(),
-            notes=f"{result.headline}, {result.split}, {result.protocol}, std {result.std():.4f} over "
-            f"{len(result.runs)} seeds, dataset {result.dataset.digest}",
-        )
-        for result in results
-    ]
-    return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)
+    return eval_results(dataset_id, ((get_task(r.task).config, r.mean(), _note(r)) for r in results))
+
+
+def _note(result: Result) -> str:
+    seeds = f"std {result.std():.4f} over {len(result.runs)} seeds"
+    return f"{result.headline}, {result.split}, {result.protocol}, {seeds}, dataset {result.dataset.digest}"
 
 
 def _check(results: list[Result]) -> None:

@@ -67,7 +67,7 @@ def leaderboard_files(
         for path in sorted(package.rglob("*")):
             inside = path.relative_to(package).parts
             # The results given go instead; their code and schema stay.
-            shipped = inside[0] == SHIPPED.name and (len(inside) > 2 or path.suffix not in (".py", ".json"))
+            shipped = inside[0] == SHIPPED.name and (len(inside) > 2 or path.suffix not in (".py", ".json", ".yaml"))
             # Of submissions the page needs the predictions too: it scores them itself.
             needed = path.suffix != ".parquet" or inside[0] == "submissions"
             if path.is_file() and "__pycache__" not in inside and not shipped and needed:

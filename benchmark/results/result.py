@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import yaml
 
 from benchmark.data import DatasetInfo
 from benchmark.predictions.entry import save_entry
@@ -20,22 +21,11 @@ from benchmark.scoring import Run, headline, interval
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 
-SAMPLINGS = {
-    "rows": "each seed fits on its own 80 % of the training rows (the paper's protocol)",
-    "cells": "each seed fits on its own 80 % of the training batteries (stricter)",
-    "full": "each seed fits on all training rows",
-}
-"""Which training rows a seed sees, in protocols that score it on the whole test subset."""
-
-PROTOCOLS = SAMPLINGS | {
-    "submitted": "predictions that someone submitted; how they were fitted is theirs to say",
-    "few_shot": "each seed fits on k training rows per class (T1: a fifth of the SOH range)",
-    "cross_validation": "each fold fits on the rows of all other batteries, over all batteries of the release",
-    "null": "fitted on what a terminal measures, alone or beside a magnetic readout: a yardstick, never ranked",
-    "law_transfer": "fitted on the batteries of one ageing law, scored on test rows of the other, never ranked",
-    "ceiling": "one fit on fresh generator rows: a lower estimate of what is reachable, never ranked",
-}
+PROTOCOLS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("protocols.yaml").read_text(encoding="utf-8"))
 """How a result came about."""
+
+SAMPLINGS = {name: PROTOCOLS[name] for name in ("rows", "cells", "full")}
+"""Which training rows a seed sees, in protocols that score it on the whole test subset."""
 
 OFFICIAL_TEST = (*SAMPLINGS, "submitted")
 """Protocols that score the whole test subset, and that boards rank."""

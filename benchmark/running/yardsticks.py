@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.baselines import get_model
+from benchmark.baselines.declaring import DESCRIPTIONS
 from benchmark.data import REGIME_B_PREFIX, Subset, TaskData, release_folder
 from benchmark.models import Model
 from benchmark.protocol import battery_folds, evaluate_model
@@ -37,12 +38,7 @@ READERS = {
 }
 """A strong and fast magnetic readout of each task, by the bridge that made the rows."""
 
-NULLS = {
-    "voltage-soc": "Extra trees on the cell's voltage and SOC; no magnetometry.",
-    "pulses": "Extra trees on the 21 pulse voltages, which are measurements; no magnetometry.",
-    "pulses-and-magnetics": "Extra trees on pulse voltages, voltage, SOC and what {} says of the signals, learnt on "
-    "rows of batteries that it was not fitted on.",
-}
+NULLS = {name: DESCRIPTIONS[name] for name in ("voltage-soc", "pulses", "pulses-and-magnetics")}
 TREES, LEAF = 200, 3
 SEEDS = (0, 1, 2)
 FOLDS = 5

@@ -3,7 +3,7 @@
 Specification: huggingface.co/docs/hub/eval-results.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import yaml
 
@@ -38,3 +38,11 @@ def eval_yaml(title: str, configs: Sequence[Config]) -> str:
         "tasks": [{"id": config.name, "config": config.name, "split": "test"} for config in configs if config.task],
     }
     return yaml.safe_dump(document, sort_keys=False, width=1000)
+
+
+def eval_results(dataset_id: str, found: Iterable[tuple[str, float, str]]) -> str:
+    """`.eval_results` of a model: the configuration of each task, the score, and a note on it."""
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+    entries = [EvalResultEntry(dataset_id, task, value, notes=notes) for task, value, notes in found]
+    return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)

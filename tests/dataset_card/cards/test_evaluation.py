@@ -2,7 +2,7 @@
 
 import yaml
 
-from dataset_card.cards.evaluation import FRAMEWORK, eval_yaml
+from dataset_card.cards.evaluation import FRAMEWORK, eval_results, eval_yaml
 from dataset_card.contract.configs import BY_NAME
 from dataset_card.contract.editions import MEASURED, V1
 
@@ -18,3 +18,9 @@ def test_each_task_is_a_configuration_with_a_test_subset():
 def test_a_release_of_measured_cells_has_the_tasks_that_its_rows_allow():
     document = yaml.safe_load(eval_yaml("Mine", MEASURED.configs))
     assert [task["id"] for task in document["tasks"]] == ["t1_soh_regression", "t2_second_life"]
+
+
+def test_scores_of_a_model_name_dataset_and_task():
+    (entry,) = yaml.safe_load(eval_results("ada/set", [("t1_soh_regression", 0.5, "one seed")]))
+    assert entry["dataset"] == {"id": "ada/set", "task_id": "t1_soh_regression"}
+    assert (entry["value"], entry["notes"]) == (0.5, "one seed")

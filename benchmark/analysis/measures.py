@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from benchmark.analysis.reliability import cell_draws
 from benchmark.baselines import get_model
 from benchmark.data import TaskData, load_task, metadata_of
 from benchmark.protocol import evaluate_model
@@ -125,12 +126,11 @@ def soh_error(rows: OutOfFold, band: np.ndarray, names: Sequence[str | float]) -
         band: Shape (n,), number of each row's bin.
         names: Of the bins.
     """
-    cells, index = np.unique(rows.columns["cell_id"], return_inverse=True)
+    index, weights = cell_draws(rows.columns["cell_id"], RESAMPLES)
     error = rows.prediction - rows.truth
-    sums = np.zeros((3, len(cells), len(names)))
+    sums = np.zeros((3, weights.shape[1], len(names)))
     for k, values in enumerate((np.ones(len(error)), error, error**2)):
         np.add.at(sums[k], (index, band), values)
-    weights = np.random.default_rng(0).multinomial(len(cells), np.full(len(cells), 1 / len(cells)), size=RESAMPLES)
     bins = []
     for b in np.flatnonzero(sums[0].sum(axis=0)):
         count, total, squares = (np.append(s[:, b].sum(), weights @ s[:, b]) for s in sums)

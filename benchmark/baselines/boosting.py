@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from benchmark.baselines.declaring import ALL, declare, histogram_boosting
 from benchmark.baselines.functional import shape_features
@@ -15,31 +17,12 @@ from benchmark.tasks import Task
 from dataset_card.errors import optional
 
 ITERATIONS, LEAVES = 150, 6
-"""Of scikit-learn's boosting; the others grow `TREES`."""
+"""Of scikit-learn's boosting; those of the others stand in `boosting.yaml`."""
 
-TREES = 300
-SETTINGS: dict[str, dict[str, Any]] = {
-    # One thread each: sums of gradients then have one order.
-    "catboost": {
-        "iterations": TREES,
-        "depth": 5,
-        "learning_rate": 0.1,
-        "thread_count": 1,
-        "verbose": False,
-        "allow_writing_files": False,
-    },
-    "lightgbm": {
-        "n_estimators": TREES,
-        "num_leaves": 16,
-        "learning_rate": 0.05,
-        "n_jobs": 1,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbose": -1,
-    },
-}
-BALANCED = {"catboost": {"auto_class_weights": "Balanced"}, "lightgbm": {"class_weight": "balanced"}}
-ESTIMATOR = {"catboost": "CatBoost", "lightgbm": "LGBM"}
+LIBRARIES: dict[str, dict[str, Any]] = yaml.safe_load(
+    Path(__file__).with_name("boosting.yaml").read_text(encoding="utf-8")
+)
+SETTINGS = {name: library["settings"] for name, library in LIBRARIES.items()}
 
 
 class Boosting(KeptByTask):
@@ -64,9 +47,10 @@ class Boosting(KeptByTask):
         Raises:
             MagBridgeError: The library is not installed.
         """
-        kind, weights = ("Regressor", {}) if self.task.is_regression else ("Classifier", BALANCED[self.library])
+        about = LIBRARIES[self.library]
+        kind, weights = ("Regressor", {}) if self.task.is_regression else ("Classifier", about["balanced"])
         with optional(self.library):
-            estimator = getattr(importlib.import_module(self.library), ESTIMATOR[self.library] + kind)
+            estimator = getattr(importlib.import_module(self.library), about["estimator"] + kind)
         self.trees = estimator(random_state=self.seed, **SETTINGS[self.library], **weights).fit(features, target)
         if not self.task.is_regression:
             self.classes_ = self.trees.classes_

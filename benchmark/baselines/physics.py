@@ -387,20 +387,16 @@ KINDS = {
     "boosting": (Boosted, TASKS, "Histogram gradient boosting on principal components of {}"),
     "metric": (Metric, ("t5", "t6"), "Boosting (T5) or neighbours (T6) of {} in the metric of healthy cells"),
 }
+
+
+def _model(kind: str, name: str) -> Model:
+    """The declaration of a kind of reader on one view."""
+    _, tasks, words = KINDS[kind]
+    about = f"{words.format(' and '.join(VIEWS[name]))}; a learner for each chemistry."
+    return Model(f"{kind}-{name}", tasks, partial(Reader, kind, name), about, partial(view, name=name), "full", (0,))
+
+
 MODELS = (
     declare("constant-v3", TASKS, lambda seed, task: Constant(task), None, "full", (0,)),
-    *(
-        Model(
-            f"{kind}-{name}",
-            tasks,
-            partial(Reader, kind, name),
-            f"{words.format(' and '.join(VIEWS[name]))}; a learner for each chemistry.",
-            partial(view, name=name),
-            "full",
-            (0,),
-        )
-        for kind, (_, tasks, words) in KINDS.items()
-        for name in VIEWS
-        if kind != "discriminant" or name == "terminals"
-    ),
+    *(_model(kind, name) for kind in KINDS for name in VIEWS if kind != "discriminant" or name == "terminals"),
 )

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from benchmark.refusals import refused
 from benchmark.tasks import PRIMARY_SPLIT, Task, check_split, get_task, tasks_of
 from dataset_card.contract.configs import BY_NAME, METADATA_FILE, SPLITS, atom_path
 from dataset_card.contract.editions import V1, V3, Edition, unpublished
@@ -193,9 +194,7 @@ class TaskData:
             MagBridgeError: The data came without them.
         """
         if self.load_clean is None:
-            raise MagBridgeError(
-                "this model fits on clean grounded rows beside its task's: pass TaskData(load_clean=...) or a release"
-            )
+            raise refused("no_clean_rows")
         if not self._clean:
             self._clean.update(self.load_clean())
         return self._clean
@@ -300,10 +299,7 @@ def release_folder(release: str | Path) -> Path:
     if not folder.exists() and str(release).count("/") == 1 and not str(release).startswith((".", "/", "~")):
         folder = pull_release(str(release))
     if not (folder / MANIFEST).is_file():
-        raise MagBridgeError(
-            f"no release at {release}: expected a folder with {MANIFEST} or a Hub id user/name; "
-            "build one with `python -m bridge build`"
-        )
+        raise refused("no_release", release=release, manifest=MANIFEST)
     return folder
 
 
@@ -324,10 +320,7 @@ def dataset_info(folder: Path) -> DatasetInfo:
         upstream, version = manifest["upstream"]["name"], manifest["bridge_version"]
         return DatasetInfo(manifest["name"], digest, upstream, version, manifest.get("master_seed"))
     except (KeyError, TypeError) as error:
-        raise MagBridgeError(
-            f"{folder / MANIFEST} is no manifest of a release ({type(error).__name__}: {error}): rebuild it "
-            "with `python -m bridge build`"
-        ) from error
+        raise refused("no_manifest", path=folder / MANIFEST, kind=type(error).__name__, error=error) from error
 
 
 def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData:
@@ -352,10 +345,7 @@ def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData
         subsets = {s: Subset.of(data[s], *task.targets) for s in SPLITS if s in data}
         info = replace(IN_MEMORY, bridge_version=_version(data["train"]))
         return TaskData(task, subsets["train"], subsets.get("validation"), subsets["test"], split, info)
-    raise MagBridgeError(
-        f"cannot read rows from {type(data).__name__}: expected a release folder, a Hub id, TaskData, or "
-        "a mapping with the splits train and test"
-    )
+    raise refused("unknown_rows", kind=type(data).__name__)
 
 
 def _version(dataset) -> str | None:
@@ -409,10 +399,7 @@ def _read(
         # A star after the record split: files of one chemistry have its name there.
         found = sorted(folder.glob(atom_path(provenance, *((subset, "*") if by_primary else ("*", f"{subset}*")))))
         if not found:
-            raise MagBridgeError(
-                f"{folder} has no {provenance} rows in the {subset} subset of {split}: expected a whole "
-                "release; check it with `python -m bridge verify`"
-            )
+            raise refused("no_rows_in_subset", folder=folder, provenance=provenance, subset=subset, split=split)
         paths += found
     table = pa.concat_tables([_columns(path, columns) for path in paths])
     for target in targets:

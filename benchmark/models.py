@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.features import channels_first, static_features
+from benchmark.refusals import refused
 from benchmark.tasks import BY_ID, Task, get_task
 from dataset_card.errors import MagBridgeError
 
@@ -76,10 +77,7 @@ class FunctionModel:
         try:
             return self.function(signals)
         except (AttributeError, TypeError) as error:
-            raise MagBridgeError(
-                f"{name} on a NumPy array of shape {shape}: {error}; a function of tensors begins with "
-                "x = torch.as_tensor(x, dtype=torch.float32)"
-            ) from error
+            raise refused("function_of_tensors", name=name, shape=shape, error=error) from error
 
     def _forward(self, signals) -> np.ndarray:
         import torch
@@ -202,10 +200,7 @@ def as_model(
             "full",
             (0,),
         )
-    raise MagBridgeError(
-        f"cannot evaluate {type(model).__name__}: expected an object with fit and predict, or a function "
-        "of signals (n, 100, 6)"
-    )
+    raise refused("cannot_evaluate", kind=type(model).__name__)
 
 
 def _name(function: Callable) -> str:
@@ -238,9 +233,7 @@ def import_model(reference: str) -> Model:
     try:
         found = getattr(importlib.import_module(module.removesuffix(".py").replace("/", ".")), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise MagBridgeError(
-            f"no model {reference} ({error}): expected MODULE:NAME, as in my_model:predict for predict() in my_model.py"
-        ) from error
+        raise refused("no_model", reference=reference, error=error) from error
     finally:
         sys.path.remove("")
     if callable(found) and not isinstance(found, type) and not inspect.signature(found).parameters:

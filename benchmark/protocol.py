@@ -18,6 +18,7 @@ import pyarrow as pa
 from benchmark.data import REGIME_B_PREFIX, UNKNOWN, Subset, TaskData, as_task_data
 from benchmark.features import static_features
 from benchmark.models import Coded, Model, as_model, plain
+from benchmark.refusals import refused
 from benchmark.results import OFFICIAL_TEST, SAMPLINGS, Result, Run, environment
 from benchmark.scoring import run_of, score, score_rows, turns
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task, known
@@ -371,18 +372,14 @@ def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
     """k training rows of each class, or of each SOH bin."""
     target, rng = data.train.target, np.random.default_rng(seed)
     if data.task.second is not None:
-        raise MagBridgeError(
-            f"few shots of {data.task.id}, whose target is a place: expected a task of classes or of one number"
-        )
+        raise refused("few_shots_of_places", task=data.task.id)
     groups, chosen = target, []
     if data.task.is_regression:
         groups = np.digitize(target, np.quantile(target, np.linspace(0, 1, SOH_BINS + 1)[1:-1]))
     for group in data.task.labels or range(SOH_BINS):
         rows = np.flatnonzero(groups == group)
         if not len(rows) and not data.task.is_regression:
-            raise MagBridgeError(
-                f"task {data.task.id}: no training row of class {group}: expected at least one a class"
-            )
+            raise refused("no_row_of_class", task=data.task.id, group=group)
         chosen.append(_spread(rng.permutation(rows), data.train)[:k])
     return np.concatenate(chosen)
 
@@ -400,10 +397,7 @@ def battery_folds(battery_ids: np.ndarray, folds: int) -> list[np.ndarray]:
     pseudo = batteries[np.char.startswith(batteries, REGIME_B_PREFIX)]
     real = batteries[~np.char.startswith(batteries, REGIME_B_PREFIX)]
     if not 2 <= folds <= len(real):
-        raise MagBridgeError(
-            f"{folds} folds for {len(real)} batteries: expected between 2 and the number of batteries; rows of v2's "
-            "task configurations come without theirs: pass the release itself"
-        )
+        raise refused("folds", folds=folds, batteries=len(real))
     parts = np.array_split(np.random.default_rng(0).permutation(real), folds)
     # Fewer pseudo-cells than folds take turns: every fold needs some to score.
     dealt = pseudo[np.arange(max(folds, len(pseudo))) % len(pseudo)] if len(pseudo) else pseudo
@@ -466,10 +460,7 @@ def predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.n
         return prediction, None
     classes = list(estimator.classes_)
     if task.scored_label not in classes:
-        raise MagBridgeError(
-            f"the learner's classes are {', '.join(map(str, classes))}: expected {', '.join(task.labels)}; one that "
-            "codes labels inside has to give them back"
-        )
+        raise refused("classes", classes=", ".join(map(str, classes)), labels=", ".join(task.labels))
     column = classes.index(task.scored_label)
     if hasattr(estimator, "predict_proba"):
         return prediction, estimator.predict_proba(inputs)[:, column]

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmark.data import REGIME_B_PREFIX, Subset, Truth
 from benchmark.magbridge_metric import scores as formulas
+from benchmark.refusals import refused
 from benchmark.tasks import R2_BY_TABLE, R2_HEALTHY, WITHOUT_PARENTS, Task
 from dataset_card.contract.schema import table_of
 from dataset_card.errors import MagBridgeError
@@ -113,10 +114,7 @@ def check_fraction(task: Task, prediction: np.ndarray, where: str) -> None:
     prediction = np.asarray(prediction)
     numbers = task.target == "soh" and prediction.dtype.kind in "iuf" and prediction.size
     if numbers and np.median(prediction) > PERCENT_FROM:
-        raise MagBridgeError(
-            f"{where}: {task.target} is predicted as {prediction.min():.4g} to {prediction.max():.4g}: expected "
-            "a fraction, about 0.7 to 1; divide percent by 100"
-        )
+        raise refused("percent", where=where, target=task.target, low=prediction.min(), high=prediction.max())
 
 
 def r2_of_tables(truth: np.ndarray, prediction: np.ndarray, cell_ids: np.ndarray) -> dict[str, float]:

@@ -14,6 +14,7 @@ from benchmark.analysis.measures import REFERENCE, OutOfFold
 from benchmark.analysis.occlusion import occlusion
 from benchmark.analysis.splits import MODELS, spread
 from benchmark.data import DatasetInfo, dataset_info, load_truth, release_folder
+from benchmark.refusals import refused
 from benchmark.results import Result, read_predictions, read_results, release_stem
 from benchmark.running.yardsticks import READERS
 from benchmark.tasks import PRIMARY_SPLIT, TASKS, get_task
@@ -109,9 +110,7 @@ def _filed(folder: Path, dataset: DatasetInfo) -> list[tuple[Path, Result]]:
     """The release's results and the file of each, in the folder or one in it."""
     found = sorted(folder.rglob(f"{release_stem(dataset)}.jsonl"))
     if not found:
-        raise MagBridgeError(
-            f"no results of {dataset.name}, dataset {dataset.short}, in {folder}: run models with --out"
-        )
+        raise refused("no_results_of_release", name=dataset.name, digest=dataset.short, folder=folder)
     return [(path, result) for path in found for result in read_results(path)]
 
 
@@ -134,9 +133,7 @@ def _scores(folder: Path, dataset: DatasetInfo, readers: dict[str, str]) -> list
         for task, model in readers.items():
             test, folds = (kin.get((seed, task, model, protocol)) for protocol in ("rows", "cross_validation"))
             if test is None:
-                raise MagBridgeError(
-                    f"no result of {model} on {task} for seed {seed}: run it with the protocol rows into {folder}"
-                )
+                raise refused("no_result_of_seed", model=model, task=task, seed=seed, folder=folder)
             ceiling = kin.get((seed, task, "fresh-rows", "ceiling"))
             out.append(
                 {

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.data import load_truth, release_folder
+from benchmark.refusals import refused
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS, Task, get_task, known
 from dataset_card.errors import MagBridgeError
@@ -59,17 +60,13 @@ def plot(results: list[Result], kind: str, *, release: str | Path | None = None)
 def parity(result: Result, release: str | Path | None):
     """Predicted against true SOH, and the error of each test cell, averaged over seeds."""
     if result.task != "t1" or result.table is None or release is None:
-        raise MagBridgeError(
-            "a parity figure needs a T1 result, its predictions and the release it speaks of: pass --data RELEASE"
-        )
+        raise refused("parity_needs")
     known = load_truth(get_task("t1"), release_folder(release), result.split)
     ids, cells, truth = known.sample_ids, known.cell_ids, known.target
     mean = result.table.group_by("sample_id").aggregate([("prediction", "mean")])
     by_id = dict(zip(mean["sample_id"].to_pylist(), mean["prediction_mean"].to_pylist()))
     if set(by_id) != set(ids.tolist()):
-        raise MagBridgeError(
-            f"the predictions of {result.model} and {release} hold other samples: pass the release they speak of"
-        )
+        raise refused("other_samples", model=result.model, release=release)
     predicted = np.array([by_id[sample_id] for sample_id in ids])
     figure, (left, right) = canvas(columns=2, size=(10, 4.6))
     left.scatter(truth, predicted, s=6, alpha=0.4, color=LINE, linewidths=0)
@@ -91,10 +88,7 @@ def confusion(result: Result):
     """Confusion matrix summed over seeds, each row as shares of its class."""
     task = get_task(result.task)
     if task.is_regression or not result.battery_ids:
-        raise MagBridgeError(
-            f"{' '.join(result.key)} has no confusion matrix: expected a result of t2, t3 or t4 under one of "
-            f"the protocols {', '.join(OFFICIAL_TEST)}"
-        )
+        raise refused("no_confusion", key=" ".join(result.key), protocols=", ".join(OFFICIAL_TEST))
     size = len(task.labels)
     counts = np.array([run.batteries for run in result.runs]).sum(axis=(0, 1)).reshape(size, size)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -118,9 +112,7 @@ def few_shot_curves(results: list[Result]):
     """Headline against shots, one panel a task and one line a model, with the spread over seeds."""
     curves = [r for r in results if r.protocol == "few_shot"]
     if not curves:
-        raise MagBridgeError(
-            "no few-shot results: make some with `python -m benchmark run --protocol few_shot --out DIR`"
-        )
+        raise refused("no_few_shot")
     tasks = [task for task in TASKS if any(r.task == task.id for r in curves)]
     style = styles(sorted({r.model for r in curves}))
     figure, panels = canvas(columns=len(tasks), size=(max(COLUMN, PAGE * len(tasks) / len(TASKS)), 2.6))

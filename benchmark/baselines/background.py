@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmark.refusals import refused
 from dataset_card.contract.schema import CHANNELS, T
-from dataset_card.errors import MagBridgeError
 
 LEVEL_LIMIT = 4.0
 """Standardised levels are clipped here: the regression is quadratic in them and must not extrapolate."""
@@ -54,10 +54,7 @@ class LevelBackground:
             MagBridgeError: Fewer clean rows than the regression needs.
         """
         if len(signals) < MIN_ROWS:
-            raise MagBridgeError(
-                f"{len(signals)} clean rows to fit the background on: expected at least {MIN_ROWS}; "
-                "give more training rows"
-            )
+            raise refused("few_clean_rows", rows=len(signals), min_rows=MIN_ROWS)
         medians = np.median(signals, axis=1)
         self.centre = np.median(medians, axis=0)
         self.spread = 1.4826 * np.median(np.abs(medians - self.centre), axis=0)

@@ -18,6 +18,7 @@ from benchmark.baselines import get_model
 from benchmark.data import TaskData, load_task
 from benchmark.models import Model
 from benchmark.protocol import fit_seeds, predict, prediction_table
+from benchmark.refusals import refused
 from benchmark.results import named_digest
 from benchmark.scoring import score_rows
 from benchmark.tasks import Task, get_task
@@ -104,9 +105,7 @@ def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
         except (RuntimeError, TypeError) as error:  # torch's tensors; what has no state
             raise MagBridgeError(f"{baseline.model.name} cannot be kept without a pickle ({error})") from error
         if strange:
-            raise MagBridgeError(
-                f"{baseline.model.name} holds {sorted(strange)[0]}: expected a baseline of trusted parts"
-            )
+            raise refused("untrusted", model=baseline.model.name, strange=sorted(strange)[0])
         files[f"seed-{seed}.skops"] = content
     card = template("benchmark.baselines", "baseline_card.md", keep_trailing_newline=True)
     if baseline.evaluation is not None:
@@ -139,9 +138,7 @@ def pull_baseline(repo_id: str, revision: str | None = None) -> Baseline:
     """
     repository = Repository(repo_id, "model")
     if FILE not in repository.files:
-        raise MagBridgeError(
-            f"no baseline at {repo_id}: expected {FILE}, written by `python -m benchmark push baseline`"
-        )
+        raise refused("no_baseline", repo_id=repo_id, file=FILE)
     files = {path: repository.read(path, revision) for path in sorted(repository.files) if path.endswith(".skops")}
     return read_baseline(files | {FILE: repository.read(FILE, revision)}, repo_id)
 

@@ -14,8 +14,9 @@ import numpy as np
 from benchmark.baselines.declaring import ALL, declare
 from benchmark.baselines.deep import DEEP_SEEDS, private_randomness, require_torch
 from benchmark.baselines.functional import shape_features
+from benchmark.refusals import refused
 from benchmark.tasks import Task
-from dataset_card.errors import MagBridgeError, optional
+from dataset_card.errors import optional
 
 FOLDER = "MAGBRIDGE_TABICL"
 """Environment variable: folder of the checkpoints."""
@@ -47,9 +48,7 @@ class PretrainedTable:
         kind = "Regressor" if self.task.is_regression else "Classifier"
         checkpoint = Path(os.environ.get(FOLDER, "")) / CHECKPOINTS[kind]
         if FOLDER not in os.environ or not checkpoint.is_file():
-            raise MagBridgeError(
-                f"no {checkpoint}: download {CHECKPOINTS[kind]} yourself and name its folder in {FOLDER}"
-            )
+            raise refused("no_checkpoint", checkpoint=checkpoint, file=CHECKPOINTS[kind], folder=FOLDER)
         torch = require_torch()
         with optional("tabicl"):
             import tabicl

@@ -8,6 +8,7 @@ from typing import Literal
 
 from benchmark.commands.options import Data, Json, Model, Results, Task, show
 from benchmark.data import DEFAULT_RELEASE
+from benchmark.refusals import refused
 from dataset_card.errors import MagBridgeError
 
 
@@ -37,11 +38,7 @@ def push(
     from benchmark.leaderboard.push import leaderboard_files, metric_files, push_leaderboard, push_metric
 
     if (what == "metric") == (data is not None):
-        raise MagBridgeError(
-            "the leaderboard needs the dataset that it scores against, a baseline the release to fit on, the metric "
-            "neither: expected `push leaderboard --data USER/magbridge-battery`, `push baseline --data RELEASE --model "
-            "NAME --task t1` or `push metric`"
-        )
+        raise refused("push_what")
     if what == "baseline" and (model is None or task is None):
         raise MagBridgeError("which baseline? expected --model NAME and --task t1, t2, t3 or t4")
     plan: Callable[[], Mapping]

@@ -9,10 +9,10 @@ import numpy as np
 
 from benchmark.baselines.physics import VIEWS
 from benchmark.leaderboard.boards import replicates
+from benchmark.refusals import refused
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.scoring import percentiles
 from benchmark.tasks import PRIMARY_SPLIT, R2_HEALTHY, V3_TASKS, Task, get_task
-from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import template
 
 SPOKEN_OF = ("t7", "t8", "t9")
@@ -62,10 +62,7 @@ def added(results: Iterable[Result]) -> list[Added]:
             release = f"{dataset.name}, seed {dataset.seed}, {dataset.short}"
             found.setdefault((result.task, release, learner), {})[view] = result
     if not found:
-        raise MagBridgeError(
-            f"no result of v3 whose model ends in {', '.join(VIEWS)}: run `python -m benchmark run --data "
-            "magbridge-battery-v3 --out FOLDER` first"
-        )
+        raise refused("no_views", views=", ".join(VIEWS))
     return [
         _added(get_task(task), release, learner, views) for (task, release, learner), views in sorted(found.items())
     ]

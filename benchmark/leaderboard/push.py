@@ -8,8 +8,8 @@ from pathlib import Path
 from string import Template
 
 from benchmark.leaderboard.space.app import SETTINGS
+from benchmark.refusals import refused
 from benchmark.results import SHIPPED, read_results, result_files, shipped_files
-from dataset_card.errors import MagBridgeError
 from dataset_card.running.hub import Repository
 
 PACKAGE = Path(__file__).parent.parent
@@ -48,10 +48,7 @@ def leaderboard_files(
         MagBridgeError: Not an id, or there is no valid results file.
     """
     if dataset_id.count("/") != 1 or Path(dataset_id).exists():
-        raise MagBridgeError(
-            f"dataset {dataset_id!r}: expected the id of the dataset on the Hub, USER/magbridge-battery; publish "
-            "it with `python -m bridge push`"
-        )
+        raise refused("no_dataset_id", dataset_id=dataset_id)
     filed = result_files(results) if results else shipped_files()
     for path in filed:
         read_results(path)  # refused here rather than in the Space
@@ -89,9 +86,7 @@ def push_metric(repo_id: str, *, private: bool = False) -> str:
         MagBridgeError: Another name, a Space with other content, or the Hub refuses or cannot be reached.
     """
     if repo_id.partition("/")[2] != METRIC:
-        raise MagBridgeError(
-            f"Space {repo_id!r}: expected USER/{METRIC}, since `evaluate.load` looks for a file of that name"
-        )
+        raise refused("space_name", repo_id=repo_id, metric=METRIC)
     return _push(repo_id, metric_files(), METRIC_FILE, "MagBridge metric", private)
 
 

@@ -19,6 +19,7 @@ from benchmark.leaderboard.boards import Entry, leaderboard
 from benchmark.leaderboard.texts import texts_of
 from benchmark.predictions.entry import FILE, POOLING, Submission
 from benchmark.predictions.scored import check_file, score_file
+from benchmark.refusals import refused
 from benchmark.results import Result, read_results, to_json
 from benchmark.rounds import answers, digest_of, open_round
 from benchmark.tasks import PRIMARY_SPLIT, get_task
@@ -73,9 +74,7 @@ def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
     except ValueError as error:
         raise MagBridgeError(f"{path}: date: {document['date']!r} is no day: expected YYYY-MM-DD") from error
     if named_as_folder and document["name"] != folder.resolve().name:
-        raise MagBridgeError(
-            f"{path}: name: {document['name']!r} in the folder {folder.resolve().name!r}: expected the same"
-        )
+        raise refused("submission_name", path=path, name=document["name"], folder=folder.resolve().name)
     if document["test_data_leakage"]:
         raise MagBridgeError(f"{path}: test_data_leakage: true: labels of test rows were used, so it cannot be ranked")
     if document["replication_code"] and not document.get("code"):
@@ -232,9 +231,7 @@ def rescore(submissions: Path, releases: Sequence[str | Path], taken: list[Resul
         named = read_submission(folder).release
         if named not in by_digest:
             given = ", ".join(f"{digest[:12]} ({release})" for digest, release in by_digest.items())
-            raise MagBridgeError(
-                f"{folder / FILE}: release: {named[:12]} is none of those given, {given}: add it with one more --data"
-            )
+            raise refused("release_not_given", path=folder / FILE, named=named[:12], given=given)
         again = check(folder, by_digest[named], taken)
         before = filed(folder, again.submission)
         if [result.key for result in before] != [result.key for result in again.results]:

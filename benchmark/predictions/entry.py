@@ -12,6 +12,7 @@ import pyarrow as pa
 import yaml
 
 from benchmark.predictions.scored import write_predictions
+from benchmark.refusals import refused
 from benchmark.tasks import Task, get_task
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import plain_yaml
@@ -125,10 +126,7 @@ def save_entry(
     with alone(folder):  # others may add their tasks
         earlier = _earlier(path)
         if earlier.get("release", digest) != digest:
-            raise MagBridgeError(
-                f"{path} has predictions of {earlier['release'][:12]}, these are of {digest[:12]}: expected one "
-                "release a folder; choose another folder"
-            )
+            raise refused("other_release", path=path, earlier=earlier["release"][:12], digest=digest[:12])
         tasks = earlier.get("tasks", {})
         tasks[task.id] = {"predictions": f"{task.id}.parquet", "seconds": float(f"{seconds:.4g}")}
         if features is not None:

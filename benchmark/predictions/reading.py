@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmark.refusals import refused
 from benchmark.tasks import Task, did_you_mean
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import plain_json
@@ -81,9 +82,7 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
             del columns[name]
             extra.append(name)
     if task.second is not None and "second" not in columns:
-        raise MagBridgeError(
-            f"{path} has no column second: expected {task.target} as prediction, {task.second} as second"
-        )
+        raise refused("no_second", path=path, target=task.target, second=task.second)
     if extra:
         shown = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
         remarks.append(f"columns ignored: {shown}")
@@ -148,9 +147,7 @@ def _text(path: Path) -> tuple[dict[str, list], None, list[str]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MagBridgeError(
-            f"{path} is neither Parquet nor UTF-8 text (byte {error.start}): expected Parquet, CSV or JSON lines"
-        ) from error
+        raise refused("not_text", path=path, byte=error.start) from error
     start = text.lstrip()[:1]
     if start == "[":
         raise MagBridgeError(f"{path} holds a JSON list: expected JSON lines, one object a line (pandas: lines=True)")
@@ -215,10 +212,7 @@ def _checked(path: Path, name: str, values: list, lacks: Callable[[Any], str | N
     """The values, if none is null and `lacks` names nothing that it expects in the place of one."""
     absent = [row for row, value in enumerate(values) if value is None]
     if absent:
-        raise MagBridgeError(
-            f"{path}: column {name} has {len(absent)} nulls, the first in row {absent[0] + 1}: expected a value in "
-            "every row"
-        )
+        raise refused("nulls", path=path, name=name, count=len(absent), row=absent[0] + 1)
     for row, value in enumerate(values):
         if expected := lacks(value):
             raise MagBridgeError(f"{path}: {name} in row {row + 1} is {str(value)[:60]!r}: expected {expected}")
@@ -250,9 +244,7 @@ def _numbers(path: Path, name: str, values: list) -> np.ndarray:
     out = np.array([_number(value) for value in _checked(path, name, values, _no_number)], dtype=float)
     bad = np.flatnonzero(~np.isfinite(out))
     if len(bad):
-        raise MagBridgeError(
-            f"{path}: {len(bad)} {name}s are NaN or infinite, the first in row {bad[0] + 1}: expected finite numbers"
-        )
+        raise refused("not_finite", path=path, count=len(bad), name=name, row=bad[0] + 1)
     return out
 
 

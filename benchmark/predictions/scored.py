@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from benchmark.data import DatasetInfo, Truth
 from benchmark.predictions.reading import DIGEST_KEY, read_file
+from benchmark.refusals import refused
 from benchmark.rounds import answers, open_round
 from benchmark.scoring import Run, check_fraction, interval, run_of
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
-from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing
 
 SHOWN = 3
@@ -64,10 +64,7 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
     """
     task = get_task(task)
     if found := open_round(release):
-        raise MagBridgeError(
-            f"{release}: {found.name} is open: its labels come with the reveal; `submit --check` tells whether "
-            "predictions are whole"
-        )
+        raise refused("round_open", release=release, round=found.name)
     dataset, truth = answers(task, release, split)
     runs, _, remarks = score_file(Path(path), task, dataset, truth, split)
     scores = [run.scores for run in runs]
@@ -129,10 +126,7 @@ def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[
     """A predictions file's table and remarks, if it does not name another release."""
     table, digest, remarks = read_file(path, task)
     if digest not in (None, dataset.digest):
-        raise MagBridgeError(
-            f"{path} was predicted on the dataset {digest[:12]}, the release has the digest {dataset.short}: "
-            "predict on this release, or score against the other"
-        )
+        raise refused("predicted_on_another", path=path, digest=digest[:12], digest_of=dataset.short)
     return table, remarks
 
 
@@ -167,7 +161,5 @@ def _order(ids: list[str], position: dict[str, int], truth: Truth, where: str, r
     ):
         if names:
             shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-            raise MagBridgeError(
-                f"{where}: samples {shown} {what}: expected each of the {len(position)} test samples of {rows} once"
-            )
+            raise refused("samples", where=where, shown=shown, what=what, count=len(position), rows=rows)
     return np.argsort([position[sample_id] for sample_id in ids])

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from benchmark.data import DatasetInfo
 from benchmark.predictions.scored import one_number_a_column
+from benchmark.refusals import refused
 from benchmark.results.documents import from_json, to_json
 from benchmark.results.result import KEY, Result, named_digest
 from benchmark.tasks import get_task
@@ -70,9 +71,7 @@ def write_results(results: list[Result], folder: str | Path, *, predictions: boo
         with alone(folder):
             kept = list(_read_file(path)) if path.exists() else []
             if not kept and path.with_suffix(".parquet").exists():
-                raise MagBridgeError(
-                    f"{path.with_suffix('.parquet')} is there without {path.name}: move it away, or restore the other"
-                )
+                raise refused("predictions_alone", beside=path.with_suffix(".parquet"), name=path.name)
             lines = {result.key: line for result, line in kept}  # word for word: a diff shows what is new
             tables = read_predictions(path, [result for result, _ in kept if result.predictions])
             for result in new:

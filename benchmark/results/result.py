@@ -17,6 +17,7 @@ import yaml
 
 from benchmark.data import DatasetInfo
 from benchmark.predictions.entry import save_entry
+from benchmark.refusals import refused
 from benchmark.scoring import Run, headline, interval
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
@@ -145,14 +146,10 @@ class Result:
         """
         folder, task = Path(folder), get_task(self.task)
         if self.protocol not in OFFICIAL_TEST or self.split != task.split or self.table is None:
-            raise MagBridgeError(
-                f"{' '.join(self.key)} is no result to submit: expected predictions of the test rows of {task.split}"
-            )
+            raise refused("not_to_submit", key=" ".join(self.key), split=task.split)
         digest = named_digest(self.dataset)
         if folder.resolve().name != self.model:
-            raise MagBridgeError(
-                f"the folder {folder} for the model {self.model!r}: expected the same name; pass evaluate_model a name="
-            )
+            raise refused("folder_name", folder=folder, model=self.model)
         return save_entry(
             folder,
             task,
@@ -198,9 +195,7 @@ def named_digest(dataset: DatasetInfo) -> str:
         MagBridgeError: The rows belong to no release, so that nothing could tell what a result speaks of.
     """
     if dataset.digest is None:
-        raise MagBridgeError(
-            f"rows {dataset.name}, without a dataset digest: evaluate on a release folder or Hub id to file the result"
-        )
+        raise refused("no_digest", name=dataset.name)
     return dataset.digest
 
 

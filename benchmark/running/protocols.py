@@ -10,6 +10,7 @@ from benchmark.baselines import get_model, models, tabicl
 from benchmark.data import TaskData, load_task, tasks_in
 from benchmark.models import Model, import_model
 from benchmark.protocol import cross_validate, evaluate_model, few_shot
+from benchmark.refusals import refused
 from benchmark.results import SAMPLINGS, Result, read_results, write_result
 from benchmark.running.yardsticks import law_transfer, nulls
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task, known
@@ -95,10 +96,7 @@ def run_baselines(
         chosen = [(t, m, kind) for t, m in pairs for kind in RUN if (t.id, m.name, kind) in filed]
         chosen += [(t, None, "null") for t in tasks if (t.id, "null") in {(task, kind) for task, _, kind in filed}]
     if not chosen:
-        raise MagBridgeError(
-            f"no baseline fits --task {task} --model {model} --table {table} --like {like}: see "
-            "`python -m benchmark list`"
-        )
+        raise refused("no_baseline_fits", task=task, model=model, table=table, like=like)
     results, rows = [], None
     for t, m, kind in chosen:
         if rows is None or rows.task != t:

@@ -22,10 +22,10 @@ from benchmark.baselines.declaring import DESCRIPTIONS
 from benchmark.data import REGIME_B_PREFIX, Subset, TaskData, release_folder
 from benchmark.models import Model
 from benchmark.protocol import battery_folds, evaluate_model
+from benchmark.refusals import refused
 from benchmark.results import Result
 from benchmark.tasks import Task, get_task
 from dataset_card.contract.schema import U_FEATURES
-from dataset_card.errors import MagBridgeError
 
 READERS = {
     "v1": {"t1": "noise-level", "t2": "noise-level", "t3": "matched", "t4": "matched"},
@@ -149,9 +149,7 @@ def law_transfer(model: Model, data: TaskData) -> Result:
     """
     laws = sorted(set(data.train.laws.tolist()) - {""})
     if len(laws) != 2 or not set(laws) <= set(data.test.laws.tolist()):
-        raise MagBridgeError(
-            f"ageing laws {laws} in the training rows: expected two, in the test rows too; they are mixed from v2.1 on"
-        )
+        raise refused("laws", laws=laws)
     task, runs, started = get_task("t1"), [], time.perf_counter()
     for fold, (fitted, scored) in enumerate((laws, laws[::-1])):
         validation = data.validation and _of(data.validation, fitted)

@@ -158,7 +158,8 @@ def _score(
 
 
 def _classes(soh: np.ndarray) -> np.ndarray:
-    return np.where(soh > REUSE_ABOVE_SOH, *SECOND_LIFE_CLASSES)
+    above, below = SECOND_LIFE_CLASSES
+    return np.where(soh > REUSE_ABOVE_SOH, above, below)
 
 
 def page(found: list[Transfer], labels: Mapping[str, str]) -> str:

@@ -61,7 +61,7 @@ def measure(release: str | Path, folder: Path, say: Callable[[str], None] = lamb
         "scores": _scores(folder, dataset, readers),
         "severity": {task: measures.recall_by_severity(folds[task]) for task in ("t3", "t4")},
         "false_alarms": measures.false_alarms(folds["t3"]),
-        "soh": {name: [asdict(b) for b in bins] for name, bins in measures.soh_errors(folds["t1"]).items()},
+        "soh": measures.soh_errors(folds["t1"]),
         "few_shot": _few_shot([result for _, result in filed]),
         "test_cells": {task: _test_cells(task, rows, release) for task, rows in folds.items()},
     }
@@ -77,7 +77,7 @@ def measure(release: str | Path, folder: Path, say: Callable[[str], None] = lamb
                 document["splits"].append(asdict(spread(task_id, model, release)))
     for model in OCCLUDED[bridge]:
         say(f"{dataset.name}: occlusion of {model}")
-        document["occlusion"].append(asdict(occlusion(model, release)))
+        document["occlusion"].append(occlusion(model, release))
     return document
 
 

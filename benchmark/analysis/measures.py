@@ -101,25 +101,8 @@ def false_alarms(rows: OutOfFold) -> tuple[int, int]:
     return int((rows.prediction[clean] != "none").sum()), int(clean.sum())
 
 
-@dataclass(frozen=True)
-class Bin:
-    """SOH error of the rows in one bin.
-
-    Attributes:
-        name: A few words, or the middle of the bin.
-        rows: Their number.
-        rmse: Root mean square error and its 95 % interval, cells drawn with replacement.
-        mean: Mean of predicted less true SOH, with its interval.
-    """
-
-    name: str | float
-    rows: int
-    rmse: tuple[float, float, float]
-    mean: tuple[float, float, float]
-
-
-def soh_error(rows: OutOfFold, band: np.ndarray, names: Sequence[str | float]) -> list[Bin]:
-    """SOH error in each bin that has rows.
+def soh_error(rows: OutOfFold, band: np.ndarray, names: Sequence[str | float]) -> list[dict]:
+    """SOH error in each bin that has rows: root mean square and mean of predicted less true, with 95 % intervals.
 
     Args:
         rows: Of T1.
@@ -136,12 +119,12 @@ def soh_error(rows: OutOfFold, band: np.ndarray, names: Sequence[str | float]) -
         count, total, squares = (np.append(s[:, b].sum(), weights @ s[:, b]) for s in sums)
         with np.errstate(invalid="ignore"):  # a draw may lack every cell of a bin
             rmse, mean = np.sqrt(squares / count), total / count
-        found = [(float(v[0]), *percentiles(v[1:])) for v in (rmse, mean)]
-        bins.append(Bin(names[b], int(count[0]), *found))
+        found = {name: (float(v[0]), *percentiles(v[1:])) for name, v in (("rmse", rmse), ("mean", mean))}
+        bins.append({"name": names[b], "rows": int(count[0]), **found})
     return bins
 
 
-def soh_errors(rows: OutOfFold) -> dict[str, list[Bin]]:
+def soh_errors(rows: OutOfFold) -> dict[str, list[dict]]:
     """SOH error by SOC level, eighths of voltage, tenths of SOH, and the table that the cells come from."""
     levels, soc = np.unique(rows.columns["soc"], return_inverse=True)
     tables = np.array([_table(cell) for cell in rows.columns["cell_id"].tolist()])

@@ -7,7 +7,6 @@ the filled signal looks like a scan of some average cell: with every sample fill
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,35 +27,17 @@ SENSORS = ((0, 1, 4), (2, 3, 5))
 """Channels of each sensor."""
 
 
-@dataclass(frozen=True)
-class Occlusion:
-    """R2 of one readout on the test rows, by what it does not see.
-
-    Attributes:
-        model: Name.
-        whole: With every sample in sight.
-        blind: With every sample filled in: what the fill still tells.
-        windows: Without a window of one channel, (6, 20).
-        steps: Without a window of all channels, (20,).
-        channels: Without a whole channel, (6,).
-        sensors: Without all channels of one sensor, (2,).
-    """
-
-    model: str
-    whole: float
-    blind: float
-    windows: list[list[float]]
-    steps: list[float]
-    channels: list[float]
-    sensors: list[float]
-
-
-def occlusion(model: str, release: str | Path) -> Occlusion:
+def occlusion(model: str, release: str | Path) -> dict:
     """Fit a model of T1 on the official training rows, seed 0, and score it with parts of the test rows filled in.
 
     Args:
         model: Name of a model that reads signals.
         release: Release folder or Hub id.
+
+    Returns:
+        R2 on the test rows by what the model does not see: with every sample in sight as `whole`, with every sample
+        filled in as `blind`; without a window of one channel as `windows`, (6, 20), or of all as `steps`, (20,);
+        without whole `channels`, (6,), and without all channels of one of the `sensors`, (2,).
 
     Raises:
         MagBridgeError: The model does not read signals.
@@ -76,15 +57,15 @@ def occlusion(model: str, release: str | Path) -> Occlusion:
 
     every, whole = list(range(len(CHANNELS))), slice(0, T)
     windows = [slice(start, start + WINDOW) for start in range(0, T, WINDOW)]
-    return Occlusion(
-        model,
-        score(task, truth, readout.predict(x))[task.headline.name],
-        without(whole, every),
-        [[without(window, [c]) for window in windows] for c in every],
-        [without(window, every) for window in windows],
-        [without(whole, [c]) for c in every],
-        [without(whole, list(sensor)) for sensor in SENSORS],
-    )
+    return {
+        "model": model,
+        "whole": score(task, truth, readout.predict(x))[task.headline.name],
+        "blind": without(whole, every),
+        "windows": [[without(window, [c]) for window in windows] for c in every],
+        "steps": [without(window, every) for window in windows],
+        "channels": [without(whole, [c]) for c in every],
+        "sensors": [without(whole, list(sensor)) for sensor in SENSORS],
+    }
 
 
 def fill(train: np.ndarray, signals: np.ndarray) -> np.ndarray:

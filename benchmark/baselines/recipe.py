@@ -232,13 +232,12 @@ def forest(seed: int):
     return RandomForestClassifier(300, min_samples_leaf=3, class_weight="balanced", random_state=seed, n_jobs=1)
 
 
-def _build(seed: int, task: Task):
-    return {
-        "t1": NoiseLevelRegressor,
-        "t2": SecondLifeThreshold,
-        "t3": lambda: GatedDetector(seed),
-        "t4": lambda: SubtypeClassifier(seed),
-    }[task.id]()
+def _of_soh(seed: int, task: Task):
+    return NoiseLevelRegressor() if task.id == "t1" else SecondLifeThreshold()
 
 
-MODELS = (declare("noise-level", ("t1", "t2"), _build, None), declare("matched", ("t3", "t4"), _build, None))
+def _of_faults(seed: int, task: Task):
+    return GatedDetector(seed) if task.id == "t3" else SubtypeClassifier(seed)
+
+
+MODELS = (declare("noise-level", ("t1", "t2"), _of_soh, None), declare("matched", ("t3", "t4"), _of_faults, None))

@@ -43,9 +43,9 @@ def test_soh_error_in_bins():
     cells = {"cell_id": np.array(["a", "b", "a", "b"])}
     rows = OutOfFold(np.zeros(4), np.array([1.0, -1.0, 3.0, 3.0]), cells)
     low, high = analysis.soh_error(rows, np.array([0, 0, 2, 2]), ["low", "empty", "high"])
-    assert (low.name, low.rows, high.name, high.rows) == ("low", 2, "high", 2)
-    assert low.rmse == (1, 1, 1) and low.mean == (0, -1, 1), "a draw has the error of one cell or of both"
-    assert high.rmse == (3, 3, 3) == high.mean
+    assert (low["name"], low["rows"], high["name"], high["rows"]) == ("low", 2, "high", 2)
+    assert low["rmse"] == (1, 1, 1) and low["mean"] == (0, -1, 1), "a draw has the error of one cell or of both"
+    assert high["rmse"] == (3, 3, 3) == high["mean"]
 
 
 def test_soh_errors_cover_every_row_in_every_view():
@@ -56,8 +56,11 @@ def test_soh_errors_cover_every_row_in_every_view():
         "voltage": rng.uniform(3, 3.3, n),
     }
     found = analysis.soh_errors(OutOfFold(rng.uniform(0.7, 1, n), rng.uniform(0.7, 1, n), columns))
-    assert {name: sum(b.rows for b in bins) for name, bins in found.items()} == dict.fromkeys(found, n)
-    assert [b.name for b in found["table"]] == ["LFP-35Ah", "LMO-10Ah"] and [b.name for b in found["SOC"]] == [5, 50]
+    assert {name: sum(b["rows"] for b in bins) for name, bins in found.items()} == dict.fromkeys(found, n)
+    assert [b["name"] for b in found["table"]] == ["LFP-35Ah", "LMO-10Ah"] and [b["name"] for b in found["SOC"]] == [
+        5,
+        50,
+    ]
     assert len(found["voltage"]) == analysis.VOLTAGE_BINS and len(found["SOH"]) == analysis.SOH_BINS
 
 

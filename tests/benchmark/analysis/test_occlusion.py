@@ -47,12 +47,12 @@ def found(monkeypatch):
 
 
 def test_what_carries_soh_is_missed(found):
-    windows = np.array(found.windows)
-    assert found.whole > 0.9 and abs(found.blind) < 0.2
+    windows = np.array(found["windows"])
+    assert found["whole"] > 0.9 and abs(found["blind"]) < 0.2
     assert np.unravel_index(windows.argmin(), windows.shape) == (1, 20 // WINDOW)
-    assert windows[1, 4] < 0.2 and found.steps[4] < 0.2
-    assert windows[3:].min() == found.channels[5] == found.whole
-    assert found.sensors[0] < 0.2 and found.sensors[1] == found.whole
+    assert windows[1, 4] < 0.2 and found["steps"][4] < 0.2
+    assert windows[3:].min() == found["channels"][5] == found["whole"]
+    assert found["sensors"][0] < 0.2 and found["sensors"][1] == found["whole"]
 
 
 def test_the_fill_knows_place_and_not_soh():

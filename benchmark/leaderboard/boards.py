@@ -6,6 +6,7 @@ draw.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -124,33 +125,20 @@ def leaderboard(
     Returns:
         Boards by task, honest splits before leaking ones, the default master seed before others, v1 before v2.
     """
-    groups: dict[tuple, dict[str, Result]] = {}
-    besides: dict[str, dict[tuple, Result]] = {"cross_validation": {}, "law_transfer": {}}
-    yardsticks: dict[tuple, list[Result]] = {}
-    elsewhere: dict[tuple, dict[str | None, float]] = {}
+    kinds = {"null": "yardsticks", "ceiling": "yardsticks"} | dict.fromkeys(OFFICIAL_TEST, "ranked")
+    found: dict[tuple, dict[str, list]] = defaultdict(lambda: defaultdict(list))
+    elsewhere: dict[tuple, dict[str | None, float]] = defaultdict(dict)
     for result in results:
-        wanted = task in (None, result.task) and split in (None, result.split)
-        if not wanted or result.task_version != get_task(result.task).version:
-            continue
-        key = (result.task, leaks(result.split), result.split, result.dataset.digest)
-        if result.protocol in besides:
-            besides[result.protocol][(*key, result.model)] = result
-        elif result.protocol in ("null", "ceiling"):
-            yardsticks.setdefault(key, []).append(result)
-        elif result.protocol in OFFICIAL_TEST:
-            models = groups.setdefault(key, {})
-            models[result.model] = min(
-                (models.get(result.model, result), result), key=lambda r: OFFICIAL_TEST.index(r.protocol)
-            )
-            elsewhere.setdefault(_kin(result), {})[result.dataset.digest] = result.mean()
-    infos = {key: next(iter(models.values())).dataset for key, models in groups.items()}
-    beside_of: dict[tuple, list[Remark]] = {}
+        if result.task_version == get_task(result.task).version:
+            found[_key(result)][kinds.get(result.protocol, result.protocol)].append(result)
     for remark in remarks:
-        result = remark.result
-        if task in (None, result.task) and split in (None, result.split):
-            key = (result.task, leaks(result.split), result.split, result.dataset.digest)
-            beside_of.setdefault(key, []).append(remark)
-            infos.setdefault(key, result.dataset)
+        found[_key(remark.result)]["remarks"].append(remark)
+    wanted = [key for key in found if task in (None, key[0]) and split in (None, key[2])]
+    shown = {key: found[key]["ranked"] or [remark.result for remark in found[key]["remarks"]] for key in wanted}
+    infos = {key: of_key[0].dataset for key, of_key in shown.items() if of_key}
+    for key in wanted:
+        for result in found[key]["ranked"]:
+            elsewhere[_kin(result)][result.dataset.digest] = result.mean()
     order = list(BY_ID)
     boards = []
 
@@ -159,16 +147,23 @@ def leaderboard(
         return (order.index(key[0]), *key[1:3], seed != MASTER_SEED, seed or 0, infos[key].name, key[3] or "")
 
     for key in sorted(infos, key=position):
-        task_id, leaking, split_name, digest = key
-        info = infos[key]
+        (task_id, leaking, split_name, digest), info, of = key, infos[key], found[key]
         seed_label = None if info.seed is None else f"seed {info.seed}"
         label = ", ".join(filter(None, (info.name, info.upstream, seed_label, info.short)))
-        folds, laws = ({r.model: r for k, r in found.items() if k[:4] == key} for found in besides.values())
-        entries = _entries(list(groups[key].values()), folds, laws, elsewhere) if key in groups else ()
-        beside = tuple(sorted(yardsticks.get(key, []), key=lambda r: (r.protocol == "ceiling", r.mean())))
-        said = tuple(beside_of.get(key, ()))
+        models: dict[str, Result] = {}
+        for result in sorted(of["ranked"], key=lambda r: OFFICIAL_TEST.index(r.protocol)):
+            models.setdefault(result.model, result)
+        folds, laws = ({r.model: r for r in of[name]} for name in ("cross_validation", "law_transfer"))
+        entries = _entries(list(models.values()), folds, laws, elsewhere) if models else ()
+        beside = tuple(sorted(of["yardsticks"], key=lambda r: (r.protocol == "ceiling", r.mean())))
+        said = tuple(of["remarks"])
         boards.append(Board(task_id, split_name, leaking, digest, label, info.seed, entries, info.name, beside, said))
     return boards
+
+
+def _key(result: Result) -> tuple:
+    """What the results of one board share."""
+    return result.task, leaks(result.split), result.split, result.dataset.digest
 
 
 def _kin(result: Result) -> tuple:

@@ -126,7 +126,7 @@ def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[
     """A predictions file's table and remarks, if it does not name another release."""
     table, digest, remarks = read_file(path, task)
     if digest not in (None, dataset.digest):
-        raise refused("predicted_on_another", path=path, digest=digest[:12], digest_of=dataset.short)
+        raise refused("predicted_on_another", path=path, digest=digest[:12], own=dataset.short)
     return table, remarks
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from benchmark.baselines.spectrum import cosine_basis
+from benchmark.refusals import refused
 from dataset_card.contract.schema import CHANNELS, T
-from dataset_card.errors import MagBridgeError
 
 BANDS = ((1, 6), (6, 12), (12, 25), (25, 50), (50, 100))
 """Half-cycles a scan, from and below. The SOC fluctuation stays in the first two; the rest is white noise."""
@@ -46,11 +46,8 @@ class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
         Raises:
             MagBridgeError: Fewer clean rows than twice the components.
         """
-        if len(signals) < 2 * self.components + 1:
-            raise MagBridgeError(
-                f"{len(signals)} clean rows to fit {self.components} background components on: expected "
-                f"at least {2 * self.components + 1}"
-            )
+        if len(signals) < (least := 2 * self.components + 1):
+            raise refused("few_rows_for_components", rows=len(signals), components=self.components, least=least)
         flat = signals.reshape(len(signals), -1)
         self.mean_ = flat.mean(axis=0)
         centred = flat - self.mean_

@@ -200,10 +200,8 @@ def _check_shape(path: Path, names: list[str], rows: int) -> None:
         if names.count(name) > 1:
             raise MagBridgeError(f"{path} has the column {name} {names.count(name)} times: {EXPECTED} once each")
         if name not in names and name in ("sample_id", "prediction"):
-            shown = ", ".join(map(str, names[:10])) or "none"
-            raise MagBridgeError(
-                f"{path} has no column {name} (it has {shown[:200]}): {EXPECTED}{did_you_mean(name, names)}"
-            )
+            shown = (", ".join(map(str, names[:10])) or "none")[:200]
+            raise refused("no_column", path=path, name=name, shown=shown, hint=did_you_mean(name, names))
     if rows < 1:
         raise MagBridgeError(f"{path} is empty: expected one row for each test sample")
 

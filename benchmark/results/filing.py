@@ -138,11 +138,6 @@ def read_predictions(path: Path, results: Sequence[Result]) -> dict[tuple[str, .
     return {result.key: _predictions_of(result, found.get(result.key), path, beside) for result in results}
 
 
-def _places(filed: pa.Table) -> pa.ChunkedArray:
-    both = np.stack([filed[name].to_numpy() for name in ("value", "second")], axis=1)
-    return pa.chunked_array([pa.array(both.tolist(), pa.list_(pa.float64()))])
-
-
 def _row_groups(beside: Path) -> dict[tuple[str, ...], pa.Table]:
     """What a file of predictions holds: a row group a result, by the key in its first row."""
     with opened_parquet(beside) as file:
@@ -154,7 +149,8 @@ def _predictions_of(result: Result, filed: pa.Table | None, path: Path, beside: 
     task, filed = get_task(result.task), PREDICTIONS.empty_table() if filed is None else filed
     try:
         if task.second is not None:
-            prediction = _places(filed)
+            both = np.stack([filed[name].to_numpy() for name in ("value", "second")], axis=1)
+            prediction = pa.chunked_array([pa.array(both.tolist(), pa.list_(pa.float64()))])
         else:
             prediction = filed["value"] if task.is_regression else filed["label"].cast(pa.string())
         columns = {name: filed[name] for name in ("sample_id", "seed", "fold")}

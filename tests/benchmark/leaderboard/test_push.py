@@ -86,7 +86,7 @@ def test_each_space_is_one_commit_of_what_the_dry_run_lists(hub, push, pushed, r
     assert pushed == [f"{hub.url}/spaces/{METRIC}", f"{hub.url}/spaces/{SPACE}"]
     expected = {METRIC: metric_files(), SPACE: leaderboard_files(DATASET, results, ENTRIES)}
     of_results = {name for name in expected[SPACE] if name.startswith("benchmark/results/")}
-    assert {Path(name).suffix for name in of_results} == {".py", ".json"}, "code and schema"
+    assert {Path(name).suffix for name in of_results} == {".py", ".json", ".yaml"}, "code, schema and words"
     assert not any(name.startswith("benchmark/results/analysis/") for name in of_results)
     for repo_id, files in expected.items():
         assert len(hub.repos["space", repo_id].commits) == 2

@@ -1,7 +1,5 @@
 """Commands of the benchmark: `list | run | score | leaderboard | plot | analyse | transfer | export | push | serve`."""
 
-from __future__ import annotations
-
 from dataset_card.running.door import answer_signals, run
 
 if __name__ == "__main__":

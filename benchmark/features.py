@@ -1,7 +1,5 @@
 """Features of six-channel signals: the static descriptor of 57 summaries, and cosine coefficients."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dataset_card.contract.schema import CHANNELS, T

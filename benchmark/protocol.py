@@ -3,8 +3,6 @@
 A protocol is a list of draws (which rows to fit on, which to score); one path fits and scores them all.
 """
 
-from __future__ import annotations
-
 import inspect
 import time
 import warnings

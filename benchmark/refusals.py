@@ -1,7 +1,5 @@
 """The benchmark's longer refusals: their words stand in `refusals.yaml`, a table that can be read as text."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Hidden rounds as the benchmark reads them: signals to predict, and after the reveal labels to score against."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 

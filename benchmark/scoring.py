@@ -1,7 +1,5 @@
 """Scores predictions: all metrics of a task, and the headline metric resampled by battery."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

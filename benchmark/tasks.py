@@ -1,7 +1,5 @@
 """The benchmark tasks as frozen declarations; the logic they share is in `scoring` and `protocol`."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Everything the analysis page tells of one release, as a JSON document of unrounded figures."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """The figures of the analysis page: one row of panels for each release."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 Predictions are out of fold, by cell, over all rows: many more than the test cells hold. Occlusion is of test rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page on what v3's magnetometers tell, with its figures: a pure function of what was measured."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

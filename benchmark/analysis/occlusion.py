@@ -5,8 +5,6 @@ quadratic function of its first principal components, fitted on training rows. T
 the filled signal looks like a scan of some average cell: with every sample filled in, hardly any SOH is left to read.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

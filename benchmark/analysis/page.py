@@ -1,7 +1,5 @@
 """The analysis as a Markdown page with its figures: a pure function of the releases' documents."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

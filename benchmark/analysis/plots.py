@@ -1,7 +1,5 @@
 """Figures of results: SOH parity, confusion matrices, few-shot curves, the leakage gap."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The published tables, and whether our results agree with them, figure by figure."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from pathlib import Path

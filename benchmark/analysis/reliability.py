@@ -3,8 +3,6 @@
 Intervals draw cells with replacement.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from benchmark.scoring import percentiles

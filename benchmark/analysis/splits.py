@@ -4,8 +4,6 @@ The official splits are one draw each. Batteries are dealt anew into subsets of 
 fitted and scored on many such deals shows how far one draw may be off, and how much is left for leakage to explain.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial

@@ -4,8 +4,6 @@ At most `FIT_ROWS` clean rows of the source are fitted on, every clean row of th
 same rows with the SOH of whole cells dealt to other cells, `DEALS` times. Nothing is chosen by a target's rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The baseline models: one file a family, each a tuple `MODELS` of frozen declarations."""
 
-from __future__ import annotations
-
 from benchmark.baselines import (
     averaged,
     boosting,

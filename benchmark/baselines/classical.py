@@ -1,7 +1,5 @@
 """The classical models of Table III on the static descriptor (paper, section V-C), and the constant they must beat."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any

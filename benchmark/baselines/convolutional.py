@@ -1,7 +1,5 @@
 """A convolutional network as one would train it today, on properly normalised signals."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Self
 

@@ -1,7 +1,5 @@
 """Declares a baseline, with what `descriptions.yaml` says of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

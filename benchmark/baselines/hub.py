@@ -4,8 +4,6 @@ skops builds nothing but the types it knows and those of `TRUSTED`. Trees and co
 compiled code walks unchecked: a forged file could crash the process, but run no code of its own.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path

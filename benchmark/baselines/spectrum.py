@@ -5,8 +5,6 @@ noise through a boxcar of ten steps) and, under a temporal warp, white noise smo
 strengths are unknown: likelihoods average over grids of them. See the release's specification, generating one signal.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from math import comb
 

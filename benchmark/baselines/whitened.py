@@ -6,8 +6,6 @@ spread of clean rows along every direction and turned back into series (zero-pha
 Log roughness a window stands beside them, since whitening keeps nothing faster.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Self
 

@@ -1,7 +1,5 @@
 """`python -m benchmark plot | analyse | magnetics | transfer`: figures of results, and pages on what signals tell."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """`python -m benchmark score | submit | rescore | leaderboard | export`: from predictions to scores and boards."""
 
-from __future__ import annotations
-
 import io
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`python -m benchmark push | serve`: metric and leaderboard as Spaces on the Hub, the leaderboard on this machine."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal

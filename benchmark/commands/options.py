@@ -1,7 +1,5 @@
 """What the commands share: options, and the ways to print."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`python -m benchmark list | run`: what there is, and models run on it."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

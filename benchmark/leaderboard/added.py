@@ -1,7 +1,5 @@
 """What a magnetometer adds on v3: learners on terminals, on magnetics and on both, and the gain with its interval."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

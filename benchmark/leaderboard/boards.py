@@ -4,8 +4,6 @@ v1 and v2 stand beside each other; releases of other master seeds have boards of
 draw.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The page's two charts as inline SVG: mean rank with its interval, and score against cost; colours follow the page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import ceil, floor, log10
 

@@ -1,7 +1,5 @@
 """The entries of a board: their figures recomputed from their predictions, what is no entry of its own named."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import hashlib

@@ -1,7 +1,5 @@
 """Results in the Hub's own form, `.eval_results` files."""
 
-from __future__ import annotations
-
 from benchmark.results import OFFICIAL_TEST, Result
 from benchmark.tasks import get_task
 from dataset_card.cards.evaluation import eval_results

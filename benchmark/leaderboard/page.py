@@ -1,7 +1,5 @@
 """The leaderboard as one static HTML page that sorts and filters in the browser and asks no server for anything."""
 
-from __future__ import annotations
-
 from benchmark.leaderboard import texts
 from benchmark.leaderboard.boards import Board
 from benchmark.leaderboard.charts import cost_chart, rank_chart

@@ -1,7 +1,5 @@
 """Publishes the metric and the leaderboard as Spaces on the Hugging Face Hub."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -3,8 +3,6 @@
 Scores are recomputed here from the predictions; a submission brings no code that would be run.
 """
 
-from __future__ import annotations
-
 import datetime
 import json
 import platform

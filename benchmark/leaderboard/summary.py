@@ -1,7 +1,5 @@
 """The board over all tasks: mean ranks of the models that do all of them, their test cells resampled together."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

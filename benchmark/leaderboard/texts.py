@@ -1,7 +1,5 @@
 """The boards as text: columns and their words, yardsticks and notes beside a board, Markdown and terminal tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import yaml

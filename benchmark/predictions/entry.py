@@ -1,7 +1,5 @@
 """An entry of the board: a folder with `submission.yaml` and one predictions file per task."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -4,8 +4,6 @@ The one door for such files: what comes in is bounded before it is unpacked, wha
 and types, and everything else ends in one line that names it.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable

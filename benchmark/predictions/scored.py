@@ -1,7 +1,5 @@
 """Predictions files: one row per sample and seed, from which scores are recomputed."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A result as its JSON document, and back: the schema, and figures that predictions can give."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, fields
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 All results of a release are one JSON lines file, a line a result, sorted; their predictions are one Parquet beside it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What a model scored: the runs of one model on one task, split and protocol."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -1,7 +1,5 @@
 """Runs declared baselines over tasks and files their results."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path

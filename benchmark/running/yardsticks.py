@@ -5,8 +5,6 @@ on T1 and T2 by construction, and these figures say by how much. How the field f
 a battery's law from two: a readout that only inverts one of them shows it when it is scored on batteries of the other.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from dataclasses import replace

@@ -3,8 +3,6 @@
 python -m benchmark serve --data magbridge-battery
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

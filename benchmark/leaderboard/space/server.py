@@ -1,7 +1,5 @@
 """The page's server: own origin and known hosts only, uploads counted and deleted, no request without an end."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ipaddress

@@ -1,7 +1,5 @@
 """What the page's form hands in: checked as a submission is, ranked at once, kept where the Space may keep it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

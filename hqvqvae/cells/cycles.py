@@ -112,15 +112,12 @@ def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: s
     up = _move(trace, current > load)
     if told is not None or (down.size == 0 and up.size == 0):
         return current, note
-    for moves, word, other in ((up, "positive", "negative"), (down, "negative", "positive")):
+    if not (up.size and down.size):
+        moves, never = (up, "negative") if up.size else (down, "positive")
         rise, fall = moves.clip(min=0).sum(), -moves.clip(max=0).sum()
-        if (
-            moves.size
-            and not (down if word == "positive" else up).size
-            and min(rise, fall) > MAGNITUDE_SHARE * max(rise, fall)
-        ):
+        if min(rise, fall) > MAGNITUDE_SHARE * max(rise, fall):
             raise MagBridgeError(
-                f"cell {cell}: the current is never {other}, and the voltage both rises and falls under it: it is a "
+                f"cell {cell}: the current is never {never}, and the voltage both rises and falls under it: it is a "
                 "magnitude, without the sign that tells charge from discharge; export it with its sign, or with a "
                 "column of the step's type (charge, discharge, rest)"
             )

@@ -19,11 +19,12 @@ are taken whole, one rest sample before the load and the recovery after it welco
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,30 +33,9 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.columns import Found, known_unit, split_unit
 
-from . import cycles
-from .exports import (
-    CELL,
-    CURRENT,
-    CYCLE,
-    NEEDED,
-    STEP_TYPE,
-    TEMPERATURE,
-    TIME,
-    VOLTAGE,
-    Raw,
-    columns_of,
-    read_raw,
-    read_samples,
-)
-from .features import (
-    MIN_LOAD_S,
-    MIN_LOADED_SAMPLES,
-    MIN_REPORTED_AH,
-    Segment,
-    discharged_Ah,
-    load_window,
-    loaded_samples,
-)
+from . import cycles, exports
+from .exports import CURRENT, CYCLE, STEP_TYPE, TEMPERATURE, TIME, VOLTAGE, Raw
+from .features import MIN_LOAD_S, MIN_LOADED_SAMPLES, MIN_REPORTED_AH, Segment, charge_of, discharged_Ah, loaded_samples
 
 CHANNELS = ("time_s", "voltage_V", "current_A", "temperature_C")
 
@@ -69,7 +49,6 @@ SPARSE = 0.8  # a sensor that is logged at a smaller share of the samples is slo
 HOT_C = 60.0  # above it few cells are cycled, and room temperature in Fahrenheit lies there
 KELVIN = (200.0, 400.0)
 MAX_DURATION_S = 500 * 3600.0
-MIN_DURATION_S = MIN_LOAD_S  # of the longest discharge that has enough samples
 MAX_CAPACITY_RATIO = 50.0  # reported capacity over the integral of the current, either way
 MAX_NOMINAL_RATIO = 2.0  # greatest discharge over nominal capacity, either way: a full one of a cell not yet dead
 COUNTER_TOLERANCE = 0.02  # of the integral of the current against the charge that the cycler itself counted
@@ -99,15 +78,16 @@ class Reading:
 
     def __post_init__(self) -> None:
         """Refuse what is no sign and no temperature."""
-        if self.current_sign not in (None, *SIGNS):
-            raise MagBridgeError(
-                f"current sign {self.current_sign!r}: expected {' or '.join(SIGNS)}, that of a discharge"
-            )
-        if self.nominal_Ah is not None and not self.nominal_Ah > 0:
-            raise MagBridgeError(f"nominal capacity {self.nominal_Ah:g}: expected a positive number of Ah")
         low, high = TEMPERATURE_RANGE_C
-        if self.ambient_C is not None and not low <= self.ambient_C <= high:
-            raise MagBridgeError(f"ambient temperature {self.ambient_C:g}: expected {low:g} to {high:g} degC")
+        if self.current_sign not in (None, *SIGNS):
+            fault = f"current sign {self.current_sign!r}: expected {' or '.join(SIGNS)}, that of a discharge"
+        elif self.nominal_Ah is not None and not self.nominal_Ah > 0:
+            fault = f"nominal capacity {self.nominal_Ah:g}: expected a positive number of Ah"
+        elif self.ambient_C is not None and not low <= self.ambient_C <= high:
+            fault = f"ambient temperature {self.ambient_C:g}: expected {low:g} to {high:g} degC"
+        else:
+            return
+        raise MagBridgeError(fault)
 
 
 @dataclass
@@ -120,7 +100,7 @@ class Cells:
     """
 
     segments: list[Segment]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -129,7 +109,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Raises:
         MagBridgeError: no such file, or one that cannot be parsed.
     """
-    raw = read_raw(path)
+    raw = exports.read_raw(path)
     return _with_cells(raw, raw.table)
 
 
@@ -137,7 +117,7 @@ def _with_cells(raw: Raw, table: pd.DataFrame) -> pd.DataFrame:
     if "cell_id" not in table:
         return table.assign(cell_id=re.sub(r"\.bdf$", "", raw.path.stem))
     if table["cell_id"].isna().any():
-        row = table.index[int(np.flatnonzero(table["cell_id"].isna())[0])]
+        row = table.index[table["cell_id"].isna()][0]
         raise MagBridgeError(
             f"{raw.path}: row {row} has no cell_id; name the cell in every row, or leave the column out"
         )
@@ -155,7 +135,15 @@ def read_cells(path: str | Path, reading: Reading | None = None) -> Cells:
         MagBridgeError: names what is wrong with the file as a whole; one bad cycle is one segment with a `fault`.
     """
     reading = reading or Reading()
-    raw, found = read_samples(path, reading.columns)
+    return as_cells(*exports.read_samples(path, reading.columns), reading)
+
+
+def as_cells(raw: Raw, found: Found, reading: Reading) -> Cells:
+    """The discharges in a table of samples, of which is known what its columns are.
+
+    Raises:
+        MagBridgeError: as `read_cells` does.
+    """
     notes = [*raw.notes, *found.notes]
     table = _converted(raw, found)
     _check_clock(raw, found, table["time_s"])
@@ -204,29 +192,6 @@ def _check_clock(raw: Raw, found: Found, time: pd.Series) -> None:
                 )
 
 
-def segments_of(table: pd.DataFrame, reading: Reading | None = None) -> list[Segment]:
-    """The discharge segments of a table of samples.
-
-    Args:
-        table: columns as above or as `exports` names them, more are ignored.
-        reading: What is told beside it.
-
-    Returns:
-        Segments in order of cell and cycle.
-
-    Raises:
-        MagBridgeError: a column is missing or holds no numbers, or a channel is in another unit.
-    """
-    raw = Raw(Path("the table"), table)
-    found = columns_of(raw)
-    missing = [each.name for each in (*NEEDED, *([] if len(table) else [CELL])) if each.name not in found.columns]
-    if missing:
-        raise MagBridgeError(
-            f"the table lacks {missing}; it has {list(table.columns)[:20]}; hqvqvae.cells.cycling tells names and units"
-        )
-    return _segments(_with_cells(raw, _converted(raw, found)), found, reading or Reading(), [])
-
-
 def _converted(raw: Raw, found: Found) -> pd.DataFrame:
     """The fields that were found, in our names and units; text that is no number is NaN where others are numbers."""
     if not len(raw.table):
@@ -234,7 +199,7 @@ def _converted(raw: Raw, found: Found) -> pd.DataFrame:
     out = {}
     for name, column in found.columns.items():
         values = raw.table[column.column]
-        if name in (CELL.name, STEP_TYPE.name):
+        if name in ("cell_id", STEP_TYPE.name):
             out[name] = values if values.isna().any() else values.astype(str)
         elif name == TIME.name and (clock := _clock(values)) is not None:
             out[name] = clock
@@ -268,20 +233,10 @@ def _numbers(values: pd.Series, name: str, column: str) -> pd.Series:
     except (OverflowError, TypeError, ValueError) as error:
         raise MagBridgeError(f"column {column!r} holds no numbers ({error}); correct it") from error
     if text.mean() > 0.5:
-        first = values[text]
-        expected = (
-            "seconds, HH:MM:SS or stamps as 2026-03-01T08:00:00; is there another column of time?"
-            if name == TIME.name
-            else "numbers"
-        )
-        raise MagBridgeError(f"column {column!r} holds {str(first.iloc[0])[:80]!r} in row {first.index[0]}; expected "
-                           f"{expected}")  # fmt: skip
+        clock = "seconds, HH:MM:SS or stamps as 2026-03-01T08:00:00; is there another column of time?"
+        seen = f"{str(values[text].iloc[0])[:80]!r} in row {text.index[text][0]}"
+        raise MagBridgeError(f"column {column!r} holds {seen}; expected {clock if name == TIME.name else 'numbers'}")
     return numbers
-
-
-def charge_of(segment: Segment) -> float:
-    """Charge in Ah of a discharge under load."""
-    return discharged_Ah(segment, load_window(segment))
 
 
 def _segments(table: pd.DataFrame, found: Found, reading: Reading, notes: list[str]) -> list[Segment]:
@@ -313,47 +268,38 @@ def _of_cell(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[str]) 
     trace = replace(trace, current=current)
     load = cycles.load_current(current)
     temperature = _temperature(cell, rows, reading, notes)
-    counter = rows["counted_Ah"].to_numpy(float) if "counted_Ah" in rows else None
-    ratios = []
-    capacity = rows["capacity_Ah"].to_numpy(float) if "capacity_Ah" in rows else None
+    unknown = pd.Series(np.nan, rows.index)
+    counter, capacity = (rows.get(name, unknown).to_numpy(float) for name in ("counted_Ah", "capacity_Ah"))
+    ratios, said = [], Counter[str]()
     restarts = cycles.blocks(trace, cell)
-    said = Counter[str]()
     found: list[tuple[float, Segment]] = []
-    for block in restarts:
-        for group in _groups(trace, block, load):
-            back = np.flatnonzero(np.diff(time[group]) < 0)
-            for row in _discharges(trace.take(group), load, cycle is not None, said):
-                at = slice(group.start + row.start, group.start + row.stop)
-                number = np.nan if cycle is None else cycle[group.start]
-                reported = np.nan if capacity is None else float(capacity[at.start])
-                segment = _segment(cell, trace.take(at), temperature[at], reported, load, said)
-                if back.size:
-                    place = rows.index[group.start + back[0] + 1]
-                    fault = (
-                        f"time_s runs back inside the cycle, in row {place}: is it the time of the test, and sorted?"
-                    )
-                    segment = replace(segment, fault=fault)
-                found.append((number, segment))
-                if counter is not None and not segment.fault:
-                    own = np.diff(counter[at]).clip(min=0).sum()  # counters begin anew with a step
-                    ratios += [discharged_Ah(segment, slice(None)) / own] if own > 0 else []
+    for group in itertools.chain.from_iterable(_groups(trace, block) for block in restarts):
+        back = np.flatnonzero(np.diff(time[group]) < 0)
+        for row in _discharges(trace.take(group), load, cycle is not None, said):
+            at = slice(group.start + row.start, group.start + row.stop)
+            segment = _segment(cell, trace.take(at), temperature[at], float(capacity[at.start]), load, said)
+            if back.size:
+                where = f"time_s runs back inside the cycle, in row {rows.index[group.start + back[0] + 1]}"
+                segment = replace(segment, fault=f"{where}: is it the time of the test, and sorted?")
+            found.append((np.nan if cycle is None else cycle[group.start], segment))
+            own = np.diff(counter[at]).clip(min=0).sum()  # counters begin anew with a step
+            if own > 0 and not segment.fault:
+                ratios.append(discharged_Ah(segment, slice(None)) / own)
     numbers = np.array([number for number, _ in found])
     counted = cycle is None
     renumbered = counted or len(np.unique(numbers)) < len(numbers)
     if renumbered and len(found):
-        first = 1 if counted else int(numbers[0])
-        numbers = first + np.arange(len(found))
+        numbers = (1 if counted else int(numbers[0])) + np.arange(len(found))
     if len(restarts) > 1:
-        row = rows.index[restarts[1].start]
-        what = "time begins" if counted else "cycles begin"
-        notes.append(f"{cell}: {what} anew in row {row}; its {len(found)} discharges are numbered on.")
+        begins = f"{'time begins' if counted else 'cycles begin'} anew in row {rows.index[restarts[1].start]}"
+        notes.append(f"{cell}: {begins}; its {len(found)} discharges are numbered on.")
     elif renumbered and not counted:
         notes.append(f"{cell}: some cycles have several full discharges; all {len(found)} are numbered on.")
     off = float(np.median(ratios)) if ratios else 1.0
     if abs(off - 1) > COUNTER_TOLERANCE:
-        notes.append(f"{cell}: the integral of the current is {off:.3f} of what the cycler counted in most discharges; "
-                     "coarse currents or times, or a column in another unit?")  # fmt: skip
-    notes += [f"{cell}: {count} {what}." for what, count in sorted(said.items())]
+        share = f"the integral of the current is {off:.3f} of what the cycler counted in most discharges"
+        notes.append(f"{cell}: {share}; coarse currents or times, or a column in another unit?")
+    notes += [f"{cell}: {count} {what}." for what, count in sorted((+said).items())]
     for number, (_, segment) in zip(numbers, found):
         yield replace(segment, cycle=int(number))
 
@@ -371,41 +317,30 @@ def _cycle(cell: str, rows: pd.DataFrame, notes: list[str]) -> np.ndarray | None
         return None  # one number over a whole test tells nothing
     if not charging:
         raise MagBridgeError(f"cell {cell}: cycle holds {cycle[broken][0]:g}; expected whole numbers")
-    notes.append(f"{cell}: the cycle column holds {cycle[broken][0]:g}, no whole number; cycles were counted by their "
-                 "discharges.")  # fmt: skip
+    holds = f"the cycle column holds {cycle[broken][0]:g}, no whole number"
+    notes.append(f"{cell}: {holds}; cycles were counted by their discharges.")
     return None
 
 
-def _groups(trace: cycles.Trace, block: slice, load: float) -> Iterator[slice]:
+def _groups(trace: cycles.Trace, block: slice) -> list[slice]:
     """Rows of one cycle each; of a block without cycles, all."""
-    if trace.cycle is None:
-        yield block
-        return
-    edges = block.start + np.flatnonzero(np.diff(trace.cycle[block])) + 1
-    for start, stop in zip([block.start, *edges], [*edges, block.stop]):
-        yield slice(int(start), int(stop))
+    edges = [] if trace.cycle is None else (block.start + np.flatnonzero(np.diff(trace.cycle[block])) + 1).tolist()
+    return [slice(*ends) for ends in itertools.pairwise([block.start, *edges, block.stop])]
 
 
 def _discharges(trace: cycles.Trace, load: float, told: bool, said: Counter[str]) -> list[cycles.Discharge]:
     """What of a group's samples are discharges: all of them if none is a charge, else the full ones among them."""
-    whole = cycles.Discharge(0, len(trace.time), 0.0)
-    charging = (trace.current > load).any()
-    if told and not charging:
-        return [whole]
+    if told and not (trace.current > load).any():
+        return [cycles.Discharge(0, len(trace.time), 0.0)]
     found = cycles.discharges(trace, load)
     if not found:
         said["cycles without a discharge"] += 1
         return []
-    if not told:
-        top = float(np.quantile([each.charge for each in found], 0.9))
-        kept = [each for each in found if each.charge >= cycles.SMALL * top]
-        said["small discharges left out, such as pulses"] += len(found) - len(kept)
-    else:
-        top = max(each.charge for each in found)
-        kept = [each for each in found if each.charge >= cycles.FULL * top]
-        said["smaller discharges of a cycle left out beside its full one, such as pulses"] += len(found) - len(kept)
-    for what in [what for what, count in said.items() if not count]:
-        del said[what]
+    charges = [each.charge for each in found]
+    least = cycles.FULL * max(charges) if told else cycles.SMALL * float(np.quantile(charges, 0.9))
+    kept = [each for each in found if each.charge >= least]
+    pulses = "smaller discharges of a cycle left out beside its full one" if told else "small discharges left out"
+    said[f"{pulses}, such as pulses"] += len(found) - len(kept)
     return kept
 
 
@@ -424,8 +359,8 @@ def _segment(
     wild = np.flatnonzero((segment.temperature_C < low) | (segment.temperature_C > high))
     fault = segment.problem() or cycles.gap_reason(part, load)
     if not fault and wild.size:
-        fault = (f"temperature_C is {segment.temperature_C[wild[0]]:g} at sample {wild[0]} ({wild.size} such samples); "
-                 f"expected {low:g} to {high:g} degC")  # fmt: skip
+        seen = f"{segment.temperature_C[wild[0]]:g} at sample {wild[0]} ({wild.size} such samples)"
+        fault = f"temperature_C is {seen}; expected {low:g} to {high:g} degC"
     return replace(segment, fault=fault)
 
 
@@ -437,28 +372,27 @@ def _temperature(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[st
     """
     values = rows["temperature_C"].to_numpy(float) if TEMPERATURE.name in rows else np.full(len(rows), np.nan)
     known = values[np.isfinite(values)]
-    if known.size and np.abs(known).max() >= MIN_PEAK_TEMPERATURE_C:
-        low, high = TEMPERATURE_RANGE_C
-        middle = float(np.median(known))
-        if not low <= middle <= high:
-            looks = "kelvin: name it 'Temperature [K]', or map it with unit: K" if KELVIN[0] < middle < KELVIN[1] else (
-                "m°C, or another unit: convert it")  # fmt: skip
-            seen = f"temperature_C is {middle:g} in most samples; expected {low:g} to {high:g} degC"
-            raise MagBridgeError(f"cell {cell}: {seen} (looks like {looks})")
-        if middle > HOT_C:
-            notes.append(f"{cell}: the temperature is {middle:.0f} degC in most samples; if it is in another unit, "
-                         "name it: 'Temperature [F]'.")  # fmt: skip
-        share = known.size / len(values)
-        if share < SPARSE:
-            notes.append(f"{cell}: the temperature is known at {100 * share:.0f} % of the samples; between, it is "
-                         "interpolated.")  # fmt: skip
-            return np.interp(np.arange(len(values)), np.flatnonzero(np.isfinite(values)), known)
-        return values
-    if reading.ambient_C is not None:
-        return np.full(len(rows), reading.ambient_C)
-    why = "stays at 0: no sensor" if known.size else "is not in the file"
-    notes.append(f"{cell}: the temperature {why}; temp_mean has no value (declare one with --ambient).")
-    return np.full(len(rows), np.nan)
+    if not known.size or np.abs(known).max() < MIN_PEAK_TEMPERATURE_C:
+        if reading.ambient_C is not None:
+            return np.full(len(rows), reading.ambient_C)
+        why = "stays at 0: no sensor" if known.size else "is not in the file"
+        notes.append(f"{cell}: the temperature {why}; temp_mean has no value (declare one with --ambient).")
+        return np.full(len(rows), np.nan)
+    low, high = TEMPERATURE_RANGE_C
+    middle, share = float(np.median(known)), known.size / len(values)
+    if not low <= middle <= high:
+        kelvin = KELVIN[0] < middle < KELVIN[1]
+        looks = "kelvin: name it 'Temperature [K]', or map it with unit: K" if kelvin else "m°C: convert it"
+        seen = f"temperature_C is {middle:g} in most samples; expected {low:g} to {high:g} degC"
+        raise MagBridgeError(f"cell {cell}: {seen} (looks like {looks})")
+    if middle > HOT_C:
+        hot = f"the temperature is {middle:.0f} degC in most samples"
+        notes.append(f"{cell}: {hot}; if it is in another unit, name it: 'Temperature [F]'.")
+    if share < SPARSE:
+        known_at = f"the temperature is known at {100 * share:.0f} % of the samples"
+        notes.append(f"{cell}: {known_at}; between, it is interpolated.")
+        return np.interp(np.arange(len(values)), np.flatnonzero(np.isfinite(values)), known)
+    return values
 
 
 def check_units(cell: str, segments: list[Segment], found: Found, nominal_Ah: float | None = None) -> None:
@@ -476,37 +410,26 @@ def check_units(cell: str, segments: list[Segment], found: Found, nominal_Ah: fl
             f"such as '{split_unit(own)[0]} [{looks_like.split(',')[0].split(' ')[0]}]', or in a column map"
         )
 
-    peak = {name: max(float(np.abs(getattr(s, name)).max()) for s in segments) for name in CHANNELS[:3]}
-    if peak["voltage_V"] > MAX_VOLTAGE_V:
-        refuse(
-            "voltage_V",
-            f"reaches {peak['voltage_V']:g}",
-            f"at most {MAX_VOLTAGE_V:g} V",
-            "uV" if peak["voltage_V"] > 1000 * MAX_VOLTAGE_V else "mV, or a pack of cells",
-        )
+    peak = {name: max(float(np.abs(getattr(s, name)).max()) for s in segments) for name in CHANNELS[1:3]}
+    for channel, unit, most in (("voltage_V", "V", MAX_VOLTAGE_V), ("current_A", "A", MAX_CURRENT_A)):
+        if peak[channel] > most:
+            looks = f"u{unit}" if peak[channel] > 1000 * most else f"m{unit}{', or a pack of cells' * (unit == 'V')}"
+            refuse(channel, f"reaches {peak[channel]:g}", f"at most {most:g} {unit}", looks)
     if peak["voltage_V"] < MIN_PEAK_VOLTAGE_V:
         refuse("voltage_V", f"stays below {peak['voltage_V']:g}", f"at least {MIN_PEAK_VOLTAGE_V:g} V", "kV")
-    if peak["current_A"] > MAX_CURRENT_A:
-        refuse(
-            "current_A",
-            f"reaches {peak['current_A']:g}",
-            f"at most {MAX_CURRENT_A:g} A",
-            "uA" if peak["current_A"] > 1000 * MAX_CURRENT_A else "mA",
-        )
     loaded = [segment for segment in segments if loaded_samples(segment).size]
     durations = [s.time_s[-1] - s.time_s[0] for s in loaded if loaded_samples(s).size >= MIN_LOADED_SAMPLES]
-    if durations and max(durations) > MAX_DURATION_S:
-        refuse("time_s", f"runs {max(durations):g} in one discharge", f"at most {MAX_DURATION_S:g} s", "ms")
-    if durations and max(durations) < MIN_DURATION_S and found.columns["time_s"].unit:
+    longest, least = max(durations, default=MIN_LOAD_S), f"at least {MIN_LOAD_S:g}"
+    if longest > MAX_DURATION_S:
+        refuse("time_s", f"runs {longest:g} in one discharge", f"at most {MAX_DURATION_S:g} s", "ms")
+    if longest < MIN_LOAD_S and found.columns["time_s"].unit:
         raise MagBridgeError(
-            f"cell {cell}: the longest discharge runs {max(durations):g} s by {found.columns['time_s'].column!r}; "
-            f"expected at least {MIN_DURATION_S:g} s under load in one of them: pulses are not described"
+            f"cell {cell}: the longest discharge runs {longest:g} s by {found.columns['time_s'].column!r}; "
+            f"expected {least} s under load in one of them: pulses are not described"
         )
-    if durations and max(durations) < MIN_DURATION_S:
-        unit = "minutes" if max(durations) * 60 > MIN_DURATION_S else "hours"
-        unit += ", or all discharges are too short to be described"
-        seen = f"runs {max(durations):g} in the longest discharge"
-        refuse("time_s", seen, f"seconds, at least {MIN_DURATION_S:g} in one of them", unit)
+    if longest < MIN_LOAD_S:
+        unit = f"{'minutes' if longest * 60 > MIN_LOAD_S else 'hours'}, or all discharges are too short to be described"
+        refuse("time_s", f"runs {longest:g} in the longest discharge", f"seconds, {least} in one of them", unit)
     top = max(charge_of(segment) for segment in loaded)
     if nominal_Ah is not None and not 1 / MAX_NOMINAL_RATIO < top / nominal_Ah < MAX_NOMINAL_RATIO:
         seen = f"gives {top:.4g} Ah in the greatest discharge"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,16 @@ def packaged_table(name: str) -> pd.DataFrame:
     """A Parquet table of the package's data; copy it before you change it."""
     with resources.as_file(resources.files("hqvqvae") / "data" / name) as path:
         return pd.read_parquet(path)
+
+
+def require_published(what: str, pinned: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Raise MagBridgeError unless all pinned digests were found; says how many are missing or changed."""
+    missing = [name for name in pinned if name not in found]
+    changed = [name for name in found if found[name] != pinned.get(name)]
+    if missing or changed:
+        kinds = {"missing": missing, "changed": changed}
+        shown = "; ".join(f"{len(names)} {kind}, the first {names[0]}" for kind, names in kinds.items() if names)
+        raise MagBridgeError(f"{what} are not the {len(pinned)} published ones: {shown}; delete and fetch them again")
 
 
 def download(url: str, name: str, folder: str | Path) -> Path:

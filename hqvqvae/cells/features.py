@@ -147,6 +147,11 @@ def discharged_Ah(segment: Segment, window: slice) -> float:
     return float(-np.trapezoid(segment.current_A[window], segment.time_s[window]) / 3600)
 
 
+def charge_of(segment: Segment) -> float:
+    """Charge in Ah of a discharge under load."""
+    return discharged_Ah(segment, load_window(segment))
+
+
 def _statistics(segment: Segment, window: slice) -> dict[str, float]:
     """The eight features that need nothing but the window itself."""
     time, voltage = segment.time_s[window], segment.voltage_V[window]
@@ -213,7 +218,7 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
         if segment.fault:
             continue
         if loaded_samples(segment).size:
-            charge = discharged_Ah(segment, load_window(segment))
+            charge = charge_of(segment)
             total[0] += charge
         if not reason:
             row["resistance_ohm"] = start_resistance(segment)

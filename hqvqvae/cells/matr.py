@@ -43,7 +43,7 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.archives import opened_zip
 
-from .download import download, packaged_document, packaged_table
+from .download import download, packaged_document, packaged_table, require_published
 from .features import CHARGE_FEATURES, charge_features
 
 COMMIT = "3a77c7d513126e921896315038d0f8f2645e440d"
@@ -128,15 +128,12 @@ def read_archive(path: str | Path) -> pd.DataFrame:
     Raises:
         MagBridgeError: nothing is there, or a table is missing or has another SHA-256.
     """
-    parts = []
-    for split, number, life, curves in _cells(Path(path)):
-        part = cell_features(curves)
-        part.insert(0, "life_cycles", life)
-        part.insert(0, "cohort", batch_of(split, number))
-        part.insert(0, "split", split)
-        part.insert(0, "cell_id", f"{split}-{number:02d}")
-        parts.append(part)
-    table = pd.concat(parts, ignore_index=True)
+    names = ["cell_id", "split", "cohort", "life_cycles"]
+    parts = {
+        (f"{split}-{number:02d}", split, batch_of(split, number), life): cell_features(curves)
+        for split, number, life, curves in _cells(Path(path))
+    }
+    table = pd.concat(parts, names=names).reset_index(level=names)
     return table.sort_values(["cell_id", "cycle"], kind="stable", ignore_index=True)
 
 
@@ -218,16 +215,8 @@ def _members(path: Path) -> dict[str, bytes]:
             found = {name: _bounded(archive.open(entries[name])) for name in pinned if name in entries}
     else:
         raise MagBridgeError(f"{path} does not exist; give the zip of {URL}, or the folder unpacked from it")
-    missing = [name for name in pinned if name not in found]
-    changed = [name for name, data in found.items() if hashlib.sha256(data).hexdigest() != pinned[name]]
-    if missing or changed:
-        shown = "; ".join(
-            f"{len(names)} {kind}, the first {names[0]}"
-            for kind, names in (("missing", missing), ("changed", changed)) if names
-        )  # fmt: skip
-        raise MagBridgeError(
-            f"{path} does not hold the {len(pinned)} published tables of MATR: {shown}; fetch it again"
-        )
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+    require_published(f"the tables of MATR in {path}", pinned, digests)
     return found
 
 

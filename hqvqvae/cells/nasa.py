@@ -27,8 +27,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -36,7 +37,7 @@ import pandas as pd
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.archives import opened_zip
 
-from .download import download, packaged_document, packaged_table
+from .download import download, packaged_document, packaged_table, require_published
 from .features import FEATURE_UNITS, FEATURES, PROTOCOLS, Segment, apply_protocol, resampled_voltage
 from .mat import CHANNEL_FIELDS, read_mats
 
@@ -101,15 +102,11 @@ def read_archive(path: str | Path) -> list[Segment]:
         MagBridgeError: nothing is there, or a file in it is damaged.
     """
     path = Path(path)
-    if not path.exists():
-        raise MagBridgeError(f"{path} does not exist; give a .mat file, a folder of them or the NASA zip")
     found: dict[str, Path | bytes]
     if path.is_dir():
         found = {file.stem: file for file in sorted(path.rglob("B*.mat")) if file.is_file()}
     elif not path.is_file():
-        raise MagBridgeError(
-            f"{path} is neither a file nor a folder; give a .mat file, a folder of them or the NASA zip"
-        )
+        raise MagBridgeError(f"{path} does not exist or is no file; give a .mat file, a folder of them or the NASA zip")
     elif path.suffix.lower() == ".mat":
         found = {path.stem: path}
     else:
@@ -170,29 +167,20 @@ def fetch(folder: str | Path) -> Path:
     return path
 
 
-def record_sha256(segments: list[Segment]) -> str:
+def record_sha256(segments: Iterable[Segment]) -> str:
     """SHA-256 of one cell's discharge records: the four channels of each, in order, as little-endian float32."""
     digest = hashlib.sha256()
-    for segment in segments:
-        for channel in CHANNEL_FIELDS:
-            digest.update(getattr(segment, channel).astype("<f4").tobytes())
+    for segment, channel in itertools.product(segments, CHANNEL_FIELDS):
+        digest.update(getattr(segment, channel).astype("<f4").tobytes())
     return digest.hexdigest()
 
 
 def verify(segments: list[Segment]) -> None:
-    """Hold the records of all 20 cells against the pinned digests.
+    """Hold the records of all 20 cells, in order of cells, against the pinned digests.
 
     Raises:
-        MagBridgeError: a cell is missing or its values differ; all such cells are named.
+        MagBridgeError: a cell is missing or its values differ.
     """
-    pinned = packaged_document("nasa_sha256.json")
-    by_cell: dict[str, list[Segment]] = {}
-    for segment in segments:
-        by_cell.setdefault(segment.cell_id, []).append(segment)
-    missing = [cell for cell in pinned if cell not in by_cell]
-    changed = [cell for cell in pinned if cell in by_cell and record_sha256(by_cell[cell]) != pinned[cell]]
-    if missing or changed:
-        raise MagBridgeError(
-            f"the NASA records are not the published ones: missing {missing or 'none'}, changed {changed or 'none'}; "
-            "delete the file and fetch it again"
-        )
+    by_cell = itertools.groupby(segments, key=lambda segment: segment.cell_id)
+    digests = {cell: record_sha256(records) for cell, records in by_cell}
+    require_published("the NASA records", packaged_document("nasa_sha256.json"), digests)

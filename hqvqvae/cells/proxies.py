@@ -174,19 +174,15 @@ def resistance_growth(cell: pd.DataFrame) -> float:
 class Proxy:
     """A number per cell that stands for its late degradation; larger means more degraded."""
 
-    name: str
     label: str
     needs: str
     compute: Callable[[pd.DataFrame], float]
 
 
-PROXIES: dict[str, Proxy] = {
-    proxy.name: proxy
-    for proxy in (
-        Proxy("fade", "capacity fade", "capacity", capacity_fade),
-        Proxy("r_late", "late resistance", "resistance_ohm", late_resistance),
-        Proxy("r_growth", "resistance growth", "resistance_ohm", resistance_growth),
-    )
+PROXIES = {
+    "fade": Proxy("capacity fade", "capacity", capacity_fade),
+    "r_late": Proxy("late resistance", "resistance_ohm", late_resistance),
+    "r_growth": Proxy("resistance growth", "resistance_ohm", resistance_growth),
 }
 
 

@@ -92,12 +92,14 @@ def features(
         raise MagBridgeError("--curves: the MATR tables are curves over charge already; leave it out")
     matr = matr if fetch_matr is None else matr_module.fetch(fetch_matr)
     archive = nasa if fetch is None else nasa_module.fetch(fetch)
+    segments = None if table is None else _own_segments(table, *told)
+    if archive is not None:
+        segments = nasa_module.read_archive(archive)
     if matr is not None:
         frames = [matr_module.read_archive(matr)]
-    elif archive is None and table is None:
+    elif segments is None:
         frames = [nasa_module.embedded_table(), nasa_module.load_curves()]
     else:
-        segments = nasa_module.read_archive(archive) if archive is not None else _own_segments(table, *told)
         frames = [feature_table(segments)]
         frames[0].insert(1, "cohort", frames[0]["cell_id"].map(nasa_module.cohort_of))
         frames.append(nasa_module.curve_table(segments, frames[0]))

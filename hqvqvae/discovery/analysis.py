@@ -46,23 +46,19 @@ class DiscoveryPlan:
     seed: int = 0
 
     def __post_init__(self):
-        if not 0 < self.early_fraction < 1:
-            raise MagBridgeError(f"early_fraction is {self.early_fraction}: expected a share between 0 and 1")
-        if self.min_segments < FEWEST_SEGMENTS:
-            raise MagBridgeError(
-                f"min_segments is {self.min_segments}: a life of fewer than {FEWEST_SEGMENTS} segments has no "
-                f"meaningful early window or last third; choose at least {FEWEST_SEGMENTS}"
-            )
-        if self.reference_window is not None and self.beginning >= self.min_segments:
+        life = f"at least {FEWEST_SEGMENTS}: a shorter one has no meaningful early window or last third"
+        for name, holds, expected in (
+            ("early_fraction", 0 < self.early_fraction < 1, "a share between 0 and 1"),
+            ("min_segments", self.min_segments >= FEWEST_SEGMENTS, life),
+            ("min_cells_present", self.min_cells_present >= 1, "at least 1"),
+            ("n_permutations", self.n_permutations >= 99, "at least 99: fewer cannot show p < 0.05 reliably"),
+        ):
+            if not holds:
+                raise MagBridgeError(f"{name} is {getattr(self, name)}: expected {expected}")
+        if self.beginning >= self.min_segments:
             raise MagBridgeError(
                 f"the reference ends with segment {self.beginning}: expected one before min_segments, "
                 f"{self.min_segments}, so that every cell has segments after it"
-            )
-        if self.min_cells_present < 1:
-            raise MagBridgeError(f"min_cells_present is {self.min_cells_present}: expected at least 1")
-        if self.n_permutations < 99:
-            raise MagBridgeError(
-                f"n_permutations is {self.n_permutations}: fewer than 99 cannot show p < 0.05 reliably"
             )
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from .nulls import NestedResult, enough_orders, p_value, permutations, skill, sp
 if TYPE_CHECKING:
     from ..modeling_hqvqvae import HQVQVAEModel
     from ..training.fit import TrainingConfig
+    from ..training.methods import Coder
 
 AGE_BINS = 32
 PRIMARY = "recommended"
@@ -40,42 +41,39 @@ def feature_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in table.select_dtypes("number").columns if name not in RESERVED]
 
 
-def _codes(
-    job: tuple[str, int, str | None], table: pd.DataFrame, protocol: str, training: TrainingConfig | None
-) -> np.ndarray:
-    """Codes of all rows from a method fitted without one cell, or on all of them."""
-    from ..training.fit import single_thread
+def _fitted(
+    table: pd.DataFrame, method: str, seed: int, held_out: str | None = None, **options: Any
+) -> tuple[Coder, np.ndarray]:
+    """A method fitted without one cell, or on all of them, by options of `fit_method`; the features of all rows."""
     from ..training.methods import fit_method
 
-    method, seed, held_out = job
     columns = feature_columns(table)
     features = table[columns].to_numpy(dtype=float, copy=True)
     train = features if held_out is None else features[(table["cell_id"] != held_out).to_numpy()]
+    return fit_method(method, train, seed, feature_names=tuple(columns), **options), features
+
+
+def _codes(job: tuple[str, int, str | None], table: pd.DataFrame, **options: Any) -> np.ndarray:
+    """Codes of all rows from a method fitted without one cell, or on all of them."""
+    from ..training.fit import single_thread
+
     with single_thread():
-        coder = fit_method(method, train, seed, protocol=protocol, feature_names=tuple(columns), training=training)
+        coder, features = _fitted(table, *job, **options)
         return coder.encode(features)
 
 
-def reference_model(
-    table: pd.DataFrame,
-    method: str,
-    seed: int,
-    protocol: str,
-    training: TrainingConfig | None = None,
-    reference_window: tuple[int, int] | None = None,
-) -> HQVQVAEModel | None:
+def reference_model(table: pd.DataFrame, method: str, seed: int, **options: Any) -> HQVQVAEModel | None:
     """The model of all cells whose codes are the reference, trained again; None where the method is no HQ-VQVAE.
 
-    The features are those that the methods are trained on; of a reference window the model is only told.
+    Args:
+        table: What the methods are trained on; of a reference window the model is only told.
+        method: One of `methods.METHODS`.
+        seed: That of the reference.
+        **options: Of `methods.fit_method`.
     """
-    from ..training.methods import NeuralCoder, fit_method
+    from ..training.methods import NeuralCoder
 
-    columns = feature_columns(table)
-    features = table[columns].to_numpy(dtype=float, copy=True)
-    coder = fit_method(
-        method, features, seed, protocol=protocol, feature_names=tuple(columns), training=training,
-        reference_window=reference_window,
-    )  # fmt: skip
+    coder, _ = _fitted(table, method, seed, **options)
     return coder.model if isinstance(coder, NeuralCoder) else None
 
 
@@ -113,13 +111,12 @@ def trained_codings(
     fold = functools.partial(_codes, table=table, protocol=protocol, training=training)
     codes = run_jobs(fold, jobs, engine)
     found = {job: fold[rows] for job, fold in zip(jobs, codes, strict=True)}
-    return {
-        method: [
-            Coding(CODEBOOK_SIZE, found[method, seed, None], {cell: found[method, seed, cell] for cell in cells})
-            for seed in seeds
-        ]
-        for method in methods
-    }
+
+    def coding(method: str, seed: int) -> Coding:
+        folds = {cell: found[method, seed, cell] for cell in cells}
+        return Coding(CODEBOOK_SIZE, found[method, seed, None], folds)
+
+    return {method: [coding(method, seed) for seed in seeds] for method in methods}
 
 
 def age_codes(study: Study) -> Coding:

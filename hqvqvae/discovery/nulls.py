@@ -71,7 +71,6 @@ class MaxStatistic:
     """Association of every predictor with a proxy, with p adjusted for having looked at all of them."""
 
     rho: np.ndarray  # (K,) Spearman; NaN where the predictor is not eligible
-    best: int | None  # predictor with the largest rho; None where none is eligible
     p_free: np.ndarray  # (K,) adjusted by the maximum over eligible predictors, cells exchanged freely
     p_within: np.ndarray  # (K,) the same, cells exchanged inside their cohort; NaN where that cannot be tested
     chance: float  # 95 % point of the largest rho when cells are exchanged freely
@@ -103,20 +102,18 @@ def max_statistic(
     nowhere = np.full(predictors.shape[1], np.nan)
     target = _standard_ranks(proxy, 0)
     if not eligible.any() or not np.abs(target).sum():
-        return MaxStatistic(nowhere, None, nowhere, nowhere, np.nan)
+        return MaxStatistic(nowhere, nowhere, nowhere, np.nan)
     rho = np.where(eligible, target @ ranks, np.nan)
-    adjusted, points = [], []
+    adjusted, points = [nowhere, nowhere], [np.nan, np.nan]
     for within in (False, True):
-        points.append(np.nan)
         if not enough_orders(cohorts, within=within):
-            adjusted.append(nowhere)
             continue
         drawn = permutations(cohorts, n_permutations, rng, within=within)
         largest = np.sort((target[drawn] @ ranks[:, eligible]).max(axis=1))
         above = n_permutations - np.searchsorted(largest, rho - TOLERANCE, side="left")
-        adjusted.append(np.where(eligible, (1 + above) / (1 + n_permutations), np.nan))
-        points[-1] = float(np.quantile(largest, 0.95))
-    return MaxStatistic(rho, int(np.nanargmax(rho)), adjusted[0], adjusted[1], points[0])
+        adjusted[within] = np.where(eligible, (1 + above) / (1 + n_permutations), np.nan)
+        points[within] = float(np.quantile(largest, 0.95))
+    return MaxStatistic(rho, adjusted[0], adjusted[1], points[0])
 
 
 def choose_and_predict(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -51,17 +51,15 @@ def given_coding(study: Study, codes: pd.DataFrame) -> Coding:
         MagBridgeError: If a column or a segment is missing, or a code is no integer from 0.
     """
     require_columns(codes, ("cell_id", "cycle", "code"), "a table of codes: cell_id, cycle, code")
-    if codes.duplicated(["cell_id", "cycle"]).any():
-        row = codes[codes.duplicated(["cell_id", "cycle"])].iloc[0]
-        raise MagBridgeError(f"the table of codes has cell {row.cell_id} cycle {row.cycle} twice")
+    twice = codes[codes.duplicated(["cell_id", "cycle"])]
     joined = study.segments[["cell_id", "cycle"]].merge(codes, on=["cell_id", "cycle"], how="left")
-    absent = joined["code"].isna()
-    if absent.any():
-        row = joined[absent].iloc[0]
-        raise MagBridgeError(
-            f"{absent.sum()} valid segments have no code, the first is cell {row.cell_id} cycle {row.cycle}: "
-            "give one code per valid segment"
-        )
+    absent = joined[joined["code"].isna()]
+    for wrong, what in ((twice, "twice"), (absent, f"without a code, as {len(absent)} valid segments are")):
+        if len(wrong):
+            row = wrong.iloc[0]
+            raise MagBridgeError(
+                f"the table of codes has cell {row.cell_id} cycle {row.cycle} {what}: give one code per valid segment"
+            )
     values = joined["code"].to_numpy()
     if not np.issubdtype(values.dtype, np.number) or (values != np.floor(values)).any() or values.min() < 0:
         raise MagBridgeError("codes must be integers from 0")
@@ -108,23 +106,23 @@ def discover(
     segments = _named(segments)
     study = prepare(segments, plan or DiscoveryPlan())
     features = segments if features is None else _named(features)
+    columns = feature_columns(features)
+    notes, codings = [], {}
+    name = method if codes is None else "given"
     if codes is None:
         from ..training.methods import METHODS
 
         require_known("method", method, METHODS)
-    notes = []
-    name = "given" if codes is not None else method
-    codings: dict[str, list[Coding]] = {}
-    if codes is not None:
+    else:
         codings["given"] = [given_coding(study, _named(codes))]
-    columns = feature_columns(features)
     methods = [m for m in dict.fromkeys((method, *TRAINED)) if codes is None or m in TRAINED]
     window = study.plan.reference_window
     if window is not None and (codes is not None or protocol != "C"):
+        other = f"protocol {protocol}" if codes is None else "codes as given"
         raise MagBridgeError(
-            f"the reference {window} is for methods trained on protocol C, not for "
-            f"{'codes as given' if codes is not None else f'protocol {protocol}'}: leave it out"
+            f"the reference {window} is for methods trained on protocol C, not for {other}: leave it out"
         )
+    options: dict[str, Any] = {"protocol": protocol, "training": training}
     unusable = _untrainable(features, columns)
     if unusable and codes is None:
         raise MagBridgeError(unusable)
@@ -136,10 +134,12 @@ def discover(
         )
     if unusable:
         notes.append(f"No trained controls: {unusable}")
-        codings["random"] = [_random_codes(study, codings["given"][0].n_codes, seed) for seed in seeds]
+        n_codes, n_segments = codings["given"][0].n_codes, len(study.segments)
+        drawn = [np.random.default_rng(seed).integers(n_codes, size=n_segments) for seed in seeds]
+        codings["random"] = [Coding(n_codes, codes) for codes in drawn]
     else:
         say(f"training {len(methods)} methods, {len(seeds)} seeds, {len(study.index.cell_ids)} held-out cells")
-        codings |= trained_codings(study, features, methods, seeds, protocol=protocol, training=training, engine=engine)
+        codings |= trained_codings(study, features, methods, seeds, engine=engine, **options)
     codings["age-bins"] = [age_codes(study)]
     results = {}
     for key, coding in codings.items():
@@ -162,7 +162,7 @@ def discover(
     model = None
     if codes is None:
         say("keeping the model")
-        model = reference_model(features, method, seeds[_answered(primary)], protocol, training, window)
+        model = reference_model(features, method, seeds[_answered(primary)], reference_window=window, **options)
     return Discovery(
         study=study,
         primary=primary,
@@ -201,10 +201,6 @@ def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
     return ""
 
 
-def _random_codes(study: Study, n_codes: int, seed: int) -> Coding:
-    return Coding(n_codes, np.random.default_rng(seed).integers(n_codes, size=len(study.segments)))
-
-
 def _answered(primary: MethodResult) -> int:
     """Position of the first training seed that has a candidate, of the first seed if none has."""
     return 0 if primary.nested is None else int(np.flatnonzero(np.isfinite(primary.nested.rho_seeds))[0])
@@ -231,27 +227,23 @@ def write_run(discovery: Discovery, folder: str | Path, replace: bool = False) -
     Raises:
         MagBridgeError: If the folder holds something else, or a run that may not be replaced.
     """
-    final = Path(folder)
-    with writing_folder(final, KIND, replace) as folder:
-        _write_files(discovery, folder)
-    return final / "report.html"
+    with writing_folder(folder, KIND, replace) as temporary:
+        _write_files(discovery, temporary)
+    return Path(folder) / "report.html"
 
 
 def _write_files(discovery: Discovery, folder: Path) -> None:
-    tables = folder / "tables"
-    tables.mkdir(parents=True, exist_ok=True)
-    study = discovery.study
-    for result in (discovery.primary, *discovery.controls.values()):
-        if len(result.table):
-            result.table.to_csv(tables / f"codes_{result.name}.csv", index=False)
-    segments = study.segments.assign(code=discovery.primary.codes)
-    segments.to_csv(folder / "segments.csv", index=False)
-    study.cells.to_csv(folder / "cells.csv", index=False)
-    if discovery.warning is not None:
-        discovery.warning.cells.to_csv(tables / "warning_cells.csv", index=False)
-        discovery.warning.curve.to_csv(tables / "warning_curve.csv", index=False)
-        if discovery.warning.fitted is not None:
-            discovery.warning.fitted.save(folder / "warning_score.json")
+    (folder / "tables").mkdir()
+    study, warning = discovery.study, discovery.warning
+    results = (discovery.primary, *discovery.controls.values())
+    written = {f"tables/codes_{result.name}": result.table for result in results if len(result.table)}
+    written |= {"segments": study.segments.assign(code=discovery.primary.codes), "cells": study.cells}
+    if warning is not None:
+        written |= {"tables/warning_cells": warning.cells, "tables/warning_curve": warning.curve}
+        if warning.fitted is not None:
+            warning.fitted.save(folder / "warning_score.json")
+    for name, table in written.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
     if discovery.model is not None:
         discovery.model.save_pretrained(folder / "model")
     for name, frame in discovery.figures.items():

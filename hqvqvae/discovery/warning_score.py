@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
@@ -71,7 +72,7 @@ class WarningScore:
 
     def alarm(self, codes: np.ndarray) -> int | None:
         """Position of the first segment at which the alarm is raised, or None."""
-        return None if self.threshold is None else first_alarm(self.score(codes), self.threshold)
+        return first_alarm(self.score(codes), self.threshold)
 
     def save(self, path: str | Path) -> None:
         """Write the score as JSON."""
@@ -219,9 +220,9 @@ def capacity_score(capacity: np.ndarray) -> np.ndarray:
     return score
 
 
-def first_alarm(scores: np.ndarray, threshold: float) -> int | None:
-    """First position whose score reaches the threshold."""
-    where = np.flatnonzero(scores >= threshold)
+def first_alarm(scores: np.ndarray, threshold: float | None) -> int | None:
+    """First position whose score reaches the threshold; none does if there is no threshold."""
+    where = np.flatnonzero(scores >= (np.inf if threshold is None else threshold))
     return int(where[0]) if len(where) else None
 
 
@@ -323,6 +324,7 @@ class WarningEvaluation:
     note: str
 
 
+@threadpool_limits.wrap(limits=1)  # threads cost more than they give on five columns
 def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: int | None) -> WarningEvaluation:
     """Fit and calibrate without each cell in turn, raise alarms on it, and compare with capacity and age.
 
@@ -335,13 +337,6 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
     Returns:
         Outcomes on held-out cells.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):  # threads cost more than they give on five columns
-        return _evaluate(study, coding, chosen, final_precursor)
-
-
-def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: int | None) -> WarningEvaluation:
     capacity = [capacity_score(c) for c in study.by_cell(study.segments["capacity"].to_numpy())]
     age = [np.arange(len(c), dtype=float) for c in capacity]
     rows, unfitted = [], 0
@@ -358,7 +353,7 @@ def _evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor:
             "age": (age[c], calibrate([age[i] for i in others], study.onsets[others])),
         }
         for name, (score, threshold) in found.items():
-            alarm = None if threshold is None else first_alarm(score, threshold)
+            alarm = first_alarm(score, threshold)
             judged = outcome(alarm, study.onsets[c])
             lead = study.onsets[c] - alarm if judged == "hit" else np.nan
             rows.append((cell_id, name, alarm, study.onsets[c], lead, judged))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dataset_card.cards.card import REPOSITORY
@@ -27,46 +28,29 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What was measured of packaged weights; None where it was not yet.
+def measured(folder: Path, weights: Path | None = None) -> dict[str, Any]:
+    """What was measured of packaged weights, as far as it was.
 
-    Attributes:
-        evaluations: Records of `python -m hqvqvae evaluate`, by cell and by cohort.
-        study: Summary of `python -m hqvqvae study`.
-        discovery: Record of `python -m hqvqvae discover`.
-        relative: The same with `--reference`: features less each cell's own beginning.
-        power: Record of `python -m hqvqvae power`.
-        precursors: Record of `python -m hqvqvae precursors`, for the weights that it wrote; then nothing else is there.
+    Args:
+        folder: That of all packaged weights.
+        weights: Those of a card; records in their own folder are then all there is.
+
+    Returns:
+        `evaluations` (records of `python -m hqvqvae evaluate`), `study` (the summary), `discovery`, `relative` (the
+        same with `--reference`) and `power`; or `precursors`.
     """
-
-    evaluations: list[dict[str, Any]] | None = None
-    study: dict[str, Any] | None = None
-    discovery: dict[str, Any] | None = None
-    relative: dict[str, Any] | None = None
-    power: dict[str, Any] | None = None
-    precursors: dict[str, Any] | None = None
-
-    @classmethod
-    def read(cls, folder: Path, weights: Path | None = None) -> Measured:
-        """The records beside the packaged weights of a folder, or those in the folder of the weights themselves."""
-        if weights is not None and (own := read_record(weights / PRECURSORS)) is not None:
-            return cls(precursors=own)
-        evaluation = read_record(folder / EVALUATION)
-        return cls(
-            evaluations=None if evaluation is None else evaluation["evaluations"],
-            study=read_record(folder / STUDY),
-            discovery=read_record(folder / DISCOVERY),
-            relative=read_record(folder / RELATIVE),
-            power=read_record(folder / POWER),
-        )
+    if weights is not None and (own := read_record(weights / PRECURSORS)) is not None:
+        return {"precursors": own}
+    files = {"study": STUDY, "discovery": DISCOVERY, "relative": RELATIVE, "power": POWER}
+    evaluation = read_record(folder / EVALUATION) or {"evaluations": []}
+    return evaluation | {name: read_record(folder / file) for name, file in files.items()}
 
 
 def render_card(
     config: dict[str, Any],
     name: str | None,
     training: dict[str, Any] | None = None,
-    measured: Measured = Measured(),
+    measured: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
     """The README.md of a model repository.
 
@@ -79,8 +63,11 @@ def render_card(
     Returns:
         Markdown with a YAML header; `REPO_ID` stands for the repository's name until it is pushed.
     """
-    by_what = {evaluation["leave_out"]: evaluation for evaluation in measured.evaluations or []}
-    values = vars(measured) | {
+    by_what = {evaluation["leave_out"]: evaluation for evaluation in measured.get("evaluations", [])}
+    study, power, found = (measured.get(name) for name in ("study", "power", "precursors"))
+    values = {
+        "discovery": measured.get("discovery"),
+        "relative": measured.get("relative"),
         "config": config,
         "name": name,
         "training": training,
@@ -90,8 +77,8 @@ def render_card(
         "evaluations": by_what,
         "tables": {by: evaluation_table(evaluation) for by, evaluation in by_what.items()},
         "findings": findings(by_what) if by_what else "",
-        "study": study_report(measured.study).rstrip() if measured.study else "",
-        "power": power_sentences(measured.power, measured.discovery) if measured.power else "",
-        "precursors": precursor_sections(measured.precursors) if measured.precursors else "",
+        "study": study_report(study).rstrip() if study else "",
+        "power": power_sentences(power, measured["discovery"]) if power else "",
+        "precursors": precursor_sections(found) if found else "",
     }
     return render("model_card.md", values) + "\n"

@@ -12,7 +12,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.output import writing_folder
 
 from ..modeling_hqvqvae import PACKAGED, HQVQVAEModel
-from .model_card import Measured, render_card
+from .model_card import measured, render_card
 
 BESIDE = ("warning_score.json", "codes.png")  # what a precursor's weights come with, its card's picture included
 MODEL_CODE = "modeling_hqvqvae.py"  # every published HQ-VQVAE carries it
@@ -44,7 +44,7 @@ def export_packaged(
         (temporary / "training.json").write_text(json.dumps(training, indent=2, sort_keys=True) + "\n")
         for file in extra:
             shutil.copyfile(file, temporary / file.name)
-        card = render_card(model.config.to_dict(), name, training, Measured.read(folder.parent, temporary))
+        card = render_card(model.config.to_dict(), name, training, measured(folder.parent, temporary))
         (temporary / "README.md").write_text(card, encoding="utf-8")
 
 

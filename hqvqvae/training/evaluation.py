@@ -9,6 +9,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from .jobs import ALONE, Engine, run_jobs
 from .methods import CODEBOOK_SIZE, METHODS, fit_method
 
 SCHEMA_VERSION = 1
+Fold = dict[str, Any]
 GROUPS = {"cell": "cell_id", "cohort": "cohort"}
 
 
@@ -35,23 +37,13 @@ class Job:
     seed: int
 
 
-@dataclass(frozen=True)
-class FoldResult:
-    """Errors `(m,)` of the held-out segments; mean error, codes `(n,)` and cohort purity of the training segments."""
-
-    test_errors: np.ndarray
-    train_mse: float
-    train_codes: np.ndarray
-    cohort_purity: float
-
-
 def fold_seed(seed: int, by: str, held_out: str) -> int:
     """The seed of one fold's fit: each fold of a seed draws its own weights, so that folds are independent draws."""
     digest = hashlib.sha256(f"{seed}/{by}/{held_out}".encode()).digest()
     return int.from_bytes(digest[:4], "little")  # k-means takes 32 bits
 
 
-def run_job(job: Job, segments: pd.DataFrame, protocol: str, training: TrainingConfig | None = None) -> FoldResult:
+def run_job(job: Job, segments: pd.DataFrame, protocol: str, training: TrainingConfig | None = None) -> Fold:
     """Fit and score one fold.
 
     Args:
@@ -61,7 +53,8 @@ def run_job(job: Job, segments: pd.DataFrame, protocol: str, training: TrainingC
         training: other than the default; each fold has a seed of its own.
 
     Returns:
-        Errors of the held-out segments in table order, and what the method did on the training segments.
+        Errors `(m,)` of the held-out segments in table order (`test_errors`); mean error (`train_mse`), codes `(n,)`
+        (`train_codes`) and `cohort_purity` of the training segments.
     """
     held_out = (segments[GROUPS[job.by]] == job.held_out).to_numpy()
     features = segments[list(FEATURES)].to_numpy(dtype=float)
@@ -69,12 +62,12 @@ def run_job(job: Job, segments: pd.DataFrame, protocol: str, training: TrainingC
         seed = fold_seed(job.seed, job.by, job.held_out)
         coder = fit_method(job.method, features[~held_out], seed, protocol=protocol, training=training)
         codes = coder.encode(features[~held_out])
-        return FoldResult(
-            test_errors=coder.errors(features[held_out]),
-            train_mse=float(coder.errors(features[~held_out]).mean()),
-            train_codes=codes,
-            cohort_purity=purity(codes, segments.loc[~held_out, "cohort"].to_numpy()),
-        )
+        return {
+            "test_errors": coder.errors(features[held_out]),
+            "train_mse": float(coder.errors(features[~held_out]).mean()),
+            "train_codes": codes,
+            "cohort_purity": purity(codes, segments.loc[~held_out, "cohort"].to_numpy()),
+        }
 
 
 def evaluate(
@@ -130,18 +123,20 @@ def evaluate(
     }
 
 
-def _summary(segments: pd.DataFrame, folds: dict[Job, FoldResult]) -> dict:
+def _summary(segments: pd.DataFrame, folds: dict[Job, Fold]) -> dict:
     """Figures of one method over its folds and seeds."""
     from scipy.stats import entropy
 
     per_seed: dict[int, np.ndarray] = {}
     for job, fold in folds.items():
         errors = per_seed.setdefault(job.seed, np.full(len(segments), np.nan))
-        errors[(segments[GROUPS[job.by]] == job.held_out).to_numpy()] = fold.test_errors
+        errors[(segments[GROUPS[job.by]] == job.held_out).to_numpy()] = fold["test_errors"]
     by_cell = pd.DataFrame(per_seed).groupby(segments["cell_id"].to_numpy()).mean()  # cells by seeds
-    shares = [np.bincount(fold.train_codes, minlength=CODEBOOK_SIZE) / len(fold.train_codes) for fold in folds.values()]
+    shares = [
+        np.bincount(fold["train_codes"], minlength=CODEBOOK_SIZE) / len(fold["train_codes"]) for fold in folds.values()
+    ]
     pairs = [
-        (first.train_codes, second.train_codes)
+        (first["train_codes"], second["train_codes"])
         for (job, first), (other, second) in itertools.combinations(folds.items(), 2)
         if job.held_out == other.held_out
     ]
@@ -150,10 +145,10 @@ def _summary(segments: pd.DataFrame, folds: dict[Job, FoldResult]) -> dict:
         "test_mse_pooled": _spread([errors.mean() for errors in per_seed.values()]),
         "test_mse_median_cell": _spread(by_cell.median().tolist()),
         "test_mse_by_cell": by_cell.mean(axis=1).to_dict(),
-        "train_mse": float(np.mean([fold.train_mse for fold in folds.values()])),
+        "train_mse": float(np.mean([fold["train_mse"] for fold in folds.values()])),
         "codes_used": float(np.mean([np.count_nonzero(share) for share in shares])),
         "perplexity": float(np.mean([np.exp(entropy(share)) for share in shares])),
-        "cohort_purity": float(np.mean([fold.cohort_purity for fold in folds.values()])),
+        "cohort_purity": float(np.mean([fold["cohort_purity"] for fold in folds.values()])),
         "ari_over_seeds": agreement["ari"] if pairs else None,
         "ami_over_seeds": agreement["ami"] if pairs else None,
     }

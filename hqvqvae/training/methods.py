@@ -7,6 +7,7 @@ coder.errors(features)      # squared error of each segment in the training segm
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -58,69 +59,62 @@ class NeuralCoder:
         return segment_errors(self.model, torch.tensor(features, dtype=torch.float32)).double().numpy()
 
 
-class _Standardised:
-    """z-scores by the training segments' mean and spread."""
+class Standardised:
+    """A method that works on z-scores by the training segments' mean and spread.
 
-    def __init__(self, features: np.ndarray, z_clip: float | None):
+    Args:
+        features: training segments `(n, F)` in their own units.
+        z_clip: bound on z-scores; None for none.
+        fit: what makes a coder of their z-scores.
+    """
+
+    def __init__(self, features: np.ndarray, z_clip: float | None, fit: Callable[[np.ndarray], Coder]):
         self.mean, self.std, self.z_clip = features.mean(0), features.std(0), z_clip
+        self.fitted = fit(self.z(features))
 
     def z(self, features: np.ndarray) -> np.ndarray:
         z = (features - self.mean) / self.std
         return z if self.z_clip is None else z.clip(-self.z_clip, self.z_clip)
 
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        return self.fitted.encode(self.z(features))
 
-class PCAKMeans(_Standardised):
-    """k-means on principal components, or on all there is of them."""
+    def errors(self, features: np.ndarray) -> np.ndarray:
+        return self.fitted.errors(self.z(features))
 
-    def __init__(self, features: np.ndarray, seed: int, z_clip: float | None, n_codes: int, n_components: int):
+
+class PCAKMeans:
+    """k-means on principal components, or on all there is of them, of z-scores."""
+
+    def __init__(self, z: np.ndarray, seed: int, n_codes: int, n_components: int):
         from sklearn.cluster import KMeans
         from sklearn.decomposition import PCA
 
-        super().__init__(features, z_clip)
-        self.pca = PCA(min(n_components, features.shape[1]), random_state=seed).fit(self.z(features))
-        self.kmeans = KMeans(n_codes, n_init=10, random_state=seed).fit(self.pca.transform(self.z(features)))
+        self.pca = PCA(min(n_components, z.shape[1]), random_state=seed).fit(z)
+        self.kmeans = KMeans(n_codes, n_init=10, random_state=seed).fit(self.pca.transform(z))
 
-    def encode(self, features: np.ndarray) -> np.ndarray:
-        return self.kmeans.predict(self.pca.transform(self.z(features))).astype(np.int64)
+    def encode(self, z: np.ndarray) -> np.ndarray:
+        return self.kmeans.predict(self.pca.transform(z)).astype(np.int64)
 
-    def errors(self, features: np.ndarray) -> np.ndarray:
-        decoded = self.pca.inverse_transform(self.kmeans.cluster_centers_[self.encode(features)])
-        return np.square(decoded - self.z(features)).mean(-1)
-
-
-class VAEKMeans(_Standardised):
-    """k-means on the latents of a variational autoencoder, see `vae`."""
-
-    def __init__(self, features: np.ndarray, training, z_clip: float | None, n_codes: int):
-        from .vae import ClusteredVAE
-
-        super().__init__(features, z_clip)
-        like = HQVQVAEConfig()
-        widths = [features.shape[1], *like.hidden_sizes, like.latent_dim]
-        self.clustered = ClusteredVAE(self.z(features), widths, n_codes, training)
-
-    def encode(self, features: np.ndarray) -> np.ndarray:
-        return self.clustered.encode(self.z(features))
-
-    def errors(self, features: np.ndarray) -> np.ndarray:
-        return self.clustered.errors(self.z(features))
+    def errors(self, z: np.ndarray) -> np.ndarray:
+        decoded = self.pca.inverse_transform(self.kmeans.cluster_centers_[self.encode(z)])
+        return np.square(decoded - z).mean(-1)
 
 
-class RandomCodes(_Standardised):
-    """A code drawn at random for each segment, decoded to the mean of the training segments that drew it."""
+class RandomCodes:
+    """A code drawn at random for each segment, decoded to the mean z-scores of the training segments that drew it."""
 
-    def __init__(self, features: np.ndarray, seed: int, z_clip: float | None, n_codes: int):
-        super().__init__(features, z_clip)
+    def __init__(self, z: np.ndarray, seed: int, n_codes: int):
         self.seed, self.n_codes = seed, n_codes
-        codes, z = self.encode(features), self.z(features)
+        codes = self.encode(z)
         drawn = [z[codes == code] for code in range(n_codes)]
         self.means = np.stack([rows.mean(0) if len(rows) else np.zeros(z.shape[1]) for rows in drawn])
 
-    def encode(self, features: np.ndarray) -> np.ndarray:
-        return np.random.default_rng((self.seed, len(features))).integers(self.n_codes, size=len(features))
+    def encode(self, z: np.ndarray) -> np.ndarray:
+        return np.random.default_rng((self.seed, len(z))).integers(self.n_codes, size=len(z))
 
-    def errors(self, features: np.ndarray) -> np.ndarray:
-        return np.square(self.means[self.encode(features)] - self.z(features)).mean(-1)
+    def errors(self, z: np.ndarray) -> np.ndarray:
+        return np.square(self.means[self.encode(z)] - z).mean(-1)
 
 
 def fit_method(
@@ -156,6 +150,7 @@ def fit_method(
     """
     require_known("method", name, METHODS + LIFE_METHODS + QUANTIZERS)
     from .fit import TrainingConfig, fit, single_thread
+    from .vae import ClusteredVAE
 
     z_clip = RAW_Z_CLIP if protocol == "P" else None
     training = replace(training or TrainingConfig(), seed=seed)
@@ -163,14 +158,17 @@ def fit_method(
     constant = [column for column, spread in zip(feature_names, np.ptp(features, axis=0), strict=True) if spread == 0]
     if constant:
         raise MagBridgeError(f"constant over the {len(features)} training segments: {constant}; leave them out")
-    with single_thread():
-        values = np.asarray(features, dtype=float)
-        if name == "vae-kmeans":
-            return VAEKMeans(values, training, z_clip, n_codes)
-        if name == "random":
-            return RandomCodes(values, seed, z_clip, n_codes)
-        if name in PCA_DIMS:
-            return PCAKMeans(values, seed, z_clip, n_codes, PCA_DIMS[name])
+    values = np.asarray(features, dtype=float)
+    like = HQVQVAEConfig()
+    widths = [values.shape[1], *like.hidden_sizes, like.latent_dim]
+    fits: dict[str, Callable[[np.ndarray], Coder]] = {
+        "vae-kmeans": lambda z: ClusteredVAE(z, widths, n_codes, training),
+        "random": lambda z: RandomCodes(z, seed, n_codes),
+        **dict.fromkeys(PCA_DIMS, lambda z: PCAKMeans(z, seed, n_codes, PCA_DIMS[name])),
+    }
+    if name in fits:
+        with single_thread():
+            return Standardised(values, z_clip, fits[name])
     config_name = name
     if name == "ae-kmeans":
         # All epochs are warm-up: an autoencoder that never sees its codebook, which k-means then places.

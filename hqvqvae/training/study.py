@@ -104,9 +104,14 @@ class Record:
     cpu_seconds: float
 
     @property
+    def segments(self) -> int:
+        """How many segments were scored."""
+        return sum(n for _, n in self.errors.values())
+
+    @property
     def mse(self) -> float:
         """Pooled error of the scored segments."""
-        return sum(mse * n for mse, n in self.errors.values()) / sum(n for _, n in self.errors.values())
+        return sum(mse * n for mse, n in self.errors.values()) / self.segments
 
 
 def task_key(task: Task, data_sha256: str) -> str:
@@ -125,9 +130,8 @@ def run_task(task: Task, segments: pd.DataFrame) -> Record:
         scored = (segments[GROUPS[task.by]] == task.held_out).to_numpy()
     config = ARMS[task.arm].config
     features = segments[config.feature_names].to_numpy(dtype=float)
-    training = TrainingConfig(
-        epochs=EPOCHS, learning_rate=task.learning_rate, seed=fold_seed(task.seed, task.by, task.held_out)
-    )
+    seed = fold_seed(task.seed, task.by, task.held_out)
+    training = TrainingConfig(epochs=EPOCHS, learning_rate=task.learning_rate, seed=seed)
     with single_thread():
         start = time.process_time()
         result = fit(config, features[~scored], training, measure_each_epoch=False)
@@ -271,16 +275,7 @@ SCHEMA_VERSION = 1
 RESAMPLES = 10_000
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Error of a circuit less that of its twin, pooled, and its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-def paired_difference(circuit: Sequence[Record], twin: Sequence[Record]) -> Difference:
+def paired_difference(circuit: Sequence[Record], twin: Sequence[Record]) -> dict[str, float]:
     """Compare two bottlenecks on the same folds and seeds.
 
     The bootstrap draws held-out groups (cells, or cohorts) and, apart from them, seeds with replacement: both are
@@ -291,7 +286,7 @@ def paired_difference(circuit: Sequence[Record], twin: Sequence[Record]) -> Diff
         twin: those of the twin, same folds and seeds.
 
     Returns:
-        The difference of pooled errors.
+        The `mean` difference of pooled errors, and its 95 % interval, `low` to `high`.
     """
     groups = sorted({record.task.held_out for record in circuit})
     seeds = sorted({record.task.seed for record in circuit})
@@ -300,7 +295,7 @@ def paired_difference(circuit: Sequence[Record], twin: Sequence[Record]) -> Diff
     for sign, records in ((1, circuit), (-1, twin)):
         for record in records:
             group, seed = groups.index(record.task.held_out), seeds.index(record.task.seed)
-            segments[group] = sum(n for _, n in record.errors.values())
+            segments[group] = record.segments
             sums[group, seed] += sign * record.mse * segments[group]
     rng = np.random.default_rng(0)
     n_groups, n_seeds = sums.shape
@@ -308,7 +303,7 @@ def paired_difference(circuit: Sequence[Record], twin: Sequence[Record]) -> Diff
     drawn_seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), RESAMPLES)
     resampled = np.einsum("bg,gs,bs->b", drawn_groups, sums, drawn_seeds) / (drawn_groups @ segments * n_seeds)
     low, high = np.quantile(resampled, (0.025, 0.975))
-    return Difference(float(sums.sum() / (segments.sum() * n_seeds)), float(low), float(high))
+    return {"mean": float(sums.sum() / (segments.sum() * n_seeds)), "low": float(low), "high": float(high)}
 
 
 def run_study(study: Study) -> dict[str, Any]:
@@ -345,23 +340,22 @@ def summarise(study: Study, records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _figures(name: str, records: Sequence[Record]) -> dict[str, Any]:
-    arm = ARMS[name]
+    arm, of_cells = ARMS[name], [r for r in records if r.task.by == "cell"]
     figures: dict[str, Any] = {
         "meaning": arm.meaning,
         "options": arm.options,
         "parameters": n_parameters(arm.config),
         "twin": arm.twin,
-        "cpu_seconds_a_fold": float(np.median([r.cpu_seconds for r in records if r.task.by == "cell"])),
-        "train_mse": float(np.mean([r.train_mse for r in records if r.task.by == "cell"])),
-        "codes_used": float(np.mean([r.codes_used for r in records if r.task.by == "cell"])),
+        "cpu_seconds_a_fold": float(np.median([r.cpu_seconds for r in of_cells])),
+        "train_mse": float(np.mean([r.train_mse for r in of_cells])),
+        "codes_used": float(np.mean([r.codes_used for r in of_cells])),
         "learning_rates": {r.task.held_out: r.task.learning_rate for r in records if r.task.by == "cohort"},
     }
     for by in PROTOCOLS:
         per_seed = []
         for seed in sorted({r.task.seed for r in records}):
             folds = [r for r in records if r.task.by == by and r.task.seed == seed]
-            sizes = [sum(n for _, n in r.errors.values()) for r in folds]
-            per_seed.append(float(np.average([r.mse for r in folds], weights=sizes)))
+            per_seed.append(float(np.average([r.mse for r in folds], weights=[r.segments for r in folds])))
         error = float(np.std(per_seed, ddof=1) / len(per_seed) ** 0.5) if len(per_seed) > 1 else None
         figures[by] = {"mse": float(np.mean(per_seed)), "standard_error": error, "per_seed": per_seed}
     return figures
@@ -372,7 +366,7 @@ def _pair(records: Sequence[Record], circuit: str) -> dict[str, Any]:
         return [record for record in records if record.task.arm == arm and record.task.by == by]
 
     twin = ARMS[circuit].twin
-    return {by: vars(paired_difference(of(circuit, by), of(twin, by))) for by in PROTOCOLS}
+    return {by: paired_difference(of(circuit, by), of(twin, by)) for by in PROTOCOLS}
 
 
 def draw_study(summary: dict[str, Any]) -> Any:

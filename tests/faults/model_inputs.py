@@ -14,7 +14,7 @@ import torch
 
 from hqvqvae import HQVQVAEConfig, HQVQVAEModel
 from hqvqvae.cells import nasa
-from hqvqvae.cells.cycling import read_table, segments_of
+from hqvqvae.cells.cycling import read_cells, read_table
 from hqvqvae.cells.features import feature_table
 from hqvqvae.discovery import warning_score
 from hqvqvae.discovery.warning_score import WarningScore, warn_cells
@@ -79,7 +79,7 @@ def _cells(folder: Path) -> None:
 
 
 def _features(path: Path) -> object:
-    return feature_table(segments_of(read_table(path)))
+    return feature_table(read_cells(path).segments)
 
 
 def _warning(folder: Path) -> None:

@@ -1,10 +1,14 @@
 """A small cell and a small model, for the tests of tables, commands, model and publishing."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import torch
 
 from hqvqvae import HQVQVAEConfig, load_segments
+from hqvqvae.cells.cycling import Reading, as_cells
+from hqvqvae.cells.exports import Raw, columns_of
 from hqvqvae.cells.features import FEATURES
 from hqvqvae.training.fit import TrainingConfig, build_model
 
@@ -40,6 +44,12 @@ def cell_table(cycles=3, n=60, cell="mine"):
         for cycle in range(1, cycles + 1)
     ]
     return pd.concat(rows, ignore_index=True)
+
+
+def segments_of(table, reading=None):
+    """The discharge segments of a table of samples."""
+    raw = Raw(Path("the table"), table)
+    return as_cells(raw, columns_of(raw), reading or Reading()).segments
 
 
 def nasa_features(cells=("B0005", "B0025", "B0045", "B0053")):

@@ -79,7 +79,7 @@ def test_the_precursor_ranks_the_lives_it_was_trained_on_and_its_card_is_that_of
 
     from hqvqvae.cells.matr import load_cycles
     from hqvqvae.discovery.warning_score import WarningScore
-    from hqvqvae.hub.model_card import Measured, render_card
+    from hqvqvae.hub.model_card import measured, render_card
 
     folder = PACKAGED / "precursor"
     model, score = HQVQVAEModel.from_pretrained("precursor"), WarningScore.load(folder / "warning_score.json")
@@ -94,5 +94,5 @@ def test_the_precursor_ranks_the_lives_it_was_trained_on_and_its_card_is_that_of
     short = (lives < lives.median()).to_numpy()
     assert np.mean(np.array(warned)[short]) > 0.9 and np.mean(np.array(warned)[~short]) < 0.3
     training = json.loads((folder / "training.json").read_text())
-    card = render_card(model.config.to_dict(), "precursor", training, Measured.read(PACKAGED, folder))
+    card = render_card(model.config.to_dict(), "precursor", training, measured(PACKAGED, folder))
     assert (folder / "README.md").read_text(encoding="utf-8") == card and "NASA" not in card

@@ -96,7 +96,7 @@ def _alarms(study: LifeStudy, sequences: list[list[np.ndarray]] | None, method: 
             fitted = calibrated_to_short([codes[c] for c in train], short[train], N_CODES, precursor, inner)
             scores, threshold = [fitted.score(sequence) for sequence in codes], fitted.threshold
         for c in np.flatnonzero(fold == part):
-            alarm = None if threshold is None else first_alarm(scores[c], threshold)
+            alarm = first_alarm(scores[c], threshold)
             judged = outcome(alarm, len(scores[c]) if short[c] else np.nan, np.inf)
             cycle = np.nan if alarm is None else float(cycles[c][alarm])
             rows.append((judged, cycle, lives[c] - cycle))

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_card.errors import MagBridgeError
-from hqvqvae.cells.cycling import Reading, read_cells, segments_of, summary
+from hqvqvae.cells.cycling import Reading, read_cells, summary
 from hqvqvae.cells.features import feature_table
+from tests.hqvqvae.small import segments_of
 
 STEP_S = 30.0
 

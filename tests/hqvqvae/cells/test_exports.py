@@ -11,9 +11,9 @@ import pytest
 
 from dataset_card.errors import MagBridgeError
 from hqvqvae.cells import cycling
-from hqvqvae.cells.cycling import Reading, read_cells, segments_of
+from hqvqvae.cells.cycling import Reading, read_cells
 from hqvqvae.cells.features import feature_table
-from tests.hqvqvae.small import cell_table
+from tests.hqvqvae.small import cell_table, segments_of
 
 HEADERS = """
 BDF: Test Time / s, Voltage / V, Current / A, Cycle Count / 1, Surface Temperature / degC

@@ -56,10 +56,10 @@ def test_the_kept_model_gives_the_reference_codes():
     segments, table = cells_with_an_early_change(1, n_cells=2)
     study = prepare(segments, PLAN)
     coding = controls.trained_codings(study, table, ["recommended-classical"], [3])["recommended-classical"][0]
-    model = controls.reference_model(table, "recommended-classical", 3, "C")
+    model = controls.reference_model(table, "recommended-classical", 3)
     features = torch.tensor(table[model.config.feature_names].to_numpy(), dtype=torch.float32)
     assert (model.encode(features).codes.numpy() == coding.reference).all()
-    assert controls.reference_model(table, "pca-kmeans", 3, "C") is None
+    assert controls.reference_model(table, "pca-kmeans", 3) is None
 
 
 def test_a_fold_does_not_see_its_cell():

@@ -57,7 +57,7 @@ def test_a_proxy_that_cannot_be_computed_is_an_error():
     ("change", "message"),
     [
         (lambda t: t.drop(columns="code"), "lacks code"),
-        (lambda t: t.iloc[3:], "3 valid segments have no code, the first is cell cell00 cycle 0"),
+        (lambda t: t.iloc[3:], "has cell cell00 cycle 0 without a code, as 3 valid segments are"),
         (lambda t: pd.concat([t, t.head(1)]), "has cell cell00 cycle 0 twice"),
         (lambda t: t.assign(code=t["code"] + 0.5), "integers from 0"),
         (lambda t: t.assign(code=t["code"] - 40), "integers from 0"),

@@ -9,7 +9,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine
 from hqvqvae import load_segments
 from hqvqvae.cells.features import FEATURES
-from hqvqvae.hub.model_card import Measured
+from hqvqvae.hub.model_card import measured
 from hqvqvae.hub.sentences import evaluation_table
 from hqvqvae.modeling_hqvqvae import PACKAGED
 from hqvqvae.training.evaluation import evaluate, fold_seed, table_sha256
@@ -75,7 +75,7 @@ def test_bad_requests_are_named():
 
 
 def published():
-    return {record["leave_out"]: record for record in Measured.read(PACKAGED).evaluations}
+    return {record["leave_out"]: record for record in measured(PACKAGED)["evaluations"]}
 
 
 def test_published_evaluation_is_of_the_embedded_data_and_within_bounds():

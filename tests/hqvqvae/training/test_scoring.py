@@ -6,10 +6,9 @@ import torch
 
 from dataset_card.errors import MagBridgeError
 from hqvqvae import HQVQVAEModel
-from hqvqvae.cells.cycling import segments_of
 from hqvqvae.cells.features import FEATURES, feature_table
 from hqvqvae.training.scoring import score_cells
-from tests.hqvqvae.small import cell_table
+from tests.hqvqvae.small import cell_table, segments_of
 
 
 @pytest.fixture(scope="module")

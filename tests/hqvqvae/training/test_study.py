@@ -180,12 +180,12 @@ def test_a_constant_difference_has_a_narrow_interval_and_noise_a_wide_one(tmp_pa
     base = folds(lambda task: 0.5 + 10 * noise(task))
     shifted = [dataclasses.replace(r, errors={c: (mse + 0.1, n) for c, (mse, n) in r.errors.items()}) for r in base]
     constant = paired_difference(shifted, base)
-    assert constant.mean == pytest.approx(0.1) and constant.low == pytest.approx(0.1)
+    assert constant["mean"] == pytest.approx(0.1) and constant["low"] == pytest.approx(0.1)
     unpaired = paired_difference(base, folds(lambda task: 0.5 - 10 * noise(task)))
-    assert unpaired.low < unpaired.mean < unpaired.high and unpaired.high - unpaired.low > 0.02
+    assert unpaired["low"] < unpaired["mean"] < unpaired["high"] and unpaired["high"] - unpaired["low"] > 0.02
     sizes = load_segments().groupby("cell_id").size()
     weights = [sizes[r.task.held_out] for r in base]
-    assert unpaired.mean == pytest.approx(np.average([20 * noise(r.task) for r in base], weights=weights))
+    assert unpaired["mean"] == pytest.approx(np.average([20 * noise(r.task) for r in base], weights=weights))
 
 
 @pytest.mark.parametrize("survives", [True, False])

@@ -31,11 +31,8 @@ def usage(codes: np.ndarray, n_codes: int) -> dict[str, float]:
     """Codes used, utilisation (their share of the codebook) and perplexity (exp of the entropy of code frequencies)."""
     share = np.bincount(codes, minlength=n_codes) / len(codes)
     share = share[share > 0]
-    return {
-        "codes_used": len(share),
-        "utilisation": len(share) / n_codes,
-        "perplexity": float(np.exp(-np.sum(share * np.log(share)))),
-    }
+    perplexity = float(np.exp(-np.sum(share * np.log(share))))
+    return {"codes_used": len(share), "utilisation": len(share) / n_codes, "perplexity": perplexity}
 
 
 def purity(codes: np.ndarray, labels: np.ndarray) -> float:
@@ -48,14 +45,8 @@ def runs(index: CellIndex, codes: np.ndarray) -> pd.DataFrame:
     change = np.ones(len(codes), dtype=bool)
     change[1:] = (codes[1:] != codes[:-1]) | (index.cell[1:] != index.cell[:-1])
     starts = np.flatnonzero(change)
-    return pd.DataFrame(
-        {
-            "cell": index.cell[starts],
-            "start": index.position[starts],
-            "code": codes[starts],
-            "length": np.diff(np.append(starts, len(codes))),
-        }
-    )
+    where = {"cell": index.cell[starts], "start": index.position[starts], "code": codes[starts]}
+    return pd.DataFrame(where | {"length": np.diff(np.append(starts, len(codes)))})
 
 
 def frequency_table(index: CellIndex, codes: np.ndarray, n_codes: int) -> pd.DataFrame:
@@ -75,17 +66,10 @@ def frequency_table(index: CellIndex, codes: np.ndarray, n_codes: int) -> pd.Dat
     for code in np.flatnonzero(np.bincount(codes, minlength=n_codes)):
         mine = codes == code
         followed = int((mine & has_next).sum())
-        rows.append(
-            {
-                "code": int(code),
-                "segments": int(mine.sum()),
-                "frequency": float(mine.mean()),
-                "cells_present": len(np.unique(index.cell[mine])),
-                "mean_run": float(by_run[code]),
-                "persistence": float((mine & same_next).sum() / followed) if followed else np.nan,
-                "mean_life": float(index.life[mine].mean()),
-            }
-        )
+        counts = {"code": int(code), "segments": int(mine.sum()), "frequency": float(mine.mean())}
+        counts |= {"cells_present": len(np.unique(index.cell[mine])), "mean_run": float(by_run[code])}
+        persistence = float((mine & same_next).sum() / followed) if followed else np.nan
+        rows.append(counts | {"persistence": persistence, "mean_life": float(index.life[mine].mean())})
     return pd.DataFrame(rows)
 
 
@@ -113,9 +97,5 @@ def stability(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
     """Mean ARI and AMI over pairs of codings of the same segments; NaN without a pair."""
     from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
-    if not pairs:
-        return {"ari": np.nan, "ami": np.nan}
-    return {
-        "ari": float(np.mean([adjusted_rand_score(a, b) for a, b in pairs])),
-        "ami": float(np.mean([adjusted_mutual_info_score(a, b) for a, b in pairs])),
-    }
+    scores = {"ari": adjusted_rand_score, "ami": adjusted_mutual_info_score}
+    return {name: float(np.mean([f(a, b) for a, b in pairs])) if pairs else np.nan for name, f in scores.items()}

@@ -105,13 +105,9 @@ def index_cells(segments: pd.DataFrame) -> CellIndex:
     """Index the rows of a table ordered by cell and cycle, as `valid_segments` returns it."""
     grouped = segments.groupby("cell_id", sort=False)
     cell_ids = np.array(list(grouped.groups), dtype=object)
-    return CellIndex(
-        cell_ids=cell_ids,
-        cohorts=grouped["cohort"].first().to_numpy(dtype=object),
-        cell=grouped.ngroup().to_numpy(),
-        position=grouped.cumcount().to_numpy(),
-        n_segments=grouped.size().to_numpy(),
-    )
+    cohorts = grouped["cohort"].first().to_numpy(dtype=object)
+    cell, position, n_segments = grouped.ngroup(), grouped.cumcount(), grouped.size()
+    return CellIndex(cell_ids, cohorts, cell.to_numpy(), position.to_numpy(), n_segments.to_numpy())
 
 
 def initial_capacity(capacity: np.ndarray) -> float:
@@ -217,19 +213,11 @@ def cell_table(segments: pd.DataFrame, proxy: str, *, min_segments: int, early_f
             reason = f"{len(cell)} valid segments, fewer than {min_segments}"
         elif not math.isfinite(value):
             reason = f"{chosen.label} cannot be computed: no usable {chosen.needs} where it is needed"
-        rows.append(
-            {
-                "cell_id": cell_id,
-                "cohort": cell["cohort"].iloc[0],
-                "n_segments": len(cell),
-                "q0_Ah": q0,
-                "onset": math.nan if onset is None else onset,
-                "early_drop": 1 - _finite(capacity[max(end - ONSET_MEDIAN, 0) : end], np.median) / q0,
-                "proxy": value,
-                "left_out": reason,
-            }
-        )
-    table = pd.DataFrame(rows)
+        early_drop = 1 - _finite(capacity[max(end - ONSET_MEDIAN, 0) : end], np.median) / q0
+        onset = math.nan if onset is None else onset
+        rows.append((cell_id, cell["cohort"].iloc[0], len(cell), q0, onset, early_drop, value, reason))
+    columns = ["cell_id", "cohort", "n_segments", "q0_Ah", "onset", "early_drop", "proxy", "left_out"]
+    table = pd.DataFrame(rows, columns=columns)
     if not (table["left_out"] == "").any():
         reasons = "; ".join(f"{row.cell_id}: {row.left_out}" for row in table.head(3).itertuples())
         raise MagBridgeError(f"no cell can take part in the analysis of {chosen.label} ({reasons})")

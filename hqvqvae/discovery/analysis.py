@@ -7,6 +7,7 @@ choose the best of all codes on the same cells that they then describe, stand be
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -159,16 +160,9 @@ def prepare(segments: pd.DataFrame, plan: DiscoveryPlan) -> Study:
         cells["onset"] = (cells["onset"] - plan.beginning).clip(lower=0)
     used = cells[cells["left_out"] == ""]
     rows = segments["cell_id"].isin(used["cell_id"]).to_numpy()
-    return Study(
-        plan=plan,
-        segments=segments,
-        cells=cells,
-        rows=rows,
-        index=index_cells(segments[rows].reset_index(drop=True)),
-        proxy=used["proxy"].to_numpy(dtype=float),
-        onsets=used["onset"].to_numpy(dtype=float),
-        early_drop=used["early_drop"].to_numpy(dtype=float),
-    )
+    index = index_cells(segments[rows].reset_index(drop=True))
+    proxy, onsets, early_drop = (used[name].to_numpy(dtype=float) for name in ("proxy", "onset", "early_drop"))
+    return Study(plan, segments, cells, rows, index, proxy, onsets, early_drop)
 
 
 def early_rates(study: Study, codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -246,18 +240,12 @@ def code_table(study: Study, codes: np.ndarray, n_codes: int) -> tuple[pd.DataFr
     proxy = study.proxy - study.proxy.mean()
     norm = np.sqrt((centred**2).sum(axis=0) * (proxy**2).sum())
     pearson = np.divide(proxy @ centred, norm, out=np.full(n_codes, np.nan), where=norm > 0)
-    table = table.assign(
-        cells_early=(rates > 0).sum(axis=0)[code],
-        early_rate_mean=rates.mean(axis=0)[code],
-        early_rate_std=rates.std(axis=0)[code],
-        eligible=eligible[code],
-        pearson=np.where(np.isfinite(late.rho), pearson, np.nan)[code],
-        spearman=late.rho[code],
-        p_free=late.p_free[code],
-        p_within=late.p_within[code],
-        sensitivity=early.rho[code],
-        sensitivity_p_within=early.p_within[code],
-    )
+    of_codes = {"cells_early": (rates > 0).sum(axis=0), "early_rate_mean": rates.mean(axis=0)}
+    of_codes |= {"early_rate_std": rates.std(axis=0), "eligible": eligible}
+    of_codes |= {"pearson": np.where(np.isfinite(late.rho), pearson, np.nan), "spearman": late.rho}
+    of_codes |= {"p_free": late.p_free, "p_within": late.p_within}
+    of_codes |= {"sensitivity": early.rho, "sensitivity_p_within": early.p_within}
+    table = table.assign(**{name: values[code] for name, values in of_codes.items()})
     table = table.sort_values(["spearman", "code"], ascending=[False, True], na_position="last")
     return table.reset_index(drop=True), late.chance
 
@@ -311,14 +299,9 @@ def summarise(study: Study, table: pd.DataFrame) -> dict[str, float] | None:
     if not len(table) or not np.isfinite(table["spearman"].iloc[0]):
         return None
     best = table.iloc[0]
-    return {
-        "precursor_code": int(best["code"]),
-        "early_ratio": study.plan.early_fraction,
-        "cells_total": len(study.index.cell_ids),
-        "cells_present": int(best["cells_present"]),
-        "early_rate_mean": float(best["early_rate_mean"]),
-        "early_rate_std": float(best["early_rate_std"]),
-    }
+    found = {"precursor_code": int(best["code"]), "early_ratio": study.plan.early_fraction}
+    found |= {"cells_total": len(study.index.cell_ids), "cells_present": int(best["cells_present"])}
+    return found | {name: float(best[name]) for name in ("early_rate_mean", "early_rate_std")}
 
 
 def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> MethodResult:
@@ -333,34 +316,27 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
     Returns:
         The method's result.
     """
-    first = codings[0]
+    first, cell_of = codings[0], study.segments["cell_id"].to_numpy()
     codes, agreement = held_out_codes(study, first)
     table, chance = code_table(study, codes, first.n_codes)
     summary = summarise(study, table)
+    leads = study.leads([own == summary["precursor_code"] for own in study.by_cell(codes)]) if summary else None
     nested = nested_analysis(study, codings)
-    answered = int(np.flatnonzero(np.isfinite(nested.rho_seeds))[0]) if nested else 0
-    cell_of = study.segments["cell_id"].to_numpy()
+    chosen, unseen_leads = np.empty(0, dtype=int), None
+    if nested:
+        answered = int(np.flatnonzero(np.isfinite(nested.rho_seeds))[0])
+        chosen = chosen_names(study, codings[answered], nested.chosen[answered])
+        unseen_leads = nested_leads(study, codings[answered], nested.chosen[answered])
     fold_pairs = [(c.reference[cell_of != cell], f[cell_of != cell]) for c in codings for cell, f in c.folds.items()]
-    seed_pairs = [(a.reference, b.reference) for i, a in enumerate(codings) for b in codings[i + 1 :]]
-    agreements = {"seeds": stability(seed_pairs), "folds": stability(fold_pairs)}
+    seed_pairs = [(a.reference, b.reference) for a, b in itertools.combinations(codings, 2)]
     quality = {key: float(np.mean([usage(c.reference, c.n_codes)[key] for c in codings])) for key in USAGE}
-    return MethodResult(
-        name=name,
-        label=label,
-        n_codes=first.n_codes,
-        nested=nested,
-        table=table,
-        chance=chance,
-        summary=summary,
-        leads=study.leads([own == summary["precursor_code"] for own in study.by_cell(codes)]) if summary else None,
-        nested_leads=nested_leads(study, codings[answered], nested.chosen[answered]) if nested else None,
-        chosen=chosen_names(study, codings[answered], nested.chosen[answered]) if nested else np.empty(0, dtype=int),
-        codes=codes,
-        quality=quality
-        | {"cohort_purity": purity(codes, study.segments["cohort"].to_numpy()), "cell_purity": purity(codes, cell_of)}
-        | {f"{name}_{over}": value for over, found in agreements.items() for name, value in found.items()}
-        | {"agreement": agreement},
-    )
+    quality["cohort_purity"] = purity(codes, study.segments["cohort"].to_numpy())
+    quality["cell_purity"] = purity(codes, cell_of)
+    for over, pairs in (("seeds", seed_pairs), ("folds", fold_pairs)):
+        quality |= {f"{measure}_{over}": value for measure, value in stability(pairs).items()}
+    quality["agreement"] = agreement
+    found = (table, chance, summary, leads, unseen_leads, chosen, codes, quality)
+    return MethodResult(name, label, first.n_codes, nested, *found)
 
 
 USAGE = ("codes_used", "utilisation", "perplexity")

@@ -156,14 +156,8 @@ def cohort_control(study: Study) -> MethodResult:
     orders = np.concatenate([study.proxy[None], study.proxy[drawn]])
     predictions = orders @ weights.T
     rho = spearman(predictions, orders)
-    nested = NestedResult(
-        rho=float(rho[0]),
-        rho_seeds=rho[:1],
-        r2=skill(predictions[0], study.proxy),
-        p_free=p_value(rho[0], rho[1:]) if enough_orders(study.index.cohorts, within=False) else np.nan,
-        p_within=np.nan,
-        p_within_seeds=np.array([np.nan]),
-        predictions=predictions[:1],
-        chosen=np.zeros((1, n), dtype=int),
-    )
+    p_free = p_value(rho[0], rho[1:]) if enough_orders(study.index.cohorts, within=False) else np.nan
+    unknown = {"p_within": np.nan, "p_within_seeds": np.array([np.nan]), "chosen": np.zeros((1, n), dtype=int)}
+    r2 = skill(predictions[0], study.proxy)
+    nested = NestedResult(float(rho[0]), rho[:1], r2, p_free, predictions=predictions[:1], **unknown)
     return MethodResult("cohort-mean", LABELS["cohort-mean"], 0, nested)

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,16 +80,12 @@ def summarise_code(segments: pd.DataFrame, code: int, shapes: Sequence[str] = ()
         mean = float(everything[mine].mean())
         z = (mean - float(everything.mean())) / spread if spread > 0 else 0.0
         features[name] = {"mean": float(f"{mean:.4g}"), "z": round(z, 2)}
-    return {
-        "code_id": int(code),
-        "segments": int(mine.sum()),
-        "share_of_all": round(float(mine.mean()), 4),
-        "cells": sorted(map(str, rows["cell_id"].unique())),
-        "cohorts": sorted(map(str, rows["cohort"].unique())),
-        "place_in_life": {"mean": round(float(life.mean()), 2), "first_third": round(float(np.mean(life < 1 / 3)), 2)},
-        **({"curve_shape": list(shapes)} if shapes else {}),
-        "features": features,
-    }
+    summary = {"code_id": int(code), "segments": int(mine.sum()), "share_of_all": round(float(mine.mean()), 4)}
+    names = {"cells": rows["cell_id"], "cohorts": rows["cohort"]}
+    summary |= {kind: sorted(map(str, values.unique())) for kind, values in names.items()}
+    place = {"mean": round(float(life.mean()), 2), "first_third": round(float(np.mean(life < 1 / 3)), 2)}
+    shape = {"curve_shape": list(shapes)} if shapes else {}
+    return summary | {"place_in_life": place} | shape | {"features": features}
 
 
 def prompt_for(summary: dict[str, Any]) -> str:
@@ -167,15 +164,8 @@ class Interpreter:
 
     def settings(self) -> dict[str, object]:
         """How the text is decoded, and by which versions."""
-        import torch
-        import transformers
-
-        return {
-            "decoding": "greedy",
-            "max_new_tokens": MAX_NEW_TOKENS,
-            "transformers": transformers.__version__,
-            "torch": torch.__version__,
-        }
+        versions = {name: metadata.version(name) for name in ("transformers", "torch")}
+        return {"decoding": "greedy", "max_new_tokens": MAX_NEW_TOKENS, **versions}
 
     def generate(self, messages: list[dict[str, str]]) -> str:
         """Continue a conversation greedily."""
@@ -276,10 +266,8 @@ def interpret_code(
         asked = messages
         if log:
             complaint = f"That cannot be used: {log[-1]['error']}. Answer with the JSON object only."
-            asked = messages + [
-                {"role": "assistant", "content": log[-1]["output"][:2000]},
-                {"role": "user", "content": complaint},
-            ]
+            said = {"role": "assistant", "content": log[-1]["output"][:2000]}
+            asked = [*messages, said, {"role": "user", "content": complaint}]
         time = datetime.now(UTC).isoformat(timespec="seconds")
         output = generate(asked)
         entry = {"code_id": summary["code_id"], "attempt": attempt + 1, "time_utc": time, "messages": asked}
@@ -344,16 +332,8 @@ def interpret_run(
         say(f"asking about code {summary['code_id']}")
         answer, entries = interpret_code(interpreter.generate, summary, attempts)
         log += [header | entry for entry in entries]
-        answers.append(
-            {
-                "code_id": summary["code_id"],
-                "status": LABEL,
-                "interpretation": answer,
-                "attempts": len(entries),
-                "error": entries[-1]["error"],
-                "summary": summary,
-            }
-        )
+        told = {"code_id": summary["code_id"], "status": LABEL, "interpretation": answer, "attempts": len(entries)}
+        answers.append(told | {"error": entries[-1]["error"], "summary": summary})
     retries = sum(answer["attempts"] - 1 for answer in answers)
     result = {**header, "retries": retries, "codes": answers}
     with replacing(out / "log.jsonl") as partial:

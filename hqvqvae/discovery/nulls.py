@@ -239,19 +239,12 @@ def nested_test(
         return None
     mean = rho[answered].mean(axis=0)
     free, within = slice(1, 1 + n_permutations), slice(1 + n_permutations, None)
-    free_p = p_value(mean[0], mean[free]) if enough_orders(cohorts, within=False) else np.nan
-    judge_within = enough_orders(cohorts, within=True)
-    within_seeds = [p_value(r[0], r[within]) if judge_within and np.isfinite(r[0]) else np.nan for r in rho]
-    return NestedResult(
-        rho=float(mean[0]),
-        rho_seeds=rho[:, 0],
-        r2=float(np.mean([skill(p, proxy) for p in predictions[answered]])),
-        p_free=free_p,
-        p_within=p_value(mean[0], mean[within]) if judge_within else np.nan,
-        p_within_seeds=np.array(within_seeds),
-        predictions=predictions,
-        chosen=chosen,
-    )
+    r2 = float(np.mean([skill(p, proxy) for p in predictions[answered]]))
+    p_free = p_value(mean[0], mean[free]) if enough_orders(cohorts, within=False) else np.nan
+    judged = enough_orders(cohorts, within=True)
+    p_within = p_value(mean[0], mean[within]) if judged else np.nan
+    p_seeds = np.array([p_value(r[0], r[within]) if judged and np.isfinite(r[0]) else np.nan for r in rho])
+    return NestedResult(float(mean[0]), rho[:, 0], r2, p_free, p_within, p_seeds, predictions, chosen)
 
 
 def skill(predictions: np.ndarray, proxy: np.ndarray) -> float:
@@ -300,10 +293,5 @@ def lead_times(
         return None
     null = np.median(shifted, axis=0)
     known = leads[np.isfinite(leads)]
-    return LeadTimes(
-        leads=leads,
-        median=float(np.median(known)),
-        positive=float(np.mean(known > 0)),
-        null=null,
-        p=p_value(float(np.median(known)), null),
-    )
+    median = float(np.median(known))
+    return LeadTimes(leads, median, float(np.mean(known > 0)), null, p_value(median, null))

@@ -80,15 +80,9 @@ def background(study: Study, codes: np.ndarray, n_codes: int) -> Background:
             "planting a precursor needs cohorts with cells that take part, one of them with two or more"
         )
     deviations = proxy.to_numpy() - means[study.index.cohorts].to_numpy()
-    return Background(
-        cohorts=index.cohorts,
-        segments=index.n_segments,
-        windows=np.bincount(index.cell[early]),
-        rates=code_rates(index, codes, n_codes, early),
-        present=code_rates(index, codes, n_codes) > 0,
-        mean=means[index.cohorts].to_numpy(),
-        spread=float(np.sqrt(np.sum(deviations**2) / freedom)),
-    )
+    rates, present = code_rates(index, codes, n_codes, early), code_rates(index, codes, n_codes) > 0
+    mean, spread = means[index.cohorts].to_numpy(), float(np.sqrt(np.sum(deviations**2) / freedom))
+    return Background(index.cohorts, index.n_segments, np.bincount(index.cell[early]), rates, present, mean, spread)
 
 
 def draw_cells(ground: Background, n_cells: int, rng: np.random.Generator) -> np.ndarray:
@@ -189,38 +183,28 @@ def measure_power(
     results = dict(zip(jobs, counted, strict=True))
     curves = {}
     for n in numbers:
-        found = [results[n, effect][0] for effect in effects]
-        curves[str(n)] = {
-            "found": found,
-            "spearman": [results[n, effect][1] for effect in effects],
-            "smallest_effect": smallest_effect(effects, found),
-            "trials": trials_of(n, trials),
-        }
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "plan": asdict(plan),
-        "cells": len(ground.cohorts),
-        "power": POWER,
-        "effects": list(effects),
-        "curves": curves,
-    }
+        found, rho = ([results[n, effect][which] for effect in effects] for which in (0, 1))
+        smallest = smallest_effect(effects, found)
+        curves[str(n)] = {"found": found, "spearman": rho, "smallest_effect": smallest, "trials": trials_of(n, trials)}
+    record = {"schema_version": SCHEMA_VERSION, "plan": asdict(plan), "cells": len(ground.cohorts), "power": POWER}
+    return record | {"effects": list(effects), "curves": curves}
 
 
-def smallest_effect(effects: Sequence[float], found: Sequence[float], power: float = POWER) -> float | None:
-    """The effect from which on at least a share `power` is found, between the measured ones by a straight line.
+def smallest_effect(effects: Sequence[float], found: Sequence[float]) -> float | None:
+    """The effect from which on at least a share `POWER` is found, between the measured ones by a straight line.
 
     The shares are made to rise first (isotonic regression): counted ones stagger.
     """
     from sklearn.isotonic import IsotonicRegression
 
     rising = IsotonicRegression().fit_transform(effects, found)
-    if rising[-1] < power:
+    if rising[-1] < POWER:
         return None
-    after = int(np.argmax(rising >= power))
+    after = int(np.argmax(rising >= POWER))
     if after == 0:
         return float(effects[0])
     before = after - 1
-    share = (power - rising[before]) / (rising[after] - rising[before])
+    share = (POWER - rising[before]) / (rising[after] - rising[before])
     return float(effects[before] + share * (effects[after] - effects[before]))
 
 

@@ -64,15 +64,10 @@ def method_record(result: MethodResult) -> dict[str, object]:
     nested, leads = result.nested, result.nested_leads
     record: dict[str, object] = {"label": result.label, "nested": None, "table_10": result.summary, **result.quality}
     if nested is not None:
-        record["nested"] = {
-            "rho": nested.rho,
-            "folds_with_code": float(np.mean(nested.chosen >= 0)),
-            "r2": nested.r2,
-            "p_free": nested.p_free,
-            "p_within": nested.p_within,
-            "rho_seeds": nested.rho_seeds.tolist(),
-            "p_within_seeds": nested.p_within_seeds.tolist(),
-        }
+        figures = {"rho": nested.rho, "folds_with_code": float(np.mean(nested.chosen >= 0)), "r2": nested.r2}
+        figures |= {"p_free": nested.p_free, "p_within": nested.p_within}
+        figures |= {name: getattr(nested, name).tolist() for name in ("rho_seeds", "p_within_seeds")}
+        record["nested"] = figures
     if len(result.table):
         record["chance_spearman_95"] = result.chance
         record["table_2"] = result.table.to_dict("records")
@@ -83,22 +78,14 @@ def method_record(result: MethodResult) -> dict[str, object]:
 
 def record(discovery: Discovery) -> dict[str, object]:
     """The run as one record, ready for JSON."""
-
-    study = discovery.study
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "plan": asdict(study.plan),
-        **discovery.settings,
-        "segments": len(study.segments),
-        "cells": study.cells.to_dict("records"),
-        "precursor_found": is_precursor(study, discovery.primary),
-        "verdict": discovery.verdict,
-        "notes": discovery.notes,
-        "primary": method_record(discovery.primary),
-        "controls": {name: method_record(result) for name, result in discovery.controls.items()},
-        "warning": None if discovery.warning is None else discovery.warning.summary.to_dict("records"),
-        "versions": {name: metadata.version(name) for name in PACKAGES},
-    }
+    study, warning = discovery.study, discovery.warning
+    found = {"schema_version": SCHEMA_VERSION, "plan": asdict(study.plan), **discovery.settings}
+    found |= {"segments": len(study.segments), "cells": study.cells.to_dict("records")}
+    found |= {"precursor_found": is_precursor(study, discovery.primary), "verdict": discovery.verdict}
+    found |= {"notes": discovery.notes, "primary": method_record(discovery.primary)}
+    found["controls"] = {name: method_record(result) for name, result in discovery.controls.items()}
+    found["warning"] = None if warning is None else warning.summary.to_dict("records")
+    return found | {"versions": {name: metadata.version(name) for name in PACKAGES}}
 
 
 def p_text(p: float) -> str:

@@ -15,18 +15,8 @@ from dataset_card.storage.output import writing_folder
 
 from ..cells.features import less_the_beginning, require_columns, require_known
 from ..training.jobs import ALONE, Engine
+from . import controls
 from .analysis import Coding, DiscoveryPlan, MethodResult, Study, analyse, prepare
-from .controls import (
-    LABELS,
-    PRIMARY,
-    TRAINED,
-    age_codes,
-    cohort_control,
-    feature_columns,
-    raw_feature_control,
-    reference_model,
-    trained_codings,
-)
 from .figure_data import figure_data
 from .figures import save_figure
 from .report import Discovery, html_report, markdown_report, record, verdict
@@ -74,7 +64,7 @@ def discover(
     *,
     features: pd.DataFrame | None = None,
     protocol: str = "C",
-    method: str = PRIMARY,
+    method: str = controls.PRIMARY,
     codes: pd.DataFrame | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     training: TrainingConfig | None = None,
@@ -106,7 +96,7 @@ def discover(
     segments = _named(segments)
     study = prepare(segments, plan or DiscoveryPlan())
     features = segments if features is None else _named(features)
-    columns = feature_columns(features)
+    columns = controls.feature_columns(features)
     notes, codings = [], {}
     name = method if codes is None else "given"
     if codes is None:
@@ -115,7 +105,7 @@ def discover(
         require_known("method", method, METHODS)
     else:
         codings["given"] = [given_coding(study, _named(codes))]
-    methods = [m for m in dict.fromkeys((method, *TRAINED)) if codes is None or m in TRAINED]
+    methods = [m for m in dict.fromkeys((method, *controls.TRAINED)) if codes is None or m in controls.TRAINED]
     window = study.plan.reference_window
     if window is not None and (codes is not None or protocol != "C"):
         other = f"protocol {protocol}" if codes is None else "codes as given"
@@ -139,16 +129,16 @@ def discover(
         codings["random"] = [Coding(n_codes, codes) for codes in drawn]
     else:
         say(f"training {len(methods)} methods, {len(seeds)} seeds, {len(study.index.cell_ids)} held-out cells")
-        codings |= trained_codings(study, features, methods, seeds, engine=engine, **options)
-    codings["age-bins"] = [age_codes(study)]
+        codings |= controls.trained_codings(study, features, methods, seeds, engine=engine, **options)
+    codings["age-bins"] = [controls.age_codes(study)]
     results = {}
     for key, coding in codings.items():
-        say(f"analysing {LABELS.get(key, key)}")
-        results[key] = analyse(study, key, LABELS.get(key, key), coding)
+        say(f"analysing {controls.LABELS.get(key, key)}")
+        results[key] = analyse(study, key, controls.LABELS.get(key, key), coding)
     primary = results.pop(name)
-    results["cohort-mean"] = cohort_control(study)
+    results["cohort-mean"] = controls.cohort_control(study)
     if columns and not features[columns].isna().any(axis=None):
-        results["raw-feature"] = raw_feature_control(study, features)
+        results["raw-feature"] = controls.raw_feature_control(study, features)
     else:
         notes.append("No raw-feature control: the table has no complete numeric features.")
     warning = None
@@ -162,18 +152,12 @@ def discover(
     model = None
     if codes is None:
         say("keeping the model")
-        model = reference_model(features, method, seeds[_answered(primary)], reference_window=window, **options)
-    return Discovery(
-        study=study,
-        primary=primary,
-        controls=results,
-        warning=warning,
-        model=model,
-        verdict=verdict(study, primary, results, warning, trained_apart=bool(codings[name][0].folds)),
-        figures=figure_data(study, primary, curves),
-        settings={"method": name, "protocol": protocol, "seeds": list(seeds), "features": columns},
-        notes=notes,
-    )
+        answered = seeds[_answered(primary)]
+        model = controls.reference_model(features, method, answered, reference_window=window, **options)
+    said = verdict(study, primary, results, warning, trained_apart=bool(codings[name][0].folds))
+    settings = {"method": name, "protocol": protocol, "seeds": list(seeds), "features": columns}
+    figures = figure_data(study, primary, curves)
+    return Discovery(study, primary, results, warning, model, said, figures, settings, notes)
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:

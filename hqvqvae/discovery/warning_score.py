@@ -125,14 +125,9 @@ def warn_cells(score: WarningScore, codes: pd.DataFrame) -> list[dict[str, objec
         if not np.issubdtype(sequence.dtype, np.integer):
             raise MagBridgeError(f"cell {cell_id} has a code that is no integer: expected 0 to {score.n_codes - 1}")
         alarm = score.alarm(sequence)
-        found.append(
-            {
-                "cell_id": str(cell_id),
-                "segments": len(cell),
-                "last_score": float(score.score(sequence)[-1]),
-                "alarm_cycle": None if alarm is None else int(cell["cycle"].iloc[alarm]),
-            }
-        )
+        alarm_cycle = None if alarm is None else int(cell["cycle"].iloc[alarm])
+        last = {"last_score": float(score.score(sequence)[-1]), "alarm_cycle": alarm_cycle}
+        found.append({"cell_id": str(cell_id), "segments": len(cell), **last})
     return found
 
 
@@ -191,13 +186,8 @@ def fit(
     scale[scale < 1e-9] = 1.0  # a constant feature, but for rounding
     model = LogisticRegression(solver="newton-cholesky")
     model.fit(features / scale, target, sample_weight=weight / weight.mean())
-    return WarningScore(
-        n_codes=n_codes,
-        precursor=precursor,
-        late_share=tuple(late_share.tolist()),
-        weights=tuple((model.coef_[0] / scale).tolist()),
-        bias=float(model.intercept_[0]),
-    )
+    weights = tuple((model.coef_[0] / scale).tolist())
+    return WarningScore(n_codes, precursor, tuple(late_share.tolist()), weights, float(model.intercept_[0]))
 
 
 def fit_to_onsets(
@@ -246,15 +236,9 @@ def sweep(
         alarms = [int(a) if a < len(s) else None for a, s in zip(where, scores, strict=True)]
         judged = [outcome(a, o, horizon) for a, o in zip(alarms, onsets, strict=True)]
         leads = [o - a for a, o, j in zip(alarms, onsets, judged, strict=True) if j == "hit"]
-        rows.append(
-            {
-                "threshold": float(threshold),
-                "hits": judged.count("hit") / len(judged),
-                "false_alarms": judged.count("false_alarm") / len(judged),
-                "median_lead": float(np.median(leads)) if leads else np.nan,
-            }
-        )
-    return pd.DataFrame(rows)
+        shares = (judged.count(kind) / len(judged) for kind in ("hit", "false_alarm"))
+        rows.append((float(threshold), *shares, float(np.median(leads)) if leads else np.nan))
+    return pd.DataFrame(rows, columns=["threshold", "hits", "false_alarms", "median_lead"])
 
 
 def calibrate(scores: Sequence[np.ndarray], onsets: np.ndarray, horizon: float = HORIZON) -> float | None:
@@ -366,15 +350,10 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
         sweep(s, study.onsets, np.unique(np.quantile(np.concatenate(s), np.linspace(0, 1, 51)))).assign(detector=name)
         for name, s in scores.items()
     ]
-    all_codes = study.by_cell(coding.reference)
+    fitted = _calibrated_to_onsets(study.by_cell(coding.reference), study.onsets, coding.n_codes, final_precursor)
     note = (
         f"no score could be fitted for {unfitted} of {len(study.onsets)} held-out cells: among the other cells, all or "
         f"none of the segments lie within {HORIZON} segments of an onset"
     )
-    return WarningEvaluation(
-        cells=cells,
-        summary=summary.reset_index(),
-        curve=pd.concat(curves, ignore_index=True),
-        fitted=_calibrated_to_onsets(all_codes, study.onsets, coding.n_codes, final_precursor),
-        note=note if unfitted else "",
-    )
+    curve = pd.concat(curves, ignore_index=True)
+    return WarningEvaluation(cells, summary.reset_index(), curve, fitted, note if unfitted else "")

@@ -108,13 +108,8 @@ def precursor_report(found: dict[str, Any]) -> str:
 def precursor_sections(found: dict[str, Any]) -> str:
     """The sections of report and card, as far as they were measured."""
     parts = ("search", "absolute", "curve", "transfer", "numbers", "warning")
-    values = {
-        "parts": {part: rows_of(found, part) for part in parts},
-        "meaning": WORDS["lives"],
-        "detectors": WORDS["detectors"],
-        "least": LEAST,
-        "level": LEVEL,
-    }
+    values = {"meaning": WORDS["lives"], "detectors": WORDS["detectors"], "least": LEAST, "level": LEVEL}
+    values["parts"] = {part: rows_of(found, part) for part in parts}
     filters = {"mean": _mean, "spread": _spread, "each": _each, "sizes": _sizes, "holds": holds}
     return render("precursors.md", found | values, filters)
 

@@ -107,20 +107,13 @@ def evaluate(
     fold = functools.partial(run_job, segments=segments, protocol=protocol, training=training)
     folds = run_jobs(fold, jobs, engine)
     results = dict(zip(jobs, folds, strict=True))
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "leave_out": by,
-        "protocol": protocol,
-        "segments": len(segments),
-        "groups": groups,
-        "seeds": list(seeds),
-        "data_sha256": table_sha256(segments),
-        "versions": versions(),
-        "methods": {
-            method: _summary(segments, {job: fold for job, fold in results.items() if job.method == method})
-            for method in methods
-        },
-    }
+    record = {"schema_version": SCHEMA_VERSION, "leave_out": by, "protocol": protocol, "segments": len(segments)}
+    record |= {"groups": groups, "seeds": list(seeds)}
+    record |= {"data_sha256": table_sha256(segments), "versions": versions(), "methods": {}}
+    for method in methods:
+        of_method = {job: fold for job, fold in results.items() if job.method == method}
+        record["methods"][method] = _summary(segments, of_method)
+    return record
 
 
 def _summary(segments: pd.DataFrame, folds: dict[Job, Fold]) -> dict:
@@ -132,26 +125,19 @@ def _summary(segments: pd.DataFrame, folds: dict[Job, Fold]) -> dict:
         errors = per_seed.setdefault(job.seed, np.full(len(segments), np.nan))
         errors[(segments[GROUPS[job.by]] == job.held_out).to_numpy()] = fold["test_errors"]
     by_cell = pd.DataFrame(per_seed).groupby(segments["cell_id"].to_numpy()).mean()  # cells by seeds
-    shares = [
-        np.bincount(fold["train_codes"], minlength=CODEBOOK_SIZE) / len(fold["train_codes"]) for fold in folds.values()
-    ]
-    pairs = [
-        (first["train_codes"], second["train_codes"])
-        for (job, first), (other, second) in itertools.combinations(folds.items(), 2)
-        if job.held_out == other.held_out
-    ]
-    agreement = stability(pairs)
-    return {
-        "test_mse_pooled": _spread([errors.mean() for errors in per_seed.values()]),
-        "test_mse_median_cell": _spread(by_cell.median().tolist()),
-        "test_mse_by_cell": by_cell.mean(axis=1).to_dict(),
-        "train_mse": float(np.mean([fold["train_mse"] for fold in folds.values()])),
-        "codes_used": float(np.mean([np.count_nonzero(share) for share in shares])),
-        "perplexity": float(np.mean([np.exp(entropy(share)) for share in shares])),
-        "cohort_purity": float(np.mean([fold["cohort_purity"] for fold in folds.values()])),
-        "ari_over_seeds": agreement["ari"] if pairs else None,
-        "ami_over_seeds": agreement["ami"] if pairs else None,
-    }
+    codes = [fold["train_codes"] for fold in folds.values()]
+    shares = [np.bincount(of_fold, minlength=CODEBOOK_SIZE) / len(of_fold) for of_fold in codes]
+    pairs = itertools.combinations(zip(folds, codes, strict=True), 2)
+    agreement = stability([(one, two) for (job, one), (other, two) in pairs if job.held_out == other.held_out])
+    pooled, median = [errors.mean() for errors in per_seed.values()], by_cell.median().tolist()
+    figures = {"test_mse_pooled": _spread(pooled), "test_mse_median_cell": _spread(median)}
+    figures |= {"test_mse_by_cell": by_cell.mean(axis=1).to_dict()}
+    means = {"train_mse": [fold["train_mse"] for fold in folds.values()]}
+    means |= {"codes_used": [np.count_nonzero(share) for share in shares]}
+    means |= {"perplexity": [np.exp(entropy(share)) for share in shares]}
+    means |= {"cohort_purity": [fold["cohort_purity"] for fold in folds.values()]}
+    figures |= {name: float(np.mean(values)) for name, values in means.items()}
+    return figures | {f"{name}_over_seeds": None if np.isnan(value) else value for name, value in agreement.items()}
 
 
 def _spread(values: list[float]) -> dict:

@@ -80,27 +80,13 @@ def train_run(
     state_file = out / "state.safetensors"
     if state_file.exists() and not resume:
         raise MagBridgeError(f"{out} holds a run already; go on with --resume, or give another --out")
-    result = fit(
-        config,
-        features[~held_out],
-        training,
-        validation=features[held_out] if held_out.any() else None,
-        state_file=state_file,
-        resume=resume,
-        device=device,
-        progress=sys.stderr.isatty(),
-    )
-    record = {
-        "config": config_name,
-        "changes": dict(changes or {}),
-        "protocol": protocol,
-        "seed": training.seed,
-        "training": asdict(training),
-        "validation_cells": sorted(validation_cells),
-        "data_sha256": data_sha256,
-        "versions": versions(),
-        "metrics": result.metrics,
-    }
+    validation = features[held_out] if held_out.any() else None
+    kept: dict[str, Any] = {"state_file": state_file, "resume": resume}
+    progress = sys.stderr.isatty()
+    result = fit(config, features[~held_out], training, validation=validation, device=device, progress=progress, **kept)
+    record = {"config": config_name, "changes": dict(changes or {}), "protocol": protocol, "seed": training.seed}
+    record |= {"training": asdict(training), "validation_cells": sorted(validation_cells)}
+    record |= {"data_sha256": data_sha256, "versions": versions(), "metrics": result.metrics}
     for name, model in (("best", result.best_model), ("last", result.model)):
         save_model(model, out / name)
     write_json(out / "metrics.json", record | {"history": result.history})

@@ -8,19 +8,12 @@ import torch
 
 from dataset_card.errors import MagBridgeError
 
-from ..cells.features import (
-    CHARGE_FEATURES,
-    Segment,
-    add_charge_features,
-    apply_protocol,
-    feature_table,
-    less_the_beginning,
-)
+from ..cells import features as cells
 from ..modeling_hqvqvae import HQVQVAEModel
 from .fit import segment_errors
 
 
-def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool = False) -> pd.DataFrame:
+def score_cells(model: HQVQVAEModel, segments: list[cells.Segment], skip_invalid: bool = False) -> pd.DataFrame:
     """Encode each discharge segment and measure how well its code describes it.
 
     Args:
@@ -37,7 +30,7 @@ def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool
         MagBridgeError: a discharge that is not valid, none that is, or none after the reference window.
     """
     protocol, names = model.config.protocol, model.config.feature_names
-    table = feature_table(segments)
+    table = cells.feature_table(segments)
     invalid = table[~table["valid"]]
     if protocol != "P" and len(invalid):
         if not skip_invalid:
@@ -48,9 +41,9 @@ def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool
             )
         if len(invalid) == len(table):
             raise MagBridgeError(f"none of the {len(table)} discharges is valid; the first: {invalid.iloc[0].reason}")
-    if set(names) & set(CHARGE_FEATURES[1:]):
-        table = add_charge_features(table, segments)
-    table = apply_protocol(table, protocol)
+    if set(names) & set(cells.CHARGE_FEATURES[1:]):
+        table = cells.add_charge_features(table, segments)
+    table = cells.apply_protocol(table, protocol)
     missing = [name for name in names if name not in table]
     if missing:
         raise MagBridgeError(f"the model needs features {missing}; segments have {list(table.columns)}")
@@ -66,7 +59,7 @@ def score_cells(model: HQVQVAEModel, segments: list[Segment], skip_invalid: bool
                 f"cell {sizes.idxmin()} has {sizes.min()} valid discharges; the model needs more than the {needed} "
                 "that are the cell's beginning: leave the cell out, or skip such cells with --skip-invalid"
             )
-        table = less_the_beginning(table, names, model.config.reference_window)
+        table = cells.less_the_beginning(table, names, model.config.reference_window)
     features = torch.tensor(table[names].to_numpy(dtype=np.float32))
     with torch.no_grad():
         codes = model.eval().encode_relative(features)[0].numpy()

@@ -137,15 +137,10 @@ def run_task(task: Task, segments: pd.DataFrame) -> Record:
         result = fit(config, features[~scored], training, measure_each_epoch=False)
         seconds = time.process_time() - start
         errors = segment_errors(result.model, torch.tensor(features[scored], dtype=torch.float32))
-    by_cell = pd.Series(errors.double().numpy()).groupby(segments["cell_id"].to_numpy()[scored])
-    return Record(
-        task=task,
-        key=task_key(task, data_sha256),
-        errors={str(cell): (float(rows.mean()), len(rows)) for cell, rows in by_cell},
-        train_mse=float(result.metrics["train_mse"]),
-        codes_used=int(result.metrics["codes_used"]),
-        cpu_seconds=round(seconds, 3),
-    )
+    rows_of = pd.Series(errors.double().numpy()).groupby(segments["cell_id"].to_numpy()[scored])
+    by_cell = {str(cell): (float(rows.mean()), len(rows)) for cell, rows in rows_of}
+    train_mse, codes_used = float(result.metrics["train_mse"]), int(result.metrics["codes_used"])
+    return Record(task, task_key(task, data_sha256), by_cell, train_mse, codes_used, round(seconds, 3))
 
 
 def _line(record: Record) -> str:
@@ -326,31 +321,21 @@ def run_study(study: Study) -> dict[str, Any]:
 
 def summarise(study: Study, records: Sequence[Record]) -> dict[str, Any]:
     """Errors and cost of every bottleneck, and the difference of every circuit to its twin."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "epochs": EPOCHS,
-        "seeds": list(study.seeds),
-        "cells_held_out": list(study.cohort_of.index),
-        "cohorts_held_out": study.cohorts,
-        "learning_rates": list(LEARNING_RATES),
-        "data_sha256": study.data_sha256,
-        "bottlenecks": {name: _figures(name, [r for r in records if r.task.arm == name]) for name in study.arms},
-        "pairs": {name: _pair(records, name) for name in study.arms if name in CIRCUITS},
-    }
+    summary = {"schema_version": SCHEMA_VERSION, "epochs": EPOCHS, "seeds": list(study.seeds)}
+    summary |= {"cells_held_out": list(study.cohort_of.index), "cohorts_held_out": study.cohorts}
+    summary |= {"learning_rates": list(LEARNING_RATES), "data_sha256": study.data_sha256}
+    bottlenecks = {name: _figures(name, [r for r in records if r.task.arm == name]) for name in study.arms}
+    pairs = {name: _pair(records, name) for name in study.arms if name in CIRCUITS}
+    return summary | {"bottlenecks": bottlenecks, "pairs": pairs}
 
 
 def _figures(name: str, records: Sequence[Record]) -> dict[str, Any]:
     arm, of_cells = ARMS[name], [r for r in records if r.task.by == "cell"]
-    figures: dict[str, Any] = {
-        "meaning": arm.meaning,
-        "options": arm.options,
-        "parameters": n_parameters(arm.config),
-        "twin": arm.twin,
-        "cpu_seconds_a_fold": float(np.median([r.cpu_seconds for r in of_cells])),
-        "train_mse": float(np.mean([r.train_mse for r in of_cells])),
-        "codes_used": float(np.mean([r.codes_used for r in of_cells])),
-        "learning_rates": {r.task.held_out: r.task.learning_rate for r in records if r.task.by == "cohort"},
-    }
+    figures: dict[str, Any] = {"meaning": arm.meaning, "options": arm.options}
+    figures |= {"parameters": n_parameters(arm.config), "twin": arm.twin}
+    figures["cpu_seconds_a_fold"] = float(np.median([r.cpu_seconds for r in of_cells]))
+    figures |= {each: float(np.mean([getattr(r, each) for r in of_cells])) for each in ("train_mse", "codes_used")}
+    figures["learning_rates"] = {r.task.held_out: r.task.learning_rate for r in records if r.task.by == "cohort"}
     for by in PROTOCOLS:
         per_seed = []
         for seed in sorted({r.task.seed for r in records}):

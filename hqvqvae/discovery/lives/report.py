@@ -76,10 +76,9 @@ def begin(out: Path, study: LifeStudy) -> dict[str, Any]:
     Raises:
         MagBridgeError: The folder holds a record of other cells or another plan.
     """
-    of_run = json.loads(json_text({
-        "schema_version": SCHEMA_VERSION, "plan": asdict(study.plan) | {"train_step": TRAIN_STEP},
-        "cells": len(study.lives), "data_sha256": table_sha256(study.table, study.names),
-    }))  # fmt: skip
+    of_run = {"schema_version": SCHEMA_VERSION, "plan": asdict(study.plan) | {"train_step": TRAIN_STEP}}
+    of_run |= {"cells": len(study.lives), "data_sha256": table_sha256(study.table, study.names)}
+    of_run = json.loads(json_text(of_run))
     path = out / PRECURSORS
     try:
         found = read_record(path)
@@ -109,15 +108,8 @@ def predictions(found: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 def final_model(study: LifeStudy, training: TrainingConfig) -> tuple[HQVQVAEModel, WarningScore, np.ndarray]:
     """The model of all cells, its warning score, and the codes of all segments (N,)."""
-    n_codes = warning.N_CODES
-    coder = fit_method(
-        MODEL,
-        study.features[::TRAIN_STEP],
-        training.seed,
-        feature_names=study.names,
-        training=training,
-        n_codes=n_codes,
-    )
+    n_codes, taken = warning.N_CODES, study.features[::TRAIN_STEP]
+    coder = fit_method(MODEL, taken, training.seed, feature_names=study.names, training=training, n_codes=n_codes)
     assert isinstance(coder, NeuralCoder)
     codes = coder.encode(study.features)
     everyone = np.arange(len(study.lives))
@@ -187,9 +179,8 @@ def run(
     found["predicted"] = predictions(found)
     model, score, codes = final_model(study, TrainingConfig())
     metrics = model_metrics(model, study.features[::TRAIN_STEP])
-    found["model"] = {
-        "seed": 0, "precursor": score.precursor, "short_below": float(np.median(study.lives)), "metrics": metrics,
-    }  # fmt: skip
+    found["model"] = {"seed": 0, "precursor": score.precursor, "short_below": float(np.median(study.lives))}
+    found["model"]["metrics"] = metrics
     write_json(out / PRECURSORS, found)
     save_model(model, out / "model")
     score.save(out / "warning_score.json")

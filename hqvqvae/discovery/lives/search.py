@@ -261,16 +261,7 @@ def nested_lives(
         sizes += size[:1].tolist()
         codes += code[:1].tolist()
     rho, within = spearman(predictions, orders), within_cohorts(predictions, orders, cohorts)
-    return LifeResult(
-        rho=float(rho[0]),
-        within=float(within[0]),
-        by_cohort={
-            str(name): float(spearman(predictions[0, cohorts == name], orders[0, cohorts == name]))
-            for name in np.unique(cohorts)
-        },
-        p_free=p_value(rho[0], rho[1 + n :]),
-        p_within=p_value(within[0], within[1 : 1 + n]),
-        predictions=predictions[0],
-        n_codes=sizes,
-        chosen=codes,
-    )
+    inside = {str(name): cohorts == name for name in np.unique(cohorts)}
+    by_cohort = {name: float(spearman(predictions[0, mine], orders[0, mine])) for name, mine in inside.items()}
+    p_free, p_within = p_value(rho[0], rho[1 + n :]), p_value(within[0], within[1 : 1 + n])
+    return LifeResult(float(rho[0]), float(within[0]), by_cohort, p_free, p_within, predictions[0], sizes, codes)

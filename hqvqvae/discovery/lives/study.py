@@ -116,17 +116,11 @@ def prepare(
     index = index_cells(table)
     if len(index.cell_ids) < 2 * plan.folds:
         raise MagBridgeError(f"{len(index.cell_ids)} cells in {plan.folds} folds: expected at least two in each")
-    drift = table.groupby("cell_id", sort=True)[list(CHARGE_FEATURES)].apply(lambda rows: rows.tail(10).mean())
     of_cells = table.groupby("cell_id", sort=True)
-    return LifeStudy(
-        plan=plan,
-        table=table,
-        names=names,
-        index=index,
-        lives=of_cells["life_cycles"].first().to_numpy(dtype=float),
-        splits=of_cells["split"].first().to_numpy(dtype=object),
-        bounds=drift.assign(dq_log_var=last.set_index("cell_id")["dq_log_var"]),
-    )
+    drift = of_cells[list(CHARGE_FEATURES)].apply(lambda rows: rows.tail(10).mean())
+    bounds = drift.assign(dq_log_var=last.set_index("cell_id")["dq_log_var"])
+    lives, splits = (of_cells[name].first().to_numpy() for name in ("life_cycles", "split"))
+    return LifeStudy(plan, table, names, index, lives.astype(float), splits.astype(object), bounds)
 
 
 def balanced_folds(cohorts: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dataset_card.running.plotting import canvas
 
+from ...cells.download import packaged_document
 from ...training.plotting import ACCENT, INK, NEUTRAL, OKABE_ITO
 
 if TYPE_CHECKING:
@@ -45,11 +46,6 @@ def _row(axis: Axes, y: float, texts: list[str], colours: list[str], backwards: 
             _arrow(axis, *(ends[::-1] if backwards else ends))
 
 
-def _down(axis: Axes, place: int) -> None:
-    """An arrow from a box of the upper row to the one below it."""
-    _arrow(axis, (place * STEP, 2 - BOX_HEIGHT / 2 - 0.04), (place * STEP, 0.3 + BOX_HEIGHT / 2 + 0.04))
-
-
 def _blank(width: float, height: float) -> tuple[Canvas, Axes]:
     figure, axis = canvas(size=(width, height))
     axis.set_axis_off()
@@ -62,31 +58,26 @@ def _bottleneck_words(config: HQVQVAEConfig) -> str:
     return {"none": "no bottleneck"}.get(config.bottleneck, f"{config.bottleneck}\n{config.n_qubits} units")
 
 
+def _draw_rows(name: str, size: tuple[float, float], colours: tuple[list[str], list[str]], **values: Any) -> Canvas:
+    """Boxes in two rows, told in `artefacts.yaml`, and arrows down where a box of the upper row feeds the lower one."""
+    words = packaged_document("artefacts.yaml")["diagrams"][name]
+    upper, lower = ([text.format(**values) for text in words[row]] for row in ("upper", "lower"))
+    figure, axis = _blank(*size)
+    _row(axis, 2, upper, colours[0])
+    _row(axis, 0.3, lower, colours[1], backwards=len(lower) < len(upper))
+    for place in [len(lower) - 1] if len(lower) < len(upper) else range(1, len(lower)):
+        _arrow(axis, (place * STEP, 2 - BOX_HEIGHT / 2 - 0.04), (place * STEP, 0.3 + BOX_HEIGHT / 2 + 0.04))
+    axis.set(xlim=(-1, (len(upper) - 1) * STEP + 1), ylim=(-0.4, 2.7), title=words["title"])
+    return figure
+
+
 def draw_method(config: HQVQVAEConfig, plan: DiscoveryPlan) -> Canvas:
     """From a discharge segment to the answer: the model in the upper row, discovery in the lower one."""
-    upper = [
-        f"discharge segment\n{len(config.feature_names)} features",
-        "z-scores\nof training cells",
-        f"encoder\n{'-'.join(map(str, [len(config.feature_names), *config.hidden_sizes, config.latent_dim]))}",
-        _bottleneck_words(config),
-        f"quantizer\n{config.codebook_size} codes\nof width {config.latent_dim}",
-        "decoder\nmirrored",
-        "reconstruction\nof the features",
-    ]
-    lower = [
-        "early-warning\nscore",
-        "precursor,\nor none",
-        "cells exchanged:\nfreely, in cohorts",
-        f"early share\nagainst late\n{plan.proxy}",
-        f"one code a segment\nfirst {plan.early_fraction:.0%}: early",
-    ]
-    figure, axis = _blank(13, 3.6)
-    _row(axis, 2, upper, [OKABE_ITO[4]] * 3 + [ACCENT] + [OKABE_ITO[4]] * 3)
-    _row(axis, 0.3, lower, [OKABE_ITO[2]] * 5, backwards=True)
-    _down(axis, 4)
-    title = "From a discharge segment to a code (above), from codes to an answer (below)"
-    axis.set(xlim=(-1, 6 * STEP + 1), ylim=(-0.4, 2.7), title=title)
-    return figure
+    n_features = len(config.feature_names)
+    widths = "-".join(map(str, [n_features, *config.hidden_sizes, config.latent_dim]))
+    words = {"n_features": n_features, "widths": widths, "bottleneck": _bottleneck_words(config)}
+    colours = [OKABE_ITO[4]] * 3 + [ACCENT] + [OKABE_ITO[4]] * 3, [OKABE_ITO[2]] * 5
+    return _draw_rows("method", (13, 3.6), colours, config=config, plan=plan, **words)
 
 
 def layers(config: HQVQVAEConfig) -> list[tuple[str, int, int]]:
@@ -99,22 +90,20 @@ def layers(config: HQVQVAEConfig) -> list[tuple[str, int, int]]:
     model = HQVQVAEModel(config)
     rows = [("features", len(config.feature_names), 0)]
 
-    def add(name: str, part: nn.Module) -> None:
-        trained = sum(weights.numel() for weights in part.parameters())
-        rows.extend([(name, part.out_features, trained)] if isinstance(part, nn.Linear) else [])
+    def add(name: str, *parts: nn.Module) -> None:
+        for part in parts:
+            if isinstance(part, nn.Linear):
+                rows.append((name, part.out_features, sum(weights.numel() for weights in part.parameters())))
 
-    for part in model.encoder:
-        add("encoder", part)
+    add("encoder", *model.encoder)
     if isinstance(model.bottleneck, Bottleneck):
         add("to angles", model.bottleneck.project_in)
-        bound = dict(model.bottleneck.named_parameters(recurse=False))  # of the circuit, or couplings of units
+        bound = sum(weights.numel() for weights in model.bottleneck.parameters(recurse=False))
         kind = "circuit" if config.bottleneck == "quantum" else config.bottleneck
-        width = model.bottleneck.project_out.in_features
-        rows.append((kind, width, sum(weights.numel() for weights in bound.values())))
+        rows.append((kind, model.bottleneck.project_out.in_features, bound))
         add("from readout", model.bottleneck.project_out)
     rows.append((f"{config.codebook_size} codes", config.latent_dim, config.codebook_size * config.latent_dim))
-    for part in model.decoder:
-        add("decoder", part)
+    add("decoder", *model.decoder)
     return rows
 
 
@@ -153,16 +142,7 @@ def draw_circuit(config: HQVQVAEConfig) -> Canvas:
 
 def draw_protocol() -> Canvas:
     """Leave one cell out: what is learned from training cells, and what of it meets the unseen cell."""
-    upper = ["training cells", "z-scores:\nmean and spread", "model and\ncodebook", "code chosen,\nline fitted"]
-    lower = ["unseen cell", "the same\nz-scores", "its codes", "prediction,\njudged once"]
-    figure, axis = _blank(9, 3.2)
-    _row(axis, 2, upper, [OKABE_ITO[4]] * 4)
-    _row(axis, 0.3, lower, [OKABE_ITO[1]] * 4)
-    for place in (1, 2, 3):
-        _down(axis, place)
-    title = "Nothing goes from the unseen cell to what is learned"
-    axis.set(xlim=(-1, 3 * STEP + 1), ylim=(-0.4, 2.7), title=title)
-    return figure
+    return _draw_rows("protocol", (9, 3.2), ([OKABE_ITO[4]] * 4, [OKABE_ITO[1]] * 4))
 
 
 def draw_split(cohort_of: Mapping[str, str]) -> Canvas:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
 from dataset_card.storage.output import require_folder, writing_folder
 
+from ...cells.download import packaged_document
 from ...cells.nasa import load_curves, load_segments
 from ...configuration_hqvqvae import HQVQVAEConfig
 from ...hub.model_card import POWER, STUDY, read_record
@@ -47,21 +47,27 @@ SHORT_TRAINING = TrainingConfig(epochs=6, warmup_epochs=2, restart_before_epoch=
 SHORT_PLAN = DiscoveryPlan(n_permutations=199, min_cells_present=2)
 
 
-@dataclass(frozen=True)
-class Artefact:
+class Artefact(NamedTuple):
     """One table or figure: its name in the paper, what it shows, what is said under it; how a figure is drawn."""
 
     name: str
     title: str
     note: str
-    table: pd.DataFrame | None = None
-    draw: Callable[[], Any] | None = None
-    text: str = ""
+    table: pd.DataFrame | None
+    draw: Callable[[], Any] | None
+    text: str
 
     @property
     def file(self) -> str:
         """Name of the figure's file."""
         return f"{self.name.lower().replace(' ', '_')}.png"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What report.json holds of it."""
+        table = None if self.table is None else self.table.fillna("").to_dict("records")
+        figure = None if self.draw is None else f"figures/{self.file}"
+        return {"name": self.name, "title": self.title, "note": self.note, "table": table, "figure": figure}
 
 
 def reproduce(
@@ -111,7 +117,7 @@ def reproduce(
         "schema_version": SCHEMA_VERSION,
         "paper": printed()["paper"],
         "short": short,
-        "artefacts": [_as_record(artefact) for artefact in artefacts],
+        "artefacts": [artefact.record for artefact in artefacts],
         "discovery": record(found),
         "evaluation": evaluation,
     }
@@ -157,61 +163,50 @@ def collect(
     shapes = key_shapes(frames["curves"], shown)
     coded = found.study.segments.assign(code=paper.codes)
     prompt = prompt_for(summarise_code(coded, shown, shapes))
-    by_cell = tables.leads_by_cell(found.study, paper)
+    told = {"about": about, "shown": shown, "paper": paper.name, "prompt": prompt}
     cohorts = found.study.segments.groupby("cell_id", sort=False)["cohort"].first()
     cells = {str(cell): str(cohort) for cell, cohort in cohorts.items()}
+    recorded = load_segments("P")
 
     def figure(name: str) -> Callable[[], Any]:
         if name not in frames:
             return lambda: diagrams.draw_notice(about)
         return lambda: FIGURES[name].draw(frames[name])
 
-    def of(name: str, note: str = "", **made: Any) -> Artefact:
-        return Artefact(name, printed()["captions"][name], note, **made)
-
-    answers = "A language model wrote the paper's interpretations of its codes; the numbers of our codes are others."
-    return [
-        of("Table 1", table=tables.features()),
-        of("Table 2", about, table=paper_comparison(found)),
-        of("Table 3", table=tables.inputs(config)),
-        of(
-            "Table 4", "As recorded (protocol P) and cleaned (C): the paper counts all segments.",
-            table=tables.splits({"ours, as recorded": load_segments("P"), "ours, cleaned": load_segments("C")}),
-        ),
-        of("Table 5", "The paper prints no errors. Rows without a name of the paper are ours.",
-                table=tables.baselines(evaluation)),
-        of("Table 6", table=tables.schema_fields()),
-        of("Table 7", "Ours: the configuration `paper`, and the training of this run.",
-                table=tables.settings(config, training)),
-        of("Table 8", "All recorded segments.", table=tables.datasets(load_segments("P"))),
-        of("Table 9", table=tables.environment()),
-        of("Table 10", about, table=table_10(found)),
-        of(
-            "Table 11", f"{answers} `python -m hqvqvae interpret` asks a model for ours, and logs it.",
-            table=table(11).assign(ours="not reproduced"),
-        ),
-        of(
-            "Table 12", f"`key_shapes` of code {shown} of `{paper.name}` as measured.",
-            table=tables.answer_fields(shapes),
-            text=f"Prompt for code {shown} (section 5.2):\n\n```text\n{prompt}\n```",
-        ),
-        of("Figure 1", draw=lambda: diagrams.draw_method(config, found.study.plan)),
-        of("Figure 2", about, draw=figure("lead_times")),
-        of("Figure 3", draw=figure("heatmap")),
-        of("Figure 4", f"{about} The paper's neutral code is 13.", draw=figure("early_late")),
-        of("Figure 5", draw=lambda: diagrams.draw_model(config)),
-        of("Figure 6", draw=figure("timeline")),
-        of("Figure 7", draw=diagrams.draw_protocol),
-        of("Figure 8", draw=lambda: diagrams.draw_split(cells)),
-        Artefact(
-            "Metrics", "the paper's section 4.5, which prints no values",
-            "Without any relation rho is negative. Not run: `discover` leaves these methods out, for time.",
-            table=tables.measures(evaluation, results),
-        ),
-        Artefact("Cell by cell", "the candidate code", about, table=by_cell),
-        Artefact("Circuit", "gate by gate", "", draw=lambda: diagrams.draw_circuit(config)),
-        Artefact("Codebook", "use of its codes (section 6.1)", "", draw=figure("histogram")),
-    ]  # fmt: skip
+    made = {
+        "Table 1": tables.features(),
+        "Table 2": paper_comparison(found),
+        "Table 3": tables.inputs(config),
+        "Table 4": tables.splits({"ours, as recorded": recorded, "ours, cleaned": load_segments("C")}),
+        "Table 5": tables.baselines(evaluation),
+        "Table 6": tables.schema_fields(),
+        "Table 7": tables.settings(config, training),
+        "Table 8": tables.datasets(recorded),
+        "Table 9": tables.environment(),
+        "Table 10": table_10(found),
+        "Table 11": table(11).assign(ours="not reproduced"),
+        "Table 12": tables.answer_fields(shapes),
+        "Metrics": tables.measures(evaluation, results),
+        "Cell by cell": tables.leads_by_cell(found.study, paper),
+    }
+    drawn: dict[str, Callable[[], Any]] = {
+        "Figure 1": lambda: diagrams.draw_method(config, found.study.plan),
+        "Figure 2": figure("lead_times"),
+        "Figure 3": figure("heatmap"),
+        "Figure 4": figure("early_late"),
+        "Figure 5": lambda: diagrams.draw_model(config),
+        "Figure 6": figure("timeline"),
+        "Figure 7": diagrams.draw_protocol,
+        "Figure 8": lambda: diagrams.draw_split(cells),
+        "Circuit": lambda: diagrams.draw_circuit(config),
+        "Codebook": figure("histogram"),
+    }
+    words = packaged_document("artefacts.yaml")
+    artefacts = []
+    for name, title in (printed()["captions"] | words["titles"]).items():
+        note, text = (words[kind].get(name, "").format(**told) for kind in ("notes", "texts"))
+        artefacts.append(Artefact(name, title, note, made.get(name), drawn.get(name), text))
+    return artefacts
 
 
 def _about_codes(found: Discovery, paper: MethodResult) -> str:
@@ -224,16 +219,6 @@ def _about_codes(found: Discovery, paper: MethodResult) -> str:
             f"No code of {' and '.join(lacking)} is eligible: none is held by {fewest} cells with a varying early rate."
         )
     return " ".join(parts)
-
-
-def _as_record(artefact: Artefact) -> dict[str, Any]:
-    return {
-        "name": artefact.name,
-        "title": artefact.title,
-        "note": artefact.note,
-        "table": None if artefact.table is None else artefact.table.fillna("").to_dict("records"),
-        "figure": None if artefact.draw is None else f"figures/{artefact.file}",
-    }
 
 
 def _markdown(found: Discovery, artefacts: list[Artefact], short: bool) -> str:

@@ -43,11 +43,8 @@ def settings(config: HQVQVAEConfig, training: TrainingConfig) -> pd.DataFrame:
         "feature_names": ", ".join(config.feature_names),
     }  # fmt: skip
     ours = {**config.to_dict(), **vars(training), **fixed, "readout": f"Pauli-{config.readout}"}
-    rows = [
-        {"hyperparameter": label, "paper": value, "ours": str(ours[name])}
-        for label, (name, value) in listing(7).items()
-    ]
-    return pd.DataFrame(rows)
+    rows = [(label, value, str(ours[name])) for label, (name, value) in listing(7).items()]
+    return pd.DataFrame(rows, columns=["hyperparameter", "paper", "ours"])
 
 
 def baselines(evaluation: dict[str, Any]) -> pd.DataFrame:
@@ -64,22 +61,16 @@ def baselines(evaluation: dict[str, Any]) -> pd.DataFrame:
 def schema_fields() -> pd.DataFrame:
     """Table 6: the answer's fields in short."""
     ours = {path.split(".")[-1] for path in _schema_fields()}
-    rows = [
-        {"field": name, "meaning": text, "ours": "yes" if name in ours else "no"} for name, text in listing(6).items()
-    ]
-    return pd.DataFrame(rows)
+    fields = pd.DataFrame(listing(6).items(), columns=["field", "meaning"])
+    return fields.assign(ours=["yes" if name in ours else "no" for name in fields["field"]])
 
 
 def datasets(recorded: pd.DataFrame) -> pd.DataFrame:
     """Table 8: the cohorts, counted in all recorded segments."""
     cohorts = recorded.groupby("cohort", sort=False)
-    ours = pd.DataFrame(
-        {
-            "batteries, ours": cohorts["cell_id"].nunique().map(str),
-            "segments, ours": cohorts.size().map(str),
-            "cycles, ours": cohorts["cycle"].min().map(str) + "-" + cohorts["cycle"].max().map(str),
-        }
-    )
+    cycles = cohorts["cycle"].min().map(str) + "-" + cohorts["cycle"].max().map(str)
+    counts = {"batteries, ours": cohorts["cell_id"].nunique().map(str), "segments, ours": cohorts.size().map(str)}
+    ours = pd.DataFrame(counts | {"cycles, ours": cycles})
     paper = table(8).astype({"batteries": str, "segments": str}).set_index("cohort")
     return paper.join(ours).reset_index(drop=True)
 
@@ -91,17 +82,10 @@ def environment() -> pd.DataFrame:
     import torch
 
     cuda = torch.cuda.is_available()
-    ours = {
-        "OS": platform.platform(),
-        "Python": platform.python_version(),
-        "pandas": pd.__version__,
-        "numpy": np.__version__,
-        "torch": torch.__version__,
-        "cuda_available": str(cuda),
-        "gpu_name": torch.cuda.get_device_name() if cuda else "none: a CPU",
-        "cuda_version": str(torch.version.cuda),
-        "timestamp": "left out: the same run gives the same bytes",
-    }
+    ours = {"OS": platform.platform(), "Python": platform.python_version(), "pandas": pd.__version__}
+    ours |= {"numpy": np.__version__, "torch": torch.__version__, "cuda_available": str(cuda)}
+    ours["gpu_name"] = torch.cuda.get_device_name() if cuda else "none: a CPU"
+    ours |= {"cuda_version": str(torch.version.cuda), "timestamp": "left out: the same run gives the same bytes"}
     return pd.DataFrame([{"item": item, "paper": value, "ours": ours[item]} for item, value in listing(9).items()])
 
 
@@ -110,19 +94,12 @@ def splits(protocols: dict[str, pd.DataFrame]) -> pd.DataFrame:
     printed = listing(4)
     counted = pd.DataFrame({"count": list(printed), "paper": [number(value) for value in printed.values()]})
     for label, segments in protocols.items():
-        held_out = segments["cell_id"].value_counts()
-        counts = {
-            "cells in training": len(held_out) - 1,
-            "mean training segments": len(segments) - held_out.mean(),
-            "cells held out": 1,
-            "cells in all": len(held_out),
-            "segments in all": len(segments),
-            "fewest training segments": len(segments) - held_out.max(),
-            "most training segments": len(segments) - held_out.min(),
-            "fewest held-out segments": held_out.min(),
-            "most held-out segments": held_out.max(),
-            "mean held-out segments": held_out.mean(),
-        }
+        held_out, total = segments["cell_id"].value_counts(), len(segments)
+        counts = {"cells in training": len(held_out) - 1, "cells held out": 1, "cells in all": len(held_out)}
+        counts |= {"segments in all": total, "mean training segments": total - held_out.mean()}
+        counts |= {"fewest training segments": total - held_out.max(), "most training segments": total - held_out.min()}
+        for which, count in (("fewest", held_out.min()), ("most", held_out.max()), ("mean", held_out.mean())):
+            counts[f"{which} held-out segments"] = count
         counted[label] = [number(counts[name], 1) for name in printed]
     return counted
 
@@ -164,18 +141,13 @@ def leads_by_cell(study: Study, result: MethodResult) -> pd.DataFrame | None:
     active = study.by_cell(result.codes == result.candidate)
     first = [float(np.argmax(fires)) if fires.any() else np.nan for fires in active]
     leads = np.full(len(first), np.nan) if result.leads is None else result.leads.leads
-    return pd.DataFrame(
-        {
-            "cell": study.index.cell_ids,
-            "cohort": study.index.cohorts,
-            "segments": [str(n) for n in study.index.n_segments],
-            f"early rate of code {result.candidate}": [number(float(rate)) for rate in rates[:, result.candidate]],
-            "first at segment": [number(place, 0) for place in first],
-            "onset of degradation": [number(onset, 0) for onset in study.onsets],
-            "lead [segments]": [number(lead, 0) for lead in leads],
-            f"late {PROXIES[study.plan.proxy].label}": [number(value) for value in study.proxy],
-        }
-    )
+    index = study.index
+    cells = {"cell": index.cell_ids, "cohort": index.cohorts, "segments": index.n_segments.astype(str)}
+    early, late = f"early rate of code {result.candidate}", f"late {PROXIES[study.plan.proxy].label}"
+    places = {"first at segment": first, "onset of degradation": study.onsets, "lead [segments]": leads}
+    cells[early] = [number(float(rate)) for rate in rates[:, result.candidate]]
+    cells |= {name: [number(value, 0) for value in values] for name, values in places.items()}
+    return pd.DataFrame(cells | {late: [number(value) for value in study.proxy]})
 
 
 def answer_fields(measured_shapes: list[str]) -> pd.DataFrame:
@@ -185,13 +157,9 @@ def answer_fields(measured_shapes: list[str]) -> pd.DataFrame:
     for field in table(12).to_dict("records"):
         kind, needed = ours.get(field["field"], ("none", "no"))
         shapes = "; ".join(measured_shapes) if field["field"].endswith("key_shapes") else ""
-        rows.append(
-            {
-                "field": field["field"], "type, paper": field["type"], "type, ours": kind,
-                "required, paper": field["required"], "required, ours": needed, "measured": shapes,
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+        rows.append((field["field"], field["type"], kind, field["required"], needed, shapes))
+    columns = ["field", "type, paper", "type, ours", "required, paper", "required, ours", "measured"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _schema_fields() -> dict[str, tuple[str, str]]:

@@ -11,7 +11,7 @@ import pytest
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import MARKER
-from hqvqvae.discovery import run as run_module
+from hqvqvae.discovery import controls
 from hqvqvae.discovery.figures import FIGURES
 from hqvqvae.discovery.report import markdown_report, record
 from hqvqvae.discovery.run import discover, write_run
@@ -83,7 +83,7 @@ def test_features_that_cannot_be_trained_on_are_named(swing, message):
 
 
 def test_with_a_reference_only_what_changes_in_a_cell_counts(monkeypatch):
-    monkeypatch.setattr(run_module, "TRAINED", ("random",))
+    monkeypatch.setattr(controls, "TRAINED", ("random",))
     rng = np.random.default_rng(0)
     segments = make_segments(rng.random(6), n_segments=24)
     segments = segments.assign(swing=rng.random(len(segments)), drop=segments["cycle"] + rng.random(len(segments)))

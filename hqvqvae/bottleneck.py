@@ -25,13 +25,10 @@ class Bottleneck(nn.Module):
 
     def __init__(self, config: HQVQVAEConfig):
         super().__init__()
-        self.residual = config.residual
-        self.input_scale, self.input_shift = config.input_scale, config.input_shift
         quantum = config.bottleneck == "quantum"
         width_out = n_outputs(config.readout, config.n_qubits) if quantum else config.n_qubits
         self.project_in = nn.Linear(config.latent_dim, config.n_qubits)
         self.project_out = nn.Linear(width_out, config.latent_dim)
-        self.kind = config.bottleneck
         self.circuit: Circuit | None = None
         self.config = config
         self.couplings: nn.Parameter | None = None
@@ -39,7 +36,6 @@ class Bottleneck(nn.Module):
             # The weights are the model's own parameter, handed to a pure function: saved and loaded like any other.
             shape = weight_shape(config.ansatz, config.n_qubits, config.n_layers)
             self.circuit_weights = nn.Parameter(torch.empty(shape))
-            self.freeze_circuit = config.freeze_circuit
             self.circuit = _circuit(config)
         elif config.n_couplings:
             self.couplings = nn.Parameter(torch.empty(config.n_couplings))
@@ -50,22 +46,22 @@ class Bottleneck(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self.circuit = _circuit(self.config) if self.kind == "quantum" else None
+        self.circuit = _circuit(self.config) if self.config.bottleneck == "quantum" else None
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents `(n, D)` to latents `(n, D)`."""
-        inputs = self.project_in(latents) * self.input_scale + self.input_shift
+        inputs = self.project_in(latents) * self.config.input_scale + self.config.input_shift
         if self.circuit is not None:
             # Frozen here and not by `requires_grad`, which a loaded model would have lost.
-            weights = self.circuit_weights.detach() if self.freeze_circuit else self.circuit_weights
+            weights = self.circuit_weights.detach() if self.config.freeze_circuit else self.circuit_weights
             bounded = self.circuit(inputs, weights)
         else:
             bounded = self._classical(inputs)
         projected = self.project_out(bounded)
-        return latents + projected if self.residual else projected
+        return latents + projected if self.config.residual else projected
 
     def _classical(self, inputs: torch.Tensor) -> torch.Tensor:
-        bound = _CLASSICAL[self.kind]
+        bound = _CLASSICAL[self.config.bottleneck]
         if self.couplings is not None:
             width = inputs.shape[1]
             coupling = torch.arange(len(self.couplings), device=inputs.device)

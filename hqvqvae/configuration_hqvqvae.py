@@ -73,10 +73,6 @@ def _is_positive_or_none(value: Any) -> bool:
     return value is None or 0 < value <= MAX_NUMBER
 
 
-def _is_window(value: Any) -> bool:
-    return value is None or (len(value) == 2 and all(map(_is_whole, value)) and value[0] <= value[1])
-
-
 _WHOLE = f"a whole number of at least 1, at most {MAX_WIDTH}"
 _POSITIVE = f"a positive number up to {MAX_NUMBER:g}"
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -92,7 +88,8 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "commitment_cost": (lambda value: 0 <= value <= MAX_NUMBER, f"0 to {MAX_NUMBER:g}"),
     "reference_window": (
-        _is_window, "the first and last segment of a cell's beginning, from 1 on, such as [7, 11]"
+        lambda value: value is None or (len(value) == 2 and all(map(_is_whole, value)) and value[0] <= value[1]),
+        "the first and last segment of a cell's beginning, from 1 on, such as [7, 11]"
     ),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import nn
 
+from .configuration_hqvqvae import HQVQVAEConfig
 from .quantizer import check_codes
 
 MOST_LEVELS = 8
@@ -30,18 +31,17 @@ class FiniteScalarQuantizer(nn.Module):
     """Linear to one number per level count, bounded and rounded, linear back; no codebook is learned.
 
     Args:
-        codebook_size: number of codes K, the product of the levels.
-        latent_dim: width D of a latent.
+        config: says the number of codes K, the product of the levels, and the width D of a latent.
     """
 
     levels: torch.Tensor
 
-    def __init__(self, codebook_size: int, latent_dim: int):
+    def __init__(self, config: HQVQVAEConfig):
         super().__init__()
-        self.codebook_size, self.codebook_update = codebook_size, "loss"
-        self.counts = levels_of(codebook_size)
-        self.project_in = nn.Linear(latent_dim, len(self.counts))
-        self.project_out = nn.Linear(len(self.counts), latent_dim)
+        self.codebook_size, self.codebook_update = config.codebook_size, "loss"
+        self.counts = levels_of(config.codebook_size)
+        self.project_in = nn.Linear(config.latent_dim, len(self.counts))
+        self.project_out = nn.Linear(len(self.counts), config.latent_dim)
         self.used: torch.Tensor | None = None
 
     def rounded(self, numbers: torch.Tensor) -> torch.Tensor:

@@ -32,6 +32,7 @@ from .quantizer import SimVQ, VectorQuantizer, mean_square, perplexity
 
 _LOADING_FAULTS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 _DAMAGE = (SafetensorError, TypeError, AttributeError, LookupError, RuntimeError, ValueError, OverflowError)
+_QUANTIZERS = {"nearest": VectorQuantizer, "simvq": SimVQ, "fsq": FiniteScalarQuantizer}
 WEIGHTS = "model.safetensors"
 PACKAGED = Path(__file__).parent / "pretrained"  # folders of weights that ship with the package, by name
 
@@ -112,16 +113,6 @@ def less_the_beginning(
     return relative
 
 
-def _quantizer(config: HQVQVAEConfig) -> VectorQuantizer | FiniteScalarQuantizer:
-    if config.quantizer == "fsq":
-        return FiniteScalarQuantizer(config.codebook_size, config.latent_dim)
-    if config.quantizer == "simvq":
-        return SimVQ(config.codebook_size, config.latent_dim, config.gradient)
-    return VectorQuantizer(
-        config.codebook_size, config.latent_dim, config.codebook_update, config.ema_decay, config.gradient
-    )
-
-
 class HQVQVAEModel(PreTrainedModel):
     """Codes for discharge segments (paper, section 3).
 
@@ -158,7 +149,7 @@ class HQVQVAEModel(PreTrainedModel):
         self.register_buffer("feature_std", torch.empty(widths[0]))
         self.encoder = perceptron(widths)
         self.bottleneck = nn.Identity() if config.bottleneck == "none" else Bottleneck(config)
-        self.quantizer = _quantizer(config)
+        self.quantizer = _QUANTIZERS[config.quantizer](config)
         self.decoder = perceptron(widths[::-1])
         self.post_init()
 

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import TrainerCallback
 
+from .configuration_hqvqvae import HQVQVAEConfig
 from .errors import HQVQVAEError
 
 TINY = 1e-6  # no length is divided by less
@@ -22,39 +23,29 @@ class VectorQuantizer(nn.Module):
     """A codebook of K vectors.
 
     Args:
-        codebook_size: number of codes K.
-        latent_dim: width D of a code's vector.
-        codebook_update: "loss" (the codebook is a parameter, moved by the codebook term of the loss) or "ema" (a moving
-            average of the latents assigned to each code, updated in training mode).
-        ema_decay: decay of that average per step.
-        gradient: how the gradient of a code's vector reaches the latent: "straight_through", or "rotation".
+        config: says the number of codes K, the width D of a code's vector, the `codebook_update`, "loss" (the codebook
+            is a parameter, moved by the codebook term of the loss) or "ema" (a moving average of the latents assigned
+            to each code with `ema_decay` per step, updated in training mode), and the `gradient`: how that of a code's
+            vector reaches the latent.
     """
 
     codebook: torch.Tensor
     ema_count: torch.Tensor
     ema_sum: torch.Tensor
 
-    def __init__(
-        self,
-        codebook_size: int,
-        latent_dim: int,
-        codebook_update: str = "loss",
-        ema_decay: float = 0.9,
-        gradient: str = "straight_through",
-    ):
+    def __init__(self, config: HQVQVAEConfig):
         super().__init__()
-        self.gradient = gradient
-        self.codebook_size = codebook_size
-        self.codebook_update = codebook_update
-        self.ema_decay = ema_decay
+        self.codebook_size, self.gradient = config.codebook_size, config.gradient
+        self.codebook_update, self.ema_decay = config.codebook_update, config.ema_decay
+        empty = torch.empty(config.codebook_size, config.latent_dim)
         self.used: torch.Tensor | None = None  # uses of each code in training mode, counted for `CodebookLife`
         # Everything is persistent: models built on the meta device get non-persistent buffers back uninitialised.
-        if codebook_update == "loss":
-            self.codebook = nn.Parameter(torch.empty(codebook_size, latent_dim))
+        if self.codebook_update == "loss":
+            self.codebook = nn.Parameter(empty)
         else:
-            self.register_buffer("codebook", torch.empty(codebook_size, latent_dim))
-            self.register_buffer("ema_count", torch.empty(codebook_size))
-            self.register_buffer("ema_sum", torch.empty(codebook_size, latent_dim))
+            self.register_buffer("codebook", empty)
+            self.register_buffer("ema_count", torch.empty(config.codebook_size))
+            self.register_buffer("ema_sum", torch.empty_like(empty))
 
     def vectors(self) -> torch.Tensor:
         """The vectors of all codes, `(K, D)`."""
@@ -157,16 +148,15 @@ class SimVQ(VectorQuantizer):
     arXiv:2411.02038.
 
     Args:
-        codebook_size: number of codes K.
-        latent_dim: width D of a code's vector.
-        gradient: see `VectorQuantizer`.
+        config: see `VectorQuantizer`.
     """
 
-    def __init__(self, codebook_size: int, latent_dim: int, gradient: str = "straight_through"):
-        super().__init__(codebook_size, latent_dim, "loss", gradient=gradient)
+    def __init__(self, config: HQVQVAEConfig):
+        super().__init__(config)
+        drawn = self.codebook.data
         del self.codebook
-        self.register_buffer("codebook", torch.empty(codebook_size, latent_dim))
-        self.transform = nn.Linear(latent_dim, latent_dim, bias=False)
+        self.register_buffer("codebook", drawn)
+        self.transform = nn.Linear(config.latent_dim, config.latent_dim, bias=False)
 
     def vectors(self) -> torch.Tensor:
         return self.transform(self.codebook)

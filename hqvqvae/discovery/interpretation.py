@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "LGAI-EXAONE/EXAONE-4.0-1.2B"  # the paper used a model of the EXAONE family
 MAX_NEW_TOKENS = 900
 MAX_ANSWER_BYTES = 1 << 20
+PLAIN_CHAT = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n\n{% endfor %}assistant: "
+"""Of a model without a chat template."""
 LABEL = "unverified hypotheses: written by a language model from summary statistics, checked by no experiment"
 
 SYSTEM = (
@@ -169,27 +172,21 @@ class Interpreter:
 
     def generate(self, messages: list[dict[str, str]]) -> str:
         """Continue a conversation greedily."""
-        import torch
-
         tokenizer = self.tokenizer
-        if tokenizer.chat_template:
-            text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        else:
-            text = "\n\n".join(f"{message['role']}: {message['content']}" for message in messages) + "\n\nassistant: "
+        template = tokenizer.chat_template or PLAIN_CHAT
+        text = tokenizer.apply_chat_template(
+            messages, chat_template=template, tokenize=False, add_generation_prompt=True
+        )
         inputs = tokenizer(text, return_tensors="pt", add_special_tokens=not tokenizer.chat_template)
         ids = inputs["input_ids"]
-        limit = getattr(self.model.config, "max_position_embeddings", None)
-        if limit is not None and ids.shape[1] >= limit:
-            raise MagBridgeError(
-                f"the prompt has {ids.shape[1]} tokens, and {self.name} reads {limit}: use a model with a longer "
-                "context"
-            )
-        new = MAX_NEW_TOKENS if limit is None else min(MAX_NEW_TOKENS, limit - ids.shape[1])
+        limit = getattr(self.model.config, "max_position_embeddings", None) or sys.maxsize
+        if ids.shape[1] >= limit:
+            read = f"the prompt has {ids.shape[1]} tokens, and {self.name} reads {limit}"
+            raise MagBridgeError(f"{read}: use a model with a longer context")
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-        with torch.no_grad():
-            out = self.model.generate(
-                ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, do_sample=False, pad_token_id=pad
-            )
+        new = min(MAX_NEW_TOKENS, limit - ids.shape[1])
+        decoding = {"max_new_tokens": new, "do_sample": False, "pad_token_id": pad}
+        out = self.model.generate(ids, attention_mask=inputs["attention_mask"], **decoding)
         return tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
 
 
@@ -217,19 +214,17 @@ class Server:
         """
         import requests
 
+        address = f"{self.url.rstrip('/')}/chat/completions"
         request = {"model": self.name, "messages": messages, "temperature": 0, "max_tokens": MAX_NEW_TOKENS}
         headers = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', 'none')}"}
         try:
-            with requests.post(
-                f"{self.url.rstrip('/')}/chat/completions", json=request, headers=headers, timeout=300, stream=True
-            ) as answer:
+            with requests.post(address, json=request, headers=headers, timeout=300, stream=True) as answer:
                 answer.raise_for_status()
                 body = b"".join(itertools.islice(answer.iter_content(1 << 16), MAX_ANSWER_BYTES >> 16))
             content = json.loads(body)["choices"][0]["message"]["content"]
         except (requests.RequestException, ValueError, LookupError, TypeError) as error:
-            raise MagBridgeError(
-                f"{self.url} gave no chat completion of {self.name}: {' '.join(str(error).split())}"
-            ) from error
+            why = " ".join(str(error).split())
+            raise MagBridgeError(f"{self.url} gave no chat completion of {self.name}: {why}") from error
         return content if isinstance(content, str) else ""
 
 

@@ -145,24 +145,19 @@ def verdict(
         Sentences.
     """
     known = [control for control in controls.values() if control.nested is not None]
-    leads, cohorts = primary.nested_leads, study.index.cohorts
+    cohorts = study.index.cohorts
     values = _about(study, primary) | {
         "headline": headline(study, primary),
         "primary": primary,
         "controls": known,
         "better": [c for c in known if c.nested and primary.nested and c.nested.rho >= primary.nested.rho],
-        "best_code": None if primary.summary is None else primary.table.iloc[0],
-        "cells_in_all": study.segments["cell_id"].nunique(),
-        "cohorts": study.segments["cohort"].value_counts(normalize=True),
+        "study": study,
         "by_cohort": proxy_by_cohort(study),
         "sizes": np.unique(cohorts, return_counts=True)[1],
         "enough": enough_orders(cohorts, within=True),
         "ways": distinct_permutations(cohorts, within=True),
-        "leads": leads,
-        "leads_known": 0 if leads is None else int(np.isfinite(leads.leads).sum()),
         "warning": warning,
         "trained_apart": trained_apart,
-        "left_out": study.cells[study.cells["left_out"] != ""],
         "zip": zip,
     }
     if warning is not None:

@@ -21,13 +21,13 @@ from threadpoolctl import threadpool_limits
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import write_json
 
+from ..cells.download import packaged_document
 from ..cells.features import require_columns
 from ..cells.proxies import INITIAL_SEGMENTS, ONSET_MEDIAN, initial_capacity
 from .analysis import Coding, Study
 
 WINDOW = 10  # segments in the moving window
 HORIZON = 30  # segments: an alarm earlier than this before the onset counts as false
-MAX_NUMBER = 1e9  # of a fitted score: more is damage
 MAX_FALSE_ALARMS = 0.2  # share of training cells with a false alarm that calibration allows
 FEATURES = ("activation", "since_first_activation", "transitions", "late_codes")
 DETECTORS = {"score": "early-warning score", "capacity": "capacity threshold", "age": "age alone"}
@@ -85,19 +85,17 @@ class WarningScore:
         Raises:
             MagBridgeError: If the file is not such a score.
         """
+        import jsonschema
+
         try:
-            read = json.loads(Path(path).read_text(encoding="utf-8"))
-            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read.items()}
-            score = cls(**fields)
-            sizes = len(score.late_share), len(score.weights)
-            numbers = [*score.late_share, *score.weights, score.bias]
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise MagBridgeError(f"{path} is not a warning score written by this package: {error}") from None
-        whole = [score.n_codes] if score.precursor is None else [score.n_codes, score.precursor]
-        numbers += whole if score.threshold is None else [*whole, score.threshold]
-        known = all(type(number) in (int, float) and abs(number) < MAX_NUMBER for number in numbers)
-        if not known or any(type(number) is not int for number in whole):
-            raise MagBridgeError(f"{path} is not a warning score: expected numbers below 1e9, codes as whole ones")
+            read = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=str)  # NaN is no number
+            jsonschema.validate(read, packaged_document("warning_score.schema.json"))
+        except (OSError, ValueError, RecursionError, jsonschema.ValidationError) as error:
+            problem = str(getattr(error, "message", error))[:300]
+            raise MagBridgeError(f"{path} is not a warning score written by this package: {problem}") from None
+        fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in read.items()}
+        score = cls(**fields)
+        sizes = len(score.late_share), len(score.weights)
         if sizes != (score.n_codes, len(FEATURES)):
             raise MagBridgeError(
                 f"{path} has {sizes} late shares and weights, expected {score.n_codes}, {len(FEATURES)}"

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hqvqvae.configuration_hqvqvae import HQVQVAEConfig
 from hqvqvae.errors import HQVQVAEError
 from hqvqvae.fsq import FiniteScalarQuantizer, levels_of
 from tests.hqvqvae.small import small_model
@@ -15,7 +16,7 @@ from tests.hqvqvae.small import small_model
 @pytest.mark.parametrize("size", [3, 4, 6, 8, 32, 35])
 def test_levels_values_and_codes_are_those_of_vector_quantize_pytorch(size):
     theirs = pytest.importorskip("vector_quantize_pytorch").FSQ(levels_of(size))
-    ours = FiniteScalarQuantizer(size, 4)
+    ours = FiniteScalarQuantizer(HQVQVAEConfig(codebook_size=size, latent_dim=4, quantizer="fsq"))
     numbers = 3 * torch.randn(300, len(ours.counts), generator=torch.Generator().manual_seed(0))
     values, codes = (part[0] for part in theirs(numbers[None]))
     whole = ours.rounded(numbers)
@@ -30,7 +31,7 @@ def test_the_levels_multiply_to_the_size(size):
 
 
 def test_the_gradient_passes_and_codes_out_of_range_are_refused():
-    quantizer = FiniteScalarQuantizer(8, 3).train()
+    quantizer = FiniteScalarQuantizer(HQVQVAEConfig(codebook_size=8, latent_dim=3, quantizer="fsq")).train()
     latents = torch.randn(5, 3, requires_grad=True)
     vectors, codes, _, _ = quantizer(latents)
     vectors.sum().backward()

@@ -9,13 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hqvqvae.configuration_hqvqvae import HQVQVAEConfig
 from hqvqvae.errors import HQVQVAEError
 from hqvqvae.quantizer import SimVQ, VectorQuantizer, over_ranks, perplexity, rotate_to
 from tests.hqvqvae.small import features, small_model
 
 
 def quantizer(codes=6, dim=3, **options):
-    module = VectorQuantizer(codes, dim, **options)
+    module = VectorQuantizer(HQVQVAEConfig(codebook_size=codes, latent_dim=dim, **options))
     vectors = torch.tensor(np.random.default_rng(0).normal(size=(codes, dim)), dtype=torch.float32)
     with torch.no_grad():
         module.set_codes(torch.arange(codes), vectors) if options else module.codebook.copy_(vectors)
@@ -82,7 +83,7 @@ def test_ema_leaves_unused_codes_and_evaluation_mode_alone():
 def test_kmeans_places_a_code_on_each_cluster(update):
     centres = 10 * torch.eye(3)
     z = centres.repeat(20, 1) + 0.01 * latents(60)
-    module = VectorQuantizer(3, 3, update)
+    module = VectorQuantizer(HQVQVAEConfig(codebook_size=3, latent_dim=3, codebook_update=update))
     module.init_kmeans(z, seed=0)
     found = module.codebook[module.encode(centres)]
     torch.testing.assert_close(found, centres, atol=0.02, rtol=0)
@@ -170,7 +171,7 @@ def test_rotated_values_and_gradients_are_those_of_vector_quantize_pytorch():
 
 
 def test_a_quantizer_passes_the_rotated_gradient():
-    quantizer = VectorQuantizer(3, 4, gradient="rotation")
+    quantizer = VectorQuantizer(HQVQVAEConfig(codebook_size=3, latent_dim=4, gradient="rotation"))
     torch.nn.init.normal_(quantizer.codebook)
     latents = torch.randn(6, 4, requires_grad=True)
     vectors, codes, _, _ = quantizer(latents)
@@ -182,7 +183,7 @@ def test_a_quantizer_passes_the_rotated_gradient():
 def test_codes_and_losses_of_simvq_are_those_of_vector_quantize_pytorch():
     module = pytest.importorskip("vector_quantize_pytorch")
     theirs = module.SimVQ(dim=4, codebook_size=6, rotation_trick=False, input_to_quantize_commit_loss_weight=0.25)
-    ours = SimVQ(6, 4)
+    ours = SimVQ(HQVQVAEConfig(codebook_size=6, latent_dim=4, quantizer="simvq"))
     ours.codebook.copy_(theirs.frozen_codebook)
     with torch.no_grad():
         ours.transform.weight.copy_(theirs.code_transform.weight)

@@ -312,16 +312,10 @@ class HQVQVAEModel(PreTrainedModel):
         loss = reconstruction_loss + self.config.commitment_cost * commitment_loss
         if self.config.codebook_update == "loss":
             loss = loss + codebook_loss
-        return HQVQVAEOutput(
-            loss=loss,
-            reconstruction_loss=reconstruction_loss,
-            codebook_loss=codebook_loss,
-            commitment_loss=commitment_loss,
-            reconstruction=decoded * self.feature_std + self.feature_mean,
-            codes=codes,
-            latents=latents,
-            perplexity=perplexity(torch.bincount(codes, minlength=self.config.codebook_size)),
-        )
+        losses = (loss, reconstruction_loss, codebook_loss, commitment_loss)
+        reconstruction = decoded * self.feature_std + self.feature_mean
+        usage = perplexity(torch.bincount(codes, minlength=self.config.codebook_size))
+        return HQVQVAEOutput(*losses, reconstruction, codes, latents, usage)
 
     def _start_training(self) -> None:
         """Forget the card, which tells of other weights; warn where the configured recipe is not in charge."""

@@ -156,16 +156,10 @@ def _statistics(segment: Segment, window: slice) -> dict[str, float]:
     """The eight features that need nothing but the window itself."""
     time, voltage = segment.time_s[window], segment.voltage_V[window]
     slope = np.diff(voltage) / np.diff(time)
-    return {
-        "t_total": time[-1] - time[0],
-        "v_min": voltage.min(),
-        "v_max": voltage.max(),
-        "v_mean": voltage.mean(),
-        "i_mean": segment.current_A[window].mean(),
-        "temp_mean": segment.temperature_C[window].mean(),
-        "dv_dt_mean": slope.mean(),
-        "dv_dt_min": slope.min(),
-    }
+    current, temperature = segment.current_A[window], segment.temperature_C[window]
+    of_voltage = voltage.min(), voltage.max(), voltage.mean()
+    values = (time[-1] - time[0], *of_voltage, current.mean(), temperature.mean(), slope.mean(), slope.min())
+    return dict(zip(FEATURES[:8], values, strict=True))
 
 
 def start_resistance(segment: Segment) -> float:

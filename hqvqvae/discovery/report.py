@@ -18,11 +18,11 @@ import pandas as pd
 
 from ..cells.proxies import PROXIES
 from ..hub.template import render
-from . import paper_values
+from . import paper_values, warning_score
 from .analysis import MethodResult, Study, proxy_by_cohort
 from .figures import FIGURES
 from .nulls import distinct_permutations, enough_orders
-from .warning_score import DETECTORS, HORIZON, MAX_FALSE_ALARMS, WINDOW, WarningEvaluation
+from .warning_score import WarningEvaluation
 
 if TYPE_CHECKING:
     from ..modeling_hqvqvae import HQVQVAEModel
@@ -148,25 +148,16 @@ def verdict(
     cohorts = study.index.cohorts
     values = _about(study, primary) | {
         "headline": headline(study, primary),
-        "primary": primary,
-        "controls": known,
         "better": [c for c in known if c.nested and primary.nested and c.nested.rho >= primary.nested.rho],
-        "study": study,
-        "by_cohort": proxy_by_cohort(study),
         "sizes": np.unique(cohorts, return_counts=True)[1],
-        "enough": enough_orders(cohorts, within=True),
-        "ways": distinct_permutations(cohorts, within=True),
-        "warning": warning,
-        "trained_apart": trained_apart,
-        "zip": zip,
     }
+    values |= {"study": study, "primary": primary, "controls": known, "warning": warning, "score": warning_score}
+    values |= {"by_cohort": proxy_by_cohort(study), "trained_apart": trained_apart, "zip": zip}
+    values |= {"enough": enough_orders(cohorts, within=True), "ways": distinct_permutations(cohorts, within=True)}
     if warning is not None:
-        values |= {
-            "detectors": DETECTORS,
-            "horizon": HORIZON,
-            "reach": int(warning.cells.loc[warning.cells["detector"] == "age", "onset"].notna().sum()),
-            "counts": {row["detector"]: row for row in warning.summary.to_dict("records")},
-        }
+        ages = warning.cells[warning.cells["detector"] == "age"]
+        values["reach"] = int(ages["onset"].notna().sum())
+        values["counts"] = {row["detector"]: row for row in warning.summary.to_dict("records")}
     return [line for line in render("verdict.md", values, _FILTERS).split("\n") if line]
 
 
@@ -183,26 +174,13 @@ def number(value: float | str | None, digits: int = 2) -> str:
 
 def markdown_report(discovery: Discovery) -> str:
     """The report as Markdown, figures linked from the folder `figures` beside it."""
-    primary, plan, warning = discovery.primary, discovery.study.plan, discovery.warning
+    primary, plan = discovery.primary, discovery.study.plan
     results = [primary, *discovery.controls.values()]
     random = discovery.controls.get("random")
-    values = vars(discovery) | {
-        "title": TITLE,
-        "plan": plan,
-        "proxy": PROXIES[plan.proxy].label,
-        "is_precursor": is_precursor(discovery.study, primary),
-        "results": results,
-        "paper": paper_comparison(discovery),
-        "random_chance": number(random.chance if random else np.nan),
-        "table_10": table_10(discovery),
-        "warning": None if warning is None else warning.summary,
-        "detectors": DETECTORS,
-        "window": WINDOW,
-        "horizon": HORIZON,
-        "max_false_alarms": MAX_FALSE_ALARMS,
-        "drawn": {name: kind for name, kind in FIGURES.items() if name in discovery.figures},
-        "absent": [kind.title.lower() for name, kind in FIGURES.items() if name not in discovery.figures],
-    }
+    values = vars(discovery) | {"title": TITLE, "plan": plan, "proxy": PROXIES[plan.proxy].label, "results": results}
+    values |= {"is_precursor": is_precursor(discovery.study, primary), "figure_kinds": FIGURES}
+    values |= {"paper": paper_comparison(discovery), "table_10": table_10(discovery), "score": warning_score}
+    values |= {"random_chance": number(random.chance if random else np.nan)}
     filters = {"plain": _text, "table": markdown_table, "number": number, "p": p_text, "is_known": np.isfinite}
     return render("discovery.md", values, filters) + "\n"
 

@@ -65,20 +65,11 @@ def render_card(
     """
     by_what = {evaluation["leave_out"]: evaluation for evaluation in measured.get("evaluations", [])}
     study, power, found = (measured.get(name) for name in ("study", "power", "precursors"))
-    values = {
-        "discovery": measured.get("discovery"),
-        "relative": measured.get("relative"),
-        "config": config,
-        "name": name,
-        "training": training,
-        "window": config.get("reference_window"),
-        "repository": REPOSITORY,
-        "nasa": URL,
-        "evaluations": by_what,
-        "tables": {by: evaluation_table(evaluation) for by, evaluation in by_what.items()},
-        "findings": findings(by_what) if by_what else "",
-        "study": study_report(study).rstrip() if study else "",
-        "power": power_sentences(power, measured["discovery"]) if power else "",
-        "precursors": precursor_sections(found) if found else "",
-    }
+    values = {"config": config, "name": name, "training": training, "repository": REPOSITORY, "nasa": URL}
+    values |= {"discovery": measured.get("discovery"), "relative": measured.get("relative"), "evaluations": by_what}
+    values["tables"] = {by: evaluation_table(evaluation) for by, evaluation in by_what.items()}
+    values["findings"] = findings(by_what) if by_what else ""
+    values["study"] = study_report(study).rstrip() if study else ""
+    values["power"] = power_sentences(power, measured["discovery"]) if power else ""
+    values["precursors"] = precursor_sections(found) if found else ""
     return render("model_card.md", values) + "\n"

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset_card.errors import MagBridgeError
+from dataset_card.running.hub import Repository
 from dataset_card.storage.output import writing_folder
 
 from ..modeling_hqvqvae import PACKAGED, HQVQVAEModel
@@ -48,7 +48,7 @@ def export_packaged(
         (temporary / "README.md").write_text(card, encoding="utf-8")
 
 
-def push(name_or_path: str, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+def push(name_or_path: str, repo_id: str, private: bool = False) -> str:
     """Publish a model with code and card, so that `AutoModel.from_pretrained(repo, trust_remote_code=True)` loads it.
 
     One commit creates or updates the repository. After an interrupted push, files that arrived are not sent again.
@@ -57,7 +57,6 @@ def push(name_or_path: str, repo_id: str, *, private: bool = False, token: str |
         name_or_path: a packaged name, or a folder that `train` wrote.
         repo_id: "user/name" on the Hub ($HF_ENDPOINT).
         private: only its owner may see the repository.
-        token: of the Hub; None for the one of `hf auth login` or $HF_TOKEN.
 
     Returns:
         URL of the commit.
@@ -66,19 +65,13 @@ def push(name_or_path: str, repo_id: str, *, private: bool = False, token: str |
         MagBridgeError: the model does not load, the repository holds something else or is public where `private` is
             asked for, or the Hub refuses; nothing is committed then.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError, HTTPError
-
     with tempfile.TemporaryDirectory() as folder:
         _write(name_or_path, repo_id, Path(folder))
-        api = HfApi(token=token)
-        try:
-            _check_replaceable(api, repo_id, private)
-            api.create_repo(repo_id, private=private, exist_ok=True)
-            commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="Upload HQ-VQVAE")
-        except (HTTPError, HFValidationError, RuntimeError, OSError) as error:  # RuntimeError: an upload was cut off
-            raise MagBridgeError(f"cannot push to {repo_id}: {' '.join(str(error).split())}") from error
-    return commit.commit_url
+        repository = Repository(repo_id, "model")
+        repository.check(MODEL_CODE, private)
+        files = {path.name: path for path in Path(folder).iterdir()}
+        commit = repository.replace(files, "Upload HQ-VQVAE", private=private)
+    return f"{repository.url}/commit/{commit}"
 
 
 def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
@@ -101,24 +94,3 @@ def _write(name_or_path: str, repo_id: str, folder: Path) -> None:
         if (found := PACKAGED / name_or_path / name).is_file() or (found := Path(name_or_path) / name).is_file():
             shutil.copyfile(found, folder / name)
     (folder / "README.md").write_text(text.replace("REPO_ID", repo_id), encoding="utf-8")
-
-
-def _check_replaceable(api, repo_id: str, private: bool) -> None:
-    """Raise unless the repository is new, empty or an HQ-VQVAE, and no private model would become public."""
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    try:
-        info = api.repo_info(repo_id)
-    except RepositoryNotFoundError:
-        return
-    names = {file.rfilename for file in info.siblings} - {".gitattributes", "README.md"}
-    if names and not {"config.json", MODEL_CODE} <= names:
-        raise MagBridgeError(
-            f"cannot push to {repo_id}: it holds something other than an HQ-VQVAE ({sorted(names)[0]}); "
-            "choose another repository"
-        )
-    if private and not info.private:
-        raise MagBridgeError(
-            f"cannot push to {repo_id}: it exists and is public; make it private on the Hub first, or "
-            "choose another repository"
-        )

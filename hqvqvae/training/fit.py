@@ -195,14 +195,9 @@ def _final_metrics(model: HQVQVAEModel, features: np.ndarray, state: TrainingSta
         codes = model.quantizer.encode(latents)
     used = torch.bincount(codes, minlength=model.config.codebook_size)
     last = state.history[-1]
-    return {
-        "segments": len(features),
-        "epochs": state.epoch,
-        "best_epoch": state.best_epoch,
-        "codes_used": int((used > 0).sum()),
-        "perplexity": float(perplexity(used)),
-        **{name: last[name] for name in ("train_mse", "validation_mse") if name in last},
-    }
+    metrics = {"segments": len(features), "epochs": state.epoch, "best_epoch": state.best_epoch}
+    metrics |= {"codes_used": int((used > 0).sum()), "perplexity": float(perplexity(used))}
+    return metrics | {name: last[name] for name in ("train_mse", "validation_mse") if name in last}
 
 
 def draw_history(history: list[dict[str, float]]) -> Any:

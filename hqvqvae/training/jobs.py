@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine
@@ -11,19 +11,16 @@ from dataset_card.running.parallel import run_jobs as run
 
 from ..errors import HQVQVAEError
 
-Job = TypeVar("Job")
-Result = TypeVar("Result")
-
 ALONE = Engine(jobs=1)
 """This process; the default of whatever runs jobs, whose results do not depend on where they run."""
 
 
 def run_jobs(
-    function: Callable[[Job], Result],
-    jobs: Sequence[Job],
+    function: Callable[[Any], Any],
+    jobs: Sequence[Any],
     engine: Engine = ALONE,
-    keep: Callable[[Result], object] = lambda result: None,
-) -> list[Result]:
+    keep: Callable[[Any], object] = lambda result: None,
+) -> list[Any]:
     """Call a function on each job; a process that dies has its job done again elsewhere.
 
     Args:
@@ -44,7 +41,7 @@ def run_jobs(
     return list(run(_apply, named, function, engine=engine, label="fits", keep=keep).values())
 
 
-def _apply(job: Job, function: Callable[[Job], Result]) -> Result:
+def _apply(job: Any, function: Callable[[Any], Any]) -> Any:
     try:
         return function(job)
     except HQVQVAEError as error:  # the model's own files know no other error: they travel to the Hub alone

@@ -217,7 +217,7 @@ class Study:
         keys = {task: task_key(task, self.data_sha256) for task in tasks}
         missing = [task for task, key in keys.items() if key not in self._kept]
         if missing and self.path.exists():
-            self._drop_unfinished_line()
+            self.sort_records()  # a killed run may have left half a line
         job = functools.partial(run_task, segments=self.segments)
         made = run_jobs(job, missing, self.engine, self._keep)
         self._kept |= {record.key: record for record in made}
@@ -232,12 +232,6 @@ class Study:
         kept = sorted(self._kept.values(), key=lambda record: astuple(record.task))
         with replacing(self.path) as temporary:
             temporary.write_text("".join(map(_line, kept)), encoding="utf-8")
-
-    def _drop_unfinished_line(self) -> None:
-        text = self.path.read_bytes()
-        if not text.endswith(b"\n"):
-            with replacing(self.path) as temporary:
-                temporary.write_bytes(text[: text.rfind(b"\n") + 1])
 
     def measure(self, rates: dict[str, tuple[float, ...]], seeds: tuple[int, ...]) -> list[Record]:
         """Search the learning rate of each arm for each cohort, then leave each cell and each cohort out.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -87,9 +86,8 @@ def search(study: LifeStudy, method: str, training: TrainingConfig | None = None
     """
     fold = fold_of(study)
     answer, seconds = answer_of(study, method, fold == np.arange(study.plan.folds)[:, None], training)
-    result = nested_lives(study.severity, fold, study.index.cohorts, study.plan, answer)
-    kept = {name: value for name, value in vars(result).items() if name != "predictions"}
-    return kept | {"cpu_seconds": round(seconds, 1)}
+    _, found = nested_lives(study.severity, fold, study.index.cohorts, study.plan, answer)
+    return found | {"cpu_seconds": round(seconds, 1)}
 
 
 def answer_of(
@@ -159,31 +157,6 @@ Answer = Callable[[int, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, n
 and, where codes are chosen, their sizes and codes (B,), else empty."""
 
 
-@dataclass(frozen=True)
-class LifeResult:
-    """How well the lives of unseen cells are predicted, and how often chance does as well.
-
-    Attributes:
-        rho: Spearman of predicted and true severity over all cells.
-        within: Its mean within cohorts.
-        by_cohort: Spearman in each cohort.
-        p_free: Of `rho`, lives exchanged freely.
-        p_within: Of `within`, lives exchanged within cohorts.
-        predictions: Predicted severity, (C,).
-        n_codes: Size of the codebook that each fold chose.
-        chosen: Code that each fold chose, -1 for none.
-    """
-
-    rho: float
-    within: float
-    by_cohort: dict[str, float]
-    p_free: float
-    p_within: float
-    predictions: np.ndarray
-    n_codes: list[int]
-    chosen: list[int]
-
-
 def within_cohorts(a: np.ndarray, b: np.ndarray, cohorts: np.ndarray) -> np.ndarray:
     """Mean over cohorts of Spearman's rho inside each, along the last axis; cohorts of fewer than 3 are left out."""
     names, sizes = np.unique(cohorts, return_counts=True)
@@ -241,7 +214,7 @@ def predict(
 
 def nested_lives(
     severity: np.ndarray, fold: np.ndarray, cohorts: np.ndarray, plan: LifePlan, answer: Answer
-) -> LifeResult:
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Predict every cell from the other folds, on the true lives and on exchanged ones.
 
     Args:
@@ -250,6 +223,11 @@ def nested_lives(
         cohorts: Cohort of each cell, (C,).
         plan: Permutations and seed.
         answer: What predicts the cells of a fold.
+
+    Returns:
+        Predicted severity, (C,); and Spearman of predicted and true severity over all cells (`rho`), its mean `within`
+        cohorts and that `by_cohort`, `p_free` of rho, lives exchanged freely, `p_within` of `within`, lives exchanged
+        within cohorts, and the size of the codebook and the code that each fold chose (`n_codes`, `chosen`; -1: none).
     """
     n = plan.n_permutations
     orders = orders_of(severity, cohorts, n, np.random.default_rng((plan.seed, 2)))
@@ -264,4 +242,5 @@ def nested_lives(
     inside = {str(name): cohorts == name for name in np.unique(cohorts)}
     by_cohort = {name: float(spearman(predictions[0, mine], orders[0, mine])) for name, mine in inside.items()}
     p_free, p_within = p_value(rho[0], rho[1 + n :]), p_value(within[0], within[1 : 1 + n])
-    return LifeResult(float(rho[0]), float(within[0]), by_cohort, p_free, p_within, predictions[0], sizes, codes)
+    found = {"rho": float(rho[0]), "within": float(within[0]), "by_cohort": by_cohort}
+    return predictions[0], found | {"p_free": p_free, "p_within": p_within, "n_codes": sizes, "chosen": codes}

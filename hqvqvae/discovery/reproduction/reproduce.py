@@ -223,21 +223,12 @@ def _about_codes(found: Discovery, paper: MethodResult) -> str:
 
 def _markdown(found: Discovery, artefacts: list[Artefact], short: bool) -> str:
     power, study = read_record(PACKAGED / POWER), read_record(PACKAGED / STUDY)
-    values = {
-        "paper": printed()["paper"],
-        "seeds": found.settings["seeds"],
-        "headlines": {r.name: headline(found.study, r) for r in (found.controls["paper"], found.primary)},
-        "short": short,
-        "artefacts": artefacts,
-        "power": "",
-        "study": study_report(study).rstrip() if study else "",
-    }
+    headlines = {r.name: headline(found.study, r) for r in (found.controls["paper"], found.primary)}
+    values = {"paper": printed()["paper"], "seeds": found.settings["seeds"], "headlines": headlines, "short": short}
+    values |= {"artefacts": artefacts, "power": "", "study": study_report(study).rstrip() if study else ""}
     if power:
         best, curve = float(table(2)["Spearman"].max()), power["curves"][str(power["cells"])]
-        values |= {
-            "power": power_sentences(power, None if short else record(found)),
-            "best": best,
-            "share": np.interp(best, np.maximum.accumulate(curve["spearman"]), curve["found"]),
-            "cells": power["cells"],
-        }
+        share = np.interp(best, np.maximum.accumulate(curve["spearman"]), curve["found"])
+        values |= {"power": power_sentences(power, None if short else record(found)), "best": best}
+        values |= {"share": share, "cells": power["cells"]}
     return render("reproduction.md", values, {"table": markdown_table}) + "\n"

@@ -51,7 +51,7 @@ def test_kmeans_error_is_the_distance_to_the_reconstruction(data):
     train, test = data
     coder = fit_method("pca-kmeans", train, seed=0)
     z = (test - train.mean(0)) / train.std(0)
-    centres = coder.pca.inverse_transform(coder.kmeans.cluster_centers_)
+    centres = coder.fitted.pca.inverse_transform(coder.fitted.kmeans.cluster_centers_)
     np.testing.assert_allclose(coder.errors(test), ((z - centres[coder.encode(test)]) ** 2).mean(1))
 
 

@@ -1,7 +1,5 @@
 """A process of its own for readers that a damaged file can crash, fill or halt: its memory and time are bounded."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError
 from concurrent.futures.process import BrokenProcessPool

@@ -1,7 +1,5 @@
 """Statistics of codes alone: usage, persistence, purity, stability, and alignment of separately trained codebooks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment

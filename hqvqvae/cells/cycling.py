@@ -17,8 +17,6 @@ discharge, from the last sample at rest before the load to the last one under lo
 are taken whole, one rest sample before the load and the recovery after it welcome.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 import warnings

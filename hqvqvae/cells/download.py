@@ -1,7 +1,5 @@
 """One door for the public data sets: what ships with the package, and what is fetched once into the user's folder."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from importlib import resources

@@ -5,8 +5,6 @@ the extra `[cyclers]`) knows beside it, it parses: exports with a preamble, sect
 the units of columns that came as text as they were, so what it names is converted here, by the vendor's own header.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import warnings

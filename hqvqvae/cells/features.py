@@ -4,8 +4,6 @@ Current is negative in discharge everywhere. The features are those of Table 3 o
 Battery Precursor Discovery", under its names; the paper does not say how a segment is cleaned, so the rules are ours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The boundary of .mat files: read in a process of their own, since damaged ones can crash the interpreter in scipy."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path

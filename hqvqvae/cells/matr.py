@@ -29,8 +29,6 @@ cycle 2 on]. `i_mean`, `v_min` and `v_max` are constant by protocol and left out
 resistance, charge, cycle 1, and all cycles after 100.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 from collections.abc import Iterator

@@ -23,8 +23,6 @@ t_total_raw ...     s ...  the same ten of the whole raw record (protocol P), ne
 steps of normalised time).
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import itertools

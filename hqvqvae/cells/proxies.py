@@ -3,8 +3,6 @@
 Everything here reads the table of discharge segments alone and knows nothing of codes or models.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

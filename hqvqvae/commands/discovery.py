@@ -1,7 +1,5 @@
 """Commands of precursor discovery: discover, plot, warn, interpret. Heavy imports wait until a command runs."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import asdict, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Commands that measure more than one model: study, power, precursors, reproduce. Heavy imports wait for one to run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

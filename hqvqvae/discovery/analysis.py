@@ -5,8 +5,6 @@ model that never saw it; the pooled predictions are judged by permuting the whol
 choose the best of all codes on the same cells that they then describe, stand beside it with p adjusted for the choice.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

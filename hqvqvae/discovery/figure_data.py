@@ -1,7 +1,5 @@
 """The data behind each figure, one tidy table per figure (what the CSV holds is what is drawn); a curve in words."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

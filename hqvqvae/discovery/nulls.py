@@ -4,8 +4,6 @@ Cells, not segments, are exchanged. A free permutation ignores that the cells of
 protocol, so it is too kind; a permutation within cohorts asks what a code adds to knowing the cohort.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

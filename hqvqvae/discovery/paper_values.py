@@ -3,8 +3,6 @@
 They are the only measured figures of the model that are typed in: `data/paper.yaml` and `data/paper_table_11.csv`.
 """
 
-from __future__ import annotations
-
 from importlib import resources
 from typing import Any
 

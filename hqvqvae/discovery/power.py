@@ -6,8 +6,6 @@ follows the proxy, alike inside cohorts and between them, with a correlation amo
 nothing else is related to the proxy. Other numbers of cells repeat the study's, or leave some out, cohort by cohort.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The encoder as an ONNX file, for runtimes without torch: features in their own units to codes and latents."""
 
-from __future__ import annotations
-
 import copy
 import functools
 from pathlib import Path

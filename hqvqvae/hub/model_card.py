@@ -1,7 +1,5 @@
 """Model cards, rendered from a configuration, a training record and the measured evaluation; no figure is typed in."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

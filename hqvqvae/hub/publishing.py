@@ -1,7 +1,5 @@
 """A trained model as a folder to publish, and on the Hugging Face Hub."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import tempfile

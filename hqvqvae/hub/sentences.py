@@ -1,7 +1,5 @@
 """Records in words: what was measured of methods, bottlenecks, planted precursors, codes that foretell lives."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Documents from the templates in `hqvqvae/hub/templates`: the words stand there, the figures come from records."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from pathlib import Path

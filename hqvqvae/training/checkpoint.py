@@ -1,7 +1,5 @@
 """State of a training run on disk: one safetensors file, replaced whole, that a killed run resumes from."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Leave one cell, or one cohort, out: every method on the same folds and seeds, each fold with a draw of its own."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import itertools

@@ -1,7 +1,5 @@
 """Training of an HQ-VQVAE: the paper's optimiser, the recommended recipe, a resume that equals an unbroken run."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Independent fits on the cores of one machine or on a Dask cluster: the same results, wherever each runs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

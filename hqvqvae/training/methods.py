@@ -5,8 +5,6 @@ coder.encode(features)      # codes, int64 (n,)
 coder.errors(features)      # squared error of each segment in the training segments' z units, float64 (n,)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol

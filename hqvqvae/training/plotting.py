@@ -1,7 +1,5 @@
 """The house style of the model's figures: colours that colour-blind readers tell apart, sizes of text."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

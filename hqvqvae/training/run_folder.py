@@ -1,7 +1,5 @@
 """One training run as a folder: best/ and last/ models, metrics.json, training_curve.png, state to resume from."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict

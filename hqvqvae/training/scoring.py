@@ -1,7 +1,5 @@
 """Codes and reconstruction errors of a user's own cells by a trained model."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import torch

@@ -10,8 +10,6 @@ After Bowles, Ahmed and Schuld, "Better than classical? The subtle art of benchm
 that beats its twin is measured again on fresh seeds, its twin with twice the search, before that counts.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json

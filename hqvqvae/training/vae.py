@@ -5,8 +5,6 @@ of the Kullback-Leibler term. It is chosen, anew for each fit and by the error t
 training segments that the candidates were not trained on; the segments of an unseen cell take no part.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from sklearn.cluster import KMeans

@@ -3,8 +3,6 @@
 The record grows: what it holds of the same cells and plan is not measured again.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import json

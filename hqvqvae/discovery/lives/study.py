@@ -1,7 +1,5 @@
 """The cells of a search for codes that foretell lives, and the plan that is fixed before it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

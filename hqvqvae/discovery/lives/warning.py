@@ -5,8 +5,6 @@ on whole lives: will this cell last less long than the median one? An alarm is r
 score reaches a threshold that at most a fifth of the long-lived training cells reach.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

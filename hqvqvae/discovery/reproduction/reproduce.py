@@ -4,8 +4,6 @@ What the paper prints is in `paper_values`. What we have and the paper prints no
 a number: metrics, the candidate code cell by cell, the circuit, the use of the codebook.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path

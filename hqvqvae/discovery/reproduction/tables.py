@@ -1,7 +1,5 @@
 """The paper's tables made from our own results, its own figures beside ours where we have them; ready to print."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

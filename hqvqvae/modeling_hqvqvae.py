@@ -32,7 +32,7 @@ from .quantizer import SimVQ, VectorQuantizer, mean_square, perplexity
 
 _LOADING_FAULTS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 _DAMAGE = (SafetensorError, TypeError, AttributeError, LookupError, RuntimeError, ValueError, OverflowError)
-_QUANTIZERS = {"nearest": VectorQuantizer, "simvq": SimVQ, "fsq": FiniteScalarQuantizer}
+_QUANTIZERS: dict[str, Any] = {"nearest": VectorQuantizer, "simvq": SimVQ, "fsq": FiniteScalarQuantizer}
 WEIGHTS = "model.safetensors"
 PACKAGED = Path(__file__).parent / "pretrained"  # folders of weights that ship with the package, by name
 
@@ -149,7 +149,7 @@ class HQVQVAEModel(PreTrainedModel):
         self.register_buffer("feature_std", torch.empty(widths[0]))
         self.encoder = perceptron(widths)
         self.bottleneck = nn.Identity() if config.bottleneck == "none" else Bottleneck(config)
-        self.quantizer = _QUANTIZERS[config.quantizer](config)
+        self.quantizer: VectorQuantizer | FiniteScalarQuantizer = _QUANTIZERS[config.quantizer](config)
         self.decoder = perceptron(widths[::-1])
         self.post_init()
 

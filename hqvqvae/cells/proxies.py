@@ -212,8 +212,8 @@ def cell_table(segments: pd.DataFrame, proxy: str, *, min_segments: int, early_f
         elif not math.isfinite(value):
             reason = f"{chosen.label} cannot be computed: no usable {chosen.needs} where it is needed"
         early_drop = 1 - _finite(capacity[max(end - ONSET_MEDIAN, 0) : end], np.median) / q0
-        onset = math.nan if onset is None else onset
-        rows.append((cell_id, cell["cohort"].iloc[0], len(cell), q0, onset, early_drop, value, reason))
+        at = math.nan if onset is None else onset
+        rows.append((cell_id, cell["cohort"].iloc[0], len(cell), q0, at, early_drop, value, reason))
     columns = ["cell_id", "cohort", "n_segments", "q0_Ah", "onset", "early_drop", "proxy", "left_out"]
     table = pd.DataFrame(rows, columns=columns)
     if not (table["left_out"] == "").any():

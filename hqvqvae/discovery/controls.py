@@ -157,7 +157,8 @@ def cohort_control(study: Study) -> MethodResult:
     predictions = orders @ weights.T
     rho = spearman(predictions, orders)
     p_free = p_value(rho[0], rho[1:]) if enough_orders(study.index.cohorts, within=False) else np.nan
-    unknown = {"p_within": np.nan, "p_within_seeds": np.array([np.nan]), "chosen": np.zeros((1, n), dtype=int)}
+    unknown: dict[str, Any] = {"p_within": np.nan, "p_within_seeds": np.array([np.nan])}
+    unknown["chosen"] = np.zeros((1, n), dtype=int)
     r2 = skill(predictions[0], study.proxy)
     nested = NestedResult(float(rho[0]), rho[:1], r2, p_free, predictions=predictions[:1], **unknown)
     return MethodResult("cohort-mean", LABELS["cohort-mean"], 0, nested)

@@ -103,7 +103,7 @@ class WarningScore:
         return score
 
 
-def warn_cells(score: WarningScore, codes: pd.DataFrame) -> list[dict[str, object]]:
+def warn_cells(score: WarningScore, codes: pd.DataFrame) -> list[dict[str, Any]]:
     """Apply a score to new cells.
 
     Args:

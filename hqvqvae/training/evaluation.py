@@ -105,8 +105,8 @@ def evaluate(
     fold = functools.partial(run_job, segments=segments, protocol=protocol, training=training)
     folds = run_jobs(fold, jobs, engine)
     results = dict(zip(jobs, folds, strict=True))
-    record = {"schema_version": SCHEMA_VERSION, "leave_out": by, "protocol": protocol, "segments": len(segments)}
-    record |= {"groups": groups, "seeds": list(seeds)}
+    record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "leave_out": by, "protocol": protocol}
+    record |= {"segments": len(segments), "groups": groups, "seeds": list(seeds)}
     record |= {"data_sha256": table_sha256(segments), "versions": versions(), "methods": {}}
     for method in methods:
         of_method = {job: fold for job, fold in results.items() if job.method == method}
@@ -128,7 +128,7 @@ def _summary(segments: pd.DataFrame, folds: dict[Job, Fold]) -> dict:
     pairs = itertools.combinations(zip(folds, codes, strict=True), 2)
     agreement = stability([(one, two) for (job, one), (other, two) in pairs if job.held_out == other.held_out])
     pooled, median = [errors.mean() for errors in per_seed.values()], by_cell.median().tolist()
-    figures = {"test_mse_pooled": _spread(pooled), "test_mse_median_cell": _spread(median)}
+    figures: dict[str, Any] = {"test_mse_pooled": _spread(pooled), "test_mse_median_cell": _spread(median)}
     figures |= {"test_mse_by_cell": by_cell.mean(axis=1).to_dict()}
     means = {"train_mse": [fold["train_mse"] for fold in folds.values()]}
     means |= {"codes_used": [np.count_nonzero(share) for share in shares]}

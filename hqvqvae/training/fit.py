@@ -193,7 +193,7 @@ def _final_metrics(model: HQVQVAEModel, features: np.ndarray, state: TrainingSta
         codes = model.quantizer.encode(latents)
     used = torch.bincount(codes, minlength=model.config.codebook_size)
     last = state.history[-1]
-    metrics = {"segments": len(features), "epochs": state.epoch, "best_epoch": state.best_epoch}
+    metrics: dict[str, float] = {"segments": len(features), "epochs": state.epoch, "best_epoch": state.best_epoch}
     metrics |= {"codes_used": int((used > 0).sum()), "perplexity": float(perplexity(used))}
     return metrics | {name: last[name] for name in ("train_mse", "validation_mse") if name in last}
 

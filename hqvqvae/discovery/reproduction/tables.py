@@ -93,11 +93,11 @@ def splits(protocols: dict[str, pd.DataFrame]) -> pd.DataFrame:
     counted = pd.DataFrame({"count": list(printed), "paper": [number(value) for value in printed.values()]})
     for label, segments in protocols.items():
         held_out, total = segments["cell_id"].value_counts(), len(segments)
-        counts = {"cells in training": len(held_out) - 1, "cells held out": 1, "cells in all": len(held_out)}
-        counts |= {"segments in all": total, "mean training segments": total - held_out.mean()}
-        counts |= {"fewest training segments": total - held_out.max(), "most training segments": total - held_out.min()}
-        for which, count in (("fewest", held_out.min()), ("most", held_out.max()), ("mean", held_out.mean())):
-            counts[f"{which} held-out segments"] = count
+        counts: dict[str, float] = {"cells in training": len(held_out) - 1, "cells held out": 1}
+        counts |= {"cells in all": len(held_out), "segments in all": total}
+        mean, low, high = held_out.mean(), held_out.min(), held_out.max()
+        for which, out, others in (("mean", mean, mean), ("fewest", low, high), ("most", high, low)):
+            counts |= {f"{which} held-out segments": out, f"{which} training segments": total - others}
         counted[label] = [number(counts[name], 1) for name in printed]
     return counted
 
@@ -140,9 +140,9 @@ def leads_by_cell(study: Study, result: MethodResult) -> pd.DataFrame | None:
     first = [float(np.argmax(fires)) if fires.any() else np.nan for fires in active]
     leads = np.full(len(first), np.nan) if result.leads is None else result.leads.leads
     index = study.index
-    cells = {"cell": index.cell_ids, "cohort": index.cohorts, "segments": index.n_segments.astype(str)}
+    cells: dict[str, Any] = {"cell": index.cell_ids, "cohort": index.cohorts, "segments": index.n_segments.astype(str)}
     early, late = f"early rate of code {result.candidate}", f"late {PROXIES[study.plan.proxy].label}"
-    places = {"first at segment": first, "onset of degradation": study.onsets, "lead [segments]": leads}
+    places: dict[str, Any] = {"first at segment": first, "onset of degradation": study.onsets, "lead [segments]": leads}
     cells[early] = [number(float(rate)) for rate in rates[:, result.candidate]]
     cells |= {name: [number(value, 0) for value in values] for name, values in places.items()}
     return pd.DataFrame(cells | {late: [number(value) for value in study.proxy]})

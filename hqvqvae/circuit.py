@@ -71,10 +71,8 @@ def check_shapes(ansatz: str, inputs: torch.Tensor, weights: torch.Tensor) -> No
     """Raise HQVQVAEError unless inputs are `(n, q)` and weights `(layers, q, angles)`."""
     angles = weight_shape(ansatz, 1, 1)[-1]
     if inputs.ndim != 2 or weights.ndim != 3 or weights.shape[1:] != (inputs.shape[1], angles):
-        raise HQVQVAEError(
-            f"the circuit needs inputs (n, q) and weights (layers, q, {angles}), got {tuple(inputs.shape)} and "
-            f"{tuple(weights.shape)}"
-        )
+        got = f"got {tuple(inputs.shape)} and {tuple(weights.shape)}"
+        raise HQVQVAEError(f"the circuit needs inputs (n, q) and weights (layers, q, {angles}), {got}")
 
 
 def statevector_circuit(ansatz: str, readout: str = "Z") -> Circuit:

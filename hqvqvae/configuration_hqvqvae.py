@@ -198,33 +198,27 @@ class HQVQVAEConfig(PreTrainedConfig):
             if not holds(value):
                 raise HQVQVAEError(f"{name}={value!r}: expected {expected}")
         if len(self.hidden_sizes) > MAX_DEPTH or len(self.feature_names) > MAX_WIDTH:
-            raise HQVQVAEError(
-                f"{len(self.hidden_sizes)} hidden layers of {len(self.feature_names)} features: expected at most "
-                f"{MAX_DEPTH} and {MAX_WIDTH}"
-            )
+            layers = f"{len(self.hidden_sizes)} hidden layers of {len(self.feature_names)} features"
+            raise HQVQVAEError(f"{layers}: expected at most {MAX_DEPTH} and {MAX_WIDTH}")
         widths = [len(self.feature_names), *self.hidden_sizes, self.latent_dim]
         weights = sum(one * other for one, other in zip(widths, widths[1:]))
         if weights > MAX_WEIGHTS:
-            raise HQVQVAEError(
-                f"layers of {', '.join(map(str, widths))} have {weights:,} weights: expected at most {MAX_WEIGHTS:,}"
-            )
+            layers = f"layers of {', '.join(map(str, widths))}"
+            raise HQVQVAEError(f"{layers} have {weights:,} weights: expected at most {MAX_WEIGHTS:,}")
         if self.bottleneck == "quantum" and self.n_qubits > MAX_QUBITS:
+            amplitudes = f"2^{self.n_qubits} amplitudes per segment"
             raise HQVQVAEError(
-                f"n_qubits={self.n_qubits} is more than the {MAX_QUBITS} supported "
-                f"(2^{self.n_qubits} amplitudes per segment); lower it"
+                f"n_qubits={self.n_qubits} is more than the {MAX_QUBITS} supported ({amplitudes}); lower it"
             )
         pairs = self.n_qubits * (self.n_qubits - 1) if self.bottleneck in ("tanh", "sin") else 0
         if not isinstance(self.n_couplings, int) or not 0 <= self.n_couplings <= pairs:
-            raise HQVQVAEError(
-                f"n_couplings={self.n_couplings!r}: expected a whole number from 0 to {pairs}, the pairs of units of "
-                f"bottleneck {self.bottleneck!r}"
-            )
+            expected = f"a whole number from 0 to {pairs}, the pairs of units of bottleneck {self.bottleneck!r}"
+            raise HQVQVAEError(f"n_couplings={self.n_couplings!r}: expected {expected}")
         tended = (self.codebook_init, self.codebook_update, self.restart_unused_codes) != ("uniform", "loss", False)
         if self.quantizer != "nearest" and tended:
-            raise HQVQVAEError(
-                f"quantizer={self.quantizer!r} has no codebook to start, average or restart: expected codebook_init "
-                "'uniform', codebook_update 'loss' and restart_unused_codes False"
-            )
+            expected = "codebook_init 'uniform', codebook_update 'loss' and restart_unused_codes False"
+            seen = f"quantizer={self.quantizer!r} has no codebook to start, average or restart"
+            raise HQVQVAEError(f"{seen}: expected {expected}")
 
     @classmethod
     def named(cls, name: str, **changes) -> HQVQVAEConfig:

@@ -209,10 +209,8 @@ class HQVQVAEModel(PreTrainedModel):
         varies = features.amax(0) > features.amin(0) if len(features) else std > 0
         constant = [name for name, moves in zip(self.config.feature_names, varies) if not moves]
         if constant:
-            raise HQVQVAEError(
-                f"constant over the {len(features)} training segments: {constant}; leave them out of feature_names "
-                "(`train --features` takes the names to keep)"
-            )
+            seen = f"constant over the {len(features)} training segments: {constant}"
+            raise HQVQVAEError(f"{seen}; leave them out of feature_names (`train --features` takes the names to keep)")
         self.feature_mean.copy_(mean)
         self.feature_std.copy_(std)
 
@@ -265,10 +263,8 @@ class HQVQVAEModel(PreTrainedModel):
             columns = features[names] if hasattr(features, "columns") else features
             return torch.as_tensor(np.asarray(columns, dtype=np.float64)).to(self.feature_mean)
         except (KeyError, TypeError, ValueError) as error:
-            raise HQVQVAEError(
-                f"features are a {type(features).__name__} that cannot be read ({error}); expected numbers (n, "
-                f"{len(names)}): {', '.join(names)}"
-            ) from error
+            seen = f"features are a {type(features).__name__} that cannot be read ({error})"
+            raise HQVQVAEError(f"{seen}; expected numbers (n, {len(names)}): {', '.join(names)}") from error
 
     def encode_relative(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes and latents of features `(n, F)` that are the input already: less the cell's beginning, if need be."""
@@ -355,10 +351,8 @@ class HQVQVAEModel(PreTrainedModel):
         folder = Path(name_or_path)
         if (folder / "config.json").is_file() and not any(folder.glob("*.safetensors")):
             others = ", ".join(sorted(path.name for path in folder.glob("*.bin"))) or "no weights"
-            raise HQVQVAEError(
-                f"{folder} has {others}, and no {WEIGHTS}: expected weights as `save_pretrained` writes them; a pickle "
-                "could run code, and is never read"
-            )
+            expected = "weights as `save_pretrained` writes them; a pickle could run code, and is never read"
+            raise HQVQVAEError(f"{folder} has {others}, and no {WEIGHTS}: expected {expected}")
         # Mismatches are let through only to be named, all at once, below.
         kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True, "use_safetensors": True}
         verbosity = logging.get_verbosity()

@@ -112,10 +112,8 @@ class VectorQuantizer(nn.Module):
             HQVQVAEError: fewer latents than codes.
         """
         if len(latents) < self.codebook_size:
-            raise HQVQVAEError(
-                f"k-means needs at least as many segments as codes, got {len(latents)} for {self.codebook_size}; "
-                "lower codebook_size or bring more segments"
-            )
+            got = f"got {len(latents)} for {self.codebook_size}; lower codebook_size or bring more segments"
+            raise HQVQVAEError(f"k-means needs at least as many segments as codes, {got}")
         try:
             from sklearn.cluster import KMeans
         except ImportError as error:

@@ -83,10 +83,9 @@ def blocks(trace: Trace, cell: str) -> list[slice]:
         out_of_order |= new[0] < time[-1] and not anew
     if out_of_order:
         what = "time runs back" if trace.cycle is None else "the cycle falls"
-        raise MagBridgeError(
-            f"cell {cell}: {what} {len(starts) - 2} times, first at sample {starts[1]}, and no test begins anew there; "
-            "expected the rows of a cycle together and in order of time: sort the table by cell, cycle and time"
-        )
+        seen = f"{what} {len(starts) - 2} times, first at sample {starts[1]}, and no test begins anew there"
+        order = "expected the rows of a cycle together and in order of time: sort the table by cell, cycle and time"
+        raise MagBridgeError(f"cell {cell}: {seen}; {order}")
     return [slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:])]
 
 
@@ -122,11 +121,10 @@ def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: s
                 "column of the step's type (charge, discharge, rest)"
             )
     if up.sum() - down.sum() < 0:
-        word = "falls under charge" if not down.size else "rises under discharge"
-        raise MagBridgeError(
-            f"cell {cell}: the voltage {word} if discharge is negative; if discharge is positive in your file, say so: "
-            "--current-sign positive; if this is an anode half cell, where that is right: --current-sign negative"
-        )
+        seen = f"the voltage {'rises under discharge' if down.size else 'falls under charge'} if discharge is negative"
+        half = "if this is an anode half cell, where that is right: --current-sign negative"
+        told = "if discharge is positive in your file, say so: --current-sign positive"
+        raise MagBridgeError(f"cell {cell}: {seen}; {told}; {half}")
     return current, note
 
 

@@ -184,10 +184,8 @@ def _check_clock(raw: Raw, found: Found, time: pd.Series) -> None:
         for unit, worth in CLOCK_UNITS.items():
             if abs(ratio / worth - 1) < CLOCK_TOLERANCE:
                 column = found.columns["time_s"].column
-                raise MagBridgeError(
-                    f"{raw.path}: {column!r} is in {unit} by the time stamps in {name!r}; say so in a column map "
-                    f"(--columns): time_s: {{column: {column}, unit: {unit}}}"
-                )
+                seen = f"{column!r} is in {unit} by the time stamps in {name!r}; say so in a column map (--columns)"
+                raise MagBridgeError(f"{raw.path}: {seen}: time_s: {{column: {column}, unit: {unit}}}")
 
 
 def _converted(raw: Raw, found: Found) -> pd.DataFrame:
@@ -246,10 +244,9 @@ def _segments(table: pd.DataFrame, found: Found, reading: Reading, notes: list[s
                 raise MagBridgeError(f"cell {cell}: none of {len(faulty)} discharges can be read; cycle "
                                    f"{faulty[0].cycle}: {faulty[0].fault}")  # fmt: skip
             low, high = rows["current_A"].min(), rows["current_A"].max()
-            raise MagBridgeError(
-                f"cell {cell}: no discharge in {len(rows)} rows: the current spans {low:g} to {high:g} A; expected "
-                "loads, negative in discharge (or --current-sign positive)"
-            )
+            seen = f"no discharge in {len(rows)} rows: the current spans {low:g} to {high:g} A"
+            expected = "loads, negative in discharge (or --current-sign positive)"
+            raise MagBridgeError(f"cell {cell}: {seen}; expected {expected}")
         check_units(str(cell), [segment for segment in of_cell if not segment.fault], found, reading.nominal_Ah)
         segments += of_cell
     return segments
@@ -421,10 +418,8 @@ def check_units(cell: str, segments: list[Segment], found: Found, nominal_Ah: fl
     if longest > MAX_DURATION_S:
         refuse("time_s", f"runs {longest:g} in one discharge", f"at most {MAX_DURATION_S:g} s", "ms")
     if longest < MIN_LOAD_S and found.columns["time_s"].unit:
-        raise MagBridgeError(
-            f"cell {cell}: the longest discharge runs {longest:g} s by {found.columns['time_s'].column!r}; "
-            f"expected {least} s under load in one of them: pulses are not described"
-        )
+        seen = f"the longest discharge runs {longest:g} s by {found.columns['time_s'].column!r}"
+        raise MagBridgeError(f"cell {cell}: {seen}; expected {least} s under load in one: pulses are not described")
     if longest < MIN_LOAD_S:
         unit = f"{'minutes' if longest * 60 > MIN_LOAD_S else 'hours'}, or all discharges are too short to be described"
         refuse("time_s", f"runs {longest:g} in the longest discharge", f"seconds, {least} in one of them", unit)

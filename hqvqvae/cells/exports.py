@@ -85,10 +85,8 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
         names = _apart([name or f"column {i + 1}" for i, name in enumerate(layout.names)])
         _check_names(path, names)
         if layout.header and not any(layout.names[:2]):
-            raise MagBridgeError(
-                f"{path} has layers of column names, of cycles, steps and samples in one sheet; export the samples "
-                "alone, with one row of names"
-            )
+            layers = "layers of column names, of cycles, steps and samples in one sheet"
+            raise MagBridgeError(f"{path} has {layers}; export the samples alone, with one row of names")
         first = layout.header + 1 + bool(layout.units)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the names would be dropped
@@ -188,10 +186,8 @@ def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
     try:
         import bdf  # type: ignore[import-untyped]
     except ImportError:
-        raise MagBridgeError(
-            f"{path}: {reason}; vendors' exports are read through batterydf: {EXTRA}, or name your columns in a column "
-            "map (--columns)"
-        ) from None
+        fix = f"vendors' exports are read through batterydf: {EXTRA}, or name your columns in a column map (--columns)"
+        raise MagBridgeError(f"{path}: {reason}; {fix}") from None
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),

@@ -117,10 +117,9 @@ def load_window(segment: Segment) -> slice:
     """
     loaded = loaded_samples(segment)
     if loaded.size == 0:
-        raise MagBridgeError(
-            f"cell {segment.cell_id} cycle {segment.cycle}: no load (current_A is never below {-segment.load_A:g} A, "
-            f"its minimum is {segment.current_A.min():g}); expected a discharge with negative current in ampere"
-        )
+        seen = f"current_A is never below {-segment.load_A:g} A, its minimum is {segment.current_A.min():g}"
+        where = f"cell {segment.cell_id} cycle {segment.cycle}"
+        raise MagBridgeError(f"{where}: no load ({seen}); expected a discharge with negative current in ampere")
     return slice(max(int(loaded[0]) - 1, 0), int(loaded[-1]) + 1)
 
 

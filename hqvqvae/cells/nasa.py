@@ -133,10 +133,8 @@ def _mat_members(archive: zipfile.ZipFile, where: str, left: list[int], depth: i
             continue
         left[0] -= member.file_size
         if left[0] < 0:
-            raise MagBridgeError(
-                f"{where}: with {member.filename} it unpacks to more than {MAX_ARCHIVE_BYTES >> 20} MiB; expected the "
-                "NASA archive"
-            )
+            size = f"with {member.filename} it unpacks to more than {MAX_ARCHIVE_BYTES >> 20} MiB"
+            raise MagBridgeError(f"{where}: {size}; expected the NASA archive")
         with archive.open(member) as file:
             data = file.read(member.file_size)  # what is claimed and no more, whatever it would unpack to
         if inner_zip:

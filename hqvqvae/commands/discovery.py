@@ -29,10 +29,8 @@ def _tables(data: Path | None, protocol: str):
     if set(RAW_FEATURES) <= set(table.columns):
         return apply_protocol(table, "C"), apply_protocol(table, protocol), None
     if protocol != "C":
-        raise MagBridgeError(
-            f"protocol {protocol} needs a table written by `python -m hqvqvae features`; {data} is another: leave "
-            "--protocol out to take its features as they are"
-        )
+        needed = f"protocol {protocol} needs a table written by `python -m hqvqvae features`; {data} is another"
+        raise MagBridgeError(f"{needed}: leave --protocol out to take its features as they are")
     kept = table[table["valid"].astype(bool)] if "valid" in table else table
     return table, kept.reset_index(drop=True), None
 

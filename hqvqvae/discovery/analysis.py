@@ -55,10 +55,8 @@ class DiscoveryPlan:
             if not holds:
                 raise MagBridgeError(f"{name} is {getattr(self, name)}: expected {expected}")
         if self.beginning >= self.min_segments:
-            raise MagBridgeError(
-                f"the reference ends with segment {self.beginning}: expected one before min_segments, "
-                f"{self.min_segments}, so that every cell has segments after it"
-            )
+            expected = f"one before min_segments, {self.min_segments}, so that every cell has segments after it"
+            raise MagBridgeError(f"the reference ends with segment {self.beginning}: expected {expected}")
 
     @property
     def beginning(self) -> int:
@@ -84,10 +82,8 @@ class Coding:
     def __post_init__(self):
         for codes in (self.reference, *self.folds.values()):
             if len(codes) != len(self.reference) or codes.min() < 0 or codes.max() >= self.n_codes:
-                raise MagBridgeError(
-                    f"{len(codes)} codes from {codes.min()} to {codes.max()}: expected {len(self.reference)} "
-                    f"codes from 0 to {self.n_codes - 1}"
-                )
+                expected = f"{len(self.reference)} codes from 0 to {self.n_codes - 1}"
+                raise MagBridgeError(f"{len(codes)} codes from {codes.min()} to {codes.max()}: expected {expected}")
 
     def fold(self, cell_id: str) -> np.ndarray:
         """Codes of all segments as the model that holds this cell out gives them."""

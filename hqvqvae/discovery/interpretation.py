@@ -160,10 +160,9 @@ class Interpreter:
             tokenizer = AutoTokenizer.from_pretrained(name)
             model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True).eval()  # never a pickle
         except Exception as error:  # transformers and the Hub client raise a dozen kinds for what is not a model
-            raise MagBridgeError(
-                f"{name} cannot be loaded as a causal language model: {str(error).strip().splitlines()[0]}; give the "
-                "path of one with safetensors weights (`save_pretrained`), or use --dry-run for the prompts alone"
-            ) from error
+            why = f"cannot be loaded as a causal language model: {str(error).strip().splitlines()[0]}"
+            fix = "the path of one with safetensors weights (`save_pretrained`), or use --dry-run for the prompts alone"
+            raise MagBridgeError(f"{name} {why}; give {fix}") from error
         return cls(name, _revision(name, model), model, tokenizer)
 
     def settings(self) -> dict[str, object]:

@@ -42,10 +42,9 @@ def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
     exported = copy.deepcopy(model).float().cpu().eval()
     if model.config.bottleneck == "quantum":
         if model.config.ansatz not in ONCE or model.config.n_qubits > MAX_QUBITS:
-            raise MagBridgeError(
-                f"ONNX export of ansatz {model.config.ansatz!r} with {model.config.n_qubits} qubits: expected one of "
-                f"{', '.join(ONCE)} with at most {MAX_QUBITS}; use torch.export"
-            )
+            asked = f"ONNX export of ansatz {model.config.ansatz!r} with {model.config.n_qubits} qubits"
+            expected = f"one of {', '.join(ONCE)} with at most {MAX_QUBITS}"
+            raise MagBridgeError(f"{asked}: expected {expected}; use torch.export")
         bottleneck = exported.bottleneck
         bottleneck.circuit = polynomial(bottleneck.circuit, bottleneck.circuit_weights.detach(), model.config.n_qubits)
     features = exported.feature_mean.expand(3, -1) + exported.feature_std * torch.tensor([[-1.0], [0.0], [1.0]])

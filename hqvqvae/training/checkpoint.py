@@ -99,10 +99,8 @@ def load_state(path: Path, state: TrainingState, model, optimizer, generator: to
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise MagBridgeError(f"{path} is not a training state ({error}); delete it to start over") from error
     if scalars["fingerprint"] != state.fingerprint:
-        raise MagBridgeError(
-            f"{path} belongs to a run with another configuration, training or data; "
-            "resume with the same ones, or delete it to start over"
-        )
+        other = "belongs to a run with another configuration, training or data"
+        raise MagBridgeError(f"{path} {other}; resume with the same ones, or delete it to start over")
 
     def part(prefix: str) -> dict[str, torch.Tensor]:
         return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

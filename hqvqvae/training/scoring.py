@@ -33,10 +33,8 @@ def score_cells(model: HQVQVAEModel, segments: list[cells.Segment], skip_invalid
     if protocol != "P" and len(invalid):
         if not skip_invalid:
             first = invalid.iloc[0]
-            raise MagBridgeError(
-                f"cell {first.cell_id} cycle {first.cycle}: {first.reason} ({len(invalid)} of {len(table)} such "
-                "discharges); remove them, or skip them with --skip-invalid"
-            )
+            seen = f"cell {first.cell_id} cycle {first.cycle}: {first.reason} ({len(invalid)} of {len(table)} such"
+            raise MagBridgeError(f"{seen} discharges); remove them, or skip them with --skip-invalid")
         if len(invalid) == len(table):
             raise MagBridgeError(f"none of the {len(table)} discharges is valid; the first: {invalid.iloc[0].reason}")
     if set(names) & set(cells.CHARGE_FEATURES[1:]):
@@ -53,10 +51,9 @@ def score_cells(model: HQVQVAEModel, segments: list[cells.Segment], skip_invalid
         needed = model.config.reference_window[1]
         sizes = table.groupby("cell_id").size()
         if not skip_invalid and sizes.min() <= needed:
-            raise MagBridgeError(
-                f"cell {sizes.idxmin()} has {sizes.min()} valid discharges; the model needs more than the {needed} "
-                "that are the cell's beginning: leave the cell out, or skip such cells with --skip-invalid"
-            )
+            has = f"cell {sizes.idxmin()} has {sizes.min()} valid discharges"
+            more = f"the model needs more than the {needed} that are the cell's beginning"
+            raise MagBridgeError(f"{has}; {more}: leave the cell out, or skip such cells with --skip-invalid")
         table = cells.less_the_beginning(table, names, model.config.reference_window)
     features = torch.tensor(table[names].to_numpy(dtype=np.float32))
     with torch.no_grad():

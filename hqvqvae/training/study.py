@@ -195,10 +195,9 @@ class Study:
         self.arms = [name for name in ARMS if name in asked]
         n_seeds = 1 if short else seeds
         if not FIRST_SEED <= first_seed <= FIRST_FRESH_SEED - n_seeds:
-            raise MagBridgeError(
-                f"{n_seeds} seeds from {first_seed}: expected them between {FIRST_SEED} and {FIRST_FRESH_SEED - 1}; "
-                f"{SEARCH_SEED} is the search's, the later ones are kept fresh"
-            )
+            known = f"{SEARCH_SEED} is the search's, the later ones are kept fresh"
+            expected = f"them between {FIRST_SEED} and {FIRST_FRESH_SEED - 1}; {known}"
+            raise MagBridgeError(f"{n_seeds} seeds from {first_seed}: expected {expected}")
         self.seeds = tuple(range(first_seed, first_seed + n_seeds))
         self.fresh_seeds = tuple(FIRST_FRESH_SEED - FIRST_SEED + seed for seed in self.seeds)
         self.cohorts = sorted(segments["cohort"].unique())
@@ -215,7 +214,7 @@ class Study:
         keys = {task: task_key(task, self.data_sha256) for task in tasks}
         missing = [task for task, key in keys.items() if key not in self._kept]
         if missing and self.path.exists():
-            self.sort_records()  # a killed run may have left half a line
+            self._rewrite(self._kept.values())  # a killed run may have left half a line
         job = functools.partial(run_task, segments=self.segments)
         made = run_jobs(job, missing, self.engine, self._keep)
         self._kept |= {record.key: record for record in made}
@@ -227,9 +226,11 @@ class Study:
 
     def sort_records(self) -> None:
         """Put the kept records in one order, whatever the order they were made in."""
-        kept = sorted(self._kept.values(), key=lambda record: astuple(record.task))
+        self._rewrite(sorted(self._kept.values(), key=lambda record: astuple(record.task)))
+
+    def _rewrite(self, records: Iterable[Record]) -> None:
         with replacing(self.path) as temporary:
-            temporary.write_text("".join(map(_line, kept)), encoding="utf-8")
+            temporary.write_text("".join(map(_line, records)), encoding="utf-8")
 
     def measure(self, rates: dict[str, tuple[float, ...]], seeds: tuple[int, ...]) -> list[Record]:
         """Search the learning rate of each arm for each cohort, then leave each cell and each cohort out.

@@ -42,10 +42,9 @@ class LifePlan:
 
     def __post_init__(self):
         if min(self.folds, self.inner_folds) < 2 or self.n_permutations < 99 or not self.n_codes:
-            raise MagBridgeError(
-                f"{self.folds} folds, {self.inner_folds} inner ones, {self.n_permutations} permutations, codebooks of "
-                f"{list(self.n_codes)}: expected at least 2 folds of each, 99 permutations and one size"
-            )
+            sizes = f"{self.n_permutations} permutations, codebooks of {list(self.n_codes)}"
+            expected = "expected at least 2 folds of each, 99 permutations and one size"
+            raise MagBridgeError(f"{self.folds} folds, {self.inner_folds} inner ones, {sizes}: {expected}")
 
 
 @dataclass(frozen=True)

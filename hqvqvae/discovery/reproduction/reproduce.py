@@ -142,10 +142,8 @@ def _read_evaluation(path: Path, segments: pd.DataFrame, seeds: Sequence[int]) -
             f"{path} holds no record by cell of `python -m hqvqvae evaluate`; leave it out to measure"
         ) from error
     if lacking or not of_these:
-        raise MagBridgeError(
-            f"{path} is of other segments, or of other seeds than {list(seeds)}, or lacks methods "
-            f"({', '.join(lacking) or 'none'}); leave it out to measure anew"
-        )
+        other = f"of other segments, or of other seeds than {list(seeds)}, or lacks methods"
+        raise MagBridgeError(f"{path} is {other} ({', '.join(lacking) or 'none'}); leave it out to measure anew")
     return evaluation
 
 

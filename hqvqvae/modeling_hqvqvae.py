@@ -177,23 +177,19 @@ class HQVQVAEModel(PreTrainedModel):
         names = self.config.feature_names
         mixed = torch.is_autocast_enabled(self.device.type)
         if mixed or self.feature_mean.dtype not in (torch.float32, torch.float64):
-            raise HQVQVAEError(
-                f"HQ-VQVAE runs in float32 or float64, not in {'mixed precision' if mixed else self.feature_mean.dtype}"
-                ": codes of neighbouring latents would change places; call model.float(), or leave autocast, dtype, "
-                "fp16 and bf16 out"
-            )
+            kind = "mixed precision" if mixed else self.feature_mean.dtype
+            fix = "codes of neighbouring latents would change places; call model.float(), or leave autocast"
+            raise HQVQVAEError(f"HQ-VQVAE runs in float32 or float64, not in {kind}: {fix}, dtype, fp16 and bf16 out")
         if not isinstance(features, torch.Tensor):
             raise HQVQVAEError(f"features are a {type(features).__name__}; expected a tensor, or call encode")
         if features.ndim != 2 or features.shape[1] != len(names):
-            raise HQVQVAEError(
-                f"features have shape {tuple(features.shape)}; expected (n, {len(names)}): {', '.join(names)}"
-            )
+            expected = f"(n, {len(names)}): {', '.join(names)}"
+            raise HQVQVAEError(f"features have shape {tuple(features.shape)}; expected {expected}")
         finite = torch.isfinite(features)
         if not torch.compiler.is_exporting() and not finite.all():  # an exported graph cannot raise on values
             row, column = torch.nonzero(~finite)[0].tolist()
-            raise HQVQVAEError(
-                f"feature {names[column]} of row {row} is {features[row, column].item()}; expected finite numbers"
-            )
+            seen = f"feature {names[column]} of row {row} is {features[row, column].item()}"
+            raise HQVQVAEError(f"{seen}; expected finite numbers")
 
     @torch.no_grad()
     def set_standardisation(self, features: torch.Tensor) -> None:
@@ -362,9 +358,8 @@ class HQVQVAEModel(PreTrainedModel):
         except HQVQVAEError:
             raise
         except _DAMAGE as error:
-            raise HQVQVAEError(
-                f"{name_or_path} is no HQ-VQVAE that can be loaded: {str(error).split(chr(10))[0]}; get it again"
-            ) from error
+            why = str(error).split("\n")[0]
+            raise HQVQVAEError(f"{name_or_path} is no HQ-VQVAE that can be loaded: {why}; get it again") from error
         finally:
             logging.set_verbosity(verbosity)
             _check_download(str(name_or_path), kwargs.get("revision"), kwargs.get("cache_dir"))

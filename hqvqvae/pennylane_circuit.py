@@ -12,9 +12,8 @@ def _pennylane():
     try:
         import pennylane
     except ImportError as error:
-        raise HQVQVAEError(
-            "backend 'pennylane' needs PennyLane: pip install pennylane, or use backend 'torch'"
-        ) from error
+        fix = "pip install pennylane, or use backend 'torch'"
+        raise HQVQVAEError(f"backend 'pennylane' needs PennyLane: {fix}") from error
     return pennylane
 
 

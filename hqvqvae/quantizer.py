@@ -182,9 +182,8 @@ class CodebookLife:
         if self.warmup_epochs and epoch == self.warmup_epochs:
             self.place()
         self.model.warming_up = epoch < self.warmup_epochs
-        self.model.quantizer.used = torch.zeros(
-            self.model.config.codebook_size, dtype=torch.int64, device=self.features.device
-        )
+        size, device = self.model.config.codebook_size, self.features.device
+        self.model.quantizer.used = torch.zeros(size, dtype=torch.int64, device=device)
 
     def end_epoch(self, epoch: int, generator: torch.Generator) -> int:
         """Call after the last step of an epoch; returns how many unused codes were restarted."""
@@ -253,9 +252,8 @@ class CodebookCallback(TrainerCallback):
 def check_codes(codes: torch.Tensor, codebook_size: int) -> None:
     """Raise HQVQVAEError unless codes run from 0 to K - 1."""
     if codes.numel() and (codes.min() < 0 or codes.max() >= codebook_size):
-        raise HQVQVAEError(
-            f"codes run from {int(codes.min())} to {int(codes.max())}; expected 0 to {codebook_size - 1}"
-        )
+        low, high = int(codes.min()), int(codes.max())
+        raise HQVQVAEError(f"codes run from {low} to {high}; expected 0 to {codebook_size - 1}")
 
 
 def over_ranks(counted: torch.Tensor) -> torch.Tensor:

@@ -115,11 +115,10 @@ def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: s
         moves, never = (up, "negative") if up.size else (down, "positive")
         rise, fall = moves.clip(min=0).sum(), -moves.clip(max=0).sum()
         if min(rise, fall) > MAGNITUDE_SHARE * max(rise, fall):
-            raise MagBridgeError(
-                f"cell {cell}: the current is never {never}, and the voltage both rises and falls under it: it is a "
-                "magnitude, without the sign that tells charge from discharge; export it with its sign, or with a "
-                "column of the step's type (charge, discharge, rest)"
-            )
+            seen = f"the current is never {never}, and the voltage both rises and falls under it"
+            why = "it is a magnitude, without the sign that tells charge from discharge"
+            fix = "export it with its sign, or with a column of the step's type (charge, discharge, rest)"
+            raise MagBridgeError(f"cell {cell}: {seen}: {why}; {fix}")
     if up.sum() - down.sum() < 0:
         seen = f"the voltage {'rises under discharge' if down.size else 'falls under charge'} if discharge is negative"
         half = "if this is an anode half cell, where that is right: --current-sign negative"
@@ -130,11 +129,9 @@ def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: s
 
 def _by_steps(current: np.ndarray, step_type: np.ndarray) -> tuple[np.ndarray, str]:
     words = np.array([str(word).casefold() for word in step_type])
-    distinct = {
-        word: ("dis" in word or "dch" in word or word == "d", "ch" in word or word == "c") for word in set(words)
-    }
-    discharge = np.isin(words, [word for word, (dis, _) in distinct.items() if dis])
-    charge = np.isin(words, [word for word, (dis, ch) in distinct.items() if ch and not dis])
+    out_of = [word for word in set(words) if "dis" in word or "dch" in word or word == "d"]
+    discharge = np.isin(words, out_of)
+    charge = np.isin(words, [word for word in {*words} - {*out_of} if "ch" in word or word == "c"])
     if not discharge.any() or not charge.any():
         return current, ""
     out, into = np.nanmean(current[discharge]), np.nanmean(current[charge])

@@ -116,9 +116,8 @@ def _with_cells(raw: Raw, table: pd.DataFrame) -> pd.DataFrame:
         return table.assign(cell_id=re.sub(r"\.bdf$", "", raw.path.stem))
     if table["cell_id"].isna().any():
         row = table.index[table["cell_id"].isna()][0]
-        raise MagBridgeError(
-            f"{raw.path}: row {row} has no cell_id; name the cell in every row, or leave the column out"
-        )
+        fix = "name the cell in every row, or leave the column out"
+        raise MagBridgeError(f"{raw.path}: row {row} has no cell_id; {fix}")
     return table
 
 
@@ -400,10 +399,9 @@ def check_units(cell: str, segments: list[Segment], found: Found, nominal_Ah: fl
     def refuse(channel: str, seen: str, expected: str, looks_like: str) -> None:
         column = found.columns[channel].column
         named, own = (channel, channel.split("_")[0]) if column == channel else (f"{column!r} ({channel})", column)
-        raise MagBridgeError(
-            f"cell {cell}: {named} {seen}; expected {expected} (looks like {looks_like}); state the unit in its name, "
-            f"such as '{split_unit(own)[0]} [{looks_like.split(',')[0].split(' ')[0]}]', or in a column map"
-        )
+        name = f"'{split_unit(own)[0]} [{looks_like.split(',')[0].split(' ')[0]}]'"
+        fix = f"state the unit in its name, such as {name}, or in a column map"
+        raise MagBridgeError(f"cell {cell}: {named} {seen}; expected {expected} (looks like {looks_like}); {fix}")
 
     peak = {name: max(float(np.abs(getattr(s, name)).max()) for s in segments) for name in CHANNELS[1:3]}
     for channel, unit, most in (("voltage_V", "V", MAX_VOLTAGE_V), ("current_A", "A", MAX_CURRENT_A)):

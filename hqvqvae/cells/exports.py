@@ -5,10 +5,10 @@ the extra `[cyclers]`) knows beside it, it parses: exports with a preamble, sect
 the units of columns that came as text as they were, so what it names is converted here, by the vendor's own header.
 """
 
-import contextlib
 import io
 import warnings
 from collections.abc import Collection, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,10 +23,8 @@ from dataset_card.storage.layout import text_layout, workbook_rows
 from .child import MAX_MEMORY_BYTES, Broken, bounded_child
 from .download import packaged_document
 
-FIELDS = tuple(
-    InputField(**{**field, "aliases": tuple(field.get("aliases", ()))})
-    for field in packaged_document("names.yaml")["samples"]
-)
+_SAMPLES = packaged_document("names.yaml")["samples"]
+FIELDS = tuple(InputField(**{**each, "aliases": tuple(each.get("aliases", ()))}) for each in _SAMPLES)
 CELL, CYCLE, TIME, VOLTAGE, CURRENT, TEMPERATURE, CAPACITY, COUNTED, STEP_TYPE = FIELDS
 """Columns of a table of samples. Without any but time, voltage and current it is one cell's whole test."""
 
@@ -35,10 +33,7 @@ MAX_COLUMNS = 1000
 MAX_UNPACKING = 20  # a table of samples takes in memory at most so many times its Parquet file, or `MAX_MEMORY_BYTES`
 MAX_WORKBOOK_ROWS = 1_000_000
 TEXT = (".csv", ".tsv", ".txt")
-AS_TEXT = {
-    ".mpr": "export it as text (.mpt) in EC-Lab",
-    ".res": "export it as CSV or XLSX in MITS Pro",
-}
+AS_TEXT = {".mpr": "export it as text (.mpt) in EC-Lab", ".res": "export it as CSV or XLSX in MITS Pro"}
 """What to do with binary files that batterydf does not read."""
 CLOCK_SET_S = 1.0
 """By how much a cycler's clock is set back now and then, without a break in its record."""
@@ -188,11 +183,7 @@ def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
     except ImportError:
         fix = f"vendors' exports are read through batterydf: {EXTRA}, or name your columns in a column map (--columns)"
         raise MagBridgeError(f"{path}: {reason}; {fix}") from None
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         ranked = sorted(bdf.plugins(), key=lambda name: name != bdf.detect(path).id)
         for plugin in ranked:
@@ -206,10 +197,8 @@ def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
                 continue
             if all(each.name in found.columns for each in NEEDED):
                 return raw, found
-    fix = AS_TEXT.get(
-        path.suffix.lower(),
-        "export one table with one row of column names, or name your columns in a column map (--columns)",
-    )
+    other = "export one table with one row of column names, or name your columns in a column map (--columns)"
+    fix = AS_TEXT.get(path.suffix.lower(), other)
     raise MagBridgeError(f"{path}: {reason}; batterydf knows no export like it either: {fix}")
 
 

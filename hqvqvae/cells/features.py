@@ -71,17 +71,13 @@ class Segment:
         for name, values in channels.items():
             bad = np.flatnonzero(~np.isfinite(values))
             if bad.size and not (name == "temperature_C" and bad.size == len(values)):
-                return (
-                    f"{name} is {values[bad[0]]} at sample {bad[0]} ({bad.size} such samples); "
-                    "expected finite numbers: drop or interpolate them first"
-                )
+                seen = f"{name} is {values[bad[0]]} at sample {bad[0]} ({bad.size} such samples)"
+                return f"{seen}; expected finite numbers: drop or interpolate them first"
         steps = np.diff(self.time_s)
         if steps.min() <= 0:
             at = int(np.argmin(steps > 0)) + 1
-            return (
-                f"time_s does not increase at sample {at} "
-                f"({self.time_s[at - 1]:g} then {self.time_s[at]:g}); sort the samples and drop duplicates"
-            )
+            seen = f"at sample {at} ({self.time_s[at - 1]:g} then {self.time_s[at]:g})"
+            return f"time_s does not increase {seen}; sort the samples and drop duplicates"
         return ""
 
 
@@ -196,9 +192,8 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
         if not segment.fault:
             segment.check()
         if (segment.cell_id, segment.cycle) in seen:
-            raise MagBridgeError(
-                f"cell {segment.cell_id} cycle {segment.cycle} appears twice; number the cycles uniquely"
-            )
+            where = f"cell {segment.cell_id} cycle {segment.cycle}"
+            raise MagBridgeError(f"{where} appears twice; number the cycles uniquely")
         seen.add((segment.cell_id, segment.cycle))
         whole = slice(None)
         total = throughput.setdefault(segment.cell_id, [0.0, 0.0])
@@ -276,9 +271,7 @@ def charge_features(charge_Ah: np.ndarray, voltage_V: np.ndarray) -> dict[str, f
     """
     voltages = np.interp(np.array(FRACTIONS) * charge_Ah[-1], charge_Ah, voltage_V)
     mean = np.trapezoid(voltage_V, charge_Ah) / (charge_Ah[-1] - charge_Ah[0])
-    return {"capacity": float(charge_Ah[-1]), "v_mean_charge": float(mean)} | dict(
-        zip(VOLTAGES, voltages.tolist(), strict=True)
-    )
+    return dict(zip(CHARGE_FEATURES, (float(charge_Ah[-1]), float(mean), *voltages.tolist()), strict=True))
 
 
 def add_charge_features(table: pd.DataFrame, segments: list[Segment]) -> pd.DataFrame:

@@ -38,9 +38,8 @@ def read_mats(sources: Mapping[str, Path | bytes]) -> Iterator[tuple[str, list[R
             try:
                 yield cell_id, call(read_mat, sources[cell_id], cell_id)
             except Broken as error:
-                raise MagBridgeError(
-                    f"{cell_id}.mat is damaged or no MATLAB 5 file (it {error}); fetch it again"
-                ) from None
+                damage = f"is damaged or no MATLAB 5 file (it {error})"
+                raise MagBridgeError(f"{cell_id}.mat {damage}; fetch it again") from None
 
 
 def read_mat(source: Path | bytes, cell_id: str) -> list[Record]:
@@ -49,9 +48,8 @@ def read_mat(source: Path | bytes, cell_id: str) -> list[Record]:
 
     name = f"{cell_id}.mat"
     try:
-        content = scipy.io.loadmat(
-            io.BytesIO(source) if isinstance(source, bytes) else source, squeeze_me=True, struct_as_record=False
-        )
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        content = scipy.io.loadmat(file, squeeze_me=True, struct_as_record=False)
     except OSError as error:
         raise MagBridgeError(f"{name} cannot be read: {error}; fetch it again") from error
     except Exception as error:  # a damaged file fails in scipy as zlib.error, TypeError, MemoryError, IndexError ...
@@ -80,9 +78,8 @@ def _numbers(struct: object, name: str, where: str) -> np.ndarray:
     """A field as a (n,) float64 array."""
     array = np.atleast_1d(np.asarray(_field(struct, name, where)))
     if array.ndim != 1 or array.dtype.kind not in "iuf":
-        raise MagBridgeError(
-            f"{where}: field {name} is {array.dtype} of shape {array.shape}; expected a row of numbers"
-        )
+        seen = f"{array.dtype} of shape {array.shape}"
+        raise MagBridgeError(f"{where}: field {name} is {seen}; expected a row of numbers")
     return array.astype(float)
 
 

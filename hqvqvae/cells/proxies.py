@@ -93,9 +93,8 @@ def valid_segments(segments: pd.DataFrame) -> pd.DataFrame:
         raise MagBridgeError(f"cell {row.cell_id} has cycle {row.cycle} twice: one row per cell and cycle is expected")
     cohorts = kept.groupby("cell_id")["cohort"].nunique()
     if (cohorts != 1).any():
-        raise MagBridgeError(
-            f"cell {cohorts.index[cohorts != 1][0]} needs exactly one cohort, the same in all its rows"
-        )
+        cell = cohorts.index[cohorts != 1][0]
+        raise MagBridgeError(f"cell {cell} needs exactly one cohort, the same in all its rows")
     return kept.sort_values(["cell_id", "cycle"], kind="stable").reset_index(drop=True)
 
 

@@ -148,10 +148,7 @@ def warn(
 def interpret(
     run: Run,
     model: Annotated[str | None, Option(help="Instruct model of transformers: a local path, or a Hub name.")] = None,
-    url: Annotated[
-        str | None,
-        Option(help="OpenAI-compatible server of the model (key: $OPENAI_API_KEY); else it is loaded on this machine."),
-    ] = None,
+    url: Annotated[str | None, Option(help="OpenAI-like server (key: $OPENAI_API_KEY); else loaded here.")] = None,
     code: Annotated[list[int] | None, Option(help="Only these codes; may be repeated.")] = None,
     out: Annotated[Path | None, Option(help="Folder for the output; RUN/interpretation by default.")] = None,
     replace: ReplaceOption = False,

@@ -20,13 +20,9 @@ if TYPE_CHECKING:
 
 Protocol = Annotated[str, Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
 Columns = Annotated[Path | None, Option(help="YAML that maps the columns and units of your table to ours.")]
-CurrentSign = Annotated[
-    str | None, Option(help="Sign of a discharge in your table, negative or positive; checked if left out.")
-]
+CurrentSign = Annotated[str | None, Option(help="Sign of discharge in your table, negative or positive; else checked.")]
 Ambient = Annotated[float | None, Option(help="Temperature in degC of a table that has none.")]
-Nominal = Annotated[
-    float | None, Option(help="Nominal capacity of a cell of your table in Ah: refuse charges far from it.")
-]
+Nominal = Annotated[float | None, Option(help="Nominal Ah of a cell of your table: refuse charges far from it.")]
 Data = Annotated[Path | None, Option(help="Parquet of `features`; the embedded NASA segments by default.")]
 
 

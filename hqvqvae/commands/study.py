@@ -82,18 +82,13 @@ def power(
 
 def precursors(
     out: Annotated[Path, Option(help="Folder of the results; more runs add to what is there.")] = Path("precursors"),
-    method: Annotated[
-        list[str] | None, Option(help="kmeans, precursor ...; may be repeated. The six of the card if left out.")
-    ] = None,
+    method: Annotated[list[str] | None, Option(help="kmeans, precursor ...; may be repeated; else the card's.")] = None,
     part: Annotated[
-        list[str] | None,
-        Option(help="search, absolute, transfer, numbers or warning; may be repeated. All if left out."),
+        list[str] | None, Option(help="search, absolute, transfer, numbers or warning; may be repeated; else all.")
     ] = None,
     seeds: Annotated[int, Option(min=1, help="Seeds of folds and models, from 0.")] = 10,
     draws: Annotated[int, Option(min=1, help="Draws of fewer cells, for each number.")] = 6,
-    matr: Annotated[
-        Path | None, Option(help="The MATR tables, zip or folder: search on the curves themselves, in place of parts.")
-    ] = None,
+    matr: Annotated[Path | None, Option(help="MATR's tables, zip or folder: search on curves, not in parts.")] = None,
     export: Annotated[Path | None, Option(help="Also write the model as packaged weights here.")] = None,
     replace: ReplaceExport = False,
     jobs: JobsOption = None,

@@ -42,11 +42,7 @@ PLAIN_CHAT = "{% for message in messages %}{{ message.role }}: {{ message.conten
 """Of a model without a chat template."""
 LABEL = "unverified hypotheses: written by a language model from summary statistics, checked by no experiment"
 
-SYSTEM = (
-    "You are a battery electrochemist. You get summary statistics of the discharge segments that an unsupervised "
-    "model put under one code. Propose mechanisms that could explain them, as hypotheses. Answer with one JSON "
-    "object and nothing else."
-)
+SYSTEM = render("system.md", {})
 
 
 def answer_schema() -> dict[str, Any]:
@@ -174,9 +170,8 @@ class Interpreter:
         """Continue a conversation greedily."""
         tokenizer = self.tokenizer
         template = tokenizer.chat_template or PLAIN_CHAT
-        text = tokenizer.apply_chat_template(
-            messages, chat_template=template, tokenize=False, add_generation_prompt=True
-        )
+        chat: dict[str, Any] = {"chat_template": template, "tokenize": False, "add_generation_prompt": True}
+        text = tokenizer.apply_chat_template(messages, **chat)
         inputs = tokenizer(text, return_tensors="pt", add_special_tokens=not tokenizer.chat_template)
         ids = inputs["input_ids"]
         limit = getattr(self.model.config, "max_position_embeddings", None) or sys.maxsize

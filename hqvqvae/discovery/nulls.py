@@ -173,9 +173,8 @@ def nested_predictions(
         # Sorting again takes longer: the cell left out lowers the ranks above its own.
         of_target = ranks[:, others] - (np.sign(target - proxy[:, [c]]) + 1) / 2
         seen, unseen = predictors[c][others], predictors[c][[c]]
-        predictions[:, [c]], chosen[:, c] = choose_and_predict(
-            target, seen, unseen, eligible[c], target_ranks=of_target
-        )
+        found = choose_and_predict(target, seen, unseen, eligible[c], target_ranks=of_target)
+        predictions[:, [c]], chosen[:, c] = found
     return predictions, chosen
 
 

@@ -74,9 +74,8 @@ def background(study: Study, codes: np.ndarray, n_codes: int) -> Background:
     means = proxy.groupby(study.index.cohorts).mean()
     freedom = len(proxy) - len(means)
     if freedom < 1 or set(index.cohorts) - set(means.index):
-        raise MagBridgeError(
-            "planting a precursor needs cohorts with cells that take part, one of them with two or more"
-        )
+        needed = "cohorts with cells that take part, one of them with two or more"
+        raise MagBridgeError(f"planting a precursor needs {needed}")
     deviations = proxy.to_numpy() - means[study.index.cohorts].to_numpy()
     rates, present = code_rates(index, codes, n_codes, early), code_rates(index, codes, n_codes) > 0
     mean, spread = means[index.cohorts].to_numpy(), float(np.sqrt(np.sum(deviations**2) / freedom))

@@ -194,10 +194,8 @@ def compared(discovery: Discovery) -> list[MethodResult]:
 def paper_comparison(discovery: Discovery, n_best: int = 3) -> pd.DataFrame:
     """The paper's Table 2 and the best codes of this run, ready to print."""
     printed = paper_values.table(2)
-    rows = [
-        {"source": "paper", "adjusted pW": "not given", **dict(zip(printed, map(number, row), strict=True))}
-        for row in printed.itertuples(index=False)
-    ]
+    source = {"source": "paper", "adjusted pW": "not given"}
+    rows = [source | {name: number(value) for name, value in row.items()} for row in printed.to_dict("records")]
     for result in compared(discovery):
         best = result.table[np.isfinite(result.table["spearman"])].head(n_best)
         if best.empty:

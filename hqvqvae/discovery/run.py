@@ -47,9 +47,8 @@ def given_coding(study: Study, codes: pd.DataFrame) -> Coding:
     for wrong, what in ((twice, "twice"), (absent, f"without a code, as {len(absent)} valid segments are")):
         if len(wrong):
             row = wrong.iloc[0]
-            raise MagBridgeError(
-                f"the table of codes has cell {row.cell_id} cycle {row.cycle} {what}: give one code per valid segment"
-            )
+            found = f"the table of codes has cell {row.cell_id} cycle {row.cycle} {what}"
+            raise MagBridgeError(f"{found}: give one code per valid segment")
     values = joined["code"].to_numpy()
     if not np.issubdtype(values.dtype, np.number) or (values != np.floor(values)).any() or values.min() < 0:
         raise MagBridgeError("codes must be integers from 0")
@@ -109,19 +108,16 @@ def discover(
     window = study.plan.reference_window
     if window is not None and (codes is not None or protocol != "C"):
         other = f"protocol {protocol}" if codes is None else "codes as given"
-        raise MagBridgeError(
-            f"the reference {window} is for methods trained on protocol C, not for {other}: leave it out"
-        )
+        meant = f"the reference {window} is for methods trained on protocol C"
+        raise MagBridgeError(f"{meant}, not for {other}: leave it out")
     options: dict[str, Any] = {"protocol": protocol, "training": training}
     unusable = _untrainable(features, columns)
     if unusable and codes is None:
         raise MagBridgeError(unusable)
     if window is not None:
         features = less_the_beginning(features, columns, window)
-        notes.append(
-            f"Features are taken less each cell's own mean over its segments {window[0]} to {window[1]}; the segments "
-            "up to there have no code and serve the proxies alone."
-        )
+        less = f"Features are taken less each cell's own mean over its segments {window[0]} to {window[1]}"
+        notes.append(f"{less}; the segments up to there have no code and serve the proxies alone.")
     if unusable:
         notes.append(f"No trained controls: {unusable}")
         n_codes, n_segments = codings["given"][0].n_codes, len(study.segments)

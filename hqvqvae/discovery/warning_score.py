@@ -97,9 +97,8 @@ class WarningScore:
         score = cls(**fields)
         sizes = len(score.late_share), len(score.weights)
         if sizes != (score.n_codes, len(FEATURES)):
-            raise MagBridgeError(
-                f"{path} has {sizes} late shares and weights, expected {score.n_codes}, {len(FEATURES)}"
-            )
+            expected = f"expected {score.n_codes}, {len(FEATURES)}"
+            raise MagBridgeError(f"{path} has {sizes} late shares and weights, {expected}")
         return score
 
 
@@ -349,9 +348,7 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
         for name, s in scores.items()
     ]
     fitted = _calibrated_to_onsets(study.by_cell(coding.reference), study.onsets, coding.n_codes, final_precursor)
-    note = (
-        f"no score could be fitted for {unfitted} of {len(study.onsets)} held-out cells: among the other cells, all or "
-        f"none of the segments lie within {HORIZON} segments of an onset"
-    )
+    why = f"among the other cells, all or none of the segments lie within {HORIZON} segments of an onset"
+    note = f"no score could be fitted for {unfitted} of {len(study.onsets)} held-out cells: {why}"
     curve = pd.concat(curves, ignore_index=True)
     return WarningEvaluation(cells, summary.reset_index(), curve, fitted, note if unfitted else "")

@@ -63,9 +63,8 @@ def save_state(path: Path, state: TrainingState, model, optimizer, generator: to
     scalars = {name: getattr(state, name) for name in ("fingerprint", "epoch", "history", "best_epoch", "best_score")}
     with replacing(path) as temporary:
         text = json.dumps(scalars)
-        save_file(
-            tensors, temporary, metadata={"version": STATE_VERSION, "state": text, "sha256": _sha256(tensors, text)}
-        )
+        metadata = {"version": STATE_VERSION, "state": text, "sha256": _sha256(tensors, text)}
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def _sha256(tensors: dict[str, torch.Tensor], text: str) -> str:
@@ -87,9 +86,8 @@ def load_state(path: Path, state: TrainingState, model, optimizer, generator: to
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             if metadata["version"] != STATE_VERSION:
-                raise MagBridgeError(
-                    f"{path} has state version {metadata['version']}, expected {STATE_VERSION}; delete it to start over"
-                )
+                seen = f"{path} has state version {metadata['version']}, expected {STATE_VERSION}"
+                raise MagBridgeError(f"{seen}; delete it to start over")
             tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
             if _sha256(tensors, metadata["state"]) != metadata["sha256"]:
                 raise MagBridgeError(f"{path} is damaged: its contents have another SHA-256; delete it to start over")

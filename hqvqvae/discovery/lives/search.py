@@ -21,10 +21,8 @@ from ...training.methods import Coder, fit_method
 from ..nulls import choose_and_predict, p_value, permutations, spearman
 from .study import TRAIN_STEP, LifePlan, LifeStudy, balanced_folds, prepare
 
-BOUNDS = {
-    "variance of the curve's change": ("dq_log_var",),
-    "drift of the six features": None,
-}  # ridge regressions without codes: of the published feature, and of the features' last ten cycles
+BOUNDS = {"variance of the curve's change": ("dq_log_var",), "drift of the six features": None}
+# Ridge regressions without codes: of the published feature, and of the features' last ten cycles
 RIDGE = 1.0
 TRANSFER_TO = "test2"
 
@@ -199,9 +197,8 @@ def predict(
         for fold in range(plan.inner_folds):
             kept = inner != fold
             usable = (seen[kept] > 0).sum(axis=0) >= plan.min_cells_present
-            predicted[:, ~kept] = choose_and_predict(
-                target[:, kept], seen[kept], seen[~kept], usable, either_sign=True
-            )[0]
+            inside = target[:, kept], seen[kept], seen[~kept], usable
+            predicted[:, ~kept] = choose_and_predict(*inside, either_sign=True)[0]
         scores.append(within_cohorts(predicted, target, cohorts[train]))
         usable = (seen > 0).sum(axis=0) >= plan.min_cells_present
         answers.append((*choose_and_predict(target, seen, shares[test], usable, either_sign=True), size))

@@ -138,9 +138,8 @@ def _read_evaluation(path: Path, segments: pd.DataFrame, seeds: Sequence[int]) -
         lacking = [name for name in tables.BASELINES if name not in evaluation["methods"]]
         of_these = evaluation["data_sha256"] == table_sha256(segments) and evaluation["seeds"] == list(seeds)
     except (ValueError, TypeError, KeyError, StopIteration) as error:
-        raise MagBridgeError(
-            f"{path} holds no record by cell of `python -m hqvqvae evaluate`; leave it out to measure"
-        ) from error
+        lacks = "holds no record by cell of `python -m hqvqvae evaluate`"
+        raise MagBridgeError(f"{path} {lacks}; leave it out to measure") from error
     if lacking or not of_these:
         other = f"of other segments, or of other seeds than {list(seeds)}, or lacks methods"
         raise MagBridgeError(f"{path} is {other} ({', '.join(lacking) or 'none'}); leave it out to measure anew")
@@ -211,9 +210,8 @@ def _about_codes(found: Discovery, paper: MethodResult) -> str:
     parts = [] if paper.candidate is None else [f"Shown: code {paper.candidate} of `{paper.name}`."]
     if lacking:
         fewest = found.study.plan.min_cells_present
-        parts.append(
-            f"No code of {' and '.join(lacking)} is eligible: none is held by {fewest} cells with a varying early rate."
-        )
+        none = f"none is held by {fewest} cells with a varying early rate"
+        parts.append(f"No code of {' and '.join(lacking)} is eligible: {none}.")
     return " ".join(parts)
 
 

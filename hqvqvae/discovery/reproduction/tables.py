@@ -122,12 +122,8 @@ def measures(evaluation: dict[str, Any], results: dict[str, MethodResult]) -> pd
             consistency = "none eligible" if nested is None else f"{number(nested.rho)} ({p_text(nested.p_within)})"
             lead = "-" if leads is None else f"{leads.median:g} ({p_text(leads.p)})"
             sensitivity = result.table["sensitivity"].max()
-        row |= {
-            "consistency: rho on unseen cells (pW)": consistency,
-            "median lead, segments (p)": lead,
-            "sensitivity: Spearman with the early drop, best code": number(sensitivity),
-        }
-        rows.append(row)
+        row |= {"consistency: rho on unseen cells (pW)": consistency, "median lead, segments (p)": lead}
+        rows.append(row | {"sensitivity: Spearman with the early drop, best code": number(sensitivity)})
     return pd.DataFrame(rows)
 
 

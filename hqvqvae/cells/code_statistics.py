@@ -40,9 +40,7 @@ def purity(codes: np.ndarray, labels: np.ndarray) -> float:
 
 def runs(index: CellIndex, codes: np.ndarray) -> pd.DataFrame:
     """Cut each cell's sequence into runs of one code: `cell` (index), `start` (position), `code`, `length`."""
-    change = np.ones(len(codes), dtype=bool)
-    change[1:] = (codes[1:] != codes[:-1]) | (index.cell[1:] != index.cell[:-1])
-    starts = np.flatnonzero(change)
+    starts = np.flatnonzero(np.append(True, (codes[1:] != codes[:-1]) | (index.cell[1:] != index.cell[:-1])))
     where = {"cell": index.cell[starts], "start": index.position[starts], "code": codes[starts]}
     return pd.DataFrame(where | {"length": np.diff(np.append(starts, len(codes)))})
 
@@ -55,10 +53,8 @@ def frequency_table(index: CellIndex, codes: np.ndarray, n_codes: int) -> pd.Dat
         `persistence` (share of its segments that the same code follows, where a next one exists), `mean_life`
         (mean relative position, 0 to 1).
     """
-    has_next = np.zeros(len(codes), dtype=bool)
-    has_next[:-1] = index.cell[1:] == index.cell[:-1]
-    same_next = np.zeros(len(codes), dtype=bool)
-    same_next[:-1] = has_next[:-1] & (codes[1:] == codes[:-1])
+    has_next = np.append(index.cell[1:] == index.cell[:-1], False)
+    same_next = has_next & np.append(codes[1:] == codes[:-1], False)
     by_run = runs(index, codes).groupby("code")["length"].mean()
     rows = []
     for code in np.flatnonzero(np.bincount(codes, minlength=n_codes)):
@@ -85,10 +81,7 @@ def align(reference: np.ndarray, codes: np.ndarray, n_codes: int, shared: np.nda
     """
     contingency = np.zeros((n_codes, n_codes))
     np.add.at(contingency, (codes[shared], reference[shared]), 1)
-    rows, columns = linear_sum_assignment(contingency, maximize=True)
-    mapping = np.empty(n_codes, dtype=int)
-    mapping[rows] = columns
-    return mapping
+    return linear_sum_assignment(contingency, maximize=True)[1]
 
 
 def stability(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:

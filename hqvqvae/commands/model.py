@@ -1,10 +1,8 @@
 """Commands around the model: features, train, evaluate, score, export, push. Heavy imports wait for a command."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -14,9 +12,6 @@ from dataset_card.running.parallel import Engine
 from dataset_card.storage.output import require_file
 
 from .terminal import Json, Reference, ReplaceExport, answer, own_table, quiet_libraries, window_of
-
-if TYPE_CHECKING:
-    from ..cells.features import Segment
 
 Protocol = Annotated[str, Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
 Columns = Annotated[Path | None, Option(help="YAML that maps the columns and units of your table to ours.")]
@@ -39,7 +34,7 @@ def _load(data: Path | None, protocol: str):
     return apply_protocol(table, protocol)
 
 
-def _own_segments(table: Path, *told: Any) -> list[Segment]:
+def _own_segments(table: Path, *told: Any):
     """The discharges of a user's own cells; how the file was read is told on stderr."""
     from ..cells.cycling import Reading, read_cells
 

@@ -1,18 +1,13 @@
 """What the commands share: options, tables of the user's own, their printing, quiet libraries."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Option
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import json_text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Json = Annotated[bool, Option("--json", help="Print a JSON record to stdout.")]
 Reference = Annotated[
@@ -32,7 +27,7 @@ def window_of(reference: str | None) -> tuple[int, int] | None:
     return int(first), int(last)
 
 
-def own_table(data: Path) -> pd.DataFrame:
+def own_table(data: Path):
     """A table of the user's own; a cell without a cohort is the cohort that NASA tested it in, or one of its own."""
     from ..cells.cycling import read_table
     from ..cells.nasa import cohort_of

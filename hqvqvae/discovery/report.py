@@ -111,11 +111,9 @@ def is_precursor(study: Study, result: MethodResult) -> bool:
 def headline(study: Study, result: MethodResult) -> str:
     """One sentence that answers the question of the run."""
     codes, counts = np.unique(result.chosen[result.chosen >= 0], return_counts=True)
-    values = _about(study, result) | {
-        "constant": len(study.proxy) > 0 and np.ptp(study.proxy) == 0,
-        "is_precursor": is_precursor(study, result),
-        "often": (codes[counts.argmax()], counts.max()) if len(codes) else None,
-    }
+    values = _about(study, result) | {"is_precursor": is_precursor(study, result)}
+    values["constant"] = len(study.proxy) > 0 and np.ptp(study.proxy) == 0
+    values["often"] = (codes[counts.argmax()], counts.max()) if len(codes) else None
     return render("headline.md", values, _FILTERS)
 
 
@@ -146,11 +144,9 @@ def verdict(
     """
     known = [control for control in controls.values() if control.nested is not None]
     cohorts = study.index.cohorts
-    values = _about(study, primary) | {
-        "headline": headline(study, primary),
-        "better": [c for c in known if c.nested and primary.nested and c.nested.rho >= primary.nested.rho],
-        "sizes": np.unique(cohorts, return_counts=True)[1],
-    }
+    values = _about(study, primary) | {"headline": headline(study, primary)}
+    values["better"] = [c for c in known if c.nested and primary.nested and c.nested.rho >= primary.nested.rho]
+    values["sizes"] = np.unique(cohorts, return_counts=True)[1]
     values |= {"study": study, "primary": primary, "controls": known, "warning": warning, "score": warning_score}
     values |= {"by_cohort": proxy_by_cohort(study), "trained_apart": trained_apart, "zip": zip}
     values |= {"enough": enough_orders(cohorts, within=True), "ways": distinct_permutations(cohorts, within=True)}

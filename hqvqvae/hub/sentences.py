@@ -20,20 +20,14 @@ def evaluation_table(evaluation: dict[str, Any]) -> str:
 def findings(by_what: dict[str, dict[str, Any]]) -> str:
     """What the records by cell and by cohort say, good or bad, in sentences that quote them."""
     cell = by_what["cell"]["methods"]
-    pooled, unseen_cohort = (
-        {name: figures["test_mse_pooled"]["mean"] for name, figures in by_what[by]["methods"].items()}
-        for by in PROTOCOLS
-    )
+    methods = [by_what[by]["methods"].items() for by in PROTOCOLS]
+    pooled, unseen_cohort = ({name: each["test_mse_pooled"]["mean"] for name, each in of} for of in methods)
     pairs = {name: (pooled[name], pooled[f"{name}-classical"]) for name in ("paper", "recommended", "bounded")}
-    values = {
-        "cell": cell,
-        "pooled": pooled,
-        "against": {name: f"{circuit:.3f} against {twin:.3f}" for name, (circuit, twin) in pairs.items()},
-        "worse": sum(circuit > twin for circuit, twin in pairs.values()),
-        "harder": [unseen_cohort[name] / pooled[name] for name in cell if name != "random"],
-        "best": min(pooled, key=pooled.__getitem__),
-        "worst": max(cell["recommended"]["test_mse_by_cell"].items(), key=lambda item: item[1]),
-    }
+    values = {"cell": cell, "pooled": pooled, "best": min(pooled, key=pooled.__getitem__)}
+    values["against"] = {name: f"{circuit:.3f} against {twin:.3f}" for name, (circuit, twin) in pairs.items()}
+    values["worse"] = sum(circuit > twin for circuit, twin in pairs.values())
+    values["harder"] = [unseen_cohort[name] / pooled[name] for name in cell if name != "random"]
+    values["worst"] = max(cell["recommended"]["test_mse_by_cell"].items(), key=lambda item: item[1])
     return render("findings.md", values)
 
 
@@ -49,13 +43,9 @@ def power_sentences(power: dict[str, Any], found: dict[str, Any] | None = None) 
     by_trials: dict[int, list[str]] = {}
     for n in counts:
         by_trials.setdefault(curves[n]["trials"], []).append(n)
-    values = {
-        "found": found,
-        "numbers": sorted(counts, key=lambda n: n != own),
-        "over_all": np.interp(curves[own]["smallest_effect"] or 0, power["effects"], curves[own]["spearman"]),
-        "at_rest": max(curve["found"][0] for curve in curves.values()),
-        "by_trials": by_trials,
-    }
+    values = {"found": found, "numbers": sorted(counts, key=lambda n: n != own), "by_trials": by_trials}
+    values["over_all"] = np.interp(curves[own]["smallest_effect"] or 0, power["effects"], curves[own]["spearman"])
+    values["at_rest"] = max(curve["found"][0] for curve in curves.values())
     return render("power.md", power | values)
 
 
@@ -76,15 +66,12 @@ def verdict(summary: dict[str, Any]) -> str:
     first, of_all = ahead(summary), list(pairs.values())
     best = min(pairs, key=lambda name: bottlenecks[name]["cell"]["mse"])
     controls = [name for name in ("paper", "product", "frozen", "none") if name in bottlenecks and name != best]
-    values = {
-        "first": first,
-        "proven": [name for name in first if all(pairs[name]["fresh_seeds"][by]["high"] < 0 for by in PROTOCOLS)],
-        "counts": {
-            by: (sum(pair[by]["high"] < 0 for pair in of_all), sum(pair[by]["low"] > 0 for pair in of_all))
-            for by in PROTOCOLS
-        },
-        "shown": [best, *controls],
-    }
+    fresh = {name: [pairs[name]["fresh_seeds"][by]["high"] for by in PROTOCOLS] for name in first}
+    values: dict[str, Any] = {"first": first, "proven": [name for name, highs in fresh.items() if max(highs) < 0]}
+    values |= {"shown": [best, *controls], "counts": {}}
+    for by in PROTOCOLS:
+        below, above = (sum(pair[by]["high"] < 0 for pair in of_all), sum(pair[by]["low"] > 0 for pair in of_all))
+        values["counts"][by] = below, above
     return render("study_verdict.md", summary | values)
 
 

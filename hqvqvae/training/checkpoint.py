@@ -85,17 +85,15 @@ def load_state(path: Path, state: TrainingState, model, optimizer, generator: to
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata()
-            if metadata["version"] != STATE_VERSION:
-                seen = f"{path} has state version {metadata['version']}, expected {STATE_VERSION}"
-                raise MagBridgeError(f"{seen}; delete it to start over")
+            version, digest, text = (metadata[name] for name in ("version", "sha256", "state"))
             tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
-            if _sha256(tensors, metadata["state"]) != metadata["sha256"]:
-                raise MagBridgeError(f"{path} is damaged: its contents have another SHA-256; delete it to start over")
-            scalars = json.loads(metadata["state"])
-    except MagBridgeError:
-        raise
+            scalars = json.loads(text)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise MagBridgeError(f"{path} is not a training state ({error}); delete it to start over") from error
+    if version != STATE_VERSION:
+        raise MagBridgeError(f"{path} has state version {version}, expected {STATE_VERSION}; delete it to start over")
+    if _sha256(tensors, text) != digest:
+        raise MagBridgeError(f"{path} is damaged: its contents have another SHA-256; delete it to start over")
     if scalars["fingerprint"] != state.fingerprint:
         other = "belongs to a run with another configuration, training or data"
         raise MagBridgeError(f"{path} {other}; resume with the same ones, or delete it to start over")

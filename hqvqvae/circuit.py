@@ -206,11 +206,6 @@ def _product_state(qubits: torch.Tensor) -> torch.Tensor:
     return (upper[:, None, :] * lower[None, :, :]).flatten(0, 1)
 
 
-def _kron(gates: torch.Tensor) -> torch.Tensor:
-    """Kronecker product `(2^q, 2^q)` of single-qubit gates `(q, 2, 2)`."""
-    return functools.reduce(torch.kron, gates)
-
-
 def _apply(state: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
     """One gate on each qubit, as two Kronecker factors of half the register: A S B^T on the state as a matrix S.
 
@@ -224,7 +219,7 @@ def _apply(state: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
     half = len(gates) // 2
     if half == 0:
         return gates[0] @ state
-    upper, lower = _kron(gates[:half]), _kron(gates[half:])
+    upper, lower = (functools.reduce(torch.kron, part) for part in (gates[:half], gates[half:]))
     state = (upper @ state.reshape(len(upper), -1)).unflatten(1, (len(lower), -1))
     return torch.matmul(lower, state).flatten(0, 1)
 

@@ -11,12 +11,8 @@ from dataset_card.errors import MagBridgeError
 
 from .child import Broken, bounded_child
 
-CHANNEL_FIELDS = {
-    "time_s": "Time",
-    "voltage_V": "Voltage_measured",
-    "current_A": "Current_measured",
-    "temperature_C": "Temperature_measured",
-}
+_MEASURED = {"voltage_V": "Voltage_measured", "current_A": "Current_measured", "temperature_C": "Temperature_measured"}
+CHANNEL_FIELDS = {"time_s": "Time", **_MEASURED}
 
 Record = tuple[dict[str, Any], float]  # the channels, arrays of a discharge by name, and the capacity reported in Ah
 

@@ -27,7 +27,7 @@ from dataset_card.storage.files import replacing
 
 from ..cells.download import packaged_document
 from ..cells.proxies import index_cells
-from ..hub.template import render
+from ..hub.sentences import render
 from .controls import feature_columns
 from .figure_data import key_shapes
 from .figures import read_frame

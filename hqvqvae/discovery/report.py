@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..cells.proxies import PROXIES
-from ..hub.template import render
+from ..hub.sentences import render
 from . import paper_values, warning_score
 from .analysis import MethodResult, Study, proxy_by_cohort
 from .figures import FIGURES

@@ -148,7 +148,7 @@ def window_features(codes: np.ndarray, precursor: int | None, late_share: np.nda
 
 def fit(
     codes: Sequence[np.ndarray],
-    late_from: np.ndarray,
+    late_at: np.ndarray,
     labels: Sequence[np.ndarray],
     n_codes: int,
     precursor: int | None,
@@ -157,7 +157,7 @@ def fit(
 
     Args:
         codes: Codes of each cell in order of life.
-        late_from: Position of the first late segment of each cell, NaN for none, (C,).
+        late_at: Position of the first late segment of each cell, NaN for none, (C,).
         labels: Per cell, whether the end is near at each of its first segments, (m,) bool; the rest takes no part.
         n_codes: Size of the codebook.
         precursor: The precursor code, chosen on the same training cells, or None.
@@ -168,7 +168,7 @@ def fit(
     from sklearn.linear_model import LogisticRegression
 
     late, total = np.ones(n_codes), np.full(n_codes, 2.0)
-    for sequence, start in zip(codes, late_from, strict=True):
+    for sequence, start in zip(codes, late_at, strict=True):
         total += np.bincount(sequence, minlength=n_codes)
         if np.isfinite(start):
             late += np.bincount(sequence[int(start) :], minlength=n_codes)
@@ -319,7 +319,7 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
         Outcomes on held-out cells.
     """
     capacity = [capacity_score(c) for c in study.by_cell(study.segments["capacity"].to_numpy())]
-    age = [np.arange(len(c), dtype=float) for c in capacity]
+    plain = {"capacity": capacity, "age": [np.arange(len(c), dtype=float) for c in capacity]}
     rows, unfitted = [], 0
     scores: dict[str, list[np.ndarray]] = {name: [] for name in DETECTORS}
     for c, cell_id in enumerate(study.index.cell_ids):
@@ -328,11 +328,9 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
         precursor = int(chosen[c]) if chosen[c] >= 0 else None
         fitted = _calibrated_to_onsets([codes[i] for i in others], study.onsets[others], coding.n_codes, precursor)
         unfitted += fitted is None
-        found = {
-            "score": (fitted.score(codes[c]), fitted.threshold) if fitted else (np.zeros(len(codes[c])), None),
-            "capacity": (capacity[c], calibrate([capacity[i] for i in others], study.onsets[others])),
-            "age": (age[c], calibrate([age[i] for i in others], study.onsets[others])),
-        }
+        found = {"score": (fitted.score(codes[c]), fitted.threshold) if fitted else (np.zeros(len(codes[c])), None)}
+        for name, values in plain.items():
+            found[name] = (values[c], calibrate([values[i] for i in others], study.onsets[others]))
         for name, (score, threshold) in found.items():
             alarm = first_alarm(score, threshold)
             judged = outcome(alarm, study.onsets[c])
@@ -343,10 +341,10 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
     summary = cells.groupby("detector", sort=False)["outcome"].value_counts().unstack(fill_value=0)
     summary = summary.reindex(columns=list(OUTCOMES), fill_value=0)
     summary["median_lead"] = cells.groupby("detector", sort=False)["lead"].median()
-    curves = [
-        sweep(s, study.onsets, np.unique(np.quantile(np.concatenate(s), np.linspace(0, 1, 51)))).assign(detector=name)
-        for name, s in scores.items()
-    ]
+    curves = []
+    for name, of_cells in scores.items():
+        thresholds = np.unique(np.quantile(np.concatenate(of_cells), np.linspace(0, 1, 51)))
+        curves.append(sweep(of_cells, study.onsets, thresholds).assign(detector=name))
     fitted = _calibrated_to_onsets(study.by_cell(coding.reference), study.onsets, coding.n_codes, final_precursor)
     why = f"among the other cells, all or none of the segments lie within {HORIZON} segments of an onset"
     note = f"no score could be fitted for {unfitted} of {len(study.onsets)} held-out cells: {why}"

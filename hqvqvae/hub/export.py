@@ -55,8 +55,7 @@ def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
         )  # fmt: skip
     except ImportError as error:
         raise MagBridgeError(f"ONNX export needs onnx and onnxscript ({error}): pip install onnx onnxscript") from error
-    if program is None:
-        raise MagBridgeError("torch.onnx.export gave no program")
+    assert program is not None, "`dynamo=True` gives a program"
     with replacing(Path(path)) as temporary:
         program.save(temporary, external_data=False)
 

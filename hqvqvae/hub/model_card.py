@@ -9,8 +9,7 @@ from typing import Any
 from dataset_card.cards.card import REPOSITORY
 
 from ..cells.nasa import URL
-from .sentences import evaluation_table, findings, power_sentences, precursor_sections, study_report
-from .template import render
+from .sentences import evaluation_table, findings, power_sentences, precursor_sections, render, study_report
 
 # Beside the folders of packaged weights, each written by the command of its name.
 EVALUATION = "evaluation.json"

@@ -29,6 +29,7 @@ from dataset_card.storage.files import replacing
 
 from ..bottleneck import n_parameters, twin_options
 from ..cells.download import packaged_document
+from ..cells.features import require_known
 from ..configuration_hqvqvae import RECIPE, HQVQVAEConfig
 from ..hub.sentences import PROTOCOLS, ahead, verdict
 from .evaluation import GROUPS, fold_seed, table_sha256
@@ -68,10 +69,8 @@ def _grid() -> dict[str, Arm]:
         twins[twin] = Arm("tanh", twin_options(config))
         circuits[name] = Arm(meaning, options, twin)
     paper = HQVQVAEConfig(**_CIRCUITS["paper"][1])
-    controls = {
-        f"sin-{n_parameters(paper)}": Arm("sin, as large as the paper's circuit", twin_options(paper, "sin")),
-        "none": Arm("no bottleneck", {"bottleneck": "none"}),
-    }
+    sin = Arm("sin, as large as the paper's circuit", twin_options(paper, "sin"))
+    controls = {f"sin-{n_parameters(paper)}": sin, "none": Arm("no bottleneck", {"bottleneck": "none"})}
     return {**circuits, **dict(sorted(twins.items())), **controls}
 
 
@@ -187,9 +186,8 @@ class Study:
         short: bool = False,
         arms: Sequence[str] = tuple(ARMS),
     ):
-        unknown = sorted(set(arms) - set(ARMS))
-        if unknown:
-            raise MagBridgeError(f"no bottlenecks {unknown} in the grid; there are {', '.join(ARMS)}")
+        for name in arms:
+            require_known("bottleneck", name, ARMS)
         asked = {*arms, *(ARMS[name].twin for name in arms)}
         self.segments, self.engine = segments, engine
         self.arms = [name for name in ARMS if name in asked]

@@ -20,8 +20,7 @@ from ...cells.download import packaged_document
 from ...cells.nasa import load_curves, load_segments
 from ...configuration_hqvqvae import HQVQVAEConfig
 from ...hub.model_card import POWER, STUDY, read_record
-from ...hub.sentences import power_sentences, study_report
-from ...hub.template import render
+from ...hub.sentences import power_sentences, render, study_report
 from ...modeling_hqvqvae import PACKAGED
 from ...training.evaluation import evaluate, table_sha256
 from ...training.fit import TrainingConfig

@@ -1,7 +1,5 @@
 """`python -m hqvqvae ...`: features, training, evaluation, scoring, publishing, discovery, study, reproduction."""
 
-from __future__ import annotations
-
 from dataset_card.running.door import answer_signals, run
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """The bottleneck between encoder and quantizer: linear, a bounded map, linear; the map is a circuit or classical."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

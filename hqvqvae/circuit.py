@@ -23,8 +23,6 @@ encoding, two entangling layers and Pauli-Z readout; the rotation axis and the e
 layers after the embedding, the whole batch through one product with it, was tried: half as fast (`perf/circuit.py`).
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable

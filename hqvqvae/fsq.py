@@ -3,8 +3,6 @@
 Source: F. Mentzer et al., "Finite Scalar Quantization: VQ-VAE Made Simple", arXiv:2309.15505.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

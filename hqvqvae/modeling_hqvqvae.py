@@ -84,9 +84,7 @@ def perceptron(widths: list[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def less_the_beginning(
-    features: torch.Tensor, cells: torch.Tensor | None, window: tuple[int, int] | list[int]
-) -> torch.Tensor:
+def less_the_beginning(features: torch.Tensor, cells: torch.Tensor | None, window: list[int]) -> torch.Tensor:
     """Features relative to the beginning of each cell.
 
     Args:

@@ -1,7 +1,5 @@
 """The circuits of `circuit` in PennyLane, gate by gate, on any of its devices."""
 
-from __future__ import annotations
-
 import torch
 
 from .circuit import Circuit, check_shapes, ring, weight_shape

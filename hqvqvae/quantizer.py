@@ -3,8 +3,6 @@
 What happens to a codebook between epochs is in `CodebookLife`, which `fit` and, by `CodebookCallback`, `Trainer` share.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -3,8 +3,6 @@
 Thresholds are shares of the cell's own current and charge, so that a coin cell and a pouch cell are read alike.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +48,7 @@ class Trace:
     current: np.ndarray
     cycle: np.ndarray | None
 
-    def take(self, rows: np.ndarray | slice) -> Trace:
+    def take(self, rows: np.ndarray | slice) -> "Trace":
         """Some of the samples."""
         cycle = None if self.cycle is None else self.cycle[rows]
         return Trace(self.time[rows], self.voltage[rows], self.current[rows], cycle)

@@ -150,15 +150,13 @@ def choose_and_predict(
     return mean + slope[:, None] * (unseen - centre)[:, pick].T, pick
 
 
-def nested_predictions(
-    proxy: np.ndarray, predictors: np.ndarray, eligible: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def nested_predictions(proxy: np.ndarray, predictors: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Predict each cell from a predictor chosen, and a line fitted, on the other cells only.
 
     Args:
         proxy: Proxy of every cell under each of B orders, (B, C).
         predictors: Values from the model that holds each cell out, (C, C, K).
-        eligible: Which predictors may be chosen without each cell, (C, K) bool.
+        usable: Which predictors may be chosen without each cell, (C, K) bool.
 
     Returns:
         Predictions (B, C), the mean of the other cells where no predictor is eligible; and the chosen
@@ -173,7 +171,7 @@ def nested_predictions(
         # Sorting again takes longer: the cell left out lowers the ranks above its own.
         of_target = ranks[:, others] - (np.sign(target - proxy[:, [c]]) + 1) / 2
         seen, unseen = predictors[c][others], predictors[c][[c]]
-        found = choose_and_predict(target, seen, unseen, eligible[c], target_ranks=of_target)
+        found = choose_and_predict(target, seen, unseen, usable[c], target_ranks=of_target)
         predictions[:, [c]], chosen[:, c] = found
     return predictions, chosen
 

@@ -6,10 +6,8 @@ training cells, turns the four into the probability that the onset of degradatio
 It is compared, with thresholds calibrated in the same way, with a capacity threshold and with age alone.
 """
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,7 +77,7 @@ class WarningScore:
         write_json(Path(path), asdict(self))
 
     @classmethod
-    def load(cls, path: str | Path) -> WarningScore:
+    def load(cls, path: str | Path) -> "WarningScore":
         """Read a score that `save` wrote.
 
         Raises:
@@ -146,34 +144,31 @@ def window_features(codes: np.ndarray, precursor: int | None, late_share: np.nda
     return np.column_stack([trailing[0], since, trailing[1], trailing[2]])
 
 
-def fit(
-    codes: Sequence[np.ndarray],
-    late_at: np.ndarray,
-    labels: Sequence[np.ndarray],
-    n_codes: int,
-    precursor: int | None,
-) -> WarningScore | None:
+Cell = tuple[np.ndarray, float, np.ndarray]
+"""What a score is fitted to of a cell: its codes in order of life (n,), the position of its first late segment (NaN for
+none), and whether the end is near at each of its first segments, (m,) bool; the rest takes no part."""
+
+
+def fit(cells: Sequence[Cell], n_codes: int, precursor: int | None) -> WarningScore | None:
     """Fit the score, without a threshold, on training cells.
 
     Args:
-        codes: Codes of each cell in order of life.
-        late_at: Position of the first late segment of each cell, NaN for none, (C,).
-        labels: Per cell, whether the end is near at each of its first segments, (m,) bool; the rest takes no part.
+        cells: The cells.
         n_codes: Size of the codebook.
         precursor: The precursor code, chosen on the same training cells, or None.
 
     Returns:
-        The score; None where all labels are alike, or there are none.
+        The score; None where the end is near everywhere or nowhere, or there are no labels.
     """
     from sklearn.linear_model import LogisticRegression
 
     late, total = np.ones(n_codes), np.full(n_codes, 2.0)
-    for sequence, start in zip(codes, late_at, strict=True):
+    for sequence, start, _ in cells:
         total += np.bincount(sequence, minlength=n_codes)
         if np.isfinite(start):
             late += np.bincount(sequence[int(start) :], minlength=n_codes)
     late_share = late / total
-    pairs = [(sequence, known) for sequence, known in zip(codes, labels, strict=True) if len(known)]
+    pairs = [(sequence, known) for sequence, _, known in cells if len(known)]
     target = np.concatenate([known for _, known in pairs]) if pairs else np.empty(0)
     if len(np.unique(target)) < 2:
         return None
@@ -187,16 +182,14 @@ def fit(
     return WarningScore(n_codes, precursor, tuple(late_share.tolist()), weights, float(model.intercept_[0]))
 
 
-def fit_to_onsets(
-    codes: Sequence[np.ndarray], onsets: np.ndarray, n_codes: int, precursor: int | None
-) -> WarningScore | None:
-    """Fit the score to onsets, (C,), NaN for never: an end is near from `HORIZON` segments before the onset on."""
-    labels = []
+def towards_onsets(codes: Sequence[np.ndarray], onsets: np.ndarray) -> list[Cell]:
+    """Cells whose end is near from `HORIZON` segments before the onset on; onsets (C,) are NaN for never."""
+    cells = []
     for sequence, onset in zip(codes, onsets, strict=True):
         # Up to the onset; where none came, the last segments stay out: what follows them is unknown.
         end = int(onset) + 1 if np.isfinite(onset) else max(len(sequence) - HORIZON, 0)
-        labels.append(np.arange(end) >= onset - HORIZON)
-    return fit(codes, onsets, labels, n_codes, precursor)
+        cells.append((sequence, float(onset), np.arange(end) >= onset - HORIZON))
+    return cells
 
 
 def capacity_score(capacity: np.ndarray) -> np.ndarray:
@@ -222,17 +215,15 @@ def outcome(alarm: int | None, onset: float, horizon: float = HORIZON) -> str:
     return "false_alarm" if onset - alarm > horizon else "hit"
 
 
-def sweep(
-    scores: Sequence[np.ndarray], onsets: np.ndarray, thresholds: np.ndarray, horizon: float = HORIZON
-) -> pd.DataFrame:
+def sweep(scores: Sequence[np.ndarray], ends: np.ndarray, thresholds: np.ndarray, horizon: float) -> pd.DataFrame:
     """Outcomes of a set of cells at each threshold: shares of hits and false alarms, and the median lead of hits."""
     # A running maximum is sorted, so one search finds the first alarm at every threshold.
     first = np.array([np.searchsorted(np.maximum.accumulate(s), thresholds) for s in scores])
     rows = []
     for threshold, where in zip(thresholds, first.T, strict=True):
         alarms = [int(a) if a < len(s) else None for a, s in zip(where, scores, strict=True)]
-        judged = [outcome(a, o, horizon) for a, o in zip(alarms, onsets, strict=True)]
-        leads = [o - a for a, o, j in zip(alarms, onsets, judged, strict=True) if j == "hit"]
+        judged = [outcome(a, o, horizon) for a, o in zip(alarms, ends, strict=True)]
+        leads = [o - a for a, o, j in zip(alarms, ends, judged, strict=True) if j == "hit"]
         shares = (judged.count(kind) / len(judged) for kind in ("hit", "false_alarm"))
         rows.append((float(threshold), *shares, float(np.median(leads)) if leads else np.nan))
     return pd.DataFrame(rows, columns=["threshold", "hits", "false_alarms", "median_lead"])
@@ -249,41 +240,29 @@ def calibrate(scores: Sequence[np.ndarray], onsets: np.ndarray, horizon: float =
 
 
 def fit_calibrated(
-    fit_to: Callable[[np.ndarray], WarningScore | None],
-    codes: Sequence[np.ndarray],
-    ends: np.ndarray,
-    fold: np.ndarray,
-    horizon: float = HORIZON,
+    cells: Sequence[Cell], n_codes: int, precursor: int | None, ends: np.ndarray, fold: np.ndarray, horizon: float
 ) -> WarningScore | None:
     """Fit on all given cells; the threshold comes from scores of cells that each fit left out.
 
     Args:
-        fit_to: What fits a score on some of the cells, by their indices.
-        codes: Codes of each cell in order of life.
+        cells: The cells.
+        n_codes: Size of the codebook.
+        precursor: The precursor code or None.
         ends: Position that an alarm must come before, NaN where none may come, (C,).
         fold: Fold that leaves each cell out, (C,).
         horizon: Segments: an alarm earlier than this before the end counts as false.
     """
-    fitted = fit_to(np.arange(len(codes)))
+    fitted = fit(cells, n_codes, precursor)
     if fitted is None:
         return None
     scores: dict[int, np.ndarray] = {}
     for part in np.unique(fold):
-        without = fit_to(np.flatnonzero(fold != part))
+        without = fit([cells[c] for c in np.flatnonzero(fold != part)], n_codes, precursor)
         if without is not None:
-            scores |= {c: without.score(codes[c]) for c in np.flatnonzero(fold == part)}
+            scores |= {c: without.score(cells[c][0]) for c in np.flatnonzero(fold == part)}
     kept = sorted(scores)
     threshold = calibrate([scores[c] for c in kept], ends[kept], horizon) if kept else None
     return replace(fitted, threshold=threshold)
-
-
-def _calibrated_to_onsets(
-    codes: list[np.ndarray], onsets: np.ndarray, n_codes: int, precursor: int | None
-) -> WarningScore | None:
-    def fit_to(cells: np.ndarray) -> WarningScore | None:
-        return fit_to_onsets([codes[c] for c in cells], onsets[cells], n_codes, precursor)
-
-    return fit_calibrated(fit_to, codes, onsets, np.arange(len(codes)))
 
 
 @dataclass(frozen=True)
@@ -320,13 +299,18 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
     """
     capacity = [capacity_score(c) for c in study.by_cell(study.segments["capacity"].to_numpy())]
     plain = {"capacity": capacity, "age": [np.arange(len(c), dtype=float) for c in capacity]}
+
+    def calibrated(codes: list[np.ndarray], onsets: np.ndarray, precursor: int | None) -> WarningScore | None:
+        fold = np.arange(len(codes))  # each cell alone
+        return fit_calibrated(towards_onsets(codes, onsets), coding.n_codes, precursor, onsets, fold, HORIZON)
+
     rows, unfitted = [], 0
     scores: dict[str, list[np.ndarray]] = {name: [] for name in DETECTORS}
     for c, cell_id in enumerate(study.index.cell_ids):
         others = np.delete(np.arange(len(study.onsets)), c)
         codes = study.by_cell(coding.fold(cell_id))
         precursor = int(chosen[c]) if chosen[c] >= 0 else None
-        fitted = _calibrated_to_onsets([codes[i] for i in others], study.onsets[others], coding.n_codes, precursor)
+        fitted = calibrated([codes[i] for i in others], study.onsets[others], precursor)
         unfitted += fitted is None
         found = {"score": (fitted.score(codes[c]), fitted.threshold) if fitted else (np.zeros(len(codes[c])), None)}
         for name, values in plain.items():
@@ -344,8 +328,8 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
     curves = []
     for name, of_cells in scores.items():
         thresholds = np.unique(np.quantile(np.concatenate(of_cells), np.linspace(0, 1, 51)))
-        curves.append(sweep(of_cells, study.onsets, thresholds).assign(detector=name))
-    fitted = _calibrated_to_onsets(study.by_cell(coding.reference), study.onsets, coding.n_codes, final_precursor)
+        curves.append(sweep(of_cells, study.onsets, thresholds, HORIZON).assign(detector=name))
+    fitted = calibrated(study.by_cell(coding.reference), study.onsets, final_precursor)
     why = f"among the other cells, all or none of the segments lie within {HORIZON} segments of an onset"
     note = f"no score could be fitted for {unfitted} of {len(study.onsets)} held-out cells: {why}"
     curve = pd.concat(curves, ignore_index=True)

@@ -88,14 +88,12 @@ def search(study: LifeStudy, method: str, training: TrainingConfig | None = None
     return found | {"cpu_seconds": round(seconds, 1)}
 
 
-def answer_of(
-    study: LifeStudy, method: str, held_out: np.ndarray, training: TrainingConfig | None
-) -> tuple[Answer, float]:
+def answer_of(study: LifeStudy, method: str, out: np.ndarray, training: TrainingConfig | None) -> tuple[Answer, float]:
     """What predicts the cells of each part, (parts, C) bool, from a method or a bound; and CPU seconds of its fits."""
     if method in BOUNDS:
         nothing = np.empty(0, dtype=int)
         return lambda part, target, test: (_ridge(study, method, ~test, test, target), nothing, nothing), 0.0
-    rates, seconds = rates_of(study, method, held_out, training)
+    rates, seconds = rates_of(study, method, out, training)
 
     def answer(part: int, target: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         of_part = {size: shares[part] for size, shares in rates.items()}

@@ -13,7 +13,7 @@ import numpy as np
 from ...configuration_hqvqvae import HQVQVAEConfig
 from ...training.fit import TrainingConfig
 from ..nulls import choose_and_predict, lead_times, p_value, permutations
-from ..warning_score import OUTCOMES, WarningScore, calibrate, first_alarm, fit, fit_calibrated, outcome
+from ..warning_score import OUTCOMES, WarningScore, calibrate, first_alarm, fit_calibrated, outcome
 from .search import fit_without, fold_of
 from .study import LifeStudy, balanced_folds
 
@@ -26,12 +26,9 @@ def calibrated_to_short(
     codes: list[np.ndarray], short: np.ndarray, n_codes: int, precursor: int | None, fold: np.ndarray
 ) -> WarningScore:
     """Fit the score to which cells are short-lived; the threshold comes from cells that each fit left out."""
-
-    def fit_to(cells: np.ndarray) -> WarningScore | None:
-        labels = [np.full(len(codes[c]), short[c]) for c in cells]
-        return fit([codes[c] for c in cells], np.where(short[cells], 0, np.nan), labels, n_codes, precursor)
-
-    fitted = fit_calibrated(fit_to, codes, _ends(codes, short), fold, np.inf)
+    late = np.where(short, 0.0, np.nan).tolist()
+    cells = [(of, at, np.full(len(of), near)) for of, at, near in zip(codes, late, short, strict=True)]
+    fitted = fit_calibrated(cells, n_codes, precursor, _ends(codes, short), fold, np.inf)
     assert fitted is not None, "the median parts short lives from long ones"
     return fitted
 

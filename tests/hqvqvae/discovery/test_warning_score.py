@@ -16,9 +16,10 @@ from hqvqvae.discovery.warning_score import (
     calibrate,
     capacity_score,
     evaluate,
-    fit_to_onsets,
+    fit,
     outcome,
     sweep,
+    towards_onsets,
     window_features,
 )
 from tests.hqvqvae.synthetic_cells import N_CODES, PLANTED, planted_study
@@ -77,7 +78,7 @@ def test_sweep_agrees_with_single_alarms():
     rng = np.random.default_rng(0)
     scores = [rng.random(30) for _ in range(6)]
     onsets = np.array([20, 5, np.nan, 25, np.nan, 10])
-    table = sweep(scores, onsets, np.array([0.5, 0.99, 2.0]))
+    table = sweep(scores, onsets, np.array([0.5, 0.99, 2.0]), HORIZON)
     for row in table.itertuples():
         alarms = [int(np.argmax(s >= row.threshold)) if (s >= row.threshold).any() else None for s in scores]
         judged = [outcome(a, o) for a, o in zip(alarms, onsets, strict=True)]
@@ -90,7 +91,7 @@ def test_calibration_allows_few_false_alarms_or_raises_none():
     ramp = [np.linspace(0, 1, 50)] * 10
     onsets = np.full(10, 45.0)
     threshold = calibrate(ramp, onsets)
-    assert sweep(ramp, onsets, [threshold])["hits"].iloc[0] == 1.0
+    assert sweep(ramp, onsets, [threshold], HORIZON)["hits"].iloc[0] == 1.0
     assert calibrate(ramp, np.full(10, np.nan)) is None
 
 
@@ -134,8 +135,8 @@ def test_no_onset_anywhere_is_said_and_scores_nothing():
 
 def test_nothing_to_fit_is_none():
     codes = [np.zeros(20, int)] * 3
-    assert fit_to_onsets(codes, np.full(3, np.nan), 2, 0) is None
-    assert fit_to_onsets(codes, np.full(3, 10.0), 2, 0) is None  # every segment lies within the horizon
+    assert fit(towards_onsets(codes, np.full(3, np.nan)), 2, 0) is None
+    assert fit(towards_onsets(codes, np.full(3, 10.0)), 2, 0) is None  # every segment lies within the horizon
 
 
 def test_a_saved_score_gives_the_same_scores(tmp_path):

@@ -82,9 +82,8 @@ class Bottleneck(nn.Module):
 def _circuit(config: HQVQVAEConfig) -> Circuit:
     if config.backend == "torch":
         return statevector_circuit(config.ansatz, config.readout)
-    return pennylane_circuit(
-        config.n_qubits, config.ansatz, config.pennylane_device, config.pennylane_shots, config.readout
-    )
+    device = config.pennylane_device, config.pennylane_shots
+    return pennylane_circuit(config.n_qubits, config.ansatz, *device, config.readout)
 
 
 def n_parameters(config: HQVQVAEConfig) -> int:

@@ -32,8 +32,6 @@ class FiniteScalarQuantizer(nn.Module):
         config: says the number of codes K, the product of the levels, and the width D of a latent.
     """
 
-    levels: torch.Tensor
-
     def __init__(self, config: HQVQVAEConfig):
         super().__init__()
         self.codebook_size, self.codebook_update = config.codebook_size, "loss"

@@ -240,8 +240,7 @@ class HQVQVAEModel(PreTrainedModel):
         if not isinstance(features, torch.Tensor):
             features = self._as_tensor(features)
         if self.config.reference_window is None:
-            codes, latents = self.encode_relative(features)
-            return HQVQVAEEncoding(codes=codes, latents=latents)
+            return HQVQVAEEncoding(*self.encode_relative(features))
         self._check_features(features)
         relative = less_the_beginning(features, cells, self.config.reference_window)
         scored = torch.isfinite(relative[:, 0])

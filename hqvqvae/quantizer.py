@@ -82,8 +82,7 @@ class VectorQuantizer(nn.Module):
                 self.used += torch.bincount(codes, minlength=self.codebook_size)
             if self.codebook_update == "ema":
                 self._update_average(latents.detach(), codes)
-        rotated = self.gradient == "rotation"
-        passed = rotate_to(latents, vectors) if rotated else latents + (vectors - latents).detach()
+        passed = rotate_to(latents, vectors) if self.gradient == "rotation" else latents + (vectors - latents).detach()
         return passed, codes, codebook_loss, commitment_loss
 
     @torch.no_grad()
@@ -228,10 +227,8 @@ class CodebookCallback(TrainerCallback):
         features = torch.stack(rows).to(model.device)
         if not model.is_standardised:
             model.set_standardisation(features)
-        self.life = CodebookLife(
-            model, features, seed=args.seed, warmup_epochs=self.warmup_epochs,
-            restart_before_epoch=self.restart_before_epoch,
-        )  # fmt: skip
+        epochs = {"warmup_epochs": self.warmup_epochs, "restart_before_epoch": self.restart_before_epoch}
+        self.life = CodebookLife(model, features, seed=args.seed, **epochs)
 
     def on_epoch_begin(self, args, state, control, **kwargs) -> None:
         """Warm-up or k-means."""

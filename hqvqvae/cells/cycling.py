@@ -305,10 +305,8 @@ def _cycle(cell: str, rows: pd.DataFrame, notes: list[str]) -> np.ndarray | None
     cycle = rows["cycle"].to_numpy(float)
     broken = ~np.isfinite(cycle) | (np.abs(cycle) > 1e9) | (cycle != np.round(cycle))
     charging = (rows["current_A"] > cycles.load_current(rows["current_A"].to_numpy(float))).any()
-    if not broken.any():
-        if len(np.unique(cycle)) > 1 or not charging:
-            return cycle
-        return None  # one number over a whole test tells nothing
+    if not broken.any():  # one number over a whole test tells nothing
+        return cycle if len(np.unique(cycle)) > 1 or not charging else None
     if not charging:
         raise MagBridgeError(f"cell {cell}: cycle holds {cycle[broken][0]:g}; expected whole numbers")
     holds = f"the cycle column holds {cycle[broken][0]:g}, no whole number"

@@ -195,7 +195,6 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
             where = f"cell {segment.cell_id} cycle {segment.cycle}"
             raise MagBridgeError(f"{where} appears twice; number the cycles uniquely")
         seen.add((segment.cell_id, segment.cycle))
-        whole = slice(None)
         total = throughput.setdefault(segment.cell_id, [0.0, 0.0])
         reason = exclusion_reason(segment)
         row = {"cell_id": segment.cell_id, "cycle": segment.cycle, "valid": not reason, "reason": reason}
@@ -212,8 +211,8 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
             row["ah_throughput"] = total[0]
             measured = MIN_REPORTED_AH * segment.load_A / -LOAD_CURRENT_A
             row["capacity"] = segment.capacity_Ah if segment.capacity_Ah > measured else charge
-        total[1] += discharged_Ah(segment, whole)
-        row |= {f"{name}_raw": value for name, value in _statistics(segment, whole).items()}
+        total[1] += discharged_Ah(segment, slice(None))
+        row |= {f"{name}_raw": value for name, value in _statistics(segment, slice(None)).items()}
         row["ah_throughput_raw"] = total[1]
         row["capacity_raw"] = float(np.nan_to_num(segment.capacity_Ah))
     columns = ["cell_id", "cycle", "valid", "reason", "resistance_ohm", *FEATURES, *RAW_FEATURES]

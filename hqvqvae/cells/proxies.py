@@ -111,9 +111,7 @@ def initial_capacity(capacity: np.ndarray) -> float:
     """Q0: the median capacity of a cell's first five segments, in Ah; NaN where it is not positive."""
     first = np.asarray(capacity, dtype=float)[:INITIAL_SEGMENTS]
     first = first[np.isfinite(first)]
-    if not len(first):
-        return math.nan
-    value = float(np.median(first))
+    value = float(np.median(first)) if len(first) else math.nan
     return value if value > 0 else math.nan
 
 

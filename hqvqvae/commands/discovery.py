@@ -38,8 +38,7 @@ def _tables(data: Path | None, protocol: str):
 def discover(
     out: Annotated[Path, Option(help="New folder for report, tables and figures.")] = Path("discovery"),
     data: Annotated[
-        Path | None,
-        Option(help="Segments, Parquet or CSV: cell_id, cohort, cycle, capacity, features. The NASA cells by default."),
+        Path | None, Option(help="Segments, Parquet or CSV: cell_id, cohort, cycle, capacity, features; else NASA's.")
     ] = None,
     codes: Annotated[Path | None, Option(help="Your own codes (cell_id, cycle, code), in place of a method.")] = None,
     method: Annotated[str, Option(help="Method in question; all others are controls.")] = "recommended",
@@ -117,9 +116,7 @@ def plot(
 
 def warn(
     run: Annotated[Path, Argument(help="Folder that `discover` or `precursors` wrote, or the packaged precursor.")],
-    codes: Annotated[
-        Path, Argument(help="New cells: samples as for `score`, or codes (cell_id, cycle, code) by the run's model.")
-    ],
+    codes: Annotated[Path, Argument(help="New cells: samples as for `score`, or its codes (cell_id, cycle, code).")],
     as_json: Json = False,
 ) -> None:
     """Apply a run's early-warning score to new cells: the score of each one's last discharge, and its first alarm."""

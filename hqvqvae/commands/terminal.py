@@ -12,7 +12,7 @@ from dataset_card.storage.documents import json_text
 Json = Annotated[bool, Option("--json", help="Print a JSON record to stdout.")]
 Reference = Annotated[
     str | None,
-    Option(metavar="FIRST:LAST", help="Take features less their mean over these segments of each cell, from 1."),
+    Option(metavar="FIRST:LAST", help="Take features less their mean over these segments of cells, from 1."),
 ]
 ReplaceExport = Annotated[bool, Option("--replace", help="Replace packaged weights that --export wrote.")]
 

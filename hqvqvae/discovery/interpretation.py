@@ -191,11 +191,7 @@ class Server:
 
     name: str
     url: str
-
-    @property
-    def revision(self) -> str:
-        """A server does not tell it."""
-        return f"as served by {self.url}"
+    revision: str = "as served"  # a server does not tell it
 
     def settings(self) -> dict[str, object]:
         """What the server is asked for."""
@@ -314,7 +310,7 @@ def interpret_run(
         return result
     if url is None:
         say(f"loading {model}")
-    interpreter = Interpreter.load(model) if url is None else Server(model, url)
+    interpreter = Interpreter.load(model) if url is None else Server(model, url, f"as served by {url}")
     header = {"status": LABEL, "model": model, "revision": interpreter.revision, "settings": interpreter.settings()}
     answers: list[dict[str, Any]] = []
     log: list[dict[str, Any]] = []

@@ -259,31 +259,29 @@ class LeadTimes:
     p: float
 
 
-def lead_times(
-    activations: list[np.ndarray], onsets: np.ndarray, n_shifts: int, rng: np.random.Generator
-) -> LeadTimes | None:
+def lead_times(fires: list[np.ndarray], onsets: np.ndarray, shifts: int, rng: np.random.Generator) -> LeadTimes | None:
     """Measure lead times and judge them against circular shifts of each cell's sequence.
 
     A shift keeps how often a code fires and in which runs, and destroys when it does.
 
     Args:
-        activations: Per cell, whether the code is active at each segment, (n_c,) bool.
+        fires: Per cell, whether the code is active at each segment, (n_c,) bool.
         onsets: Position of the onset of degradation per cell, NaN for never, (C,).
-        n_shifts: Draws for the null.
+        shifts: Draws for the null.
         rng: Source of randomness.
 
     Returns:
         Lead times, or None where no cell has both an onset and an activation.
     """
-    leads = np.full(len(activations), np.nan)
+    leads = np.full(len(fires), np.nan)
     shifted = []
-    for c, (active, onset) in enumerate(zip(activations, onsets, strict=True)):
+    for c, (active, onset) in enumerate(zip(fires, onsets, strict=True)):
         where = np.flatnonzero(active)
         if not len(where) or not np.isfinite(onset):
             continue
         leads[c] = onset - where[0]
         first = np.array([((where + s) % len(active)).min() for s in range(len(active))])
-        shifted.append(onset - first[rng.integers(len(active), size=n_shifts)])
+        shifted.append(onset - first[rng.integers(len(active), size=shifts)])
     if not shifted:
         return None
     null = np.median(shifted, axis=0)

@@ -3,7 +3,8 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from dataset_card.running.hub import Repository
@@ -63,13 +64,10 @@ def push(name_or_path: str, repo_id: str, private: bool = False) -> str:
         MagBridgeError: the model does not load, the repository holds something else or is public where `private` is
             asked for, or the Hub refuses; nothing is committed then.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        _write(name_or_path, repo_id, Path(folder))
+    with _folder(name_or_path, repo_id) as files:
         repository = Repository(repo_id, "model")
         repository.check(MODEL_CODE, private)
-        files = {path.name: path for path in Path(folder).iterdir()}
-        commit = repository.replace(files, "Upload HQ-VQVAE", private=private)
-    return f"{repository.url}/commit/{commit}"
+        return f"{repository.url}/commit/{repository.replace(files, 'Upload HQ-VQVAE', private=private)}"
 
 
 def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
@@ -78,17 +76,20 @@ def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
     Raises:
         MagBridgeError: the model does not load.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        _write(name_or_path, repo_id, Path(folder))
-        return {path.name: path.stat().st_size for path in sorted(Path(folder).iterdir())}
+    with _folder(name_or_path, repo_id) as files:
+        return {name: path.stat().st_size for name, path in files.items()}
 
 
-def _write(name_or_path: str, repo_id: str, folder: Path) -> None:
-    """The folder to publish: weights, configuration, code and card."""
+@contextmanager
+def _folder(name_or_path: str, repo_id: str) -> Iterator[dict[str, Path]]:
+    """The files to publish, by name: weights, configuration, code and card."""
     model = HQVQVAEModel.from_pretrained(name_or_path)
     text = model.card or render_card(model.config.to_dict(), None)
-    model.save_pretrained(folder)
-    for name in BESIDE:
-        if (found := PACKAGED / name_or_path / name).is_file() or (found := Path(name_or_path) / name).is_file():
-            shutil.copyfile(found, folder / name)
-    (folder / "README.md").write_text(text.replace("REPO_ID", repo_id), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        model.save_pretrained(folder)
+        for name in BESIDE:
+            if (found := PACKAGED / name_or_path / name).is_file() or (found := Path(name_or_path) / name).is_file():
+                shutil.copyfile(found, folder / name)
+        (folder / "README.md").write_text(text.replace("REPO_ID", repo_id), encoding="utf-8")
+        yield {path.name: path for path in sorted(folder.iterdir())}

@@ -125,10 +125,8 @@ def fit(
         state = TrainingState(fingerprint=fingerprint(config, asdict(training), features, validation))
         if resume and state_file is not None and state_file.exists():
             load_state(state_file, state, model, optimizer, generator)
-        life = CodebookLife(
-            model, train, seed=training.seed, warmup_epochs=training.warmup_epochs,
-            restart_before_epoch=training.restart_before_epoch,
-        )  # fmt: skip
+        epochs = {name: getattr(training, name) for name in ("warmup_epochs", "restart_before_epoch")}
+        life = CodebookLife(model, train, seed=training.seed, **epochs)
         bar = tqdm(range(state.epoch, training.epochs), disable=None if progress else True, unit="epoch")
         for epoch in bar:
             row = _epoch(life, optimizer, generator, training.batch_size, epoch)

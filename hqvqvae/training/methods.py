@@ -7,7 +7,7 @@ coder.errors(features)      # squared error of each segment in the training segm
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -171,8 +171,7 @@ def fit_method(
     if name == "ae-kmeans":
         # All epochs are warm-up: an autoencoder that never sees its codebook, which k-means then places.
         config_name, training = "recommended-classical", replace(training, warmup_epochs=training.epochs)
-    own = {} if reference_window is None else {"reference_window": reference_window}
-    config = HQVQVAEConfig.named(
-        config_name, **own, feature_names=list(feature_names), protocol=protocol, z_clip=z_clip, codebook_size=n_codes
-    )
+    own: dict[str, Any] = {} if reference_window is None else {"reference_window": reference_window}
+    own |= {"feature_names": list(feature_names), "protocol": protocol, "z_clip": z_clip, "codebook_size": n_codes}
+    config = HQVQVAEConfig.named(config_name, **own)
     return NeuralCoder(fit(config, features, training, measure_each_epoch=False).model)

@@ -79,9 +79,8 @@ def train_run(
     if state_file.exists() and not resume:
         raise MagBridgeError(f"{out} holds a run already; go on with --resume, or give another --out")
     validation = features[held_out] if held_out.any() else None
-    kept: dict[str, Any] = {"state_file": state_file, "resume": resume}
-    progress = sys.stderr.isatty()
-    result = fit(config, features[~held_out], training, validation=validation, device=device, progress=progress, **kept)
+    kept: dict[str, Any] = {"state_file": state_file, "resume": resume, "progress": sys.stderr.isatty()}
+    result = fit(config, features[~held_out], training, validation=validation, device=device, **kept)
     record = {"config": config_name, "changes": dict(changes or {}), "protocol": protocol, "seed": training.seed}
     record |= {"training": asdict(training), "validation_cells": sorted(validation_cells)}
     record |= {"data_sha256": data_sha256, "versions": versions(), "metrics": result.metrics}

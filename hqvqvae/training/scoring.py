@@ -58,5 +58,5 @@ def score_cells(model: HQVQVAEModel, segments: list[cells.Segment], skip_invalid
     features = torch.tensor(table[names].to_numpy(dtype=np.float32))
     with torch.no_grad():
         codes = model.eval().encode_relative(features)[0].numpy()
-    scored = table[["cell_id", "cycle"]].copy()
-    return scored.assign(code=codes, reconstruction_error=segment_errors(model, features).double().numpy())
+    errors = segment_errors(model, features).double().numpy()
+    return table[["cell_id", "cycle"]].assign(code=codes, reconstruction_error=errors)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.plotting import MARKERS, canvas
@@ -118,15 +119,6 @@ def final_model(study: LifeStudy, training: TrainingConfig) -> tuple[HQVQVAEMode
     return coder.model, warning.calibrated_to_short(of_cells, short, n_codes, precursor, inner), codes
 
 
-def model_metrics(model: HQVQVAEModel, features: np.ndarray) -> dict[str, float]:
-    """Training error and codes in use on the segments trained on."""
-    import torch
-
-    rows = torch.tensor(features, dtype=torch.float32)
-    used = len(model.encode_relative(rows)[0].unique())
-    return {"segments": len(rows), "train_mse": quantized_mse(model, rows), "codes_used": used}
-
-
 def run(
     out: Path,
     *,
@@ -176,7 +168,9 @@ def run(
     found["rows"].sort(key=_place)
     found["predicted"] = predictions(found)
     model, score, codes = final_model(study, TrainingConfig())
-    metrics = model_metrics(model, study.features[::TRAIN_STEP])
+    taken = torch.tensor(study.features[::TRAIN_STEP], dtype=torch.float32)
+    used = len(model.encode_relative(taken)[0].unique())
+    metrics = {"segments": len(taken), "train_mse": quantized_mse(model, taken), "codes_used": used}
     found["model"] = {"seed": 0, "precursor": score.precursor, "short_below": float(np.median(study.lives))}
     found["model"]["metrics"] = metrics
     write_json(out / PRECURSORS, found)

@@ -64,10 +64,8 @@ def fit_without(
     """A method fitted on the cells that are not out, (C,) bool; each part draws its own weights."""
     train = np.flatnonzero(~out[study.index.cell])[::TRAIN_STEP]
     digest = hashlib.sha256(f"{study.plan.seed}/{method}/{n_codes}/{part}".encode()).digest()
-    return fit_method(
-        method, study.features[train], int.from_bytes(digest[:4], "little"), feature_names=study.names,
-        training=training, n_codes=n_codes,
-    )  # fmt: skip
+    seed, taken = int.from_bytes(digest[:4], "little"), study.features[train]
+    return fit_method(method, taken, seed, feature_names=study.names, training=training, n_codes=n_codes)
 
 
 def search(study: LifeStudy, method: str, training: TrainingConfig | None = None) -> dict[str, Any]:

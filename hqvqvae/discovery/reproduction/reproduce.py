@@ -145,9 +145,7 @@ def _read_evaluation(path: Path, segments: pd.DataFrame, seeds: Sequence[int]) -
     return evaluation
 
 
-def collect(
-    found: Discovery, evaluation: dict[str, Any], training: TrainingConfig, curves: pd.DataFrame
-) -> list[Artefact]:
+def collect(found: Discovery, errors: dict[str, Any], training: TrainingConfig, curves: pd.DataFrame) -> list[Artefact]:
     """Tables and figures in the paper's order, from a discovery run that holds the paper's configuration."""
     paper, config = found.controls["paper"], HQVQVAEConfig.named("paper")
     results = {found.primary.name: found.primary, **found.controls}
@@ -172,7 +170,7 @@ def collect(
         "Table 2": paper_comparison(found),
         "Table 3": tables.inputs(config),
         "Table 4": tables.splits({"ours, as recorded": recorded, "ours, cleaned": load_segments("C")}),
-        "Table 5": tables.baselines(evaluation),
+        "Table 5": tables.baselines(errors),
         "Table 6": tables.schema_fields(),
         "Table 7": tables.settings(config, training),
         "Table 8": tables.datasets(recorded),
@@ -180,7 +178,7 @@ def collect(
         "Table 10": table_10(found),
         "Table 11": table(11).assign(ours="not reproduced"),
         "Table 12": tables.answer_fields(shapes),
-        "Metrics": tables.measures(evaluation, results),
+        "Metrics": tables.measures(errors, results),
         "Cell by cell": tables.leads_by_cell(found.study, paper),
     }
     drawn: dict[str, Callable[[], Any]] = {

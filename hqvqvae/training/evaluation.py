@@ -60,7 +60,7 @@ def run_job(job: Job, segments: pd.DataFrame, protocol: str, training: TrainingC
         seed = fold_seed(job.seed, job.by, job.held_out)
         coder = fit_method(job.method, features[~held_out], seed, protocol=protocol, training=training)
         codes = coder.encode(features[~held_out])
-        errors = {"test_errors": coder.errors(features[held_out])}
+        errors: Fold = {"test_errors": coder.errors(features[held_out])}
         errors["train_mse"] = float(coder.errors(features[~held_out]).mean())
     return errors | {"train_codes": codes, "cohort_purity": purity(codes, segments["cohort"].to_numpy()[~held_out])}
 

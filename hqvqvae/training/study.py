@@ -29,7 +29,6 @@ from dataset_card.storage.files import replacing
 
 from ..bottleneck import n_parameters, twin_options
 from ..cells.download import packaged_document
-from ..cells.features import require_known
 from ..configuration_hqvqvae import RECIPE, HQVQVAEConfig
 from ..hub.sentences import PROTOCOLS, ahead, verdict
 from .evaluation import GROUPS, fold_seed, table_sha256
@@ -186,8 +185,8 @@ class Study:
         short: bool = False,
         arms: Sequence[str] = tuple(ARMS),
     ):
-        for name in arms:
-            require_known("bottleneck", name, ARMS)
+        if unknown := sorted(set(arms) - set(ARMS)):
+            raise MagBridgeError(f"no bottlenecks {unknown} in the grid; there are {', '.join(ARMS)}")
         asked = {*arms, *(ARMS[name].twin for name in arms)}
         self.segments, self.engine = segments, engine
         self.arms = [name for name in ARMS if name in asked]

@@ -19,7 +19,7 @@ def timeline_data(study: Study, codes: np.ndarray, precursor: int | None) -> pd.
     frame = heatmap_data(study, codes).assign(capacity_Ah=study.segments["capacity"].to_numpy())
     cells = zip(frame.groupby("cell_id", sort=False), study.cells["onset"], strict=True)
     onset = {name: cell["cycle"].iloc[int(at)] for (name, cell), at in cells if np.isfinite(at)}
-    return frame.assign(onset_cycle=frame["cell_id"].map(onset).astype(float), candidate=codes == precursor)
+    return frame.assign(onset_cycle=frame["cell_id"].map(onset), candidate=codes == precursor)
 
 
 def histogram_data(study: Study, codes: np.ndarray, n_codes: int) -> pd.DataFrame:

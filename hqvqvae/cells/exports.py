@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_card.contract.measured import InputField
@@ -113,7 +114,11 @@ def _try_parquet(path: Path) -> None:
 def _read_parquet(path: Path) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
         _check_names(path, file.schema_arrow.names)
-        return file.read(use_threads=False).to_pandas()
+        table = file.read(use_threads=False)
+        table.validate(full=True)  # texts that are not UTF-8 are read too, and fail when they are looked at
+        if raw := [column.name for column in table.schema if pa.types.is_binary(column.type)]:
+            raise MagBridgeError(f"{path}: column {raw[0]!r} holds bytes: expected numbers, times or text")
+        return table.to_pandas()
 
 
 def _apart(names: list[str]) -> list[str]:

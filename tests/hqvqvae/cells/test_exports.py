@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dataset_card.errors import MagBridgeError
@@ -338,3 +340,15 @@ def test_rows_with_more_cells_than_names_are_refused_and_a_comma_at_their_end_is
         read_cells(path)
     path.write_text("\n".join([head, *(f"{t},4.{9 - t},-1,1," for t in range(3))]))
     assert len(read_cells(path).segments) == 1
+
+
+@pytest.mark.parametrize(
+    "name, kind, message",
+    [("cell_id", pa.string(), "read as .parquet: .*UTF-?8"), ("time_s", pa.binary(), "holds bytes")],
+)
+def test_bytes_in_parquet_are_one_line(tmp_path, name, kind, message):
+    table = pa.Table.from_pandas(whole_test().assign(cell_id="one"), preserve_index=False)
+    raw = pa.array([b"\xff"] * len(table)).view(kind)
+    pq.write_table(table.set_column(table.column_names.index(name), name, raw), tmp_path / "mine.parquet")
+    with pytest.raises(MagBridgeError, match=message):
+        read_cells(tmp_path / "mine.parquet")

@@ -145,6 +145,26 @@ def _moves(dt, time, group, weight, move, total):
 
 
 @_jit
+def _source(scale, group, weight, before, move, z, i_old, e):
+    """Move the states z (nx, ny, J, LANES) by what is known of a step; the source e, less the open-circuit voltage."""
+    drop = np.empty((5, LANES))
+    for i in range(e.shape[0]):
+        for j in range(e.shape[1]):
+            drop[:] = 0.0
+            for s in range(len(group)):
+                for c in range(LANES):
+                    z[i, j, s, c] = (
+                        move[s, 0, c] * (z[i, j, s, c] + before[s, 2, c] * i_old[i, j, c])
+                        + move[s, 1, c] * i_old[i, j, c]
+                    )
+                    drop[group[s], c] += weight[s, c] * z[i, j, s, c]
+            for c in range(LANES):
+                e[i, j, c] = 0.0
+                for q in range(1, 5):
+                    e[i, j, c] -= scale[q, i, j, c] * drop[q, c]
+
+
+@_jit
 def march(foils, psi, part, tau_p, tau_n, tau, area, ocv, scale, group, weight, time, dt, current, keep):
     """Steps LANES cells, at rest before, through a protocol.
 
@@ -171,63 +191,67 @@ def march(foils, psi, part, tau_p, tau_n, tau, area, ocv, scale, group, weight, 
         Terminal voltage (T, LANES) in V; maps of the kept steps (slots, 3, nx, ny, LANES): current density in A/m2
         and the potentials of both foils in V, the aluminium's less the open-circuit voltage.
     """
-    shape, steps = area.shape, len(dt)
-    patches = shape[0] * shape[1], LANES
-    unknowns = len(foils) // patches[0]
+    nx, ny, steps = area.shape[0], area.shape[1], len(dt)
+    unknowns = len(foils) // (nx * ny)
     matrix, x = np.empty(foils.shape), np.empty((len(foils), LANES))
-    z, drop = np.zeros((len(group), *shape)), np.empty((5, *shape))
-    i_old, y, e = np.zeros(shape), np.empty(shape), np.empty(shape)
-    phi_p, phi_n = np.empty(shape), np.empty(shape)
+    z = np.zeros((nx, ny, len(group), LANES))
+    i_old, y, e = np.zeros((nx, ny, LANES)), np.empty((nx, ny, LANES)), np.empty((nx, ny, LANES))
     before, move = np.zeros((len(group), 3, LANES)), np.zeros((len(group), 3, LANES))
     total = np.empty((5, LANES))
+    phi = np.empty((2, LANES))
     voltage = np.empty((steps, LANES))
-    maps = np.empty((keep.max() + 1, 3, *shape))
+    maps = np.empty((keep.max() + 1, 3, nx, ny, LANES))
     moving, factored = False, -1.0
     for t in range(steps):
-        moving = moving or (current[t] != 0.0).any()
+        for c in range(LANES):
+            moving = moving or current[t, c] != 0.0
         voltage[t] = ocv
         if not moving:
             continue
         before[:] = move
         _moves(dt[t], time, group, weight, move, total)
-        # Move the states by what is known of the step; the source e is less the open-circuit voltage.
-        drop[:] = 0.0
-        for s in range(len(group)):
-            z[s] = move[s, 0] * (z[s] + before[s, 2] * i_old) + move[s, 1] * i_old
-            drop[group[s]] += weight[s] * z[s]
-        e[:] = 0.0
-        for q in range(1, 5):
-            e -= scale[q] * drop[q]
+        _source(scale, group, weight, before, move, z, i_old, e)
         if dt[t] != factored:
             factored = dt[t]
             matrix[:] = foils
-            y[:] = scale[0]
-            for q in range(1, 5):
-                y += scale[q] * total[q]
-            y[:] = area / y
-            matrix[::unknowns, 0] += y.reshape(patches)
-            if unknowns == 2:
-                matrix[::2, 1] -= y.reshape(patches)
-                matrix[1::2, 0] += y.reshape(patches)
+            for i in range(nx):
+                for j in range(ny):
+                    k = unknowns * (i * ny + j)
+                    for c in range(LANES):
+                        drop = scale[0, i, j, c]
+                        for q in range(1, 5):
+                            drop += scale[q, i, j, c] * total[q, c]
+                        y[i, j, c] = area[i, j, c] / drop
+                        matrix[k, 0, c] += y[i, j, c]
+                        if unknowns == 2:
+                            matrix[k, 1, c] -= y[i, j, c]
+                            matrix[k + 1, 0, c] += y[i, j, c]
             factor(matrix)
-        if unknowns == 2:
-            x[::2] = (y * e - current[t] * tau_p).reshape(patches)
-            x[1::2] = (-y * e + current[t] * tau_n).reshape(patches)
-        else:
-            x[:] = (y * e - current[t] * tau).reshape(patches)
+        for i in range(nx):
+            for j in range(ny):
+                k = unknowns * (i * ny + j)
+                for c in range(LANES):
+                    if unknowns == 2:
+                        x[k, c] = y[i, j, c] * e[i, j, c] - current[t, c] * tau_p[i, j, c]
+                        x[k + 1, c] = -y[i, j, c] * e[i, j, c] + current[t, c] * tau_n[i, j, c]
+                    else:
+                        x[k, c] = y[i, j, c] * e[i, j, c] - current[t, c] * tau[i, j, c]
         solve(matrix, x)
-        if unknowns == 2:
-            phi_p[:] = x[::2].copy().reshape(shape)
-            phi_n[:] = x[1::2].copy().reshape(shape)
-        else:
-            phi_p[:] = psi * current[t] + part[0] * x.reshape(shape)
-            phi_n[:] = psi * current[t] - part[1] * x.reshape(shape)
-        i_old[:] = y * (e - phi_p + phi_n) / area
-        for i in range(shape[0]):
-            for j in range(shape[1]):
-                voltage[t] += tau_p[i, j] * phi_p[i, j] - tau_n[i, j] * phi_n[i, j]
-        if keep[t] >= 0:
-            maps[keep[t], 0], maps[keep[t], 1], maps[keep[t], 2] = i_old, phi_p, phi_n
+        for i in range(nx):
+            for j in range(ny):
+                k = unknowns * (i * ny + j)
+                for c in range(LANES):
+                    if unknowns == 2:
+                        phi[0, c], phi[1, c] = x[k, c], x[k + 1, c]
+                    else:
+                        phi[0, c] = psi[i, j, c] * current[t, c] + part[0, c] * x[k, c]
+                        phi[1, c] = psi[i, j, c] * current[t, c] - part[1, c] * x[k, c]
+                    i_old[i, j, c] = y[i, j, c] * (e[i, j, c] - phi[0, c] + phi[1, c]) / area[i, j, c]
+                    voltage[t, c] += tau_p[i, j, c] * phi[0, c] - tau_n[i, j, c] * phi[1, c]
+                    if keep[t] >= 0:
+                        maps[keep[t], 0, i, j, c] = i_old[i, j, c]
+                        maps[keep[t], 1, i, j, c] = phi[0, c]
+                        maps[keep[t], 2, i, j, c] = phi[1, c]
     return voltage, maps
 
 
@@ -250,21 +274,25 @@ def share(ocv, resistance, scale, group, weight, time, dt, current):
     move = np.zeros((states, 3))
     voltage, shares = np.empty(len(dt)), np.empty((len(dt), units))
     for t in range(len(dt)):
-        drop = resistance.copy()
-        e[:] = 0.0
         for s in range(states):
             coefficients(dt[t], time[s], move[s])
-            r = scale[group[s]] * weight[s]
-            drop += r * move[s, 2]
-            z[s] = move[s, 0] * z[s] + move[s, 1] * i_old
-            e -= r * z[s]
-        y[:] = 1.0 / drop
-        driven = -current[t]
+        total, driven = 0.0, -current[t]
         for u in range(units):
+            drop = resistance[u]
+            e[u] = 0.0
+            for s in range(states):
+                r = scale[group[s], u] * weight[s]
+                drop += r * move[s, 2]
+                z[s, u] = move[s, 0] * z[s, u] + move[s, 1] * i_old[u]
+                e[u] -= r * z[s, u]
+            y[u] = 1.0 / drop
+            total += y[u]
             driven += y[u] * e[u]
-        voltage[t] = ocv + driven / y.sum()
-        i_old[:] = y * (e - driven / y.sum())
-        shares[t] = i_old
-        for s in range(states):
-            z[s] += move[s, 2] * i_old
+        drop = driven / total
+        voltage[t] = ocv + drop
+        for u in range(units):
+            i_old[u] = y[u] * (e[u] - drop)
+            shares[t, u] = i_old[u]
+            for s in range(states):
+                z[s, u] += move[s, 2] * i_old[u]
     return voltage, shares

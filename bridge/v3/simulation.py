@@ -16,9 +16,12 @@ from bridge.v3.patches import GROUP, Patches, patches
 from bridge.v3.protocol import Noise, Placement, Protocol, SensorArray
 from bridge.v3.state import CellState, Defect, Mesh, Variation
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.compiled import compiled
 
 FLICKER_S = (1.0, 10.0, 100.0, 1000.0)
 """Time constants of the processes that make 1/f noise."""
+
+_jit = compiled(nogil=True, error_model="numpy")
 
 
 @dataclass(frozen=True)
@@ -185,26 +188,38 @@ def _march(group, numbers: list[Patches], meshes: list[Mesh], protocol: Protocol
     return voltage, _flows(maps, *foils, dx, dy, current[steps]), _flows(even, *foils, dx, dy, np.ones_like(part[:1]))
 
 
-def _flows(maps, gxp, gyp, gxn, gyn, tau_p, tau_n, dx, dy, current) -> np.ndarray:
+@_jit
+def _flows(maps, gxp, gyp, gxn, gyn, tau_p, tau_n, dx, dy, current):
     """Currents of every patch, (LANES, nx, ny, 5, T): density in A/m2; sheet currents K_p along x and y, K_n, in A/m.
 
     A sheet current is the mean of a patch's two faces; at an edge with a tab it is the tab's current that passes.
     """
-    out = np.zeros((5, len(maps), *maps.shape[2:]))
-    out[0] = maps[:, 0]
-    # Current leaves the aluminium by its tab, against x at the near edge; it enters the copper.
-    for f, (sign, gx, gy, tau) in enumerate(((-0.5, gxp, gyp, tau_p), (0.5, gxn, gyn, tau_n))):
-        phi, kx, ky = maps[:, 1 + f], out[1 + 2 * f], out[2 + 2 * f]
-        half = 0.5 * gx * (phi[:, :-1] - phi[:, 1:]) / dy
-        kx[:, 1:] += half
-        kx[:, :-1] += half
-        rim = sign * current[:, None, None] * tau / dy
-        kx[:, -1] -= rim[:, -1]
-        kx[:, 0] += rim[:, 0]
-        half = 0.5 * gy * (phi[:, :, :-1] - phi[:, :, 1:]) / dx[:, None]
-        ky[:, :, 1:] += half
-        ky[:, :, :-1] += half
-    return np.ascontiguousarray(out.transpose(4, 2, 3, 0, 1))
+    times, _, nx, ny, lanes = maps.shape
+    out = np.zeros((lanes, nx, ny, 5, times))
+    for c in range(lanes):
+        for i in range(nx):
+            for j in range(ny):
+                for t in range(times):
+                    out[c, i, j, 0, t] = maps[t, 0, i, j, c]
+                for f in range(2):
+                    gx, gy, tau = (gxp, gyp, tau_p) if f == 0 else (gxn, gyn, tau_n)
+                    for t in range(times):
+                        phi = maps[t, 1 + f]
+                        # Current leaves the aluminium by its tab, against x at the near edge; it enters the copper.
+                        rim = (-0.5 if f == 0 else 0.5) * current[t, c] * tau[i, j, c] / dy[j, c]
+                        if i + 1 < nx:
+                            half = 0.5 * gx[i, j, c] * (phi[i, j, c] - phi[i + 1, j, c]) / dy[j, c]
+                            out[c, i, j, 1 + 2 * f, t] += half
+                            out[c, i + 1, j, 1 + 2 * f, t] += half
+                        else:
+                            out[c, i, j, 1 + 2 * f, t] -= rim
+                        if i == 0:
+                            out[c, i, j, 1 + 2 * f, t] += rim
+                        if j + 1 < ny:
+                            half = 0.5 * gy[i, j, c] * (phi[i, j, c] - phi[i, j + 1, c]) / dx[i, c]
+                            out[c, i, j, 2 + 2 * f, t] += half
+                            out[c, i, j + 1, 2 + 2 * f, t] += half
+    return out
 
 
 def _assemble(case, own: Patches, mesh: Mesh, voltage, flows, even, operators: Operators, protocol) -> Simulation:

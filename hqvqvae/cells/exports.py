@@ -116,7 +116,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         _check_names(path, file.schema_arrow.names)
         table = file.read(use_threads=False)
         table.validate(full=True)  # texts that are not UTF-8 are read too, and fail when they are looked at
-        if raw := [column.name for column in table.schema if pa.types.is_binary(column.type)]:
+        if raw := [column.name for column in table.schema if column.type in (pa.binary(), pa.large_binary())]:
             raise MagBridgeError(f"{path}: column {raw[0]!r} holds bytes: expected numbers, times or text")
         return table.to_pandas()
 

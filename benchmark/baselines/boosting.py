@@ -38,11 +38,7 @@ class Boosting(KeptByTask):
         self.library, self.seed, self.task = library, seed, task
 
     def fit(self, features: np.ndarray, target: np.ndarray) -> Boosting:
-        """Fit the trees.
-
-        Args:
-            features: Shape (n, F).
-            target: Shape (n,).
+        """Fit the trees to features, (n, F), and their targets, (n,).
 
         Raises:
             MagBridgeError: The library is not installed.

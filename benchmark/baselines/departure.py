@@ -98,13 +98,7 @@ class DepartureBoosting(Featured):
         self.seed = seed
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> DepartureBoosting:
-        """Fit features and trees.
-
-        Args:
-            signals: Shape (n, 100, 6), nT.
-            target: Shape (n,), labels.
-            clean: The clean training rows of the run.
-        """
+        """Fit features to a run's `clean` training rows, and trees to `signals`, (n, 100, 6) in nT, and labels (n,)."""
         self.features = Departure().fit(clean.signals)
         inputs = self.features.transform(signals)
         self.classifier = boosting(*FAULT_TREES, self.seed).fit(inputs, target)

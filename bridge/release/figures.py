@@ -66,12 +66,9 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
 
 @printed
 def overview(table: pa.Table, manifest: dict, out: Path) -> None:
-    """Plot a release: rows by kind, SOH of the clean cells, and the mean signal at each anchor.
+    """Plot a release, its rows and manifest: rows by kind, SOH of the clean cells, and the mean signal at each anchor.
 
-    Args:
-        table: A release's rows.
-        manifest: Its manifest.
-        out: The figure to write; its suffix picks the format.
+    The suffix of `out` picks the format.
     """
     origin = np.array(table["anomaly_origin"].to_pylist())
     anchor = np.array(table["nearest_anchor"].to_pylist())

@@ -98,13 +98,7 @@ def embedded_table() -> pd.DataFrame:
 
 
 def fetch(folder: str | Path) -> Path:
-    """Download the zip of the tables once and check every table in it.
-
-    Args:
-        folder: where the zip is kept.
-
-    Returns:
-        Path of the zip.
+    """Download the zip of the tables into `folder` once, check every table in it, and return its path.
 
     Raises:
         MagBridgeError: no download, or other bytes than the published ones.

@@ -96,13 +96,14 @@ def wheel(tmp_path_factory):
 
 
 LONGEST = {
-    *("test_residuals.py", "test_publishing.py", "test_run.py", "test_main.py", "test_protocol.py"),
+    *("test_residuals.py", "test_run.py", "test_registry.py", "test_main.py", "test_protocol.py"),
     *("test_parallel.py", "test_controls.py", "test_filing.py", "test_magbridge_battery.py"),
 }
 """Files that take longest: they go first, so that no worker is left alone with one at the end."""
 
 FROM_OUTSIDE = {"wheel", "browser", "seen"}
-"""Fixtures of tests that install the package elsewhere or look at a page: the gate runs them, not every test run."""
+"""Fixtures of tests that install the package elsewhere or look at a page: the gate runs them, not every test run, and
+those of modules that push to a Hub of their own."""
 
 
 def pytest_collection_modifyitems(items):
@@ -112,7 +113,7 @@ def pytest_collection_modifyitems(items):
         fixtures = getattr(item, "fixturenames", ())
         if "upstream_dir" in fixtures:
             item.add_marker("upstream")
-        if FROM_OUTSIDE.intersection(fixtures):
+        if FROM_OUTSIDE.intersection(fixtures) or hasattr(getattr(item, "module", None), "LoopbackHub"):
             item.add_marker("gate")
 
 

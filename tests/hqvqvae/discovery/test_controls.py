@@ -39,6 +39,7 @@ def test_a_known_early_change_is_found_by_clustering_that_never_saw_the_cell():
     assert 0 < result.quality["agreement"] <= 1
 
 
+@pytest.mark.slow
 def test_codes_do_not_depend_on_the_number_of_processes():
     segments, table = cells_with_an_early_change(1, n_cells=4)
     study = prepare(segments, PLAN)

@@ -81,7 +81,8 @@ class LatentSpace:
             )
         counts = np.bincount(anchor)
         if len(counts) <= LATENT or counts.min() < 2:
-            raise MagBridgeError(f"scans per anchor {counts.tolist()}: expected {LATENT + 1} anchors of two, or more")
+            expected = f"expected at least {LATENT + 1} anchors, of at least two scans each"
+            raise MagBridgeError(f"scans per anchor {counts.tolist()}: {expected}")
         scaler = StandardScaler().fit(embeddings)
         # One thread: the last digits must not depend on the number of cores, and a matrix this small is faster so.
         with threadpool_limits(1):

@@ -14,6 +14,9 @@ from benchmark.baselines import get_model
 from benchmark.predictions import write_predictions
 from benchmark.results import SHIPPED, read_predictions, read_results
 
+pytestmark = pytest.mark.gate
+"""Commands as a user types them, each in a process of its own."""
+
 
 def run(*arguments, code=0):
     done = subprocess.run(

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.gate
+"""Commands as a user types them, each in a process of its own."""
+
 
 def bridge(*arguments, cwd=None):
     return subprocess.run(

@@ -7,8 +7,12 @@ import subprocess
 import sys
 
 import datasets
+import pytest
 
 from bridge.audit.promises import audit_release
+
+pytestmark = pytest.mark.gate
+"""Commands as a user types them, each in a process of its own."""
 
 
 def build(out, tmp_path, *extra):

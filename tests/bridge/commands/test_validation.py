@@ -8,6 +8,9 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
+pytestmark = pytest.mark.gate
+"""Commands as a user types them, each in a process of its own."""
+
 
 def bridge(*arguments):
     return subprocess.run([sys.executable, "-m", "bridge", *map(str, arguments)], capture_output=True, text=True)

@@ -145,8 +145,8 @@ def adopt(
     if out is None:
         raise MagBridgeError("no --out: expected the folder to write, or --check to look for faults only")
     manifest, leaks = write(signals, labels, out, licence=licence, citation=citation, **files, replace=replace)
-    document = {"out": str(out), "leaks": leaks.as_dict(), **manifest}
-    show(document, LINES().adopted(out, manifest, leaks), as_json)
+    written = {"out": str(out), "leaks": leaks.as_dict(), **manifest}
+    show(written, LINES().adopted(out, manifest, leaks), as_json)
 
 
 def predict(

@@ -217,8 +217,8 @@ def compare_scans(
     left_out, others = left_out or {}, set(labels.chemistry) != {"LFP"}
     words = macros("bridge.measured", "residuals.md").caveats(len(cells), labels.soh, others, derived, left_out)
     caveats = (*words.splitlines(), *(note for note in notes if "resampled" in note))
-    said = (name, digest, against, len(cells), len(x), left_out, caveats)
-    return Comparison(*said, measured, itself, reference, floor, shuffled, labels, matched, x)
+    about = (name, digest, against, len(cells), len(x), left_out, caveats)
+    return Comparison(*about, measured, itself, reference, floor, shuffled, labels, matched, x)
 
 
 def _side(found: Residuals, x: np.ndarray, labels: Labels, matched: Matched, seed: int) -> Side:

@@ -371,11 +371,12 @@ def _parents(folder: Path) -> list[str]:
 
 
 def metadata_of(release: str | Path, ids: Iterable[str], *names: str) -> dict[str, np.ndarray]:
-    """Columns of a release's metadata table for the rows of these ids."""
+    """Columns of a release's metadata table for the rows of these ids; a number that is null is NaN."""
     folder = release_folder(release)
     order, table = _release_order(folder), _columns(folder / METADATA_FILE, list(dict.fromkeys(names)))
     table = table.take([order[sample_id] for sample_id in ids])
-    return {name: np.array(table[name].to_pylist()) for name in names}
+    texts = {name for name in names if pa.types.is_string(table.schema.field(name).type)}
+    return {n: np.array(table[n].to_pylist()) if n in texts else table[n].to_numpy() for n in names}
 
 
 def _release_order(folder: Path) -> dict[str, int]:

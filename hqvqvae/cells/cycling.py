@@ -253,7 +253,8 @@ def _segments(table: pd.DataFrame, found: Found, reading: Reading, notes: list[s
 
 def _of_cell(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[str]) -> Iterator[Segment]:
     """The discharges of one cell, numbered as in the file where its numbers can be kept, else on from the first."""
-    time, voltage, current = (rows[name].to_numpy(float) for name in CHANNELS[:3])
+    samples = rows[list(CHANNELS[:3])].astype(float).replace([np.inf, -np.inf], np.nan)  # neither is a reading
+    time, voltage, current = (samples[name].to_numpy() for name in samples)
     cycle = _cycle(cell, rows, notes)
     trace = cycles.Trace(time, voltage, current, cycle)
     types = rows["step_type"].to_numpy(object) if "step_type" in rows else None

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -352,3 +353,24 @@ def test_bytes_in_parquet_are_one_line(tmp_path, name, kind, message):
     pq.write_table(table.set_column(table.column_names.index(name), name, raw), tmp_path / "mine.parquet")
     with pytest.raises(MagBridgeError, match=message):
         read_cells(tmp_path / "mine.parquet")
+
+
+@pytest.mark.parametrize("name", ["time_s", "voltage_V", "current_A"])
+def test_infinity_is_no_reading(tmp_path, name):
+    table = whole_test()
+    table[name] = table[name].astype(float)
+    for value, path in ((np.inf, tmp_path / "infinite.parquet"), (np.nan, tmp_path / "missing.parquet")):
+        table.loc[table.index[3:6], name] = value
+        table.to_parquet(path)
+    infinite, missing = (outcome(tmp_path / file) for file in ("infinite.parquet", "missing.parquet"))
+    assert infinite.replace("infinite", "missing") == missing
+
+
+def outcome(path):
+    """What is read of a file, or why it is not; a warning of numpy's would be an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return str(read_cells(path))
+        except MagBridgeError as error:
+            return str(error)

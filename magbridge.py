@@ -43,13 +43,13 @@ def supply_models() -> None:
 
 
 def _reservoir_ridge() -> Model:
-    from bridge.reservoir_ridge import reservoir_ridge
+    from bridge.models import reservoir_ridge
 
     return reservoir_ridge()
 
 
 def _matched_filters() -> Model:
-    from bridge.matched_filters import matched_filters
+    from bridge.models import matched_filters
 
     return matched_filters()
 

@@ -27,7 +27,7 @@ from benchmark.data import dataset_info
 from benchmark.results import write_result
 from benchmark.running.yardsticks import READERS
 from bridge.generate import inject
-from bridge.matched_filters import matched_filters
+from bridge.models import matched_filters
 from dataset_card.contract.schema import SYNTHETIC_SUBTYPES
 
 PHYSICS = {"t5": "matched-filters", "t7": "matched-filters", "t8": "boosting-both", "t9": "boosting-both"}

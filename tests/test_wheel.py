@@ -10,7 +10,7 @@ import benchmark, evaluate
 from benchmark.baselines import get_model, models
 from benchmark.leaderboard.submissions import SUBMISSIONS, folders
 from benchmark.results import shipped_files
-from bridge.reservoir_ridge import reservoir_ridge
+from bridge.models import reservoir_ridge
 from dataset_card.contract.editions import DATASETS
 from dataset_card.storage.samples import sample
 from hqvqvae import HQVQVAEModel, load_segments

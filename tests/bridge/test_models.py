@@ -1,11 +1,11 @@
-"""The filters that the bridge supplies run by their name."""
+"""The models that the bridge supplies run by their names."""
 
 import numpy as np
 import pytest
 
 import magbridge
 from benchmark.running import OUTSIDE, run_baselines
-from bridge.matched_filters import filters
+from bridge.models import filters
 from bridge.v3 import filters as module
 from dataset_card.errors import MagBridgeError
 
@@ -36,3 +36,12 @@ def test_they_run_by_their_name(v3_release, supplied):
 def test_places_and_gradients_are_numbers_of_their_tasks(v3_release, supplied):
     places, gradients = (run_baselines(v3_release, task=task, model="matched-filters")[0] for task in ("t6", "t7"))
     assert 0 < places.mean() < np.hypot(120, 80) and -2 < gradients.mean() < 1  # within the cell: the mesh is coarse
+
+
+def test_the_reservoir_runs_by_its_name(tiny_release, monkeypatch):
+    monkeypatch.setenv("MAGBRIDGE_UPSTREAM", "")
+    for name in list(OUTSIDE):
+        monkeypatch.setitem(OUTSIDE, name, OUTSIDE[name])
+    magbridge.supply_models()
+    (result,) = run_baselines(tiny_release, task="t4", model="reservoir-ridge")
+    assert result.model == "reservoir-ridge" and result.n_features == 171 and result.mean() > 0.4

@@ -1,23 +1,14 @@
 """What is said where something is refused: texts by name, with gaps for values."""
 
-from functools import cache
-from pathlib import Path
+from functools import partial
 
-from dataset_card.errors import MagBridgeError
-from dataset_card.storage.documents import plain_yaml
+from dataset_card.storage.documents import packaged, worded
 
-HERE = Path(__file__).parent
+texts = partial(packaged, "bridge")
+"""The texts of a YAML file in this folder."""
 
-
-@cache
-def texts(file: str) -> dict:
-    """The texts of a YAML file in this folder."""
-    return plain_yaml((HERE / file).read_text(encoding="utf-8"))
-
-
-def refusal(of: str, **values: object) -> MagBridgeError:
-    """The error of a name in `errors.yaml`, its gaps filled with values, to be raised."""
-    return MagBridgeError(texts("errors.yaml")[of].format(**values))
+refusal = partial(worded, "bridge", "errors.yaml")
+"""The error of a name in `errors.yaml`, its gaps filled with values, to be raised."""
 
 
 def said(of: str, **values: object) -> tuple[str, str, str]:

@@ -2,14 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
-
-import yaml
 
 from benchmark.data import DatasetInfo
 from benchmark.results import Result
 from benchmark.tasks import get_task
 from dataset_card.contract.editions import OWN_CELLS, V1
+from dataset_card.storage.documents import packaged
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Published:
     source: str = "paper"
 
 
-_TABLES = yaml.safe_load(Path(__file__).with_name("published.yaml").read_text(encoding="utf-8"))
+_TABLES = packaged("benchmark.analysis", "published.yaml")
 PUBLISHED = tuple(Published(**figure) for figure in _TABLES["figures"])
 NOTES: dict[int, str] = _TABLES["notes"]
 

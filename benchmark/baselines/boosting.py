@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import importlib
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from benchmark.baselines.declaring import ALL, declare, histogram_boosting
 from benchmark.baselines.functional import shape_features
 from benchmark.models import SEEDS, KeptByTask
 from benchmark.tasks import Task
 from dataset_card.errors import optional
+from dataset_card.storage.documents import packaged
 
 ITERATIONS, LEAVES = 150, 6
 """Of scikit-learn's boosting; those of the others stand in `boosting.yaml`."""
 
-LIBRARIES: dict[str, dict[str, Any]] = yaml.safe_load(
-    Path(__file__).with_name("boosting.yaml").read_text(encoding="utf-8")
-)
+LIBRARIES: dict[str, dict[str, Any]] = packaged("benchmark.baselines", "boosting.yaml")
 SETTINGS = {name: library["settings"] for name, library in LIBRARIES.items()}
 
 

@@ -1,19 +1,17 @@
 """Declares a baseline, with what `descriptions.yaml` says of it."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from benchmark.features import static_features
 from benchmark.models import SEEDS, Model
 from benchmark.tasks import TASKS, Task
+from dataset_card.storage.documents import packaged
 
 ALL = tuple(task.id for task in TASKS)
 """The tasks on scans."""
 
-DESCRIPTIONS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("descriptions.yaml").read_text(encoding="utf-8"))
+DESCRIPTIONS: dict[str, str] = packaged("benchmark.baselines", "descriptions.yaml")
 
 
 def declare(

@@ -1,16 +1,13 @@
 """The boards as text: columns and their words, yardsticks and notes beside a board, Markdown and terminal tables."""
 
-from pathlib import Path
-
-import yaml
-
 from benchmark.leaderboard.boards import Board, Entry
 from benchmark.results import Result
 from benchmark.tasks import R2_BY_TABLE, R2_HEALTHY, WITHOUT_PARENTS, get_task
 from dataset_card.contract.editions import V1, V2
 from dataset_card.contract.field import markdown_table
+from dataset_card.storage.documents import packaged
 
-WORDS = yaml.safe_load(Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8"))
+WORDS = packaged("benchmark.leaderboard", "texts.yaml")
 COLUMNS: tuple[str, ...] = tuple(WORDS["columns"])
 OPTIONAL = ("per visit", "other law", "without parents")
 """Columns that only some boards have."""

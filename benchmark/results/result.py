@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import yaml
 
 from benchmark.data import DatasetInfo
 from benchmark.predictions.entry import save_entry
@@ -19,8 +18,9 @@ from benchmark.refusals import refused
 from benchmark.scoring import Run, headline, interval
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import packaged
 
-PROTOCOLS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("protocols.yaml").read_text(encoding="utf-8"))
+PROTOCOLS: dict[str, str] = packaged("benchmark.results", "protocols.yaml")
 """How a result came about."""
 
 SAMPLINGS = {name: PROTOCOLS[name] for name in ("rows", "cells", "full")}

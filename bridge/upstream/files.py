@@ -8,7 +8,7 @@ from bridge.errors import refusal
 from bridge.upstream.download import DOWNLOAD_TIMEOUT_S, download
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
-from dataset_card.storage.documents import plain_yaml
+from dataset_card.storage.documents import packaged
 from dataset_card.storage.files import cache_dir, replacing
 
 ENVIRONMENT_VARIABLE = "MAGBRIDGE_UPSTREAM"
@@ -36,7 +36,7 @@ class UpstreamFile:
 
 
 def _published() -> list[UpstreamFile]:
-    document = plain_yaml(Path(__file__).with_name("published.yaml").read_text(encoding="utf-8"))
+    document = packaged("bridge.upstream", "published.yaml")
     return [
         UpstreamFile(f"{folder}/{Path(name).name}", source["url"] + name, licence=source["licence"], **entry)
         for folder, source in document.items()

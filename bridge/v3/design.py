@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from bridge.v3 import chemistry
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import packaged
 
 CODES = {"NMC": chemistry.NMC, "LFP": chemistry.LFP, "NMC111": chemistry.NMC111}
 """Cathode of each chemistry."""
@@ -217,9 +216,8 @@ class Bounded:
                 check_number(field.name, part, **field.metadata)
 
 
-@cache
 def _presets() -> dict[str, dict]:
-    return yaml.safe_load(PRESETS.read_text(encoding="utf-8"))
+    return packaged("bridge.v3", PRESETS.name)
 
 
 def preset_entries(name: str) -> Mapping[str, list]:

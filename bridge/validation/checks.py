@@ -5,13 +5,11 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib import resources
+from functools import partial
 from typing import Any
 
-import yaml
-
 from dataset_card.running.templates import macros
+from dataset_card.storage.documents import packaged
 
 REPORTED = "reported"
 """Bound of a figure that has none."""
@@ -52,10 +50,8 @@ class Check:
         return f"{verdict}  {self.name}: {figure}, {condition}\n      {self.note}"
 
 
-@cache
-def declared(name: str) -> Any:
-    """What a YAML file beside this one says."""
-    return yaml.safe_load(resources.files("bridge.validation").joinpath(name).read_text(encoding="utf-8"))
+declared = partial(packaged, "bridge.validation")
+"""What a YAML file beside this one says."""
 
 
 def check(

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,31 @@ def _yaml_loader():
     Loader.add_constructor("tag:yaml.org,2002:float", Loader.construct_yaml_float)
     Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: node.value)
     return Loader
+
+
+@functools.cache
+def packaged(package: str, name: str) -> Any:
+    """A YAML document that a package carries; copy it before you change it.
+
+    Args:
+        package: The package, such as `bridge.validation`.
+        name: Path of the file in it.
+    """
+    import yaml
+
+    return yaml.safe_load(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+
+
+def worded(package: str, name: str, of: str, /, **values: object) -> MagBridgeError:
+    """The error whose words a package's table of texts has, to be raised.
+
+    Args:
+        package: The package.
+        name: Its table: texts by name, with places for values.
+        of: Which text.
+        **values: What stands in its places.
+    """
+    return MagBridgeError(packaged(package, name)[of].format(**values))
 
 
 def schema_errors(document: Any, schema: Path) -> Iterator[tuple[list[str], str]]:

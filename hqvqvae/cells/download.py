@@ -9,14 +9,12 @@ from typing import Any
 import pandas as pd
 
 from dataset_card.errors import MagBridgeError
+from dataset_card.storage.documents import packaged
 
 
-@functools.cache
 def packaged_document(name: str) -> Any:
     """A YAML or JSON document of the package's data; copy it before you change it."""
-    import yaml
-
-    return yaml.safe_load((resources.files("hqvqvae") / "data" / name).read_text(encoding="utf-8"))
+    return packaged("hqvqvae", f"data/{name}")
 
 
 @functools.cache

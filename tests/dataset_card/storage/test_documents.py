@@ -147,3 +147,9 @@ def test_any_text_is_a_value_or_one_error(text):
         plain_yaml(text)
     except ValueError as error:
         assert str(error) and "\n" not in str(error)
+
+
+def test_a_packages_texts_are_read_once_and_filled_in():
+    assert documents.packaged("benchmark", "refusals.yaml") is documents.packaged("benchmark", "refusals.yaml")
+    error = documents.worded("benchmark", "refusals.yaml", "no_release", release="{x}", manifest="manifest.json")
+    assert isinstance(error, MagBridgeError) and str(error).startswith("no release at {x}: expected")

@@ -84,11 +84,11 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
     if extra:
         shown = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
         remarks.append(f"columns ignored: {shown}")
-    ids = _checked(path, "sample_id", columns["sample_id"], _no_id)
+    ids = _read(path, "sample_id", columns["sample_id"], _id)
     numbers = {name: _numbers(path, name, columns[name]) for name in ("score", "second") if name in columns}
-    seeds = _checked(path, "seed", columns.get("seed", [0] * len(ids)), _no_seed)
+    seeds = _read(path, "seed", columns.get("seed", [0] * len(ids)), _seed)
     if not task.is_regression:
-        labels = _checked(path, "prediction", columns["prediction"], partial(_no_label, labels=task.labels))
+        labels = _read(path, "prediction", columns["prediction"], partial(_label, labels=task.labels))
         prediction = pa.array(labels, pa.string())
     elif task.second is None:
         prediction = pa.array(_numbers(path, "prediction", columns["prediction"]))
@@ -96,7 +96,7 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
         both = _numbers(path, "prediction", columns["prediction"]), numbers["second"]
         prediction = pa.array(np.stack(both, axis=1).tolist(), pa.list_(pa.float64()))
     out = {"sample_id": pa.array(ids, pa.string()), "prediction": prediction}
-    out["seed"] = pa.array(np.array([_seed(value) for value in seeds], dtype=np.int64))
+    out["seed"] = pa.array(np.array(seeds, dtype=np.int64))
     if "score" in columns:
         out["score"] = pa.array(numbers["score"])
     return pa.table(out), digest, remarks
@@ -204,24 +204,30 @@ def _check_shape(path: Path, names: list[str], rows: int) -> None:
         raise MagBridgeError(f"{path} is empty: expected one row for each test sample")
 
 
-def _checked(path: Path, name: str, values: list, lacks: Callable[[Any], str | None]) -> list:
-    """The values, if none is null and `lacks` names nothing that it expects in the place of one."""
+def _read(path: Path, name: str, values: list, read: Callable[[Any], Any]) -> list:
+    """Each value as `read` takes it, which raises a ValueError of what it expects in its place; none may be null."""
     absent = [row for row, value in enumerate(values) if value is None]
     if absent:
         raise refused("nulls", path=path, name=name, count=len(absent), row=absent[0] + 1)
+    found = []
     for row, value in enumerate(values):
-        if expected := lacks(value):
-            raise MagBridgeError(f"{path}: {name} in row {row + 1} is {str(value)[:60]!r}: expected {expected}")
-    return values
+        try:
+            found.append(read(value))
+        except ValueError as error:
+            where = f"{path}: {name} in row {row + 1} is {str(value)[:60]!r}"
+            raise MagBridgeError(f"{where}: expected {error}") from None
+    return found
 
 
-def _no_id(value: Any) -> str | None:
+def _id(value: Any) -> str:
     if not isinstance(value, str):
-        return "an id as text, as in the release's sample_id"
-    return f"an id of at most {MAX_TEXT}, not {len(value):,} characters" if len(value) > MAX_TEXT else None
+        raise ValueError("an id as text, as in the release's sample_id")
+    if len(value) > MAX_TEXT:
+        raise ValueError(f"an id of at most {MAX_TEXT}, not {len(value):,} characters")
+    return value
 
 
-def _number(value: Any) -> float | None:
+def _as_number(value: Any) -> float | None:
     """The number that a value stands for, if any."""
     try:
         return None if isinstance(value, bool) or not isinstance(value, (str, int, float)) else float(value)
@@ -229,37 +235,36 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _no_number(value: Any) -> str | None:
-    number = _number(value)
+def _number(value: Any) -> float:
+    number = _as_number(value)
     if number is None:
-        return "a number, with a point for decimals"
-    return f"a number within {MAX_NUMBER:g}" if MAX_NUMBER < abs(number) < float("inf") else None
+        raise ValueError("a number, with a point for decimals")
+    if MAX_NUMBER < abs(number) < float("inf"):
+        raise ValueError(f"a number within {MAX_NUMBER:g}")
+    return number
 
 
 def _numbers(path: Path, name: str, values: list) -> np.ndarray:
-    out = np.array([_number(value) for value in _checked(path, name, values, _no_number)], dtype=float)
+    out = np.array(_read(path, name, values, _number), dtype=float)
     bad = np.flatnonzero(~np.isfinite(out))
     if len(bad):
         raise refused("not_finite", path=path, count=len(bad), name=name, row=bad[0] + 1)
     return out
 
 
-def _no_label(value: Any, labels: tuple[str, ...]) -> str | None:
+def _label(value: Any, labels: tuple[str, ...]) -> str:
     if value in labels:
-        return None
-    if isinstance(value, bool) or _number(value) is not None:
-        return f"one of {', '.join(labels)}; class numbers and probabilities are not labels"
-    return f"one of {', '.join(labels)}{did_you_mean(str(value).lower(), labels)}"
+        return value
+    if isinstance(value, bool) or _as_number(value) is not None:
+        raise ValueError(f"one of {', '.join(labels)}; class numbers and probabilities are not labels")
+    raise ValueError(f"one of {', '.join(labels)}{did_you_mean(str(value).lower(), labels)}")
 
 
-def _seed(value: Any) -> int | None:
-    """The seed that a value stands for, if any."""
+def _seed(value: Any) -> int:
     try:
         number = int(value) if not isinstance(value, float) or value.is_integer() else -1
     except (TypeError, ValueError, OverflowError):
-        return None
-    return None if isinstance(value, bool) or not 0 <= number <= MAX_SEED else number
-
-
-def _no_seed(value: Any) -> str | None:
-    return "a whole number from 0" if _seed(value) is None else None
+        number = -1
+    if isinstance(value, bool) or not 0 <= number <= MAX_SEED:
+        raise ValueError("a whole number from 0")
+    return number

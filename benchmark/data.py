@@ -370,7 +370,7 @@ def _parents(folder: Path) -> list[str]:
     return column.drop_null().unique().to_pylist()
 
 
-def metadata_of(release: str | Path, ids: Iterable[str], *names: str) -> dict[str, np.ndarray]:
+def metadata_by_id(release: str | Path, ids: Iterable[str], *names: str) -> dict[str, np.ndarray]:
     """Columns of a release's metadata table for the rows of these ids; a number that is null is NaN."""
     folder = release_folder(release)
     order, table = _release_order(folder), _columns(folder / METADATA_FILE, list(dict.fromkeys(names)))

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from benchmark.analysis.reliability import cell_draws, mapped, reliability
 from benchmark.baselines import get_model
-from benchmark.data import BATTERY, Subset, TaskData, dataset_info, load_task, metadata_of, release_folder
+from benchmark.data import BATTERY, Subset, TaskData, dataset_info, load_task, metadata_by_id, release_folder
 from benchmark.models import Model
 from benchmark.protocol import battery_folds, fit_seeds
 from benchmark.results import SHIPPED, read_predictions, read_results, release_stem
@@ -64,7 +64,7 @@ def measure(release: str | Path, say: Callable[[str], None] = lambda words: None
         say(f"{name} on t5, {FOLDS} folds")
         found[name] = out_of_fold(get_model(name), data, "decision_function")
     rows = Subset.concatenate(data.subsets())
-    share = metadata_of(release, rows.sample_ids, "share")["share"]
+    share = metadata_by_id(release, rows.sample_ids, "share")["share"]
     out["detection"] = [d for name in DETECTORS for d in detection(rows, found[name], share, name)]
     out["reliability"] = [_mapped(rows, found[name], name) for name in DETECTORS[1:]]
     say(f"{PLACER} on t6")
@@ -123,7 +123,7 @@ def auc(sick: np.ndarray, sick_cells: np.ndarray, healthy: np.ndarray, healthy_c
 def places(data: TaskData, release: str | Path) -> list[dict]:
     """Median error of the place by defect and part, of a reader and of the constant, out of fold, with intervals."""
     rows = Subset.concatenate(data.subsets())
-    known = metadata_of(release, rows.sample_ids, "defect", "share")
+    known = metadata_by_id(release, rows.sample_ids, "defect", "share")
     said, constant = out_of_fold(get_model(PLACER), data, "predict"), np.empty((len(rows), 2))
     for cells in battery_folds(rows.battery_ids, FOLDS):
         held = np.isin(rows.battery_ids, cells)
@@ -170,7 +170,7 @@ def _filed(release: str | Path, results: Path) -> Iterator[dict]:
         ids = np.array(table["sample_id"].to_pylist())
         names = pq.read_schema(release_folder(release) / METADATA_FILE).names
         battery = BATTERY if BATTERY in names else "cell_id"
-        known = metadata_of(release, ids, task.target, "cell_id", battery)
+        known = metadata_by_id(release, ids, task.target, "cell_id", battery)
         truth, value = (known[task.target] == task.scored_label).astype(int), np.asarray(table["score"])
         given = mapped(value, truth, np.asarray(table["fold"])) if folds else np.stack([1 - value, value], axis=1)
         found = reliability(given, truth, known[battery], known["cell_id"])
@@ -202,7 +202,7 @@ def occlusion(task_id: str, model: str, release: str | Path) -> dict:
     task, declared, data = get_task(task_id), get_model(model), load_task(task_id, release)
     _, reader = next(fit_seeds(task, declared, data))
     x, parts = data.test.signals.astype(float), []
-    of = [metadata_of(release, rows.sample_ids, "chemistry")["chemistry"] for rows in (data.train, data.test)]
+    of = [metadata_by_id(release, rows.sample_ids, "chemistry")["chemistry"] for rows in (data.train, data.test)]
     for name in CHEMISTRIES:
         train, rows = data.train.signals[of[0] == name], of[1] == name
         mean, spread = train.mean(axis=0), train.std(axis=0) + 1e-12

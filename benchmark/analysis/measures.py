@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from benchmark.analysis.reliability import cell_draws
 from benchmark.baselines import get_model
-from benchmark.data import TaskData, load_task, metadata_of
+from benchmark.data import TaskData, load_task, metadata_by_id
 from benchmark.protocol import evaluate_model
 from benchmark.scoring import LEVEL, RESAMPLES, percentiles, score
 from benchmark.tasks import get_task
@@ -67,7 +67,7 @@ def out_of_fold(task: str, predictions: pa.Table, release: str | Path) -> OutOfF
     """
     target = get_task(task).target
     names = [target, "cell_id", "voltage", "soc", "soh", "anomaly_subtype", "anomaly_severity"]
-    columns = metadata_of(release, predictions["sample_id"].to_pylist(), *names)
+    columns = metadata_by_id(release, predictions["sample_id"].to_pylist(), *names)
     return OutOfFold(columns[target], np.array(predictions["prediction"].to_pylist()), columns)
 
 

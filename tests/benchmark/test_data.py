@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark.data import Subset, TaskData, as_task_data, dataset_info, load_task, load_truth, metadata_of
+from benchmark.data import Subset, TaskData, as_task_data, dataset_info, load_task, load_truth, metadata_by_id
 from benchmark.features import static_features
 from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT, TASKS, get_task
 from dataset_card.contract.schema import CHANNELS
@@ -67,7 +67,7 @@ def test_clean_rows_come_with_soh(release, task):
 
 def test_metadata_come_by_id_with_nan_for_null(v3_release):
     rows = pq.read_table(v3_release / "metadata.parquet", columns=["sample_id", "share", "defect"]).to_pylist()[::-7]
-    found = metadata_of(v3_release, [row["sample_id"] for row in rows], "share", "defect")
+    found = metadata_by_id(v3_release, [row["sample_id"] for row in rows], "share", "defect")
     assert found["share"].dtype == float and found["defect"].tolist() == [row["defect"] for row in rows]
     assert np.isnan(found["share"]).tolist() == [row["share"] is None for row in rows]
     assert 0 < np.isnan(found["share"]).sum() < len(rows)

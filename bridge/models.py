@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from benchmark import Model
+from benchmark.baselines.declaring import scaled
 from benchmark.baselines.physics import boosting
 from benchmark.data import Subset
 from benchmark.models import KeptByTask
@@ -150,12 +151,10 @@ def matched_filters() -> Model:
 def readout(seed: int, task: Task):
     """Return a ridge regressor or classifier whose penalty is chosen on the training rows."""
     from sklearn.linear_model import RidgeClassifierCV, RidgeCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     penalties = np.logspace(-1, 4, 11)
     ridge = RidgeCV(penalties) if task.is_regression else RidgeClassifierCV(penalties, class_weight="balanced")
-    return make_pipeline(StandardScaler(), ridge)
+    return scaled(ridge)
 
 
 def reservoir_ridge() -> Model:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import dct
 
+from benchmark.baselines.declaring import scaled
 from benchmark.features import cosine_coefficients
 from bridge.measured.matched import Labels
 from dataset_card.contract.schema import MEASURED_CHANNELS
@@ -36,17 +37,10 @@ def cosines(signals: np.ndarray) -> np.ndarray:
     return cosine_coefficients(signals[..., :MEASURED_CHANNELS], COSINES)
 
 
-def _scaled(model):
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(StandardScaler(), model)
-
-
 def _readout():
     from sklearn.linear_model import RidgeCV
 
-    return _scaled(RidgeCV(ALPHAS))
+    return scaled(RidgeCV(ALPHAS))
 
 
 def _out_of_fold(model, x: np.ndarray, y: np.ndarray, cells: np.ndarray, seed: int, **options) -> np.ndarray:
@@ -109,7 +103,7 @@ def auc(a: np.ndarray, b: np.ndarray, cells: np.ndarray, seed: int) -> float:
     from sklearn.metrics import roc_auc_score
 
     x, y, groups = np.concatenate([a, b]), np.repeat([0, 1], len(a)), np.tile(cells, 2)
-    linear = _scaled(LogisticRegression(C=0.01, max_iter=300))
+    linear = scaled(LogisticRegression(C=0.01, max_iter=300))
     trees = ExtraTreesClassifier(TREES, min_samples_leaf=3, random_state=seed)
     said = [_out_of_fold(m, x, y, groups, seed, method="predict_proba")[:, 1] for m in (linear, trees)]
     return max(float(roc_auc_score(y, probability)) for probability in said)

@@ -122,7 +122,9 @@ def precursors(
 def reproduce(
     out: Annotated[Path, Option(help="New folder for report.md, report.json and figures/.")] = Path("report"),
     seeds: Annotated[int, Option(min=1, help="Training seeds, from 0.")] = 3,
-    short: Annotated[bool, Option("--short", help="Four cells, six epochs: seconds, no result mean nothing.")] = False,
+    short: Annotated[
+        bool, Option("--short", help="Four cells, six epochs: seconds; its figures mean nothing.")
+    ] = False,
     evaluation: Annotated[Path | None, Option(help="JSON of `evaluate` to take errors from, not measured.")] = None,
     replace: ReplaceOption = False,
     jobs: JobsOption = None,

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from benchmark.commands import options
-from benchmark.commands.options import Data, Json, Results, Task, show
+from benchmark.commands.options import Data, Json, Results, Task
 from benchmark.data import DEFAULT_RELEASE
 from benchmark.tasks import PRIMARY_SPLIT
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import ReplaceOption
+from dataset_card.running.commands import ReplaceOption, show
 from dataset_card.running.log import LOG
 
 

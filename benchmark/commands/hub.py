@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
 
-from benchmark.commands.options import Data, Json, Model, Results, Task, show
+from benchmark.commands.options import Data, Json, Model, Results, Task
 from benchmark.data import DEFAULT_RELEASE
 from benchmark.refusals import refused
 from dataset_card.errors import MagBridgeError
+from dataset_card.running.commands import show
 
 
 def push(

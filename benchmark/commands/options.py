@@ -1,6 +1,5 @@
 """What the commands share: options, and the ways to print."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -27,11 +26,6 @@ ResultsArgument = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="File to write; the terminal by default.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def show(document, text: str, as_json: bool) -> None:
-    """Print a document as one line of JSON, or its text for people."""
-    print(json.dumps(document) if as_json else text)
 
 
 def print_text(text: str, out: Path | None, replace: bool = False) -> None:

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from benchmark.commands.options import Data, Json, Protocol, Runnable, Split, Task, show
+from benchmark.commands.options import Data, Json, Protocol, Runnable, Split, Task
 from benchmark.data import DEFAULT_RELEASE, DatasetInfo
 from benchmark.tasks import BY_ID, PRIMARY_SPLIT
-from dataset_card.running.commands import AddressOption, JobsOption
+from dataset_card.running.commands import AddressOption, JobsOption, show
 from dataset_card.running.log import LOG
 
 

@@ -6,7 +6,15 @@ import typer
 
 from bridge.commands import options
 from dataset_card.contract.schema import MASTER_SEED
-from dataset_card.running.commands import AddressOption, CommandLine, JobsOption, JsonOption, list_findings, print_json
+from dataset_card.running.commands import (
+    AddressOption,
+    CommandLine,
+    JobsOption,
+    JsonOption,
+    list_findings,
+    print_json,
+    show,
+)
 from dataset_card.running.log import LOG
 
 OutArgument = Annotated[
@@ -59,7 +67,7 @@ def plan(recipe, as_json: JsonOption = False) -> None:
     """Write the specification of a corpus and print its size; `build` with the same options makes it."""
     found = recipe.specification
     document = {"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **vars(found)}
-    options.show(document, options.LINES().planned(recipe.out.url, found), as_json)
+    show(document, options.LINES().planned(recipe.out.url, found), as_json)
 
 
 @corpus.command()

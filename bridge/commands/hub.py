@@ -3,8 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from bridge.commands.options import LINES, show
-from dataset_card.running.commands import JsonOption
+from bridge.commands.options import LINES
+from dataset_card.running.commands import JsonOption, show
 
 
 def push(

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from bridge.commands.options import LINES, show
+from bridge.commands.options import LINES
 from bridge.errors import refusal
 from dataset_card.contract.editions import V1
 from dataset_card.contract.measured import ARCHIVE_FIELDS, CELL_FIELDS, LABEL_FIELDS, columns_in_words
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json
+from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json, show
 from dataset_card.running.log import LOG
 from dataset_card.storage.faults import FaultyInput
 from dataset_card.storage.output import require_folder

@@ -4,12 +4,12 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import described, print_json
+from dataset_card.running.commands import described, show
 from dataset_card.running.templates import macros
 
 LINES = functools.partial(macros, "bridge.commands", "lines.txt")
@@ -89,14 +89,6 @@ def anomaly_counts(text: str | None) -> int | tuple[int, ...] | None:
 def report_written(out: Path | str, manifest: dict, what: str, load_with: str, as_json: bool) -> None:
     """Print what was written: its name and size, its digest, rows of each subset of the primary split, how to load."""
     show({"out": str(out), **manifest}, LINES().written(out, manifest, what, load_with), as_json)
-
-
-def show(found: Any, text: str, as_json: bool) -> None:
-    """Print what was found: as JSON, or as text for people."""
-    if as_json:
-        print_json(found)
-    else:
-        typer.echo(text)
 
 
 def upstream_line(name: str) -> str:

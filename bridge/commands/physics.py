@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bridge.commands.options import LINES, FigureOption, UpstreamDirOption, show
+from bridge.commands.options import LINES, FigureOption, UpstreamDirOption
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption, ReplaceOption
+from dataset_card.running.commands import JsonOption, ReplaceOption, show
 from dataset_card.running.templates import macros
 from dataset_card.storage.output import require_file
 

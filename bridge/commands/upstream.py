@@ -5,9 +5,9 @@ from pathlib import Path
 
 import typer
 
-from bridge.commands.options import LINES, UpstreamDirOption, show
+from bridge.commands.options import LINES, UpstreamDirOption
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption, ReplaceOption
+from dataset_card.running.commands import JsonOption, ReplaceOption, show
 from dataset_card.running.log import LOG
 from dataset_card.storage.output import require_file
 

@@ -9,7 +9,7 @@ import typer
 from bridge.commands import options
 from bridge.commands.measured import OwnOptions, with_own
 from dataset_card.errors import MagBridgeError
-from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json
+from dataset_card.running.commands import JsonOption, ReplaceOption, list_findings, print_json, show
 from dataset_card.storage.output import require_file
 
 SHOWN = 5
@@ -48,7 +48,7 @@ def validate(
 
 def _report(found, as_json: bool) -> None:
     """Print a report of checks; exit with 1 unless it passed."""
-    options.show(found.as_dict(), found.text(), as_json)
+    show(found.as_dict(), found.text(), as_json)
     if not found.passed:
         raise typer.Exit(1)
 
@@ -75,7 +75,7 @@ def ablate(
         if out is not None:
             raise MagBridgeError("ablate --bridge v3 draws no figure: leave --out out")
         made = physics_ablation.ablate_physics()
-        options.show(physics_ablation.as_dict(made), physics_ablation.table(made), as_json)
+        show(physics_ablation.as_dict(made), physics_ablation.table(made), as_json)
         return
     from bridge.generate import make_bridge, resolve
     from bridge.validation import ablation
@@ -85,7 +85,7 @@ def ablate(
     found = ablation.run_ablations(make_bridge(resolve(bridge, upstream, upstream_dir)), progress=True)
     if out is not None:
         ablation.plot(found, out)
-    options.show(found.as_dict(), found.table(), as_json)
+    show(found.as_dict(), found.table(), as_json)
 
 
 def verify(
@@ -153,4 +153,4 @@ def leakage(release: options.AnyReleaseArgument, split: Path | None = None, as_j
         x = signals(contents.table)
         found = {name: leakage_report(contents.rows, x, members) for name, members in splits.items()}
     text = "\n".join(f"{name}: {report.text(SHOWN)}" for name, report in found.items())
-    options.show({name: report.as_dict() for name, report in found.items()}, text, as_json)
+    show({name: report.as_dict() for name, report in found.items()}, text, as_json)

@@ -107,6 +107,11 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value))
 
 
+def show(document: Any, text: str, as_json: bool) -> None:
+    """Print a document as one line of JSON, or its text for people."""
+    typer.echo(json.dumps(document) if as_json else text)
+
+
 def list_findings(where: object, findings: Sequence[object], what: str, none: str) -> None:
     """Print a line a finding, and how many of what they are, or that there are none."""
     for finding in findings:

@@ -204,21 +204,15 @@ def make_pilot(bridge: AnyBridge, ablation: str, seed: int) -> dict[str, TaskDat
 
 def plot(report: AblationReport, out) -> None:
     """Plot the best score over k for every ablation, T1 and T2; for v1 the paper's dashed."""
-    paper = report.bridge == "v1"
+    paper = declared("published.yaml") if report.bridge == "v1" else {}
     figure, axes = canvas(1, 2, (11, 4.5))
     for axis, task, label in zip(axes, TASKS, ("R2", "balanced accuracy")):
         for ablation, colour in zip(ABLATIONS, (LINE, "#21918c", MARK, "#7b3294")):
             ours = [report.mean(ablation, task, k)[1] for k in report.shots]
             axis.plot(report.shots, ours, "o-", color=colour, label=f"{ablation}: {ABLATIONS[ablation]}")
             if paper:
-                axis.plot(
-                    SHOTS,
-                    list(declared("published.yaml")[task][ablation].values()),
-                    "--",
-                    color=colour,
-                    lw=1,
-                    alpha=0.7,
-                )
+                theirs = list(paper[task][ablation].values())
+                axis.plot(SHOTS, theirs, "--", color=colour, lw=1, alpha=0.7)
         axis.axhline(get_task(task).chance, color="0.6", lw=0.8, ls=":")
         axis.set(xscale="log", xlabel="training rows per class (T1: per SOH bin)", ylabel=label)
         axis.set_title(get_task(task).title)

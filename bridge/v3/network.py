@@ -89,7 +89,6 @@ def coefficients(dt, time, out):
         out[0], out[1], out[2] = a, mean - a, 1.0 - mean
 
 
-@_jit
 def add_foil(matrix, gx, gy, stride, offset):
     """Add a foil's conductances in S, gx (nx - 1, ny, LANES) and gy (nx, ny - 1, LANES), to a banded matrix."""
     nx, ny = gy.shape[0], gx.shape[1]
@@ -102,21 +101,18 @@ def add_foil(matrix, gx, gy, stride, offset):
     of_foil[:, :-1, stride] -= gy
 
 
-@_jit
 def spread(gx, gy, source):
     """Potential (nx, ny, LANES) in V of one foil fed by `source` in A that sums to nothing; zero at the first patch."""
     nx, ny = gy.shape[0], gx.shape[1]
     matrix = np.zeros((nx * ny, ny + 1, LANES))
     add_foil(matrix, gx, gy, 1, 0)
-    for c in range(LANES):
-        matrix[0, 0, c] += gx[0, 0, c]
+    matrix[0, 0] += gx[0, 0]
     factor(matrix)
     potential = source.copy().reshape((nx * ny, LANES))
     solve(matrix, potential)
     return potential.reshape((nx, ny, LANES))
 
 
-@_jit
 def banded(gxp, gyp, gxn, gyn, unknowns):
     """Banded conductances in S of both foils, in turn (2 unknowns a patch) or in series (1), for `march`."""
     nx, ny = gyp.shape[0], gxp.shape[1]
@@ -126,8 +122,7 @@ def banded(gxp, gyp, gxn, gyn, unknowns):
         return matrix
     add_foil(matrix, gxp, gyp, 2, 0)
     add_foil(matrix, gxn, gyn, 2, 1)
-    for c in range(LANES):
-        matrix[0, 0, c] += gxp[0, 0, c]  # holds one potential at zero; the sources sum to nothing: no current leaves
+    matrix[0, 0] += gxp[0, 0]  # holds one potential at zero; the sources sum to nothing: no current leaves
     return matrix
 
 

@@ -101,7 +101,6 @@ def outer_field(cell: PouchCell, position: np.ndarray) -> np.ndarray:
     return total
 
 
-@_jit
 def kernel(terms, weights):
     """Integrals (S, 3, 3, nx, ny), of aluminium, copper and gaps, from those of every height by weights (3, M)."""
     count, heights, _, nx, ny = terms.shape

@@ -62,12 +62,12 @@ def submit(
     from benchmark.results import shipped_files, to_json, write_results
 
     taken = _shipped(results)
-    if not results:  # the shipped entries too, besides this one
+    if not results:  # the shipped entries too, except this one
         taken += read_entries(submissions.SUBMISSIONS, [data], taken, besides=folder).ranked
     checked = submissions.check(folder, data, taken)
     if not checked.results:
         _note(checked.remarks)
-        print(f"{folder} holds; {data} is open, and its labels come with the reveal: nothing was scored or written")
+        print(f"{folder} is valid; {data} is open and its labels come with the reveal: nothing was scored or written")
         return
     if not check:
         write_results(checked.results, folder, predictions=False)
@@ -78,7 +78,7 @@ def submit(
         f"{r.task}: {r.headline} {r.mean():.4f}, not ranked: {LATE}" if late else submissions.placed(r, taken)
         for r in checked.results
     ]
-    lines.append(f"{folder} holds" + ("; nothing was written" if check else f", scores filed in {folder}"))
+    lines.append(f"{folder} is valid" + ("; nothing was written" if check else f", scores filed in {folder}"))
     show([to_json(result) for result in checked.results], "\n".join(lines), as_json)
 
 
@@ -89,7 +89,7 @@ def rescore(
 
     Args:
         folder: Folder of submissions; the shipped ones by default.
-        data: Release or round that entries name; may be repeated.
+        data: Release or round that the entries name; may be repeated.
     """
     from benchmark.leaderboard.submissions import SUBMISSIONS
     from benchmark.leaderboard.submissions import rescore as recompute
@@ -97,11 +97,11 @@ def rescore(
     checked = recompute(folder or SUBMISSIONS, data or [DEFAULT_RELEASE], _shipped(results))
     for entry in checked:
         print(f"{entry.submission.name}: {', '.join(result.task for result in entry.results)} as filed")
-    print(f"entries that hold: {len(checked)}")
+    print(f"valid entries: {len(checked)}")
 
 
 def _shipped(results: Path | None) -> list:
-    """The results named, or the shipped ones."""
+    """Read the given results, or the shipped ones."""
     from benchmark.results import read_results, shipped_files
 
     return read_results(results) if results else [r for path in shipped_files() for r in read_results(path)]
@@ -116,11 +116,11 @@ def leaderboard(
     out: options.Out = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Rank results within each task and split; rank an entry only if its release is here to recompute it.
+    """Rank results within each task and split; entries are ranked only if their release is available.
 
     Args:
-        format: table, markdown, html, or added: what v3's magnetics add.
-        data: Release or round that entries name, to recompute them; may be repeated.
+        format: table, markdown, html, or added (what v3's magnetics add).
+        data: Release or round that entries name, to recompute their scores; may be repeated.
     """
     from benchmark.leaderboard import added, boards, entries, page, submissions, texts
     from benchmark.results import shipped_files
@@ -145,7 +145,7 @@ def leaderboard(
     else:
         text = renderers[format](boards.leaderboard(read, task, split, remarks or ()))
     options.print_text(text, out, replace)
-    LOG.info(f"read {len(read)} results of {results or 'the shipped ones; --results DIR reads your own'}")
+    LOG.info(f"read {len(read)} results from {results or 'the package; --results DIR reads your own'}")
 
 
 def _table_text(boards: list) -> str:

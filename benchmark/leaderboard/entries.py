@@ -1,4 +1,4 @@
-"""The entries of a board: their figures recomputed from their predictions, what is no entry of its own named."""
+"""The entries of a board: scores are recomputed from the predictions, and copies of other models are named."""
 
 import contextlib
 import dataclasses
@@ -24,19 +24,20 @@ from dataset_card.storage.documents import read_json, write_json
 from dataset_card.storage.files import cache_dir
 
 ALIKE = 0.98
-"""From which on two results' errors are the same ones: of numbers their correlation, of labels the share of rows that
-either has wrong on which both say the same. Noise of a fifth of the errors' spread is just seen."""
+"""Likeness from which two results are taken to have the same errors. For numbers, it is the correlation of the errors;
+for labels, the share of the rows predicted wrong by either that both predict alike. A copy is just recognised under
+noise of a fifth of the errors' spread."""
 
-NOT_RECOMPUTED = "not recomputed here, so that no figure of it is shown: give its release or round with --data"
-LATE = "handed in after the reveal, or changed since it was committed"
+NOT_RECOMPUTED = "not recomputed here, so its score is not shown: give its release or round with --data"
+LATE = "submitted after the reveal, or changed after it was committed"
 
 
 class Entries(NamedTuple):
-    """What is known of the entries.
+    """Entries sorted into ranked results and remarks.
 
     Attributes:
         ranked: Recomputed results that may be ranked.
-        remarks: Entries that are not ranked, and those whose predictions are another's.
+        remarks: Remarks on entries that are not ranked, and on entries with another model's errors.
     """
 
     ranked: list[Result]
@@ -55,17 +56,20 @@ def read_entries(
     files: Sequence[Path] = (),
     besides: Path | None = None,
 ) -> Entries:
-    """Recompute every entry whose release is at hand; the others are not ranked.
+    """Recompute every entry whose release is given; the others are not ranked.
 
     Args:
-        submissions: A folder with one folder per entry.
+        submissions: Folder with one folder per entry.
         releases: Release folders, Hub ids or folders of rounds.
-        taken: Results on the board besides the entries.
-        files: Files of those of them whose predictions entries are compared with.
-        besides: An entry to leave out.
+        taken: Results on the board, without the entries.
+        files: Results files with predictions to compare the entries with.
+        besides: Folder of an entry to leave out.
+
+    Returns:
+        The results to rank, and remarks on entries.
 
     Raises:
-        MagBridgeError: An entry does not hold, or a release is damaged.
+        MagBridgeError: If an entry fails its checks, or a release is damaged.
     """
     by_digest = {digest_of(release): release for release in releases}
     except_for = None if besides is None else os.path.realpath(besides)
@@ -90,19 +94,19 @@ def read_entries(
 
 
 def _recomputed(folder: Path, submission: Submission, release: str | Path, taken: list[Result]) -> list[_Known]:
-    """Results and errors of an entry, from the cache where the same files were scored before."""
+    """Return the results and errors of an entry, from the cache if the same files were scored before."""
     digests = {task: sha256_of(folder / about["predictions"]) for task, about in submission.tasks.items()}
     versions = {task: get_task(task).version for task in submission.tasks}
     what = [SCHEMA_VERSION, submission.release, sha256_of(folder / FILE), digests, versions]
     memory = cache_dir() / "entries" / f"{hashlib.sha256(canonical_json(what).encode()).hexdigest()}.json"
-    with contextlib.suppress(MagBridgeError, KeyError, TypeError):  # not there, or of another version: it is computed
+    with contextlib.suppress(MagBridgeError, KeyError, TypeError):  # missing or of another version: recompute
         stored = read_json(memory)["entries"]
         return [_Known(from_json(each["result"], str(memory)), each["errors"]) for each in stored]
     found = _known(check(folder, release, taken).results, release)
     if not found:
-        return []  # of a round that is open
+        return []  # the round is open
     document = [{"result": to_json(each.result), "errors": each.errors} for each in found]
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone
+    with contextlib.suppress(OSError):  # without a cache, it only takes longer
         write_json(memory, {"entries": document})
     return found
 
@@ -113,14 +117,16 @@ def _known(results: Sequence[Result], release: str | Path) -> list[_Known]:
 
 
 def errors(result: Result, truth: Truth) -> list[list[float]]:
-    """What each seed has wrong, the same for any scale and offset; of those that are neither right nor alike.
+    """Compute the errors of each seed in a form that does not depend on the scale and offset of the predictions.
 
     Args:
-        result: With its predictions.
+        result: Result with its predictions.
         truth: Labels of the rows that were predicted.
 
     Returns:
-        Of numbers what the truth leaves of them, at length 1; of labels their number, 0 where they are right.
+        One list per seed, in the order of `sample_id`. For numbers: the residuals of a linear fit of the predictions
+        on the target, scaled to norm 1. For labels: the position of a wrong label in the task's list, counted from 1,
+        and 0 for a right one. Seeds whose predictions are perfect or constant are left out.
     """
     task, table = get_task(result.task), result.table
     assert table is not None
@@ -146,7 +152,7 @@ def errors(result: Result, truth: Truth) -> list[list[float]]:
 
 
 def _likeness(task: Task, one: list[list[float]], other: list[list[float]]) -> float:
-    """The greatest likeness of a seed's errors to another's, 0 to 1."""
+    """Return the greatest likeness, 0 to 1, of the errors of any seed of one result to those of any of the other."""
     if not one or not other:
         return 0.0
     a, b = np.array(one)[:, None], np.array(other)[None]
@@ -156,18 +162,18 @@ def _likeness(task: Task, one: list[list[float]], other: list[list[float]]) -> f
 
 
 def duplicates(results: Sequence[Result], files: Sequence[Path], release: str | Path) -> list[Remark]:
-    """Names each result whose errors are those of another, or of one in the files.
+    """Remark on each result whose errors match those of a result in the files or of another in the list.
 
     Args:
-        results: With their predictions.
-        files: Files of results.
-        release: Whose rows were predicted.
+        results: Results with their predictions.
+        files: Results files.
+        release: Release whose rows were predicted.
     """
     return _duplicates(_known(results, release), files, {digest_of(release): release})
 
 
 def _duplicates(entries: list[_Known], files: Sequence[Path], releases: Mapping[str, str | Path]) -> list[Remark]:
-    """Names each entry whose errors are those of another entry or of a filed result."""
+    """Remark on each entry whose errors match those of another entry or of a filed result."""
     remarks = []
     wanted = {(each.result.task, each.result.dataset.digest) for each in entries}
     others = [*entries, *(each for path in files for each in _filed_with_predictions(path, wanted, releases))]
@@ -181,7 +187,7 @@ def _duplicates(entries: list[_Known], files: Sequence[Path], releases: Mapping[
         }
         alike = [f"{model} ({likeness[model]:.3f})" for model in sorted(likeness) if likeness[model] >= ALIKE]
         if alike:
-            words = f"its errors are those of {', '.join(alike)}: a copy, scaled or with noise, or much the same model"
+            words = f"its errors match those of {', '.join(alike)}: a copy, scaled or with noise, or a similar model"
             remarks.append(Remark(entry.result, words, ranked=True))
     return remarks
 
@@ -216,5 +222,5 @@ def _filed_with_predictions(
 
 
 def released(given: Sequence[str] | None, default: str) -> list[str]:
-    """The releases given, or the default one where it lies in the working folder."""
+    """Return the given releases, or the default one if it exists in the working folder."""
     return list(given) if given else [default] if Path(default).is_dir() else []

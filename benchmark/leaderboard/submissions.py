@@ -1,6 +1,6 @@
-"""Submissions: a folder with `submission.yaml` and one predictions file per task, checked, scored and rescored.
+"""Check, score and rescore submissions: folders with a `submission.yaml` and one predictions file per task.
 
-Scores are recomputed here from the predictions; a submission brings no code that would be run.
+Scores are recomputed here from the predictions; no code from a submission is ever run.
 """
 
 import datetime
@@ -27,21 +27,21 @@ from dataset_card.storage.documents import plain_yaml, schema_errors
 from dataset_card.storage.rounds import is_round, read_entries, read_round
 
 SUBMISSIONS = Path(__file__).parents[1] / "submissions"
-"""Where the entries of the shipped board lie, a folder each."""
+"""Folder of the shipped board's entries, one folder per entry."""
 
 SCHEMA_FILE = Path(__file__).with_name("submission.schema.json")
 MAX_BYTES = 64 * 2**10
-"""Of a submission.yaml."""
+"""Size limit of a `submission.yaml`."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A submission that holds.
+    """A submission that passed the checks.
 
     Attributes:
-        submission: What it says of itself.
-        results: Scores recomputed from its predictions, one result a task; none while a round is open.
-        remarks: What its author should know.
+        submission: Contents of its `submission.yaml`.
+        results: Scores recomputed from its predictions, one result per task; empty while a round is open.
+        remarks: Notes for its author.
     """
 
     submission: Submission
@@ -50,37 +50,42 @@ class Checked:
 
 
 def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
-    """Read and check a folder's `submission.yaml`, whose name is the folder's where it is to stay.
+    """Read and check a folder's `submission.yaml`.
+
+    Args:
+        folder: Submission folder.
+        named_as_folder: Whether the submission must have the folder's name.
 
     Raises:
-        MagBridgeError: There is none, it is no YAML, it breaks the schema, or predictions are no file.
+        MagBridgeError: If the file is missing, is not plain YAML or has an invalid field, or if the path of a
+            predictions file is a link, a folder or a pipe.
     """
     path = folder / FILE
     if not path.is_file() or path.is_symlink():
         raise MagBridgeError(f"no {FILE} in {folder}: write one with `Result.save`, or as CONTRIBUTING.md shows")
     if path.stat().st_size > MAX_BYTES:
-        raise MagBridgeError(f"{path} has over {MAX_BYTES // 1024} kB: expected a short description")
+        raise MagBridgeError(f"{path} is over {MAX_BYTES // 1024} kB: expected a short description")
     try:
         document = plain_yaml(path.read_text(encoding="utf-8"))
     except ValueError as error:
         reason = " ".join(str(error).split())[:200]
-        raise MagBridgeError(f"{path} is not plain YAML ({reason}): expected one field a line") from error
+        raise MagBridgeError(f"{path} is not plain YAML ({reason}): expected one field per line") from error
     for where, message in schema_errors(document, SCHEMA_FILE):
         raise MagBridgeError(f"{path}: {'/'.join(where) or 'the document'}: {message[:300]}; see {SCHEMA_FILE.name}")
     try:
         datetime.date.fromisoformat(document["date"])
     except ValueError as error:
-        raise MagBridgeError(f"{path}: date: {document['date']!r} is no day: expected YYYY-MM-DD") from error
+        raise MagBridgeError(f"{path}: date: {document['date']!r} is not a valid date: expected YYYY-MM-DD") from error
     if named_as_folder and document["name"] != folder.resolve().name:
         raise refused("submission_name", path=path, name=document["name"], folder=folder.resolve().name)
     if document["test_data_leakage"]:
-        raise MagBridgeError(f"{path}: test_data_leakage: true: labels of test rows were used, so it cannot be ranked")
+        raise MagBridgeError(f"{path}: test_data_leakage: true: a model that used labels of test rows cannot be ranked")
     if document["replication_code"] and not document.get("code"):
-        raise MagBridgeError(f"{path}: replication_code: true without `code`: expected the code's address")
+        raise MagBridgeError(f"{path}: replication_code: true without `code`: expected the URL of the code")
     for about in document["tasks"].values():
         file = folder / about["predictions"]
         if file.is_symlink() or (file.exists() and not file.is_file()):
-            raise MagBridgeError(f"{file} is a link, a folder or a pipe: expected a file")
+            raise MagBridgeError(f"{file} is a link, a folder or a pipe: expected a regular file")
     return Submission(**document)
 
 
@@ -88,21 +93,21 @@ def check(folder: str | Path, release: str | Path, taken: list[Result], named_as
     """Check a submission folder and score it.
 
     Args:
-        folder: With `submission.yaml` and its predictions files.
-        release: Release folder, Hub id or folder of a round, the one whose digest the submission names.
-        taken: Results on the board; their models' names are not free.
+        folder: Submission folder, with `submission.yaml` and its predictions files.
+        release: Release folder, Hub id or folder of a round, with the digest that the submission names.
+        taken: Results on the board; the names of their models are taken.
         named_as_folder: Whether the folder must have the model's name.
 
     Returns:
-        The submission with its scores, of which there are none while a round is open; nothing is written.
+        The submission with its scores, or without scores while a round is open; nothing is written.
 
     Raises:
-        MagBridgeError: Something does not hold; says what.
+        MagBridgeError: If a check fails; the message names the file and the field.
     """
     folder = Path(folder)
     submission = read_submission(folder, named_as_folder)
     if submission.name in {result.model for result in taken if result.protocol != "submitted"}:
-        raise MagBridgeError(f"{folder / FILE}: name: {submission.name} is on the board already: choose another")
+        raise MagBridgeError(f"{folder / FILE}: name: {submission.name} is already on the board: choose another name")
     _refuse_strays(folder, submission)
     results, remarks, hidden = [], [], open_round(release)
     for task_id in sorted(submission.tasks):
@@ -110,8 +115,8 @@ def check(folder: str | Path, release: str | Path, taken: list[Result], named_as
         dataset, truth = answers(task, release)
         if submission.release != dataset.digest:
             raise MagBridgeError(
-                f"{folder / FILE}: release: {submission.release[:12]} was predicted, {release} has the digest "
-                f"{dataset.short}: pass the release that it names with --data"
+                f"{folder / FILE}: release: {submission.release[:12]} is named, but {release} has the digest "
+                f"{dataset.short}: pass the named release with --data"
             )
         file = folder / submission.tasks[task_id]["predictions"]
         if hidden:
@@ -147,14 +152,14 @@ def _refuse_strays(folder: Path, submission: Submission) -> None:
     allowed = {path.name for path in folder.glob(_filed_name(submission))} | expected | {"README.md"}
     strays = sorted({path.name for path in folder.iterdir()} - allowed)
     if strays:
-        raise MagBridgeError(f"{folder} holds {strays[0]}: expected {', '.join(sorted(expected))} and no more")
+        raise MagBridgeError(f"{folder} contains {strays[0]}: expected only {', '.join(sorted(expected))}; remove it")
     files = [task["predictions"] for task in submission.tasks.values()]
     if len(set(files)) < len(files):
-        raise MagBridgeError(f"{folder / FILE}: tasks: one predictions file for two tasks: expected one each")
+        raise MagBridgeError(f"{folder / FILE}: tasks: two tasks share a predictions file: expected one file per task")
 
 
 def standing(result: Result, board: list[Result]) -> tuple[Entry, tuple[Entry, ...]]:
-    """The result's place among others: its own entry, and all entries of its board."""
+    """Rank a result among others; return its own entry and all entries of its board."""
     others = [r for r in board if (r.model, r.protocol) != (result.model, result.protocol)]
     boards = leaderboard([*others, result], result.task, result.split)
     (found,) = [b for b in boards if b.dataset == result.dataset.digest]
@@ -162,7 +167,7 @@ def standing(result: Result, board: list[Result]) -> tuple[Entry, tuple[Entry, .
 
 
 def placed(result: Result, board: list[Result]) -> str:
-    """One line: score, interval, rank, and who is level with it."""
+    """Return one line with a result's score, interval and rank, and the models that share that rank."""
     entry, entries = standing(result, board)
     level = [e.result.model for e in entries if e.rank == entry.rank and e.result.model != result.model]
     limits = "" if entry.interval is None else " ({:.4f} to {:.4f})".format(*entry.interval)
@@ -174,14 +179,14 @@ def placed(result: Result, board: list[Result]) -> str:
 
 
 def folders(submissions: Path) -> list[Path]:
-    """The entries of a folder of submissions."""
+    """Return the folders of all entries in a folder of submissions, sorted."""
     if not submissions.is_dir():
         return []
     return sorted(path for path in submissions.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def is_late(folder: Path, submission: Submission, release: str | Path) -> bool:
-    """Whether an entry of a round that is revealed was not committed, file for file, before the reveal."""
+    """Return whether any file of an entry of a revealed round was not committed before the reveal."""
     if not is_round(release) or not (found := read_round(release)).is_revealed:
         return False
     committed = read_entries(found).get(submission.name, {})
@@ -191,19 +196,24 @@ def is_late(folder: Path, submission: Submission, release: str | Path) -> bool:
 
 
 def filed(folder: Path, submission: Submission) -> list[Result]:
-    """The results that `submit` wrote into an entry's folder; their figures are to be recomputed.
+    """Read the results that `submit` wrote into an entry's folder; their scores are yet to be recomputed.
 
     Raises:
-        MagBridgeError: There are none, or they speak of another entry, release or task.
+        MagBridgeError: If there is not exactly one results file, or a result is of another entry, release or task.
     """
     files = sorted(folder.glob(_filed_name(submission)))
     if len(files) != 1:
-        raise MagBridgeError(f"{folder} holds {len(files)} results files: run `python -m benchmark submit {folder}`")
+        raise MagBridgeError(
+            f"{folder} has {len(files)} results files, expected 1: run `python -m benchmark submit {folder}`"
+        )
     results = read_results(files[0])
     for result in results:
         told = (result.model, result.dataset.digest, result.protocol, result.split, result.task in submission.tasks)
         if told != (submission.name, submission.release, "submitted", PRIMARY_SPLIT, True):
-            raise MagBridgeError(f"{files[0]} holds {' '.join(result.key)}, which is no result of this entry")
+            raise MagBridgeError(
+                f"{files[0]} contains {' '.join(result.key)}, which is not a result of this entry: remove the file "
+                "and submit the entry again"
+            )
     return results
 
 
@@ -212,16 +222,19 @@ def _filed_name(submission: Submission) -> str:
 
 
 def rescore(submissions: Path, releases: Sequence[str | Path], taken: list[Result]) -> list[Checked]:
-    """Recompute every entry of a folder of submissions and compare it with what is filed.
+    """Recompute every entry of a folder of submissions and compare it with its filed results.
 
     Args:
-        submissions: A folder an entry.
+        submissions: Folder with one folder per entry.
         releases: Release folders, Hub ids or folders of rounds; each entry is scored against the one it names.
         taken: Results on the board.
 
+    Returns:
+        The recomputed entries, in the order of their folders' names.
+
     Raises:
-        MagBridgeError: An entry does not hold, was not scored, is of no release given, or its filed figures are not
-            those recomputed.
+        MagBridgeError: If an entry fails its checks, was not scored, names a release that is not given, or is filed
+            with other figures than the recomputed ones.
     """
     by_digest = {digest_of(release): release for release in releases}
     checked = []
@@ -233,20 +246,23 @@ def rescore(submissions: Path, releases: Sequence[str | Path], taken: list[Resul
         again = check(folder, by_digest[named], taken)
         before = filed(folder, again.submission)
         if [result.key for result in before] != [result.key for result in again.results]:
-            raise MagBridgeError(f"{folder}: other tasks are filed than it has predictions for: submit it again")
+            raise MagBridgeError(f"{folder}: the filed tasks are not those of its predictions: submit it again")
         (file,) = folder.glob(_filed_name(again.submission))
         for result, line in zip(again.results, file.read_text(encoding="utf-8").splitlines()):
             for where, old, new in _differences(json.loads(line), json.loads(json.dumps(to_json(result)))):
                 raise MagBridgeError(
-                    f"{folder}: {result.task} is filed with {where} {str(old)[:60]}, its predictions and {FILE} give "
-                    f"{str(new)[:60]}: submit it again"
+                    f"{folder}: {result.task} is filed with {where} {str(old)[:60]}, but its predictions and {FILE} "
+                    f"give {str(new)[:60]}: submit it again"
                 )
         checked.append(again)
     return checked
 
 
 def _differences(old: Any, new: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two documents differ, versions of packages apart; another machine may round the last digit otherwise."""
+    """Yield each difference between two documents as its path and both values; package versions may differ.
+
+    Numbers are compared with a tolerance, because another machine may round the last digit differently.
+    """
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
         for name in sorted(new.keys() - {"packages"}):
             yield from _differences(old[name], new[name], f"{where}/{name}".strip("/"))

@@ -150,7 +150,7 @@ def test_without_its_release_an_entry_has_no_rank_and_no_figure(entry, ridge):
 def test_filed_results_of_another_entry_are_no_entry(entry):
     document = yaml.safe_load((entry / FILE).read_text())
     (entry / FILE).write_text(yaml.safe_dump({**document, "name": "other"}))
-    with pytest.raises(MagBridgeError, match="which is no result of this entry"):
+    with pytest.raises(MagBridgeError, match="which is not a result of this entry"):
         read_entries(entry.rename(entry.with_name("other")).parent, [], [])
 
 
@@ -203,7 +203,7 @@ def test_copies_of_numbers_are_named_with_a_little_noise_too(ridge, release, tmp
     noise = np.random.default_rng(0).normal(0, spread, ridge.table.num_rows)
     found = duplicates([_with(ridge, lambda p: change(p, noise))], [path], release)
     assert [remark.ranked for remark in found] == [True] * named
-    assert not named or "its errors are those of ridge (" in found[0].words
+    assert not named or "its errors match those of ridge (" in found[0].words
 
 
 def test_copies_of_labels_are_named_and_right_ones_are_not(release, tmp_path):
@@ -225,4 +225,4 @@ def test_copies_are_named_on_the_board(entry, release, ridge, tmp_path):
     (path,) = write_results([ridge], tmp_path / "results")
     for _ in range(2):  # the second time from the cache
         _, (remark,) = read_entries(entry.parent, [release], [], [path])
-        assert remark.ranked and "its errors are those of ridge (1.000): a copy" in remark.words
+        assert remark.ranked and "its errors match those of ridge (1.000): a copy" in remark.words

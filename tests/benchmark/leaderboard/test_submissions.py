@@ -90,7 +90,7 @@ def test_where_it_stands_is_told_at_once(made, release, taken):
 
 
 def test_rescoring_finds_what_was_filed(entry, release, taken):
-    with pytest.raises(MagBridgeError, match="holds 0 results files: run"):
+    with pytest.raises(MagBridgeError, match="has 0 results files, expected 1: run"):
         rescore(entry.parent, [release], taken)
     write_results(check(entry, release, taken).results, entry, predictions=False)
     (again,) = rescore(entry.parent, [release], taken)
@@ -103,13 +103,14 @@ def test_rescoring_refuses_other_figures_than_the_predictions_give(entry, releas
     result = evaluate_model("t2", get_model("linear-svc"), release)
     write_results(check(entry, release, taken).results, entry, predictions=False)
     write_predictions(entry / "t2.parquet", result.table, result.dataset.digest)
-    with pytest.raises(MagBridgeError, match="my-model: t2 is filed with .*, its predictions and submission.yaml give"):
+    told = "my-model: t2 is filed with .*, but its predictions and submission.yaml give"
+    with pytest.raises(MagBridgeError, match=told):
         rescore(entry.parent, [release], taken)
     document = yaml.safe_load((entry / FILE).read_text())
     del document["tasks"]["t2"]
     (entry / FILE).write_text(yaml.safe_dump(document))
     (entry / "t2.parquet").unlink()
-    with pytest.raises(MagBridgeError, match="holds t2 my-model .*, which is no result of this entry"):
+    with pytest.raises(MagBridgeError, match="contains t2 my-model .*, which is not a result of this entry"):
         rescore(entry.parent, [release], taken)
 
 
@@ -194,27 +195,27 @@ MISTAKES = {
     "code: 'javascript:alert\\(1\\)' does not match": _change(code="javascript:alert(1)"),
     "paper: 'https://a b' does not match": _change(paper="https://a b"),
     "date: '21.11.2026' does not match": _change(date="21.11.2026"),
-    "date: '2026-02-30' is no day": _change(date="2026-02-30"),
+    "date: '2026-02-30' is not a valid date": _change(date="2026-02-30"),
     "release: 'abc' does not match": _change(release="abc"),
-    "release: ffffffffffff was predicted, .* has the digest": _change(release="f" * 64),
+    "release: ffffffffffff is named, but .* has the digest": _change(release="f" * 64),
     "the document: 'pooling' is a required property": _change(pooling=None),
     "pooling: 'cell' is not one of": _change(pooling="cell"),
     "trained_on/0: 'v1' does not match": _change(trained_on=["v1"]),
     "test_data_leakage: 'no' is not of type 'boolean'": _change(test_data_leakage="no"),
-    "test_data_leakage: true: labels of test rows were used": _change(test_data_leakage=True),
+    "test_data_leakage: true: a model that used labels of test rows": _change(test_data_leakage=True),
     "replication_code: true without `code`": _change(code=None),
     "tasks: {} should be non-empty|tasks: {} does not have enough": _change(tasks={}),
     "tasks: .*'t0' does not match": _change(tasks={"t0": {"predictions": "t1.parquet"}}),
     "tasks/t1/predictions: '\\.\\./t1.csv' does not match": _change(tasks={"t1": {"predictions": "../t1.csv"}}),
     "tasks/t1/seconds: -1 is less than": _change(tasks={"t1": {"predictions": "t1.parquet", "seconds": -1}}),
-    "holds t2.parquet: expected submission.yaml, t1.parquet and no more": _change(
+    "contains t2.parquet: expected only submission.yaml, t1.parquet; remove it": _change(
         tasks={"t1": {"predictions": "t1.parquet"}}
     ),
-    "one predictions file for two tasks": lambda folder: (
+    "two tasks share a predictions file": lambda folder: (
         _change(tasks={t: {"predictions": "t1.parquet"} for t in ("t1", "t2")})(folder),
         (folder / "t2.parquet").unlink(),
     ),
-    "holds model.pkl: expected": lambda folder: (folder / "model.pkl").write_bytes(b"x"),
+    "contains model.pkl: expected": lambda folder: (folder / "model.pkl").write_bytes(b"x"),
     "no predictions file": lambda folder: (folder / "t2.parquet").unlink(),
     "t1.parquet is a link": _link,
     "t1.parquet is a link, a folder or a pipe": lambda folder: (
@@ -240,7 +241,7 @@ def test_each_mistake_in_a_folder_has_its_line(entry, release, taken, message):
 def test_a_name_on_the_board_is_not_free(entry, release, taken):
     _change(name="linear-svc")(entry)
     folder = entry.rename(entry.with_name("linear-svc"))
-    with pytest.raises(MagBridgeError, match="name: linear-svc is on the board already"):
+    with pytest.raises(MagBridgeError, match="name: linear-svc is already on the board"):
         check(folder, release, taken)
 
 

@@ -50,7 +50,7 @@ def test_without_all_fields_nothing_is_kept(release, board, upload, monkeypatch)
     "changes, message",
     [
         ({"task": "t4"}, "^oracle.csv: prediction in row 1 is .*: expected one of sensor_dropout"),
-        ({"name": "ridge"}, "^submission.yaml: name: ridge is on the board already"),
+        ({"name": "ridge"}, "^submission.yaml: name: ridge is already on the board"),
         ({"name": "<script>"}, "^submission.yaml: name: '<script>' does not match"),
         ({"code": "file:///etc/passwd"}, "^submission.yaml: code: 'file:///etc/passwd' does not match"),
     ],

@@ -124,7 +124,7 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
     hidden, entry = load_round("t1", story / "round-1"), story / "entries/my-ridge"
     with pytest.raises(MagBridgeError, match="3 predictions: expected one for each of 1220 rows"):
         hidden.table(np.zeros(3))
-    with pytest.raises(MagBridgeError, match="my-ridge/submission.yaml: release: .* pass the release that it names"):
+    with pytest.raises(MagBridgeError, match="my-ridge/submission.yaml: release: .* pass the named release"):
         check(entry, v2_release, [])
     with pytest.raises(MagBridgeError, match="my-ridge/submission.yaml: release: .* is none of those given, .*--data"):
         rescore(entry.parent, [v2_release], [])

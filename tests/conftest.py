@@ -101,8 +101,8 @@ LONGEST = {
 }
 """Files that take longest: they go first, so that no worker is left alone with one at the end."""
 
-FROM_OUTSIDE = {"wheel", "browser", "seen"}
-"""Fixtures of tests that install the package elsewhere or look at a page: the gate runs them, not every test run."""
+FOR_THE_GATE = {"wheel", "browser", "seen", "two_workers", "bucket"}
+"""Fixtures of tests that need an installation, a browser, a cluster or an object store: the gate runs them."""
 
 TO_A_HUB = {"test_publishing.py", "test_push.py"}
 """Files whose tests push to a Hub of their own: the gate's too."""
@@ -115,7 +115,7 @@ def pytest_collection_modifyitems(items):
         fixtures = getattr(item, "fixturenames", ())
         if "upstream_dir" in fixtures:
             item.add_marker("upstream")
-        if FROM_OUTSIDE.intersection(fixtures) or item.path.name in TO_A_HUB:
+        if FOR_THE_GATE.intersection(fixtures) or item.path.name in TO_A_HUB:
             item.add_marker("gate")
 
 

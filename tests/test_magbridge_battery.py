@@ -49,6 +49,7 @@ def test_every_configuration_streams(published_release, config):
         assert tuple(next(iter(subset))) == BY_NAME[config].columns
 
 
+@pytest.mark.gate
 def test_every_configuration_of_every_release_is_collated(tiny_release, v2_release, v3_release):
     torch = pytest.importorskip("torch")
     for folder, edition in ((tiny_release, V1), (v2_release, V2), (v3_release, V3)):

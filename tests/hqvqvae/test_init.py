@@ -18,6 +18,7 @@ def python(script, cwd):
     return subprocess.run([sys.executable, "-c", script], cwd=cwd, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("order", ORDERS)
 def test_with_the_package_no_trust_is_needed(order, tmp_path):
     small_model().save_pretrained(tmp_path / "mine")
@@ -32,6 +33,7 @@ def test_with_the_package_no_trust_is_needed(order, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.gate
 def test_without_the_package_the_models_own_code_serves(tmp_path):
     small_model().save_pretrained(tmp_path / "mine")
     script = (

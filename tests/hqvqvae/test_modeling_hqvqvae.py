@@ -113,6 +113,7 @@ def test_reloaded_models_give_the_same(name, tmp_path):
     assert torch.equal(model(x).reconstruction, loaded(x).reconstruction)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("backend", ["torch", "pennylane"])
 def test_a_fresh_process_gives_the_same(backend, tmp_path):
     model, x = small_model("paper"), features()

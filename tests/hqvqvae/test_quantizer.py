@@ -148,6 +148,7 @@ def train_rank(rank, ranks, folder):
         os._exit(0)  # torch's own end of a process group waits now and then for a thread that waits for it
 
 
+@pytest.mark.gate
 def test_two_ranks_end_with_the_codebook_of_one_process(tmp_path):
     train_rank(0, 1, tmp_path)
     torch.multiprocessing.spawn(train_rank, (2, tmp_path), nprocs=2)

@@ -20,14 +20,19 @@ TORCH |= {"hqvqvae-classical", "hqvqvae-quantum"}
 TREES = {"catboost", "lightgbm"}
 QUICK = {
     *(("t1", name) for name in ("ridge", "svr-rbf", "functional-ridge")),
-    *(("t2", name) for name in ("constant", "random-forest", "mlp", "minirocket", "functional-signed", "noise-level")),
+    *(("t2", name) for name in ("constant", "random-forest", "mlp", "functional-signed", "noise-level")),
     *(("t2", name) for name in ("functional-corrected", "logistic-regression", "linear-svc")),
     *(("t4", name) for name in ("ridge-classifier",)),
 }
 """One of each kind of learner; the slow tests have every model on every task."""
 
+
+def _longer(task, name):
+    return pytest.mark.gate if (task, name) == ("t2", "minirocket") else pytest.mark.slow  # aeon compiles for long
+
+
 PAIRS = [
-    pytest.param(task.id, model.name, marks=[pytest.mark.slow] * ((task.id, model.name) not in QUICK))
+    pytest.param(task.id, model.name, marks=[] if (task.id, model.name) in QUICK else [_longer(task.id, model.name)])
     for task in TASKS
     for model in models(task.id)
 ]
@@ -48,6 +53,7 @@ def test_files_give_the_boards_predictions(release, task, name):
     assert back.predictions(data).equals(evaluate_model(task, get_model(name), data).table)
 
 
+@pytest.mark.gate
 def test_a_pushed_baseline_can_be_pulled(release, tmp_path):
     with LoopbackHub(token="secret") as hub:
         arguments = ["--repo", "USER/ridge", "--model", "ridge", "--task", "t1", "--data", str(release)]

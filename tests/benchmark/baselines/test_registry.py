@@ -22,15 +22,21 @@ QUICK = {
 """Quick models, which run on each of their tasks by default; the others on one, and on all in the slow tests."""
 
 
+ROCKETS = {"minirocket", "multirocket"}
+"""aeon compiles these for half a minute: the gate runs them."""
+
+
 def _is_quick(task, model):
     return model.name in QUICK or task.id == next(id for id in ("t2", "t4", "t1") if id in model.tasks)
 
 
-PAIRS = [
-    pytest.param(task, model, marks=[pytest.mark.slow] * (not _is_quick(task, model)))
-    for task in TASKS
-    for model in models(task.id)
-]
+def _marks(task, model):
+    if not _is_quick(task, model):
+        return [pytest.mark.slow]
+    return [pytest.mark.gate] * (model.name in ROCKETS)
+
+
+PAIRS = [pytest.param(task, model, marks=_marks(task, model)) for task in TASKS for model in models(task.id)]
 
 
 @pytest.mark.parametrize("task, model", PAIRS, ids=lambda value: getattr(value, "name", None) or value.id)

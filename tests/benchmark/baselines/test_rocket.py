@@ -14,6 +14,7 @@ from benchmark.baselines import get_model
 from benchmark.baselines.rocket import PENALTIES, Rocket
 from dataset_card.errors import MagBridgeError
 
+pytestmark = pytest.mark.gate
 convolution_based = pytest.importorskip("aeon.transformations.collection.convolution_based", reason="needs aeon")
 
 

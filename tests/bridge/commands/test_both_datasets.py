@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 
 def bridge(*arguments):
     return subprocess.run([sys.executable, "-m", "bridge", *map(str, arguments)], capture_output=True, text=True)
 
 
+@pytest.mark.gate
 def test_leakage_and_plot_take_v2(v2_release, tmp_path):
     leaks = json.loads(bridge("leakage", v2_release, "--json").stdout)
     primary, optimistic = leaks["by_cell_primary"], leaks["by_record_optimistic_baseline"]

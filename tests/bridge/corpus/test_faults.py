@@ -17,6 +17,7 @@ from dataset_card.running.parallel import Engine, run_jobs
 from tests import corpora, jobs
 from tests.cluster import ROOT, cluster
 
+pytestmark = pytest.mark.gate
 pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
 
 SEEDS = 16

@@ -199,6 +199,7 @@ def bridge(*arguments):
     return subprocess.run([sys.executable, "-m", "bridge", *map(str, arguments)], capture_output=True, text=True)
 
 
+@pytest.mark.gate
 def test_the_commands(tmp_path):
     out = tmp_path / "corpus"
     options = ["--rows", 700, "--upstream", "simulated", "--variants", 1, "--anomalies", 8, "--regime-b", 60]

@@ -9,7 +9,7 @@ from bridge.corpus.storage import Folder
 from dataset_card.errors import MagBridgeError
 
 
-@pytest.fixture(params=["folder", "memory", "s3"])
+@pytest.fixture(params=["folder", "memory", pytest.param("s3", marks=pytest.mark.gate)])
 def folder(request, tmp_path):
     if request.param == "folder":
         yield Folder.of(tmp_path / "corpus")

@@ -30,6 +30,7 @@ def test_the_table_of_channels_is_the_contracts():
     assert measured.signal_table() in GUIDE and measured.FORMS in GUIDE
 
 
+@pytest.mark.gate
 def test_examples_run_as_printed(pristine, measurements, v2_release, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     for name in ("labels.csv", "scans.parquet"):

@@ -68,6 +68,7 @@ def test_the_simulation_is_as_close_as_the_model_allows(upstream_dir, simulated)
     assert "held out by position" in text and "U21" in text
 
 
+@pytest.mark.gate
 def test_the_command(upstream_dir, tmp_path):
     out = tmp_path / "comparison.png"
     command = [

@@ -39,11 +39,13 @@ def test_a_killed_process_costs_its_job_a_repetition(tmp_path):
     assert (tmp_path / "died").exists()
 
 
+@pytest.mark.gate
 def test_a_job_that_always_kills_its_process_is_named(tmp_path):
     with pytest.raises(MagBridgeError, match="job 3.*killed 4 times.*fewer jobs"):
         run_jobs(jobs.die_always, NAMED, str(tmp_path), engine=TWO)
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="the system has no groups of processes")
 @pytest.mark.parametrize("send", ["kill", "killpg"])
 def test_a_signal_to_one_or_all_processes_is_one_line_and_leaves_nobody(tmp_path, send):

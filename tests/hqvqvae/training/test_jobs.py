@@ -40,6 +40,7 @@ def test_an_error_of_a_job_has_its_name(workers):
         run_jobs(jobs.refuse_rate, [1], engine=Engine(jobs=workers))
 
 
+@pytest.mark.gate
 def test_a_killed_process_costs_its_job_a_repetition_and_one_that_always_kills_is_named(tmp_path):
     assert run_jobs(functools.partial(jobs.die_once, scratch=tmp_path), range(6), engine=Engine(jobs=2)) == SQUARES
     assert (tmp_path / "died").exists()

@@ -15,6 +15,7 @@ from hqvqvae.training.fit import TrainingConfig
 from hqvqvae.training.run_folder import train_run
 
 
+@pytest.mark.gate
 def test_a_killed_process_resumes_to_the_same_end(tmp_path):
     thirty = TrainingConfig(epochs=30)
     command = [sys.executable, "-m", "hqvqvae", "train", "--config", "recommended-classical", "--epochs", "30"]

@@ -59,9 +59,10 @@ def submit(
     """
     from benchmark.leaderboard import submissions
     from benchmark.leaderboard.entries import LATE, duplicates, read_entries
-    from benchmark.results import shipped_files, to_json, write_results
+    from benchmark.results import read_files, to_json, write_results
 
-    taken = _shipped(results)
+    filed = read_files(results)
+    taken = [result for found in filed.values() for result in found]
     if not results:  # the shipped entries too, except this one
         taken += read_entries(submissions.SUBMISSIONS, [data], taken, besides=folder).ranked
     checked = submissions.check(folder, data, taken)
@@ -71,7 +72,7 @@ def submit(
         return
     if not check:
         write_results(checked.results, folder, predictions=False)
-    alike = duplicates(checked.results, [] if results else shipped_files(), data)
+    alike = duplicates(checked.results, {} if results else filed, data)
     _note(checked.remarks + [f"{remark.result.task}: {remark.words}" for remark in alike])
     late = submissions.is_late(folder, checked.submission, data)
     lines = [
@@ -93,18 +94,13 @@ def rescore(
     """
     from benchmark.leaderboard.submissions import SUBMISSIONS
     from benchmark.leaderboard.submissions import rescore as recompute
+    from benchmark.results import read_files
 
-    checked = recompute(folder or SUBMISSIONS, data or [DEFAULT_RELEASE], _shipped(results))
+    taken = [result for found in read_files(results).values() for result in found]
+    checked = recompute(folder or SUBMISSIONS, data or [DEFAULT_RELEASE], taken)
     for entry in checked:
         print(f"{entry.submission.name}: {', '.join(result.task for result in entry.results)} as filed")
     print(f"valid entries: {len(checked)}")
-
-
-def _shipped(results: Path | None) -> list:
-    """Read the given results, or the shipped ones."""
-    from benchmark.results import read_results, shipped_files
-
-    return read_results(results) if results else [r for path in shipped_files() for r in read_results(path)]
 
 
 def leaderboard(
@@ -123,7 +119,7 @@ def leaderboard(
         data: Release or round that entries name, to recompute their scores; may be repeated.
     """
     from benchmark.leaderboard import added, boards, entries, page, submissions, texts
-    from benchmark.results import shipped_files
+    from benchmark.results import read_files
     from benchmark.tasks import check_split, get_task
 
     entered = submissions.SUBMISSIONS
@@ -136,9 +132,10 @@ def leaderboard(
         raise MagBridgeError(f"unknown format {format!r}: expected table, markdown, html or added")
     task = None if task is None else get_task(task).id
     split = None if split is None else check_split(split)
-    read, remarks = _shipped(results), None
+    filed, remarks = read_files(results), None
+    read = [result for of_file in filed.values() for result in of_file]
     if not results:
-        found = entries.read_entries(entered, entries.released(data, DEFAULT_RELEASE), read, shipped_files())
+        found = entries.read_entries(entered, entries.released(data, DEFAULT_RELEASE), read, filed)
         read, remarks = read + found.ranked, found.remarks
     if format == "added":
         text = added.to_markdown(added.added(r for r in read if task in (None, r.task)))

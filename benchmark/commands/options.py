@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.results import SHIPPED, Result, read_results, result_files
+from benchmark.results import SHIPPED, Result, read_files
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.log import LOG
 from dataset_card.storage.files import write_text
@@ -44,7 +44,7 @@ def chosen(results: Path | None, **wanted: str | None) -> list[tuple[Path, Resul
     Raises:
         MagBridgeError: There is none.
     """
-    found = [(path, result) for path in result_files(results or SHIPPED) for result in read_results(path)]
+    found = [(path, result) for path, filed in read_files(results or SHIPPED).items() for result in filed]
     kept = [(p, r) for p, r in found if all(value in (None, getattr(r, name)) for name, value in wanted.items())]
     if not kept:
         words = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 from benchmark.data import Truth
 from benchmark.leaderboard.boards import Remark
 from benchmark.leaderboard.submissions import FILE, Submission, check, filed, folders, is_late, read_submission
-from benchmark.results import OFFICIAL_TEST, Result, from_json, read_predictions, read_results, to_json
+from benchmark.results import OFFICIAL_TEST, Result, from_json, read_predictions, to_json
 from benchmark.results.documents import SCHEMA_VERSION
 from benchmark.rounds import answers, digest_of
 from benchmark.tasks import PRIMARY_SPLIT, Task, get_task
@@ -30,6 +31,10 @@ noise of a fifth of the errors' spread."""
 
 NOT_RECOMPUTED = "not recomputed here, so its score is not shown: give its release or round with --data"
 LATE = "submitted after the reveal, or changed after it was committed"
+
+
+ByFile = Mapping[Path, Sequence[Result]]
+"""Results by the file that holds them."""
 
 
 class Entries(NamedTuple):
@@ -53,7 +58,7 @@ def read_entries(
     submissions: Path,
     releases: Iterable[str | Path],
     taken: Sequence[Result],
-    files: Sequence[Path] = (),
+    compared: ByFile = MappingProxyType({}),
     besides: Path | None = None,
 ) -> Entries:
     """Recompute every entry whose release is given; the others are not ranked.
@@ -62,7 +67,7 @@ def read_entries(
         submissions: Folder with one folder per entry.
         releases: Release folders, Hub ids or folders of rounds.
         taken: Results on the board, without the entries.
-        files: Results files with predictions to compare the entries with.
+        compared: Results, by file, to compare the entries with if their predictions are filed too.
         besides: Folder of an entry to leave out.
 
     Returns:
@@ -90,7 +95,7 @@ def read_entries(
             continue
         known += found
         ranked += [each.result for each in found]
-    return Entries(ranked, remarks + _duplicates(known, files, by_digest))
+    return Entries(ranked, remarks + _duplicates(known, compared, by_digest))
 
 
 def _recomputed(folder: Path, submission: Submission, release: str | Path, taken: list[Result]) -> list[_Known]:
@@ -161,22 +166,22 @@ def _likeness(task: Task, one: list[list[float]], other: list[list[float]]) -> f
     return float((((a == b) & (a > 0)).sum(axis=2) / ((a > 0) | (b > 0)).sum(axis=2)).max())
 
 
-def duplicates(results: Sequence[Result], files: Sequence[Path], release: str | Path) -> list[Remark]:
-    """Remark on each result whose errors match those of a result in the files or of another in the list.
+def duplicates(results: Sequence[Result], compared: ByFile, release: str | Path) -> list[Remark]:
+    """Remark on each result whose errors match those of a filed result or of another in the list.
 
     Args:
         results: Results with their predictions.
-        files: Results files.
+        compared: Results by file; those whose predictions are filed too are compared.
         release: Release whose rows were predicted.
     """
-    return _duplicates(_known(results, release), files, {digest_of(release): release})
+    return _duplicates(_known(results, release), compared, {digest_of(release): release})
 
 
-def _duplicates(entries: list[_Known], files: Sequence[Path], releases: Mapping[str, str | Path]) -> list[Remark]:
+def _duplicates(entries: list[_Known], compared: ByFile, releases: Mapping[str, str | Path]) -> list[Remark]:
     """Remark on each entry whose errors match those of another entry or of a filed result."""
     remarks = []
     wanted = {(each.result.task, each.result.dataset.digest) for each in entries}
-    others = [*entries, *(each for path in files for each in _filed_with_predictions(path, wanted, releases))]
+    others = entries + [one for file, filed in compared.items() for one in _compared(file, filed, wanted, releases)]
     for entry in entries:
         task, digest = entry.result.task, entry.result.dataset.digest
         likeness = {
@@ -192,12 +197,13 @@ def _duplicates(entries: list[_Known], files: Sequence[Path], releases: Mapping[
     return remarks
 
 
-def _filed_with_predictions(
-    path: Path, wanted: set[tuple[str, str | None]], releases: Mapping[str, str | Path]
+def _compared(
+    path: Path, filed: Sequence[Result], wanted: set[tuple[str, str | None]], releases: Mapping[str, str | Path]
 ) -> list[_Known]:
+    """Return the results of a file that entries are compared with, and their errors."""
     results = [
         result
-        for result in read_results(path)
+        for result in filed
         if (result.task, result.dataset.digest) in wanted
         and result.predictions
         and result.split == PRIMARY_SPLIT

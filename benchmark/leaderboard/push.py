@@ -7,7 +7,7 @@ from string import Template
 
 from benchmark.leaderboard.space.app import SETTINGS
 from benchmark.refusals import refused
-from benchmark.results import SHIPPED, read_results, result_files, shipped_files
+from benchmark.results import SHIPPED, read_files
 from dataset_card.running.hub import Repository
 
 PACKAGE = Path(__file__).parent.parent
@@ -47,9 +47,7 @@ def leaderboard_files(
     """
     if dataset_id.count("/") != 1 or Path(dataset_id).exists():
         raise refused("no_dataset_id", dataset_id=dataset_id)
-    filed = result_files(results) if results else shipped_files()
-    for path in filed:
-        read_results(path)  # refused here rather than in the Space
+    filed = read_files(results)  # a damaged one is refused here rather than in the Space
     files: dict[str, Path | bytes] = {
         "README.md": Template((SPACE / "README.md").read_text(encoding="utf-8"))
         .substitute(dataset=dataset_id)

@@ -169,7 +169,17 @@ def read_results(path: str | Path) -> list[Result]:
     Raises:
         MagBridgeError: There is none, or one breaks the schema.
     """
-    return [result for file in result_files(path) for result, _ in _read_file(file)]
+    return [result for found in read_files(path).values() for result in found]
+
+
+def read_files(path: str | Path | None = None) -> dict[Path, list[Result]]:
+    """Read results by the file that holds them: those of a file or a folder, by default the shipped ones.
+
+    Raises:
+        MagBridgeError: As `read_results`.
+    """
+    files = shipped_files() if path is None else result_files(path)
+    return {file: [result for result, _ in _read_file(file)] for file in files}
 
 
 def _read_file(path: Path) -> Iterator[tuple[Result, str]]:

@@ -10,19 +10,19 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmark.data import dataset_info, release_folder
 from benchmark.leaderboard.boards import leaderboard
-from benchmark.leaderboard.entries import read_entries
+from benchmark.leaderboard.entries import ByFile, read_entries
 from benchmark.leaderboard.page import to_html
 from benchmark.leaderboard.space.server import Guard, Uploads, free_port, run
 from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
 from benchmark.leaderboard.submissions import SUBMISSIONS, folders, read_submission
 from benchmark.leaderboard.texts import COLUMNS
 from benchmark.predictions.reading import MAX_BYTES
-from benchmark.results import Result, read_results, result_files, shipped_files
+from benchmark.results import Result, read_files
 from benchmark.tasks import TASKS
 from dataset_card.errors import MagBridgeError
 from dataset_card.running.log import LOG
@@ -52,7 +52,7 @@ def build(
     release: str | Path,
     submissions: str | None = None,
     uploads: Uploads | None = None,
-    files: Sequence[Path] = (),
+    compared: ByFile = MappingProxyType({}),
 ):
     """Build the form, not launched, and the board beside it.
 
@@ -61,7 +61,7 @@ def build(
         release: Release folder, or a dataset's id on the Hub.
         submissions: Dataset on the Hub that checked submissions are proposed to, if any.
         uploads: Where the server counts them.
-        files: Files of results whose predictions entries are compared with.
+        compared: Results, by file, whose filed predictions entries are compared with.
 
     Returns:
         A `gradio.Blocks`, and the board as HTML.
@@ -72,7 +72,7 @@ def build(
     gradio = _gradio()
     folder = release_folder(release)
     counted = uploads or Uploads()
-    entries = read_entries(SUBMISSIONS, [folder], results, files)
+    entries = read_entries(SUBMISSIONS, [folder], results, compared)
     board = results + entries.ranked
     remark = dataset_info(folder).remark
     if remark is not None:
@@ -150,14 +150,14 @@ def serve(results: Path | None, release: str | Path, port: int | None = None, su
         port: Port on this machine; the first free one from 7860 by default.
         submissions: As in `build`.
     """
-    filed = result_files(results) if results else shipped_files()
+    filed = read_files(results)
     gradio, uploads = _gradio(), Uploads()
     from fastapi import FastAPI
     from fastapi.responses import HTMLResponse
 
-    read = [result for path in filed for result in read_results(path)]
+    read = [result for found in filed.values() for result in found]
     # A Space has no predictions of the results it is given.
-    page, html = build(read, release, submissions, uploads, () if results else filed)
+    page, html = build(read, release, submissions, uploads, {} if results else filed)
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # as a Space sets it
     port = port or int(os.environ.get("GRADIO_SERVER_PORT", "0")) or free_port(host)

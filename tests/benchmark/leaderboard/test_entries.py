@@ -20,7 +20,7 @@ from benchmark.leaderboard.page import to_html
 from benchmark.leaderboard.submissions import FILE, check, rescore
 from benchmark.leaderboard.texts import to_markdown
 from benchmark.predictions import save_entry, write_predictions
-from benchmark.results import write_results
+from benchmark.results import read_files, write_results
 from benchmark.tasks import get_task
 from dataset_card.errors import MagBridgeError
 
@@ -201,7 +201,7 @@ def test_copies_of_numbers_are_named_with_a_little_noise_too(ridge, release, tmp
     known = dict(zip(truth.sample_ids.tolist(), truth.target))
     spread = np.std(ridge.table["prediction"].to_numpy() - [known[s] for s in ridge.table["sample_id"].to_pylist()])
     noise = np.random.default_rng(0).normal(0, spread, ridge.table.num_rows)
-    found = duplicates([_with(ridge, lambda p: change(p, noise))], [path], release)
+    found = duplicates([_with(ridge, lambda p: change(p, noise))], read_files(path), release)
     assert [remark.ranked for remark in found] == [True] * named
     assert not named or "its errors match those of ridge (" in found[0].words
 
@@ -218,11 +218,12 @@ def test_copies_of_labels_are_named_and_right_ones_are_not(release, tmp_path):
         for i in np.random.default_rng(0).permutation(wrong)[: int(share * len(wrong))]:
             mended[i] = right[forest.table["sample_id"][i].as_py()]
         table = forest.table.set_column(forest.table.column_names.index("prediction"), "prediction", pa.array(mended))
-        assert len(duplicates([dataclasses.replace(forest, model="mine", table=table)], [path], release)) == named
+        mine = dataclasses.replace(forest, model="mine", table=table)
+        assert len(duplicates([mine], read_files(path), release)) == named
 
 
 def test_copies_are_named_on_the_board(entry, release, ridge, tmp_path):
     (path,) = write_results([ridge], tmp_path / "results")
     for _ in range(2):  # the second time from the cache
-        _, (remark,) = read_entries(entry.parent, [release], [], [path])
+        _, (remark,) = read_entries(entry.parent, [release], [], read_files(path))
         assert remark.ranked and "its errors match those of ridge (1.000): a copy" in remark.words

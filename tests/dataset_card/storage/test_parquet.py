@@ -18,13 +18,13 @@ from tests.mutations import mutated
 @pytest.mark.parametrize(
     "bomb",
     [
-        {"text": pa.array(["x" * 1_000_000] * 2000)},
-        {"number": pa.chunked_array([pa.nulls(1, pa.float64()).fill_null(1.0)] * 1).take(pa.array([0] * 200_000))},
+        pa.DictionaryArray.from_arrays([0] * 2000, ["x" * 1_000_000]),
+        pa.array([1.0] * 200_000),
     ],
     ids=["texts", "numbers"],
 )
 def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path, bomb):
-    pq.write_table(pa.table(bomb), tmp_path / "bomb.parquet")
+    pq.write_table(pa.table({"column": bomb}), tmp_path / "bomb.parquet", store_schema=False)  # texts, not a dictionary
     assert (tmp_path / "bomb.parquet").stat().st_size < 10**6
     before = pa.total_allocated_bytes()
     with pytest.raises(MagBridgeError, match="unpacks to .* GB: expected a file of at most"):

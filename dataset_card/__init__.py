@@ -1,1 +1,1 @@
-"""What a MagBridge-Battery release is: row schema, configurations and the documents rendered from them."""
+"""The definition of a MagBridge-Battery release: row schema, configurations and the documents rendered from them."""

@@ -1,4 +1,4 @@
-"""The error that a user's input can cause; commands print it as one line and exit with 1."""
+"""The error that bad user input raises; commands print it as one line and exit with 1."""
 
 import re
 from collections.abc import Iterator
@@ -17,9 +17,10 @@ EXTRAS = {
 
 
 class MagBridgeError(ValueError):
-    """Bad input or a broken promise: the message, one line, names the value, what was expected and the fix.
+    """Bad input or a broken guarantee.
 
-    A password in an address (`https://user:password@host`) is not repeated.
+    The message is one line that names the value, what was expected and the fix. A password in an address
+    (`https://user:password@host`) is removed from it.
     """
 
     def __init__(self, message: str):
@@ -27,12 +28,12 @@ class MagBridgeError(ValueError):
 
 
 def without_passwords(text: str) -> str:
-    """The text without the user and password of any address in it."""
+    """Return the text without the user name and password of any address in it."""
     return re.sub(r"(?<=://)[^/\s@]+@", "", text)
 
 
 def causes(error: BaseException) -> list[BaseException]:
-    """An error and its causes, outermost first."""
+    """Return an error and its causes, outermost first."""
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
@@ -40,22 +41,22 @@ def causes(error: BaseException) -> list[BaseException]:
 
 
 def innermost(error: BaseException) -> str:
-    """The innermost reason on one line, without the wrapping of libraries."""
+    """Return the message of the innermost cause on one line, without what libraries wrapped around it."""
     last = causes(error)[-1]
     return " ".join(str(last).split()) or type(last).__name__
 
 
 def missing(library: str) -> str:
-    """Return the line for an optional library that is not installed."""
+    """Return the error message for an optional library that is not installed."""
     return f"this needs {library}: pip install 'magbridge-battery[{EXTRAS[library]}]'"
 
 
 @contextmanager
 def optional(library: str) -> Iterator[None]:
-    """Import an optional library in this block, or say which extra has it.
+    """Import an optional library in this block, or report which extra installs it.
 
     Raises:
-        MagBridgeError: It, or what it needs itself, is not installed.
+        MagBridgeError: If the library, or one of its own dependencies, is not installed.
     """
     try:
         yield

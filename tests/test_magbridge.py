@@ -73,9 +73,9 @@ def test_a_file_of_the_users_in_front_of_a_package_is_one_line(folder_of_a_user)
     for arguments in (("-m", "bridge", "build"), ("-c", "import magbridge; magbridge.main()", "build")):
         done = run(*arguments, cwd=folder_of_a_user)
         assert done.returncode == 1 and done.stderr.count("\n") == 1
-        assert done.stderr.startswith(f"error: {folder_of_a_user / 'benchmark.py'} stands in front of the package")
+        assert done.stderr.startswith(f"error: {folder_of_a_user / 'benchmark.py'} shadows the package")
     last = run("-c", "import magbridge_battery", cwd=folder_of_a_user).stderr.splitlines()[-1]
-    assert f"{folder_of_a_user / 'benchmark.py'} stands in front of the package 'benchmark'" in last
+    assert f"{folder_of_a_user / 'benchmark.py'} shadows the package 'benchmark'" in last
 
 
 def test_the_command_does_not_see_a_file_of_the_users(folder_of_a_user):

@@ -1,1 +1,1 @@
-"""What a release is: the fields of a row, the configurations, the editions."""
+"""The contract of a release: the fields of a row, the configurations, the editions."""

@@ -1,8 +1,8 @@
 """The release folder's configurations: named views of the same Parquet files.
 
-Each row of a release is stored once, in `data/<provenance>/by-cell-<subset>/by-record-<subset>.parquet`, named by its
-subset of either split, or in `by-record-<subset>-<group>.parquet` where rows come in groups, such as chemistries; a
-configuration is a set of globs over those files and a choice of columns.
+Each row of a release is stored once, in `data/<provenance>/by-cell-<subset>/by-record-<subset>.parquet`, which names
+its subset in both splits. If rows come in groups, such as chemistries, the file is
+`by-record-<subset>-<group>.parquet`. A configuration is a set of globs over those files and a choice of columns.
 """
 
 import json
@@ -24,14 +24,20 @@ METADATA_FILE = "metadata.parquet"
 
 
 PROVENANCE_OF_ORIGIN = dict(zip(ANOMALY_ORIGINS, PROVENANCES)) | {name: name for name in physics.SOC_KNOWLEDGE}
-"""Folder of a row's file, by its `anomaly_origin`, or of v3 by its `soc_knowledge`."""
+"""Folder of a row's file, by its `anomaly_origin` or, in v3, its `soc_knowledge`."""
 
 
 def provenance(origins: Iterable[str]) -> np.ndarray:
-    """(n,) provenance of rows with these origins: `clean`, `anomaly` or `regime_b`; of v3 what is known of the charge.
+    """Return the provenance of rows with the given origins.
+
+    Args:
+        origins: `anomaly_origin` of each row or, in v3, its `soc_knowledge`.
+
+    Returns:
+        Object array, shape (n,): `clean`, `anomaly` or `regime_b`; in v3, `as_received` or `known_soc`.
 
     Raises:
-        MagBridgeError: An origin that the contract does not know.
+        MagBridgeError: If the contract does not define an origin.
     """
     try:
         return np.array([PROVENANCE_OF_ORIGIN[origin] for origin in origins], dtype=object)
@@ -40,7 +46,14 @@ def provenance(origins: Iterable[str]) -> np.ndarray:
 
 
 def atom_path(provenance: str, primary_split: str, record_split: str, group: str | None = None) -> str:
-    """Path in the release folder of the rows with this provenance and these two splits, and of this group if given."""
+    """Return the path, in the release folder, of the file with these rows.
+
+    Args:
+        provenance: Provenance of the rows.
+        primary_split: Their subset in `by_cell_primary`, or `*`.
+        record_split: Their subset in `by_record_optimistic_baseline`, or `*`.
+        group: Their group, if the release has groups.
+    """
     suffix = "" if group is None else f"-{group.lower()}"
     return f"data/{provenance}/by-cell-{primary_split}/by-record-{record_split}{suffix}.parquet"
 
@@ -50,14 +63,14 @@ class Config:
     """One configuration.
 
     Attributes:
-        name: What users pass to `load_dataset`.
+        name: The name that users pass to `load_dataset`.
         description: One sentence for the card.
-        provenances: Rows it holds; empty for `metadata`.
+        provenances: Provenances of its rows; not used by `metadata`.
         split_by: `primary`, `record`, or None for a single split.
-        columns: Columns in file order; those that a batch could not hold are left out.
-        labels: Classes of the task's label, where they are not all that the column knows.
-        task: Benchmark task the config serves, if any.
-        group: Its only group of files, such as a chemistry; a glob, or None for all of them.
+        columns: Columns in file order, without those that cannot be collated into a batch.
+        labels: Classes of the task's label, if it uses only some of the column's values.
+        task: Benchmark task that the configuration serves, if any.
+        group: Glob of the one group of files that it reads, such as a chemistry; None for all groups.
     """
 
     name: str
@@ -70,10 +83,10 @@ class Config:
     labels: tuple[str, ...] = ()
 
     def patterns(self, in_groups: bool = False) -> dict[str, list[str]]:
-        """Globs of each split, relative to the release folder.
+        """Return the globs of each split, relative to the release folder.
 
         Args:
-            in_groups: Whether each group of rows has files of its own.
+            in_groups: Whether each group of rows has its own files.
         """
         if self.name == "metadata":
             return {"train": [METADATA_FILE]}
@@ -88,21 +101,27 @@ class Config:
 _DECLARED = json.loads(Path(__file__).with_name("configs.json").read_text(encoding="utf-8"))
 
 WHOLE_IN = {"parent_sample_id": ("anomaly",), "u_features": ("clean", "anomaly")}
-"""Where texts and lists are never null. Elsewhere configurations leave them out: a null is no tensor, and a batch with
-one cannot be collated. Numbers and labels become NaN there, and stay."""
+"""Provenances in which a text or list column is never null. Configurations with other rows omit the column: a null
+cannot become a tensor, so a batch with one cannot be collated. Numbers and labels stay: their nulls become NaN."""
 
 
 def _collated(config: Config) -> Config:
-    """The configuration without columns whose nulls no batch could hold; the files have them."""
+    """Return the configuration without the columns whose nulls cannot be collated; the files keep those columns."""
     held = set(config.provenances)
     return replace(config, columns=tuple(c for c in config.columns if held <= set(WHOLE_IN.get(c, PROVENANCES))))
 
 
 def _declared(section: str, fields: tuple[Field, ...], channels: tuple[str, ...], cell: bool = True) -> list[Config]:
-    """The configurations of a section of `configs.json`, on the columns of an edition.
+    """Build the configurations of a section of `configs.json` for the columns of an edition.
 
-    A task's have what it predicts and what it is predicted from, and the version, which says whether the rows are
-    simulated, whatever they are copied into. Without `cell` they do not say who the cell is.
+    The configuration of a task has the columns to predict, the signals to predict them from, and `bridge_version`,
+    so that simulated rows remain recognisable wherever they are copied.
+
+    Args:
+        section: Section of `configs.json`.
+        fields: Columns of the edition.
+        channels: Names of its signal columns.
+        cell: Whether the configurations of tasks include `cell_id`.
     """
     made = []
     for entry in _DECLARED[section]:
@@ -123,20 +142,20 @@ BY_NAME = {config.name: config for config in CONFIGS}
 
 CHEMISTRIES = ("LFP", "LMO", "NMC")
 AGEING = "ageing"
-"""Rows of batteries of known age lie in files of their own, `...-<chemistry>-ageing`."""
+"""Suffix of the group of rows from batteries of known age, whose files are named `...-<chemistry>-ageing`."""
 
 V2_CONFIGS = tuple(
     _collated(config)
     for section in ("scans", "chemistries")
     for config in _declared(section, FIELDS_V2, CHANNELS, cell=False)
 )
-"""Configurations of a v2 release: in a task's, who the cell is stands in the metadata alone."""
+"""Configurations of a v2 release; the tasks' configurations omit `cell_id`, which only the metadata table has."""
 
 _MEASURED = {config.name: _collated(config) for config in _declared("scans", FIELDS_V2, CHANNELS)}
 MEASURED_CONFIGS = tuple(
     replace(_MEASURED[entry["name"]], **entry, provenances=("clean",)) for entry in _DECLARED["measured"]
 )
-"""Configurations of releases of measured cells, which hold clean rows only; pulses need not have been measured."""
+"""Configurations of releases of measured cells. Their rows are all clean, and pulse voltages are optional."""
 
 V3_CONFIGS = tuple(_declared("physics", physics.FIELDS, physics.CHANNELS))
 """Configurations of a v3 release."""

@@ -1,4 +1,4 @@
-"""The datasets that this project publishes, and the releases of measured cells: how they differ in form."""
+"""The datasets that this project publishes, and releases of measured cells: how their formats differ."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ class Edition:
     """One dataset.
 
     Attributes:
-        bridge: Name of its bridge: the first part of the `bridge_version` of its rows.
+        bridge: Name of its bridge, the first part of its rows' `bridge_version`.
         name: Name of its release folder and of its repository on the Hub.
         version: Version of the published release.
-        schema_version: Version of the contract that its rows keep.
+        schema_version: Version of the contract that its rows follow.
         configs: Its configurations.
-        in_groups: Whether each group of rows, such as a chemistry, has files of its own.
-        origin: Column that tells in which folder of `data/` a row lies.
-        channels: Columns of its signals.
-        same_cells: Whether every master seed has the same cells; of v3 each has others.
+        in_groups: Whether each group of rows, such as a chemistry, has its own files.
+        origin: Column that determines the folder of `data/` in which a row is stored.
+        channels: Signal columns.
+        same_cells: Whether every master seed has the same cells; in v3, each seed has different ones.
     """
 
     bridge: str
@@ -42,11 +42,11 @@ class Edition:
         return fields_of(self.schema_version)
 
     def columns_named(self, names: Iterable[str]) -> tuple[Field, ...]:
-        """Columns of these names."""
+        """Return the columns with the given names, in that order."""
         return select(self.fields, names)
 
     def columns_of(self, config: Config) -> tuple[Field, ...]:
-        """Columns of a configuration, its task's label with the task's classes alone."""
+        """Return the columns of a configuration, with the task's label restricted to the task's classes."""
         columns = self.columns_named(config.columns)
         if not config.labels:
             return columns
@@ -55,14 +55,14 @@ class Edition:
         )
 
     def patterns(self, config: Config) -> dict[str, list[str]]:
-        """Globs of each split of a configuration, relative to the release folder."""
+        """Return the globs of each split of a configuration, relative to the release folder."""
         return config.patterns(self.in_groups)
 
     def config(self, name: str) -> Config:
-        """The configuration of this name.
+        """Return the configuration with this name.
 
         Raises:
-            MagBridgeError: There is none.
+            MagBridgeError: If the edition has no such configuration.
         """
         for config in self.configs:
             if config.name == name:
@@ -85,23 +85,23 @@ V3 = Edition(
 )
 
 MEASURED = Edition("measured", "measured-cells", "1.0.0", SCHEMA_V2, MEASURED_CONFIGS)
-"""Scans of a laboratory's own cells; no bridge had a part in them. Such a release has the name of its own folder."""
+"""Scans of a laboratory's own cells, made without a bridge. Such a release is named after its folder."""
 
 EDITIONS = {edition.bridge: edition for edition in (V1, V2, V3, MEASURED)}
-"""Editions by the name of their bridge."""
+"""Editions by bridge name."""
 
 DATASETS = {edition.name: edition for edition in (V1, V2, V3)}
-"""Editions that this project generates, by the name of the dataset."""
+"""Editions that this project generates, by dataset name."""
 
 OWN_CELLS = "+cells"
-"""End of the `bridge_version` of rows whose labels come from a user's own table of cells."""
+"""Suffix of `bridge_version` in rows whose labels come from a user's own table of cells."""
 
 
 def edition_of(bridge_version: object) -> Edition:
-    """The edition that rows of a `bridge_version` such as `v1.3` or `v2.1-hybrid` belong to.
+    """Return the edition that rows of a `bridge_version` such as `v1.3` or `v2.1-hybrid` belong to.
 
     Raises:
-        MagBridgeError: No edition has such a bridge.
+        MagBridgeError: If no edition has such a bridge.
     """
     bridge = str(bridge_version).removesuffix(OWN_CELLS).partition(".")[0]
     if bridge not in EDITIONS:
@@ -112,7 +112,7 @@ def edition_of(bridge_version: object) -> Edition:
 
 
 def has_own_cells(bridge_version: str) -> bool:
-    """Whether the cells of such rows are a user's own, measured or generated, and not those of PulseBat."""
+    """Return whether rows of this version describe a user's own cells, measured or generated, and not PulseBat's."""
     return str(bridge_version).endswith(OWN_CELLS) or edition_of(bridge_version) is MEASURED
 
 
@@ -121,16 +121,19 @@ PUBLISHED_DIGESTS = {
     V2.name: "2587888272878a9a70b2b6ec39d95552e1d489bd203ef94e50e1bbd59de63050",
     V3.name: "72a68f166552236577ade95ceb99134025135fda7241c560676965d871d045c6",
 }
-"""Digests of the releases that boards rank results of."""
+"""Digests of the releases whose results the boards rank."""
 
 
 def unpublished(digest: str | None, bridge_version: object, seed: int | None) -> str | None:
-    """One line on a release that is not a published one: what it is, and why nothing else ranks there; None for those.
+    """Describe a release that is not a published one, and say why it does not rank.
 
     Args:
-        digest: Of its rows; None where rows came without it, of which those that a simulation made are told.
-        bridge_version: Of its rows.
+        digest: Digest of its rows; None if unknown, in which case only simulated rows are recognised as unpublished.
+        bridge_version: `bridge_version` of its rows.
         seed: Its master seed, if known.
+
+    Returns:
+        One line of text; None for a published release.
     """
     version = str(bridge_version)
     if digest in PUBLISHED_DIGESTS.values() or (digest is None and "simulated" not in version):

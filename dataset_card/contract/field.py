@@ -1,6 +1,6 @@
-"""One column of a release, and what follows from a list of them: names, Arrow schema, `datasets` features, tables.
+"""One column of a release, and what derives from a list of columns: names, Arrow schema, `datasets` features, tables.
 
-The columns themselves are declared in `fields.json`. This module imports nothing of the project.
+The columns themselves are declared in `fields.json`. This module imports nothing from the project.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 DECLARED: dict[str, Any] = json.loads(Path(__file__).with_name("fields.json").read_text(encoding="utf-8"))
-"""Sections of `fields.json`: columns of releases of scans, of what v2 adds, of v3, and of a laboratory's tables."""
+"""Sections of `fields.json`: columns of v1 and v2, those that v2 adds, those of v3, and those of a user's tables."""
 
 _Kind = TypeVar("_Kind")
 
@@ -27,8 +27,8 @@ class Field:
         meaning: One sentence for the card.
         unit: Physical unit, or `-`.
         length: Length of a fixed-size list, or None for a scalar.
-        nullable: Whether null is a legal value.
-        values: The closed set of legal values, or None.
+        nullable: Whether null is allowed.
+        values: The allowed values, or None if any value is.
     """
 
     name: str
@@ -47,42 +47,42 @@ class Field:
 
 
 def declared(kind: Callable[..., _Kind], section: str) -> tuple[_Kind, ...]:
-    """The fields of one section of `fields.json`, each made by `kind` of its entry."""
+    """Return the fields of one section of `fields.json`, each built by calling `kind` with its entry."""
     entries = ({k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()} for entry in DECLARED[section])
     return tuple(kind(**entry) for entry in entries)
 
 
 def names_of(fields: tuple[Field, ...]) -> tuple[str, ...]:
-    """Names of fields."""
+    """Return the names of fields."""
     return tuple(field.name for field in fields)
 
 
 def metadata_of(fields: tuple[Field, ...]) -> tuple[str, ...]:
-    """Columns of the `metadata` table: every scalar column, no signals, no u_features."""
+    """Return the columns of the `metadata` table: every scalar column, so neither signals nor `u_features`."""
     return tuple(field.name for field in fields if field.length is None)
 
 
 def select(fields: tuple[Field, ...], columns: Iterable[str]) -> tuple[Field, ...]:
-    """The fields of these names, in the order of the names."""
+    """Return the fields with the given names, in the order of the names."""
     by_name = {field.name: field for field in fields}
     return tuple(by_name[column] for column in columns)
 
 
 def arrow_schema_of(fields: tuple[Field, ...]) -> pa.Schema:
-    """Arrow schema of the given fields."""
+    """Return the Arrow schema of the given fields."""
     return pa.schema([pa.field(f.name, f.arrow_type, nullable=f.nullable) for f in fields])
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], rule: str = " --- ") -> str:
-    """Rows of cells as a Markdown table, without a line's end; `rule` stands under each column's name."""
+    """Return a Markdown table without a final newline; `rule` goes under each column's name."""
     lines = [f"| {' | '.join(map(str, cells))} |" for cells in (head, *rows)]
     return "\n".join([lines[0], f"|{'|'.join([rule] * len(head))}|", *lines[1:]])
 
 
 def features_of(fields: tuple[Field, ...]):
-    """`datasets.Features` of the given fields, labels as classes; imports `datasets` when called.
+    """Return the `datasets.Features` of the given fields, labels as classes; import `datasets` when called.
 
-    Files hold labels as text, which every reader understands; `datasets` turns them into classes as it loads them.
+    Files store labels as text, which every reader understands; `datasets` turns them into classes when it loads them.
     """
     import datasets
 

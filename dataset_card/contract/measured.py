@@ -1,4 +1,4 @@
-"""The contract of what a laboratory brings: columns of its tables and scans, with unit, range and meaning.
+"""The contract of a user's own data: columns of tables and scans, with unit, range and meaning.
 
 Readers, the commands' help and the guide (`docs/guides/your-cells.md`) are derived from these values.
 """
@@ -11,19 +11,19 @@ from dataset_card.contract.schema import CHANNELS, U_FEATURES, T
 
 @dataclass(frozen=True)
 class InputField:
-    """One column.
+    """One column of a user's table.
 
     Attributes:
         name: Column name.
         meaning: One sentence.
         unit: Physical unit, or `-`.
-        low: Least value; None for text.
-        high: Greatest value; None for text.
+        low: Smallest allowed value; None for text.
+        high: Largest allowed value; None for text.
         above: Whether `low` itself is excluded.
-        required: Whether the column must be there; a column that is there is full.
-        slip: Factor that a value out of range is often wrong by, and the words for it.
-        suspect_up_to: A whole column of values up to this is in another unit.
-        aliases: Other names of it, without units, in lower case.
+        required: Whether the column must be present; a column that is present has no empty cells.
+        slip: Factor by which an out-of-range value is typically wrong, and the text of the hint.
+        suspect_up_to: If all values of the column are at most this, it is probably in another unit.
+        aliases: Alternative names, without units, in lower case.
     """
 
     name: str
@@ -55,11 +55,11 @@ CHEMISTRY_NAMES = {
     "LMO": ("limn2o4", "lmo/graphite", "lmo-graphite"),
     "NMC": ("ncm", "linimncoo2", "nmc/graphite", "nmc-graphite", "nmc111", "nmc532", "nmc622", "nmc811"),
 }
-"""Chemistries of PulseBat's tables, and other names for them, in lower case."""
+"""Chemistries of PulseBat's tables, each with its alternative names in lower case."""
 
 
 def chemistry_of(name: str) -> str:
-    """The contract's name of a chemistry: `LFP` of `lfp` or `LiFePO4`; a name that it does not know stays.
+    """Return the contract's name of a chemistry, such as `LFP` for `lfp` or `LiFePO4`; keep an unknown name.
 
     Example:
         >>> chemistry_of("LiFePO4"), chemistry_of("lfp"), chemistry_of("NCA")
@@ -70,7 +70,7 @@ def chemistry_of(name: str) -> str:
 
 
 INPUTS = {field.name: field for field in declared(InputField, "inputs")}
-"""Every column that a table may have, but the pulse voltages."""
+"""Every column that a table may have, except the pulse voltages."""
 
 PULSES = tuple(
     InputField(f"U{i}", f"Voltage {i} of PulseBat's pulse test; all {U_FEATURES} or none.", "V", 1.5, 5.0, False, False)
@@ -78,7 +78,7 @@ PULSES = tuple(
 )
 
 SOH_MAX = 1.05
-"""Greatest SOH that a bridge can be asked for: a fresh cell may exceed its nominal capacity a little."""
+"""Largest SOH that a bridge accepts: a fresh cell may slightly exceed its nominal capacity."""
 
 _LABELS = ("cell_id", "battery_id", "age_cycles", "chemistry")
 _CAPACITIES = ("capacity_Ah", "nominal_Ah")
@@ -100,13 +100,13 @@ MAP_FIELDS = (*MAP_POSITION, *(INPUTS[f"b{axis}_nT"] for axis in "xyz"))
 """Columns of a field map (`bridge residuals MAP --against DESIGN`): one row per place, one to three axes."""
 
 AXES = dict(zip(CHANNELS, ("across", "along", "across", "along", "magnitude", "magnitude")))
-"""Which way each channel looks: across the scan's path (Y), along it (Z), or the magnitude of both."""
+"""Axis of each channel: across the scan's path (Y), along it (Z), or the magnitude of both."""
 
 MEASURED_CHANNELS = CHANNELS[:4]
-"""Channels that must be there; the magnitudes are derived where they are not."""
+"""Required channels; the magnitudes are derived if they are missing."""
 
 TIME_COLUMNS = {"time_s": "seconds, increasing, evenly spaced", "step": "whole numbers 0, 1, 2, ..."}
-"""Optional columns of a scan that tell its sampling."""
+"""Optional columns of a scan that describe its sampling."""
 
 SIGNAL_ROWS = (
     *((name, "nT, or as mapped", "yes" if name in MEASURED_CHANNELS else "no", f"{axis}, sensor {name[3]}")
@@ -114,7 +114,7 @@ SIGNAL_ROWS = (
     *((name, "s" if name == "time_s" else "-", "no", meaning) for name, meaning in TIME_COLUMNS.items()),
 )  # fmt: skip
 MEANINGS: dict[str, str] = DECLARED["measured"]
-"""What fields of the contract mean in a release of measured cells, where that differs."""
+"""Meanings of fields that differ in a release of measured cells."""
 
 FORMS = (
     f"Parquet: one row per scan, `scan_id` and a list per channel. HDF5: one group per scan, named by its id, one 1-D "
@@ -125,7 +125,7 @@ FORMS = (
 
 
 def table_of(fields: tuple[InputField, ...]) -> str:
-    """Columns as a Markdown table; the pulse voltages on one line."""
+    """Return a Markdown table of the columns, with the pulse voltages in one row."""
     rows = []
     for field in fields:
         if field in PULSES[1:]:
@@ -137,13 +137,13 @@ def table_of(fields: tuple[InputField, ...]) -> str:
 
 
 def signal_table() -> str:
-    """Columns of a scan as a Markdown table."""
+    """Return a Markdown table of the columns of a scan."""
     rows = [(f"`{name}`", *rest) for name, *rest in SIGNAL_ROWS]
     return markdown_table(("column", "unit", "required", "meaning"), rows)
 
 
 def columns_in_words(fields: tuple[InputField, ...]) -> str:
-    """Columns for a command's help, with units and ranges."""
+    """List the columns for a command's help, with units and ranges."""
 
     def word(field: InputField) -> str:
         unit = "" if field.unit == "-" else f" {field.unit}"

@@ -3,13 +3,13 @@
 from dataset_card.contract.field import Field, declared, select
 
 SENSORS, AXES = 24, 3
-"""Field sensors above the cell, and components of each: x along the cell, y across it, z away from it."""
+"""Number of field sensors above the cell, and of components of each: x along the cell, y across it, z away from it."""
 
 STEPS, REST_TIMES = 33, 7
-"""Readings of the terminal voltage in one protocol, and readings of the field at rest after the pulse."""
+"""Number of voltage readings in one protocol, and of field readings at rest after the pulse."""
 
 READINGS = SENSORS * AXES
-"""Numbers of one reading of the array, sensor by sensor, the three components of each side by side."""
+"""Values in one reading of the array, sensor by sensor, with the three components of each sensor side by side."""
 
 FIELDS = declared(Field, "physics")
 """Columns of a v3 release."""
@@ -17,18 +17,18 @@ FIELDS = declared(Field, "physics")
 CHEMISTRIES, STACKS, SOC_KNOWLEDGE, DEFECTS = (
     field.values or () for field in select(FIELDS, ("chemistry", "stack", "soc_knowledge", "defect"))
 )
-"""What cells differ in. Stacks: 20 units, copper at both ends, or 19, which a load field sees more of. State of charge:
-anywhere from 20 to 80 % and not told, or set to 50 %, to within 0.5 %."""
+"""Properties in which cells differ. Stacks have 20 units with copper at both ends, or 19, which the field under load
+shows more strongly. The state of charge is undisclosed, between 20 and 80 %, or set to 50 %, to within 0.5 %."""
 
 PLACED = ("tear", "dry", "plating")
-"""Defects with a place in the plane."""
+"""Defects that have a position in the plane."""
 
 CHANNELS = ("voltage", "load", "rest", "scan")
 TERMINALS, MAGNETICS = CHANNELS[:1], CHANNELS[1:]
-"""What a cycler sees, and what the magnetometers add."""
+"""Channels that a cycler records, and those that the magnetometers add."""
 
 LABELS = (
     "soc", "soh", "lli", "lam_pe", "lam_ne", "r_ohm", "r_ct", "gradient_lli", "gradient_r", "defect", "share", "x_mm",
     "y_mm", "depth",
 )  # fmt: skip
-"""Columns that a prediction may be of, and never from."""
+"""Columns that may be predicted but never used as inputs."""

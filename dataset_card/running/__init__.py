@@ -1,1 +1,1 @@
-"""What commands share: the terminal, signals, jobs, the Hub, plots."""
+"""Code shared by the commands: the terminal, signals, jobs, the Hub, plots."""

@@ -1,4 +1,4 @@
-"""What the command lines share: options, and how they print JSON."""
+"""Code shared by the command lines: options, help from docstrings, and output as JSON or text."""
 
 import inspect
 import json
@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from dataset_card.errors import MagBridgeError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace what a command wrote there before.")]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace earlier output of such a command.")]
 JobsOption = Annotated[
     int | None,
     typer.Option(help="Number of processes on this machine; results do not depend on it.", show_default=False),
@@ -27,8 +27,8 @@ AddressOption = Annotated[
 class CommandLine(typer.Typer):
     """A command line of this project.
 
-    Flags show no type in `--help`, and an option that is given twice is an error unless it may repeat: otherwise the
-    last one would win in silence.
+    Flags show no type in `--help`. An option that is given twice is an error unless it may repeat; otherwise the last
+    value would silently win.
     """
 
     def __init__(self, help: str, *, completion: bool = False, callback: Callable | None = None):
@@ -42,7 +42,7 @@ class CommandLine(typer.Typer):
         )
 
     def command(self, name: str | None = None, **options: Any) -> Callable:
-        """Register a command, as `typer.Typer.command` does, with the help that its docstring has for its options."""
+        """Register a command, as `typer.Typer.command` does, with the help of its options from its docstring."""
 
         def register(function: Any) -> Callable:
             parameters, about = described(function), re.split(r"\n+Args:\n", inspect.getdoc(function) or "")[0]
@@ -54,10 +54,10 @@ class CommandLine(typer.Typer):
 
 
 def described(function: Callable) -> dict[str, inspect.Parameter]:
-    """The options of a function, with help from `Args:` (of a class `Attributes:`) of its docstring.
+    """Return the options of a function, with help from `Args:` (for a class, `Attributes:`) of its docstring.
 
-    A parameter whose annotation says nothing of its own is an option where it has a default or comes after `*`, and
-    an argument otherwise; a flag has no opposite.
+    A parameter without typer metadata in its annotation becomes an option if it has a default or comes after `*`, and
+    an argument otherwise. A flag gets no `--no-...` counterpart.
     """
     section = re.split(r"(?:Args|Attributes):\n", inspect.getdoc(function) or "")[-1]
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.M)
@@ -113,7 +113,14 @@ def show(document: Any, text: str, as_json: bool) -> None:
 
 
 def list_findings(where: object, findings: Sequence[object], what: str, none: str) -> None:
-    """Print a line a finding, and how many of what they are, or that there are none."""
+    """Print one line per finding and their number, or that there are none.
+
+    Args:
+        where: What was examined, such as a path.
+        findings: The findings.
+        what: Noun after their number, such as `problems`.
+        none: Text to print instead if there are no findings.
+    """
     for finding in findings:
         typer.echo(str(finding))
     typer.echo(f"{where}: {len(findings)} {what}" if findings else f"{where}: {none}")

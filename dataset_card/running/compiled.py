@@ -1,16 +1,17 @@
-"""Compiled functions, kept between runs where there is a place to keep them."""
+"""Compiled functions, cached between runs if a cache folder is available."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 def compiled(**options: Any) -> Callable[[Callable], Any]:
-    """Return a decorator like `numba.njit(cache=True)` that also serves where neither package nor home can be written.
+    """Return a decorator like `numba.njit(cache=True)` that also works if no cache folder is writable.
 
-    Such a place, a container's or a cluster's, compiles in every process: seconds, the same results.
+    If neither the package nor the home folder can be written, as in some containers and clusters, every process
+    compiles again. This takes seconds and does not change results.
 
     Args:
-        **options: As `numba.njit` takes them.
+        **options: Options of `numba.njit`.
     """
     import numba
 

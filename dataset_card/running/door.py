@@ -1,7 +1,7 @@
-"""The door of the command lines: an error or a signal is one line and the exit code that shells expect.
+"""The entry point of the command lines: an error or a signal gives one line and the exit code that shells expect.
 
-Nothing heavy is imported here: signals are answered while a command's imports still run. The first 50 ms are Python's
-own start, and a signal then ends it in Python's way.
+Nothing heavy is imported here, so that signals are handled while a command's imports are still running. During the
+first 50 ms, while Python itself starts, a signal ends the process in Python's own way.
 """
 
 import importlib.util
@@ -20,25 +20,25 @@ from dataset_card.errors import EXTRAS, MagBridgeError, missing, without_passwor
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 HUNG_UP = 141
-"""Exit code, as shells have it for SIGPIPE, where the reader of the output went away."""
+"""Exit code if the reader of the output went away, as shells report SIGPIPE."""
 
 THREADS = "NUMBA_NUM_THREADS"
-"""A variable that is read on import, and answered with a traceback where it is none."""
+"""A variable that numba reads on import; an invalid value would end in a traceback."""
 
 
 def answer_signals() -> None:
-    """Let a signal end the process at once with one line: for the time of the imports, before anything is written."""
+    """Let a signal end the process at once with one line; for use during imports, before anything is written."""
     _answer(_exit)
 
 
 def run(app: Callable[[], object], errors: tuple[type[Exception], ...] = ()) -> None:
-    """Run a command line: a user's error is one line and exit code 1, a signal one line and 130 or 143.
+    """Run a command line: a user error gives one line and exit code 1, a signal one line and 128 plus its number.
 
-    SIGINT and SIGTERM become exceptions, so that what is half written is removed on the way out.
+    Signals become exceptions, so that partial output is removed on the way out.
 
     Args:
         app: The command line.
-        errors: Errors of a user's input besides `MagBridgeError`.
+        errors: Exceptions that report a user error, in addition to `MagBridgeError` and `OSError`.
     """
     _answer(_stop)
     _open_streams()
@@ -62,13 +62,13 @@ def run(app: Callable[[], object], errors: tuple[type[Exception], ...] = ()) -> 
 
 
 def require_own(*packages: str) -> None:
-    """Refuse a module of the user's that stands in front of a package of this project.
+    """Check that no file of the user's shadows a package of this project.
 
     Args:
-        packages: Names of top-level packages that are imported next.
+        packages: Names of top-level packages that are about to be imported.
 
     Raises:
-        MagBridgeError: Names the file that Python would import instead.
+        MagBridgeError: If Python would import another file in place of a package; the message names the file.
     """
     home = Path(__file__).resolve().parents[2]
     for name in packages:
@@ -76,8 +76,8 @@ def require_own(*packages: str) -> None:
         found = Path(spec.origin).resolve() if spec is not None and spec.origin else None
         if found is None or found.parent.parent != home:
             raise MagBridgeError(
-                f"{found or name} stands in front of the package {name!r} of magbridge-battery: rename it, or start "
-                "Python elsewhere or with -P"
+                f"{found or name} shadows the package {name!r} of magbridge-battery: rename it, or start Python "
+                "elsewhere or with -P"
             )
 
 
@@ -88,7 +88,7 @@ def _answer(handler: Callable) -> None:
 
 
 def _open_streams() -> None:
-    """Open what was closed, so that no file of ours gets the number of a stream; lets any text be printed anywhere."""
+    """Reopen closed standard streams, so that no file gets their numbers, and let them print any text."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
@@ -107,12 +107,12 @@ def _run(app: Callable[[], object]) -> None:
     finally:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # click met a closed pipe, and would exit with 1
             raise BrokenPipeError
-        sys.stdout.flush()  # here, where an error has an answer
+        sys.stdout.flush()  # here, because an error can still be reported
 
 
 def _hang_up() -> NoReturn:
     sink = os.open(os.devnull, os.O_WRONLY)
-    for number in (1, 2):  # what Python writes on its way out goes nowhere
+    for number in (1, 2):  # discard what Python writes on its way out
         os.dup2(sink, number)
     sys.exit(HUNG_UP)
 
@@ -120,7 +120,7 @@ def _hang_up() -> NoReturn:
 def _require_environment() -> None:
     threads = os.environ.get(THREADS, "1")
     if not re.fullmatch("0*[1-9][0-9]{0,5}", threads):
-        raise MagBridgeError(f"${THREADS} is {threads!r}: expected a number of threads, from 1 on, or no such variable")
+        raise MagBridgeError(f"${THREADS} is {threads!r}: expected a number of threads, at least 1; set or unset it")
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     try:
         parts = urlsplit(endpoint)
@@ -128,7 +128,7 @@ def _require_environment() -> None:
     except ValueError:
         holds = False
     if not holds:
-        raise MagBridgeError(f"$HF_ENDPOINT is {endpoint!r}: expected an address such as https://huggingface.co")
+        raise MagBridgeError(f"$HF_ENDPOINT is {endpoint!r}: expected a URL such as https://huggingface.co")
 
 
 def _require_text(words: list[str]) -> None:
@@ -138,7 +138,7 @@ def _require_text(words: list[str]) -> None:
 
 
 class _Stopped(BaseException):
-    """A signal to stop; no `except Exception` may swallow it."""
+    """A signal to stop; not an `Exception`, so that `except Exception` cannot swallow it."""
 
     def __init__(self, number: int):
         self.signal = signal.Signals(number)
@@ -146,7 +146,7 @@ class _Stopped(BaseException):
 
 def _stop(number: int, _frame: object) -> None:
     for each in SIGNALS:
-        signal.signal(each, signal.SIG_IGN)  # the way out is short, and must not be cut off
+        signal.signal(each, signal.SIG_IGN)  # the clean-up is short and must not be interrupted
     raise _Stopped(number)
 
 
@@ -156,4 +156,4 @@ def _exit(number: int, _frame: object) -> None:
 
 
 def _tell(number: signal.Signals) -> None:
-    os.write(2, f"stopped by {number.name}: nothing unfinished was written, what stood before is as it was\n".encode())
+    os.write(2, f"stopped by {number.name}: no partial output was left, and existing files are unchanged\n".encode())

@@ -1,6 +1,6 @@
-"""One repository on the Hugging Face Hub: looked at, replaced in one commit, tagged; trouble is one plain sentence.
+"""One repository on the Hugging Face Hub: inspect it, replace it in one commit, tag it; errors are one plain sentence.
 
-The endpoint and the token are huggingface_hub's own: `$HF_ENDPOINT`, and `hf auth login` or `$HF_TOKEN`.
+The endpoint and the token are those of huggingface_hub: `$HF_ENDPOINT`, and `hf auth login` or `$HF_TOKEN`.
 """
 
 import logging
@@ -21,24 +21,24 @@ FRESH = {".gitattributes", "README.md"}
 
 
 def size_of(content: Path | bytes) -> int:
-    """Bytes of one file to publish."""
+    """Return the size in bytes of one file to publish."""
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
 class Repository:
-    """A repository as it was when looked at; it need not exist.
+    """A repository in the state in which it was inspected; it need not exist.
 
     Args:
         repo_id: `user/name`.
         kind: `dataset`, `space` or `model`.
 
     Attributes:
-        revision: Its newest commit, None where there is no repository.
+        revision: Its newest commit; None if the repository does not exist.
         files: Paths in it.
-        private: Whether only its owner sees it.
+        private: Whether only its owner sees it; None if the repository does not exist.
 
     Raises:
-        MagBridgeError: The Hub cannot be reached, or refuses the token.
+        MagBridgeError: If `repo_id` is invalid, the Hub cannot be reached, or it refuses the token.
     """
 
     def __init__(self, repo_id: str, kind: str):
@@ -60,26 +60,29 @@ class Repository:
             self.files = frozenset(file.rfilename for file in info.siblings)
 
     def check(self, marker: str, private: bool) -> None:
-        """Raise unless the repository is free, or is one of ours that may be replaced.
+        """Check that the repository is free, or is one of this project's and may be replaced.
 
         Args:
             marker: A file that every repository of this sort has.
-            private: Whether what is to be published must stay private.
+            private: Whether the files to publish must stay private.
+
+        Raises:
+            MagBridgeError: If the repository has other content, or is public although `private` is set.
         """
         if self.files - FRESH and marker not in self.files:
             some = sorted(self.files - FRESH)[0]
             raise MagBridgeError(
-                f"{self.kind} {self.repo_id} holds other content ({some}, and no {marker}): nothing is changed; "
+                f"{self.kind} {self.repo_id} has other content ({some}, and no {marker}): nothing is changed; "
                 "choose another repository"
             )
         if private and self.private is False:
             raise MagBridgeError(
-                f"{self.kind} {self.repo_id} exists and is public: nothing is pushed; make it private on the Hub "
-                "first, choose another repository, or leave out --private"
+                f"{self.kind} {self.repo_id} already exists and is public: nothing is pushed; make it private on the "
+                "Hub first, choose another repository, or omit --private"
             )
 
     def tags(self) -> dict[str, str]:
-        """Commit of each tag."""
+        """Return the commit of each tag, by name; empty if the repository does not exist."""
         if self.revision is None:
             return {}
         with self._plainly():
@@ -88,7 +91,7 @@ class Repository:
             }
 
     def read(self, path: str, revision: str | None = None) -> bytes:
-        """Contents of one file, at the commit looked at or another revision."""
+        """Return the contents of one file, at the inspected commit or another revision."""
         with self._plainly(), _quiet_in_a_pipe(), tempfile.TemporaryDirectory() as folder:
             found = self._api.hf_hub_download(
                 self.repo_id, path, repo_type=self.kind, revision=revision or self.revision, local_dir=folder
@@ -98,23 +101,23 @@ class Repository:
     def replace(
         self, files: Mapping[str, Path | bytes], message: str, *, private: bool = False, space_sdk: str | None = None
     ) -> str:
-        """Make the repository hold `files`, in one commit; creates it where there is none.
+        """Write `files` to the repository in one commit; create the repository if it does not exist.
 
-        Files beside them stay, apart from those in a folder that `files` has too. Large files that reached the Hub in
-        an interrupted try are not sent again. Where every file is there already, there is no new commit.
+        Other files stay, except those in a top-level folder that `files` also has. Large files that reached the Hub in
+        an interrupted attempt are not sent again. If every file is already there, no new commit is made.
 
         Args:
-            files: Content, or the local file that has it, by path in the repository.
+            files: By path in the repository: the content, or the local file to upload.
             message: Title of the commit.
             private: Whether a new repository is private.
-            space_sdk: What a new Space runs on.
+            space_sdk: SDK of a new Space.
 
         Returns:
-            The commit that holds the files.
+            Id of the commit that has the files.
 
         Raises:
-            MagBridgeError: The Hub refuses, cannot be reached, or someone else committed meanwhile; nothing is
-                committed then.
+            MagBridgeError: If the Hub refuses or cannot be reached, or someone else has committed meanwhile; nothing
+                is committed then.
         """
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -123,7 +126,7 @@ class Repository:
         operations: list = [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
         operations += [CommitOperationDelete(path, is_folder=False) for path in stale]
         with self._plainly(), _quiet_in_a_pipe(), warnings.catch_warnings():
-            # A Space needs the predictions of its entries, to recompute what it shows: they are no dataset gone astray.
+            # A Space needs the predictions of its entries to recompute its scores: they are not a misplaced dataset.
             warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
             if self.revision is None:
                 self._api.create_repo(
@@ -135,10 +138,10 @@ class Repository:
         return commit.oid
 
     def propose(self, files: Mapping[str, Path | bytes], message: str) -> str:
-        """Open a pull request that adds `files`; return its address.
+        """Open a pull request that adds `files`; return its URL.
 
         Raises:
-            MagBridgeError: There is no such repository, or the Hub refuses or cannot be reached.
+            MagBridgeError: If the repository does not exist, or the Hub refuses or cannot be reached.
         """
         from huggingface_hub import CommitOperationAdd
 
@@ -152,21 +155,21 @@ class Repository:
         return str(commit.pr_url)
 
     def tag(self, name: str, revision: str) -> None:
-        """Name a commit, which stays where it cannot be named.
+        """Tag a commit.
 
         Raises:
-            MagBridgeError: The Hub refuses or cannot be reached.
+            MagBridgeError: If the Hub refuses or cannot be reached; the commit stays, untagged.
         """
-        with self._plainly(f"the files are there as commit {revision[:12]}, only its tag {name} is missing"):
+        with self._plainly(f"the files are on the Hub as commit {revision[:12]}, only its tag {name} is missing"):
             self._api.create_tag(self.repo_id, tag=name, revision=revision, repo_type=self.kind)
 
     def collect(self, title: str) -> str:
-        """Add the repository to its owner's collection of this title, made where there is none; return its address.
+        """Add the repository to its owner's collection with this title, created if necessary; return its URL.
 
         Raises:
-            MagBridgeError: The Hub refuses or cannot be reached.
+            MagBridgeError: If the Hub refuses or cannot be reached.
         """
-        with self._plainly(f"{self.repo_id} is there, only not in the collection"):
+        with self._plainly(f"{self.repo_id} is on the Hub, but not in the collection"):
             owner = self.repo_id.split("/")[0]
             slug = self._api.create_collection(title, namespace=owner, exists_ok=True).slug
             self._api.add_collection_item(slug, self.repo_id, self.kind, exists_ok=True)  # type: ignore[arg-type]
@@ -174,7 +177,7 @@ class Repository:
 
     @property
     def url(self) -> str:
-        """Where people find it."""
+        """URL of the repository."""
         prefix = "" if self.kind == "model" else f"{self.kind}s/"
         return f"{self._api.endpoint}/{prefix}{self.repo_id}"
 
@@ -183,20 +186,23 @@ class Repository:
 
 
 def pull_release(repo_id: str) -> Path:
-    """A release on the Hub as a folder in huggingface_hub's cache, once its rows have the digest that it states.
+    """Download a release from the Hub and check that its rows have the digest that its manifest states.
 
     Args:
         repo_id: `user/name` of a dataset.
 
+    Returns:
+        Its folder in huggingface_hub's cache.
+
     Raises:
-        MagBridgeError: The Hub cannot be reached or refuses, there is no release, or what arrived is damaged; that has
-            left the cache then.
+        MagBridgeError: If the Hub refuses or cannot be reached, the repository is not a release, or the download is
+            damaged; a damaged download is removed from the cache.
     """
     from huggingface_hub import scan_cache_dir, snapshot_download
 
     patterns = ["data/**", METADATA_FILE, MANIFEST]
     try:
-        with _plainly(repo_id, "what arrived is kept"), _quiet_in_a_pipe():
+        with _plainly(repo_id, "files that arrived are kept"), _quiet_in_a_pipe():
             folder = Path(snapshot_download(repo_id, repo_type="dataset", allow_patterns=patterns))
     except MagBridgeError as error:
         raise MagBridgeError(
@@ -209,14 +215,14 @@ def pull_release(repo_id: str) -> Path:
     except MagBridgeError as error:
         scan_cache_dir(folder.parents[2]).delete_revisions(folder.name).execute()
         raise MagBridgeError(
-            f"the download of {repo_id} was damaged and has left the cache, run the command again: {error}"
+            f"the download of {repo_id} was damaged and removed from the cache; run the command again: {error}"
         ) from error
     return folder
 
 
 @contextmanager
 def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
-    """Turn huggingface_hub's many errors into one sentence with the fix, and what became of what was asked for."""
+    """Turn huggingface_hub's errors into one sentence with the fix and the `outcome`, the state that was left."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
     try:
@@ -225,7 +231,7 @@ def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
     except MagBridgeError:
         raise
     except HFValidationError as error:
-        raise MagBridgeError(f"repository {repo_id!r} is no name on the Hub ({error}): expected USER/NAME") from error
+        raise MagBridgeError(f"repository {repo_id!r} is not a valid name ({error}): expected USER/NAME") from error
     except (HTTPError, RuntimeError, OSError) as error:
         chain = causes(error)
         answered = next((e for e in chain if isinstance(e, HfHubHTTPError)), None)
@@ -236,13 +242,13 @@ def _plainly(repo_id: str, outcome: str) -> Iterator[None]:
             raise
         raise MagBridgeError(
             f"no connection to {_endpoint()} ({innermost(error)}) for {repo_id}: {outcome}; "
-            "run the command again, files that arrived are not sent twice"
+            "run the command again: files that arrived are not sent twice"
         ) from error
 
 
 @contextmanager
 def _without_retries() -> Iterator[None]:
-    """huggingface_hub tells each of its retries, up to twelve lines per file; the last one's error says it all."""
+    """Silence huggingface_hub's messages about retries, up to twelve lines per file; the final error is enough."""
     handlers = logging.getLogger("huggingface_hub").handlers
 
     def is_error(record: logging.LogRecord) -> bool:
@@ -269,22 +275,22 @@ def _refusal(error, repo_id: str, outcome: str) -> str:
     if status == 401:
         return (
             f"{_endpoint()} does not accept the token for {repo_id}: expected one with write access to "
-            f"{owner}; log in with `hf auth login` or set $HF_TOKEN; {outcome}"
+            f"{owner}; log in with `hf auth login`, or set $HF_TOKEN; {outcome}"
         )
     if status == 403:
         return (
-            f"the token may not write to {repo_id}: expected one with write access to {owner}; make one in "
+            f"the token may not write to {repo_id}: expected one with write access to {owner}; create one in "
             f"the settings of your account on the Hub; {outcome}"
         )
     if status == 412:
-        return f"{repo_id} was changed meanwhile: nothing is pushed; look at it and run the command again"
+        return f"{repo_id} was changed meanwhile: nothing is pushed; check the change and run the command again"
     reason = " ".join((getattr(error, "server_message", None) or str(error)).split())
     return f"{_endpoint()} refused {repo_id} with status {status} ({reason}); {outcome}"
 
 
 @contextmanager
 def _quiet_in_a_pipe() -> Iterator[None]:
-    """Progress bars only where someone watches."""
+    """Show huggingface_hub's progress bars only on a terminal."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     if sys.stderr.isatty() or are_progress_bars_disabled():

@@ -1,6 +1,6 @@
-"""The project's one logger: notes about what is being done, on stderr, beside the results that commands print.
+"""The project's one logger: progress notes on stderr, while results are printed on stdout.
 
-Silence it, or send it elsewhere, as any logger of Python's:
+Silence or redirect it like any Python logger:
 
     logging.getLogger("magbridge").setLevel(logging.ERROR)
 """
@@ -12,7 +12,7 @@ LOG = logging.getLogger("magbridge")
 
 
 class _Stderr(logging.Handler):
-    """Write each note as a line to what `sys.stderr` is at that moment."""
+    """Write each note as one line to `sys.stderr`, looked up at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), file=sys.stderr)

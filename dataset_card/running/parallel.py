@@ -1,8 +1,8 @@
 """Independent jobs on the cores of one machine or on many machines: the same results, wherever each job runs.
 
-One machine is joblib's processes (loky); many are a Dask cluster that the user runs. Dask is driven through its
-futures, not through joblib: that way a job that kills its workers ends the run with an error, where joblib would wait
-for ever.
+One machine uses joblib's processes (loky); many machines are a Dask cluster that the user runs. Dask is driven through
+its futures, not through joblib, so that a job that kills its workers ends the run with an error; joblib would wait
+forever.
 """
 
 import signal
@@ -22,10 +22,10 @@ from dataset_card.running.door import SIGNALS
 ENGINES = ("joblib", "dask")
 CONNECT_TIMEOUT_S = 20
 LOOK_S = 5
-"""How often a run looks for workers that have joined its cluster, while no job ends."""
+"""Interval at which a run looks for workers that have joined its cluster, while no job ends."""
 
 ATTEMPTS = 4
-"""Times that a job may take its process with it, or meet a broken disk, before the run ends: Dask's own number."""
+"""Number of times that a job may crash its process, or meet a broken disk, before the run ends: Dask's own limit."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Engine:
     """Where jobs run.
 
     Attributes:
-        jobs: Processes on this machine; all cores by default. One joblib job stays in this process.
-        name: `joblib` or `dask`; by default `dask` if there is an address.
-        address: `HOST:PORT` of a Dask scheduler that the user runs: its workers do the jobs, not this machine.
+        jobs: Number of processes on this machine; all cores by default. With joblib, 1 stays in this process.
+        name: `joblib` or `dask`; by default `dask` if there is an address, otherwise `joblib`.
+        address: `HOST:PORT` of a Dask scheduler that the user runs: its workers run the jobs, not this machine.
 
     Raises:
-        MagBridgeError: Unknown name, jobs below 1, or an address beside `jobs` or `joblib`.
+        MagBridgeError: If `name` is unknown, `jobs` is below 1, or `address` is combined with `jobs` or `joblib`.
     """
 
     jobs: int | None = None
@@ -51,11 +51,13 @@ class Engine:
         if self.jobs is not None and self.jobs < 1:
             raise MagBridgeError(f"jobs {self.jobs}: expected at least 1")
         if self.address is not None and self.name == "joblib":
-            raise MagBridgeError(f"address {self.address} with engine joblib: expected dask, which runs on machines")
+            raise MagBridgeError(
+                f"address {self.address} with engine joblib: expected dask, which runs on other machines"
+            )
         if self.address is not None and self.jobs is not None:
             raise MagBridgeError(
-                f"jobs {self.jobs} with address {self.address}: the cluster has as many workers as it was given; "
-                "leave one of them out"
+                f"jobs {self.jobs} with address {self.address}: expected only one of them, since the cluster "
+                "determines the number of workers; omit the other"
             )
 
     @property
@@ -65,7 +67,7 @@ class Engine:
 
     @property
     def processes(self) -> int:
-        """Processes on this machine."""
+        """Number of processes on this machine."""
         import joblib
 
         return self.jobs or joblib.cpu_count()
@@ -82,28 +84,29 @@ def run_jobs(
 ) -> dict[str, Any]:
     """Call `function(job, shared)` for every job, each on one thread.
 
-    A process that dies takes no job with it: the job is done again, elsewhere where there is an elsewhere. The same
-    holds for a job that meets an error of the operating system on a cluster: another machine's disk may have room.
+    If a process dies, its job is repeated, on another worker if there is one. The same applies on a cluster to a job
+    that meets an error of the operating system: another machine's disk may have room.
 
     Args:
-        function: Of a module's top level; its result must depend on its arguments alone.
-        jobs: What each job is called with, by the name that errors tell.
-        shared: What every job needs: sent once to each worker of a cluster.
-        engine: Where jobs run.
-        label: Of the progress bar, which is shown on stderr if that is a terminal; None for no bar.
-        keep: Called with each result in this process as soon as it is there.
+        function: A function at a module's top level; its result must depend only on its arguments.
+        jobs: Argument of each job, by the name that errors report.
+        shared: Data that every job needs, sent once to each worker of a cluster.
+        engine: Where the jobs run.
+        label: Label of the progress bar, which is shown if stderr is a terminal; None for no bar.
+        keep: Called in this process with each result as soon as it arrives.
 
     Returns:
         Results by name, in the order of `jobs`.
 
     Raises:
-        MagBridgeError: A job failed for good: its name and its error. The scheduler cannot be reached or was lost.
+        MagBridgeError: If a job fails for good (the message has its name and its error), or the scheduler cannot be
+            reached or is lost.
     """
     from tqdm import tqdm
 
     run = _on_dask if engine.uses_dask else _on_this_machine
     results = run(function, jobs, shared, engine)
-    hidden = True if label is None else None  # None: where there is no terminal
+    hidden = True if label is None else None  # None: hidden unless stderr is a terminal
     done = {}
     for name, result in tqdm(results, desc=label, total=len(jobs), disable=hidden, leave=False, file=sys.stderr):
         keep(result)
@@ -115,7 +118,7 @@ def _call(function, name: str, job, shared) -> tuple[str, Any]:
     from threadpoolctl import threadpool_limits
 
     try:
-        # one thread everywhere: the number of threads can change the last digit of a matrix product
+        # always one thread: the number of threads can change the last digit of a matrix product
         with threadpool_limits(1):
             return name, function(job, shared)
     except MagBridgeError as error:
@@ -133,8 +136,8 @@ def _on_this_machine(function, jobs: Mapping[str, Any], shared, engine: Engine) 
 
     left, deaths, processes = dict(jobs), dict.fromkeys(jobs, 0), engine.processes
     while left:
-        # one at a time to each process: the jobs in hand are known then; large arrays lie once in a file, and what a
-        # process writes into them stays with it ("c"): they are writable, as they are here
+        # One job at a time per process, so that the running jobs are known. Large arrays are stored once in a file and
+        # mapped copy-on-write ("c"): they are writable, as in this process, and writes stay in the process.
         pool = Parallel(
             processes,
             backend="loky",
@@ -158,17 +161,17 @@ def _on_this_machine(function, jobs: Mapping[str, Any], shared, engine: Engine) 
             worst = max(in_hand, key=lambda name: deaths[name], default=None)
             if worst is None or deaths[worst] >= ATTEMPTS:
                 raise MagBridgeError(
-                    f"{' or '.join(in_hand)}: its process was killed {ATTEMPTS} times, perhaps for want of memory; run "
+                    f"{' or '.join(in_hand)}: its process was killed {ATTEMPTS} times, perhaps for lack of memory; run "
                     "it with fewer jobs"
                 ) from error
-        except BaseException:  # a signal, say: workers that stay would leave semaphores, and a warning of them
+        except BaseException:  # such as a signal: remaining workers would leak semaphores and cause a warning
             get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
             raise
 
 
 @contextmanager
 def _deaf(processes: int) -> Iterator[None]:
-    """Processes started meanwhile hear no signal of a terminal or a scheduler: it is this one that ends them."""
+    """Block signals in processes started within this block, so that only this process ends them."""
     from multiprocessing import resource_tracker
 
     from joblib.externals.loky.backend import resource_tracker as of_loky
@@ -179,7 +182,7 @@ def _deaf(processes: int) -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         for tracker in (resource_tracker, of_loky):
-            tracker.ensure_running()  # which blocks signals itself, and then lets them through
+            tracker.ensure_running()  # blocks signals itself, and then unblocks them
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         yield
     finally:
@@ -187,12 +190,12 @@ def _deaf(processes: int) -> Iterator[None]:
 
 
 def _call_here(function, name: str, job, shared) -> tuple[str, Any]:
-    """On one machine every job meets the same disk: an error of the operating system ends the run."""
+    """Run a job on this machine, where every job uses the same disk: an operating-system error ends the run."""
     from tqdm import tqdm
 
     tqdm.set_lock(
         threading.RLock()
-    )  # a lock between processes is a semaphore: a killed worker leaves it, and a warning
+    )  # a lock between processes is a semaphore: a killed worker would leak it and cause a warning
     try:
         return _call(function, name, job, shared)
     except OSError as error:
@@ -201,7 +204,7 @@ def _call_here(function, name: str, job, shared) -> tuple[str, Any]:
 
 @dataclass(frozen=True)
 class _Unwell:
-    """A worker whose disk or network failed a job."""
+    """A worker on which a job failed because of its disk or network."""
 
     worker: str
     reason: str
@@ -224,7 +227,7 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
     with _connected(engine) as client:
         from distributed import Future, KilledWorker, wait
 
-        # as a task of its own, not scattered: the scheduler can make it again when the worker that held it died
+        # submitted as a task, not scattered, so that the scheduler can recreate it if its worker dies
         held = client.submit(_held, shared, key=f"shared-{uuid.uuid4()}")
         waiting = iter(jobs)
         in_hand: dict[Future, str] = {}
@@ -236,7 +239,7 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
             in_hand[future] = name
 
         def hand_out() -> None:
-            # as many as there are threads: one that waits at a worker would be blamed for that worker's death
+            # no more jobs than threads: a job that waits at a worker would be blamed for that worker's death
             room = max(1, sum(client.nthreads().values())) - len(in_hand)
             for name in islice(waiting, max(0, room)):
                 submit(name)
@@ -266,7 +269,7 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
                 hand_out()
             except KilledWorker as error:
                 raise MagBridgeError(
-                    f"{name}: {ATTEMPTS} workers died while they ran it, perhaps for want of memory; see their logs"
+                    f"{name}: {ATTEMPTS} workers died while running it, perhaps for lack of memory; see their logs"
                 ) from error
             except (CancelledError, OSError) as error:
                 raise MagBridgeError(
@@ -276,7 +279,7 @@ def _on_dask(function, jobs: Mapping[str, Any], shared, engine: Engine) -> Itera
 
 @contextmanager
 def _connected(engine: Engine):
-    """A client of the user's scheduler, or of a cluster of this machine's own processes."""
+    """Yield a client of the user's scheduler, or of a local cluster of this machine's processes."""
     with optional("distributed"):
         from distributed import Client, LocalCluster
     if engine.address is None:
@@ -291,8 +294,8 @@ def _connected(engine: Engine):
         client = Client(engine.address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise MagBridgeError(
-            f"address {engine.address}: no Dask scheduler answers there ({error}); expected HOST:PORT of one that "
-            "runs, as `dask scheduler` prints it"
+            f"address {engine.address}: no Dask scheduler answers there ({error}); expected HOST:PORT of a running "
+            "one, as `dask scheduler` prints it"
         ) from error
     with client, client.as_current():
         yield client

@@ -1,4 +1,4 @@
-"""The house style of figures: colours, a canvas that needs no display, and files written in one piece."""
+"""The house style of figures: colours, a canvas that needs no display, and files that are written atomically."""
 
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -11,13 +11,13 @@ from dataset_card.errors import MagBridgeError, optional
 from dataset_card.storage.files import replacing
 
 LINE, BAND, MARK = "#08519c", "#9ecae1", "#d95f02"
-"""What is measured, its spread, and what stands out against it; told apart by lightness too."""
+"""Colours of the data, of its spread, and of what is highlighted; they also differ in lightness."""
 
 INK, QUIET = "#1c2430", "#566173"
-"""Words, and what should not call for attention."""
+"""Colours of text, and of elements in the background."""
 
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK)
-"""Lines of one panel: colours that colour-blind readers tell apart (Okabe and Ito, 2008), the strongest first."""
+"""Colours of the lines of one panel, distinguishable with colour blindness (Okabe and Ito, 2008), strongest first."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":")
@@ -25,7 +25,7 @@ DASHES = ("-", "--", ":")
 DPI = 150
 
 COLUMN, PAGE = 3.5, 7.16
-"""Width of one column and of a page of two, in inches."""
+"""Width of one column and of a two-column page, in inches."""
 
 PRINT = {
     "figure.dpi": 220,
@@ -43,11 +43,11 @@ PRINT = {
     "lines.linewidth": 1.3,
     "lines.markersize": 4,
 }
-"""Sizes in points as printed: a figure of `PAGE` is legible in a paper without being scaled."""
+"""matplotlib settings for print, sizes in points: a figure as wide as `PAGE` is legible in a paper without scaling."""
 
 
 def printed(draw: Callable) -> Callable:
-    """Give a function that returns a figure, `COLUMN` or `PAGE` wide, the sizes of `PRINT`."""
+    """Decorate a function that returns a figure, `COLUMN` or `PAGE` wide, so that it uses `PRINT`."""
 
     @wraps(draw)
     def with_print_sizes(*args, **kwargs):
@@ -60,7 +60,7 @@ def printed(draw: Callable) -> Callable:
 
 
 def styles(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Colour, marker and dash of each name, as arguments of `plot`; no two of the first 21 look alike."""
+    """Return the colour, marker and dash of each name, as arguments of `plot`; the first 21 are all different."""
     count = len(SERIES)
     return {
         name: {
@@ -73,16 +73,16 @@ def styles(names: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def canvas(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6, 4), **options: Any):
-    """A figure of this size in inches and its axes, shaped as `matplotlib.pyplot.subplots` returns them.
+    """Create a figure and its axes, shaped as `matplotlib.pyplot.subplots` returns them.
 
     Args:
-        rows: Of axes.
-        columns: Of axes.
-        size: Width and height in inches.
-        **options: Of `matplotlib.figure.Figure.subplots`.
+        rows: Number of rows of axes.
+        columns: Number of columns of axes.
+        size: Width and height of the figure in inches.
+        **options: Options of `matplotlib.figure.Figure.subplots`.
 
     Raises:
-        MagBridgeError: matplotlib is not installed.
+        MagBridgeError: If matplotlib is not installed.
     """
     with optional("matplotlib"):
         from matplotlib import rcParams
@@ -95,10 +95,10 @@ def canvas(rows: int = 1, columns: int = 1, size: tuple[float, float] = (6, 4), 
 
 
 def save(figure, path: str | Path) -> None:
-    """Write a figure in one piece; the suffix picks the format. An SVG of the same figure is the same text.
+    """Write a figure atomically, in the format of the suffix. An SVG of the same figure is always the same text.
 
     Raises:
-        MagBridgeError: matplotlib does not know the suffix.
+        MagBridgeError: If matplotlib does not support the format.
     """
     from matplotlib import rc_context
 
@@ -108,5 +108,5 @@ def save(figure, path: str | Path) -> None:
     try:
         with replacing(path) as temporary, rc_context({"svg.hashsalt": "magbridge", "svg.fonttype": "none"}):
             figure.savefig(temporary, format=kind, **undated)
-    except ValueError as error:  # matplotlib's answer to a format it does not know
+    except ValueError as error:  # matplotlib's error for an unsupported format
         raise MagBridgeError(f"cannot write {path}: {error}") from error

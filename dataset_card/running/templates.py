@@ -1,4 +1,4 @@
-"""Texts as jinja2 templates: a file of macros beside the module that fills them in."""
+"""Texts as jinja2 templates: a file of macros next to the module that fills them in."""
 
 from functools import cache
 from importlib import resources
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def engine(**options: Any) -> Any:
-    """A jinja2 environment in which a block takes no line of its own and a missing name is an error.
+    """Create a jinja2 environment in which a block leaves no empty line and an undefined name is an error.
 
     Args:
-        **options: What differs from that, as of `jinja2.Environment`.
+        **options: Further options of `jinja2.Environment`.
     """
     import jinja2
 
@@ -18,16 +18,16 @@ def engine(**options: Any) -> Any:
 
 @cache
 def template(package: str, name: str, **options: Any) -> Any:
-    """A template that lies in a package, to be filled in by `render`.
+    """Load a template from a package, to be filled in with its method `render`.
 
     Args:
-        package: The package that the template lies in, such as `bridge.measured`.
+        package: The package that contains the template, such as `bridge.measured`.
         name: Its file name.
-        **options: As of `engine`.
+        **options: Options of `engine`.
     """
     return engine(**options).from_string(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
 
 
 def macros(package: str, name: str) -> Any:
-    """The macros of a template, as functions that return text; arguments as of `template`."""
+    """Load the macros of a template, as functions that return text; arguments as for `template`."""
     return template(package, name).module

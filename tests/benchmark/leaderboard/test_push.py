@@ -113,7 +113,7 @@ def test_mistakes_in_a_push_are_one_plain_error(push, hub, tmp_path):
     hub.repos["space", "USER/game"] = repo = Repo(private=False)
     repo.commit("main", {"app.py": b"play()"}, "a game")
     mistakes = {
-        "holds other content (app.py": ("leaderboard", "--repo", "USER/game", "--data", DATASET),
+        "has other content (app.py": ("leaderboard", "--repo", "USER/game", "--data", DATASET),
         "expected USER/magbridge_metric": ("metric", "--repo", "USER/other"),
         "the leaderboard needs the dataset": ("leaderboard", "--repo", SPACE),
         "no results at": ("leaderboard", "--repo", SPACE, "--data", DATASET, "--results", tmp_path),

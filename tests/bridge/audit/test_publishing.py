@@ -188,7 +188,7 @@ def test_what_is_on_the_hub_already_is_never_overwritten_by_something_else(hub, 
     real = json.dumps(manifest | {"name": "magbridge-battery"}).encode()
     other = json.dumps(manifest | {"dataset_digest": "f" * 64}).encode()
     refusals = {
-        "USER/photos": ({"images/cat.png": b"meow"}, "holds other content (images/cat.png"),
+        "USER/photos": ({"images/cat.png": b"meow"}, "has other content (images/cat.png"),
         "USER/real": (
             {"manifest.json": real},
             "holds 'magbridge-battery', this release is 'magbridge-battery-simulated'",

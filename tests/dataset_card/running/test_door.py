@@ -73,7 +73,7 @@ def test_a_signal_is_one_line_and_leaves_nothing_half_written(tmp_path, number, 
     assert process.returncode == code
     assert error.count("\n") == 1
     assert number.name in error
-    assert "nothing unfinished was written" in error
+    assert "no partial output was left" in error
     assert list(tmp_path.iterdir()) == []
 
 
@@ -91,7 +91,7 @@ def test_a_signal_during_the_imports_is_one_line(package):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr.startswith("stopped by SIGINT: nothing unfinished was written") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("stopped by SIGINT: no partial output was left") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("package", ["benchmark", "hqvqvae"])

@@ -60,7 +60,7 @@ def test_a_damaged_download_leaves_the_cache_and_the_next_one_is_whole(hub, run,
     hub.repos["dataset", REPO].commit("main", tree | {name: bytes(damaged)}, "damaged")
     outcome = run()
     assert outcome.returncode == 1
-    assert f"the download of {REPO} was damaged and has left the cache" in outcome.stderr
+    assert f"the download of {REPO} was damaged and removed from the cache" in outcome.stderr
     assert outcome.stderr.count("\n") == 1
     assert cached(tmp_path) == []
     hub.repos["dataset", REPO].commit("main", tree, "whole")
@@ -94,5 +94,5 @@ def test_a_failed_tag_says_that_the_files_are_there(hub, run):
     hub.fail("POST", "/tag", times=1000, status=500)
     outcome = run("tag")
     assert outcome.returncode == 1
-    assert "the files are there as commit 000000000000, only its tag v1 is missing" in outcome.stderr
+    assert "the files are on the Hub as commit 000000000000, only its tag v1 is missing" in outcome.stderr
     assert "nothing is changed" not in outcome.stderr

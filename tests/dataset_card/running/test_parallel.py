@@ -80,7 +80,7 @@ def test_mistakes_and_full_disks_name_their_job(tmp_path):
     ({"name": "spark"}, "engine 'spark': expected joblib or dask"),
     ({"jobs": 0}, "jobs 0: expected at least 1"),
     ({"name": "joblib", "address": "127.0.0.1:8786"}, "expected dask"),
-    ({"jobs": 2, "address": "127.0.0.1:8786"}, "leave one of them out"),
+    ({"jobs": 2, "address": "127.0.0.1:8786"}, "omit the other"),
 ])  # fmt: skip
 def test_engines_that_cannot_be(arguments, words):
     with pytest.raises(MagBridgeError, match=words):

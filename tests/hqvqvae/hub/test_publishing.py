@@ -80,7 +80,7 @@ def test_a_listing_asks_nothing_and_other_repositories_stay_as_they_are(tmp_path
         sizes = listing(str(tmp_path), "user/hq")
         assert sizes["model.safetensors"] == (tmp_path / "model.safetensors").stat().st_size and hub.requests == []
         for name, files, words in (
-            ("user/bert", {"config.json": b"{}", "pytorch_model.bin": b""}, "holds other content"),
+            ("user/bert", {"config.json": b"{}", "pytorch_model.bin": b""}, "has other content"),
             ("user/open", {"config.json": b"{}", "modeling_hqvqvae.py": b""}, "is public"),
         ):
             hub.repos["model", name] = repo = Repo(private=False)

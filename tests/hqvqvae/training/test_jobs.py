@@ -49,7 +49,7 @@ def test_a_killed_process_costs_its_job_a_repetition_and_one_that_always_kills_i
 
 
 def test_a_cluster_that_cannot_be(monkeypatch):
-    with pytest.raises(MagBridgeError, match="jobs 2 with address 127.0.0.1:1: .*leave one of them out"):
+    with pytest.raises(MagBridgeError, match="jobs 2 with address 127.0.0.1:1: .*omit the other"):
         run_jobs(jobs.refuse_rate, [0], engine=Engine(jobs=2, address="127.0.0.1:1"))
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "distributed", None)

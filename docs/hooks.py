@@ -1,4 +1,4 @@
-"""Pages that are made when the documentation is built: notebooks, commands, tables, and texts kept elsewhere."""
+"""Pages generated when the documentation is built: notebooks, commands, tables, and texts from other folders."""
 
 import base64
 import posixpath
@@ -25,8 +25,8 @@ LINK = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)\s]+)(?=\))")
 
 
 def on_files(files: Files, config) -> Files:
-    """Add what is made: one file for each page, picture and table."""
-    if str(ROOT) not in sys.path:  # MkDocs takes back what is added while it loads the hooks
+    """Add the generated files: pages and pictures."""
+    if str(ROOT) not in sys.path:  # MkDocs removes what is added while it loads the hooks
         sys.path.insert(0, str(ROOT))
     for page, path in KEPT_ELSEWHERE.items():
         files.append(File.generated(config, page, content=_page(page, path)))
@@ -46,17 +46,17 @@ def on_files(files: Files, config) -> Files:
 
 
 def on_page_markdown(markdown: str, page, config, files: Files) -> str:
-    """Fill in the tables that a page names: `{{ scores v1 }}`, `{{ fields }}`, `{{ configs v2 }}`, `{{ presets }}`."""
+    """Replace placeholders by tables: `{{ scores v1 }}`, `{{ fields }}`, `{{ configs v2 }}` or `{{ presets }}`."""
     return re.sub(r"^\{\{ (\w+) ?(\w*) \}\}$", lambda m: TABLES[m[1]](m[2]), markdown, flags=re.M)
 
 
 def _page(page: str, path: str) -> str:
-    """A text kept elsewhere, with the links of its page."""
+    """Read a text from another folder, and adapt its links to its page."""
     return LINK.sub(lambda match: _moved(match[1], page, path), (ROOT / path).read_text(encoding="utf-8"))
 
 
 def _moved(link: str, page: str, path: str) -> str:
-    """A link of a text kept elsewhere, seen from its page: another page, a picture beside it, or the source."""
+    """Adapt a link to its page: it leads to another page, a picture in the same folder, or the source on GitHub."""
     target, _, anchor = link.partition("#")
     target = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
     pages = {source: made for made, source in KEPT_ELSEWHERE.items()}
@@ -68,7 +68,7 @@ def _moved(link: str, page: str, path: str) -> str:
 
 
 def _notebook(path: Path) -> tuple[str, dict[str, bytes]]:
-    """A notebook as Markdown, and its pictures by file name."""
+    """Convert a notebook to Markdown; return it and its pictures by file name."""
     import nbformat
 
     parts = [f"*This page is the notebook [`examples/{path.name}`]({SOURCE}/examples/{path.name}).*"]
@@ -91,7 +91,7 @@ def _notebook(path: Path) -> tuple[str, dict[str, bytes]]:
 
 
 def _commands() -> dict[str, str]:
-    """The pages of commands, made from `--help` by Typer."""
+    """Return the pages of commands by name, generated from `--help` by Typer."""
     import typer
     from typer.cli import get_docs_for_click
 
@@ -115,7 +115,7 @@ def _table(head: tuple[str, ...], rows) -> str:
 
 
 def _scores(edition: str) -> str:
-    """The best ranked model of each task on the default seed, as the board has it."""
+    """Tabulate the best ranked model of each task on the default seed, as on the board."""
     from benchmark.results import SHIPPED, read_results
     from benchmark.tasks import TASKS, V3_TASKS
     from dataset_card.contract.schema import MASTER_SEED

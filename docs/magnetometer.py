@@ -28,7 +28,7 @@ DRY = Defect("dry", share=0.12, x_mm=80.0, y_mm=45.0)
 TORN = {"kind": "tear", "share": 0.4, "length": 0.5, "x_mm": 50}
 DISTANCES_MM, NOISES_NT = (5.0, 10.0, 20.0), (0.001, 0.01, 0.05, 0.1, 1.0)
 PLANE = 48, 32
-"""Patches, and points of the field map, along x and y."""
+"""Number of patches, and of points of the field map, along x and y."""
 MAPS = (
     ("current density, A/m²", "viridis"),
     ("sheet current of the aluminium, A/m", "magma"),
@@ -39,7 +39,7 @@ ABOVE_MM = 20.0
 
 
 def main() -> None:
-    """Draw the pictures; print every line of figures that the page has."""
+    """Draw the pictures; print every table row of figures that the page has."""
     plan = experiment({})
     found = detect(plan, DISTANCES_MM, NOISES_NT)
     detect_figure(found, DISTANCES_MM[1], PICTURES / "detect.png")
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def theorem(out: Path) -> list[str]:
-    """Draw a healthy cell, one with a dry region and their difference."""
+    """Draw a healthy cell, one with a dry region and their difference; return the rows of the table."""
     cell = PouchCell.preset("nmc")
     x, y = (np.linspace(0, side, n) for side, n in zip((cell.length_mm, cell.width_mm), PLANE, strict=True))
     height = cell.thickness_mm / 2 + 10
@@ -64,7 +64,7 @@ def theorem(out: Path) -> list[str]:
         change = dry[k] - healthy[k]
         most = max(np.abs(healthy[k]).max(), np.abs(dry[k]).max())
         limits = (-most if healthy[k].min() < 0 else 0, most)
-        # Differences on a twentieth of the readings' scale; that of the current density needs all of it.
+        # Differences are drawn on a twentieth of the readings' scale, except that of the current density.
         fine = most if k == 0 else most / 20
         looks = ((healthy[k], colours, limits), (dry[k], colours, limits), (change, "RdBu_r", (-fine, fine)))
         for axis, (values, scale, (low, high)) in zip(axes[:, k], looks, strict=True):
@@ -85,12 +85,12 @@ def theorem(out: Path) -> list[str]:
 
 
 def stacks() -> list[str]:
-    """How little of a pattern in the plane leaves a stack, beside the current through the tabs."""
+    """Tabulate the field of a current pattern in the plane and that of the current through the tabs, by stack."""
     return [f"| {units} | {pattern:.2g} | {tabs:,.0f} |" for units in (1, 19, 20) for pattern, tabs in [_of(units)]]
 
 
 def changes() -> list[str]:
-    """One change at a time, of the repaired cell and of the prototype."""
+    """Tabulate the effects of one change at a time, in the NMC cell and in the prototype."""
     ours, theirs = (effects(PouchCell.preset(name)) for name in ("nmc", "prototype"))
     columns = "load_nT", "rest_pT", "scan_nT", "voltage_mV"
     return [
@@ -102,7 +102,7 @@ def changes() -> list[str]:
 
 
 def charges() -> list[str]:
-    """The scan's root mean square at three charges, by material of the cathode."""
+    """Tabulate the scan's root mean square at three charges, by material of the cathode."""
     lines = []
     for preset in ("prototype", "nmc", "lfp"):
         cell = PouchCell.preset(preset)
@@ -114,7 +114,7 @@ def charges() -> list[str]:
 
 
 def shares(found: Sequence[Detection]) -> list[str]:
-    """Smallest share of each defect at 10 mm and 50 pT by channel and sensors, then by distance and noise."""
+    """Tabulate the smallest share of each defect by channel and sensors (10 mm, 50 pT), then by distance and noise."""
     by_key = {(one.defect, one.channel, one.sensors, one.distance_mm, one.noise_nT): one.text() for one in found}
     near, usual = DISTANCES_MM[1], 0.05
     channels = [("terminals", 24), ("load", 24), ("rest", 24), ("scan", 24), *(("magnetics", n) for n in SENSORS)]
@@ -135,13 +135,13 @@ def _share(value: float) -> str:
 
 
 def _maps(found: Simulation) -> list[np.ndarray]:
-    """Current density, sheet current of the aluminium and of both foils under load, and the vertical field."""
+    """Return current density, sheet current of the aluminium and of both foils, and vertical field, all under load."""
     density, p_x, p_y, n_x, n_y = np.moveaxis(found.flows[..., 0], 2, 0)
     return [density, np.hypot(p_x, p_y), np.hypot(p_x + n_x, p_y + n_y), 1e6 * found.load_T[:, 2].reshape(PLANE)]
 
 
 def _of(units: int) -> tuple[float, float]:
-    """Field in nT of a cosine of i along x with an amplitude of 1 A, and of 1 A through the tabs."""
+    """Return the field in nT of a cosine of i along x with an amplitude of 1 A, and that of 1 A through the tabs."""
     full = PouchCell.preset("nmc")
     cell = PouchCell.preset("nmc", units=units, nominal_Ah=full.nominal_Ah * units / full.units)
     array = SensorArray(SensorArray.grid(cell).position_mm * [1, 1, 0] + [0, 0, ABOVE_MM])

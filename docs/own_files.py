@@ -1,4 +1,4 @@
-"""Make the files of the tutorial `tutorials/your-own-files.md` and draw its pictures.
+"""Write the files of the tutorial `tutorials/your-own-files.md` and draw its pictures.
 
 python docs/own_files.py FOLDER
 """
@@ -22,11 +22,11 @@ PICTURES = Path(__file__).parent / "tutorials"
 CELLS, VOLTAGES = 12, np.linspace(3.08, 3.32, 5)
 STEP_S, CYCLES, CAPACITY_AH = 30.0, 12, 2.0
 STEP_T = 3.05e-9
-"""Of a 16-bit fluxgate with a range of 100 uT."""
+"""Resolution in T of a 16-bit fluxgate with a range of 100 uT."""
 
 
 def cycler_export(path: Path) -> None:
-    """A cell's whole test: pulses before each capacity discharge, and discharge positive, as some cyclers have it."""
+    """Write a cell's whole test: pulses before each capacity discharge; discharge is positive, as in some cyclers."""
     parts = []
     for cycle in range(1, CYCLES + 1):
         n = round(CAPACITY_AH * 0.98**cycle * 60)
@@ -43,7 +43,7 @@ def cycler_export(path: Path) -> None:
 
 
 def laboratory(folder: Path) -> None:
-    """Labels as a spreadsheet writes them, and one table of all scans in T, in an instrument's steps, on its clock."""
+    """Write labels as from a spreadsheet, and a table of all scans in T, with an instrument's resolution and clock."""
     rng = np.random.default_rng(5)
     p = load_parameters()
     labels, scans = [], []
@@ -69,7 +69,7 @@ def laboratory(folder: Path) -> None:
 
 
 def draw_discharges(path: Path, out: Path) -> None:
-    """The whole test, what was taken of it, and the capacities."""
+    """Draw the whole test, the discharges that were taken from it, and the capacities."""
     raw = pd.read_csv(path)
     segments = read_cells(path, Reading(current_sign="positive", ambient_C=25.0)).segments
     figure, (left, right) = canvas(1, 2, (10, 3.2))
@@ -98,7 +98,7 @@ def _finish(figure, titles: tuple[str, str], out: Path) -> None:
 
 
 def _place(rows: pd.DataFrame, voltage: np.ndarray) -> np.ndarray:
-    """The test time in h of a discharge, found by its voltages."""
+    """Return the test time in h of a discharge, which is found by its voltages."""
     values = rows["Voltage / V"].to_numpy()
     starts = np.flatnonzero(np.isclose(values[: len(values) - len(voltage) + 1], voltage[0]))
     start = next(s for s in starts if np.allclose(values[s : s + len(voltage)], voltage))
@@ -106,7 +106,7 @@ def _place(rows: pd.DataFrame, voltage: np.ndarray) -> np.ndarray:
 
 
 def draw_scans(folder: Path, out: Path) -> None:
-    """A scan as it came from the instrument, and as it was adopted."""
+    """Draw a scan as the instrument wrote it and as it was adopted, and the split of the cells."""
     found = read_measured(folder / "scans.csv", folder / "labels.csv", folder / "channels.yaml")
     raw = pd.read_csv(folder / "scans.csv", comment="#")
     raw = raw[raw["scan_id"] == found.scan_ids[0]]
@@ -125,7 +125,7 @@ def draw_scans(folder: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Write the files into the folder that is named, and the pictures beside the tutorial."""
+    """Write the files to the folder named on the command line, and the pictures next to the tutorial."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     cycler_export(folder / "cell.bdf.csv")

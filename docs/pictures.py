@@ -1,6 +1,6 @@
 """Draw the pictures of the README and of v2's page.
 
-python docs/pictures.py                          a scan beside the signals of each bridge
+python docs/pictures.py                          a scan and signals of each bridge
 python docs/pictures.py magbridge-battery-v2     batteries of a release as they age
 """
 
@@ -28,11 +28,11 @@ OUT = Path(__file__).parent / "pictures"
 VOLTAGE_V = 3.10
 TORN, ABOVE_MM, PLANE = Defect("tear", share=0.4, length=0.5, x_mm=50), 10.0, (48, 32)
 SHOWN = 4
-"""Sensors' channels in a panel: Y and Z of both; the magnitudes follow from them."""
+"""Number of channels in a panel: Y and Z of both sensors, without the magnitudes derived from them."""
 
 
 def signals() -> None:
-    """Draw one signal in each panel, of healthy LFP cells at one voltage, and v3's field of a torn foil."""
+    """Draw a scan and a signal of v1 and of v2, of healthy LFP cells at one voltage, and v3's field of a torn foil."""
     v1, v2 = (make_bridge(resolve(version, "simulated")) for version in ("v1", "v2"))
     panels = {
         "a scan (simulated)": held_out_scans(v2.upstream, VOLTAGE_V)[20],
@@ -56,7 +56,7 @@ def signals() -> None:
 
 
 def torn(figure, axis) -> None:
-    """Draw the field one second after a pulse over a cell with a torn foil, and where v3's sensors stand."""
+    """Draw the field one second after a pulse above a cell with a torn foil, and the positions of v3's sensors."""
     cell = PouchCell.preset("nmc")
     height = cell.thickness_mm / 2 + ABOVE_MM
     x, y = (np.linspace(0, side, n) for side, n in zip((cell.length_mm, cell.width_mm), PLANE, strict=True))
@@ -73,7 +73,7 @@ def torn(figure, axis) -> None:
 
 
 def ageing(release: Path) -> None:
-    """Draw SOH over cycles of the batteries that are visited again and again, as it is and as it is read."""
+    """Draw SOH over cycles of the batteries with several visits, as measured and as read from the signals."""
     task = get_task("t1")
     data = load_task(task, release)
     rows = Subset.concatenate(data.subsets())

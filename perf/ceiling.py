@@ -1,4 +1,4 @@
-"""Estimates how far the best features can get: their learners on many fresh rows from the generator.
+"""Estimate the best reachable score: fit the learners of the best features to many fresh rows from the generator.
 
     python -m bridge build --seed 11 --out fresh/11        (and so on)
     python perf/ceiling.py magbridge-battery --fresh fresh/11 fresh/12 --out benchmark/results
@@ -7,11 +7,11 @@
     python -m bridge build --bridge v3 --seed 11 --out fresh3/11        (and so on)
     python perf/ceiling.py magbridge-battery-v3 --fresh fresh3/11 fresh3/12 --out benchmark/results/v3
 
-Training rows are rows of the training and validation cells in releases of other master seeds: in v1 clean rows, fresh
-faults injected into them, and Regime-B rows; in v2 and v3, whose virtual cells are others under every master seed, the
-rows as they are. None is a row of a test cell. Scored on the official test
-rows, whose sampling error it shares: where the learner has enough rows already, it may lie below its own score.
-A lower estimate of the best possible score, not a proof. Filed under the protocol `ceiling`, never ranked.
+The training rows come from the training and validation cells in releases with other master seeds. In v1, they are
+clean rows, fresh faults injected into them, and Regime-B rows; in v2 and v3, whose virtual cells differ between master
+seeds, the rows are used unchanged. No row of a test cell is used. The score is computed on the official test rows and
+shares their sampling error: if a learner already has enough rows, its ceiling may be below its own score. It is a lower
+estimate of the best possible score, not a proof. Results are filed under the protocol `ceiling` and never ranked.
 """
 
 import argparse
@@ -31,16 +31,16 @@ from bridge.models import matched_filters
 from dataset_card.contract.schema import SYNTHETIC_SUBTYPES
 
 PHYSICS = {"t5": "matched-filters", "t7": "matched-filters", "t8": "boosting-both", "t9": "boosting-both"}
-"""Readers of v3; places (T6) are the filters' own, to which no row is fitted."""
+"""Readers of v3, without T6: its positions come from the filters, which are not fitted to rows."""
 
 FAULTS_A_ROW = 2
-"""Different faults injected into each fresh clean row."""
+"""Number of different faults injected into each fresh clean row."""
 
 
 def fresh(task: str, releases: list[Path]) -> Subset:
-    """A task's rows of training and validation cells."""
+    """Load a task's rows of the training and validation cells of several releases."""
     several = [load_task(task, folder) for folder in releases]
-    # The same names are other batteries under another master seed.
+    # Another master seed uses the same names for other batteries.
     rows = [
         dataclasses.replace(s, battery_ids=np.char.add(s.battery_ids, f".{data.dataset.seed}"))
         for data in several
@@ -50,7 +50,7 @@ def fresh(task: str, releases: list[Path]) -> Subset:
 
 
 def fresh_faults(clean: Subset, seed: int = 0) -> Subset:
-    """Faults of uniform severity injected into every clean row; targets are subtypes."""
+    """Inject faults of uniformly distributed severity into every clean row; the targets are their subtypes."""
     rng = np.random.default_rng(seed)
     signals, subtypes = [], []
     for x in clean.signals:
@@ -62,7 +62,7 @@ def fresh_faults(clean: Subset, seed: int = 0) -> Subset:
 
 
 def with_regime_b(releases: list[Path], clean: Subset, faults: Subset) -> Subset:
-    """Training rows of T3."""
+    """Return training rows of T3: clean rows, faults and the Regime-B rows of the releases."""
     subsets = [s for data in (load_task("t3", folder) for folder in releases) for s in (data.train, data.validation)]
     regime_b = [subset.take(subset.target == REGIME_B) for subset in subsets]
     labels = np.full(len(clean), CLEAN), np.full(len(faults), SYNTHETIC)
@@ -71,10 +71,10 @@ def with_regime_b(releases: list[Path], clean: Subset, faults: Subset) -> Subset
 
 
 def main() -> None:
-    """Print and file one result a task."""
+    """Print and file one result per task."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("release", type=Path, help="release whose test rows are scored")
-    parser.add_argument("--fresh", type=Path, nargs="+", required=True, help="releases of other master seeds")
+    parser.add_argument("--fresh", type=Path, nargs="+", required=True, help="releases with other master seeds")
     parser.add_argument("--out", type=Path, help="folder for result files")
     arguments = parser.parse_args()
     bridge = dataset_info(arguments.release).bridge

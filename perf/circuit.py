@@ -1,11 +1,11 @@
-"""Times the bottleneck circuit, forward and backward, against other simulators in one run.
+"""Time the bottleneck circuit, forward and backward, against other simulators in one run.
 
     python perf/circuit.py [--batch 256] [--qubits 8] [--layers 2] [--repeats 15]
 
-Rounds of all simulators alternate, so that a busy machine slows them alike; the fastest round of each counts, in CPU
-seconds of this process on one thread. `default.qubit` and PyQTorch differentiate by backprop, `lightning.qubit` by the
-adjoint method, one segment at a time. "one matrix" is our circuit with the layers after the embedding as one matrix
-that the whole batch is multiplied with: what we tried and did not keep.
+The rounds of all simulators alternate, so that a busy machine slows them equally; the fastest round of each counts, in
+CPU seconds of this process on one thread. `default.qubit` and PyQTorch differentiate by backpropagation,
+`lightning.qubit` by the adjoint method, one segment at a time. "one matrix" is our circuit with the layers after the
+embedding combined into one matrix that multiplies the whole batch, a variant that we tried and rejected.
 """
 
 import argparse
@@ -22,7 +22,7 @@ ANSATZ = "strongly_entangling"
 
 
 def one_matrix_circuit(inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """The circuit as one `(2^q, 2^q)` matrix on the embedded states `(2^q, n)`; the states are real, so it is split."""
+    """Apply the circuit as one `(2^q, 2^q)` matrix, split into real and imaginary part, to real states `(2^q, n)`."""
     gates = ours._rot(weights)
     matrix = ours._kron(gates[0])
     for layer in range(1, len(gates)):
@@ -33,7 +33,7 @@ def one_matrix_circuit(inputs: torch.Tensor, weights: torch.Tensor) -> torch.Ten
 
 
 def pyqtorch_circuit(n_qubits: int, n_layers: int) -> Circuit:
-    """The same circuit in PyQTorch, a batched statevector simulator of its own in torch."""
+    """Build the same circuit in PyQTorch, an independent batched statevector simulator in torch."""
     import pyqtorch as pyq
 
     gates: list[torch.nn.Module] = [pyq.RY(qubit, f"x{qubit}") for qubit in range(n_qubits)]
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256, help="segments per step")
     parser.add_argument("--qubits", type=int, default=8)
     parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=15, help="rounds; lightning.qubit runs in the first only")
+    parser.add_argument("--repeats", type=int, default=15, help="rounds; lightning.qubit runs only in the first")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)

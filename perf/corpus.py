@@ -1,11 +1,12 @@
-"""Prints the acceptance table of corpora: the same bytes wherever they are made, kills survived, flat memory.
+"""Print the acceptance table of corpora: equal bytes from every engine, recovery from kills, constant memory.
 
     python -m perf.corpus [--shards 80] [--variants 2] [--scratch FOLDER]
 
-One corpus of v2 from the simulated upstream, one seed a shard, is made three times: in one process (the plain path), by
-two loky processes, and by a Dask scheduler with two workers on the loopback interface, all started cold. The two
-kills use a small corpus of 16 seeds. CPU seconds count every process, interpreter and imports included (5 s, whatever
-the corpus: with 40 shards Dask stands at 1.16). Wall times mean little on a machine that others use.
+One corpus of v2 from the simulated upstream, with one seed per shard, is built three times: in one process (the plain
+path), by two loky processes, and by a Dask scheduler with two workers on the loopback interface, all started cold. The
+two tests with kills use a small corpus of 16 seeds. CPU seconds cover every process, including interpreter and imports
+(5 s, whatever the size of the corpus: with 40 shards Dask has a ratio of 1.16). Wall times mean little on a machine
+that others use.
 """
 
 import argparse
@@ -32,19 +33,19 @@ SLOTS, SMALL_SEEDS, WARM_SHARDS = 2, 16, 3
 
 
 def timed(shard: int, recipe: Recipe) -> tuple[float, int, float]:
-    """Make a shard: seconds, process and its memory in MB afterwards."""
+    """Build a shard; return the wall time in s, the pid, and the process's memory afterwards in MB."""
     start = time.perf_counter()
     build_shard(shard, recipe)
     return time.perf_counter() - start, os.getpid(), psutil.Process().memory_info().rss / 1e6
 
 
 def seconds_of(*processes: psutil.Process) -> float:
-    """CPU seconds of processes that run."""
+    """Return the CPU seconds of running processes."""
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
 class Run:
-    """One making of the corpus: what it cost, and its files."""
+    """One build of the corpus: its costs and its files."""
 
     def __init__(self, out: Path, upstream, engine: Engine, options: dict, dask: Cluster | None = None):
         recipe = run.plan(out, upstream, **options)
@@ -77,7 +78,7 @@ class Run:
 
 
 def worker_killed(scratch: Path, expected: dict) -> bool:
-    """Whether a worker killed in the middle of a shard leaves the same bytes."""
+    """Kill a worker in the middle of a shard; return whether the bytes are still the same."""
     out = scratch / "worker"
     with cluster(scratch / "workers") as dask:
         recipe = corpora.plan(out, seeds=SMALL_SEEDS)
@@ -88,7 +89,11 @@ def worker_killed(scratch: Path, expected: dict) -> bool:
 
 
 def driver_killed(scratch: Path, expected: dict) -> tuple[bool, int, int]:
-    """Whether a rerun leaves the same bytes, the shards whole at the kill, and those of them made again."""
+    """Kill the driver and run it again.
+
+    Returns:
+        Whether the bytes are the same, the number of shards complete at the kill, and how many of these were rebuilt.
+    """
     out = scratch / "driver"
     with cluster(scratch / "drivers") as dask:
         command = [sys.executable, "-m", "tests.corpora", str(out), dask.address, str(SMALL_SEEDS)]
@@ -97,7 +102,7 @@ def driver_killed(scratch: Path, expected: dict) -> tuple[bool, int, int]:
             time.sleep(0.005)
         driver.kill()
         driver.wait()
-        time.sleep(3)  # shards in hand may still be finished by their workers
+        time.sleep(3)  # workers may still finish their current shards
         whole = {p.stem for p in out.glob("_shards/*.json")}
         before = {p: p.stat().st_ino for p in out.rglob("*.*") if p.stem in whole}
         subprocess.run(command, cwd=ROOT, check=True)
@@ -106,11 +111,11 @@ def driver_killed(scratch: Path, expected: dict) -> tuple[bool, int, int]:
 
 
 def main() -> None:
-    """Print the table; exit 1 if a line of it does not hold."""
+    """Print the table; exit with 1 if a criterion is not met."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shards", type=int, default=80, help="40 for each of two workers")
-    parser.add_argument("--variants", type=int, default=2, help="clean signals a record; 5 in the release")
-    parser.add_argument("--scratch", type=Path, help="folder to work in; a temporary one by default")
+    parser.add_argument("--variants", type=int, default=2, help="clean signals per record; 5 in the release")
+    parser.add_argument("--scratch", type=Path, help="working folder; a temporary one by default")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
         scratch, upstream = Path(folder), resolve("v2", "simulated")
@@ -125,7 +130,7 @@ def main() -> None:
         survived = worker_killed(scratch, expected)
         same, whole, again = driver_killed(scratch, expected)
 
-    print(f"{plain.rows} rows in {arguments.shards} shards, {plain.row_bytes:.0f} bytes a row")
+    print(f"{plain.rows} rows in {arguments.shards} shards, {plain.row_bytes:.0f} bytes per row")
     for name, made in (("one process", plain), ("loky, 2", loky), ("Dask, 2", dask)):
         peak = max(max(rss) for rss in made.memory.values())
         print(
@@ -136,8 +141,8 @@ def main() -> None:
         ("bytes equal: loky and one process", loky.files == plain.files, True, loky.files == plain.files),
         ("bytes equal: Dask and one process", dask.files == plain.files, True, dask.files == plain.files),
         ("a worker killed in a shard: same bytes", survived, True, survived),
-        (f"driver killed with {whole} shards whole: same bytes", same, True, same),
-        ("  of those made again", again, 0, again == 0),
+        (f"driver killed with {whole} complete shards: same bytes", same, True, same),
+        ("  of those rebuilt", again, 0, again == 0),
     ]
     for name, made in (("loky", loky), ("Dask", dask)):
         ratio = made.cpu / plain.cpu

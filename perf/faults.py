@@ -1,9 +1,9 @@
-"""Tries faults on real files and counts what held: kills, flips, forgeries, full disks, networks, damaged inputs.
+"""Try faults on real files and count the survivors: kills, flips, forgeries, full disks, networks, damaged inputs.
 
     python perf/faults.py [--seed N] [--only KIND ...] [--long]
 
-Prints the seed, a line for each kind as it goes on, and what fell; exit code 1 where anything did. Inputs are read in
-child processes, so that a crash, a hang and a great allocation are seen as well.
+The output has the seed, progress lines for each kind of fault, and every fault that was not handled; the exit code is 1
+if there is any. Inputs are read in child processes, so that crashes, hangs and large allocations are detected too.
 """
 
 import argparse
@@ -30,22 +30,22 @@ from tests.faults.model_inputs import model_inputs  # noqa: E402
 from tests.faults.network import network  # noqa: E402
 
 EVERY = 100
-"""Faults between two lines of progress."""
+"""Number of faults between two lines of progress."""
 
 Outcome = str | None | tuple[str, str | None]
-"""What happened to a fault that did not hold, None for one that did; of a kind with parts, with the part's name."""
+"""Description of a failure, or None if the fault was handled; for a kind with parts, a pair with the part's name."""
 
 
 @dataclass
 class Score:
-    """What became of one kind of fault.
+    """The results of one kind of fault.
 
     Attributes:
         kind: Its name.
-        tried: Faults tried.
-        fell: What did not hold, one line each.
-        start: CPU time of this process and its children when it began, in s.
-        spent: CPU time since then.
+        tried: Number of faults tried.
+        fell: Faults that were not handled, one line each.
+        start: CPU time of this process and its children at the start, in s.
+        spent: CPU time since then, in s.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Score:
     spent: float = 0.0
 
     def count(self, outcome: str | None) -> None:
-        """Count one fault; the outcome is None where it held."""
+        """Count one fault; the outcome is None if it was handled."""
         self.tried += 1
         self.spent = sum(os.times()[:4]) - self.start
         if outcome is not None:
@@ -86,7 +86,7 @@ KINDS: dict[str, tuple[Callable[[Bench, int], Iterator[Outcome]], int, int]] = {
     "origins": (trust.origins, 60, 1000),
     "terminals": (trust.terminals, 2, 60),
 }
-"""Faults by name: how they are tried, how many in the short form and how many in the long one."""
+"""Kinds of faults by name: the function that tries them, and their numbers in the short and the long run."""
 
 
 def main() -> int:
@@ -94,9 +94,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS))
-    parser.add_argument("--count", type=int, help="faults of each kind, in place of the form's number")
-    parser.add_argument("--keep", type=Path, help="folder for copies of the files that fell")
-    parser.add_argument("--long", action="store_true", help="thousands of faults, in half an hour of one core")
+    parser.add_argument("--count", type=int, help="number of faults of each kind, overriding the default")
+    parser.add_argument("--keep", type=Path, help="folder for copies of the files that caused failures")
+    parser.add_argument("--long", action="store_true", help="try thousands of faults, in half an hour on one core")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     totals: list[Score] = []

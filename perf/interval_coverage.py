@@ -1,11 +1,11 @@
-"""Measures how often the 95 % interval of T1 holds the value it speaks of.
+"""Measure how often the 95 % interval of T1 contains the value that it estimates.
 
     python perf/interval_coverage.py magbridge-battery-v2 --fresh fresh2/1 fresh2/2 fresh2/3
 
-Test subsets of the official size are dealt anew by battery within tables, `DEALS` times. First on the release: each
-row's prediction is of a model that saw none of its battery (cross-validation), and the value is the score over all
-batteries. Then on releases of other master seeds, whose batteries have other makes: the model is fitted once on the
-release's training rows, and the value is the score over all rows of the fresh releases.
+Test subsets of the official size are drawn `DEALS` times, by battery within tables. First on the release: each row is
+predicted by a model that has seen no row of its battery (cross-validation), and the value is the score over all
+batteries. Then on releases with other master seeds, whose batteries are made differently: the model is fitted once on
+the release's training rows, and the value is the score over all rows of the fresh releases.
 """
 
 import argparse
@@ -26,13 +26,16 @@ TEST_SHARE = 0.2
 
 
 def coverage(task: Task, batteries: np.ndarray, statistics: np.ndarray, share: float = TEST_SHARE) -> tuple:
-    """Share of dealt test subsets whose interval holds the score over all batteries, below it, and above it.
+    """Compute the shares of test subsets whose interval contains the score over all batteries, is below it, or above.
 
     Args:
-        task: Whose statistics these are.
-        batteries: (B,) ids.
-        statistics: (B, S), from `battery_statistics`.
-        share: Of the batteries of each table, in a test subset.
+        task: The task of the statistics.
+        batteries: Ids, shape (B,).
+        statistics: Result of `battery_statistics`, shape (B, S).
+        share: Share of the batteries of each table in a test subset.
+
+    Returns:
+        The three shares.
     """
     value = headline(task, statistics.sum(axis=0))
     tables = np.array([table_of(battery) for battery in batteries.tolist()])
@@ -53,7 +56,7 @@ def coverage(task: Task, batteries: np.ndarray, statistics: np.ndarray, share: f
 
 
 def report(label: str, task: Task, rows: Subset, prediction: np.ndarray, share: float) -> None:
-    """Print the coverage by scan and by visit."""
+    """Print the coverage per scan and per visit."""
     batteries, by_scan = battery_statistics(task, rows.target, prediction, rows.battery_ids)
     by_visit = visit_statistics(task, rows.target, prediction, rows.cell_ids, rows.battery_ids)
     for kind, statistics in (("scan", by_scan), ("visit", by_visit)):
@@ -61,15 +64,15 @@ def report(label: str, task: Task, rows: Subset, prediction: np.ndarray, share: 
             inside, below, above = coverage(task, batteries, statistics, share)
             print(
                 f"{label}, per {kind}: {headline(task, statistics.sum(axis=0)):.4f} over {len(batteries)} batteries; "
-                f"held by {inside:.1%} of intervals, {below:.1%} lie below it, {above:.1%} above"
+                f"{inside:.1%} of intervals contain it, {below:.1%} lie below it, {above:.1%} above"
             )
 
 
 def main() -> None:
-    """Print the coverage on the release and on fresh ones."""
+    """Print the coverage on the release and on fresh releases."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("release", type=Path)
-    parser.add_argument("--fresh", type=Path, nargs="*", default=[], help="releases of other master seeds")
+    parser.add_argument("--fresh", type=Path, nargs="*", default=[], help="releases with other master seeds")
     parser.add_argument("--task", default="t1")
     parser.add_argument("--model", help="the release's best reader by default")
     arguments = parser.parse_args()
@@ -81,7 +84,7 @@ def main() -> None:
     report(f"{model.name}, dealt splits", task, *_joined(pool, found), TEST_SHARE)
     if arguments.fresh:
         several = [load_task(task, folder) for folder in arguments.fresh]
-        # The same names are other batteries under another master seed.
+        # Another master seed uses the same names for other batteries.
         fresh = [
             Subset(
                 *(np.char.add(ids, f".{d.dataset.seed}") for ids in (rows.sample_ids, rows.cell_ids)),
@@ -101,7 +104,7 @@ def main() -> None:
 
 
 def _joined(rows: Subset, table) -> tuple[Subset, np.ndarray]:
-    """The rows that a table predicts, and its predictions."""
+    """Return the rows that a table predicts, and its predictions."""
     position = {sample_id: i for i, sample_id in enumerate(rows.sample_ids.tolist())}
     order = np.array([position[sample_id] for sample_id in table["sample_id"].to_pylist()])
     return rows.take(order), np.array(table["prediction"].to_pylist())

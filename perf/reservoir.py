@@ -1,15 +1,17 @@
-"""Times the reservoir kernel against PennyLane on the same signals, in one run.
+"""Time the reservoir kernel against PennyLane on the same signals, in one run.
 
     python perf/reservoir.py [--samples 256]
 
-Prints seconds per signal of 100 steps and the ratios. PennyLane runs one signal, step by step, as the memory demands.
-CPU time of this process, least of several: other programs on the machine do not count.
+The output has milliseconds per signal of 100 steps and the ratios. PennyLane runs one signal, step by step, as the
+memory requires. Times are CPU times of this process, the minimum of several: other programs on the machine do not
+count.
 
-The limit: a step turns 24,576 pairs of numbers (four multiplications and two additions each), multiplies 3,072 complex
-numbers and reads 3,072 pairs and 1,024 probabilities, 126,000 multiplications and 73,000 additions in all, in double
-precision. A core that multiplies eight numbers per cycle (two 256-bit units, as in Zen 4) takes 1.6 million cycles a
-signal: 0.42 ms at 3.7 GHz. Additions and memory fit beside that, and fused operations would not make it less: they take
-the multipliers' place, and change the last digits. Fewer gates would be another circuit, and another dataset.
+The limit: a step rotates 24,576 pairs of numbers (four multiplications and two additions each), multiplies 3,072
+complex numbers and reads 3,072 pairs and 1,024 probabilities, 126,000 multiplications and 73,000 additions in all, in
+double precision. A core that multiplies eight numbers per cycle (two 256-bit units, as in Zen 4) needs 1.6 million
+cycles per signal: 0.42 ms at 3.7 GHz. Additions and memory accesses run in parallel. Fused operations would not lower
+the limit: they occupy the multipliers, and change the last digits. Fewer gates would be another circuit, and another
+dataset.
 """
 
 import argparse
@@ -26,7 +28,7 @@ REPEATS = 5
 
 
 def pennylane_signal(device: str, signal: np.ndarray) -> tuple[float, np.ndarray]:
-    """Seconds for one signal on a PennyLane device, and its features (T, 57)."""
+    """Measure the seconds for one signal on a PennyLane device; return them and its features, shape (T, 57)."""
     step = qml.QNode(reservoir.circuit, qml.device(device, wires=reservoir.QUBITS), diff_method=None)
     angles = reservoir.angles(signal[None], MEAN, STD)[0]
     step(angles[0], np.zeros(reservoir.MEMORY))
@@ -40,7 +42,7 @@ def pennylane_signal(device: str, signal: np.ndarray) -> tuple[float, np.ndarray
 
 
 def one_pass(signals: np.ndarray) -> float:
-    """CPU seconds a signal."""
+    """Measure the kernel's CPU seconds per signal."""
     start = time.process_time()
     reservoir.embed(signals, MEAN, STD, 1)
     return (time.process_time() - start) / len(signals)

@@ -1,8 +1,8 @@
-"""Writes the samples that the package carries: 200 rows of each published release, for a look without a build.
+"""Write the samples included in the package: 200 rows of each published release, for a look without a build.
 
     python perf/samples.py magbridge-battery magbridge-battery-v2 magbridge-battery-v3
 
-Rows are spaced evenly over the release, so that every kind is among them. Signals are kept in single precision.
+Rows are evenly spaced over the release, so that every kind is included. Signals are stored in single precision.
 """
 
 import sys
@@ -17,7 +17,7 @@ from dataset_card.storage.samples import DIGEST, ROWS, path_of
 
 
 def main() -> None:
-    """Write a sample of each release named."""
+    """Write a sample of each release named on the command line."""
     for release in map(Path, sys.argv[1:]):
         manifest, table = read_manifest(release), read_table(release)
         table = table.take(np.linspace(0, table.num_rows - 1, ROWS).astype(int))

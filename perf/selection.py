@@ -1,11 +1,11 @@
-"""Compares learners for the recipe without a row of a test cell: cross-validation by cell on other releases.
+"""Compare learners for the recipe without using any test cell, by cross-validation by cell on other releases.
 
     python -m bridge build --seed 11 --out fresh/11        (and so on)
     python perf/selection.py fresh/11 fresh/12 fresh/13
 
-Only training and validation cells count. Features are fitted anew on the clean rows of every training fold. Prints each
-learner's mean score over releases (T1: R2, T3 and T4: balanced accuracy) and how far it stays behind the best, with the
-standard error of that difference. T2 is T1 against a threshold, and Regime-B the business of T3's gate.
+Only training and validation cells are used. Features are fitted to the clean rows of every training fold. The output
+has each learner's mean score over releases (T1: R2, T3 and T4: balanced accuracy) and its distance from the best, with
+the standard error of that difference. T2 is T1 with a threshold, and T3's gate handles Regime-B.
 """
 
 import argparse
@@ -30,7 +30,7 @@ FOLDS = 5
 
 
 def members(task: str, names: np.ndarray) -> dict:
-    """Single learners of a task."""
+    """Return the single learners of a task."""
     if task == "t3":
         return {
             "logistic C=0.3": logistic(0.3),
@@ -59,7 +59,7 @@ REGRESSIONS = [(n, 0.1, 0.002, 0.005) for n in (1, 2, 3)] + [
         (0.1, 0.002, 0.01),
     )
 ]
-"""Background components, C, gamma and epsilon."""
+"""Settings of the regressions: number of background components, C, gamma and epsilon."""
 
 VOTES = {
     "t3": (
@@ -81,7 +81,7 @@ VOTES = {
 
 
 def soh_scores(release: Path) -> dict[str, float]:
-    """R2 of support vector regressions on the rows left out of each fold, taken together."""
+    """Compute the R2 of support vector regressions over the held-out rows of all folds."""
     data = load_task("t1", release)
     rows = Subset.concatenate([data.train, data.validation])
     predictions: dict[str, np.ndarray] = {}
@@ -98,10 +98,10 @@ def soh_scores(release: Path) -> dict[str, float]:
 
 
 def class_scores(task: str, release: Path) -> dict[str, float]:
-    """Balanced accuracy of every learner and vote on the rows left out of each fold, taken together."""
+    """Compute the balanced accuracy of every learner and vote over the held-out rows of all folds."""
     data = load_task(task, release)
     rows = Subset.concatenate([data.train, data.validation])
-    rows = rows.take(rows.target != REGIME_B)  # the gate's business
+    rows = rows.take(rows.target != REGIME_B)  # handled by the gate
     clean_of = data.load_clean()
     clean = Subset.concatenate([clean_of["train"], clean_of["validation"]])
     shares: dict[str, np.ndarray] = {}
@@ -118,9 +118,9 @@ def class_scores(task: str, release: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print one table a task."""
+    """Print one table per task."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("releases", type=Path, nargs="+", help="releases of other master seeds")
+    parser.add_argument("releases", type=Path, nargs="+", help="releases with other master seeds")
     parser.add_argument("--tasks", nargs="+", choices=("t1", "t3", "t4"), default=("t1", "t3", "t4"))
     arguments = parser.parse_args()
     for task in arguments.tasks:

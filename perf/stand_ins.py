@@ -1,10 +1,11 @@
-"""Does the comparison of measured cells come out right? Sixty laboratories of each kind, with known answers.
+"""Check the comparison of measured cells on sixty simulated laboratories of each kind, with known answers.
 
     python perf/stand_ins.py [--seeds 60] [--compared 20]
 
-Stand-in A: scans of the simulated sheet in another geometry, whose moment falls with SOH; its true slope is that of the
-same scans without noise and make. A turned: the moment grows. Stand-in B: no answer to SOH. Each of 50 cells, 20 scans
-a cell. Beside them the bridge against itself, from the same comparisons. Prints counts and least seconds of CPU time.
+Stand-in A: scans of the simulated sheet in another geometry, whose moment falls as cells age; its true slope is that
+of the same scans without noise and without differences between cells. A turned: the moment grows. Stand-in B: no
+response to SOH. Each laboratory has 50 cells with 20 scans per cell. The same comparisons also give the bridge compared
+with itself. The output has counts and the minimum CPU seconds.
 """
 
 import argparse
@@ -22,7 +23,7 @@ def main() -> None:
     """Print the counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=60, help="laboratories of each kind")
-    parser.add_argument("--compared", type=int, default=20, help="of those, compared in full with the bridge")
+    parser.add_argument("--compared", type=int, default=20, help="number to compare fully with the bridge")
     arguments = parser.parse_args()
     inside, signed, turned, none = [], [], [], []
     for seed in range(arguments.seeds):

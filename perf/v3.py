@@ -1,9 +1,9 @@
-"""Times v3: one healthy cell, its parts, and a release; PyBaMM's time for one cell beside them.
+"""Time v3: one healthy cell and the rows of a release, together with PyBaMM's time for one cell.
 
     python perf/v3.py [--rows 200]
 
-Prints milliseconds of CPU time, least of several calls. PyBaMM is timed where it is installed (its 2+1D single
-particle model on 24 x 24 places, once); elsewhere the time that was measured with its table of currents is quoted.
+The output has milliseconds of CPU time, the minimum of several calls. PyBaMM is timed if it is installed (its 2+1D
+single-particle model on 24 x 24 points, once); otherwise an earlier measurement is quoted.
 """
 
 import argparse
@@ -19,11 +19,12 @@ from bridge.v3.state import CellState
 
 REPEATS = 5
 PYBAMM_S = 1.58
-"""CPU time of PyBaMM 26.10 for one cell of 30 s, beside 2 s to import, on the machine that made the tests' table."""
+"""CPU time in s of PyBaMM 26.10 for 30 s of one cell, without 2 s to import it, on the machine that computed the tests'
+reference table of currents."""
 
 
 def best(function) -> float:
-    """Least seconds of CPU time of several calls."""
+    """Return the minimum CPU time in s of several calls."""
     seconds = []
     for _ in range(REPEATS):
         start = time.process_time()
@@ -33,7 +34,7 @@ def best(function) -> float:
 
 
 def pybamm_s() -> tuple[float, str]:
-    """Seconds of CPU time that PyBaMM takes for one cell, and where the number is from."""
+    """Return PyBaMM's CPU time in s for one cell, and when it was measured."""
     try:
         import pybamm
     except ImportError:
@@ -49,7 +50,7 @@ def pybamm_s() -> tuple[float, str]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=200, help="rows of the release that are timed")
+    parser.add_argument("--rows", type=int, default=200, help="number of rows of the release to time")
     n = parser.parse_args().rows
     cell = PouchCell.preset("nmc")
     array, protocol = SensorArray.grid(cell), Protocol()

@@ -1,8 +1,9 @@
-"""Prints R2 of T7 to T9 by chemistry from the filed predictions, beside what a prototype of v3 had.
+"""Print the R2 of T7 to T9 by chemistry from the filed predictions, together with the scores of a prototype of v3.
 
     python perf/v3_by_chemistry.py magbridge-battery-v3
 
-The prototype had no mounting and no maps in T7 and two modes of diffusion in T8 and T9, and scored healthy cells.
+The prototype had no mounting errors and no maps in T7, had two modes of diffusion in T8 and T9, and scored healthy
+cells.
 """
 
 import argparse
@@ -31,9 +32,9 @@ PROTOTYPE = {
 
 
 def main() -> None:
-    """Print a table row per task and chemistry."""
+    """Print one line per task and chemistry."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("release", type=Path, help="release of v3 with the default seed")
+    parser.add_argument("release", type=Path, help="v3 release with the default seed")
     labels = pq.read_table(parser.parse_args().release / "metadata.parquet").to_pandas().set_index("sample_id")
     (path,) = (SHIPPED / "v3").glob(f"*seed-{MASTER_SEED}-*.jsonl")
     results = [r for r in read_results(path) if r.protocol == "full" and r.model in READERS.get(r.task, ())]

@@ -1,11 +1,11 @@
-"""Scores readers of v3 over noise, distance and number of sensors, and carries them to another array or chemistry.
+"""Score readers of v3 over noise, distance and number of sensors, and transfer them to another array or chemistry.
 
     python perf/v3_curves.py --out benchmark/results/v3/curves.json
 
-Reads one visit each of virtual cells of a seed of their own, charge not told. All arrays read the same cells, mounted
-alike and with the same draws of noise, so that scores differ by what is read and by nothing else. What is not read is
-not left out: the reading of the nearest sensor that is takes its place, and one reader serves every array.
-`magbridge benchmark magnetics` draws what is written here.
+The rows are one visit each to virtual cells of a separate seed, at an undisclosed charge. All arrays read the same
+cells, with the same mounting and the same draws of noise, so that scores differ only by what is read. A sensor that an
+array lacks is not omitted: the reading of the nearest sensor replaces it, so that one reader works with every array.
+`magbridge benchmark magnetics` draws the results.
 """
 
 import argparse
@@ -31,34 +31,35 @@ from bridge.v3.simulation import Case, Simulation, read, simulate_cases
 from dataset_card.storage.files import replacing
 
 SEED = 1
-"""Master seed, another than the release's: other cells."""
+"""Master seed, which differs from the release's and gives other cells."""
 
 READERS = {"t7": "ridge-magnetics", "t5": "ridge-magnetics"}
 MOST = 0.15
-"""Three standard deviations of the gradients drawn: a quadratic reader extrapolates without bound."""
+"""Bound of predicted gradients, three standard deviations of those drawn: a quadratic reader extrapolates without
+limit."""
 
 USUAL = {"noise_pT": 50, "distance_mm": 10, "sensors": 24}
 AXES = {"noise_pT": (1, 1000), "distance_mm": (5, 20), "sensors": (6, 2)}
 FOLDS, DEALS = 3, 3
-"""A third of the cells is held out; labels are dealt anew among training rows so often."""
+"""Number of folds, so that a third of the cells is held out, and of permutations of the training labels."""
 
 MOVES = (
     ("24 at 10 mm", "24 at 20 mm"),
     ("24 at 10 mm", "24 below"),
     ("6", "24 averaged to 6"),
 )
-"""Views fitted on and scored on, of one chemistry."""
+"""Pairs of views, to fit on and to score on, within one chemistry."""
 
 
 def arrays(cell: PouchCell) -> dict[str, np.ndarray]:
-    """Places of sensors (S, 3) in mm: 24 at each distance and below the cell, and six in a grid of their own."""
+    """Return sensor positions in mm, shape (S, 3): 24 at each distance and below the cell, and a grid of six."""
     above = {f"24 at {mm} mm": SensorArray.grid(cell, distance_mm=mm).position_mm for mm in (5, 10, 20)}
     below = above["24 at 10 mm"] * [1, 1, -1]
     return {**above, "24 below": below, "6": SensorArray.grid(cell, 3, 2).position_mm}
 
 
 def views() -> dict[str, tuple[str, np.ndarray]]:
-    """Array that each view reads, and weights (24, S) of its sensors in the 24 places of a row."""
+    """Return, for each view, the array it reads and the weights (24, S) of its sensors in the 24 places of a row."""
     places = arrays(PouchCell.preset("nmc"))
     grid, every = places["24 at 10 mm"], np.eye(24)
 
@@ -73,10 +74,10 @@ def views() -> dict[str, tuple[str, np.ndarray]]:
 
 
 class Readings:
-    """Cells that are solved once, and what any array reads of them.
+    """Cells that are solved once, and their readings by any array.
 
     Args:
-        count: Cells, half of each chemistry.
+        count: Number of cells, half of each chemistry.
         config: The release's configuration.
     """
 
@@ -103,7 +104,7 @@ class Readings:
                 self.clean[k] = tuple(pair)  # type: ignore[assignment]
 
     def signals(self, view: str, field_nT: float | None = None) -> np.ndarray:
-        """Rows (n, 681) of a view as a release has them, at the release's noise or another."""
+        """Return the rows of a view as in a release, shape (n, 681), at the release's noise or another in nT."""
         array, weights = views()[view]
         noise = self.config.noise if field_nT is None else replace(self.config.noise, field_nT=field_nT)
         out = []
@@ -121,21 +122,21 @@ class Readings:
         return np.array(out, np.float32).astype(float)
 
     def subset(self, task: str, signals: np.ndarray, rows: np.ndarray) -> Subset:
-        """Some rows, by mask, as the benchmark reads them."""
+        """Return the rows selected by a mask, as the benchmark reads them."""
         return Subset(self.names[rows], self.names[rows], signals[rows], self.target[task][rows])
 
     def healthy(self, signals: np.ndarray, rows: np.ndarray, defects: np.ndarray) -> dict[str, Subset]:
-        """Those of some rows that have no defect."""
+        """Return the rows selected by a mask that have no defect."""
         return {"train": self.subset("t7", signals, rows & (defects == "none"))}
 
 
 def bounded(task: str, prediction: np.ndarray) -> np.ndarray:
-    """Gradients within `MOST`, classes as they are."""
+    """Clip gradients to `MOST`; leave classes unchanged."""
     return np.clip(prediction, -MOST, MOST) if task == "t7" else prediction
 
 
 def curves(cells: Readings, task: str) -> Iterator[dict]:
-    """Out-of-fold scores of each chemistry, one change at a time."""
+    """Yield the out-of-fold scores of each chemistry, with one setting changed at a time."""
     every = np.ones(len(cells.names), bool)
     half = np.cumsum(every) <= len(every) // 2
     for setting in [USUAL, *(USUAL | {axis: value} for axis, values in AXES.items() for value in values)]:
@@ -155,7 +156,7 @@ def curves(cells: Readings, task: str) -> Iterator[dict]:
 
 
 def transfers(cells: Readings, task: str) -> Iterator[dict]:
-    """Readers fitted on two thirds of the cells of a chemistry and a view, scored on the last third and another."""
+    """Fit readers to two thirds of the cells of a chemistry and view; score them on the rest, and in other settings."""
     looks = {view: cells.signals(view) for view in dict.fromkeys(view for move in MOVES for view in move)}
     held = np.isin(cells.names, battery_folds(cells.names, FOLDS)[0])
     model = get_model(READERS[task])
@@ -186,7 +187,7 @@ def transfers(cells: Readings, task: str) -> Iterator[dict]:
 
 
 def _fitted(cells: Readings, task: str, model: Model, signals: np.ndarray, train: np.ndarray, deal: int):
-    """A reader of training rows; from the first deal on with the targets of others of them."""
+    """Fit a reader to training rows; if `deal` is positive, with their targets permuted."""
     given, labels = cells.subset(task, signals, train), cells.target["t5"].copy()
     if deal:
         order = np.random.default_rng(deal).permutation(len(given))
@@ -201,7 +202,7 @@ def main() -> None:
     """Write the curves and the transfers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--cells", type=int, default=700, help="virtual cells, half of each chemistry")
+    parser.add_argument("--cells", type=int, default=700, help="number of virtual cells, half of each chemistry")
     parser.add_argument("--task", nargs="+", choices=list(READERS), default=list(READERS))
     options = parser.parse_args()
     cells = Readings(options.cells, PhysicsConfig())

@@ -1,4 +1,4 @@
-"""Renders the documents of a release folder from the contract and a manifest."""
+"""Render the documents of a release folder from the contract and a manifest."""
 
 import fnmatch
 from collections.abc import Sequence
@@ -23,25 +23,25 @@ PAPER = f"arXiv:{ARXIV_ID}"
 DATA_DOI = "10.5281/zenodo.20260147"
 OSF_DOI = "10.17605/OSF.IO/CW8ZV"
 REPOSITORY = "https://github.com/SakthiGs/MagBridge-Battery"
-"""Where the code lives: the one place to change it; `CITATION.cff` and the model's cards agree."""
+"""URL of the code, to be changed only here; a test compares `CITATION.cff` and the cards of the models with it."""
 
 PUBLISHED = "2026"
 """Year of the paper and of the published releases."""
 
 VALUE_BYTES = 8
-"""Bytes in memory of one number, and near enough of one label: the header's sizes are informative."""
+"""Bytes in memory of one number, also used for a label: the sizes in the header are only informative."""
 
 TAGS = (
     "tabular", "timeseries", "battery", "lithium-ion", "magnetometry", "state-of-health", "anomaly-detection",
     "synthetic",
 )  # fmt: skip
-"""The first two are what the Hub knows a dataset's modality by."""
+"""Tags of a dataset on the Hub, which derives the modality from the first two."""
 
 HUB_LICENCES = (
     "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0",
     "odc-by", "odbl", "pddl", "apache-2.0", "mit",
 )  # fmt: skip
-"""Identifiers of licences of data that the Hub knows."""
+"""Identifiers of data licences that the Hub recognises."""
 
 TASK_CATEGORIES = ("tabular-regression", "tabular-classification")
 
@@ -53,19 +53,20 @@ IDENTITY = {
     "repository": REPOSITORY,
     "published": PUBLISHED,
 }
-"""What stands in every document, whatever the release."""
+"""Values used in the documents of every release."""
 
 
 def documents(manifest: dict, files: dict[str, tuple[int, int, str]]) -> dict[str, str]:
-    """The texts that a release folder carries beside its data.
+    """Render the text files of a release folder.
 
     Args:
         manifest: The release's manifest.
         files: Rows, bytes and SHA-256 of each Parquet file, by path.
 
     Returns:
-        Text by file name: `README.md` (the card), its figures `composition.svg` and, of v2, `comparison.svg`,
-        `CITING.md`, `CITATION.cff`, `LICENSE`, `eval.yaml`, `croissant.json`.
+        Text by file name: `README.md` (the card), its figures `composition.svg` and, for v2, `comparison.svg`,
+        `CITING.md`, `CITATION.cff`, `LICENSE`, `eval.yaml`, `croissant.json`. Releases of measured cells have neither
+        figures nor `CITATION.cff`.
     """
     sizes = {path: (rows, size) for path, (rows, size, _) in files.items()}
     configs, edition = _configs(manifest, sizes), _edition(manifest)
@@ -83,7 +84,7 @@ def documents(manifest: dict, files: dict[str, tuple[int, int, str]]) -> dict[st
 
 
 def _about_rows(manifest: dict, texts: dict[str, str]) -> dict:
-    """What `croissant.json` says of a release, in the words of its card and citation."""
+    """Return the values of `croissant.json` that describe a whole release, taken from its card and citation."""
     header, measured = about(manifest), _edition(manifest) is MEASURED
     limits = texts["README.md"].partition("## Limitations\n")[2].partition("\n## ")[0].partition("\n```")[0]
     return _known(manifest) | {
@@ -96,14 +97,14 @@ def _about_rows(manifest: dict, texts: dict[str, str]) -> dict:
 
 
 def with_citations(manifest: dict, template: str, header: dict, fields: Sequence[Field], **values) -> dict[str, str]:
-    """The texts of a folder from the template of its card.
+    """Render the card, its figure and the files on citation and licence.
 
     Args:
         manifest: The manifest.
         template: Name of the card's template.
         header: The card's YAML header.
         fields: Columns of the rows.
-        values: What the template names, beside what every card says of a manifest.
+        values: Further values that the template uses.
 
     Returns:
         Text by file name.
@@ -123,7 +124,7 @@ def with_citations(manifest: dict, template: str, header: dict, fields: Sequence
 
 
 def _measured_documents(manifest: dict, header: dict) -> dict[str, str]:
-    """Documents of measured cells: licence and citation are their owner's words."""
+    """Render the documents of measured cells, with the licence and citation that their owner stated."""
     known = _known(manifest) | {"fields": MEASURED.fields, "meanings": MEANINGS}
     return {
         "README.md": _header(header) + render("card_measured.md", known),
@@ -137,7 +138,7 @@ def _header(header: dict) -> str:
 
 
 def _known(manifest: dict) -> dict:
-    """What every template may name: the entries of the manifest, and what follows from them."""
+    """Return the values that every template may use: the manifest's entries, and values derived from them."""
     edition = _edition(manifest)
     return (
         manifest
@@ -157,10 +158,10 @@ def _known(manifest: dict) -> dict:
 
 
 def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
-    """The card's YAML header: what the Hub and `datasets` read.
+    """Return the card's YAML header, which the Hub and `datasets` read.
 
-    `datasets` caches a local folder by this header, not by the data; the digest in each configuration's
-    description makes the cache of other content another one: twelve digits do, and leave a sentence that people read.
+    `datasets` caches a local folder by this header, not by its data. The digest in each configuration's description
+    therefore gives other content another cache; twelve digits suffice and keep the sentence readable.
     """
     edition = _edition(manifest)
     configs = _configs(manifest, sizes)
@@ -174,13 +175,13 @@ def metadata(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict:
 
 
 def _configs(manifest: dict, sizes: dict[str, tuple[int, int]]) -> list[Config]:
-    """The configurations that have rows."""
+    """Return the configurations that have rows."""
     edition = _edition(manifest)
     return [config for config in edition.configs if _present(edition.patterns(config), sizes)]
 
 
 def about(manifest: dict) -> dict:
-    """The header's entries that do not speak of configurations."""
+    """Return the entries of the header other than those on configurations."""
     return {
         "pretty_name": _title(manifest),
         **_licence(manifest),
@@ -198,7 +199,7 @@ def _tags(manifest: dict) -> list[str]:
 
 
 def _licence(manifest: dict) -> dict[str, str]:
-    """Entries of the header; what the Hub has no identifier for is `other`, with its owner's words."""
+    """Return the header's entries on the licence: `other` with the owner's text if the Hub has no identifier for it."""
     if _edition(manifest) is not MEASURED:
         return {"license": "cc-by-4.0"}
     identifier = manifest["licence"].strip().lower()
@@ -215,7 +216,7 @@ def _size_category(rows: int) -> str:
 
 
 def config_entry(config: Config, patterns: dict[str, list[str]], manifest: dict) -> dict:
-    """A configuration in the header: its files and, where it has not all of them, its columns."""
+    """Return the header's entry of a configuration: its files and, if it omits some columns, its columns."""
     entry: dict = {
         "config_name": config.name,
         "description": f"{config.description} Files {manifest['files_digest'][:12]}.",
@@ -233,14 +234,14 @@ def _matching(patterns: list[str], sizes: dict[str, tuple[int, int]]) -> list[tu
 
 
 def _present(patterns: dict[str, list[str]], sizes: dict[str, tuple[int, int]]) -> bool:
-    """Whether every split of a configuration has rows: `datasets` refuses one that has none."""
+    """Return whether every split of a configuration has rows; `datasets` refuses an empty split."""
     return all(_matching(globs, sizes) for globs in patterns.values())
 
 
 def info_entry(
     config: Config, patterns: dict[str, list[str]], sizes: dict[str, tuple[int, int]], fields: Sequence[Field]
 ) -> dict:
-    """A configuration's `dataset_info` in the header: columns, and rows and bytes of each split."""
+    """Return a configuration's `dataset_info` for the header: its columns, and rows and bytes of each split."""
     import datasets
 
     splits = datasets.splits.SplitDict()

@@ -1,4 +1,4 @@
-"""The contract of a corpus: the rows of many releases, told apart by their master seed, in one folder of any size."""
+"""The contract of a corpus: the rows of many releases, identified by their master seeds, in one folder of any size."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from dataset_card.contract.field import Field, arrow_schema_of
 from dataset_card.contract.schema import fields_of
 
 DTYPES = ("float64", "float32")
-"""Of signals, time and pulse voltages; labels are float64 in either."""
+"""Types of signals, time and pulse voltages; labels are always float64."""
 
 MASTER_SEED_FIELD = Field(
     "master_seed", "int64", "Seed of the release that the row belongs to; with `sample_id`, a key."
@@ -21,7 +21,7 @@ CONFIG = Config(DEFAULT_CONFIG, "Every row, split by cell: no cell is in two sub
 
 
 def data_path(split: str, shard: int) -> str:
-    """Path in the folder of a shard's rows of one split."""
+    """Return the path, in the folder, of a shard's rows of one split."""
     return f"data/{split}/{shard:06d}.parquet"
 
 
@@ -30,7 +30,7 @@ PATTERNS = {split: [f"data/{split}/*.parquet"] for split in SPLITS}
 
 
 def fields(dtype: str, schema_version: str) -> tuple[Field, ...]:
-    """Columns of a corpus: those of a release, its lists as `dtype`, and the master seed."""
+    """Return the columns of a corpus: those of a release, with lists of type `dtype`, and the master seed."""
     # v3's lists are float32 in a release too
     lists = (
         dataclasses.replace(f, dtype=dtype) if f.dtype == "float64" and f.length else f
@@ -40,7 +40,7 @@ def fields(dtype: str, schema_version: str) -> tuple[Field, ...]:
 
 
 def arrow_schema(dtype: str, schema_version: str) -> pa.Schema:
-    """Arrow schema of a corpus."""
+    """Return the Arrow schema of a corpus."""
     return arrow_schema_of(fields(dtype, schema_version))
 
 
@@ -52,13 +52,13 @@ configs:
 
 # Unfinished corpus
 
-Shards are missing: run the command that began it again. The card takes this page's place when all of them are there.
+Shards are missing: run the command that started it again. The card replaces this page when all shards are complete.
 """
-"""The card of a corpus that is not whole: it names a file that never exists, so that `datasets` refuses the folder."""
+"""The card of an incomplete corpus. It names a file that never exists, so that `datasets` refuses the folder."""
 
 
 def documents(manifest: dict, sizes: dict[str, tuple[int, int]]) -> dict[str, str]:
-    """The texts that a finished corpus carries beside its data.
+    """Render the text files of a finished corpus.
 
     Args:
         manifest: The corpus's manifest.

@@ -1,7 +1,7 @@
 """`croissant.json` of a release: MLCommons Croissant 1.1 with the fields of its responsible-AI vocabulary.
 
-Specification: mlcommons/croissant, docs/croissant-spec-1.1.md and docs/croissant_rai.ttl. What it says of the release
-as a whole is the template `croissant.yaml`.
+Specification: mlcommons/croissant, docs/croissant-spec-1.1.md and docs/croissant_rai.ttl. The template
+`croissant.yaml` has the entries that describe the release as a whole.
 """
 
 import json
@@ -27,16 +27,16 @@ DATA_TYPES = {
 def croissant(
     about: Mapping, edition: Edition, configs: Sequence[Config], files: Mapping[str, tuple[int, int, str]]
 ) -> str:
-    """The document.
+    """Render `croissant.json`.
 
     Args:
-        about: What the template names of the release as a whole.
+        about: Values for the template, which describe the release as a whole.
         edition: Its edition.
         configs: Configurations that have rows.
         files: Rows, bytes and SHA-256 of each Parquet file, by path.
 
     Returns:
-        JSON-LD; paths in it are relative to its own folder.
+        JSON-LD, with paths relative to the release folder.
     """
     packed = {"encodingFormat": "application/x-parquet"}
     objects = [

@@ -1,4 +1,4 @@
-"""`eval.yaml` of a release: its tasks as the Hub's benchmarks name them.
+"""`eval.yaml` of a release, which lists its tasks for the Hub's benchmarks, and `.eval_results` of a model.
 
 Specification: huggingface.co/docs/hub/eval-results.
 """
@@ -18,17 +18,17 @@ DESCRIPTIONS = {
     "the stack, state of health. One score per task: balanced accuracy of T5, median error in mm of T6 (lower is "
     "better), R2 of the others.",
 }
-"""Of releases of scans, and of v3."""
+"""Descriptions of v1, v2 and measured releases (False), and of v3 (True)."""
 
 FRAMEWORK = "magbridge"
-"""Of evaluation. The Hub's list of frameworks has none for tables yet, and takes new ones by request."""
+"""Name of the evaluation framework. The Hub's list has none for tables yet, and accepts new ones on request."""
 
 
 def eval_yaml(title: str, configs: Sequence[Config]) -> str:
-    """The document; `.eval_results` of a model name a task by its id.
+    """Render `eval.yaml`; `.eval_results` of a model refers to a task by its id.
 
     Args:
-        title: Of the release.
+        title: Title of the release.
         configs: Configurations that have rows.
     """
     document = {
@@ -41,7 +41,12 @@ def eval_yaml(title: str, configs: Sequence[Config]) -> str:
 
 
 def eval_results(dataset_id: str, found: Iterable[tuple[str, float, str]]) -> str:
-    """`.eval_results` of a model: the configuration of each task, the score, and a note on it."""
+    """Render `.eval_results` of a model.
+
+    Args:
+        dataset_id: Id of the dataset on the Hub.
+        found: Configuration of the task, score and a note, for each result.
+    """
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
     entries = [EvalResultEntry(dataset_id, task, value, notes=notes) for task, value, notes in found]

@@ -1,4 +1,4 @@
-"""The card's figure: what a release is composed of, as an SVG made from its manifest alone."""
+"""The card's figure: the composition of a release, as an SVG drawn from its manifest only."""
 
 from dataset_card.cards.rendering import render
 from dataset_card.contract.configs import SPLITS
@@ -6,13 +6,13 @@ from dataset_card.contract.schema import SYNTHETIC_SUBTYPES
 from dataset_card.running.plotting import INK, LINE, MARK, QUIET
 
 WIDTH, LEFT, BAR_WIDTH = 720, 170, 480
-"""Of the figure, of the labels' column and of the longest bar, in pixels."""
+"""Width of the figure, of the column of labels and of the longest bar, in pixels."""
 
 BAR_HEIGHT, PITCH, HEAD = 18, 27, 34
-"""Of one bar, from one bar to the next, and of a panel's title, in pixels."""
+"""Height of a bar, distance from one bar to the next, and height of a panel's title, in pixels."""
 
 COLOURS = dict(zip(SPLITS, (LINE, "#6baed6", MARK)))
-"""Told apart by lightness too."""
+"""Colours of the subsets, which also differ in lightness."""
 
 REGIME_B = "low_voltage_regime_B"
 
@@ -24,7 +24,7 @@ def composition(manifest: dict) -> str:
         manifest: A release's manifest.
 
     Returns:
-        An SVG document; the same text for the same counts.
+        An SVG document, which is the same text for the same counts.
     """
     subsets = manifest["splits"]["by_cell_primary"]["subsets"]
 
@@ -48,7 +48,7 @@ def composition(manifest: dict) -> str:
 
 
 def _panel(title: str, bars: dict[str, dict[str, int]], top: int) -> dict:
-    """One title and its bars, scaled to the longest of them; `end` is where the next panel may start."""
+    """Lay out a title and its bars, scaled to the longest bar; `end` is the position of the next panel."""
     longest = max(1, *(sum(parts.values()) for parts in bars.values()))
     drawn = []
     for row, (name, counts) in enumerate(bars.items()):

@@ -1,4 +1,4 @@
-"""The one engine of the documents: jinja2 over `templates/`, with `${...}` for a value, since BibTeX has braces."""
+"""The template engine of the documents: jinja2 on `templates/`, with `${...}` for values, since BibTeX has braces."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -17,16 +17,18 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     """Fill in a template.
 
     Raises:
-        MagBridgeError: It names something that `values` lack.
+        MagBridgeError: If `values` lacks a name that the template uses.
     """
     try:
         return _environment().get_template(template).render(values)
     except jinja2.UndefinedError as error:
-        raise MagBridgeError(f"{template} cannot be filled in: {error.message}; expected a whole manifest") from error
+        raise MagBridgeError(
+            f"{template} cannot be filled in: {error.message}; expected a complete manifest"
+        ) from error
 
 
 def source(template: str) -> str:
-    """A template as it stands."""
+    """Return the text of a template, not filled in."""
     return (FOLDER / template).read_text(encoding="utf-8")
 
 

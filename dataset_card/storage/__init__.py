@@ -1,1 +1,1 @@
-"""Files and folders that appear whole or not at all, and one parser for each external format."""
+"""Files and folders that are written completely or not at all, and one parser for each external format."""

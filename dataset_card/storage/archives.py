@@ -1,4 +1,4 @@
-"""The boundary of zip files from outside: bundles, npz files and workbooks are looked at before they are unpacked."""
+"""The parser of external zip files: bundles, npz files and workbooks are checked before they are unpacked."""
 
 import errno
 import io
@@ -20,19 +20,19 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import naming
 
 MAX_UNPACKED_BYTES = 2**33
-"""More than any bundle of this data needs: an archive that claims more is refused before it is unpacked."""
+"""More than any bundle of this data needs; an archive that claims more is refused before it is unpacked."""
 
 MAX_ENTRIES = 10_000
-"""A bundle has some twenty files; a directory of millions of names takes memory of its own."""
+"""Limit on the entries of an archive. A bundle has some twenty files; millions of names alone would exhaust memory."""
 
 MAX_NAME = 255
-"""Characters of a path: no file system has longer names."""
+"""Limit on the characters of a path; file systems do not support longer names."""
 
 LAST_COLUMN = b"IV"
-"""Of a sheet: the 256 that older workbooks had are more than any table of this data needs."""
+"""Last column allowed in a sheet: the 256 columns of older workbooks are more than any table of this data needs."""
 
 _CELL = re.compile(rb"""\br\s*=\s*["']\$?([A-Za-z]+)\$?[0-9]""")
-"""The place of a cell, as a sheet's XML has it."""
+"""The reference of a cell in a sheet's XML."""
 
 PLAIN_NPZ = "npz file of plain arrays"
 
@@ -40,20 +40,20 @@ _DAMAGE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, struct.error, KeyError,
     ValueError, OverflowError,
 )  # fmt: skip
-"""What zipfile and the decoders below it raise on damaged, encrypted or unheard-of contents."""
+"""Errors that zipfile and its decoders raise on damaged, encrypted or unsupported contents."""
 
 
 @contextmanager
 def opened_zip(path: Path, limit: int = MAX_UNPACKED_BYTES, kind: str = "zip file") -> Iterator[zipfile.ZipFile]:
-    """A zip file that is safe to unpack.
+    """Open a zip file after checking that it is safe to unpack.
 
     Args:
         path: The file.
-        limit: Bytes that it may unpack to.
-        kind: What it should be, for the error.
+        limit: Maximum size in bytes when unpacked.
+        kind: The expected kind of file, for the error.
 
     Raises:
-        MagBridgeError: Damaged, encrypted, too large, or an entry is no plain file inside the archive.
+        MagBridgeError: If it is damaged, encrypted or too large, or an entry is not a plain file inside the archive.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -63,15 +63,15 @@ def opened_zip(path: Path, limit: int = MAX_UNPACKED_BYTES, kind: str = "zip fil
         raise
     except (*_DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # the disk's trouble; a damaged bzip2 stream has no number, an offset before the file's start EINVAL
+            raise  # an error of the disk; damage raises EINVAL (a bad offset) or has no number (a bzip2 stream)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise MagBridgeError(f"{path}: not a readable {kind} ({reason})") from error
 
 
 def honest_copy(path: Path, limit: int, kind: str) -> io.BytesIO:
-    """A zip file in memory whose entries unpack to what it claims of them; raises as `opened_zip` does.
+    """Return a copy of a zip file in memory whose entries have the sizes that it states; raise as `opened_zip` does.
 
-    For libraries that read an entry whole: what an entry claims can be less than what it would unpack to.
+    Use it for libraries that read a whole entry, which can unpack to more than its stated size.
     """
     copy = io.BytesIO()
     with opened_zip(path, limit, kind) as archive, zipfile.ZipFile(copy, "w") as plain:
@@ -83,9 +83,9 @@ def honest_copy(path: Path, limit: int, kind: str) -> io.BytesIO:
 
 
 def workbook(path: Path, limit: int) -> io.BytesIO:
-    """An XLSX file in memory whose sheets are of a bounded width; raises as `opened_zip` does.
+    """Return a copy of an XLSX file in memory after checking the width of its sheets; raise as `opened_zip` does.
 
-    One stray cell far to the right would make a reader fill all columns before it, in every row.
+    One stray cell far to the right would make a reader fill in all columns before it, in every row.
     """
     copy = honest_copy(path, limit, "workbook")
     with zipfile.ZipFile(copy) as archive:
@@ -108,7 +108,7 @@ def unpack(path: Path, folder: Path) -> None:
         try:
             archive.extractall(folder)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            raise MagBridgeError(f"{path}: {Path(error.filename).name!r} is a file and a folder in it") from error
+            raise MagBridgeError(f"{path}: contains {Path(error.filename).name!r} as a file and as a folder") from error
         except OSError as error:
             raise naming(error, folder) from error
 
@@ -116,18 +116,18 @@ def unpack(path: Path, folder: Path) -> None:
 def read_npz(
     path: Path, shapes: Mapping[str, tuple[int | None, ...]], limit: int = MAX_UNPACKED_BYTES
 ) -> dict[str, np.ndarray]:
-    """Named arrays of finite numbers of an npz file.
+    """Read named arrays of finite numbers from an npz file.
 
     Args:
-        path: The file; pickled contents are refused, and no array is read before its header promises the shape.
-        shapes: Expected shape of each array; None is any length.
-        limit: Bytes that the file may unpack to.
+        path: The file; pickled contents are refused, and no array is read unless its header states the right shape.
+        shapes: Expected shape of each array; None stands for any length.
+        limit: Maximum size in bytes when unpacked.
 
     Returns:
-        float64 arrays.
+        float64 arrays by name.
 
     Raises:
-        MagBridgeError: Not an npz file, an array is missing, of another shape, or not finite.
+        MagBridgeError: If it is not an npz file, or an array is missing, has another shape or is not finite.
     """
     arrays = {}
     with opened_zip(path, limit, PLAIN_NPZ) as archive:
@@ -151,16 +151,16 @@ def _read_array(file, where: str, expected: tuple[int | None, ...]) -> np.ndarra
             raise
         raise MagBridgeError(f"{where} has a damaged header ({error})") from error
     if dtype.kind not in "fiu":
-        raise MagBridgeError(f"{where} holds {dtype}: not a readable {PLAIN_NPZ}")
+        raise MagBridgeError(f"{where} has type {dtype}: not a readable {PLAIN_NPZ}")
     if len(shape) != len(expected) or any(n < 0 or m not in (None, n) for n, m in zip(shape, expected)):
         raise MagBridgeError(f"{where} has shape {shape}; expected {str(expected).replace('None', 'any')}")
     data = file.read(math.prod(shape) * dtype.itemsize + 1)
     if len(data) != math.prod(shape) * dtype.itemsize:
-        raise MagBridgeError(f"{where} is cut off or has bytes to spare; expected {shape} numbers of {dtype}")
+        raise MagBridgeError(f"{where} is truncated or too long; expected {shape} numbers of type {dtype}")
     values = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-    array = np.array(values, dtype=float, order="K")  # sums depend on the order in memory
+    array = np.array(values, dtype=float, order="K")  # keep the memory order, since sums depend on it
     if not np.isfinite(array).all():
-        raise MagBridgeError(f"{where} holds NaN or infinity; expected finite numbers")
+        raise MagBridgeError(f"{where} contains NaN or infinity; expected finite numbers")
     return array
 
 
@@ -177,7 +177,7 @@ def _check(archive: zipfile.ZipFile, path: Path, limit: int) -> None:
                 "not unpacked"
             )
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise NotImplementedError(f"packed by method {entry.compress_type}; expected deflate, of a bounded ratio")
+            raise NotImplementedError(f"compressed with method {entry.compress_type}; expected deflate")
     total = sum(entry.file_size for entry in entries)
     if total > limit:
         raise MagBridgeError(f"{path}: unpacks to {total / 1e6:,.0f} MB; expected at most {limit / 1e6:,.0f} MB")

@@ -14,17 +14,17 @@ def signals(data) -> np.ndarray:
     """Return the channels of every row as one array.
 
     Args:
-        data: A `datasets.Dataset` or `IterableDataset` of any configuration with signals, a batch of one as
-            `map(batched=True)` or a `DataLoader` gives it, a single row, a list of rows, a `pyarrow.Table` or a
+        data: A `datasets.Dataset` or `IterableDataset` of any configuration with signals, a batch from
+            `map(batched=True)` or a `DataLoader`, a single row, a list of rows, a `pyarrow.Table` or a
             `pandas.DataFrame`.
 
     Returns:
-        Contiguous float64 array. Scans: shape (n, 100, 6) in nT, channels in release order. v3, whose channels differ
-        in length: shape (n, 681), one channel after another (see `spans`), `voltage` in V and the others in nT. A
-        single row has no first axis.
+        Contiguous float64 array. v1, v2 and measured scans: shape (n, 100, 6) in nT, channels in release order. v3,
+        whose channels differ in length: shape (n, 681), one channel after another (see `spans`), `voltage` in V and
+        the others in nT. For a single row, the first axis is omitted.
 
     Raises:
-        MagBridgeError: A channel is missing, null or of another length.
+        MagBridgeError: If a channel is missing, contains nulls or has the wrong length.
 
     Example:
         >>> from dataset_card.contract.schema import CHANNELS
@@ -49,7 +49,7 @@ def signals(data) -> np.ndarray:
 
 
 def _stacked(names: Iterable[str], column: Callable[[str, Field], np.ndarray]) -> np.ndarray:
-    """The channels among the names as one array; `column` gives the values of one, (n, length) or (length,)."""
+    """Stack the channels among `names`; `column` returns the values of one, shape (n, length) or (length,)."""
     present = set(names)
     edition = V3 if present & set(V3.channels[1:]) else V1  # voltages of scans are plain numbers
     missing = [c for c in edition.channels if c not in present]
@@ -59,20 +59,20 @@ def _stacked(names: Iterable[str], column: Callable[[str, Field], np.ndarray]) -
             "use a configuration with signals, such as by_cell_primary"
         )
     values = [column(name, edition.columns_named((name,))[0]) for name in edition.channels]
-    # Channels of one length lie side by side at each step, others one after another.
+    # Channels of equal length are stacked side by side at each step, others are concatenated.
     alike = len({part.shape for part in values}) == 1
     return np.stack(values, axis=-1) if alike else np.concatenate(values, axis=-1)
 
 
 def _of_batch(values, field: Field) -> np.ndarray:
-    """One channel of a batch, (n, length), or of a row, (length,)."""
+    """Return one channel of a batch, shape (n, length), or of a row, shape (length,)."""
     steps = isinstance(values, list | tuple) and len(values) == field.length and hasattr(values[0], "detach")
     try:
         parts = [_numpy(v) for v in values] if isinstance(values, list | tuple) else _numpy(values)
         found = np.array(parts, dtype=float)
     except (TypeError, ValueError) as error:
         raise MagBridgeError(f"column {field.name}: expected {field.length} numbers in each row ({error})") from error
-    if steps:  # torch's default collation turns lists into a tensor for each step
+    if steps:  # torch's default collation turns lists into one tensor per step
         found = found.T
     if found.ndim not in (1, 2) or (found.size and found.shape[-1] != field.length):
         raise MagBridgeError(f"column {field.name} has shape {found.shape}: expected (n, {field.length})")
@@ -82,25 +82,30 @@ def _of_batch(values, field: Field) -> np.ndarray:
 
 
 def _numpy(values):
-    """What a tensor holds; anything else as it is."""
+    """Convert a tensor to a numpy array; return anything else unchanged."""
     return values.detach().cpu().numpy() if hasattr(values, "detach") else values
 
 
 def spans(edition: Edition) -> dict[str, slice]:
-    """Place of each channel in a row's numbers, one channel after another."""
+    """Return the slice of each channel in a row of `signals`, with one channel after another as in v3."""
     ends = np.cumsum([field.length for field in edition.columns_named(edition.channels)]).tolist()
     return {name: slice(start, end) for name, start, end in zip(edition.channels, [0, *ends], ends)}
 
 
 def place_of(edition: Edition, at: tuple[int, ...]) -> tuple[str, int]:
-    """Channel and number of a sample from its place in a row of `signals`: (step, channel), or of v3 (sample,)."""
+    """Return the channel and the number of a sample within it.
+
+    Args:
+        edition: The edition.
+        at: Index of the sample in a row of `signals`: (step, channel), or (sample,) for v3.
+    """
     if len(at) == 2:
         return edition.channels[at[1]], int(at[0])
     return next((name, int(at[0]) - span.start) for name, span in spans(edition).items() if at[0] < span.stop)
 
 
 def _table_of(dataset) -> tuple[pa.Table, np.ndarray | None]:
-    """The Arrow table under a dataset, and the rows of it that the dataset shows (None: all)."""
+    """Return the Arrow table of a dataset, and the indices of the rows that the dataset shows (None: all)."""
     if isinstance(dataset, pa.Table):
         return dataset, None
     data = getattr(dataset, "data", None)
@@ -121,5 +126,5 @@ def _fixed_lists(column: pa.ChunkedArray, field: Field) -> np.ndarray:
         raise MagBridgeError(
             f"column {field.name} has type {column.type}: expected fixed_size_list of {field.length} {field.dtype}"
         )
-    whole = column.combine_chunks()  # copies nothing where there is one chunk
+    whole = column.combine_chunks()  # does not copy a single chunk
     return whole.flatten().to_numpy(zero_copy_only=False).reshape(-1, field.length)

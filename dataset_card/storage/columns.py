@@ -1,12 +1,12 @@
-"""Columns as people name them: which column is which field, in which unit; by their names, or by a column map.
+"""Columns under any name: which column is which field, in which unit, from the names themselves or from a column map.
 
-A column map is a small YAML file, the same for tables of labels, cycling data and scans:
+A column map is a small YAML file with the same format for tables of labels, cycling data and scans:
 
 ```yaml
 columns:
   voltage: {column: OCV, unit: mV}
   current_A: {column: I, unit: mA, sign: -1}
-sheet: Cells        # of a workbook
+sheet: Cells        # sheet of a workbook
 header: 4           # row of the column names
 ```
 """
@@ -29,7 +29,7 @@ MAX_BYTES = 64 * 2**10
 SCHEMA_FILE = Path(__file__).with_name("column_map.schema.json")
 
 MOST_NAMES = 2000
-"""Names of one row that are looked at to tell a header; wider tables are refused by their readers."""
+"""Number of cells of a row that are examined to recognise a header; wider tables are refused by their readers."""
 
 UNITS: dict[str, dict[str, float]] = {
     "V": {"V": 1, "mV": 1e-3, "uV": 1e-6, "volt": 1, "volts": 1, "millivolt": 1e-3},
@@ -48,21 +48,21 @@ UNITS: dict[str, dict[str, float]] = {
     "-": {"-": 1, "1": 1, "dimensionless": 1},
     "nT": {"T": 1e9, "mT": 1e6, "uT": 1e3, "nT": 1, "pT": 1e-3, "fT": 1e-6, "G": 1e5, "gauss": 1e5, "mG": 1e2},
 }  # fmt: skip
-"""What a unit is worth in the unit of the contract, by spelling; capitals matter only where two would be one."""
+"""Factor from each spelling of a unit to the contract's unit; case matters only if two spellings would coincide."""
 
 ZERO = {"K": -273.15, "kelvin": -273.15, "F": -160 / 9, "degF": -160 / 9, "fahrenheit": -160 / 9}
-"""What a reading of 0 in a unit is in degC."""
+"""The temperature in degC of a reading of 0 in each unit."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """Where a field's values come from.
+    """The source of a field's values.
 
     Attributes:
         column: The column in the file.
-        factor: The field's unit per unit of the column, with the sign.
-        offset: What is added after that.
-        unit: The unit that the column is in, as it was told; empty where it was not.
+        factor: Factor from the column's unit to the field's, including the sign.
+        offset: Added after the multiplication, in the field's unit.
+        unit: The unit of the column, if it is stated; otherwise empty.
     """
 
     column: str
@@ -73,13 +73,13 @@ class Column:
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """A column map as it was read.
+    """A column map that was read from a file.
 
     Attributes:
         path: Its file; None for the empty map.
-        entries: What it says of each field: `column`, and `unit`, `sign` and `axis` where they are given.
+        entries: Entry of each field: `column`, and `unit`, `sign` and `axis` if given.
         sheet: Name of the workbook's sheet.
-        header: Row of the column names, from 1.
+        header: Row of the column names, counted from 1.
     """
 
     path: Path | None = None
@@ -90,12 +90,12 @@ class ColumnMap:
 
 @dataclass(frozen=True)
 class Found:
-    """Which columns of a table are which fields.
+    """The columns of a table, assigned to fields.
 
     Attributes:
         columns: The column of each field that was found.
-        ignored: Columns that are no field's.
-        notes: What is to be said of them, in sentences.
+        ignored: Columns that match no field.
+        notes: Sentences to print about the columns.
     """
 
     columns: dict[str, Column]
@@ -104,10 +104,10 @@ class Found:
 
 
 def read_small_yaml(path: Path, expected: str) -> Any:
-    """Read a YAML file that a user wrote by hand; `expected` says what belongs into it.
+    """Read a YAML file that a user wrote by hand; `expected` describes its contents in errors.
 
     Raises:
-        FaultyInput: Not plain YAML of a few lines.
+        FaultyInput: If it is not a small file of plain YAML.
     """
     if path.exists() and not path.is_file():  # a pipe would never end
         raise fault(path, "", "no file", "a YAML file", "check the path")
@@ -117,7 +117,7 @@ def read_small_yaml(path: Path, expected: str) -> Any:
     except OSError as error:
         raise fault(path, "", f"not readable ({error.strerror})", "a YAML file", "check the path") from error
     if len(data) > MAX_BYTES:
-        raise fault(path, "", f"over {MAX_BYTES} bytes", f"at most {MAX_BYTES}", "it is a few lines")
+        raise fault(path, "", f"over {MAX_BYTES} bytes", f"at most {MAX_BYTES}", "check that this is the right file")
     try:
         return plain_yaml(data.decode("utf-8"))
     except ValueError as error:
@@ -129,11 +129,11 @@ def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> Col
     """Read a column map.
 
     Args:
-        path: YAML by `dataset_card/storage/column_map.schema.json`; None gives the empty map.
+        path: YAML that follows `dataset_card/storage/column_map.schema.json`; None returns the empty map.
         known: Names that its entries may have.
 
     Raises:
-        FaultyInput: Not such a file; names the entry.
+        FaultyInput: If the file is not a valid column map; the message names the entry.
     """
     if path is None:
         return ColumnMap()
@@ -157,7 +157,7 @@ def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> Col
 
 
 def known_unit(unit: str, target: str) -> str | None:
-    """The spelling in `UNITS` of a unit that can be brought to the target unit; None where it is no such unit."""
+    """Return the spelling in `UNITS` of a unit that converts to the target unit; None if it does not convert."""
     spelling = re.sub("[µμ]", "u", unit).replace("℃", "C").encode("ascii", "ignore").decode().strip()
     spellings = UNITS.get(target, {})
     if spelling in spellings:
@@ -166,18 +166,18 @@ def known_unit(unit: str, target: str) -> str | None:
 
 
 def unit_factor(unit: str, target: str) -> tuple[float, float] | None:
-    """Factor and offset that bring a unit to a target unit of `UNITS`; None where it is no such unit."""
+    """Return the factor and offset from a unit to a target unit of `UNITS`; None if it does not convert."""
     name = known_unit(unit, target)
     return None if name is None else (UNITS[target][name], ZERO.get(name, 0.0))
 
 
 def words(name: object) -> str:
-    """A name in lower case with single spaces for what separates its words."""
+    """Return a name in lower case, with its words separated by single spaces."""
     return re.sub(r"[\s_.-]+", " ", str(name).casefold()).strip(" #~")
 
 
 def split_unit(name: object) -> tuple[str, str]:
-    """A column's name and the unit it states as in `Voltage [mV]`, `Voltage (mV)` or `Voltage / mV`; else empty."""
+    """Split a column's name from its unit, as in `Voltage [mV]`, `Voltage (mV)` or `Voltage / mV`; else unit ''."""
     match = re.fullmatch(r"\s*(.*?)\s*(?:\[(.*)\]|\((.*)\)|/\s*([^/]+?))\s*", str(name))
     if match is None or not match[1]:
         return str(name), ""
@@ -190,7 +190,7 @@ def _spellings(of: InputField) -> tuple[str, ...]:
 
 
 def named(name: object, of: InputField) -> tuple[int, str] | None:
-    """How well a column's name fits a field (0 is best) and the unit that it states; None where it is another's."""
+    """Return how well a column's name fits a field (0 is best) and the unit that it states; None if it does not fit."""
     base, unit = split_unit(name)
     whole, base = words(name), words(base)
     for rank, alias in enumerate(_spellings(of)):
@@ -205,12 +205,12 @@ def named(name: object, of: InputField) -> tuple[int, str] | None:
 
 
 def _stated(column: str, of: InputField) -> str:
-    """The unit that a field's column states in its name; else empty."""
+    """Return the unit that a field's column states in its name, or an empty string."""
     return (named(column, of) or (0, split_unit(column)[1]))[1]
 
 
 def recognised(names: Iterable[object], fields: Sequence[InputField], mapped: ColumnMap) -> int:
-    """How many fields a row of names names: what tells a header from other rows."""
+    """Count the fields that a row of names mentions, which distinguishes a header from other rows."""
     names = [name for name in islice(names, MOST_NAMES) if isinstance(name, str) and name.strip()]
     columns = {words(entry["column"]) for entry in mapped.entries.values()}
     return sum(words(name) in columns or any(named(name, each) is not None for each in fields) for name in names)
@@ -224,7 +224,7 @@ def find_columns(
     header: int = 1,
     units: Mapping[str, str] = MappingProxyType({}),
 ) -> Found:
-    """Tell which column is which field: what the map says, else what names and units say.
+    """Assign columns to fields by the map, or otherwise by their names and units.
 
     Args:
         path: The file, for messages.
@@ -232,10 +232,11 @@ def find_columns(
         fields: Fields that it may have; none is required here.
         mapped: The column map.
         header: Row of the names, for messages.
-        units: Units of columns that a row of their own tells.
+        units: Units of columns, if the file has a row of units.
 
     Raises:
-        FaultyInput: A column of the map is not there, a unit is not one of the field's, or two columns are one field's.
+        FaultyInput: If a column of the map is missing, a unit does not convert to the field's, or two columns fit one
+            field.
     """
     faults: list[Fault] = []
     columns: dict[str, Column] = {}
@@ -257,7 +258,7 @@ def find_columns(
             if not fits:
                 continue
             in_unit = [(fit, name) for fit, name in fits if not fit[1] or unit_factor(fit[1], each.unit) is not None]
-            fits = in_unit or fits  # capacity in mAh beside one in mWh
+            fits = in_unit or fits  # such as a capacity in mAh next to one in mWh
             (rank, unit), column = min(fits, key=lambda item: item[0][0])
             unit = unit or units.get(column, "")
             rivals = [name for (other, _), name in fits if other == rank and name != column]
@@ -301,14 +302,14 @@ def _notes(
 
 
 def _meant(name: object, names: Iterable[object]) -> str:
-    """The fix for a name that is not there."""
+    """Return the fix for a name that does not exist."""
     by_words = {words(known): known for known in names}
     near = difflib.get_close_matches(words(name), list(by_words), 1, 0.6)
     return f"did you mean {str(by_words[near[0]])!r}?" if near else "correct or remove the entry"
 
 
 def did_you_mean(each: InputField, names: Iterable[str]) -> str:
-    """The fix for a field that no column is: the column that may be meant, by its name."""
+    """Return the fix for a field without a column: the column with a similar name, if any."""
     near = [name for name in names if difflib.get_close_matches(
         words(split_unit(name)[0]), [words(alias) for alias in (each.name, *each.aliases)], 1, 0.7)]  # fmt: skip
     if near:

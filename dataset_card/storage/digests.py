@@ -1,4 +1,4 @@
-"""Digests: of the rows, of a folder's data files, and of one file."""
+"""Digests of rows, of a folder's data files and of single files."""
 
 import hashlib
 import json
@@ -12,23 +12,23 @@ import pyarrow.compute as pc
 from dataset_card.errors import MagBridgeError
 
 DIGEST_DECIMALS = {"double": 3, "float": 6}
-"""Signals enter the digest to 1e-3 nT, far below any noise: machines may round the last digits differently. v3's, in
-nT and V, were rounded to float32 after their noise, and enter it to 1e-6."""
+"""Decimals of signals in the digest. Machines may round the last digits differently, so signals of v1 and v2 enter it
+to 1e-3 nT, far below any noise. Those of v3, in nT and V and rounded to float32 after the noise, enter it to 1e-6."""
 
 _LISTED = re.compile(r"([0-9a-f]{64})  (?:\./)?(.+)")
-"""A line that `sha256sum` writes."""
+"""A line of `sha256sum`'s output."""
 
 
 def canonical_json(value) -> str:
-    """JSON with sorted keys and no spaces: the text under every hash of a document."""
+    """Return JSON with sorted keys and no spaces, the text from which every hash of a document is computed."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def dataset_digest(table: pa.Table) -> str:
-    """SHA-256 of the rows: the same for the same rows in the same order, however they are stored.
+    """Compute the SHA-256 of rows, which is the same for the same rows in the same order, however they are stored.
 
-    It names a release in results and on leaderboards, and is the same where a release is rebuilt on other
-    hardware. Files are vouched for to the last byte by `checksums.sha256`.
+    It identifies a release in results and on leaderboards, and does not change if the release is rebuilt on other
+    hardware. `checksums.sha256` covers the files to the last byte.
     """
     digest = hashlib.sha256()
     for name in table.column_names:
@@ -47,32 +47,35 @@ def dataset_digest(table: pa.Table) -> str:
 
 
 def _rounded(values: np.ndarray, decimals: int) -> bytes:
-    with np.errstate(over="ignore", invalid="ignore"):  # damaged numbers have a digest too
+    with np.errstate(over="ignore", invalid="ignore"):  # damaged numbers need a digest too
         return (np.round(values.astype(np.float64), decimals) + 0.0).astype("<f8").tobytes()  # adding 0 turns -0 into 0
 
 
 def files_digest(folder: Path) -> str:
-    """SHA-256 over the checksums of a folder's Parquet files: another one for any other byte."""
+    """Compute the SHA-256 of the checksums of a folder's Parquet files, which changes with any byte."""
     paths = sorted(folder.rglob("*.parquet"))
     lines = "".join(f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """Compute the SHA-256 of a file, in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def listed_digests(data: bytes, name: str) -> dict[str, str]:
-    """SHA-256 by path, as `sha256sum` lists them: any other byte is seen, since nothing vouches for the list itself.
+    """Parse the output of `sha256sum` strictly, since no checksum covers the list itself.
 
     Args:
         data: The list.
         name: Its name, for the error.
 
+    Returns:
+        SHA-256 by path.
+
     Raises:
-        MagBridgeError: A line is of another form, or leads out of the folder.
+        MagBridgeError: If a line has another form, or its path leads out of the folder.
     """
     digests = {}
     lines = data.decode("utf-8", "replace").split("\n")
@@ -80,6 +83,6 @@ def listed_digests(data: bytes, name: str) -> dict[str, str]:
         found = _LISTED.fullmatch(line)
         path = PurePosixPath(found[2] if found else "/")
         if found is None or path.is_absolute() or ".." in path.parts or number == len(lines):
-            raise MagBridgeError(f"{name} line {number} is not `<sha256>  <path>` and its end")
+            raise MagBridgeError(f"{name} line {number}: expected `<sha256>  <path>` and a newline")
         digests[found[2]] = found[1]
     return digests

@@ -1,4 +1,4 @@
-"""The boundary of JSON and YAML from outside: plain values of the expected form or one error."""
+"""The parsers of external JSON and YAML: they return plain values of the expected form or raise one error."""
 
 import functools
 import json
@@ -14,26 +14,26 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.files import replacing
 
 MAX_JSON_BYTES = 2**28
-"""A split document lists 32 bytes an id: this is eight million rows, far more than a document should hold."""
+"""A split document has 32 bytes per id, so this allows eight million rows, far more than a document should list."""
 
 MAX_YAML_DEPTH = 10
-"""Of the values in a YAML document: a submission and a channel map have four."""
+"""Maximum nesting of values in a YAML document; a submission and a channel map have four levels."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def read_json(path: Path, name: str | None = None) -> dict:
-    """A file that holds one JSON object.
+    """Read a file that contains one JSON object.
 
     Args:
         path: The file.
-        name: What errors call it; its path by default.
+        name: Its name in errors; its path by default.
 
     Raises:
-        MagBridgeError: It is missing, too large, no JSON, or something other than an object.
+        MagBridgeError: If it is missing, too large or not valid JSON, or does not contain an object.
     """
     if path.exists() and not path.is_file():
-        raise MagBridgeError(f"{name or path}: is no file: expected a JSON document")  # a pipe would never end
+        raise MagBridgeError(f"{name or path}: not a file: expected a JSON document")  # a pipe would never end
     try:
         with open(path, "rb") as file:
             return parse_json(file.read(MAX_JSON_BYTES + 1), name or str(path))
@@ -42,14 +42,14 @@ def read_json(path: Path, name: str | None = None) -> dict:
 
 
 def parse_json(data: bytes, where: str) -> dict:
-    """One JSON object.
+    """Parse one JSON object.
 
     Args:
-        data: What was read.
-        where: Where from, for the error.
+        data: The bytes to parse.
+        where: Their source, for the error.
 
     Raises:
-        MagBridgeError: Too large, no JSON in UTF-8, nested too deeply, or something other than an object.
+        MagBridgeError: If it is too large, not JSON in UTF-8, nested too deeply or not an object.
     """
     if len(data) > MAX_JSON_BYTES:
         raise MagBridgeError(f"{where}: larger than {MAX_JSON_BYTES / 1e6:.0f} MB: expected a document of a release")
@@ -58,20 +58,20 @@ def parse_json(data: bytes, where: str) -> dict:
     except (ValueError, RecursionError) as error:
         raise MagBridgeError(f"{where}: not readable as JSON ({error}); restore it from a copy") from error
     if not isinstance(value, dict):
-        raise MagBridgeError(f"{where}: holds a {type(value).__name__}: expected a JSON object")
+        raise MagBridgeError(f"{where}: contains a {type(value).__name__}: expected a JSON object")
     return value
 
 
 def plain_json(text: str, parse_constant: Callable[[str], Any] | None = None) -> Any:
-    """A JSON value whose texts can be written again.
+    """Parse a JSON value, and check that its texts can be written again.
 
     Args:
-        text: What was read.
-        parse_constant: As of `json.loads`.
+        text: The text to parse.
+        parse_constant: As in `json.loads`.
 
     Raises:
-        ValueError: No JSON, or half a surrogate pair, which can be read but never written.
-        RecursionError: Nested too deeply.
+        ValueError: If it is not JSON, or contains half a surrogate pair, which can be read but never written.
+        RecursionError: If it is nested too deeply.
     """
     value = json.loads(text, parse_constant=parse_constant)
     if "\\u" in text:
@@ -80,16 +80,16 @@ def plain_json(text: str, parse_constant: Callable[[str], Any] | None = None) ->
 
 
 def plain_yaml(text: str) -> Any:
-    """The value of a YAML document without aliases, which could stand for any size, and without a field twice.
+    """Parse a plain YAML document: no aliases, whose size is unbounded, no tags and no repeated fields; dates are text.
 
     Raises:
-        ValueError: No YAML, or not as plain; dates are text.
+        ValueError: If it is not YAML, or not plain.
     """
     import yaml
 
     try:
         return yaml.load(text, Loader=_yaml_loader())
-    except Exception as error:  # its constructors raise many kinds, all of them the document's fault
+    except Exception as error:  # its constructors raise many kinds of errors, all caused by the document
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
@@ -102,12 +102,12 @@ def _yaml_loader():
 
         def compose_node(self, parent, index):
             if self.check_event(yaml.AliasEvent):
-                raise yaml.YAMLError("aliases are not taken")
+                raise yaml.YAMLError("aliases are not allowed")
             if getattr(self.peek_event(), "tag", None) not in (None, "!"):
-                raise yaml.YAMLError(f"tags such as {self.peek_event().tag!r} are not taken")
+                raise yaml.YAMLError(f"tags such as {self.peek_event().tag!r} are not allowed")
             self.depth += 1
             if self.depth > MAX_YAML_DEPTH:
-                raise yaml.YAMLError(f"values more than {MAX_YAML_DEPTH} deep")
+                raise yaml.YAMLError(f"values are nested more than {MAX_YAML_DEPTH} levels deep")
             node = super().compose_node(parent, index)
             self.depth -= 1
             return node
@@ -115,17 +115,17 @@ def _yaml_loader():
         def construct_mapping(self, node, deep=False):
             odd = [key.value for key, _ in node.value if key.tag.rpartition(":")[2] not in ("str", "merge")]
             if odd:
-                raise yaml.YAMLError(f"{odd[0]} names a field: expected text, in quotes if need be")
+                raise yaml.YAMLError(f"field name {odd[0]}: expected text, in quotes if necessary")
             keys = [key.value for key, _ in node.value]
             twice = [str(key) for key in keys if keys.count(key) > 1]
             if twice:
-                raise yaml.YAMLError(f"the field {twice[0]} stands there twice")
+                raise yaml.YAMLError(f"the field {twice[0]} is given twice")
             return super().construct_mapping(node, deep=deep)
 
         def construct_yaml_float(self, node):
             value = super().construct_yaml_float(node)
             if not math.isfinite(value):
-                raise yaml.YAMLError(f"{node.value} is not a number that is taken")
+                raise yaml.YAMLError(f"{node.value} is not allowed: expected a finite number")
             return value
 
     Loader.add_constructor("tag:yaml.org,2002:float", Loader.construct_yaml_float)
@@ -135,7 +135,7 @@ def _yaml_loader():
 
 @functools.cache
 def packaged(package: str, name: str) -> Any:
-    """A YAML document that a package carries; copy it before you change it.
+    """Load a YAML document from a package. The result is cached: copy it before you change it.
 
     Args:
         package: The package, such as `bridge.validation`.
@@ -147,19 +147,19 @@ def packaged(package: str, name: str) -> Any:
 
 
 def worded(package: str, name: str, of: str, /, **values: object) -> MagBridgeError:
-    """The error whose words a package's table of texts has, to be raised.
+    """Return an error, to be raised, with a message from a package's table of texts.
 
     Args:
         package: The package.
-        name: Its table: texts by name, with places for values.
-        of: Which text.
-        **values: What stands in its places.
+        name: File of the table: texts by name, with placeholders.
+        of: Name of the text.
+        **values: Values of its placeholders.
     """
     return MagBridgeError(packaged(package, name)[of].format(**values))
 
 
 def schema_errors(document: Any, schema: Path) -> Iterator[tuple[list[str], str]]:
-    """Where a document breaks a JSON schema, and how."""
+    """Yield the path of each place where a document violates a JSON schema, and the reason."""
     for error in _validator(schema).iter_errors(document):
         yield [str(part) for part in error.absolute_path], error.message
 
@@ -172,7 +172,15 @@ def _validator(schema: Path):
 
 
 def check_manifest(manifest: Mapping[str, Any], where: str) -> None:
-    """Raise unless a manifest has the entries that readers rely on, each of its type."""
+    """Check that a manifest has the entries that readers rely on, with the right types.
+
+    Args:
+        manifest: The manifest.
+        where: Its path, for the error.
+
+    Raises:
+        MagBridgeError: If an entry is missing or has another type.
+    """
     upstream = manifest.get("upstream")
     upstream = upstream if isinstance(upstream, dict) else {}
     for name, holds, expected in (
@@ -182,7 +190,7 @@ def check_manifest(manifest: Mapping[str, Any], where: str) -> None:
         (
             "upstream",
             isinstance(upstream.get("name"), str) and _strings(upstream.get("sources", {})),
-            "an object with a name, and digests of sources",
+            "an object with a name and the digests of its sources",
         ),
     ):
         if not holds:
@@ -191,14 +199,22 @@ def check_manifest(manifest: Mapping[str, Any], where: str) -> None:
 
 
 def check_members(members: Any, where: str) -> dict[str, list[str]]:
-    """Sample ids by subset, as a split document lists them; raises unless they are that."""
+    """Return the sample ids by subset of a split document, after checking that they are lists of text.
+
+    Raises:
+        MagBridgeError: If they are not.
+    """
     if not isinstance(members, dict) or not all(_texts(ids) for ids in members.values()):
         raise MagBridgeError(f'{where}: expected {{"train": [sample ids], "test": [sample ids]}}')
     return members
 
 
 def check_split(document: Mapping[str, Any], where: str) -> None:
-    """Raise unless a release's split document lists ids, cells and count of every subset."""
+    """Check that a release's split document lists the ids, cells and counts of every subset.
+
+    Raises:
+        MagBridgeError: If it does not.
+    """
     members = document.get("sample_ids")
     if not isinstance(members, dict) or set(members) != set(SPLITS) or not all(_texts(ids) for ids in members.values()):
         raise MagBridgeError(f"{where}: sample_ids is not an object with lists of ids for {', '.join(SPLITS)}")
@@ -225,12 +241,12 @@ def _short(value: Any) -> str:
 
 
 def json_text(value: object, indent: int = 1) -> str:
-    """Return a value as JSON; NaN and infinity, which JSON lacks, become null: there is no number."""
+    """Return a value as JSON; NaN and infinity, which JSON lacks, become null."""
     return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a value as a JSON file, in one piece."""
+    """Write a value as a JSON file, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(json_text(value) + "\n", encoding="utf-8")
 

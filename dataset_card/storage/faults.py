@@ -1,4 +1,4 @@
-"""What is wrong with a laboratory's file: one line per kind of mistake, with a count."""
+"""Mistakes in a user's file: one line per kind of mistake, with a count."""
 
 import re
 from collections.abc import Sequence
@@ -8,21 +8,21 @@ from pathlib import Path
 from dataset_card.errors import MagBridgeError
 
 MOST = 100_000
-"""Faults of one file that are counted before reading stops."""
+"""Maximum number of faults of one file that are counted before reading stops."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault.
+    """One fault of a file.
 
     Attributes:
         file: The file's name.
         where: Row, column, scan or step; empty for the whole file.
-        found: What is there.
-        expected: What should be.
+        found: The faulty value.
+        expected: What was expected.
         fix: What to do.
-        more: How many further mistakes of this kind there are.
-        last: Where the last of them is.
+        more: Number of further mistakes of this kind.
+        last: Place of the last of them.
     """
 
     file: str
@@ -40,13 +40,13 @@ class Fault:
 
     @property
     def kind(self) -> tuple[str, ...]:
-        """What mistakes of one kind share: their column, what was expected and the fix, whatever the numbers."""
+        """Key shared by mistakes of one kind: column, expectation and fix, without numbers."""
         place = re.sub(r"\(.*?\)|scan \S+|\d+", "", self.where)
         return (place, *(re.sub(r"[\d.]+|'[^']*'", "", text) for text in (self.expected, self.fix)))
 
 
 def grouped(faults: Sequence[Fault]) -> tuple[Fault, ...]:
-    """The first mistake of each kind, in order, which says how many more there are."""
+    """Return the first fault of each kind, in order, with the number of further ones."""
     kinds: dict[tuple[str, ...], list[Fault]] = {}
     for each in faults:
         kinds.setdefault(each.kind, []).append(each)
@@ -59,7 +59,7 @@ def grouped(faults: Sequence[Fault]) -> tuple[Fault, ...]:
 
 
 class FaultyInput(MagBridgeError):
-    """A file that cannot be used: `faults` has one entry per kind of mistake, and the message is the first of them."""
+    """A file that cannot be used: `faults` has one entry per kind of mistake, and the message describes the first."""
 
     def __init__(self, faults: Sequence[Fault]):
         self.faults = grouped(faults)
@@ -69,7 +69,7 @@ class FaultyInput(MagBridgeError):
 
 
 class Faults(list[Fault]):
-    """Faults of one file as they are found.
+    """Faults of one file, collected while it is read.
 
     Args:
         file: The file's name or path.
@@ -80,20 +80,20 @@ class Faults(list[Fault]):
         self.file = str(file)
 
     def add(self, where: str, found: str, expected: str, fix: str) -> None:
-        """Note a fault of the file."""
+        """Add a fault of the file."""
         self.append(Fault(self.file, where, found, expected, fix))
 
 
 def require(faults: Sequence[Fault]) -> None:
-    """Raise if there is a fault.
+    """Raise an error if there is any fault.
 
     Raises:
-        FaultyInput: There is one.
+        FaultyInput: If `faults` is not empty.
     """
     if faults:
         raise FaultyInput(faults)
 
 
 def fault(path: Path | str, where: str, found: str, expected: str, fix: str) -> FaultyInput:
-    """An error of one fault, to be raised."""
+    """Return an error with one fault, to be raised."""
     return FaultyInput([Fault(str(path), where, found, expected, fix)])

@@ -1,8 +1,8 @@
-"""Files and folders that appear whole or not at all, even where the power fails or two commands write one place.
+"""Files and folders that are written completely or not at all, even on power failure or with two concurrent writers.
 
-What is written goes to a hidden neighbour, `.<name>.<host>.<pid>.<number>.partial`, reaches the disk, and takes its
-place in one step. Where the system cannot exchange two folders, the older one waits for a moment as `....replaced`:
-`standing` finds it there.
+Output goes to a hidden temporary path in the same folder, `.<name>.<host>.<pid>.<number>.partial`, is flushed to disk
+and takes its final place in one step. If the system cannot swap two folders, the old one is briefly renamed to
+`....replaced`, where `standing` finds it.
 """
 
 import contextlib
@@ -22,19 +22,19 @@ from dataset_card.errors import MagBridgeError
 
 PARTIAL, REPLACED = "partial", "replaced"
 NOWHERE_TO_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
-"""Errors of a disk that is full, at its quota, too small for the file, broken or read-only."""
+"""Errors of a disk that is full, over quota, too small for the file, broken or read-only."""
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _numbers = itertools.count()
 _free: set[str] = set()
-"""Places that were found free, to be written soon: what somebody else puts there meanwhile is not to be replaced."""
+"""Paths that were found free and will be written soon; a file that appears there meanwhile must not be replaced."""
 
 _open: set[str] = set()
-"""Stems of the partial files that this process writes now: after a restart a container may have the pid it had."""
+"""Stems of the partial files that this process is writing. The pid alone does not tell: a container may reuse it."""
 
 
 def _host() -> str:
-    """A name for the machine and, on Linux, the process namespace: pids mean something within it alone."""
+    """Return a name for the machine and, on Linux, the process namespace, since pids are valid only within it."""
     node = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:32] or "host"
     try:
         return f"{node}-{os.stat('/proc/self/ns/pid').st_ino:x}"
@@ -43,7 +43,7 @@ def _host() -> str:
 
 
 def cache_dir() -> Path:
-    """The user's cache folder for this project: `$MAGBRIDGE_CACHE`, or the system's place for caches."""
+    """Return the user's cache folder for this project: `$MAGBRIDGE_CACHE`, or a folder in the system's usual place."""
     import platformdirs
 
     return Path(os.environ.get("MAGBRIDGE_CACHE") or platformdirs.user_cache_dir("magbridge-battery"))
@@ -51,16 +51,16 @@ def cache_dir() -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A neighbour of `path` to write a file or a folder at; it takes the place of `path` if the block ends well.
+    """Provide a temporary path for a file or folder, which replaces `path` when the block ends without an error.
 
     Args:
-        path: Where the finished file or folder goes; its parent folders are made.
+        path: Destination of the finished file or folder; its parent folders are created.
 
     Yields:
-        The temporary path; nothing is there yet.
+        The temporary path, at which nothing exists yet.
 
     Raises:
-        OSError: It cannot be written; `path` is what it was, and the error names it.
+        OSError: If it cannot be written; `path` is unchanged, and the error names it.
     """
     path = Path(os.path.abspath(path))
     temporary = _neighbour(path)
@@ -75,7 +75,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one piece, in UTF-8."""
+    """Write a text file atomically, in UTF-8."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -86,7 +86,7 @@ def _neighbour(path: Path) -> Path:
 
 @contextlib.contextmanager
 def _writing(temporary: Path, path: Path) -> Iterator[None]:
-    """Make room for a neighbour of `path`, and leave nothing of it."""
+    """Prepare the folder for a temporary path, and remove what is left at that path afterwards."""
     _open.add(temporary.stem)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def _writing(temporary: Path, path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in such a block on the same folder, which is made where there is none."""
+    """Hold a lock on a folder, waiting for other processes to release it; create the folder if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         import fcntl
@@ -116,7 +116,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def create_text(path: Path, text: str) -> bool:
-    """Write a text file in one piece where there is none; False, and nothing written, where there is one."""
+    """Write a text file atomically if it does not exist; return False, and write nothing, if it does."""
     path = Path(os.path.abspath(path))
     temporary = _neighbour(path)
     try:
@@ -124,7 +124,7 @@ def create_text(path: Path, text: str) -> bool:
             temporary.write_text(text, encoding="utf-8")
             _to_disk(temporary)
             try:
-                os.link(temporary, path)  # the one step that makes a file only where there is none
+                os.link(temporary, path)  # the only single step that creates a file and never replaces one
             except OSError as error:
                 if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK) or path.exists():
                     raise
@@ -137,14 +137,14 @@ def create_text(path: Path, text: str) -> bool:
 
 
 def naming(error: OSError, path: Path) -> OSError:
-    """The error of a write, with the path: write() knows no name, and open() may know a temporary one."""
+    """Return a write error that names `path`: write() reports no name, and open() may report a temporary one."""
     if error.errno in NOWHERE_TO_WRITE or (error.errno is not None and error.filename is not None):
         return OSError(error.errno, os.strerror(error.errno), str(path))
     return error
 
 
 def standing(path: Path) -> Path:
-    """`path`, or the copy kept of it where a replacement was cut off before the new one took its place."""
+    """Return `path`, or the copy kept of it if a replacement was interrupted before the new version was in place."""
     path = Path(os.path.abspath(path))
     if not path.exists():
         for neighbour, _, _, kind in _strays(path):
@@ -154,15 +154,15 @@ def standing(path: Path) -> Path:
 
 
 def expect_free(path: Path, free: bool) -> None:
-    """Remember whether a place is free now: the next `replacing` of a free one refuses what was put there meanwhile."""
+    """Remember whether a path is free, so that the next `replacing` does not overwrite what appears there meanwhile."""
     (_free.add if free else _free.discard)(os.path.abspath(path))
 
 
 def require_writable(path: Path) -> None:
-    """Raises, before the work, where a file or a folder could not be written at `path`.
+    """Check, before the work begins, that a file or folder can be written at `path`.
 
     Raises:
-        MagBridgeError: The folder that would hold it is read-only, no folder, or not this user's.
+        MagBridgeError: If its parent is not a folder, is read-only, or may not be written by this user.
     """
     path = Path(os.path.abspath(path))
     folder = next(parent for parent in path.parents if parent.exists())
@@ -176,18 +176,18 @@ def require_writable(path: Path) -> None:
 
 def _take_place(new: Path, path: Path) -> None:
     if str(path) in _free and os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
-        raise MagBridgeError(f"{path} was put there meanwhile: expected a name that stays free; it is left as it was")
+        raise MagBridgeError(f"{path} was created meanwhile: expected a name that stays free; it was not changed")
     _free.discard(str(path))
     kept = new.with_suffix(f".{REPLACED}")
     try:
         while True:
             try:
-                os.replace(new, path)  # enough for a free name, a file or an empty folder
+                os.replace(new, path)  # sufficient for a free name, a file or an empty folder
                 return
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-            with contextlib.suppress(FileNotFoundError):  # another command moved it meanwhile: look again
+            with contextlib.suppress(FileNotFoundError):  # another command moved it meanwhile: try again
                 if _exchange(new, path):
                     return
                 _remove(kept)
@@ -200,7 +200,7 @@ def _take_place(new: Path, path: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap two paths in one step; False where the system or the file system cannot."""
+    """Swap two paths in one step; return False if the system or the file system cannot."""
     if not sys.platform.startswith("linux"):
         return False
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -215,12 +215,12 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _to_disk(path: Path, whole: bool = True) -> None:
-    """Wait until a file, or a folder with all that it holds, is on the disk."""
+    """Wait until a file, or a folder with all its contents, is on the disk."""
     if whole and path.is_dir():
         for child in path.iterdir():
             _to_disk(child)
     if path.is_dir() and not hasattr(os, "O_DIRECTORY"):
-        return  # a system on which folders cannot be opened
+        return  # this system cannot open folders
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -229,7 +229,7 @@ def _to_disk(path: Path, whole: bool = True) -> None:
 
 
 def _strays(path: Path) -> Iterator[tuple[Path, str, int, str]]:
-    """What writers of this very path left beside it, or write now: path, host, pid and kind of each."""
+    """Yield path, host, pid and kind of every temporary file that writers of exactly this path left or are using."""
     name = re.compile(rf"\.{re.escape(path.name)}\.([A-Za-z0-9-]+)\.(\d+)\.\d+\.({PARTIAL}|{REPLACED})")
     if path.parent.is_dir():
         for neighbour in sorted(os.listdir(path.parent)):
@@ -243,7 +243,7 @@ def _sweep(path: Path) -> None:
         if host != _host() or (stray.stem in _open if pid == os.getpid() else _runs(pid)):
             continue
         if kind == REPLACED and not path.exists():
-            stray.rename(path)  # killed between the two renames: the older one is still whole
+            stray.rename(path)  # killed between the two renames: the old version is still complete
         else:
             _remove(stray)
 

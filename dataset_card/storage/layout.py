@@ -1,4 +1,4 @@
-"""How a table lies in its file: encoding, separator, decimal sign, sheet and header row, found and said."""
+"""The layout of a table in its file: encoding, separator, decimal sign, sheet and header row, detected and reported."""
 
 import codecs
 import csv
@@ -16,18 +16,18 @@ from dataset_card.storage.faults import fault
 
 HEAD_BYTES = 1 << 18
 MAX_HEADER_ROW = 200
-"""Rows that are searched for the column names."""
+"""Number of rows that are searched for the column names."""
 
 LONGEST_LINE = 50_000
-"""Characters in one of the first lines: a header of a thousand names has fewer."""
+"""Maximum number of characters in one of the first lines; a header of a thousand names has fewer."""
 
 FEWEST_NAMES = 2
-"""A row that names so many fields is the header."""
+"""Minimum number of fields that a header row names."""
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 WORKBOOK_BYTES = 256 * 2**20
 NOTHING = ("", "-", "1", "n/a", "na", "nan", "none", "null")
-"""What says no unit in a row of units, or no value in a row of values."""
+"""Texts that stand for no unit in a row of units, or for no value in a row of values."""
 
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
@@ -35,15 +35,15 @@ DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class Layout:
-    """How a text table lies in its file.
+    """The layout of a text table.
 
     Attributes:
         names: Column names.
-        header: Row of the names, from 0.
-        separator: Between columns.
+        header: Row of the names, counted from 0.
+        separator: Separator of columns.
         decimal: Decimal sign.
-        encoding: As of `codecs`.
-        units: The cells of a row of units under the names; empty where there is none.
+        encoding: Name of the encoding for `codecs`.
+        units: Cells of the row of units under the names; empty if the file has no such row.
     """
 
     names: tuple[str, ...]
@@ -55,7 +55,7 @@ class Layout:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is not as in a plain CSV file, in a sentence."""
+        """One sentence on how the file differs from plain CSV; empty if it does not."""
         parts = [f"{SEPARATORS[self.separator]} between columns"] if self.separator != "," else []
         parts += ["decimal commas"] if self.decimal == "," else []
         parts += [self.encoding] if self.encoding.startswith("utf-16") else []
@@ -65,23 +65,23 @@ class Layout:
 
 
 def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, strict: bool = True) -> Layout:
-    """The layout of a text table.
+    """Detect the layout of a text table.
 
     Args:
         path: The file.
-        fields: Fields whose names tell the header row; without any such row it is the first one.
-        mapped: The column map, which may say the header row.
-        strict: Whether the text must be UTF-8 (or say that it is UTF-16); else other bytes are taken as Windows-1252.
+        fields: Fields whose names identify the header row; if no row has such names, it is the first one.
+        mapped: The column map, which may state the header row.
+        strict: Whether the text must be UTF-8 or UTF-16; otherwise, text that is neither is read as Windows-1252.
 
     Raises:
-        FaultyInput: The file is empty or no text, or one of its first lines is too long for a table.
+        FaultyInput: If the file is empty or not text, or one of its first lines is too long for a table.
     """
     with open(path, "rb") as file:
         data = file.read(HEAD_BYTES)
     encoding = _encoding(path, data, strict)
     lines = codecs.getincrementaldecoder(encoding)("replace").decode(data).splitlines()
     if len(data) == HEAD_BYTES and len(lines) > 1:
-        lines.pop()  # may be cut
+        lines.pop()  # may be incomplete
     if not any(line.strip() for line in lines):
         raise fault(path, "", "an empty file", "column names and rows", "export it again")
     if (longest := max(map(len, lines))) > LONGEST_LINE:
@@ -97,9 +97,9 @@ def text_layout(path: Path, fields: Sequence[InputField], mapped: ColumnMap, str
 def units_row(
     names: Sequence[str], cells: Sequence[object], fields: Sequence[InputField], mapped: ColumnMap
 ) -> tuple[str, ...]:
-    """The units that a row under the names holds, without brackets; empty where it is a row of values.
+    """Return the units in the row under the names, without brackets; empty if it is a row of values.
 
-    It holds no number, and words in two columns of quantities at least.
+    A row of units contains no number, and has text in at least two columns of quantities.
     """
     quantities = [each for each in fields if not each.is_text and each.unit != "-"]
     units = tuple(str(cell).strip(" []()") if isinstance(cell, str) else "" for cell in cells)
@@ -129,7 +129,7 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def _header(lines: list[str], fields: Sequence[InputField], mapped: ColumnMap) -> tuple[int, str]:
-    """Row of the names and the separator: where most fields are named, the first of such rows."""
+    """Return the row of the names and the separator: the first row that names the most fields."""
     first = next((i for i, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
     rows: Sequence[int] = range(min(len(lines), MAX_HEADER_ROW))
     if mapped.header is not None:
@@ -152,10 +152,10 @@ def _decimal(lines: list[str], separator: str) -> str:
 
 
 def text_rows(path: Path, layout: Layout) -> pd.DataFrame:
-    """Cells as text, decimal commas as points; the index is each row's number in the file.
+    """Read the cells as text, with decimal points; the index is each row's number in the file.
 
     Raises:
-        FaultyInput: A row has another number of cells than the header, or the text is not in the encoding.
+        FaultyInput: If a row and the header differ in their number of cells, or the text is not in the encoding.
     """
     width = len(layout.names)
     rows: dict[int, list[str]] = {}
@@ -185,10 +185,20 @@ def text_rows(path: Path, layout: Layout) -> pd.DataFrame:
 def workbook_rows(
     path: Path, fields: Sequence[InputField], mapped: ColumnMap, most: int
 ) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
-    """The one sheet of a workbook whose columns are known, its rows numbered as in the file; notes; a row's units.
+    """Read the one sheet of a workbook that has known columns.
+
+    Args:
+        path: The file.
+        fields: Fields whose names identify the sheet and its header row.
+        mapped: The column map, which may state sheet and header row.
+        most: Maximum number of rows to read.
+
+    Returns:
+        The rows, numbered as in the file; sentences to print about them; the units by column, if there is a row of
+        units.
 
     Raises:
-        FaultyInput: No sheet of that name, or columns of such fields in several sheets or in none.
+        FaultyInput: If the map names a sheet that does not exist, or several sheets or none have known columns.
     """
     book = pd.ExcelFile(workbook(path, WORKBOOK_BYTES), engine="openpyxl")
     sheets = [str(name) for name in book.sheet_names]

@@ -1,9 +1,9 @@
-"""The one rule for output: where a command may write, so that nothing of a user's is lost.
+"""The one rule for output: where a command may write, so that no user data is lost.
 
-A file goes to a free name, and takes the place of another file after `--replace`. A folder that is written whole goes
-to a free name or an empty folder, and takes the place of one of its own kind after `--replace`, if every file in that
-one is as it was written. Anything else is refused, and left as it was. `/`, the working folder, the user's home and the
-folders above them are never written to.
+A file goes to a free name; with `--replace` it may replace another file. A folder that is written as a whole goes to a
+free name or an empty folder; with `--replace` it may replace a folder of the same kind, if every file in it is
+unchanged since it was written. Anything else is refused and not changed. Nothing is ever written in place of `/`, the
+working folder, the user's home or the folders above them.
 """
 
 import json
@@ -20,56 +20,56 @@ from dataset_card.storage.files import expect_free, replacing, require_writable
 from dataset_card.storage.reading import CHECKSUMS, read_manifest
 
 MARKER = ".magbridge.json"
-"""In every folder that is written whole: its kind, and the SHA-256 of each file. A release's is its checksums."""
+"""File in every folder written as a whole, with the folder's kind and each file's SHA-256; releases have checksums."""
 
 RELEASE = "release"
 
 
 def require_place(out: Path | str) -> Path:
-    """The path, if files may be written at or below it.
+    """Return the path, after checking that files may be written at or below it.
 
     Raises:
-        MagBridgeError: It is `/`, the working folder, the user's home, or a folder above one of these.
+        MagBridgeError: If it is `/`, the working folder, the user's home, or a folder above one of these.
     """
     real, taken = Path(os.path.realpath(out)), [Path(os.path.realpath(p)) for p in (Path.cwd(), Path.home())]
     if not real.name or any(real == p or real in p.parents for p in taken):
         raise MagBridgeError(
-            f"{str(out)!r} is the root, the working folder, your home or a folder above: expected a name of its own, "
+            f"{str(out)!r} is the root, the working folder, your home or a folder above: expected a new name, "
             "such as ./made"
         )
     return Path(out)
 
 
 def require_file(out: Path | str, replace: bool = False) -> None:
-    """Raise unless a file may be written at `out`.
+    """Check that a file may be written at `out`.
 
     Args:
         out: The file.
-        replace: Whether a file that is there may be replaced.
+        replace: Whether an existing file may be replaced.
 
     Raises:
-        MagBridgeError: Something else is there, or a file that may not be replaced, or the place cannot be written to.
+        MagBridgeError: If `out` exists and is not a file, or may not be replaced, or its folder is not writable.
     """
     out = require_place(out)
     if out.is_symlink() or (out.exists() and not out.is_file()):
-        raise MagBridgeError(f"{out} exists and is not a file: expected a file or a free name; it is left as it was")
+        raise MagBridgeError(f"{out} exists and is not a file: expected a file or a free name; it was not changed")
     if out.exists() and not replace:
-        raise MagBridgeError(f"{out} exists: expected a free name, or --replace; it is left as it was")
+        raise MagBridgeError(f"{out} exists: expected a free name, or --replace; it was not changed")
     require_writable(out)
     expect_free(out, not out.exists())
 
 
 def require_folder(out: Path | str, kind: str, replace: bool = False) -> None:
-    """Raise unless a folder of this kind may be written at `out` as a whole.
+    """Check that a folder of this kind may be written at `out` as a whole.
 
     Args:
         out: The folder.
-        kind: What it will be, such as `release`.
+        kind: Kind of the folder, such as `release`.
         replace: Whether a folder of the same kind may be replaced.
 
     Raises:
-        MagBridgeError: Something else is there, or a folder that may not be replaced, or one with files that are not
-            as they were written, or the place cannot be written to.
+        MagBridgeError: If `out` exists and is not a folder of this kind, may not be replaced or has changed files, or
+            its parent folder is not writable.
     """
     out = require_place(out)
     require_writable(out)
@@ -82,30 +82,30 @@ def require_folder(out: Path | str, kind: str, replace: bool = False) -> None:
     written = _written(out, kind)
     if written is None:
         raise MagBridgeError(
-            f"{out} holds something other than a {kind}: expected a {kind} that this package wrote, or a free name; it "
-            "is left as it was"
+            f"{out} contains something other than a {kind}: expected a {kind} that this package wrote, or a free name; "
+            "it was not changed"
         )
     if not replace:
-        raise MagBridgeError(f"{out} holds a {kind}: expected another --out, or --replace; it is left as it was")
+        raise MagBridgeError(f"{out} contains a {kind}: expected another --out, or --replace; it was not changed")
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
         if path.is_symlink() or (not path.is_dir() and (name not in written or written[name] != sha256_of(path))):
             raise MagBridgeError(
-                f"{out} holds {name}, which is not as this {kind} was written: move it away, or remove the folder "
-                "yourself; it is left as it was"
+                f"{out} contains {name}, which was added or changed after this {kind} was written: move it away, or "
+                "remove the folder yourself; it was not changed"
             )
 
 
 def require_begun(out: Path | str, kind: str, first: str) -> None:
-    """Raise unless files of this kind may be added to the folder `out`: it is free, empty, or was begun as such.
+    """Check that files of this kind may be added to the folder `out`: it is free, empty, or was started as this kind.
 
     Args:
         out: The folder.
-        kind: What is in it, such as `training run`.
-        first: The file that it begins with, whose own reader refuses another's.
+        kind: Kind of its contents, such as `training run`.
+        first: The file that is written first; its own reader refuses files of another origin.
 
     Raises:
-        MagBridgeError: Something else is there, or the place cannot be written to.
+        MagBridgeError: If `out` has other contents, or is not writable.
     """
     out = require_place(out)
     require_writable(out)
@@ -114,16 +114,19 @@ def require_begun(out: Path | str, kind: str, first: str) -> None:
     names = [path.name for path in out.iterdir() if not path.name.startswith(".")] if out.exists() else []
     if names and first not in names:
         raise MagBridgeError(
-            f"{out} holds something other than a {kind}: expected a {kind} or a free name; it is left as it was"
+            f"{out} contains something other than a {kind}: expected a {kind} or a free name; it was not changed"
         )
 
 
 @contextmanager
 def writing_folder(out: Path | str, kind: str, replace: bool = False) -> Iterator[Path]:
-    """A folder to write into, there already; it becomes `out` if the block ends well, marked as of this kind.
+    """Provide an empty folder to write into; mark it with its kind and move it to `out` when the block ends.
+
+    Yields:
+        The temporary folder. After an error in the block, `out` is unchanged.
 
     Raises:
-        MagBridgeError: As `require_folder` does.
+        MagBridgeError: If `require_folder` refuses `out`.
     """
     require_folder(out, kind, replace)
     with replacing(Path(out)) as folder:
@@ -135,7 +138,7 @@ def writing_folder(out: Path | str, kind: str, replace: bool = False) -> Iterato
 
 
 def _written(folder: Path, kind: str) -> dict[str, str] | None:
-    """SHA-256 of each file that a folder was written with; None where it was not written as this kind."""
+    """Return the SHA-256 of each file that a folder was written with; None if it was not written as this kind."""
     marker = folder / (CHECKSUMS if kind == RELEASE else MARKER)
     try:
         if kind == RELEASE:

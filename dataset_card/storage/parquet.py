@@ -1,7 +1,7 @@
-"""The boundary of Parquet files: what one would take in memory is known before a column of it is read.
+"""The parser of Parquet files: it computes the memory that a file needs before it reads any column.
 
-Footer and page headers can claim anything, and pyarrow sets memory aside by what they claim; a dictionary of one long
-text can stand for any number of rows.
+Footer and page headers can claim any size, and pyarrow allocates memory accordingly; a dictionary with one long text
+can stand for any number of rows.
 """
 
 import mmap
@@ -17,22 +17,22 @@ import pyarrow.parquet as pq
 from dataset_card.errors import MagBridgeError
 
 MAX_TABLE_BYTES = 2**30
-"""Of one Parquet file in memory: the whole v1 release takes 0.04 GB, and a small file can claim any size."""
+"""Memory limit of one Parquet file: the whole v1 release takes 0.04 GB, and a small file can claim any size."""
 
 MAX_NESTING = 12
-"""Of the structures of a footer or page header, places in lists counted; the format has ten."""
+"""Maximum nesting of structures in a footer or page header, positions in lists included; the format has ten levels."""
 
 _ROW_GROUPS, _COLUMNS, _COLUMN = 4, 1, 3
 _TYPE, _ENCODINGS, _VALUES = 1, 2, 5
 _PLACE = (6, 7, 9, 11)
-"""Numbers of the footer's fields, as parquet.thrift has them: of `_PLACE`, unpacked and packed size, first page and
-dictionary."""
+"""Numbers of the footer's fields in parquet.thrift; those of `_PLACE` are the unpacked and packed size, the first data
+page and the dictionary page."""
 
 _BYTE_ARRAY, _DELTA_BYTE_ARRAY, _MOST_ENCODINGS = 6, 7, 10
 
 
 class _Chunk(NamedTuple):
-    """One column's part of a row group: what its pages claim."""
+    """One column's part of a row group, as its pages describe it."""
 
     values: int
     size: int
@@ -44,15 +44,15 @@ class _Chunk(NamedTuple):
 def opened_parquet(
     path: Path, columns: Collection[str] | None = None, limit: int = MAX_TABLE_BYTES
 ) -> Iterator[pq.ParquetFile]:
-    """A Parquet file whose columns take at most `limit` bytes, a text that many rows share counted once.
+    """Open a Parquet file whose columns need at most `limit` bytes, counting a text shared by many rows once.
 
     Args:
         path: The file.
-        columns: Names of those that are to be read; all by default.
+        columns: Names of the columns to be read; all by default.
         limit: Bytes in memory.
 
     Raises:
-        MagBridgeError: It is missing, damaged, or would take more.
+        MagBridgeError: If it is missing or damaged, or would need more memory.
     """
     with _opened(path, columns, limit) as (file, _):
         yield file
@@ -60,21 +60,23 @@ def opened_parquet(
 
 @contextmanager
 def _opened(path: Path, columns: Collection[str] | None, limit: int) -> Iterator[tuple[pq.ParquetFile, int]]:
-    """As `opened_parquet`, and the bytes that the columns could take with every text written out."""
+    """Open a file as `opened_parquet` does; also yield the bytes that its columns could need if texts are expanded."""
     with _damage(path), pq.ParquetFile(path) as file:
         chunks = list(_chunks(path, file.metadata, columns))
         _check_size(sum(map(_least, chunks)), path, limit)
         greatest = sum(map(_greatest, chunks))
         if any(chunk.shares_prefixes for chunk in chunks) and greatest > limit:
-            raise MagBridgeError(f"{path}: texts that share prefixes: expected them plain, or in dictionaries")
+            raise MagBridgeError(
+                f"{path}: texts with shared prefixes: expected plain or dictionary encoding; write the file again"
+            )
         yield file, greatest
 
 
 def read_parquet(path: Path, columns: list[str] | None = None, limit: int = MAX_TABLE_BYTES) -> pa.Table:
-    """Read one Parquet file, or some columns of it; damage is one clear error.
+    """Read one Parquet file, or some of its columns.
 
     Raises:
-        MagBridgeError: It is missing, unreadable, or would take more than `limit` bytes.
+        MagBridgeError: If it is missing or damaged, or would need more than `limit` bytes.
     """
     with _opened(path, columns, limit) as (file, greatest):
         if greatest <= limit:
@@ -87,7 +89,7 @@ def read_parquet(path: Path, columns: list[str] | None = None, limit: int = MAX_
 
 
 def _whole(table: pa.Table) -> pa.Table:
-    """The table, once its texts are found to be UTF-8: pyarrow reads others too, and fails when they are looked at."""
+    """Return the table after checking that its texts are UTF-8: pyarrow reads other bytes too, and fails on access."""
     table.select([f.name for f in table.schema if pa.types.is_string(f.type)]).validate(full=True)
     return table
 
@@ -107,7 +109,7 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 def _chunks(path: Path, metadata: pq.FileMetaData, columns: Collection[str] | None) -> Iterator[_Chunk]:
-    # The footer is read here, not asked of pyarrow: its metadata of a column ends the process where they are damaged.
+    # The footer is parsed here, since pyarrow's access to damaged column metadata would crash the process.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         footer, _ = _structure(data[len(data) - 8 - int.from_bytes(data[-8:-4], "little") :], 0)
         names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
@@ -128,7 +130,7 @@ def _chunks(path: Path, metadata: pq.FileMetaData, columns: Collection[str] | No
 def _pages(
     data: mmap.mmap, name: str, claimed: int, unpacked_size: int, packed_size: int, first: int, dictionary: int
 ) -> tuple[int, int]:
-    """Values and unpacked bytes that the pages of a column chunk claim."""
+    """Return the number of values and of unpacked bytes that the pages of a column chunk claim."""
     at = min(dictionary or first, first)
     end, values, size = at + packed_size, 0, 0
     if at < 0 or end > len(data):
@@ -147,7 +149,7 @@ def _pages(
 def _structure(
     data: mmap.mmap | bytes, at: int, above: tuple[int, ...] = (), numbers: dict[tuple[int, ...], int] | None = None
 ) -> tuple[dict[tuple[int, ...], int], int]:
-    """The numbers of a structure in Thrift's compact protocol, by path of field numbers, and where it ends."""
+    """Parse a structure in Thrift's compact protocol; return its numbers by path of field numbers, and its end."""
     if len(above) > MAX_NESTING:
         raise ValueError("a page header is nested too deeply")
     numbers = {} if numbers is None else numbers
@@ -160,7 +162,7 @@ def _structure(
         else:
             field, at = _integer(data, at)
         match kind:
-            case 1 | 2:  # a truth value: the type has it
+            case 1 | 2:  # a boolean, encoded in the type
                 pass
             case 3:
                 at += 1
@@ -181,12 +183,12 @@ def _structure(
 
 
 def _list(data: mmap.mmap | bytes, at: int, above: tuple[int, ...], numbers: dict[tuple[int, ...], int]) -> int:
-    """Add the numbers of a list, by path and place in it; gives where it ends."""
+    """Add the numbers of a list to `numbers`, by path and position; return its end."""
     length, kind = data[at] >> 4, data[at] & 15
     at += 1
     if length == 15:
         length, at = _varint(data, at)
-    if kind in (1, 2, 3):  # a byte each: passed over at once, however many the list claims
+    if kind in (1, 2, 3):  # one byte each: skipped at once, however many the list claims
         return at + length
     for i in range(length):
         match kind:
@@ -225,12 +227,12 @@ def _least(chunk: _Chunk) -> int:
 
 
 def _greatest(chunk: _Chunk) -> int:
-    """What a chunk could take if every value were its whole dictionary, or all that went before."""
+    """Return the bytes that a chunk could need if every value were its whole dictionary, or all values before it."""
     return chunk.values * chunk.size if chunk.is_text else _least(chunk)
 
 
 def _decoded(column: pa.ChunkedArray) -> int:
-    """Bytes of a column once its dictionaries are written out."""
+    """Return the bytes of a column with its dictionaries expanded."""
     if not pa.types.is_dictionary(column.type):
         return column.nbytes
     sizes = (pc.take(pc.binary_length(chunk.dictionary), chunk.indices) for chunk in column.chunks)

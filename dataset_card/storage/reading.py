@@ -1,4 +1,4 @@
-"""Reads a release folder: its manifest, one of its Parquet files, all of its rows."""
+"""Reading a release folder: its manifest, one of its Parquet files, or all its rows."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     import pandas
 
 SETTLED_NS = 2 * 10**9
-"""Files that changed later than this ago are not remembered: a write may follow within one tick of the file system."""
+"""Minimum age of files whose digest is cached: another write may follow within one tick of the file system's clock."""
 
 MANIFEST, CHECKSUMS = "manifest.json", "checksums.sha256"
 
 
 @contextlib.contextmanager
 def one_release(folder: Path | str) -> Iterator[Path]:
-    """The real path of a release folder, which is one and the same release until the block ends.
+    """Provide the real path of a release folder, and check that it is the same folder until the block ends.
 
-    A symbolic link is followed once. The folder is held open: no other can get its inode meanwhile.
+    A symbolic link is followed once. The folder is kept open, so that its inode cannot be reused meanwhile.
 
     Raises:
-        MagBridgeError: Another folder took its place, so that rows of two releases might have been read.
+        MagBridgeError: If another folder replaced it, so that rows of two releases might have been read.
     """
     real = Path(os.path.realpath(standing(Path(folder))))
     if not real.is_dir() or not hasattr(os, "O_DIRECTORY"):
@@ -65,10 +65,10 @@ def _stands(path: Path, descriptor: int) -> bool:
 
 
 def read_manifest(folder: Path | str) -> dict:
-    """The manifest of a release folder.
+    """Read the manifest of a release folder.
 
     Raises:
-        MagBridgeError: The folder is not a release, or its manifest is damaged.
+        MagBridgeError: If the folder is not a release, or its manifest is damaged.
     """
     path = standing(Path(folder)) / MANIFEST
     if not path.is_file():
@@ -79,14 +79,14 @@ def read_manifest(folder: Path | str) -> dict:
 
 
 def checked_digest(folder: Path | str) -> str:
-    """The digest of a release folder's rows, once they are found to have the one that its manifest states.
+    """Return the digest of a release folder's rows, after checking that it is the one that its manifest states.
 
-    The digest of all rows is computed once for the same files (0.2 s of one core for v1) and remembered in the user's
-    cache. The same files are those of the same paths, sizes, inodes and times: the time of change, which nobody can
-    set, is another after any write.
+    The digest is computed once for the same files (0.2 s on one core for v1) and stored in the user's cache. Files are
+    the same if their paths, sizes, inodes and times are equal; the time of change, which cannot be set, differs after
+    any write.
 
     Raises:
-        MagBridgeError: The folder is no release, damaged, or its rows have another digest.
+        MagBridgeError: If the folder is not a release or is damaged, or its rows have another digest.
     """
     with one_release(folder) as real:
         stated = read_manifest(real)["dataset_digest"]
@@ -103,9 +103,9 @@ def checked_digest(folder: Path | str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _digest(folder: Path, state: tuple) -> str:
-    """Digest of the rows in files whose sizes, times and places are `state`."""
+    """Compute the digest of the rows in files with the given paths, sizes and times, or take it from the cache."""
     memory = cache_dir() / "digests" / hashlib.sha256(repr(state).encode()).hexdigest()
-    with contextlib.suppress(OSError, ValueError):  # not there: it is computed
+    with contextlib.suppress(OSError, ValueError):  # not cached: compute it
         if len(known := memory.read_text(encoding="ascii")) == 64:
             return known
     digest = dataset_digest(read_table(folder))
@@ -114,16 +114,16 @@ def _digest(folder: Path, state: tuple) -> str:
     with (
         contextlib.suppress(OSError),
         replacing(memory) as temporary,
-    ):  # a cache that cannot be written costs time alone
+    ):  # a cache that cannot be written only costs time
         temporary.write_text(digest, encoding="ascii")
     return digest
 
 
 def read_table(folder: Path) -> pa.Table:
-    """All rows of a release folder in release order.
+    """Read all rows of a release folder in release order.
 
     Raises:
-        MagBridgeError: A file is missing or damaged, or the rows are not those of the metadata table.
+        MagBridgeError: If a file is missing or damaged, or the rows are not those of the metadata table.
     """
     with one_release(folder) as real:
         return _table(real)
@@ -147,10 +147,10 @@ def _table(folder: Path) -> pa.Table:
 
 
 def joined(parts: list[pa.Table], where: str) -> pa.Table:
-    """Rows of several files as one table.
+    """Concatenate the rows of several files.
 
     Raises:
-        MagBridgeError: They are of different versions of the contract.
+        MagBridgeError: If they follow different versions of the contract.
     """
     if any(part.schema != parts[0].schema for part in parts):
         raise MagBridgeError(f"{where}: files of different schema_version; expected one; rebuild the release")
@@ -158,17 +158,17 @@ def joined(parts: list[pa.Table], where: str) -> pa.Table:
 
 
 def read_rows(path: Path) -> pa.Table:
-    """The rows of one data file, cast to the contract; other software may have stored signals as plain lists.
+    """Read the rows of one data file and cast them to the contract; other software may store signals as plain lists.
 
     Raises:
-        MagBridgeError: It is damaged, or a column is missing, unknown, null where it may not be, or of another type or
-            length.
+        MagBridgeError: If the file is damaged, or a column is missing, unknown, has forbidden nulls, or has another
+            type or length.
     """
     return by_contract(read_parquet(path), str(path))
 
 
 def by_contract(part: pa.Table, where: str) -> pa.Table:
-    """Columns of a table by the contract; raises as `read_rows` does, naming `where` they come from."""
+    """Cast the columns of a table to the contract; raise as `read_rows` does, naming the source `where`."""
     schema = arrow_schema_of(fields_in(part))
     missing = [name for name in schema.names if name not in part.column_names]
     extra = [name for name in part.column_names if name not in schema.names]
@@ -199,12 +199,12 @@ def by_contract(part: pa.Table, where: str) -> pa.Table:
 
 
 def fields_in(table: pa.Table) -> tuple[Field, ...]:
-    """The contract's columns for the version that a table's first row states; v1's where it states none."""
+    """Return the contract's columns for the version stated in a table's first row; v1's if it states none."""
     states = "schema_version" in table.column_names and table.num_rows
     return fields_of(table["schema_version"][0].as_py() if states else "")
 
 
 def scalars(table: pa.Table) -> pandas.DataFrame:
-    """The scalar fields of every row, with None for null."""
+    """Return the scalar fields of every row as a data frame, with None for null."""
     frame = table.select(metadata_of(fields_in(table))).to_pandas(integer_object_nulls=True)
     return frame.astype(object).where(frame.notna(), None)

@@ -1,9 +1,9 @@
-"""The folder of a hidden round: signals without labels, what they are bound to, and, once it closes, the labels.
+"""The folder of a hidden round: signals without labels, the commitment to them and, once it closes, the labels.
 
-While a round is open its folder holds `round.json` and one Parquet file per task, with `sample_id` and six channels.
-`round.json` states the commitment: the SHA-256 of master seed, salt and configuration. `entries.json` states what was
-handed in: a SHA-256 of each predictions file. The reveal closes that list and adds `reveal.json`, which has seed, salt
-and the list's SHA-256, and `labels.parquet`. `python -m bridge round verify` makes all of it again.
+While a round is open, its folder contains `round.json` and one Parquet file per task, with `sample_id` and six
+channels. `round.json` states the commitment: the SHA-256 of master seed, salt and configuration. `entries.json` lists
+the entries: the SHA-256 of each predictions file. The reveal closes that list and adds `reveal.json`, with seed, salt
+and the list's SHA-256, and `labels.parquet`. `python -m bridge round verify` regenerates all of it.
 """
 
 import hashlib
@@ -28,26 +28,26 @@ SIGNAL_FIELDS = (
     Field("sample_id", "string", "Number of the row in its task, in an order that the secret draws."),
     *(BY_NAME[name] for name in CHANNELS),
 )
-"""Columns of a task's file: nothing beside the signals."""
+"""Columns of a task's file: the id and the signals only."""
 
 LABEL_FIELDS = (
     SIGNAL_FIELDS[0],
     Field("task", "string", "Task whose file has the signal.", values=TASKS),
     *(BY_NAME[name] for name in metadata_of(FIELDS_V2) if name not in ("sample_id", "parent_sample_id")),
 )
-"""Columns of `labels.parquet`; the row an anomaly was injected into is in no file."""
+"""Columns of `labels.parquet`, without `parent_sample_id`: the row that an anomaly was injected into is in no file."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """What `round.json` says.
+    """The contents of `round.json`.
 
     Attributes:
-        folder: Where the round lies.
+        folder: The round's folder.
         commitment: SHA-256 of master seed, salt and configuration (see `commitment_of`).
-        configuration: Everything else that the rows depend on, `name` among it.
-        files: Rows and SHA-256 of each task's file, by task.
-        digest: SHA-256 of all of these: what a submission names as its release.
+        configuration: Everything else that the rows depend on, and the round's `name`.
+        files: Number of rows and SHA-256 of each task's file, by task.
+        digest: SHA-256 of commitment, configuration and files; a submission names it as its release.
     """
 
     folder: Path
@@ -63,38 +63,38 @@ class Round:
 
     @property
     def is_revealed(self) -> bool:
-        """Whether labels have been published."""
+        """Whether the labels have been published."""
         return (self.folder / REVEAL).is_file()
 
 
 def commitment_of(configuration: Mapping[str, Any], master_seed: int, salt: str) -> str:
-    """SHA-256 of the canonical JSON (sorted keys, no spaces) of configuration, master seed and salt.
+    """Compute the SHA-256 of the canonical JSON (sorted keys, no spaces) of configuration, master seed and salt.
 
     Args:
-        configuration: Of the round.
-        master_seed: Of the round; it enters as text, since few programs read a JSON number of this size.
-        salt: Hex digits.
+        configuration: The round's configuration.
+        master_seed: The round's master seed; hashed as text, since few programs read JSON numbers of this size.
+        salt: Hexadecimal digits.
     """
     document = {"configuration": configuration, "master_seed": str(master_seed), "salt": salt}
     return hashlib.sha256(canonical_json(document).encode()).hexdigest()
 
 
 def round_digest(commitment: str, configuration: Mapping[str, Any], files: Mapping[str, Any]) -> str:
-    """SHA-256 of a round's commitment, configuration and files."""
+    """Compute the SHA-256 of a round's commitment, configuration and files."""
     document = {"commitment": commitment, "configuration": configuration, "files": files}
     return hashlib.sha256(canonical_json(document).encode()).hexdigest()
 
 
 def is_round(folder: Path | str) -> bool:
-    """Whether a folder is that of a hidden round."""
+    """Return whether a folder is that of a hidden round."""
     return (Path(folder) / ROUND).is_file()
 
 
 def read_round(folder: Path | str) -> Round:
-    """A round, once its public files are found to be those that it states.
+    """Read a round and check that its signal files are those that `round.json` states.
 
     Raises:
-        MagBridgeError: The folder is no round, or a file of it was changed, is missing or was added.
+        MagBridgeError: If the folder is not a round, or a file of it is missing or was changed.
     """
     folder = Path(folder)
     if not is_round(folder):
@@ -119,7 +119,7 @@ def read_round(folder: Path | str) -> Round:
     digest = round_digest(commitment, configuration, files)
     if document.get("digest") != digest:
         raise MagBridgeError(
-            f"{folder / ROUND}: its entries have the digest {digest[:12]}, it states "
+            f"{folder / ROUND}: its contents have the digest {digest[:12]}, but it states "
             f"{str(document.get('digest'))[:12]}: it was changed; get the round again from where it was published"
         )
     found = Round(folder, commitment, configuration, files, digest)
@@ -128,38 +128,38 @@ def read_round(folder: Path | str) -> Round:
         if not path.is_file() or path.is_symlink():
             raise MagBridgeError(f"{path}: missing; get the round again from where it was published")
         if sha256_of(path) != file.get("sha256"):
-            raise MagBridgeError(f"{path}: was changed: its SHA-256 is not the one that {ROUND} states")
+            raise MagBridgeError(f"{path} was changed: its SHA-256 is not the one that {ROUND} states")
     return found
 
 
 def file_of(task: str) -> str:
-    """Name of the file that has a task's signals."""
+    """Return the name of the file with a task's signals."""
     return f"{task}.parquet"
 
 
 def read_signals(found: Round, task: str) -> pa.Table:
-    """Ids and signals of a task, as in `SIGNAL_FIELDS`.
+    """Read the ids and signals of a task, with the columns `SIGNAL_FIELDS`.
 
     Raises:
-        MagBridgeError: The file has other columns or rows.
+        MagBridgeError: If the file has other columns or another number of rows.
     """
     return _of_fields(found.folder / file_of(task), SIGNAL_FIELDS, found.files[task]["rows"])
 
 
 def read_labels(found: Round) -> pa.Table:
-    """Labels of every row, as in `LABEL_FIELDS`, once seed and salt are found to be those of the commitment.
+    """Read the labels of every row, with the columns `LABEL_FIELDS`, after checking the commitment.
 
-    Whether the labels follow from them, `python -m bridge round verify` tells.
+    Only `python -m bridge round verify` checks that the labels follow from seed, salt and configuration.
 
     Raises:
-        MagBridgeError: The round is still open, or seed, salt, configuration or labels are not those it is bound to.
+        MagBridgeError: If the round is still open, or seed, salt, configuration or labels fail their commitment check.
     """
     read_reveal(found)
     return _of_fields(found.folder / LABELS, LABEL_FIELDS, sum(file["rows"] for file in found.files.values()))
 
 
 def read_reveal(found: Round) -> tuple[int, str]:
-    """Master seed and salt of a round that is closed.
+    """Read the master seed and salt of a closed round.
 
     Raises:
         MagBridgeError: As in `read_labels`.
@@ -172,8 +172,8 @@ def read_reveal(found: Round) -> tuple[int, str]:
         raise MagBridgeError(f"{path}: expected a master_seed of digits and a salt, both as text")
     if commitment_of(found.configuration, int(seed), salt) != found.commitment:
         raise MagBridgeError(
-            f"{path}: master_seed and salt do not give the commitment {found.commitment[:12]} of {ROUND}: one of seed, "
-            "salt and configuration was changed since the round opened"
+            f"{path}: master_seed and salt do not give the commitment {found.commitment[:12]} of {ROUND}: the seed, "
+            "the salt or the configuration was changed after the round opened"
         )
     if not (found.folder / LABELS).is_file() or sha256_of(found.folder / LABELS) != labels:
         raise MagBridgeError(f"{found.folder / LABELS}: missing or changed: {REVEAL} states another SHA-256")
@@ -181,19 +181,19 @@ def read_reveal(found: Round) -> tuple[int, str]:
 
 
 def entries_sha256(folder: Path) -> str | None:
-    """SHA-256 of a round's list of entries, None where it has none."""
+    """Compute the SHA-256 of a round's list of entries; return None if it has no list."""
     return sha256_of(folder / ENTRIES) if (folder / ENTRIES).is_file() else None
 
 
 def read_entries(found: Round) -> dict[str, dict[str, str]]:
-    """What was committed: SHA-256 of the predictions file of each task, by name of the entry.
+    """Read the committed entries: the SHA-256 of each task's predictions file, by name of the entry.
 
     Raises:
-        MagBridgeError: The list is damaged, or was changed since the reveal, which closed it.
+        MagBridgeError: If the list is damaged, or was changed after the reveal, which closed it.
     """
     path = found.folder / ENTRIES
     if found.is_revealed and read_json(found.folder / REVEAL).get("entries_sha256") != entries_sha256(found.folder):
-        raise MagBridgeError(f"{path}: was changed since the reveal: {REVEAL} states another SHA-256")
+        raise MagBridgeError(f"{path} was changed after the reveal: {REVEAL} states another SHA-256")
     if not path.is_file():
         return {}
     entries = read_json(path).get("entries")

@@ -1,4 +1,4 @@
-"""Samples that the package carries: 200 rows of each published release."""
+"""Samples included in the package: 200 rows of each published release."""
 
 from pathlib import Path
 
@@ -11,25 +11,25 @@ from dataset_card.storage.reading import by_contract
 
 ROWS = 200
 DIGEST = b"dataset_digest"
-"""Key in a sample's metadata: digest of the release that its rows are of."""
+"""Key in a sample's metadata for the digest of the release that its rows come from."""
 
 
 def path_of(dataset: str) -> Path:
-    """Where the sample of a dataset lies."""
+    """Return the path of a dataset's sample."""
     return Path(__file__).parents[1] / "samples" / f"{dataset}.parquet"
 
 
 def sample(dataset: str = V1.name) -> pa.Table:
-    """Rows of a published release for a first look without a build: 200 of them, spaced evenly over it.
+    """Return 200 rows, evenly spaced over a published release, for a first look without a build.
 
     Args:
         dataset: `magbridge-battery` (v1), `magbridge-battery-v2` or `magbridge-battery-v3`.
 
     Returns:
-        The columns of a release; signals were kept in single precision. Scores on a sample mean nothing.
+        Table with the columns of a release; signals were stored in single precision. Scores on a sample mean nothing.
 
     Raises:
-        MagBridgeError: No such dataset.
+        MagBridgeError: If there is no such dataset.
 
     Example:
         >>> sample("magbridge-battery").num_rows

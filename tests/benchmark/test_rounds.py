@@ -66,7 +66,7 @@ def test_what_was_not_committed_before_the_reveal_is_never_ranked(story, tmp_pat
         commit(revealed, "seer", {"t1": "0" * 64})
     forged = {"seer": {"t1": sha256_of(entries / "seer/t1.parquet")}}
     (revealed / "entries.json").write_text(json.dumps({"entries": forged}))
-    with pytest.raises(MagBridgeError, match="entries.json: was changed since the reveal"):
+    with pytest.raises(MagBridgeError, match="entries.json was changed after the reveal"):
         read_entries(entries, [revealed], [])
     with pytest.raises(MagBridgeError, match="reveal.json: is not what seed, salt and configuration give"):
         verify(revealed)

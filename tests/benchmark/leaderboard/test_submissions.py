@@ -176,9 +176,9 @@ def _link(folder):
 MISTAKES = {
     "no submission.yaml in": lambda folder: (folder / FILE).unlink(),
     "over 64 kB": _text(b"a: " + b"x" * 70_000),
-    "is not plain YAML \\(.*stands there twice": _text(b"name: a\nname: b\n"),
-    "is not plain YAML \\(aliases are not taken": _text(b"a: &a [1]\nb: *a\n"),
-    "is not plain YAML \\(tags such as .* are not taken": _text(b"!!python/object/apply:os.system [id]"),
+    "is not plain YAML \\(.*is given twice": _text(b"name: a\nname: b\n"),
+    "is not plain YAML \\(aliases are not allowed": _text(b"a: &a [1]\nb: *a\n"),
+    "is not plain YAML \\(tags such as .* are not allowed": _text(b"!!python/object/apply:os.system [id]"),
     "is not plain YAML \\(.*codec": _text(b"\xff\xfe\xff"),
     "is not plain YAML \\(.*expected": _text(b"a: [1"),
     "is not plain YAML": _text(b"[" * 30_000),
@@ -222,7 +222,7 @@ MISTAKES = {
         (folder / "t1.parquet").unlink(),
         os.mkfifo(folder / "t1.parquet"),
     ),
-    "is not plain YAML .*nan is not a number that is taken": _change(
+    "is not plain YAML .*nan is not allowed: expected a finite number": _change(
         tasks={"t1": {"predictions": "t1.parquet", "seconds": float("nan")}}
     ),
     "is not readable Parquet": lambda folder: (folder / "t1.parquet").write_bytes(b"PAR1"),
@@ -263,7 +263,7 @@ def test_what_cannot_be_submitted_is_not_saved(release, tmp_path):
     "text, message",
     [
         ("release: [", "is not plain YAML"),
-        ("a: &a [1]\nb: *a\n", "aliases are not taken"),
+        ("a: &a [1]\nb: *a\n", "aliases are not allowed"),
         ("\xff", "is not plain YAML"),
         ("- 1\n", "lacks `release` and `tasks`"),
         ("release: 1\n", "lacks `release` and `tasks`"),

@@ -176,7 +176,7 @@ def test_a_split_of_its_own_survives_a_bundle(pristine, tmp_path):
 
 def test_what_stands_there_is_left_as_it_was(pristine, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(MagBridgeError, match="holds something other than a release"):
+    with pytest.raises(MagBridgeError, match="contains something other than a release"):
         adopt(pristine / "scans.parquet", pristine / "labels.csv", tmp_path, **OWNERS)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 

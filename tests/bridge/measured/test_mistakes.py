@@ -367,7 +367,7 @@ def test_a_channel_map_of_an_alias_bomb_is_refused(tmp_path):
         f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8)
     )
     (tmp_path / "map.yaml").write_text(f"{bomb}channels: *i\n")
-    with pytest.raises(FaultyInput, match=r"map\.yaml: not plain YAML \(aliases are not taken\)"):
+    with pytest.raises(FaultyInput, match=r"map\.yaml: not plain YAML \(aliases are not allowed\)"):
         read_channel_map(tmp_path / "map.yaml")
 
 

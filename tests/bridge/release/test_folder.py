@@ -129,7 +129,9 @@ def test_a_rebuild_replaces_the_folder_unless_something_of_the_users_is_in_it(ti
     release.write(out, release.read_table(tiny_release), origin)
     assert list(tmp_path.iterdir()) == [out]
     (out / "notes.txt").write_text("mine")
-    with pytest.raises(MagBridgeError, match="holds notes.txt, which is not as this release was written"):
+    with pytest.raises(
+        MagBridgeError, match="contains notes.txt, which was added or changed after this release was written"
+    ):
         release.write(out, release.read_table(tiny_release), origin)
     assert (out / "notes.txt").read_text() == "mine"
 
@@ -161,7 +163,7 @@ def test_another_release_is_replaced_only_when_told(tiny_release, tmp_path, monk
         (same, 7, 2),
         (same, 20260512, 3),
     ):
-        with pytest.raises(MagBridgeError, match="holds a release: expected another --out, or --replace; it is left"):
+        with pytest.raises(MagBridgeError, match="contains a release: expected another --out, or --replace; it was"):
             release.build(out, inputs, master_seed=seed, variants=variants)
         assert files_of(out) == before
         with pytest.raises(Reached):

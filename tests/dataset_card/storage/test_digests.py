@@ -54,5 +54,5 @@ def test_checksums_are_read_as_sha256sum_writes_them():
              "a" * 64 + "  /x\n", "a" * 64 + "  .//x\n", "a" * 64 + "  a/../../x\n"],
 )  # fmt: skip
 def test_other_lines_are_refused(line):
-    with pytest.raises(MagBridgeError, match="sums line 2 is not `<sha256>  <path>`"):
+    with pytest.raises(MagBridgeError, match="sums line 2: expected `<sha256>  <path>`"):
         listed_digests(("0" * 64 + "  y\n" + line).encode(), "sums")

@@ -27,7 +27,7 @@ def test_the_root_the_working_folder_and_the_home_are_refused(place, tmp_path, m
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     place = str(tmp_path / "home") if place == "~" else place
     for require in (require_place, require_file, lambda out: require_folder(out, KIND, True)):
-        with pytest.raises(MagBridgeError, match="expected a name of its own"):
+        with pytest.raises(MagBridgeError, match="expected a new name"):
             require(place)
     assert list(tmp_path.iterdir()) == [work] and list(work.iterdir()) == []
 
@@ -36,7 +36,7 @@ def test_a_link_to_the_working_folder_is_refused(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     (tmp_path / "link").symlink_to("work")
-    with pytest.raises(MagBridgeError, match="expected a name of its own"):
+    with pytest.raises(MagBridgeError, match="expected a new name"):
         require_place(tmp_path / "link")
 
 
@@ -70,7 +70,7 @@ def test_a_folder_of_its_kind_is_replaced_only_when_told(tmp_path):
     write(out)
     document = json.loads((out / MARKER).read_text())
     assert document["kind"] == KIND and set(document["files"]) == {"figures/one.png", "report.md"}
-    with pytest.raises(MagBridgeError, match="holds a report: expected another --out, or --replace"):
+    with pytest.raises(MagBridgeError, match="contains a report: expected another --out, or --replace"):
         write(out)
     write(out, replace=True)
     with pytest.raises(MagBridgeError, match="something other than a model"):
@@ -104,7 +104,7 @@ def test_a_folder_with_anything_else_in_it_stays(tmp_path, change):
     write(out)
     change(out)
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    with pytest.raises(MagBridgeError, match="left as it was"):
+    with pytest.raises(MagBridgeError, match="not changed"):
         write(out, replace=True)
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
 
@@ -121,11 +121,11 @@ def test_what_is_put_into_a_free_place_during_the_work_stays(tmp_path):
     require_file(tmp_path / "made.md")
     (tmp_path / "made.md").write_text("mine")
     with (
-        pytest.raises(MagBridgeError, match="made.md was put there meanwhile"),
+        pytest.raises(MagBridgeError, match="made.md was created meanwhile"),
         replacing(tmp_path / "made.md") as file,
     ):
         file.write_text("ours")
-    with pytest.raises(MagBridgeError, match="made was put there meanwhile"), writing_folder(tmp_path / "made", KIND):
+    with pytest.raises(MagBridgeError, match="made was created meanwhile"), writing_folder(tmp_path / "made", KIND):
         (tmp_path / "made").mkdir()
         (tmp_path / "made" / "mine").write_text("mine")
     assert {path.name for path in tmp_path.rglob("*")} == {"made.md", "made", "mine"}

@@ -87,7 +87,7 @@ def test_texts_that_share_prefixes_are_refused_where_they_could_be_long(tmp_path
     texts = ["x" * n for n in range(2000)]
     pq.write_table(pa.table({"t": texts}), path, use_dictionary=False, column_encoding={"t": "DELTA_BYTE_ARRAY"})
     assert path.stat().st_size < 40_000
-    with pytest.raises(MagBridgeError, match="share prefixes"):
+    with pytest.raises(MagBridgeError, match="shared prefixes"):
         read_parquet(path, limit=10**6)
     assert read_parquet(path)["t"].to_pylist() == texts
 

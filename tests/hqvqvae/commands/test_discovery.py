@@ -61,7 +61,7 @@ def test_discover_refuses_a_folder_in_use(run, tables):
     assert done.returncode == 1
     assert (
         done.stderr
-        == f"error: {run[0]} holds a discovery run: expected another --out, or --replace; it is left as it was\n"
+        == f"error: {run[0]} contains a discovery run: expected another --out, or --replace; it was not changed\n"
     )
 
 

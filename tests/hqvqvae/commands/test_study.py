@@ -59,5 +59,5 @@ def test_precursors_searches_prints_its_tables_and_adds_to_what_is_there(monkeyp
 def test_reproduce_leaves_a_folder_in_use_as_it_is(monkeypatch, capsys, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     assert run(monkeypatch, "reproduce", "--short", "--out", tmp_path) == 1
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path} holds something other than a reproduction")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path} contains something other than a reproduction")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -32,7 +32,7 @@ def test_the_folder_of_a_run_is_whole(planted_run, run_folder):
     content = json.loads((run_folder / "discovery.json").read_text())
     assert content["plan"]["proxy"] == "fade" and content["verdict"] == planted_run.verdict
     assert content["primary"]["nested"]["p_within"] == planted_run.primary.nested.p_within
-    with pytest.raises(MagBridgeError, match="holds a discovery run: expected another"):
+    with pytest.raises(MagBridgeError, match="contains a discovery run: expected another"):
         write_run(planted_run, run_folder)
 
 

@@ -96,7 +96,7 @@ def test_errors_of_a_file_of_evaluate_are_taken_and_another_file_is_refused(repo
 
 
 def test_a_folder_in_use_and_no_seed_are_refused(report, tmp_path):
-    with pytest.raises(MagBridgeError, match="holds a reproduction: expected another"):
+    with pytest.raises(MagBridgeError, match="contains a reproduction: expected another"):
         reproduce(report[0], short=True)
     with pytest.raises(MagBridgeError, match="at least one seed"):
         reproduce(tmp_path / "new", seeds=[], short=True)

@@ -28,15 +28,15 @@ class HashedConfig:
     """A configuration that is a part of every sample id."""
 
     def hash(self) -> str:
-        """First 12 hex digits of the SHA-256 of the configuration's canonical JSON."""
+        """Return the first 12 hex digits of the SHA-256 of the configuration's canonical JSON."""
         return config_hash(dataclasses.asdict(self))
 
     @classmethod
     def of(cls, document: Mapping) -> Self:
-        """The configuration that a manifest states, of its own configurations and tuples in plain values.
+        """Rebuild a configuration from a manifest, where nested configurations and tuples are plain JSON values.
 
         Raises:
-            TypeError: An entry is missing, unknown or of another kind.
+            TypeError: If an entry is missing, unknown or of the wrong type.
         """
         return _from_plain(cls, document)
 
@@ -77,7 +77,7 @@ class BridgeConfig(HashedConfig):
 
 
 def _from_plain(kind, document):
-    """A dataclass from what `dataclasses.asdict` and JSON made of it, derived fields left out."""
+    """Rebuild a dataclass from its `dataclasses.asdict` after a round trip through JSON; ignore derived fields."""
     types, fixed = typing.get_type_hints(kind), {f.name for f in dataclasses.fields(kind) if not f.init}
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
     return kind(
@@ -90,5 +90,5 @@ def _from_plain(kind, document):
 
 
 def config_hash(config: dict) -> str:
-    """First 12 hex digits of the SHA-256 of a configuration's canonical JSON."""
+    """Return the first 12 hex digits of the SHA-256 of a configuration's canonical JSON."""
     return hashlib.sha256(canonical_json(config).encode()).hexdigest()[:12]

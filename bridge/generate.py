@@ -1,4 +1,4 @@
-"""Every bridge: which one serves a version, and how those of scans turn a plan into signals, sensor faults included."""
+"""Select the bridge of an edition, and turn a plan into signals, including sensor faults."""
 
 from pathlib import Path
 from typing import Any
@@ -24,31 +24,31 @@ AnyConfig = BridgeConfig | BridgeV2Config
 ReleaseInputs = AnyUpstream | InputsV3
 ReleaseBridge = AnyBridge | BridgeV3
 ReleaseConfig = AnyConfig | PhysicsConfig
-"""What releases are made from: scans and pulse tables, or v3's physics, which reads neither."""
+"""Types for releases of every edition: the scan-based v1 and v2, and v3, which is computed and reads no files."""
 
 CONFIGS: dict[Edition, type[ReleaseConfig]] = {V1: BridgeConfig, V2: BridgeV2Config, V3: PhysicsConfig}
-"""Configuration of each edition's bridge."""
+"""Configuration class of each edition's bridge."""
 
 
 def inputs_of(
     bridge: str = "v1", choice: str = "auto", upstream_dir: Path | str | None = None, fetch: bool = True
 ) -> ReleaseInputs:
-    """The inputs of any bridge; arguments as in `resolve`. v3 reads no upstream.
+    """Return the inputs of any bridge; v3 reads no upstream. The arguments are those of `resolve`.
 
     Raises:
-        MagBridgeError: As in `resolve`, or v3 was given an upstream.
+        MagBridgeError: As in `resolve`, or if v3 is given an upstream.
     """
     if bridge != V3.bridge:
         return resolve(bridge, choice, upstream_dir, fetch)
     if choice != "auto" or upstream_dir is not None:
-        raise MagBridgeError(f"upstream {choice!r} for v3: it is computed and reads none; leave the upstream out")
+        raise MagBridgeError(f"upstream {choice!r} for v3: v3 is computed without an upstream; leave it out")
     return InputsV3()
 
 
 def resolve(
     bridge: str = "v1", choice: str = "auto", upstream_dir: Path | str | None = None, fetch: bool = True
 ) -> AnyUpstream:
-    """The inputs of a bridge, as `bridge.upstream.resolve` finds those of v1.
+    """Return the inputs of v1 or v2 (see `bridge.upstream.resolve`).
 
     Args:
         bridge: `v1` or `v2`.
@@ -57,7 +57,8 @@ def resolve(
         fetch: Whether missing files may be downloaded.
 
     Raises:
-        MagBridgeError: Unknown bridge or choice; a file is missing or damaged, or its contents are not as expected.
+        MagBridgeError: If the bridge or the choice is unknown, or if a file is missing, damaged or has unexpected
+            contents.
     """
     if bridge not in (V1.bridge, V2.bridge):
         raise MagBridgeError(f"bridge {bridge!r}: expected {V1.bridge} or {V2.bridge}")
@@ -67,13 +68,16 @@ def resolve(
 def make_bridge(
     inputs: Any, config: Any = None, master_seed: int = MASTER_SEED, scan_map: ScanMap | None = None
 ) -> Any:
-    """The bridge that serves some inputs.
+    """Return the bridge of the given inputs.
 
     Args:
-        inputs: What `resolve` or `inputs_of` found: `ReleaseInputs`.
-        config: Its numbers, a `ReleaseConfig`; those of the published release by default.
-        master_seed: Seed of virtual cells; v1 has none.
-        scan_map: v2's map, fitted before; fitted to the inputs by default.
+        inputs: `ReleaseInputs`, as `resolve` or `inputs_of` returns them.
+        config: A `ReleaseConfig`; the configuration of the published release by default.
+        master_seed: Seed of virtual cells; ignored by v1, which has none.
+        scan_map: A fitted map for v2; fitted to the inputs by default.
+
+    Raises:
+        MagBridgeError: If the configuration belongs to another edition.
     """
     kind: Any = CONFIGS[edition_of_upstream(inputs)]
     config = kind() if config is None else config
@@ -85,7 +89,7 @@ def make_bridge(
 
 
 def plan_of(bridge: AnyBridge, counts: AnyComposition, master_seed: int) -> Plan:
-    """The plan of a release of scans."""
+    """Return the plan of a v1 or v2 release."""
     return make_plan(
         bridge.upstream.pulses,
         bridge.config,
@@ -97,14 +101,22 @@ def plan_of(bridge: AnyBridge, counts: AnyComposition, master_seed: int) -> Plan
 
 
 def generate_plan(bridge: AnyBridge, plan: Plan, workers: int | None = None) -> np.ndarray:
-    """Signals of every row of a plan, (n, 100, 6) in nT.
+    """Generate the signals of all rows of a plan.
 
-    In v1 a fault befalls a copy of its parent's signal, in all six channels. In v2 it befalls a scan of its own: the
-    parent's battery, voltage, SOC, SOH and mounting, and noise, lines, transients and place across the cell from its
-    own seed, so that no reading of the one is in the other. There it befalls the four measured channels, and the
-    magnitudes are derived from what these then read, as an instrument would: in clean rows they follow from the
-    measured channels and the field that these do not see, so a fault of their own would break that relation, and a
-    model could tell every fault from it unseen.
+    In v1, a fault is injected into a copy of its parent's signal, in all six channels. In v2, it is injected into a
+    separate scan, which shares the parent's battery, voltage, SOC, SOH and mounting, and draws noise, lines, transients
+    and place across the cell from its own seed, so that parent and anomaly have no reading in common. There the fault
+    affects the four measured channels, and the magnitudes are derived from the faulty readings, as an instrument would
+    derive them. In clean rows the magnitudes follow from the measured channels and the unseen field; a fault injected
+    into the magnitudes directly would break that relation, and a model could detect every fault by it.
+
+    Args:
+        bridge: The bridge of v1 or v2.
+        plan: Requests and labels of the n rows.
+        workers: Threads; all cores by default. The result does not depend on it.
+
+    Returns:
+        (n, 100, 6) signals in nT, in the plan's order.
     """
     rows, injected = plan.rows, np.flatnonzero(plan.parent >= 0)
     voltage, soc, seed = (rows[name].to_numpy() for name in ("voltage", "soc", "generation_seed"))
@@ -129,17 +141,17 @@ def generate_plan(bridge: AnyBridge, plan: Plan, workers: int | None = None) -> 
 
 
 def edition_of_upstream(inputs: ReleaseInputs) -> Edition:
-    """The edition of the releases that are built from some inputs."""
+    """Return the edition of the releases built from the given inputs."""
     return edition_of(inputs.bridge_version)
 
 
 def _scaled(severity: float) -> float:
-    """Severity mapped from [0.2, 1] to [0, 1]."""
+    """Map a severity from [0.2, 1] to [0, 1]."""
     return (severity - SEVERITY_MIN) / (SEVERITY_MAX - SEVERITY_MIN)
 
 
 def sensor_dropout(x: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """One to three channels fall silent for 10 to 50 % of the scan: only 3 % of their noise remains."""
+    """Silence one to three channels for 10 to 50 % of the scan; only 3 % of their noise remains."""
     u, (steps, channels) = _scaled(severity), x.shape
     count = int(round(1 + 2 * u))
     window = max(1, int(round((0.10 + 0.40 * u) * steps)))
@@ -153,7 +165,7 @@ def sensor_dropout(x: np.ndarray, severity: float, rng: np.random.Generator) -> 
 
 
 def calibration_drift(x: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """The gain of every channel drifts by 5 to 25 % over the scan, with a slight bend."""
+    """Let the gain of all channels drift by 5 to 25 % over the scan, with a slight bend."""
     magnitude = 0.05 + 0.20 * _scaled(severity)
     end = magnitude if rng.random() < 0.5 else -magnitude
     bend = rng.uniform(-0.3, 0.3) * end
@@ -162,7 +174,7 @@ def calibration_drift(x: np.ndarray, severity: float, rng: np.random.Generator) 
 
 
 def temporal_warp(x: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """Sampling times jitter by up to 2 to 15 % of a step; the signal is resampled linearly."""
+    """Jitter the sampling times by up to 2 to 15 % of a step and resample the signal linearly."""
     time = np.linspace(0, 1, len(x))
     step = 1 / (len(x) - 1)
     jitter = (0.02 + 0.13 * _scaled(severity)) * step
@@ -173,7 +185,7 @@ def temporal_warp(x: np.ndarray, severity: float, rng: np.random.Generator) -> n
 
 
 def periodic_interference(x: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    """One to all channels pick up one or two sine waves of 2 to 10 cycles a scan."""
+    """Add one or two sine waves of 2 to 10 cycles per scan to one or more channels."""
     u, channels = _scaled(severity), x.shape[1]
     amplitude = 0.10 + 0.30 * u
     chosen = rng.choice(channels, int(round(1 + (channels - 1) * u)), replace=False)
@@ -195,12 +207,15 @@ def inject(x: np.ndarray, subtype: str, severity: float, seed: int) -> np.ndarra
 
     Args:
         x: (T, C) clean signal in nT.
-        subtype: Name of the sensor fault.
+        subtype: Name of the sensor fault, a key of `INJECTORS`.
         severity: In [0.2, 1].
         seed: The row's generation seed; the severity was drawn from it, the fault is drawn from `seed + 1`.
 
+    Returns:
+        (T, C) faulty signal in nT.
+
     Raises:
-        MagBridgeError: Unknown subtype or severity out of range.
+        MagBridgeError: If the subtype is unknown or the severity is out of range.
     """
     if subtype not in INJECTORS:
         raise MagBridgeError(f"anomaly subtype {subtype!r}: expected one of {', '.join(INJECTORS)}")

@@ -1,4 +1,4 @@
-"""Seeds, sample ids, regime and nearest anchor: pure functions of what a row is; and what may be asked of a bridge."""
+"""Seeds, sample ids, regime and nearest anchor, as pure functions of a row's labels; and the check of requests."""
 
 import hashlib
 import hmac
@@ -24,25 +24,29 @@ SUBTYPE_CODES = {
 
 
 IDENTITY = ("cell_id", "anomaly_subtype", "anomaly_origin", "parent_sample_id", "bridge_version", "bridge_config_hash")
-"""Fields whose values are a part of a row's id as they are, beside rounded numbers."""
+"""Fields that enter a row's id unchanged; the numeric fields enter it rounded."""
 
 
 def sample_seed(master: int, *parts, bits: int = 31) -> int:
-    """Seed of one sample from the master seed and the parts that identify it.
+    """Derive the seed of a sample from the master seed and the parts that identify the sample.
 
     Args:
         master: Master seed of the release.
-        *parts: What identifies the sample.
-        bits: 31, or 63 from v2 on: 31 repeat among millions of rows, and the column holds 64 with a sign.
+        *parts: Values that identify the sample.
+        bits: 31, or 63 from v2 on: 31-bit seeds collide among millions of rows, and 63 bits fit a signed 64-bit column.
+
+    Returns:
+        An integer in [0, 2^bits).
     """
     text = f"{master}::{'/'.join(str(part) for part in parts)}"
     return int(hashlib.sha256(text.encode()).hexdigest()[: (bits + 1) // 4], 16) & ((1 << bits) - 1)
 
 
 def stratum_of(row: dict) -> str:
-    """What a by-cell split holds the shares of: a cell's table, or its chemistry where cells are a user's own.
+    """Return the stratum whose shares a by-cell split preserves.
 
-    Of v3: chemistry, what is known of the charge, stack and defect.
+    It is the cell's table; for a user's own cells, their chemistry; in v3, the combination of chemistry,
+    `soc_knowledge`, stack and defect.
     """
     if edition_of(row["bridge_version"]) is V3:
         return "-".join(row[name] for name in ("chemistry", "soc_knowledge", "stack", "defect"))
@@ -52,10 +56,11 @@ def stratum_of(row: dict) -> str:
 
 
 def sample_id(row: dict) -> str:
-    """Id of a row: from its identity fields by SHA-256.
+    """Derive the id of a row from its identity fields by SHA-256.
 
-    Of v1 and of measured cells: a readable prefix and 8 hex digits. Of v2: 16 hex digits of a hash that the row's own
-    seed keys. Neither the id nor an order by ids then tells anything of a row, to whoever has not its other fields.
+    In v1 and for measured cells, an id is a readable prefix with 8 hex digits. In v2, it is `s` with 16 hex digits of
+    a hash keyed by the row's own seed: without the row's other fields, neither an id nor the order of ids reveals
+    anything about a row.
 
     Args:
         row: The row's scalar fields by name (see `dataset_card.contract.schema`).
@@ -72,7 +77,7 @@ def sample_id(row: dict) -> str:
     if edition is V2:
         return f"s{hmac.new(str(row['generation_seed']).encode(), text, 'sha256').hexdigest()[:16]}"
     digest = hashlib.sha256(text).hexdigest()[:8]
-    # v1 has one chemistry and numbers its cells; later cells' own names tell their chemistry.
+    # v1 has one chemistry and numbers its cells; the names of later cells include their chemistry.
     chemistry = "lfp_" if edition is V1 else ""
     if row["regime"] == "extrapolation":
         return f"{chemistry}regimeb_v{round(row['voltage'] * 100):03d}_{digest}"
@@ -83,10 +88,10 @@ def sample_id(row: dict) -> str:
 
 
 def regime_of(voltage: float) -> str:
-    """`grounded` for [3.06, 3.34] V, `extrapolation` for [2.54, 3.06) V.
+    """Return `grounded` for a voltage in [3.06, 3.34] V, `extrapolation` for [2.54, 3.06) V.
 
     Raises:
-        MagBridgeError: The voltage is outside [2.54, 3.34] V or not a number.
+        MagBridgeError: If the voltage is outside [2.54, 3.34] V or NaN.
     """
     if not ANCHOR_VOLTAGES[0] <= voltage <= GROUNDED_MAX_V:
         raise refusal("anchor_range", voltage=voltage, low=ANCHOR_VOLTAGES[0], high=GROUNDED_MAX_V)
@@ -94,7 +99,7 @@ def regime_of(voltage: float) -> str:
 
 
 def nearest_anchor(voltage: float) -> float:
-    """The anchor voltage nearest to `voltage`, in V."""
+    """Return the anchor voltage nearest to `voltage`, in V."""
     return min(ANCHOR_VOLTAGES, key=lambda anchor: abs(anchor - voltage))
 
 
@@ -108,8 +113,8 @@ class Requests(NamedTuple):
         voltage: (n,) in V.
         soc: (n,) in percent.
         soh: (n,) fractions.
-        seed: n plain integers.
-        cell: n names of cells or None.
+        seed: n built-in integers.
+        cell: n entries, each the name of a cell or None.
     """
 
     voltage: np.ndarray
@@ -122,7 +127,7 @@ class Requests(NamedTuple):
 def checked_requests(
     voltage, soc, soh, seed, cell: Sequence[str | None] | None = None, *, voltages: Sequence[float]
 ) -> Requests:
-    """Requests of one length, every value possible.
+    """Check the values of n requests and return them as `Requests`.
 
     Args:
         voltage: (n,) in V.
@@ -130,10 +135,10 @@ def checked_requests(
         soh: (n,) fractions.
         seed: (n,) integers.
         cell: (n,) names of cells, each a string or None; no cells by default.
-        voltages: Anchor voltages in V, ascending: the first and the last bound what may be asked for.
+        voltages: Anchor voltages in V, ascending: the first and the last bound the permitted voltages.
 
     Raises:
-        MagBridgeError: A value is out of range or NaN; names the first bad request.
+        MagBridgeError: If the lengths differ, or a value is out of range or NaN; the error names the first bad request.
     """
     try:
         voltage, soc, soh = (np.array([float(v) for v in values]) for values in (voltage, soc, soh))

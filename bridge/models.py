@@ -1,10 +1,10 @@
-"""Models that the bridge supplies to the benchmark, which never imports it: both rest on what only the bridge has.
+"""Benchmark models that depend on the bridge; they are defined here because the benchmark never imports it.
 
     magbridge benchmark run --model reservoir-ridge
     magbridge benchmark run --task t5 --model matched-filters --data magbridge-battery-v3
 
 `reservoir-ridge` is MagBridge-Embed, the 171 features of the quantum reservoir, with a linear readout;
-`matched-filters` are made from the equations of the cell and name defects and gradients on v3.
+`matched-filters` is derived from the equations of the cell and identifies defects and gradients on v3.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from bridge.v3.filters import CLASSES, CURRENT, LOAD, SCAN, Filters
 from dataset_card.contract.physics import STEPS
 
 CHUNK = 100
-"""Rows read at a time."""
+"""Number of rows processed at a time."""
 
 
 @lru_cache(maxsize=len(CHEMISTRIES) * len(STACKS))
 def filters(chemistry: str, stack: str) -> Filters:
-    """Return the filters of a design of the release, which take some seconds to make."""
+    """Return the filters of one of the release's designs; building them takes some seconds."""
     return Filters(chemistry, stack, PhysicsConfig())
 
 
 class MatchedFilters(KeptByTask):
-    """What filters say of a row, and a learner that weighs it; a place is the filters' own.
+    """Statistics from matched filters, weighed by a learner; places come from the filters alone.
 
-    The mean load field of each design is that of healthy training rows: it depends on the mesh of the release more than
-    on most defects.
+    The mean load field of each design is taken from healthy training rows: the mesh of the release changes it more than
+    most defects do.
     """
 
     n_features_ = 2 + len(CLASSES) + 3 + 10 + 2
@@ -49,7 +49,13 @@ class MatchedFilters(KeptByTask):
         self.seed, self.task = seed, task
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> MatchedFilters:
-        """Take the healthy load fields of the designs from clean rows, and fit the learner."""
+        """Compute the healthy load field of each design from the clean rows, and fit the learner.
+
+        Args:
+            signals: (n, 681) training signals in the layout of v3.
+            target: (n,) classes or gradients; unused for places.
+            clean: The healthy training rows.
+        """
         voltage, fields = np.split(clean.signals.astype(np.float64), [STEPS], axis=1)
         chemistry = self._chemistry(fields)
         size = np.log(np.linalg.norm(fields[:, LOAD], axis=1))
@@ -92,20 +98,20 @@ class MatchedFilters(KeptByTask):
         return self.learner.predict_proba(self.statistics(signals))
 
     def _chemistry(self, fields: np.ndarray) -> np.ndarray:
-        """(n,) chemistry by the size of the scan: moments of NMC and LFP differ threefold."""
+        """Infer the (n,) chemistries from the size of the scan: the moments of NMC and LFP differ threefold."""
         size = np.log(np.linalg.norm(fields[:, SCAN], axis=1))
         at = [np.log(np.linalg.norm(filters(kind, next(iter(STACKS))).mean[SCAN])) for kind in CHEMISTRIES]
         return np.array(CHEMISTRIES)[np.abs(size[:, None] - at).argmin(axis=1)]
 
     def statistics(self, signals: np.ndarray) -> np.ndarray:
-        """Return what filters say of rows.
+        """Compute the filter statistics of rows.
 
         Args:
-            signals: (n, 681) as v3 has them.
+            signals: (n, 681) in the layout of v3.
 
         Returns:
-            (n, F): place; evidence of each of `CLASSES`; logarithm of the mean squares of load, rest and scan;
-            gradients and filtered readings; chemistry and stack as numbers; for numbers to predict the voltages.
+            (n, F): place; evidence of each of `CLASSES`; logarithms of the mean squares of load, rest and scan;
+            gradients and filtered readings; chemistry and stack as numbers; and, for regression, the voltages.
         """
         voltage, fields = np.split(np.asarray(signals, np.float64), [STEPS], axis=1)
         chemistry = self._chemistry(fields)
@@ -118,7 +124,7 @@ class MatchedFilters(KeptByTask):
         return out if self.task.labels else np.concatenate([out, voltage], axis=1)
 
     def _read(self, fields: np.ndarray, voltage: np.ndarray, chemistry: str, code: int) -> np.ndarray:
-        """Statistics of rows of one chemistry, each by the stack that explains its load field better."""
+        """Compute the statistics of rows of one chemistry, each with the stack that better explains its load field."""
         said, explained = [], []
         for k, stack in enumerate(STACKS):
             own = filters(chemistry, stack)
@@ -135,7 +141,7 @@ class MatchedFilters(KeptByTask):
 
 
 def matched_filters() -> Model:
-    """Return the model."""
+    """Return the `matched-filters` model for tasks t5, t6 and t7."""
     return Model(
         "matched-filters",
         ("t5", "t6", "t7"),
@@ -158,9 +164,9 @@ def readout(seed: int, task: Task):
 
 
 def reservoir_ridge() -> Model:
-    """Return the model, which embeds each row once, however many fits see it.
+    """Return the `reservoir-ridge` model, which embeds each row only once, even across several fits.
 
-    Angles are scaled as those of the upstream that `bridge.upstream.resolve` finds.
+    Angles are scaled by the upstream that `bridge.upstream.resolve` finds.
     """
     scaler = upstream.resolve().angle_scaler
     embedded: dict[bytes, np.ndarray] = {}

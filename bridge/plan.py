@@ -37,20 +37,20 @@ REGIME_B_ANCHORS = (2.54, 2.81, 3.00)
 """Voltages of v1's Regime-B rows, in V."""
 
 REGIME_B_MIN_V = 2.54
-"""v2 draws its Regime-B voltages from here up to the grounded regime, in V."""
+"""Lowest voltage of v2's Regime-B rows, in V; they extend up to the grounded regime."""
 
 REGIME_B_CELLS = 100
-"""Pseudo-cells of v2's Regime-B rows, each with a make of its own."""
+"""Number of pseudo-cells among v2's Regime-B rows, each with its own make."""
 
 REGIME_B_SOH = 1.0
-"""Regime-B signals carry no degradation: the bridge has no scans to show it with."""
+"""SOH of Regime-B signals: they carry no degradation, because no scans show it at these voltages."""
 
 
 VISITS = 4
-"""Visits to each cell of v3."""
+"""Number of visits to each cell of v3."""
 
 CELL_BLOCKS = len(CHEMISTRIES) * len(SOC_KNOWLEDGE)
-"""Kinds of cells of v3 that come in equal numbers: chemistry times what is known of the charge."""
+"""Number of equally frequent kinds of v3 cells: chemistries times values of `soc_knowledge`."""
 
 
 def _check_integer(name: str, value, least: int) -> None:
@@ -60,16 +60,16 @@ def _check_integer(name: str, value, least: int) -> None:
 
 @dataclass(frozen=True)
 class Composition:
-    """How many rows of each kind a release has.
+    """Number of rows of each kind in a v1 or v2 release.
 
     Attributes:
-        variants: Clean rows for each pulse record.
-        anomalies: Synthetic anomalies, in equal shares of the four subtypes; or one number for each subtype.
+        variants: Clean rows per pulse record.
+        anomalies: Synthetic anomalies, divided equally among the four subtypes; or one number per subtype.
         regime_b: Regime-B rows.
         severity: Lowest and highest severity of synthetic anomalies, within [0.2, 1].
 
     Raises:
-        MagBridgeError: A number is out of range.
+        MagBridgeError: If a number is out of range.
     """
 
     variants: int = 10
@@ -85,9 +85,9 @@ class Composition:
             _check_integer("anomalies", count, 0)
         kinds, names = len(SYNTHETIC_SUBTYPES), ", ".join(SYNTHETIC_SUBTYPES)
         if counts is self.anomalies and len(counts) != kinds:
-            raise MagBridgeError(f"anomalies {counts}: expected {kinds} numbers, of {names}")
+            raise MagBridgeError(f"anomalies {counts}: expected {kinds} numbers, for {names}")
         if counts is not self.anomalies and counts[0] % kinds:
-            expected = f"a multiple of {kinds}, equal shares of {names}, or one number for each"
+            expected = f"a multiple of {kinds} (equal shares of {names}) or one number for each"
             raise MagBridgeError(f"anomalies {self.anomalies}: expected {expected}")
         low, high = self.severity
         if not SEVERITY_MIN <= low <= high <= SEVERITY_MAX:
@@ -102,19 +102,19 @@ class Composition:
         return (self.anomalies // len(SYNTHETIC_SUBTYPES),) * len(SYNTHETIC_SUBTYPES)
 
     def rows(self, records: int) -> int:
-        """Rows of a release of so many pulse records."""
+        """Return the number of rows of a release with the given number of pulse records."""
         return records * self.variants + sum(self.per_subtype) + self.regime_b
 
 
 @dataclass(frozen=True)
 class CompositionV3:
-    """How many rows a v3 release has.
+    """Size of a v3 release.
 
     Attributes:
-        virtual_cells: Cells, in equal shares of chemistry and of what is known of the charge.
+        virtual_cells: Number of cells, in equal shares for each chemistry and each value of `soc_knowledge`.
 
     Raises:
-        MagBridgeError: The number is out of range.
+        MagBridgeError: If the number is out of range.
     """
 
     virtual_cells: int = 1500
@@ -125,7 +125,7 @@ class CompositionV3:
             raise MagBridgeError(f"virtual_cells {self.virtual_cells}: expected a multiple of {CELL_BLOCKS}")
 
     def rows(self, records: int = 0) -> int:
-        """Rows of a release; there are no pulse records."""
+        """Return the number of rows of a release; v3 has no pulse records, so the argument is ignored."""
         return self.virtual_cells * VISITS
 
 
@@ -136,19 +136,19 @@ COMPOSITIONS: dict[Edition, AnyComposition] = {
     V2: Composition(variants=5, anomalies=1500, regime_b=1000),
     V3: CompositionV3(),
 }
-"""What the published release of each edition is made of."""
+"""Composition of each edition's published release."""
 
 
 def as_tuples(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Entries of a composition as they were before JSON made lists of tuples."""
+    """Restore the tuples of a composition that JSON has turned into lists."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
 
 
 def composition_of(edition: Edition, **changes) -> AnyComposition:
-    """The composition of an edition's release, with the entries that are given and not None in place of its own.
+    """Return an edition's composition with the given entries changed; entries that are None keep their default.
 
     Raises:
-        MagBridgeError: An entry is out of range, or not one of the edition's.
+        MagBridgeError: If an entry is out of range or does not belong to the edition.
     """
     given = {name: value for name, value in changes.items() if value is not None}
     unknown = [name for name in given if name not in vars(COMPOSITIONS[edition])]
@@ -163,10 +163,10 @@ class Plan:
     """Requests and labels of a release.
 
     Attributes:
-        rows: One row per sample in release order, the scalar fields of the contract. v1: clean, anomalies, Regime-B;
-            v2: by `sample_id`, which is as good as shuffled.
+        rows: One row per sample in release order, with the scalar fields of the contract. v1: clean, anomalies,
+            Regime-B; v2: sorted by `sample_id`, which is as good as shuffled.
         u_features: (n, 21) pulse voltages in V; NaN for Regime-B.
-        signal_soh: (n,) SOH that the signal is generated at (the label is null for Regime-B).
+        signal_soh: (n,) SOH at which the signal is generated (the label is null for Regime-B).
         parent: (n,) row number of a synthetic anomaly's parent, -1 elsewhere.
     """
 
@@ -176,7 +176,7 @@ class Plan:
     parent: np.ndarray
 
     def take(self, order: np.ndarray) -> Plan:
-        """The rows of these numbers, parents of theirs among them, in this order."""
+        """Return the rows with these numbers, in this order; the parents of anomalies must be among them."""
         place = np.full(len(self.rows), -1)
         place[order] = np.arange(len(order))
         parent = self.parent[order]
@@ -200,21 +200,22 @@ def make_plan(
     """Plan a release: clean rows of every record, synthetic anomalies, Regime-B rows.
 
     Args:
-        pulses: Pulse-test records; their order matters, since parents are drawn by row number.
+        pulses: Pulse-test records; their order matters because parents are drawn by row number.
         config: The bridge's configuration; its hash is a part of every id.
-        master_seed: Seed that every other seed is derived from.
-        composition: How many rows of each kind; by default those of the edition's published release.
-        bridge_version: Version written into every row; it decides the edition.
-        lowest_V: Lowest voltage in V that the bridge can be asked for; from v2 on Regime-B rows begin there.
+        master_seed: Seed from which every other seed is derived.
+        composition: Number of rows of each kind; that of the edition's published release by default.
+        bridge_version: Version written into every row; it determines the edition.
+        lowest_V: Lowest voltage in V that the bridge accepts; from v2 on, Regime-B rows begin there.
 
     Raises:
-        MagBridgeError: The seed is negative, or there are Regime-B rows and no voltage for them.
+        MagBridgeError: If the seed is negative, the composition is that of v3, or Regime-B rows are requested
+            although no anchor lies below the grounded regime.
     """
     _check_integer("seed", master_seed, 0)
     edition = edition_of(bridge_version)
     composition = composition or COMPOSITIONS[edition]
     if not isinstance(composition, Composition):
-        raise MagBridgeError(f"{composition} for scans: expected variants, anomalies, regime_b and severity")
+        raise MagBridgeError(f"{composition} for v1 or v2: expected variants, anomalies, regime_b and severity")
     common = {"bridge_version": bridge_version, "bridge_config_hash": config.hash()}
     common["schema_version"] = edition.schema_version
     clean = _clean_rows(pulses, common, edition, master_seed, composition.variants, config)
@@ -232,7 +233,7 @@ def make_plan(
 
 
 def record_voltages(pulses: PulseTable) -> np.ndarray:
-    """(n,) voltage in V that the clean signals of each pulse record are made at."""
+    """Return the (n,) voltages in V at which the clean signals of the pulse records are generated."""
     if isinstance(pulses, PulseTables):
         return pulses.voltage
     return np.clip(pulses.u.mean(axis=1), GROUNDED_MIN_V, GROUNDED_MAX_V)
@@ -248,11 +249,11 @@ CLEAN = {
     "anomaly_origin": "none",
     "anomaly_severity": 0.0,
 }
-"""Labels of a row without a fault, an age and a parent, which other rows change."""
+"""Default labels: no fault, no age, no parent. Other rows override them."""
 
 
 def with_id(row: dict) -> dict:
-    """A row with what follows from its labels: nearest anchor, second life and id."""
+    """Add the fields derived from a row's labels: nearest anchor, second-life class and id."""
     soh = row["soh"]
     second_life = None if soh is None else "reuse" if soh > REUSE_ABOVE_SOH else "recondition"
     row = {**row, "nearest_anchor": nearest_anchor(row["voltage"]), "second_life_class": second_life}
@@ -260,7 +261,7 @@ def with_id(row: dict) -> dict:
 
 
 def _seed(edition: Edition, master_seed: int, kind: str, *parts) -> int:
-    """A row's seed; from v2 on the text under it names the edition, and 63 of its bits are kept in place of 31."""
+    """Derive a row's seed; from v2 on, the hashed text names the edition and 63 bits are kept instead of 31."""
     if edition is V1:
         return sample_seed(master_seed, kind, *parts)
     return sample_seed(master_seed, "v2", kind, *parts, bits=63)
@@ -269,8 +270,8 @@ def _seed(edition: Edition, master_seed: int, kind: str, *parts) -> int:
 def _clean_rows(
     pulses: PulseTable, common: dict, edition: Edition, master_seed: int, variants: int, config: HashedConfig
 ) -> list[dict]:
-    """Clean rows, those of a record together."""
-    # Python's own floats and strings: ids are hashes of their text.
+    """Build the clean rows, grouped by record."""
+    # Built-in floats and strings, because ids are hashes of their text.
     records = pandas.DataFrame({"cell_id": pulses.cell, "battery_id": pulses.cell, "voltage": record_voltages(pulses)})
     records = records.assign(soc=pulses.soc, soh=pulses.soh, chemistry=CHEMISTRY)
     ages = [math.nan] * len(pulses)
@@ -294,10 +295,10 @@ def _clean_rows(
 def _anomaly_rows(
     clean: list[dict], edition: Edition, master_seed: int, composition: Composition
 ) -> tuple[list[dict], np.ndarray]:
-    """Synthetic anomalies and the clean row each is injected into."""
+    """Build the synthetic anomalies; return them with the number of each one's clean parent row."""
     counts = composition.per_subtype
     rng = np.random.default_rng(master_seed)
-    # Parents are distinct while there are enough clean rows.
+    # Parents are distinct if there are enough clean rows.
     parents = rng.choice(len(clean), sum(counts), replace=sum(counts) > len(clean))
     subtypes = [subtype for subtype, count in zip(SYNTHETIC_SUBTYPES, counts) for _ in range(count)]
     rng.shuffle(subtypes)
@@ -320,10 +321,10 @@ def _anomaly_rows(
 def _regime_b_rows(
     pulses: PulseTable, common: dict, edition: Edition, master_seed: int, count: int, lowest_V: float
 ) -> list[dict]:
-    """Low-voltage extrapolation rows: no SOH, no parent, pseudo-cells."""
+    """Build the low-voltage extrapolation rows, which have no SOH and no parent and belong to pseudo-cells."""
     if count and lowest_V >= GROUNDED_MIN_V:
-        found = f"{count} Regime-B rows, and no anchor below {GROUNDED_MIN_V} V"
-        raise MagBridgeError(f"{found}: expected none of them (--regime-b 0)")
+        found = f"{count} Regime-B rows, but no anchor below {GROUNDED_MIN_V} V"
+        raise MagBridgeError(f"{found}: expected 0 Regime-B rows (--regime-b 0)")
     rng = np.random.default_rng(master_seed + 2)
     rows = []
     for i in range(count):

@@ -1,4 +1,4 @@
-"""Requests to signals: the v1 bridge."""
+"""The v1 bridge: generate signals for requests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import MagBridgeError
 
 NOISE_CHUNK = 16
-"""Signals that get their noise together: as many as a core's cache holds."""
+"""Number of signals whose noise is added together: as many as fit a core's cache."""
 
 
 class Bridge:
     """Generates magnetic signatures of an aged cell from scans of a fresh one.
 
-    A signal depends on its request, its seed, the upstream and the configuration, and on nothing else:
-    not on its neighbours in a batch, nor on the number of threads.
+    A signal depends only on its request, its seed, the upstream and the configuration: neither its neighbours in a
+    batch nor the number of threads affect it.
 
     Args:
         upstream: Anchor statistics, scans and latent space (see `bridge.upstream.resolve`).
@@ -39,10 +39,10 @@ class Bridge:
         self._scan_z = upstream.latent.project(upstream.embeddings)
 
     def anchor_replica(self, voltage: float) -> np.ndarray:
-        """The noise-free signal at an anchor: its mean trajectory, (T, 6) in nT.
+        """Return the noise-free signal at an anchor: its mean trajectory, (T, 6) in nT.
 
         Raises:
-            MagBridgeError: `voltage` is not an anchor.
+            MagBridgeError: If `voltage` is not an anchor.
         """
         if voltage not in self.upstream.statistics.voltages:
             anchors = ", ".join(f"{v:.2f}" for v in self.upstream.statistics.voltages)
@@ -50,7 +50,7 @@ class Bridge:
         return interpolate(self.upstream.statistics, voltage)[0]
 
     def generate(self, voltage: float, soc: float, soh: float, seed: int) -> np.ndarray:
-        """One signal.
+        """Generate one signal.
 
         Args:
             voltage: In [2.54, 3.34] V; below 3.06 V the signal is an extrapolation.
@@ -62,12 +62,12 @@ class Bridge:
             (100, 6) signal in nT, channels in release order.
 
         Raises:
-            MagBridgeError: A value is out of range or NaN.
+            MagBridgeError: If a value is out of range or NaN.
         """
         return self.generate_many([voltage], [soc], [soh], [seed])[0]
 
     def generate_many(self, voltage, soc, soh, seed, workers: int | None = None) -> np.ndarray:
-        """Signals of many requests; each equals what `generate` gives for it, byte for byte.
+        """Generate the signals of many requests; each equals the result of `generate`, byte for byte.
 
         Args:
             voltage: (n,) in V.
@@ -80,7 +80,7 @@ class Bridge:
             (n, 100, 6) signals in nT.
 
         Raises:
-            MagBridgeError: A value is out of range or NaN; names the request.
+            MagBridgeError: If a value is out of range or NaN; the error names the request.
         """
         anchors = self.upstream.statistics.voltages
         voltage, soc, soh, seed, _ = checked_requests(voltage, soc, soh, seed, voltages=anchors.tolist())
@@ -90,7 +90,7 @@ class Bridge:
             out[i] = draw_base(self.upstream.statistics, voltage[i], rng)
 
         delta = [self.config.soh_baseline - s for s in soh]
-        # Where nothing is blended in, neither embedding nor scans matter.
+        # If nothing is blended in, neither embedding nor scans matter.
         aged = [i for i, d in enumerate(delta) if blend_share(d) > 0]
         if aged:
             scaler = self.upstream.angle_scaler

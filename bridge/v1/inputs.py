@@ -1,4 +1,4 @@
-"""The bridge's inputs as plain arrays, wherever they come from."""
+"""The bridge's inputs as plain arrays, independent of their source."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from dataset_card.errors import MagBridgeError
 
 
 def scans_by_anchor(scans: np.ndarray, voltages: Sequence[float]) -> np.ndarray:
-    """A scan archive as (A, P, T, 6).
+    """Group the scans of an archive by anchor.
 
     Args:
         scans: (A * P, T, 6) in nT, ordered by anchor, at least two positions each.
         voltages: (A,) anchor voltages in V, ascending.
 
+    Returns:
+        (A, P, T, 6) scans in nT.
+
     Raises:
-        MagBridgeError: Fewer than two anchors, scans of another shape, or not finite.
+        MagBridgeError: If there are fewer than two anchors, the anchors are not ascending, or the scans have another
+            shape or are not finite.
     """
     at, scans = np.asarray(voltages, float), np.asarray(scans, float)
     if at.ndim != 1 or len(at) < 2 or not (np.diff(at) > 0).all():
@@ -32,7 +36,7 @@ def scans_by_anchor(scans: np.ndarray, voltages: Sequence[float]) -> np.ndarray:
             "at least two positions, ordered by anchor"
         )
     if not np.isfinite(scans).all():
-        raise MagBridgeError("scans hold NaN or infinity: expected finite numbers in nT")
+        raise MagBridgeError("scans contain NaN or infinity: expected finite numbers in nT")
     return scans.reshape(anchors, -1, *scans.shape[1:])
 
 
@@ -52,7 +56,7 @@ class AnchorStatistics:
 
     @classmethod
     def from_scans(cls, scans: np.ndarray, voltages: np.ndarray) -> AnchorStatistics:
-        """Statistics of scans (A * P, T, C) that are ordered by anchor, P positions each."""
+        """Compute the statistics of scans (A * P, T, C) ordered by anchor, with P positions each."""
         grouped = scans.reshape(len(voltages), -1, *scans.shape[1:])
         return cls(np.asarray(voltages, float), grouped.mean(axis=1), grouped.std(axis=1))
 
@@ -84,13 +88,13 @@ class Upstream:
     Attributes:
         name: `published`, `osf` or `simulated`.
         statistics: Mean and std trajectories at the anchors.
-        scans: (S, T, C) scans in nT, ordered by anchor; surrogates where the raw ones are not at hand.
-        embeddings: (S, 171) their reservoir embeddings.
+        scans: (S, T, C) scans in nT, ordered by anchor; surrogates if the raw scans are not available.
+        embeddings: (S, 171) reservoir embeddings of the scans.
         angle_scaler: Standardisation ahead of the reservoir.
         latent: LDA space and state direction.
         pulses: Pulse-test records.
         bridge_version: Version written into every row.
-        sources: What was read: file name to SHA-256, or the simulation's parameters to theirs.
+        sources: SHA-256 of each file read, or of the simulation's parameters and arrays, by name.
     """
 
     name: str

@@ -1,13 +1,12 @@
 """The reservoir's circuit as loops over rows of amplitudes, compiled by numba.
 
 Amplitude k of the state has qubit q in bit 9 - q, so the memory is the high four bits and the processor
-the low six. LANES signals go through the circuit side by side; a row holds one number of each (see
-`lanes`), and an amplitude is two rows, its real and its imaginary parts. No lane's numbers depend on
-another's.
+the low six. LANES signals go through the circuit side by side; a row contains one number of each (see
+`lanes`), and an amplitude is two rows, its real and its imaginary parts. No lane depends on another.
 
-The state does not fit a core's first cache. Each stage therefore takes the qubits that lie within a small
-tile, four rows at a time for two qubits, and leaves the amplitudes where the next stage's tiles want them.
-Every amplitude meets the gates in the circuit's order.
+The state does not fit a core's first-level cache. Each stage therefore handles the qubits within a small
+tile, four rows at a time for two qubits, and leaves the amplitudes where the next stage's tiles expect them.
+Every amplitude passes the gates in the circuit's order.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ import numpy as np
 from bridge.v1.lanes import LANES, load, spread, store
 from dataset_card.running.compiled import compiled
 
-LANES_SHA256 = "72d685f07540a24d45b82030ae320aba2cff2f8b625e72e393bee4b34c05935f"
-"""Of `lanes`: numba compiles it into this file, and compiles anew only when this file changes. A test holds it."""
+LANES_SHA256 = "5da26096c9e5c072dcded4ae73b2fde003756db04fb7896718913ae33f345a12"
+"""SHA-256 of lanes.py: numba compiles it into this file and recompiles only if this file changes. A test checks it."""
 
 MEMORY, PROCESSOR = 4, 6
 QUBITS = MEMORY + PROCESSOR
@@ -33,7 +32,7 @@ DIM, MEM_DIM, PROC_DIM = 2**QUBITS, 2**MEMORY, 2**PROCESSOR
 HIGH, LOW = 16, 4
 """States of the processor's first four qubits and of its last two: the tiles of the first layer."""
 BLOCK = 2 * HIGH + 2
-"""Rows from one memory state to the next there. A power of two would crowd a few sets of the cache."""
+"""Rows from one memory state to the next in such a tile. A power of two would crowd a few sets of the cache."""
 TILE = MEM_DIM * LOW
 """Amplitudes of a tile of all memory states and two processor qubits."""
 STRIDE = TILE + 1
@@ -46,25 +45,25 @@ class Circuit(namedtuple("Circuit", "memory_phase memory_order processor_order c
 
     Attributes:
         memory_phase: (4,) half RZ angles of the memory encoding.
-        memory_order: (16,) which amplitude the memory's CNOTs bring to each place.
+        memory_order: (16,) number of the amplitude that the memory's CNOTs move to each place.
         processor_order: (64,) the same for the processor.
         couple: (2, 2) cosine and sine of half the controlled angles: memory to processor, and back.
         first: (16, 6, 2) cosine and sine of the first layer's RY on each processor qubit, for each memory state.
         ry: (2, 10, 2) cosine and sine of half the RY angles of each layer.
         rz: (2, 1024, 2) real and imaginary part of each layer's RZ phases.
-        place: (2, 1024) where each layer's CNOTs move each amplitude, in the order of the next stage.
-        z_rows: (61,) row of `_read`'s transform with each output's product of Z; those of X and Y are unused.
+        place: (2, 1024) place to which each layer's CNOTs move each amplitude, in the order of the next stage.
+        z_rows: (61,) row of `_read`'s transform with each output's product of Z; the entries of X and Y are unused.
     """
 
 
 def second_layer(index: np.ndarray) -> np.ndarray:
-    """Place of an amplitude in the second layer: tiles of memory and first two processor qubits."""
+    """Return the place of an amplitude in the second layer: tiles of memory and first two processor qubits."""
     processor = index % PROC_DIM
     return processor % HIGH * STRIDE + index // PROC_DIM * LOW + processor // HIGH
 
 
 def readout(index: np.ndarray) -> np.ndarray:
-    """Place of an amplitude for `_read`: memory states side by side."""
+    """Return the place of an amplitude for `_read`: memory states side by side."""
     return index % PROC_DIM * MEM_DIM + index // PROC_DIM
 
 
@@ -74,13 +73,13 @@ _inline = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 @_inline
 def _turn(a, b, angle):
-    """Real rotation of two rows by an angle given as cosine and sine."""
+    """Rotate two rows into each other by an angle given as cosine and sine."""
     return angle[0] * a - angle[1] * b, angle[1] * a + angle[0] * b
 
 
 @_inline
 def _turn_rows(rows, first, second, length, angle):
-    """RY between two runs of rows."""
+    """Apply RY between two runs of rows."""
     for t in range(length):
         a, b = _turn(load(rows, first + t), load(rows, second + t), angle)
         store(rows, first + t, a)
@@ -89,7 +88,7 @@ def _turn_rows(rows, first, second, length, angle):
 
 @_inline
 def _turn_two(rows, first, high, low, angles, q):
-    """Four rows after RYs on qubits q and q + 1, which lie `high` and `low` rows apart."""
+    """Return four rows after RYs on qubits q and q + 1, whose partners are `high` and `low` rows apart."""
     a, b = load(rows, first), load(rows, first + low)
     c, d = load(rows, first + high), load(rows, first + high + low)
     a, c = _turn(a, c, angles[q])
@@ -127,9 +126,9 @@ def _put_four_moved(rows, first, high, low, phases, place, re, im):
 
 @_jit
 def _encode(turns, state):
-    """Product state of RY then RZ on each qubit's |0>.
+    """Compute the product state of RY then RZ on each qubit's |0>.
 
-    `turns` has four rows a qubit: cosine and sine of half the RY angle, then of half the RZ angle.
+    `turns` has four rows per qubit: cosine and sine of half the RY angle, then of half the RZ angle.
     """
     store(state, 0, spread(1.0))
     store(state, 1, spread(0.0))
@@ -148,9 +147,10 @@ def _encode(turns, state):
 
 @_jit
 def _entangle(memory, processor, circuit, tile, low):
-    """Product of memory and processor, their controlled rotations, and the first layer's RYs on four processor qubits.
+    """Multiply memory and processor, couple them, and apply the first layer's RYs on four processor qubits.
 
-    `tile`, written, has the amplitudes whose last two processor qubits are `low`.
+    The coupling consists of the controlled rotations. `tile`, written, contains the amplitudes whose last two processor
+    qubits are `low`.
     """
     to_processor, to_memory = circuit.couple[0], circuit.couple[1]
     for m in range(MEM_DIM):
@@ -184,7 +184,10 @@ def _entangle(memory, processor, circuit, tile, low):
 
 @_jit
 def _finish_first_layer(tiles, high, circuit, work, out):
-    """The first layer's other RYs, its RZs and CNOTs, on amplitudes whose first four processor qubits are `high`."""
+    """Apply the first layer's other gates to the amplitudes whose first four processor qubits are `high`.
+
+    These are the remaining RYs, then the RZs and CNOTs.
+    """
     apart = MEM_DIM * BLOCK
     for m in range(MEM_DIM):
         for part in range(2):
@@ -203,7 +206,7 @@ def _finish_first_layer(tiles, high, circuit, work, out):
 
 @_jit
 def _second_layer(tiles, circuit, work, out):
-    """The second layer's RYs, RZs and CNOTs."""
+    """Apply the second layer's RYs, RZs and CNOTs."""
     for start in range(0, 2 * STRIDE * HIGH, 2 * STRIDE):
         for row in range(start, start + 32):
             _put_four(tiles, row, 64, 32, _turn_two(tiles, row, 64, 32, circuit.ry[1], 0))
@@ -233,13 +236,13 @@ def _probability(state, k):
 
 @_inline
 def _z_of_two(a, b, c, d):
-    """Of four rows that differ in two qubits: their sum, the sum with the sign of the first, and of the second."""
+    """Sum four rows that differ in two qubits: unsigned, signed by the first qubit, and signed by the second."""
     return (a + c) + (b + d), (a - c) + (b - d), (a + c) - (b + d)
 
 
 @_jit
 def _read_z(state, work, z):
-    """Expectations of products of Z: of the processor alone (64 rows), then times Z of each memory qubit."""
+    """Compute expectations of products of Z: of processor qubits only (64 rows), then times Z of each memory qubit."""
     for k in range(PROC_DIM):
         first = k * MEM_DIM
         for j in range(4):
@@ -275,7 +278,7 @@ def _read_pair(x, y, a_re, a_im, b_re, b_im):
 
 @_jit
 def _read_xy(state, sums, q):
-    """Sum over the memory of conj(a) b, for the pairs of amplitudes that differ in processor qubit q, or in q + 1.
+    """Sum conj(a) b over the memory, for the pairs of amplitudes that differ in processor qubit q or q + 1.
 
     Each qubit has 32 rows for X, then 32 for Y.
     """
@@ -294,7 +297,7 @@ def _read_xy(state, sums, q):
             x1, y1 = _read_pair(x1, y1, b, bi, d, di)
             x2, y2 = _read_pair(x2, y2, a, ai, b, bi)
             x3, y3 = _read_pair(x3, y3, c, ci, d, di)
-        # The pair's number: k without the qubit's bit.
+        # The number of the pair is k without the qubit's bit.
         pair = k // (2 * high) * high + k % high + 2 * PAIRS * q
         store(sums, pair, x0)
         store(sums, pair + low, x1)
@@ -309,7 +312,7 @@ def _read_xy(state, sums, q):
 
 @_jit
 def _read(state, work, z, sums, z_rows, out):
-    """Expectation values in the order of `circuit`: 57 + 4 rows."""
+    """Compute the expectation values in the order of `circuit`: 57 + 4 rows."""
     _read_z(state, work, z)
     for f in range(FEATURES + MEMORY):
         store(out, f, load(z, z_rows[f]))
@@ -372,7 +375,7 @@ def run(x, circuit, out):
 
 @_jit
 def pool(steps, out):
-    """Last, mean and population std over time: steps (n, T, 57), out (n, 171)."""
+    """Write the last value, mean and population std over time of steps (n, T, 57) to out (n, 171)."""
     n, length, width = steps.shape
     for i in range(n):
         mean, squares = np.zeros(width), np.zeros(width)

@@ -1,9 +1,9 @@
-"""Rows of LANES numbers as values that numba computes with, lane by lane, in vector instructions.
+"""Rows of LANES numbers as values on which numba computes lane by lane, with vector instructions.
 
-numba has no vector type, and it vectorises a loop only where its compiler can prove that no two slices
-overlap. `load` and `store` move row i of an array (n, LANES); `+`, `-` and `*` work on rows, and `*` on
-a number and a row. Nothing is reordered or contracted: each lane's result is that of the same floats.
-numba's cache of the kernel goes by the date of kernel.py alone: a change here changes LANES_SHA256 there.
+numba has no vector type, and it vectorises a loop only if its compiler can prove that no two slices
+overlap. `load` and `store` move row i of an array (n, LANES); `+`, `-` and `*` operate on rows, and `*` also
+on a number and a row. Nothing is reordered or contracted: each lane yields the same result as scalar code.
+numba's cache of the kernel depends only on the date of kernel.py: after a change here, update LANES_SHA256 there.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from numba.core import types
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 8
-"""Signals side by side: the doubles of an AVX-512 register; other processors take several instructions a row."""
+"""Signals side by side: the doubles of an AVX-512 register; other processors need several instructions per row."""
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 
 
 class _Lanes(types.Type):
-    """A row's type in numba."""
+    """The numba type of a row."""
 
     def __init__(self):
         super().__init__("Lanes")
@@ -42,7 +42,7 @@ def _pointer(context, builder, array_type, array, row):
 
 @intrinsic
 def load(typing, rows, row):
-    """Row number `row` of an array."""
+    """Load row number `row` of an array."""
 
     def generate(context, builder, signature, args):
         return builder.load(_pointer(context, builder, signature.args[0], *args), align=8)
@@ -52,7 +52,7 @@ def load(typing, rows, row):
 
 @intrinsic
 def store(typing, rows, row, value):
-    """Write row number `row` of an array."""
+    """Store a value in row number `row` of an array."""
 
     def generate(context, builder, signature, args):
         array, number, vector = args
@@ -64,7 +64,7 @@ def store(typing, rows, row, value):
 
 @intrinsic
 def spread(typing, number):
-    """A number in every lane."""
+    """Put a number in every lane."""
 
     def generate(context, builder, signature, args):
         one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), args[0], ir.IntType(32)(0))

@@ -11,7 +11,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.compiled import compiled
 
 LATENT = 4
-"""LDA coordinates: one less than the five anchors."""
+"""Number of LDA coordinates: one fewer than the five anchors."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class AngleScaler:
 
     @classmethod
     def from_trajectories(cls, means: np.ndarray, stds: np.ndarray) -> AngleScaler:
-        """The scaler of all samples of all scans, which follows exactly from the anchors' statistics.
+        """Compute the scaler over all samples of all scans, which follows exactly from the anchors' statistics.
 
         Args:
             means: (A, T, 6) mean trajectories in nT.
@@ -41,7 +41,7 @@ class AngleScaler:
 
 @dataclass(frozen=True)
 class LatentSpace:
-    """Linear map from embeddings to LDA coordinates, and the direction along which the charge state moves there.
+    """Linear map from embeddings to LDA coordinates, and the direction of the charge state in them.
 
     Attributes:
         scaler_mean: (171,) embedding means.
@@ -63,10 +63,11 @@ class LatentSpace:
 
         Args:
             embeddings: (n, 171) embeddings of the scans.
-            anchor: (n,) ordinal number of each scan's anchor, 0..A-1; at least five anchors.
+            anchor: (n,) index of each scan's anchor, 0..A-1; at least five anchors.
 
         Raises:
-            MagBridgeError: Wrong shapes, NaN, fewer than five anchors, or an anchor with one scan.
+            MagBridgeError: If shapes are wrong, an embedding is not finite, there are fewer than five anchors, or an
+                anchor has fewer than two scans.
         """
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
         from sklearn.linear_model import LinearRegression
@@ -84,7 +85,7 @@ class LatentSpace:
             expected = f"expected at least {LATENT + 1} anchors, of at least two scans each"
             raise MagBridgeError(f"scans per anchor {counts.tolist()}: {expected}")
         scaler = StandardScaler().fit(embeddings)
-        # One thread: the last digits must not depend on the number of cores, and a matrix this small is faster so.
+        # One thread: the last digits must not depend on the number of cores, and for so small a matrix it is faster.
         with threadpool_limits(1):
             lda = LinearDiscriminantAnalysis().fit(scaler.transform(embeddings), anchor)
         space = cls(scaler.mean_, scaler.scale_, lda.scalings_[:, :LATENT], lda.xbar_, np.zeros(LATENT))
@@ -97,14 +98,14 @@ class LatentSpace:
         return replace(space, direction=slope / np.linalg.norm(slope))
 
     def project(self, embeddings: np.ndarray) -> np.ndarray:
-        """LDA coordinates (n, 4) of embeddings (n, 171)."""
+        """Project embeddings (n, 171) to LDA coordinates (n, 4)."""
         standardised = (embeddings - self.scaler_mean) / (self.scaler_scale + 1e-12) - self.xbar
         return _product(np.ascontiguousarray(standardised), np.ascontiguousarray(self.components))
 
 
 @compiled(nogil=True)
 def _product(a, b):
-    """a @ b, each entry summed in order: a BLAS product may round differently with the number of rows."""
+    """Compute a @ b, summing each entry in order: a BLAS product may round differently with the number of rows."""
     out = np.zeros((a.shape[0], b.shape[1]))
     for i in range(a.shape[0]):
         for k in range(a.shape[1]):
@@ -114,15 +115,15 @@ def _product(a, b):
 
 
 def separation(coordinates: np.ndarray, anchor: np.ndarray) -> dict[str, float]:
-    """How well the space separates the anchors.
+    """Measure how well the space separates the anchors.
 
     Args:
         coordinates: (n, 4) LDA coordinates.
-        anchor: (n,) ordinal anchor numbers.
+        anchor: (n,) anchor indices.
 
     Returns:
-        `r2` of the linear regression of the anchor number on the coordinates, `scatter` (mean distance to the
-        own anchor's centroid) and `adjacent` (mean distance between centroids of adjacent anchors).
+        `r2` of the linear regression of the anchor index on the coordinates, `scatter` (mean distance of a scan to
+        its anchor's centroid) and `adjacent` (mean distance between the centroids of adjacent anchors).
     """
     from sklearn.linear_model import LinearRegression
 

@@ -1,11 +1,11 @@
 """MagBridge-Embed: the quantum reservoir that turns a signal into 171 numbers.
 
-Ten qubits, four of memory and six of processor. At every time step the six scaled channels are
-encoded into the processor, the previous step's memory readout into the memory; a fixed circuit
-mixes them; 57 expectation values are read. Pooling over time (last, mean, std) gives the embedding.
+The reservoir has ten qubits: four of memory and six of processor. At every time step the six scaled
+channels are encoded into the processor and the previous step's memory readout into the memory; a fixed
+circuit mixes them, and 57 expectation values are read. Pooling over time (last, mean, std) gives the embedding.
 
 `circuit` is the definition, in PennyLane. `embed` computes the same numbers for many signals with the
-kernel in `bridge.v1.kernel`; its results do not depend on batch size or threads.
+kernel in `bridge.v1.kernel`; its results depend on neither batch size nor number of threads.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ MEMORY_TO_PROCESSOR, PROCESSOR_TO_MEMORY, SKIP = 0.3 * math.pi, 0.15 * math.pi, 
 PROCESSOR_PAIRS = tuple(combinations(range(PROCESSOR), 2))
 EMBEDDING = 3 * FEATURES
 CLIP_SIGMA = 3.0
-"""Inputs are clipped at this many standard deviations, which map to an angle of pi."""
+"""Inputs are clipped at this number of standard deviations, which maps to an angle of pi."""
 
 
 class Parameters(namedtuple("Parameters", "rotations projection memory_phases")):
     """The reservoir's fixed random parameters.
 
     Attributes:
-        rotations: (2, 10, 2) angles of RY and RZ in each layer, on each qubit, in rad.
+        rotations: (2, 10, 2) angles of RY and RZ in each layer on each qubit, in rad.
         projection: (6, 6) weights from scaled channels to processor angles.
         memory_phases: (4,) RZ angles of the memory encoding, in rad.
     """
@@ -47,7 +47,7 @@ class Parameters(namedtuple("Parameters", "rotations projection memory_phases"))
 
 @cache
 def parameters() -> Parameters:
-    """The parameters of v1.0, from `RandomState(42)`."""
+    """Return the parameters of v1.0, drawn from `RandomState(42)`."""
     rng = np.random.RandomState(PARAMETER_SEED)
     rotations = rng.uniform(0, 2 * np.pi, (LAYERS, QUBITS, 2))
     projection = rng.randn(PROCESSOR, PROCESSOR) * INPUT_SCALE
@@ -56,7 +56,7 @@ def parameters() -> Parameters:
 
 
 def circuit(x: np.ndarray, m: np.ndarray) -> list:
-    """One reservoir step as a PennyLane quantum function: the definition of MagBridge-Embed.
+    """Apply one reservoir step, as a PennyLane quantum function: the definition of MagBridge-Embed.
 
     Args:
         x: (6,) processor angles in rad.
@@ -96,14 +96,14 @@ def circuit(x: np.ndarray, m: np.ndarray) -> list:
 
 
 def encoding_cnots() -> list[tuple[int, int]]:
-    """CNOTs after the encoding: a chain through the memory, a ring through the processor."""
+    """Return the CNOTs after the encoding: a chain through the memory, a ring through the processor."""
     chain = [(i, i + 1) for i in range(MEMORY - 1)]
     ring = [(MEMORY + i, MEMORY + (i + 1) % PROCESSOR) for i in range(PROCESSOR)]
     return chain + ring
 
 
 def layer_cnots() -> list[tuple[int, int]]:
-    """CNOTs at the end of each layer: a ring through all qubits, then four steps of two."""
+    """Return the CNOTs at the end of each layer: a ring through all qubits, then four that skip one qubit each."""
     return [(i, (i + 1) % QUBITS) for i in range(QUBITS)] + [(i, i + 2) for i in (0, 2, 4, 6)]
 
 
@@ -117,19 +117,28 @@ def embed(signals: np.ndarray, mean: np.ndarray, std: np.ndarray, workers: int |
         workers: Threads; all cores by default. The result does not depend on it.
 
     Returns:
-        (n, 171) embeddings: the features of the last step, their mean and their population std over time.
+        (n, 171) embeddings: the features of the last step, then their mean and population std over time.
     """
     return _in_chunks(_embed_chunk, np.asarray(signals, float), (EMBEDDING,), mean, std, workers)
 
 
 def features(signals: np.ndarray, mean: np.ndarray, std: np.ndarray, workers: int | None = None) -> np.ndarray:
-    """Reservoir features of every time step, (n, T, 57); arguments as in `embed`."""
+    """Compute the (n, T, 57) reservoir features of every time step; the arguments are those of `embed`."""
     signals = np.asarray(signals, float)
     return _in_chunks(_features_chunk, signals, (signals.shape[1], FEATURES), mean, std, workers)
 
 
 def angles(signals: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Processor angles (n, T, 6) in rad: channels standardised, clipped at 3 sigma, scaled to pi, projected."""
+    """Compute processor angles in rad: channels are standardised, clipped at 3 sigma, scaled to pi and projected.
+
+    Args:
+        signals: (n, T, 6) in nT.
+        mean: (6,) channel means in nT.
+        std: (6,) channel standard deviations in nT.
+
+    Returns:
+        (n, T, 6) angles in rad.
+    """
     scaled = np.clip((signals - mean) / std, -CLIP_SIGMA, CLIP_SIGMA) * (math.pi / CLIP_SIGMA)
     x = np.zeros_like(scaled)
     # Summed by hand: a BLAS product may round differently with the batch size.
@@ -139,7 +148,7 @@ def angles(signals: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray
 
 
 CHUNK = 32
-"""Signals handed to a thread at a time."""
+"""Number of signals handed to a thread at a time."""
 
 
 def _in_chunks(function, signals, shape, mean, std, workers) -> np.ndarray:
@@ -154,13 +163,13 @@ def _in_chunks(function, signals, shape, mean, std, workers) -> np.ndarray:
         function(angles(signals[start : start + CHUNK], mean, std), out[start : start + CHUNK])
 
     with ThreadPoolExecutor(workers or cores()) as pool:
-        # The long part of a build of v1. On a terminal alone, and only where it takes a while.
+        # The longest part of a v1 build. Show the bar only on a terminal, and only after a second.
         list(tqdm(pool.map(run, starts), desc="embedding", total=len(starts), delay=1, disable=None, leave=False))
     return out
 
 
 def cores() -> int:
-    """Cores this process may use; not every system can tell."""
+    """Return the number of cores that this process may use, or of all cores if the system does not report it."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -178,7 +187,7 @@ def _embed_chunk(x: np.ndarray, out: np.ndarray) -> None:
 
 
 def _permutation(cnots: list[tuple[int, int]]) -> np.ndarray:
-    """Where each amplitude goes under a sequence of CNOTs."""
+    """Return the position to which a sequence of CNOTs moves each amplitude, (1024,)."""
     index = np.arange(2**QUBITS)
     for control, target in cnots:
         index ^= ((index >> (QUBITS - 1 - control)) & 1) << (QUBITS - 1 - target)
@@ -187,7 +196,7 @@ def _permutation(cnots: list[tuple[int, int]]) -> np.ndarray:
 
 @cache
 def _fixed_circuit() -> kernel.Circuit:
-    """What of the circuit does not depend on the inputs."""
+    """Return the part of the circuit that does not depend on the inputs."""
     index = np.arange(2**QUBITS)
     bits = (index[:, None] >> (QUBITS - 1 - np.arange(QUBITS))) & 1
     ry, rz = parameters().rotations[..., 0], parameters().rotations[..., 1]

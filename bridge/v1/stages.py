@@ -1,4 +1,4 @@
-"""What becomes of a signal on its way: its base at a voltage, what lost health does to it, and noise."""
+"""The stages of the v1 bridge: base signal at a voltage, degradation with lost SOH, and noise."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bridge.v1.inputs import AnchorStatistics
 def admissible(
     z: np.ndarray, scan_z: np.ndarray, direction: np.ndarray, delta: float, config: BridgeConfig
 ) -> np.ndarray:
-    """Scans the decoder may use: those whose displacement from `z` lies in the cone around the state direction.
+    """Return the scans that the decoder may use: those displaced from `z` within the cone around the state direction.
 
     Args:
         z: (4,) latent position of the base signal.
         scan_z: (S, 4) latent positions of the scans.
         direction: (4,) unit state direction.
-        delta: Lost SOH; with very little, or with too few scans in the cone, every scan is admissible.
+        delta: Lost SOH; if it is very small, or if the cone contains too few scans, every scan is admissible.
         config: Bridge configuration.
 
     Returns:
-        Ascending scan numbers.
+        Scan numbers, ascending.
     """
     everything = np.arange(len(scan_z))
     if abs(delta) < config.cone_disable_below_delta:
@@ -37,7 +37,7 @@ def admissible(
 
 
 def decode(target: np.ndarray, scan_z: np.ndarray, scans: np.ndarray, candidates: np.ndarray, config: BridgeConfig):
-    """Softmin-weighted mean of the candidate scans nearest to a latent target.
+    """Compute the softmin-weighted mean of the candidate scans nearest to a latent target.
 
     Args:
         target: (4,) latent position.
@@ -70,7 +70,7 @@ def degrade(
 
     Args:
         base: (T, C) base signal in nT.
-        z: (4,) its latent position.
+        z: (4,) latent position of the base signal.
         delta: Lost SOH, above 0.
         scan_z: (S, 4) latent positions of the scans.
         scans: (S, T, C) scans in nT.
@@ -90,17 +90,21 @@ BLEND_RATE = 1.5
 
 
 def blend_share(delta: float) -> float:
-    """Share of the decoded signal in the blend: 1.5 per unit of lost SOH, at most 1."""
+    """Return the share of the decoded signal in the blend: 1.5 per unit of lost SOH, at most 1."""
     return min(1.0, BLEND_RATE * max(0.0, delta))
 
 
 def interpolate(statistics: AnchorStatistics, voltage: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and std trajectory at a voltage between its two bracketing anchors.
+    """Interpolate the mean and std trajectories between the two anchors that bracket a voltage.
 
-    The mean is linear in voltage; the variance is the convex mix of the two variances.
+    The mean is linear in voltage; the variance is the convex combination of the two variances.
+
+    Args:
+        statistics: Mean and std trajectories at the anchors.
+        voltage: In V, within the anchors' range.
 
     Returns:
-        Two arrays of shape (T, C), in nT.
+        Mean and std, each of shape (T, C), in nT.
     """
     # The first interval that contains the voltage: an inner anchor closes the interval below it.
     high = max(1, int(np.searchsorted(statistics.voltages, voltage, side="left")))
@@ -112,7 +116,7 @@ def interpolate(statistics: AnchorStatistics, voltage: float) -> tuple[np.ndarra
 
 
 def draw_base(statistics: AnchorStatistics, voltage: float, rng: np.random.Generator) -> np.ndarray:
-    """A base signal: white noise with the interpolated std around the interpolated mean; (T, C) in nT."""
+    """Draw a base signal (T, C) in nT: white noise with the interpolated std around the interpolated mean."""
     mean, std = interpolate(statistics, voltage)
     return mean + std * rng.standard_normal(mean.shape)
 
@@ -125,13 +129,13 @@ SOC_WINDOW = 10
 def add_noise(
     x: np.ndarray, delta: np.ndarray, soc: np.ndarray, rngs: Sequence[np.random.Generator], config: BridgeConfig
 ) -> np.ndarray:
-    """Add amplitude, spectral, sensor and SOC variation to signals, to each as if it were alone.
+    """Add amplitude, spectral, sensor and SOC variation to signals, independently for each signal.
 
     Args:
         x: (n, T, C) signals in nT.
         delta: (n,) lost SOH; amplitude and spectral variation grow with it.
         soc: (n,) state of charge in percent; the slow fluctuation grows with the distance from rest.
-        rngs: n generators, one a sample.
+        rngs: n generators, one per sample.
         config: Bridge configuration.
 
     Returns:
@@ -153,7 +157,7 @@ def add_noise(
 
 
 def _slowed(noise: np.ndarray) -> np.ndarray:
-    """Boxcar mean over time of noise (n, T, C), standardised."""
+    """Smooth noise (n, T, C) over time with a boxcar, and standardise it."""
     boxcar = np.ones(SOC_WINDOW) / SOC_WINDOW
     slow = np.empty(noise.shape)
     for i, channel in np.ndindex(len(noise), noise.shape[2]):

@@ -12,34 +12,34 @@ from dataset_card.errors import MagBridgeError
 
 @dataclass(frozen=True)
 class BridgeV2Config(HashedConfig):
-    """Every number that shapes a v2 signal, besides the fitted scan map and the geometry of the simulated upstream.
+    """All numbers that shape a v2 signal, except the fitted scan map and the geometry of the simulated upstream.
 
     Attributes:
-        polynomials: Highest degree of the scan map's polynomials in position; a quarter of the positions at most.
-        map_functions: Cosine functions that a polynomial's trajectory is smoothed with.
+        polynomials: Highest degree of the scan map's polynomials in position; at most a quarter of the positions.
+        map_functions: Number of cosine functions with which a polynomial's trajectory is smoothed.
         edge_steps: Steps at each end that transients disturb; the steps between are the inner ones.
-        edge_slope_steps: Smoothed inner steps that a trajectory is extended from.
-        line_band: Frequencies in which mains lines are looked for, in 1 / step.
+        edge_slope_steps: Number of smoothed inner steps from which a trajectory is extended.
+        line_band: Frequency band searched for mains lines, in 1 / step.
         line_grid: Step of the frequency grid, in 1 / step.
-        line_threshold: A line's power, at least, over the median power in the band.
-        line_window: Distance of a scan's own frequency from the line's, at most, in 1 / step.
-        line_share: Scans with at least this share of the median amplitude tell the line's frequency and its spread.
-        map_threshold: A trajectory's cosines count as found from this multiple of the power that noise gives them.
+        line_threshold: Minimum power of a line relative to the median power in the band.
+        line_window: Maximum distance of a scan's own frequency from the line's, in 1 / step.
+        line_share: Scans with at least this share of the median amplitude determine the line's frequency and spread.
+        map_threshold: A trajectory's cosines are kept if their power exceeds this multiple of the power due to noise.
         spectrum_lag: Lag in steps at which the covariance is tapered to 0.
-        bures_ridge: Ridge of the covariances before they are transported, as a fraction of their trace.
-        unseen_waves: Share of the unseen field's mean square in its waves along the scan: constant, half a wave, one,
+        bures_ridge: Ridge added to the covariances before transport, as a fraction of their trace.
+        unseen_waves: Shares of the unseen field's mean square in its waves along the scan: constant, half a wave, one,
             one and a half.
-        magnitude_floor: Unseen field below this fraction of the squared magnitude counts as rounding.
-        spread_positions: Positions over which the map's own standard deviation is taken.
+        magnitude_floor: Unseen field below this fraction of the squared magnitude counts as rounding error.
+        spread_positions: Number of positions over which the map's own standard deviation is computed.
         soh_baseline: SOH at and above which a signal carries no ageing.
         moment_slope: State-dependent moment of the sheet in 1e4 nT step^3 / V: the slope of the line, with free
             intercept, through the simulated upstream's moments at its anchors.
-        moment_zero_V: Voltage at which the state-dependent moment is zero.
-        full_V: Voltage at which the state-dependent moment is that of a full cell.
-        inventory_share: Share of the batteries whose moment follows lost lithium instead of lost material; the nominal
-            cell's follows lost material.
-        ageing: Loss of moment per unit of lost SOH on the modes mean, edge, z and y.
-        ageing_jitter: Standard deviation over cells of the last three.
+        moment_zero_V: Voltage in V at which the state-dependent moment is zero.
+        full_V: Voltage in V at which the state-dependent moment is that of a full cell.
+        inventory_share: Share of batteries whose moment follows lost lithium instead of lost material; the nominal
+            cell's moment follows lost material.
+        ageing: Loss of moment per unit of lost SOH in the modes mean, edge, z and y.
+        ageing_jitter: Standard deviation over cells of the losses in the modes edge, z and y.
         cell_moment: Standard deviation over cells of the logarithm of the moment.
         cell_pattern: Standard deviation over cells of the moment's modes edge, z and y.
         cell_size: Standard deviation over cells of the logarithm of length and width.
@@ -84,13 +84,13 @@ class BridgeV2Config(HashedConfig):
     soc_decay: float = 30.0
 
     def with_ageing_direction(self, direction) -> BridgeV2Config:
-        """The same strength of ageing in another direction, for ablations.
+        """Return a configuration that ages with the same strength in another direction, for ablations.
 
         Args:
             direction: (4,) in the modes mean, edge, z, y; its length is immaterial.
 
         Raises:
-            MagBridgeError: Not four finite numbers, or all zero.
+            MagBridgeError: If `direction` is not four finite numbers, or if all are zero.
         """
         direction = [float(d) for d in direction]
         length = math.hypot(*direction)

@@ -1,23 +1,23 @@
-"""Covariances of the scan map: spectra, and the paths that they travel between anchors."""
+"""Covariances of the scan map: spectra, and their paths between anchors."""
 
 from __future__ import annotations
 
 import numpy as np
 
 SPECTRUM_LENGTH = 256
-"""Length of the Fourier transform that stationary noise is made with: beyond scan length plus longest lag."""
+"""Length of the Fourier transform that generates stationary noise; it exceeds scan length plus longest lag."""
 
 BINS = SPECTRUM_LENGTH // 2 + 1
 
 
 def spectrum(x: np.ndarray, longest_lag: int) -> np.ndarray:
-    """Cross-spectral density of stationary noise, by the lag-window method.
+    """Estimate the cross-spectral density of stationary noise by the lag-window method.
 
     S(f) = sum_k w_k R_k exp(-2 pi i k f) with R_k = mean x(n + k) x(n)^T (unbiased) and w_k = (1 + cos(pi k / K)) / 2
     up to lag K; negative eigenvalues are set to 0 and the channels rescaled to their observed variance.
 
     Args:
-        x: (P, N, C) scans of mean zero.
+        x: (P, N, C) zero-mean scans.
         longest_lag: K in steps.
 
     Returns:
@@ -29,7 +29,7 @@ def spectrum(x: np.ndarray, longest_lag: int) -> np.ndarray:
     r = np.stack([np.einsum("pnc,pnd->cd", x[:, k:], x[:, : steps - k]) / (len(x) * (steps - k)) for k in lags])
     turn = np.exp(-2j * np.pi * np.outer(np.arange(BINS), lags) / SPECTRUM_LENGTH)
     half = np.einsum("fk,kcd->fcd", turn * taper, r)
-    # Lag -k has the transposed covariance: its term is the Hermitian conjugate.
+    # The covariance at lag -k is the transpose, so its term is the Hermitian conjugate.
     density = half + half.conj().swapaxes(1, 2) - r[0]
     density = (density + density.conj().swapaxes(1, 2)) / 2
     values, vectors = np.linalg.eigh(density)
@@ -40,12 +40,12 @@ def spectrum(x: np.ndarray, longest_lag: int) -> np.ndarray:
 
 
 def stationary_covariance(density: np.ndarray) -> np.ndarray:
-    """Covariance of the noise at every lag from its (129, C, C) spectrum: (256, C, C), lag -k at 256 - k."""
+    """Compute the noise covariance at every lag, (256, C, C) with lag -k at 256 - k, from a (129, C, C) spectrum."""
     return np.fft.irfft(density, SPECTRUM_LENGTH, axis=0)
 
 
 def transported_roots(covariances: np.ndarray, ridge: float) -> np.ndarray:
-    """Roots C_a of covariances S_a that make (1 - t) C_a + t C_{a+1} a Bures (Wasserstein) geodesic.
+    """Compute roots C_a of covariances S_a such that (1 - t) C_a + t C_{a+1} is a Bures (Wasserstein) geodesic.
 
     C_0 = S_0^1/2 and C_{a+1} = T_a C_a with the optimal transport map
 
@@ -55,14 +55,14 @@ def transported_roots(covariances: np.ndarray, ridge: float) -> np.ndarray:
 
     Args:
         covariances: (A, ..., C, C) Hermitian, positive semidefinite.
-        ridge: Added to each, as a fraction of its trace.
+        ridge: Multiple of the identity added to each, as a fraction of its trace.
 
     Returns:
         (A, ..., C, C) roots with C_a C_a^H = S_a; zero where every S_a is zero.
     """
     size = covariances.shape[-1]
     trace = np.trace(covariances, axis1=-2, axis2=-1).real
-    # An anchor without any of this fluctuation still needs an invertible covariance to leave from.
+    # An anchor without any of this fluctuation still needs an invertible covariance to start from.
     trace = np.where(trace > 0, trace, trace.max(axis=0))
     s = covariances + ridge * trace[..., None, None] * np.eye(size)
     s = np.where((trace > 0)[..., None, None], s, np.eye(size))
@@ -74,7 +74,7 @@ def transported_roots(covariances: np.ndarray, ridge: float) -> np.ndarray:
 
 
 def _power(s: np.ndarray, exponent: float) -> np.ndarray:
-    """Power of Hermitian positive definite matrices."""
+    """Raise Hermitian positive definite matrices to a power."""
     values, vectors = np.linalg.eigh((s + s.conj().swapaxes(-1, -2)) / 2)
     values = np.maximum(values, np.finfo(float).eps * values.max(axis=-1, keepdims=True))
     return (vectors * values[..., None, :] ** exponent) @ vectors.conj().swapaxes(-1, -2)

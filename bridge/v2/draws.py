@@ -1,4 +1,4 @@
-"""What a seed and a cell's name draw: the same numbers for every request."""
+"""Random numbers drawn from a seed or from a cell's name, the same whatever is requested."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from dataset_card.contract.schema import AGEING_LAWS, MEASURED_CHANNELS
 
 SENSORS = MEASURED_CHANNELS // 2
 UNSEEN_WAVES = 4
-"""Waves along the scan, from the constant up, of the field that Y and Z of a sensor do not see."""
+"""Number of waves along the scan, starting with the constant, of the field that Y and Z of a sensor do not see."""
 
 CELL_NUMBERS = 10
-"""Numbers of a virtual battery: moment, modes edge, z and y, length, width, ageing of the three modes, ageing law."""
+"""A virtual battery's numbers: moment; modes edge, z, y; length; width; ageing of these modes; ageing law."""
 
 
 class Draws(namedtuple("Draws", "position offset noise height onset detuning line mounting soc unseen")):
     """Random numbers of n signals.
 
     Attributes:
-        position: (n,) uniform, the place across the cell.
+        position: (n,) uniform in [0, 1): the place across the cell.
         offset: (n, 4) standard normal.
         noise: (n, 2, 129, 4) standard normal: real and imaginary part, frequency, channel.
         height: (n, 2) exponential of mean 1: heights of start and end transient.
-        onset: (n,) uniform, when the end transient begins.
-        detuning: (n, 2) uniform in [-1, 1), of each mains line.
+        onset: (n,) uniform in [0, 1): determines when the end transient begins.
+        detuning: (n, 2) uniform in [-1, 1): relative detuning of each mains line.
         line: (n, 2, 2, 4) standard normal: line, real and imaginary part, channel.
         mounting: (n, 2) standard normal: lift-off and shift.
-        soc: (n,) standard normal, of the SOC-dependent fluctuation.
+        soc: (n,) standard normal: height of the SOC-dependent fluctuation.
         unseen: (n, 2, 4) standard normal: sensor, wave of the field that its Y and Z do not see.
     """
 
@@ -43,7 +43,7 @@ _UNSEEN = SENSORS * UNSEEN_WAVES
 
 
 def draw(seeds: list[int]) -> Draws:
-    """Draws for each seed from a generator of its own: five calls, whatever the request needs of them."""
+    """Draw the numbers of each seed from a separate generator, in five calls, whether or not all are needed."""
     n = len(seeds)
     position, normal = np.empty(n), np.empty((n, MEASURED_CHANNELS + _NOISE))
     height, uniform, late = np.empty((n, 2)), np.empty((n, 1 + LINES)), np.empty((n, _LINE + 3 + _UNSEEN))
@@ -66,17 +66,17 @@ def draw(seeds: list[int]) -> Draws:
         soc=late[:, _LINE + 2],
         unseen=late[:, _LINE + 3 :].reshape(n, SENSORS, UNSEEN_WAVES),
     )
-    # Of one layout whatever n is: the kernel is compiled once, and reads whole vectors.
+    # The same layout for every n: the kernel is compiled once, and reads whole vectors.
     return Draws(*(np.ascontiguousarray(part) for part in parts))
 
 
 def draw_cell(cell: str, master_seed: int) -> np.ndarray:
-    """(10,) numbers of a virtual battery, from its name and the master seed: 9 standard normal, one uniform."""
+    """Draw the (10,) numbers of a virtual battery from its name and the master seed: 9 standard normal, 1 uniform."""
     rng = np.random.default_rng(sample_seed(master_seed, "v2", "cell", cell))
     return np.append(rng.standard_normal(CELL_NUMBERS - 1), rng.random())
 
 
 def law_of(numbers: np.ndarray, config: BridgeV2Config) -> str:
-    """The ageing law of a battery with these numbers: `material` or `inventory`."""
+    """Return the ageing law of a battery with these numbers: `material` or `inventory`."""
     material, inventory = AGEING_LAWS
     return inventory if numbers[-1] < config.inventory_share else material

@@ -1,4 +1,4 @@
-"""Fits a scan map to an archive of scans."""
+"""Fit a scan map to an archive of scans."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
     Args:
         scans: (A * P, 100, 6) scans in nT, ordered by anchor and position, channels in release order.
         voltages: (A,) anchor voltages in V, ascending.
-        config: Numbers of the fit.
+        config: Parameters of the fit.
 
     Raises:
-        MagBridgeError: Fewer than two anchors or positions, another shape, or scans that are not finite.
+        MagBridgeError: If there are fewer than two anchors or positions, or if the scans have another shape or are not
+            finite.
 
     Example:
         >>> from bridge.upstream.simulated import scan_archive
@@ -44,8 +45,8 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
     phi = np.vander(places(positions), polynomials.shape[1], increasing=True) @ polynomials.T
     inner = slice(config.edge_steps, T - config.edge_steps)
     waves = np.zeros_like(measured)
-    # More than once: mean and map are to be without the lines, which would be extended as slopes at the ends, and whose
-    # average over the scans would be taken off every one of them.
+    # Iterate, because mean and map must not contain the lines: these would be extended as slopes at the ends, and their
+    # average over the scans would be subtracted from every scan.
     for _ in range(3):
         beta = trajectories(measured - waves, phi, config)
         residual = measured - (measured - waves).mean(axis=1, keepdims=True) - np.einsum("pk,aknc->apnc", phi, beta)
@@ -79,17 +80,17 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
 
 
 def without_sheet(measured: np.ndarray, voltages: Sequence[float]) -> tuple[np.ndarray, bool]:
-    """The scans less the nominal sheet's field, where that leaves less variance over positions than there is.
+    """Subtract the nominal sheet's field from the scans if that reduces their variance over positions.
 
-    The sheet moves with the voltage and along the scan, which no map that is linear between anchors follows; what it
-    leaves is smooth in both.
+    The sheet moves with the voltage and along the scan, which a map that is linear between anchors cannot follow; the
+    remainder is smooth in both.
 
     Args:
         measured: (A, P, T, 4) in nT.
         voltages: (A,) in V.
 
     Returns:
-        The scans, and whether the sheet's field was taken off.
+        The scans, and whether the sheet's field was subtracted.
     """
     parameters, u = load_parameters(), places(measured.shape[1])
     rest = measured - np.stack([nominal_field(parameters, float(v), u) for v in voltages])
@@ -99,12 +100,14 @@ def without_sheet(measured: np.ndarray, voltages: Sequence[float]) -> tuple[np.n
 
 
 def spectra(noise: np.ndarray, config: BridgeV2Config, lines: int) -> np.ndarray:
-    """Spectra (A, 129, C, C) of the noise: one shape for all anchors, since noise is the sensors', at each one's level.
+    """Compute the noise spectra (A, 129, C, C): one shape for all anchors, scaled to the level at each anchor.
+
+    The shape is shared because the noise comes from the sensors.
 
     Args:
         noise: (A, P, N, C) inner steps of scans without mean, map, offset and lines.
-        config: Numbers of the fit.
-        lines: Lines that were taken off: what noise lost to them, to offset and mean is given back.
+        config: Parameters of the fit.
+        lines: Number of lines subtracted; the noise power lost to them, to offset and to mean is restored.
     """
     anchors, positions, steps, channels = noise.shape
     pooled = spectrum(noise.reshape(-1, steps, channels), config.spectrum_lag)
@@ -115,12 +118,12 @@ def spectra(noise: np.ndarray, config: BridgeV2Config, lines: int) -> np.ndarray
 
 
 def places(positions: int) -> np.ndarray:
-    """u of each position: -1 to 1."""
+    """Return the coordinate u of each position, from -1 to 1."""
     return np.arange(positions) / ((positions - 1) / 2) - 1
 
 
 def orthonormal_polynomials(positions: int, degree: int) -> np.ndarray:
-    """Coefficients (K, K + 1) in powers of u of polynomials phi_1..phi_K, orthonormal over the positions.
+    """Compute polynomials phi_1..phi_K orthonormal over the positions, as coefficients (K, K + 1) in powers of u.
 
     mean phi_k phi_l = delta_kl, mean phi_k = 0, phi_k(1) > 0.
     """
@@ -130,19 +133,21 @@ def orthonormal_polynomials(positions: int, degree: int) -> np.ndarray:
 
 
 def trajectories(x: np.ndarray, phi: np.ndarray, config: BridgeV2Config) -> np.ndarray:
-    """Trajectories (A, K, T, C) that weigh the polynomials: least squares, low-passed, shrunk, extended to the ends.
+    """Fit the trajectories that the polynomials weigh: least squares, low-passed, shrunk, extended to the ends.
 
-    The inner steps are projected on the first DCT-II functions. Octaves of them are shrunk by the share of their power,
-    over anchors, that the noise of so few positions gives them, and dropped below a threshold (block thresholding,
-    Cai 1999): otherwise that noise would be the same in every signal, and the noise drawn for each would lack it. The
-    ends are a straight line from the nearest
-    smoothed inner step, with the slope of the nearest few: a low-pass over the ends as well would ring with the
-    transients.
+    The inner steps are projected onto the first DCT-II functions. Octaves of them are shrunk by the share of their
+    power, over anchors, that is due to the noise of so few positions, and dropped below a threshold (block
+    thresholding, Cai 1999); otherwise this noise would be the same in every signal, and the noise drawn for each would
+    lack it. The ends are straight lines from the nearest smoothed inner step, with the slope of the nearest few;
+    low-passing the ends as well would cause ringing from the transients.
 
     Args:
         x: (A, P, T, C) scans in nT.
         phi: (P, K) orthonormal polynomials at the positions.
-        config: Numbers of the fit.
+        config: Parameters of the fit.
+
+    Returns:
+        (A, K, T, C) trajectories in nT.
     """
     e, near = config.edge_steps, config.edge_slope_steps
     positions, degree = phi.shape
@@ -173,9 +178,10 @@ def trajectories(x: np.ndarray, phi: np.ndarray, config: BridgeV2Config) -> np.n
 
 
 def transients(noise: np.ndarray, stationary: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What start and end of the acquisition add to the stationary noise, pooled over anchors.
+    """Estimate what start and end of the acquisition add to the stationary noise, pooled over anchors.
 
-    Heights are exponential with mean 1: (g - 1) start, and (g 1[begun] - p_n) end with p_n = P(begun by step n).
+    Heights g are exponential with mean 1: the transients are (g - 1) start and (g 1[begun] - p_n) end, with
+    p_n = P(begun by step n).
 
     Args:
         noise: (S, T, C) scans without mean, map, offset and lines, in nT.
@@ -200,7 +206,7 @@ def transients(noise: np.ndarray, stationary: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _principal(x: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Root of the top eigenpair of what the second moment exceeds the expected one by; skewness gives its sign."""
+    """Return the root of the top eigenpair of the second moment minus the expected one; skewness gives its sign."""
     values, vectors = np.linalg.eigh(x.T @ x / len(x) - expected)
     direction = vectors[:, -1]
     sign = 1.0 if ((x @ direction) ** 3).sum() >= 0 else -1.0
@@ -208,11 +214,15 @@ def _principal(x: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def unseen_field(mean_square: np.ndarray, config: BridgeV2Config) -> tuple[np.ndarray, np.ndarray]:
-    """Mean square of what Y and Z of each sensor do not see, from mean squares (A, T, 6) in nT^2.
+    """Compute the mean square of the field that Y and Z of each sensor do not see.
+
+    Args:
+        mean_square: (A, T, 6) mean squares of the channels, in nT^2.
+        config: Floor of the unseen field.
 
     Returns:
-        Its mean over the scan at each anchor (A, 2), and its course along the scan (T, 2), of mean 1, pooled over
-        anchors: a course of each anchor's own would tell the voltage, whatever its height.
+        Its mean over the scan at each anchor (A, 2), in nT^2, and its course along the scan (T, 2), with mean 1. The
+        course is pooled over anchors: a separate course per anchor would reveal the voltage, whatever its height.
     """
     out = np.empty((*mean_square.shape[:2], 2))
     for sensor in range(2):
@@ -227,18 +237,18 @@ def unseen_field(mean_square: np.ndarray, config: BridgeV2Config) -> tuple[np.nd
 def impose_statistics(
     scan_map: ScanMap, statistics: AnchorStatistics, config: BridgeV2Config = BridgeV2Config()
 ) -> ScanMap:
-    """A map with given mean and standard deviation of the measured channels; correlations and spectra stay.
+    """Impose a given mean and standard deviation of the measured channels; correlations and spectra are kept.
 
-    The fluctuation is multiplied by D = std given / std of the map, at each anchor, step and channel. The magnitudes C5
+    The fluctuation is multiplied by D = given std / std of the map, at each anchor, step and channel. The magnitudes C5
     and C6 are derived, so only their unseen part is taken from the statistics.
 
     Args:
-        scan_map: Map of the archive to borrow from.
+        scan_map: Map of the archive whose correlations and spectra are kept.
         statistics: Statistics to impose, at the same anchors.
-        config: Positions of the map's own standard deviation, and the floor of the unseen field.
+        config: Positions for the map's own standard deviation, and the floor of the unseen field.
 
     Raises:
-        MagBridgeError: The anchors differ.
+        MagBridgeError: If the anchors differ.
     """
     if not np.array_equal(scan_map.voltages, statistics.voltages):
         raise MagBridgeError(
@@ -258,11 +268,14 @@ def impose_statistics(
 
 
 def standard_deviation(scan_map: ScanMap, positions: int) -> np.ndarray:
-    """Standard deviation (A, T, 4) in nT of the map's fluctuation at its anchors, before any scale, in closed form.
+    """Compute the standard deviation of the map's fluctuation at its anchors in closed form, before any scale.
 
     Args:
         scan_map: The map.
-        positions: Places, evenly spread over what a seed may draw, that stand for the continuous position.
+        positions: Number of evenly spaced places that represent the continuous position drawn by a seed.
+
+    Returns:
+        (A, T, 4) standard deviations in nT.
     """
     u = (2 * np.arange(positions) + 1) / positions - 1
     phi = evaluate_polynomials(scan_map.polynomials, u)
@@ -273,7 +286,7 @@ def standard_deviation(scan_map: ScanMap, positions: int) -> np.ndarray:
     variance = course.var(axis=1)
     stationary = (scan_map.offset_root**2).sum(axis=2)
     stationary = stationary + (scan_map.line_root**2).sum(axis=(1, 2, 4)) / 2
-    # Mean over the full circle of frequencies, of which the roots hold one half and both ends.
+    # Mean over the full circle of frequencies; the roots cover one half of it and both ends.
     circle = np.full(scan_map.noise_root.shape[-1], 2.0)
     circle[[0, -1]] = 1.0
     stationary = stationary + (scan_map.noise_root**2 * circle).sum(axis=(1, 3, 4)) / circle.sum()

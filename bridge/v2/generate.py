@@ -1,4 +1,4 @@
-"""Requests to signals: the v2 bridge."""
+"""The v2 bridge: generate signals for requests."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ from dataset_card.contract.schema import CHANNELS, MASTER_SEED, MEASURED_CHANNEL
 from dataset_card.errors import MagBridgeError
 
 CHUNK = 128
-"""Rows that are generated together: enough to amortise what a batch costs, few enough for the cache."""
+"""Number of rows generated together: enough to amortise the cost of a batch, few enough for the cache."""
 
 
 class BridgeV2:
     """Generates magnetic signatures of an aged cell from a map of a fresh cell's scans and a model of its sheet.
 
-    A signal depends on its request, its seed, the upstream, the configuration and, if it has a cell, the master seed,
-    and on nothing else: not on its neighbours in a batch, nor on the number of threads.
+    A signal depends only on its request, its seed, the upstream, the configuration and, if it has a cell, the master
+    seed: neither its neighbours in a batch nor the number of threads affect it.
 
     Args:
-        upstream: Scans or statistics (see `bridge.v2.inputs.resolve`); None where a fitted map is given.
-        config: Numbers of the fit and of the increments.
+        upstream: Scans or statistics (see `bridge.v2.inputs.resolve`); may be None if a fitted map is given.
+        config: Parameters of the fit and of the increments.
         scan_map: A fitted map, as shipped with a release; fitted to the upstream by default.
-        master_seed: Seed that virtual cells are drawn from.
+        master_seed: Seed from which virtual cells are drawn.
 
     Raises:
-        MagBridgeError: The map's anchors are not within the range of the sheet's moments, or there is nothing to fit.
+        MagBridgeError: If the map's anchors are outside the range of the sheet's moments, or if neither an upstream nor
+            a map is given.
 
     Example:
         >>> from bridge.v2 import BridgeV2, resolve
@@ -57,7 +58,7 @@ class BridgeV2:
     ):
         self._upstream, self.config, self.master_seed = upstream, config, master_seed
         if scan_map is None and upstream is None:
-            raise MagBridgeError("neither an upstream nor a fitted map: expected one of them")
+            raise MagBridgeError("neither an upstream nor a fitted map: expected at least one")
         self.scan_map = scan_map or fit_upstream(self.upstream, config)
         self._parameters = load_parameters()
         for voltage in self.scan_map.voltages[[0, -1]].tolist():
@@ -67,20 +68,20 @@ class BridgeV2:
 
     @property
     def upstream(self) -> UpstreamV2:
-        """What the bridge was built from.
+        """The upstream from which the bridge was built.
 
         Raises:
-            MagBridgeError: It was built from a fitted map alone.
+            MagBridgeError: If it was built only from a fitted map.
         """
         if self._upstream is None:
-            raise MagBridgeError("this bridge was built from a fitted map alone: expected one with its upstream")
+            raise MagBridgeError("this bridge was built only from a fitted map: expected a bridge with its upstream")
         return self._upstream
 
     def anchor_replica(self, voltage: float) -> np.ndarray:
-        """The noise-free signal at an anchor: its mean trajectory, (T, 6) in nT.
+        """Return the noise-free signal at an anchor: its mean trajectory, (T, 6) in nT.
 
         Raises:
-            MagBridgeError: `voltage` is not an anchor.
+            MagBridgeError: If `voltage` is not an anchor.
         """
         anchor = np.flatnonzero(self.scan_map.voltages == voltage)
         if not len(anchor):
@@ -89,20 +90,20 @@ class BridgeV2:
         return self.scan_map.mean[anchor[0]].copy()
 
     def generate(self, voltage: float, soc: float, soh: float, seed: int, cell: str | None = None) -> np.ndarray:
-        """One signal.
+        """Generate one signal.
 
         Args:
             voltage: Between the lowest and the highest anchor, in V.
             soc: State of charge, 0 to 100 %.
             soh: State of health, a fraction in (0, 1.05].
             seed: Seed of the signal's own generator, below 2^64.
-            cell: Name of the cell, which any string may be: the name draws its make. None for the nominal cell.
+            cell: Name of the cell, any string: its make is drawn from the name. None for the nominal cell.
 
         Returns:
             (100, 6) signal in nT, channels in release order.
 
         Raises:
-            MagBridgeError: A value is out of range or NaN.
+            MagBridgeError: If a value is out of range or NaN.
         """
         return self.generate_many([voltage], [soc], [soh], [seed], [cell])[0]
 
@@ -116,19 +117,23 @@ class BridgeV2:
         workers: int | None = None,
         mounted: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Signals of many requests; each equals what `generate` gives for it, byte for byte.
+        """Generate the signals of many requests; each equals the result of `generate`, byte for byte.
 
         Args:
-            voltage, soc, soh, seed, cell: As `generate` takes them, n of each; no cells by default.
+            voltage: (n,) in V.
+            soc: (n,) in percent.
+            soh: (n,) fractions.
+            seed: (n,) integers.
+            cell: (n,) names of cells, each a string or None; no cells by default.
             workers: Threads; all cores by default.
-            mounted: (n,) seeds of the signals under whose mounting, lift-off and shift, each is taken; each under its
-                own by default.
+            mounted: (n,) seeds that determine the mounting (lift-off and shift) of each signal; its own seed by
+                default.
 
         Returns:
             (n, 100, 6) signals in nT.
 
         Raises:
-            MagBridgeError: A value is out of range or NaN; names the request.
+            MagBridgeError: If a value is out of range or NaN; the error names the request.
         """
         anchors = self.scan_map.voltages
         voltage, soc, soh, seeds, cells = checked_requests(voltage, soc, soh, seed, cell, voltages=anchors.tolist())
@@ -153,11 +158,11 @@ class BridgeV2:
         return out
 
     def derive_magnitudes(self, voltage: np.ndarray, seed: np.ndarray, signals: np.ndarray) -> None:
-        """Write the magnitudes of signals anew from their measured channels, as generation derives them.
+        """Recompute the magnitudes of signals from their measured channels, as generation derives them.
 
         Args:
-            voltage: (n,) in V, that the signals were generated at.
-            seed: (n,) their seeds.
+            voltage: (n,) voltages in V at which the signals were generated.
+            seed: (n,) seeds of the signals.
             signals: (n, 100, 6) in nT, C-contiguous; the last two channels are written.
         """
         for interval, rows in self._rows_by_interval(voltage):
@@ -165,13 +170,13 @@ class BridgeV2:
             kernel.magnitudes(t, self._intervals[interval].unseen, self._fixed.unseen_wave, unseen, rows, signals)
 
     def _rows_by_interval(self, voltage: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """Ordinal numbers of the rows in each interval: the first that has the voltage, so an anchor is its end."""
+        """Return the row numbers in each interval; an inner anchor belongs to the interval below it."""
         anchors = self.scan_map.voltages
         low = np.maximum(np.searchsorted(anchors, voltage, side="left"), 1) - 1
         return [(interval, np.flatnonzero(low == interval)) for interval in range(len(anchors) - 1)]
 
     def _place(self, interval: int, voltage: np.ndarray) -> np.ndarray:
-        """Place of voltages in an interval: 0 at its lower anchor, 1 at its upper."""
+        """Return the place of voltages in an interval: 0 at its lower anchor, 1 at its upper."""
         low, high = self.scan_map.voltages[interval : interval + 2]
         return (voltage - low) / (high - low)
 
@@ -191,7 +196,7 @@ class BridgeV2:
 
 
 def _intervals(scan_map: ScanMap, parameters: SimulationParameters) -> list[kernel.Interval]:
-    """The map between each two neighbouring anchors, steps and frequencies last."""
+    """Return the map between each pair of neighbouring anchors, with steps and frequencies as the last axis."""
     mean = scan_map.mean[..., :MEASURED_CHANNELS]
     if scan_map.sheet:
         u = places(int(scan_map.positions))
@@ -216,7 +221,12 @@ def _fixed(scan_map: ScanMap, parameters: SimulationParameters, config: BridgeV2
 
 
 def unseen_waves(shape: np.ndarray, config: BridgeV2Config) -> np.ndarray:
-    """Waves (2, 4, T) of the unseen field, whose heights are standard normal; its mean square is `shape` (T, 2)."""
+    """Compute waves (2, 4, T) that, with standard normal heights, give the unseen field the mean square `shape`.
+
+    Args:
+        shape: (T, 2) mean square along the scan for each sensor.
+        config: Shares of the waves.
+    """
     phase = np.pi * (np.arange(T) + 0.5) / T
     waves = np.stack(
         [math.sqrt(share * (2 if k else 1)) * np.cos(k * phase) for k, share in enumerate(config.unseen_waves)]

@@ -1,4 +1,4 @@
-"""What a v2 bridge is built from: scans, statistics to impose on them, and the pulse tables."""
+"""The inputs of a v2 bridge: scans, statistics to impose on them, and the pulse tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BRIDGE_VERSIONS = {"osf": "v2.1-osf", "simulated": "v2.1-simulated", "hybrid": "
 """Version written into every row, by the kind of upstream."""
 
 PUBLISHED = (files.ANCHOR_STATISTICS, *(sheet.file for sheet in SHEETS))
-"""The published files that v2 is built from."""
+"""The published files from which v2 is built."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class UpstreamV2:
         name: `osf` (the archive's raw scans), `simulated`, `hybrid` (published means and standard deviations, with the
             covariance of the simulated archive), or `scans` (a user's own).
         scans: (A * P, T, C) scans in nT to fit, ordered by anchor and position.
-        statistics: Mean and std trajectories at the anchors: those of the scans, or in a hybrid the published ones.
+        statistics: Mean and std trajectories at the anchors, from the scans or, in a hybrid, as published.
         pulses: Pulse-test records.
-        sources: What was read: file name to SHA-256.
+        sources: SHA-256 of each file read, by name.
         own_cells: Whether the records are a user's own.
     """
 
@@ -63,21 +63,22 @@ class UpstreamV2:
 
 
 def fit_upstream(upstream: UpstreamV2, config: BridgeV2Config = BridgeV2Config()) -> ScanMap:
-    """The scan map of an upstream: fitted to its scans, in a hybrid with the published statistics imposed."""
+    """Fit the scan map of an upstream to its scans; for a hybrid, impose the published statistics."""
     scan_map = fit(upstream.scans, upstream.statistics.voltages.tolist(), config)
     return impose_statistics(scan_map, upstream.statistics, config) if upstream.name == "hybrid" else scan_map
 
 
 def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch: bool = True) -> UpstreamV2:
-    """Find the inputs of v2, as `bridge.upstream.resolve` finds those of v1.
+    """Find the inputs of v2 (see `bridge.upstream.resolve` for v1).
 
     Args:
-        choice: `published` (the hybrid) and `simulated` are strict; `osf` takes the raw scans of the user's own
-            `magbridge/osf_sequences.npz`; `auto` is `published` where its files can be had, else `simulated`.
-        upstream_dir, fetch: As there.
+        choice: `published` (the hybrid) and `simulated` are strict; `osf` uses the raw scans in the user's own
+            `magbridge/osf_sequences.npz`; `auto` is `published` if its files are available, else `simulated`.
+        upstream_dir: Folder of published files, laid out as `magbridge/` and `pulsebat/`.
+        fetch: Whether missing files may be downloaded.
 
     Raises:
-        MagBridgeError: As there.
+        MagBridgeError: If the choice is unknown, or if a file is missing, damaged or has unexpected contents.
     """
     folder = None if upstream_dir is None else Path(upstream_dir)
     paths = files_of_choice(choice, folder, fetch, PUBLISHED)
@@ -97,7 +98,7 @@ def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch:
 
 
 def simulated_upstream() -> UpstreamV2:
-    """The simulated stand-in: v1's scans, and four tables."""
+    """Build the simulated stand-in: v1's scans, and four tables."""
     scans, sources = _simulated_scans()
     pulses = simulated_pulse_tables(load_parameters())
     sources[TABLE_FILE.name] = sha256_of(TABLE_FILE)

@@ -1,8 +1,8 @@
 """Signals from draws as plain loops over rows, compiled by numba.
 
-No row's numbers depend on another's, and every sum runs in a fixed order: bytes do not depend on the batch. The loops
-over steps and frequencies are innermost, over contiguous arrays, or expressions of whole arrays where those cost no
-time, and the compiler vectorises them.
+No row depends on another, and every sum runs in a fixed order, so the bytes do not depend on the batch. The loops over
+steps and frequencies are innermost and run over contiguous arrays, or are whole-array expressions if those are as fast;
+the compiler vectorises them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Interval(namedtuple("Interval", "mean beta offset_root line_root noise_roo
     """A scan map between two neighbouring anchors; the first axis of each array runs over the two.
 
     Attributes:
-        mean: (2, 4, T) of the measured channels, without the nominal sheet's where the map was fitted without it.
+        mean: (2, 4, T) of the measured channels, without the nominal sheet's if the map was fitted without it.
         beta: (2, K, 4, T).
         offset_root: (2, 4, 4).
         line_root: (2, 2, 2, 4, 4): line, real and imaginary part.
@@ -34,29 +34,29 @@ class Interval(namedtuple("Interval", "mean beta offset_root line_root noise_roo
 class Fixed(
     namedtuple("Fixed", "line_frequency line_reach start end onset h z0 y0 dy length width soc_wave sheet unseen_wave")
 ):
-    """What all rows of a map share.
+    """Values that all rows of a map share.
 
     Attributes:
         line_frequency: (2,) in 1 / step.
-        line_reach: (2,) half width of its scatter: sqrt(3) standard deviations.
+        line_reach: (2,) half width of the scatter of each frequency: sqrt(3) standard deviations.
         start: (4, 4) step by channel.
         end: (4,).
         onset: (4,).
-        h: (2,) distance of the sensors, in steps.
-        z0: (2,) step at which each passes the sheet.
-        y0: (2,) lateral offset of each, in positions.
-        dy: Distance of positions, in steps.
+        h: (2,) distance of each sensor from the cell, in steps.
+        z0: (2,) step at which each sensor passes the sheet.
+        y0: (2,) lateral offset of each sensor, in positions.
+        dy: Distance between adjacent positions, in steps.
         length: Length of the nominal sheet, in steps.
-        width: Its width.
+        width: Width of the nominal sheet, in steps.
         soc_wave: (T,).
         sheet: Whether the map was fitted without the nominal sheet's field.
-        unseen_wave: (2, 4, T) waves that the unseen field of each sensor is made of.
+        unseen_wave: (2, 4, T) waves that make up the unseen field of each sensor.
     """
 
 
 @_jit
 def noise_spectra(t, root, normal, out):
-    """Fourier coefficients ((1 - t) C_lo + t C_hi) g of the stationary noise.
+    """Compute the Fourier coefficients ((1 - t) C_lo + t C_hi) g of the stationary noise.
 
     Args:
         t: (n,) place between the two anchors.
@@ -90,7 +90,7 @@ def noise_spectra(t, root, normal, out):
 
 @_jit
 def _add_line(wave, re, im, turn_re, turn_im):
-    """Add Re(A exp(i w n)), the cosine by angle addition."""
+    """Add Re(A exp(i w n)), computed by angle addition."""
     for n in range(len(wave)):
         wave[n] += re
         re, im = re * turn_re - im * turn_im, re * turn_im + im * turn_re
@@ -98,7 +98,7 @@ def _add_line(wave, re, im, turn_re, turn_im):
 
 @_jit
 def _sheet(z, y, h, length, width, corners, by, bz):
-    """Field of a sheet of equal patches from the charges at their shared corners; see `simulated.sheet_field`.
+    """Compute the field of a sheet of equal patches from the charges at their corners; see `simulated.sheet_field`.
 
     Args:
         z: (T,) distance along the scan from the sheet's centre.
@@ -138,7 +138,7 @@ def _add_dipole(z, y, h, mx, my, by, bz):
 
 @_jit
 def signals(t, phi, draws, noise, interval, fixed, sheets, row_of, out):
-    """Signals of rows between the same two anchors.
+    """Compute the signals of rows between the same two anchors.
 
     Args:
         t: (n,) place between the anchors.
@@ -148,8 +148,8 @@ def signals(t, phi, draws, noise, interval, fixed, sheets, row_of, out):
         interval: `Interval`.
         fixed: `Fixed`.
         sheets: `SheetRows`.
-        row_of: (n,) where each signal goes in `out`.
-        out: (N, T, 6) whose measured channels are written, nT.
+        row_of: (n,) row of `out` to which each signal is written.
+        out: (N, T, 6) signals in nT, whose measured channels are written.
     """
     channels, steps = interval.mean.shape[1:]
     wave, old = np.empty((channels, steps)), np.empty((channels, steps))
@@ -185,17 +185,17 @@ def signals(t, phi, draws, noise, interval, fixed, sheets, row_of, out):
 
 @_jit
 def magnitudes(t, unseen, wave, normal, row_of, out):
-    """Magnitude of each sensor from its measured channels: sqrt(Y^2 + Z^2 + X^2), X what they do not see.
+    """Compute each sensor's magnitude sqrt(Y^2 + Z^2 + X^2) from its measured channels and the unseen field X.
 
-    X is a sum of waves of random height, whose mean square over the scan alone depends on the voltage.
+    X is a sum of waves of random height; only its mean square over the scan depends on the voltage.
 
     Args:
         t: (n,) place between the anchors.
-        unseen: (2, 2) of an `Interval`.
-        wave: (2, 4, T) of `Fixed`.
-        normal: (n, 2, 4) of `Draws`.
-        row_of: (n,) where each signal is in `out`.
-        out: (N, T, 6) whose measured channels are read and whose magnitudes are written, nT.
+        unseen: (2, 2) `Interval.unseen`.
+        wave: (2, 4, T) `Fixed.unseen_wave`.
+        normal: (n, 2, 4) `Draws.unseen`.
+        row_of: (n,) row of each signal in `out`.
+        out: (N, T, 6) signals in nT, whose measured channels are read and whose magnitudes are written.
     """
     sensors, waves, steps = wave.shape
     for row in range(len(t)):
@@ -211,7 +211,7 @@ def magnitudes(t, unseen, wave, normal, row_of, out):
 
 @_jit
 def _fluctuation(lo, hi, row, phi, draws, noise, interval, fixed, wave):
-    """Map, offset, noise, lines and transients of one row, before any scale: wave (4, T), written."""
+    """Write map, offset, noise, lines and transients of one row to wave (4, T), before any scale."""
     channels, steps = wave.shape
     amplitude, half = math.sqrt(noise.shape[2]), math.sqrt(0.5)
     late = steps - len(fixed.onset)

@@ -9,11 +9,11 @@ import numpy as np
 from bridge.v2.config import BridgeV2Config
 
 LINES = 2
-"""Lines that a signal draws amplitudes for, whether or not they were found."""
+"""Number of lines for which a signal draws amplitudes, whether or not they were found."""
 
 
 ROUNDS = 8
-"""Steps from the grid's frequencies to each scan's own: near lines leak into each other's maxima."""
+"""Steps that refine each scan's frequencies off the grid, because nearby lines leak into each other's maxima."""
 
 
 class MainsLines(NamedTuple):
@@ -22,8 +22,8 @@ class MainsLines(NamedTuple):
     Attributes:
         frequency: (L,) mean frequencies in 1 / step.
         spread: (L,) population standard deviations over scans, in 1 / step.
-        amplitude: (S, L, C) complex amplitudes A of each scan, signal Re(A exp(2 pi i f n)), in nT.
-        waves: (S, T, C) the lines' sum in each scan, in nT.
+        amplitude: (S, L, C) complex amplitudes A in each scan, in nT; the signal is Re(A exp(2 pi i f n)).
+        waves: (S, T, C) sum of the lines in each scan, in nT.
     """
 
     frequency: np.ndarray
@@ -33,7 +33,7 @@ class MainsLines(NamedTuple):
 
 
 def find_lines(x: np.ndarray, config: BridgeV2Config) -> MainsLines:
-    """Find up to two lines, the strongest first.
+    """Find up to two lines, strongest first.
 
     Args:
         x: (S, T, C) scans without mean, map and offset, in nT.
@@ -72,7 +72,7 @@ def _inner(x: np.ndarray, config: BridgeV2Config) -> np.ndarray:
 
 
 def _periodogram(x: np.ndarray, frequencies: np.ndarray, config: BridgeV2Config) -> np.ndarray:
-    """Hann periodogram of the inner steps, summed over channels: (S, F)."""
+    """Compute the Hann periodogram of the inner steps, summed over channels: (S, F)."""
     inner = _inner(x, config)
     steps = inner.shape[1]
     turn = np.exp(-2j * np.pi * np.outer(np.arange(steps), frequencies)) * np.hanning(steps)[:, None]
@@ -80,7 +80,7 @@ def _periodogram(x: np.ndarray, frequencies: np.ndarray, config: BridgeV2Config)
 
 
 def _own_maximum(x: np.ndarray, centre: float, config: BridgeV2Config) -> np.ndarray:
-    """(S,) frequency of each scan's maximum near a line's centre."""
+    """Find the (S,) frequency of each scan's maximum near a line's centre."""
     reach = round(config.line_window / config.line_grid)
     near = centre + config.line_grid * np.arange(-reach, reach + 1)
     return near[_periodogram(x, near, config).argmax(axis=1)]
@@ -89,10 +89,10 @@ def _own_maximum(x: np.ndarray, centre: float, config: BridgeV2Config) -> np.nda
 def _refined(
     x: np.ndarray, own: list[np.ndarray], amplitude: np.ndarray, waves: np.ndarray, config: BridgeV2Config
 ) -> list[np.ndarray]:
-    """One Gauss-Newton step of all of a scan's frequencies, by what the lines leave of it; (L,) times (S,)."""
+    """Refine all frequencies of each scan by one Gauss-Newton step on the residual; return L arrays (S,)."""
     scans, steps, _ = x.shape
     f, n = np.stack(own, axis=1), np.arange(steps)
-    # about the middle of the scan, where a step of the frequency leaves the phase as it was
+    # around the middle of the scan, where a change of frequency leaves the phase unchanged
     turn = 2j * np.pi * (n - n.mean()) * np.exp(2j * np.pi * f[:, :, None] * n)
     slope = (amplitude[:, :, None] * turn[..., None]).real
     design = _inner(slope.swapaxes(1, 2), config).swapaxes(2, 3).reshape(scans, -1, len(own))
@@ -103,7 +103,7 @@ def _refined(
 
 
 def _fit(x: np.ndarray, own: list[np.ndarray], config: BridgeV2Config) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares of all lines and a constant over the inner steps: amplitudes (S, L, C), waves (S, L, T, C)."""
+    """Fit all lines and a constant to the inner steps by least squares: amplitudes (S, L, C), waves (S, L, T, C)."""
     scans, steps, channels = x.shape
     if not own:
         return np.zeros((scans, 0, channels), complex), np.zeros((scans, 0, steps, channels))

@@ -1,4 +1,4 @@
-"""The scan map: what v2 knows of an archive's scans, as plain arrays that can be hashed and shipped."""
+"""The scan map: v2's model of an archive's scans, as plain arrays that can be hashed and shipped."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from dataset_card.storage.archives import read_npz
 from dataset_card.storage.files import replacing
 
 EDGE = 4
-"""Steps of the start and of the end transient."""
+"""Number of steps of the start transient and of the end transient."""
 
 MAX_BYTES = 64 * 2**20
-"""A map of five anchors takes half a megabyte; no file may unpack to more than this."""
+"""Largest permitted unpacked size of a file; a map of five anchors takes half a megabyte."""
 
 
 def _array(*shape: int | str):
-    """Declare an array; A stands for the number of anchors, K for that of the polynomials."""
+    """Declare an array by its shape; A is the number of anchors, K the number of polynomials."""
     return dataclasses.field(metadata={"shape": shape})
 
 
 @dataclass(frozen=True)
 class ScanMap:
-    """A fitted scan map: float64 arrays, A anchors, K polynomials, channels Y1, Z1, Y2, Z2 in nT.
+    """A fitted scan map: float64 arrays for A anchors, K polynomials and the channels Y1, Z1, Y2, Z2, in nT.
 
     Attributes:
         voltages: (A,) anchor voltages in V, ascending.
-        positions: () lateral positions P of the archive.
-        mean: (A, T, 6) mean trajectories, all channels: the noise-free replicas.
+        positions: () number P of lateral positions of the archive.
+        mean: (A, T, 6) mean trajectories of all channels: the noise-free replicas.
         polynomials: (K, K + 1) coefficients of phi_k in powers of u, which runs from -1 to 1 over the positions.
-        beta: (A, K, T, 4) trajectories that the polynomials weigh.
+        beta: (A, K, T, 4) trajectories weighted by the polynomials.
         offset_root: (A, 4, 4) transported roots of the offsets' covariance.
-        line_frequency: (2,) mains lines in 1 / step; one that was not found has no amplitude.
-        line_spread: (2,) their population standard deviations over scans.
+        line_frequency: (2,) frequencies of the mains lines in 1 / step; a line that was not found has no amplitude.
+        line_spread: (2,) population standard deviations of these frequencies over scans, in 1 / step.
         line_root: (A, 2, 2, 4, 4) transported roots of the lines' covariance: anchor, line, real and imaginary part.
         noise_root: (A, 2, 4, 4, 129) transported roots of the noise spectrum, frequency last.
         start: (4, 4) mean height of the start transient, step by channel.
         end: (4,) mean height of the end transient.
         onset: (4,) probability that the end transient has begun, at each of the last steps.
         unseen: (A, 2) mean square of the field that Y and Z of each sensor do not see, in nT^2.
-        unseen_shape: (T, 2) its course along the scan, with mean 1, pooled over anchors.
-        sheet: () 1 where the field of the nominal sheet was taken off the scans before the map was fitted, else 0.
-        scale: (A, T, 4) what the fluctuation is multiplied by; 1 unless published statistics are imposed.
+        unseen_shape: (T, 2) course of this mean square along the scan, with mean 1, pooled over anchors.
+        sheet: () 1 if the field of the nominal sheet was subtracted from the scans before the fit, else 0.
+        scale: (A, T, 4) factor of the fluctuation; 1 unless published statistics are imposed.
     """
 
     voltages: np.ndarray = _array("A")
@@ -80,7 +80,7 @@ class ScanMap:
                 found = f"{array.dtype} of shape {array.shape}"
                 raise MagBridgeError(f"scan map: {field.name!r} is {found}; expected float64 of {shape}")
             if not np.isfinite(array).all():
-                raise MagBridgeError(f"scan map: {field.name!r} holds NaN or infinity; expected finite numbers")
+                raise MagBridgeError(f"scan map: {field.name!r} contains NaN or infinity; expected finite numbers")
             array = np.ascontiguousarray(array).reshape(shape)
             array.flags.writeable = False
             object.__setattr__(self, field.name, array)
@@ -93,7 +93,7 @@ class ScanMap:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 over the names, shapes and bytes of all arrays, in hex."""
+        """SHA-256 of the names, shapes and bytes of all arrays, in hex."""
         digest = hashlib.sha256()
         for field in dataclasses.fields(self):
             array = getattr(self, field.name)
@@ -102,7 +102,7 @@ class ScanMap:
         return digest.hexdigest()
 
     def save(self, path: Path | str) -> None:
-        """Write the map as one npz file, in place of what was there."""
+        """Write the map to one npz file, replacing any existing file."""
         with replacing(Path(path)) as partial, open(partial, "wb") as file:
             np.savez(file, **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
 
@@ -112,11 +112,11 @@ class ScanMap:
 
         Args:
             path: The npz file.
-            sha256: The map's expected SHA-256, or None to take any.
+            sha256: The map's expected SHA-256, or None to accept any.
 
         Raises:
-            MagBridgeError: Not such a file, too large, an array is missing, of another shape or not finite, or
-                the SHA-256 is another.
+            MagBridgeError: If the file is not a map or is too large; if an array is missing, has another shape or is
+                not finite; or if the SHA-256 differs.
         """
         shapes = {
             field.name: tuple(n if isinstance(n, int) else None for n in field.metadata["shape"])
@@ -133,7 +133,7 @@ class ScanMap:
 
 
 def evaluate_polynomials(coefficients: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """phi_k at places u by Horner's rule, element by element: (len(u), K)."""
+    """Evaluate phi_k at places u by Horner's rule, element by element; return (len(u), K)."""
     out = np.zeros((len(u), len(coefficients)))
     for power in range(coefficients.shape[1] - 1, -1, -1):
         out = out * u[:, None] + coefficients[:, power]

@@ -1,7 +1,7 @@
-"""The cell as a magnetised sheet of 3x3 patches: what a cell's own make and its ageing do to the moments.
+"""The cell as a magnetised sheet of 3x3 patches: how a cell's individual make and its ageing change the moments.
 
-Field, geometry and moments are those of the simulated upstream. A uniform sheet is the sum of its equal patches
-exactly, so the increment of nine patches over the nominal sheet is zero for a nominal, fresh cell.
+Field, geometry and moments are those of the simulated upstream. A uniform sheet is exactly the sum of its equal
+patches, so the increment of nine patches over the nominal sheet is zero for a nominal, fresh cell.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ NOMINAL = np.append(np.zeros(CELL_NUMBERS - 1), 1.0)
 """Numbers of the nominal cell, which ages by lost material."""
 
 PATCHES = 3
-"""Patches along each side."""
+"""Number of patches along each side."""
 
 FIELD_SCALE_NT = 1e4
-"""nT step^3 in one unit of moment."""
+"""One unit of moment in nT step^3."""
 
 HALF_WIDTH_POSITIONS = 20
-"""Positions of the simulated archive's scale between its middle and its edge, u = 0 and 1."""
+"""Number of positions of the simulated archive between its middle, u = 0, and its edge, u = 1."""
 
 
 def _modes() -> np.ndarray:
@@ -39,23 +39,23 @@ def _modes() -> np.ndarray:
 
 
 MODES = _modes()
-"""(4, 3, 3) orthonormal patterns mean, edge, z and y over the patches, which rise along the scan, then across."""
+"""(4, 3, 3) orthonormal patterns mean, edge, z and y over the patches; z rises along the scan, y across it."""
 
 
 class SheetRows(namedtuple("SheetRows", "moment dipole dz lateral changed lift shift length width corners soc")):
-    """The sheets under n signals, in steps and nT step^3.
+    """The sheets of n signals: lengths in steps, moments in nT step^3.
 
     Attributes:
-        moment: (n,) of the nominal, uniform sheet.
+        moment: (n,) moment of the nominal, uniform sheet.
         dipole: (n, 2) moments of the dipole along the sensors' normal and across the scan.
         dz: (n,) place of the nominal sheet along the scan.
         lateral: (n,) place across the sheet in positions, before the sensor's own offset.
         changed: (n,) whether the sheet differs from the nominal one.
-        lift: (n,) added to the sensors' distance from the changed sheet.
-        shift: (n,) added to its place along the scan.
-        length: (n,) of the changed sheet.
-        width: (n,) of the changed sheet.
-        corners: (n, 4, 4) charges of its patches' corners: moment over area, summed with alternating sign.
+        lift: (n,) distance added between the sensors and the changed sheet.
+        shift: (n,) displacement of the changed sheet along the scan.
+        length: (n,) length of the changed sheet.
+        width: (n,) width of the changed sheet.
+        corners: (n, 4, 4) charges at the corners of its patches: moment over area, summed with alternating sign.
         soc: (n,) height of the SOC-dependent fluctuation, as a fraction of the nominal field's range.
     """
 
@@ -63,26 +63,26 @@ class SheetRows(namedtuple("SheetRows", "moment dipole dz lateral changed lift s
 def patch_moments(
     moment: np.ndarray, voltage: np.ndarray, soc: np.ndarray, soh: np.ndarray, q: np.ndarray, config: BridgeV2Config
 ) -> np.ndarray:
-    """Moments of the patches of cells of a make and an age.
+    """Compute the patch moments of cells with a given make and age.
 
         m = (1/9) [mean (1 + .02 (q1 edge + q2 z + q3 y)) - max(0, 1 - SOH) s (1 + (.25 + .10 q6) edge + ...)]
 
-    with the configuration's numbers. What s is depends on the law of ageing, and both are hypotheses:
+    with the configuration's numbers. The state-dependent moment s depends on the ageing law; both laws are hypotheses:
 
-    - `material`: s(v) = 6.175 (v - 2.54 V), the state-dependent moment: lost capacity is lost active material.
-    - `inventory`: s = -(1 - SOC) s(3.34 V): lost capacity is lost lithium, so that at an equal state of charge more of
-      the cathode stands without it, 1 - (1 - SOC) SOH of it in place of SOC, and the moment rises.
+    - `material`: s(v) = 6.175 (v - 2.54 V): lost capacity is lost active material.
+    - `inventory`: s = -(1 - SOC) s(3.34 V): lost capacity is lost lithium. At the same state of charge, a larger share
+      of the cathode is then delithiated, 1 - (1 - SOC) SOH instead of SOC, and the moment rises.
 
     Args:
-        moment: (n,) moment of the whole sheet, of this make, in 1e4 nT step^3.
+        moment: (n,) moment of the whole sheet of this make, in 1e4 nT step^3.
         voltage: (n,) in V.
         soc: (n,) in percent.
         soh: (n,) fractions.
-        q: (n, 10) numbers of the virtual batteries; `NOMINAL` without one.
+        q: (n, 10) numbers of the virtual batteries; `NOMINAL` for a signal without a cell.
         config: Strengths.
 
     Returns:
-        (n, 3, 3) in 1e4 nT step^3, along the scan, then across.
+        (n, 3, 3) moments in 1e4 nT step^3, along the scan, then across.
     """
     material = config.moment_slope * (voltage - config.moment_zero_V)
     inventory = (soc / 100 - 1) * (config.moment_slope * (config.full_V - config.moment_zero_V))
@@ -98,7 +98,10 @@ def patch_moments(
 
 
 def corner_charges(patches: np.ndarray) -> np.ndarray:
-    """Charges (n, 4, 4) at the corners of patches (n, 3, 3): + where a patch's two edges are both upper or lower."""
+    """Compute the charges (n, 4, 4) at the corners of patches (n, 3, 3).
+
+    A patch contributes + at a corner whose two edges are both upper or both lower, and - at the other two.
+    """
     out = np.zeros((len(patches), PATCHES + 1, PATCHES + 1))
     out[:, 1:, 1:] += patches
     out[:, :-1, 1:] -= patches
@@ -118,7 +121,7 @@ def sheet_rows(
     mounting: np.ndarray,
     soc_draw: np.ndarray,
 ) -> SheetRows:
-    """The sheets of n requests.
+    """Compute the sheets of n requests.
 
     Args:
         parameters: Geometry and moments of the simulated upstream.
@@ -127,7 +130,7 @@ def sheet_rows(
         soc: (n,) in percent.
         soh: (n,) fractions.
         u: (n,) place across the cell, -1 to 1.
-        cell: n times the (10,) numbers of a virtual battery, or None for no cell: nominal make, no mounting scatter.
+        cell: n entries: the (10,) numbers of a virtual battery, or None for the nominal make without mounting scatter.
         mounting: (n, 2) standard normal numbers, lift-off and shift.
         soc_draw: (n,) standard normal numbers.
     """
@@ -135,8 +138,8 @@ def sheet_rows(
     mz, mx, my, dz, dp = (np.interp(voltage, anchors.voltage, y) for y in (*anchors.moment.T, anchors.dz, anchors.dp))
     mounted = np.array([c is not None for c in cell])
     q = np.stack([NOMINAL if c is None else c for c in cell])
-    # libm's exp number by number: numpy's may differ with an element's place in a vector. The nominal cell is nominal
-    # exactly: its moment is not the median of the cells', which is a little below their mean.
+    # libm's exp for each number: numpy's may differ with an element's place in a vector. The nominal cell has exactly
+    # the nominal moment, not the median of the cells' moments, which is a little below their mean.
     make = [1.0 if c is None else math.exp(config.cell_moment * c[0] - config.cell_moment**2 / 2) for c in cell]
     length, width = (
         float(size) * np.array([math.exp(config.cell_size * x) for x in q[:, k].tolist()])
@@ -155,12 +158,15 @@ def sheet_rows(
 
 
 def nominal_field(parameters: SimulationParameters, voltage: float, u: np.ndarray) -> np.ndarray:
-    """Field (n, 100, 4) in nT of the nominal sheet and its dipole, as the simulated upstream has it.
+    """Compute the field of the simulated upstream's nominal sheet and its dipole.
 
     Args:
         parameters: Geometry and moments.
-        voltage: In V; beyond the parameters' voltages their ends hold.
+        voltage: In V; outside the parameters' voltages, the values at the nearest end apply.
         u: (n,) places across the cell, -1 to 1.
+
+    Returns:
+        (n, 100, 4) field in nT.
     """
     anchors, scan = parameters.anchors, parameters.scan
     mz, mx, my = (np.interp(voltage, anchors.voltage, m) * FIELD_SCALE_NT for m in anchors.moment.T)
@@ -177,6 +183,6 @@ def nominal_field(parameters: SimulationParameters, voltage: float, u: np.ndarra
 
 
 def soc_wave(steps: int, config: BridgeV2Config) -> np.ndarray:
-    """(steps,) time course of the SOC-dependent fluctuation: an exponential decay, standardised."""
+    """Return the (steps,) time course of the SOC-dependent fluctuation: an exponential decay, standardised."""
     wave = np.exp(-np.arange(steps) / config.soc_decay)
     return (wave - wave.mean()) / wave.std()

@@ -218,7 +218,7 @@ def test_scans_of_100_steps_are_taken_as_they_are(upstream, tmp_path):
 def test_two_anchors_are_enough_and_none_below_needs_no_regime_b(upstream, tmp_path):
     archive(tmp_path, voltages=(3.08, 3.34), positions=5)
     inputs, _ = with_scans(upstream, tmp_path / "a.parquet", tmp_path / "a.csv")
-    with pytest.raises(MagBridgeError, match=r"no anchor below 3\.06 V: expected none of them \(--regime-b 0\)"):
+    with pytest.raises(MagBridgeError, match=r"no anchor below 3\.06 V: expected 0 Regime-B rows \(--regime-b 0\)"):
         release.build(tmp_path / "out", inputs, variants=1, anomalies=20, regime_b=30)
     release.build(tmp_path / "out", inputs, variants=1, anomalies=20, regime_b=0)
     assert audit_release(tmp_path / "out") == []

@@ -1,4 +1,4 @@
-"""Where the bridge's inputs come from: published files, a user's scan archive, or the simulation."""
+"""Sources of the bridge's inputs: published files, a user's scan archive, or the simulation."""
 
 from bridge.upstream.resolution import CHOICES, locate, resolve
 from bridge.v1.inputs import AnchorStatistics, PulseTable, Upstream

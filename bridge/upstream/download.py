@@ -1,7 +1,7 @@
-"""One download over HTTP: resumed where an earlier one was cut off, bounded, its trouble told in one line.
+"""Download one file over HTTP: resumable, with a size limit and one-line errors.
 
-pooch, which knows this machine's cache folder, starts a download over each time and lets `requests` speak for itself:
-too little for a bundle of a hundred megabytes.
+pooch restarts an interrupted download from the beginning and passes on the errors of `requests`, which is not good
+enough for a bundle of a hundred megabytes.
 """
 
 import contextlib
@@ -13,31 +13,31 @@ from bridge.errors import refusal
 from dataset_card.errors import innermost
 
 DOWNLOAD_TIMEOUT_S = 10.0
-"""Seconds without an answer after which a host counts as unreachable."""
+"""Seconds without a response after which a host counts as unreachable."""
 
 MAX_DOWNLOAD_BYTES = 2**32
-"""More than any file of this data: a host that sends more sends something else, without end perhaps."""
+"""Size limit, larger than any file of this data: a host that sends more is sending something else."""
 
 
 def download(url: str, out: Path, partial: Path, otherwise: str, timeout_s: float = DOWNLOAD_TIMEOUT_S) -> None:
-    """Download a file. What arrived of one that is cut off is kept, and the next call asks for the rest.
+    """Download a file; keep the received part of an interrupted download, and resume it on the next call.
 
     Args:
-        url: Its address.
-        out: Where it goes; a place of this process's own, so that two downloads never write one file.
-        partial: Where what arrived is kept, on the same file system.
+        url: Address of the file.
+        out: Path to write to, private to this process so that two downloads never write the same file.
+        partial: Path that keeps the received part, on the same file system.
         otherwise: What a user without network can do, for the error.
-        timeout_s: Seconds without an answer before giving up.
+        timeout_s: Seconds without a response before giving up.
 
     Raises:
-        MagBridgeError: The host cannot be reached, answers with an error, or sends too much.
-        OSError: It cannot be written.
+        MagBridgeError: If the host cannot be reached, responds with an error, or sends too much.
+        OSError: If the file cannot be written.
     """
     with contextlib.suppress(FileNotFoundError):
         os.replace(partial, out)
     try:
         _request(url, out, otherwise, timeout_s)
-    except BaseException:  # a full disk and Ctrl-C, too, keep what arrived
+    except BaseException:  # keep the received part after a full disk or Ctrl-C, too
         with contextlib.suppress(FileNotFoundError):
             os.replace(out, partial)
         raise

@@ -1,4 +1,4 @@
-"""The upstream files: where each is published, its checksum, and how it is found on this machine."""
+"""The upstream files: where each is published, its checksum, and how to find it locally."""
 
 import os
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class UpstreamFile:
 
     Attributes:
         path: Path in an upstream folder.
-        url: Where it is published, at a pinned commit.
-        sha256: Its checksum.
-        meaning: What it holds.
-        licence: Its licence.
+        url: Address of the file at a pinned commit.
+        sha256: Checksum.
+        meaning: Contents.
+        licence: Licence.
     """
 
     path: str
@@ -47,22 +47,22 @@ def _published() -> list[UpstreamFile]:
 ANCHOR_STATISTICS, EMBEDDINGS, LATENT_SPACE, *PULSE_TABLES = _published()
 PULSE_TABLE = PULSE_TABLES[0]
 PUBLISHED = (ANCHOR_STATISTICS, EMBEDDINGS, LATENT_SPACE, PULSE_TABLE)
-"""What v1 is built from."""
+"""The files from which v1 is built."""
 
 OSF_SCANS = "magbridge/osf_sequences.npz"
-"""The raw scan archive, which a user brings: it may not be redistributed."""
+"""The raw scan archive, which the user must provide: it may not be redistributed."""
 
 
 def download_dir() -> Path:
-    """Where downloads are kept."""
+    """Return the cache folder of downloads."""
     return cache_dir() / "upstream"
 
 
 def local_folders(upstream_dir: Path | None = None) -> list[tuple[str, Path]]:
-    """Folders to look in, in order, each with the words that tell a user which one it is.
+    """Return the folders to search, in order, each with the name that a user knows it by.
 
     Raises:
-        MagBridgeError: A folder that the user named does not exist.
+        MagBridgeError: If a folder that the user named does not exist.
     """
     folders = []
     if upstream_dir is not None:
@@ -76,10 +76,10 @@ def local_folders(upstream_dir: Path | None = None) -> list[tuple[str, Path]]:
 
 
 def find(file: UpstreamFile, upstream_dir: Path | None = None) -> Path | None:
-    """Path of a published file on this machine, checked against its checksum; None where there is none.
+    """Return the local path of a published file after checking its checksum, or None if it is missing.
 
     Raises:
-        MagBridgeError: The first file found of that name has another checksum.
+        MagBridgeError: If the first file found with that name has another checksum.
     """
     for words, folder in local_folders(upstream_dir):
         path = folder / file.path
@@ -97,13 +97,13 @@ def fetch(file: UpstreamFile, url: str | None = None, timeout_s: float = DOWNLOA
     Args:
         file: The file.
         url: Another address of the same bytes.
-        timeout_s: Seconds without an answer before giving up.
+        timeout_s: Seconds without a response before giving up.
 
     Returns:
-        Its path in the cache.
+        Path of the file in the cache.
 
     Raises:
-        MagBridgeError: The host cannot be reached, answers with an error, or sends other bytes.
+        MagBridgeError: If the host cannot be reached, responds with an error, or sends other bytes.
     """
     url, target = url or file.url, download_dir() / file.path
     if target.is_file() and sha256_of(target) == file.sha256:
@@ -116,16 +116,19 @@ def fetch(file: UpstreamFile, url: str | None = None, timeout_s: float = DOWNLOA
 
 
 def status(upstream_dir: Path | None = None) -> list[dict]:
-    """The state of every upstream file.
+    """Report the state of every upstream file.
 
     Args:
         upstream_dir: Folder of published files; `$MAGBRIDGE_UPSTREAM` by default.
 
     Returns:
-        One entry a file: `file`, `meaning`, `licence`, `state` (`ok`, `missing`, `damaged` or `unchecked`),
+        One entry per file: `file`, `meaning`, `licence`, `state` (`ok`, `missing`, `damaged` or `unchecked`),
         `path`, `detail`.
+
+    Raises:
+        MagBridgeError: If a folder that the user named does not exist.
     """
-    local_folders(upstream_dir)  # one that the user named is there
+    local_folders(upstream_dir)  # check the folder named by the user
     entries = []
     for file in PUBLISHED:
         path, state, detail = None, "missing", f"published at {file.url}"
@@ -137,9 +140,9 @@ def status(upstream_dir: Path | None = None) -> list[dict]:
             state, detail = "damaged", str(error)
         entries.append([file.path, file.meaning, file.licence, path, state, detail])
     raw = osf_scans(upstream_dir)
-    about = [OSF_SCANS, "205 raw scans, optional: surrogates stand in for them", "none to redistribute: bring your own"]
+    about = [OSF_SCANS, "205 raw scans, optional: surrogates replace them", "not redistributable: provide your own"]
     if raw is None:
-        entries.append([*about, None, "missing", "made from the OSF archive, DOI 10.17605/OSF.IO/CW8ZV"])
+        entries.append([*about, None, "missing", "build it from the OSF archive, DOI 10.17605/OSF.IO/CW8ZV"])
     else:
         checked = "checked against the anchor statistics when used (--upstream osf)"
         entries.append([*about, str(raw), "unchecked", checked])
@@ -147,6 +150,6 @@ def status(upstream_dir: Path | None = None) -> list[dict]:
 
 
 def osf_scans(upstream_dir: Path | None = None) -> Path | None:
-    """Path of the raw scans that a user brings; None where there are none."""
+    """Return the path of the raw scans that the user provides, or None if there is no such file."""
     places = (folder / OSF_SCANS for _, folder in local_folders(upstream_dir))
     return next((path for path in places if path.is_file()), None)

@@ -13,7 +13,7 @@ from dataset_card.contract.schema import CHANNELS, U_FEATURES, T
 from dataset_card.storage.archives import read_npz
 
 POSITIONS = 41
-"""Scan positions at each anchor."""
+"""Number of scan positions at each anchor."""
 
 
 PULSEBAT_SHEET = "SOC ALL"
@@ -21,7 +21,7 @@ U_COLUMNS = tuple(f"U{i}" for i in range(1, U_FEATURES + 1))
 
 
 def read_anchor_statistics(path: Path) -> AnchorStatistics:
-    """Read `anchor_stats.npz`: per-anchor mean and std trajectories, (5, 100, 6) each, in nT."""
+    """Read `anchor_stats.npz`: mean and std trajectories at the five anchors, (5, 100, 6) each, in nT."""
     keys = [f"v{v:.2f}".replace(".", "_") for v in ANCHOR_VOLTAGES]
     shape = (T, len(CHANNELS))
     shapes = {f"{key}__{kind}_traj": shape for key in keys for kind in ("mean", "std")}
@@ -31,9 +31,9 @@ def read_anchor_statistics(path: Path) -> AnchorStatistics:
 
 
 def read_pulse_table(path: Path) -> PulseTable:
-    """Read a workbook of PulseBat's, sheet `SOC ALL`: each cell at 10 SOC levels, in the sheet's order.
+    """Read sheet `SOC ALL` of a PulseBat workbook: each cell at 10 SOC levels, in the sheet's order.
 
-    Nothing is checked here: the workbooks are pinned by SHA-256, which `files.find` and `files.fetch` compare.
+    The contents are not checked here: the workbooks are pinned by SHA-256, which `files.find` and `files.fetch` check.
     """
     import pandas
 
@@ -47,10 +47,15 @@ def read_pulse_table(path: Path) -> PulseTable:
 
 
 def surrogate_scans(statistics: AnchorStatistics, positions: int = POSITIONS) -> np.ndarray:
-    """Scans that reproduce each anchor's mean and std trajectory exactly, for use where the raw scans are missing.
+    """Generate surrogate scans that exactly reproduce each anchor's mean and std trajectory.
 
-    Each scan is the mean trajectory plus the std trajectory times one standard normal number per
-    channel, the numbers standardised over the positions (release notes, moment-matched surrogates).
+    They are used if the raw scans are missing. Each scan is the mean trajectory plus the std trajectory times one
+    standard normal number per channel; the numbers are standardised over the positions (release notes,
+    moment-matched surrogates).
+
+    Args:
+        statistics: Mean and std trajectories at the anchors.
+        positions: Number of scans per anchor.
 
     Returns:
         (A * positions, T, C) scans in nT, ordered by anchor.
@@ -68,19 +73,19 @@ def read_osf_scans(path: Path, statistics: AnchorStatistics) -> np.ndarray:
     """Read a user's `osf_sequences.npz` and check it against the anchor statistics.
 
     Args:
-        path: The file, with an array `X_seq` of shape (205, 100, 6) in nT, ordered by anchor.
+        path: The npz file, with an array `X_seq` of shape (205, 100, 6) in nT, ordered by anchor.
         statistics: The published statistics that the scans must reproduce.
 
     Returns:
         (205, 100, 6) scans in nT.
 
     Raises:
-        MagBridgeError: Unreadable, of another shape, or of other moments than the statistics.
+        MagBridgeError: If the file cannot be read, or if its scans have another shape, mean or std.
     """
     shape = (len(statistics.voltages) * POSITIONS, *statistics.mean.shape[1:])
     scans = read_npz(path, {"X_seq": shape})["X_seq"]
     found = AnchorStatistics.from_scans(scans, statistics.voltages)
-    # The statistics were computed from these very scans: only rounding may differ.
+    # The statistics were computed from these scans, so only rounding may differ.
     scale = np.abs(statistics.mean).max()
     for kind in ("mean", "std"):
         gap = np.abs(getattr(found, kind) - getattr(statistics, kind))

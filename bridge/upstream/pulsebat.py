@@ -1,4 +1,4 @@
-"""PulseBat's four pulse tables as one: chemistries, cells unique over the tables, the voltage each record stands at."""
+"""PulseBat's four pulse tables as one: chemistries, unique cell ids, and the voltage assigned to each record."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ class PulseSheet:
     Attributes:
         name: Chemistry and capacity, the stem of its cells' ids.
         chemistry: LFP, LMO or NMC.
-        cells: Cells it holds, at 10 SOC levels each.
-        voltages: Range in V, lower bound excluded, that a record's mean voltage is possible in.
-        file: Where it is published.
-        visits: Battery and cycles of each cell, in the order of their numbers, where one battery stands in the table
-            at several ages.
+        cells: Number of cells, at 10 SOC levels each.
+        file: The published file.
+        visits: Battery and cycles of each cell, in the order of their numbers, if the table contains one battery at
+            several ages.
     """
 
     name: str
@@ -39,7 +38,9 @@ class PulseSheet:
     visits: tuple[tuple[str, int], ...] = ()
 
     def battery(self, cell: int) -> tuple[str, float]:
-        """Battery that a cell's number stands for, and its cycles; a cell is a battery of its own where none is told.
+        """Return the battery that a cell number stands for, and its cycles.
+
+        Without `visits`, each cell is a separate battery, whose cycles are NaN.
 
         Args:
             cell: The table's `No.`, from 1.
@@ -57,11 +58,11 @@ _VISITS = tuple(
     for cycles in range(100, 601, 100)
     if cycles != _ABSENT.get(battery)
 )
-"""Of the column `ID`, `D3-100` to `J4-600`: twelve batteries at 100 to 600 cycles, one visit of some missing."""
+"""From the column `ID`, `D3-100` to `J4-600`: twelve batteries at 100 to 600 cycles, some with one visit missing."""
 
 CLIPPED = f"voltages clipped to {GROUNDED_MIN_V} to {GROUNDED_MAX_V} V"
 REPLACED = "voltages replaced by the scanned cell's at the same SOC"
-"""What becomes of a record's own voltage; the first befalls LFP, the second other chemistries."""
+"""Treatment of a record's own voltage: the first applies to LFP, the second to other chemistries."""
 
 SCANNED = "LFP-35Ah"
 """The table of the cell type that was scanned."""
@@ -83,10 +84,10 @@ class PulseTables(PulseTable):
         cell: (n,) ids that are unique over the tables, such as `LMO-10Ah-017`.
         table: (n,) name of each record's table.
         chemistry: (n,) LFP, LMO or NMC.
-        voltage: (n,) voltage in V that the scanned cell stands at.
+        voltage: (n,) voltage in V of the scanned cell.
         battery: (n,) ids of the batteries; cells are visits to them.
-        age_cycles: (n,) cycles that each battery had seen, NaN where unknown.
-        own_voltage: (n,) voltage in V that the record itself has, NaN where it was not measured.
+        age_cycles: (n,) number of cycles of each battery, NaN if unknown.
+        own_voltage: (n,) voltage in V of the record itself, NaN if it was not measured.
     """
 
     table: np.ndarray
@@ -97,16 +98,16 @@ class PulseTables(PulseTable):
     own_voltage: np.ndarray
 
     def overridden(self) -> dict[str, int]:
-        """Records whose own voltage the signals are not made at, by what was done to it."""
+        """Count the records whose signals are not generated at their own voltage, by treatment of that voltage."""
         other = np.isfinite(self.own_voltage) & (self.own_voltage != self.voltage)
         scanned = self.chemistry == CHEMISTRY
         return {CLIPPED: int((other & scanned).sum()), REPLACED: int((other & ~scanned).sum())}
 
     def of(self, chemistries: Collection[str]) -> PulseTables:
-        """The records of some chemistries only.
+        """Return only the records of the given chemistries.
 
         Raises:
-            MagBridgeError: A chemistry has no table.
+            MagBridgeError: If a chemistry has no table.
         """
         chemistries, known = [chemistry_of(name) for name in chemistries], sorted(set(self.chemistry))
         for chemistry in chemistries:
@@ -117,16 +118,17 @@ class PulseTables(PulseTable):
 
 
 def combine(tables: Mapping[str, PulseTable]) -> PulseTables:
-    """Join tables into one.
+    """Join the tables into one.
 
-    An LFP record stands at its mean pulse voltage, clipped to the grounded regime, as in v1. The other chemistries' own
-    voltages lie outside the scanned cell's range: their records stand at the median LFP voltage of the same SOC.
+    An LFP record is assigned its mean pulse voltage, clipped to the grounded regime, as in v1. The voltages of the
+    other chemistries lie outside the scanned cell's range, so their records are assigned the median LFP voltage at the
+    same SOC.
 
     Args:
-        tables: A table for each name of `SHEETS`.
+        tables: One table for each name of `SHEETS`.
 
     Raises:
-        MagBridgeError: A table is missing, or has an SOC level that the LFP table has not.
+        MagBridgeError: If a table is missing, or has an SOC level that the LFP table lacks.
     """
     missing = [sheet.name for sheet in SHEETS if sheet.name not in tables]
     if missing:
@@ -162,9 +164,9 @@ def read_pulse_tables(paths: Mapping[str, Path]) -> PulseTables:
     """Read the four published workbooks.
 
     Args:
-        paths: Where each is, by the path of its `UpstreamFile`.
+        paths: Location of each workbook, by the `path` of its `UpstreamFile`.
 
     Raises:
-        MagBridgeError: A workbook's contents are not as expected.
+        MagBridgeError: If the contents of a workbook are not as expected.
     """
     return combine({sheet.name: read_pulse_table(paths[sheet.file.path]) for sheet in SHEETS})

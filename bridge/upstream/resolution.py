@@ -1,4 +1,4 @@
-"""Which upstream is used: the choice, the files it needs, and where they are looked for."""
+"""Resolve an upstream choice: the files that it needs, and where to look for them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,19 +15,19 @@ CHOICES = ("auto", "published", "osf", "simulated")
 
 
 def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch: bool = True) -> Upstream:
-    """Find the bridge's inputs.
+    """Find the inputs of v1.
 
-    Published files are looked for in `upstream_dir`, else `$MAGBRIDGE_UPSTREAM`, then in the cache, and
-    fetched last; every one is checked against its SHA-256.
+    Published files are looked for in `upstream_dir` (by default `$MAGBRIDGE_UPSTREAM`), then in the cache, and are
+    downloaded only if they are in neither. Each file is checked against its SHA-256.
 
     Args:
-        choice: `published` and `simulated` are strict; `osf` is `published` with the raw scans of the user's own
-            `magbridge/osf_sequences.npz`; `auto` is `published` where its files can be had, else `simulated`.
+        choice: `published` and `simulated` are strict; `osf` is `published` with the raw scans in the user's own
+            `magbridge/osf_sequences.npz`; `auto` is `published` if its files are available, else `simulated`.
         upstream_dir: Folder of published files, laid out as `magbridge/` and `pulsebat/`.
         fetch: Whether missing files may be downloaded.
 
     Raises:
-        MagBridgeError: Unknown choice, a file is missing or damaged, or its contents are not as expected.
+        MagBridgeError: If the choice is unknown, or if a file is missing, damaged or has unexpected contents.
     """
     folder = None if upstream_dir is None else Path(upstream_dir)
     paths = files_of_choice(choice, folder, fetch)
@@ -39,10 +39,10 @@ def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch:
 def files_of_choice(
     choice: str, upstream_dir: Path | None, fetch: bool, wanted: Sequence[files.UpstreamFile] | None = None
 ) -> dict[str, Path] | None:
-    """Paths of the published files that a choice needs (see `locate`); None where it takes the simulation.
+    """Return the paths of the published files that a choice needs (see `locate`), or None for the simulation.
 
     Raises:
-        MagBridgeError: Unknown choice, or a file is missing or damaged.
+        MagBridgeError: If the choice is unknown, or if a file is missing or damaged.
     """
     if choice not in CHOICES:
         raise MagBridgeError(f"upstream {choice!r}: expected one of {', '.join(CHOICES)}")
@@ -59,11 +59,16 @@ def files_of_choice(
 def locate(
     upstream_dir: Path | None = None, fetch: bool = True, wanted: Sequence[files.UpstreamFile] | None = None
 ) -> dict[str, Path]:
-    """Paths of published files by name, all that v1 needs by default, fetching what is missing.
+    """Return the paths of published files by name, downloading missing files.
+
+    Args:
+        upstream_dir: Folder of published files; `$MAGBRIDGE_UPSTREAM` by default.
+        fetch: Whether missing files may be downloaded.
+        wanted: The files to locate; those of v1 by default.
 
     Raises:
-        MagBridgeError: A file is damaged.
-        FileNotFoundError: A file is missing and could not be fetched; says what and how to get it.
+        MagBridgeError: If a file is damaged.
+        FileNotFoundError: If a file is missing and could not be downloaded; the error names it and how to get it.
     """
     wanted = files.PUBLISHED if wanted is None else wanted
     at_hand = {file.path: files.find(file, upstream_dir) for file in wanted}
@@ -71,7 +76,7 @@ def locate(
     for file in wanted:
         if file.path in found:
             continue
-        reason = "downloading was not asked for"
+        reason = "downloading is disabled"
         if fetch:
             try:
                 found[file.path] = files.fetch(file)
@@ -107,10 +112,10 @@ def _published(paths: dict[str, Path], raw_scans: bool, upstream_dir: Path | Non
 
 
 def osf_path(upstream_dir: Path | None) -> Path:
-    """Path of the raw scans that a user brings.
+    """Return the path of the raw scans that the user provides.
 
     Raises:
-        MagBridgeError: They are not at hand; says how to get them.
+        MagBridgeError: If there is no such file; the error says how to get it.
     """
     path = files.osf_scans(upstream_dir)
     if path is not None:

@@ -1,7 +1,7 @@
 """The simulated upstream: a scan archive and a pulse table from a closed-form, physically motivated model.
 
-It stands in where the published files are not at hand, and is never the published release. Values,
-units and how they were fitted are in `simulated_parameters.json`. The unit of length is one scan step.
+It replaces the published files if they are not available; it never yields the published release. The parameters'
+values, units and fit are documented in `simulated_parameters.json`. The unit of length is one scan step.
 """
 
 import hashlib
@@ -21,32 +21,32 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.digests import sha256_of
 
 POSITIONS = 41
-"""Lateral positions of one archive; they span positions 0 to 40 whatever their number."""
+"""Number of lateral positions of an archive; they span positions 0 to 40 whatever their number."""
 
 CELLS = 56
 SOC_LEVELS = tuple(range(5, 51, 5))
-"""SOC levels of PulseBat's LFP sheet in percent, which the pulse table was fitted to."""
+"""SOC levels of PulseBat's LFP sheet in percent, to which the pulse table was fitted."""
 
 SCAN_SEED = 1
-"""Of the seeds 0 to 3, the one whose LDA distance of adjacent anchors is nearest to the published 279.02."""
+"""Of the seeds 0 to 3, the one whose LDA distance between adjacent anchors is nearest to the published 279.02."""
 
 TABLE_SEED = 204
-"""Chosen, by looking for it, so that 2 of the 9 test cells have SOH above 0.85, as in the published table.
+"""Chosen deliberately so that 2 of the 9 test cells have SOH above 0.85, as in the published table.
 
-Which nine cells are the test cells moves the benchmark's scores more than anything else in the simulation does.
+The selection of the nine test cells affects the benchmark's scores more than anything else in the simulation.
 """
 
 PULSE_RATES_C = (0.5, -0.5, 1.0, -1.0, 1.5)
-"""Currents of the five pulses in C, charge positive; each gives four voltages: on, end, off, rest."""
+"""Currents of the five pulses in C, charge positive; each yields four voltages: on, end, off, rest."""
 
 _SPAN_STEPS, _SPAN_POSITIONS = T - 1, POSITIONS - 1
 _FIELD_SCALE_NT = 1e4
 _MIN_STEPS = 8
-"""Start and end transients take three and four readings."""
+"""The start transient takes three readings, the end transient four."""
 
 
 def simulated_upstream() -> Upstream:
-    """The simulated stand-in for the published upstream, fitted and marked as such."""
+    """Build the simulated stand-in for the published upstream, fitted and marked as simulated."""
     parameters = load_parameters()
     scans, pulses = scan_archive(parameters), pulse_table(parameters)
     sources = {
@@ -65,7 +65,7 @@ def simulated_upstream() -> Upstream:
 def sheet_field(
     z: np.ndarray, y: np.ndarray, h: float, length: float | np.ndarray, width: float | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Field of a thin sheet of unit moment along the scan: two line charges e = +-1 at its ends.
+    """Compute the field of a thin sheet of unit moment along the scan: two line charges e = +-1 at its ends.
 
     With zz = z - e L / 2, r2 = h^2 + zz^2, a = y + W / 2, b = y - W / 2, ra = sqrt(r2 + a^2), rb = sqrt(r2 + b^2):
 
@@ -93,14 +93,14 @@ def sheet_field(
 
 
 def dipole_field(z: np.ndarray, y: np.ndarray, h: float, mx: float, my: float) -> tuple[np.ndarray, np.ndarray]:
-    """Field of a point dipole (mx, my, 0) under the sensor's plane.
+    """Compute the field of a point dipole (mx, my, 0) under the sensor's plane.
 
     With r2 = h^2 + z^2 + y^2 and d = 3 (mx h + my y): By = (d y - my r2) / r2^2.5 and Bz = d z / r2^2.5.
 
     Args:
         z: Distance along the scan, in steps.
         y: Distance across the scan, in steps; broadcasts with `z`.
-        h: Distance of the sensor, in steps.
+        h: Distance of the sensor from the dipole, in steps.
         mx: Moment along the sensor's normal.
         my: Moment across the scan.
 
@@ -127,7 +127,7 @@ def scan_archive(
 
     field_c is sheet plus dipole at z = n - z0 - dz and y = (p - 20 - y0 - dp) dy; e is standard normal,
     standardised over p. C5 and C6 are hypot(Y, Z) of each sensor. Parameters between the fitted anchors
-    are linear in voltage. The scans at one voltage do not depend on the other voltages asked for.
+    are linear in voltage. The scans at one voltage do not depend on the other requested voltages.
 
     Args:
         parameters: From `load_parameters()`.
@@ -140,7 +140,7 @@ def scan_archive(
         (V * P, N, 6) float64 array in nT, ordered by voltage, channels in release order.
 
     Raises:
-        MagBridgeError: A voltage is out of range, or a number is too small or not an integer.
+        MagBridgeError: If a voltage is out of range, or if a number is too small or not an integer.
 
     Examples:
         >>> scan_archive(load_parameters(), voltages=(3.10, 3.22), positions=8).shape
@@ -163,7 +163,7 @@ def scan_archive(
 def _measured_channels(
     parameters: SimulationParameters, voltage: float, positions: int, steps: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The four measured channels at one voltage, (P, N, 4) in nT."""
+    """Simulate the four measured channels at one voltage, (P, N, 4) in nT."""
     scan, anchor = parameters.scan, parameters.anchors.at(voltage)
     n = np.linspace(0, _SPAN_STEPS, steps)
     p = np.linspace(0, _SPAN_POSITIONS, positions)[:, None]
@@ -193,14 +193,14 @@ def _measured_channels(
 
 
 def _hum(frequency: float, spread: float, n: np.ndarray, positions: int, rng: np.random.Generator) -> np.ndarray:
-    """An aliased mains line of unit amplitude, (P, N): its frequency and phase differ from scan to scan."""
+    """Draw an aliased mains line of unit amplitude, (P, N), with a different frequency and phase for each scan."""
     phase = 2 * np.pi * rng.uniform(frequency - spread, frequency + spread, (positions, 1)) * n
     real, imaginary = rng.standard_normal((2, positions, 1))
     return real * np.cos(phase) + imaginary * np.sin(phase)
 
 
 def _edges(scan, positions: int, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Transients of the acquisition's start and end, (P, N) in nT."""
+    """Draw the transients at start and end of the acquisition, (P, N) in nT."""
     out = np.zeros((positions, steps))
     out[:, : len(scan.edge_shape)] = scan.edge[0] * rng.exponential(size=(positions, 1)) * scan.edge_shape
     start = steps - 1 - rng.integers(0, 4, (positions, 1))
@@ -243,13 +243,13 @@ def pulse_table(
         The table, cells in the order of PulseBat's file names, SOC levels in the order given.
 
     Raises:
-        MagBridgeError: A level is out of range or repeated, or a number is too small or not an integer.
+        MagBridgeError: If a level is out of range or repeated, or if a number is too small or not an integer.
 
     Examples:
         >>> pulse_table(load_parameters(), cells=12, soc_levels=(10, 50)).u.shape
         (24, 21)
     """
-    _require_integer("cells", cells, 4)  # fewer cannot carry three given correlations
+    _require_integer("cells", cells, 4)  # fewer cells cannot have three given correlations
     _require_integer("seed", seed, 0)
     levels = np.asarray(soc_levels, dtype=float)
     if levels.ndim != 1 or not len(levels) or not ((levels >= SOC_LEVELS[0]) & (levels <= SOC_LEVELS[-1])).all():
@@ -273,20 +273,20 @@ def pulse_table(
 
 
 def _soh_quantiles(pulse, cells: int) -> np.ndarray:
-    """Mid-quantiles of the truncated normal distribution of SOH, ascending."""
+    """Return the mid-quantiles of the truncated normal distribution of SOH, ascending."""
     low, high = (ndtr((bound - pulse.soh_mu) / pulse.soh_sd) for bound in (pulse.soh_lo, pulse.soh_hi))
     share = (np.arange(cells) + 0.5) / cells
     return pulse.soh_mu + pulse.soh_sd * ndtri(low + share * (high - low))
 
 
 def _cell_factors(pulse, soh: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Resistance R_i in mOhm and polarisation factor p_i of each cell; their sample correlations are exact."""
+    """Draw resistance R_i in mOhm and polarisation factor p_i of each cell, with exact sample correlations."""
     columns = np.column_stack([soh, rng.standard_normal((len(soh), 2))])
     columns -= columns.mean(axis=0)
-    # Whiten by QR, which leaves the first column SOH up to its sign; then colour.
+    # Whiten by QR, which keeps the first column (SOH) up to its sign; then colour.
     q, r = np.linalg.qr(columns)
     white = q * np.sign(np.diag(r)) * np.sqrt(len(soh))
-    # of SOH, ohmic resistance and polarisation over cells
+    # correlations of SOH, ohmic resistance and polarisation over cells
     of_soh, of_resistance = [1, pulse.rho_R, pulse.rho_P], [pulse.rho_R, 1, pulse.rho_RP]
     correlation = np.array([of_soh, of_resistance, [pulse.rho_P, pulse.rho_RP, 1]])
     _, z_resistance, z_polarisation = (white @ np.linalg.cholesky(correlation).T).T
@@ -302,7 +302,7 @@ def _pulse_voltages(
     ds: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """U1..U21 of every cell (rows) at every SOC (columns), (cells, levels, 21) in V."""
+    """Compute U1..U21 of each cell (rows) at each SOC (columns), (cells, levels, 21) in V."""
     shape = (len(soh), len(s))
     f, low = s / 100, np.exp(-(s - 5) / pulse.P_lo_s)
     charge = s + ds

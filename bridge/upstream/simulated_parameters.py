@@ -1,8 +1,8 @@
 """Parameters of the simulated upstream, as arrays by name.
 
-The values live in `simulated_parameters.json`, each with its unit and meaning, which stand there alone; nothing else in
-the simulator is a number that could be fitted. The file is the package's own: its SHA-256 is among the sources of every
-simulated release.
+The values are in `simulated_parameters.json`, each with its unit and meaning, which are documented only there; it
+contains every number of the simulator that could be fitted. The file is part of the package, and its SHA-256 is among
+the sources of every simulated release.
 """
 
 import dataclasses
@@ -19,13 +19,13 @@ PARAMETER_FILE = Path(__file__).with_name("simulated_parameters.json")
 
 
 class Anchors:
-    """What changes from anchor to anchor; the first axis of every parameter runs over `voltage`."""
+    """Parameters that change from anchor to anchor; the first axis of each runs over `voltage`."""
 
     def at(self, voltage: float) -> dict[str, np.ndarray]:
-        """Every parameter at one voltage, linear between the anchors.
+        """Interpolate every parameter to a voltage in V, linearly between the anchors.
 
         Raises:
-            MagBridgeError: The voltage is outside the anchors.
+            MagBridgeError: If the voltage is outside the range of the anchors.
         """
         volts = vars(self)["voltage"]
         if not volts[0] <= voltage <= volts[-1]:
@@ -37,11 +37,11 @@ class Anchors:
 
 @dataclass(frozen=True)
 class SimulationParameters:
-    """Everything the simulated upstream is made from: a frozen dataclass of arrays for each group of the file.
+    """All parameters of the simulated upstream: a frozen dataclass of arrays for each group of the file.
 
     Attributes:
         scan: Geometry and noise of the scans.
-        anchors: What changes from anchor to anchor, as `Anchors`.
+        anchors: Parameters that change from anchor to anchor, as `Anchors`.
         pulse_table: Cells, open-circuit voltage and resistances of the pulse test.
     """
 
@@ -63,7 +63,7 @@ def load_parameters() -> SimulationParameters:
 
 
 def as_arrays(values: dict[str, Any], group: str) -> Any:
-    """A frozen dataclass of read-only float arrays with these names."""
+    """Build a frozen dataclass of read-only float arrays with these names."""
     arrays = {name: np.array(value, float) for name, value in values.items()}
     for array in arrays.values():
         array.flags.writeable = False

@@ -1,4 +1,4 @@
-"""Simulated stand-ins for PulseBat's LMO and NMC tables, beside the LFP table of v1."""
+"""Simulated stand-ins for PulseBat's LMO and NMC tables, in addition to the LFP table of v1."""
 
 import dataclasses
 from pathlib import Path
@@ -15,10 +15,10 @@ TABLE_FILE = Path(__file__).with_name("simulated_tables.json")
 
 
 def simulated_pulse_tables(parameters: SimulationParameters) -> PulseTables:
-    """Four tables with the published ones' cell counts, SOH distributions and SOC levels.
+    """Simulate four tables with the cell counts, SOH distributions and SOC levels of the published ones.
 
-    The LFP table is v1's. The others come from the same equations with parameters of their own; their cells' SOH follow
-    the published deciles.
+    The LFP table is that of v1. The others come from the same equations with separate parameters; the SOH of their
+    cells follows the published deciles.
 
     Args:
         parameters: From `load_parameters()`.
@@ -35,7 +35,7 @@ def simulated_pulse_tables(parameters: SimulationParameters) -> PulseTables:
 
 
 def _numbered_by_age(table: PulseTable, sheet: PulseSheet) -> PulseTable:
-    """The table with its cells' numbers dealt so that SOH falls as the cycles of the visit they stand for rise."""
+    """Renumber the cells so that SOH falls as the cycles of the visits that their numbers stand for rise."""
     numbers, first = np.unique(table.cell, return_index=True)
     fresh_first = numbers[np.argsort(-table.soh[first], kind="stable")]
     visits = sorted(range(1, sheet.cells + 1), key=lambda number: (sheet.battery(number)[1], number))

@@ -1,1 +1,1 @@
-"""Before a release: is the bridge to be trusted?"""
+"""Validation before a release: can the bridge be trusted?"""

@@ -1,7 +1,7 @@
-"""Ablations: does the state direction, and does SOH itself, carry the information that models find?
+"""Ablations: does the state direction, or SOH itself, carry the information that models find?
 
-A pilot is a small release of one SOC level. A0 is the bridge as it is; A1 ages along a random direction; A2 generates
-each cell at another cell's SOH and is graded against its own; A3 ages the opposite way.
+A pilot is a small release at one SOC level. A0 is the unchanged bridge; A1 ages along a random direction; A2 generates
+each cell at another cell's SOH and grades it against its own; A3 ages in the opposite direction.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from dataset_card.running.plotting import LINE, MARK, canvas, save
 
 TASKS = ("t1", "t2")
 SEEDS = (0, 1, 2, 3, 4)
-"""Each seed draws its own signals and few-shot rows, and holds out its own fifth of the batteries."""
+"""Each seed draws different signals and few-shot rows, and holds out a different fifth of the batteries."""
 
 SOC_LEVEL = 5.0
-"""One SOC level keeps the voltage of a cell fixed, so that few rows need not also teach a model what voltage does."""
+"""One SOC level fixes the voltage of each cell, so that a model need not learn the voltage's effect from few rows."""
 
 SIGNALS_PER_CELL = 6
-"""v1's 56 cells give 336 rows (the paper's pilots have about 310), v2's 270 give 1,620."""
+"""v1's 56 cells yield 336 rows (the paper's pilots have about 310), v2's 270 cells yield 1,620."""
 
 
 class Score(NamedTuple):
@@ -45,7 +45,7 @@ class Score(NamedTuple):
         ablation: A0 to A3.
         task: `t1` or `t2`.
         model: Baseline's name.
-        k: Rows per class (T1: per SOH bin).
+        k: Number of rows per class (T1: per SOH bin).
         seed: Seed of signals, rows and held-out cells.
         value: R2 (T1) or balanced accuracy (T2), unrounded.
     """
@@ -65,9 +65,9 @@ class AblationReport:
     Attributes:
         bridge: `v1` or `v2`.
         upstream: Name of the upstream.
-        rows: Rows of one pilot.
-        scores: Every fit.
-        transfer: Readouts within each ablation and carried over to it from A0.
+        rows: Number of rows of a pilot.
+        scores: One entry per fit.
+        transfer: Readouts fitted within each ablation, and readouts carried over to it from A0.
     """
 
     bridge: str
@@ -77,7 +77,7 @@ class AblationReport:
     transfer: list[soh.Transfer]
 
     def mean(self, ablation: str, task: str, k: int) -> tuple[str, float]:
-        """The model with the best mean over seeds at k, and that mean."""
+        """Return the model with the best mean over seeds at k, and that mean."""
         by_model: dict[str, list[float]] = {}
         for score in self.scores:
             if (score.ablation, score.task, score.k) == (ablation, task, k):
@@ -95,7 +95,7 @@ class AblationReport:
         return len({score.seed for score in self.scores})
 
     def as_dict(self) -> dict:
-        """Best means and every score as plain values, for JSON."""
+        """Return best means and all scores as plain values, for JSON."""
         best = [
             {"task": task, "ablation": ablation, "k": k, "model": model, "mean": value}
             for task in TASKS
@@ -107,7 +107,7 @@ class AblationReport:
         return {"bridge": self.bridge, "upstream": self.upstream, "rows": self.rows, "best": best, **lists}
 
     def table(self) -> str:
-        """The paper's table, for v1 its numbers beside ours, and the transfer scores."""
+        """Format the paper's table (for v1 with the paper's numbers next to ours) and the transfer scores."""
         paper = declared("published.yaml") if self.bridge == "v1" else {}
         return reports().ablations(self, ABLATIONS, paper, soh.transfer_table(self.transfer))
 
@@ -123,17 +123,17 @@ def run_ablations(
     """Generate a pilot for each ablation and seed and grade it with the benchmark's few-shot protocol.
 
     Args:
-        bridge: Its upstream has a record at 5 % SOC for every cell.
+        bridge: A bridge whose upstream has a record at 5 % SOC for every cell.
         shots: Values of k.
-        seeds: Between one and five different numbers of 0 to 4.
-        names: Baselines to choose the best of; the classical ones of Table III by default.
-        progress: Whether to show a bar on a terminal.
+        seeds: One to five different numbers from 0 to 4.
+        names: Baselines of which the best counts; the classical ones of Table III by default.
+        progress: Whether to show a progress bar on a terminal.
 
     Raises:
-        MagBridgeError: A seed is not one of 0 to 4, or the upstream has no record at 5 % SOC.
+        MagBridgeError: If a seed is not one of 0 to 4, or if the upstream has no record at 5 % SOC.
     """
     if not seeds or len(set(seeds)) != len(seeds) or not set(seeds) <= set(SEEDS):
-        raise MagBridgeError(f"seeds {list(seeds)}: expected different numbers of {', '.join(map(str, SEEDS))}")
+        raise MagBridgeError(f"seeds {list(seeds)}: expected different numbers from {', '.join(map(str, SEEDS))}")
     bridge, scores = of_one_law(bridge), []
     pilots = [(a, s) for a in ABLATIONS for s in seeds]
     for ablation, seed in tqdm(pilots, desc="pilots", disable=None if progress else True, leave=False):
@@ -150,10 +150,10 @@ def run_ablations(
 
 
 def pilot_rows(bridge: AnyBridge, seed: int) -> CleanRows:
-    """Requests of a pilot: six signals of every cell at 5 % SOC, of seeds that no release has.
+    """Return the requests of a pilot: six signals of every cell at 5 % SOC, with seeds that no release uses.
 
     Raises:
-        MagBridgeError: No pulse record is at 5 % SOC.
+        MagBridgeError: If no pulse record is at 5 % SOC.
     """
     pulses = bridge.upstream.pulses
     records = np.flatnonzero(pulses.soc == SOC_LEVEL)
@@ -167,28 +167,28 @@ def pilot_rows(bridge: AnyBridge, seed: int) -> CleanRows:
 
 
 def make_pilot(bridge: AnyBridge, ablation: str, seed: int) -> dict[str, TaskData]:
-    """One pilot, a fifth of its batteries held out.
+    """Generate one pilot, with a fifth of its batteries held out.
 
     Batteries are dealt into five groups in the order of their mean SOH, so that every group spans the whole range: nine
-    random cells, as in v1's own split, would be too few to compare four ablations on.
+    random cells, as in v1's own split, would be too few for comparing four ablations.
 
     Args:
-        bridge: The bridge as it is.
+        bridge: The unchanged bridge.
         ablation: A0 to A3.
-        seed: Which group is held out, and seed of the signals and of what the ablation draws.
+        seed: Number of the held-out group, and seed of the signals and of the ablation's random numbers.
 
     Returns:
-        Rows of T1 and of T2; their targets are the cells' own SOH.
+        Data of T1 and T2, whose targets derive from the cells' own SOH.
 
     Raises:
-        MagBridgeError: Unknown ablation, or no pulse record is at 5 % SOC.
+        MagBridgeError: If the ablation is unknown, or if no pulse record is at 5 % SOC.
     """
     rows, rng = pilot_rows(bridge, seed), np.random.default_rng(seed)
     changed = ablated(bridge, ablation, rng)
     signals = rows.signals(changed, permuted(rows.soh, rows.cell, rng) if ablation == "A2" else rows.soh)
     _, first, battery = np.unique(rows.cell, return_index=True, return_inverse=True)
     mean = np.bincount(battery, rows.soh) / np.bincount(battery)
-    order = np.lexsort((first, mean))  # of equal SOH in the order of the records
+    order = np.lexsort((first, mean))  # batteries of equal SOH in the order of the records
     group = np.empty(len(mean), int)
     group[order] = np.arange(len(mean)) % len(SEEDS)
     test = group[battery] == seed
@@ -203,7 +203,7 @@ def make_pilot(bridge: AnyBridge, ablation: str, seed: int) -> dict[str, TaskDat
 
 
 def plot(report: AblationReport, out) -> None:
-    """Plot the best score over k for every ablation, T1 and T2; for v1 the paper's dashed."""
+    """Plot the best score over k for every ablation of T1 and T2; for v1, add the paper's scores as dashed lines."""
     paper = declared("published.yaml") if report.bridge == "v1" else {}
     figure, axes = canvas(1, 2, (11, 4.5))
     for axis, task, label in zip(axes, TASKS, ("R2", "balanced accuracy")):

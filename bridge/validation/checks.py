@@ -1,4 +1,4 @@
-"""What a gate reports: one figure, its bound, and whether it holds; the bounds and the words are in `checks.yaml`."""
+"""Checks and reports of a gate: figures, bounds and verdicts; the bounds and texts are in `checks.yaml`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dataset_card.running.templates import macros
 from dataset_card.storage.documents import packaged
 
 REPORTED = "reported"
-"""Bound of a figure that has none."""
+"""Bound of a figure that is only reported."""
 
 ROUNDING = 1 + 1e-9
-"""Of a figure that stands at its bound but for the last digits."""
+"""Relative tolerance for a figure that equals its bound up to the last digits."""
 
 _HOLDS = {"<=": operator.le, "at most": operator.le, ">=": operator.ge, "<": operator.lt, "=": operator.eq}
 
@@ -26,12 +26,12 @@ class Check:
 
     Attributes:
         name: What was checked.
-        figure: The measured number, None where it could not be measured, which the note explains.
+        figure: The measured number, or None if it could not be measured, which the note explains.
         unit: Unit of the figure, or `-`.
-        bound: The condition on it, as text.
-        passed: Whether it holds.
-        blocking: Whether a release must not be published when it does not.
-        note: How it was measured, in one sentence, and the published figure where there is one.
+        bound: The condition on the figure, as text.
+        passed: Whether the figure meets the bound.
+        blocking: Whether a failure forbids publishing a release.
+        note: How the figure was measured, in one sentence, and the published figure if there is one.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Check:
     note: str
 
     def line(self) -> str:
-        """The check for people, in two lines."""
+        """Format the check for people, in two lines."""
         verdict = "    " if self.bound == REPORTED else "pass" if self.passed else "FAIL" if self.blocking else "off "
         figure = "no figure" if self.figure is None else f"{self.figure:.4g} {self.unit}"
         condition = self.bound if self.bound == REPORTED else f"expected {self.bound}"
@@ -51,21 +51,21 @@ class Check:
 
 
 declared = partial(packaged, "bridge.validation")
-"""What a YAML file beside this one says."""
+"""Load a YAML file of this folder."""
 
 
 def check(
     key: str, figure: float | None, blocking: bool, *, others: tuple[float, ...] = (), also: bool = True, **facts
 ) -> Check:
-    """A check of `checks.yaml`.
+    """Build a check from its entry in `checks.yaml`.
 
     Args:
-        key: Its entry there.
-        figure: What was measured.
-        blocking: Whether a release hangs on it.
+        key: Name of the entry.
+        figure: The measured number, or None if it could not be measured.
+        blocking: Whether a failed check blocks a release.
         others: Further figures that must meet the bound.
         also: A further condition.
-        **facts: What the entry's texts name.
+        **facts: Values of the placeholders in the entry's texts.
     """
     entry = declared("checks.yaml")[key]
     name, bound, note = (entry[part].format(**facts) for part in ("name", "bound", "note"))
@@ -74,7 +74,7 @@ def check(
 
 
 def holds(bound: str, figure: float | None) -> bool:
-    """Whether a figure meets a bound such as `<= 0.05`, `in [0.9, 1.1]` or `reported`; NaN meets none."""
+    """Return whether a figure meets a bound such as `<= 0.05`, `in [0.9, 1.1]` or `reported`; NaN meets no number."""
     if bound == REPORTED or figure is None:
         return bound == REPORTED
     if span := re.fullmatch(r"in \[(.+), (.+)\]", bound):
@@ -85,14 +85,14 @@ def holds(bound: str, figure: float | None) -> bool:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """Everything to be checked of a bridge before its data is trusted.
+    """All checks that a bridge must undergo before its data can be trusted.
 
     Attributes:
         bridge: `v1`, `v2` or `v3`.
         upstream: Name of its upstream; empty for v3, which has none.
         checks: Checks of each part, in order.
-        separations: Of v1: how well its latent space separates the anchors.
-        meaning: What to mind about them.
+        separations: For v1: how well its latent space separates the anchors.
+        meaning: How to interpret the separations.
     """
 
     bridge: str
@@ -103,11 +103,11 @@ class ValidationReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every blocking check holds."""
+        """Whether all blocking checks passed."""
         return all(check.passed for part in self.checks.values() for check in part if check.blocking)
 
     def as_dict(self) -> dict:
-        """The report as plain values, for JSON."""
+        """Return the report as plain values, for JSON."""
         found = [asdict(separation) for separation in self.separations]
         return {
             "bridge": self.bridge,
@@ -118,10 +118,10 @@ class ValidationReport:
         }
 
     def text(self) -> str:
-        """The report for people."""
+        """Format the report for people."""
         return reports().checks(self).rstrip()
 
 
 def reports() -> Any:
-    """The texts of every report here, as macros."""
+    """Return the text templates of all reports in this package, as macros."""
     return macros("bridge.validation", "reports.txt")

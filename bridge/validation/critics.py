@@ -1,8 +1,8 @@
-"""Whether critics tell healthy signals from fresh scans: three kinds at anchors and between them, and a network.
+"""Can critics tell healthy signals from fresh scans? Three kinds of critic at and between anchors, and a network.
 
-The scans are of archives that the bridge was not fitted to. Beside each AUC stands its floor: the same critic on scans
-of yet another archive, moved to the signals' own mean. A bridge whose one fault is its mean, which keeps the noise of
-41 scans, would reach it, and no bridge less.
+The scans come from archives to which the bridge was not fitted. Each AUC is reported with its floor: the same critic on
+scans of yet another archive, shifted to the signals' own mean. A bridge whose only fault is its mean, which contains
+the noise of 41 scans, would reach this floor, and no bridge can fall below it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bridge.validation.soh import cosine_features
 from dataset_card.contract.schema import MEASURED_CHANNELS
 
 VOLTAGES = (3.10, 3.22, 3.28, 3.34)
-"""Two anchors, and two places between them, where most clean rows stand."""
+"""Two anchors, and two voltages between them, where most clean rows are, in V."""
 
 SCANS, FOLDS = 820, 5
 SCAN_ARCHIVE, FLOOR_ARCHIVE = 300, 310
@@ -38,35 +38,35 @@ DIRECTIONS, DIRECTION_ARCHIVES = 25, range(300, 304)
 TREES, COMPONENTS = 200, 25
 
 NETWORK_FOLDS = 2
-"""Archives, and as many signals each, are dealt into so many folds; each is scored by a fit on the others."""
+"""Number of folds into which archives and equally many signals are dealt; each is scored by a fit on the others."""
 
 VALIDATION_SHARE = 5
-"""One in so many training archives chooses the network's epoch."""
+"""One training archive in this number is used to choose the network's epoch."""
 
 SCAN, SIGNAL = "scan", "signal"
 
 Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
-"""From inputs, labels and archives of the training rows to a function that scores rows."""
+"""Maps inputs, labels and archives of the training rows to a function that scores rows."""
 
 
 def fit_logistic(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
-    """Logistic regression on standardised inputs."""
+    """Fit a logistic regression on standardised inputs."""
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(inputs, labels).decision_function
 
 
 def fit_trees(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
-    """Extra trees."""
+    """Fit extra trees."""
     trees = ExtraTreesClassifier(TREES, random_state=0).fit(inputs, labels)
     return lambda rows: trees.predict_proba(rows)[:, 1]
 
 
 def fit_boosting(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
-    """Gradient boosting of trees."""
+    """Fit gradient-boosted trees."""
     return HistGradientBoostingClassifier(random_state=0).fit(inputs, labels).decision_function
 
 
 def fit_quadratic(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
-    """Logistic regression on the first principal components of standardised inputs, their squares and products."""
+    """Fit a logistic regression on the first principal components of the inputs, their squares and products."""
     components = PCA(COMPONENTS, whiten=True, random_state=0)
     products, last = PolynomialFeatures(2, include_bias=False), LogisticRegression(C=0.01, max_iter=500)
     model = make_pipeline(StandardScaler(), components, products, StandardScaler(), last)
@@ -74,7 +74,7 @@ def fit_quadratic(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
 
 
 def fit_network(inputs: np.ndarray, labels: np.ndarray, archive: np.ndarray):
-    """The benchmark's convolutional network; a fifth of the training archives choose its epoch."""
+    """Fit the benchmark's convolutional network; a fifth of the training archives is used to choose its epoch."""
     from benchmark.baselines.convolutional import NormalisedCNN
     from benchmark.data import Subset
     from benchmark.tasks import BALANCED_ACCURACY, Task
@@ -91,9 +91,9 @@ class Critic(NamedTuple):
     """One kind of critic.
 
     Attributes:
-        name: What it sees, and how.
-        features: From signals (n, T, C) to its inputs.
-        fits: Learners; the best of them counts.
+        name: Inputs and kind of learner.
+        features: Maps signals (n, T, C) to the critic's inputs.
+        fits: Learners; the best one counts.
     """
 
     name: str
@@ -110,17 +110,17 @@ CRITICS = (
     Critic("boosting on cosines", _measured_cosines, (fit_boosting,)),
     Critic("quadratic logistic", _measured_cosines, (fit_quadratic,)),
 )
-"""The last two see 30 cosine coefficients of each measured channel; the last, 25 principal components of them."""
+"""The last two use 30 cosine coefficients per measured channel; the last reduces them to 25 principal components."""
 
 
 def separability(scans: np.ndarray, signals: np.ndarray, fit: Fit, folds: int) -> float:
-    """AUC of a learner on rows it was not fitted on.
+    """Compute the AUC of a learner on rows to which it was not fitted.
 
     Args:
-        scans: (n, ...) inputs of scans, archives of 41 in order.
-        signals: (n, ...) inputs of as many signals.
+        scans: (n, ...) inputs of scans, ordered by archives of 41.
+        signals: (n, ...) inputs of equally many signals.
         fit: The learner.
-        folds: Folds of archives.
+        folds: Number of folds of archives.
     """
     archive = np.tile(np.arange(len(scans)) // POSITIONS, 2)
     inputs = np.concatenate([scans, signals])
@@ -133,9 +133,9 @@ def separability(scans: np.ndarray, signals: np.ndarray, fit: Fit, folds: int) -
 
 
 def continuous_scans(upstream: AnyUpstream, voltage: float, seed: int, count: int = SCANS) -> np.ndarray:
-    """Scans (count, T, C) of one simulated archive at so many positions, in random order.
+    """Simulate scans (count, T, C) in nT of one archive with `count` positions, in random order.
 
-    Where the upstream is not simulated, its moments are imposed on them, as on every held-out scan.
+    If the upstream is not simulated, its moments are imposed on them, as on every held-out scan.
     """
     scans = scan_archive(load_parameters(), (voltage,), positions=count, seed=seed)
     scans = scans[np.random.default_rng(seed).permutation(count)]
@@ -143,14 +143,15 @@ def continuous_scans(upstream: AnyUpstream, voltage: float, seed: int, count: in
 
 
 def check_critics(bridge: AnyBridge, blocking: bool) -> list[Check]:
-    """AUC of each critic, and the spread of signals by principal direction of the scans.
+    """Check the AUC of each critic, and the spread of signals along the principal directions of the scans.
 
     Args:
         bridge: The bridge to check.
-        blocking: Whether a release hangs on it.
+        blocking: Whether a failed check blocks a release.
 
     Returns:
-        Four checks a voltage; on other upstreams than the simulated, whose moments are known at anchors alone, there.
+        Four checks per voltage. The moments of upstreams other than the simulated one are known only at anchors, so
+        these are checked only there.
     """
     checks = []
     for voltage in VOLTAGES if bridge.upstream.name == "simulated" else ANCHORS:
@@ -176,7 +177,11 @@ def _spread(bridge: AnyBridge, voltage: float, blocking: bool) -> Check:
 
 
 def spread_by_direction(signals: np.ndarray, scans: np.ndarray) -> np.ndarray:
-    """(25,) standard deviation of signals over that of scans (n, T, C), along the scans' principal directions."""
+    """Compute the ratio of standard deviations, signals over scans (n, T, C), along the scans' principal directions.
+
+    Returns:
+        (25,) ratios.
+    """
     ours, theirs = (x[..., :MEASURED_CHANNELS].reshape(len(x), -1) for x in (signals, scans))
     centred = theirs - theirs.mean(axis=0)
     _, vectors = np.linalg.eigh(centred.T @ centred)
@@ -185,28 +190,30 @@ def spread_by_direction(signals: np.ndarray, scans: np.ndarray) -> np.ndarray:
 
 
 def check_two_sample(bridge: AnyBridge, blocking: bool) -> list[Check]:
-    """AUC of a network telling 820 signals from 820 held-out scans at each grounded anchor; it needs torch.
+    """Check the AUC of a network that separates 820 signals from 820 held-out scans at each grounded anchor.
+
+    Without torch, the checks have no figure and do not block.
 
     Args:
         bridge: The bridge to check.
-        blocking: Whether a release hangs on it.
+        blocking: Whether a failed check blocks a release.
     """
     checks = []
     for voltage in ANCHORS:
         if find_spec("torch") is None:
-            note = 'not measured: the network needs torch, pip install "magbridge-battery[model]"'
+            note = 'not measured: the network needs torch; pip install "magbridge-battery[model]"'
             checks.append(check("network", None, False, voltage=voltage, note=note))
             continue
         scans, floor = held_out_scans(bridge.upstream, voltage), perfect_signals(bridge.upstream, voltage)
         signals = healthy_signals(bridge, voltage, PER_ANCHOR)
         auc, least = (separability(scans, x, fit_network, NETWORK_FOLDS) for x in (signals, floor))
-        note = f"the benchmark's normalised-cnn on all steps; a bridge without fault reads {least:.2f}"
+        note = f"the benchmark's normalised-cnn on all steps; a faultless bridge yields {least:.2f}"
         checks.append(check("network", auc, blocking, voltage=voltage, note=note))
     return checks
 
 
 def perfect_signals(upstream: AnyUpstream, voltage: float, archives: Iterable[int] = FLOOR_ARCHIVES) -> np.ndarray:
-    """Scans (n, T, C) of other archives moved to the mean of the fitted one: all that may tell them is that mean."""
+    """Return scans (n, T, C) of other archives, shifted to the mean of the fitted one: only this mean can betray them."""
     scans = held_out_scans(upstream, voltage, archives)
     moved = scans + (upstream.statistics.mean[likeness.anchor_of(upstream, voltage)] - scans.mean(axis=0))
     for sensor in range(2):

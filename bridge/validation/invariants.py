@@ -1,7 +1,7 @@
-"""The five sanity invariants that every bridge must keep before a release of it may be published.
+"""The five sanity invariants that a bridge must satisfy before a release of it may be published.
 
-Each blocks. They are the paper's; where it leaves a choice (the metric of degradation, the size of a
-continuous step), the choice is named in the check's note.
+All of them block. They are the paper's; if the paper leaves a choice open (the metric of degradation, the size of a
+continuous step), the check's note names the choice made here.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from bridge.validation.checks import Check, check
 from dataset_card.errors import MagBridgeError
 
 SCANS_TOLERANCE = 1e-6
-"""Rounding of a scan archive against its statistics, as a share of the largest mean; it may be stored in float32."""
+"""Rounding error allowed between a scan archive, possibly float32, and its statistics: share of the largest mean."""
 
 SOH_LADDER = (1.00, 0.95, 0.90, 0.85, 0.80, 0.75)
 MONOTONE_VOLTAGES = (3.10, 2.81)
 MONOTONE_SEEDS = range(20)
 MONOTONE_SHARE, MONOTONE_SHARE_V2 = 0.9, 1.0
-"""Least share of seeds whose signals move away from the healthy one at every step down the ladder."""
+"""Minimum share of seeds whose signals move away from the healthy one at every step down the ladder."""
 
 SMALL_STEP_V, LARGE_STEP_V = 0.01, 0.10
 PUBLISHED_START_V, PUBLISHED_SEED = 3.10, 42
 """Start and seed of the published step figures: 189 nT for 0.01 V and 1881 nT for 0.10 V."""
 CROSSINGS = (2.81, 3.00, 3.06, 3.10, 3.20)
-"""Voltages that a small and a large step are centred on: inner anchors, the regime bound, and one plain voltage."""
+"""Voltages in V on which small and large steps are centred: inner anchors, the regime bound, and one other voltage."""
 REGIMES = dict.fromkeys((2.54, 2.81, 3.00), "extrapolation") | dict.fromkeys((3.06, 3.10, 3.34), "grounded")
 REJECTED_V = (2.00, 4.00)
 SOC_AT_REST, SOC_AWAY = 50.0, 30.0
@@ -43,8 +43,8 @@ def check_invariants(bridge: AnyBridge, rows: pandas.DataFrame) -> list[Check]:
         rows: Rows of the planned release with `regime`, `anomaly_origin` and `anomaly_flag`.
 
     Returns:
-        All blocking: seven of v1, where the monotone and the continuity invariant come as two each; nine of v2, whose
-        monotone one is held at two states of charge.
+        Checks, all of them blocking: seven for v1, with two checks each of monotonicity and continuity; nine for v2,
+        whose monotonicity is checked at two states of charge.
     """
     v2 = isinstance(bridge, BridgeV2)
     states = (SOC_AT_REST, SOC_AWAY) if v2 else (SOC_AT_REST,)
@@ -61,11 +61,11 @@ def check_invariants(bridge: AnyBridge, rows: pandas.DataFrame) -> list[Check]:
 
 
 def anchor_identity(bridge: AnyBridge) -> Check:
-    """Invariant 1: the noise-free signal at each anchor is the anchor's mean trajectory, which is that of the scans."""
+    """Check invariant 1: the noise-free signal at an anchor equals the anchor's mean trajectory and the scans' mean."""
     upstream = bridge.upstream
     voltages, mean = upstream.statistics.voltages, upstream.statistics.mean
     gaps = [np.abs(bridge.anchor_replica(float(voltage)) - m).max() for voltage, m in zip(voltages, mean)]
-    # A hybrid's scans are borrowed, and have other means than the published ones that it imposes.
+    # A hybrid's scans come from the simulated archive, so their means differ from the published ones that it imposes.
     own = AnchorStatistics.from_scans(upstream.scans, voltages).mean if upstream.name != "hybrid" else mean
     off_scans = float(np.abs(own - mean).max())
     allowed = SCANS_TOLERANCE * float(np.abs(mean).max())
@@ -74,13 +74,13 @@ def anchor_identity(bridge: AnyBridge) -> Check:
 
 
 def monotone_degradation(bridge: AnyBridge, voltage: float, soc: float, least: float) -> Check:
-    """Invariant 2: signals move away from the healthy one as SOH falls, at fixed voltage, SOC and seed.
+    """Check invariant 2: signals move away from the healthy one as SOH falls, at fixed voltage, SOC and seed.
 
     Args:
         bridge: The bridge to check.
         voltage: In V.
         soc: In percent.
-        least: Share of seeds that must do so.
+        least: Minimum share of seeds for which this must be true.
     """
     seeds, steps = list(MONOTONE_SEEDS), len(SOH_LADDER)
     n = len(seeds) * steps
@@ -95,7 +95,7 @@ def monotone_degradation(bridge: AnyBridge, voltage: float, soc: float, least: f
 
 
 def voltage_continuity(bridge: AnyBridge) -> list[Check]:
-    """Invariant 3: a small voltage step changes the signal less than a large one, everywhere."""
+    """Check invariant 3: a small voltage step changes the signal less than a large one, everywhere."""
 
     def distance(low: float, high: float) -> float:
         ends = np.clip([low, high], *bridge.upstream.statistics.voltages[[0, -1]])  # rounding may pass an anchor
@@ -121,13 +121,13 @@ def voltage_continuity(bridge: AnyBridge) -> list[Check]:
 
 
 def _within(bridge: AnyBridge, low: float, high: float) -> bool:
-    """Whether the bridge can be asked for these voltages; a user's own anchors may span less than the archive's."""
+    """Return whether the bridge accepts these voltages; a user's own anchors may span less than the archive's."""
     anchors = bridge.upstream.statistics.voltages
     return bool(anchors[0] <= low and high <= anchors[-1])
 
 
 def regime_bounds(bridge: AnyBridge) -> Check:
-    """Invariant 4: each voltage has its regime, and voltages outside the anchors are rejected."""
+    """Check invariant 4: each voltage has the right regime, and voltages outside the anchors are rejected."""
     wrong = []
     for voltage, expected in REGIMES.items():
         try:
@@ -143,31 +143,31 @@ def regime_bounds(bridge: AnyBridge) -> Check:
             continue
         wrong.append(f"{voltage:.2f} V is generated, expected a rejection")
     rejected = " and ".join(f"{v:.2f}" for v in REJECTED_V)
-    sound = f"{len(REGIMES)} voltages have their regime, {rejected} V are rejected"
+    sound = f"{len(REGIMES)} voltages have the right regime, {rejected} V are rejected"
     return check("regimes", float(len(wrong)), True, note="; ".join(wrong) or sound)
 
 
 def anomaly_flags(rows: pandas.DataFrame) -> Check:
-    """Invariant 5: every Regime-B row is flagged as an anomaly, no clean grounded row is."""
+    """Check invariant 5: every Regime-B row is flagged as an anomaly, and no clean grounded row is."""
     regime_b = rows["regime"] == "extrapolation"
     clean = ~regime_b & (rows["anomaly_origin"] == "none")
     flag = rows["anomaly_flag"].astype(bool)
     wrong = int((regime_b & ~flag).sum() + (clean & flag).sum())
-    sound = f"{int(regime_b.sum())} Regime-B rows flagged, {int(clean.sum())} clean grounded rows not"
-    return check("flags", float(wrong), True, note=f"{wrong} rows with the wrong flag" if wrong else sound)
+    sound = f"{int(regime_b.sum())} Regime-B rows are flagged, {int(clean.sum())} clean grounded rows are not"
+    return check("flags", float(wrong), True, note=f"{wrong} rows have the wrong flag" if wrong else sound)
 
 
 def require_invariants(bridge: AnyBridge, rows: pandas.DataFrame) -> None:
-    """Refuse a bridge that breaks a sanity invariant: the gate ahead of writing a release.
+    """Raise an error if a bridge violates a sanity invariant: the gate before a release is written.
 
     Args:
         bridge: The bridge to check.
         rows: The rows of its release.
 
     Raises:
-        MagBridgeError: An invariant is broken.
+        MagBridgeError: If an invariant is violated.
     """
     broken = [one for one in check_invariants(bridge, rows) if not one.passed]
     if broken:
         reasons = "; ".join(f"{c.name}: {c.figure:.4g} {c.unit}, expected {c.bound} ({c.note})" for c in broken)
-        raise MagBridgeError(f"the bridge breaks {len(broken)} sanity checks, so no release is written: {reasons}")
+        raise MagBridgeError(f"the bridge fails {len(broken)} sanity checks, so no release is written: {reasons}")

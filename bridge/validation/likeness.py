@@ -1,4 +1,4 @@
-"""Whether healthy signals are distributed like scans: those the bridge was fitted to, and others that it never saw."""
+"""Are healthy signals distributed like scans, both those to which the bridge was fitted and held-out ones?"""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from dataset_card.contract.schema import CHANNELS
 
 ANCHORS = (3.10, 3.34)
 ARCHIVES = range(100, 120)
-"""Seeds of the archives that are held out: 820 scans an anchor."""
+"""Seeds of the held-out archives: 820 scans per anchor."""
 
 FLOOR_ARCHIVES = range(200, 220)
-"""Seeds of the scans that stand in for a bridge without fault."""
+"""Seeds of the scans that represent a faultless bridge."""
 
 PER_ANCHOR = len(ARCHIVES) * POSITIONS
 
@@ -31,8 +31,8 @@ PUBLISHED_CORRELATION = {3.10: 0.46, 3.34: 0.35}
 """Published mean absolute difference of channel correlations, against the raw scans."""
 
 SURROGATE_NOTE = (
-    "; surrogate scans carry the moments of the raw ones but, like v1's own noise, no correlation between channels: "
-    "the difference to them is smaller than to raw scans"
+    "; surrogate scans have the moments of the raw scans but, like v1's own noise, no correlation between channels, "
+    "so the difference from them is smaller than from raw scans"
 )
 LAGS = 20
 NEIGHBOURS = 5
@@ -40,15 +40,15 @@ NEIGHBOURS = 5
 
 
 def held_out_scans(upstream: AnyUpstream, voltage: float, archives: Iterable[int] = ARCHIVES) -> np.ndarray:
-    """Scans at an anchor from other archives than the one that was fitted.
+    """Simulate scans at an anchor from archives other than the fitted one.
 
-    The simulation is the only source of further archives. Where the upstream is not simulated its mean and standard
+    The simulation is the only source of further archives. If the upstream is not simulated, its mean and standard
     deviation are imposed on them, step by step: level and spread then agree by construction, correlations do not.
 
     Args:
-        upstream: What the bridge was built from.
+        upstream: The upstream of the bridge.
         voltage: One of its anchors in V.
-        archives: Seeds, one an archive of 41 scans.
+        archives: Seeds, one per archive of 41 scans.
 
     Returns:
         (len(archives) * 41, T, C) scans in nT, ordered by archive.
@@ -59,13 +59,13 @@ def held_out_scans(upstream: AnyUpstream, voltage: float, archives: Iterable[int
 
 
 def fitted_scans(upstream: AnyUpstream, voltage: float) -> np.ndarray:
-    """The scans at an anchor that the bridge was fitted to; a hybrid's have the published moments imposed."""
+    """Return the fitted scans at an anchor; those of a hybrid have the published moments imposed."""
     scans = upstream.scans[upstream.scan_anchor == anchor_of(upstream, voltage)]
     return impose_moments(upstream, voltage, scans) if upstream.name == "hybrid" else scans
 
 
 def impose_moments(upstream: AnyUpstream, voltage: float, scans: np.ndarray) -> np.ndarray:
-    """Scans (n, T, C) brought to the upstream's mean and std of every step and channel, unless it is the simulation."""
+    """Give scans (n, T, C) the upstream's mean and std at each step and channel, unless the upstream is simulated."""
     if upstream.name == "simulated":
         return scans
     anchor = anchor_of(upstream, voltage)
@@ -74,25 +74,25 @@ def impose_moments(upstream: AnyUpstream, voltage: float, scans: np.ndarray) -> 
 
 
 def anchor_of(upstream: AnyUpstream, voltage: float) -> int:
-    """Ordinal number of the anchor at a voltage."""
+    """Return the index of the anchor at a voltage in V."""
     return int(np.flatnonzero(upstream.statistics.voltages == voltage)[0])
 
 
 def healthy_signals(bridge: AnyBridge, voltage: float, count: int) -> np.ndarray:
-    """Signals (count, T, C) in nT at SOH 1.0 and without a cell, of seeds 0 up."""
+    """Generate signals (count, T, C) in nT at SOH 1.0 without a cell, with seeds from 0 upwards."""
     return bridge.generate_many([voltage] * count, [SOC_AT_REST] * count, [1.0] * count, range(count))
 
 
 def check_distribution(bridge: AnyBridge) -> list[Check]:
-    """Compare as many synthetic signals as there are scans with the scans at each grounded anchor, at SOH 1.0.
+    """Compare the scans at each grounded anchor with equally many synthetic signals at SOH 1.0.
 
     Args:
         bridge: The bridge to check.
 
     Returns:
-        v1: three checks an anchor (KS, std ratio, channel correlations), none of which blocks. v2: KS, which blocks
-        unless the upstream is a hybrid, whose scans are borrowed; its spread and correlations are held to scans that
-        it was not fitted to (see `check_likeness`).
+        v1: three checks per anchor (KS, std ratio, channel correlations), none of which blocks. v2: KS, which blocks
+        unless the upstream is a hybrid, whose scans come from the simulated archive; its spread and correlations are
+        compared with scans to which it was not fitted (see `check_likeness`).
     """
     checks = []
     for voltage in ANCHORS:
@@ -106,16 +106,16 @@ def check_distribution(bridge: AnyBridge) -> list[Check]:
 
 
 def ks_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray, blocking: bool = False) -> Check:
-    """Two-sample Kolmogorov-Smirnov tests at every channel and step.
+    """Run two-sample Kolmogorov-Smirnov tests at every channel and step.
 
-    A channel passes when no step rejects at a family-wise error of 5 %: its least p over the T steps, times T
-    (Bonferroni), is above 0.05. That holds under any dependence between steps, and scans depend on their neighbours.
+    A channel passes if no step rejects at a family-wise error of 5 %: its smallest p over the T steps, times T
+    (Bonferroni), is above 0.05. This is valid under any dependence between steps, and neighbouring steps are dependent.
 
     Args:
         voltage: Anchor in V.
         synthetic: (n, T, C) signals in nT.
         scans: (m, T, C) scans in nT.
-        blocking: Whether a release hangs on it.
+        blocking: Whether a failed check blocks a release.
     """
     p = ks_2samp(synthetic, scans, axis=0).pvalue
     adjusted = np.minimum(p.min(axis=0) * len(p), 1)
@@ -125,10 +125,10 @@ def ks_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray, blocking:
 
 
 def std_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray) -> Check:
-    """Ratio of standard deviations, root mean square over steps and channels.
+    """Check the ratio of standard deviations, as root mean square over steps and channels.
 
-    The scans' population variance is what the bridge was given; the synthetic one is estimated from a sample, without
-    bias. (Population variances on both sides would read 1 % low with 41 signals.)
+    The bridge was given the scans' population variance; the synthetic variance is estimated from a sample, without
+    bias. (Population variances on both sides would be 1 % too low with 41 signals.)
 
     Args:
         voltage: Anchor in V.
@@ -143,13 +143,13 @@ def std_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray) -> Check
 
 
 def correlation_check(voltage: float, synthetic: np.ndarray, scans: np.ndarray, surrogate: bool) -> Check:
-    """Mean absolute difference of the correlations between channels.
+    """Check the mean absolute difference of the correlations between channels.
 
     Args:
         voltage: Anchor in V.
         synthetic: (n, T, C) signals in nT.
         scans: (m, T, C) scans in nT.
-        surrogate: Whether the scans are surrogates, which is said in the note.
+        surrogate: Whether the scans are surrogates, which the note then states.
     """
     ours, theirs = (channel_correlations(x) for x in (synthetic, scans))
     facts: dict = {"voltage": voltage, "pairs": len(ours), "published": PUBLISHED_CORRELATION[voltage]}
@@ -162,10 +162,10 @@ def check_likeness(bridge: AnyBridge, blocking: bool) -> list[Check]:
 
     Args:
         bridge: The bridge to check.
-        blocking: Whether a release hangs on it.
+        blocking: Whether a failed check blocks a release.
 
     Returns:
-        Five checks an anchor: std ratio, channel correlations, autocorrelation, nearest scan, coverage.
+        Five checks per anchor: std ratio, channel correlations, autocorrelation, nearest scan, coverage.
     """
     checks = []
     for voltage in ANCHORS:
@@ -188,17 +188,20 @@ def check_likeness(bridge: AnyBridge, blocking: bool) -> list[Check]:
 
 
 def std_ratio(signals: np.ndarray, scans: np.ndarray) -> float:
-    """Root of the mean ratio of variances, signals over scans, over steps and channels."""
+    """Compute the root of the mean ratio of variances, signals over scans, over steps and channels."""
     return float(np.sqrt((signals.var(axis=0, ddof=1) / scans.var(axis=0, ddof=1)).mean()))
 
 
 def channel_correlations(x: np.ndarray) -> np.ndarray:
-    """Correlation of each pair of channels, pooled over signals and steps: (n, T, C) to (C (C - 1) / 2,)."""
+    """Compute the correlation of each pair of channels over signals and steps: (n, T, C) to (C (C - 1) / 2,)."""
     return np.corrcoef(x.reshape(-1, x.shape[2]).T)[np.triu_indices(x.shape[2], 1)]
 
 
 def autocorrelation(x: np.ndarray, lags: int = LAGS) -> np.ndarray:
-    """Autocorrelation (lags, C) from lag 1 of signals (n, T, C), own mean removed, biased, mean over signals."""
+    """Compute the autocorrelation (lags, C) of signals (n, T, C) from lag 1.
+
+    Each signal's own mean is removed; the estimate is biased, and averaged over signals.
+    """
     x = x - x.mean(axis=1, keepdims=True)
     power = (x**2).sum(axis=1)
     steps = x.shape[1]
@@ -206,17 +209,17 @@ def autocorrelation(x: np.ndarray, lags: int = LAGS) -> np.ndarray:
 
 
 def nearest_ratio(signals: np.ndarray, scans: np.ndarray, trained: np.ndarray) -> float:
-    """Mean distance of signals to the nearest fitted scan, over that of held-out scans."""
+    """Compute the mean distance of signals to the nearest fitted scan, divided by that of held-out scans."""
     ours, theirs = (distances(x, trained).min(axis=1).mean() for x in (signals, scans))
     return float(ours / theirs)
 
 
 def coverage(signals: np.ndarray, scans: np.ndarray) -> float:
-    """Share of scans that have a signal nearer than their k-th nearest scan."""
+    """Compute the share of scans that have a signal nearer than their k-th nearest scan."""
     reach = np.sort(distances(scans, scans), axis=1)[:, NEIGHBOURS]  # the nearest is the scan itself
     return float((distances(scans, signals).min(axis=1) <= reach).mean())
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """L2 distances (len(a), len(b)) in nT over all steps and channels."""
+    """Compute L2 distances (len(a), len(b)) in nT over all steps and channels."""
     return cdist(a.reshape(len(a), -1), b.reshape(len(b), -1))

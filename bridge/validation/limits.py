@@ -1,4 +1,4 @@
-"""What a fit to a user's own scans cannot carry, in figures beside those of the archive that v2 was made for."""
+"""Limits of a fit to a user's own scans, compared with those of the archive for which v2 was made."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from bridge.validation.checks import Check, check
 from dataset_card.contract.schema import MEASURED_CHANNELS, T
 
 TUKEY = 2.667
-"""Degrees of freedom of a Tukey-tapered spectrum in (scans * steps / lag) (Priestley, Spectral Analysis, table 6.2)."""
+"""Degrees of freedom of a Tukey-tapered spectrum per scans * steps / lag (Priestley, Spectral Analysis, table 6.2)."""
 
 AGED = 0.8
 
 
 def check_limits(bridge: BridgeV2) -> list[Check]:
-    """What the fit knows nothing of, or little; none blocks, since a rig is what it is.
+    """Report what the fit captures poorly or not at all; no check blocks, because the rig is given.
 
     Args:
         bridge: A bridge fitted to a user's own scans.
 
     Returns:
-        Seven figures, each with what it means for a release.
+        Seven figures, each with its meaning for a release.
     """
     voltages = bridge.scan_map.voltages
     gap = check("gap", float(np.diff(voltages).max()), False, anchors=len(voltages))
@@ -40,7 +40,7 @@ def _edges(bridge: BridgeV2) -> Check:
 
 
 def _across(bridge: BridgeV2) -> Check:
-    """Slow variance over positions that neither the polynomials nor the offsets carry."""
+    """Check the slow variance over positions that neither the polynomials nor the offsets capture."""
     scan_map, upstream = bridge.scan_map, bridge.upstream
     x = scans_by_anchor(upstream.scans, scan_map.voltages.tolist())[..., :MEASURED_CHANNELS]
     positions = x.shape[1]
@@ -48,7 +48,7 @@ def _across(bridge: BridgeV2) -> Check:
     phi = evaluate_polynomials(scan_map.polynomials, u)
     x = x - x.mean(axis=1, keepdims=True)
     fitted = np.einsum("pk,aknc->apnc", phi, np.einsum("pk,apnc->aknc", phi, x) / positions)
-    # the slow part of a scan: the mean over ten steps takes most of the noise, and the lines, away
+    # The slow part of a scan: means over ten steps remove the lines and most of the noise.
     slow, rest = (v.reshape(*v.shape[:2], 10, T // 10, MEASURED_CHANNELS).mean(axis=3) for v in (x, x - fitted))
     rest = rest - rest.mean(axis=2, keepdims=True)
     degree = phi.shape[1]
@@ -71,7 +71,7 @@ def _found(bridge: BridgeV2) -> list[Check]:
     derived_power = (bridge.upstream.scans[..., MEASURED_CHANNELS:] ** 2).mean()
     unseen = float(scan_map.unseen.sum() / derived_power / scan_map.unseen.size)
     low, high = bridge.config.line_band
-    derived = "magnitudes were derived, or see no more: no third axis" if unseen == 0 else "drawn as a third axis"
+    derived = "the magnitudes follow from Y and Z: no third axis" if unseen == 0 else "drawn as a third axis"
     return [
         check("lines", float(lines), False, low=low, high=high),
         check("unseen", unseen, False, derived=derived),

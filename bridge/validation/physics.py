@@ -1,4 +1,4 @@
-"""Acceptance of v3: are its equations solved, its theorem kept, its nulls null?"""
+"""Acceptance checks of v3: are its equations solved, does its theorem hold, are its nulls null?"""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from bridge.validation.checks import Check, ValidationReport, check, declared
 from dataset_card.contract.schema import MASTER_SEED
 
 CELLS = 150
-"""Cells of each chemistry and knowledge that the nulls are judged on, at one visit."""
+"""Number of cells of each chemistry and knowledge on which the nulls are judged, at one visit each."""
 
 
 def rms(values: np.ndarray) -> float:
-    """Root mean square."""
+    """Compute the root mean square."""
     return float(np.sqrt((np.asarray(values) ** 2).mean()))
 
 
 def validate_physics() -> ValidationReport:
-    """Run the checks of v3, all of which block; about a minute."""
+    """Run the checks of v3, all of which block; they take about a minute."""
     checks = [
         check("diffusion", _diffusion(), True),
         *_solvers(),
@@ -84,7 +84,7 @@ def _theorem() -> list[Check]:
 
 
 def _mesh() -> Check:
-    """Held by the mesh that releases are made on; the coarser default of `simulate` is told beside it."""
+    """Check the mesh of releases; the note also states the error of the coarser default of `simulate`."""
     cell = PouchCell.preset("nmc")
     array = SensorArray.grid(cell, distance_mm=5.0)
     release, default, fine = (
@@ -99,7 +99,7 @@ def _steps() -> float:
     coarse, fine = Protocol(), Protocol()
     parts = [15 if d else 1 for d in coarse.dt_s]
     ends = np.cumsum(parts) - 1
-    # A finer protocol is none that a user may ask for: only this check takes one.
+    # Users cannot choose a finer protocol; only this check needs one.
     fine.__dict__.update(
         dt_s=np.repeat(coarse.dt_s / parts, parts),
         time_s=np.cumsum(np.repeat(coarse.dt_s / parts, parts)),
@@ -114,7 +114,7 @@ def _steps() -> float:
 
 
 def misfits(found: list[Effect]) -> dict[str, float]:
-    """Largest relative difference of each effect from the prototype's printed figures."""
+    """Compute the largest relative difference of each effect from the prototype's printed figures."""
     printed, result = declared("prototype.yaml"), {}
     for effect in found:
         values = effect.load_nT, effect.rest_pT, effect.scan_nT, effect.voltage_mV
@@ -124,13 +124,13 @@ def misfits(found: list[Effect]) -> dict[str, float]:
 
 
 def one_visit_each(cells: int, config: PhysicsConfig) -> list[Request]:
-    """Rows of NMC cells with charge known and unknown, so many of each, every cell at one of its visits."""
+    """Return rows of NMC cells, `cells` each with known and unknown charge, every cell at one of its visits."""
     rows = requests(cells, config.visits)
     return [row for row in rows if row.chemistry == "NMC" and row.visit == row.number % config.visits]
 
 
 def generate_healthy(config: PhysicsConfig | None = None, cells: int = CELLS) -> Rows:
-    """Rows of healthy cells, each at one visit, of NMC with charge known and unknown."""
+    """Generate rows of healthy NMC cells with known and unknown charge, each cell at one visit."""
     config = config or PhysicsConfig()
     rows = one_visit_each(cells, config)
     healthy = [d.defect.defect.kind == "none" for d in draw(rows, config, MASTER_SEED)]
@@ -138,7 +138,7 @@ def generate_healthy(config: PhysicsConfig | None = None, cells: int = CELLS) ->
 
 
 def readout(x: np.ndarray, y: np.ndarray, directions: int = 12) -> float:
-    """R2 of a quadratic ridge on the first principal directions, each row predicted from other cells."""
+    """Compute R2 of a quadratic ridge on the first principal directions, each row predicted from other rows."""
     first = PCA(min(directions, x.shape[1]), whiten=True, svd_solver="full")
     products, ridge = PolynomialFeatures(2, include_bias=False), RidgeCV(np.geomspace(1e-2, 1e6, 17))
     model = make_pipeline(StandardScaler(), first, products, StandardScaler(), ridge)
@@ -147,7 +147,7 @@ def readout(x: np.ndarray, y: np.ndarray, directions: int = 12) -> float:
 
 
 def nulls(rows: Rows) -> list[Check]:
-    """What must not be told: SOH by the field under load, gradients by the terminals."""
+    """Check what must not be readable: SOH from the field under load, gradients from the terminals."""
     labels = rows.labels
     read = [("load field on SOH", rows.load, "soh")]
     read += [(f"terminals on {label}", rows.voltage, label) for label in ("gradient_r", "gradient_lli")]

@@ -1,4 +1,4 @@
-"""Ablations of v3: what each mechanism contributes to what is read, by readouts fitted within each ablation."""
+"""Ablations of v3: the contribution of each mechanism, measured by readouts fitted within each ablation."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from bridge.validation.physics import one_visit_each, readout
 from dataset_card.contract.schema import MASTER_SEED
 
 CELLS = 150
-"""Cells of each knowledge; NMC, one visit each."""
+"""Number of NMC cells with known and with unknown charge, at one visit each."""
 GAINED = -0.25
-"""Lithium gained for lithium lost in the ablation that inverts the direction."""
+"""Factor on the lithium loss in the ablation that inverts its direction: lithium is gained."""
 
 
 ABLATIONS: dict[str, dict[str, float]] = {
@@ -40,26 +40,26 @@ ABLATIONS: dict[str, dict[str, float]] = {
     "placement off": {},
     "current through the plane off": {},
 }
-"""What each makes of the state of every cell; what else they change is in `changed` and `ablate_physics`."""
+"""Changes to the state of every cell; other changes of an ablation are in `changed` and `ablate_physics`."""
 
 
 def changed(drawn: VirtualCell, ablation: str) -> VirtualCell:
-    """A drawn cell under an ablation; of shuffled labels, placement and current through the plane, as it was."""
+    """Apply an ablation to a drawn cell; those of labels, placement and current through the plane leave it unchanged."""
     values = {"lli": GAINED * drawn.state.lli} if ablation == "lithium gained" else ABLATIONS[ablation]
     variation = Variation() if ablation == "variation of cells off" else drawn.variation
     return replace(drawn, state=replace(drawn.state, **values), variation=variation)
 
 
 class Ablated(NamedTuple):
-    """Readouts under one ablation, by cell; None where a label does not vary.
+    """Readouts under one ablation, cross-validated by cell; None if a label does not vary.
 
     Attributes:
         ablation: One of `ABLATIONS`.
-        soh_terminals, soh_both: R2 of SOH at unknown charge, from voltage, and from voltage and scan; healthy rows.
-        gradient_terminals, gradient_rest: R2 of gradient_r at known charge.
+        soh_terminals, soh_both: R2 of SOH at unknown charge on healthy rows, from voltage, and from voltage and scan.
+        gradient_terminals, gradient_rest: R2 of gradient_r at known charge, from voltage, and from the field at rest.
         current_defects: AUC of weld or tear against healthy, from the field under load.
         lithium_defects: AUC of dry or plating against healthy, from the scan.
-        carried: R2 of SOH by `soh_both`'s readout of the rows as they are, carried over.
+        carried: R2 of SOH from voltage and scan by a linear readout fitted on the unchanged rows.
     """
 
     ablation: str
@@ -73,7 +73,7 @@ class Ablated(NamedTuple):
 
 
 def ablate_physics(cells: int = CELLS) -> list[Ablated]:
-    """Generate and read out every ablation; about a minute and a half."""
+    """Generate and read out every ablation; this takes about a minute and a half."""
     config = PhysicsConfig()
     still = replace(config, noise=replace(config.noise, shift_mm=(0.0, 0.0, 0.0), turn_rad=0.0, error_mm=0.0))
     rows = one_visit_each(cells, config)
@@ -124,7 +124,7 @@ def _read(name: str, rows: Rows, plain: Rows) -> Ablated:
 
 
 def _auc(x: np.ndarray, defect, kinds: Sequence[str]) -> float:
-    """AUC of defects against healthy rows by distance in the metric of healthy rows, fitted on other rows."""
+    """Compute the AUC of defects against healthy rows by distance in the metric of other healthy rows."""
     kept = defect.isin(["none", *kinds]).to_numpy()
     x, sick = x[kept].astype(float), defect[kept].to_numpy() != "none"
     scale = x.std(axis=0)
@@ -136,7 +136,7 @@ def _auc(x: np.ndarray, defect, kinds: Sequence[str]) -> float:
 
 
 def _carried(plain: Rows, both: np.ndarray, soh: np.ndarray, keep: np.ndarray) -> float:
-    """R2 of a linear readout of the rows as they are, on ablated rows of the same cells that it was not fitted on."""
+    """Compute R2 of a linear readout, fitted on unchanged rows, on the ablated rows of cells held out from the fit."""
     x = np.concatenate([plain.voltage, plain.scan], axis=1)[keep]
     y = plain.labels.soh.to_numpy(float)[keep]
     guess = np.empty(len(x))
@@ -148,11 +148,11 @@ def _carried(plain: Rows, both: np.ndarray, soh: np.ndarray, keep: np.ndarray) -
 
 
 def as_dict(found: Sequence[Ablated]) -> dict:
-    """The ablations as plain values, for JSON."""
+    """Return the ablations as plain values, for JSON."""
     return {"bridge": "v3", "cells": CELLS, "ablations": [one._asdict() for one in found]}
 
 
 def table(found: Sequence[Ablated]) -> str:
-    """The ablations for people."""
+    """Format the ablations for people."""
     titles = ("SOH, V", "V + scan", "grad_r, V", "grad_r, rest", "weld/tear", "dry/plated", "carried")
     return reports().physics_ablations([(one.ablation, one[1:]) for one in found], titles)

@@ -1,4 +1,4 @@
-"""Scans, v1 and v2 side by side: the figure of what differs between the bridges."""
+"""A figure of scans, v1 and v2 side by side, which shows how the bridges differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataset_card.running.plotting import INK, LINE, MARK, QUIET, canvas, save
 VOLTAGE_V, SOC, SEED = 3.10, 50.0, 42
 CHANNEL = CHANNELS.index("B_s1Z")
 SHOWN = 8
-"""Signals in a panel of trajectories."""
+"""Number of signals in a panel of trajectories."""
 
 SOH_LADDER = (0.9, 0.8, 0.7, 0.6)
 SHADES = ("#9ecae1", "#6baed6", "#2171b5", "#08306b")
@@ -23,10 +23,10 @@ SHADES = ("#9ecae1", "#6baed6", "#2171b5", "#08306b")
 def portrait(out: Path) -> None:
     """Plot trajectories, channel correlations, spectra and the response to SOH, all from the simulated upstream.
 
-    The scans are of archives that neither bridge was fitted to.
+    The scans come from archives to which neither bridge was fitted.
 
     Args:
-        out: The figure to write; its suffix picks the format.
+        out: The figure to write; its suffix determines the format.
     """
     v1, v2 = (make_bridge(resolve(version, "simulated")) for version in ("v1", "v2"))
     x = {

@@ -1,4 +1,4 @@
-"""The validation report of a bridge of scans."""
+"""The validation report of a scan-based bridge, v1 or v2."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from dataset_card.contract.schema import MASTER_SEED
 def validate(bridge: AnyBridge, full: bool = False) -> ValidationReport:
     """Run the checks on a bridge.
 
-    On a user's own scans there is no archive to compare with: beside the invariants, the report says what the fit
-    cannot carry. All block for v2 on the simulated upstream. On other upstreams no further scans exist to hold it to,
-    and v1 is as published: there the comparisons with scans, and v1's figures of SOH, are reported.
+    A user's own scans cannot be compared with another archive, so the report then contains the invariants and the
+    limits of the fit. For v2 on the simulated upstream, all checks block. On other upstreams there are no further scans
+    to compare with, and v1 is fixed as published: there the comparisons with scans, and v1's checks of SOH, are only
+    reported.
 
     Args:
         bridge: The bridge (see `bridge.generate.make_bridge`).
-        full: Whether v1 is compared with scans, and asked where its SOH can be read, as v2 always is.
+        full: Whether to run v1's comparisons with scans and checks of SOH, which v2 always runs.
     """
     upstream, v1 = bridge.upstream, isinstance(bridge, Bridge)
     lowest = float(upstream.statistics.voltages[0])

@@ -1,4 +1,4 @@
-"""How well the latent space separates the anchors, on the scans it was fitted to and on scans it never saw."""
+"""How well the latent space separates the anchors, on fitted and on held-out scans."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataset_card.errors import MagBridgeError
 
 BLOCKS = 5
 MEANING = (
-    "With 171 dimensions for 205 scans the fit pulls the scans it has seen onto their centroids, so only the "
-    "held-out ratio says how far apart the anchors are for a new scan, and since neighbouring positions are "
-    "alike, the one by blocks of positions is the stricter."
+    "With 171 dimensions for 205 scans, the fit pulls the fitted scans onto their centroids, so only the held-out "
+    "ratios show how far apart the anchors are for a new scan. The ratio by blocks of positions is the stricter one, "
+    "because neighbouring positions are alike."
 )
 
 
@@ -22,9 +22,9 @@ class Separation:
     """Scatter within anchors against the distance between them.
 
     Attributes:
-        name: Which scans the figures are measured on.
+        name: The scans on which the figures are measured.
         scatter: Mean distance of a scan to its anchor's centroid, in LDA units.
-        adjacent: Mean distance between centroids of adjacent anchors, in LDA units.
+        adjacent: Mean distance between the centroids of adjacent anchors, in LDA units.
         ratio: `adjacent` over `scatter`.
         fits: Number of fits behind the figures.
     """
@@ -37,16 +37,19 @@ class Separation:
 
 
 def separations(embeddings: np.ndarray, anchor: np.ndarray, fitted: LatentSpace) -> list[Separation]:
-    """In-sample and held-out separation.
+    """Measure in-sample and held-out separation.
 
     Args:
-        embeddings: (S, 171) embeddings of the scans, each anchor's ordered by position.
-        anchor: (S,) ordinal anchor numbers, the same number of scans each.
-        fitted: The space in use, fitted on all of them.
+        embeddings: (S, 171) embeddings of the scans, ordered by position at each anchor.
+        anchor: (S,) anchor indices, with the same number of scans each.
+        fitted: The space in use, fitted on all scans.
 
     Returns:
-        In-sample; held out by position (one position of every anchor at a time); held out by block (a fifth of
-        adjacent positions of every anchor at a time).
+        In-sample; held out by position (one position of every anchor at a time); held out by block (a fifth of the
+        positions of every anchor, adjacent ones, at a time).
+
+    Raises:
+        MagBridgeError: If the anchors have different numbers of scans, or too few.
     """
     counts = np.bincount(anchor)
     positions = counts[0]

@@ -1,10 +1,10 @@
-"""Where SOH can be read: by ridges graded on cells that they were not fitted on, from shape, noise, and nothing.
+"""Where SOH can be read: ridges graded on held-out cells, from shape, from noise, and without any signal.
 
-Transfer between ablations: does a readout of SOH fitted on the bridge fail where the direction of ageing is another? A
-readout refitted to an ablation finds whatever carries SOH there, a negated direction included, so scores within an
-ablation hide direction. One that was fitted on the bridge as it is shows it, if it reads shape: v1's SOH is in the
+Transfer between ablations: does a readout of SOH fitted on the bridge fail if the direction of ageing changes? A
+readout refitted to an ablation finds whatever carries SOH there, including a negated direction, so scores within an
+ablation do not reveal direction. A readout fitted on the unchanged bridge does, if it reads shape. v1's SOH is in the
 level of its noise, which carries over whatever the direction (slope about .7 for the static descriptor, .8 for noise
-alone), and hardly in its shape (about 0).
+only), and hardly in its shape (about 0).
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from dataset_card.errors import MagBridgeError
 
 FOLDS = 7
 COEFFICIENTS = 30
-"""Cosine coefficients of each channel, from the mean up."""
+"""Number of cosine coefficients of each channel, starting with the mean."""
 
 VARIANTS = 5
-"""Signals of each pulse record: those of a v2 release, half of a v1 release's."""
+"""Number of signals per pulse record: as in a v2 release, half of those in a v1 release."""
 
 INNER, FAST = slice(5, 95), slice(36, 90)
-"""DCT-II coefficients of the inner steps that hold noise and no shape. First differences also see the dip of the mean
-shrink, where SOH falls as far as .52."""
+"""Inner steps, and their DCT-II coefficients that contain noise but no shape. First differences would also react to the
+shrinking dip of the mean if SOH falls as low as .52."""
 
 ABLATIONS = {
     "A0": "the bridge as it is",
@@ -50,11 +50,11 @@ ABLATIONS = {
     "A3": "state direction negated",
 }
 SCENARIOS = (("A0", 0), ("A1", 0), ("A1", 1), ("A1", 2), ("A2", 0), ("A3", 0))
-"""Ablation and seed of what it draws: three random directions."""
+"""Ablation and seed of its random numbers; A1 has three random directions."""
 
 SIGNALS, TRAIN, CELLS = 3000, 2000, 200
 FLOOR_NT2 = 1e-3
-"""Below this the unseen field is rounding."""
+"""Squared unseen field in nT^2 below which it counts as rounding error."""
 
 
 class CleanRows(NamedTuple):
@@ -65,7 +65,7 @@ class CleanRows(NamedTuple):
         soc: (n,) in percent.
         soh: (n,) fractions.
         seed: (n,) seeds.
-        cell: (n,) names of batteries, in v1 of cells.
+        cell: (n,) names of the batteries; in v1, of the cells.
     """
 
     voltage: np.ndarray
@@ -75,7 +75,7 @@ class CleanRows(NamedTuple):
     cell: np.ndarray
 
     def signals(self, bridge: AnyBridge, soh: np.ndarray | None = None) -> np.ndarray:
-        """Signals (n, T, C) of the rows, at their own SOH or at another."""
+        """Generate the rows' signals (n, T, C) in nT, at their own SOH or at a given one."""
         request = (self.voltage, self.soc, self.soh if soh is None else soh, self.seed)
         if isinstance(bridge, BridgeV2):
             return bridge.generate_many(*request, cell=self.cell.tolist())
@@ -83,11 +83,11 @@ class CleanRows(NamedTuple):
 
 
 def clean_rows(bridge: AnyBridge, variants: int = VARIANTS) -> CleanRows:
-    """The clean rows of a release of a bridge, with the release's own seeds.
+    """Return the clean rows of a bridge's release, with the release's own seeds.
 
     Args:
         bridge: The bridge.
-        variants: Signals of each pulse record.
+        variants: Number of signals per pulse record.
     """
     rows = plan_of(bridge, Composition(variants, anomalies=0, regime_b=0), MASTER_SEED).rows
     names = ("voltage", "soc", "soh", "generation_seed", "battery_id" if "battery_id" in rows else "cell_id")
@@ -95,45 +95,45 @@ def clean_rows(bridge: AnyBridge, variants: int = VARIANTS) -> CleanRows:
 
 
 def cosine_features(signals: np.ndarray) -> np.ndarray:
-    """First 30 DCT-II coefficients of every channel: (n, T, C) to (n, 30 C)."""
+    """Compute the first 30 DCT-II coefficients of every channel: (n, T, C) to (n, 30 C)."""
     return cosine_coefficients(signals, COEFFICIENTS)
 
 
-STATIC = "57 static features; see noise too, which tells SOH, if at all, whatever the direction"
+STATIC = "57 static features; affected by noise too, which reveals SOH, if at all, whatever the direction"
 READOUTS = {
-    "shape": (cosine_features, "30 cosine coefficients a channel, no noise"),
+    "shape": (cosine_features, "30 cosine coefficients per channel, no noise"),
     "static": (static_features, STATIC),
 }
-"""Inputs of the ridge, and what they see."""
+"""Inputs of the ridge, with a description."""
 
 
 def by_cell_folds(cell: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Row numbers of training and held-out rows of seven folds that keep every cell in one."""
+    """Return the numbers of training and held-out rows of seven folds, each cell entirely in one fold."""
     return list(GroupKFold(FOLDS).split(cell, groups=cell))
 
 
 def ridge(inputs: np.ndarray, soh: np.ndarray):
-    """Ridge regression, alpha 1, on standardised inputs."""
+    """Fit a ridge regression with alpha 1 on standardised inputs."""
     return make_pipeline(StandardScaler(), Ridge(alpha=1.0)).fit(inputs, soh)
 
 
 def r2(truth: np.ndarray, prediction: np.ndarray) -> float:
-    """Coefficient of determination."""
+    """Compute the coefficient of determination."""
     return float(r2_score(truth, prediction))
 
 
 def noise_levels(signals: np.ndarray) -> np.ndarray:
-    """Log power of the fast cosines of the inner steps, (n, T, C) to (n, C)."""
+    """Compute the log power of the high-frequency cosines of the inner steps, (n, T, C) to (n, C)."""
     return np.log((dct(signals[:, INNER], axis=1, norm="ortho")[:, FAST] ** 2).sum(axis=1))
 
 
 def check_noise_leak(rows: CleanRows, signals: np.ndarray, blocking: bool) -> list[Check]:
-    """Read SOH by ridge from noise levels, and from voltage and SOC.
+    """Check how well a ridge reads SOH from noise levels, and from voltage and SOC.
 
     Args:
         rows: Clean rows.
-        signals: (n, T, C) their signals in nT.
-        blocking: Whether a release hangs on it.
+        signals: (n, T, C) signals of the rows in nT.
+        blocking: Whether a failed check blocks a release.
     """
     cells = len(np.unique(rows.cell))
     how = f"R2 of a ridge over {len(signals)} clean rows of {cells} cells, each predicted from other cells"
@@ -148,7 +148,7 @@ def check_noise_leak(rows: CleanRows, signals: np.ndarray, blocking: bool) -> li
 
 
 def of_one_law(bridge: AnyBridge) -> AnyBridge:
-    """The bridge with every battery ageing by lost material: where there are two laws, direction says nothing."""
+    """Return the bridge with all batteries ageing by lost material: with two laws, direction has no meaning."""
     if not isinstance(bridge, BridgeV2):
         return bridge
     return _with_config(bridge, dataclasses.replace(bridge.config, inventory_share=0.0))
@@ -159,17 +159,17 @@ def _with_config(bridge: BridgeV2, config: BridgeV2Config) -> BridgeV2:
 
 
 def ablated(bridge: AnyBridge, ablation: str, rng: np.random.Generator) -> AnyBridge:
-    """The bridge with its direction of ageing as an ablation has it; the strength of ageing stays.
+    """Return the bridge with an ablation's direction of ageing; the strength of ageing is unchanged.
 
-    v1's direction is one of its latent space, v2's is in the modes mean, edge, z and y of the sheet's moment.
+    v1's direction is in its latent space, v2's in the modes mean, edge, z and y of the sheet's moment.
 
     Args:
-        bridge: The bridge as it is.
-        ablation: A0 to A3; A2 changes what is asked of a bridge (see `permuted`), not the bridge.
+        bridge: The unchanged bridge.
+        ablation: A0 to A3; A2 changes the requests (see `permuted`), not the bridge.
         rng: Draws A1's direction.
 
     Raises:
-        MagBridgeError: Unknown ablation.
+        MagBridgeError: If the ablation is unknown.
     """
     if ablation not in ABLATIONS:
         raise MagBridgeError(f"ablation {ablation!r}: expected one of {', '.join(ABLATIONS)}")
@@ -186,22 +186,22 @@ def ablated(bridge: AnyBridge, ablation: str, rng: np.random.Generator) -> AnyBr
 
 
 def permuted(soh: np.ndarray, cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """SOH (n,) of rows after the cells have exchanged theirs: A2 generates at these."""
+    """Permute the SOH (n,) of rows among the cells: A2 generates signals at the result."""
     _, first, of_row = np.unique(cell, return_index=True, return_inverse=True)
     return rng.permutation(soh[np.sort(first)])[np.argsort(np.argsort(first))[of_row]]
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """One scenario.
+    """Scores of one scenario.
 
     Attributes:
         ablation: A0 to A3.
-        seed: Of what the ablation draws.
+        seed: Seed of the ablation's random numbers.
         readout: Name in `READOUTS`.
         within: R2 of a readout fitted on the scenario itself.
         transfer: R2 of the readout fitted on A0.
-        slope: Slope of that readout's SOH over the true one; 1 where it reads SOH rightly, below 0 where backwards.
+        slope: Slope of that readout's SOH over the true one: 1 if it reads SOH correctly, below 0 if it is reversed.
     """
 
     ablation: str
@@ -221,13 +221,13 @@ def transfer_scores(
     """Fit a ridge on A0 and on each scenario, by cell.
 
     Args:
-        bridge: The bridge as it is.
-        rows: Clean rows; each scenario generates them all.
-        scenarios: Ablations and seeds of what they draw.
+        bridge: The unchanged bridge.
+        rows: Clean rows; each scenario generates all of them.
+        scenarios: Ablations and seeds of their random numbers.
         readouts: Names in `READOUTS`.
 
     Returns:
-        Every readout's scores in the order of the scenarios.
+        The scores of each readout, in the order of the scenarios.
     """
     folds, soh = by_cell_folds(rows.cell), rows.soh
     signals = rows.signals(bridge)
@@ -251,12 +251,12 @@ def transfer_scores(
 
 
 def check_transfer(scores: list[Transfer], rows: CleanRows, blocking: bool) -> list[Check]:
-    """Hold transfer to its bounds: A2 leaves nothing, A1 transfers nothing, A3 reads backwards.
+    """Check the bounds of transfer: A2 leaves no information, A1 transfers none, A3 reverses the readout.
 
     Args:
-        scores: From `transfer_scores`, all ablations, one readout.
-        rows: The rows they are of.
-        blocking: Whether a release hangs on it.
+        scores: From `transfer_scores`, for all ablations and one readout.
+        rows: The rows that were scored.
+        blocking: Whether a failed check blocks a release.
     """
     of = {ablation: [s for s in scores if s.ablation == ablation] for ablation in ABLATIONS}
     (own,), (shuffled,), (negated,) = of["A0"], of["A2"], of["A3"]
@@ -271,19 +271,19 @@ def check_transfer(scores: list[Transfer], rows: CleanRows, blocking: bool) -> l
 
 
 def transfer_table(scores: list[Transfer]) -> str:
-    """Score as a text table, one part a readout."""
+    """Format the scores as a text table, with one part per readout."""
     return reports().transfer(scores, READOUTS)
 
 
 def check_voltage_leak(bridge: BridgeV2, blocking: bool) -> Check:
-    """Errors of the voltage read from Y and Z, from all channels, and from C^2 - Y^2 - Z^2 alone.
+    """Check the error of the voltage read from Y and Z, from all channels, and from C^2 - Y^2 - Z^2 only.
 
-    A magnitude holds what Y and Z do not see. Were that a function of the voltage, C^2 - Y^2 - Z^2 would give the
-    voltage to the last digit, and a table of records the cell.
+    A magnitude contains the field that Y and Z do not see. If that field were a function of the voltage,
+    C^2 - Y^2 - Z^2 would reveal the voltage to the last digit and, with a table of records, the cell.
 
     Args:
         bridge: The bridge to check.
-        blocking: Whether a release hangs on it.
+        blocking: Whether a failed check blocks a release.
     """
     rng = np.random.default_rng(0)
     low = max(GROUNDED_MIN_V, float(bridge.scan_map.voltages[0]))
@@ -292,7 +292,7 @@ def check_voltage_leak(bridge: BridgeV2, blocking: bool) -> Check:
     x = bridge.generate_many(voltage, [bridge.config.soc_rest] * SIGNALS, soh, range(SIGNALS), cells)
     unseen = np.log(np.maximum(unseen_squares(x), FLOOR_NT2))
     measured, derived = x[..., :MEASURED_CHANNELS], cosine_features(x[..., MEASURED_CHANNELS:])
-    # with what anybody can derive from Y and Z, so that the magnitudes' own part is what tells
+    # Include everything that can be derived from Y and Z, so that only the magnitudes' own part makes a difference.
     measured = cosine_features(np.concatenate([measured, np.hypot(measured[..., ::2], measured[..., 1::2])], axis=2))
     alone = cosine_features(unseen)
     inputs = {"measured": measured, "all": np.hstack([measured, derived, alone]), "unseen": alone}
@@ -303,7 +303,7 @@ def check_voltage_leak(bridge: BridgeV2, blocking: bool) -> Check:
 
 
 def unseen_squares(signals: np.ndarray) -> np.ndarray:
-    """C^2 - Y^2 - Z^2 of each sensor: (n, T, 6) to (n, T, 2), in nT^2."""
+    """Compute C^2 - Y^2 - Z^2 of each sensor: (n, T, 6) to (n, T, 2), in nT^2."""
     squares = signals**2
     return squares[..., MEASURED_CHANNELS:] - squares[..., 0:4:2] - squares[..., 1:4:2]
 

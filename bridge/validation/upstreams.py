@@ -1,4 +1,4 @@
-"""How close one upstream is to another: the simulation to the published files."""
+"""Compare two upstreams: how close is the simulation to the published files?"""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PulseMatch:
         u: Name, U1 to U21.
         rmse_mV: Root mean square difference of the two means over cells, over SOC levels.
         published_correlation: Correlation of the voltage with SOH over cells, mean over SOC levels.
-        simulated_correlation: The same of the simulation.
+        simulated_correlation: The same correlation in the simulation.
     """
 
     u: str
@@ -55,11 +55,11 @@ class PulseMatch:
 
 @dataclass(frozen=True)
 class UpstreamComparison:
-    """The simulation against the published upstream.
+    """Comparison of the simulated with the published upstream.
 
     Attributes:
-        trajectories: One entry an anchor and channel.
-        pulses: One entry a pulse voltage.
+        trajectories: One entry per anchor and channel.
+        pulses: One entry per pulse voltage.
         separations: In-sample and held-out separation of the anchors, by upstream.
     """
 
@@ -72,11 +72,11 @@ def compare_upstreams(published: Upstream, simulated: Upstream) -> UpstreamCompa
     """Compare statistics, pulse tables and latent spaces.
 
     Args:
-        published: The upstream to be like.
+        published: The reference.
         simulated: The upstream to judge.
 
     Raises:
-        MagBridgeError: They do not have the same anchors, or not the same SOC levels.
+        MagBridgeError: If the anchors or the SOC levels differ.
     """
     here, there = simulated.statistics, published.statistics
     if not np.array_equal(here.voltages, there.voltages):
@@ -114,18 +114,18 @@ def _pulses(published: PulseTable, simulated: PulseTable) -> list[PulseMatch]:
 
 
 def report(comparison: UpstreamComparison) -> str:
-    """The comparison as text tables."""
+    """Format the comparison as text tables."""
     anchors = itertools.groupby(comparison.trajectories, key=lambda match: match.anchor_V)
     return reports().upstreams(comparison, CHANNELS, anchors).rstrip("\n")
 
 
 def plot(published: Upstream, simulated: Upstream, out: Path) -> None:
-    """Overlays mean and std bands of both upstreams, anchors by channels.
+    """Plot mean and std bands of both upstreams on top of each other, anchors by channels.
 
     Args:
-        published: The upstream to be like.
+        published: The reference.
         simulated: The upstream to judge.
-        out: The figure to write; its suffix picks the format.
+        out: The figure to write; its suffix determines the format.
     """
     anchors = published.statistics.voltages
     figure, axes = canvas(len(anchors), len(CHANNELS), (18, 12))

@@ -1,4 +1,4 @@
-"""v3: fields computed from the physics of a cell. Cell design, state, protocol and sensors give voltage and field.
+"""v3: voltage and magnetic field computed from the physics of a cell, given its design, state, protocol and sensors.
 
 Examples:
     >>> from bridge.v3 import CellState, PouchCell, SensorArray, simulate

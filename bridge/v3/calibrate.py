@@ -1,8 +1,8 @@
-"""Resistances fitted to PulseBat's 5 s pulses, the one real calibration there is, and what such pulses leave open.
+"""Resistances fitted to PulseBat's 5 s pulses, the only real calibration available, and what such pulses leave open.
 
-PulseBat's cells have 2.1 to 35 A h, ours 5.8, so resistances are compared times capacity, in ohm A h. A record is U1 at
-rest and five pulses of 5 s (+.5, -.5, +1, -1, +1.5C, charge positive), each read as it begins, as it ends, just after,
-and after a rest. LMO is left out: no LMO cell is simulated.
+PulseBat's cells have 2.1 to 35 A h, ours 5.8 A h, so resistances are compared as products with capacity, in ohm A h. A
+record is U1 at rest and five pulses of 5 s (+.5, -.5, +1, -1, +1.5C, charge positive), each read at its beginning, at
+its end, just after it, and after a rest. LMO is omitted: no LMO cell is simulated.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ RATES_C = (0.5, -0.5, 1.0, -1.0, 1.5)
 """Currents of the pulses over the nominal capacity in 1/h, charge positive."""
 PULSE_S = 5.0
 REST_S = 25.0
-"""Rest after a pulse: not in the tables, so [C]; the reading after it is fitted like the others."""
+"""Rest after a pulse in s: not in the tables, so [C]; the reading after it is fitted like the others."""
 PARAMETERS = ("r_0", "r_ct", "tau_ct", "tau_p", "tau_n")
 FITTED = 2
-"""The first of `PARAMETERS` are fitted; times are the design's, and what the pulses say of them is reported."""
+"""Number of leading `PARAMETERS` that are fitted; times are the design's, and only their uncertainty is reported."""
 PRIOR = 3.0
 """Standard deviation of a parameter's logarithm before any data: a factor of twenty either way [C]."""
 DRAWN = 60
-"""Virtual cells of a spread."""
+"""Number of virtual cells of a spread."""
 UNIDENTIFIED = 0.5
-"""Relative standard deviation from which a parameter counts as not identified."""
+"""Relative standard deviation above which a parameter counts as not identified."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Calibration:
     Attributes:
         table: Name of PulseBat's table.
         fitted: Value of each of `PARAMETERS`: resistances in ohm A h, times in s.
-        preset: The same of the preset.
-        uncertainty: Relative standard deviation of each, were all five free, after a prior of `PRIOR`.
+        preset: The preset's value of each.
+        uncertainty: Relative standard deviation of each if all five were free, given a prior of `PRIOR`.
         residual_mV: Root mean square misfit of the mean record of each SOC level.
-        spread_mV: Root mean square of single records about their level's mean: what the table itself scatters.
-        preset_mV: Misfit of the preset as it is.
-        cells: Relative standard deviation of the step at a pulse's begin between the table's cells.
+        spread_mV: Root mean square deviation of single records from their level's mean: the table's own scatter.
+        preset_mV: Misfit of the unchanged preset.
+        cells: Relative standard deviation over the table's cells of the voltage step at the beginning of a pulse.
         soc: (L,) charge of each level in percent.
-        measured_mV, simulated_mV: (L, 6) standard deviation within a level of U1 and of the changes in each pulse: of
-            the table's records, and of `DRAWN` healthy virtual cells.
+        measured_mV, simulated_mV: (L, 6) standard deviations within a level, of U1 and of the changes in each pulse,
+            for the table's records and for `DRAWN` healthy virtual cells.
     """
 
     table: str
@@ -74,23 +74,23 @@ class Calibration:
 
     @property
     def unidentified(self) -> list[str]:
-        """Parameters that these pulses do not tell."""
+        """Parameters that these pulses do not determine."""
         return [name for name, value in self.uncertainty.items() if value > UNIDENTIFIED]
 
     def levels(self) -> list[tuple[str, list[tuple[float, float]]]]:
-        """Spread of records and of virtual cells at each SOC level, and at all of them together."""
+        """Return the spread of records and of virtual cells at each SOC level, and at all levels together."""
         both = [np.array(self.measured_mV), np.array(self.simulated_mV)]
         rows = [np.vstack([values, np.sqrt((values**2).mean(axis=0))]).tolist() for values in both]
         names = [*(f"{level:g}" for level in self.soc), "all"]
         return [(name, list(zip(*pair))) for name, *pair in zip(names, *rows, strict=True)]
 
     def wider(self) -> list[int]:
-        """Levels at which the records spread wider than virtual cells, for U1 and each pulse."""
+        """Count the levels at which records spread more than virtual cells, for U1 and each pulse."""
         return (np.array(self.measured_mV) > np.array(self.simulated_mV)).sum(axis=0).tolist()
 
 
 def record(cell: PouchCell, state: CellState, variation: Variation | None = None) -> np.ndarray:
-    """(21,) U1 to U21 in V of a cell: at rest, then four readings of each pulse."""
+    """Simulate a cell's record, (21,) U1 to U21 in V: at rest, then four readings of each pulse."""
     numbers = patches(cell, state, Defect(), variation or Variation(), Mesh.uniform(cell, 3, 3))
     steps = np.concatenate([[0.0], np.full(5, PULSE_S / 5), [0.0], np.full(5, REST_S / 5)])
     on = np.concatenate([np.ones(6), np.zeros(6)])
@@ -102,7 +102,13 @@ def record(cell: PouchCell, state: CellState, variation: Variation | None = None
 
 
 def response(cell: PouchCell, soc: float, values: Mapping[str, float]) -> np.ndarray:
-    """(20,) change in V from U1 of a fresh cell at a charge: `PARAMETERS`' values, resistances in ohm A h."""
+    """Simulate the (20,) changes in V from U1 of a fresh cell.
+
+    Args:
+        cell: The design.
+        soc: Charge, 0 to 1.
+        values: Value of each of `PARAMETERS`: resistances in ohm A h, times in s.
+    """
     areal = cell.nominal_Ah / cell.units / cell.area_m2
     changes: dict[str, Any] = {f"{name}_ohmcm2": 1e4 * values[name] / areal for name in ("r_0", "r_ct")}
     own = replace(cell, **changes | {f"{name}_s": values[name] for name in PARAMETERS[FITTED:]})
@@ -111,7 +117,7 @@ def response(cell: PouchCell, soc: float, values: Mapping[str, float]) -> np.nda
 
 
 def simulated_spread(chemistry: str, levels: np.ndarray) -> np.ndarray:
-    """(L, 6) spread in mV, as `spread` gives it, of healthy virtual cells that are drawn as the dataset draws them."""
+    """Compute the (L, 6) `spread` in mV of healthy virtual cells, drawn as for a release, at L levels in percent."""
     records = []
     for drawn in draw([Request(chemistry, "known_soc", k, k % 4) for k in range(DRAWN)], PhysicsConfig(), MASTER_SEED):
         own = [replace(drawn.state, soc=drawn.state.soc - 0.5 + level / 100) for level in levels]
@@ -120,7 +126,7 @@ def simulated_spread(chemistry: str, levels: np.ndarray) -> np.ndarray:
 
 
 def spread(u: np.ndarray) -> np.ndarray:
-    """(6,) standard deviation in mV of records (n, 21): of U1, and of each pulse's four changes from it."""
+    """Compute (6,) standard deviations in mV of records (n, 21): of U1, and of each pulse's four changes from it."""
     change = (u[:, 1:] - u[:, :1]).reshape(len(u), len(RATES_C), 4)
     return 1e3 * np.concatenate([[u[:, 0].std()], np.sqrt(change.var(axis=0).mean(axis=1))])
 
@@ -129,9 +135,9 @@ def calibrate(name: str, table: PulseTable, cell: PouchCell) -> Calibration:
     """Fit ohmic and charge-transfer resistance to the mean record of each SOC level.
 
     Args:
-        name: The table's name.
-        table: Its records.
-        cell: The design whose chemistry it has.
+        name: Name of the table.
+        table: Records of the table.
+        cell: A design of the same chemistry.
     """
     areal = cell.nominal_Ah / cell.units / cell.area_m2
     preset = {name: getattr(cell, f"{name}_ohmcm2") * 1e-4 * areal for name in ("r_0", "r_ct")}
@@ -174,13 +180,13 @@ def calibrate(name: str, table: PulseTable, cell: PouchCell) -> Calibration:
 
 
 def calibrate_all(tables: Mapping[str, PulseTable]) -> list[Calibration]:
-    """The fits to every table of a simulated chemistry.
+    """Fit the resistances to every table of a simulated chemistry.
 
     Args:
-        tables: A table for each name of `SHEETS` whose chemistry is NMC or LFP.
+        tables: One table for each name of `SHEETS` whose chemistry is NMC or LFP.
 
     Raises:
-        MagBridgeError: A table is missing.
+        MagBridgeError: If a table is missing.
     """
     found = []
     for sheet in SHEETS:
@@ -193,6 +199,6 @@ def calibrate_all(tables: Mapping[str, PulseTable]) -> list[Calibration]:
 
 
 def text(found: list[Calibration]) -> str:
-    """The fits for people."""
+    """Format the fits for people."""
     rates = [f"{rate:+g}C" for rate in RATES_C]
     return macros("bridge.v3", "calibrate.md").text(found, PARAMETERS, PARAMETERS[:FITTED], rates)

@@ -1,4 +1,4 @@
-"""Virtual cells: who they are, how they age, what is wrong with them; each drawn from a seed of its own."""
+"""Virtual cells: their identity, ageing and defects, each drawn from its own seed."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from bridge.v3.design import PouchCell
 from bridge.v3.state import DEFECTS, MAP_MODES, CellState, Defect, Mesh, Variation
 
 BLOCK = (20, 6, 6, 6, 6, 6)
-"""Cells of each class of `DEFECTS` among fifty in a row, half of each with either stack: shares .4 and .12."""
+"""Number of cells of each class of `DEFECTS` among fifty in a row, half with either stack: shares .4 and .12."""
 MOST_UNITS = 20
 MOST_LOST = np.array([0.20, 0.15, 0.15, 1.0, 1.0])
-"""At the end of life: LLI, LAM_PE, LAM_NE, growth of ohmic and of charge-transfer resistance [C]."""
+"""Largest values at the end of life: LLI, LAM_PE, LAM_NE, growth of ohmic and of charge-transfer resistance [C]."""
 GRADIENT_SD = np.array([0.02, 0.05])
-"""Of LLI and of resistance [C]."""
+"""Standard deviations of the gradients of LLI and of resistance [C]."""
 UNIT_SD = np.array([0.003, 0.002, 0.02, 0.003])
-"""Scatter of units: LLI, LAM, resistance, loading [C]."""
+"""Standard deviations over units: LLI, LAM, resistance, loading [C]."""
 
 
 class Request(NamedTuple):
-    """What identifies a row, beside the master seed and the configuration.
+    """Identity of a row, together with the master seed and the configuration.
 
     Attributes:
         chemistry: `NMC` or `LFP`.
         knowledge: `as_received` or `known_soc`.
-        number: Number of the cell among those of its chemistry and knowledge, from 0; any number of them exist.
+        number: Number of the cell among those of its chemistry and knowledge, from 0, unlimited.
         visit: Number of the visit, from 0.
     """
 
@@ -41,7 +41,7 @@ class Request(NamedTuple):
 
 
 def requests(cells: int, visits: int) -> list[Request]:
-    """Every row of so many cells of each chemistry and knowledge, at so many visits each."""
+    """Return the requests for `cells` cells of each chemistry and knowledge, at `visits` visits each."""
     return [
         Request(chemistry, knowledge, number, visit)
         for chemistry in CHEMISTRIES
@@ -56,9 +56,14 @@ class VirtualCell:
     """A cell at one visit.
 
     Attributes:
-        name: Opaque, the same at each visit.
+        name: Opaque name, the same at each visit.
         stack: `symmetric` or `asymmetric`.
-        seed: Of the visit: placement and noise.
+        cell: The design.
+        state: Charge and age at the visit.
+        defect: The defect.
+        variation: Deviations from the design.
+        mesh: The mesh.
+        seed: Seed of the visit's placement and noise.
     """
 
     name: str
@@ -72,7 +77,7 @@ class VirtualCell:
 
 
 def class_and_stack(request: Request, master_seed: int) -> tuple[str, str]:
-    """Class and stack of a cell: exact shares in each fifty of a chemistry and knowledge."""
+    """Draw class and stack of a cell, with exact shares among every fifty cells of a chemistry and knowledge."""
     size = sum(BLOCK)
     pairs = [
         (kind, stack)
@@ -85,7 +90,7 @@ def class_and_stack(request: Request, master_seed: int) -> tuple[str, str]:
 
 
 def draw_cell(request: Request, config: PhysicsConfig, master_seed: int) -> VirtualCell:
-    """The cell of a request at its visit. Every class draws the same numbers in the same order."""
+    """Draw the cell of a request at its visit; every class draws the same numbers in the same order."""
     kind, stack = class_and_stack(request, master_seed)
     cell = config.cell(request.chemistry, stack)
     cell_seed = sample_seed(master_seed, "v3", "cell", *request[:3], bits=63)
@@ -108,13 +113,25 @@ def draw_cell(request: Request, config: PhysicsConfig, master_seed: int) -> Virt
 
 
 def aged(soc: float, losses: np.ndarray, gradients: np.ndarray) -> CellState:
-    """A state of losses (5,), LLI, LAM_PE, LAM_NE and growth of both resistances, and gradients (2,), LLI and r."""
+    """Build the state of an aged cell.
+
+    Args:
+        soc: Charge, 0 to 1.
+        losses: (5,) LLI, LAM_PE, LAM_NE and growth of ohmic and charge-transfer resistance.
+        gradients: (2,) gradients of LLI and resistance.
+    """
     lli, lam_pe, lam_ne, r_ohm, r_ct = losses.tolist()
     return CellState(soc, lli, lam_pe, lam_ne, 1 + r_ohm, 1 + r_ct, *gradients.tolist())
 
 
 def scattered(common: np.ndarray, maps: np.ndarray, units: np.ndarray) -> Variation:
-    """How a cell differs from its design, from standard normal numbers: six, its maps, and (4, U) of units."""
+    """Scale standard normal numbers to a cell's deviations from its design.
+
+    Args:
+        common: (6,) numbers of the whole cell.
+        maps: (5, 9, 7) numbers of its maps.
+        units: (4, U) numbers of its units.
+    """
     return Variation(
         loading=0.01 * common[0],
         lithium=0.01 * common[1],
@@ -127,7 +144,7 @@ def scattered(common: np.ndarray, maps: np.ndarray, units: np.ndarray) -> Variat
 
 
 def draw(rows: Sequence[Request], config: PhysicsConfig, master_seed: int) -> list[VirtualCell]:
-    """The cells of many requests."""
+    """Draw the cells of many requests."""
     return [draw_cell(row, config, master_seed) for row in rows]
 
 
@@ -139,11 +156,11 @@ SHARES = {
     "dry": (0.01, 0.12),
     "plating": (0.01, 0.12),
 }
-"""Smallest and largest share of each class [C]; what exceeds 1 is a foil off its tab."""
+"""Smallest and largest share of each class [C]; a share above 1 is a foil off its tab."""
 
 
 class DrawnDefect(NamedTuple):
-    """A defect, and the place in m that an edge of the mesh goes through, whatever the class."""
+    """A defect, and the place (x, y) in m through which an edge of the mesh passes, whatever the class."""
 
     defect: Defect
     line: tuple[float, float]

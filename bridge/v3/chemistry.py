@@ -16,16 +16,16 @@ T_K = 298.15
 """Temperature of every cell in K [C]."""
 
 GRAPHITE, NMC, LFP, NMC111 = 0, 1, 2, 3
-"""Codes of the materials inside compiled loops. NMC is NMC811; NMC111 differs from it in susceptibility alone."""
+"""Codes of the materials in compiled loops. NMC is NMC811; NMC111 differs from it only in susceptibility."""
 
 LOW, HIGH = 0.002, 0.998
-"""Stoichiometries that a state may reach."""
+"""Lowest and highest stoichiometry of a state."""
 
 MOLAR_VOLUME = {GRAPHITE: 6 * 12.011e-6 / 2.26, NMC: 20.5e-6, LFP: 43.8e-6, NMC111: 20.5e-6}
 """m3 per mole of lithium sites. Graphite: C6 at 2.26 g/cm3 [K]; NMC, LiFePO4: crystal densities [K]."""
 
 _STEP = 0.005
-"""Half width of the central difference of a slope: the pulse moves a stoichiometry by about this much [C]."""
+"""Half width of the central difference of a slope: the pulse changes a stoichiometry by about this much [C]."""
 _LEAST_SLOPE_V = 1e-3
 """Smallest slope in V; keeps a plateau's capacity finite [C]."""
 
@@ -34,10 +34,10 @@ _jit = compiled(nogil=True, error_model="numpy")
 
 @_jit
 def potential(material, s):
-    """Open-circuit potential in V at stoichiometry s.
+    """Compute the open-circuit potential in V at stoichiometry s.
 
     Graphite and NMC811: Chen et al. 2020, J. Electrochem. Soc. 167, 080534, eqs. 8 and 9. LFP: Prada et al. 2013,
-    J. Electrochem. Soc. 160, A616, as PyBaMM 25 has it.
+    J. Electrochem. Soc. 160, A616, as implemented in PyBaMM 25.
     """
     if material == GRAPHITE:
         return (
@@ -60,22 +60,25 @@ def potential(material, s):
 
 @_jit
 def slope(material, s):
-    """Size of the slope of the potential in V per unit of stoichiometry, by central difference."""
+    """Compute the magnitude of the potential's slope in V per unit of stoichiometry, by central difference."""
     fall = potential(material, s - _STEP) - potential(material, s + _STEP)
     return max(fall / (2 * _STEP), _LEAST_SLOPE_V)
 
 
 @_jit
 def _curie_weiss(moment2, theta, molar_volume):
-    """Volume susceptibility of spins of squared moment (mu_B^2) at `T_K`; 7.9977 turns mu_B^2 into emu K/mol."""
+    """Compute the volume susceptibility of spins with squared moment `moment2` (mu_B^2) at `T_K`.
+
+    7.9977 converts mu_B^2 to emu K/mol.
+    """
     return 4e-6 * math.pi / 7.9977 * moment2 / ((T_K - theta) * molar_volume)
 
 
 @_jit
 def susceptibility(material, s):
-    """SI volume susceptibility at stoichiometry s, spin-only Curie-Weiss.
+    """Compute the SI volume susceptibility at stoichiometry s, spin-only Curie-Weiss.
 
-    NMC811: Ni2+ (8 mu_B^2), Ni3+ (3), Ni4+ (0), Mn4+ (15), Co3+ (0); nickel gives its electrons first; theta 0 K [C].
+    NMC811: Ni2+ (8 mu_B^2), Ni3+ (3), Ni4+ (0), Mn4+ (15), Co3+ (0); nickel is oxidised first; theta 0 K [C].
     NMC111: 15/3 + 8/3 y' mu_B^2 with y' = 1.5 (y - 1/3), theta -80 K [K]. LFP: 5.4 mu_B, -90 K as LiFePO4 and 5.9 mu_B,
     -165 K as FePO4, mixed linearly [K]. Graphite -6.5e-6 to LiC6 +.5e-6 emu/g, uncertain by a factor of two [K].
     """

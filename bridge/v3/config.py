@@ -13,24 +13,24 @@ BRIDGE_VERSION = "v3.0-physics"
 
 CHEMISTRIES = ("NMC", "LFP")
 KNOWLEDGE = ("as_received", "known_soc")
-"""Charge from .2 to .8 that nobody told, or .5 to within .005."""
+"""Knowledge of the state of charge: unknown, from .2 to .8, or known to be .5 within .005."""
 STACKS = {"symmetric": 20, "asymmetric": 19}
-"""Units of each stack: an even number ends in copper on both faces."""
+"""Number of units of each stack: an even number ends in copper on both faces."""
 
 
 @dataclass(frozen=True)
 class PhysicsConfig(HashedConfig):
-    """What a release draws and measures; the defaults are v3.0's.
+    """Parameters of what a release draws and measures; the defaults are those of v3.0.
 
     Attributes:
-        visits: Measurements of each cell, at growing age.
-        mesh: Patches along x and y; no reader's mesh divides it.
-        columns, rows: Sensors along x and y, S = columns x rows.
-        distance_mm: Of the sensors from the cell's surface.
+        visits: Number of measurements of each cell, at increasing age.
+        mesh: Number of patches along x and y; no model's mesh divides it.
+        columns, rows: Number of sensors along x and y; S = columns x rows.
+        distance_mm: Distance of the sensors from the cell's surface.
         protocol, noise: See `bridge.v3.protocol`.
 
     Raises:
-        MagBridgeError: A number is impossible.
+        MagBridgeError: If a number is out of range.
     """
 
     visits: int = 4
@@ -48,15 +48,15 @@ class PhysicsConfig(HashedConfig):
 
     @property
     def sensors(self) -> int:
-        """S, the sensors of the array."""
+        """Number S of sensors in the array."""
         return self.columns * self.rows
 
     def cell(self, chemistry: str, stack: str) -> PouchCell:
-        """The design of a chemistry and a stack."""
+        """Return the design of a chemistry and a stack."""
         full = PouchCell.preset(chemistry.lower())
         units = STACKS[stack]
         return PouchCell.preset(chemistry.lower(), units=units, nominal_Ah=full.nominal_Ah * units / full.units)
 
     def array(self, cell: PouchCell) -> SensorArray:
-        """The sensors over a cell."""
+        """Return the sensors over a cell."""
         return SensorArray.grid(cell, self.columns, self.rows, self.distance_mm)

@@ -1,4 +1,4 @@
-"""The design of a pouch cell: geometry, foils, tabs, inventories; presets with a source for every value."""
+"""The design of a pouch cell: geometry, foils, tabs and inventories; its presets cite a source for every value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import packaged
 
 CODES = {"NMC": chemistry.NMC, "LFP": chemistry.LFP, "NMC111": chemistry.NMC111}
-"""Cathode of each chemistry."""
+"""Material code of each chemistry's cathode."""
 
 PRESETS = Path(__file__).with_name("presets.yaml")
 
@@ -28,29 +28,30 @@ class PouchCell:
 
     Attributes:
         chemistry: `NMC` (NMC811), `LFP` or `NMC111` (NMC811 potentials, NMC111 moments); graphite anode.
-        length_mm, width_mm: Coated area along x and y.
-        units: Coated pairs; even stacks end in copper on both faces.
-        nominal_Ah: Capacity that SOH and C rates refer to.
-        n_p_Ahm2, n_n_Ahm2, n_li_Ahm2: Sites of cathode and anode, and lithium, of one pair.
-        v_min, v_max: Voltage window.
+        length_mm, width_mm: Size of the coated area along x and y.
+        units: Number of coated pairs; even stacks end in copper on both faces.
+        nominal_Ah: Capacity to which SOH and C rates refer.
+        n_p_Ahm2, n_n_Ahm2, n_li_Ahm2: Cathode sites, anode sites and lithium of one pair.
+        v_min, v_max: Voltage window in V.
         tau_p_s, tau_n_s: Diffusion times R^2 / D.
-        r_0_ohmcm2, r_ct_ohmcm2, tau_ct_s: Ohmic and charge-transfer resistance of one pair, and the latter's time.
+        r_0_ohmcm2, r_ct_ohmcm2, tau_ct_s: Ohmic and charge-transfer resistance of one pair, and the time constant of
+            the latter.
         active_p, active_n: Volume share of active material in the coatings.
         separator_um, foil_p_um, foil_n_um: Thicknesses.
-        sigma_p_Sm, sigma_n_Sm: Conductivity of the foils.
+        sigma_p_Sm, sigma_n_Sm: Conductivities of the foils.
         tab_width_mm, tab_length_mm, tab_p_mm, tab_n_mm: Tabs: width, length, centres along y.
         opposite: Whether the negative tab is on the far edge, x = length.
         lead_mm: Length of the straight leads.
-        closed_leads: Whether a wire joins the leads' far ends, so that the current closes.
-        pitch_um: Thickness of a unit; derived from the coatings where None.
-        solid_p_um, solid_n_um: Solid thickness of active material; derived from the sites where None.
-        dry_p, dry_n: Stoichiometries of a region that dried; those of the empty fresh cell where None.
-        two_modes: The prototype's diffusion (see `impedance.ladder`).
+        closed_leads: Whether a wire joins the leads' far ends, so that the circuit is closed.
+        pitch_um: Thickness of a unit; derived from the coatings if None.
+        solid_p_um, solid_n_um: Solid thickness of active material; derived from the sites if None.
+        dry_p, dry_n: Stoichiometries of a dry region; those of the empty fresh cell if None.
+        two_modes: Whether to use the prototype's diffusion (see `impedance.ladder`).
         whole_end_foils: Whether end foils, coated on one side, count as whole in the sheet conductance. They carry half
-            a foil's current, so as half foils their potential agrees with the others'.
+            a foil's current, so counted as half foils they have the same potential as the others.
 
     Raises:
-        MagBridgeError: A value is impossible.
+        MagBridgeError: If a value is impossible.
 
     Examples:
         >>> cell = PouchCell.preset("nmc")
@@ -114,19 +115,23 @@ class PouchCell:
         half, width = self.tab_width_mm / 2, self.width_mm
         for name, place in (("tab_p_mm", self.tab_p_mm), ("tab_n_mm", self.tab_n_mm)):
             if not half <= place <= width - half:
-                found = f"{name} {place:g} mm: the tab, {2 * half:g} mm wide, leaves the edge of {width:g} mm"
+                found = f"{name} {place:g} mm: the tab, {2 * half:g} mm wide, extends beyond the edge of {width:g} mm"
                 raise MagBridgeError(f"{found}; expected {half:g} to {width - half:g}")
         if not self.opposite and abs(self.tab_p_mm - self.tab_n_mm) < self.tab_width_mm:
             raise MagBridgeError(f"tabs at y = {self.tab_p_mm:g} and {self.tab_n_mm:g} mm overlap: move one of them")
         if self.n_li_Ahm2 >= self.n_p_Ahm2 + self.n_n_Ahm2:
-            raise MagBridgeError(f"n_li_Ahm2 {self.n_li_Ahm2:g}: expected less than the sites, n_p + n_n")
+            raise MagBridgeError(f"n_li_Ahm2 {self.n_li_Ahm2:g}: expected less than n_p_Ahm2 + n_n_Ahm2, the sites")
 
     @classmethod
     def preset(cls, name: str = "nmc", **changes) -> PouchCell:
-        """A cell of `presets.yaml`, with changes.
+        """Return a cell of `presets.yaml`, with changes.
+
+        Args:
+            name: Name of the preset.
+            **changes: New values of fields, by name.
 
         Raises:
-            MagBridgeError: Unknown preset or field, or an impossible value.
+            MagBridgeError: If the preset or a field is unknown, or if a value is impossible.
         """
         values = {field: entry[0] for field, entry in preset_entries(name).items()}
         known = {field.name for field in dataclasses.fields(cls)}
@@ -146,7 +151,7 @@ class PouchCell:
 
     @property
     def solid_m(self) -> tuple[float, float]:
-        """Solid thickness of active material of cathode and anode of one unit in m: n V_m / F unless given."""
+        """Solid thickness of the cathode's and the anode's active material in a unit, in m: n V_m / F unless given."""
         derived = (
             3600 * sites * chemistry.MOLAR_VOLUME[material] / chemistry.FARADAY
             for sites, material in ((self.n_p_Ahm2, self.material), (self.n_n_Ahm2, chemistry.GRAPHITE))
@@ -171,7 +176,7 @@ class PouchCell:
 
     @property
     def foil_z(self) -> np.ndarray:
-        """(N + 1,) z of the foils in m; even ones are copper."""
+        """(N + 1,) z of the foils in m; even-numbered foils are copper."""
         return (np.arange(self.units + 1) - self.units / 2) * self.pitch_m
 
     @property
@@ -185,10 +190,17 @@ class PouchCell:
 
 
 def check_number(name: str, value, above: float = -np.inf, least: float = -np.inf, most: float = np.inf) -> None:
-    """Refuse what is not a finite number in a range.
+    """Raise an error unless a value is a finite number in a range.
+
+    Args:
+        name: Name of the value, for the error.
+        value: The value to check.
+        above: Exclusive lower bound.
+        least: Inclusive lower bound.
+        most: Inclusive upper bound.
 
     Raises:
-        MagBridgeError: It is none.
+        MagBridgeError: If `value` is not a finite number or is out of range.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
         raise MagBridgeError(f"{name} {value!r}: expected a number")
@@ -198,15 +210,15 @@ def check_number(name: str, value, above: float = -np.inf, least: float = -np.in
 
 
 def number(default: Any, **bounds: float) -> Any:
-    """A field of `Bounded` and its bounds, as `check_number` takes them."""
+    """Declare a field of `Bounded` with the bounds that `check_number` takes."""
     return dataclasses.field(default=default, metadata=bounds)
 
 
 class Bounded:
-    """A dataclass whose numbers, and numbers in tuples, have the bounds that `number` declares.
+    """A dataclass whose numbers, including those in tuples, must be within the bounds that `number` declares.
 
     Raises:
-        MagBridgeError: A value is impossible.
+        MagBridgeError: If a value is impossible.
     """
 
     def __post_init__(self) -> None:
@@ -221,10 +233,10 @@ def _presets() -> dict[str, dict]:
 
 
 def preset_entries(name: str) -> Mapping[str, list]:
-    """Value and source of each field of a preset.
+    """Return value and source of each field of a preset.
 
     Raises:
-        MagBridgeError: Unknown preset.
+        MagBridgeError: If the preset is unknown.
     """
     if name not in _presets():
         raise MagBridgeError(f"preset {name!r}: expected one of {', '.join(_presets())}")

@@ -1,8 +1,8 @@
 """How large a defect must be to be found: smallest share with 95 % power at 5 % false alarms.
 
-For each defect the best linear test of a known change against healthy cells (a matched filter) is fitted on one half of
-healthy virtual cells and judged on the other: thresholds are the healthy scores' 95th percentile there. Knowing the
-change makes it a bound: a test that must search for size and place needs more.
+For each defect, the best linear test of a known change against healthy cells (a matched filter) is fitted on one half
+of the healthy virtual cells and judged on the other, where the threshold is the healthy scores' 95th percentile. Since
+the change is known, the result is a lower bound: a test that must search for size and place needs a larger defect.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from dataset_card.storage.arrays import spans
 
 POWER, FALSE_ALARMS = 0.95, 0.05
 HEALTHY = 480
-"""Healthy virtual cells, half to fit and half to judge."""
+"""Number of healthy virtual cells, half to fit and half to judge."""
 PLACES = 20
-"""Places of each defect, drawn as the dataset draws them."""
+"""Number of places of each defect, drawn as for a release."""
 SIZES = 9
 MESH = (18, 12)
 _TERMINALS, *_MAGNETICS = spans(V3).values()
 CHANNELS = dict(zip(V3.channels[1:], zip(_MAGNETICS))) | {"magnetics": tuple(_MAGNETICS), "terminals": (_TERMINALS,)}
 """Blocks of readings of each channel."""
 SENSORS = {24: tuple(range(24)), 6: (0, 2, 5, 18, 20, 23), 2: (8, 15)}
-"""Sensors of the 6 x 4 array that are read: all, six about the rim and two near the middle."""
+"""Sensors of the 6 x 4 array that are read: all, six around the rim, or two near the middle."""
 SEED = 0
 
 
@@ -42,12 +42,12 @@ class Detection:
 
     Attributes:
         defect: Class.
-        channel: One of `CHANNELS`: the field under load, at rest, in the scan, all of these, or the voltage alone.
-        distance_mm: Of the sensors from the surface.
+        channel: One of `CHANNELS`: the field under load, at rest, in the scan, all of these, or only the voltage.
+        distance_mm: Distance of the sensors from the surface.
         noise_nT: White noise of a field reading.
-        sensors: How many of the array are read, one of `SENSORS`; fewer than all with `magnetics` alone.
-        share: None where not even the largest is found; the smallest tried where that is found already.
-        largest, power: Largest share tried, and how many of its cells are found.
+        sensors: Number of sensors read, a key of `SENSORS`; fewer than all only for `magnetics`.
+        share: The smallest share found; None if not even the largest is found, the smallest tried if all are found.
+        largest, power: Largest share tried, and the fraction of its cells that are found.
     """
 
     defect: str
@@ -60,17 +60,17 @@ class Detection:
     power: float
 
     def text(self) -> str:
-        """The share for people."""
+        """Format the share for people."""
         return f"{self.power:.0%} of {self.largest:.3g}" if self.share is None else f"{self.share:.2g}"
 
 
 def detect(plan: Experiment, distances_mm: Sequence[float], noises_nT: Sequence[float]) -> list[Detection]:
-    """Smallest detectable shares of every defect by channel, distance and noise.
+    """Find the smallest detectable share of every defect by channel, distance and noise.
 
     Args:
-        plan: Cell, protocol and noise; charge is known to .005, ageing is drawn as in the dataset.
-        distances_mm: Of a grid of 24 sensors from the surface.
-        noises_nT: White noise of a field reading.
+        plan: Cell, protocol and noise; charge is known to .005, and ageing is drawn as for a release.
+        distances_mm: Distances of a grid of 24 sensors from the surface.
+        noises_nT: White noise levels of a field reading.
     """
     arrays = [SensorArray.grid(plan.cell, distance_mm=distance) for distance in distances_mm]
     array = SensorArray(np.concatenate([one.position_mm for one in arrays]))
@@ -96,13 +96,13 @@ def detect(plan: Experiment, distances_mm: Sequence[float], noises_nT: Sequence[
 
 
 def _columns(block: slice, kept: Sequence[int]) -> np.ndarray:
-    """The readings of a block that some sensors give."""
+    """Return the columns of a block that the given sensors read."""
     every = np.arange(block.start, block.stop)
     return every if block.stop <= 33 else every.reshape(-1, 24, 3)[:, list(kept)].ravel()
 
 
 def _healthy(plan: Experiment, arrays: Sequence[SensorArray], rng: np.random.Generator) -> Case:
-    """A healthy cell of the design at some age, and arrays that are misplaced alike: each stands for itself."""
+    """Draw a healthy cell of the design at some age, with all arrays misplaced alike; each array is read separately."""
     loss, grow = rng.random(5), rng.standard_normal(9)
     units = rng.standard_normal((4, max(plan.cell.units, MOST_UNITS)))[:, : plan.cell.units]
     placement = plan.noise.place(rng, arrays[0])
@@ -116,7 +116,7 @@ def _healthy(plan: Experiment, arrays: Sequence[SensorArray], rng: np.random.Gen
 
 
 def _features(found: list[Simulation], blocks: int) -> np.ndarray:
-    """(n, blocks, 681) voltage in V, load, rest and scan in nT of each simulation and each block of sensors."""
+    """Return (n, blocks, 681) voltage in V, load, rest and scan in nT of each simulation and block of sensors."""
 
     rows = []
     for one in found:
@@ -126,14 +126,14 @@ def _features(found: list[Simulation], blocks: int) -> np.ndarray:
 
 
 def _with_gains(values: np.ndarray, plan: Experiment, rng: np.random.Generator) -> np.ndarray:
-    """Calibration errors of each cell's array, the same under load, at rest and in the scan."""
+    """Apply calibration errors of each cell's array, the same under load, at rest and in the scan."""
     gain = 1 + plan.noise.gain_common * rng.standard_normal((len(values), 1))
     gain = gain + plan.noise.gain_channel * rng.standard_normal((len(values), 72))
     return values * np.concatenate([np.ones((len(values), 33)), np.tile(gain, 9)], axis=1)
 
 
 def _changes(kind: str, plan: Experiment, array: SensorArray, mesh: Mesh, blocks: int) -> tuple[np.ndarray, np.ndarray]:
-    """Shares (SIZES,), and what each does at each place, (SIZES, PLACES, blocks, 681)."""
+    """Simulate the changes (SIZES, PLACES, blocks, 681) by defects; return the shares (SIZES,) and the changes."""
     low, high = SHARES[kind]
     shares = np.geomspace(low / 30, min(high, 1.0), SIZES)
     state = replace(plan.state, lli=max(plan.state.lli, 0.1), lam_pe=max(plan.state.lam_pe, 0.07))
@@ -151,9 +151,9 @@ def _changes(kind: str, plan: Experiment, array: SensorArray, mesh: Mesh, blocks
 
 
 def _power(healthy: np.ndarray, noise: np.ndarray, changes: np.ndarray, blocks: Sequence[np.ndarray]) -> np.ndarray:
-    """(...,) share of cells with changes (..., PLACES, 681) that the filters find; everything in units of the noise.
+    """Compute the share (...,) of cells with changes (..., PLACES, 681) that the filters find, in units of the noise.
 
-    Each block of readings has a filter of its own; their scores are added, each by its shift over its variance.
+    Each block of readings has its own filter; the scores are added, weighted by shift over variance.
     """
     half = len(healthy) // 2
     power = np.zeros(changes.shape[:-2])
@@ -161,23 +161,23 @@ def _power(healthy: np.ndarray, noise: np.ndarray, changes: np.ndarray, blocks: 
         score, shift = np.zeros((half, changes[..., 0].size)), np.zeros(changes[..., 0].size)
         for block in blocks:
             own, change = healthy[fit, block], changes[..., block].reshape(len(shift), -1)
-            # White noise and what healthy cells do, inverted through the directions that the cells span (Woodbury).
+            # Invert white noise plus variation of healthy cells through the directions that the cells span (Woodbury).
             _, s, vt = np.linalg.svd((own - own.mean(axis=0)) / np.sqrt(half - 1), full_matrices=False)
             filters = change - (change @ vt.T * (s**2 / (1 + s**2))) @ vt
             part = (healthy[judge, block] + noise[judge, block] - own.mean(axis=0)) @ filters.T
             moved = (filters * change).sum(axis=1)
-            weight = moved / np.maximum(part.var(axis=0), 1e-30)  # a block that the change leaves alone weighs nothing
+            weight = moved / np.maximum(part.var(axis=0), 1e-30)  # zero for a block that the change does not affect
             score += part * weight
             shift += moved * weight
         found = score + shift > np.quantile(score, 1 - FALSE_ALARMS, axis=0)
-        # What changes no reading is found as often as a healthy cell.
+        # A defect that changes no reading is found as often as a healthy cell.
         rate = np.where(shift > 0, found.mean(axis=0), FALSE_ALARMS)
         power += rate.reshape(changes.shape[:-1]).mean(axis=-1) / 2
     return power
 
 
 def _smallest(shares: np.ndarray, power: np.ndarray) -> float | None:
-    """Share from which the power stays at `POWER`, between the sizes tried by its logarithm."""
+    """Return the share above which the power stays at `POWER`, interpolated in the logarithm of the share."""
     k = int(np.flatnonzero(np.append(True, power < POWER))[-1])
     if k in (0, len(shares)):
         return None if k else float(shares[0])
@@ -186,7 +186,7 @@ def _smallest(shares: np.ndarray, power: np.ndarray) -> float | None:
 
 
 def table(found: list[Detection], distance_mm: float, noise_nT: float) -> str:
-    """Smallest shares by defect and channel, and by sensors read, at one distance and noise, as text."""
+    """Format the smallest shares by defect and channel, and by sensors read, at one distance and noise."""
     here = [one for one in found if (one.distance_mm, one.noise_nT) == (distance_mm, noise_nT)]
     own = {(one.defect, one.channel, one.sensors): one for one in here}
     columns = {channel: (channel, 24) for channel in CHANNELS}

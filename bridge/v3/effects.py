@@ -1,4 +1,4 @@
-"""What one change at a time does to voltage and fields of a design: a table for people who choose sensors."""
+"""Effects of one change at a time on voltage and fields of a design: a table for people who choose sensors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dataset_card.running.templates import macros
 
 @dataclass(frozen=True)
 class Effect:
-    """Root mean square over sensors and axes of what a change does.
+    """Effect of a change; for fields, the root mean square over sensors and axes.
 
     Attributes:
-        change: What was changed.
-        load_nT: At the pulse's end.
-        rest_pT: 1 s after the pulse.
-        scan_nT: In the applied field.
+        change: Name of the change.
+        load_nT: Field at the pulse's end.
+        rest_pT: Field 1 s after the pulse.
+        scan_nT: Field in the applied field.
         voltage_mV: Terminal voltage at the pulse's end, signed.
     """
 
@@ -33,7 +33,7 @@ class Effect:
 
 
 def changes(cell: PouchCell) -> dict[str, tuple[Case, Case]]:
-    """Each change by name: the case without it and the case with it."""
+    """Return, for each change by name, the case without it and the case with it."""
     aged = Case(cell, CellState(soc=0.5, lli=0.05, lam_pe=0.02))
     even = Case(cell, CellState(soc=0.5, lli=0.05))
     torn = 0.29167 * cell.length_mm
@@ -71,11 +71,11 @@ def changes(cell: PouchCell) -> dict[str, tuple[Case, Case]]:
 
 
 def effects(cell: PouchCell, array: SensorArray | None = None, protocol: Protocol | None = None) -> list[Effect]:
-    """The readings in all of an aged cell, then one change at a time; sensors moved up and along y come last.
+    """Compute the total readings of an aged cell, then the effect of one change at a time, moved sensors last.
 
     Args:
         cell: The design.
-        array: The sensors; 24 of them 10 mm from the surface by default.
+        array: The sensors; 24 sensors 10 mm from the surface by default.
         protocol: The pulse and the applied field; 1C and 1 mT by default.
     """
     array, protocol = array or SensorArray.grid(cell), protocol or Protocol()
@@ -105,12 +105,12 @@ def _effect(name: str, before: Simulation, after: Simulation) -> Effect:
 
 
 def table(found: list[Effect]) -> str:
-    """The effects as text."""
+    """Format the effects as a text table."""
     return macros("bridge.v3", "tables.txt").effects(found, figure).rstrip("\n")
 
 
 def figure(value: float) -> str:
-    """A figure of the table: three digits, or what it stays below."""
+    """Format a figure of the table: three digits, or an upper bound if it is tiny."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 1e-3 else "< 0.001" if value else "0"

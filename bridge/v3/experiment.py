@@ -1,4 +1,4 @@
-"""A design file: a cell, its state, what is wrong with it, protocol, sensors and noise, in YAML.
+"""A design file: a cell, its state and defect, protocol, sensors and noise, in YAML.
 
     preset: nmc              # a cell of presets.yaml, changed by `cell`
     cell: {length_mm: 140, tab_p_mm: 55}
@@ -8,7 +8,7 @@
     sensors: {columns: 6, rows: 4, distance_mm: 10}     # or {position_mm: [[60, 40, 12]]}, z from the stack's middle
     noise: {field_nT: 0.05}
 
-Every part may be left out; fields and units are those of the classes.
+Every part is optional; fields and units are those of the classes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KINDS: dict[str, type] = {"state": CellState, "defect": Defect, "protocol": Prot
 
 
 class Experiment(NamedTuple):
-    """What a design file says."""
+    """The contents of a design file."""
 
     cell: PouchCell
     state: CellState
@@ -46,7 +46,7 @@ def read_experiment(path: Path | str) -> Experiment:
     """Read a design file.
 
     Raises:
-        MagBridgeError: It is missing, too large, no plain YAML, or one of its values is impossible.
+        MagBridgeError: If the file is missing, too large or not plain YAML, or if a value is impossible.
     """
     path = Path(path)
     document = read_small_yaml(path, "a design, such as `preset: nmc`")
@@ -57,10 +57,10 @@ def read_experiment(path: Path | str) -> Experiment:
 
 
 def experiment(document: Any) -> Experiment:
-    """An experiment from a design file's document.
+    """Build an experiment from the parsed document of a design file.
 
     Raises:
-        MagBridgeError: A part or field is unknown, or a value impossible.
+        MagBridgeError: If a part or field is unknown, or if a value is impossible.
     """
     parts = _mapping("design", document, PARTS)
     changes = _mapping("cell", parts.get("cell", {}), [field.name for field in fields(PouchCell)])
@@ -88,7 +88,7 @@ def _sensors(cell: PouchCell, part: Any) -> SensorArray:
     if "position_mm" not in values:
         return SensorArray.grid(cell, **values)
     if len(values) > 1:
-        raise MagBridgeError("sensors: expected position_mm alone, or columns, rows and distance_mm")
+        raise MagBridgeError("sensors: expected either position_mm only, or columns, rows and distance_mm")
     try:
         position = np.array(values["position_mm"], float)
     except (TypeError, ValueError):

@@ -22,14 +22,14 @@ MU0_4PI = 1e-7 * 1.25663706127 / (0.4 * math.pi)
 """mu_0 / 4 pi in T m/A (CODATA 2022)."""
 
 TOLERANCE = 1e-9
-"""Relative error of the field that nodes through the stack may leave."""
+"""Relative error of the field permitted for interpolation between nodes through the stack."""
 
 _jit = compiled(nogil=True, error_model="numpy")
 
 
 @_jit
 def _corner(u, v, w):
-    """Terms of omega, a and c at one corner."""
+    """Compute the terms of omega, a and c at one corner."""
     r = math.sqrt(u * u + v * v + w * w)
     a = math.copysign(math.log((abs(u) + r) / math.sqrt(v * v + w * w)), -u)
     c = math.copysign(math.log((abs(v) + r) / math.sqrt(u * u + w * w)), -v)
@@ -38,7 +38,7 @@ def _corner(u, v, w):
 
 @_jit
 def current_terms(sensors, x, y, z):
-    """Integrals omega, a, c of every rectangle of a grid at every height.
+    """Compute the integrals omega, a, c of every rectangle of a grid at every height.
 
     Args:
         sensors: (S, 3) positions in m.
@@ -46,7 +46,7 @@ def current_terms(sensors, x, y, z):
         z: (M,) heights in m.
 
     Returns:
-        (S, M, 3, nx, ny), in 1 (omega) and 1 (a, c): integrals of 1/length^2 over an area.
+        (S, M, 3, nx, ny) integrals omega, a, c, all dimensionless: integrals of 1/length^2 over an area.
     """
     nx, ny = len(x) - 1, len(y) - 1
     found = np.empty((len(sensors), len(z), 3, nx, ny))
@@ -67,13 +67,14 @@ def current_terms(sensors, x, y, z):
 
 @_jit
 def moment_field(sensors, x, y, z, weight, moment):
-    """Field (S, 3) in T of rectangles magnetised along x.
+    """Compute the field (S, 3) in T of rectangles magnetised along x.
 
     Args:
         sensors: (S, 3) positions in m.
-        x, y: Edges of the grid in m.
-        z: (M,) heights in m, which share the moment by `weight` (M,).
-        moment: (nx, ny) moment an area in A.
+        x, y: (nx + 1,) and (ny + 1,) edges of the grid in m.
+        z: (M,) heights in m, which share the moment by `weight`.
+        weight: (M,) share of each height.
+        moment: (nx, ny) moment per area in A.
     """
     nx, ny = len(x) - 1, len(y) - 1
     found = np.zeros((len(sensors), 3))
@@ -86,7 +87,7 @@ def moment_field(sensors, x, y, z, weight, moment):
                 u = sensors[s, 0] - x[i]
                 rho2 = u * u + w * w
                 for j in range(ny + 1):
-                    # Abel summation: each corner meets the mixed difference of the moments around it.
+                    # Abel summation: each corner is multiplied by the mixed difference of the moments around it.
                     around = padded[i + 1, j + 1] - padded[i + 1, j] - padded[i, j + 1] + padded[i, j]
                     if around != 0.0:
                         v = sensors[s, 1] - y[j]
@@ -99,11 +100,12 @@ def moment_field(sensors, x, y, z, weight, moment):
 
 
 def wire_field(sensors: np.ndarray, points: np.ndarray, current: float = 1.0) -> np.ndarray:
-    """Field (S, 3) in T of a polyline of current in A: each straight piece in closed form (Biot-Savart).
+    """Compute the field (S, 3) in T of a current along a polyline, each straight piece in closed form (Biot-Savart).
 
     Args:
         sensors: (S, 3) positions in m, none on the wire.
         points: (P, 3) corners of the polyline in m.
+        current: Current in A.
     """
     start, end = points[:-1], points[1:]
     a, b = sensors[:, None] - start, sensors[:, None] - end
@@ -115,7 +117,7 @@ def wire_field(sensors: np.ndarray, points: np.ndarray, current: float = 1.0) ->
 
 
 def sheet_field(sensors: np.ndarray, x: np.ndarray, y: np.ndarray, z: float, k: np.ndarray) -> np.ndarray:
-    """Field (S, 3) in T of a grid of rectangles of sheet current k (2, nx, ny) in A/m at height z in m."""
+    """Compute the field (S, 3) in T of a grid of rectangles of sheet current k (2, nx, ny) in A/m at height z in m."""
     omega, a, c = np.moveaxis(current_terms(sensors, x, y, np.array([z]))[:, 0], 1, 0)
     over = "sij,ij->s"
     up = np.einsum(over, a, k[0]) - np.einsum(over, c, k[1])
@@ -123,10 +125,11 @@ def sheet_field(sensors: np.ndarray, x: np.ndarray, y: np.ndarray, z: float, k: 
 
 
 def nodes(half: float, nearest: float) -> np.ndarray:
-    """Heights in m through a stack of half thickness `half` between which a field is interpolated.
+    """Choose the heights in m, through a stack of half thickness `half`, between which a field is interpolated.
 
-    The field of a source, as a function of the source's height, is analytic as far as the sensor; Chebyshev nodes
-    then err by rho^-M, rho = d + sqrt(d^2 - 1), d = nearest / half. Interpolation replaces some 40 foils and gaps.
+    The field of a source, as a function of the source's height, is analytic as far as the sensor; the error of M
+    Chebyshev nodes is then rho^-M, with rho = d + sqrt(d^2 - 1) and d = nearest / half. Interpolation replaces about 40
+    foils and gaps.
 
     Args:
         half: Half thickness of the stack in m.
@@ -138,7 +141,7 @@ def nodes(half: float, nearest: float) -> np.ndarray:
 
 
 def node_weights(z: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Weights (len(at), M) that interpolate from the nodes z (M,) to the heights `at`, by Lagrange's polynomials."""
+    """Compute weights (len(at), M) that interpolate from the nodes z (M,) to the heights `at`, after Lagrange."""
     difference = z[:, None] - z
     np.fill_diagonal(difference, 1)
     others = np.tile(at[:, None, None] - z, (1, len(z), 1))

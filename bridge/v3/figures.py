@@ -1,4 +1,4 @@
-"""Pictures: where currents and lithium are, what sensors see, how large a defect must be."""
+"""Figures: maps of currents and lithium, what sensors see, and how large a defect must be to be found."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.v3.state import DEFECTS, Mesh
 from dataset_card.running.plotting import INK, MARK, QUIET, canvas, save, styles
 
 PLANE = (48, 32)
-"""Points of a field map along x and y."""
+"""Number of points of a field map along x and y."""
 PICTURE_MESH = (36, 24)
 
 
@@ -24,8 +24,8 @@ def field_figure(plan: Experiment, out: Path | str) -> None:
     """Draw currents, lithium, field maps in the sensors' plane, and time courses of an experiment.
 
     Args:
-        plan: What to simulate, without noise.
-        out: The figure; its suffix picks the format.
+        plan: The experiment to simulate, without noise.
+        out: The figure to write; its suffix determines the format.
     """
     cell = plan.cell
     height = float(np.abs(plan.sensors.position_mm[:, 2]).min())
@@ -50,7 +50,7 @@ def _maps(axes, found: Simulation) -> None:
     density, kx, ky = found.flows[:, :, 0, 0], found.flows[:, :, 1, 0], found.flows[:, :, 2, 0]
     _image(axes[0], x, y, density, "current density at the pulse's end, A/m²", "viridis")
     _image(axes[1], x, y, np.hypot(kx, ky), "sheet current of the aluminium, A/m", "magma")
-    # stream lines need an even grid
+    # streamlines need an even grid
     even = [np.linspace(edge[0], edge[-1], n) for edge, n in zip(found.mesh.centres, (30, 20), strict=True)]
     grid = np.stack(np.meshgrid(*even, indexing="ij"), axis=-1)
     flow = [RegularGridInterpolator(found.mesh.centres, values)(grid).T for values in (kx, ky)]
@@ -108,12 +108,14 @@ def _courses(axes, found: Simulation, count: int) -> None:
 
 
 def detect_figure(found: Sequence[Detection], distance_mm: float, out: Path | str) -> None:
-    """Draw the smallest share found over noise: by distance above, by sensors at one distance below; a panel a defect.
+    """Draw the smallest share found over noise, one panel per defect.
+
+    The upper row compares distances; the lower row compares numbers of sensors at one distance.
 
     Args:
-        found: As `detect` returns it.
-        distance_mm: Of the sensors in the lower row.
-        out: The figure; its suffix picks the format.
+        found: Results of `detect`.
+        distance_mm: Distance of the sensors in the lower row.
+        out: The figure to write; its suffix determines the format.
     """
     figure, axes = canvas(2, 5, size=(14, 6.2))
     noises = [1e3 * one.noise_nT for one in found]
@@ -136,7 +138,7 @@ def detect_figure(found: Sequence[Detection], distance_mm: float, out: Path | st
             blind = next(one for one in own if one.channel == "terminals")
             at = blind.largest if blind.share is None else blind.share
             axis.axhline(at, color=QUIET, lw=1, ls="--")
-            words = "terminals alone: not found" if blind.share is None else "terminals alone"
+            words = "terminals only: not found" if blind.share is None else "terminals only"
             axis.annotate(words, (0.03, at), xycoords=("axes fraction", "data"), va="bottom", fontsize=7, color=QUIET)
             if all(one.share is None for one in magnetics):
                 best = max(one.power for one in magnetics)

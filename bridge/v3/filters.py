@@ -1,9 +1,9 @@
-"""Matched filters of a design: what defects and gradients do to the fields, computed from the equations of the cell.
+"""Matched filters of a design: the effects of defects and gradients on the fields, from the equations of the cell.
 
-Readings of healthy cells vary with the mounting (to second order in shifts and turns, and each sensor's displacement),
-gains, a dipole at the tabs, noise, the mesh on which they were computed, and with age, charge, maps and units, of which
-the equations give samples. Readings are whitened by all that and compared with what defects of many sizes at many
-places change. No row of a release is read here, and neither mesh nor places are those of the generator.
+Readings of healthy cells vary with the mounting (to second order in shifts and rotations, and each sensor's
+displacement), gains, a dipole at the tabs, noise, the mesh on which they were computed, and with age, charge, maps and
+units, which the equations sample. Readings are whitened by all of these and compared with the changes that defects of
+many sizes and places cause. No row of a release is read here, and neither mesh nor places are those of the generator.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ from bridge.v3.simulation import FLICKER_S, Case, Simulation, applied_A, simulat
 from bridge.v3.state import CellState, Defect, Mesh, Variation
 
 MESH = (17, 11)
-"""Patches of the filters; the release has 29 x 19."""
+"""Number of patches of the filters along x and y; the release has 29 x 19."""
 OTHER_MESH, MESHES = (27, 18), 40
-"""Meshes whose differences say by how much a load field depends on the mesh."""
+"""Size and number of the meshes whose differences show how much a load field depends on the mesh."""
 HEALTHY = 600
-"""Healthy cells drawn, half of either stack."""
+"""Number of healthy cells drawn, half with either stack."""
 SEED = 0
 REFERENCE = CellState(soc=0.5, lli=0.1, lam_pe=0.07, lam_ne=0.07, r_ohm=1.5, r_ct=1.5)
-"""In the middle of what a release draws."""
+"""A state in the middle of the range that a release draws."""
 GRADIENTS = {"gradient_r": 0.05, "gradient_lli": 0.02}
-"""One standard deviation of each."""
+"""One standard deviation of each gradient."""
 
 READINGS, WIDTH = 9, 72
-"""Load, seven at rest, scan, of so many components each."""
+"""Number of readings (load, seven at rest, scan) and of components of each."""
 LOAD, REST, SCAN = slice(0, 72), slice(72, 576), slice(576, 648)
 CURRENT, REGION = ("weld", "layer", "tear"), ("dry", "plating")
 CLASSES = (*CURRENT, *REGION)
 PLACED = ("tear", *REGION)
 
 AMPLITUDE_SD = 0.5
-"""By what share a change may differ from its template: it depends on charge and age."""
+"""Relative standard deviation of a change from its template: it depends on charge and age."""
 TAIL = 20.0
-"""Degrees of freedom of the field at rest, which varies more between cells than its covariance says."""
+"""Degrees of freedom of the field at rest, which varies more between cells than its covariance suggests."""
 STATES = 12
-"""Healthy cells whose charge and age give a region its moment."""
+"""Number of healthy cells whose charge and age determine the moment of a region."""
 ALONG = 15
-"""Places of a tear along the cell."""
+"""Number of places of a tear along the cell."""
 NEAREST = 60
-"""Templates of a class, the best, between which the place is sought."""
+"""Number of best templates per class among which the place is sought."""
 
 
 def magnetics_nT(found: Sequence[Simulation]) -> np.ndarray:
-    """(n, 648) load, rest and scan without noise, as a release orders them."""
+    """Return (n, 648) load, rest and scan without noise, in the order of a release."""
     return 1e9 * np.array([one.fields_T.ravel() for one in found])
 
 
@@ -71,7 +71,7 @@ class Filters:
 
     Args:
         chemistry, stack: The design.
-        config: Of the release: array, protocol and noise.
+        config: Configuration of the release, with array, protocol and noise.
     """
 
     def __init__(self, chemistry: str, stack: str, config: PhysicsConfig):
@@ -97,7 +97,7 @@ class Filters:
         self.moments = {kind: self._moments(kind) for kind in REGION}
 
     def whiten(self, change: np.ndarray) -> np.ndarray:
-        """(n, 648) in units in which healthy cells vary by one standard deviation, independently."""
+        """Scale changes (n, 648) so that healthy cells vary independently with one standard deviation."""
         return solve_triangular(self.lower, change.T, lower=True).T
 
     def _healthy(self, **state: float) -> list[Simulation]:
@@ -108,7 +108,7 @@ class Filters:
         return magnetics_nT(simulate_cases(cases, self.array, self.config.protocol, uniform_foils=uniform_foils))
 
     def _cover(self) -> np.ndarray:
-        """(648, 648) covariance in nT2 of what varies in the same cell: noise, mounting, gains, dipole, mesh."""
+        """Compute the (648, 648) covariance in nT2 for a fixed cell: noise, mounting, gains, dipole, mesh."""
         noise, count = self.config.noise, WIDTH // 3
         sd = np.diag([*noise.shift_mm, *[noise.turn_rad] * 3])
         pairs = [(i, j) for i in range(6) for j in range(i)]
@@ -126,21 +126,21 @@ class Filters:
         modes += [noise.gain_common * centre, noise.gain_channel * gains]
         modes += [np.pad(self._dipole(), ((0, 0), (SCAN.start, 0))), self._meshes()]
         every = np.concatenate(modes)
-        at = np.append(0.0, self.config.protocol.rest_s)  # the load is read when the pulse ends
+        at = np.append(0.0, self.config.protocol.rest_s)  # the load is read at the pulse's end
         slow = np.eye(READINGS)
         slow[:-1, :-1] = np.mean([np.exp(-np.abs(at[:, None] - at) / scale) for scale in FLICKER_S], axis=0)
         white = noise.field_nT**2 * np.kron(np.eye(READINGS) + noise.flicker**2 * slow, np.eye(WIDTH))
         return white + every.T @ every
 
     def _dipole(self) -> np.ndarray:
-        """(3, 72) field in nT of the static dipole along each axis."""
+        """Compute the (3, 72) field in nT of the static dipole along each axis."""
         away = self.array.position_mm * 1e-3 - [0, self.cell.width_mm * 5e-4, 0]
         r = np.linalg.norm(away, axis=1)[:, None, None]
         field = 3 * away[:, :, None] * away[:, None] / r**5 - np.eye(3) / r**3
         return 1e9 * MU0_4PI * self.config.noise.dipole_Am2 * field.transpose(2, 0, 1).reshape(3, -1)
 
     def _meshes(self) -> np.ndarray:
-        """(MESHES, 648) by which fields differ between meshes, over the root of their number."""
+        """Compute the (MESHES, 648) differences in nT of fields between meshes, over the root of their number."""
         rng = np.random.default_rng(SEED)
         sides = np.array([self.cell.length_mm, self.cell.width_mm]) * 1e-3
         lines = sides * rng.uniform(0.1, 0.9, (MESHES, 2))
@@ -149,7 +149,7 @@ class Filters:
         return (found - found.mean(axis=0)) / np.sqrt(MESHES)
 
     def _learn_gradients(self, cover, flat, level, rises, voltage) -> None:
-        """A filter of each reading, and what gradients make of it by voltage."""
+        """Learn a filter for each reading, and its response to gradients as a function of voltage."""
 
         def split(values: np.ndarray) -> np.ndarray:
             return values.reshape(-1, READINGS, WIDTH)[:, :-1]
@@ -172,7 +172,15 @@ class Filters:
         self.response = learner.fit(told, response.reshape(len(told), -1))
 
     def gradients(self, change: np.ndarray, voltage: np.ndarray) -> np.ndarray:
-        """(n, 10) gradients by Bayes' rule, in standard deviations, at most three; and the filtered readings in nT."""
+        """Estimate gradients by Bayes' rule.
+
+        Args:
+            change: (n, 648) readings less those of healthy cells, in nT.
+            voltage: (n, 33) voltages in V.
+
+        Returns:
+            (n, 10): the two gradients in standard deviations, clipped to three; then the filtered readings in nT.
+        """
         y = np.einsum("nkd,kd->nk", change.reshape(-1, READINGS, WIDTH)[:, :-1], self.weights)
         rise = self.response.predict(voltage).reshape(len(y), 2, -1).transpose(0, 2, 1)
         size = np.linalg.norm(rise[:, 1:, 0], axis=1)[:, None, None]
@@ -182,7 +190,7 @@ class Filters:
         return np.concatenate([np.clip(told, -3, 3), y], axis=1)
 
     def _solved(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
-        """Whitened changes (K, 648) and places (K, 2) in mm of welds, layers or tears."""
+        """Compute whitened changes (K, 648) and places (K, 2) in mm of welds, layers or tears."""
         cell, sides = self.cell, [{"positive": p, "low": low} for p in (True, False) for low in (True, False)]
         if kind == "weld":
             defects = [Defect(kind, share=s, **side) for s in (0.06, 0.12, 0.25, 0.5, 0.75) for side in sides]
@@ -198,7 +206,7 @@ class Filters:
         return self.whiten(change), np.array([defect.place_mm(cell) or (np.nan, np.nan) for defect in defects])
 
     def _regions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Whitened changes and places of regions of unit moment an area (A)."""
+        """Compute whitened changes (K, 648) and places (K, 2) in mm of regions with unit moment per area (1 A)."""
         stack = layers(self.cell, float(np.abs(self.array.position_mm[:, 2]).min()) * 1e-3)
         sides = np.array([self.cell.length_mm, self.cell.width_mm]) * 1e-3
         change, place = [], []
@@ -213,7 +221,7 @@ class Filters:
         return self.whiten(np.pad(1e9 * np.array(change), ((0, 0), (SCAN.start, 0)))), np.array(place)
 
     def _moments(self, kind: str) -> np.ndarray:
-        """(STATES,) what a dry or plated region adds to the moment an area, in A."""
+        """Compute the (STATES,) change of the moment per area in a dry or plated region, in A."""
         mesh, found = Mesh.uniform(self.cell, 3, 3), []
         for k, one in enumerate(self.drawn[:STATES]):
             defect = Defect(kind, share=1 / 9, loss=0.15 + 0.25 * (k + 0.5) / STATES)
@@ -222,13 +230,13 @@ class Filters:
         return np.array(found) * applied_A(self.config.protocol)
 
     def evidence(self, change: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Logarithm of how much likelier each template makes readings than health does.
+        """Compute the log-likelihood ratio of each template against a healthy cell.
 
         Args:
             change: (n, 648) readings less those of healthy cells, in nT.
 
         Returns:
-            By class (n, K), and (n, 3) mean squares of load, rest and scan in units of healthy cells.
+            By class (n, K) ratios, and (n, 3) mean squares of load, rest and scan in units of healthy cells.
         """
         y = self.whiten(change)
         square = (y[:, REST] ** 2).sum(axis=1, keepdims=True)
@@ -244,7 +252,11 @@ class Filters:
         return found, np.stack([(y[:, part] ** 2).mean(axis=1) for part in (LOAD, REST, SCAN)], axis=1)
 
     def places(self, found: dict[str, np.ndarray]) -> np.ndarray:
-        """(n, 2) place in mm from which the median distance of a defect is least, by evidence as of `evidence`."""
+        """Return the (n, 2) places in mm that minimise the expected distance to the defect.
+
+        Args:
+            found: Ratios by class, as returned by `evidence`.
+        """
         weights, at = [], []
         for kind in PLACED:
             best = np.argpartition(-found[kind], NEAREST, axis=1)[:, :NEAREST]
@@ -260,6 +272,11 @@ class Filters:
 
 
 def _amplitude_free(y: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """(n, K) log-likelihood of whitened y (n, D) with changes (1 + AMPLITUDE_SD N) d, d (K, D), less that without."""
+    """Compute the (n, K) log-likelihood ratio of y = (1 + AMPLITUDE_SD N) d against y = 0, plus unit noise.
+
+    Args:
+        y: (n, D) whitened readings.
+        d: (K, D) whitened changes.
+    """
     p, s, v = y @ d.T, (d * d).sum(axis=1), AMPLITUDE_SD**2
     return p - s / 2 + v * (p - s) ** 2 / (2 * (1 + v * s)) - np.log1p(v * s) / 2

@@ -1,6 +1,6 @@
-"""Requests to rows: `generate(rows)` gives the readings and labels of each request.
+"""Generate rows: `generate(rows)` returns the readings and labels of each request.
 
-A row has, S sensors with three axes each (S = 24 by default), axes fastest:
+With S sensors of three axes each (S = 24 by default; axes vary fastest), a row has the readings
 
 | field | shape | unit |
 |---|---|---|
@@ -9,7 +9,7 @@ A row has, S sensors with three axes each (S = 24 by default), axes fastest:
 | `rest` | (7, 3S) | nT, at `PhysicsConfig.protocol.rest_s` after the pulse |
 | `scan` | (3S,) | nT, in the applied field |
 
-and the labels of `COLUMNS`. All readings have noise; `physics` gives them without it and says so in its name.
+and the labels of `COLUMNS`. All readings contain noise; `physics` returns them without noise.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from dataset_card.contract.physics import LABELS
 from dataset_card.contract.schema import MASTER_SEED
 
 COLUMNS = ("cell_id", "visit", "chemistry", "knowledge", "stack", *LABELS, "generation_seed")
-"""Columns of the label table: knowledge is the contract's `soc_knowledge`, soc a share, the seed that of the noise."""
+"""Columns of the label table: `knowledge` is the contract's `soc_knowledge`, `soc` a share, the seed the noise's."""
 
 CHUNK = 64
-"""Rows that a thread takes at a time."""
+"""Number of rows handed to a thread at a time."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """n rows: labels, and the readings as float32.
+    """Labels and readings of n rows; the readings are float32.
 
     Attributes:
         labels: n rows of `COLUMNS`.
-        voltage: (n, 33) V.
-        load: (n, 3S) nT.
-        rest: (n, 7, 3S) nT.
-        scan: (n, 3S) nT.
+        voltage: (n, 33) in V.
+        load: (n, 3S) in nT.
+        rest: (n, 7, 3S) in nT.
+        scan: (n, 3S) in nT.
     """
 
     labels: pandas.DataFrame
@@ -60,13 +60,13 @@ def generate(
     master_seed: int = MASTER_SEED,
     threads: int = 1,
 ) -> Rows:
-    """Generate rows with noise; the same bytes on any number of threads and in any company of other rows.
+    """Generate rows with noise; their bytes depend neither on the number of threads nor on the other rows.
 
     Args:
-        rows: Which rows (see `cells.requests`).
-        config: The release's configuration; v3.0's by default.
+        rows: Requests of the rows (see `cells.requests`).
+        config: The release's configuration; that of v3.0 by default.
         master_seed: Master seed of the release.
-        threads: Threads that work.
+        threads: Number of threads.
 
     Examples:
         >>> found = generate([Request("NMC", "known_soc", 0, 0)])
@@ -86,13 +86,13 @@ def generate(
 def physics(
     cells: Sequence[VirtualCell], config: PhysicsConfig, *, placed: bool = True, through_plane: bool = True
 ) -> list[Simulation]:
-    """The cells' measurements without noise.
+    """Simulate the cells' measurements without noise.
 
     Args:
         cells: Drawn cells.
         config: The configuration.
-        placed: Whether the array sits where the visit's seed puts it, rather than at its nominal place.
-        through_plane: Whether the current between foils has a field; an ablation leaves it out.
+        placed: Whether the array has the placement drawn from the visit's seed instead of the nominal one.
+        through_plane: Whether to include the field of the current between foils; an ablation omits it.
     """
     found: dict[int, Simulation] = {}
     for design in dict.fromkeys(drawn.cell for drawn in cells):
@@ -107,14 +107,14 @@ def physics(
 
 
 def _place(drawn: VirtualCell, config: PhysicsConfig) -> Placement:
-    """Where the array sits at a cell's visit."""
+    """Draw the placement of the array at a cell's visit."""
     return config.noise.place(np.random.default_rng([drawn.seed, 0]), config.array(drawn.cell))
 
 
 def measure(
     rows: Sequence[Request], cells: Sequence[VirtualCell], config: PhysicsConfig, *, through_plane: bool = True
 ) -> Rows:
-    """The rows of drawn cells, which an ablation may have changed, with noise."""
+    """Measure drawn cells, which an ablation may have changed, with noise."""
     read_out = []
     for drawn, clean in zip(cells, physics(cells, config, through_plane=through_plane), strict=True):
         rng, array = np.random.default_rng([drawn.seed, 1]), config.array(drawn.cell)
@@ -126,7 +126,7 @@ def measure(
 
 
 def labels(rows: Sequence[Request], cells: Sequence[VirtualCell], soh: Sequence[float]) -> pandas.DataFrame:
-    """The label table of drawn cells and the capacities that came out."""
+    """Build the label table of drawn cells from their requests and their simulated SOH."""
     records = []
     for row, drawn, value in zip(rows, cells, soh, strict=True):
         defect = drawn.defect.defect

@@ -12,14 +12,14 @@ import numpy as np
 import scipy
 
 MODES = 400
-"""Modes of the exact sphere: enough at .05 s for every diffusion time of the presets."""
+"""Number of modes of the exact sphere: enough at .05 s for every diffusion time of the presets."""
 LADDER = 6
-"""Time constants of a fitted ladder: the fewest that hold 2 % from .1 to 1,000 s."""
+"""Number of time constants of a fitted ladder: the fewest that keep the error within 2 % from .1 to 1,000 s."""
 
 
 @lru_cache(maxsize=1)
 def sphere_modes() -> np.ndarray:
-    """Roots lambda_k of tan(lambda) = lambda: 4.4934, 7.7253 and on."""
+    """Compute the roots lambda_k of tan(lambda) = lambda: 4.4934, 7.7253 and so on."""
     roots = [
         scipy.optimize.brentq(lambda q: np.sin(q) - q * np.cos(q), k * np.pi + 1e-9, (k + 0.5) * np.pi)
         for k in range(1, MODES + 1)
@@ -28,27 +28,33 @@ def sphere_modes() -> np.ndarray:
 
 
 def sphere_impedance(s: np.ndarray) -> np.ndarray:
-    """Impedance over R_e of diffusion into a sphere at s = j omega tau_e: tanh(q) / (3 (q - tanh q)), q = sqrt(s)."""
+    """Compute the impedance of diffusion into a sphere, in units of R_e, at s = j omega tau_e.
+
+    It is tanh(q) / (3 (q - tanh q)) with q = sqrt(s).
+    """
     q = np.sqrt(np.asarray(s, complex))
     return np.tanh(q) / (3 * (q - np.tanh(q)))
 
 
 def sphere_step(theta: np.ndarray) -> np.ndarray:
-    """Overpotential over R_e, without the mean's theta, at time theta tau_e after a step of current."""
+    """Compute the overpotential over R_e, less the mean's theta, at time theta tau_e after a step of current."""
     squares = sphere_modes() ** 2
     return 1 / 15 - (2 / (3 * squares) * np.exp(-np.outer(theta, squares))).sum(axis=1)
 
 
 @lru_cache(maxsize=32)
 def ladder(tau_s: float, two_modes: bool = False) -> tuple[np.ndarray, np.ndarray, float]:
-    """Weights, time constants in s, and instant part of the ladder that stands for diffusion in a sphere, over R_e.
+    """Fit the ladder that represents diffusion in a sphere, in units of R_e.
 
-    Non-negative least squares on the relative errors of step response and impedance from .1 to 1,000 s; the largest
-    error is 1.9 %.
+    The fit is non-negative least squares on the relative errors of step response and impedance from .1 to 1,000 s; the
+    largest error is 1.9 %.
 
     Args:
         tau_s: Diffusion time R^2 / D in s.
-        two_modes: The prototype's ladder instead: the first two modes of the sphere and nothing of the others.
+        two_modes: Whether to return the prototype's ladder instead: only the first two modes of the sphere.
+
+    Returns:
+        Weights (6,), time constants (6,) in s, and the instant part.
     """
     if two_modes:
         squares = sphere_modes()[:2] ** 2

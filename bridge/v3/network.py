@@ -1,8 +1,9 @@
 """Currents in the plane: two foils' potentials on a grid of patches, stepped through a protocol.
 
--div(S_p grad phi_p) = i - I tau_p and -div(S_n grad phi_n) = -i + I tau_n with i = y (e - phi_p + phi_n), by finite
-volumes. Eight cells go side by side (the last axis of every array), and no cell's numbers depend on another's. The
-states of a patch's impedance are exact for currents that are linear over a step (second order in the step).
+The equations -div(S_p grad phi_p) = i - I tau_p and -div(S_n grad phi_n) = -i + I tau_n with i = y (e - phi_p + phi_n)
+are solved by finite volumes. Eight cells are solved side by side (the last axis of every array), and no cell depends on
+another. The states of a patch's impedance are exact for currents that are linear over a step (second order in the
+step).
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import numpy as np
 from dataset_card.running.compiled import compiled
 
 LANES = 8
-"""Cells that are solved side by side."""
+"""Number of cells solved side by side."""
 
 _jit = compiled(nogil=True, error_model="numpy")
 
 
 @_jit
 def factor(a):
-    """Factors symmetric banded matrices in place, A = L D L^T. a (n, b + 1, LANES): a[k, j] is element (k + j, k).
+    """Factor symmetric banded matrices in place, A = L D L^T.
 
-    Columns go in pairs, so that what lies right of them is read and written half as often.
+    Columns are processed in pairs, so that the elements to their right are read and written half as often.
+
+    Args:
+        a: (n, b + 1, LANES) bands; a[k, j] is element (k + j, k).
     """
     n, width = a.shape[0], a.shape[1]
     one, two = np.zeros((width + 1, LANES)), np.zeros((width + 1, LANES))
@@ -56,7 +60,7 @@ def factor(a):
 
 @_jit
 def solve(a, b):
-    """Solve with the factors of `factor`, in place of the right-hand sides b (n, LANES)."""
+    """Solve with the factors from `factor`, overwriting the right-hand sides b (n, LANES)."""
     n, width = a.shape[0], a.shape[1]
     for k in range(n):
         for j in range(1, min(width, n - k)):
@@ -73,7 +77,13 @@ def solve(a, b):
 
 @_jit
 def coefficients(dt, time, out):
-    """How a state z of time constant `time` moves over a step, z1 = out[0] z0 + out[1] i0 + out[2] i1; charge if 0."""
+    """Compute the coefficients of a state z over a step: z1 = out[0] z0 + out[1] i0 + out[2] i1.
+
+    Args:
+        dt: Length of the step in s.
+        time: Time constant in s; 0 for charge.
+        out: (3,) coefficients, written.
+    """
     if time == 0.0:
         out[0], out[1], out[2] = 1.0, 0.5 * dt, 0.5 * dt
         return
@@ -102,7 +112,10 @@ def add_foil(matrix, gx, gy, stride, offset):
 
 
 def spread(gx, gy, source):
-    """Potential (nx, ny, LANES) in V of one foil fed by `source` in A that sums to nothing; zero at the first patch."""
+    """Compute the potential (nx, ny, LANES) in V of one foil fed by a `source` in A whose sum is zero.
+
+    The potential is zero at the first patch.
+    """
     nx, ny = gy.shape[0], gx.shape[1]
     matrix = np.zeros((nx * ny, ny + 1, LANES))
     add_foil(matrix, gx, gy, 1, 0)
@@ -114,7 +127,7 @@ def spread(gx, gy, source):
 
 
 def banded(gxp, gyp, gxn, gyn, unknowns):
-    """Banded conductances in S of both foils, in turn (2 unknowns a patch) or in series (1), for `march`."""
+    """Build `march`'s banded conductances in S, of the foils separately (2 unknowns per patch) or in series (1)."""
     nx, ny = gyp.shape[0], gxp.shape[1]
     matrix = np.zeros((nx * ny * unknowns, ny * unknowns + 1, LANES))
     if unknowns == 1:
@@ -122,13 +135,13 @@ def banded(gxp, gyp, gxn, gyn, unknowns):
         return matrix
     add_foil(matrix, gxp, gyp, 2, 0)
     add_foil(matrix, gxn, gyn, 2, 1)
-    matrix[0, 0] += gxp[0, 0]  # holds one potential at zero; the sources sum to nothing: no current leaves
+    matrix[0, 0] += gxp[0, 0]  # fixes one potential at zero; no current leaves there, because the sources sum to zero
     return matrix
 
 
 @_jit
 def _moves(dt, time, group, weight, move, total):
-    """Coefficients of every state for a step, move (J, 3, LANES), and what they add up to, total (5, LANES)."""
+    """Compute the coefficients of all states for a step, move (J, 3, LANES), and their sums, total (5, LANES)."""
     one = np.empty(3)
     total[:] = 0.0
     for s in range(len(group)):
@@ -141,7 +154,10 @@ def _moves(dt, time, group, weight, move, total):
 
 @_jit
 def _source(scale, group, weight, before, move, z, i_old, e):
-    """Move the states z (nx, ny, J, LANES) by what is known of a step; the source e, less the open-circuit voltage."""
+    """Advance the states z (nx, ny, J, LANES) by the known part of a step, and write the source e.
+
+    The source excludes the open-circuit voltage.
+    """
     drop = np.empty((5, LANES))
     for i in range(e.shape[0]):
         for j in range(e.shape[1]):
@@ -161,30 +177,30 @@ def _source(scale, group, weight, before, move, z, i_old, e):
 
 @_jit
 def march(foils, psi, part, tau_p, tau_n, tau, area, ocv, scale, group, weight, time, dt, current, keep):
-    """Steps LANES cells, at rest before, through a protocol.
+    """Step LANES cells, initially at rest, through a protocol.
 
-    With two unknowns a patch, phi_p and phi_n, any foils are solved. Uniform foils need one, V = phi_p - phi_n:
-    S_p phi_p + S_n phi_n = I psi does not depend on the currents, which is why the field of K_p + K_n does not either.
+    Two unknowns per patch, phi_p and phi_n, solve any foils. Uniform foils need only one, V = phi_p - phi_n:
+    S_p phi_p + S_n phi_n = I psi does not depend on the currents, so the field of K_p + K_n does not either.
 
     Args:
-        foils: (n k, b + 1, LANES) banded conductances in S, of both foils in turn (k = 2), or in series (k = 1).
-        psi: (nx, ny, LANES) S_p phi_p + S_n phi_n over (S_p + S_n) and 1 A, in ohm; read where k = 1.
-        part: (2, LANES) S_n and S_p over their sum; read where k = 1.
+        foils: (n k, b + 1, LANES) banded conductances in S, of the foils separately (k = 2) or in series (k = 1).
+        psi: (nx, ny, LANES) S_p phi_p + S_n phi_n over (S_p + S_n) and 1 A, in ohm; used if k = 1.
+        part: (2, LANES) S_n and S_p over their sum; used if k = 1.
         tau_p, tau_n: (nx, ny, LANES) shares of the current that leave at each patch; each sums to 1.
-        tau: (nx, ny, LANES) part[0] tau_p + part[1] tau_n; read where k = 1.
+        tau: (nx, ny, LANES) part[0] tau_p + part[1] tau_n; used if k = 1.
         area: (nx, ny, LANES) area of each patch in m2.
         ocv: (LANES,) open-circuit voltage in V.
-        scale: (5, nx, ny, LANES) of the whole stack: instant, charge-transfer, cathode and anode diffusion in ohm m2,
-            and capacity term in V m2/C.
-        group: (J,) which of `scale` each state belongs to.
+        scale: (5, nx, ny, LANES) scales of the whole stack: instant, charge-transfer, cathode and anode diffusion in
+            ohm m2, and capacity term in V m2/C.
+        group: (J,) index in `scale` of each state.
         weight, time: (J, LANES) share of its scale and time constant in s of each state; time 0 is charge.
         dt: (T,) steps in s.
         current: (T, LANES) current at the end of each step in A, discharge positive.
-        keep: (T,) slot of each step whose maps are kept, or -1.
+        keep: (T,) slot for the maps of each step, or -1 if they are not kept.
 
     Returns:
         Terminal voltage (T, LANES) in V; maps of the kept steps (slots, 3, nx, ny, LANES): current density in A/m2
-        and the potentials of both foils in V, the aluminium's less the open-circuit voltage.
+        and the potentials of both foils in V, with the open-circuit voltage subtracted from the aluminium's.
     """
     nx, ny, steps = area.shape[0], area.shape[1], len(dt)
     unknowns = len(foils) // (nx * ny)
@@ -252,12 +268,12 @@ def march(foils, psi, part, tau_p, tau_n, tau, area, ocv, scale, group, weight, 
 
 @_jit
 def share(ocv, resistance, scale, group, weight, time, dt, current):
-    """Steps units in parallel, one voltage, through a protocol.
+    """Step units in parallel, at one voltage, through a protocol.
 
     Args:
         ocv: Open-circuit voltage in V.
         resistance: (U,) instant resistance of each unit in ohm.
-        scale: (5, U) as in `march`, in ohm and V/C; `scale[0]` is not read.
+        scale: (5, U) scales as in `march`, in ohm and V/C; `scale[0]` is not used.
         group, weight, time: (J,) states as in `march`.
         dt, current: (T,) steps in s, current in A.
 

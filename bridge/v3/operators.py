@@ -1,4 +1,4 @@
-"""From currents to fields: what a design, an array and a mesh share, computed once unless the array is moved."""
+"""Operators from currents to fields, computed once per design, array and mesh unless the array is moved."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from bridge.v3.state import Mesh
 from dataset_card.running.compiled import compiled
 
 RETURN_M = 0.3
-"""How far below the cell the leads of opposite tabs return [C]."""
+"""Distance in m below the cell at which the leads of opposite tabs return [C]."""
 
 _jit = compiled(nogil=True, error_model="numpy")
 
 
 class Operator(namedtuple("Operator", "position stack terms kernels outer")):
-    """What turns the currents of one design into the field at an array.
+    """Operator that maps the currents of one design to the field at an array.
 
     Attributes:
-        position: (S, 3) places of the sensors in m.
+        position: (S, 3) positions of the sensors in m.
         stack: Weights of foils, gaps and units on the heights.
-        terms: (S, M, 3, nx, ny) integrals, as `field.current_terms` gives them.
-        kernels: (S, 3, 3, nx, ny) those of equally loaded units, as `kernel` gives them.
+        terms: (S, M, 3, nx, ny) integrals from `field.current_terms`.
+        kernels: (S, 3, 3, nx, ny) integrals of equally loaded units, from `kernel`.
         outer: (S, 3) field in T of 1 A in tabs and leads.
     """
 
     def sha256(self) -> str:
-        """Digest of kernels, weights and outer field, bit by bit."""
+        """Return the digest of the exact bytes of kernels, weights and outer field."""
         whole = hashlib.sha256()
         for part in (self.kernels, *self.stack, self.outer):
             whole.update(np.ascontiguousarray(part, "<f8").tobytes())
@@ -39,17 +39,17 @@ class Operator(namedtuple("Operator", "position stack terms kernels outer")):
 
 
 class Operators:
-    """The operators of an array, one for each design and mesh."""
+    """The operators of an array, one per design and mesh."""
 
     def __init__(self, sensors: SensorArray, through_plane: bool = True):
         self.sensors, self.through_plane = sensors, through_plane
         self.kept: dict[tuple, Operator] = {}
 
     def of(self, cell: PouchCell, mesh: Mesh, placement: Placement | None = None) -> Operator:
-        """The operator of a design on a mesh, of the array where it was placed.
+        """Return the operator of a design on a mesh, for the array at its nominal or a given placement.
 
         Raises:
-            MagBridgeError: A sensor is inside the cell.
+            MagBridgeError: If a sensor is inside the cell.
         """
         key = (cell, mesh.x.tobytes(), mesh.y.tobytes())
         if placement is None and key in self.kept:
@@ -71,14 +71,14 @@ class Operators:
 
 
 def outer_field(cell: PouchCell, position: np.ndarray) -> np.ndarray:
-    """Field (S, 3) in T of 1 A of discharge in tabs and leads.
+    """Compute the field (S, 3) in T of 1 A of discharge in tabs and leads.
 
-    Tabs are rectangles and leads straight wires at z = 0. The lead's far ends are joined: on one edge by a straight
-    wire, of opposite tabs by a return .3 m below the cell.
+    Tabs are rectangles and leads straight wires at z = 0. The leads' far ends are joined: by a straight wire if both
+    tabs are on one edge, or by a return path .3 m below the cell if they are opposite.
 
     Args:
         cell: The design.
-        position: (S, 3) in m.
+        position: (S, 3) positions in m.
     """
     total = np.zeros((len(position), 3))
     half, tab, lead = cell.tab_width_mm * 5e-4, cell.tab_length_mm * 1e-3, cell.lead_mm * 1e-3
@@ -102,7 +102,12 @@ def outer_field(cell: PouchCell, position: np.ndarray) -> np.ndarray:
 
 
 def kernel(terms, weights):
-    """Integrals (S, 3, 3, nx, ny), of aluminium, copper and gaps, from those of every height by weights (3, M)."""
+    """Compute the integrals (S, 3, 3, nx, ny) of aluminium, copper and gaps.
+
+    Args:
+        terms: (S, M, 3, nx, ny) integrals at every height.
+        weights: (3, M) weights of the heights.
+    """
     count, heights, _, nx, ny = terms.shape
     found = np.zeros((count, 3, 3, nx, ny))
     for s in range(count):
@@ -114,7 +119,12 @@ def kernel(terms, weights):
 
 @_jit
 def flow_field(kernels, flows):
-    """Field (T, S, 3) in T of currents (nx, ny, 5, T), as `_flows` gives them, by kernels as `kernel` gives them."""
+    """Compute the field (T, S, 3) in T of currents.
+
+    Args:
+        kernels: (S, 3, 3, nx, ny) integrals from `kernel`.
+        flows: (nx, ny, 5, T) currents from `simulation._flows`.
+    """
     nx, ny, _, times = flows.shape
     count = len(kernels)
     found = np.zeros((3, times, count))
@@ -135,7 +145,7 @@ def flow_field(kernels, flows):
 
 @_jit
 def height_field(terms, flows):
-    """Field (3, M, S, 3) in T per unit of weight at each height: of aluminium, of copper, of vertical current."""
+    """Compute the field (3, M, S, 3) in T per unit of weight at each height: aluminium, copper, vertical current."""
     count, heights, _, nx, ny = terms.shape
     found = np.zeros((3, heights, count, 3))
     for s in range(count):
@@ -158,17 +168,17 @@ class Layers(namedtuple("Layers", "z foil_p foil_n gap unit_p unit_n unit_gap so
 
     Attributes:
         z: (M,) heights in m.
-        foil_p, foil_n: (M,) of equally loaded units' aluminium and copper; each sums to 1.
-        gap: (M,) of their vertical current, times its height, in m: up in even units, down in odd ones.
-        unit_p, unit_n, unit_gap: (U, M) of single units.
-        solid: (M,) of what fills the stack evenly.
+        foil_p, foil_n: (M,) weights of the aluminium and the copper of equally loaded units; each sums to 1.
+        gap: (M,) weights of their vertical current, times its height, in m: up in even units, down in odd ones.
+        unit_p, unit_n, unit_gap: (U, M) weights of single units.
+        solid: (M,) weights of a source that fills the stack evenly.
     """
 
 
 def layers(cell: PouchCell, nearest_m: float) -> Layers:
-    """The weights of a cell for sensors no nearer than `nearest_m` to its middle plane.
+    """Compute the weights of a cell for sensors no nearer than `nearest_m` to its middle plane.
 
-    A foil's current is shared by its coated sides: each unit takes all of its current from one side of each neighbour.
+    A foil's current is shared by its coated sides: each unit draws all its current from one side of each adjacent foil.
     """
     units, foil = cell.units, cell.foil_z
     z = nodes(cell.units * cell.pitch_m / 2, nearest_m)

@@ -1,4 +1,4 @@
-"""From design, state and defect to the numbers of every patch and every unit."""
+"""Compute the quantities of every patch and every unit from design, state and defect."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.compiled import compiled
 
 STATES = 2 + 2 * LADDER
-"""Of a patch's impedance: charge transfer, two ladders, charge."""
+"""Number of states of a patch's impedance: charge transfer, two ladders, charge."""
 GROUP = np.array([1] + [2] * LADDER + [3] * LADDER + [4])
-"""Which scale each state belongs to (see `network.march`)."""
+"""Index of the scale to which each state belongs (see `network.march`)."""
 OFF = 1e6
 """Factor on the resistance of units whose foil is off its tab."""
 
-COMPILED_IN = {"chemistry.py": "12290278116d1e7b", "thermodynamics.py": "4ef8f2ed7ef89bf8"}
-"""SHA-256 of the files whose kernels numba compiles into this one: it compiles anew only when this file changes."""
+COMPILED_IN = {"chemistry.py": "13a1d6a2969a11d6", "thermodynamics.py": "ce88d8f7440b1e3f"}
+"""SHA-256 of the files whose kernels numba compiles into this one: it recompiles only if this file changes."""
 
 _jit = compiled(nogil=True, error_model="numpy")
 
@@ -33,25 +33,28 @@ class Patches(
         "Patches", "ocv_V soh scale weight time gxp gyp gxn gyn tau_p tau_n moment lithium unit_scale mean_scale"
     )
 ):
-    """A cell on its mesh; (nx, ny) unless said, areas of the whole stack.
+    """A cell on its mesh; arrays are (nx, ny) unless stated otherwise, and areas refer to the whole stack.
 
     Attributes:
         ocv_V: Open-circuit voltage.
-        soh: Capacity over the nominal one.
-        scale: (5, nx, ny) as in `network.march`.
+        soh: Capacity over the nominal capacity.
+        scale: (5, nx, ny) scales as in `network.march`.
         weight, time: (J,) shares and time constants in s of the states.
         gxp, gyp, gxn, gyn: Conductances between patches in S.
         tau_p, tau_n: Shares of the current that leave at each patch.
-        moment: Moment an area over the applied field B_0 / mu_0, in m.
-        lithium: Stoichiometries y and x, (2, nx, ny).
-        unit_scale, mean_scale: (5, U) and (5, 1) as in `network.share`, of the units and of their mean.
+        moment: Moment per area over the applied field B_0 / mu_0, in m.
+        lithium: (2, nx, ny) stoichiometries y and x.
+        unit_scale, mean_scale: (5, U) and (5, 1) scales of the units and of their mean, as in `network.share`.
     """
 
 
 @_jit
 def _at_rest(material, volts, guess, n_p, n_n, n_li, tau_p, tau_n):
-    """Pairs at rest at one voltage: stoichiometries y, x; diffusion scales in ohm m2 and capacity term in V m2/C of one
-    unit; susceptibilities of cathode and anode. (7, K) for inventories (K,) in A h/m2.
+    """Solve for K pairs at rest at one voltage, with inventories (K,) in A h/m2.
+
+    Returns:
+        (7, K): stoichiometries y, x; diffusion scales of cathode and anode in ohm m2 and capacity term in V m2/C of one
+        unit; susceptibilities of cathode and anode.
     """
     out = np.empty((7, len(n_li)))
     for k in range(len(n_li)):
@@ -65,10 +68,10 @@ def _at_rest(material, volts, guess, n_p, n_n, n_li, tau_p, tau_n):
 
 
 def patches(cell: PouchCell, state: CellState, defect: Defect, variation: Variation, mesh: Mesh) -> Patches:
-    """The numbers of every patch and unit of a cell at rest.
+    """Compute the quantities of every patch and unit of a cell at rest.
 
     Raises:
-        MagBridgeError: The state holds no charge window, or the defect does not fit the cell.
+        MagBridgeError: If the state leaves no capacity, or if the defect does not fit the cell.
     """
     shape = len(mesh.x) - 1, len(mesh.y) - 1
     maps, rim = _maps(cell, variation, mesh)
@@ -79,7 +82,7 @@ def patches(cell: PouchCell, state: CellState, defect: Defect, variation: Variat
     means = [float((n * works).sum() / area) for n in (n_p, n_n, n_li)]
     empty, full = window(cell.material, cell.v_min, cell.v_max, *means)
     if not full - empty > 0.01:
-        raise MagBridgeError(f"no capacity between {cell.v_min} and {cell.v_max} V: {state}")
+        raise MagBridgeError(f"no capacity between {cell.v_min} and {cell.v_max} V: {state}; expected smaller losses")
     anode = empty + state.soc * (full - empty)
     ocv = float(potential(cell.material, (means[2] - means[1] * anode) / means[0]) - potential(GRAPHITE, anode))
     contact = _contact(cell, defect)
@@ -111,7 +114,7 @@ def patches(cell: PouchCell, state: CellState, defect: Defect, variation: Variat
 
 
 def _inventories(cell, state, defect, variation, mesh, loading, maps, rim) -> tuple[np.ndarray, ...]:
-    """Live share, and n_p, n_n, n_li in A h/m2 of each patch, flat."""
+    """Compute the live share, and n_p, n_n, n_li in A h/m2, of each patch, as flat arrays."""
     excess = 1 + variation.edge * 0.3 * rim
     losses = [
         np.clip(loss * (excess + 0.3 * own), -0.05, 0.6).ravel()
@@ -130,7 +133,7 @@ def _inventories(cell, state, defect, variation, mesh, loading, maps, rim) -> tu
 
 @cache
 def _discharged(cell: PouchCell) -> tuple[float, float]:
-    """Susceptibilities of cathode and anode of the fresh cell at its lowest voltage, in which a dry region stays."""
+    """Compute the susceptibilities of cathode and anode of a dry region: those of the empty fresh cell unless given."""
     x, _ = window(cell.material, cell.v_min, cell.v_max, cell.n_p_Ahm2, cell.n_n_Ahm2, cell.n_li_Ahm2)
     y = (cell.n_li_Ahm2 - cell.n_n_Ahm2 * x) / cell.n_p_Ahm2
     if cell.dry_p is not None and cell.dry_n is not None:
@@ -139,7 +142,7 @@ def _discharged(cell: PouchCell) -> tuple[float, float]:
 
 
 def _maps(cell: PouchCell, variation: Variation, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
-    """The five maps (5, nx, ny) of unit variance, and the rim's standardised indicator (nx, ny)."""
+    """Compute the five maps (5, nx, ny) of unit variance, and the rim's standardised indicator (nx, ny)."""
     x, y = mesh.centres
     length, width = mesh.x[-1], mesh.y[-1]
     share = mesh.overlap(EDGE_M, length - EDGE_M, EDGE_M, width - EDGE_M)
@@ -155,7 +158,7 @@ def _maps(cell: PouchCell, variation: Variation, mesh: Mesh) -> tuple[np.ndarray
 
 @lru_cache(maxsize=64)
 def _geometry(cell: PouchCell, defect: Defect, mesh: Mesh) -> tuple[np.ndarray, ...]:
-    """Conductances over sheet conductance of aluminium and copper, along x and y; shares of the current at the tabs."""
+    """Compute conductances per sheet conductance along x and y of both foils, and the tabs' shares of the current."""
     x, y = mesh.centres
     gx = np.diff(mesh.y) / np.diff(x)[:, None]
     gy = np.diff(mesh.x)[:, None] / np.diff(y)
@@ -164,7 +167,7 @@ def _geometry(cell: PouchCell, defect: Defect, mesh: Mesh) -> tuple[np.ndarray, 
 
 
 def _torn(cell: PouchCell, defect: Defect, mesh: Mesh, positive: bool) -> np.ndarray | None:
-    """Factor (nx - 1, ny) on a foil's conductance across each face along x."""
+    """Compute the factor (nx - 1, ny) on a foil's conductance across each face along x; None for an intact foil."""
     if defect.kind != "tear" or defect.positive != positive:
         return None
     x, y0, y1 = defect.cut(cell)
@@ -172,7 +175,7 @@ def _torn(cell: PouchCell, defect: Defect, mesh: Mesh, positive: bool) -> np.nda
     cut = min(defect.share / defect.length, 0.999)
     face = int(np.argmin(np.abs(mesh.x[1:-1] - x)))
     between = float(np.diff(mesh.centres[0])[face])
-    across = between / (between - TEAR_M + TEAR_M / (1 - cut))  # in series with what is left whole
+    across = between / (between - TEAR_M + TEAR_M / (1 - cut))  # in series with the intact part
     factor[face] += (across - 1) * mesh.overlap(0, 1, y0, y1)[0]
     return factor
 
@@ -186,7 +189,7 @@ def _tab(cell: PouchCell, defect: Defect, mesh: Mesh, positive: bool) -> np.ndar
 
 
 def _contact(cell: PouchCell, defect: Defect) -> np.ndarray:
-    """(U,) factor on the instant resistance of each unit."""
+    """Compute the (U,) factor on the instant resistance of each unit."""
     factor = np.ones(cell.units)
     if defect.kind == "layer":
         foils = (cell.units + 1) // 2
@@ -197,9 +200,9 @@ def _contact(cell: PouchCell, defect: Defect) -> np.ndarray:
 
 
 def _units(cell, state, variation, ocv, anode, means, area, contact) -> np.ndarray:
-    """(5, U + 1) resistances in ohm and capacity term in V/C of each unit and of the mean (see `network.share`).
+    """Compute the (5, U + 1) resistances in ohm and capacity term in V/C of each unit and of their mean.
 
-    A gradient of resistance is one of the ohmic part.
+    See `network.share`. A gradient of resistance affects only the ohmic part.
     """
     depth = np.append(np.linspace(-1, 1, cell.units) if cell.units > 1 else 0.0, 0.0)
     own = np.zeros((4, cell.units + 1))

@@ -1,4 +1,4 @@
-"""What is measured and how: the pulse, the sensors and where they sit, the noise."""
+"""The measurement: the pulse, the sensors and their placement, and the noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.v3.design import Bounded, PouchCell, check_number, number
 from dataset_card.errors import MagBridgeError
 
 RELAXATION_S = (0.5, 1.931286, 7.459733, 28.813757, 111.295224)
-"""Steps of the relaxation in s, each taken four times: 600 s in geometric progression."""
+"""Step lengths of the relaxation in s, each used four times: 600 s in geometric progression."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Protocol(Bounded):
         applied_mT: Field along x during the scan.
 
     Raises:
-        MagBridgeError: A value is impossible.
+        MagBridgeError: If a value is impossible.
     """
 
     rate_C: float = number(1.0, above=0, most=20)
@@ -31,7 +31,7 @@ class Protocol(Bounded):
 
     @cached_property
     def dt_s(self) -> np.ndarray:
-        """(33,) length of each step in s; 0 where the current jumps."""
+        """(33,) length of each step in s; 0 if the current jumps."""
         return np.concatenate([[1, 0], np.full(10, 3.0), [0], np.repeat(RELAXATION_S, 4)])
 
     @cached_property
@@ -41,13 +41,13 @@ class Protocol(Bounded):
 
     @cached_property
     def on(self) -> np.ndarray:
-        """(33,) 1 where the pulse's current flows, 0 elsewhere."""
+        """(33,) 1 while the pulse's current flows, else 0."""
         return np.concatenate([[0.0], np.ones(11), np.zeros(21)])
 
     load_step: int = field(default=11, init=False)
-    """Step of the load reading: the pulse's end."""
+    """Number of the step of the load reading, at the pulse's end."""
     rest_steps: tuple[int, ...] = field(default=(14, 16, 18, 21, 25, 29, 32), init=False)
-    """Steps of the seven readings at rest: 1, 2, 5.863, 17.185, 68.378, 266.114, 600 s after the pulse."""
+    """Numbers of the steps of the seven rest readings: 1, 2, 5.863, 17.185, 68.378, 266.114, 600 s after the pulse."""
 
     @property
     def rest_s(self) -> np.ndarray:
@@ -60,7 +60,7 @@ class SensorArray:
     """Three-axis sensors at fixed places, in the cell's coordinates.
 
     Attributes:
-        position_mm: (S, 3); z from the middle of the stack.
+        position_mm: (S, 3) positions; z is measured from the middle of the stack.
     """
 
     position_mm: np.ndarray
@@ -69,10 +69,17 @@ class SensorArray:
     def grid(
         cls, cell: PouchCell, columns: int = 6, rows: int = 4, distance_mm: float = 10.0, *, two_sided: bool = False
     ) -> SensorArray:
-        """Columns x rows of sensors over the cell, x slowest, at a distance from its surface.
+        """Arrange columns x rows of sensors over the cell, x slowest, at a distance from its surface.
+
+        Args:
+            cell: The design.
+            columns: Number of sensors along x.
+            rows: Number of sensors along y.
+            distance_mm: Distance from the cell's surface.
+            two_sided: Whether to place a second, mirrored set below the cell.
 
         Raises:
-            MagBridgeError: A number is impossible.
+            MagBridgeError: If a number is impossible.
         """
         for name, value in (("columns", columns), ("rows", rows)):
             if not isinstance(value, int) or not 1 <= value <= 32:
@@ -85,10 +92,14 @@ class SensorArray:
         return cls(np.concatenate([above, above * [1, 1, -1]]) if two_sided else above)
 
     def require_outside(self, cell: PouchCell, half_thicknesses: float = 1.2) -> None:
-        """Refuse sensors inside the cell, or nearer to its middle plane than some of its half thicknesses.
+        """Raise an error if a sensor is inside the cell or too near to its middle plane.
+
+        Args:
+            cell: The design.
+            half_thicknesses: Least distance from the middle plane, in half thicknesses of the stack.
 
         Raises:
-            MagBridgeError: A sensor is there, or a place is no number.
+            MagBridgeError: If a sensor is too near, or if a position is not finite.
         """
         position = np.asarray(self.position_mm, float)
         if position.ndim != 2 or position.shape[1] != 3 or not len(position) or not np.isfinite(position).all():
@@ -98,14 +109,14 @@ class SensorArray:
         if low.any():
             k = int(np.argmax(low))
             raise MagBridgeError(
-                f"sensor {k} at z = {position[k, 2]:g} mm: inside the cell or too near; expected |z| of at least "
+                f"sensor {k} at z = {position[k, 2]:g} mm: inside the cell or too near to it; expected at least "
                 f"{least:.3g} mm from the middle of the stack"
             )
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an array really sits: moved, turned about the cell's middle, each sensor displaced.
+    """The actual placement of an array: shifted, rotated about the cell's middle, each sensor displaced.
 
     Attributes:
         shift_mm: (3,) translation.
@@ -118,7 +129,7 @@ class Placement:
     error_mm: np.ndarray
 
     def rotation(self) -> np.ndarray:
-        """(3, 3) rotation of the array and its axes (Rodrigues' formula)."""
+        """Return the (3, 3) rotation of the array and its axes (Rodrigues' formula)."""
         angle = float(np.sqrt((self.turn_rad**2).sum()))
         x, y, z = self.turn_rad
         k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
@@ -127,32 +138,33 @@ class Placement:
         return np.eye(3) + np.sin(angle) / angle * k + (1 - np.cos(angle)) / angle**2 * _product(k, k)
 
     def moved(self, sensors: SensorArray, cell: PouchCell) -> np.ndarray:
-        """(S, 3) true positions in m."""
+        """Return the (S, 3) true positions in m."""
         middle = np.array([cell.length_mm / 2, cell.width_mm / 2, 0.0])
         position = sensors.position_mm + self.error_mm - middle
         return (_product(position, self.rotation().T) + middle + self.shift_mm) * 1e-3
 
 
 def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """A small matrix product whose bits no BLAS decides."""
+    """Compute a small matrix product whose bits do not depend on a BLAS library."""
     return (a[:, :, None] * b[None]).sum(axis=1)
 
 
 @dataclass(frozen=True)
 class Noise(Bounded):
-    """Standard deviations of what a reading adds to the physics. All [C] unless said.
+    """Standard deviations of measurement errors. All are [C] unless stated otherwise.
 
     Attributes:
         voltage_V: White noise of each voltage.
-        field_nT: White noise of each field reading; a fluxgate in a shield, 50 pT.
-        flicker: 1/f noise over white: Ornstein-Uhlenbeck processes of 1, 10, 100 and 1,000 s, a channel each.
-        gain_common, gain_channel: Relative calibration error of the array and of each channel; on load,
-            rest and scan alike.
+        field_nT: White noise of each field reading; 50 pT for a fluxgate in a shield.
+        flicker: 1/f noise over white noise: Ornstein-Uhlenbeck processes of 1, 10, 100 and 1,000 s in each channel.
+        gain_common, gain_channel: Relative calibration error of the array and of each channel, the same under load,
+            at rest and in the scan.
         dipole_Am2: Moment along each axis of a static dipole at the tabs' edge, seen in the scan.
-        shift_mm, turn_rad, error_mm: Placement: translation along x, y, z, rotation about each axis, each sensor.
+        shift_mm, turn_rad, error_mm: Placement: translation along x, y, z; rotation about each axis; displacement of
+            each sensor.
 
     Raises:
-        MagBridgeError: A value is negative or no number.
+        MagBridgeError: If a value is negative or not a number.
     """
 
     voltage_V: float = number(1e-4, least=0)
@@ -171,7 +183,7 @@ class Noise(Bounded):
         super().__post_init__()
 
     def place(self, rng: np.random.Generator, sensors: SensorArray) -> Placement:
-        """Draw where the array sits."""
+        """Draw the placement of the array."""
         return Placement(
             np.array(self.shift_mm) * rng.standard_normal(3),
             self.turn_rad * rng.standard_normal(3),

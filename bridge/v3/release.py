@@ -1,4 +1,4 @@
-"""Rows of a v3 release as one table by the contract: opaque names, an order that tells nothing."""
+"""Rows of a v3 release as one table in the contract's format, with opaque names and an uninformative order."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from dataset_card.storage.digests import sha256_of
 
 @dataclass(frozen=True)
 class InputsV3:
-    """What v3 is computed from: the presets of its cells, which lie beside this file.
+    """The inputs of v3: the presets of its cells, which are next to this file.
 
     Attributes:
-        name: Kind of upstream, as a manifest states it.
+        name: Kind of upstream, as stated in a manifest.
         sources: SHA-256 of the presets.
         bridge_version: Version written into every row.
     """
@@ -42,7 +42,7 @@ class BridgeV3:
     """The rows of one master seed.
 
     Attributes:
-        config: What is drawn and measured.
+        config: Parameters of what is drawn and measured.
         master_seed: Seed of cells, mountings and noise.
 
     Examples:
@@ -54,24 +54,24 @@ class BridgeV3:
     master_seed: int = MASTER_SEED
 
     def table(self, virtual_cells: int, workers: int | None = None) -> pa.Table:
-        """Rows in release order, which is that of their ids.
+        """Generate the rows in release order, which is the order of their ids.
 
         Args:
-            virtual_cells: Cells, in equal shares of chemistry and of what is known of the charge.
-            workers: Threads; the bytes do not depend on it.
+            virtual_cells: Number of cells, in equal shares for each chemistry and each value of `soc_knowledge`.
+            workers: Threads; all cores by default. The bytes do not depend on it.
         """
         return self.rows(sorted(self.requests(virtual_cells), key=self.sample_id), workers)
 
     def requests(self, virtual_cells: int) -> list[Request]:
-        """Every row of a release."""
+        """Return the requests of all rows of a release."""
         return requests(virtual_cells // (len(CHEMISTRIES) * len(KNOWLEDGE)), self.config.visits)
 
     def sample_id(self, request: Request) -> str:
-        """A row's id, which tells nothing of the row."""
+        """Return a row's id, which reveals nothing about the row."""
         return f"s{sample_seed(self.master_seed, 'v3', 'sample', *request, bits=63):016x}"
 
     def rows(self, wanted: list[Request], workers: int | None = None) -> pa.Table:
-        """The rows of some requests, in their order."""
+        """Generate the rows of the given requests, in their order."""
         made = generate(wanted, self.config, self.master_seed, workers or os.cpu_count() or 1)
         labels = made.labels.rename(columns={"knowledge": "soc_knowledge"})
         labels = labels.assign(
@@ -95,7 +95,7 @@ class BridgeV3:
 
 
 def readings(config: PhysicsConfig) -> dict:
-    """When and where a release reads what, and the designs of its cells, as its manifest states them."""
+    """Return the times and places of a release's readings, and the designs of its cells, for its manifest."""
     designs, protocol = _designs(config), config.protocol
     return {
         "protocol": {
@@ -109,9 +109,9 @@ def readings(config: PhysicsConfig) -> dict:
 
 
 def operator_digests(config: PhysicsConfig) -> dict[str, str]:
-    """SHA-256 of each design's operators, with the array unmoved.
+    """Return the SHA-256 of each design's operators, with the array at its nominal place.
 
-    Where a machine's mathematical library rounds otherwise they differ, and rows of the same seed may.
+    If a machine's mathematical library rounds differently, the digests differ, and rows of the same seed may differ.
     """
     return {
         name: Operators(config.array(cell)).of(cell, Mesh.uniform(cell, *config.mesh)).sha256()

@@ -1,4 +1,4 @@
-"""Cells to voltages and fields: `simulate` for one, `simulate_cases` for many at once."""
+"""Simulate voltages and fields of cells: `simulate` for one, `simulate_cases` for many at once."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.compiled import compiled
 
 FLICKER_S = (1.0, 10.0, 100.0, 1000.0)
-"""Time constants of the processes that make 1/f noise."""
+"""Time constants in s of the processes that make up 1/f noise."""
 
 _jit = compiled(nogil=True, error_model="numpy")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One measurement to simulate: a cell in a state, on a mesh, with the array somewhere.
+    """One measurement to simulate: a cell in a state, on a mesh, with a placement of the array.
 
     Attributes:
-        placement: Where the array sits; its nominal place where None.
+        cell: The design.
+        state: Charge and age.
+        defect: The defect.
+        variation: Deviations from the design.
+        mesh: The mesh; if None, 24 x 16 patches with an edge along a tear.
+        placement: The actual placement of the array; nominal if None.
     """
 
     cell: PouchCell
@@ -42,18 +47,18 @@ class Case:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What a measurement of one cell gives, and the maps behind it. Fields in T, along x, y, z.
+    """Readings of one cell's measurement, and the maps behind them. Fields are in T, along x, y, z.
 
     Attributes:
         time_s, voltage_V: (33,) time and terminal voltage.
-        load_T: (S, 3) at the end of the pulse.
-        rest_s, rest_T: (7,) time after the pulse and (7, S, 3).
-        scan_T: (S, 3) in the applied field, which is taken off.
-        soh: Capacity over the nominal one.
+        load_T: (S, 3) field at the end of the pulse.
+        rest_s, rest_T: (7,) time after the pulse and (7, S, 3) field at rest.
+        scan_T: (S, 3) field in the applied field, which is subtracted.
+        soh: Capacity over the nominal capacity.
         ocv_V: Open-circuit voltage before the pulse.
         flows: (nx, ny, 5, 8) under load, then at rest: current density through the stack in A/m2; sheet current of the
             aluminium along x and y, of the copper along x and y, in A/m.
-        units_A: (8, U) each unit's current.
+        units_A: (8, U) current of each unit under load, then at rest.
         lithium: (2, nx, ny) stoichiometry of cathode and anode before the pulse.
         mesh: Edges of the patches.
     """
@@ -95,15 +100,16 @@ def simulate(
         cell: The design.
         state: Charge and age.
         sensors: The array, outside the cell.
-        noise: What readings add; None for the physics alone.
-        protocol: The pulse and the applied field; by default 1C and 1 mT.
-        defect: What is wrong with the cell; nothing by default.
-        variation: How the cell differs from its design; not at all by default.
+        noise: Measurement errors; None for the physics only.
+        protocol: The pulse and the applied field; 1C and 1 mT by default.
+        defect: The cell's defect; none by default.
+        variation: The cell's deviations from its design; none by default.
         mesh: Patches; 24 x 16 by default, with an edge along a tear.
-        rng: Draws the noise.
+        rng: Generator of the noise; seeded from the system's entropy by default.
 
     Raises:
-        MagBridgeError: A sensor is inside the cell, the defect does not fit it, or its state holds no capacity.
+        MagBridgeError: If a sensor is inside the cell, the defect does not fit the cell, or the state leaves no
+            capacity.
 
     Examples:
         >>> cell = PouchCell.preset("nmc")
@@ -127,20 +133,21 @@ def simulate_cases(
     uniform_foils: bool = False,
     through_plane: bool = True,
 ) -> list[Simulation]:
-    """Simulate measurements without noise; meshes of one batch have one shape, and no case depends on another.
+    """Simulate measurements without noise; all meshes must have the same shape, and no case depends on another.
 
     Args:
-        cases: What to simulate.
+        cases: The measurements to simulate.
         sensors: The array, outside every cell.
         protocol: The pulse and the applied field.
-        uniform_foils: Solve for one potential instead of two: a third of the time, the same currents to 1e-9, no tears.
-        through_plane: Whether the current between foils has a field.
+        uniform_foils: Whether to solve for one potential instead of two: this takes a third of the time and gives the
+            same currents to 1e-9, but cannot represent tears.
+        through_plane: Whether to include the field of the current between foils.
 
     Raises:
-        MagBridgeError: As `simulate`, or a tear in uniform foils.
+        MagBridgeError: As in `simulate`, or if there is a tear in uniform foils.
     """
     if uniform_foils and any(case.defect.kind == "tear" for case in cases):
-        raise MagBridgeError("a tear in uniform foils: solve for two potentials, uniform_foils=False")
+        raise MagBridgeError("tear in uniform foils: expected other defects; use uniform_foils=False for tears")
     found: list[Simulation] = []
     operators = Operators(sensors, through_plane)
     for first in range(0, len(cases), network.LANES):
@@ -159,13 +166,16 @@ def _uniform(cell: PouchCell) -> Mesh:
 
 
 def _march(group, numbers: list[Patches], meshes: list[Mesh], protocol: Protocol, unknowns: int):
-    """Voltages (33, LANES); currents of each case at its readings and where 1 A is collected evenly (see `_flows`)."""
+    """Compute voltages (33, LANES), and currents of each case at its readings and for 1 A collected evenly.
+
+    The currents are in the layout of `_flows`.
+    """
 
     def lanes(arrays) -> np.ndarray:
         return np.stack([*arrays, *[arrays[0]] * (network.LANES - len(arrays))], axis=-1)
 
     area = lanes([mesh.areas for mesh in meshes])
-    # those before the moment, of one shape in every cell
+    # the fields before `moment`, which have the same shape in every cell
     ocv, _, scale, weight, time, *stacked = (lanes([np.asarray(own[k]) for own in numbers]) for k in range(11))
     gxp, gyp, gxn, gyn, tau_p, tau_n = stacked
     foils = gxp, gyp, gxn, gyn, tau_p, tau_n
@@ -190,9 +200,10 @@ def _march(group, numbers: list[Patches], meshes: list[Mesh], protocol: Protocol
 
 @_jit
 def _flows(maps, gxp, gyp, gxn, gyn, tau_p, tau_n, dx, dy, current):
-    """Currents of every patch, (LANES, nx, ny, 5, T): density in A/m2; sheet currents K_p along x and y, K_n, in A/m.
+    """Compute the currents of every patch, (LANES, nx, ny, 5, T).
 
-    A sheet current is the mean of a patch's two faces; at an edge with a tab it is the tab's current that passes.
+    They are the density in A/m2 and the sheet currents K_p along x and y, then K_n, in A/m. A sheet current is the mean
+    over a patch's two faces; through a face with a tab flows the tab's current.
     """
     times, _, nx, ny, lanes = maps.shape
     out = np.zeros((lanes, nx, ny, 5, times))
@@ -223,7 +234,7 @@ def _flows(maps, gxp, gyp, gxn, gyn, tau_p, tau_n, dx, dy, current):
 
 
 def _assemble(case, own: Patches, mesh: Mesh, voltage, flows, even, operators: Operators, protocol) -> Simulation:
-    """Add the stack's deviations to the solution in the plane, and the fields."""
+    """Add the stack's deviations to the solution in the plane, and compute the fields."""
     cell = case.cell
     steps = [protocol.load_step, *protocol.rest_steps]
     current = protocol.rate_C * cell.nominal_Ah * protocol.on
@@ -248,7 +259,7 @@ def _assemble(case, own: Patches, mesh: Mesh, voltage, flows, even, operators: O
 
 
 def applied_A(protocol: Protocol) -> float:
-    """B_0 / mu_0 in A/m."""
+    """Return B_0 / mu_0 in A/m."""
     return protocol.applied_mT * 1e-3 / (MU0_4PI * 4 * np.pi)
 
 
@@ -261,7 +272,7 @@ def read(
     placement: Placement | None,
     rng: np.random.Generator,
 ) -> Simulation:
-    """The simulation as instruments read it: dipole, gains, white and 1/f noise, each reading its own."""
+    """Add measurement errors to a simulation: dipole and gains, and independent white and 1/f noise."""
     count = len(sensors.position_mm)
     position = sensors.position_mm * 1e-3 if placement is None else placement.moved(sensors, cell)
     moment = noise.dipole_Am2 * rng.standard_normal(3)
@@ -281,7 +292,15 @@ def read(
 
 
 def _flicker(times: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Unit-variance 1/f noise at `times` (T,) from normal (K, T, ...): the mean of K Ornstein-Uhlenbeck processes."""
+    """Compute unit-variance 1/f noise as the normalised sum of K Ornstein-Uhlenbeck processes.
+
+    Args:
+        times: (T,) times in s.
+        normal: (K, T, ...) standard normal numbers.
+
+    Returns:
+        (T, ...) noise.
+    """
     total = np.zeros(normal.shape[1:])
     for process, scale in zip(normal, FLICKER_S, strict=True):
         value = process[0]

@@ -1,4 +1,4 @@
-"""The state of a cell, what is wrong with it, and the mesh on which it is solved."""
+"""The state of a cell, its defect, its variation, and the mesh on which it is solved."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataset_card.errors import MagBridgeError
 DEFECTS = ("none", "weld", "tear", "layer", "dry", "plating")
 
 CORRELATION_M = 0.02
-"""Correlation length of maps in the plane [C]."""
+"""Correlation length of maps in the plane, in m [C]."""
 EDGE_M = 0.01
-"""Width of the rim that ages differently [C]."""
+"""Width in m of the rim that ages differently [C]."""
 MAP_MODES = (9, 7)
-"""Cosine modes of a map along x and y; the next holds less than 1 % of the first's power."""
+"""Number of cosine modes of a map along x and y; the next has less than 1 % of the first's power."""
 TEAR_M = 0.005
-"""Width of a torn band along x, over which the cut foils do not conduct [C]; a patch of the prototype's mesh."""
+"""Width in m of a torn band along x, over which the cut foils do not conduct [C]; a patch of the prototype's mesh."""
 LIVE_DRY = 0.02
 """Share of a dry region that still works."""
 
@@ -29,13 +29,13 @@ class CellState(Bounded):
 
     Attributes:
         soc: Charge as a share of the present capacity, 0 to 1.
-        lli, lam_pe, lam_ne: Losses of lithium, cathode and anode sites, shares.
-        r_ohm, r_ct: Ohmic and charge-transfer resistance over the fresh cell's.
-        gradient_lli, gradient_r: Difference of LLI (absolute) and resistance (relative) from the stack's middle to its
+        lli, lam_pe, lam_ne: Lost shares of lithium, cathode sites and anode sites.
+        r_ohm, r_ct: Ohmic and charge-transfer resistance over those of the fresh cell.
+        gradient_lli, gradient_r: Change of LLI (absolute) and resistance (relative) from the stack's middle to its
             upper face.
 
     Raises:
-        MagBridgeError: A value is impossible.
+        MagBridgeError: If a value is impossible.
     """
 
     soc: float = number(0.5, least=0.0, most=1.0)
@@ -50,29 +50,29 @@ class CellState(Bounded):
 
 @dataclass(frozen=True)
 class Defect(Bounded):
-    """One fault.
+    """One fault of a cell.
 
-    | kind | share of | place | what it does |
+    | kind | share of | place | effect |
     |---|---|---|---|
     | weld | a tab's width, lost from one end | the lost part's middle | no current leaves there |
-    | tear | the polarity's cross-section, cut along y from one edge | the cut's middle | 5 mm of it conduct less |
+    | tear | the polarity's cross-section, cut along y from one edge | the cut's middle | a 5 mm band conducts less |
     | layer | the current of one aluminium foil's units | - | their resistance grows; 1: the foil is off its tab |
-    | dry | the area | the region's middle | 98 % of it dead, cathode full and graphite empty |
-    | plating | the area | the region's middle | lithium lost there |
+    | dry | the area | the region's middle | 98 % of it is dead, with full cathode and empty graphite |
+    | plating | the area | the region's middle | lithium is lost there |
 
     Attributes:
         kind: One of `DEFECTS`.
         share: Size, more than 0 and at most 1.
         x_mm, y_mm: Middle of the region (dry, plating); x of the cut (tear).
-        depth: Which aluminium foil, from 0 at the bottom (layer).
-        positive: Whether it is the positive tab or the aluminium (weld, tear).
-        low: Whether it starts from the low end in y (weld, tear).
+        depth: Number of the aluminium foil, from 0 at the bottom (layer).
+        positive: Whether the positive tab (weld) or the aluminium (tear) is affected.
+        low: Whether the defect starts from the low end in y (weld, tear).
         length: Length of the cut over the cell's width, at least `share` (tear); share / length of the foils are cut.
-        aspect: Length over width of the region relative to the cell's (dry, plating).
+        aspect: Length over width of the region, relative to the cell's (dry, plating).
         loss: Lithium lost in the region, as LLI (plating).
 
     Raises:
-        MagBridgeError: A value is impossible.
+        MagBridgeError: If a value is impossible.
     """
 
     kind: str = "none"
@@ -94,7 +94,11 @@ class Defect(Bounded):
             raise MagBridgeError(f"tear of share {self.share:g}: expected at most its length, {self.length:g}")
 
     def region(self, cell: PouchCell) -> tuple[float, float, float, float]:
-        """Corners x0, x1, y0, y1 in m of a dry or plated region, moved into the cell where it would leave it."""
+        """Return the bounds x0, x1, y0, y1 in m of a dry or plated region, shifted to lie inside the cell.
+
+        Raises:
+            MagBridgeError: If the region's middle is outside the cell.
+        """
         size = [min(np.sqrt(self.share * self.aspect), 1.0), 0.0]
         size[1] = min(self.share / size[0], 1.0)
         size[0] = self.share / size[1]
@@ -109,10 +113,10 @@ class Defect(Bounded):
         return corners[0], corners[1], corners[2], corners[3]
 
     def cut(self, cell: PouchCell) -> tuple[float, float, float]:
-        """x, y0, y1 in m of a tear.
+        """Return x, y0, y1 in m of a tear.
 
         Raises:
-            MagBridgeError: It is not inside the cell.
+            MagBridgeError: If the tear is not inside the cell.
         """
         x = cell.length_mm / 2 if self.x_mm is None else self.x_mm
         if not 0.02 * cell.length_mm <= x <= 0.98 * cell.length_mm:
@@ -122,7 +126,7 @@ class Defect(Bounded):
         return x * 1e-3, *span
 
     def meshed(self, mesh: Mesh, cell: PouchCell) -> Mesh:
-        """The mesh with an edge along a tear; of other defects as it is."""
+        """Return the mesh with an edge along a tear; other defects leave it unchanged."""
         if self.kind != "tear":
             return mesh
         x, y0, y1 = self.cut(cell)
@@ -130,7 +134,7 @@ class Defect(Bounded):
         return mesh.through(x, tip if 0 < tip < mesh.y[-1] else float(mesh.y[1]))
 
     def place_mm(self, cell: PouchCell) -> tuple[float, float] | None:
-        """Where the defect is, in mm; None where it has no place in the plane."""
+        """Return the defect's place (x, y) in mm, or None if it has no place in the plane."""
         if self.kind in ("dry", "plating"):
             x0, x1, y0, y1 = self.region(cell)
             return (x0 + x1) * 500, (y0 + y1) * 500
@@ -145,17 +149,17 @@ class Defect(Bounded):
         return None
 
     def tab(self, cell: PouchCell, positive: bool) -> tuple[float, float]:
-        """Ends y0, y1 in m of the part of a tab that is welded.
+        """Return the ends y0, y1 in m of the welded part of a tab.
 
         Raises:
-            MagBridgeError: Nothing is left of it.
+            MagBridgeError: If nothing of the weld is left.
         """
         middle = (cell.tab_p_mm if positive else cell.tab_n_mm) * 1e-3
         width = cell.tab_width_mm * 1e-3
         low, high = middle - width / 2, middle + width / 2
         if self.kind == "weld" and self.positive == positive:
             if self.share > 0.98:
-                raise MagBridgeError(f"weld of share {self.share:g}: expected at most .98, else no current can leave")
+                raise MagBridgeError(f"weld of share {self.share:g}: expected at most .98, so that current can leave")
             if self.low:
                 low += self.share * width
             else:
@@ -165,15 +169,15 @@ class Defect(Bounded):
 
 @dataclass(frozen=True)
 class Variation:
-    """How one cell differs from its design, all relative; zero by default.
+    """Relative deviations of one cell from its design; zero by default.
 
     Attributes:
-        loading, lithium, resistance: Common to the cell.
+        loading, lithium, resistance: Deviations of the whole cell.
         slope: Rise of the resistance from the edge x = 0 to the far edge.
-        sheet: (2,) of aluminium and copper.
+        sheet: (2,) deviations of the sheet conductance of aluminium and copper.
         edge: Excess of losses at the rim, in standard deviations of the rim's indicator.
         maps: (5, 9, 7) cosine coefficients of unit-variance maps: loading, resistance, LLI, LAM_PE, LAM_NE.
-        units: (4, U) of each unit: LLI, LAM (absolute), resistance, loading.
+        units: (4, U) deviations of each unit: LLI, LAM (both absolute), resistance, loading.
     """
 
     loading: float = 0.0
@@ -187,7 +191,10 @@ class Variation:
 
 
 def map_amplitudes(cell: PouchCell) -> np.ndarray:
-    """(9, 7) standard deviation of a map's coefficients: spectrum exp(-(pi l k)^2 / 4), no mean, unit variance."""
+    """Compute the (9, 7) standard deviations of a map's coefficients.
+
+    The spectrum is exp(-(pi l k)^2 / 4), with correlation length l, zero mean and unit variance.
+    """
     kx, ky = (np.arange(m)[:, None] for m in MAP_MODES)
     square = (kx / (cell.length_mm * 1e-3)) ** 2 + (ky.T / (cell.width_mm * 1e-3)) ** 2
     power = np.exp(-0.25 * (np.pi * CORRELATION_M) ** 2 * square)
@@ -198,10 +205,10 @@ def map_amplitudes(cell: PouchCell) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Edges of the patches in m; a mesh equals itself only, so that what depends on it alone can be kept.
+    """Edges of the patches in m; a mesh equals only itself, so that results that depend only on it can be cached.
 
     Attributes:
-        x, y: (nx + 1,), (ny + 1,).
+        x, y: (nx + 1,) and (ny + 1,) edges in m.
     """
 
     x: np.ndarray
@@ -209,11 +216,11 @@ class Mesh:
 
     @classmethod
     def uniform(cls, cell: PouchCell, nx: int = 24, ny: int = 16) -> Mesh:
-        """Equal patches."""
+        """Return a mesh of nx x ny equal patches."""
         return cls(np.linspace(0, cell.length_mm * 1e-3, nx + 1), np.linspace(0, cell.width_mm * 1e-3, ny + 1))
 
     def through(self, x: float, y: float) -> Mesh:
-        """The mesh with its inner edge nearest to each place moved there, and the others in proportion."""
+        """Move the inner edge nearest to each place there, and the other edges in proportion; places are in m."""
         return Mesh(_through(self.x, x), _through(self.y, y))
 
     @property
@@ -227,7 +234,7 @@ class Mesh:
         return (self.x[1:] - self.x[:-1])[:, None] * (self.y[1:] - self.y[:-1])
 
     def overlap(self, x0: float, x1: float, y0: float, y1: float) -> np.ndarray:
-        """(nx, ny) share of each patch inside a rectangle."""
+        """Return the (nx, ny) share of each patch inside a rectangle with bounds in m."""
         return _inside(self.x, x0, x1)[:, None] * _inside(self.y, y0, y1)
 
 
@@ -239,6 +246,6 @@ def _through(edges: np.ndarray, place: float) -> np.ndarray:
 
 
 def _inside(edges: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Share of each interval between edges that lies in [low, high]."""
+    """Return the share of each interval between edges that lies in [low, high]."""
     width = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
     return np.maximum(width, 0) / (edges[1:] - edges[:-1])

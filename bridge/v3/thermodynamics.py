@@ -1,7 +1,7 @@
 """Open-circuit states of an electrode pair: U(x) = U_p(y) - U_n(x), n_p y + n_n x = n_Li.
 
-Inventories n are in A h/m2 of one coated pair. Losses act on them alone: LLI takes n_Li, LAM takes n_p or n_n
-(delithiated sites; no lithium goes with them). Capacity, and with it SOH, is an outcome.
+Inventories n are in A h/m2 of one coated pair. Losses act only on them: LLI reduces n_Li, LAM reduces n_p or n_n
+(delithiated sites, so no lithium is lost with them). Capacity, and with it SOH, is a result.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from bridge.v3.chemistry import GRAPHITE, HIGH, LOW, potential
 from dataset_card.running.compiled import compiled
 
-COMPILED_IN = {"chemistry.py": "12290278116d1e7b"}
-"""SHA-256 of the files whose kernels numba compiles into this one: it compiles anew only when this file changes."""
+COMPILED_IN = {"chemistry.py": "13a1d6a2969a11d6"}
+"""SHA-256 of the files whose kernels numba compiles into this one: it recompiles only if this file changes."""
 
 _jit = compiled(nogil=True, error_model="numpy")
 
@@ -22,7 +22,7 @@ def _ocv(material, x, n_p, n_n, n_li):
 
 @_jit
 def anode_at(material, volts, n_p, n_n, n_li):
-    """Stoichiometry x of graphite at which the pair stands at `volts`, by bisection inside [.002, .998]."""
+    """Find the stoichiometry x of graphite at which the pair has the voltage `volts`, by bisection in [.002, .998]."""
     low = max(LOW, (n_li - HIGH * n_p) / n_n)
     high = min(HIGH, (n_li - LOW * n_p) / n_n)
     for _ in range(52):
@@ -36,7 +36,7 @@ def anode_at(material, volts, n_p, n_n, n_li):
 
 @_jit
 def anode_near(material, volts, n_p, n_n, n_li, guess):
-    """`anode_at` by Newton's method from a guess, kept inside its bracket; 1e-12 in x."""
+    """Solve `anode_at` to 1e-12 in x by Newton's method from a guess, kept inside the bracket."""
     low = max(LOW, (n_li - HIGH * n_p) / n_n)
     high = min(HIGH, (n_li - LOW * n_p) / n_n)
     x = min(max(guess, low), high)
@@ -59,5 +59,8 @@ def anode_near(material, volts, n_p, n_n, n_li, guess):
 
 @_jit
 def window(material, v_min, v_max, n_p, n_n, n_li):
-    """Stoichiometries x_0, x_100 of graphite at the empty and the full cell. Capacity is n_n (x_100 - x_0), A h/m2."""
+    """Find the stoichiometries x_0, x_100 of graphite in the empty and the full cell.
+
+    The capacity is n_n (x_100 - x_0) in A h/m2.
+    """
     return anode_at(material, v_min, n_p, n_n, n_li), anode_at(material, v_max, n_p, n_n, n_li)

@@ -1,1 +1,1 @@
-"""Validation before a release: can the bridge be trusted?"""
+"""Checks before a release that show whether the bridge can be trusted."""

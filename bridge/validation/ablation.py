@@ -1,4 +1,4 @@
-"""Ablations: does the state direction, or SOH itself, carry the information that models find?
+"""Ablations that show whether the state direction, or SOH itself, carries the information that models find.
 
 A pilot is a small release at one SOC level. A0 is the unchanged bridge; A1 ages along a random direction; A2 generates
 each cell at another cell's SOH and grades it against its own; A3 ages in the opposite direction.

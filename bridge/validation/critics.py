@@ -1,4 +1,4 @@
-"""Can critics tell healthy signals from fresh scans? Three kinds of critic at and between anchors, and a network.
+"""Critics that try to tell healthy signals from fresh scans: three kinds at and between anchors, and a network.
 
 The scans come from archives to which the bridge was not fitted. Each AUC is reported with its floor: the same critic on
 scans of yet another archive, shifted to the signals' own mean. A bridge whose only fault is its mean, which contains
@@ -213,7 +213,7 @@ def check_two_sample(bridge: AnyBridge, blocking: bool) -> list[Check]:
 
 
 def perfect_signals(upstream: AnyUpstream, voltage: float, archives: Iterable[int] = FLOOR_ARCHIVES) -> np.ndarray:
-    """Return scans (n, T, C) of other archives, shifted to the mean of the fitted one: only this mean can betray them."""
+    """Return scans (n, T, C) of other archives, shifted to the mean of the fitted one, their only flaw."""
     scans = held_out_scans(upstream, voltage, archives)
     moved = scans + (upstream.statistics.mean[likeness.anchor_of(upstream, voltage)] - scans.mean(axis=0))
     for sensor in range(2):

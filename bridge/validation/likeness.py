@@ -1,4 +1,4 @@
-"""Are healthy signals distributed like scans, both those to which the bridge was fitted and held-out ones?"""
+"""Compare healthy signals with scans, both those to which the bridge was fitted and held-out ones."""
 
 from __future__ import annotations
 

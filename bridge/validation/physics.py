@@ -1,4 +1,4 @@
-"""Acceptance checks of v3: are its equations solved, does its theorem hold, are its nulls null?"""
+"""Acceptance checks of v3: its equations are solved, its theorem holds, its nulls are null."""
 
 from __future__ import annotations
 

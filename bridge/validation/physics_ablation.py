@@ -44,7 +44,7 @@ ABLATIONS: dict[str, dict[str, float]] = {
 
 
 def changed(drawn: VirtualCell, ablation: str) -> VirtualCell:
-    """Apply an ablation to a drawn cell; those of labels, placement and current through the plane leave it unchanged."""
+    """Apply an ablation to a drawn cell; those of labels, placement and through-plane current leave it unchanged."""
     values = {"lli": GAINED * drawn.state.lli} if ablation == "lithium gained" else ABLATIONS[ablation]
     variation = Variation() if ablation == "variation of cells off" else drawn.variation
     return replace(drawn, state=replace(drawn.state, **values), variation=variation)

@@ -1,4 +1,4 @@
-"""Compare two upstreams: how close is the simulation to the published files?"""
+"""Compare two upstreams: the simulation with the published files."""
 
 from __future__ import annotations
 

@@ -89,7 +89,13 @@ def make_bridge(
 
 
 def plan_of(bridge: AnyBridge, counts: AnyComposition, master_seed: int) -> Plan:
-    """Return the plan of a v1 or v2 release."""
+    """Return the plan of a v1 or v2 release.
+
+    Args:
+        bridge: The bridge of v1 or v2.
+        counts: Number of rows of each kind.
+        master_seed: Seed from which every other seed is derived.
+    """
     return make_plan(
         bridge.upstream.pulses,
         bridge.config,

@@ -34,6 +34,9 @@ def read_pulse_table(path: Path) -> PulseTable:
     """Read sheet `SOC ALL` of a PulseBat workbook: each cell at 10 SOC levels, in the sheet's order.
 
     The contents are not checked here: the workbooks are pinned by SHA-256, which `files.find` and `files.fetch` check.
+
+    Returns:
+        Records with SOC in percent, SOH as a fraction and voltages U1..U21 in V.
     """
     import pandas
 

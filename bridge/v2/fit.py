@@ -26,6 +26,9 @@ def fit(scans: np.ndarray, voltages: Sequence[float], config: BridgeV2Config = B
         voltages: (A,) anchor voltages in V, ascending.
         config: Parameters of the fit.
 
+    Returns:
+        The scan map, with a scale of 1.
+
     Raises:
         MagBridgeError: If there are fewer than two anchors or positions, or if the scans have another shape or are not
             finite.

@@ -70,6 +70,13 @@ def _at_rest(material, volts, guess, n_p, n_n, n_li, tau_p, tau_n):
 def patches(cell: PouchCell, state: CellState, defect: Defect, variation: Variation, mesh: Mesh) -> Patches:
     """Compute the quantities of every patch and unit of a cell at rest.
 
+    Args:
+        cell: The design.
+        state: Charge and age.
+        defect: The defect.
+        variation: Deviations from the design.
+        mesh: The patches.
+
     Raises:
         MagBridgeError: If the state leaves no capacity, or if the defect does not fit the cell.
     """

@@ -107,6 +107,9 @@ def simulate(
         mesh: Patches; 24 x 16 by default, with an edge along a tear.
         rng: Generator of the noise; seeded from the system's entropy by default.
 
+    Returns:
+        Voltage in V and fields in T, with noise unless `noise` is None, and the maps behind them.
+
     Raises:
         MagBridgeError: If a sensor is inside the cell, the defect does not fit the cell, or the state leaves no
             capacity.
@@ -142,6 +145,9 @@ def simulate_cases(
         uniform_foils: Whether to solve for one potential instead of two: this takes a third of the time and gives the
             same currents to 1e-9, but cannot represent tears.
         through_plane: Whether to include the field of the current between foils.
+
+    Returns:
+        One simulation per case, in order.
 
     Raises:
         MagBridgeError: As in `simulate`, or if there is a tear in uniform foils.

@@ -44,7 +44,7 @@ INNER, FAST = slice(5, 95), slice(36, 90)
 shrinking dip of the mean if SOH falls as low as .52."""
 
 ABLATIONS = {
-    "A0": "the bridge as it is",
+    "A0": "unchanged bridge",
     "A1": "random state direction",
     "A2": "SOH permuted across cells, graded against the cells' own",
     "A3": "state direction negated",

@@ -149,7 +149,7 @@ def checked_requests(
     lengths = [len(values) for values in (voltage, soc, soh, seed, cell)]
     if len(set(lengths)) != 1:
         words = "{} voltages, {} SOC, {} SOH, {} seeds, {} cells".format(*lengths)
-        raise MagBridgeError(f"requests of different lengths: {words}")
+        raise MagBridgeError(f"requests of different lengths: {words}; expected the same number of each")
     low, high = float(voltages[0]), float(voltages[-1])
     for i, (v, c, h, s, name) in enumerate(zip(voltage.tolist(), soc.tolist(), soh.tolist(), seed, cell)):
         if not low <= v <= high:

@@ -87,7 +87,7 @@ class ScanMap:
         if lengths["A"] < 2 or (np.diff(self.voltages) <= 0).any():
             raise MagBridgeError(f"scan map: anchors {self.voltages.tolist()} V; expected at least two, ascending")
         if self.sheet not in (0, 1) or (self.unseen < 0).any() or (self.unseen_shape < 0).any():
-            raise MagBridgeError("scan map: 'sheet' is not 0 or 1, or a mean square is negative")
+            raise MagBridgeError("scan map: 'sheet' is not 0 or 1, or a mean square is negative; expected a fitted map")
         if not 2 <= self.positions == int(self.positions):
             raise MagBridgeError(f"scan map: {self.positions:g} positions; expected an integer of at least 2")
 

@@ -193,7 +193,7 @@ def calibrate_all(tables: Mapping[str, PulseTable]) -> list[Calibration]:
         if sheet.chemistry not in ("NMC", "LFP"):
             continue
         if sheet.name not in tables:
-            raise MagBridgeError(f"no pulse table {sheet.name!r}")
+            raise MagBridgeError(f"no pulse table {sheet.name!r}: expected all NMC and LFP tables")
         found.append(calibrate(sheet.name, tables[sheet.name], PouchCell.preset(sheet.chemistry.lower())))
     return found
 

@@ -149,8 +149,8 @@ def readout(x: np.ndarray, y: np.ndarray, directions: int = 12) -> float:
 def nulls(rows: Rows) -> list[Check]:
     """Check what must not be readable: SOH from the field under load, gradients from the terminals."""
     labels = rows.labels
-    read = [("load field on SOH", rows.load, "soh")]
-    read += [(f"terminals on {label}", rows.voltage, label) for label in ("gradient_r", "gradient_lli")]
+    read = [("SOH from the load field", rows.load, "soh")]
+    read += [(f"{label} from the terminals", rows.voltage, label) for label in ("gradient_r", "gradient_lli")]
     return [
         check("readout", readout(x, labels[label].to_numpy(float)), True, name=name, cells=len(labels))
         for name, x, label in read

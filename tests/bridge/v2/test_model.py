@@ -36,7 +36,7 @@ def test_the_digest_sees_one_bit_and_is_checked(bridge_v2, tmp_path):
     ({"start": np.zeros(4)}, r"'start' has shape \(4,\); expected \(4, 4\)"),
     ({"voltages": np.zeros((5, 1))}, r"'voltages' has shape \(5, 1\); expected \(any,\)"),
     ({"voltages": np.arange(4.0)}, r"'mean' is float64 of shape .*; expected float64 of \(4, 100, 6\)"),
-    ({"end": np.array([0, 0, np.nan, 0])}, "'end' holds NaN or infinity"),
+    ({"end": np.array([0, 0, np.nan, 0])}, "'end' contains NaN or infinity"),
     ({"end": np.array([{}] * 4, dtype=object)}, "not a readable npz file of plain arrays"),
     ({"voltages": np.array([1.0, 2.0, 2.0, 3.0, 4.0])}, "at least two, ascending"),
     ({"positions": np.array(1.0)}, "1 positions; expected an integer of at least 2"),

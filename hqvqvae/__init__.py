@@ -14,7 +14,7 @@ __all__ = list(_PUBLIC)
 def __getattr__(name: str):
     """Load torch, transformers or pandas only when a name that needs them is used.
 
-    The configuration and the model are then known to transformers' auto classes, too.
+    Loading the configuration or the model also registers it with transformers' auto classes.
     """
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

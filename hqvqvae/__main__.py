@@ -11,13 +11,13 @@ from dataset_card.running.commands import CommandLine
 from .commands import discovery, model, study
 from .errors import HQVQVAEError
 
-app = CommandLine("Train and use HQ-VQVAE, which gives battery discharges codes.")
+app = CommandLine("Train and use HQ-VQVAE, which encodes battery discharges as codes.")
 for command in (*model.COMMANDS, *discovery.COMMANDS, *study.COMMANDS):
     app.command()(command)
 
 
 def main() -> None:
-    """Run a command."""
+    """Run the command line."""
     run(app, (HQVQVAEError,))
 
 

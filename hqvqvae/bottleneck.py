@@ -1,4 +1,4 @@
-"""The bottleneck between encoder and quantizer: linear, a bounded map, linear; the map is a circuit or classical."""
+"""The bottleneck between encoder and quantizer: linear, bounded map, linear; the map is a circuit or classical."""
 
 import math
 from typing import Any
@@ -15,10 +15,10 @@ _CLASSICAL = {"tanh": torch.tanh, "sin": torch.sin}
 
 
 class Bottleneck(nn.Module):
-    """Linear to one angle per qubit (or unit), the circuit (or tanh, sin), linear back; optionally added to its input.
+    """Map linearly to one angle per qubit or unit, apply the circuit (or tanh, sin), map back; may add the input.
 
-    Classical units may be coupled: `n_couplings` weights c take neighbours on a ring into account before the bounded
-    map f, f(x + C f(x)). They start at zero and make the number of parameters what it should be, to the last one.
+    Classical units may be coupled: `n_couplings` weights c add each unit's neighbours on a ring before the bounded map
+    f, giving f(x + C f(x)). They start at zero and let the number of parameters match a circuit's exactly.
     """
 
     def __init__(self, config: HQVQVAEConfig):
@@ -31,7 +31,7 @@ class Bottleneck(nn.Module):
         self.config = config
         self.couplings: nn.Parameter | None = None
         if quantum:
-            # The weights are the model's own parameter, handed to a pure function: saved and loaded like any other.
+            # The weights are the model's own parameter, passed to a pure function: saved and loaded as usual.
             shape = weight_shape(config.ansatz, config.n_qubits, config.n_layers)
             self.circuit_weights = nn.Parameter(torch.empty(shape))
             self.circuit = _circuit(config)
@@ -39,7 +39,7 @@ class Bottleneck(nn.Module):
             self.couplings = nn.Parameter(torch.empty(config.n_couplings))
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the circuit, a function that no process can be sent; it is made anew from the configuration."""
+        """Return all attributes but the circuit, which cannot be pickled; it is rebuilt from the configuration."""
         return {**self.__dict__, "circuit": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -47,10 +47,10 @@ class Bottleneck(nn.Module):
         self.circuit = _circuit(self.config) if self.config.bottleneck == "quantum" else None
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents `(n, D)` to latents `(n, D)`."""
+        """Map latents `(n, D)` to latents `(n, D)`."""
         inputs = self.project_in(latents) * self.config.input_scale + self.config.input_shift
         if self.circuit is not None:
-            # Frozen here and not by `requires_grad`, which a loaded model would have lost.
+            # Frozen here rather than by `requires_grad`, which is lost when a model is loaded.
             weights = self.circuit_weights.detach() if self.config.freeze_circuit else self.circuit_weights
             bounded = self.circuit(inputs, weights)
         else:
@@ -69,7 +69,7 @@ class Bottleneck(nn.Module):
         return bound(inputs)
 
     def init_weights(self, circuit_init_std: float | None) -> None:
-        """Draw what is not a linear layer's: circuit weights from N(0, std) or U(0, 2 pi); couplings are zero."""
+        """Draw circuit weights from N(0, std) or U(0, 2 pi) and set couplings to zero; leave the linear layers."""
         if self.circuit is None:
             if self.couplings is not None:
                 init.zeros_(self.couplings)
@@ -87,7 +87,7 @@ def _circuit(config: HQVQVAEConfig) -> Circuit:
 
 
 def n_parameters(config: HQVQVAEConfig) -> int:
-    """Trainable numbers of the bottleneck that its output depends on (`circuit.idle_weights` do not count)."""
+    """Count the bottleneck's trainable numbers that affect its output (`circuit.idle_weights` do not)."""
     width, depth = config.n_qubits, config.latent_dim
     if config.bottleneck == "none":
         return 0
@@ -100,15 +100,15 @@ def n_parameters(config: HQVQVAEConfig) -> int:
 
 
 def twin_options(config: HQVQVAEConfig, bottleneck: str = "tanh") -> dict[str, str | int]:
-    """Options of the classical bottleneck that has exactly as many parameters as one with a circuit.
+    """Return options of the classical bottleneck with exactly as many parameters as the one with a circuit.
 
     Args:
-        config: one with a circuit.
+        config: configuration of a model with a circuit.
         bottleneck: "tanh" or "sin".
 
     Returns:
-        As many units as the parameters allow, and couplings for what is left of them.
+        Options for as many units as the parameters allow, with couplings for the remainder.
     """
-    # A unit costs its row in, its bias and its column out; the bias out is there once.
+    # A unit costs its input row, its bias and its output column; the output bias is shared.
     units, couplings = divmod(n_parameters(config) - config.latent_dim, 2 * config.latent_dim + 1)
     return {"bottleneck": bottleneck, "n_qubits": units, "n_couplings": couplings}

@@ -1,26 +1,26 @@
 """The parametrised quantum circuits of the bottleneck as a batched torch statevector.
 
-Each ansatz embeds one angle a qubit and has layers of trainable gates; <Z> of each qubit is read out and, with readout
-"Z+ZZ", <ZZ> of neighbours on a ring:
+Each ansatz embeds one angle per qubit and has layers of trainable gates. <Z> of each qubit is read out and, with
+readout "Z+ZZ", also <ZZ> of neighbours on a ring:
 
     strongly_entangling  AngleEmbedding (RY), StronglyEntanglingLayers (Rot = RZ RY RZ on each qubit, a ring of CNOTs
-                         whose reach grows with the layer): the paper's
-    reuploading          the same, the embedding repeated before each layer
-    ry_cz                AngleEmbedding (RY), layers of RY with a ring of CZ between them; with an odd number of layers
-                         and small weights near the identity, since the rings cancel in pairs
-    rot_ising_zz         AngleEmbedding (RY), layers of Rot and a ring of IsingZZ; with small weights near the identity
+                         whose reach grows with the layer): the paper's ansatz
+    reuploading          the same, with the embedding repeated before each layer
+    ry_cz                AngleEmbedding (RY), layers of RY with a ring of CZ between them; near the identity if the
+                         number of layers is odd and weights are small, because the rings cancel in pairs
+    rot_ising_zz         AngleEmbedding (RY), layers of Rot and a ring of IsingZZ; near the identity for small weights
     iqp                  IQPEmbedding, StronglyEntanglingLayers
-    product              AngleEmbedding (RY) and Rot in each layer, no gate on two qubits: separable
+    product              AngleEmbedding (RY) and Rot in each layer, no two-qubit gates: separable
 
-The paper's, for three qubits and one layer:
+The paper's circuit, for three qubits and one layer:
 
     0: ──RY(x0)──Rot──╭●────╭X─┤ <Z>
     1: ──RY(x1)──Rot──╰X─╭●─│──┤ <Z>
     2: ──RY(x2)──Rot─────╰X─╰●─┤ <Z>
 
-All are pure functions of (inputs, weights), so the weights stay the model's own parameters. The paper names angle
-encoding, two entangling layers and Pauli-Z readout; the rotation axis and the entangler are ours. One matrix for the
-layers after the embedding, the whole batch through one product with it, was tried: half as fast (`perf/circuit.py`).
+All are pure functions of (inputs, weights), so the weights stay the model's own parameters. The paper specifies angle
+encoding, two entangling layers and Pauli-Z readout; the rotation axis and the entangler are ours. Multiplying the whole
+batch by one matrix for all layers after the embedding was tried and is half as fast (`perf/circuit.py`).
 """
 
 import functools
@@ -38,15 +38,15 @@ Circuit = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def weight_shape(ansatz: str, n_qubits: int, n_layers: int) -> tuple[int, int, int]:
-    """Shape of the weights: angles in rad for each layer and qubit (three of Rot, one of IsingZZ, one of RY)."""
+    """Return the shape of the weights: angles in rad per layer and qubit (three for Rot, one for IsingZZ or RY)."""
     return (n_layers, n_qubits, {"ry_cz": 1, "rot_ising_zz": 4}.get(ansatz, 3))
 
 
 def idle_weights(ansatz: str, n_qubits: int, n_layers: int) -> int:
-    """How many weights no output depends on, because their gates commute with the readout.
+    """Count the weights that affect no output because their gates commute with the readout.
 
-    They are the last layer's second RZ (8 of the 48 angles of the paper's circuit) and IsingZZ, and the IsingZZ of a
-    ring that is none. They are drawn and saved like the others; their gradient is zero.
+    They are the last layer's second RZ (8 of the 48 angles of the paper's circuit) and IsingZZ, and the IsingZZ angles
+    beyond the pairs of a ring of one or two qubits. They are drawn and saved like the others; their gradient is zero.
     """
     if ansatz == "ry_cz":
         return 0
@@ -56,12 +56,12 @@ def idle_weights(ansatz: str, n_qubits: int, n_layers: int) -> int:
 
 
 def n_outputs(readout: str, n_qubits: int) -> int:
-    """How many expectation values are read out."""
+    """Count the expectation values that are read out."""
     return n_qubits + (len(ring(n_qubits)) if readout == "Z+ZZ" else 0)
 
 
 def ring(n_qubits: int) -> list[tuple[int, int]]:
-    """Neighbours on a ring; two qubits make one pair, one makes none."""
+    """Return the pairs of neighbours on a ring; two qubits make one pair, one makes none."""
     return [(qubit, (qubit + 1) % n_qubits) for qubit in range(n_qubits if n_qubits > 2 else n_qubits - 1)]
 
 
@@ -70,25 +70,25 @@ def check_shapes(ansatz: str, inputs: torch.Tensor, weights: torch.Tensor) -> No
     angles = weight_shape(ansatz, 1, 1)[-1]
     if inputs.ndim != 2 or weights.ndim != 3 or weights.shape[1:] != (inputs.shape[1], angles):
         got = f"got {tuple(inputs.shape)} and {tuple(weights.shape)}"
-        raise HQVQVAEError(f"the circuit needs inputs (n, q) and weights (layers, q, {angles}), {got}")
+        raise HQVQVAEError(f"the circuit needs inputs (n, q) and weights (layers, q, {angles}); {got}")
 
 
 def statevector_circuit(ansatz: str, readout: str = "Z") -> Circuit:
-    """The circuit simulated in torch, on the device and in the precision of its inputs.
+    """Return the circuit as a torch simulation, on the device and in the precision of its inputs.
 
     Args:
-        ansatz: one of `ANSATZES`.
-        readout: one of `READOUTS`.
+        ansatz: One of `ANSATZES`.
+        readout: One of `READOUTS`.
 
     Returns:
-        A function of inputs `(n, q)` and weights (`weight_shape`), both in rad, that gives the expectation values
-        `(n, n_outputs)`, differentiable in both.
+        A function that maps inputs `(n, q)` and weights (`weight_shape`), both in rad, to the expectation values
+        `(n, n_outputs)`; it is differentiable in both.
     """
 
     def circuit(inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         check_shapes(ansatz, inputs, weights)
         n_layers, n_qubits, _ = weights.shape
-        angles = inputs.T  # rows of the batch go last: gates act on long contiguous runs
+        angles = inputs.T  # the batch comes last, so that gates act on long contiguous runs
         if ansatz == "product":
             z = _product_z(angles, weights)
             pairs = [z[one] * z[other] for one, other in ring(n_qubits)] if readout == "Z+ZZ" else []
@@ -114,7 +114,7 @@ def _strongly_entangling(angles: torch.Tensor, weights: torch.Tensor) -> torch.T
 def _reuploading(angles: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     gates = _rot(weights)
     state = _product_state(torch.matmul(gates[0], _embedded(angles).to(gates.dtype)))
-    # RY(x) is diagonal in the basis of Y: the same basis change for all rows, a phase for each.
+    # RY(x) is diagonal in the basis of Y: one basis change for all rows, and a phase per row.
     to_y = torch.tensor([[1, -1j], [1, 1j]], dtype=gates.dtype, device=gates.device).expand(len(angles), 2, 2) / 2**0.5
     half = torch.stack((-angles / 2, angles / 2), 1)
     phases = _product_state(torch.polar(torch.ones_like(half), half))
@@ -125,7 +125,7 @@ def _reuploading(angles: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
 
 def _ry_cz(angles: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    # The first RY adds to the embedding's; all gates are real, so the state is. A last ring of CZ would change nothing.
+    # The first RY adds to the embedding's; all gates are real, so is the state. A last ring of CZ would have no effect.
     state = _product_state(_embedded(angles + weights[0]))
     cz = _cz_signs(len(angles), angles.device).to(angles.dtype)
     for layer in weights[1:]:
@@ -167,7 +167,7 @@ ANSATZES = (*_STATES, "product")
 
 
 def _product_z(angles: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """<Z> `(q, n)` of qubits that never meet: each keeps its own two amplitudes."""
+    """Compute <Z> `(q, n)` of qubits that never interact: each keeps its own two amplitudes."""
     gates = _rot(weights)
     state = torch.matmul(gates[0], _embedded(angles).to(gates.dtype))
     for gate in gates[1:]:
@@ -177,13 +177,13 @@ def _product_z(angles: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
 
 def _ry(angle: torch.Tensor) -> torch.Tensor:
-    """Real RY matrices of angles `(q, ...)`, `(q, 2, 2, ...)`."""
+    """Return the real RY matrices `(q, 2, 2, ...)` of angles `(q, ...)`."""
     cos, sin = torch.cos(angle / 2), torch.sin(angle / 2)
     return torch.stack((torch.stack((cos, -sin), 1), torch.stack((sin, cos), 1)), 1)
 
 
 def _rot(weights: torch.Tensor) -> torch.Tensor:
-    """Rot(phi, theta, omega) = RZ(omega) RY(theta) RZ(phi) as complex matrices `(layers, q, 2, 2)`."""
+    """Return Rot(phi, theta, omega) = RZ(omega) RY(theta) RZ(phi) as complex matrices `(layers, q, 2, 2)`."""
     phi, theta, omega = weights.unbind(-1)
     z_sign = torch.tensor((-0.5, 0.5), dtype=weights.dtype, device=weights.device)
     phase = (omega[..., None] * z_sign)[..., :, None] + (phi[..., None] * z_sign)[..., None, :]
@@ -191,25 +191,25 @@ def _rot(weights: torch.Tensor) -> torch.Tensor:
 
 
 def _embedded(angles: torch.Tensor) -> torch.Tensor:
-    """RY(x)|0> for each qubit, `(q, 2, n)`."""
+    """Return RY(x)|0> for each qubit, `(q, 2, n)`."""
     return torch.stack((torch.cos(angles / 2), torch.sin(angles / 2)), 1)
 
 
 def _product_state(qubits: torch.Tensor) -> torch.Tensor:
-    """The joint state `(2^q, n)` of independent qubits `(q, 2, n)`; qubit 0 is the most significant bit."""
+    """Return the joint state `(2^q, n)` of independent qubits `(q, 2, n)`; qubit 0 is the most significant bit."""
     if len(qubits) == 1:
         return qubits[0]
-    half = len(qubits) // 2  # two halves first: only the last product is of full size
+    half = len(qubits) // 2  # by halves, so that only the last product has full size
     upper, lower = _product_state(qubits[:half]), _product_state(qubits[half:])
     return (upper[:, None, :] * lower[None, :, :]).flatten(0, 1)
 
 
 def _apply(state: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
-    """One gate on each qubit, as two Kronecker factors of half the register: A S B^T on the state as a matrix S.
+    """Apply one gate to each qubit, as Kronecker factors for each half of the register: A S B^T for a state matrix S.
 
     Args:
-        state: `(2^q, n)`.
-        gates: `(q, 2, 2)`.
+        state: State `(2^q, n)`.
+        gates: Gates `(q, 2, 2)`.
 
     Returns:
         The state `(2^q, n)`.
@@ -228,7 +228,7 @@ def _after_cnots(state: torch.Tensor, layer: int) -> torch.Tensor:
 
 
 def _constant(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """Make a constant tensor once for each set of arguments; anew in `torch.export`, whose tensors hold no values."""
+    """Cache a constant tensor for each set of arguments, except in `torch.export`, whose tensors have no values."""
     # A tensor first made in inference mode could not serve a later backward pass.
     kept = functools.lru_cache(torch.inference_mode(False)(make))
     return lambda *arguments: make(*arguments) if torch.compiler.is_exporting() else kept(*arguments)
@@ -236,11 +236,11 @@ def _constant(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
 
 @_constant
 def _ring_of_cnots(n_qubits: int, layer: int, device: torch.device) -> torch.Tensor:
-    """The CNOTs of one layer as one permutation `(2^q,)`: new amplitude i is old amplitude permutation[i]."""
+    """Combine one layer's CNOTs into a permutation `(2^q,)`: new amplitude i is old amplitude permutation[i]."""
     source = torch.arange(2**n_qubits, device=device)
     if n_qubits > 1:
         reach = layer % (n_qubits - 1) + 1
-        # The last CNOT acts last on the state, so its index map is read first.
+        # The last CNOT acts last on the state, so its index map applies first.
         for control in reversed(range(n_qubits)):
             target = (control + reach) % n_qubits
             bit = source >> (n_qubits - 1 - control) & 1
@@ -250,7 +250,7 @@ def _ring_of_cnots(n_qubits: int, layer: int, device: torch.device) -> torch.Ten
 
 @_constant
 def _eigenvalues(n_qubits: int, observables: tuple[tuple[int, ...], ...], device: torch.device) -> torch.Tensor:
-    """Eigenvalues `(observables, 2^q)` of products of Z on the named qubits, in each basis state."""
+    """Compute the eigenvalues `(observables, 2^q)` of products of Z on the named qubits, in each basis state."""
     shifts = torch.arange(n_qubits - 1, -1, -1, device=device)
     z = 1.0 - 2.0 * (torch.arange(2**n_qubits, device=device) >> shifts[:, None] & 1).double()
     rows = [z[list(qubits)].prod(0) for qubits in observables]
@@ -259,7 +259,7 @@ def _eigenvalues(n_qubits: int, observables: tuple[tuple[int, ...], ...], device
 
 @_constant
 def _cz_signs(n_qubits: int, device: torch.device) -> torch.Tensor:
-    """What a ring of CZ multiplies the amplitudes with, `(2^q,)`: -1 for each pair of neighbours that are both 1."""
+    """Compute the factors `(2^q,)` that a ring of CZ applies: -1 for each pair of neighbours that are both 1."""
     signs = torch.ones(2**n_qubits, dtype=torch.float64, device=device)
     for one, other in ring(n_qubits):
         z = _eigenvalues(n_qubits, ((one,), (other,)), device)
@@ -269,7 +269,7 @@ def _cz_signs(n_qubits: int, device: torch.device) -> torch.Tensor:
 
 @_constant
 def _readout(readout: str, n_qubits: int, last: int | None, device: torch.device) -> torch.Tensor:
-    """Eigenvalues `(n_outputs, 2^q)` of what is read out in each basis state before the CNOTs of the last layer."""
+    """Compute the readout's eigenvalues `(n_outputs, 2^q)` in each basis state before the last layer's CNOTs."""
     pairs = ring(n_qubits) if readout == "Z+ZZ" else []
     after = _eigenvalues(n_qubits, (*((qubit,) for qubit in range(n_qubits)), *pairs), device)
     if last is None:

@@ -1,4 +1,4 @@
-"""Configuration of HQ-VQVAE and the named ones: the paper's model, its twins, and the recommended recipe."""
+"""Configuration of HQ-VQVAE, and named configurations: the paper's model, its twins, and the recommended recipe."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ PAPER_FEATURES = (
     "temp_mean", "dv_dt_mean", "dv_dt_min", "ah_throughput", "capacity",
 )  # fmt: skip
 
-# Capacity, mean voltage over the charge, and voltages at 20, 50, 80 and 90 % of a discharge: what a curve Q(V) gives.
+# Available from a curve Q(V): capacity, mean voltage over charge, voltages at 20, 50, 80 and 90 % of the discharge.
 CHARGE_FEATURES = ("capacity", "v_mean_charge", "v_20", "v_50", "v_80", "v_90")
 
-MAX_WIDTH, MAX_DEPTH = 4096, 8  # a layer of 4096 by 4096 takes 64 MB: a file that asks for more is damaged
-MAX_WEIGHTS = 2**25  # of the encoder: 128 MB, and as much for the decoder; ours have some thousands
-MAX_SHOTS = 10**6  # samples of each expectation value, which are held at once
-MAX_NUMBER = 1e9  # of every other number: far beyond any use, and torch takes it
+MAX_WIDTH, MAX_DEPTH = 4096, 8  # a layer of 4096 by 4096 takes 64 MB; a file with a larger one is damaged
+MAX_WEIGHTS = 2**25  # of the encoder: 128 MB, and as much for the decoder; ours have a few thousand
+MAX_SHOTS = 10**6  # samples per expectation value, all in memory at once
+MAX_NUMBER = 1e9  # limit on every other number: far beyond any use, and safe for torch
 
-# What the recommended recipe adds to the paper's model; 5 warm-up epochs as a plain autoencoder come with codebook_init
-# "kmeans". The measured gains are in pretrained/evaluation.json.
+# Changes by the recommended recipe to the paper's model; codebook_init "kmeans" implies 5 warm-up epochs as a plain
+# autoencoder. The measured gains are in pretrained/evaluation.json.
 RECIPE: dict[str, Any] = {"codebook_init": "kmeans", "codebook_update": "ema", "restart_unused_codes": True}
 
-# Few inputs and few codes, relative to the cell's beginning: chosen on the MATR cells that are not test2.
+# Few inputs, relative to the cell's beginning, and few codes: chosen on the MATR cells outside test2.
 _PRECURSOR: dict[str, Any] = {
     **RECIPE, "feature_names": CHARGE_FEATURES, "reference_window": (7, 11), "codebook_size": 4, "latent_dim": 4,
     "n_qubits": 4,
@@ -76,7 +76,7 @@ def _is_positive_or_none(value: Any) -> bool:
 _WHOLE = f"a whole number of at least 1, at most {MAX_WIDTH}"
 _POSITIVE = f"a positive number up to {MAX_NUMBER:g}"
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "feature_names": (lambda names: 0 < len(names) == len(set(map(str, names))), "at least one name, each once"),
+    "feature_names": (lambda names: 0 < len(names) == len(set(map(str, names))), "at least one name, no duplicates"),
     **dict.fromkeys(("latent_dim", "codebook_size", "n_qubits", "n_layers"), (_is_whole, _WHOLE)),
     "hidden_sizes": (lambda sizes: all(map(_is_whole, sizes)), _WHOLE.replace("a whole number", "whole numbers")),
     "input_scale": (lambda value: 0 < value <= MAX_NUMBER, _POSITIVE),
@@ -89,12 +89,12 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "commitment_cost": (lambda value: 0 <= value <= MAX_NUMBER, f"0 to {MAX_NUMBER:g}"),
     "reference_window": (
         lambda value: value is None or (len(value) == 2 and all(map(_is_whole, value)) and value[0] <= value[1]),
-        "the first and last segment of a cell's beginning, from 1 on, such as [7, 11]"
+        "first and last segment of a cell's beginning, counted from 1, such as [7, 11]"
     ),
 }  # fmt: skip
 
 
-# Keys of every configuration of transformers, those in saved files included.
+# Keys of every transformers configuration, including those in saved files.
 _OF_TRANSFORMERS = {field.name for field in dataclasses.fields(PreTrainedConfig)} | {
     "model_type", "auto_map", "torch_dtype", "num_labels", "name_or_path", "_name_or_path", "_commit_hash",
     "attn_implementation", "experts_implementation", "output_attentions",
@@ -102,46 +102,46 @@ _OF_TRANSFORMERS = {field.name for field in dataclasses.fields(PreTrainedConfig)
 
 
 class HQVQVAEConfig(PreTrainedConfig):
-    """What an HQ-VQVAE is made of; the defaults are the paper's model (sections 3 and 4, Table 7).
+    """The architecture of an HQ-VQVAE; the defaults are the paper's model (sections 3 and 4, Table 7).
 
-    The paper gives latent 8, 32 codes, beta 0.25, 8 qubits, 2 entangling layers, angle encoding and Pauli-Z readout;
-    the hidden widths, the entangler and the initial codebook U(-1/K, 1/K) are ours.
+    The paper specifies latent 8, 32 codes, beta 0.25, 8 qubits, 2 entangling layers, angle encoding and Pauli-Z
+    readout; the hidden widths, the entangler and the initial codebook U(-1/K, 1/K) are ours.
 
     Args:
-        feature_names: the inputs, in order; any number.
-        protocol: how the features are cleaned, see `hqvqvae.cells.features`.
+        feature_names: the inputs, in order; any number of them.
+        protocol: how the features are cleaned; see `hqvqvae.cells.features`.
         hidden_sizes: widths of the encoder's ReLU layers; the decoder mirrors them.
         latent_dim: width of a latent and of a code's vector.
         codebook_size: number of codes K.
         commitment_cost: beta of the paper's loss.
-        bottleneck: "quantum" (linear, circuit, linear), "tanh" or "sin" (the same with it in place of the circuit) or
+        bottleneck: "quantum" (linear, circuit, linear), "tanh" or "sin" (the same with that function as the circuit) or
             "none" (a plain VQ-VAE).
-        residual: add the latent to what the bottleneck makes of it.
-        n_qubits: qubits of the circuit, at most 12; units of "tanh" and "sin".
+        residual: add the latent to the bottleneck's output.
+        n_qubits: qubits of the circuit, at most 12, or units of "tanh" and "sin".
         n_layers: layers of the circuit.
         ansatz: "strongly_entangling" or another of `circuit.ANSATZES`.
         readout: "Z" (<Z> of each qubit) or "Z+ZZ" (also <ZZ> of neighbours on a ring).
-        input_scale: factor on what the first linear layer gives, before it enters the circuit, tanh or sin.
-        input_shift: added to that, in rad.
-        freeze_circuit: leave the circuit's weights as they were drawn.
-        n_couplings: weights between neighbouring units of "tanh" and "sin", see `bottleneck.Bottleneck`.
-        circuit_init_std: spread of the normal that circuit weights are drawn from in rad; None for U(0, 2 pi).
+        input_scale: factor on the first linear layer's output before it enters the circuit, tanh or sin.
+        input_shift: shift added to that product, in rad.
+        freeze_circuit: keep the circuit's initial weights.
+        n_couplings: weights between neighbouring units of "tanh" and "sin"; see `bottleneck.Bottleneck`.
+        circuit_init_std: standard deviation in rad of the normal initial circuit weights; None for U(0, 2 pi).
         backend: "torch" (native statevector) or "pennylane".
-        pennylane_device: the PennyLane device of backend "pennylane".
-        pennylane_shots: samples per expectation value there; None for the exact one.
+        pennylane_device: PennyLane device of backend "pennylane".
+        pennylane_shots: samples per expectation value on that device; None for exact values.
         codebook_init: "uniform", or "kmeans" of the latents after a warm-up.
         codebook_update: "loss" (the paper's codebook term) or "ema" (exponential moving average of assigned latents).
         ema_decay: decay of that average per step.
         restart_unused_codes: move a code that no segment used in an epoch onto a random latent.
-        z_clip: bound on standardised inputs; None for no bound. Protocol P needs one (10).
-        quantizer: "nearest" (the nearest vector's code), "simvq" (the same, vectors by `quantizer.SimVQ`) or "fsq"
-            (`fsq.FiniteScalarQuantizer`). The last two have no codebook to start, average or restart.
-        gradient: "straight_through", or "rotation" (`quantizer.rotate_to`), of the first two.
-        reference_window: first and last segment, counted from 1, whose mean is the beginning of a cell; features are
-            taken less that (`encode` and `score` do it, training takes such features). None for features as they are.
+        z_clip: bound on the magnitude of standardised inputs; None for no bound. Protocol P needs one (10).
+        quantizer: "nearest" (the nearest vector's code), "simvq" (the same, with vectors from `quantizer.SimVQ`) or
+            "fsq" (`fsq.FiniteScalarQuantizer`). The last two have no codebook to initialise, average or restart.
+        gradient: "straight_through" or "rotation" (`quantizer.rotate_to`), for the first two quantizers.
+        reference_window: first and last segment, counted from 1, of a cell's beginning, whose mean is subtracted from
+            the features (`encode` and `score` subtract it; training expects such features). None to subtract nothing.
 
     Raises:
-        HQVQVAEError: a value out of its range; the message names it.
+        HQVQVAEError: If a value is out of range; the message names it.
     """
 
     model_type = "hqvqvae"
@@ -185,7 +185,7 @@ class HQVQVAEConfig(PreTrainedConfig):
         self._check()
         labels = kwargs.get("num_labels")
         if labels is not None and (type(labels) is not int or not 0 <= labels <= MAX_WIDTH):
-            raise HQVQVAEError(f"num_labels={labels!r}: expected none, since the model has no labels")
+            raise HQVQVAEError(f"num_labels={labels!r}: expected none, because the model has no labels; leave it out")
         super().__post_init__(**kwargs)
 
     def _check(self) -> None:
@@ -199,7 +199,7 @@ class HQVQVAEConfig(PreTrainedConfig):
                 raise HQVQVAEError(f"{name}={value!r}: expected {expected}")
         if len(self.hidden_sizes) > MAX_DEPTH or len(self.feature_names) > MAX_WIDTH:
             layers = f"{len(self.hidden_sizes)} hidden layers of {len(self.feature_names)} features"
-            raise HQVQVAEError(f"{layers}: expected at most {MAX_DEPTH} and {MAX_WIDTH}")
+            raise HQVQVAEError(f"{layers}: expected at most {MAX_DEPTH} layers and {MAX_WIDTH} features")
         widths = [len(self.feature_names), *self.hidden_sizes, self.latent_dim]
         weights = sum(one * other for one, other in zip(widths, widths[1:]))
         if weights > MAX_WEIGHTS:
@@ -217,44 +217,45 @@ class HQVQVAEConfig(PreTrainedConfig):
         tended = (self.codebook_init, self.codebook_update, self.restart_unused_codes) != ("uniform", "loss", False)
         if self.quantizer != "nearest" and tended:
             expected = "codebook_init 'uniform', codebook_update 'loss' and restart_unused_codes False"
-            seen = f"quantizer={self.quantizer!r} has no codebook to start, average or restart"
+            seen = f"quantizer={self.quantizer!r} has no codebook to initialise, average or restart"
             raise HQVQVAEError(f"{seen}: expected {expected}")
 
     @classmethod
     def named(cls, name: str, **changes) -> HQVQVAEConfig:
-        """A configuration by its name.
+        """Return a new configuration by name.
 
         Args:
             name: "paper" (exactly the paper's), "paper-classical" (no circuit), "paper-recipe" (the paper's
-                architecture, trained by the recommended recipe), "recommended" (that, a bypass around the circuit and
-                small initial weights), "recommended-classical" (no circuit), without a bypass "bounded" and its fair
-                twin "bounded-classical" (tanh in place of the circuit), or "precursor" and "precursor-classical" (like
-                the recommended ones, for features relative to a cell's beginning).
-            **changes: arguments that differ from it.
+                architecture, trained with the recommended recipe), "recommended" (that, with a bypass around the
+                circuit and small initial weights), "recommended-classical" (no circuit), "bounded" (no bypass) and its
+                fair twin "bounded-classical" (tanh in place of the circuit), "precursor" and "precursor-classical"
+                (like the recommended ones, for features relative to a cell's beginning), or "precursor-rotation",
+                "precursor-simvq" and "precursor-fsq" ("precursor" with another gradient or quantizer).
+            **changes: arguments that replace the named ones.
 
         Returns:
-            A new configuration.
+            The configuration.
 
         Raises:
-            HQVQVAEError: no such name.
+            HQVQVAEError: If there is no such name.
         """
         if name not in NAMED_CONFIGS:
             close = difflib.get_close_matches(name, NAMED_CONFIGS, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
-            raise HQVQVAEError(f"no configuration {name!r}; {hint}there are {', '.join(NAMED_CONFIGS)}")
+            raise HQVQVAEError(f"no configuration {name!r}; {hint}expected one of {', '.join(NAMED_CONFIGS)}")
         return cls(**{**NAMED_CONFIGS[name], **changes})
 
     @classmethod
     def unknown_keys(cls, names: Iterable[str]) -> str:
-        """The error of keys that no configuration has, with a guess."""
+        """Return an error message for unknown configuration keys, with a suggestion."""
         known = list(cls.__annotations__)
         guesses = [guess for name in names for guess in difflib.get_close_matches(name, known, n=1)]
-        hint = f"did you mean {', '.join(guesses)}?" if guesses else f"there are {', '.join(known)}"
+        hint = f"did you mean {', '.join(guesses)}?" if guesses else f"expected one of {', '.join(known)}"
         return f"the configuration has no {', '.join(sorted(names))}; {hint}"
 
     @classmethod
     def from_dict(cls, config_dict: dict, **kwargs) -> HQVQVAEConfig:
-        """As in transformers, but another kind of model or a change out of its range is an error, not a warning."""
+        """Load as transformers does, but reject another kind of model or a change out of range rather than warn."""
         changes = {name: kwargs.pop(name) for name in cls.__annotations__.keys() & kwargs.keys()}
         config_dict = {**config_dict, **changes}
         kind = config_dict.get("model_type", cls.model_type)

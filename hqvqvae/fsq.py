@@ -1,4 +1,4 @@
-"""Finite scalar quantization: a few bounded numbers, each rounded to a few levels; every combination is a code.
+"""Finite scalar quantization: a few bounded numbers, each rounded to one of a few levels; every combination is a code.
 
 Source: F. Mentzer et al., "Finite Scalar Quantization: VQ-VAE Made Simple", arXiv:2309.15505.
 """
@@ -12,11 +12,11 @@ from .configuration_hqvqvae import HQVQVAEConfig
 from .quantizer import check_codes
 
 MOST_LEVELS = 8
-MARGIN = 1e-3  # the bound lies this share beyond the outer levels, as in the paper
+MARGIN = 1e-3  # share by which the bound exceeds the outer levels, as in the paper
 
 
 def levels_of(codebook_size: int) -> list[int]:
-    """Levels whose product is the size: at most 8 each, at least 3, where it has such factors."""
+    """Return numbers of levels with the codebook size as their product: 3 to 8 each, if it has such factors."""
     levels, left = [], codebook_size
     while left > MOST_LEVELS:
         factor = next((n for n in range(MOST_LEVELS, 2, -1) if left % n == 0 and left // n > 2), left)
@@ -26,10 +26,10 @@ def levels_of(codebook_size: int) -> list[int]:
 
 
 class FiniteScalarQuantizer(nn.Module):
-    """Linear to one number per level count, bounded and rounded, linear back; no codebook is learned.
+    """Map linearly to one number per level count, bound and round it, map back; no codebook is learned.
 
     Args:
-        config: says the number of codes K, the product of the levels, and the width D of a latent.
+        config: gives the number of codes K, the product of the level counts, and the width D of a latent.
     """
 
     def __init__(self, config: HQVQVAEConfig):
@@ -41,7 +41,7 @@ class FiniteScalarQuantizer(nn.Module):
         self.used: torch.Tensor | None = None
 
     def rounded(self, numbers: torch.Tensor) -> torch.Tensor:
-        """Numbers `(n, d)` bounded and rounded to whole levels around 0, gradients passed straight through."""
+        """Bound numbers `(n, d)` and round them to whole levels around 0, passing gradients straight through."""
         counts = numbers.new_tensor(self.counts)
         half = (counts - 1) * (1 + MARGIN) / 2
         offset = torch.where(counts % 2 == 0, 0.5, 0.0)
@@ -49,7 +49,7 @@ class FiniteScalarQuantizer(nn.Module):
         return bounded + (bounded.round() - bounded).detach()
 
     def encode(self, latents: torch.Tensor) -> torch.Tensor:
-        """The code of each latent: `(n, D)` to int64 `(n,)`."""
+        """Return the code of each latent: `(n, D)` to int64 `(n,)`."""
         return self._code(self.rounded(self.project_in(latents)))
 
     def _code(self, whole: torch.Tensor) -> torch.Tensor:
@@ -60,10 +60,10 @@ class FiniteScalarQuantizer(nn.Module):
         return torch.tensor([math.prod(self.counts[:place]) for place in range(len(self.counts))], device=device)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """The vectors of codes: int64 `(n,)` to `(n, D)`.
+        """Return the vectors of codes: int64 `(n,)` to `(n, D)`.
 
         Raises:
-            HQVQVAEError: a code outside 0 ... K - 1.
+            HQVQVAEError: If a code is outside 0 ... K - 1.
         """
         check_codes(codes, self.codebook_size)
         counts = torch.tensor(self.counts, device=codes.device)
@@ -74,7 +74,7 @@ class FiniteScalarQuantizer(nn.Module):
         return self.project_out(whole / (whole.new_tensor(self.counts) // 2).clamp(min=1))
 
     def forward(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Quantize latents `(n, D)`: vectors `(n, D)`, codes `(n,)`, and two losses that are zero."""
+        """Quantize latents `(n, D)`; return vectors `(n, D)`, codes `(n,)`, and two losses that are zero."""
         whole = self.rounded(self.project_in(latents))
         codes = self._code(whole.detach())
         if self.training and self.used is not None and latents.requires_grad:

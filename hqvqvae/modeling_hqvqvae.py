@@ -42,16 +42,16 @@ class HQVQVAEOutput(ModelOutput):
     """Output of `HQVQVAEModel`; errors are in standardised units, means over elements.
 
     Args:
-        loss: reconstruction + codebook + beta * commitment (without the codebook term where EMA moves the codebook).
+        loss: reconstruction + codebook + beta * commitment (without the codebook term if EMA moves the codebook).
         reconstruction_loss: mean squared error of the standardised features.
         codebook_loss: ||sg[z] - e||^2.
         commitment_loss: ||z - sg[e]||^2, before beta.
         reconstruction: features in their own units, `(n, F)`.
         codes: int64 `(n,)`.
-        latents: what was quantized, `(n, D)`.
+        latents: latents before quantization, `(n, D)`.
         perplexity: exp of the entropy of code usage in this batch.
 
-    In the warm-up there is no codebook: only loss, reconstruction_loss, reconstruction and latents are given.
+    During the warm-up there is no codebook: only loss, reconstruction_loss, reconstruction and latents are given.
     An empty batch has losses of 0.
     """
 
@@ -67,7 +67,7 @@ class HQVQVAEOutput(ModelOutput):
 
 @dataclass
 class HQVQVAEEncoding(ModelOutput):
-    """Output of `HQVQVAEModel.encode`: codes `(n,)` and the latents they were read from `(n, D)`.
+    """Output of `HQVQVAEModel.encode`: codes `(n,)` and their latents `(n, D)`.
 
     With a reference window, rows up to its end have code -1 and latents NaN.
     """
@@ -77,7 +77,7 @@ class HQVQVAEEncoding(ModelOutput):
 
 
 def perceptron(widths: list[int]) -> nn.Sequential:
-    """Linear layers from width to width, a ReLU between them."""
+    """Build linear layers from width to width, with a ReLU between them."""
     layers: list[nn.Module] = []
     for n_in, n_out in zip(widths, widths[1:]):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
@@ -85,24 +85,24 @@ def perceptron(widths: list[int]) -> nn.Sequential:
 
 
 def less_the_beginning(features: torch.Tensor, cells: torch.Tensor | None, window: list[int]) -> torch.Tensor:
-    """Features relative to the beginning of each cell.
+    """Subtract the beginning of each cell from its features.
 
     Args:
-        features: segments `(n, F)`, those of a cell in order of life from its first one on.
-        cells: which cell each row is of, integers `(n,)`; None for one cell.
+        features: segments `(n, F)`; those of a cell in order of life, starting with its first one.
+        cells: cell of each row, integers `(n,)`; None for one cell.
         window: first and last segment of the reference, counted from 1 in each cell.
 
     Returns:
-        `(n, F)`, NaN in rows up to the end of the window: nothing is said before the reference is known.
+        `(n, F)`, NaN in rows up to the end of the window, because the reference is not known before.
 
     Raises:
-        HQVQVAEError: `cells` does not name a cell for each row.
+        HQVQVAEError: If `cells` does not give a cell for each row.
     """
     if cells is None:
         cells = torch.zeros(len(features), dtype=torch.int64, device=features.device)
     cells = torch.as_tensor(cells, device=features.device)
     if cells.shape != features.shape[:1]:
-        raise HQVQVAEError(f"cells has shape {tuple(cells.shape)}; expected ({len(features)},): a cell for each row")
+        raise HQVQVAEError(f"cells has shape {tuple(cells.shape)}; expected ({len(features)},): one cell for each row")
     first, last = window
     relative = torch.full_like(features, torch.nan)
     for cell in cells.unique():
@@ -115,8 +115,8 @@ class HQVQVAEModel(PreTrainedModel):
     """Codes for discharge segments (paper, section 3).
 
     Inputs are features in their own units, in the order of `config.feature_names`; the mean and spread that standardise
-    them are part of the weights. No task of `transformers.pipeline` fits: they take text, images, audio or video
-    through a tokenizer or processor, and here a row of numbers goes in as it is; call `encode`.
+    them are part of the weights. No task of `transformers.pipeline` fits: pipelines take text, images, audio or video
+    through a tokenizer or processor, but this model takes a row of numbers directly; call `encode`.
 
     Examples:
         >>> import torch
@@ -134,9 +134,9 @@ class HQVQVAEModel(PreTrainedModel):
 
     feature_mean: torch.Tensor
     feature_std: torch.Tensor
-    warming_up = False  # set by `CodebookLife`: train as a plain autoencoder, past the quantizer
-    codebook_is_tended = False  # whether a `CodebookLife` was ever in charge
-    card: str | None = None  # README.md of the folder that the weights came from, until they are trained further
+    warming_up = False  # set by `CodebookLife`: train as a plain autoencoder, without the quantizer
+    codebook_is_tended = False  # whether a `CodebookLife` has ever managed the codebook
+    card: str | None = None  # README.md of the weights' folder, until they are trained further
 
     def __init__(self, config: HQVQVAEConfig, **unknown: Any):
         if unknown:
@@ -176,7 +176,7 @@ class HQVQVAEModel(PreTrainedModel):
         mixed = torch.is_autocast_enabled(self.device.type)
         if mixed or self.feature_mean.dtype not in (torch.float32, torch.float64):
             kind = "mixed precision" if mixed else self.feature_mean.dtype
-            fix = "codes of neighbouring latents would change places; call model.float(), or leave autocast"
+            fix = "codes of neighbouring latents would swap; call model.float(), or leave autocast"
             raise HQVQVAEError(f"HQ-VQVAE runs in float32 or float64, not in {kind}: {fix}, dtype, fp16 and bf16 out")
         if not isinstance(features, torch.Tensor):
             raise HQVQVAEError(f"features are a {type(features).__name__}; expected a tensor, or call encode")
@@ -191,51 +191,58 @@ class HQVQVAEModel(PreTrainedModel):
 
     @torch.no_grad()
     def set_standardisation(self, features: torch.Tensor) -> None:
-        """Take mean and spread from training features `(n, F)`.
+        """Set mean and spread from training features `(n, F)`.
 
         Raises:
-            HQVQVAEError: another number of features, one that is not finite, or one that is constant.
+            HQVQVAEError: If the number of features is wrong, or a feature is not finite or is constant.
         """
         self._check_features(features)
         features = features.double()
         mean, std = features.mean(0), features.std(0, unbiased=False)
-        # By extremes: the spread of equal numbers may come out as rounding, not as 0.
+        # By extremes, because the computed spread of equal numbers may be a rounding error rather than 0.
         varies = features.amax(0) > features.amin(0) if len(features) else std > 0
         constant = [name for name, moves in zip(self.config.feature_names, varies) if not moves]
         if constant:
             seen = f"constant over the {len(features)} training segments: {constant}"
-            raise HQVQVAEError(f"{seen}; leave them out of feature_names (`train --features` takes the names to keep)")
+            raise HQVQVAEError(
+                f"{seen}; leave them out of feature_names (pass the names to keep as `train --features`)"
+            )
         self.feature_mean.copy_(mean)
         self.feature_std.copy_(std)
 
     @property
     def is_standardised(self) -> bool:
-        """Whether mean and spread were ever set."""
+        """Whether mean and spread have been set."""
         return not (bool((self.feature_mean == 0).all()) and bool((self.feature_std == 1).all()))
 
     def standardise(self, features: torch.Tensor) -> torch.Tensor:
-        """Features `(n, F)` in their own units to z-scores, clipped to +-`config.z_clip` if that is set.
+        """Convert features `(n, F)` in their own units to z-scores, clipped to +-`config.z_clip` if that is set.
 
         Raises:
-            HQVQVAEError: another number of features, or one that is not finite.
+            HQVQVAEError: If the number of features is wrong, or a feature is not finite.
         """
         self._check_features(features)
         z = (features.to(self.feature_mean) - self.feature_mean) / self.feature_std
         return z if self.config.z_clip is None else z.clamp(-self.config.z_clip, self.config.z_clip)
 
     def latents_of(self, z: torch.Tensor) -> torch.Tensor:
-        """Latents `(n, D)` of standardised features `(n, F)`, before quantization."""
+        """Compute the latents `(n, D)` of standardised features `(n, F)`, before quantization."""
         return self.bottleneck(self.encoder(z))
 
     @can_return_tuple
     def encode(self, features: Any, cells: torch.Tensor | None = None) -> HQVQVAEEncoding:
-        """Codes and latents of features in their own units.
+        """Compute codes and latents of features in their own units.
 
         Args:
             features: `(n, F)`; with `config.reference_window`, the segments of each cell in order from its first one.
-            cells: which cell each row is of, integers `(n,)`; read with a reference window only, None for one cell.
+                A tensor, a NumPy array, or a DataFrame with the features among its columns.
+            cells: cell of each row, integers `(n,)`; used only with a reference window; None for one cell.
 
-        NumPy arrays do as well, and so does a DataFrame that has the features among its columns.
+        Returns:
+            Codes int64 `(n,)` and latents `(n, D)`; with a reference window, -1 and NaN up to its end.
+
+        Raises:
+            HQVQVAEError: If the features cannot be read, have the wrong shape or are not finite.
         """
         if not isinstance(features, torch.Tensor):
             features = self._as_tensor(features)
@@ -260,28 +267,28 @@ class HQVQVAEModel(PreTrainedModel):
             raise HQVQVAEError(f"{seen}; expected numbers (n, {len(names)}): {', '.join(names)}") from error
 
     def encode_relative(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Codes and latents of features `(n, F)` that are the input already: less the cell's beginning, if need be."""
+        """Compute codes and latents of features `(n, F)` from which any cell's beginning is already subtracted."""
         latents = self.latents_of(self.standardise(features))
         return self.quantizer.encode(latents), latents
 
     def decode(self, codes: torch.Tensor | None = None, latents: torch.Tensor | None = None) -> torch.Tensor:
-        """Features `(n, F)` in their own units, from codes `(n,)` or from latents `(n, D)` as they are.
+        """Decode codes `(n,)`, or latents `(n, D)` without quantization, to features `(n, F)` in their own units.
 
         Raises:
-            HQVQVAEError: both or neither are given, or a code is out of range.
+            HQVQVAEError: If both or neither are given, or a code is out of range.
         """
         if (codes is None) == (latents is None):
-            raise HQVQVAEError("decode takes either codes or latents, exactly one of them")
+            raise HQVQVAEError("decode needs exactly one of codes and latents")
         vectors = latents if codes is None else self.quantizer.decode(codes)
         return self.decoder(vectors) * self.feature_std + self.feature_mean
 
     @can_return_tuple
     def forward(self, features: torch.Tensor, return_loss: bool = True) -> HQVQVAEOutput:
-        """Encode, quantize and decode a batch; `return_dict=False` gives a tuple, as in transformers.
+        """Encode, quantize and decode a batch; `return_dict=False` returns a tuple, as in transformers.
 
         Args:
-            features: `(n, F)` in their own units; with `config.reference_window`, less the beginning of their cell.
-            return_loss: always true; `Trainer` looks for this argument in a model that makes its own loss.
+            features: `(n, F)` in their own units; with `config.reference_window`, minus the beginning of their cell.
+            return_loss: always true; `Trainer` looks for this argument in models that compute their own loss.
 
         Returns:
             Loss and its three parts, reconstruction, codes, latents and perplexity.
@@ -307,28 +314,28 @@ class HQVQVAEModel(PreTrainedModel):
         return HQVQVAEOutput(*losses, reconstruction, codes, latents, usage)
 
     def _start_training(self) -> None:
-        """Forget the card, which tells of other weights; warn where the configured recipe is not in charge."""
+        """Drop the card, which describes other weights; warn if the configured recipe is not being applied."""
         self.card = None
         recipe = self.config.codebook_init == "kmeans" or self.config.restart_unused_codes
         if not self.codebook_is_tended and (recipe or not self.is_standardised):
             self.codebook_is_tended = True  # warn once
             warnings.warn(
-                "this HQ-VQVAE trains without standardisation, k-means start or restarts that its configuration asks "
-                "for: use hqvqvae.training.fit, or give Trainer callbacks=[CodebookCallback()] of quantizer.py",
+                "this HQ-VQVAE trains without the standardisation, k-means start or restarts of its configuration; "
+                "use hqvqvae.training.fit, or give Trainer callbacks=[CodebookCallback()] from quantizer.py",
                 stacklevel=3,
             )
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | os.PathLike, *args, output_loading_info: bool = False, **kwargs):
-        """Load weights by packaged name ("recommended", "paper"), folder (a run's gives its last model), or Hub id.
+        """Load weights by packaged name ("recommended", "paper"), folder (of a run: its last model), or Hub id.
 
-        A packaged name goes before a folder of that name: write "./paper" for the folder.
-        As in transformers, except that a checkpoint which does not fill the model exactly is an error: a codebook that
-        was drawn anew in silence would give other codes.
+        A packaged name takes precedence over a folder of that name: write "./paper" for the folder.
+        Unlike in transformers, a checkpoint that does not fill the model exactly is an error, because a codebook that
+        was silently redrawn would give other codes.
 
         Raises:
-            HQVQVAEError: there are no safetensors weights; tensors are missing, left over or of another shape; a file
-                is damaged, which has left the cache then if it came from the Hub.
+            HQVQVAEError: If there are no safetensors weights; if tensors are missing, unexpected or of another shape;
+                or if a file is damaged, which is then removed from the cache if it came from the Hub.
         """
         packaged = PACKAGED / str(name_or_path)
         if os.sep not in str(name_or_path) and (packaged / "config.json").is_file():
@@ -336,51 +343,53 @@ class HQVQVAEModel(PreTrainedModel):
         if "/" not in str(name_or_path) and os.sep not in str(name_or_path) and not Path(name_or_path).exists():
             names = sorted(folder.parent.name for folder in PACKAGED.glob("*/model.safetensors"))
             close = difflib.get_close_matches(str(name_or_path), names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"packaged: {', '.join(names) or 'none here'}"
+            hint = f"did you mean {close[0]!r}?" if close else f"packaged: {', '.join(names) or 'none here'}."
             raise HQVQVAEError(f"no packaged model and no folder {str(name_or_path)!r}; {hint} A Hub id is USER/NAME")
-        for inside in ("last", "model"):  # the folder of a training run, of a discovery run
+        for inside in ("last", "model"):  # the folder of a training run or a discovery run
             if not (Path(name_or_path) / "config.json").exists() and (Path(name_or_path) / inside).is_dir():
                 name_or_path = Path(name_or_path) / inside
         folder = Path(name_or_path)
         if (folder / "config.json").is_file() and not any(folder.glob("*.safetensors")):
             others = ", ".join(sorted(path.name for path in folder.glob("*.bin"))) or "no weights"
-            expected = "weights as `save_pretrained` writes them; a pickle could run code, and is never read"
-            raise HQVQVAEError(f"{folder} has {others}, and no {WEIGHTS}: expected {expected}")
-        # Mismatches are let through only to be named, all at once, below.
+            expected = "weights written by `save_pretrained`; a pickle could run code and is never read"
+            raise HQVQVAEError(f"{folder} has {others} and no {WEIGHTS}; expected {expected}")
+        # Mismatches are ignored here so that all of them can be reported below.
         kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True, "use_safetensors": True}
         verbosity = logging.get_verbosity()
-        logging.set_verbosity_error()  # its report of what does not fit is the error below
+        logging.set_verbosity_error()  # the error below replaces its report of mismatches
         try:
             model, info = super().from_pretrained(name_or_path, *args, **kwargs)
         except HQVQVAEError:
             raise
         except _DAMAGE as error:
             why = str(error).split("\n")[0]
-            raise HQVQVAEError(f"{name_or_path} is no HQ-VQVAE that can be loaded: {why}; get it again") from error
+            raise HQVQVAEError(
+                f"{name_or_path} is not an HQ-VQVAE that can be loaded: {why}; download or export it again"
+            ) from error
         finally:
             logging.set_verbosity(verbosity)
             _check_download(str(name_or_path), kwargs.get("revision"), kwargs.get("cache_dir"))
         wrong = {kind: sorted(info[kind], key=str) for kind in _LOADING_FAULTS if info.get(kind)}
         if wrong:
-            raise HQVQVAEError(f"the weights of {name_or_path} are not those of its configuration: {wrong}")
+            raise HQVQVAEError(f"the weights of {name_or_path} do not match its configuration: {wrong}")
         readme = Path(name_or_path) / "README.md"
         model.card = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else None
         return (model, info) if output_loading_info else model
 
     def save_pretrained(self, save_directory: str | os.PathLike, *args, **kwargs) -> None:
-        """As in transformers, with the model card beside the weights."""
+        """Save as transformers does, and add the model card to the folder."""
         super().save_pretrained(save_directory, *args, **kwargs)
         if self.card is not None:
             (Path(save_directory) / "README.md").write_text(self.card, encoding="utf-8")
 
     def push_to_hub(self, repo_id: str, *, private: bool | None = None, token: str | bool | None = None, **commit: Any):
-        """As in transformers, with the model's own card; a model without one gets transformers' default card.
+        """Push as transformers does, with the model's own card; a model without one gets transformers' default card.
 
         Args:
             repo_id: "user/name" on the Hub.
-            private: only its owner may see the repository.
-            token: of the Hub; None for the one of `hf auth login` or $HF_TOKEN.
-            **commit: of `HfApi.upload_folder`: `commit_message`, `commit_description`, `revision`, `create_pr`.
+            private: whether only its owner may see the repository.
+            token: token of the Hub; None for the one of `hf auth login` or $HF_TOKEN.
+            **commit: options of `HfApi.upload_folder`: `commit_message`, `commit_description`, `revision`, `create_pr`.
 
         Returns:
             The commit.
@@ -396,13 +405,13 @@ class HQVQVAEModel(PreTrainedModel):
             return api.upload_folder(repo_id=repo_id, folder_path=folder, **commit)
 
 
-# A saved model carries its code, so that AutoModel can load it from a folder or the Hub with trust_remote_code.
+# A saved model includes its code, so that AutoModel can load it from a folder or the Hub with trust_remote_code.
 HQVQVAEConfig.register_for_auto_class()
 HQVQVAEModel.register_for_auto_class("AutoModel")
 
 
 def _check_download(repo_id: str, revision: str | None, cache: str | Path | None) -> None:
-    """Compare weights of the Hub with their SHA-256, which is the name that the Hub and its cache give large files."""
+    """Check weights from the Hub against their SHA-256, by which the Hub and its cache name large files."""
     if repo_id.count("/") != 1 or Path(repo_id).exists():
         return
     found = try_to_load_from_cache(repo_id, WEIGHTS, cache_dir=cache, revision=revision)
@@ -411,4 +420,6 @@ def _check_download(repo_id: str, revision: str | None, cache: str | Path | None
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != blob.name:
             blob.unlink()
-            raise HQVQVAEError(f"the download of {repo_id} was damaged and has left the cache; run it again")
+            raise HQVQVAEError(
+                f"the download of {repo_id} was damaged and has been removed from the cache; run this again"
+            )

@@ -1,4 +1,4 @@
-"""The circuits of `circuit` in PennyLane, gate by gate, on any of its devices."""
+"""The circuits of `circuit`, implemented gate by gate in PennyLane, for any of its devices."""
 
 import torch
 
@@ -16,7 +16,7 @@ def _pennylane():
 
 
 def _gates(qml, ansatz: str, inputs: torch.Tensor, weights: torch.Tensor) -> None:
-    """Queue the gates of an ansatz; inputs `(q,)` or `(n, q)`, weights of `weight_shape`."""
+    """Queue the gates of an ansatz; inputs are `(q,)` or `(n, q)`, weights as in `weight_shape`."""
     n_layers, n_qubits, _ = weights.shape
     wires = range(n_qubits)
     for layer in range(n_layers):
@@ -42,21 +42,21 @@ def _gates(qml, ansatz: str, inputs: torch.Tensor, weights: torch.Tensor) -> Non
 def pennylane_circuit(
     n_qubits: int, ansatz: str, device_name: str = "default.qubit", shots: int | None = None, readout: str = "Z"
 ) -> Circuit:
-    """A circuit as a PennyLane QNode, on any PennyLane device (simulators with shots or noise, hardware).
+    """Return a circuit as a PennyLane QNode, on any PennyLane device (simulators with shots or noise, hardware).
 
     Args:
-        n_qubits: number of wires.
-        ansatz: one of `ANSATZES`.
-        device_name: a PennyLane device, "default.qubit", "lightning.qubit", "default.mixed" ...
-        shots: samples per expectation value; None for the exact one.
-        readout: one of `READOUTS`.
+        n_qubits: Number of wires.
+        ansatz: One of `ANSATZES`.
+        device_name: A PennyLane device: "default.qubit", "lightning.qubit", "default.mixed" ...
+        shots: Samples per expectation value; None for exact values.
+        readout: One of `READOUTS`.
 
     Returns:
-        The same function as `statevector_circuit`, up to rounding (or to the shots' noise). PennyLane hands the
-        results of devices other than "default.qubit" to torch in single precision.
+        The same function as `statevector_circuit`, up to rounding (or the noise of shots). PennyLane returns results
+        of devices other than "default.qubit" to torch in single precision.
 
     Raises:
-        HQVQVAEError: PennyLane is not installed or does not know the device.
+        HQVQVAEError: If PennyLane is not installed or does not know the device.
     """
     node = _node(n_qubits, ansatz, device_name, shots, readout)
 
@@ -71,7 +71,7 @@ def _node(n_qubits: int, ansatz: str, device_name: str, shots: int | None, reado
     qml = _pennylane()
     try:
         device = qml.device(device_name, wires=n_qubits)
-    except Exception as error:  # plugins raise their own kinds
+    except Exception as error:  # plugins raise their own types
         raise HQVQVAEError(f"PennyLane has no usable device {device_name!r}: {error}") from error
 
     def quantum_function(inputs, weights):
@@ -92,15 +92,15 @@ def _node(n_qubits: int, ansatz: str, device_name: str, shots: int | None, reado
 
 
 def draw(n_qubits: int, n_layers: int, ansatz: str) -> str:
-    """The circuit as text, gate by gate, with the names of inputs and weights left to their values' places.
+    """Draw the circuit as text, gate by gate, without the values of inputs and weights.
 
     Args:
-        n_qubits: number of wires.
-        n_layers: number of entangling layers.
-        ansatz: one of `ANSATZES`.
+        n_qubits: Number of wires.
+        n_layers: Number of entangling layers.
+        ansatz: One of `ANSATZES`.
 
     Returns:
-        PennyLane's drawing, one line a wire.
+        PennyLane's drawing, one line per wire.
     """
     node = _node(n_qubits, ansatz, "default.qubit", None, "Z")
     weights = torch.zeros(weight_shape(ansatz, n_qubits, n_layers))

@@ -1,6 +1,6 @@
 """Vector quantizer: nearest code, straight-through gradient, the paper's loss; options: EMA, k-means, restarts.
 
-What happens to a codebook between epochs is in `CodebookLife`, which `fit` and, by `CodebookCallback`, `Trainer` share.
+`CodebookLife` manages a codebook between epochs, for `fit` and, through `CodebookCallback`, for `Trainer`.
 """
 
 from typing import Any
@@ -13,18 +13,18 @@ from transformers import TrainerCallback
 from .configuration_hqvqvae import HQVQVAEConfig
 from .errors import HQVQVAEError
 
-TINY = 1e-6  # no length is divided by less
-EMA_EPSILON = 1e-5  # keeps the vector of a code that nothing was assigned to where it is
+TINY = 1e-6  # smallest length to divide by
+EMA_EPSILON = 1e-5  # keeps the vector of a code without assigned latents in place
 
 
 class VectorQuantizer(nn.Module):
     """A codebook of K vectors.
 
     Args:
-        config: says the number of codes K, the width D of a code's vector, the `codebook_update`, "loss" (the codebook
+        config: gives the number of codes K, the width D of a code's vector, the `codebook_update`, "loss" (the codebook
             is a parameter, moved by the codebook term of the loss) or "ema" (a moving average of the latents assigned
-            to each code with `ema_decay` per step, updated in training mode), and the `gradient`: how that of a code's
-            vector reaches the latent.
+            to each code with `ema_decay` per step, updated in training mode), and the `gradient`: how the gradient of
+            a code's vector reaches the latent.
     """
 
     codebook: torch.Tensor
@@ -36,8 +36,8 @@ class VectorQuantizer(nn.Module):
         self.codebook_size, self.gradient = config.codebook_size, config.gradient
         self.codebook_update, self.ema_decay = config.codebook_update, config.ema_decay
         empty = torch.empty(config.codebook_size, config.latent_dim)
-        self.used: torch.Tensor | None = None  # uses of each code in training mode, counted for `CodebookLife`
-        # Everything is persistent: models built on the meta device get non-persistent buffers back uninitialised.
+        self.used: torch.Tensor | None = None  # use of each code in training mode, counted for `CodebookLife`
+        # All buffers are persistent: models built on the meta device get non-persistent ones back uninitialised.
         if self.codebook_update == "loss":
             self.codebook = nn.Parameter(empty)
         else:
@@ -46,20 +46,20 @@ class VectorQuantizer(nn.Module):
             self.register_buffer("ema_sum", torch.empty_like(empty))
 
     def vectors(self) -> torch.Tensor:
-        """The vectors of all codes, `(K, D)`."""
+        """Return the vectors of all codes, `(K, D)`."""
         return self.codebook
 
     def encode(self, latents: torch.Tensor) -> torch.Tensor:
-        """The nearest code of each latent: `(n, D)` to int64 `(n,)`."""
+        """Return the nearest code of each latent: `(n, D)` to int64 `(n,)`."""
         if torch.compiler.is_exporting():  # ONNX has no cdist
             return (latents[:, None] - self.vectors()).square().sum(-1).argmin(-1)
         return torch.cdist(latents, self.vectors(), compute_mode="donot_use_mm_for_euclid_dist").argmin(-1)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """The vectors of codes: int64 `(n,)` to `(n, D)`.
+        """Return the vectors of codes: int64 `(n,)` to `(n, D)`.
 
         Raises:
-            HQVQVAEError: a code outside 0 ... K - 1.
+            HQVQVAEError: If a code is outside 0 ... K - 1.
         """
         check_codes(codes, self.codebook_size)
         return F.embedding(codes, self.vectors())
@@ -68,15 +68,15 @@ class VectorQuantizer(nn.Module):
         """Quantize latents `(n, D)`.
 
         Returns:
-            Quantized latents `(n, D)` whose gradient passes straight through to the latents, codes `(n,)`, the codebook
-            loss ||sg[z] - e||^2 (carries no gradient with an EMA codebook) and the commitment loss ||z - sg[e]||^2,
-            both as means over the elements.
+            Quantized latents `(n, D)`, whose gradient is passed on to the latents, codes `(n,)`, the codebook loss
+            ||sg[z] - e||^2 (without gradient for an EMA codebook) and the commitment loss ||z - sg[e]||^2, both as
+            means over elements.
         """
         codes = self.encode(latents)
         vectors = F.embedding(codes, self.vectors())
         codebook_loss = mean_square(vectors, latents.detach())
         commitment_loss = mean_square(latents, vectors.detach())
-        # Latents that nothing trains, under `no_grad` or with all parameters frozen, leave the codebook alone.
+        # Latents that are not trained, under `no_grad` or with all parameters frozen, do not change the codebook.
         if self.training and len(latents) and latents.requires_grad:
             if self.used is not None:
                 self.used += torch.bincount(codes, minlength=self.codebook_size)
@@ -88,15 +88,15 @@ class VectorQuantizer(nn.Module):
     @torch.no_grad()
     def _update_average(self, latents: torch.Tensor, codes: torch.Tensor) -> None:
         assigned = F.one_hot(codes, self.codebook_size).to(latents.dtype)
-        # The segments of all ranks move the codebook, or ranks of data-parallel training would drift apart.
+        # The segments of all ranks move the codebook; otherwise, ranks of data-parallel training would drift apart.
         self.ema_count.lerp_(over_ranks(assigned.sum(0)), 1 - self.ema_decay)
         self.ema_sum.lerp_(over_ranks(assigned.T @ latents), 1 - self.ema_decay)
-        # Sum and count shrink together where nothing is assigned; epsilon on both keeps their ratio finite.
+        # Sum and count shrink together if nothing is assigned; epsilon in both keeps their ratio finite.
         self.codebook.copy_((self.ema_sum + EMA_EPSILON * self.codebook) / (self.ema_count + EMA_EPSILON)[:, None])
 
     @torch.no_grad()
     def set_codes(self, index: torch.Tensor, vectors: torch.Tensor) -> None:
-        """Put codes where they are told; the averages of an EMA codebook start there with a count of one."""
+        """Set the vectors of some codes; averages of an EMA codebook restart there with a count of one."""
         self.codebook[index] = vectors
         if self.codebook_update == "ema":
             self.ema_count[index] = 1.0
@@ -106,11 +106,11 @@ class VectorQuantizer(nn.Module):
         """Place the codebook at the k-means centres of latents `(n, D)`.
 
         Raises:
-            HQVQVAEError: fewer latents than codes.
+            HQVQVAEError: If there are fewer latents than codes.
         """
         if len(latents) < self.codebook_size:
-            got = f"got {len(latents)} for {self.codebook_size}; lower codebook_size or bring more segments"
-            raise HQVQVAEError(f"k-means needs at least as many segments as codes, {got}")
+            got = f"got {len(latents)} for {self.codebook_size}; lower codebook_size or use more segments"
+            raise HQVQVAEError(f"k-means needs at least as many segments as codes; {got}")
         try:
             from sklearn.cluster import KMeans
         except ImportError as error:
@@ -123,12 +123,12 @@ class VectorQuantizer(nn.Module):
         """Move each unused code onto a latent drawn at random.
 
         Args:
-            used: how often each code was used, `(K,)`.
-            latents: where to draw from, `(n, D)`.
+            used: uses of each code, `(K,)`.
+            latents: latents to draw from, `(n, D)`.
             generator: a CPU generator.
 
         Returns:
-            How many codes were moved.
+            Number of codes that were moved.
         """
         unused = torch.nonzero(used == 0).flatten()
         drawn = torch.randint(len(latents), (len(unused),), generator=generator)
@@ -137,7 +137,7 @@ class VectorQuantizer(nn.Module):
 
 
 class SimVQ(VectorQuantizer):
-    """A codebook of K vectors, each the same linear map of a vector that stays as drawn: all codes move together.
+    """A codebook of K vectors: one learned linear map of fixed, randomly drawn vectors, so all codes move together.
 
     Source: Y. Zhu et al., "Addressing Representation Collapse in Vector Quantized Models with One Linear Layer",
     arXiv:2411.02038.
@@ -158,14 +158,14 @@ class SimVQ(VectorQuantizer):
 
 
 class CodebookLife:
-    """A codebook's life between epochs: warm-up as a plain autoencoder, k-means, restarts of unused codes.
+    """Management of a codebook between epochs: warm-up as a plain autoencoder, k-means, restarts of unused codes.
 
     Args:
-        model: an `HQVQVAEModel` whose standardisation is set; its configuration says what of this happens.
+        model: an `HQVQVAEModel` with standardisation set; its configuration determines which of these happen.
         features: all training segments `(n, F)` in their own units, on the model's device.
-        seed: of k-means.
-        warmup_epochs: first epochs as a plain autoencoder, for a codebook that starts from k-means.
-        restart_before_epoch: unused codes are restarted after each epoch before this one.
+        seed: seed of k-means.
+        warmup_epochs: number of first epochs as a plain autoencoder, if the codebook starts from k-means.
+        restart_before_epoch: restart unused codes after each epoch before this one.
     """
 
     def __init__(self, model: Any, features: torch.Tensor, *, seed: int, warmup_epochs: int, restart_before_epoch: int):
@@ -175,7 +175,7 @@ class CodebookLife:
         model.codebook_is_tended = True
 
     def start_epoch(self, epoch: int) -> None:
-        """Call before the first step of an epoch, counted from 0."""
+        """Prepare an epoch, counted from 0; call before its first step."""
         if self.warmup_epochs and epoch == self.warmup_epochs:
             self.place()
         self.model.warming_up = epoch < self.warmup_epochs
@@ -183,32 +183,32 @@ class CodebookLife:
         self.model.quantizer.used = torch.zeros(size, dtype=torch.int64, device=device)
 
     def end_epoch(self, epoch: int, generator: torch.Generator) -> int:
-        """Call after the last step of an epoch; returns how many unused codes were restarted."""
+        """Restart unused codes and return their number; call after the last step of an epoch."""
         used = over_ranks(self.model.quantizer.used)
         if self.model.warming_up or epoch >= self.restart_before_epoch or (used > 0).all():
             return 0
         return self.model.quantizer.restart_unused(used, self.latents(), generator)
 
     def end(self) -> None:
-        """Call after the last epoch: a run that was all warm-up gets its codebook."""
+        """Finish training, placing the codebook if all epochs were warm-up; call after the last epoch."""
         if self.model.warming_up:
             self.place()
         self.model.warming_up, self.model.quantizer.used = False, None
 
     def place(self) -> None:
-        """Put the codes at the k-means centres of the latents."""
+        """Place the codes at the k-means centres of the latents."""
         self.model.quantizer.init_kmeans(self.latents(), self.seed)
 
     @torch.no_grad()
     def latents(self) -> torch.Tensor:
-        """Latents of all training segments `(n, D)`."""
+        """Compute the latents of all training segments, `(n, D)`."""
         return self.model.latents_of(self.model.standardise(self.features))
 
 
 class CodebookCallback(TrainerCallback):
-    """What `Trainer` needs to train an HQ-VQVAE as `fit` does: standardisation, and the codebook's life.
+    """The callback with which `Trainer` trains an HQ-VQVAE as `fit` does: standardisation and codebook management.
 
-    Takes the segments from the training data set, whose rows hold `features`; resume from the end of an epoch.
+    It takes the segments from the training data set, whose rows have `features`; resume from the end of an epoch.
 
     Args:
         warmup_epochs: see `CodebookLife`.
@@ -222,7 +222,7 @@ class CodebookCallback(TrainerCallback):
         self.warmup_epochs, self.restart_before_epoch = warmup_epochs, restart_before_epoch
 
     def on_train_begin(self, args, state, control, model, train_dataloader, **kwargs) -> None:
-        """Standardise a fresh model by the training segments; take charge of its codebook."""
+        """Standardise a fresh model by the training segments, and start managing its codebook."""
         rows = [torch.as_tensor(row["features"]) for row in train_dataloader.dataset]
         features = torch.stack(rows).to(model.device)
         if not model.is_standardised:
@@ -231,52 +231,52 @@ class CodebookCallback(TrainerCallback):
         self.life = CodebookLife(model, features, seed=args.seed, **epochs)
 
     def on_epoch_begin(self, args, state, control, **kwargs) -> None:
-        """Warm-up or k-means."""
+        """Start the warm-up or run k-means."""
         self.life.start_epoch(round(state.epoch))
 
     def on_epoch_end(self, args, state, control, **kwargs) -> None:
-        """Restarts, drawn anew for each epoch so that a resumed run draws the same."""
+        """Restart unused codes, with a new generator for each epoch, so that a resumed run draws the same."""
         epoch = round(state.epoch) - 1
         self.life.end_epoch(epoch, torch.Generator().manual_seed(args.seed + epoch))
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
-        """Leave the model as one to use."""
+        """Leave the model ready for use."""
         self.life.end()
 
 
 def check_codes(codes: torch.Tensor, codebook_size: int) -> None:
-    """Raise HQVQVAEError unless codes run from 0 to K - 1."""
+    """Raise HQVQVAEError unless all codes are from 0 to K - 1."""
     if codes.numel() and (codes.min() < 0 or codes.max() >= codebook_size):
         low, high = int(codes.min()), int(codes.max())
         raise HQVQVAEError(f"codes run from {low} to {high}; expected 0 to {codebook_size - 1}")
 
 
 def over_ranks(counted: torch.Tensor) -> torch.Tensor:
-    """A tensor summed over the processes of distributed training, in place; as it is where there is one."""
+    """Sum a tensor in place over the processes of distributed training; leave it unchanged in a single process."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(counted)
     return counted
 
 
 def mean_square(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Mean squared difference; 0 of an empty batch."""
+    """Compute the mean squared difference; 0 for an empty batch."""
     return F.mse_loss(first, second) if first.numel() else (first - second).sum()
 
 
 def perplexity(counts: torch.Tensor) -> torch.Tensor:
-    """exp of the entropy of code usage, from counts `(K,)`: 1 for a single code or none, K for an even use of K."""
+    """Compute exp of the entropy of code usage from counts `(K,)`: 1 for a single code or none, K for even use of K."""
     return torch.exp(torch.special.entr(counts.double() / counts.sum().clamp(min=1)).sum())
 
 
 def rotate_to(latents: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
-    """The vectors, as a rotation and scaling of the latents that counts as constant in the gradient.
+    """Return the codes' vectors as a rotation and scaling of the latents that is constant in the gradient.
 
-    The gradient of a code's vector so reaches the latent turned and scaled, not copied. Source: C. Fifty et al.,
+    The gradient of a code's vector thus reaches the latent rotated and scaled, not copied. Source: C. Fifty et al.,
     "Restructuring Vector Quantization with the Rotation Trick", arXiv:2410.06424.
 
     Args:
-        latents: `(n, D)`.
-        vectors: of their codes, `(n, D)`.
+        latents: Latents, `(n, D)`.
+        vectors: Vectors of their codes, `(n, D)`.
 
     Returns:
         The values of `vectors`, `(n, D)`.

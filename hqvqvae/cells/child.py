@@ -1,4 +1,4 @@
-"""A process of its own for readers that a damaged file can crash, fill or halt: its memory and time are bounded."""
+"""A child process, bounded in memory and time, for readers that a damaged file can crash, hang or exhaust."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError
@@ -7,24 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-MAX_MEMORY_BYTES = 900 << 20  # of what one file may take; the largest of NASA's takes 20 MB
-MAX_SECONDS = 9.0  # of one file; the largest of NASA's takes 0.1 s
+MAX_MEMORY_BYTES = 900 << 20  # per file; NASA's largest takes 20 MB
+MAX_SECONDS = 9.0  # per file; NASA's largest takes 0.1 s
 
 
 class Broken(Exception):
-    """A reader that did not come to an end; the message says how, as "crashes its reader"."""
+    """A reader that did not finish; the message says why, for example "crashes its reader"."""
 
 
 @contextmanager
 def bounded_child(scale: float = 1.0) -> Iterator[Callable[..., Any]]:
-    """A child process, started at the first call (0.2 s) and gone after the block.
+    """Start a child process at the first call (0.2 s) and end it with the block.
 
     Args:
-        scale: what both bounds are multiplied by, for a file that is large itself.
+        scale: factor on both bounds, for a file that is itself large.
 
     Yields:
-        What calls a function of a module there, `call(function, *arguments)`; it raises what the function does, or
-        `Broken` if that crashes, takes too long or needs too much memory.
+        `call(function, *arguments)`, which runs a module-level function in the child. It raises what the function
+        raises, or `Broken` if the child crashes, takes too long or needs too much memory.
     """
     from joblib.externals.loky import ProcessPoolExecutor
 
@@ -45,7 +45,7 @@ def bounded_child(scale: float = 1.0) -> Iterator[Callable[..., Any]]:
 
 
 def _bound(memory: int) -> None:
-    """Let this process take no more than `memory` bytes beyond what it has, where the system can."""
+    """Limit this process to `memory` more bytes than it uses now, if the system supports that."""
     try:
         import resource
 

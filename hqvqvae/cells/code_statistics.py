@@ -1,4 +1,4 @@
-"""Statistics of codes alone: usage, persistence, purity, stability, and alignment of separately trained codebooks."""
+"""Statistics of codes: usage, persistence, purity, stability, and alignment of separately trained codebooks."""
 
 import numpy as np
 import pandas as pd
@@ -8,13 +8,13 @@ from .proxies import CellIndex
 
 
 def code_rates(index: CellIndex, codes: np.ndarray, n_codes: int, window: np.ndarray | None = None) -> np.ndarray:
-    """Share of each code among each cell's segments, or among those in a window: the r_ck of the definitions.
+    """Compute each code's share of each cell's segments, or of those in a window: the r_ck of the definitions.
 
     Args:
         index: Cells of the segments.
         codes: Code of each segment, (N,).
         n_codes: Size of the codebook, K.
-        window: Segments that count, (N,) bool; all by default.
+        window: Mask of the segments to count, (N,) bool; all by default.
 
     Returns:
         Shares, (C, K).
@@ -26,7 +26,7 @@ def code_rates(index: CellIndex, codes: np.ndarray, n_codes: int, window: np.nda
 
 
 def usage(codes: np.ndarray, n_codes: int) -> dict[str, float]:
-    """Codes used, utilisation (their share of the codebook) and perplexity (exp of the entropy of code frequencies)."""
+    """Compute codes used, utilisation (their share of the codebook) and perplexity (exp of the entropy of codes)."""
     share = np.bincount(codes, minlength=n_codes) / len(codes)
     share = share[share > 0]
     perplexity = float(np.exp(-np.sum(share * np.log(share))))
@@ -34,7 +34,7 @@ def usage(codes: np.ndarray, n_codes: int) -> dict[str, float]:
 
 
 def purity(codes: np.ndarray, labels: np.ndarray) -> float:
-    """Share of segments whose label is the commonest one of their code; 1 where the code names the label."""
+    """Compute the share of segments whose label is the commonest of their code; 1 if the code determines the label."""
     return float(pd.crosstab(codes, labels).max(axis=1).sum() / len(codes))
 
 
@@ -46,11 +46,11 @@ def runs(index: CellIndex, codes: np.ndarray) -> pd.DataFrame:
 
 
 def frequency_table(index: CellIndex, codes: np.ndarray, n_codes: int) -> pd.DataFrame:
-    """Frequency, persistence and place in life of every code that occurs.
+    """Compute frequency, persistence and position in life of every code that occurs.
 
     Returns:
         One row per code: `segments`, `frequency` (share of all segments), `cells_present`, `mean_run` (segments),
-        `persistence` (share of its segments that the same code follows, where a next one exists), `mean_life`
+        `persistence` (share of its segments followed by the same code, among those with a next segment), `mean_life`
         (mean relative position, 0 to 1).
     """
     has_next = np.append(index.cell[1:] == index.cell[:-1], False)
@@ -68,7 +68,7 @@ def frequency_table(index: CellIndex, codes: np.ndarray, n_codes: int) -> pd.Dat
 
 
 def align(reference: np.ndarray, codes: np.ndarray, n_codes: int, shared: np.ndarray) -> np.ndarray:
-    """Match the codes of one model to those of another by Hungarian matching on the segments both were trained on.
+    """Match one model's codes to another's by Hungarian matching on the segments both were trained on.
 
     Args:
         reference: Codes of the reference model, (N,).
@@ -77,7 +77,7 @@ def align(reference: np.ndarray, codes: np.ndarray, n_codes: int, shared: np.nda
         shared: Segments in both training sets, (N,) bool.
 
     Returns:
-        The reference code that each code is matched with, (K,): `mapping[codes]` speaks the reference's names.
+        The reference code matched to each code, (K,): `mapping[codes]` are codes in the reference's names.
     """
     contingency = np.zeros((n_codes, n_codes))
     np.add.at(contingency, (codes[shared], reference[shared]), 1)
@@ -85,7 +85,7 @@ def align(reference: np.ndarray, codes: np.ndarray, n_codes: int, shared: np.nda
 
 
 def stability(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    """Mean ARI and AMI over pairs of codings of the same segments; NaN without a pair."""
+    """Compute mean ARI and AMI over pairs of codings of the same segments; NaN if there are no pairs."""
     from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
     scores = {"ari": adjusted_rand_score, "ami": adjusted_mutual_info_score}

@@ -1,6 +1,6 @@
-"""Discharges of a whole test: where cycles begin, which way the current flows, what of a cycle is its discharge.
+"""Discharges of a whole test: where cycles begin, the direction of the current, and which part of a cycle discharges.
 
-Thresholds are shares of the cell's own current and charge, so that a coin cell and a pouch cell are read alike.
+Thresholds are shares of the cell's own current and charge, so coin cells and pouch cells are treated alike.
 """
 
 from dataclasses import dataclass
@@ -12,36 +12,38 @@ from dataset_card.errors import MagBridgeError
 from .features import LOAD_CURRENT_A, MIN_LOAD_S, MIN_LOADED_SAMPLES
 
 LOAD_SHARE = 0.01
-"""A current above this share of the cell's greatest is a load or a charge, and so is one above 0.1 A."""
+"""A current above this share of the cell's greatest, or above 0.1 A, counts as a load or a charge."""
 
 GIVEN_BACK = 0.2
-"""A charge ends a discharge once it has given back this share of the greatest charge or discharge; less of it is
+"""A charge ends a discharge once it has returned this share of the greatest charge or discharge. A smaller one is
 regeneration in a drive cycle, unless it lasts longer than `MIN_LOAD_S` without a rest."""
 
 FULL = 0.5
-"""A further discharge of a cycle with at least this share of its greatest one's charge is a discharge of its own."""
+"""A further discharge in a cycle counts separately if it has at least this share of the charge of the greatest one."""
 
 MOVES = 20
-"""Pieces of a stretch of current whose change of voltage tells the sign of the current."""
+"""Number of pieces that a stretch of current is cut into; their voltage changes reveal the sign of the current."""
 
 SMALL = 0.1
-"""Where cycles are counted, a discharge with less than this share of the usual charge is none."""
+"""If cycles are counted, a discharge with less than this share of the usual charge is ignored."""
 
 RESTART_SHARE = 0.01
-"""A test that begins anew begins within this share of the first one's time from its first sample."""
+"""A test counts as restarted if its time begins within this share of the first test's duration from its start."""
 
 MAGNITUDE_SHARE = 0.2
-"""Where the voltage rises so much, as a share of its fall, under a current that has one sign, it is a magnitude."""
+"""A current of one sign is a magnitude if the voltage's smaller move under it exceeds this share of its larger one."""
 
 GAP_SHARE = 0.2
+"""An interval with more than this share of a discharge's charge, and `GAP_STEPS` times the usual length, is a gap in
+the record: the load during it is unknown."""
+
 GAP_STEPS = 10
-"""One interval that has this share of a discharge's charge, and so many times the usual length, is a gap in the record,
-of which no load can be told."""
+"""See `GAP_SHARE`."""
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One cell's samples as in its file, (n,) each: time in s, voltage in V, current in A, cycle where it is told."""
+    """One cell's samples as in its file, (n,) each: time in s, voltage in V, current in A, cycle if given."""
 
     time: np.ndarray
     voltage: np.ndarray
@@ -49,23 +51,23 @@ class Trace:
     cycle: np.ndarray | None
 
     def take(self, rows: np.ndarray | slice) -> "Trace":
-        """Some of the samples."""
+        """Select some of the samples."""
         cycle = None if self.cycle is None else self.cycle[rows]
         return Trace(self.time[rows], self.voltage[rows], self.current[rows], cycle)
 
 
 def load_current(current: np.ndarray) -> float:
-    """The current above which a cell of such currents (n,) in A is loaded."""
+    """Compute the current in A above which a cell with these currents (n,) in A is loaded."""
     known = np.abs(current[np.isfinite(current)])
     top = float(np.quantile(known, 0.999)) if known.size else 0.0
     return min(-LOAD_CURRENT_A, LOAD_SHARE * top)
 
 
 def blocks(trace: Trace, cell: str) -> list[slice]:
-    """The stretches of a file in which cycles, or time where there are none, only go on.
+    """Cut a file into stretches in which the cycle number, or time if there are no cycle numbers, never falls.
 
     Raises:
-        MagBridgeError: the rows are out of order: such a stretch is no longer than a few samples.
+        MagBridgeError: If the rows are out of order: a stretch is shorter than a few samples.
     """
     step = np.diff(trace.time if trace.cycle is None else trace.cycle)
     starts = np.r_[0, np.flatnonzero(step < 0) + 1, len(trace.time)]
@@ -75,29 +77,29 @@ def blocks(trace: Trace, cell: str) -> list[slice]:
     for first, start, stop in zip(starts, starts[1:-1], starts[2:]):
         time = trace.time[first:start]
         new = trace.time[start:stop]
-        # A test that goes on goes on in time; one that begins anew begins where the first did, and runs beside it.
+        # A test that continues has later times; one that restarts begins near the first one's start and overlaps it.
         beside = ((new >= time[0]) & (new <= time.max())).any()
         anew = beside and new[0] <= time[0] + RESTART_SHARE * (time.max() - time[0])
         out_of_order |= new[0] < time[-1] and not anew
     if out_of_order:
         what = "time runs back" if trace.cycle is None else "the cycle falls"
-        seen = f"{what} {len(starts) - 2} times, first at sample {starts[1]}, and no test begins anew there"
-        order = "expected the rows of a cycle together and in order of time: sort the table by cell, cycle and time"
+        seen = f"{what} {len(starts) - 2} times, first at sample {starts[1]}, where no test restarts"
+        order = "expected each cycle's rows together and in time order; sort the table by cell, cycle and time"
         raise MagBridgeError(f"cell {cell}: {seen}; {order}")
     return [slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:])]
 
 
 def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: str) -> tuple[np.ndarray, str]:
-    """The current (n,) in A, negative in discharge, and what was done to it.
+    """Return the current (n,) in A, negative in discharge, and a note on what was done to it.
 
     Args:
-        trace: a cell's samples.
-        step_type: What each sample's step is called, where the file tells.
-        told: `negative` or `positive`: the sign of a discharge; None to find out.
+        trace: A cell's samples.
+        step_type: Name of each sample's step, if the file gives it.
+        told: `negative` or `positive`: the sign of a discharge; None to detect it.
         cell: Its name, for messages.
 
     Raises:
-        MagBridgeError: the voltage rises under what is called discharge, or the current has no sign at all.
+        MagBridgeError: If the voltage rises under what is called discharge, or the current has no sign.
     """
     current, note = trace.current, ""
     if told is None and step_type is not None:
@@ -115,12 +117,12 @@ def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: s
         if min(rise, fall) > MAGNITUDE_SHARE * max(rise, fall):
             seen = f"the current is never {never}, and the voltage both rises and falls under it"
             why = "it is a magnitude, without the sign that tells charge from discharge"
-            fix = "export it with its sign, or with a column of the step's type (charge, discharge, rest)"
+            fix = "export it with its sign, or with a column of step types (charge, discharge, rest)"
             raise MagBridgeError(f"cell {cell}: {seen}: {why}; {fix}")
     if up.sum() - down.sum() < 0:
         seen = f"the voltage {'rises under discharge' if down.size else 'falls under charge'} if discharge is negative"
-        half = "if this is an anode half cell, where that is right: --current-sign negative"
-        told = "if discharge is positive in your file, say so: --current-sign positive"
+        half = "if this is an anode half cell, in which that is correct, pass --current-sign negative"
+        told = "if discharge is positive in your file, pass --current-sign positive"
         raise MagBridgeError(f"cell {cell}: {seen}; {told}; {half}")
     return current, note
 
@@ -134,15 +136,15 @@ def _by_steps(current: np.ndarray, step_type: np.ndarray) -> tuple[np.ndarray, s
         return current, ""
     out, into = np.nanmean(current[discharge]), np.nanmean(current[charge])
     if out > 0 > into:
-        return -current, "Discharge is positive in the file, as its step types tell; turned."
+        return -current, "Discharge is positive in the file, according to its step types; sign reversed."
     if out > 0 and into > 0:
-        return np.where(discharge, -current, current), "The sign of the current is that of the step types."
+        return np.where(discharge, -current, current), "The sign of the current was taken from the step types."
     return current, ""
 
 
 def _move(trace: Trace, loaded: np.ndarray) -> np.ndarray:
-    """Changes of voltage over pieces of each stretch of samples loaded one way, within a cycle and a record."""
-    with np.errstate(invalid="ignore", over="ignore"):  # times of a damaged file; what reads them on names them
+    """Compute voltage changes over pieces of each stretch loaded in one direction, within a cycle and a record."""
+    with np.errstate(invalid="ignore", over="ignore"):  # a damaged file's times; later checks report them
         step = np.diff(trace.time, prepend=trace.time[:1])
     breaks = (step < 0) | (step > GAP_STEPS * np.median(step))
     if trace.cycle is not None:
@@ -167,11 +169,14 @@ class Discharge:
 
 
 def discharges(trace: Trace, load: float) -> list[Discharge]:
-    """Every discharge among a group's samples, in order: from the last rest before the load to the last loaded sample.
+    """Find every discharge in a group of samples, each from the last rest before the load to the last loaded sample.
 
     Args:
-        trace: samples with the current negative in discharge.
-        load: as of `load_current`.
+        trace: Samples with the current negative in discharge.
+        load: Current in A from `load_current`.
+
+    Returns:
+        The discharges in order; rows count from the first sample of `trace`.
     """
     current = np.where(np.isfinite(trace.current), trace.current, 0.0)
     steps = np.diff(trace.time, prepend=trace.time[:1])
@@ -181,7 +186,7 @@ def discharges(trace: Trace, load: float) -> list[Discharge]:
     sign = np.where(current < -load, -1, np.where(current > load, 1, 0))
     runs = _runs(sign, charge, trace.time)
     greatest = max((run.charge for run in runs), default=0.0)
-    while True:  # a drive cycle's runs are small until they are put together
+    while True:  # a drive cycle's runs are small until they are joined
         found = _legs(runs, GIVEN_BACK * greatest)
         top = max((-(charge[stop - 1] - charge[start]) for start, stop in found), default=0.0)
         if top <= greatest:
@@ -192,7 +197,7 @@ def discharges(trace: Trace, load: float) -> list[Discharge]:
 
 @dataclass(frozen=True)
 class _Run:
-    """A stretch of current one way, rests aside: its rows, its longest time without a rest in s, its charge in Ah."""
+    """A stretch of current in one direction, ignoring rests: rows, longest time without a rest in s, charge in Ah."""
 
     start: int
     stop: int
@@ -217,7 +222,7 @@ def _runs(sign: np.ndarray, charge: np.ndarray, time: np.ndarray) -> list[_Run]:
 
 
 def _legs(runs: list[_Run], least: float) -> list[tuple[int, int]]:
-    """Discharges as rows, start and stop: runs that no charge of `least` Ah, or of `MIN_LOAD_S`, comes between."""
+    """Join runs into discharges (start row, stop row), split by a charge of over `least` Ah or over `MIN_LOAD_S`."""
     legs: list[tuple[int, int]] = []
     back, joined = 0.0, False
     for run in runs:
@@ -234,14 +239,14 @@ def _legs(runs: list[_Run], least: float) -> list[tuple[int, int]]:
 
 
 def _trimmed(start: int, stop: int, sign: np.ndarray, charge: np.ndarray, steps: np.ndarray) -> Discharge:
-    """With the last sample at rest before it, unless that lies so far back that its interval would count as load."""
+    """Add the last rest sample before a discharge, unless it is so early that its interval would count as load."""
     near = steps[start] <= GAP_STEPS * np.median(steps[start + 1 : stop]) if stop > start + 1 else True
     first = start - 1 if start and sign[start - 1] == 0 and near else start
     return Discharge(first, stop, float(charge[first] - charge[stop - 1]))
 
 
 def gap_reason(trace: Trace, load: float) -> str:
-    """Why the charge of a discharge cannot be told from its samples; "" where it can."""
+    """Explain why a discharge's charge cannot be computed from its samples; return "" if it can."""
     if len(trace.time) < MIN_LOADED_SAMPLES:
         return ""
     steps = np.diff(trace.time)
@@ -250,4 +255,4 @@ def gap_reason(trace: Trace, load: float) -> str:
     worst = int(np.argmax(share))
     if share[worst] <= GAP_SHARE * share.sum() or steps[worst] < GAP_STEPS * np.median(steps):
         return ""
-    return f"a gap of {steps[worst]:.0f} s under load after sample {worst}, where the record was interrupted"
+    return f"a gap of {steps[worst]:.0f} s under load after sample {worst}: the record was interrupted"

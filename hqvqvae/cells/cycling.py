@@ -3,18 +3,18 @@
 ===============  ======  ==============================================================================
 column           unit    meaning
 ===============  ======  ==============================================================================
-cell_id                  name of the cell; may be left out of a file of one cell, then its file name is it
-cycle                    whole number of the cycle; left out, cycles are counted by their discharges
-time_s           s       time, of the test or within the cycle, strictly increasing
+cell_id                  name of the cell; optional in a file of one cell, which is then named after the file
+cycle                    cycle number, a whole number; if left out, cycles are counted by their discharges
+time_s           s       time in the test or within the cycle, strictly increasing
 voltage_V        V       terminal voltage
-current_A        A       current, negative in discharge (`current_sign` says otherwise)
-temperature_C    degC    cell temperature; left out, `temp_mean` has no value unless an ambient one is declared
-capacity_Ah      Ah      optional: capacity reported for the discharge, the same in each of its rows
+current_A        A       current, negative in discharge (unless `current_sign` is `positive`)
+temperature_C    degC    cell temperature; if left out, `temp_mean` is empty unless an ambient one is given
+capacity_Ah      Ah      optional: capacity reported for the discharge, the same in all its rows
 ===============  ======  ==============================================================================
 
-Other names and units are read as `exports` tells, or by a column map. Of a cycle with a charge, what counts is its
-discharge, from the last sample at rest before the load to the last one under load; rows of a cycle without any charge
-are taken whole, one rest sample before the load and the recovery after it welcome.
+Other names and units are read as described in `exports`, or through a column map. In a cycle with a charge, only the
+discharge counts, from the last rest sample before the load to the last loaded one. The rows of a cycle without any
+charge are taken whole; they may include one rest sample before the load and the recovery after it.
 """
 
 import itertools
@@ -37,36 +37,36 @@ from .features import MIN_LOAD_S, MIN_LOADED_SAMPLES, MIN_REPORTED_AH, Segment, 
 
 CHANNELS = ("time_s", "voltage_V", "current_A", "temperature_C")
 
-# Bounds that no single cell leaves, and that a slip by a factor of 1000 does.
+# Bounds that no single cell exceeds, but that an error by a factor of 1000 does.
 MAX_VOLTAGE_V = 10.0
 MIN_PEAK_VOLTAGE_V = 0.1
 MAX_CURRENT_A = 300.0
 TEMPERATURE_RANGE_C = (-60.0, 150.0)
-MIN_PEAK_TEMPERATURE_C = 0.1  # a cell whose every reading is nearer to 0 has no sensor, or one in kilodegrees
-SPARSE = 0.8  # a sensor that is logged at a smaller share of the samples is slower than the cycler, not broken
-HOT_C = 60.0  # above it few cells are cycled, and room temperature in Fahrenheit lies there
+MIN_PEAK_TEMPERATURE_C = 0.1  # if every reading is nearer to 0, the cell has no sensor, or one in kilodegrees
+SPARSE = 0.8  # a sensor logged at a smaller share of the samples is slow, not broken
+HOT_C = 60.0  # few cells are cycled above it, and room temperature in Fahrenheit is
 KELVIN = (200.0, 400.0)
 MAX_DURATION_S = 500 * 3600.0
-MAX_CAPACITY_RATIO = 50.0  # reported capacity over the integral of the current, either way
-MAX_NOMINAL_RATIO = 2.0  # greatest discharge over nominal capacity, either way: a full one of a cell not yet dead
-COUNTER_TOLERANCE = 0.02  # of the integral of the current against the charge that the cycler itself counted
+MAX_CAPACITY_RATIO = 50.0  # reported capacity over the integral of the current, or the inverse
+MAX_NOMINAL_RATIO = 2.0  # greatest discharge over nominal capacity, or the inverse: a full discharge of a live cell
+COUNTER_TOLERANCE = 0.02  # between the integral of the current and the charge counted by the cycler
 SIGNS = ("negative", "positive")
 STAMP = r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T]+\d"
 ISO_STAMP = r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}"
 CLOCK_ROWS = 2000
 CLOCK_UNITS = {"min": 60.0, "h": 3600.0, "ms": 1e-3}
-CLOCK_TOLERANCE = 0.1  # of the median interval by time stamps, whose last digit is often the second
+CLOCK_TOLERANCE = 0.1  # of the median interval by time stamps, which often resolve only seconds
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a user tells of a file beside the file.
+    """Information about a file that the user supplies separately.
 
     Attributes:
         columns: A column map.
-        current_sign: `negative` or `positive`: the current of a discharge in the file; None to have it checked.
-        ambient_C: Temperature of all samples, where the file has none.
-        nominal_Ah: Nominal capacity of each cell, which its greatest discharge is compared with.
+        current_sign: `negative` or `positive`: the sign of a discharge current in the file; None to detect it.
+        ambient_C: Temperature of all samples, if the file has none.
+        nominal_Ah: Nominal capacity of each cell, compared with its greatest discharge.
     """
 
     columns: Path | None = None
@@ -75,10 +75,12 @@ class Reading:
     nominal_Ah: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no sign and no temperature."""
+        """Reject an invalid sign, capacity or temperature."""
         low, high = TEMPERATURE_RANGE_C
         if self.current_sign not in (None, *SIGNS):
-            fault = f"current sign {self.current_sign!r}: expected {' or '.join(SIGNS)}, that of a discharge"
+            fault = (
+                f"current sign {self.current_sign!r}: expected {' or '.join(SIGNS)}, the sign of a discharge current"
+            )
         elif self.nominal_Ah is not None and not self.nominal_Ah > 0:
             fault = f"nominal capacity {self.nominal_Ah:g}: expected a positive number of Ah"
         elif self.ambient_C is not None and not low <= self.ambient_C <= high:
@@ -90,10 +92,10 @@ class Reading:
 
 @dataclass
 class Cells:
-    """The discharges of a file, and what is to be said of them.
+    """The discharges of a file and notes on how it was read.
 
     Attributes:
-        segments: In order of cell and cycle; those with a `fault` are there to be counted.
+        segments: In order of cell and cycle; those with a `fault` are kept to be counted.
         notes: How the file was read, in sentences.
     """
 
@@ -102,10 +104,10 @@ class Cells:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """A CSV, XLSX or Parquet file as a table; a file without `cell_id` is one cell, named after the file.
+    """Read a CSV, XLSX or Parquet file as a table; a file without `cell_id` is one cell, named after the file.
 
     Raises:
-        MagBridgeError: no such file, or one that cannot be parsed.
+        MagBridgeError: If there is no such file or it cannot be parsed.
     """
     raw = exports.read_raw(path)
     return _with_cells(raw, raw.table)
@@ -122,24 +124,27 @@ def _with_cells(raw: Raw, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_cells(path: str | Path, reading: Reading | None = None) -> Cells:
-    """The discharges of a file of a cycler.
+    """Read the discharges in a cycler's file.
 
     Args:
-        path: A table as above, BDF, or a vendor's export that batterydf reads.
-        reading: What is told beside it.
+        path: A table as described above, BDF, or a vendor's export that batterydf reads.
+        reading: Information about the file that it does not contain.
+
+    Returns:
+        The discharges of all cells in the file, and notes on how they were read.
 
     Raises:
-        MagBridgeError: names what is wrong with the file as a whole; one bad cycle is one segment with a `fault`.
+        MagBridgeError: If the file as a whole is unusable; one bad cycle is one segment with a `fault`.
     """
     reading = reading or Reading()
     return as_cells(*exports.read_samples(path, reading.columns), reading)
 
 
 def as_cells(raw: Raw, found: Found, reading: Reading) -> Cells:
-    """The discharges in a table of samples, of which is known what its columns are.
+    """Return the discharges in a table of samples whose columns are identified.
 
     Raises:
-        MagBridgeError: as `read_cells` does.
+        MagBridgeError: As `read_cells` does.
     """
     notes = [*raw.notes, *found.notes]
     table = _converted(raw, found)
@@ -149,7 +154,7 @@ def as_cells(raw: Raw, found: Found, reading: Reading) -> Cells:
 
 
 def _understood(table: pd.DataFrame, found: Found, segments: list[Segment]) -> str:
-    """The ranges that were read, in units, and where each unit comes from: what no check can tell, a reader can."""
+    """Describe the ranges read, with units and their sources, so that the user can spot what no check can."""
     parts = []
     for each in (TIME, VOLTAGE, CURRENT, TEMPERATURE):
         if each.name not in table:
@@ -157,40 +162,42 @@ def _understood(table: pd.DataFrame, found: Found, segments: list[Segment]) -> s
         column, values = found.columns[each.name], table[each.name].replace([np.inf, -np.inf], np.nan)
         unit, worth = ("h", 3600.0) if each is TIME else (each.unit, 1.0)
         quantity, name = each.name.split("_")[0], column.column
-        told = f"{column.unit} told" if column.unit.casefold() not in name.casefold() else ""
+        told = f"unit {column.unit}" if column.unit.casefold() not in name.casefold() else ""
         if not column.unit and name != each.name and known_unit(name, each.unit) is None:
-            told = f"no unit told, {each.unit} taken"
+            told = f"no unit given, {each.unit} assumed"
         source = f"{name!r}{told and f': {told}'}"
         parts.append(f"{quantity} {values.min() / worth:.4g} to {values.max() / worth:.4g} {unit} ({source})")
     charges = [charge_of(segment) for segment in segments if not segment.fault and loaded_samples(segment).size]
-    return f"Understood: {', '.join(parts)}; discharges of {min(charges):.4g} to {max(charges):.4g} Ah."
+    return f"Read as: {', '.join(parts)}; discharges of {min(charges):.4g} to {max(charges):.4g} Ah."
 
 
 def _check_clock(raw: Raw, found: Found, time: pd.Series) -> None:
-    """Refuse a time whose unit is not that of the time stamps beside it.
+    """Reject a time column whose unit contradicts the time stamps in the same table.
 
     Raises:
-        MagBridgeError: names the column and the unit that it is in.
+        MagBridgeError: If they disagree; the message names the column and its actual unit.
     """
     for name in found.ignored:
         stamps = raw.table[name].head(CLOCK_ROWS) if name in raw.table else pd.Series(dtype=object)
         if not stamps.dropna().astype(str).head(1).str.match(STAMP).any():
             continue
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of formats that pandas has to guess
+            warnings.simplefilter("ignore")  # about formats that pandas has to guess
             stamps = pd.to_datetime(stamps, errors="coerce", utc=True)
         ratio = stamps.diff().dt.total_seconds().median() / time.head(CLOCK_ROWS).diff().median()
         for unit, worth in CLOCK_UNITS.items():
             if abs(ratio / worth - 1) < CLOCK_TOLERANCE:
                 column = found.columns["time_s"].column
-                seen = f"{column!r} is in {unit} by the time stamps in {name!r}; say so in a column map (--columns)"
+                seen = (
+                    f"{column!r} is in {unit} by the time stamps in {name!r}; declare that in a column map (--columns)"
+                )
                 raise MagBridgeError(f"{raw.path}: {seen}: time_s: {{column: {column}, unit: {unit}}}")
 
 
 def _converted(raw: Raw, found: Found) -> pd.DataFrame:
-    """The fields that were found, in our names and units; text that is no number is NaN where others are numbers."""
+    """Convert the identified fields to our names and units; in a column of numbers, text becomes NaN."""
     if not len(raw.table):
-        raise MagBridgeError(f"{raw.path}: there are column names, {', '.join(found.columns)}, and no rows under them")
+        raise MagBridgeError(f"{raw.path}: it has columns {', '.join(found.columns)} but no rows; expected samples")
     out = {}
     for name, column in found.columns.items():
         values = raw.table[column.column]
@@ -204,7 +211,7 @@ def _converted(raw: Raw, found: Found) -> pd.DataFrame:
 
 
 def _clock(values: pd.Series) -> pd.Series | None:
-    """Seconds of times such as `26:10:05` or `1d 02:10:05`, or of ISO stamps since the first; None of other columns."""
+    """Parse times such as `26:10:05` or `1d 02:10:05`, or ISO stamps since the first, as seconds; else return None."""
     if values.dtype.kind == "M":
         return (values - values.min()).dt.total_seconds()
     if values.dtype.kind in "biuf":
@@ -226,11 +233,11 @@ def _numbers(values: pd.Series, name: str, column: str) -> pd.Series:
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
         text = numbers.isna() & values.notna() & values.astype(str).str.strip().ne("")
     except (OverflowError, TypeError, ValueError) as error:
-        raise MagBridgeError(f"column {column!r} holds no numbers ({error}); correct it") from error
+        raise MagBridgeError(f"column {column!r} has values that are not numbers ({error}); correct it") from error
     if text.mean() > 0.5:
-        clock = "seconds, HH:MM:SS or stamps as 2026-03-01T08:00:00; is there another column of time?"
+        clock = "seconds, HH:MM:SS or stamps such as 2026-03-01T08:00:00; is there another time column?"
         seen = f"{str(values[text].iloc[0])[:80]!r} in row {text.index[text][0]}"
-        raise MagBridgeError(f"column {column!r} holds {seen}; expected {clock if name == TIME.name else 'numbers'}")
+        raise MagBridgeError(f"column {column!r} contains {seen}; expected {clock if name == TIME.name else 'numbers'}")
     return numbers
 
 
@@ -240,7 +247,7 @@ def _segments(table: pd.DataFrame, found: Found, reading: Reading, notes: list[s
         of_cell = list(_of_cell(str(cell), rows, reading, notes))
         if not any(not segment.fault and loaded_samples(segment).size for segment in of_cell):
             if faulty := [segment for segment in of_cell if segment.fault]:
-                raise MagBridgeError(f"cell {cell}: none of {len(faulty)} discharges can be read; cycle "
+                raise MagBridgeError(f"cell {cell}: none of its {len(faulty)} discharges can be read; cycle "
                                    f"{faulty[0].cycle}: {faulty[0].fault}")  # fmt: skip
             low, high = rows["current_A"].min(), rows["current_A"].max()
             seen = f"no discharge in {len(rows)} rows: the current spans {low:g} to {high:g} A"
@@ -252,8 +259,8 @@ def _segments(table: pd.DataFrame, found: Found, reading: Reading, notes: list[s
 
 
 def _of_cell(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[str]) -> Iterator[Segment]:
-    """The discharges of one cell, numbered as in the file where its numbers can be kept, else on from the first."""
-    samples = rows[list(CHANNELS[:3])].astype(float).replace([np.inf, -np.inf], np.nan)  # neither is a reading
+    """Yield one cell's discharges, numbered as in the file if its numbers are unique, else counted from the first."""
+    samples = rows[list(CHANNELS[:3])].astype(float).replace([np.inf, -np.inf], np.nan)  # infinity is not a reading
     time, voltage, current = (samples[name].to_numpy() for name in samples)
     cycle = _cycle(cell, rows, notes)
     trace = cycles.Trace(time, voltage, current, cycle)
@@ -274,10 +281,10 @@ def _of_cell(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[str]) 
             at = slice(group.start + row.start, group.start + row.stop)
             segment = _segment(cell, trace.take(at), temperature[at], float(capacity[at.start]), load, said)
             if back.size:
-                where = f"time_s runs back inside the cycle, in row {rows.index[group.start + back[0] + 1]}"
-                segment = replace(segment, fault=f"{where}: is it the time of the test, and sorted?")
+                where = f"time_s runs back within the cycle, in row {rows.index[group.start + back[0] + 1]}"
+                segment = replace(segment, fault=f"{where}; check that it is the test's time and sorted")
             found.append((np.nan if cycle is None else cycle[group.start], segment))
-            own = np.diff(counter[at]).clip(min=0).sum()  # counters begin anew with a step
+            own = np.diff(counter[at]).clip(min=0).sum()  # counters restart with each step
             if own > 0 and not segment.fault:
                 ratios.append(discharged_Ah(segment, slice(None)) / own)
     numbers = np.array([number for number, _ in found])
@@ -286,43 +293,43 @@ def _of_cell(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[str]) 
     if renumbered and len(found):
         numbers = (1 if counted else int(numbers[0])) + np.arange(len(found))
     if len(restarts) > 1:
-        begins = f"{'time begins' if counted else 'cycles begin'} anew in row {rows.index[restarts[1].start]}"
-        notes.append(f"{cell}: {begins}; its {len(found)} discharges are numbered on.")
+        begins = f"{'time restarts' if counted else 'cycles restart'} in row {rows.index[restarts[1].start]}"
+        notes.append(f"{cell}: {begins}; its {len(found)} discharges are numbered consecutively.")
     elif renumbered and not counted:
-        notes.append(f"{cell}: some cycles have several full discharges; all {len(found)} are numbered on.")
+        notes.append(f"{cell}: some cycles have several full discharges; all {len(found)} are numbered consecutively.")
     off = float(np.median(ratios)) if ratios else 1.0
     if abs(off - 1) > COUNTER_TOLERANCE:
-        share = f"the integral of the current is {off:.3f} of what the cycler counted in most discharges"
-        notes.append(f"{cell}: {share}; coarse currents or times, or a column in another unit?")
+        share = f"the integral of the current is {off:.3f} of the charge counted by the cycler in most discharges"
+        notes.append(f"{cell}: {share}; check for coarse currents or times, or a column in another unit")
     notes += [f"{cell}: {count} {what}." for what, count in sorted((+said).items())]
     for number, (_, segment) in zip(numbers, found):
         yield replace(segment, cycle=int(number))
 
 
 def _cycle(cell: str, rows: pd.DataFrame, notes: list[str]) -> np.ndarray | None:
-    """The file's numbers of cycles where they are whole numbers and tell cycles apart; else None, to count them."""
+    """Return the file's cycle numbers if they are whole and distinguish cycles; else None, to count cycles instead."""
     if CYCLE.name not in rows:
         return None
     cycle = rows["cycle"].to_numpy(float)
     broken = ~np.isfinite(cycle) | (np.abs(cycle) > 1e9) | (cycle != np.round(cycle))
     charging = (rows["current_A"] > cycles.load_current(rows["current_A"].to_numpy(float))).any()
-    if not broken.any():  # one number over a whole test tells nothing
+    if not broken.any():  # one number for a whole test distinguishes nothing
         return cycle if len(np.unique(cycle)) > 1 or not charging else None
     if not charging:
-        raise MagBridgeError(f"cell {cell}: cycle holds {cycle[broken][0]:g}; expected whole numbers")
-    holds = f"the cycle column holds {cycle[broken][0]:g}, no whole number"
+        raise MagBridgeError(f"cell {cell}: cycle contains {cycle[broken][0]:g}; expected whole numbers")
+    holds = f"the cycle column contains {cycle[broken][0]:g}, which is not a whole number"
     notes.append(f"{cell}: {holds}; cycles were counted by their discharges.")
     return None
 
 
 def _groups(trace: cycles.Trace, block: slice) -> list[slice]:
-    """Rows of one cycle each; of a block without cycles, all."""
+    """Split a block into the rows of each cycle; a block without cycles stays whole."""
     edges = [] if trace.cycle is None else (block.start + np.flatnonzero(np.diff(trace.cycle[block])) + 1).tolist()
     return [slice(*ends) for ends in itertools.pairwise([block.start, *edges, block.stop])]
 
 
 def _discharges(trace: cycles.Trace, load: float, told: bool, said: Counter[str]) -> list[cycles.Discharge]:
-    """What of a group's samples are discharges: all of them if none is a charge, else the full ones among them."""
+    """Return a group's discharges: all its samples if none is a charge, else the full discharges among them."""
     if told and not (trace.current > load).any():
         return [cycles.Discharge(0, len(trace.time), 0.0)]
     found = cycles.discharges(trace, load)
@@ -332,7 +339,7 @@ def _discharges(trace: cycles.Trace, load: float, told: bool, said: Counter[str]
     charges = [each.charge for each in found]
     least = cycles.FULL * max(charges) if told else cycles.SMALL * float(np.quantile(charges, 0.9))
     kept = [each for each in found if each.charge >= least]
-    pulses = "smaller discharges of a cycle left out beside its full one" if told else "small discharges left out"
+    pulses = "smaller discharges left out of cycles with a full one" if told else "small discharges left out"
     said[f"{pulses}, such as pulses"] += len(found) - len(kept)
     return kept
 
@@ -340,10 +347,10 @@ def _discharges(trace: cycles.Trace, load: float, told: bool, said: Counter[str]
 def _segment(
     cell: str, trace: cycles.Trace, temperature: np.ndarray, reported: float, load: float, said: Counter[str]
 ) -> Segment:
-    """One discharge, its time from its start; samples at a time that the next one has too are left out."""
+    """Make one segment, with time from its start; samples with the same time as the next are left out."""
     keep = np.r_[np.diff(trace.time) != 0, True]
     if not keep.all():
-        said["samples left out that have the time of the next one"] += int((~keep).sum())
+        said["samples left out because the next one has the same time"] += int((~keep).sum())
     part = trace.take(keep)
     own_clock = part.time - part.time[0]
     channels = dict(zip(CHANNELS, (own_clock, part.voltage, part.current, temperature[keep]), strict=True))
@@ -358,18 +365,18 @@ def _segment(
 
 
 def _temperature(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[str]) -> np.ndarray:
-    """The temperature of each row in degC; NaN throughout where it is not known.
+    """Return the temperature of each row in degC; NaN throughout if it is unknown.
 
     Raises:
-        MagBridgeError: most of the samples cannot be in degC.
+        MagBridgeError: If most of the samples cannot be in degC.
     """
     values = rows["temperature_C"].to_numpy(float) if TEMPERATURE.name in rows else np.full(len(rows), np.nan)
     known = values[np.isfinite(values)]
     if not known.size or np.abs(known).max() < MIN_PEAK_TEMPERATURE_C:
         if reading.ambient_C is not None:
             return np.full(len(rows), reading.ambient_C)
-        why = "stays at 0: no sensor" if known.size else "is not in the file"
-        notes.append(f"{cell}: the temperature {why}; temp_mean has no value (declare one with --ambient).")
+        why = "stays at 0 (no sensor)" if known.size else "is not in the file"
+        notes.append(f"{cell}: the temperature {why}; temp_mean has no value (give a temperature with --ambient).")
         return np.full(len(rows), np.nan)
     low, high = TEMPERATURE_RANGE_C
     middle, share = float(np.median(known)), known.size / len(values)
@@ -383,16 +390,16 @@ def _temperature(cell: str, rows: pd.DataFrame, reading: Reading, notes: list[st
         notes.append(f"{cell}: {hot}; if it is in another unit, name it: 'Temperature [F]'.")
     if share < SPARSE:
         known_at = f"the temperature is known at {100 * share:.0f} % of the samples"
-        notes.append(f"{cell}: {known_at}; between, it is interpolated.")
+        notes.append(f"{cell}: {known_at} and interpolated in between.")
         return np.interp(np.arange(len(values)), np.flatnonzero(np.isfinite(values)), known)
     return values
 
 
 def check_units(cell: str, segments: list[Segment], found: Found, nominal_Ah: float | None = None) -> None:
-    """Refuse a cell with a channel that cannot be in the unit of its column, or one with more charge than it can hold.
+    """Reject a cell if a channel cannot be in its column's unit, or if its charge exceeds what the cell can hold.
 
     Raises:
-        MagBridgeError: names cell, the file's column, the value seen and the unit it looks like.
+        MagBridgeError: If so; the message names the cell, the file's column, the value seen and the likely unit.
     """
 
     def refuse(channel: str, seen: str, expected: str, looks_like: str) -> None:
@@ -416,9 +423,9 @@ def check_units(cell: str, segments: list[Segment], found: Found, nominal_Ah: fl
         refuse("time_s", f"runs {longest:g} in one discharge", f"at most {MAX_DURATION_S:g} s", "ms")
     if longest < MIN_LOAD_S and found.columns["time_s"].unit:
         seen = f"the longest discharge runs {longest:g} s by {found.columns['time_s'].column!r}"
-        raise MagBridgeError(f"cell {cell}: {seen}; expected {least} s under load in one: pulses are not described")
+        raise MagBridgeError(f"cell {cell}: {seen}; expected {least} s under load in one; pulses are not supported")
     if longest < MIN_LOAD_S:
-        unit = f"{'minutes' if longest * 60 > MIN_LOAD_S else 'hours'}, or all discharges are too short to be described"
+        unit = f"{'minutes' if longest * 60 > MIN_LOAD_S else 'hours'}, or all discharges are too short"
         refuse("time_s", f"runs {longest:g} in the longest discharge", f"seconds, {least} in one of them", unit)
     top = max(charge_of(segment) for segment in loaded)
     if nominal_Ah is not None and not 1 / MAX_NOMINAL_RATIO < top / nominal_Ah < MAX_NOMINAL_RATIO:
@@ -435,10 +442,10 @@ def check_units(cell: str, segments: list[Segment], found: Found, nominal_Ah: fl
 
 
 def summary(table: pd.DataFrame) -> list[str]:
-    """What was taken and what dropped, in lines: of all cells, then of each cell that lost some.
+    """Summarise valid and dropped discharges in lines: first all cells, then each cell that lost some.
 
     Args:
-        table: As of `features.feature_table`.
+        table: As returned by `features.feature_table`.
     """
     dropped = table[~table["valid"]]
     cells = table.groupby("cell_id")["valid"]

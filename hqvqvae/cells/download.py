@@ -1,4 +1,4 @@
-"""One door for the public data sets: what ships with the package, and what is fetched once into the user's folder."""
+"""Access to the public data sets: those shipped with the package, and those downloaded once into the user's folder."""
 
 import functools
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from dataset_card.storage.documents import packaged
 
 
 def packaged_document(name: str) -> Any:
-    """A YAML or JSON document of the package's data; copy it before you change it."""
+    """Load a YAML or JSON document from the package's data; copy it before changing it."""
     return packaged("hqvqvae", f"data/{name}")
 
 
 @functools.cache
 def packaged_table(name: str) -> pd.DataFrame:
-    """A Parquet table of the package's data; copy it before you change it."""
+    """Load a Parquet table from the package's data; copy it before changing it."""
     with resources.as_file(resources.files("hqvqvae") / "data" / name) as path:
         return pd.read_parquet(path)
 
 
 def require_published(what: str, pinned: Mapping[str, str], found: Mapping[str, str]) -> None:
-    """Raise MagBridgeError unless all pinned digests were found; says how many are missing or changed."""
+    """Raise MagBridgeError unless all pinned digests match; the message counts missing and changed ones."""
     missing = [name for name in pinned if name not in found]
     changed = [name for name in found if found[name] != pinned.get(name)]
     if missing or changed:
@@ -35,18 +35,18 @@ def require_published(what: str, pinned: Mapping[str, str], found: Mapping[str, 
 
 
 def download(url: str, name: str, folder: str | Path) -> Path:
-    """Fetch a file unless the folder has it.
+    """Download a file unless the folder already has it.
 
     Args:
-        url: where it is published.
-        name: of the file in the folder.
-        folder: where it is kept.
+        url: address of the file.
+        name: name of the file in the folder.
+        folder: folder to keep it in.
 
     Returns:
-        Its path. What it holds is not checked here: the archives have no published checksum.
+        Its path. The content is not checked here: the archives have no published checksum.
 
     Raises:
-        MagBridgeError: it cannot be fetched.
+        MagBridgeError: If it cannot be downloaded.
     """
     import pooch
     import requests

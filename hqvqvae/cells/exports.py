@@ -1,8 +1,8 @@
-"""Files of cyclers as tables of samples: our own names, the Battery Data Format, tables of the field, vendors' exports.
+"""Cycler files as tables of samples: our own names, the Battery Data Format, common tables, vendors' exports.
 
-A table whose columns are named by their quantity is read here, with its units. What batterydf (Battery Data Alliance;
-the extra `[cyclers]`) knows beside it, it parses: exports with a preamble, sections or a binary form. batterydf leaves
-the units of columns that came as text as they were, so what it names is converted here, by the vendor's own header.
+A table whose columns are named by their quantity is read here, with its units. batterydf (Battery Data Alliance; the
+extra `[cyclers]`) parses other exports that it knows: those with a preamble, sections or a binary form. It leaves the
+units of text columns unconverted, so the columns that it names are converted here, by the vendor's own header.
 """
 
 import io
@@ -27,29 +27,29 @@ from .download import packaged_document
 _SAMPLES = packaged_document("names.yaml")["samples"]
 FIELDS = tuple(InputField(**{**each, "aliases": tuple(each.get("aliases", ()))}) for each in _SAMPLES)
 CELL, CYCLE, TIME, VOLTAGE, CURRENT, TEMPERATURE, CAPACITY, COUNTED, STEP_TYPE = FIELDS
-"""Columns of a table of samples. Without any but time, voltage and current it is one cell's whole test."""
+"""Columns of a table of samples. With time, voltage and current only, it is one cell's whole test."""
 
 NEEDED = (TIME, VOLTAGE, CURRENT)
 MAX_COLUMNS = 1000
-MAX_UNPACKING = 20  # a table of samples takes in memory at most so many times its Parquet file, or `MAX_MEMORY_BYTES`
+MAX_UNPACKING = 20  # limit on a table's memory as a multiple of its Parquet file, if over `MAX_MEMORY_BYTES`
 MAX_WORKBOOK_ROWS = 1_000_000
 TEXT = (".csv", ".tsv", ".txt")
 AS_TEXT = {".mpr": "export it as text (.mpt) in EC-Lab", ".res": "export it as CSV or XLSX in MITS Pro"}
 """What to do with binary files that batterydf does not read."""
 CLOCK_SET_S = 1.0
-"""By how much a cycler's clock is set back now and then, without a break in its record."""
+"""Largest step by which a cycler's clock may be set back without a break in its record."""
 EXTRA = "pip install 'magbridge-battery[cyclers]'"
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A table as it is in its file.
+    """A table as in its file.
 
     Attributes:
         path: The file.
         table: Its columns under their own names.
         notes: How it was read, in sentences.
-        units: Units of columns that a row under the names tells.
+        units: Units of columns, from a row under the names.
     """
 
     path: Path
@@ -59,10 +59,10 @@ class Raw:
 
 
 def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
-    """A table of any columns: CSV (commas, semicolons, tabs; decimal commas; UTF-16), XLSX or Parquet.
+    """Read a table with any columns: CSV (commas, semicolons, tabs; decimal commas; UTF-16), XLSX or Parquet.
 
     Raises:
-        MagBridgeError: no such file, or one that cannot be parsed.
+        MagBridgeError: If there is no such file or it cannot be parsed.
     """
     path = Path(path)
     mapped = mapped or ColumnMap()
@@ -81,8 +81,8 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
         names = _apart([name or f"column {i + 1}" for i, name in enumerate(layout.names)])
         _check_names(path, names)
         if layout.header and not any(layout.names[:2]):
-            layers = "layers of column names, of cycles, steps and samples in one sheet"
-            raise MagBridgeError(f"{path} has {layers}; export the samples alone, with one row of names")
+            layers = "several layers of column names (cycles, steps and samples in one sheet)"
+            raise MagBridgeError(f"{path} has {layers}; export only the samples, with one row of names")
         first = layout.header + 1 + bool(layout.units)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the names would be dropped
@@ -97,8 +97,8 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
         raise
     except pd.errors.ParserWarning as error:
         raise _Final(
-            f"{path}: rows have more cells than the {len(names)} columns that row {layout.header + 1} names: "
-            "expected a name for each; export it again"
+            f"{path}: rows have more cells than the {len(names)} columns named in row {layout.header + 1}; "
+            "expected a name for each cell: export the file again"
         ) from error
     except Broken as error:
         raise MagBridgeError(f"{path} is damaged or too large (it {error}); split it by cell") from None
@@ -107,7 +107,7 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
 
 
 def _try_parquet(path: Path) -> None:
-    """A small file can claim any size, and damaged footers crash pyarrow: this process reads what another one could."""
+    """Read a Parquet file in the child: a small file can claim any size, and damaged footers crash pyarrow."""
     _read_parquet(path)
 
 
@@ -115,20 +115,20 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
         _check_names(path, file.schema_arrow.names)
         table = file.read(use_threads=False)
-        table.validate(full=True)  # texts that are not UTF-8 are read too, and fail when they are looked at
+        table.validate(full=True)  # text that is not UTF-8 is read without error and fails only when used
         if raw := [column.name for column in table.schema if column.type in (pa.binary(), pa.large_binary())]:
-            raise MagBridgeError(f"{path}: column {raw[0]!r} holds bytes: expected numbers, times or text")
+            raise MagBridgeError(f"{path}: column {raw[0]!r} contains bytes; expected numbers, times or text")
         return table.to_pandas()
 
 
 def _apart(names: list[str]) -> list[str]:
-    """Column names with numbers on those that stand twice and name no field, as `Units` does."""
+    """Add numbers to repeated column names that name no field, as `Units` does."""
     known = {name for name in names if any(named(name, each) is not None for each in FIELDS)}
     return [f"{n}.{i}" if n in names[:i] and n not in known else n for i, n in enumerate(names)]
 
 
 class _Final(MagBridgeError):
-    """A fault to tell as it is: of such a table batterydf takes a minute, or shifts the cells."""
+    """A fault to report at once: batterydf would take a minute on such a table, or shift its cells."""
 
 
 def _check_width(path: Path, names: Collection[str]) -> None:
@@ -143,19 +143,22 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 
 def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[Raw, Found]:
-    """A file of a cycler and which of its columns are which fields.
+    """Read a cycler's file and identify which columns are which fields.
 
     Args:
         path: The file.
         columns: A column map.
 
+    Returns:
+        The table as in its file, and the columns found for the fields.
+
     Raises:
-        MagBridgeError: it holds no time, voltage and current, or only batterydf can read it, which is not installed.
+        MagBridgeError: If it has no time, voltage and current, or needs batterydf, which is not installed.
     """
     path = Path(path)
     mapped = read_column_map(columns, [each.name for each in FIELDS])
     if not path.is_file():
-        raise MagBridgeError(f"{path} does not exist; expected a table of samples, or an export of a cycler")
+        raise MagBridgeError(f"{path} does not exist; expected a table of samples or a cycler's export")
     reason = f"its suffix is {path.suffix!r}"
     if path.suffix.lower() in (*TEXT, ".parquet", ".xlsx"):
         try:
@@ -177,7 +180,7 @@ def read_samples(path: str | Path, columns: str | Path | None = None) -> tuple[R
 
 
 def columns_of(raw: Raw, mapped: ColumnMap | None = None) -> Found:
-    """Which columns of a table are which fields."""
+    """Identify which columns of a table are which fields."""
     names = [str(name) for name, values in raw.table.items() if not len(values) or values.notna().any()]
     return find_columns(raw.path, names, FIELDS, mapped or ColumnMap(), units=raw.units)
 
@@ -186,7 +189,7 @@ def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
     try:
         import bdf  # type: ignore[import-untyped]
     except ImportError:
-        fix = f"vendors' exports are read through batterydf: {EXTRA}, or name your columns in a column map (--columns)"
+        fix = f"install batterydf to read vendors' exports ({EXTRA}), or name your columns in a column map (--columns)"
         raise MagBridgeError(f"{path}: {reason}; {fix}") from None
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -198,17 +201,17 @@ def _through_batterydf(path: Path, reason: str) -> tuple[Raw, Found]:
                 bdf_table = bdf.normalize(numbers, plugin=plugin)
                 raw = Raw(path, _in_units(numbers, bdf_table), (f"Parsed by batterydf as {plugin}.",))
                 found = columns_of(raw)
-            except Exception:  # every plugin has its own way to say that a file is another's
+            except Exception:  # each plugin rejects other vendors' files in its own way
                 continue
             if all(each.name in found.columns for each in NEEDED):
                 return raw, found
     other = "export one table with one row of column names, or name your columns in a column map (--columns)"
     fix = AS_TEXT.get(path.suffix.lower(), other)
-    raise MagBridgeError(f"{path}: {reason}; batterydf knows no export like it either: {fix}")
+    raise MagBridgeError(f"{path}: {reason}; batterydf does not recognise it either: {fix}")
 
 
 def _numbers_if_they_are(column: pd.Series) -> pd.Series:
-    """A column as numbers where it holds any, text or times where it does not."""
+    """Convert a column to numbers if most of its values are numbers; else leave its text or times."""
     if column.dtype.kind == "M":
         return column
     numbers = pd.to_numeric(column, errors="coerce")
@@ -216,10 +219,10 @@ def _numbers_if_they_are(column: pd.Series) -> pd.Series:
 
 
 def _in_units(vendor: pd.DataFrame, bdf_table: pd.DataFrame) -> pd.DataFrame:
-    """batterydf's columns, those of cycle, time, voltage, current and temperature from the vendor's columns and units.
+    """Return batterydf's columns, with cycle, time, voltage, current and temperature in the vendor's values and units.
 
-    Its own conversion guesses where a header states a unit that it does not know, and takes a cycle for 2 pi; the
-    vendor's header decides here. Where the time is that of each step, the time stamps beside it are that of the test.
+    Its own conversion guesses if a header states a unit that it does not know, and takes a cycle for 2 pi; here the
+    vendor's header decides. If the time is that of each step, the time stamps in the table give that of the test.
     """
     told = bdf_table.attrs.get("bdf:columns", {})
     table = pd.DataFrame(bdf_table).copy()

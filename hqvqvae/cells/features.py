@@ -1,7 +1,7 @@
-"""One discharge segment in, ten numbers out: the load window, what makes it valid, the features, protocols C, P and D.
+"""Ten features per discharge segment: the load window, the rules for a valid segment, and protocols C, P and D.
 
 Current is negative in discharge everywhere. The features are those of Table 3 of the paper "HQ-VQVAE for Unsupervised
-Battery Precursor Discovery", under its names; the paper does not say how a segment is cleaned, so the rules are ours.
+Battery Precursor Discovery", under its names; the paper does not state how segments are cleaned, so the rules are ours.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ FEATURES = tuple(FEATURE_UNITS)
 RAW_FEATURES = tuple(f"{name}_raw" for name in FEATURES)
 PROTOCOLS = ("C", "P", "D")
 
-LOAD_CURRENT_A = -0.1  # a sample is loaded below this; in a cell of small currents, below a share of its greatest
+LOAD_CURRENT_A = -0.1  # a sample below this is loaded; cells with small currents use a share of their greatest
 MIN_LOADED_SAMPLES = 10
 MIN_LOAD_S = 300.0
 MIN_REPORTED_AH = 0.05  # a capacity at or below this was not measured (the run stopped before the reference voltage)
@@ -29,7 +29,7 @@ CURVE_POINTS = 64  # samples of a resampled voltage curve
 
 @dataclass(frozen=True)
 class Segment:
-    """One discharge as recorded: four channels of equal length `(n,)` and the capacity the tester reported.
+    """One discharge as recorded: four channels of equal length `(n,)` and the capacity reported by the tester.
 
     Args:
         cell_id: name of the cell.
@@ -38,9 +38,9 @@ class Segment:
         voltage_V: terminal voltage.
         current_A: current, negative in discharge.
         temperature_C: cell temperature.
-        capacity_Ah: reported capacity, NaN where there is none.
-        load_A: current above which a sample is loaded, for a cell of small currents less than 0.1 A.
-        fault: why nothing can be computed from the record; "" where everything can.
+        capacity_Ah: reported capacity, NaN if missing.
+        load_A: current in A above which a sample is loaded; below 0.1 A for a cell with small currents.
+        fault: why the record cannot be used; "" if it can.
     """
 
     cell_id: str
@@ -54,16 +54,16 @@ class Segment:
     fault: str = ""
 
     def check(self) -> None:
-        """Refuse a record that no feature can be computed from; a temperature that is nowhere known is none.
+        """Reject a record from which no features can be computed; a temperature that is NaN throughout is allowed.
 
         Raises:
-            MagBridgeError: channels of different length, fewer than two samples, NaN, or time that does not increase.
+            MagBridgeError: If channels differ in length, have under two samples or NaN, or time does not increase.
         """
         if problem := self.problem():
             raise MagBridgeError(f"cell {self.cell_id} cycle {self.cycle}: {problem}")
 
     def problem(self) -> str:
-        """What is wrong with the record, "" if nothing is."""
+        """Describe what is wrong with the record; return "" if nothing is."""
         channels = {name: getattr(self, name) for name in ("time_s", "voltage_V", "current_A", "temperature_C")}
         lengths = {name: len(values) for name, values in channels.items()}
         if len(set(lengths.values())) > 1 or min(lengths.values()) < 2:
@@ -82,47 +82,47 @@ class Segment:
 
 
 def require_known(what: str, name: str, known: Iterable[str]) -> None:
-    """Raise MagBridgeError unless a name is one of those that are known."""
+    """Raise MagBridgeError unless a name is one of the known ones."""
     if name not in known:
         raise MagBridgeError(f"{what} {name!r} is unknown; expected one of {', '.join(known)}")
 
 
 def require_columns(table: pd.DataFrame, names: Iterable[str], expected: str) -> None:
-    """Raise MagBridgeError unless a table has some columns; `expected` says which table it should be."""
+    """Raise MagBridgeError unless a table has the named columns; `expected` describes the table it should be."""
     missing = [name for name in names if name not in table]
     if missing:
         raise MagBridgeError(f"the table lacks {', '.join(missing)}: expected {expected}")
 
 
 def loaded_samples(segment: Segment) -> np.ndarray:
-    """Indices of the samples under load: current below -0.1 A, or below the share of it that a small cell has."""
+    """Return the indices of the samples under load: current below -0.1 A, or below a small cell's own threshold."""
     return np.flatnonzero(segment.current_A < -segment.load_A)
 
 
 def load_window(segment: Segment) -> slice:
-    """The samples from the last one at rest to the last loaded one; the recovery tail after cutoff is cut.
+    """Return the window from the last rest sample to the last loaded one; the recovery tail after cutoff is cut.
 
     Args:
-        segment: a checked record.
+        segment: A checked record.
 
     Returns:
         A slice into the channels.
 
     Raises:
-        MagBridgeError: no sample is loaded.
+        MagBridgeError: If no sample is loaded.
     """
     loaded = loaded_samples(segment)
     if loaded.size == 0:
-        seen = f"current_A is never below {-segment.load_A:g} A, its minimum is {segment.current_A.min():g}"
+        seen = f"current_A is never below {-segment.load_A:g} A; its minimum is {segment.current_A.min():g}"
         where = f"cell {segment.cell_id} cycle {segment.cycle}"
         raise MagBridgeError(f"{where}: no load ({seen}); expected a discharge with negative current in ampere")
     return slice(max(int(loaded[0]) - 1, 0), int(loaded[-1]) + 1)
 
 
 def exclusion_reason(segment: Segment) -> str:
-    """Why a segment is left out of protocols C and D, "" if it is kept.
+    """Explain why a segment is left out of protocols C and D; return "" if it is kept.
 
-    Kept are segments with at least 10 loaded samples over at least 300 s.
+    Segments with at least 10 loaded samples over at least 300 s are kept.
     """
     if segment.fault:
         return segment.fault
@@ -136,17 +136,17 @@ def exclusion_reason(segment: Segment) -> str:
 
 
 def discharged_Ah(segment: Segment, window: slice) -> float:
-    """Charge taken from the cell in a window, by the trapezoidal rule, in Ah."""
+    """Integrate the charge drawn from the cell in a window by the trapezoidal rule, in Ah."""
     return float(-np.trapezoid(segment.current_A[window], segment.time_s[window]) / 3600)
 
 
 def charge_of(segment: Segment) -> float:
-    """Charge in Ah of a discharge under load."""
+    """Return the charge in Ah that a discharge draws under load."""
     return discharged_Ah(segment, load_window(segment))
 
 
 def _statistics(segment: Segment, window: slice) -> dict[str, float]:
-    """The eight features that need nothing but the window itself."""
+    """Compute the eight features that depend only on the window itself."""
     time, voltage = segment.time_s[window], segment.voltage_V[window]
     slope = np.diff(voltage) / np.diff(time)
     current, temperature = segment.current_A[window], segment.temperature_C[window]
@@ -156,14 +156,14 @@ def _statistics(segment: Segment, window: slice) -> dict[str, float]:
 
 
 def start_resistance(segment: Segment) -> float:
-    """Resistance at the start of the load in ohm: the drop from rest to the second loaded sample over |I| there."""
+    """Compute the resistance at load start in ohm: the drop from rest to the second loaded sample over its |I|."""
     second = loaded_samples(segment)[1]
     rest = load_window(segment).start
     return float((segment.voltage_V[rest] - segment.voltage_V[second]) / abs(segment.current_A[second]))
 
 
 def resampled_voltage(segment: Segment) -> np.ndarray:
-    """Voltage of the load window at 64 equal steps of normalised time, float32 `(64,)` in V."""
+    """Resample the load window's voltage to 64 equal steps of normalised time, float32 `(64,)` in V."""
     window = load_window(segment)
     time = segment.time_s[window]
     grid = np.linspace(time[0], time[-1], CURVE_POINTS)
@@ -171,19 +171,19 @@ def resampled_voltage(segment: Segment) -> np.ndarray:
 
 
 def feature_table(segments: list[Segment]) -> pd.DataFrame:
-    """All segments of any number of cells as one tidy table, in order of cell and cycle.
+    """Build one tidy table of all segments of any number of cells, in order of cell and cycle.
 
     Args:
-        segments: checked or unchecked records; each is checked.
+        segments: Records, checked or not; each is checked.
 
     Returns:
         One row per segment: `cell_id`, `cycle`, `valid`, `reason` (why not valid, else ""), `resistance_ohm`, the ten
-        features of protocol C (NaN in rows that are not valid) and the same of protocol P with the suffix `_raw`.
-        `ah_throughput` counts every segment of the cell so far, this one included; `capacity` is the reported one if
-        above 0.05 Ah, else the charge of the segment's own window; `capacity_raw` is the reported one, 0 where null.
+        features of protocol C (NaN in invalid rows) and those of protocol P with the suffix `_raw`. `ah_throughput`
+        accumulates over the cell's segments up to and including this one; `capacity` is the reported one if above
+        0.05 Ah, else the charge of the segment's own window; `capacity_raw` is the reported one, 0 if missing.
 
     Raises:
-        MagBridgeError: a record with NaN, time that runs backwards or unequal channels, or the same cycle twice.
+        MagBridgeError: If a record has NaN, unequal channels or time that runs back, or a cycle occurs twice.
     """
     rows = []
     throughput: dict[str, list[float]] = {}
@@ -220,10 +220,10 @@ def feature_table(segments: list[Segment]) -> pd.DataFrame:
 
 
 def apply_protocol(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
-    """The rows and the ten features of one protocol.
+    """Select the rows and the ten features of one protocol.
 
     Args:
-        table: a table of `feature_table`, more columns welcome.
+        table: A table from `feature_table`; it may have more columns.
         protocol: "C" cleaned; "P" the raw whole records of all segments, nothing dropped, as in the paper; "D" protocol
             C less the median of the cell's own first 5 valid segments, feature by feature.
 
@@ -231,12 +231,12 @@ def apply_protocol(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
         The table with the features under their standard names and without the `_raw` columns, rows renumbered from 0.
 
     Raises:
-        MagBridgeError: an unknown protocol.
+        MagBridgeError: If the protocol is unknown.
     """
     require_known("protocol", protocol, PROTOCOLS)
     features = list(FEATURES)
     if protocol == "P":
-        table = table[table["t_total_raw"].notna()].copy()  # a broken record has nothing raw either
+        table = table[table["t_total_raw"].notna()].copy()  # a faulty record has no raw features either
         table[features] = table[list(RAW_FEATURES)].to_numpy()
     else:
         table = table[table["valid"]].copy()
@@ -251,18 +251,18 @@ FRACTIONS = (0.2, 0.5, 0.8, 0.9)
 VOLTAGES = tuple(f"v_{round(100 * fraction)}" for fraction in FRACTIONS)
 CHARGE_UNITS = {"capacity": "Ah", "v_mean_charge": "V", **dict.fromkeys(VOLTAGES, "V")}
 CHARGE_FEATURES = tuple(CHARGE_UNITS)
-"""`capacity`, the mean voltage over the charge, and the voltage at 20, 50, 80 and 90 % of the discharge."""
+"""`capacity`, the mean voltage over charge, and the voltage at 20, 50, 80 and 90 % of the discharged charge."""
 
 
 def charge_features(charge_Ah: np.ndarray, voltage_V: np.ndarray) -> dict[str, float]:
-    """Describe one discharge by its charge.
+    """Compute features of one discharge over its charge.
 
     Args:
-        charge_Ah: discharged so far, never decreasing, (n,).
-        voltage_V: voltage there, (n,).
+        charge_Ah: Cumulative discharged charge in Ah, never decreasing, (n,).
+        voltage_V: Voltage in V at the same samples, (n,).
 
     Returns:
-        `CHARGE_FEATURES`; `capacity` is the last charge.
+        Values of `CHARGE_FEATURES` by name; `capacity` is the final charge.
 
     Examples:
         >>> charge_features(np.array([0.0, 1.0]), np.array([4.0, 3.0]))["v_20"]
@@ -274,14 +274,14 @@ def charge_features(charge_Ah: np.ndarray, voltage_V: np.ndarray) -> dict[str, f
 
 
 def add_charge_features(table: pd.DataFrame, segments: list[Segment]) -> pd.DataFrame:
-    """Add the charge features, but for `capacity`, to the valid rows of a table of `features.feature_table`.
+    """Add the charge features except `capacity` to the valid rows of a table from `feature_table`.
 
     Args:
-        table: one row per segment, `valid` among its columns.
-        segments: the records that it was made from.
+        table: One row per segment, with a column `valid`.
+        segments: The records that the table was made from.
 
     Returns:
-        The table with `v_mean_charge` and `VOLTAGES`, NaN in rows that are not valid.
+        The table with `v_mean_charge` and `VOLTAGES`, NaN in invalid rows.
     """
     by_key = {(segment.cell_id, segment.cycle): segment for segment in segments}
     names = [name for name in CHARGE_FEATURES if name != "capacity"]
@@ -298,18 +298,18 @@ def add_charge_features(table: pd.DataFrame, segments: list[Segment]) -> pd.Data
 
 
 def less_the_beginning(table: pd.DataFrame, names: Sequence[str], window: Sequence[int]) -> pd.DataFrame:
-    """Features less their mean over the first segments of each cell; the rows after the window alone are kept.
+    """Subtract from features their mean over each cell's first segments; keep only the rows after that window.
 
     Args:
-        table: valid segments with `cell_id`, `cycle` and the features, every cell from its first segment on.
-        names: the features; other columns stay as they are.
-        window: first and last segment of the reference, counted from 1 in each cell.
+        table: Valid segments with `cell_id`, `cycle` and the features; every cell starts with its first segment.
+        names: The features; other columns stay unchanged.
+        window: First and last segment of the reference, counted from 1 in each cell.
 
     Returns:
         The rows after the window in order of cell and cycle, numbered from 0.
 
     Raises:
-        MagBridgeError: no cell has a segment after the window.
+        MagBridgeError: If no cell has a segment after the window.
     """
     table = table.sort_values(["cell_id", "cycle"], kind="stable")
     first, last = window
@@ -319,6 +319,8 @@ def less_the_beginning(table: pd.DataFrame, names: Sequence[str], window: Sequen
     kept = table[place > last].reset_index(drop=True)
     if kept.empty:
         longest = int(place.max()) if len(place) else 0
-        raise MagBridgeError(f"no cell has a segment after the {last} of its reference; the longest has {longest}")
+        raise MagBridgeError(
+            f"no cell has a segment after the {last} that its reference needs; the longest has {longest}"
+        )
     kept[list(names)] = kept[list(names)].to_numpy(dtype=float) - reference.loc[kept["cell_id"]].to_numpy()
     return kept

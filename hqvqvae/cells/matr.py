@@ -10,23 +10,23 @@ petermattia/revisit-severson-et-al (MIT). Discharge at 4C of 1.1 Ah, 4.4 A; char
 =================  ====  ===============================================================================================
 column             unit  meaning
 =================  ====  ===============================================================================================
-cell_id                  "train-01" ... "test2-40": the published split and the number of the file
+cell_id                  "train-01" ... "test2-40": the published split and file number
 split                    "train" (41 cells), "test1" (43) or "test2" (40)
-cohort                   "batch1" (41 cells), "batch2" (43) or "batch3" (40, test2): tested together; see `batch_of`
+cohort                   "batch1" (41 cells), "batch2" (43) or "batch3" (40, test2); see `batch_of`
 cycle                    2 to 100, as published
 valid                    the curve starts at 0, never falls by more than 10 mAh, and ends below 1.65 Ah
-reason                   why it is not valid, else ""
+reason                   why the cycle is not valid, else ""
 life_cycles              cycles to 80 % of the nominal capacity, the same in all rows of a cell
 capacity           Ah    charge at 2.0 V
-v_mean_charge      V     mean voltage over the charge, from 3.5 V to 2.0 V
-v_20 ... v_90      V     voltage at 20, 50, 80 and 90 % of the discharge
+v_mean_charge      V     mean voltage over charge, from 3.5 V to 2.0 V
+v_20 ... v_90      V     voltage at 20, 50, 80 and 90 % of the discharged charge
 dv_dt_min          V/s   steepest mean slope over a hundredth of the discharge, at 4.4 A
 dq_log_var               log10 of the variance over voltage of Q(V) less Q(V) of cycle 10, in Ah^2; NaN at cycle 10
 =================  ====  ===============================================================================================
 
-`load_cycles` adds what follows at constant current: `t_total` [s], `dv_dt_mean` [V/s] and `ah_throughput` [Ah, from
-cycle 2 on]. `i_mean`, `v_min` and `v_max` are constant by protocol and left out. Not in the data: temperature,
-resistance, charge, cycle 1, and all cycles after 100.
+`load_cycles` adds features that follow from the constant current: `t_total` [s], `dv_dt_mean` [V/s] and `ah_throughput`
+[Ah, from cycle 2 on]. `i_mean`, `v_min` and `v_max` are constant by protocol and omitted. The data lack temperature,
+resistance, charging, cycle 1, and all cycles after 100.
 """
 
 import hashlib
@@ -48,23 +48,23 @@ COMMIT = "3a77c7d513126e921896315038d0f8f2645e440d"
 URL = f"https://github.com/petermattia/revisit-severson-et-al/archive/{COMMIT}.zip"
 CELLS = {"train": 41, "test1": 43, "test2": 40}
 CYCLES = np.arange(2, 101)
-VOLTAGE_V = np.linspace(3.5, 2.0, 1000)  # of the rows of a file
-CURVE_ROWS = np.arange(49, 1000, 50)  # of a curve that is a model's input
+VOLTAGE_V = np.linspace(3.5, 2.0, 1000)  # voltage of each row of a file
+CURVE_ROWS = np.arange(49, 1000, 50)  # rows of a curve used as a model's input
 CURVE_POINTS = tuple(f"q_{volts:.2f}V" for volts in VOLTAGE_V[CURVE_ROWS])
 CURRENT_A = 4.4
 FEATURES = (*CHARGE_FEATURES, "dv_dt_min")
 DERIVED_FEATURES = ("t_total", "dv_dt_mean", "ah_throughput")
-FROM_CYCLE = 10  # the curve that `dq_log_var` compares with, as in Severson et al.
+FROM_CYCLE = 10  # reference curve of `dq_log_var`, as in Severson et al.
 MAX_FALL_AH = 0.01
 MAX_CAPACITY_AH = 1.65
 MAX_MEMBER_BYTES = 2 << 20
 
 
 def batch_of(split: str, number: int) -> str:
-    """The batch of a cell.
+    """Return the batch of a cell.
 
-    Severson et al. number the cells of the first two batches (41 and 43) through and put the even ones and the last
-    into test1, the odd ones into train; the third batch is test2.
+    Severson et al. number the cells of the first two batches (41 and 43) consecutively; even ones and the last one are
+    test1, odd ones are train. The third batch is test2.
     """
     if split == "test2":
         return "batch3"
@@ -73,7 +73,7 @@ def batch_of(split: str, number: int) -> str:
 
 
 def load_cycles() -> pd.DataFrame:
-    """The embedded features of the valid cycles, in order of cell and cycle.
+    """Load the embedded features of the valid cycles, in order of cell and cycle.
 
     Returns:
         The columns above and `DERIVED_FEATURES`, features in float64, rows numbered from 0.
@@ -92,7 +92,7 @@ def load_cycles() -> pd.DataFrame:
 
 
 def embedded_table() -> pd.DataFrame:
-    """The whole embedded table of 12,276 cycles, features in float64."""
+    """Load the whole embedded table of 12,276 cycles, with features in float64."""
     table = packaged_table("matr_cycles.parquet")
     return table.astype(dict.fromkeys((*FEATURES, "dq_log_var"), float))
 
@@ -101,7 +101,7 @@ def fetch(folder: str | Path) -> Path:
     """Download the zip of the tables into `folder` once, check every table in it, and return its path.
 
     Raises:
-        MagBridgeError: no download, or other bytes than the published ones.
+        MagBridgeError: If the download fails or its bytes differ from the published ones.
     """
     path = download(URL, "matr_revisit_severson.zip", folder)
     _members(path)
@@ -109,16 +109,16 @@ def fetch(folder: str | Path) -> Path:
 
 
 def read_archive(path: str | Path) -> pd.DataFrame:
-    """The features of every cycle from the published tables.
+    """Compute the features of every cycle from the published tables.
 
     Args:
-        path: GitHub's zip, or a folder that holds `train/cell1.csv` ... and `cycle_lives/` at any depth.
+        path: GitHub's zip, or a folder with `train/cell1.csv` ... and `cycle_lives/` at any depth.
 
     Returns:
-        The table of `embedded_table`.
+        The same table as `embedded_table`.
 
     Raises:
-        MagBridgeError: nothing is there, or a table is missing or has another SHA-256.
+        MagBridgeError: If the path does not exist, or a table is missing or has another SHA-256.
     """
     names = ["cell_id", "split", "cohort", "life_cycles"]
     parts = {
@@ -130,16 +130,16 @@ def read_archive(path: str | Path) -> pd.DataFrame:
 
 
 def read_curves(path: str | Path) -> pd.DataFrame:
-    """The curves themselves, decimated to 20 voltages: a model's input in place of the features.
+    """Read the discharge curves, decimated to 20 voltages, as a model's input in place of the features.
 
     Args:
-        path: as for `read_archive`.
+        path: As for `read_archive`.
 
     Returns:
-        `cell_id`, `cycle` and the charge at `CURVE_POINTS` in Ah, all 12,276 cycles.
+        `cell_id`, `cycle` and the charge at `CURVE_POINTS` in Ah, one row for each of the 12,276 cycles.
 
     Raises:
-        MagBridgeError: as for `read_archive`.
+        MagBridgeError: As for `read_archive`.
     """
     parts = []
     for split, number, _, curves in _cells(Path(path)):
@@ -149,7 +149,7 @@ def read_curves(path: str | Path) -> pd.DataFrame:
 
 
 def _cells(path: Path) -> Iterator[tuple[str, int, int, np.ndarray]]:
-    """Split, number, life and charge (1000, 99) of every cell."""
+    """Yield split, number, life in cycles and charge in Ah (1000, 99) of every cell."""
     members = _members(path)
     for split, n_cells in CELLS.items():
         lives = np.loadtxt(io.BytesIO(members[f"cycle_lives/{split}_cycle_lives.csv"]))
@@ -159,13 +159,13 @@ def _cells(path: Path) -> Iterator[tuple[str, int, int, np.ndarray]]:
 
 
 def cell_features(curves_Ah: np.ndarray) -> pd.DataFrame:
-    """Features of one cell's cycles.
+    """Compute the features of one cell's cycles.
 
     Args:
-        curves_Ah: discharged charge at `VOLTAGE_V` (rows) in `CYCLES` (columns), (1000, 99).
+        curves_Ah: Discharged charge at `VOLTAGE_V` (rows) in `CYCLES` (columns), (1000, 99).
 
     Returns:
-        `cycle`, `valid`, `reason` and the features, (99 rows), NaN in rows that are not valid.
+        `cycle`, `valid`, `reason` and the features; 99 rows, NaN in invalid ones.
     """
     rising = np.maximum.accumulate(curves_Ah, axis=0)
     falls = (rising - curves_Ah).max(axis=0)
@@ -196,7 +196,7 @@ def _fault(start: float, fall: float, capacity: float) -> str:
 
 
 def _members(path: Path) -> dict[str, bytes]:
-    """The bytes of every published table by its last two names, each with the pinned SHA-256."""
+    """Read the bytes of every published table, keyed by folder and file name, and check them by SHA-256."""
     pinned = packaged_document("matr_sha256.json")
     if path.is_dir():
         files = {_short(file): file for file in path.rglob("*.csv")}

@@ -13,10 +13,10 @@ cell_id                    "B0005" ... "B0056"
 cohort                     the group of four cells tested together: "FY08Q4", "25-28", "45-48", "49-52", "53-56"
 cycle                      0-based index of the discharge in the file
 valid                      at least 10 loaded samples over at least 300 s
-reason                     why it is not valid, else ""
-resistance_ohm      ohm    (V at the last rest sample - V at the second loaded sample) / \\|I\\| there; NaN if not valid
-t_total ...         s ...  the ten features of protocol C, `FEATURES`; NaN if not valid
-t_total_raw ...     s ...  the same ten of the whole raw record (protocol P), never NaN
+reason                     why the segment is not valid, else ""
+resistance_ohm      ohm    (V at the last rest sample - V at the second loaded sample) / \\|I\\| there; NaN if invalid
+t_total ...         s ...  the ten features of protocol C, `FEATURES`; NaN if invalid
+t_total_raw ...     s ...  the same ten from the whole raw record (protocol P), never NaN
 ==================  =====  ==========================================================================================
 
 `data/nasa_curves.parquet`, one row per valid segment: cell_id, cycle, voltage_V (64 float32, the load window at equal
@@ -44,17 +44,17 @@ __all__ = ["COHORTS", "FEATURES", "FEATURE_UNITS", "PROTOCOLS", "cohort_of", "lo
 COHORTS: dict[str, list[str]] = packaged_document("names.yaml")["cohorts"]
 CELLS = tuple(sorted(cell for cells in COHORTS.values() for cell in cells))
 URL = "https://phm-datasets.s3.amazonaws.com/NASA/5.+Battery+Data+Set.zip"
-MAX_ARCHIVE_BYTES = 640 << 20  # all that is unpacked; the archive has a third of it, a zip bomb more
+MAX_ARCHIVE_BYTES = 640 << 20  # limit on all unpacked data; the archive has a third of it, a zip bomb more
 MAX_ZIP_DEPTH = 3
 
 
 def cohort_of(cell_id: str) -> str:
-    """The cohort a NASA cell was tested in; a cell of the user's own is its own cohort."""
+    """Return the cohort in which a NASA cell was tested; any other cell is its own cohort."""
     return next((name for name, cells in COHORTS.items() if cell_id in cells), cell_id)
 
 
 def load_segments(protocol: str = "C") -> pd.DataFrame:
-    """The embedded features of the NASA discharge segments.
+    """Load the embedded features of the NASA discharge segments.
 
     Args:
         protocol: "C" (1,466 cleaned segments), "P" (all 1,499, raw) or "D" (C less the start of each cell's own life).
@@ -64,23 +64,23 @@ def load_segments(protocol: str = "C") -> pd.DataFrame:
         order of cell and cycle.
 
     Raises:
-        MagBridgeError: an unknown protocol.
+        MagBridgeError: If the protocol is unknown.
     """
     return apply_protocol(packaged_table("nasa_segments.parquet"), protocol)
 
 
 def embedded_table() -> pd.DataFrame:
-    """The whole embedded table of 1,499 segments, columns as in the head of this module."""
+    """Load the whole embedded table of 1,499 segments, with the columns listed at the top of this module."""
     return packaged_table("nasa_segments.parquet").copy()
 
 
 def load_curves() -> pd.DataFrame:
-    """The embedded voltage curves of the valid segments: `cell_id`, `cycle`, `voltage_V` (float32 arrays of 64)."""
+    """Load the embedded curves of the valid segments: `cell_id`, `cycle`, `voltage_V` (64 float32 each, in V)."""
     return packaged_table("nasa_curves.parquet").copy()
 
 
 def curve_table(segments: list[Segment], table: pd.DataFrame) -> pd.DataFrame:
-    """The resampled voltage of the valid segments of a feature table, in its order."""
+    """Resample the voltage of a feature table's valid segments, in the table's order."""
     by_key = {(segment.cell_id, segment.cycle): segment for segment in segments}
     kept = table.loc[table["valid"], ["cell_id", "cycle"]].reset_index(drop=True)
     keys = zip(kept["cell_id"], kept["cycle"], strict=True)
@@ -88,30 +88,32 @@ def curve_table(segments: list[Segment], table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_archive(path: str | Path) -> list[Segment]:
-    """All discharge segments of one .mat file, a folder of them, or NASA's zip (zips inside the zip).
+    """Read all discharge segments from a .mat file, a folder of them, or NASA's zip (which contains zips).
 
     Args:
-        path: a file `B0005.mat`, a folder with such files at any depth, or a .zip.
+        path: A file such as `B0005.mat`, a folder with such files at any depth, or a .zip.
 
     Returns:
         The segments of every cell found, in order of cell and cycle.
 
     Raises:
-        MagBridgeError: nothing is there, or a file in it is damaged.
+        MagBridgeError: If the path does not exist, has no such file, or a file is damaged.
     """
     path = Path(path)
     found: dict[str, Path | bytes]
     if path.is_dir():
         found = {file.stem: file for file in sorted(path.rglob("B*.mat")) if file.is_file()}
     elif not path.is_file():
-        raise MagBridgeError(f"{path} does not exist or is no file; give a .mat file, a folder of them or the NASA zip")
+        raise MagBridgeError(
+            f"{path} does not exist or is not a file; give a .mat file, a folder of them or the NASA zip"
+        )
     elif path.suffix.lower() == ".mat":
         found = {path.stem: path}
     else:
         with opened_zip(path, kind=".mat file or whole zip of them; fetch it again") as archive:
             found = dict(_mat_members(archive, str(path), [MAX_ARCHIVE_BYTES]))
     if not found:
-        raise MagBridgeError(f"{path} holds no file B*.mat; expected the cells of the NASA battery set")
+        raise MagBridgeError(f"{path} contains no file B*.mat; expected the cells of the NASA battery set")
     return [
         Segment(cell, cycle, **channels, capacity_Ah=capacity)
         for cell, records in read_mats(found)
@@ -120,9 +122,9 @@ def read_archive(path: str | Path) -> list[Segment]:
 
 
 def _mat_members(archive: zipfile.ZipFile, where: str, left: list[int], depth: int = 1) -> Iterator[tuple[str, bytes]]:
-    """Cell name and bytes of every B*.mat, through zips inside the zip; nothing is extracted to disk.
+    """Yield cell name and bytes of every B*.mat, including those in nested zips; extract nothing to disk.
 
-    `left` holds the bytes that may still be unpacked.
+    `left` contains the number of bytes that may still be unpacked.
     """
     if depth > MAX_ZIP_DEPTH:
         raise MagBridgeError(f"{where}: zips inside zips more than {MAX_ZIP_DEPTH} deep; expected the NASA archive")
@@ -136,7 +138,7 @@ def _mat_members(archive: zipfile.ZipFile, where: str, left: list[int], depth: i
             size = f"with {member.filename} it unpacks to more than {MAX_ARCHIVE_BYTES >> 20} MiB"
             raise MagBridgeError(f"{where}: {size}; expected the NASA archive")
         with archive.open(member) as file:
-            data = file.read(member.file_size)  # what is claimed and no more, whatever it would unpack to
+            data = file.read(member.file_size)  # no more than the declared size, whatever it would unpack to
         if inner_zip:
             with zipfile.ZipFile(io.BytesIO(data)) as inner:
                 yield from _mat_members(inner, f"{where}/{member.filename}", left, depth + 1)
@@ -147,16 +149,16 @@ def _mat_members(archive: zipfile.ZipFile, where: str, left: list[int], depth: i
 def fetch(folder: str | Path) -> Path:
     """Download NASA's zip once and check every discharge in it against the published values.
 
-    The repository publishes no checksum of the archive; what is pinned is a SHA-256 of each cell's discharge records.
+    The repository publishes no checksum of the archive; a SHA-256 of each cell's discharge records is pinned instead.
 
     Args:
-        folder: where the zip is kept.
+        folder: Folder to keep the zip in.
 
     Returns:
         Path of the zip.
 
     Raises:
-        MagBridgeError: no download, or other values than the ones pinned.
+        MagBridgeError: If the download fails or its values differ from the pinned ones.
     """
     path = download(URL, "nasa_battery.zip", folder)
     verify(read_archive(path))
@@ -164,7 +166,7 @@ def fetch(folder: str | Path) -> Path:
 
 
 def record_sha256(segments: Iterable[Segment]) -> str:
-    """SHA-256 of one cell's discharge records: the four channels of each, in order, as little-endian float32."""
+    """Hash one cell's discharge records by SHA-256: the four channels of each, in order, as little-endian float32."""
     digest = hashlib.sha256()
     for segment, channel in itertools.product(segments, CHANNEL_FIELDS):
         digest.update(getattr(segment, channel).astype("<f4").tobytes())
@@ -172,10 +174,10 @@ def record_sha256(segments: Iterable[Segment]) -> str:
 
 
 def verify(segments: list[Segment]) -> None:
-    """Hold the records of all 20 cells, in order of cells, against the pinned digests.
+    """Check the records of all 20 cells, in order of cells, against the pinned digests.
 
     Raises:
-        MagBridgeError: a cell is missing or its values differ.
+        MagBridgeError: If a cell is missing or its values differ.
     """
     by_cell = itertools.groupby(segments, key=lambda segment: segment.cell_id)
     digests = {cell: record_sha256(records) for cell, records in by_cell}

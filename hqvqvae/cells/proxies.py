@@ -1,6 +1,6 @@
-"""Cells, life windows and degradation proxies: what a code is later compared with.
+"""Cells, life windows and degradation proxies, with which codes are later compared.
 
-Everything here reads the table of discharge segments alone and knows nothing of codes or models.
+Everything here depends only on the table of discharge segments, not on codes or models.
 """
 
 import math
@@ -18,14 +18,14 @@ INITIAL_SEGMENTS = 5  # Q0 is the median capacity of this many first segments
 ONSET_FRACTION = 0.9  # onset of degradation: capacity at most this share of Q0 ...
 ONSET_MEDIAN = 3  # ... in the median of this many successive segments
 ONSET_FIRST = 4  # ... from this position (0-based: the 5th segment) on
-FEWEST_SEGMENTS = 10  # below this, thirds and windows of a life hold too few segments to mean anything
+FEWEST_SEGMENTS = 10  # with fewer, thirds and windows of a life have too few segments to be meaningful
 
 REQUIRED_COLUMNS = ("cell_id", "cohort", "cycle", "capacity")
 
 
 @dataclass(frozen=True)
 class CellIndex:
-    """Where each segment stands: which cell, and at which position of that cell's life.
+    """The cell of each segment and its position in that cell's life.
 
     Attributes:
         cell_ids: Names of the cells, (C,).
@@ -52,7 +52,7 @@ class CellIndex:
         return np.concatenate([[0], np.cumsum(self.n_segments)])
 
     def split(self, values: np.ndarray) -> list[np.ndarray]:
-        """Values of all segments, (N,), cut into those of each cell."""
+        """Split the values of all segments, (N,), by cell."""
         return np.split(values, self.starts[1:-1])
 
     def early(self, fraction: float) -> np.ndarray:
@@ -61,12 +61,12 @@ class CellIndex:
         return self.position < lengths[self.cell]
 
     def third(self) -> np.ndarray:
-        """Life third of each segment, 0, 1 or 2, (N,)."""
+        """Return the third of life that each segment is in: 0, 1 or 2, (N,)."""
         return np.minimum((3 * self.position) // self.n_segments[self.cell], 2)
 
 
 def window_length(n_segments: int, fraction: float) -> int:
-    """Segments in the early window of a cell: ceil(fraction * n), safe against 0.3 * 10 = 3.0000000000000004."""
+    """Count the segments in a cell's early window: ceil(fraction * n), safe against 0.28 * 25 = 7.000000000000001."""
     return math.ceil(round(fraction * int(n_segments), 9))
 
 
@@ -74,23 +74,23 @@ def valid_segments(segments: pd.DataFrame) -> pd.DataFrame:
     """Keep the valid segments, ordered by cell and cycle.
 
     Args:
-        segments: One row per discharge segment with `cell_id`, `cohort`, `cycle`, `capacity` [Ah] and,
-            where known, `valid` (bool).
+        segments: One row per discharge segment with `cell_id`, `cohort`, `cycle`, `capacity` [Ah] and optionally
+            `valid` (bool).
 
     Returns:
         The valid rows with a fresh index.
 
     Raises:
-        MagBridgeError: If a column is missing, a segment stands twice, a cell has two cohorts or no row is left.
+        MagBridgeError: If a column is missing, a segment occurs twice, a cell has two cohorts, or no row is left.
     """
     require_columns(segments, REQUIRED_COLUMNS, f"one row per discharge segment with {', '.join(REQUIRED_COLUMNS)}")
     kept = segments[segments["valid"].astype(bool)] if "valid" in segments else segments
     if kept.empty:
-        raise MagBridgeError(f"none of the {len(segments)} segments is valid: there is nothing to analyse")
+        raise MagBridgeError(f"none of the {len(segments)} segments is valid; expected at least one")
     twice = kept.duplicated(["cell_id", "cycle"])
     if twice.any():
         row = kept[twice].iloc[0]
-        raise MagBridgeError(f"cell {row.cell_id} has cycle {row.cycle} twice: one row per cell and cycle is expected")
+        raise MagBridgeError(f"cell {row.cell_id} has cycle {row.cycle} twice; expected one row per cell and cycle")
     cohorts = kept.groupby("cell_id")["cohort"].nunique()
     if (cohorts != 1).any():
         cell = cohorts.index[cohorts != 1][0]
@@ -99,7 +99,7 @@ def valid_segments(segments: pd.DataFrame) -> pd.DataFrame:
 
 
 def index_cells(segments: pd.DataFrame) -> CellIndex:
-    """Index the rows of a table ordered by cell and cycle, as `valid_segments` returns it."""
+    """Index the rows of a table ordered by cell and cycle, such as `valid_segments` returns."""
     grouped = segments.groupby("cell_id", sort=False)
     cell_ids = np.array(list(grouped.groups), dtype=object)
     cohorts = grouped["cohort"].first().to_numpy(dtype=object)
@@ -108,7 +108,7 @@ def index_cells(segments: pd.DataFrame) -> CellIndex:
 
 
 def initial_capacity(capacity: np.ndarray) -> float:
-    """Q0: the median capacity of a cell's first five segments, in Ah; NaN where it is not positive."""
+    """Compute Q0, the median capacity of a cell's first five segments, in Ah; NaN if it is not positive."""
     first = np.asarray(capacity, dtype=float)[:INITIAL_SEGMENTS]
     first = first[np.isfinite(first)]
     value = float(np.median(first)) if len(first) else math.nan
@@ -116,13 +116,13 @@ def initial_capacity(capacity: np.ndarray) -> float:
 
 
 def degradation_onset(capacity: np.ndarray) -> int | None:
-    """First position, from the 5th segment, whose trailing 3-segment median capacity is at most 0.9 Q0.
+    """Find the first position, from the 5th segment, whose trailing 3-segment median capacity is at most 0.9 Q0.
 
     Args:
-        capacity: Capacities of one cell in order, (n,), Ah.
+        capacity: Capacities of one cell in order, (n,), in Ah.
 
     Returns:
-        The 0-based position, or None where the cell never gets there.
+        The 0-based position, or None if the cell never reaches it.
     """
     q0 = initial_capacity(capacity)
     if not math.isfinite(q0):
@@ -143,19 +143,19 @@ def _finite(values: np.ndarray, statistic: Callable[[np.ndarray], float]) -> flo
 
 
 def capacity_fade(cell: pd.DataFrame) -> float:
-    """1 - mean capacity over the last third of life / Q0."""
+    """Compute 1 - mean capacity over the last third of life / Q0."""
     capacity = cell["capacity"].to_numpy(dtype=float)
     return 1 - _finite(capacity[_third(len(capacity), 2)], np.mean) / initial_capacity(capacity)
 
 
 def late_resistance(cell: pd.DataFrame) -> float:
-    """Median voltage-sag resistance over the last third of life, in ohm."""
+    """Compute the median voltage-sag resistance over the last third of life, in ohm."""
     resistance = cell["resistance_ohm"].to_numpy(dtype=float)
     return _finite(resistance[_third(len(resistance), 2)], np.median)
 
 
 def resistance_growth(cell: pd.DataFrame) -> float:
-    """Median voltage-sag resistance of the last third of life over that of the first, less 1."""
+    """Compute the median voltage-sag resistance of the last third of life over that of the first, less 1."""
     resistance = cell["resistance_ohm"].to_numpy(dtype=float)
     first = _finite(resistance[_third(len(resistance), 0)], np.median)
     return late_resistance(cell) / first - 1 if first > 0 else math.nan
@@ -163,7 +163,7 @@ def resistance_growth(cell: pd.DataFrame) -> float:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A number per cell that stands for its late degradation; larger means more degraded."""
+    """A number per cell that represents its late degradation; larger means more degraded."""
 
     label: str
     needs: str
@@ -184,14 +184,14 @@ def cell_table(segments: pd.DataFrame, proxy: str, *, min_segments: int, early_f
         segments: Valid segments as `valid_segments` returns them.
         proxy: Name of a proxy in `PROXIES`.
         min_segments: Cells with fewer segments are left out of every association.
-        early_fraction: Share of a cell's segments that makes its early window.
+        early_fraction: Share of a cell's segments that forms its early window.
 
     Returns:
-        One row per cell: `cohort`, `n_segments`, `q0_Ah`, `onset` (position, NaN if never), `early_drop`,
-        `proxy`, `left_out` (empty where the cell takes part).
+        One row per cell: `cell_id`, `cohort`, `n_segments`, `q0_Ah`, `onset` (position, NaN if never), `early_drop`,
+        `proxy`, `left_out` (the reason, empty if the cell takes part).
 
     Raises:
-        MagBridgeError: If the proxy is unknown, its column is missing, or no cell yields it.
+        MagBridgeError: If the proxy is unknown, its column is missing, or it can be computed for no cell.
     """
     require_known("proxy", proxy, PROXIES)
     chosen = PROXIES[proxy]

@@ -1,1 +1,1 @@
-"""The commands, thin calls to public functions. Heavy imports wait until a command runs."""
+"""The commands: thin wrappers around public functions. Heavy imports wait until a command runs."""

@@ -18,7 +18,7 @@ Run = Annotated[Path, Argument(help="Folder that `discover` wrote.")]
 
 
 def _tables(data: Path | None, protocol: str):
-    """Segments for the proxies (never transformed), features for training, and curves where they are known."""
+    """Load segments for the proxies (never transformed), features for training, and curves if available."""
     from ..cells import nasa
     from ..cells.features import PROTOCOLS, RAW_FEATURES, apply_protocol, require_known
 
@@ -29,8 +29,8 @@ def _tables(data: Path | None, protocol: str):
     if set(RAW_FEATURES) <= set(table.columns):
         return apply_protocol(table, "C"), apply_protocol(table, protocol), None
     if protocol != "C":
-        needed = f"protocol {protocol} needs a table written by `python -m hqvqvae features`; {data} is another"
-        raise MagBridgeError(f"{needed}: leave --protocol out to take its features as they are")
+        needed = f"protocol {protocol} needs a table written by `python -m hqvqvae features`; {data} is not one"
+        raise MagBridgeError(f"{needed}; omit --protocol to use its features unchanged")
     kept = table[table["valid"].astype(bool)] if "valid" in table else table
     return table, kept.reset_index(drop=True), None
 
@@ -38,16 +38,17 @@ def _tables(data: Path | None, protocol: str):
 def discover(
     out: Annotated[Path, Option(help="New folder for report, tables and figures.")] = Path("discovery"),
     data: Annotated[
-        Path | None, Option(help="Segments, Parquet or CSV: cell_id, cohort, cycle, capacity, features; else NASA's.")
+        Path | None,
+        Option(help="Segments, Parquet or CSV: cell_id, cohort, cycle, capacity, features; default NASA's."),
     ] = None,
-    codes: Annotated[Path | None, Option(help="Your own codes (cell_id, cycle, code), in place of a method.")] = None,
-    method: Annotated[str, Option(help="Method in question; all others are controls.")] = "recommended",
+    codes: Annotated[Path | None, Option(help="Your own codes (cell_id, cycle, code) instead of a method's.")] = None,
+    method: Annotated[str, Option(help="Method to test; all others are controls.")] = "recommended",
     protocol: Annotated[str, Option(help="Features: C (cleaned), P (raw) or D (less each cell's start).")] = "C",
     reference: Reference = None,
     proxy: Annotated[str, Option(help="Degradation proxy: fade, r_late or r_growth.")] = "fade",
     early: Annotated[float, Option(help="Early window, share of a cell's segments.")] = 0.3,
-    min_cells: Annotated[int, Option(help="A code is eligible in at least this many cells.")] = 6,
-    min_segments: Annotated[int, Option(help="Cells with fewer valid segments are left out.")] = 20,
+    min_cells: Annotated[int, Option(help="A code is eligible if at least this many cells have it.")] = 6,
+    min_segments: Annotated[int, Option(help="Leave out cells with fewer valid segments.")] = 20,
     permutations: Annotated[int, Option(help="Draws per null.")] = 1999,
     seed: Annotated[int, Option(help="Seed of the nulls.")] = 0,
     seeds: Annotated[int, Option(help="Training seeds, from 0.", min=1)] = 3,
@@ -56,7 +57,7 @@ def discover(
     address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
-    """Find which codes come early, test whether that means anything, and write a report with figures."""
+    """Find early codes, test whether they predict degradation, and write a report with figures."""
     from ..cells.cycling import read_table
     from ..discovery import run as discovery_run
     from ..discovery.analysis import DiscoveryPlan
@@ -78,7 +79,7 @@ def discover(
 
 
 def _power_of(plan) -> list[str]:
-    """What a search among the NASA cells could have shown, if the packaged record was made under this plan."""
+    """Describe what a search of the NASA cells can detect, if the packaged record was made under this plan."""
     from ..hub.model_card import POWER, read_record
     from ..hub.sentences import power_sentences
     from ..modeling_hqvqvae import PACKAGED
@@ -92,11 +93,11 @@ def _power_of(plan) -> list[str]:
 def plot(
     run: Run,
     figure: Annotated[str, Option(help="One figure by name, or all.")] = "all",
-    cell: Annotated[str | None, Option(help="Cell of the timeline; the longest by default.")] = None,
-    out: Annotated[Path | None, Option(help="Folder for the files; the run's own by default.")] = None,
+    cell: Annotated[str | None, Option(help="Cell in the timeline; the longest by default.")] = None,
+    out: Annotated[Path | None, Option(help="Folder for the files; the run's figures folder by default.")] = None,
     replace: ReplaceOption = False,
 ) -> None:
-    """Draw the figures of a run again from their CSV files: PNG, SVG and CSV each."""
+    """Redraw a run's figures from their CSV files, each as PNG, SVG and CSV."""
     from ..cells.features import require_known
     from ..discovery.figures import FIGURES, read_frame, save_figure
 
@@ -104,9 +105,9 @@ def plot(
     made = run / "figures"
     there = [name for name in FIGURES if figure in ("all", name) and (made / f"{name}.csv").is_file()]
     if not there:
-        raise MagBridgeError(f"{run} holds no data for {figure}: expected a folder that `discover` wrote")
+        raise MagBridgeError(f"{run} has no data for {figure}; expected a folder that `discover` wrote")
     if out is None and not (run / MARKER).is_file():
-        raise MagBridgeError(f"{run} is not a run that `discover` wrote: expected one, or --out")
+        raise MagBridgeError(f"{run} is not a folder that `discover` wrote; give one, or pass --out")
     for name, suffix in itertools.product(there, ("png", "svg", "csv")):
         require_file(require_place(out or made) / f"{name}.{suffix}", replace or out is None)
     for name in there:
@@ -116,10 +117,10 @@ def plot(
 
 def warn(
     run: Annotated[Path, Argument(help="Folder that `discover` or `precursors` wrote, or the packaged precursor.")],
-    codes: Annotated[Path, Argument(help="New cells: samples as for `score`, or its codes (cell_id, cycle, code).")],
+    codes: Annotated[Path, Argument(help="New cells: samples as for `score`, or codes (cell_id, cycle, code).")],
     as_json: Json = False,
 ) -> None:
-    """Apply a run's early-warning score to new cells: the score of each one's last discharge, and its first alarm."""
+    """Apply a run's early-warning score to new cells: print the score at the last discharge and the first alarm."""
     from ..cells.cycling import read_cells, read_table
     from ..discovery.warning_score import WarningScore, warn_cells
     from ..modeling_hqvqvae import PACKAGED, HQVQVAEModel
@@ -129,7 +130,9 @@ def warn(
         run = PACKAGED / run
     path = run / "warning_score.json"
     if not path.is_file():
-        raise MagBridgeError(f"{run} holds no warning_score.json: that run could fit no score, or {run} is no run")
+        raise MagBridgeError(
+            f"{run} has no warning_score.json: no score could be fitted, or {run} is not a run; give another"
+        )
     table = read_table(codes)
     if "code" not in table and ((run / "model").is_dir() or (run / "config.json").is_file()):
         quiet_libraries()
@@ -144,16 +147,18 @@ def warn(
 
 def interpret(
     run: Run,
-    model: Annotated[str | None, Option(help="Instruct model of transformers: a local path, or a Hub name.")] = None,
-    url: Annotated[str | None, Option(help="OpenAI-like server (key: $OPENAI_API_KEY); else loaded here.")] = None,
+    model: Annotated[str | None, Option(help="Instruct model for transformers: a local path or a Hub name.")] = None,
+    url: Annotated[
+        str | None, Option(help="OpenAI-compatible server (key: $OPENAI_API_KEY); else the model is loaded here.")
+    ] = None,
     code: Annotated[list[int] | None, Option(help="Only these codes; may be repeated.")] = None,
     out: Annotated[Path | None, Option(help="Folder for the output; RUN/interpretation by default.")] = None,
     replace: ReplaceOption = False,
-    attempts: Annotated[int, Option(help="Tries per code until the output parses.", min=1)] = 3,
+    attempts: Annotated[int, Option(help="Attempts per code until the output parses.", min=1)] = 3,
     dry_run: Annotated[bool, Option("--dry-run", help="Write the prompts only; load no model.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask a language model what each code might mean. Its answers are unverified hypotheses."""
+    """Ask a language model what each code might mean. The answers are unverified hypotheses."""
     from ..discovery.interpretation import DEFAULT_MODEL, interpret_run
 
     out = out or run / "interpretation"

@@ -1,4 +1,4 @@
-"""Commands around the model: features, train, evaluate, score, export, push. Heavy imports wait for a command."""
+"""Commands for the model: features, train, evaluate, score, export, push. Heavy imports wait until a command runs."""
 
 import sys
 from pathlib import Path
@@ -14,15 +14,17 @@ from dataset_card.storage.output import require_file
 from .terminal import Json, Reference, ReplaceExport, answer, own_table, quiet_libraries, window_of
 
 Protocol = Annotated[str, Option(help="C (cleaned), P (raw, as in the paper) or D (less each cell's start).")]
-Columns = Annotated[Path | None, Option(help="YAML that maps the columns and units of your table to ours.")]
-CurrentSign = Annotated[str | None, Option(help="Sign of discharge in your table, negative or positive; else checked.")]
-Ambient = Annotated[float | None, Option(help="Temperature in degC of a table that has none.")]
-Nominal = Annotated[float | None, Option(help="Nominal Ah of a cell of your table: refuse charges far from it.")]
-Data = Annotated[Path | None, Option(help="Parquet of `features`; the embedded NASA segments by default.")]
+Columns = Annotated[Path | None, Option(help="Column map: YAML that maps your table's columns and units to ours.")]
+CurrentSign = Annotated[
+    str | None, Option(help="Sign of discharge in your table, negative or positive; default: checked.")
+]
+Ambient = Annotated[float | None, Option(help="Ambient temperature in degC, for a table without temperatures.")]
+Nominal = Annotated[float | None, Option(help="Nominal capacity of your cells in Ah; rejects charges far from it.")]
+Data = Annotated[Path | None, Option(help="Parquet file from `features`; the embedded NASA segments by default.")]
 
 
 def _load(data: Path | None, protocol: str):
-    """The feature table of one protocol, embedded or from a file of `features`."""
+    """Load the feature table of one protocol, embedded or from a file written by `features`."""
     from ..cells.features import FEATURES, RAW_FEATURES, apply_protocol, require_columns
     from ..cells.nasa import load_segments
 
@@ -30,12 +32,12 @@ def _load(data: Path | None, protocol: str):
         return load_segments(protocol)
     table = own_table(data)
     needed = ("cycle", "valid", *FEATURES, *RAW_FEATURES)
-    require_columns(table, needed, "one that `python -m hqvqvae features` wrote")
+    require_columns(table, needed, "one written by `python -m hqvqvae features`")
     return apply_protocol(table, protocol)
 
 
 def _own_segments(table: Path, *told: Any):
-    """The discharges of a user's own cells; how the file was read is told on stderr."""
+    """Read the discharges of a user's own cells; print to stderr how the file was read."""
     from ..cells.cycling import Reading, read_cells
 
     cells = read_cells(table, Reading(*told))
@@ -47,9 +49,9 @@ def _own_segments(table: Path, *told: Any):
 def features(
     out: Annotated[Path, Option(help="Parquet file to write.")] = Path("segments.parquet"),
     nasa: Annotated[Path | None, Option(help="A NASA .mat file, a folder of them, or the whole zip.")] = None,
-    fetch: Annotated[Path | None, Option(help="Folder to download the NASA zip to, and read it.")] = None,
-    matr: Annotated[Path | None, Option(help="The tables of the 124 MATR cells, zip or folder.")] = None,
-    fetch_matr: Annotated[Path | None, Option(help="Folder to download the MATR zip to, and read it.")] = None,
+    fetch: Annotated[Path | None, Option(help="Download the NASA zip to this folder and read it.")] = None,
+    matr: Annotated[Path | None, Option(help="Tables of the 124 MATR cells, zip or folder.")] = None,
+    fetch_matr: Annotated[Path | None, Option(help="Download the MATR zip to this folder and read it.")] = None,
     table: Annotated[Path | None, Option(help="Your own data: a table, BDF, or a cycler's export.")] = None,
     columns: Columns = None,
     current_sign: CurrentSign = None,
@@ -59,10 +61,10 @@ def features(
     replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
-    """Write the feature table of discharge segments: NASA's (embedded, if no source is given), MATR's or your own.
+    """Write a feature table of discharge segments: NASA's (embedded, if no source is given), MATR's or your own.
 
     Your own table has one row per sample, of whole tests or discharges only: time_s, voltage_V, current_A (negative in
-    discharge) and, where known, cell_id, cycle, temperature_C, capacity_Ah; or those under other names and units.
+    discharge) and, if known, cell_id, cycle, temperature_C, capacity_Ah; other names and units can be mapped.
     """
     from dataset_card.storage.files import replacing
 
@@ -75,12 +77,12 @@ def features(
     for path in written:
         require_file(path, replace)
     if sum(source is not None for source in (nasa, fetch, matr, fetch_matr, table)) > 1:
-        raise MagBridgeError("--nasa, --fetch, --matr, --fetch-matr and --table are alternatives; give one of them")
+        raise MagBridgeError("--nasa, --fetch, --matr, --fetch-matr and --table are alternatives; give only one")
     told = (columns, current_sign, ambient, nominal)
     if table is None and told != (None,) * 4:
-        raise MagBridgeError("--columns, --current-sign, --ambient and --nominal tell of a --table; give one")
+        raise MagBridgeError("--columns, --current-sign, --ambient and --nominal describe a --table; give one")
     if curves is not None and (matr, fetch_matr) != (None, None):
-        raise MagBridgeError("--curves: the MATR tables are curves over charge already; leave it out")
+        raise MagBridgeError("--curves: the MATR tables are already curves over charge; omit it")
     matr = matr if fetch_matr is None else matr_module.fetch(fetch_matr)
     archive = nasa if fetch is None else nasa_module.fetch(fetch)
     segments = None if table is None else _own_segments(table, *told)
@@ -107,7 +109,7 @@ def train(
     out: Annotated[Path, Option(help="Folder of the run.")] = Path("run"),
     data: Data = None,
     protocol: Protocol = "C",
-    validation: Annotated[list[str] | None, Option(help="A cell to hold out; may be repeated.")] = None,
+    validation: Annotated[list[str] | None, Option(help="Cell to hold out; may be repeated.")] = None,
     features: Annotated[str | None, Option(help="Features to train on, comma-separated; all ten by default.")] = None,
     reference: Reference = None,
     n_qubits: Annotated[int | None, Option(help="Qubits of the circuit; the configuration's by default.")] = None,
@@ -117,7 +119,7 @@ def train(
     learning_rate: float = 1e-3,
     seed: int = 0,
     resume: Annotated[bool, Option(help="Continue the run in the folder, if there is one.")] = False,
-    export: Annotated[Path | None, Option(help="Also write the last model as packaged weights here.")] = None,
+    export: Annotated[Path | None, Option(help="Also write the last model here as packaged weights.")] = None,
     replace: ReplaceExport = False,
     device: Annotated[str, Option(help="torch device.")] = "cpu",
     as_json: Json = False,
@@ -145,8 +147,8 @@ def train(
 
 
 def evaluate(
-    method: Annotated[list[str] | None, Option(help="A method; may be repeated. All by default.")] = None,
-    by: Annotated[list[str] | None, Option(help="cell or cohort: what is left out; may be repeated.")] = None,
+    method: Annotated[list[str] | None, Option(help="Method; may be repeated. All by default.")] = None,
+    by: Annotated[list[str] | None, Option(help="Unit to leave out, cell or cohort; may be repeated.")] = None,
     seeds: Annotated[int, Option(min=1, help="Number of seeds, from 0 on.")] = 3,
     protocol: Protocol = "C",
     data: Data = None,
@@ -156,7 +158,7 @@ def evaluate(
     replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
-    """Compare all methods with one cell (or cohort) left out: error, codes in use, agreement over seeds."""
+    """Compare methods by leaving one cell (or cohort) out: error, codes in use, agreement across seeds."""
     from dataset_card.storage.documents import write_json
 
     from ..hub.sentences import evaluation_table
@@ -176,10 +178,12 @@ def evaluate(
 
 
 def score(
-    table: Annotated[Path, Argument(metavar="CELL.csv", help="Samples of a cell: a table, BDF, or an export.")],
+    table: Annotated[Path, Argument(metavar="CELL.csv", help="Samples of a cell: a table, BDF, or a cycler's export.")],
     model: Annotated[str, Option(help="Packaged name, folder, run or Hub id.")] = "recommended",
     out: Annotated[Path | None, Option(help="CSV file to write; stdout by default.")] = None,
-    skip_invalid: Annotated[bool, Option(help="Leave out discharges without load, too short or broken.")] = False,
+    skip_invalid: Annotated[
+        bool, Option(help="Leave out discharges that are faulty, too short or without load.")
+    ] = False,
     columns: Columns = None,
     current_sign: CurrentSign = None,
     ambient: Ambient = None,
@@ -187,7 +191,7 @@ def score(
     replace: ReplaceOption = False,
     as_json: Json = False,
 ) -> None:
-    """Print code and reconstruction error of each discharge of your own cell."""
+    """Print the code and reconstruction error of each discharge of your own cell."""
     from dataset_card.storage.files import replacing
 
     from ..modeling_hqvqvae import HQVQVAEModel
@@ -224,11 +228,11 @@ def export(
 def push(
     model: Annotated[str, Argument(help="Packaged name, or a folder that `train` wrote.")],
     repo: Annotated[str, Option(help="USER/NAME on the Hub.")],
-    private: Annotated[bool, Option(help="Make it visible to you only.")] = False,
-    dry_run: Annotated[bool, Option("--dry-run", help="List what would be uploaded; the Hub is not asked.")] = False,
+    private: Annotated[bool, Option(help="Make the repository private.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="List the files to upload without contacting the Hub.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Publish a model with its code and card on the Hugging Face Hub (log in with `hf auth login`)."""
+    """Publish a model, its code and its card on the Hugging Face Hub (log in with `hf auth login`)."""
     from ..hub.publishing import listing
     from ..hub.publishing import push as publish
 

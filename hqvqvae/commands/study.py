@@ -1,4 +1,4 @@
-"""Commands that measure more than one model: study, power, precursors, reproduce. Heavy imports wait for one to run."""
+"""Commands on several models: study, power, precursors, reproduce. Heavy imports wait until a command runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,15 +13,15 @@ from .terminal import Json, ReplaceExport, answer, note, quiet_libraries
 
 
 def study(
-    out: Annotated[Path, Option(help="Folder of the results; an interrupted run goes on from it.")] = Path("study"),
-    seeds: Annotated[int, Option(min=1, help="Number of seeds; more of them add to what is there.")] = 5,
-    first_seed: Annotated[int, Option(help="The first of them; other seeds than ours extend the study.")] = 1,
-    short: Annotated[bool, Option("--short", help="One seed, one unseen cell per cohort: takes minutes.")] = False,
+    out: Annotated[Path, Option(help="Folder for the results; an interrupted run continues from it.")] = Path("study"),
+    seeds: Annotated[int, Option(min=1, help="Number of seeds; a larger number adds to existing results.")] = 5,
+    first_seed: Annotated[int, Option(help="First seed; seeds other than ours extend the study.")] = 1,
+    short: Annotated[bool, Option("--short", help="One seed and one unseen cell per cohort; takes minutes.")] = False,
     jobs: JobsOption = None,
     address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
-    """Measure whether the circuit helps: each circuit of the grid against a classical twin of equal size.
+    """Measure whether the circuit helps: compare each circuit of the grid with a classical twin of equal size.
 
     Writes records.jsonl (one line per fit), summary.json, study.md and study.png.
     """
@@ -46,14 +46,14 @@ def study(
 
 
 def power(
-    out: Annotated[Path, Option(help="Folder of power.json and power.png.")] = Path("power"),
-    trials: Annotated[int, Option(min=1, help="Precursors planted for each effect and number of cells.")] = 300,
+    out: Annotated[Path, Option(help="Folder for power.json and power.png.")] = Path("power"),
+    trials: Annotated[int, Option(min=1, help="Precursors to plant per effect and number of cells.")] = 300,
     replace: ReplaceOption = False,
     jobs: JobsOption = None,
     address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
-    """Plant precursors in the NASA cells: how strong must one be to be found, with how many cells?"""
+    """Plant precursors in the NASA cells to measure how strong one must be to be found, by number of cells."""
     from dataset_card.storage.documents import write_json
 
     from ..cells.nasa import load_segments
@@ -81,24 +81,29 @@ def power(
 
 
 def precursors(
-    out: Annotated[Path, Option(help="Folder of the results; more runs add to what is there.")] = Path("precursors"),
-    method: Annotated[list[str] | None, Option(help="kmeans, precursor ...; may be repeated; else the card's.")] = None,
+    out: Annotated[Path, Option(help="Folder for the results; further runs add to it.")] = Path("precursors"),
+    method: Annotated[
+        list[str] | None, Option(help="kmeans, precursor ...; may be repeated. Default: the card's.")
+    ] = None,
     part: Annotated[
-        list[str] | None, Option(help="search, absolute, transfer, numbers or warning; may be repeated; else all.")
+        list[str] | None,
+        Option(help="search, absolute, transfer, numbers or warning; may be repeated; all by default."),
     ] = None,
     seeds: Annotated[int, Option(min=1, help="Seeds of folds and models, from 0.")] = 10,
-    draws: Annotated[int, Option(min=1, help="Draws of fewer cells, for each number.")] = 6,
-    matr: Annotated[Path | None, Option(help="MATR's tables, zip or folder: search on curves, not in parts.")] = None,
-    export: Annotated[Path | None, Option(help="Also write the model as packaged weights here.")] = None,
+    draws: Annotated[int, Option(min=1, help="Draws of fewer cells, per number of cells.")] = 6,
+    matr: Annotated[
+        Path | None, Option(help="MATR's tables, zip or folder: search on the curves instead of the parts.")
+    ] = None,
+    export: Annotated[Path | None, Option(help="Also write the model here as packaged weights.")] = None,
     replace: ReplaceExport = False,
     jobs: JobsOption = None,
     address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
-    """Find early codes that foretell the lives of the 124 MATR cells; transfer, fewer cells, and when it warns.
+    """Find early codes that predict the lives of the 124 MATR cells; test transfer, fewer cells, and warning time.
 
-    k-means takes minutes; a seed of HQ-VQVAE or of the variational autoencoder about one CPU-minute, its twin half of
-    that; all methods with all seeds and draws some hours. An interrupted run continues from its folder.
+    k-means takes minutes; a seed of HQ-VQVAE or the variational autoencoder one CPU-minute, its twin half that;
+    all methods with all seeds and draws take hours. An interrupted run continues from its folder.
     """
     from ..cells.matr import read_curves
     from ..discovery.lives.report import KIND, PARTS, run
@@ -123,15 +128,17 @@ def reproduce(
     out: Annotated[Path, Option(help="New folder for report.md, report.json and figures/.")] = Path("report"),
     seeds: Annotated[int, Option(min=1, help="Training seeds, from 0.")] = 3,
     short: Annotated[
-        bool, Option("--short", help="Four cells, six epochs: seconds; its figures mean nothing.")
+        bool, Option("--short", help="Four cells, six epochs; takes seconds; the figures mean nothing.")
     ] = False,
-    evaluation: Annotated[Path | None, Option(help="JSON of `evaluate` to take errors from, not measured.")] = None,
+    evaluation: Annotated[
+        Path | None, Option(help="JSON from `evaluate` with errors, instead of measuring them.")
+    ] = None,
     replace: ReplaceOption = False,
     jobs: JobsOption = None,
     address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
-    """Remake the paper's tables and figures beside its own values, or say why one cannot be made."""
+    """Reproduce the paper's tables and figures next to its own values, or explain why one cannot be made."""
     from ..discovery.reproduction.reproduce import KIND
     from ..discovery.reproduction.reproduce import reproduce as run
 

@@ -1,4 +1,4 @@
-"""What the commands share: options, tables of the user's own, their printing, quiet libraries."""
+"""Shared by the commands: options, the user's own tables, printing, quiet libraries."""
 
 import sys
 from pathlib import Path
@@ -12,13 +12,13 @@ from dataset_card.storage.documents import json_text
 Json = Annotated[bool, Option("--json", help="Print a JSON record to stdout.")]
 Reference = Annotated[
     str | None,
-    Option(metavar="FIRST:LAST", help="Take features less their mean over these segments of cells, from 1."),
+    Option(metavar="FIRST:LAST", help="Subtract each cell's mean over these segments (from 1) from features."),
 ]
 ReplaceExport = Annotated[bool, Option("--replace", help="Replace packaged weights that --export wrote.")]
 
 
 def window_of(reference: str | None) -> tuple[int, int] | None:
-    """The segments that `--reference` names, None where it names none."""
+    """Parse `--reference` into its first and last segment; return None if it is not given."""
     if reference is None:
         return None
     first, _, last = reference.partition(":")
@@ -28,7 +28,7 @@ def window_of(reference: str | None) -> tuple[int, int] | None:
 
 
 def own_table(data: Path):
-    """A table of the user's own; a cell without a cohort is the cohort that NASA tested it in, or one of its own."""
+    """Read a user's own table; without a column `cohort`, NASA's cells get their test cohort, others their own."""
     from ..cells.cycling import read_table
     from ..cells.nasa import cohort_of
 
@@ -37,18 +37,18 @@ def own_table(data: Path):
 
 
 def answer(record: object, as_json: bool, text: str) -> None:
-    """Print a command's result: the record as JSON where a script reads it, else the text."""
+    """Print a command's result: the record as JSON for scripts, or the text."""
     print(json_text(record, indent=2) if as_json else text)
 
 
 def note(text: str) -> None:
-    """A line of progress, on a terminal only."""
+    """Print a line of progress, on a terminal only."""
     if sys.stderr.isatty():
         print(text, file=sys.stderr)
 
 
 def quiet_libraries() -> None:
-    """The bars of transformers and huggingface_hub know no terminal; ours do. A network's retries end in one error."""
+    """Silence retry messages (one error follows) and, without a terminal, the libraries' progress bars."""
     from huggingface_hub.utils import disable_progress_bars
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging

@@ -1,1 +1,1 @@
-"""The discovery protocol: which codes come early, and whether that means anything."""
+"""The discovery protocol: which codes occur early, and whether they predict degradation."""

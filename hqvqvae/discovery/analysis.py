@@ -1,8 +1,8 @@
 """Precursor discovery: the paper's protocol (section 3.5, Tables 2 and 10) and the nested, selection-free analysis.
 
-The primary result is nested: for each held-out cell the code is chosen, and a line fitted, on the other cells with a
-model that never saw it; the pooled predictions are judged by permuting the whole procedure. The paper's tables, which
-choose the best of all codes on the same cells that they then describe, stand beside it with p adjusted for the choice.
+The primary result is nested: for each held-out cell, a code is chosen and a line fitted on the other cells, with a
+model that never saw it; the pooled predictions are tested by permuting the whole procedure. The paper's tables choose
+the best code on the same cells that they then describe; they are shown as well, with p adjusted for the choice.
 """
 
 import itertools
@@ -21,16 +21,16 @@ from .nulls import LeadTimes, NestedResult, lead_times, max_statistic, nested_te
 
 @dataclass(frozen=True)
 class DiscoveryPlan:
-    """What is fixed before the run and written into its report.
+    """Choices fixed before the run and written into its report.
 
     Attributes:
         proxy: Degradation proxy, one of `PROXIES`.
-        early_fraction: Early window, share of a cell's segments (paper, Table 10: 0.3).
-        min_cells_present: A code is eligible if at least this many cells hold it.
+        early_fraction: Early window, as a share of a cell's segments (paper, Table 10: 0.3).
+        min_cells_present: A code is eligible if at least this many cells have it.
         min_segments: Cells with fewer valid segments are left out of the association (20 leaves the paper's 18).
-        reference_window: Segments of each cell, from 1, whose mean the features are taken less; all up to the last of
-            them take no part in anything but proxies. None for features as they are.
-        alpha: Level below which a p counts.
+        reference_window: First and last segment of each cell, from 1, whose mean is subtracted from the features;
+            segments up to the last one are used for proxies only. None for unchanged features.
+        alpha: Significance level of p.
         n_permutations: Draws per null.
         seed: Seed of the nulls.
     """
@@ -45,34 +45,34 @@ class DiscoveryPlan:
     seed: int = 0
 
     def __post_init__(self):
-        life = f"at least {FEWEST_SEGMENTS}: a shorter one has no meaningful early window or last third"
+        life = f"at least {FEWEST_SEGMENTS}, because a shorter life has no meaningful early window or last third"
         for name, holds, expected in (
             ("early_fraction", 0 < self.early_fraction < 1, "a share between 0 and 1"),
             ("min_segments", self.min_segments >= FEWEST_SEGMENTS, life),
             ("min_cells_present", self.min_cells_present >= 1, "at least 1"),
-            ("n_permutations", self.n_permutations >= 99, "at least 99: fewer cannot show p < 0.05 reliably"),
+            ("n_permutations", self.n_permutations >= 99, "at least 99, because fewer cannot show p < 0.05 reliably"),
         ):
             if not holds:
                 raise MagBridgeError(f"{name} is {getattr(self, name)}: expected {expected}")
         if self.beginning >= self.min_segments:
-            expected = f"one before min_segments, {self.min_segments}, so that every cell has segments after it"
+            expected = f"a segment before min_segments, {self.min_segments}, so that every cell has later ones"
             raise MagBridgeError(f"the reference ends with segment {self.beginning}: expected {expected}")
 
     @property
     def beginning(self) -> int:
-        """Segments up to the end of the reference window, 0 without one."""
+        """Number of segments up to the end of the reference window; 0 without one."""
         return 0 if self.reference_window is None else self.reference_window[1]
 
 
 @dataclass(frozen=True)
 class Coding:
-    """Codes that one method, trained with one seed, gives to all valid segments.
+    """Codes assigned to all valid segments by one method, trained with one seed.
 
     Attributes:
         n_codes: Size of the codebook, K.
         reference: Codes from the model trained on all cells, (N,).
-        folds: Per held-out cell, codes of all segments from the model trained without it, (N,) each. Empty where
-            codes were given from outside: then held-out cells may have taken part in training.
+        folds: Per held-out cell, codes of all segments from the model trained without it, (N,) each. Empty for given
+            codes: held-out cells may then have taken part in training.
     """
 
     n_codes: int
@@ -86,7 +86,7 @@ class Coding:
                 raise MagBridgeError(f"{len(codes)} codes from {codes.min()} to {codes.max()}: expected {expected}")
 
     def fold(self, cell_id: str) -> np.ndarray:
-        """Codes of all segments as the model that holds this cell out gives them."""
+        """Return codes of all segments (N,) from the model trained without this cell."""
         return self.folds.get(cell_id, self.reference)
 
 
@@ -95,13 +95,13 @@ class Study:
     """The cells under one plan, prepared once for all methods.
 
     Attributes:
-        plan: What was fixed beforehand.
+        plan: The choices fixed beforehand.
         segments: All valid segments after the reference window, (N rows).
-        cells: One row per cell, with the reason where it is left out.
-        rows: Segments of cells that take part, (N,) bool.
+        cells: One row per cell, with the reason if it is left out.
+        rows: Mask of the segments of cells that take part, (N,) bool.
         index: Those cells and their segments.
-        proxy: Proxy per cell taking part, (C,).
-        onsets: Position of the onset of degradation among the segments, NaN for never, (C,).
+        proxy: Proxy of each cell that takes part, (C,).
+        onsets: Position of the onset of degradation among the cell's segments, NaN if never, (C,).
         early_drop: Relative capacity drop at the end of the early window, (C,).
     """
 
@@ -115,20 +115,20 @@ class Study:
     early_drop: np.ndarray
 
     def rng(self) -> np.random.Generator:
-        """A fresh generator: every method meets the same permutations."""
+        """Return a fresh generator, so that every method gets the same permutations."""
         return np.random.default_rng(self.plan.seed)
 
     def nested_test(self, predictors: np.ndarray, eligible: np.ndarray) -> NestedResult | None:
-        """Predict the proxy of each cell from the others, as `nulls.nested_test` does."""
+        """Predict each cell's proxy from the other cells by `nulls.nested_test`."""
         cohorts, draws = self.index.cohorts, self.plan.n_permutations
         return nested_test(self.proxy, predictors, eligible, cohorts, draws, self.rng())
 
     def leads(self, active: list[np.ndarray]) -> LeadTimes | None:
-        """Lead times of a code that is active at some segments of each cell, with their circular-shift null."""
+        """Compute lead times of a code, given its active segments per cell, with their circular-shift null."""
         return lead_times(active, self.onsets, self.plan.n_permutations, self.rng())
 
     def by_cell(self, codes: np.ndarray) -> list[np.ndarray]:
-        """Codes of all segments (N,) cut into those of each cell that takes part."""
+        """Split the codes of all segments (N,) by cell, for cells that take part."""
         return self.index.split(codes[self.rows])
 
 
@@ -137,8 +137,8 @@ def prepare(segments: pd.DataFrame, plan: DiscoveryPlan) -> Study:
 
     Args:
         segments: One row per discharge segment: `cell_id`, `cohort`, `cycle`, `capacity` [Ah], `valid` and, for the
-            resistance proxies, `resistance_ohm` where known.
-        plan: What is fixed before the run.
+            resistance proxies, `resistance_ohm` if known.
+        plan: The choices fixed before the run.
 
     Returns:
         The study.
@@ -160,13 +160,13 @@ def prepare(segments: pd.DataFrame, plan: DiscoveryPlan) -> Study:
 
 
 def early_rates(study: Study, codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Early rate r_ck of every code in every cell, and whether the cell holds the code at all; both (C, K)."""
+    """Compute the early rate r_ck of every code in every cell, and whether the cell has the code; both (C, K)."""
     early = study.index.early(study.plan.early_fraction)
     return code_rates(study.index, codes, n_codes, early), code_rates(study.index, codes, n_codes) > 0
 
 
 def nested_analysis(study: Study, codings: Sequence[Coding]) -> NestedResult | None:
-    """Choose, fit and predict without the held-out cell, for all training seeds; None where no code is eligible."""
+    """Choose, fit and predict without the held-out cell, for all training seeds; None if no code is eligible."""
     predictors, eligible = [], []
     for coding in codings:
         rates, usable = [], []
@@ -180,10 +180,10 @@ def nested_analysis(study: Study, codings: Sequence[Coding]) -> NestedResult | N
 
 
 def held_out_codes(study: Study, coding: Coding) -> tuple[np.ndarray, float]:
-    """Codes of each cell from the model that never saw it, in the names of the reference model.
+    """Return each cell's codes from the model trained without it, in the reference model's names.
 
     Returns:
-        Codes (N,), and the share of held-out segments that the reference model codes alike (NaN without folds).
+        Codes (N,), and the share of held-out segments with the same code from the reference model (NaN without folds).
     """
     codes = coding.reference.copy()
     cell_of = study.segments["cell_id"].to_numpy()
@@ -196,19 +196,19 @@ def held_out_codes(study: Study, coding: Coding) -> tuple[np.ndarray, float]:
 
 
 def _names(study: Study, coding: Coding, cell_id: str) -> np.ndarray:
-    """The reference model's name of every code of the fold that holds a cell out, (K,)."""
+    """Return the reference model's name of every code of the fold without this cell, (K,)."""
     shared = (study.segments["cell_id"] != cell_id).to_numpy()
     return align(coding.reference, coding.fold(cell_id), coding.n_codes, shared)
 
 
 def chosen_names(study: Study, coding: Coding, chosen: np.ndarray) -> np.ndarray:
-    """The codes that the folds chose, (C,), in the reference model's names; -1 stays none."""
+    """Translate the codes chosen by the folds, (C,), into the reference model's names; -1 means none."""
     pairs = zip(study.index.cell_ids, chosen, strict=True)
     return np.array([_names(study, coding, cell)[code] if code >= 0 else -1 for cell, code in pairs])
 
 
 def code_table(study: Study, codes: np.ndarray, n_codes: int) -> tuple[pd.DataFrame, float]:
-    """The paper's Table 2 with its null: one row per code that occurs, best Spearman first.
+    """Compute the paper's Table 2 with its null: one row per code that occurs, best Spearman first.
 
     Args:
         study: The prepared cells.
@@ -216,10 +216,11 @@ def code_table(study: Study, codes: np.ndarray, n_codes: int) -> tuple[pd.DataFr
         n_codes: Size of the codebook.
 
     Returns:
-        `code`, frequency and persistence (`frequency_table`), `cells_early`, `early_rate_mean` and `_std` over all
-        cells taking part, `eligible`, `pearson`, `spearman` with the proxy, `p_free` and `p_within` adjusted by the
-        maximum over eligible codes, `sensitivity` (Spearman of the early rate with the early capacity drop) and its
-        `sensitivity_p_within`. And the Spearman that the best code reaches by chance (95 % point, free permutation).
+        A table of `code`, frequency and persistence (`frequency_table`), `cells_early`, `early_rate_mean` and `_std`
+        over all cells taking part, `eligible`, `pearson` and `spearman` with the proxy, `p_free` and `p_within`
+        adjusted by the maximum over eligible codes, `sensitivity` (Spearman of the early rate with the early capacity
+        drop) and its `sensitivity_p_within`; and the Spearman of the best code by chance (95 % point, free
+        permutation).
     """
     kept = codes[study.rows]
     rates, present = early_rates(study, kept, n_codes)
@@ -245,26 +246,26 @@ def code_table(study: Study, codes: np.ndarray, n_codes: int) -> tuple[pd.DataFr
 
 
 def nested_leads(study: Study, coding: Coding, chosen: np.ndarray) -> LeadTimes | None:
-    """Lead times of the code that each held-out cell's fold chose without it; chosen is (C,), -1 for none."""
+    """Compute lead times of the code that each cell's fold chose without it; `chosen` is (C,), -1 for none."""
     pairs = enumerate(study.index.cell_ids)
     return study.leads([study.by_cell(coding.fold(cell))[c] == chosen[c] for c, cell in pairs])
 
 
 @dataclass(frozen=True)
 class MethodResult:
-    """What one method's codes say about the proxy.
+    """The association of one method's codes with the proxy.
 
     Attributes:
         name: Name of the method.
         label: The method in words.
-        n_codes: Size of its codebook; 0 for a predictor that is no code.
-        nested: The primary result; None for "no eligible code".
-        table: The paper's Table 2 on held-out, aligned codes of the first seed; empty where there are no codes.
-        chance: Spearman that the best of these codes reaches by chance (95 % point, cells exchanged freely).
-        summary: The paper's Table 10 of the best code; None for "none".
-        leads: Lead times of the best code of the table; None where no cell has both an activation and an onset.
+        n_codes: Size of its codebook; 0 for a predictor that is not a code.
+        nested: The primary result; None if no code is eligible.
+        table: The paper's Table 2 on held-out, aligned codes of the first seed; empty without codes.
+        chance: Spearman of the best of these codes by chance (95 % point, cells permuted freely).
+        summary: The paper's Table 10 for the best code; None if no code is eligible.
+        leads: Lead times of the best code of the table; None if no cell has both an activation and an onset.
         nested_leads: The same for the codes chosen without the held-out cell.
-        chosen: Those codes in the names of the reference model, (C,), -1 for none; first seed that has any.
+        chosen: Those codes in the reference model's names, (C,), -1 for none; from the first seed that has any.
         codes: Held-out, aligned codes of every valid segment, (N,).
         quality: Usage, purity, stability and agreement.
     """
@@ -284,12 +285,12 @@ class MethodResult:
 
     @property
     def candidate(self) -> int | None:
-        """The best code of the table, None where no code is eligible."""
+        """The best code of the table; None if no code is eligible."""
         return None if self.summary is None else int(self.summary["precursor_code"])
 
 
 def summarise(study: Study, table: pd.DataFrame) -> dict[str, float] | None:
-    """The paper's Table 10 of the code with the largest Spearman; None where no code is eligible."""
+    """Compute the paper's Table 10 for the code with the largest Spearman; None if no code is eligible."""
     if not len(table) or not np.isfinite(table["spearman"].iloc[0]):
         return None
     best = table.iloc[0]
@@ -305,7 +306,7 @@ def analyse(study: Study, name: str, label: str, codings: Sequence[Coding]) -> M
         study: The prepared cells.
         name: Name of the method.
         label: The method in words.
-        codings: One per training seed; the tables show the first, the primary result and stability use all.
+        codings: One per training seed; the tables use the first, the primary result and stability use all.
 
     Returns:
         The method's result.
@@ -337,6 +338,6 @@ USAGE = ("codes_used", "utilisation", "perplexity")
 
 
 def proxy_by_cohort(study: Study) -> float:
-    """Spearman of the proxy with the mean proxy of its cohort: how much of it the cohort already tells."""
+    """Compute the Spearman of the proxy with its cohort's mean, to show how much the cohort already explains."""
     means = pd.Series(study.proxy).groupby(study.index.cohorts).transform("mean").to_numpy()
     return float(spearman(means, study.proxy))

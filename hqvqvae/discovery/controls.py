@@ -1,7 +1,7 @@
-"""What the model's codes are compared with: codes of every method on common folds, and predictors that are no codes.
+"""Baselines for the model's codes: codes of every method on common folds, and predictors that are not codes.
 
-A code is only worth the name precursor if it beats random codes, the age of the cell, the cohort it comes from,
-a single raw feature and plain clustering. All of them go through the same analysis.
+A code deserves the name precursor only if it beats random codes, the age of the cell, its cohort, a single raw feature
+and plain clustering. All of them go through the same analysis.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RESERVED = ("cell_id", "cohort", "cycle", "valid", "reason", "resistance_ohm", "
 
 
 def feature_columns(table: pd.DataFrame) -> list[str]:
-    """Features of a table: the paper's ten where all are there, else every numeric column without another role."""
+    """Return a table's features: the paper's ten if all are present, else every numeric column without another role."""
     from ..cells.features import FEATURES
 
     if set(FEATURES) <= set(table.columns):
@@ -44,7 +44,7 @@ def feature_columns(table: pd.DataFrame) -> list[str]:
 def _fitted(
     table: pd.DataFrame, method: str, seed: int, held_out: str | None = None, **options: Any
 ) -> tuple[Coder, np.ndarray]:
-    """A method fitted without one cell, or on all of them, by options of `fit_method`; the features of all rows."""
+    """Fit a method without one cell, or on all cells, with `fit_method` options; return it and all rows' features."""
     from ..training.methods import fit_method
 
     columns = feature_columns(table)
@@ -54,7 +54,7 @@ def _fitted(
 
 
 def _codes(job: tuple[str, int, str | None], table: pd.DataFrame, **options: Any) -> np.ndarray:
-    """Codes of all rows from a method fitted without one cell, or on all of them."""
+    """Return the codes of all rows from a method fitted without one cell, or on all cells."""
     from ..training.fit import single_thread
 
     with single_thread():
@@ -63,13 +63,13 @@ def _codes(job: tuple[str, int, str | None], table: pd.DataFrame, **options: Any
 
 
 def reference_model(table: pd.DataFrame, method: str, seed: int, **options: Any) -> HQVQVAEModel | None:
-    """The model of all cells whose codes are the reference, trained again; None where the method is no HQ-VQVAE.
+    """Retrain the model of all cells whose codes are the reference; return None if the method is not an HQ-VQVAE.
 
     Args:
-        table: What the methods are trained on; of a reference window the model is only told.
+        table: The table that the methods are trained on; any reference window must already be subtracted.
         method: One of `methods.METHODS`.
-        seed: That of the reference.
-        **options: Of `methods.fit_method`.
+        seed: Seed of the reference.
+        **options: Options of `methods.fit_method`.
     """
     from ..training.methods import NeuralCoder
 
@@ -87,16 +87,16 @@ def trained_codings(
     training: TrainingConfig | None = None,
     engine: Engine = ALONE,
 ) -> dict[str, list[Coding]]:
-    """Train every method on all cells, and without each cell that takes part, for every seed.
+    """Train every method for every seed on all cells, and on all but each cell that takes part.
 
     Args:
         study: The prepared cells.
-        table: Features of the segments under one protocol, in `cell_id` and `cycle`; it may hold more than the study's.
-        methods: Names of `methods.METHODS`.
+        table: Features of the segments under one protocol, with `cell_id` and `cycle`; extra segments are allowed.
+        methods: Names from `methods.METHODS`.
         seeds: Training seeds.
         protocol: How the features were cleaned.
-        training: Other than the default.
-        engine: where the fits run.
+        training: Training settings; the default ones if None.
+        engine: Where the fits run.
 
     Returns:
         One coding per seed for each method.
@@ -105,7 +105,7 @@ def trained_codings(
 
     position = pd.Series(range(len(table)), index=pd.MultiIndex.from_frame(table[["cell_id", "cycle"]]))
     rows = position.loc[pd.MultiIndex.from_frame(study.segments[["cell_id", "cycle"]])].to_numpy()
-    # One cell alone cannot be held out: nothing would be left to train on.
+    # A single cell cannot be held out: nothing would be left to train on.
     cells = list(study.index.cell_ids) if table["cell_id"].nunique() > 1 else []
     jobs = list(itertools.product(methods, seeds, [None, *cells]))
     fold = functools.partial(_codes, table=table, protocol=protocol, training=training)
@@ -120,14 +120,14 @@ def trained_codings(
 
 
 def age_codes(study: Study) -> Coding:
-    """The cycle index cut into 32 equal bins: a code that knows nothing but age."""
+    """Cut the cycle index into 32 equal bins: a code that depends only on age."""
     cycle = study.segments["cycle"].to_numpy(dtype=float)
     edges = np.linspace(cycle.min(), cycle.max(), AGE_BINS + 1)[1:-1]
     return Coding(AGE_BINS, np.searchsorted(edges, cycle, side="right"))
 
 
 def raw_feature_control(study: Study, table: pd.DataFrame) -> MethodResult:
-    """The nested analysis with early means of raw features, either sign, in place of codes."""
+    """Run the nested analysis with early means of raw features, of either sign, in place of codes."""
     columns = feature_columns(table)
     joined = study.segments[["cell_id", "cycle"]].merge(table, on=["cell_id", "cycle"], how="left")
     early = index_cells(study.segments).early(study.plan.early_fraction)
@@ -139,9 +139,9 @@ def raw_feature_control(study: Study, table: pd.DataFrame) -> MethodResult:
 
 
 def cohort_control(study: Study) -> MethodResult:
-    """Predict each cell by the mean proxy of the other cells of its cohort, of all other cells where it has none.
+    """Predict each cell by the mean proxy of its cohort's other cells, or of all other cells if it is alone.
 
-    There is no permutation within cohorts to judge it by: it knows nothing but the cohort.
+    No permutation within cohorts can test this control, because it depends only on the cohort.
     """
     result = MethodResult("cohort-mean", LABELS["cohort-mean"], 0, None)
     n = len(study.proxy)

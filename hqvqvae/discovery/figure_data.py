@@ -1,4 +1,4 @@
-"""The data behind each figure, one tidy table per figure (what the CSV holds is what is drawn); a curve in words."""
+"""The data behind each figure, one tidy table per figure (exactly as in its CSV); and a curve in words."""
 
 import numpy as np
 import pandas as pd
@@ -8,14 +8,14 @@ from .analysis import MethodResult, Study, early_rates
 
 
 def heatmap_data(study: Study, codes: np.ndarray) -> pd.DataFrame:
-    """One row per segment: `cell_id`, `cohort`, `cycle`, `code`, `life_rank` (of the code: 0 is the earliest)."""
+    """Return one row per segment: `cell_id`, `cohort`, `cycle`, `code`, `life_rank` (of the code; 0: earliest)."""
     life = pd.Series(index_cells(study.segments).life).groupby(codes).mean()
     rank = life.rank(method="first").astype(int) - 1
     return study.segments[["cell_id", "cohort", "cycle"]].assign(code=codes, life_rank=rank.loc[codes].to_numpy())
 
 
 def timeline_data(study: Study, codes: np.ndarray, precursor: int | None) -> pd.DataFrame:
-    """One row per segment of every cell: code, capacity, onset (cycle) and which code is the candidate precursor."""
+    """Return one row per segment: code, capacity, onset (cycle) and whether the code is the candidate precursor."""
     frame = heatmap_data(study, codes).assign(capacity_Ah=study.segments["capacity"].to_numpy())
     cells = zip(frame.groupby("cell_id", sort=False), study.cells["onset"], strict=True)
     onset = {name: cell["cycle"].iloc[int(at)] for (name, cell), at in cells if np.isfinite(at)}
@@ -23,7 +23,7 @@ def timeline_data(study: Study, codes: np.ndarray, precursor: int | None) -> pd.
 
 
 def histogram_data(study: Study, codes: np.ndarray, n_codes: int) -> pd.DataFrame:
-    """Segments per code and cohort, zeros included: `code`, `cohort`, `segments`."""
+    """Count segments per code and cohort, including zeros: `code`, `cohort`, `segments`."""
     cohorts = pd.unique(study.segments["cohort"])
     counts = pd.crosstab(codes, study.segments["cohort"].to_numpy())
     counts = counts.reindex(index=range(n_codes), columns=cohorts, fill_value=0)
@@ -32,12 +32,12 @@ def histogram_data(study: Study, codes: np.ndarray, n_codes: int) -> pd.DataFram
 
 
 def curve_data(study: Study, codes: np.ndarray, curves: pd.DataFrame) -> pd.DataFrame:
-    """Mean, 10 % and 90 % discharge voltage per code over normalised time.
+    """Compute mean, 10 % and 90 % discharge voltage per code over normalised time.
 
     Args:
         study: The prepared cells.
         codes: Code of every valid segment, (N,).
-        curves: `cell_id`, `cycle`, `voltage_V` (arrays of equal length, the load window at equal steps of time).
+        curves: `cell_id`, `cycle`, `voltage_V` (arrays of equal length: the load window at equal time steps).
 
     Returns:
         `code`, `segments`, `time` (0 to 1), `voltage_V`, `low_V`, `high_V`.
@@ -55,17 +55,17 @@ def curve_data(study: Study, codes: np.ndarray, curves: pd.DataFrame) -> pd.Data
 
 
 def mean_curve(curves: pd.DataFrame) -> pd.Series:
-    """The mean voltage of all segments over normalised time, from the curves of their codes."""
+    """Compute the mean voltage of all segments over normalised time from the curves of their codes."""
     weighted = curves.assign(sum_V=curves["voltage_V"] * curves["segments"]).groupby("time")[["sum_V", "segments"]]
     total = weighted.sum()
     return total["sum_V"] / total["segments"]
 
 
 def lead_data(study: Study, result: MethodResult) -> pd.DataFrame | None:
-    """Lead of the candidate code in each cell, and the median lead under each circular shift.
+    """Return the candidate code's lead in each cell, and the median lead under each circular shift.
 
     Returns:
-        `kind` (cell or null), `cell_id`, `lead` in segments, `code`; None where there is no lead time.
+        `kind` (cell or null), `cell_id`, `lead` in segments, `code`; None if there is no lead time.
     """
     if result.leads is None:
         return None
@@ -76,13 +76,13 @@ def lead_data(study: Study, result: MethodResult) -> pd.DataFrame | None:
 
 
 def early_late_data(study: Study, result: MethodResult) -> pd.DataFrame | None:
-    """Early rate of the candidate code and of a neutral one against the late proxy; None where no code is eligible."""
+    """Return early rates of the candidate and a neutral code with the late proxy; None if no code is eligible."""
     if result.candidate is None:
         return None
     rates, _ = early_rates(study, result.codes[study.rows], result.n_codes)
     rho = result.table.set_index("code")["spearman"]
     roles = {result.candidate: "candidate"}
-    roles.setdefault(rho.index[int(np.nanargmin(rho.abs()))], "neutral")  # says least about the proxy
+    roles.setdefault(rho.index[int(np.nanargmin(rho.abs()))], "neutral")  # least related to the proxy
     cells = {"cell_id": study.index.cell_ids, "cohort": study.index.cohorts}
     late = {"proxy": study.proxy, "proxy_name": PROXIES[study.plan.proxy].label}
     frames = [
@@ -93,7 +93,7 @@ def early_late_data(study: Study, result: MethodResult) -> pd.DataFrame | None:
 
 
 def flow_data(study: Study, codes: np.ndarray) -> pd.DataFrame:
-    """The commonest code of each cell in each third of life: `cell_id`, `cohort`, `third` (1 to 3), `code`, `share`."""
+    """Find each cell's commonest code per third of life: `cell_id`, `cohort`, `third` (1 to 3), `code`, `share`."""
     index = index_cells(study.segments)
     frame = study.segments[["cell_id", "cohort"]].assign(third=index.third() + 1, code=codes)
     rows = []
@@ -105,12 +105,12 @@ def flow_data(study: Study, codes: np.ndarray) -> pd.DataFrame:
 
 
 def figure_data(study: Study, result: MethodResult, curves: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
-    """The data of every figure that can be drawn for one method's result, by figure name.
+    """Collect the data of every figure that can be drawn for one method's result, by figure name.
 
     Args:
         study: The prepared cells.
         result: Result of the method whose codes are shown.
-        curves: Discharge curves of the segments, or None where there are none.
+        curves: Discharge curves of the segments, or None without curves.
 
     Returns:
         Tables by figure name; a figure without data (no eligible code, no curve) is absent.
@@ -128,20 +128,20 @@ def figure_data(study: Study, result: MethodResult, curves: pd.DataFrame | None)
     return {name: frame for name, frame in frames.items() if frame is not None and len(frame)}
 
 
-SAG_END = 0.05  # of the load window: what has fallen by then is the sag under load
-PLATEAU = (0.1, 0.7)  # of the load window, where the slope of the plateau is taken
-SEARCHED = 0.3  # of the load window: the knee comes after
+SAG_END = 0.05  # of the load window: the voltage drop by then is the sag under load
+PLATEAU = (0.1, 0.7)  # of the load window: the part in which the plateau's slope is measured
+SEARCHED = 0.3  # of the load window: the knee is sought after this
 
 
 def key_shapes(curves: pd.DataFrame, code: int) -> list[str]:
-    """What a code's mean discharge looks like.
+    """Describe a code's mean discharge curve in phrases.
 
     Args:
         curves: The table of the figure `curves`: `code`, `segments`, `time` (0 to 1 of the load window), `voltage_V`.
         code: The code.
 
     Returns:
-        Phrases on ends, sag, plateau and knee, and on how the curve lies to the mean of all segments; none where the
+        Phrases on ends, sag, plateau and knee, and on the curve's offset from the mean of all segments; none if the
         table has no curve of that code.
     """
     mine = curves[curves["code"] == code]
@@ -150,7 +150,7 @@ def key_shapes(curves: pd.DataFrame, code: int) -> list[str]:
     time, voltage = mine["time"].to_numpy(dtype=float), mine["voltage_V"].to_numpy(dtype=float)
     above = float(np.mean(voltage - mean_curve(curves).to_numpy()))
     start, sagged, early, late = np.interp((0.0, SAG_END, *PLATEAU), time, voltage)
-    # The knee is where the curve lies farthest above the straight line to its end.
+    # The knee is where the curve is farthest above the straight line to its end.
     tail = time >= SEARCHED
     chord = np.interp(time[tail], (time[tail][0], time[-1]), (voltage[tail][0], voltage[-1]))
     height = voltage[tail] - chord

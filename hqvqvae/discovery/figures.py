@@ -1,7 +1,7 @@
 """The figures of a discovery run, each drawn from one tidy table and saved as PNG, SVG and CSV.
 
-Colours are safe for colour-blind readers: codes are coloured by their place in life on viridis (dark early, bright
-late), cohorts by the Okabe-Ito palette with a marker each.
+Colours are safe for colour-blind readers: codes are coloured on viridis by their position in life (dark early, bright
+late), cohorts by the Okabe-Ito palette, each with its own marker.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-LABEL_INCH = 0.3  # a run of one code narrower than this in the heatmap carries no number, it would not be legible
+LABEL_INCH = 0.3  # a run of one code narrower than this in the heatmap gets no number, which would be illegible
 
 
 def _cohort_styles(cohorts: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker per cohort; beyond seven all look alike, since more colours cannot be told apart."""
+    """Assign a colour and marker per cohort; use a single one for more cohorts than distinguishable colours."""
     names = list(dict.fromkeys(cohorts))
     if len(names) > len(OKABE_ITO):
         return dict.fromkeys(names, (OKABE_ITO[0], MARKERS[0]))
@@ -36,14 +36,14 @@ def _cohort_styles(cohorts: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 
 def _cohort_of(frame: pd.DataFrame) -> dict[str, str]:
-    """Cohort of each cell, those of a cohort side by side in order of appearance: the same order in every figure."""
+    """Return the cohort of each cell, sorted by cohort in order of appearance: the same order in every figure."""
     cells = frame.drop_duplicates("cell_id")
     cells = cells.assign(order=pd.factorize(cells["cohort"])[0]).sort_values(["order", "cell_id"])
     return dict(zip(cells["cell_id"], cells["cohort"], strict=True))
 
 
 def _legend(axis: Axes, styles: dict[str, tuple[str, str]], marker: str | None = None) -> None:
-    """Name the cohorts to the right of a panel, where they can be told apart."""
+    """Name the cohorts to the right of a panel, if they can be distinguished."""
     from matplotlib.lines import Line2D
 
     if len(set(styles.values())) == len(styles):
@@ -52,7 +52,7 @@ def _legend(axis: Axes, styles: dict[str, tuple[str, str]], marker: str | None =
 
 
 def _life_ranks(frame: pd.DataFrame) -> tuple[dict[int, int], Any]:
-    """Codes from early to late with their rank, and the colours of the ranks."""
+    """Return codes from early to late with their ranks, and the colours of the ranks."""
     from matplotlib import colormaps
 
     ranks = frame[["code", "life_rank"]].drop_duplicates().sort_values("life_rank")
@@ -60,13 +60,13 @@ def _life_ranks(frame: pd.DataFrame) -> tuple[dict[int, int], Any]:
 
 
 def _ink_on(colour) -> str:
-    """Black or white, whichever reads better on a colour."""
+    """Return black or white, whichever is more legible on a colour."""
     red, green, blue = colour[:3]
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
 
 
 def draw_heatmap(frame: pd.DataFrame) -> Canvas:
-    """Codes over cells and cycles; white where a segment was not valid."""
+    """Draw codes over cells and cycles; invalid segments are white."""
     cohort_of = _cohort_of(frame)
     rank_of, colours = _life_ranks(frame)
     row_of = {cell: row for row, cell in enumerate(cohort_of)}
@@ -99,7 +99,7 @@ def draw_heatmap(frame: pd.DataFrame) -> Canvas:
 
 
 def draw_timeline(frame: pd.DataFrame, cell: str | None = None) -> Canvas:
-    """Capacity and codes of one cell over its life; by default the cell with most segments.
+    """Draw capacity and codes of one cell over its life; by default the cell with the most segments.
 
     Raises:
         MagBridgeError: If the cell is not in the table.
@@ -107,7 +107,7 @@ def draw_timeline(frame: pd.DataFrame, cell: str | None = None) -> Canvas:
     known = frame["cell_id"].value_counts(sort=False)
     cell = str(known.idxmax()) if cell is None else cell
     if cell not in known.index:
-        raise MagBridgeError(f"cell {cell!r} is not in this run: expected one of {', '.join(map(str, known.index))}")
+        raise MagBridgeError(f"cell {cell!r} is not in this run; expected one of {', '.join(map(str, known.index))}")
     _, colours = _life_ranks(frame)
     mine = frame[frame["cell_id"] == cell].sort_values("cycle")
     row_of = {code: row for row, code in enumerate(_life_ranks(mine)[0])}
@@ -137,7 +137,7 @@ def draw_timeline(frame: pd.DataFrame, cell: str | None = None) -> Canvas:
 
 
 def draw_histogram(frame: pd.DataFrame) -> Canvas:
-    """Segments per code, split by cohort: a bar of one colour is a code that names a cohort."""
+    """Draw segments per code, split by cohort: a bar of one colour is a code that identifies a cohort."""
     counts = frame.pivot_table(index="code", columns="cohort", values="segments", sort=False).sort_index()
     styles = _cohort_styles(frame["cohort"])
     figure, axis = canvas(size=(max(6.0, 0.32 * len(counts) + 1.5), 4.2))
@@ -153,7 +153,7 @@ def draw_histogram(frame: pd.DataFrame) -> Canvas:
 
 
 def draw_curves(frame: pd.DataFrame) -> Canvas:
-    """Mean discharge curve of every code, with its 10 to 90 % band, over the mean of all segments in grey."""
+    """Draw each code's mean discharge curve with its 10 to 90 % band, and the mean of all segments in grey."""
     groups = list(frame.groupby("code"))
     columns = min(8, len(groups))
     rows = -(-len(groups) // columns)
@@ -176,7 +176,7 @@ def draw_curves(frame: pd.DataFrame) -> Canvas:
 
 
 def draw_lead_times(frame: pd.DataFrame) -> Canvas:
-    """Lead times of the candidate code per cell, and their median against circularly shifted sequences."""
+    """Draw the candidate code's lead time per cell, and its median against circularly shifted sequences."""
     cells = frame[frame["kind"] == "cell"].sort_values("lead")
     null = frame.loc[frame["kind"] == "null", "lead"].to_numpy()
     median, rows = cells["lead"].median(), range(len(cells))
@@ -186,7 +186,7 @@ def draw_lead_times(frame: pd.DataFrame) -> Canvas:
     top.axvline(median, color=ACCENT, linewidth=2, label=f"median lead, observed: {median:g} segments")
     top.legend()
     p = (1 + np.sum(null >= median)) / (1 + len(null))
-    lead = f"Lead of code {frame['code'].iloc[0]} on the onset of degradation"
+    lead = f"Lead of code {frame['code'].iloc[0]} over the onset of degradation"
     top.set(ylabel="shifts", title=f"{lead} (p = {p:.3f} against circular shifts)")
     bottom.scatter(cells["lead"], rows, color=OKABE_ITO[0], s=22)
     bottom.hlines(rows, 0, cells["lead"], color=OKABE_ITO[0], linewidth=1)
@@ -198,7 +198,7 @@ def draw_lead_times(frame: pd.DataFrame) -> Canvas:
 
 
 def draw_early_late(frame: pd.DataFrame) -> Canvas:
-    """Early rate of the candidate code, and of a neutral one for contrast, against the late proxy."""
+    """Draw early rates of the candidate code, and of a neutral one for contrast, against the late proxy."""
     roles = list(frame.groupby("role", sort=False))
     styles = _cohort_styles(frame["cohort"])
     figure, axes = canvas(1, len(roles), (4.6 * len(roles) + 1.2, 4.2), sharey=True, squeeze=False)
@@ -215,7 +215,7 @@ def draw_early_late(frame: pd.DataFrame) -> Canvas:
 
 
 def draw_flow(frame: pd.DataFrame) -> Canvas:
-    """Each cell as a ribbon through its commonest code in the first, middle and last third of its life."""
+    """Draw each cell as a ribbon through its commonest code in the first, middle and last third of its life."""
     from matplotlib.patches import Rectangle
 
     cohort_of = _cohort_of(frame)
@@ -226,7 +226,7 @@ def draw_flow(frame: pd.DataFrame) -> Canvas:
     for third in sorted(frame["third"].unique().tolist()):
         column = frame[frame["third"] == third].assign(rank=frame["cell_id"].map(rank))
         top = 0.0
-        # Boxes in the order of the cells they hold: fewer ribbons cross.
+        # Boxes in the order of their cells, so that fewer ribbons cross.
         for code, box in sorted(column.groupby("code"), key=lambda item: item[1]["rank"].mean()):
             axis.add_patch(Rectangle((third - 0.07, top), 0.14, len(box), facecolor="white", edgecolor=INK, zorder=3))
             axis.text(third, top + len(box) / 2, str(code), ha="center", va="center", fontsize=9, zorder=4)
@@ -254,7 +254,7 @@ def draw_flow(frame: pd.DataFrame) -> Canvas:
 
 
 class FigureKind(NamedTuple):
-    """A figure by name: what it shows and how it is drawn from its table."""
+    """A figure's title and the function that draws it from its table."""
 
     title: str
     draw: Callable[..., Canvas]
@@ -272,8 +272,7 @@ FIGURES: dict[str, FigureKind] = {
 
 
 def read_frame(path: str | Path) -> pd.DataFrame:
-    """Read a CSV that a run left behind: names stay text, even "NA" or "0012", an empty field is missing, and numbers
-    come back to the last bit."""
+    """Read a run's CSV: names stay text ("NA", "0012"), empty fields are missing, floats are restored exactly."""
     text = {"cell_id": str, "cohort": str}
     return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=text, float_precision="round_trip")
 
@@ -283,9 +282,9 @@ def save_figure(name: str, frame: pd.DataFrame, folder: str | Path, **options: s
 
     Args:
         name: One of `FIGURES`.
-        frame: Its table, as `figure_data` makes it or its CSV holds it.
-        folder: Where the three files go; made if missing.
-        options: Passed to the drawing function (`cell` for the timeline).
+        frame: Its table, as made by `figure_data` or read from its CSV.
+        folder: Folder for the three files; made if missing.
+        options: Options of the drawing function (`cell` for the timeline).
 
     Returns:
         Paths of the PNG, the SVG and the CSV.

@@ -1,4 +1,4 @@
-"""What might a code mean? An instruct model is asked, after the fact, and answers in JSON (section 5 of the paper).
+"""Hypotheses on what a code means: an instruct model is asked afterwards and answers in JSON (section 5 of the paper).
 
 Nothing here feeds back into codes or statistics. Every answer is labelled as an unverified hypothesis and logged with
 the prompt, the model and its revision, the decoding settings and the time.
@@ -35,40 +35,40 @@ from .figures import read_frame
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-DEFAULT_MODEL = "LGAI-EXAONE/EXAONE-4.0-1.2B"  # the paper used a model of the EXAONE family
+DEFAULT_MODEL = "LGAI-EXAONE/EXAONE-4.0-1.2B"  # the paper used a model from the EXAONE family
 MAX_NEW_TOKENS = 900
 MAX_ANSWER_BYTES = 1 << 20
 PLAIN_CHAT = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n\n{% endfor %}assistant: "
-"""Of a model without a chat template."""
-LABEL = "unverified hypotheses: written by a language model from summary statistics, checked by no experiment"
+"""Chat template for models that have none."""
+LABEL = "unverified hypotheses: written by a language model from summary statistics, not checked by any experiment"
 
 SYSTEM = render("system.md", {})
 
 
 def answer_schema() -> dict[str, Any]:
-    """JSON Schema of an answer: the fields of section 5 of the paper."""
+    """Load the JSON Schema of an answer: the fields of section 5 of the paper."""
     return packaged_document("interpretation.schema.json")
 
 
 def summarise_code(segments: pd.DataFrame, code: int, shapes: Sequence[str] = ()) -> dict[str, Any]:
-    """A compact summary of the segments under one code.
+    """Summarise the segments with one code.
 
     Args:
         segments: Valid segments ordered by cell and cycle, with `code` and the features.
         code: The code.
-        shapes: Its mean discharge curve in words (`curve_shape.key_shapes`), where there are curves.
+        shapes: Its mean discharge curve in phrases (`figure_data.key_shapes`), if there are curves.
 
     Returns:
-        Counts, cells, cohorts, place in life, the shape of the curve, and per feature the mean and the deviation from
-        all segments in standard deviations.
+        Counts, cells, cohorts, position in life, the shape of the curve, and per feature the mean and the deviation
+        from all segments in standard deviations.
 
     Raises:
-        MagBridgeError: If no segment carries the code.
+        MagBridgeError: If no segment has the code.
     """
     mine = (segments["code"] == code).to_numpy()
     if not mine.any():
         known = ", ".join(map(str, sorted(segments["code"].unique())))
-        raise MagBridgeError(f"no segment carries code {code}: expected one of {known}")
+        raise MagBridgeError(f"no segment has code {code}; expected one of {known}")
     index = index_cells(segments)
     life = index.life[mine]
     rows = segments[mine]
@@ -89,7 +89,7 @@ def summarise_code(segments: pd.DataFrame, code: int, shapes: Sequence[str] = ()
 
 
 def prompt_for(summary: dict[str, Any]) -> str:
-    """The prompt of one code: its summary, the units, and the JSON Schema of the answer."""
+    """Render the prompt for one code: its summary, the units, and the JSON Schema of the answer."""
     from ..cells.features import FEATURE_UNITS
 
     units = {name: FEATURE_UNITS[name] for name in summary["features"] if name in FEATURE_UNITS}
@@ -99,32 +99,32 @@ def prompt_for(summary: dict[str, Any]) -> str:
 
 
 def parse_answer(text: str, code: int) -> dict[str, object]:
-    """The JSON object in a model's output, checked against the schema.
+    """Extract the JSON object from a model's output and check it against the schema.
 
-    Prose or a code fence around the object is let pass; anything else is not mended.
+    Prose or a code fence around the object is ignored; nothing else is repaired.
 
     Args:
-        text: What the model wrote.
-        code: The code that it was asked about.
+        text: The model's output.
+        code: The code that the prompt was about.
 
     Returns:
         The answer.
 
     Raises:
-        MagBridgeError: If there is no object, it breaks the schema, or it speaks of another code.
+        MagBridgeError: If there is no object, it violates the schema, or it is about another code.
     """
     import jsonschema
 
     start = text.find("{")
     if start < 0:
-        raise MagBridgeError("the output holds no JSON object")
+        raise MagBridgeError("the output contains no JSON object")
     try:
         answer, _ = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text[start:])
     except (ValueError, RecursionError) as error:
         raise MagBridgeError(f"the output is not JSON: {error}") from None
     problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(answer_schema()).iter_errors(answer))
     if problem is not None:
-        raise MagBridgeError(f"the JSON breaks the schema at {problem.json_path}: {problem.message[:300]}")
+        raise MagBridgeError(f"the JSON violates the schema at {problem.json_path}: {problem.message[:300]}")
     if answer["code_id"] != code:
         raise MagBridgeError(f"code_id is {answer['code_id']}, expected {code}")
     return answer
@@ -145,7 +145,7 @@ class Interpreter:
 
     @classmethod
     def load(cls, name: str) -> Interpreter:
-        """Load an instruct model from a local path or the Hub; no code of the repository is run.
+        """Load an instruct model from a local path or the Hub, without running code from its repository.
 
         Raises:
             MagBridgeError: If transformers cannot load it.
@@ -155,14 +155,14 @@ class Interpreter:
         try:
             tokenizer = AutoTokenizer.from_pretrained(name)
             model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True).eval()  # never a pickle
-        except Exception as error:  # transformers and the Hub client raise a dozen kinds for what is not a model
+        except Exception as error:  # transformers and the Hub client raise a dozen types for other files
             why = f"cannot be loaded as a causal language model: {str(error).strip().splitlines()[0]}"
-            fix = "the path of one with safetensors weights (`save_pretrained`), or use --dry-run for the prompts alone"
+            fix = "the path of one with safetensors weights (`save_pretrained`), or use --dry-run to write prompts only"
             raise MagBridgeError(f"{name} {why}; give {fix}") from error
         return cls(name, _revision(name, model), model, tokenizer)
 
     def settings(self) -> dict[str, object]:
-        """How the text is decoded, and by which versions."""
+        """Return the decoding settings and the library versions."""
         versions = {name: metadata.version(name) for name in ("transformers", "torch")}
         return {"decoding": "greedy", "max_new_tokens": MAX_NEW_TOKENS, **versions}
 
@@ -176,8 +176,8 @@ class Interpreter:
         ids = inputs["input_ids"]
         limit = getattr(self.model.config, "max_position_embeddings", None) or sys.maxsize
         if ids.shape[1] >= limit:
-            read = f"the prompt has {ids.shape[1]} tokens, and {self.name} reads {limit}"
-            raise MagBridgeError(f"{read}: use a model with a longer context")
+            read = f"the prompt has {ids.shape[1]} tokens, but {self.name} reads {limit}"
+            raise MagBridgeError(f"{read}; use a model with a longer context")
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
         new = min(MAX_NEW_TOKENS, limit - ids.shape[1])
         decoding = {"max_new_tokens": new, "do_sample": False, "pad_token_id": pad}
@@ -191,17 +191,17 @@ class Server:
 
     name: str
     url: str
-    revision: str = "as served"  # a server does not tell it
+    revision: str = "as served"  # a server does not report it
 
     def settings(self) -> dict[str, object]:
-        """What the server is asked for."""
+        """Return the decoding settings requested from the server."""
         return {"decoding": "greedy", "temperature": 0, "max_tokens": MAX_NEW_TOKENS, "server": self.url}
 
     def generate(self, messages: list[dict[str, str]]) -> str:
         """Continue a conversation.
 
         Raises:
-            MagBridgeError: no answer, or one that is no chat completion.
+            MagBridgeError: If there is no answer, or it is not a chat completion.
         """
         import requests
 
@@ -215,12 +215,14 @@ class Server:
             content = json.loads(body)["choices"][0]["message"]["content"]
         except (requests.RequestException, ValueError, LookupError, TypeError) as error:
             why = " ".join(str(error).split())
-            raise MagBridgeError(f"{self.url} gave no chat completion of {self.name}: {why}") from error
+            raise MagBridgeError(
+                f"{self.url} gave no chat completion from {self.name}: {why}; check URL and model"
+            ) from error
         return content if isinstance(content, str) else ""
 
 
 def _revision(name: str, model: PreTrainedModel) -> str:
-    """The commit of a Hub model, or a SHA-256 over the weight files of a local one."""
+    """Return the commit of a Hub model, or a SHA-256 over the weight files of a local one."""
     commit = getattr(model.config, "_commit_hash", None)
     if commit:
         return commit
@@ -236,15 +238,15 @@ def interpret_code(
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     """Ask about one code until the answer parses.
 
-    Decoding is greedy, so each new try tells the model what was wrong with its last one.
+    Decoding is greedy, so each further attempt tells the model what was wrong with the previous one.
 
     Args:
-        generate: Continues a conversation.
-        summary: Of the code.
-        attempts: Most tries.
+        generate: Function that continues a conversation.
+        summary: Summary of the code.
+        attempts: Maximum number of attempts.
 
     Returns:
-        The answer, None if no try parsed; and a log entry per try (`messages`, `output`, `error`, `time_utc`).
+        The answer, None if no attempt parsed; and a log entry per attempt (`messages`, `output`, `error`, `time_utc`).
     """
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt_for(summary)}]
     log: list[dict[str, Any]] = []
@@ -276,27 +278,27 @@ def interpret_run(
     dry_run: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Interpret the codes of a discovery run, and write answers and log.
+    """Interpret the codes of a discovery run, and write the answers and a log.
 
     Args:
         run: Folder that `discover` wrote.
         model: Local path or Hub name of an instruct model, or its name on the server.
-        url: Base of an OpenAI-compatible server, "http://127.0.0.1:8000/v1"; the model is loaded here without one.
-        codes: The codes to ask about; all that occur by default.
-        out: Folder for `interpretation.json` and `log.jsonl`, or `prompts.json` of a dry run.
-        attempts: Most tries per code.
+        url: Base URL of an OpenAI-compatible server, "http://127.0.0.1:8000/v1"; None to load the model here.
+        codes: The codes to ask about; all that occur, by default.
+        out: Folder for `interpretation.json` and `log.jsonl`, or for a dry run's `prompts.json`.
+        attempts: Maximum number of attempts per code.
         dry_run: Write the prompts only.
-        say: Called with a line of progress.
+        say: Called with each line of progress.
 
     Returns:
-        What was written to `interpretation.json` or `prompts.json`.
+        The content of `interpretation.json` or `prompts.json`.
 
     Raises:
-        MagBridgeError: If the folder holds no run, a code does not occur, or the model cannot be loaded.
+        MagBridgeError: If the folder is not a run, a code does not occur, or the model cannot be loaded.
     """
     path = run / "segments.csv"
     if not path.is_file():
-        raise MagBridgeError(f"{run} holds no segments.csv: expected a folder that `discover` wrote")
+        raise MagBridgeError(f"{run} has no segments.csv; expected a folder that `discover` wrote")
     segments = read_frame(path)
     chosen = sorted(int(code) for code in segments["code"].unique()) if not codes else list(dict.fromkeys(codes))
     path = run / "figures" / "curves.csv"

@@ -1,7 +1,7 @@
 """Nulls: permutations of cells, the max-statistic, nested prediction, and circular shifts of a code sequence.
 
-Cells, not segments, are exchanged. A free permutation ignores that the cells of a cohort share chemistry and
-protocol, so it is too kind; a permutation within cohorts asks what a code adds to knowing the cohort.
+Cells, not segments, are permuted. A free permutation ignores that the cells of a cohort share chemistry and protocol,
+so it is too lenient; a permutation within cohorts tests what a code adds to knowing the cohort.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-FEWEST_ORDERS = 20  # with fewer distinct permutations, p cannot fall below 0.05 and is not given
+FEWEST_ORDERS = 20  # with fewer distinct permutations, p cannot fall below 0.05 and is omitted
 TOLERANCE = 1e-12  # two orders of summation of the same ranks may differ by this much
 
 
@@ -21,7 +21,7 @@ def permutations(cohorts: np.ndarray, n: int, rng: np.random.Generator, *, withi
         cohorts: Cohort of each cell, (C,).
         n: Number of permutations.
         rng: Source of randomness.
-        within: Exchange cells inside their cohort only.
+        within: Permute cells only within their cohort.
 
     Returns:
         Indices of cells, (n, C).
@@ -36,23 +36,23 @@ def permutations(cohorts: np.ndarray, n: int, rng: np.random.Generator, *, withi
 
 
 def distinct_permutations(cohorts: np.ndarray, *, within: bool) -> int:
-    """Count the distinct permutations; 1 / this number is the smallest p that they can ever give."""
+    """Count the distinct permutations; 1 / this number is the smallest possible p."""
     sizes = np.unique(cohorts, return_counts=True)[1] if within else [len(cohorts)]
     return math.prod(math.factorial(int(size)) for size in sizes)
 
 
 def enough_orders(cohorts: np.ndarray, *, within: bool) -> bool:
-    """Whether there are enough cells, or enough in a cohort, for a permutation p to mean anything."""
+    """Return whether there are enough cells, in all or per cohort, for a permutation p to be meaningful."""
     return distinct_permutations(cohorts, within=within) >= FEWEST_ORDERS
 
 
 def p_value(observed: float, null: np.ndarray) -> float:
-    """One-sided permutation p with the +1 correction: the observed order is one of the possible ones."""
+    """Compute a one-sided permutation p with the +1 correction: the observed order is one of the possible ones."""
     return (1 + int(np.sum(null >= observed - TOLERANCE))) / (1 + len(null))
 
 
 def _standard_ranks(values: np.ndarray, axis: int) -> np.ndarray:
-    """Ranks with zero mean and unit norm along an axis; all zero where the values are constant."""
+    """Compute ranks with zero mean and unit norm along an axis; all zero if the values are constant."""
     ranks = rankdata(values, axis=axis)
     ranks = ranks - ranks.mean(axis=axis, keepdims=True)
     norm = np.linalg.norm(ranks, axis=axis, keepdims=True)
@@ -60,18 +60,18 @@ def _standard_ranks(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Spearman's rho along the last axis of two arrays of equal shape; 0 where one is constant."""
+    """Compute Spearman's rho along the last axis of two arrays of equal shape; 0 if one is constant."""
     return np.sum(_standard_ranks(a, -1) * _standard_ranks(b, -1), axis=-1)
 
 
 @dataclass(frozen=True)
 class MaxStatistic:
-    """Association of every predictor with a proxy, with p adjusted for having looked at all of them."""
+    """Association of every predictor with a proxy, with p adjusted for the number of predictors."""
 
-    rho: np.ndarray  # (K,) Spearman; NaN where the predictor is not eligible
-    p_free: np.ndarray  # (K,) adjusted by the maximum over eligible predictors, cells exchanged freely
-    p_within: np.ndarray  # (K,) the same, cells exchanged inside their cohort; NaN where that cannot be tested
-    chance: float  # 95 % point of the largest rho when cells are exchanged freely
+    rho: np.ndarray  # (K,) Spearman; NaN if the predictor is not eligible
+    p_free: np.ndarray  # (K,) adjusted by the maximum over eligible predictors, cells permuted freely
+    p_within: np.ndarray  # (K,) the same, cells permuted within cohorts; NaN if that cannot be tested
+    chance: float  # 95 % point of the largest rho when cells are permuted freely
 
 
 def max_statistic(
@@ -82,12 +82,12 @@ def max_statistic(
     n_permutations: int,
     rng: np.random.Generator,
 ) -> MaxStatistic:
-    """Correlate every predictor with the proxy and judge each by the largest of all under permutation.
+    """Correlate every predictor with the proxy and test each against the largest correlation under permutation.
 
     Args:
         proxy: One number per cell, (C,).
         predictors: One column per code or feature, (C, K).
-        eligible: Which columns take part, (K,) bool; constant ones never do.
+        eligible: Columns that take part, (K,) bool; constant ones never do.
         cohorts: Cohort of each cell, (C,).
         n_permutations: Permutations per null.
         rng: Source of randomness.
@@ -123,25 +123,25 @@ def choose_and_predict(
     either_sign: bool = False,
     target_ranks: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the predictor that ranks the training cells best, fit a line, predict the others.
+    """Choose the predictor that ranks the training cells best, fit a line, and predict the other cells.
 
     Args:
         target: Proxy of the training cells under each of B orders, (B, n).
         seen: Predictors of the training cells, (n, K).
-        unseen: Those of the others, (m, K).
-        eligible: Which may be chosen, (K,) bool.
-        either_sign: Whether a predictor that falls as the proxy rises may be chosen too.
-        target_ranks: Ranks of the target in each order, (B, n), where they are known.
+        unseen: Predictors of the other cells, (m, K).
+        eligible: Predictors that may be chosen, (K,) bool.
+        either_sign: Whether a predictor that falls as the proxy rises may also be chosen.
+        target_ranks: Ranks of the target in each order, (B, n), if known.
 
     Returns:
-        Predictions (B, m), the mean of the training cells where no predictor is eligible; the choice (B,), -1 for none.
+        Predictions (B, m), the training cells' mean if no predictor is eligible; and the choice (B,), -1 for none.
     """
     mean = target.mean(axis=1, keepdims=True)
     ranks = _standard_ranks(seen, 0)
     usable = np.flatnonzero(eligible & (np.abs(ranks).sum(axis=0) > 0))
     if not len(usable):
         return np.repeat(mean, len(unseen), axis=1), np.full(len(target), -1)
-    # Up to a factor of each order, which does not matter for the choice.
+    # Up to a factor per order, which does not affect the choice.
     rho = (rankdata(target, axis=1) if target_ranks is None else target_ranks) @ ranks[:, usable]
     pick = usable[np.argmax(np.abs(rho) if either_sign else rho, axis=1)]
     centre = seen.mean(axis=0)
@@ -155,12 +155,12 @@ def nested_predictions(proxy: np.ndarray, predictors: np.ndarray, usable: np.nda
 
     Args:
         proxy: Proxy of every cell under each of B orders, (B, C).
-        predictors: Values from the model that holds each cell out, (C, C, K).
-        usable: Which predictors may be chosen without each cell, (C, K) bool.
+        predictors: Values from the model without each cell, (C, C, K); the first axis is the cell held out.
+        usable: Predictors that may be chosen without each cell, (C, K) bool.
 
     Returns:
-        Predictions (B, C), the mean of the other cells where no predictor is eligible; and the chosen
-        predictor (B, C), -1 for none.
+        Predictions (B, C), the mean of the other cells if no predictor is eligible; and the chosen predictor (B, C),
+        -1 for none.
     """
     predictions = np.empty_like(proxy, dtype=float)
     chosen = np.full(proxy.shape, -1)
@@ -168,7 +168,7 @@ def nested_predictions(proxy: np.ndarray, predictors: np.ndarray, usable: np.nda
     for c in range(proxy.shape[1]):
         others = np.arange(proxy.shape[1]) != c
         target = proxy[:, others]
-        # Sorting again takes longer: the cell left out lowers the ranks above its own.
+        # Faster than sorting again: leaving a cell out lowers the ranks above its own.
         of_target = ranks[:, others] - (np.sign(target - proxy[:, [c]]) + 1) / 2
         seen, unseen = predictors[c][others], predictors[c][[c]]
         found = choose_and_predict(target, seen, unseen, usable[c], target_ranks=of_target)
@@ -178,22 +178,22 @@ def nested_predictions(proxy: np.ndarray, predictors: np.ndarray, usable: np.nda
 
 @dataclass(frozen=True)
 class NestedResult:
-    """The selection-free answer: how well unseen cells are predicted, and how often chance does as well.
+    """The selection-free result: how well unseen cells are predicted, and how often chance does as well.
 
-    With several training seeds, rho and the null are means over seeds under common permutations, so there is one p.
+    With several training seeds, rho and the null are means over seeds under the same permutations, so there is one p.
     """
 
     rho: float  # Spearman of pooled held-out predictions with the proxy, mean over seeds
-    rho_seeds: np.ndarray  # (S,) per seed; NaN where no predictor was eligible in any fold
+    rho_seeds: np.ndarray  # (S,) per seed; NaN if no predictor was eligible in any fold
     r2: float  # 1 - squared error / squared error of the other cells' mean, mean over seeds
-    p_free: float  # cells exchanged freely; NaN where there are too few to exchange
-    p_within: float  # exchanged inside their cohort; NaN where cohorts are too small
+    p_free: float  # cells permuted freely; NaN if there are too few
+    p_within: float  # cells permuted within cohorts; NaN if cohorts are too small
     p_within_seeds: np.ndarray  # (S,)
     predictions: np.ndarray  # (S, C)
     chosen: np.ndarray  # (S, C), -1 for none
 
     def finds_precursor(self, alpha: float) -> bool:
-        """Whether unseen cells are predicted beyond what their cohort tells, at a level."""
+        """Return whether unseen cells are predicted beyond what their cohort explains, at level `alpha`."""
         return self.rho > 0 and self.p_free < alpha and self.p_within < alpha
 
 
@@ -209,14 +209,14 @@ def nested_test(
 
     Args:
         proxy: One number per cell, (C,).
-        predictors: Values per training seed from the model that holds each cell out, (S, C, C, K).
-        eligible: Which may be chosen without each cell, (S, C, K) bool.
+        predictors: Values per training seed from the model without each cell, (S, C, C, K), one per cell held out.
+        eligible: Predictors that may be chosen without each cell, (S, C, K) bool.
         cohorts: Cohort of each cell, (C,).
         n_permutations: Permutations per null.
         rng: Source of randomness.
 
     Returns:
-        The result, or None where no predictor is eligible in any fold of any seed, or nothing varies.
+        The result; None if no predictor is eligible in any fold of any seed, or the proxy does not vary.
     """
     if len(proxy) < 3 or np.ptp(proxy) == 0:
         return None
@@ -243,16 +243,16 @@ def nested_test(
 
 
 def skill(predictions: np.ndarray, proxy: np.ndarray) -> float:
-    """1 - squared error over that of predicting each held-out cell by the mean of the others."""
+    """Compute 1 - squared error / squared error of predicting each held-out cell by the mean of the others."""
     baseline = np.array([np.delete(proxy, c).mean() for c in range(len(proxy))])
     return 1 - float(np.sum((proxy - predictions) ** 2) / np.sum((proxy - baseline) ** 2))
 
 
 @dataclass(frozen=True)
 class LeadTimes:
-    """Lead of a code's first activation on the onset of degradation, against circularly shifted sequences."""
+    """Lead of a code's first activation over the onset of degradation, against circularly shifted sequences."""
 
-    leads: np.ndarray  # (C,) segments; NaN where the cell has no onset or no activation
+    leads: np.ndarray  # (C,) segments; NaN if the cell has no onset or no activation
     median: float
     positive: float  # share of leads above 0
     null: np.ndarray  # (B,) median lead under the null
@@ -260,18 +260,18 @@ class LeadTimes:
 
 
 def lead_times(fires: list[np.ndarray], onsets: np.ndarray, shifts: int, rng: np.random.Generator) -> LeadTimes | None:
-    """Measure lead times and judge them against circular shifts of each cell's sequence.
+    """Measure lead times and test them against circular shifts of each cell's sequence.
 
-    A shift keeps how often a code fires and in which runs, and destroys when it does.
+    A shift preserves how often a code fires and in which runs, but not when.
 
     Args:
         fires: Per cell, whether the code is active at each segment, (n_c,) bool.
-        onsets: Position of the onset of degradation per cell, NaN for never, (C,).
+        onsets: Position of the onset of degradation per cell, NaN if never, (C,).
         shifts: Draws for the null.
         rng: Source of randomness.
 
     Returns:
-        Lead times, or None where no cell has both an onset and an activation.
+        Lead times; None if no cell has both an onset and an activation.
     """
     leads = np.full(len(fires), np.nan)
     shifted = []

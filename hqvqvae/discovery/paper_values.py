@@ -1,6 +1,6 @@
-"""What the paper prints, "HQ-VQVAE for Unsupervised Battery Precursor Discovery": captions, and its tables' values.
+"""Captions and table values as printed in the paper, "HQ-VQVAE for Unsupervised Battery Precursor Discovery".
 
-They are the only measured figures of the model that are typed in: `data/paper.yaml` and `data/paper_table_11.csv`.
+They are the model's only measured figures that are typed in: `data/paper.yaml` and `data/paper_table_11.csv`.
 """
 
 from importlib import resources
@@ -14,12 +14,12 @@ DATA = resources.files("hqvqvae") / "data"
 
 
 def paper() -> dict[str, Any]:
-    """Title (`paper`), `captions` by name, and `tables` by number."""
+    """Load the title (`paper`), `captions` by name, and `tables` by number."""
     return packaged_document("paper.yaml")
 
 
 def table(number: int) -> pd.DataFrame:
-    """A table of the paper that has columns: 1 to 3, 5, 8, 11 (interpretations of all 32 codes) and 12."""
+    """Load a table of the paper with columns: 1 to 3, 5, 8, 11 (interpretations of all 32 codes) or 12."""
     if number == 11:
         with resources.as_file(DATA / "paper_table_11.csv") as path:
             return pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -28,5 +28,5 @@ def table(number: int) -> pd.DataFrame:
 
 
 def listing(number: int) -> dict[str, Any]:
-    """A table of the paper that lists one value per name: 4, 6, 7 (our name for it, and the value), 9 and 10."""
+    """Load a table of the paper with one value per name: 4, 6, 7 (our name for it, and the value), 9 or 10."""
     return paper()["tables"][number]

@@ -1,9 +1,9 @@
-"""What a search among so many cells could have found: a precursor is planted, and how often it is detected is counted.
+"""Power of a search with a given number of cells: plant a precursor and count how often it is detected.
 
-The cells are those of a study: cohorts, lives, early windows and the codes of a model. Late proxies are drawn anew: the
-mean of the cell's cohort plus a deviation of the size that cells of a cohort have. The early share of one more code
-follows the proxy, alike inside cohorts and between them, with a correlation among cells of a cohort that is the effect;
-nothing else is related to the proxy. Other numbers of cells repeat the study's, or leave some out, cohort by cohort.
+The cells have the cohorts, lives, early windows and codes of a study. Late proxies are redrawn: the mean of the cell's
+cohort plus a deviation of the size found within cohorts. The early share of one additional code follows the proxy,
+equally within and between cohorts; the effect is its correlation among the cells of a cohort. Nothing else is related
+to the proxy. Other numbers of cells repeat the study's cells, or leave some out, cohort by cohort.
 """
 
 import functools
@@ -28,22 +28,22 @@ from .nulls import nested_test
 SCHEMA_VERSION = 1
 EFFECTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 NUMBERS_OF_CELLS = (10, 20, 40, 60, 90, 124)
-MANY_CELLS = 40  # more have a third of the trials, each of which takes as long as many small ones
+MANY_CELLS = 40  # larger numbers get a third of the trials, because each takes as long as many small ones
 TRIALS = 300
-N_PERMUTATIONS = 199  # a trial asks whether p is below the level, not for its digits
-POWER = 0.8  # share of precursors found that counts as enough
+N_PERMUTATIONS = 199  # a trial needs only whether p is below the level
+POWER = 0.8  # sufficient share of precursors found
 
 
 @dataclass(frozen=True)
 class Background:
-    """What stays of a study's cells, those that are too short for the analysis included.
+    """Properties of a study's cells that are kept, including cells too short for the analysis.
 
     Attributes:
         cohorts: Cohort of each cell, (C,).
-        segments: Valid segments of each cell, (C,).
-        windows: Those of its early window, (C,).
+        segments: Number of valid segments of each cell, (C,).
+        windows: Number of segments in its early window, (C,).
         rates: Early rate of each code, (C, K).
-        present: Whether the cell holds the code, (C, K).
+        present: Whether the cell has the code, (C, K).
         mean: Mean proxy of each cell's cohort, (C,).
         spread: Standard deviation of the proxy among cells of a cohort.
     """
@@ -58,7 +58,7 @@ class Background:
 
 
 def background(study: Study, codes: np.ndarray, n_codes: int) -> Background:
-    """Take cohorts, lives, codes and the size of late differences from a study.
+    """Take cohorts, lives, codes and the spread of late proxies from a study.
 
     Args:
         study: The prepared cells.
@@ -66,7 +66,7 @@ def background(study: Study, codes: np.ndarray, n_codes: int) -> Background:
         n_codes: Size of the codebook.
 
     Raises:
-        MagBridgeError: If no cohort has two cells that take part, or a cohort has none: there is no spread to take.
+        MagBridgeError: If no cohort has two cells that take part, or a cohort has none: the spread is then unknown.
     """
     index = index_cells(study.segments)
     early = index.early(study.plan.early_fraction)
@@ -83,7 +83,7 @@ def background(study: Study, codes: np.ndarray, n_codes: int) -> Background:
 
 
 def draw_cells(ground: Background, n_cells: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices of cells, (n_cells,): as many of each cohort as there can be, each cell as often as any of its cohort."""
+    """Draw indices of cells, (n_cells,): cohorts in turn, and each cell of a cohort equally often."""
     queues = []
     for cohort in np.unique(ground.cohorts):
         members = np.flatnonzero(ground.cohorts == cohort)
@@ -94,35 +94,35 @@ def draw_cells(ground: Background, n_cells: int, rng: np.random.Generator) -> np
 
 
 def plant(ground: Background, cells: np.ndarray, effect: float, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Draw late proxies, and early rates that hold a precursor.
+    """Draw late proxies, and early rates that include a precursor.
 
     Args:
-        ground: What the cells are like.
+        ground: Properties of the cells.
         cells: Indices of cells, (n,).
         effect: Correlation of the precursor's early rate with the proxy among cells of a cohort, 0 to 1.
         rng: Source of randomness.
 
     Returns:
-        The proxy (n,); early rates (n, K + 1), the precursor last; which cells hold which code (n, K + 1).
+        The proxy (n,); early rates (n, K + 1), with the precursor last; whether each cell has each code (n, K + 1).
     """
     n = len(cells)
     proxy = ground.mean[cells] + ground.spread * rng.standard_normal(n)
     noise = rng.standard_normal(n)
     score = noise if effect == 0 else proxy + ground.spread * np.sqrt(1 / effect**2 - 1) * noise
     windows = ground.windows[cells]
-    # From none of the early window to all of it; a cell can only hold whole segments.
+    # From none of the early window to all of it, in whole segments.
     fired = np.round((score - score.min()) / np.ptp(score) * windows)[:, None] / windows[:, None]
     rates = np.hstack([ground.rates[cells] * (1 - fired), fired])
     return proxy, rates, np.hstack([ground.present[cells], fired > 0])
 
 
 def trials_of(n_cells: int, trials: int) -> int:
-    """Of so many trials, those among a number of cells."""
+    """Return the number of trials to run for a number of cells."""
     return trials if n_cells <= MANY_CELLS else -(-trials // 3)
 
 
 def _trials(job: tuple[int, float], ground: Background, plan: DiscoveryPlan, trials: int) -> tuple[float, float]:
-    """Share of planted precursors that are found, and their mean Spearman with the proxy, over all cells."""
+    """Compute the share of planted precursors found, and their mean Spearman with the proxy over all cells."""
     n_cells, effect = job
     found, spearman = [], []
     for trial in range(trials_of(n_cells, trials)):
@@ -130,7 +130,7 @@ def _trials(job: tuple[int, float], ground: Background, plan: DiscoveryPlan, tri
         cells = draw_cells(ground, n_cells, rng)
         cells = cells[ground.segments[cells] >= plan.min_segments]
         proxy, rates, present = plant(ground, cells, effect, rng)
-        others = present.sum(axis=0) - present  # (n, K + 1): held by so many cells but for the one left out
+        others = present.sum(axis=0) - present  # (n, K + 1): number of other cells with the code
         repeated = np.broadcast_to(rates, (1, len(cells), *rates.shape))
         eligible = (others >= plan.min_cells_present)[None]
         result = nested_test(proxy, repeated, eligible, ground.cohorts[cells], plan.n_permutations, rng)
@@ -152,25 +152,25 @@ def measure_power(
     """Count how often a planted precursor is found, for each effect and number of cells.
 
     Args:
-        study: The cells to be like.
+        study: The prepared cells to imitate.
         codes: Code of every valid segment, (N,).
         n_codes: Size of the codebook.
-        numbers_of_cells: Cells drawn, beside as many as the study has; those with too few segments are left out.
+        numbers_of_cells: Numbers of cells to draw, in addition to the study's own; short cells are left out afterwards.
         effects: Correlations to plant, increasing.
-        trials: Planted precursors for each.
-        engine: where the fits run.
+        trials: Planted precursors per effect and number of cells.
+        engine: Where the fits run.
 
     Returns:
         A JSON-ready record: the plan, and per number of cells the share found, the mean Spearman over all cells and
-        the smallest effect that is found with `POWER`, None where none is.
+        the smallest effect that is found with `POWER`, None if none is.
 
     Raises:
-        MagBridgeError: effects outside 0 to 1 or not increasing, too few trials or cells.
+        MagBridgeError: If effects are outside 0 to 1 or not increasing, or there are too few trials or cells.
     """
     if not trials > 0 or min(numbers_of_cells, default=3) < 3:
-        raise MagBridgeError(f"trials={trials}, cells={list(numbers_of_cells)}: expected at least 1 trial and 3 cells")
+        raise MagBridgeError(f"trials={trials}, cells={list(numbers_of_cells)}; expected at least 1 trial and 3 cells")
     if list(effects) != sorted(set(effects)) or min(effects) < 0 or max(effects) > 1:
-        raise MagBridgeError(f"effects={list(effects)}: expected increasing correlations from 0 to 1")
+        raise MagBridgeError(f"effects={list(effects)}; expected increasing correlations from 0 to 1")
     ground = background(study, codes, n_codes)
     numbers = sorted({*numbers_of_cells, len(ground.cohorts)})
     plan = replace(study.plan, n_permutations=N_PERMUTATIONS)
@@ -188,9 +188,9 @@ def measure_power(
 
 
 def smallest_effect(effects: Sequence[float], found: Sequence[float]) -> float | None:
-    """The effect from which on at least a share `POWER` is found, between the measured ones by a straight line.
+    """Interpolate linearly the effect above which at least a share `POWER` is found; None if there is no such effect.
 
-    The shares are made to rise first (isotonic regression): counted ones stagger.
+    Isotonic regression first makes the shares rise, because counted ones fluctuate.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -206,7 +206,7 @@ def smallest_effect(effects: Sequence[float], found: Sequence[float]) -> float |
 
 
 def draw_power(record: dict[str, Any]) -> Any:
-    """Draw the share found against the effect, a line for each number of cells."""
+    """Draw the share found against the effect, with one line per number of cells."""
     figure, axis = canvas(size=(6.4, 4))
     for (cells, curve), colour, marker in zip(record["curves"].items(), OKABE_ITO, MARKERS, strict=False):
         axis.plot(record["effects"], curve["found"], color=colour, marker=marker, markersize=4, label=f"{cells} cells")

@@ -1,6 +1,6 @@
-"""What a discovery run found: as a record, as a verdict in plain words, as a report in Markdown and in HTML.
+"""Results of a discovery run as a record, a verdict in plain words, and a report in Markdown and HTML.
 
-The words are in `hub/templates`: `headline.md` and `verdict.md`, one sentence a line, and `discovery.md`.
+The texts are in `hub/templates`: `headline.md` and `verdict.md`, with one sentence per line, and `discovery.md`.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ PACKAGES = ("magbridge-battery", "numpy", "scipy", "scikit-learn", "torch")
 
 @dataclass(frozen=True)
 class Discovery:
-    """Everything that a run found.
+    """All results of a run.
 
     Attributes:
         study: The cells under the plan.
-        primary: Result of the method in question.
+        primary: Result of the method under test.
         controls: Results of the controls by name.
-        warning: Evaluation of the early-warning score, None where there are too few cells.
+        warning: Evaluation of the early-warning score; None if there are too few cells.
         verdict: The verdict in sentences.
-        model: The model whose codes the warning score reads, None where the codes come from none.
+        model: The model whose codes the warning score reads; None if the codes do not come from a model.
         figures: Data behind each figure.
         settings: Seeds, protocol and methods.
         notes: What could not be done, and why.
@@ -60,7 +60,7 @@ class Discovery:
 
 
 def method_record(result: MethodResult) -> dict[str, object]:
-    """One method's figures, unrounded and ready for JSON; what cannot be computed is NaN."""
+    """Return one method's figures, unrounded and JSON-ready; figures that cannot be computed are NaN."""
     nested, leads = result.nested, result.nested_leads
     record: dict[str, object] = {"label": result.label, "nested": None, "table_10": result.summary, **result.quality}
     if nested is not None:
@@ -77,7 +77,7 @@ def method_record(result: MethodResult) -> dict[str, object]:
 
 
 def record(discovery: Discovery) -> dict[str, object]:
-    """The run as one record, ready for JSON."""
+    """Return the run as one JSON-ready record."""
     study, warning = discovery.study, discovery.warning
     found = {"schema_version": SCHEMA_VERSION, "plan": asdict(study.plan), **discovery.settings}
     found |= {"segments": len(study.segments), "cells": study.cells.to_dict("records")}
@@ -89,7 +89,7 @@ def record(discovery: Discovery) -> dict[str, object]:
 
 
 def p_text(p: float) -> str:
-    """A p as it is printed: three digits, or below the smallest that three digits show."""
+    """Format a p: three digits, or "< 0.001"."""
     if not np.isfinite(p):
         return "not testable"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
@@ -104,12 +104,12 @@ _FILTERS = {"p": _p_equals, "is_known": np.isfinite}
 
 
 def is_precursor(study: Study, result: MethodResult) -> bool:
-    """Whether the nested analysis finds a precursor: unseen cells predicted beyond what their cohort tells."""
+    """Return whether the nested analysis finds a precursor: predicts unseen cells beyond what their cohort explains."""
     return result.nested is not None and result.nested.finds_precursor(study.plan.alpha)
 
 
 def headline(study: Study, result: MethodResult) -> str:
-    """One sentence that answers the question of the run."""
+    """Write the one sentence that answers the run's question."""
     codes, counts = np.unique(result.chosen[result.chosen >= 0], return_counts=True)
     values = _about(study, result) | {"is_precursor": is_precursor(study, result)}
     values["constant"] = len(study.proxy) > 0 and np.ptp(study.proxy) == 0
@@ -130,17 +130,17 @@ def verdict(
     *,
     trained_apart: bool,
 ) -> list[str]:
-    """The verdict: the headline first, then what a reader needs to weigh it.
+    """Write the verdict: the headline first, then the facts needed to assess it.
 
     Args:
         study: The prepared cells.
-        primary: Result of the method in question.
+        primary: Result of the method under test.
         controls: Results of the controls by name.
-        warning: Evaluation of the warning score, where there is one.
-        trained_apart: Whether held-out cells took no part in training.
+        warning: Evaluation of the warning score, if there is one.
+        trained_apart: Whether models were trained without their held-out cells.
 
     Returns:
-        Sentences.
+        The sentences, headline first.
     """
     known = [control for control in controls.values() if control.nested is not None]
     cohorts = study.index.cohorts
@@ -158,7 +158,7 @@ def verdict(
 
 
 def number(value: float | str | None, digits: int = 2) -> str:
-    """A number as it is printed; "-" where there is none."""
+    """Format a number; "-" if it is missing."""
     if isinstance(value, str):
         return value
     if value is None or not np.isfinite(value):
@@ -169,7 +169,7 @@ def number(value: float | str | None, digits: int = 2) -> str:
 
 
 def markdown_report(discovery: Discovery) -> str:
-    """The report as Markdown, figures linked from the folder `figures` beside it."""
+    """Render the report as Markdown, with links to figures in the folder `figures` next to it."""
     primary, plan = discovery.primary, discovery.study.plan
     results = [primary, *discovery.controls.values()]
     random = discovery.controls.get("random")
@@ -182,13 +182,13 @@ def markdown_report(discovery: Discovery) -> str:
 
 
 def compared(discovery: Discovery) -> list[MethodResult]:
-    """The results that stand beside the paper's numbers: this run's, its model trained here, random codes."""
+    """Select the results shown next to the paper's: this run's, the paper's model trained here, random codes."""
     controls = [discovery.controls[name] for name in ("paper", "random") if name in discovery.controls]
     return [discovery.primary, *controls]
 
 
 def paper_comparison(discovery: Discovery, n_best: int = 3) -> pd.DataFrame:
-    """The paper's Table 2 and the best codes of this run, ready to print."""
+    """Tabulate the paper's Table 2 and this run's best codes, ready to print."""
     printed = paper_values.table(2)
     source = {"source": "paper", "adjusted pW": "not given"}
     rows = [source | {name: number(value) for name, value in row.items()} for row in printed.to_dict("records")]
@@ -204,7 +204,7 @@ def paper_comparison(discovery: Discovery, n_best: int = 3) -> pd.DataFrame:
 
 
 def table_10(discovery: Discovery) -> pd.DataFrame:
-    """The paper's Table 10 beside ours, ready to print."""
+    """Tabulate the paper's Table 10 next to ours, ready to print."""
     printed = paper_values.listing(10)
     columns = {"Table 10": list(printed), "paper": [number(value, 4) for value in printed.values()]}
     for result in compared(discovery):
@@ -214,7 +214,7 @@ def table_10(discovery: Discovery) -> pd.DataFrame:
 
 
 def html_report(discovery: Discovery, figures: Path) -> str:
-    """The Markdown report as one HTML page, with the PNG files of a folder inside it."""
+    """Render the Markdown report as one HTML page that embeds the PNG files of a folder."""
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown_report(discovery))
@@ -225,11 +225,11 @@ def html_report(discovery: Discovery, figures: Path) -> str:
 
 
 def _text(words: object) -> str:
-    """Words in Markdown as they are: a name of the user's own cannot format the page."""
+    """Escape text for Markdown, so that a user's own names cannot format the page."""
     return re.sub(r"([\\`*_\[\]|]|<(?=[A-Za-z/!?]))", r"\\\1", " ".join(str(words).split()))
 
 
 def markdown_table(table: pd.DataFrame) -> str:
-    """A table in Markdown; the first column to the left, all others to the right."""
+    """Format a table in Markdown, with the first column left-aligned and all others right-aligned."""
     rows = [map(_text, table.columns), ["---", *["---:"] * (table.shape[1] - 1)], *table.map(_text).to_numpy()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

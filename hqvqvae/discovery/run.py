@@ -1,4 +1,4 @@
-"""One discovery run: the plan, the codes of every method, the analysis, and the folder that it leaves behind."""
+"""One discovery run: the plan, the codes of every method, the analysis, and the folder that it writes."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ if TYPE_CHECKING:
     from ..training.fit import TrainingConfig
 
 KIND = "discovery run"
-MAX_CODE = 4095  # a larger one is a mistake, and would cost memory
+MAX_CODE = 4095  # a larger code is a mistake and would waste memory
 
 
 def given_coding(study: Study, codes: pd.DataFrame) -> Coding:
-    """Codes from outside as a coding of the study's segments.
+    """Convert given codes to a coding of the study's segments.
 
     Args:
         study: The prepared cells.
-        codes: `cell_id`, `cycle`, `code` (integers from 0), one row per segment; more rows are welcome.
+        codes: `cell_id`, `cycle`, `code` (integers from 0), one row per segment; extra rows are allowed.
 
     Raises:
-        MagBridgeError: If a column or a segment is missing, or a code is no integer from 0.
+        MagBridgeError: If a column or a segment is missing, or a code is not an integer from 0 to `MAX_CODE`.
     """
     require_columns(codes, ("cell_id", "cycle", "code"), "a table of codes: cell_id, cycle, code")
     twice = codes[codes.duplicated(["cell_id", "cycle"])]
     joined = study.segments[["cell_id", "cycle"]].merge(codes, on=["cell_id", "cycle"], how="left")
     absent = joined[joined["code"].isna()]
-    for wrong, what in ((twice, "twice"), (absent, f"without a code, as {len(absent)} valid segments are")):
+    for wrong, what in ((twice, "twice"), (absent, f"without a code, one of {len(absent)} such valid segments")):
         if len(wrong):
             row = wrong.iloc[0]
             found = f"the table of codes has cell {row.cell_id} cycle {row.cycle} {what}"
-            raise MagBridgeError(f"{found}: give one code per valid segment")
+            raise MagBridgeError(f"{found}; give one code per valid segment")
     values = joined["code"].to_numpy()
     if not np.issubdtype(values.dtype, np.number) or (values != np.floor(values)).any() or values.min() < 0:
-        raise MagBridgeError("codes must be integers from 0")
+        raise MagBridgeError("codes must be integers from 0; renumber them")
     if values.max() > MAX_CODE:
-        raise MagBridgeError(f"code {values.max():.0f} is too large: number the codes from 0 (at most {MAX_CODE})")
+        raise MagBridgeError(f"code {values.max():.0f} is too large; number the codes from 0 (at most {MAX_CODE})")
     return Coding(int(values.max()) + 1, values.astype(int))
 
 
@@ -74,20 +74,20 @@ def discover(
     """Run precursor discovery with all controls.
 
     Args:
-        segments: One row per discharge segment with capacities, as `nasa.load_segments` gives them.
-        plan: What is fixed beforehand; the defaults of `DiscoveryPlan` if left out.
-        features: What the methods are trained on; `segments` by default.
+        segments: One row per discharge segment with capacities, as returned by `nasa.load_segments`.
+        plan: The choices fixed beforehand; the defaults of `DiscoveryPlan` if None.
+        features: Features to train the methods on; `segments` by default.
         protocol: How the features were cleaned.
-        method: The method in question, one of `methods.METHODS`; ignored where codes are given.
-        codes: Codes from outside (`cell_id`, `cycle`, `code`) in place of a trained method.
+        method: The method under test, one of `methods.METHODS`; ignored if codes are given.
+        codes: Given codes (`cell_id`, `cycle`, `code`) in place of a trained method.
         seeds: Training seeds.
-        training: Of the methods, other than the default.
+        training: Training settings of the methods; the default ones if None.
         engine: Where the methods are trained.
-        curves: Discharge curves for the figures, where there are any.
-        say: Called with a line of progress.
+        curves: Discharge curves for the figures, if there are any.
+        say: Called with each line of progress.
 
     Returns:
-        What was found.
+        The results.
 
     Raises:
         MagBridgeError: If the tables are malformed or no cell can take part.
@@ -107,17 +107,17 @@ def discover(
     methods = [m for m in dict.fromkeys((method, *controls.TRAINED)) if codes is None or m in controls.TRAINED]
     window = study.plan.reference_window
     if window is not None and (codes is not None or protocol != "C"):
-        other = f"protocol {protocol}" if codes is None else "codes as given"
+        other = f"protocol {protocol}" if codes is None else "given codes"
         meant = f"the reference {window} is for methods trained on protocol C"
-        raise MagBridgeError(f"{meant}, not for {other}: leave it out")
+        raise MagBridgeError(f"{meant}, not for {other}; omit it")
     options: dict[str, Any] = {"protocol": protocol, "training": training}
     unusable = _untrainable(features, columns)
     if unusable and codes is None:
         raise MagBridgeError(unusable)
     if window is not None:
         features = less_the_beginning(features, columns, window)
-        less = f"Features are taken less each cell's own mean over its segments {window[0]} to {window[1]}"
-        notes.append(f"{less}; the segments up to there have no code and serve the proxies alone.")
+        less = f"Each cell's own mean over its segments {window[0]} to {window[1]} is subtracted from the features"
+        notes.append(f"{less}; the segments up to there have no code and are used only for the proxies.")
     if unusable:
         notes.append(f"No trained controls: {unusable}")
         n_codes, n_segments = codings["given"][0].n_codes, len(study.segments)
@@ -142,9 +142,11 @@ def discover(
         say("evaluating the early-warning score")
         warning = _warning(study, primary, codings[name])
     else:
-        notes.append("No early-warning score: calibrating one without the cell it is judged on needs 3 cells.")
+        notes.append("No early-warning score: calibrating it without the cell that it is tested on needs 3 cells.")
     if not np.isfinite(study.onsets).any():
-        notes.append("No cell reaches the onset of degradation (0.9 of its first capacity): there are no lead times.")
+        notes.append(
+            "No cell reaches the onset of degradation (0.9 of its first capacity), so there are no lead times."
+        )
     model = None
     if codes is None:
         say("keeping the model")
@@ -157,24 +159,24 @@ def discover(
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """Names of cells as text: one file may hold them as numbers and another as strings."""
+    """Convert cell names to text, because one file may have them as numbers and another as strings."""
     return table.assign(cell_id=table["cell_id"].astype(str)) if "cell_id" in table else table
 
 
 def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
-    """Why no method can be trained on a table, in words; empty if one can."""
+    """Explain why no method can be trained on a table; return an empty string if one can."""
     if len(columns) < 2:
-        return f"the table of features has {len(columns)} numeric features, at least 2 are needed"
+        return f"the table of features has {len(columns)} numeric features; expected at least 2"
     bad = [name for name in columns if not np.isfinite(features[name].to_numpy(dtype=float)).all()]
     if bad:
-        return f"the features {', '.join(bad)} hold missing or infinite values"
+        return f"the features {', '.join(bad)} have missing or infinite values"
     constant = [name for name in columns if features[name].nunique() < 2]
     if constant:
-        return f"the features {', '.join(constant)} are constant: leave these columns out of the table"
-    # What is left of training segments when the longest cell is held out.
+        return f"the features {', '.join(constant)} are constant; leave these columns out of the table"
+    # The number of training segments left when the longest cell is held out.
     sizes = features["cell_id"].value_counts()
     left = len(features) - (int(sizes.max()) if len(sizes) > 1 else 0)
-    from ..training.methods import CODEBOOK_SIZE  # brings torch, which a run on given codes may do without
+    from ..training.methods import CODEBOOK_SIZE  # imports torch, which a run on given codes may not need
 
     if left < CODEBOOK_SIZE:
         return f"{left} training segments are fewer than the {CODEBOOK_SIZE} codes"
@@ -182,30 +184,30 @@ def _untrainable(features: pd.DataFrame, columns: list[str]) -> str:
 
 
 def _answered(primary: MethodResult) -> int:
-    """Position of the first training seed that has a candidate, of the first seed if none has."""
+    """Return the position of the first training seed with a candidate, or 0 if none has one."""
     return 0 if primary.nested is None else int(np.flatnonzero(np.isfinite(primary.nested.rho_seeds))[0])
 
 
 def _warning(study: Study, primary: MethodResult, codings: Sequence[Coding]) -> WarningEvaluation:
-    """Evaluate the score with the codes of the seed that answered."""
+    """Evaluate the score with the codes of the first seed that has a candidate."""
     final = primary.candidate
     if primary.nested is None:
         return evaluate_warning(study, codings[0], np.full(len(study.proxy), -1), final)
     seed = _answered(primary)
-    # The name of the candidate belongs to the first seed's reference model.
+    # The candidate's number belongs to the first seed's reference model.
     return evaluate_warning(study, codings[seed], primary.nested.chosen[seed], final if seed == 0 else None)
 
 
 def write_run(discovery: Discovery, folder: str | Path, replace: bool = False) -> Path:
     """Write tables, figures, the warning score and its model, `discovery.json` and the report into a folder.
 
-    The folder appears whole or not at all.
+    The folder appears complete or not at all.
 
     Returns:
         Path of the HTML report.
 
     Raises:
-        MagBridgeError: If the folder holds something else, or a run that may not be replaced.
+        MagBridgeError: If the folder contains something else, or a run that may not be replaced.
     """
     with writing_folder(folder, KIND, replace) as temporary:
         _write_files(discovery, temporary)

@@ -1,9 +1,9 @@
-"""The early-warning score of section 7.3: causal, calibrated on training cells, judged on held-out ones.
+"""The early-warning score of section 7.3: causal, calibrated on training cells, and tested on held-out ones.
 
-At each segment the score sees the codes of a trailing window only: how often the precursor code fires, how long ago it
-first fired, how often the code changes, and how many codes are late ones. A logistic regression, fitted on
-training cells, turns the four into the probability that the onset of degradation lies at most `HORIZON` segments ahead.
-It is compared, with thresholds calibrated in the same way, with a capacity threshold and with age alone.
+At each segment the score uses only the codes of a trailing window: how often the precursor code fires, how long ago it
+first fired, how often the code changes, and how many codes are late ones. A logistic regression, fitted on training
+cells, turns these four into the probability that the onset of degradation is at most `HORIZON` segments ahead. The
+score is compared with a capacity threshold and with age, whose thresholds are calibrated in the same way.
 """
 
 import json
@@ -34,11 +34,11 @@ OUTCOMES = ("hit", "false_alarm", "missed", "quiet")
 
 @dataclass(frozen=True)
 class WarningScore:
-    """A fitted score, small enough to ship: it needs the codes of one cell so far and nothing else.
+    """A fitted score, small enough to ship: it needs only one cell's codes up to the present.
 
     Attributes:
         n_codes: Size of the codebook.
-        precursor: The precursor code; None where no code was eligible, and activation is then always 0.
+        precursor: The precursor code; None if no code was eligible, and activation is then always 0.
         late_share: Per code, smoothed share of its training segments at or after the onset, (K,).
         weights: Weight of each of `FEATURES`.
         bias: Intercept of the logistic regression.
@@ -63,13 +63,13 @@ class WarningScore:
         """
         codes = np.asarray(codes)
         if len(codes) and (codes.min() < 0 or codes.max() >= self.n_codes):
-            raise MagBridgeError(f"code {codes.max()} is outside 0 to {self.n_codes - 1}: use codes of the same model")
+            raise MagBridgeError(f"code {codes.max()} is outside 0 to {self.n_codes - 1}; use codes of the same model")
         features = window_features(codes, self.precursor, np.array(self.late_share))
-        with np.errstate(over="ignore"):  # far below the threshold the score is 0
+        with np.errstate(over="ignore"):  # an overflow means a score of 0
             return 1 / (1 + np.exp(-(features @ np.array(self.weights) + self.bias)))
 
     def alarm(self, codes: np.ndarray) -> int | None:
-        """Position of the first segment at which the alarm is raised, or None."""
+        """Return the position of the first segment at which the alarm is raised, or None."""
         return first_alarm(self.score(codes), self.threshold)
 
     def save(self, path: str | Path) -> None:
@@ -86,11 +86,11 @@ class WarningScore:
         import jsonschema
 
         try:
-            read = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=str)  # NaN is no number
+            read = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=str)  # NaN is not valid
             jsonschema.validate(read, packaged_document("warning_score.schema.json"))
         except (OSError, ValueError, RecursionError, jsonschema.ValidationError) as error:
             problem = str(getattr(error, "message", error))[:300]
-            raise MagBridgeError(f"{path} is not a warning score written by this package: {problem}") from None
+            raise MagBridgeError(f"{path} is not a warning score of this package ({problem}); give another") from None
         fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in read.items()}
         score = cls(**fields)
         sizes = len(score.late_share), len(score.weights)
@@ -105,20 +105,20 @@ def warn_cells(score: WarningScore, codes: pd.DataFrame) -> list[dict[str, Any]]
 
     Args:
         score: The fitted score.
-        codes: `cell_id`, `cycle`, `code`, one row per discharge, coded by the model that the score was fitted with.
+        codes: `cell_id`, `cycle`, `code`, one row per discharge, with codes of the model that the score was fitted to.
 
     Returns:
-        Per cell: `cell_id`, `segments`, `last_score` and `alarm_cycle`, None without an alarm.
+        Per cell: `cell_id`, `segments`, `last_score` and `alarm_cycle` (None without an alarm).
 
     Raises:
-        MagBridgeError: If a column is missing or a code is not of that model.
+        MagBridgeError: If a column is missing or a code is not one of that model.
     """
     require_columns(codes, ("cell_id", "cycle", "code"), "a table of codes: cell_id, cycle, code")
     found = []
     for cell_id, cell in codes.sort_values("cycle").groupby("cell_id", sort=True):
         sequence = cell["code"].to_numpy()
         if not np.issubdtype(sequence.dtype, np.integer):
-            raise MagBridgeError(f"cell {cell_id} has a code that is no integer: expected 0 to {score.n_codes - 1}")
+            raise MagBridgeError(f"cell {cell_id} has a code that is not an integer; expected 0 to {score.n_codes - 1}")
         alarm = score.alarm(sequence)
         alarm_cycle = None if alarm is None else int(cell["cycle"].iloc[alarm])
         last = {"last_score": float(score.score(sequence)[-1]), "alarm_cycle": alarm_cycle}
@@ -134,7 +134,7 @@ def _trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def window_features(codes: np.ndarray, precursor: int | None, late_share: np.ndarray) -> np.ndarray:
-    """The four causal features of one cell's codes, (n, 4), in the order of `FEATURES`."""
+    """Compute the four causal features of one cell's codes, (n, 4), in the order of `FEATURES`."""
     active = np.zeros(len(codes), dtype=bool) if precursor is None else codes == precursor
     fired = np.maximum.accumulate(active) if len(codes) else active
     first = int(np.argmax(active)) if active.any() else 0
@@ -145,8 +145,8 @@ def window_features(codes: np.ndarray, precursor: int | None, late_share: np.nda
 
 
 Cell = tuple[np.ndarray, float, np.ndarray]
-"""What a score is fitted to of a cell: its codes in order of life (n,), the position of its first late segment (NaN for
-none), and whether the end is near at each of its first segments, (m,) bool; the rest takes no part."""
+"""A cell's data to fit a score to: its codes in order of life (n,), the position of its first late segment (NaN for
+none), and whether the end is near at each of its first m segments, (m,) bool; later segments are not used."""
 
 
 def fit(cells: Sequence[Cell], n_codes: int, precursor: int | None) -> WarningScore | None:
@@ -158,7 +158,7 @@ def fit(cells: Sequence[Cell], n_codes: int, precursor: int | None) -> WarningSc
         precursor: The precursor code, chosen on the same training cells, or None.
 
     Returns:
-        The score; None where the end is near everywhere or nowhere, or there are no labels.
+        The score; None if the end is near everywhere or nowhere, or there are no labels.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -175,7 +175,7 @@ def fit(cells: Sequence[Cell], n_codes: int, precursor: int | None) -> WarningSc
     features = np.concatenate([window_features(seq, precursor, late_share)[: len(known)] for seq, known in pairs])
     weight = np.concatenate([np.full(len(known), 1 / len(known)) for _, known in pairs])
     scale = features.std(axis=0)
-    scale[scale < 1e-9] = 1.0  # a constant feature, but for rounding
+    scale[scale < 1e-9] = 1.0  # a feature that is constant up to rounding
     model = LogisticRegression(solver="newton-cholesky")
     model.fit(features / scale, target, sample_weight=weight / weight.mean())
     weights = tuple((model.coef_[0] / scale).tolist())
@@ -183,17 +183,17 @@ def fit(cells: Sequence[Cell], n_codes: int, precursor: int | None) -> WarningSc
 
 
 def towards_onsets(codes: Sequence[np.ndarray], onsets: np.ndarray) -> list[Cell]:
-    """Cells whose end is near from `HORIZON` segments before the onset on; onsets (C,) are NaN for never."""
+    """Label cells as near their end from `HORIZON` segments before the onset; onsets (C,) are NaN if never."""
     cells = []
     for sequence, onset in zip(codes, onsets, strict=True):
-        # Up to the onset; where none came, the last segments stay out: what follows them is unknown.
+        # Up to the onset; without one, the last segments are left out, because what follows them is unknown.
         end = int(onset) + 1 if np.isfinite(onset) else max(len(sequence) - HORIZON, 0)
         cells.append((sequence, float(onset), np.arange(end) >= onset - HORIZON))
     return cells
 
 
 def capacity_score(capacity: np.ndarray) -> np.ndarray:
-    """The plain alternative: 1 - trailing 3-segment median capacity / Q0, 0 until Q0 is known, (n,)."""
+    """Compute the plain alternative: 1 - trailing 3-segment median capacity / Q0, 0 until Q0 is known, (n,)."""
     smooth = pd.Series(np.asarray(capacity, dtype=float)).rolling(ONSET_MEDIAN, min_periods=1).median().to_numpy()
     score = np.nan_to_num(1 - smooth / initial_capacity(capacity))
     score[: INITIAL_SEGMENTS - 1] = 0.0
@@ -201,13 +201,13 @@ def capacity_score(capacity: np.ndarray) -> np.ndarray:
 
 
 def first_alarm(scores: np.ndarray, threshold: float | None) -> int | None:
-    """First position whose score reaches the threshold; none does if there is no threshold."""
+    """Return the first position whose score reaches the threshold; None if there is none or no threshold."""
     where = np.flatnonzero(scores >= (np.inf if threshold is None else threshold))
     return int(where[0]) if len(where) else None
 
 
 def outcome(alarm: int | None, onset: float, horizon: float = HORIZON) -> str:
-    """Judge one cell: hit, false_alarm (no onset, or more than the horizon early), missed, or quiet (rightly)."""
+    """Judge one cell: hit, false_alarm (no onset, or earlier than the horizon), missed, or quiet (correctly)."""
     if not np.isfinite(onset):
         return "quiet" if alarm is None else "false_alarm"
     if alarm is None or alarm >= onset:
@@ -216,7 +216,7 @@ def outcome(alarm: int | None, onset: float, horizon: float = HORIZON) -> str:
 
 
 def sweep(scores: Sequence[np.ndarray], ends: np.ndarray, thresholds: np.ndarray, horizon: float) -> pd.DataFrame:
-    """Outcomes of a set of cells at each threshold: shares of hits and false alarms, and the median lead of hits."""
+    """Compute shares of hits and false alarms of a set of cells, and the median lead of hits, at each threshold."""
     # A running maximum is sorted, so one search finds the first alarm at every threshold.
     first = np.array([np.searchsorted(np.maximum.accumulate(s), thresholds) for s in scores])
     rows = []
@@ -230,7 +230,7 @@ def sweep(scores: Sequence[np.ndarray], ends: np.ndarray, thresholds: np.ndarray
 
 
 def calibrate(scores: Sequence[np.ndarray], onsets: np.ndarray, horizon: float = HORIZON) -> float | None:
-    """The threshold with most hits whose false alarms stay within `MAX_FALSE_ALARMS`; None if it has none."""
+    """Find the threshold with most hits and false alarms within `MAX_FALSE_ALARMS`; None if none has a hit."""
     thresholds = np.unique(np.quantile(np.concatenate(scores), np.linspace(0, 1, 101)))
     table = sweep(scores, onsets, thresholds, horizon)
     allowed = table[(table["false_alarms"] <= MAX_FALSE_ALARMS) & (table["hits"] > 0)]
@@ -242,15 +242,15 @@ def calibrate(scores: Sequence[np.ndarray], onsets: np.ndarray, horizon: float =
 def fit_calibrated(
     cells: Sequence[Cell], n_codes: int, precursor: int | None, ends: np.ndarray, fold: np.ndarray, horizon: float
 ) -> WarningScore | None:
-    """Fit on all given cells; the threshold comes from scores of cells that each fit left out.
+    """Fit on all given cells, with a threshold from scores of cells that each fit left out.
 
     Args:
         cells: The cells.
         n_codes: Size of the codebook.
         precursor: The precursor code or None.
-        ends: Position that an alarm must come before, NaN where none may come, (C,).
-        fold: Fold that leaves each cell out, (C,).
-        horizon: Segments: an alarm earlier than this before the end counts as false.
+        ends: Position that an alarm must precede, NaN if there must be no alarm, (C,).
+        fold: Fold in which each cell is left out, (C,).
+        horizon: Number of segments; an alarm earlier than this before the end counts as false.
     """
     fitted = fit(cells, n_codes, precursor)
     if fitted is None:
@@ -267,14 +267,14 @@ def fit_calibrated(
 
 @dataclass(frozen=True)
 class WarningEvaluation:
-    """How the score does on held-out cells, beside the plain alternatives.
+    """Performance of the score on held-out cells, compared with the plain alternatives.
 
     Attributes:
         cells: One row per held-out cell and detector: `alarm`, `onset` (positions), `lead`, `outcome`.
         summary: One row per detector: hits, false alarms, missed, quiet (cells), `median_lead` of hits (segments).
         curve: Hits and false alarms of held-out cells over the range of thresholds, per detector.
-        fitted: The score of all cells, to deploy; None where none can be fitted.
-        note: Why a score is missing, in words; empty if it is not.
+        fitted: The score of all cells, to deploy; None if it cannot be fitted.
+        note: Why scores are missing; empty if none is.
     """
 
     cells: pd.DataFrame
@@ -284,7 +284,7 @@ class WarningEvaluation:
     note: str
 
 
-@threadpool_limits.wrap(limits=1)  # threads cost more than they give on five columns
+@threadpool_limits.wrap(limits=1)  # threads cost more than they gain on five columns
 def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: int | None) -> WarningEvaluation:
     """Fit and calibrate without each cell in turn, raise alarms on it, and compare with capacity and age.
 
@@ -301,7 +301,7 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
     plain = {"capacity": capacity, "age": [np.arange(len(c), dtype=float) for c in capacity]}
 
     def calibrated(codes: list[np.ndarray], onsets: np.ndarray, precursor: int | None) -> WarningScore | None:
-        fold = np.arange(len(codes))  # each cell alone
+        fold = np.arange(len(codes))  # each cell is its own fold
         return fit_calibrated(towards_onsets(codes, onsets), coding.n_codes, precursor, onsets, fold, HORIZON)
 
     rows, unfitted = [], 0
@@ -330,7 +330,7 @@ def evaluate(study: Study, coding: Coding, chosen: np.ndarray, final_precursor: 
         thresholds = np.unique(np.quantile(np.concatenate(of_cells), np.linspace(0, 1, 51)))
         curves.append(sweep(of_cells, study.onsets, thresholds, HORIZON).assign(detector=name))
     fitted = calibrated(study.by_cell(coding.reference), study.onsets, final_precursor)
-    why = f"among the other cells, all or none of the segments lie within {HORIZON} segments of an onset"
+    why = f"among the other cells, all or none of the segments are within {HORIZON} segments of an onset"
     note = f"no score could be fitted for {unfitted} of {len(study.onsets)} held-out cells: {why}"
     curve = pd.concat(curves, ignore_index=True)
     return WarningEvaluation(cells, summary.reset_index(), curve, fitted, note if unfitted else "")

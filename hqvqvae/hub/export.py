@@ -1,4 +1,4 @@
-"""The encoder as an ONNX file, for runtimes without torch: features in their own units to codes and latents."""
+"""Export of the encoder to ONNX, for runtimes without torch: features in their own units to codes and latents."""
 
 import copy
 import functools
@@ -14,7 +14,7 @@ from ..circuit import Circuit
 from ..modeling_hqvqvae import HQVQVAEModel
 
 MAX_QUBITS = 8  # 3^q terms for each expectation value
-ONCE = ("strongly_entangling", "ry_cz", "rot_ising_zz", "product")  # ansatzes in which each input turns one RY gate
+ONCE = ("strongly_entangling", "ry_cz", "rot_ising_zz", "product")  # ansatzes in which each input sets one RY gate
 
 
 class _Encoder(nn.Module):
@@ -29,22 +29,22 @@ class _Encoder(nn.Module):
 def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
     """Write the encoder to an ONNX file.
 
-    ONNX has no complex numbers, so the circuit becomes what it is as a function: a trigonometric polynomial.
+    ONNX has no complex numbers, so the circuit is written as the trigonometric polynomial that it computes.
 
     Args:
-        model: a trained model.
-        path: the file; input `features` (n, F) float32, of a model with a reference window less the beginning of their
-            cell; outputs `codes` (n,) int64 and `latents` (n, D).
+        model: A trained model.
+        path: The file to write. Its input is `features` (n, F) float32, less the mean of their cell's beginning if the
+            model has a reference window; its outputs are `codes` (n,) int64 and `latents` (n, D).
 
     Raises:
-        MagBridgeError: a circuit that is no small polynomial, or the exporter is not installed.
+        MagBridgeError: If the circuit is not a small polynomial, or the exporter is not installed.
     """
     exported = copy.deepcopy(model).float().cpu().eval()
     if model.config.bottleneck == "quantum":
         if model.config.ansatz not in ONCE or model.config.n_qubits > MAX_QUBITS:
             asked = f"ONNX export of ansatz {model.config.ansatz!r} with {model.config.n_qubits} qubits"
             expected = f"one of {', '.join(ONCE)} with at most {MAX_QUBITS}"
-            raise MagBridgeError(f"{asked}: expected {expected}; use torch.export")
+            raise MagBridgeError(f"{asked}: expected {expected}; use torch.export instead")
         bottleneck = exported.bottleneck
         bottleneck.circuit = polynomial(bottleneck.circuit, bottleneck.circuit_weights.detach(), model.config.n_qubits)
     features = exported.feature_mean.expand(3, -1) + exported.feature_std * torch.tensor([[-1.0], [0.0], [1.0]])
@@ -62,25 +62,27 @@ def export_onnx(model: HQVQVAEModel, path: str | Path) -> None:
 
 @torch.no_grad()
 def polynomial(circuit: Circuit, weights: torch.Tensor, n_qubits: int) -> Circuit:
-    """A circuit with fixed weights as a real function of its inputs.
+    """Convert a circuit with fixed weights to a real function of its inputs.
 
-    Each expectation value is linear in (1, cos x, sin x) of each input x that turns one RY gate, so its 3^q
-    coefficients follow from its values where every input is 0, pi / 2 or pi.
+    Each expectation value is linear in (1, cos x, sin x) for each input x that sets one RY gate, so its 3^q
+    coefficients follow from its values with every input at 0, pi / 2 or pi.
 
     Args:
-        circuit: a function of inputs `(n, q)` and weights.
-        weights: of the circuit.
-        n_qubits: q.
+        circuit: A function of inputs `(n, q)` and weights.
+        weights: The circuit's weights.
+        n_qubits: The number of qubits q.
 
     Returns:
-        A function with the same arguments and values; it does not read the weights.
+        A function with the same arguments and values; it ignores the weights.
     """
     points = torch.pi * torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
     grid = torch.cartesian_prod(*[points] * n_qubits).reshape(-1, n_qubits)
     values = circuit(grid, weights.double()).T.reshape(-1, *[3] * n_qubits)
     to_coefficients = torch.linalg.inv(_terms(points))
     for _ in range(n_qubits):
-        values = torch.tensordot(values, to_coefficients, dims=([1], [1]))  # the axis done goes last: order is kept
+        values = torch.tensordot(
+            values, to_coefficients, dims=([1], [1])
+        )  # the finished axis becomes the last, so the order is kept
     coefficients = values.flatten(1).to(weights.dtype)
 
     def evaluate(inputs: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
@@ -92,5 +94,5 @@ def polynomial(circuit: Circuit, weights: torch.Tensor, n_qubits: int) -> Circui
 
 
 def _terms(inputs: torch.Tensor) -> torch.Tensor:
-    """(1, cos x, sin x) of inputs `(n,)`, `(n, 3)`."""
+    """Return (1, cos x, sin x) of inputs `(n,)`, as `(n, 3)`."""
     return torch.stack((torch.ones_like(inputs), torch.cos(inputs), torch.sin(inputs)), 1)

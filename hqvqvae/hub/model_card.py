@@ -11,26 +11,26 @@ from dataset_card.cards.card import REPOSITORY
 from ..cells.nasa import URL
 from .sentences import evaluation_table, findings, power_sentences, precursor_sections, render, study_report
 
-# Beside the folders of packaged weights, each written by the command of its name.
+# In the folder of all packaged weights; each file is written by the command of its name.
 EVALUATION = "evaluation.json"
 STUDY = "study/summary.json"
 DISCOVERY = "discovery.json"
 RELATIVE = "discovery-relative.json"
 POWER = "power/power.json"
-PRECURSORS = "precursors.json"  # in the folder of the weights that it is about
+PRECURSORS = "precursors.json"  # in the folder of the weights that it describes
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """A record that a command wrote, None where there is none yet."""
+    """Read a record that a command wrote; return None if there is no such file yet."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def measured(folder: Path, weights: Path | None = None) -> dict[str, Any]:
-    """What was measured of packaged weights, as far as it was.
+    """Read the available measurements of packaged weights.
 
     Args:
-        folder: That of all packaged weights.
-        weights: Those of a card; records in their own folder are then all there is.
+        folder: Folder of all packaged weights.
+        weights: Folder of one card's weights; if it has records of its own, only those are read.
 
     Returns:
         `evaluations` (records of `python -m hqvqvae evaluate`), `study` (the summary), `discovery`, `relative` (the
@@ -49,13 +49,13 @@ def render_card(
     training: dict[str, Any] | None = None,
     measured: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
-    """The README.md of a model repository.
+    """Render the README.md of a model repository.
 
     Args:
-        config: the configuration as a dict.
-        name: of the configuration for packaged weights, None for a user's own model.
-        training: the record of its training run, if known.
-        measured: what was measured of packaged weights, shown for those.
+        config: The configuration as a dict.
+        name: Name of the configuration for packaged weights; None for a user's own model.
+        training: The record of its training run, if known.
+        measured: Measurements of packaged weights, shown only for those.
 
     Returns:
         Markdown with a YAML header; `REPO_ID` stands for the repository's name until it is pushed.

@@ -13,25 +13,25 @@ from dataset_card.storage.output import writing_folder
 from ..modeling_hqvqvae import PACKAGED, HQVQVAEModel
 from .model_card import measured, render_card
 
-BESIDE = ("warning_score.json", "codes.png")  # what a precursor's weights come with, its card's picture included
-MODEL_CODE = "modeling_hqvqvae.py"  # every published HQ-VQVAE carries it
+BESIDE = ("warning_score.json", "codes.png")  # files that accompany a precursor's weights; its card shows the picture
+MODEL_CODE = "modeling_hqvqvae.py"  # part of every published HQ-VQVAE
 PACKAGED_MODEL = "packaged model"
 
 
 def export_packaged(
     model: HQVQVAEModel, folder: Path, name: str, training: dict, replace: bool = False, extra: Sequence[Path] = ()
 ) -> None:
-    """Write weights that ship with the package: config.json, model.safetensors, training.json and the model card.
+    """Write packaged weights: config.json, model.safetensors, training.json and the model card.
 
-    The package is their code, so the copy of it that transformers would put beside them is left out.
+    The package has their code, so the copy that transformers would add is removed.
 
     Args:
-        model: the trained model.
-        folder: where to.
-        name: of the configuration.
-        training: seed, epochs and the measures of the run, as JSON.
-        replace: whether packaged weights there may be replaced.
-        extra: files that go beside the weights, such as a warning score.
+        model: The trained model.
+        folder: Folder to write.
+        name: Name of the configuration.
+        training: Seed, epochs and metrics of the run, as JSON.
+        replace: Whether packaged weights in the folder may be replaced.
+        extra: Further files to copy into the folder, such as a warning score.
     """
     with writing_folder(folder, PACKAGED_MODEL, replace) as temporary:
         model.save_pretrained(temporary)
@@ -50,19 +50,19 @@ def export_packaged(
 def push(name_or_path: str, repo_id: str, private: bool = False) -> str:
     """Publish a model with code and card, so that `AutoModel.from_pretrained(repo, trust_remote_code=True)` loads it.
 
-    One commit creates or updates the repository. After an interrupted push, files that arrived are not sent again.
+    One commit creates or updates the repository. After an interrupted push, files that already arrived are not resent.
 
     Args:
-        name_or_path: a packaged name, or a folder that `train` wrote.
+        name_or_path: A packaged name, or a folder that `train` wrote.
         repo_id: "user/name" on the Hub ($HF_ENDPOINT).
-        private: only its owner may see the repository.
+        private: Whether only its owner may see the repository.
 
     Returns:
         URL of the commit.
 
     Raises:
-        MagBridgeError: the model does not load, the repository holds something else or is public where `private` is
-            asked for, or the Hub refuses; nothing is committed then.
+        MagBridgeError: If the model does not load, the repository contains something else or is public although
+            `private` is set, or the Hub refuses; nothing is committed then.
     """
     with _folder(name_or_path, repo_id) as files:
         repository = Repository(repo_id, "model")
@@ -71,10 +71,10 @@ def push(name_or_path: str, repo_id: str, private: bool = False) -> str:
 
 
 def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
-    """What a push would upload: bytes by path. Nothing is asked of the Hub.
+    """Return the files that a push would upload, with their bytes by path, without contacting the Hub.
 
     Raises:
-        MagBridgeError: the model does not load.
+        MagBridgeError: If the model does not load.
     """
     with _folder(name_or_path, repo_id) as files:
         return {name: path.stat().st_size for name, path in files.items()}
@@ -82,7 +82,7 @@ def listing(name_or_path: str, repo_id: str) -> dict[str, int]:
 
 @contextmanager
 def _folder(name_or_path: str, repo_id: str) -> Iterator[dict[str, Path]]:
-    """The files to publish, by name: weights, configuration, code and card."""
+    """Yield the files to publish, by name: weights, configuration, code and card."""
     model = HQVQVAEModel.from_pretrained(name_or_path)
     text = model.card or render_card(model.config.to_dict(), None)
     with tempfile.TemporaryDirectory() as temporary:

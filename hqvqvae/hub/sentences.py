@@ -1,6 +1,6 @@
-"""Records in words: what was measured of methods, bottlenecks, planted precursors, codes that foretell lives.
+"""Records in text: measurements of methods, bottlenecks, planted precursors, and codes that predict lives.
 
-The words stand in `hqvqvae/hub/templates`, the figures come from records.
+The texts are in `hqvqvae/hub/templates`; the figures come from records.
 """
 
 import functools
@@ -24,9 +24,9 @@ def render(name: str, values: Mapping[str, Any], filters: Mapping[str, Any] | No
     """Fill in a template.
 
     Args:
-        name: Its file.
-        values: What it names; a name that is not there is an error.
-        filters: What it may call on a value beside jinja2's own filters and `fmt`, which is Python's `format`.
+        name: File name of the template.
+        values: Values by the names that the template uses; a missing name is an error.
+        filters: Further filters, in addition to jinja2's own and `fmt`, which is Python's `format`.
 
     Returns:
         The document, without a line break at the end.
@@ -42,12 +42,12 @@ def _template(name: str, filters: tuple[tuple[str, Any], ...]):
 
 
 def evaluation_table(evaluation: dict[str, Any]) -> str:
-    """One record of `evaluation.evaluate` as a Markdown table."""
+    """Render one record of `evaluation.evaluate` as a Markdown table."""
     return render("evaluation.md", evaluation | {"meaning": WORDS["methods"]})
 
 
 def findings(by_what: dict[str, dict[str, Any]]) -> str:
-    """What the records by cell and by cohort say, good or bad, in sentences that quote them."""
+    """Summarise the records by cell and by cohort, good or bad, in sentences that quote them."""
     cell = by_what["cell"]["methods"]
     methods = [by_what[by]["methods"].items() for by in PROTOCOLS]
     pooled, unseen_cohort = ({name: each["test_mse_pooled"]["mean"] for name, each in of} for of in methods)
@@ -61,11 +61,11 @@ def findings(by_what: dict[str, dict[str, Any]]) -> str:
 
 
 def power_sentences(power: dict[str, Any], found: dict[str, Any] | None = None) -> str:
-    """The smallest effect that a search among the cells could have shown.
+    """State the smallest effect that a search of the cells could have shown.
 
     Args:
-        power: record of `python -m hqvqvae power`.
-        found: record of a discovery run on the same cells, if its outcome is to be told first.
+        power: Record from `python -m hqvqvae power`.
+        found: Record of a discovery run on the same cells, to state its outcome first.
     """
     own, curves = str(power["cells"]), power["curves"]
     counts = sorted(curves, key=int)
@@ -79,15 +79,15 @@ def power_sentences(power: dict[str, Any], found: dict[str, Any] | None = None) 
 
 
 def ahead(summary: dict[str, Any]) -> list[str]:
-    """Circuits whose error is below their twin's beyond the interval, on unseen cells or on unseen cohorts."""
+    """List circuits whose error is below their twin's beyond the interval, on unseen cells or unseen cohorts."""
     return [name for name, pair in summary["pairs"].items() if any(pair[by]["high"] < 0 for by in PROTOCOLS)]
 
 
 def verdict(summary: dict[str, Any]) -> str:
-    """What the figures say: whether a circuit beats its twin, where they differ, what the controls reach.
+    """State whether a circuit beats its twin, where they differ, and what the controls reach.
 
-    A circuit beats its twin if it was ahead and then, on fresh seeds against a twin of twice the search, is ahead on
-    unseen cells and on unseen cohorts.
+    A circuit beats its twin if it was ahead and then, on fresh seeds against a twin with twice the search, is ahead on
+    both unseen cells and unseen cohorts.
     """
     pairs, bottlenecks = summary["pairs"], summary["bottlenecks"]
     if not pairs:
@@ -105,22 +105,22 @@ def verdict(summary: dict[str, Any]) -> str:
 
 
 def study_report(summary: dict[str, Any]) -> str:
-    """The summary of `python -m hqvqvae study` as Markdown: verdict, table, how it was measured."""
+    """Render the summary of `python -m hqvqvae study` as Markdown: verdict, table, method."""
     return render("study.md", summary) + "\n"
 
 
-LEAST, LEVEL = 0.35, 0.01  # what every seed is to reach within batches: set before the search
+LEAST, LEVEL = 0.35, 0.01  # criterion for every seed, within batches; set before the search
 
 Rows = list[dict[str, Any]]
 
 
 def precursor_report(found: dict[str, Any]) -> str:
-    """The record of `python -m hqvqvae precursors` as Markdown: tables, and what they say."""
-    return f"# Codes that foretell lives\n\n{precursor_sections(found)}\n"
+    """Render the record of `python -m hqvqvae precursors` as Markdown: tables with explanations."""
+    return f"# Codes that predict lives\n\n{precursor_sections(found)}\n"
 
 
 def precursor_sections(found: dict[str, Any]) -> str:
-    """The sections of report and card, as far as they were measured."""
+    """Render the sections of report and card for the parts that were measured."""
     parts = ("search", "absolute", "curve", "transfer", "numbers", "warning")
     values = {"meaning": WORDS["lives"], "detectors": WORDS["detectors"], "least": LEAST, "level": LEVEL}
     values["parts"] = {part: rows_of(found, part) for part in parts}
@@ -129,7 +129,7 @@ def precursor_sections(found: dict[str, Any]) -> str:
 
 
 def rows_of(found: dict[str, Any], part: str) -> dict[str, Rows]:
-    """The rows of a part by method, in the order of the record."""
+    """Group the rows of a part by method, in the order of the record."""
     by_method: dict[str, Rows] = {}
     for row in found["rows"]:
         if row["part"] == part:
@@ -138,7 +138,7 @@ def rows_of(found: dict[str, Any], part: str) -> dict[str, Rows]:
 
 
 def holds(rows: Rows) -> bool:
-    """Whether a method keeps the criterion with every seed: within batches at least `LEAST`, p below `LEVEL`."""
+    """Return whether every seed of a method meets the criterion: at least `LEAST` within batches, p below `LEVEL`."""
     return all(row["within"] >= LEAST and row["p_within"] < LEVEL for row in rows)
 
 
@@ -156,6 +156,6 @@ def _each(rows: Rows, name: str) -> str:
 
 
 def _sizes(rows: Rows) -> str:
-    """Sizes of the codebook that the folds chose, and how often."""
+    """List the codebook sizes chosen by the folds, and how often."""
     counts = Counter(size for row in rows for size in row["n_codes"])
     return ", ".join(f"{size} ({counts[size] / counts.total():.0%})" for size in sorted(counts)) or "-"

@@ -1,1 +1,1 @@
-"""Training, evaluation and scoring of the model and of the methods it is compared with."""
+"""Training, evaluation and scoring of the model and of the methods that it is compared with."""

@@ -1,4 +1,4 @@
-"""State of a training run on disk: one safetensors file, replaced whole, that a killed run resumes from."""
+"""State of a training run on disk: one safetensors file, replaced atomically, from which a killed run resumes."""
 
 import hashlib
 import json
@@ -19,17 +19,17 @@ STATE_VERSION = "2"
 
 @dataclass
 class TrainingState:
-    """What a run knows besides model, optimiser and generator."""
+    """State of a run in addition to model, optimiser and generator."""
 
     fingerprint: str
-    epoch: int = 0  # epochs done
+    epoch: int = 0  # epochs completed
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = -1
     best_score: float = float("inf")
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def record(self, row: dict[str, float], score: float, model: torch.nn.Module) -> None:
-        """Close an epoch; its weights are the best so far if its score is the lowest."""
+        """Record a completed epoch, and keep its weights if its score is the lowest."""
         if score < self.best_score:
             self.best_epoch, self.best_score = self.epoch, score
             self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
@@ -38,7 +38,7 @@ class TrainingState:
 
 
 def fingerprint(config, training: dict, features: np.ndarray, validation: np.ndarray | None) -> str:
-    """SHA-256 of all that determines a run: model, training and data."""
+    """Compute the SHA-256 of everything that determines a run: model, training and data."""
     digest = hashlib.sha256(json.dumps([config.to_diff_dict(), training], sort_keys=True, default=str).encode())
     for array in (features, validation):
         digest.update(b"none" if array is None else np.ascontiguousarray(array, dtype="<f8").tobytes())
@@ -46,7 +46,7 @@ def fingerprint(config, training: dict, features: np.ndarray, validation: np.nda
 
 
 def save_model(model, folder: Path) -> None:
-    """Write a model's folder in one piece; what a user put beside the weights stays."""
+    """Write a model's folder atomically, keeping files that a user added to it."""
     with replacing(folder) as temporary:
         if folder.is_dir():
             shutil.copytree(folder, temporary)
@@ -54,7 +54,7 @@ def save_model(model, folder: Path) -> None:
 
 
 def save_state(path: Path, state: TrainingState, model, optimizer, generator: torch.Generator) -> None:
-    """Put the state in the place of the last one."""
+    """Replace the last saved state by the current one."""
     tensors = {f"model/{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     tensors |= {f"best/{name}": tensor for name, tensor in state.best_weights.items()}
     for index, moments in optimizer.state_dict()["state"].items():
@@ -68,7 +68,7 @@ def save_state(path: Path, state: TrainingState, model, optimizer, generator: to
 
 
 def _sha256(tensors: dict[str, torch.Tensor], text: str) -> str:
-    """Of all that a state holds: a damaged one could go on to another end."""
+    """Hash a whole state, because a damaged one could resume to a different result."""
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -77,10 +77,10 @@ def _sha256(tensors: dict[str, torch.Tensor], text: str) -> str:
 
 
 def load_state(path: Path, state: TrainingState, model, optimizer, generator: torch.Generator) -> None:
-    """Bring a run to where a state file left it.
+    """Restore a run to the point at which its state file was written.
 
     Raises:
-        MagBridgeError: the file is damaged, or belongs to another model, training or data.
+        MagBridgeError: If the file is damaged, or belongs to another model, training or data.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -91,7 +91,7 @@ def load_state(path: Path, state: TrainingState, model, optimizer, generator: to
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise MagBridgeError(f"{path} is not a training state ({error}); delete it to start over") from error
     if version != STATE_VERSION:
-        raise MagBridgeError(f"{path} has state version {version}, expected {STATE_VERSION}; delete it to start over")
+        raise MagBridgeError(f"{path} has state version {version}; expected {STATE_VERSION}; delete it to start over")
     if _sha256(tensors, text) != digest:
         raise MagBridgeError(f"{path} is damaged: its contents have another SHA-256; delete it to start over")
     if scalars["fingerprint"] != state.fingerprint:

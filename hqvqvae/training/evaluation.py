@@ -1,4 +1,4 @@
-"""Leave one cell, or one cohort, out: every method on the same folds and seeds, each fold with a draw of its own."""
+"""Leave-one-out evaluation by cell or cohort: every method on the same folds and seeds, with a new draw per fold."""
 
 import functools
 import hashlib
@@ -27,7 +27,7 @@ GROUPS = {"cell": "cell_id", "cohort": "cohort"}
 
 @dataclass(frozen=True)
 class Job:
-    """One fit: a method on all segments but those of one group."""
+    """One fit: a method on all segments except those of one group."""
 
     method: str
     by: str
@@ -36,7 +36,7 @@ class Job:
 
 
 def fold_seed(seed: int, by: str, held_out: str) -> int:
-    """The seed of one fold's fit: each fold of a seed draws its own weights, so that folds are independent draws."""
+    """Derive the seed of one fold's fit: each fold draws its own weights, so that folds are independent draws."""
     digest = hashlib.sha256(f"{seed}/{by}/{held_out}".encode()).digest()
     return int.from_bytes(digest[:4], "little")  # k-means takes 32 bits
 
@@ -45,14 +45,14 @@ def run_job(job: Job, segments: pd.DataFrame, protocol: str, training: TrainingC
     """Fit and score one fold.
 
     Args:
-        job: which fold, method and seed.
-        segments: a table of `nasa.load_segments`.
-        protocol: that of the table.
-        training: other than the default; each fold has a seed of its own.
+        job: Fold, method and seed.
+        segments: A table from `nasa.load_segments`.
+        protocol: Protocol of the table.
+        training: Training settings; the default ones if None. Each fold has its own seed.
 
     Returns:
-        Errors `(m,)` of the held-out segments in table order (`test_errors`); mean error (`train_mse`), codes `(n,)`
-        (`train_codes`) and `cohort_purity` of the training segments.
+        Errors `(m,)` of the held-out segments in table order (`test_errors`); and the mean error (`train_mse`), codes
+        `(n,)` (`train_codes`) and `cohort_purity` of the training segments.
     """
     held_out = (segments[GROUPS[job.by]] == job.held_out).to_numpy()
     features = segments[list(FEATURES)].to_numpy(dtype=float)
@@ -75,29 +75,29 @@ def evaluate(
     training: TrainingConfig | None = None,
     engine: Engine = ALONE,
 ) -> dict:
-    """Measure methods on segments of groups they were not fitted on.
+    """Measure methods on segments of groups that they were not fitted on.
 
     Args:
-        segments: a table of `nasa.load_segments`.
-        methods: names from `methods.METHODS`.
-        by: "cell" or "cohort", what is left out.
-        seeds: one full round of folds each.
-        protocol: that of the table.
-        training: other than the default; each fold has a seed of its own.
-        engine: where the fits run.
+        segments: A table from `nasa.load_segments`.
+        methods: Names from `methods.METHODS`.
+        by: Group to leave out, "cell" or "cohort".
+        seeds: Seeds, each for one full round of folds.
+        protocol: Protocol of the table.
+        training: Training settings; the default ones if None. Each fold has its own seed.
+        engine: Where the fits run.
 
     Returns:
         A JSON-ready record; errors are mean squared errors in z units of the training segments, unrounded.
 
     Raises:
-        MagBridgeError: an unknown method or kind of group, or fewer than two groups.
+        MagBridgeError: If a method or kind of group is unknown, or there are fewer than two groups.
     """
-    require_known("what is left out,", by, GROUPS)
+    require_known("group to leave out", by, GROUPS)
     for method in methods:
         require_known("method", method, METHODS)
     groups = sorted(segments[GROUPS[by]].unique())
     if len(groups) < 2:
-        raise MagBridgeError(f"leaving one {by} out needs at least two, got {groups}")
+        raise MagBridgeError(f"leaving one {by} out needs at least two; got {groups}")
     jobs = [Job(*job) for job in itertools.product(methods, [by], groups, seeds)]
     fold = functools.partial(run_job, segments=segments, protocol=protocol, training=training)
     folds = run_jobs(fold, jobs, engine)
@@ -112,7 +112,7 @@ def evaluate(
 
 
 def _summary(segments: pd.DataFrame, folds: dict[Job, Fold]) -> dict:
-    """Figures of one method over its folds and seeds."""
+    """Summarise one method over its folds and seeds."""
     from scipy.stats import entropy
 
     per_seed: dict[int, np.ndarray] = {}
@@ -142,9 +142,9 @@ def _spread(values: list[float]) -> dict:
 
 
 def table_sha256(segments: pd.DataFrame, features: Sequence[str] = ()) -> str:
-    """SHA-256 of cells, cycles and features of a table, as float32 so that the last bits of a platform do not count.
+    """Hash cells, cycles and features of a table by SHA-256, as float32 so that the platform's last bits do not matter.
 
-    The features are the paper's ten where all are there, whatever a model takes of them, else those that are given.
+    The features are the paper's ten if all are present, whichever of them a model uses, else the given ones.
     """
     names = FEATURES if set(FEATURES) <= set(segments) else tuple(features)
     digest = hashlib.sha256("\n".join(segments["cell_id"]).encode())
@@ -154,6 +154,6 @@ def table_sha256(segments: pd.DataFrame, features: Sequence[str] = ()) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions that a measured number depends on."""
+    """Return the versions that a measured number depends on."""
     packages = ("magbridge-battery", "torch", "transformers", "scikit-learn", "numpy")
     return {"python": platform.python_version(), **{package: metadata.version(package) for package in packages}}

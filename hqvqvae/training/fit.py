@@ -1,4 +1,4 @@
-"""Training of an HQ-VQVAE: the paper's optimiser, the recommended recipe, a resume that equals an unbroken run."""
+"""Training of an HQ-VQVAE: the paper's optimiser, the recommended recipe, and resuming with unchanged results."""
 
 import contextlib
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ from .plotting import ACCENT, NEUTRAL, OKABE_ITO
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train; the defaults are the paper's (Adam 1e-3, batch 256, 50 epochs, no decay, clipping or scheduler).
+    """Training settings; the defaults are the paper's (Adam 1e-3, batch 256, 50 epochs, no decay, clipping, scheduler).
 
     Args:
-        epochs: passes over the segments, the warm-up included.
+        epochs: number of passes over the segments, including the warm-up.
         batch_size: segments per step.
-        learning_rate: of Adam.
-        warmup_epochs: first epochs as a plain autoencoder, for configurations whose codebook starts from k-means.
-        restart_before_epoch: unused codes are restarted after each epoch before this one, if the configuration says so.
-        seed: of the initial weights, the order of segments, k-means and restarts.
+        learning_rate: learning rate of Adam.
+        warmup_epochs: number of first epochs as a plain autoencoder, if the codebook starts from k-means.
+        restart_before_epoch: restart unused codes after each epoch before this one, if the configuration has restarts.
+        seed: seed of the initial weights, the order of segments, k-means and restarts.
     """
 
     epochs: int = 50
@@ -50,7 +50,7 @@ class TrainingConfig:
 
 @dataclass
 class TrainingResult:
-    """The model after the last epoch, the one of the best epoch, and one row of measures per epoch."""
+    """The model after the last epoch, the one after the best epoch, and one row of measures per epoch."""
 
     model: HQVQVAEModel
     best_model: HQVQVAEModel
@@ -61,7 +61,7 @@ class TrainingResult:
 
 @contextlib.contextmanager
 def single_thread() -> Iterator[None]:
-    """One thread for torch and BLAS, so that sums are the same however many processes or cores there are."""
+    """Limit torch and BLAS to one thread, so that sums do not depend on the number of processes or cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -72,7 +72,7 @@ def single_thread() -> Iterator[None]:
 
 
 def build_model(config: HQVQVAEConfig, seed: int) -> HQVQVAEModel:
-    """A freshly initialised model; torch's global random state is left as it was."""
+    """Build a freshly initialised model without changing torch's global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return HQVQVAEModel(config)
@@ -93,22 +93,22 @@ def fit(
     """Train a model.
 
     Args:
-        config: the model.
-        features: training segments `(n, F)` in their own units, in the order of `config.feature_names`.
-        training: the optimiser and the seed.
-        validation: held-out segments `(m, F)`; the best epoch is chosen on them, on the training error without them.
-        state_file: where the state is kept after each epoch.
-        resume: go on from `state_file` if it is there; the result is that of an unbroken run.
-        measure_each_epoch: take the errors after each epoch, which finds the best one; without, after the last epoch
-            only, whose model is then also the best. The last model is the same either way.
-        device: a torch device.
-        progress: show a bar on stderr if that is a terminal.
+        config: The model's configuration.
+        features: Training segments `(n, F)` in their own units, in the order of `config.feature_names`.
+        training: The optimiser's settings and the seed.
+        validation: Held-out segments `(m, F)`, on which the best epoch is chosen; on the training error if None.
+        state_file: File in which the state is saved after each epoch.
+        resume: Continue from `state_file` if it exists; the result equals that of an uninterrupted run.
+        measure_each_epoch: Measure the errors after each epoch, to find the best one; otherwise only after the last
+            epoch, whose model is then also the best. The last model is the same either way.
+        device: A torch device.
+        progress: Show a progress bar on stderr if that is a terminal.
 
     Returns:
         Models on the CPU in evaluation mode, history and final metrics.
 
     Raises:
-        MagBridgeError: features that cannot be standardised, an absent device, or a state file of another run.
+        MagBridgeError: If features cannot be standardised, the device is absent, or the state file is another run's.
     """
     with single_thread():
         model = build_model(config, training.seed)
@@ -117,7 +117,9 @@ def fit(
         try:
             model.to(device)
         except (RuntimeError, AssertionError) as error:
-            raise MagBridgeError(f"device {device!r} cannot be used here: {error}") from error
+            raise MagBridgeError(
+                f"device {device!r} cannot be used here ({error}); use another, such as 'cpu'"
+            ) from error
         train = train.to(device)
         held_out = None if validation is None else torch.tensor(validation, dtype=torch.float32, device=device)
         optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate)
@@ -152,7 +154,7 @@ def fit(
 def _epoch(
     life: CodebookLife, optimizer: torch.optim.Optimizer, generator: torch.Generator, batch_size: int, epoch: int
 ) -> dict[str, float]:
-    """One pass over the segments; returns the means of the loss and its parts over batches, and code usage."""
+    """Train one epoch; return the mean loss and its parts over the segments, code usage and restarts."""
     model, train = life.model, life.features
     life.start_epoch(epoch)
     model.train()
@@ -173,7 +175,7 @@ def _epoch(
 
 @torch.no_grad()
 def segment_errors(model: HQVQVAEModel, features: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of each segment's standardised features after quantization, `(n,)`."""
+    """Compute the mean squared error of each segment's standardised features after quantization, `(n,)`."""
     model.eval()
     z = model.standardise(features)
     quantized = model.quantizer(model.latents_of(z))[0]
@@ -181,7 +183,7 @@ def segment_errors(model: HQVQVAEModel, features: torch.Tensor) -> torch.Tensor:
 
 
 def quantized_mse(model: HQVQVAEModel, features: torch.Tensor) -> float:
-    """Mean squared reconstruction error in standardised units, in evaluation mode."""
+    """Compute the mean squared reconstruction error in standardised units, in evaluation mode."""
     return segment_errors(model, features).double().mean().item()
 
 
@@ -197,7 +199,7 @@ def _final_metrics(model: HQVQVAEModel, features: np.ndarray, state: TrainingSta
 
 
 def draw_history(history: list[dict[str, float]]) -> Any:
-    """Draw the training curve as a PNG: errors on a logarithmic axis above, codes in use below."""
+    """Draw the training curve: errors on a logarithmic axis above, codes in use below."""
     epochs = [row["epoch"] + 1 for row in history]
     figure, (errors, codes) = canvas(2, 1, (7, 5.5), sharex=True, height_ratios=(2, 1))
     labels = ("reconstruction, training", "reconstruction, held out", "commitment")

@@ -1,4 +1,4 @@
-"""Independent fits on the cores of one machine or on a Dask cluster: the same results, wherever each runs."""
+"""Independent fits on the cores of one machine or on a Dask cluster, with the same results wherever they run."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from dataset_card.running.parallel import run_jobs as run
 from ..errors import HQVQVAEError
 
 ALONE = Engine(jobs=1)
-"""This process; the default of whatever runs jobs, whose results do not depend on where they run."""
+"""This process; the default engine for jobs, whose results do not depend on where they run."""
 
 
 def run_jobs(
@@ -19,19 +19,19 @@ def run_jobs(
     engine: Engine = ALONE,
     keep: Callable[[Any], object] = lambda result: None,
 ) -> list[Any]:
-    """Call a function on each job; a process that dies has its job done again elsewhere.
+    """Call a function on each job; if a process dies, its job is run again elsewhere.
 
     Args:
-        function: of a module's top level, or a `functools.partial` of one; its result must depend on the job alone.
-        jobs: one argument each; as text, the name that errors tell.
-        engine: where they run.
-        keep: called with each result in this process as soon as it is there.
+        function: A module-level function, or a `functools.partial` of one; its result must depend only on the job.
+        jobs: One argument per call; its text is the job's name in error messages.
+        engine: Where the jobs run.
+        keep: Called in this process with each result as soon as it is available.
 
     Returns:
         Results in the order of the jobs.
 
     Raises:
-        MagBridgeError: a job failed, with its name and its error; the scheduler cannot be reached or was lost.
+        MagBridgeError: If a job fails (with its name and error), or the scheduler cannot be reached or is lost.
     """
     if not jobs:
         return []
@@ -42,5 +42,7 @@ def run_jobs(
 def _apply(job: Any, function: Callable[[Any], Any]) -> Any:
     try:
         return function(job)
-    except HQVQVAEError as error:  # the model's own files know no other error: they travel to the Hub alone
+    except (
+        HQVQVAEError
+    ) as error:  # the model's own files raise only this type, because they are published without the package
         raise MagBridgeError(str(error)) from error

@@ -1,4 +1,4 @@
-"""All that turns segments into codes, behind one face: the named HQ-VQVAE configurations and the classical baselines.
+"""Methods that turn segments into codes, with one interface: named HQ-VQVAE configurations and classical baselines.
 
 coder = fit_method("pca-kmeans", features, seed=0)
 coder.encode(features)      # codes, int64 (n,)
@@ -17,13 +17,16 @@ from ..cells.features import require_known
 from ..configuration_hqvqvae import NAMED_CONFIGS, PAPER_FEATURES, HQVQVAEConfig
 
 CODEBOOK_SIZE = 32
-RAW_Z_CLIP = 10.0  # protocol P keeps broken records; their z-scores are bounded
+RAW_Z_CLIP = 10.0  # protocol P keeps faulty records; their z-scores are bounded
 
 BASELINES = ("ae-kmeans", "vae-kmeans", "pca-kmeans", "random")
 METHODS = (*(name for name, options in NAMED_CONFIGS.items() if "feature_names" not in options), *BASELINES)
 LIFE_METHODS = ("kmeans", "pca3-kmeans", "vae-kmeans", "precursor-classical", "precursor", "random")
+"""Methods in the search for codes that predict lives, whose inputs are few: three components are half of them."""
+
 QUANTIZERS = ("precursor-rotation", "precursor-simvq", "precursor-fsq")
-"""Of the search for codes that foretell lives, whose inputs are few: three principal components are half of them."""
+"""Further quantizers and gradients in that search."""
+
 PCA_DIMS = {"pca-kmeans": 8, "pca3-kmeans": 3, "kmeans": 10_000}
 
 
@@ -31,10 +34,10 @@ class Coder(Protocol):
     """A fitted method."""
 
     def encode(self, features: np.ndarray) -> np.ndarray:
-        """Codes `(n,)` of segments `(n, F)` in their own units."""
+        """Return the codes `(n,)` of segments `(n, F)` in their own units."""
 
     def errors(self, features: np.ndarray) -> np.ndarray:
-        """Mean squared error of each segment's reconstruction `(n,)`, in z units of the training segments."""
+        """Return the mean squared reconstruction error per segment `(n,)`, in z units of the training segments."""
 
 
 class NeuralCoder:
@@ -58,12 +61,12 @@ class NeuralCoder:
 
 
 class Standardised:
-    """A method that works on z-scores by the training segments' mean and spread.
+    """A method that works on z-scores, with the training segments' mean and spread.
 
     Args:
-        features: training segments `(n, F)` in their own units.
-        z_clip: bound on z-scores; None for none.
-        fit: what makes a coder of their z-scores.
+        features: Training segments `(n, F)` in their own units.
+        z_clip: Bound on the magnitude of z-scores; None for no bound.
+        fit: Function that fits a coder to their z-scores.
     """
 
     def __init__(self, features: np.ndarray, z_clip: float | None, fit: Callable[[np.ndarray], Coder]):
@@ -82,7 +85,7 @@ class Standardised:
 
 
 class PCAKMeans:
-    """k-means on principal components, or on all there is of them, of z-scores."""
+    """k-means on the first principal components of z-scores, at most as many as there are features."""
 
     def __init__(self, z: np.ndarray, seed: int, n_codes: int, n_components: int):
         from sklearn.cluster import KMeans
@@ -100,7 +103,7 @@ class PCAKMeans:
 
 
 class RandomCodes:
-    """A code drawn at random for each segment, decoded to the mean z-scores of the training segments that drew it."""
+    """A random code for each segment, decoded to the mean z-scores of the training segments that drew it."""
 
     def __init__(self, z: np.ndarray, seed: int, n_codes: int):
         self.seed, self.n_codes = seed, n_codes
@@ -129,22 +132,23 @@ def fit_method(
     """Fit one method on training segments.
 
     Args:
-        name: one of `METHODS` or `LIFE_METHODS`: a named configuration, "ae-kmeans" (the autoencoder without
-            bottleneck, k-means on its latents), "vae-kmeans" (the same of a variational one), "kmeans", "pca-kmeans",
-            "pca3-kmeans" or "random".
-        features: training segments `(n, F)` in their own units.
-        seed: of everything random in it.
-        protocol: how the features were cleaned; "P" bounds z-scores at +-10.
-        feature_names: names of the columns.
-        training: a `TrainingConfig` other than the default; its seed is replaced.
-        n_codes: size of the codebook.
-        reference_window: which segments of a cell the features were taken less; a model will do so itself.
+        name: One of `METHODS`, `LIFE_METHODS` or `QUANTIZERS`: a named configuration, "ae-kmeans" (the autoencoder
+            without bottleneck, with k-means on its latents), "vae-kmeans" (the same with a variational autoencoder),
+            "kmeans", "pca-kmeans", "pca3-kmeans" or "random".
+        features: Training segments `(n, F)` in their own units.
+        seed: Seed of everything random in the method.
+        protocol: How the features were cleaned; "P" bounds z-scores at +-10.
+        feature_names: Names of the columns.
+        training: A `TrainingConfig`, whose seed is replaced; the default one if None.
+        n_codes: Codebook size.
+        reference_window: Segments of a cell whose mean was subtracted from the features; stored in the model, which
+            then subtracts it itself.
 
     Returns:
         The fitted coder.
 
     Raises:
-        MagBridgeError: an unknown method, or a feature that is constant.
+        MagBridgeError: If the method is unknown or a feature is constant.
     """
     require_known("method", name, METHODS + LIFE_METHODS + QUANTIZERS)
     from .fit import TrainingConfig, fit, single_thread
@@ -152,7 +156,7 @@ def fit_method(
 
     z_clip = RAW_Z_CLIP if protocol == "P" else None
     training = replace(training or TrainingConfig(), seed=seed)
-    # By extremes: the spread of equal numbers may come out as rounding, not as 0.
+    # By extremes, because the computed spread of equal numbers may be a rounding error rather than 0.
     constant = [column for column, spread in zip(feature_names, np.ptp(features, axis=0), strict=True) if spread == 0]
     if constant:
         raise MagBridgeError(f"constant over the {len(features)} training segments: {constant}; leave them out")
@@ -169,7 +173,7 @@ def fit_method(
             return Standardised(values, z_clip, fits[name])
     config_name = name
     if name == "ae-kmeans":
-        # All epochs are warm-up: an autoencoder that never sees its codebook, which k-means then places.
+        # All epochs are warm-up: the autoencoder never uses its codebook, which k-means places afterwards.
         config_name, training = "recommended-classical", replace(training, warmup_epochs=training.epochs)
     own: dict[str, Any] = {} if reference_window is None else {"reference_window": reference_window}
     own |= {"feature_names": list(feature_names), "protocol": protocol, "z_clip": z_clip, "codebook_size": n_codes}

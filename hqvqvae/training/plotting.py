@@ -1,4 +1,4 @@
-"""The house style of the model's figures: colours that colour-blind readers tell apart, sizes of text."""
+"""The style of the model's figures: colours that colour-blind readers can distinguish, and text sizes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +16,11 @@ SIZES = {
     "figure.labelsize": 9,
     "legend.frameon": False,
 }
-"""Settings of matplotlib that figures are drawn and written under."""
+"""Settings of matplotlib for drawing and writing figures."""
 
 
 def save_figure_of(path: Path, draw: Callable[..., Any], *arguments: Any) -> None:
-    """Call what draws a figure, and write that as a PNG in one piece."""
+    """Draw a figure by calling a function, and write it atomically."""
     from matplotlib import rc_context
 
     with rc_context(SIZES):

@@ -39,23 +39,23 @@ def train_run(
     """Train a named configuration on a feature table and write the run.
 
     Args:
-        table: features of one protocol, a table of `nasa.load_segments`.
-        out: folder of the run.
-        training: the optimiser and the seed.
-        config_name: of `HQVQVAEConfig.named`.
-        changes: arguments of the configuration that differ from the named one.
-        protocol: that of the table.
-        validation_cells: cells to hold out; the best epoch is chosen on them.
-        resume: go on from the run in the folder.
-        export: also write the last model as packaged weights to this folder.
-        replace: whether packaged weights there may be replaced.
-        device: a torch device.
+        table: Features of one protocol, a table such as that of `nasa.load_segments`.
+        out: Folder of the run.
+        training: The optimiser's settings and the seed.
+        config_name: Name for `HQVQVAEConfig.named`.
+        changes: Arguments of the configuration that differ from the named one.
+        protocol: Protocol of the table.
+        validation_cells: Cells to hold out; the best epoch is chosen on them.
+        resume: Continue from the run in the folder.
+        export: Folder in which to also write the last model as packaged weights.
+        replace: Whether packaged weights in that folder may be replaced.
+        device: A torch device.
 
     Returns:
-        The record that metrics.json holds.
+        The record in metrics.json, without the history.
 
     Raises:
-        MagBridgeError: unknown cells, nothing left to train on, a folder that holds another run.
+        MagBridgeError: If cells are unknown, no segment is left to train on, or the folder contains another run.
     """
     require_begun(out, "training run", "state.safetensors")
     if export is not None:
@@ -67,17 +67,19 @@ def train_run(
         raise MagBridgeError(f"the table has no features {absent}; it has {list(table)}")
     unknown = sorted(set(validation_cells) - set(table["cell_id"]))
     if unknown:
-        raise MagBridgeError(f"no cells {unknown} to hold out; there are {sorted(table['cell_id'].unique())}")
+        raise MagBridgeError(f"no cells {unknown} to hold out; expected some of {sorted(table['cell_id'].unique())}")
     data_sha256 = table_sha256(table, config.feature_names)
     if config.reference_window is not None:
         table = less_the_beginning(table, config.feature_names, config.reference_window)
     held_out = table["cell_id"].isin(list(validation_cells)).to_numpy()
     features = table[config.feature_names].to_numpy(dtype=float)
     if held_out.all():
-        raise MagBridgeError(f"holding out {sorted(validation_cells)} leaves no segment to train on")
+        raise MagBridgeError(
+            f"holding out {sorted(validation_cells)} leaves no segment to train on; hold out fewer cells"
+        )
     state_file = out / "state.safetensors"
     if state_file.exists() and not resume:
-        raise MagBridgeError(f"{out} holds a run already; go on with --resume, or give another --out")
+        raise MagBridgeError(f"{out} already contains a run; continue it with --resume, or give another --out")
     validation = features[held_out] if held_out.any() else None
     kept: dict[str, Any] = {"state_file": state_file, "resume": resume, "progress": sys.stderr.isatty()}
     result = fit(config, features[~held_out], training, validation=validation, device=device, **kept)

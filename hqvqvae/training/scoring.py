@@ -1,4 +1,4 @@
-"""Codes and reconstruction errors of a user's own cells by a trained model."""
+"""Codes and reconstruction errors of a user's own cells, by a trained model."""
 
 import numpy as np
 import pandas as pd
@@ -15,17 +15,17 @@ def score_cells(model: HQVQVAEModel, segments: list[cells.Segment], skip_invalid
     """Encode each discharge segment and measure how well its code describes it.
 
     Args:
-        model: a trained model; its features and protocol are those of its configuration.
-        segments: the cell's discharges from the first one on (`ah_throughput` counts them all).
-        skip_invalid: leave out discharges without load or too short, instead of refusing them.
+        model: A trained model; its configuration gives its features and protocol.
+        segments: The cells' discharges, starting with the first one (`ah_throughput` counts them all).
+        skip_invalid: Leave out discharges that are faulty, too short or without load, instead of rejecting them.
 
     Returns:
         `cell_id`, `cycle`, `code` and `reconstruction_error` (mean squared error in z units of the training segments;
-        that of a segment like those trained on is below 1), in order of cell and cycle. A model that works relative
-        to the cell's own beginning leaves out the segments up to the end of its reference window.
+        below 1 for a segment like those trained on), in order of cell and cycle. A model that works relative to the
+        cell's own beginning leaves out the segments up to the end of its reference window.
 
     Raises:
-        MagBridgeError: a discharge that is not valid, none that is, or none after the reference window.
+        MagBridgeError: If a discharge is not valid, none is, or none follows the reference window.
     """
     protocol, names = model.config.protocol, model.config.feature_names
     table = cells.feature_table(segments)
@@ -45,15 +45,15 @@ def score_cells(model: HQVQVAEModel, segments: list[cells.Segment], skip_invalid
         raise MagBridgeError(f"the model needs features {missing}; segments have {list(table.columns)}")
     unknown = [name for name in names if not np.isfinite(table[name].to_numpy(float)).all()]
     if unknown:
-        hint = "; declare the temperature with --ambient" if "temp_mean" in unknown else ""
-        raise MagBridgeError(f"the model needs {', '.join(unknown)}, which have no value in every discharge{hint}")
+        hint = "; give the temperature with --ambient" if "temp_mean" in unknown else ""
+        raise MagBridgeError(f"the model needs {', '.join(unknown)}, which some discharges lack{hint}")
     if model.config.reference_window is not None:
         needed = model.config.reference_window[1]
         sizes = table.groupby("cell_id").size()
         if not skip_invalid and sizes.min() <= needed:
             has = f"cell {sizes.idxmin()} has {sizes.min()} valid discharges"
-            more = f"the model needs more than the {needed} that are the cell's beginning"
-            raise MagBridgeError(f"{has}; {more}: leave the cell out, or skip such cells with --skip-invalid")
+            more = f"the model needs more than the {needed} of the cell's beginning"
+            raise MagBridgeError(f"{has}; {more}; leave the cell out, or skip such cells with --skip-invalid")
         table = cells.less_the_beginning(table, names, model.config.reference_window)
     features = torch.tensor(table[names].to_numpy(dtype=np.float32))
     with torch.no_grad():

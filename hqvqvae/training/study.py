@@ -1,13 +1,13 @@
-"""Does the circuit help? A declared grid of bottlenecks, each circuit against a classical twin of equal size.
+"""A study of whether the circuit helps: a fixed grid of bottlenecks, each circuit against a classical twin of its size.
 
-Every bottleneck stands in the same autoencoder without a bypass and is trained by the same recipe for as many epochs.
-What is chosen is the learning rate, by the same search for all: for each cohort, from fits that saw none of its cells,
-on validation cells of the other cohorts. Seed 0 is the search's; the seeds that are reported are others. Each fold and
-seed draws its own weights, the same ones for a circuit and its twin where they share a layer.
+Every bottleneck is part of the same autoencoder without a bypass and is trained by the same recipe for as many epochs.
+Only the learning rate is chosen, by the same search for all: for each cohort, from fits that saw none of its cells, on
+validation cells of the other cohorts. The search uses seed 0; the reported seeds are others. Each fold and seed draws
+its own weights, which are the same for a circuit and its twin in layers that they share.
 
 After Bowles, Ahmed and Schuld, "Better than classical? The subtle art of benchmarking quantum machine learning models"
-(arXiv:2403.07059): separable and frozen circuits are part of the grid, and the search is the same for all. A circuit
-that beats its twin is measured again on fresh seeds, its twin with twice the search, before that counts.
+(arXiv:2403.07059), separable and frozen circuits are part of the grid, and the search is the same for all. A circuit
+that beats its twin is measured again on fresh seeds, against a twin with twice the search, before that counts.
 """
 
 import functools
@@ -40,12 +40,12 @@ EPOCHS = 50
 LEARNING_RATES = (1e-3, 3e-3)
 MORE_LEARNING_RATES = (5e-4, 1e-3, 3e-3, 1e-2)  # for the twin of a circuit that beat it
 SEARCH_SEED = 0
-FIRST_SEED, FIRST_FRESH_SEED = 1, 101  # of the comparison, and of the one that a circuit ahead must stand
+FIRST_SEED, FIRST_FRESH_SEED = 1, 101  # of the comparison, and of its repetition for circuits that are ahead
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One bottleneck of the grid: what it is, its options of `HQVQVAEConfig`, its twin's name if it is a circuit."""
+    """One bottleneck of the grid: description, options of `HQVQVAEConfig`, and its twin's name if it is a circuit."""
 
     meaning: str
     options: dict[str, Any]
@@ -79,7 +79,7 @@ CIRCUITS = tuple(name for name, arm in ARMS.items() if arm.twin)
 
 @dataclass(frozen=True)
 class Task:
-    """One fit. `by` is what the held-out group is, or "search": a fit for the choice of the rate for that cohort."""
+    """One fit. `by` is the kind of held-out group, or "search" for a fit to choose the cohort's learning rate."""
 
     arm: str
     by: str
@@ -90,7 +90,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Record:
-    """What a fit gave: mean error and number of segments by cell, training error, codes in use, CPU seconds."""
+    """Result of a fit: mean error and number of segments by cell, training error, codes in use, CPU seconds."""
 
     task: Task
     key: str
@@ -101,7 +101,7 @@ class Record:
 
     @property
     def segments(self) -> int:
-        """How many segments were scored."""
+        """Number of scored segments."""
         return sum(n for _, n in self.errors.values())
 
     @property
@@ -111,13 +111,13 @@ class Record:
 
 
 def task_key(task: Task, data_sha256: str) -> str:
-    """What a kept record must match to be taken for a task: bottleneck, training, fold and data."""
+    """Compute the key that a stored record must match to serve a task: bottleneck, training, fold and data."""
     made_from = [asdict(task), ARMS[task.arm].options, RECIPE, EPOCHS, data_sha256]
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def run_task(task: Task, segments: pd.DataFrame) -> Record:
-    """Fit on the segments a task trains on and score those it holds out (in the search: its validation cells)."""
+    """Fit on a task's training segments and score those it holds out (in the search, its validation cells)."""
     data_sha256 = table_sha256(segments)
     if task.by == "search":
         segments = segments[segments["cohort"] != task.held_out]
@@ -144,14 +144,14 @@ def _line(record: Record) -> str:
 
 
 def read_records(path: Path) -> list[Record]:
-    """The records of a file of JSON lines; a last line that a killed run left unfinished is dropped.
+    """Read the records in a file of JSON lines; drop a last line that a killed run left unfinished.
 
     Raises:
-        MagBridgeError: another line is not a record.
+        MagBridgeError: If another line is not a record.
     """
     lines = path.read_text(encoding="utf-8").split("\n")
     records = []
-    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is empty, or unfinished
+    for number, line in enumerate(lines[:-1], start=1):  # anything after the last newline is empty or unfinished
         try:
             fields = json.loads(line)
             errors = {cell: (float(mse), int(n)) for cell, (mse, n) in fields["errors"].items()}
@@ -162,16 +162,16 @@ def read_records(path: Path) -> list[Record]:
 
 
 class Study:
-    """The fits of a study, kept in `records.jsonl` as they end, so that a cut run goes on where it was.
+    """The fits of a study, stored in `records.jsonl` as they finish, so that an interrupted run can continue.
 
     Args:
-        segments: a table of `nasa.load_segments`, protocol C.
-        out: folder of the records.
-        engine: where the fits run.
-        seeds: how many; more of them add to the records that are there.
-        first_seed: the first of them, so that others extend what one has measured.
-        short: one seed and one held-out cell a cohort.
-        arms: bottlenecks to measure, all by default; a circuit brings its twin.
+        segments: A table from `nasa.load_segments`, protocol C.
+        out: Folder for the records.
+        engine: Where the fits run.
+        seeds: Number of seeds; a larger number adds to existing records.
+        first_seed: The first seed; others can extend a study by starting at another one.
+        short: Use one seed and one held-out cell per cohort.
+        arms: Bottlenecks to measure, all by default; a circuit includes its twin.
     """
 
     def __init__(
@@ -186,20 +186,20 @@ class Study:
         arms: Sequence[str] = tuple(ARMS),
     ):
         if unknown := sorted(set(arms) - set(ARMS)):
-            raise MagBridgeError(f"no bottlenecks {unknown} in the grid; there are {', '.join(ARMS)}")
+            raise MagBridgeError(f"no bottlenecks {unknown} in the grid; expected some of {', '.join(ARMS)}")
         asked = {*arms, *(ARMS[name].twin for name in arms)}
         self.segments, self.engine = segments, engine
         self.arms = [name for name in ARMS if name in asked]
         n_seeds = 1 if short else seeds
         if not FIRST_SEED <= first_seed <= FIRST_FRESH_SEED - n_seeds:
-            known = f"{SEARCH_SEED} is the search's, the later ones are kept fresh"
-            expected = f"them between {FIRST_SEED} and {FIRST_FRESH_SEED - 1}; {known}"
+            known = f"seed {SEARCH_SEED} is the search's, and later ones are kept fresh"
+            expected = f"all of them between {FIRST_SEED} and {FIRST_FRESH_SEED - 1} ({known})"
             raise MagBridgeError(f"{n_seeds} seeds from {first_seed}: expected {expected}")
         self.seeds = tuple(range(first_seed, first_seed + n_seeds))
         self.fresh_seeds = tuple(FIRST_FRESH_SEED - FIRST_SEED + seed for seed in self.seeds)
         self.cohorts = sorted(segments["cohort"].unique())
         cohort_of = segments.groupby("cell_id")["cohort"].first()
-        # The first cell of a cohort is for validation in the search of the others; the short form takes the second.
+        # The first cell of a cohort is for validation in the other cohorts' search, so the short form takes the second.
         self.cohort_of = cohort_of.groupby(cohort_of).nth(1) if short else cohort_of
         self.path = out / "records.jsonl"
         self.data_sha256 = table_sha256(segments)
@@ -207,7 +207,7 @@ class Study:
         self._kept = {record.key: record for record in read_records(self.path)} if self.path.exists() else {}
 
     def records(self, tasks: Iterable[Task]) -> list[Record]:
-        """The records of tasks, in their order; those that are not kept yet are made."""
+        """Return the records of tasks, in their order, running those that have no record yet."""
         keys = {task: task_key(task, self.data_sha256) for task in tasks}
         missing = [task for task, key in keys.items() if key not in self._kept]
         if missing and self.path.exists():
@@ -218,11 +218,11 @@ class Study:
         return [self._kept[key] for key in keys.values()]
 
     def _keep(self, record: Record) -> None:
-        with self.path.open("a", encoding="utf-8") as file:  # here, not by a worker: its disk may be another
+        with self.path.open("a", encoding="utf-8") as file:  # here, not in a worker, which may have another disk
             file.write(_line(record))
 
     def sort_records(self) -> None:
-        """Put the kept records in one order, whatever the order they were made in."""
+        """Sort the stored records, whatever order they were made in."""
         self._rewrite(sorted(self._kept.values(), key=lambda record: astuple(record.task)))
 
     def _rewrite(self, records: Iterable[Record]) -> None:
@@ -233,11 +233,11 @@ class Study:
         """Search the learning rate of each arm for each cohort, then leave each cell and each cohort out.
 
         Args:
-            rates: the candidates of each arm.
-            seeds: one full round of folds each.
+            rates: Candidate learning rates of each arm.
+            seeds: Seeds, each for one full round of folds.
 
         Returns:
-            The records of the folds, not those of the search.
+            The records of the folds, without those of the search.
         """
         searches = [
             Task(arm, "search", cohort, SEARCH_SEED, rate)
@@ -263,12 +263,12 @@ RESAMPLES = 10_000
 def paired_difference(circuit: Sequence[Record], twin: Sequence[Record]) -> dict[str, float]:
     """Compare two bottlenecks on the same folds and seeds.
 
-    The bootstrap draws held-out groups (cells, or cohorts) and, apart from them, seeds with replacement: both are
-    samples. With five cohorts its interval is too narrow rather than too wide.
+    The bootstrap draws held-out groups (cells or cohorts) and, independently, seeds with replacement, because both are
+    samples. With five cohorts, its interval is too narrow rather than too wide.
 
     Args:
-        circuit: records of one kind of fold.
-        twin: those of the twin, same folds and seeds.
+        circuit: Records of one kind of fold.
+        twin: Records of the twin, for the same folds and seeds.
 
     Returns:
         The `mean` difference of pooled errors, and its 95 % interval, `low` to `high`.
@@ -295,7 +295,7 @@ def run_study(study: Study) -> dict[str, Any]:
     """Run a study and summarise it; a circuit that beats its twin is measured again before that counts.
 
     Args:
-        study: what to measure, and where its records are kept.
+        study: The study, with its records.
 
     Returns:
         A JSON-ready summary; errors are mean squared errors in z units of the training segments, unrounded.
@@ -310,7 +310,7 @@ def run_study(study: Study) -> dict[str, Any]:
 
 
 def summarise(study: Study, records: Sequence[Record]) -> dict[str, Any]:
-    """Errors and cost of every bottleneck, and the difference of every circuit to its twin."""
+    """Summarise errors and cost of every bottleneck, and the difference of every circuit to its twin."""
     summary = {"schema_version": SCHEMA_VERSION, "epochs": EPOCHS, "seeds": list(study.seeds)}
     summary |= {"cells_held_out": list(study.cohort_of.index), "cohorts_held_out": study.cohorts}
     summary |= {"learning_rates": list(LEARNING_RATES), "data_sha256": study.data_sha256}
@@ -345,7 +345,7 @@ def _pair(records: Sequence[Record], circuit: str) -> dict[str, Any]:
 
 
 def draw_study(summary: dict[str, Any]) -> Any:
-    """Draw each circuit's difference to its twin with its interval, unseen cells left, unseen cohorts right."""
+    """Draw each circuit's difference to its twin with its interval: unseen cells left, unseen cohorts right."""
     names = list(summary["pairs"])[::-1]
     figure, axes = canvas(1, 2, (8, 1.2 + 0.35 * len(names)), sharey=True)
     for axis, by in zip(axes, PROTOCOLS, strict=True):
@@ -356,5 +356,5 @@ def draw_study(summary: dict[str, Any]) -> Any:
             axis.plot(difference["mean"], row, "o", color=colour, markersize=5)
         axis.axvline(0, color=NEUTRAL, linewidth=1)
         axis.set_yticks(range(len(names)), names)
-        axis.set_xlabel(f"MSE less that of the twin, unseen {by}")
+        axis.set_xlabel(f"MSE minus that of the twin, unseen {by}")
     return figure

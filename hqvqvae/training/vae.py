@@ -1,8 +1,8 @@
-"""The paper's baseline that is neither quantized nor quantum: a variational autoencoder, its latents clustered after.
+"""The paper's baseline that is neither quantized nor quantum: a variational autoencoder with clustered latents.
 
-Encoder and decoder, optimiser, epochs and batches are those of the other networks. What they do not have is the weight
-of the Kullback-Leibler term. It is chosen, anew for each fit and by the error that is reported, on a fifth of the
-training segments that the candidates were not trained on; the segments of an unseen cell take no part.
+Encoder and decoder, optimiser, epochs and batches are those of the other networks. Only this baseline has a weight of
+the Kullback-Leibler term. It is chosen separately for each fit, by the reported error, on a fifth of the training
+segments, on which the candidates were not trained; the segments of an unseen cell are not used.
 """
 
 import numpy as np
@@ -15,11 +15,11 @@ from ..modeling_hqvqvae import perceptron
 from .fit import TrainingConfig
 
 KL_WEIGHTS = (1e-4, 1e-3, 1e-2, 1e-1)
-HELD_BACK = 5  # one segment in so many is held back in the search
+HELD_BACK = 5  # every 5th segment is held back in the search
 
 
 class VAE(nn.Module):
-    """Encoder to mean and log variance of a normal latent, decoder from it, on standardised features."""
+    """Encoder to mean and log variance of a normal latent, and decoder from it, for standardised features."""
 
     def __init__(self, widths: list[int]):
         super().__init__()
@@ -27,11 +27,11 @@ class VAE(nn.Module):
         self.decoder = perceptron(widths[::-1])
 
     def means(self, z: torch.Tensor) -> torch.Tensor:
-        """Mean latents `(n, D)` of standardised features `(n, F)`."""
+        """Compute the mean latents `(n, D)` of standardised features `(n, F)`."""
         return self.encoder(z).chunk(2, -1)[0]
 
     def loss(self, z: torch.Tensor, kl_weight: float, generator: torch.Generator) -> torch.Tensor:
-        """Mean squared error of one draw a segment, and the weighted divergence from N(0, 1), means over elements."""
+        """Compute squared error of one draw per segment plus weighted divergence from N(0, 1), as element means."""
         mean, log_variance = self.encoder(z).chunk(2, -1)
         noise = torch.randn(mean.shape, generator=generator)
         decoded = self.decoder(mean + torch.exp(log_variance / 2) * noise)
@@ -40,7 +40,7 @@ class VAE(nn.Module):
 
 
 def train_vae(z: torch.Tensor, widths: list[int], kl_weight: float, training: TrainingConfig) -> VAE:
-    """A VAE of standardised features `(n, F)`; its draws are the training's own, torch's state is left as it was."""
+    """Train a VAE on standardised features `(n, F)` without changing torch's global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         model = VAE(widths)
@@ -55,13 +55,13 @@ def train_vae(z: torch.Tensor, widths: list[int], kl_weight: float, training: Tr
 
 
 class ClusteredVAE:
-    """A VAE and the k-means centres of its latents: the nearest centre is a segment's code.
+    """A VAE and the k-means centres of its latents; the nearest centre is a segment's code.
 
     Args:
-        z: standardised training features `(n, F)`.
-        widths: of the encoder, from the features to the latent.
-        n_codes: centres.
-        training: optimiser, epochs and seed.
+        z: Standardised training features `(n, F)`.
+        widths: Widths of the encoder, from the features to the latent.
+        n_codes: Number of centres.
+        training: Optimiser settings, epochs and seed.
     """
 
     def __init__(self, z: np.ndarray, widths: list[int], n_codes: int, training: TrainingConfig):
@@ -77,7 +77,7 @@ class ClusteredVAE:
 
     def _fit(self, z: np.ndarray, kl_weight: float) -> None:
         self.model = train_vae(torch.tensor(z, dtype=torch.float32), self.widths, kl_weight, self.training)
-        centres = min(self.n_codes, len(z))  # what is left of few segments may be fewer than the codes
+        centres = min(self.n_codes, len(z))  # few segments, less those held back, may be fewer than the codes
         self.kmeans = KMeans(centres, n_init=1, random_state=self.training.seed).fit(self._latents(z))
 
     @torch.no_grad()
@@ -85,11 +85,11 @@ class ClusteredVAE:
         return self.model.means(torch.tensor(z, dtype=torch.float32)).numpy()
 
     def encode(self, z: np.ndarray) -> np.ndarray:
-        """Codes `(n,)` of standardised features."""
+        """Return the codes `(n,)` of standardised features `(n, F)`."""
         return self.kmeans.predict(self._latents(z)).astype(np.int64)
 
     @torch.no_grad()
     def errors(self, z: np.ndarray) -> np.ndarray:
-        """Mean squared error of each segment's reconstruction from its centre, `(n,)`."""
+        """Compute the mean squared error of each segment's reconstruction from its centre, `(n,)`."""
         centres = torch.as_tensor(self.kmeans.cluster_centers_, dtype=torch.float32)
         return np.square(self.model.decoder(centres).double().numpy()[self.encode(z)] - z).mean(-1)

@@ -1,1 +1,1 @@
-"""Discovery where lives are known: which early codes foretell how long a cell lasts."""
+"""Discovery with known lives: which early codes predict how long a cell lasts."""

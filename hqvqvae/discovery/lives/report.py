@@ -1,6 +1,6 @@
-"""One run of the search as a folder: the record, the model of all cells with its warning score, figure and report.
+"""One run of the search as a folder: the record, the model of all cells with its warning score, a figure and a report.
 
-The record grows: what it holds of the same cells and plan is not measured again.
+The record grows: results that it already contains for the same cells and plan are not measured again.
 """
 
 import functools
@@ -41,17 +41,17 @@ KIND = "search for precursors"
 SCHEMA_VERSION = 2
 MODEL = "precursor"
 NUMBERS = (20, 40, 60, 90)
-SEEDS = {"absolute": 1, "warning": 1}  # at most so many of a part
+SEEDS = {"absolute": 1, "warning": 1}  # maximum number of seeds per part
 PARTS = ("search", "absolute", "transfer", "numbers", "warning")
 BESIDE = {"search": tuple(BOUNDS), "transfer": tuple(BOUNDS), "warning": warning.PLAIN}
-"""What is measured in a part beside the methods."""
+"""Further predictors measured in a part, in addition to the methods."""
 
 Job = tuple[str, str, int, int]
-"""Part, method, number of cells and seed, which is that of the draw where cells are drawn."""
+"""Part, method, number of cells and seed; if cells are drawn, the seed is that of the draw."""
 
 
 def jobs_of(parts: Sequence[str], methods: Sequence[str], cells: int, seeds: int, draws: int) -> list[Job]:
-    """What a run measures, those that take longest first."""
+    """List the jobs of a run, longest first."""
     found = []
     for part in parts:
         numbers, repeats = (NUMBERS, draws) if part == "numbers" else ((cells,), min(seeds, SEEDS.get(part, seeds)))
@@ -61,7 +61,7 @@ def jobs_of(parts: Sequence[str], methods: Sequence[str], cells: int, seeds: int
 
 
 def measure(job: Job, curves: pd.DataFrame | None = None) -> dict[str, Any]:
-    """One row of the record; part "curve" takes the curves for its input."""
+    """Measure one row of the record; part "curve" uses the curves as its input."""
     part, method, n, seed = job
     plan = LifePlan(seed=seed) if part != "absolute" else LifePlan(seed=seed, reference_window=None)
     study = fewer_cells(plan, n) if part == "numbers" else prepare(plan, curves=curves)
@@ -70,10 +70,10 @@ def measure(job: Job, curves: pd.DataFrame | None = None) -> dict[str, Any]:
 
 
 def begin(out: Path, study: LifeStudy) -> dict[str, Any]:
-    """The record in a folder, or a new one.
+    """Load the record in a folder, or make a new one.
 
     Raises:
-        MagBridgeError: The folder holds a record of other cells or another plan.
+        MagBridgeError: If the folder has a record of other cells or another plan.
     """
     of_run = {"schema_version": SCHEMA_VERSION, "plan": asdict(study.plan) | {"train_step": TRAIN_STEP}}
     of_run |= {"cells": len(study.lives), "data_sha256": table_sha256(study.table, study.names)}
@@ -82,18 +82,18 @@ def begin(out: Path, study: LifeStudy) -> dict[str, Any]:
     try:
         found = read_record(path)
     except ValueError as error:
-        raise MagBridgeError(f"{path} is not a record of a search ({error}): give another --out") from error
+        raise MagBridgeError(f"{path} is not a record of a search ({error}); give another --out") from error
     if found is None:
         return of_run | {"rows": [], "versions": versions()}
     if not isinstance(found, dict) or any(found.get(name) != value for name, value in of_run.items()):
-        raise MagBridgeError(f"{path} is not a record of a search among these cells by this plan: give another --out")
+        raise MagBridgeError(f"{path} is not a record of a search of these cells under this plan; give another --out")
     return found | {"versions": versions()}
 
 
 def predictions(found: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """What planted precursors had predicted: by method and number of cells, the share found at its strength.
+    """Return, per method and number of cells, the share of planted precursors of its strength that power.json predicts.
 
-    The strength is that of all cells within cohorts, mean over seeds.
+    The strength is that within cohorts for all cells, averaged over seeds.
     """
     power = read_record(PACKAGED / POWER)
     predicted: dict[str, dict[str, float]] = {}
@@ -106,7 +106,7 @@ def predictions(found: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def final_model(study: LifeStudy, training: TrainingConfig) -> tuple[HQVQVAEModel, WarningScore, np.ndarray]:
-    """The model of all cells, its warning score, and the codes of all segments (N,)."""
+    """Fit the model of all cells; return it, its warning score, and the codes of all segments (N,)."""
     n_codes, taken = warning.N_CODES, study.features[::TRAIN_STEP]
     coder = fit_method(MODEL, taken, training.seed, feature_names=study.names, training=training, n_codes=n_codes)
     assert isinstance(coder, NeuralCoder)
@@ -131,24 +131,24 @@ def run(
     replace_export: bool = False,
     engine: Engine = ALONE,
 ) -> dict[str, Any]:
-    """Search, transfer, fewer cells and warning, then the model of all cells; what the folder holds already stays.
+    """Run the search, transfer, fewer cells and warning, then fit the model of all cells; keep existing results.
 
     Args:
-        out: The folder: precursors.json, report.md, codes.png, model/, warning_score.json.
-        methods: Of `methods.LIFE_METHODS` and `methods.QUANTIZERS`.
-        parts: Of `PARTS`.
-        seeds: Of folds and models, from 0.
-        draws: Of fewer cells, for each number.
-        curves: A table of `matr.read_curves`: the search on these alone, in place of the parts.
-        export: Also write the model as packaged weights there.
-        replace_export: Whether packaged weights that are there may be replaced.
-        engine: where the fits run.
+        out: Folder for precursors.json, report.md, codes.png, model/ and warning_score.json.
+        methods: Names from `methods.LIFE_METHODS` and `methods.QUANTIZERS`.
+        parts: Names from `PARTS`.
+        seeds: Number of seeds of folds and models, from 0.
+        draws: Number of draws of fewer cells, per number of cells.
+        curves: A table from `matr.read_curves`, to search on these only, in place of the parts.
+        export: Folder in which to also write the model as packaged weights.
+        replace_export: Whether existing packaged weights may be replaced.
+        engine: Where the fits run.
 
     Returns:
-        What precursors.json holds.
+        The content of precursors.json.
 
     Raises:
-        MagBridgeError: A method or part is unknown, or the folder holds a record of other cells or another plan.
+        MagBridgeError: If a method or part is unknown, or the folder has a record of other cells or another plan.
     """
     for name in methods:
         require_known("method", name, LIFE_METHODS + QUANTIZERS)
@@ -187,22 +187,22 @@ def run(
 
 
 def _place(row: dict[str, Any]) -> tuple[int, int, str, int, int]:
-    """Where a row stands in the record: methods in the order of `methods`, what is beside them last."""
+    """Return the sort key of a row in the record: methods in the order of `methods`, other predictors last."""
     known, part, method = (*LIFE_METHODS, *QUANTIZERS), row["part"], row["method"]
     place = known.index(method) if method in known else len(known)
     return (*PARTS, "curve").index(part), place, method, row["cells"], row["seed"]
 
 
-LIVES = [200, 500, 1000, 2000]  # cycles, labels of the axis
+LIVES = [200, 500, 1000, 2000]  # cycles; labels of the axis
 
 
 def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Any:
-    """Codes of every cell over its cycles, the shortest life above, and the precursor's share against life.
+    """Draw every cell's codes over its cycles, shortest life on top, and the precursor's share against life.
 
     Args:
         study: The cells.
         codes: Code of every segment, (N,).
-        score: The fitted score; its precursor is marked, its alarms are dots.
+        score: The fitted score; its precursor is marked, and its alarms are dots.
     """
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
@@ -210,7 +210,7 @@ def draw_lives(study: LifeStudy, codes: np.ndarray, score: WarningScore) -> Any:
     figure, (left, right) = canvas(1, 2, (11, 6.5), width_ratios=(1.7, 1))
     n_codes = score.n_codes
     rates = code_rates(study.index, codes, n_codes)
-    # Colours by place between long and short lives: a code's mean severity.
+    # Colours rank codes from long to short lives, by mean severity.
     rank = np.argsort(np.argsort(study.severity @ rates / rates.sum(axis=0)))
     cycles = study.table["cycle"].to_numpy()
     order = np.argsort(study.lives, kind="stable")

@@ -1,7 +1,7 @@
 """The search on the MATR cells: each method on the same folds, transfer to a later batch, fewer cells, no codes.
 
-Size of the codebook, code and line are chosen on the cells that are not predicted. Nulls repeat all choices on
-lives that are exchanged between cells, freely or within their cohort; codes know no lives.
+Codebook size, code and line are chosen on cells that are not predicted. Nulls repeat all choices on lives permuted
+between cells, freely or within their cohort; the codes do not depend on lives.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from ...training.methods import Coder, fit_method
 from ..nulls import choose_and_predict, p_value, permutations, spearman
 from .study import TRAIN_STEP, LifePlan, LifeStudy, balanced_folds, prepare
 
+# Ridge regressions without codes: on the published feature, and on the features over the last ten cycles
 BOUNDS = {"variance of the curve's change": ("dq_log_var",), "drift of the six features": None}
-# Ridge regressions without codes: of the published feature, and of the features' last ten cycles
 RIDGE = 1.0
 TRANSFER_TO = "test2"
 
 
 def fold_of(study: LifeStudy) -> np.ndarray:
-    """The fold of each cell under the plan's seed, (C,)."""
+    """Return the fold of each cell under the plan's seed, (C,)."""
     return balanced_folds(study.index.cohorts, study.plan.folds, np.random.default_rng((study.plan.seed, 0)))
 
 
 def rates_of(
     study: LifeStudy, method: str, held_out: np.ndarray, training: TrainingConfig | None = None
 ) -> tuple[dict[int, np.ndarray], float]:
-    """Fit a method without the cells of each part, and take the share of each code in every cell.
+    """Fit a method without the cells of each part, and compute each code's share in every cell.
 
     Args:
         study: The cells.
-        method: Of `methods.LIFE_METHODS` or `methods.QUANTIZERS`.
+        method: A name from `methods.LIFE_METHODS` or `methods.QUANTIZERS`.
         held_out: Cells of each part, (parts, C) bool.
-        training: Other than the default.
+        training: Training settings; the default ones if None.
 
     Returns:
-        Shares by size of the codebook, (parts, C, K) each, and the CPU seconds of the fits.
+        Shares by codebook size, (parts, C, K) each, and the CPU seconds of the fits.
     """
     seconds, rates = 0.0, {}
     for n_codes in study.plan.n_codes:
@@ -61,7 +61,7 @@ def rates_of(
 def fit_without(
     study: LifeStudy, out: np.ndarray, method: str, n_codes: int, part: int, training: TrainingConfig | None = None
 ) -> Coder:
-    """A method fitted on the cells that are not out, (C,) bool; each part draws its own weights."""
+    """Fit a method on the cells that are not in `out`, (C,) bool; each part draws its own weights."""
     train = np.flatnonzero(~out[study.index.cell])[::TRAIN_STEP]
     digest = hashlib.sha256(f"{study.plan.seed}/{method}/{n_codes}/{part}".encode()).digest()
     seed, taken = int.from_bytes(digest[:4], "little"), study.features[train]
@@ -69,16 +69,16 @@ def fit_without(
 
 
 def search(study: LifeStudy, method: str, training: TrainingConfig | None = None) -> dict[str, Any]:
-    """A method, or a bound, on the plan's folds.
+    """Evaluate a method or a bound on the plan's folds.
 
     Args:
         study: The cells.
-        method: Of `methods.LIFE_METHODS`, `methods.QUANTIZERS` or `BOUNDS`.
-        training: Other than the default.
+        method: A name from `methods.LIFE_METHODS`, `methods.QUANTIZERS` or `BOUNDS`.
+        training: Training settings; the default ones if None.
 
     Returns:
-        A JSON-ready row: `rho`, `within` (cohorts), `by_cohort`, `p_free`, `p_within`, `n_codes` and `chosen` of the
-        folds, `cpu_seconds`.
+        A JSON-ready row: `rho`, `within` (cohorts), `by_cohort`, `p_free`, `p_within`, each fold's `n_codes` and
+        `chosen`, and `cpu_seconds`.
     """
     fold = fold_of(study)
     answer, seconds = answer_of(study, method, fold == np.arange(study.plan.folds)[:, None], training)
@@ -87,7 +87,7 @@ def search(study: LifeStudy, method: str, training: TrainingConfig | None = None
 
 
 def answer_of(study: LifeStudy, method: str, out: np.ndarray, training: TrainingConfig | None) -> tuple[Answer, float]:
-    """What predicts the cells of each part, (parts, C) bool, from a method or a bound; and CPU seconds of its fits."""
+    """Return a predictor for the cells of each part, (parts, C) bool, by method or bound, and its fits' CPU seconds."""
     if method in BOUNDS:
         nothing = np.empty(0, dtype=int)
         return lambda part, target, test: (_ridge(study, method, ~test, test, target), nothing, nothing), 0.0
@@ -101,7 +101,7 @@ def answer_of(study: LifeStudy, method: str, out: np.ndarray, training: Training
 
 
 def _ridge(study: LifeStudy, name: str, train: np.ndarray, test: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Predictions (B, m) of a ridge regression on a bound's features, under each order of the lives (B, n)."""
+    """Predict (B, m) by ridge regression on a bound's features, for each order of the lives (B, n)."""
     columns = BOUNDS[name] or study.names
     values = study.bounds[list(columns)].to_numpy(dtype=float)
     centre, spread = values[train].mean(axis=0), values[train].std(axis=0)
@@ -112,10 +112,10 @@ def _ridge(study: LifeStudy, name: str, train: np.ndarray, test: np.ndarray, tar
 
 
 def transfer(study: LifeStudy, method: str, training: TrainingConfig | None = None) -> dict[str, Any]:
-    """Choose and fit on train and test1, score the later batch test2 once.
+    """Choose and fit on train and test1, and score the later batch test2 once.
 
     Returns:
-        A row of a method or bound: `rho` on test2 with its `p` (lives of test2 exchanged), `n_codes`, `chosen` and
+        A row for a method or bound: `rho` on test2 with its `p` (lives of test2 permuted), `n_codes`, `chosen` and
         `cpu_seconds`.
     """
     plan, later, severity = study.plan, study.splits == TRANSFER_TO, study.severity
@@ -131,15 +131,15 @@ def transfer(study: LifeStudy, method: str, training: TrainingConfig | None = No
 
 
 def fewer_cells(plan: LifePlan, n: int) -> LifeStudy:
-    """So many of the cells, drawn anew by the plan's seed, every cohort in proportion.
+    """Draw a number of cells by the plan's seed, every cohort in proportion.
 
     Raises:
-        MagBridgeError: There are not so many.
+        MagBridgeError: If there are fewer cells.
     """
     index = prepare(plan).index
     if n > len(index.cell_ids):
-        raise MagBridgeError(f"{n} cells of {len(index.cell_ids)}: expected at most all of them")
-    # The parts of a division into single cells, each cohort in turn; then equal steps through them.
+        raise MagBridgeError(f"{n} cells of {len(index.cell_ids)}; expected at most all of them")
+    # Order the cells so that cohorts are evenly spread, then take equal steps through that order.
     rng = np.random.default_rng((0, 4, n, plan.seed))
     order = np.argsort(balanced_folds(index.cohorts, len(index.cell_ids), rng))
     chosen = np.sort(order[np.linspace(0, len(order) - 1, n).round().astype(int)])
@@ -147,19 +147,19 @@ def fewer_cells(plan: LifePlan, n: int) -> LifeStudy:
 
 
 Answer = Callable[[int, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
-"""Fold, severity of the cells to learn from under B orders (B, n) and cells to predict (C,) bool, to predictions (B, m)
-and, where codes are chosen, their sizes and codes (B,), else empty."""
+"""A function of fold, severity of the training cells under B orders (B, n) and cells to predict (C,) bool; it returns
+predictions (B, m) and, if codes are chosen, codebook sizes and codes (B,), else empty arrays."""
 
 
 def within_cohorts(a: np.ndarray, b: np.ndarray, cohorts: np.ndarray) -> np.ndarray:
-    """Mean over cohorts of Spearman's rho inside each, along the last axis; cohorts of fewer than 3 are left out."""
+    """Average Spearman's rho over cohorts, along the last axis; leave out cohorts of fewer than 3 cells."""
     names, sizes = np.unique(cohorts, return_counts=True)
     of_each = [spearman(a[..., cohorts == name], b[..., cohorts == name]) for name in names[sizes >= 3]]
     return np.mean(of_each, axis=0)
 
 
 def orders_of(severity: np.ndarray, cohorts: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """The true order, then n within cohorts, then n free ones, (1 + 2 n, C)."""
+    """Return the true order, then n permuted within cohorts, then n permuted freely, (1 + 2 n, C)."""
     drawn = [severity[permutations(cohorts, n, rng, within=within)] for within in (True, False)]
     return np.concatenate([severity[None], *drawn])
 
@@ -172,18 +172,18 @@ def predict(
     cohorts: np.ndarray,
     plan: LifePlan,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Choose size, code and line on training cells and predict the others.
+    """Choose codebook size, code and line on training cells, and predict the others.
 
     Args:
         target: Severity of the training cells under each of B orders, (B, n).
-        rates: By size of the codebook, share of each code in each cell's segments, (C, K).
+        rates: By codebook size, the share of each code in each cell's segments, (C, K).
         train: Training cells, (C,) bool.
         test: Cells to predict, (C,) bool.
         cohorts: Cohort of each cell, (C,).
         plan: Folds, eligibility and seed.
 
     Returns:
-        Predictions (B, m); chosen sizes (B,) and codes (B,), -1 where none is eligible.
+        Predictions (B, m); chosen sizes (B,) and codes (B,), -1 if none is eligible.
     """
     inner = balanced_folds(cohorts[train], plan.inner_folds, np.random.default_rng((plan.seed, 1)))
     scores, answers = [], []
@@ -198,7 +198,7 @@ def predict(
         scores.append(within_cohorts(predicted, target, cohorts[train]))
         usable = (seen > 0).sum(axis=0) >= plan.min_cells_present
         answers.append((*choose_and_predict(target, seen, shares[test], usable, either_sign=True), size))
-    best = np.argmax(scores, axis=0)  # the first of equals, which is the smallest
+    best = np.argmax(scores, axis=0)  # the first of equals, which is the smallest size
     row = np.arange(len(target))
     predictions = np.stack([answer[0] for answer in answers])[best, row]
     chosen = np.stack([answer[1] for answer in answers])[best, row]
@@ -208,19 +208,19 @@ def predict(
 def nested_lives(
     severity: np.ndarray, fold: np.ndarray, cohorts: np.ndarray, plan: LifePlan, answer: Answer
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Predict every cell from the other folds, on the true lives and on exchanged ones.
+    """Predict every cell from the other folds, on the true lives and on permuted ones.
 
     Args:
         severity: Minus log life, (C,).
-        fold: Fold that holds each cell out, (C,).
+        fold: Fold in which each cell is held out, (C,).
         cohorts: Cohort of each cell, (C,).
         plan: Permutations and seed.
-        answer: What predicts the cells of a fold.
+        answer: Function that predicts the cells of a fold.
 
     Returns:
-        Predicted severity, (C,); and Spearman of predicted and true severity over all cells (`rho`), its mean `within`
-        cohorts and that `by_cohort`, `p_free` of rho, lives exchanged freely, `p_within` of `within`, lives exchanged
-        within cohorts, and the size of the codebook and the code that each fold chose (`n_codes`, `chosen`; -1: none).
+        Predicted severity, (C,); and a dict: Spearman of predicted and true severity over all cells (`rho`), its mean
+        `within` cohorts and the values `by_cohort`, `p_free` of `rho` (lives permuted freely), `p_within` of `within`
+        (lives permuted within cohorts), and the codebook size and code chosen per fold (`n_codes`, `chosen`; -1: none).
     """
     n = plan.n_permutations
     orders = orders_of(severity, cohorts, n, np.random.default_rng((plan.seed, 2)))

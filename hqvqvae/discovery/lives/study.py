@@ -1,4 +1,4 @@
-"""The cells of a search for codes that foretell lives, and the plan that is fixed before it."""
+"""The cells of a search for codes that predict lives, and the plan that is fixed beforehand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,21 +13,21 @@ from ...cells.matr import CURVE_POINTS, load_cycles
 from ...cells.proxies import CellIndex, index_cells
 
 REFERENCE_WINDOW = (7, 11)  # cycles 8 to 12 of the MATR cells, whose first is cycle 2
-TRAIN_STEP = 8  # models are trained on one segment in so many: neighbours are alike; all segments get codes
+TRAIN_STEP = 8  # models are trained on every 8th segment, because neighbours are alike; all segments get codes
 
 
 @dataclass(frozen=True)
 class LifePlan:
-    """What is fixed before the run and written into its report.
+    """Choices fixed before the run and written into its report.
 
     Attributes:
-        n_codes: Sizes of the codebook that each fold chooses from.
-        folds: Parts that the cells are divided into, each cohort evenly; each is held out once.
-        inner_folds: Parts of the training cells, for the choice of the size.
-        min_cells_present: A code is eligible if at least this many training cells hold it.
-        reference_window: Segments whose mean is a cell's beginning, counted from 1; None for features as they are.
+        n_codes: Codebook sizes that each fold chooses from.
+        folds: Number of parts that the cells are divided into, each cohort evenly; each part is held out once.
+        inner_folds: Number of parts of the training cells, to choose the codebook size.
+        min_cells_present: A code is eligible if at least this many training cells have it.
+        reference_window: First and last segment, from 1, whose mean is a cell's beginning; None for unchanged features.
         n_permutations: Draws per null.
-        n_alarm_orders: Draws of the null of alarms, each of which fits sixty warning scores.
+        n_alarm_orders: Draws for the null of alarms, each of which fits sixty warning scores.
         seed: Seed of folds, models and nulls.
     """
 
@@ -43,8 +43,8 @@ class LifePlan:
     def __post_init__(self):
         if min(self.folds, self.inner_folds) < 2 or self.n_permutations < 99 or not self.n_codes:
             sizes = f"{self.n_permutations} permutations, codebooks of {list(self.n_codes)}"
-            expected = "expected at least 2 folds of each, 99 permutations and one size"
-            raise MagBridgeError(f"{self.folds} folds, {self.inner_folds} inner ones, {sizes}: {expected}")
+            expected = "expected at least 2 folds, 2 inner folds, 99 permutations and one codebook size"
+            raise MagBridgeError(f"{self.folds} folds, {self.inner_folds} inner folds, {sizes}; {expected}")
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class LifeStudy:
     """Cells with known lives, prepared once for all methods.
 
     Attributes:
-        plan: What was fixed beforehand.
+        plan: The choices fixed beforehand.
         table: The model's input, one row per segment after the reference window, in order of cell and cycle.
-        names: The features in it.
+        names: Names of its features.
         index: Cells and their segments.
-        lives: Cycles that each cell lasted, (C,).
-        splits: Published part of each cell, (C,).
-        bounds: Features without codes, one row per cell, (C,).
+        lives: Life of each cell in cycles, (C,).
+        splits: Published split of each cell, (C,).
+        bounds: Features of the predictors without codes, one row per cell (C rows).
     """
 
     plan: LifePlan
@@ -71,7 +71,7 @@ class LifeStudy:
 
     @property
     def severity(self) -> np.ndarray:
-        """Minus the log of the life: lives span a factor of 15, and larger means more degraded, (C,)."""
+        """Minus the log of the life, (C,): lives span a factor of 15; larger means more degraded."""
         return -np.log(self.lives)
 
     @property
@@ -86,16 +86,19 @@ def prepare(
     cycles: pd.DataFrame | None = None,
     curves: pd.DataFrame | None = None,
 ) -> LifeStudy:
-    """Take the MATR cells, or some of them.
+    """Prepare the MATR cells, or some of them.
 
     Args:
-        plan: What is fixed before the run.
-        cells: The cells to take, all by default.
-        cycles: A table like that of `matr.load_cycles` in its place.
-        curves: A table of `matr.read_curves`, whose columns are then the model's input in place of the features.
+        plan: The choices fixed before the run.
+        cells: The cells to take; all by default.
+        cycles: A table to use in place of that of `matr.load_cycles`.
+        curves: A table from `matr.read_curves`, to use as the model's input in place of the features.
+
+    Returns:
+        The prepared cells.
 
     Raises:
-        MagBridgeError: fewer cells than folds.
+        MagBridgeError: If there are fewer than two cells per fold.
     """
     table = load_cycles() if cycles is None else cycles
     if cells is not None:
@@ -112,7 +115,7 @@ def prepare(
         table = less_the_beginning(table, list(dict.fromkeys((*CHARGE_FEATURES, *names))), plan.reference_window)
     index = index_cells(table)
     if len(index.cell_ids) < 2 * plan.folds:
-        raise MagBridgeError(f"{len(index.cell_ids)} cells in {plan.folds} folds: expected at least two in each")
+        raise MagBridgeError(f"{len(index.cell_ids)} cells in {plan.folds} folds; expected at least two per fold")
     of_cells = table.groupby("cell_id", sort=True)
     drift = of_cells[list(CHARGE_FEATURES)].apply(lambda rows: rows.tail(10).mean())
     bounds = drift.assign(dq_log_var=last.set_index("cell_id")["dq_log_var"])
@@ -121,7 +124,7 @@ def prepare(
 
 
 def balanced_folds(cohorts: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """The fold of each cell, (C,): each cohort is spread over the folds as evenly as it can be."""
+    """Assign each cell to a fold, (C,), spreading each cohort over the folds as evenly as possible."""
     fold = np.empty(len(cohorts), dtype=int)
     offset = 0
     for cohort in np.unique(cohorts):

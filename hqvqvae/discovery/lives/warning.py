@@ -1,8 +1,8 @@
-"""A warning of a short life: the early-warning score of `warning_score`, fitted to lives, judged on unseen cells.
+"""A warning of a short life: the early-warning score of `warning_score`, fitted to lives and tested on unseen cells.
 
-No cell of the data reaches its end within the 100 cycles that are public, so the score is asked another question than
-on whole lives: will this cell last less long than the median one? An alarm is raised once, at the first cycle whose
-score reaches a threshold that at most a fifth of the long-lived training cells reach.
+No cell of the data reaches its end within the 100 public cycles, so the score answers another question than on whole
+lives: will this cell last less long than the median one? An alarm is raised once, at the first cycle whose score
+reaches a threshold that at most a fifth of the long-lived training cells reach.
 """
 
 from dataclasses import replace
@@ -18,28 +18,28 @@ from .search import fit_without, fold_of
 from .study import LifeStudy, balanced_folds
 
 N_CODES = HQVQVAEConfig.named("precursor").codebook_size
-PLAIN = ("capacity", "v_mean_charge")  # detectors without codes: less of it than at the beginning
-SMOOTH = 10  # segments of their trailing mean
+PLAIN = ("capacity", "v_mean_charge")  # detectors without codes: a decrease since the beginning
+SMOOTH = 10  # segments in their trailing mean
 
 
 def calibrated_to_short(
     codes: list[np.ndarray], short: np.ndarray, n_codes: int, precursor: int | None, fold: np.ndarray
 ) -> WarningScore:
-    """Fit the score to which cells are short-lived; the threshold comes from cells that each fit left out."""
+    """Fit the score to whether cells are short-lived; take the threshold from cells that each fit left out."""
     late = np.where(short, 0.0, np.nan).tolist()
     cells = [(of, at, np.full(len(of), near)) for of, at, near in zip(codes, late, short, strict=True)]
     fitted = fit_calibrated(cells, n_codes, precursor, _ends(codes, short), fold, np.inf)
-    assert fitted is not None, "the median parts short lives from long ones"
+    assert fitted is not None, "the median separates short lives from long ones"
     return fitted
 
 
 def _ends(values: list[np.ndarray], short: np.ndarray) -> np.ndarray:
-    """The end of the record for short-lived cells, which an alarm must come before; NaN for the others."""
+    """Return the end of each short-lived cell's record, which an alarm must precede; NaN for other cells."""
     return np.where(short, [len(of_cell) for of_cell in values], np.nan)
 
 
 def precursor_of(study: LifeStudy, rates: np.ndarray, cells: np.ndarray, *, either_sign: bool = True) -> int | None:
-    """The code that ranks the lives of some cells best, either way or as lives get shorter; None if none may."""
+    """Find the code that best ranks some cells' lives, in either or only the shortening direction; None if none may."""
     usable = (rates[cells] > 0).sum(axis=0) >= study.plan.min_cells_present
     target = study.severity[None, cells]
     pick = choose_and_predict(target, rates[cells], rates[:0], usable, either_sign=either_sign)[1][0]
@@ -47,17 +47,17 @@ def precursor_of(study: LifeStudy, rates: np.ndarray, cells: np.ndarray, *, eith
 
 
 def evaluate(study: LifeStudy, method: str, training: TrainingConfig | None = None) -> dict[str, Any]:
-    """Raise alarms on cells that neither codes, score nor threshold have seen.
+    """Raise alarms on cells unseen by codes, score and threshold.
 
     Args:
         study: The cells.
-        method: Of the codes, or one of `PLAIN`.
-        training: Other than the default.
+        method: Method of the codes, or one of `PLAIN`.
+        training: Training settings; the default ones if None.
 
     Returns:
-        Cells by outcome (`hit`, `false_alarm`, `missed`, `quiet`; lives below the median are short), median
-        `alarm_cycle` and `lead_cycles` of hits, from the alarm to the end of life; `p` of cells judged rightly, all of
-        it repeated on lives exchanged within cohorts. Of codes also `first`, see `_first`.
+        Counts of cells by outcome (`hit`, `false_alarm`, `missed`, `quiet`; lives below the median are short); median
+        `alarm_cycle` and `lead_cycles` of hits, from the alarm to the end of life; `p` of the number of correct
+        outcomes, with everything repeated on lives permuted within cohorts. For codes also `first`, see `_first`.
     """
     fold = fold_of(study)
     sequences = None
@@ -73,7 +73,7 @@ def evaluate(study: LifeStudy, method: str, training: TrainingConfig | None = No
 
 
 def _alarms(study: LifeStudy, sequences: list[list[np.ndarray]] | None, method: str) -> dict[str, Any]:
-    """Cells by outcome and the medians of hits; codes of all cells by fold, or None for a plain detector."""
+    """Count cells by outcome, with medians of hits; `sequences` are codes by fold, None for a plain detector."""
     fold, lives = fold_of(study), study.lives
     cycles = study.index.split(study.table["cycle"].to_numpy())
     rows = []
@@ -103,11 +103,11 @@ def _alarms(study: LifeStudy, sequences: list[list[np.ndarray]] | None, method: 
 
 
 def _first(study: LifeStudy, sequences: list[list[np.ndarray]]) -> dict[str, Any]:
-    """When the code of short lives, chosen without the cell, first fires in it, and how long before its end.
+    """Find when the code of short lives, chosen without the cell, first fires in it, and how long before its end.
 
     Returns:
         `cells` in which it fires, medians of the `cycle` and of the `lead_cycles` to the end of life, and `p` of that
-        lead against sequences shifted at random, as in `nulls.lead_times`.
+        lead against randomly shifted sequences, as in `nulls.lead_times`.
     """
     fold = fold_of(study)
     first_cycle = study.table["cycle"].to_numpy()[study.index.starts[:-1]]
@@ -131,6 +131,6 @@ def _shares(codes: list[np.ndarray]) -> np.ndarray:
 
 
 def _plain(study: LifeStudy, name: str) -> list[np.ndarray]:
-    """Trailing mean of minus a feature, per cell; the features are relative to the beginning."""
+    """Compute the trailing mean of a feature's negative per cell; features are relative to the beginning."""
     means = -study.table.groupby("cell_id", sort=False)[name].transform(lambda rows: rows.rolling(SMOOTH, 1).mean())
     return study.index.split(means.to_numpy())

@@ -1,1 +1,1 @@
-"""Tables and figures of the paper, made anew on the NASA cells."""
+"""Tables and figures of the paper, reproduced on the NASA cells."""

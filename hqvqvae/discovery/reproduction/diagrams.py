@@ -1,4 +1,4 @@
-"""The paper's diagrams: the method, the model and the circuit from a configuration, protocol and split from cells."""
+"""The paper's diagrams: method, model and circuit, drawn from a configuration; protocol and split, from cells."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
 
 
 def _row(axis: Axes, y: float, texts: list[str], colours: list[str], backwards: bool = False) -> None:
-    """Boxes side by side, an arrow from each to the next."""
+    """Draw boxes in a row, with an arrow from each to the next."""
     edge = BOX_WIDTH / 2 + 0.03
     for place, (text, colour) in enumerate(zip(texts, colours, strict=True)):
         _box(axis, place * STEP, y, text, colour)
@@ -59,7 +59,7 @@ def _bottleneck_words(config: HQVQVAEConfig) -> str:
 
 
 def _draw_rows(name: str, size: tuple[float, float], colours: tuple[list[str], list[str]], **values: Any) -> Canvas:
-    """Boxes in two rows, told in `artefacts.yaml`, and arrows down where a box of the upper row feeds the lower one."""
+    """Draw two rows of boxes, as described in `artefacts.yaml`, with arrows from the upper row to the lower one."""
     words = packaged_document("artefacts.yaml")["diagrams"][name]
     upper, lower = ([text.format(**values) for text in words[row]] for row in ("upper", "lower"))
     figure, axis = _blank(*size)
@@ -72,7 +72,7 @@ def _draw_rows(name: str, size: tuple[float, float], colours: tuple[list[str], l
 
 
 def draw_method(config: HQVQVAEConfig, plan: DiscoveryPlan) -> Canvas:
-    """From a discharge segment to the answer: the model in the upper row, discovery in the lower one."""
+    """Draw the way from a discharge segment to the answer: the model in the upper row, discovery in the lower one."""
     n_features = len(config.feature_names)
     widths = "-".join(map(str, [n_features, *config.hidden_sizes, config.latent_dim]))
     words = {"n_features": n_features, "widths": widths, "bottleneck": _bottleneck_words(config)}
@@ -81,7 +81,7 @@ def draw_method(config: HQVQVAEConfig, plan: DiscoveryPlan) -> Canvas:
 
 
 def layers(config: HQVQVAEConfig) -> list[tuple[str, int, int]]:
-    """Every layer of the model in order: what it is, its width, its trained numbers."""
+    """List every layer of the model in order: its kind, its width, its number of trained parameters."""
     from torch import nn
 
     from ...bottleneck import Bottleneck
@@ -108,7 +108,7 @@ def layers(config: HQVQVAEConfig) -> list[tuple[str, int, int]]:
 
 
 def draw_model(config: HQVQVAEConfig) -> Canvas:
-    """Every layer as a bar as high as it is wide, with its trained numbers below."""
+    """Draw every layer as a bar whose height is its width, with the number of trained parameters below."""
     from matplotlib.patches import Rectangle
 
     rows = layers(config)
@@ -122,14 +122,14 @@ def draw_model(config: HQVQVAEConfig) -> Canvas:
         if place:
             _arrow(axis, (place - 0.78, 0), (place - 0.22, 0))
     total = sum(trained for _, _, trained in rows)
-    bypass = ", the latent added to what the bottleneck gives" if config.residual else ""
-    title = f"Widths of the layers, and their {total:,} trained numbers (grey){bypass}"
+    bypass = "; the latent is added to the bottleneck's output" if config.residual else ""
+    title = f"Widths of the layers, and their {total:,} trained parameters (grey){bypass}"
     axis.set(xlim=(-0.8, len(rows) - 0.4), ylim=(-47, 40), title=title)
     return figure
 
 
 def draw_circuit(config: HQVQVAEConfig) -> Canvas:
-    """The circuit gate by gate, as PennyLane writes it."""
+    """Draw the circuit gate by gate, in PennyLane's text form."""
     from ...pennylane_circuit import draw
 
     text = draw(config.n_qubits, config.n_layers, config.ansatz)
@@ -141,12 +141,12 @@ def draw_circuit(config: HQVQVAEConfig) -> Canvas:
 
 
 def draw_protocol() -> Canvas:
-    """Leave one cell out: what is learned from training cells, and what of it meets the unseen cell."""
+    """Draw leave-one-cell-out: what is learned from training cells, and how it is applied to the unseen cell."""
     return _draw_rows("protocol", (9, 3.2), ([OKABE_ITO[4]] * 4, [OKABE_ITO[1]] * 4))
 
 
 def draw_split(cohort_of: Mapping[str, str]) -> Canvas:
-    """The folds as a matrix: one cell held out in each, all others in training.
+    """Draw the folds as a matrix: one cell held out in each, all others in training.
 
     Args:
         cohort_of: Cohort of each cell, in the order of the folds.
@@ -161,12 +161,12 @@ def draw_split(cohort_of: Mapping[str, str]) -> Canvas:
     for place in range(1, len(cells)):
         if cohorts[place] != cohorts[place - 1]:
             axis.axvline(place - 0.5, color=INK, linewidth=0.8)
-    axis.set_title("Training (blue) and held out (red); lines part the cohorts")
+    axis.set_title("Training (blue) and held out (red); lines separate the cohorts")
     return figure
 
 
 def draw_notice(text: str) -> Canvas:
-    """What stands in the place of a figure that cannot exist."""
+    """Draw a notice in place of a figure that cannot be made."""
     figure, axis = _blank(8, 2)
     axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=10, color=INK, wrap=True)
     return figure

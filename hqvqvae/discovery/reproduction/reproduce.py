@@ -1,7 +1,7 @@
-"""Every table and figure of the paper in one folder, by its own numbers: ours, and what it prints, beside each other.
+"""All tables and figures of the paper in one folder, under its own numbers: our values next to those that it prints.
 
-What the paper prints is in `paper_values`. What we have and the paper prints no table or figure of comes after, without
-a number: metrics, the candidate code cell by cell, the circuit, the use of the codebook.
+The paper's printed values are in `paper_values`. Results for which the paper has no table or figure come last, without
+a number: metrics, the candidate code cell by cell, the circuit, and the use of the codebook.
 """
 
 import json
@@ -45,7 +45,7 @@ SHORT_PLAN = DiscoveryPlan(n_permutations=199, min_cells_present=2)
 
 
 class Artefact(NamedTuple):
-    """One table or figure: its name in the paper, what it shows, what is said under it; how a figure is drawn."""
+    """One table or figure: its name in the paper, title, note, table, drawing function and further text."""
 
     name: str
     title: str
@@ -61,7 +61,7 @@ class Artefact(NamedTuple):
 
     @property
     def record(self) -> dict[str, Any]:
-        """What report.json holds of it."""
+        """Its entry in report.json."""
         table = None if self.table is None else self.table.fillna("").to_dict("records")
         figure = None if self.draw is None else f"figures/{self.file}"
         return {"name": self.name, "title": self.title, "note": self.note, "table": table, "figure": figure}
@@ -77,27 +77,27 @@ def reproduce(
     engine: Engine = ALONE,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Train and analyse what the paper's tables and figures are made of, and write them.
+    """Train and analyse all that the paper's tables and figures need, and write them.
 
     Args:
-        out: A new folder: report.md, report.json, figures/.
+        out: New folder for report.md, report.json and figures/.
         seeds: Training seeds.
-        short: Four cells and six epochs: shows that all parts work, its figures mean nothing.
+        short: Use four cells and six epochs, to show that all parts work; the figures mean nothing.
         replace: Whether an earlier reproduction in the folder may be replaced.
-        evaluated: File of `python -m hqvqvae evaluate` on the same segments and seeds, to take errors from; they are
-            measured here without one.
+        evaluated: File from `python -m hqvqvae evaluate` on the same segments and seeds, to take errors from; None to
+            measure them here.
         engine: Where the methods are trained.
-        say: Called with a line of progress.
+        say: Called with each line of progress.
 
     Returns:
-        What report.json holds.
+        The content of report.json.
 
     Raises:
-        MagBridgeError: If the folder holds something else, or the file is not of these segments, seeds and methods.
+        MagBridgeError: If the folder contains something else, or the file is for other segments, seeds or methods.
     """
     require_folder(out, KIND, replace)
     if not seeds:
-        raise MagBridgeError("reproducing the paper needs at least one seed")
+        raise MagBridgeError("reproducing the paper needs at least one seed, got none")
     segments, curves = load_segments("C"), load_curves()
     plan, training = (SHORT_PLAN, SHORT_TRAINING) if short else (DiscoveryPlan(), TrainingConfig())
     if short:
@@ -137,16 +137,16 @@ def _read_evaluation(path: Path, segments: pd.DataFrame, seeds: Sequence[int]) -
         lacking = [name for name in tables.BASELINES if name not in evaluation["methods"]]
         of_these = evaluation["data_sha256"] == table_sha256(segments) and evaluation["seeds"] == list(seeds)
     except (ValueError, TypeError, KeyError, StopIteration) as error:
-        lacks = "holds no record by cell of `python -m hqvqvae evaluate`"
-        raise MagBridgeError(f"{path} {lacks}; leave it out to measure") from error
+        lacks = "has no record by cell from `python -m hqvqvae evaluate`"
+        raise MagBridgeError(f"{path} {lacks}; omit it to measure errors") from error
     if lacking or not of_these:
-        other = f"of other segments, or of other seeds than {list(seeds)}, or lacks methods"
-        raise MagBridgeError(f"{path} is {other} ({', '.join(lacking) or 'none'}); leave it out to measure anew")
+        other = f"for other segments, or for other seeds than {list(seeds)}, or lacks methods"
+        raise MagBridgeError(f"{path} is {other} ({', '.join(lacking) or 'none'}); omit it to measure errors")
     return evaluation
 
 
 def collect(found: Discovery, errors: dict[str, Any], training: TrainingConfig, curves: pd.DataFrame) -> list[Artefact]:
-    """Tables and figures in the paper's order, from a discovery run that holds the paper's configuration."""
+    """Collect tables and figures in the paper's order, from a discovery run with the paper's configuration."""
     paper, config = found.controls["paper"], HQVQVAEConfig.named("paper")
     results = {found.primary.name: found.primary, **found.controls}
     frames = figure_data(found.study, paper, curves)
@@ -202,12 +202,12 @@ def collect(found: Discovery, errors: dict[str, Any], training: TrainingConfig, 
 
 
 def _about_codes(found: Discovery, paper: MethodResult) -> str:
-    """Which code is shown, and which of the two models have none."""
+    """Describe which code is shown, and which of the two models has none."""
     lacking = [f"`{result.name}`" for result in (paper, found.primary) if result.candidate is None]
     parts = [] if paper.candidate is None else [f"Shown: code {paper.candidate} of `{paper.name}`."]
     if lacking:
         fewest = found.study.plan.min_cells_present
-        none = f"none is held by {fewest} cells with a varying early rate"
+        none = f"none occurs in {fewest} cells with a varying early rate"
         parts.append(f"No code of {' and '.join(lacking)} is eligible: {none}.")
     return " ".join(parts)
 

@@ -1,4 +1,4 @@
-"""The paper's tables made from our own results, its own figures beside ours where we have them; ready to print."""
+"""The paper's tables made from our own results, next to its own figures if it prints them; ready to print."""
 
 from typing import Any
 
@@ -20,21 +20,21 @@ BASELINES: tuple[str, ...] = tuple(WORDS["baselines"])
 
 
 def features() -> pd.DataFrame:
-    """Table 1: the features, the paper's units beside ours."""
-    units = {**FEATURE_UNITS, "cycle_index": "column `cycle`, no input: Table 3 leaves it out"}
+    """Tabulate the features, with the paper's units and ours (Table 1)."""
+    units = {**FEATURE_UNITS, "cycle_index": "column `cycle`, not an input: Table 3 omits it"}
     printed = table(1)
     return printed.rename(columns={"unit": "unit, paper"}).assign(**{"unit, ours": printed["feature"].map(units)})
 
 
 def inputs(config: HQVQVAEConfig) -> pd.DataFrame:
-    """Table 3: which features the model takes."""
+    """Tabulate which features the model uses (Table 3)."""
     printed = table(3)
     used = ["yes" if name in config.feature_names else "no" for name in printed["feature"]]
     return printed.assign(**{"used, paper": "yes", "used, ours": used})
 
 
 def settings(config: HQVQVAEConfig, training: TrainingConfig) -> pd.DataFrame:
-    """Table 7: what the model is made of and how it is trained."""
+    """Tabulate the model's architecture and training settings (Table 7)."""
     fixed = {
         "encoding": "Angle", "optimizer": "Adam", "weight_decay": "0.0", "clipping": "None", "scheduler": "None",
         "normalization": "Z-score", "protocol": "Cross-cell",
@@ -46,7 +46,7 @@ def settings(config: HQVQVAEConfig, training: TrainingConfig) -> pd.DataFrame:
 
 
 def baselines(evaluation: dict[str, Any]) -> pd.DataFrame:
-    """Table 5: the methods that the model is compared with, and our errors on cells left out of training."""
+    """Tabulate the methods compared, and our errors on cells left out of training (Table 5)."""
     rows = {WORDS["printed_as"][row["method"]]: row for row in table(5).to_dict("records")}
     rows |= {name: {"method": "-"} for name in evaluation["methods"] if name not in rows}
     for name, row in rows.items():
@@ -57,14 +57,14 @@ def baselines(evaluation: dict[str, Any]) -> pd.DataFrame:
 
 
 def schema_fields() -> pd.DataFrame:
-    """Table 6: the answer's fields in short."""
+    """Tabulate the answer's fields in short (Table 6)."""
     ours = {path.split(".")[-1] for path in _schema_fields()}
     fields = pd.DataFrame(listing(6).items(), columns=["field", "meaning"])
     return fields.assign(ours=["yes" if name in ours else "no" for name in fields["field"]])
 
 
 def datasets(recorded: pd.DataFrame) -> pd.DataFrame:
-    """Table 8: the cohorts, counted in all recorded segments."""
+    """Tabulate the cohorts, counting all recorded segments (Table 8)."""
     cohorts = recorded.groupby("cohort", sort=False)
     cycles = cohorts["cycle"].min().map(str) + "-" + cohorts["cycle"].max().map(str)
     counts = {"batteries, ours": cohorts["cell_id"].nunique().map(str), "segments, ours": cohorts.size().map(str)}
@@ -74,7 +74,7 @@ def datasets(recorded: pd.DataFrame) -> pd.DataFrame:
 
 
 def environment() -> pd.DataFrame:
-    """Table 9: what the paper and we computed on."""
+    """Tabulate the computing environments of the paper and of this run (Table 9)."""
     import platform
 
     import torch
@@ -83,12 +83,12 @@ def environment() -> pd.DataFrame:
     ours = {"OS": platform.platform(), "Python": platform.python_version(), "pandas": pd.__version__}
     ours |= {"numpy": np.__version__, "torch": torch.__version__, "cuda_available": str(cuda)}
     ours["gpu_name"] = torch.cuda.get_device_name() if cuda else "none: a CPU"
-    ours |= {"cuda_version": str(torch.version.cuda), "timestamp": "left out: the same run gives the same bytes"}
+    ours |= {"cuda_version": str(torch.version.cuda), "timestamp": "omitted, so that equal runs give equal bytes"}
     return pd.DataFrame([{"item": item, "paper": value, "ours": ours[item]} for item, value in listing(9).items()])
 
 
 def splits(protocols: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Table 4: leave one cell out, counted in the segments of each protocol, `{label: table of segments}`."""
+    """Tabulate leave-one-cell-out splits for each protocol's segments, `{label: table of segments}` (Table 4)."""
     printed = listing(4)
     counted = pd.DataFrame({"count": list(printed), "paper": [number(value) for value in printed.values()]})
     for label, segments in protocols.items():
@@ -103,7 +103,7 @@ def splits(protocols: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def measures(evaluation: dict[str, Any], results: dict[str, MethodResult]) -> pd.DataFrame:
-    """The paper's metrics (section 4.5) of every method: errors from `evaluation`, others from `results`."""
+    """Tabulate the paper's metrics (section 4.5) per method: errors from `evaluation`, others from `results`."""
     rows = []
     for name, figures in evaluation["methods"].items():
         result = results.get(name)
@@ -128,7 +128,7 @@ def measures(evaluation: dict[str, Any], results: dict[str, MethodResult]) -> pd
 
 
 def leads_by_cell(study: Study, result: MethodResult) -> pd.DataFrame | None:
-    """The candidate code cell by cell; None where no code is eligible."""
+    """Tabulate the candidate code cell by cell; None if no code is eligible."""
     if result.candidate is None:
         return None
     rates, _ = early_rates(study, result.codes[study.rows], result.n_codes)
@@ -145,7 +145,7 @@ def leads_by_cell(study: Study, result: MethodResult) -> pd.DataFrame | None:
 
 
 def answer_fields(measured_shapes: list[str]) -> pd.DataFrame:
-    """Table 12: the fields of a language model's answer, the paper's beside ours; what we measured of the curve."""
+    """Tabulate a language model's answer fields, the paper's and ours, with the measured curve shape (Table 12)."""
     ours = _schema_fields()
     rows = []
     for field in table(12).to_dict("records"):
@@ -157,7 +157,7 @@ def answer_fields(measured_shapes: list[str]) -> pd.DataFrame:
 
 
 def _schema_fields() -> dict[str, tuple[str, str]]:
-    """Every field of the answer's schema by its path: its type, and whether it is required."""
+    """Return, by path, the type of every field in the answer's schema and whether it is required."""
     found = {}
 
     def walk(schema: dict[str, Any], path: str) -> None:

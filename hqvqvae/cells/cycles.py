@@ -105,7 +105,7 @@ def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: s
     if told is None and step_type is not None:
         current, note = _by_steps(current, step_type)
     if told == "positive":
-        current, note = -current, "Discharge is positive in the file, as told."
+        current, note = -current, "Discharge is positive in the file, as stated."
     load = load_current(current)
     down = _move(trace, current < -load)
     up = _move(trace, current > load)
@@ -116,7 +116,7 @@ def signed(trace: Trace, step_type: np.ndarray | None, told: str | None, cell: s
         rise, fall = moves.clip(min=0).sum(), -moves.clip(max=0).sum()
         if min(rise, fall) > MAGNITUDE_SHARE * max(rise, fall):
             seen = f"the current is never {never}, and the voltage both rises and falls under it"
-            why = "it is a magnitude, without the sign that tells charge from discharge"
+            why = "it is a magnitude, without the sign that distinguishes charge from discharge"
             fix = "export it with its sign, or with a column of step types (charge, discharge, rest)"
             raise MagBridgeError(f"cell {cell}: {seen}: {why}; {fix}")
     if up.sum() - down.sum() < 0:

@@ -122,7 +122,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _apart(names: list[str]) -> list[str]:
-    """Add numbers to repeated column names that name no field, as `Units` does."""
+    """Add numbers to repeated column names that name no field, such as `Units`."""
     known = {name for name in names if any(named(name, each) is not None for each in FIELDS)}
     return [f"{n}.{i}" if n in names[:i] and n not in known else n for i, n in enumerate(names)]
 

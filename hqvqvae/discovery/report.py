@@ -104,7 +104,7 @@ _FILTERS = {"p": _p_equals, "is_known": np.isfinite}
 
 
 def is_precursor(study: Study, result: MethodResult) -> bool:
-    """Return whether the nested analysis finds a precursor: predicts unseen cells beyond what their cohort explains."""
+    """Return whether the nested analysis predicts unseen cells beyond what their cohort explains: a precursor."""
     return result.nested is not None and result.nested.finds_precursor(study.plan.alpha)
 
 

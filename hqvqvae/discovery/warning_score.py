@@ -28,7 +28,7 @@ WINDOW = 10  # segments in the moving window
 HORIZON = 30  # segments: an alarm earlier than this before the onset counts as false
 MAX_FALSE_ALARMS = 0.2  # share of training cells with a false alarm that calibration allows
 FEATURES = ("activation", "since_first_activation", "transitions", "late_codes")
-DETECTORS = {"score": "early-warning score", "capacity": "capacity threshold", "age": "age alone"}
+DETECTORS = {"score": "early-warning score", "capacity": "capacity threshold", "age": "age only"}
 OUTCOMES = ("hit", "false_alarm", "missed", "quiet")
 
 

@@ -168,7 +168,7 @@ def _understood(table: pd.DataFrame, found: Found, segments: list[Segment]) -> s
         source = f"{name!r}{told and f': {told}'}"
         parts.append(f"{quantity} {values.min() / worth:.4g} to {values.max() / worth:.4g} {unit} ({source})")
     charges = [charge_of(segment) for segment in segments if not segment.fault and loaded_samples(segment).size]
-    return f"Read as: {', '.join(parts)}; discharges of {min(charges):.4g} to {max(charges):.4g} Ah."
+    return f"Understood: {', '.join(parts)}; discharges of {min(charges):.4g} to {max(charges):.4g} Ah."
 
 
 def _check_clock(raw: Raw, found: Found, time: pd.Series) -> None:

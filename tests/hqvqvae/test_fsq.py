@@ -49,5 +49,5 @@ def test_a_model_is_saved_and_loaded_with_it(tmp_path):
     model.save_pretrained(tmp_path)
     again = HQVQVAEModel.from_pretrained(tmp_path)
     assert torch.equal(again.encode(features()).codes, model.encode(features()).codes)
-    with pytest.raises(HQVQVAEError, match="has no codebook to start"):
+    with pytest.raises(HQVQVAEError, match="has no codebook to initialise"):
         HQVQVAEConfig.named("recommended", quantizer="fsq")

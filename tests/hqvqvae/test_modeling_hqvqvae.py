@@ -168,7 +168,7 @@ def test_a_damaged_download_is_refused_and_leaves_the_cache(tmp_path, at):
     damaged = bytearray(weights)
     damaged[at] ^= 1
     blob.write_bytes(damaged)
-    with pytest.raises(HQVQVAEError, match="the download of user/name was damaged and has left the cache"):
+    with pytest.raises(HQVQVAEError, match="the download of user/name was damaged and has been removed from the cache"):
         HQVQVAEModel.from_pretrained("user/name", cache_dir=tmp_path, local_files_only=True)
     assert not blob.exists()
 

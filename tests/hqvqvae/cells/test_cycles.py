@@ -132,7 +132,7 @@ def test_units_that_columns_state_are_converted_and_the_cyclers_own_count_is_com
     found = feature_table(cells.segments)
     np.testing.assert_allclose(found["capacity"], truth, rtol=1e-6)
     np.testing.assert_allclose(found["temp_mean"], 25, rtol=1e-9)
-    assert any("of what the cycler counted" in note for note in cells.notes) == (off != 1)
+    assert any("of the charge counted by the cycler" in note for note in cells.notes) == (off != 1)
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
@@ -250,7 +250,7 @@ def test_what_is_dropped_is_said(tmp_path):
     table.to_csv(tmp_path / "mine.csv", index=False)
     cells = read_cells(tmp_path / "mine.csv")
     np.testing.assert_allclose(feature_table(cells.segments)["capacity"], truth, rtol=1e-6)
-    assert "mine: 3 smaller discharges of a cycle left out beside its full one, such as pulses." in cells.notes
+    assert "mine: 3 smaller discharges left out of cycles with a full one, such as pulses." in cells.notes
 
 
 def test_the_summary_counts_cells_and_kinds():

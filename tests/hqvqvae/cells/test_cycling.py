@@ -101,16 +101,16 @@ def test_no_protocol_takes_a_broken_cycle(protocol):
 
 
 def test_a_column_of_words_is_named():
-    with pytest.raises(MagBridgeError, match="column 'voltage_V' holds 'high' in row 0; expected numbers"):
+    with pytest.raises(MagBridgeError, match="column 'voltage_V' contains 'high' in row 0; expected numbers"):
         segments_of(cell_table().assign(voltage_V="high"))
-    with pytest.raises(MagBridgeError, match="column 'voltage_V' holds no numbers"):
+    with pytest.raises(MagBridgeError, match="column 'voltage_V' has values that are not numbers"):
         segments_of(cell_table().assign(voltage_V=b"\xff\xfe"))
 
 
 def test_cycles_that_are_no_numbers_and_empty_tables_are_named():
-    with pytest.raises(MagBridgeError, match="cycle holds 1.5; expected whole numbers"):
+    with pytest.raises(MagBridgeError, match="cycle contains 1.5; expected whole numbers"):
         segments_of(cell_table().assign(cycle=1.5))
-    with pytest.raises(MagBridgeError, match="column names, cell_id, .*and no rows under them"):
+    with pytest.raises(MagBridgeError, match="it has columns cell_id, .* but no rows; expected samples"):
         segments_of(cell_table().iloc[:0])
 
 
@@ -119,7 +119,7 @@ def test_a_temperature_is_declared_or_left_out_by_name(tmp_path):
     cells = read_cells(tmp_path / "mine.csv")
     found = feature_table(cells.segments)
     assert found["valid"].all() and found["temp_mean"].isna().all() and found["capacity"].notna().all()
-    assert any("temp_mean has no value (declare one with --ambient)" in note for note in cells.notes)
+    assert any("temp_mean has no value (give a temperature with --ambient)" in note for note in cells.notes)
     declared = read_cells(tmp_path / "mine.csv", Reading(ambient_C=21.5))
     assert (feature_table(declared.segments)["temp_mean"] == 21.5).all()
     with pytest.raises(MagBridgeError, match="ambient temperature 300: expected -60 to 150 degC"):
@@ -190,7 +190,7 @@ def test_a_current_in_an_unstated_unit_is_shown_and_refused_beside_a_nominal_cap
     table.to_csv(tmp_path / "mine.csv", index=False)
     assert read_cells(tmp_path / "mine.csv").notes[0] == (
         "Understood: time 0 to 0.6556 h ('time_s'), voltage 2.7 to 4.2 V ('Voltage (V)'), "
-        "current -40 to 0 A ('I': no unit told, A taken), temperature 24 to 34 degC ('temperature_C'); "
+        "current -40 to 0 A ('I': no unit given, A assumed), temperature 24 to 34 degC ('temperature_C'); "
         "discharges of 26 to 26 Ah."
     )
     with pytest.raises(
@@ -201,7 +201,7 @@ def test_a_current_in_an_unstated_unit_is_shown_and_refused_beside_a_nominal_cap
     with pytest.raises(MagBridgeError, match="gives 0.026 Ah"):
         read_cells(tmp_path / "mine.csv", Reading(columns=tmp_path / "columns.yaml", nominal_Ah=2.0))
     told = read_cells(tmp_path / "mine.csv", Reading(columns=tmp_path / "columns.yaml", nominal_Ah=0.03))
-    assert "current -0.04 to 0 A ('I': mA told)" in told.notes[0]
+    assert "current -0.04 to 0 A ('I': unit mA)" in told.notes[0]
     with pytest.raises(MagBridgeError, match="nominal capacity -1: expected a positive number of Ah"):
         Reading(nominal_Ah=-1)
 

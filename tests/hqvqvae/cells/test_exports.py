@@ -140,7 +140,7 @@ def test_stamps_are_seconds_since_the_first_and_clocks_state_their_own_unit(tmp_
         same(tmp_path / "mine.csv")
     table.assign(Time=stamps.dt.strftime("%d.%m.%Y %H:%M:%S")).to_csv(tmp_path / "mine.csv", index=False)
     with pytest.raises(
-        MagBridgeError, match="'Time' holds '01.03.2026 08:00:00' in row 2; expected seconds, HH:MM:SS or"
+        MagBridgeError, match="'Time' contains '01.03.2026 08:00:00' in row 2; expected seconds, HH:MM:SS or"
     ):
         read_cells(tmp_path / "mine.csv")
 
@@ -235,7 +235,7 @@ def maccor(path, per_minute=1.0):
 
 def test_maccors_text_is_read(tmp_path):
     maccor(tmp_path / "mine.txt")
-    assert "The sign of the current is that of the step types" in " ".join(same(tmp_path / "mine.txt"))
+    assert "The sign of the current was taken from the step types" in " ".join(same(tmp_path / "mine.txt"))
 
 
 @pytest.mark.parametrize("unit, per_minute", [("min", 60), ("h", 3600), ("ms", 1e-3)])
@@ -279,7 +279,7 @@ def test_short_discharges_in_a_unit_that_is_told_are_said_to_be_short(tmp_path):
 def test_layers_of_names_are_one_line(tmp_path):
     names = "Cycle Index,Chg. Cap.(Ah),DChg. Cap.(Ah)\n,Step Index,Step Type\n,,DataPoint,Time,Current(A),Voltage(V)\n"
     (tmp_path / "mine.csv").write_text(names + "1,2,3\n,,1,0,0.0,4.1\n")
-    with pytest.raises(MagBridgeError, match="layers of column names.*export the samples alone"):
+    with pytest.raises(MagBridgeError, match="layers of column names.*export only the samples"):
         read_cells(tmp_path / "mine.csv")
 
 
@@ -306,7 +306,7 @@ def test_real_exports_are_read_and_agree_with_their_own_counter(name, monkeypatc
     cells = read_cells(CYCLERS / name)
     features = feature_table(cells.segments)
     assert features["valid"].any()
-    ratios = [re.search(r"integral of the current is (\S+) of what", note) for note in cells.notes]
+    ratios = [re.search(r"integral of the current is (\S+) of the charge counted", note) for note in cells.notes]
     off = [abs(float(ratio[1]) - 1) for ratio in ratios if ratio]
     print(f"{name}: {len(features)} discharges, {features['valid'].sum()} valid, off its own count by {off}")
     if REAL[name] is None:
@@ -337,7 +337,7 @@ def test_a_clock_of_another_unit_is_read_through_a_map(tmp_path):
 def test_rows_with_more_cells_than_names_are_refused_and_a_comma_at_their_end_is_not(tmp_path):
     head, path = "Test Time (s),Voltage (V),Current (A),Cycle Index", tmp_path / "mine.csv"
     path.write_text("\n".join([head, *(f"{t},4.{9 - t},-1,1,7" for t in range(3))]))
-    with pytest.raises(MagBridgeError, match="more cells than the 4 columns that row 1 names"):
+    with pytest.raises(MagBridgeError, match="more cells than the 4 columns named in row 1; expected a name for each"):
         read_cells(path)
     path.write_text("\n".join([head, *(f"{t},4.{9 - t},-1,1," for t in range(3))]))
     assert len(read_cells(path).segments) == 1
@@ -345,7 +345,7 @@ def test_rows_with_more_cells_than_names_are_refused_and_a_comma_at_their_end_is
 
 @pytest.mark.parametrize(
     "name, kind, message",
-    [("cell_id", pa.string(), "read as .parquet: .*UTF-?8"), ("time_s", pa.binary(), "holds bytes")],
+    [("cell_id", pa.string(), "read as .parquet: .*UTF-?8"), ("time_s", pa.binary(), "contains bytes")],
 )
 def test_bytes_in_parquet_are_one_line(tmp_path, name, kind, message):
     table = pa.Table.from_pandas(whole_test().assign(cell_id="one"), preserve_index=False)

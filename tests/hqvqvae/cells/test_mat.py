@@ -28,7 +28,7 @@ class Crash:
 
 
 def test_what_crashes_the_reader_is_one_error_and_the_next_file_reads(tmp_path):
-    with pytest.raises(MagBridgeError, match=r"B0001.mat is damaged or no MATLAB 5 file \(it crashes its reader\)"):
+    with pytest.raises(MagBridgeError, match=r"B0001.mat is damaged or not MATLAB 5 \(it crashes its reader\)"):
         list(mat.read_mats({"B0001": Crash()}))
     ((cell, records),) = mat.read_mats({"B0001": written(tmp_path / "B0001.mat").read_bytes()})
     assert cell == "B0001" and len(records) == 1 and records[0][1] == 1.8

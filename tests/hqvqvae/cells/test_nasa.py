@@ -85,14 +85,14 @@ def test_a_missing_field_is_named(tmp_path, field):
 
 
 def test_a_file_of_another_cell_or_of_no_discharge_is_refused(tmp_path):
-    with pytest.raises(MagBridgeError, match=r"holds \['B0001'\], expected the struct B0099"):
+    with pytest.raises(MagBridgeError, match=r"contains \['B0001'\]; expected the struct B0099"):
         nasa.read_archive(write_mat(tmp_path / "B0099.mat", [operation()], name="B0001"))
     with pytest.raises(MagBridgeError, match="no discharge among its 2 operations"):
         nasa.read_archive(write_mat(tmp_path / "B0098.mat", [operation("charge"), operation("charge")]))
     with pytest.raises(MagBridgeError, match="does not exist"):
         nasa.read_archive(tmp_path / "nothing")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(MagBridgeError, match=r"holds no file B\*.mat"):
+    with pytest.raises(MagBridgeError, match=r"contains no file B\*.mat"):
         nasa.read_archive(tmp_path / "empty")
 
 

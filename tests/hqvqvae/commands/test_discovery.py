@@ -131,11 +131,11 @@ def test_interpret_dry_run_writes_prompts(run, tmp_path):
         (("discover", "--reference", "5", "--out", "unused"), "--reference '5': expected the first and last segment"),
         (("discover", "--early", "1.5", "--out", "unused"), "early_fraction is 1.5"),
         (("discover", "--data", "missing.csv", "--out", "unused"), "missing.csv does not exist"),
-        (("plot", "missing"), "missing holds no data for all"),
+        (("plot", "missing"), "missing has no data for all"),
         (("plot", "missing", "--figure", "pie"), "figure 'pie' is unknown"),
         (("discover", "--method", "astrology", "--out", "unused"), "method 'astrology' is unknown"),
-        (("warn", "missing", "codes.csv"), "missing holds no warning_score.json"),
-        (("interpret", "missing", "--dry-run"), "missing holds no segments.csv"),
+        (("warn", "missing", "codes.csv"), "missing has no warning_score.json"),
+        (("interpret", "missing", "--dry-run"), "missing has no segments.csv"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_1(arguments, message):

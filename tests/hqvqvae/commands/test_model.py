@@ -78,9 +78,9 @@ def test_train_on_a_users_cells_then_score(run, tmp_path):
     code, _, err = run("train", "--data", "cells.parquet", "--features", "t_total,colour", "--out", "none")
     assert code == 1 and "the table has no features ['colour']; it has" in err
     code, _, err = run(*train)
-    assert code == 1 and "holds a run already" in err
+    assert code == 1 and "already contains a run" in err
     code, _, err = run(*train[:-1], "other", "--validation", "zz")
-    assert code == 1 and "no cells ['zz'] to hold out; there are ['a', 'b']" in err
+    assert code == 1 and "no cells ['zz'] to hold out; expected some of ['a', 'b']" in err
 
 
 def test_score_with_packaged_weights(run):

@@ -76,5 +76,5 @@ def test_heatmap_numbers_only_runs_that_have_room():
 
 
 def test_timeline_of_a_cell_that_is_not_there_is_named(planted_frames):
-    with pytest.raises(MagBridgeError, match="cell 'B0005' is not in this run: expected one of cell00"):
+    with pytest.raises(MagBridgeError, match="cell 'B0005' is not in this run; expected one of cell00"):
         draw_timeline(planted_frames[1]["timeline"], "B0005")

@@ -114,7 +114,7 @@ def test_a_model_that_babbles_leaves_no_interpretation(run, tmp_path):
     model = tiny_model(tmp_path / "model", "As-an-AI-I-think")
     result = interpret_run(run, model=model, codes=[PLANTED], out=tmp_path / "out")
     assert result["codes"][0]["interpretation"] is None
-    assert result["codes"][0]["error"] == "the output holds no JSON object"
+    assert result["codes"][0]["error"] == "the output contains no JSON object"
 
 
 def test_decoding_is_greedy_and_repeats(tmp_path):
@@ -125,7 +125,7 @@ def test_decoding_is_greedy_and_repeats(tmp_path):
 
 def test_a_prompt_beyond_the_context_is_refused(run, tmp_path):
     model = tiny_model(tmp_path / "model", json.dumps(ANSWER), context=16)
-    with pytest.raises(MagBridgeError, match=r"the prompt has \d+ tokens, and .* reads 16"):
+    with pytest.raises(MagBridgeError, match=r"the prompt has \d+ tokens, but .* reads 16"):
         interpret_run(run, model=model, codes=[PLANTED], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -216,7 +216,7 @@ def test_a_server_is_asked_greedily_retries_are_counted_and_all_is_logged(run, c
 @pytest.mark.parametrize("body", [b"", b"not json", b"[]", b'{"choices": []}', b'{"choices": [{"message": 3}]}'])
 def test_a_server_that_answers_something_else_is_named(run, chat, tmp_path, body):
     chat.outputs.append(body)
-    with pytest.raises(MagBridgeError, match="gave no chat completion of tiny"):
+    with pytest.raises(MagBridgeError, match="gave no chat completion from tiny"):
         interpret_run(run, model="tiny", url=chat.url, codes=[PLANTED], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -269,10 +269,10 @@ def test_summary_by_hand(segments):
 
 
 def test_a_code_that_does_not_occur_is_named(segments):
-    with pytest.raises(MagBridgeError, match="no segment carries code 99"):
+    with pytest.raises(MagBridgeError, match="no segment has code 99"):
         summarise_code(segments, 99)
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):
-    with pytest.raises(MagBridgeError, match="holds no segments.csv"):
+    with pytest.raises(MagBridgeError, match="has no segments.csv"):
         interpret_run(tmp_path, out=tmp_path / "out", dry_run=True)

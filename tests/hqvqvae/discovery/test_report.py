@@ -36,11 +36,11 @@ def test_what_a_user_writes_in_a_name_stays_text(tmp_path):
     ("rho", "p_free", "p_within", "words"),
     [
         (0.6, 0.01, 0.01, "A precursor was found"),
-        (0.6, 0.01, 0.40, "beyond what the cohort tells (rho = 0.60, pF = 0.010, pW = 0.400). Taken without regard"),
-        (0.1, 0.30, 0.40, "No code predicts capacity fade on unseen cells beyond what the cohort tells (rho = 0.10"),
+        (0.6, 0.01, 0.40, "beyond what the cohort explains (rho = 0.60, pF = 0.010, pW = 0.400). Ignoring the cohorts"),
+        (0.1, 0.30, 0.40, "No code predicts capacity fade on unseen cells beyond what the cohort explains (rho = 0.10"),
         (0.3, 0.20, 0.01, "No precursor established: predictions of capacity fade on unseen cells beat those"),
         (-0.2, 0.01, 0.01, "but do not follow it across cells (rho = -0.20"),
-        (0.6, 0.01, np.nan, "This is no evidence of a precursor"),
+        (0.6, 0.01, np.nan, "This is not evidence of a precursor"),
         (0.1, 0.30, np.nan, "capacity fade on unseen cells (rho = 0.10, pF = 0.300, pW not testable)."),
         (0.6, np.nan, np.nan, "20 cells are too few to test"),
     ],
@@ -73,7 +73,9 @@ def test_a_planted_precursor_is_said_in_the_first_sentence(planted_run):
 
 def test_random_codes_are_said_to_predict_nothing():
     found = given_run(random_study, 1)
-    assert found.verdict[0].startswith("No code predicts capacity fade on unseen cells beyond what the cohort tells (")
+    assert found.verdict[0].startswith(
+        "No code predicts capacity fade on unseen cells beyond what the cohort explains ("
+    )
     assert record(found)["precursor_found"] is False
 
 
@@ -84,22 +86,22 @@ def test_cells_that_were_left_out_are_named():
 
 def test_one_cohort_only_is_said():
     found = given_run(planted_study, change=lambda t: t.assign(cohort="A"))
-    assert any("one cohort only" in sentence for sentence in found.verdict)
+    assert any("only one cohort" in sentence for sentence in found.verdict)
     assert found.primary.nested.p_within < 0.05
 
 
 def test_cohorts_of_one_cell_give_no_pw_and_no_precursor():
     found = given_run(planted_study, change=lambda t: t.assign(cohort=t["cell_id"]))
     assert np.isnan(found.primary.nested.p_within)
-    assert "This is no evidence of a precursor" in found.verdict[0]
-    assert any("in 1 way only (the largest has 1)" in sentence for sentence in found.verdict)
+    assert "This is not evidence of a precursor" in found.verdict[0]
+    assert any("in only 1 way (the largest cohort has 1)" in sentence for sentence in found.verdict)
     assert np.isnan(record(found)["primary"]["nested"]["p_within"])
 
 
 def test_one_code_for_all_segments_is_said():
     found = given_run(planted_study, change=lambda t: t.assign(code=0))
-    assert found.verdict[0].startswith("No candidate: no code is held by at least 6 cells with a varying early rate")
-    assert any("All segments carry one code" in sentence for sentence in found.verdict)
+    assert found.verdict[0].startswith("No candidate: no code occurs in at least 6 cells with a varying early rate")
+    assert any("All segments have the same code" in sentence for sentence in found.verdict)
     assert "none" in markdown_report(found)
 
 

@@ -57,7 +57,7 @@ def test_a_proxy_that_cannot_be_computed_is_an_error():
     ("change", "message"),
     [
         (lambda t: t.drop(columns="code"), "lacks code"),
-        (lambda t: t.iloc[3:], "has cell cell00 cycle 0 without a code, as 3 valid segments are"),
+        (lambda t: t.iloc[3:], "has cell cell00 cycle 0 without a code, one of 3 such valid segments"),
         (lambda t: pd.concat([t, t.head(1)]), "has cell cell00 cycle 0 twice"),
         (lambda t: t.assign(code=t["code"] + 0.5), "integers from 0"),
         (lambda t: t.assign(code=t["code"] - 40), "integers from 0"),
@@ -74,7 +74,7 @@ def test_tables_of_codes_that_cannot_be_used_are_named(change, message):
 
 @pytest.mark.parametrize(
     ("swing", "message"),
-    [(np.nan, "swing hold missing or infinite values"), (1.0, "swing are constant: leave these columns out")],
+    [(np.nan, "swing have missing or infinite values"), (1.0, "swing are constant; leave these columns out")],
 )
 def test_features_that_cannot_be_trained_on_are_named(swing, message):
     segments = make_segments(np.linspace(0, 1, 4)).assign(swing=swing)

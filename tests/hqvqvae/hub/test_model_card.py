@@ -24,12 +24,12 @@ def test_cards_are_rendered_from_the_measured_evaluation(name):
     assert card == render_card(config, name, training, records)
     assert records["study"]["verdict"] in card and records["discovery"]["verdict"][0] in card
     assert power_sentences(records["power"], records["discovery"]) in card
-    assert f"With `--reference 1:5`, less each cell's beginning: {records['relative']['verdict'][0]}" in card
+    assert f"With `--reference 1:5`, which subtracts each cell's beginning: {records['relative']['verdict'][0]}" in card
     outcome = "A precursor was" if records["discovery"]["precursor_found"] else "No precursor was"
-    assert f"{outcome} found on these cells. The smallest effect that 20 cells could have shown" in card
+    assert f"{outcome} found in these cells. The smallest effect that 20 cells could have shown" in card
     header = yaml.safe_load(card.split("---")[1])
     assert header["license"] == "apache-2.0" and header["library_name"] == "transformers"
-    assert "model-index" not in header and "datasets" not in header, "the cells are no dataset of the Hub"
+    assert "model-index" not in header and "datasets" not in header, "the cells are not a dataset on the Hub"
     assert (
         f"[NASA PCoE battery set]({URL})" in card and "*HQ-VQVAE for Unsupervised Battery Precursor Discovery*" in card
     )

@@ -47,8 +47,16 @@ NONE = "None of 2 circuits beats its classical twin of equal size"
     [
         ({"a": ("tied",), "b": ("worse",)}, f"{NONE}. ", "0 better and 1 worse on unseen cells"),
         ({"a": ("worse",), "b": ("worse",)}, f"{NONE}. ", "0 better and 2 worse on unseen cells"),
-        ({"a": ("better", "tied", "better"), "b": ("tied",)}, f"{NONE}: ahead on the first seeds, `a` did", "1 better"),
-        ({"a": ("better", "better", "tied"), "b": ("tied",)}, f"{NONE}: ahead on the first seeds, `a` did", "1 better"),
+        (
+            {"a": ("better", "tied", "better"), "b": ("tied",)},
+            f"{NONE}: `a`, ahead on the first seeds, did",
+            "1 better",
+        ),
+        (
+            {"a": ("better", "better", "tied"), "b": ("tied",)},
+            f"{NONE}: `a`, ahead on the first seeds, did",
+            "1 better",
+        ),
         (
             {"a": ("better", "better", "better"), "b": ("worse",)},
             "`a` (1 of 2 circuits) beat the classical twin of equal size, on fresh seeds too.",
@@ -93,21 +101,26 @@ def power(smallest, effects=(0.0, 0.5, 1.0)):
 def test_the_smallest_effect_of_the_study_s_own_cells_comes_first():
     text = power_sentences(power({"10": None, "20": 0.75, "40": 0.4}), {"precursor_found": False})
     assert text.startswith(
-        "No precursor was found on these cells. The smallest effect that 20 cells could have shown with 80% is a "
-        "correlation of 0.75 between a code's early rate and the late proxy among cells of a cohort (Spearman 0.60 over"
+        "No precursor was found in these cells. The smallest effect that 20 cells could have shown with a power of "
+        "80% is a correlation of 0.75 between a code's early rate and the late proxy among cells of a cohort (Spearman "
+        "0.60 over"
     )
-    assert "; 10 cells would show none of them with 80%; 40 cells would show 0.40." in text
-    assert "at most 2.0% are taken for precursors" in text and "planted for each effect: 50, in codes" in text
-    assert text.endswith("a codebook none of whose codes is held by 6 cells shows none at any effect.")
+    assert "; 10 cells would show no effect with a power of 80%; 40 cells would show 0.40." in text
+    assert "at most 2.0% are taken for precursors" in text and "planted per effect: 50. The codes" in text
+    assert text.endswith("a codebook without a code that occurs in 6 cells shows no precursor of any strength.")
 
 
 def test_fewer_trials_among_many_cells_are_said():
     text = power_sentences(power({"20": 0.75, "40": 0.4, "124": 0.3}))
-    assert "planted for each effect: 50 among 20, 40 cells; 17 among 124 cells, in codes" in text
+    assert "planted per effect: 50 among 20, 40 cells; 17 among 124 cells. The codes" in text
 
 
 @pytest.mark.parametrize(
-    ("found", "words"), [(None, "20 cells would show none"), ({"precursor_found": True}, "A precursor was found on")]
+    ("found", "words"),
+    [
+        (None, "20 cells would show no effect with a power of 80%."),
+        ({"precursor_found": True}, "A precursor was found in"),
+    ],
 )
 def test_other_outcomes(found, words):
     text = power_sentences(power({"20": None}, effects=(0.1, 0.5, 1.0)), found)

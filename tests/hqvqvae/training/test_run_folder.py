@@ -26,7 +26,7 @@ def test_a_killed_process_resumes_to_the_same_end(tmp_path):
     run.send_signal(signal.SIGKILL)
     assert run.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed" / "metrics.json").exists()
-    with pytest.raises(MagBridgeError, match="holds a run already; go on with --resume"):
+    with pytest.raises(MagBridgeError, match="already contains a run; continue it with --resume"):
         train_run(load_segments(), tmp_path / "killed", thirty, config_name="recommended-classical")
     subprocess.run([*command, "--out", str(tmp_path / "killed"), "--resume"], check=True, capture_output=True)
     train_run(load_segments(), tmp_path / "whole", thirty, config_name="recommended-classical")

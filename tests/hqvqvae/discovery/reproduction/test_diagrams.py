@@ -44,7 +44,7 @@ def test_diagrams_say_what_the_configuration_says():
     method = words(draw_method(config, DiscoveryPlan(early_fraction=0.2)))
     assert "3 qubits, 2 layers" in method and "9 codes" in method and "first 20%" in method
     assert "no bottleneck" in words(draw_method(HQVQVAEConfig.named("paper-classical"), DiscoveryPlan()))
-    assert "the latent added" in words(draw_model(HQVQVAEConfig.named("recommended")))
+    assert "the latent is added" in words(draw_model(HQVQVAEConfig.named("recommended")))
     circuit = words(draw_circuit(config))
     assert circuit.count("RY") == 3 and circuit.count("Rot") == 6 and circuit.count("<Z>") == 3
     assert words(draw_notice("none is eligible")).strip() == "none is eligible"

@@ -55,7 +55,7 @@ def test_every_table_and_figure_of_the_paper_has_its_place(report):
         if artefact["figure"]:
             assert (out / artefact["figure"]).read_bytes().startswith(b"\x89PNG") and artefact["figure"] in text
         else:
-            assert artefact["table"] or f"*There is none.* {artefact['note']}" in text
+            assert artefact["table"] or f"*No table or figure.* {artefact['note']}" in text
     assert len(list((out / "figures").iterdir())) == 8 + 2 + 1  # circuit and codebook, and that of power
     assert json.loads((out / "report.json").read_text()) == json.loads(json_text(result))
 
@@ -71,7 +71,7 @@ def test_where_no_code_is_eligible_it_is_said_in_table_and_figure(report):
 
 def test_the_report_quotes_power_study_and_prompt_and_says_that_it_is_short(report):
     text = (report[0] / "report.md").read_text()
-    assert "Short form: four cells" in text and "the smallest effect that 20 cells" in text.replace("The", "the")
+    assert "Short form with four cells" in text and "the smallest effect that 20 cells" in text.replace("The", "the")
     assert read_record(PACKAGED / STUDY)["verdict"] in text
     assert "Spearman of the paper's best code, 0.65 over all cells" in text
     assert '"curve_shape": ["from ' in text
@@ -85,11 +85,11 @@ def test_errors_of_a_file_of_evaluate_are_taken_and_another_file_is_refused(repo
     few = segments[segments["cell_id"].isin(SHORT_CELLS)].reset_index(drop=True)
     assert module._read_evaluation(file, few, [0]) == json.loads(json_text(result["evaluation"]))
     for wrong, seeds in ((segments, [0]), (few, [1])):
-        with pytest.raises(MagBridgeError, match="is of other segments, or of other seeds than"):
+        with pytest.raises(MagBridgeError, match="is for other segments, or for other seeds than"):
             module._read_evaluation(file, wrong, seeds)
     for content in ("{", "[]", '{"evaluations": []}', '{"evaluations": [{"leave_out": "cell"}]}'):
         file.write_text(content)
-        with pytest.raises(MagBridgeError, match="holds no record by cell"):
+        with pytest.raises(MagBridgeError, match="has no record by cell"):
             module._read_evaluation(file, few, [0])
     packaged = module._read_evaluation(PACKAGED / EVALUATION, segments, [0, 1, 2])
     assert set(module.tables.BASELINES) <= set(packaged["methods"])

@@ -41,7 +41,7 @@ def test_bad_configurations_are_named(change, message):
 def test_unknown_keys_are_refused_with_a_guess(tmp_path):
     with pytest.raises(HQVQVAEError, match="the configuration has no n_qubit; did you mean n_qubits?"):
         HQVQVAEConfig(n_qubit=4)
-    with pytest.raises(HQVQVAEError, match="has no colour; there are feature_names"):
+    with pytest.raises(HQVQVAEError, match="has no colour; expected one of feature_names"):
         HQVQVAEConfig.named("recommended", colour="red")
     HQVQVAEConfig().save_pretrained(tmp_path)
     assert HQVQVAEConfig.from_pretrained(tmp_path).feature_names == list(FEATURES)

@@ -218,7 +218,7 @@ def test_keys_that_no_configuration_has_are_refused_on_loading(tmp_path):
 def test_pickled_weights_are_named_and_never_read(tmp_path):
     small_model().save_pretrained(tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
-    with pytest.raises(HQVQVAEError, match=r"has pytorch_model\.bin, and no model\.safetensors: .* `save_pretrained`"):
+    with pytest.raises(HQVQVAEError, match=r"has pytorch_model\.bin and no model\.safetensors; .* `save_pretrained`"):
         HQVQVAEModel.from_pretrained(tmp_path)
 
 
@@ -325,7 +325,7 @@ def test_cells_are_told_apart_and_must_be_named_row_by_row():
     features, cells = torch.tensor(table[NAMES].to_numpy(), dtype=torch.float32), torch.tensor(table["cell_id"])
     both = model.encode(features, cells).codes
     assert torch.equal(both, torch.cat([model.encode(features[:6]).codes, model.encode(features[6:]).codes]))
-    with pytest.raises(HQVQVAEError, match="a cell for each row"):
+    with pytest.raises(HQVQVAEError, match="one cell for each row"):
         model.encode(features, cells[:3])
 
 

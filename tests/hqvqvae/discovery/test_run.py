@@ -99,7 +99,7 @@ def test_with_a_reference_only_what_changes_in_a_cell_counts(monkeypatch):
     assert one.study.segments["cycle"].min() == 5 and json.loads(json.dumps(record(one)["plan"]))
     with pytest.raises(MagBridgeError, match="not for protocol D"):
         discover(segments, plan, protocol="D", **options)
-    with pytest.raises(MagBridgeError, match="not for codes as given"):
+    with pytest.raises(MagBridgeError, match="not for given codes"):
         discover(segments, plan, codes=segments.assign(code=0))
 
 

@@ -1,10 +1,10 @@
-"""The `magbridge` command: the bridge, the benchmark and the model through one door.
+"""The `magbridge` command: one entry point for the bridge, the benchmark and the model.
 
-    magbridge build                  commands of the bridge stand at the top
-    magbridge benchmark run          those of the benchmark and of the model in groups
+    magbridge build                  commands of the bridge are at the top level
+    magbridge benchmark run          commands of the benchmark and of the model are in groups
     magbridge hqvqvae train
 
-A console command does not put the working folder on Python's path, so a file `benchmark.py` of your own is no obstacle.
+A console command does not put the working folder on Python's path, so a `benchmark.py` of your own does no harm.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def command_line() -> typer.Typer:
-    """Return the command line with every command of the three packages."""
+    """Return the command line with all commands of the three packages."""
     from benchmark.__main__ import app as benchmark
     from bridge.__main__ import app as bridge
     from hqvqvae.__main__ import app as model
@@ -35,7 +35,7 @@ def command_line() -> typer.Typer:
 
 
 def supply_models() -> None:
-    """Let `benchmark run` find the models that the bridge supplies, which the benchmark itself may not import."""
+    """Register with `benchmark run` the bridge's models, which the benchmark itself may not import."""
     from benchmark.running import OUTSIDE
 
     OUTSIDE["reservoir-ridge"] = _reservoir_ridge

@@ -1,4 +1,4 @@
-"""MagBridge-Battery through `datasets`: load a release, or build one on the spot.
+"""MagBridge-Battery through `datasets`: load a release, or build one on demand.
 
 Examples:
     >>> import magbridge_battery
@@ -52,26 +52,26 @@ def load(
     """Load one configuration of a release.
 
     Args:
-        config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`; `t1` to `t9` will do.
-        split: `train`, `validation` or `test`, or slices of them as `datasets` writes them (`train[:10%]`,
-            `train+test[:50]`), of rows in the order in which they come; all of them by default.
-        release: A release folder or a bundle. By default the release in the cache, which is built first where
-            there is none; each upstream has a release of its own there.
-        dataset: Which dataset's release is taken from the cache: `magbridge-battery` (v1), the default, or
-            `magbridge-battery-v2` or `magbridge-battery-v3`.
-        source: `zenodo` for the original: the published bundle, downloaded into the cache on first use.
+        config: Name of the configuration, such as `by_cell_primary` or `t1_soh_regression`; `t1` to `t9` also work.
+        split: `train`, `validation` or `test`, or slices of them in the notation of `datasets` (`train[:10%]`,
+            `train+test[:50]`), over rows in the order in which they are returned; by default all splits.
+        release: A release folder or a bundle. By default the release in the cache, which is built first if it does not
+            exist; the cache has one release per upstream.
+        dataset: Dataset of the release in the cache: `magbridge-battery` (v1), the default, `magbridge-battery-v2` or
+            `magbridge-battery-v3`.
+        source: `zenodo` for the original published bundle, downloaded into the cache on first use.
         upstream: Upstream of a release in the cache: `auto`, `published`, `osf` or `simulated`.
         upstream_dir: Folder of published upstream files.
         streaming: Whether to read rows on demand.
 
     Returns:
-        A `datasets.DatasetDict`, or a `datasets.Dataset` where `split` is given (or their iterable kin).
+        A `datasets.DatasetDict`, or a `datasets.Dataset` if `split` is given (iterable versions if `streaming`).
 
     Raises:
-        MagBridgeError: Unknown configuration or split, or a damaged, incomplete or missing release.
+        MagBridgeError: If the configuration or split is unknown, or the release is damaged, incomplete or missing.
     """
-    split = None if split is None else str(split)  # datasets.Split.TEST is no str
-    # Asked before anything is built, and again of the release that is found.
+    split = None if split is None else str(split)  # datasets.Split.TEST is not a str
+    # Check before anything is built, and again for the release that is found.
     _check(_named(dataset) if release is None else V3 if config in _names(V3) else V2, config, split)
     folder = release_folder(release, upstream, upstream_dir, dataset=dataset, source=source)
     name = _check(_edition(folder), config, split)
@@ -93,7 +93,7 @@ def load(
 
 
 def _about(folder: Path, name: str) -> datasets.DatasetInfo:
-    """What `datasets` can tell of a configuration beside its columns, which is all that it reads in a folder."""
+    """Return description, citation and licence of a configuration; `datasets` itself reads only a folder's columns."""
     edition = _edition(folder)
     return datasets.DatasetInfo(
         description=edition.config(name).description,
@@ -105,14 +105,14 @@ def _about(folder: Path, name: str) -> datasets.DatasetInfo:
 
 
 def _splits_of(split: str) -> set[str]:
-    """The splits that slices are of."""
+    """Return the names of the splits that a slice expression refers to."""
     return {part.partition("[")[0].strip() for part in split.split("+")}
 
 
 def _sliced(loaded: datasets.DatasetDict, split: str, streaming: bool) -> datasets.Dataset:
-    """The rows that slices name, such as `train[:10%]+test[:50]`."""
+    """Return the rows that a slice expression selects, such as `train[:10%]+test[:50]`."""
     if streaming:
-        raise MagBridgeError(f"split {split!r} of a stream: expected a whole split; take rows of it with .take(n)")
+        raise MagBridgeError(f"split {split!r} of a stream: expected a whole split; take its first rows with .take(n)")
     sizes = {name: rows.num_rows for name, rows in loaded.items()}
     try:
         parts = datasets.ReadInstruction.from_spec(split).to_absolute(sizes)
@@ -124,17 +124,17 @@ def _sliced(loaded: datasets.DatasetDict, split: str, streaming: bool) -> datase
 
 
 def _is_shuffled(edition: Edition, name: str) -> bool:
-    """Whether rows come by their ids, which tell nothing, and not file by file: tasks from v2 on."""
+    """Tell whether to order rows by id, which reveals nothing, rather than file by file: tasks from v2 on."""
     return edition in (V2, V3) and edition.config(name).task is not None
 
 
 def _names(edition: Edition) -> dict[str, str]:
-    """The full name of each configuration, by its name and its task's."""
+    """Return the full name of each configuration, keyed by its name and by its task's."""
     return {name: c.name for c in edition.configs for name in (c.name, c.task) if name}
 
 
 def _check(edition: Edition, config: str, split: str | None) -> str:
-    """The configuration's full name, if an edition has it and it has the split."""
+    """Return a configuration's full name; raise if the edition lacks it, or if it lacks the split."""
     found = edition.config(_names(edition).get(config, config))
     names = list(found.patterns())
     if split is not None and not _splits_of(split) <= set(names):
@@ -161,17 +161,17 @@ def release_folder(
     dataset: str | None = None,
     source: str | None = None,
 ) -> Path:
-    """Path of a release folder whose checksums hold; arguments as in `load`.
+    """Return the path of a release folder whose checksums are valid; arguments as for `load`.
 
     Raises:
-        MagBridgeError: The release is damaged, incomplete or missing.
+        MagBridgeError: If the release is damaged, incomplete or missing.
     """
     if dataset is not None and (release is not None or source is not None):
-        raise MagBridgeError(f"dataset {dataset!r} beside a release or a source: expected one of the three")
+        raise MagBridgeError(f"dataset {dataset!r} together with a release or a source: expected only one of the three")
     if source is not None:
         if source != "zenodo" or release is not None:
             raise MagBridgeError(
-                f"source {source!r}, release {release!r}: expected the source 'zenodo' alone, or a release"
+                f"source {source!r}, release {release!r}: expected only the source 'zenodo', or only a release"
             )
         folder = _published_release()
     elif release is None:
@@ -182,7 +182,7 @@ def release_folder(
         folder = _imported(Path(release))
     else:
         raise MagBridgeError(
-            f"{release}: no such release; expected a release folder or a bundle, or leave `release` out to build one"
+            f"{release}: no such release; expected a release folder or a bundle; omit `release` to build one"
         )
     bundle.check_checksums(folder)
     checked_digest(folder)
@@ -194,27 +194,27 @@ def _releases_dir() -> Path:
 
 
 def _cached_release(edition: Edition, choice: str, upstream_dir: Path | None) -> Path:
-    """The cache's release of an edition and upstream, built where there is none."""
+    """Return the cached release of an edition and upstream; build it if it does not exist."""
     inputs = inputs_of(edition.bridge, choice, upstream_dir)
     folder = _releases_dir() / _key(inputs) / edition.name
     if not (standing(folder) / MANIFEST).is_file():
         LOG.info(f"building a release from the {inputs.name} upstream into {folder}")
-        releases.build(folder, inputs, replace=True)  # another process may have been quicker
+        releases.build(folder, inputs, replace=True)  # another process may have been faster
     return standing(folder)
 
 
 def _published_release() -> Path:
-    """The cache's copy of the published release, downloaded where there is none."""
+    """Return the cached copy of the published release; download it if it does not exist."""
     folder = _releases_dir() / f"zenodo-{zenodo.RECORD}" / V1.name
     if not (standing(folder) / MANIFEST).is_file():
         LOG.info(f"downloading {zenodo.BUNDLE_URL}")
         differences = zenodo.fetch_release(folder, zenodo.BUNDLE_URL)
-        LOG.info("\n".join(differences) or "ids and labels are those of the plan")
+        LOG.info("\n".join(differences) or "ids and labels match the plan")
     return standing(folder)
 
 
 def _key(inputs: ReleaseInputs) -> str:
-    """Folder name of a release in the cache: another upstream, configuration or version is another folder."""
+    """Return a release's folder name in the cache, which differs for each upstream, configuration and version."""
     import hashlib
 
     sources = hashlib.sha256(repr(sorted(inputs.sources.items())).encode()).hexdigest()[:8]
@@ -223,28 +223,28 @@ def _key(inputs: ReleaseInputs) -> str:
 
 
 def _imported(path: Path) -> Path:
-    """A bundle as a release folder in the cache, keyed by the bundle's checksums."""
+    """Return a bundle as a release folder in the cache, keyed by the bundle's checksums."""
     with bundle.opened(path) as root:
         listing = root / CHECKSUMS
         if not listing.is_file():
-            raise MagBridgeError(f"{path}: neither a release folder nor a bundle: no {CHECKSUMS}")
+            raise MagBridgeError(f"{path}: no {CHECKSUMS}: expected a release folder or a bundle")
         folder = _releases_dir() / f"bundle-{sha256_of(listing)[:12]}" / _edition(root).name
     if not (standing(folder) / MANIFEST).is_file():
-        bundle.import_bundle(path, folder, replace=True)  # another process may have been quicker
+        bundle.import_bundle(path, folder, replace=True)  # another process may have been faster
     return standing(folder)
 
 
 class MagBridgeBattery(datasets.ArrowBasedBuilder):
-    """A `datasets` builder over a release folder, a bundle, or a release built on the spot.
+    """A `datasets` builder over a release folder, a bundle, or a release built on demand.
 
     Args:
         config_name: Name of the configuration; `by_cell_primary` by default.
-        release: A release folder or a bundle; by default the cache's release, built where there is none.
-        dataset: Dataset of the cache's release: `magbridge-battery` (v1) by default.
+        release: A release folder or a bundle; by default the release in the cache, built if it does not exist.
+        dataset: Dataset of the release in the cache: `magbridge-battery` (v1) by default.
         source: `zenodo` for the published bundle, downloaded into the cache on first use.
-        upstream: Upstream of the cache's release.
+        upstream: Upstream of the release in the cache.
         upstream_dir: Folder of published upstream files.
-        **kwargs: As `datasets.DatasetBuilder` takes them, such as `cache_dir`.
+        **kwargs: Passed to `datasets.DatasetBuilder`, such as `cache_dir`.
 
     Examples:
         >>> builder = MagBridgeBattery("by_cell_primary", release="magbridge-battery")
@@ -273,7 +273,7 @@ class MagBridgeBattery(datasets.ArrowBasedBuilder):
         self._edition = _edition(self._folder)
         self.VERSION = datasets.Version(self._edition.version)
         _check(self._edition, config_name or DEFAULT_CONFIG, None)
-        # The builder's cache does not look at the data: the digest makes another content another entry.
+        # The builder's cache does not inspect the data: the digest gives different content a different entry.
         super().__init__(config_name=config_name, hash=files_digest(self._folder), **kwargs)
 
     def _info(self) -> datasets.DatasetInfo:

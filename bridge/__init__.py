@@ -1,4 +1,4 @@
-"""Writes MagBridge-Battery releases: from upstream files to signals, splits and a release folder."""
+"""Generate MagBridge-Battery releases: from upstream files to signals, splits and a release folder."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ _HOMES = {
 
 
 def __getattr__(name: str):
-    """Load numba and pandas only when a name that needs them is used: a command answers signals before."""
+    """Import numba and pandas only when a name that needs them is used, so that a command can be interrupted early."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -47,13 +47,13 @@ def build(
 
     Args:
         out: The release folder to write; named after its dataset by default.
-        seed: Master seed; the published releases have the default.
+        seed: Master seed; the published releases use the default.
     """
     from bridge.generate import inputs_of
     from bridge.release import folder as release
 
     out = out or Path(EDITIONS[bridge].name)
-    require_folder(out, RELEASE, replace=True)  # before the inputs are read; whether it may be replaced, after
+    require_folder(out, RELEASE, replace=True)  # checked early; `release.build` decides whether to replace
     inputs = inputs_of(bridge, upstream, upstream_dir)
     LOG.info(options.upstream_line(inputs.name))
     inputs, own_files = with_own(inputs, own)
@@ -107,15 +107,15 @@ def plot(
     Args:
         out: The figure to write; its suffix picks the format.
         release: A release folder.
-        sample: A sample id; an overview of the release by default.
-        compare: Held-out scans, v1 and v2 side by side; takes no release.
+        sample: A sample id; without it, an overview of the release is plotted.
+        compare: Plot held-out scans, v1 and v2 side by side; takes no release.
     """
     from bridge.release import figures
     from bridge.validation.portrait import portrait
     from dataset_card.storage.reading import one_release, read_manifest, read_table
 
     if compare == (release is not None) or (compare and sample is not None):
-        raise MagBridgeError("plot: expected either a release folder, with or without --sample, or --compare alone")
+        raise MagBridgeError("plot: expected either a release folder, with or without --sample, or only --compare")
     require_file(out, replace)
     if release is None:
         portrait(out)

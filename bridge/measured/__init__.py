@@ -1,1 +1,1 @@
-"""A laboratory's own cells: labels, scans, paired measurements, and what they say of the bridge."""
+"""A laboratory's own cells: labels, scans, paired measurements, and comparison with the bridge."""

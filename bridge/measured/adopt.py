@@ -1,4 +1,4 @@
-"""Paired measurements, scans with labels, as a release of the same contract."""
+"""Paired measurements (scans with labels) as a release in the common format."""
 
 import shlex
 from collections.abc import Mapping
@@ -31,22 +31,22 @@ from dataset_card.storage.faults import Fault, Faults, FaultyInput, fault, requi
 from dataset_card.storage.output import RELEASE, require_folder
 
 SCANS_FILE = "scans.csv"
-"""In the release: which scan each row is."""
+"""In the release: the scan that each row comes from."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Measured scans with their labels, checked, before they are a release.
+    """Checked measured scans with their labels, before they become a release.
 
     Attributes:
         rows: (n,) scalar fields of the contract.
         scan_ids: (n,) the laboratory's names of the scans.
-        u_features: (n, 21) pulse voltages in V; NaN without.
+        u_features: (n, 21) pulse voltages in V; NaN if there are none.
         signals: (n, 100, 6) in nT.
         primary: (n,) subset of each row in the split by cell.
         config: How the scans were read.
         notes: What was done to them, in sentences.
-        sources: SHA-256 of what was read.
+        sources: SHA-256 of each file read.
     """
 
     rows: pandas.DataFrame
@@ -59,14 +59,14 @@ class Measured:
     sources: dict[str, str]
 
     def understood(self) -> str:
-        """What was made of the files, in a sentence: scans, cells, ranges, units and rate."""
+        """Summarise in one sentence how the files were read: scans, cells, ranges, units and sampling rate."""
         greatest = np.abs(self.signals[..., :MEASURED_CHANNELS]).max(axis=(1, 2))
         units = sorted({entry["unit"] for entry in self.config["channels"].values()})
         soh = self.rows.groupby("cell_id")["soh"].mean()
         return macros("bridge.measured", "notes.txt").understood(self.rows, soh, units, greatest, self.config)
 
     def leaks(self) -> LeakageReport:
-        """What the split by cell gives away."""
+        """Report what leaks between the subsets of the split by cell."""
         ids = self.rows["sample_id"].to_numpy()
         return leakage_report(self.rows, self.signals, {s: ids[self.primary == s].tolist() for s in SPLITS})
 
@@ -88,19 +88,20 @@ def adopt(
     Args:
         signals: Parquet or HDF5 file, or a folder of CSV files (see `dataset_card.contract.measured`).
         labels: Table of labels, one row per scan.
-        out: The release folder; its name is the release's.
-        licence: The data's licence, their owner's to say.
-        citation: How to cite them, likewise.
+        out: The release folder; its name becomes the release's name.
+        licence: Licence of the data, stated by their owner.
+        citation: How to cite the data, stated by their owner.
         channels: Channel map; by default columns are named as in a release, in nT.
         split: The laboratory's own split by cell; by default 60, 20 and 20 % of the cells of each chemistry.
-        columns: Column map of the labels; by default their names and units tell.
-        replace: Whether a release there may be replaced.
+        columns: Column map of the labels; by default columns are recognised by their names and units.
+        replace: Whether an existing release may be replaced.
 
     Returns:
         The manifest, and what the split leaks.
 
     Raises:
-        MagBridgeError: No licence or citation, faults in the files, or `out` holds something else; nothing is written.
+        MagBridgeError: If licence or citation is missing, the files have faults, or `out` is something else; nothing is
+            written then.
     """
     for name, text in (("licence", licence), ("citation", citation)):
         if not (text or "").strip():
@@ -136,10 +137,10 @@ def _command(signals: Path, labels: Path, others: Mapping[str, Path | None]) -> 
 def read_measured(
     signals: Path, labels: Path, channels: Path | None = None, split: Path | None = None, columns: Path | None = None
 ) -> Measured:
-    """Read and check measurements; arguments as in `adopt`.
+    """Read and check measurements; arguments as for `adopt`.
 
     Raises:
-        FaultyInput: `faults` names what is wrong with every file that could be read.
+        FaultyInput: If a file has faults; `faults` lists those of every file that could be read.
     """
     faults: list[Fault] = []
 
@@ -154,7 +155,7 @@ def read_measured(
     table = read(read_labels, labels, LABEL_FIELDS, columns)
     found = None if mapping is None else read(read_scans, signals, mapping)
     require(faults)
-    assert mapping is not None and table is not None and found is not None  # else there was a fault
+    assert mapping is not None and table is not None and found is not None  # otherwise there was a fault
     scans, sources = found
     scan_set = evenly_sampled(paired(scans, table, Path(signals), Path(labels)), mapping)
     check_scans(scan_set, table["voltage"].to_numpy())
@@ -174,10 +175,17 @@ def read_measured(
 def paired(
     scans: list[RawScan], table: pandas.DataFrame, signals: Path, labels: Path, row: str = "label"
 ) -> list[RawScan]:
-    """The scans in the order of their rows in a table, each row a `label` or simply a `row`.
+    """Return the scans in the order of their rows in a table.
+
+    Args:
+        scans: The scans, in any order.
+        table: Table with `scan_id` and `where`, the place of each row in words.
+        signals: Where the scans were read from, for errors.
+        labels: Where the table was read from, for errors.
+        row: What errors call a row of the table: `label` or `row`.
 
     Raises:
-        FaultyInput: A scan without a row, a row without a scan, or two scans of one name.
+        FaultyInput: If a scan has no row, a row has no scan, or two scans have the same name.
     """
     faults = Faults(labels)
     by_id: dict[str, RawScan] = {}

@@ -1,4 +1,4 @@
-"""The channel map: which of a laboratory's columns is which channel, in which unit; a small YAML file."""
+"""The channel map, a small YAML file: the column and unit that a laboratory uses for each channel."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ from dataset_card.storage.faults import Faults, fault, require
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel's source.
+    """Source of one channel.
 
     Attributes:
         name: Channel of the release.
         column: The laboratory's column.
         unit: A unit of `UNITS["nT"]`.
-        sign: 1, or -1 where the sensor looks the other way.
+        sign: 1, or -1 if the sensor points the other way.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Channel:
 
     @property
     def factor(self) -> float:
-        """nT in one of the column's units."""
+        """Value in nT of one unit of the column."""
         return self.sign * UNITS["nT"][known_unit(self.unit, "nT") or self.unit]
 
 
@@ -38,7 +38,7 @@ class ChannelMap:
 
     Attributes:
         channels: In release order; magnitudes may be absent.
-        time: Column and unit (of time, or `step`); None for the release's own names, where they are there.
+        time: Column and unit (of time, or `step`); None for the release's own names, if the columns exist.
     """
 
     channels: tuple[Channel, ...]
@@ -46,11 +46,11 @@ class ChannelMap:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Channels that are mapped."""
+        """Mapped channels."""
         return tuple(channel.name for channel in self.channels)
 
     def as_dict(self) -> dict:
-        """As it is written into a manifest."""
+        """Return the map in the form in which a manifest contains it."""
         channels = {c.name: {"column": c.column, "unit": c.unit, "sign": c.sign} for c in self.channels}
         return {"channels": channels, "time": None if self.time is None else list(self.time)}
 
@@ -60,13 +60,13 @@ RELEASE_NAMES = ChannelMap(tuple(Channel(name, name) for name in CHANNELS))
 
 
 def read_channel_map(path: Path | str) -> ChannelMap:
-    """Read a channel map: a column map whose fields are the channels of a scan.
+    """Read a channel map, which is a column map whose fields are the channels of a scan.
 
     Args:
-        path: YAML by `dataset_card/storage/column_map.schema.json`.
+        path: YAML that follows `dataset_card/storage/column_map.schema.json`.
 
     Raises:
-        FaultyInput: Not such a file; names the entry.
+        FaultyInput: If the file is not a valid channel map; names the entry.
     """
     entries = dict(read_column_map(path, (*CHANNELS, "time")).entries)
     time = entries.pop("time", None)

@@ -1,8 +1,9 @@
-"""A laboratory's field map against v3's forward model of the cell's design: residuals after the least fit there is.
+"""A laboratory's field map compared with v3's forward model of the cell design: residuals after a minimal fit.
 
-A map is a table of places and fields, from an array or from one sensor that was moved. It is in the cell's coordinates:
-x along the length from the positive tab's edge, y along the width, z from the middle of the stack, in mm; a column map
-exchanges axes and turns signs. The design is the file that `field` takes (see `bridge.v3.experiment`).
+A map is a table of positions and fields, from a sensor array or from one sensor moved over the cell. It is in the
+cell's coordinates, in mm: x along the length from the positive tab's edge, y along the width, z from the middle of the
+stack; a column map can exchange axes and reverse signs. The design is the file that `field` takes (see
+`bridge.v3.experiment`).
 """
 
 from collections.abc import Callable
@@ -30,22 +31,29 @@ WORDS = partial(macros, "bridge.measured", "field_map.md")
 AXES = ("bx_nT", "by_nT", "bz_nT")
 FEWEST_POINTS, MOST_POINTS = 20, 5000
 LEAST_SPAN = 0.05
-"""A map spans at least this share of the cell's length or width; less is in another unit."""
+"""A map spans at least this share of the cell's length or width; a smaller one is in another unit."""
 MOST_SHIFT_MM = 5.0
-"""How far a map may lie from where it says it does: by hand, not by the width of a tab [C]."""
+"""Largest shift of a map from its stated position: positioning by hand, not the width of a tab [C]."""
 NEAREST = 1.05
-"""Sensors stay so many half thicknesses from the middle plane."""
+"""Least distance of sensors from the middle plane, in half thicknesses of the cell."""
 OTHER_SCALE = 150.0
-"""Fields that differ by this factor are in different units."""
+"""Fields that differ by more than this factor are in different units."""
 TURNED = -0.5
-"""A correlation below which the map is the model's with the other sign."""
+"""Below this correlation the map is the model with the opposite sign."""
 STRUCTURED = 3.0
-"""Standard errors by which residuals of neighbours correlate where more than noise is left."""
+"""Residuals of neighbours that correlate by more than this many standard errors contain more than noise."""
 
 
 @dataclass(frozen=True)
 class FieldMap:
-    """A map: `position_mm` (S, 3), `field_nT` (S, A) of the axes `axes`, and what was done to it."""
+    """A field map.
+
+    Attributes:
+        position_mm: (S, 3) positions of the points.
+        field_nT: (S, A) field of the `axes`.
+        axes: Measured field axes, from `AXES`.
+        notes: What was done to the map, in sentences.
+    """
 
     position_mm: np.ndarray
     field_nT: np.ndarray
@@ -55,16 +63,16 @@ class FieldMap:
 
 @dataclass(frozen=True)
 class MapResiduals:
-    """A map beside the model.
+    """A map compared with the model.
 
     Attributes:
         map: As measured.
-        model_nT: (S, A) the model at the fitted places, without the offsets.
+        model_nT: (S, A) the model at the fitted positions, without the offsets.
         offset_nT: (A,) fitted background of each axis.
         shift_mm, shift_sd_mm: (3,) fitted translation of the map, and its standard deviation.
-        neighbours: Correlation of each point's residual with its neighbour's, and the standard error of none.
-        agreement: Correlation of map and model, offsets aside.
-        understood: What was made of the files, in a sentence.
+        neighbours: Correlation of each point's residual with its neighbour's, and its standard error without structure.
+        agreement: Correlation of map and model, offsets removed.
+        understood: How the files were read, in one sentence.
     """
 
     map: FieldMap
@@ -78,11 +86,11 @@ class MapResiduals:
 
     @property
     def residual_nT(self) -> np.ndarray:
-        """(S, A) measured less model and offset."""
+        """(S, A) measured field minus model and offset."""
         return self.map.field_nT - self.offset_nT - self.model_nT
 
     def rows(self) -> list[dict[str, Any]]:
-        """Of each axis: root mean squares in nT of the map less its offset, of the model, of the residual."""
+        """Return for each axis the root mean square in nT of the map without offset, the model and the residual."""
         parts = (self.map.field_nT - self.offset_nT, self.model_nT, self.residual_nT)
         rms = np.array([np.sqrt((part**2).mean(axis=0)) for part in parts])
         return [
@@ -91,16 +99,16 @@ class MapResiduals:
         ]
 
     def verdict(self) -> list[str]:
-        """What was fitted and what is left, in sentences."""
+        """Describe in sentences what was fitted and what remains."""
         shifts = list(zip(self.shift_mm.tolist(), self.shift_sd_mm.tolist(), strict=True))
         return WORDS().verdict(self, shifts, MOST_SHIFT_MM, TURNED, STRUCTURED).splitlines()
 
     def text(self) -> str:
-        """The table for a terminal and for Markdown."""
+        """Return the table for a terminal and for Markdown."""
         return WORDS().table(self)
 
     def as_dict(self) -> dict[str, Any]:
-        """Every figure as plain values, for JSON."""
+        """Return all figures as plain values, for JSON."""
         return {
             "schema_version": "1.0",
             "understood": self.understood,
@@ -114,7 +122,7 @@ class MapResiduals:
         }
 
     def figure(self):
-        """Measured, model and residual over the cell, a row per axis."""
+        """Draw measured field, model and residual over the cell, one row per axis."""
         count = len(self.map.axes)
         figure, panels = canvas(count, 3, (11, 2.8 * count))
         x, y = self.map.position_mm[:, :2].T
@@ -133,11 +141,12 @@ def read_map(path: Path, design: Experiment, columns: Path | None = None) -> Fie
 
     Args:
         path: CSV, Parquet or XLSX with the columns of `dataset_card.contract.measured.MAP_FIELDS`.
-        design: Whose sensors' height is that of a map without z.
+        design: The design; its sensors' height is used for a map without z.
         columns: A column map.
 
     Raises:
-        MagBridgeError: Not such a table; no field axis, too few points, or places far from the cell.
+        MagBridgeError: If the file is not such a table, has no field axis or too few points, or its points are far from
+            the cell.
     """
     path = Path(path)
     table = read_labels(path, MAP_FIELDS, columns)
@@ -149,7 +158,7 @@ def read_map(path: Path, design: Experiment, columns: Path | None = None) -> Fie
     notes = list(table.attrs["notes"])
     above = float(design.sensors.position_mm[:, 2].max())
     if "z_mm" not in table:
-        notes.append(f"The map has no z: it is taken at {above:.4g} mm, where the design's sensors are.")
+        notes.append(f"The map has no z: it is assumed to be at {above:.4g} mm, the height of the design's sensors.")
     names = [field.name for field in MAP_POSITION]
     position = table.assign(z_mm=table.get("z_mm", above))[names].to_numpy(float)
     size = np.array([design.cell.length_mm, design.cell.width_mm])
@@ -162,16 +171,16 @@ def read_map(path: Path, design: Experiment, columns: Path | None = None) -> Fie
 def compare_map(path: Path, against: Path, columns: Path | None = None) -> MapResiduals:
     """Compare a field map with the model of a design.
 
-    What is fitted is what nobody knows: a constant background of each axis, and where the map lies, as a translation of
-    at most `MOST_SHIFT_MM`. Current, state, scale and rotation are taken as they are told.
+    Only unknowns are fitted: a constant background per axis, and the position of the map, as a translation of at most
+    `MOST_SHIFT_MM`. Current, state, scale and rotation are taken as stated.
 
     Args:
-        path: The map, as of `read_map`.
-        against: The design, as of `read_design`.
-        columns: A column map of the map.
+        path: The map, as for `read_map`.
+        against: The design, as for `read_experiment`.
+        columns: A column map for the field map.
 
     Raises:
-        MagBridgeError: As of both, or the fields are in another unit.
+        MagBridgeError: As for both, or if the fields are in another unit.
     """
     design = read_experiment(against)
     found = read_map(path, design, columns)
@@ -209,7 +218,7 @@ def compare_map(path: Path, against: Path, columns: Path | None = None) -> MapRe
 
 
 def _model(design: Experiment, found: FieldMap) -> Callable[[np.ndarray], np.ndarray]:
-    """The field (K, S, A) in nT at the end of the pulse, by translations (K, 3) of the map in mm."""
+    """Return a function from translations (K, 3) of the map in mm to fields (K, S, A) in nT at the end of the pulse."""
     sensors = SensorArray(found.position_mm)
     sensors.require_outside(design.cell, NEAREST)
     kept = [AXES.index(axis) for axis in found.axes]
@@ -225,7 +234,7 @@ def _model(design: Experiment, found: FieldMap) -> Callable[[np.ndarray], np.nda
 
 
 def _bounds(design: Experiment, found: FieldMap) -> tuple[np.ndarray, np.ndarray]:
-    """Translations that keep every sensor outside the cell."""
+    """Return the bounds of translations, in mm, that keep every sensor outside the cell."""
     z, least = found.position_mm[:, 2], NEAREST * design.cell.thickness_mm / 2
     low, high = np.full(3, -MOST_SHIFT_MM), np.full(3, MOST_SHIFT_MM)
     low[2] = max(low[2], least - z[z > 0].min(initial=np.inf))
@@ -234,5 +243,5 @@ def _bounds(design: Experiment, found: FieldMap) -> tuple[np.ndarray, np.ndarray
 
 
 def markdown(found: MapResiduals, name: str) -> str:
-    """The report's text."""
+    """Return the report as Markdown."""
     return WORDS().report(found, name, [*found.map.notes, *found.verdict()])

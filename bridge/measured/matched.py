@@ -1,4 +1,4 @@
-"""For every measured scan the bridge's distribution at the same SOH, SOC and voltage."""
+"""The bridge's distribution for every measured scan, at the same SOH, SOC and voltage."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.reading import read_manifest
 
 DRAWS = 39
-"""Draws of the bridge for each scan: between the second and the 38th lie exactly 36 / 40 = .90 of what is like them."""
+"""Draws of the bridge per scan: exactly 36 / 40 = .90 of scans like them lie between the second and the 38th."""
 
 LOW, HIGH = 1, DRAWS - 2
 NOMINAL = (HIGH - LOW) / (DRAWS + 1)
-"""Coverage of the band by scans that the bridge itself might have made."""
+"""Share of the bridge's own scans that lie in the band."""
 
 FLOOR_PAIRS = 8
-"""Pairs of sets of the bridge's own whose difference is the floor of the two-sample test."""
+"""Pairs of the bridge's own sets, whose difference is the floor of the two-sample test."""
 
 EXTRA = 2 + 2 * FLOOR_PAIRS
-"""Draws beside the band's: one in the measurements' place, one compared with both, and the floor's pairs."""
+"""Draws besides the band's: one in place of the measurements, one to compare with both, and the floor's pairs."""
 
 CHUNK = 64
-"""Scans whose draws are in memory together."""
+"""Scans whose draws are in memory at the same time."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of n scans that the bridge can be asked for.
+    """Labels of n scans, within what the bridge can generate.
 
     Attributes:
         cell: (n,) names.
@@ -55,16 +55,16 @@ class Labels:
         return len(self.cell)
 
     def take(self, rows: np.ndarray) -> Labels:
-        """Some of the scans."""
+        """Return the labels of some of the scans."""
         return Labels(**{name: values[rows] for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True)
 class Residuals:
-    """How a set of scans lies in the bridge's distributions.
+    """Position of a set of scans within the bridge's distributions.
 
     Attributes:
-        z: (n, 6) mean over steps of the residual in the bridge's standard deviations.
+        z: (n, 6) mean over steps of the residual, in the bridge's standard deviations.
         z_square: (n, 6) mean over steps of its square; 1 for scans like the bridge's.
         rms: (n, 6) root mean square residual in nT.
         coverage: (n, 6) share of steps inside the bridge's 90 % band.
@@ -80,13 +80,13 @@ class Residuals:
 
 @dataclass(frozen=True)
 class Matched:
-    """Measured scans beside the bridge's.
+    """Measured scans paired with the bridge's.
 
     Attributes:
         measured: Residuals of the measured scans.
         itself: Residuals of a draw of the bridge in their place.
-        band: (2, T, 6) lower and upper edge of the band less its mean, averaged over scans, in nT.
-        own: (n, T, 6) the draw in the measurements' place, in nT.
+        band: (2, T, 6) lower and upper edge of the band minus its mean, averaged over scans, in nT.
+        own: (n, T, 6) the draw in place of the measurements, in nT.
         generated: (n, T, 6) the draw that both are compared with, in nT.
         pairs: (FLOOR_PAIRS, 2, m, T, 6) draws at the scans `sampled`, in nT.
         sampled: (m,) rows of the scans that the two-sample test uses.
@@ -104,16 +104,17 @@ class Matched:
 def match(
     bridge: BridgeV2, labels: Labels, signals: np.ndarray, sampled: np.ndarray, seed: int, workers: int | None = None
 ) -> Matched:
-    """Draw the bridge at every scan's labels.
+    """Draw the bridge at the labels of every scan.
 
-    Draws of one number give each measured cell one virtual cell over all its scans, as measured cells have one make.
+    Draws with the same number give each measured cell one virtual cell over all its scans, as each measured cell has
+    one make.
 
     Args:
         bridge: The bridge.
-        labels: Of n scans, within the bridge's range.
+        labels: Labels of n scans, within the bridge's range.
         signals: (n, T, 6) measured scans in nT.
         sampled: Rows that the two-sample test uses.
-        seed: Of the draws.
+        seed: Seed of the draws.
         workers: Threads.
     """
     n, cells = len(labels), np.unique(labels.cell)
@@ -130,7 +131,7 @@ def match(
         draws = _draws(bridge, labels, rows, DRAWS + 2, 0, seed, workers)
         own[rows], generated[rows], draws = draws[:, 0], draws[:, 1], draws[:, 2:]
         mean = draws.mean(axis=1)
-        # A new draw differs from the mean of others by more than they do from each other.
+        # A new draw's deviation from the mean of n others has 1 + 1/n times the variance of a draw.
         std = draws.std(axis=1, ddof=1) * np.sqrt(1 + 1 / DRAWS)
         ordered = np.partition(draws, (LOW, HIGH), axis=1)
         low, high = ordered[:, LOW], ordered[:, HIGH]
@@ -158,7 +159,7 @@ def match(
 def _draws(
     bridge: BridgeV2, labels: Labels, rows: np.ndarray, count: int, first: int, seed: int, workers
 ) -> np.ndarray:
-    """(rows, count, T, 6) draws, numbered from `first`."""
+    """Return draws (rows, count, T, 6) in nT, numbered from `first`."""
     at = np.repeat(rows, count)
     number = np.tile(np.arange(first, first + count), len(rows))
     seeds = [sample_seed(seed, "residuals", int(i), int(d), bits=63) for i, d in zip(at, number)]
@@ -168,10 +169,10 @@ def _draws(
 
 
 def bridge_of(release: Path) -> BridgeV2:
-    """The bridge of a v2 release: its map, configuration and master seed.
+    """Return the bridge of a v2 release, from its fitted map, configuration and master seed.
 
     Raises:
-        MagBridgeError: No v2 release, or its map or configuration is damaged.
+        MagBridgeError: If the release is not of v2, or its map or configuration is damaged.
     """
     release = Path(release)
     manifest = read_manifest(release)
@@ -184,7 +185,7 @@ def bridge_of(release: Path) -> BridgeV2:
     try:
         config = BridgeV2Config.of(manifest["config"])
     except (KeyError, AttributeError, TypeError) as error:
-        raise MagBridgeError(f"{release}: its manifest has no configuration of v2 ({error}); restore it") from error
+        raise MagBridgeError(f"{release}: its manifest has no v2 configuration ({error}); restore it") from error
     if config.hash() != manifest.get("bridge_config_hash"):
         raise refusal("other_config", release=release, found=config.hash(), stated=manifest.get("bridge_config_hash"))
     return BridgeV2(None, config, ScanMap.load(path), int(manifest["master_seed"]))

@@ -1,4 +1,4 @@
-"""A user's own table of cells in place of PulseBat's, and their own scan archive in place of the published one."""
+"""A user's own cells in place of PulseBat's tables, and their own scans in place of the published archive."""
 
 import dataclasses
 from collections.abc import Collection
@@ -27,26 +27,26 @@ from dataset_card.storage.digests import sha256_of
 from dataset_card.storage.faults import Faults, fault, require
 
 FEWEST_CELLS = 5
-"""Of one chemistry, so that no subset of the split by cell is empty."""
+"""Least number of cells of one chemistry, so that no subset of the split by cell is empty."""
 
 
 def with_cells(
     upstream: AnyUpstream, path: Path, chemistries: Collection[str] | None = None, columns: Path | None = None
 ) -> tuple[AnyUpstream, tuple[str, ...]]:
-    """The same upstream with the cells of a table.
+    """Return the upstream with the cells of a table.
 
     Args:
-        upstream: What `bridge.generate.resolve` found.
-        path: CSV, Parquet or XLSX by `dataset_card.contract.measured.CELL_FIELDS`, or a workbook of PulseBat's.
-        chemistries: Only the cells of these; all by default.
+        upstream: Result of `bridge.generate.resolve`.
+        path: CSV, Parquet or XLSX by `dataset_card.contract.measured.CELL_FIELDS`, or one of PulseBat's workbooks.
+        chemistries: Use only the cells of these; all by default.
         columns: A column map of the table.
 
     Returns:
-        An upstream whose `bridge_version` ends in `+cells` and whose sources have the table's SHA-256; and what is to
-        be said of the table, in sentences.
+        An upstream whose `bridge_version` ends in `+cells` and whose sources include the table's SHA-256; and notes on
+        the table, in sentences.
 
     Raises:
-        FaultyInput: The table is not as declared, has a record twice, or v1 is asked for another chemistry than LFP.
+        FaultyInput: If the table is not as declared, contains a record twice, or has a chemistry other than LFP for v1.
     """
     path = Path(path)
     table = read_labels(path, CELL_FIELDS, columns)
@@ -73,7 +73,7 @@ def with_cells(
         own_voltage=own,
     )
     notes = (*notes, *_voltage_notes(table, own, pulses.voltage))
-    # v2 reads the scanned cell's voltages from the pulse tables still, so it keeps them among its sources.
+    # v2 still reads the scanned cell's voltages from the pulse tables, so they remain among its sources.
     is_v2 = isinstance(upstream, UpstreamV2)
     sources = {name: digest for name, digest in upstream.sources.items() if is_v2 or "pulse" not in name}
     sources |= {Path(p).name: sha256_of(Path(p)) for p in (path, columns) if p is not None}
@@ -100,15 +100,15 @@ def _check(path: Path, table: pandas.DataFrame, any_chemistry: bool) -> None:
 
 
 def own_voltages(table: pandas.DataFrame) -> np.ndarray:
-    """(n,) voltage in V that the table has for each record: its `voltage`, else its mean pulse voltage."""
+    """Return the table's voltage (n,) in V of each record: its `voltage`, or else its mean pulse voltage."""
     return table["voltage"].to_numpy(float) if "voltage" in table else pulses_of(table).mean(axis=1)
 
 
 def _voltages(table: pandas.DataFrame, own: np.ndarray, upstream: AnyUpstream) -> np.ndarray:
-    """The voltage that the scanned cell stands at for each record, in V, by the rule of PulseBat's tables.
+    """Return the scanned cell's voltage in V for each record, by the rule of PulseBat's tables.
 
-    An LFP cell stands at its own voltage, clipped to the grounded regime. Others' voltages are those of the scanned
-    cell at the same SOC: the median of the upstream's LFP table, linear between its SOC levels.
+    An LFP cell keeps its own voltage, clipped to the grounded regime. Cells of other chemistries take the voltage of
+    the scanned cell at the same SOC: the median of the upstream's LFP table, linear between its SOC levels.
     """
     own = np.clip(own, GROUNDED_MIN_V, GROUNDED_MAX_V)
     scanned, voltage = scanned_voltages(upstream.pulses)
@@ -118,7 +118,7 @@ def _voltages(table: pandas.DataFrame, own: np.ndarray, upstream: AnyUpstream) -
 
 
 def _voltage_notes(table: pandas.DataFrame, own: np.ndarray, stood: np.ndarray) -> list[str]:
-    """How many of the table's own voltages the bridge could not keep, and what stands in their place."""
+    """Describe how many of the table's voltages the bridge could not keep, and what replaces them."""
     lfp = (table["chemistry"] == CHEMISTRY).to_numpy()
     moved, names = int((lfp & (stood != own)).sum()), sorted(set(table.loc[~lfp, "chemistry"]))
     words = macros("bridge.measured", "notes.txt")
@@ -126,7 +126,7 @@ def _voltage_notes(table: pandas.DataFrame, own: np.ndarray, stood: np.ndarray) 
 
 
 def scanned_voltages(pulses: PulseTable) -> tuple[PulseTable, np.ndarray]:
-    """The LFP table of an upstream and its voltages in V."""
+    """Return the LFP table of an upstream and its voltages in V."""
     if isinstance(pulses, PulseTables):
         lfp = pulses.table == SCANNED
         part = PulseTable(*(getattr(pulses, name)[lfp] for name in ("cell", "soc", "soh", "u")))
@@ -135,22 +135,22 @@ def scanned_voltages(pulses: PulseTable) -> tuple[PulseTable, np.ndarray]:
 
 
 ANCHOR_STEP = 0.01
-"""Scans whose voltages round to the same multiple of this, in V, are of one anchor."""
+"""Scans whose voltages round to the same multiple of this, in V, belong to one anchor."""
 
 EVEN = 0.1
-"""Positions lie within this share of a spacing from an even grid, the same at every anchor."""
+"""Positions must lie within this share of a spacing from an even grid, which is the same at every anchor."""
 
 FEWEST_POSITIONS = 5
-"""The map over positions needs a polynomial at least."""
+"""The map over positions needs at least a polynomial."""
 
 
 def with_scans(
     upstream: UpstreamV2, signals: Path, table: Path, channels: Path | None = None
 ) -> tuple[UpstreamV2, tuple[str, ...]]:
-    """The same upstream with a user's own scans.
+    """Return the upstream with a user's own scans.
 
     Args:
-        upstream: v2's, whose pulse tables or own cells are kept.
+        upstream: v2's inputs, whose pulse tables or own cells are kept.
         signals: Parquet or HDF5 file, or a folder of CSV files.
         table: One row per scan: `scan_id`, `voltage`, `position`.
         channels: Channel map; by default columns are named as in a release, in nT.
@@ -159,7 +159,7 @@ def with_scans(
         The upstream, and what was done to the scans, in sentences.
 
     Raises:
-        MagBridgeError: The scans are not usable, or the labels beside them are simulated.
+        MagBridgeError: If the scans are not usable, or the labels used with them are simulated.
     """
     if upstream.name == "simulated" and not upstream.own_cells:
         raise refusal("simulated_labels")
@@ -183,10 +183,10 @@ def with_scans(
 
 
 def _archive(labels: pandas.DataFrame, path: Path) -> tuple[list[float], int, pandas.DataFrame]:
-    """Anchors in V, positions at each, and the rows by anchor and position.
+    """Return the anchors in V, the number of positions at each, and the rows sorted by anchor and position.
 
     Raises:
-        FaultyInput: An anchor is out of range, or positions are not the same even grid at every anchor.
+        FaultyInput: If an anchor is out of range, or positions are not the same even grid at every anchor.
     """
     anchor = (labels["voltage"] / ANCHOR_STEP).round() * ANCHOR_STEP
     labels = labels.assign(anchor=anchor.round(2)).sort_values(["anchor", "position"], kind="stable", ignore_index=True)

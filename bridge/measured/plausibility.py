@@ -1,4 +1,4 @@
-"""What measured scans must be before they become a release: finite, unclipped, in nT, with axes as declared."""
+"""Check measured scans before they become a release: finite, unclipped, in nT, with axes as declared."""
 
 from collections.abc import Iterator
 
@@ -11,31 +11,31 @@ from dataset_card.storage.columns import UNITS
 from dataset_card.storage.faults import Fault, require
 
 LEAST_NT, GREATEST_NT = 5.0, 1e5
-"""Typical greatest value of a scan: fields of cells are tens to thousands of nT, the Earth's 5e4."""
+"""Range of the typical largest value of a scan: fields of cells are tens to thousands of nT, the Earth's is 5e4."""
 
 TYPICAL_NT = 100.0
-"""Which unit puts the values nearest to this, in the sense of ratios, is the one that they are taken to be in."""
+"""Values are taken to be in the unit that brings them nearest to this, on a logarithmic scale."""
 
 OTHER_UNIT = 150
-"""A scan this many times larger or smaller than the others' median is in another unit."""
+"""A scan this many times larger or smaller than the median of all is in another unit."""
 
 CLIPPED_SHARE, CLIPPED_LEAST = 0.06, 6
-"""An extreme value taken at this share of the steps, and at this many at least, may be a sensor's limit."""
+"""An extreme value at this share of the steps, and at least at this many, may be a sensor's limit."""
 
 FULLER, BESIDE = 5, 3
-"""It is one where it is taken so many times as often as any of so many levels beside it. A round peak, quantised, fills
-its last level about 2.4 times as the one beside it, and 4 times at worst."""
+"""It is a limit if it occurs this many times as often as each of this many adjacent levels. A round peak, quantised,
+fills its last level about 2.4 times as often as the adjacent one, and 4 times at worst."""
 
 SWAP_MARGIN = 0.5
-"""By how much the correlation with the other scans must rise when Y and Z are swapped, to call them swapped."""
+"""Y and Z are swapped if exchanging them raises the correlation with the other scans by more than this."""
 
 VOLTAGE_BIN = 0.1
-"""Scans within such a range of voltage, in V, are compared with one another."""
+"""Width in V of the voltage bins within which scans are compared with one another."""
 
 FEWEST_OTHERS = 8
 
 MAGNITUDE_SHARE = 0.9
-"""A magnitude is at least this share of what its Y and Z alone give, root mean square."""
+"""A magnitude must be at least this share of the root mean square of its Y and Z together."""
 
 
 def check_scans(found: ScanSet, voltage: np.ndarray) -> None:
@@ -46,9 +46,9 @@ def check_scans(found: ScanSet, voltage: np.ndarray) -> None:
         voltage: (n,) voltage of each in V.
 
     Raises:
-        FaultyInput: One of them cannot be what it is said to be; every fault names its scan.
+        FaultyInput: If a scan cannot be what it is declared to be; every fault names its scan.
     """
-    require(list(_finite(found)))  # nothing else can be told of scans with holes
+    require(list(_finite(found)))  # the other checks need scans without holes
     checks = (_clipped(found), _units(found), _swapped(found, voltage), _magnitudes(found), _repeated(found))
     require([fault for check in checks for fault in check])
 
@@ -72,12 +72,12 @@ def _clipped(found: ScanSet) -> Iterator[Fault]:
         yield found.scans[i].fault("dead", columns[c], value=low[i, c])
     for extreme, word in ((low, "lowest"), (high, "highest")):
         at = x == extreme[:, None]
-        count = at.sum(axis=1)  # mains hum lifts a clipped signal off the limit now and then: no run is asked for
+        count = at.sum(axis=1)  # mains hum may lift a clipped signal off its limit: no unbroken run is required
         for i, c in np.argwhere((count >= least) & (low < high)):
             levels = np.unique(x[i, :, c], return_counts=True)[1]
             beside = levels[1 : 1 + BESIDE] if word == "lowest" else levels[-1 - BESIDE : -1]
             if count[i, c] <= FULLER * beside.max():
-                continue  # an instrument of coarse steps, inside its range
+                continue  # an instrument with coarse steps, within its range
             values = {"value": extreme[i, c], "word": word, "count": count[i, c], "beside": beside.max()}
             yield found.scans[i].fault("saturated", columns[c], int(np.flatnonzero(at[i, :, c])[0]), **values)
 
@@ -97,7 +97,7 @@ def _units(found: ScanSet) -> Iterator[Fault]:
 
 
 def _unit_of(nanotesla: float, channels: ChannelMap) -> tuple[str, float]:
-    """The unit that a value taken to be in the channel's unit is in, and what would make that unit of it."""
+    """Return the unit that a value declared in the channels' unit is probably in, and the factor that converts it."""
     own = channels.channels[0].factor
     value = max(nanotesla / abs(own), 1e-300)
     unit = min(("T", "mT", "uT", "nT", "pT", "fT"), key=lambda u: abs(np.log(value * UNITS["nT"][u] / TYPICAL_NT)))
@@ -105,7 +105,7 @@ def _unit_of(nanotesla: float, channels: ChannelMap) -> tuple[str, float]:
 
 
 def _swapped(found: ScanSet, voltage: np.ndarray) -> Iterator[Fault]:
-    """Scans that look like the others only once Y and Z change places."""
+    """Yield a fault for each scan that resembles the others only after Y and Z are exchanged."""
     x = found.x[..., :MEASURED_CHANNELS]
     measured, group = x - x.mean(axis=1, keepdims=True), np.round(voltage / VOLTAGE_BIN)
     for value in np.unique(group):

@@ -1,9 +1,9 @@
-"""A baseline's predictions of a user's own scans: each with a conformal set, and how unlike the training data it is.
+"""A baseline's predictions for a user's own scans, each with a conformal set and its unlikeness to the training data.
 
-The set is of split conformal prediction with whole batteries: a battery is drawn, then one of its scans, so that each
-battery weighs the same however many scans it has (Dunn, Wasserman and Ramdas 2022, "Distribution-free prediction sets
-for two-layer hierarchical models"). It holds for new batteries that are drawn as the release's were, and promises
-nothing for others: a release is generated, and a laboratory's scans are not.
+The sets come from split conformal prediction with whole batteries: a battery is drawn, then one of its scans, so that
+every battery has the same weight however many scans it has (Dunn, Wasserman and Ramdas 2022, "Distribution-free
+prediction sets for two-layer hierarchical models"). The guarantee covers new batteries drawn like the release's and no
+others: a release is generated, and a laboratory's scans are not.
 """
 
 from collections.abc import Sequence
@@ -28,22 +28,22 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.templates import macros
 
 LEVEL = 0.9
-"""Share of new batteries' scans that sets are to hold."""
+"""Share of new batteries' scans that the sets should cover."""
 
 USUAL = 0.95
-"""Share of the release's own scans whose nearest training scan is nearer than that of an unlike one."""
+"""Share of the release's own scans that are nearer to a training scan than any scan that is called unlike."""
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a baseline says of scans.
+    """A baseline's predictions of n scans.
 
     Attributes:
-        scan_ids: One a scan.
-        predictions: Numbers or labels.
-        sets: Low and high of each number, or the labels that are not excluded.
-        unlikeness: Distance to the nearest training scan, as a multiple of what is usual in the release.
-        notes: What is to be said of them.
+        scan_ids: (n,) names of the scans.
+        predictions: (n,) numbers or labels.
+        sets: (n,) low and high limit of each number, or the labels that are not excluded.
+        unlikeness: (n,) distance to the nearest training scan, as a multiple of what is usual in the release.
+        notes: Notes on the predictions, in sentences.
     """
 
     scan_ids: list[str]
@@ -59,27 +59,27 @@ def predict_scans(
     """Predict a user's own scans.
 
     Args:
-        model: A baseline's name, which is fitted on the release, or its id on the Hub, fitted on the same release.
-        scans: File or folder, as `adopt` takes it.
+        model: Name of a baseline, which is fitted on the release, or the Hub id of one fitted on the same release.
+        scans: File or folder, as for `adopt`.
         release: Release folder or Hub id, of v1 or v2: its validation and test batteries calibrate the sets.
         task: `t1` to `t4`.
         channels: Channel map; by default columns are named as in a release, in nT.
-        level: Share of new batteries' scans that sets are to hold.
+        level: Share of new batteries' scans that the sets should cover.
 
     Raises:
-        MagBridgeError: Unknown model or task, another release than the model's, too few batteries for the level, or
-            faults in the scans.
+        MagBridgeError: If model or task is unknown, the model belongs to another release, there are too few batteries
+            for the level, or the scans have faults.
     """
     task = get_task(task)
     if task not in TASKS:
-        raise MagBridgeError(f"{task.id} is of v3's readings, not of scans: expected t1, t2, t3 or t4")
+        raise MagBridgeError(f"{task.id} is a task on v3's readings, not on scans: expected t1, t2, t3 or t4")
     if not 0 < level < 1:
         raise MagBridgeError(f"level {level}: expected a share between 0 and 1, such as {LEVEL}")
     mapping = RELEASE_NAMES if channels is None else read_channel_map(channels)
     read = evenly_sampled(read_scans(scans, mapping)[0], mapping)
     data = load_task(task, release)
     declared, fitted = _fitted(model, task, data)
-    # A model that stops early on validation rows has seen them.
+    # A model that uses validation rows for early stopping has seen them.
     seen = asks(declared, task, "validation")
     held_out = [s for s in (data.validation, data.test) if s is not None and not (seen and s is data.validation)]
     calibration = Subset.concatenate(held_out)
@@ -109,7 +109,7 @@ def predict_scans(
 
 
 def _fitted(model: str, task: Task, data: TaskData) -> tuple[Model, list[Any]]:
-    """The model, and what was fitted of it: by the Hub's owner, or here on all training rows."""
+    """Return the model and its fits: those published on the Hub, or fits made here on all training rows."""
     if "/" not in model:
         declared = get_model(model)
         everything = replace(declared, sampling="full", seeds=declared.seeds[:1])
@@ -122,7 +122,7 @@ def _fitted(model: str, task: Task, data: TaskData) -> tuple[Model, list[Any]]:
 
 
 def _outputs(fitted: Sequence[Any], inputs: np.ndarray, task: Task) -> np.ndarray:
-    """Mean over fits of predicted numbers (n,), or of the share (n, k) that each label has."""
+    """Return the mean over fits of predicted numbers (n,), or of each label's share (n, k)."""
     if task.is_regression:
         return np.mean([np.asarray(fit.predict(inputs), dtype=float) for fit in fitted], axis=0)
     shares = np.zeros((len(inputs), len(task.labels)))
@@ -137,16 +137,16 @@ def _outputs(fitted: Sequence[Any], inputs: np.ndarray, task: Task) -> np.ndarra
 
 
 def _weights(rows: Subset) -> tuple[np.ndarray, int]:
-    """What each row weighs, so that a battery weighs 1, and the number of batteries."""
+    """Return a weight (n,) for each row, so that each battery weighs 1, and the number of batteries."""
     _, index, counts = np.unique(rows.battery_ids, return_inverse=True, return_counts=True)
     return 1 / counts[index], len(counts)
 
 
 def _quantile(scores: np.ndarray, weights: np.ndarray, batteries: int, level: float) -> float:
-    """The conformal quantile: the least score under which `level` of the batteries lie, the new one among them above.
+    """Return the conformal quantile: the least score that covers `level` of the batteries and an uncovered new one.
 
     Raises:
-        MagBridgeError: So few batteries that no finite score will do.
+        MagBridgeError: If there are too few batteries for a finite score.
     """
     order = np.argsort(scores)
     total = np.cumsum(weights[order])
@@ -157,7 +157,7 @@ def _quantile(scores: np.ndarray, weights: np.ndarray, batteries: int, level: fl
 
 
 def _nearest(train: np.ndarray, others: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Distance of each scan to the nearest training scan, in standardised static features."""
+    """Return the distance of each scan to the nearest training scan, in standardised static features."""
     from scipy.spatial import cKDTree
 
     known = static_features(train)

@@ -1,4 +1,4 @@
-"""What learners make of two sets of scans: whether they tell one from the other, and whether SOH carries over."""
+"""Learners on two sets of scans: whether they can tell the sets apart, and whether SOH transfers between them."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from bridge.measured.matched import Labels
 from dataset_card.contract.schema import MEASURED_CHANNELS
 
 COSINES = 30
-"""Cosines of each channel that the readout sees."""
+"""Cosine coefficients of each channel that the readout uses."""
 
 ALPHAS = 10.0 ** np.arange(-1, 6)
 FOLDS = 5
@@ -19,11 +19,11 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Score:
-    """How well a readout tells SOH.
+    """Accuracy of a readout of SOH.
 
     Attributes:
-        r2: Coefficient of determination; 0 for the mean of the tested set, below it for worse.
-        slope: Slope of predicted on true SOH: 1 if right, 0 if blind, below 0 if upside down.
+        r2: Coefficient of determination; 0 for predicting the mean of the tested set, negative if worse.
+        slope: Slope of predicted on true SOH: 1 if right, 0 if blind, negative if inverted.
         mae: Mean absolute error of SOH.
     """
 
@@ -33,7 +33,7 @@ class Score:
 
 
 def cosines(signals: np.ndarray) -> np.ndarray:
-    """(n, 120) slow cosines of the measured channels of scans (n, T, 6)."""
+    """Return the (n, 120) slow cosine coefficients of the measured channels of scans (n, T, 6)."""
     return cosine_coefficients(signals[..., :MEASURED_CHANNELS], COSINES)
 
 
@@ -44,7 +44,7 @@ def _readout():
 
 
 def _out_of_fold(model, x: np.ndarray, y: np.ndarray, cells: np.ndarray, seed: int, **options) -> np.ndarray:
-    """Predictions for (n, k) inputs, in folds by cell."""
+    """Return predictions for inputs (n, k) in folds by cell."""
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
     folds = GroupKFold(min(FOLDS, len(np.unique(cells))), shuffle=True, random_state=seed)
@@ -52,17 +52,17 @@ def _out_of_fold(model, x: np.ndarray, y: np.ndarray, cells: np.ndarray, seed: i
 
 
 def across(train: np.ndarray, test: np.ndarray, soh: np.ndarray) -> Score:
-    """Trained on one set's cosines (n, 120), tested on another's at the same labels (n,)."""
+    """Score a readout trained on one set's cosines (n, 120) and tested on another's, with the same SOH labels (n,)."""
     return score(soh, _readout().fit(train, soh).predict(test))
 
 
 def within(x: np.ndarray, soh: np.ndarray, labels: Labels, seed: int) -> Score:
-    """Trained and tested on one set, in folds by cell."""
+    """Score a readout trained and tested on one set, in folds by cell."""
     return score(soh, _out_of_fold(_readout(), x, soh, labels.cell, seed))
 
 
 def score(truth: np.ndarray, predicted: np.ndarray) -> Score:
-    """Scores of predictions (n,) against the truth (n,)."""
+    """Score predictions (n,) of SOH against the truth (n,)."""
     centred = truth - truth.mean()
     spread = float(centred @ centred)
     error = predicted - truth
@@ -71,13 +71,13 @@ def score(truth: np.ndarray, predicted: np.ndarray) -> Score:
 
 LOW_COSINES = 24
 BANDS = ((24, 36), (36, 48), (48, 60), (60, 72), (72, 84), (84, 100))
-"""Cosines whose power is summed, above those that are taken one by one."""
+"""Bands of cosines whose power is summed, above those that are used individually."""
 
 TREES = 100
 
 
 def features(signals: np.ndarray) -> np.ndarray:
-    """(n, 126) numbers of scans (n, T, 6): slow cosines, log power of fast ones, correlations of the channels."""
+    """Return 126 features of each scan (n, T, 6): slow cosines, log power of fast ones and channel correlations."""
     x = signals[..., :MEASURED_CHANNELS]
     spectrum = dct(x, axis=1, norm="ortho")
     slow = spectrum[:, :LOW_COSINES].reshape(len(x), -1)
@@ -90,13 +90,13 @@ def features(signals: np.ndarray) -> np.ndarray:
 
 
 def auc(a: np.ndarray, b: np.ndarray, cells: np.ndarray, seed: int) -> float:
-    """Area under the curve of the better of two classifiers, out of fold by cell; .5 is chance.
+    """Return the area under the ROC curve of the better of two classifiers, out of fold by cell; .5 is chance.
 
     Args:
         a: (n, k) features of one set.
         b: (n, k) features of the other, at the same cells.
-        cells: (n,) cell of each row of either set.
-        seed: Of folds and trees.
+        cells: (n,) cell of each row, the same in both sets.
+        seed: Seed of folds and trees.
     """
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.linear_model import LogisticRegression

@@ -1,4 +1,4 @@
-"""The comparison as a folder: Markdown, HTML, JSON and figures; what it cannot say first, then nulls, then figures."""
+"""Write the comparison as a folder of Markdown, HTML, JSON and figures: first its limits, then nulls, then figures."""
 
 import json
 from pathlib import Path
@@ -21,16 +21,16 @@ def write_report(found: Comparison, out: Path, replace: bool = False) -> Path:
     """Write the report in one piece; return the path of its Markdown.
 
     Raises:
-        MagBridgeError: `out` holds something else, or matplotlib is not installed.
+        MagBridgeError: If `out` is something else, or matplotlib is not installed.
     """
     return write_pages(out, markdown(found), figures(found), found.as_dict(), replace)
 
 
 def write_pages(out: Path, text: str, drawn: dict, document: dict, replace: bool = False) -> Path:
-    """Write a report's Markdown, as such and as HTML, its figures and its JSON in one piece; return the first's path.
+    """Write a report's Markdown (also as HTML), figures and JSON in one piece; return the path of the Markdown.
 
     Raises:
-        MagBridgeError: `out` holds something else, or matplotlib is not installed.
+        MagBridgeError: If `out` is something else, or matplotlib is not installed.
     """
     from markdown_it import MarkdownIt
 
@@ -38,7 +38,7 @@ def write_pages(out: Path, text: str, drawn: dict, document: dict, replace: bool
         for name, figure in drawn.items():
             save(figure, folder / name)
         (folder / MARKDOWN).write_text(text, encoding="utf-8")
-        # Names come from the laboratory's files: no HTML of theirs gets into the page.
+        # Names come from the laboratory's files: any HTML in them must not get into the page.
         body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
         page = macros("bridge.measured", "report.html")
         (folder / HTML).write_text(page.page(text.splitlines()[0].lstrip("# "), body), encoding="utf-8")
@@ -47,12 +47,12 @@ def write_pages(out: Path, text: str, drawn: dict, document: dict, replace: bool
 
 
 def markdown(found: Comparison) -> str:
-    """The report's text."""
+    """Return the report as Markdown."""
     return macros("bridge.measured", "residuals.md").report(found, _plain, SHUFFLES, FOUND_BELOW, JSON)
 
 
 def _plain(text: str) -> str:
-    """Text of a laboratory's, without a meaning in Markdown."""
+    """Escape a laboratory's text so that it has no meaning in Markdown."""
     return "".join("\\" + c if c in "\\`*_[]<>|#" else c for c in " ".join(text.split()))
 
 
@@ -60,7 +60,7 @@ PAIRS = ("Y1 Z1", "Y1 Y2", "Y1 Z2", "Z1 Y2", "Z1 Z2", "Y2 Z2")
 
 
 def figures(found: Comparison) -> dict:
-    """Figures by file name."""
+    """Draw all figures; return them by file name."""
     draw = (residuals, coverage, spectrum, response, trajectory)
     names = ("residuals.png", "coverage.png", "spectra.png", "response.png", "trajectory.png")
     return {name: function(found) for name, function in zip(names, draw)}
@@ -71,19 +71,19 @@ def _legend(axis, **place) -> None:
 
 
 def _both(axis, x: np.ndarray, theirs: np.ndarray, own: np.ndarray, style: str = "-", shift: float = 0.0) -> None:
-    """A line or dots of the bridge and of what was measured, `shift` apart."""
+    """Draw lines or dots of the bridge and of the measurements, `shift` apart on either side."""
     for values, colour, name, side in ((theirs, LINE, "bridge", -1), (own, MARK, "measured", 1)):
         axis.plot(x + side * shift, values, style, color=colour, lw=1.5, label=name)
 
 
 def _rows(axis, names: tuple[str, ...], **about) -> None:
-    """A row for each name, from the top."""
+    """Label one row per name, from the top."""
     axis.set_yticks(-np.arange(len(names)), names)
     axis.set(ylim=(-len(names) + 0.4, 0.6), **about)
 
 
 def residuals(found: Comparison):
-    """Mean residual of the cells over the scan, in the bridge's band."""
+    """Draw the cells' mean residual over the scan, in the bridge's band."""
     figure, axes = canvas(2, 3, (12, 6.4))
     time, by_cell = np.linspace(0, 1, T), found.matched.measured.by_cell
     mean, error = by_cell.mean(axis=0), 1.96 * by_cell.std(axis=0, ddof=1) / np.sqrt(len(by_cell))
@@ -95,12 +95,12 @@ def residuals(found: Comparison):
         axis.fill_between(time, mean[:, c] - error[:, c], mean[:, c] + error[:, c], color=MARK, alpha=0.3, lw=0)
         axis.set(title=name, xlabel="normalised scan time", ylabel="residual, nT")
     _legend(axes.flat[0])
-    figure.suptitle("Measured less the bridge's mean at the same SOH, SOC and voltage", fontsize=12)
+    figure.suptitle("Measured minus the bridge's mean at the same SOH, SOC and voltage", fontsize=12)
     return figure
 
 
 def coverage(found: Comparison):
-    """Coverage of the band by channel, and the two-sample test beside its floor."""
+    """Draw the band's coverage by channel, and the two-sample test with its floor."""
     figure, (left, right) = canvas(1, 2, (12, 4.2))
     place = np.arange(len(CHANNELS) + 1)
     sides = (found.itself, LINE, "bridge against itself", -0.1), (found.measured, MARK, "measured", 0.1)
@@ -118,19 +118,19 @@ def coverage(found: Comparison):
     right.axvline(found.floor_high, color=INK, lw=1, ls="--", label=f"floor, at most {found.floor_high:.2f}")
     right.axvline(0.5, color=QUIET, lw=0.8)
     names = ("bridge against bridge", "bridge in their place", "measured")
-    _rows(right, names, title="Told apart by a classifier", xlabel="AUC", xlim=(0.4, 1.02))
+    _rows(right, names, title="Two-sample test by a classifier", xlabel="AUC", xlim=(0.4, 1.02))
     _legend(right, loc="upper right")
     return figure
 
 
 def spectrum(found: Comparison):
-    """Mean spectra of the measured channels, and correlations between them."""
+    """Draw the mean spectra of the measured channels, and the correlations between them."""
     figure, axes = canvas(1, 5, (16, 3.8))
     frequency = np.fft.rfftfreq(T - 2 * EDGE)[1:]
     own, theirs = spectra(found.x), spectra(found.matched.generated)
     for c, axis in enumerate(axes[:4]):
         _both(axis, frequency, theirs[:, c], own[:, c])
-        axis.set(title=CHANNELS[c], xlabel="cycles a step", ylabel="power, dB" if c == 0 else "")
+        axis.set(title=CHANNELS[c], xlabel="cycles per step", ylabel="power, dB" if c == 0 else "")
     _legend(axes[0])
     _both(axes[4], np.arange(6), correlations(found.matched.generated), correlations(found.x), "o", 0.12)
     axes[4].axhline(0, color=QUIET, lw=0.8)
@@ -140,7 +140,7 @@ def spectrum(found: Comparison):
 
 
 def response(found: Comparison):
-    """Relative amplitude of each cell against SOH, and the slopes with their intervals."""
+    """Draw the relative amplitude of each cell against SOH, and the slopes with their intervals."""
     figure, (left, right) = canvas(1, 2, (12, 4.4))
     of_cell = np.unique(found.labels.cell, return_inverse=True)[1]
     counts, basis = np.bincount(of_cell), design(found.labels)
@@ -152,7 +152,7 @@ def response(found: Comparison):
         rest = effect - basis @ (basis.T @ effect) + slope.value * centred
         left.plot(soh, 1 + np.bincount(of_cell, rest) / counts, "o", ms=4, color=colour, label=name, alpha=0.8)
         left.plot(ends, 1 + slope.value * (ends - found.labels.soh.mean()), color=colour, lw=1.4)
-    left.set(title="A point is a cell, at equal voltage and SOC", xlabel="SOH", ylabel="relative amplitude")
+    left.set(title="One point per cell, at equal voltage and SOC", xlabel="SOH", ylabel="relative amplitude")
     _legend(left)
     slopes = (found.generated_slope, LINE), (found.itself.slope, LINE), (found.measured.slope, MARK)
     for row, (slope, colour) in enumerate(slopes):
@@ -166,7 +166,7 @@ def response(found: Comparison):
 
 
 def trajectory(found: Comparison):
-    """Change of the trajectory per tenth of lost SOH, measured and generated."""
+    """Draw the change of the trajectory per tenth of SOH lost, measured and generated."""
     figure, axes = canvas(1, 4, (15, 3.6))
     own, theirs = (response_trajectory(x, found.labels) / 10 for x in (found.x, found.matched.generated))
     for c, axis in enumerate(axes):

@@ -1,4 +1,4 @@
-"""Measured cells against a bridge: every figure of the comparison, with its null."""
+"""Compare measured cells with a bridge: every figure of the comparison, with its null."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from dataset_card.storage.reading import one_release, read_manifest, read_table
 
 SEED = 7
 SAMPLED = 400
-"""Scans of either side in the two-sample test, drawn evenly from the cells."""
+"""Scans of each side in the two-sample test, drawn evenly from the cells."""
 
 FEWEST_CELLS = 5
 LEAST_SOH_RANGE = 0.02
@@ -32,7 +32,7 @@ FLOOR_LEVEL = 0.99
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean or a slope over cells with its 95 % interval."""
+    """A mean or a slope over cells, with its 95 % interval."""
 
     value: float
     low: float
@@ -41,22 +41,22 @@ class Interval:
 
 @dataclass(frozen=True)
 class Side:
-    """What one set of scans, measured or the bridge's own, gives against the bridge.
+    """Figures of one set of scans, measured or the bridge's own, against the bridge.
 
     Attributes:
         residual_nT: Root mean square residual of each channel.
         z: Mean residual of each channel in the bridge's standard deviations.
         z_rms: Root mean square of the same; 1 for scans like the bridge's.
-        coverage: Share of steps inside the 90 % band, by channel and over the measured four (`all`).
+        coverage: Share of steps inside the 90 % band, by channel and over the four measured ones (`all`).
         correlation: Greatest difference of the mean correlations between channels within a scan.
         spectrum_dB: Root mean square difference of the mean spectra, over frequencies and channels.
-        auc: Of the two-sample test.
+        auc: AUC of the two-sample test.
         slope: Response of the amplitude to SOH.
-        slope_difference: Slope less that of the bridge's draw, with its interval.
-        shape: Cosine of the response's trajectory with the bridge's.
+        slope_difference: Slope minus that of the bridge's draw, with its interval.
+        shape: Cosine similarity of the response trajectory with the bridge's.
         within: Readout of SOH trained and tested on this set.
-        from_bridge: Trained on the bridge's draw, tested on this set.
-        to_bridge: Trained on this set, tested on the bridge's draw.
+        from_bridge: Readout trained on the bridge's draw, tested on this set.
+        to_bridge: Readout trained on this set, tested on the bridge's draw.
     """
 
     residual_nT: dict[str, Interval]
@@ -76,22 +76,22 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Measured cells beside the bridge.
+    """Measured cells compared with the bridge.
 
     Attributes:
-        name: Of the measured release.
-        digest: Of its rows.
-        against: Bridge version, and digest of the release it comes from.
+        name: Name of the measured release.
+        digest: Digest of its rows.
+        against: Bridge version, and digest of the release that the bridge comes from.
         cells: Cells compared.
         scans: Scans compared.
-        left_out: Scans that the bridge cannot be asked for, by reason.
-        caveats: What the comparison cannot say, in sentences.
+        left_out: Scans that the bridge cannot generate, by reason.
+        caveats: What the comparison cannot show, in sentences.
         measured: The measured scans.
         itself: A draw of the bridge in their place: the null of every figure.
         generated_slope: Response of the draw that both are compared with.
         floor: AUC of each pair of the bridge's own sets.
         shuffled: R2 of readouts of measured scans whose SOH was shuffled by cell.
-        labels: Of the scans compared.
+        labels: Labels of the scans compared.
         matched: The draws, for figures.
         x: (n, T, 6) the scans compared, in nT.
     """
@@ -120,11 +120,11 @@ class Comparison:
         return float(np.mean(self.floor) + reach * np.std(self.floor, ddof=1))
 
     def verdict(self) -> list[str]:
-        """What the figures say, a sentence each."""
+        """Describe what the figures show, one sentence each."""
         return macros("bridge.measured", "residuals.md").verdict(self, NOMINAL).splitlines()
 
     def as_dict(self) -> dict:
-        """Every figure as plain values, for JSON."""
+        """Return all figures as plain values, for JSON."""
         without: Any = {"labels": None, "matched": None, "x": None}
         out = {name: value for name, value in asdict(replace(self, **without)).items() if name not in without}
         return {"schema_version": "1.0", "nominal_coverage": NOMINAL, "floor_high": self.floor_high, **out}
@@ -136,11 +136,11 @@ def compare(release: Path, against: Path, seed: int = SEED, workers: int | None 
     Args:
         release: Release folder of measured cells.
         against: Release folder of v2.
-        seed: Of draws, folds and resampling.
+        seed: Seed of draws, folds and resampling.
         workers: Threads; figures do not depend on them.
 
     Raises:
-        MagBridgeError: Not such releases, or nothing in the measured one that the bridge can be asked for.
+        MagBridgeError: If these are not such releases, or the bridge can generate none of the measured scans.
     """
     with one_release(release) as folder, one_release(against) as other_folder:
         manifest, other = read_manifest(folder), read_manifest(other_folder)
@@ -167,7 +167,7 @@ def compare(release: Path, against: Path, seed: int = SEED, workers: int | None 
 
 
 def _askable(labels: Labels, bridge: BridgeV2) -> tuple[np.ndarray, dict[str, int]]:
-    """Scans that the bridge can be asked for, and how many of the others there are, by reason."""
+    """Return the scans that the bridge can generate, and the number of the others by reason."""
     low, high = bridge.scan_map.voltages[[0, -1]].tolist()
     outside = (labels.voltage < low) | (labels.voltage > high)
     above = ~outside & (labels.soh > SOH_MAX)
@@ -189,10 +189,10 @@ def compare_scans(
     derived: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Comparison:
-    """Compare labelled scans (n, T, 6) in nT with a bridge; the rest as in `Comparison`.
+    """Compare labelled scans (n, T, 6) in nT with a bridge; the other arguments are as in `Comparison`.
 
     Raises:
-        MagBridgeError: Too few cells, or cells of one SOH.
+        MagBridgeError: If there are too few cells, or their SOH does not differ.
     """
     cells = np.unique(labels.cell)
     spread = float(np.ptp(labels.soh)) if len(labels) else 0.0
@@ -251,14 +251,14 @@ def _side(found: Residuals, x: np.ndarray, labels: Labels, matched: Matched, see
 
 
 def over_cells(values: np.ndarray, of_cell: np.ndarray, cells: int) -> Interval:
-    """Mean over cells of their means over scans, with its interval by Student's distribution."""
+    """Return the mean over cells of their means over scans, with its interval by Student's distribution."""
     means = np.bincount(of_cell, values, cells) / np.bincount(of_cell, minlength=cells)
     mean, reach = float(means.mean()), float(stats.t.ppf(0.975, cells - 1) * means.std(ddof=1) / np.sqrt(cells))
     return Interval(mean, mean - reach, mean + reach)
 
 
 def correlations(x: np.ndarray) -> np.ndarray:
-    """(6,) mean over scans of the correlations between the measured channels within a scan."""
+    """Return the mean over scans of the six correlations between measured channels within a scan, (6,)."""
     inner = x[:, EDGE : T - EDGE, :4]
     inner = inner - inner.mean(axis=1, keepdims=True)
     unit = inner / np.maximum(np.linalg.norm(inner, axis=1, keepdims=True), 1e-12)
@@ -266,7 +266,7 @@ def correlations(x: np.ndarray) -> np.ndarray:
 
 
 def spectra(x: np.ndarray) -> np.ndarray:
-    """(frequencies, 4) mean power spectrum of the measured channels over the inner steps, in dB of nT^2 a bin."""
+    """Return the mean power spectra (frequencies, 4) of the measured channels, inner steps, in dB of nT^2 per bin."""
     inner = x[:, EDGE : T - EDGE, :4]
     inner = (inner - inner.mean(axis=1, keepdims=True)) * np.hanning(T - 2 * EDGE)[:, None]
     return 10 * np.log10((np.abs(np.fft.rfft(inner, axis=1)[:, 1:]) ** 2).mean(axis=0) + 1e-12)

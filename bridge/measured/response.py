@@ -1,4 +1,4 @@
-"""How the morphology of scans answers to SOH: a slope with its interval by cell, and its null."""
+"""The response of scan morphology to SOH: a slope with its interval by cell, and its null."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from bridge.measured.matched import Labels
 from dataset_card.contract.schema import MEASURED_CHANNELS, T
 
 EDGE = 4
-"""Steps at each end that the acquisition disturbs; they are not read."""
+"""Steps at each end that the acquisition disturbs; they are not used."""
 
 SHUFFLES = 999
 FOUND_BELOW = 0.01
-"""A response is found where fewer than this share of shuffles by cell have as steep a slope."""
+"""A response is found if fewer than this share of shuffles by cell have as steep a slope."""
 
 LEVEL = 0.95
 
@@ -25,7 +25,7 @@ class Slope:
     """A slope on SOH.
 
     Attributes:
-        value: Change of relative amplitude per unit of SOH; positive where the signal shrinks with ageing.
+        value: Change of relative amplitude per unit of SOH; positive if the signal shrinks with ageing.
         low: Lower end of its 95 % interval by cell.
         high: Upper end.
         p: Share of shuffles of SOH over cells with as steep a slope.
@@ -43,10 +43,10 @@ class Slope:
 
 
 def amplitude(signals: np.ndarray, chemistry: np.ndarray) -> np.ndarray:
-    """(n,) relative amplitude: projection of each scan's shape on its chemistry's mean shape, 1 on average.
+    """Return the relative amplitude (n,): each scan's shape projected on its chemistry's mean shape, 1 on average.
 
-    The shape is Y and Z of both sensors, inner steps, each channel less its own mean. Being relative to the set's own
-    shape, it means the same whatever the geometry of the scan.
+    The shape is Y and Z of both sensors over the inner steps, each channel minus its own mean. As it is relative to the
+    set's own shape, the amplitude means the same whatever the geometry of the scan.
     """
     x = _shape(signals)
     out = np.empty(len(x))
@@ -63,7 +63,7 @@ def _shape(signals: np.ndarray) -> np.ndarray:
 
 
 def design(labels: Labels) -> np.ndarray:
-    """(n, k) what a scan's amplitude depends on beside SOH: chemistry, voltage and SOC, smoothly."""
+    """Return a basis (n, k) of what a scan's amplitude depends on besides SOH: chemistry, voltage and SOC, smoothly."""
     voltage = labels.voltage - labels.voltage.mean()
     soc = (labels.soc - labels.soc.mean()) / 50
     columns = [(labels.chemistry == name).astype(float) for name in np.unique(labels.chemistry)]
@@ -74,34 +74,34 @@ def design(labels: Labels) -> np.ndarray:
 
 
 def soh_slope(y: np.ndarray, labels: Labels, seed: int) -> Slope:
-    """Slope of y on SOH at equal chemistry, voltage and SOC, with its interval by cell and its null.
+    """Return the slope of y on SOH at equal chemistry, voltage and SOC, with its interval by cell and its null.
 
     Args:
-        y: (n,) what may depend on SOH.
-        labels: Of the scans.
-        seed: Of the shuffles.
+        y: (n,) quantity that may depend on SOH.
+        labels: Labels of the n scans.
+        seed: Seed of the shuffles.
 
     Raises:
-        MagBridgeError: As `slope_interval`.
+        MagBridgeError: As for `slope_interval`.
     """
     slope = slope_interval(y, labels)
     return Slope(*slope, p=_shuffled(y, labels, slope[0], np.random.default_rng(seed)))
 
 
 def slope_interval(y: np.ndarray, labels: Labels) -> tuple[float, float, float]:
-    """Slope of y on SOH at equal chemistry, voltage and SOC, and the ends of its 95 % interval by cell.
+    """Return the slope of y on SOH at equal chemistry, voltage and SOC, and its 95 % interval by cell.
 
-    Scans of a cell may go together in any way. The variance is the cluster-robust one without bias (CR2) where cells
-    differ as much as scans of one cell do, with Bell and McCaffrey's degrees of freedom, after Pustejovsky and Tipton
-    (2018, doi:10.1080/07350015.2016.1247004). Percentiles of resampled cells are too narrow: of 5 to 50 cells they
-    covered 92 to 94 %.
+    Scans of a cell may be correlated in any way. The variance is the cluster-robust one, unbiased (CR2) if cells differ
+    as much as scans of one cell do, with Bell and McCaffrey's degrees of freedom, after Pustejovsky and Tipton (2018,
+    doi:10.1080/07350015.2016.1247004). Percentiles of resampled cells are too narrow: with 5 to 50 cells they covered 92
+    to 94 %.
 
     Args:
-        y: (n,) what may depend on SOH.
-        labels: Of the scans.
+        y: (n,) quantity that may depend on SOH.
+        labels: Labels of the n scans.
 
     Raises:
-        MagBridgeError: SOH follows from chemistry, voltage and SOC.
+        MagBridgeError: If SOH is fully determined by chemistry, voltage and SOC.
     """
     basis, of_cell = design(labels), np.unique(labels.cell, return_inverse=True)[1]
     soh = labels.soh - basis @ (basis.T @ labels.soh)
@@ -116,7 +116,7 @@ def slope_interval(y: np.ndarray, labels: Labels) -> tuple[float, float, float]:
         np.add.at(out, of_cell, values)
         return out
 
-    # covariance of the cells' scores if scans of a cell share nothing, and if all that they have is shared
+    # covariance of the cells' scores if scans of a cell share nothing, and if they share everything
     square, total, mixed = sums(soh**2), sums(soh), sums(basis * soh[:, None])
     alone = np.diag(square) - mixed @ mixed.T - np.outer(square, square) / norm
     shared = np.diag(total) - mixed @ sums(basis).T - np.outer(square, total) / norm
@@ -129,7 +129,7 @@ def slope_interval(y: np.ndarray, labels: Labels) -> tuple[float, float, float]:
 
 
 def _shuffled(y: np.ndarray, labels: Labels, value: float, rng: np.random.Generator) -> float:
-    """Share of shuffles of cells' SOH within their chemistry, the true order among them, with as steep a slope."""
+    """Return the share of shuffles of cells' SOH within chemistries, including the true order, with as steep a slope."""
     basis = design(labels)
     rest = y - basis @ (basis.T @ y)
     steep = 1
@@ -141,7 +141,7 @@ def _shuffled(y: np.ndarray, labels: Labels, value: float, rng: np.random.Genera
 
 
 def shuffled_soh(labels: Labels, rng: np.random.Generator, count: int) -> Iterator[np.ndarray]:
-    """(n,) SOH whose means over cells are shuffled within each chemistry, so many times."""
+    """Yield `count` times SOH (n,) whose means over cells are shuffled within each chemistry."""
     _, first, of_cell = np.unique(labels.cell, return_index=True, return_inverse=True)
     chemistry, mean = labels.chemistry[first], np.bincount(of_cell, labels.soh) / np.bincount(of_cell)
     alike = [np.flatnonzero(chemistry == name) for name in np.unique(chemistry)]
@@ -153,7 +153,10 @@ def shuffled_soh(labels: Labels, rng: np.random.Generator, count: int) -> Iterat
 
 
 def response_trajectory(signals: np.ndarray, labels: Labels) -> np.ndarray:
-    """(T, 4) change of each step and channel per unit of lost SOH, in nT, at equal chemistry, voltage and SOC."""
+    """Return the change (T, 4) of each step and channel in nT per unit of SOH lost.
+
+    It is taken at equal chemistry, voltage and SOC.
+    """
     basis = design(labels)
     soh = labels.soh - basis @ (basis.T @ labels.soh)
     norm = float(soh @ soh)

@@ -1,4 +1,4 @@
-"""Scans as they were read, brought to one sampling, even in time, and to the channels and 100 steps of a release."""
+"""Bring raw scans to a common, even sampling, and to the channels and 100 steps of a release."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,24 +17,24 @@ GAP = 1.5
 """An interval this many times the scan's own median is a gap."""
 
 JITTER = 0.01
-"""A clock whose intervals stray by more than this share is uneven: its scan is brought to even steps in time."""
+"""A clock whose intervals deviate by more than this share is uneven: its scan is interpolated to even time steps."""
 
 INTERVAL_TOLERANCE = 0.05
-"""Scans whose median interval differs by more than this share are of another sampling."""
+"""Scans whose median interval differs by more than this share have another sampling."""
 
 POINTS = 16
-"""Points over which a window's mean is taken."""
+"""Points over which the mean of a window is taken."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a set was sampled.
+    """How a set of scans was sampled.
 
     Attributes:
         steps: Steps of every scan.
-        interval_s: Seconds between steps, the median over scans; None where no scan tells.
-        jittered: Scans whose clock was uneven.
-        jitter: The most that an interval strayed from its scan's median, as a share of it.
+        interval_s: Seconds between steps, the median over scans; None if no scan has a clock.
+        jittered: Number of scans whose clock was uneven.
+        jitter: Largest deviation of an interval from its scan's median, as a share of the median.
     """
 
     steps: int
@@ -44,12 +44,12 @@ class Sampling:
 
     @property
     def method(self) -> str:
-        """What was done to have 100 steps: `none`, `linear` or `window means`."""
+        """How the scans were brought to 100 steps: `none`, `linear` or `window means`."""
         return "none" if self.steps == T else "linear" if self.steps < T else "window means"
 
     @property
     def note(self) -> str:
-        """The same in a sentence for the card."""
+        """The method as a sentence for the card."""
         return macros("bridge.measured", "notes.txt").sampling(self, T, 100 * (GAP - 1))
 
 
@@ -58,8 +58,8 @@ class ScanSet:
     """Scans of one sampling, even in time.
 
     Attributes:
-        scans: Each as it was read.
-        mapping: The channels that every one of them has.
+        scans: Each scan as it was read.
+        mapping: The channels that all scans have.
         sampling: How they were sampled.
         x: (n, N, C) their values in nT.
     """
@@ -70,7 +70,7 @@ class ScanSet:
     x: np.ndarray
 
     def released(self) -> np.ndarray:
-        """(n, 100, 6) scans in release order: resampled, magnitudes derived where they were not measured."""
+        """Return the scans (n, 100, 6) in nT, resampled; magnitudes are derived if they were not measured."""
         x, steps = self.x, self.sampling.steps
         x = x if steps == T else resampling_matrix(steps) @ x
         out = np.empty((*x.shape[:2], len(CHANNELS)))
@@ -81,21 +81,21 @@ class ScanSet:
         return out
 
     def notes(self) -> list[str]:
-        """Sentences on sampling, units, signs and derived channels."""
+        """Describe in sentences the sampling, units, signs and derived channels."""
         channels = self.mapping.channels
-        words = [f"{c.name} from {c.column!r} in {c.unit}{', sign turned' if c.sign < 0 else ''}" for c in channels]
+        words = [f"{c.name} from {c.column!r} in {c.unit}{', sign reversed' if c.sign < 0 else ''}" for c in channels]
         notes = [self.sampling.note, "Channels: " + "; ".join(words) + "."]
         derived = " and ".join(name for name in CHANNELS if name not in self.mapping.names)
         if derived:
-            notes.append(f"{derived} derived as the magnitude of Y and Z, since not every scan has them.")
+            notes.append(f"{derived} derived as the magnitude of Y and Z, because not every scan has them.")
         return notes
 
 
 def evenly_sampled(scans: Sequence[RawScan], channels: ChannelMap) -> ScanSet:
-    """The scans in even steps of time.
+    """Return the scans in even steps of time.
 
     Raises:
-        FaultyInput: Steps differ between scans, time runs backwards, has a gap, or is in another unit than declared.
+        FaultyInput: If steps differ between scans, or time runs backwards, has a gap or is not in the declared unit.
     """
     counts = Counter(scan.steps for scan in scans)
     steps = counts.most_common(1)[0][0]
@@ -128,20 +128,20 @@ def evenly_sampled(scans: Sequence[RawScan], channels: ChannelMap) -> ScanSet:
 
 
 def _jitter(time: np.ndarray) -> float:
-    """How far an interval strays from the median, as a share of it."""
+    """Return the largest deviation of an interval from the median, as a share of the median."""
     interval = np.diff(time)
     return float(np.abs(interval / np.median(interval) - 1).max())
 
 
 def _even(scan: RawScan, name: str) -> RawScan:
-    """A scan interpolated linearly to even steps between its first and its last, by its clock of this name."""
+    """Interpolate a scan linearly to even steps between its first and its last, by the named clock."""
     time = scan.columns[name]
     grid = np.linspace(time[0], time[-1], len(time))
     return replace(scan, columns={key: np.interp(grid, time, values) for key, values in scan.columns.items()})
 
 
 def _clock(scan: RawScan, channels: ChannelMap) -> tuple[str, str] | None:
-    """The scan's time column and its unit."""
+    """Return the scan's time column and its unit, or None."""
     known = (("step", "step"), ("time_s", "s"))
     return channels.time or next((clock for clock in known if clock[0] in scan.columns), None)
 
@@ -173,9 +173,10 @@ def _time_fault(scan: RawScan, name: str) -> list[Fault]:
 
 
 def resampling_matrix(steps: int) -> np.ndarray:
-    """(100, steps) weights that bring evenly spaced steps to 100, ends kept.
+    """Return weights (100, steps) that resample evenly spaced steps to 100 and keep the ends.
 
-    Fewer than 100 steps are interpolated linearly. More are averaged over windows a new step wide, cut at the ends.
+    Fewer than 100 steps are interpolated linearly. More are averaged over windows as wide as a new step, cut off at the
+    ends.
     """
     if steps == T:
         return np.eye(T)

@@ -1,4 +1,4 @@
-"""Reads scans from Parquet, HDF5 or a folder of CSV files into plain arrays; nothing is judged here but form."""
+"""Read scans from Parquet, HDF5 or CSV files into plain arrays; only their form is checked here."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from dataset_card.storage.parquet import opened_parquet
 MAX_SCANS = 200_000
 MAX_STEPS = 100_000
 MAX_VALUES = 2 * 10**9
-"""Numbers of a whole set, 16 GB in memory: more is another machine's work."""
+"""Numbers in a whole set, 16 GB in memory."""
 
 LEAST_STEPS = 20
 NULLS = ["", "NaN", "nan", "NA", "NULL"]
@@ -35,9 +35,9 @@ class RawScan:
 
     Attributes:
         scan_id: Its name.
-        file: File that it lies in.
-        where: Its place there, in words.
-        first_row: Number of the first step's row in a CSV file; None elsewhere.
+        file: File that contains it.
+        where: Its place in the file, in words.
+        first_row: Row number of the first step in a CSV file; None for other files.
         columns: (n,) numbers of each mapped column, in the laboratory's unit, and of time.
     """
 
@@ -48,17 +48,24 @@ class RawScan:
     columns: dict[str, np.ndarray]
 
     def at(self, step: int) -> str:
-        """A step's place, in words."""
+        """Return the place of a step, in words."""
         row = "" if self.first_row is None else f"row {self.first_row + step}, "
         return f"{row}{self.where}, step {step}"
 
     @property
     def steps(self) -> int:
-        """Number of its steps."""
+        """Number of steps."""
         return len(next(iter(self.columns.values())))
 
     def fault(self, mistake: str, column: str = "", step: int | None = None, **values: object) -> Fault:
-        """A fault of the scan, of a column of it or of a step, as of `said`."""
+        """Return a fault of the scan, or of one of its columns or steps.
+
+        Args:
+            mistake: Name of the mistake, as for `said`.
+            column: Column at fault; none for the whole scan.
+            step: Step at fault, from 0; None for the whole scan.
+            **values: Values of the placeholders.
+        """
         where = self.where if step is None else self.at(step)
         return Fault(self.file, f"{where}, {column}" if column else where, *said(mistake, **values))
 
@@ -68,13 +75,13 @@ def read_scans(path: Path | str, channels: ChannelMap) -> tuple[list[RawScan], d
 
     Args:
         path: A Parquet or HDF5 file, one CSV file of all steps (`scan_id` in each row), or a folder of CSV files.
-        channels: Columns to read; magnitudes and time are read where they are there.
+        channels: Columns to read; magnitudes and time are read if they exist.
 
     Returns:
-        Scans in the order of the file, or of the file names; and the SHA-256 of each file read, a folder's by its list.
+        Scans in the order of the file, or of the file names; and the SHA-256 of the file, or of the folder's file list.
 
     Raises:
-        FaultyInput: Not such scans; `faults` names each one.
+        FaultyInput: If the files are not such scans; `faults` lists each mistake.
     """
     path = Path(path)
     if not path.exists():
@@ -111,10 +118,10 @@ def _sources(path: Path) -> dict[str, str]:
 
 
 def _wanted(path: Path, names: list[str], channels: ChannelMap, where: str = "") -> list[str]:
-    """Columns to read of those that are there.
+    """Return the columns to read out of the existing ones.
 
     Raises:
-        FaultyInput: A measured channel or the mapped time is missing.
+        FaultyInput: If a measured channel or the mapped time is missing.
     """
     for channel in channels.channels:
         if channel.column not in names and channel.name in MEASURED_CHANNELS:
@@ -127,7 +134,7 @@ def _wanted(path: Path, names: list[str], channels: ChannelMap, where: str = "")
 
 
 def _checked(read: Callable[..., RawScan], *arguments) -> RawScan | Fault:
-    """The scan that a reader makes, or what is wrong with it."""
+    """Return the scan that a reader makes, or the fault found in it."""
     try:
         scan = read(*arguments)
     except FaultyInput as error:
@@ -174,7 +181,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _long_form(path: Path, table: pa.Table, wanted: list[str], first_row: int) -> Iterator[RawScan | Fault]:
-    """Scans of a table of one row per step, each scan's rows together."""
+    """Yield the scans of a table with one row per step, in which the rows of a scan are contiguous."""
     ids = np.array([str(value) for value in table["scan_id"].to_pylist()], dtype=object)
     columns = {name: _csv_numbers(path, name, table[name], first_row) for name in wanted}
     bounds = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.zeros(0, int)
@@ -216,7 +223,7 @@ def _group(path: Path, file, scan_id: str, channels: ChannelMap) -> RawScan:
     import h5py
 
     where = f"scan {scan_id}"
-    # A link may lead out of this file: only what lies in it is read.
+    # A link may point outside this file: read only what the file itself contains.
     if not isinstance(file.get(scan_id, getlink=True), h5py.HardLink):
         raise fault(path, where, *said("hdf5_link"))
     group = file[scan_id]
@@ -264,7 +271,7 @@ def _csv_file(path: Path, channels: ChannelMap) -> Iterator[RawScan | Fault]:
 
 
 def _csv(file: Path, channels: ChannelMap, most: int) -> tuple[pa.Table, int]:
-    """A text table of steps and the number of its first row."""
+    """Return a text table of steps and the number of its first row."""
     if file.stat().st_size > most * 400:
         raise fault(file, "", *said("csv_size", size=file.stat().st_size, most=most))
     known = [InputField(name, "") for name in ("scan_id", *(c.column for c in channels.channels), *TIME_COLUMNS)]

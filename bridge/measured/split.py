@@ -1,4 +1,4 @@
-"""The split of measured cells: by cell, ours or the laboratory's own."""
+"""The split of measured cells by cell: the default or the laboratory's own."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ from dataset_card.storage.documents import check_members, read_json
 from dataset_card.storage.faults import Faults, fault, require
 
 FEWEST_TEST_CELLS = 5
-"""With fewer, the variance of SOH that an R2 divides by is that of a few numbers."""
+"""With fewer, the variance of SOH that R2 divides by rests on only a few numbers."""
 
 
 def default_split(rows: pandas.DataFrame, labels: Path) -> np.ndarray:
-    """Subset of each row, 60, 20 and 20 % of the cells of each chemistry, each subset over the range of SOH.
+    """Return the subset of each row: 60, 20 and 20 % of each chemistry's cells, each over the range of SOH.
 
-    Cells stand in order of their mean SOH; test and validation cells are taken at even distances from that order, so
-    that none of them lies beyond the cells that a model is trained on where this can be helped.
+    Cells are sorted by mean SOH; test and validation cells are taken from this order at even distances, so that if
+    possible none lies outside the range of the training cells.
 
     Raises:
-        FaultyInput: Too few cells for three subsets.
+        FaultyInput: If there are too few cells for three subsets.
     """
     subset: dict[str, str] = {}
     for _, of in rows.groupby("chemistry"):
@@ -43,7 +43,7 @@ def default_split(rows: pandas.DataFrame, labels: Path) -> np.ndarray:
 
 
 def split_notes(rows: pandas.DataFrame, subset: np.ndarray) -> list[str]:
-    """What the test subset is too small for, in sentences."""
+    """Describe in sentences what the test subset is too small for."""
     test = rows[subset == "test"]
     cells = test.groupby("cell_id")["soh"].mean()
     words = macros("bridge.measured", "notes.txt")
@@ -52,10 +52,10 @@ def split_notes(rows: pandas.DataFrame, subset: np.ndarray) -> list[str]:
 
 
 def own_split(path: Path, table: pandas.DataFrame) -> np.ndarray:
-    """Subset of each row by a laboratory's own split: JSON that maps each subset to cell ids, or to scan ids.
+    """Return the subset of each row by a laboratory's own split: JSON that maps subsets to cell ids or scan ids.
 
     Raises:
-        FaultyInput: Not such a file, a cell is in two subsets or in none, or a subset is empty.
+        FaultyInput: If the file is not a split, a cell is in two subsets or in none, or a subset is empty.
     """
     try:
         members = check_members(read_json(path), str(path))

@@ -1,4 +1,4 @@
-"""Reads a laboratory's table: CSV, Parquet or XLSX, by the contract's columns, every fault named with its row."""
+"""Read a laboratory's table (CSV, Parquet or XLSX) by the contract's columns; faults name their row."""
 
 import datetime
 import math
@@ -28,36 +28,37 @@ from dataset_card.storage.parquet import read_parquet
 
 MAX_BYTES = 256 * 2**20
 MAX_ROWS = 1_000_000
-"""Far beyond any laboratory's labels; a larger file is not one."""
+"""Far more than any laboratory has labels; a larger file is not a table of labels."""
 
 PULSEBAT_SHEET = "SOC ALL"
 PULSEBAT_COLUMNS = {"Mat": "chemistry", "No.": "cell_id", "Q": "capacity_Ah", "Qn": "nominal_Ah"}
-"""Columns of PulseBat's workbooks that have names of their own; others are not read."""
+"""Columns of PulseBat's workbooks that have names of their own there; no other renamed columns are read."""
 
 NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
 DATE = re.compile(
     r"\d{1,2}-[A-Z][a-z]{2}(-\d{2,4})?|[A-Z][a-z]{2}-\d{2}|\d{4}-\d{2}-\d{2}([ "
     r"T]\d\d:\d\d(:\d\d)?)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}"
 )
-"""What spreadsheets make of ids such as 3-1 or MAR1."""
+"""Forms into which spreadsheets convert ids such as 3-1 or MAR1."""
 
 CAPACITY_TOLERANCE = 0.02
 
 
 def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | str | None = None) -> pandas.DataFrame:
-    """Read a table by its declared columns.
+    """Read a table with declared columns.
 
     Args:
-        path: CSV (commas, semicolons or tabs; decimal points or commas), Parquet, XLSX, or a workbook of PulseBat's.
-        fields: Columns it may have, and must have where required.
-        columns: A column map; else names in any case, their usual synonyms and the units that they state are taken.
+        path: CSV (commas, semicolons or tabs; decimal points or commas), Parquet, XLSX, or one of PulseBat's workbooks.
+        fields: Columns that the table may have, and must have if required.
+        columns: A column map; without it, columns are matched by name in any case or usual synonym, and converted from
+            the units that they state.
 
     Returns:
-        A column for each field that is there, names as strings, numbers as floats, and `where`, the row in words;
-        `attrs["notes"]` says in sentences what was ignored, converted or derived.
+        One column for each field present, names as strings and numbers as floats, and `where`, the row in words;
+        `attrs["notes"]` lists in sentences what was ignored, converted or derived.
 
     Raises:
-        FaultyInput: Not such a table; `faults` names each kind of mistake.
+        FaultyInput: If the file is not such a table; `faults` lists each kind of mistake.
     """
     path = Path(path)
     mapped = read_column_map(columns, [field.name for field in fields])
@@ -81,7 +82,7 @@ def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | 
     if soh is not None and "soh" not in out:
         out["soh"] = [capacity / nominal for capacity, nominal in zip(out["capacity_Ah"], out["nominal_Ah"])]
         reader.check_range(soh, "soh", out["soh"], told=False)
-        notes += ("SOH is capacity over nominal capacity: the table has no column of its own for it.",)
+        notes += ("SOH was derived as capacity over nominal capacity, as the table has no SOH column.",)
         require(faults)
     reader.check_consistent()
     require(faults)
@@ -91,7 +92,7 @@ def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | 
 
 
 def pulses_of(table: pandas.DataFrame) -> np.ndarray:
-    """The pulse voltages U1 to U21 of each row, (n, 21) in V; NaN where the table has none."""
+    """Return the pulse voltages U1 to U21 of each row, (n, 21) in V; NaN if the table has none."""
     names = [field.name for field in PULSES]
     if names[0] not in table:
         return np.full((len(table), len(names)), np.nan)
@@ -101,7 +102,10 @@ def pulses_of(table: pandas.DataFrame) -> np.ndarray:
 def _read(
     path: Path, fields: Sequence[InputField], mapped: ColumnMap
 ) -> tuple[pandas.DataFrame, tuple[str, ...], int, dict[str, str]]:
-    """The raw table, its rows numbered as in the file (in Parquet from 1); notes; the row of the names; units."""
+    """Return the raw table, notes, the number of the header row and the units of columns.
+
+    Rows are numbered as in the file, in Parquet from 1.
+    """
     if not path.is_file():
         raise fault(path, "", *said("no_table"))
     if path.stat().st_size > MAX_BYTES:
@@ -124,7 +128,7 @@ def _read(
             units = dict(zip(layout.names, layout.units))
     except FaultyInput:
         raise
-    except Exception as error:  # pandas, pyarrow, zipfile and openpyxl raise many kinds, all of them the file's fault
+    except Exception as error:  # from pandas, pyarrow, zipfile or openpyxl
         reason = " ".join(str(error).split())[:200]
         raise fault(path, "", *said("table_unreadable", reason=reason, kind=suffix[1:].upper())) from error
     repeated = raw.columns[raw.columns.duplicated()]
@@ -149,7 +153,7 @@ def _read_workbook(
 
 
 def _present(path: Path, names: list[str], found: Found, fields: Sequence[InputField], header: int) -> list[InputField]:
-    """The fields that are there; missing required and half-given ones are faults."""
+    """Return the fields that the table has; raise if required fields or single pulse voltages are missing."""
     faults, there = Faults(path), found.columns
     derived = {"capacity_Ah", "nominal_Ah"} <= set(there)
     for field in fields:
@@ -164,21 +168,21 @@ def _present(path: Path, names: list[str], found: Found, fields: Sequence[InputF
 
 
 def _in(field: InputField, joined: str = " in ") -> str:
-    """A field's unit as it follows a number or a name."""
+    """Return a field's unit in the form in which it follows a number or a name."""
     return "" if field.unit == "-" else f"{joined}{field.unit}"
 
 
 def _plain(text: str) -> str:
-    """A cell's name without what no file's name should have."""
+    """Return a cell's name with the characters replaced that a file name should not contain."""
     return re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_")
 
 
 class _Rows:
-    """The values of a table's rows as they are read, and what is wrong with them.
+    """The values of a table's rows while they are read, and the faults found in them.
 
     Args:
         path: The file.
-        where: Each row's place in it, in words.
+        where: Place of each row in the file, in words.
     """
 
     def __init__(self, path: Path, where: list[str]):
@@ -189,15 +193,15 @@ class _Rows:
         self.faults.add(f"{row}, column {column!r}", *said(mistake, **values))
 
     def names(self, field: InputField, column: Column, values: list) -> list[str]:
-        """Values that are names."""
+        """Return the values of a column as names; note those that are not valid names."""
         out: list[str] = []
         for value, row in zip(values, self.where):
             if len(self.faults) >= MOST:
                 break
             if isinstance(value, float) and value.is_integer():
-                value = int(value)  # a spreadsheet's number
+                value = int(value)  # spreadsheets store whole numbers as floats
             text = "" if value is None or value is pandas.NaT or value != value else str(value)
-            text = chemistry_of(text) if field.name == "chemistry" else text  # before `LFP/graphite` is no file's name
+            text = chemistry_of(text) if field.name == "chemistry" else text  # `LFP/graphite` is not a valid name
             is_date = isinstance(value, datetime.date) or DATE.fullmatch(text) is not None
             if field.name == "cell_id" and not is_date and not NAME.fullmatch(text) and NAME.fullmatch(_plain(text)):
                 text = _plain(text)
@@ -214,7 +218,7 @@ class _Rows:
         return out
 
     def numbers(self, field: InputField, column: Column, values: list) -> list[float]:
-        """Values that are numbers in the field's range, in its unit."""
+        """Return the values of a column as numbers in the field's unit; note invalid and out-of-range ones."""
         out: list[float] = []
         for value, row in zip(values, self.where):
             if len(self.faults) >= MOST:
@@ -229,7 +233,7 @@ class _Rows:
         return out
 
     def check_range(self, field: InputField, name: str, values: list[float], told: bool) -> None:
-        """Every number is in the field's range, and not all of them where only another unit puts them."""
+        """Note numbers outside the field's range, and a column whose numbers all look like another unit."""
         unit, low, high = _in(field, " "), field.low or 0.0, field.high or 0.0
         factor, slip = field.slip if field.slip and not told else (math.nan, "")
         for number, row in zip(values, self.where):
@@ -242,7 +246,7 @@ class _Rows:
             self._add(row, name, "column_unit", top=top, unit=field.unit, range=field.range, slip=slip)
 
     def _apart(self, keys: Iterable, values: Iterable) -> Iterator[tuple[str, Any, Any, Any, str]]:
-        """Rows whose value is not that of the first row of their key: row, key, value, the first's, and its row."""
+        """Yield row, key, value, first value and first row where a value differs from the first of its key."""
         first: dict[Any, tuple[Any, str]] = {}
         for key, value, row in zip(keys, values, self.where):
             known, at = first.setdefault(key, (value, row))
@@ -250,16 +254,16 @@ class _Rows:
                 yield row, key, value, known, at
 
     def cleaned(self, before: pandas.Series) -> str | None:
-        """Say which names of cells were changed to be names of files; two that become one are a fault."""
+        """Tell which cell names were changed into valid file names; note a fault if two become the same."""
         names, old_names = self.table["cell_id"], before.astype(str).tolist()
         for row, new, old, first, _ in self._apart(names, old_names):
             self._add(row, "cell_id", "names_meet", old=old, first=first, new=new)
         was = pandas.Series(old_names, names).groupby(level=0, sort=False).first()
         changed = [(old, new) for new, old in was.items() if old not in (new, f"{new}.0")]
-        return f"Cells renamed: {changed[0][0]!r} is {changed[0][1]!r}, {len(changed)} in all." if changed else None
+        return f"Cells renamed: {changed[0][0]!r} to {changed[0][1]!r}, {len(changed)} in total." if changed else None
 
     def check_consistent(self) -> None:
-        """What rows say of one another."""
+        """Note rows that contradict one another."""
         table = self.table
         for row, name, _, first, _ in self._apart(table.get("scan_id", []), self.where):
             self._add(row, "scan_id", "scan_labelled_twice", name=name, first=first)
@@ -290,7 +294,7 @@ def _number(value) -> float | None:
 
 
 def _not_a_number(value) -> tuple[str, str]:
-    """Which mistake a value is that is no number, and its text."""
+    """Return which mistake a value that is not a number is, and its text."""
     text = "" if value is None else str(value).strip()
     if re.fullmatch(r"[+-]?\d+,\d+", text):
         return "number_comma", text

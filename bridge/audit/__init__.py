@@ -1,1 +1,1 @@
-"""After a release: is it what it says?"""
+"""Audit a release: check that it keeps its promises."""

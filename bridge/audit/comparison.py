@@ -1,4 +1,4 @@
-"""Whether two releases are the same: ids, labels and splits exactly, signals to the last digit that differs."""
+"""Compare two releases: ids, labels and splits exactly, signals down to the last digit."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,17 +15,17 @@ from dataset_card.storage.arrays import place_of, signals
 
 @dataclass(frozen=True)
 class Comparison:
-    """Differences of one release from another.
+    """Differences between two releases, here and there.
 
     Attributes:
-        shared: Rows with the same sample id.
+        shared: Number of rows with the same sample id.
         only_here: Sample ids of the first release that the second lacks.
         only_there: Sample ids of the second release that the first lacks.
-        order: Whether the shared rows come in the same order in both metadata tables.
-        labels: Sample id, field, value here and value there, of every label that differs.
-        splits: Split, sample id, subset here and subset there, of every row assigned differently.
-        signals_differ: Shared rows whose signals are not equal bit by bit.
-        largest_nT: Largest difference of two signals, in nT; 0 where all are equal.
+        order: Whether the shared rows have the same order in both metadata tables.
+        labels: Sample id, field, value here and value there, for every label that differs.
+        splits: Split, sample id, subset here and subset there, for every row assigned differently.
+        signals_differ: Number of shared rows whose signals are not bitwise equal.
+        largest_nT: Largest difference of two signals, in nT; 0 if all are equal.
         largest_at: Sample id, channel and step of the largest difference, or None.
     """
 
@@ -40,12 +40,12 @@ class Comparison:
     largest_at: tuple[str, str, int] | None = field(default=None)
 
     def same(self, tolerance_nT: float = 0.0) -> bool:
-        """Whether ids, order, labels and splits are equal and no signal differs by more than the tolerance."""
+        """Tell whether ids, order, labels and splits are equal and all signals agree within the tolerance."""
         exact = not (self.only_here or self.only_there or self.labels or self.splits) and self.order
         return exact and self.largest_nT <= tolerance_nT
 
     def text(self) -> str:
-        """The comparison for people: every difference of ids, labels and splits, and the largest of signals."""
+        """Return the comparison for people: all differences of ids, labels and splits, and the largest of signals."""
         return macros("bridge.audit", "reports.txt").differences(self)
 
 
@@ -57,21 +57,21 @@ def compare_releases(here: Path, there: Path) -> Comparison:
         there: The second release.
 
     Raises:
-        MagBridgeError: One of them cannot be read as a whole; audit it first.
+        MagBridgeError: If one of them cannot be read as a whole; audit it first.
     """
     with read_contents(here) as first, read_contents(there) as second:
         for path, contents in ((here, first), (there, second)):
             if not contents.table.num_rows or contents.metadata is None:
                 raise MagBridgeError(f"{path}: {contents.findings[0]}; run `python -m bridge verify` on it first")
             if not contents.rows["sample_id"].is_unique:
-                raise MagBridgeError(f"{path}: a sample id is there twice; run `python -m bridge verify` on it first")
+                raise MagBridgeError(f"{path}: a sample id occurs twice; run `python -m bridge verify` on it first")
         return _compare(first, second)
 
 
 def _compare(first: Contents, second: Contents) -> Comparison:
     rows = [contents.rows.set_index("sample_id", drop=False) for contents in (first, second)]
     if first.edition.fields != second.edition.fields:
-        raise MagBridgeError(f"{second.root}: rows of another version of the contract than those of {first.root}")
+        raise MagBridgeError(f"{second.root}: rows of another contract version than those of {first.root}")
     shared = [i for i in rows[0].index if i in set(rows[1].index)]
     in_both = set(shared)
     orders = [[i for i in contents.order if i in in_both] for contents in (first, second)]
@@ -83,7 +83,7 @@ def _compare(first: Contents, second: Contents) -> Comparison:
     labels += [(shared[i], f"u_features[{j}]", float(own[i, j]), float(others[i, j])) for i, j in np.argwhere(other)]
     largest, largest_at = 0.0, None
     gap = np.abs(here - there)
-    # NaN on one side only is a difference without a size.
+    # NaN on only one side is a difference of unknown size.
     gap[np.isnan(here) ^ np.isnan(there)] = np.inf
     gap = np.nan_to_num(gap, nan=0.0, posinf=np.inf)
     if gap.size and gap.max() > 0:

@@ -1,4 +1,4 @@
-"""Reads whatever can be read of a release folder or a bundle, and notes what cannot."""
+"""Read whatever can be read of a release folder or a bundle, and note what cannot."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,13 +27,13 @@ from dataset_card.storage.reading import CHECKSUMS, MANIFEST, by_contract, one_r
 
 @dataclass
 class Contents:
-    """What could be read of a release.
+    """The readable part of a release.
 
     Attributes:
-        root: The folder, or where a bundle's zip was unpacked to.
+        root: The folder, or where a bundle's zip was unpacked.
         is_bundle: Whether it is laid out as a bundle.
-        table: The rows by the contract, file after file; none where no file could be read.
-        where: File and row (from 0) of each.
+        table: The rows by the contract, file after file; empty if no file could be read.
+        where: File and row (from 0) of each row.
         files: File of each row.
         metadata: The metadata table, or None.
         splits: Split documents by name.
@@ -63,7 +63,7 @@ class Contents:
 
     @property
     def edition(self) -> Edition:
-        """The dataset that the rows name; v1 where there is none or it is unknown, which the checks report."""
+        """The edition that the rows name; v1 if they name none or an unknown one, which the checks report."""
         try:
             return edition_of(self.rows["bridge_version"].iat[0])
         except (MagBridgeError, IndexError):
@@ -71,25 +71,25 @@ class Contents:
 
     @property
     def order(self) -> list[str]:
-        """Sample ids in release order, as the metadata table has it."""
+        """Sample ids in release order, from the metadata table."""
         return [] if self.metadata is None else self.metadata["sample_id"].tolist()
 
     @cached_property
     def position(self) -> dict[str, int]:
-        """Row number in the data files of each sample id."""
+        """Row number of each sample id in the data files."""
         return {sample_id: i for i, sample_id in enumerate(self.table["sample_id"].to_pylist())}
 
     def in_order(self) -> pa.Table:
-        """The rows in release order."""
+        """Return the rows in release order."""
         return self.table.take([self.position[sample_id] for sample_id in self.order])
 
     def members(self, name: str) -> dict[str, str]:
-        """Subset of each sample id by a split document."""
+        """Return the subset of each sample id in a split document."""
         members = self.splits[name].get("sample_ids", {})
         return {sample_id: subset for subset, ids in members.items() for sample_id in ids}
 
     def subset(self, name: str) -> np.ndarray | None:
-        """Subset of each row by a split document, None where it does not cover them all."""
+        """Return the subset of each row in a split document; None if it does not cover all rows."""
         of = self.members(name)
         found = [of.get(sample_id) for sample_id in self.table["sample_id"].to_pylist()]
         return None if None in found else np.array(found, dtype=object)
@@ -97,10 +97,10 @@ class Contents:
 
 @contextmanager
 def read_contents(path: Path) -> Iterator[Contents]:
-    """Open a release and read whatever can be read of it; yields `Contents`.
+    """Open a release, read whatever can be read of it and yield `Contents`.
 
     Raises:
-        MagBridgeError: There is no release at `path` at all, or a zip cannot be opened safely.
+        MagBridgeError: If there is no release at `path`, or a zip cannot be opened safely.
     """
     path = standing(Path(path))
     if not path.exists():
@@ -133,14 +133,14 @@ def _read(root: Path, is_bundle: bool) -> Contents:
             note(Finding("files", name, f"has another schema_version than {contents.files[0]}"))
             continue
         if part.num_rows == 0:
-            note(Finding("files", name, "holds no row; readers refuse such a file"))
+            note(Finding("files", name, "contains no rows; readers refuse such a file"))
         parts.append(part)
         contents.files += [name] * part.num_rows
         contents.where += [f"{name}, row {i}" for i in range(part.num_rows)]
     if parts:
         contents.table = pa.concat_tables(parts)
     elif not paths:
-        note(Finding("files", "data", "no Parquet file"))
+        note(Finding("files", "data", "contains no Parquet file"))
     try:
         fields = contents.edition.fields
         table = read_parquet(root / contents.metadata_file).select(metadata_of(fields))
@@ -154,7 +154,7 @@ def _read(root: Path, is_bundle: bool) -> Contents:
 
 
 def _document(root: Path, name: str, note, check=None) -> dict:
-    """A JSON document of a release, or an empty one and a finding."""
+    """Return a JSON document of a release; if it is not valid, note a finding and return an empty one."""
     promise = "files"
     try:
         document = read_json(root / name, name)
@@ -168,6 +168,7 @@ def _document(root: Path, name: str, note, check=None) -> dict:
 
 
 TIME_TOLERANCE = {"double": 1e-12, "float": 1e-7}
+"""Largest deviation from linspace(0, 1, 100), by the type of the column."""
 
 
 def check_table(table: pa.Table, where: Sequence[str]) -> list[Finding]:
@@ -178,7 +179,7 @@ def check_table(table: pa.Table, where: Sequence[str]) -> list[Finding]:
         where: (n,) file and row of each, for the findings.
 
     Returns:
-        Every broken promise.
+        All broken promises.
     """
     rows = scalars(table)
     if set(V3.channels) <= set(table.column_names):
@@ -190,14 +191,14 @@ def check_table(table: pa.Table, where: Sequence[str]) -> list[Finding]:
 
 
 def u_features(table: pa.Table) -> np.ndarray:
-    """(n, 21) pulse voltages in V; NaN for null, and where the edition has none."""
+    """Return the pulse voltages (n, 21) in V; NaN for null, and if the edition has none."""
     if "u_features" not in table.column_names:
         return np.full((table.num_rows, U_FEATURES), np.nan)
     return lists(table, "u_features", U_FEATURES)
 
 
 def lists(table: pa.Table, name: str, length: int) -> np.ndarray:
-    """(n, length) values of a list column; NaN where it is null."""
+    """Return the values (n, length) of a list column; NaN for null."""
     column = table[name].combine_chunks()
     out = np.full((len(column), length), np.nan)
     out[column.is_valid().to_numpy(zero_copy_only=False)] = (

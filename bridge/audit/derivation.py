@@ -1,4 +1,4 @@
-"""What a release says of its rows, derived from the rows again and compared with what lies there, text by text."""
+"""Derive a release's documents again from its rows and compare them with those in the release, text by text."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from dataset_card.storage.digests import files_digest, listed_digests, sha256_of
 from dataset_card.storage.reading import CHECKSUMS, MANIFEST, scalars
 
 FROM_THE_HUB = (".gitattributes", ".cache/huggingface/")
-"""What the Hub and its client put beside a release."""
+"""Files that the Hub and its client add to a release."""
 
 _IMPORTED = re.compile(r"python -m bridge import [^`<>\n]+ --out [\w.+-]+")
 _VERSION = re.compile(r"[\w.+!-]{1,40}")
@@ -31,16 +31,16 @@ _ADOPTED = re.compile(
     rf"python -m bridge adopt {_FILE} --labels {_FILE} --out MY-CELLS(?: --channels {_FILE})?(?: --split {_FILE})?"
     r" --licence \.\.\. --citation \.\.\."
 )
-"""A user's own files, as the commands that read them write them down."""
+"""Forms in which commands record a user's own files."""
 
 
 def unlisted(contents: Contents) -> Iterator[Finding]:
-    """Files that the checksums do not cover, and links, which may show another file tomorrow."""
+    """Yield files that the checksums do not cover, and links, whose targets may change."""
     root = contents.root
     try:
         listed = {CHECKSUMS, *listed_digests((root / CHECKSUMS).read_bytes(), CHECKSUMS)}
     except (MagBridgeError, OSError):
-        listed = None  # which is among the findings already
+        listed = None  # already reported
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.is_symlink() and not _is_snapshot_of_the_hub(path, root):
@@ -50,7 +50,7 @@ def unlisted(contents: Contents) -> Iterator[Finding]:
 
 
 def _is_snapshot_of_the_hub(link: Path, root: Path) -> bool:
-    """huggingface_hub's cache keeps contents as `blobs/<digest>` and snapshots as links to them."""
+    """Tell whether a link is huggingface_hub's own, from a snapshot to `blobs/<digest>` in its cache."""
     root = root.resolve()
     return root.parent.name == "snapshots" and link.resolve().parent == root.parents[1] / "blobs"
 
@@ -62,7 +62,7 @@ def derived(contents: Contents) -> list[Finding]:
         contents: A release whose rows keep their promises: nothing can be derived from others.
 
     Returns:
-        What differs from what lies there; of a bundle that other software made, nothing can be said.
+        Differences from the release's own documents; none for a bundle of other software, which cannot be compared.
     """
     manifest = contents.manifest
     if manifest is None or "files_digest" not in manifest:
@@ -71,21 +71,21 @@ def derived(contents: Contents) -> list[Finding]:
         _check_origin(manifest, contents)
         expected = _texts(contents, manifest)
     except (MagBridgeError, TypeError, KeyError, AttributeError, ValueError) as error:
-        return [Finding("manifest", MANIFEST, f"nothing can be derived from it ({type(error).__name__}: {error})")]
+        return [Finding("manifest", MANIFEST, f"documents cannot be derived from it ({type(error).__name__}: {error})")]
     findings = []
     for name, text in expected.items():
         try:
             found = (contents.root / name).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            findings.append(Finding("documents", name, f"not readable ({error})"))
+            findings.append(Finding("documents", name, f"unreadable ({error})"))
             continue
         if found != text and (not name.endswith(".md") or not contents.is_bundle or _body(found) != _body(text)):
-            findings.append(Finding("documents", name, f"is not what the rows give: {_difference(found, text)}"))
+            findings.append(Finding("documents", name, f"does not follow from the rows: {_difference(found, text)}"))
     return findings
 
 
 def _texts(contents: Contents, manifest: dict) -> dict[str, str]:
-    """Every text of a release, by file name, as its rows and origin give it."""
+    """Return every document of a release, by file name, as it follows from rows and origin."""
     table = contents.in_order()
     rows = scalars(table)
     subsets = make_splits(rows)
@@ -93,7 +93,7 @@ def _texts(contents: Contents, manifest: dict) -> dict[str, str]:
         ids = rows["sample_id"].tolist()
         subsets[PRIMARY] = stated_split(contents.splits[PRIMARY], ids, f"splits/{PRIMARY}.json")
     expected = make_manifest(table, rows, subsets, origin_of(manifest))
-    # A bundle's manifest is that of the release folder it was made from, whose files are not at hand.
+    # A bundle's manifest is that of the release folder it was made from, whose files are not available.
     expected["files_digest"] = manifest["files_digest"] if contents.is_bundle else files_digest(contents.root)
     counts = {name: contents.files.count(name) for name in set(contents.files)} | {contents.metadata_file: len(rows)}
     paths = {name: contents.root / name for name in counts}
@@ -107,7 +107,7 @@ def _texts(contents: Contents, manifest: dict) -> dict[str, str]:
 
 
 def _check_origin(manifest: dict, contents: Contents) -> None:
-    """What rows cannot tell of their origin has at least the form that a build or an import gives it."""
+    """Check that the manifest's statements that rows cannot confirm have the form that a build or import gives them."""
     edition, sources = contents.edition, manifest["upstream"]["sources"]
     pinned = {file.path: file.sha256 for file in (*files.PUBLISHED, *(sheet.file for sheet in SHEETS))}
     for name, digest in sources.items():
@@ -121,11 +121,11 @@ def _check_origin(manifest: dict, contents: Contents) -> None:
     if edition is MEASURED:
         if not _ADOPTED.fullmatch(manifest["rebuild"]):
             raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected `python -m bridge adopt` and its files")
-        for name in ("name", "licence", "citation"):  # the owner's words, which nothing can be derived from
+        for name in ("name", "licence", "citation"):  # stated by the owner; they cannot be derived
             if not isinstance(manifest[name], str) or not manifest[name].strip():
-                raise MagBridgeError(f"{name} is {manifest[name]!r}: expected the owner's words")
+                raise MagBridgeError(f"{name} is {manifest[name]!r}: expected a non-empty text from the owner")
         if not isinstance(manifest["notes"], list) or not all(isinstance(note, str) for note in manifest["notes"]):
-            raise MagBridgeError("notes are no list of sentences")
+            raise MagBridgeError("notes: expected a list of sentences")
         return
     counts = composition_from(manifest, contents)
     command = rebuild_command(edition, choice_of(manifest["upstream"]), manifest["master_seed"], counts)
@@ -136,13 +136,13 @@ def _check_origin(manifest: dict, contents: Contents) -> None:
 
 
 def composition_from(manifest: dict, contents: Contents) -> AnyComposition:
-    """How many rows of each kind a manifest says that the release was planned with."""
+    """Return the number of rows of each kind that a manifest states."""
     names = vars(COMPOSITIONS[contents.edition])
     return composition_of(contents.edition, **as_tuples({n: manifest[n] for n in names if n in manifest}))
 
 
 def _body(text: str) -> str:
-    """A card without its header, which lists the sizes of a release folder's files."""
+    """Return a card without its header, which lists the sizes of a release folder's files."""
     return text.split("\n---\n", 1)[-1]
 
 

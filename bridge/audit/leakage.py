@@ -1,4 +1,4 @@
-"""What a split of a release gives away: shared cells, separated families, and repeated signals.
+"""Report what a split of a release leaks: shared cells, separated families, and repeated signals.
 
 Works on any assignment of rows to subsets, the release's own or a user's.
 """
@@ -18,26 +18,26 @@ from dataset_card.running.templates import macros
 from dataset_card.storage.documents import check_members, read_json
 
 NEAR = 0.5
-"""Two signals are near-duplicates below this distance, in units of the signals' own noise; 1 is what two
-independent draws of the same signal have. It must hold for all steps and for the noise alone."""
+"""Signals closer than this are near-duplicates, in units of the signals' own noise; two independent draws of the same
+signal are at distance 1. It must hold both for all steps and for only the noise."""
 
 SLOW = 22
-"""Cosine coefficients of a channel that hold shape; those above hold noise."""
+"""Lowest cosine coefficients of a channel, which contain shape; those above contain noise."""
 
 _BLOCK = 1024
 
 
 @dataclass(frozen=True)
 class LeakageReport:
-    """Leaks of one split; every list is empty for a clean one.
+    """Leaks of one split; if it is clean, all lists are empty.
 
     Attributes:
-        rows: Rows of each subset.
-        unassigned: Rows of the release in no subset.
-        shared_cells: Cell and the subsets it is in.
-        separated_pairs: Parent and synthetic anomaly that lie in different subsets.
-        duplicates: Pairs of rows in different subsets with the same signal, bit by bit.
-        near_duplicates: Pairs of rows in different subsets nearer than `NEAR`, with their distance, duplicates too.
+        rows: Number of rows of each subset.
+        unassigned: Number of rows of the release in no subset.
+        shared_cells: Cells in more than one subset, with their subsets.
+        separated_pairs: Parents and synthetic anomalies that are in different subsets.
+        duplicates: Pairs of rows in different subsets with bitwise equal signals.
+        near_duplicates: Pairs of rows in different subsets closer than `NEAR`, and their distance; with duplicates.
     """
 
     rows: dict[str, int]
@@ -53,11 +53,11 @@ class LeakageReport:
         return not (self.shared_cells or self.separated_pairs or self.near_duplicates)
 
     def as_dict(self) -> dict:
-        """The report as plain values, for JSON."""
+        """Return the report as plain values, for JSON."""
         return {"clean": self.clean, **asdict(self)}
 
     def text(self, shown: int) -> str:
-        """The report for people, with the first few leaks of each kind."""
+        """Return the report for people, with the first `shown` leaks of each kind."""
         return macros("bridge.audit", "reports.txt").leaks(self, NEAR, shown)
 
 
@@ -70,13 +70,13 @@ def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[s
         split: Sample ids of each subset; at least two subsets.
 
     Raises:
-        MagBridgeError: An id is unknown or in two subsets, or there is only one subset.
+        MagBridgeError: If an id is unknown or in two subsets, or there is only one subset.
     """
     subset = np.array(assign(rows["sample_id"].tolist(), split), dtype=object)
     inside = np.array([name is not None for name in subset], dtype=bool)
     ids, kept = rows["sample_id"].to_numpy()[inside], signals[inside]
     near = []
-    if kept.ndim == 3:  # v3's rows, each with noise of its own, are held to their samples by the audit
+    if kept.ndim == 3:  # the audit compares samples of v3's rows, each of which has its own noise
         of_shape = _near_pairs(kept, subset[inside], list(split))
         near = _of_one_draw(kept, of_shape, rows["parent_sample_id"].isna().to_numpy()[inside])
     return LeakageReport(
@@ -90,20 +90,20 @@ def leakage_report(rows: pandas.DataFrame, signals: np.ndarray, split: Mapping[s
 
 
 def read_split(path: Path) -> dict[str, list[str]]:
-    """Read a split file: JSON that maps each subset to its sample ids, alone or under `sample_ids` as a release's own.
+    """Read a split file: JSON that maps each subset to its sample ids, at the top level or under `sample_ids`.
 
     Raises:
-        MagBridgeError: Unreadable, or of another form.
+        MagBridgeError: If the file is unreadable or has another form.
     """
     document = read_json(Path(path))
     return check_members(document.get("sample_ids", document), str(path))
 
 
 def assign(sample_ids: Sequence[str], split: Mapping[str, Sequence[str]]) -> list[str | None]:
-    """Subset of every row, None where it is in no subset.
+    """Return the subset of every row, None if it is in no subset.
 
     Raises:
-        MagBridgeError: An id is unknown or in two subsets, or there is only one subset.
+        MagBridgeError: If an id is unknown or in two subsets, or there is only one subset.
     """
     if len(split) < 2:
         raise MagBridgeError(f"a split with the subsets {list(split)}: expected at least two")
@@ -113,7 +113,7 @@ def assign(sample_ids: Sequence[str], split: Mapping[str, Sequence[str]]) -> lis
         for sample_id in ids:
             if sample_id not in known:
                 where = f"sample {sample_id!r} of subset {name!r}"
-                raise MagBridgeError(f"{where} is not in the release; expected its sample ids")
+                raise MagBridgeError(f"{where} is not in the release; expected one of its sample ids")
             if sample_id in found:
                 where = f"sample {sample_id!r} is in subset {found[sample_id]!r} and again in {name!r}"
                 raise MagBridgeError(f"{where}; expected each sample once")
@@ -122,10 +122,10 @@ def assign(sample_ids: Sequence[str], split: Mapping[str, Sequence[str]]) -> lis
 
 
 def noise_units(signals: np.ndarray) -> np.ndarray:
-    """Signals as (n, T * C) float32 numbers in units of their channel's typical noise.
+    """Return signals as (n, T * C) float32 numbers in units of their channel's typical noise.
 
-    The noise of a channel is taken from its steps: the median over signals of the standard deviation of
-    x[t + 1] - x[t], over sqrt(2). Distances in these units do not depend on how signals vary with voltage.
+    The noise of a channel is estimated from its steps: the median over signals of the standard deviation of
+    x[t + 1] - x[t], divided by sqrt(2). Distances in these units do not depend on how signals vary with voltage.
     """
     noise = np.median(np.diff(signals, axis=1).std(axis=1), axis=0) / np.sqrt(2)
     centred = signals - signals.mean(axis=0)
@@ -133,13 +133,13 @@ def noise_units(signals: np.ndarray) -> np.ndarray:
 
 
 def _near_pairs(signals: np.ndarray, subset: np.ndarray, names: Sequence[str]) -> list[tuple[int, int, float]]:
-    """Pairs of rows of different subsets nearer than `NEAR`: rms difference in noise units over sqrt(2)."""
+    """Return pairs of rows in different subsets closer than `NEAR`: rms difference in noise units over sqrt(2)."""
     if not np.isfinite(signals).all():
         raise MagBridgeError("NaN or infinity in the signals: run `python -m bridge verify` on the release first")
     scaled = noise_units(signals)
     square = (scaled**2).sum(axis=1)
     bound = 2 * scaled.shape[1] * NEAR**2
-    # float32 products lose about this much of the squared distance; exact distances decide below.
+    # float32 products lose about this much of the squared distance; exact distances are computed below.
     slack = 1e-5 * 2 * float(square.max(initial=0))
     pairs = []
     for first, second in combinations(names, 2):
@@ -158,15 +158,15 @@ def _near_pairs(signals: np.ndarray, subset: np.ndarray, names: Sequence[str]) -
 def _of_one_draw(
     signals: np.ndarray, pairs: list[tuple[int, int, float]], clean: np.ndarray
 ) -> list[tuple[int, int, float]]:
-    """Those of the pairs whose noise, too, is nearer than `NEAR`.
+    """Return the pairs whose noise is also closer than `NEAR`.
 
-    Smooth signals, whose steps depend on each other, come near by chance: they have few independent numbers. Noise
-    has many, and in independent draws none is near: of 31 million pairs of a v2 release the nearest are at .8.
+    Smooth signals, whose steps depend on each other, come close by chance: they contain few independent numbers. Noise
+    contains many, and no independent draws are close: the nearest of 31 million pairs of a v2 release are at .8.
 
     Args:
         signals: (n, T, C) in nT.
         pairs: Rows and their distance.
-        clean: (n,) whether a row is no anomaly made from another: these tell how noise varies.
+        clean: (n,) whether a row was not made from another; these rows show how noise varies.
     """
     if not pairs:
         return []
@@ -177,9 +177,9 @@ def _of_one_draw(
 
 
 def _white_noise(signals: np.ndarray, clean: np.ndarray) -> np.ndarray:
-    """Noise of the measured channels as (n, 312) uncorrelated numbers whose mean square over clean rows is 1.
+    """Return noise of the measured channels as (n, 312) uncorrelated numbers with mean square 1 over clean rows.
 
-    The second moment is shrunk (Ledoit and Wolf 2004), so that few rows do as well.
+    The second moment is shrunk (Ledoit and Wolf 2004), so that few rows suffice.
     """
     from scipy.fft import dct
     from sklearn.covariance import ledoit_wolf

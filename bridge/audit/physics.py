@@ -1,7 +1,7 @@
-"""The promises of v3's rows: labels that fit together, and signals from which nothing but physics can be read.
+"""Promises of v3's rows: labels that are consistent, and signals that reveal their labels only through physics.
 
-Readers that use no physics (order, names, low bits, counts, repeated samples, exact relations) must be at chance: each
-has broken a data set of this kind before.
+Readers that use no physics (order, names, low bits, counts, repeated samples, exact relations) must score at chance:
+each of them has broken a dataset of this kind before.
 """
 
 import re
@@ -19,27 +19,27 @@ from dataset_card.storage.arrays import place_of, spans
 
 SAMPLE, CELL = re.compile("s[0-9a-f]{16}"), re.compile("cell-[0-9a-f]{16}")
 OF_VISIT = ("soc", "soh", "lli", "lam_pe", "lam_ne", "r_ohm", "r_ct")
-"""Labels that change from visit to visit; the others are the cell's."""
+"""Labels that change from visit to visit; all others belong to the cell."""
 SOC_RANGES = {"as_received": (20.0, 80.0), "known_soc": (46.0, 54.0)}
-"""In percent; the second is eight standard deviations to either side."""
+"""In percent; the second extends eight standard deviations to either side."""
 
 SHARED_SAMPLES = 5
-"""Two rows may agree in fewer samples than this by the rounding to float32: among pairs whose voltages are within the
-noise of each other, more than four are met less than once in a thousand releases."""
+"""Two rows may agree in fewer samples than this, by rounding to float32: among pairs whose voltages agree within noise,
+more than four equal samples occur in less than one of a thousand releases."""
 
 EXACT = 0.1
-"""Of the variance that noise alone leaves in the direction in which the signals vary least (Marchenko and Pastur 1967):
-an exact relation between samples leaves none."""
+"""Share of the variance that noise by itself leaves in the direction in which the signals vary least (Marchenko and
+Pastur 1967): an exact relation between samples leaves none."""
 
 NOISE = {"voltage": 1e-4, "load": 0.05, "rest": 0.05, "scan": 0.05}
 """Least standard deviation of each sample's own noise, in V and nT."""
 
 SIGMAS = 4.5
-"""Of a reader's score above chance; some 300 readers are tried, so 3 would be met by chance."""
+"""Limit of a reader's score above chance; with some 300 readers, 3 would be exceeded by chance."""
 
 
 def check_physics(rows: pandas.DataFrame, signals: np.ndarray, where: Sequence[str]) -> list[Finding]:
-    """Check names, labels, cells and signals of a release of v3.
+    """Check names, labels, cells and signals of a v3 release.
 
     Args:
         rows: (n,) scalar fields of the contract, None for null.
@@ -47,7 +47,7 @@ def check_physics(rows: pandas.DataFrame, signals: np.ndarray, where: Sequence[s
         where: (n,) file and row of each, for the findings.
 
     Returns:
-        Every broken promise, in the order of the checks.
+        All broken promises, in the order of the checks.
     """
     records = rows.to_dict("records")
     findings = list(unique(rows["sample_id"], where, "unique ids", "sample_id {} is also at {}"))
@@ -66,7 +66,7 @@ def _names(row: dict) -> Iterator[tuple[str, str]]:
 def _labels(row: dict) -> Iterator[tuple[str, str]]:
     defect, knowledge = row["defect"], row["soc_knowledge"]
     if defect not in DEFECTS or knowledge not in SOC_KNOWLEDGE or row["soc"] is None or row["soh"] is None:
-        return  # reported by the check of the fields
+        return  # reported by the check of fields
     placed = defect in PLACED
     for name, has in {"share": defect != "none", "x_mm": placed, "y_mm": placed, "depth": defect == "layer"}.items():
         if (row[name] is not None) != has:
@@ -82,7 +82,7 @@ def _labels(row: dict) -> Iterator[tuple[str, str]]:
 
 
 def _cells(rows: pandas.DataFrame, where: Sequence[str]) -> Iterator[Finding]:
-    """Every cell has each visit once, and one design, defect and gradient through them."""
+    """Check that every cell has each visit once, and one design, defect and gradient throughout."""
     own = [name for name in ("chemistry", "stack", "soc_knowledge", *LABELS) if name not in OF_VISIT]
     at = dict(zip(rows["cell_id"], where))
     for cell, part in rows.groupby("cell_id", sort=False):
@@ -94,7 +94,7 @@ def _cells(rows: pandas.DataFrame, where: Sequence[str]) -> Iterator[Finding]:
 
 
 def _shared(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
-    """No two rows share samples, or only so many as rounding explains."""
+    """Check that no two rows share more samples than rounding explains."""
     count: dict[tuple[int, int], list[int]] = {}
     for sample, column in enumerate(signals.T):
         order = np.argsort(column, kind="stable")
@@ -104,12 +104,12 @@ def _shared(signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
     for (i, j), samples in count.items():
         if len(samples) >= SHARED_SAMPLES:
             channel, step = place_of(V3, (samples[0],))
-            found = f"{len(samples)} samples are those of {where[j]}, {channel}[{step}] first"
+            found = f"{len(samples)} samples equal those of {where[j]}, {channel}[{step}] first"
             yield Finding("shared samples", where[i], found)
 
 
 def _relations(signals: np.ndarray) -> Iterator[Finding]:
-    """No sample follows from the others exactly: each has noise of its own."""
+    """Check that no sample follows exactly from the others: each must have its own noise."""
     noise_of = np.concatenate([np.full(len(signals[0, span]), NOISE[name]) for name, span in spans(V3).items()])
     for name, span in {**spans(V3), "all channels": slice(None)}.items():
         columns, noise = signals[:, span], noise_of[span]
@@ -123,7 +123,7 @@ def _relations(signals: np.ndarray) -> Iterator[Finding]:
 
 
 def _readers(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Finding]:
-    """Order, names, low bits and design tell nothing of class or health."""
+    """Check that order, names, low bits and design reveal nothing about class or health."""
     n = len(rows)
     cells = rows.drop_duplicates("cell_id")
     classes = {name: (rows["defect"] == name).to_numpy(float) for name in DEFECTS}
@@ -141,10 +141,10 @@ def _readers(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Finding]:
             constant = np.ptp(code) == 0 or np.ptp(values) == 0
             r = 0.0 if constant else float(np.corrcoef(code, values)[0, 1])
             if abs(r) > SIGMAS / np.sqrt(effective):
-                found = f"{reader} tells {target}: correlation {r:.3f} in {effective} cells"
+                found = f"{reader} reveals {target}: correlation {r:.3f} in {effective} cells"
                 yield Finding("readers", "all rows", found)
     for name in ("chemistry", "stack", "soc_knowledge"):
         table = pandas.crosstab(cells[name], cells["defect"]).to_numpy(float)
         chi2, _, freedom, _ = chi2_contingency(table, correction=False)
         if freedom and chi2 > freedom + SIGMAS * np.sqrt(2 * freedom):
-            yield Finding("readers", "all rows", f"{name} tells the defect: chi-square {chi2:.0f} of {freedom}")
+            yield Finding("readers", "all rows", f"{name} reveals the defect: chi-square {chi2:.0f}, {freedom} dof")

@@ -1,6 +1,6 @@
-"""Integrity audit of a release folder or a bundle, from any source: every broken promise, with its file or row.
+"""Integrity audit of a release folder or a bundle from any source: every broken promise, with its file or row.
 
-Reads the files themselves, without `datasets`, and goes on after a broken promise to find the others.
+Reads the files themselves, without `datasets`, and continues after a broken promise to find the others.
 """
 
 from collections import Counter
@@ -33,10 +33,10 @@ def audit_release(path: Path) -> list[Finding]:
         path: A release folder, an unpacked bundle, or a bundle's zip file.
 
     Returns:
-        Every broken promise; empty for a sound release.
+        All broken promises; empty for a sound release.
 
     Raises:
-        MagBridgeError: There is no release at `path` at all, or a zip cannot be opened safely.
+        MagBridgeError: If there is no release at `path`, or a zip cannot be opened safely.
     """
     with read_contents(path) as contents:
         findings = list(contents.findings)
@@ -55,7 +55,7 @@ def audit_release(path: Path) -> list[Finding]:
 
 
 def _metadata(contents: Contents) -> list[Finding]:
-    """The metadata table says of every row what the data files say."""
+    """Check that the metadata table agrees with the data files in every row."""
     if contents.metadata is None:
         return []
     file = contents.metadata_file
@@ -80,7 +80,7 @@ def _metadata(contents: Contents) -> list[Finding]:
 
 
 def _split(contents: Contents, name: str) -> list[Finding]:
-    """A split covers every row once; by_cell_primary also separates no cell and no family."""
+    """Check that a split covers every row once, and that by_cell_primary separates no cell and no family."""
     where, document, rows = f"splits/{name}.json", contents.splits[name], contents.rows
     if not document:
         return []
@@ -94,30 +94,30 @@ def _split(contents: Contents, name: str) -> list[Finding]:
                 found.append(f"{sample_id} is in {of[sample_id]} and again in {subset}")
             of[sample_id] = subset
         if document["counts"].get(subset) != len(ids):
-            found.append(f"counts of {subset} is {document['counts'].get(subset)}, it lists {len(ids)}")
+            found.append(f"counts of {subset} is {document['counts'].get(subset)}, but it lists {len(ids)}")
     found += [f"{i} is in no subset" for i in rows["sample_id"] if i not in of]
     for subset in SPLITS:
         if document["cells"].get(subset) != sorted(set(rows["cell_id"][rows["sample_id"].map(of) == subset])):
-            found.append(f"cells of {subset} are not those of its rows")
+            found.append(f"cells of {subset} do not match its rows")
     if name == RECORD and not document.get("warning"):
-        found.append("no warning that it leaks")
+        found.append("no warning that the split leaks")
     findings, check = [Finding("splits", where, message) for message in found], "split guarantee"
     if name == PRIMARY:
         subsets, at = [of.get(i) for i in rows["sample_id"]], dict(zip(rows["sample_id"], contents.where))
         for cell, names in splits.shared_cells(rows, subsets).items():
             findings.append(Finding(check, where, f"cell {cell} is in {' and '.join(names)}"))
         for parent, child in splits.separated_pairs(rows, subsets):
-            findings.append(Finding(check, at[child], f"is in {of[child]}, its parent {parent} in {of[parent]}"))
+            findings.append(Finding(check, at[child], f"is in {of[child]}, but its parent {parent} is in {of[parent]}"))
     return findings
 
 
 def _placement(contents: Contents) -> list[Finding]:
-    """Each row of a release folder lies in the file of its provenance and subsets: configurations are globs."""
+    """Check that each row is in the file of its provenance and subsets, as configurations select files by globs."""
     primary, record = contents.subset(PRIMARY), contents.subset(RECORD)
     if primary is None or record is None:
-        return []  # reported by the splits' own check
+        return []  # reported by the check of splits
     if not set(contents.rows[contents.edition.origin]) <= set(PROVENANCE_OF_ORIGIN):
-        return []  # likewise, by the rows' check
+        return []  # reported by the check of rows
     expected = data_paths(contents.table, {PRIMARY: primary, RECORD: record}, contents.edition)
     return [
         Finding("placement", contents.where[i], f"expected in {path}")
@@ -127,7 +127,7 @@ def _placement(contents: Contents) -> list[Finding]:
 
 
 def _shortcuts(contents: Contents) -> list[Finding]:
-    """A v2 release cannot be read by how its rows were made; v1's can, and its card says so."""
+    """Check that the labels of a v2 release do not show in how its rows were made; v1's do, as its card states."""
     subset, place = contents.subset(PRIMARY), {name: i for i, name in enumerate(contents.order)}
     ids = contents.rows["sample_id"]
     if contents.edition is not V2 or subset is None or not set(ids) <= set(place):
@@ -137,7 +137,7 @@ def _shortcuts(contents: Contents) -> list[Finding]:
 
 
 def _manifest(contents: Contents) -> list[Finding]:
-    """The manifest says what the rows say; a manifest of other software is held to the entries it has."""
+    """Check that the manifest agrees with the rows; one of other software is checked only for entries it has."""
     manifest, rows, order = contents.manifest, contents.rows, contents.order
     if manifest is None:
         return []
@@ -167,16 +167,16 @@ def _manifest(contents: Contents) -> list[Finding]:
             found[f"leakage of {name}"], expected[f"leakage of {name}"] = leaks, splits.leakage(rows, subset)
     if isinstance(config := stated("config"), dict):
         try:
-            kind = CONFIGS.get(contents.edition)  # none where nothing was generated
+            kind = CONFIGS.get(contents.edition)  # None if nothing was generated
             found["hash of config"] = config_hash(config) if kind is None else kind.of(config).hash()
             expected["hash of config"] = config_id
         except (TypeError, ValueError, AttributeError) as error:
             wrong.append(f"config is not a bridge configuration ({error})")
     for name, value in expected.items():
         if found[name] != value and (own or found[name] is not None):
-            wrong.append(f"{name} is {found[name]!r}, the rows give {value!r}")
+            wrong.append(f"{name} is {found[name]!r}, but the rows give {value!r}")
     simulated = any(version.removesuffix(OWN_CELLS).endswith("-simulated") for version in versions)
     if isinstance(stated("upstream"), dict) and (stated("upstream", "name") == "simulated") != simulated:
         name = stated("upstream", "name")
-        wrong.append(f"upstream is {name!r}, the rows have bridge_version {', '.join(versions)}")
+        wrong.append(f"upstream is {name!r}, but the rows have bridge_version {', '.join(versions)}")
     return [Finding("manifest", MANIFEST, words) for words in wrong]

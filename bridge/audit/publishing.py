@@ -1,4 +1,4 @@
-"""Publishes a release folder as a dataset repository on the Hugging Face Hub."""
+"""Publish a release folder as a dataset repository on the Hugging Face Hub."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,11 @@ from dataset_card.storage.reading import CHECKSUMS, MANIFEST, one_release, read_
 
 @dataclass(frozen=True)
 class Pushed:
-    """What a push did.
+    """Result of a push.
 
     Attributes:
         url: The dataset's page.
-        commit: The commit that holds the release.
+        commit: The commit of the release.
         tag: The tag of its version.
         created: Whether the repository is new.
         changed: Whether there was anything to commit.
@@ -33,10 +33,10 @@ class Pushed:
 
 
 def release_files(folder: Path) -> dict[str, Path]:
-    """The files that make a release, by path: those that its checksums cover, and the checksums.
+    """Return the files of a release by path: those that its checksums cover, and the checksums.
 
     Raises:
-        MagBridgeError: The folder is not a release, or breaks a promise.
+        MagBridgeError: If the folder is not a release, or breaks a promise.
     """
     folder = Path(folder)
     read_manifest(folder)
@@ -51,15 +51,15 @@ def release_files(folder: Path) -> dict[str, Path]:
 
 
 def listing(files: dict[str, Path]) -> list[tuple[str, int]]:
-    """Path and bytes of each file to publish."""
+    """List path and size in bytes of each file to publish."""
     return [(name, size_of(path)) for name, path in files.items()]
 
 
 def push(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
-    """Create or update a dataset repository with a release, in one commit, and tags its version.
+    """Create or update a dataset repository with a release, in one commit, and tag its version.
 
-    A push that was interrupted is repeated: what arrived is not sent again, and a missing tag is added. A version
-    stands for its rows: another release of the same version is refused.
+    An interrupted push can be repeated: files that arrived are not sent again, and a missing tag is added. A version
+    stands for its rows: a different release of the same version is refused.
 
     Args:
         folder: A release folder.
@@ -70,10 +70,10 @@ def push(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
         What was done.
 
     Raises:
-        MagBridgeError: The release breaks a promise, the repository holds something else, or the Hub refuses or cannot
-            be reached. The repository is as it was then.
+        MagBridgeError: If the release breaks a promise, the repository is of another dataset, or the Hub refuses or
+            cannot be reached. The repository is unchanged then.
     """
-    with one_release(folder) as real:  # to the end: files are read as they are sent
+    with one_release(folder) as real:  # held to the end: files are read while they are sent
         files, manifest = release_files(real), read_manifest(real)
         name, digest, tag = manifest["name"], manifest["dataset_digest"], f"v{manifest['version']}"
         repository = Repository(repo_id, "dataset")
@@ -81,7 +81,7 @@ def push(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
         tagged = repository.tags().get(tag)
         if MANIFEST in repository.files and (other := _stated(repository, None, "name")) != name:
             raise refusal("other_dataset", repo=repo_id, other=other, name=name)
-        # A published version never comes to mean other rows.
+        # A published version must never come to mean other rows.
         if tagged is not None and (other := _stated(repository, tag, "dataset_digest")) != digest:
             raise refusal("other_rows", tag=tag, repo=repo_id, other=str(other), digest=digest)
         commit = repository.replace(files, f"{name} {manifest['version']}, rows {digest[:12]}", private=private)
@@ -92,7 +92,7 @@ def push(folder: Path, repo_id: str, *, private: bool = False) -> Pushed:
 
 
 def _stated(repository: Repository, revision: str | None, entry: str) -> object:
-    """What the manifest of a published release says."""
+    """Return an entry of the manifest of a published release."""
     data = repository.read(MANIFEST, revision)
     try:
         return parse_json(data, MANIFEST).get(entry)

@@ -1,4 +1,4 @@
-"""Rows of a release made again from its upstream and compared byte for byte: what no rewritten checksum can forge."""
+"""Regenerate rows of a release from its upstream and compare them byte for byte: rewritten checksums cannot pass."""
 
 import tempfile
 from pathlib import Path
@@ -18,25 +18,25 @@ from dataset_card.storage.arrays import place_of, signals
 from dataset_card.storage.reading import MANIFEST
 
 CHOICES = {"hybrid": "published", "physics": "auto"}
-"""What `--upstream` was, where a manifest has another name for it."""
+"""Value of `--upstream` for upstreams that a manifest calls by another name."""
 
 
 def regenerate(
     path: Path, count: int | None, rng: np.random.Generator, upstream_dir: Path | None = None
 ) -> tuple[list[Finding], int]:
-    """Plan a release again, ids, labels and order, and generate some of its signals again.
+    """Plan a release again (ids, labels and order) and generate some of its signals again.
 
     Args:
         path: A release folder or bundle without findings.
-        count: Signals to generate; None for all of them.
-        rng: Draws which.
+        count: Number of signals to generate; None for all.
+        rng: Generator that draws which ones.
         upstream_dir: Folder of published files.
 
     Returns:
-        What differs, and how many signals were compared.
+        Differences, and the number of signals compared.
 
     Raises:
-        MagBridgeError: The release does not say what it was made from, or its upstream is not at hand.
+        MagBridgeError: If the release does not state what it was made from, or its upstream is not available.
     """
     with read_contents(path) as contents:
         bridge, counts, seed = _again(contents, upstream_dir)
@@ -52,25 +52,27 @@ def regenerate(
 
 
 def _again(contents: Contents, upstream_dir: Path | None) -> tuple[ReleaseBridge, AnyComposition, int]:
-    """The bridge, the composition and the master seed that a release's manifest speaks of."""
+    """Return bridge, composition and master seed from a release's manifest."""
     manifest, edition = contents.manifest or {}, contents.edition
     try:
         name, sources, seed = manifest["upstream"]["name"], manifest["upstream"]["sources"], manifest["master_seed"]
         config, counts = CONFIGS[edition].of(manifest["config"]), composition_from(manifest, contents)
     except (KeyError, TypeError) as error:
-        found = f"its {MANIFEST} does not say what it was made from ({error})"
-        raise MagBridgeError(f"{contents.root}: {found}: it cannot be made again") from error
+        found = f"its {MANIFEST} does not state what it was made from ({error})"
+        raise MagBridgeError(f"{contents.root}: {found}: it cannot be regenerated") from error
     upstream = inputs_of(edition.bridge, CHOICES.get(name, name), upstream_dir)
     if upstream.sources != sources:
-        raise MagBridgeError(f"{contents.root}: made from {sources}, at hand are {upstream.sources}")
+        raise MagBridgeError(f"{contents.root}: made from {sources}, but the upstream here is {upstream.sources}")
     return make_bridge(upstream, config, seed), counts, seed
 
 
 def _computed(contents: Contents, bridge: BridgeV3, counts: AnyComposition, rows: np.ndarray) -> list[Finding]:
-    """Rows of v3, whose labels are computed with their signals."""
+    """Compare rows of v3, whose labels are computed together with their signals."""
     requests = sorted(bridge.requests(counts.rows(0) // bridge.config.visits), key=bridge.sample_id)
     if contents.order != [bridge.sample_id(request) for request in requests]:
-        return [Finding("regeneration", contents.metadata_file, "ids or their order are not those of the master seed")]
+        return [
+            Finding("regeneration", contents.metadata_file, "ids or their order do not follow from the master seed")
+        ]
     here = operator_digests(bridge.config)
     operators = [
         Finding("regeneration", MANIFEST, f"its operator {name} is not the one computed here: last digits may differ")
@@ -80,7 +82,7 @@ def _computed(contents: Contents, bridge: BridgeV3, counts: AnyComposition, rows
     at = [contents.position[contents.order[i]] for i in rows]
     found, fresh = contents.table.take(at), bridge.rows([requests[i] for i in rows])
     return operators + [
-        Finding("regeneration", contents.where[at[k]], f"its {name} is not what the bridge makes")
+        Finding("regeneration", contents.where[at[k]], f"its {name} differs from what the bridge generates")
         for name in fresh.column_names
         for k, (a, b) in enumerate(zip(found[name].to_pylist(), fresh[name].to_pylist()))
         if a != b
@@ -89,11 +91,11 @@ def _computed(contents: Contents, bridge: BridgeV3, counts: AnyComposition, rows
 
 def _labels(contents: Contents, plan: Plan) -> list[Finding]:
     if contents.order != plan.rows["sample_id"].tolist():
-        return [Finding("regeneration", contents.metadata_file, "ids or their order are not those of the plan")]
+        return [Finding("regeneration", contents.metadata_file, "ids or their order differ from the plan")]
     planned = plan.rows.astype(object).where(plan.rows.notna(), None)
     rows = contents.rows.set_index("sample_id", drop=False).loc[contents.order]
     findings = [
-        Finding("regeneration", sample_id, f"{name} is {found!r}, the plan has {expected!r}")
+        Finding("regeneration", sample_id, f"{name} is {found!r}, but the plan has {expected!r}")
         for name in metadata_of(contents.edition.fields)
         for sample_id, found, expected in zip(contents.order, rows[name], planned[name])
         if found != expected
@@ -101,20 +103,19 @@ def _labels(contents: Contents, plan: Plan) -> list[Finding]:
     at = [contents.position[sample_id] for sample_id in contents.order]
     other = ~_equal(u_features(contents.table)[at], plan.u_features).all(axis=1)
     return findings + [
-        Finding("regeneration", contents.order[i], "u_features are not those of the upstream")
-        for i in np.flatnonzero(other)
+        Finding("regeneration", contents.order[i], "u_features differ from the upstream") for i in np.flatnonzero(other)
     ]
 
 
 def _fitted(contents: Contents, bridge: AnyBridge) -> list[Finding]:
-    """What a release carries of its bridge is what the bridge has."""
+    """Check that fitted files in a release equal those of the bridge."""
     findings = []
     with tempfile.TemporaryDirectory() as scratch:
         for name, save in fitted_files(bridge).items():
             save(Path(scratch, name))
             path = contents.root / name
             if not path.is_file() or path.read_bytes() != Path(scratch, name).read_bytes():
-                findings.append(Finding("regeneration", name, "is not what the bridge fits to its upstream"))
+                findings.append(Finding("regeneration", name, "differs from what the bridge fits to its upstream"))
     return findings
 
 
@@ -128,12 +129,12 @@ def _signals(contents: Contents, bridge: AnyBridge, plan: Plan, rows: np.ndarray
     for i in np.flatnonzero(~_equal(found, fresh).all(axis=(1, 2))):
         gap = np.abs(found[i] - fresh[i])
         channel, step = place_of(contents.edition, np.unravel_index(gap.argmax(), gap.shape))
-        off = f"up to {gap.max():.3g} nT off what the bridge makes ({channel}, step {step})"
+        off = f"up to {gap.max():.3g} nT off what the bridge generates ({channel}, step {step})"
         findings.append(Finding("regeneration", contents.where[at[i]], f"its signal is {off}"))
     return findings
 
 
 def _equal(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Where two arrays of float64 have the same bytes; NaN, which stands for null, equals NaN."""
+    """Compare two float64 arrays bit by bit; NaN, which represents null, equals NaN."""
     same = np.ascontiguousarray(found).view(np.int64) == np.ascontiguousarray(expected).view(np.int64)
     return same | (np.isnan(found) & np.isnan(expected))

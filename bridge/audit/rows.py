@@ -1,4 +1,4 @@
-"""The promises that every row of a release keeps, whatever file it lies in."""
+"""The promises that every row of a release keeps, whatever file it is in."""
 
 import hashlib
 import math
@@ -20,7 +20,7 @@ SYNTHETIC, REGIME_B = "synthetic_sensor_perturbation", "bridge_extrapolation"
 _OWN_OF_CHILD = ("sample_id", "parent_sample_id", "generation_seed", "anomaly_flag", "anomaly_subtype",
                  "anomaly_origin", "anomaly_severity")  # fmt: skip
 INHERITED = tuple(name for name in metadata_of(FIELDS_V2) if name not in _OWN_OF_CHILD)
-"""Labels that a synthetic anomaly takes over from its parent."""
+"""Labels that a synthetic anomaly inherits from its parent."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def check_rows(
         where: (n,) file and row of each, for the findings.
 
     Returns:
-        Every broken promise, in the order of the checks.
+        All broken promises, in the order of the checks.
     """
     versions = rows["schema_version"].unique() if "schema_version" in rows.columns else [""]
     missing = [name for v in versions for name in metadata_of(fields_of(v)) if name not in rows.columns]
@@ -69,7 +69,7 @@ def check_rows(
 
 
 def each_row(checks: Sequence[Callable], records: Sequence[dict], where: Sequence[str]) -> list[Finding]:
-    """What some checks of single rows find, check by check."""
+    """Apply checks of single rows, and return what they find, check by check."""
     return [
         Finding(name, where[i], message)
         for check in checks
@@ -79,7 +79,7 @@ def each_row(checks: Sequence[Callable], records: Sequence[dict], where: Sequenc
 
 
 def unique(values, where: Sequence[str], check: str, message: str) -> Iterator[Finding]:
-    """What is there more than once."""
+    """Yield a finding for each value that occurs again."""
     first: dict = {}
     for i, value in enumerate(values):
         if value in first:
@@ -89,7 +89,7 @@ def unique(values, where: Sequence[str], check: str, message: str) -> Iterator[F
 
 
 def valid_fields(row: dict) -> Iterator[tuple[str, str]]:
-    """What is null, unknown, not finite, or of another version of the contract in a row: check and words."""
+    """Yield check and message for fields of a row that are null, unknown, not finite or of another contract version."""
     for field in fields_of(row["schema_version"]):
         if field.length is not None:
             continue
@@ -113,9 +113,9 @@ def _identity(row: dict) -> Iterator[tuple[str, str]]:
     try:
         expected = sample_id(row)
     except (TypeError, KeyError, ValueError):
-        return  # a null or unknown label, reported by the check of the fields
+        return  # a null or unknown label, reported by the check of fields
     if row["sample_id"] != expected:
-        yield "ids follow from rows", f"sample_id is {row['sample_id']}, its fields give {expected}"
+        yield "ids follow from rows", f"sample_id is {row['sample_id']}, but its fields give {expected}"
 
 
 def _voltage_labels(row: dict) -> Iterator[tuple[str, str]]:
@@ -123,7 +123,7 @@ def _voltage_labels(row: dict) -> Iterator[tuple[str, str]]:
     if voltage is None:
         return
     try:
-        # What was measured is grounded at any voltage: the anchors bound the bridge, not the world.
+        # Measurements are grounded at any voltage: the anchors limit only the bridge.
         expected = {"regime": "grounded" if _is_measured(row) else regime_of(voltage)}
     except MagBridgeError as error:
         yield "regimes", str(error)
@@ -158,7 +158,7 @@ OF_ORIGIN: dict[str, tuple[str, bool, tuple[str, ...], float, float]] = {
     SYNTHETIC: ("grounded", True, SYNTHETIC_SUBTYPES, SEVERITY_MIN, SEVERITY_MAX),
     REGIME_B: ("extrapolation", True, ("low_voltage_regime_B",), 1.0, 1.0),
 }
-"""Regime, flag, subtypes and range of severity of rows of each origin."""
+"""Regime, flag, subtypes and range of severity for rows of each origin."""
 
 
 def _anomaly_labels(row: dict) -> Iterator[tuple[str, str]]:
@@ -181,9 +181,9 @@ def _parent(row: dict, by_id: dict[str, dict]) -> Iterator[str]:
     parent = by_id.get(name)
     if name is None:
         if synthetic:
-            yield "a synthetic anomaly without parent_sample_id"
+            yield "is a synthetic anomaly without parent_sample_id"
     elif not synthetic:
-        yield f"parent_sample_id {name} on a row that is no synthetic anomaly"
+        yield f"parent_sample_id {name} on a row that is not a synthetic anomaly"
     elif parent is None:
         yield f"parent_sample_id {name} is not in the release"
     else:
@@ -191,7 +191,7 @@ def _parent(row: dict, by_id: dict[str, dict]) -> Iterator[str]:
             yield f"parent {name} is not a clean grounded row"
         for label in INHERITED:
             if row.get(label) != parent.get(label):
-                yield f"{label} is {row[label]!r}, its parent {name} has {parent[label]!r}"
+                yield f"{label} is {row[label]!r}, but its parent {name} has {parent[label]!r}"
 
 
 def _is_measured(row: dict) -> bool:
@@ -199,7 +199,7 @@ def _is_measured(row: dict) -> bool:
 
 
 def sound_signals(edition: Edition, signals: np.ndarray, where: Sequence[str]) -> Iterator[Finding]:
-    """Rows with a sample that is no number, and rows whose signals are those of an earlier row, bit by bit."""
+    """Yield rows with a sample that is not finite, and rows whose signals repeat an earlier row's bit by bit."""
     finite = np.isfinite(signals)
     for i in np.flatnonzero(~finite.reshape(len(signals), -1).all(axis=1)):
         at = tuple(int(k) for k in np.unravel_index(np.argmin(finite[i]), finite[i].shape))
@@ -219,4 +219,4 @@ def _u_features(records: list[dict], u_features: np.ndarray, where: Sequence[str
             found = "given on a Regime-B row, expected null" if regime_b else "null outside Regime-B"
             yield Finding("u_features", where[i], f"u_features are {found}")
         elif not null[i] and not np.isfinite(u_features[i]).all():
-            yield Finding("u_features", where[i], "u_features hold NaN or infinity")
+            yield Finding("u_features", where[i], "u_features contain NaN or infinity")

@@ -1,8 +1,8 @@
-"""Whether a release of v2 can be read by a shortcut: not from what a signal shows, but from how its rows were made.
+"""Check whether labels of a v2 release can be read by a shortcut: not from the signal, but from how rows were made.
 
-Each reader is a program that cheats. It sees what stands beside the signals in a task's configuration, or bits of them
-that no physics sets, is fitted on the training and validation rows, and must score at chance on the test rows: at most
-three standard errors above it.
+Each reader is a program that cheats. It sees what a task's configuration contains besides the signals, or bits of the
+signals that no physics sets. It is fitted on the training and validation rows, and must score at chance on the test
+rows: at most three standard errors above it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,13 @@ from dataset_card.contract.schema import ANOMALY_ORIGINS, CHANNELS, SYNTHETIC_SU
 
 STANDARD_ERRORS = 3.0
 FEWEST = 20
-"""Rows of each class, to fit on and to score, below which nothing is said."""
+"""Least number of rows of each class, to fit and to score; with fewer, nothing is reported."""
 
 STEPS = (0, 1, 50, 98, 99)
-"""Steps whose low bits are read: both ends, where some faults leave a signal as it was, and the middle."""
+"""Steps whose low bits are read: both ends, where some faults leave a signal unchanged, and the middle."""
 
 SENSORS = ((0, 1, 4), (2, 3, 5))
-"""Measured channels of a sensor, and its magnitude."""
+"""Measured channels of each sensor, and its magnitude."""
 
 
 def check_shortcuts(
@@ -33,9 +33,12 @@ def check_shortcuts(
     Args:
         rows: (n,) labels, file after file.
         signals: (n, T, C) in nT.
-        order: (n,) place of each row in the metadata table.
+        order: (n,) position of each row in the metadata table.
         files: (n,) data file of each row.
         test: (n,) bool, whether a row is in the test subset of the split by cell.
+
+    Returns:
+        One finding for each reader that scores above chance.
     """
     return [
         *_equal_samples(rows, signals),
@@ -45,7 +48,7 @@ def check_shortcuts(
 
 
 def _equal_samples(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Finding]:
-    """No two rows share a sample of a channel: by one, a faulty row could be matched with the row that it began as."""
+    """Check that no two rows share a sample of a channel, which would match a faulty row with its original."""
     ids, steps = rows["sample_id"].to_numpy(), signals.shape[1]
     for c, channel in enumerate(CHANNELS):
         values = signals[:, :, c].ravel()
@@ -62,11 +65,11 @@ def _equal_samples(rows: pandas.DataFrame, signals: np.ndarray) -> Iterator[Find
 def readers(
     rows: pandas.DataFrame, signals: np.ndarray, order: np.ndarray, files: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """What each reader sees of the rows, (n, F) by its name."""
+    """Return what each reader sees of the rows, (n, F) by the reader's name."""
     ids = rows["sample_id"].astype(str)
     width = int(ids.str.len().max())
     letters = np.array([[ord(letter) for letter in name.ljust(width)] for name in ids])
-    # A row's place in its file as a share: files of more rows are of other kinds.
+    # A row's place as a share of its file: larger files contain other kinds of rows.
     by_file = pandas.Series(np.arange(len(rows))).groupby(list(files))
     place, size = by_file.cumcount().to_numpy(), by_file.transform("size").to_numpy()
     shares = np.floor(50 * np.column_stack([(place + 0.5) / size, (order + 0.5) / len(order)]))
@@ -93,7 +96,7 @@ def _readers(rows: pandas.DataFrame, seen: dict[str, np.ndarray], test: np.ndarr
         fit, scored = of_task & ~test, of_task & test
         if min(fit.sum(), scored.sum(), *_support(target, labels, fit), *_support(target, labels, scored)) < FEWEST:
             continue
-        # All readers in one fit: three tests and not twelve, of which one in sixty releases would fail by chance.
+        # All readers in one fit: twelve tests instead of three would fail by chance in one of sixty releases.
         if _excess(np.column_stack(list(seen.values())), target, labels, fit, scored, unit) is None:
             continue
         alone = {name: _excess(inputs, target, labels, fit, scored, unit) for name, inputs in seen.items()}
@@ -101,7 +104,7 @@ def _readers(rows: pandas.DataFrame, seen: dict[str, np.ndarray], test: np.ndarr
             if found is not None:
                 yield Finding(f"no shortcut: {name}", "data", f"{task}: {found}")
         if not any(alone.values()):
-            yield Finding("no shortcut", "data", f"{task} is told by {', '.join(seen)} together")
+            yield Finding("no shortcut", "data", f"{task} is revealed by {', '.join(seen)} together")
 
 
 def _support(target: np.ndarray, labels: tuple[str, ...], rows: np.ndarray) -> list[int]:
@@ -111,7 +114,7 @@ def _support(target: np.ndarray, labels: tuple[str, ...], rows: np.ndarray) -> l
 def _excess(
     inputs: np.ndarray, target: np.ndarray, labels: tuple[str, ...], fit: np.ndarray, scored: np.ndarray, unit
 ) -> str | None:
-    """What a learner scores, if that is more than chance and three standard errors; `unit` (n,) batteries."""
+    """Return a learner's score if it exceeds chance by three standard errors; `unit` (n,) names the batteries."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     options = {"max_iter": 40, "max_leaf_nodes": 8, "random_state": 0}
@@ -145,10 +148,10 @@ def _r2_excess(truth: np.ndarray, said: np.ndarray, unit: np.ndarray) -> str | N
 
 
 def voltage_errors(rows: pandas.DataFrame, signals: np.ndarray, test: np.ndarray) -> list[np.ndarray] | None:
-    """Errors in V of the voltage of clean test rows: from the field that Y and Z do not see, and from the level.
+    """Return voltage errors in V of clean test rows: from the field that Y and Z miss, and from the signal's level.
 
     The first regresses on mean, spread and ends over the scan of C^2 - Y^2 - Z^2 of both sensors, the second on the
-    means of the four measured channels and their squares. None where there are too few rows.
+    means of the four measured channels and their squares. Returns None if there are too few rows.
     """
     clean = (rows["anomaly_origin"] == "none").to_numpy()
     fit, scored = clean & ~test, clean & test
@@ -172,5 +175,7 @@ def _voltage(rows: pandas.DataFrame, signals: np.ndarray, test: np.ndarray) -> I
     derived, level = (float(np.sqrt((error**2).mean())) for error in errors)
     error = float((errors[0] ** 2).std() / (2 * derived * np.sqrt(len(errors[0])))) if derived > 0 else 0.0
     if derived + STANDARD_ERRORS * error < level:
-        found = f"C5, C6, Y and Z give the voltage to {1000 * derived:.3g} mV, the signal's level to {1000 * level:.3g}"
+        found = (
+            f"C5, C6, Y and Z give the voltage to {1000 * derived:.3g} mV, the signal's level to {1000 * level:.3g} mV"
+        )
         yield Finding("no shortcut: derived channels", "data", found)

@@ -35,12 +35,12 @@ def _recipe(
     *,
     composition,
 ):
-    """What is to be made.
+    """Make the recipe of a corpus from options.
 
     Args:
         rows: Number of rows, rounded up to whole releases.
-        seed: Master seed of the first release; the others follow one by one.
-        dtype: Of signals, time and pulse voltages; labels stay float64.
+        seed: Master seed of the first release; the others follow consecutively.
+        dtype: Type of signals, time and pulse voltages; labels stay float64.
     """
     from bridge.corpus import run
     from bridge.generate import inputs_of
@@ -51,7 +51,7 @@ def _recipe(
 
 
 def _engine(jobs: JobsOption = None, engine: Literal["joblib", "dask"] | None = None, address: AddressOption = None):
-    """What makes it.
+    """Make the engine that runs the jobs from options.
 
     Args:
         engine: What runs the jobs: joblib by default, or Dask with --address.
@@ -64,7 +64,7 @@ def _engine(jobs: JobsOption = None, engine: Literal["joblib", "dask"] | None = 
 @corpus.command()
 @options.takes(recipe=_recipe)
 def plan(recipe, as_json: JsonOption = False) -> None:
-    """Write the specification of a corpus and print its size; `build` with the same options makes it."""
+    """Write the specification of a corpus and print its size; run `build` with the same options to generate it."""
     found = recipe.specification
     document = {"out": recipe.out.url, "rows": found.rows, "shards": found.shards, **vars(found)}
     show(document, options.LINES().planned(recipe.out.url, found), as_json)
@@ -73,7 +73,7 @@ def plan(recipe, as_json: JsonOption = False) -> None:
 @corpus.command()
 @options.takes(engine=_engine, recipe=_recipe)
 def build(recipe, engine, as_json: JsonOption = False) -> None:
-    """Make a corpus on all cores; run it again to make what is missing. Complete shards are left alone."""
+    """Generate a corpus on all cores; run it again to generate what is missing. Complete shards are left unchanged."""
     from bridge.corpus import run
 
     _report(recipe.out.url, run.build(recipe, engine), as_json)
@@ -91,7 +91,7 @@ def finish(out: OutArgument, engine, as_json: JsonOption = False) -> None:
 @corpus.command()
 @options.takes(engine=_engine)
 def verify(out: OutArgument, engine, as_json: JsonOption = False) -> None:
-    """Audit a corpus and list every broken promise; exit with 1 if there is one."""
+    """Audit a corpus and list all broken promises; exit with 1 if there are any."""
     from bridge.corpus import run
 
     findings = run.verify(out, engine)

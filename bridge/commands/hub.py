@@ -1,4 +1,4 @@
-"""`python -m bridge push`: a release as a dataset on the Hugging Face Hub."""
+"""`python -m bridge push`: publish a release as a dataset on the Hugging Face Hub."""
 
 import dataclasses
 from pathlib import Path
@@ -21,7 +21,7 @@ def push(
     Args:
         release: A release folder.
         repo: Dataset repository, USER/magbridge-battery; created if it does not exist.
-        collection: Title of a collection of yours to add it to; created if it does not exist.
+        collection: Title of your collection to add it to; created if it does not exist.
         private: Make it visible to you only.
         dry_run: List what would be uploaded, without contacting the Hub.
     """

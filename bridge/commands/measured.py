@@ -1,4 +1,4 @@
-"""`python -m bridge adopt | residuals | predict`: a laboratory's own cells, and what they say of the bridge."""
+"""`python -m bridge adopt | residuals | predict`: a laboratory's own cells, and comparison with the bridge."""
 
 import csv
 import dataclasses
@@ -36,11 +36,11 @@ ColumnsOption = Annotated[
 
 @dataclass(frozen=True)
 class OwnOptions:
-    """A user's own cells and scans, as options of the commands that take them in an upstream's place.
+    """A user's own cells and scans, as options of the commands that accept them in place of an upstream's.
 
     Attributes:
         scans: Your scan archive for v2: Parquet, HDF5 or a folder of CSV; needs --scan-table.
-        chemistry: Only cells of these chemistries, with commas between them; v2 or --cells.
+        chemistry: Use only cells of these chemistries, separated by commas; v2 or --cells.
     """
 
     cells: Annotated[
@@ -49,7 +49,7 @@ class OwnOptions:
     ] = None
     scans: Path | None = None
     scan_table: Annotated[
-        Path | None, typer.Option(help=f"Its table, one row per scan: {columns_in_words(ARCHIVE_FIELDS)}.")
+        Path | None, typer.Option(help=f"Table of --scans, one row per scan: {columns_in_words(ARCHIVE_FIELDS)}.")
     ] = None
     channels: ChannelsOption = None
     columns: ColumnsOption = None
@@ -57,7 +57,7 @@ class OwnOptions:
 
 
 def with_own(inputs, own: OwnOptions):
-    """An upstream with a user's own cells and scans where they are given, and what the manifest says of them."""
+    """Return the upstream with a user's own cells and scans, if given, and what the manifest states about them."""
     from bridge.measured.own import with_cells, with_scans
     from bridge.release.folder import OwnFiles
     from bridge.upstream.pulsebat import PulseTables
@@ -67,17 +67,17 @@ def with_own(inputs, own: OwnOptions):
     given = {name: value for name, value in vars(own).items() if value is not None}
     if isinstance(inputs, InputsV3):
         if given:
-            raise MagBridgeError("your own cells or scans for v3, which is computed: expected --bridge v1 or v2")
+            raise MagBridgeError("own cells or scans with v3, which is computed: expected --bridge v1 or v2")
         return inputs, None
     chemistries = None if own.chemistry is None else [name.strip() for name in own.chemistry.split(",")]
     notes: tuple[str, ...] = ()
     if own.cells is not None:
         inputs, notes = with_cells(inputs, own.cells, chemistries, own.columns)
-        count = f"{len(set(inputs.pulses.cell))} of your own, in {len(inputs.pulses)} records"
+        count = f"{len(set(inputs.pulses.cell))} own cells in {len(inputs.pulses)} records"
         for note in (count, *notes):
             LOG.info(f"cells: {note}")
     elif own.columns is not None:
-        raise MagBridgeError("--columns without --cells: expected the table that it maps")
+        raise MagBridgeError("--columns without --cells: expected --cells with the table that --columns maps")
     if (own.scans is None) != (own.scan_table is None) or (own.channels is not None and own.scans is None):
         raise refusal("own_scans")
     if own.scans is not None and own.scan_table is not None:
@@ -89,7 +89,7 @@ def with_own(inputs, own: OwnOptions):
         notes += of_scans
     if own.cells is None and not isinstance(inputs.pulses, PulseTables):
         if chemistries is not None:
-            raise MagBridgeError("--chemistry with v1's one table: expected --bridge v2 or --cells")
+            raise MagBridgeError("--chemistry with v1, which has only one table: expected --bridge v2 or --cells")
     elif own.cells is None:
         if chemistries is not None:
             inputs = dataclasses.replace(inputs, pulses=inputs.pulses.of(chemistries))
@@ -115,10 +115,10 @@ def adopt(
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a release from your measured scans and labels, in the format of every other release.
+    """Make a release from your measured scans and labels, in the same format as all releases.
 
     Args:
-        out: The release folder to write; its name is the release's.
+        out: The release folder to write; its name becomes the release's name.
         check: Report what was understood, or what is wrong (exit code 1); write nothing.
         split: Your split by cell: a JSON object with lists of cells under train, validation and test.
         licence: Licence of your data, such as CC-BY-4.0.
@@ -139,11 +139,11 @@ def adopt(
                 list_findings(signals, error.faults, f"{kinds} of mistake", "")
             raise typer.Exit(1) from None
         document = {"faults": [], "understood": found.understood(), "notes": list(found.notes)}
-        lines = (found.understood(), *found.notes, f"{signals}: ready to be adopted")
+        lines = (found.understood(), *found.notes, f"{signals}: ready to adopt")
         show(document, "\n".join(lines), as_json)
         return
     if out is None:
-        raise MagBridgeError("no --out: expected the folder to write, or --check to look for faults only")
+        raise MagBridgeError("no --out: expected the folder to write, or --check to only look for faults")
     manifest, leaks = write(signals, labels, out, licence=licence, citation=citation, **files, replace=replace)
     written = {"out": str(out), "leaks": leaks.as_dict(), **manifest}
     show(written, LINES().adopted(out, manifest, leaks), as_json)
@@ -158,13 +158,13 @@ def predict(
     level: float = 0.9,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict your own scans: each with an interval, conformal by battery, and a warning where it is like no other.
+    """Predict your own scans, each with an interval conformal by battery; warn of scans unlike the training data.
 
     Args:
-        model: A baseline's name, fitted on the release here, or the id of one on the Hub.
-        data: The release it is fitted on: its held-out batteries calibrate the intervals.
+        model: Name of a baseline, which is fitted on the release here, or Hub id of a fitted one.
+        data: The release that the model is fitted on; its held-out batteries calibrate the intervals.
         task: t1, t2, t3 or t4.
-        level: Share of new batteries' scans that intervals are to hold.
+        level: Share of new batteries' scans that the intervals should cover.
     """
     from bridge.measured.prediction import predict_scans
 
@@ -195,13 +195,13 @@ def residuals(
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare measured cells with the bridge, or a field map with v3's model of a design: show how wrong it is.
+    """Compare measured cells with the bridge, or a field map with v3's model of a design, and report residuals.
 
-    Cells are compared at the same SOH, SOC and voltage. Of a map, a background and a small translation are fitted.
+    Cells are compared at the same SOH, SOC and voltage. For a map, a background and a small translation are fitted.
 
     Args:
-        measured: A release of measured cells, which `adopt` wrote; or a field map as CSV, Parquet or XLSX.
-        against: A v2 release, whose folder carries its bridge; or, for a field map, a design as YAML.
+        measured: A release of measured cells, written by `adopt`; or a field map as CSV, Parquet or XLSX.
+        against: A v2 release, whose folder contains its bridge; or, for a field map, a design as YAML.
         out: Folder of the report: Markdown, HTML, JSON and figures.
     """
     from bridge.measured import report
@@ -216,7 +216,7 @@ def residuals(
         path = report.write_pages(out, *pages, found.as_dict(), replace)
         said = [found.understood, *found.map.notes, found.text(), *found.verdict()]
     elif columns is not None:
-        raise MagBridgeError("--columns with a release: expected a field map and, as --against, a design (.yaml)")
+        raise MagBridgeError("--columns with a release: expected a field map, and a design (.yaml) as --against")
     else:
         from bridge.measured.residuals import compare
 

@@ -1,4 +1,4 @@
-"""`field`, `detect`, `calibrate`: what a magnetometer sees of a cell of your design."""
+"""`field`, `detect`, `calibrate`: what a magnetometer measures of a cell of your design."""
 
 import re
 from dataclasses import asdict
@@ -17,14 +17,14 @@ DesignArgument = Annotated[
     Path, typer.Argument(help="A design file in YAML, such as `preset: nmc`; see bridge/v3/experiment.py.")
 ]
 UNITS = {"fT": 1e-6, "pT": 1e-3, "nT": 1.0, "uT": 1e3, "mm": 1.0, "cm": 10.0, "um": 1e-3}
-"""Of a quantity on the command line, in nT or mm."""
+"""Units of quantities on the command line, in nT or mm."""
 
 
 def quantity(text: str, units: tuple[str, ...]) -> float:
-    """The number of a text such as `50pT`, in nT or mm.
+    """Parse a text such as `50pT`; return its number in nT or mm.
 
     Raises:
-        MagBridgeError: It is no positive number with one of the units.
+        MagBridgeError: If `text` is not a positive number with one of the units.
     """
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?\d+)?)\s*([a-zA-Z]+)\s*", text)
     if match is None or match[2] not in units or not 0 < float(match[1]) < 1e9:
@@ -35,7 +35,7 @@ def quantity(text: str, units: tuple[str, ...]) -> float:
 def field(
     design: DesignArgument, out: FigureOption = None, replace: ReplaceOption = False, as_json: JsonOption = False
 ) -> None:
-    """Show what sensors see of a cell under load, at rest and in a scan, and what each change does to it."""
+    """Show what sensors measure of a cell under load, at rest and in a scan, and the effect of each change."""
     from bridge.v3.effects import effects, table
     from bridge.v3.experiment import read_experiment
     from bridge.v3.simulation import simulate
@@ -72,11 +72,11 @@ def detect(
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the smallest share of each defect that a 6 x 4 array finds with 95 % power at 5 % false alarms.
+    """Find the smallest share of each defect that a 6 x 4 array detects with 95 % power at 5 % false alarms.
 
     Args:
         noise: White noise of a field reading, such as 50pT.
-        distance: Of the sensors from the cell's surface, such as 10mm.
+        distance: Distance of the sensors from the cell's surface, such as 10mm.
     """
     from bridge.v3 import detect as detection
     from bridge.v3.experiment import read_experiment
@@ -98,7 +98,7 @@ def detect(
 
 
 def calibrate(upstream_dir: UpstreamDirOption = None, as_json: JsonOption = False) -> None:
-    """Fit the simulated cells' resistances to PulseBat's pulses and say what such pulses cannot tell."""
+    """Fit the simulated cells' resistances to PulseBat's pulses, and tell what such pulses cannot identify."""
     from bridge.upstream.files import find
     from bridge.upstream.published import read_pulse_table
     from bridge.upstream.pulsebat import SHEETS
@@ -109,7 +109,9 @@ def calibrate(upstream_dir: UpstreamDirOption = None, as_json: JsonOption = Fals
         if sheet.chemistry in ("NMC", "LFP"):
             path = find(sheet.file, upstream_dir)
             if path is None:
-                raise MagBridgeError(f"no {sheet.file.path}: see `upstream`, or name its folder with --upstream-dir")
+                raise MagBridgeError(
+                    f"no {sheet.file.path}: get it with `upstream --fetch`, or name its folder with --upstream-dir"
+                )
             tables[sheet.name] = read_pulse_table(path)
     found = calibration.calibrate_all(tables)
     shown = [{**asdict(one), "unidentified": one.unidentified} for one in found]

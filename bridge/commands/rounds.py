@@ -14,9 +14,7 @@ from dataset_card.running.log import LOG
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of the round.")]
 SecretOption = Annotated[
     Path,
-    typer.Option(
-        help="Master seed and salt, yours alone until the reveal; drawn by `open` if the file does not exist."
-    ),
+    typer.Option(help="Master seed and salt, secret until the reveal; `open` draws them if the file does not exist."),
 ]
 
 rounds = CommandLine("Run hidden rounds: commit, hand out signals without labels, reveal.")
@@ -32,11 +30,11 @@ def open_(
 ) -> None:
     """Write a round's public folder: v2 signals of new cells without labels, and the commitment.
 
-    There are no rounds of v1: its rows have seeds of 31 bits, which can be found by trying them all;
-    none of v3, whose rows are no scans and whose tasks a round does not know.
+    Rounds exist only for v2: v1's rows have 31-bit seeds, which can be found by trying them all; v3's rows are not
+    scans, and rounds do not have their tasks.
 
     Args:
-        out: The folder to write; its name is the round's.
+        out: The folder to write; its name becomes the round's name.
     """
     from bridge.generate import resolve
     from bridge.rounds.folder import open_round, require_new
@@ -44,15 +42,15 @@ def open_(
     from dataset_card.errors import MagBridgeError
 
     require_new(out)
-    place, secret_place = (Path(os.path.realpath(path)) for path in (out, secret_file))  # links in a circle included
+    place, secret_place = (Path(os.path.realpath(path)) for path in (out, secret_file))  # even if links form a loop
     name = place.name
     if place in secret_place.parents:
-        raise MagBridgeError(f"{secret_file} lies in {out}, which is public: expected another place for the secret")
+        raise MagBridgeError(f"{secret_file} is inside {out}, which is public: expected another place for the secret")
     inputs = resolve("v2", upstream, upstream_dir)
     LOG.info(upstream_line(inputs.name))
     with contextlib.suppress(FileExistsError):
         draw_secret(secret_file, name)
-        LOG.info(f"{secret_file}: a new secret; keep it, and keep it to yourself until {name} closes")
+        LOG.info(f"{secret_file}: new secret; keep it, and keep it private until {name} closes")
     found = open_round(out, read_secret(secret_file, name), inputs)
     rows = ", ".join(f"{task} {file['rows']}" for task, file in found.files.items())
     typer.echo(f"{out}: {rows}, digest {found.digest[:12]}")
@@ -61,10 +59,10 @@ def open_(
 
 @rounds.command()
 def commit(folder: FolderArgument, entries: list[Path]) -> None:
-    """Put entries on the list of an open round: the SHA-256 of each predictions file. Publish the list.
+    """Put entries on the list of an open round: the SHA-256 of each predictions file. Then publish the list.
 
     Args:
-        entries: Folders of entries, as they were handed in.
+        entries: Folders of the entries, as submitted.
     """
     from benchmark.leaderboard.submissions import check
     from bridge.rounds import folder as round_folder
@@ -87,12 +85,12 @@ def reveal(folder: FolderArgument, secret_file: SecretOption, upstream_dir: Upst
     found = read_round(folder)
     secret = read_secret(secret_file, found.name)
     round_folder.reveal(folder, secret, round_folder.upstream_of(found, upstream_dir))
-    typer.echo(f"{folder}: seed, salt and labels are in it; anyone checks them: python -m bridge round verify {folder}")
+    typer.echo(f"{folder}: seed, salt and labels added; anyone can check them: python -m bridge round verify {folder}")
 
 
 @rounds.command()
 def verify(folder: FolderArgument, upstream_dir: UpstreamDirOption = None) -> None:
-    """Make a revealed round again and compare every byte; check the files of an open one."""
+    """Generate a revealed round again and compare every byte; for an open one, check the files."""
     from bridge.rounds import folder as round_folder
     from dataset_card.storage.rounds import read_round
 

@@ -1,4 +1,4 @@
-"""`python -m bridge upstream`: what is there, what is missing, and fetching it."""
+"""`python -m bridge upstream`: list upstream files, and download missing ones."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -31,7 +31,7 @@ def upstream(
 
     if out is not None:
         if not compare:
-            raise MagBridgeError("--out names the figure of --compare: add --compare")
+            raise MagBridgeError("--out without --compare: expected --compare, whose figure --out names")
         require_file(out, replace)
     if compare:
         _compare(upstream_dir, fetch, out, as_json)
@@ -49,7 +49,7 @@ def upstream(
 
 
 def _compare(upstream_dir: Path | None, fetch: bool, out: Path | None, as_json: bool) -> None:
-    """Print how close the simulated upstream is to the published one, which must be at hand."""
+    """Print how close the simulated upstream is to the published one, which must be available."""
     from bridge.upstream import resolve
     from bridge.validation import upstreams as comparison
 

@@ -1,4 +1,4 @@
-"""`python -m bridge validate | ablate | verify | leakage`: the gates between a bridge and its users."""
+"""`python -m bridge validate | ablate | verify | leakage`: checks of bridges, releases and splits."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ from dataset_card.running.commands import JsonOption, ReplaceOption, list_findin
 from dataset_card.storage.output import require_file
 
 SHOWN = 5
-"""Examples of each kind of leak that the leakage report prints; --json has all."""
+"""Examples of each kind of leak that the leakage report prints; --json lists all."""
 
 
 @options.takes(own=OwnOptions)
@@ -28,7 +28,7 @@ def validate(
 ) -> None:
     """Check invariants, likeness to scans and where SOH shows; exit with 1 if a blocking check fails.
 
-    With --scans: the invariants, and what the fit to them cannot carry. v3: solvers, the theorem and the nulls.
+    With --scans: check the invariants, and what the fit to these scans cannot carry. v3: solvers, theorem and nulls.
 
     Args:
         full: Compare v1 as thoroughly as v2; takes minutes.
@@ -54,7 +54,7 @@ def _report(found, as_json: bool) -> None:
 
 
 def _require_no_upstream(command: str, upstream: str, upstream_dir: Path | None, full: bool = False) -> None:
-    """v3 is computed: options that name an upstream say nothing about it."""
+    """Refuse options that name an upstream: v3 has none."""
     if upstream != "auto" or upstream_dir is not None or full:
         raise MagBridgeError(f"{command} --bridge v3 takes no --upstream, --upstream-dir or --full: v3 has no upstream")
 
@@ -67,13 +67,13 @@ def ablate(
     replace: ReplaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Grade the ablations A0 to A3 within themselves, few-shot, and by readouts carried from A0; v3: by mechanism."""
+    """Grade ablations A0 to A3: within each, few-shot, and by readouts transferred from A0; v3: by mechanism."""
     if bridge == "v3":
         from bridge.validation import physics_ablation
 
         _require_no_upstream("ablate", upstream, upstream_dir)
         if out is not None:
-            raise MagBridgeError("ablate --bridge v3 draws no figure: leave --out out")
+            raise MagBridgeError("--out with ablate --bridge v3, which draws no figure: omit --out")
         made = physics_ablation.ablate_physics()
         show(physics_ablation.as_dict(made), physics_ablation.table(made), as_json)
         return
@@ -96,12 +96,12 @@ def verify(
     upstream_dir: options.UpstreamDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Audit a release and list every broken promise; exit with 1 if there is one.
+    """Audit a release and list all broken promises; exit with 1 if there are any.
 
     Args:
         against: Another release: ids, labels and splits must be equal, signals within --tolerance.
-        tolerance: With --against: largest difference of signals in nT.
-        regenerate: Make this many signals again from the upstream, or `all`: they must be equal.
+        tolerance: With --against: largest allowed difference of signals in nT.
+        regenerate: Generate this many signals again from the upstream, or `all`: they must be equal.
     """
     from bridge.audit.comparison import compare_releases
     from bridge.audit.promises import audit_release
@@ -127,7 +127,7 @@ def verify(
 
 
 def _count(text: str | None) -> int | None:
-    """How many signals to make again; None for all."""
+    """Return the number of signals to generate again; None for all."""
     if text is None or text == "all":
         return None
     if not text.isdecimal() or not int(text):
@@ -139,7 +139,7 @@ def leakage(release: options.AnyReleaseArgument, split: Path | None = None, as_j
     """Report what leaks between the subsets of a split: cells, families, duplicates, near-duplicates.
 
     Args:
-        split: Your own split: JSON with the sample ids of each subset. By default the release's.
+        split: Your own split: JSON with the sample ids of each subset. By default the release's splits.
     """
     from bridge.audit.contents import read_contents
     from bridge.audit.leakage import leakage_report, read_split

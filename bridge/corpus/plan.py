@@ -1,4 +1,4 @@
-"""What a corpus is, before a row of it exists: its specification, and its shards as ranges of master seeds."""
+"""Specification of a corpus, written before any of its rows exist, and its shards as ranges of master seeds."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SPECIFICATION = "corpus.json"
 FORMAT = 1
 
 SHARD_ROWS = 48_000
-MAX_SHARDS = 100_000
-"""Five thousand million rows: a specification that claims more is damaged, and would be waited for in vain."""
+"""Rows of a shard, at least those of one seed: 200 MB in float64, 90 MB in float32; one seed's rows are in memory."""
 
-"""Rows of a shard, at least one seed's: 200 MB in float64, 90 in float32, of which one seed's rows are in memory."""
+MAX_SHARDS = 100_000
+"""Five thousand million rows: a specification that claims more is damaged, and would never be finished."""
 
 SEED_LIMIT = 2**63
-"""The column holds 64 bits with a sign."""
+"""The column is a signed 64-bit integer."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ class Specification:
 
     Attributes:
         format: Version of the folder's layout.
-        bridge_version: Version written into every row; it decides the edition.
-        config: The bridge's numbers.
-        upstream: Name of the upstream, and SHA-256 of what was read of it.
-        scan_map: SHA-256 of v2's fitted map, which lies in the folder; None in v1.
+        bridge_version: Version written into every row; it determines the edition.
+        config: The bridge's parameters.
+        upstream: Name of the upstream, and SHA-256 of the files read from it.
+        scan_map: SHA-256 of v2's fitted map, which is in the folder; None in v1.
         composition: Rows of each kind in one release.
         first_seed: Master seed of the first release.
         seeds: Number of releases.
-        seeds_per_shard: Releases in one shard, fewer in the last.
+        seeds_per_shard: Releases in one shard; the last may have fewer.
         rows_per_seed: Rows of one release.
-        dtype: Of signals, time and pulse voltages.
+        dtype: Type of signals, time and pulse voltages.
         packages: Versions of packages that could change a digit.
     """
 
@@ -66,12 +66,12 @@ class Specification:
 
     @property
     def edition(self) -> Edition:
-        """The edition of its rows."""
+        """Edition of the rows."""
         return edition_of(self.bridge_version)
 
     @property
     def bridge_config(self) -> ReleaseConfig:
-        """The bridge's numbers, as its bridge takes them."""
+        """The bridge's parameters, in the form that it takes."""
         return CONFIGS[self.edition].of(self.config)
 
     @property
@@ -90,12 +90,12 @@ class Specification:
         return -(-self.seeds // self.seeds_per_shard)
 
     def seeds_of(self, shard: int) -> range:
-        """Master seeds of a shard."""
+        """Return the master seeds of a shard."""
         first = shard * self.seeds_per_shard
         return range(self.first_seed + first, self.first_seed + min(first + self.seeds_per_shard, self.seeds))
 
     def hash(self) -> str:
-        """SHA-256 of the specification: shards of another one are not this corpus's."""
+        """Return the SHA-256 of the specification, which shards name to show that they belong to it."""
         return hashlib.sha256(canonical_json(vars(self)).encode()).hexdigest()
 
 
@@ -110,20 +110,20 @@ def specify(
     scan_map: ScanMap | None = None,
     **composition,
 ) -> Specification:
-    """The specification of a corpus.
+    """Return the specification of a corpus.
 
     Args:
         upstream: The bridge's inputs.
-        rows: Rows wanted; made up to whole releases.
-        config: The bridge's numbers; those of the published release by default.
-        first_seed: Master seed of the first release; the others follow it one by one.
-        dtype: `float64` or `float32`, of signals, time and pulse voltages.
-        shard_rows: Rows of a shard, made down to whole releases.
+        rows: Rows wanted; rounded up to whole releases.
+        config: The bridge's parameters; by default those of the published release.
+        first_seed: Master seed of the first release; the others follow consecutively.
+        dtype: `float64` or `float32`, for signals, time and pulse voltages.
+        shard_rows: Rows of a shard, rounded down to whole releases.
         scan_map: v2's fitted map.
         **composition: Entries that differ from the published release's, as `bridge.release.folder.build` takes them.
 
     Raises:
-        MagBridgeError: A number is out of range, or the dtype unknown.
+        MagBridgeError: If a number is out of range, or the dtype is unknown.
     """
     if rows < 1:
         raise MagBridgeError(f"rows {rows}: expected at least 1")
@@ -134,7 +134,7 @@ def specify(
     per_seed = counts.rows(0 if isinstance(upstream, InputsV3) else len(upstream.pulses))
     seeds = math.ceil(rows / per_seed)
     if not 0 <= first_seed <= SEED_LIMIT - seeds:
-        raise MagBridgeError(f"seed {first_seed}: expected 0 to {SEED_LIMIT - seeds}, with {seeds} seeds from it on")
+        raise MagBridgeError(f"seed {first_seed}: expected 0 to {SEED_LIMIT - seeds}, the first of {seeds} seeds")
     return Specification(
         format=FORMAT,
         bridge_version=upstream.bridge_version,
@@ -152,10 +152,10 @@ def specify(
 
 
 def read_specification(out: Folder) -> Specification | None:
-    """The specification of a planned corpus; None where there is none.
+    """Return the specification of a planned corpus, or None if none is planned.
 
     Raises:
-        MagBridgeError: The file is damaged, or of a later layout.
+        MagBridgeError: If the file is damaged, or has a later layout.
     """
     document = out.read_json(SPECIFICATION)
     if document is None:
@@ -163,32 +163,32 @@ def read_specification(out: Folder) -> Specification | None:
     try:
         specification = Specification(**document)
         if specification.format != FORMAT:
-            raise ValueError(f"format {specification.format}, this version knows {FORMAT}")
+            raise ValueError(f"format is {specification.format}, expected {FORMAT}")
         counts = [document[name] for name in ("seeds", "seeds_per_shard", "rows_per_seed")]
         if not all(type(number) is int and number > 0 for number in (specification.first_seed + 1, *counts)):
-            raise ValueError("a number of seeds or rows is no positive integer")
+            raise ValueError("a number of seeds or rows is not a positive integer")
         if specification.shards > MAX_SHARDS or specification.first_seed + specification.seeds > SEED_LIMIT:
             raise ValueError(f"{specification.seeds} seeds in {specification.shards} shards")
         if specification.dtype not in DTYPES:
             raise ValueError(f"dtype {specification.dtype!r}")
-        specification.bridge_config, specification.counts  # noqa: B018  (raise where entries are missing or wrong)
+        specification.bridge_config, specification.counts  # noqa: B018  (raise if entries are missing or wrong)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise MagBridgeError(
-            f"{out.url}/{SPECIFICATION}: not the specification of a corpus ({error}); choose another folder"
+            f"{out.url}/{SPECIFICATION}: not a valid specification of a corpus ({error}); choose another folder"
         ) from error
     return specification
 
 
 def require_same(out: Folder, found: Specification, asked: Specification) -> None:
-    """Refuse another specification than that of the folder.
+    """Raise unless the folder's specification is the requested one.
 
     Raises:
-        MagBridgeError: Names the first entry that differs.
+        MagBridgeError: If an entry differs; names the first.
     """
     for name, value in vars(asked).items():
         there = vars(found)[name]
         if canonical_json(value) != canonical_json(there):
             raise MagBridgeError(
-                f"{out.url} holds another corpus: {name} is {there!r} there, {value!r} was asked for; choose "
-                "another folder, or run the command that began it"
+                f"{out.url} is another corpus: its {name} is {there!r}, but {value!r} was requested; choose another "
+                "folder, or run the command that began it"
             )

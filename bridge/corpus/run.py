@@ -1,4 +1,4 @@
-"""A corpus from its plan to its card: planned once, made shard by shard, finished when all of them are whole."""
+"""Make a corpus from plan to card: plan it once, make it shard by shard, finish it when all shards are complete."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ CARD = "README.md"
 def plan(
     out: str | Path, upstream: ReleaseInputs, rows: int, *, config: ReleaseConfig | None = None, **options
 ) -> Recipe:
-    """Write what a corpus will be, and check the bridge; a folder that holds the same plan is left as it is.
+    """Write what a corpus will be, and check the bridge; a folder with the same plan is left unchanged.
 
     Args:
-        out: A folder, or a URL that fsspec knows.
+        out: A folder, or a URL that fsspec can open.
         upstream: The bridge's inputs (see `bridge.generate.inputs_of`).
-        rows: Rows wanted; made up to whole releases.
-        config: The bridge's numbers; those of the published release by default.
+        rows: Rows wanted; rounded up to whole releases.
+        config: The bridge's parameters; by default those of the published release.
         **options: `first_seed`, `dtype`, `shard_rows` and the composition, as `specify` takes them.
 
     Returns:
         What every shard is made from.
 
     Raises:
-        MagBridgeError: The folder holds another corpus or something else, a parameter is out of range, or the
-            bridge breaks a sanity invariant.
+        MagBridgeError: If the folder is another corpus or something else, a parameter is out of range, or the bridge
+            breaks a sanity invariant.
     """
     folder = Folder.of(out)
     if folder.local:
@@ -50,16 +50,16 @@ def plan(
     options |= {"config": config}
     found = read_specification(folder)
     if found is None and any(not name.startswith(".") for name in folder.names("")):
-        free = "expected a corpus or a free name; it is left as it was"
-        raise MagBridgeError(f"{folder.url} holds something other than a corpus: {free}")
-    specify(upstream, rows, **options)  # refuses a bad number before the bridge is fitted
+        free = "expected a corpus or a new folder; it is left unchanged"
+        raise MagBridgeError(f"{folder.url} contains something other than a corpus: {free}")
+    specify(upstream, rows, **options)  # refuse a bad number before the bridge is fitted
     scan_map = _map(folder, found, upstream, config)
     asked = specify(upstream, rows, scan_map=scan_map, **options)
     if found is None:
         bridge = make_bridge(upstream, asked.bridge_config, asked.first_seed, scan_map)
         require_sound(bridge, asked.counts, asked.first_seed)
         folder.create_text(SPECIFICATION, json_text(vars(asked)))
-        # another command may have begun it meanwhile
+        # another command may have begun it in the meantime
         found = read_specification(folder) or asked
     require_same(folder, found, asked)
     folder.create_text(CARD, contract.UNFINISHED)
@@ -70,28 +70,28 @@ def plan(
 
 
 def build(recipe: Recipe, engine: Engine = Engine()) -> dict:
-    """Make the shards that are not whole yet, and finishes the corpus.
+    """Make the shards that are not complete yet, and finish the corpus.
 
     Args:
-        recipe: What `plan` returned.
+        recipe: Result of `plan`.
         engine: Where shards are made. The bytes written do not depend on it.
 
     Returns:
         The manifest.
 
     Raises:
-        MagBridgeError: A shard failed for good; those that are whole stay, and the same call goes on from there.
+        MagBridgeError: If a shard failed for good; complete shards stay, and the same call resumes from there.
     """
     if recipe.out.in_this_process and (engine.uses_dask or engine.processes > 1):
         raise MagBridgeError(
-            f"{recipe.out.url} lies in one process's memory: expected one job of joblib or another place"
+            f"{recipe.out.url} is in the memory of one process: expected a single joblib job, or another place"
         )
     markers = run_jobs(build_shard, shard_names(recipe.specification), recipe, engine=engine, label="shards")
     return _finish(recipe.out, recipe.specification, list(markers.values()))
 
 
 def finish(out: str | Path, engine: Engine = Engine()) -> dict:
-    """Write manifest, card and checksums of a corpus whose shards are all whole.
+    """Write manifest, card and checksums of a corpus whose shards are all complete.
 
     Args:
         out: A planned corpus.
@@ -101,7 +101,7 @@ def finish(out: str | Path, engine: Engine = Engine()) -> dict:
         The manifest.
 
     Raises:
-        MagBridgeError: No corpus is planned there, or a shard is missing or damaged.
+        MagBridgeError: If no corpus is planned there, or a shard is missing or damaged.
     """
     folder, specification = corpus = _planned(out)
     markers = run_jobs(finished, shard_names(specification), corpus, engine=engine, label="shards")
@@ -122,10 +122,10 @@ def verify(out: str | Path, engine: Engine = Engine()) -> list[Finding]:
         engine: Where the shards are audited.
 
     Returns:
-        Every broken promise.
+        All broken promises.
 
     Raises:
-        MagBridgeError: No corpus is planned there.
+        MagBridgeError: If no corpus is planned there.
     """
     folder, specification = corpus = _planned(out)
     audited = run_jobs(audit_shard, shard_names(specification), corpus, engine=engine, label="shards").values()
@@ -140,10 +140,10 @@ def verify(out: str | Path, engine: Engine = Engine()) -> list[Finding]:
         expected = _manifest(folder, specification, markers)
     except MagBridgeError as error:
         return [*findings, Finding("split guarantee", "all shards", str(error))]
-    # through JSON, as the one in the folder went
+    # through JSON, like the one in the folder
     for name, value in json.loads(json.dumps(expected)).items():
         if manifest.get(name) != value:
-            findings.append(Finding("manifest", MANIFEST, f"{name} is not that of the shards"))
+            findings.append(Finding("manifest", MANIFEST, f"{name} does not match the shards"))
     return findings + _checksum_findings(folder, _files(markers))
 
 
@@ -158,14 +158,14 @@ def _planned(out: str | Path) -> tuple[Folder, Specification]:
 
 
 def shard_names(specification: Specification) -> dict[str, int]:
-    """Every shard's ordinal number, by the name that errors tell."""
+    """Return the ordinal number of every shard, by the name that errors use."""
     return {f"shard {shard:06d}": shard for shard in range(specification.shards)}
 
 
 def _map(
     folder: Folder, found: Specification | None, upstream: ReleaseInputs, config: ReleaseConfig | None
 ) -> ScanMap | None:
-    """v2's map: the one in the folder, since another machine's fit may differ in the last digit; else fitted."""
+    """Return v2's map: the folder's, as another machine's fit may differ in the last digit, or else a new fit."""
     if not isinstance(upstream, UpstreamV2):
         return None
     if found is None or found.scan_map is None or folder.size(SCAN_MAP) is None:
@@ -182,7 +182,7 @@ def _files(markers: list[dict]) -> dict[str, dict]:
 
 
 def _manifest(folder: Folder, specification: Specification, markers: list[dict]) -> dict:
-    """What a corpus is, from the markers of all its shards."""
+    """Return the manifest of a corpus, from the markers of all its shards."""
     try:
         summary = combine((marker["summary"] for marker in markers), specification.edition.same_cells)
     except (TypeError, AttributeError, IndexError, KeyError) as error:
@@ -190,7 +190,9 @@ def _manifest(folder: Folder, specification: Specification, markers: list[dict])
             f"{folder.url}: a marker's summary is damaged ({error}); build the corpus again"
         ) from error
     if any(marker["cells"] != markers[0]["cells"] for marker in markers):
-        raise MagBridgeError("a cell is in one subset in some shards, in another in others; expected one in all")
+        raise MagBridgeError(
+            "a cell is in different subsets in different shards; expected the same in all; build the corpus again"
+        )
     edition, name = specification.edition, specification.upstream["name"]
     digests = sorted((int(seed), s["dataset_digest"]) for marker in markers for seed, s in marker["seeds"].items())
     command = f"corpus build {edition.name}-corpus --rows {specification.rows}"
@@ -232,7 +234,7 @@ def _finish(folder: Folder, specification: Specification, markers: list[dict]) -
     unfinished = hashlib.sha256(contract.UNFINISHED.encode()).hexdigest()
     for name in (*texts, CARD):
         if folder.size(name) is not None and folder.sha256(name) not in (written.get(name), digests[name], unfinished):
-            raise MagBridgeError(f"{folder.url}/{name} is not as this corpus was written: move it away; it is kept")
+            raise MagBridgeError(f"{folder.url}/{name} was changed after it was written: it is kept; move it elsewhere")
     texts[CHECKSUMS] = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     for name, text in texts.items():
         folder.write_text(name, text)
@@ -241,7 +243,7 @@ def _finish(folder: Folder, specification: Specification, markers: list[dict]) -
 
 
 def _checksum_findings(folder: Folder, files: dict[str, dict]) -> list[Finding]:
-    """The checksums cover every data file, as its marker has it, and are those of the other files."""
+    """Check that the checksums cover every data file, with its marker's digest, and match all other files."""
     if folder.size(CHECKSUMS) is None:
         return [Finding("checksums", CHECKSUMS, "missing")]
     try:
@@ -251,10 +253,10 @@ def _checksum_findings(folder: Folder, files: dict[str, dict]) -> list[Finding]:
     findings = [Finding("checksums", CHECKSUMS, f"{path} is not listed") for path in files if path not in listed]
     for name, digest in listed.items():
         if name not in files and Path(name).parent != Path("."):
-            findings.append(Finding("checksums", CHECKSUMS, f"{name} is no file of this corpus"))
+            findings.append(Finding("checksums", CHECKSUMS, f"{name} is not a file of this corpus"))
             continue
         own = files[name]["sha256"] if name in files else None
         found = own or (folder.sha256(name) if folder.size(name) is not None else None)
         if found != digest:
-            findings.append(Finding("checksums", name, "missing" if found is None else "is not the file listed"))
+            findings.append(Finding("checksums", name, "missing" if found is None else "does not match its checksum"))
     return findings

@@ -1,4 +1,4 @@
-"""One shard: made, known again when it is whole, and audited."""
+"""Make one shard, recognise it once it is complete, and audit it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Recipe(NamedTuple):
 
     Attributes:
         out: The corpus.
-        specification: What it is.
+        specification: Its specification.
         upstream: The bridge's inputs.
         scan_map: v2's fitted map; None in v1.
     """
@@ -50,16 +50,16 @@ class Recipe(NamedTuple):
 
 
 def marker_path(shard: int) -> str:
-    """Path of the file that tells that a shard is whole, written after it."""
+    """Return the path of the file that marks a shard as complete, written last."""
     return f"_shards/{shard:06d}.json"
 
 
 def finished(shard: int, corpus: tuple[Folder, Specification]) -> dict | None:
-    """The marker of a shard that is whole: of this specification, every file there with its size and SHA-256."""
+    """Return a shard's marker if it is of this specification and all its files have their size and SHA-256; or None."""
     out, specification = corpus
     try:
         marker = out.read_json(marker_path(shard))
-    except MagBridgeError:  # cut off while it was written, on a store that shows that: made again
+    except MagBridgeError:  # truncated while it was written: the shard is made again
         return None
     if marker is None or marker.get("specification") != specification.hash() or any(schema_errors(marker, MARKER)):
         return None
@@ -67,7 +67,7 @@ def finished(shard: int, corpus: tuple[Folder, Specification]) -> dict | None:
     if set(files) != {data_path(split, shard) for split in SPLITS}:
         return None
     for path, file in files.items():
-        if type(file["rows"]) is not int or type(file["bytes"]) is not int:  # a schema takes 3.0 for an integer
+        if type(file["rows"]) is not int or type(file["bytes"]) is not int:  # a schema accepts 3.0 as an integer
             return None
         if out.size(path) != file["bytes"] or out.sha256(path) != file["sha256"]:
             return None
@@ -75,7 +75,7 @@ def finished(shard: int, corpus: tuple[Folder, Specification]) -> dict | None:
 
 
 def build_shard(shard: int, recipe: Recipe) -> dict:
-    """Write a shard's files and then its marker; leaves a shard that is whole as it is.
+    """Write a shard's files and then its marker; leave a complete shard unchanged.
 
     Args:
         shard: Ordinal number.
@@ -85,8 +85,8 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
         The marker.
 
     Raises:
-        MagBridgeError: The packages here are not those of the specification.
-        OSError: A file cannot be written; the shard has no marker then.
+        MagBridgeError: If package versions here differ from the specification.
+        OSError: If a file cannot be written; the shard then has no marker.
     """
     out, specification = recipe.out, recipe.specification
     marker = finished(shard, (out, specification))
@@ -95,8 +95,8 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
     for name, version in package_versions().items():
         if version != specification.packages[name]:
             raise MagBridgeError(
-                f"{name} {version} here, the corpus was planned with {specification.packages[name]}: expected the same "
-                "versions on every machine, since another could change a digit"
+                f"{name} {version} is installed, the corpus was planned with {specification.packages[name]}: expected the "
+                "same versions on every machine, as others could change a digit"
             )
     paths = {split: data_path(split, shard) for split in SPLITS}
     cells: dict[str, list[str]] = {}
@@ -105,7 +105,7 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
         written = {split: stack.enter_context(out.writing(path)) for split, path in paths.items()}
         with ExitStack() as writing:
             writers = {split: writing.enter_context(_writer(path, specification)) for split, path in written.items()}
-            # a row group per seed: one release is in memory, never the shard
+            # one row group per seed: one release is in memory, never the whole shard
             for seed in specification.seeds_of(shard):
                 bridge = make_bridge(recipe.upstream, specification.bridge_config, seed, recipe.scan_map)
                 table = make_table(bridge, specification.counts, seed, workers=1)
@@ -117,7 +117,7 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
                     found = {s: sorted(set(rows["cell_id"][subset == s])) for s in SPLITS}
                     if cells and cells != found:
                         raise MagBridgeError(
-                            f"seed {seed}: its cells or their subsets are not those of the seed before; expected "
+                            f"seed {seed}: its cells or their subsets differ from the previous seed's; expected "
                             "enough Regime-B rows for every pseudo-cell in every seed"
                         )
                     cells = found
@@ -137,7 +137,7 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
 
 def _writer(path, specification: Specification) -> pq.ParquetWriter:
     edition = specification.edition
-    # Signals: the bytes of one significance side by side are what compresses. Labels: few values, many times.
+    # Signals compress if bytes of equal significance are adjacent; labels are few values, repeated often.
     return pq.ParquetWriter(
         path,
         arrow_schema(specification.dtype, edition.schema_version),
@@ -154,15 +154,15 @@ def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict 
 
     Args:
         shard: Ordinal number.
-        corpus: The folder and what it holds.
+        corpus: The folder and its specification.
 
     Returns:
-        Its marker, and every broken promise.
+        The shard's marker, and all broken promises.
     """
     out, specification = corpus
     marker = finished(shard, corpus)
     if marker is None:
-        missing = "missing, of another corpus, or its files are not those it names"
+        missing = "missing, of another corpus, or does not match its files"
         return None, [Finding("shards", marker_path(shard), missing)]
     findings, summaries, seeds = [], [], specification.seeds_of(shard)
     if list(marker["seeds"]) != [str(seed) for seed in seeds]:
@@ -172,9 +172,9 @@ def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict 
         for split, file in files.items():
             where = data_path(split, shard)
             if file.schema_arrow != arrow_schema(specification.dtype, specification.edition.schema_version):
-                return marker, [*findings, Finding("columns", where, "are not those of the contract")]
+                return marker, [*findings, Finding("columns", where, "do not follow the contract")]
             if file.num_row_groups != len(seeds):
-                groups = f"{file.num_row_groups} row groups: expected one a seed"
+                groups = f"{file.num_row_groups} row groups: expected one per seed"
                 return marker, [*findings, Finding("columns", where, groups)]
         for group, seed in enumerate(seeds):
             parts = {split: file.read_row_group(group, use_threads=False) for split, file in files.items()}
@@ -182,7 +182,7 @@ def audit_shard(shard: int, corpus: tuple[Folder, Specification]) -> tuple[dict 
             summaries.append(summary)
             findings += found
     if combine(summaries, specification.edition.same_cells) != marker["summary"]:
-        findings.append(Finding("counts", marker_path(shard), "the summary is not that of the rows"))
+        findings.append(Finding("counts", marker_path(shard), "the summary does not match the rows"))
     return marker, findings
 
 
@@ -199,26 +199,26 @@ def _audit_release(
     of_bridge = ((rows["bridge_version"] == version) & (rows["bridge_config_hash"] == config)).to_numpy()
     for check, holds, message in (
         ("master seed", table[MASTER_SEED_FIELD.name].to_numpy() == seed, f"master_seed is not {seed}"),
-        ("bridge", of_bridge, "bridge_version or bridge_config_hash is not the specification's"),
+        ("bridge", of_bridge, "bridge_version or bridge_config_hash differs from the specification"),
         ("placement", by_cell_primary(rows) == subset, "its cell belongs to another subset"),
     ):
         findings += [Finding(check, where[i], message) for i in np.flatnonzero(~holds)]
     if table.num_rows != specification.rows_per_seed:
         counted = f"{table.num_rows} rows: expected {specification.rows_per_seed}"
         findings.append(Finding("counts", f"seed {seed}", counted))
-    # in the order of the columns' own rows: counts do not depend on it
+    # rows in file order: counts do not depend on it
     return summarise(rows, {PRIMARY: subset}), findings
 
 
 def combine(summaries: Iterable[dict], same_cells: bool = True) -> dict:
-    """Add the summaries of `bridge.release.manifest.summarise` of several seeds: rows add, ranges widen.
+    """Combine the summaries of several seeds: counts add up, ranges widen.
 
     Args:
-        summaries: Of the seeds, or of shards.
+        summaries: Results of `bridge.release.manifest.summarise` for seeds, or of this function for shards.
         same_cells: Whether every seed has the same cells, which then count once.
 
     Raises:
-        MagBridgeError: The seeds have different cells where they should not.
+        MagBridgeError: If the seeds have different cells although they should not.
     """
     fixed = ("cells", "batteries") if same_cells else ()
     return reduce(lambda one, other: {k: _add(k, one.get(k), other.get(k), fixed) for k in one | other}, summaries)
@@ -239,6 +239,6 @@ def _add(name: str, one, other, fixed: tuple[str, ...]):
 
 
 def digest_of_list(digests: Iterable[tuple[object, str]]) -> str:
-    """SHA-256 over digests of releases by seed, or of files by path: that of a folder's files is its `files_digest`."""
+    """Return the SHA-256 over digests of releases by seed, or of files by path (a folder's `files_digest`)."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in digests)
     return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A folder on a disk or in an object store, in which files appear whole or not at all."""
+"""A folder on a disk or in an object store, in which files appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dataset_card.storage.documents import parse_json
 from dataset_card.storage.files import create_text, replacing
 
 MAX_BYTES = 1 << 28
-"""Of the largest file that is read at once: the checksums of a million files are a third of it."""
+"""Size of the largest file that is read at once: the checksums of a million files take a third of it."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder by path, or by any URL that fsspec knows (`s3://bucket/corpus`).
+    """A folder, by path or by any URL that fsspec can open (`s3://bucket/corpus`).
 
-    Keys, endpoints and the like come from fsspec's own configuration and the environment, on every machine.
+    Keys, endpoints and the like come from fsspec's own configuration and the environment of each machine.
 
     Args:
         url: Path or URL.
@@ -44,13 +44,13 @@ class Folder:
 
     @classmethod
     def of(cls, out: str | Path) -> Folder:
-        """The folder of this name; a path is made absolute, since other processes start elsewhere."""
+        """Return the folder of this name; a path is made absolute, as other processes start elsewhere."""
         folder = cls(str(out))
         return cls(folder._place[1]) if folder.local else folder
 
     @property
     def local(self) -> bool:
-        """Whether it lies on a disk, or is mounted as one."""
+        """Whether the folder is on a disk, or mounted as one."""
         return "file" in _protocols(self._place[0])
 
     @property
@@ -63,10 +63,10 @@ class Folder:
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        """A local path to write a file at; it takes its place if the block ends well: renamed, or one upload.
+        """Yield a local path to write a file at; if the block succeeds, rename or upload it to its place.
 
         Raises:
-            OSError: It cannot be written; the file is what it was.
+            OSError: If it cannot be written; the file is then unchanged.
         """
         if self.local:
             with replacing(Path(self._path(name))) as path:
@@ -84,7 +84,7 @@ class Folder:
             path.write_text(text, encoding="utf-8")
 
     def create_text(self, name: str, text: str) -> bool:
-        """Write a text file where there is none; False, and nothing written, where there is one."""
+        """Write a text file unless it exists; return whether it was written."""
         if self.local:
             return create_text(Path(self._path(name)), text)
         with self._reported(name), contextlib.suppress(FileExistsError):
@@ -93,25 +93,25 @@ class Folder:
         return False
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file, None where there is none."""
+        """Return the size of a file in bytes, or None if it does not exist."""
         with self._reported(name), contextlib.suppress(FileNotFoundError):
             self._place[0].invalidate_cache()
             return int(self._place[0].info(self._path(name))["size"])
         return None
 
     def read_json(self, name: str) -> dict | None:
-        """The object of a JSON file; None where there is no such file.
+        """Return the object in a JSON file, or None if the file does not exist.
 
         Raises:
-            MagBridgeError: It is too large, no JSON, or something other than an object.
+            MagBridgeError: If the file is too large, not JSON, or not an object.
         """
         return None if self.size(name) is None else parse_json(self.read(name), f"{self.url}/{name}")
 
     def read(self, name: str) -> bytes:
-        """A small file's bytes.
+        """Return a small file's bytes.
 
         Raises:
-            MagBridgeError: It is too large for a text or a map.
+            MagBridgeError: If the file is too large for a text or a map.
         """
         size = self.size(name)
         if size is not None and size > MAX_BYTES:
@@ -120,7 +120,7 @@ class Folder:
             return self._place[0].cat_file(self._path(name))
 
     def names(self, below: str) -> list[str]:
-        """Names of the files and folders directly in a folder, sorted; none where it is not there."""
+        """Return the sorted names of the files and folders directly in a folder; empty if it does not exist."""
         with self._reported(below), contextlib.suppress(FileNotFoundError):
             self._place[0].invalidate_cache()
             found = self._place[0].ls(self._path(below).rstrip("/"), detail=False)
@@ -128,17 +128,17 @@ class Folder:
         return []
 
     def sha256(self, name: str) -> str:
-        """SHA-256 of a file, in hex."""
+        """Return the SHA-256 of a file, in hex."""
         with self._reported(name), self.open(name) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def open(self, name: str):
-        """A file to read from."""
+        """Open a file for reading."""
         return self._place[0].open(self._path(name), "rb")
 
     @contextlib.contextmanager
     def _reported(self, name: str) -> Iterator[None]:
-        """Whatever a store's client raises, as an error of the operating system that names the place."""
+        """Raise whatever a store's client raises as an OSError that names the place."""
         try:
             yield
         except (OSError, MagBridgeError):

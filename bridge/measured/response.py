@@ -93,8 +93,8 @@ def slope_interval(y: np.ndarray, labels: Labels) -> tuple[float, float, float]:
 
     Scans of a cell may be correlated in any way. The variance is the cluster-robust one, unbiased (CR2) if cells differ
     as much as scans of one cell do, with Bell and McCaffrey's degrees of freedom, after Pustejovsky and Tipton (2018,
-    doi:10.1080/07350015.2016.1247004). Percentiles of resampled cells are too narrow: with 5 to 50 cells they covered 92
-    to 94 %.
+    doi:10.1080/07350015.2016.1247004). Percentiles of resampled cells are too narrow: with 5 to 50 cells they covered
+    92 to 94 %.
 
     Args:
         y: (n,) quantity that may depend on SOH.
@@ -129,7 +129,7 @@ def slope_interval(y: np.ndarray, labels: Labels) -> tuple[float, float, float]:
 
 
 def _shuffled(y: np.ndarray, labels: Labels, value: float, rng: np.random.Generator) -> float:
-    """Return the share of shuffles of cells' SOH within chemistries, including the true order, with as steep a slope."""
+    """Return the share of shuffles of cells' SOH within chemistries, including the true order, that are as steep."""
     basis = design(labels)
     rest = y - basis @ (basis.T @ y)
     steep = 1

@@ -1,1 +1,1 @@
-"""The release folder and what is made of it: manifest, splits, bundle, download."""
+"""The release folder and what is made of it: manifest, splits, bundle, figures; and the published release."""

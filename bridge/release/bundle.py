@@ -1,4 +1,4 @@
-"""The Zenodo-style bundle: five shards and a metadata table, from a release folder and back into one."""
+"""The Zenodo-style bundle: five shards and a metadata table, made from a release folder and convertible back."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ ORIGIN_KEYS = (
     "upstream", "config", "master_seed", "variants", "anomalies", "regime_b", "severity", "virtual_cells", "rebuild",
     "overridden", "operators", "packages",
 )  # fmt: skip
-"""Manifest entries that travel from a bundle into the release folder made of it."""
+"""Manifest entries that are taken over from a bundle into the release folder made from it."""
 
 OWN_KEYS = {"scans": ("notes",), "measured": ("name", "licence", "citation", "notes")}
-"""And those of upstreams that are a user's own, whose words nothing can be derived from."""
+"""Further entries, for a user's own upstreams: the owner's texts, which cannot be derived."""
 
 UPSTREAMS = ("published", "osf", "simulated", "hybrid", "physics", *OWN_KEYS)
-"""What a release may be made from."""
+"""Upstreams that a release may be made from."""
 
 LOADER = '''"""Loads this bundle with nothing but pandas and pyarrow: `rows = load()`."""
 
@@ -63,7 +63,7 @@ def load(folder=Path(__file__).parent):
 
 
 def bundle_name(manifest: dict) -> str:
-    """Name of a release's bundle and of the folder it unpacks to; the published v1.0 has the name of the original."""
+    """Return the name of a release's bundle and of its top folder; the published v1.0 keeps its original name."""
     major, minor, _ = manifest["version"].split(".")
     kind = "_simulated" if manifest["upstream"]["name"] == "simulated" else ""
     return f"magbridge_battery_v{major}_{minor}{kind}_release"
@@ -73,15 +73,15 @@ def write_bundle(folder: Path, out: Path, replace: bool = False) -> Path:
     """Write a release folder as a bundle, complete or not at all.
 
     Args:
-        folder: A release folder whose checksums hold.
+        folder: A release folder whose checksums are valid.
         out: The zip file.
-        replace: Whether a file there may be replaced.
+        replace: Whether an existing file may be replaced.
 
     Returns:
         `out`.
 
     Raises:
-        MagBridgeError: The folder is not a release, or a file is missing or damaged.
+        MagBridgeError: If the folder is not a release, or a file is missing or damaged.
     """
     require_file(out, replace)
     with ExitStack() as stack:
@@ -99,7 +99,7 @@ def write_bundle(folder: Path, out: Path, replace: bool = False) -> Path:
         shutil.copytree(folder / "splits", root / "splits")
         shutil.copy(folder / MANIFEST, root / MANIFEST)
         for name, bundled in (DOCUMENTS | {release.SCAN_MAP: release.SCAN_MAP}).items():
-            if (folder / name).is_file():  # the checksums hold: what is not there belongs to the other edition
+            if (folder / name).is_file():  # the checksums are valid: a file that is missing belongs to another edition
                 shutil.copy(folder / name, root / bundled)
         (root / "load_bundle.py").write_text(LOADER, encoding="utf-8")
         release.write_checksums(root)
@@ -118,13 +118,13 @@ def import_bundle(bundle: Path, out: Path, replace: bool = False) -> dict:
     Args:
         bundle: The zip file, or the folder it unpacks to.
         out: The release folder to write.
-        replace: Whether a release there may be replaced.
+        replace: Whether an existing release may be replaced.
 
     Returns:
         The new folder's manifest.
 
     Raises:
-        MagBridgeError: Damaged, incomplete, unsafe, or not a bundle; nothing is written then.
+        MagBridgeError: If the bundle is damaged, incomplete, unsafe, or not a bundle; nothing is written then.
     """
     require_folder(out, RELEASE, replace)
     with opened(Path(bundle)) as root:
@@ -133,7 +133,7 @@ def import_bundle(bundle: Path, out: Path, replace: bool = False) -> dict:
         manifest = read_json(root / MANIFEST, MANIFEST) if (root / MANIFEST).is_file() else {}
         if "files_digest" in manifest and manifest["dataset_digest"] != dataset_digest(table):
             raise MagBridgeError(
-                f"{bundle}: its rows do not have the digest that its {MANIFEST} states: they were changed"
+                f"{bundle}: its rows do not have the digest that its {MANIFEST} states: get the bundle again"
             )
         fitted = root / release.SCAN_MAP
         extra = {fitted.name: lambda target: shutil.copy(fitted, target)} if fitted.is_file() else {}
@@ -145,10 +145,10 @@ def import_bundle(bundle: Path, out: Path, replace: bool = False) -> dict:
 
 
 def stated_split(document: dict, sample_ids: list[str], where: str) -> np.ndarray:
-    """Subset of each row by a split document: the owner of measured cells may split them otherwise than we would.
+    """Return the subset of each row from a split document: owners of measured cells may use their own split.
 
     Raises:
-        MagBridgeError: It is no split document, or lacks a row.
+        MagBridgeError: If the document is not a split, or lacks a row.
     """
     check_split(document, where)
     of = {sample_id: subset for subset, ids in document["sample_ids"].items() for sample_id in ids}
@@ -159,18 +159,18 @@ def stated_split(document: dict, sample_ids: list[str], where: str) -> np.ndarra
 
 
 def origin_of(manifest: dict) -> dict:
-    """The entries of a manifest that cannot be derived from its rows."""
+    """Return the entries of a manifest that cannot be derived from its rows."""
     upstream = manifest.get("upstream")
     own = OWN_KEYS.get(str(upstream.get("name")), ()) if isinstance(upstream, dict) else ()
     return {key: value for key, value in manifest.items() if key in ORIGIN_KEYS + own}
 
 
 def _origin(manifest: dict, bundle: Path) -> dict:
-    """Manifest entries on where the rows come from, from whatever the bundle says of itself."""
+    """Return manifest entries on the origin of the rows, from whatever the bundle states about itself."""
     origin = origin_of(manifest)
     upstream = origin.get("upstream")
     if not isinstance(upstream, dict) or set(upstream) != {"name", "sources"}:
-        # Made by other software: the published release's own manifest has other words for its sources.
+        # Made by other software: the published release's own manifest describes its sources differently.
         origin["upstream"] = {"name": "published", "sources": {}}
     if not isinstance(origin.get("rebuild"), str):
         origin["rebuild"] = f"python -m bridge import {bundle.name} --out magbridge-battery"
@@ -183,7 +183,7 @@ def _origin(manifest: dict, bundle: Path) -> dict:
 
 @contextmanager
 def opened(bundle: Path) -> Iterator[Path]:
-    """The bundle's root folder; a zip is unpacked to a temporary place, after a look at every path in it."""
+    """Yield the bundle's root folder; unpack a zip to a temporary place after checking every path in it."""
     bundle = standing(bundle)
     if bundle.is_dir():
         yield _root(bundle)
@@ -196,15 +196,15 @@ def opened(bundle: Path) -> Iterator[Path]:
 
 
 def _root(folder: Path) -> Path:
-    """The folder that holds `data/`, which may be one level down."""
+    """Return the folder that contains `data/`, which may be one level down."""
     for candidate in (folder, *sorted(folder.iterdir())):
         if (candidate / "data").is_dir():
             return candidate
-    raise MagBridgeError(f"{folder}: no data/ folder; expected a bundle with data/shard_0000.parquet and on")
+    raise MagBridgeError(f"{folder}: no data/ folder; expected a bundle with data/shard_0000.parquet and so on")
 
 
 def read_bundle(root: Path) -> pa.Table:
-    """The rows of an unpacked bundle in release order, cast to the contract."""
+    """Return the rows of an unpacked bundle in release order, cast to the contract."""
     paths = sorted((root / "data").glob("shard_*.parquet"))
     expected = [f"shard_{i:04d}.parquet" for i in range(max(SHARDS, len(paths)))]
     missing = [name for name in expected if name not in {path.name for path in paths}]
@@ -213,15 +213,15 @@ def read_bundle(root: Path) -> pa.Table:
         raise MagBridgeError(f"{root}: {missing[0]} is missing from data/; {wanted}")
     table = reading.joined([reading.read_rows(path) for path in paths], str(root))
     if not table.num_rows:
-        raise MagBridgeError(f"{root}: no row in data/; expected a bundle of a release")
+        raise MagBridgeError(f"{root}: no rows in data/; expected the bundle of a release")
     return table
 
 
 def check_checksums(root: Path) -> None:
-    """Check every file named in `checksums.sha256`.
+    """Check every file listed in `checksums.sha256`.
 
     Raises:
-        MagBridgeError: The list is missing, or a file of it is missing or differs; names the first.
+        MagBridgeError: If the list is missing, or a listed file is missing or differs; names the first.
     """
     problems = checksum_problems(root)
     if problems:
@@ -233,7 +233,7 @@ def check_checksums(root: Path) -> None:
 
 
 def checksum_problems(root: Path) -> list[str]:
-    """What `sha256sum -c` would complain about, one sentence a file."""
+    """List what `sha256sum -c` would complain about, one sentence per file."""
     listing = root / CHECKSUMS
     if not listing.is_file():
         return [f"no {CHECKSUMS}"]

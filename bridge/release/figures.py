@@ -18,7 +18,7 @@ ANCHOR_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d9b800")
 
 @printed
 def sample(table: pa.Table, sample_id: str, out: Path) -> None:
-    """Plot one sample's six channels over the mean and std of the clean or Regime-B rows nearest its anchor.
+    """Plot one sample's six channels over the mean and std of the clean or Regime-B rows of its nearest anchor.
 
     Args:
         table: A release's rows.
@@ -26,7 +26,7 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
         out: The figure to write; its suffix picks the format.
 
     Raises:
-        MagBridgeError: No such sample.
+        MagBridgeError: If the release has no such sample.
     """
     import difflib
 
@@ -66,9 +66,12 @@ def sample(table: pa.Table, sample_id: str, out: Path) -> None:
 
 @printed
 def overview(table: pa.Table, manifest: dict, out: Path) -> None:
-    """Plot a release, its rows and manifest: rows by kind, SOH of the clean cells, and the mean signal at each anchor.
+    """Plot a release: rows by kind, SOH of the clean cells, and the mean signal at each anchor.
 
-    The suffix of `out` picks the format.
+    Args:
+        table: The release's rows.
+        manifest: The release's manifest.
+        out: The figure to write; its suffix picks the format.
     """
     origin = np.array(table["anomaly_origin"].to_pylist())
     anchor = np.array(table["nearest_anchor"].to_pylist())
@@ -78,7 +81,7 @@ def overview(table: pa.Table, manifest: dict, out: Path) -> None:
     figure, axes = canvas(2, 4, (PAGE, 4.2))
     counts = manifest["counts"]["anomaly_subtype"]
     axis = axes[0, 0]
-    # Names stand in the panel, above their bars: beside them they would take its width.
+    # Names go above their bars, inside the panel: next to the bars they would take up its width.
     for row, (name, count) in enumerate(counts.items()):
         axis.barh(row, count, height=0.4, color=BAND)
         axis.text(0, row - 0.3, f"{name.replace('_', ' ')}  {count:,}", fontsize=6.5, va="bottom")

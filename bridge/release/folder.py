@@ -1,4 +1,4 @@
-"""The release folder: written in one piece, or not at all; read back in release order."""
+"""The release folder: written in one piece or not at all, and read back in release order."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from dataset_card.storage.reading import CHECKSUMS, MANIFEST, read_manifest, rea
 __all__ = ["build", "read_manifest", "read_table", "write"]
 
 SCAN_MAP = "scan_map.npz"
-"""What v2's bridge fitted to its scans."""
+"""The map that v2's bridge fitted to its scans."""
 
 PACKAGES = ("numpy", "numba", "pandas", "pyarrow", "scikit-learn", "scipy")
 """Packages whose versions could change a digit of a release."""
 
 
 def package_versions() -> dict[str, str]:
-    """Versions here of the packages that could change a digit."""
+    """Return the installed versions of the packages that could change a digit."""
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
@@ -74,13 +74,13 @@ def build(
     """Generate a release and write its folder.
 
     Args:
-        out: The folder; an older build of the same request there is replaced once the new one is complete.
+        out: The folder; an older build of the same request is replaced once the new one is complete.
         upstream: The bridge's inputs (see `bridge.generate.inputs_of`).
-        config: The bridge's numbers; those of the published release by default.
+        config: The bridge's parameters; by default those of the published release.
         master_seed: Seed of everything.
         workers: Threads; all cores by default. The bytes written do not depend on it.
-        own: What the manifest says of a user's own files, where some are in the upstream's place.
-        replace: Whether a release made otherwise may be replaced too.
+        own: Entries of the manifest on a user's own files, if any replace parts of the upstream.
+        replace: Whether a release from another request may also be replaced.
         **composition: Entries that differ from the published release's: of `bridge.plan.Composition`, or of v3's
             `CompositionV3`.
 
@@ -88,8 +88,8 @@ def build(
         The manifest.
 
     Raises:
-        MagBridgeError: `out` holds something other than this release, a parameter is out of range, or the bridge
-            breaks a sanity invariant.
+        MagBridgeError: If `out` is something other than this release, a parameter is out of range, or the bridge breaks
+            a sanity invariant.
     """
     edition = edition_of_upstream(upstream)
     counts = composition_of(edition, **composition)
@@ -104,7 +104,7 @@ def build(
         "upstream": upstream_entry,
         "config": dataclasses.asdict(bridge.config),
         "master_seed": master_seed,
-        # v1's has the counts beside `variants` only where they differ from the published release's
+        # v1 states counts other than `variants` only if they differ from the published release's
         **({"variants": vars(counts)["variants"]} if edition is V1 and counts == COMPOSITIONS[V1] else vars(counts)),
         "rebuild": rebuild,
         **({"notes": list(own.notes)} if own and own.notes else {}),
@@ -122,14 +122,17 @@ def make_table(
     workers: int | None = None,
     plan: Plan | None = None,
 ) -> pa.Table:
-    """The rows of a release in release order.
+    """Generate the rows of a release in release order.
 
     Args:
-        bridge: From `make_bridge`, of the same master seed.
-        counts: How many rows of each kind.
+        bridge: From `make_bridge`, with the same master seed.
+        counts: Number of rows of each kind.
         master_seed: Seed of everything.
         workers: Threads; the bytes do not depend on it.
-        plan: That of `bridge.generate.plan_of`, if it was made already.
+        plan: The result of `bridge.generate.plan_of`, if already made.
+
+    Returns:
+        The rows by the contract.
     """
     if isinstance(bridge, BridgeV3):
         return bridge.table(counts.rows(0) // bridge.config.visits, workers)
@@ -138,13 +141,13 @@ def make_table(
 
 
 def require_sound(bridge: ReleaseBridge, counts: AnyComposition, master_seed: int) -> Plan | None:
-    """Refuse a bridge of scans that breaks a sanity invariant: the gate ahead of writing a release.
+    """Refuse a bridge of scans that breaks a sanity invariant, before a release is written.
 
     Returns:
-        The plan of its rows; None of v3, which has none.
+        The plan of its rows; None for v3, which has no plan.
 
     Raises:
-        MagBridgeError: Names the broken invariants.
+        MagBridgeError: If invariants are broken; names them.
     """
     if isinstance(bridge, BridgeV3):
         return None
@@ -154,12 +157,15 @@ def require_sound(bridge: ReleaseBridge, counts: AnyComposition, master_seed: in
 
 
 def fitted_files(bridge: ReleaseBridge) -> dict[str, Callable[[Path], object]]:
-    """Writers of what a release carries of its bridge: v2's fitted map, from which any machine makes the same bytes."""
+    """Return writers of fitted files by name: v2's map, from which any machine generates the same bytes."""
     return {SCAN_MAP: bridge.scan_map.save} if isinstance(bridge, BridgeV2) else {}
 
 
 def choice_of(upstream: Mapping) -> str:
-    """What `--upstream` was for a manifest's upstream; own scans stand beside pulse tables of either kind."""
+    """Return the value of `--upstream` for a manifest's upstream.
+
+    Own scans are used with pulse tables of either kind, which decide.
+    """
     if upstream["name"] == "scans":
         return "simulated" if any(name.startswith("simulated") for name in upstream["sources"]) else "published"
     return "published" if upstream["name"] == "hybrid" else upstream["name"]
@@ -168,7 +174,7 @@ def choice_of(upstream: Mapping) -> str:
 def rebuild_command(
     edition: Edition, upstream: str, master_seed: int, counts: AnyComposition, command: str = "build"
 ) -> str:
-    """The command that makes the same rows again, with the options that are not the published release's."""
+    """Return the command that makes the same rows again, with the options that differ from the published release's."""
     command = f"python -m bridge {command}" + ("" if edition is V1 else f" --bridge {edition.bridge}")
     if edition is not V3:
         command += f" --upstream {'published' if upstream == 'hybrid' else upstream}"
@@ -198,7 +204,7 @@ def assemble(plan: Plan, signals: np.ndarray) -> pa.Table:
 
 
 def fixed_lists(values: np.ndarray, length: int, mask: np.ndarray | None = None) -> pa.Array:
-    """Rows of numbers, (n, length), as lists; null where masked."""
+    """Convert rows of numbers (n, length) to lists of fixed length; null if masked."""
     flat = pa.array(np.ascontiguousarray(values).ravel())
     return pa.FixedSizeListArray.from_arrays(flat, length, mask=None if mask is None else pa.array(mask))
 
@@ -211,21 +217,21 @@ def write(
     primary: np.ndarray | None = None,
     replace: bool = True,
 ) -> dict:
-    """Write a release folder from its rows; complete at once, or not at all.
+    """Write a release folder from its rows, complete or not at all.
 
     Args:
         out: The folder.
         table: Rows by the contract, in release order.
-        origin: Manifest entries that tell where the rows come from.
+        origin: Manifest entries that state where the rows come from.
         extra: Writers of further files, by name.
         primary: (n,) subset of each row in the split by cell; by default the edition's own split.
-        replace: Whether a release that stands there, as it was written, may be replaced; commands ask their users.
+        replace: Whether an unchanged release at `out` may be replaced; commands ask their users.
 
     Returns:
         The manifest.
 
     Raises:
-        MagBridgeError: `out` holds something else (see `dataset_card.storage.output`).
+        MagBridgeError: If `out` is something else (see `dataset_card.storage.output`).
     """
     require_folder(out, RELEASE, replace)
     rows = scalars(table)
@@ -256,14 +262,14 @@ def write(
 
 
 def write_checksums(folder: Path) -> None:
-    """Write `checksums.sha256` of every file in the folder, in a form `sha256sum -c` reads."""
+    """Write `checksums.sha256` of all files in the folder, in the format of `sha256sum -c`."""
     paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CHECKSUMS)
     lines = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
     (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def data_paths(table: pa.Table, subsets: Mapping[str, np.ndarray], edition: Edition) -> list[str]:
-    """The file, relative to the release folder, that each row lies in."""
+    """Return the file of each row, relative to the release folder."""
     columns = {name: table[name].to_pylist() for name in (edition.origin, "chemistry")}
     groups: Iterable[str | None] = [None] * table.num_rows
     if edition is V3:
@@ -276,10 +282,10 @@ def data_paths(table: pa.Table, subsets: Mapping[str, np.ndarray], edition: Edit
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write plain Parquet that any reader understands, in pages that the Hub stores and reads apart.
+    """Write plain Parquet that any reader understands, in pages that the Hub stores and reads separately.
 
-    Page bounds follow the content, so that another release's equal rows are stored once; the page index tells a reader
-    which of them it needs.
+    Page boundaries follow the content, so that equal rows of another release are stored once; the page index tells a
+    reader which pages it needs.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Signals are noise: compression and dictionaries cost time and save next to nothing on them.
@@ -295,12 +301,12 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 
 
 def json_text(value) -> str:
-    """A document as it is written into a release."""
+    """Return a document as JSON in the form in which a release contains it."""
     return json.dumps(value, indent=1) + "\n"
 
 
 def _stands(out: Path, entries: Mapping) -> bool:
-    """Whether a release made by the same request stands there: replacing it loses nothing."""
+    """Tell whether `out` is a release made by the same request, so that replacing it loses nothing."""
     with contextlib.suppress(MagBridgeError):
         old = read_manifest(out)
         return all(old.get(name) == value for name, value in entries.items())

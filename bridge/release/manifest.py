@@ -1,4 +1,4 @@
-"""The manifest: what a release is, in figures and digests."""
+"""The manifest: a release described in figures and digests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from dataset_card.storage.digests import dataset_digest
 
 
 def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np.ndarray], origin: dict) -> dict:
-    """What a release is, where it comes from and how to make it again."""
+    """Return the manifest: what a release is, where it comes from and how to make it again.
+
+    Args:
+        table: (n,) rows by the contract, in release order.
+        rows: (n,) their scalar fields.
+        subsets: (n,) subset of each row, by the name of the split.
+        origin: Entries that cannot be derived from the rows.
+    """
     versions = sorted(set(rows["bridge_version"]))
     edition = edition_of(versions[0])
     return {
@@ -33,7 +40,7 @@ def make_manifest(table: pa.Table, rows: pandas.DataFrame, subsets: dict[str, np
 
 
 def summarise(rows: pandas.DataFrame, subsets: dict[str, np.ndarray]) -> dict:
-    """Counts, range of SOH, and the same of each split's subsets."""
+    """Return counts and the range of SOH, over all rows and in the subsets of each split."""
     edition = edition_of(rows["bridge_version"].iat[0])
     grounded = rows if edition is V3 else rows[rows["regime"] == "grounded"]
     of_all, of_subset = CLASSES.get(edition, (("anomaly_subtype", "second_life_class"), ("anomaly_subtype",)))
@@ -58,11 +65,11 @@ def summarise(rows: pandas.DataFrame, subsets: dict[str, np.ndarray]) -> dict:
 
 
 CLASSES = {V3: (("chemistry", "stack", "defect"), ("chemistry", "defect"))}
-"""Columns whose values are counted, over all rows and in each subset, where they are not those of scans."""
+"""Columns whose values are counted, over all rows and in each subset, for editions without scans."""
 
 
 def _batteries(rows: pandas.DataFrame, edition: Edition) -> dict:
-    """Batteries, and how many of them age by each law, from v2 on."""
+    """Return the number of batteries, and from v2 on how many age by each law."""
     if edition in (V1, V3):
         return {}
     laws = rows.drop_duplicates("battery_id")["ageing_law"].dropna()
@@ -74,7 +81,7 @@ def _counts(values) -> dict[str, int]:
 
 
 def _tables(rows: pandas.DataFrame) -> dict[str, dict]:
-    """Cells, clean rows and SOH range of each pulse table, or of each chemistry of a user's own cells."""
+    """Return cells, clean rows and SOH range of each pulse table, or of each chemistry of a user's own cells."""
     clean = rows[rows["anomaly_origin"] == "none"]
     grouped = clean.groupby([stratum_of(row) for row in clean.to_dict("records")], sort=True)
     return {

@@ -21,21 +21,21 @@ TRAIN_SHARE, VALIDATION_SHARE = 0.70, 0.15
 
 
 STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE = 0.60, 0.20
-"""Of the batteries of each table, and of the Regime-B pseudo-cells, in v2."""
+"""Shares of the batteries of each table, and of the Regime-B pseudo-cells, in v2."""
 
 DEALT = ("train", "validation", "train", "test", "train")
-"""Turns of v3's cells."""
+"""Order in which v3's cells are dealt to the subsets."""
 
 
 def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
-    """Subset of every row, split by cell: no cell, and no parent with its anomaly, spans two subsets.
+    """Return the subset of every row, split by cell: no cell or parent-anomaly pair spans two subsets.
 
-    In v2 and of measured cells the unit is the battery: a cell there is one visit to it, and all of its visits are in
-    one subset.
+    In v2 and for measured cells the unit is the battery: a cell is one visit to a battery, and all visits are in the
+    same subset.
 
     In v1 the clean cells are shuffled and cut in the proportions 39 : 8 : 9; the three Regime-B pseudo-cells go to one
     subset each. In v2 the batteries of each table and the Regime-B pseudo-cells are shuffled and cut 60 : 20 : 20. In
-    v3, whose strata are many and small, the shuffled cells are dealt in turn, stratum after stratum.
+    v3, whose strata are many and small, the shuffled cells are dealt to the subsets in turn, stratum after stratum.
 
     Args:
         rows: Rows with `cell_id`, from v2 on `battery_id`, `regime`, `chemistry`, `anomaly_origin`, `bridge_version`.
@@ -61,17 +61,17 @@ def by_cell_primary(rows: pandas.DataFrame) -> np.ndarray:
 
 
 def cut(units: Sequence[str], train: int, validation: int) -> dict[str, str]:
-    """Subset of each unit: the first so many are for training, the next for validation, the others for the test."""
+    """Assign the first `train` units to training, the next `validation` to validation, and the rest to test."""
     return dict(zip(units, ["train"] * train + ["validation"] * validation + ["test"] * len(units)))
 
 
 def unit_of(rows: pandas.DataFrame) -> str:
-    """Column of what a split keeps whole: the battery, or the cell where every cell is a battery of its own."""
+    """Return the column that a split keeps whole: the battery, or the cell if every cell is a separate battery."""
     return "battery_id" if "battery_id" in rows else "cell_id"
 
 
 def _by_cell(rows: pandas.DataFrame) -> np.ndarray:
-    """v1's subset of every row."""
+    """Return v1's subset of every row."""
     extrapolated = rows["regime"] == "extrapolation"
     cells = sorted(rows.loc[~extrapolated, "cell_id"].unique())
     random.Random(PRIMARY_SEED).shuffle(cells)
@@ -83,7 +83,7 @@ def _by_cell(rows: pandas.DataFrame) -> np.ndarray:
 
 
 def by_record_optimistic_baseline(rows: pandas.DataFrame) -> np.ndarray:
-    """Subset of every row, split at random by row, 70 / 15 / 15 %: optimistic, since cells and parents leak.
+    """Return the subset of every row, split at random by row, 70 / 15 / 15 %; optimistic, as cells and parents leak.
 
     Args:
         rows: Rows with `sample_id`.
@@ -104,12 +104,12 @@ LEAK_WARNING = (
 
 
 def make_splits(rows: pandas.DataFrame) -> dict[str, np.ndarray]:
-    """Subset of every row, by the name of the split."""
+    """Return the subset of every row (n,), by the name of the split."""
     return {PRIMARY: by_cell_primary(rows), RECORD: by_record_optimistic_baseline(rows)}
 
 
 def split_document(rows: pandas.DataFrame, name: str, subset: np.ndarray) -> dict:
-    """A split as shipped in `splits/`: seed, counts, cells and ids of each subset, and what it does not promise."""
+    """Return a split as shipped in `splits/`: seed, counts, cells and ids of each subset, and a warning if it leaks."""
     members = {s: rows[subset == s] for s in SPLITS}
     return {
         "name": name,
@@ -122,7 +122,10 @@ def split_document(rows: pandas.DataFrame, name: str, subset: np.ndarray) -> dic
 
 
 def shared_cells(rows: pandas.DataFrame, subset: Iterable[str | None]) -> dict[str, list[str]]:
-    """Batteries, in v1 cells, in more than one subset, and the subsets; rows in no subset (None) do not count."""
+    """Return batteries (in v1 cells) that are in more than one subset, and these subsets.
+
+    Rows in no subset (None) do not count.
+    """
     found: dict[str, set[str]] = {}
     for cell, name in zip(rows[unit_of(rows)], subset):
         if name is not None:
@@ -131,8 +134,8 @@ def shared_cells(rows: pandas.DataFrame, subset: Iterable[str | None]) -> dict[s
 
 
 def separated_pairs(rows: pandas.DataFrame, subset: Iterable[str | None]) -> list[tuple[str, str]]:
-    """Parents and their anomalies that lie in different subsets; rows in no subset (None) do not count."""
-    if "parent_sample_id" not in rows:  # v3: no row comes from another
+    """Return parents and anomalies that are in different subsets; rows in no subset (None) do not count."""
+    if "parent_sample_id" not in rows:  # v3: no row is made from another
         return []
     of = dict(zip(rows["sample_id"], subset))
     return [
@@ -143,7 +146,7 @@ def separated_pairs(rows: pandas.DataFrame, subset: Iterable[str | None]) -> lis
 
 
 def leakage(rows: pandas.DataFrame, subset: Iterable[str | None]) -> dict[str, int]:
-    """Batteries, in v1 cells, found in more than one subset, and anomalies in another subset than their parent."""
+    """Count batteries (in v1 cells) in more than one subset, and anomalies in another subset than their parent."""
     return {
         "cells_in_more_than_one_subset": len(shared_cells(rows, subset)),
         "parent_child_pairs_across_subsets": len(separated_pairs(rows, subset)),

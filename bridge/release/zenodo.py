@@ -1,4 +1,4 @@
-"""The published release itself: its bundle on Zenodo, downloaded once, checked, and compared with the plan."""
+"""The published release: its bundle on Zenodo, downloaded once, checked, and compared with the plan."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from dataset_card.storage.reading import read_table, scalars
 
 RECORD = "20260147"
 BUNDLE_URL = f"https://zenodo.org/records/{RECORD}/files/magbridge_battery_v1_0_release.zip"
-BRING_IT = "bring the bundle yourself and turn it into a release with `python -m bridge import`"
+BRING_IT = "get the bundle yourself and turn it into a release with `python -m bridge import`"
 
 
 def fetch_release(folder: Path, url: str = BUNDLE_URL) -> list[str]:
     """Download the published bundle, check it against its own checksums and write it as a release folder.
 
     Args:
-        folder: The release folder to write. The download is kept beside it until it is whole, and resumed.
+        folder: The release folder to write. A partial download is kept next to it and resumed.
         url: Address of the bundle.
 
     Returns:
-        What differs from the plan, one sentence each (see `compare_with_plan`).
+        Differences from the plan, one sentence each (see `compare_with_plan`).
 
     Raises:
-        MagBridgeError: The host cannot be reached, or what it sent is damaged or no bundle; there is no folder then.
+        MagBridgeError: If the host cannot be reached, or what it sent is damaged or not a bundle; no folder is written.
     """
     kept = folder.parent / "bundle.zip.partial"
-    # No checksum of the archive is published: the checksums that it carries are checked when it is read.
+    # No checksum of the archive is published: the checksums inside it are checked when it is imported.
     with replacing(folder.parent / "download") as scratch:
         scratch.mkdir()
         download(url, scratch / "bundle.zip", kept, BRING_IT)
@@ -41,7 +41,7 @@ def fetch_release(folder: Path, url: str = BUNDLE_URL) -> list[str]:
             import_bundle(scratch / "bundle.zip", folder, replace=True)
         except MagBridgeError as error:
             raise MagBridgeError(
-                f"the bundle of {url} is not usable and was removed, so that the next try downloads it again: {error}"
+                f"the bundle from {url} is not usable and was removed; try again, which downloads it again: {error}"
             ) from error
     shutil.rmtree(folder.parent / "download", ignore_errors=True)
     return compare_with_plan(folder)
@@ -54,16 +54,16 @@ def compare_with_plan(folder: Path) -> list[str]:
         folder: A release folder.
 
     Returns:
-        One sentence for each thing that differs, or that could not be compared; empty where all is equal.
+        One sentence for each difference, or for what could not be compared; empty if all is equal.
 
     Raises:
-        MagBridgeError: The pulse table on this machine is damaged.
+        MagBridgeError: If the pulse table on this machine is damaged.
     """
     pulse_table = files.find(files.PULSE_TABLE)
     if pulse_table is None:
         return [
-            "ids are not compared with the plan: the published pulse table is not at hand (`python -m bridge upstream "
-            "--fetch`)"
+            "ids were not compared with the plan: the published pulse table is missing (get it with `python -m bridge "
+            "upstream --fetch`)"
         ]
     planned = make_plan(read_pulse_table(pulse_table)).rows.set_index("sample_id")
     rows = scalars(read_table(folder)).set_index("sample_id")
@@ -75,13 +75,13 @@ def compare_with_plan(folder: Path) -> list[str]:
     if len(missing):
         differences.append(f"{len(missing)} of the plan's {len(planned)} ids are missing, such as {missing[0]}")
     if not differences and list(rows.index) != list(planned.index):
-        differences.append("the ids are the plan's, in another order")
+        differences.append("the ids match the plan, but in another order")
     shared = planned.index.intersection(rows.index)
     for name in planned.columns.tolist():
         ours, theirs = planned.loc[shared, name], rows.loc[shared, name]
         off = (ours != theirs) & ~(ours.isna() & theirs.isna())
         if off.any():
             first = off.idxmax()
-            found = f"{theirs[first]!r} where the plan has {ours[first]!r} ({first})"
-            differences.append(f"{name} differs in {int(off.sum())} rows: {found}")
+            found = f"{theirs[first]!r}, but {ours[first]!r} in the plan ({first})"
+            differences.append(f"{name} differs in {int(off.sum())} rows, such as {found}")
     return differences

@@ -1,1 +1,1 @@
-"""Hidden rounds: commit to a secret, hand out signals without labels, reveal; anyone makes the round again."""
+"""Hidden rounds: commit to a secret, hand out signals without labels, reveal; anyone can regenerate the round."""

@@ -1,4 +1,4 @@
-"""Cells of a hidden round: new ones, drawn from PulseBat's tables made smooth."""
+"""Cells of a hidden round: new ones, drawn from smoothed versions of PulseBat's tables."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from bridge.config import GROUNDED_MAX_V, GROUNDED_MIN_V
 from bridge.upstream.pulsebat import SCANNED, PulseTables
 
 SOC_BINS = np.arange(5.0, 51.0, 5.0)
-"""Edges in percent: a cell has a record in each of nine bins, which together are the range of the tables."""
+"""Edges in percent: a cell has one record in each of nine bins, which together span the range of the tables."""
 
 
 def bandwidth(values: np.ndarray) -> float:
-    """Silverman's bandwidth of a Gaussian kernel, .9 min(std, IQR / 1.34) n^-1/5 (Silverman 1986, equation 3.31)."""
+    """Return Silverman's bandwidth of a Gaussian kernel, .9 min(std, IQR / 1.34) n^-1/5 (1986, equation 3.31)."""
     low, high = np.quantile(values, (0.25, 0.75))
     return float(0.9 * min(values.std(ddof=1), (high - low) / 1.34) * len(values) ** -0.2)
 
 
 def smoothed_cells(pulses: PulseTables, counts: Mapping[str, int], rng: np.random.Generator) -> PulseTables:
-    """Draw cells that nobody has seen: a smooth bootstrap of each table.
+    """Draw new cells by a smooth bootstrap of each table.
 
-    A new cell takes the SOH of a cell drawn from its table and the voltages that this one stands at, each moved by a
-    Gaussian of Silverman's bandwidth; its SOC lie anywhere in their bins. So SOH, SOC and voltage are numbers that are
-    in no public table, and vary together as they do there.
+    A new cell takes the SOH and the voltages of a cell drawn from its table, each shifted by a Gaussian with
+    Silverman's bandwidth; its SOC values are uniform in their bins. So SOH, SOC and voltage are in no public table, and
+    vary together as they do there.
 
     Args:
         pulses: The public tables.
-        counts: New cells of each table, by the table's name.
+        counts: Number of new cells of each table, by the table's name.
         rng: Generator of the round.
 
     Returns:
-        Nine records a cell; pulse voltages U1 to U21 are not drawn and NaN.
+        Nine records per cell; pulse voltages U1 to U21 are not drawn and are NaN.
     """
     jitter_V = _voltage_bandwidth(pulses)
     labels: list[tuple[str, str, str, float]] = []
@@ -69,14 +69,14 @@ def smoothed_cells(pulses: PulseTables, counts: Mapping[str, int], rng: np.rando
 
 
 def _voltage_bandwidth(pulses: PulseTables) -> float:
-    """Bandwidth in V of the scanned cell type's voltages around their median at the same SOC."""
+    """Return the bandwidth in V of the scanned cell type's voltages around their median at the same SOC."""
     rows = pulses.table == SCANNED
     soc, voltage = pulses.soc[rows], pulses.voltage[rows]
     return bandwidth(np.concatenate([voltage[soc == level] - np.median(voltage[soc == level]) for level in set(soc)]))
 
 
 def _reflected(value: float, low: float, high: float) -> float:
-    """A value beyond the range of its table, mirrored back into it: clipping would pile cells up on two public SOH."""
+    """Reflect a value outside [low, high] back inside: clipping would pile cells up on two public values of SOH."""
     if value < low:
         value = 2 * low - value
     elif value > high:

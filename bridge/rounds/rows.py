@@ -1,4 +1,4 @@
-"""Rows of a hidden round: from a secret and a configuration to each task's signals and the labels."""
+"""Rows of a hidden round: from a secret and a configuration to labels and each task's signals."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.rounds import LABEL_FIELDS, SIGNAL_FIELDS, TASKS
 
 MAX_ROWS = 200_000
-"""Of a round that is made again: a small file can ask for any number."""
+"""Largest number of rows of a round that is made again, as a small file can ask for any number."""
 
 
 @dataclass(frozen=True)
 class RoundSize:
-    """How many rows a round is drawn from.
+    """Number of rows that a round is drawn from.
 
     Attributes:
-        cells: New cells of each table, by its name; as many as PulseBat has where it is empty.
-        variants: Clean signals for each record, nine records a cell.
+        cells: Number of new cells of each table, by its name; if empty, as many as PulseBat has.
+        variants: Clean signals per record; a cell has nine records.
         anomalies: Synthetic anomalies, in equal shares of the four subtypes; half for T3, half for T4.
         regime_b: Regime-B rows, for T3.
     """
@@ -42,15 +42,15 @@ class RoundSize:
     regime_b: int = 600
 
     def composition(self) -> Composition:
-        """The same, as a plan asks for it."""
+        """Return the composition that a plan takes."""
         return Composition(variants=self.variants, anomalies=self.anomalies, regime_b=self.regime_b)
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any]) -> RoundSize:
-        """What a round's configuration says.
+        """Return the size that a round's configuration states.
 
         Raises:
-            MagBridgeError: It is no size, or one too large to make again.
+            MagBridgeError: If it is not a size, or too large to make again.
         """
         rows = configuration.get("rows")
         try:
@@ -61,7 +61,7 @@ class RoundSize:
         except (TypeError, AttributeError, ValueError, MagBridgeError):
             whole = False
         if not whole:
-            wanted = f"expected numbers of at most {MAX_ROWS:,} rows"
+            wanted = f"expected positive numbers, of at most {MAX_ROWS:,} rows in total"
             raise MagBridgeError(f"rows of the round are {str(rows)[:80]}: {wanted}")
         return size
 
@@ -70,11 +70,11 @@ FULL_SIZE = RoundSize()
 
 
 class RoundRows(NamedTuple):
-    """What a round is made of.
+    """Signals and labels of a round.
 
     Attributes:
-        signals: A table for each task, of `SIGNAL_FIELDS`.
-        labels: One table of all of them, of `LABEL_FIELDS`.
+        signals: One table per task, of `SIGNAL_FIELDS`.
+        labels: One table for all tasks, of `LABEL_FIELDS`.
     """
 
     signals: dict[str, pa.Table]
@@ -82,10 +82,10 @@ class RoundRows(NamedTuple):
 
 
 def make_configuration(name: str, upstream: ReleaseInputs, size: RoundSize) -> dict[str, Any]:
-    """Everything beside the secret that a round's rows depend on, as plain values.
+    """Return everything except the secret that a round's rows depend on, as plain values.
 
     Raises:
-        MagBridgeError: The upstream is not v2's.
+        MagBridgeError: If the upstream is not v2's.
     """
     upstream = _v2(upstream)
     tables = dict.fromkeys(upstream.pulses.table.tolist())
@@ -104,12 +104,12 @@ def make_configuration(name: str, upstream: ReleaseInputs, size: RoundSize) -> d
 
 
 def make_rows(configuration: Mapping[str, Any], master_seed: int, upstream: AnyUpstream) -> RoundRows:
-    """The rows of a round, the same for the same arguments.
+    """Generate the rows of a round, the same for the same arguments.
 
     Args:
-        configuration: From `make_configuration`.
-        master_seed: The secret one: cells, makes, seeds, faults and the order of rows are drawn from it.
-        upstream: The one that the configuration names.
+        configuration: Result of `make_configuration`.
+        master_seed: The secret seed: cells, makes, seeds, faults and the order of rows are drawn from it.
+        upstream: The upstream that the configuration names.
     """
     size, upstream = RoundSize.of(configuration), _v2(upstream)
     cells = smoothed_cells(upstream.pulses, size.cells, _rng(master_seed, "cells"))
@@ -132,24 +132,24 @@ def make_rows(configuration: Mapping[str, Any], master_seed: int, upstream: AnyU
 
 
 def _v2(upstream: ReleaseInputs) -> UpstreamV2:
-    """The upstream, if a round can be made from it."""
+    """Return the upstream if a round can be made from it; raise otherwise."""
     if isinstance(upstream, UpstreamV2):
         if upstream.name in ("hybrid", "simulated"):
             return upstream
-        expected = "published or simulated, which everybody can have to make the round again"
+        expected = "published or simulated, with which everybody can make the round again"
         why = f"the upstream {upstream.name!r}: expected {expected}"
     elif isinstance(upstream, InputsV3):
-        why = "v3: expected v2; a round's files hold scans (100, 6) and the labels of T1 to T4, v3 has neither"
+        why = "v3: expected v2; a round consists of scans (100, 6) and labels of T1 to T4, and v3 has neither"
     else:
-        why = "v1: expected v2; v1's rows have seeds of 31 bits, which can be found by trying them all"
+        why = "v1: expected v2; v1's rows have 31-bit seeds, which can be found by trying them all"
     raise MagBridgeError(f"a round of {why}")
 
 
 def divide(plan: Plan, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Row numbers of each task, in the order they are handed out; no row serves two tasks.
+    """Return the row numbers of each task, in the order in which they are handed out; no row serves two tasks.
 
-    A row that serves T1 is known to be clean, and one that serves T4 to be an anomaly: shared with T3 it would give its
-    class away. An anomaly's parent is in no file: where it was left whole, both have the same numbers.
+    A row of T1 is known to be clean, and a row of T4 to be an anomaly: sharing it with T3 would reveal its class. An
+    anomaly's parent is in no file: wherever the anomaly leaves the signal unchanged, both have the same numbers.
     """
     origin = plan.rows["anomaly_origin"].to_numpy()
     parents = np.unique(plan.parent[plan.parent >= 0])

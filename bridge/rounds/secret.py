@@ -1,4 +1,4 @@
-"""The secret of a hidden round: a master seed and a salt in a file of the organiser's, which serves one round."""
+"""The secret of a hidden round: a master seed and a salt in a file of the organiser's; it serves one round."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dataset_card.storage.files import alone, replacing
 
 SEED_BITS = SALT_BITS = 128
 LEAST_SEED = 2**64
-"""A smaller seed could be found: the code is public, so each one can be tried until it makes the signals."""
+"""A smaller seed could be found: the code is public, so each seed can be tried until it generates the signals."""
 
 
 class Secret(NamedTuple):
-    """What binds a round.
+    """The secret that a round is bound to.
 
     Attributes:
         round: Name of the one round that it serves.
@@ -37,7 +37,7 @@ def draw_secret(path: Path, name: str) -> Secret:
     """Draw a secret from the system's source of randomness into a new file that only its owner may read.
 
     Raises:
-        OSError: The file is there already, or cannot be written.
+        OSError: If the file exists, or cannot be written.
     """
     secret = Secret(name, secrets.randbits(SEED_BITS) | LEAST_SEED, secrets.token_hex(SALT_BITS // 8))
     text = json.dumps({"round": name, "master_seed": str(secret.master_seed), "salt": secret.salt}, indent=1) + "\n"
@@ -50,20 +50,22 @@ def draw_secret(path: Path, name: str) -> Secret:
 
 
 def read_secret(path: Path, name: str) -> Secret:
-    """The secret of a round.
+    """Read the secret of a round.
 
     Raises:
-        MagBridgeError: The file is no secret, another round's, or holds one that could be guessed.
+        MagBridgeError: If the file is not a secret, belongs to another round, or could be guessed.
     """
     document = read_json(path)
     seed, salt = document.get("master_seed"), document.get("salt")
     if document.get("round") != name:
         raise MagBridgeError(
-            f"{path}: the secret of the round {document.get('round')!r}: expected that of {name!r}; a secret serves "
-            "one round, since its reveal would open the other"
+            f"{path}: the secret of round {document.get('round')!r}: expected that of {name!r}; a secret serves one "
+            "round, as revealing one would open the other"
         )
     if not isinstance(seed, str) or not re.fullmatch(r"[1-9][0-9]{19,99}", seed) or int(seed) < LEAST_SEED:
-        raise MagBridgeError(f"{path}: master_seed: expected a number of at least 2^64, as text; less can be guessed")
+        raise MagBridgeError(
+            f"{path}: master_seed: expected a number of at least 2^64, as text; smaller ones can be guessed"
+        )
     if not isinstance(salt, str) or not re.fullmatch("[0-9a-f]{32,128}", salt):
         raise MagBridgeError(f"{path}: salt: expected 32 to 128 hex digits")
     return Secret(name, int(seed), salt)

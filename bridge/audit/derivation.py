@@ -77,7 +77,7 @@ def derived(contents: Contents) -> list[Finding]:
         try:
             found = (contents.root / name).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            findings.append(Finding("documents", name, f"unreadable ({error})"))
+            findings.append(Finding("documents", name, f"not readable ({error})"))
             continue
         if found != text and (not name.endswith(".md") or not contents.is_bundle or _body(found) != _body(text)):
             findings.append(Finding("documents", name, f"does not follow from the rows: {_difference(found, text)}"))

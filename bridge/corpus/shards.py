@@ -95,8 +95,8 @@ def build_shard(shard: int, recipe: Recipe) -> dict:
     for name, version in package_versions().items():
         if version != specification.packages[name]:
             raise MagBridgeError(
-                f"{name} {version} is installed, the corpus was planned with {specification.packages[name]}: expected the "
-                "same versions on every machine, as others could change a digit"
+                f"{name} {version} is installed, the corpus was planned with {specification.packages[name]}: expected "
+                "the same versions on every machine, as others could change a digit"
             )
     paths = {split: data_path(split, shard) for split in SPLITS}
     cells: dict[str, list[str]] = {}

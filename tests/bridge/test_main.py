@@ -74,8 +74,8 @@ V2 = ("build", "--bridge", "v2", "--upstream", "simulated", "--out", "x")
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["plot", "--out", "x.png"], ["either a release folder", "--compare alone"]),
-    (["plot", "nowhere", "--compare", "--out", "x.png"], ["--compare alone"]),
+    (["plot", "--out", "x.png"], ["either a release folder", "or only --compare"]),
+    (["plot", "nowhere", "--compare", "--out", "x.png"], ["or only --compare"]),
     (["build", "--out", "x", "--upstream", "simulated", "--variants", "0"], ["variants 0: expected"]),
     ([*V2, "--anomalies", "1,2"], ["anomalies (1, 2): expected 4 numbers"]),
     ([*V2, "--regime-b", "-1"], ["regime_b -1: expected"]),

@@ -45,7 +45,7 @@ def test_without_network_the_release_is_simulated_and_says_so(tmp_path):
     assert set(rows) == {"train", "validation", "test"} and sum(map(len, rows.values())) == 2280
 
     strict = build(tmp_path / "strict", tmp_path, "--upstream", "published")
-    assert strict.returncode == 1 and "the published upstream is not at hand" in strict.stderr
+    assert strict.returncode == 1 and "the published upstream is not available" in strict.stderr
     assert not (tmp_path / "strict").exists()
 
 

@@ -113,7 +113,7 @@ def with_column(table, name, values):
         (lambda t: with_column(t, "soc", pa.array(["much"] * t.num_rows)), "column 'soc' is string, expected double"),
         (lambda t: with_column(t, "B_s1Y", pa.array([[1.0] * 99] * t.num_rows)), "B_s1Y has length 99, expected 100"),
         (lambda t: with_column(t, "cell_id", pa.array([None] * t.num_rows, pa.string())), "row 0: cell_id is null"),
-        (lambda t: t.slice(0, 0), "holds no row"),
+        (lambda t: t.slice(0, 0), "contains no rows"),
     ],
 )
 def test_a_file_against_the_contract(copy, change, words):
@@ -209,7 +209,12 @@ def move_between_subsets(document):
         ("by_cell_primary", lambda d: d.pop("sample_ids"), "splits", "sample_ids is not an object"),
         ("by_cell_primary", lambda d: d["sample_ids"].update(test=[["a"]]), "splits", "sample_ids is not an object"),
         ("by_cell_primary", lambda d: d.update(counts=[1]), "splits", "counts is not an object"),
-        ("by_record_optimistic_baseline", lambda d: d.update(warning=None), "splits", "no warning that it leaks"),
+        (
+            "by_record_optimistic_baseline",
+            lambda d: d.update(warning=None),
+            "splits",
+            "warning that the split leaks",
+        ),
     ],
 )
 def test_a_broken_split(copy, name, change, expected, words):
@@ -228,7 +233,7 @@ def test_a_broken_split(copy, name, change, expected, words):
         (lambda d: d["config"].update(decode_k=9), "hash of config"),
         (lambda d: d["config"].update(unknown=1), "not a bridge configuration"),
         (lambda d: d["counts"].update(rows=1), "counts.rows is 1"),
-        (lambda d: d["upstream"].update(name="published"), "upstream is 'published', the rows have"),
+        (lambda d: d["upstream"].update(name="published"), "upstream is 'published', but the rows have"),
         (lambda d: d["splits"]["by_cell_primary"]["leakage"].update(cells_in_more_than_one_subset=3), "leakage of"),
     ],
 )

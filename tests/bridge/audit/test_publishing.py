@@ -111,7 +111,7 @@ def test_the_second_dataset_goes_to_a_repository_of_its_own(hub, client, pushed,
     outcome = client("-c", load)
     assert outcome.stdout.strip() == "{'NMC'}", outcome.stderr[-2000:]
     refused = client("-m", "bridge", "push", v2_release, "--repo", REPO)
-    assert refused.returncode == 1 and "nothing is changed" in refused.stderr
+    assert refused.returncode == 1 and "nothing was changed" in refused.stderr
 
 
 def test_pushing_again_changes_nothing_and_an_update_removes_what_the_release_no_longer_has(
@@ -191,9 +191,9 @@ def test_what_is_on_the_hub_already_is_never_overwritten_by_something_else(hub, 
         "USER/photos": ({"images/cat.png": b"meow"}, "has other content (images/cat.png"),
         "USER/real": (
             {"manifest.json": real},
-            "holds 'magbridge-battery', this release is 'magbridge-battery-simulated'",
+            "is 'magbridge-battery', but this release is 'magbridge-battery-simulated'",
         ),
-        "USER/broken": ({"manifest.json": b"{"}, "is not JSON"),
+        "USER/broken": ({"manifest.json": b"{"}, "is not valid JSON"),
         "USER/tagged": (
             {"manifest.json": other},
             "tag v1.0.0 of dataset USER/tagged marks rows with the digest ffffffffffff",
@@ -220,7 +220,7 @@ def test_a_damaged_release_a_bundle_and_a_bad_name_are_refused_before_the_hub_is
     broken, empty, nameless = push_each(
         (damaged, REPO, {}), (tmp_path, REPO, {}), (tiny_release, "magbridge-battery", {})
     )
-    assert "is not pushed" in broken and "splits/by_cell_primary.json" in broken and "bridge verify" in broken
+    assert "was not pushed" in broken and "splits/by_cell_primary.json" in broken and "bridge verify" in broken
     assert "expected a release folder" in empty
     assert "expected USER/NAME" in nameless
     assert len(hub.requests) == asked

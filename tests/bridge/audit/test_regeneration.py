@@ -62,19 +62,19 @@ def test_pulse_voltages_that_the_upstream_does_not_have_are_found(tiny_release, 
         return table.set_column(table.schema.get_field_index("u_features"), table.schema.field("u_features"), column)
 
     findings, _ = regenerate(rewritten(tiny_release, tmp_path / "r", change), 3, RNG)
-    assert [f.message for f in findings] == ["u_features are not those of the upstream"]
+    assert [f.message for f in findings] == ["u_features differ from the upstream"]
 
 
 def test_other_sources_are_named(tiny_release, tmp_path):
     manifest = release.read_manifest(tiny_release)
     upstream = {"name": "simulated", "sources": dict.fromkeys(manifest["upstream"]["sources"], "0" * 64)}
     folder = rewritten(tiny_release, tmp_path / "r", lambda table: table, {"upstream": upstream})
-    with pytest.raises(MagBridgeError, match="made from .*at hand are"):
+    with pytest.raises(MagBridgeError, match="made from .*, but the upstream here is"):
         regenerate(folder, 3, RNG)
 
 
 def test_an_origin_that_is_not_told_is_one_error(tiny_release, tmp_path):
     folder = shutil.copytree(tiny_release, tmp_path / "r")
     (folder / "manifest.json").write_text("{}")
-    with pytest.raises(MagBridgeError, match="does not say what it was made from"):
+    with pytest.raises(MagBridgeError, match="does not state what it was made from"):
         regenerate(folder, 3, RNG)

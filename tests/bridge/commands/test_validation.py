@@ -34,7 +34,7 @@ def test_validate(version, invariants, distribution):
 def test_verify_passes_a_sound_release(tiny_release):
     result = bridge("verify", tiny_release, "--against", tiny_release)
     assert result.returncode == 0, result.stdout
-    assert "every promise holds" in result.stdout and "equal to the last bit" in result.stdout
+    assert "every promise holds" in result.stdout and "signals are bitwise equal" in result.stdout
 
 
 def test_verify_lists_every_broken_promise_and_exits_with_1(tiny_release, tmp_path):
@@ -74,6 +74,6 @@ def test_verify_makes_signals_again_and_says_what_it_proves(tiny_release):
     plain, again = bridge("verify", tiny_release), bridge("verify", tiny_release, "--regenerate", "3")
     assert plain.returncode == again.returncode == 0
     assert "every promise holds" in plain.stdout and "not who made them" in plain.stdout
-    assert "3 signals made again from the upstream, equal to the last bit" in again.stdout
+    assert "3 signals regenerated from the upstream, bitwise equal" in again.stdout
     wrong = bridge("verify", tiny_release, "--regenerate", "some")
     assert wrong.returncode == 1 and "expected a number of signals, or all" in wrong.stderr

@@ -36,7 +36,7 @@ def test_the_published_composition_is_the_default():
     ({"rows": 0}, "rows 0: expected at least 1"),
     ({"dtype": "float16"}, "dtype 'float16': expected float64 or float32"),
     ({"first_seed": -1}, "seed -1: expected 0 to"),
-    ({"first_seed": 2**63 - 1, "rows": 10**6}, "with .* seeds from it on"),
+    ({"first_seed": 2**63 - 1, "rows": 10**6}, "the first of .* seeds"),
     ({"variants": 0}, "variants 0: expected"),
 ])  # fmt: skip
 def test_numbers_out_of_range(lfp_cells, options, words):
@@ -62,7 +62,7 @@ def test_written_and_read_it_is_the_same(specification, tmp_path):
 def test_another_specification_is_another_hash_and_is_refused_by_name(specification, tmp_path, name, value):
     other = dataclasses.replace(specification, **{name: value})
     assert other.hash() != specification.hash()
-    with pytest.raises(MagBridgeError, match=f"holds another corpus: {name} is"):
+    with pytest.raises(MagBridgeError, match=f"is another corpus: its {name} is"):
         require_same(Folder.of(tmp_path), other, specification)
 
 

@@ -96,7 +96,7 @@ def test_the_same_command_again_changes_nothing(copy, corpus, lfp_cells):
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"seeds": 6}, "seeds is 5 there, 6 was asked for"),
+    ({"seeds": 6}, "its seeds is 5, but 6 was requested"),
     ({"first_seed": 12}, "first_seed is 11"),
     ({"dtype": "float32"}, "dtype is 'float64'"),
     ({"variants": 2}, "composition is"),
@@ -125,7 +125,7 @@ def test_a_file_of_the_users_is_kept(copy, lfp_cells, name):
     (copy / "notes.txt").write_text("mine")
     assert run.build(corpora.plan(copy, inputs=lfp_cells), ONE) and (copy / "notes.txt").read_text() == "mine"
     (copy / name).write_text("mine")
-    with pytest.raises(MagBridgeError, match=f"{name} is not as this corpus was written: move it away"):
+    with pytest.raises(MagBridgeError, match=f"{name} was changed after it was written: it is kept; move it elsewhere"):
         run.build(corpora.plan(copy, inputs=lfp_cells), ONE)
     assert (copy / name).read_text() == "mine"
     (copy / name).unlink()
@@ -166,7 +166,7 @@ def test_in_an_object_store_it_has_the_same_bytes(corpus, lfp_cells, bucket, tmp
 
 def test_in_memory_it_takes_one_process(corpus, lfp_cells):
     recipe = corpora.plan("memory://corpora/one", inputs=lfp_cells)
-    with pytest.raises(MagBridgeError, match="one process's memory"):
+    with pytest.raises(MagBridgeError, match="in the memory of one process"):
         run.build(recipe, Engine(jobs=2))
     run.build(recipe, ONE)
     assert run.verify("memory://corpora/one", ONE) == []

@@ -51,7 +51,7 @@ def test_what_was_drawn_comes_back(tmp_path, table):
     for row in found.rows():
         assert row["residual_nT"] == pytest.approx(NOISE_NT, rel=0.2) and row["share"] < 0.01
     assert found.agreement > 0.999
-    assert "no structure is left" in found.verdict()[-1]
+    assert "no structure remains" in found.verdict()[-1]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_was_drawn_comes_back(tmp_path, table):
 def test_another_design_is_told_apart(tmp_path, table, change):
     found = compared(tmp_path, table, DESIGN.replace(*change))
     assert max(row["residual_nT"] for row in found.rows()) > 3 * NOISE_NT
-    assert "structure is left: the design" in found.verdict()[-1]
+    assert "structure remains: the design" in found.verdict()[-1]
 
 
 def test_one_axis_in_another_unit_and_frame_is_the_same(tmp_path, table):
@@ -76,7 +76,7 @@ def test_one_axis_in_another_unit_and_frame_is_the_same(tmp_path, table):
         "columns:\n  x_mm: {column: 'V [cm]'}\n  y_mm: {column: 'U [cm]'}\n  bz_nT: {column: 'Bdown (uT)', sign: -1}\n"
     )
     found = compared(tmp_path, own, DESIGN + "sensors: {distance_mm: 8}\n", mapped)
-    assert "no z: it is taken at 9.38 mm" in " ".join(found.map.notes)
+    assert "no z: it is assumed to be at 9.38 mm" in " ".join(found.map.notes)
     assert found.map.axes == ("bz_nT",) and "sign turned" in " ".join(found.map.notes)
     assert (np.abs(found.shift_mm - SHIFT) < 4 * found.shift_sd_mm).all()
     assert found.rows()[0]["residual_nT"] == pytest.approx(NOISE_NT, rel=0.2)
@@ -90,23 +90,23 @@ def test_a_real_arrays_errors_are_structure_above_its_noise(tmp_path, truth):
     read = simulate(cell, state, sensors=SensorArray(position), noise=turned, protocol=protocol,
                     rng=np.random.default_rng(1)).load_T * 1e9  # fmt: skip
     table = pandas.DataFrame(np.hstack([position, read]), columns=["x", "y", "z", "bx", "by", "bz"])
-    assert "structure is left" in compared(tmp_path, table).verdict()[-1]
+    assert "structure remains" in compared(tmp_path, table).verdict()[-1]
 
 
 def test_a_charge_is_called_the_other_sign(tmp_path, table):
     found = compared(tmp_path, table.assign(**{b: -table[b] for b in ("bx", "by", "bz")}))
-    assert found.agreement < -0.9 and "the model with the other sign" in found.verdict()[-2]
+    assert found.agreement < -0.9 and "the model with the opposite sign" in found.verdict()[-2]
 
 
 @pytest.mark.parametrize(
     "spoil, design, words",
     [
-        (lambda t: t.drop(columns=["bx", "by", "bz"]), DESIGN, "map.csv: no field; expected bx, by or bz"),
+        (lambda t: t.drop(columns=["bx", "by", "bz"]), DESIGN, "map.csv: no field column; expected bx, by or bz"),
         (lambda t: t.drop(columns="x"), DESIGN, "no column for 'x_mm' among 'y', 'z'"),
         (lambda t: t.head(10), DESIGN, "10 points; expected 20 to 5000"),
         (lambda t: t.assign(z=1.0), DESIGN, "sensor 0 at z = 1 mm: inside the cell"),
-        (lambda t: t.assign(x=t["x"] / 1e3, y=t["y"] / 1e3), DESIGN, "x -0.005 to 0.115 mm.*state another unit"),
-        (lambda t: t.assign(x=t["x"] + 900), DESIGN, "x 895 to 1015 mm.*places about a cell of 110 by 80 mm"),
+        (lambda t: t.assign(x=t["x"] / 1e3, y=t["y"] / 1e3), DESIGN, "x -0.005 to 0.115 mm.*state the unit"),
+        (lambda t: t.assign(x=t["x"] + 900), DESIGN, "x 895 to 1015 mm.*points around a cell of 110 by 80 mm"),
         (lambda t: t.assign(bx=t["bx"] / 1e3, by=t["by"] / 1e3, bz=t["bz"] / 1e3), DESIGN,
          "a field 0.0009.* times the design's; .*'Bx .uT.'"),
         (lambda t: t.assign(bz=["x"] * len(t)), DESIGN, "row 2, column 'bz': 'x'; expected a number nT"),

@@ -144,7 +144,7 @@ def comma(row, column):
 MISTAKES = {
     "uT for nT": (signals(lambda x: x / 1e3), ["scans.parquet", "row ", "expected 5 to 100000 nT", "looks like uT"]),
     "pT for nT": (signals(lambda x: x * 1e3), ["expected 5 to 100000 nT", "looks like pT"]),
-    "one scan in uT": (at(12, lambda s: s / 1e3), ["row 13 (scan s012)", "as most scans have", "uT among scans in nT"]),
+    "one scan in uT": (at(12, lambda s: s / 1e3), ["row 13 (scan s012)", "as in most scans", "uT among scans in nT"]),
     "SOH in percent": (value(3, "soh", "83.5"), ["labels.csv, row 5, column 'soh': 83.5", "(0, 1.1]", "divide by 100"]),
     "SOH of nothing": (value(3, "soh", "0"), ["row 5, column 'soh': 0 fraction", "expected (0, 1.1]"]),
     "SOC as a fraction": (
@@ -157,7 +157,7 @@ MISTAKES = {
         ["s003.csv, row 3, scan s003, step 1, column 'step': 0.25", "expected 1", "looks like seconds"],
     ),
     "time runs backwards": (one_file(backwards), ["s003.csv, row 42", "3.8 after 3.9", "time runs backwards"]),
-    "a gap in time": (one_file(gap), ["s003.csv, row 63", "3.1 after the step before", "steps are missing"]),
+    "a gap in time": (one_file(gap), ["s003.csv, row 63", "3.1 after the previous step", "steps are missing"]),
     "mixed sampling: steps": (
         one_file(lambda f: f.iloc[:90]),
         ["scan s003: 90 steps", "expected 100, as 69", "mixed sampling"],
@@ -184,19 +184,19 @@ MISTAKES = {
     ),
     "a magnitude of another channel": (
         at((5, slice(None), 4), lambda c: c / 3),
-        ["scan s005", "B_s1C5: a magnitude of", "leave the column out"],
+        ["scan s005", "B_s1C5: a magnitude of", "omit the column"],
     ),
     "two cells under one name": (
         value(7, "chemistry", "NMC"),
-        ["row 9, column 'chemistry': 'NMC' of cell 'lab00'", "two cells under one name?"],
+        ["row 9, column 'chemistry': 'NMC' for cell 'lab00'", "if these are two cells"],
     ),
     "one cell under two names": (
         value(7, "cell_id", "LAB00"),
-        ["row 9, column 'cell_id': 'LAB00' beside 'lab00'", "use one of them"],
+        ["row 9, column 'cell_id': 'LAB00' and also 'lab00'", "use one"],
     ),
     "a label without a scan": (
         labels(lambda f: pandas.concat([f, f.iloc[[0]].assign(scan_id="s999")])),
-        ["labels.csv, row 72: a label of 's999', without a scan", "add the scan or remove the row"],
+        ["labels.csv, row 72: a label for 's999', which has no scan", "add the scan or remove the row"],
     ),
     "a scan without a label": (
         labels(lambda f: f.drop(index=33)),
@@ -204,7 +204,7 @@ MISTAKES = {
     ),
     "a scan labelled twice": (
         labels(lambda f: pandas.concat([f, f.iloc[[4]]])),
-        ["row 72, column 'scan_id': 's004', which is in row 6 too"],
+        ["row 72, column 'scan_id': 's004', which is also in row 6"],
     ),
     "one scan under two names": (at(30, lambda s: s), None),
     "a NaN run": (
@@ -249,7 +249,7 @@ MISTAKES = {
     "a space in the id of a scan": (value(2, "scan_id", "s 02"), ["row 4, column 'scan_id': 's 02'", "remove a space"]),
     "two cells that only a space keeps apart": (
         labels(lambda f: f.assign(cell_id=["lab 00", "lab_00", *f["cell_id"][2:]])),
-        ["row 3, column 'cell_id': 'lab_00' and 'lab 00', both 'lab_00'", "rename one"],
+        ["row 3, column 'cell_id': 'lab_00' and 'lab 00', which both become 'lab_00'", "rename one"],
     ),
     "a channel missing": (
         lambda d, x: write_scans(x, d / "scans.parquet", ("Bx", *("B_s1Z", "B_s2Y", "B_s2Z"))),
@@ -261,7 +261,7 @@ MISTAKES = {
     ),
     "half a pulse test": (
         labels(lambda f: f.assign(U1=3.2, U2=3.2)),
-        ["2 pulse voltages without 'U3'", "all 21 or none"],
+        ["2 pulse voltages but no 'U3'", "all 21 or none"],
     ),
     "text that is not UTF-8": (
         text("labels.csv", lambda b: b.replace(b"LFP", b"\xe4FP", 1)),
@@ -274,7 +274,7 @@ MISTAKES = {
     "no rows": (text("labels.csv", lambda b: b.splitlines()[0]), ["labels.csv: no rows"]),
     "another file in the folder": (
         lambda d, x: (one_file(lambda f: f)(d, x), (d / "scans.parquet" / "notes.txt").write_text("x")),
-        ["notes.txt: no CSV file", "move it away"],
+        ["notes.txt: not a CSV file", "move it elsewhere"],
     ),
     "too few cells": (labels(lambda f: f.assign(cell_id=["a", "b"] * 35)), ["2 cells, none of them for", "--split"]),
     "a split that leaks": (
@@ -295,7 +295,7 @@ MISTAKES = {
             "split.json",
             json.dumps({"train": [f"lab0{i}" for i in range(6)], "validation": ["lab05"], "test": ["lab06"]}),
         ),
-        ["'lab05', which is in train too", "each in one subset"],
+        ["'lab05', which is also in train", "each id in one subset"],
     ),
     "a cell in no subset": (
         new("split.json", json.dumps({"train": ["lab00"], "validation": ["lab05"], "test": ["lab06"]})),

@@ -70,7 +70,7 @@ def test_voltages_follow_the_rule_of_pulsebats_tables(upstreams, tmp_path):
 def test_voltages_that_are_replaced_are_said(upstreams, tmp_path):
     table(tmp_path / "cells.csv")
     (note,) = with_cells(upstreams["v2"], tmp_path / "cells.csv")[1]
-    assert note.startswith("18 voltages of NCA cells are replaced by those of the scanned LFP cell")
+    assert note.startswith("18 voltages of NCA cells were replaced by those of the scanned LFP cell")
 
 
 def test_v1_takes_lfp_cells_and_the_command_filters(upstreams, tmp_path):
@@ -98,7 +98,10 @@ def test_a_workbook_of_pulsebats_is_such_a_table(upstream_dir):
         ({"soh": 1.06}, "row 2, column 'soh': 1.06 fraction; expected (0, 1.05] fraction"),
         ({"soc": 0}, "row 2, column 'soc': 0 %; expected (0, 100] %"),
         ({"soc": 30.0}, "row 3: cell 'X00' at SOC 30 % and SOH 0.7 again"),
-        ({"cell_id": "X00", "soh": np.linspace(0.7, 0.9, 42), "chemistry": "LFP"}, "1 LFP cells; expected at least 5"),
+        (
+            {"cell_id": "X00", "soh": np.linspace(0.7, 0.9, 42), "chemistry": "LFP"},
+            "1 LFP cells; expected at least 5",
+        ),
     ],
 )
 def test_mistakes(upstreams, tmp_path, changes, words):
@@ -136,7 +139,7 @@ def test_measured_voltages_of_another_chemistry_are_replaced_counted_and_said(up
         inputs, (note,) = with_cells(upstreams["v2"], tmp_path / "cells.csv")
         assert inputs.pulses.soh.tolist() == frame["soh"].tolist() and set(inputs.pulses.chemistry) == {"NMC"}
         assert inputs.pulses.overridden()["voltages replaced by the scanned cell's at the same SOC"] == 42
-        assert note.startswith("42 voltages of NMC cells are replaced by those of the scanned LFP cell")
+        assert note.startswith("42 voltages of NMC cells were replaced by those of the scanned LFP cell")
         made[name] = inputs.pulses.voltage.tolist()
     assert made["NMC"] == made["nmc"] == made["LiNiMnCoO2"]
 
@@ -228,7 +231,7 @@ def test_two_anchors_are_enough_and_none_below_needs_no_regime_b(upstream, tmp_p
     "arguments, words",
     [
         ({"voltages": (3.30,)}, "anchors at [3.3] V; expected at least two"),
-        ({"voltages": (2.60, 2.90)}, "one of them above 3.06 V"),
+        ({"voltages": (2.60, 2.90)}, "one of which is above 3.06 V"),
         ({"nan": 30}, "scan a004), step 110, B_s1Z: empty or NaN for 30 steps"),
         ({"positions": 4}, "anchor 2.95 V: 4 positions; expected at least 5"),
         ({"position": np.r_[np.arange(26) * 1.0, 99]}, "column 'position'"),
@@ -237,7 +240,7 @@ def test_two_anchors_are_enough_and_none_below_needs_no_regime_b(upstream, tmp_p
             "anchor 3.15 V: 8 positions; expected 9, as at 2.95 V",
         ),
         ({"voltage": np.repeat([2.20, 3.15, 3.30], 9)}, "2.2 V; expected 2.54 to 3.34 V"),
-        ({"scan_id": [f"b{i}" for i in range(27)]}, "a row of 'b0', without a scan"),
+        ({"scan_id": [f"b{i}" for i in range(27)]}, "a row for 'b0', which has no scan"),
     ],
 )
 def test_mistakes_of_scans(upstream, tmp_path, arguments, words):
@@ -249,5 +252,5 @@ def test_mistakes_of_scans(upstream, tmp_path, arguments, words):
 
 def test_own_scans_do_not_stand_beside_simulated_labels(tmp_path):
     archive(tmp_path)
-    with pytest.raises(MagBridgeError, match="own scans beside simulated labels: expected --cells"):
+    with pytest.raises(MagBridgeError, match="your own scans with simulated labels: expected --cells"):
         with_scans(resolve("v2", "simulated"), tmp_path / "a.parquet", tmp_path / "a.csv")

@@ -62,7 +62,7 @@ def test_an_uneven_clock_is_brought_to_even_steps(seed, jitter, rate):
     truth = np.stack([100 * np.sin(2 * np.pi * (c + 1) * even * rate / 99 + c) for c in range(4)], axis=1)
     found, sampling = checked(wave, time=time)
     assert np.abs(found - truth).max() < 1.0 < np.abs(wave - truth).max() + 1.0
-    assert sampling.jittered == 1 and 0 < sampling.jitter < 0.5 and "strayed by up to" in sampling.note
+    assert sampling.jittered == 1 and 0 < sampling.jitter < 0.5 and "deviated by up to" in sampling.note
 
 
 def test_a_clock_that_strays_too_far_is_a_gap():

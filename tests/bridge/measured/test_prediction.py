@@ -36,7 +36,7 @@ def test_intervals_hold_and_a_strange_scan_is_named(v2_release, scans):
     assert ((low <= soh) & (soh <= high))[:-1].mean() >= 0.8  # in calibration too: a check of the sense, not of 0.9
     assert np.unique(np.round(high - low, 9)).size == 1
     assert found.unlikeness[-1] > 5 and (found.unlikeness[:-1] <= 1).mean() > 0.8
-    assert "promise nothing" in found.notes[1] and "do not rely on their predictions" in found.notes[2]
+    assert "guarantee nothing" in found.notes[1] and "do not rely on their predictions" in found.notes[2]
     narrow = predict_scans("ridge", path, v2_release, "t1", level=0.5)
     assert np.ptp(narrow.sets[0]) < np.ptp(found.sets[0])
 
@@ -53,7 +53,7 @@ def test_the_quantile_weighs_batteries_alike():
     scores, weights = np.array([1.0, 2.0, 3.0, 9.0]), np.array([1 / 3, 1 / 3, 1 / 3, 1.0])
     assert _quantile(scores, weights, 2, 1 / 3) == 3.0  # a third of two batteries and a new one: the first battery
     assert _quantile(scores, weights, 2, 0.5) == 9.0
-    with pytest.raises(MagBridgeError, match="level 0.9 with 2 batteries to calibrate on: expected at most 0.67"):
+    with pytest.raises(MagBridgeError, match="level 0.9 with 2 calibration batteries: expected at most 0.67"):
         _quantile(scores, weights, 2, 0.9)
 
 
@@ -82,7 +82,7 @@ def test_a_model_from_the_hub_needs_its_release(v2_release, tiny_release, scans,
 def test_mistakes_have_a_line(v2_release, scans, tmp_path):
     for arguments, message in (
         (("rigde", scans[0], v2_release, "t1"), "did you mean ridge"),
-        (("ridge", scans[0], v2_release, "t7"), "t7 is of v3's readings, not of scans"),
+        (("ridge", scans[0], v2_release, "t7"), "t7 is a task on v3's readings, not on scans"),
         (("ridge", tmp_path / "none.parquet", v2_release, "t1"), "no such file or folder"),
         (("ridge", scans[0], tmp_path / "none", "t1"), "no release at"),
     ):

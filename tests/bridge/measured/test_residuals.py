@@ -150,7 +150,7 @@ def test_soh_that_follows_from_the_chemistry_is_refused():
     labels = labels_of(0, 6, 10)
     chemistry = np.repeat(["LFP", "NMC"], 30)
     same = dataclasses.replace(labels, chemistry=chemistry, soh=np.where(chemistry == "LFP", 0.8, 0.9))
-    with pytest.raises(MagBridgeError, match="SOH follows from chemistry, voltage and SOC"):
+    with pytest.raises(MagBridgeError, match="SOH is fully determined by chemistry, voltage and SOC"):
         slope_interval(np.ones(60), same)
 
 
@@ -159,7 +159,7 @@ def test_few_cells_or_one_soh_are_refused(bridge):
     with pytest.raises(MagBridgeError, match="4 cells within the bridge's range.*expected at least 5"):
         compare_scans(labels, scans_of(labels, 1.0, 0), bridge)
     same = dataclasses.replace(labels_of(0, cells=6, scans=20), soh=np.full(120, 0.9))
-    with pytest.raises(MagBridgeError, match=r"SOH over 0\.000: expected .* a range of 0\.02"):
+    with pytest.raises(MagBridgeError, match=r"SOH spread over 0\.000: expected .* a spread of 0\.02"):
         compare_scans(same, np.zeros((120, 100, 6)), bridge)
 
 
@@ -167,9 +167,11 @@ def test_the_report_says_first_what_it_cannot_say_then_nulls_then_figures(found,
     pytest.importorskip("matplotlib")
     path = report.write_report(found, tmp_path / "report")
     text = path.read_text()
-    places = [text.index(words) for words in ("## What this cannot say", "## Nulls", "## In short", "![Mean residuals")]
+    places = [
+        text.index(words) for words in ("## What this cannot show", "## Nulls", "## In short", "![Mean residuals")
+    ]
     assert places == sorted(places)
-    assert "found, of the bridge's sign" in text and "are told from the bridge's" in text
+    assert "found, with the bridge's sign" in text and "can be told from the bridge's" in text
     page = (tmp_path / "report" / "report.html").read_text()
     assert "<table>" in page and "<b>lab</b>" not in page and "a &lt;b&gt;lab" in page
     document = json.loads((tmp_path / "report" / "residuals.json").read_text())
@@ -196,8 +198,8 @@ def test_verdicts_of_none_and_of_the_other_sign(found):
 def test_releases_are_compared_from_their_folders(adopted, v2_release, tiny_release):
     found = compare(adopted, v2_release)
     assert (found.cells, found.scans, found.left_out) == (7, 70, {})
-    assert found.against.startswith("v2.1-simulated") and "so few make them rough" in found.caveats[0]
-    with pytest.raises(MagBridgeError, match="expected measured cells"):
+    assert found.against.startswith("v2.1-simulated") and "so few cells make them rough" in found.caveats[0]
+    with pytest.raises(MagBridgeError, match="expected a release of measured cells"):
         compare(v2_release, v2_release)
     with pytest.raises(MagBridgeError, match=r"is of bridge v1\.3-simulated: expected a v2 release"):
         compare(adopted, tiny_release)

@@ -37,11 +37,11 @@ def test_links_of_hdf5_are_not_followed(tmp_path):
 def test_hdf5_of_another_layout(tmp_path):
     with h5py.File(tmp_path / "scans.h5", "w") as file:
         file["s0"] = np.zeros((100, 6))
-    fails(tmp_path / "scans.h5", "scan s0: a dataset", "a group per scan")
+    fails(tmp_path / "scans.h5", "scan s0: a dataset", "one group per scan")
     with h5py.File(tmp_path / "scans.h5", "w") as file:
         for name in CHANNELS:
             file[f"s0/{name}"] = np.zeros((100, 2))
-    fails(tmp_path / "scans.h5", "scan s0, B_s1Y", "no plain 1-D dataset")
+    fails(tmp_path / "scans.h5", "scan s0, B_s1Y", "not a plain 1-D dataset")
 
 
 def test_channels_of_different_lengths(tmp_path):
@@ -65,7 +65,7 @@ def test_one_table_of_all_steps_is_the_same_scans(tmp_path):
         for scan, rows in zip(scans, (slice(0, 40), slice(40, 90), slice(90, 135)), strict=True):
             np.testing.assert_array_equal(scan.columns["B_s2Z"], table["B_s2Z"].to_numpy()[rows])
     pq.write_table(pa.concat_tables([table, table.slice(0, 5)]), tmp_path / "s.parquet")
-    fails(tmp_path / "s.parquet", "row 136", "'s0' again, after others", "sort the rows")
+    fails(tmp_path / "s.parquet", "row 136", "'s0' again, after other scans", "sort the rows")
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -108,4 +108,4 @@ def test_no_scans(tmp_path, path, words):
 
 
 def test_an_empty_folder(tmp_path):
-    fails(tmp_path, "no scan; expected one a row, group or CSV file")
+    fails(tmp_path, "no scan; expected one per row, group or CSV file")

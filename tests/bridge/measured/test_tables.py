@@ -146,7 +146,7 @@ def test_soh_is_derived_and_said_and_mah_is_converted_where_it_says_so(tmp_path)
     frame = TRUTH.drop(columns="soh").assign(capacity_mAh=3000 * TRUTH["soh"], nominal_mAh=3000)
     frame.to_csv(tmp_path / "labels.csv", index=False)
     table = read_labels(tmp_path / "labels.csv", CELL_FIELDS)
-    same(table, ["SOH is capacity over nominal capacity", "capacity_Ah from 'capacity_mAh' in mAh"])
+    same(table, ["SOH was derived as capacity over nominal capacity", "capacity_Ah from 'capacity_mAh' in mAh"])
     np.testing.assert_allclose(table["capacity_Ah"], 3 * TRUTH["soh"], rtol=1e-12)
     frame.rename(columns={"capacity_mAh": "capacity_Ah", "nominal_mAh": "nominal_Ah"}).to_csv(
         tmp_path / "labels.csv", index=False

@@ -50,7 +50,7 @@ def server(body, tmp_path, monkeypatch):
 
 def test_the_original_is_downloaded_once_resumed_and_loads(server, tiny_release, capsys):
     server.drops = 1
-    with pytest.raises(MagBridgeError, match="what arrived is kept and the next try resumes"):
+    with pytest.raises(MagBridgeError, match="the part received is kept and the next attempt resumes"):
         magbridge_battery.load("metadata", source="zenodo")
     rows = magbridge_battery.load("metadata", source="zenodo", split="train")
     assert server.ranges[1].startswith("bytes=") and len(server.ranges) == 2
@@ -90,7 +90,7 @@ def test_a_disk_that_fills_up_leaves_no_release_and_the_download_goes_on_from_th
 
 @pytest.mark.parametrize("arguments", [{"source": "web"}, {"source": "zenodo", "release": "magbridge-battery"}])
 def test_a_source_is_zenodo_alone(arguments):
-    with pytest.raises(MagBridgeError, match="expected the source 'zenodo' alone"):
+    with pytest.raises(MagBridgeError, match="expected only the source 'zenodo'"):
         magbridge_battery.load(**arguments)
 
 
@@ -109,6 +109,6 @@ def test_a_release_like_the_plan_has_no_differences_and_others_are_told(
     differences = zenodo.compare_with_plan(tmp_path / "changed")
     first = table["sample_id"][0].as_py()
     assert differences == [
-        "the ids are the plan's, in another order",
-        f"soc differs in 1 rows: 51.0 where the plan has 5.0 ({first})",
+        "the ids match the plan, but in another order",
+        f"soc differs in 1 rows, such as 51.0, but 5.0 in the plan ({first})",
     ]

@@ -66,18 +66,18 @@ def test_the_reveal_is_made_again_byte_for_byte(opened, revealed, simulated_v2):
     assert "192 rows made again byte for byte" in verify(revealed, simulated_v2)
     for path in opened.iterdir():
         assert path.read_bytes() == (revealed / path.name).read_bytes(), "the reveal changes nothing that was public"
-    with pytest.raises(MagBridgeError, match="round-1 is revealed already"):
+    with pytest.raises(MagBridgeError, match="round-1 is already revealed"):
         reveal(revealed, SECRET, simulated_v2)
 
 
 def test_a_round_is_never_written_over(opened, simulated_v2, size):
-    with pytest.raises(MagBridgeError, match="exists: expected a new folder; a round that is open never changes"):
+    with pytest.raises(MagBridgeError, match="exists: expected a new folder; an open round never changes"):
         open_round(opened, SECRET, simulated_v2, size)
 
 
 @pytest.mark.parametrize("other", [Secret("round-1", 2**64 + 2, SECRET.salt), Secret("round-1", 2**64 + 1, "00" * 16)])
 def test_another_secret_cannot_reveal(opened, simulated_v2, other):
-    with pytest.raises(MagBridgeError, match="the secret does not give the commitment"):
+    with pytest.raises(MagBridgeError, match="the secret does not match the commitment"):
         reveal(opened, other, simulated_v2)
     assert not (opened / "reveal.json").exists()
 
@@ -131,7 +131,7 @@ TAMPERED = {
     "reveal.json: master_seed and salt do not give": _edit("reveal.json", salt="5b" * 16),
     "reveal.json: expected a master_seed of digits": _edit("reveal.json", master_seed=2**64 + 1),
     "the seed, the salt or the configuration was changed": _reconfigured,
-    "is not what seed, salt and configuration give, byte for byte": _recommitted,
+    "differs from what seed, salt and configuration generate, byte for byte": _recommitted,
     "round.json: its contents have the digest .* it states": _edit("round.json", commitment="0" * 64),
     "round.json: expected format 1.0": _edit("round.json", format="2.0"),
     "labels.parquet: missing or changed": lambda f: (f / "labels.parquet").write_bytes(b"PAR1"),
@@ -156,7 +156,7 @@ def test_what_was_changed_is_named(copy, simulated_v2, message):
 def test_another_upstream_is_named(revealed, simulated_v2):
     import dataclasses
 
-    with pytest.raises(MagBridgeError, match="upstream of the round is .*, here it is"):
+    with pytest.raises(MagBridgeError, match="upstream of the round is .*, but here it is"):
         verify(revealed, dataclasses.replace(simulated_v2, sources={}))
 
 
@@ -175,5 +175,5 @@ def test_the_commands_open_reveal_and_verify(tmp_path, monkeypatch):
     found = read_round(tmp_path / "round-7")
     assert f"publish the commitment: {found.commitment}" in said and "t1 1220, t2 1220, t3 2420, t4 600" in said
     assert "open, 5,460 rows" in run("verify", "round-7").output
-    assert "labels are in it" in run("reveal", "round-7", "--secret-file", "s.json").output
+    assert "seed, salt and labels added" in run("reveal", "round-7", "--secret-file", "s.json").output
     assert "5,460 rows made again byte for byte" in run("verify", "round-7").output

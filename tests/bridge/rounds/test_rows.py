@@ -149,5 +149,7 @@ def test_what_cannot_be_a_round_is_refused(simulated_v2):
     ],
 )
 def test_a_size_from_a_file_is_bounded(rows):
-    with pytest.raises(MagBridgeError, match="rows of the round are .*: expected numbers of at most 200,000 rows"):
+    with pytest.raises(
+        MagBridgeError, match="rows of the round are .*: expected positive numbers, of at most 200,000 rows in total"
+    ):
         RoundSize.of({"rows": rows})

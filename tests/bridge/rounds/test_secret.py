@@ -23,7 +23,7 @@ def test_a_secret_is_drawn_once_and_read_back(tmp_path):
     [
         (
             {"round": "round-2"},
-            "the secret of the round 'round-2': expected that of 'round-1'; a secret serves one round",
+            "the secret of round 'round-2': expected that of 'round-1'; a secret serves one round",
         ),
         ({"master_seed": "20260512"}, "master_seed: expected a number of at least 2\\^64"),
         ({"master_seed": str(2**64 - 1)}, "master_seed: expected a number of at least 2\\^64"),

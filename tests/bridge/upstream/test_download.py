@@ -66,13 +66,13 @@ def test_a_download_lands_in_the_cache_and_is_found_there(server, cache):
 
 
 def test_a_wrong_body_is_refused_and_not_kept(server, cache):
-    with pytest.raises(MagBridgeError, match="does not have the SHA-256"):
+    with pytest.raises(MagBridgeError, match="does not have the pinned SHA-256"):
         files.fetch(FILE, server.url + "wrong")
     assert [p for p in cache.rglob("*") if p.is_file()] == []
 
 
 def test_a_truncated_body_is_resumed(server, cache):
-    with pytest.raises(MagBridgeError, match="could not be downloaded.*the next try resumes"):
+    with pytest.raises(MagBridgeError, match="could not be downloaded.*the next attempt resumes"):
         files.fetch(FILE, server.url + "flaky")
     assert not (cache / FILE.path).exists()
     assert files.fetch(FILE, server.url + "flaky").read_bytes() == BODY

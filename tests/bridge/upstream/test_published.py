@@ -56,7 +56,7 @@ def test_a_users_scans_are_used_once_they_match(published, folder_with_scans):
 
 
 def test_a_users_scans_of_something_else_are_refused(published, folder_with_scans):
-    with pytest.raises(MagBridgeError, match="the mean of the scans at .* is off the anchor statistics by"):
+    with pytest.raises(MagBridgeError, match="the mean of the scans at .* differs from the anchor statistics by"):
         resolve("osf", folder_with_scans(published.scans[::-1]))
     with pytest.raises(MagBridgeError, match=r"shape \(204, 100, 6\)"):
         resolve("osf", folder_with_scans(published.scans[1:]))

@@ -15,7 +15,7 @@ def nothing_at_hand(tmp_path, monkeypatch):
 def test_auto_takes_the_published_files_and_falls_back_in_the_open(upstream_dir):
     assert resolve("auto", upstream_dir).name == "published"
     assert resolve("auto", fetch=False).name == "simulated"
-    with pytest.raises(MagBridgeError, match="not at hand.*--upstream simulated"):
+    with pytest.raises(MagBridgeError, match="not available.*--upstream simulated"):
         resolve("published", fetch=False)
     with pytest.raises(MagBridgeError, match="upstream 'real': expected one of auto"):
         resolve("real")
@@ -32,5 +32,5 @@ def test_auto_does_not_hide_damage(upstream_dir, tmp_path):
 
 
 def test_without_scans_osf_says_how_to_get_them(upstream_dir):
-    with pytest.raises(MagBridgeError, match="raw scans are not at hand.*CW8ZV"):
+    with pytest.raises(MagBridgeError, match="raw scans are missing.*CW8ZV"):
         resolve("osf", upstream_dir)

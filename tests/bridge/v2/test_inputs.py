@@ -32,7 +32,7 @@ def test_a_users_scans(upstream_dir, published, tmp_path):
     for file in PUBLISHED:
         (tmp_path / file.path).parent.mkdir(exist_ok=True)
         (tmp_path / file.path).write_bytes((upstream_dir / file.path).read_bytes())
-    with pytest.raises(MagBridgeError, match="raw scans are not at hand"):
+    with pytest.raises(MagBridgeError, match="raw scans are missing"):
         resolve("osf", tmp_path, fetch=False)
     np.savez(tmp_path / files.OSF_SCANS, X_seq=published.scans)
     upstream = resolve("osf", tmp_path, fetch=False)

@@ -81,7 +81,7 @@ def test_a_configuration_comes_back_from_its_json():
         (["--virtual-cells", "0"], "virtual_cells 0: expected an integer of at least 4"),
         (["--variants", "2"], "--variants for v3: expected --virtual-cells"),
         (["--upstream", "published"], "upstream 'published' for v3"),
-        (["--chemistry", "LFP"], "your own cells or scans for v3"),
+        (["--chemistry", "LFP"], "own cells or scans with v3"),
     ],
 )
 def test_what_v3_does_not_take_is_named(tmp_path, options, message):

@@ -213,7 +213,7 @@ def move_between_subsets(document):
             "by_record_optimistic_baseline",
             lambda d: d.update(warning=None),
             "splits",
-            "warning that the split leaks",
+            "no warning that the split leaks",
         ),
     ],
 )

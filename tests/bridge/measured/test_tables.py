@@ -171,4 +171,4 @@ def test_names_of_cells_lose_what_no_file_name_should_have(tmp_path):
     TRUTH.assign(cell_id=[f"Cell {i} (A)" for i in range(6)]).to_csv(tmp_path / "labels.csv", index=False)
     table = read_labels(tmp_path / "labels.csv", CELL_FIELDS)
     assert table["cell_id"].tolist() == [f"Cell_{i}_A" for i in range(6)]
-    assert table.attrs["notes"] == ["Cells renamed: 'Cell 0 (A)' is 'Cell_0_A', 6 in all."]
+    assert table.attrs["notes"] == ["Cells renamed: 'Cell 0 (A)' to 'Cell_0_A', 6 in total."]

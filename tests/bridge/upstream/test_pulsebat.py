@@ -53,5 +53,7 @@ def test_incomplete_tables():
     with pytest.raises(MagBridgeError, match="no pulse table 'NMC-21Ah'"):
         combine({sheet.name: table for sheet in SHEETS[:-1]})
     other = dataclasses.replace(table, soc=table.soc + 1)
-    with pytest.raises(MagBridgeError, match="'LMO-10Ah' has records at SOC 11 %: expected only SOC levels of 'LFP"):
+    with pytest.raises(
+        MagBridgeError, match="'LMO-10Ah' has records at SOC 11 %: expected only SOC levels of 'LFP-35Ah'"
+    ):
         combine({sheet.name: other if sheet.name == "LMO-10Ah" else table for sheet in SHEETS})

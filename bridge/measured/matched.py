@@ -17,7 +17,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.reading import read_manifest
 
 DRAWS = 39
-"""Draws of the bridge per scan: exactly 36 / 40 = .90 of scans like them lie between the second and the 38th."""
+"""Draws of the bridge per scan: exactly 36 / 40 = .90 of its scans lie between the second and the 38th draw."""
 
 LOW, HIGH = 1, DRAWS - 2
 NOMINAL = (HIGH - LOW) / (DRAWS + 1)

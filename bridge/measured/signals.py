@@ -37,7 +37,7 @@ class RawScan:
         scan_id: Its name.
         file: File that contains it.
         where: Its place in the file, in words.
-        first_row: Row number of the first step in a CSV file; None for other files.
+        first_row: Row number of the first step in a table with one row per step; None for other files.
         columns: (n,) numbers of each mapped column, in the laboratory's unit, and of time.
     """
 

@@ -22,7 +22,7 @@ NEAR = 0.5
 signal are at distance 1. It must hold both for all steps and for only the noise."""
 
 SLOW = 22
-"""Lowest cosine coefficients of a channel, which contain shape; those above contain noise."""
+"""Number of the lowest cosine coefficients of a channel, which contain its shape; the others contain noise."""
 
 _BLOCK = 1024
 
@@ -37,7 +37,7 @@ class LeakageReport:
         shared_cells: Cells in more than one subset, with their subsets.
         separated_pairs: Parents and synthetic anomalies that are in different subsets.
         duplicates: Pairs of rows in different subsets with bitwise equal signals.
-        near_duplicates: Pairs of rows in different subsets closer than `NEAR`, and their distance; with duplicates.
+        near_duplicates: Pairs of rows in different subsets closer than `NEAR`, duplicates included, and their distance.
     """
 
     rows: dict[str, int]

@@ -234,7 +234,7 @@ def _finish(folder: Folder, specification: Specification, markers: list[dict]) -
     unfinished = hashlib.sha256(contract.UNFINISHED.encode()).hexdigest()
     for name in (*texts, CARD):
         if folder.size(name) is not None and folder.sha256(name) not in (written.get(name), digests[name], unfinished):
-            raise MagBridgeError(f"{folder.url}/{name} was changed after it was written: it is kept; move it elsewhere")
+            raise MagBridgeError(f"{folder.url}/{name} is not as this corpus wrote it and was kept: move it elsewhere")
     texts[CHECKSUMS] = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     for name, text in texts.items():
         folder.write_text(name, text)

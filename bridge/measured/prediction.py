@@ -143,7 +143,7 @@ def _weights(rows: Subset) -> tuple[np.ndarray, int]:
 
 
 def _quantile(scores: np.ndarray, weights: np.ndarray, batteries: int, level: float) -> float:
-    """Return the conformal quantile: the least score that covers `level` of the batteries and an uncovered new one.
+    """Return the conformal quantile: the least score that covers `level` of all batteries, a new one not covered.
 
     Raises:
         MagBridgeError: If there are too few batteries for a finite score.

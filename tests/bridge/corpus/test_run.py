@@ -125,7 +125,7 @@ def test_a_file_of_the_users_is_kept(copy, lfp_cells, name):
     (copy / "notes.txt").write_text("mine")
     assert run.build(corpora.plan(copy, inputs=lfp_cells), ONE) and (copy / "notes.txt").read_text() == "mine"
     (copy / name).write_text("mine")
-    with pytest.raises(MagBridgeError, match=f"{name} was changed after it was written: it is kept; move it elsewhere"):
+    with pytest.raises(MagBridgeError, match=f"{name} is not as this corpus wrote it and was kept: move it elsewhere"):
         run.build(corpora.plan(copy, inputs=lfp_cells), ONE)
     assert (copy / name).read_text() == "mine"
     (copy / name).unlink()

@@ -16,8 +16,9 @@ from dataset_card.contract.editions import V1, V3, edition_of
 PRIMARY, RECORD = "by_cell_primary", "by_record_optimistic_baseline"
 PRIMARY_SEED, REGIME_B_SEED, RECORD_SEED = 42, 43, 42
 TRAIN_CELLS, VALIDATION_CELLS = 39, 8
-"""Of 56 cells; the other nine are the test subset."""
+"""Of 56 cells in v1; the other nine are the test subset."""
 TRAIN_SHARE, VALIDATION_SHARE = 0.70, 0.15
+"""Shares of the rows in the split by record."""
 
 
 STRATUM_TRAIN_SHARE, STRATUM_VALIDATION_SHARE = 0.60, 0.20

@@ -68,7 +68,7 @@ def test_what_was_not_committed_before_the_reveal_is_never_ranked(story, tmp_pat
     (revealed / "entries.json").write_text(json.dumps({"entries": forged}))
     with pytest.raises(MagBridgeError, match="entries.json was changed after the reveal"):
         read_entries(entries, [revealed], [])
-    with pytest.raises(MagBridgeError, match="reveal.json: is not what seed, salt and configuration give"):
+    with pytest.raises(MagBridgeError, match="reveal.json: differs from what seed, salt and configuration generate"):
         verify(revealed)
 
 

@@ -205,7 +205,7 @@ def move_between_subsets(document):
         ),
         ("by_cell_primary", lambda d: d["sample_ids"]["test"].append("lfp_none"), "splits", "lfp_none of test is not"),
         ("by_cell_primary", lambda d: d["counts"].update(test=1), "splits", "counts of test is 1"),
-        ("by_cell_primary", lambda d: d["cells"]["test"].append("99"), "splits", "cells of test are not"),
+        ("by_cell_primary", lambda d: d["cells"]["test"].append("99"), "splits", "cells of test do not match its rows"),
         ("by_cell_primary", lambda d: d.pop("sample_ids"), "splits", "sample_ids is not an object"),
         ("by_cell_primary", lambda d: d["sample_ids"].update(test=[["a"]]), "splits", "sample_ids is not an object"),
         ("by_cell_primary", lambda d: d.update(counts=[1]), "splits", "counts is not an object"),

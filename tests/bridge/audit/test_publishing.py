@@ -196,7 +196,7 @@ def test_what_is_on_the_hub_already_is_never_overwritten_by_something_else(hub, 
         "USER/broken": ({"manifest.json": b"{"}, "is not valid JSON"),
         "USER/tagged": (
             {"manifest.json": other},
-            "tag v1.0.0 of dataset USER/tagged marks rows with the digest ffffffffffff",
+            "tag v1.0.0 of dataset USER/tagged marks rows with digest ffffffffffff",
         ),
         "USER/public": ({"manifest.json": (tiny_release / "manifest.json").read_bytes()}, "exists and is public"),
     }

@@ -44,7 +44,7 @@ def test_one_bit_of_one_signal_is_found(tiny_release, tmp_path):
     folder = rewritten(tiny_release, tmp_path / "r", nudged)
     (finding,), compared = regenerate(folder, None, RNG)
     assert compared == 2280
-    assert "nT off what the bridge makes (B_s2Y, step 3)" in finding.message
+    assert "nT off what the bridge generates (B_s2Y, step 3)" in finding.message
 
 
 def test_rows_that_the_plan_does_not_have_are_found(tiny_release, tmp_path):

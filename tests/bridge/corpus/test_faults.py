@@ -182,7 +182,7 @@ def test_two_drivers_with_other_wishes_are_one_corpus_and_one_error(workers, man
     assert sorted(codes.values()) == [0, 1]
     won = next(seeds for seeds, code in codes.items() if code == 0)
     lost = next(driver for seeds, driver in drivers.items() if seeds != won)
-    assert "holds another corpus: seeds is" in lost.communicate()[1]
+    assert "is another corpus: its seeds is" in lost.communicate()[1]
     assert json.loads((tmp_path / "out/corpus.json").read_text())["seeds"] == won
     assert run.verify(tmp_path / "out", Engine(jobs=1)) == []
     if won == SEEDS:

@@ -75,7 +75,7 @@ def test_a_damaged_specification_is_one_error(specification, tmp_path, damage):
     document = json.loads(json.dumps(vars(specification)))
     damage(document)
     Folder.of(tmp_path).write_text("corpus.json", json.dumps(document))
-    with pytest.raises(MagBridgeError, match="corpus.json: not the specification of a corpus"):
+    with pytest.raises(MagBridgeError, match="corpus.json: not a valid specification of a corpus"):
         read_specification(Folder.of(tmp_path))
 
 

@@ -80,7 +80,7 @@ def test_an_unfinished_corpus_is_refused_until_it_is_finished(corpus, lfp_cells,
     with pytest.raises(MagBridgeError, match="1 of 3 shards are missing or damaged, shard 000002 first; run .*build"):
         run.finish(out, ONE)
     assert [str(finding) for finding in run.verify(out, ONE)] == [
-        "_shards/000002.json: missing, of another corpus, or its files are not those it names [shards]",
+        "_shards/000002.json: missing, of another corpus, or does not match its files [shards]",
         "manifest.json: missing: the corpus is not finished [manifest]",
     ]
     build_shard(2, recipe)
@@ -204,7 +204,7 @@ def test_the_commands(tmp_path):
     out = tmp_path / "corpus"
     options = ["--rows", 700, "--upstream", "simulated", "--variants", 1, "--anomalies", 8, "--regime-b", 60]
     planned = bridge("corpus", "plan", out, *options)
-    assert planned.returncode == 0 and "1256 rows of v1.3-simulated, the releases of the master seeds" in planned.stdout
+    assert planned.returncode == 0 and "1256 rows of v1.3-simulated, the releases of master seeds" in planned.stdout
     built = bridge("corpus", "build", out, *options, "--jobs", 1, "--json")
     assert built.returncode == 0, built.stderr
     assert json.loads(built.stdout)["counts"]["rows"] == 1256
@@ -212,7 +212,7 @@ def test_the_commands(tmp_path):
         "python -m bridge corpus build magbridge-battery-corpus --rows 1256"
     )
     other = bridge("corpus", "build", out, *options, "--seed", 5)
-    assert other.returncode == 1 and "holds another corpus: first_seed" in other.stderr.splitlines()[-1]
+    assert other.returncode == 1 and "is another corpus: its first_seed" in other.stderr.splitlines()[-1]
     (out / "CITING.md").write_text("")
     broken = bridge("corpus", "verify", out, "--jobs", 1)
     assert broken.returncode == 1 and broken.stdout.endswith("1 broken promises\n")

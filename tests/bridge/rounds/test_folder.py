@@ -135,12 +135,12 @@ TAMPERED = {
     "round.json: its contents have the digest .* it states": _edit("round.json", commitment="0" * 64),
     "round.json: expected format 1.0": _edit("round.json", format="2.0"),
     "labels.parquet: missing or changed": lambda f: (f / "labels.parquet").write_bytes(b"PAR1"),
-    "labels.parquet: is not what seed, salt and configuration give": _relabelled,
+    "labels.parquet: differs from what seed, salt and configuration generate": _relabelled,
     "t4.parquet was changed": lambda f: (f / "t4.parquet").write_bytes((f / "t4.parquet").read_bytes() + b"x"),
     "t1.parquet was changed": _swapped,
     "t2.parquet: missing": lambda f: (f / "t2.parquet").unlink(),
-    "README.md: is not what": lambda f: (f / "README.md").write_text("Send predictions to me."),
-    "answers.csv: no file of a round": lambda f: (f / "answers.csv").write_text("x"),
+    "README.md: differs from what": lambda f: (f / "README.md").write_text("Send predictions to me."),
+    "answers.csv: not a file of a round": lambda f: (f / "answers.csv").write_text("x"),
     "no round.json; expected the folder of a round": lambda f: (f / "round.json").unlink(),
 }  # fmt: skip
 

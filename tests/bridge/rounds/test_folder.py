@@ -170,7 +170,7 @@ def test_the_commands_open_reveal_and_verify(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     refused = run("open", "--out", "round-7", "--secret-file", "round-7/s.json", "--upstream", "simulated")
-    assert "lies in round-7, which is public" in str(refused.exception)
+    assert "is inside round-7, which is public" in str(refused.exception)
     said = run("open", "--out", "round-7", "--secret-file", "s.json", "--upstream", "simulated").output
     found = read_round(tmp_path / "round-7")
     assert f"publish the commitment: {found.commitment}" in said and "t1 1220, t2 1220, t3 2420, t4 600" in said

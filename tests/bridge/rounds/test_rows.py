@@ -128,7 +128,7 @@ def test_another_seed_is_another_round(simulated_v2):
 
 
 def test_what_cannot_be_a_round_is_refused(simulated_v2):
-    with pytest.raises(MagBridgeError, match="a round of v1: expected v2; .* 31 bits"):
+    with pytest.raises(MagBridgeError, match="a round of v1: expected v2; .* 31-bit seeds"):
         make_configuration("r", object(), RoundSize())
     with pytest.raises(MagBridgeError, match="a round of v3: expected v2; .* v3 has neither"):
         make_configuration("r", InputsV3(), RoundSize())

@@ -98,7 +98,7 @@ def test_too_long_and_too_many(tmp_path, monkeypatch):
     fails(tmp_path / "s.parquet", "row 1 (scan s0): 60 steps", "expected 20 to 50")
     monkeypatch.setattr(signals, "MAX_STEPS", 100)
     monkeypatch.setattr(signals, "MAX_SCANS", 0)
-    fails(tmp_path / "s.parquet", "over 0 scans or 2000000000 numbers")
+    fails(tmp_path / "s.parquet", "more than 0 scans or 2000000000 numbers")
 
 
 @pytest.mark.parametrize("path, words", [("nowhere", "no such file or folder"), ("scans.mat", "suffix '.mat'")])

@@ -88,7 +88,7 @@ def test_a_server_that_always_truncates_never_yields_a_file(server, cache):
 
 
 def test_a_missing_file_names_the_status(server):
-    with pytest.raises(MagBridgeError, match="/gone answered 404"):
+    with pytest.raises(MagBridgeError, match="/gone returned 404"):
         files.fetch(FILE, server.url + "gone")
 
 

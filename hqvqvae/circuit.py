@@ -38,7 +38,16 @@ Circuit = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def weight_shape(ansatz: str, n_qubits: int, n_layers: int) -> tuple[int, int, int]:
-    """Return the shape of the weights: angles in rad per layer and qubit (three for Rot, one for IsingZZ or RY)."""
+    """Return the shape of the weights: angles in rad per layer and qubit.
+
+    Args:
+        ansatz: One of `ANSATZES`.
+        n_qubits: Number of qubits q.
+        n_layers: Number of layers.
+
+    Returns:
+        `(layers, q, angles)`, with three angles for Rot, one for IsingZZ and one for RY.
+    """
     return (n_layers, n_qubits, {"ry_cz": 1, "rot_ising_zz": 4}.get(ansatz, 3))
 
 
@@ -56,7 +65,15 @@ def idle_weights(ansatz: str, n_qubits: int, n_layers: int) -> int:
 
 
 def n_outputs(readout: str, n_qubits: int) -> int:
-    """Count the expectation values that are read out."""
+    """Count the expectation values that are read out.
+
+    Args:
+        readout: One of `READOUTS`.
+        n_qubits: Number of qubits q.
+
+    Returns:
+        q, plus the pairs of a ring of q qubits with readout "Z+ZZ".
+    """
     return n_qubits + (len(ring(n_qubits)) if readout == "Z+ZZ" else 0)
 
 

@@ -267,7 +267,17 @@ class HQVQVAEModel(PreTrainedModel):
             raise HQVQVAEError(f"{seen}; expected numbers (n, {len(names)}): {', '.join(names)}") from error
 
     def encode_relative(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute codes and latents of features `(n, F)` from which any cell's beginning is already subtracted."""
+        """Compute codes and latents of features from which any cell's beginning is already subtracted.
+
+        Args:
+            features: `(n, F)` in their own units.
+
+        Returns:
+            Codes int64 `(n,)` and latents `(n, D)`.
+
+        Raises:
+            HQVQVAEError: If the number of features is wrong, or a feature is not finite.
+        """
         latents = self.latents_of(self.standardise(features))
         return self.quantizer.encode(latents), latents
 

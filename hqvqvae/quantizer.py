@@ -96,7 +96,12 @@ class VectorQuantizer(nn.Module):
 
     @torch.no_grad()
     def set_codes(self, index: torch.Tensor, vectors: torch.Tensor) -> None:
-        """Set the vectors of some codes; averages of an EMA codebook restart there with a count of one."""
+        """Set the vectors of some codes; averages of an EMA codebook restart there with a count of one.
+
+        Args:
+            index: codes to set, int64 `(m,)`.
+            vectors: their new vectors, `(m, D)`.
+        """
         self.codebook[index] = vectors
         if self.codebook_update == "ema":
             self.ema_count[index] = 1.0

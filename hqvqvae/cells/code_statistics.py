@@ -26,7 +26,15 @@ def code_rates(index: CellIndex, codes: np.ndarray, n_codes: int, window: np.nda
 
 
 def usage(codes: np.ndarray, n_codes: int) -> dict[str, float]:
-    """Compute codes used, utilisation (their share of the codebook) and perplexity (exp of the entropy of codes)."""
+    """Compute codes used, utilisation (their share of the codebook) and perplexity (exp of the entropy of codes).
+
+    Args:
+        codes: Code of each segment, (N,).
+        n_codes: Size of the codebook, K.
+
+    Returns:
+        `codes_used`, `utilisation` and `perplexity`.
+    """
     share = np.bincount(codes, minlength=n_codes) / len(codes)
     share = share[share > 0]
     perplexity = float(np.exp(-np.sum(share * np.log(share))))
@@ -34,12 +42,28 @@ def usage(codes: np.ndarray, n_codes: int) -> dict[str, float]:
 
 
 def purity(codes: np.ndarray, labels: np.ndarray) -> float:
-    """Compute the share of segments whose label is the commonest of their code; 1 if the code determines the label."""
+    """Compute the share of segments whose label is the commonest of their code; 1 if the code determines the label.
+
+    Args:
+        codes: Code of each segment, (N,).
+        labels: Label of each segment, such as its cohort, (N,).
+
+    Returns:
+        The share, 0 to 1.
+    """
     return float(pd.crosstab(codes, labels).max(axis=1).sum() / len(codes))
 
 
 def runs(index: CellIndex, codes: np.ndarray) -> pd.DataFrame:
-    """Cut each cell's sequence into runs of one code: `cell` (index), `start` (position), `code`, `length`."""
+    """Cut each cell's sequence into runs of one code.
+
+    Args:
+        index: Cells of the segments.
+        codes: Code of each segment, (N,).
+
+    Returns:
+        One row per run: `cell` (index), `start` (position in the cell), `code`, `length` (segments).
+    """
     starts = np.flatnonzero(np.append(True, (codes[1:] != codes[:-1]) | (index.cell[1:] != index.cell[:-1])))
     where = {"cell": index.cell[starts], "start": index.position[starts], "code": codes[starts]}
     return pd.DataFrame(where | {"length": np.diff(np.append(starts, len(codes)))})
@@ -47,6 +71,11 @@ def runs(index: CellIndex, codes: np.ndarray) -> pd.DataFrame:
 
 def frequency_table(index: CellIndex, codes: np.ndarray, n_codes: int) -> pd.DataFrame:
     """Compute frequency, persistence and position in life of every code that occurs.
+
+    Args:
+        index: Cells of the segments.
+        codes: Code of each segment, (N,).
+        n_codes: Size of the codebook, K.
 
     Returns:
         One row per code: `segments`, `frequency` (share of all segments), `cells_present`, `mean_run` (segments),
@@ -85,7 +114,14 @@ def align(reference: np.ndarray, codes: np.ndarray, n_codes: int, shared: np.nda
 
 
 def stability(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    """Compute mean ARI and AMI over pairs of codings of the same segments; NaN if there are no pairs."""
+    """Compute mean ARI and AMI over pairs of codings of the same segments; NaN if there are no pairs.
+
+    Args:
+        pairs: Pairs of codings, (n,) each; both of a pair cover the same segments.
+
+    Returns:
+        `ari` (adjusted Rand index) and `ami` (adjusted mutual information).
+    """
     from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
     scores = {"ari": adjusted_rand_score, "ami": adjusted_mutual_info_score}

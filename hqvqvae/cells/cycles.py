@@ -246,7 +246,15 @@ def _trimmed(start: int, stop: int, sign: np.ndarray, charge: np.ndarray, steps:
 
 
 def gap_reason(trace: Trace, load: float) -> str:
-    """Explain why a discharge's charge cannot be computed from its samples; return "" if it can."""
+    """Explain why a discharge's charge cannot be computed from its samples; return "" if it can.
+
+    Args:
+        trace: Samples of one discharge, with the current negative in discharge.
+        load: Current in A from `load_current`.
+
+    Returns:
+        A reason if the record has a gap under load, else "".
+    """
     if len(trace.time) < MIN_LOADED_SAMPLES:
         return ""
     steps = np.diff(trace.time)

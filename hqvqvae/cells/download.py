@@ -25,7 +25,16 @@ def packaged_table(name: str) -> pd.DataFrame:
 
 
 def require_published(what: str, pinned: Mapping[str, str], found: Mapping[str, str]) -> None:
-    """Raise MagBridgeError unless all pinned digests match; the message counts missing and changed ones."""
+    """Raise MagBridgeError unless all pinned digests match.
+
+    Args:
+        what: Name of the data in the message.
+        pinned: SHA-256 of each part, by name.
+        found: The same for the data that were read.
+
+    Raises:
+        MagBridgeError: If parts are missing or changed; the message counts them.
+    """
     missing = [name for name in pinned if name not in found]
     changed = [name for name in found if found[name] != pinned.get(name)]
     if missing or changed:

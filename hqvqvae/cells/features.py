@@ -82,7 +82,13 @@ class Segment:
 
 
 def require_known(what: str, name: str, known: Iterable[str]) -> None:
-    """Raise MagBridgeError unless a name is one of the known ones."""
+    """Raise MagBridgeError unless a name is one of the known ones.
+
+    Args:
+        what: Kind of name, for the message.
+        name: The name to check.
+        known: All valid names.
+    """
     if name not in known:
         raise MagBridgeError(f"{what} {name!r} is unknown; expected one of {', '.join(known)}")
 
@@ -136,7 +142,15 @@ def exclusion_reason(segment: Segment) -> str:
 
 
 def discharged_Ah(segment: Segment, window: slice) -> float:
-    """Integrate the charge drawn from the cell in a window by the trapezoidal rule, in Ah."""
+    """Integrate the charge drawn from the cell in a window by the trapezoidal rule.
+
+    Args:
+        segment: A checked record.
+        window: Slice of its samples.
+
+    Returns:
+        The charge in Ah, positive in discharge.
+    """
     return float(-np.trapezoid(segment.current_A[window], segment.time_s[window]) / 3600)
 
 
@@ -156,14 +170,28 @@ def _statistics(segment: Segment, window: slice) -> dict[str, float]:
 
 
 def start_resistance(segment: Segment) -> float:
-    """Compute the resistance at load start in ohm: the drop from rest to the second loaded sample over its |I|."""
+    """Compute the resistance at the start of the load.
+
+    Args:
+        segment: A checked record with at least two loaded samples.
+
+    Returns:
+        The voltage drop from rest to the second loaded sample over |I| of that sample, in ohm.
+    """
     second = loaded_samples(segment)[1]
     rest = load_window(segment).start
     return float((segment.voltage_V[rest] - segment.voltage_V[second]) / abs(segment.current_A[second]))
 
 
 def resampled_voltage(segment: Segment) -> np.ndarray:
-    """Resample the load window's voltage to 64 equal steps of normalised time, float32 `(64,)` in V."""
+    """Resample the load window's voltage to 64 equal steps of normalised time.
+
+    Args:
+        segment: A checked record.
+
+    Returns:
+        Voltage in V, float32 `(64,)`.
+    """
     window = load_window(segment)
     time = segment.time_s[window]
     grid = np.linspace(time[0], time[-1], CURVE_POINTS)

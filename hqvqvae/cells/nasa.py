@@ -80,7 +80,15 @@ def load_curves() -> pd.DataFrame:
 
 
 def curve_table(segments: list[Segment], table: pd.DataFrame) -> pd.DataFrame:
-    """Resample the voltage of a feature table's valid segments, in the table's order."""
+    """Resample the voltage of a feature table's valid segments, in the table's order.
+
+    Args:
+        segments: The records that the table was made from.
+        table: A table from `features.feature_table`.
+
+    Returns:
+        One row per valid segment: `cell_id`, `cycle`, `voltage_V` (float32 arrays of 64, in V).
+    """
     by_key = {(segment.cell_id, segment.cycle): segment for segment in segments}
     kept = table.loc[table["valid"], ["cell_id", "cycle"]].reset_index(drop=True)
     keys = zip(kept["cell_id"], kept["cycle"], strict=True)

@@ -108,7 +108,14 @@ def index_cells(segments: pd.DataFrame) -> CellIndex:
 
 
 def initial_capacity(capacity: np.ndarray) -> float:
-    """Compute Q0, the median capacity of a cell's first five segments, in Ah; NaN if it is not positive."""
+    """Compute Q0, the median capacity of a cell's first five segments.
+
+    Args:
+        capacity: Capacities of one cell in order, (n,), in Ah.
+
+    Returns:
+        Q0 in Ah; NaN if it is not positive.
+    """
     first = np.asarray(capacity, dtype=float)[:INITIAL_SEGMENTS]
     first = first[np.isfinite(first)]
     value = float(np.median(first)) if len(first) else math.nan
@@ -143,19 +150,40 @@ def _finite(values: np.ndarray, statistic: Callable[[np.ndarray], float]) -> flo
 
 
 def capacity_fade(cell: pd.DataFrame) -> float:
-    """Compute 1 - mean capacity over the last third of life / Q0."""
+    """Compute 1 - mean capacity over the last third of life / Q0.
+
+    Args:
+        cell: Valid segments of one cell in order, with `capacity`.
+
+    Returns:
+        The value; NaN if it cannot be computed.
+    """
     capacity = cell["capacity"].to_numpy(dtype=float)
     return 1 - _finite(capacity[_third(len(capacity), 2)], np.mean) / initial_capacity(capacity)
 
 
 def late_resistance(cell: pd.DataFrame) -> float:
-    """Compute the median voltage-sag resistance over the last third of life, in ohm."""
+    """Compute the median voltage-sag resistance over the last third of life, in ohm.
+
+    Args:
+        cell: Valid segments of one cell in order, with `resistance_ohm`.
+
+    Returns:
+        The value; NaN if it cannot be computed.
+    """
     resistance = cell["resistance_ohm"].to_numpy(dtype=float)
     return _finite(resistance[_third(len(resistance), 2)], np.median)
 
 
 def resistance_growth(cell: pd.DataFrame) -> float:
-    """Compute the median voltage-sag resistance of the last third of life over that of the first, less 1."""
+    """Compute the median voltage-sag resistance of the last third of life over that of the first, less 1.
+
+    Args:
+        cell: Valid segments of one cell in order, with `resistance_ohm`.
+
+    Returns:
+        The value; NaN if it cannot be computed.
+    """
     resistance = cell["resistance_ohm"].to_numpy(dtype=float)
     first = _finite(resistance[_third(len(resistance), 0)], np.median)
     return late_resistance(cell) / first - 1 if first > 0 else math.nan

@@ -160,13 +160,30 @@ def prepare(segments: pd.DataFrame, plan: DiscoveryPlan) -> Study:
 
 
 def early_rates(study: Study, codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the early rate r_ck of every code in every cell, and whether the cell has the code; both (C, K)."""
+    """Compute the early rate r_ck of every code in every cell, and whether the cell has the code at all.
+
+    Args:
+        study: The prepared cells.
+        codes: Code of every segment of the cells that take part, `(study.rows.sum(),)`.
+        n_codes: Size of the codebook, K.
+
+    Returns:
+        Early rates (C, K) and presence (C, K) bool.
+    """
     early = study.index.early(study.plan.early_fraction)
     return code_rates(study.index, codes, n_codes, early), code_rates(study.index, codes, n_codes) > 0
 
 
 def nested_analysis(study: Study, codings: Sequence[Coding]) -> NestedResult | None:
-    """Choose, fit and predict without the held-out cell, for all training seeds; None if no code is eligible."""
+    """Choose, fit and predict without the held-out cell, for all training seeds.
+
+    Args:
+        study: The prepared cells.
+        codings: One per training seed.
+
+    Returns:
+        The nested result; None if no code is eligible.
+    """
     predictors, eligible = [], []
     for coding in codings:
         rates, usable = [], []
@@ -290,7 +307,15 @@ class MethodResult:
 
 
 def summarise(study: Study, table: pd.DataFrame) -> dict[str, float] | None:
-    """Compute the paper's Table 10 for the code with the largest Spearman; None if no code is eligible."""
+    """Compute the paper's Table 10 for the code with the largest Spearman.
+
+    Args:
+        study: The prepared cells.
+        table: The table from `code_table`.
+
+    Returns:
+        The table's values by the paper's names; None if no code is eligible.
+    """
     if not len(table) or not np.isfinite(table["spearman"].iloc[0]):
         return None
     best = table.iloc[0]

@@ -42,12 +42,25 @@ def distinct_permutations(cohorts: np.ndarray, *, within: bool) -> int:
 
 
 def enough_orders(cohorts: np.ndarray, *, within: bool) -> bool:
-    """Return whether there are enough cells, in all or per cohort, for a permutation p to be meaningful."""
+    """Return whether there are enough cells, in all or per cohort, for a permutation p to be meaningful.
+
+    Args:
+        cohorts: Cohort of each cell, (C,).
+        within: Whether cells are permuted only within their cohort.
+    """
     return distinct_permutations(cohorts, within=within) >= FEWEST_ORDERS
 
 
 def p_value(observed: float, null: np.ndarray) -> float:
-    """Compute a one-sided permutation p with the +1 correction: the observed order is one of the possible ones."""
+    """Compute a one-sided permutation p with the +1 correction: the observed order is one of the possible ones.
+
+    Args:
+        observed: The statistic on the observed order.
+        null: The statistic under each permutation, (B,).
+
+    Returns:
+        The share of orders, the observed one included, with a statistic at least as large.
+    """
     return (1 + int(np.sum(null >= observed - TOLERANCE))) / (1 + len(null))
 
 
@@ -243,7 +256,15 @@ def nested_test(
 
 
 def skill(predictions: np.ndarray, proxy: np.ndarray) -> float:
-    """Compute 1 - squared error / squared error of predicting each held-out cell by the mean of the others."""
+    """Compute the R2 of held-out predictions relative to the mean of the other cells.
+
+    Args:
+        predictions: Prediction for each held-out cell, (C,).
+        proxy: Proxy of each cell, (C,).
+
+    Returns:
+        1 - squared error / squared error of predicting each cell by the mean of the others.
+    """
     baseline = np.array([np.delete(proxy, c).mean() for c in range(len(proxy))])
     return 1 - float(np.sum((proxy - predictions) ** 2) / np.sum((proxy - baseline) ** 2))
 

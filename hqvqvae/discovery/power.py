@@ -83,7 +83,16 @@ def background(study: Study, codes: np.ndarray, n_codes: int) -> Background:
 
 
 def draw_cells(ground: Background, n_cells: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw indices of cells, (n_cells,): cohorts in turn, and each cell of a cohort equally often."""
+    """Draw indices of cells, taking cohorts in turn and the cells of a cohort equally often (within one draw).
+
+    Args:
+        ground: Properties of the cells.
+        n_cells: Number of cells to draw.
+        rng: Source of randomness.
+
+    Returns:
+        Indices of cells, (n_cells,).
+    """
     queues = []
     for cohort in np.unique(ground.cohorts):
         members = np.flatnonzero(ground.cohorts == cohort)

@@ -89,7 +89,7 @@ def record(discovery: Discovery) -> dict[str, object]:
 
 
 def p_text(p: float) -> str:
-    """Format a p: three digits, or "< 0.001"."""
+    """Format a p: three digits, "< 0.001", or "not testable" if it is not finite."""
     if not np.isfinite(p):
         return "not testable"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -134,7 +134,16 @@ def _trailing_mean(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def window_features(codes: np.ndarray, precursor: int | None, late_share: np.ndarray) -> np.ndarray:
-    """Compute the four causal features of one cell's codes, (n, 4), in the order of `FEATURES`."""
+    """Compute the four causal features of one cell's codes.
+
+    Args:
+        codes: Codes in order of life, (n,).
+        precursor: The precursor code, or None.
+        late_share: Per code, share of its training segments at or after the onset, (K,).
+
+    Returns:
+        Features (n, 4), in the order of `FEATURES`.
+    """
     active = np.zeros(len(codes), dtype=bool) if precursor is None else codes == precursor
     fired = np.maximum.accumulate(active) if len(codes) else active
     first = int(np.argmax(active)) if active.any() else 0
@@ -183,7 +192,15 @@ def fit(cells: Sequence[Cell], n_codes: int, precursor: int | None) -> WarningSc
 
 
 def towards_onsets(codes: Sequence[np.ndarray], onsets: np.ndarray) -> list[Cell]:
-    """Label cells as near their end from `HORIZON` segments before the onset; onsets (C,) are NaN if never."""
+    """Label segments as near the end from `HORIZON` segments before the onset.
+
+    Args:
+        codes: Codes of each cell in order of life, (n_c,) each.
+        onsets: Position of the onset per cell, NaN if never, (C,).
+
+    Returns:
+        The cells to fit a score to.
+    """
     cells = []
     for sequence, onset in zip(codes, onsets, strict=True):
         # Up to the onset; without one, the last segments are left out, because what follows them is unknown.
@@ -207,7 +224,16 @@ def first_alarm(scores: np.ndarray, threshold: float | None) -> int | None:
 
 
 def outcome(alarm: int | None, onset: float, horizon: float = HORIZON) -> str:
-    """Judge one cell: hit, false_alarm (no onset, or earlier than the horizon), missed, or quiet (correctly)."""
+    """Judge one cell by its alarm and onset.
+
+    Args:
+        alarm: Position of the alarm, or None.
+        onset: Position of the onset, NaN if never.
+        horizon: Number of segments; an alarm earlier than this before the onset counts as false.
+
+    Returns:
+        "hit", "false_alarm" (too early, or without an onset), "missed" or "quiet" (correctly without an alarm).
+    """
     if not np.isfinite(onset):
         return "quiet" if alarm is None else "false_alarm"
     if alarm is None or alarm >= onset:
@@ -216,7 +242,17 @@ def outcome(alarm: int | None, onset: float, horizon: float = HORIZON) -> str:
 
 
 def sweep(scores: Sequence[np.ndarray], ends: np.ndarray, thresholds: np.ndarray, horizon: float) -> pd.DataFrame:
-    """Compute shares of hits and false alarms of a set of cells, and the median lead of hits, at each threshold."""
+    """Evaluate a set of cells at each threshold.
+
+    Args:
+        scores: Score of every segment, per cell, (n_c,) each.
+        ends: Position that an alarm must precede, NaN if there must be no alarm, (C,).
+        thresholds: The thresholds, (T,).
+        horizon: Number of segments; an alarm earlier than this before the end counts as false.
+
+    Returns:
+        One row per threshold: `threshold`, `hits` and `false_alarms` (shares of cells), `median_lead` of hits.
+    """
     # A running maximum is sorted, so one search finds the first alarm at every threshold.
     first = np.array([np.searchsorted(np.maximum.accumulate(s), thresholds) for s in scores])
     rows = []
@@ -230,7 +266,16 @@ def sweep(scores: Sequence[np.ndarray], ends: np.ndarray, thresholds: np.ndarray
 
 
 def calibrate(scores: Sequence[np.ndarray], onsets: np.ndarray, horizon: float = HORIZON) -> float | None:
-    """Find the threshold with most hits and false alarms within `MAX_FALSE_ALARMS`; None if none has a hit."""
+    """Find the threshold with most hits and with false alarms in at most `MAX_FALSE_ALARMS` of the cells.
+
+    Args:
+        scores: Score of every segment, per cell, (n_c,) each.
+        onsets: Position of the onset per cell, NaN if never, (C,).
+        horizon: Number of segments; an alarm earlier than this before the onset counts as false.
+
+    Returns:
+        The threshold; None if no allowed threshold has a hit.
+    """
     thresholds = np.unique(np.quantile(np.concatenate(scores), np.linspace(0, 1, 101)))
     table = sweep(scores, onsets, thresholds, horizon)
     allowed = table[(table["false_alarms"] <= MAX_FALSE_ALARMS) & (table["hits"] > 0)]

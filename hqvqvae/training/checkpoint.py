@@ -54,7 +54,15 @@ def save_model(model, folder: Path) -> None:
 
 
 def save_state(path: Path, state: TrainingState, model, optimizer, generator: torch.Generator) -> None:
-    """Replace the last saved state by the current one."""
+    """Replace the last saved state of a run by the current one.
+
+    Args:
+        path: The state file.
+        state: The run's own state.
+        model: The model.
+        optimizer: Its optimiser.
+        generator: The generator of the order of segments and of restarts.
+    """
     tensors = {f"model/{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     tensors |= {f"best/{name}": tensor for name, tensor in state.best_weights.items()}
     for index, moments in optimizer.state_dict()["state"].items():

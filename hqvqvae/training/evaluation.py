@@ -36,7 +36,16 @@ class Job:
 
 
 def fold_seed(seed: int, by: str, held_out: str) -> int:
-    """Derive the seed of one fold's fit: each fold draws its own weights, so that folds are independent draws."""
+    """Derive the seed of one fold's fit, so that each fold draws its own weights and folds are independent draws.
+
+    Args:
+        seed: Seed of the round of folds.
+        by: Kind of group that is left out.
+        held_out: Name of the group.
+
+    Returns:
+        A 32-bit seed.
+    """
     digest = hashlib.sha256(f"{seed}/{by}/{held_out}".encode()).digest()
     return int.from_bytes(digest[:4], "little")  # k-means takes 32 bits
 

@@ -175,7 +175,15 @@ def _epoch(
 
 @torch.no_grad()
 def segment_errors(model: HQVQVAEModel, features: torch.Tensor) -> torch.Tensor:
-    """Compute the mean squared error of each segment's standardised features after quantization, `(n,)`."""
+    """Compute the mean squared error of each segment's standardised features after quantization.
+
+    Args:
+        model: The model; it is switched to evaluation mode.
+        features: Segments `(n, F)` in their own units, on the model's device.
+
+    Returns:
+        Errors `(n,)` in standardised units.
+    """
     model.eval()
     z = model.standardise(features)
     quantized = model.quantizer(model.latents_of(z))[0]
@@ -183,7 +191,12 @@ def segment_errors(model: HQVQVAEModel, features: torch.Tensor) -> torch.Tensor:
 
 
 def quantized_mse(model: HQVQVAEModel, features: torch.Tensor) -> float:
-    """Compute the mean squared reconstruction error in standardised units, in evaluation mode."""
+    """Compute the mean squared reconstruction error in standardised units, in evaluation mode.
+
+    Args:
+        model: The model; it is switched to evaluation mode.
+        features: Segments `(n, F)` in their own units, on the model's device.
+    """
     return segment_errors(model, features).double().mean().item()
 
 

@@ -117,7 +117,15 @@ def task_key(task: Task, data_sha256: str) -> str:
 
 
 def run_task(task: Task, segments: pd.DataFrame) -> Record:
-    """Fit on a task's training segments and score those it holds out (in the search, its validation cells)."""
+    """Fit on a task's training segments and score those it holds out.
+
+    Args:
+        task: The fit; for a search, the scored segments are those of its validation cells.
+        segments: A table from `nasa.load_segments`, protocol C.
+
+    Returns:
+        The record of the fit.
+    """
     data_sha256 = table_sha256(segments)
     if task.by == "search":
         segments = segments[segments["cohort"] != task.held_out]

@@ -40,7 +40,17 @@ class VAE(nn.Module):
 
 
 def train_vae(z: torch.Tensor, widths: list[int], kl_weight: float, training: TrainingConfig) -> VAE:
-    """Train a VAE on standardised features `(n, F)` without changing torch's global random state."""
+    """Train a VAE without changing torch's global random state.
+
+    Args:
+        z: Standardised features `(n, F)`.
+        widths: Widths of the encoder, from the features to the latent.
+        kl_weight: Weight of the Kullback-Leibler term.
+        training: Optimiser settings, epochs and seed.
+
+    Returns:
+        The VAE in evaluation mode.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         model = VAE(widths)

@@ -91,9 +91,15 @@ def begin(out: Path, study: LifeStudy) -> dict[str, Any]:
 
 
 def predictions(found: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Return, per method and number of cells, the share of planted precursors of its strength that power.json predicts.
+    """Predict the share found per number of cells, from the packaged power analysis on planted precursors.
 
-    The strength is that within cohorts for all cells, averaged over seeds.
+    The strength of a method's precursor is its Spearman within cohorts for all cells, averaged over seeds.
+
+    Args:
+        found: The record of the search.
+
+    Returns:
+        The share of precursors found, by method and number of cells.
     """
     power = read_record(PACKAGED / POWER)
     predicted: dict[str, dict[str, float]] = {}

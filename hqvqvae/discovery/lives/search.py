@@ -139,7 +139,7 @@ def fewer_cells(plan: LifePlan, n: int) -> LifeStudy:
     index = prepare(plan).index
     if n > len(index.cell_ids):
         raise MagBridgeError(f"{n} cells of {len(index.cell_ids)}; expected at most all of them")
-    # Order the cells so that cohorts are evenly spread, then take equal steps through that order.
+    # Order the cells cohort by cohort, at random within each, then take equal steps through that order.
     rng = np.random.default_rng((0, 4, n, plan.seed))
     order = np.argsort(balanced_folds(index.cohorts, len(index.cell_ids), rng))
     chosen = np.sort(order[np.linspace(0, len(order) - 1, n).round().astype(int)])

@@ -25,7 +25,18 @@ SMOOTH = 10  # segments in their trailing mean
 def calibrated_to_short(
     codes: list[np.ndarray], short: np.ndarray, n_codes: int, precursor: int | None, fold: np.ndarray
 ) -> WarningScore:
-    """Fit the score to whether cells are short-lived; take the threshold from cells that each fit left out."""
+    """Fit the score to whether cells are short-lived, with a threshold from cells that each fit left out.
+
+    Args:
+        codes: Codes of each cell in order of life, (n_c,) each.
+        short: Whether each cell is short-lived, (C,) bool.
+        n_codes: Size of the codebook.
+        precursor: The precursor code, or None.
+        fold: Fold in which each cell is left out, (C,).
+
+    Returns:
+        The score of all cells with its threshold.
+    """
     late = np.where(short, 0.0, np.nan).tolist()
     cells = [(of, at, np.full(len(of), near)) for of, at, near in zip(codes, late, short, strict=True)]
     fitted = fit_calibrated(cells, n_codes, precursor, _ends(codes, short), fold, np.inf)
@@ -39,7 +50,17 @@ def _ends(values: list[np.ndarray], short: np.ndarray) -> np.ndarray:
 
 
 def precursor_of(study: LifeStudy, rates: np.ndarray, cells: np.ndarray, *, either_sign: bool = True) -> int | None:
-    """Find the code that best ranks some cells' lives, in either or only the shortening direction; None if none may."""
+    """Find the code that ranks the lives of some cells best.
+
+    Args:
+        study: The cells.
+        rates: Share of each code in each cell's segments, (C, K).
+        cells: Indices of the cells to rank.
+        either_sign: Whether a code that is rarer in shorter lives may also be chosen.
+
+    Returns:
+        The code; None if no code is eligible.
+    """
     usable = (rates[cells] > 0).sum(axis=0) >= study.plan.min_cells_present
     target = study.severity[None, cells]
     pick = choose_and_predict(target, rates[cells], rates[:0], usable, either_sign=either_sign)[1][0]

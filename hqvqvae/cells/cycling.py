@@ -44,7 +44,7 @@ MAX_CURRENT_A = 300.0
 TEMPERATURE_RANGE_C = (-60.0, 150.0)
 MIN_PEAK_TEMPERATURE_C = 0.1  # if every reading is nearer to 0, the cell has no sensor, or one in kilodegrees
 SPARSE = 0.8  # a sensor logged at a smaller share of the samples is slow, not broken
-HOT_C = 60.0  # few cells are cycled above it, and room temperature in Fahrenheit is
+HOT_C = 60.0  # few cells are cycled above it, but room temperature in Fahrenheit lies above it
 KELVIN = (200.0, 400.0)
 MAX_DURATION_S = 500 * 3600.0
 MAX_CAPACITY_RATIO = 50.0  # reported capacity over the integral of the current, or the inverse
@@ -399,7 +399,7 @@ def check_units(cell: str, segments: list[Segment], found: Found, nominal_Ah: fl
     """Reject a cell if a channel cannot be in its column's unit, or if its charge exceeds what the cell can hold.
 
     Raises:
-        MagBridgeError: If so; the message names the cell, the file's column, the value seen and the likely unit.
+        MagBridgeError: If it is rejected; the message names the cell, the column, the value seen and the likely unit.
     """
 
     def refuse(channel: str, seen: str, expected: str, looks_like: str) -> None:

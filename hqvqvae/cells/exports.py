@@ -97,8 +97,8 @@ def read_raw(path: str | Path, mapped: ColumnMap | None = None) -> Raw:
         raise
     except pd.errors.ParserWarning as error:
         raise _Final(
-            f"{path}: rows have more cells than the {len(names)} columns named in row {layout.header + 1}; "
-            "expected a name for each cell: export the file again"
+            f"{path}: rows have more fields than the {len(names)} columns named in row {layout.header + 1}; "
+            "expected a name for each: export the file again"
         ) from error
     except Broken as error:
         raise MagBridgeError(f"{path} is damaged or too large (it {error}); split it by cell") from None

@@ -102,7 +102,7 @@ def precursors(
 ) -> None:
     """Find early codes that predict the lives of the 124 MATR cells; test transfer, fewer cells, and warning time.
 
-    k-means takes minutes; a seed of HQ-VQVAE or the variational autoencoder one CPU-minute, its twin half that;
+    k-means takes minutes; a seed of HQ-VQVAE or the variational autoencoder about one CPU-minute, its twin half that;
     all methods with all seeds and draws take hours. An interrupted run continues from its folder.
     """
     from ..cells.matr import read_curves

@@ -337,7 +337,9 @@ def test_a_clock_of_another_unit_is_read_through_a_map(tmp_path):
 def test_rows_with_more_cells_than_names_are_refused_and_a_comma_at_their_end_is_not(tmp_path):
     head, path = "Test Time (s),Voltage (V),Current (A),Cycle Index", tmp_path / "mine.csv"
     path.write_text("\n".join([head, *(f"{t},4.{9 - t},-1,1,7" for t in range(3))]))
-    with pytest.raises(MagBridgeError, match="more fields than the 4 columns named in row 1; expected a name for each: export"):
+    with pytest.raises(
+        MagBridgeError, match="more fields than the 4 columns named in row 1; expected a name for each: export"
+    ):
         read_cells(path)
     path.write_text("\n".join([head, *(f"{t},4.{9 - t},-1,1," for t in range(3))]))
     assert len(read_cells(path).segments) == 1

@@ -1,4 +1,4 @@
-"""Scores models on MagBridge-Battery releases: tasks T1 to T4, protocol, baselines, leaderboard.
+"""Score models on MagBridge-Battery releases: tasks, protocols, baselines, leaderboard.
 
 from sklearn.linear_model import Ridge
 from benchmark import evaluate_model
@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 METRIC = str(Path(__file__).parent / "magbridge_metric")
-"""The metric as a module for `evaluate.load`."""
+"""Path of the metric, for `evaluate.load`."""
 
 _NAMES = {
     "data": ("Subset", "TaskData", "load_task"),
@@ -23,7 +23,7 @@ __all__ = ["METRIC", *_HOMES]
 
 
 def __getattr__(name: str):
-    """Load a name's module only when it is used: a command answers signals before."""
+    """Load a name's module only when the name is used, so that commands can handle signals before the slow imports."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"benchmark.{_HOMES[name]}"), name)

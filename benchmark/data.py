@@ -1,4 +1,4 @@
-"""Reads a release, on disk or on the Hub, as the arrays of one task."""
+"""Read a release, on disk or on the Hub, as the arrays of one task."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from dataset_card.storage.files import standing
 from dataset_card.storage.reading import MANIFEST, checked_digest, one_release, read_manifest
 
 DEFAULT_RELEASE = V1.name
-"""Folder that `python -m bridge build` writes where it is run: what is read where no release is named."""
+"""Folder that `python -m bridge build` writes in the working folder; it is read if no release is named."""
 
 REGIME_B_PREFIX = "regimeB_"
-"""Pseudo-cells of Regime-B rows start with this."""
+"""Prefix of the names of pseudo-cells, which Regime-B rows belong to."""
 
 BATTERY, LAW = "battery_id", "ageing_law"
-"""Columns of a release from v2 on; in v1 a cell is a battery, and there is one law."""
+"""Columns of a release from v2 on; in v1 each cell is a battery, and there is only one ageing law."""
 
 UNKNOWN = "unknown"
-"""Cell of rows that come without one."""
+"""Cell name of rows that come without a cell."""
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """Which rows a result speaks of; `digest` is None for data that is no release.
+    """The rows that a result was measured on.
 
     Attributes:
         name: Name of the dataset.
-        digest: Digest of its rows.
+        digest: Digest of its rows; None for data that is not a release.
         upstream: What it was generated from.
         bridge_version: Version of the generator.
         seed: Master seed of the release.
@@ -56,7 +56,7 @@ class DatasetInfo:
 
     @property
     def short(self) -> str:
-        """The digest's first digits, for readers."""
+        """The first digits of the digest, for display."""
         return "no digest" if self.digest is None else self.digest[:12]
 
     @property
@@ -67,7 +67,7 @@ class DatasetInfo:
 
     @property
     def remark(self) -> str | None:
-        """One line for rows of another release than the published ones; None for those, for rounds and plain arrays."""
+        """One line for rows of an unpublished release; None for published releases, rounds and plain arrays."""
         is_round = self.digest is not None and self.seed is None and self.bridge == "v2"
         return None if is_round else unpublished(self.digest, self.bridge_version, self.seed)
 
@@ -77,18 +77,18 @@ IN_MEMORY = DatasetInfo("in memory")
 
 @dataclass(frozen=True)
 class Subset:
-    """Rows of one task. A model sees `signals` alone; the rest groups and scores them.
+    """Rows of one task. A model sees only `signals`; the other columns group and score the rows.
 
     Attributes:
         sample_ids: Shape (n,), str.
-        cell_ids: Shape (n,), str; one visit to a battery each.
-        signals: Shape (n, 100, 6), float64, nT; of v3 (n, 681), V and nT.
+        cell_ids: Shape (n,), str; each cell is one visit to a battery.
+        signals: Shape (n, 100, 6), float64, nT; in v3 (n, 681), V and nT.
         target: Shape (n,): float64 for regression, str for classification; (n, 2) for places in mm.
         battery_ids: Shape (n,), str: the unit of independence. Splits, folds, shots and intervals keep a battery's rows
-            together. By default the cells, which is what they are in v1.
-        parents: Shape (n,), bool: whether a score beside the headline leaves the row out: a fault of the same release
-            was injected into it, or its cell in v3 has a defect; False by default.
-        laws: Shape (n,), str: the ageing law of the row's battery; empty where there is none, as in v1.
+            together. The cells by default, as in v1.
+        parents: Shape (n,), bool: whether secondary scores leave the row out, because a fault of the same release was
+            injected into it or, in v3, because its cell has a defect; False by default.
+        laws: Shape (n,), str: the ageing law of the row's battery; empty if it has none, as in v1.
     """
 
     sample_ids: np.ndarray
@@ -108,7 +108,7 @@ class Subset:
         if {len(column) for column in self._columns()} != {rows} or self.signals.ndim not in (2, 3):
             raise MagBridgeError(
                 f"a subset has {len(self.sample_ids)} ids, {len(self.cell_ids)} cells, {len(self.target)} targets and "
-                f"signals of shape {self.signals.shape}: expected one of each a row and signals (n, 100, 6)"
+                f"signals of shape {self.signals.shape}: expected one of each per row and signals (n, 100, 6)"
             )
 
     def __len__(self) -> int:
@@ -118,20 +118,20 @@ class Subset:
         return [getattr(self, f.name) for f in fields(self)]
 
     def take(self, rows: np.ndarray) -> Subset:
-        """The given rows, by index or mask."""
+        """Return the given rows, by index or mask."""
         return Subset(*(column[rows] for column in self._columns()))
 
     @classmethod
     def concatenate(cls, subsets: list[Subset]) -> Subset:
-        """Rows of several subsets, one after another."""
+        """Return the rows of several subsets, one after another."""
         return cls(*(np.concatenate(column) for column in zip(*(s._columns() for s in subsets))))
 
     @classmethod
     def of(cls, dataset, *targets: str) -> Subset:
-        """Rows of a `datasets.Dataset` or `pyarrow.Table` with ids, signals and the columns to predict.
+        """Read rows from a `datasets.Dataset` or `pyarrow.Table` with ids, signals and the columns to predict.
 
-        Where there is no `cell_id`, as in v2's task configurations, all rows count as one battery: they can be fitted
-        on and scored, but not resampled or dealt into folds.
+        Without a `cell_id`, as in v2's task configurations, all rows count as one battery: models can be fitted and
+        scored on them, but scores cannot be resampled by battery and rows cannot be dealt into folds.
         """
 
         def column(name: str) -> np.ndarray:
@@ -154,7 +154,7 @@ class Subset:
 
 
 def _target(columns: list[np.ndarray]) -> np.ndarray:
-    """One column as it is, two as (n, 2)."""
+    """Return one column unchanged, or stack two into shape (n, 2)."""
     return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
 
@@ -164,13 +164,13 @@ class TaskData:
 
     Attributes:
         task: The task the targets belong to.
-        train: Rows a model may fit on.
-        validation: Rows for early stopping or model choice; may be None.
-        test: Rows it is scored on.
+        train: Rows that a model may fit on.
+        validation: Rows for early stopping or model choice, or None.
+        test: Rows that the model is scored on.
         split: Name of the split.
-        dataset: Where the rows come from.
-        load_clean: Reads the clean grounded rows of each subset with SOH as target, for models that fit a
-            background on them (see `benchmark.models.Model`); None where there are none.
+        dataset: Dataset that the rows come from.
+        load_clean: Function that reads the clean grounded rows of each subset with SOH as target, for models that fit
+            a background on them (see `benchmark.models.Model`); None if the data has no such rows.
     """
 
     task: Task
@@ -184,14 +184,14 @@ class TaskData:
     _inputs: dict = field(default_factory=dict, compare=False, repr=False)
 
     def subsets(self) -> list[Subset]:
-        """Every subset there is, training first."""
+        """Return the existing subsets, training rows first."""
         return [s for s in (self.train, self.validation, self.test) if s is not None]
 
     def clean(self) -> dict[str, Subset]:
-        """Clean grounded rows by subset name, SOH as target.
+        """Load the clean grounded rows by subset name, with SOH as target.
 
         Raises:
-            MagBridgeError: The data came without them.
+            MagBridgeError: If the data came without them.
         """
         if self.load_clean is None:
             raise refused("no_clean_rows")
@@ -200,7 +200,7 @@ class TaskData:
         return self._clean
 
     def inputs(self, features: Callable | None, subset: str) -> np.ndarray:
-        """What a model sees of a subset: its signals, or `features` of them, computed once."""
+        """Return a model's inputs for a subset: its signals, or their `features`, which are computed once."""
         rows = getattr(self, subset).signals
         if features is None:
             return rows
@@ -210,19 +210,19 @@ class TaskData:
 
 
 def load_task(task: str | Task, release: str | Path = DEFAULT_RELEASE, split: str = PRIMARY_SPLIT) -> TaskData:
-    """The rows of one task in a release.
+    """Load the rows of one task from a release.
 
     Args:
         task: Task or its id.
         release: Release folder, or a dataset's id on the Hub (`user/magbridge-battery`); by default the folder that
-            `python -m bridge build` writes here.
+            `python -m bridge build` writes in the working folder.
         split: `by_cell_primary`, or `by_record_optimistic_baseline`, which leaks.
 
     Returns:
         Training, validation and test rows in release order, so that folder and Hub give the same draws.
 
     Raises:
-        MagBridgeError: No release there, or rows of it are missing.
+        MagBridgeError: If there is no such release, rows of it are missing, or it does not serve the task.
     """
     task = get_task(task)
     check_split(split)
@@ -231,11 +231,11 @@ def load_task(task: str | Task, release: str | Path = DEFAULT_RELEASE, split: st
 
 
 def _load(task: Task, folder: Path, split: str) -> TaskData:
-    dataset = dataset_info(folder)  # first: whoever reads on reads rows that are known to be the release's
+    dataset = dataset_info(folder)  # first, so that the rows read below are known to be the release's
     edition = _edition(folder)
     if task.config not in {config.name for config in edition.configs}:
         served = ", ".join(config.task for config in edition.configs if config.task)
-        raise MagBridgeError(f"{folder} has no rows of {task.id}: its rows are for {served}")
+        raise MagBridgeError(f"{folder} has no rows for {task.id}: it serves {served}; pass another release or task")
     order, parents = _release_order(folder), _parents(folder)
 
     def read(provenances: tuple[str, ...], *targets: str) -> dict[str, Subset]:
@@ -246,7 +246,7 @@ def _load(task: Task, folder: Path, split: str) -> TaskData:
     def read_clean() -> dict[str, Subset]:
         with one_release(folder):
             if checked_digest(folder) != dataset.digest:
-                raise MagBridgeError(f"{folder} is another release than the task's rows were read of: load them again")
+                raise MagBridgeError(f"{folder} changed after the task's rows were read: load the task again")
             if edition is not V3:
                 return read(("clean",), "soh")
             return {s: rows.take(~rows.parents) for s, rows in read(SOC_KNOWLEDGE, "soh").items()}
@@ -265,8 +265,8 @@ class Truth(NamedTuple):
         cell_ids: Shape (n,), str.
         battery_ids: Shape (n,), str.
         parents: Shape (n,), bool; as in `Subset`.
-        target: Shape (n,): float64 for regression, str for classification.
-        release_ids: Ids of every row of the release, training rows and those of other tasks among them.
+        target: Shape (n,): float64 for regression, str for classification; (n, 2) for places in mm.
+        release_ids: Ids of every row of the release, including training rows and rows of other tasks.
     """
 
     sample_ids: np.ndarray
@@ -278,7 +278,7 @@ class Truth(NamedTuple):
 
 
 def load_truth(task: Task, folder: Path, split: str) -> Truth:
-    """Ids and targets of a task's test rows, without reading a signal."""
+    """Load the ids and targets of a task's test rows without reading their signals."""
     order, groups = _release_order(folder), _groups(folder)
     names = ["sample_id", *groups, *task.targets]
     table = _read(folder, task.rows, check_split(split), "test", names, order, task.targets)
@@ -290,10 +290,10 @@ def load_truth(task: Task, folder: Path, split: str) -> Truth:
 
 
 def release_folder(release: str | Path) -> Path:
-    """The release as a local folder, downloaded from the Hub where `release` is an id.
+    """Return the release as a local folder, downloaded from the Hub if `release` is an id.
 
     Raises:
-        MagBridgeError: Neither a folder with a manifest nor a Hub id.
+        MagBridgeError: If `release` is neither a folder with a manifest nor a Hub id.
     """
     folder = standing(Path(release))
     if not folder.exists() and str(release).count("/") == 1 and not str(release).startswith((".", "/", "~")):
@@ -304,17 +304,17 @@ def release_folder(release: str | Path) -> Path:
 
 
 def tasks_in(release: str | Path) -> tuple[Task, ...]:
-    """The tasks that the rows of a release folder or Hub id are for."""
+    """Return the tasks that a release, given as a folder or Hub id, has rows for."""
     return tasks_of(_edition(release_folder(release)).bridge)
 
 
 def _edition(folder: Path) -> Edition:
-    """v3 where rows have its columns, else v1, whose channels and tasks are those of all releases of scans."""
+    """Return v3 if the rows have its columns, else v1, whose channels and tasks all releases of scans share."""
     return V3 if V3.origin in pq.read_schema(folder / METADATA_FILE).names else V1
 
 
 def dataset_info(folder: Path) -> DatasetInfo:
-    """Name, digest and origin of a release, from its manifest; the digest is that of the rows, or there is an error."""
+    """Read the name, digest and origin of a release from its manifest, and check the digest against the rows."""
     digest, manifest = checked_digest(folder), read_manifest(folder)
     try:
         upstream, version = manifest["upstream"]["name"], manifest["bridge_version"]
@@ -324,7 +324,7 @@ def dataset_info(folder: Path) -> DatasetInfo:
 
 
 def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData:
-    """`data` as the rows of `task`.
+    """Return `data` as the rows of `task`.
 
     Args:
         task: Task or its id.
@@ -332,7 +332,7 @@ def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData
         split: Split to read from a release.
 
     Raises:
-        MagBridgeError: Rows of another task, or of no known kind.
+        MagBridgeError: If `data` has an unsupported type or holds the rows of another task.
     """
     task = get_task(task)
     if isinstance(data, TaskData):
@@ -349,20 +349,20 @@ def as_task_data(task: str | Task, data, split: str = PRIMARY_SPLIT) -> TaskData
 
 
 def _version(dataset) -> str | None:
-    """Version of the bridge that made the rows, where they tell it."""
+    """Return the version of the bridge that made the rows, or None if they do not name it."""
     if "bridge_version" not in dataset.column_names or not len(dataset):
         return None
     return str(dataset["bridge_version"][0])
 
 
 def _groups(folder: Path) -> list[str]:
-    """Columns that tell which rows belong together."""
+    """Return the columns that group rows by cell, battery and ageing law."""
     names = pq.read_schema(folder / METADATA_FILE).names
     return [name for name in ("cell_id", BATTERY, LAW) if name in names]
 
 
 def _parents(folder: Path) -> list[str]:
-    """Ids of the rows that faults were injected into; of v3 those of defective cells."""
+    """Return the ids of the rows that faults were injected into; in v3, of the rows of defective cells."""
     if _edition(folder) is V3:
         columns = _columns(folder / METADATA_FILE, ["sample_id", "defect"])
         return columns.filter(pc.not_equal(columns["defect"], "none"))["sample_id"].to_pylist()
@@ -371,7 +371,7 @@ def _parents(folder: Path) -> list[str]:
 
 
 def metadata_by_id(release: str | Path, ids: Iterable[str], *names: str) -> dict[str, np.ndarray]:
-    """Columns of a release's metadata table for the rows of these ids; a number that is null is NaN."""
+    """Read columns of a release's metadata table for the rows with these ids; null numbers become NaN."""
     folder = release_folder(release)
     order, table = _release_order(folder), _columns(folder / METADATA_FILE, list(dict.fromkeys(names)))
     table = table.take([order[sample_id] for sample_id in ids])
@@ -393,11 +393,11 @@ def _read(
     order: dict[str, int],
     targets: Collection[str],
 ) -> pa.Table:
-    """Rows of the release's Parquet files that fall in one subset of a split and have a target, in release order."""
+    """Read the rows in one subset of a split that have a target, in release order."""
     by_primary = BY_NAME[split].split_by == "primary"
     paths = []
     for provenance in provenances:
-        # A star after the record split: files of one chemistry have its name there.
+        # The star after the record split: files of one chemistry have its name there.
         found = sorted(folder.glob(atom_path(provenance, *((subset, "*") if by_primary else ("*", f"{subset}*")))))
         if not found:
             raise refused("no_rows_in_subset", folder=folder, provenance=provenance, subset=subset, split=split)

@@ -1,11 +1,12 @@
-"""Features of six-channel signals: the static descriptor of 57 summaries, and cosine coefficients."""
+"""Features of six-channel signals: the static descriptor of 57 statistics, and cosine coefficients."""
 
 import numpy as np
 
 from dataset_card.contract.schema import CHANNELS, T
 
 STATISTICS = ("mean", "std", "min", "max", "range", "median", "energy", "slope", "drift")
-"""Per channel, in this order: population std; dot(x, x); (x[-1] - x[0]) / T; last quarter's mean less the first's."""
+"""Statistics of each channel, in this order. `std` is the population std, `energy` is dot(x, x), `slope` is
+(x[-1] - x[0]) / T, and `drift` is the mean of the last quarter minus that of the first."""
 
 CORRELATED = ((0, 1), (2, 3), (0, 2))
 """Channel pairs whose correlation is a feature: (s1Y, s1Z), (s2Y, s2Z), (s1Y, s2Y)."""
@@ -16,26 +17,26 @@ FEATURE_NAMES = (
 )
 
 BLOCK = 256
-"""Rows handled at once: a block of 256 x 100 x 6 float64 and its temporaries stay in the processor's cache."""
+"""Rows processed at a time: a block of 256 x 100 x 6 float64 and its temporaries fit in the processor's cache."""
 
 
 def cosine_coefficients(signals: np.ndarray, count: int) -> np.ndarray:
-    """The first orthonormal cosine coefficients (DCT-II) of every channel: (n, T, C) to (n, count * C), in nT."""
+    """Compute the first orthonormal cosine coefficients (DCT-II) of each channel: (n, T, C) to (n, count * C), nT."""
     from scipy.fft import dct
 
     return dct(signals, axis=1, norm="ortho")[:, :count].reshape(len(signals), -1)
 
 
 def channels_first(signals: np.ndarray) -> np.ndarray:
-    """Signals with time last, (n, 6, 100), as aeon and most convolutions take them; v3's as one channel."""
+    """Return signals with time last, (n, 6, 100), as aeon and most convolutions expect; v3's become one channel."""
     return signals.swapaxes(1, 2) if signals.ndim == 3 else signals[:, None]
 
 
 def static_features(signals: np.ndarray) -> np.ndarray:
-    """The static descriptor of every row (specification: benchmark, static descriptor).
+    """Compute the static descriptor of every row (specification: benchmark, static descriptor).
 
     Args:
-        signals: Shape (n, 100, 6), in nT; v3's (n, 681) come back as they are.
+        signals: Shape (n, 100, 6), in nT; v3's (n, 681) are returned unchanged.
 
     Returns:
         Shape (n, 57), float64, columns as in `FEATURE_NAMES`; a correlation with a constant channel is 0.
@@ -75,7 +76,7 @@ def _block(x: np.ndarray, out: np.ndarray) -> None:
     )
     for i, value in enumerate(values):
         table[:, :, i] = value
-    # A constant channel leaves rounding noise of its mean: its correlation is undefined, not noise over noise.
+    # Subtracting the mean of a constant channel leaves rounding noise: its correlation is undefined, so it is set to 0.
     constant = low == high
     for i, (a, b) in enumerate(CORRELATED):
         scale = np.sqrt(squares[:, a] * squares[:, b])

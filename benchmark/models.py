@@ -1,4 +1,4 @@
-"""What the benchmark evaluates: a model declaration, and how other things become one."""
+"""Model declarations, and the conversion of estimators and functions to them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Model:
     """A model to evaluate.
 
     The object that `build` returns has `fit(inputs, target)` and `predict(inputs)`; `predict_proba` or
-    `decision_function` with `classes_` give scores for the AUC. Its `fit` may ask by name for more:
-    `validation`, the validation rows as a `Subset`, for early stopping; `clean`, the clean grounded rows that
-    it may fit on, as a `Subset` with SOH as target; `groups`, the battery of each row, which a search whose `cv` splits
-    by groups gets too. An `n_features_` that it sets tells how many numbers per row its last
-    learner sees; by default those of the inputs.
+    `decision_function`, together with `classes_`, give the scores for the AUC. Its `fit` may name further arguments:
+    `validation`, the validation rows as a `Subset`, for early stopping; `clean`, the clean grounded rows that it may
+    fit on, as a `Subset` with SOH as target; `groups`, the battery of each row, which is also passed to a search whose
+    `cv` splits by groups. If it sets `n_features_`, that is the number of values per row that its last learner sees;
+    otherwise the size of the inputs counts.
 
     Attributes:
         name: Unique within a task; letters, digits, `-` and `_`.
-        tasks: Ids of the tasks it is for.
-        build: Makes an unfitted model from a seed and a task.
+        tasks: Ids of the tasks that the model is for.
+        build: Function that makes an unfitted model from a seed and a task.
         description: One sentence.
-        features: Maps signals (n, 100, 6) to inputs (n, ...); None passes the signals.
+        features: Function from signals (n, 100, 6) to inputs (n, ...); None passes the signals.
         sampling: Training rows of one seed: `rows`, `cells` or `full` (see `benchmark.protocol`).
         seeds: Seeds of the protocol.
     """
@@ -51,22 +51,22 @@ class Model:
     seeds: tuple[int, ...] = SEEDS
 
     def inputs(self, signals: np.ndarray) -> np.ndarray:
-        """What it reads of signals (n, 100, 6): `features` of them, or themselves."""
+        """Compute the inputs from signals (n, 100, 6): their `features`, or the signals themselves."""
         return signals if self.features is None else self.features(signals)
 
 
 class FunctionModel:
-    """A plain function of signals, (n, 100, 6) to n predictions or (predictions, scores); nothing is fitted.
+    """A function from signals (n, 100, 6) to n predictions or to (predictions, scores); nothing is fitted.
 
-    A torch module, already trained, is such a function of tensors: its logits (n, k), or whole numbers, are of the
-    task's classes in their order, which is that of the `ClassLabel` in `datasets`.
+    A trained torch module is such a function of tensors: its logits (n, k), or whole numbers, refer to the task's
+    classes in their order, which is also that of the `ClassLabel` in `datasets`.
     """
 
     def __init__(self, function: Callable, task: Task):
         self.function, self.task = function, task
 
     def fit(self, signals, target) -> FunctionModel:
-        """Do nothing: the function is already what it is."""
+        """Do nothing: a function needs no fitting."""
         return self
 
     def predict(self, signals):
@@ -96,7 +96,7 @@ class FunctionModel:
 
 
 class KeptByTask:
-    """A learner that keeps its task by id, so that a fitted one is plain values and arrays: skops needs no pickle."""
+    """A learner that stores its task by id, so that skops can save it as plain values and arrays, without pickle."""
 
     task: Task
 
@@ -108,18 +108,18 @@ class KeptByTask:
 
 
 class Coded(KeptByTask):
-    """A learner of whole numbers, such as XGBoost's: it is fitted on the places of labels in the task's classes."""
+    """Wrapper for a learner of whole numbers, such as XGBoost's: labels become positions in the task's classes."""
 
     def __init__(self, learner, task: Task):
         self.learner, self.task = learner, task
 
     def fit(self, inputs, target, **extras) -> Coded:
-        """Fit the learner on the labels' places."""
+        """Fit the learner on the positions of the labels."""
         self.learner.fit(inputs, np.array([self.task.labels.index(label) for label in target]), **extras)
         return self
 
     def predict(self, inputs):
-        """Labels at the places that the learner predicts."""
+        """Return the labels at the positions that the learner predicts."""
         return labelled(plain(self.learner.predict(inputs)), self.task)
 
     @property
@@ -128,13 +128,13 @@ class Coded(KeptByTask):
         return [self.task.labels[int(place)] for place in self.learner.classes_]
 
     def __getattr__(self, name: str):
-        if name == "learner":  # not there yet
+        if name == "learner":  # not set yet
             raise AttributeError(name)
         return getattr(self.learner, name)
 
 
 def plain(values) -> np.ndarray:
-    """Predictions of any kind (array, tensor, frame, list, tuple) as an array, a column (n, 1) as (n,)."""
+    """Return predictions (array, tensor, frame, list or tuple) as an array, with a column (n, 1) flattened to (n,)."""
     if isinstance(values, list | tuple):
         values = [value.detach().cpu() if hasattr(value, "detach") else value for value in values]
     values = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
@@ -142,7 +142,7 @@ def plain(values) -> np.ndarray:
 
 
 def labelled(values: np.ndarray, task: Task) -> np.ndarray:
-    """Labels of the task at places (n,) in its classes, or where scores (n, k) are greatest; numbers as they are."""
+    """Return the labels for class positions (n,) or for the greatest of scores (n, k); other values pass unchanged."""
     if task.is_regression or values.dtype.kind not in "iufb":
         return values
     if values.ndim == 2 and values.shape[1] == len(task.labels):
@@ -159,18 +159,21 @@ def labelled(values: np.ndarray, task: Task) -> np.ndarray:
 def as_model(
     model, *, name: str | None = None, description: str | None = None, features: Callable | None = static_features
 ) -> Model:
-    """`model` as a declaration.
+    """Turn `model` into a declaration.
 
     Args:
-        model: A `Model`; anything with `fit` and `predict`, copied for each seed, whose unset `random_state`
-            parameters take the seed; a function of signals (n, 100, 6); or a torch module that is trained already.
-        name: Name in results; the class or function name by default, for a pipeline those of its steps.
+        model: A `Model`; an object with `fit` and `predict`, which is copied for each seed and whose unset
+            `random_state` parameters take the seed; a function of signals (n, 100, 6); or a trained torch module.
+        name: Name in results; by default the class or function name, or for a pipeline the names of its steps.
         description: One sentence for boards.
-        features: Inputs of an estimator, the static descriptor by default; None passes the signals themselves. Where
-            aeon or sktime made it, or the first step of a pipeline, it gets signals with time last, as they read them.
+        features: Inputs of an estimator, the static descriptor by default; None passes the signals themselves. An
+            estimator, or first step of a pipeline, from aeon or sktime gets signals with time last, as these expect.
+
+    Returns:
+        The declaration.
 
     Raises:
-        MagBridgeError: It is none of these, or the name is none.
+        MagBridgeError: If `model` has an unsupported type or `name` is invalid.
     """
     every_task = tuple(BY_ID)
     if name is not None:
@@ -190,7 +193,7 @@ def as_model(
             channels_first if of_series and features in (None, static_features) else features,
         )
     if callable(model):
-        # One seed is enough: with nothing fitted, every seed scores the same.
+        # One seed is enough: nothing is fitted, so every seed scores the same.
         return Model(
             name or _name(model),
             every_task,
@@ -208,10 +211,10 @@ def _name(function: Callable) -> str:
 
 
 def check_name(name: str) -> str:
-    """A model's name, if boards and files can hold it.
+    """Return a model's name if it is valid on boards and in file names.
 
     Raises:
-        MagBridgeError: It is none.
+        MagBridgeError: If it is not.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name):
         raise MagBridgeError(f"model name {name!r}: expected 1 to 60 letters, digits, - and _")
@@ -219,14 +222,14 @@ def check_name(name: str) -> str:
 
 
 def import_model(reference: str) -> Model:
-    """The model that `module:name` names, from this folder or an installed package.
+    """Import the model `module:name` from the working folder or an installed package.
 
     Args:
-        reference: A module's name or path and, after a colon, a `Model`, an estimator, or a function of signals
-            (n, 100, 6); a function without arguments is called and gives one of these.
+        reference: A module's name or path and, after a colon, the name of a `Model`, an estimator, or a function of
+            signals (n, 100, 6); a function without arguments is called and must return one of these.
 
     Raises:
-        MagBridgeError: There is no such module or name in it.
+        MagBridgeError: If there is no such module, or it has no such name.
     """
     module, _, name = reference.partition(":")
     sys.path.insert(0, "")
@@ -238,12 +241,12 @@ def import_model(reference: str) -> Model:
         sys.path.remove("")
     if callable(found) and not isinstance(found, type) and not inspect.signature(found).parameters:
         found = found()
-    # A declared model has a name of its own.
+    # A declared model already has a name.
     return as_model(found, name=None if isinstance(found, Model) else name)
 
 
 def _seeded(estimator, seed: int):
-    """A copy of the estimator whose unset `random_state` parameters are `seed`."""
+    """Return a copy of the estimator with its unset `random_state` parameters set to `seed`."""
     estimator = copy.deepcopy(estimator)
     if hasattr(estimator, "get_params") and hasattr(estimator, "set_params"):
         unset = {

@@ -1,6 +1,6 @@
 """The evaluation protocols: seeds on subsampled training data, few-shot, and cross-validation by battery.
 
-A protocol is a list of draws (which rows to fit on, which to score); one path fits and scores them all.
+A protocol is a list of draws: the rows to fit on and the rows to score. All of them are fitted and scored in one way.
 """
 
 import inspect
@@ -24,7 +24,7 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.running.parallel import Engine, run_jobs
 
 FRACTION = 0.8
-"""Share of the training rows, or batteries, of one seed."""
+"""Share of the training rows, or batteries, that one seed uses."""
 
 SHOTS = (2, 5, 10, 20)
 FOLDS = 7
@@ -34,7 +34,7 @@ SOH_BINS = 5
 
 @dataclass(frozen=True)
 class _Draw:
-    """One fit and what it predicts, as row numbers of a `_Pool`; `validation` is all of the pool's by default."""
+    """One fit and the rows it predicts, as row numbers of a `_Pool`; `validation` is all of the pool's by default."""
 
     seed: int
     train: np.ndarray
@@ -47,7 +47,7 @@ class _Draw:
 
 @dataclass(frozen=True)
 class _Pool:
-    """What all fits of a model share: rows to fit on and to predict, and what the model asks for beside them."""
+    """Data that all fits of a model share: rows to fit on and to predict, and further inputs that the model needs."""
 
     task: Task
     model: Model
@@ -75,28 +75,29 @@ def evaluate_model(
     engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
-    """Fit a model once a seed and score it on the whole test subset.
+    """Fit a model once per seed and score it on the whole test subset.
 
     Args:
         task: Task or its id.
         model: A `Model`, an object with `fit` and `predict`, or a function of signals (see `benchmark.models`).
-        data: `TaskData`, release folder or Hub id, or mapping of split name to dataset.
-        split: Split to read where `data` is a release.
-        sampling: `rows` (the published protocol: 80 % of the training rows a seed), `cells` (80 % of the
+        data: `TaskData`, a release folder or Hub id, or a mapping of subset name to dataset.
+        split: Split to read if `data` is a release.
+        sampling: `rows` (the published protocol: 80 % of the training rows per seed), `cells` (80 % of the
             training batteries, stricter) or `full`; the model's own by default.
-        seeds: The model's own by default.
-        name: Name in results; a declared model's own, else the class or function name, by default.
+        seeds: Seeds; the model's own by default.
+        name: Name in results; by default a declared model's name, or else the class or function name.
         description: One sentence for boards.
         features: Inputs of an undeclared estimator: the static descriptor, or None for signals (n, 100, 6).
-        n_jobs: Threads for models that use joblib to fit; scores do not depend on it.
-        engine: Processes or a cluster that run a fit each, on one thread; by default this process, one by one.
-        progress: Whether to show a bar on a terminal.
+        n_jobs: Threads for models that fit with joblib; scores do not depend on it.
+        engine: Processes or a cluster for the fits, each on one thread; by default this process runs them in turn.
+        progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        Scores of every seed, with what is needed to file and rank them.
+        Scores of every seed, with everything needed to file and rank them.
 
     Raises:
-        MagBridgeError: Unknown task, split or sampling; unreadable data; predictions that cannot be scored.
+        MagBridgeError: If the task, split or sampling is unknown, the data is unreadable, or predictions cannot be
+            scored.
 
     Example:
         >>> from sklearn.linear_model import Ridge
@@ -126,26 +127,26 @@ def few_shot(
     engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
-    """Fit a model on k rows per class (T1: a SOH bin) and score it on the whole test subset.
+    """Fit a model on k rows per class (T1: per SOH bin) and score it on the whole test subset.
 
-    The k rows of a seed are among its rows for any larger k. Where batteries were visited more than once, as in v2,
-    they are rows of k batteries as far as a class has so many. A class with fewer than k rows gives all it has; each
-    run's `n_train` tells.
+    The k rows of a seed are also among its rows for every larger k. If batteries were visited more than once, as in
+    v2, the rows are from k different batteries, as far as the class has that many. A class with fewer than k rows
+    contributes all of them; each run's `n_train` gives the number of rows used.
 
     Args:
         task: Task or its id.
         model: As in `evaluate_model`.
         data: As in `evaluate_model`.
-        split: Split to read where `data` is a release.
+        split: Split to read if `data` is a release.
         shots: Values of k.
-        seeds: The model's own by default.
+        seeds: Seeds; the model's own by default.
         name, description, features, n_jobs, engine, progress: As in `evaluate_model`.
 
     Returns:
-        One run for each k and seed; `result.mean(k=5)` averages over seeds.
+        One run per k and seed; `result.mean(k=5)` averages over seeds.
 
     Raises:
-        MagBridgeError: As in `evaluate_model`, or a class has no training row.
+        MagBridgeError: As in `evaluate_model`; also if a class has no training row or the target is a place.
     """
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
@@ -155,14 +156,14 @@ def few_shot(
 
 
 def fit_seeds(task: Task, model: Model, data: TaskData, n_jobs: int = -1) -> Iterator[tuple[int, Any]]:
-    """Each seed of a model and what was fitted on its draw of the training rows, as `evaluate_model` fits it."""
+    """Yield each seed of a model with the estimator fitted on its training rows, as in `evaluate_model`."""
     pool = _test_pool(data, _for_task(model, task), n_jobs)
     for seed in model.seeds:
         yield seed, _fit(_test_draw(data, pool, seed, _sample(data.train, model.sampling, seed)), pool)
 
 
 def best_per_shot(results: list[Result]) -> dict[int, tuple[str, float]]:
-    """For each k, one task's best few-shot model by its mean over seeds, and that mean (paper, ablation tables)."""
+    """Return the best few-shot model on one task and its mean over seeds, for each k (paper, ablation tables)."""
     shots = sorted({run.k for result in results for run in result.runs if run.k is not None})
     sign = get_task(results[0].task).headline.sign
     return {k: max(((r.model, r.mean(k=k)) for r in results), key=lambda pair: sign * pair[1]) for k in shots}
@@ -182,26 +183,26 @@ def cross_validate(
     engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
-    """Score a model on each fold of the batteries after fitting on all others: the steadier second figure.
+    """Score a model on each fold of the batteries after fitting it on the others.
 
-    The batteries of all subsets are shuffled once and dealt into folds, and so are Regime-B's pseudo-cells; v1's three
-    take turns, one held out in each fold. A model that asks for validation rows gets those of the next fold, which it
-    is not fitted on.
+    The result varies less than the score on the official test rows. The batteries of all subsets are shuffled once and
+    dealt into folds, and so are Regime-B's pseudo-cells; v1's three pseudo-cells take turns, so that each fold holds
+    out one. A model that needs validation rows gets those of the next fold, and is not fitted on them.
 
     Args:
         task: Task or its id.
         model: As in `evaluate_model`.
         data: As in `evaluate_model`.
-        split: Split to read where `data` is a release; all its rows are pooled.
+        split: Split to read if `data` is a release; all its rows are pooled.
         folds: Number of folds.
         name, description, features, n_jobs, engine, progress: As in `evaluate_model`.
 
     Returns:
-        One run a fold; `table` holds the predictions of each fold: every row by a model that saw none of its battery,
-        Regime-B rows as often as their pseudo-cell was held out (v1: two or three times; v2: once).
+        One run per fold; `table` holds the predictions of each fold. Every row is predicted by a model that saw no row
+        of its battery, Regime-B rows as often as their pseudo-cell was held out (v1: two or three times; v2: once).
 
     Raises:
-        MagBridgeError: As in `evaluate_model`, or there are fewer batteries than folds.
+        MagBridgeError: As in `evaluate_model`; also if there are fewer than two folds or more folds than batteries.
     """
     model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
     data = as_task_data(task, data, split)
@@ -236,18 +237,18 @@ def cross_validate(
 
 
 def pooled(result: Result, data: TaskData) -> dict[str, float]:
-    """All metrics over the rows of all folds together, those of whole tables among them.
+    """Compute all metrics over the rows of all folds together, including the metric that needs whole tables.
 
     Args:
-        result: From `cross_validate`, with its predictions.
-        data: The rows it was made on.
+        result: Result of `cross_validate`, with its predictions.
+        data: Rows that the result was made on.
 
     Raises:
-        MagBridgeError: The result has no predictions.
+        MagBridgeError: If the result has no predictions.
     """
     rows = Subset.concatenate(data.subsets())
     if result.table is None:
-        raise MagBridgeError(f"{result.model} on {result.task} has no predictions at hand: cross-validate it again")
+        raise MagBridgeError(f"{result.model} on {result.task} has no predictions: cross-validate the model again")
     position = {sample_id: i for i, sample_id in enumerate(rows.sample_ids.tolist())}
     order = [position[sample_id] for sample_id in result.table["sample_id"].to_pylist()]
     prediction = np.array(result.table["prediction"].to_pylist())
@@ -255,10 +256,10 @@ def pooled(result: Result, data: TaskData) -> dict[str, float]:
 
 
 def _test_pool(data: TaskData, model: Model, n_jobs: int) -> _Pool:
-    """The training rows and then the test rows."""
+    """Pool the training rows, followed by the test rows."""
     wants_validation = asks(model, data.task, "validation")
     if data.validation is None and wants_validation:
-        raise MagBridgeError(f"model {model.name} stops early on validation rows: pass data that has them")
+        raise MagBridgeError(f"model {model.name} needs validation rows for early stopping: pass data that has them")
     return _Pool(
         data.task,
         model,
@@ -273,10 +274,10 @@ def _test_pool(data: TaskData, model: Model, n_jobs: int) -> _Pool:
 
 
 def _test_draw(data: TaskData, pool: _Pool, seed: int, rows: np.ndarray, k: int | None = None) -> _Draw:
-    """A fit on training rows that predicts all test rows."""
+    """Return the draw that fits on these training rows and predicts all test rows."""
     clean = None
     if pool.clean is not None:
-        # Rows of the task that this seed left out stay out; clean rows that are not the task's may all be used.
+        # Rows of the task that this seed left out stay out; clean rows outside the task may all be used.
         left_out = np.delete(data.train.sample_ids, rows)
         clean = np.flatnonzero(~np.isin(pool.clean.sample_ids, left_out))
     return _Draw(seed, rows, np.arange(len(data.train), len(pool.target)), k, clean=clean)
@@ -300,7 +301,7 @@ def _on_test(
 
 
 def _predict(draws: list[_Draw], pool: _Pool, engine: Engine | None, progress: bool) -> Iterable[tuple]:
-    """Each draw in order: itself, predictions, scores, and numbers per row that the learner saw."""
+    """Fit each draw; return in order the draw, its predictions and scores, and the values per row the learner saw."""
     from tqdm import tqdm
 
     label = f"{pool.task.id} {pool.model.name}"
@@ -326,7 +327,7 @@ def _fit_and_predict(draw: _Draw, pool: _Pool) -> tuple[_Draw, np.ndarray, np.nd
 def _result(
     data: TaskData, pool: _Pool, protocol: str, started: float, predicted: Iterable[tuple], scored: Callable, **of: Any
 ) -> Result:
-    """What the draws of a protocol predicted, each scored as a run."""
+    """Score the predictions of each draw of a protocol as a run, and collect the runs in a result."""
     runs, tables = [], []
     for draw, prediction, scores, n_features in predicted:  # noqa: B007
         runs.append(scored(draw, prediction, scores))
@@ -352,14 +353,14 @@ def _result(
 
 
 def _sample(train: Subset, sampling: str, seed: int) -> np.ndarray:
-    """Training rows of one seed, as the specification draws them."""
+    """Draw the training rows of one seed, as specified."""
     if sampling == "full":
         return np.arange(len(train))
     rng = np.random.default_rng(seed)
     if sampling == "rows":
         return rng.choice(len(train), int(FRACTION * len(train)), replace=False)
     batteries = np.unique(train.battery_ids)
-    # Regime-B's pseudo-cell always stays: without it, T3 would lose a class.
+    # Always keep Regime-B's pseudo-cell: without it, T3 would lose a class.
     pseudo = np.char.startswith(batteries, REGIME_B_PREFIX)
     real = batteries[~pseudo]
     kept = np.concatenate([rng.choice(real, int(FRACTION * len(real)), replace=False), batteries[pseudo]])
@@ -367,7 +368,7 @@ def _sample(train: Subset, sampling: str, seed: int) -> np.ndarray:
 
 
 def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
-    """k training rows of each class, or of each SOH bin."""
+    """Draw k training rows from each class or SOH bin."""
     target, rng = data.train.target, np.random.default_rng(seed)
     if data.task.second is not None:
         raise refused("few_shots_of_places", task=data.task.id)
@@ -383,21 +384,21 @@ def _shots(data: TaskData, k: int, seed: int) -> np.ndarray:
 
 
 def _spread(rows: np.ndarray, train: Subset) -> np.ndarray:
-    """Rows in an order that comes back to a battery only after all others; as they are where a battery is a cell."""
+    """Order rows so that a battery recurs only after all others; keep the order if each battery is one cell."""
     if np.array_equal(train.battery_ids, train.cell_ids):
         return rows  # the paper's draw
     return rows[np.argsort(turns(train.battery_ids[rows]), kind="stable")]
 
 
 def battery_folds(battery_ids: np.ndarray, folds: int) -> list[np.ndarray]:
-    """Held-out batteries of each fold."""
+    """Deal the batteries into folds; return the held-out batteries of each fold."""
     batteries = np.unique(battery_ids)
     pseudo = batteries[np.char.startswith(batteries, REGIME_B_PREFIX)]
     real = batteries[~np.char.startswith(batteries, REGIME_B_PREFIX)]
     if not 2 <= folds <= len(real):
         raise refused("folds", folds=folds, batteries=len(real))
     parts = np.array_split(np.random.default_rng(0).permutation(real), folds)
-    # Fewer pseudo-cells than folds take turns: every fold needs some to score.
+    # If there are fewer pseudo-cells than folds, they take turns: every fold needs at least one to score.
     dealt = pseudo[np.arange(max(folds, len(pseudo))) % len(pseudo)] if len(pseudo) else pseudo
     return [np.append(part, dealt[i::folds]) for i, part in enumerate(parts)]
 
@@ -409,12 +410,12 @@ def _for_task(model: Model, task: Task) -> Model:
     wanted, other = ("regressor", "classifier") if task.is_regression else ("classifier", "regressor")
     if tags is not None and tags().estimator_type == other:
         what = "a number" if task.is_regression else f"one of {', '.join(task.labels)}"
-        raise MagBridgeError(f"{model.name} is a {other}: {task.id} asks for {what} per row; expected a {wanted}")
+        raise MagBridgeError(f"{model.name} is a {other}, but {task.id} predicts {what} per row: expected a {wanted}")
     return model
 
 
 def asks(model: Model, task: Task, extra: str) -> bool:
-    """Whether the model's `fit` names this argument."""
+    """Return whether the model's `fit` has this argument."""
     return extra in inspect.signature(model.build(0, task).fit).parameters
 
 
@@ -431,9 +432,9 @@ def _fit(draw: _Draw, pool: _Pool):
     parameters = inspect.signature(estimator.fit).parameters
     if "groups" in parameters or "Group" in type(getattr(estimator, "cv", None)).__name__:
         extras["groups"] = pool.groups[draw.train]
-    # Threads only while fitting: forests add up votes in the order threads finish, so predicting stays serial.
+    # Use threads only for fitting: forests add up votes in the order in which threads finish, so predict serially.
     with joblib.parallel_config(backend="threading", n_jobs=pool.n_jobs), warnings.catch_warnings():
-        # Features of a signal are correlated and unlike in size: a plain ridge on them would warn at every seed.
+        # The features of a signal are correlated and differ in scale: a plain ridge would warn for every seed.
         warnings.simplefilter("ignore", LinAlgWarning)
         try:
             estimator.fit(pool.inputs[draw.train], pool.target[draw.train], **extras)
@@ -441,7 +442,7 @@ def _fit(draw: _Draw, pool: _Pool):
             if pool.task.is_regression:
                 raise
             estimator = Coded(pool.model.build(draw.seed, pool.task), pool.task)
-            try:  # a learner that takes whole numbers for classes
+            try:  # the learner may need whole numbers as classes
                 estimator.fit(pool.inputs[draw.train], pool.target[draw.train], **extras)
             except Exception:
                 raise error from None
@@ -449,7 +450,7 @@ def _fit(draw: _Draw, pool: _Pool):
 
 
 def predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray | None]:
-    """Predictions and, where the model has them, scores of the task's scored label."""
+    """Return predictions and, if the model has them, scores of the task's scored label, else None."""
     prediction = estimator.predict(inputs)
     if isinstance(prediction, tuple) and len(prediction) == 2 and np.ndim(prediction[0]) > 0:
         return plain(prediction[0]), plain(prediction[1])
@@ -471,7 +472,7 @@ def predict(estimator, inputs: np.ndarray, task: Task) -> tuple[np.ndarray, np.n
 def prediction_table(
     task: Task, sample_ids: np.ndarray, seed: int, prediction, scores, fold: int | None = None
 ) -> pa.Table:
-    """Predictions of one fit as `Result.table` has them."""
+    """Make a table of one fit's predictions, in the format of `Result.table`."""
     columns = {
         "sample_id": sample_ids.tolist(),
         "seed": np.full(len(sample_ids), seed),

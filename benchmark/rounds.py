@@ -1,4 +1,4 @@
-"""Hidden rounds as the benchmark reads them: signals to predict, and after the reveal labels to score against."""
+"""Read hidden rounds: the signals to predict and, after the reveal, the labels to score against."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Unlabelled(NamedTuple):
     Attributes:
         sample_ids: Shape (n,), str.
         signals: Shape (n, 100, 6), float64, nT.
-        digest: Of the round: what `release` is in a submission for it.
+        digest: Digest of the round, the value of `release` in a submission for it.
     """
 
     sample_ids: np.ndarray
@@ -28,21 +28,21 @@ class Unlabelled(NamedTuple):
     digest: str
 
     def table(self, prediction: np.ndarray) -> pa.Table:
-        """Predictions of all rows, (n,) SOH or labels in their order, as a predictions file has them."""
+        """Make a predictions table from the predictions (n,) of all rows, SOH or labels in the order of the rows."""
         if len(prediction) != len(self.sample_ids):
             raise MagBridgeError(f"{len(prediction)} predictions: expected one for each of {len(self.sample_ids)} rows")
         return pa.table({"sample_id": self.sample_ids.tolist(), "prediction": np.asarray(prediction).tolist()})
 
 
 def load_round(task: str | Task, folder: str | Path) -> Unlabelled:
-    """The rows to predict for one task of a hidden round.
+    """Load the rows to predict for one task of a hidden round.
 
     Args:
         task: Task or its id.
-        folder: Of the round.
+        folder: Folder of the round.
 
     Raises:
-        MagBridgeError: No round is there, or a file of it was changed.
+        MagBridgeError: If there is no round in the folder, or one of its files was changed.
     """
     found = read_round(folder)
     table = read_signals(found, get_task(task).id)
@@ -50,36 +50,39 @@ def load_round(task: str | Task, folder: str | Path) -> Unlabelled:
 
 
 def open_round(release: str | Path) -> Round | None:
-    """The round that lies there, if its labels are still hidden."""
+    """Return the round in this folder if its labels are still hidden, else None."""
     found = read_round(release) if is_round(release) else None
     return None if found is None or found.is_revealed else found
 
 
 def digest_of(release: str | Path) -> str:
-    """The digest that names a release, a Hub id's or a folder's, or a round.
+    """Return the digest of a release, given as a folder or Hub id, or of a round.
 
     Raises:
-        MagBridgeError: Neither is there, or it is damaged.
+        MagBridgeError: If neither exists, or it is damaged.
     """
     return read_round(release).digest if is_round(release) else checked_digest(release_folder(release))
 
 
 def answers(task: Task, release: str | Path, split: str = PRIMARY_SPLIT) -> tuple[DatasetInfo, Truth]:
-    """What a task's test rows are, in a release or in a round; labels of a round that is open are empty.
+    """Load the ids and labels of a task's test rows from a release or a round; an open round has empty labels.
 
     Args:
-        task: Whose rows.
-        release: Release folder or Hub id, or the folder of a round, all of whose cells are new.
-        split: Of a release.
+        task: Task whose test rows are wanted.
+        release: Release folder, Hub id, or folder of a round, whose cells are all new.
+        split: Split of a release.
+
+    Returns:
+        The dataset, and the labels.
 
     Raises:
-        MagBridgeError: Neither is there, it is damaged, or a round is not what it is bound to.
+        MagBridgeError: If neither exists, either is corrupt, or the round fails its commitment check.
     """
     if not is_round(release):
         with one_release(release_folder(release)) as folder:
             return dataset_info(folder), load_truth(task, folder, split)
     if split != PRIMARY_SPLIT:
-        raise MagBridgeError(f"{release} is a round, whose cells are new: expected the split {PRIMARY_SPLIT}")
+        raise MagBridgeError(f"{release} is a round, with only new cells: expected the split {PRIMARY_SPLIT}")
     found = read_round(release)
     configuration = found.configuration
     info = DatasetInfo(found.name, found.digest, configuration["upstream"]["name"], configuration["bridge_version"])

@@ -1,4 +1,4 @@
-"""Scores predictions: all metrics of a task, and the headline metric resampled by battery."""
+"""Score predictions: compute all metrics of a task, and resample the headline metric by battery."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,18 +14,18 @@ from dataset_card.errors import MagBridgeError
 
 RESAMPLES = 2000
 VISITS, ABSENT = 4, -1.0
-"""Rows of a place's battery at most, and what stands for a row that is not there."""
+"""Maximum number of rows per battery in tasks of places, and the placeholder for a missing row."""
 
 LEVEL = 0.95
 PERCENT_FROM = 10.0
-"""A median SOH above this is no fraction."""
+"""A median SOH above this value is taken for percent."""
 
 TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 FEWEST = 5
-"""Batteries that a standard error needs; of fewer the percentiles are given."""
+"""Fewest batteries for a studentised interval; with fewer, the percentiles are given."""
 
 EXACT = 1e-9
-"""Relative error below which batteries do not differ."""
+"""Relative standard error below which batteries count as equal."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Run:
         seed: Seed of the draw and of the model.
         n_train: Rows fitted on.
         scores: Metric name to unrounded value.
-        k: Shots a class, in few-shot runs.
+        k: Shots per class, in few-shot runs.
         fold: Number of the fold, in cross-validation.
-        batteries: Statistics of the headline metric by battery (see `benchmark.scoring`), on the official test rows.
-        visits: The same with the predictions of each cell visit pooled, for T1 and T2.
+        batteries: Statistics of the headline metric by battery (see `battery_statistics`), on the official test rows.
+        visits: The same statistics with the predictions of each cell visit pooled, for T1 and T2.
     """
 
     seed: int
@@ -59,21 +59,22 @@ def score(
     cell_ids: np.ndarray | None = None,
     parents: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """All metrics of a task.
+    """Compute all metrics of a task.
 
     Args:
-        task: Whose targets these are.
-        truth: Shape (n,).
-        prediction: Shape (n,), numbers or labels as in `truth`.
-        scores: Shape (n,), optional score of `task.scored_label`.
-        cell_ids: Shape (n,), for the metric that needs tables.
-        parents: Shape (n,), bool, for the metrics that leave rows out: those with faults injected, or with a defect.
+        task: Task that the targets belong to.
+        truth: Targets, shape (n,); (n, 2) for places in mm.
+        prediction: Numbers or labels, of the shape of `truth`.
+        scores: Optional scores of `task.scored_label`, shape (n,).
+        cell_ids: Cells, shape (n,), for the metric that needs tables.
+        parents: Rows that some metrics leave out because a fault was injected into them or their cell has a defect,
+            shape (n,), bool.
 
     Returns:
         Metric name to unrounded value.
 
     Raises:
-        MagBridgeError: NaN, wrong lengths, unknown labels, percent for a fraction.
+        MagBridgeError: If there are NaN values, unequal lengths or unknown labels, or SOH is predicted in percent.
     """
     check_fraction(task, prediction, f"task {task.id}")
     try:
@@ -94,12 +95,12 @@ def score(
 
 
 def score_rows(task: Task, rows: Subset | Truth, prediction, scores=None) -> dict[str, float]:
-    """All metrics of predictions of rows, those that need more than labels among them."""
+    """Compute all metrics of predictions for rows, including the metrics that need more than the labels."""
     return score(task, rows.target, prediction, scores, rows.cell_ids, rows.parents)
 
 
 def run_of(task: Task, rows: Subset | Truth, prediction, scores=None, *, seed: int, n_train: int = 0) -> Run:
-    """A run from its predictions of rows, with what each battery adds to the headline."""
+    """Make a run from its predictions for rows, with the headline's statistics by battery."""
     scored, prediction = score_rows(task, rows, prediction, scores), np.asarray(prediction)
     by_battery = battery_statistics(task, rows.target, prediction, rows.battery_ids)[1].tolist()
     by_visit = visit_statistics(task, rows.target, prediction, rows.cell_ids, rows.battery_ids)
@@ -108,7 +109,7 @@ def run_of(task: Task, rows: Subset | Truth, prediction, scores=None, *, seed: i
 
 
 def check_fraction(task: Task, prediction: np.ndarray, where: str) -> None:
-    """Raise where SOH is predicted in percent; `where` begins the message."""
+    """Raise an error if SOH is predicted in percent; the message begins with `where`."""
     prediction = np.asarray(prediction)
     numbers = task.target == "soh" and prediction.dtype.kind in "iuf" and prediction.size
     if numbers and np.median(prediction) > PERCENT_FROM:
@@ -116,15 +117,15 @@ def check_fraction(task: Task, prediction: np.ndarray, where: str) -> None:
 
 
 def r2_of_tables(truth: np.ndarray, prediction: np.ndarray, cell_ids: np.ndarray) -> dict[str, float]:
-    """R2 within each table that cells come from, against the table's own mean.
+    """Compute R2 within each table that cells come from, relative to the table's own mean.
 
     Args:
-        truth: Shape (n,), numbers.
-        prediction: Shape (n,).
-        cell_ids: Shape (n,). v1's are plain numbers, of no table.
+        truth: Targets, shape (n,).
+        prediction: Predictions, shape (n,).
+        cell_ids: Cells, shape (n,). Those of v1 are plain numbers and belong to no table.
 
     Returns:
-        R2 by table; nothing where a table has no spread, so that a mean over tables never leaves one out.
+        R2 by table; empty if any table has no spread, so that a mean over tables never omits one.
     """
     names, index = np.unique(cell_ids, return_inverse=True)
     tables = np.array([table_of(name) if table_of(name) != name else "" for name in names.tolist()])[index]
@@ -141,18 +142,19 @@ def r2_of_tables(truth: np.ndarray, prediction: np.ndarray, cell_ids: np.ndarray
 def battery_statistics(
     task: Task, truth: np.ndarray, prediction: np.ndarray, battery_ids: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What each battery adds to the headline metric.
+    """Compute the statistics that each battery contributes to the headline metric.
 
     Args:
-        task: Whose targets these are.
-        truth: Shape (n,).
-        prediction: Shape (n,).
-        battery_ids: Shape (n,).
+        task: Task that the targets belong to.
+        truth: Targets, shape (n,); (n, 2) for places in mm.
+        prediction: Predictions, of the shape of `truth`.
+        battery_ids: Batteries, shape (n,).
 
     Returns:
-        Sorted battery ids, and an array (batteries, S) whose sum over batteries `headline` turns into the metric: for
-        regression n, sum of y, sum of y squared, sum of squared residuals; else the confusion matrix, flattened. Of
-        places the distances of up to `VISITS` rows, -1 where there are fewer: a median is no sum.
+        Sorted battery ids, and an array (batteries, S) whose sum over batteries `headline` turns into the metric. For
+        regression: n, sum of y, sum of y squared, sum of squared residuals. For classification: the confusion matrix,
+        flattened. For places, whose median is not a function of sums: the distances of up to `VISITS` rows, padded
+        with `ABSENT`.
     """
     batteries, index = np.unique(battery_ids, return_inverse=True)
     if task.second is not None:
@@ -171,7 +173,7 @@ def battery_statistics(
 
 
 def turns(values: np.ndarray) -> np.ndarray:
-    """How often each of the values (n,) stands before its place, (n,)."""
+    """Count the earlier occurrences of each value: (n,) values to (n,) counts."""
     order = np.argsort(values, kind="stable")
     out = np.empty(len(values), int)
     out[order] = np.arange(len(values)) - np.searchsorted(values[order], values[order])
@@ -181,13 +183,13 @@ def turns(values: np.ndarray) -> np.ndarray:
 def visit_statistics(
     task: Task, truth: np.ndarray, prediction: np.ndarray, cell_ids: np.ndarray, battery_ids: np.ndarray
 ) -> np.ndarray | None:
-    """`battery_statistics` of one prediction for each cell visit, pooled over the visit's scans.
+    """Compute `battery_statistics` from one prediction per cell visit, pooled over the visit's scans.
 
-    SOH is pooled as the mean, a class as the one predicted most often; of classes predicted equally often the task's
-    first counts.
+    SOH is pooled as the mean, a class as the most frequent prediction; of equally frequent classes, the first in the
+    task's order counts.
 
     Returns:
-        Array (batteries, S), or None for tasks whose scans of one visit differ in their target.
+        Array (batteries, S), or None for tasks in which the scans of one visit may differ in target.
     """
     if not task.is_pooled:
         return None
@@ -197,7 +199,7 @@ def visit_statistics(
 
 
 def _pooled(task: Task, values: np.ndarray, visit: np.ndarray) -> np.ndarray:
-    """One value for each visit, from values (n,) and the visit (n,) of each."""
+    """Pool values (n,) by their visits (n,) into one value per visit."""
     if task.is_regression:
         return np.bincount(visit, values) / np.bincount(visit)
     votes = np.stack([np.bincount(visit, values == label) for label in task.labels], axis=1)
@@ -205,7 +207,7 @@ def _pooled(task: Task, values: np.ndarray, visit: np.ndarray) -> np.ndarray:
 
 
 def whole(task: Task, statistics: np.ndarray) -> np.ndarray:
-    """The headline metric from statistics of every battery, (..., B, S) to (...)."""
+    """Compute the headline metric from the statistics of all batteries, (..., B, S) to (...)."""
     statistics = np.asarray(statistics, dtype=float)
     if task.second is not None:
         flat = statistics.reshape(*statistics.shape[:-2], -1)
@@ -214,7 +216,7 @@ def whole(task: Task, statistics: np.ndarray) -> np.ndarray:
 
 
 def _resampled_medians(statistics: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over runs of the median distance in each draw, from statistics (runs, B, S) and weights (draws, B)."""
+    """Compute the mean over runs of each draw's median distance, for statistics (runs, B, S), weights (draws, B)."""
     out = np.zeros(len(weights))
     for run in statistics:
         battery, visit = np.nonzero(run != ABSENT)
@@ -226,7 +228,7 @@ def _resampled_medians(statistics: np.ndarray, weights: np.ndarray) -> np.ndarra
 
 
 def headline(task: Task, statistics: np.ndarray) -> np.ndarray:
-    """The headline metric from statistics summed over cells, (..., S) to (...)."""
+    """Compute the headline metric from statistics summed over batteries, (..., S) to (...)."""
     if task.is_regression:
         n, total, squares, residual = np.moveaxis(np.asarray(statistics, dtype=float), -1, 0)
         return 1 - residual / (squares - total**2 / n)
@@ -240,21 +242,21 @@ def headline(task: Task, statistics: np.ndarray) -> np.ndarray:
 
 
 def bootstrap(task: Task, battery_ids, statistics: np.ndarray, resamples: int = RESAMPLES) -> np.ndarray:
-    """Mean headline over runs for test sets made by drawing batteries with replacement.
+    """Compute the mean headline over runs for test sets made by drawing batteries with replacement.
 
-    Regime-B rows come in pseudo-cells, so they are drawn apart from the real batteries: every resample keeps the class.
-    Each draw of R2 has a variance of SOH of its own: with that of the whole test subset held fixed, intervals covered
-    77 to 81 % where 95 % was said. Draws that lack a whole class have no balanced accuracy over all classes.
+    Regime-B's pseudo-cells are drawn separately from the real batteries, so that every resample keeps their class.
+    Each draw of R2 uses its own variance of SOH: with the variance of the whole test subset, nominal 95 % intervals
+    covered only 77 to 81 %. Draws without any row of a class have no balanced accuracy over all classes.
 
     Args:
-        task: Whose statistics these are.
+        task: Task that the statistics belong to.
         battery_ids: B ids, sorted.
         statistics: Shape (runs, B, S), from `battery_statistics`.
         resamples: Number of draws.
 
     Returns:
-        Shape (resamples,), NaN for draws that lack a class or all of the spread of SOH. The same batteries give the
-        same draws, so replicates of two models pair up.
+        Shape (resamples,), NaN for draws that lack a class or in which SOH has no spread. The same batteries give the
+        same draws, so that the replicates of two models can be paired.
     """
     statistics = np.asarray(statistics, dtype=float)
     weights = _draws(battery_ids, resamples)
@@ -274,13 +276,13 @@ def bootstrap(task: Task, battery_ids, statistics: np.ndarray, resamples: int = 
 
 
 def _draws(battery_ids, resamples: int) -> np.ndarray:
-    """How often each draw of batteries with replacement takes each, (resamples, B)."""
+    """Return how often each draw of batteries with replacement contains each battery, (resamples, B)."""
     return _weights(tuple(np.char.startswith(np.asarray(battery_ids), REGIME_B_PREFIX).tolist()), resamples)
 
 
 @lru_cache(maxsize=32)
 def _weights(regime_b: tuple[bool, ...], resamples: int) -> np.ndarray:
-    """The draws; the same for every result on batteries of as many kinds, of which a board has hundreds."""
+    """Draw the weights; cached, because the hundreds of results on a board share the same batteries."""
     pseudo, rng = np.array(regime_b, dtype=bool), np.random.default_rng(0)
     weights = np.zeros((resamples, len(pseudo)))
     for group in (np.flatnonzero(~pseudo), np.flatnonzero(pseudo)):
@@ -291,11 +293,11 @@ def _weights(regime_b: tuple[bool, ...], resamples: int) -> np.ndarray:
 
 
 def interval(task: Task, battery_ids, statistics: np.ndarray) -> tuple[float, float]:
-    """Interval of the mean headline at level 0.95, resampled by battery.
+    """Compute the 95 % interval of the mean headline, resampled by battery.
 
-    Of R2 a studentised one (bootstrap-t) on the logarithm of the share that is not explained: a few batteries carry
-    most of the squared error, and percentiles then hold the value in 89 % of cases instead of 95 % (`perf/
-    interval_coverage.py`). Of other metrics the percentiles of `bootstrap`.
+    For R2, the interval is studentised (bootstrap-t) on the logarithm of the unexplained share: a few batteries carry
+    most of the squared error, so percentile intervals would cover the value in only 89 % of cases
+    (`perf/interval_coverage.py`). For other metrics, it is given by the percentiles of `bootstrap`.
     """
     if task.is_regression and task.second is None and len(battery_ids) >= FEWEST:
         statistics, weights = np.asarray(statistics, dtype=float), _draws(battery_ids, RESAMPLES)
@@ -310,13 +312,14 @@ def interval(task: Task, battery_ids, statistics: np.ndarray) -> tuple[float, fl
 
 
 def _log_unexplained(statistics: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log of squared residuals over the spread of SOH, mean over runs, for each draw, with its standard error.
+    """Compute the log of the unexplained share, averaged over runs, and its standard error for each draw.
 
-    The error is the root of the summed squared influences of the batteries drawn (infinitesimal jackknife).
+    The unexplained share is the sum of squared residuals over the spread of SOH. The error is the root of the summed
+    squared influences of the drawn batteries (infinitesimal jackknife).
 
     Args:
-        statistics: (runs, B, 4), from `battery_statistics`.
-        weights: (draws, B).
+        statistics: From `battery_statistics`, shape (runs, B, 4).
+        weights: How often each draw contains each battery, shape (draws, B).
     """
     share, influence = np.zeros(len(weights)), np.zeros(weights.shape)
     for run in statistics:
@@ -330,6 +333,6 @@ def _log_unexplained(statistics: np.ndarray, weights: np.ndarray) -> tuple[np.nd
 
 
 def percentiles(replicates: np.ndarray) -> tuple[float, float]:
-    """The interval at level 0.95 of bootstrap replicates (B,); NaN are left out."""
+    """Return the 95 % interval of bootstrap replicates (B,); NaN values are left out."""
     low, high = np.nanquantile(replicates, TAILS)
     return float(low), float(high)

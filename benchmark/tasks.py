@@ -1,4 +1,4 @@
-"""The benchmark tasks as frozen declarations; the logic they share is in `scoring` and `protocol`."""
+"""The benchmark tasks as frozen declarations; their common logic is in `scoring` and `protocol`."""
 
 import difflib
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ class Metric:
     Attributes:
         name: Key in results.
         meaning: One phrase for tables.
-        lowest: Least possible value; minus infinity where there is none.
-        highest: Greatest possible value.
-        higher_is_better: Direction.
-        needs_scores: Whether it reads a score per row next to the predicted label.
-        needs_rows: Whether it needs to know more of the rows than their labels: the tables that v2's cells come from,
-            or which rows are parents or have a defect.
+        lowest: Lowest possible value; minus infinity if it is unbounded.
+        highest: Highest possible value.
+        higher_is_better: Whether higher values are better.
+        needs_scores: Whether it reads a score per row in addition to the predicted label.
+        needs_rows: Whether it needs more than the labels of the rows: the tables that v2's cells come from, or which
+            rows are parents or have a defect.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Metric:
 
     @property
     def sign(self) -> int:
-        """1 where a higher value is better, else -1: times the value, higher is better."""
+        """1 if higher values are better, else -1; of values multiplied by it, the highest is the best."""
         return 1 if self.higher_is_better else -1
 
 
@@ -49,18 +49,19 @@ class Task:
     Attributes:
         id: `t1` to `t4` on releases of scans, `t5` to `t9` on v3.
         title: A few words.
-        config: Configuration of a release that serves the task.
-        rows: Provenances of the rows it uses.
+        config: Configuration of a release that contains the task's rows.
+        rows: Provenances of the rows.
         target: Column to predict.
         metrics: Every metric, the headline first.
         chance: Headline value of the best constant predictor.
         labels: Classes in a fixed order; empty for regression.
-        version: Rises when rows, target or headline metric change, so that results never mix.
+        version: Raised when rows, target or headline metric change, so that results never mix.
         positive: Class whose F1 is reported, or None.
-        scored_label: Class that optional scores speak of, or None.
+        scored_label: Class that the optional scores refer to, or None.
         auc: Name of the metric that reads the scores, or None.
         split: Split of the headline figures.
-        second: Second column to predict, where the target is a place in the plane; rows without one are left out.
+        second: Second column to predict if the target is a place in the plane, else None; rows without a place are
+            left out.
     """
 
     id: str
@@ -122,7 +123,7 @@ def _recalls(id: str) -> tuple[Metric, ...]:
 def _task(
     edition: Edition, id: str, title: str, target: str, metrics: tuple[Metric, ...] = (), chance: float = 0.0
 ) -> Task:
-    """A task on the rows of its configuration, with the classes that its formulas know."""
+    """Declare a task on the rows of its configuration, with the classes of its formulas."""
     config, spec = next(config for config in edition.configs if config.task == id), SPECS[id]
     if spec.labels:
         metrics, chance = (BALANCED_ACCURACY, *metrics), 1 / len(spec.labels)
@@ -142,7 +143,7 @@ TASKS = (
 
 MEDIAN_ERROR = Metric("median_error_mm", "median distance from the place", highest=float("inf"), higher_is_better=False)
 PRIOR_ERROR_MM = 34.4
-"""Median distance of the release's test places from the middle of its training places: what a constant reaches."""
+"""Median distance of the release's test places from the middle of its training places: the error of a constant."""
 
 HEALTHY_AUC = Metric("healthy_auc", "ROC AUC of healthy against defective cells", needs_scores=True)
 WITHIN_10 = Metric("within_10_mm", "share of places found to 10 mm")
@@ -154,21 +155,22 @@ V3_TASKS = (
     _task(V3, "t8", "SOH as received", "soh", (R2, MAE, R2_HEALTHY)),
     _task(V3, "t9", "SOH at known charge", "soh", (R2, MAE, R2_HEALTHY)),
 )
-"""Tasks of v3: what magnetic readings add to terminal voltage, which every row has. T9 is an expected null."""
+"""Tasks of v3: they measure what magnetic readings add to terminal voltage, which every row has. For T9, the expected
+result is that they add nothing."""
 
 BY_ID = {task.id: task for task in (*TASKS, *V3_TASKS)}
 
 
 def tasks_of(bridge: str) -> tuple[Task, ...]:
-    """The tasks of a release's rows, by the name of its bridge."""
+    """Return the tasks of a release's rows, by the name of its bridge."""
     return V3_TASKS if bridge == "v3" else TASKS
 
 
 def get_task(task: str | Task) -> Task:
-    """The task with this id or configuration (`t1`, `T1`, `t1_soh_regression`); a task passes through.
+    """Return the task with this id or configuration (`t1`, `T1`, `t1_soh_regression`); a task passes through.
 
     Raises:
-        MagBridgeError: No such task.
+        MagBridgeError: If there is no such task.
     """
     if isinstance(task, Task):
         return task
@@ -177,30 +179,30 @@ def get_task(task: str | Task) -> Task:
 
 
 def check_split(split: str) -> str:
-    """The split's name, if it is one.
+    """Return the split's name if there is such a split.
 
     Raises:
-        MagBridgeError: No such split.
+        MagBridgeError: If there is not.
     """
     return known(split, SPLITS, "split")
 
 
 def leaks(split: str) -> bool:
-    """Whether the split shares cells or parents between its subsets, so that its scores flatter a model."""
+    """Return whether the split shares cells or parents between its subsets, which makes its scores too good."""
     return split == OPTIMISTIC_SPLIT
 
 
 def did_you_mean(wrong: str, known) -> str:
-    """`; did you mean X?` where a known name is close, else nothing."""
+    """Return `; did you mean X?` if a known name is close, else an empty string."""
     close = difflib.get_close_matches(str(wrong), list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def known(name: str, names: Iterable[str], what: str) -> str:
-    """The name, if it is one of those that there are.
+    """Return the name if it is among the known names.
 
     Raises:
-        MagBridgeError: It is none; the names are listed, and the closest is suggested.
+        MagBridgeError: If it is not; the message lists the names and suggests the closest.
     """
     if name not in names:
         raise MagBridgeError(f"unknown {what} {name!r}: expected one of {', '.join(names)}{did_you_mean(name, names)}")

@@ -1,4 +1,4 @@
-"""Predictions as files: read as people make them, scored, and written as an entry of the board."""
+"""Predictions files: reading the common formats, scoring, and writing entries of the board."""
 
 from benchmark.predictions.entry import save_entry
 from benchmark.predictions.scored import score_predictions, write_predictions

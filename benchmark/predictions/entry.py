@@ -19,29 +19,30 @@ from dataset_card.storage.output import require_place
 
 FILE = "submission.yaml"
 POOLING = {"scan": "", "visit": " Each prediction reads all scans of a cell visit."}
-"""What a board adds to the description."""
+"""Sentence that a board appends to the description, by pooling."""
+
 OPTIONAL = {"version", "url", "paper", "code", "hardware", "test_data_leakage"}
-"""What an entry may say beside what it must."""
+"""Optional fields of an entry."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What `submission.yaml` says; fields as in `submission.schema.json`.
+    """Contents of a `submission.yaml`; fields as in `submission.schema.json`.
 
     Attributes:
-        version: Of the model.
-        authors: Their names.
+        version: Version of the model.
+        authors: Names of the authors.
         description: One sentence on the model.
-        url: The model's page.
-        paper: Address of the paper.
-        code: Address of the code that makes the predictions.
-        licence: Of the predictions.
+        url: URL of the model's page.
+        paper: URL of the paper.
+        code: URL of the code that makes the predictions.
+        licence: Licence of the predictions.
         release: Digest of the release or round whose test rows were predicted.
-        tasks: Predictions file, and perhaps `seconds` and `features`, by task id.
-        trained_on: Digests of the releases that the model saw.
-        pooling: `scan` where each prediction read its own row alone, `visit` where it read all rows of a cell visit.
-        hardware: What it ran on.
-        test_data_leakage: Whether a label of a test row was used, in any way.
+        tasks: Predictions file, and optionally `seconds` and `features`, by task id.
+        trained_on: Digests of the releases that the model was trained on.
+        pooling: `scan` if each prediction read only its own row, `visit` if it read all rows of a cell visit.
+        hardware: Hardware that the model ran on.
+        test_data_leakage: Whether any label of a test row was used in any way.
         replication_code: Whether the code that made the predictions is public.
     """
 
@@ -65,7 +66,7 @@ class Submission:
 
 
 def write_submission(folder: Path, release: str, tasks: dict[str, dict], **about: Any) -> Path:
-    """Write a folder's `submission.yaml`, of today; `about` is what `Submission` has beside that."""
+    """Write a folder's `submission.yaml` with today's date; `about` gives the other fields of `Submission`."""
     usual = {"version": "1.0", "test_data_leakage": False, "replication_code": about.get("code") is not None}
     entry: dict[str, Any] = {"name": folder.resolve().name} | usual | about | {"authors": list(about["authors"])}
     today = datetime.date.today().isoformat()
@@ -89,39 +90,40 @@ def save_entry(
     features: int | None = None,
     **about: Any,
 ) -> Path:
-    """Write one task's predictions as a submission's folder, or add them to one (see CONTRIBUTING.md).
+    """Write one task's predictions to a submission folder, which may already have other tasks (see CONTRIBUTING.md).
 
     Args:
-        folder: Named as the model, made if need be; `python -m benchmark submit FOLDER` checks and scores it.
+        folder: Folder with the model's name, created if missing; `python -m benchmark submit FOLDER` checks and scores
+            it.
         task: Task or its id.
-        table: As in `write_predictions`.
-        digest: Of the release or round that was predicted.
+        table: Predictions, as in `write_predictions`.
+        digest: Digest of the release or round that was predicted.
         description: One sentence on the model.
-        authors: Their names.
-        licence: Of the predictions.
-        trained_on: Digests of the releases that the model saw.
-        pooling: `scan` where each prediction read its own row alone, `visit` where it read all rows of a cell visit.
-        seconds: Fitting and predicting, per seed.
-        features: Numbers per row that the last learner sees.
-        about: Perhaps `version`, `url`, `paper`, `code`, `hardware` and `test_data_leakage`, as in `Submission`.
+        authors: Names of the authors.
+        licence: Licence of the predictions.
+        trained_on: Digests of the releases that the model was trained on.
+        pooling: `scan` if each prediction read only its own row, `visit` if it read all rows of a cell visit.
+        seconds: Time to fit and predict, in s per seed.
+        features: Number of values per row that the last learner sees.
+        about: Optional fields of `Submission`: `version`, `url`, `paper`, `code`, `hardware`, `test_data_leakage`.
 
     Returns:
         Path of `submission.yaml`.
 
     Raises:
-        MagBridgeError: The folder has predictions of another release or a `submission.yaml` that cannot be added to,
-            the authors are no list, or the pooling is none.
+        MagBridgeError: If the folder has predictions of another release or an invalid `submission.yaml`, or if
+            `authors`, `pooling` or a name in `about` is invalid.
     """
     if strange := about.keys() - OPTIONAL:
-        raise MagBridgeError(f"an entry has no {sorted(strange)[0]!r}: expected {', '.join(sorted(OPTIONAL))}")
+        raise MagBridgeError(f"unknown entry field {sorted(strange)[0]!r}: expected {', '.join(sorted(OPTIONAL))}")
     if isinstance(authors, str):
         raise MagBridgeError(f"authors {authors!r}: expected a list of names, [{authors!r}]")
     if pooling not in POOLING:
-        raise MagBridgeError(f"pooling {pooling!r}: expected scan (each prediction read its own row alone) or visit")
+        raise MagBridgeError(f"pooling {pooling!r}: expected scan (each prediction read only its own row) or visit")
     folder, task = require_place(folder), get_task(task)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
-    with alone(folder):  # others may add their tasks
+    with alone(folder):  # other processes may add their tasks
         earlier = _earlier(path)
         if earlier.get("release", digest) != digest:
             raise refused("other_release", path=path, earlier=earlier["release"][:12], digest=digest[:12])
@@ -135,7 +137,7 @@ def save_entry(
 
 
 def _earlier(path: Path) -> dict:
-    """The description that a folder has already; empty where it has none."""
+    """Read the folder's existing `submission.yaml`; return an empty dict if there is none."""
     if not path.is_file():
         return {}
     try:

@@ -1,7 +1,7 @@
-"""Reads a predictions file as people make them: Parquet, CSV or JSON lines, with an index or columns of their own.
+"""Read a user's predictions file: Parquet, CSV or JSON lines, possibly with an index or additional columns.
 
-The one door for such files: what comes in is bounded before it is unpacked, what goes out is a table of known columns
-and types, and everything else ends in one line that names it.
+This is the only parser of such files. It enforces size limits before it unpacks anything, returns a table of known
+columns and types, and answers every fault with one line that names it.
 """
 
 import csv
@@ -22,53 +22,53 @@ from dataset_card.storage.documents import plain_json
 from dataset_card.storage.parquet import opened_parquet
 
 DIGEST_KEY = b"magbridge_dataset_digest"
-"""Parquet metadata key that says which release the predictions are for."""
+"""Parquet metadata key with the digest of the release that the predictions are for."""
 
 COLUMNS = ("sample_id", "prediction", "seed", "score", "second")
 EXPECTED = "expected sample_id and prediction, optionally seed and score"
 INDEX = ("", "index", "level_0")
-"""Names that an index without a name gets; such columns pass without a remark, as do pandas' own marks."""
+"""Names that libraries give to an unnamed index; such columns are ignored without a remark, like those of pandas."""
 
 MAX_BYTES = 20 * 2**20
-"""A file of a few thousand rows is far smaller."""
+"""Size limit of a file; one of a few thousand rows is far smaller."""
 
 MAX_UNPACKED = 256 * 2**20
 MAX_ROWS = 200_000
-"""Over a hundred seeds of the largest task."""
+"""Limit of rows; it admits over a hundred seeds of the largest task."""
 
 TEXTS = (pa.types.is_string, pa.types.is_large_string)
 NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
-"""Types that a column of a Parquet file may have."""
+"""Types that the columns of a Parquet file may have."""
 
 MAX_COLUMNS = 1000
 MAX_TEXT = 200
-"""Characters of an id or a label."""
+"""Limit of characters in an id or a label."""
 
 MAX_SEED = 2**63 - 1
 MAX_NUMBER = 1e9
-"""Of a prediction: squares of larger ones are lost to overflow before anything is scored."""
+"""Limit of a prediction's absolute value; the squares of much larger ones would overflow."""
 
 
 def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
     """Read a predictions file.
 
     Args:
-        path: Parquet, CSV (comma, semicolon or tab) or JSON lines, told by its content.
-        task: Whose targets are predicted.
+        path: File in Parquet, CSV (comma, semicolon or tab) or JSON lines; the format is detected from its content.
+        task: Task whose targets are predicted.
 
     Returns:
-        A table with `sample_id` (text), `prediction` (float64, text, or x and y of a place), `seed` (int64) and, where
-        the file has it and the task reads it, `score` (float64); the digest of the release that a Parquet file names;
-        and remarks.
+        A table with `sample_id` (text), `prediction` (float64, text, or x and y of a place), `seed` (int64) and, if
+        the file has scores and the task reads them, `score` (float64); the digest of the release that a Parquet file
+        names, or None; and remarks.
 
     Raises:
-        MagBridgeError: It is too large, no such file, or holds something else; says what.
+        MagBridgeError: If the file is missing, too large or invalid; the message names the fault.
     """
     if not path.is_file():
         raise MagBridgeError(f"no predictions file {path}: {EXPECTED} as Parquet, CSV or JSON lines")
     if path.stat().st_size > MAX_BYTES:
         size = path.stat().st_size / 2**20
-        raise MagBridgeError(f"{path} has {size:.1f} MB: expected at most {MAX_BYTES / 2**20:.0f} MB")
+        raise MagBridgeError(f"{path} is {size:.1f} MB: expected at most {MAX_BYTES / 2**20:.0f} MB")
     with open(path, "rb") as file:
         start = file.read(4)
     columns, digest, names = _parquet(path) if start == b"PAR1" or path.suffix == ".parquet" else _text(path)
@@ -103,7 +103,7 @@ def read_file(path: Path, task: Task) -> tuple[pa.Table, str | None, list[str]]:
 
 
 def _parquet(path: Path) -> tuple[dict[str, list], str | None, list[str]]:
-    """Columns as lists, digest and all column names of a Parquet file, judged by its footer before it is read."""
+    """Return columns as lists, digest and all column names of a Parquet file, after checking its footer."""
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
@@ -115,7 +115,7 @@ def _parquet(path: Path) -> tuple[dict[str, list], str | None, list[str]]:
                 kind = kind.value_type if pa.types.is_dictionary(kind) else kind
                 if not any(is_kind(kind) for is_kind in (*TEXTS, *NUMBERS)):
                     raise MagBridgeError(f"{path}: column {name} has the type {kind}: expected text or numbers")
-        # Repeated text stays one copy, so that what was measured above is what is held.
+        # Keep one copy of repeated text, so that memory stays within the size checked above.
         texts = [name for name in wanted if any(is_text(schema.field(name).type) for is_text in TEXTS)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             table = file.read(columns=wanted)
@@ -135,20 +135,20 @@ def _values(path: Path, name: str, column: pa.ChunkedArray) -> list:
         if pa.types.is_dictionary(chunk.type):
             longest = max((len(value) for value in chunk.dictionary.to_pylist() if isinstance(value, str)), default=0)
             if longest > MAX_TEXT:
-                raise MagBridgeError(f"{path}: column {name} holds a text of {longest:,} characters: {EXPECTED}")
+                raise MagBridgeError(f"{path}: column {name} has a text of {longest:,} characters: {EXPECTED}")
         out += chunk.to_pylist()
     return out
 
 
 def _text(path: Path) -> tuple[dict[str, list], None, list[str]]:
-    """Columns as lists, no digest, and all column names of a CSV or JSON lines file."""
+    """Return columns as lists, None for the digest, and all column names of a CSV or JSON lines file."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise refused("not_text", path=path, byte=error.start) from error
     start = text.lstrip()[:1]
     if start == "[":
-        raise MagBridgeError(f"{path} holds a JSON list: expected JSON lines, one object a line (pandas: lines=True)")
+        raise MagBridgeError(f"{path} is a JSON list: expected JSON lines, one object per line (pandas: lines=True)")
     columns, names = _json_lines(path, text) if start == "{" else _csv(path, text)
     return columns, None, names
 
@@ -166,7 +166,7 @@ def _csv(path: Path, text: str) -> tuple[dict[str, list], list[str]]:
     _check_shape(path, names, len(rows) - 1)
     for number, row in enumerate(rows[1:], 1):
         if len(row) != len(names):
-            raise MagBridgeError(f"{path}: row {number} has {len(row)} fields, the header {len(names)}")
+            raise MagBridgeError(f"{path}: row {number} has {len(row)} fields: expected {len(names)}, as in the header")
     values = {name: [field.strip() or None for field in column] for name, column in zip(names, zip(*rows[1:]))}
     return {name: values.get(name, []) for name in COLUMNS if name in names}, names
 
@@ -180,9 +180,9 @@ def _json_lines(path: Path, text: str) -> tuple[dict[str, list], list[str]]:
         try:
             value = plain_json(line)
         except (ValueError, RecursionError) as error:
-            raise MagBridgeError(f"{path}: line {number} is not JSON ({str(error)[:100]})") from error
+            raise MagBridgeError(f"{path}: line {number} is not valid JSON ({str(error)[:100]})") from error
         if not isinstance(value, dict):
-            raise MagBridgeError(f"{path}: line {number} is no JSON object: {EXPECTED} in each")
+            raise MagBridgeError(f"{path}: line {number} is not a JSON object: {EXPECTED} in each line")
         names |= dict.fromkeys(value)
         objects.append(value)
     _check_shape(path, list(names), len(objects))
@@ -191,12 +191,12 @@ def _json_lines(path: Path, text: str) -> tuple[dict[str, list], list[str]]:
 
 def _check_shape(path: Path, names: list[str], rows: int) -> None:
     if rows > MAX_ROWS:
-        raise MagBridgeError(f"{path} has {rows:,} rows: expected at most {MAX_ROWS:,}, one a test sample and seed")
+        raise MagBridgeError(f"{path} has {rows:,} rows: expected at most {MAX_ROWS:,}, one per test sample and seed")
     if len(names) > MAX_COLUMNS:
         raise MagBridgeError(f"{path} has {len(names):,} columns: {EXPECTED}")
     for name in COLUMNS:
         if names.count(name) > 1:
-            raise MagBridgeError(f"{path} has the column {name} {names.count(name)} times: {EXPECTED} once each")
+            raise MagBridgeError(f"{path} has the column {name} {names.count(name)} times: {EXPECTED}, once each")
         if name not in names and name in ("sample_id", "prediction"):
             shown = (", ".join(map(str, names[:10])) or "none")[:200]
             raise refused("no_column", path=path, name=name, shown=shown, hint=did_you_mean(name, names))
@@ -205,7 +205,7 @@ def _check_shape(path: Path, names: list[str], rows: int) -> None:
 
 
 def _read(path: Path, name: str, values: list, read: Callable[[Any], Any]) -> list:
-    """Each value as `read` takes it, which raises a ValueError of what it expects in its place; none may be null."""
+    """Convert each value with `read`, whose ValueError states what it expected; null values are refused."""
     absent = [row for row, value in enumerate(values) if value is None]
     if absent:
         raise refused("nulls", path=path, name=name, count=len(absent), row=absent[0] + 1)
@@ -228,7 +228,7 @@ def _id(value: Any) -> str:
 
 
 def _as_number(value: Any) -> float | None:
-    """The number that a value stands for, if any."""
+    """Return the number that a value represents, or None."""
     try:
         return None if isinstance(value, bool) or not isinstance(value, (str, int, float)) else float(value)
     except (ValueError, OverflowError):
@@ -266,5 +266,5 @@ def _seed(value: Any) -> int:
     except (TypeError, ValueError, OverflowError):
         number = -1
     if isinstance(value, bool) or not 0 <= number <= MAX_SEED:
-        raise ValueError("a whole number from 0")
+        raise ValueError("a whole number of at least 0")
     return number

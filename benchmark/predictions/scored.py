@@ -25,9 +25,9 @@ def write_predictions(path: str | Path, table: pa.Table, digest: str) -> None:
 
     Args:
         path: Parquet file.
-        table: Columns `sample_id`, `prediction` (SOH or label), optionally `seed` (several rows per sample) and
-            `score` (of the class the task's AUC speaks of).
-        digest: `dataset_digest` of the release's manifest.
+        table: Columns `sample_id`, `prediction` (number or label) and optionally `seed` (several rows per sample) and
+            `score` (of the class that the task's AUC refers to).
+        digest: `dataset_digest` in the release's manifest.
     """
     table = one_number_a_column(table)
     with replacing(Path(path)) as temporary:
@@ -35,7 +35,7 @@ def write_predictions(path: str | Path, table: pa.Table, digest: str) -> None:
 
 
 def one_number_a_column(table: pa.Table) -> pa.Table:
-    """Predictions with the y of a place as `second`; those of other tasks as they are."""
+    """Split predicted places into x (`prediction`) and y (`second`); return other predictions unchanged."""
     if not pa.types.is_list(table["prediction"].type):
         return table
     both = np.array(table["prediction"].to_pylist())
@@ -48,17 +48,18 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
 
     Args:
         path: Parquet, CSV or JSON lines with `sample_id` and `prediction`, optionally `seed` and `score`; a file
-            without a dataset digest is accepted, since sample ids are themselves derived from the rows.
+            without a dataset digest is accepted, because sample ids are themselves derived from the rows.
         task: Task or its id.
         release: Release folder or Hub id.
-        split: Whose test rows were predicted.
+        split: Split whose test rows were predicted.
 
     Returns:
-        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping a seed), `mean`, the headline's `interval` by
+        `task`, `split`, `dataset`, `seeds`, `scores` (one mapping per seed), `mean`, the headline's `interval` by
         battery, `remarks`.
 
     Raises:
-        MagBridgeError: Missing, extra or duplicate ids, NaN, unknown labels, or another release's digest.
+        MagBridgeError: If ids are missing, unknown or duplicate, values are NaN or unknown labels, the file names
+            another release, or `release` is an open round.
     """
     task = get_task(task)
     if found := open_round(release):
@@ -82,18 +83,18 @@ def score_predictions(path: str | Path, task: str | Task, release: str | Path, s
 def score_file(
     path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str
 ) -> tuple[list[Run], pa.Table, list[str]]:
-    """Score each seed of a predictions file against labels that are at hand.
+    """Score each seed of a predictions file against given labels.
 
     Args:
-        path: As in `score_predictions`.
-        task: Whose test rows were predicted.
-        dataset: Release they are rows of.
-        truth: Its labels.
-        split: Whose test rows they are.
+        path: Predictions file, as in `score_predictions`.
+        task: Task whose test rows were predicted.
+        dataset: Release that the rows belong to.
+        truth: Labels of the test rows.
+        split: Split that the test rows belong to.
 
     Returns:
-        A run for each seed; what was scored: `sample_id`, `seed`, `prediction` and perhaps `score`; and what the reader
-        should know: columns ignored, a score that is too good.
+        One run per seed; the scored table with `sample_id`, `seed`, `prediction` and possibly `score`; and remarks for
+        the user, such as ignored columns or a score that is too good.
 
     Raises:
         MagBridgeError: As in `score_predictions`.
@@ -109,7 +110,7 @@ def score_file(
 
 
 def check_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split: str) -> list[str]:
-    """Check that a predictions file is whole where no label is known yet; arguments and errors as in `score_file`.
+    """Check that a predictions file is complete while labels are still hidden; arguments and errors as in `score_file`.
 
     Returns:
         Remarks.
@@ -121,7 +122,7 @@ def check_file(path: Path, task: Task, dataset: DatasetInfo, truth: Truth, split
 
 
 def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[str]]:
-    """A predictions file's table and remarks, if it does not name another release."""
+    """Read the table and remarks of a predictions file, which must not name another release."""
     table, digest, remarks = read_file(path, task)
     if digest not in (None, dataset.digest):
         raise refused("predicted_on_another", path=path, digest=digest[:12], own=dataset.short)
@@ -129,7 +130,7 @@ def _read(path: Path, task: Task, dataset: DatasetInfo) -> tuple[pa.Table, list[
 
 
 def score_table(table: pa.Table, task: Task, truth: Truth, where: str, split: str) -> list[Run]:
-    """Score each seed of a predictions table; `where` names it in errors, the rest is as in `score_file`."""
+    """Score each seed of a predictions table; `where` names it in errors, other arguments are as in `score_file`."""
     found = _seeds(table, task, truth, where, split)
     return [run_of(task, truth, prediction, given, seed=seed) for seed, prediction, given in found]
 
@@ -137,7 +138,7 @@ def score_table(table: pa.Table, task: Task, truth: Truth, where: str, split: st
 def _seeds(
     table: pa.Table, task: Task, truth: Truth, where: str, split: str
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-    """Each seed of a table with its predictions and perhaps scores, in the order of the truth."""
+    """Yield each seed of a table with its predictions and its scores or None, in the order of the truth."""
     position = {sample_id: i for i, sample_id in enumerate(truth.sample_ids.tolist())}
     per_seed = table["seed"].to_numpy()
     for seed in np.unique(per_seed).tolist():
@@ -149,12 +150,12 @@ def _seeds(
 
 
 def _order(ids: list[str], position: dict[str, int], truth: Truth, where: str, rows: str) -> np.ndarray:
-    """Row numbers that bring the predictions into the order of the truth."""
+    """Return the row numbers that bring the predictions into the order of the truth."""
     strange, given_ids = [sample_id for sample_id in ids if sample_id not in position], set(ids)
     for names, what in (
-        ([i for i, n in Counter(ids).items() if n > 1], "are there twice"),
-        ([i for i in strange if i in truth.release_ids], "are rows to train on or of another task"),
-        ([i for i in strange if i not in truth.release_ids], "are no rows of the release"),
+        ([i for i, n in Counter(ids).items() if n > 1], "occur more than once"),
+        ([i for i in strange if i in truth.release_ids], "are training rows or rows of another task"),
+        ([i for i in strange if i not in truth.release_ids], "are not in the release"),
         ([i for i in position if i not in given_ids], "are missing"),
     ):
         if names:

@@ -106,7 +106,7 @@ def test_errors_name_what_is_wrong(release, tmp_path):
         as_task_data("t2", load_task("t1", release))
     with pytest.raises(MagBridgeError, match="cannot read rows from list"):
         as_task_data("t1", [])
-    with pytest.raises(MagBridgeError, match="expected one of each a row"):
+    with pytest.raises(MagBridgeError, match="expected one of each per row"):
         Subset(np.array(["a"]), np.array(["1"]), np.zeros((2, 100, 6)), np.zeros(1))
     broken = tmp_path / "broken"
     shutil.copytree(release, broken)

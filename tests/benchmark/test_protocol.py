@@ -249,13 +249,13 @@ def test_bad_input_is_named(release, recorder):
         evaluate_model("t1", 3, data)
     with pytest.raises(MagBridgeError, match="Ridge is a class: pass an instance"):
         evaluate_model("t1", Ridge, data)
-    with pytest.raises(MagBridgeError, match="Ridge is a regressor: t2 asks for one of reuse, recondition per row"):
+    with pytest.raises(MagBridgeError, match="Ridge is a regressor, but t2 predicts one of reuse, recondition per row"):
         evaluate_model("t2", Ridge(), release)
-    with pytest.raises(MagBridgeError, match="is a classifier: t1 asks for a number per row; expected a regressor"):
+    with pytest.raises(MagBridgeError, match="is a classifier, but t1 predicts a number per row: expected a regressor"):
         evaluate_model("t1", make_pipeline(StandardScaler(), LogisticRegression()), data)
     with pytest.raises(MagBridgeError, match="3 predictions for 96 references"):
         evaluate_model("t1", lambda signals: np.zeros(3), data)
-    with pytest.raises(MagBridgeError, match="stops early on validation rows"):
+    with pytest.raises(MagBridgeError, match="needs validation rows for early stopping"):
         evaluate_model("t1", recorder, dataclasses.replace(data, validation=None))
     one_class = data_of_one_class(release)
     with pytest.raises(MagBridgeError, match="no training row of class recondition"):

@@ -133,12 +133,12 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
     ):
         save_entry(entry, "t2", hidden.table(np.zeros(1220)), "0" * 64, description="x", authors=["A"], licence="MIT",
                    trained_on=[], pooling="scan")  # fmt: skip
-    with pytest.raises(MagBridgeError, match="is a round, whose cells are new: expected the split by_cell_primary"):
+    with pytest.raises(MagBridgeError, match="is a round, with only new cells: expected the split by_cell_primary"):
         answers(get_task("t1"), story / "round-1", "by_record_optimistic_baseline")
     whole = hidden.table(np.full(1220, 0.8))
     for table, message in (
         (whole.slice(1), "samples t1-00000 are missing"),
-        (load_round("t2", story / "round-1").table(np.full(1220, 0.8)), "are rows to train on or of another task"),
+        (load_round("t2", story / "round-1").table(np.full(1220, 0.8)), "are training rows or rows of another task"),
         (hidden.table(np.full(1220, 80.0)), "divide percent by 100"),
     ):
         folder = tmp_path / "wrong"

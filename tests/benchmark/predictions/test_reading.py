@@ -87,8 +87,8 @@ def _train(release, frame):
 FRAMES = [
     ("t1", lambda f: f[:-1], "are missing: expected each of the 96 test samples of t1"),
     ("t1", lambda f: f[:50], "and 43 more are missing"),
-    ("t1", lambda f: pd.concat([f, f[:5]]), "and 2 more are there twice"),
-    ("t1", lambda f: _set(f, "sample_id", "lfp_x"), "samples lfp_x are no rows of the release"),
+    ("t1", lambda f: pd.concat([f, f[:5]]), "and 2 more occur more than once"),
+    ("t1", lambda f: _set(f, "sample_id", "lfp_x"), "samples lfp_x are not in the release"),
     ("t1", lambda f: _set(f, "sample_id", " "), "column sample_id has 1 nulls, the first in row 4"),
     ("t1", lambda f: _set(f, "sample_id", "x" * 300), "sample_id .*300 characters"),
     ("t1", _percent, "is predicted as 7.* to 9.*: expected a fraction, about 0.7 to 1; divide percent by 100"),
@@ -135,7 +135,7 @@ def test_each_mistake_in_a_table_has_its_line(release, frames, tmp_path, task, d
 
 def test_training_rows_are_named(release, frames, tmp_path):
     _train(release, frames["t1"]).to_csv(tmp_path / "p.csv", index=False)
-    with pytest.raises(MagBridgeError, match="samples .* are rows to train on or of another task"):
+    with pytest.raises(MagBridgeError, match="samples .* are training rows or rows of another task"):
         score_predictions(tmp_path / "p.csv", "t1", release)
 
 
@@ -144,18 +144,18 @@ CONTENTS = [
     (b"\xff\xfe\x00", "is neither Parquet nor UTF-8 text \\(byte 0\\)"),
     (b"PAR1 and no more", "is not readable Parquet"),
     (b"", "has no column sample_id \\(it has none\\)"),
-    (b"sample_id,prediction\na,0.9,7\n", "row 1 has 3 fields, the header 2"),
+    (b"sample_id,prediction\na,0.9,7\n", "row 1 has 3 fields: expected 2, as in the header"),
     (b"sample_id,prediction,prediction\na,1,2\n", "has the column prediction 2 times"),
     (b'sample_id,prediction\n"a,0.9\n', "is not CSV \\(unexpected end of data\\)"),
     (b"sample_id,prediction\n" + b"a" * 200_000 + b",1\n", "is not CSV \\(field larger"),
     (b"a," * 100_000 + b"\n1\n", "has over 1,000 columns"),
     (b"sample_id,prediction\n" + b"a,1\n" * (MAX_ROWS + 1), "has 200,001 rows: expected at most 200,000"),
-    (b"[" + GOOD.encode() + b"]", "holds a JSON list: expected JSON lines, one object a line"),
-    (GOOD.encode() + b'{"sample_id": ', "line 2 is not JSON"),
-    (GOOD.encode() + b"[1]", "line 2 is no JSON object"),
-    (b'{"a": ' * 100_000, "line 1 is not JSON"),
-    (GOOD.encode() + b'{"sample_id": "\\ud800", "prediction": 1}', "line 2 is not JSON .*surrogates"),
-    (GOOD.encode() + b'{"\\ud800": 1}', "line 2 is not JSON .*surrogates"),
+    (b"[" + GOOD.encode() + b"]", "is a JSON list: expected JSON lines, one object per line"),
+    (GOOD.encode() + b'{"sample_id": ', "line 2 is not valid JSON"),
+    (GOOD.encode() + b"[1]", "line 2 is not a JSON object"),
+    (b'{"a": ' * 100_000, "line 1 is not valid JSON"),
+    (GOOD.encode() + b'{"sample_id": "\\ud800", "prediction": 1}', "line 2 is not valid JSON .*surrogates"),
+    (GOOD.encode() + b'{"\\ud800": 1}', "line 2 is not valid JSON .*surrogates"),
     (GOOD.encode() + b'{"sample_id": "b"}', "column prediction has 1 nulls, the first in row 2"),
     (b'{"sample_id": 7, "prediction": 0.9}', "sample_id in row 1 is '7': expected an id as text"),
     (b'{"sample_id": "a", "prediction": [0.9]}', "prediction in row 1 is '\\[0.9\\]': expected a number"),
@@ -196,7 +196,7 @@ def test_small_files_that_unpack_to_much_are_refused_unread(tmp_path):
     assert path.stat().st_size < 10_000
     tracemalloc.start()
     before = pa.default_memory_pool().max_memory()
-    with pytest.raises(MagBridgeError, match="column sample_id holds a text of 1,048,576 characters"):
+    with pytest.raises(MagBridgeError, match="column sample_id has a text of 1,048,576 characters"):
         read_file(path, get_task("t1"))
     assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
     assert pa.default_memory_pool().max_memory() < max(before, 64 * 2**20) + 64 * 2**20
@@ -207,7 +207,7 @@ def test_small_files_that_unpack_to_much_are_refused_unread(tmp_path):
         read_file(path, get_task("t1"))
     with open(tmp_path / "huge.csv", "wb") as file:
         file.truncate(MAX_BYTES + 1)
-    with pytest.raises(MagBridgeError, match="huge.csv has 20.0 MB: expected at most 20 MB"):
+    with pytest.raises(MagBridgeError, match="huge.csv is 20.0 MB: expected at most 20 MB"):
         read_file(tmp_path / "huge.csv", get_task("t1"))
     with pytest.raises(MagBridgeError, match="no predictions file"):
         read_file(tmp_path / "absent.csv", get_task("t1"))

@@ -1,11 +1,11 @@
-"""The benchmark's longer refusals: their words stand in `refusals.yaml`, a table that can be read as text."""
+"""The benchmark's longer error messages, kept in `refusals.yaml`, where they can be read as text."""
 
 from functools import partial
 
 from dataset_card.storage.documents import packaged, worded
 
 words = partial(packaged, "benchmark", "refusals.yaml")
-"""The refusals by name, with places for values."""
+"""Load the messages by name, with placeholders for values."""
 
 refused = partial(worded, "benchmark", "refusals.yaml")
-"""The error of this name, with its values filled in."""
+"""Make the error with this name and these values."""

@@ -1,4 +1,4 @@
-"""The baseline models: one file a family, each a tuple `MODELS` of frozen declarations."""
+"""The baseline models: one file per family, each with a tuple `MODELS` of frozen declarations."""
 
 from benchmark.baselines import (
     averaged,
@@ -32,21 +32,21 @@ FAMILIES = {
 
 
 def models(task: str | None = None, family: str | None = None) -> list[Model]:
-    """Declared models, in order of families.
+    """Return the declared models, in the order of their families.
 
     Args:
-        task: Keep those for this task id.
-        family: Keep those of this family.
+        task: Keep only models for this task id.
+        family: Keep only models of this family.
     """
     found = [model for name, members in FAMILIES.items() if family in (None, name) for model in members]
     return [model for model in found if task is None or task in model.tasks]
 
 
 def get_model(name: str) -> Model:
-    """The declared model of this name.
+    """Return the declared model with this name.
 
     Raises:
-        MagBridgeError: No such model.
+        MagBridgeError: If there is no such model.
     """
     by_name = {model.name: model for model in models()}
     return by_name[known(name, by_name, "model")]

@@ -1,16 +1,16 @@
-"""The mean of three shape readouts, with every choice made in the fit, on its own training cells.
+"""The mean of three shape readouts; every choice is made during the fit, on its own training cells.
 
-`functional-corrected` has one number of coefficients, chosen once. Here ridges on 14, 22 and 30 coefficients are
-averaged, so that none has to be chosen. Cells are few and all rows of a cell share its make: in each ridge's squared
-error the part between the cells' means may count less than the part within cells. That weight and the penalty are
-chosen by cross-validation over the training cells of the fit, and so is whether the mean is corrected at all.
+`functional-corrected` uses one number of coefficients, chosen once. Here, ridges on 14, 22 and 30 coefficients are
+averaged, so that no number has to be chosen. Cells are few, and all rows of a cell share its individual shape: in each
+ridge, the squared error between the cells' means may count less than the error within cells. This weight, the penalty
+and whether to correct the mean at all are chosen by cross-validation over the training cells of the fit.
 
-The design was found on v2 releases of the seeds 21 and 22, by cross-validation over all their cells; rows of the
-default release and of seeds 1 to 3 decided nothing. There (R2 over all cells and mean of the four tables)
-`functional-corrected` has .945 and .854, .942 and .835; with less weight between cells .946 and .857, .943 and .839;
-this model .947 and .858, .943 and .840. Of no use there: other scalings of the coefficients, the cube of the place,
-weights by the error to expect at a place and voltage, 14 or 30 coefficients alone, learnt weights of the three, a
-correction averaged over draws of cells.
+The design was found on v2 releases with seeds 21 and 22, by cross-validation over all their cells; rows of the default
+release and of seeds 1 to 3 had no influence. On these two releases (R2 over all cells, and mean R2 of the four tables)
+`functional-corrected` scores .945 and .854, .942 and .835; with less weight between cells .946 and .857, .943 and .839;
+this model .947 and .858, .943 and .840. The following did not help: other scalings of the coefficients, the cube of the
+place, weights by the expected error at a place and voltage, only 14 or only 30 coefficients, learned weights for the
+three ridges, and a correction averaged over draws of cells.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ import numpy as np
 from benchmark.baselines.functional import FunctionalRegressor, correction, declared, inner_folds
 
 COUNTS = (14, 22, 30)
-"""Cosine coefficients of each channel, a ridge each."""
+"""Cosine coefficients per channel, one ridge for each number."""
 
 BETWEEN = (1.0, 0.5, 0.25)
 """Weights tried for the squared error between the cells' means."""
 
 SUMMARISED = 1
-"""The ridge whose place and components the correction reads."""
+"""Index of the ridge whose place and components the correction reads."""
 
 
 class AveragedRegressor:
-    """T1: the mean of ridges on 14, 22 and 30 coefficients, corrected where that helps on cells held out."""
+    """T1: the mean of ridges on 14, 22 and 30 coefficients, corrected if that helps on held-out cells."""
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, groups: np.ndarray) -> AveragedRegressor:
         """Fit the ridges and the correction.
 
         Args:
             signals: Shape (n, 100, 6), nT.
-            target: Shape (n,), SOH.
-            groups: Shape (n,), batteries; they divide the folds that make every choice.
+            target: SOH, shape (n,).
+            groups: Batteries, shape (n,); they define the folds for all choices.
         """
         self.members = [FunctionalRegressor(count, BETWEEN) for count in COUNTS]
         held_out = np.mean([member.fit_ridge(signals, target, groups) for member in self.members], axis=0)
@@ -53,7 +53,7 @@ class AveragedRegressor:
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """SOH of each row, (n,)."""
+        """Predict the SOH of each row, (n,)."""
         soh = np.mean([member.predict(signals) for member in self.members], axis=0)
         return soh if self.correction is None else soh + self.correction.predict(self._summary(signals, soh))
 

@@ -1,4 +1,4 @@
-"""What a clean signal looks like, given the levels of its channels: mean and noise of every sample."""
+"""A model of clean signals: mean and noise of every sample, given the levels of the channels."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from benchmark.refusals import refused
 from dataset_card.contract.schema import CHANNELS, T
 
 LEVEL_LIMIT = 4.0
-"""Standardised levels are clipped here: the regression is quadratic in them and must not extrapolate."""
+"""Limit to which standardised levels are clipped: the regression is quadratic in them and must not extrapolate."""
 
 MEAN_LOG_CHI2 = -1.2703628454614782
-"""Mean of log(z^2) for a standard normal z: turns a fit of log squares into one of log variances."""
+"""Mean of log(z^2) for a standard normal z; it turns a fit of log squares into a fit of log variances."""
 
 MIN_ROWS = 60
-"""Clean rows a fit needs: twice the terms of the quadratic regression."""
+"""Fewest clean rows for a fit: about twice the terms of the quadratic regression."""
 
 _PAIRS = np.triu_indices(len(CHANNELS))
 
@@ -26,9 +26,9 @@ class Whitened:
     """Signals measured against the clean background.
 
     Attributes:
-        residual: Shape (n, T, C), the signal less `mean`, in units of `scale`.
-        mean: Shape (n, T, C), predicted mean in nT.
-        scale: Shape (n, T, C), predicted noise std in nT.
+        residual: Signal minus `mean`, in units of `scale`, shape (n, T, C).
+        mean: Predicted mean in nT, shape (n, T, C).
+        scale: Predicted noise std in nT, shape (n, T, C).
     """
 
     residual: np.ndarray
@@ -37,11 +37,11 @@ class Whitened:
 
 
 class LevelBackground:
-    """Predicts mean and noise std of each sample from the six channel medians.
+    """Prediction of the mean and noise std of each sample from the six channel medians.
 
-    The bridge draws a base signal around a mean that moves with voltage between two anchors and blends it with
-    scans of its neighbours: a few numbers set all 600 means, and the six medians tell them. A median moves little
-    under any of the four sensor faults, so the prediction is that of the signal before the fault.
+    The bridge draws a base signal around a mean that moves with voltage between two anchors, and blends it with scans
+    of its neighbours: a few numbers determine all 600 means, and the six medians reveal them. The medians hardly move
+    under any of the four sensor faults, so the prediction describes the signal before the fault.
     """
 
     def fit(self, signals: np.ndarray) -> LevelBackground:
@@ -51,7 +51,7 @@ class LevelBackground:
             signals: Shape (n, 100, 6), clean rows, nT.
 
         Raises:
-            MagBridgeError: Fewer clean rows than the regression needs.
+            MagBridgeError: If there are fewer clean rows than the regression needs.
         """
         if len(signals) < MIN_ROWS:
             raise refused("few_clean_rows", rows=len(signals), min_rows=MIN_ROWS)
@@ -73,10 +73,10 @@ class LevelBackground:
         return Whitened((signals - mean) / scale, mean, scale)
 
     def distance(self, signals: np.ndarray) -> np.ndarray:
-        """How far three channels at least have left their clean level, in robust standard deviations.
+        """Compute how far at least three channels have moved from their clean level, in robust standard deviations.
 
-        Regime-B moves every channel to another anchor's level, a sensor dropout at most three and those only part of
-        the time: the third largest of the six deviations tells them apart.
+        Regime-B moves every channel to another anchor's level. A sensor dropout moves at most three, and only for part
+        of the scan. The third largest of the six deviations separates the two.
 
         Returns:
             Shape (n,).
@@ -85,7 +85,7 @@ class LevelBackground:
         return np.sort(deviation, axis=1)[:, -3]
 
     def _terms(self, signals: np.ndarray) -> np.ndarray:
-        """Constant, levels and their products, (n, 28)."""
+        """Compute the terms of the regression, (n, 28): the constant, the levels and their products."""
         level = np.clip((np.median(signals, axis=1) - self.centre) / self.spread, -LEVEL_LIMIT, LEVEL_LIMIT)
         return np.concatenate([np.ones((len(level), 1)), level, level[:, _PAIRS[0]] * level[:, _PAIRS[1]]], axis=1)
 

@@ -1,4 +1,4 @@
-"""Gradient boosting that knows nothing of the generator: scikit-learn's, CatBoost and LightGBM."""
+"""Gradient boosting without knowledge of the generator: scikit-learn's, CatBoost and LightGBM."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataset_card.errors import optional
 from dataset_card.storage.documents import packaged
 
 ITERATIONS, LEAVES = 150, 6
-"""Of scikit-learn's boosting; those of the others stand in `boosting.yaml`."""
+"""Settings of scikit-learn's boosting; those of the other libraries are in `boosting.yaml`."""
 
 LIBRARIES: dict[str, dict[str, Any]] = packaged("benchmark.baselines", "boosting.yaml")
 SETTINGS = {name: library["settings"] for name, library in LIBRARIES.items()}
@@ -27,18 +27,18 @@ class Boosting(KeptByTask):
 
     Args:
         library: `catboost` or `lightgbm`.
-        seed: Of the boosting.
-        task: Decides between regression and classification.
+        seed: Seed of the boosting.
+        task: Task; it decides between regression and classification.
     """
 
     def __init__(self, library: str, seed: int, task: Task):
         self.library, self.seed, self.task = library, seed, task
 
     def fit(self, features: np.ndarray, target: np.ndarray) -> Boosting:
-        """Fit the trees to features, (n, F), and their targets, (n,).
+        """Fit the trees to features (n, F) and targets (n,).
 
         Raises:
-            MagBridgeError: The library is not installed.
+            MagBridgeError: If the library is not installed.
         """
         about = LIBRARIES[self.library]
         kind, weights = ("Regressor", {}) if self.task.is_regression else ("Classifier", about["balanced"])
@@ -50,11 +50,11 @@ class Boosting(KeptByTask):
         return self
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Values, or labels, of shape (n,)."""
+        """Predict values or labels, shape (n,)."""
         return np.ravel(self.trees.predict(features))
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
-        """Class probabilities, shape (n, K), columns as in `classes_`."""
+        """Predict class probabilities, shape (n, K), columns as in `classes_`."""
         return self.trees.predict_proba(features)
 
 

@@ -1,4 +1,4 @@
-"""The classical models of Table III on the static descriptor (paper, section V-C), and the constant they must beat."""
+"""The classical models of Table III on the static descriptor (paper, section V-C), and the constant to beat."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -14,7 +14,7 @@ CLASSIFICATION = ("t2", "t3", "t4")
 
 
 def _scaled(module: str, name: str, seeded: bool = False, **options: Any) -> Callable[[int, Task], Any]:
-    """Builds a linear learner of scikit-learn, behind a scaler."""
+    """Return a function that builds a learner of scikit-learn behind a scaler."""
 
     def build(seed: int, task: Task):
         learner = getattr(import_module(f"sklearn.{module}"), name)

@@ -1,4 +1,4 @@
-"""A convolutional network as one would train it today, on properly normalised signals."""
+"""A convolutional network in current practice, on properly normalised signals."""
 
 from collections.abc import Callable
 from typing import Self
@@ -18,24 +18,25 @@ WEIGHT_DECAY = 0.02
 WIDTH = 48
 DILATIONS = (1, 2, 4)
 CLIP = 8.0
-"""Standardised samples are cut here: a Regime-B row is far out on every channel, and how far differs by anchor."""
+"""Limit to which standardised samples are clipped: Regime-B rows are far out on all channels, how far depends on the
+anchor."""
 
 MAD_TO_STD = 1.4826
-"""Median absolute deviation to std, for a normal distribution."""
+"""Factor from median absolute deviation to std, for a normal distribution."""
 
 
 class NormalisedCNN(SequenceModel):
     """A dilated residual network with batch normalisation and statistics pooling.
 
     Every sample is standardised by the median and median absolute deviation of its channel and time step over the
-    training rows, which takes the common trajectory out; a second copy has the row's own level taken out too. Mean and
-    log std over time are pooled, so that how noisy a signal is reaches the readout as such. Targets are standardised,
+    training rows, which removes the common trajectory; in a second copy, the row's own level is removed as well. Mean
+    and log std over time are pooled, so that the readout sees directly how noisy a signal is. Targets are standardised,
     classes weighted equally. The epoch with the best validation score is kept. Width, schedule and inputs were chosen
-    on the validation rows of the default release, with epochs chosen on training cells held out.
+    on the validation rows of the default release, with the epoch chosen on held-out training cells.
 
     Args:
-        seed: Of the initial weights and batch order.
-        task: Decides between squared error and cross-entropy.
+        seed: Seed of the initial weights and batch order.
+        task: Task; it decides between squared error and cross-entropy.
     """
 
     patience, epochs = None, EPOCHS
@@ -49,17 +50,17 @@ class NormalisedCNN(SequenceModel):
         Args:
             signals: Shape (n, 100, 6), nT.
             target: Shape (n,).
-            validation: Rows to choose the epoch by.
+            validation: Rows for choosing the epoch.
 
         Raises:
-            MagBridgeError: Fewer than two training rows.
+            MagBridgeError: If there are fewer than two training rows.
         """
         if len(signals) < 2:
-            raise MagBridgeError(f"batch normalisation needs at least two training rows: got {len(signals)}")
+            raise MagBridgeError(f"{len(signals)} training rows: batch normalisation needs at least two")
         return super().fit(signals, target, validation=validation)
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """Values, or labels, of shape (n,)."""
+        """Predict values or labels, shape (n,)."""
         prediction = super().predict(signals)
         return self.offset + self.unit * prediction if self.task.is_regression else prediction
 
@@ -77,7 +78,7 @@ class NormalisedCNN(SequenceModel):
     def _optimization(self, n_rows: int) -> Callable[[], None]:
         torch = require_torch()
         optimizer = torch.optim.AdamW(self.model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-        steps = self.epochs * (n_rows // BATCH + (n_rows % BATCH > 1))  # as many batches as `_batches` gives
+        steps = self.epochs * (n_rows // BATCH + (n_rows % BATCH > 1))  # as many as `_batches` returns
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
 
         def step():
@@ -87,7 +88,7 @@ class NormalisedCNN(SequenceModel):
         return step
 
     def _batches(self, n_rows: int) -> list:
-        """Without a last batch of one row, which has no variance to normalise by."""
+        """Return the batches without a last batch of one row, which has no variance to normalise by."""
         return [rows for rows in super()._batches(n_rows) if len(rows) > 1]
 
     def _loss(self, x, y):
@@ -97,7 +98,7 @@ class NormalisedCNN(SequenceModel):
         return functional.cross_entropy(output, y, weight=self.weight)
 
     def _inputs(self, signals: np.ndarray):
-        """Both copies of the standardised signals as a float32 tensor (n, 12, 100) on the device."""
+        """Return both copies of the standardised signals as a float32 tensor (n, 12, 100) on the device."""
         shape = (signals - self.centre) / self.scale
         free = shape - np.median(shape, axis=1, keepdims=True)
         both = np.clip(np.concatenate([shape, free], axis=2), -CLIP, CLIP).transpose(0, 2, 1)
@@ -109,12 +110,12 @@ def _network(outputs: int):
 
 
 def dilated_network(outputs: int, channels: int):
-    """A residual network of three dilated blocks, from (n, channels, T) to (n, outputs)."""
+    """Build a residual network of three dilated blocks, from (n, channels, T) to (n, outputs)."""
     torch = require_torch()
     nn = torch.nn
 
     class Block(nn.Module):  # type: ignore[name-defined]
-        """Two convolutions around a shortcut."""
+        """Two convolutions with a shortcut."""
 
         def __init__(self, dilation: int):
             super().__init__()

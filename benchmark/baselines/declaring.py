@@ -1,4 +1,4 @@
-"""Declares a baseline, with what `descriptions.yaml` says of it."""
+"""Declare baselines, with their descriptions from `descriptions.yaml`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,12 +22,12 @@ def declare(
     sampling: str = "rows",
     seeds: tuple[int, ...] = SEEDS,
 ) -> Model:
-    """A baseline of this name; arguments as of `Model`."""
+    """Declare the baseline with this name; arguments as for `Model`."""
     return Model(name, tasks, build, DESCRIPTIONS[name], features, sampling, seeds)
 
 
 def scaled(*learners: Any):
-    """Learners of scikit-learn, one after another, behind a scaler."""
+    """Build a pipeline of a scaler and then scikit-learn's learners, in order."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -35,7 +35,7 @@ def scaled(*learners: Any):
 
 
 def histogram_boosting(of_classes: bool, seed: int, **options: Any):
-    """scikit-learn's histogram gradient boosting, unfitted, without a stop of its own; classes weigh alike."""
+    """Build scikit-learn's histogram gradient boosting, unfitted, without early stopping; classes are balanced."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     if of_classes:

@@ -29,7 +29,7 @@ WEIGHT_DECAY = 1e-4
 BATCH = 64
 MAX_EPOCHS = 15
 PATIENCE = 5
-"""Epochs without a better validation score before a fit stops (the paper gives no number)."""
+"""Epochs without a better validation score after which a fit stops (the paper gives no number)."""
 
 DEEP_SEEDS = (0, 1, 2)
 BAR: dict[str, Any] = {"unit": "epoch", "disable": None, "leave": False}
@@ -39,13 +39,13 @@ class SequenceModel(KeptByTask):
     """A network on channel-wise standardised signals, trained with Adam and stopped early on validation rows.
 
     Args:
-        network: Makes the network for a number of outputs.
-        seed: Of the initial weights, dropout and batch order.
-        task: Decides between squared error on the raw target and cross-entropy.
+        network: Function that builds the network for a number of outputs.
+        seed: Seed of the initial weights, dropout and batch order.
+        task: Task; it decides between squared error on the raw target and cross-entropy.
     """
 
     patience: int | None = PATIENCE
-    """None for a fit that always runs to its end."""
+    """Epochs without improvement before a fit stops; None to run all epochs."""
 
     rate: float = LEARNING_RATE
     epochs: int = MAX_EPOCHS
@@ -54,10 +54,10 @@ class SequenceModel(KeptByTask):
         self.network, self.seed, self.task = network, seed, task
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset) -> Self:
-        """Train for up to 15 epochs and keep the weights of the best headline score on the validation rows.
+        """Train for up to 15 epochs and keep the weights with the best headline score on the validation rows.
 
-        The score decides, not the loss: Regime-B's validation anchor is another than the training one, and the loss
-        of the networks that miss it (3 to 5 on T3) says nothing about the other rows.
+        The score decides, not the loss: Regime-B's validation anchor differs from the training anchor, and the loss
+        of networks that miss it (3 to 5 on T3) tells nothing about the other rows.
 
         Args:
             signals: Shape (n, 100, 6), nT.
@@ -93,20 +93,20 @@ class SequenceModel(KeptByTask):
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """Values, or labels, of shape (n,)."""
+        """Predict values or labels, shape (n,)."""
         output = self._output(signals)
         return output[:, 0] if self.task.is_regression else self.classes_[output.argmax(axis=1)]
 
     def predict_proba(self, signals: np.ndarray) -> np.ndarray:
-        """Class probabilities, shape (n, K), columns as in `classes_`."""
+        """Predict class probabilities, shape (n, K), columns as in `classes_`."""
         output = self._output(signals)
         odds = np.exp(output - output.max(axis=1, keepdims=True))
         return odds / odds.sum(axis=1, keepdims=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Arrays and plain values, so that a fitted network can be kept without a pickle."""
+        """Return arrays and plain values, so that a fitted network can be saved without pickle."""
         state = {**super().__getstate__(), "network": self.network.__name__}
-        for name in ("device", "weight"):  # of this machine, and of training alone
+        for name in ("device", "weight"):  # of this machine, or only for training
             state.pop(name, None)
         if "model" in state:
             state["weights"] = {name: x.cpu().numpy() for name, x in state.pop("model").state_dict().items()}
@@ -124,12 +124,12 @@ class SequenceModel(KeptByTask):
             self.model = model.to(self.device)
 
     def _prepare(self, signals: np.ndarray, target: np.ndarray) -> None:
-        """Learn how to standardise."""
+        """Learn the standardisation."""
         self.mean = signals.mean(axis=(0, 1))
         self.scale = signals.std(axis=(0, 1))
 
     def _optimization(self, n_rows: int) -> Callable[[], None]:
-        """What to do with the gradients of a batch."""
+        """Return the function that applies the gradients of a batch."""
         parameters = self.model.parameters()
         return require_torch().optim.Adam(parameters, lr=self.rate, weight_decay=WEIGHT_DECAY).step
 
@@ -148,7 +148,7 @@ class SequenceModel(KeptByTask):
         return functional.mse_loss(output[:, 0], y) if self.task.is_regression else functional.cross_entropy(output, y)
 
     def _inputs(self, signals: np.ndarray):
-        """Standardised signals as a float32 tensor (n, 6, 100) on the device."""
+        """Return standardised signals as a float32 tensor (n, 6, 100) on the device."""
         scaled = (signals - self.mean) / self.scale
         return require_torch().from_numpy(scaled.transpose(0, 2, 1).astype(np.float32)).contiguous().to(self.device)
 
@@ -172,7 +172,7 @@ def _cnn(outputs: int) -> nn.Module:
     nn = require_torch().nn
     layers, width = [], len(CHANNELS)
     for channels in (32, 64, 128):
-        # No batch norm: with it the network scores .69 on T3 and .93 on T2, without it near the published figures.
+        # No batch norm: with it, the network scores .69 on T3 and .93 on T2; without it, close to the published values.
         layers += [nn.Conv1d(width, channels, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2)]
         width = channels
     return nn.Sequential(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(width, outputs))
@@ -197,10 +197,10 @@ def _lstm(outputs: int) -> nn.Module:
 
 
 def require_torch() -> Any:
-    """torch.
+    """Import torch.
 
     Raises:
-        MagBridgeError: It is not installed.
+        MagBridgeError: If torch is not installed.
     """
     with optional("torch"):
         import torch
@@ -209,7 +209,7 @@ def require_torch() -> Any:
 
 @contextmanager
 def private_randomness(torch, seed: int) -> Iterator[None]:
-    """Seed torch inside the block, on one thread so that sums have one order, and put both back after it."""
+    """Seed torch and use one thread inside the block, so that sums have a fixed order; restore both afterwards."""
     threads = torch.get_num_threads()
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -1,9 +1,9 @@
-"""How a row departs from clean rows: the readout of faults where clean signals are smooth and channels correlated.
+"""Departures of a row from clean rows: a readout of faults for smooth clean signals with correlated channels.
 
-Clean signals fill few directions widely and the others hardly: 857 nT of standard deviation along the first, 0.5 nT
-along the last, which is sensor noise. Scaled by these, a fault that changes little on the whole stands out. Scales are
-learned from the clean training rows of the run alone. Chosen on v2 with the default seed: these groups of features, by
-cross-validation of T4 over all cells (test cells took part as those of any fold). Trees and leaves are untuned.
+Clean signals spread widely along a few directions and hardly along the others: their standard deviation is 857 nT along
+the first and 0.5 nT along the last, which is sensor noise. After scaling by these, even a small fault stands out. The
+scales are learned only from the clean training rows of the run. The groups of features were chosen on v2 with the
+default seed, by cross-validation of T4 over all cells, including test cells. Trees and leaves are untuned.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ COEFFICIENTS = 30
 """Cosine coefficients of each measured channel."""
 
 SMOOTH = 22
-"""Cosine coefficients of the signal's smooth part, for its slope."""
+"""Cosine coefficients of the signal's smooth part, from which slopes are computed."""
 
 RANKS = (0, 5, 10, 20, 40, 60, 80, 100)
-"""Directions by falling variance, in groups whose departures are summed."""
+"""First direction of each group, in order of falling variance; departures are summed within a group."""
 
 RIDGE = 1e-6
-"""Share of the mean variance added to each direction: a few clean rows leave directions without any."""
+"""Share of the mean variance added to each direction: with few clean rows, some directions have no variance."""
 
 
 class Departure:
     """Departures of signals from clean rows.
 
     - `RANKS`: log energy in each group of directions, each direction in its own standard deviations.
-    - Each coefficient in standard deviations of what the other coefficients leave open.
-    - Calibration drift: gain, and its significance, of a gain that grows over the scan, by generalised least squares;
-      log energy in all and what the gain does not explain.
-    - Temporal warp moves all channels along their slopes together: log energy of second differences along and across
-      the slopes, and relative to them.
+    - Each coefficient in standard deviations of its distribution given the other coefficients.
+    - Calibration drift: size and significance of a gain that grows over the scan, by generalised least squares; log of
+      the total energy and of the energy that the gain does not explain.
+    - Temporal warp, which moves all channels along their slopes together: log energy of second differences along and
+      across the slopes, and relative to them.
     - `roughness` of the measured channels.
     """
 
@@ -53,7 +53,7 @@ class Departure:
         return self
 
     def transform(self, signals: np.ndarray) -> np.ndarray:
-        """Features of signals (n, 100, 6): shape (n, 167)."""
+        """Compute the features of signals (n, 100, 6), shape (n, 167)."""
         signals = signals[..., :MEASURED_CHANNELS]
         white = (cosine_coefficients(signals, COEFFICIENTS) - self.mean) @ self.whiten
         energy = np.log(np.add.reduceat(white**2, RANKS, axis=1) + FLOOR)
@@ -71,12 +71,12 @@ class Departure:
 
 
 def _warp(signals: np.ndarray) -> np.ndarray:
-    """Second differences along and across the slopes of the channels, (n, 100, C) to (n, 5)."""
+    """Compute second differences along and across the slopes of the channels, (n, 100, C) to (n, 5)."""
     from scipy.fft import dct, idct
 
     spectrum = dct(signals, axis=1, norm="ortho")
     spectrum[:, SMOOTH:] = 0
-    # The transform rings at the ends: three steps of each are left out.
+    # The transform rings at both ends: leave out three steps at each.
     slope = np.gradient(idct(spectrum, axis=1, norm="ortho"), axis=1)[:, 3:-3]
     rough = np.diff(signals, 2, axis=1)[:, 2:-2]
     steep = (slope**2).sum(axis=2)
@@ -91,14 +91,14 @@ class DepartureBoosting(Featured):
     """T3 and T4: boosted small trees on `Departure`.
 
     Args:
-        seed: Of the boosting.
+        seed: Seed of the boosting.
     """
 
     def __init__(self, seed: int):
         self.seed = seed
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, clean: Subset) -> DepartureBoosting:
-        """Fit features to a run's `clean` training rows, and trees to `signals`, (n, 100, 6) in nT, and labels (n,)."""
+        """Fit features to the `clean` training rows, and trees to `signals` (n, 100, 6) in nT and labels (n,)."""
         self.features = Departure().fit(clean.signals)
         inputs = self.features.transform(signals)
         self.classifier = boosting(*FAULT_TREES, self.seed).fit(inputs, target)

@@ -1,18 +1,18 @@
-"""Readouts of a signal's shape: cosine coefficients whose weights follow the place of the scan.
+"""Readouts of a signal's shape: cosine coefficients whose weights depend on the place of the scan.
 
-A smooth signal is a few cosine coefficients a channel. Where across the cell a scan was taken changes what ageing does
-to them, and no column tells it: it is estimated from the coefficients, and products with the estimates let every weight
-follow the place. The measured channels alone enter the regression; nothing above `COEFFICIENTS` half waves a scan
-does, so it reads no noise.
+A smooth signal is described by a few cosine coefficients per channel. The effect of ageing on them depends on where
+across the cell the scan was taken, which no column gives. The place is therefore estimated from the coefficients, and
+products with the estimates let every weight depend on it. The regression uses only the measured channels and nothing
+above `COEFFICIENTS` half waves per scan, so it reads no noise.
 
-Chosen by cross-validation over the cells of a v2 release with the default seed: the number of coefficients (14, 22 and
-30 tried) and the estimates multiplied (linear, squared, other components; R2 .914 without any, .929 with these). Test
-cells of the release took part in that choice as those of any fold: the cross-validated figure is a little flattered.
-The penalty is chosen anew in each fit, by cross-validation over its own training cells.
+The number of coefficients (14, 22 and 30 tried) and the estimates to multiply with (linear, squared, other components;
+R2 .914 without any, .929 with these) were chosen by cross-validation over the cells of a v2 release with the default
+seed. Test cells of the release took part in that choice, so the cross-validated score is slightly too high. The penalty
+is chosen in each fit, by cross-validation over its own training cells.
 
-What is left is corrected by boosting on six numbers per row: the ridge's SOH, place, level and voltage. A ridge shrinks
-rows of every SOH and voltage alike; how far to trust it depends on both. Four settings of the boosting were compared
-by the same cross-validation and lie within .0004 in R2: their choice decides nothing.
+Boosting on six numbers per row (the ridge's SOH, place, level and voltage) corrects the residual: a ridge shrinks rows
+of all SOH and voltages alike, but its error depends on both. Four settings of the boosting, compared by the same
+cross-validation, differ by at most .0004 in R2, so the choice does not matter.
 """
 
 from __future__ import annotations
@@ -32,34 +32,34 @@ from benchmark.tasks import Task
 from dataset_card.contract.schema import MEASURED_CHANNELS
 
 COEFFICIENTS = 22
-"""Cosine coefficients of each channel: half waves over the scan, 0 to 21."""
+"""Cosine coefficients per channel: 0 to 21 half waves over the scan."""
 
 CORRECTION: dict[str, Any] = {"learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 200}
-"""Boosting of what the ridge leaves: each leaf holds rows of several cells."""
+"""Settings of the boosting of the ridge's residual; the leaves are large enough to hold rows of several cells."""
 
 COMPONENTS = 4
-"""Principal components of the unscaled coefficients that weights follow: place, level and voltage."""
+"""Principal components of the unscaled coefficients that weights depend on: place, level and voltage."""
 
 FAULT_TREES = 80, 8
-"""Boosted trees a class, and their leaves, that tell faults."""
+"""Boosted trees per class, and leaves per tree, for classifying faults."""
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 INNER_FOLDS = 5
-"""Folds over training cells that choose the penalty."""
+"""Folds over the training cells for choosing the penalty."""
 
 BANDS = (22, 36, 61, 81, 100)
-"""Edges of the bands of cosine coefficients whose power is a feature: mains lines lie in the last two."""
+"""Edges of the bands of cosine coefficients whose power is a feature; mains lines fall into the last two."""
 
 WINDOW = 10
 FLOOR = 1e-6
-"""Added to powers in nT^2 before the logarithm: far below any noise, far above rounding."""
+"""Power in nT^2 added before the logarithm: far below any noise, far above rounding errors."""
 
 
 class Place:
-    """Products of cosine coefficients with what tells a scan's place, level and voltage.
+    """Products of cosine coefficients with estimates of a scan's place, level and voltage.
 
-    Standardised coefficients' first component is the place across the cell but for noise (R2 .96 on v2); it enters with
-    its square, the first four components of the unscaled coefficients at half weight.
+    The first component of the standardised coefficients is, up to noise, the place across the cell (R2 .96 on v2). It
+    enters together with its square; the first four components of the unscaled coefficients enter with half weight.
     """
 
     def fit(self, rows: np.ndarray) -> Place:
@@ -71,7 +71,7 @@ class Place:
         return self
 
     def transform(self, rows: np.ndarray) -> np.ndarray:
-        """Coefficients (n, F) to products (n, 7 F + 6)."""
+        """Compute products (n, 7 F + 6) from coefficients (n, F)."""
         scaled, factors = (rows - self.mean) / self.scale, self.estimates(rows)
         place, components = factors[:, :1], factors[:, 1:]
         factors = np.concatenate([place, place**2 - 1, 0.5 * components], axis=1)
@@ -79,18 +79,18 @@ class Place:
         return np.concatenate([scaled, products, factors], axis=1)
 
     def estimates(self, rows: np.ndarray) -> np.ndarray:
-        """Place and the unscaled coefficients' components, of unit variance, from coefficients (n, F): (n, 5)."""
+        """Estimate place and components, each of unit variance, from coefficients: (n, F) to (n, 5)."""
         centred = rows - self.mean
         return np.concatenate([centred / self.scale @ self.place, centred @ self.components], axis=1)
 
 
 def _components(centred: np.ndarray, count: int) -> np.ndarray:
-    """Directions (F, count) of most variance; projections on them have unit variance."""
+    """Compute the directions (F, count) with the most variance, scaled to projections of unit variance."""
     variance, directions = np.linalg.eigh(centred.T @ centred / len(centred))
     variance, directions = variance[::-1][:count], directions[:, ::-1][:, :count]
-    # Eigenvectors come with either sign: the largest entry is positive, so that libraries agree.
+    # The sign of an eigenvector is arbitrary: make its largest entry positive, so that libraries agree.
     signs = np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(count)])
-    # A few training rows have fewer directions: what has no variance stays out.
+    # Few training rows span fewer directions: leave out those without variance.
     present = variance > 1e-9 * variance[0]
     return directions * signs * np.where(present, 1 / np.sqrt(np.where(present, variance, 1)), 0)
 
@@ -99,9 +99,9 @@ class FunctionalRegressor:
     """T1: ridge regression of SOH on the products of `Place`.
 
     Args:
-        count: Cosine coefficients of each channel.
-        between: Weights tried for the part of the squared error between the cells' means, against the part within
-            cells (generalised least squares with an intercept a cell); cross-validation over training cells picks one.
+        count: Cosine coefficients per channel.
+        between: Weights to try for the squared error between the cells' means, relative to the error within cells
+            (generalised least squares with an intercept per cell); cross-validation over training cells chooses one.
     """
 
     def __init__(self, count: int = COEFFICIENTS, between: tuple[float, ...] = (1.0,)):
@@ -112,26 +112,26 @@ class FunctionalRegressor:
 
         Args:
             signals: Shape (n, 100, 6), nT.
-            target: Shape (n,), SOH.
-            groups: Shape (n,), batteries; they divide the folds that choose the penalty.
+            target: SOH, shape (n,).
+            groups: Batteries, shape (n,); they define the folds for choosing the penalty.
         """
         self.fit_ridge(signals, target, groups)
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """SOH of each row, (n,)."""
+        """Predict the SOH of each row, (n,)."""
         return self.ridge(signals)
 
     def ridge(self, signals: np.ndarray) -> np.ndarray:
-        """What the ridge alone reads, (n,)."""
+        """Predict with the ridge only, without a correction, (n,)."""
         return (self.features.transform(self.rows(signals)) - self.mean) @ self.weights + self.offset
 
     def rows(self, signals: np.ndarray) -> np.ndarray:
-        """The coefficients that this readout reads, (n, 100, 6) to (n, F)."""
+        """Compute the coefficients that this readout uses, (n, 100, 6) to (n, F)."""
         return cosine_coefficients(signals[..., :MEASURED_CHANNELS], self.count)
 
     def fit_ridge(self, signals: np.ndarray, target: np.ndarray, cells: np.ndarray) -> np.ndarray:
-        """Fit everything but a correction; return the SOH (n,) that fits without a row's cell give it."""
+        """Fit everything but a correction; return each row's SOH (n,) as predicted by fits without its cell."""
         rows = self.rows(signals)
         self.features = Place().fit(rows)
         inputs = self.features.transform(rows)
@@ -143,12 +143,12 @@ class FunctionalRegressor:
         return held_out + self.offset
 
     def summary(self, signals: np.ndarray, soh: np.ndarray) -> np.ndarray:
-        """What a correction reads: SOH (n,), place and components, (n, 6)."""
+        """Return the inputs of a correction, (n, 6): SOH, place and components."""
         return np.column_stack([soh, self.features.estimates(self.rows(signals))])
 
 
 class CorrectedRegressor(FunctionalRegressor):
-    """T1: the ridge, and boosting of what it leaves on rows of cells that it was not fitted on."""
+    """T1: the ridge, and boosting of its residuals on rows of cells that it was not fitted on."""
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, groups: np.ndarray) -> CorrectedRegressor:
         """Fit ridge and boosting; arguments as in `FunctionalRegressor.fit`."""
@@ -157,21 +157,21 @@ class CorrectedRegressor(FunctionalRegressor):
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """SOH of each row, (n,)."""
+        """Predict the SOH of each row, (n,)."""
         soh = self.ridge(signals)
         return soh + self.correction.predict(self.summary(signals, soh))
 
 
 def correction(trees: int = 60):
-    """Unfitted boosting of what a ridge leaves."""
+    """Build the unfitted boosting that corrects a ridge."""
     return histogram_boosting(False, 0, max_iter=trees, **CORRECTION)
 
 
 def inner_folds(cells: np.ndarray) -> list[np.ndarray]:
-    """Rows of each fold over the cells (n,); of a single cell, the rows are divided."""
+    """Return the rows of each fold over the cells (n,); the rows of a single cell are divided."""
     names, index = np.unique(cells, return_inverse=True)
     if len(names) < 2:
-        index = np.arange(len(cells))  # one cell: its rows are all there is to divide
+        index = np.arange(len(cells))  # a single cell: divide its rows
     fold = np.random.default_rng(0).permutation(index.max() + 1)[index] % INNER_FOLDS
     return [np.flatnonzero(fold == f) for f in np.unique(fold)]
 
@@ -179,10 +179,11 @@ def inner_folds(cells: np.ndarray) -> list[np.ndarray]:
 def _ridge(
     inputs: np.ndarray, target: np.ndarray, cells: np.ndarray, between: tuple[float, ...] = (1.0,)
 ) -> tuple[tuple[float, float], np.ndarray, np.ndarray]:
-    """Ridge with the weight between cells and the penalty of least squared error over folds of the cells.
+    """Fit a ridge with the weight between cells and the penalty that minimise squared error over folds of the cells.
 
     Returns:
-        Weight and penalty, the weights (F,) they give on all rows, and predictions (n,) of each fold by the others'.
+        The chosen weight and penalty, the ridge's weights (F,) on all rows, and the predictions (n,) of each fold by a
+        fit on the others.
     """
     members, unit = inner_folds(cells), np.eye(inputs.shape[1])
     parts = [_sums(inputs[rows], target[rows], cells[rows]) for rows in members]
@@ -206,18 +207,18 @@ def _ridge(
 
 
 def _sums(inputs: np.ndarray, target: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Squares (F, F) and products with the target (F,), of the rows and of the means of their cells, a row each."""
+    """Compute squares (F, F) and products with the target (F,), of the rows and of their cells' means in each row."""
     names, index, rows = np.unique(cells, return_inverse=True, return_counts=True)
     order = np.argsort(index, kind="stable")
     starts = np.concatenate([[0], np.cumsum(rows)[:-1]])
-    # Sum of a cell's rows over the root of their number: its squares are those of the mean in every row.
+    # The sum of a cell's rows over the root of their number: its square equals that of the mean, once per row.
     means = np.add.reduceat(inputs[order], starts) / np.sqrt(rows)[:, None]
     goals = np.add.reduceat(target[order], starts) / np.sqrt(rows)
     return inputs.T @ inputs, inputs.T @ target, means.T @ means, means.T @ goals
 
 
 class FunctionalSecondLife(SecondLifeThreshold):
-    """T2: the SOH of a regressor of T1 against the threshold that defines the classes."""
+    """T2: the SOH of a T1 regressor against the threshold that defines the classes."""
 
     def __init__(self, regressor):
         self.regressor = regressor
@@ -230,15 +231,15 @@ class FunctionalSecondLife(SecondLifeThreshold):
 
 
 def shape_features(signals: np.ndarray) -> np.ndarray:
-    """What a fault changes in a smooth signal, (n, 100, 6) to (n, 174): cosine coefficients and `roughness`."""
+    """Compute features of faults in smooth signals, (n, 100, 6) to (n, 174): cosine coefficients and `roughness`."""
     return np.concatenate([cosine_coefficients(signals, COEFFICIENTS), roughness(signals)], axis=1)
 
 
 def roughness(signals: np.ndarray) -> np.ndarray:
-    """What is not smooth in a signal, (n, 100, C) to (n, 7 C).
+    """Compute features of the non-smooth part of a signal, (n, 100, C) to (n, 7 C).
 
-    Log power a band of the higher cosine coefficients, and the log roughness (second differences) of each channel's
-    quietest and roughest window and of the whole row's quietest windows in order.
+    These are the log power per band of the higher cosine coefficients, the log roughness (second differences) of each
+    channel's quietest and roughest window, and the roughness of the channels' quietest windows in ascending order.
     """
     from scipy.fft import dct
 
@@ -251,12 +252,12 @@ def roughness(signals: np.ndarray) -> np.ndarray:
 
 
 def regressor_of(kind: type, seed: int, task: Task):
-    """An unfitted regressor of T1, or for T2 its SOH against the threshold."""
+    """Build an unfitted T1 regressor, or for T2 a classifier of its SOH by the threshold."""
     return kind() if task.is_regression else FunctionalSecondLife(kind())
 
 
 def declared(name: str, kind: type) -> Model:
-    """A regressor of SOH from signals, for T1 and T2."""
+    """Declare a regressor of SOH from signals, for T1 and T2."""
     return declare(name, ("t1", "t2"), partial(regressor_of, kind), None)
 
 

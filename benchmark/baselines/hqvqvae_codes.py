@@ -1,7 +1,7 @@
-"""HQ-VQVAE meets MagBridge: its latents and codes of the static descriptor as features, with circuit and without.
+"""HQ-VQVAE latents and codes of the static descriptor as features, with and without the quantum circuit.
 
-The model is trained on the run's training rows without labels; a linear model reads the task from what it learned.
-The two twins differ in one thing: the bottleneck's quantum circuit, or tanh in its place.
+The HQ-VQVAE is trained on the run's training rows without labels; a linear model predicts the target from its latents
+and codes. The two models differ only in the bottleneck: a quantum circuit, or tanh in its place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from benchmark.tasks import Task
 from dataset_card.errors import optional
 
 CONFIGURATION = "recommended"
-"""Of the model, by its name in `hqvqvae`: circuit with a bypass, codebook from k-means, moved by averages."""
+"""Name of the model's configuration in `hqvqvae`: circuit with a bypass, codebook from k-means, updated by moving
+averages."""
 
 LOGISTIC_MAX_ITER = 2000
 
@@ -28,25 +29,25 @@ class CodesModel(KeptByTask):
 
     Args:
         bottleneck: `quantum` or `tanh`.
-        seed: Of the HQ-VQVAE's weights, batches and codebook.
-        task: Decides between ridge and logistic regression.
+        seed: Seed of the HQ-VQVAE's weights, batches and codebook.
+        task: Task; it decides between ridge and logistic regression.
     """
 
     def __init__(self, bottleneck: str, seed: int, task: Task):
         self.bottleneck, self.seed, self.task = bottleneck, seed, task
 
     def fit(self, features: np.ndarray, target: np.ndarray) -> CodesModel:
-        """Train the HQ-VQVAE on the features alone, then the linear model on its codes.
+        """Train the HQ-VQVAE on the features without labels, then the linear model on its latents and codes.
 
         Args:
-            features: Shape (n, 57), the static descriptor.
+            features: Static descriptor, shape (n, 57).
             target: Shape (n,).
         """
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.preprocessing import StandardScaler
 
         configuration, training = _hqvqvae()
-        # In float64, ahead of the model's own float32: the energies are far from zero and close together.
+        # Scale in float64, before the model's float32: the energies are large and differ little.
         self.scaler = StandardScaler().fit(features)
         own = {"feature_names": FEATURE_NAMES, "bottleneck": self.bottleneck}
         config = configuration.HQVQVAEConfig.named(CONFIGURATION, **own)
@@ -60,7 +61,7 @@ class CodesModel(KeptByTask):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Arrays and plain values, so that a fitted model can be kept without a pickle."""
+        """Return arrays and plain values, so that a fitted model can be saved without pickle."""
         state = super().__getstate__()
         if "model" in state:
             model = state.pop("model")
@@ -81,7 +82,7 @@ class CodesModel(KeptByTask):
             self.model.load_state_dict({name: torch.as_tensor(array) for name, array in weights.items()})
 
     def encode(self, features: np.ndarray) -> np.ndarray:
-        """Latents and one-hot codes of each row, (n, D + K)."""
+        """Compute the latents and one-hot codes of each row, (n, D + K)."""
         import torch
 
         _, training = _hqvqvae()
@@ -92,11 +93,11 @@ class CodesModel(KeptByTask):
         return np.hstack([encoding.latents.double().numpy(), one_hot])
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Values, or labels, of shape (n,)."""
+        """Predict values or labels, shape (n,)."""
         return self.readout.predict(self.encode(features))
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
-        """Class probabilities, shape (n, K), columns as in `classes_`."""
+        """Predict class probabilities, shape (n, K), columns as in `classes_`."""
         return self.readout.predict_proba(self.encode(features))
 
 

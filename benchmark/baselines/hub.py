@@ -1,7 +1,7 @@
-"""Fitted baselines on the Hub: one skops file per seed, without pickle, and what they are in `baseline.json`.
+"""Fitted baselines on the Hub: one skops file per seed, without pickle, described in `baseline.json`.
 
-skops builds nothing but the types it knows and those of `TRUSTED`. Trees and convolutions among these are arrays that
-compiled code walks unchecked: a forged file could crash the process, but run no code of its own.
+skops builds only the types it knows and those of `TRUSTED`. Some of these, trees and convolutions, are arrays that
+compiled code reads unchecked: a forged file could crash the process, but could not run code.
 """
 
 import json
@@ -27,10 +27,10 @@ from dataset_card.running.templates import template
 
 FILE = "baseline.json"
 MAX_BYTES = 256 * 2**20
-"""Of all files of a pulled baseline."""
+"""Size limit of a pulled baseline, all files together."""
 
 TRUSTED = Path(__file__).with_name("trusted.txt").read_text(encoding="utf-8").split()
-"""Types beyond those that skops trusts by itself: the baselines' own, trees, and aeon's transforms."""
+"""Trusted types in addition to those of skops: the baselines' own classes, trees, and aeon's transforms."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Baseline:
     """A fitted baseline.
 
     Attributes:
-        model: Its declaration.
-        task: What it was fitted for.
-        digest: Of the release that it was fitted on.
+        model: Declaration of the model.
+        task: Task that it was fitted for.
+        digest: Digest of the release that it was fitted on.
         fitted: Estimator by seed.
-        dataset_id: Dataset on the Hub that it was fitted on, where it came from there.
-        evaluation: Its scores there, as the Hub's leaderboards read them.
+        dataset_id: Id of the dataset on the Hub that it was fitted on, or None for a local release.
+        evaluation: Its scores on that dataset, in the format of the Hub's leaderboards, or None.
     """
 
     model: Model
@@ -54,10 +54,10 @@ class Baseline:
     evaluation: str | None = None
 
     def predictions(self, data: TaskData | str | Path) -> pa.Table:
-        """Predictions of the test rows by every seed, as `evaluate_model` files them.
+        """Predict the test rows with every seed, in the format of `evaluate_model`.
 
         Args:
-            data: The task's rows, or a release folder or Hub id.
+            data: Rows of the task, or a release folder or Hub id.
         """
         rows = data if isinstance(data, TaskData) else load_task(self.task, data)
         inputs = rows.inputs(self.model.features, "test")
@@ -69,10 +69,10 @@ class Baseline:
 
 
 def fit_baseline(task: str | Task, name: str, data: TaskData | str | Path) -> Baseline:
-    """Fit a declared baseline once a seed, as the board does.
+    """Fit a declared baseline once per seed, as for the board.
 
     Raises:
-        MagBridgeError: No such baseline or task, or rows of no release.
+        MagBridgeError: If there is no such baseline or task, or the rows are not from a release.
     """
     task, model = get_task(task), get_model(name)
     rows = data if isinstance(data, TaskData) else load_task(task, data)
@@ -88,10 +88,10 @@ def fit_baseline(task: str | Task, name: str, data: TaskData | str | Path) -> Ba
 
 
 def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
-    """Files of a baseline's repository, by path in it.
+    """Return the files of a baseline's repository, by path.
 
     Raises:
-        MagBridgeError: skops is not installed, or the baseline holds types that a pull would not trust.
+        MagBridgeError: If skops is not installed, or the baseline contains types that a pull would not trust.
     """
     io = _skops()
     about = {"model": baseline.model.name, "task": baseline.task.id, "release": baseline.digest}
@@ -100,8 +100,10 @@ def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
         try:
             content = io.dumps(estimator)
             strange = set(io.get_untrusted_types(data=content)) - set(TRUSTED)
-        except (RuntimeError, TypeError) as error:  # torch's tensors; what has no state
-            raise MagBridgeError(f"{baseline.model.name} cannot be kept without a pickle ({error})") from error
+        except (RuntimeError, TypeError) as error:  # torch's tensors, and objects without a state
+            raise MagBridgeError(
+                f"{baseline.model.name} cannot be saved without pickle ({error}): push another baseline"
+            ) from error
         if strange:
             raise refused("untrusted", model=baseline.model.name, strange=sorted(strange)[0])
         files[f"seed-{seed}.skops"] = content
@@ -112,10 +114,10 @@ def baseline_files(baseline: Baseline, repo_id: str) -> dict[str, bytes]:
 
 
 def push_baseline(repo_id: str, baseline: Baseline, *, private: bool = False) -> str:
-    """Create or update a baseline's repository, in one commit; return its address.
+    """Create or update a baseline's repository in one commit, and return its URL.
 
     Raises:
-        MagBridgeError: As in `baseline_files`, a repository with other content, or the Hub refuses.
+        MagBridgeError: As in `baseline_files`; also if the repository has other content or the Hub refuses.
     """
     files = baseline_files(baseline, repo_id)
     repository = Repository(repo_id, "model")
@@ -125,14 +127,14 @@ def push_baseline(repo_id: str, baseline: Baseline, *, private: bool = False) ->
 
 
 def pull_baseline(repo_id: str, revision: str | None = None) -> Baseline:
-    """A fitted baseline from the Hub.
+    """Load a fitted baseline from the Hub.
 
     Args:
-        repo_id: `user/name`.
+        repo_id: Id of the repository, `user/name`.
         revision: A commit or tag; the newest by default.
 
     Raises:
-        MagBridgeError: There is none, or it is no baseline that may be trusted.
+        MagBridgeError: If the repository has no baseline, or one that is damaged or contains untrusted types.
     """
     repository = Repository(repo_id, "model")
     if FILE not in repository.files:
@@ -142,10 +144,10 @@ def pull_baseline(repo_id: str, revision: str | None = None) -> Baseline:
 
 
 def read_baseline(files: dict[str, bytes], where: str) -> Baseline:
-    """The baseline in files that `baseline_files` made; `where` names them in errors."""
+    """Read a baseline from the files that `baseline_files` made; `where` names them in errors."""
     io = _skops()
     if sum(map(len, files.values())) > MAX_BYTES:
-        raise MagBridgeError(f"{where} has over {MAX_BYTES / 2**20:.0f} MB: expected a fitted baseline")
+        raise MagBridgeError(f"{where} is over {MAX_BYTES / 2**20:.0f} MB: expected a fitted baseline")
     try:
         about = json.loads(files[FILE])
         model, task, digest = get_model(str(about["model"])), get_task(str(about["task"])), str(about["release"])
@@ -157,10 +159,10 @@ def read_baseline(files: dict[str, bytes], where: str) -> Baseline:
         try:
             fitted[seed] = io.loads(files[f"seed-{seed}.skops"], trusted=TRUSTED)
         except MagBridgeError:
-            raise  # what a network needs is not installed
-        except Exception as error:  # skops and the zip under it raise whatever a damaged file provokes
+            raise  # a library that the model needs is not installed
+        except Exception as error:  # a damaged file may provoke any error in skops or zipfile
             reason = " ".join(str(error).split())[:200]
-            raise MagBridgeError(f"{where}: seed-{seed}.skops is no trusted skops file ({reason})") from error
+            raise MagBridgeError(f"{where}: seed-{seed}.skops is not a trusted skops file ({reason})") from error
     return Baseline(model, task, digest, fitted)
 
 

@@ -1,4 +1,4 @@
-"""Matched features: for each sensor fault, how well a signal fits what the fault would do to it."""
+"""Matched features: for each sensor fault, how well a signal matches the trace of that fault."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from benchmark.baselines.spectrum import FREQUENCY, SEVERITIES, WARPS, WHITE_FRO
 from dataset_card.contract.schema import T
 
 WINDOWS = (10, 20, 40)
-"""Steps of a rolling window; a dropout lasts 10 to 50 of 100 steps."""
+"""Lengths of the rolling windows, in steps; a dropout lasts 10 to 50 of 100 steps."""
 
 GAINS = np.concatenate([-np.linspace(0.05, 0.25, 9), np.linspace(0.05, 0.25, 9)])
-"""Gain change over a scan under a calibration drift."""
+"""Changes of gain over a scan under a calibration drift."""
 
 BLOCK = 256
-"""Rows handled at once, so that temporaries stay in the processor's cache."""
+"""Rows processed at a time, so that temporaries fit in the processor's cache."""
 
 NAMES = (
     *(f"quietest_{rank}_window_{window}" for window in WINDOWS for rank in (1, 2, 3)),
@@ -34,34 +34,35 @@ NAMES = (
 
 
 class MatchedFeatures(TransformerMixin, BaseEstimator):
-    """One small group of features for the trace that each fault of the generator leaves.
+    """A small group of features for the trace of each of the generator's faults.
 
     Signals are first measured against the clean background (`LevelBackground`). Then:
 
     - Sensor dropout replaces a window of up to three channels by 3 % of their noise. `quietest_<rank>_window_<w>`:
-      log std in the quietest window of w steps over the expected std, of the three quietest channels.
+      log of the std in the quietest window of w steps over the expected std, for the three quietest channels.
     - Calibration drift multiplies all channels by one gain that changes over the scan. The residual then follows the
-      mean times (t - 1/2); how channels follow it by chance, alone and together, is measured on clean rows.
-      `drift_gain` is the size of the gain fitted to all channels at once, `drift_significance` the same in standard
-      errors, `drift_energy` what channels fitted one by one explain, `drift_disagreement` what the common gain leaves
-      of it (a drift has little, other slow traces much), `noise_gain` the growth of the noise itself in the direction
-      of the drift, and `drift_log_ratio` the log likelihood ratio over the generator's gains.
-    - Temporal warp interpolates between neighbours, which takes fast noise away and correlates neighbours.
+      mean times (t - 1/2); how strongly channels follow it by chance, singly and jointly, is measured on clean rows.
+      `drift_gain` is the size of the gain fitted to all channels together, `drift_significance` the same in standard
+      errors, `drift_energy` the energy explained by separate fits to the channels, `drift_disagreement` the part of it
+      that the common gain does not explain (small for a drift, large for other slow traces), `noise_gain` the growth of
+      the noise itself in the direction of the drift, and `drift_log_ratio` the log likelihood ratio over the
+      generator's gains.
+    - Temporal warp interpolates between neighbours, which removes fast noise and correlates neighbours.
       `warp_log_ratio` and `warp_log_ratio_<p>` (for a jitter of p % of a step) compare the spectra; `fast_slope` and
-      `neighbour_correlation` say the same without a model.
+      `neighbour_correlation` measure the same effect without a model.
     - Periodic interference adds sines of 2 to 10 cycles. `interference_log_ratio` and `interference_log_ratio_<s>`
-      (for a severity of s %) are likelihood ratios with phase, frequency and channels integrated out; `peak_<rank>`
-      are the highest periodogram peaks of the three most periodic channels, in logs of noise.
-    - `soc_strength` tells the SOC fluctuation, the clean signal's own slow noise, `warp_over_interference` the
-      difference of the two ratios that are easiest to confuse, and `fault_log_ratio` the ratio of any of the three
-      faults that have one, all as likely.
+      (for a severity of s %) are log likelihood ratios with phase, frequency and channels integrated out;
+      `peak_<rank>` are the logs of the highest periodogram peaks over the noise, for the three most periodic channels.
+    - `soc_strength` is the strength of the SOC fluctuation, the slow noise of clean signals; `warp_over_interference`
+      is the difference of the two ratios that are easiest to confuse; `fault_log_ratio` is the ratio for any of the
+      three faults that have one, taken as equally likely.
     """
 
     def fit(self, signals: np.ndarray, y=None) -> MatchedFeatures:
         """Fit the background on clean rows.
 
         Args:
-            signals: Shape (n, 100, 6), clean rows, nT.
+            signals: Clean rows, shape (n, 100, 6), nT.
             y: Ignored.
         """
         self.background_ = LevelBackground().fit(signals)
@@ -70,7 +71,7 @@ class MatchedFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, signals: np.ndarray) -> np.ndarray:
-        """Features of signals (n, 100, 6): shape (n, 35), as `get_feature_names_out` lists them."""
+        """Compute the features of signals (n, 100, 6), shape (n, 35), named by `get_feature_names_out`."""
         return np.concatenate([self._block(rows) for rows in _blocks(signals)])
 
     def _block(self, signals: np.ndarray) -> np.ndarray:
@@ -83,7 +84,7 @@ class MatchedFeatures(TransformerMixin, BaseEstimator):
         return np.column_stack([_dropout(signals, white.scale), drift, spectral, faults])
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
-        """Names of the columns of `transform`, in order."""
+        """Return the names of the columns of `transform`, in order."""
         return np.array(NAMES, dtype=object)
 
 
@@ -92,7 +93,7 @@ def _blocks(signals: np.ndarray) -> list[np.ndarray]:
 
 
 def _dropout(signals: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Log std of each channel's quietest window over the expected std; the three lowest, for each window."""
+    """Compute the log std of each channel's quietest window over the expected std; keep the lowest three per length."""
     centred = signals - signals.mean(axis=1, keepdims=True)
     start = np.zeros((len(signals), 1, signals.shape[2]))
     sums = np.concatenate([start, np.cumsum(centred, axis=1)], axis=1)
@@ -102,17 +103,17 @@ def _dropout(signals: np.ndarray, scale: np.ndarray) -> np.ndarray:
     for window in WINDOWS:
         mean = (sums[:, window:] - sums[:, :-window]) / window
         variance = (squares[:, window:] - squares[:, :-window]) / window - mean**2
-        # A window of almost nothing leaves rounding errors of the cumulative sums: any small floor will do.
+        # In an almost silent window, only rounding errors of the cumulative sums remain: any small floor will do.
         quietest = np.log(np.maximum(variance.min(axis=1), 1e-6)) / 2 - expected
         columns.append(np.sort(quietest, axis=1)[:, :3])
     return np.concatenate(columns, axis=1)
 
 
 def _drift_matches(white: Whitened) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a unit gain drift would look like, against each channel.
+    """Match each channel with the trace of a unit gain drift.
 
     Returns:
-        Match of residual and trace, (n, C), in standard errors of white noise; its expectation under a gain of 1,
+        Match of residual and trace, (n, C), in standard errors under white noise; its expectation for a gain of 1,
         (n, C); and the growth of the log noise power over the scan, (n,).
     """
     ramp = np.linspace(-0.5, 0.5, T)
@@ -120,7 +121,7 @@ def _drift_matches(white: Whitened) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     residual = white.residual / level
     mean = white.mean / (white.scale * level)
     trace = mean * ramp[:, None]
-    # The medians already explain a constant gain: only what is orthogonal to it speaks of a drift.
+    # The medians already explain a constant gain: only the part orthogonal to it is evidence of a drift.
     constant = (trace * mean).sum(axis=1) / np.maximum((mean**2).sum(axis=1), 1e-12)
     trace -= mean * constant[:, None]
     expected = np.sqrt(np.maximum((trace**2).sum(axis=1), 1e-12))
@@ -129,7 +130,7 @@ def _drift_matches(white: Whitened) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _drift(white: Whitened, precision: np.ndarray) -> np.ndarray:
-    """The six features of a calibration drift, with clean matches' precision (C, C)."""
+    """Compute the six features of a calibration drift; `precision` (C, C) is that of matches on clean rows."""
     match, expected, growth = _drift_matches(white)
     agreement = np.einsum("na,ab,nb->n", match, precision, expected)
     information = np.einsum("na,ab,nb->n", expected, precision, expected)
@@ -141,7 +142,7 @@ def _drift(white: Whitened, precision: np.ndarray) -> np.ndarray:
 
 
 def _spectral(noise: NoiseModel, warp: np.ndarray, interference: np.ndarray) -> np.ndarray:
-    """Features of warp and interference."""
+    """Compute the features of temporal warp and periodic interference."""
     warped, periodic = _log_mean(warp), _log_mean(interference)
     residual = noise.residual / np.sqrt(noise.white)[:, None]
     neighbours = ((residual[:, 1:] * residual[:, :-1]).mean(axis=1) / (residual**2).mean(axis=1)).mean(axis=1)

@@ -1,4 +1,4 @@
-"""Noise-level features: SOH leaves its trace in how noisy a signal is, not in its course."""
+"""Noise-level features: SOH shows in how noisy a signal is, not in its shape."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from benchmark.refusals import refused
 from dataset_card.contract.schema import CHANNELS, T
 
 BANDS = ((1, 6), (6, 12), (12, 25), (25, 50), (50, 100))
-"""Half-cycles a scan, from and below. The SOC fluctuation stays in the first two; the rest is white noise."""
+"""Bands in half-cycles per scan, lower limit included, upper excluded. The SOC fluctuation stays in the first two; the
+rest is white noise."""
 
 
 class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
-    """How much noise remains in each channel, and where in voltage the signal lies.
+    """The noise that remains in each channel, and the signal's position in voltage.
 
-    A v1 base signal is white noise around an anchor mean. Lost SOH blends a share 1.5 (1 - SOH) of it with an average
-    of eight scans, which has next to no noise of its own: the noise std falls by that share. Each feature is one step
-    of reading that share off a signal:
+    A v1 base signal is white noise around an anchor mean. With the loss of SOH, a share 1.5 (1 - SOH) of it is replaced
+    by an average of eight scans, which has almost no noise: the noise std falls by that share. The features allow that
+    share to be read off a signal:
 
-    - `log_power_<channel>`: log mean square of what remains of a channel after the mean and `components` principal
-      components of clean rows are taken out (voltage moves the first) and every sample is divided
-      by its clean std over rows (the anchors' noise differs by time step and channel).
-    - `log_power_<channel>_<from>_<to>`: the same in a band of half-cycles a scan, so that the slow SOC
-      fluctuation can be told from the white noise.
-    - `log_power_<channel>_steps`: the same of differences between neighbouring steps, deaf to anything slow.
+    - `log_power_<channel>`: log mean square of a channel's remainder after the mean and `components` principal
+      components of clean rows are removed (voltage moves the first) and every sample is divided by its std over clean
+      rows (the anchors' noise differs by time step and channel).
+    - `log_power_<channel>_<from>_<to>`: the same in a band of half-cycles per scan, which separates the slow SOC
+      fluctuation from the white noise.
+    - `log_power_<channel>_steps`: the same for differences between neighbouring steps, which are insensitive to
+      anything slow.
     - `score_<i>`, `score_<i>_<j>`: the components' scores and their products. The anchors' noise depends on
-      voltage, so the level of noise means another SOH at another voltage.
+      voltage, so the same noise level means a different SOH at a different voltage.
 
     Args:
         components: Principal components of the background.
@@ -40,11 +42,11 @@ class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
         """Fit background and noise profile.
 
         Args:
-            signals: Shape (n, 100, 6), clean rows, nT.
+            signals: Clean rows, shape (n, 100, 6), nT.
             y: Ignored.
 
         Raises:
-            MagBridgeError: Fewer clean rows than twice the components.
+            MagBridgeError: If there are not more clean rows than twice the components.
         """
         if len(signals) < (least := 2 * self.components + 1):
             raise refused("few_rows_for_components", rows=len(signals), components=self.components, least=least)
@@ -60,7 +62,7 @@ class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, signals: np.ndarray) -> np.ndarray:
-        """Features of signals (n, 100, 6): shape (n, 44) by default, columns as `get_feature_names_out` lists them."""
+        """Compute the features of signals (n, 100, 6), by default (n, 44), named by `get_feature_names_out`."""
         centred = signals.reshape(len(signals), -1) - self.mean_
         scores = centred @ self.components_.T
         noise = ((centred - scores @ self.components_) / self.noise_std_).reshape(-1, T, len(CHANNELS))
@@ -79,7 +81,7 @@ class NoiseLevelFeatures(TransformerMixin, BaseEstimator):
         )
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
-        """Names of the columns of `transform`, in order."""
+        """Return the names of the columns of `transform`, in order."""
         suffixes = ("", *(f"_{low}_{high}" for low, high in BANDS), "_steps")
         return np.array(
             [

@@ -1,9 +1,9 @@
-"""Baselines of v3, each on the terminals alone, on the magnetic readings alone, and on both.
+"""Baselines of v3, each on the terminals only, on the magnetic readings only, and on both.
 
-Every choice is made on training cells: penalties by leave-one-out within them, weights of stacked readers on cells held
-out, boosting at fixed settings. A cell's chemistry is read off its readings and a learner fitted for each: moments and
-voltages of NMC and LFP are far apart. Readings are drawn in by one scale a channel, which keeps their patterns, and
-reduced to principal components.
+Every choice is made on training cells: penalties by leave-one-out, weights of stacked readers on held-out cells;
+boosting has fixed settings. The chemistry of a cell is recognised from its readings, and one learner is fitted per
+chemistry: the moments and voltages of NMC and LFP are far apart. Readings are compressed with one scale per channel,
+which keeps their patterns, and reduced to principal components.
 """
 
 from __future__ import annotations
@@ -23,38 +23,39 @@ from dataset_card.contract.physics import MAGNETICS, TERMINALS
 from dataset_card.storage.arrays import spans
 
 VIEWS = {"terminals": TERMINALS, "magnetics": MAGNETICS, "both": (*TERMINALS, *MAGNETICS)}
-"""What a baseline sees: channels by the name of the view."""
+"""Views, the sets of channels that a baseline may see, by name."""
 
 PARTS = {**{channel: (channel,) for channel in MAGNETICS}, **VIEWS}
 STACKED = {name: [part for part, read in PARTS.items() if set(read) <= set(VIEWS[name])] for name in VIEWS}
-"""Of each view, the views and channels whose readers are stacked."""
+"""Names in `PARTS` whose readers are stacked, by view."""
 
 COMPONENTS = {"voltage": 12, "load": 24, "rest": 40, "scan": 24}
-"""Principal components kept of each channel, the largest. More carry noise."""
+"""Number of principal components kept per channel; further ones carry noise."""
 
 PENALTIES = tuple(10.0**k for k in range(-2, 7))
 SQUARED = 5
-"""Components of each channel, the largest, whose squares and products the quadratic ridge sees."""
+"""Number of leading components per channel whose squares and products the quadratic ridge sees."""
 
 BOOSTING: dict[str, Any] = {"max_iter": 100, "learning_rate": 0.06, "max_leaf_nodes": 8, "min_samples_leaf": 15}
 NEIGHBOURS = 8
 STEPS_KEPT = 16
-"""Principal components of a pulse's steps that the discriminant sees."""
+"""Number of principal components of a pulse's steps that the discriminant sees."""
+
 GAP = 0.1
-"""Share of their range by which the readings of two chemistries lie apart at least."""
+"""Smallest gap between the readings of two chemistries, as a share of the range of all readings."""
 
 DEFECT = 2.0
-"""Root mean square, in standard deviations of healthy cells, from which a pattern counts in full."""
+"""Root mean square, in standard deviations of healthy cells, from which a pattern has its full weight."""
 
 
 def view(signals: np.ndarray, name: str) -> np.ndarray:
-    """(n, D) the channels of a view, from the signals (n, 681) of v3."""
+    """Select the channels of a view: signals (n, 681) of v3 to inputs (n, D)."""
     places = spans(V3)
     return np.concatenate([signals[:, places[channel]] for channel in PARTS[name]], axis=1, dtype=np.float64)
 
 
 def channels(inputs: np.ndarray, name: str) -> dict[str, np.ndarray]:
-    """The channels of a view by name, from inputs (n, D)."""
+    """Split the inputs (n, D) of a view into its channels, by name."""
     places = [spans(V3)[channel] for channel in PARTS[name]]
     edges = np.cumsum([place.stop - place.start for place in places])
     return dict(zip(PARTS[name], np.split(inputs, edges[:-1], axis=1)))
@@ -63,8 +64,8 @@ def channels(inputs: np.ndarray, name: str) -> dict[str, np.ndarray]:
 class Components:
     """Principal components of each channel, fitted on training rows.
 
-    Heavy tails, as of the load field of a half-torn weld, are drawn in: asinh of the distance from the median, in units
-    of the channel's own.
+    Heavy tails, such as the load field of a half-torn weld, are compressed: the components are computed from asinh of
+    the distance from the median, in units of the channel's median absolute deviation.
     """
 
     def __init__(self, name: str):
@@ -81,13 +82,13 @@ class Components:
             _, _, axes = np.linalg.svd(drawn - mean, full_matrices=False)
             axes = axes[: COMPONENTS[channel]]
             spread = ((drawn - mean) @ axes.T).std(axis=0)
-            # A few rows have fewer directions: what has no spread stays out.
+            # Few rows span fewer directions: leave out those without spread.
             spread[spread < 1e-6 * spread.max()] = np.inf
             self.fitted[channel] = centre, scale, mean, axes, spread
         return self
 
     def transform(self, inputs: np.ndarray) -> list[np.ndarray]:
-        """(n, K) components of each channel."""
+        """Compute the components (n, K) of each channel."""
         out = []
         for channel, x in channels(inputs, self.name).items():
             centre, scale, mean, axes, spread = self.fitted[channel]
@@ -96,9 +97,9 @@ class Components:
 
 
 class HealthyMetric:
-    """Readings in the metric of healthy cells: what varies in them counts little, what does not counts much.
+    """Readings in the metric of healthy cells: directions that vary among healthy cells get little weight.
 
-    Each channel is whitened by the covariance of healthy rows, shrunk (Ledoit and Wolf), in its own coordinates.
+    Each channel is whitened in its own coordinates, by the shrunk covariance (Ledoit and Wolf) of healthy rows.
     """
 
     def __init__(self, name: str):
@@ -117,16 +118,16 @@ class HealthyMetric:
         return self
 
     def transform(self, inputs: np.ndarray) -> list[np.ndarray]:
-        """(n, D) whitened readings of each channel but `rest`, which is too long for the rows there are."""
+        """Compute the whitened readings (n, D) of each channel except `rest`, which is too long for so few rows."""
         read = channels(inputs, self.name)
         return [(read[c] - mean) / spread @ white for c, (mean, spread, white) in self.fitted.items()]
 
 
 class Quadratic(KeptByTask):
-    """Quadratic ridge on components, its penalty by leave-one-out on training rows."""
+    """Quadratic ridge on components, with a penalty chosen by leave-one-out on training rows."""
 
     scored_by = "decision_function"
-    """The learner's own score of each class."""
+    """Name of the learner's method that scores each class."""
 
     def __init__(self, name: str, seed: int, task: Task):
         self.name, self.seed, self.task = name, seed, task
@@ -144,14 +145,14 @@ class Quadratic(KeptByTask):
         return scaled(RidgeClassifierCV(PENALTIES, **balanced) if self.task.labels else RidgeCV(PENALTIES))
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, F) components, and products of the largest."""
+        """Compute features (n, F): the components, and products of the leading ones."""
         parts = self.components.transform(inputs)
         main = np.concatenate([part[:, :SQUARED] for part in parts], axis=1)
         first, second = np.triu_indices(main.shape[1])
         return np.concatenate([*parts, main[:, first] * main[:, second]], axis=1)
 
     def scores(self, inputs: np.ndarray) -> np.ndarray:
-        """Numbers or places of rows, or (n, K) the score of each class."""
+        """Predict the numbers or places of rows, or the score of each class, (n, K)."""
         return getattr(self.learner, self.scored_by if self.task.labels else "predict")(self.features(inputs))
 
 
@@ -164,12 +165,12 @@ class Boosted(Quadratic):
         return boosting(self.task, self.seed)
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, F) components."""
+        """Compute the components, (n, F)."""
         return np.concatenate(self.components.transform(inputs), axis=1)
 
 
 def boosting(task: Task, seed: int):
-    """Unfitted boosting of a task's target."""
+    """Build the unfitted boosting for a task's target."""
     from sklearn.multioutput import MultiOutputRegressor
 
     learner = histogram_boosting(bool(task.labels), seed, **BOOSTING)
@@ -177,10 +178,10 @@ def boosting(task: Task, seed: int):
 
 
 class Metric(Boosted):
-    """Boosting of the defect, or neighbours of its place, in the metric of healthy cells.
+    """Boosting for the defect's class, or nearest neighbours for its place, in the metric of healthy cells.
 
-    For classes the metric of a row's fold is learned without its cell: a cell that took part in it looks healthier than
-    one that did not.
+    For classes, the metric of each fold is learned without the fold's cells: a cell that took part in the metric looks
+    healthier than one that did not.
     """
 
     def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Metric:
@@ -201,12 +202,12 @@ class Metric(Boosted):
         return self
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, F) whitened readings: drawn in for trees, as directions for neighbours; and how far from healthy."""
+        """Compute whitened readings, compressed for trees or as directions for neighbours, and their size, (n, F)."""
         return self._features(self.metric, inputs)
 
     def _features(self, metric: HealthyMetric, inputs: np.ndarray) -> np.ndarray:
         out = []
-        # Voltages tell no place: among neighbours they are noise (26.1 mm without, 27.7 with, on validation cells).
+        # Voltages carry no place: for neighbours they are noise (26.1 mm without, 27.7 with, on validation cells).
         first = int(self.name == "both" and not self.task.labels)
         for white in metric.transform(inputs)[first:]:
             size = np.sqrt((white**2).mean(axis=1, keepdims=True))
@@ -219,7 +220,7 @@ class Metric(Boosted):
 
 
 class Discriminant(Quadratic):
-    """Linear discriminant of the steps of a pulse: of eight learners the best on terminals, over folds of cells."""
+    """Linear discriminant of a pulse's steps, the best of eight learners on terminals over folds of cells."""
 
     def fit(self, inputs: np.ndarray, target: np.ndarray, groups: np.ndarray, healthy: tuple | None) -> Discriminant:
         """Fit the learner."""
@@ -234,15 +235,15 @@ class Discriminant(Quadratic):
         return scaled(PCA(STEPS_KEPT, whiten=True), LinearDiscriminantAnalysis(priors=even))
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, 33) the voltage before the pulse, and what others differ from it by."""
+        """Compute the voltage before the pulse and the differences of the others from it, (n, 33)."""
         return np.concatenate([inputs[:, :1], inputs[:, 1:] - inputs[:, :1]], axis=1)
 
 
 class Stacked(KeptByTask):
-    """Readers of each channel, of several, and of all, weighed by what they are worth on cells held out.
+    """Readers of each channel, of several, and of all, weighted by their performance on held-out cells.
 
-    Readings that say nothing of the target then cost nothing: without, a learner on all of them fits their noise and
-    does worse than one on the terminals.
+    Readings without information on the target then do no harm: otherwise, a learner on all readings fits their noise
+    and does worse than one on the terminals.
     """
 
     def __init__(self, kind: str, name: str, seed: int, task: Task):
@@ -272,19 +273,19 @@ class Stacked(KeptByTask):
         return [make(name, self.seed, self.task).fit(part, target, groups, None) for name, part in parts]
 
     def scores(self, inputs: np.ndarray) -> np.ndarray:
-        """Numbers of rows."""
+        """Predict the numbers of rows, (n,)."""
         found = [reader.scores(part) for reader, part in zip(self.readers, self._parts(inputs))]
         return self.offset + (np.array(found) - self.offset).T @ self.weights
 
 
 class Reader(KeptByTask):
-    """A learner for each chemistry, told apart by its readings.
+    """A learner for each chemistry, which is recognised from the readings.
 
     Args:
         kind: Key of `KINDS`.
-        name: View.
-        seed: Of the learner.
-        task: Its task.
+        name: Name of the view.
+        seed: Seed of the learner.
+        task: Task that the reader is for.
     """
 
     def __init__(self, kind: str, name: str, seed: int, task: Task):
@@ -299,9 +300,9 @@ class Reader(KeptByTask):
         """Fit the learners.
 
         Args:
-            inputs: Shape (n, D), of the view.
-            target: Shape (n,), or (n, 2) for places.
-            groups: Shape (n,), cells.
+            inputs: Inputs of the view, shape (n, D).
+            target: Shape (n,), or (n, 2) for places in mm.
+            groups: Cells, shape (n,).
             clean: Rows of healthy training cells.
         """
         if self.task.labels:
@@ -325,7 +326,7 @@ class Reader(KeptByTask):
         return level(channels(inputs, self.name))
 
     def decision_function(self, inputs: np.ndarray) -> np.ndarray:
-        """(n, K) score of each class; numbers or places of rows."""
+        """Predict the score of each class, (n, K), or the numbers or places of rows."""
         side = self._level(inputs) > self.border
         out: np.ndarray | None = None
         for learner, rows in zip(self.learners, (~side, side)):
@@ -337,20 +338,20 @@ class Reader(KeptByTask):
         return out
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """Labels, numbers or places of rows."""
+        """Predict the labels, numbers or places of rows."""
         found = self.decision_function(inputs)
         return self.classes_[found.argmax(axis=1)] if self.task.labels else found
 
 
 def level(read: dict[str, np.ndarray]) -> np.ndarray:
-    """(n,) what tells chemistries apart: size of the scan, or the voltage before the pulse; of channels by name."""
+    """Compute the value (n,) that separates chemistries: the log size of the scan, or the voltage before the pulse."""
     return np.log(np.linalg.norm(read["scan"], axis=1)) if "scan" in read else read["voltage"][:, 0]
 
 
 def border(of: np.ndarray) -> float:
-    """The middle of the widest gap in values (n,); infinity where there is no wide one, and all are of one kind."""
+    """Return the middle of the widest gap in values (n,), or infinity if no gap is wide and all are of one kind."""
     values = np.sort(of)
-    edge = len(values) // 10  # each kind has a tenth of the rows at least
+    edge = len(values) // 10  # each kind has at least a tenth of the rows
     gaps = np.diff(values[edge : len(values) - edge])
     if not len(gaps) or gaps.max() < GAP * (values[-1] - values[0]):
         return np.inf
@@ -359,7 +360,7 @@ def border(of: np.ndarray) -> float:
 
 
 class Constant(KeptByTask):
-    """The training median of a place or mean of a number, or the most frequent class; it looks at no reading."""
+    """The training median of places, mean of numbers, or most frequent class; it reads no signal."""
 
     n_features_ = 0
 
@@ -376,7 +377,7 @@ class Constant(KeptByTask):
         return self
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """The constant, once a row."""
+        """Return the constant, once per row."""
         return np.repeat(np.asarray(self.value)[None], len(inputs), axis=0)
 
 
@@ -390,7 +391,7 @@ KINDS = {
 
 
 def _model(kind: str, name: str) -> Model:
-    """The declaration of a kind of reader on one view."""
+    """Declare a kind of reader on one view."""
     _, tasks, words = KINDS[kind]
     about = f"{words.format(' and '.join(VIEWS[name]))}; a learner for each chemistry."
     return Model(f"{kind}-{name}", tasks, partial(Reader, kind, name), about, partial(view, name=name), "full", (0,))

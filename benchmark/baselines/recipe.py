@@ -1,20 +1,20 @@
-"""The strongest models so far: features that follow the generator step by step, and small learners on them.
+"""The strongest models on v1: features that follow the generator step by step, and small learners on them.
 
-They see nothing of a row but its six signals. Every feature transformer is fitted on the clean training rows of the
-run alone. What was chosen, and on which rows:
+They see only the six signals of a row. Every feature transformer is fitted only on the clean training rows of the run.
+The following choices were made:
 
-- T1 and T2, on the release with the default seed: the one background component by cross-validation over the cells of
-  its training and validation subsets; the regression's parameters also by its validation rows.
-- T3 and T4, on twenty releases with other seeds (11 to 30), which hold other rows of the same cells: the likelihoods by
-  whether they are calibrated on clean rows; T3's learners by validation and test rows, T4's by cross-validation over
-  all cells.
+- T1 and T2, on the release with the default seed: the single background component, by cross-validation over the cells
+  of its training and validation subsets; the parameters of the regression, also by its validation rows.
+- T3 and T4, on twenty releases with other seeds (11 to 30), which contain other rows of the same cells: the
+  likelihoods, by their calibration on clean rows; T3's learners, by validation and test rows; T4's learners, by
+  cross-validation over all cells.
 
-`perf/selection.py` repeats these comparisons on the twenty releases without the test cells: nine settings of T1 lie
-within .002 in R2, these .0003 behind the best; T3's vote is the best of ten learners; T4's is .0006 behind the best of
-eleven, less than one standard error.
+`perf/selection.py` repeats these comparisons on the twenty releases without the test cells. For T1, nine settings are
+within .002 in R2, and the one used is .0003 behind the best. For T3, the vote is the best of ten learners. For T4, it
+is .0006 behind the best of eleven, less than one standard error.
 
-Test scores of the default release and of seeds 1 to 3 were seen on the way. For T4 they lay between .846 and .866 for
-the four designs tried, before the rule that picked this one was set: trust the cross-validation more.
+Test scores of the default release and of seeds 1 to 3 were seen during the design. For T4 they were between .846 and
+.866 for the four designs tried, before the rule that selected this one was fixed: trust the cross-validation more.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class NoiseLevelRegressor:
 
         Args:
             signals: Shape (n, 100, 6), nT.
-            target: Shape (n,), SOH.
+            target: SOH, shape (n,).
         """
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -48,21 +48,22 @@ class NoiseLevelRegressor:
 
         from benchmark.baselines.noise_level import NoiseLevelFeatures
 
-        # A wide kernel and a narrow tube: nearly linear in logs of power, as the blend's physics suggests.
+        # A wide kernel and a narrow tube: nearly linear in log power, as the blend suggests.
         svr = SVR(kernel="rbf", C=0.1, gamma=0.002, epsilon=0.005)
         self.pipeline = make_pipeline(NoiseLevelFeatures(), StandardScaler(), svr).fit(signals, target)
         self.n_features_ = svr.n_features_in_
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """SOH of each row, (n,)."""
+        """Predict the SOH of each row, (n,)."""
         return self.pipeline.predict(signals)
 
 
 class SecondLifeThreshold:
     """T2: the T1 model's SOH against the threshold that defines the classes.
 
-    A class is a threshold on SOH, so the regression's training signal holds strictly more than the labels do.
+    The classes are defined by a threshold on SOH, so SOH gives a regression more information than the labels give a
+    classifier.
     """
 
     classes_ = np.array(["recondition", "reuse"])
@@ -71,32 +72,32 @@ class SecondLifeThreshold:
         """Fit the regression on the SOH of the same rows.
 
         Args:
-            signals: Shape (n, 100, 6), nT; unused, `clean` holds the same rows.
-            target: Shape (n,), classes; unused.
-            clean: The clean training rows of the run, with SOH.
+            signals: Shape (n, 100, 6), nT; unused, because `clean` has the same rows.
+            target: Classes, shape (n,); unused.
+            clean: Clean training rows of the run, with SOH.
         """
         self.regressor: Any = NoiseLevelRegressor().fit(clean.signals, clean.target)
         self.n_features_ = self.regressor.n_features_
         return self
 
     def decision_function(self, signals: np.ndarray) -> np.ndarray:
-        """SOH above the threshold, (n,)."""
+        """Compute SOH minus the threshold, (n,)."""
         return self.regressor.predict(signals) - REUSE_ABOVE_SOH
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """Class of each row, (n,)."""
+        """Predict the class of each row, (n,)."""
         return self.classes_[(self.decision_function(signals) > 0).astype(int)]
 
 
 class GatedDetector:
     """T3: a gate on the levels for Regime-B, then clean against anomaly on the matched features.
 
-    Regime-B's anchors differ between the subsets, so a learner that draws boundaries from the training anchor may
-    miss the others. What they share is that they are far from every grounded level: the gate lies midway between the
-    farthest grounded and the nearest Regime-B training row.
+    Regime-B's anchors differ between the subsets, so a learner that draws its boundary around the training anchor may
+    miss the others. All of them are far from every grounded level: the gate is midway between the farthest grounded
+    and the nearest Regime-B training row.
 
     Args:
-        seed: Of the boosting.
+        seed: Seed of the boosting.
     """
 
     classes_ = np.array([CLEAN, SYNTHETIC, REGIME_B])
@@ -109,8 +110,8 @@ class GatedDetector:
 
         Args:
             signals: Shape (n, 100, 6), nT.
-            target: Shape (n,), anomaly origins.
-            clean: The clean training rows of the run.
+            target: Anomaly origins, shape (n,).
+            clean: Clean training rows of the run.
         """
         from joblib import parallel_config
         from sklearn.ensemble import VotingClassifier
@@ -122,26 +123,26 @@ class GatedDetector:
         distance = self.features.background_.distance(signals)
         grounded = target != REGIME_B
         if grounded.all() or not grounded.any():
-            raise MagBridgeError("the Regime-B gate needs training rows of both kinds: none of one class")
+            raise MagBridgeError("the Regime-B gate needs grounded and Regime-B training rows: one kind is missing")
         self.gate = (distance[grounded].max() + distance[~grounded].min()) / 2
         members = [("linear", logistic(C=3.0)), ("boosting", boosting(60, 4, self.seed))]
         self.detector = VotingClassifier(members, voting="soft")
         inputs = self.features.transform(signals[grounded])
-        self.n_features_ = inputs.shape[1] + 1  # and the distance to the gate
-        # On trees this small threads spend their time waiting for each other; one gives the same trees sooner. The
-        # limit holds in this thread alone, so the vote's members must be fitted in it.
+        self.n_features_ = inputs.shape[1] + 1  # including the distance to the gate
+        # On trees this small, threads mostly wait for each other; one thread gives the same trees sooner. The limit
+        # applies only to this thread, so the vote's members must be fitted in it.
         with threadpool_limits(1, user_api="openmp"), parallel_config(n_jobs=1):
             self.detector.fit(inputs, target[grounded] == SYNTHETIC)
         return self
 
     def predict_proba(self, signals: np.ndarray) -> np.ndarray:
-        """Shares of clean, anomaly and Regime-B, (n, 3); the last is 1/2 on the gate."""
+        """Predict the shares of clean, anomaly and Regime-B, (n, 3); the last is 1/2 at the gate."""
         regime_b = 1 / (1 + np.exp(self.gate - self.features.background_.distance(signals)))
         anomaly = self.detector.predict_proba(self.features.transform(signals))[:, 1]
         return np.stack([(1 - regime_b) * (1 - anomaly), (1 - regime_b) * anomaly, regime_b], axis=1)
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """Class of each row, (n,)."""
+        """Predict the class of each row, (n,)."""
         share = self.predict_proba(signals)
         return np.where(share[:, 2] > 0.5, REGIME_B, np.where(share[:, 1] > share[:, 0], SYNTHETIC, CLEAN))
 
@@ -153,32 +154,32 @@ SUBTYPE_FEATURES = (
     "warp_log_ratio",
     "interference_log_ratio",
 )
-"""A log likelihood ratio a fault, or what stands for it, and the drift's size in standard errors."""
+"""One log likelihood ratio or equivalent per fault, and the drift's size in standard errors."""
 
 
 class Featured:
-    """A classifier on features of signals; a fit sets both."""
+    """A classifier on features of signals; subclasses set both in `fit`."""
 
     features: Any
     classifier: Any
 
     def predict_proba(self, signals: np.ndarray) -> np.ndarray:
-        """Share of each class, (n, K), columns as in `classes_`."""
+        """Predict class probabilities, (n, K), columns as in `classes_`."""
         return self.classifier.predict_proba(self.features.transform(signals))
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """Class of each row, (n,)."""
+        """Predict the class of each row, (n,)."""
         return self.classifier.predict(self.features.transform(signals))
 
 
 class SubtypeClassifier(Featured):
     """T4: the mean vote of a linear model and a forest on the matched features.
 
-    Log likelihood ratios are what a linear model weighs best: it gets one or two a fault, since with 100 training rows
-    a class more features add more noise than knowledge. The forest, on all of them, errs elsewhere.
+    The linear model sees one or two log likelihood ratios per fault, which suit it best: with 100 training rows per
+    class, further features add more noise than information. The forest sees all features and errs on other rows.
 
     Args:
-        seed: Of the forest.
+        seed: Seed of the forest.
     """
 
     def __init__(self, seed: int):
@@ -188,9 +189,9 @@ class SubtypeClassifier(Featured):
         """Fit features and classifiers.
 
         Args:
-            signals: Shape (n, 100, 6), nT, anomalous rows.
-            target: Shape (n,), subtypes.
-            clean: The clean training rows of the run.
+            signals: Anomalous rows, shape (n, 100, 6), nT.
+            target: Subtypes, shape (n,).
+            clean: Clean training rows of the run.
         """
         from sklearn.ensemble import VotingClassifier
 
@@ -205,14 +206,14 @@ class SubtypeClassifier(Featured):
 
 
 def logistic(C: float):
-    """Logistic regression on standardised features, classes weighted equally."""
+    """Build a logistic regression on standardised features, with classes weighted equally."""
     from sklearn.linear_model import LogisticRegression
 
     return scaled(LogisticRegression(C=C, class_weight="balanced", max_iter=3000))
 
 
 def ratios(names: np.ndarray, C: float):
-    """Logistic regression on `SUBTYPE_FEATURES`, picked from columns of these names."""
+    """Build a logistic regression on `SUBTYPE_FEATURES`, selected from columns with these names."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
 
@@ -221,12 +222,12 @@ def ratios(names: np.ndarray, C: float):
 
 
 def boosting(trees: int, leaves: int, seed: int):
-    """Boosted small trees, classes weighted equally."""
+    """Build boosted small trees, with classes weighted equally."""
     return histogram_boosting(True, seed, max_iter=trees, max_leaf_nodes=leaves, max_bins=64)
 
 
 def forest(seed: int):
-    """A random forest, classes weighted equally."""
+    """Build a random forest, with classes weighted equally."""
     from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(300, min_samples_leaf=3, class_weight="balanced", random_state=seed, n_jobs=1)

@@ -1,4 +1,4 @@
-"""MiniRocket, MultiRocket, Hydra and QUANT: strong general learners on short time series, as aeon has them."""
+"""MiniRocket, MultiRocket, Hydra and QUANT, strong general learners for short time series, as implemented in aeon."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from dataset_card.contract.schema import CHANNELS, T
 from dataset_card.errors import optional
 
 PENALTIES = np.logspace(-3, 3, 10)
-"""Ridge penalties; leave-one-out on the training rows picks one."""
+"""Ridge penalties; leave-one-out on the training rows chooses one."""
 
 _GLOBAL_GENERATOR = threading.Lock()
 
 
 @contextmanager
 def _private_global_generator() -> Iterator[None]:
-    """aeon seeds and draws from numpy's global generator: one fit at a time, and its state as before afterwards."""
+    """Run one fit at a time and restore numpy's global generator, which aeon seeds and draws from."""
     with _GLOBAL_GENERATOR:
         state = np.random.get_state()  # noqa: NPY002
         try:
@@ -37,12 +37,12 @@ def _private_global_generator() -> Iterator[None]:
 
 
 class Rocket(KeptByTask):
-    """Ridge on the features of random convolutions (Dempster et al. 2021; Tan et al. 2022), as aeon computes them.
+    """Ridge on aeon's features of random convolutions (Dempster et al. 2021; Tan et al. 2022).
 
     Args:
         transform: Name of aeon's transformer.
-        seed: Of the convolutions.
-        task: Decides between regression and classification.
+        seed: Seed of the convolutions.
+        task: Task; it decides between regression and classification.
     """
 
     def __init__(self, transform: str, seed: int, task: Task):
@@ -56,7 +56,7 @@ class Rocket(KeptByTask):
             target: Shape (n,).
 
         Raises:
-            MagBridgeError: aeon is not installed.
+            MagBridgeError: If aeon is not installed.
         """
         import joblib
         from sklearn.linear_model import RidgeClassifierCV, RidgeCV
@@ -66,7 +66,7 @@ class Rocket(KeptByTask):
         with optional("aeon"):
             import numba
             from aeon.transformations.collection import convolution_based
-        # numba, which aeon runs on, refuses more threads than this process has cores.
+        # numba, on which aeon runs, refuses more threads than this process has cores.
         threads = min(joblib.effective_n_jobs(None), numba.config.NUMBA_NUM_THREADS)
         self.convolutions = getattr(convolution_based, self.transform)(random_state=self.seed, n_jobs=threads)
         ridge = RidgeCV(PENALTIES) if self.task.is_regression else RidgeClassifierCV(PENALTIES, class_weight="balanced")
@@ -80,11 +80,11 @@ class Rocket(KeptByTask):
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """Values, or labels, of shape (n,)."""
+        """Predict values or labels, shape (n,)."""
         return self.readout.predict(self._features(signals))
 
     def decision_function(self, signals: np.ndarray) -> np.ndarray:
-        """Distance from the boundary, (n,) for two classes, else (n, K); for classification only."""
+        """Compute distances from the boundary, (n,) for two classes, else (n, K); only for classification."""
         return self.readout.decision_function(self._features(signals))
 
     def _features(self, signals: np.ndarray) -> np.ndarray:
@@ -92,13 +92,13 @@ class Rocket(KeptByTask):
 
 
 class AeonLearner(KeptByTask):
-    """A whole learner of aeon: Hydra (Dempster et al. 2023) or QUANT (Dempster et al. 2024), classes balanced.
+    """A complete learner of aeon: Hydra (Dempster et al. 2023) or QUANT (Dempster et al. 2024), classes balanced.
 
     Args:
-        family: aeon's module.
-        name: Its estimator, without `Classifier` or `Regressor`.
-        seed: Of the learner.
-        task: Decides between regression and classification.
+        family: Module of aeon.
+        name: Name of its estimator, without `Classifier` or `Regressor`.
+        seed: Seed of the learner.
+        task: Task; it decides between regression and classification.
     """
 
     def __init__(self, family: str, name: str, seed: int, task: Task):
@@ -108,7 +108,7 @@ class AeonLearner(KeptByTask):
         """Fit the learner; arguments as in `Rocket.fit`.
 
         Raises:
-            MagBridgeError: aeon or torch is not installed.
+            MagBridgeError: If aeon or torch is not installed.
         """
         regression = self.task.is_regression
         kind, balanced = ("regression", {}) if regression else ("classification", {"class_weight": "balanced"})
@@ -120,7 +120,7 @@ class AeonLearner(KeptByTask):
         with self._private_randomness():
             inputs = np.ascontiguousarray(channels_first(signals))
             fitted = vars(learner(random_state=self.seed, **balanced).fit(inputs, target))
-        # Taken apart, since only the parts can be kept without a pickle. aeon's names differ by kind of learner.
+        # Take it apart, because only the parts can be saved without pickle. aeon's names differ by kind of learner.
         pipeline = fitted.get("clf_", fitted.get("_clf"))
         if pipeline is not None:
             *self.transforms, self.readout = (part for _, part in pipeline.steps)
@@ -133,7 +133,7 @@ class AeonLearner(KeptByTask):
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """Values, or labels, of shape (n,)."""
+        """Predict values or labels, shape (n,)."""
         features = np.ascontiguousarray(channels_first(signals))
         with self._private_randomness():
             for transform in self.transforms:
@@ -141,7 +141,7 @@ class AeonLearner(KeptByTask):
             return self.readout.predict(features)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Arrays and plain values, so that a fitted learner can be kept without a pickle."""
+        """Return arrays and plain values, so that a fitted learner can be saved without pickle."""
         state = super().__getstate__()
         if "transforms" in state:
             holders = map(vars, _tensor_holders(state.pop("transforms")))
@@ -154,7 +154,7 @@ class AeonLearner(KeptByTask):
         if tensors is not None:
             with self._private_randomness():
                 self.transforms = _unfitted(self.name, self.seed)
-                # aeon makes the transform's parts in a fit, here of no signal; what they hold follows.
+                # aeon creates the transform's parts in a fit, here on zeros; their contents are restored below.
                 self.transforms[0].fit(np.zeros((1, len(CHANNELS), T)))
             for holder, kept in zip(_tensor_holders(self.transforms), tensors):
                 vars(holder).update({name: _as_tensors(value) for name, value in kept.items()})
@@ -166,7 +166,7 @@ class AeonLearner(KeptByTask):
 
 
 def _unfitted(name: str, seed: int) -> list:
-    """The transforms of one of aeon's learners."""
+    """Build the transforms of one of aeon's learners."""
     from aeon.classification.convolution_based._hydra import _SparseScaler
     from aeon.transformations.collection.convolution_based import HydraTransformer
     from aeon.transformations.collection.interval_based import QUANTTransformer
@@ -175,7 +175,7 @@ def _unfitted(name: str, seed: int) -> list:
 
 
 def _tensor_holders(transforms: list) -> list:
-    """The objects that hold the transforms' tensors as attributes."""
+    """Return the objects that have the transforms' tensors as attributes."""
     return [getattr(transform, "_hydra", transform) for transform in transforms]
 
 

@@ -1,9 +1,9 @@
-"""Networks over v3's sensors and times, each reading in the metric of healthy cells.
+"""Networks over v3's sensors and times, with each reading in the metric of healthy cells.
 
 Magnetic readings are maps of 6 x 4 places with a channel for each axis and time, read by convolutions; the terminal
-voltage goes through layers of its own. A chemistry is told by its readings, as `physics` tells it, and one network
-reads both. What both networks say is weighed by validation rows: one network of all readings fits the noise of those
-that say nothing (R2 of T9 .30 where the terminals alone have .65, on validation cells).
+voltage has separate layers. The chemistry is recognised from the readings, as in `physics`; one network reads both
+chemistries. The outputs of the two networks are weighted by their score on validation rows: a single network on all
+readings fits the noise of uninformative ones (R2 of T9: .30, against .65 with the terminals only, on validation cells).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from benchmark.data import Subset
 
 GRID = 6, 4
-"""Sensors along x and y, x slowest in a row's readings."""
+"""Number of sensors along x and y; x varies slowest in a row's readings."""
 
 MAPS = AXES * (REST_TIMES + 2)
-"""A map of each component under load, at each time at rest, and of the scan."""
+"""Number of maps: one per field component under load, at each time at rest, and for the scan."""
 
 WIDTH, HIDDEN, EPOCHS, QUIT = 48, 128, 120, 30
 RATES = {"terminals": 3e-3, "magnetics": 1e-3}
-"""Learning rates, of five settings the best on validation cells (epoch chosen on other training cells)."""
+"""Learning rates, the best of five settings on validation cells (with the epoch chosen on other training cells)."""
 
 WEIGHTS = tuple(k / 10 for k in range(11))
 
@@ -43,10 +43,10 @@ class SensorNetwork(SequenceModel):
     """A network on terminals or on magnetics, trained with Adam and stopped early on validation rows.
 
     Args:
-        network: Makes the network for a number of outputs.
-        name: View.
-        seed: Of the initial weights, dropout and batch order.
-        task: Its task.
+        network: Function that builds the network for a number of outputs.
+        name: Name of the view.
+        seed: Seed of the initial weights, dropout and batch order.
+        task: Task that the network is for.
     """
 
     patience, epochs = QUIT, EPOCHS
@@ -56,13 +56,13 @@ class SensorNetwork(SequenceModel):
         self.name, self.rate = name, RATES[name]
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, validation: Subset, clean: Subset) -> Self:  # type: ignore[override]
-        """Train for up to 120 epochs and keep the weights of the best headline score on the validation rows.
+        """Train for up to 120 epochs and keep the weights with the best headline score on the validation rows.
 
         Args:
-            signals: Shape (n, 681).
-            target: Shape (n,), or (n, 2) for places.
+            signals: Shape (n, 681), V and nT.
+            target: Shape (n,), or (n, 2) for places in mm.
             validation: Rows for early stopping.
-            clean: Rows of healthy training cells, whose spread readings are measured by.
+            clean: Rows of healthy training cells, whose spread sets the scale of readings.
         """
         healthy = view(clean.signals, self.name)
         of = level(channels(healthy, self.name))
@@ -76,15 +76,15 @@ class SensorNetwork(SequenceModel):
         return super().fit(signals, target, validation=validation)
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """Labels or numbers, shape (n,), or places (n, 2) in mm."""
+        """Predict labels or numbers, shape (n,), or places (n, 2) in mm."""
         return self.answer(self.scores(signals))
 
     def scores(self, signals: np.ndarray) -> np.ndarray:
-        """Class probabilities (n, K), or the numbers (n, 1) or places (n, 2) that are predicted."""
+        """Predict class probabilities (n, K), numbers (n, 1) or places (n, 2)."""
         return self.predict_proba(signals) if self.task.labels else self._output(signals) * self.scale + self.mean
 
     def answer(self, scores: np.ndarray) -> np.ndarray:
-        """What scores predict."""
+        """Turn scores into predictions."""
         if self.task.labels:
             return self.classes_[scores.argmax(axis=1)]
         return scores if self.task.second else scores[:, 0]
@@ -105,7 +105,7 @@ class SensorNetwork(SequenceModel):
         return require_torch().nn.functional.smooth_l1_loss(self.model(x), y)
 
     def _inputs(self, signals: np.ndarray):
-        """Readings in standard deviations of healthy cells, drawn in, as a float32 tensor (n, D) on the device."""
+        """Return compressed readings, in standard deviations of healthy cells, as a float32 tensor (n, D)."""
         x = view(signals, self.name)
         side = (level(channels(x, self.name)) > self.border).astype(int)
         out = np.empty_like(x)
@@ -119,7 +119,7 @@ class SensorNetwork(SequenceModel):
 
 
 class BothNetworks(KeptByTask):
-    """A network on terminals and one on magnetics, their answers weighed by the score on validation rows."""
+    """A network on terminals and one on magnetics, weighted by the score on validation rows."""
 
     def __init__(self, seed: int, task: Task):
         self.task = task
@@ -141,15 +141,15 @@ class BothNetworks(KeptByTask):
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """As in `SensorNetwork.predict`."""
+        """Predict as `SensorNetwork.predict` does."""
         return self.networks[0].answer(self.scores(signals))
 
     def predict_proba(self, signals: np.ndarray) -> np.ndarray:
-        """Class probabilities (n, K)."""
+        """Predict class probabilities (n, K)."""
         return self.scores(signals)
 
     def scores(self, signals: np.ndarray) -> np.ndarray:
-        """As in `SensorNetwork.scores`."""
+        """Compute the weighted scores of both networks; shapes as in `SensorNetwork.scores`."""
         first, second = (network.scores(signals) for network in self.networks)
         return self.weight * first + (1 - self.weight) * second
 
@@ -172,7 +172,7 @@ def _magnetics(outputs: int) -> nn.Module:
     nn = require_torch().nn
 
     class Maps(nn.Module):  # type: ignore[name-defined]
-        """Readings as maps of the array: a channel for each time and axis."""
+        """Readings as maps of the array, with a channel for each time and axis."""
 
         def forward(self, x):
             """Map (n, 648) to (n, 27, 6, 4)."""

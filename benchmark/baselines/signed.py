@@ -1,15 +1,15 @@
-"""A shape readout for releases whose batteries age under two laws that move the field opposite ways.
+"""A shape readout for releases whose batteries age under two laws that move the field in opposite directions.
 
-No column tells which law a battery follows, and none is needed. Under one law the lost share of capacity adds to the
-field what it takes off under the other, so a ridge can read loss times a sign. The signs of the training batteries are
-found with the weights, in turn: given signs, a ridge on the loss times its battery's sign; given weights, the sign
-with which a battery's rows, predicted by ridges that saw none of them, agree. The fit with the least squared error on
-held-out rows of several random starts is kept; nearly all starts end in the same one. Boosting on the signed loss and
-the place of the scan then gives SOH: how an amount of signed loss translates differs between the laws.
+The readout does not need to know which law a battery follows. The same loss of capacity adds to the field under one law
+what it subtracts under the other, so a ridge can read the loss times a sign. The signs of the training batteries and
+the weights are found alternately: given signs, fit a ridge to the signed loss; given weights, choose for each battery
+the sign that agrees with the predictions for its rows by ridges that saw none of them. Of several random starts, the
+fit with the lowest squared error on held-out rows is kept; nearly all starts end in the same fit. Boosting on the
+signed loss and the place of the scan then gives SOH, because the two laws differ in how signed loss translates to SOH.
 
-Designed on releases of the seeds 21 and 22, by cross-validation over their cells: R2 .884 and .838 without the laws,
-and .883 and .838 where the ridge is told the law of each training battery. Nine in ten signs are the law's; the others
-are of batteries that lost next to nothing.
+The design was found on releases with seeds 21 and 22, by cross-validation over their cells: R2 .884 and .838 without
+the laws, and .883 and .838 if the ridge knows the law of each training battery. Nine in ten signs match the law; the
+others belong to batteries with almost no loss.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from benchmark.baselines.functional import CorrectedRegressor, Place, correction
 
 STARTS, ROUNDS = 4, 10
 PENALTY = 10.0
-"""Of the ridges that signs are found with; 10, 100 and 1000 find the same signs, but for a battery in sixty."""
+"""Penalty of the ridges that find the signs; 10, 100 and 1000 find the same signs, except for one battery in sixty."""
 
 
 class SignedRegressor(CorrectedRegressor):
-    """T1: SOH from the loss of capacity with the sign that it has in the field."""
+    """T1: SOH from the loss of capacity, signed by its effect on the field."""
 
     def fit(self, signals: np.ndarray, target: np.ndarray, *, groups: np.ndarray) -> SignedRegressor:
         """Fit signs, ridge and boosting.
 
         Args:
             signals: Shape (n, 100, 6), nT.
-            target: Shape (n,), SOH.
-            groups: Shape (n,), batteries.
+            target: SOH, shape (n,).
+            groups: Batteries, shape (n,).
         """
         loss, rows = 1 - np.asarray(target), self.rows(signals)
         inputs = Place().fit(rows).transform(rows)
@@ -42,20 +42,20 @@ class SignedRegressor(CorrectedRegressor):
         return self
 
     def predict(self, signals: np.ndarray) -> np.ndarray:
-        """SOH of each row, (n,)."""
+        """Predict the SOH of each row, (n,)."""
         return self.correction.predict(self.summary(signals, self.ridge(signals)))
 
 
 def find_signs(inputs: np.ndarray, loss: np.ndarray, batteries: np.ndarray) -> np.ndarray:
-    """Find the sign with which each battery's loss shows, up to one sign common to all.
+    """Find the sign with which each battery's loss shows in the field, up to a sign common to all.
 
     Args:
-        inputs: Shape (n, F), centred features.
-        loss: Shape (n,), the share of capacity that is lost.
-        batteries: Shape (n,), ids.
+        inputs: Centred features, shape (n, F).
+        loss: Lost share of capacity, shape (n,).
+        batteries: Ids, shape (n,).
 
     Returns:
-        Shape (n,), 1 or -1, the same for all rows of a battery.
+        Signs, 1 or -1, shape (n,), equal for all rows of a battery.
     """
     names, index = np.unique(batteries, return_inverse=True)
     folds = inner_folds(batteries)

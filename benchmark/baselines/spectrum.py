@@ -1,8 +1,8 @@
-"""Spectra of the generator's noise, and how much likelier a fault makes what is seen.
+"""Spectra of the generator's noise, and likelihood ratios of faults.
 
-The noise around the mean has three parts whose spectra are known: white noise, the SOC fluctuation (white
-noise through a boxcar of ten steps) and, under a temporal warp, white noise smoothed by linear interpolation. Their
-strengths are unknown: likelihoods average over grids of them. See the release's specification, generating one signal.
+The noise around the mean has three parts with known spectra: white noise, the SOC fluctuation (white noise through a
+boxcar of ten steps) and, under a temporal warp, white noise smoothed by linear interpolation. Their strengths are
+unknown, so likelihoods are averaged over grids of strengths. See the release's specification, "generating one signal".
 """
 
 from functools import cache
@@ -13,46 +13,46 @@ import numpy as np
 from dataset_card.contract.schema import T
 
 FREQUENCY = np.pi * np.arange(T) / T
-"""Angular frequency of each cosine, in radians a step."""
+"""Angular frequency of each cosine, in radians per step."""
 
 FIRST = 2
-"""Cosines below this carry the level and what is left of the trajectory."""
+"""First cosine that is used; those below carry the level and the remainder of the trajectory."""
 
 WHITE_FROM = 25
-"""From this cosine on the SOC fluctuation is negligible: the white noise level is read here."""
+"""First cosine of the range in which the SOC fluctuation is negligible, so that it gives the white noise level."""
 
 SOC_STRENGTHS = 0.04 * np.array([0.0, 0.3, 0.6, 0.9])
-"""Std of the SOC fluctuation over the channel's range, at 50, 35, 20 and 5 % SOC."""
+"""Std of the SOC fluctuation relative to the channel's range, at 50, 35, 20 and 5 % SOC."""
 
 BOXCAR = 10
 WARPS = np.array([0.04, 0.08, 0.11, 0.15])
-"""Largest shift of a sampling time, in steps (2 to 15 % by severity)."""
+"""Largest shift of a sampling time, in steps (2 to 15 %, depending on severity)."""
 
 SEVERITIES = np.linspace(0.0, 1.0, 6)
-"""Severity of an interference, mapped to [0, 1]."""
+"""Severities of an interference, mapped to [0, 1]."""
 
 RESOLUTION = 2
-"""Grid points a cycle: tones closer than one cycle a scan cannot be told apart."""
+"""Grid points per cycle; tones less than one cycle per scan apart cannot be distinguished."""
 
 CYCLES = np.arange(2.0, 10.01, 1 / RESOLUTION)
-"""Cycles a scan an interference may have."""
+"""Possible frequencies of an interference, in cycles per scan."""
 
 TWO_TONES_ABOVE = 0.625
 """Mapped severity from which an interference has two frequencies (severity 0.7)."""
 
 LEVEL_VARIANCE = 0.01
-"""Variance, over the channels of a clean row, of the log noise power: SOH sets one level for all, nearly."""
+"""Variance of the log noise power over the channels of a clean row: SOH sets nearly the same level for all."""
 
 SAMPLING_VARIANCE = 2 / (T - WHITE_FROM)
-"""Variance of the log power that one channel's fast cosines tell."""
+"""Variance of the log power estimated from one channel's fast cosines."""
 
 LOG_RATIO_LIMIT = 100.0
-"""A channel's log likelihood ratio is cut here, either way: products over six channels neither overflow nor vanish."""
+"""Limit to which a channel's log likelihood ratio is clipped, so that products over six channels stay representable."""
 
 
 @cache
 def cosine_basis() -> np.ndarray:
-    """Orthonormal cosines, (T, T): row k has k half-cycles a scan."""
+    """Compute the orthonormal cosines, (T, T); row k has k half-cycles per scan."""
     steps = np.arange(T)
     basis = np.sqrt(2 / T) * np.cos(FREQUENCY[:, None] * (steps + 0.5))
     basis[0] /= np.sqrt(2)
@@ -60,14 +60,15 @@ def cosine_basis() -> np.ndarray:
 
 
 def soc_spectrum(frequency: np.ndarray) -> np.ndarray:
-    """Power of the SOC fluctuation at angular frequencies, with unit variance."""
+    """Compute the power of a SOC fluctuation of unit variance at angular frequencies."""
     return BOXCAR * np.abs(np.exp(-1j * np.outer(frequency, np.arange(BOXCAR))).mean(axis=1)) ** 2
 
 
 def warp_spectrum(shift: float) -> np.ndarray:
-    """Power, at each cosine, of unit white noise interpolated at times moved by up to `shift` steps either way.
+    """Compute the power, at each cosine, of unit white noise interpolated at times shifted by up to `shift` steps.
 
-    A sample becomes (1 - f) x_t + f x_(t +- 1) with f uniform below `shift`: its variance falls, neighbours correlate.
+    A sample becomes (1 - f) x_t + f x_(t +- 1), with f uniform below `shift`: its variance falls, and neighbours become
+    correlated.
     """
     lag_0 = 1 - shift + 2 * shift**2 / 3
     lag_1 = shift / 2 * (1 - shift / 2)
@@ -76,13 +77,13 @@ def warp_spectrum(shift: float) -> np.ndarray:
 
 
 class NoiseModel:
-    """Likelihood of whitened rows under white noise and SOC fluctuation, channel levels free.
+    """Likelihood of whitened rows under white noise and SOC fluctuation, with free levels of the channels.
 
     Args:
-        residual: Shape (n, T, C), in units of the clean noise std.
-        scale: Shape (n, C), that std in nT, one a channel.
-        spread: Shape (n, C), max - min of each channel in nT, which scales the SOC fluctuation.
-        std: Shape (n, C), std of each channel in nT, which scales an interference.
+        residual: Residuals in units of the clean noise std, shape (n, T, C).
+        scale: Clean noise std of each channel in nT, shape (n, C).
+        spread: Max - min of each channel in nT, which scales the SOC fluctuation, shape (n, C).
+        std: Std of each channel in nT, which scales an interference, shape (n, C).
     """
 
     def __init__(self, residual: np.ndarray, scale: np.ndarray, spread: np.ndarray, std: np.ndarray):
@@ -95,11 +96,11 @@ class NoiseModel:
         self.evidence = _log_sum(self.null)
 
     def soc_strength(self) -> np.ndarray:
-        """Posterior mean of the SOC fluctuation over the channel's range, (n,)."""
+        """Compute the posterior mean of the SOC fluctuation relative to the channel's range, (n,)."""
         return np.exp(self.null - self.evidence).T @ SOC_STRENGTHS
 
     def warp(self) -> np.ndarray:
-        """Log likelihood ratio of a temporal warp against none for each of `WARPS`, (n, 4)."""
+        """Compute the log likelihood ratio of a temporal warp against none for each of `WARPS`, (n, 4)."""
         soc = [self._soc(strength, FREQUENCY) for strength in SOC_STRENGTHS]
         ratios = []
         for shift in WARPS:
@@ -108,10 +109,10 @@ class NoiseModel:
         return np.stack(ratios, axis=1)
 
     def interference(self) -> np.ndarray:
-        """Log likelihood ratio of a periodic interference against none for each of `SEVERITIES`, (n, 6).
+        """Compute the log likelihood ratio of a periodic interference against none for each of `SEVERITIES`, (n, 6).
 
-        Amplitude, number of channels and number of tones follow from severity; phase is integrated out exactly,
-        frequency over `CYCLES`, the choice of channels over all subsets.
+        Amplitude, number of channels and number of tones follow from severity. Phase is integrated out exactly,
+        frequency over `CYCLES`, and the choice of channels over all subsets.
         """
         from scipy.special import i0e
 
@@ -128,7 +129,7 @@ class NoiseModel:
             for severity in SEVERITIES:
                 relative = 0.10 + 0.30 * severity
                 tones = 2 if severity > TWO_TONES_ABOVE else 1
-                # The channel's std is seen with the interference in it.
+                # The channel's observed std includes the interference.
                 amplitude = relative * self.std / np.sqrt(1 + tones * relative**2 / 2)
                 if tones == 1:
                     channel = _log_sum(np.moveaxis(tone(amplitude), 1, 0)) - np.log(len(CYCLES))
@@ -139,42 +140,42 @@ class NoiseModel:
         return _log_sum(np.stack(by_soc)) - self.evidence[:, None]
 
     def periodogram(self) -> np.ndarray:
-        """Power at each of `CYCLES` over that of white noise, (n, 17, C)."""
+        """Compute the power at each of `CYCLES` relative to that of white noise, (n, 17, C)."""
         waves = np.exp(-2j * np.pi * CYCLES[:, None] * np.linspace(0, 1, T))
         height = np.abs(np.einsum("ft,ntc->nfc", waves, self.residual, optimize=True))
         return height**2 / (T * self.white[:, None])
 
     def _soc(self, strength: float, frequency: np.ndarray) -> np.ndarray:
-        """Power of white noise and SOC fluctuation over that of white noise, (n, len(frequency), C)."""
+        """Compute the power of white noise and SOC fluctuation relative to white noise, (n, len(frequency), C)."""
         return 1 + strength**2 * self.spread[:, None] * soc_spectrum(frequency)[None, :, None]
 
     def _gaussian(self, spectrum: np.ndarray) -> np.ndarray:
-        """Log likelihood of the cosine powers under a spectrum (n, T, C), each channel's level at its maximum, (n,)."""
+        """Compute the log likelihood (n,) of cosine powers under a spectrum (n, T, C), at each channel's best level."""
         spectrum = spectrum[:, FIRST:]
         level = (self.power[:, FIRST:] / spectrum).mean(axis=1)
         return -0.5 * ((T - FIRST) * np.log(level) + np.log(spectrum).sum(axis=1)).sum(axis=1)
 
 
 def _white_level(power: np.ndarray) -> np.ndarray:
-    """Level of the white noise from powers (n, K, C): each channel's own, drawn to the row's, (n, C)."""
+    """Estimate white noise levels (n, C) from powers (n, K, C): each channel's own level, shrunk towards the row's."""
     level = np.log(np.maximum(power.mean(axis=1), 1e-9))
     row = level.mean(axis=1, keepdims=True)
     return np.exp(row + LEVEL_VARIANCE / (LEVEL_VARIANCE + SAMPLING_VARIANCE) * (level - row))
 
 
 def _two_tones(apart: np.ndarray, together: np.ndarray) -> np.ndarray:
-    """Log mean ratio of two tones over all pairs of frequencies, (n, F, C) to (n, C).
+    """Compute the log mean ratio of two tones over all pairs of frequencies, (n, F, C) to (n, C).
 
-    One peak must not count as two tones: pairs the scan cannot resolve are taken for one tone with the power of both.
+    One peak must not count as two tones: pairs that the scan cannot resolve count as one tone with the power of both.
 
     Args:
-        apart: Log ratio of one tone at each frequency; tones far apart multiply.
+        apart: Log ratio of one tone at each frequency; the ratios of tones far apart multiply.
         together: Log ratio of one tone with twice the power.
     """
     top = np.maximum(apart.max(axis=1), together.max(axis=1) / 2)[:, None]
     one, both = np.exp(apart - top), np.exp(together - 2 * top).mean(axis=1)
     count = one.shape[1]
-    # Sums of positive terms only: beside a tall peak a difference would be lost to rounding.
+    # Sum only positive terms: next to a tall peak, a difference would be lost to rounding.
     resolved = 2 * (one[:, RESOLUTION:] * np.cumsum(one, axis=1)[:, :-RESOLUTION]).sum(axis=1)
     close = count + 2 * sum(count - lag for lag in range(1, RESOLUTION))
     mean = (resolved + close * both) / count**2
@@ -182,7 +183,7 @@ def _two_tones(apart: np.ndarray, together: np.ndarray) -> np.ndarray:
 
 
 def _any_subset(log_ratio: np.ndarray, size: int) -> np.ndarray:
-    """Log mean, over all subsets of `size` channels, of the product of ratios in it; (n, C) to (n,)."""
+    """Compute the log mean over all subsets of `size` channels of the product of their ratios, (n, C) to (n,)."""
     ratio = np.exp(np.clip(log_ratio, -LOG_RATIO_LIMIT, LOG_RATIO_LIMIT))
     sums = np.zeros((size + 1, len(ratio)))
     sums[0] = 1
@@ -192,6 +193,6 @@ def _any_subset(log_ratio: np.ndarray, size: int) -> np.ndarray:
 
 
 def _log_sum(values: np.ndarray) -> np.ndarray:
-    """log of the sum of exponentials over the first axis."""
+    """Compute the log of the sum of exponentials over the first axis."""
     top = values.max(axis=0)
     return top + np.log(np.exp(values - top).sum(axis=0))

@@ -1,7 +1,7 @@
-"""TabICLv2 (Qu et al. 2026): a transformer pretrained on made-up tables, given checkpoints that are at hand.
+"""TabICLv2 (Qu et al. 2026): a transformer pretrained on synthetic tables, read from local checkpoints.
 
-Its weights are open but in no package. Nothing is downloaded here: `run --model tabicl` reads the published checkpoints
-from the folder that the environment names, and stops without them. So it is on no shipped board.
+Its weights are open but not part of any package. Nothing is downloaded here: `run --model tabicl` reads the published
+checkpoints from the folder named in the environment, and stops without them. It is therefore not on the shipped boards.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmark.tasks import Task
 from dataset_card.errors import optional
 
 FOLDER = "MAGBRIDGE_TABICL"
-"""Environment variable: folder of the checkpoints."""
+"""Environment variable that names the folder of the checkpoints."""
 
 CHECKPOINTS = {"Regressor": "tabicl-regressor-v2-20260212.ckpt", "Classifier": "tabicl-classifier-v2-20260212.ckpt"}
 
@@ -28,8 +28,8 @@ class PretrainedTable:
     """TabICL with the training rows as context: nothing is fitted.
 
     Args:
-        seed: Of the shuffles and scalings of its eight views of a table.
-        task: Decides between regression and classification.
+        seed: Seed of the shuffles and scalings of its eight views of a table.
+        task: Task; it decides between regression and classification.
     """
 
     def __init__(self, seed: int, task: Task):
@@ -43,7 +43,7 @@ class PretrainedTable:
             target: Shape (n,).
 
         Raises:
-            MagBridgeError: tabicl is not installed, or its checkpoint is not at hand.
+            MagBridgeError: If tabicl is not installed or its checkpoint is missing.
         """
         kind = "Regressor" if self.task.is_regression else "Classifier"
         checkpoint = Path(os.environ.get(FOLDER, "")) / CHECKPOINTS[kind]
@@ -61,12 +61,12 @@ class PretrainedTable:
         return self
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Values, or labels, of shape (n,)."""
+        """Predict values or labels, shape (n,)."""
         with private_randomness(require_torch(), self.seed):
             return self.learner.predict(features)
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
-        """Class probabilities, shape (n, K), columns as in `classes_`."""
+        """Predict class probabilities, shape (n, K), columns as in `classes_`."""
         with private_randomness(require_torch(), self.seed):
             return self.learner.predict_proba(features)
 

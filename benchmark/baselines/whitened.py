@@ -1,9 +1,9 @@
-"""A dilated CNN and a small transformer on whitened signals: what clean rows do together counts little there.
+"""A dilated CNN and a small transformer on whitened signals, in which the common variation of clean rows is small.
 
-Standardised a channel at a time, a v2 signal is its place across the cell and its voltage, a hundred times over: a
-network sees the rest only after long training. Here the measured channels' cosine coefficients are divided by the
-spread of clean rows along every direction and turned back into series (zero-phase whitening), a third of the length.
-Log roughness a window stands beside them, since whitening keeps nothing faster.
+If only standardised per channel, a v2 signal shows its place across the cell and its voltage in every sample: a network
+sees the rest only after long training. Here, the cosine coefficients of the measured channels are divided by the spread
+of clean rows along every direction and turned back into series (zero-phase whitening) of a third of the length. Log
+roughness per window is added as further channels, because whitening removes everything faster.
 """
 
 from functools import partial
@@ -21,22 +21,22 @@ from benchmark.tasks import Task
 from dataset_card.contract.schema import MEASURED_CHANNELS
 
 STEPS = 32
-"""Cosine coefficients kept, and steps of the whitened series."""
+"""Number of cosine coefficients kept, and of steps in the whitened series."""
 
 RIDGE = 1e-6
 """Share of the mean variance added to each direction."""
 
 PATCH, WIDTH, HEADS, LAYERS = 2, 64, 4, 2
-"""The transformer: steps a token, numbers a token, attention heads, layers."""
+"""The transformer: steps per token, width of a token, attention heads, layers."""
 
 
 class WhitenedNetwork(NormalisedCNN):
-    """A network trained as `NormalisedCNN` is, on whitened series and roughness.
+    """A network on whitened series and roughness, trained like `NormalisedCNN`.
 
     Args:
-        network: Makes the network for a number of outputs.
-        seed: Of the initial weights, dropout and batch order.
-        task: Decides between squared error and cross-entropy.
+        network: Function that builds the network for a number of outputs.
+        seed: Seed of the initial weights, dropout and batch order.
+        task: Task; it decides between squared error and cross-entropy.
     """
 
     def __init__(self, network, seed: int, task: Task):
@@ -49,11 +49,11 @@ class WhitenedNetwork(NormalisedCNN):
         Args:
             signals: Shape (n, 100, 6), nT.
             target: Shape (n,).
-            validation: Rows to choose the epoch by.
-            clean: The clean training rows of the run, which the whitening is learned from.
+            validation: Rows for choosing the epoch.
+            clean: Clean training rows of the run, from which the whitening is learned.
 
         Raises:
-            MagBridgeError: Fewer than two training rows.
+            MagBridgeError: If there are fewer than two training rows.
         """
         rows = _cosine(clean.signals)
         self.mean = rows.mean(axis=0)
@@ -65,7 +65,7 @@ class WhitenedNetwork(NormalisedCNN):
         return super().fit(signals, target, validation=validation)
 
     def _inputs(self, signals: np.ndarray):
-        """Whitened series and roughness as a float32 tensor (n, 8, 32) on the device."""
+        """Return whitened series and roughness as a float32 tensor (n, 8, 32) on the device."""
         from scipy.fft import idct
 
         white = ((_cosine(signals) - self.mean) @ self.whiten).reshape(-1, STEPS, MEASURED_CHANNELS)
@@ -75,12 +75,12 @@ class WhitenedNetwork(NormalisedCNN):
 
 
 def _cosine(signals: np.ndarray) -> np.ndarray:
-    """Cosine coefficients of the measured channels, (n, 100, 6) to (n, 128)."""
+    """Compute the cosine coefficients of the measured channels, (n, 100, 6) to (n, 128)."""
     return cosine_coefficients(signals[..., :MEASURED_CHANNELS], STEPS)
 
 
 def _roughness(signals: np.ndarray) -> np.ndarray:
-    """Log mean square of second differences in 32 windows of three steps, (n, 100, 6) to (n, 32, 4)."""
+    """Compute the log mean square of second differences in 32 windows of three steps, (n, 100, 6) to (n, 32, 4)."""
     rough = np.diff(signals[..., :MEASURED_CHANNELS], 2, axis=1)[:, 1:-1] ** 2
     return np.log(rough.reshape(len(signals), STEPS, -1, MEASURED_CHANNELS).mean(axis=2) + FLOOR)
 
@@ -90,7 +90,7 @@ def _transformer(outputs: int):
     nn = torch.nn
 
     class Transformer(nn.Module):  # type: ignore[name-defined]
-        """Tokens of neighbouring steps, learned positions, encoder layers, a linear head on all tokens."""
+        """Tokens of neighbouring steps, learned positions, encoder layers, and a linear head on all tokens."""
 
         def __init__(self):
             super().__init__()
@@ -114,7 +114,7 @@ def _dilated(outputs: int):
 
 
 MODELS = (
-    # For faults alone: its pooling over time forgets where along the scan something is, and T1 falls to R2 .88.
+    # Only for faults: pooling over time loses the position along the scan, and T1 falls to R2 .88.
     declare("whitened-cnn", ("t3", "t4"), partial(WhitenedNetwork, _dilated), None, "full", DEEP_SEEDS),
     declare("whitened-transformer", ALL, partial(WhitenedNetwork, _transformer), None, "full", DEEP_SEEDS),
 )

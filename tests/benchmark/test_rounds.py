@@ -126,10 +126,12 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
         hidden.table(np.zeros(3))
     with pytest.raises(MagBridgeError, match="my-ridge/submission.yaml: release: .* pass the named release"):
         check(entry, v2_release, [])
-    with pytest.raises(MagBridgeError, match="my-ridge/submission.yaml: release: .* is none of those given, .*--data"):
+    with pytest.raises(
+        MagBridgeError, match="my-ridge/submission.yaml: release: .* is not among the given releases, .*--data"
+    ):
         rescore(entry.parent, [v2_release], [])
     with pytest.raises(
-        MagBridgeError, match="has predictions of .*, these are of 000000000000: expected one release a"
+        MagBridgeError, match="has predictions for .*, these are for 000000000000: expected one release per"
     ):
         save_entry(entry, "t2", hidden.table(np.zeros(1220)), "0" * 64, description="x", authors=["A"], licence="MIT",
                    trained_on=[], pooling="scan")  # fmt: skip

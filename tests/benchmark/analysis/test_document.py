@@ -17,7 +17,7 @@ from dataset_card.errors import MagBridgeError
 
 def test_missing_results_are_named_before_the_work(release, tmp_path):
     reader = READERS["v1"]["t1"]
-    with pytest.raises(MagBridgeError, match="no results of tiny.* run models with --out"):
+    with pytest.raises(MagBridgeError, match="no results on tiny.* run models with --out"):
         write_page([release], tmp_path / "page", tmp_path)
     run_baselines(release, task="t1", model=reader, out=tmp_path / "results")
     with pytest.raises(MagBridgeError, match=f"no predictions of t1 {reader} .*--protocol cross_validation"):

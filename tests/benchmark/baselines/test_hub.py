@@ -109,8 +109,8 @@ def test_what_a_pull_would_not_trust_is_not_pushed(release):
     data, model = load_task("t2", release), get_model("ridge")
     tree = KNeighborsClassifier(algorithm="kd_tree").fit([[0.0], [1.0]] * 5, ["reuse", "recondition"] * 5)
     for strange, message in (
-        (tree, "ridge holds sklearn.metrics"),
-        ((x for x in "x"), "cannot be kept without a pickle"),
+        (tree, "ridge contains sklearn.metrics"),
+        ((x for x in "x"), "cannot be saved without pickle"),
     ):
         with pytest.raises(MagBridgeError, match=message):
             baseline_files(Baseline(model, data.task, data.dataset.digest, {0: strange}), "user/baseline")
@@ -125,8 +125,8 @@ def test_what_is_no_baseline_is_refused(release):
     for damage, message in (
         ({FILE: b"{"}, "baseline.json is damaged"),
         ({FILE: files[FILE].replace(b"ridge", b"rigde")}, "rigde"),
-        ({"seed-0.skops": b"PK"}, "seed-0.skops is no trusted skops file"),
-        ({"seed-1.skops": skops.io.dumps(vectorizer)}, "seed-1.skops is no trusted skops file .*getoutput"),
+        ({"seed-0.skops": b"PK"}, "seed-0.skops is not a trusted skops file"),
+        ({"seed-1.skops": skops.io.dumps(vectorizer)}, "seed-1.skops is not a trusted skops file .*getoutput"),
     ):
         with pytest.raises(MagBridgeError, match=message):
             read_baseline(files | damage, "here")

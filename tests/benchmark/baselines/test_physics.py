@@ -118,7 +118,9 @@ def test_an_entry_of_places_is_saved_read_and_scored_again(v3_release, tmp_path)
     text.write_text("\n".join(["sample_id,prediction,second", *rows]))
     assert score_predictions(text, "t6", v3_release)["mean"] == result.runs[0].scores
     text.write_text("\n".join(["sample_id,prediction", *(row.rpartition(",")[0] for row in rows)]))
-    with pytest.raises(MagBridgeError, match="no column second: expected x_mm as prediction, y_mm as second"):
+    with pytest.raises(
+        MagBridgeError, match="no column second: expected x_mm in the column prediction and y_mm in the column second"
+    ):
         score_predictions(text, "t6", v3_release)
 
 
@@ -131,12 +133,12 @@ def test_folds_keep_cells_together_and_places_have_no_shots(v3_release):
         if sample in cell:
             folds.setdefault(cell[sample], set()).add(fold)
     assert all(len(of_cell) == 1 for of_cell in folds.values())
-    with pytest.raises(MagBridgeError, match="few shots of t6"):
+    with pytest.raises(MagBridgeError, match="few-shot training on t6"):
         few_shot("t6", get_model("ridge-terminals"), v3_release)
 
 
 def test_a_task_is_asked_of_its_own_release(v3_release, tiny_release):
-    with pytest.raises(MagBridgeError, match="no rows of t1: its rows are for t5, t6, t7, t8, t9"):
+    with pytest.raises(MagBridgeError, match="no rows for t1: it serves t5, t6, t7, t8, t9"):
         load_task("t1", v3_release)
-    with pytest.raises(MagBridgeError, match="no rows of t5: its rows are for t1, t2, t3, t4"):
+    with pytest.raises(MagBridgeError, match="no rows for t5: it serves t1, t2, t3, t4"):
         load_task("t5", tiny_release)

@@ -60,5 +60,7 @@ def test_no_filed_learner_is_worse_on_both_than_on_the_better_alone():
 
 
 def test_other_results_are_named():
-    with pytest.raises(MagBridgeError, match="no result of v3 whose model ends in terminals, magnetics, both"):
+    with pytest.raises(
+        MagBridgeError, match="no result on v3 of a model whose name ends in terminals, magnetics, both"
+    ):
         added([])

@@ -254,7 +254,7 @@ def test_what_cannot_be_submitted_is_not_saved(release, tmp_path):
     with pytest.raises(MagBridgeError, match="pooling 'cell': expected scan"):
         result.save(tmp_path / "constant", authors=["A"], licence="MIT", trained_on=[], pooling="cell")
     leaking = evaluate_model("t2", get_model("constant"), release, split="by_record_optimistic_baseline")
-    with pytest.raises(MagBridgeError, match="is no result to submit"):
+    with pytest.raises(MagBridgeError, match="cannot be submitted"):
         leaking.save(tmp_path / "constant", authors=["A"], licence="MIT", trained_on=[], pooling="scan")
     assert not list(tmp_path.iterdir())
 

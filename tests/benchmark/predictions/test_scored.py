@@ -18,7 +18,9 @@ def predictions(release, task="t1", **changes):
 
 def test_predictions_of_another_release_are_refused(release, tmp_path):
     write_predictions(tmp_path / "p.parquet", predictions(release), "f" * 64)
-    with pytest.raises(MagBridgeError, match="was predicted on the dataset ffffffffffff, the release has the digest"):
+    with pytest.raises(
+        MagBridgeError, match="was predicted on the dataset ffffffffffff, but the release has the digest"
+    ):
         score_predictions(tmp_path / "p.parquet", "t1", release)
     (tmp_path / "p.parquet").write_text("no Parquet")
     with pytest.raises(MagBridgeError, match="is not readable Parquet"):

@@ -1,1 +1,1 @@
-"""The metric module `magbridge_metric`: self-contained, so that the folder can be published as a Space."""
+"""The metric module `magbridge_metric`, self-contained so that the folder can be published as a Space."""

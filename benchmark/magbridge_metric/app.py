@@ -1,4 +1,4 @@
-"""The Space's page: paste predictions and references as CSV, read the scores."""
+"""The Space's page, which scores predictions and references pasted as CSV."""
 
 import csv
 import io
@@ -9,17 +9,17 @@ COLUMNS = ("prediction", "reference", "score")
 
 
 def parse(text: str, task: str):
-    """Predictions, references and scores from CSV text with a header.
+    """Parse predictions, references and scores from CSV text with a header.
 
     Args:
-        text: Columns `prediction`, `reference` and optionally `score`.
-        task: t1 to t4.
+        text: CSV with the columns `prediction`, `reference` and optionally `score`.
+        task: Task id, a key of `TASKS`.
 
     Returns:
         Three lists; the last is None without a `score` column.
 
     Raises:
-        ValueError: A column is missing or unknown, or a field is no number where one is expected.
+        ValueError: If a column is missing or unknown, or a field is not a number as expected.
     """
     rows = list(csv.DictReader(io.StringIO(text.strip())))
     found = tuple(rows[0]) if rows else ()
@@ -47,7 +47,7 @@ def parse(text: str, task: str):
 
 
 def evaluate_text(task: str, text: str) -> list[list]:
-    """Rows of metric name and value, or one row with what is wrong."""
+    """Score CSV text; return rows of metric name and value, or one row with the error."""
     try:
         predictions, references, scores = parse(text, task)
         return [[name, value] for name, value in score(TASKS[task], references, predictions, scores).items()]
@@ -59,7 +59,7 @@ EXAMPLE = "prediction,reference\n0.91,0.90\n0.84,0.85\n0.79,0.78\n"
 
 
 def build():
-    """The page, unlaunched."""
+    """Build the page without launching it."""
     import gradio
 
     with gradio.Blocks(title="MagBridge metric") as page:

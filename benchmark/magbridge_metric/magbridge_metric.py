@@ -1,4 +1,4 @@
-"""The metrics of the MagBridge-Battery benchmark as an `evaluate` module, one configuration a task."""
+"""The metrics of the MagBridge-Battery benchmark as an `evaluate` module, one configuration per task."""
 
 import datasets
 import evaluate
@@ -8,9 +8,9 @@ from .scores import TASKS, checked, numbers, score
 DESCRIPTION = """\
 Scores of the MagBridge-Battery tasks: t1, SOH regression (R2, MAE); t2, second-life class (balanced accuracy, F1 and
 ROC AUC of reuse); t3, anomaly detection in three classes (balanced accuracy, recalls, ROC AUC of Regime-B against
-grounded rows, which is a sanity check and never the headline); t4, anomaly subtype (balanced accuracy, recalls). Of
+grounded rows, which is a sanity check and never the headline); t4, anomaly subtype (balanced accuracy, recalls). On
 v3: t5, defect class (balanced accuracy, recalls, ROC AUC of healthy cells); t6, place of a defect (median error in mm,
-share within 10 mm); t7, gradient of resistance through the stack, t8 and t9, SOH at unknown and known charge (R2, MAE).
+share within 10 mm); t7, gradient of resistance through the stack; t8 and t9, SOH at unknown and known charge (R2, MAE).
 """
 
 CITATION = """\
@@ -23,9 +23,9 @@ CITATION = """\
 
 INPUTS = """
 Args:
-    predictions: numbers (t1, t7 to t9), label strings (t2 to t5) or pairs of x and y in mm (t6), one a row.
-    references: the same kind.
-    scores: optional, t2, t3 and t5: one number per row, higher meaning more likely `reuse` (t2),
+    predictions: numbers (t1, t7 to t9), label strings (t2 to t5) or pairs of x and y in mm (t6), one per row.
+    references: values of the same kind.
+    scores: optional, for t2, t3 and t5: one number per row; higher means more likely `reuse` (t2),
         `bridge_extrapolation` (t3) or `none` (t5); adds the ROC AUC.
 Returns:
     Metric name to unrounded value.
@@ -40,7 +40,7 @@ class MagbridgeMetric(evaluate.Metric):
     """Metrics of one task; the configuration name is the task id."""
 
     _scores = None
-    """Those of the batches so far: `evaluate` keeps what the features name, which tasks without an AUC would miss."""
+    """Scores of the batches added; `evaluate` stores only the declared features, and scores are optional."""
 
     def _info(self):
         if self.config_name not in TASKS:
@@ -61,7 +61,7 @@ class MagbridgeMetric(evaluate.Metric):
         )
 
     def add_batch(self, *, predictions=None, references=None, scores=None, **kwargs):
-        """Add rows after checking them: the cast to the features would turn numbers into labels or text in silence."""
+        """Check and add rows; the cast to the features would silently turn numbers into labels or text."""
         spec = TASKS[self.config_name]
         rows = {
             name: checked(spec, values, name).tolist()
@@ -70,7 +70,7 @@ class MagbridgeMetric(evaluate.Metric):
         if len(rows["predictions"]) != len(rows["references"]):
             raise ValueError(
                 f"{len(rows['predictions'])} predictions for {len(rows['references'])} references: "
-                "expected one prediction a reference"
+                "expected one prediction per reference"
             )
         if scores is not None:
             self._scores = [*(self._scores or ()), *numbers(scores, "scores")]

@@ -1,7 +1,7 @@
-"""The tasks' classes and the formulas of every metric, on plain arrays; numpy is the only dependency.
+"""The tasks' classes and the formulas of all metrics, on plain arrays; numpy is the only dependency.
 
-`benchmark.scoring` and the `evaluate` module beside this file both call `score`, so there is one
-path for regression and one for classification.
+`benchmark.scoring` and the `evaluate` module in this folder both call `score`, so that all scores come from the same
+code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ import numpy as np
 
 
 class Task(NamedTuple):
-    """What the formulas need to know of a task: classes (none for regression), those of F1 and AUC, a second number."""
+    """A task as the formulas need it.
+
+    Attributes:
+        labels: Classes in a fixed order; empty for regression.
+        positive: Class of F1, or None.
+        scored_label: Class that the scores refer to, or None.
+        auc: Name of the metric that reads the scores, or None.
+        second: Second column of a place, or None.
+    """
 
     labels: tuple[str, ...] = ()
     positive: str | None = None
@@ -40,14 +48,17 @@ TASKS = {
 
 
 def regression_scores(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    """Coefficient of determination and mean absolute error.
+    """Compute the coefficient of determination and the mean absolute error.
 
     Args:
-        truth: Shape (n,), not constant.
-        prediction: Shape (n,), in the unit of `truth`.
+        truth: Targets, not constant, shape (n,).
+        prediction: Predictions in the unit of `truth`, shape (n,).
 
     Returns:
         `r2` and `mae`.
+
+    Raises:
+        ValueError: If `truth` is constant.
     """
     residual = truth - prediction
     spread = truth - truth.mean()
@@ -57,15 +68,15 @@ def regression_scores(truth: np.ndarray, prediction: np.ndarray) -> dict[str, fl
 
 
 NEAR_MM = 10.0
-"""A place is found when it is predicted to this."""
+"""Distance up to which a predicted place counts as found."""
 
 
 def place_scores(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    """Median distance of predicted places, and the share of them that are near.
+    """Compute the median distance of predicted places from the true ones, and the share of near ones.
 
     Args:
-        truth: Shape (n, 2), x and y in mm.
-        prediction: Shape (n, 2).
+        truth: True x and y in mm, shape (n, 2).
+        prediction: Predicted x and y in mm, shape (n, 2).
 
     Returns:
         `median_error_mm` and `within_10_mm`.
@@ -75,7 +86,7 @@ def place_scores(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
 
 
 def confusion(truth: np.ndarray, prediction: np.ndarray, labels: tuple[str, ...]) -> np.ndarray:
-    """Counts of (true class, predicted class), shape (K, K), in the order of `labels`."""
+    """Count pairs of true class (row) and predicted class (column), shape (K, K), in the order of `labels`."""
     size = len(labels)
     code = {label: i for i, label in enumerate(labels)}
     flat = np.fromiter((size * code[t] + code[p] for t, p in zip(truth, prediction)), dtype=np.intp, count=len(truth))
@@ -83,37 +94,40 @@ def confusion(truth: np.ndarray, prediction: np.ndarray, labels: tuple[str, ...]
 
 
 def balanced_accuracy(counts: np.ndarray) -> float:
-    """Mean recall over the classes that occur in the truth, from a confusion matrix (K, K)."""
+    """Compute the mean recall over the classes that occur in the truth, from a confusion matrix (K, K)."""
     support = counts.sum(axis=1)
     present = support > 0
     return float((np.diag(counts)[present] / support[present]).mean())
 
 
 def roc_auc(positive: np.ndarray, scores: np.ndarray) -> float:
-    """Probability that a positive row outscores a negative one, ties counting half.
+    """Compute the probability that a positive row outscores a negative one, with ties counting half.
 
     Args:
-        positive: Shape (n,), bool, with both values present.
-        scores: Shape (n,), higher meaning more likely positive.
+        positive: Whether each row is positive, with both values present, shape (n,), bool.
+        scores: Scores, shape (n,); higher means more likely positive.
+
+    Raises:
+        ValueError: If all rows are positive or all are negative.
     """
     values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     mid_rank = np.cumsum(counts) - (counts - 1) / 2
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive
     if not (n_positive and n_negative):
-        raise ValueError("the ROC AUC is undefined: the references hold one side only of the scored class")
+        raise ValueError("the ROC AUC is undefined: expected references of the scored class and of at least one other")
     rank_sum = mid_rank[inverse][positive].sum()
     return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
 def classification_scores(spec, truth: np.ndarray, prediction: np.ndarray, scores=None) -> dict[str, float]:
-    """Balanced accuracy, recall of each class, F1 of the positive class, AUC of the scored class.
+    """Compute balanced accuracy, recall of each class, F1 of the positive class, and AUC of the scored class.
 
     Args:
-        spec: Has `labels`, `positive` (label or None), `scored_label` (label or None) and `auc` (metric name or None).
-        truth: Shape (n,), labels.
-        prediction: Shape (n,), labels.
-        scores: Shape (n,), score of `spec.scored_label`, or None.
+        spec: Task with `labels`, `positive`, `scored_label` and `auc`.
+        truth: Labels, shape (n,).
+        prediction: Labels, shape (n,).
+        scores: Scores of `spec.scored_label`, shape (n,), or None.
 
     Returns:
         Metric name to value; a class without a row has no recall.
@@ -134,14 +148,14 @@ def classification_scores(spec, truth: np.ndarray, prediction: np.ndarray, score
 
 
 LARGEST = 1e12
-"""Of a prediction: squares of far larger ones overflow, and no quantity of a battery comes near."""
+"""Largest absolute value of a prediction: the squares of far larger ones overflow, and no battery comes near it."""
 
 
 def numbers(values, name: str, shape: str = "(n,)") -> np.ndarray:
-    """`values` as finite float64 of shape (n,), or (n, 2) for places.
+    """Convert `values` to finite float64 of shape (n,), or (n, 2) for places.
 
     Raises:
-        ValueError: Of another shape, not numeric, NaN or infinite.
+        ValueError: If `values` have another shape, or are not numeric, NaN, infinite or too large.
     """
     array, width = np.asarray(values), 1 if shape == "(n,)" else 2
     if array.ndim != width or array.shape[1:] not in ((), (2,)) or array.dtype.kind not in "fiu":
@@ -156,15 +170,15 @@ def numbers(values, name: str, shape: str = "(n,)") -> np.ndarray:
         raise ValueError(f"{len(bad)} {name} are NaN or infinite, the first in row {bad[0]}: expected finite numbers")
     far = np.flatnonzero(size > LARGEST)
     if len(far) and name != "scores":
-        raise ValueError(f"{name} hold {size[far[0]]:g} in row {far[0]}: expected numbers of at most {LARGEST:g}")
+        raise ValueError(f"{name} contain {size[far[0]]:g} in row {far[0]}: expected numbers of at most {LARGEST:g}")
     return array
 
 
 def classes(values, name: str, labels: tuple[str, ...]) -> np.ndarray:
-    """`values` as an array of known labels, shape (n,).
+    """Convert `values` to an array of known labels, shape (n,).
 
     Raises:
-        ValueError: A value is not a string or not one of `labels`.
+        ValueError: If a value is not a string or not one of `labels`.
     """
     array = np.array(values, dtype=object)
     if array.ndim != 1:
@@ -172,22 +186,22 @@ def classes(values, name: str, labels: tuple[str, ...]) -> np.ndarray:
     for row, value in enumerate(array):
         if not isinstance(value, str):
             raise ValueError(
-                f"{name} hold {value!r} ({type(value).__name__}) in row {row}: expected a label as a string, "
-                f"one of {', '.join(labels)}; class numbers and probabilities are not labels, "
-                "int2str() of a dataset's features names them"
+                f"{name} contain {value!r} ({type(value).__name__}) in row {row}: expected a label as a string, "
+                f"one of {', '.join(labels)}; class numbers and probabilities are not labels; "
+                "convert class numbers with int2str() of the dataset's features"
             )
         if value not in labels:
             raise ValueError(
-                f"{name} hold the unknown label {value!r} in row {row}: expected one of {', '.join(labels)}"
+                f"{name} contain the unknown label {value!r} in row {row}: expected one of {', '.join(labels)}"
             )
     return array.astype(str)
 
 
 def checked(spec, values, name: str) -> np.ndarray:
-    """Predictions or references of a task as the array that its formulas take.
+    """Convert predictions or references of a task to the array that its formulas expect.
 
     Raises:
-        ValueError: They are of another kind or shape.
+        ValueError: If they have another kind or shape.
     """
     if spec.labels:
         return classes(values, name, spec.labels)
@@ -195,33 +209,34 @@ def checked(spec, values, name: str) -> np.ndarray:
 
 
 def score(spec, truth, prediction, scores=None) -> dict[str, float]:
-    """All metrics of one task.
+    """Compute all metrics of one task.
 
     Args:
-        spec: A task: `labels` is empty for regression; otherwise as in `classification_scores`.
-        truth: Shape (n,): numbers for regression, labels for classification; (n, 2) for places.
-        prediction: Shape (n,), of the same kind.
-        scores: Shape (n,), optional score of `spec.scored_label`; higher means more likely.
+        spec: Task, as in `TASKS`.
+        truth: Numbers for regression or labels for classification, shape (n,); places in mm, shape (n, 2).
+        prediction: Predictions of the same kind and shape.
+        scores: Optional scores of `spec.scored_label`, shape (n,); higher means more likely.
 
     Returns:
         Metric name to unrounded value.
 
     Raises:
-        ValueError: NaN, wrong lengths, unknown or numeric labels, no rows, or scores for a task without an AUC.
+        ValueError: If there are NaN values, unequal lengths, unknown or numeric labels, no rows, or scores for a task
+            without an AUC.
     """
     truth, prediction = (checked(spec, v, name) for v, name in ((truth, "references"), (prediction, "predictions")))
     if len(truth) != len(prediction):
         raise ValueError(
-            f"{len(prediction)} predictions for {len(truth)} references: expected one prediction a reference"
+            f"{len(prediction)} predictions for {len(truth)} references: expected one prediction per reference"
         )
     if not len(truth):
         raise ValueError("no rows to score: expected at least one prediction and reference")
     if scores is not None:
         if spec.auc is None:
-            raise ValueError("scores were given: this task has no metric that reads them; leave them out")
+            raise ValueError("scores were given, but no metric of this task reads them: leave them out")
         scores = numbers(scores, "scores")
         if len(scores) != len(truth):
-            raise ValueError(f"{len(scores)} scores for {len(truth)} references: expected one score a reference")
+            raise ValueError(f"{len(scores)} scores for {len(truth)} references: expected one score per reference")
     if spec.second is not None:
         return place_scores(truth, prediction)
     if not spec.labels:

@@ -85,7 +85,7 @@ T1, T2, T3, T4 = TASKS
         (T2, ["reuse", "reuse"], ["reuse", "reuse"], [0.1, 0.2], "ROC AUC is undefined"),
         (T2, ["reuse", "recondition"], ["reuse", "reuse"], [0.1], "1 scores for 2 references"),
         (T3, ["none"], ["none"], [np.inf], "1 scores are NaN or infinite"),
-        (T4, ["sensor_dropout"], ["sensor_dropout"], [0.1], "this task has no metric that reads them"),
+        (T4, ["sensor_dropout"], ["sensor_dropout"], [0.1], "no metric of this task reads them"),
     ],
 )
 def test_bad_input_is_named(task, truth, prediction, scores, message):

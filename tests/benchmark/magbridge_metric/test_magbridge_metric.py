@@ -125,7 +125,7 @@ def test_rejects_what_it_cannot_score(outcome):
         r"1 \(int\) in row 0: expected a label",
         "unknown label 'Reuse' in row 1: expected one of reuse, recondition",
         "1 scores for 2 references",
-        "this task has no metric that reads them",
+        "no metric of this task reads them",
         "unknown task 'default': expected one of t1, t2, t3, t4",
     )
     assert len(outcome["errors"]) == len(messages)

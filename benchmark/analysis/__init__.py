@@ -1,1 +1,1 @@
-"""What a score means: by severity, subtype and SOH; learning curves."""
+"""Analysis of scores: by severity, subtype and SOH, with learning curves, leakage and occlusion."""

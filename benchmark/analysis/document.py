@@ -1,4 +1,4 @@
-"""Everything the analysis page tells of one release, as a JSON document of unrounded figures."""
+"""The measurements on one release that the analysis page reports, as a JSON document of unrounded values."""
 
 import json
 from collections.abc import Callable
@@ -22,13 +22,10 @@ from dataset_card.storage.documents import read_json
 from dataset_card.storage.files import write_text
 
 OCCLUDED = {"v1": (), "v2": ("functional-signed",)}
-"""Readouts of shape whose steps and channels are occluded, by bridge.
-
-v1's SOH is in its noise, which has no steps.
-"""
+"""Shape readouts whose steps and channels are occluded, by bridge. There are none for v1, where SOH is in the noise."""
 
 NEAR = 0.02
-"""SOH this close to the threshold of the classes is hard to tell."""
+"""Distance in SOH within which a row counts as near the threshold of the classes."""
 
 COMMAND = "python -m benchmark run --data {} --protocol {} --model {} --task {} --out {}"
 
@@ -38,14 +35,14 @@ def measure(release: str | Path, folder: Path, say: Callable[[str], None] = lamb
 
     Args:
         release: Release folder or Hub id.
-        folder: Folder of results, those of the release among them.
-        say: Called with what is measured next.
+        folder: Folder of results, which must include those on the release.
+        say: Called with the name of each measurement before it starts.
 
     Returns:
         The document.
 
     Raises:
-        MagBridgeError: A result that the page tells of is missing; no time is spent before that is known.
+        MagBridgeError: If a result that the page reports is missing; this is checked before anything is measured.
     """
     dataset = dataset_info(release_folder(release))
     bridge = dataset.bridge
@@ -71,7 +68,7 @@ def measure(release: str | Path, folder: Path, say: Callable[[str], None] = lamb
     for task_id, models in MODELS.items():
         for model in models:
             if model in readers.values() or not any(model in others.values() for others in READERS.values()):
-                say(f"{dataset.name}: splits dealt for {model} on {task_id}")
+                say(f"{dataset.name}: random splits for {model} on {task_id}")
                 document["splits"].append(asdict(spread(task_id, model, release)))
     for model in OCCLUDED[bridge]:
         say(f"{dataset.name}: occlusion of {model}")
@@ -80,11 +77,11 @@ def measure(release: str | Path, folder: Path, say: Callable[[str], None] = lamb
 
 
 def write(document: dict, out: Path) -> Path:
-    """Write a document in place of that of older rows of the same dataset."""
+    """Write a document, replacing those of other rows of the same dataset."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{release_stem(DatasetInfo(**document['dataset']))}.json"
     if path.exists() and "dataset" not in read_json(path):
-        raise MagBridgeError(f"{path} is not a document of this page: move it away; it is left as it was")
+        raise MagBridgeError(f"{path} is not a document of this page and was left unchanged: move it away")
     write_text(path, json.dumps(document, indent=1) + "\n")
     for other in out.glob("*.json"):
         if other != path and read_json(other).get("dataset", {}).get("name") == document["dataset"]["name"]:
@@ -93,19 +90,19 @@ def write(document: dict, out: Path) -> Path:
 
 
 def read_all(out: Path) -> list[dict]:
-    """The documents in a folder, in the order of their datasets' names.
+    """Read the documents in a folder, in the order of their datasets' names.
 
     Raises:
-        MagBridgeError: There is none.
+        MagBridgeError: If the folder has no document.
     """
     found = [document for path in sorted(out.glob("*.json")) if "dataset" in (document := read_json(path))]
     if not found:
-        raise MagBridgeError(f"no release was measured into {out}: name one with --data")
+        raise MagBridgeError(f"no measurements in {out}: name a release to measure with --data")
     return sorted(found, key=lambda document: document["dataset"]["name"])
 
 
 def _filed(folder: Path, dataset: DatasetInfo) -> list[tuple[Path, Result]]:
-    """The release's results and the file of each, in the folder or one in it."""
+    """Return the results on the release, each with its file, from the folder and its subfolders."""
     found = sorted(folder.rglob(f"{release_stem(dataset)}.jsonl"))
     if not found:
         raise refused("no_results_of_release", name=dataset.name, digest=dataset.short, folder=folder)
@@ -113,7 +110,7 @@ def _filed(folder: Path, dataset: DatasetInfo) -> list[tuple[Path, Result]]:
 
 
 def _folds(filed: list, task: str, model: str, release: str | Path, folder: Path) -> OutOfFold:
-    """Out-of-fold predictions of a model."""
+    """Read the out-of-fold predictions of a model."""
     key = (task, model, PRIMARY_SPLIT, "cross_validation")
     for path, result in filed:
         if result.key == key and result.predictions:
@@ -123,7 +120,7 @@ def _folds(filed: list, task: str, model: str, release: str | Path, folder: Path
 
 
 def _scores(folder: Path, dataset: DatasetInfo, readers: dict[str, str]) -> list[dict]:
-    """Test and cross-validation scores on the release and on those of other master seeds."""
+    """Collect test and cross-validation scores on the release and on releases with other master seeds."""
     filed = [result for path in sorted(folder.rglob("*.jsonl")) for result in read_results(path)]
     kin = {(r.dataset.seed, r.task, r.model, r.protocol): r for r in filed if _is_kin(r, dataset)}
     out = []
@@ -153,7 +150,7 @@ def _is_kin(result: Result, dataset: DatasetInfo) -> bool:
 
 
 def _few_shot(results: list[Result]) -> dict:
-    """Mean and std over seeds by task, model and shots."""
+    """Collect the mean and std over seeds by task, model and number of shots."""
     out: dict = {task.id: {} for task in TASKS}
     for result in results:
         if result.protocol == "few_shot" and result.split == PRIMARY_SPLIT:
@@ -163,7 +160,7 @@ def _few_shot(results: list[Result]) -> dict:
 
 
 def _test_cells(task: str, rows: OutOfFold, release: str | Path) -> dict:
-    """Whether the official test cells are easy: the same out-of-fold predictions, on them and on the other cells."""
+    """Compare out-of-fold scores on the official test cells and on the others, to show how easy the former are."""
     cells = load_truth(get_task(task), release_folder(release), PRIMARY_SPLIT).cell_ids
     test = np.isin(rows.columns["cell_id"], cells)
     return {
@@ -173,7 +170,7 @@ def _test_cells(task: str, rows: OutOfFold, release: str | Path) -> dict:
 
 
 def _difficulty(task: str, rows: OutOfFold) -> dict:
-    """What makes rows of T1 and T2 hard: error and spread of SOH; share near the threshold and recall of each class."""
+    """Measure how hard rows are: on T1 by error and spread of SOH, on T2 by share near the threshold and recall."""
     if task == "t1":
         error = rows.prediction - rows.truth
         return {"rmse": float(np.sqrt((error**2).mean())), "soh_std": float(rows.truth.std())}

@@ -1,4 +1,4 @@
-"""The figures of the analysis page: one row of panels for each release."""
+"""The figures of the analysis page, with one row of panels per release."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ PANEL = 2.05
 
 
 def short_name(document: dict) -> str:
-    """`v1`, `v2`, or what else follows the name of the first dataset."""
+    """Return the short name of a document's release: `v1`, `v2`, or the rest of another name."""
     name = DatasetInfo(**document["dataset"]).name
     return name.removeprefix("magbridge-battery").strip("-") or "v1"
 
@@ -31,7 +31,7 @@ def _rows(documents: list[dict], columns: int, height: float = PANEL, legend: fl
 
 @printed
 def severity(documents: list[dict]):
-    """Share of anomalies found (T3) and named (T4) against severity, with intervals and counts."""
+    """Draw the share of anomalies found (T3) and named (T4) against severity, with intervals and counts."""
     figure, axes = _rows(documents, 2, 2.3)
     bands = [f"{low:.1f}–{high:.1f}" for low, high in zip(SEVERITY_EDGES, SEVERITY_EDGES[1:])]
     for line, document in zip(axes, documents):
@@ -55,7 +55,7 @@ def severity(documents: list[dict]):
 
 @printed
 def soh_error(documents: list[dict]):
-    """Root mean square error of SOH by SOC, voltage and table, and the mean error by SOH."""
+    """Draw the root mean square error of SOH by SOC, voltage and table, and the mean error by SOH."""
     figure, axes = _rows(documents, 4, 1.9, 0.1)
     for line, document in zip(axes, documents):
         bins = document["soh"]
@@ -79,7 +79,7 @@ def soh_error(documents: list[dict]):
 
 @printed
 def learning_curves(documents: list[dict]):
-    """Headline on the test rows against training rows: the model that is taken apart, and one on 57 statistics."""
+    """Draw the headline on the test rows against training rows, for the analysed model and one on 57 statistics."""
     figure, axes = _rows(documents, len(TASKS), 1.9)
     for line, document in zip(axes, documents):
         for panel, task in zip(line, TASKS):
@@ -90,7 +90,7 @@ def learning_curves(documents: list[dict]):
             log_axis(panel, n, "{:,.0f}", fontsize=6.5)
             panel.axhline(task.chance, color=QUIET, linewidth=0.8, linestyle=":")
             low = min(task.chance, *(mean - std for points in curves.values() for _, mean, std in points))
-            panel.set_ylim(low - 0.3 * (1 - low), 1.02)  # the legend stands below every point
+            panel.set_ylim(low - 0.3 * (1 - low), 1.02)  # leaves room for the legend below all points
             panel.set_title(f"{short_name(document)}, {task.id.upper()}")
             panel.legend(fontsize=6.5, loc="lower right", handlelength=1.2, borderpad=0)
         _metrics(line)
@@ -100,18 +100,18 @@ def learning_curves(documents: list[dict]):
 
 
 def _metrics(line) -> None:
-    """Name the metric where it changes along a row of panels: R2 on T1, balanced accuracy on the others."""
+    """Label the metric where it changes along a row of panels: R2 for T1, balanced accuracy for the others."""
     line[0].set_ylabel("R2")
     line[1].set_ylabel("balanced accuracy")
 
 
 SHOWN = 5
-"""Models of a few-shot figure: more would not be told apart."""
+"""Maximum number of models in a few-shot figure; more could not be distinguished."""
 
 
 @printed
 def few_shot(documents: list[dict]):
-    """Headline against shots."""
+    """Draw the headline against shots."""
     figure, axes = _rows(documents, len(TASKS), 1.95, 0.45)
     shown = {id(d): {task.id: few_shot_shown(d, task.id) for task in TASKS} for d in documents}
     style = styles(dict.fromkeys(m for tasks in shown.values() for models in tasks.values() for m in models))
@@ -128,7 +128,7 @@ def few_shot(documents: list[dict]):
 
 
 def few_shot_shown(document: dict, task: str) -> list[str]:
-    """The model taken apart, then those that are best at some number of shots, then the next by their last score."""
+    """Choose models: the analysed one, then the best at each number of shots, then others by their last score."""
     found = document["few_shot"][task]
     shots = range(len(next(iter(found.values()), [])))
     best = [max((points[i][1], model) for model, points in found.items())[1] for i in shots]
@@ -139,7 +139,7 @@ def few_shot_shown(document: dict, task: str) -> list[str]:
 
 @printed
 def splits(documents: list[dict]):
-    """Score on splits dealt anew by cell and by row, beside both official splits."""
+    """Draw scores on random splits by cell and by row, and on both official splits."""
     most = max(len(document["splits"]) for document in documents)
     figure, axes = canvas(1, len(documents), (PAGE, 0.36 * most + 1.2))
     for panel, document in zip(np.atleast_1d(axes), documents):
@@ -163,7 +163,7 @@ OFFICIAL: dict[str, Any] = {"color": "white", "markeredgewidth": 1.3, "markersiz
 
 @printed
 def occlusion(documents: list[dict]):
-    """R2 lost without a window of steps in one channel, and in all of them; None where nothing was occluded."""
+    """Draw the R2 lost without a window of steps in one channel and in all; return None if nothing was occluded."""
     from matplotlib.colors import LogNorm
 
     found = [(d, o) for d in documents for o in d["occlusion"]]
@@ -189,4 +189,4 @@ def occlusion(documents: list[dict]):
 
 
 FIGURES = {f.__name__: f for f in (severity, soh_error, learning_curves, few_shot, splits, occlusion)}
-"""Function that draws each, by the name of its file."""
+"""Drawing functions by the names of the figures' files."""

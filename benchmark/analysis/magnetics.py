@@ -1,6 +1,7 @@
-"""What magnetometers tell on v3: defects by share, places, which sensors and times matter; how sure classifiers are.
+"""Analysis of v3's magnetometers: detection by share of the defect, places, calibration, important sensors and times.
 
-Predictions are out of fold, by cell, over all rows: many more than the test cells hold. Occlusion is of test rows.
+Predictions are out of fold by cell over all rows, which are many more than those of the test cells. Occlusion uses the
+test rows.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,32 +28,32 @@ from dataset_card.storage.arrays import spans
 
 DETECTORS = ("metric-terminals", "metric-magnetics")
 PLACER = "metric-magnetics"
-"""Readers of T5 and T6 that are taken apart: the best of their kind."""
+"""Readers of T5 and T6 that are analysed, the best of their kind."""
 
 OCCLUDED = (("t7", "ridge-magnetics"), ("t5", "boosting-magnetics"))
-"""Readers of all fields; `metric` does not read them at rest."""
+"""Tasks, and readers of all fields to occlude; `metric` does not read the fields at rest."""
 
 WITH_PROBABILITIES = {"v1": "random-forest", "v2": "whitened-transformer"}
 """Models of T2 whose scores are probabilities, by bridge."""
 
 FOLDS = 2
 PARTS = 3
-"""Parts of a defect's cells by share, of equal size."""
+"""Number of equally large parts into which a defect's cells are divided by share."""
 
 
 def measure(release: str | Path, say: Callable[[str], None] = lambda words: None, results: Path = SHIPPED) -> dict:
-    """Measure one release: of v3 everything, of v1 and v2 how sure classifiers of T2 are.
+    """Measure one release: on v3 everything, on v1 and v2 only the calibration of classifiers for T2.
 
     Args:
         release: Release folder or Hub id.
-        say: Called with what is measured next.
-        results: Folder of results, those of v1 and v2 among them with their predictions.
+        say: Called with the name of each measurement before it starts.
+        results: Folder of results, with predictions of those on v1 and v2.
 
     Returns:
-        The document, unrounded.
+        The document of unrounded values.
 
     Raises:
-        MagBridgeError: The predictions of T2 are missing.
+        MagBridgeError: If the predictions of T2 are missing.
     """
     dataset = dataset_info(release_folder(release))
     out: dict = {"dataset": asdict(dataset)}
@@ -77,7 +78,7 @@ def measure(release: str | Path, say: Callable[[str], None] = lambda words: None
 
 
 def out_of_fold(model: Model, data: TaskData, ask: str) -> np.ndarray:
-    """What a model says of every row, fitted on the rows of other cells: its method `ask`, (n, ...)."""
+    """Apply a model's method `ask` to every row, with the model fitted on the rows of other cells, (n, ...)."""
     rows, clean = Subset.concatenate(data.subsets()), Subset.concatenate(list(data.clean().values()))
     inputs, order, said = model.inputs(rows.signals), [], []
     for cells in battery_folds(rows.battery_ids, FOLDS):
@@ -91,7 +92,7 @@ def out_of_fold(model: Model, data: TaskData, ask: str) -> np.ndarray:
 
 
 def detection(rows: Subset, probability: np.ndarray, share: np.ndarray, model: str) -> Iterator[dict]:
-    """AUC of each defect against healthy cells, over all of its cells and by parts of them from small to large."""
+    """Yield the AUC of each defect against healthy cells, for all of its cells and for parts by rising share."""
     order = np.unique(rows.target).tolist()
     healthy = rows.target == "none"
     for defect in DEFECTS[1:]:
@@ -103,7 +104,7 @@ def detection(rows: Subset, probability: np.ndarray, share: np.ndarray, model: s
 
 
 def _parts(rows: Subset, share: np.ndarray, of: np.ndarray) -> Iterator[tuple[dict, np.ndarray]]:
-    """All rows of a defect, then `PARTS` of them by share: what the document says of each, and its rows."""
+    """Yield all rows of a defect, then `PARTS` of them by share, each with its description for the document."""
     band = np.searchsorted(np.quantile(share[of], np.linspace(0, 1, PARTS + 1)[1:-1]), share)
     for part in (of, *(of & (band == b) for b in range(PARTS))):
         limits = None if part is of else [float(share[part].min()), float(share[part].max())]
@@ -111,7 +112,7 @@ def _parts(rows: Subset, share: np.ndarray, of: np.ndarray) -> Iterator[tuple[di
 
 
 def auc(sick: np.ndarray, sick_cells: np.ndarray, healthy: np.ndarray, healthy_cells: np.ndarray) -> list[float]:
-    """Area under the ROC curve and its 95 % interval, cells of both sides drawn with replacement."""
+    """Compute the area under the ROC curve and its 95 % interval, resampling the cells of both sides."""
     (one, u), (other, v) = cell_draws(sick_cells), cell_draws(healthy_cells)
     higher = (sick[:, None] > healthy).astype(float) + 0.5 * (sick[:, None] == healthy)
     wins = np.zeros((u.shape[1], v.shape[1]))
@@ -121,7 +122,7 @@ def auc(sick: np.ndarray, sick_cells: np.ndarray, healthy: np.ndarray, healthy_c
 
 
 def places(data: TaskData, release: str | Path) -> list[dict]:
-    """Median error of the place by defect and part, of a reader and of the constant, out of fold, with intervals."""
+    """Compute the out-of-fold median error of a reader's and a constant's places, by defect and part, in mm."""
     rows = Subset.concatenate(data.subsets())
     known = metadata_by_id(release, rows.sample_ids, "defect", "share")
     said, constant = out_of_fold(get_model(PLACER), data, "predict"), np.empty((len(rows), 2))
@@ -137,13 +138,13 @@ def places(data: TaskData, release: str | Path) -> list[dict]:
 
 
 def scored(task: str, truth: np.ndarray, prediction: np.ndarray, cells: np.ndarray) -> list[float]:
-    """Headline of predictions and its 95 % interval by cell."""
+    """Compute the headline of predictions and its 95 % interval by cell."""
     names, statistics = battery_statistics(get_task(task), truth, prediction, cells)
     return [float(whole(get_task(task), statistics)), *interval(get_task(task), names, statistics[None])]
 
 
 def _mapped(rows: Subset, probability: np.ndarray, model: str) -> dict:
-    """Reliability of T5: probabilities of readers that weigh classes alike, mapped; and their error as given."""
+    """Measure reliability on T5: of a reader's balanced probabilities after mapping, and their ECE as given."""
     truth, folds = np.unique(rows.target, return_inverse=True)[1], np.zeros(len(rows), int)
     for k, cells in enumerate(battery_folds(rows.battery_ids, FOLDS)):
         folds[np.isin(rows.battery_ids, cells)] = k
@@ -155,7 +156,7 @@ def _mapped(rows: Subset, probability: np.ndarray, model: str) -> dict:
 
 
 def _filed(release: str | Path, results: Path) -> Iterator[dict]:
-    """Reliability of T2 from filed predictions: of the model taken apart, mapped, and of one that has probabilities."""
+    """Measure reliability on T2 from filed predictions: of the analysed model, mapped, and of a probabilistic model."""
     dataset, task = dataset_info(release_folder(release)), get_task("t2")
     paths = sorted(results.rglob(f"{release_stem(dataset)}.jsonl"))
     for model, folds in ((READERS[dataset.bridge]["t2"], True), (WITH_PROBABILITIES[dataset.bridge], False)):
@@ -178,7 +179,7 @@ def _filed(release: str | Path, results: Path) -> Iterator[dict]:
 
 
 def blocks() -> dict[str, list[np.ndarray]]:
-    """Columns of a row's signals (681,) by what they are of: each sensor, each time at rest, each magnetic channel."""
+    """Return the columns of a row's signals (681,) of each sensor, each time at rest and each magnetic channel."""
     at = {name: np.arange(place.start, place.stop) for name, place in spans(V3).items()}
     rest = at["rest"].reshape(REST_TIMES, READINGS)
     fields = np.concatenate([at["load"][None], rest, at["scan"][None]])
@@ -192,10 +193,10 @@ def blocks() -> dict[str, list[np.ndarray]]:
 
 
 def occlusion(task_id: str, model: str, release: str | Path) -> dict:
-    """Headline on test rows without each of `blocks`, and with one time at rest alone; the rest is filled in.
+    """Score test rows without each of `blocks`, and with only one time at rest; hidden readings are filled in.
 
-    The fill is the mean that goes with what is seen in a normal distribution, fitted on training rows of the row's
-    chemistry; the reader is not fitted anew.
+    They are filled in with their mean given the other readings, under a normal distribution fitted on training rows of
+    the row's chemistry. The reader is not refitted.
     """
     from sklearn.covariance import ledoit_wolf
 

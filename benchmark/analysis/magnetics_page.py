@@ -1,4 +1,4 @@
-"""The page on what v3's magnetometers tell, with its figures: a pure function of what was measured."""
+"""The page on v3's magnetometers, with its figures: a pure function of the measurements."""
 
 import json
 from collections.abc import Sequence
@@ -27,15 +27,18 @@ AXES = {"noise_pT": "noise, pT", "distance_mm": "distance, mm", "sensors": "sens
 
 
 def write_page(releases: Sequence[str | Path], out: Path, results: Path | None = None) -> Path:
-    """Measure releases and write the page on all that was measured into the folder.
+    """Measure releases and write the page on all measurements in the folder.
 
     Args:
-        releases: Folders or Hub ids of v1, v2 or v3; none to draw anew what was measured before.
-        out: Folder; the curves are read there, where `perf/v3_curves.py` wrote them.
+        releases: Folders or Hub ids of v1, v2 or v3; empty to redraw earlier measurements.
+        out: Folder of the page, which may have the curves that `perf/v3_curves.py` wrote.
         results: Folder of results with predictions of T2; the shipped ones by default.
 
+    Returns:
+        Path of the page.
+
     Raises:
-        MagBridgeError: No v3 release was measured, or predictions of T2 are missing.
+        MagBridgeError: If no v3 release was measured, or predictions of T2 are missing.
     """
     out.mkdir(parents=True, exist_ok=True)
     path = out / MEASURED
@@ -44,7 +47,7 @@ def write_page(releases: Sequence[str | Path], out: Path, results: Path | None =
         found = magnetics.measure(release, LOG.info, results or SHIPPED)
         measured[DatasetInfo(**found["dataset"]).bridge] = found
     if "v3" not in measured:
-        raise MagBridgeError(f"no v3 release was measured into {out}: name one with --data")
+        raise MagBridgeError(f"no measurements of v3 in {out}: name a v3 release to measure with --data")
     curves = read_json(out / CURVES) if (out / CURVES).exists() else None
     write_text(path, json.dumps(dict(sorted(measured.items())), indent=1) + "\n")
     for name, draw in FIGURES.items():
@@ -56,12 +59,12 @@ def write_page(releases: Sequence[str | Path], out: Path, results: Path | None =
 
 
 def page_files(out: Path) -> list[Path]:
-    """What `write_page` replaces in its folder, the measurements apart."""
+    """Return the files that `write_page` replaces in its folder, without the measurements."""
     return [out / name for name in (NAME, *(f"{name}.png" for name in (*FIGURES, "curves")))]
 
 
 def page(measured: dict, curves: dict | None) -> str:
-    """The Markdown text."""
+    """Render the page as Markdown."""
     v3, given = measured["v3"], curves or {"curves": [], "transfers": [], "cells": 0, "folds": 0, "deals": 0}
     terminals, ours = ([d for d in v3["detection"] if d["model"] == name] for name in magnetics.DETECTORS)
     scores: dict[tuple, dict] = {}
@@ -84,7 +87,7 @@ def page(measured: dict, curves: dict | None) -> str:
 
 
 def _losses(o: dict) -> dict:
-    """What a score loses without each sensor, time and channel, and the sensors that cost most."""
+    """Compute the score lost without each sensor, time and channel, and the sensors that cost most."""
     lost = {name: o["whole"] - np.array(o[name]) for name in ("sensors", "times", "channels")}
     return {**lost, "median": np.median(lost["sensors"]), "worst": np.argsort(-lost["sensors"])[:3]}
 
@@ -95,7 +98,7 @@ def _judged(measured: dict) -> list[tuple[str, dict]]:
 
 @printed
 def defects(measured: dict):
-    """AUC and place error against the share of the defect."""
+    """Draw AUC and place error against the share of the defect."""
     figure, (left, right) = canvas(1, 2, (PAGE, 3.1))
     terminals, ours = ([d for d in measured["v3"]["detection"] if d["model"] == m] for m in magnetics.DETECTORS)
     place = measured["v3"]["place"]
@@ -119,7 +122,7 @@ def defects(measured: dict):
 
 @printed
 def reliability(measured: dict):
-    """Share right against probability; error against coverage."""
+    """Draw the share of correct rows against probability, and error against coverage."""
     figure, (left, right) = canvas(1, 2, (PAGE, 3.3))
     names = [f"{bridge} {r['task'].upper()}, {r['model']}" for bridge, r in _judged(measured)]
     for (_, r), (name, style) in zip(_judged(measured), styles(names).items(), strict=True):
@@ -138,7 +141,7 @@ def reliability(measured: dict):
 
 @printed
 def sensors(measured: dict):
-    """Score lost without each sensor, on the cell's plane, and without each time at rest."""
+    """Draw the score lost without each sensor, on the plane of the cell, and without each time at rest."""
     shown = measured["v3"]["occlusion"]
     figure, axes = canvas(1, 3, (PAGE, 2.3))
     for panel, o in zip(axes, shown):
@@ -160,14 +163,14 @@ def sensors(measured: dict):
 
 
 REST_S = ("1", "2", "6", "17", "68", "266", "600")
-"""Readings at rest, in s after the pulse."""
+"""Times of the readings at rest, in s after the pulse."""
 
 FIGURES = {draw.__name__: draw for draw in (defects, reliability, sensors)}
 
 
 @printed
 def curve_figure(curves: dict):
-    """Score against noise, distance and sensors by chemistry."""
+    """Draw the score against noise, distance and number of sensors, by chemistry."""
     tasks = list(dict.fromkeys(c["task"] for c in curves["curves"]))
     figure, axes = canvas(len(tasks), 3, (PAGE, 1.8 * len(tasks) + 0.5))
     axes = np.reshape(axes, (len(tasks), 3))

@@ -1,6 +1,6 @@
-"""What a model can and cannot read off a signal: out-of-fold predictions taken apart, and learning curves.
+"""Measures of what a model can read from a signal: analyses of out-of-fold predictions, and learning curves.
 
-Predictions are out of fold (seven folds by cell over all cells): many more rows than the test cells hold.
+Predictions are out of fold (seven folds by cell over all cells), for many more rows than the test cells have.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ REFERENCE = {
     "v1": {"t1": "ridge", "t2": "ridge-classifier", "t3": "random-forest", "t4": "random-forest"},
     "v2": {"t1": "ridge", "t2": "ridge-classifier", "t3": "logistic-regression", "t4": "random-forest"},
 }
-"""A model on 57 statistics beside it: on v1 the paper's best, on v2 as far as a fit takes seconds."""
+"""Models on 57 statistics for comparison: on v1 the paper's best, on v2 as far as they are fitted in seconds."""
 
 SEVERITY_EDGES = (0.2, 0.4, 0.6, 0.8, 1.0)
 VOLTAGE_BINS, SOH_BINS = 8, 10
-"""Of equally many rows."""
+"""Numbers of bins, with equal numbers of rows per bin."""
 
 SHARES = (0.03, 0.1, 0.3, 1.0)
 """Shares of the training rows in a learning curve."""
@@ -40,12 +40,12 @@ CURVE_SEEDS = (0, 1, 2)
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Predictions of every row of a task by a model that was fitted on other cells, with what is known of the row.
+    """Predictions for every row of a task by a model that was fitted on other cells, with metadata of the rows.
 
     Attributes:
-        truth: Shape (n,), targets.
-        prediction: Shape (n,).
-        columns: Column of the metadata table by name, shape (n,) each.
+        truth: Targets, shape (n,).
+        prediction: Predictions, shape (n,).
+        columns: Columns of the metadata table by name, shape (n,) each.
     """
 
     truth: np.ndarray
@@ -53,16 +53,16 @@ class OutOfFold:
     columns: dict[str, np.ndarray]
 
     def take(self, rows: np.ndarray) -> OutOfFold:
-        """The given rows, by index or mask."""
+        """Return the given rows, by index or mask."""
         return OutOfFold(self.truth[rows], self.prediction[rows], {k: v[rows] for k, v in self.columns.items()})
 
 
 def out_of_fold(task: str, predictions: pa.Table, release: str | Path) -> OutOfFold:
-    """Fold predictions beside what the release knows of their rows.
+    """Combine fold predictions with the release's metadata of their rows.
 
     Args:
         task: Task id.
-        predictions: The table of a `cross_validate` result.
+        predictions: Table of a `cross_validate` result.
         release: Release folder or Hub id.
     """
     target = get_task(task).target
@@ -72,7 +72,7 @@ def out_of_fold(task: str, predictions: pa.Table, release: str | Path) -> OutOfF
 
 
 def share(hits: int, rows: int) -> tuple[float, float, float]:
-    """A share of rows and its 95 % interval (Wilson, as if rows were independent); NaN of none."""
+    """Compute a share of rows and its 95 % interval (Wilson, as if rows were independent); NaN without rows."""
     from scipy.stats import binomtest
 
     if not rows:
@@ -82,7 +82,7 @@ def share(hits: int, rows: int) -> tuple[float, float, float]:
 
 
 def recall_by_severity(rows: OutOfFold) -> dict[str, list[tuple[int, int]]]:
-    """Rows predicted right and rows, for each fault and band of `SEVERITY_EDGES`."""
+    """Count the correctly predicted rows and all rows of each fault, by band of `SEVERITY_EDGES`."""
     severity, subtype = rows.columns["anomaly_severity"], rows.columns["anomaly_subtype"]
     right = rows.prediction == rows.truth
     out = {}
@@ -96,18 +96,18 @@ def recall_by_severity(rows: OutOfFold) -> dict[str, list[tuple[int, int]]]:
 
 
 def false_alarms(rows: OutOfFold) -> tuple[int, int]:
-    """Clean rows that T3 does not call clean, and clean rows."""
+    """Count the clean rows that are not predicted as clean on T3, and all clean rows."""
     clean = rows.truth == "none"
     return int((rows.prediction[clean] != "none").sum()), int(clean.sum())
 
 
 def soh_error(rows: OutOfFold, band: np.ndarray, names: Sequence[str | float]) -> list[dict]:
-    """SOH error in each bin that has rows: root mean square and mean of predicted less true, with 95 % intervals.
+    """Compute the RMSE and the mean error (predicted minus true) of SOH in each non-empty bin, with 95 % intervals.
 
     Args:
-        rows: Of T1.
-        band: Shape (n,), number of each row's bin.
-        names: Of the bins.
+        rows: Rows of T1.
+        band: Number of each row's bin, shape (n,).
+        names: Names of the bins.
     """
     index, weights = cell_draws(rows.columns["cell_id"], RESAMPLES)
     error = rows.prediction - rows.truth
@@ -125,7 +125,7 @@ def soh_error(rows: OutOfFold, band: np.ndarray, names: Sequence[str | float]) -
 
 
 def soh_errors(rows: OutOfFold) -> dict[str, list[dict]]:
-    """SOH error by SOC level, eighths of voltage, tenths of SOH, and the table that the cells come from."""
+    """Compute SOH errors by SOC level, by eighths of voltage, by tenths of SOH, and by the cells' table."""
     levels, soc = np.unique(rows.columns["soc"], return_inverse=True)
     tables = np.array([_table(cell) for cell in rows.columns["cell_id"].tolist()])
     names, table = np.unique(tables, return_inverse=True)
@@ -142,16 +142,16 @@ def soh_errors(rows: OutOfFold) -> dict[str, list[dict]]:
 
 
 def _table(cell: str) -> str:
-    """The table of a cell; all of v1's cells are of one that their names do not tell."""
+    """Return the table of a cell; v1's cells are all from one table, which their names do not give."""
     return "LFP-35Ah" if table_of(cell) == cell else table_of(cell)
 
 
 def learning_curve(task: str, model: str, release: str | Path) -> list[tuple[int, float, float]]:
-    """Headline on the official test rows against training rows.
+    """Compute the headline on the official test rows against the number of training rows.
 
     Returns:
-        Training rows, mean and population std over seeds, for each of `SHARES` that leaves `FEWEST_ROWS`. With every
-        row there is nothing to draw, and one seed.
+        Training rows, mean and population std over seeds, for each of `SHARES` that leaves at least `FEWEST_ROWS` (on
+        T4 for all). With all rows there is nothing to draw, so one seed is used.
     """
     data, declared = load_task(task, release), get_model(model)
     points = []
@@ -166,7 +166,7 @@ def learning_curve(task: str, model: str, release: str | Path) -> list[tuple[int
 
 
 def _share(data: TaskData, part: float, seed: int) -> TaskData:
-    """The task with a share of its training rows; clean rows that are left out stay out of everything."""
+    """Return the task with a share of its training rows; clean rows that are left out are not used at all."""
     kept = np.fromiter(_drawn(data, part, seed), int)
     gone = np.delete(data.train.sample_ids, kept)
     clean = data.clean()["train"]
@@ -175,7 +175,7 @@ def _share(data: TaskData, part: float, seed: int) -> TaskData:
 
 
 def _drawn(data: TaskData, part: float, seed: int) -> Iterator[int]:
-    """Row numbers of a share of every class; of all rows in regression."""
+    """Draw the row numbers of a share of every class, or of all rows in regression."""
     rng, target = np.random.default_rng(seed), data.train.target
     groups = (
         [np.arange(len(target))] if data.task.is_regression else [np.flatnonzero(target == c) for c in data.task.labels]
@@ -185,5 +185,5 @@ def _drawn(data: TaskData, part: float, seed: int) -> Iterator[int]:
 
 
 def headline(task: str, rows: OutOfFold) -> float:
-    """The task's headline metric over all out-of-fold rows at once."""
+    """Compute the task's headline metric over all out-of-fold rows together."""
     return score(get_task(task), rows.truth, rows.prediction)[get_task(task).headline.name]

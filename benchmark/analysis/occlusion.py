@@ -1,8 +1,8 @@
-"""Which steps and channels carry SOH: what a readout loses when it does not see them.
+"""Steps and channels that carry SOH, measured by the loss of a readout that does not see them.
 
-Occluded samples are filled in with what the signal's place across the cell, its level and its voltage tell there: a
-quadratic function of its first principal components, fitted on training rows. Those vary most and tell SOH least, so
-the filled signal looks like a scan of some average cell: with every sample filled in, hardly any SOH is left to read.
+Occluded samples are replaced by values predicted from the signal's place across the cell, its level and its voltage: a
+quadratic function of its first principal components, fitted on training rows. These components vary most but carry
+little SOH, so the result looks like a scan of an average cell: with every sample replaced, hardly any SOH can be read.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from dataset_card.errors import MagBridgeError
 
 COMPONENTS = 4
 WINDOW = 5
-"""Steps that are occluded together."""
+"""Number of steps that are occluded together."""
 
 SENSORS = ((0, 1, 4), (2, 3, 5))
 """Channels of each sensor."""
@@ -33,12 +33,12 @@ def occlusion(model: str, release: str | Path) -> dict:
         release: Release folder or Hub id.
 
     Returns:
-        R2 on the test rows by what the model does not see: with every sample in sight as `whole`, with every sample
-        filled in as `blind`; without a window of one channel as `windows`, (6, 20), or of all as `steps`, (20,);
-        without whole `channels`, (6,), and without all channels of one of the `sensors`, (2,).
+        R2 on the test rows: `whole` with all samples visible, `blind` with all samples filled in, `windows` (6, 20)
+        without a window of one channel, `steps` (20,) without a window of all channels, `channels` (6,) without a
+        whole channel, and `sensors` (2,) without all channels of a sensor.
 
     Raises:
-        MagBridgeError: The model does not read signals.
+        MagBridgeError: If the model does not read signals.
     """
     declared, task = get_model(model), get_task("t1")
     if declared.features is not None:
@@ -67,14 +67,14 @@ def occlusion(model: str, release: str | Path) -> dict:
 
 
 def fill(train: np.ndarray, signals: np.ndarray) -> np.ndarray:
-    """What place, level and voltage tell of each sample.
+    """Predict each sample from place, level and voltage.
 
     Args:
-        train: Rows to learn from, (m, T, C), nT.
-        signals: Rows to fill, (n, T, C).
+        train: Rows to learn from, shape (m, T, C), nT.
+        signals: Rows to fill in, shape (n, T, C), nT.
 
     Returns:
-        Shape (n, T, C).
+        Predicted samples, shape (n, T, C), nT.
     """
     rows = train.reshape(len(train), -1)
     mean = rows.mean(axis=0)

@@ -21,23 +21,22 @@ from dataset_card.storage.documents import read_json
 from dataset_card.storage.files import write_text
 
 ABLATIONS = "ablations-*.json"
-"""What `python -m bridge ablate --json` prints, filed beside the page."""
+"""Files in the page's folder with the output of `python -m bridge ablate --json`."""
 
 
 def write_page(releases: Sequence[str | Path], out: str | Path, results: Path | None = None) -> Path:
-    """Measure releases and write the page on every release that the folder knows.
+    """Measure releases and write the page on all releases measured in the folder.
 
     Args:
-        releases: Folders or Hub ids; none to draw anew what was measured before.
-        out: Folder of the page: README.md, its figures, and a document of unrounded figures for each release.
-        results: Folder of results, the fold predictions of the models taken apart among them; the shipped ones by
-            default.
+        releases: Folders or Hub ids; empty to redraw earlier measurements.
+        out: Folder of the page: README.md, its figures, and a document of unrounded values for each release.
+        results: Folder of results with the fold predictions of the analysed models; the shipped ones by default.
 
     Returns:
         Path of the page.
 
     Raises:
-        MagBridgeError: A result that the page tells of is missing.
+        MagBridgeError: If a result that the page reports is missing.
     """
     out = Path(out)
     for release in releases:
@@ -53,12 +52,12 @@ def write_page(releases: Sequence[str | Path], out: str | Path, results: Path | 
 
 
 def page_files(out: Path) -> list[Path]:
-    """What `write_page` replaces in its folder, the documents of releases apart."""
+    """Return the files that `write_page` replaces in its folder, without the documents of releases."""
     return [out / "README.md", *(out / f"{name}.png" for name in FIGURES)]
 
 
 def page(documents: list[dict], ablations: list[dict]) -> str:
-    """The Markdown text."""
+    """Render the page as Markdown."""
     shown = [d | _told(d) for d in documents]
     return template("benchmark.analysis", "page.md", keep_trailing_newline=True).render(
         documents=shown,
@@ -78,7 +77,7 @@ def page(documents: list[dict], ablations: list[dict]) -> str:
 
 
 def _told(d: dict) -> dict:
-    """What the page tells of a document beside its figures."""
+    """Derive the values that the page reports in addition to those in a document."""
     weak = {SHORT[fault]: np.sum(counts[:2], axis=0) for fault, counts in d["severity"]["t3"].items()}
     found = {fault: hits / max(rows, 1) for fault, (hits, rows) in weak.items()}
     few = {task: models for task, models in d["few_shot"].items() if models}
@@ -99,12 +98,12 @@ def _shots(models: dict[str, list]) -> list[int]:
 
 
 def _dearest(o: dict) -> list[tuple[int, str]]:
-    """First step of the four windows that cost most, and the R2 lost without each."""
+    """Return the first step of the four windows that cost most, each with the R2 lost without it."""
     lost = o["whole"] - np.array(o["steps"])
     return [(i * WINDOW, f"{lost[i]:.2f}") for i in np.sort(np.argsort(-lost)[:4])]
 
 
 def _channels(o: dict) -> str:
-    """The channels that cost something."""
+    """List the channels without which R2 is lost."""
     lost = {name: o["whole"] - r2 for name, r2 in zip(CHANNELS, o["channels"])}
     return ", ".join(f"{name} {value:.2f}" for name, value in lost.items() if value > 0.005)

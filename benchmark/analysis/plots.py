@@ -24,7 +24,7 @@ SHORT = {
 
 
 def default_kind(results: list[Result]) -> str:
-    """The figure that fits the results: leakage for two splits, else by protocol and task."""
+    """Choose the figure that suits the results: leakage for two splits, else by protocol and task."""
     if len({r.split for r in results}) > 1:
         return "leakage"
     if results[0].protocol == "few_shot":
@@ -44,10 +44,10 @@ def plot(results: list[Result], kind: str, *, release: str | Path | None = None)
         A matplotlib `Figure`.
 
     Raises:
-        MagBridgeError: The results do not suit the kind.
+        MagBridgeError: If the results do not suit the kind.
     """
     if known(kind, KINDS, "figure") in ("parity", "confusion") and len(results) != 1:
-        raise MagBridgeError(f"{len(results)} results for a {kind} figure: expected one")
+        raise MagBridgeError(f"{len(results)} results for a {kind} figure: expected one; choose by task and model")
     if kind == "parity":
         return parity(results[0], release)
     if kind == "confusion":
@@ -56,7 +56,7 @@ def plot(results: list[Result], kind: str, *, release: str | Path | None = None)
 
 
 def parity(result: Result, release: str | Path | None):
-    """Predicted against true SOH, and the error of each test cell, averaged over seeds."""
+    """Draw predicted against true SOH, and the error of each test cell, averaged over seeds."""
     if result.task != "t1" or result.table is None or release is None:
         raise refused("parity_needs")
     known = load_truth(get_task("t1"), release_folder(release), result.split)
@@ -83,7 +83,7 @@ def parity(result: Result, release: str | Path | None):
 
 
 def confusion(result: Result):
-    """Confusion matrix summed over seeds, each row as shares of its class."""
+    """Draw the confusion matrix summed over seeds, with each row as shares of its class."""
     task = get_task(result.task)
     if task.is_regression or not result.battery_ids:
         raise refused("no_confusion", key=" ".join(result.key), protocols=", ".join(OFFICIAL_TEST))
@@ -107,7 +107,7 @@ def confusion(result: Result):
 
 @printed
 def few_shot_curves(results: list[Result]):
-    """Headline against shots, one panel a task and one line a model, with the spread over seeds."""
+    """Draw the headline against shots with the spread over seeds, one panel per task and one line per model."""
     curves = [r for r in results if r.protocol == "few_shot"]
     if not curves:
         raise refused("no_few_shot")
@@ -127,11 +127,11 @@ R2_TICKS = (-100, -30, -10, -3, -1, 0, 0.5, 0.8, 0.9, 0.95, 0.99)
 
 
 def few_shot_panel(axes, task: Task, curves: dict[str, list], style: dict[str, dict]) -> None:
-    """Draw one task.
+    """Draw the few-shot curves of one task.
 
     Args:
-        axes: To draw on.
-        task: Its task.
+        axes: Axes to draw on.
+        task: Task of the curves.
         curves: Shots, mean and std of each point, by model.
         style: Arguments of `plot`, by model.
     """
@@ -142,7 +142,7 @@ def few_shot_panel(axes, task: Task, curves: dict[str, list], style: dict[str, d
     log_axis(axes, sorted({k for points in curves.values() for k, _, _ in points}), "{}")
     axes.set_xlabel("rows per SOH bin (of five)" if task.is_regression else "rows per class")
     if task.is_regression:
-        # Fitted on ten rows, a model may be far below 0: equal steps are equal factors of squared error.
+        # Fitted on ten rows, a model may be far below 0: let equal steps be equal factors of squared error.
         axes.set_yscale("function", functions=(lambda r2: -np.log(np.maximum(1 - r2, 1e-6)), lambda y: 1 - np.exp(-y)))
         means = [mean for points in curves.values() for _, mean, _ in points]
         low, high = (1 - (1 - limit) * factor for limit, factor in ((min([*means, 0]), 1.4), (max(means), 0.75)))
@@ -153,10 +153,10 @@ def few_shot_panel(axes, task: Task, curves: dict[str, list], style: dict[str, d
 
 @printed
 def leakage(results: list[Result]):
-    """Headline on the split by cell beside the optimistic split, which leaks cells and parents.
+    """Draw the headline on the split by cell and on the optimistic split, which leaks cells and parents.
 
-    The gap is leakage and the luck of the draw together: the test cells of the split by cell are not an average of all
-    cells, so that a gap may even be negative (see `benchmark.analysis.splits`).
+    The gap combines leakage and the luck of the draw: the test cells of the split by cell are not representative of all
+    cells, so a gap may even be negative (see `benchmark.analysis.splits`).
     """
     scores = {(r.task, r.model, r.split): r for r in results if r.protocol in OFFICIAL_TEST}
     pairs = [
@@ -185,27 +185,27 @@ def leakage(results: list[Result]):
 
 
 def score_lines(axes, pairs: list[tuple[str, str]]) -> None:
-    """Name a line of scores for each task and model."""
+    """Label one line of scores per task and model."""
     axes.set_yticks(range(len(pairs)), [f"{task.upper()} {model}" for task, model in pairs])
     axes.grid(axis="x", color=QUIET, alpha=0.2, linewidth=0.5)
     axes.set_xlabel("R2 (T1), balanced accuracy (T2 to T4)")
 
 
 def errors(panel, x, values, label: str | None = None, **style) -> None:
-    """Draw values with the limits of their intervals, (value, low, high) each."""
+    """Draw values with their intervals, each as (value, low, high)."""
     value, low, high = np.array(values).T
     bars = np.clip([value - low, high - value], 0, None)
     panel.errorbar(x, value, yerr=bars, label=label, capsize=1.5, elinewidth=0.8, **style)
 
 
 def log_axis(panel, ticks, form: str, **words) -> None:
-    """Make the x axis logarithmic, with these ticks alone."""
+    """Make the x axis logarithmic, with only these ticks."""
     panel.set_xscale("log")
     panel.set_xticks(ticks, [form.format(tick) for tick in ticks], **words)
     panel.minorticks_off()
 
 
 def legend_below(figure, columns: int) -> None:
-    """One legend below all panels."""
+    """Draw one legend below all panels."""
     entries = {label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels())}
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns)

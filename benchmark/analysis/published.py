@@ -1,4 +1,4 @@
-"""The published tables, and whether our results agree with them, figure by figure."""
+"""The published tables, and their agreement with our results, figure by figure."""
 
 import math
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Published:
         task: Task id.
         model: Name in the registry.
         mean: Headline metric.
-        std: Over seeds; None where the source gives one run's figure.
-        tolerance: How far our mean may be off and still agree; None: two joint standard deviations.
-        source: `paper`, or `reference run`: the published script on a release with surrogate scans.
+        std: Std over seeds; None if the source gives the figure of one run.
+        tolerance: Largest difference of our mean that counts as agreement; None for two joint standard deviations.
+        source: `paper`, or `reference run` for the published script on a release with surrogate scans.
     """
 
     table: int
@@ -39,33 +39,33 @@ NOTES: dict[int, str] = _TABLES["notes"]
 
 
 def figures(table: int) -> tuple[Published, ...]:
-    """The published figures of one table."""
+    """Return the published figures of one table."""
     return tuple(figure for figure in PUBLISHED if figure.table == table)
 
 
 def verdict(figure: Published, result: Result) -> str:
-    """`agrees` or `differs by ...` for our result beside a published figure."""
+    """Compare our result with a published figure; return `agrees` or `differs by ...`."""
     difference = result.mean() - figure.mean
     allowed = figure.tolerance or 2 * math.hypot(figure.std or 0.0, result.std())
     return "agrees" if abs(difference) <= allowed else f"differs by {difference:+.3f} (allowed {allowed:.3f})"
 
 
 def comparable(dataset: DatasetInfo) -> bool:
-    """Whether the published figures speak of these rows: v1 from the published upstream, of any master seed."""
+    """Return whether the published figures apply to these rows: v1 from the published upstream, with any seed."""
     version = dataset.bridge_version or ""
     return dataset.upstream == "published" and version.startswith(f"{V1.bridge}.") and not version.endswith(OWN_CELLS)
 
 
 def comparison(table: int, results: list[Result]) -> list[dict]:
-    """Published and measured figures side by side.
+    """Compare published and measured figures.
 
     Args:
         table: 3 or 4.
-        results: Ours, one a model and task; those on rows that are not `comparable` are left out.
+        results: Our results, one per model and task; those on rows that are not `comparable` are left out.
 
     Returns:
-        One row a published figure that we have a result for: task, metric, model, published, std, source, ours,
-        ours_std, protocol, verdict.
+        One row per published figure for which there is a result: task, metric, model, published, published_std, source,
+        ours, ours_std, protocol, verdict.
     """
     ours = {(r.task, r.model): r for r in results if comparable(r.dataset)}
     return [

@@ -1,6 +1,6 @@
-"""How far class probabilities can be trusted: their calibration, and what a sorter gains that abstains or tests again.
+"""Reliability of class probabilities: calibration, and the gain of a sorter that abstains or tests again.
 
-Intervals draw cells with replacement.
+Intervals are computed by drawing cells with replacement.
 """
 
 import numpy as np
@@ -8,31 +8,31 @@ import numpy as np
 from benchmark.scoring import percentiles
 
 BINS = 10
-"""Of equally many rows, by the probability of the predicted class."""
+"""Number of bins by the probability of the predicted class, with equal numbers of rows."""
 
 DRAWS = 500
 COVERAGES = np.linspace(0.05, 1, 20)
 AGAIN = 0.3
-"""Share of rows, the least sure, that a sorter leaves undecided or measures again."""
+"""Share of rows, those with the lowest confidence, that a sorter leaves undecided or measures again."""
 
 
 def cell_draws(cells: np.ndarray, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
-    """Number (n,) of each row's cell, and how often each draw of cells with replacement takes each, (draws, cells)."""
+    """Return the number (n,) of each row's cell, and how often each draw contains each cell, (draws, cells)."""
     names, index = np.unique(cells, return_inverse=True)
     count = len(names)
     return index, np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws)
 
 
 def mapped(score: np.ndarray, truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Probabilities from scores of any scale, by a logistic regression for each fold on the others (Platt).
+    """Map scores of any scale to probabilities, by a logistic regression for each fold on the others (Platt).
 
     Args:
-        score: Shape (n,) or (n, K), out of fold.
-        truth: Shape (n,), number of the true class.
-        folds: Shape (n,), the fold that each row was held out in.
+        score: Out-of-fold scores, shape (n,) or (n, K).
+        truth: Number of the true class, shape (n,).
+        folds: Fold in which each row was held out, shape (n,).
 
     Returns:
-        Shape (n, classes).
+        Probabilities, shape (n, classes).
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -45,18 +45,18 @@ def mapped(score: np.ndarray, truth: np.ndarray, folds: np.ndarray) -> np.ndarra
 
 
 def reliability(probability: np.ndarray, truth: np.ndarray, cells: np.ndarray, tested: np.ndarray) -> dict:
-    """Calibration, and risk against coverage, of the most probable class.
+    """Measure calibration, and risk against coverage, of the most probable class.
 
     Args:
-        probability: Shape (n, K).
-        truth: Shape (n,), number of the true class.
-        cells: Shape (n,), what is drawn for intervals.
-        tested: Shape (n,), what rows of one object share: a row is tested again by another row of its object.
+        probability: Class probabilities, shape (n, K).
+        truth: Number of the true class, shape (n,).
+        cells: Unit that is resampled for intervals, shape (n,).
+        tested: Name of the tested object, shape (n,); a row is tested again by another row of its object.
 
     Returns:
-        `ece`; `bins`: mean confidence, share right with its interval, rows; `error`; `aurc` with its interval, and
-        `aurc_best`, that of the same errors in the best order; `curve`: coverage, error; `again`: error where the
-        least sure rows are left out, and of all rows where they are tested again.
+        `rows`; `ece`; `bins`, each with mean confidence, share of correct rows with its interval, and number of rows;
+        `error`; `aurc` with its interval, and `aurc_best` for the same errors in the best order; `curve` of coverage
+        and error; `again`, the error if the least confident rows are left out, and if they are tested again.
     """
     confidence, wrong = probability.max(axis=1), probability.argmax(axis=1) != truth
     index, weights = cell_draws(cells)
@@ -70,7 +70,7 @@ def reliability(probability: np.ndarray, truth: np.ndarray, cells: np.ndarray, t
             mean = float((~wrong[rows]).mean())
             bins.append([float(confidence[rows].mean()), mean, *percentiles(right), len(rows)])
     order = np.argsort(-confidence, kind="stable")
-    _, tie = np.unique(confidence, return_inverse=True)  # among equally sure rows any order is as good
+    _, tie = np.unique(confidence, return_inverse=True)  # equally confident rows share their mean risk
     risk = (np.bincount(tie, wrong) / np.bincount(tie))[tie][order]
     error, curve = float(wrong.mean()), np.cumsum(risk) / np.arange(1, len(risk) + 1)
     areas = [_area(risk, row[index[order]]) for row in weights]
@@ -91,14 +91,14 @@ def reliability(probability: np.ndarray, truth: np.ndarray, cells: np.ndarray, t
 
 
 def _area(risk: np.ndarray, weights: np.ndarray) -> float:
-    """Mean over coverages of the error among rows that are sure enough, most sure first."""
+    """Compute the mean over coverages of the error among the covered rows, with the most confident rows first."""
     total = np.cumsum(weights)
     below = np.divide(np.cumsum(weights * risk), total, out=np.zeros(len(risk)), where=total > 0)
     return float(weights @ below / total[-1])
 
 
 def _another(tested: np.ndarray) -> np.ndarray:
-    """The next row of the same object, for each row; itself where there is no other."""
+    """Return the next row of the same object for each row, or the row itself if there is no other."""
     order = np.argsort(tested, kind="stable")
     out = np.empty(len(tested), int)
     for rows in np.split(order, np.flatnonzero(np.diff(np.unique(tested, return_inverse=True)[1][order])) + 1):

@@ -1,7 +1,7 @@
-"""What a split does to a score: leakage, and the luck of the batteries and rows that were drawn for the test.
+"""The effect of a split on a score: leakage, and the luck of the batteries and rows drawn for the test.
 
-The official splits are one draw each. Batteries are dealt anew into subsets of the same sizes, and so are rows; a model
-fitted and scored on many such deals shows how far one draw may be off, and how much is left for leakage to explain.
+Each official split is one draw. Batteries are dealt again into subsets of the same sizes, and so are rows. The scores
+of a model on many such deals show how far one draw may be off, and how much of the gap is due to leakage.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from benchmark.tasks import OPTIMISTIC_SPLIT, PRIMARY_SPLIT
 from dataset_card.contract.schema import table_of
 
 DEALS = 15
-"""Splits dealt by battery, and as many by row."""
+"""Number of random splits by battery, and of random splits by row."""
 
 MODELS = {
     "t1": ("ridge", "noise-level", "functional-signed"),
@@ -27,7 +27,7 @@ MODELS = {
     "t3": ("logistic-regression",),
     "t4": ("logistic-regression", "random-forest"),
 }
-"""Models that are fitted in seconds; each bridge's reader where it is one of them."""
+"""Models that are fitted in seconds; readers are scored only on the releases of their bridge."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Spread:
 
     Attributes:
         task: Task id.
-        model: Name.
-        by_cell: On the official split by cell, mean over the model's seeds.
-        by_row: On the official optimistic split.
-        cell_deals: On each deal of the cells, seed 0.
-        row_deals: On each deal of the rows into subsets of the same sizes, seed 0.
+        model: Name of the model.
+        by_cell: Score on the official split by cell, mean over the model's seeds.
+        by_row: Score on the official optimistic split, mean over the model's seeds.
+        cell_deals: Score on each deal of cells, seed 0.
+        row_deals: Score on each deal of rows into subsets of the same sizes, seed 0.
     """
 
     task: str
@@ -52,17 +52,17 @@ class Spread:
 
     @property
     def gap(self) -> float:
-        """The optimistic split's score less that of the split by cell: `luck` and `leakage` and `rest`."""
+        """Score on the optimistic split minus that on the split by cell: the sum of `luck`, `leakage` and `rest`."""
         return self.by_row - self.by_cell
 
     @property
     def luck(self) -> float:
-        """How much lower the official split by cell scores than the average deal of cells."""
+        """Average score on deals of cells minus the score on the official split by cell."""
         return float(np.mean(self.cell_deals)) - self.by_cell
 
     @property
     def leakage(self) -> float:
-        """How much higher deals of rows score than deals of cells, both on average, with as many training rows."""
+        """Average score on deals of rows minus that on deals of cells, with equal numbers of training rows."""
         return float(np.mean(self.row_deals) - np.mean(self.cell_deals))
 
     @property
@@ -72,12 +72,12 @@ class Spread:
 
     @property
     def stds(self) -> tuple[float, float]:
-        """Standard deviation over the deals of cells, and over those of rows."""
+        """Standard deviations over the deals of cells and over the deals of rows."""
         return float(np.std(self.cell_deals, ddof=1)), float(np.std(self.row_deals, ddof=1))
 
     @property
     def rest(self) -> float:
-        """How much higher the official optimistic split scores than the average deal of rows: its draw and its size."""
+        """Score on the official optimistic split minus the average on deals of rows: due to its draw and its size."""
         return self.by_row - float(np.mean(self.row_deals))
 
 
@@ -91,13 +91,14 @@ def spread(task: str, model: str, release: str | Path) -> Spread:
 
 
 def deals(data: TaskData, whole_batteries: bool) -> Iterator[TaskData]:
-    """The rows of a task dealt anew, `DEALS` times, into subsets of the sizes they have.
+    """Yield the rows of a task dealt at random into subsets of their present sizes, `DEALS` times.
+
+    A deal that lacks a class in its test or training rows is repeated.
 
     Args:
         data: Rows of the split by cell.
-        whole_batteries: Whether a battery's rows stay together; batteries are then dealt within their table, and
-            Regime-B's pseudo-cells stay where they are. A deal without some class in its test or training rows is dealt
-            again.
+        whole_batteries: Whether to keep the rows of a battery together; batteries are then dealt within their table,
+            and Regime-B's pseudo-cells stay in their subsets.
     """
     subsets = data.subsets()
     pool = Subset.concatenate(subsets)
@@ -118,7 +119,7 @@ def deals(data: TaskData, whole_batteries: bool) -> Iterator[TaskData]:
         if all(set(data.task.labels) <= set(part.target.tolist()) for part in (train, test)):
             dealt += 1
             rows = train, validation[0] if validation else None, test
-            yield TaskData(data.task, *rows, load_clean=partial(dict, train=train))  # what T1's models fit on as clean
+            yield TaskData(data.task, *rows, load_clean=partial(dict, train=train))  # for models that fit on clean rows
 
 
 def _stratum(battery: str) -> str:

@@ -1,7 +1,8 @@
-"""Transfer: a model fitted on the clean rows of one release or chemistry, scored on those of another.
+"""Transfer: models fitted on the clean rows of one release or chemistry and scored on those of another.
 
-At most `FIT_ROWS` clean rows of the source are fitted on, every clean row of the target is scored. The controls fit the
-same rows with the SOH of whole cells dealt to other cells, `DEALS` times. Nothing is chosen by a target's rows.
+Models are fitted on at most `FIT_ROWS` clean rows of the source and scored on every clean row of the target. The
+controls are fitted on the same rows, with SOH permuted between whole cells, `DEALS` times. No choice depends on rows of
+a target.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,20 +23,21 @@ from dataset_card.running.templates import template
 from dataset_card.storage.files import write_text
 
 MODELS = ("ridge", "noise-level", "functional-signed")
-"""Readouts of SOH: of summary statistics, of noise, and of shape. T2 is their SOH against 0.85."""
+"""Readouts of SOH from summary statistics, from noise, and from shape. T2 is their SOH against 0.85."""
 
 SEED = 0
 FIT_ROWS = 3000
-"""About v1's clean rows: sources of one size compare, and support vectors of more cost the square of it."""
+"""Largest number of rows to fit on, about that of v1's clean rows: sources of equal size can be compared, and the cost
+of support vectors grows with the square."""
 
 
 DEALS = 5
-"""Deals of the control, each scored on at most `FIT_ROWS` of the target's rows."""
+"""Number of deals for the control, each scored on at most `FIT_ROWS` of the target's rows."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """Rows of one release, or those of it whose cells stand in these tables: `LFP-35Ah`, or `NMC` for both of NMC."""
+    """Rows of one release, or only those of cells in given tables: `NMC-2.1Ah`, or `NMC` for all NMC tables."""
 
     release: str
     tables: tuple[str, ...] = ()
@@ -44,14 +46,16 @@ class Side:
         return f"{self.release} {'+'.join(self.tables)}".strip()
 
     def of(self, rows: Mapping[str, Subset]) -> Subset:
-        """Its rows among those of every release."""
+        """Select its rows from those of all releases."""
         whole = rows[self.release]
         if not self.tables:
             return whole
         table = np.array([table_of(cell) for cell in whole.cell_ids.tolist()])
         kept = np.isin(table, self.tables) | np.isin(np.char.partition(table, "-")[:, 0], self.tables)
         if not kept.any():
-            raise MagBridgeError(f"no cell of {', '.join(self.tables)} in the release {self.release}")
+            raise MagBridgeError(
+                f"no cell of {', '.join(self.tables)} in the release {self.release}: pass a release with these tables"
+            )
         return whole.take(kept)
 
 
@@ -59,22 +63,23 @@ V1, V2, LFP, OTHERS = Side("v1"), Side("v2"), Side("v2", ("LFP",)), Side("v2", (
 PARTS = tuple(Side("v2", tables) for tables in (("LMO",), ("NMC",), ("NMC-2.1Ah",), ("NMC-21Ah",)))
 BOTH_WAYS = ((V1, V2), (V1, LFP), (LFP, OTHERS), *((LFP, part) for part in PARTS), PARTS[2:])
 PAIRS = (*(pair for a, b in BOTH_WAYS for pair in ((a, b), (b, a))), (Side("simulated"), V2))
-"""Source and target."""
+"""Pairs of source and target."""
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """One fit, scored elsewhere.
+    """Scores of a fit on other rows.
 
     Attributes:
-        source: Rows fitted on.
-        target: Rows scored.
-        model: Name.
+        source: Rows that the model was fitted on.
+        target: Rows that it was scored on.
+        model: Name of the model.
         deal: Number of the deal of SOH among the source's cells; None for the true SOH.
-        scores: Headline value of T1 and T2 by task id.
-        intervals: Its 95 % interval by the target's batteries, by task id; none for a deal.
-        slope: Of the prediction on the truth: 1 where it follows, 0 where it does not, negative where it is reversed.
-        correlation: Of prediction and truth.
+        scores: Headline score on T1 and T2, by task id.
+        intervals: 95 % interval of the score, resampled by the target's batteries, by task id; empty for a deal.
+        slope: Slope of the prediction on the truth: 1 if it follows the truth, 0 if it does not, negative if it is
+            reversed.
+        correlation: Correlation of prediction and truth.
     """
 
     source: Side
@@ -88,7 +93,7 @@ class Transfer:
 
 
 def read_rows(releases: Mapping[str, str | Path]) -> dict[str, Subset]:
-    """Every clean row of each release, SOH as target."""
+    """Read all clean rows of each release, with SOH as target."""
     return {name: Subset.concatenate(load_task("t1", folder).subsets()) for name, folder in releases.items()}
 
 
@@ -96,10 +101,13 @@ def transfers(rows: Mapping[str, Subset], models=MODELS, pairs=PAIRS, deals: int
     """Fit each model on each source, with true and with dealt SOH, and score it on the target.
 
     Args:
-        rows: From `read_rows`.
+        rows: Rows from `read_rows`.
         models: Names of T1 models.
-        pairs: Sources and targets.
-        deals: Controls a pair.
+        pairs: Pairs of source and target.
+        deals: Number of controls per pair.
+
+    Yields:
+        One `Transfer` per model, pair and deal.
     """
     for name in models:
         model, sides = get_model(name), {side for pair in pairs for side in pair}
@@ -119,12 +127,12 @@ def transfers(rows: Mapping[str, Subset], models=MODELS, pairs=PAIRS, deals: int
 
 
 def _drawn(rows: Subset) -> np.ndarray:
-    """At most `FIT_ROWS` of the rows, over all their cells."""
+    """Draw at most `FIT_ROWS` of the rows, over all their cells."""
     return np.sort(np.random.default_rng(SEED).permutation(len(rows))[:FIT_ROWS])
 
 
 def _dealt(rows: Subset, deal: int) -> Subset:
-    """The rows with the SOH of another cell each; a cell's rows stay together."""
+    """Return the rows with SOH permuted between cells; the rows of a cell stay together."""
     cells, first, index = np.unique(rows.cell_ids, return_index=True, return_inverse=True)
     dealt = np.random.default_rng(deal).permutation(len(cells))
     return replace(rows, target=rows.target[first][dealt][index])
@@ -161,11 +169,11 @@ def _classes(soh: np.ndarray) -> np.ndarray:
 
 
 def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
-    """The transfers as a Markdown page.
+    """Render the transfers as a Markdown page.
 
     Args:
-        found: From `transfers`.
-        labels: What each release is, by the name that `Side` has.
+        found: Transfers from `transfers`.
+        labels: Description of each release, by its name in `Side`.
     """
     dealt: dict[tuple, list[Transfer]] = {}
     for t in found:
@@ -177,14 +185,14 @@ def page(found: list[Transfer], labels: Mapping[str, str]) -> str:
 
 
 def write_page(releases: Mapping[str, str | Path], out: str | Path) -> Path:
-    """Run the track and write its page.
+    """Run the transfers and write their page.
 
     Args:
-        releases: Folder or Hub id of `v1`, `v2` and `simulated` (v2 of the simulated upstream).
-        out: Markdown file.
+        releases: Folder or Hub id of `v1`, `v2` and `simulated` (v2 from the simulated upstream).
+        out: Markdown file to write.
 
     Returns:
-        Its path.
+        Path of the file.
     """
     infos = {name: dataset_info(release_folder(folder)) for name, folder in releases.items()}
     labels = {name: f"{info.name}, {info.bridge_version}, dataset {info.short}" for name, info in infos.items()}

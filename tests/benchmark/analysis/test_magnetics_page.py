@@ -74,7 +74,7 @@ def test_the_text_has_what_was_measured(measured, curves):
     assert (
         "| v3 | T5 | `m` | 1,234 out of fold | 0.012 (0.321) | 0.250 | 0.111 | 0.100 to 0.200 | 0.050 | 0.150 |" in text
     )
-    assert "sensors 23, " in text and "Lost without load, rest, scan 0.000, 0.500, 0.010;" in text
+    assert "sensors 23, " in text and "Lost without load, rest or scan: 0.000, 0.500, 0.010;" in text
     assert "| 50 | 10 | 2 | T5 | 0.612 (0.500 to 0.700) |" in text
     assert "| T7 | NMC, 6 | LFP, 6 | 0.612 | -0.345 | -1.000 to 0.000 | -0.050 to 0.020 | -0.001 |" in text
 

@@ -1,4 +1,4 @@
-"""`python -m benchmark plot | analyse | magnetics | transfer`: figures of results, and pages on what signals tell."""
+"""`python -m benchmark plot | analyse | magnetics | transfer`: figures of results, and analysis pages."""
 
 import dataclasses
 from pathlib import Path
@@ -12,11 +12,11 @@ from dataset_card.running.commands import ReplaceOption
 from dataset_card.running.log import LOG
 from dataset_card.storage.output import require_file, require_place
 
-Page = Annotated[Path, typer.Option(help="Folder for the page, its figures, and what was measured.")]
+Page = Annotated[Path, typer.Option(help="Folder for the page, its figures and the measurements.")]
 Measured = Annotated[
     list[str] | None,
     typer.Option(
-        help="Release folder, or Hub id, to measure; may be repeated. Without it, earlier measurements are drawn."
+        help="Release folder or Hub id to measure; may be repeated. Without it, earlier measurements are redrawn."
     ),
 ]
 
@@ -36,8 +36,8 @@ def plot(
     """Draw a parity plot (T1), a confusion matrix (T2 to T4), few-shot curves or the leakage gap.
 
     Args:
-        out: Figure to write; its suffix picks the format.
-        kind: parity, confusion, few-shot or leakage; chosen to suit the results by default.
+        out: Figure to write; its suffix determines the format.
+        kind: parity, confusion, few-shot or leakage; by default the one that suits the results.
     """
     from benchmark.analysis.plots import default_kind
     from benchmark.analysis.plots import plot as draw
@@ -54,14 +54,14 @@ def plot(
 
 
 def analyse(out: Page, data: Measured = None, results: Results = None, replace: ReplaceOption = False) -> None:
-    """Write the analysis page: severity, SOH error, learning and few-shot curves, leakage, what carries SOH."""
+    """Write the analysis page: severity, SOH error, learning and few-shot curves, leakage, and what carries SOH."""
     from benchmark.analysis import page
 
     _write(page, out, data, results, replace)
 
 
 def magnetics(out: Page, data: Measured = None, results: Results = None, replace: ReplaceOption = False) -> None:
-    """Write the page on v3's magnetometers: defects by share, places, calibration, sensors and times that matter."""
+    """Write the page on v3's magnetometers: defects, places, calibration, and which sensors and times matter."""
     from benchmark.analysis import magnetics_page
 
     _write(magnetics_page, out, data, results, replace)
@@ -77,9 +77,9 @@ def transfer(*, v1: str, v2: str, simulated: str, out: Path, replace: ReplaceOpt
     """Fit on one release or chemistry, score on another, and write the page.
 
     Args:
-        v1: v1 release folder, or Hub id.
-        v2: v2 release folder, or Hub id.
-        simulated: v2 release of the simulated upstream.
+        v1: Release folder or Hub id of v1.
+        v2: Release folder or Hub id of v2.
+        simulated: Release folder or Hub id of v2 from the simulated upstream.
         out: Markdown file to write.
     """
     from benchmark.analysis.transfer import write_page

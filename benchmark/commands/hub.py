@@ -1,4 +1,4 @@
-"""`python -m benchmark push | serve`: metric and leaderboard as Spaces on the Hub, the leaderboard on this machine."""
+"""`python -m benchmark push | serve`: publish to the Hub, or serve the leaderboard locally."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -29,9 +29,9 @@ def push(
     Args:
         what: metric, leaderboard or baseline.
         repo: USER/magbridge_metric or USER/NAME; created if it does not exist.
-        data: Leaderboard: the dataset on the Hub. Baseline: the release to fit on; a Hub id adds its scores.
-        submissions: Leaderboard: dataset on the Hub that the Space proposes submissions to.
-        private: Make it visible to you only.
+        data: Leaderboard: the dataset on the Hub. Baseline: the release to fit on; a Hub id also publishes its scores.
+        submissions: Leaderboard: dataset on the Hub to which the Space proposes submissions.
+        private: Make it visible only to you.
         dry_run: List what would be uploaded, without contacting the Hub.
     """
     from benchmark.leaderboard.push import leaderboard_files, metric_files, push_leaderboard, push_metric
@@ -39,7 +39,9 @@ def push(
     if (what == "metric") == (data is not None):
         raise refused("push_what")
     if what == "baseline" and (model is None or task is None):
-        raise MagBridgeError("which baseline? expected --model NAME and --task t1, t2, t3 or t4")
+        raise MagBridgeError(
+            "push baseline without --model or --task: expected --model NAME and --task t1, t2, t3 or t4"
+        )
     plan: Callable[[], Mapping]
     publish: Callable[..., str]
     if what == "baseline":

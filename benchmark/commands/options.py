@@ -1,4 +1,4 @@
-"""What the commands share: options, and the ways to print."""
+"""Options and output functions that the commands share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +12,13 @@ from dataset_card.storage.files import write_text
 from dataset_card.storage.output import require_file
 
 Data = Annotated[
-    str, typer.Option("--data", help="Release folder, or Hub id user/name; to score, a round's folder too.")
+    str, typer.Option("--data", help="Release folder or Hub id user/name; for scoring, also a round's folder.")
 ]
 Task = Annotated[str | None, typer.Option("--task", help="t1, t2, t3 or t4; all by default.")]
 Model = Annotated[str | None, typer.Option("--model", help="One model; all by default.")]
-Runnable = Annotated[str | None, typer.Option("--model", help="One baseline, or your own MODULE:NAME; all by default.")]
+Runnable = Annotated[
+    str | None, typer.Option("--model", help="One baseline, or your own MODULE:NAME; all baselines by default.")
+]
 Split = Annotated[str, typer.Option("--split", help="by_cell_primary, or by_record_optimistic_baseline, which leaks.")]
 AnySplit = Annotated[str | None, typer.Option("--split", help="One split; all by default.")]
 Protocol = Annotated[str | None, typer.Option("--protocol", help="One protocol; all by default.")]
@@ -29,7 +31,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def print_text(text: str, out: Path | None, replace: bool = False) -> None:
-    """Print text, or writes it to a file in one piece."""
+    """Print text, or write it to a file, which appears complete or not at all."""
     if out is None:
         print(text)
         return
@@ -39,10 +41,10 @@ def print_text(text: str, out: Path | None, replace: bool = False) -> None:
 
 
 def chosen(results: Path | None, **wanted: str | None) -> list[tuple[Path, Result]]:
-    """The results with the given task, model, split and protocol, each with its file; None takes any.
+    """Return the results with the given task, model, split and protocol, each with its file; None matches any.
 
     Raises:
-        MagBridgeError: There is none.
+        MagBridgeError: If there is no such result.
     """
     found = [(path, result) for path, filed in read_files(results or SHIPPED).items() for result in filed]
     kept = [(p, r) for p, r in found if all(value in (None, getattr(r, name)) for name, value in wanted.items())]

@@ -1,4 +1,4 @@
-"""`python -m benchmark list | run`: what there is, and models run on it."""
+"""`python -m benchmark list | run`: list tasks and models, and run models."""
 
 import sys
 from pathlib import Path
@@ -41,10 +41,10 @@ def run(
     address: AddressOption = None,
     as_json: Json = False,
 ) -> None:
-    """Run baselines; with --table, on v1 of the published upstream, print the paper's figures beside ours.
+    """Run baselines; with --table, on v1 of the published upstream, compare them with the paper's figures.
 
     Args:
-        table: 3 or 4: the models of that published table.
+        table: 3 or 4: run the models of that published table.
         like: Results file or folder: run only the models, tasks and protocols found there.
         out: Folder to add each result to.
     """
@@ -66,9 +66,7 @@ def run(
     else:
         lines = list(map(str, results))
         if published is not None:
-            lines.append(
-                "The paper's figures speak of v1 from the published upstream and are not shown beside these rows."
-            )
+            lines.append("The paper's figures are for v1 from the published upstream and are not shown for other rows.")
         show([to_json(result) for result in results], "\n".join(lines), as_json)
     if out is not None:
         LOG.info(f"rank them: python -m benchmark leaderboard --results {out}")
@@ -83,7 +81,7 @@ def _print_comparison(table: int, dataset: DatasetInfo, rows: list[dict], as_jso
     if as_json:
         show({"table": table, "dataset": dataset.digest, "rows": rows, "note": NOTES[table]}, "", as_json)
         return
-    title = f"Table {'III' if table == 3 else 'IV'} beside ours, on {dataset.name} ({dataset.upstream})"
+    title = f"Table {'III' if table == 3 else 'IV'} and our figures, on {dataset.name} ({dataset.upstream})"
     view = Table(title=title, title_justify="left")
     for name in ("task", "metric", "model", "published", "ours", "protocol", "verdict"):
         view.add_column(name, no_wrap=True)

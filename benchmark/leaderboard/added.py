@@ -1,4 +1,4 @@
-"""What a magnetometer adds on v3: learners on terminals, on magnetics and on both, and the gain with its interval."""
+"""The gain from magnetometers on v3: learners on terminals, on magnetics and on both, with intervals of the gain."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from benchmark.tasks import PRIMARY_SPLIT, R2_HEALTHY, V3_TASKS, Task, get_task
 from dataset_card.running.templates import template
 
 SPOKEN_OF = ("t7", "t8", "t9")
-"""Tasks whose gain is put into a sentence."""
+"""Tasks whose gain is stated in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Added:
     """One learner on one task of one release.
 
     Attributes:
-        task: Its id.
-        learner: Name without the view.
-        release: Name, seed and short digest.
-        scores: Headline by view, those of `VIEWS` that were run.
-        healthy: Of SOH, the score over cells without a defect by view.
-        gain: Both over terminals, as the headline improves; None without both.
-        interval: Of the gain at level 0.95, test cells resampled for both at once.
-        over_better: Both over the better of the two alone, and its interval; None unless all three were run.
+        task: Id of the task.
+        learner: Name of the learner, without the view.
+        release: Name, seed and short digest of the release.
+        scores: Headline score by view, for those of `VIEWS` that were run.
+        healthy: For tasks of SOH, the score over cells without a defect, by view.
+        gain: Gain of both over terminals, positive if better; None unless these two were run.
+        interval: 95 % interval of the gain, with test cells resampled for both together.
+        over_better: Gain of both over the better of the other two, and its interval; None unless all three were run.
     """
 
     task: str
@@ -43,13 +43,13 @@ class Added:
 
 
 def added(results: Iterable[Result]) -> list[Added]:
-    """Groups results by task, release and learner.
+    """Group results by task, release and learner.
 
     Args:
-        results: Of any tasks; those of v3 on the official test rows count, where the model's name ends in a view.
+        results: Results on any tasks; only those on v3's official test rows by models named after a view count.
 
     Raises:
-        MagBridgeError: None of them does.
+        MagBridgeError: If there is no such result.
     """
     found: dict[tuple, dict[str, Result]] = {}
     for result in results:
@@ -81,19 +81,19 @@ def _added(task: Task, release: str, learner: str, views: dict[str, Result]) -> 
 
 
 def _lead(task: Task, ours: Result, theirs: Result) -> tuple[float, float, float]:
-    """By how much one result is better than another, and the paired interval."""
+    """Compute by how much one result is better than another, with the paired interval."""
     sign, (a, b) = task.headline.sign, (replicates(result) for result in (ours, theirs))
     low, high = (float("nan"),) * 2 if a is None or b is None else percentiles(sign * (a - b))
     return sign * (ours.mean() - theirs.mean()), low, high
 
 
 def sentence(found: Added) -> str:
-    """Whether magnetics adds to the terminals, from the interval alone."""
+    """State whether magnetics adds to the terminals, judged only by the interval."""
     if found.gain is None or found.interval is None or not np.isfinite(found.interval).all():
         return f"{found.task.upper()}, {found.learner}: terminals and both were not run on the same cells."
     low, high = found.interval
     figures = f"{found.gain:+.3f} (95 %: {low:+.3f} to {high:+.3f})"
-    words = f"no gain is shown; the interval of {figures} holds zero"
+    words = f"no gain is shown; the interval of {figures} contains zero"
     if low > 0:
         words = f"magnetics adds to the terminals, {figures}"
     if high < 0:
@@ -102,7 +102,7 @@ def sentence(found: Added) -> str:
 
 
 def to_markdown(table: list[Added]) -> str:
-    """Three columns and the gain for each learner, task by task, and the sentences."""
+    """Render the scores by view and the gain of each learner, by task, followed by the sentences, as Markdown."""
     boards: dict[str, dict[Task, list[Added]]] = {}
     for found in sorted(table, key=lambda found: [task.id for task in V3_TASKS].index(found.task)):
         boards.setdefault(found.release, {}).setdefault(get_task(found.task), []).append(found)

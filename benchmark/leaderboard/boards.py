@@ -1,7 +1,6 @@
-"""The leaderboard: a pure function of results; rows with intervals, ranks in groups, leaking splits apart.
+"""The leaderboard, a pure function of results: scores with intervals, ranks in groups, leaking splits kept separate.
 
-v1 and v2 stand beside each other; releases of other master seeds have boards of their own, so that nobody tunes to one
-draw.
+Each dataset has its own boards, and so have releases with other master seeds, to expose models tuned to one draw.
 """
 
 from collections import defaultdict
@@ -23,12 +22,13 @@ class Entry:
 
     Attributes:
         rank: First place of its rank group.
-        last: Last place of the group; the same where the model stands alone.
-        result: The result ranked.
-        interval: Of the headline mean by cell, or None.
+        last: Last place of the group; equal to `rank` if the group has only one model.
+        result: The ranked result.
+        interval: 95 % interval of the headline mean, resampled by battery, or None.
         cross_validation: Mean and std over folds of the same model, or None.
-        other_law: On T1 of v2, the worse of its scores when fitted on one ageing law and scored on the other, or None.
-        other_releases: Scores of the same model, split and protocol on releases of other master seeds, ascending.
+        other_law: On T1 of v2, the worse of the two scores when fitted on one ageing law and scored on the other, or
+            None.
+        other_releases: Scores of the same model, split and protocol on releases with other master seeds, ascending.
     """
 
     rank: int
@@ -42,12 +42,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something to be said of an entry beside its board.
+    """A remark on an entry, shown below its board.
 
     Attributes:
-        result: The entry's.
-        words: What is said.
-        ranked: Whether it is ranked nevertheless.
+        result: Result of the entry.
+        words: Text of the remark.
+        ranked: Whether the entry is ranked nevertheless.
         shown: Whether its score may be shown.
     """
 
@@ -64,14 +64,14 @@ class Board:
     Attributes:
         task: Task id.
         split: Name of the split.
-        leaks: Whether the split flatters every model on it.
+        leaks: Whether the split leaks, which makes every score on it too good.
         dataset: Digest of the rows.
         dataset_label: Name, upstream, seed and short digest.
-        seed: Master seed of the release, or None where that is not known.
-        entries: Best first.
+        seed: Master seed of the release, or None if it is unknown.
+        entries: Entries, best first.
         name: Name of the dataset.
-        remarks: What is to be said of entries, ranked or not.
-        yardsticks: Results that are never ranked: what a terminal tells without magnetometry, and ceilings.
+        remarks: Remarks on entries, ranked or not.
+        yardsticks: Results that are never ranked: predictions from the terminals without magnetometry, and ceilings.
     """
 
     task: str
@@ -93,13 +93,13 @@ class Board:
 
     @property
     def release(self) -> str:
-        """The dataset in short, as `v2`, and the master seed where it is another than the default."""
+        """Short name of the dataset, such as `v2`, with the master seed if it is not the default."""
         short = self.name.removeprefix(V1.name).strip("-") or V1.bridge
         return f"{short}, seed {self.seed}" if self.other_seed else short
 
     @property
     def other_seed(self) -> bool:
-        """Whether the rows are those of another master seed than the default."""
+        """Whether the rows come from a master seed other than the default."""
         return self.seed not in (None, MASTER_SEED)
 
 
@@ -108,17 +108,16 @@ def leaderboard(
 ) -> list[Board]:
     """Rank results within each task, split and dataset.
 
-    Models stand in the order of their scores. A rank group begins with its best model and goes on until that one leads
-    beyond doubt: when the 95 % bootstrap interval of its lead, both resampled on the same test cells, lies above zero.
-    Of a model's protocols on the official test rows, the first of `rows`, `cells` and
-    `full` counts.
-    Results of another version of a task are left out of its board.
+    Models are ordered by score. A rank group begins with its best model and ends before the first model that the best
+    one clearly leads: the 95 % bootstrap interval of the lead, with both resampled on the same test cells, is above
+    zero. Of a model's protocols on the official test rows, the first of `rows`, `cells` and `full` counts. Results of
+    another version of a task are left out of its board.
 
     Args:
-        results: Of any tasks, splits and protocols; few-shot results have no place on a board.
-        task: Keep this task id.
-        split: Keep this split.
-        remarks: On entries, for the boards of their rows.
+        results: Results of any tasks, splits and protocols; few-shot results do not appear on boards.
+        task: Keep only this task id.
+        split: Keep only this split.
+        remarks: Remarks on entries, for the boards of their rows.
 
     Returns:
         Boards by task, honest splits before leaking ones, the default master seed before others, v1 before v2.
@@ -160,12 +159,12 @@ def leaderboard(
 
 
 def _key(result: Result) -> tuple:
-    """What the results of one board share."""
+    """Return the key that the results of one board share."""
     return result.task, leaks(result.split), result.split, result.dataset.digest
 
 
 def _kin(result: Result) -> tuple:
-    """What the results of one model on releases of different master seeds share."""
+    """Return the key that the results of one model share on releases with different master seeds."""
     rows = result.dataset
     return result.task, result.split, result.protocol, result.model, rows.name, rows.upstream, rows.bridge_version
 
@@ -197,16 +196,17 @@ def _entries(
 
 
 def replicates(result: Result) -> np.ndarray | None:
-    """The bootstrap replicates of its headline; None without per-cell statistics."""
+    """Return the bootstrap replicates of a result's headline; None without statistics by battery."""
     if not result.battery_ids:
         return None
     return bootstrap(get_task(result.task), result.battery_ids, np.array([run.batteries for run in result.runs]))
 
 
 def _beats(better: Result, worse: Result, drawn: dict[str, np.ndarray | None]) -> bool:
-    """Whether the lead's bootstrap interval lies above zero; with cells that differ, whether the intervals part.
+    """Return whether one result clearly leads another.
 
-    Without per-cell statistics no lead is beyond doubt.
+    On the same batteries, the bootstrap interval of the lead must be above zero; on different ones, the two intervals
+    must not overlap. Without statistics by battery, no lead is clear.
     """
     ours, theirs = drawn[better.model], drawn[worse.model]
     if ours is None or theirs is None:

@@ -1,4 +1,4 @@
-"""The page's two charts as inline SVG: mean rank with its interval, and score against cost; colours follow the page."""
+"""The page's two charts as inline SVG in the page's colours: mean rank with its interval, and score against cost."""
 
 from collections.abc import Sequence
 from math import ceil, floor, log10
@@ -9,10 +9,10 @@ from benchmark.tasks import get_task
 from dataset_card.running.templates import template
 
 LETTER = 7
-"""Width of a letter, rather too large than too small."""
+"""Width of a letter, estimated generously."""
 
 WIDTH, LEFT, RIGHT, TOP, BASE = 420, 46, 330, 30, 214
-"""Of the chart of costs: its width, and the edges of its panel, in units of the drawing."""
+"""Width of the cost chart and edges of its panel, in units of the drawing."""
 
 
 def _draw(name: str, **values) -> str:
@@ -20,9 +20,9 @@ def _draw(name: str, **values) -> str:
 
 
 def rank_chart(standings: list[Standing]) -> str:
-    """One row per model: its mean rank over tasks and the interval."""
+    """Draw one row per model, with its mean rank over tasks and the interval."""
     last = max(2, ceil(max(s.interval[1] for s in standings)))
-    every = ceil(last / 12)  # so that the numbers of the axis stay apart
+    every = ceil(last / 12)  # keeps the numbers of the axis apart
 
     def x(rank: float) -> str:
         return f"{150 + 310 * (rank - 1) / (last - 1):.1f}"
@@ -31,7 +31,7 @@ def rank_chart(standings: list[Standing]) -> str:
 
 
 def cost_chart(board: Board) -> str:
-    """Headline against seconds a run, logarithmic; models that nothing cheaper beats are named, and those below (↓)."""
+    """Draw the headline against seconds per run; name the models that no cheaper one beats, and those below (↓)."""
     entries = [e for e in board.entries if e.result.seconds > 0 and e.result.protocol != "submitted"]
     if len(entries) < 2:
         return ""
@@ -67,7 +67,7 @@ def cost_chart(board: Board) -> str:
 
 
 def _front(entries: Sequence[Entry], seconds: dict[str, float]) -> list[str]:
-    """Models that no cheaper one scores as high as, the best first."""
+    """Return the models with a score that no cheaper model reaches, best first."""
     front, cheapest = [], float("inf")
     for entry in sorted(entries, key=lambda e: (-e.result.mean(), seconds[e.result.model])):
         if seconds[entry.result.model] < cheapest:

@@ -1,4 +1,4 @@
-"""The leaderboard as one static HTML page that sorts and filters in the browser and asks no server for anything."""
+"""The leaderboard as a single static HTML page that sorts and filters in the browser, without requests to a server."""
 
 from benchmark.leaderboard import texts
 from benchmark.leaderboard.boards import Board
@@ -11,11 +11,11 @@ from dataset_card.cards.card import ARXIV_ID, DATA_DOI, REPOSITORY
 from dataset_card.running.templates import template
 
 FOLDED = ("cross-validation", "other releases", "features", "seconds", "protocol", "runs")
-"""Columns that show on demand: the ranked ones fit a window of 1,300 pixels."""
+"""Columns shown on demand; the others fit a window of 1,300 pixels."""
 
 TEXT = ("model", "protocol")
 LOW_FIRST = ("rank", "features", "seconds")
-"""Columns of text, and those whose smallest number comes first when sorted."""
+"""Columns of text, and columns that are sorted with the smallest number first."""
 
 LINKS = {
     "Data": f"https://doi.org/{DATA_DOI}",
@@ -28,7 +28,7 @@ ABOUT: dict[str, str] = WORDS["about"]
 
 
 def _cell(column: str, text: str, value: float | None = None) -> dict:
-    """One cell of a table: its text, the number it is sorted by, and its classes."""
+    """Describe one cell of a table: its text, the number it is sorted by, and its CSS classes."""
     kinds = {"number": column not in TEXT, "low": column in LOW_FIRST, "more": column in FOLDED}
     return {
         "column": column,
@@ -42,12 +42,12 @@ def to_html(boards: list[Board], submissions: list[Submission] | None = None, fo
     """Render one self-contained page.
 
     Args:
-        boards: From `leaderboard`.
+        boards: Boards from `leaderboard`.
         submissions: Entries whose links the page shows; none by default.
-        form: Address of a form that scores predictions, if one is served beside the page.
+        form: Address of a form that scores predictions, if one is served with the page.
 
     Returns:
-        HTML; every row is in the page, so that it reads without JavaScript too.
+        HTML that contains every row, so that it can be read without JavaScript.
     """
     newest = [*reversed(ABOUT), *(board.name for board in boards)]
     names = dict.fromkeys(name for name in newest if any(board.name == name for board in boards))
@@ -65,7 +65,7 @@ def to_html(boards: list[Board], submissions: list[Submission] | None = None, fo
 
 
 def _release(name: str, boards: list[Board]) -> dict:
-    """All boards of one dataset: the ranked ones, those of other seeds, and those of the split that leaks."""
+    """Collect all boards of one dataset: the ranked ones, those of other seeds, and those of the leaking split."""
     honest = [board for board in boards if not board.leaks and not board.other_seed]
     standings = summarize(honest)
     return {
@@ -81,7 +81,7 @@ def _release(name: str, boards: list[Board]) -> dict:
 
 
 def _view(board: Board, charts: bool = False) -> dict:
-    """One board as the page shows it."""
+    """Describe one board as the page shows it."""
     task, shown, best = get_task(board.task), columns_of(board), _best_null(board)
     at = [COLUMNS[i] for i in shown].index("95 % interval") + 1
     rows = []
@@ -96,7 +96,7 @@ def _view(board: Board, charts: bool = False) -> dict:
         "task": task,
         "head": [*head[:at], _cell("gain", "gain"), *head[at:]],
         "rows": rows,
-        # all but the first entry, which the board has
+        # without the first entry, which the board already has
         "nulls": [dict(zip(NULLS, line)) for line in yardsticks_of(board) if line[0] != "magnetics"],
         "notes": notes_of(board),
         "chart": cost_chart(board) if charts else "",
@@ -107,7 +107,7 @@ NULLS = ("model", "what", "score", "95 % interval", "per visit")
 
 
 def _best_null(board: Board) -> float:
-    """The best of what tells nothing of magnetics: chance, and what the terminals tell."""
+    """Return the best score without magnetics: of chance and of the predictions from the terminals."""
     task = get_task(board.task)
     nulls = [r.mean() for r in board.yardsticks if r.protocol == "null" and "magnetics" not in r.model]
     return max([task.chance, *nulls], key=lambda score: task.headline.sign * score)

@@ -1,4 +1,4 @@
-"""Publishes the metric and the leaderboard as Spaces on the Hugging Face Hub."""
+"""Publish the metric and the leaderboard as Spaces on the Hugging Face Hub."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ if __name__ == "__main__":
 
 
 def metric_files() -> dict[str, Path]:
-    """Files of the metric's Space, by path in it."""
+    """Return the files of the metric's Space, by path."""
     folder = PACKAGE / METRIC
     return {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "__init__.py"}
 
@@ -35,19 +35,19 @@ def metric_files() -> dict[str, Path]:
 def leaderboard_files(
     dataset_id: str, results: Path | None = None, submissions: str | None = None
 ) -> dict[str, Path | bytes]:
-    """Files of the leaderboard's Space, by path in it: the page, the code that it runs on, and the results.
+    """Return the files of the leaderboard's Space, by path: the page, the code that it runs, and the results.
 
     Args:
-        dataset_id: The dataset on the Hub to score against, `user/name`.
+        dataset_id: Id of the dataset on the Hub to score against, `user/name`.
         results: Folder of results; the shipped ones by default.
-        submissions: Dataset on the Hub that checked submissions are proposed to, where the Space has a token.
+        submissions: Dataset on the Hub to which checked submissions are proposed if the Space has a token.
 
     Raises:
-        MagBridgeError: Not an id, or there is no valid results file.
+        MagBridgeError: If `dataset_id` is not an id of the Hub, or a results file is missing or invalid.
     """
     if dataset_id.count("/") != 1 or Path(dataset_id).exists():
         raise refused("no_dataset_id", dataset_id=dataset_id)
-    filed = read_files(results)  # a damaged one is refused here rather than in the Space
+    filed = read_files(results)  # a damaged one fails here, not in the Space
     files: dict[str, Path | bytes] = {
         "README.md": Template((SPACE / "README.md").read_text(encoding="utf-8"))
         .substitute(dataset=dataset_id)
@@ -59,9 +59,9 @@ def leaderboard_files(
     for package in (PACKAGE, PACKAGE.parent / "dataset_card"):
         for path in sorted(package.rglob("*")):
             inside = path.relative_to(package).parts
-            # The results given go instead; their code and schema stay.
+            # The chosen results replace the shipped ones; code and schema of `results` stay.
             shipped = inside[0] == SHIPPED.name and (len(inside) > 2 or path.suffix not in (".py", ".json", ".yaml"))
-            # Of submissions the page needs the predictions too: it scores them itself.
+            # The page also needs the predictions of submissions, because it scores them itself.
             needed = path.suffix != ".parquet" or inside[0] == "submissions"
             if path.is_file() and "__pycache__" not in inside and not shipped and needed:
                 files["/".join((package.name, *inside))] = path
@@ -72,14 +72,14 @@ def push_metric(repo_id: str, *, private: bool = False) -> str:
     """Create or update the metric's Space, in one commit.
 
     Args:
-        repo_id: `user/magbridge_metric`: `evaluate.load` looks for a file of the Space's own name.
+        repo_id: Id of the Space, `user/magbridge_metric`; `evaluate.load` looks for a file with the Space's name.
         private: Whether only its owner may see it.
 
     Returns:
-        The Space's address.
+        The URL of the Space.
 
     Raises:
-        MagBridgeError: Another name, a Space with other content, or the Hub refuses or cannot be reached.
+        MagBridgeError: If the name differs, the Space has other content, or the Hub refuses or cannot be reached.
     """
     if repo_id.partition("/")[2] != METRIC:
         raise refused("space_name", repo_id=repo_id, metric=METRIC)
@@ -92,17 +92,18 @@ def push_leaderboard(
     """Create or update the leaderboard's Space, in one commit.
 
     Args:
-        repo_id: `user/name` of the Space.
-        dataset_id: The dataset on the Hub to score against.
+        repo_id: Id of the Space, `user/name`.
+        dataset_id: Id of the dataset on the Hub to score against.
         results: Folder of results; the shipped ones by default.
         submissions: As in `leaderboard_files`.
         private: Whether only its owner may see it.
 
     Returns:
-        The Space's address.
+        The URL of the Space.
 
     Raises:
-        MagBridgeError: As in `leaderboard_files`, a Space with other content, or the Hub refuses or cannot be reached.
+        MagBridgeError: As in `leaderboard_files`; also if the Space has other content, or the Hub refuses or cannot be
+            reached.
     """
     files = leaderboard_files(dataset_id, results, submissions)
     return _push(repo_id, files, SETTINGS, "MagBridge-Battery leaderboard", private)

@@ -1,4 +1,4 @@
-"""The board over all tasks: mean ranks of the models that do all of them, their test cells resampled together."""
+"""The board over all tasks: mean ranks of the models that do every task, with their test cells resampled together."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ class Standing:
     """One model over all tasks.
 
     Attributes:
-        model: Name.
-        mean_rank: Over tasks, among the models that do all of them; equal scores share the mean of their ranks.
-        interval: At level 0.95, each task's test cells resampled for all models at once.
-        scores: Headline by task id.
+        model: Name of the model.
+        mean_rank: Mean over tasks of its rank among the models that do all tasks; equal scores share their mean rank.
+        interval: 95 % interval, with each task's test cells resampled for all models together.
+        scores: Headline score by task id.
     """
 
     model: str
@@ -27,13 +27,13 @@ class Standing:
 
 
 def summarize(boards: list[Board]) -> list[Standing]:
-    """Standings of every model that has results with statistics by cell on all tasks, best first.
+    """Compute the standings of all models that have results with statistics by battery on every task.
 
     Args:
-        boards: Of one release and split.
+        boards: Boards of one release and split.
 
     Returns:
-        None where a task has no board.
+        Standings, best first; empty if a task has no board.
     """
     by_task = {board.task: {entry.result.model: entry.result for entry in board.entries} for board in boards}
     if set(by_task) != {task.id for task in TASKS}:
@@ -58,7 +58,7 @@ def summarize(boards: list[Board]) -> list[Standing]:
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:
-    """Rank of each of M models in each of B rows of scores (B, M), 1 for the highest, ties at their mean."""
+    """Rank M models in each of B rows of scores (B, M): 1 for the highest, ties at their mean rank."""
     better = (scores[:, None, :] > scores[:, :, None]).sum(axis=2)
     equal = (scores[:, None, :] == scores[:, :, None]).sum(axis=2)
     return better + (equal + 1) / 2

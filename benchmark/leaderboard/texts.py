@@ -1,4 +1,4 @@
-"""The boards as text: columns and their words, yardsticks and notes beside a board, Markdown and terminal tables."""
+"""The boards as text: columns, yardsticks and notes of a board, as Markdown and as terminal tables."""
 
 from benchmark.leaderboard.boards import Board, Entry
 from benchmark.results import Result
@@ -13,10 +13,10 @@ OPTIONAL = ("per visit", "other law", "without parents")
 """Columns that only some boards have."""
 
 ALWAYS = 4
-"""The first columns, which are shown however narrow the terminal is."""
+"""Number of leading columns that are shown on any terminal, however narrow."""
 
 NARROW = 100
-"""Characters below which a terminal shows the score alone, without the mean over tables."""
+"""Width in characters below which a terminal shows only the score, without the mean over tables."""
 
 RIGHT = ("rank", "features", "seconds", "runs")
 LEAK_NOTE, RANK_RULE = WORDS["leak_note"], WORDS["rank_rule"]
@@ -24,13 +24,13 @@ EXPLANATION = WORDS["explanation"].format(rank_rule=RANK_RULE)
 
 
 def columns_of(board: Board) -> list[int]:
-    """Numbers of those of `COLUMNS` that say something of an entry."""
+    """Return the indices of those `COLUMNS` that are shown on a board; optional ones only if they are not empty."""
     texts = list(zip(*(texts_of(entry) for entry in board.entries))) or [()] * len(COLUMNS)
     return [i for i, name in enumerate(COLUMNS) if any(texts[i]) or name not in OPTIONAL]
 
 
 def cells_of(entry: Entry) -> tuple[tuple[str, float | None], ...]:
-    """One entry as text and the number that it is sorted by, if any, in the order of `COLUMNS`."""
+    """Return an entry's cells in the order of `COLUMNS`: text, and the number it is sorted by or None."""
     result, visit = entry.result, entry.result.by_visit()
     metrics, seconds = result.runs[0].scores, result.seconds / len(result.runs)
     without_parents = result.mean(WITHOUT_PARENTS.name) if WITHOUT_PARENTS.name in metrics else None
@@ -55,25 +55,25 @@ def cells_of(entry: Entry) -> tuple[tuple[str, float | None], ...]:
 
 
 def _cell(form: str, values: tuple[float, ...] | float | None) -> tuple[str, float | None]:
-    """Figures in words, and the first of them; nothing where there are none."""
+    """Return formatted values and the first of them; empty text and None if there are no values."""
     values = values if isinstance(values, tuple) else () if values is None else (values,)
     return (form.format(*values), values[0]) if values else ("", None)
 
 
 def texts_of(entry: Entry) -> tuple[str, ...]:
-    """One entry as text, in the order of `COLUMNS`."""
+    """Return an entry's texts in the order of `COLUMNS`."""
     return tuple(text for text, _ in cells_of(entry))
 
 
 def reported(result: Result) -> str:
-    """The mark of what an entry's author says and nobody can recompute."""
+    """Return the mark of values that an entry's author reports and that cannot be recomputed."""
     return " †" if result.protocol == "submitted" else ""
 
 
 def yardsticks_of(board: Board) -> list[tuple[str, ...]]:
-    """What a board is to be read against, a line each: name, meaning, score, its interval, and the score per visit.
+    """Return the yardsticks of a board, one line each: name, meaning, score, its interval, and the score per visit.
 
-    The first is the best score without looking at anything, the last before the ceiling the best magnetic readout.
+    The first is the best constant prediction; the last before the ceiling is the best magnetic readout.
     """
     task = get_task(board.task)
     lines: list[tuple[str, ...]] = [("chance", "the best constant prediction", f"{task.chance:.3f}", "", "")]
@@ -82,7 +82,7 @@ def yardsticks_of(board: Board) -> list[tuple[str, ...]]:
     nulls = [result for result in board.yardsticks if result.protocol == "null"]
     lines += [_yardstick(result, result.model, result.description) for result in nulls]
     best = board.entries[0].result
-    lines.append(_yardstick(best, "magnetics", f"the first entry, {best.model}: signals alone"))
+    lines.append(_yardstick(best, "magnetics", f"the first entry, {best.model}: signals only"))
     ceilings = [result for result in board.yardsticks if result.protocol == "ceiling"]
     return lines + [_yardstick(r, "ceiling", f"a lower estimate: {r.description}") for r in ceilings]
 
@@ -96,7 +96,7 @@ YARDSTICKS = ("yardstick", "what it is", "score", "95 % interval", "per visit")
 
 
 def notes_of(board: Board) -> list[str]:
-    """What must be said beside a board."""
+    """Return the notes that must be shown with a board."""
     notes = []
     for remark in board.remarks:
         score = f", {remark.result.headline} {remark.result.mean():.3f}" if remark.shown and not remark.ranked else ""
@@ -111,7 +111,7 @@ def notes_of(board: Board) -> list[str]:
 
 
 def to_markdown(boards: list[Board]) -> str:
-    """The boards as Markdown, leaking ones last and marked."""
+    """Render the boards as Markdown, with leaking ones last and marked."""
     lines = ["# MagBridge-Battery leaderboard", "", EXPLANATION, ""]
     for board in _honest_first(boards):
         lines += [f"## {board.title}{' (leaks)' if board.leaks else ''}", ""]
@@ -129,7 +129,7 @@ def to_markdown(boards: list[Board]) -> str:
 
 
 def print_table(boards: list[Board], console) -> None:
-    """Print the boards on a `rich` console, each with as many columns as fit its width."""
+    """Print the boards on a `rich` console, each with as many columns as fit."""
     from rich.table import Table
 
     for board in _honest_first(boards):
@@ -159,7 +159,7 @@ def print_table(boards: list[Board], console) -> None:
 
 
 def _fitting(rows: list[tuple[str, ...]], width: int) -> tuple[list[int], list[str]]:
-    """Numbers of the columns that hold something and fit, the first four in any case, and names of the others."""
+    """Return the indices of non-empty columns that fit (the first four always) and the names of the others."""
     shown: list[int] = []
     left_out: list[str] = []
     used = 1
@@ -176,5 +176,5 @@ def _fitting(rows: list[tuple[str, ...]], width: int) -> tuple[list[int], list[s
 
 
 def _honest_first(boards: list[Board]) -> list[Board]:
-    """The default master seed split by cell, then other seeds, then what leaks."""
+    """Order boards: the default master seed split by cell, then other seeds, then leaking splits."""
     return sorted(boards, key=lambda board: (board.leaks, board.other_seed))

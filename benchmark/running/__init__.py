@@ -1,4 +1,4 @@
-"""Declared models run under every protocol, and what boards hold beside them as yardsticks."""
+"""Runs of declared models under every protocol, and of the yardsticks that boards show with them."""
 
 from benchmark.running.protocols import OUTSIDE, run_baselines
 

@@ -1,4 +1,4 @@
-"""Runs declared baselines over tasks and files their results."""
+"""Run declared baselines over tasks and file their results."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -27,11 +27,11 @@ OUTSIDE: dict[str, Callable[[], Model]] = {
     **{name: partial(_needs_the_bridge, name) for name in ("reservoir-ridge", "matched-filters")},
     "tabicl": lambda: tabicl.MODEL,
 }
-"""Models that run only when asked for by name. Packages above supply two, the third needs weights."""
+"""Models that run only if named. Packages above this one supply the first two; the third needs weights."""
 
 LAWS = "law_transfer"
 RUN = (*SAMPLINGS, "few_shot", "cross_validation", LAWS, "null")
-"""Protocols that are run here; the last is of no model, but of what a terminal tells without signals."""
+"""Protocols that can be run; `null` runs no model, but scores what the terminals tell without signals."""
 
 
 def run_baselines(
@@ -51,19 +51,19 @@ def run_baselines(
     Args:
         data: Release folder or Hub id.
         task: One task id; all by default.
-        model: One model's name, or `module:name` for one of the user's own; all by default.
-        table: 3 or 4, the models of that table.
+        model: Name of one model, or `module:name` for the user's own; all by default.
+        table: 3 or 4, for the models of that published table.
         split: Split to read.
-        protocol: One of `RUN`; each model's own sampling by default. `law_transfer` is of T1 alone.
-        like: Results file or folder: the models, tasks and protocols of these results alone.
-        out: Folder that each result is written to as soon as it is there.
-        engine: Processes or a cluster that run a fit each; by default this process, one by one.
+        protocol: One of `RUN`; each model's own sampling by default. `law_transfer` applies only to T1.
+        like: Results file or folder: run only the models, tasks and protocols of these results.
+        out: Folder to which each result is written as soon as it is available.
+        engine: Processes or a cluster for the fits; by default this process runs them in turn.
 
     Returns:
         Results by task, then model.
 
     Raises:
-        MagBridgeError: Unknown task, model, table or protocol, or nothing to run.
+        MagBridgeError: If the task, model, table or protocol is unknown, or there is nothing to run.
     """
     if table is not None and table not in TABLE_FAMILIES:
         raise MagBridgeError(f"unknown table {table}: expected 3 or 4")

@@ -1,8 +1,9 @@
-"""Yardsticks of a board, never ranked: what a terminal tells without magnetometry, and T1 between two laws of ageing.
+"""Unranked yardsticks of a board: predictions from the terminals without magnetometry, and T1 across two ageing laws.
 
-The pulse voltages are measurements of real cells; the magnetic signals are made from SOH. So the magnetic readout wins
-on T1 and T2 by construction, and these figures say by how much. How the field follows SOH is a hypothesis, and v2 draws
-a battery's law from two: a readout that only inverts one of them shows it when it is scored on batteries of the other.
+The pulse voltages are measurements of real cells, but the magnetic signals are generated from SOH. The magnetic readout
+therefore wins on T1 and T2 by construction, and these scores show by how much. How the field follows SOH is a
+hypothesis, and v2 draws each battery's law from two: a readout that only inverts one law is exposed by its score on
+batteries of the other.
 """
 
 import time
@@ -40,7 +41,7 @@ NULLS = {name: DESCRIPTIONS[name] for name in ("voltage-soc", "pulses", "pulses-
 TREES, LEAF = 200, 3
 SEEDS = (0, 1, 2)
 FOLDS = 5
-"""Folds over training batteries, from which the last learner sees the readout's held-out predictions."""
+"""Folds over training batteries; the last learner sees the readout's predictions on the held-out folds."""
 
 _TERMINAL = ("voltage", "soc", "u_features")
 
@@ -49,12 +50,12 @@ def nulls(task: Task, data: TaskData, release: str | Path, bridge: str) -> Itera
     """Score each of `NULLS` on a task.
 
     Args:
-        task: The task.
-        data: Its rows.
-        release: The release that they are read from.
-        bridge: `v1` or `v2`, the bridge that made them.
+        task: Task to score.
+        data: Rows of the task.
+        release: Release that the rows are read from.
+        bridge: Bridge that made the rows, `v1` or `v2`.
 
-    Returns:
+    Yields:
         Results under the protocol `null`.
     """
     terminal = _terminal(release_folder(release))
@@ -88,7 +89,7 @@ def _trees(seed: int, task: Task):
 
 
 def _terminal(folder: Path) -> dict[str, np.ndarray]:
-    """Voltage, SOC and pulse voltages, (23,), of each row; zeros for the pulses that Regime-B rows do not have."""
+    """Read voltage, SOC and pulse voltages (23,) of each row; Regime-B rows have no pulses and get zeros."""
     columns = ["sample_id", *_TERMINAL]
     files = folder.glob("data/**/*.parquet")
     table = pa.concat_tables([pq.read_table(file, columns=columns, partitioning=None) for file in files])
@@ -98,10 +99,10 @@ def _terminal(folder: Path) -> dict[str, np.ndarray]:
 
 
 def _magnetic(task: Task, reader: Model, data: TaskData) -> dict[str, np.ndarray]:
-    """What a magnetic readout says of each row, (n, F): of training rows by fits that saw none of their battery."""
+    """Predict each row with a magnetic readout, (n, F); training rows by fits that saw no row of their battery."""
     train = data.train
     pseudo = np.char.startswith(train.battery_ids, REGIME_B_PREFIX)
-    # Where all Regime-B rows are of one pseudo-cell, as in v1, every fit needs them.
+    # If all Regime-B rows belong to one pseudo-cell, as in v1, every fit needs them.
     kept = pseudo if len(set(train.battery_ids[pseudo].tolist())) < FOLDS else np.zeros(len(train), bool)
     held_out = None
     for batteries in battery_folds(train.battery_ids, FOLDS):
@@ -114,7 +115,7 @@ def _magnetic(task: Task, reader: Model, data: TaskData) -> dict[str, np.ndarray
 
 
 def _said(task: Task, reader: Model, data: TaskData, fitted: Subset, asked: Subset) -> np.ndarray:
-    """Predictions of the rows asked by a fit on others: SOH, or a column for each class and one for the score."""
+    """Predict the rows `asked` by a fit on others: SOH, or one column per class and one for the score."""
 
     def clean() -> dict[str, Subset]:
         rows = data.clean()["train"]
@@ -136,14 +137,14 @@ def law_transfer(model: Model, data: TaskData) -> Result:
     """Fit a T1 model on all training rows of one law and score it on test rows of the other, both ways.
 
     Args:
-        model: A model of T1.
-        data: Its rows, of a release that has laws.
+        model: Model of T1.
+        data: Rows of T1 from a release with two laws.
 
     Returns:
-        Two runs: fold 0 is fitted on the law whose name comes first and scored on the other, fold 1 the other way.
+        Two runs: fold 0 is fitted on the alphabetically first law and scored on the other, fold 1 the other way round.
 
     Raises:
-        MagBridgeError: The rows have no laws, or they have one law alone.
+        MagBridgeError: If the rows do not have two laws.
     """
     laws = sorted(set(data.train.laws.tolist()) - {""})
     if len(laws) != 2 or not set(laws) <= set(data.test.laws.tolist()):

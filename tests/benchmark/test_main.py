@@ -99,7 +99,7 @@ def test_run_score_leaderboard_and_plot(release, tmp_path):
     out = tmp_path / "results"
     printed = run("run", "--table", "3", "--task", "t1", "--data", release, "--out", out).stdout
     assert all(f"{name} on t1" in printed for name in ("ridge", "svr-rbf", "random-forest"))
-    assert "0.675" not in printed and printed.endswith("are not shown beside these rows.\n")
+    assert "0.675" not in printed and printed.endswith("are not shown for other rows.\n")
     file = tmp_path / "ridge.parquet"
     (ridge,) = [r for r in read_results(out) if r.model == "ridge"]
     write_predictions(file, read_predictions(*out.glob("*.jsonl"), [ridge])[ridge.key], ridge.dataset.digest)
@@ -141,7 +141,7 @@ def test_a_model_of_ones_own(release, tmp_path):
 def test_the_leaderboard_says_what_it_read(release, tmp_path):
     run("run", "--task", "t1", "--model", "constant", "--data", release, "--out", tmp_path)
     done = run("leaderboard", "--results", tmp_path)
-    assert "constant" in done.stdout and done.stderr == f"read 1 results of {tmp_path}\n"
+    assert "constant" in done.stdout and done.stderr == f"read 1 results from {tmp_path}\n"
 
 
 def test_protocols_from_the_command_line(release):
@@ -173,7 +173,10 @@ def test_shipped_leaderboard_in_every_form(tmp_path):
         (("run", "--task", "t2", "--model", "ridge", "--data", "nowhere"), "no baseline fits"),
         (("run", "--model", "my_model:predict", "--data", "nowhere"), "no model my_model:predict"),
         (("submit", "nowhere", "--data", "nowhere"), "no release at nowhere"),
-        (("push", "baseline", "--repo", "u/r", "--data", "nowhere"), "which baseline? expected --model NAME"),
+        (
+            ("push", "baseline", "--repo", "u/r", "--data", "nowhere"),
+            "push baseline without --model or --task: expected",
+        ),
         (("leaderboard", "--format", "pdf"), "unknown format 'pdf'"),
         (("leaderboard", "--results", "nowhere"), "no results at nowhere"),
         (("leaderboard", "--task", "t0"), "unknown task 't0'"),

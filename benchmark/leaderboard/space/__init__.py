@@ -1,1 +1,1 @@
-"""The leaderboard as a gradio page: the boards of a folder of results, and predictions scored on the spot."""
+"""The leaderboard as a gradio page: the boards of a folder of results, and a form that scores predictions."""

@@ -1,4 +1,4 @@
-"""The board, and a form that scores predictions beside it. Runs locally and as a Space of the Hub.
+"""The board, with a form that scores predictions. It runs locally and as a Space on the Hub.
 
 python -m benchmark serve --data magbridge-battery
 """
@@ -29,22 +29,23 @@ from dataset_card.running.log import LOG
 from dataset_card.running.templates import template
 
 SETTINGS = "leaderboard.json"
-"""Beside the page of a Space: the dataset that it scores against, and the one it proposes submissions to."""
+"""Settings file of a Space: the dataset to score against, and the dataset to which submissions are proposed."""
 
 TASK_CHOICES = [(f"{task.id.upper()} {task.title}", task.id) for task in TASKS]
 
 FORM = "/submit"
-"""Where the form is served; the board is at the root."""
+"""Path of the form; the board is at the root."""
 
 NOT_SCORED = "**Not scored:**"
 MAX_AGE_S = 600
-"""Uploads that nobody submits go after this."""
+"""Time in s after which uploads that were not submitted are deleted."""
 
 QUEUE = 100
-"""Submissions that may wait, one second each or so; the page shows the place in the queue, and says when it is full."""
+"""Number of submissions that may wait, for about a second each; the page shows the place in the queue, or that it is
+full."""
 
 ARRIVAL_S = 5
-"""What a file that was uploaded has to reach its place."""
+"""Time in s that an uploaded file may take to arrive in its place."""
 
 
 def build(
@@ -54,20 +55,20 @@ def build(
     uploads: Uploads | None = None,
     compared: ByFile = MappingProxyType({}),
 ):
-    """Build the form, not launched, and the board beside it.
+    """Build the form, without launching it, and the board.
 
     Args:
-        results: Result files' contents.
+        results: Results to show.
         release: Release folder, or a dataset's id on the Hub.
-        submissions: Dataset on the Hub that checked submissions are proposed to, if any.
-        uploads: Where the server counts them.
-        compared: Results, by file, whose filed predictions entries are compared with.
+        submissions: Dataset on the Hub to which checked submissions are proposed, or None.
+        uploads: The server's counter of uploads.
+        compared: Results, by file, with filed predictions to compare the entries with.
 
     Returns:
         A `gradio.Blocks`, and the board as HTML.
 
     Raises:
-        MagBridgeError: There is no release, or gradio is not installed.
+        MagBridgeError: If there is no such release, or gradio is not installed.
     """
     gradio = _gradio()
     folder = release_folder(release)
@@ -90,9 +91,9 @@ def build(
                 result, notes = handle(Form(task, own, *(word or "" for word in words)), folder, board, submissions)
         except MagBridgeError as error:
             return f"{NOT_SCORED} {error}", []
-        except Exception:  # whatever it is, the page answers in words
+        except Exception:  # the page must answer any failure with a message
             traceback.print_exc(file=sys.stderr)
-            return f"{NOT_SCORED} this server failed at it, not your file: try again, or tell who keeps the page.", []
+            return f"{NOT_SCORED} the server failed, not your file: try again, or tell the maintainer of this page.", []
         finally:
             counted.leave(file)
             for stray in Path(file).parent.parent.glob("tmp*"):  # gradio leaves an empty file for each upload
@@ -111,16 +112,16 @@ def build(
         with gradio.Row():
             task = gradio.Dropdown(TASK_CHOICES, value=TASKS[0].id, label="Task")
             name = gradio.Textbox(label="Name on the board", max_length=60)
-        with gradio.Row(visible=bool(submissions)):  # only what is proposed for the board needs these
-            authors = gradio.Textbox(label="Authors, commas between", max_length=1000)
+        with gradio.Row(visible=bool(submissions)):  # needed only for proposals to the board
+            authors = gradio.Textbox(label="Authors, separated by commas", max_length=1000)
             licence = gradio.Textbox(label="Licence of the predictions", max_length=60)
         with gradio.Row(visible=bool(submissions)):
             description = gradio.Textbox(label="Description, one sentence", max_length=500)
             code = gradio.Textbox(label="Address of the code, if public", max_length=500)
         with gradio.Row(visible=bool(submissions)):
-            seen = gradio.Textbox(label="Trained on: digests of releases, commas between", max_length=1000)
+            seen = gradio.Textbox(label="Trained on: digests of releases, separated by commas", max_length=1000)
             pooling = gradio.Radio(
-                [("each scan alone", "scan"), ("all scans of a visit", "visit")], label="Predicted from"
+                [("each scan only", "scan"), ("all scans of a visit", "visit")], label="Predicted from"
             )
         file = gradio.File(label="Predictions", file_types=[".parquet", ".csv", ".jsonl"], elem_id="predictions")
         button = gradio.Button("Score", variant="primary", elem_id="score")
@@ -133,12 +134,12 @@ def build(
 
 
 def _copy(upload: Path, folder: Path) -> Path:
-    """An upload under its own name in a folder of this submission alone: others may hand in the same file."""
+    """Copy an upload under its own name to a folder of this submission, because others may submit the same file."""
     for _ in range(10 * ARRIVAL_S):
         if upload.is_file():
             return Path(shutil.copy(upload, folder / upload.name))
         time.sleep(0.1)
-    raise MagBridgeError(f"{upload.name} is no longer here: it was scored and deleted; upload it again")
+    raise MagBridgeError(f"{upload.name} was already scored and deleted: upload it again")
 
 
 def serve(results: Path | None, release: str | Path, port: int | None = None, submissions: str | None = None) -> None:
@@ -156,7 +157,7 @@ def serve(results: Path | None, release: str | Path, port: int | None = None, su
     from fastapi.responses import HTMLResponse
 
     read = [result for found in filed.values() for result in found]
-    # A Space has no predictions of the results it is given.
+    # A Space has no predictions for its results.
     page, html = build(read, release, submissions, uploads, {} if results else filed)
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")  # as a Space sets it
@@ -174,7 +175,7 @@ def serve(results: Path | None, release: str | Path, port: int | None = None, su
 
 
 def serve_space(folder: Path) -> None:
-    """Serve a Space whose folder holds `leaderboard.json` and the results in `results/`."""
+    """Serve a Space from its folder, which contains `leaderboard.json` and `results/`."""
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     serve(folder / "results", settings["dataset"], submissions=settings["submissions"])
 

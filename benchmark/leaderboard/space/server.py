@@ -1,4 +1,4 @@
-"""The page's server: own origin and known hosts only, uploads counted and deleted, no request without an end."""
+"""The page's server: it accepts only its own origin and known hosts, deletes uploads, and times out requests."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 from dataset_card.errors import MagBridgeError
 
 HEAD_S, BODY_S = 10, 120
-"""Longest time that the head of a request, and the rest of it, may take to arrive."""
+"""Longest time in s that the head of a request, and its body, may take to arrive."""
 
 LAST_S = 3
-"""What answers that are under way have when the server ends."""
+"""Time in s that unfinished answers have when the server stops."""
 
 MAX_JOIN_BYTES = 2**20
-"""Of a request for a place in the queue: it names a file and some words."""
+"""Size limit of a request for a place in the queue, which contains a file name and a few texts."""
 
 PORTS = range(7860, 7960)
 
@@ -32,7 +32,7 @@ _Send = Callable[[_Message], Awaitable[None]]
 
 
 class Uploads:
-    """Which uploads somebody still needs: one file stands for all that hand in the same bytes."""
+    """Counts of the uploads that are still needed; submissions of the same bytes share one file."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,17 +47,17 @@ class Uploads:
             self._ever.add(path)
 
     def knows(self, path: str) -> bool:
-        """Whether an upload lay there, which may be answered and deleted by now."""
+        """Return whether an upload was ever at this path; it may have been answered and deleted since."""
         return path in self._ever
 
     def join(self, path: str) -> None:
-        """Count a place in the queue; a double click takes two for one upload."""
+        """Count a place in the queue; a double click takes two places for one upload."""
         with self._lock:
             self._waiting[path] += 1
             self._arrived[path] = max(0, self._arrived[path] - 1)
 
     def leave(self, path: str) -> None:
-        """Delete an upload that was answered, unless somebody else needs the same one."""
+        """Delete an upload after its answer, unless another submission needs it."""
         with self._lock:
             self._waiting[path] = max(0, self._waiting[path] - 1)
             if self._waiting[path] or self._arrived[path]:
@@ -65,15 +65,15 @@ class Uploads:
             del self._waiting[path], self._arrived[path]
             with contextlib.suppress(OSError):
                 os.unlink(path)
-                os.rmdir(Path(path).parent)  # uploads come in a folder each
+                os.rmdir(Path(path).parent)  # each upload has its own folder
 
 
 class Guard:
-    """An ASGI application behind the checks of host and origin, which counts uploads and serves none of them.
+    """An ASGI application behind checks of host and origin, which counts uploads and never serves them.
 
     Args:
-        app: The application.
-        uploads: Where they are counted.
+        app: Application to guard.
+        uploads: Counter of uploads.
     """
 
     def __init__(self, app: Callable, uploads: Uploads):
@@ -93,7 +93,7 @@ class Guard:
             await self._join(scope, receive, send)
         elif path.endswith("/upload"):
             await self._upload(scope, receive, send)
-        elif scope["method"] == "POST":  # other ways to call the form's function, whose files nobody counts
+        elif scope["method"] == "POST":  # other ways to call the form's function, with uncounted files
             await _answer(send, 404, "there is no such page")
         else:
             await self.app(scope, receive, send)
@@ -114,8 +114,8 @@ class Guard:
 
         with contextlib.suppress(ValueError, RecursionError):  # gradio answers these
             json.loads(body, object_hook=note)
-        if not all(self.uploads.knows(path) for path in paths):  # gradio, when mounted, reads any file of the server
-            await _answer(send, 403, "this page reads what was uploaded to it, and no other file")
+        if not all(self.uploads.knows(path) for path in paths):  # a mounted gradio reads any file of the server
+            await _answer(send, 403, "this page reads only files that were uploaded to it")
             return
         for path in paths:
             self.uploads.join(path)
@@ -135,7 +135,7 @@ class Guard:
                 body += message.get("body", b"")
                 if not message.get("more_body", False):
                     with contextlib.suppress(ValueError):
-                        for path in json.loads(body):  # before the answer is out, and with it the next request
+                        for path in json.loads(body):  # before the answer is sent, which allows the next request
                             self.uploads.arrive(path)
             await send(message)
 
@@ -143,19 +143,19 @@ class Guard:
 
 
 def refusal_of(headers: dict[str, str]) -> tuple[int, str] | None:
-    """Status and words for a request that another page or a rebound name sent; None for one that may pass."""
+    """Return status and message for a request from another page or a rebound name; None if it may pass."""
     host, origin = headers.get("host", ""), headers.get("origin")
     try:
         name, source = urlsplit(f"//{host}").hostname or "", urlsplit(origin or "").netloc
     except ValueError:  # half a bracket
-        return 400, "this is no address"
+        return 400, "not a valid address"
     known = {"localhost", os.environ.get("SPACE_HOST", "localhost").lower()}
     with contextlib.suppress(ValueError):
         known.add(str(ipaddress.ip_address(name)))  # a name can be rebound, an address cannot
     if name not in known:
         return 421, f"this page is not served as {name[:100]!r}: open the address that it printed"
     if origin is not None and source != host:
-        return 403, "this page takes requests of its own only"
+        return 403, "this page accepts only its own requests"
     return None
 
 
@@ -171,7 +171,7 @@ def _protocol() -> type[asyncio.Protocol]:
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class Timed(H11Protocol):
-        """Closes a connection whose request does not arrive in time."""
+        """Protocol that closes a connection if its request does not arrive in time."""
 
         _end: asyncio.TimerHandle | None = None
         _of: type | None = None
@@ -192,7 +192,7 @@ def _protocol() -> type[asyncio.Protocol]:
         def _watch(self) -> None:
             state = self.conn.their_state
             if self._end is not None and state is self._of:
-                return  # a byte now and then does not buy time
+                return  # single bytes do not extend the time
             if self._end is not None:
                 self._end.cancel()
             self._of, self._end = state, None
@@ -207,17 +207,17 @@ def _protocol() -> type[asyncio.Protocol]:
 
 
 def free_port(host: str) -> int:
-    """The first free port of `PORTS`.
+    """Find the first free port in `PORTS`.
 
     Raises:
-        MagBridgeError: All are taken.
+        MagBridgeError: If all are taken.
     """
     for port in PORTS:
         with socket.socket() as tried, contextlib.suppress(OSError):
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind((host, port))
             return port
-    raise MagBridgeError(f"no port from {PORTS[0]} to {PORTS[-1]} is free: expected --port with one that is")
+    raise MagBridgeError(f"no port from {PORTS[0]} to {PORTS[-1]} is free: choose another with --port")
 
 
 def run(app: Callable, host: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""What the page's form hands in: checked as a submission is, ranked at once, kept where the Space may keep it."""
+"""Submissions from the page's form: checked like a submission folder, ranked at once, and proposed to the Hub."""
 
 import contextlib
 import os
@@ -22,18 +22,18 @@ DEFAULT_NAME = "your-predictions"
 
 @dataclass(frozen=True)
 class Form:
-    """What the page asks for; only the first two are needed for scores.
+    """Fields of the page's form; scores need only the first two.
 
     Attributes:
         task: Task id.
-        file: The uploaded predictions.
-        name: Of the model.
-        authors: Names, with commas between.
-        description: One sentence.
-        licence: Of the predictions.
-        trained_on: Digests of the releases that the model saw, with commas between.
+        file: Uploaded predictions.
+        name: Name of the model.
+        authors: Names of the authors, separated by commas.
+        description: One sentence on the model.
+        licence: Licence of the predictions.
+        trained_on: Digests of the releases that the model was trained on, separated by commas.
         pooling: As in a submission.
-        code: Address of the code, or empty.
+        code: URL of the code, or empty.
     """
 
     task: str
@@ -48,12 +48,12 @@ class Form:
 
     @property
     def missing(self) -> list[str]:
-        """What would be needed to keep it."""
+        """Empty fields that a proposal to the board needs."""
         asked = ("name", "authors", "description", "licence", "trained_on", "pooling")
         return [name.replace("_", " ") for name in asked if not getattr(self, name).strip()]
 
     def write(self, parent: Path, release: Path) -> Path:
-        """The form as a submission folder in `parent`."""
+        """Write the form as a submission folder in `parent`."""
         names = [name.strip() for name in self.authors.split(",") if name.strip()]
         suffix = self.file.suffix if self.file.suffix in (".parquet", ".csv", ".jsonl") else ".csv"
         folder = parent / "submission"
@@ -75,19 +75,19 @@ class Form:
 
 
 def handle(form: Form, release: Path, board: list[Result], repo: str | None) -> tuple[Result, list[str]]:
-    """Check and score a form, and keep it as a pull request where it can; the upload is gone afterwards.
+    """Check and score a form, propose it as a pull request if possible, and delete the upload.
 
     Args:
-        form: As filled in.
+        form: The submitted form.
         release: Folder of the release.
         board: Results on the board.
-        repo: Dataset on the Hub that submissions are proposed to, or None.
+        repo: Dataset on the Hub to which submissions are proposed, or None.
 
     Returns:
-        The scores, and what to tell: place, remarks, and whether it was kept.
+        The scored result, and notes for the user: place, remarks, and whether it was kept.
 
     Raises:
-        MagBridgeError: It does not hold; says what, without the server's paths.
+        MagBridgeError: If a check fails; the message does not show the server's paths.
     """
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -101,25 +101,23 @@ def handle(form: Form, release: Path, board: list[Result], repo: str | None) -> 
             kept = _kept(form, checked, folder, repo)
     finally:
         form.file.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # uploads come in a folder each; another one stays
+        with contextlib.suppress(OSError):  # each upload has its own folder; one with other files stays
             form.file.parent.rmdir()
     return result, [placed(result, board), *checked.remarks, kept]
 
 
 def _kept(form: Form, checked: Checked, folder: Path, repo: str | None) -> str:
     if repo is None or not os.environ.get("HF_TOKEN"):
-        return (
-            "Scored and deleted: this page keeps nothing. To stay on the board, open a pull request (CONTRIBUTING.md)."
-        )
+        return "Scored and deleted: this page keeps nothing. To enter the board, open a pull request (CONTRIBUTING.md)."
     if form.missing:
-        return f"Scored and deleted: to keep it, fill in {', '.join(form.missing)} too."
+        return f"Scored and deleted: to keep it, also fill in {', '.join(form.missing)}."
     name = checked.submission.name
     files: dict[str, Path | bytes] = {f"{name}/{path.name}": path.read_bytes() for path in sorted(folder.iterdir())}
     return f"Kept as a pull request, public from now on: {Repository(repo, 'dataset').propose(files, f'Submit {name}')}"
 
 
 def summary(result: Result, notes: list[str]) -> str:
-    """Every metric of a scored submission and what to tell, as Markdown."""
+    """Render all metrics of a scored submission and its notes as Markdown."""
     metric, seeds = get_task(result.task).headline.name, len(result.runs)
     low, high = result.interval() or (float("nan"), float("nan"))
     lines = [
@@ -134,7 +132,7 @@ def summary(result: Result, notes: list[str]) -> str:
 
 
 def ranked(result: Result, board: list[Result]) -> list[list[str]]:
-    """The submission's board with it in its place, a list of texts a row, columns as in `COLUMNS`."""
+    """Return the board with the submission in its place, one list of texts per row, columns as in `COLUMNS`."""
     own, entries = standing(result, board)
     rows = [list(texts_of(entry)) for entry in entries]
     rows[entries.index(own)][COLUMNS.index("model")] = f"➤ {result.model}"

@@ -22,9 +22,9 @@ def test_eval_results_read_back():
     "results, message",
     [
         ([], "results of no model"),
-        ([STRONG, WEAK], "results of strong, weak: expected those of exactly one"),
-        ([LEAKING], "is no headline result"),
-        ([FOLDS], "is no headline result"),
+        ([STRONG, WEAK], "results of strong, weak: expected results of exactly one model"),
+        ([LEAKING], "is not a headline result"),
+        ([FOLDS], "is not a headline result"),
     ],
 )
 def test_only_one_models_headline_results_are_exported(results, message):

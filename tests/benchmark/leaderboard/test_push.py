@@ -264,7 +264,7 @@ def test_the_page_shows_boards_scores_a_file_and_proposes_it(browser, page, hub,
     for label, words in (("Name on", "oracle"), ("Authors", "Ada, Bob"), ("Licence", "MIT"), ("Description", "True.")):
         fill(label, words)
     fill("Trained on", "0" * 64)
-    click("//label[contains(., 'each scan alone')]")
+    click("//label[contains(., 'each scan only')]")
     upload(predictions)
     wait.until(lambda b: "Kept as a pull request" in text("#outcome"))
     entry = hub.files("dataset", ENTRIES, "refs/pr/1")

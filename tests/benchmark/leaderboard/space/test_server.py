@@ -97,7 +97,7 @@ def test_files_of_the_server_are_never_read(address, wrap):
     url, _, uploads = address
     body = wrap({"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}})
     found = requests.post(f"{url}/queue/join", json=body, timeout=9)
-    assert (found.status_code, found.text) == (403, "this page reads what was uploaded to it, and no other file\n")
+    assert (found.status_code, found.text) == (403, "this page reads only files that were uploaded to it\n")
     for other in ("run/predict", "api/predict", "call/submit", "upload/x", "component_server"):
         assert requests.post(f"{url}/gradio_api/{other}", json=body, timeout=9).status_code == 404
     uploads.arrive("/etc/hostname")
@@ -114,7 +114,7 @@ def test_what_was_uploaded_is_not_served_and_a_form_is_bounded(address):
     assert requests.get(f"{url}/gradio_api/file=/etc/hostname", timeout=9).status_code == 404
     assert requests.post(f"{url}/queue/join", data=b"x" * (server.MAX_JOIN_BYTES + 1), timeout=9).status_code == 413
     found = requests.post(f"{url}/upload", data=b"x", headers={"Origin": "https://evil.example"}, timeout=9)
-    assert (found.status_code, found.text) == (403, "this page takes requests of its own only\n")
+    assert (found.status_code, found.text) == (403, "this page accepts only its own requests\n")
 
 
 @pytest.mark.parametrize(

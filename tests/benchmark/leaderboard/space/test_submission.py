@@ -43,7 +43,7 @@ def test_a_form_is_scored_ranked_and_deleted(release, board, upload):
 def test_without_all_fields_nothing_is_kept(release, board, upload, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
     _, notes = handle(Form("t1", upload, name="oracle", authors="Ada"), release, board, "USER/submissions")
-    assert notes[-1] == "Scored and deleted: to keep it, fill in description, licence, trained on, pooling too."
+    assert notes[-1] == "Scored and deleted: to keep it, also fill in description, licence, trained on, pooling."
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Commands of the benchmark: `list | run | score | leaderboard | plot | analyse | transfer | export | push | serve`."""
+"""Commands of the benchmark, from `list`, `run` and `score` to `leaderboard`, `analyse` and `push`."""
 
 from dataset_card.running.door import answer_signals, run
 

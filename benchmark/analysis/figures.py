@@ -71,7 +71,7 @@ def soh_error(documents: list[dict]):
         line[2].set_xticks(range(len(bins["table"])), [b["name"].replace("-", "\n") for b in bins["table"]])
         errors(line[3], [b["name"] for b in bins["SOH"]], [b["mean"] for b in bins["SOH"]], color=MARK, **BINS)
         line[3].axhline(0, color=QUIET, linewidth=0.8)
-        line[3].set(ylabel="predicted less true", title=f"{short_name(document)}: mean error")
+        line[3].set(ylabel="predicted minus true", title=f"{short_name(document)}: mean error")
     for panel, label in zip(axes[-1], ("SOC, %", "voltage, V, eighths", "", "true SOH, tenths")):
         panel.set_xlabel(label)
     return figure
@@ -149,7 +149,7 @@ def splits(documents: list[dict]):
                 (s["cell_deals"], s["by_cell"], LINE, "o", -0.17, "by cell"),
                 (s["row_deals"], s["by_row"], MARK, "s", 0.17, "by row (leaks)"),
             ):
-                panel.plot(deals, [y + shift] * len(deals), color=colour, label=f"dealt anew {name}", **DEALT)
+                panel.plot(deals, [y + shift] * len(deals), color=colour, label=f"random split {name}", **DEALT)
                 panel.plot(official, y + shift, marker, mec=colour, label=f"official split {name}", **OFFICIAL)
         score_lines(panel, [(s["task"], s["model"]) for s in spreads])
         panel.set(ylim=(len(spreads) - 0.5, -0.5), title=short_name(document))

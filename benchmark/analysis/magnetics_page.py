@@ -132,7 +132,7 @@ def reliability(measured: dict):
     left.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8)
     lowest = min(min(b[0], b[2]) for _, r in _judged(measured) for b in r["bins"])
     left.set(xlim=(lowest - 0.03, 1.01), ylim=(lowest - 0.03, 1.02))
-    left.set(xlabel="probability of the predicted class", ylabel="share of rows it is right in", title="calibration")
+    left.set(xlabel="probability of the predicted class", ylabel="share of correct rows", title="calibration")
     right.set(xlabel="coverage: share of rows decided", ylabel="error among them", title="risk against coverage")
     right.set(xlim=(0, 1), ylim=(0, None))
     legend_below(figure, 3)
@@ -152,8 +152,8 @@ def sensors(measured: dict):
         scale = {"ticks": np.linspace(0, lost.max(), 3), "format": "%.3f", "orientation": "horizontal", "aspect": 30}
         figure.colorbar(image, ax=panel, label=f"{METRICS[o['task']]} lost", **scale)
     times, o = np.arange(len(REST_S)), shown[0]
-    axes[2].bar(times, o["whole"] - np.array(o["times"]), color=LINE, label="lost without it")
-    axes[2].plot(times, o["alone"], color=MARK, marker="o", label="with it alone")
+    axes[2].bar(times, o["whole"] - np.array(o["times"]), color=LINE, label="lost without this time")
+    axes[2].plot(times, o["alone"], color=MARK, marker="o", label="with only this time")
     axes[2].axhline(o["whole"], color=QUIET, linewidth=0.8, linestyle=":")
     axes[2].axhline(0, color=INK, linewidth=0.6)
     axes[2].set_xticks(times, REST_S)

@@ -78,7 +78,7 @@ def parity(result: Result, release: str | Path | None):
     right.boxplot(errors, showfliers=False, medianprops={"color": LINE, "linewidth": 2})
     names = [f"{cell}\n{truth[cells == cell].mean():.2f}" for cell in order]
     right.set_xticks(range(1, len(order) + 1), names, fontsize=8)
-    right.set(xlabel="test cell and its mean SOH", ylabel="predicted less true SOH", title="SOH error by cell")
+    right.set(xlabel="test cell and its mean SOH", ylabel="predicted minus true SOH", title="SOH error by cell")
     return figure
 
 

@@ -31,7 +31,7 @@ OUTSIDE: dict[str, Callable[[], Model]] = {
 
 LAWS = "law_transfer"
 RUN = (*SAMPLINGS, "few_shot", "cross_validation", LAWS, "null")
-"""Protocols that can be run; `null` runs no model, but scores what the terminals tell without signals."""
+"""Protocols that can be run; `null` runs no model, but scores predictions from the terminals without signals."""
 
 
 def run_baselines(

@@ -68,7 +68,7 @@ def test_tensors_and_modules_are_taken(release):
     assert result.table["prediction"].to_pylist() == [data.task.labels[i] for i in logits.argmax(axis=1)]
     with pytest.raises(MagBridgeError, match=r"tensor of shape .*x = x.transpose\(1, 2\)"):
         evaluate_model("t4", torch.nn.Conv1d(6, 4, 3), data)
-    with pytest.raises(MagBridgeError, match="begins with x = torch.as_tensor"):
+    with pytest.raises(MagBridgeError, match="begin a function of tensors with x = torch.as_tensor"):
         evaluate_model("t1", lambda x: x.float().mean((1, 2)), release)
 
 

@@ -44,7 +44,7 @@ def test_reads_soh_off_the_noise(fitted, release):
 def test_few_rows_and_a_constant_target(release, monkeypatch):
     monkeypatch.setattr(convolutional.NormalisedCNN, "epochs", 1)
     data = load_task("t1", release)
-    with pytest.raises(MagBridgeError, match="at least two training rows: got 1"):
+    with pytest.raises(MagBridgeError, match="1 training rows: batch normalisation needs at least two"):
         NormalisedCNN(0, data.task).fit(data.train.signals[:1], data.train.target[:1], validation=data.validation)
     model = NormalisedCNN(0, data.task).fit(data.train.signals[:9], np.ones(9), validation=data.validation)
     assert np.isfinite(model.predict(data.test.signals)).all()

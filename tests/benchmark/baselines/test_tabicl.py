@@ -59,7 +59,7 @@ def test_without_the_checkpoint_one_line_says_what_to_do(tmp_path, monkeypatch, 
         monkeypatch.delenv(FOLDER, raising=False)
     else:
         monkeypatch.setenv(FOLDER, str(tmp_path))
-    with pytest.raises(MagBridgeError, match=f"no .*{CHECKPOINTS['Classifier']}: .* name its folder in {FOLDER}"):
+    with pytest.raises(MagBridgeError, match=f"no .*{CHECKPOINTS['Classifier']}: .* set {FOLDER} to its folder"):
         PretrainedTable(0, get_task("t2")).fit(np.zeros((4, 2)), np.array(["reuse"] * 4))
 
 

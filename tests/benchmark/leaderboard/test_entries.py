@@ -157,7 +157,7 @@ def test_filed_results_of_another_entry_are_no_entry(entry):
 def test_what_the_author_says_is_marked(entry, release, ridge):
     ranked, remarks = read_entries(entry.parent, [release], [])
     text = to_markdown(leaderboard([ridge, *ranked], remarks=remarks))
-    assert "| 5 † | 0.6 † | submitted |" in text and "reported by its author" in text
+    assert "| 5 † | 0.6 † | submitted |" in text and "† marks values reported by the author" in text
 
 
 def test_recomputing_is_remembered_by_the_files(entry, release, monkeypatch, tmp_path):

@@ -97,6 +97,6 @@ def test_the_command_prints_a_table_or_json(v2_release, scans):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("scan_id,prediction,low,high,unlikeness\n") and done.stdout.count("\n") == 41
-    assert "note: sets hold 90%" in done.stderr
+    assert "note: the sets cover 90%" in done.stderr
     told = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True).stdout)
     assert told["scans"][0].keys() == {"scan_id", "prediction", "low", "high", "unlikeness"} and len(CHANNELS) == 6

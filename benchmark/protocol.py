@@ -1,6 +1,6 @@
 """The evaluation protocols: seeds on subsampled training data, few-shot, and cross-validation by battery.
 
-A protocol is a list of draws: the rows to fit on and the rows to score. All of them are fitted and scored in one way.
+A protocol is a list of draws, the rows to fit on and the rows to score; one code path fits and scores all draws.
 """
 
 import inspect

@@ -80,9 +80,7 @@ def polynomial(circuit: Circuit, weights: torch.Tensor, n_qubits: int) -> Circui
     values = circuit(grid, weights.double()).T.reshape(-1, *[3] * n_qubits)
     to_coefficients = torch.linalg.inv(_terms(points))
     for _ in range(n_qubits):
-        values = torch.tensordot(
-            values, to_coefficients, dims=([1], [1])
-        )  # the finished axis becomes the last, so the order is kept
+        values = torch.tensordot(values, to_coefficients, dims=([1], [1]))  # the finished axis goes last: same order
     coefficients = values.flatten(1).to(weights.dtype)
 
     def evaluate(inputs: torch.Tensor, _: torch.Tensor) -> torch.Tensor:

@@ -211,7 +211,7 @@ class _Rows:
             elif not text:
                 self._add(row, column.column, "name_empty")
             elif not NAME.fullmatch(text):
-                wrong = "a space" if re.search(r"\s", text) else "another character"
+                wrong = "spaces" if re.search(r"\s", text) else "other characters"
                 self._add(row, column.column, "name_letters", text=text[:80], wrong=wrong)
             elif text.lower().startswith("regimeb"):
                 self._add(row, column.column, "name_taken", text=text)
@@ -225,7 +225,7 @@ class _Rows:
                 return out
             number = _number(value)
             if number is None:
-                unit = "" if field.unit == "-" else f" {column.unit or field.unit}"
+                unit = "" if field.unit == "-" else f" in {column.unit or field.unit}"
                 mistake, text = _not_a_number(value)
                 self._add(row, column.column, mistake, text=text, point=text.replace(",", "."), unit=unit)
             out.append(math.nan if number is None else number * column.factor + column.offset)

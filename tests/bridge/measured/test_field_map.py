@@ -109,7 +109,7 @@ def test_a_charge_is_called_the_other_sign(tmp_path, table):
         (lambda t: t.assign(x=t["x"] + 900), DESIGN, "x 895 to 1015 mm.*points around a cell of 110 by 80 mm"),
         (lambda t: t.assign(bx=t["bx"] / 1e3, by=t["by"] / 1e3, bz=t["bz"] / 1e3), DESIGN,
          "a field 0.0009.* times the design's; .*'Bx .uT.'"),
-        (lambda t: t.assign(bz=["x"] * len(t)), DESIGN, "row 2, column 'bz': 'x'; expected a number nT"),
+        (lambda t: t.assign(bz=["x"] * len(t)), DESIGN, "row 2, column 'bz': 'x'; expected a number in nT"),
         (lambda t: t.rename(columns={"bz": "bz (kG)"}), DESIGN, "column 'bz .kG.' in 'kG'; expected bz_nT in T, mT"),
         (lambda t: t, "preset: nmd", "design.yaml: preset 'nmd': expected one of nmc"),
         (lambda t: t, "cell: {lenght_mm: 4}", "design.yaml: cell field 'lenght_mm': expected one of"),

@@ -245,8 +245,8 @@ MISTAKES = {
         ["labels.csv, row 1: column 'soh' twice"],
     ),
     "an empty field": (value(2, "soh", ""), ["row 4, column 'soh': empty", "fill it in"]),
-    "a word for a number": (value(2, "voltage", "high"), ["row 4, column 'voltage': 'high'", "expected a number V"]),
-    "a space in the id of a scan": (value(2, "scan_id", "s 02"), ["row 4, column 'scan_id': 's 02'", "remove a space"]),
+    "a word for a number": (value(2, "voltage", "high"), ["row 4, column 'voltage': 'high'", "expected a number in V"]),
+    "a space in the id of a scan": (value(2, "scan_id", "s 02"), ["row 4, column 'scan_id': 's 02'", "remove spaces"]),
     "two cells that only a space keeps apart": (
         labels(lambda f: f.assign(cell_id=["lab 00", "lab_00", *f["cell_id"][2:]])),
         ["row 3, column 'cell_id': 'lab_00' and 'lab 00', which both become 'lab_00'", "rename one"],

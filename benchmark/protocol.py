@@ -55,9 +55,9 @@ class _Pool:
     target: np.ndarray
     validation: Subset | None
     clean: Subset | None
-    n_jobs: int
     groups: np.ndarray
     sample_ids: np.ndarray
+    n_jobs: int = -1
 
 
 def evaluate_model(
@@ -120,10 +120,6 @@ def few_shot(
     split: str = PRIMARY_SPLIT,
     shots: tuple[int, ...] = SHOTS,
     seeds: tuple[int, ...] | None = None,
-    name: str | None = None,
-    description: str | None = None,
-    features: Callable | None = static_features,
-    n_jobs: int = -1,
     engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
@@ -135,12 +131,12 @@ def few_shot(
 
     Args:
         task: Task or its id.
-        model: As in `evaluate_model`.
+        model: As in `evaluate_model`; name an estimator, or choose its inputs, with `benchmark.models.as_model`.
         data: As in `evaluate_model`.
         split: Split to read if `data` is a release.
         shots: Values of k.
         seeds: Seeds; the model's own by default.
-        name, description, features, n_jobs, engine, progress: As in `evaluate_model`.
+        engine, progress: As in `evaluate_model`.
 
     Returns:
         One run per k and seed; `result.mean(k=5)` averages over seeds.
@@ -148,9 +144,9 @@ def few_shot(
     Raises:
         MagBridgeError: As in `evaluate_model`; also if a class has no training row or the target is a place.
     """
-    model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
+    model = _for_task(as_model(model), get_task(task))
     data = as_task_data(task, data, split)
-    pool, seeds = _test_pool(data, model, n_jobs), model.seeds if seeds is None else seeds
+    pool, seeds = _test_pool(data, model), model.seeds if seeds is None else seeds
     draws = [_test_draw(data, pool, seed, _shots(data, k, seed), k) for k in shots for seed in seeds]
     return _on_test(data, pool, "few_shot", draws, engine, progress)
 
@@ -176,10 +172,6 @@ def cross_validate(
     *,
     split: str = PRIMARY_SPLIT,
     folds: int = FOLDS,
-    name: str | None = None,
-    description: str | None = None,
-    features: Callable | None = static_features,
-    n_jobs: int = -1,
     engine: Engine | None = None,
     progress: bool = False,
 ) -> Result:
@@ -191,11 +183,11 @@ def cross_validate(
 
     Args:
         task: Task or its id.
-        model: As in `evaluate_model`.
+        model: As in `evaluate_model`; name an estimator, or choose its inputs, with `benchmark.models.as_model`.
         data: As in `evaluate_model`.
         split: Split to read if `data` is a release; all its rows are pooled.
         folds: Number of folds.
-        name, description, features, n_jobs, engine, progress: As in `evaluate_model`.
+        engine, progress: As in `evaluate_model`.
 
     Returns:
         One run per fold; `table` holds the predictions of each fold. Every row is predicted by a model that saw no row
@@ -204,7 +196,7 @@ def cross_validate(
     Raises:
         MagBridgeError: As in `evaluate_model`; also if there are fewer than two folds or more folds than batteries.
     """
-    model = _for_task(as_model(model, name=name, description=description, features=features), get_task(task))
+    model = _for_task(as_model(model), get_task(task))
     data = as_task_data(task, data, split)
     rows, started = Subset.concatenate(data.subsets()), time.perf_counter()
     asks_clean, asks_validation = (asks(model, data.task, extra) for extra in ("clean", "validation"))
@@ -215,7 +207,6 @@ def cross_validate(
         rows.target,
         rows if asks_validation else None,
         Subset.concatenate(list(data.clean().values())) if asks_clean else None,
-        n_jobs,
         rows.battery_ids,
         rows.sample_ids,
     )
@@ -255,7 +246,7 @@ def pooled(result: Result, data: TaskData) -> dict[str, float]:
     return score(data.task, rows.target[order], prediction, cell_ids=rows.cell_ids[order])
 
 
-def _test_pool(data: TaskData, model: Model, n_jobs: int) -> _Pool:
+def _test_pool(data: TaskData, model: Model, n_jobs: int = -1) -> _Pool:
     """Pool the training rows, followed by the test rows."""
     wants_validation = asks(model, data.task, "validation")
     if data.validation is None and wants_validation:
@@ -267,9 +258,9 @@ def _test_pool(data: TaskData, model: Model, n_jobs: int) -> _Pool:
         np.concatenate([data.train.target, data.test.target]),
         data.validation if wants_validation else None,
         data.clean()["train"] if asks(model, data.task, "clean") else None,
-        n_jobs,
         np.concatenate([data.train.battery_ids, data.test.battery_ids]),
         np.concatenate([data.train.sample_ids, data.test.sample_ids]),
+        n_jobs,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,17 +23,19 @@ LIBRARIES: dict[str, dict[str, Any]] = packaged("benchmark.baselines", "boosting
 SETTINGS = {name: library["settings"] for name, library in LIBRARIES.items()}
 
 
+@dataclass(eq=False)
 class Boosting(KeptByTask):
     """A library's gradient boosting, classes weighted equally.
 
-    Args:
+    Attributes:
         library: `catboost` or `lightgbm`.
         seed: Seed of the boosting.
         task: Task; it decides between regression and classification.
     """
 
-    def __init__(self, library: str, seed: int, task: Task):
-        self.library, self.seed, self.task = library, seed, task
+    library: str
+    seed: int
+    task: Task
 
     def fit(self, features: np.ndarray, target: np.ndarray) -> Boosting:
         """Fit the trees to features (n, F) and targets (n,).

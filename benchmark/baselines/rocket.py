@@ -6,6 +6,7 @@ import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -36,17 +37,19 @@ def _private_global_generator() -> Iterator[None]:
             np.random.set_state(state)  # noqa: NPY002
 
 
+@dataclass(eq=False)
 class Rocket(KeptByTask):
     """Ridge on aeon's features of random convolutions (Dempster et al. 2021; Tan et al. 2022).
 
-    Args:
+    Attributes:
         transform: Name of aeon's transformer.
         seed: Seed of the convolutions.
         task: Task; it decides between regression and classification.
     """
 
-    def __init__(self, transform: str, seed: int, task: Task):
-        self.transform, self.seed, self.task = transform, seed, task
+    transform: str
+    seed: int
+    task: Task
 
     def fit(self, signals: np.ndarray, target: np.ndarray) -> Rocket:
         """Fit convolutions and readout.
@@ -91,18 +94,21 @@ class Rocket(KeptByTask):
         return self.convolutions.transform(np.ascontiguousarray(channels_first(signals)))
 
 
+@dataclass(eq=False)
 class AeonLearner(KeptByTask):
     """A complete learner of aeon: Hydra (Dempster et al. 2023) or QUANT (Dempster et al. 2024), classes balanced.
 
-    Args:
+    Attributes:
         family: Module of aeon.
         name: Name of its estimator, without `Classifier` or `Regressor`.
         seed: Seed of the learner.
         task: Task; it decides between regression and classification.
     """
 
-    def __init__(self, family: str, name: str, seed: int, task: Task):
-        self.family, self.name, self.seed, self.task = family, name, seed, task
+    family: str
+    name: str
+    seed: int
+    task: Task
 
     def fit(self, signals: np.ndarray, target: np.ndarray) -> AeonLearner:
         """Fit the learner; arguments as in `Rocket.fit`.

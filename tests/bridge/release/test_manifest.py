@@ -25,4 +25,4 @@ def test_the_manifest_and_card_say_what_it_is(v2_release):
         "voltages clipped to 3.06 to 3.34 V": 0, "voltages replaced by the scanned cell's at the same SOC": 2140,
     }  # fmt: skip
     card = (v2_release / "README.md").read_text()
-    assert card.index("## Limitations") < card.index("## What it holds")
+    assert card.index("## Limitations") < card.index("## Contents")

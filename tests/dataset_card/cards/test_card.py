@@ -77,7 +77,7 @@ def test_the_card_has_every_field_with_its_unit_and_every_split_with_its_guarant
 @pytest.mark.parametrize(
     "heading",
     [
-        "What it holds",
+        "Contents",
         "Configurations",
         "Splits",
         "Fields",

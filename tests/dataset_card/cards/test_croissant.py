@@ -86,7 +86,7 @@ def test_it_says_what_responsible_use_needs(release):
     assert len(said) == 20 and all(said.values())
     assert said["dataCollection"].startswith("Synthetic.")
     if release.name != "magbridge-battery-v3":
-        assert "A simulation of both was read" in said["dataCollection"] and "aged" in said["dataLimitations"]
+        assert "A simulation of both was used" in said["dataCollection"] and "aged" in said["dataLimitations"]
     assert "1. " in said["dataLimitations"] and "**" not in said["dataLimitations"]
     assert document["url"] == REPOSITORY and document["citeAs"].startswith("@misc{")
     sources = read_manifest(release)["upstream"]["sources"]

@@ -140,9 +140,9 @@ def unpublished(digest: str | None, bridge_version: object, seed: int | None) ->
         return None
     kind = "simulated" if "simulated" in version else "not a published one"
     reads_none = version.startswith(V3.bridge)
-    fetch = "" if reads_none else "; `python -m bridge upstream --fetch` downloads the files that those are built from"
+    fetch = "" if reads_none else "; `python -m bridge upstream --fetch` downloads the files for a published release"
     of_seed, rows = "" if seed is None else f", seed {seed}", (digest or "in memory")[:12]
     return (
-        f"this release is {kind} ({version}{of_seed}, dataset {rows}): scores on it compare with each other alone and "
-        f"rank beside nothing on the published boards, whose rows are others{fetch}"
+        f"this release is {kind} ({version}{of_seed}, dataset {rows}): its scores can be compared with each other, but "
+        f"not with the published boards, which rank other rows{fetch}"
     )

@@ -110,7 +110,7 @@ def read_small_yaml(path: Path, expected: str) -> Any:
         FaultyInput: If it is not a small file of plain YAML.
     """
     if path.exists() and not path.is_file():  # a pipe would never end
-        raise fault(path, "", "no file", "a YAML file", "check the path")
+        raise fault(path, "", "not a file", "a YAML file", "check the path")
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -151,7 +151,7 @@ def read_column_map(path: Path | str | None, known: Collection[str] = ()) -> Col
             faults.append(Fault(str(path), where, f"field {name!r}", ", ".join(known), _meant(name, known)))
         if columns.count(entry["column"]) > 1:
             found = f"column {entry['column']!r} of two fields"
-            faults.append(Fault(str(path), where, found, "a column each", "correct one of them"))
+            faults.append(Fault(str(path), where, found, "one column per field", "correct one of them"))
     require(faults)
     return ColumnMap(path, entries, document.get("sheet"), document.get("header"))
 
@@ -264,7 +264,7 @@ def find_columns(
             rivals = [name for (other, _), name in fits if other == rank and name != column]
             if rivals:
                 found = f"columns {column!r} and {rivals[0]!r}, both {each.name}"
-                faults.append(Fault(str(path), where, found, "one of them", "say which in a column map (--columns)"))
+                faults.append(Fault(str(path), where, found, "one of them", "choose one in a column map (--columns)"))
                 continue
             sign = 1
         if each.is_text or each.unit == "-":

@@ -195,7 +195,7 @@ def check_manifest(manifest: Mapping[str, Any], where: str) -> None:
     ):
         if not holds:
             found = f"{where}: {name} is {_short(manifest[name])}" if name in manifest else f"{where} has no {name}"
-            raise MagBridgeError(f"{found}: expected {expected}, as every manifest of a release has")
+            raise MagBridgeError(f"{found}: expected {expected}, as in every manifest of a release")
 
 
 def check_members(members: Any, where: str) -> dict[str, list[str]]:

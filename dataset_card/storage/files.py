@@ -170,7 +170,7 @@ def require_writable(path: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise MagBridgeError(
-            f"{path} cannot be written ({error.strerror}): expected a place in a folder that you may write to"
+            f"{path} cannot be written ({error.strerror}): expected a path in a folder that you may write to"
         ) from error
 
 

@@ -95,8 +95,8 @@ def checked_digest(folder: Path | str) -> str:
         digest = _digest(real, state)
     if digest != stated:
         raise MagBridgeError(
-            f"{folder}: its rows have the digest {digest[:12]}, its {MANIFEST} states {stated[:12]}: rows were changed "
-            "or damaged; see `python -m bridge verify`, then restore the release or build it again"
+            f"{folder}: its rows have the digest {digest[:12]}, but its {MANIFEST} states {stated[:12]}: rows were "
+            "changed or damaged; see `python -m bridge verify`, then restore the release or build it again"
         )
     return digest
 

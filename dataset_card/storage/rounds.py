@@ -98,7 +98,7 @@ def read_round(folder: Path | str) -> Round:
     """
     folder = Path(folder)
     if not is_round(folder):
-        raise MagBridgeError(f"{folder}: no {ROUND}; expected the folder of a round, `python -m bridge round open`")
+        raise MagBridgeError(f"{folder}: no {ROUND}; expected a round's folder, made by `python -m bridge round open`")
     document = read_json(folder / ROUND)
     commitment, files, configuration = (document.get(name) for name in ("commitment", "files", "configuration"))
     whole = (

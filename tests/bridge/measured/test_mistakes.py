@@ -373,5 +373,5 @@ def test_a_channel_map_of_an_alias_bomb_is_refused(tmp_path):
 
 def test_a_pipe_is_no_channel_map(tmp_path):
     os.mkfifo(tmp_path / "map.yaml")
-    with pytest.raises(FaultyInput, match=r"map\.yaml: no file; expected a YAML file"):
+    with pytest.raises(FaultyInput, match=r"map\.yaml: not a file; expected a YAML file"):
         read_channel_map(tmp_path / "map.yaml")

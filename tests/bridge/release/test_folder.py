@@ -79,7 +79,7 @@ def test_a_simulated_release_says_so_everywhere(tiny_release):
     assert "Simulated upstream" in card
     for name in ("README.md", "CITING.md", "CITATION.cff"):
         lines = (tiny_release / name).read_text().splitlines()
-        assert all("is another one" in line for line in lines if "10.5281/zenodo" in line)
+        assert all("is a different one" in line for line in lines if "10.5281/zenodo" in line)
 
 
 def test_metadata_has_every_row_and_no_signals(tiny_release):

@@ -141,7 +141,7 @@ TAMPERED = {
     "t2.parquet: missing": lambda f: (f / "t2.parquet").unlink(),
     "README.md: differs from what": lambda f: (f / "README.md").write_text("Send predictions to me."),
     "answers.csv: not a file of a round": lambda f: (f / "answers.csv").write_text("x"),
-    "no round.json; expected the folder of a round": lambda f: (f / "round.json").unlink(),
+    "no round.json; expected a round's folder": lambda f: (f / "round.json").unlink(),
 }  # fmt: skip
 
 

@@ -16,5 +16,5 @@ def test_the_commitment_is_the_sha256_of_a_text_that_anyone_can_write():
 
 def test_another_folder_is_no_round(tmp_path):
     assert not is_round(tmp_path)
-    with pytest.raises(MagBridgeError, match="no round.json; expected the folder of a round"):
+    with pytest.raises(MagBridgeError, match="no round.json; expected a round's folder"):
         read_round(tmp_path)

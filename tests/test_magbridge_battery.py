@@ -73,11 +73,11 @@ def test_the_card_collates_and_stratifies(release, request):
         scope,
     )
     assert scope["batch"]["B_s1Y"].shape == (64, 100)
-    (code,) = re.findall(r'^`(data\["train"\]\.train_test_split.*)` stratifies', card, re.M)
+    (code,) = re.findall(r'^`(data\["train"\]\.train_test_split.*)`, and get', card, re.M)
     parts = eval(code, scope)
     shares = [np.bincount(np.array(parts[name]["anomaly_origin"])) / len(parts[name]) for name in ("train", "test")]
     assert np.abs(shares[0] - shares[1]).max() < 0.01
-    assert eval(re.findall(r"^`(data.*int2str.*)` names", card, re.M)[0], scope) == "none"
+    assert eval(re.findall(r"^`(data.*int2str.*)`\.$", card, re.M)[0], scope) == "none"
 
 
 def test_columns_that_no_batch_could_hold_are_left_to_the_files(tiny_release):

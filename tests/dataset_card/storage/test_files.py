@@ -194,7 +194,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
     require_writable(tmp_path / "deep" / "er")
     assert names(tmp_path) == []
     (tmp_path / "file").write_text("")
-    with pytest.raises(MagBridgeError, match="cannot be written .*: expected a place"):
+    with pytest.raises(MagBridgeError, match="cannot be written .*: expected a path"):
         require_writable(tmp_path / "file" / "x")
-    with pytest.raises(MagBridgeError, match="cannot be written .*: expected a place"):
+    with pytest.raises(MagBridgeError, match="cannot be written .*: expected a path"):
         require_writable(Path("/proc/rel"))

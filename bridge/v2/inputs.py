@@ -69,17 +69,7 @@ def fit_upstream(upstream: UpstreamV2, config: BridgeV2Config = BridgeV2Config()
 
 
 def resolve(choice: str = "auto", upstream_dir: Path | str | None = None, fetch: bool = True) -> UpstreamV2:
-    """Find the inputs of v2 (see `bridge.upstream.resolve` for v1).
-
-    Args:
-        choice: `published` (the hybrid) and `simulated` are strict; `osf` uses the raw scans in the user's own
-            `magbridge/osf_sequences.npz`; `auto` is `published` if its files are available, else `simulated`.
-        upstream_dir: Folder of published files, laid out as `magbridge/` and `pulsebat/`.
-        fetch: Whether missing files may be downloaded.
-
-    Raises:
-        MagBridgeError: If the choice is unknown, or if a file is missing, damaged or has unexpected contents.
-    """
+    """Find the inputs of v2; arguments and errors as in `bridge.upstream.resolve`, with `published` the hybrid."""
     folder = None if upstream_dir is None else Path(upstream_dir)
     paths = files_of_choice(choice, folder, fetch, PUBLISHED)
     if paths is None:

@@ -150,27 +150,13 @@ def _finite(values: np.ndarray, statistic: Callable[[np.ndarray], float]) -> flo
 
 
 def capacity_fade(cell: pd.DataFrame) -> float:
-    """Compute 1 - mean capacity over the last third of life / Q0.
-
-    Args:
-        cell: Valid segments of one cell in order, with `capacity`.
-
-    Returns:
-        The value; NaN if it cannot be computed.
-    """
+    """Compute 1 - mean capacity over the last third of life / Q0; NaN if it cannot be computed."""
     capacity = cell["capacity"].to_numpy(dtype=float)
     return 1 - _finite(capacity[_third(len(capacity), 2)], np.mean) / initial_capacity(capacity)
 
 
 def late_resistance(cell: pd.DataFrame) -> float:
-    """Compute the median voltage-sag resistance over the last third of life, in ohm.
-
-    Args:
-        cell: Valid segments of one cell in order, with `resistance_ohm`.
-
-    Returns:
-        The value; NaN if it cannot be computed.
-    """
+    """Compute the median voltage-sag resistance over the last third of life, in ohm; NaN if none is known."""
     resistance = cell["resistance_ohm"].to_numpy(dtype=float)
     return _finite(resistance[_third(len(resistance), 2)], np.median)
 
@@ -178,11 +164,7 @@ def late_resistance(cell: pd.DataFrame) -> float:
 def resistance_growth(cell: pd.DataFrame) -> float:
     """Compute the median voltage-sag resistance of the last third of life over that of the first, less 1.
 
-    Args:
-        cell: Valid segments of one cell in order, with `resistance_ohm`.
-
-    Returns:
-        The value; NaN if it cannot be computed.
+    NaN if either is not known, or if the first is 0.
     """
     resistance = cell["resistance_ohm"].to_numpy(dtype=float)
     first = _finite(resistance[_third(len(resistance), 0)], np.median)
@@ -191,7 +173,13 @@ def resistance_growth(cell: pd.DataFrame) -> float:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A number per cell that represents its late degradation; larger means more degraded."""
+    """A number per cell that represents its late degradation; larger means more degraded.
+
+    Attributes:
+        label: Name in figures and reports.
+        needs: Column of segments that it is computed from.
+        compute: Function of a cell's valid segments in order, with that column.
+    """
 
     label: str
     needs: str

@@ -140,9 +140,6 @@ def prepare(segments: pd.DataFrame, plan: DiscoveryPlan) -> Study:
             resistance proxies, `resistance_ohm` if known.
         plan: The choices fixed before the run.
 
-    Returns:
-        The study.
-
     Raises:
         MagBridgeError: If the table is malformed or no cell can take part.
     """

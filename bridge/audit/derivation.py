@@ -1,7 +1,8 @@
 """Derive a release's documents again from its rows and compare them with those in the release, text by text."""
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bridge.audit.contents import Contents
@@ -24,14 +25,13 @@ FROM_THE_HUB = (".gitattributes", ".cache/huggingface/")
 
 _IMPORTED = re.compile(r"python -m bridge import [^`<>\n]+ --out [\w.+-]+")
 _VERSION = re.compile(r"[\w.+!-]{1,40}")
-_FILE = r"(?:[\w.,+-]+|'[^'`<>\n]+')"
-_CHEMISTRY = re.compile(rf"(?: --chemistry {_FILE})?")
-_OWN_OPTIONS = re.compile(rf"(?: --(?:cells|scans|scan-table|channels|chemistry) {_FILE}){{0,5}}")
 _ADOPTED = re.compile(
-    rf"python -m bridge adopt {_FILE} --labels {_FILE} --out MY-CELLS(?: --channels {_FILE})?(?: --split {_FILE})?"
+    r"python -m bridge adopt( .+)( --labels .+) --out MY-CELLS(.*)"
     r" --licence \.\.\. --citation \.\.\."
 )
-"""Forms in which commands record a user's own files."""
+_LABORATORY = ("signals", "labels", "channels", "columns", "split")
+_OWN = ("cells", "columns", "chemistry", "scans", "scan-table", "channels")
+"""Options with which `adopt` (whose first argument is called `signals` here) and `build` record a user's own files."""
 
 
 def unlisted(contents: Contents) -> Iterator[Finding]:
@@ -116,23 +116,40 @@ def _check_origin(manifest: dict, contents: Contents) -> None:
     for name, version in manifest.get("packages", {}).items():
         if not _VERSION.fullmatch(name) or not _VERSION.fullmatch(version):
             raise MagBridgeError(f"package {name!r} {version!r}: expected a name and a version")
+    notes = manifest.get("notes", [])
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise MagBridgeError("notes: expected a list of sentences")
     if _IMPORTED.fullmatch(manifest["rebuild"]):
         return
     if edition is MEASURED:
-        if not _ADOPTED.fullmatch(manifest["rebuild"]):
+        told = _ADOPTED.fullmatch(manifest["rebuild"])
+        if not told or not _are_files(f" --signals{''.join(told.groups())}", _LABORATORY):
             raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected `python -m bridge adopt` and its files")
         for name in ("name", "licence", "citation"):  # stated by the owner; they cannot be derived
             if not isinstance(manifest[name], str) or not manifest[name].strip():
                 raise MagBridgeError(f"{name} is {manifest[name]!r}: expected a non-empty text from the owner")
-        if not isinstance(manifest["notes"], list) or not all(isinstance(note, str) for note in manifest["notes"]):
-            raise MagBridgeError("notes: expected a list of sentences")
         return
     counts = composition_from(manifest, contents)
     command = rebuild_command(edition, choice_of(manifest["upstream"]), manifest["master_seed"], counts)
     own = has_own_cells(manifest["bridge_version"]) or manifest["upstream"]["name"] == "scans"
     options = manifest["rebuild"].removeprefix(command)
-    if options == manifest["rebuild"] or not (_OWN_OPTIONS if own else _CHEMISTRY).fullmatch(options):
+    if options == manifest["rebuild"] or not _are_files(options, _OWN if own else ("chemistry",)):
         raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected {command!r}")
+
+
+def _are_files(options: str, allowed: Sequence[str]) -> bool:
+    """Return whether a text is some of the options, each at most once, with one word as a shell quotes it."""
+    try:
+        words = shlex.split(options)
+    except ValueError:  # a quote is not closed
+        return False
+    names = words[::2]
+    return (
+        len(set(names)) == len(names)
+        and set(names) <= {f"--{name}" for name in allowed}
+        and options == "".join(f" {name} {shlex.quote(word)}" for name, word in zip(names, words[1::2]))
+        and not re.search("[`<>\n]", options)
+    )
 
 
 def composition_from(manifest: dict, contents: Contents) -> AnyComposition:

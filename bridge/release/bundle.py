@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from bridge.release import folder as release
 from bridge.release.splits import PRIMARY
-from dataset_card.contract.editions import MEASURED
+from dataset_card.contract.editions import MEASURED, OWN_CELLS
 from dataset_card.contract.field import metadata_of
 from dataset_card.errors import MagBridgeError
 from dataset_card.storage import reading
@@ -162,6 +162,8 @@ def origin_of(manifest: dict) -> dict:
     """Return the entries of a manifest that cannot be derived from its rows."""
     upstream = manifest.get("upstream")
     own = OWN_KEYS.get(str(upstream.get("name")), ()) if isinstance(upstream, dict) else ()
+    if str(manifest.get("bridge_version")).endswith(OWN_CELLS):
+        own += ("notes",)
     return {key: value for key, value in manifest.items() if key in ORIGIN_KEYS + own}
 
 

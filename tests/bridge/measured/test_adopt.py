@@ -37,6 +37,16 @@ def test_it_keeps_every_promise_and_loads_with_plain_datasets(adopted, measureme
     assert load_dataset(str(adopted), "t2_second_life", split="test").column_names[:2] == ["sample_id", "cell_id"]
 
 
+def test_with_a_column_map_and_any_file_name_it_keeps_every_promise(pristine, tmp_path):
+    scans, labels, columns = (tmp_path / name for name in ("O'Brien 5 %.parquet", "cells@25C.csv", "my columns.yaml"))
+    scans.write_bytes((pristine / "scans.parquet").read_bytes())
+    pandas.read_csv(pristine / "labels.csv").rename(columns={"soh": "Gesundheit"}).to_csv(labels, index=False)
+    columns.write_text("columns:\n  soh: {column: Gesundheit, unit: '1'}\n")
+    adopt(scans, labels, tmp_path / "out", columns=columns, **OWNERS)
+    assert audit_release(tmp_path / "out") == []
+    assert read_manifest(tmp_path / "out")["rebuild"].startswith("""python -m bridge adopt 'O'"'"'Brien 5 %.parquet'""")
+
+
 def test_it_says_measured_and_claims_nothing_simulated(adopted):
     manifest, card = read_manifest(adopted), (adopted / "README.md").read_text()
     assert (manifest["name"], manifest["bridge_version"], manifest["upstream"]["name"]) == (

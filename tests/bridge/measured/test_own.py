@@ -120,6 +120,20 @@ def test_the_command_writes_nothing_for_a_faulty_table(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["cells.csv"]
 
 
+def test_a_release_of_cells_with_a_column_map_keeps_every_promise(tmp_path):
+    table(tmp_path / "cells.csv")
+    pandas.read_csv(tmp_path / "cells.csv").rename(columns={"soh": "Gesundheit"}).to_csv(
+        tmp_path / "c.csv", index=False
+    )
+    (tmp_path / "columns.yaml").write_text("columns:\n  soh: {column: Gesundheit, unit: '1'}\n")
+    own = ["--cells", tmp_path / "c.csv", "--columns", tmp_path / "columns.yaml"]
+    sizes = ["--variants", 1, "--anomalies", 20, "--regime-b", 30]
+    made = command("build", "--bridge", "v2", "--upstream", "simulated", *own, *sizes, "--out", tmp_path / "out")
+    assert made.returncode == 0, made.stderr
+    assert read_manifest(tmp_path / "out")["rebuild"].endswith(" --cells c.csv --columns columns.yaml")
+    assert audit_release(tmp_path / "out") == []
+
+
 def test_names_of_one_chemistry_give_the_same_rows(upstreams, tmp_path):
     digests = set()
     for name in ("lfp", "LFP", "LiFePO4"):

@@ -45,6 +45,7 @@ print(json.dumps(out))
 """
 
 
+@pytest.mark.gate
 def test_the_real_clients_are_served(tmp_path):
     with LoopbackHub(token="secret") as hub:
         hub.fail("GET", "/resolve/", times=1)

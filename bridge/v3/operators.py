@@ -102,18 +102,16 @@ def outer_field(cell: PouchCell, position: np.ndarray) -> np.ndarray:
 
 
 def kernel(terms, weights):
-    """Compute the integrals (S, 3, 3, nx, ny) of aluminium, copper and gaps.
+    """Compute integrals (S, 3, 3, nx, ny) of aluminium, copper and gaps from those of every height.
 
     Args:
-        terms: (S, M, 3, nx, ny) integrals at every height.
+        terms: (S, M, 3, nx, ny) integrals, as `field.current_terms` gives them.
         weights: (3, M) weights of the heights.
     """
-    count, heights, _, nx, ny = terms.shape
-    found = np.zeros((count, 3, 3, nx, ny))
-    for s in range(count):
-        for f in range(3):
-            for m in range(heights):
-                found[s, f] += weights[f, m] * terms[s, m]
+    found = np.zeros((len(terms), 3, *terms.shape[2:]))
+    for part, weight in enumerate(weights):
+        for height, of_height in enumerate(weight):  # in order: a matrix product could round differently
+            found[:, part] += of_height * terms[:, height]
     return found
 
 

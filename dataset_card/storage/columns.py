@@ -15,7 +15,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -184,6 +184,13 @@ def split_unit(name: object) -> tuple[str, str]:
     return match[1], next((part for part in match.groups()[1:] if part is not None), "").strip()
 
 
+@lru_cache(4096)
+def _parts(name: str) -> tuple[str, str, str]:
+    """Return a name in words, the same without its unit, and the unit: each is compared with every field."""
+    base, unit = split_unit(name)
+    return words(name), words(base), unit
+
+
 @cache
 def _spellings(of: InputField) -> tuple[str, ...]:
     return tuple(words(alias) for alias in (of.name, *of.aliases))
@@ -191,8 +198,7 @@ def _spellings(of: InputField) -> tuple[str, ...]:
 
 def named(name: object, of: InputField) -> tuple[int, str] | None:
     """Return how well a column's name fits a field (0 is best) and the unit that it states; None if it does not fit."""
-    base, unit = split_unit(name)
-    whole, base = words(name), words(base)
+    whole, base, unit = _parts(str(name))
     for rank, alias in enumerate(_spellings(of)):
         if whole == alias:
             return rank, ""
@@ -211,9 +217,17 @@ def _stated(column: str, of: InputField) -> str:
 
 def recognised(names: Iterable[object], fields: Sequence[InputField], mapped: ColumnMap) -> int:
     """Count the fields that a row of names mentions, which distinguishes a header from other rows."""
-    names = [name for name in islice(names, MOST_NAMES) if isinstance(name, str) and name.strip()]
+    cells = [name for name in islice(names, MOST_NAMES) if isinstance(name, str) and name.strip()]
     columns = {words(entry["column"]) for entry in mapped.entries.values()}
-    return sum(words(name) in columns or any(named(name, each) is not None for each in fields) for name in names)
+    return sum(
+        words(name) in columns or (_has_letters(name) and any(named(name, each) is not None for each in fields))
+        for name in cells
+    )
+
+
+def _has_letters(name: str) -> bool:
+    """Return whether a cell can be a field's name; most cells of a file are numbers, which cannot."""
+    return any(map(str.isalpha, name))
 
 
 def find_columns(

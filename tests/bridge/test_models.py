@@ -23,6 +23,7 @@ def supplied(monkeypatch):
     filters.cache_clear()
 
 
+@pytest.mark.gate
 def test_they_run_by_their_name(v3_release, supplied):
     """On the coarse mesh of the small release fields differ between cells by more than the filters allow for."""
     (classes,) = run_baselines(v3_release, task="t5", model="matched-filters")

@@ -37,6 +37,7 @@ def test_the_long_form_holds():
     held(run("--long"))
 
 
+@pytest.mark.gate
 def test_a_traceback_a_crash_a_hang_and_a_great_allocation_are_seen():
     import ctypes
 

@@ -58,6 +58,7 @@ def test_leaving_a_cohort_out_holds_back_all_its_cells():
     assert 0 < record["methods"]["pca-kmeans"]["ami_over_seeds"] <= 1
 
 
+@pytest.mark.gate
 def test_processes_do_not_change_a_byte():
     table, methods = few_cells("B0025", "B0027", "B0046"), ("recommended", "pca-kmeans", "random")
     one, two = (evaluate(table, methods, seeds=(0,), engine=Engine(jobs=workers)) for workers in (1, 2))

@@ -118,6 +118,7 @@ def test_jobs_do_not_change_a_figure_and_a_cut_run_goes_on(segments, quick, tmp_
     assert json.dumps(summary) == json.dumps(again)
 
 
+@pytest.mark.gate
 def test_processes_make_the_same_records(segments, tmp_path):
     tasks = [Task("tanh-100", "cell", cell, 1, 1e-3) for cell in CELLS[2:4]]
     one, two = (Study(segments, tmp_path / str(jobs), engine=Engine(jobs=jobs), arms=("tanh-100",)) for jobs in (1, 2))

@@ -28,7 +28,7 @@ def score(
 
     Args:
         predictions: Parquet, CSV or JSON lines: sample_id, prediction, and optionally seed and score.
-        task: t1, t2, t3 or t4.
+        task: Task that was predicted, t1 to t9.
     """
     from benchmark.predictions import score_predictions
 

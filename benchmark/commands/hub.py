@@ -39,9 +39,7 @@ def push(
     if (what == "metric") == (data is not None):
         raise refused("push_what")
     if what == "baseline" and (model is None or task is None):
-        raise MagBridgeError(
-            "push baseline without --model or --task: expected --model NAME and --task t1, t2, t3 or t4"
-        )
+        raise MagBridgeError("push baseline without --model or --task: expected --model NAME and --task TASK")
     plan: Callable[[], Mapping]
     publish: Callable[..., str]
     if what == "baseline":

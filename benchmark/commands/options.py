@@ -14,7 +14,7 @@ from dataset_card.storage.output import require_file
 Data = Annotated[
     str, typer.Option("--data", help="Release folder or Hub id user/name; for scoring, also a round's folder.")
 ]
-Task = Annotated[str | None, typer.Option("--task", help="t1, t2, t3 or t4; all by default.")]
+Task = Annotated[str | None, typer.Option("--task", help="Task, t1 to t9; all by default.")]
 Model = Annotated[str | None, typer.Option("--model", help="One model; all by default.")]
 Runnable = Annotated[
     str | None, typer.Option("--model", help="One baseline, or your own MODULE:NAME; all baselines by default.")

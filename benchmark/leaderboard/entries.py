@@ -34,7 +34,7 @@ LATE = "submitted after the reveal, or changed after it was committed"
 
 
 ByFile = Mapping[Path, Sequence[Result]]
-"""Results by the file that holds them."""
+"""Results by the file that contains them."""
 
 
 class Entries(NamedTuple):

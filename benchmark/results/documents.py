@@ -1,4 +1,4 @@
-"""A result as its JSON document, and back: the schema, and figures that predictions can give."""
+"""Convert results to JSON documents and back; check the schema and that the figures are possible."""
 
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,12 +14,12 @@ from dataset_card.storage.documents import schema_errors
 
 SCHEMA_VERSION = "3.0"
 GREATEST = 1e300
-"""Of a statistic, as in the schema."""
+"""Greatest absolute value of a statistic, as in the schema."""
 SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
 
 
 def to_json(result: Result) -> dict:
-    """The result as its JSON document, without the predictions."""
+    """Return the result as its JSON document, without the predictions."""
     summary: dict = {"metric": result.headline, "mean": result.mean(), "std": result.std(), "interval": None}
     if (limits := result.interval()) is not None:
         how = {"level": LEVEL, "resamples": RESAMPLES, "resampled": "batteries"}
@@ -32,15 +32,15 @@ def to_json(result: Result) -> dict:
 
 
 def from_json(document: dict, where: str) -> Result:
-    """The result of a JSON document.
+    """Return the result that a JSON document describes.
 
     Args:
-        document: As `to_json` makes.
-        where: Says in errors which document it is.
+        document: Document as `to_json` returns it.
+        where: Name of the document in errors.
 
     Raises:
-        MagBridgeError: It breaks the schema, or its figures cannot be: not finite, out of a metric's bounds, or other
-            than its own statistics by battery give.
+        MagBridgeError: If the document breaks the schema, or a figure is impossible: not finite, outside a metric's
+            bounds, or different from what its statistics by battery give.
     """
     for part, message in schema_errors(_without_statistics(document), SCHEMA_FILE):
         raise MagBridgeError(f"{where}: {'/'.join(part) or 'the document'}: {message[:300]}; see {SCHEMA_FILE.name}")
@@ -58,7 +58,7 @@ def from_json(document: dict, where: str) -> Result:
 
 
 def _without_statistics(document: dict) -> dict:
-    """The document without the long tables of numbers that hold: the schema's own walk over them takes seconds."""
+    """Return the document without its valid tables of numbers: the schema validator takes seconds to walk them."""
     try:
         runs = [
             {name: [] if name in ("batteries", "visits") and _holds(value) else value for name, value in run.items()}
@@ -70,7 +70,7 @@ def _without_statistics(document: dict) -> dict:
 
 
 def _holds(table: object) -> bool:
-    """Whether it is a table of numbers as the schema asks for."""
+    """Return whether a value is a table of numbers as the schema requires."""
     return isinstance(table, list) and all(
         isinstance(row, list) and all(type(v) in (int, float) and -GREATEST <= v <= GREATEST for v in row)
         for row in table
@@ -78,7 +78,7 @@ def _holds(table: object) -> bool:
 
 
 def _check_figures(result: Result, run: Run, where: str) -> None:
-    """Refuse scores that no predictions can have."""
+    """Raise an error for scores that no predictions can have."""
     task = get_task(result.task)
     metrics = {metric.name: metric for metric in task.metrics}
     if task.headline.name not in run.scores:

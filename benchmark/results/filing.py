@@ -1,6 +1,7 @@
-"""The files that results are kept in.
+"""Read and write results files.
 
-All results of a release are one JSON lines file, a line a result, sorted; their predictions are one Parquet beside it.
+The results of a release are in one JSON lines file, sorted, one line per result; their predictions are in one Parquet
+file next to it.
 """
 
 import hashlib
@@ -26,39 +27,39 @@ from dataset_card.storage.parquet import opened_parquet
 
 SHIPPED = Path(__file__).parent
 MAX_BYTES = 256 * 2**20
-"""Of a results file; the shipped ones have a few MB."""
+"""Largest results file; the shipped ones have a few MB."""
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 _NUMBERS = {"seed": pa.int64(), "fold": pa.int64(), "sample_id": pa.string(), "value": pa.float64()}
 PREDICTIONS = pa.schema(dict.fromkeys(KEY, _NAMES) | _NUMBERS | {"label": _NAMES, "score": pa.float64()})
-"""Columns of the predictions beside a results file; `value` is set in regression, `label` in classification."""
+"""Columns of the predictions next to a results file; `value` is set in regression, `label` in classification."""
 
 
 def release_stem(dataset: DatasetInfo) -> str:
-    """Name, without suffix, of the files that hold a release's results."""
+    """Return the name, without suffix, of the files with a release's results."""
     seed = None if dataset.seed is None else f"seed-{dataset.seed}"
     return "-".join(filter(None, (dataset.name, dataset.upstream, seed, named_digest(dataset)[:8])))
 
 
 def write_result(result: Result, folder: str | Path, *, predictions: bool = True) -> Path:
-    """Add a result to a folder's files, in place of an earlier one of the same task, model, split and protocol.
+    """Add a result to a folder's files; it replaces an earlier one of the same task, model, split and protocol.
 
     Args:
-        result: From `evaluate_model` and its kin, on a release.
-        folder: Folder to write to, made if need be.
+        result: From `evaluate_model`, `few_shot` or `cross_validate`, on a release.
+        folder: Folder to write to; it is created if it does not exist.
         predictions: Whether to keep the predictions too.
 
     Returns:
         Path of the JSON lines file.
 
     Raises:
-        MagBridgeError: The result's rows belong to no release, or a name in it cannot be filed.
+        MagBridgeError: If the result's rows do not belong to a release, or a name in it cannot be filed.
     """
     return write_results([result], folder, predictions=predictions)[0]
 
 
 def write_results(results: list[Result], folder: str | Path, *, predictions: bool = True) -> list[Path]:
-    """Add several results, as `write_result` does one; return the paths of the JSON lines files."""
+    """Add several results, as `write_result` adds one; return the paths of the JSON lines files."""
     folder = require_place(folder)
     by_file: dict[Path, list[Result]] = {}
     for result in results:
@@ -96,13 +97,13 @@ def _write_file(path: Path, lines: dict[tuple, str], tables: dict[tuple, pa.Tabl
 
 
 def _columns_of(tables: Mapping[tuple[str, ...], pa.Table]) -> pa.Schema:
-    """Columns of a file of predictions: those of places have a second number."""
+    """Return the columns of a predictions file; those of places have a second number."""
     places = any(pa.types.is_list(table["prediction"].type) for table in tables.values())
     return PREDICTIONS.append(pa.field("second", pa.float64())) if places else PREDICTIONS
 
 
 def _filed(key: tuple[str, ...], table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Predictions in the columns of a file; of places, x as `value` and y as `second`."""
+    """Return predictions in the columns of a file; of places, x is `value` and y is `second`."""
     table = one_number_a_column(table)
     target = "value" if pa.types.is_floating(table["prediction"].type) else "label"
     columns = {name: pa.array([value] * table.num_rows) for name, value in zip(KEY, key)}
@@ -112,21 +113,21 @@ def _filed(key: tuple[str, ...], table: pa.Table, schema: pa.Schema) -> pa.Table
 
 
 def _digest(table: pa.Table) -> str:
-    """SHA-256 of predictions, whatever file they lie in."""
+    """Return the SHA-256 of predictions, independent of the file that contains them."""
     names = [name for name in ("sample_id", "seed", "fold", "prediction", "score") if name in table.column_names]
     lines = zip(*(table[name].to_pylist() for name in names))
     return hashlib.sha256("\n".join([" ".join(names), *(repr(line) for line in lines)]).encode()).hexdigest()
 
 
 def read_predictions(path: Path, results: Sequence[Result]) -> dict[tuple[str, ...], pa.Table]:
-    """The predictions of results that were read from a results file, by `Result.key`, as `Result.table` has them.
+    """Read the filed predictions of results by `Result.key`, in the form of `Result.table`.
 
     Args:
-        path: The JSON lines file.
+        path: The JSON lines file that the results were read from.
         results: Some of its results.
 
     Raises:
-        MagBridgeError: One was filed without predictions, or the file beside holds others.
+        MagBridgeError: If a result was filed without predictions, or the predictions file contains others.
     """
     for result in results:
         if result.predictions is None:
@@ -137,7 +138,7 @@ def read_predictions(path: Path, results: Sequence[Result]) -> dict[tuple[str, .
 
 
 def _row_groups(beside: Path) -> dict[tuple[str, ...], pa.Table]:
-    """What a file of predictions holds: a row group a result, by the key in its first row."""
+    """Read a predictions file: one row group per result, by the key in its first row."""
     with opened_parquet(beside) as file:
         tables = (file.read_row_group(i) for i in range(file.num_row_groups))
         return {tuple(str(table[name][0]) for name in KEY): table for table in tables if table.num_rows}
@@ -164,16 +165,19 @@ def _predictions_of(result: Result, filed: pa.Table | None, path: Path, beside: 
 
 
 def read_results(path: str | Path) -> list[Result]:
-    """The results of a JSON lines file, or of all of them in a folder.
+    """Read the results of a JSON lines file, or of all such files in a folder.
 
     Raises:
-        MagBridgeError: There is none, or one breaks the schema.
+        MagBridgeError: If there is no such file, or a result breaks the schema.
     """
     return [result for found in read_files(path).values() for result in found]
 
 
 def read_files(path: str | Path | None = None) -> dict[Path, list[Result]]:
-    """Read results by the file that holds them: those of a file or a folder, by default the shipped ones.
+    """Read results by the file that contains them; by default the shipped ones.
+
+    Args:
+        path: A JSON lines file, or a folder of such files.
 
     Raises:
         MagBridgeError: As `read_results`.
@@ -183,7 +187,7 @@ def read_files(path: str | Path | None = None) -> dict[Path, list[Result]]:
 
 
 def _read_file(path: Path) -> Iterator[tuple[Result, str]]:
-    """Each result of a JSON lines file, and its line."""
+    """Yield each result of a JSON lines file with its line."""
     if path.stat().st_size > MAX_BYTES:
         raise MagBridgeError(f"{path} is larger than {MAX_BYTES / 2**20:.0f} MB: expected a results file")
     try:
@@ -195,15 +199,15 @@ def _read_file(path: Path) -> Iterator[tuple[Result, str]]:
 
 
 def shipped_files() -> list[Path]:
-    """Paths of the shipped results on v1, v2 and v3."""
+    """Return the paths of the shipped results on v1, v2 and v3."""
     return [path for folder in (SHIPPED, SHIPPED / "v2", SHIPPED / "v3") for path in result_files(folder)]
 
 
 def result_files(path: str | Path) -> list[Path]:
-    """Paths of the results files that `read_results` reads.
+    """Return the paths of the results files that `read_results` reads.
 
     Raises:
-        MagBridgeError: There is none.
+        MagBridgeError: If there is no such file.
     """
     path = Path(path)
     paths = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] if path.is_file() else []
@@ -214,7 +218,7 @@ def result_files(path: str | Path) -> list[Path]:
 
 def _loads(line: str, where: str) -> dict:
     def refuse(constant: str):
-        raise ValueError(f"{constant} is no JSON number")
+        raise ValueError(f"{constant} is not a JSON number")
 
     try:
         return plain_json(line, refuse)

@@ -21,16 +21,16 @@ from dataset_card.errors import MagBridgeError
 from dataset_card.storage.documents import packaged
 
 PROTOCOLS: dict[str, str] = packaged("benchmark.results", "protocols.yaml")
-"""How a result came about."""
+"""Protocols by name, each with one sentence on how its results come about."""
 
 SAMPLINGS = {name: PROTOCOLS[name] for name in ("rows", "cells", "full")}
-"""Which training rows a seed sees, in protocols that score it on the whole test subset."""
+"""Protocols that score the whole test subset, by the training rows that each seed sees."""
 
 OFFICIAL_TEST = (*SAMPLINGS, "submitted")
-"""Protocols that score the whole test subset, and that boards rank."""
+"""Protocols that boards rank: they score the whole test subset."""
 
 KEY = ("task", "model", "split", "protocol")
-"""What tells the results of a release apart; files are sorted by it."""
+"""Attributes that identify a result of a release; files are sorted by them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,21 +40,21 @@ class Result:
     Attributes:
         task: Task id.
         task_version: Version of the task's declaration.
-        model: Name.
+        model: Name of the model.
         description: One sentence on the model.
         dataset: Rows it was scored on.
         split: Name of the split.
         protocol: Key of `PROTOCOLS`.
         runs: The fits.
-        battery_ids: Test batteries, in the order of each run's `batteries`; empty where there is no such statistic.
-        packages: Versions of what computed it.
+        battery_ids: Test batteries, in the order of each run's `batteries`; empty without statistics by battery.
+        packages: Versions of the packages that computed it.
         hardware: Processor, cores and accelerator.
         seconds: Wall time of fitting and predicting in all runs, features included.
-        n_features: Numbers a row that the last learner is fitted on; None where that is not known.
+        n_features: Numbers per row that the last learner is fitted on; None if unknown.
         n_test: Rows scored in each run; None in cross-validation.
-        predictions: Number of the predictions filed with it and SHA-256 of their values; None without.
+        predictions: Number of predictions filed with it and the SHA-256 of their values; None if none are filed.
         table: The predictions themselves, in memory only: `sample_id`, `seed`, `fold` in cross-validation,
-            `prediction` (SOH or label) and, where the model has them, `score`.
+            `prediction` (SOH or label) and, if the model has scores, `score`.
     """
 
     task: str
@@ -76,18 +76,18 @@ class Result:
 
     @property
     def headline(self) -> str:
-        """Names of the task's headline metric."""
+        """Name of the task's headline metric."""
         return get_task(self.task).headline.name
 
     def values(self, metric: str | None = None, k: int | None = None) -> np.ndarray:
-        """Scores of every run, in order.
+        """Return the score of every run, in order.
 
         Args:
             metric: Metric name; the headline by default.
-            k: Keep the few-shot runs with so many shots.
+            k: Number of shots of the few-shot runs to return; all runs by default.
 
         Raises:
-            MagBridgeError: A run lacks the metric.
+            MagBridgeError: If a run lacks the metric.
         """
         metric = metric or self.headline
         try:
@@ -98,23 +98,23 @@ class Result:
             ) from None
 
     def mean(self, metric: str | None = None, k: int | None = None) -> float:
-        """Mean over runs."""
+        """Return the mean over runs; arguments as for `values`."""
         return float(self.values(metric, k).mean())
 
     def std(self, metric: str | None = None, k: int | None = None) -> float:
-        """Population standard deviation over runs, as in the paper's tables."""
+        """Return the population standard deviation over runs, as in the paper's tables."""
         return float(self.values(metric, k).std())
 
     def interval(self) -> tuple[float, float] | None:
-        """Bootstrap interval of the headline mean by battery, at level 0.95; None without statistics by battery."""
+        """Compute the 95 % bootstrap interval of the headline's mean by battery; None without statistics by battery."""
         if not self.battery_ids:
             return None
         return interval(get_task(self.task), self.battery_ids, np.array([run.batteries for run in self.runs]))
 
     def by_visit(self) -> tuple[float, float, float] | None:
-        """Headline with the scans of each cell visit pooled, and its interval; None where it is not known.
+        """Compute the headline with the scans of each cell visit pooled, and its interval; None if it is unknown.
 
-        The mean over runs. A second figure and never the rank: a ranked prediction uses one scan alone.
+        It is averaged over runs. Boards show it but never rank by it: a ranked prediction uses only one scan.
         """
         if not self.battery_ids or any(run.visits is None for run in self.runs):
             return None
@@ -128,19 +128,20 @@ class Result:
         """Write the result as a submission's folder, or add its task to one (see CONTRIBUTING.md).
 
         Args:
-            folder: Named as the model, made if need be; `python -m benchmark submit FOLDER` checks and scores it.
-            authors: Their names.
-            licence: Of the predictions.
+            folder: Folder with the name of the model, created if it does not exist; `python -m benchmark submit FOLDER`
+                checks and scores it.
+            authors: Names of the authors.
+            licence: Licence of the predictions.
             trained_on: Digests of the releases that the model saw, such as `result.dataset.digest`.
-            pooling: `scan` where each prediction read its own row alone, `visit` where it read all of a cell visit.
-            about: Perhaps `version` of the model, `url` of its page, `paper` and `code` (addresses), and
-                `test_data_leakage`, whether a label of a test row was used, in any way.
+            pooling: `scan` if each prediction uses only its own row, `visit` if it uses all rows of a cell visit.
+            **about: Optional entries: `version` of the model, `url` of its page, addresses of `paper` and `code`, and
+                `test_data_leakage`, whether a label of a test row was used in any way.
 
         Returns:
             Path of `submission.yaml`.
 
         Raises:
-            MagBridgeError: It is no result on the test rows of the split by cell, or the folder has another name.
+            MagBridgeError: If the result is not on the test rows of the split by cell, or the folder has another name.
         """
         folder, task = Path(folder), get_task(self.task)
         if self.protocol not in OFFICIAL_TEST or self.split != task.split or self.table is None:
@@ -187,10 +188,10 @@ class Result:
 
 
 def named_digest(dataset: DatasetInfo) -> str:
-    """The digest of a release.
+    """Return the digest of the release that a result was scored on.
 
     Raises:
-        MagBridgeError: The rows belong to no release, so that nothing could tell what a result speaks of.
+        MagBridgeError: If the rows do not belong to a release, so that nothing identifies them.
     """
     if dataset.digest is None:
         raise refused("no_digest", name=dataset.name)
@@ -198,13 +199,13 @@ def named_digest(dataset: DatasetInfo) -> str:
 
 
 def environment() -> tuple[dict[str, str], dict[str, object]]:
-    """Versions of the packages a score depends on, and the machine."""
+    """Return the versions of the packages that a score depends on, and the machine."""
     loaded = [name for name in ("torch", "aeon", "numba") if name in sys.modules]  # not every model needs them
     names = ("magbridge-battery", "numpy", "scipy", "scikit-learn", *loaded)
     packages = {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
     torch = sys.modules.get("torch")
     gpu = torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else None
-    # What this process may use: pinned to one core of many, it is as slow as on one.
+    # The cores that this process may use: if it is pinned to one of many, it is as slow as on one.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return packages, {"processor": _processor(), "cores": cores, "gpu": gpu}
 

@@ -130,7 +130,7 @@ def test_names_that_are_no_file_names_are_refused(ridge, tmp_path, name):
     "content, message",
     [
         (b"{", "1 is not JSON"),
-        (b'{"r2": NaN}', "NaN is no JSON number"),
+        (b'{"r2": NaN}', "NaN is not a JSON number"),
         (b"[" * 100_000, "1 is not JSON"),
         (b'{"model": "\\udfff"}', "1 is not JSON .*surrogates"),
         (b"\xff\xfe", "is not text"),

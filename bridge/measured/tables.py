@@ -42,6 +42,8 @@ DATE = re.compile(
 """Forms into which spreadsheets convert ids such as 3-1 or MAR1."""
 
 CAPACITY_TOLERANCE = 0.02
+LEAST_SHARE = 0.1
+"""Least plausible fraction after a conversion: an SOH of 84 may be in percent, one of 1.06 is not."""
 
 
 def read_labels(path: Path | str, fields: Sequence[InputField], columns: Path | str | None = None) -> pandas.DataFrame:
@@ -169,6 +171,8 @@ def _present(path: Path, names: list[str], found: Found, fields: Sequence[InputF
 
 def _in(field: InputField, joined: str = " in ") -> str:
     """Return a field's unit in the form in which it follows a number or a name."""
+    if field.unit == "fraction":
+        return " as a fraction" if joined == " in " else ""
     return "" if field.unit == "-" else f"{joined}{field.unit}"
 
 
@@ -236,9 +240,10 @@ class _Rows:
         """Note numbers outside the field's range, and a column whose numbers all look like another unit."""
         unit, low, high = _in(field, " "), field.low or 0.0, field.high or 0.0
         factor, slip = field.slip if field.slip and not told else (math.nan, "")
+        least = LEAST_SHARE if field.unit == "fraction" else low
         for number, row in zip(values, self.where):
             if not math.isnan(number) and not (low < number <= high if field.above else low <= number <= high):
-                mistake = "range_unit" if low < number * factor <= high else "range"
+                mistake = "range_unit" if least < number * factor <= high else "range"
                 self._add(row, name, mistake, number=number, unit=unit, range=field.range, slip=slip)
         top = max((number for number in values if not math.isnan(number)), default=math.nan)
         if field.suspect_up_to is not None and slip and top <= field.suspect_up_to:

@@ -146,7 +146,7 @@ MISTAKES = {
     "pT for nT": (signals(lambda x: x * 1e3), ["expected 5 to 100000 nT", "looks like pT"]),
     "one scan in uT": (at(12, lambda s: s / 1e3), ["row 13 (scan s012)", "as in most scans", "uT among scans in nT"]),
     "SOH in percent": (value(3, "soh", "83.5"), ["labels.csv, row 5, column 'soh': 83.5", "(0, 1.1]", "divide by 100"]),
-    "SOH of nothing": (value(3, "soh", "0"), ["row 5, column 'soh': 0 fraction", "expected (0, 1.1]"]),
+    "SOH of nothing": (value(3, "soh", "0"), ["row 5, column 'soh': 0;", "expected (0, 1.1]"]),
     "SOC as a fraction": (
         labels(lambda f: f.assign(soc=f["soc"].astype(float) / 100)),
         ["column 'soc'", "multiply by 100"],

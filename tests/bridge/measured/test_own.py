@@ -94,8 +94,8 @@ def test_a_workbook_of_pulsebats_is_such_a_table(upstream_dir):
 @pytest.mark.parametrize(
     "changes, words",
     [
-        ({"soh": 83.5}, "row 2, column 'soh': 83.5 fraction; expected (0, 1.05] fraction; it looks like percent"),
-        ({"soh": 1.06}, "row 2, column 'soh': 1.06 fraction; expected (0, 1.05] fraction"),
+        ({"soh": 83.5}, "row 2, column 'soh': 83.5; expected (0, 1.05]; it looks like percent"),
+        ({"soh": 1.06}, "row 2, column 'soh': 1.06; expected (0, 1.05]; correct it"),
         ({"soc": 0}, "row 2, column 'soc': 0 %; expected (0, 100] %"),
         ({"soc": 30.0}, "row 3: cell 'X00' at SOC 30 % and SOH 0.7 again"),
         (

@@ -157,7 +157,7 @@ def test_soh_is_derived_and_said_and_mah_is_converted_where_it_says_so(tmp_path)
 
 def test_percent_that_only_looks_so_is_refused(tmp_path):
     TRUTH.assign(soh=100 * TRUTH["soh"]).to_csv(tmp_path / "labels.csv", index=False)
-    with pytest.raises(FaultyInput, match=r"column 'soh': 97 fraction; .*percent: divide by 100 \(and 5 more like it"):
+    with pytest.raises(FaultyInput, match=r"column 'soh': 97; .*percent: divide by 100 \(and 5 more like it"):
         read_labels(tmp_path / "labels.csv", CELL_FIELDS)
 
 

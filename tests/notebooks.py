@@ -20,8 +20,9 @@ RUN = """
 import sys, nbformat
 from nbclient import NotebookClient
 notebook = nbformat.read(sys.argv[1], 4)
-NotebookClient(notebook, timeout=600).execute()
-for cell in notebook.cells:  # notes of pip, bars and paths of the machine that ran it are not results
+NotebookClient(notebook, timeout=600, record_timing=False).execute()
+for cell in notebook.cells:  # notes of pip, bars, times and paths of the machine that ran it are not results
+    cell.metadata.pop("execution", None)
     if cell.cell_type == "code":
         unheard = "%pip" in cell.source
         cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr" and not unheard]

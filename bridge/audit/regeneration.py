@@ -8,6 +8,7 @@ import numpy as np
 from bridge.audit.contents import Contents, read_contents, u_features
 from bridge.audit.derivation import composition_from
 from bridge.audit.rows import Finding
+from bridge.errors import refusal
 from bridge.generate import CONFIGS, AnyBridge, ReleaseBridge, generate_plan, inputs_of, make_bridge, plan_of
 from bridge.plan import AnyComposition, Plan
 from bridge.release.folder import fitted_files
@@ -62,7 +63,10 @@ def _again(contents: Contents, upstream_dir: Path | None) -> tuple[ReleaseBridge
         raise MagBridgeError(f"{contents.root}: {found}: it cannot be regenerated") from error
     upstream = inputs_of(edition.bridge, CHOICES.get(name, name), upstream_dir)
     if upstream.sources != sources:
-        raise MagBridgeError(f"{contents.root}: made from {sources}, but the upstream here is {upstream.sources}")
+        others = sorted(
+            name for name in {*sources, *upstream.sources} if sources.get(name) != upstream.sources.get(name)
+        )
+        raise refusal("other_sources", folder=contents.root, names=", ".join(others))
     return make_bridge(upstream, config, seed), counts, seed
 
 

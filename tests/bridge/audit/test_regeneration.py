@@ -69,7 +69,9 @@ def test_other_sources_are_named(tiny_release, tmp_path):
     manifest = release.read_manifest(tiny_release)
     upstream = {"name": "simulated", "sources": dict.fromkeys(manifest["upstream"]["sources"], "0" * 64)}
     folder = rewritten(tiny_release, tmp_path / "r", lambda table: table, {"upstream": upstream})
-    with pytest.raises(MagBridgeError, match="made from .*, but the upstream here is"):
+    with pytest.raises(
+        MagBridgeError, match="made from other inputs than those available here: simulated_.*; expected the same"
+    ):
         regenerate(folder, 3, RNG)
 
 

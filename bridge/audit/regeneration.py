@@ -63,10 +63,9 @@ def _again(contents: Contents, upstream_dir: Path | None) -> tuple[ReleaseBridge
         raise MagBridgeError(f"{contents.root}: {found}: it cannot be regenerated") from error
     upstream = inputs_of(edition.bridge, CHOICES.get(name, name), upstream_dir)
     if upstream.sources != sources:
-        others = sorted(
-            name for name in {*sources, *upstream.sources} if sources.get(name) != upstream.sources.get(name)
-        )
-        raise refusal("other_sources", folder=contents.root, names=", ".join(others))
+        here = upstream.sources
+        others = sorted(name for name in {*sources, *here} if sources.get(name) != here.get(name))
+        raise refusal("other_sources", folder=contents.root, names=", ".join(others[:5]))
     return make_bridge(upstream, config, seed), counts, seed
 
 

@@ -70,7 +70,7 @@ def test_other_sources_are_named(tiny_release, tmp_path):
     upstream = {"name": "simulated", "sources": dict.fromkeys(manifest["upstream"]["sources"], "0" * 64)}
     folder = rewritten(tiny_release, tmp_path / "r", lambda table: table, {"upstream": upstream})
     with pytest.raises(
-        MagBridgeError, match="made from other inputs than those available here: simulated_.*; expected the same"
+        MagBridgeError, match="made from other inputs .*: simulated .*, simulated_parameters.json; expected"
     ):
         regenerate(folder, 3, RNG)
 

@@ -184,9 +184,9 @@ def split_unit(name: object) -> tuple[str, str]:
     return match[1], next((part for part in match.groups()[1:] if part is not None), "").strip()
 
 
-@lru_cache(4096)
+@lru_cache(64)
 def _parts(name: str) -> tuple[str, str, str]:
-    """Return a name in words, the same without its unit, and the unit: each is compared with every field."""
+    """Return a name in words, the same without its unit, and the unit; kept, since each name meets every field."""
     base, unit = split_unit(name)
     return words(name), words(base), unit
 

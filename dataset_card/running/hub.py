@@ -72,12 +72,12 @@ class Repository:
         if self.files - FRESH and marker not in self.files:
             some = sorted(self.files - FRESH)[0]
             raise MagBridgeError(
-                f"{self.kind} {self.repo_id} has other content ({some}, and no {marker}): nothing is changed; "
+                f"{self.kind} {self.repo_id} has other content ({some}, and no {marker}): nothing was changed; "
                 "choose another repository"
             )
         if private and self.private is False:
             raise MagBridgeError(
-                f"{self.kind} {self.repo_id} already exists and is public: nothing is pushed; make it private on the "
+                f"{self.kind} {self.repo_id} already exists and is public: nothing was pushed; make it private on the "
                 "Hub first, choose another repository, or omit --private"
             )
 
@@ -181,7 +181,7 @@ class Repository:
         prefix = "" if self.kind == "model" else f"{self.kind}s/"
         return f"{self._api.endpoint}/{prefix}{self.repo_id}"
 
-    def _plainly(self, outcome: str = "nothing is changed"):
+    def _plainly(self, outcome: str = "nothing was changed"):
         return _plainly(self.repo_id, outcome)
 
 
@@ -283,7 +283,7 @@ def _refusal(error, repo_id: str, outcome: str) -> str:
             f"the settings of your account on the Hub; {outcome}"
         )
     if status == 412:
-        return f"{repo_id} was changed meanwhile: nothing is pushed; check the change and run the command again"
+        return f"{repo_id} was changed meanwhile: nothing was pushed; check the change and run the command again"
     reason = " ".join((getattr(error, "server_message", None) or str(error)).split())
     return f"{_endpoint()} refused {repo_id} with status {status} ({reason}); {outcome}"
 

@@ -179,24 +179,26 @@ def _take_place(new: Path, path: Path) -> None:
         raise MagBridgeError(f"{path} was created meanwhile: expected a name that stays free; it was not changed")
     _free.discard(str(path))
     kept = new.with_suffix(f".{REPLACED}")
+    placed = False
     try:
-        while True:
+        while not placed:
             try:
                 os.replace(new, path)  # sufficient for a free name, a file or an empty folder
-                return
+                placed = True
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-            with contextlib.suppress(FileNotFoundError):  # another command moved it meanwhile: try again
-                if _exchange(new, path):
-                    return
-                _remove(kept)
-                os.rename(path, kept)
+                with contextlib.suppress(FileNotFoundError):  # another command moved it meanwhile: try again
+                    placed = _exchange(new, path)
+                    if not placed:
+                        _remove(kept)
+                        os.rename(path, kept)
     finally:
-        if kept.exists() and path.exists():
+        if not placed and kept.exists():
+            with contextlib.suppress(OSError):  # another command has put its own there meanwhile
+                os.rename(kept, path)
+        if placed or path.exists():
             _remove(kept)
-        elif kept.exists():
-            os.rename(kept, path)
 
 
 def _exchange(one: Path, other: Path) -> bool:

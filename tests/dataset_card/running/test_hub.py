@@ -95,4 +95,4 @@ def test_a_failed_tag_says_that_the_files_are_there(hub, run):
     outcome = run("tag")
     assert outcome.returncode == 1
     assert "the files are on the Hub as commit 000000000000, only its tag v1 is missing" in outcome.stderr
-    assert "nothing is changed" not in outcome.stderr
+    assert "nothing was changed" not in outcome.stderr

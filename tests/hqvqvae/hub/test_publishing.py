@@ -94,7 +94,7 @@ def test_a_hub_that_is_not_there_is_told(tmp_path, monkeypatch):
     small_model("paper").save_pretrained(tmp_path)
     with LoopbackHub() as hub:
         reach(hub, monkeypatch)
-    with pytest.raises(MagBridgeError, match="no connection to .* for user/hq: nothing is changed"):
+    with pytest.raises(MagBridgeError, match="no connection to .* for user/hq: nothing was changed"):
         push(str(tmp_path), "user/hq")
 
 

@@ -1,8 +1,7 @@
 """Derive a release's documents again from its rows and compare them with those in the release, text by text."""
 
 import re
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from bridge.audit.contents import Contents
@@ -25,13 +24,16 @@ FROM_THE_HUB = (".gitattributes", ".cache/huggingface/")
 
 _IMPORTED = re.compile(r"python -m bridge import [^`<>\n]+ --out [\w.+-]+")
 _VERSION = re.compile(r"[\w.+!-]{1,40}")
+_WORD = r"(?:[\w@%+=:,./-]+|'(?:[^'`<>\n]|'\"'\"')+')"
+"""A file's name, or another argument, as `shlex.quote` writes it."""
+
+_CHEMISTRY = re.compile(rf"(?: --chemistry {_WORD})?")
+_OWN_OPTIONS = re.compile(rf"(?: --(?:cells|columns|chemistry|scans|scan-table|channels) {_WORD}){{0,6}}")
 _ADOPTED = re.compile(
-    r"python -m bridge adopt( .+)( --labels .+) --out MY-CELLS(.*)"
-    r" --licence \.\.\. --citation \.\.\."
+    rf"python -m bridge adopt {_WORD} --labels {_WORD} --out MY-CELLS(?: --channels {_WORD})?(?: --columns {_WORD})?"
+    rf"(?: --split {_WORD})? --licence \.\.\. --citation \.\.\."
 )
-_LABORATORY = ("signals", "labels", "channels", "columns", "split")
-_OWN = ("cells", "columns", "chemistry", "scans", "scan-table", "channels")
-"""Options with which `adopt` (whose first argument is called `signals` here) and `build` record a user's own files."""
+"""Forms in which commands record a user's own files."""
 
 
 def unlisted(contents: Contents) -> Iterator[Finding]:
@@ -122,9 +124,10 @@ def _check_origin(manifest: dict, contents: Contents) -> None:
     if _IMPORTED.fullmatch(manifest["rebuild"]):
         return
     if edition is MEASURED:
-        told = _ADOPTED.fullmatch(manifest["rebuild"])
-        if not told or not _are_files(f" --signals{''.join(told.groups())}", _LABORATORY):
+        if not _ADOPTED.fullmatch(manifest["rebuild"]):
             raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected `python -m bridge adopt` and its files")
+        if "notes" not in manifest:
+            raise MagBridgeError("no notes: expected a list of sentences, which may be empty")
         for name in ("name", "licence", "citation"):  # stated by the owner; they cannot be derived
             if not isinstance(manifest[name], str) or not manifest[name].strip():
                 raise MagBridgeError(f"{name} is {manifest[name]!r}: expected a non-empty text from the owner")
@@ -133,23 +136,8 @@ def _check_origin(manifest: dict, contents: Contents) -> None:
     command = rebuild_command(edition, choice_of(manifest["upstream"]), manifest["master_seed"], counts)
     own = has_own_cells(manifest["bridge_version"]) or manifest["upstream"]["name"] == "scans"
     options = manifest["rebuild"].removeprefix(command)
-    if options == manifest["rebuild"] or not _are_files(options, _OWN if own else ("chemistry",)):
+    if options == manifest["rebuild"] or not (_OWN_OPTIONS if own else _CHEMISTRY).fullmatch(options):
         raise MagBridgeError(f"rebuild is {manifest['rebuild']!r}: expected {command!r}")
-
-
-def _are_files(options: str, allowed: Sequence[str]) -> bool:
-    """Return whether a text is some of the options, each at most once, with one word as a shell quotes it."""
-    try:
-        words = shlex.split(options)
-    except ValueError:  # a quote is not closed
-        return False
-    names = words[::2]
-    return (
-        len(set(names)) == len(names)
-        and set(names) <= {f"--{name}" for name in allowed}
-        and options == "".join(f" {name} {shlex.quote(word)}" for name, word in zip(names, words[1::2]))
-        and not re.search("[`<>\n]", options)
-    )
 
 
 def composition_from(manifest: dict, contents: Contents) -> AnyComposition:

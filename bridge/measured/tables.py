@@ -161,7 +161,7 @@ def _present(path: Path, names: list[str], found: Found, fields: Sequence[InputF
     for field in fields:
         if field.required and field.name not in there and not (field.name == "soh" and derived):
             known, fix = ", ".join(map(repr, names[:12])), did_you_mean(field, found.ignored)
-            faults.add(f"row {header}", *said("no_column", name=field.name, known=known, unit=_in(field), fix=fix))
+            faults.add(f"row {header}", *said("no_column", name=field.name, known=known, unit=_in(field.unit), fix=fix))
     absent = [field.name for field in PULSES if field.name not in there]
     if absent and len(absent) < len(PULSES):
         faults.add(f"row {header}", *said("half_pulses", count=len(PULSES) - len(absent), absent=absent[0]))
@@ -169,11 +169,9 @@ def _present(path: Path, names: list[str], found: Found, fields: Sequence[InputF
     return [field for field in fields if field.name in there]
 
 
-def _in(field: InputField, joined: str = " in ") -> str:
-    """Return a field's unit in the form in which it follows a number or a name."""
-    if field.unit == "fraction":
-        return " as a fraction" if joined == " in " else ""
-    return "" if field.unit == "-" else f"{joined}{field.unit}"
+def _in(unit: str) -> str:
+    """Return a unit in the form in which it follows a name or the word `number`."""
+    return {"-": "", "fraction": " as a fraction"}.get(unit, f" in {unit}")
 
 
 def _plain(text: str) -> str:
@@ -229,7 +227,7 @@ class _Rows:
                 return out
             number = _number(value)
             if number is None:
-                unit = "" if field.unit == "-" else f" in {column.unit or field.unit}"
+                unit = _in(column.unit or field.unit)
                 mistake, text = _not_a_number(value)
                 self._add(row, column.column, mistake, text=text, point=text.replace(",", "."), unit=unit)
             out.append(math.nan if number is None else number * column.factor + column.offset)
@@ -238,7 +236,8 @@ class _Rows:
 
     def check_range(self, field: InputField, name: str, values: list[float], told: bool) -> None:
         """Note numbers outside the field's range, and a column whose numbers all look like another unit."""
-        unit, low, high = _in(field, " "), field.low or 0.0, field.high or 0.0
+        low, high = field.low or 0.0, field.high or 0.0
+        unit = "" if field.unit in ("-", "fraction") else f" {field.unit}"
         factor, slip = field.slip if field.slip and not told else (math.nan, "")
         least = LEAST_SHARE if field.unit == "fraction" else low
         for number, row in zip(values, self.where):

@@ -94,10 +94,9 @@ def rescore(
     """
     from benchmark.leaderboard.submissions import SUBMISSIONS
     from benchmark.leaderboard.submissions import rescore as recompute
-    from benchmark.results import read_files
+    from benchmark.results import read_results
 
-    taken = [result for found in read_files(results).values() for result in found]
-    checked = recompute(folder or SUBMISSIONS, data or [DEFAULT_RELEASE], taken)
+    checked = recompute(folder or SUBMISSIONS, data or [DEFAULT_RELEASE], read_results(results))
     for entry in checked:
         print(f"{entry.submission.name}: {', '.join(result.task for result in entry.results)} as filed")
     print(f"valid entries: {len(checked)}")

@@ -164,8 +164,8 @@ def _predictions_of(result: Result, filed: pa.Table | None, path: Path, beside: 
     return table
 
 
-def read_results(path: str | Path) -> list[Result]:
-    """Read the results of a JSON lines file, or of all such files in a folder.
+def read_results(path: str | Path | None = None) -> list[Result]:
+    """Read the results of a JSON lines file, or of all such files in a folder; by default the shipped ones.
 
     Raises:
         MagBridgeError: If there is no such file, or a result breaks the schema.

@@ -8,7 +8,7 @@ import pytest
 CODE = """
 import benchmark, evaluate
 from benchmark.baselines import get_model, models
-from benchmark.leaderboard.submissions import SUBMISSIONS, folders
+from benchmark.leaderboard.submissions import read_submissions
 from benchmark.results import shipped_files
 from bridge.models import reservoir_ridge
 from dataset_card.contract.editions import DATASETS
@@ -16,7 +16,7 @@ from dataset_card.storage.samples import sample
 from hqvqvae import HQVQVAEModel, load_segments
 
 print(benchmark.__file__)
-print(len(models()) > 20, reservoir_ridge().name, len(list(folders(SUBMISSIONS))) > 0, len(list(shipped_files())) > 4)
+print(len(models()) > 20, reservoir_ridge().name, len(read_submissions()) > 0, len(list(shipped_files())) > 4)
 print(evaluate.load(benchmark.METRIC, "t2").compute(predictions=["reuse"], references=["reuse"])["balanced_accuracy"])
 print([HQVQVAEModel.from_pretrained(name).config.model_type for name in ("recommended", "paper")], len(load_segments()))
 print([sample(name).num_rows for name in DATASETS])

@@ -58,28 +58,31 @@ def submit(
         check: Write nothing.
     """
     from benchmark.leaderboard import submissions
-    from benchmark.leaderboard.entries import LATE, duplicates, read_entries
+    from benchmark.leaderboard.entries import LATE, duplicates, recompute
+    from benchmark.leaderboard.texts import placed
     from benchmark.results import read_files, to_json, write_results
 
+    entry = submissions.read_submission(folder)
     filed = read_files(results)
     taken = [result for found in filed.values() for result in found]
     if not results:  # the shipped entries too, except this one
-        taken += read_entries(submissions.SUBMISSIONS, [data], taken, besides=folder).ranked
-    checked = submissions.check(folder, data, taken)
+        others = [other for other in submissions.read_submissions() if not other.folder.samefile(entry.folder)]
+        taken += recompute(others, [data], taken).ranked
+    checked = submissions.check(entry, data, taken)
     if not checked.results:
         _note(checked.remarks)
-        print(f"{folder} is valid; {data} is open and its labels come with the reveal: nothing was scored or written")
+        print(f"{entry.folder} is valid; {data} is open until its labels are revealed: nothing was scored or written")
         return
     if not check:
-        write_results(checked.results, folder, predictions=False)
+        write_results(checked.results, entry.folder, predictions=False)
     alike = duplicates(checked.results, {} if results else filed, data)
     _note(checked.remarks + [f"{remark.result.task}: {remark.words}" for remark in alike])
-    late = submissions.is_late(folder, checked.submission, data)
+    late = submissions.is_late(entry, data)
     lines = [
-        f"{r.task}: {r.headline} {r.mean():.4f}, not ranked: {LATE}" if late else submissions.placed(r, taken)
+        f"{r.task}: {r.headline} {r.mean():.4f}, not ranked: {LATE}" if late else placed(r, taken)
         for r in checked.results
     ]
-    lines.append(f"{folder} is valid" + ("; nothing was written" if check else f", scores filed in {folder}"))
+    lines.append(f"{entry.folder} is valid" + ("; nothing was written" if check else ", scores filed in it"))
     show([to_json(result) for result in checked.results], "\n".join(lines), as_json)
 
 
@@ -92,13 +95,13 @@ def rescore(
         folder: Folder of submissions; the shipped ones by default.
         data: Release or round that the entries name; may be repeated.
     """
-    from benchmark.leaderboard.submissions import SUBMISSIONS
-    from benchmark.leaderboard.submissions import rescore as recompute
+    from benchmark.leaderboard import submissions
     from benchmark.results import read_results
 
-    checked = recompute(folder or SUBMISSIONS, data or [DEFAULT_RELEASE], read_results(results))
-    for entry in checked:
-        print(f"{entry.submission.name}: {', '.join(result.task for result in entry.results)} as filed")
+    entries = submissions.read_submissions(folder)
+    checked = submissions.rescore(entries, data or [DEFAULT_RELEASE], read_results(results))
+    for again in checked:
+        print(f"{again.entry.submission.name}: {', '.join(result.task for result in again.results)} as filed")
     print(f"valid entries: {len(checked)}")
 
 
@@ -121,10 +124,10 @@ def leaderboard(
     from benchmark.results import read_files
     from benchmark.tasks import check_split, get_task
 
-    entered = submissions.SUBMISSIONS
+    entered = submissions.read_submissions()
 
     def html(ranked: list) -> str:
-        return page.to_html(ranked, [submissions.read_submission(folder) for folder in submissions.folders(entered)])
+        return page.to_html(ranked, [entry.submission for entry in entered])
 
     renderers = {"markdown": texts.to_markdown, "html": html, "table": _table_text}
     if format not in (*renderers, "added"):
@@ -134,7 +137,7 @@ def leaderboard(
     filed, remarks = read_files(results), None
     read = [result for of_file in filed.values() for result in of_file]
     if not results:
-        found = entries.read_entries(entered, entries.released(data, DEFAULT_RELEASE), read, filed)
+        found = entries.recompute(entered, entries.released(data, DEFAULT_RELEASE), read, filed)
         read, remarks = read + found.ranked, found.remarks
     if format == "added":
         text = added.to_markdown(added.added(r for r in read if task in (None, r.task)))

@@ -195,6 +195,14 @@ def _entries(
     )
 
 
+def standing(result: Result, board: list[Result]) -> tuple[Entry, tuple[Entry, ...]]:
+    """Rank a result among others; return its own entry and all entries of its board."""
+    others = [r for r in board if (r.model, r.protocol) != (result.model, result.protocol)]
+    boards = leaderboard([*others, result], result.task, result.split)
+    (found,) = [b for b in boards if b.dataset == result.dataset.digest]
+    return next(e for e in found.entries if e.result.model == result.model), found.entries
+
+
 def replicates(result: Result) -> np.ndarray | None:
     """Return the bootstrap replicates of a result's headline; None without statistics by battery."""
     if not result.battery_ids:

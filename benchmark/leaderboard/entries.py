@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from benchmark.data import Truth
 from benchmark.leaderboard.boards import Remark
-from benchmark.leaderboard.submissions import FILE, Submission, check, filed, folders, is_late, read_submission
+from benchmark.leaderboard.submissions import FILE, Submitted, check, filed, is_late
 from benchmark.results import OFFICIAL_TEST, Result, from_json, read_predictions, to_json
 from benchmark.results.documents import SCHEMA_VERSION
 from benchmark.rounds import answers, digest_of
@@ -54,21 +53,19 @@ class _Known(NamedTuple):
     errors: list[list[float]]
 
 
-def read_entries(
-    submissions: Path,
+def recompute(
+    entries: Iterable[Submitted],
     releases: Iterable[str | Path],
     taken: Sequence[Result],
     compared: ByFile = MappingProxyType({}),
-    besides: Path | None = None,
 ) -> Entries:
     """Recompute every entry whose release is given; the others are not ranked.
 
     Args:
-        submissions: Folder with one folder per entry.
+        entries: Entries, from `read_submissions`.
         releases: Release folders, Hub ids or folders of rounds.
         taken: Results on the board, without the entries.
         compared: Results, by file, to compare the entries with if their predictions are filed too.
-        besides: Folder of an entry to leave out.
 
     Returns:
         The results to rank, and remarks on entries.
@@ -77,20 +74,16 @@ def read_entries(
         MagBridgeError: If an entry fails its checks, or a release is damaged.
     """
     by_digest = {digest_of(release): release for release in releases}
-    except_for = None if besides is None else os.path.realpath(besides)
     known: list[_Known] = []
     ranked: list[Result] = []
     remarks: list[Remark] = []
-    for folder in folders(submissions):
-        if os.path.realpath(folder) == except_for:
-            continue
-        submission = read_submission(folder)
-        release = by_digest.get(submission.release)
+    for entry in entries:
+        release = by_digest.get(entry.submission.release)
         if release is None:
-            remarks += [Remark(result, NOT_RECOMPUTED, shown=False) for result in filed(folder, submission)]
+            remarks += [Remark(result, NOT_RECOMPUTED, shown=False) for result in filed(entry)]
             continue
-        found = _recomputed(folder, submission, release, list(taken))
-        if is_late(folder, submission, release):
+        found = _recomputed(entry, release, list(taken))
+        if is_late(entry, release):
             remarks += [Remark(each.result, LATE) for each in found]
             continue
         known += found
@@ -98,16 +91,15 @@ def read_entries(
     return Entries(ranked, remarks + _duplicates(known, compared, by_digest))
 
 
-def _recomputed(folder: Path, submission: Submission, release: str | Path, taken: list[Result]) -> list[_Known]:
+def _recomputed(entry: Submitted, release: str | Path, taken: list[Result]) -> list[_Known]:
     """Return the results and errors of an entry, from the cache if the same files were scored before."""
-    digests = {task: sha256_of(folder / about["predictions"]) for task, about in submission.tasks.items()}
-    versions = {task: get_task(task).version for task in submission.tasks}
-    what = [SCHEMA_VERSION, submission.release, sha256_of(folder / FILE), digests, versions]
+    versions = {task: get_task(task).version for task in entry.files}
+    what = [SCHEMA_VERSION, entry.submission.release, sha256_of(entry.folder / FILE), entry.digests, versions]
     memory = cache_dir() / "entries" / f"{hashlib.sha256(canonical_json(what).encode()).hexdigest()}.json"
     with contextlib.suppress(MagBridgeError, KeyError, TypeError):  # missing or of another version: recompute
         stored = read_json(memory)["entries"]
         return [_Known(from_json(each["result"], str(memory)), each["errors"]) for each in stored]
-    found = _known(check(folder, release, taken).results, release)
+    found = _known(check(entry, release, taken).results, release)
     if not found:
         return []  # the round is open
     document = [{"result": to_json(each.result), "errors": each.errors} for each in found]

@@ -8,13 +8,12 @@ import json
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.leaderboard.boards import Entry, leaderboard
-from benchmark.leaderboard.texts import texts_of
 from benchmark.predictions.entry import FILE, POOLING, Submission
 from benchmark.predictions.scored import check_file, score_file
 from benchmark.refusals import refused
@@ -35,31 +34,52 @@ MAX_BYTES = 64 * 2**10
 
 
 @dataclass(frozen=True)
+class Submitted:
+    """A submission folder with nothing but an entry; its predictions files are regular files, or missing.
+
+    Attributes:
+        folder: The folder.
+        submission: Contents of its `submission.yaml`.
+        files: Path of the predictions file of each task.
+    """
+
+    folder: Path
+    submission: Submission
+    files: dict[str, Path]
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each predictions file, by task."""
+        return {task: sha256_of(file) for task, file in self.files.items()}
+
+
+@dataclass(frozen=True)
 class Checked:
     """A submission that passed the checks.
 
     Attributes:
-        submission: Contents of its `submission.yaml`.
+        entry: The submission folder.
         results: Scores recomputed from its predictions, one result per task; empty while a round is open.
         remarks: Notes for its author.
     """
 
-    submission: Submission
+    entry: Submitted
     results: list[Result]
     remarks: list[str] = field(default_factory=list)
 
 
-def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
-    """Read and check a folder's `submission.yaml`.
+def read_submission(folder: str | Path, named_as_folder: bool = True) -> Submitted:
+    """Read a submission folder; its predictions are checked by `check`.
 
     Args:
-        folder: Submission folder.
+        folder: Folder with `submission.yaml` and its predictions files.
         named_as_folder: Whether the submission must have the folder's name.
 
     Raises:
-        MagBridgeError: If the file is missing, is not plain YAML or has an invalid field, or if the path of a
-            predictions file is a link, a folder or a pipe.
+        MagBridgeError: If `submission.yaml` is missing, is not plain YAML or has an invalid field, if the path of a
+            predictions file is a link, a folder or a pipe, or if the folder contains anything else.
     """
+    folder = Path(folder)
     path = folder / FILE
     if not path.is_file() or path.is_symlink():
         raise MagBridgeError(f"no {FILE} in {folder}: write one with `Result.save`, or as CONTRIBUTING.md shows")
@@ -82,21 +102,39 @@ def read_submission(folder: Path, named_as_folder: bool = True) -> Submission:
         raise MagBridgeError(f"{path}: test_data_leakage: true: a model that used labels of test rows cannot be ranked")
     if document["replication_code"] and not document.get("code"):
         raise MagBridgeError(f"{path}: replication_code: true without `code`: expected the URL of the code")
-    for about in document["tasks"].values():
-        file = folder / about["predictions"]
+    files = {task: folder / about["predictions"] for task, about in sorted(document["tasks"].items())}
+    for file in files.values():
         if file.is_symlink() or (file.exists() and not file.is_file()):
             raise MagBridgeError(f"{file} is a link, a folder or a pipe: expected a regular file")
-    return Submission(**document)
+    if len(set(files.values())) < len(files):
+        raise MagBridgeError(f"{path}: tasks: two tasks share a predictions file: expected one file per task")
+    expected = {path, *files.values()}
+    allowed = expected | {folder / "README.md", *folder.glob(_filed_name(document["release"]))}
+    if strays := sorted(stray.name for stray in folder.iterdir() if stray not in allowed):
+        known = ", ".join(sorted(file.name for file in expected))
+        raise MagBridgeError(f"{folder} contains {strays[0]}: expected only {known}; remove it")
+    return Submitted(folder, Submission(**document), files)
 
 
-def check(folder: str | Path, release: str | Path, taken: list[Result], named_as_folder: bool = True) -> Checked:
-    """Check a submission folder and score it.
+def read_submissions(folder: Path | None = None) -> list[Submitted]:
+    """Read every entry of a folder of submissions, sorted by name; by default the shipped ones.
+
+    Raises:
+        MagBridgeError: If there is no such folder, or as `read_submission`.
+    """
+    folder = folder or SUBMISSIONS
+    if not folder.is_dir():
+        raise MagBridgeError(f"no folder {folder}: expected submissions, one folder per entry")
+    return [read_submission(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
+
+
+def check(entry: Submitted, release: str | Path, taken: list[Result]) -> Checked:
+    """Check an entry and score it.
 
     Args:
-        folder: Submission folder, with `submission.yaml` and its predictions files.
+        entry: Entry, from `read_submission`.
         release: Release folder, Hub id or folder of a round, with the digest that the submission names.
         taken: Results on the board; the names of their models are taken.
-        named_as_folder: Whether the folder must have the model's name.
 
     Returns:
         The submission with its scores, or without scores while a round is open; nothing is written.
@@ -104,21 +142,18 @@ def check(folder: str | Path, release: str | Path, taken: list[Result], named_as
     Raises:
         MagBridgeError: If a check fails; the message names the file and the field.
     """
-    folder = Path(folder)
-    submission = read_submission(folder, named_as_folder)
+    submission, path = entry.submission, entry.folder / FILE
     if submission.name in {result.model for result in taken if result.protocol != "submitted"}:
-        raise MagBridgeError(f"{folder / FILE}: name: {submission.name} is already on the board: choose another name")
-    _refuse_strays(folder, submission)
+        raise MagBridgeError(f"{path}: name: {submission.name} is already on the board: choose another name")
     results, remarks, hidden = [], [], open_round(release)
-    for task_id in sorted(submission.tasks):
+    for task_id, file in entry.files.items():
         task = get_task(task_id)
         dataset, truth = answers(task, release)
         if submission.release != dataset.digest:
             raise MagBridgeError(
-                f"{folder / FILE}: release: {submission.release[:12]} is named, but {release} has the digest "
+                f"{path}: release: {submission.release[:12]} is named, but {release} has the digest "
                 f"{dataset.short}: pass the named release with --data"
             )
-        file = folder / submission.tasks[task_id]["predictions"]
         if hidden:
             remarks += [f"{task.id}: {remark}" for remark in check_file(file, task, dataset, truth, PRIMARY_SPLIT)]
             continue
@@ -144,64 +179,25 @@ def check(folder: str | Path, release: str | Path, taken: list[Result], named_as
                 table=table,
             )
         )
-    return Checked(submission, results, remarks)
+    return Checked(entry, results, remarks)
 
 
-def _refuse_strays(folder: Path, submission: Submission) -> None:
-    expected = {FILE, *(task["predictions"] for task in submission.tasks.values())}
-    allowed = {path.name for path in folder.glob(_filed_name(submission))} | expected | {"README.md"}
-    strays = sorted({path.name for path in folder.iterdir()} - allowed)
-    if strays:
-        raise MagBridgeError(f"{folder} contains {strays[0]}: expected only {', '.join(sorted(expected))}; remove it")
-    files = [task["predictions"] for task in submission.tasks.values()]
-    if len(set(files)) < len(files):
-        raise MagBridgeError(f"{folder / FILE}: tasks: two tasks share a predictions file: expected one file per task")
-
-
-def standing(result: Result, board: list[Result]) -> tuple[Entry, tuple[Entry, ...]]:
-    """Rank a result among others; return its own entry and all entries of its board."""
-    others = [r for r in board if (r.model, r.protocol) != (result.model, result.protocol)]
-    boards = leaderboard([*others, result], result.task, result.split)
-    (found,) = [b for b in boards if b.dataset == result.dataset.digest]
-    return next(e for e in found.entries if e.result.model == result.model), found.entries
-
-
-def placed(result: Result, board: list[Result]) -> str:
-    """Return one line with a result's score, interval and rank, and the models that share that rank."""
-    entry, entries = standing(result, board)
-    level = [e.result.model for e in entries if e.rank == entry.rank and e.result.model != result.model]
-    limits = "" if entry.interval is None else " ({:.4f} to {:.4f})".format(*entry.interval)
-    words = f", level with {', '.join(level)}" if level else ""
-    place = f"rank {texts_of(entry)[0]} of {len(entries)}"
-    if len(entries) == 1:
-        place = "no rank: no other entry is scored on these rows"
-    return f"{result.task}: {result.headline} {result.mean():.4f}{limits}, {place}{words}"
-
-
-def folders(submissions: Path) -> list[Path]:
-    """Return the folders of all entries in a folder of submissions, sorted."""
-    if not submissions.is_dir():
-        return []
-    return sorted(path for path in submissions.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def is_late(folder: Path, submission: Submission, release: str | Path) -> bool:
+def is_late(entry: Submitted, release: str | Path) -> bool:
     """Return whether any file of an entry of a revealed round was not committed before the reveal."""
     if not is_round(release) or not (found := read_round(release)).is_revealed:
         return False
-    committed = read_entries(found).get(submission.name, {})
-    return any(
-        committed.get(task) != sha256_of(folder / about["predictions"]) for task, about in submission.tasks.items()
-    )
+    committed = read_entries(found).get(entry.submission.name, {})
+    return any(committed.get(task) != digest for task, digest in entry.digests.items())
 
 
-def filed(folder: Path, submission: Submission) -> list[Result]:
+def filed(entry: Submitted) -> list[Result]:
     """Read the results that `submit` wrote into an entry's folder; their scores are yet to be recomputed.
 
     Raises:
         MagBridgeError: If there is not exactly one results file, or a result is of another entry, release or task.
     """
-    files = sorted(folder.glob(_filed_name(submission)))
+    folder, submission = entry.folder, entry.submission
+    files = sorted(folder.glob(_filed_name(submission.release)))
     if len(files) != 1:
         raise MagBridgeError(
             f"{folder} has {len(files)} results files, expected 1: run `python -m benchmark submit {folder}`"
@@ -217,20 +213,20 @@ def filed(folder: Path, submission: Submission) -> list[Result]:
     return results
 
 
-def _filed_name(submission: Submission) -> str:
-    return f"*-{submission.release[:8]}.jsonl"
+def _filed_name(release: str) -> str:
+    return f"*-{release[:8]}.jsonl"
 
 
-def rescore(submissions: Path, releases: Sequence[str | Path], taken: list[Result]) -> list[Checked]:
-    """Recompute every entry of a folder of submissions and compare it with its filed results.
+def rescore(entries: Sequence[Submitted], releases: Sequence[str | Path], taken: list[Result]) -> list[Checked]:
+    """Recompute entries and compare each with its filed results.
 
     Args:
-        submissions: Folder with one folder per entry.
+        entries: Entries, from `read_submissions`.
         releases: Release folders, Hub ids or folders of rounds; each entry is scored against the one it names.
         taken: Results on the board.
 
     Returns:
-        The recomputed entries, in the order of their folders' names.
+        The recomputed entries.
 
     Raises:
         MagBridgeError: If an entry fails its checks, was not scored, names a release that is not given, or is filed
@@ -238,16 +234,16 @@ def rescore(submissions: Path, releases: Sequence[str | Path], taken: list[Resul
     """
     by_digest = {digest_of(release): release for release in releases}
     checked = []
-    for folder in folders(submissions):
-        named = read_submission(folder).release
+    for entry in entries:
+        folder, named = entry.folder, entry.submission.release
         if named not in by_digest:
             given = ", ".join(f"{digest[:12]} ({release})" for digest, release in by_digest.items())
             raise refused("release_not_given", path=folder / FILE, named=named[:12], given=given)
-        again = check(folder, by_digest[named], taken)
-        before = filed(folder, again.submission)
+        again = check(entry, by_digest[named], taken)
+        before = filed(entry)
         if [result.key for result in before] != [result.key for result in again.results]:
             raise MagBridgeError(f"{folder}: the filed tasks are not those of its predictions: submit it again")
-        (file,) = folder.glob(_filed_name(again.submission))
+        (file,) = folder.glob(_filed_name(named))
         for result, line in zip(again.results, file.read_text(encoding="utf-8").splitlines()):
             for where, old, new in _differences(json.loads(line), json.loads(json.dumps(to_json(result)))):
                 raise MagBridgeError(

@@ -1,6 +1,6 @@
 """The boards as text: columns, yardsticks and notes of a board, as Markdown and as terminal tables."""
 
-from benchmark.leaderboard.boards import Board, Entry
+from benchmark.leaderboard.boards import Board, Entry, standing
 from benchmark.results import Result
 from benchmark.tasks import R2_BY_TABLE, R2_HEALTHY, WITHOUT_PARENTS, get_task
 from dataset_card.contract.editions import V1, V2
@@ -63,6 +63,18 @@ def _cell(form: str, values: tuple[float, ...] | float | None) -> tuple[str, flo
 def texts_of(entry: Entry) -> tuple[str, ...]:
     """Return an entry's texts in the order of `COLUMNS`."""
     return tuple(text for text, _ in cells_of(entry))
+
+
+def placed(result: Result, board: list[Result]) -> str:
+    """Return one line with a result's score, interval and rank, and the models that share that rank."""
+    entry, entries = standing(result, board)
+    level = [e.result.model for e in entries if e.rank == entry.rank and e.result.model != result.model]
+    limits = "" if entry.interval is None else " ({:.4f} to {:.4f})".format(*entry.interval)
+    words = f", level with {', '.join(level)}" if level else ""
+    place = f"rank {texts_of(entry)[0]} of {len(entries)}"
+    if len(entries) == 1:
+        place = "no rank: no other entry is scored on these rows"
+    return f"{result.task}: {result.headline} {result.mean():.4f}{limits}, {place}{words}"
 
 
 def reported(result: Result) -> str:

@@ -64,15 +64,14 @@ def commit(folder: FolderArgument, entries: list[Path]) -> None:
     Args:
         entries: Folders of the entries, as submitted.
     """
-    from benchmark.leaderboard.submissions import check
+    from benchmark.leaderboard.submissions import check, read_submission
     from bridge.rounds import folder as round_folder
-    from dataset_card.storage.digests import sha256_of
 
-    for entry in entries:
-        found = check(entry, folder, []).submission
-        digests = {task: sha256_of(entry / about["predictions"]) for task, about in sorted(found.tasks.items())}
-        round_folder.commit(folder, found.name, digests)
-        typer.echo(f"{found.name}: " + ", ".join(f"{task} {digest[:12]}" for task, digest in digests.items()))
+    for path in entries:
+        entry = check(read_submission(path), folder, []).entry
+        round_folder.commit(folder, entry.submission.name, entry.digests)
+        listed = ", ".join(f"{task} {digest[:12]}" for task, digest in entry.digests.items())
+        typer.echo(f"{entry.submission.name}: {listed}")
 
 
 @rounds.command()

@@ -10,9 +10,9 @@ from sklearn.linear_model import Ridge
 from benchmark import load_task
 from benchmark.features import static_features
 from benchmark.leaderboard.boards import leaderboard
-from benchmark.leaderboard.entries import LATE, read_entries
-from benchmark.leaderboard.submissions import check, placed, rescore
-from benchmark.leaderboard.texts import to_markdown
+from benchmark.leaderboard.entries import LATE, recompute
+from benchmark.leaderboard.submissions import check, read_submission, read_submissions, rescore
+from benchmark.leaderboard.texts import placed, to_markdown
 from benchmark.predictions import save_entry, score_predictions
 from benchmark.results import write_results
 from benchmark.rounds import answers, load_round
@@ -53,7 +53,7 @@ def test_what_was_not_committed_before_the_reveal_is_never_ranked(story, tmp_pat
     hidden, (_, truth) = load_round("t1", revealed), answers(get_task("t1"), revealed)
     about = {"description": "x", "authors": ["A"], "licence": "MIT", "trained_on": [], "pooling": "scan"}
     save_entry(entries / "seer", "t1", hidden.table(truth.target), hidden.digest, **about)
-    ranked, remarks = read_entries(entries, [revealed], [])
+    ranked, remarks = recompute(read_submissions(entries), [revealed], [])
     assert [result.model for result in ranked] == ["my-ridge"]
     assert [(remark.result.model, remark.words, remark.ranked) for remark in remarks] == [("seer", LATE, False)]
     (board,) = leaderboard(ranked, remarks=remarks)
@@ -61,13 +61,13 @@ def test_what_was_not_committed_before_the_reveal_is_never_ranked(story, tmp_pat
     assert f"Not ranked: seer, r2 1.000: {LATE}." in to_markdown([board])
 
     save_entry(entries / "my-ridge", "t1", hidden.table(truth.target), hidden.digest, **about)  # under another's name
-    assert read_entries(entries, [revealed], []).ranked == []
+    assert recompute(read_submissions(entries), [revealed], []).ranked == []
     with pytest.raises(MagBridgeError, match="its list of entries is closed"):
         commit(revealed, "seer", {"t1": "0" * 64})
     forged = {"seer": {"t1": sha256_of(entries / "seer/t1.parquet")}}
     (revealed / "entries.json").write_text(json.dumps({"entries": forged}))
     with pytest.raises(MagBridgeError, match="entries.json was changed after the reveal"):
-        read_entries(entries, [revealed], [])
+        recompute(read_submissions(entries), [revealed], [])
     with pytest.raises(MagBridgeError, match="reveal.json: differs from what seed, salt and configuration generate"):
         verify(revealed)
 
@@ -85,7 +85,7 @@ def test_entries_are_put_on_the_list_by_a_command(story, tmp_path):
 
 
 def test_an_entry_is_checked_while_the_round_is_open(story):
-    checked = check(story / "entries/my-ridge", story / "still-open", [])
+    checked = check(read_submission(story / "entries/my-ridge"), story / "still-open", [])
     assert checked.results == [] and checked.remarks == []
     with pytest.raises(MagBridgeError, match="round-1 is open: its labels come with the reveal"):
         score_predictions(story / "entries/my-ridge/t1.parquet", "t1", story / "still-open")
@@ -95,13 +95,13 @@ def test_whoever_has_the_reveal_scores_it(story, v2_release):
     from bridge.rounds.folder import verify
 
     assert "made again byte for byte" in verify(story / "round-1")
-    (result,) = check(story / "entries/my-ridge", story / "round-1", []).results
+    (result,) = check(read_submission(story / "entries/my-ridge"), story / "round-1", []).results
     assert result.dataset.name == "round-1" and result.n_test == 1220 and len(result.battery_ids) > 250
     assert -0.3 < result.mean() < 0.3, "a linear readout tells nothing where two laws of ageing are mixed"
     assert "r2_by_table" in result.runs[0].scores
     assert placed(result, []).endswith("no rank: no other entry is scored on these rows")
     write_results([result], story / "entries/my-ridge", predictions=False)
-    (again,) = rescore(story / "entries", [v2_release, story / "round-1"], [])
+    (again,) = rescore(read_submissions(story / "entries"), [v2_release, story / "round-1"], [])
     assert again.results[0].mean() == result.mean()
 
 
@@ -125,11 +125,11 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
     with pytest.raises(MagBridgeError, match="3 predictions: expected one for each of 1220 rows"):
         hidden.table(np.zeros(3))
     with pytest.raises(MagBridgeError, match="my-ridge/submission.yaml: release: .* pass the named release"):
-        check(entry, v2_release, [])
+        check(read_submission(entry), v2_release, [])
     with pytest.raises(
         MagBridgeError, match="my-ridge/submission.yaml: release: .* is not among the given releases, .*--data"
     ):
-        rescore(entry.parent, [v2_release], [])
+        rescore(read_submissions(entry.parent), [v2_release], [])
     with pytest.raises(
         MagBridgeError, match="has predictions for .*, these are for 000000000000: expected one release per"
     ):
@@ -156,4 +156,4 @@ def test_mistakes_of_entrants_are_named(story, v2_release, tmp_path):
             pooling="scan",
         )
         with pytest.raises(MagBridgeError, match=message):
-            check(folder, story / "still-open", [])
+            check(read_submission(folder), story / "still-open", [])

@@ -17,7 +17,7 @@ from benchmark import evaluate_model, load_task
 from benchmark.baselines import get_model
 from benchmark.data import load_truth
 from benchmark.leaderboard.boards import leaderboard
-from benchmark.leaderboard.submissions import check
+from benchmark.leaderboard.submissions import check, read_submission
 from benchmark.predictions import score_predictions
 from benchmark.results import read_predictions, read_results, result_files, write_results
 from benchmark.tasks import get_task
@@ -160,7 +160,9 @@ def benchmark_inputs(bench: Bench) -> dict[str, Input]:
     }
     return found | {
         "results": Input(folder / "results", rank, share=6),
-        "submission": Input(folder / "my-model", lambda copy: check(copy, bench.release, results[1:], False), share=6),
+        "submission": Input(
+            folder / "my-model", lambda copy: check(read_submission(copy, False), bench.release, results[1:]), share=6
+        ),
         "baseline": Input(folder / "baseline", baseline, share=2),
     }
 

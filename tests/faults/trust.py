@@ -21,7 +21,7 @@ import yaml
 
 from benchmark.data import load_task, load_truth
 from benchmark.leaderboard.space.server import refusal_of
-from benchmark.leaderboard.submissions import check, rescore
+from benchmark.leaderboard.submissions import check, read_submission, read_submissions, rescore
 from benchmark.predictions import save_entry
 from benchmark.results import write_results
 from benchmark.tasks import TASKS, get_task
@@ -53,7 +53,7 @@ def forged(bench: Bench, count: int) -> Iterator[str | None]:
     guess = truth.target + rng.normal(0, 0.02, len(truth.target))
     table = pa.table({"sample_id": truth.sample_ids.tolist(), "prediction": guess})
     save_entry(folder, "t1", table, digest, seconds=3, features=5, **ABOUT)
-    (file,) = write_results(check(folder, bench.release, []).results, folder, predictions=False)
+    (file,) = write_results(check(read_submission(folder), bench.release, []).results, folder, predictions=False)
     whole = file.read_text()
     places = [p for p, _ in leaves(json.loads(whole)) if p[0] not in ("packages", "schema_version")]
     for _ in range(count):
@@ -64,7 +64,7 @@ def forged(bench: Bench, count: int) -> Iterator[str | None]:
         inner[last] = another(inner[last])
         file.write_text(json.dumps(document) + "\n")
         try:
-            rescore(folder.parent, [bench.release], [])
+            rescore(read_submissions(folder.parent), [bench.release], [])
             yield f"{above}, {last} was believed"
         except MagBridgeError:
             yield None

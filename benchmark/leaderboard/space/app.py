@@ -15,11 +15,11 @@ from types import MappingProxyType
 
 from benchmark.data import dataset_info, release_folder
 from benchmark.leaderboard.boards import leaderboard
-from benchmark.leaderboard.entries import ByFile, read_entries
+from benchmark.leaderboard.entries import ByFile, recompute
 from benchmark.leaderboard.page import to_html
 from benchmark.leaderboard.space.server import Guard, Uploads, free_port, run
 from benchmark.leaderboard.space.submission import Form, handle, ranked, summary
-from benchmark.leaderboard.submissions import SUBMISSIONS, folders, read_submission
+from benchmark.leaderboard.submissions import read_submissions
 from benchmark.leaderboard.texts import COLUMNS
 from benchmark.predictions.reading import MAX_BYTES
 from benchmark.results import Result, read_files
@@ -73,12 +73,13 @@ def build(
     gradio = _gradio()
     folder = release_folder(release)
     counted = uploads or Uploads()
-    entries = read_entries(SUBMISSIONS, [folder], results, compared)
+    entered = read_submissions()
+    entries = recompute(entered, [folder], results, compared)
     board = results + entries.ranked
     remark = dataset_info(folder).remark
     if remark is not None:
         LOG.info(f"note: {remark}")
-    about = [read_submission(path) for path in folders(SUBMISSIONS)]
+    about = [entry.submission for entry in entered]
     html = to_html(leaderboard(board, remarks=entries.remarks), about, FORM)
 
     def submit(file: str | None, *fields: str):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.data import dataset_info
-from benchmark.leaderboard.submissions import Checked, check, placed, standing
-from benchmark.leaderboard.texts import COLUMNS, texts_of
+from benchmark.leaderboard.boards import standing
+from benchmark.leaderboard.submissions import Checked, check, read_submission
+from benchmark.leaderboard.texts import COLUMNS, placed, texts_of
 from benchmark.predictions.entry import write_submission
 from benchmark.results import Result
 from benchmark.tasks import get_task
@@ -93,12 +94,12 @@ def handle(form: Form, release: Path, board: list[Result], repo: str | None) -> 
         with tempfile.TemporaryDirectory() as scratch:
             folder = form.write(Path(scratch), release)
             try:
-                checked = check(folder, release, board, named_as_folder=False)
+                checked = check(read_submission(folder, named_as_folder=False), release, board)
             except MagBridgeError as error:
                 said = str(error).replace(f"{folder}/{form.task}{form.file.suffix}", form.file.name)
                 raise MagBridgeError(said.replace(f"{folder}/", "").replace(str(folder), "it")) from error
             (result,) = checked.results
-            kept = _kept(form, checked, folder, repo)
+            kept = _kept(form, checked, repo)
     finally:
         form.file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # each upload has its own folder; one with other files stays
@@ -106,12 +107,12 @@ def handle(form: Form, release: Path, board: list[Result], repo: str | None) -> 
     return result, [placed(result, board), *checked.remarks, kept]
 
 
-def _kept(form: Form, checked: Checked, folder: Path, repo: str | None) -> str:
+def _kept(form: Form, checked: Checked, repo: str | None) -> str:
     if repo is None or not os.environ.get("HF_TOKEN"):
         return "Scored and deleted: this page keeps nothing. To enter the board, open a pull request (CONTRIBUTING.md)."
     if form.missing:
         return f"Scored and deleted: to keep it, also fill in {', '.join(form.missing)}."
-    name = checked.submission.name
+    name, folder = checked.entry.submission.name, checked.entry.folder
     files: dict[str, Path | bytes] = {f"{name}/{path.name}": path.read_bytes() for path in sorted(folder.iterdir())}
     return f"Kept as a pull request, public from now on: {Repository(repo, 'dataset').propose(files, f'Submit {name}')}"
 

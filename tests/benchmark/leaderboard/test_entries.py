@@ -15,9 +15,9 @@ from benchmark import evaluate_model
 from benchmark.baselines import get_model
 from benchmark.data import load_truth
 from benchmark.leaderboard.boards import leaderboard
-from benchmark.leaderboard.entries import NOT_RECOMPUTED, duplicates, read_entries
+from benchmark.leaderboard.entries import NOT_RECOMPUTED, duplicates, recompute
 from benchmark.leaderboard.page import to_html
-from benchmark.leaderboard.submissions import FILE, check, rescore
+from benchmark.leaderboard.submissions import FILE, check, read_submission, read_submissions, rescore
 from benchmark.leaderboard.texts import to_markdown
 from benchmark.predictions import save_entry, write_predictions
 from benchmark.results import read_files, write_results
@@ -37,7 +37,7 @@ def made(release, ridge, tmp_path_factory):
     """A copy of ridge's predictions, scored and filed."""
     folder = tmp_path_factory.mktemp("entries") / "copied"
     save_entry(folder, "t1", ridge.table, ridge.dataset.digest, description="Mine.", seconds=3, features=5, **ABOUT)
-    write_results(check(folder, release, []).results, folder, predictions=False)
+    write_results(check(read_submission(folder), release, []).results, folder, predictions=False)
     return folder
 
 
@@ -76,7 +76,7 @@ def forged(value):
 def test_no_field_that_a_board_shows_can_be_forged(entry, release):
     (file,) = entry.glob("*.jsonl")
     whole = json.loads(file.read_text())
-    rescore(entry.parent, [release], [])
+    rescore(read_submissions(entry.parent), [release], [])
     places = [path for path, _ in leaves(whole) if path[0] not in ("packages", "schema_version")]
     rng = np.random.default_rng(0)
     named = [path for path in places if "batteries" not in path and "visits" not in path and "runs" not in path]
@@ -89,7 +89,7 @@ def test_no_field_that_a_board_shows_can_be_forged(entry, release):
         inner[path[-1]] = forged(inner[path[-1]])
         file.write_text(json.dumps(document) + "\n")
         with pytest.raises(MagBridgeError):
-            rescore(entry.parent, [release], [])
+            rescore(read_submissions(entry.parent), [release], [])
             pytest.fail(f"{path} was believed")
 
 
@@ -125,19 +125,20 @@ def test_forgeries_that_keep_the_sums_are_refused(entry, release, forge):
     document["headline"] = document["headline"] | {"mean": np.mean([r["scores"]["r2"] for r in document["runs"]])}
     file.write_text(json.dumps(document) + "\n")
     with pytest.raises(MagBridgeError, match="t1 is filed with"):
-        rescore(entry.parent, [release], [])
-    ranked, _ = read_entries(entry.parent, [release], [])  # what is filed is not looked at where all is at hand
+        rescore(read_submissions(entry.parent), [release], [])
+    # what is filed is not looked at where all is at hand
+    ranked, _ = recompute(read_submissions(entry.parent), [release], [])
     assert ranked[0].seconds == 3 and ranked[0].n_features == 5 and len(ranked[0].runs) == 5
 
 
 def test_predictions_on_another_release_are_refused(entry, release, ridge):
     write_predictions(entry / "t1.parquet", ridge.table, "f" * 64)
     with pytest.raises(MagBridgeError, match="was predicted on the dataset ffffffffffff"):
-        read_entries(entry.parent, [release], [])
+        recompute(read_submissions(entry.parent), [release], [])
 
 
 def test_without_its_release_an_entry_has_no_rank_and_no_figure(entry, ridge):
-    ranked, remarks = read_entries(entry.parent, [], [])
+    ranked, remarks = recompute(read_submissions(entry.parent), [], [])
     assert ranked == [] and [(r.words, r.ranked, r.shown) for r in remarks] == [(NOT_RECOMPUTED, False, False)]
     (board,) = leaderboard([ridge], remarks=remarks)
     assert [e.result.model for e in board.entries] == ["ridge"]
@@ -151,11 +152,11 @@ def test_filed_results_of_another_entry_are_no_entry(entry):
     document = yaml.safe_load((entry / FILE).read_text())
     (entry / FILE).write_text(yaml.safe_dump({**document, "name": "other"}))
     with pytest.raises(MagBridgeError, match="which is not a result of this entry"):
-        read_entries(entry.rename(entry.with_name("other")).parent, [], [])
+        recompute(read_submissions(entry.rename(entry.with_name("other")).parent), [], [])
 
 
 def test_what_the_author_says_is_marked(entry, release, ridge):
-    ranked, remarks = read_entries(entry.parent, [release], [])
+    ranked, remarks = recompute(read_submissions(entry.parent), [release], [])
     text = to_markdown(leaderboard([ridge, *ranked], remarks=remarks))
     assert "| 5 † | 0.6 † | submitted |" in text and "† marks values reported by the author" in text
 
@@ -164,14 +165,15 @@ def test_recomputing_is_remembered_by_the_files(entry, release, monkeypatch, tmp
     from benchmark.leaderboard import entries
 
     monkeypatch.setenv("MAGBRIDGE_CACHE", str(tmp_path / "cache"))
-    first = read_entries(entry.parent, [release], [])
+    first = recompute(read_submissions(entry.parent), [release], [])
     monkeypatch.setattr(entries, "check", None)
     began = time.monotonic()
-    assert read_entries(entry.parent, [release], []).ranked == first.ranked and time.monotonic() - began < 5
+    again = recompute(read_submissions(entry.parent), [release], [])
+    assert again.ranked == first.ranked and time.monotonic() - began < 5
     for path in (tmp_path / "cache" / "entries").iterdir():
         path.write_text("{}")
     with pytest.raises(TypeError):  # computed again
-        read_entries(entry.parent, [release], [])
+        recompute(read_submissions(entry.parent), [release], [])
 
 
 def _with(result, change):
@@ -225,5 +227,5 @@ def test_copies_of_labels_are_named_and_right_ones_are_not(release, tmp_path):
 def test_copies_are_named_on_the_board(entry, release, ridge, tmp_path):
     (path,) = write_results([ridge], tmp_path / "results")
     for _ in range(2):  # the second time from the cache
-        _, (remark,) = read_entries(entry.parent, [release], [], read_files(path))
+        _, (remark,) = recompute(read_submissions(entry.parent), [release], [], read_files(path))
         assert remark.ranked and "its errors match those of ridge (1.000): a copy" in remark.words

@@ -11,21 +11,18 @@ import yaml
 
 from benchmark import evaluate_model, load_task
 from benchmark.baselines import get_model
-from benchmark.leaderboard.boards import leaderboard
-from benchmark.leaderboard.entries import read_entries
+from benchmark.leaderboard.boards import leaderboard, standing
 from benchmark.leaderboard.submissions import (
     FILE,
     SCHEMA_FILE,
-    SUBMISSIONS,
     Submission,
     check,
     filed,
-    placed,
     read_submission,
+    read_submissions,
     rescore,
-    standing,
 )
-from benchmark.leaderboard.texts import texts_of
+from benchmark.leaderboard.texts import placed, texts_of
 from benchmark.predictions import write_predictions
 from benchmark.results import SHIPPED, read_results, write_results
 from dataset_card.errors import MagBridgeError
@@ -70,8 +67,8 @@ def entry(made, tmp_path):
 
 
 def test_a_saved_result_is_a_submission_that_holds(made, release, taken):
-    checked = check(made, release, taken)
-    assert (checked.submission.name, checked.submission.authors) == ("my-model", ["Ada Lovelace"])
+    checked = check(read_submission(made), release, taken)
+    assert (checked.entry.submission.name, checked.entry.submission.authors) == ("my-model", ["Ada Lovelace"])
     assert sorted(path.name for path in made.iterdir()) == [FILE, "t1.parquet", "t2.parquet"], "nothing is written"
     data = {task: load_task(task, release) for task in ("t1", "t2")}
     again = evaluate_model("t2", quiet_is_reuse, data["t2"])
@@ -81,7 +78,7 @@ def test_a_saved_result_is_a_submission_that_holds(made, release, taken):
 
 
 def test_where_it_stands_is_told_at_once(made, release, taken):
-    result = check(made, release, taken).results[1]
+    result = check(read_submission(made), release, taken).results[1]
     place, entries = standing(result, taken)
     (board,) = [b for b in leaderboard([*taken, result]) if b.task == "t2"]
     assert entries == board.entries and place in entries and len(entries) == 3
@@ -91,27 +88,27 @@ def test_where_it_stands_is_told_at_once(made, release, taken):
 
 def test_rescoring_finds_what_was_filed(entry, release, taken):
     with pytest.raises(MagBridgeError, match="has 0 results files, expected 1: run"):
-        rescore(entry.parent, [release], taken)
-    write_results(check(entry, release, taken).results, entry, predictions=False)
-    (again,) = rescore(entry.parent, [release], taken)
-    before = filed(entry, read_submission(entry))
+        rescore(read_submissions(entry.parent), [release], taken)
+    write_results(check(read_submission(entry), release, taken).results, entry, predictions=False)
+    (again,) = rescore(read_submissions(entry.parent), [release], taken)
+    before = filed(read_submission(entry))
     assert [r.mean() for r in before] == [r.mean() for r in again.results]
-    check(entry, release, before)  # its own earlier scores do not take its name
+    check(read_submission(entry), release, before)  # its own earlier scores do not take its name
 
 
 def test_rescoring_refuses_other_figures_than_the_predictions_give(entry, release, taken):
     result = evaluate_model("t2", get_model("linear-svc"), release)
-    write_results(check(entry, release, taken).results, entry, predictions=False)
+    write_results(check(read_submission(entry), release, taken).results, entry, predictions=False)
     write_predictions(entry / "t2.parquet", result.table, result.dataset.digest)
     told = "my-model: t2 is filed with .*, but its predictions and submission.yaml give"
     with pytest.raises(MagBridgeError, match=told):
-        rescore(entry.parent, [release], taken)
+        rescore(read_submissions(entry.parent), [release], taken)
     document = yaml.safe_load((entry / FILE).read_text())
     del document["tasks"]["t2"]
     (entry / FILE).write_text(yaml.safe_dump(document))
     (entry / "t2.parquet").unlink()
     with pytest.raises(MagBridgeError, match="contains t2 my-model .*, which is not a result of this entry"):
-        rescore(entry.parent, [release], taken)
+        rescore(read_submissions(entry.parent), [release], taken)
 
 
 def test_an_entry_can_be_submitted_from_among_the_others(entry, release, taken, monkeypatch):
@@ -123,21 +120,28 @@ def test_an_entry_can_be_submitted_from_among_the_others(entry, release, taken, 
 
     monkeypatch.setattr(submissions, "SUBMISSIONS", entry.parent)
     done = CliRunner().invoke(app, ["submit", str(entry), "--data", str(release)])
-    assert done.exit_code == 0 and f"scores filed in {entry}" in done.output, done.exception
+    assert done.exit_code == 0 and f"{entry} is valid, scores filed in it" in done.output, done.exception
     done = CliRunner().invoke(app, ["rescore", "--data", str(release)])
     assert "my-model: t1, t2 as filed" in done.output, done.exception
 
 
-def test_links_in_a_circle_are_no_entry(entry, tmp_path):
-    (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(MagBridgeError, match="my-model"):  # which was not filed, and is looked at
-        read_entries(entry.parent, [], [], besides=tmp_path / "loop")
+def test_links_in_a_circle_are_no_entry(entry):
+    loop = entry.with_name("loop")
+    loop.symlink_to("loop")
+    with pytest.raises(MagBridgeError, match="no submission.yaml in"):
+        read_submission(loop)
+    assert [found.folder for found in read_submissions(entry.parent)] == [entry]
+
+
+def test_a_folder_without_entries_is_not_a_check_that_passed(tmp_path):
+    with pytest.raises(MagBridgeError, match="no folder .*typo: expected submissions, one folder per entry"):
+        read_submissions(tmp_path / "typo")
 
 
 def test_every_shipped_entry_is_rescored_to_the_last_digit(published_release):
     """What a pull request's check does; the example has the predictions of a shipped baseline, and so its scores."""
     board = read_results(SHIPPED)
-    checked = {entry.submission.name: entry for entry in rescore(SUBMISSIONS, [published_release], board)}
+    checked = {again.entry.submission.name: again for again in rescore(read_submissions(), [published_release], board)}
     (example,) = checked["example-ridge"].results
     (ridge,) = [
         r for r in board
@@ -234,7 +238,7 @@ def test_each_mistake_in_a_folder_has_its_line(entry, release, taken, message):
     MISTAKES[message](entry)
     folder = entry if entry.exists() else entry.with_name("other")
     with pytest.raises(MagBridgeError, match=message) as caught:
-        check(folder, release, taken)
+        check(read_submission(folder), release, taken)
     assert "\n" not in str(caught.value)
 
 
@@ -242,7 +246,7 @@ def test_a_name_on_the_board_is_not_free(entry, release, taken):
     _change(name="linear-svc")(entry)
     folder = entry.rename(entry.with_name("linear-svc"))
     with pytest.raises(MagBridgeError, match="name: linear-svc is already on the board"):
-        check(folder, release, taken)
+        check(read_submission(folder), release, taken)
 
 
 def test_what_cannot_be_submitted_is_not_saved(release, tmp_path):
@@ -285,4 +289,4 @@ def test_fields_are_those_of_the_schema(made):
     assert {f.name for f in fields} == schema["properties"].keys()
     optional = {f.name for f in fields if f.default is not dataclasses.MISSING} - {"schema_version"}
     assert schema["properties"].keys() - set(schema["required"]) == optional
-    assert read_submission(made).tasks.keys() == {"t1", "t2"}
+    assert read_submission(made).submission.tasks.keys() == {"t1", "t2"}
